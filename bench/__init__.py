@@ -1,0 +1,1 @@
+"""Workloads and reports: every claim about speed, memory or cost is measured here."""

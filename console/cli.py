@@ -1,0 +1,258 @@
+"""The command line: names, options and help; what a command does is imported when it is called."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from console import collections_cli, dlq_cli, jobs_cli, workers_cli
+from console.output import DONE, FAILED, USAGE, print_error, print_json, print_line
+
+if TYPE_CHECKING:
+    from console.running import Request
+    from producers.sources.open import SourceOptions
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Turn documents into a verified, searchable vector index. --debug, anywhere, shows tracebacks.",
+)
+app.add_typer(jobs_cli.app, name="jobs")
+app.add_typer(dlq_cli.app, name="dlq")
+app.add_typer(workers_cli.app, name="workers")
+app.add_typer(collections_cli.app, name="collections")
+
+Sources = Annotated[list[str], typer.Argument(help="Files, folders, JSONL or CSV files; - reads a list of files.")]
+Collection = Annotated[str, typer.Option("--collection", "-c", help="Collection; made on first use.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Include = Annotated[list[str], typer.Option("--include", help="Only files that match this glob; may be repeated.")]
+Exclude = Annotated[list[str], typer.Option("--exclude", help="No files that match this glob; may be repeated.")]
+Fields = Annotated[
+    list[str],
+    typer.Option("--field", help="Name of a row's field, as text=body; of id, text, title, uri, metadata."),
+]
+NullSeparated = Annotated[bool, typer.Option("--null", "-0", help="A list of files is separated by NUL, not newline.")]
+
+
+class SearchMode(StrEnum):
+    """How a query is matched."""
+
+    HYBRID = "hybrid"
+    DENSE = "dense"
+    LEXICAL = "lexical"
+
+
+AllowDeletes = Annotated[
+    bool, typer.Option("--allow-deletes", help="Remove vanished documents though they are more than a fifth.")
+]
+
+
+def main() -> None:
+    """Run a command; 0 done, 1 failed, 2 usage, 3 finished with dead letters."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1
+    sys.exit(_run(arguments, debug=debug))
+
+
+def _run(arguments: list[str], *, debug: bool) -> int:
+    from shared.errors import EmbedmillError, SettingsError
+
+    as_json = "--json" in arguments
+    try:
+        return app(arguments, prog_name="embedmill", standalone_mode=False) or DONE
+    except typer.Exit as leaving:
+        return leaving.exit_code
+    except typer.TyperException as error:
+        error.show()
+        return USAGE
+    except (KeyboardInterrupt, typer.Abort):
+        print_error("interrupted", "run the same command again: it takes up what is left", as_json=as_json)
+        return FAILED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return FAILED
+    except EmbedmillError as error:
+        if debug:
+            raise
+        print_error(str(error), error.hint, as_json=as_json)
+        return USAGE if isinstance(error, SettingsError) else FAILED
+    except OSError as error:
+        if debug:
+            raise
+        print_error(f"the machine refused: {error.strerror or error}", "run it with --debug", as_json=as_json)
+        return FAILED
+    except Exception as error:
+        if debug:
+            raise
+        print_error(f"a fault of Embedmill: {type(error).__name__}", "run it with --debug and report it", as_json=as_json)
+        return FAILED
+
+
+@app.command()
+def ingest(
+    sources: Sources,
+    collection: Collection = "default",
+    include: Include = [],  # noqa: B006 - typer copies defaults
+    exclude: Exclude = [],  # noqa: B006
+    field: Fields = [],  # noqa: B006
+    null: NullSeparated = False,
+    allow_deletes: AllowDeletes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Submit sources and work in this process until they are indexed."""
+    from console.running import ingest as run
+
+    request = _request(sources, collection, _options(include, exclude, field, null=null), allow_deletes=allow_deletes)
+    report, status = run(request, quiet=as_json)
+    if as_json:
+        print_json(report)
+    raise typer.Exit(status)
+
+
+@app.command()
+def submit(
+    sources: Sources,
+    collection: Collection = "default",
+    include: Include = [],  # noqa: B006
+    exclude: Exclude = [],  # noqa: B006
+    field: Fields = [],  # noqa: B006
+    null: NullSeparated = False,
+    allow_deletes: AllowDeletes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Submit sources for the workers of this home and return."""
+    from console.running import submit as run
+
+    request = _request(sources, collection, _options(include, exclude, field, null=null), allow_deletes=allow_deletes)
+    report = run(request)
+    if as_json:
+        print_json(report)
+    else:
+        print_line(f"job {report['job']}: {report['documents']} documents submitted; embedmill jobs show {report['job']}")
+
+
+@app.command()
+def estimate(
+    sources: Sources,
+    collection: Collection = "default",
+    include: Include = [],  # noqa: B006
+    exclude: Exclude = [],  # noqa: B006
+    field: Fields = [],  # noqa: B006
+    null: NullSeparated = False,
+    as_json: AsJson = False,
+) -> None:
+    """Count documents, chunks, tokens and calls per stage; nothing is stored or spent."""
+    from console.estimate import estimate as run
+    from console.estimate import print_estimate
+
+    report = run(sources, collection, _options(include, exclude, field, null=null))
+    if as_json:
+        print_json(report)
+    else:
+        print_estimate(report)
+
+
+@app.command()
+def search(
+    query: Annotated[str | None, typer.Argument(help="What to look for.")] = None,
+    collection: Collection = "default",
+    top_k: Annotated[int, typer.Option("--top-k", "-k", min=1, max=1000, help="Most hits.")] = 10,
+    mode: Annotated[SearchMode, typer.Option(help="How to search.")] = SearchMode.HYBRID,
+    queries: Annotated[Path | None, typer.Option(help='JSONL of {"id", "text"}; - reads stdin.')] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Search a collection: dense and lexical, fused."""
+    from console.searching import print_hits, search_many, search_one
+
+    if (query is None) == (queries is None):
+        raise typer.BadParameter("give either a QUERY or --queries FILE")
+    if queries is not None:
+        for answer in search_many(queries, collection, top_k=top_k, mode=mode):
+            print_json(answer)
+        return
+    result = search_one(str(query), collection, top_k=top_k, mode=mode)
+    if as_json:
+        print_json(result)
+    else:
+        print_hits(result)
+
+
+@app.command()
+def export(
+    collection: Collection = "default",
+    vectors: Annotated[bool, typer.Option("--vectors", help="With the vectors.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print what the vector store holds as JSONL, one line a vector."""
+    from console.exporting import export as run
+
+    run(collection, with_vectors=vectors)
+
+
+@app.command()
+def verify(
+    collection: Annotated[str | None, typer.Option("--collection", "-c", help="Only this collection.")] = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Mend what differs.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the tracker with the vector store: missing, orphaned, stale."""
+    from console.verifying import print_verification
+    from console.verifying import verify as run
+
+    report = run(collection, repair=repair, quiet=as_json)
+    if as_json:
+        print_json(report)
+    else:
+        print_verification(report)
+    raise typer.Exit(DONE if report["ok"] else FAILED)
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Check configuration, folders, database, broker, model and consumers."""
+    from console.doctor import examine, print_checks
+
+    checks = examine()
+    ok = all(check["ok"] for check in checks)
+    if as_json:
+        print_json({"ok": ok, "checks": checks})
+    else:
+        print_checks(checks)
+    raise typer.Exit(DONE if ok else FAILED)
+
+
+@app.command()
+def version(as_json: AsJson = False) -> None:
+    """Print the version."""
+    from shared import VERSION
+
+    if as_json:
+        print_json({"version": VERSION})
+    else:
+        print_line(f"embedmill {VERSION}")
+
+
+def _options(include: list[str], exclude: list[str], field: list[str], *, null: bool) -> "SourceOptions":
+    from producers.sources.open import SourceOptions
+    from producers.sources.rows import FieldMap
+
+    names = dict(_field(entry) for entry in field)
+    return SourceOptions(tuple(include), tuple(exclude), FieldMap(**names), null)
+
+
+def _field(entry: str) -> tuple[str, str]:
+    name, _, column = entry.partition("=")
+    if name not in ("id", "text", "title", "uri", "metadata") or not column:
+        raise typer.BadParameter(f"{entry!r}: write id=NAME, text=NAME, title=NAME, uri=NAME or metadata=NAME")
+    return name, column
+
+
+def _request(sources: list[str], collection: str, options: "SourceOptions", *, allow_deletes: bool) -> "Request":
+    from console.running import Request
+
+    return Request(tuple(sources), collection, options, allow_deletes)
+

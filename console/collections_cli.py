@@ -1,0 +1,158 @@
+"""`embedmill collections`: create, list, show, update, delete."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from console.output import print_json, print_line, print_table
+
+if TYPE_CHECKING:
+    from shared.db.collections import Collection
+    from shared.runtime import Runtime
+
+app = typer.Typer(no_args_is_help=True, help="Manage collections.")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Name = Annotated[str, typer.Argument(help="The collection's name.")]
+ChunkTokens = Annotated[int | None, typer.Option("--chunk-tokens", help="Size that chunks aim at, 16 to 1024 tokens.")]
+ChunkOverlap = Annotated[int | None, typer.Option("--chunk-overlap", help="Tokens that a chunk repeats.")]
+Validator = Annotated[str | None, typer.Option("--validator", help="rules or off.")]
+
+
+@app.command()
+def create(
+    name: Name,
+    chunk_tokens: ChunkTokens = None,
+    chunk_overlap: ChunkOverlap = None,
+    shards: Annotated[int | None, typer.Option("--shards", help="Shards of the index, 1 to 256.")] = None,
+    embedding: Annotated[str | None, typer.Option("--embedding", help="local, local/minilm or hash.")] = None,
+    validator: Validator = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a collection."""
+    from console.session import opened
+    from producers.submission import create_collection
+
+    chosen = {
+        "chunk_tokens": chunk_tokens,
+        "chunk_overlap": _overlap(chunk_tokens, chunk_overlap),
+        "shards": shards,
+        "embedding": embedding,
+        "validator": validator,
+    }
+    with opened() as runtime:
+        made = create_collection(runtime, name, **{k: v for k, v in chosen.items() if v is not None} or {"shards": 1})
+        _print(runtime, made, as_json=as_json)
+
+
+@app.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """List collections."""
+    from console.session import opened
+    from shared.db import collections
+
+    with opened() as runtime:
+        with runtime.database.read() as connection:
+            found = collections.list_collections(connection)
+        rows = [_describe(runtime, collection) for collection in found]
+    if as_json:
+        print_json({"collections": rows})
+    else:
+        columns = ("name", "documents", "chunks", "model", "dimensions", "shards")
+        print_table(rows, columns, empty="no collections yet: embedmill ingest FOLDER")
+
+
+@app.command()
+def show(name: Name, as_json: AsJson = False) -> None:
+    """Show a collection's settings and size."""
+    from console.session import opened
+    from shared.db import collections
+
+    with opened() as runtime:
+        with runtime.database.read() as connection:
+            found = collections.get_collection(connection, name)
+        _print(runtime, found, as_json=as_json)
+
+
+@app.command()
+def update(
+    name: Name,
+    chunk_tokens: ChunkTokens = None,
+    chunk_overlap: ChunkOverlap = None,
+    validator: Validator = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change how documents are split or validated; ingest the sources again to apply it to what is indexed."""
+    from console.session import opened
+    from shared.collections import CollectionSettings
+    from shared.db import collections
+
+    chosen = {"chunk_tokens": chunk_tokens, "chunk_overlap": chunk_overlap, "validator": validator}
+    with opened() as runtime:
+        with runtime.database.write() as connection:
+            found = collections.get_collection(connection, name)
+            merged = {**found.settings, **{k: v for k, v in chosen.items() if v is not None}}
+            settings = CollectionSettings(**merged)
+            collections.update_settings(connection, found.id, settings.as_json())
+            found = collections.get_collection(connection, name)
+        _print(runtime, found, as_json=as_json)
+
+
+@app.command()
+def delete(
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete a collection with its index and its history."""
+    from console.session import opened
+    from shared.db import collections
+
+    with opened() as runtime:
+        with runtime.database.read() as connection:
+            found = collections.get_collection(connection, name)
+        if not yes:
+            typer.confirm(f"delete {name} with everything in it?", abort=True, err=True)
+        with runtime.database.write() as connection:
+            collections.delete_collection(connection, found.id)
+        store = runtime.store(found)
+        for shard in found.shards:
+            store.drop(shard)
+    if as_json:
+        print_json({"deleted": name})
+    else:
+        print_line(f"{name} deleted")
+
+
+def _overlap(chunk_tokens: int | None, chunk_overlap: int | None) -> int | None:
+    """The usual overlap shrinks with small chunks."""
+    if chunk_overlap is None and chunk_tokens is not None:
+        return min(32, chunk_tokens // 8)
+    return chunk_overlap
+
+
+def _describe(runtime: "Runtime", collection: "Collection") -> dict[str, Any]:
+    from shared.db import collections
+
+    with runtime.database.read() as connection:
+        documents, chunks = collections.count_documents(connection, collection.id)
+    return {
+        "name": collection.name,
+        "documents": documents,
+        "chunks": chunks,
+        "settings": dict(collection.settings),
+        "model": collection.model,
+        "dimensions": collection.dimensions,
+        "index_version": collection.index_version,
+        "shards": len(collection.shards),
+    }
+
+
+def _print(runtime: "Runtime", collection: "Collection", *, as_json: bool) -> None:
+    described = _describe(runtime, collection)
+    if as_json:
+        print_json(described)
+        return
+    for name, value in {**described, **described["settings"]}.items():
+        if name != "settings":
+            print_line(f"{name:14} {value}")

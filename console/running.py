@@ -1,0 +1,164 @@
+"""Ingesting in this process: submit, work until the job ends, report."""
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from console.output import DEAD_LETTERS, DONE, FAILED, print_line, print_warning
+from console.progress import Display
+from console.session import Workshop, interruptible, opened, read_settings
+from shared.db import jobs
+from shared.db.dead_letters import Filter, list_letters
+from shared.runtime import Runtime
+from shared.states import JobState
+
+if TYPE_CHECKING:
+    from producers.sources.open import SourceOptions
+
+FINAL = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
+SHOWN_LETTERS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a user asked to ingest."""
+
+    sources: Sequence[str]
+    collection: str
+    options: "SourceOptions"
+    allow_deletes: bool
+
+
+def ingest(request: Request, *, quiet: bool) -> tuple[dict[str, Any], int]:
+    """Submit and work until done; returns the report and the exit status."""
+    began = time.monotonic()
+    settings = read_settings()
+    with opened(settings) as runtime, interruptible():
+        job_id = _ingest(runtime, request, quiet=quiet)
+        report = describe_job(runtime, job_id) | {"seconds": round(time.monotonic() - began, 3)}
+        if not quiet:
+            print_report(runtime, report)
+    return report, exit_status(report)
+
+
+def _ingest(runtime: Runtime, request: Request, *, quiet: bool) -> int:
+    from producers.sources.open import open_sources
+    from producers.submission import Submitter, ensure_collection
+
+    sources = open_sources(request.sources, options=request.options, stdin=sys.stdin.buffer)
+    collection = ensure_collection(runtime, request.collection)
+    with Workshop(runtime, [()] * runtime.settings.worker_count) as workshop, Display(quiet=quiet) as display:
+
+        def on_batch(seen: int, queued: int) -> None:
+            if queued:
+                workshop.start_workers()
+            workshop.poll()
+            display.scanned(seen)
+
+        submitter = Submitter(runtime, on_batch=on_batch)
+        submitted = submitter.open(sources, collection, options={"allow_deletes": request.allow_deletes})
+        if submitted.to_scan:
+            submitter.enumerate(submitted.job_id, sources, collection, allow_deletes=request.allow_deletes)
+        work_until_done(runtime, workshop, submitted.job_id, display)
+    return submitted.job_id
+
+
+def work_until_done(runtime: Runtime, workshop: Workshop, job_id: int, display: Display) -> None:
+    """Run workers until a job has ended."""
+
+    def is_done() -> bool:
+        with runtime.database.read() as connection:
+            job = jobs.get_job(connection, job_id)
+            if job.state in FINAL:
+                return True
+            if jobs.has_unfinished_work(connection, job_id):
+                workshop.start_workers()
+            if display.is_due():
+                display.show(job, jobs.measure_progress(connection, job))
+        return False
+
+    workshop.run_until(is_done)
+
+
+def submit(request: Request) -> dict[str, Any]:
+    """Record a job for the workers of this home; returns when everything is durable."""
+    from producers.sources.open import open_sources
+    from producers.submission import Submitter, ensure_collection
+
+    with opened() as runtime, interruptible():
+        sources = open_sources(request.sources, options=request.options, stdin=sys.stdin.buffer)
+        collection = ensure_collection(runtime, request.collection)
+        submitter = Submitter(runtime)
+        submitted = submitter.open(sources, collection, options={"allow_deletes": request.allow_deletes})
+        if submitted.to_scan:
+            submitter.enumerate(submitted.job_id, sources, collection, allow_deletes=request.allow_deletes)
+        return {"job": submitted.job_id, "documents": describe_job(runtime, submitted.job_id)["documents"]["total"]}
+
+
+def work_on_job(runtime: Runtime, job_id: int, *, quiet: bool) -> None:
+    """Run workers in this process until a job that exists already has ended."""
+    with (
+        interruptible(),
+        Workshop(runtime, [()] * runtime.settings.worker_count) as workshop,
+        Display(quiet=quiet) as display,
+    ):
+        work_until_done(runtime, workshop, job_id, display)
+
+
+def describe_job(runtime: Runtime, job_id: int) -> dict[str, Any]:
+    """A job as `--json` shows it."""
+    with runtime.database.read() as connection:
+        job = jobs.get_job(connection, job_id)
+        progress = jobs.measure_progress(connection, job)
+    seconds = (job.finished_at or time.time()) - job.created_at
+    return {
+        "job": job.id,
+        "collection": job.collection,
+        "state": str(job.state),
+        "documents": dict(progress.documents),
+        "chunks": dict(progress.chunks),
+        "spend": dict(progress.spend),
+        "seconds": round(seconds, 3),
+        "active": {stage: dict(states) for stage, states in progress.active.items()},
+        "problems": job.problems,
+        "held_deletions": job.held_deletions,
+        "error": job.error,
+    }
+
+
+def exit_status(report: Mapping[str, Any]) -> int:
+    """0 done, 1 failed, 3 finished with dead letters."""
+    if report["state"] != JobState.COMPLETED:
+        return FAILED
+    return DEAD_LETTERS if report["documents"]["dead"] else DONE
+
+
+def print_report(runtime: Runtime, report: Mapping[str, Any]) -> None:
+    """The outcome for people: counts, what was passed over, what died and what to do about it."""
+    documents, chunks = report["documents"], report["chunks"]
+    counted = ", ".join(f"{n} {name}" for name, n in documents.items() if n and name != "total")
+    print_line(f"job {report['job']} {report['state']}: {documents['total']} documents ({counted or 'none'})")
+    print_line(
+        f"chunks: {chunks['indexed']} indexed, {chunks['rejected']} rejected, {chunks['embedded']} embedded anew; "
+        f"{report['spend']['tokens_in']} tokens, ${report['spend']['usd']:.2f}, {report['seconds']:.1f} s"
+    )
+    with runtime.database.read() as connection:
+        notes = jobs.list_scan_notes(connection, report["job"], limit=SHOWN_LETTERS)
+        letters = list_letters(connection, Filter(job=report["job"]), limit=SHOWN_LETTERS)
+    for note in notes:
+        place = f"{note['uri']}:{note['line']}" if note["line"] else note["uri"]
+        print_warning(f"{note['kind']}: {place}: {note['reason']}")
+    for letter in letters:
+        print_line(f"dead letter {letter['id']}: {letter['uri']}: {letter['stage']}: {letter['error']}")
+        print_line(f"  next: {letter['hint']}")
+    if documents["dead"] > len(letters):
+        print_line(f"… and {documents['dead'] - len(letters)} more: embedmill dlq list --job {report['job']}")
+    if report["held_deletions"]:
+        print_warning(
+            f"{report['held_deletions']} documents are gone from the source, more than a fifth of it, and stay indexed; "
+            "if that is right, run the command again with --allow-deletes"
+        )
+
+

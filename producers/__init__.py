@@ -1,0 +1,1 @@
+"""Puts work in: sources are enumerated and their documents submitted."""

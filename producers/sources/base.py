@@ -1,0 +1,77 @@
+"""What every source is: a stream of items under an identity that is the same when the same command runs again."""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class FileItem:
+    """A document that lives in a file and is read later, by a worker. `size` in bytes, `content_hash` SHA-256 hex."""
+
+    uri: str
+    path: bytes
+    size: int
+    content_hash: str
+    title: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RowItem:
+    """A document that is a row; `content_hash` is SHA-256 hex over the canonical JSON of title, text and metadata."""
+
+    uri: str
+    title: str
+    text: str
+    metadata: Mapping[str, Any]
+    content_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Something that holds no document, and why."""
+
+    uri: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that could not be read: the enumeration is incomplete. `uri` is the file's when `line` is given."""
+
+    uri: str
+    reason: str
+    line: int | None = None
+
+
+Item = FileItem | RowItem | Skipped | Problem
+Spec = dict[str, Any]
+
+
+class Source(ABC):
+    """Something that a user named; iterating reads it afresh, in the same order while nothing changes.
+
+    `detects_deletions` says whether a document that a complete enumeration no longer yields has left the source.
+    """
+
+    __slots__ = ()
+
+    kind: ClassVar[str]
+    detects_deletions: ClassVar[bool] = True
+
+    @property
+    @abstractmethod
+    def spec(self) -> Spec:
+        """All that `source_from_spec` needs to build this source again, as JSON values."""
+
+    @property
+    def identity(self) -> str:
+        """The spec as canonical JSON."""
+        return json.dumps(self.spec, sort_keys=True, separators=(",", ":"))
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Item]:
+        """Read the source as a stream; what fails becomes a Problem, never an exception."""

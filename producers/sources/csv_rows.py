@@ -1,0 +1,166 @@
+"""A CSV file with a header: each row a document, every cell the literal text that it holds."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, TextIO
+
+import orjson
+
+from producers.sources.base import Item, Problem, Source, Spec
+from producers.sources.rows import MAX_ROW_BYTES, BadRow, FieldMap, RowReader
+from shared.errors import DocumentError
+from shared.files import describe_os_error, open_regular_file
+from shared.uris import path_to_uri
+
+DELIMITERS = (",", ";", "\t", "|")
+MAX_HEADER_CHARACTERS = 1_000_000
+_LINE_ENDS = ("\n", "\r")
+
+
+@dataclass(frozen=True, slots=True)
+class CsvSource(Source):
+    """The rows of a CSV file at an absolute path: UTF-8, with or without a mark, delimited by one of DELIMITERS."""
+
+    kind: ClassVar[str] = "csv"
+
+    path: bytes
+    fields: FieldMap = field(default_factory=FieldMap)
+
+    @property
+    def spec(self) -> Spec:
+        """The file's URI and the names of its columns."""
+        return {"kind": self.kind, "uri": path_to_uri(self.path), "fields": self.fields.to_spec()}
+
+    def __iter__(self) -> Iterator[Item]:
+        """A RowItem or a Problem for each row that is not blank; a Problem's line is where its row starts."""
+        uri = path_to_uri(self.path)
+        try:
+            with _open_text(self.path) as text:
+                yield from _items(text, uri=uri, fields=self.fields)
+        except DocumentError as error:
+            yield Problem(uri, str(error))
+        except OSError as error:
+            yield Problem(uri, describe_os_error(error))
+
+
+def holds_rows(path: bytes, fields: FieldMap) -> bool:
+    """Whether a header with the mapped id and text is there, under any delimiter."""
+    try:
+        with _open_text(path) as text:
+            return _find_delimiter(text, fields) is not None
+    except (DocumentError, OSError):
+        return False
+
+
+def _open_text(path: bytes) -> TextIO:
+    # Surrogates stand for the bytes that are not UTF-8, so that one bad row does not end the file.
+    return open(open_regular_file(path), encoding="utf-8-sig", errors="surrogateescape", newline="")
+
+
+def _find_delimiter(text: TextIO, fields: FieldMap) -> str | None:
+    start = text.read(MAX_HEADER_CHARACTERS)
+    if len(start) == MAX_HEADER_CHARACTERS and not {"\n", "\r"} & set(start):
+        return None
+    return next((d for d in DELIMITERS if {fields.id, fields.text} <= set(_header(start, d))), None)
+
+
+def _header(start: str, delimiter: str) -> list[str]:
+    try:
+        return _column_names(next(csv.reader(io.StringIO(start, newline=""), delimiter=delimiter, strict=True), []))
+    except csv.Error:
+        return []
+
+
+def _column_names(cells: Sequence[str]) -> list[str]:
+    """Every column under a name of its own, so that no cell is lost."""
+    names: list[str] = []
+    for number, cell in enumerate(cells, start=1):
+        name = cell.strip()
+        names.append(name if name and name not in names else f"{name or 'column'} {number}")
+    return names
+
+
+class _Lines:
+    """Numbered lines of bounded length; a class, because an iterator has to survive the BadRow that it raises."""
+
+    def __init__(self, text: TextIO) -> None:
+        self._text = text
+        self.number = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._text.readline(MAX_ROW_BYTES)
+        if not line:
+            raise StopIteration
+        self.number += 1
+        if len(line) == MAX_ROW_BYTES and not line.endswith(_LINE_ENDS):
+            self._pass_over_rest()
+            raise BadRow(f"a line over {MAX_ROW_BYTES:,} characters")
+        return line
+
+    def _pass_over_rest(self) -> None:
+        while (part := self._text.readline(MAX_HEADER_CHARACTERS)) and not part.endswith(_LINE_ENDS):
+            pass
+
+
+def _items(text: TextIO, *, uri: str, fields: FieldMap) -> Iterator[Item]:
+    delimiter = _find_delimiter(text, fields)
+    if delimiter is None:
+        yield Problem(uri, f"no header with the columns {fields.id!r} and {fields.text!r}", 1)
+        return
+    text.seek(0)
+    # The limit belongs to the process; lines are bounded by _Lines, this bounds a cell that spans lines.
+    csv.field_size_limit(MAX_ROW_BYTES)
+    lines = _Lines(text)
+    cells = csv.reader(lines, delimiter=delimiter, strict=True)
+    columns = _column_names(next(cells, []))
+    yield from _rows(cells, lines, columns=columns, uri=uri, reader=RowReader(fields))
+
+
+def _rows(
+    cells: Iterator[list[str]], lines: _Lines, *, columns: Sequence[str], uri: str, reader: RowReader
+) -> Iterator[Item]:
+    number = 0
+    while True:
+        number, line = number + 1, lines.number + 1
+        try:
+            row = next(cells)
+            item: Item | None = reader.read(_record(row, columns, reader.fields)) if any(row) else None
+        except StopIteration:
+            return
+        except (csv.Error, BadRow) as error:
+            item = Problem(uri, f"row {number}: {error}", line)
+        if item is not None:
+            yield item
+
+
+def _record(row: Sequence[str], columns: Sequence[str], fields: FieldMap) -> dict[str, object]:
+    if any(row[len(columns) :]):
+        raise BadRow(f"{len(row)} cells under a header of {len(columns)}; is a delimiter not quoted?")
+    _check_characters("".join(row))
+    record: dict[str, object] = {
+        name: cell for name, cell in zip(columns, row, strict=False) if cell or name == fields.text
+    }
+    if metadata := record.get(fields.metadata):
+        record[fields.metadata] = _parse_metadata(str(metadata), fields.metadata)
+    return record
+
+
+def _check_characters(row: str) -> None:
+    if "\0" in row:
+        raise BadRow("it holds NUL bytes")
+    try:
+        row.isascii() or row.encode()
+    except UnicodeEncodeError as error:
+        raise BadRow("it is not UTF-8") from error
+
+
+def _parse_metadata(cell: str, name: str) -> object:
+    try:
+        return orjson.loads(cell)
+    except orjson.JSONDecodeError as error:
+        raise BadRow(f"{name!r} is not JSON: {error.msg}") from error

@@ -1,0 +1,114 @@
+"""A list of files: paths from standard input or from a file, relative to a folder."""
+
+import hashlib
+import os
+import tempfile
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import BinaryIO, ClassVar
+
+from producers.sources.base import Item, Problem, Source, Spec
+from producers.sources.file import named_file
+from producers.sources.paths import absolute_path
+from producers.sources.records import CHUNK_BYTES, split_records
+from shared.errors import DocumentError, StorageFailed
+from shared.files import describe_os_error, open_regular_file
+from shared.uris import path_to_uri
+
+MAX_PATH_BYTES = 64 * 1024
+STDIN = "stdin:"
+
+
+@dataclass(frozen=True, slots=True)
+class ListSource(Source):
+    """The files that a list names, each once; `uri` is the list's own and `base` the folder its paths are relative to.
+
+    A list that leaves a file out says nothing about it, so it never deletes. Standard input comes only once: it is
+    copied to an unnamed temporary file and known by its hash, so that two different lists are two sources.
+    """
+
+    kind: ClassVar[str] = "list"
+    detects_deletions: ClassVar[bool] = False
+
+    uri: str
+    path: bytes | None
+    base: bytes
+    null_separated: bool = False
+    _spool: "_Spool | None" = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def of_stream(cls, stream: BinaryIO, *, base: bytes, null_separated: bool = False) -> "ListSource":
+        """Read the stream to its end in bounded memory; StorageFailed when there is no room for the copy."""
+        try:
+            spool = _Spool(stream)
+        except OSError as error:
+            raise StorageFailed(f"the list could not be copied: {describe_os_error(error)}") from error
+        return cls(STDIN + spool.content_hash, None, base, null_separated, spool)
+
+    @classmethod
+    def of_file(cls, path: bytes, *, base: bytes, null_separated: bool = False) -> "ListSource":
+        """A list kept in a file at an absolute path."""
+        return cls(path_to_uri(path), path, base, null_separated)
+
+    @property
+    def spec(self) -> Spec:
+        """Where the list is and how it is read; one from standard input cannot be built again."""
+        how = {"base": path_to_uri(self.base), "null_separated": self.null_separated}
+        return {"kind": self.kind, "uri": self.uri, **how}
+
+    def __iter__(self) -> Iterator[Item]:
+        """The item of each path, in the list's order; a Problem's line is its place in the list."""
+        try:
+            with self._open() as stream:
+                yield from self._items(stream)
+        except DocumentError as error:
+            yield Problem(self.uri, str(error))
+        except OSError as error:
+            yield Problem(self.uri, describe_os_error(error))
+
+    @contextmanager
+    def _open(self) -> Iterator[BinaryIO]:
+        if self.path is not None:
+            with os.fdopen(open_regular_file(self.path), "rb") as stream:
+                yield stream
+        elif self._spool is not None:
+            self._spool.file.seek(0)
+            yield self._spool.file
+
+    def _items(self, stream: BinaryIO) -> Iterator[Item]:
+        seen: set[bytes] = set()
+        separator = b"\0" if self.null_separated else b"\n"
+        records = split_records(stream, separator=separator, max_bytes=MAX_PATH_BYTES)
+        for line, record in enumerate(records, start=1):
+            name = record if record is None or self.null_separated else record.removesuffix(b"\r")
+            if name is None or b"\0" in name:
+                yield Problem(self.uri, "not a path: it is too long or holds a NUL byte", line)
+            elif name and _is_new(path := absolute_path(name, base=self.base), seen):
+                yield _at_line(named_file(path), line)
+
+
+def _is_new(path: bytes, seen: set[bytes]) -> bool:
+    digest = hashlib.blake2b(path, digest_size=16).digest()
+    if digest in seen:
+        return False
+    seen.add(digest)
+    return True
+
+
+def _at_line(item: Item, line: int) -> Item:
+    return replace(item, line=line) if isinstance(item, Problem) else item
+
+
+class _Spool:
+    """A copy of a stream in an unnamed temporary file that goes away with this object."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.file: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as its source
+        weakref.finalize(self, self.file.close)
+        hasher = hashlib.sha256()
+        while chunk := stream.read(CHUNK_BYTES):
+            self.file.write(chunk)
+            hasher.update(chunk)
+        self.content_hash = hasher.hexdigest()

@@ -1,0 +1,116 @@
+"""What a user names on the command line, turned into sources."""
+
+import os
+import re
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from producers.sources.base import Source, Spec
+from producers.sources.csv_rows import CsvSource, holds_rows
+from producers.sources.file import FileSource
+from producers.sources.folder import FolderSource
+from producers.sources.jsonl import JsonlSource
+from producers.sources.listing import STDIN, ListSource
+from producers.sources.paths import absolute_path, shown
+from producers.sources.rows import FieldMap
+from shared.errors import SourceError
+from shared.files import describe_mode, describe_os_error
+from shared.uris import uri_to_path
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """How sources are read: gitignore patterns for folders, names of fields for rows, NUL for lists."""
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    fields: FieldMap = field(default_factory=FieldMap)
+    null_separated: bool = False
+
+
+def open_sources(arguments: Sequence[str], *, options: SourceOptions, stdin: BinaryIO) -> list[Source]:
+    """One source for each different argument; SourceError names the first that cannot be one."""
+    if not arguments:
+        raise SourceError("no SOURCE was given", hint="Name a file, a folder, a JSONL or CSV file, or - for a list.")
+    unique = dict.fromkeys(arguments)
+    sources = [_open(argument, options=options, stdin=stdin) for argument in unique]
+    return list({source.identity: source for source in sources}.values())
+
+
+def source_from_spec(spec: Spec) -> Source:
+    """The source that has this spec; SourceError for a list from standard input, which comes only once."""
+    match spec:
+        case {"kind": "folder", "uri": str(uri), "include": list(include), "exclude": list(exclude)}:
+            return FolderSource(uri_to_path(uri), tuple(include), tuple(exclude))
+        case {"kind": "file", "uri": str(uri)}:
+            return FileSource(uri_to_path(uri))
+        case {"kind": "jsonl", "uri": str(uri), "fields": dict(fields)}:
+            return JsonlSource(uri_to_path(uri), FieldMap(**fields))
+        case {"kind": "csv", "uri": str(uri), "fields": dict(fields)}:
+            return CsvSource(uri_to_path(uri), FieldMap(**fields))
+        case {"kind": "list", "uri": str(uri), "base": str(base), "null_separated": bool(null_separated)}:
+            return _list_from_spec(uri, base, null_separated=null_separated)
+    raise SourceError(f"not the description of a source: kind {spec.get('kind')!r}")
+
+
+def _list_from_spec(uri: str, base: str, *, null_separated: bool) -> Source:
+    if uri.startswith(STDIN):
+        raise SourceError("a list from standard input comes only once", hint="Pipe the list in again.")
+    return ListSource.of_file(uri_to_path(uri), base=uri_to_path(base), null_separated=null_separated)
+
+
+def _open(argument: str, *, options: SourceOptions, stdin: BinaryIO) -> Source:
+    if argument == "-":
+        return ListSource.of_stream(stdin, base=_current_folder(), null_separated=options.null_separated)
+    path = _path_of(argument)
+    mode = _mode_of(path)
+    if stat.S_ISDIR(mode):
+        return FolderSource(path, options.include, options.exclude)
+    if stat.S_ISREG(mode):
+        return _open_file(path, options.fields)
+    raise SourceError(
+        f"{shown(path)} is {describe_mode(mode)}, which holds no document",
+        hint="Write what comes out of it to a file and ingest that.",
+    )
+
+
+def _open_file(path: bytes, fields: FieldMap) -> Source:
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix in (b".jsonl", b".ndjson"):
+        return JsonlSource(path, fields)
+    if suffix in (b".csv", b".tsv") and holds_rows(path, fields):
+        return CsvSource(path, fields)
+    return FileSource(path)
+
+
+def _path_of(argument: str) -> bytes:
+    if not argument:
+        raise SourceError("a SOURCE is empty", hint="Write . for the current folder.")
+    scheme = _SCHEME.match(argument)
+    if scheme is None:
+        return absolute_path(os.fsencode(argument), base=_current_folder())
+    if scheme[1].lower() != "file":
+        raise SourceError(f"{scheme[0]} sources are not supported yet", hint="Download it and name the local copy.")
+    try:
+        return uri_to_path(argument)
+    except ValueError as error:
+        raise SourceError(f"{shown(os.fsencode(argument))}: {error}") from error
+
+
+def _current_folder() -> bytes:
+    try:
+        return os.getcwdb()
+    except OSError as error:
+        raise SourceError("the current folder was removed", hint="Change to a folder that exists.") from error
+
+
+def _mode_of(path: bytes) -> int:
+    try:
+        return os.stat(path).st_mode
+    except OSError as error:
+        hint = "Check the path and its permissions; quote a name that holds spaces."
+        raise SourceError(f"cannot read {shown(path)}: {describe_os_error(error)}", hint=hint) from error

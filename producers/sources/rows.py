@@ -1,0 +1,120 @@
+"""What a row has to hold to be a document, whichever format it came in."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import orjson
+
+from producers.sources.base import RowItem
+
+MAX_ROW_BYTES = 50_000_000
+MAX_URI_CHARACTERS = 16 * 1024
+_SHOWN_CHARACTERS = 80
+_BOTH, _ID, _URI = b"b", b"i", b"u"
+
+
+class BadRow(ValueError):
+    """A row that is no document; the message says why and never holds its text."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldMap:
+    """Under which names a row keeps its fields."""
+
+    id: str = "id"
+    text: str = "text"
+    title: str = "title"
+    uri: str = "uri"
+    metadata: str = "metadata"
+
+    def to_spec(self) -> dict[str, str]:
+        """The names as JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class RowReader:
+    """Turns the rows of one file into items; the first row with an id or URI wins.
+
+    Of each id and URI it remembers 16 bytes, so a chance collision among a billion has odds of one in 10^18.
+    """
+
+    fields: FieldMap
+    _seen: set[bytes] = field(default_factory=set)
+
+    def read(self, record: Mapping[str, object]) -> RowItem:
+        """Raise BadRow for a row that is no document or is a repeated one."""
+        key = _key(record, self.fields.id)
+        uri = _optional_text(record, self.fields.uri) or key
+        _check_name(uri, self.fields.uri)
+        title = _optional_text(record, self.fields.title)
+        text, metadata = _text(record, self.fields.text), _metadata(record, self.fields)
+        item = RowItem(uri, title, text, metadata, hash_row(title, text, metadata))
+        self._claim(key, uri)
+        return item
+
+    def _claim(self, key: str, uri: str) -> None:
+        key_mark, uri_mark = _digest(key), _digest(uri)
+        taken = (_BOTH + key_mark, _BOTH + uri_mark, _ID + key_mark, _URI + uri_mark)
+        if not self._seen.isdisjoint(taken):
+            raise BadRow(f"the id or URI of {key[:_SHOWN_CHARACTERS]!r} belongs to an earlier row; that one is taken")
+        # Most rows have no URI of their own and cost one mark instead of two.
+        self._seen.update((taken[0],) if key == uri else taken[2:])
+
+
+def hash_row(title: str, text: str, metadata: Mapping[str, Any]) -> str:
+    """SHA-256 hex over canonical JSON; BadRow for metadata that is nested too deeply to be written again."""
+    content = {"metadata": metadata, "text": text, "title": title}
+    try:
+        return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    except orjson.JSONEncodeError as error:
+        raise BadRow("its metadata is nested too deeply") from error
+
+
+def _digest(name: str) -> bytes:
+    return hashlib.blake2b(name.encode(), digest_size=15).digest()
+
+
+def _key(record: Mapping[str, object], name: str) -> str:
+    value = record.get(name)
+    if value is None:
+        raise BadRow(f"no {name!r}")
+    key = str(value) if type(value) is int else value
+    if not isinstance(key, str):
+        raise BadRow(f"{name!r} is neither a string nor a whole number of at most 64 bits")
+    if not key or key.isspace():
+        raise BadRow(f"{name!r} is empty")
+    _check_name(key, name)
+    return key
+
+
+def _check_name(value: str, name: str) -> None:
+    if "\0" in value:
+        raise BadRow(f"{name!r} holds a NUL character")
+    if len(value) > MAX_URI_CHARACTERS:
+        raise BadRow(f"{name!r} is longer than {MAX_URI_CHARACTERS:,} characters")
+
+
+def _text(record: Mapping[str, object], name: str) -> str:
+    value = record.get(name)
+    if isinstance(value, str):
+        return value
+    raise BadRow(f"no {name!r}" if value is None else f"{name!r} is not a string")
+
+
+def _optional_text(record: Mapping[str, object], name: str) -> str:
+    value = record.get(name)
+    if value is None or isinstance(value, str):
+        return value or ""
+    raise BadRow(f"{name!r} is not a string")
+
+
+def _metadata(record: Mapping[str, object], fields: FieldMap) -> dict[str, Any]:
+    given = record.get(fields.metadata)
+    if given is not None and not isinstance(given, dict):
+        raise BadRow(f"{fields.metadata!r} is not an object")
+    mapped = (fields.id, fields.text, fields.title, fields.uri, fields.metadata)
+    rest = {k: v for k, v in record.items() if k not in mapped and isinstance(v, str | int | float)}
+    return rest | given if given else rest

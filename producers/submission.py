@@ -1,0 +1,238 @@
+"""Submission: enumerates sources into the tracking database, in batches, so that a job can be taken up at any point."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from producers.sources.base import FileItem, Problem, RowItem, Skipped, Source
+from shared.addresses import digest, document_id, version_id
+from shared.collections import read_collection_settings
+from shared.db import collections, documents, jobs, presence
+from shared.db.collections import Collection
+from shared.db.documents import Submission
+from shared.db.engine import Database
+from shared.errors import UserError
+from shared.presence import is_gone
+from shared.runtime import Runtime
+from shared.states import JobState
+
+BATCH_ITEMS = 256
+BATCH_BYTES = 8 * 1024 * 1024
+# A rough bound for text of every kind; the chunker counts exactly.
+BYTES_PER_TOKEN = 4
+# The larger share of a source that may vanish before a flag is asked for.
+LARGEST_DEPARTURE = 0.2
+LEASE_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A job that was created or taken up; `to_scan` unless its sources are or were scanned by somebody else."""
+
+    job_id: int
+    resumed: bool
+    to_scan: bool
+
+
+class Submitter:
+    """Submits sources as one job. `on_batch` is told how many documents were seen and how many queued so far."""
+
+    def __init__(self, runtime: Runtime, *, on_batch: Callable[[int, int], object] = lambda seen, queued: None) -> None:
+        self._runtime = runtime
+        self._database: Database = runtime.database
+        self._on_batch = on_batch
+        self._seen = 0
+        self._queued = 0
+        self._renewed = 0.0
+
+    def open(self, sources: Sequence[Source], collection: Collection, *, options: dict[str, Any]) -> Submitted:
+        """Create the job, or take up the unfinished one of the same sources; raises UserError when that is paused."""
+        identity = digest("job", *sorted(source.identity for source in sources))
+        with self._database.write() as connection:
+            found = jobs.find_open_job(connection, collection_id=collection.id, identity=identity)
+            if found is None:
+                job_id = jobs.create_job(
+                    connection,
+                    collection_id=collection.id,
+                    identity=identity,
+                    sources=[source.spec for source in sources],
+                    options=options,
+                )
+            elif found.state is JobState.PAUSED:
+                hint = f"embedmill jobs resume {found.id}"
+                raise UserError(f"job {found.id} of the same sources is paused", hint=hint)
+            else:
+                job_id = found.id
+            scanned = found is not None and found.enumerated_at is not None
+            mine = not scanned and self._take(connection, job_id)
+        return Submitted(job_id, resumed=found is not None, to_scan=mine)
+
+    def enumerate(
+        self, job_id: int, sources: Sequence[Source], collection: Collection, *, allow_deletes: bool
+    ) -> None:
+        """Scan every source; afterwards the job ends when its work does."""
+        with self._database.write() as connection:
+            jobs.begin_enumeration(connection, job_id)
+        held = sum(self._enumerate_source(job_id, s, collection, allow_deletes=allow_deletes) for s in sources)
+        with self._database.write() as connection:
+            jobs.end_enumeration(connection, job_id, held_deletions=held)
+            presence.free_chore(connection, _lease(job_id), holder=self._runtime.process_id)
+
+    def _take(self, connection: Any, job_id: int) -> bool:
+        holder = presence.find_chore_holder(connection, _lease(job_id))
+        if holder is not None and is_gone(self._runtime.run_folder, holder):
+            presence.free_chore(connection, _lease(job_id))
+        self._renewed = time.monotonic()
+        return presence.take_chore(
+            connection, _lease(job_id), holder=self._runtime.process_id, seconds=LEASE_SECONDS
+        )
+
+    def _enumerate_source(self, job_id: int, source: Source, collection: Collection, *, allow_deletes: bool) -> int:
+        """Scan one source; returns how many removals were held back for want of a flag."""
+        with self._database.write() as connection:
+            source_id = jobs.ensure_source(
+                connection, collection_id=collection.id, identity=source.identity, spec=source.spec
+            )
+        complete = True
+        for batch in _batches(source):
+            notes = [_note(item) for item in batch if isinstance(item, Skipped | Problem)]
+            complete = complete and not any(isinstance(item, Problem) for item in batch)
+            self._submit(job_id, source_id, collection, [i for i in batch if isinstance(i, FileItem | RowItem)], notes)
+        if not complete or not source.detects_deletions:
+            return 0
+        return self._remove_departed(job_id, source_id, allow_deletes=allow_deletes)
+
+    def _submit(
+        self,
+        job_id: int,
+        source_id: int,
+        collection: Collection,
+        items: Sequence[FileItem | RowItem],
+        notes: Sequence[dict[str, Any]],
+    ) -> None:
+        submissions = self._describe(collection, items)
+        with self._database.write() as connection:
+            jobs.note_scan(connection, job_id, notes)
+            if submissions:
+                done = documents.submit_batch(
+                    connection,
+                    submissions,
+                    job_id=job_id,
+                    collection_id=collection.id,
+                    source_id=source_id,
+                    max_attempts=self._runtime.settings.max_attempts,
+                )
+                self._queued += done.queued
+            if time.monotonic() - self._renewed > LEASE_SECONDS / 3:
+                self._take(connection, job_id)
+        self._seen += len(submissions)
+        self._on_batch(self._seen, self._queued)
+
+    def _describe(self, collection: Collection, items: Sequence[FileItem | RowItem]) -> list[Submission]:
+        settings_hash = read_collection_settings(collection.settings).fingerprint(model=collection.model)
+        described = [_describe_item(collection.name, settings_hash, item) for item in items]
+        rows = [(d, i) for d, i in zip(described, items, strict=True) if isinstance(i, RowItem)]
+        return self._store_rows(rows) if rows else described
+
+    def _store_rows(self, rows: Sequence[tuple[Submission, RowItem]]) -> list[Submission]:
+        """Keep the text of rows that need work: a row has no place of its own to be read from later."""
+        with self._database.read() as connection:
+            active = documents.find_active_versions(connection, [d.document_id for d, _ in rows])
+        changed = [(d, row) for d, row in rows if active.get(d.document_id) != d.version]
+        parts = [orjson.dumps({"text": row.text}, option=orjson.OPT_NON_STR_KEYS) for _, row in changed]
+        references = dict(zip((d.document_id for d, _ in changed), self._runtime.blobs.put_pack(parts), strict=True))
+        return [_with_origin(d, row, references.get(d.document_id)) for d, row in rows]
+
+    def _remove_departed(self, job_id: int, source_id: int, *, allow_deletes: bool) -> int:
+        with self._database.write() as connection:
+            departures = documents.count_departures(connection, job_id=job_id, source_id=source_id)
+            if departures.gone > departures.total * LARGEST_DEPARTURE and not allow_deletes:
+                return departures.gone
+            if departures.gone:
+                documents.submit_departures(
+                    connection,
+                    job_id=job_id,
+                    source_id=source_id,
+                    max_attempts=self._runtime.settings.max_attempts,
+                )
+        return 0
+
+
+def _lease(job_id: int) -> str:
+    return f"enumerate-{job_id}"
+
+
+def _batches(source: Source) -> Iterator[list[Any]]:
+    batch: list[Any] = []
+    size = 0
+    for item in source:
+        batch.append(item)
+        size += len(item.text) if isinstance(item, RowItem) else 0
+        if len(batch) >= BATCH_ITEMS or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _describe_item(collection: str, settings_hash: str, item: FileItem | RowItem) -> Submission:
+    row = isinstance(item, RowItem)
+    size = len(item.text) if isinstance(item, RowItem) else item.size
+    return Submission(
+        document_id=document_id(collection, item.uri),
+        uri=item.uri,
+        title=item.title or "",
+        content_hash=item.content_hash,
+        settings_hash=settings_hash,
+        version=version_id(item.content_hash, settings_hash),
+        size=max(1, size // BYTES_PER_TOKEN),
+        origin={"kind": "row" if row else "file", "metadata": dict(item.metadata)},
+    )
+
+
+def _with_origin(submission: Submission, row: RowItem, reference: str | None) -> Submission:
+    origin = {"kind": "row", "ref": reference, "metadata": dict(row.metadata)}
+    return Submission(**{f: getattr(submission, f) for f in Submission.__slots__ if f != "origin"}, origin=origin)
+
+
+def _note(item: Skipped | Problem) -> dict[str, Any]:
+    if isinstance(item, Problem):
+        return {"kind": "problem", "uri": item.uri, "line": item.line, "reason": item.reason}
+    return {"kind": "skipped", "uri": item.uri, "line": None, "reason": item.reason}
+
+
+def ensure_collection(runtime: Runtime, name: str) -> Collection:
+    """The collection by that name, made with the default settings on first use."""
+    with runtime.database.read() as connection:
+        found = collections.find_collection(connection, name)
+    return found or create_collection(runtime, name)
+
+
+def create_collection(runtime: Runtime, name: str, **chosen: Any) -> Collection:
+    """Make a collection; `chosen` overrides the default settings. Raises UserError, SettingsError."""
+    from shared.collections import PIPELINE_VERSION, CollectionSettings
+
+    _check_name(name)
+    settings = CollectionSettings(
+        **{"embedding": runtime.settings.embedding, "validator": runtime.settings.validator} | chosen
+    )
+    embedder = runtime.embedder(settings.embedding)
+    with runtime.database.write() as connection:
+        existing = collections.find_collection(connection, name) if not chosen else None
+        return existing or collections.create_collection(
+            connection,
+            name,
+            settings=settings.as_json(),
+            model=embedder.model,
+            dimensions=embedder.dimensions,
+            chunker=f"{PIPELINE_VERSION}/{settings.chunk_tokens}/{settings.chunk_overlap}",
+            shards=settings.shards,
+        )
+
+
+def _check_name(name: str) -> None:
+    if not name or len(name) > 100 or not all(c.isalnum() or c in "-_." for c in name):
+        raise UserError(f"{name!r} is no collection name: use up to 100 letters, digits, '-', '_' and '.'")

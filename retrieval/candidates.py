@@ -1,0 +1,77 @@
+"""Owns the gathering of candidates: every shard asked, rows of superseded versions dropped, missing scores filled in."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from shared.providers.vectorstores.base import Match
+
+WIDENING = 4
+MAX_THREADS = 8
+
+ActiveVersions = Callable[[Collection[str]], Mapping[str, str]]
+Ask = Callable[[str, int], list[Match]]
+"""(shard, top_k) to matches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A row that a reader may see, with the shard that holds it."""
+
+    shard: str
+    match: Match
+
+
+class Visibility:
+    """Which rows a reader may see, by one view of the tracking database: every document is looked up once a query."""
+
+    def __init__(self, active_versions: ActiveVersions) -> None:
+        self._look_up = active_versions
+        self._known: dict[str, str | None] = {}
+
+    def visible(self, matches: Iterable[Candidate]) -> list[Candidate]:
+        """Those of the active version of their document."""
+        listed = list(matches)
+        unknown = {item.match.document for item in listed} - self._known.keys()
+        if unknown:
+            active = self._look_up(unknown)
+            self._known.update((document, active.get(document)) for document in unknown)
+        return [item for item in listed if self._known[item.match.document] == item.match.version]
+
+
+def scatter[T](shards: Sequence[str], ask: Callable[[str], T]) -> list[T]:
+    """The answer of every shard, in their order; several shards are asked at once."""
+    if len(shards) < 2:
+        return [ask(shard) for shard in shards]
+    with ThreadPoolExecutor(min(len(shards), MAX_THREADS)) as pool:
+        return list(pool.map(ask, shards))
+
+
+def gather(shards: Sequence[str], ask: Ask, visibility: Visibility, *, wanted: int) -> list[Candidate]:
+    """The `wanted` best visible rows of all shards, best first.
+
+    Asks for more when dropped rows leave less than half, until there is enough or the shards have no more.
+    """
+    depth = wanted
+    while True:
+        answers = scatter(shards, lambda shard: ask(shard, depth))  # noqa: B023 - used before depth changes
+        found = [Candidate(shard, match) for shard, answer in zip(shards, answers, strict=True) for match in answer]
+        best = visibility.visible(sorted(found, key=lambda item: (-item.match.score, item.match.id)))
+        exhausted = all(len(answer) < depth for answer in answers)
+        if exhausted or 2 * len(best) >= wanted:
+            return best[:wanted]
+        depth *= WIDENING
+
+
+def fill(
+    candidates: Mapping[str, Candidate],
+    scores: Mapping[str, float],
+    rescore: Callable[[str, list[str]], Mapping[str, float]],
+) -> dict[str, float]:
+    """The scores with those that are missing asked from the candidates' shards."""
+    missing: dict[str, list[str]] = {}
+    for id, candidate in candidates.items():
+        if id not in scores:
+            missing.setdefault(candidate.shard, []).append(id)
+    answers = scatter(list(missing), lambda shard: rescore(shard, missing[shard]))
+    return dict(scores) | {id: score for answer in answers for id, score in answer.items()}

@@ -1,0 +1,3 @@
+"""What two packages need: settings, errors, states, messages, database, blob store, providers."""
+
+VERSION = "0.1.0"

@@ -1,0 +1,77 @@
+"""The embedding cache: vectors by content address, in one SQLite file, stored before anything else happens to them."""
+
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.errors import StorageFailed
+
+# Well under SQLite's limit of bound values in one statement.
+LOOK_UP = 500
+
+
+class EmbeddingCache:
+    """Float32 vectors by 32-byte address; safe with several processes on one host. Raises StorageFailed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._pid = 0
+
+    def get_many(self, addresses: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
+        """The vectors that are known."""
+        found: dict[bytes, NDArray[np.float32]] = {}
+        with self._translated() as connection:
+            for start in range(0, len(addresses), LOOK_UP):
+                part = addresses[start : start + LOOK_UP]
+                marks = ",".join("?" * len(part))
+                rows = connection.execute(f"SELECT address, vector FROM embedding WHERE address IN ({marks})", part)
+                found.update((row[0], np.frombuffer(row[1], np.float32)) for row in rows)
+        return found
+
+    def put_many(self, vectors: Mapping[bytes, NDArray[np.float32]]) -> None:
+        """Store vectors in one transaction; an address that is known already keeps its vector."""
+        rows = [(address, vector.tobytes()) for address, vector in sorted(vectors.items())]
+        with self._translated() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                connection.executemany("INSERT OR IGNORE INTO embedding VALUES (?, ?)", rows)
+                connection.execute("COMMIT")
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+
+    def count(self) -> int:
+        """Vectors held."""
+        with self._translated() as connection:
+            return int(connection.execute("SELECT count(*) FROM embedding").fetchone()[0])
+
+    def close(self) -> None:
+        """Release the file."""
+        if self._connection is not None and self._pid == os.getpid():
+            self._connection.close()
+        self._connection = None
+
+    @contextmanager
+    def _translated(self) -> Iterator[sqlite3.Connection]:
+        try:
+            yield self._open()
+        except (sqlite3.Error, OSError) as error:
+            raise StorageFailed(f"the embedding cache refused: {error}") from error
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None or self._pid != os.getpid():
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
+            for pragma in ("journal_mode=WAL", "synchronous=NORMAL"):
+                connection.execute(f"PRAGMA {pragma}")
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS embedding (address BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID"
+            )
+            self._connection, self._pid = connection, os.getpid()
+        return self._connection

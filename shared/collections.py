@@ -1,0 +1,52 @@
+"""What a collection's settings mean: their names and bounds, and the hash that tells whether a document is up to date."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from shared.addresses import digest
+from shared.errors import SettingsError
+
+# Part of every settings hash: to be raised when parsing or chunking begins to give other chunks for the same bytes.
+PIPELINE_VERSION = "1"
+
+VALIDATORS = ("rules", "off")
+MAX_SHARDS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionSettings:
+    """Settings of one collection; sizes in tokens. Raises SettingsError for values outside their bounds."""
+
+    embedding: str
+    validator: str = "rules"
+    chunk_tokens: int = 384
+    chunk_overlap: int = 32
+    shards: int = 1
+
+    def __post_init__(self) -> None:
+        if self.validator not in VALIDATORS:
+            raise SettingsError(f"unknown validator {self.validator!r}; this release has {', '.join(VALIDATORS)}")
+        if not 16 <= self.chunk_tokens <= 1024:
+            raise SettingsError(f"chunks of {self.chunk_tokens} tokens: choose from 16 to 1024")
+        if not 0 <= self.chunk_overlap <= self.chunk_tokens // 2:
+            raise SettingsError(f"an overlap of {self.chunk_overlap} tokens: choose at most half the chunk size")
+        if not 1 <= self.shards <= MAX_SHARDS:
+            raise SettingsError(f"{self.shards} shards: choose from 1 to {MAX_SHARDS}")
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON, as it is stored."""
+        return asdict(self)
+
+    def fingerprint(self, *, model: str) -> str:
+        """Hash of everything but the text that shapes a document's vectors; `model` is the embedder's own name."""
+        shape = (str(self.chunk_tokens), str(self.chunk_overlap), self.validator, model)
+        return digest("settings", PIPELINE_VERSION, *shape)
+
+
+def read_collection_settings(stored: Mapping[str, Any]) -> CollectionSettings:
+    """The settings of a stored collection; unknown keys, from a newer release, are refused."""
+    try:
+        return CollectionSettings(**stored)
+    except TypeError as error:
+        raise SettingsError(f"the collection has settings of another release: {error}") from None

@@ -1,0 +1,1 @@
+"""The tracking database: the only package that imports SQLAlchemy."""

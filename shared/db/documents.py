@@ -1,0 +1,287 @@
+"""Documents: submission in batches, the switch of versions, and what readers and `verify` ask."""
+
+from collections.abc import Collection as Ids
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, case, exists, func, insert, or_, select, union, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from shared.db.engine import clock
+from shared.db.schema import document, job, work
+from shared.states import Stage, State
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One document as its source gives it: what to work on, and where the worker finds it."""
+
+    document_id: str
+    uri: str
+    title: str
+    content_hash: str
+    settings_hash: str
+    version: str
+    size: int
+    origin: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """How many documents of a batch need work and how many are as they were."""
+
+    queued: int
+    unchanged: int
+
+
+def submit_batch(
+    connection: Connection,
+    submissions: Sequence[Submission],
+    *,
+    job_id: int,
+    collection_id: int,
+    source_id: int,
+    max_attempts: int,
+) -> Submitted:
+    """Record a batch of documents seen by a job; those that are new or changed get work.
+
+    Repeating a batch changes nothing: a document that has work in this job already is only marked as seen.
+    """
+    by_id = {s.document_id: s for s in submissions}
+    known = _find_known(connection, job_id, list(by_id))
+    changed = [s for s in by_id.values() if _needs_work(s, known.get(s.document_id))]
+    fresh = {s.document_id for s in changed}
+    _mark_seen(connection, by_id.values(), fresh, job_id=job_id, collection_id=collection_id, source_id=source_id)
+    if changed:
+        rows = [
+            _work_row(s, known.get(s.document_id)) | {"job_id": job_id, "max_attempts": max_attempts} for s in changed
+        ]
+        connection.execute(insert(work).values(created_at=clock()), rows)
+    unchanged = sum(1 for id_, row in known.items() if id_ not in fresh and not row.in_job)
+    if unchanged:
+        connection.execute(update(job).where(job.c.id == job_id).values(unchanged=job.c.unchanged + unchanged))
+    return Submitted(len(changed), unchanged)
+
+
+def _find_known(connection: Connection, job_id: int, ids: list[str]) -> dict[str, Any]:
+    in_job = exists().where(work.c.document_id == document.c.id, work.c.job_id == job_id).label("in_job")
+    query = select(
+        document.c.id,
+        document.c.generation,
+        document.c.active_version,
+        in_job,
+    ).where(document.c.id.in_(ids))
+    return {row.id: row for row in connection.execute(query)}
+
+
+def _needs_work(submission: Submission, known: Any) -> bool:
+    return known is None or (known.active_version != submission.version and not known.in_job)
+
+
+def _mark_seen(
+    connection: Connection,
+    submissions: Ids[Submission],
+    fresh: set[str],
+    *,
+    job_id: int,
+    collection_id: int,
+    source_id: int,
+) -> None:
+    build = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    values = build(document).values(
+        collection_id=collection_id,
+        source_id=source_id,
+        seen_job=job_id,
+        updated_at=clock(),
+    )
+    query = values.on_conflict_do_update(
+        index_elements=[document.c.id],
+        set_={
+            "source_id": values.excluded.source_id,
+            "seen_job": values.excluded.seen_job,
+            "generation": document.c.generation + values.excluded.generation,
+        },
+    )
+    rows = [
+        {"id": s.document_id, "uri": s.uri, "title": s.title, "generation": int(s.document_id in fresh)}
+        for s in submissions
+    ]
+    connection.execute(query, rows)
+
+
+def _work_row(submission: Submission, known: Any) -> dict[str, Any]:
+    return {
+        "document_id": submission.document_id,
+        "generation": (known.generation if known else 0) + 1,
+        "deletes": False,
+        "stage": Stage.CHUNK,
+        "state": State.PENDING,
+        "size": submission.size,
+        "content_hash": submission.content_hash,
+        "settings_hash": submission.settings_hash,
+        "version": submission.version,
+        "origin": dict(submission.origin),
+        "title": submission.title,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Departures:
+    """Documents of a source that readers see: how many there are, and how many a finished scan did not meet."""
+
+    total: int
+    gone: int
+
+
+def count_departures(connection: Connection, *, job_id: int, source_id: int) -> Departures:
+    """Compare what a job's complete scan met with what is indexed from that source."""
+    gone = func.coalesce(func.sum(case((document.c.seen_job != job_id, 1), else_=0)), 0)
+    query = select(func.count(), gone).where(document.c.source_id == source_id, document.c.active_version.is_not(None))
+    row = connection.execute(query).one()
+    return Departures(int(row[0]), int(row[1]))
+
+
+def submit_departures(connection: Connection, *, job_id: int, source_id: int, max_attempts: int) -> int:
+    """Queue the removal of every document that left its source; returns how many."""
+    gone = (
+        select(document.c.id)
+        .where(document.c.source_id == source_id, document.c.seen_job != job_id, document.c.active_version.is_not(None))
+        .where(~exists().where(work.c.document_id == document.c.id, work.c.job_id == job_id))
+    )
+    rows = connection.execute(
+        update(document)
+        .where(document.c.id.in_(gone.scalar_subquery()))
+        .values(generation=document.c.generation + 1)
+        .returning(document.c.id, document.c.generation)
+    ).all()
+    if rows:
+        connection.execute(
+            insert(work).values(
+                job_id=job_id,
+                deletes=True,
+                stage=Stage.INDEX,
+                state=State.PENDING,
+                size=0,
+                content_hash="",
+                settings_hash="",
+                version="",
+                origin={},
+                max_attempts=max_attempts,
+                created_at=clock(),
+            ),
+            [{"document_id": row.id, "generation": row.generation} for row in rows],
+        )
+    return len(rows)
+
+
+def switch_versions(connection: Connection, token: str, ids: Ids[int]) -> dict[str, int]:
+    """Make the versions of work held under a lease the active ones; return their documents' active generations.
+
+    One statement per batch. Work under another lease, and a document whose active generation is newer, stay as they
+    are; a removal sets the active version to NULL.
+    """
+    held = and_(work.c.lease == token, work.c.id.in_(ids))
+    newest = document.c.active_generation < work.c.generation
+    source = (work.c.document_id == document.c.id) & held & (work.c.state == State.RUNNING)
+    connection.execute(
+        update(document)
+        .where(source, newest)
+        .values(
+            active_generation=work.c.generation,
+            active_version=case((work.c.deletes, None), else_=work.c.version),
+            content_hash=case((work.c.deletes, None), else_=work.c.content_hash),
+            settings_hash=case((work.c.deletes, None), else_=work.c.settings_hash),
+            chunks_ref=case((work.c.deletes, None), else_=work.c.chunks_ref),
+            rejections_ref=case((work.c.deletes, None), else_=work.c.rejections_ref),
+            chunks_expected=case((work.c.deletes, 0), else_=work.c.chunks_expected),
+            chunks_rejected=case((work.c.deletes, 0), else_=work.c.chunks_rejected),
+            title=case((work.c.title != "", work.c.title), else_=document.c.title),
+            updated_at=clock(),
+        )
+    )
+    query = select(document.c.id, document.c.active_generation).join(work, source)
+    return {row.id: row.active_generation for row in connection.execute(query)}
+
+
+def find_active_versions(connection: Connection, ids: Ids[str]) -> dict[str, str]:
+    """The active version of each of `ids` that readers may see."""
+    query = select(document.c.id, document.c.active_version).where(
+        document.c.id.in_(ids), document.c.active_version.is_not(None)
+    )
+    return {row.id: row.active_version for row in connection.execute(query)}
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """What the tracker claims of one document."""
+
+    id: str
+    uri: str
+    version: str
+    generation: int
+    indexed: int
+    chunks_ref: str | None
+    rejections_ref: str | None
+    title: str
+
+
+def list_tracked(connection: Connection, collection_id: int, *, page: int = 2000) -> Iterator[list[Tracked]]:
+    """Every document that readers see, in pages by id."""
+    last = ""
+    while True:
+        rows = connection.execute(
+            select(
+                document.c.id,
+                document.c.uri,
+                document.c.active_version.label("version"),
+                document.c.active_generation.label("generation"),
+                (document.c.chunks_expected - document.c.chunks_rejected).label("indexed"),
+                document.c.chunks_ref,
+                document.c.rejections_ref,
+                document.c.title,
+            )
+            .where(document.c.collection_id == collection_id, document.c.id > last)
+            .where(document.c.active_version.is_not(None))
+            .order_by(document.c.id)
+            .limit(page)
+        ).mappings()
+        found = [Tracked(**row) for row in rows]
+        if not found:
+            return
+        yield found
+        last = found[-1].id
+
+
+def find_in_flight(connection: Connection, collection_id: int, ids: Ids[str]) -> set[str]:
+    """Documents among `ids` whose unfinished work may own rows that the tracker does not claim yet."""
+    query = (
+        select(work.c.document_id)
+        .join_from(work, document)
+        .where(document.c.collection_id == collection_id, work.c.document_id.in_(ids))
+        .where(or_(work.c.state == State.RUNNING, work.c.stage == Stage.INDEX), work.c.finished_at.is_(None))
+    )
+    return set(connection.execute(query).scalars())
+
+
+def reopen(connection: Connection, ids: Ids[str]) -> int:
+    """Forget the active version of damaged documents, so that the next ingest of their source mends them."""
+    query = (
+        update(document)
+        .where(document.c.id == bindparam("row"))
+        .values(active_version=None, updated_at=clock())
+    )
+    rows = [{"row": id_} for id_ in ids]
+    return connection.execute(query, rows).rowcount if rows else 0
+
+
+def list_referenced_objects(connection: Connection) -> set[str]:
+    """Objects that an active version or any work that may still run or be replayed refers to."""
+    head = func.substr
+    active = [select(head(c, 1, 64)).where(c.is_not(None)) for c in (document.c.chunks_ref, document.c.rejections_ref)]
+    kept = work.c.state.not_in((State.COMPLETED, State.CANCELLED))
+    pending = [
+        select(head(c, 1, 64)).where(kept, c.is_not(None))
+        for c in (work.c.chunks_ref, work.c.rejections_ref, work.c.origin["ref"].as_string())
+    ]
+    return set(connection.execute(union(*active, *pending)).scalars())

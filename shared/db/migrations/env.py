@@ -1,0 +1,11 @@
+"""Alembic's entry: runs migrations on the connection that `shared.db.engine.migrate` hands over."""
+
+from alembic import context
+
+from shared.db.schema import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"], target_metadata=metadata, transaction_per_migration=False
+)
+with context.begin_transaction():
+    context.run_migrations()

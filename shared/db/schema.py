@@ -1,0 +1,270 @@
+"""The tables. Times are seconds since 1970 by the database's clock; constraints tie states to their timestamps."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from shared.states import FINAL, JobState, Stage, State, WaitReason
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite only gives out row ids for INTEGER.
+Id = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _one_of(column: str, values: Iterable[str]) -> str:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return f"{column} IN ({listed})"
+
+
+_FINAL = _one_of("state", sorted(FINAL))
+
+collection = Table(
+    "collection",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", String(200), nullable=False, unique=True),
+    Column("settings", JSON, nullable=False),
+    Column("active_index_version", Integer, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+index_version = Table(
+    "index_version",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("collection_id", Id, ForeignKey("collection.id", ondelete="CASCADE"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("dimensions", Integer, nullable=False),
+    Column("chunker", Text, nullable=False),
+    Column("shards", JSON, nullable=False),
+    Column("created_at", Double, nullable=False),
+    UniqueConstraint("collection_id", "number"),
+)
+
+source = Table(
+    "source",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("collection_id", Id, ForeignKey("collection.id", ondelete="CASCADE"), nullable=False),
+    Column("identity", Text, nullable=False),
+    Column("spec", JSON, nullable=False),
+    UniqueConstraint("collection_id", "identity"),
+)
+
+document = Table(
+    "document",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("collection_id", Id, ForeignKey("collection.id", ondelete="CASCADE"), nullable=False),
+    Column("source_id", Id, ForeignKey("source.id", ondelete="CASCADE"), nullable=False),
+    Column("uri", Text, nullable=False),
+    Column("title", Text, nullable=False, server_default=""),
+    Column("generation", Integer, nullable=False),
+    Column("seen_job", Id, nullable=False),
+    Column("active_generation", Integer, nullable=False, server_default="0"),
+    Column("active_version", String(16)),
+    Column("content_hash", String(64)),
+    Column("settings_hash", String(32)),
+    Column("chunks_ref", Text),
+    Column("rejections_ref", Text),
+    Column("chunks_expected", Integer, nullable=False, server_default="0"),
+    Column("chunks_rejected", Integer, nullable=False, server_default="0"),
+    Column("updated_at", Double, nullable=False),
+    Index("ix_document_source_seen", "source_id", "seen_job"),
+    Index("ix_document_collection_id", "collection_id", "id"),
+)
+
+job = Table(
+    "job",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("collection_id", Id, ForeignKey("collection.id", ondelete="CASCADE"), nullable=False),
+    Column("identity", Text, nullable=False),
+    Column("sources", JSON, nullable=False),
+    Column("options", JSON, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("weight", Integer, nullable=False, server_default="1"),
+    Column("unchanged", Integer, nullable=False, server_default="0"),
+    Column("skipped", Integer, nullable=False, server_default="0"),
+    Column("problems", Integer, nullable=False, server_default="0"),
+    Column("held_deletions", Integer, nullable=False, server_default="0"),
+    Column("error", Text),
+    Column("created_at", Double, nullable=False),
+    Column("enumerated_at", Double),
+    Column("finished_at", Double),
+    CheckConstraint(_one_of("state", JobState), name="state"),
+    CheckConstraint("(state IN ('completed', 'failed', 'cancelled')) = (finished_at IS NOT NULL)", name="finished"),
+    Index("ix_job_open", "id", sqlite_where=text("finished_at IS NULL"), postgresql_where=text("finished_at IS NULL")),
+)
+
+scan_note = Table(
+    "scan_note",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("job_id", Id, ForeignKey("job.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("kind", String(8), nullable=False),
+    Column("uri", Text, nullable=False),
+    Column("line", Integer),
+    Column("reason", Text, nullable=False),
+    CheckConstraint("kind IN ('skipped', 'problem')", name="kind"),
+)
+
+work = Table(
+    "work",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("job_id", Id, ForeignKey("job.id", ondelete="CASCADE"), nullable=False),
+    Column("document_id", String(32), ForeignKey("document.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("generation", Integer, nullable=False),
+    Column("deletes", Boolean, nullable=False, server_default=text("false")),
+    Column("stage", String(8), nullable=False),
+    Column("state", String(9), nullable=False),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("crashes", Integer, nullable=False, server_default="0"),
+    Column("max_attempts", Integer, nullable=False),
+    Column("epoch", Integer, nullable=False, server_default="0"),
+    Column("lease", String(32)),
+    Column("lease_until", Double),
+    Column("claimed_at", Double),
+    Column("claimed_with", Integer),
+    Column("worker", Text),
+    Column("dispatched_at", Double),
+    Column("available_at", Double),
+    Column("wait_reason", String(8)),
+    Column("size", BigInteger, nullable=False),
+    Column("content_hash", String(64), nullable=False),
+    Column("settings_hash", String(32), nullable=False),
+    Column("version", String(16), nullable=False),
+    Column("origin", JSON, nullable=False),
+    Column("title", Text, nullable=False, server_default=""),
+    Column("chunks_ref", Text),
+    Column("rejections_ref", Text),
+    Column("chunks_expected", Integer, nullable=False, server_default="0"),
+    Column("chunks_rejected", Integer, nullable=False, server_default="0"),
+    Column("chunks_embedded", Integer, nullable=False, server_default="0"),
+    Column("result", String(10)),
+    Column("reason", Text),
+    Column("created_at", Double, nullable=False),
+    Column("finished_at", Double),
+    UniqueConstraint("job_id", "document_id"),
+    CheckConstraint(_one_of("stage", Stage), name="stage"),
+    CheckConstraint(_one_of("state", State), name="state"),
+    CheckConstraint("(state = 'running') = (lease IS NOT NULL)", name="lease"),
+    CheckConstraint("(lease IS NULL) = (lease_until IS NULL)", name="lease_until"),
+    CheckConstraint("(state = 'waiting') = (wait_reason IS NOT NULL)", name="waiting"),
+    CheckConstraint(f"wait_reason IS NULL OR {_one_of('wait_reason', WaitReason)}", name="wait_reason"),
+    CheckConstraint(f"({_FINAL}) = (finished_at IS NOT NULL)", name="finished"),
+    CheckConstraint("(state = 'completed') = (result IS NOT NULL)", name="result"),
+    Index("ix_work_job_state", "job_id", "state", "stage"),
+    *(
+        Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+        for name, columns, where in (
+            ("ix_work_ready", ("job_id", "id"), "state IN ('pending', 'waiting')"),
+            ("ix_work_queued", ("dispatched_at",), "state = 'queued'"),
+            ("ix_work_lease", ("lease",), "state = 'running'"),
+        )
+    ),
+)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("work_id", Id, ForeignKey("work.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("stage", String(8), nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("worker", Text, nullable=False),
+    Column("started_at", Double, nullable=False),
+    Column("ended_at", Double, nullable=False),
+    Column("outcome", String(10), nullable=False),
+    Column("error_class", Text),
+    Column("error", Text),
+    UniqueConstraint("work_id", "epoch"),
+    CheckConstraint("outcome IN ('ok', 'error', 'lost', 'parked', 'returned', 'cancelled')", name="outcome"),
+)
+
+dead_letter = Table(
+    "dead_letter",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("work_id", Id, ForeignKey("work.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("job_id", Id, ForeignKey("job.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("stage", String(8), nullable=False),
+    Column("error_class", Text, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("hint", Text, nullable=False),
+    Column("fingerprint", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("crashes", Integer, nullable=False),
+    Column("code_version", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("resolved_at", Double),
+    Column("resolution", String(9)),
+    Column("resolution_reason", Text),
+    CheckConstraint("(resolved_at IS NULL) = (resolution IS NULL)", name="resolved"),
+    CheckConstraint("resolution IS NULL OR resolution IN ('replayed', 'discarded')", name="resolution"),
+)
+
+usage = Table(
+    "usage",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("job_id", Id, ForeignKey("job.id", ondelete="SET NULL")),
+    Column("provider", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("operation", Text, nullable=False),
+    Column("inputs", Integer, nullable=False),
+    Column("cached", Integer, nullable=False),
+    Column("tokens_in", BigInteger, nullable=False),
+    Column("tokens_out", BigInteger, nullable=False),
+    Column("cost_microusd", BigInteger, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Index("ix_usage_job_id", "job_id"),
+)
+
+worker = Table(
+    "worker",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("queues", JSON, nullable=False),
+    Column("started_at", Double, nullable=False),
+    Column("heartbeat_at", Double, nullable=False),
+    Column("stopped_at", Double),
+)
+
+chore = Table(
+    "chore",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("lease_until", Double, nullable=False),
+)

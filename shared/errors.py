@@ -1,0 +1,164 @@
+"""The error tree: every failure that Embedmill names, answering whose fault it is and whether a retry can help.
+
+    EmbedmillError
+    ├── UserError                 the caller's input or settings; nothing was changed
+    │   ├── SettingsError
+    │   ├── SourceError
+    │   ├── NotFound
+    │   ├── MissingExtra
+    │   └── HomeInUse
+    ├── DocumentError             this document's fault: dead-letter it, its neighbours go on
+    │   ├── UnreadableDocument
+    │   │   ├── EncryptedDocument
+    │   │   ├── NoText
+    │   │   └── UnsupportedDocument
+    │   ├── ParserLimitExceeded
+    │   └── SourceGone
+    ├── TransientError            nobody's fault for long: try again, counted as an attempt
+    │   ├── ParserCrashed
+    │   ├── WorkerLost
+    │   ├── ProviderUnavailable
+    │   └── BlobMissing
+    ├── FlowControl               not a failure: park, no attempt is used
+    └── InternalError             our fault
+        ├── IllegalTransition
+        ├── LeaseLost
+        ├── StorageFailed
+        └── BadVector
+"""
+
+
+class EmbedmillError(Exception):
+    """Base of all; `hint` is the next step for whoever reads it."""
+
+    retryable = False
+    hint = ""
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        if hint is not None:
+            self.hint = hint
+
+
+class UserError(EmbedmillError):
+    """The caller's input or settings are wrong; a retry without a change cannot help."""
+
+
+class SettingsError(UserError):
+    """A setting has no meaning or contradicts another."""
+
+
+class SourceError(UserError):
+    """A source cannot be enumerated at all."""
+
+
+class NotFound(UserError):
+    """A job, document, collection or dead letter by that name does not exist."""
+
+
+class MissingExtra(UserError):
+    """An optional dependency is not installed; the message names the extra."""
+
+
+class HomeInUse(UserError):
+    """The home folder cannot be used: read-only, not a folder, or made by a newer version."""
+
+
+class DocumentError(EmbedmillError):
+    """This document's fault; it becomes a dead letter at once and its neighbours go on."""
+
+
+class UnreadableDocument(DocumentError):
+    """The bytes are not a whole document of their type."""
+
+    hint = "Open the file with its own program; if it is damaged, replace it and ingest it again."
+
+
+class EncryptedDocument(UnreadableDocument):
+    """A password is needed."""
+
+    hint = "Save a copy without a password and ingest that."
+
+
+class NoText(UnreadableDocument):
+    """The document was read and holds no text, as a scan does."""
+
+    hint = "If the pages are scanned images, run OCR over the file and ingest the result."
+
+
+class UnsupportedDocument(UnreadableDocument):
+    """No parser for this kind of content."""
+
+    hint = "Convert the file to a supported format, or exclude it with --exclude."
+
+
+class ParserLimitExceeded(DocumentError):
+    """Parsing went over its time, memory or output limit, as a decompression bomb does."""
+
+    hint = "If the file is genuine, raise EMBEDMILL_PARSER_SECONDS or EMBEDMILL_PARSER_MEMORY_MB and replay."
+
+
+class SourceGone(DocumentError):
+    """The source was there when it was submitted and is not any more."""
+
+    hint = "Ingest the source again; a file that is really gone is then removed from the index."
+
+
+class TransientError(EmbedmillError):
+    """May go away by itself; retried with back-off until the attempts are used up."""
+
+    retryable = True
+
+
+class ParserCrashed(TransientError):
+    """The parser's process died while it held this document alone."""
+
+    hint = "Replay once; if it dies again, convert the file to another format."
+
+
+class WorkerLost(TransientError):
+    """The worker that held the lease died or stopped answering."""
+
+    hint = "If only this document does it, it kills its worker: look at its size and type."
+
+
+class ProviderUnavailable(TransientError):
+    """A provider could not be reached or answered with a server error."""
+
+
+class BlobMissing(TransientError):
+    """A stored object is gone or damaged; the document goes back to its source."""
+
+
+class FlowControl(EmbedmillError):
+    """Work has to wait for a rate, a budget or a circuit; `retry_after_seconds` says how long."""
+
+    retryable = True
+
+    def __init__(self, message: str, *, reason: str, retry_after_seconds: float) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.retry_after_seconds = retry_after_seconds
+
+
+class InternalError(EmbedmillError):
+    """Our fault, or the machine's; please report it."""
+
+
+class IllegalTransition(InternalError):
+    """A state change that the transition table does not have."""
+
+
+class LeaseLost(InternalError):
+    """A result arrived under a lease that somebody else holds by now; it changes nothing."""
+
+
+class StorageFailed(InternalError):
+    """The disk or the database refused a write; nothing was half-written."""
+
+    retryable = True
+    hint = "Free disk space or mend the database's connection, then run the command again."
+
+
+class BadVector(InternalError):
+    """An embedding has the wrong dimension or is not finite."""

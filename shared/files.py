@@ -1,0 +1,117 @@
+"""Reading regular files: nothing blocks on a FIFO or wakes a device, and a failure is typed and names no path."""
+
+import errno
+import hashlib
+import os
+import stat
+from typing import NoReturn
+
+from shared.errors import ParserLimitExceeded, SourceGone, UnreadableDocument
+
+CHUNK_BYTES = 256 * 1024
+
+GONE = frozenset({errno.ENOENT, errno.ENOTDIR})
+REFUSED = frozenset({errno.EACCES, errno.EPERM})
+UNREADABLE = frozenset({errno.ELOOP, errno.ENAMETOOLONG, errno.EISDIR, errno.ENXIO, errno.EIO})
+REASONS = {
+    errno.ENOENT: "it is not there, or went away while it was being read",
+    errno.ENOTDIR: "a part of its path is not a folder, or was replaced while it was being read",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "permission denied",
+    errno.ELOOP: "a symbolic link loop, or a link that was put in its place while it was being read",
+    errno.ENAMETOOLONG: "its path is longer than the system can open",
+}
+
+PERMISSION_HINT = "Let the user that runs Embedmill read it (chmod, chown, or group membership)."
+SIZE_HINT = "If the file is genuine, raise EMBEDMILL_MAX_DOCUMENT_MB and replay; else exclude it with --exclude."
+
+
+def describe_os_error(error: OSError) -> str:
+    """Why something could not be read, in words and without its path."""
+    return REASONS.get(error.errno or 0) or error.strerror or "it could not be read"
+
+
+def describe_mode(mode: int) -> str:
+    """What an inode is when it is not a regular file."""
+    kinds = {
+        stat.S_IFDIR: "a folder",
+        stat.S_IFLNK: "a symbolic link",
+        stat.S_IFIFO: "a FIFO (named pipe)",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a character device",
+        stat.S_IFBLK: "a block device",
+    }
+    return kinds.get(stat.S_IFMT(mode), "not a regular file")
+
+
+def open_regular_file(path: bytes, *, flags: int = 0, dir_fd: int | None = None) -> int:
+    """A descriptor for reading; the caller closes it. `flags` may add O_NOFOLLOW.
+
+    Raises SourceGone, UnreadableDocument, or OSError for what is the machine's fault (no descriptors left).
+    """
+    try:
+        _refuse_special(os.stat(path, dir_fd=dir_fd, follow_symlinks=not flags & os.O_NOFOLLOW))
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | flags, dir_fd=dir_fd)
+    except OSError as error:
+        _raise_typed(error)
+    try:
+        _refuse_special(os.fstat(descriptor))
+    except UnreadableDocument:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def read_regular_file(path: bytes, *, max_bytes: int) -> bytes:
+    """The whole file; raises as `open_regular_file` does, and ParserLimitExceeded over `max_bytes`."""
+    with os.fdopen(open_regular_file(path), "rb") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        _refuse_large(size, max_bytes)
+        try:
+            data = stream.read(size + 1)
+            if len(data) > size:
+                data += stream.read(max_bytes + 1 - len(data))
+        except OSError as error:
+            _raise_typed(error)
+    _refuse_large(len(data), max_bytes)
+    return data
+
+
+def hash_regular_file(path: bytes, *, flags: int = 0, dir_fd: int | None = None) -> tuple[str, int]:
+    """SHA-256 in hex and the number of bytes hashed, in bounded memory; raises as `open_regular_file` does."""
+    descriptor = open_regular_file(path, flags=flags, dir_fd=dir_fd)
+    try:
+        return _hash_descriptor(descriptor)
+    except OSError as error:
+        _raise_typed(error)
+    finally:
+        os.close(descriptor)
+
+
+def _hash_descriptor(descriptor: int) -> tuple[str, int]:
+    hasher, size = hashlib.sha256(), 0
+    while chunk := os.read(descriptor, CHUNK_BYTES):
+        hasher.update(chunk)
+        size += len(chunk)
+    return hasher.hexdigest(), size
+
+
+def _refuse_special(status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise UnreadableDocument(f"{describe_mode(status.st_mode)}, not a regular file")
+
+
+def _refuse_large(size: int, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise ParserLimitExceeded(f"the file is larger than the limit of {max_bytes:,} bytes", hint=SIZE_HINT)
+
+
+def _raise_typed(error: OSError) -> NoReturn:
+    reason = describe_os_error(error)
+    if error.errno in GONE:
+        raise SourceGone(reason) from error
+    if error.errno in REFUSED:
+        raise UnreadableDocument(reason, hint=PERMISSION_HINT) from error
+    if error.errno in UNREADABLE:
+        raise UnreadableDocument(reason) from error
+    raise error

@@ -1,0 +1,80 @@
+"""What happened to one piece of work: a value that a stage returns and `shared.db.work.settle` writes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.errors import EmbedmillError
+from shared.states import Result, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """The stage succeeded; `values` are columns of the work row that later stages need."""
+
+    stage: Stage
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """The document reached its end; `reason` says why when it was not simply indexed."""
+
+    result: Result
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """The attempt failed; whether a retry follows depends on the error and on the attempts left."""
+
+    error: BaseException
+
+    @property
+    def retryable(self) -> bool:
+        """Unknown errors may be transient, so they are retried until the attempts are used up."""
+        return self.error.retryable if isinstance(self.error, EmbedmillError) else True
+
+    @property
+    def error_class(self) -> str:
+        """The error's class name: what dead letters are filtered by."""
+        return type(self.error).__name__
+
+    @property
+    def message(self) -> str:
+        """One line that is safe to store: our own errors speak for themselves, foreign ones may quote a document."""
+        if isinstance(self.error, EmbedmillError):
+            return str(self.error)
+        return f"{type(self.error).__name__} at {origin_of(self.error)}"
+
+    @property
+    def hint(self) -> str:
+        """The next step for whoever works the dead letter."""
+        return getattr(self.error, "hint", "") or "Replay it; if it fails the same way, report it with its document."
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """Flow control: wait without using up an attempt."""
+
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """Handed back untouched, as by a shutdown; uses up no attempt."""
+
+
+Outcome = Advance | Complete | Fail | Park | Return
+
+
+def origin_of(error: BaseException) -> str:
+    """File and function where an error arose, without line numbers, so that fingerprints outlive small edits."""
+    frame = error.__traceback__
+    if frame is None:
+        return "unknown place"
+    while frame.tb_next is not None:
+        frame = frame.tb_next
+    code = frame.tb_frame.f_code
+    return f"{'/'.join(code.co_filename.split('/')[-2:])}:{code.co_name}"

@@ -1,0 +1,1 @@
+"""Families of providers, each with one small interface, one table of names and one conformance suite."""

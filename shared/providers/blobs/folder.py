@@ -1,0 +1,65 @@
+"""A blob store in a folder: one file per object, complete or absent."""
+
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from shared.errors import BlobMissing, StorageFailed
+from shared.providers.blobs.base import BlobStore
+
+
+class FolderBlobStore(BlobStore):
+    """Files under `root`, fanned out by the first two hex digits of their id; raises StorageFailed on a full disk."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def put(self, data: bytes) -> str:
+        """Write beside the target, flush to the disk, rename."""
+        object_ = hashlib.sha256(data).hexdigest()
+        path = self._path(object_)
+        if not path.exists():
+            try:
+                self._write(path, data)
+            except OSError as error:
+                raise StorageFailed(f"the blob store refused a write: {error.strerror}") from error
+        return object_
+
+    def get(self, object_: str) -> bytes:
+        """Read and check against the id."""
+        try:
+            data = self._path(object_).read_bytes()
+        except OSError as error:
+            raise BlobMissing(f"stored object {object_[:12]} cannot be read: {error.strerror}") from None
+        if hashlib.sha256(data).hexdigest() != object_:
+            raise BlobMissing(f"stored object {object_[:12]} is damaged")
+        return data
+
+    def list_objects(self) -> Iterator[tuple[str, float]]:
+        """Walk the fan-out; files that are still being written are not objects."""
+        now = time.time()
+        for path in self.root.glob("??/*"):
+            if len(path.name) == 64:
+                yield path.name, now - path.stat().st_mtime
+
+    def delete(self, object_: str) -> None:
+        """Unlink."""
+        self._path(object_).unlink(missing_ok=True)
+
+    def _path(self, object_: str) -> Path:
+        return self.root / object_[:2] / object_
+
+    def _write(self, path: Path, data: bytes) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+        try:
+            with open(partial, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise

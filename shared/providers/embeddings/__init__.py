@@ -1,0 +1,1 @@
+"""Embedding providers: `local` (default), `local/minilm` (extra) and `hash` (tests and benchmarks)."""

@@ -1,0 +1,53 @@
+"""The hash embedder: words hashed to dimensions, without weights; for tests and rehearsals, never a default.
+
+It knows spelling and no meaning: two texts are as near as the words they share. It is here because it is exact,
+instant and the same everywhere.
+"""
+
+import re
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.providers.embeddings.base import Embedder, InputType, unit_rows
+
+WORD = re.compile(r"\w+")
+CACHED_WORDS = 1 << 18
+
+
+class HashEmbedder(Embedder):
+    """Feature hashing of lower-cased words: the square root of each dimension's word count, at unit length."""
+
+    name = "hash"
+    model = "hash-crc32-256-v1"
+    dimensions = 256
+
+    def __init__(self) -> None:
+        self._dimension_of = _Dimensions(self.dimensions)
+
+    def embed_batch(self, texts: Sequence[str], *, input_type: InputType = "document") -> NDArray[np.float32]:
+        words = [WORD.findall(text.lower()) for text in texts]
+        rows = np.repeat(np.arange(len(texts)), [len(found) for found in words])
+        columns = np.array([self._dimension_of[word] for found in words for word in found], dtype=np.int64)
+        size = len(texts) * self.dimensions
+        counts = np.bincount(rows * self.dimensions + columns, minlength=size).reshape(len(texts), self.dimensions)
+        return unit_rows(np.sqrt(counts, dtype=np.float32))
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return [len(WORD.findall(text)) for text in texts]
+
+
+class _Dimensions(dict[str, int]):
+    """The dimension of each word, remembered for the usual ones and started afresh when there are too many."""
+
+    def __init__(self, dimensions: int) -> None:
+        super().__init__()
+        self._dimensions = dimensions
+
+    def __missing__(self, word: str) -> int:
+        if len(self) >= CACHED_WORDS:
+            self.clear()
+        self[word] = zlib.crc32(word.encode("utf-8", "surrogatepass")) % self._dimensions
+        return self[word]

@@ -1,0 +1,72 @@
+"""The local embedder: wordllama's packaged token vectors, averaged; no download, no key, half a millisecond a chunk.
+
+The package's own loader is passed by: offline it looks in a folder that its wheel does not have, and importing it
+sets up the root logger. Its two files are all that is needed.
+"""
+
+import importlib.metadata
+import importlib.util
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file
+from tokenizers import Tokenizer
+
+from shared.errors import MissingExtra
+from shared.providers.embeddings.base import Embedder, InputType, unit_rows
+
+PACKAGE = "wordllama"
+TOKENIZER_FILE = "tokenizers/l2_supercat_tokenizer_config.json"
+WEIGHTS_FILE = "weights/l2_supercat_256.safetensors"
+WEIGHTS_NAME = "embedding.weight"
+
+
+class LocalEmbedder(Embedder):
+    """The mean of each text's token vectors at unit length: 256 dimensions, no limit on length."""
+
+    name = "local"
+    dimensions = 256
+
+    def __init__(self) -> None:
+        folder = package_folder(PACKAGE)
+        self.model = f"wordllama-l2-supercat-256@{importlib.metadata.version(PACKAGE)}"
+        self._tokenizer = load_tokenizer(folder / TOKENIZER_FILE)
+        self._vectors: NDArray[np.float32] = load_file(folder / WEIGHTS_FILE)[WEIGHTS_NAME].astype(np.float32)
+
+    def embed_batch(self, texts: Sequence[str], *, input_type: InputType = "document") -> NDArray[np.float32]:
+        vectors = np.zeros((len(texts), self.dimensions), dtype=np.float32)
+        for row, ids in enumerate(self._token_ids(texts)):
+            if ids:
+                # One sum a text stays in the processor's cache: 25 times faster than np.add.reduceat over a batch.
+                np.sum(self._vectors[ids], axis=0, out=vectors[row])
+        return unit_rows(vectors)
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return [len(ids) for ids in self._token_ids(texts)]
+
+    def _token_ids(self, texts: Sequence[str]) -> Iterator[list[int]]:
+        encodings = self._tokenizer.encode_batch_fast([encodable(text) for text in texts], add_special_tokens=False)
+        return (encoding.ids for encoding in encodings)
+
+
+def package_folder(package: str) -> Path:
+    """Where an installed package's files are, found without importing it; raises MissingExtra when it is not there."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise MissingExtra(f"the package {package} is not installed: pip install {package}")
+    return Path(spec.origin).parent
+
+
+def load_tokenizer(file: Path) -> Tokenizer:
+    """A tokenizer that neither pads nor cuts."""
+    tokenizer = Tokenizer.from_file(str(file))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def encodable(text: str) -> str:
+    """`text` with lone surrogates replaced, which tokenizers refuse."""
+    return text.encode("utf-8", "replace").decode()

@@ -1,0 +1,1 @@
+"""Judges of chunks; `rules` is the offline validator."""

@@ -1,0 +1,138 @@
+"""The vector store interface: a shard is an index and namespace; every method works on one shard.
+
+A row is visible to readers only while its `version` is its document's active version in the tracking database, so a
+store may hold rows of a version that is being written or deleted. `generation` grows with every submission of a
+document and only fences deletes: a late delete for an older generation cannot touch rows written since.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class VectorRow:
+    """One chunk with its vector, as written. `start` and `end` are character offsets into the normalised text."""
+
+    id: str
+    document: str
+    version: str
+    generation: int
+    ordinal: int
+    chunk: str
+    uri: str
+    title: str
+    section: str
+    text: str
+    start: int
+    end: int
+    page: int | None
+    index_version: str
+    vector: NDArray[np.float32]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One answer to a query, best first; higher scores are better, comparable only within one call."""
+
+    id: str
+    document: str
+    version: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class ShardDescription:
+    """What a shard says of itself."""
+
+    shard: str
+    vectors: int
+    documents: int
+    dimensions: int
+    size_bytes: int
+
+
+class VectorStore(ABC):
+    """All shards of one collection. Methods raise StorageFailed or ProviderUnavailable, never a vendor's error."""
+
+    supports_lexical: bool = False
+
+    @abstractmethod
+    def upsert(self, shard: str, rows: Sequence[VectorRow]) -> None:
+        """Write rows, all or none; a row with an existing id is replaced unless the stored generation is newer."""
+
+    @abstractmethod
+    def delete_stale(self, shard: str, generations: Mapping[str, int]) -> int:
+        """Delete rows of each document whose generation is below the given one; return how many went."""
+
+    @abstractmethod
+    def delete_ids(self, shard: str, ids: Sequence[str]) -> int:
+        """Delete rows by id (repair of orphans); return how many went."""
+
+    @abstractmethod
+    def count_versions(self, shard: str, documents: Mapping[str, str]) -> dict[str, int]:
+        """Rows held for each document in the version named for it (0 where none): the check before a switch."""
+
+    @abstractmethod
+    def query(
+        self, shard: str, vector: NDArray[np.float32], *, top_k: int, filter: Mapping[str, Any] | None = None
+    ) -> list[Match]:
+        """Nearest rows by cosine. `filter` maps `document`, `uri` or a metadata key to a value or a list of values."""
+
+    @abstractmethod
+    def query_lexical(
+        self, shard: str, text: str, *, top_k: int, filter: Mapping[str, Any] | None = None
+    ) -> list[Match]:
+        """Best rows by BM25; stores without lexical search (`supports_lexical` False) return []."""
+
+    def score(self, shard: str, ids: Sequence[str], vector: NDArray[np.float32]) -> dict[str, float]:
+        """Cosine of the given rows, on the scale of `query`'s scores; unknown ids are absent.
+
+        Fusion needs both scores of a candidate that one side alone found. Stores that can score by themselves override
+        this, which fetches the vectors.
+        """
+        rows = self.fetch(shard, ids, with_vectors=True)
+        length = float(np.linalg.norm(vector)) or 1.0
+        return {
+            id: float(row.vector @ vector) / (length * (float(np.linalg.norm(row.vector)) or 1.0))
+            for id, row in rows.items()
+        }
+
+    def score_lexical(self, shard: str, ids: Sequence[str], text: str) -> dict[str, float]:
+        """BM25 of the given rows, on the scale of `query_lexical`'s scores; rows without any of the words are absent.
+
+        {} from stores without lexical search.
+        """
+        return {}
+
+    @abstractmethod
+    def fetch(self, shard: str, ids: Sequence[str], *, with_vectors: bool = False) -> dict[str, VectorRow]:
+        """Rows by id; unknown ids are absent; without vectors `vector` is empty."""
+
+    @abstractmethod
+    def list_rows(self, shard: str, *, with_vectors: bool = False, page: int = 500) -> Iterator[VectorRow]:
+        """Every row of the shard, ordered by id, streamed from one consistent view per page."""
+
+    @abstractmethod
+    def list_versions(self, shard: str) -> Iterator[tuple[str, str, int, int]]:
+        """(document, version, generation, rows) for every version held: what `verify` compares with the tracker."""
+
+    @abstractmethod
+    def count(self, shard: str) -> int:
+        """Rows in the shard."""
+
+    @abstractmethod
+    def describe(self, shard: str) -> ShardDescription:
+        """Size and shape of a shard; zeros when nothing was written yet."""
+
+    @abstractmethod
+    def drop(self, shard: str) -> None:
+        """Remove the shard and all it holds; no error when absent."""
+
+    def close(self) -> None:
+        """Release files and connections; the store is not used afterwards."""

@@ -1,0 +1,87 @@
+"""Settings: `EMBEDMILL_*` environment variables over `embedmill.toml` over defaults, read once and frozen."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from shared.errors import SettingsError
+
+CONFIG_FILE = "embedmill.toml"
+
+
+class Settings(BaseSettings):
+    """Everything that can be configured; no other module reads the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="EMBEDMILL_", frozen=True, extra="forbid", toml_file=CONFIG_FILE)
+
+    home: Path = Field(Path("~/.embedmill"), description="Folder of all embedded state.")
+    database_url: str = Field("", description="Tracking database; empty means SQLite in the home folder.")
+    broker_url: str = Field("embedded://", description="Where wake-ups travel; `embedded://` needs no service.")
+    blob_url: str = Field("", description="Blob store; empty means a folder in the home folder.")
+    vector_url: str = Field("embedded://", description="Vector store; `embedded://` keeps shards in the home folder.")
+    embedding: str = Field("local", description="Embedding model of new collections: `local`, `local/minilm`, `hash`.")
+    validator: str = Field("rules", description="Validator of new collections: `rules` or `off`.")
+    workers: int = Field(0, ge=0, le=256, description="Worker processes of `ingest`; 0 means one per core.")
+    lease_seconds: float = Field(30.0, gt=0.2, description="How long a claim lives without a heartbeat.")
+    max_attempts: int = Field(3, ge=1, le=100, description="Attempts of one stage before a document is dead-lettered.")
+    retry_base_seconds: float = Field(2.0, ge=0, description="First back-off after a transient failure; it doubles.")
+    retry_max_seconds: float = Field(300.0, ge=0, description="Longest back-off between two attempts.")
+    high_water: int = Field(2048, ge=1, description="Documents that may be queued at once; the rest stays pending.")
+    batch_documents: int = Field(256, ge=1, le=400, description="Most documents in one message.")
+    batch_tokens: int = Field(300_000, ge=1, description="Most tokens in one message, estimated before chunking.")
+    parser_seconds: float = Field(60.0, gt=0, description="Wall-clock limit for parsing one document.")
+    parser_memory_mb: int = Field(1024, ge=64, description="Memory limit of the parser's process.")
+    max_document_mb: int = Field(256, ge=1, description="Largest file that is read, in MiB.")
+    log_level: str = Field("warning", description="Least severe log event that is printed to stderr.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment over file over defaults; no dotenv, no secrets folder."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def home_path(self) -> Path:
+        """The home folder, absolute, with `~` resolved."""
+        return Path(os.path.abspath(self.home.expanduser()))
+
+    @property
+    def database(self) -> str:
+        """The tracking database's URL with the default filled in."""
+        return self.database_url or f"sqlite:///{self.home_path / 'tracking.db'}"
+
+    @property
+    def worker_count(self) -> int:
+        """Worker processes to start: as set, or one per core that this process may use."""
+        return self.workers or len(os.sched_getaffinity(0))
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings once; raises SettingsError with one line per wrong setting."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        lines = (f"EMBEDMILL_{'_'.join(str(p) for p in e['loc']).upper()}: {e['msg']}" for e in error.errors())
+        raise SettingsError("; ".join(lines), hint="See docs/configuration.md.") from None
+    except ValueError as error:
+        raise SettingsError(f"{CONFIG_FILE}: {error}") from None
+
+
+# Settings of the design whose features come with later releases: known, so that one environment file serves all.
+RESERVED = frozenset({"FAST_MODEL", "RANK_MODEL"})
+
+
+def unknown_variables() -> list[str]:
+    """Names of `EMBEDMILL_*` variables that mean nothing, most likely typing errors; for a warning."""
+    known = {name.upper() for name in Settings.model_fields} | RESERVED
+    given = {key.removeprefix("EMBEDMILL_") for key in os.environ if key.startswith("EMBEDMILL_")}
+    return [f"EMBEDMILL_{name}" for name in sorted(given - known)]

@@ -1,0 +1,15 @@
+"""Owns the choice of a document's shard, the same in every process: rendezvous (highest random weight) hashing."""
+
+import hashlib
+from collections.abc import Sequence
+
+
+def shard_for(document: str, shards: Sequence[str]) -> str:
+    """The shard that weighs most for this document; a new shard only takes documents, none move between old ones."""
+    return max(shards, key=lambda shard: (_weight(document, shard), shard))
+
+
+def _weight(document: str, shard: str) -> bytes:
+    """The shard's name is the key and is framed by it, so that no two pairs share their input."""
+    name = hashlib.blake2b(shard.encode(), digest_size=16).digest()
+    return hashlib.blake2b(document.encode("utf-8", "surrogatepass"), key=name, digest_size=8).digest()

@@ -1,0 +1,127 @@
+"""The states of work and jobs, the stages, and the one table of legal transitions."""
+
+from enum import StrEnum
+
+from shared.errors import IllegalTransition
+
+
+class Stage(StrEnum):
+    """Where in the pipeline a document is; a column of its own, never mixed with the state."""
+
+    CHUNK = "chunk"
+    VALIDATE = "validate"
+    EMBED = "embed"
+    INDEX = "index"
+
+
+class State(StrEnum):
+    """What may happen to a piece of work next."""
+
+    PENDING = "pending"
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"
+    COMPLETED = "completed"
+    DEAD = "dead"
+    CANCELLED = "cancelled"
+
+
+class WaitReason(StrEnum):
+    """Why work is `waiting`; all but `retry` use up no attempt."""
+
+    RETRY = "retry"
+    RATE = "rate"
+    BUDGET = "budget"
+    PAUSED = "paused"
+    CIRCUIT = "circuit"
+
+
+class Result(StrEnum):
+    """How completed work ended."""
+
+    INDEXED = "indexed"
+    SKIPPED = "skipped"
+    DELETED = "deleted"
+    SUPERSEDED = "superseded"
+
+
+class JobState(StrEnum):
+    """The life of one submission."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+FINAL = frozenset({State.COMPLETED, State.DEAD, State.CANCELLED})
+
+TRANSITIONS: dict[State, dict[State, str]] = {
+    State.PENDING: {
+        State.QUEUED: "the dispatcher sent its message",
+        State.WAITING: "its job was paused",
+        State.CANCELLED: "its job was cancelled",
+    },
+    State.QUEUED: {
+        State.RUNNING: "a worker claimed it: epoch and attempt grow, a lease begins",
+        State.PENDING: "its message was lost and it is to be sent again",
+        State.WAITING: "its job was paused",
+        State.CANCELLED: "its job was cancelled",
+    },
+    State.RUNNING: {
+        State.QUEUED: "the stage succeeded; the next stage's message leaves after the commit",
+        State.PENDING: "the lease was handed back or expired",
+        State.WAITING: "a retry is due later, or flow control parked it",
+        State.COMPLETED: "the store confirmed it and the old version is gone",
+        State.DEAD: "a permanent failure, or no attempt is left",
+        State.CANCELLED: "its job was cancelled while it ran",
+    },
+    State.WAITING: {
+        State.QUEUED: "it is due and the dispatcher sent its message",
+        State.PENDING: "its job was resumed",
+        State.CANCELLED: "its job was cancelled",
+    },
+    State.DEAD: {
+        State.PENDING: "it was replayed",
+        State.CANCELLED: "it was discarded",
+    },
+    State.COMPLETED: {},
+    State.CANCELLED: {},
+}
+
+JOB_TRANSITIONS: dict[JobState, frozenset[JobState]] = {
+    JobState.RUNNING: frozenset({JobState.PAUSED, JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED}),
+    JobState.PAUSED: frozenset({JobState.RUNNING, JobState.CANCELLED}),
+    JobState.COMPLETED: frozenset({JobState.RUNNING}),
+    JobState.FAILED: frozenset({JobState.RUNNING}),
+    JobState.CANCELLED: frozenset(),
+}
+
+
+def starts_of(target: State) -> tuple[State, ...]:
+    """The states from which `target` may be entered, in the table's order."""
+    return tuple(start for start, targets in TRANSITIONS.items() if target in targets)
+
+
+def require_transition(start: State, target: State) -> None:
+    """Raise IllegalTransition, naming both states, unless the table has the move."""
+    if target not in TRANSITIONS[start]:
+        raise IllegalTransition(f"work cannot go from {start} to {target}")
+
+
+def require_job_transition(start: JobState, target: JobState) -> None:
+    """Raise IllegalTransition, naming both states, unless a job may make the move."""
+    if target not in JOB_TRANSITIONS[start]:
+        raise IllegalTransition(f"a job cannot go from {start} to {target}")
+
+
+def next_stage(stage: Stage, *, validator: str) -> Stage:
+    """The stage after `stage`; `validate` is left out when the validator is `off`."""
+    match stage:
+        case Stage.CHUNK:
+            return Stage.EMBED if validator == "off" else Stage.VALIDATE
+        case Stage.VALIDATE:
+            return Stage.EMBED
+        case Stage.EMBED | Stage.INDEX:
+            return Stage.INDEX

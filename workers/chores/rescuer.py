@@ -1,0 +1,72 @@
+"""The rescuer: returns work whose worker is gone, and sends again what the broker lost."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from shared.db import work
+from shared.db.engine import Database
+from shared.presence import is_gone
+from shared.settings import Settings
+
+log = structlog.get_logger()
+
+# A message that left a queue this long ago without its work being claimed was lost with whoever took it.
+GRACE_SECONDS = 1.0
+
+
+class Rescuer:
+    """Looks at leases; a lease that ran out although its process lives gets one more look before it is taken away.
+
+    That second look tells a stopped process from a clock that jumped: a live worker renews its lease by the new clock.
+    """
+
+    def __init__(
+        self, database: Database, settings: Settings, *, run_folder: Path, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._database = database
+        self._settings = settings
+        self._run_folder = run_folder
+        self._monotonic = monotonic
+        self._suspected: dict[str, float] = {}
+
+    def rescue_lost(self) -> int:
+        """Rescue what dead or silent workers hold; returns how many documents went back or were buried."""
+        with self._database.read() as connection:
+            leases = work.find_leases(connection)
+            expired = dict(work.find_expired(connection)) if leases else {}
+        lost = [token for token, owner in leases if self._is_lost(token, owner, expired=token in expired)]
+        self._suspected = {token: seen for token, seen in self._suspected.items() if token in expired}
+        return sum(self._rescue(token) for token in lost)
+
+    def rescue_worker(self, process_id: str) -> int:
+        """Rescue what a worker held that is known to have died."""
+        with self._database.read() as connection:
+            tokens = [token for token, owner in work.find_leases(connection) if owner == process_id]
+        return sum(self._rescue(token) for token in tokens)
+
+    def requeue_lost_messages(self, depth: int | None) -> int:
+        """Give work back to the dispatcher whose message is gone: no message is out, or it is long overdue."""
+        age = GRACE_SECONDS if depth == 0 else self._settings.lease_seconds * (1 if depth is None else 10)
+        with self._database.write() as connection:
+            count = work.requeue_lost(connection, older_than_seconds=age)
+        if count:
+            log.info("rescuer.messages_lost", work=count)
+        return count
+
+    def _is_lost(self, token: str, owner: str, *, expired: bool) -> bool:
+        match is_gone(self._run_folder, owner):
+            case True:
+                return True
+            case None:
+                return expired
+        first = self._suspected.setdefault(token, self._monotonic()) if expired else self._monotonic()
+        return self._monotonic() - first > self._settings.lease_seconds / 2
+
+    def _rescue(self, token: str) -> int:
+        with self._database.write() as connection:
+            result = work.rescue(connection, token)
+        log.warning("rescuer.lease_lost", returned=result.returned, dead=result.dead)
+        return result.returned + result.dead

@@ -1,0 +1,111 @@
+"""Runs the chores of this process in turn, while it holds the lease on them."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+
+import structlog
+
+from shared.db import jobs, presence
+from shared.errors import EmbedmillError, StorageFailed
+from shared.runtime import Runtime
+from workers.broker import Broker
+from workers.chores.cleaner import clean
+from workers.chores.dispatcher import dispatch
+from workers.chores.rescuer import Rescuer
+
+log = structlog.get_logger()
+
+TICK_SECONDS = 0.05
+CHORES = "chores"
+
+
+@dataclass(slots=True)
+class Chore:
+    """Something to do every `seconds`."""
+
+    run: Callable[[], object]
+    seconds: float
+    due: float = 0.0
+
+
+class ChoreRunner:
+    """A thread that dispatches, rescues, completes jobs and cleans until the block ends."""
+
+    def __init__(self, runtime: Runtime, broker: Broker) -> None:
+        settings = runtime.settings
+        self._runtime = runtime
+        self._broker = broker
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="chores", daemon=True)
+        self._lease_seconds = max(2.0, settings.lease_seconds / 3)
+        self._holds_until = 0.0
+        self.rescuer = Rescuer(runtime.database, settings, run_folder=runtime.run_folder)
+        self.failure: StorageFailed | None = None
+        look = min(1.0, settings.lease_seconds / 6)
+        self._chores = [
+            Chore(self._dispatch, TICK_SECONDS),
+            Chore(self._complete_jobs, TICK_SECONDS * 2),
+            Chore(self.rescuer.rescue_lost, look),
+            Chore(lambda: self.rescuer.requeue_lost_messages(self._broker.depth()), look, due=time.monotonic() + look),
+            Chore(lambda: clean(runtime.database, runtime.blobs), 600.0, due=time.monotonic() + 600.0),
+        ]
+
+    def __enter__(self) -> "ChoreRunner":
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._ended.set()
+        self._thread.join()
+        self._free()
+
+    def _run(self) -> None:
+        while not self._ended.wait(TICK_SECONDS):
+            try:
+                if self._hold():
+                    self._tick()
+            except StorageFailed as error:
+                self.failure = error
+                log.error("chores.storage_failed", error=str(error))
+            except EmbedmillError as error:
+                log.error("chores.failed", error=str(error))
+
+    def _tick(self) -> None:
+        for chore in self._chores:
+            if time.monotonic() >= chore.due:
+                chore.run()
+                chore.due = time.monotonic() + chore.seconds
+
+    def _hold(self) -> bool:
+        if time.monotonic() < self._holds_until:
+            return True
+        with self._runtime.database.write() as connection:
+            held = presence.take_chore(
+                connection, CHORES, holder=self._runtime.process_id, seconds=self._lease_seconds
+            )
+        self._holds_until = time.monotonic() + self._lease_seconds / 2 if held else 0.0
+        if not held:
+            self._ended.wait(0.5)
+        return held
+
+    def _free(self) -> None:
+        try:
+            with self._runtime.database.write() as connection:
+                presence.free_chore(connection, CHORES, holder=self._runtime.process_id)
+        except EmbedmillError as error:
+            log.warning("chores.not_freed", error=str(error))
+
+    def _dispatch(self) -> None:
+        for message in dispatch(self._runtime.database, self._runtime.settings):
+            self._broker.publish(message)
+
+    def _complete_jobs(self) -> None:
+        with self._runtime.database.read() as connection:
+            if not jobs.find_completable(connection):
+                return
+        with self._runtime.database.write() as connection:
+            for job_id in jobs.complete_jobs(connection):
+                log.info("job.completed", job=job_id)

@@ -1,0 +1,20 @@
+"""Chunking: parsed blocks become one stored text, and exact spans of it that fit an embedding model."""
+
+from workers.chunking.chunk import Chunk
+from workers.chunking.chunk_set import ChunkSet, build_chunk_set, decode_chunk_set, encode_chunk_set
+from workers.chunking.chunker import chunk
+from workers.chunking.normalise import BlockSpan, NormalisedDocument, normalise
+from workers.chunking.settings import ChunkSettings
+
+__all__ = [
+    "BlockSpan",
+    "Chunk",
+    "ChunkSet",
+    "ChunkSettings",
+    "NormalisedDocument",
+    "build_chunk_set",
+    "chunk",
+    "decode_chunk_set",
+    "encode_chunk_set",
+    "normalise",
+]

@@ -1,0 +1,123 @@
+"""Pieces: the parts of a document that a chunk takes whole, each counted once and none above the maximum."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.tokenizer import count_many, count_tokens
+from workers.chunking.normalise import BlockSpan, NormalisedDocument
+from workers.chunking.sentences import LINE, PARAGRAPH, SENTENCE, WORD, Span, even_cut, spans
+from workers.parsing.document import BlockKind
+
+PROSE = {BlockKind.PARAGRAPH, BlockKind.LIST_ITEM}
+GAP = 2
+"""Characters of white space before a piece that its count includes: tokens hold the space or lines before a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """`text[start:end]` of one block. `tokens` include up to two characters of white space before it.
+
+    `gap` are the tokens of a longer white space between it and the piece before. `sentence` is false for a fragment
+    that starts within a sentence.
+    """
+
+    start: int
+    end: int
+    tokens: int
+    gap: int
+    block: BlockSpan
+    sentence: bool = True
+
+    @property
+    def heading(self) -> bool:
+        return self.block.kind is BlockKind.HEADING
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """In tokens: `whole` is the longest prose block that stays whole, `room` the aim of a cut, `maximum` its bound."""
+
+    whole: int
+    room: int
+    maximum: int
+
+
+def cut_pieces(document: NormalisedDocument, limits: Limits) -> list[Piece]:
+    """Every block as one piece where it may stay whole, else its sentences, lines, words or graphemes."""
+    blocks = document.blocks
+    counted = count_spans(document.text, [(block.start, block.end) for block in blocks])
+    pieces: list[Piece] = []
+    for block, (tokens, gap) in zip(blocks, counted, strict=True):
+        if _stays_whole(document.text, block, tokens=tokens, limits=limits):
+            pieces.append(Piece(block.start, block.end, tokens, gap, block))
+        else:
+            pieces += _cut_block(document.text, block, limits)
+    return pieces
+
+
+def count_spans(text: str, pieces: Sequence[Span]) -> list[tuple[int, int]]:
+    """Tokens and gap tokens of each of these consecutive spans, as a Piece has them."""
+    starts = [start for start, _ in pieces]
+    ends = [starts[0] if starts else 0, *(end for _, end in pieces[:-1])]
+    tokens = count_many([text[max(before, start - GAP) : end] for before, (start, end) in zip(ends, pieces, strict=False)])
+    gaps = (
+        count_tokens(text[before:start]) if start - before > GAP else 0
+        for before, start in zip(ends, starts, strict=False)
+    )
+    return list(zip(tokens, gaps, strict=True))
+
+
+def hard_cut(text: str, span: Span, limits: Limits) -> list[Span]:
+    """`span` cut between characters, each part within the maximum; a character has at most four tokens."""
+    tokens = count_tokens(text[slice(*span)])
+    if tokens <= limits.maximum:
+        return [span]
+    parts = max(2, -(-tokens // limits.room))
+    return [part for half in even_cut(text, span, parts=parts) for part in hard_cut(text, half, limits)]
+
+
+def _stays_whole(text: str, block: BlockSpan, *, tokens: int, limits: Limits) -> bool:
+    limit = limits.whole if block.kind in PROSE else limits.maximum
+    return tokens <= limit or (tokens <= limit + GAP and count_tokens(text[block.start : block.end]) <= limit)
+
+
+def _cut_block(text: str, block: BlockSpan, limits: Limits) -> list[Piece]:
+    first = PARAGRAPH if block.kind is BlockKind.CODE else SENTENCE
+    parts = _divide(text, (block.start, block.end), (first, LINE, WORD), limits=limits)
+    counted = count_spans(text, [span for span, _ in parts])
+    return [
+        Piece(start, end, tokens, gap, block, sentence)
+        for ((start, end), sentence), (tokens, gap) in zip(parts, counted, strict=True)
+    ]
+
+
+def _divide(
+    text: str, span: Span, boundaries: tuple[re.Pattern[str], ...], *, limits: Limits
+) -> list[tuple[Span, bool]]:
+    """The parts of `span` within the maximum, each with whether it starts where the first boundary says."""
+    if not boundaries:
+        return [(part, False) for part in hard_cut(text, span, limits)]
+    found = spans(text, span, boundaries[0])
+    counted = count_spans(text, found)
+    parts: list[tuple[Span, bool]] = []
+    for part, (tokens, _) in zip(found, counted, strict=True):
+        if tokens <= limits.maximum:
+            parts.append((part, True))
+        else:
+            parts += [(inner, False) for inner, _ in _divide(text, part, boundaries[1:], limits=limits)]
+    return _merged(text, parts, limits.room) if boundaries == (WORD,) else parts
+
+
+def _merged(text: str, parts: list[tuple[Span, bool]], room: int) -> list[tuple[Span, bool]]:
+    """Neighbouring words joined up to `room` tokens, so that a million words are not a million pieces."""
+    merged: list[tuple[Span, bool]] = []
+    used = 0
+    for (span, _), (tokens, gap) in zip(parts, count_spans(text, [span for span, _ in parts]), strict=True):
+        if merged and used + gap + tokens <= room:
+            merged[-1] = ((merged[-1][0][0], span[1]), False)
+            used += gap + tokens
+        else:
+            merged.append((span, False))
+            used = tokens
+    return merged

@@ -1,0 +1,97 @@
+"""Runs one batch: claim, stage, settlement, and the next message, each step safe to lose."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import structlog
+
+from shared.db import work
+from shared.db.work import Claim, Item
+from shared.errors import FlowControl, StorageFailed
+from shared.messages import BatchMessage
+from shared.outcomes import Fail, Outcome, Park, Return
+from workers.heartbeat import Heartbeat
+from workers.runtime import WorkerRuntime
+
+log = structlog.get_logger()
+
+StageFunction = Callable[[WorkerRuntime, Claim], Mapping[int, Outcome]]
+Publish = Callable[[BatchMessage], None]
+
+
+def execute(runtime: WorkerRuntime, message: BatchMessage, stage: StageFunction, publish: Publish) -> None:
+    """Work on what a message names and is still to be had.
+
+    Whatever the stage raises becomes a recorded attempt of every document it had. Only StorageFailed passes: then
+    nothing can be recorded, the work is handed back as far as possible, and the process should end.
+    """
+    settings = runtime.settings
+    runtime.forget_collections()
+    with runtime.database.write() as connection:
+        claim = work.claim(
+            connection,
+            message.stage,
+            message.work,
+            worker=runtime.process_id,
+            lease_seconds=settings.lease_seconds,
+        )
+    if not claim.items:
+        log.info("batch.nothing_to_claim", stage=message.stage, work=len(message.work))
+        return
+    with Heartbeat(lambda: _renew(runtime, claim), interval=settings.lease_seconds / 3):
+        outcomes = _run_stage(runtime, claim, stage)
+    _settle(runtime, claim, outcomes, publish)
+
+
+def _run_stage(runtime: WorkerRuntime, claim: Claim, stage: StageFunction) -> Mapping[int, Outcome]:
+    try:
+        return stage(runtime, claim)
+    except StorageFailed:
+        _hand_back(runtime, claim)
+        raise
+    except BaseException as error:  # MemoryError and SystemExit too: a stage must not take its worker along
+        log.warning("stage.failed", stage=claim.stage, work=len(claim.items), error_class=type(error).__name__)
+        return {item.id: outcome_of(error) for item in claim.items}
+
+
+def _settle(runtime: WorkerRuntime, claim: Claim, outcomes: Mapping[int, Outcome], publish: Publish) -> None:
+    with runtime.database.write() as connection:
+        advanced = work.settle(connection, claim, outcomes, retry=runtime.retry)
+    failed = sum(isinstance(outcome, Fail) for outcome in outcomes.values())
+    log.info("batch.settled", stage=claim.stage, work=len(claim.items), failed=failed)
+    for next_stage, ids in advanced.items():
+        publish(BatchMessage(next_stage, tuple(ids)))
+
+
+def _hand_back(runtime: WorkerRuntime, claim: Claim) -> None:
+    try:
+        with runtime.database.write() as connection:
+            work.settle(connection, claim, {item.id: Return() for item in claim.items}, retry=runtime.retry)
+    except StorageFailed as error:
+        log.warning("batch.not_returned", stage=claim.stage, error=str(error))
+
+
+def _renew(runtime: WorkerRuntime, claim: Claim) -> None:
+    with runtime.database.write() as connection:
+        work.renew(connection, claim.token, lease_seconds=runtime.settings.lease_seconds)
+
+
+def outcome_of(error: BaseException) -> Outcome:
+    """What an error means for the document that it hit."""
+    if isinstance(error, FlowControl):
+        return Park(error.reason, error.retry_after_seconds)
+    return Fail(error)
+
+
+def bisect(items: Sequence[Item], call: Callable[[Sequence[Item]], Mapping[int, Outcome]]) -> dict[int, Outcome]:
+    """Outcomes of a call that treats its items as one; when it fails, halves are tried until the culprit is alone."""
+    try:
+        return dict(call(items))
+    except StorageFailed:
+        raise
+    except FlowControl as error:
+        return {item.id: outcome_of(error) for item in items}
+    except BaseException as error:
+        if len(items) == 1:
+            return {items[0].id: outcome_of(error)}
+        middle = len(items) // 2
+        return bisect(items[:middle], call) | bisect(items[middle:], call)

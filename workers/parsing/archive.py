@@ -1,0 +1,110 @@
+"""Owns ZIP containers: their sizes are checked before and while anything is read, and nothing is ever extracted."""
+
+import struct
+import zlib
+from io import BytesIO
+from typing import IO
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, LargeZipFile, ZipFile, ZipInfo
+
+from shared.errors import EncryptedDocument, ParserLimitExceeded, UnreadableDocument
+from workers.parsing.limits import ParserLimits
+
+DAMAGED = "its ZIP container is damaged or cut short"
+
+_LOCAL_HEADER_BYTES = 30
+_READ_BYTES = 1 << 16
+_ENCRYPTED = 0x1
+
+
+class Archive:
+    """A container that passed its limits; `read` and `open` give at most the size that was checked.
+
+    Python's own reader stops at the size that the central directory names, so a member cannot deliver more than
+    was counted. Readers of other libraries do not: give them bytes only after `require_honest_sizes`.
+    """
+
+    def __init__(self, data: bytes, limits: ParserLimits) -> None:
+        self._data = data
+        self._limits = limits
+        self._zip = _open_zip(data)
+        self._members = self._zip.infolist()
+        self._require_within_limits()
+
+    @property
+    def names(self) -> list[str]:
+        return [member.filename for member in self._members]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._zip.NameToInfo
+
+    def read(self, name: str) -> bytes:
+        with self.open(name) as stream:
+            return stream.read()
+
+    def open(self, name: str) -> IO[bytes]:
+        """A stream over one member. UnreadableDocument when it is missing, EncryptedDocument when locked."""
+        try:
+            return self._zip.open(name)
+        except KeyError:
+            raise UnreadableDocument("a required part is missing from its container") from None
+        except (BadZipFile, NotImplementedError):
+            raise UnreadableDocument(DAMAGED) from None
+
+    def require_honest_sizes(self) -> None:
+        """Inflates every member once without keeping it; UnreadableDocument when one is larger than it says."""
+        for member in self._members:
+            if self._inflated_size(member) > member.file_size:
+                raise UnreadableDocument("a part of its container is larger than the container says")
+
+    def _require_within_limits(self) -> None:
+        if len(self._members) > self._limits.archive_members:
+            raise ParserLimitExceeded(f"its container holds more than {self._limits.archive_members:,} parts")
+        if any(member.flag_bits & _ENCRYPTED for member in self._members):
+            raise EncryptedDocument("its container is encrypted")
+        self._require_sound_size()
+
+    def _require_sound_size(self) -> None:
+        total = sum(member.file_size for member in self._members)
+        if total > self._limits.archive_bytes:
+            raise ParserLimitExceeded(f"it expands to {total:,} bytes; {self._limits.archive_bytes:,} are allowed")
+        if total > self._limits.archive_ratio_floor and total > self._limits.archive_ratio * len(self._data):
+            raise ParserLimitExceeded(f"it expands {total // len(self._data):,} times, as a decompression bomb does")
+
+    def _inflated_size(self, member: ZipInfo) -> int:
+        """Counts up to one byte past the declared size."""
+        raw = self._raw(member)
+        if member.compress_type == ZIP_STORED:
+            return len(raw)
+        if member.compress_type != ZIP_DEFLATED:
+            raise UnreadableDocument("its container uses a compression that office files do not")
+        return _inflated_size(raw, member.file_size + 1)
+
+    def _raw(self, member: ZipInfo) -> memoryview:
+        view = memoryview(self._data)
+        header = view[member.header_offset : member.header_offset + _LOCAL_HEADER_BYTES]
+        if len(header) < _LOCAL_HEADER_BYTES:
+            raise UnreadableDocument(DAMAGED)
+        names = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
+        start = member.header_offset + _LOCAL_HEADER_BYTES + names
+        return view[start : start + member.compress_size]
+
+
+def _open_zip(data: bytes) -> ZipFile:
+    try:
+        return ZipFile(BytesIO(data))
+    except (BadZipFile, LargeZipFile, NotImplementedError, ValueError, OSError, struct.error):
+        raise UnreadableDocument(DAMAGED) from None
+
+
+def _inflated_size(raw: memoryview, bound: int) -> int:
+    inflater, pending, size = zlib.decompressobj(-zlib.MAX_WBITS), bytes(raw), 0
+    while size < bound and not inflater.eof:
+        try:
+            piece = inflater.decompress(pending, _READ_BYTES)
+        except zlib.error:
+            raise UnreadableDocument(DAMAGED) from None
+        pending = inflater.unconsumed_tail
+        size += len(piece)
+        if not piece and not pending:
+            break
+    return size

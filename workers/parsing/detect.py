@@ -1,0 +1,205 @@
+"""Owns finding out what a document is: from its content first, from its name second."""
+
+import re
+
+from shared.errors import EncryptedDocument, UnreadableDocument, UnsupportedDocument
+from workers.parsing.archive import Archive
+from workers.parsing.encoding import BINARY, decode_unicode, has_many_nuls, is_mostly_control
+from workers.parsing.limits import ParserLimits
+
+CSV = "text/csv"
+DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+EML = "message/rfc822"
+EPUB = "application/epub+zip"
+HTML = "text/html"
+JSON = "application/json"
+MARKDOWN = "text/markdown"
+ODS = "application/vnd.oasis.opendocument.spreadsheet"
+ODT = "application/vnd.oasis.opendocument.text"
+PDF = "application/pdf"
+PLAIN = "text/plain"
+PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
+RST = "text/x-rst"
+RTF = "application/rtf"
+XLS = "application/vnd.ms-excel"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+_TEXT_SUFFIXES = {
+    ".csv": CSV, ".tsv": CSV,
+    ".eml": EML,
+    ".htm": HTML, ".html": HTML, ".xhtml": HTML,
+    ".json": JSON,
+    ".markdown": MARKDOWN, ".md": MARKDOWN, ".mdown": MARKDOWN, ".mdx": MARKDOWN, ".mkd": MARKDOWN,
+    ".rst": RST, ".rest": RST,
+}  # fmt: skip
+_BINARY_SUFFIXES = {
+    ".docm": "DOCX", ".docx": "DOCX", ".epub": "EPUB", ".ods": "ODS", ".odt": "ODT", ".pdf": "PDF",
+    ".pptm": "PPTX", ".pptx": "PPTX", ".rtf": "RTF", ".xls": "XLS", ".xlsm": "XLSX", ".xlsx": "XLSX",
+}  # fmt: skip
+_PACKAGE_PARTS = (("word/document.xml", DOCX), ("ppt/presentation.xml", PPTX), ("xl/workbook.xml", XLSX))
+_MIMETYPES = {
+    EPUB.encode(): EPUB,
+    ODT.encode(): ODT,
+    ODS.encode(): ODS,
+    (ODT + "-template").encode(): ODT,
+    (ODS + "-template").encode(): ODS,
+}
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+
+_FOREIGN = (
+    (b"\x89PNG\r\n\x1a\n", "a PNG image"), (b"\xff\xd8\xff", "a JPEG image"), (b"GIF87a", "a GIF image"),
+    (b"GIF89a", "a GIF image"), (b"II*\0", "a TIFF image"), (b"MM\0*", "a TIFF image"),
+    (b"\x1f\x8b", "a gzip archive"), (b"\xfd7zXZ\0", "an xz archive"), (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
+    (b"Rar!\x1a\x07", "a RAR archive"), (b"\x28\xb5\x2f\xfd", "a Zstandard archive"),
+    (b"\x7fELF", "an ELF program"), (b"\xcf\xfa\xed\xfe", "a Mach-O program"),
+    (b"\xca\xfe\xba\xbe", "a Java class or Mach-O program"), (b"\0asm", "a WebAssembly module"),
+    (b"SQLite format 3\0", "an SQLite database"), (b"\0\x01\0\0", "a TrueType font"), (b"%!PS", "PostScript"),
+)  # fmt: skip
+# Letters alone prove nothing: these count only in data that is no text.
+_FOREIGN_LETTERS = (
+    (b"MZ", "a Windows program"), (b"BM", "a BMP image"), (b"BZh", "a bzip2 archive"), (b"RIFF", "a RIFF media file"),
+    (b"OggS", "an Ogg media file"), (b"fLaC", "FLAC audio"), (b"ID3", "MP3 audio"), (b"PAR1", "a Parquet file"),
+    (b"wOFF", "a web font"), (b"wOF2", "a web font"), (b"OTTO", "an OpenType font"),
+)  # fmt: skip
+
+_HTML_START = re.compile(
+    rb"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,2000}?-->\s*)?<(?:!doctype\s+html|html[\s>])", re.IGNORECASE | re.DOTALL
+)
+_HEADER_LINE = re.compile(rb"[!-9;-~]{1,60}:[ \t]?[^\r\n]*\r?\n(?:[ \t][^\r\n]*\r?\n)*")
+_MAIL_HEADER = re.compile(
+    rb"^(received|return-path|message-id|mime-version|from|to|subject|date|delivered-to):", re.IGNORECASE | re.MULTILINE
+)
+
+
+def suffix_of(name: str) -> str:
+    """The last dot and what follows, in lower case, of the last path segment; a query or fragment is no part of it."""
+    last = re.split(r"[?#]", name)[0].replace("\\", "/").rpartition("/")[2].lower()
+    stem, dot, suffix = last.rpartition(".")
+    return f".{suffix}" if dot and stem else ""
+
+
+def detect(data: bytes, *, name: str, limits: ParserLimits) -> str:
+    """The media type of `data`.
+
+    UnsupportedDocument names what it is instead, UnreadableDocument is a file that is not what its name says,
+    EncryptedDocument an office file behind a password.
+    """
+    suffix = suffix_of(name)
+    if not data:
+        return _detect_empty(suffix)
+    return _detect_container(data, suffix, limits) or _detect_text(data, suffix)
+
+
+def is_plain_utf8(data: bytes, *, name: str) -> bool:
+    """Whether `data` is plain text for certain, found without opening any container."""
+    suffix = suffix_of(name)
+    if suffix in _TEXT_SUFFIXES or suffix in _BINARY_SUFFIXES or _has_container_magic(data):
+        return False
+    try:
+        return _detect_text(data, suffix) == PLAIN and not is_mostly_control(data.decode("utf-8"))
+    except (UnicodeDecodeError, UnsupportedDocument):
+        return False
+
+
+def _detect_empty(suffix: str) -> str:
+    if kind := _BINARY_SUFFIXES.get(suffix):
+        raise UnreadableDocument(f"the file is empty (0 bytes), which no {kind} file is")
+    return _TEXT_SUFFIXES.get(suffix, PLAIN)
+
+
+def _has_container_magic(data: bytes) -> bool:
+    return data.startswith((*_ZIP, _OLE, b"%PDF-", b"{\\rtf"))
+
+
+def _detect_container(data: bytes, suffix: str, limits: ParserLimits) -> str | None:
+    if data.startswith(b"%PDF-") or (suffix == ".pdf" and b"%PDF-" in data[:1024]):
+        return PDF
+    if data.startswith(_ZIP):
+        return _detect_zip(data, suffix, limits)
+    if data.startswith(_OLE):
+        return _detect_ole(data)
+    if data.startswith(b"{\\rtf"):
+        return RTF
+    _refuse_foreign(data)
+    if kind := _BINARY_SUFFIXES.get(suffix):
+        raise UnreadableDocument(f"it is named {suffix} but its content is not {kind}")
+    return None
+
+
+def _detect_zip(data: bytes, suffix: str, limits: ParserLimits) -> str:
+    archive = Archive(data, limits)
+    for part, media_type in _PACKAGE_PARTS:
+        if part in archive:
+            return media_type
+    if media_type := _declared_mimetype(archive):
+        return media_type
+    if kind := _BINARY_SUFFIXES.get(suffix):
+        raise UnreadableDocument(f"it is named {suffix} but holds no {kind} document")
+    raise UnsupportedDocument("it is a ZIP archive; archives are not opened")
+
+
+def _declared_mimetype(archive: Archive) -> str:
+    if "mimetype" not in archive:
+        return ""
+    with archive.open("mimetype") as stream:
+        declared = stream.read(200).strip()
+    if declared.startswith(b"application/vnd.oasis") and declared not in _MIMETYPES:
+        raise UnsupportedDocument("it is an OpenDocument file other than a text or a spreadsheet")
+    return _MIMETYPES.get(declared, "")
+
+
+def _detect_ole(data: bytes) -> str:
+    """Names of streams stand in the container's directory as UTF-16."""
+    if _utf16("EncryptedPackage") in data:
+        raise EncryptedDocument("it is an office file protected with a password")
+    if _utf16("WordDocument") in data:
+        raise UnsupportedDocument("it is a Word document in the format from before 2007 (.doc)")
+    if _utf16("PowerPoint Document") in data:
+        raise UnsupportedDocument("it is a presentation in the format from before 2007 (.ppt)")
+    if _utf16("__substg1.0_") in data:
+        raise UnsupportedDocument("it is an Outlook message (.msg)")
+    if _utf16("Workbook") in data or _utf16("Book") in data:
+        return XLS
+    raise UnsupportedDocument("it is an OLE container of no known kind")
+
+
+def _utf16(name: str) -> bytes:
+    return name.encode("utf-16-le")
+
+
+def _refuse_foreign(data: bytes) -> None:
+    for magic, kind in _FOREIGN:
+        if data.startswith(magic):
+            raise UnsupportedDocument(f"it is {kind}")
+    if b"\0" in data[:1024]:
+        _refuse_foreign_letters(data)
+
+
+def _refuse_foreign_letters(data: bytes) -> None:
+    for magic, kind in _FOREIGN_LETTERS:
+        if data.startswith(magic):
+            raise UnsupportedDocument(f"it is {kind}")
+    if data[4:8] == b"ftyp":
+        raise UnsupportedDocument("it is an MP4 media file")
+    if data[257:262] == b"ustar":
+        raise UnsupportedDocument("it is a tar archive")
+
+
+def _detect_text(data: bytes, suffix: str) -> str:
+    _refuse_foreign(data)
+    if media_type := _TEXT_SUFFIXES.get(suffix):
+        return media_type
+    if has_many_nuls(data) and decode_unicode(data) is None:
+        raise UnsupportedDocument(BINARY)
+    if suffix in ("", ".txt", ".text") and _HTML_START.match(data[:4096]):
+        return HTML
+    return EML if not suffix and _looks_like_mail(data[:4096]) else PLAIN
+
+
+def _looks_like_mail(head: bytes) -> bool:
+    if not _HEADER_LINE.match(head):
+        return False
+    block = re.split(rb"\r?\n\r?\n", head, maxsplit=1)[0]
+    names = {name.lower() for name in _MAIL_HEADER.findall(block)}
+    return b"from" in names and len(names) >= 3

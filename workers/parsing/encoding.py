@@ -1,0 +1,136 @@
+"""Owns turning bytes of text into characters: byte order marks, UTF-8, UTF-16 without a mark, then a guess."""
+
+import codecs
+import re
+
+from shared.errors import UnsupportedDocument
+
+BINARY = "it is binary data of no known kind"
+CONTROL_SHARE = 0.3
+SAMPLE_BYTES = 64 * 1024
+WESTERN = "cp1252"
+GUESS_BYTES = 256 * 1024
+GUESS_TOLERANCES = (0.2, 0.5)  # charset-normalizer's own, and one for text with much code in it
+PLAUSIBLE_CHARS = 4096
+
+# UTF-32 first: its little-endian mark starts with UTF-16's.
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_NOT_ASCII = bytes(range(128, 256))
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+_ENCODED_SURROGATE = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
+
+
+def decode(data: bytes, *, declared: str | None = None) -> str:
+    """The text in `data`; `declared` is the encoding that the document claims, tried after UTF-8.
+
+    UnsupportedDocument when no encoding yields mostly printable text.
+    """
+    text = decode_unicode(data)
+    if text is None:
+        text = _decode_legacy(data, declared)
+    if text is None or is_mostly_control(text):
+        raise UnsupportedDocument(BINARY)
+    return text
+
+
+def decode_unicode(data: bytes) -> str | None:
+    """The text when `data` is beyond doubt in a Unicode encoding, else None."""
+    for mark, name in _MARKS:
+        if data.startswith(mark):
+            return data.decode(name, errors="replace")
+    if wide := _wide_encoding(data):
+        return data.decode(wide, errors="replace")
+    return _decode_utf8(data)
+
+
+def is_mostly_control(text: str) -> bool:
+    sample = text[:SAMPLE_BYTES]
+    return len(_CONTROL.findall(sample)) > CONTROL_SHARE * max(len(sample), 1)
+
+
+def has_many_nuls(data: bytes) -> bool:
+    """More than one byte in a hundred, which no 8-bit text has; a stray one is damage."""
+    sample = data[:SAMPLE_BYTES]
+    return sample.count(0) * 100 > len(sample)
+
+
+def _decode_utf8(data: bytes) -> str | None:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return _decode_cesu(data) if _ENCODED_SURROGATE.search(data) else None
+
+
+def _decode_cesu(data: bytes) -> str | None:
+    """UTF-8 whose astral characters were written as two surrogates, as Java and old databases do."""
+    try:
+        halves = data.decode("utf-8", errors="surrogatepass")
+    except UnicodeDecodeError:
+        return None
+    return halves.encode("utf-16-le", errors="surrogatepass").decode("utf-16-le", errors="ignore")
+
+
+def _wide_encoding(data: bytes) -> str | None:
+    """UTF-16 without a mark shows as NUL in nearly every other byte of Western text."""
+    sample = data[:SAMPLE_BYTES]
+    half = len(sample) // 2
+    if half == 0 or len(data) % 2 or b"\0" not in sample:
+        return None
+    high, low = sample[0::2].count(0) / half, sample[1::2].count(0) / half
+    if high > 0.6 and low < 0.05:
+        return "utf-16-be"
+    return "utf-16-le" if low > 0.6 and high < 0.05 else None
+
+
+def _decode_legacy(data: bytes, declared: str | None) -> str | None:
+    if has_many_nuls(data):
+        return None
+    if declared and (text := _decode_declared(data, declared)) is not None:
+        return text
+    guess = _guess(data[:GUESS_BYTES])
+    return data.decode(guess, errors="replace") if guess else None
+
+
+def _decode_declared(data: bytes, declared: str) -> str | None:
+    try:
+        text = data.decode(declared, errors="replace")
+    except (LookupError, UnicodeError, ValueError):
+        return None
+    return text if text.count("\ufffd") <= len(text) // 100 else None
+
+
+def _guess(sample: bytes) -> str | None:
+    if _is_damaged_utf8(sample):
+        return "utf-8"
+    from charset_normalizer import from_bytes
+
+    for tolerance in GUESS_TOLERANCES:
+        matches = from_bytes(sample, threshold=tolerance)
+        for match in sorted(matches, key=lambda match: (match.chaos, -match.coherence, match.encoding != WESTERN)):
+            if _is_plausible(str(match)[:PLAUSIBLE_CHARS]):
+                return match.encoding
+    return WESTERN if _is_mostly_ascii(sample) else None
+
+
+def _is_plausible(text: str) -> bool:
+    """No language in Latin script writes mostly letters with marks: such a reading is another script misread."""
+    letters = sum(1 for character in text if character.isalpha())
+    marked = sum(1 for character in text if "\x7f" < character < "\u0250" and character.isalpha())
+    return letters > 0 and marked <= letters // 2
+
+
+def _is_mostly_ascii(sample: bytes) -> bool:
+    return len(sample.translate(None, _NOT_ASCII)) * 10 >= len(sample) * 7
+
+
+def _is_damaged_utf8(sample: bytes) -> bool:
+    """A few bad bytes, or a sample cut inside a character, do not make UTF-8 another encoding."""
+    text = sample.decode("utf-8", errors="replace")
+    wide = sum(1 for character in text if character > "\x7f")
+    return wide > 0 and text.count("\ufffd") * 10 < wide

@@ -1,0 +1,65 @@
+"""Owns the wire between a worker and its parser process: length-prefixed frames, requests and answers."""
+
+from dataclasses import dataclass
+from struct import Struct
+
+import orjson
+
+from shared.errors import (
+    DocumentError,
+    EncryptedDocument,
+    NoText,
+    ParserLimitExceeded,
+    UnreadableDocument,
+    UnsupportedDocument,
+)
+from workers.parsing.document import Block, BlockKind, ParsedDocument
+
+LENGTH = Struct(">Q")
+READY = b"ready"
+
+_NAME_LENGTH = Struct(">I")
+_ERRORS: dict[str, type[DocumentError]] = {
+    error.__name__: error
+    for error in (UnreadableDocument, EncryptedDocument, NoText, UnsupportedDocument, ParserLimitExceeded)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a parser process says of one document. `is_last` announces that the process ends with this answer."""
+
+    outcome: ParsedDocument | DocumentError
+    is_last: bool
+
+
+def pack_frame(payload: bytes) -> bytes:
+    return LENGTH.pack(len(payload)) + payload
+
+
+def pack_request(data: bytes, name: str) -> bytes:
+    encoded = name.encode("utf-8", errors="surrogateescape")
+    return _NAME_LENGTH.pack(len(encoded)) + encoded + data
+
+
+def unpack_request(payload: bytes) -> tuple[bytes, str]:
+    (length,) = _NAME_LENGTH.unpack_from(payload)
+    start = _NAME_LENGTH.size
+    return payload[start + length :], payload[start : start + length].decode("utf-8", errors="surrogateescape")
+
+
+def pack_answer(outcome: ParsedDocument | DocumentError, *, is_last: bool) -> bytes:
+    if isinstance(outcome, DocumentError):
+        return orjson.dumps({"last": is_last, "error": type(outcome).__name__, "message": str(outcome)})
+    blocks = [(block.kind, block.text, block.level, block.page) for block in outcome.blocks]
+    return orjson.dumps(
+        {"last": is_last, "type": outcome.media_type, "title": outcome.title, "notes": outcome.notes, "blocks": blocks}
+    )
+
+
+def unpack_answer(payload: bytes) -> Answer:
+    answer = orjson.loads(payload)
+    if "error" in answer:
+        return Answer(_ERRORS.get(answer["error"], UnreadableDocument)(answer["message"]), answer["last"])
+    blocks = tuple(Block(BlockKind(kind), text, level, page) for kind, text, level, page in answer["blocks"])
+    return Answer(ParsedDocument(answer["type"], blocks, answer["title"], tuple(answer["notes"])), answer["last"])

@@ -1,0 +1,160 @@
+"""Owns HTML: text as a browser would show it, with headings, lists, code and table rows."""
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from workers.parsing.draft import Draft, one_line
+from workers.parsing.encoding import decode
+
+if TYPE_CHECKING:
+    from selectolax.lexbor import LexborNode
+
+_SKIPPED = [
+    "script", "style", "template", "noscript", "title", "iframe", "object", "embed", "canvas", "audio", "video",
+    "datalist", "nav",
+]  # fmt: skip
+_HEADINGS = {f"h{level}": level for level in range(1, 7)}
+_BREAKS = frozenset({
+    "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dialog", "dir", "div",
+    "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header",
+    "hgroup", "hr", "legend", "li", "main", "menu", "ol", "option", "p", "pre", "section", "select", "summary", "table",
+    "tbody", "td", "text", "tfoot", "th", "thead", "tr", "ul",
+})  # fmt: skip
+# A table that holds these arranges a page; its cells are no data.
+_BLOCKS_IN_TABLES = "table, pre, h1, h2, h3, h4, h5, h6"
+# Site navigation is on every page and about none of them.
+_LEFT_OUT = (
+    '[hidden]:not([hidden="until-found"]), [style*="display:none"], [style*="display: none"], [role="navigation"]'
+)
+_TITLE_WITHIN = 50
+_META_CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?([A-Za-z0-9_:.-]{1,40})""", re.IGNORECASE)
+_XML_ENCODING = re.compile(rb"""<\?xml[^>]{0,100}?encoding\s*=\s*["']([A-Za-z0-9_.-]{1,40})""", re.IGNORECASE)
+
+
+def read(data: bytes, draft: Draft) -> None:
+    """A page; its title opens the text as a heading, unless a heading of its own says the same."""
+    page = Draft(draft.media_type, name=draft.name, limits=draft.limits)
+    read_markup(decode(data, declared=_declared_encoding(data)), page)
+    document = page.finish()
+    draft.title = draft.title or document.title
+    if document.blocks and all(one_line(block.text) != document.title for block in document.blocks[:_TITLE_WITHIN]):
+        draft.heading(document.title, level=1)
+    draft.extend(document)
+
+
+def read_markup(markup: str, draft: Draft, *, page: int | None = None) -> None:
+    """Adds the blocks of a page or fragment; its `title` becomes the draft's when that has none."""
+    from selectolax.lexbor import LexborHTMLParser
+
+    tree = LexborHTMLParser(markup)
+    if not draft.title and (title := tree.css_first("head > title")):
+        draft.title = title.text()
+    tree.strip_tags(_SKIPPED)
+    for node in tree.css(_LEFT_OUT):
+        node.decompose()
+    if tree.body is not None:
+        _Walk(draft, page).run(tree.body)
+
+
+def _declared_encoding(data: bytes) -> str | None:
+    found = _META_CHARSET.search(data[:4096]) or _XML_ENCODING.match(data[:200])
+    return found[1].decode("ascii") if found else None
+
+
+class _Walk:
+    """One pass over a tree, without recursion: depth is the author's to choose and must not be our stack's."""
+
+    def __init__(self, draft: Draft, page: int | None) -> None:
+        self._draft = draft
+        self._page = page
+        self._parts: list[str] = []
+        self._cells: list[str] | None = None
+        self._items = 0
+        self._pres = 0
+        self._is_layout = [True]
+
+    def run(self, root: "LexborNode") -> None:
+        for tag, node in _events(root):
+            if node is None:
+                self._leave(tag)
+            elif tag == "-text":
+                self._parts.append(node.text_content or "")
+            else:
+                self._enter(tag, node)
+        self._flush()
+
+    def _enter(self, tag: str, node: "LexborNode") -> None:
+        if tag == "br":
+            self._parts.append("\n")
+        elif tag in _BREAKS:
+            self._break()
+        match tag:
+            case "table":
+                self._is_layout.append(node.css_first(_BLOCKS_IN_TABLES) is not None)
+            case "tr" if not self._is_layout[-1]:
+                self._cells = []
+            case "pre":
+                self._pres += 1
+            case "li" | "dt" | "dd":
+                self._items += 1
+
+    def _leave(self, tag: str) -> None:
+        if tag in _HEADINGS and self._cells is None:
+            return self._draft.heading(self._take(), level=_HEADINGS[tag], page=self._page)
+        if tag in _BREAKS:
+            self._break()
+        match tag:
+            case "table":
+                self._is_layout.pop()
+            case "td" | "th" if self._cells is not None:
+                self._cells.append(one_line(self._take()))
+            case "tr" if self._cells is not None:
+                self._draft.row(self._cells, page=self._page)
+                self._cells = None
+            case "pre":
+                self._pres -= 1
+            case "li" | "dt" | "dd":
+                self._items -= 1
+
+    def _break(self) -> None:
+        if self._cells is None:
+            self._flush()
+        else:
+            self._parts.append(" ")
+
+    def _flush(self) -> None:
+        text = self._take()
+        if not text:
+            return
+        if self._pres:
+            self._draft.code(text, page=self._page)
+        elif self._items:
+            self._draft.list_item(one_line(text), page=self._page)
+        else:
+            self._draft.paragraph(one_line(text), page=self._page)
+
+    def _take(self) -> str:
+        text = "".join(self._parts)
+        self._parts.clear()
+        return text
+
+
+def _events(root: "LexborNode") -> "Iterator[tuple[str, LexborNode | None]]":
+    """(tag, node) on entering, (tag, None) on leaving; text and comments are only entered."""
+    open_tags: list[str] = []
+    node: LexborNode | None = root
+    while node is not None:
+        tag = node.tag or ""
+        yield tag, node
+        child = node.child
+        if child is not None:
+            open_tags.append(tag)
+            node = child
+            continue
+        if not tag.startswith(("-", "_", "!")):
+            yield tag, None
+        while open_tags and node is not None and node.next is None:
+            yield open_tags.pop(), None
+            node = node.parent
+        node = node.next if open_tags and node is not None else None

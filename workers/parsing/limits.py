@@ -1,0 +1,22 @@
+"""Owns the bounds that one document may not exceed while it is parsed."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ParserLimits:
+    """What one document may cost.
+
+    `seconds` is wall-clock time, `memory_mb` is MiB above what an idle parser process uses, `output_chars` and
+    `blocks` bound what is extracted. `archive_bytes` is the uncompressed size of a ZIP container in bytes;
+    `archive_ratio` is the greatest expansion allowed once a container passes `archive_ratio_floor` bytes.
+    """
+
+    seconds: float = 60.0
+    memory_mb: int = 1024
+    output_chars: int = 20_000_000
+    blocks: int = 1_000_000
+    archive_bytes: int = 200_000_000
+    archive_ratio: int = 200
+    archive_ratio_floor: int = 20_000_000
+    archive_members: int = 10_000

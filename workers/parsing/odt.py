@@ -1,0 +1,67 @@
+"""Owns OpenDocument texts: headings, paragraphs, lists and tables of `content.xml`."""
+
+from collections.abc import Iterator
+
+from shared.errors import EncryptedDocument
+from workers.parsing.archive import Archive
+from workers.parsing.draft import Draft
+from workers.parsing.xml import Element, attribute, local_name, parse_xml
+
+CONTENT = "content.xml"
+MANIFEST = "META-INF/manifest.xml"
+META = "meta.xml"
+
+_SPACES_AT_MOST = 1000
+_HIDDEN = frozenset({"annotation", "tracked-changes", "note-citation", "sequence-decls", "forms"})
+
+
+def read(data: bytes, draft: Draft) -> None:
+    """EncryptedDocument when the manifest says that the content is encrypted."""
+    archive = Archive(data, draft.limits)
+    if MANIFEST in archive and b"encryption-data" in archive.read(MANIFEST):
+        raise EncryptedDocument("the document is protected with a password")
+    if META in archive:
+        draft.title = parse_xml(archive.read(META)).findtext(".//{http://purl.org/dc/elements/1.1/}title") or ""
+    for body in parse_xml(archive.read(CONTENT)).iterfind("{*}body/{*}text"):
+        for element in body:
+            _read_block(element, draft, is_item=False)
+
+
+def _read_block(element: Element, draft: Draft, *, is_item: bool) -> None:
+    match local_name(element):
+        case "h":
+            draft.heading(_text(element), level=int(attribute(element, "outline-level") or 1))
+        case "p" if is_item:
+            draft.list_item(_text(element))
+        case "p":
+            draft.paragraph(_text(element))
+        case "table-row":
+            draft.row([_text(cell) for cell in element if local_name(cell) == "table-cell"])
+        case "list-item":
+            _read_children(element, draft, is_item=True)
+        case name if name and name not in _HIDDEN:
+            _read_children(element, draft, is_item=is_item)
+
+
+def _read_children(element: Element, draft: Draft, *, is_item: bool) -> None:
+    for child in element:
+        _read_block(child, draft, is_item=is_item)
+
+
+def _text(element: Element) -> str:
+    return "".join(_pieces(element))
+
+
+def _pieces(element: Element) -> Iterator[str]:
+    name = local_name(element)
+    if name == "s":
+        yield " " * min(int(attribute(element, "c") or 1), _SPACES_AT_MOST)
+    elif name in {"tab", "line-break"}:
+        yield "\t" if name == "tab" else "\n"
+    elif name and name not in _HIDDEN:
+        yield element.text or ""
+        for child in element:
+            yield from _pieces(child)
+            yield child.tail or ""
+        if name in {"p", "h"}:
+            yield " "

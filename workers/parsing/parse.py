@@ -1,0 +1,73 @@
+"""Owns parsing in this process: finds the media type, runs that format's parser, and names what went wrong."""
+
+import zlib
+from collections.abc import Callable
+from importlib import import_module
+from typing import cast
+from zipfile import BadZipFile
+
+from shared.errors import DocumentError, NoText, ParserLimitExceeded, UnreadableDocument
+from workers.parsing import detect
+from workers.parsing.archive import DAMAGED
+from workers.parsing.document import ParsedDocument
+from workers.parsing.draft import Draft
+from workers.parsing.limits import ParserLimits
+
+_READERS = {
+    detect.CSV: "workers.parsing.sheets:read_csv",
+    detect.DOCX: "workers.parsing.office:read",
+    detect.EML: "workers.parsing.mail:read",
+    detect.EPUB: "workers.parsing.epub:read",
+    detect.HTML: "workers.parsing.html:read",
+    detect.JSON: "workers.parsing.json:read",
+    detect.MARKDOWN: "workers.parsing.markdown:read",
+    detect.ODS: "workers.parsing.sheets:read_workbook",
+    detect.ODT: "workers.parsing.odt:read",
+    detect.PDF: "workers.parsing.pdf:read",
+    detect.PLAIN: "workers.parsing.text:read",
+    detect.PPTX: "workers.parsing.slides:read",
+    detect.RST: "workers.parsing.rst:read",
+    detect.RTF: "workers.parsing.rtf:read",
+    detect.XLS: "workers.parsing.sheets:read_workbook",
+    detect.XLSX: "workers.parsing.sheets:read_workbook",
+}
+# A text file may be empty; these only ever are when there is nothing that a reader of text could use.
+_NEVER_EMPTY = frozenset(
+    {detect.DOCX, detect.EPUB, detect.ODS, detect.ODT, detect.PDF, detect.PPTX, detect.RTF, detect.XLS, detect.XLSX}
+)
+
+Reader = Callable[[bytes, Draft], None]
+
+
+def parse(data: bytes, *, name: str, limits: ParserLimits) -> ParsedDocument:
+    """The structure of `data`; `name` is a file name, path or address and only breaks ties.
+
+    Raises UnreadableDocument, EncryptedDocument, NoText, UnsupportedDocument or ParserLimitExceeded. Limits on time
+    and memory need a process of their own: see `workers.parsing.sandbox`.
+    """
+    try:
+        return _parse(data, name, limits)
+    except DocumentError:
+        raise
+    except MemoryError as error:
+        raise ParserLimitExceeded(f"parsing needed more than {limits.memory_mb} MB of memory") from error
+    except (BadZipFile, zlib.error, EOFError):
+        raise UnreadableDocument(DAMAGED) from None
+    except RecursionError:
+        raise UnreadableDocument("it is nested too deeply") from None
+    # Parsers of hostile input raise whatever their authors forgot; the text of such errors may quote the document.
+    except Exception as error:  # noqa: BLE001
+        raise UnreadableDocument(f"its content is damaged ({type(error).__name__})") from None
+
+
+def _parse(data: bytes, name: str, limits: ParserLimits) -> ParsedDocument:
+    draft = Draft(detect.detect(data, name=name, limits=limits), name=name, limits=limits)
+    _reader(draft.media_type)(data, draft)
+    if draft.is_empty and draft.media_type in _NEVER_EMPTY:
+        raise NoText("it was read and holds no text")
+    return draft.finish()
+
+
+def _reader(media_type: str) -> Reader:
+    module, _, function = _READERS[media_type].partition(":")
+    return cast(Reader, getattr(import_module(module), function))

@@ -1,0 +1,233 @@
+"""Owns one parser process per worker: what a hostile document does to it, it does to nobody else."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from dataclasses import asdict
+from time import monotonic, sleep
+from types import TracebackType
+from typing import Self
+
+import orjson
+
+from shared.errors import DocumentError, ParserCrashed, ParserLimitExceeded
+from workers.parsing.detect import is_plain_utf8
+from workers.parsing.document import ParsedDocument
+from workers.parsing.frames import LENGTH, READY, Answer, pack_frame, pack_request, unpack_answer
+from workers.parsing.limits import ParserLimits
+from workers.parsing.parse import parse
+
+ANSWER_BYTES_PER_CHAR = 12
+ANSWER_OVERHEAD_BYTES = 128 * 1024 * 1024
+DOCUMENTS_PER_PROCESS = 500
+END_POLL_SECONDS = 0.005
+END_SECONDS = 5.0
+KIB = 1024
+MEMORY_BLAME_SHARE = 0.7
+PLAIN_BYTES = 4 * 1024 * 1024
+READ_BYTES = 1 << 20
+START_SECONDS = 60.0
+
+# A process that reads hostile bytes gets no credentials, which the environment of a worker holds.
+_PASSED_ON = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV")
+
+
+class Parser:
+    """Parses documents one at a time; a context manager. Not for use from two threads.
+
+    Plain text in UTF-8, which cannot hurt, is parsed here. All else goes to a child process that is started when
+    first needed, killed when it takes too long, replaced when it dies, and renewed after `DOCUMENTS_PER_PROCESS`.
+    """
+
+    def __init__(self, limits: ParserLimits | None = None) -> None:
+        self._limits = limits or ParserLimits()
+        self._child: _Child | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id; None while there is none."""
+        return self._child.pid if self._child else None
+
+    def parse(self, data: bytes, *, name: str) -> ParsedDocument:
+        """The structure of `data`.
+
+        Raises UnreadableDocument, EncryptedDocument, NoText, UnsupportedDocument, ParserLimitExceeded, or
+        ParserCrashed when the child died.
+        """
+        if len(data) <= PLAIN_BYTES and is_plain_utf8(data, name=name):
+            return parse(data, name=name, limits=self._limits)
+        answer = self._ask(pack_request(data, name))
+        if isinstance(answer.outcome, DocumentError):
+            raise answer.outcome
+        return answer.outcome
+
+    def close(self) -> None:
+        if self._child:
+            self._child.end()
+            self._child = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _ask(self, request: bytes) -> Answer:
+        child = self._ready_child()
+        try:
+            answer = child.ask(request)
+        except BaseException:
+            # Also when a signal handler raises: an answer that nobody read must not become the next document's.
+            self.close()
+            raise
+        if answer.is_last or child.asked >= DOCUMENTS_PER_PROCESS:
+            self.close()
+        return answer
+
+    def _ready_child(self) -> "_Child":
+        if self._child and not self._child.is_usable():
+            self.close()
+        if self._child is None:
+            self._child = _Child(self._limits)
+            try:
+                self._child.await_ready()
+            except BaseException:
+                self.close()
+                raise
+        return self._child
+
+
+class _Child:
+    """One parser process and the two pipes to it."""
+
+    def __init__(self, limits: ParserLimits) -> None:
+        self._limits = limits
+        self._owner = os.getpid()
+        self._process = _start(limits)
+        self.asked = 0
+        assert self._process.stdin and self._process.stdout
+        self._stdin, self._stdout = self._process.stdin.fileno(), self._process.stdout.fileno()
+        os.set_blocking(self._stdin, False)
+        os.set_blocking(self._stdout, False)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def is_usable(self) -> bool:
+        """Alive, and started by this process rather than inherited over a fork."""
+        return self._owner == os.getpid() and self._process.poll() is None
+
+    def await_ready(self) -> None:
+        try:
+            ready = self._read_frame(monotonic() + START_SECONDS)
+        except TimeoutError:
+            raise ParserCrashed(f"the parser process did not start within {START_SECONDS:g} s") from None
+        if ready != READY:
+            raise ParserCrashed("the parser process did not start")
+
+    def ask(self, request: bytes) -> Answer:
+        self.asked += 1
+        deadline = monotonic() + self._limits.seconds
+        try:
+            self._write(pack_frame(request), deadline)
+            return unpack_answer(self._read_frame(deadline))
+        except TimeoutError:
+            raise ParserLimitExceeded(f"parsing took longer than {self._limits.seconds:g} s") from None
+
+    def end(self) -> None:
+        """Kills it: it owns nothing that an orderly end would save. One inherited over a fork is left to its owner."""
+        if self._owner == os.getpid() and self._process.returncode is None:
+            self._process.kill()
+            self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe:
+                pipe.close()
+
+    def _write(self, data: bytes, deadline: float) -> None:
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[os.write(self._stdin, view) :]
+            except BlockingIOError:
+                self._await(self._stdin, select.POLLOUT, deadline)
+            except BrokenPipeError:
+                raise self._death() from None
+
+    def _read_frame(self, deadline: float) -> bytes:
+        received = bytearray()
+        self._read_until(received, LENGTH.size, deadline)
+        (length,) = LENGTH.unpack_from(received)
+        if length > ANSWER_OVERHEAD_BYTES + ANSWER_BYTES_PER_CHAR * self._limits.output_chars:
+            raise ParserCrashed("the parser process sent an answer of impossible size")
+        self._read_until(received, LENGTH.size + length, deadline)
+        return bytes(memoryview(received)[LENGTH.size :])
+
+    def _read_until(self, received: bytearray, size: int, deadline: float) -> None:
+        while len(received) < size:
+            try:
+                piece = os.read(self._stdout, READ_BYTES)
+            except BlockingIOError:
+                self._await(self._stdout, select.POLLIN, deadline)
+                continue
+            if not piece:
+                raise self._death()
+            received += piece
+
+    def _await(self, descriptor: int, event: int, deadline: float) -> None:
+        poller = select.poll()
+        poller.register(descriptor, event)
+        if not poller.poll(max(0.0, deadline - monotonic()) * 1000):
+            raise TimeoutError
+
+    def _death(self) -> ParserCrashed | ParserLimitExceeded:
+        """Why the pipe broke: a native library that runs out of memory aborts instead of saying so."""
+        code, peak_bytes = self._reap()
+        if code == -signal.SIGXCPU:
+            return ParserLimitExceeded(f"parsing used more than {self._limits.seconds:g} s of processor time")
+        if code < 0 and peak_bytes > MEMORY_BLAME_SHARE * self._limits.memory_mb * 1024 * 1024:
+            return ParserLimitExceeded(f"parsing needed more than {self._limits.memory_mb} MB of memory")
+        if code == -signal.SIGABRT:
+            return ParserLimitExceeded(
+                f"the parser gave up (SIGABRT), as its libraries do when {self._limits.memory_mb} MB are not enough"
+            )
+        if code < 0:
+            return ParserCrashed(f"the parser process died of {_signal_name(-code)}")
+        return ParserCrashed(f"the parser process ended with exit code {code}")
+
+    def _reap(self) -> tuple[int, int]:
+        """Exit code (minus the signal's number) and peak resident size in bytes."""
+        deadline = monotonic() + END_SECONDS
+        while self._process.returncode is None:
+            pid, status, usage = os.wait4(self.pid, os.WNOHANG)
+            if pid:
+                self._process.returncode = os.waitstatus_to_exitcode(status)
+                return self._process.returncode, usage.ru_maxrss * KIB
+            if monotonic() > deadline:
+                self._process.kill()
+            sleep(END_POLL_SECONDS)
+        return self._process.returncode, 0
+
+
+def _start(limits: ParserLimits) -> "subprocess.Popen[bytes]":
+    """`-P`: a folder that happens to be the working directory must not shadow the product's packages."""
+    arguments = [str(os.getpid()), orjson.dumps(asdict(limits)).decode()]
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "workers.parsing.child", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        bufsize=0,
+        env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+    )
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

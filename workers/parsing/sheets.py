@@ -1,0 +1,86 @@
+"""Owns tables in files: CSV, and workbooks through calamine."""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, time, timedelta
+
+from shared.errors import EncryptedDocument, UnreadableDocument
+from workers.parsing import detect
+from workers.parsing.archive import Archive
+from workers.parsing.draft import Draft
+from workers.parsing.encoding import decode
+from workers.parsing.text import read_text
+
+DELIMITERS = ",;\t|"
+SNIFFED_LINES = 20
+
+Cell = str | int | float | bool | date | datetime | time | timedelta | None
+
+
+def read_csv(data: bytes, draft: Draft) -> None:
+    """Rows in the delimiter that splits the first lines most evenly; formulas stay text."""
+    text = decode(data).replace("\0", "")
+    csv.field_size_limit(draft.limits.output_chars)
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text, draft.name)))
+    except csv.Error:
+        draft.note("not valid CSV; kept as plain text")
+        return read_text(text, draft)
+    for row in rows:
+        draft.row(row)
+
+
+def read_workbook(data: bytes, draft: Draft) -> None:
+    """Every sheet with cells: its name as a heading, then its rows."""
+    from python_calamine import CalamineError, CalamineWorkbook, PasswordError
+
+    if draft.media_type != detect.XLS:
+        Archive(data, draft.limits).require_honest_sizes()
+    try:
+        with CalamineWorkbook.from_filelike(io.BytesIO(data)) as workbook:
+            for name in workbook.sheet_names:
+                _read_sheet(name, workbook.get_sheet_by_name(name).iter_rows(), draft)
+    except PasswordError:
+        raise EncryptedDocument("the workbook is protected with a password") from None
+    except CalamineError:
+        raise UnreadableDocument("the workbook is damaged or cut short") from None
+
+
+def _read_sheet(name: str, rows: Iterable[Sequence[Cell]], draft: Draft) -> None:
+    is_first = True
+    for row in rows:
+        cells = [_cell_text(cell) for cell in row]
+        if not any(cells):
+            continue
+        if is_first:
+            draft.heading(name, level=1)
+            is_first = False
+        draft.row(cells)
+
+
+def _cell_text(cell: Cell) -> str:
+    match cell:
+        case None:
+            return ""
+        case bool():
+            return str(cell).upper()
+        case float() if cell.is_integer() and abs(cell) < 1e15:
+            return str(int(cell))
+        case datetime():
+            return cell.isoformat(" ")
+        case _:
+            return str(cell)
+
+
+def _delimiter(text: str, name: str) -> str:
+    if detect.suffix_of(name) == ".tsv":
+        return "\t"
+    lines = [re.sub('"[^"]*"', "", line) for line in text[:65536].splitlines()[:SNIFFED_LINES] if line.strip()]
+    return max(DELIMITERS, key=lambda delimiter: _evenness(lines, delimiter))
+
+
+def _evenness(lines: list[str], delimiter: str) -> tuple[int, int]:
+    counts = [line.count(delimiter) for line in lines]
+    return (sum(1 for count in counts if count and count == counts[0]), min(counts, default=0))

@@ -1,0 +1,1 @@
+"""The four stages as plain functions from a claim to outcomes; nothing here knows Celery."""

@@ -1,0 +1,119 @@
+"""The chunk stage: load, parse, normalise, split; one stored object per batch."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from shared.addresses import version_id
+from shared.collections import CollectionSettings
+from shared.db.work import Claim, Item
+from shared.errors import BlobMissing, StorageFailed
+from shared.files import read_regular_file
+from shared.outcomes import Advance, Outcome
+from shared.states import Stage, next_stage
+from shared.uris import uri_to_path
+from workers.chunking import ChunkSet, ChunkSettings, build_chunk_set, encode_chunk_set, normalise
+from workers.executor import outcome_of
+from workers.parsing.document import ParsedDocument
+from workers.runtime import WorkerRuntime
+
+MIB = 1024 * 1024
+EMPTY = "it holds no text: nothing to index"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A document that was split and is ready to be stored."""
+
+    item: Item
+    chunk_set: ChunkSet
+    encoded: bytes
+    content_hash: str
+
+
+def chunk(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
+    """Split every document on its own; what one raises is its own outcome."""
+    outcomes: dict[int, Outcome] = {}
+    prepared: list[Prepared] = []
+    rows = _Rows(runtime, claim.items)
+    for item in claim.items:
+        try:
+            prepared.append(_prepare(runtime, item, rows))
+        except StorageFailed:
+            raise
+        except BaseException as error:
+            outcomes[item.id] = outcome_of(error)
+    references = runtime.blobs.put_pack([p.encoded for p in prepared])
+    for p, reference in zip(prepared, references, strict=True):
+        outcomes[p.item.id] = _advance(runtime.collection_settings(p.item.collection_id), p, reference)
+    return outcomes
+
+
+class _Rows:
+    """The stored rows of a batch, read together on first use."""
+
+    def __init__(self, runtime: WorkerRuntime, items: Iterable[Item]) -> None:
+        self._runtime = runtime
+        self._references = [item.origin["ref"] for item in items if item.origin["kind"] == "row"]
+        self._rows: dict[str, bytes | BlobMissing] | None = None
+
+    def load(self, reference: str) -> dict[str, Any]:
+        """Title and text of one row; raises BlobMissing."""
+        if self._rows is None:
+            self._rows = self._runtime.blobs.get_pack(self._references)
+        data = self._rows[reference]
+        if isinstance(data, BlobMissing):
+            raise data
+        row: dict[str, Any] = orjson.loads(data)
+        return row
+
+
+def _prepare(runtime: WorkerRuntime, item: Item, rows: _Rows) -> Prepared:
+    settings = runtime.collection_settings(item.collection_id)
+    if item.origin["kind"] == "row":
+        row = rows.load(item.origin["ref"])
+        parsed, content_hash = _parse_row(row["text"]), item.content_hash
+    else:
+        limit = runtime.settings.max_document_mb * MIB
+        data = read_regular_file(uri_to_path(item.uri), max_bytes=limit)
+        parsed, content_hash = runtime.parser.parse(data, name=item.uri), hashlib.sha256(data).hexdigest()
+    chunk_set = build_chunk_set(
+        normalise(parsed), chunk_settings(settings), title=item.title or parsed.title, media_type=parsed.media_type
+    )
+    return Prepared(item, chunk_set, encode_chunk_set(chunk_set), content_hash)
+
+
+def chunk_settings(settings: CollectionSettings) -> ChunkSettings:
+    """How a collection splits."""
+    return ChunkSettings.from_target(settings.chunk_tokens, overlap=settings.chunk_overlap)
+
+
+def _parse_row(text: str) -> ParsedDocument:
+    from workers.parsing.draft import Draft
+    from workers.parsing.limits import ParserLimits
+    from workers.parsing.text import read_text
+
+    draft = Draft("text/plain", name="", limits=ParserLimits())
+    read_text(text, draft)
+    return draft.finish()
+
+
+def _advance(settings: CollectionSettings, prepared: Prepared, reference: str) -> Advance:
+    count = len(prepared.chunk_set.chunks)
+    return Advance(
+        next_stage(Stage.CHUNK, validator=settings.validator) if count else Stage.INDEX,
+        {
+            "chunks_ref": reference,
+            "rejections_ref": None,
+            "chunks_expected": count,
+            "chunks_rejected": 0,
+            "size": max(1, sum(c.tokens for c in prepared.chunk_set.chunks)),
+            "content_hash": prepared.content_hash,
+            "version": version_id(prepared.content_hash, prepared.item.settings_hash),
+            "title": prepared.chunk_set.title,
+            "reason": None if count else EMPTY,
+        },
+    )

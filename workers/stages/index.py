@@ -1,0 +1,126 @@
+"""The index stage: write the new version, have the store confirm it, switch readers over, delete the old one.
+
+The switch is a transaction of its own before the delete, so a crash between any two steps leaves either the old
+version whole or the new one, and running the stage again finishes the rest.
+"""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from shared.collections import CollectionSettings
+from shared.db.collections import Collection
+from shared.db.documents import switch_versions
+from shared.db.work import Claim, Item
+from shared.errors import ProviderUnavailable
+from shared.outcomes import Advance, Complete, Outcome, Return
+from shared.providers.embeddings.address import content_address
+from shared.providers.vectorstores.base import VectorRow
+from shared.sharding import shard_for
+from shared.states import Result, Stage
+from workers.executor import bisect
+from workers.runtime import WorkerRuntime
+from workers.stages.stored import Stored, load_stored
+
+
+def index(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
+    """Bring every document of a batch to its end, shard by shard."""
+    outcomes: dict[int, Outcome] = {}
+    written: list[Item] = []
+    for (collection_id, shard), items in _by_shard(runtime, claim.items).items():
+        collection = runtime.collection(collection_id)
+        found = bisect(items, lambda part, c=collection, s=shard: _write(runtime, c, s, part))  # type: ignore[misc]
+        outcomes |= {id_: outcome for id_, outcome in found.items() if not isinstance(outcome, Complete)}
+        written += [item for item in items if isinstance(found[item.id], Complete)]
+    return outcomes | _finish(runtime, claim, written)
+
+
+def _by_shard(runtime: WorkerRuntime, items: Sequence[Item]) -> dict[tuple[int, str], list[Item]]:
+    def place(item: Item) -> tuple[int, str]:
+        return item.collection_id, shard_for(item.document_id, runtime.collection(item.collection_id).shards)
+
+    return {key: list(group) for key, group in groupby(sorted(items, key=place), key=place)}
+
+
+def _write(runtime: WorkerRuntime, collection: Collection, shard: str, items: Sequence[Item]) -> dict[int, Outcome]:
+    """Upsert and confirm; `Complete` means that the store holds every row of the version."""
+    stored, outcomes = load_stored(runtime.blobs, [item for item in items if not item.deletes])
+    rows, unembedded = _rows(runtime, collection, stored)
+    store = runtime.store(collection)
+    if rows:
+        store.upsert(shard, [row for s in stored for row in rows.get(s.item.id, ())])
+    ready = {s.item.id: s for s in stored if s.item.id not in unembedded}
+    held = store.count_versions(shard, {s.item.document_id: s.item.version for s in ready.values()})
+    for s in ready.values():
+        if held[s.item.document_id] != len(s.kept):
+            raise ProviderUnavailable(f"the store confirms {held[s.item.document_id]} of {len(s.kept)} vectors")
+    # A vector that was evicted since it was made: back one stage, which pays only for what is really gone.
+    again = {id_: Advance(Stage.EMBED, {"chunks_embedded": 0}) for id_ in unembedded}
+    done = {id_: Complete(Result.INDEXED) for id_ in (*ready, *(item.id for item in items if item.deletes))}
+    return outcomes | again | done
+
+
+def _rows(
+    runtime: WorkerRuntime, collection: Collection, stored: Sequence[Stored]
+) -> tuple[dict[int, list[VectorRow]], set[int]]:
+    embedder = runtime.embedder(CollectionSettings(**collection.settings).embedding)
+    addresses = {
+        s.item.id: [
+            content_address(embedder.model, embedder.dimensions, "document", chunk.embedded_text(s.chunk_set.text))
+            for _, chunk in s.kept
+        ]
+        for s in stored
+    }
+    vectors = runtime.cache.get_many(list({a for found in addresses.values() for a in found}))
+    unembedded = {id_ for id_, found in addresses.items() if any(a not in vectors for a in found)}
+    rows = {
+        s.item.id: [
+            VectorRow(
+                id=f"{s.item.document_id}-{chunk_id}",
+                document=s.item.document_id,
+                version=s.item.version,
+                generation=s.item.generation,
+                ordinal=chunk.ordinal,
+                chunk=chunk_id,
+                uri=s.item.uri,
+                title=s.chunk_set.title,
+                section=chunk.section,
+                text=chunk.body(s.chunk_set.text),
+                start=chunk.start,
+                end=chunk.end,
+                page=chunk.page,
+                index_version=str(collection.index_version),
+                vector=vectors[address],
+                metadata=s.item.origin.get("metadata") or {},
+            )
+            for (chunk_id, chunk), address in zip(s.kept, addresses[s.item.id], strict=True)
+        ]
+        for s in stored
+        if s.item.id not in unembedded
+    }
+    return rows, unembedded
+
+
+def _finish(runtime: WorkerRuntime, claim: Claim, written: Sequence[Item]) -> dict[int, Outcome]:
+    if not written:
+        return {}
+    with runtime.database.write() as connection:
+        active = switch_versions(connection, claim.token, [item.id for item in written])
+    # Absent from `active`: the lease was lost, and whoever has the work now will finish it.
+    mine = [item for item in written if item.document_id in active]
+    for (collection_id, shard), items in _by_shard(runtime, mine).items():
+        stale = {i.document_id: active[i.document_id] for i in items if active[i.document_id] > 1}
+        if stale:
+            runtime.store(runtime.collection(collection_id)).delete_stale(shard, stale)
+    return {item.id: _complete(item, active[item.document_id]) for item in mine}
+
+
+def _complete(item: Item, active_generation: int) -> Outcome:
+    if active_generation < item.generation:
+        return Return()  # another job's work on the same document was switched in this batch: this one comes next
+    if active_generation > item.generation:
+        return Complete(Result.SUPERSEDED, "a newer version of the document was indexed first")
+    if item.deletes:
+        return Complete(Result.DELETED)
+    if not item.chunks_expected:
+        return Complete(Result.SKIPPED, item.reason)
+    return Complete(Result.INDEXED)
