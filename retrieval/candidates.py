@@ -3,8 +3,11 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 from shared.providers.vectorstores.base import Match
+
+T = TypeVar("T")
 
 WIDENING = 4
 MAX_THREADS = 8
@@ -39,7 +42,7 @@ class Visibility:
         return [item for item in listed if self._known[item.match.document] == item.match.version]
 
 
-def scatter[T](shards: Sequence[str], ask: Callable[[str], T]) -> list[T]:
+def scatter(shards: Sequence[str], ask: Callable[[str], T]) -> list[T]:
     """The answer of every shard, in their order; several shards are asked at once."""
     if len(shards) < 2:
         return [ask(shard) for shard in shards]

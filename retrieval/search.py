@@ -1,16 +1,17 @@
 """Owns the answering of a query: embed, ask every shard both ways, drop what is not visible, fuse, fetch the texts."""
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.candidates import ActiveVersions, Candidate, Visibility, fill, gather
+from retrieval.candidates import ActiveVersions, Candidate, Visibility, fill, gather, scatter
 from retrieval.fusion import fuse, limit_per_group, ranked
+from retrieval.stopwatch import Stopwatch
+from shared.errors import SettingsError
 from shared.providers.embeddings.base import Embedder
 from shared.providers.vectorstores.base import VectorRow, VectorStore
 
@@ -18,14 +19,14 @@ Mode = Literal["dense", "lexical", "hybrid"]
 Filter = Mapping[str, Any]
 
 DEPTH = 100
-"""Candidates that each side puts up for fusion; measured alike from 30 to 400."""
+"""Candidates that each side puts up for fusion; quality is the same from 30 to 400."""
 CHUNKS_PER_DOCUMENT = 1
 STEPS = ("embed", "dense", "lexical", "versions", "fuse", "fetch")
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What one side said of a hit; `rank` is None where that side did not find the row by itself."""
+    """What one side said of a hit; `rank` is None where that side did not put the row up by itself."""
 
     rank: int | None
     score: float
@@ -33,7 +34,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One chunk, best first; `score` is the last stage's and comparable only within one result."""
+    """One chunk; `score` is the last stage's, comparable only within one result."""
 
     rank: int
     score: float
@@ -46,53 +47,29 @@ class Hit:
     text: str
     title: str
     page: int | None
-    stages: dict[str, Stage]
+    stages: Mapping[str, Stage]
 
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """The hits, and how many milliseconds each step took."""
+    """The hits, best first, and how many milliseconds each step took."""
 
     hits: list[Hit]
     timings: dict[str, float]
-
-
-@dataclass(slots=True)
-class _Stopwatch:
-    """Milliseconds by step; a step that runs inside another one counts for itself only."""
-
-    spent: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STEPS, 0.0))
-    started: float = field(default_factory=time.perf_counter)
-    _inner: float = 0.0
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        outer, self._inner = self._inner, 0.0
-        begin = time.perf_counter()
-        try:
-            yield
-        finally:
-            elapsed = (time.perf_counter() - begin) * 1000
-            self.spent[name] += elapsed - self._inner
-            self._inner = outer + elapsed
-
-    def timings(self) -> dict[str, float]:
-        total = (time.perf_counter() - self.started) * 1000
-        return {name: round(spent, 3) for name, spent in (self.spent | {"total": total}).items()}
 
 
 class Searcher:
     """Answers queries over one collection's shards.
 
     `active_versions` maps document ids to their active version and leaves out documents that have none; it is asked
-    once or twice a query, so that a superseded or deleted document is gone from the next answer on.
+    during every query, so that a superseded or deleted document is gone from the next answer on.
     """
 
     def __init__(
         self, store: VectorStore, shards: Sequence[str], embedder: Embedder, active_versions: ActiveVersions
     ) -> None:
         self._store = store
-        self._shards = list(shards)
+        self._shards = tuple(shards)
         self._embedder = embedder
         self._active_versions = active_versions
 
@@ -107,11 +84,164 @@ class Searcher:
     ) -> SearchResult:
         """The best chunks for a query; no hits for a query without words.
 
-        The best `chunks_per_document` chunks of each document come first and its others after all of those; None
-        ranks chunks without regard to their documents. Raises StorageFailed or ProviderUnavailable.
+        The best `chunks_per_document` chunks of each document come first and the others after all of those; None
+        ranks chunks without regard to their documents. Raises StorageFailed or ProviderUnavailable, and SettingsError
+        for an unknown mode.
         """
-        query = _Query(self._store, self._shards, text, filter, max(DEPTH, 3 * top_k), self._timed_versions)
-        watch = query.watch
+        watch = Stopwatch(*STEPS)
+        if mode not in ("dense", "lexical", "hybrid"):
+            raise SettingsError(f"{mode!r} is no search mode", hint="Use dense, lexical or hybrid.")
         if top_k < 1 or not text.strip():
             return SearchResult([], watch.timings())
-        raise NotImplementedError
+        query = _Query(self._store, self._shards, text, filter, watch, self._timed_visibility(watch))
+        vector = None if mode == "lexical" else self._embed(text, watch)
+        ranking = query.rank(vector, lexical=mode != "dense", depth=max(DEPTH, 3 * top_k))
+        return SearchResult(query.hits(ranking, top_k, chunks_per_document), watch.timings())
+
+    def _embed(self, text: str, watch: Stopwatch) -> NDArray[np.float32] | None:
+        """The query's vector; None when it has no token that the model knows, which would be near to anything."""
+        with watch.step("embed"):
+            vector: NDArray[np.float32] = self._embedder.embed_batch([text], input_type="query")[0]
+        return vector if vector.any() else None
+
+    def _timed_visibility(self, watch: Stopwatch) -> Visibility:
+        def look_up(documents: Collection[str]) -> Mapping[str, str]:
+            with watch.step("versions"):
+                return self._active_versions(documents)
+
+        return Visibility(look_up)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranking:
+    """Every candidate, what each stage said of it, and the last stage's scores, best first."""
+
+    candidates: Mapping[str, Candidate]
+    stages: Mapping[str, Mapping[str, Stage]]
+    scores: Mapping[str, float]
+
+
+class _Query:
+    """One query under way."""
+
+    def __init__(
+        self,
+        store: VectorStore,
+        shards: Sequence[str],
+        text: str,
+        filter: Filter | None,
+        watch: Stopwatch,
+        visibility: Visibility,
+    ) -> None:
+        self._store = store
+        self._shards = shards
+        self._text = text
+        self._filter = filter
+        self._watch = watch
+        self._visibility = visibility
+
+    def rank(self, vector: NDArray[np.float32] | None, *, lexical: bool, depth: int) -> _Ranking:
+        """Candidates of the sides in use, ranked; with both in use every candidate gets both scores."""
+        near = [] if vector is None else self._nearest(vector, depth)
+        worded = self._worded(depth) if lexical else []
+        candidates = {item.match.id: item for item in (*near, *worded)}
+        if vector is None or not lexical:
+            name, found = ("lexical", worded) if lexical else ("dense", near)
+            return _ranking(candidates, {name: _scores(found)}, {name: found}, final=name)
+        dense, wording = self._rescored(candidates, near, worded, vector)
+        with self._watch.step("fuse"):
+            scores = {"dense": dense, "lexical": wording, "fused": fuse(dense, wording)}
+            return _ranking(candidates, scores, {"dense": near, "lexical": worded}, final="fused")
+
+    def _nearest(self, vector: NDArray[np.float32], depth: int) -> list[Candidate]:
+        def ask(shard: str, top_k: int) -> list[Any]:
+            return self._store.query(shard, vector, top_k=top_k, filter=self._filter)
+
+        with self._watch.step("dense"):
+            return gather(self._shards, ask, self._visibility, wanted=depth)
+
+    def _worded(self, depth: int) -> list[Candidate]:
+        def ask(shard: str, top_k: int) -> list[Any]:
+            return self._store.query_lexical(shard, self._text, top_k=top_k, filter=self._filter)
+
+        with self._watch.step("lexical"):
+            return gather(self._shards, ask, self._visibility, wanted=depth)
+
+    def _rescored(
+        self,
+        candidates: Mapping[str, Candidate],
+        near: Sequence[Candidate],
+        worded: Sequence[Candidate],
+        vector: NDArray[np.float32],
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        with self._watch.step("dense"):
+            dense = fill(candidates, _scores(near), lambda shard, ids: self._store.score(shard, ids, vector))
+        with self._watch.step("lexical"):
+            rescore = self._store.score_lexical
+            return dense, fill(candidates, _scores(worded), lambda shard, ids: rescore(shard, ids, self._text))
+
+    def hits(self, ranking: _Ranking, top_k: int, chunks_per_document: int | None) -> list[Hit]:
+        """The best rows with their texts; a row deleted meanwhile is replaced by the next one."""
+        order = list(ranking.scores)
+        if chunks_per_document is not None:
+            documents = {id: candidate.match.document for id, candidate in ranking.candidates.items()}
+            order = limit_per_group(order, documents, limit=chunks_per_document)
+        with self._watch.step("fetch"):
+            rows = list(islice(self._rows(order, ranking.candidates, page=top_k), top_k))
+        return [_hit(rank, row, ranking) for rank, row in enumerate(rows, 1)]
+
+    def _rows(self, order: Sequence[str], candidates: Mapping[str, Candidate], page: int) -> Iterator[VectorRow]:
+        for first in range(0, len(order), page):
+            ids = order[first : first + page]
+            rows = self._fetch(ids, candidates)
+            yield from (rows[id] for id in ids if id in rows)
+
+    def _fetch(self, ids: Sequence[str], candidates: Mapping[str, Candidate]) -> dict[str, VectorRow]:
+        held: dict[str, list[str]] = {}
+        for id in ids:
+            held.setdefault(candidates[id].shard, []).append(id)
+        answers = scatter(list(held), lambda shard: self._store.fetch(shard, held[shard]))
+        rows = {id: row for answer in answers for id, row in answer.items()}
+        return {id: row for id, row in rows.items() if row.version == candidates[id].match.version}
+
+
+def _scores(found: Sequence[Candidate]) -> dict[str, float]:
+    return {item.match.id: item.match.score for item in found}
+
+
+def _ranking(
+    candidates: Mapping[str, Candidate],
+    scores: Mapping[str, Mapping[str, float]],
+    found: Mapping[str, Sequence[Candidate]],
+    *,
+    final: str,
+) -> _Ranking:
+    final_scores = ranked(scores[final])
+    ranks = {name: _ranks(item.match.id for item in side) for name, side in found.items()}
+    ranks[final] = _ranks(final_scores)
+    stages = {
+        id: {name: Stage(ranks[name].get(id), values.get(id, 0.0)) for name, values in scores.items()}
+        for id in final_scores
+    }
+    return _Ranking(candidates, stages, final_scores)
+
+
+def _ranks(ids: Iterable[str]) -> dict[str, int]:
+    return {id: rank for rank, id in enumerate(ids, 1)}
+
+
+def _hit(rank: int, row: VectorRow, ranking: _Ranking) -> Hit:
+    return Hit(
+        rank=rank,
+        score=ranking.scores[row.id],
+        document=row.document,
+        uri=row.uri,
+        chunk=row.chunk,
+        section=row.section,
+        start=row.start,
+        end=row.end,
+        text=row.text,
+        title=row.title,
+        page=row.page,
+        stages=ranking.stages[row.id],
+    )

@@ -8,8 +8,11 @@ import socket
 import sys
 import warnings
 from collections.abc import Sequence
+from types import FrameType
 
-from celery.exceptions import SecurityWarning
+from celery.exceptions import SecurityWarning, WorkerShutdown
+from celery.signals import worker_ready
+from celery.worker import state
 
 from shared.db import presence as registry
 from shared.errors import EmbedmillError
@@ -69,10 +72,22 @@ def _work(runtime: WorkerRuntime, stages: Sequence[Stage]) -> None:
         without_mingle=True,
         without_heartbeat=True,
     )
+    worker_ready.connect(_end_promptly)
     with Heartbeat(lambda: _beat(runtime), interval=HEARTBEAT_SECONDS):
         worker.start()
     with runtime.database.write() as connection:
         registry.stop_worker(connection, runtime.process_id)
+
+
+def _end_promptly(**_: object) -> None:
+    """On SIGTERM an idle worker leaves at once instead of at the end of a poll; a busy one after its batch."""
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        state.should_stop = 0
+        if not process.busy:
+            raise WorkerShutdown(0)
+
+    signal.signal(signal.SIGTERM, stop)
 
 
 def _beat(runtime: WorkerRuntime) -> None:

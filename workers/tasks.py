@@ -26,6 +26,7 @@ class Process:
     def __init__(self) -> None:
         self.runtime: WorkerRuntime | None = None
         self.failure: StorageFailed | None = None
+        self.busy = False
 
     def require_runtime(self) -> WorkerRuntime:
         """The runtime; made here when a stock `celery worker` runs the tasks."""
@@ -54,12 +55,15 @@ def run(body: Any, stage: StageFunction) -> None:
     except UnreadableMessage as error:
         log.warning("message.unreadable", error=str(error))
         return
+    process.busy = True
     try:
         execute(process.require_runtime(), message, stage, publish)
     except StorageFailed as error:
         log.error("worker.storage_failed", error=str(error))
         process.failure = error
         os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        process.busy = False
 
 
 @app.task(name=task_name(Stage.CHUNK))

@@ -43,9 +43,7 @@ class ChunkSet:
         return [chunk.embedded_text(self.text) for chunk in self.chunks]
 
 
-def build_chunk_set(
-    document: NormalisedDocument, settings: ChunkSettings, *, title: str, media_type: str
-) -> ChunkSet:
+def build_chunk_set(document: NormalisedDocument, settings: ChunkSettings, *, title: str, media_type: str) -> ChunkSet:
     """Cut a document and keep what later stages need of it."""
     heading = one_line(title)
     chunks = chunk(document, settings, title=heading)
@@ -53,7 +51,7 @@ def build_chunk_set(
 
 
 def encode_chunk_set(chunk_set: ChunkSet) -> bytes:
-    """JSON `{v, text, title, media_type, fingerprint, chunks: [{id, ordinal, start, end, tokens, …}]}`; stable bytes."""
+    """JSON `{v, text, title, media_type, fingerprint, chunks: [{id, ordinal, start, end, …}]}`; stable bytes."""
     chunks = [{"id": id_, **asdict(chunk)} for id_, chunk in zip(chunk_set.ids, chunk_set.chunks, strict=True)]
     return orjson.dumps(
         {
@@ -68,7 +66,7 @@ def encode_chunk_set(chunk_set: ChunkSet) -> bytes:
 
 
 def decode_chunk_set(data: bytes) -> ChunkSet:
-    """The chunk set in `data`; raises BlobMissing when it is damaged, which the stored ids show, or of another version."""
+    """The chunk set in `data`; raises BlobMissing when it is of another version or damaged, as the stored ids show."""
     try:
         record = orjson.loads(data)
         chunk_set = _chunk_set(record)

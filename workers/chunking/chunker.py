@@ -38,8 +38,7 @@ def _limits(settings: ChunkSettings) -> Limits:
 def _starts(text: str, groups: list[Group], settings: ChunkSettings) -> list[int]:
     """Where each chunk starts: with its overlap, if the maximum allows it."""
     wished = [group[0].start for group in groups[:1]] + [
-        overlap_start(text, before, group, overlap=settings.overlap)
-        for before, group in itertools.pairwise(groups)
+        overlap_start(text, before, group, overlap=settings.overlap) for before, group in itertools.pairwise(groups)
     ]
     counts = count_many([text[start : group[-1].end] for start, group in zip(wished, groups, strict=True)])
     return [

@@ -60,7 +60,9 @@ def count_spans(text: str, pieces: Sequence[Span]) -> list[tuple[int, int]]:
     """Tokens and gap tokens of each of these consecutive spans, as a Piece has them."""
     starts = [start for start, _ in pieces]
     ends = [starts[0] if starts else 0, *(end for _, end in pieces[:-1])]
-    tokens = count_many([text[max(before, start - GAP) : end] for before, (start, end) in zip(ends, pieces, strict=False)])
+    tokens = count_many(
+        [text[max(before, start - GAP) : end] for before, (start, end) in zip(ends, pieces, strict=False)]
+    )
     gaps = (
         count_tokens(text[before:start]) if start - before > GAP else 0
         for before, start in zip(ends, starts, strict=False)

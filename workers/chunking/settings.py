@@ -17,8 +17,8 @@ USUAL_MINIMUM, USUAL_TARGET, USUAL_MAXIMUM, USUAL_OVERLAP = 256, 384, 1024, 32
 class ChunkSettings:
     """All in cl100k tokens of a chunk's body.
 
-    A chunk closes at `target`, or at a heading once it has `minimum`; it goes over `target` only to reach
-    `minimum` or to keep a block whole, and never over `maximum`. Up to `overlap` tokens of the chunk before are repeated, counted
+    A chunk closes at `target`, or at a heading once it has `minimum`; it goes over `target` only to reach `minimum` or
+    to keep a block whole, and never over `maximum`. Up to `overlap` tokens of the chunk before are repeated, counted
     within `target`. The target of 384 leaves room for the prefix within the 512 positions of small embedding models
     and keeps averaged embeddings about one subject. Raises SettingsError unless
     minimum + overlap <= target <= maximum and target >= 8.

@@ -26,12 +26,14 @@ _SETTINGS: dict[str, object] = {
     "warning_stream": False,
 }
 _OPTION = re.compile(r"\s*:[\w-]+:")
+# docutils' own `class` sets a style name; Sphinx's documents a class, whose signature must not be lost.
+_SPHINX_CLASS = re.compile(r"^([ \t]*\.\. )class(?=::[ \t]+(?:[A-Z]|[\w.]+\())", re.MULTILINE)
 _UNKNOWN = re.compile(r"\A\.\.[ \t]+(?:\|[^|\n]+\|[ \t]+)?[\w.:+-]+?::[ \t]*(.*)\Z", re.DOTALL)
 
 
 def read(data: bytes, draft: Draft) -> None:
     """Over `SLOW_CHARS`, or where docutils itself fails, the text is kept as plain text, with a note."""
-    text = clean(decode(data))
+    text = _SPHINX_CLASS.sub(r"\1py:class", clean(decode(data)))
     blocks = Draft(draft.media_type, name=draft.name, limits=draft.limits)
     if len(text) <= SLOW_CHARS and _read_structure(text, blocks):
         return draft.extend(blocks.finish())

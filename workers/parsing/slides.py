@@ -76,7 +76,10 @@ def _relations(archive: Archive, part: str) -> dict[str, tuple[str, str]]:
     if listing not in archive:
         return {}
     return {
-        relation.get("Id", ""): (relation.get("Type", "").rpartition("/")[2], _resolve(part, relation.get("Target", "")))
+        relation.get("Id", ""): (
+            relation.get("Type", "").rpartition("/")[2],
+            _resolve(part, relation.get("Target", "")),
+        )
         for relation in parse_xml(archive.read(listing))
         if isinstance(relation.tag, str) and relation.get("TargetMode") != "External"
     }

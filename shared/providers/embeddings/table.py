@@ -14,7 +14,7 @@ EMBEDDERS = {
 
 
 def open_embedder(name: str, *, cache_dir: Path) -> Embedder:
-    """The embedder called `name`; raises SettingsError when there is none, MissingExtra when its packages are not there.
+    """The embedder called `name`; raises SettingsError for an unknown name, MissingExtra for packages not installed.
 
     `cache_dir` keeps files that an embedder derives once, and is created when that happens.
     """

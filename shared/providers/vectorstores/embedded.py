@@ -287,7 +287,7 @@ def _allowed(connection: sqlite3.Connection, filter: Mapping[str, Any] | None) -
 def _matches(connection: sqlite3.Connection, nearest: Sequence[tuple[int, float]]) -> list[Match]:
     select = "SELECT key, id, document, version FROM vectors WHERE key IN (SELECT value FROM json_each(?))"
     listed = _json([key for key, _ in nearest])
-    rows = {key: rest for key, *rest in connection.execute(select, (listed,))}
+    rows = {key: (id, document, version) for key, id, document, version in connection.execute(select, (listed,))}
     return [Match(*rows[key], score) for key, score in nearest]
 
 
@@ -324,9 +324,9 @@ def _record(row: VectorRow, seq: int, key: int) -> tuple[Any, ...]:
 
 
 def _row(record: tuple[Any, ...]) -> VectorRow:
-    *columns, metadata, vector = record
+    metadata, vector = record[-2:]
     stored = NO_VECTOR if vector is None else np.frombuffer(vector, np.float32)
-    return VectorRow(*columns, vector=stored, metadata=orjson.loads(metadata))
+    return VectorRow(*record[:-2], stored, orjson.loads(metadata))
 
 
 def _json(values: Sequence[Any]) -> str:

@@ -99,13 +99,14 @@ class Matrix:
 
 def unit(vector: Floats) -> Floats:
     """The vector at length 1; a zero vector stays zero."""
-    return unit_rows(np.asarray(vector, np.float32).reshape(1, -1))[0]
+    length = np.linalg.norm(vector)
+    return np.asarray(vector / length if length > 0 else vector, np.float32)
 
 
 def unit_rows(vectors: Floats) -> Floats:
     """Every row at length 1; zero rows stay zero."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.where(lengths > 0, lengths, 1)
+    return np.asarray(vectors / np.where(lengths > 0, lengths, 1), np.float32)
 
 
 def _best(keys: Keys, scores: Floats, top_k: int) -> list[tuple[int, float]]:

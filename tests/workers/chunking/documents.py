@@ -64,7 +64,9 @@ blocks = st.builds(
         st.text(max_size=200),
         st.text(alphabet="ab. \n!?é漢。\u0301👍", max_size=400),
         st.integers(0, 60).map(prose),
-        st.sampled_from(["x" * 900, "漢" * 300, "e" + "\u0301" * 200, "<|endoftext|> " * 40, "\ud800\x00lone", "a\r\nb\rc"]),
+        st.sampled_from(
+            ["x" * 900, "漢" * 300, "e" + "\u0301" * 200, "<|endoftext|> " * 40, "\ud800\x00lone", "a\r\nb\rc"]
+        ),
     ),
     level=st.integers(0, 6),
     page=st.none() | st.integers(1, 9),

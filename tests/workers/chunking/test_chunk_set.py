@@ -29,8 +29,19 @@ def test_ids_follow_the_content_the_title_and_the_settings() -> None:
 
 @pytest.mark.parametrize(
     "damaged",
-    [b"", b"{}", b"[]", b"\xff", b"null", encode_chunk_set(made())[:-9], encode_chunk_set(made()).replace(b"noon", b"nine")]
-    + [encode_chunk_set(made()).replace(b'{"v":1', b'{"v":2'), encode_chunk_set(made()).replace(b'"chunks":[', b'"chunks":[7,')],
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"\xff",
+        b"null",
+        encode_chunk_set(made())[:-9],
+        encode_chunk_set(made()).replace(b"noon", b"nine"),
+    ]
+    + [
+        encode_chunk_set(made()).replace(b'{"v":1', b'{"v":2'),
+        encode_chunk_set(made()).replace(b'"chunks":[', b'"chunks":[7,'),
+    ],
 )
 def test_damage_is_found(damaged: bytes) -> None:
     with pytest.raises(BlobMissing):

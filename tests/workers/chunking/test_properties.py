@@ -96,7 +96,8 @@ def test_hostile_text_is_cut_within_the_maximum_and_in_time(name: str, target: i
 def test_ids_are_the_same_in_every_process(seed: str) -> None:
     script = (
         "from tests.workers.chunking.documents import *; from workers.chunking import *;"
-        "made = build_chunk_set(document(heading('One'), paragraph(prose(99))), ChunkSettings(), title='T', media_type='x');"
+        "whole = document(heading('One'), paragraph(prose(99)));"
+        "made = build_chunk_set(whole, ChunkSettings(), title='T', media_type='x');"
         "print(made.ids)"
     )
     environment = {**os.environ, "PYTHONHASHSEED": seed, "LC_ALL": "C"}

