@@ -20,7 +20,8 @@ Filter = Mapping[str, Any]
 
 DEPTH = 100
 """Candidates that each side puts up for fusion; quality is the same from 30 to 400."""
-CHUNKS_PER_DOCUMENT = 1
+CHUNKS_PER_DOCUMENT = 3
+"""Enough to answer from one good document, too few for it to fill the page; quality is the same from 1 to all."""
 STEPS = ("embed", "dense", "lexical", "versions", "fuse", "fetch")
 
 

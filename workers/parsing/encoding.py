@@ -2,10 +2,15 @@
 
 import codecs
 import re
+from typing import TYPE_CHECKING
 
 from shared.errors import UnsupportedDocument
 
+if TYPE_CHECKING:
+    from charset_normalizer import CharsetMatch
+
 BINARY = "it is binary data of no known kind"
+COMMON_BONUS = 0.1
 CONTROL_SHARE = 0.3
 SAMPLE_BYTES = 64 * 1024
 WESTERN = "cp1252"
@@ -20,6 +25,9 @@ _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_COMMON = frozenset(
+    {"big5", "cp1250", WESTERN, "cp1251", "cp932", "euc_jp", "euc_kr", "gb18030", "koi8_r", "shift_jis"}
 )
 _NOT_ASCII = bytes(range(128, 256))
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
@@ -112,10 +120,15 @@ def _guess(sample: bytes) -> str | None:
 
     for tolerance in GUESS_TOLERANCES:
         matches = from_bytes(sample, threshold=tolerance)
-        for match in sorted(matches, key=lambda match: (match.chaos, -match.coherence, match.encoding != WESTERN)):
+        for match in sorted(matches, key=_rank):
             if _is_plausible(str(match)[:PLAUSIBLE_CHARS]):
                 return match.encoding
     return WESTERN if _is_mostly_ascii(sample) else None
+
+
+def _rank(match: "CharsetMatch") -> tuple[float, float]:
+    """charset-normalizer's own scores; of two readings nearly as good, the common encoding is the likelier one."""
+    return round(match.chaos, 2), -match.coherence - (COMMON_BONUS if match.encoding in _COMMON else 0.0)
 
 
 def _is_plausible(text: str) -> bool:

@@ -8,7 +8,7 @@ from workers.parsing.draft import Draft, one_line
 from workers.parsing.encoding import decode
 
 if TYPE_CHECKING:
-    from selectolax.lexbor import LexborNode
+    from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 _SKIPPED = [
     "script", "style", "template", "noscript", "title", "iframe", "object", "embed", "canvas", "audio", "video",
@@ -22,7 +22,7 @@ _BREAKS = frozenset({
     "tbody", "td", "text", "tfoot", "th", "thead", "tr", "ul",
 })  # fmt: skip
 # A table that holds these arranges a page; its cells are no data.
-_BLOCKS_IN_TABLES = "table, pre, h1, h2, h3, h4, h5, h6"
+_BLOCKS_IN_CELLS = ":is(td, th) :is(table, pre, h1, h2, h3, h4, h5, h6)"
 # Site navigation is on every page and about none of them.
 _LEFT_OUT = (
     '[hidden]:not([hidden="until-found"]), [style*="display:none"], [style*="display: none"], [role="navigation"]'
@@ -54,7 +54,7 @@ def read_markup(markup: str, draft: Draft, *, page: int | None = None) -> None:
     for node in tree.css(_LEFT_OUT):
         node.decompose()
     if tree.body is not None:
-        _Walk(draft, page).run(tree.body)
+        _Walk(draft, page, _layout_tables(tree)).run(tree.body)
 
 
 def _declared_encoding(data: bytes) -> str | None:
@@ -62,16 +62,28 @@ def _declared_encoding(data: bytes) -> str | None:
     return found[1].decode("ascii") if found else None
 
 
+def _layout_tables(tree: "LexborHTMLParser") -> set[int]:
+    return {table for node in tree.css(_BLOCKS_IN_CELLS) if (table := _table_around(node)) is not None}
+
+
+def _table_around(node: "LexborNode") -> int | None:
+    around = node.parent
+    while around is not None and around.tag != "table":
+        around = around.parent
+    return None if around is None else around.mem_id
+
+
 class _Walk:
     """One pass over a tree, without recursion: depth is the author's to choose and must not be our stack's."""
 
-    def __init__(self, draft: Draft, page: int | None) -> None:
+    def __init__(self, draft: Draft, page: int | None, layout_tables: set[int]) -> None:
         self._draft = draft
         self._page = page
         self._parts: list[str] = []
         self._cells: list[str] | None = None
         self._items = 0
         self._pres = 0
+        self._layout_tables = layout_tables
         self._is_layout = [True]
 
     def run(self, root: "LexborNode") -> None:
@@ -91,7 +103,7 @@ class _Walk:
             self._break()
         match tag:
             case "table":
-                self._is_layout.append(node.css_first(_BLOCKS_IN_TABLES) is not None)
+                self._is_layout.append(node.mem_id in self._layout_tables)
             case "tr" if not self._is_layout[-1]:
                 self._cells = []
             case "pre":

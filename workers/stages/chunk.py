@@ -75,23 +75,23 @@ def _prepare(runtime: WorkerRuntime, item: Item, rows: _Rows) -> Prepared:
     settings = runtime.collection_settings(item.collection_id)
     if item.origin["kind"] == "row":
         row = rows.load(item.origin["ref"])
-        parsed, content_hash = _parse_row(row["text"]), item.content_hash
+        parsed, content_hash = parse_row(row["text"]), item.content_hash
     else:
         limit = runtime.settings.max_document_mb * MIB
         data = read_regular_file(uri_to_path(item.uri), max_bytes=limit)
         parsed, content_hash = runtime.parser.parse(data, name=item.uri), hashlib.sha256(data).hexdigest()
-    chunk_set = build_chunk_set(
-        normalise(parsed), chunk_settings(settings), title=item.title or parsed.title, media_type=parsed.media_type
-    )
+    chunk_set = split(parsed, settings, title=item.title)
     return Prepared(item, chunk_set, encode_chunk_set(chunk_set), content_hash)
 
 
-def chunk_settings(settings: CollectionSettings) -> ChunkSettings:
-    """How a collection splits."""
-    return ChunkSettings.from_target(settings.chunk_tokens, overlap=settings.chunk_overlap)
+def split(parsed: ParsedDocument, settings: CollectionSettings, *, title: str) -> ChunkSet:
+    """A parsed document's chunks as its collection wants them; `title`, if any, goes before the document's own."""
+    sizes = ChunkSettings.from_target(settings.chunk_tokens, overlap=settings.chunk_overlap)
+    return build_chunk_set(normalise(parsed), sizes, title=title or parsed.title, media_type=parsed.media_type)
 
 
-def _parse_row(text: str) -> ParsedDocument:
+def parse_row(text: str) -> ParsedDocument:
+    """A row's text as structure; a row is plain text whatever it looks like."""
     from workers.parsing.draft import Draft
     from workers.parsing.limits import ParserLimits
     from workers.parsing.text import read_text

@@ -1,0 +1,138 @@
+"""`embedmill doctor`: configuration, folders, database, broker, model and consumers, each with what to do."""
+
+import shutil
+import sqlite3
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from console.output import print_line
+from console.session import opened
+from shared.errors import EmbedmillError
+from shared.runtime import Runtime
+from shared.settings import load_settings, unknown_variables
+
+LEAST_FREE_BYTES = 1024**3
+
+
+def examine() -> list[dict[str, Any]]:
+    """Run every check; one that fails does not hide the others."""
+    checks = [_check("python", _python), _check("settings", _settings)]
+    try:
+        with opened(load_settings()) as runtime:
+            probes = (
+                ("home", _home),
+                ("disk", _disk),
+                ("database", _database),
+                ("broker", _broker),
+                ("blobs", _blobs),
+                ("cache", _cache),
+                ("embedding", _embedding),
+                ("vectors", _vectors),
+                ("workers", _workers),
+                ("jobs", _jobs),
+            )
+            checks += [_check(name, lambda p=probe: p(runtime)) for name, probe in probes]
+    except EmbedmillError as error:
+        checks.append({"name": "home", "ok": False, "detail": str(error), "hint": error.hint})
+    return checks
+
+
+def _check(name: str, probe: Callable[[], str]) -> dict[str, Any]:
+    try:
+        return {"name": name, "ok": True, "detail": probe(), "hint": ""}
+    except EmbedmillError as error:
+        return {"name": name, "ok": False, "detail": str(error), "hint": error.hint}
+    except (OSError, sqlite3.Error) as error:
+        return {"name": name, "ok": False, "detail": str(error), "hint": "See docs/operations.md."}
+
+
+def _python() -> str:
+    return f"Python {sys.version.split()[0]}, SQLite {sqlite3.sqlite_version}"
+
+
+def _settings() -> str:
+    load_settings()
+    unknown = unknown_variables()
+    return f"unknown variables: {', '.join(unknown)}" if unknown else "all known"
+
+
+def _home(runtime: Runtime) -> str:
+    return str(runtime.home)
+
+
+def _disk(runtime: Runtime) -> str:
+    free = shutil.disk_usage(runtime.home).free
+    if free < LEAST_FREE_BYTES:
+        raise EmbedmillError(f"only {free // 1024**2} MB free in {runtime.home}", hint="Free some disk space.")
+    return f"{free // 1024**3} GB free"
+
+
+def _database(runtime: Runtime) -> str:
+    with runtime.database.write():
+        kind = "SQLite, for one host" if runtime.database.is_sqlite else "PostgreSQL"
+    return f"{kind}; writable"
+
+
+def _broker(runtime: Runtime) -> str:
+    from workers.app import configuration
+    from workers.broker import EmbeddedBroker
+
+    configuration(runtime.settings)
+    broker = EmbeddedBroker(runtime.settings)
+    depth = broker.depth()
+    broker.close()
+    return f"{runtime.settings.broker_url}; {depth} messages waiting"
+
+
+def _blobs(runtime: Runtime) -> str:
+    object_ = runtime.blobs.put(b"embedmill doctor")
+    runtime.blobs.get(object_)
+    return "written and read back"
+
+
+def _cache(runtime: Runtime) -> str:
+    return f"{runtime.cache.count()} vectors"
+
+
+def _embedding(runtime: Runtime) -> str:
+    embedder = runtime.embedder(runtime.settings.embedding)
+    embedder.embed_all(["a sentence to embed"], input_type="document")
+    return f"{embedder.model}, {embedder.dimensions} dimensions"
+
+
+def _vectors(runtime: Runtime) -> str:
+    from shared.db import collections
+
+    with runtime.database.read() as connection:
+        found = collections.list_collections(connection)
+    counts = [sum(runtime.store(c).count(shard) for shard in c.shards) for c in found]
+    return f"{sum(counts)} vectors in {len(found)} collections"
+
+
+def _workers(runtime: Runtime) -> str:
+    from shared.db import presence
+    from shared.presence import is_gone
+    from shared.states import Stage
+
+    with runtime.database.read() as connection:
+        rows = [row for row in presence.list_workers(connection) if not is_gone(runtime.run_folder, row["id"])]
+    counts = {stage: sum(stage in row["queues"] for row in rows) for stage in Stage}
+    listed = ", ".join(f"{stage} {count}" for stage, count in counts.items())
+    return f"consumers: {listed}" if rows else "none running; ingest brings its own, submit needs `workers start`"
+
+
+def _jobs(runtime: Runtime) -> str:
+    from shared.db import jobs
+
+    with runtime.database.read() as connection:
+        open_jobs = jobs.list_jobs(connection, only_open=True)
+    return f"{len(open_jobs)} unfinished"
+
+
+def print_checks(checks: Sequence[Mapping[str, Any]]) -> None:
+    """The checks for people."""
+    for check in checks:
+        print_line(f"{'ok  ' if check['ok'] else 'FAIL'} {check['name']:10} {check['detail']}")
+        if check["hint"]:
+            print_line(f"     next: {check['hint']}")

@@ -1,0 +1,92 @@
+"""`embedmill search`: a searcher over one collection, for one query or a file of them."""
+
+import sys
+from collections.abc import Collection as Ids
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import orjson
+
+from console.output import print_line
+from console.session import opened
+from retrieval.search import Mode, Searcher, SearchResult
+from shared.collections import read_collection_settings
+from shared.db import collections, documents
+from shared.errors import SourceError
+from shared.runtime import Runtime
+
+SNIPPET = 240
+# Under SQLite's limit of bound values.
+PAGE = 5000
+
+
+@contextmanager
+def searcher(collection: str) -> Iterator[Searcher]:
+    """A searcher over a collection; raises NotFound."""
+    with opened() as runtime:
+        with runtime.database.read() as connection:
+            found = collections.get_collection(connection, collection)
+        embedder = runtime.embedder(read_collection_settings(found.settings).embedding)
+        yield Searcher(runtime.store(found), found.shards, embedder, lambda ids: _active(runtime, ids))
+
+
+def _active(runtime: Runtime, ids: Ids[str]) -> Mapping[str, str]:
+    wanted, active = list(ids), {}
+    with runtime.database.read() as connection:
+        for start in range(0, len(wanted), PAGE):
+            active |= documents.find_active_versions(connection, wanted[start : start + PAGE])
+    return active
+
+
+def search_one(query: str, collection: str, *, top_k: int, mode: str) -> dict[str, Any]:
+    """The answer to one query as `--json` shows it."""
+    with searcher(collection) as found:
+        return _describe(found.search(query, top_k=top_k, mode=cast(Mode, mode)))
+
+
+def search_many(path: Path, collection: str, *, top_k: int, mode: str) -> Iterator[dict[str, Any]]:
+    """The answers to a JSONL file of queries, in its order; raises SourceError at the first line that is none."""
+    with searcher(collection) as found:
+        for id_, text in _read_queries(path):
+            yield {"id": id_, **_describe(found.search(text, top_k=top_k, mode=cast(Mode, mode)))}
+
+
+def _read_queries(path: Path) -> Iterator[tuple[Any, str]]:
+    try:
+        stream = sys.stdin.buffer if str(path) == "-" else path.open("rb")
+    except OSError as error:
+        raise SourceError(f"cannot read {path}: {error.strerror}") from None
+    with stream:
+        for number, line in enumerate(stream, start=1):
+            if line.strip():
+                yield _read_query(line, number)
+
+
+def _read_query(line: bytes, number: int) -> tuple[Any, str]:
+    try:
+        query = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        query = None
+    match query:
+        case {"id": id_, "text": str(text)}:
+            return id_, text
+    raise SourceError(f"line {number} of the queries is not an object with id and text")
+
+
+def _describe(result: SearchResult) -> dict[str, Any]:
+    return {"hits": [hit.as_json() for hit in result.hits], "timings": dict(result.timings)}
+
+
+def print_hits(result: Mapping[str, Any]) -> None:
+    """Hits for people."""
+    for hit in result["hits"]:
+        place = hit["uri"] + (f", page {hit['page']}" if hit.get("page") else "")
+        print_line(f"{hit['rank']:2}. {hit['score']:.3f}  {place}  [{hit['start']}:{hit['end']}]")
+        if hit["section"]:
+            print_line(f"    {hit['section']}")
+        text = " ".join(hit["text"].split())
+        print_line(f"    {text[:SNIPPET]}{'…' if len(text) > SNIPPET else ''}")
+    if not result["hits"]:
+        print_line("nothing found")

@@ -1,0 +1,53 @@
+"""Repairs: documents whose vectors are gone are indexed again from what is stored, without their source."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from shared.db.engine import clock
+from shared.db.jobs import create_job, end_enumeration
+from shared.db.schema import document, work
+from shared.states import Stage, State
+
+PAGE = 500
+
+
+def submit_repair(connection: Connection, collection_id: int, ids: Sequence[str], *, max_attempts: int) -> int:
+    """A job that embeds (from the cache) and indexes the active versions of documents again; returns it."""
+    job_id = create_job(connection, collection_id=collection_id, identity="repair", sources=[], options={"repair": True})
+    for start in range(0, len(ids), PAGE):
+        _submit_page(connection, job_id, ids[start : start + PAGE], max_attempts=max_attempts)
+    end_enumeration(connection, job_id, held_deletions=0)
+    return job_id
+
+
+def _submit_page(connection: Connection, job_id: int, ids: Sequence[str], *, max_attempts: int) -> None:
+    connection.execute(
+        update(document).where(document.c.id.in_(ids)).values(generation=document.c.generation + 1)
+    )
+    last = select(func.max(work.c.id)).where(work.c.document_id.in_(ids), work.c.deletes.is_(False))
+    origins = (
+        select(
+            document.c.id.label("document_id"),
+            document.c.generation,
+            document.c.content_hash,
+            document.c.settings_hash,
+            document.c.active_version.label("version"),
+            document.c.chunks_ref,
+            document.c.rejections_ref,
+            document.c.chunks_expected,
+            document.c.chunks_rejected,
+            document.c.title,
+            work.c.origin,
+            work.c.size,
+        )
+        .join_from(document, work, work.c.document_id == document.c.id)
+        .where(document.c.id.in_(ids), work.c.id.in_(last.group_by(work.c.document_id).scalar_subquery()))
+    )
+    rows = [dict(row._mapping) for row in connection.execute(origins)]
+    connection.execute(
+        insert(work).values(
+            job_id=job_id, stage=Stage.EMBED, state=State.PENDING, max_attempts=max_attempts, created_at=clock()
+        ),
+        rows,
+    )

@@ -1,0 +1,292 @@
+"""The conformance suite of vector stores: subclass `VectorStoreContract` and give it a `store_factory` fixture.
+
+The factory takes `dimensions` and opens the same, at first empty, store every time, as another process would. Reads
+after writes are polled, because a remote store may take a moment.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from shared.errors import BadVector, SettingsError
+from shared.providers.vectorstores.base import VectorRow, VectorStore
+
+DIMENSIONS = 8
+DEADLINE_SECONDS = 30.0
+
+
+class StoreFactory(Protocol):
+    """Opens the store under test."""
+
+    def __call__(self, *, dimensions: int) -> VectorStore: ...
+
+
+def unit_vector(*components: float, dimensions: int = DIMENSIONS) -> NDArray[np.float32]:
+    vector = np.zeros(dimensions, np.float32)
+    vector[: len(components)] = components
+    return vector / np.float32(np.linalg.norm(vector))
+
+
+def make_row(document: str = "d1", ordinal: int = 0, **changes: Any) -> VectorRow:
+    version = changes.get("version", "v1")
+    fields: dict[str, Any] = {
+        "id": f"{document}-{version}-{ordinal}",
+        "document": document,
+        "version": version,
+        "generation": 1,
+        "ordinal": ordinal,
+        "chunk": f"c{ordinal}",
+        "uri": f"file:///{document}",
+        "title": "",
+        "section": "",
+        "text": f"text of {document}",
+        "start": 0,
+        "end": 10,
+        "page": None,
+        "index_version": "i1",
+        "vector": unit_vector(1.0, 0.1 * (ordinal + 1)),
+        "metadata": {},
+    }
+    return VectorRow(**(fields | changes))
+
+
+def eventually(found: Callable[[], Any], expected: Any, what: str) -> None:
+    """Poll until `found()` is `expected`, or fail with what was found last."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while (last := found()) != expected:
+        assert time.monotonic() < deadline, f"{what}: expected {expected!r}, last saw {last!r}"
+
+
+class VectorStoreContract:
+    """What every store does alike."""
+
+    @pytest.fixture
+    def store(self, store_factory: StoreFactory) -> VectorStore:
+        return store_factory(dimensions=DIMENSIONS)
+
+    def test_an_unknown_shard_reads_as_empty(self, store: VectorStore) -> None:
+        assert store.count("never") == 0
+        assert store.query("never", unit_vector(1), top_k=3) == []
+        assert store.query_lexical("never", "word", top_k=3) == []
+        assert store.fetch("never", ["a"]) == {}
+        assert store.score("never", ["a"], unit_vector(1)) == {}
+        assert store.score_lexical("never", ["a"], "word") == {}
+        assert list(store.list_rows("never")) == []
+        assert list(store.list_versions("never")) == []
+        assert store.count_versions("never", {"d": "v"}) == {"d": 0}
+        assert store.delete_stale("never", {"d": 9}) == 0
+        assert store.delete_ids("never", ["a"]) == 0
+        assert store.describe("never").vectors == 0
+        store.drop("never")
+
+    def test_a_row_comes_back_as_it_was_written(self, store: VectorStore) -> None:
+        row = make_row(title="T", section="A > B", text="Zażółć\n\x00 \U0001f600", page=7, metadata={"a": [1, "x"], "b": None})
+        store.upsert("s", [row])
+        eventually(lambda: store.count("s"), 1, "one row")
+        fetched = store.fetch("s", [row.id, "unknown"], with_vectors=True)
+        assert list(fetched) == [row.id]
+        assert without_vector(fetched[row.id]) == without_vector(row)
+        np.testing.assert_allclose(fetched[row.id].vector, row.vector, atol=1e-6)
+        assert store.fetch("s", [row.id])[row.id].vector.size == 0
+
+    def test_nothing_to_write_is_no_error(self, store: VectorStore) -> None:
+        store.upsert("s", [])
+        assert store.count("s") == 0
+
+    def test_writing_again_changes_nothing(self, store: VectorStore) -> None:
+        rows = [make_row(ordinal=n) for n in range(5)]
+        store.upsert("s", rows)
+        store.upsert("s", rows)
+        eventually(lambda: store.count("s"), 5, "no duplicates")
+        assert store.count_versions("s", {"d1": "v1"}) == {"d1": 5}
+
+    def test_of_equal_ids_in_one_call_the_newest_generation_wins(self, store: VectorStore) -> None:
+        store.upsert("s", [make_row(text="new", generation=2), make_row(text="old", generation=1)])
+        store.upsert("t", [make_row(text="first"), make_row(text="last")])
+        eventually(lambda: [row.text for row in store.list_rows("s")], ["new"], "newest generation")
+        eventually(lambda: [row.text for row in store.list_rows("t")], ["last"], "last of one generation")
+
+    def test_a_newer_generation_replaces_and_an_older_one_does_not(self, store: VectorStore) -> None:
+        store.upsert("s", [make_row(text="second apple", generation=2)])
+        store.upsert("s", [make_row(text="first banana", generation=1)])
+        eventually(lambda: [row.text for row in store.list_rows("s")], ["second apple"], "the newer row stays")
+        store.upsert("s", [make_row(text="third cherry", generation=3, vector=unit_vector(0, 1))])
+        eventually(lambda: [row.text for row in store.list_rows("s")], ["third cherry"], "the newest row")
+        assert store.query("s", unit_vector(0, 1), top_k=1)[0].score == pytest.approx(1, abs=1e-5)
+        if store.supports_lexical:
+            assert store.query_lexical("s", "apple banana", top_k=5) == []
+            assert len(store.query_lexical("s", "cherry", top_k=5)) == 1
+
+    def test_a_stale_delete_spares_rows_written_since(self, store: VectorStore) -> None:
+        old = [make_row(ordinal=n, version="v1", generation=1) for n in range(3)]
+        new = [make_row(ordinal=n, version="v2", generation=2) for n in range(2)]
+        store.upsert("s", [*old, *new, make_row("other")])
+        assert store.delete_stale("s", {"d1": 1, "absent": 5}) == 0
+        assert store.delete_stale("s", {"d1": 2}) == 3
+        assert store.delete_stale("s", {"d1": 2}) == 0
+        eventually(lambda: sorted(row.id for row in store.list_rows("s")), ["d1-v2-0", "d1-v2-1", "other-v1-0"], "rows")
+
+    def test_deleting_by_id_takes_those_rows_only(self, store: VectorStore) -> None:
+        store.upsert("s", [make_row(ordinal=n) for n in range(3)])
+        assert store.delete_ids("s", ["d1-v1-1", "unknown"]) == 1
+        eventually(lambda: [row.id for row in store.list_rows("s")], ["d1-v1-0", "d1-v1-2"], "rows")
+        assert store.delete_ids("s", []) == 0
+
+    def test_versions_are_counted_apart(self, store: VectorStore) -> None:
+        store.upsert("s", [make_row(ordinal=n, version="v1") for n in range(3)])
+        store.upsert("s", [make_row(ordinal=n, version="v2", generation=2) for n in range(2)])
+        store.upsert("s", [make_row("d2")])
+        counts = lambda: store.count_versions("s", {"d1": "v2", "d2": "v9", "d3": "v1"})  # noqa: E731
+        eventually(counts, {"d1": 2, "d2": 0, "d3": 0}, "rows per version")
+        expected = [("d1", "v1", 1, 3), ("d1", "v2", 2, 2), ("d2", "v1", 1, 1)]
+        assert sorted(store.list_versions("s")) == expected
+
+    def test_the_nearest_rows_come_first_by_cosine(self, store: VectorStore) -> None:
+        rng = np.random.default_rng(0)
+        vectors = rng.standard_normal((50, DIMENSIONS)).astype(np.float32)
+        store.upsert("s", [make_row(f"d{n}", vector=vector) for n, vector in enumerate(vectors)])
+        query = rng.standard_normal(DIMENSIONS).astype(np.float32)
+        cosines = vectors @ query / (np.linalg.norm(vectors, axis=1) * np.linalg.norm(query))
+        expected = [f"d{n}" for n in np.argsort(-cosines)[:10]]
+        eventually(lambda: [m.document for m in store.query("s", query, top_k=10)], expected, "ten nearest")
+        found = store.query("s", query, top_k=10)
+        assert [m.score for m in found] == pytest.approx(sorted(cosines, reverse=True)[:10], abs=1e-5)
+        assert found[0].version == "v1"
+        assert len(store.query("s", query, top_k=500)) == 50
+
+    def test_scores_by_id_are_those_of_the_query(self, store: VectorStore) -> None:
+        store.upsert("s", [make_row(ordinal=n, text=f"apple {'pie ' * n}") for n in range(4)])
+        eventually(lambda: store.count("s"), 4, "rows")
+        found = {match.id: match.score for match in store.query("s", unit_vector(0.3, 1), top_k=4)}
+        assert store.score("s", [*found, "unknown"], unit_vector(0.3, 1)) == pytest.approx(found, abs=1e-6)
+        words = {match.id: match.score for match in store.query_lexical("s", "pie apple", top_k=4)}
+        assert store.score_lexical("s", [*found, "unknown"], "pie apple") == pytest.approx(words)
+
+    @pytest.mark.parametrize(
+        ("filter", "expected"),
+        [
+            ({"document": "d1"}, {"d1"}),
+            ({"document": ["d1", "d3"]}, {"d1", "d3"}),
+            ({"uri": "file:///d2"}, {"d2"}),
+            ({"lang": "de"}, {"d1", "d2"}),
+            ({"lang": ["fr", "xx"]}, {"d3"}),
+            ({"year": 2020}, {"d1"}),
+            ({"tags": "b"}, {"d2", "d3"}),
+            ({"lang": "de", "tags": "b"}, {"d2"}),
+            ({'odd "key".x[0]': 1}, {"d3"}),
+            ({"lang": "it"}, set()),
+            ({"lang": []}, set()),
+            ({"absent": "x"}, set()),
+            ({}, {"d1", "d2", "d3"}),
+        ],
+    )
+    def test_filters_limit_both_searches(
+        self, store: VectorStore, filter: Mapping[str, Any], expected: set[str]
+    ) -> None:
+        metadata: list[Mapping[str, Any]] = [
+            {"lang": "de", "year": 2020, "tags": ["a"]},
+            {"lang": "de", "year": 2021, "tags": ["a", "b"]},
+            {"lang": "fr", "tags": ["b"], 'odd "key".x[0]': 1},
+        ]
+        store.upsert("s", [make_row(f"d{n}", metadata=held, text="apple") for n, held in enumerate(metadata, 1)])
+        eventually(lambda: store.count("s"), 3, "rows")
+        assert {m.document for m in store.query("s", unit_vector(1), top_k=9, filter=filter)} == expected
+        if store.supports_lexical:
+            assert {m.document for m in store.query_lexical("s", "apple", top_k=9, filter=filter)} == expected
+
+    def test_words_are_found_in_title_section_and_text(self, store: VectorStore) -> None:
+        if not store.supports_lexical:
+            pytest.skip("this store has no lexical search")
+        filler = [make_row(f"f{n}", text="nothing of note") for n in range(20)]
+        store.upsert("s", [make_row("t", title="Running engines"), make_row("x", text="an engine runs"), *filler])
+        store.upsert("s", [make_row("c", section="Engines > Start")])
+        eventually(lambda: {m.document for m in store.query_lexical("s", "engine", top_k=9)}, {"t", "x", "c"}, "hits")
+        found = store.query_lexical("s", "running engine", top_k=9)
+        assert {found[0].document, found[1].document} == {"t", "x"}
+        assert [m.score for m in found] == sorted((m.score for m in found), reverse=True)
+        assert found[0].score > 0
+
+    @pytest.mark.parametrize(
+        "text",
+        ['"', "apple AND", "NOT", "apple NEAR(pie, 2)", "text:apple", "app*", "^apple", "(", "a-b", "+", "{x} : y", "'; --",
+         "apple OR", "\x00apple", "é\u0301", "_", "日本語", "\ud800"],
+    )  # fmt: skip
+    def test_no_query_text_is_taken_for_syntax(self, store: VectorStore, text: str) -> None:
+        store.upsert("s", [make_row(text="apple pie")])
+        store.query_lexical("s", text, top_k=3)
+        store.query_lexical("s", text, top_k=3, filter={"document": text.replace("\ud800", "")})
+
+    def test_stop_words_count_only_when_alone(self, store: VectorStore) -> None:
+        if not store.supports_lexical:
+            pytest.skip("this store has no lexical search")
+        store.upsert("s", [make_row("d1", text="the apple"), make_row("d2", text="the who")])
+        eventually(lambda: [m.document for m in store.query_lexical("s", "the apple", top_k=9)], ["d1"], "apple")
+        assert [m.document for m in store.query_lexical("s", "the who", top_k=1)] == ["d2"]
+        assert store.query_lexical("s", " ", top_k=3) == []
+
+    def test_deleted_rows_are_found_no_more(self, store: VectorStore) -> None:
+        store.upsert("s", [make_row(f"d{n}", text=f"apple n{n}", vector=unit_vector(1, n)) for n in range(6)])
+        eventually(lambda: len(store.query("s", unit_vector(1), top_k=9)), 6, "all rows")
+        store.delete_ids("s", ["d0-v1-0", "d3-v1-0"])
+        store.upsert("s", [make_row("d9", text="apple", vector=unit_vector(1, 9))])
+        left = {"d1", "d2", "d4", "d5", "d9"}
+        eventually(lambda: {m.document for m in store.query("s", unit_vector(1), top_k=9)}, left, "dense")
+        assert store.query("s", unit_vector(1, 9), top_k=1)[0].document == "d9"
+        if store.supports_lexical:
+            assert {m.document for m in store.query_lexical("s", "apple", top_k=9)} == left
+
+    def test_rows_are_listed_in_order_whatever_the_page(self, store: VectorStore) -> None:
+        store.upsert("s", [make_row(f"d{n:02}") for n in reversed(range(23))])
+        for page in (1, 7, 23, 500):
+            eventually(lambda: [row.document for row in store.list_rows("s", page=page)], [f"d{n:02}" for n in range(23)], "rows")  # noqa: B023, E501
+        assert next(store.list_rows("s", with_vectors=True)).vector.shape == (DIMENSIONS,)
+
+    def test_a_shard_describes_itself(self, store: VectorStore) -> None:
+        store.upsert("s", [make_row(ordinal=n) for n in range(3)] + [make_row("d2")])
+        eventually(lambda: store.describe("s").vectors, 4, "vectors")
+        found = store.describe("s")
+        assert (found.shard, found.documents, found.dimensions) == ("s", 2, DIMENSIONS)
+
+    def test_shards_are_apart_and_dropping_one_leaves_the_other(self, store: VectorStore) -> None:
+        store.upsert("s", [make_row()])
+        store.upsert("t", [make_row()])
+        store.drop("s")
+        store.drop("s")
+        eventually(lambda: (store.count("s"), store.count("t")), (0, 1), "rows per shard")
+        assert store.query("s", unit_vector(1), top_k=3) == []
+        store.upsert("s", [make_row("d7")])
+        eventually(lambda: [m.document for m in store.query("s", unit_vector(1), top_k=3)], ["d7"], "written again")
+
+    def test_vectors_of_the_wrong_size_or_not_finite_are_refused(self, store: VectorStore) -> None:
+        nan = np.full(DIMENSIONS, np.nan, np.float32)
+        for vector in (nan, np.ones(DIMENSIONS + 1, np.float32)):
+            with pytest.raises(BadVector):
+                store.upsert("s", [make_row("good"), make_row("bad", vector=vector)])
+        assert store.count("s") == 0
+
+    def test_a_zero_vector_is_kept_and_near_to_nothing(self, store: VectorStore) -> None:
+        store.upsert("s", [make_row("zero", vector=np.zeros(DIMENSIONS, np.float32)), make_row("one")])
+        eventually(lambda: [m.document for m in store.query("s", unit_vector(1), top_k=2)], ["one", "zero"], "order")
+        assert all(np.isfinite(m.score) for m in store.query("s", np.zeros(DIMENSIONS, np.float32), top_k=2))
+
+    @pytest.mark.parametrize("name", ["", "../x", "a/b", ".", "a.db", "-x", "x" * 65, "a b", "a\n"])
+    def test_shard_names_are_checked(self, store: VectorStore, name: str) -> None:
+        with pytest.raises(SettingsError):
+            store.upsert(name, [make_row()])
+        with pytest.raises(SettingsError):
+            store.count(name)
+
+    def test_another_opening_sees_the_same(self, store: VectorStore, store_factory: StoreFactory) -> None:
+        store.upsert("s", [make_row()])
+        store.close()
+        again = store_factory(dimensions=DIMENSIONS)
+        eventually(lambda: again.count("s"), 1, "rows after closing")
+
+
+def without_vector(row: VectorRow) -> dict[str, Any]:
+    """The row's fields but the vector, comparable."""
+    return {name: getattr(row, name) for name in VectorRow.__slots__ if name != "vector"}

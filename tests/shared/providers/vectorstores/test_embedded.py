@@ -1,0 +1,1 @@
+"""The embedded store: the contract, and what only files and processes can show."""

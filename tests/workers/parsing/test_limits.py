@@ -1,0 +1,90 @@
+"""Containers that swell and documents without end are refused before they cost anything."""
+
+import struct
+from dataclasses import replace
+
+import pytest
+
+from shared.errors import EncryptedDocument, ParserLimitExceeded, UnreadableDocument
+from tests.workers.parsing.making import LIMITS, read, texts, word, word_paragraph, zipped
+from tests.workers.parsing.test_formats import workbook
+from workers.parsing.archive import Archive
+from workers.parsing.parse import parse
+
+
+def with_declared_size(data: bytes, member: bytes, size: int) -> bytes:
+    """The archive with another uncompressed size in the central directory, which is what readers believe."""
+    out = bytearray(data)
+    position = out.index(b"PK\x01\x02")
+    while out[position + 46 : position + 46 + len(member)] != member:
+        position = out.index(b"PK\x01\x02", position + 1)
+    struct.pack_into("<I", out, position + 24, size)
+    return bytes(out)
+
+
+def test_a_container_over_the_ratio_is_refused() -> None:
+    data = word(word_paragraph("x" * 25_000_000))
+    with pytest.raises(ParserLimitExceeded, match="times"):
+        read(data, "a.docx")
+
+
+def test_a_container_over_the_size_is_refused_for_members_that_nobody_reads() -> None:
+    data = zipped({"[Content_Types].xml": "", "word/document.xml": "<d/>", "extra.bin": bytes(300_000)})
+    with pytest.raises(ParserLimitExceeded, match="expands to"):
+        parse(data, name="a.docx", limits=replace(LIMITS, archive_bytes=200_000))
+
+
+def test_a_container_of_too_many_members_is_refused() -> None:
+    data = zipped({f"{number}": "" for number in range(50)})
+    with pytest.raises(ParserLimitExceeded, match="parts"):
+        parse(data, name="a.docx", limits=replace(LIMITS, archive_members=49))
+
+
+def test_a_small_file_may_compress_well() -> None:
+    assert texts(read(word(word_paragraph("y" * 1_000_000)), "a.docx")) == ["y" * 1_000_000]
+
+
+def test_a_member_never_gives_more_than_its_declared_size() -> None:
+    data = with_declared_size(word(word_paragraph("x" * 100_000)), b"word/document.xml", 50)
+    with pytest.raises(UnreadableDocument):
+        read(data, "a.docx")
+
+
+def test_a_workbook_with_lying_sizes_never_reaches_its_library() -> None:
+    data = with_declared_size(workbook(("S", [["x"]] * 1000)), b"xl/worksheets/sheet1.xml", 50)
+    with pytest.raises(UnreadableDocument, match="larger than the container says"):
+        read(data, "a.xlsx")
+
+
+def test_honest_sizes_pass() -> None:
+    Archive(workbook(("S", [["x"]] * 1000)), LIMITS).require_honest_sizes()
+    Archive(zipped({"a": b"", "b": b"stored"}, stored=True), LIMITS).require_honest_sizes()
+
+
+def test_an_encrypted_member_is_named_as_such() -> None:
+    data = bytearray(word(word_paragraph("x")))
+    position = -1
+    while (position := data.find(b"PK\x01\x02", position + 1)) >= 0:
+        data[position + 8] |= 1
+    with pytest.raises(EncryptedDocument):
+        read(bytes(data), "a.docx")
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.html", "a.md", "a.csv", "a.docx"])
+def test_text_beyond_the_output_limit_is_refused(name: str) -> None:
+    data = word(word_paragraph("long text") * 50) if name == "a.docx" else b"long text\n\n" * 50
+    with pytest.raises(ParserLimitExceeded, match="characters"):
+        parse(data, name=name, limits=replace(LIMITS, output_chars=40))
+
+
+def test_blocks_beyond_their_limit_are_refused() -> None:
+    with pytest.raises(ParserLimitExceeded, match="blocks"):
+        parse(word(word_paragraph("x") * 30), name="a.docx", limits=replace(LIMITS, blocks=20))
+
+
+def test_members_that_point_outside_are_never_written(tmp_path: object) -> None:
+    document = word(word_paragraph("inside"))
+    escaping = zipped(
+        {"../../outside.txt": "x", "word/document.xml": Archive(document, LIMITS).read("word/document.xml")}
+    )
+    assert texts(read(escaping, f"{tmp_path}/a.docx")) == ["inside"]
