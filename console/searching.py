@@ -4,6 +4,7 @@ import sys
 from collections.abc import Collection as Ids
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -76,7 +77,7 @@ def _read_query(line: bytes, number: int) -> tuple[Any, str]:
 
 
 def _describe(result: SearchResult) -> dict[str, Any]:
-    return {"hits": [hit.as_json() for hit in result.hits], "timings": dict(result.timings)}
+    return {"hits": [asdict(hit) for hit in result.hits], "timings": dict(result.timings)}
 
 
 def print_hits(result: Mapping[str, Any]) -> None:

@@ -17,7 +17,7 @@ _SPACE_RUN = re.compile("[ \t\n\f\r]+")
 
 
 def clean(text: str) -> str:
-    """Newlines as `\\n`; control characters and lone surrogates gone, which no store or encoder takes."""
+    """Line feeds for newlines; control characters and lone surrogates gone, which no store or encoder takes."""
     if "\r" in text:
         text = _CARRIAGE_RETURN.sub("\n", text)
     return _UNSTORABLE.sub("", text)

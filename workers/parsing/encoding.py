@@ -58,6 +58,7 @@ def decode_unicode(data: bytes) -> str | None:
 
 
 def is_mostly_control(text: str) -> bool:
+    """Whether more than `CONTROL_SHARE` of the beginning are control characters, which text is not made of."""
     sample = text[:SAMPLE_BYTES]
     return len(_CONTROL.findall(sample)) > CONTROL_SHARE * max(len(sample), 1)
 

@@ -54,6 +54,7 @@ def _encrypted_parts(archive: Archive) -> set[str]:
 
 
 def _read_chapter(archive: Archive, chapter: str, draft: Draft) -> None:
-    if chapter not in archive:
-        return draft.note("a chapter that the book lists is missing")
-    read_markup(decode(archive.read(chapter)), draft)
+    if chapter in archive:
+        read_markup(decode(archive.read(chapter)), draft)
+    else:
+        draft.note("a chapter that the book lists is missing")

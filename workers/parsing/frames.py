@@ -34,21 +34,25 @@ class Answer:
 
 
 def pack_frame(payload: bytes) -> bytes:
+    """The payload behind its length."""
     return LENGTH.pack(len(payload)) + payload
 
 
 def pack_request(data: bytes, name: str) -> bytes:
+    """A document to parse; a name that is not UTF-8 keeps its bytes."""
     encoded = name.encode("utf-8", errors="surrogateescape")
     return _NAME_LENGTH.pack(len(encoded)) + encoded + data
 
 
 def unpack_request(payload: bytes) -> tuple[bytes, str]:
+    """(data, name) of `pack_request`."""
     (length,) = _NAME_LENGTH.unpack_from(payload)
     start = _NAME_LENGTH.size
     return payload[start + length :], payload[start : start + length].decode("utf-8", errors="surrogateescape")
 
 
 def pack_answer(outcome: ParsedDocument | DocumentError, *, is_last: bool) -> bytes:
+    """One JSON object: parsing yields plain data only, so nothing that the other side must trust is sent."""
     if isinstance(outcome, DocumentError):
         return orjson.dumps({"last": is_last, "error": type(outcome).__name__, "message": str(outcome)})
     blocks = [(block.kind, block.text, block.level, block.page) for block in outcome.blocks]
@@ -58,6 +62,7 @@ def pack_answer(outcome: ParsedDocument | DocumentError, *, is_last: bool) -> by
 
 
 def unpack_answer(payload: bytes) -> Answer:
+    """The answer of `pack_answer`; an error comes back as its own type."""
     answer = orjson.loads(payload)
     if "error" in answer:
         return Answer(_ERRORS.get(answer["error"], UnreadableDocument)(answer["message"]), answer["last"])

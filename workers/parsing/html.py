@@ -43,7 +43,7 @@ def read(data: bytes, draft: Draft) -> None:
     draft.extend(document)
 
 
-def read_markup(markup: str, draft: Draft, *, page: int | None = None) -> None:
+def read_markup(markup: str, draft: Draft) -> None:
     """Adds the blocks of a page or fragment; its `title` becomes the draft's when that has none."""
     from selectolax.lexbor import LexborHTMLParser
 
@@ -54,7 +54,7 @@ def read_markup(markup: str, draft: Draft, *, page: int | None = None) -> None:
     for node in tree.css(_LEFT_OUT):
         node.decompose()
     if tree.body is not None:
-        _Walk(draft, page, _layout_tables(tree)).run(tree.body)
+        _Walk(draft, _layout_tables(tree)).run(tree.body)
 
 
 def _declared_encoding(data: bytes) -> str | None:
@@ -76,9 +76,8 @@ def _table_around(node: "LexborNode") -> int | None:
 class _Walk:
     """One pass over a tree, without recursion: depth is the author's to choose and must not be our stack's."""
 
-    def __init__(self, draft: Draft, page: int | None, layout_tables: set[int]) -> None:
+    def __init__(self, draft: Draft, layout_tables: set[int]) -> None:
         self._draft = draft
-        self._page = page
         self._parts: list[str] = []
         self._cells: list[str] | None = None
         self._items = 0
@@ -113,8 +112,8 @@ class _Walk:
 
     def _leave(self, tag: str) -> None:
         if tag in _HEADINGS and self._cells is None:
-            return self._draft.heading(self._take(), level=_HEADINGS[tag], page=self._page)
-        if tag in _BREAKS:
+            self._draft.heading(self._take(), level=_HEADINGS[tag])
+        elif tag in _BREAKS:
             self._break()
         match tag:
             case "table":
@@ -122,7 +121,7 @@ class _Walk:
             case "td" | "th" if self._cells is not None:
                 self._cells.append(one_line(self._take()))
             case "tr" if self._cells is not None:
-                self._draft.row(self._cells, page=self._page)
+                self._draft.row(self._cells)
                 self._cells = None
             case "pre":
                 self._pres -= 1
@@ -140,11 +139,11 @@ class _Walk:
         if not text:
             return
         if self._pres:
-            self._draft.code(text, page=self._page)
+            self._draft.code(text)
         elif self._items:
-            self._draft.list_item(one_line(text), page=self._page)
+            self._draft.list_item(one_line(text))
         else:
-            self._draft.paragraph(one_line(text), page=self._page)
+            self._draft.paragraph(one_line(text))
 
     def _take(self) -> str:
         text = "".join(self._parts)

@@ -14,7 +14,8 @@ def read(data: bytes, draft: Draft) -> None:
         value: object = orjson.loads(text)
     except orjson.JSONDecodeError:
         draft.note("not valid JSON; kept as plain text")
-        return read_text(text, draft)
+        read_text(text, draft)
+        return
     for record in _records(value):
         draft.paragraph("\n".join(_lines(record)))
 

@@ -66,7 +66,8 @@ def _read_alternative(parts: list[Message], draft: Draft, *, depth: int) -> None
 
 def _read_leaf(part: Message, draft: Draft, kind: str) -> None:
     if _is_attachment(part) or not kind.startswith("text/"):
-        return draft.note(f"attachment left out: {_filename(part) or kind}")
+        draft.note(f"attachment left out: {_filename(part) or kind}")
+        return
     try:
         _read_body(part, draft, kind)
     except UnsupportedDocument:

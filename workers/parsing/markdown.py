@@ -22,6 +22,7 @@ _HEADING_ID = re.compile(r"\s*\{\s*#[^{}]*\}\s*$")
 
 
 def read(data: bytes, draft: Draft) -> None:
+    """Front matter gives at most the title and is no part of the text."""
     text = clean(decode(data))
     if front := _FRONT_MATTER.match(text):
         text = text[front.end() :]
@@ -32,7 +33,8 @@ def read(data: bytes, draft: Draft) -> None:
         tokens = _grammar().parse(text)
     except RecursionError:
         draft.note("nested too deeply for Markdown; kept as plain text")
-        return read_text(text, draft)
+        read_text(text, draft)
+        return
     _Reader(draft).read(tokens)
 
 

@@ -70,4 +70,4 @@ def _parse(data: bytes, name: str, limits: ParserLimits) -> ParsedDocument:
 
 def _reader(media_type: str) -> Reader:
     module, _, function = _READERS[media_type].partition(":")
-    return cast(Reader, getattr(import_module(module), function))
+    return cast("Reader", getattr(import_module(module), function))

@@ -9,7 +9,7 @@ from shared.errors import EncryptedDocument, UnreadableDocument
 from workers.parsing.draft import Draft, clean
 
 if TYPE_CHECKING:
-    from pypdfium2 import PdfDocument  # type: ignore[import-untyped]
+    from pypdfium2 import PdfDocument
 
 OUTLINE_ENTRIES = 20_000
 SHORT_LINE = 0.8
@@ -29,8 +29,13 @@ def read(data: bytes, draft: Draft) -> None:
     with closing(_open(data)) as document:
         draft.title = document.get_metadata_value("Title")
         outline = _outline(document)
+        silent = 0
         for page in range(len(document)):
+            before = draft.chars
             _read_page(document, page, draft, outline.get(page, {}))
+            silent += draft.chars == before
+        if silent:
+            draft.note(f"{silent} of {len(document)} pages hold no text")
 
 
 def _open(data: bytes) -> "PdfDocument":
@@ -62,7 +67,8 @@ def _outline(document: "PdfDocument") -> Outline:
 def _read_page(document: "PdfDocument", index: int, draft: Draft, headings: dict[str, int]) -> None:
     text = _page_text(document, index)
     if text is None:
-        return draft.note(f"page {index + 1} could not be read")
+        draft.note(f"page {index + 1} could not be read")
+        return
     for level, paragraph in _paragraphs(_lines(text), headings):
         if level:
             draft.heading(paragraph, level=level, page=index + 1)
@@ -82,7 +88,7 @@ def _page_text(document: "PdfDocument", index: int) -> str | None:
 
 
 def _lines(text: str) -> list[str]:
-    """pdfium marks a hyphen at a line's end as U+FFFE or U+0002: the word goes on in the next line."""
+    """A hyphen at a line's end comes as U+FFFE or U+0002 from pdfium: the word goes on in the next line."""
     return [line.strip() for line in clean(_LINE_HYPHEN.sub("", text)).split("\n")]
 
 

@@ -36,9 +36,10 @@ def read(data: bytes, draft: Draft) -> None:
     text = _SPHINX_CLASS.sub(r"\1py:class", clean(decode(data)))
     blocks = Draft(draft.media_type, name=draft.name, limits=draft.limits)
     if len(text) <= SLOW_CHARS and _read_structure(text, blocks):
-        return draft.extend(blocks.finish())
-    draft.note("its reStructuredText could not be followed; kept as plain text")
-    read_text(text, draft)
+        draft.extend(blocks.finish())
+    else:
+        draft.note("its reStructuredText could not be followed; kept as plain text")
+        read_text(text, draft)
 
 
 def _read_structure(text: str, draft: Draft) -> bool:
@@ -46,7 +47,7 @@ def _read_structure(text: str, draft: Draft) -> bool:
 
     try:
         _Reader(draft).read(text, level=0, depth=0)
-    except (SystemMessage, AttributeError, IndexError, KeyError, TypeError, ValueError, AssertionError):
+    except (SystemMessage, RecursionError, AttributeError, IndexError, KeyError, TypeError, ValueError, AssertionError):
         return False
     return True
 

@@ -5,6 +5,7 @@ from workers.parsing.draft import Draft
 
 
 def read(data: bytes, draft: Draft) -> None:
+    """UnreadableDocument when the closing brace is missing, which striprtf would not notice."""
     from striprtf.striprtf import rtf_to_text
 
     source = data.rstrip(b"\0 \t\r\n")

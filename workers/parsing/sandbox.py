@@ -20,11 +20,13 @@ from workers.parsing.limits import ParserLimits
 from workers.parsing.parse import parse
 
 ANSWER_BYTES_PER_CHAR = 12
-ANSWER_OVERHEAD_BYTES = 128 * 1024 * 1024
+ANSWER_OVERHEAD_BYTES = 128 << 20
+COPIES = 3
 DOCUMENTS_PER_PROCESS = 500
 END_POLL_SECONDS = 0.005
 END_SECONDS = 5.0
 KIB = 1024
+MIB = 1024 * KIB
 MEMORY_BLAME_SHARE = 0.7
 PLAIN_BYTES = 4 * 1024 * 1024
 READ_BYTES = 1 << 20
@@ -58,6 +60,7 @@ class Parser:
         """
         if len(data) <= PLAIN_BYTES and is_plain_utf8(data, name=name):
             return parse(data, name=name, limits=self._limits)
+        self._require_room(len(data))
         answer = self._ask(pack_request(data, name))
         if isinstance(answer.outcome, DocumentError):
             raise answer.outcome
@@ -75,6 +78,13 @@ class Parser:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _require_room(self, size_bytes: int) -> None:
+        """The child holds a document more than once; one that cannot fit would kill it without a word."""
+        if size_bytes * COPIES > self._limits.memory_mb * MIB:
+            raise ParserLimitExceeded(
+                f"it is {size_bytes:,} bytes, too large for {self._limits.memory_mb} MB of memory"
+            )
 
     def _ask(self, request: bytes) -> Answer:
         child = self._ready_child()
@@ -109,7 +119,8 @@ class _Child:
         self._owner = os.getpid()
         self._process = _start(limits)
         self.asked = 0
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin
+        assert self._process.stdout
         self._stdin, self._stdout = self._process.stdin.fileno(), self._process.stdout.fileno()
         os.set_blocking(self._stdin, False)
         os.set_blocking(self._stdout, False)
@@ -189,7 +200,7 @@ class _Child:
         code, peak_bytes = self._reap()
         if code == -signal.SIGXCPU:
             return ParserLimitExceeded(f"parsing used more than {self._limits.seconds:g} s of processor time")
-        if code < 0 and peak_bytes > MEMORY_BLAME_SHARE * self._limits.memory_mb * 1024 * 1024:
+        if code < 0 and peak_bytes > MEMORY_BLAME_SHARE * self._limits.memory_mb * MIB:
             return ParserLimitExceeded(f"parsing needed more than {self._limits.memory_mb} MB of memory")
         if code == -signal.SIGABRT:
             return ParserLimitExceeded(

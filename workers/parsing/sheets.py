@@ -27,7 +27,8 @@ def read_csv(data: bytes, draft: Draft) -> None:
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text, draft.name)))
     except csv.Error:
         draft.note("not valid CSV; kept as plain text")
-        return read_text(text, draft)
+        read_text(text, draft)
+        return
     for row in rows:
         draft.row(row)
 

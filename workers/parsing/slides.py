@@ -55,7 +55,8 @@ def _read_shape(shape: Element, draft: Draft, page: int) -> None:
     if kind in _FURNITURE:
         return
     if kind in _TITLES:
-        return draft.heading(_text(shape), level=1, page=page)
+        draft.heading(_text(shape), level=1, page=page)
+        return
     for paragraph in shape.iterfind("{*}txBody/{*}p"):
         draft.paragraph(paragraph_text(paragraph), page=page)
 
@@ -80,8 +81,8 @@ def _relations(archive: Archive, part: str) -> dict[str, tuple[str, str]]:
             relation.get("Type", "").rpartition("/")[2],
             _resolve(part, relation.get("Target", "")),
         )
-        for relation in parse_xml(archive.read(listing))
-        if isinstance(relation.tag, str) and relation.get("TargetMode") != "External"
+        for relation in parse_xml(archive.read(listing)).iterfind("{*}Relationship")
+        if relation.get("TargetMode") != "External"
     }
 
 

@@ -12,6 +12,7 @@ _UNDERLINE = re.compile(r"([=\-~^\"'`#*+.:_])\1{2,}\Z")
 
 
 def read(data: bytes, draft: Draft) -> None:
+    """Text in whatever encoding it turns out to be."""
     read_text(decode(data), draft)
 
 

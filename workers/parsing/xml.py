@@ -7,7 +7,7 @@ from lxml import etree
 
 from shared.errors import UnreadableDocument
 
-Element = etree._Element  # lxml names its element class no other way
+Element = etree._Element  # noqa: SLF001  # lxml names its element class no other way
 
 
 def parse_xml(data: bytes) -> Element:
@@ -32,7 +32,7 @@ def stream_xml(stream: IO[bytes]) -> Iterator[tuple[str, Element]]:
 
 def local_name(element: Element) -> str:
     """The tag without its namespace; "" for comments, entities and processing instructions."""
-    tag = element.tag
+    tag: object = element.tag  # a function for comments, whatever the stubs say
     return tag.rpartition("}")[2] if isinstance(tag, str) else ""
 
 

@@ -56,7 +56,7 @@ def _embed(runtime: WorkerRuntime, embedder: Embedder, stored: Sequence[Stored])
 def addressed_texts(embedder: Embedder, stored: Stored) -> dict[bytes, Text]:
     """The texts to embed for a document, by content address; equal texts are one."""
     texts = {}
-    for _, chunk in stored.kept:
+    for chunk in stored.kept:
         text = chunk.embedded_text(stored.chunk_set.text)
         texts[content_address(embedder.model, embedder.dimensions, "document", text)] = Text(text, chunk.tokens)
     return texts

@@ -7,6 +7,9 @@ version whole or the new one, and running the stage again finishes the rest.
 from collections.abc import Sequence
 from itertools import groupby
 
+import numpy as np
+from numpy.typing import NDArray
+
 from shared.collections import CollectionSettings
 from shared.db.collections import Collection
 from shared.db.documents import switch_versions
@@ -66,38 +69,44 @@ def _rows(
     addresses = {
         s.item.id: [
             content_address(embedder.model, embedder.dimensions, "document", chunk.embedded_text(s.chunk_set.text))
-            for _, chunk in s.kept
+            for chunk in s.kept
         ]
         for s in stored
     }
     vectors = runtime.cache.get_many(list({a for found in addresses.values() for a in found}))
     unembedded = {id_ for id_, found in addresses.items() if any(a not in vectors for a in found)}
     rows = {
-        s.item.id: [
-            VectorRow(
-                id=f"{s.item.document_id}-{chunk_id}",
-                document=s.item.document_id,
-                version=s.item.version,
-                generation=s.item.generation,
-                ordinal=chunk.ordinal,
-                chunk=chunk_id,
-                uri=s.item.uri,
-                title=s.chunk_set.title,
-                section=chunk.section,
-                text=chunk.body(s.chunk_set.text),
-                start=chunk.start,
-                end=chunk.end,
-                page=chunk.page,
-                index_version=str(collection.index_version),
-                vector=vectors[address],
-                metadata=s.item.origin.get("metadata") or {},
-            )
-            for (chunk_id, chunk), address in zip(s.kept, addresses[s.item.id], strict=True)
-        ]
+        s.item.id: _document_rows(s, [vectors[a] for a in addresses[s.item.id]], str(collection.index_version))
         for s in stored
         if s.item.id not in unembedded
     }
     return rows, unembedded
+
+
+def _document_rows(stored: Stored, vectors: Sequence[NDArray[np.float32]], index_version: str) -> list[VectorRow]:
+    item, chunk_set, ids = stored.item, stored.chunk_set, stored.chunk_set.ids
+    metadata = item.origin.get("metadata") or {}
+    return [
+        VectorRow(
+            id=f"{item.document_id}-{ids[chunk.ordinal]}",
+            document=item.document_id,
+            version=item.version,
+            generation=item.generation,
+            ordinal=chunk.ordinal,
+            chunk=ids[chunk.ordinal],
+            uri=item.uri,
+            title=chunk_set.title,
+            section=chunk.section,
+            text=chunk.body(chunk_set.text),
+            start=chunk.start,
+            end=chunk.end,
+            page=chunk.page,
+            index_version=index_version,
+            vector=vector,
+            metadata=metadata,
+        )
+        for chunk, vector in zip(stored.kept, vectors, strict=True)
+    ]
 
 
 def _finish(runtime: WorkerRuntime, claim: Claim, written: Sequence[Item]) -> dict[int, Outcome]:

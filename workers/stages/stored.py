@@ -14,17 +14,12 @@ from workers.chunking import Chunk, ChunkSet, decode_chunk_set
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One document's chunks; `rejections` maps ordinals to reasons."""
+    """One document's chunks; `rejections` maps ordinals to reasons, `kept` are the chunks that were not rejected."""
 
     item: Item
     chunk_set: ChunkSet
     rejections: dict[int, str]
-
-    @property
-    def kept(self) -> list[tuple[str, Chunk]]:
-        """(id, chunk) of every chunk that was not rejected."""
-        pairs = zip(self.chunk_set.ids, self.chunk_set.chunks, strict=True)
-        return [(id_, chunk) for id_, chunk in pairs if chunk.ordinal not in self.rejections]
+    kept: list[Chunk]
 
 
 def load_stored(blobs: BlobStore, items: Sequence[Item]) -> tuple[list[Stored], dict[int, Outcome]]:
@@ -44,7 +39,9 @@ def load_stored(blobs: BlobStore, items: Sequence[Item]) -> tuple[list[Stored], 
 def _load(item: Item, found: dict[str, bytes | BlobMissing]) -> Stored:
     chunk_set = decode_chunk_set(_require(item.chunks_ref, found))
     rejections = orjson.loads(_require(item.rejections_ref, found)) if item.rejections_ref else {}
-    return Stored(item, chunk_set, {int(ordinal): reason for ordinal, reason in rejections.items()})
+    rejected = {int(ordinal): reason for ordinal, reason in rejections.items()}
+    kept = [chunk for chunk in chunk_set.chunks if chunk.ordinal not in rejected]
+    return Stored(item, chunk_set, rejected, kept)
 
 
 def _require(reference: str | None, found: dict[str, bytes | BlobMissing]) -> bytes:

@@ -3,31 +3,34 @@
 These are heuristics, not a model's opinion: a chunk that passes may still be incoherent.
 """
 
-import unicodedata
-from itertools import islice
+import re
 
-# Counting a sample keeps a long chunk cheap and judges it as well.
+# Counting a sample keeps a long chunk cheap and judges it as well. In characters.
 SAMPLE = 2000
 # Below this, a chunk is judged by nothing but whether it has any letter or digit.
 SHORT = 40
 FEWEST_WORD_CHARACTERS = 0.15
 MOST_DAMAGED = 0.2
-# Letters that encoding errors leave behind: the replacement character and private use.
-DAMAGED = frozenset({"Co", "Cn", "Cs"})
+
+_NOT_WORD = re.compile(r"[\W_]+")
+# What encoding errors leave behind: the replacement character and private use.
+_NOT_DAMAGED = re.compile("[^\ufffd\ue000-\uf8ff]+")
+# Marks that combine with a letter count as part of it: scripts of India and Arabic vowels are full of them.
+_MARKS = re.compile("[\u0300-\u036f\u0483-\u0489\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0900-\u0dff\u0e31-\u0e4e]")
 
 
 def judge(text: str) -> str | None:
     """Why a chunk should not be indexed, or None to keep it."""
-    sample = [character for character in islice(text, SAMPLE) if not character.isspace()]
-    words = sum(character.isalnum() for character in sample)
-    if not words:
+    sample = "".join(text[:SAMPLE].split())
+    words = len(_NOT_WORD.sub("", sample))
+    if not words and not any(character.isalnum() for character in text[SAMPLE:]):
         return "it holds no letter and no digit"
     if len(sample) < SHORT:
         return None
-    damaged = sum(character == "\ufffd" or unicodedata.category(character) in DAMAGED for character in sample)
-    if damaged > MOST_DAMAGED * len(sample):
+    if len(_NOT_DAMAGED.sub("", sample)) > MOST_DAMAGED * len(sample):
         return "more than a fifth of its characters are damaged by a wrong encoding"
-    marks = sum(unicodedata.category(character).startswith("M") for character in sample)
-    if words + marks < FEWEST_WORD_CHARACTERS * len(sample):
+    if words < FEWEST_WORD_CHARACTERS * len(sample) and words + len(_MARKS.findall(sample)) < (
+        FEWEST_WORD_CHARACTERS * len(sample)
+    ):
         return "fewer than 15 in 100 of its characters are letters or digits"
     return None

@@ -61,6 +61,8 @@ DAMAGE_HINT = "Move the file away, then run `embedmill verify --repair`: vectors
 ACCESS_HINT = "Check the owner and permissions of the vector folder and its files; the folder has to be writable."
 BUSY_HINT = "Another process held the shard for half a minute; look for a stopped one, then run the command again."
 
+UNKNOWN_CODE = 0xFF  # errors of the Python module itself carry no code
+
 HINTS = {
     sqlite3.SQLITE_FULL: DISK_HINT,
     sqlite3.SQLITE_IOERR: DISK_HINT,
@@ -150,7 +152,7 @@ class ShardFile:
         try:
             yield
         except sqlite3.Error as error:
-            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+            code = getattr(error, "sqlite_errorcode", UNKNOWN_CODE) & 0xFF
             message = f"vector shard {self.path}: {error}"
             raise StorageFailed(message, hint=HINTS.get(code, StorageFailed.hint)) from error
         except OSError as error:

@@ -3,7 +3,7 @@
 import io
 import zipfile
 
-from workers.parsing.document import Block, BlockKind, ParsedDocument
+from workers.parsing.document import BlockKind, ParsedDocument
 from workers.parsing.limits import ParserLimits
 from workers.parsing.parse import parse
 
@@ -79,6 +79,3 @@ def _assembled(objects: list[str]) -> bytes:
     out += f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}".encode()
     start = bytes(out).rindex(b"xref\n0 ")
     return bytes(out) + f"trailer<</Size {len(objects) + 1}/Root 1 0 R>>\nstartxref\n{start}\n%%EOF".encode()
-
-
-__all__ = ["LIMITS", "Block", "headings", "pages", "pdf", "read", "shape", "texts", "word", "word_paragraph", "zipped"]

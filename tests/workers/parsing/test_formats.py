@@ -148,6 +148,11 @@ def test_pdf_pages_are_counted_and_lines_joined_into_paragraphs() -> None:
     ]
 
 
+def test_pdf_pages_without_text_are_counted_in_a_note() -> None:
+    document = read(pdf([["Text."], [], []]), "a.pdf")
+    assert document.notes == ("2 of 3 pages hold no text",)
+
+
 def test_pdf_bookmarks_make_headings() -> None:
     data = pdf([["7", "1.2 The Setup", "Install it first."]], outline="The Setup")
     assert shape(read(data, "a.pdf")) == [(P, "7"), (H, "1.2 The Setup"), (P, "Install it first.")]
@@ -220,9 +225,8 @@ def test_epub_chapters_follow_the_spine() -> None:
 
 
 def test_epub_with_encrypted_chapters_is_encrypted() -> None:
-    locked = '<encryption><EncryptedData><CipherData><CipherReference URI="O/a.xhtml"/></CipherData></EncryptedData></encryption>'
-    data = zipped({"META-INF/encryption.xml": locked})
-    assert data
+    reference = '<CipherReference URI="O/a.xhtml"/>'
+    locked = f"<encryption><EncryptedData><CipherData>{reference}</CipherData></EncryptedData></encryption>"
     with pytest.raises(EncryptedDocument):
         read(epub(**{"META-INF__encryption.xml": locked}), "a.epub")
 
@@ -231,8 +235,8 @@ def odt(body: str, manifest: str = "<manifest/>") -> bytes:
     return zipped(
         {
             "mimetype": "application/vnd.oasis.opendocument.text",
-            "content.xml": f"<office:document-content {ODF}><office:body><office:text>{body}</office:text></office:body>"
-            "</office:document-content>",
+            "content.xml": f"<office:document-content {ODF}><office:body><office:text>{body}</office:text>"
+            "</office:body></office:document-content>",
             "META-INF/manifest.xml": manifest,
         }
     )

@@ -46,6 +46,13 @@ def test_html_of_great_depth_is_read_without_recursion() -> None:
     assert texts(read(b"<b>" * 300 + b"<div>" * 3000 + b"x", "a.html")) == ["x"]
 
 
+def test_a_table_after_code_is_data_and_one_inside_a_cell_makes_the_outer_one_layout() -> None:
+    inner = "<table><tr><td>a<td>b</table>"
+    assert shape(read(f"<pre>x</pre><table><tr><td>left<td>{inner}</table>".encode(), "a.html")) == [
+        (C, "x"), (P, "left"), (T, "a | b"),
+    ]  # fmt: skip
+
+
 def test_layout_tables_are_not_taken_for_data() -> None:
     page = b"<table><tr><td><h2>Menu</h2>left</td><td><pre>code</pre></td></tr></table>"
     assert shape(read(page, "a.html")) == [(H, "Menu"), (P, "left"), (C, "code")]

@@ -1,1 +1,284 @@
 """The embedded store: the contract, and what only files and processes can show."""
+
+import os
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shared.errors import StorageFailed
+from shared.providers.vectorstores import embedded
+from shared.providers.vectorstores.base import VectorStore
+from shared.providers.vectorstores.embedded import EmbeddedVectorStore
+from tests.contracts.vectorstore import (
+    DIMENSIONS,
+    StoreFactory,
+    VectorStoreContract,
+    eventually,
+    make_row,
+    unit_vector,
+    without_vector,
+)
+from tests.shared.providers.vectorstores.writer import BATCHES, ROWS, SHARED_EVERY
+
+WRITER = [sys.executable, "-m", "tests.shared.providers.vectorstores.writer"]
+
+
+@pytest.fixture
+def store_factory(tmp_path: Path) -> StoreFactory:
+    def open_store(*, dimensions: int) -> VectorStore:
+        return EmbeddedVectorStore(tmp_path / "vectors", dimensions=dimensions)
+
+    return open_store
+
+
+def opened(root: Path) -> EmbeddedVectorStore:
+    return EmbeddedVectorStore(root, dimensions=DIMENSIONS)
+
+
+def index_is_intact(root: Path) -> bool:
+    """The full-text index agrees with the rows: FTS5 compares them itself and raises when not."""
+    connection = sqlite3.connect(root / "s.db")
+    connection.execute("INSERT INTO lexicon (lexicon, rank) VALUES ('integrity-check', 1)")
+    intact: bool = connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    connection.close()
+    return intact
+
+
+class TestEmbeddedVectorStore(VectorStoreContract):
+    """The contract."""
+
+
+def test_reading_creates_no_file(tmp_path: Path) -> None:
+    store = opened(tmp_path / "vectors")
+    assert store.count("s") == 0
+    assert store.delete_stale("s", {"d": 1}) == 0
+    store.drop("s")
+    assert not (tmp_path / "vectors").exists()
+
+
+def test_three_writers_and_a_kill_lose_and_double_nothing(tmp_path: Path) -> None:
+    writers = [
+        subprocess.Popen([*WRITER, str(tmp_path), str(n)], stdout=subprocess.PIPE, text=True) for n in range(3)
+    ]
+    acknowledged: set[str] = set()
+    victim = writers[0]
+    assert victim.stdout is not None
+    for line in victim.stdout:
+        acknowledged.add(line.strip())
+        if len(acknowledged) == 15:
+            victim.kill()
+            break
+    for writer in writers[1:]:
+        acknowledged.update(writer.communicate(timeout=120)[0].split())
+    acknowledged.update(victim.communicate()[0].split())
+    assert [writer.returncode for writer in writers] == [-signal.SIGKILL, 0, 0]
+
+    ids = [row.id for row in opened(tmp_path).list_rows("s")]
+    assert len(ids) == len(set(ids))
+    counts = opened(tmp_path).count_versions("s", dict.fromkeys(acknowledged, "v1"))
+    assert counts == dict.fromkeys(acknowledged, ROWS), "an acknowledged batch is whole"
+    assert len(acknowledged) >= BATCHES // SHARED_EVERY + 2 * (BATCHES - BATCHES // SHARED_EVERY)
+    assert all(rows == ROWS for *_, rows in opened(tmp_path).list_versions("s")), "no batch is half-written"
+    assert index_is_intact(tmp_path)
+    assert len(opened(tmp_path).query_lexical("s", "number7", top_k=10_000)) == len(ids) // ROWS
+
+
+def test_a_reader_sees_what_other_processes_write_and_delete(tmp_path: Path) -> None:
+    reader = opened(tmp_path)
+    opened(tmp_path).upsert("s", [make_row("d0", vector=unit_vector(0, 1))])
+    assert len(reader.query("s", unit_vector(1), top_k=9)) == 1
+    with subprocess.Popen([*WRITER, str(tmp_path), "1"], stdout=subprocess.PIPE, text=True) as writer:
+        eventually(lambda: len(reader.query("s", unit_vector(1), top_k=9_999)), 1 + BATCHES * ROWS, "rows written")
+        assert writer.wait() == 0
+    opened(tmp_path).delete_stale("s", {"w1-1": 2})
+    left = reader.query("s", unit_vector(1), top_k=9_999)
+    assert len(left) == 1 + (BATCHES - 1) * ROWS
+    assert "w1-1" not in {match.document for match in left}
+
+
+def test_a_forked_child_opens_its_own_connection(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    store.upsert("s", [make_row("parent")])
+    store.query("s", unit_vector(1), top_k=1)
+    child = os.fork()
+    if child == 0:
+        failed = 1
+        try:
+            store.upsert("s", [make_row("child")])
+            failed = len(store.query("s", unit_vector(1), top_k=9)) - 2
+        finally:
+            os._exit(failed)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    store.upsert("s", [make_row("parent again")])
+    assert {m.document for m in store.query("s", unit_vector(1), top_k=9)} == {"parent", "child", "parent again"}
+    assert index_is_intact(tmp_path)
+
+
+def test_threads_share_a_store(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+
+    def write(thread: int) -> None:
+        for n in range(10):
+            store.upsert("s", [make_row(f"t{thread}-{n}")])
+            store.query("s", unit_vector(1), top_k=5)
+
+    threads = [threading.Thread(target=write, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(store.query("s", unit_vector(1), top_k=99)) == store.count("s") == 40
+
+
+def test_a_reader_behind_pruned_tombstones_loads_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "TOMBSTONES_KEPT", 3)
+    reader, writer = opened(tmp_path), opened(tmp_path)
+    writer.upsert("s", [make_row(f"d{n}") for n in range(12)])
+    assert len(reader.query("s", unit_vector(1), top_k=99)) == 12
+    for n in range(8):
+        writer.delete_ids("s", [f"d{n}-v1-0"])
+    assert {m.document for m in reader.query("s", unit_vector(1), top_k=99)} == {"d8", "d9", "d10", "d11"}
+
+
+def test_a_reader_follows_random_writes_and_deletes(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    reader, writer = opened(tmp_path), opened(tmp_path)
+    for generation in range(60):
+        chosen = [f"d{n}" for n in rng.integers(0, 30, 5)]
+        if rng.random() < 0.5:
+            vector = rng.standard_normal(DIMENSIONS).astype(np.float32)
+            writer.upsert("s", [make_row(d, generation=generation, vector=vector, text=d) for d in set(chosen)])
+        else:
+            writer.delete_ids("s", [f"{d}-v1-0" for d in chosen])
+        if rng.random() < 0.4:
+            held = {row.id: row.vector for row in writer.list_rows("s", with_vectors=True)}
+            query = rng.standard_normal(DIMENSIONS).astype(np.float32)
+            query /= np.linalg.norm(query)
+            found = {match.id: match.score for match in reader.query("s", query, top_k=99)}
+            assert found == pytest.approx({id: v @ query / np.linalg.norm(v) for id, v in held.items()}, abs=1e-5)
+    assert index_is_intact(tmp_path)
+
+
+def test_a_shard_dropped_by_another_process_is_noticed(tmp_path: Path) -> None:
+    mine, other = opened(tmp_path), opened(tmp_path)
+    mine.upsert("s", [make_row("old")])
+    mine.query("s", unit_vector(1), top_k=1)
+    other.drop("s")
+    assert mine.query("s", unit_vector(1), top_k=1) == []
+    other.upsert("s", [make_row("new")])
+    assert [m.document for m in mine.query("s", unit_vector(1), top_k=9)] == ["new"]
+    mine.upsert("s", [make_row("newer")])
+    assert other.count("s") == 2
+
+
+def test_a_full_disk_is_a_typed_failure_and_leaves_the_shard_whole(tmp_path: Path) -> None:
+    opened(tmp_path).upsert("s", [make_row("before")])
+    script = f"""
+import signal, sys
+from pathlib import Path
+from shared.errors import StorageFailed
+from shared.providers.vectorstores.embedded import EmbeddedVectorStore
+from tests.contracts.vectorstore import make_row
+store = EmbeddedVectorStore(Path({str(tmp_path)!r}), dimensions={DIMENSIONS})
+written = 0
+try:
+    for n in range(1000):
+        store.upsert("s", [make_row(f"d{{n}}", k, text="apple " * 200) for k in range(20)])
+        written += 1
+except StorageFailed as error:
+    print(written, store.count("s"), error.hint)
+"""
+
+    def limit_file_size() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
+
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, preexec_fn=limit_file_size
+    )
+    written, counted, hint = run.stdout.split(" ", 2)
+    assert "disk" in hint, run.stderr
+    assert int(counted) == int(written) * 20 + 1
+    assert opened(tmp_path).count("s") == int(counted)
+    opened(tmp_path).upsert("s", [make_row("after")])
+    assert index_is_intact(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"this is no database at all" * 100, b"SQLite format 3\x00" + b"\xff" * 8000])
+def test_a_damaged_file_is_a_typed_failure(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "s.db").write_bytes(content)
+    store = opened(tmp_path)
+    for use in (lambda: store.count("s"), lambda: store.upsert("s", [make_row()])):
+        with pytest.raises(StorageFailed, match=r"s\.db") as caught:
+            use()
+        assert "Move" in caught.value.hint
+    assert (tmp_path / "s.db").read_bytes() == content
+
+
+def test_damage_in_the_middle_is_a_typed_failure(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    store.upsert("s", [make_row(f"d{n}", text="apple " * 200) for n in range(200)])
+    store.close()
+    file = tmp_path / "s.db"
+    content = bytearray(file.read_bytes())
+    content[8192:] = os.urandom(len(content) - 8192)
+    file.write_bytes(content)
+    with pytest.raises(StorageFailed, match=r"s\.db"):
+        list(opened(tmp_path).list_rows("s"))
+
+
+def test_a_foreign_database_is_refused_and_untouched(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "s.db")
+    connection.execute("CREATE TABLE theirs (x)")
+    connection.close()
+    before = (tmp_path / "s.db").read_bytes()
+    with pytest.raises(StorageFailed, match="not a vector shard"):
+        opened(tmp_path).upsert("s", [make_row()])
+    assert (tmp_path / "s.db").read_bytes() == before
+
+
+def test_a_newer_schema_and_other_dimensions_are_refused(tmp_path: Path) -> None:
+    opened(tmp_path).upsert("s", [make_row()])
+    with pytest.raises(StorageFailed, match="dimensions"):
+        EmbeddedVectorStore(tmp_path, dimensions=DIMENSIONS + 1).count("s")
+    connection = sqlite3.connect(tmp_path / "s.db")
+    connection.execute("PRAGMA user_version=99")
+    connection.close()
+    with pytest.raises(StorageFailed, match="schema 99"):
+        opened(tmp_path).count("s")
+
+
+def test_a_file_left_empty_by_a_crash_is_finished_by_the_next_writer(tmp_path: Path) -> None:
+    (tmp_path / "s.db").touch()
+    assert opened(tmp_path).count("s") == 0
+    opened(tmp_path).upsert("s", [make_row()])
+    assert opened(tmp_path).count("s") == 1
+
+
+def test_a_folder_that_cannot_be_made_is_a_typed_failure(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageFailed, match="file"):
+        opened(tmp_path / "file" / "vectors").upsert("s", [make_row()])
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder_is_a_typed_failure(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(StorageFailed, match="s.db|creating") as caught:
+        opened(tmp_path).upsert("s", [make_row()])
+    assert "permissions" in caught.value.hint
+
+
+def test_a_failed_write_changes_nothing(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    store.upsert("s", [make_row("d1", text="apple")])
+    with pytest.raises(StorageFailed):
+        store.upsert("s", [make_row("d1", text="pear", generation=2), make_row("d2", uri=object())])
+    assert [without_vector(row) for row in store.list_rows("s")] == [without_vector(make_row("d1", text="apple"))]
+    assert len(store.query_lexical("s", "apple", top_k=3)) == 1

@@ -1,0 +1,73 @@
+# Everything that is done with this checkout; `make` alone lists it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Which tests, and how: make test PYTEST_ARGS="-k dispatcher -x"
+PYTEST_ARGS ?=
+JOBS ?= 2
+BENCH_ARGS ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## List what can be made
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(STAMP) ## Build .venv/ from the lock file; nothing happens when it is up to date
+
+$(STAMP): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Embedmill needs Python 3.11 or later; set PYTHON=")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV)/ ..."
+	@$(PIP) install --quiet --require-hashes --requirement requirements.lock
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
+
+.PHONY: demo
+demo: setup ## Ingest real documents and search them; needs no key and no service
+	@demo/run.sh $(BIN)/embedmill
+
+.PHONY: test
+test: setup check ## Run the checks and the whole test suite (PYTEST_ARGS=...)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal $(PYTEST_ARGS)
+
+.PHONY: check
+check: setup ## Lint, formatting, types and import contracts: what CI runs besides tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python docs/generate.py --check
+
+.PHONY: format
+format: setup ## Format the code, mend what can be mended, regenerate blocks in docs/
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format --quiet .
+	$(BIN)/python docs/generate.py
+
+.PHONY: bench
+bench: setup ## Measure against a bare script (BENCH_ARGS=...)
+	$(BIN)/python -m bench $(BENCH_ARGS)
+
+.PHONY: chaos
+chaos: setup ## Long tests of random kills and faults
+	$(BIN)/python -m pytest -m chaos --timeout 1800 $(PYTEST_ARGS)
+
+# Hosts, folders and options of the machine that locks stay out of the file.
+.PHONY: lock
+lock: ## Write the lock file anew: names, versions and hashes
+	@test -x $(BIN)/pip-compile || (test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); $(PIP) install --quiet pip-tools)
+	$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --extra dev --no-header --upgrade \
+		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options \
+		--output-file requirements.lock pyproject.toml
+	@! grep -nE '://|^ *-' requirements.lock | grep -v -- '--hash=' || (echo "requirements.lock names a place"; exit 1)
+
+.PHONY: clean
+clean: ## Remove .venv/, the demo's home and every cache
+	rm -rf $(VENV) demo-home build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,36 @@
+"""Hybrid search is better than either side, on judged collections; skips where they are not installed."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bench.retrieval import COLLECTIONS, Quality, index, measure, read_collection
+from retrieval.search import CHUNKS_PER_DOCUMENT, Mode, Searcher
+from shared.providers.embeddings.local import LocalEmbedder
+from shared.providers.vectorstores.embedded import EmbeddedVectorStore
+from workers.chunking import ChunkSettings
+
+DATA = Path(os.environ.get("EMBEDMILL_TEST_DATA", "/work/shared/data"))
+EXPECTED_NDCG = {"cranfield": 0.375, "pyfaq": 0.59}
+
+
+@pytest.mark.parametrize("name", COLLECTIONS)
+def test_hybrid_beats_both_sides(name: str, tmp_path: Path) -> None:
+    if not (DATA / name / "qrels.tsv").is_file():
+        pytest.skip(f"no {name} in {DATA}; EMBEDMILL_TEST_DATA names the folder of test data")
+    judged, embedder = read_collection(DATA / name), LocalEmbedder()
+    store = EmbeddedVectorStore(tmp_path, dimensions=embedder.dimensions)
+    index(judged, store, ["s0"], embedder, ChunkSettings())
+    searcher = Searcher(store, ["s0"], embedder, lambda documents: dict.fromkeys(documents, "v1"))
+
+    def quality(mode: Mode) -> Quality:
+        return measure(judged, searcher, mode=mode, chunks_per_document=CHUNKS_PER_DOCUMENT)
+
+    hybrid = quality("hybrid")
+    for side in (quality("dense"), quality("lexical")):
+        assert hybrid.ndcg_10 > side.ndcg_10
+        assert hybrid.mrr_10 > side.mrr_10
+        assert hybrid.recall_100 > side.recall_100
+    assert hybrid.ndcg_10 >= EXPECTED_NDCG[name]
+    store.close()

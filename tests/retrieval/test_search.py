@@ -1,0 +1,230 @@
+"""The searcher over a real embedded store, with vectors and versions set by hand."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+from numpy.typing import NDArray
+
+from retrieval import search
+from retrieval.search import Hit, Mode, Searcher
+from shared.errors import SettingsError
+from shared.providers.embeddings.base import Embedder, InputType
+from shared.providers.vectorstores.base import VectorRow
+from shared.providers.vectorstores.embedded import EmbeddedVectorStore
+from tests.contracts.vectorstore import DIMENSIONS, make_row, unit_vector
+
+
+class AngleEmbedder(Embedder):
+    """Takes a query's last word for an angle in degrees; a query without a number has no vector."""
+
+    name = model = "angle"
+    dimensions = DIMENSIONS
+
+    def embed_batch(self, texts: Sequence[str], *, input_type: InputType = "document") -> NDArray[np.float32]:
+        assert input_type == "query"
+        return np.stack([self._vector(text.split()[-1]) for text in texts])
+
+    def _vector(self, word: str) -> NDArray[np.float32]:
+        return angle(float(word)) if word.isdigit() else np.zeros(DIMENSIONS, np.float32)
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return [1] * len(texts)
+
+
+def angle(degrees: float) -> NDArray[np.float32]:
+    return unit_vector(np.cos(np.radians(degrees)), np.sin(np.radians(degrees)))
+
+
+class Tracker:
+    """Active versions as the tracking database would tell them; remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.active: dict[str, str] = {}
+        self.asked: list[set[str]] = []
+
+    def __call__(self, documents: Collection[str]) -> Mapping[str, str]:
+        self.asked.append(set(documents))
+        return {document: self.active[document] for document in documents if document in self.active}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[EmbeddedVectorStore]:
+    opened = EmbeddedVectorStore(tmp_path, dimensions=DIMENSIONS)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def tracker() -> Tracker:
+    return Tracker()
+
+
+@pytest.fixture
+def searcher(store: EmbeddedVectorStore, tracker: Tracker) -> Searcher:
+    return Searcher(store, ["s0", "s1"], AngleEmbedder(), tracker)
+
+
+def write(store: EmbeddedVectorStore, tracker: Tracker, *rows: VectorRow, shard: str = "s0") -> None:
+    """Write rows and make their versions active."""
+    store.upsert(shard, rows)
+    tracker.active |= {row.document: row.version for row in rows}
+
+
+def documents(hits: Sequence[Hit]) -> list[str]:
+    return [hit.document for hit in hits]
+
+
+def fruit(store: EmbeddedVectorStore, tracker: Tracker) -> None:
+    """Ten documents a tenth of a turn apart, on two shards; d0 to d2 speak of apples."""
+    for n in range(10):
+        row = make_row(f"d{n}", text=f"{'apple ' * (3 - n)} and more words {n}", vector=angle(9 * n))
+        write(store, tracker, row, shard=f"s{n % 2}")
+
+
+def test_a_hit_has_everything_that_the_command_line_prints(
+    store: EmbeddedVectorStore, tracker: Tracker, searcher: Searcher
+) -> None:
+    row = make_row("d1", title="T", section="A > B", text="apple pie", page=3, vector=angle(0), start=5, end=14)
+    write(store, tracker, row, make_row("d2", text="pear", vector=angle(90)))
+    result = searcher.search("apple 0")
+    hit = orjson.loads(orjson.dumps(result.hits[0]))
+    score = hit.pop("score")
+    stages = hit.pop("stages")
+    assert hit == {
+        "rank": 1, "document": "d1", "uri": "file:///d1", "chunk": "c0", "section": "A > B", "start": 5, "end": 14,
+        "text": "apple pie", "title": "T", "page": 3,
+    }  # fmt: skip
+    assert list(stages) == ["dense", "lexical", "fused"]
+    assert stages["dense"] == {"rank": 1, "score": pytest.approx(1)}
+    assert stages["lexical"]["rank"] == 1
+    assert stages["fused"] == {"rank": 1, "score": score}
+    assert set(result.timings) == {"embed", "dense", "lexical", "versions", "fuse", "fetch", "total"}
+    assert 0 < sum(result.timings.values()) - result.timings["total"] <= result.timings["total"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [("dense", ["d5", "d4", "d6"]), ("lexical", ["d0", "d1", "d2"]), ("hybrid", ["d0", "d1", "d2"])],
+)
+def test_the_mode_decides_who_is_asked(
+    store: EmbeddedVectorStore, tracker: Tracker, searcher: Searcher, mode: Mode, expected: list[str]
+) -> None:
+    fruit(store, tracker)
+    query = "apple 45" if mode != "hybrid" else "apple 0"
+    hits = searcher.search(query, mode=mode, top_k=3).hits
+    assert documents(hits) == expected
+    assert [hit.rank for hit in hits] == [1, 2, 3]
+    assert set(hits[0].stages) == ({"dense", "lexical", "fused"} if mode == "hybrid" else {mode})
+
+
+def test_what_one_side_found_alone_has_the_true_score_of_the_other(
+    store: EmbeddedVectorStore, tracker: Tracker, searcher: Searcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "DEPTH", 1)
+    fruit(store, tracker)
+    hits = {hit.document: hit for hit in searcher.search("apple 90", top_k=1).hits}
+    hits |= {hit.document: hit for hit in searcher.search("apple 90", top_k=10).hits}
+    assert hits["d0"].stages["dense"].score == pytest.approx(0, abs=1e-6)
+    assert hits["d9"].stages["lexical"].score == 0
+    assert hits["d9"].stages["lexical"].rank is None
+
+
+def test_superseded_and_deleted_documents_are_never_shown(
+    store: EmbeddedVectorStore, tracker: Tracker, searcher: Searcher
+) -> None:
+    fruit(store, tracker)
+    store.upsert("s0", [make_row("d0", version="v2", generation=2, text="apple", vector=angle(0))])
+    del tracker.active["d1"]
+    assert "d1" not in documents(searcher.search("apple 0").hits)
+    assert [hit.text for hit in searcher.search("apple 0").hits if hit.document == "d0"] == [
+        "apple apple apple  and more words 0"
+    ]
+    tracker.active["d0"] = "v2"
+    assert [hit.text for hit in searcher.search("apple 0").hits if hit.document == "d0"] == ["apple"]
+
+
+@pytest.mark.parametrize("mode", ["dense", "lexical", "hybrid"])
+def test_dropped_rows_are_made_up_for(
+    store: EmbeddedVectorStore, tracker: Tracker, searcher: Searcher, mode: Mode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "DEPTH", 10)
+    store.upsert("s0", [make_row(f"gone{n}", text="apple apple", vector=angle(0)) for n in range(300)])
+    for n in range(12):
+        write(store, tracker, make_row(f"d{n}", text="apple and something else", vector=angle(40 + n)))
+    assert len(searcher.search("apple 0", mode=mode, top_k=10).hits) == 10
+
+
+def test_each_document_is_looked_up_once_a_query(
+    store: EmbeddedVectorStore, tracker: Tracker, searcher: Searcher
+) -> None:
+    fruit(store, tracker)
+    searcher.search("apple 0")
+    assert sum(map(len, tracker.asked)) == 10
+
+
+def test_filters_reach_both_sides(store: EmbeddedVectorStore, tracker: Tracker, searcher: Searcher) -> None:
+    fruit(store, tracker)
+    assert set(documents(searcher.search("apple 0", filter={"document": ["d2", "d7"]}).hits)) == {"d2", "d7"}
+
+
+def test_one_document_does_not_fill_the_page(
+    store: EmbeddedVectorStore, tracker: Tracker, searcher: Searcher
+) -> None:
+    write(store, tracker, *(make_row("long", n, text="apple", vector=angle(0)) for n in range(20)))
+    write(store, tracker, *(make_row(f"d{n}", text="apple tree", vector=angle(10 + n)) for n in range(4)))
+    found = documents(searcher.search("apple 0", top_k=10).hits)
+    assert found == ["long"] * 3 + ["d0", "d1", "d2", "d3"] + ["long"] * 3
+    unlimited = searcher.search("apple 0", top_k=10, chunks_per_document=None).hits
+    assert documents(unlimited) == ["long"] * 10
+    assert len({hit.chunk for hit in unlimited}) == 10
+
+
+def test_a_row_that_vanishes_before_it_is_fetched_is_replaced(
+    store: EmbeddedVectorStore, tracker: Tracker, searcher: Searcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fruit(store, tracker)
+    fetch = store.fetch
+
+    def fetch_after_a_delete(shard: str, ids: Sequence[str], **options: Any) -> dict[str, VectorRow]:
+        store.delete_ids("s0", ["d0-v1-0"])
+        return fetch(shard, ids, **options)
+
+    monkeypatch.setattr(store, "fetch", fetch_after_a_delete)
+    assert documents(searcher.search("apple 0", top_k=2).hits) == ["d1", "d2"]
+
+
+@pytest.mark.parametrize("query", ["", "  \n", "..."])
+def test_a_query_without_words_has_no_hits(
+    store: EmbeddedVectorStore, tracker: Tracker, searcher: Searcher, query: str
+) -> None:
+    fruit(store, tracker)
+    result = searcher.search(query)
+    assert result.hits == []
+    assert "total" in result.timings
+
+
+def test_a_query_that_the_model_does_not_know_is_answered_by_its_words(
+    store: EmbeddedVectorStore, tracker: Tracker, searcher: Searcher
+) -> None:
+    fruit(store, tracker)
+    assert documents(searcher.search("apple").hits) == ["d0", "d1", "d2"]
+
+
+def test_an_empty_collection_and_no_top_k_give_no_hits(searcher: Searcher) -> None:
+    assert searcher.search("apple 0").hits == []
+    assert searcher.search("apple 0", top_k=0).hits == []
+
+
+def test_an_unknown_mode_is_a_settings_error(searcher: Searcher) -> None:
+    with pytest.raises(SettingsError, match="fuzzy"):
+        searcher.search("apple", mode="fuzzy")  # type: ignore[arg-type]
+
+
+def test_a_row_on_two_shards_is_one_hit(store: EmbeddedVectorStore, tracker: Tracker, searcher: Searcher) -> None:
+    fruit(store, tracker)
+    write(store, tracker, make_row("d0", text="apple apple apple", vector=angle(0)), shard="s1")
+    assert documents(searcher.search("apple 0", top_k=3).hits).count("d0") == 1

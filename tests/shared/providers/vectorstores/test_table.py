@@ -1,0 +1,29 @@
+"""The table of vector stores."""
+
+from pathlib import Path
+
+import pytest
+
+from shared.errors import MissingExtra, SettingsError
+from shared.providers.vectorstores.embedded import EmbeddedVectorStore
+from shared.providers.vectorstores.table import open_vector_store
+from tests.contracts.vectorstore import make_row
+
+
+def test_the_embedded_store_lives_in_the_home_folder(tmp_path: Path) -> None:
+    store = open_vector_store("embedded://", home=tmp_path, collection_key="c-1", dimensions=8)
+    assert isinstance(store, EmbeddedVectorStore)
+    store.upsert("s", [make_row()])
+    assert (tmp_path / "vectors" / "c-1" / "s.db").is_file()
+
+
+@pytest.mark.parametrize("url", ["pinecone://index", "postgresql://host/db"])
+def test_stores_of_later_releases_are_named_as_such(tmp_path: Path, url: str) -> None:
+    with pytest.raises(MissingExtra, match="later release"):
+        open_vector_store(url, home=tmp_path, collection_key="c", dimensions=8)
+
+
+@pytest.mark.parametrize("url", ["", "chroma://x", "embedded"])
+def test_an_unknown_scheme_is_a_settings_error(tmp_path: Path, url: str) -> None:
+    with pytest.raises(SettingsError, match="embedded://"):
+        open_vector_store(url, home=tmp_path, collection_key="c", dimensions=8)
