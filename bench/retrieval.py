@@ -108,7 +108,9 @@ def rows_of(document: Mapping[str, str], settings: ChunkSettings, embedder: Embe
     ]
 
 
-def index(judged: Judged, store: VectorStore, shards: Sequence[str], embedder: Embedder, settings: ChunkSettings) -> int:
+def index(
+    judged: Judged, store: VectorStore, shards: Sequence[str], embedder: Embedder, settings: ChunkSettings
+) -> int:
     """Write the whole collection; returns the number of chunks."""
     waiting: dict[str, list[VectorRow]] = {shard: [] for shard in shards}
     for document in judged.documents:
@@ -134,8 +136,10 @@ def measure(judged: Judged, searcher: Searcher, *, mode: Mode, chunks_per_docume
         more = searcher.search(text, top_k=RANKED_DOCUMENTS, mode=mode)
         top = list(dict.fromkeys(hit.document for hit in first.hits))
         deep = list(dict.fromkeys(hit.document for hit in more.hits))
-        figures.append((ndcg(top, judged.relevant[id]), mrr(top, judged.relevant[id]), recall(deep, judged.relevant[id])))
-    return Quality(*map(mean, zip(*figures, strict=True)), median(spent), quantiles(spent, n=20)[-1])
+        grades = judged.relevant[id]
+        figures.append((ndcg(top, grades), mrr(top, grades), recall(deep, grades)))
+    ndcg_10, mrr_10, recall_100 = map(mean, zip(*figures, strict=True))
+    return Quality(ndcg_10, mrr_10, recall_100, median(spent), quantiles(spent, n=20)[-1])
 
 
 def ndcg(ranking: Sequence[str], grades: Mapping[str, int], depth: int = 10) -> float:
@@ -145,7 +149,7 @@ def ndcg(ranking: Sequence[str], grades: Mapping[str, int], depth: int = 10) -> 
 
 
 def _discounted(grades: Sequence[int]) -> float:
-    return sum((2**grade - 1) / math.log2(rank + 1) for rank, grade in enumerate(grades, 1))
+    return sum((2.0**grade - 1) / math.log2(rank + 1) for rank, grade in enumerate(grades, 1))
 
 
 def mrr(ranking: Sequence[str], grades: Mapping[str, int], depth: int = 10) -> float:

@@ -1,4 +1,4 @@
-"""Owns the gathering of candidates: every shard asked, rows of superseded versions dropped, missing scores filled in."""
+"""Owns the gathering of candidates: every shard asked, superseded rows dropped, missing scores filled in."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass

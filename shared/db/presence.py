@@ -46,7 +46,7 @@ def take_chore(connection: Connection, name: str, *, holder: str, seconds: float
         set_={"holder": query.excluded.holder, "lease_until": query.excluded.lease_until},
         where=or_(chore.c.holder == holder, chore.c.lease_until < clock(), chore.c.lease_until > clock() + 3600),
     )
-    return connection.execute(query).rowcount == 1
+    return connection.execute(query.returning(chore.c.name)).first() is not None
 
 
 def free_chore(connection: Connection, name: str, *, holder: str | None = None) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Update, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, Select, Update, and_, bindparam, func, insert, or_, select, update
 
 from shared import VERSION
 from shared.db.engine import clock
@@ -22,6 +22,8 @@ from shared.states import JobState, Stage, State, WaitReason, require_transition
 
 # A due time further away than this was set by a clock that has since been put back.
 LONGEST_WAIT_SECONDS = 3600.0
+# A message cannot have been sent later than this from now, by the same clock.
+SKEW_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +93,7 @@ def count_queued(connection: Connection) -> int:
 
 def queue_ready(connection: Connection, job_id: int, *, limit: int) -> list[Ready]:
     """Mark up to `limit` pending or due pieces of a job as queued, oldest first."""
-    now = clock()
-    due = or_(work.c.available_at <= now, work.c.available_at > now + LONGEST_WAIT_SECONDS)
-    ready = (
-        select(work.c.id)
-        .where(work.c.job_id == job_id, work.c.state.in_((State.PENDING, State.WAITING)))
-        .where(or_(work.c.state == State.PENDING, and_(work.c.wait_reason != WaitReason.PAUSED, due)))
-        .order_by(work.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
+    ready = _select_ready(job_id).order_by(work.c.id).limit(limit).with_for_update(skip_locked=True)
     rows = connection.execute(
         update(work)
         .where(work.c.id.in_(ready.scalar_subquery()), work.c.state.in_((State.PENDING, State.WAITING)))
@@ -111,16 +104,27 @@ def queue_ready(connection: Connection, job_id: int, *, limit: int) -> list[Read
 
 
 def count_ready(connection: Connection, job_id: int, *, limit: int) -> int:
-    """Pending work of a job, counted up to `limit`."""
-    rows = select(work.c.id).where(work.c.job_id == job_id, work.c.state == State.PENDING).limit(limit).subquery()
+    """Pending and due work of a job, counted up to `limit`."""
+    rows = _select_ready(job_id).limit(limit).subquery()
     return connection.execute(select(func.count()).select_from(rows)).scalar_one()
+
+
+def _select_ready(job_id: int) -> Select[int]:
+    now = clock()
+    due = or_(work.c.available_at <= now, work.c.available_at > now + LONGEST_WAIT_SECONDS)
+    return (
+        select(work.c.id)
+        .where(work.c.job_id == job_id, work.c.state.in_((State.PENDING, State.WAITING)))
+        .where(or_(work.c.state == State.PENDING, and_(work.c.wait_reason != WaitReason.PAUSED, due)))
+    )
 
 
 def requeue_lost(connection: Connection, *, older_than_seconds: float) -> int:
     """Give queued work whose message must be lost back to the dispatcher; returns how many."""
     query = (
         update(work)
-        .where(work.c.state == State.QUEUED, work.c.dispatched_at <= clock() - older_than_seconds)
+        .where(work.c.state == State.QUEUED)
+        .where(or_(work.c.dispatched_at <= clock() - older_than_seconds, work.c.dispatched_at > clock() + SKEW_SECONDS))
         .values(state=State.PENDING, dispatched_at=None)
     )
     return connection.execute(query).rowcount
@@ -149,9 +153,8 @@ _CLAIM = (
 
 _HELD = (
     select(
-        *(work.c[f] for f in Item.__dataclass_fields__ if f not in ("collection_id", "uri")),
-        document.c.collection_id,
-        document.c.uri,
+        # In the order of Item's fields: building an item by position costs a third of building it by name.
+        *(document.c[f] if f in ("collection_id", "uri") else work.c[f] for f in Item.__dataclass_fields__)
     )
     .join_from(work, document)
     .where(work.c.lease == bindparam("token"), work.c.state == State.RUNNING)
@@ -173,8 +176,8 @@ def claim(connection: Connection, stage: Stage, ids: Sequence[int], *, worker: s
             "by": worker,
         },
     )
-    rows = connection.execute(_HELD, {"token": token}).mappings()
-    return Claim(token, stage, worker, tuple(Item(**row) for row in rows))
+    rows = connection.execute(_HELD, {"token": token})
+    return Claim(token, stage, worker, tuple(Item(*row) for row in rows))
 
 
 def renew(connection: Connection, token: str, *, lease_seconds: float) -> int:

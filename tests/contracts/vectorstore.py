@@ -19,6 +19,12 @@ DIMENSIONS = 8
 DEADLINE_SECONDS = 30.0
 
 
+SYNTAX = (
+    *('"', "apple AND", "apple OR", "NOT", "apple NEAR(pie, 2)", "text:apple", "app*", "^apple", "(", "a-b", "+"),
+    *("{x} : y", "'; --", "\x00apple", "é\u0301", "_", "日本語", "\ud800"),
+)
+
+
 class StoreFactory(Protocol):
     """Opens the store under test."""
 
@@ -84,7 +90,8 @@ class VectorStoreContract:
         store.drop("never")
 
     def test_a_row_comes_back_as_it_was_written(self, store: VectorStore) -> None:
-        row = make_row(title="T", section="A > B", text="Zażółć\n\x00 \U0001f600", page=7, metadata={"a": [1, "x"], "b": None})
+        text, metadata = "Zażółć\n\x00 \U0001f600", {"a": [1, "x"], "b": None}
+        row = make_row(title="T", section="A > B", text=text, page=7, metadata=metadata)
         store.upsert("s", [row])
         eventually(lambda: store.count("s"), 1, "one row")
         fetched = store.fetch("s", [row.id, "unknown"], with_vectors=True)
@@ -210,11 +217,7 @@ class VectorStoreContract:
         assert [m.score for m in found] == sorted((m.score for m in found), reverse=True)
         assert found[0].score > 0
 
-    @pytest.mark.parametrize(
-        "text",
-        ['"', "apple AND", "NOT", "apple NEAR(pie, 2)", "text:apple", "app*", "^apple", "(", "a-b", "+", "{x} : y", "'; --",
-         "apple OR", "\x00apple", "é\u0301", "_", "日本語", "\ud800"],
-    )  # fmt: skip
+    @pytest.mark.parametrize("text", SYNTAX)
     def test_no_query_text_is_taken_for_syntax(self, store: VectorStore, text: str) -> None:
         store.upsert("s", [make_row(text="apple pie")])
         store.query_lexical("s", text, top_k=3)
@@ -240,9 +243,11 @@ class VectorStoreContract:
             assert {m.document for m in store.query_lexical("s", "apple", top_k=9)} == left
 
     def test_rows_are_listed_in_order_whatever_the_page(self, store: VectorStore) -> None:
-        store.upsert("s", [make_row(f"d{n:02}") for n in reversed(range(23))])
+        expected = [f"d{n:02}" for n in range(23)]
+        store.upsert("s", [make_row(document) for document in reversed(expected)])
+        eventually(lambda: store.count("s"), 23, "rows")
         for page in (1, 7, 23, 500):
-            eventually(lambda: [row.document for row in store.list_rows("s", page=page)], [f"d{n:02}" for n in range(23)], "rows")  # noqa: B023, E501
+            assert [row.document for row in store.list_rows("s", page=page)] == expected
         assert next(store.list_rows("s", with_vectors=True)).vector.shape == (DIMENSIONS,)
 
     def test_a_shard_describes_itself(self, store: VectorStore) -> None:

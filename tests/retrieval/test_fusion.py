@@ -8,7 +8,7 @@ from retrieval.fusion import fuse, limit_per_group, ranked, standardise
 def test_agreement_wins_over_either_side_alone() -> None:
     dense = {"both": 0.8, "near": 0.9, "worded": 0.2, "none": 0.1}
     lexical = {"both": 8.0, "worded": 9.0, "near": 1.0, "none": 0.5}
-    assert list(fuse(dense, lexical))[0] == "both"
+    assert next(iter(fuse(dense, lexical))) == "both"
 
 
 def test_a_candidate_without_any_of_the_words_has_a_lexical_score_of_zero() -> None:

@@ -1,8 +1,26 @@
 """Content addresses of embeddings: where the vector of a text is kept, so that no text is paid for twice."""
 
+import hashlib
+from functools import cache
+from typing import TYPE_CHECKING
+
 from shared.addresses import digest
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
 
 
 def content_address(model: str, dimensions: int, input_type: str, text: str) -> bytes:
-    """32-byte SHA-256 over the length-framed parts; a symmetric model's caller passes `document` for queries too."""
-    return bytes.fromhex(digest("embedding", model, str(dimensions), input_type, text, length=64))
+    """32-byte SHA-256 over model, dimensions, input type and text, in a framing that no two sets of them share.
+
+    A symmetric model's caller passes `document` for queries too.
+    """
+    hasher = _prefix(model, dimensions, input_type).copy()
+    hasher.update(text.encode("utf-8", "surrogatepass"))
+    return hasher.digest()
+
+
+@cache
+def _prefix(model: str, dimensions: int, input_type: str) -> "_Hash":
+    """The hash of everything before the text, of fixed length, so that the text needs no length of its own."""
+    return hashlib.sha256(digest("embedding", model, str(dimensions), input_type, length=64).encode())

@@ -134,5 +134,5 @@ class VectorStore(ABC):
     def drop(self, shard: str) -> None:
         """Remove the shard and all it holds; no error when absent."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - a store without files or connections has nothing to release
         """Release files and connections; the store is not used afterwards."""

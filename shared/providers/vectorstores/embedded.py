@@ -96,7 +96,7 @@ class EmbeddedVectorStore(VectorStore):
         with self._file(shard).write() as connection:
             seq = _next_seq(connection)
             keys = _make_room(connection, latest)
-            connection.executemany(INSERT, (_record(row, seq, keys[row.id]) for row in latest.values() if row.id in keys))
+            connection.executemany(INSERT, (_record(latest[id], seq, key) for id, key in keys.items()))
             connection.execute(INDEX_WRITTEN, (seq,))
 
     def delete_stale(self, shard: str, generations: Mapping[str, int]) -> int:
@@ -169,14 +169,14 @@ class EmbeddedVectorStore(VectorStore):
             return {id: scores[key] for id, key in keys.items() if key in scores}
 
     def fetch(self, shard: str, ids: Sequence[str], *, with_vectors: bool = False) -> dict[str, VectorRow]:
-        select = _select(with_vectors) + " WHERE id IN (SELECT value FROM json_each(?))"
+        select = _select(with_vectors=with_vectors) + " WHERE id IN (SELECT value FROM json_each(?))"
         with self._file(shard).read() as connection:
             if connection is None:
                 return {}
             return {record[0]: _row(record) for record in connection.execute(select, (_json(ids),))}
 
     def list_rows(self, shard: str, *, with_vectors: bool = False, page: int = 500) -> Iterator[VectorRow]:
-        select = _select(with_vectors) + " WHERE id > ? ORDER BY id LIMIT ?"
+        select = _select(with_vectors=with_vectors) + " WHERE id > ? ORDER BY id LIMIT ?"
         after = ""
         while records := self._page(shard, select, (after, page)):
             yield from map(_row, records)
@@ -296,7 +296,7 @@ def _keys_by_id(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str,
     return dict(connection.execute(select, (_json(ids),)).fetchall())
 
 
-def _select(with_vectors: bool) -> str:
+def _select(*, with_vectors: bool) -> str:
     return f"SELECT {ROW_COLUMNS}, {'vector' if with_vectors else 'NULL'} FROM vectors"
 
 
@@ -324,9 +324,9 @@ def _record(row: VectorRow, seq: int, key: int) -> tuple[Any, ...]:
 
 
 def _row(record: tuple[Any, ...]) -> VectorRow:
-    metadata, vector = record[-2:]
+    *columns, metadata, vector = record
     stored = NO_VECTOR if vector is None else np.frombuffer(vector, np.float32)
-    return VectorRow(*record[:-2], stored, orjson.loads(metadata))
+    return VectorRow(*(*columns, stored, orjson.loads(metadata)))
 
 
 def _json(values: Sequence[Any]) -> str:

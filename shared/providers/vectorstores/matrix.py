@@ -95,8 +95,6 @@ class Matrix:
         return self._keys[positions], self._vectors[positions] @ unit(vector)
 
 
-
-
 def unit(vector: Floats) -> Floats:
     """The vector at length 1; a zero vector stays zero."""
     length = np.linalg.norm(vector)

@@ -57,7 +57,9 @@ CREATE VIRTUAL TABLE lexicon USING fts5 (
 """
 
 DISK_HINT = "Free disk space (or raise the quota) on the vector folder, then run the command again."
-DAMAGE_HINT = "Move the file away, then run `embedmill verify --repair`: vectors are stored by content and cost nothing."
+DAMAGE_HINT = (
+    "Move the file away, then run `embedmill verify --repair`; stored vectors are used again and cost nothing."
+)
 ACCESS_HINT = "Check the owner and permissions of the vector folder and its files; the folder has to be writable."
 BUSY_HINT = "Another process held the shard for half a minute; look for a stopped one, then run the command again."
 

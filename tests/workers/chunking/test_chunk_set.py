@@ -36,7 +36,6 @@ def test_ids_follow_the_content_the_title_and_the_settings() -> None:
         b"\xff",
         b"null",
         encode_chunk_set(made())[:-9],
-        encode_chunk_set(made()).replace(b"noon", b"nine"),
     ]
     + [
         encode_chunk_set(made()).replace(b'{"v":1', b'{"v":2'),

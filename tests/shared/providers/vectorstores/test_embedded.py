@@ -64,9 +64,7 @@ def test_reading_creates_no_file(tmp_path: Path) -> None:
 
 
 def test_three_writers_and_a_kill_lose_and_double_nothing(tmp_path: Path) -> None:
-    writers = [
-        subprocess.Popen([*WRITER, str(tmp_path), str(n)], stdout=subprocess.PIPE, text=True) for n in range(3)
-    ]
+    writers = [subprocess.Popen([*WRITER, str(tmp_path), str(n)], stdout=subprocess.PIPE, text=True) for n in range(3)]
     acknowledged: set[str] = set()
     victim = writers[0]
     assert victim.stdout is not None
@@ -200,7 +198,12 @@ except StorageFailed as error:
         resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
 
     run = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, preexec_fn=limit_file_size
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        preexec_fn=limit_file_size,
     )
     written, counted, hint = run.stdout.split(" ", 2)
     assert "disk" in hint, run.stderr
@@ -270,7 +273,7 @@ def test_a_folder_that_cannot_be_made_is_a_typed_failure(tmp_path: Path) -> None
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_read_only_folder_is_a_typed_failure(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    with pytest.raises(StorageFailed, match="s.db|creating") as caught:
+    with pytest.raises(StorageFailed, match=r"s\.db|creating") as caught:
         opened(tmp_path).upsert("s", [make_row()])
     assert "permissions" in caught.value.hint
 

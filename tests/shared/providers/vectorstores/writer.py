@@ -17,7 +17,8 @@ def main(root: str, writer: str) -> None:
         document = f"shared{batch}" if batch % SHARED_EVERY == 0 else f"w{writer}-{batch}"
         rows = [make_row(document, ordinal, text=f"apple {document} number{ordinal}") for ordinal in range(ROWS)]
         store.upsert("s", rows)
-        print(document, flush=True)
+        sys.stdout.write(f"{document}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,118 @@
+"""Runs the real `embedmill` in processes of its own, as a user does."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+EMBEDMILL = Path(sys.executable).with_name("embedmill")
+SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a command ended."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> Any:
+        """The one JSON document on stdout."""
+        return json.loads(self.stdout)
+
+    @property
+    def lines(self) -> list[Any]:
+        """JSONL on stdout."""
+        return [json.loads(line) for line in self.stdout.splitlines()]
+
+
+class Command:
+    """`embedmill` with one environment; every process it starts is the head of its own process group."""
+
+    def __init__(self, environment: Mapping[str, str], folder: Path) -> None:
+        self.environment = dict(environment)
+        self.folder = folder
+        self._started: list[subprocess.Popen[str]] = []
+
+    @property
+    def home(self) -> Path:
+        """The home folder of its processes."""
+        return Path(self.environment["EMBEDMILL_HOME"])
+
+    def with_settings(self, **changed: str) -> "Command":
+        """The same command under other settings, named without their prefix."""
+        settings = {f"EMBEDMILL_{name.upper()}": value for name, value in changed.items()}
+        return Command(self.environment | settings, self.folder)
+
+    def with_environment(self, **changed: str) -> "Command":
+        """The same command under other environment variables."""
+        return Command(self.environment | changed, self.folder)
+
+    def start(self, *arguments: object, **options: Any) -> "subprocess.Popen[str]":
+        """Start a command and return at once."""
+        process = subprocess.Popen(
+            [EMBEDMILL, *map(str, arguments)],
+            env=self.environment,
+            cwd=self.folder,
+            stdin=options.pop("stdin", subprocess.DEVNULL),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            **options,
+        )
+        self._started.append(process)
+        return process
+
+    def run(self, *arguments: object, stdin: str | None = None, seconds: float = SECONDS, **options: Any) -> Ran:
+        """Run a command to its end."""
+        process = self.start(*arguments, stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL, **options)
+        return finish(process, stdin=stdin, seconds=seconds)
+
+    def json(self, *arguments: object, **options: Any) -> Any:
+        """What a command prints with --json; it must end with status 0."""
+        ran = self.run(*arguments, "--json", **options)
+        assert ran.status == 0, f"{arguments}: {ran}"
+        return ran.json
+
+    def export(self, collection: str = "default") -> dict[str, dict[str, Any]]:
+        """What the vector store holds, by id; an id that is there twice fails."""
+        ran = self.run("export", "--collection", collection)
+        assert ran.status == 0, ran
+        rows = ran.lines
+        by_id = {row["id"]: row for row in rows}
+        assert len(by_id) == len(rows), "the store holds an id twice"
+        return by_id
+
+    def close(self) -> None:
+        """End what a failing test left running."""
+        for process in self._started:
+            kill_group(process)
+            for stream in (process.stdin, process.stdout, process.stderr):
+                if stream is not None:
+                    stream.close()
+
+
+def finish(process: "subprocess.Popen[str]", *, stdin: str | None = None, seconds: float = SECONDS) -> Ran:
+    """Wait for a started command."""
+    try:
+        stdout, stderr = process.communicate(stdin, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        kill_group(process)
+        stdout, stderr = process.communicate()
+        raise AssertionError(f"{process.args} ran for more than {seconds:g} s: {stdout[-2000:]} {stderr[-2000:]}") from None
+    return Ran(process.returncode, stdout, stderr)
+
+
+def kill_group(process: "subprocess.Popen[str]") -> None:
+    """kill -9 of a command with everything it started, as a power cut would."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -1,0 +1,50 @@
+"""Fixtures for everybody: a home folder of one's own, settings that make waiting short, and the real command."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared.settings import Settings, load_settings
+from tests.command import Command
+
+SMALL = {
+    "EMBEDMILL_EMBEDDING": "hash",
+    "EMBEDMILL_LEASE_SECONDS": "2",
+    "EMBEDMILL_RETRY_BASE_SECONDS": "0.05",
+    "EMBEDMILL_RETRY_MAX_SECONDS": "0.2",
+    "EMBEDMILL_WORKERS": "2",
+}
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of whoever runs the tests reaches them."""
+    for name in [name for name in os.environ if name.startswith("EMBEDMILL_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home folder, in the environment with the small settings."""
+    folder = tmp_path / "home"
+    for name, value in SMALL.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("EMBEDMILL_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture
+def settings(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The small settings, as a process in that environment reads them."""
+    monkeypatch.chdir(tmp_path)
+    return load_settings()
+
+
+@pytest.fixture
+def cli(tmp_path: Path, clean_environment: None) -> Iterator[Command]:
+    """The real command in a home folder of its own."""
+    command = Command({**os.environ, **SMALL, "EMBEDMILL_HOME": str(tmp_path / "home")}, tmp_path)
+    yield command
+    command.close()

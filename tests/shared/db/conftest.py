@@ -1,0 +1,55 @@
+"""The tracking database on both of its engines, and the tracker that tests drive it with."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from shared.db.engine import Database, open_database
+from shared.db.schema import metadata
+from tests.shared.db import postgres
+from tests.shared.db.tracker import Tracker
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """One server for the session."""
+    reason = postgres.why_not()
+    if reason is not None:
+        pytest.skip(reason)
+    with postgres.running_server() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database, on each engine in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'tracking.db'}"
+    url: str = request.getfixturevalue("postgres_url")
+    empty(url)
+    return url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """An empty, migrated database."""
+    opened = open_database(database_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def tracker(database: Database) -> Tracker:
+    """The database with a collection and a job in it."""
+    return Tracker(database)
+
+
+def empty(url: str) -> None:
+    """Remove every row, so that a shared server looks new."""
+    opened = open_database(url)
+    names = ", ".join(f'"{table.name}"' for table in metadata.sorted_tables)
+    with opened.write() as connection:
+        connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+    opened.close()

@@ -1,0 +1,70 @@
+"""Rescue: a poison document is found by being alone when its worker dies; nobody else is blamed."""
+
+from shared.db import work
+from shared.db.schema import dead_letter
+from shared.outcomes import Advance
+from shared.states import Stage, State
+from tests.shared.db.tracker import Tracker
+
+URIS = [f"file:///{n}" for n in range(3)]
+
+
+def dispatch(tracker: Tracker) -> list[work.Ready]:
+    with tracker.database.write() as connection:
+        return work.queue_ready(connection, tracker.job, limit=100)
+
+
+def test_a_lost_batch_goes_back_as_suspects_and_keeps_its_attempts(tracker: Tracker) -> None:
+    claim = tracker.take(URIS)
+    assert tracker.rescue(claim) == work.Rescue(returned=3, dead=0)
+    assert [(row["state"], row["attempt"], row["crashes"]) for row in tracker.rows()] == [(State.PENDING, 0, 1)] * 3
+    assert [ready.suspect for ready in dispatch(tracker)] == [True] * 3
+
+
+def test_a_batch_may_be_lost_any_number_of_times(tracker: Tracker) -> None:
+    tracker.submit(URIS)
+    for _ in range(5):
+        tracker.rescue(tracker.claim(tracker.queue()))
+    assert tracker.states() == [State.PENDING] * 3
+    assert tracker.rows(dead_letter) == []
+
+
+def test_a_lone_document_that_loses_its_worker_every_time_is_buried(tracker: Tracker) -> None:
+    tracker.submit(URIS[:1], max_attempts=3)
+    results = [tracker.rescue(tracker.claim(tracker.queue())) for _ in range(3)]
+    assert [(r.returned, r.dead) for r in results] == [(1, 0), (1, 0), (0, 1)]
+    (letter,) = tracker.rows(dead_letter)
+    assert (letter["error_class"], letter["attempts"], letter["crashes"]) == ("WorkerLost", 3, 3)
+
+
+def test_every_lost_claim_is_recorded(tracker: Tracker) -> None:
+    claim = tracker.take(URIS[:1])
+    tracker.rescue(claim)
+    assert tracker.attempts(claim.items[0].id) == [(1, "lost")]
+
+
+def test_rescuing_twice_has_one_effect(tracker: Tracker) -> None:
+    claim = tracker.take(URIS)
+    tracker.rescue(claim)
+    assert tracker.rescue(claim) == work.Rescue(returned=0, dead=0)
+
+
+def test_rescue_leaves_alone_what_the_worker_had_settled(tracker: Tracker) -> None:
+    claim = tracker.take(URIS)
+    tracker.settle(claim, Advance(Stage.EMBED))
+    assert tracker.rescue(claim) == work.Rescue(returned=0, dead=0)
+    assert tracker.states() == [State.QUEUED] * 3
+
+
+def test_a_suspect_that_succeeds_is_trusted_again(tracker: Tracker) -> None:
+    tracker.rescue(tracker.take(URIS[:1]))
+    claim = tracker.claim(tracker.queue())
+    tracker.settle(claim, Advance(Stage.EMBED))
+    assert (tracker.rows()[0]["crashes"], tracker.rows()[0]["attempt"]) == (0, 0)
+
+
+def test_work_of_a_cancelled_job_ends_when_its_worker_is_lost(tracker: Tracker) -> None:
+    claim = tracker.take(URIS)
+    tracker.control("cancel_job")
+    tracker.rescue(claim)
+    assert tracker.states() == [State.CANCELLED] * 3

@@ -1,0 +1,133 @@
+"""Submission: what is new or changed gets work, once; what is as it was gets none."""
+
+from sqlalchemy import select
+
+from shared.db import documents
+from shared.db.schema import document, work
+from shared.db.work import Claim
+from shared.states import Stage, State
+from tests.shared.db.tracker import Tracker, submission
+
+URIS = ["file:///a", "file:///b", "file:///c"]
+
+
+def index_all(tracker: Tracker, *, job: int | None = None) -> Claim:
+    claim = tracker.claim(tracker.queue(job=job))
+    tracker.index(claim)
+    return claim
+
+
+def test_new_documents_get_pending_work_at_the_first_stage(tracker: Tracker) -> None:
+    assert tracker.submit(URIS).queued == 3
+    assert [(row["state"], row["stage"]) for row in tracker.rows()] == [(State.PENDING, Stage.CHUNK)] * 3
+
+
+def test_a_batch_that_is_submitted_again_changes_nothing(tracker: Tracker) -> None:
+    tracker.submit(URIS)
+    before = tracker.rows(), tracker.rows(document)
+    again = tracker.submit(URIS)
+    assert (again.queued, again.unchanged) == (0, 0)
+    assert (tracker.rows(), tracker.rows(document)) == before
+
+
+def test_a_document_twice_in_one_batch_gets_one_piece_of_work(tracker: Tracker) -> None:
+    assert tracker.submit([URIS[0], URIS[0]]).queued == 1
+    assert len(tracker.rows()) == 1
+
+
+def test_an_indexed_document_that_did_not_change_gets_no_work(tracker: Tracker) -> None:
+    tracker.submit(URIS)
+    index_all(tracker)
+    job = tracker.create_job("second")
+    done = tracker.submit(URIS, job=job)
+    assert (done.queued, done.unchanged) == (0, 3)
+    assert tracker.get_job(job).unchanged == 3
+
+
+def test_a_changed_document_gets_work_of_the_next_generation(tracker: Tracker) -> None:
+    tracker.submit(URIS)
+    index_all(tracker)
+    job = tracker.create_job("second")
+    done = tracker.submit(URIS[:1], text="another text", job=job)
+    assert (done.queued, done.unchanged) == (1, 0)
+    assert [row["generation"] for row in tracker.rows() if row["job_id"] == job] == [2]
+
+
+def test_a_document_that_was_submitted_but_never_indexed_is_not_unchanged(tracker: Tracker) -> None:
+    tracker.submit(URIS)
+    job = tracker.create_job("second")
+    assert tracker.submit(URIS, job=job).queued == 3
+
+
+def test_the_same_batch_after_its_documents_were_indexed_is_still_idempotent(tracker: Tracker) -> None:
+    tracker.submit(URIS)
+    index_all(tracker)
+    again = tracker.submit(URIS)
+    assert (again.queued, again.unchanged) == (0, 0)
+    assert tracker.progress().documents["total"] == 3
+
+
+def depart(tracker: Tracker, job: int) -> int:
+    with tracker.database.write() as connection:
+        return documents.submit_departures(connection, job_id=job, source_id=tracker.source, max_attempts=3)
+
+
+def test_departures_are_counted_among_what_readers_see(tracker: Tracker) -> None:
+    tracker.submit(URIS)
+    index_all(tracker)
+    job = tracker.create_job("second")
+    tracker.submit(URIS[:1], job=job)
+    with tracker.database.read() as connection:
+        found = documents.count_departures(connection, job_id=job, source_id=tracker.source)
+    assert (found.total, found.gone) == (3, 2)
+
+
+def test_documents_that_left_are_removed_and_removal_is_queued_once(tracker: Tracker) -> None:
+    tracker.submit(URIS)
+    index_all(tracker)
+    job = tracker.create_job("second")
+    tracker.submit(URIS[:1], job=job)
+    assert depart(tracker, job) == 2
+    assert depart(tracker, job) == 0
+    removal = tracker.claim(tracker.queue(job=job), Stage.INDEX)
+    assert [item.deletes for item in removal.items] == [True, True]
+    tracker.switch(removal)
+    with tracker.database.read() as connection:
+        visible = connection.execute(select(document.c.uri).where(document.c.active_version.is_not(None))).scalars()
+        assert list(visible) == URIS[:1]
+
+
+def test_documents_that_were_never_indexed_do_not_depart(tracker: Tracker) -> None:
+    tracker.submit(URIS)
+    job = tracker.create_job("second")
+    assert depart(tracker, job) == 0
+
+
+def test_tracked_documents_are_listed_in_pages_without_gaps(tracker: Tracker) -> None:
+    tracker.submit([f"file:///{n}" for n in range(7)])
+    index_all(tracker)
+    with tracker.database.read() as connection:
+        pages = list(documents.list_tracked(connection, tracker.collection.id, page=3))
+    assert [len(page) for page in pages] == [3, 3, 1]
+    assert len({tracked.id for page in pages for tracked in page}) == 7
+
+
+def test_a_reopened_document_is_submitted_again(tracker: Tracker) -> None:
+    tracker.submit(URIS)
+    index_all(tracker)
+    with tracker.database.write() as connection:
+        documents.reopen(connection, [submission(URIS[0]).document_id])
+    job = tracker.create_job("second")
+    done = tracker.submit(URIS, job=job)
+    assert (done.queued, done.unchanged) == (1, 2)
+
+
+def test_objects_of_active_versions_and_of_replayable_work_are_referenced(tracker: Tracker) -> None:
+    claim = tracker.take(URIS)
+    refs = [f"{number:064x}:0:10" for number in range(3)]
+    for item, ref in zip(claim.items, refs, strict=True):
+        tracker.write(item.id, work, chunks_ref=ref)
+    tracker.write(claim.items[0].id, state=State.DEAD, finished_at=1.0, lease=None, lease_until=None)
+    tracker.write(claim.items[1].id, state=State.CANCELLED, finished_at=1.0, lease=None, lease_until=None)
+    with tracker.database.read() as connection:
+        assert documents.list_referenced_objects(connection) == {refs[0][:64], refs[2][:64]}

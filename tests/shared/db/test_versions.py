@@ -1,0 +1,52 @@
+"""The switch: readers go from one whole version to the next, never back, and only the lease holder switches."""
+
+from shared.db.documents import find_active_versions
+from shared.db.schema import document
+from shared.outcomes import Advance
+from shared.states import Stage
+from tests.shared.db.tracker import Tracker, submission
+
+URI = "file:///a"
+ID = submission(URI).document_id
+
+
+def at_index(tracker: Tracker, text: str, *, job: int | None = None):  # type: ignore[no-untyped-def]
+    tracker.submit([URI], text=text, job=job)
+    ids = tracker.queue(job=job)
+    tracker.settle(tracker.claim(ids), Advance(Stage.INDEX))
+    return tracker.claim(ids, Stage.INDEX)
+
+
+def active(tracker: Tracker) -> str | None:
+    with tracker.database.read() as connection:
+        return find_active_versions(connection, [ID]).get(ID)
+
+
+def test_the_holder_of_the_lease_switches(tracker: Tracker) -> None:
+    claim = at_index(tracker, "one")
+    assert active(tracker) is None
+    assert tracker.switch(claim) == {ID: 1}
+    assert active(tracker) == submission(URI, "one").version
+
+
+def test_a_zombie_switches_nothing(tracker: Tracker) -> None:
+    claim = at_index(tracker, "one")
+    tracker.rescue(claim)
+    assert tracker.switch(claim) == {}
+    assert active(tracker) is None
+
+
+def test_an_older_generation_never_replaces_a_newer_one(tracker: Tracker) -> None:
+    older = at_index(tracker, "one")
+    newer = at_index(tracker, "two", job=tracker.create_job("second"))
+    assert tracker.switch(newer) == {ID: 2}
+    assert tracker.switch(older) == {ID: 2}
+    assert active(tracker) == submission(URI, "two").version
+
+
+def test_switching_twice_is_switching_once(tracker: Tracker) -> None:
+    claim = at_index(tracker, "one")
+    tracker.switch(claim)
+    before = tracker.rows(document)
+    assert tracker.switch(claim) == {ID: 1}
+    assert tracker.rows(document) == before

@@ -1,0 +1,159 @@
+"""Drives the tracking database as producers, workers and chores do, one transaction a call."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Table, select, update
+
+from shared.addresses import digest, document_id, version_id
+from shared.db import collections, documents, jobs, work
+from shared.db.collections import Collection
+from shared.db.documents import Submission, Submitted
+from shared.db.engine import Database
+from shared.db.schema import attempt, job as job_table, work as work_table
+from shared.db.work import Claim, Rescue, RetryPolicy
+from shared.outcomes import Advance, Complete, Outcome
+from shared.states import Result, Stage, State
+
+RETRY = RetryPolicy(base=0.02, longest=0.1)
+SETTINGS_HASH = digest("settings")
+
+
+def submission(uri: str, text: str = "text") -> Submission:
+    """A document as its source gives it."""
+    content_hash = digest(text, length=64)
+    return Submission(
+        document_id=document_id("default", uri),
+        uri=uri,
+        title="",
+        content_hash=content_hash,
+        settings_hash=SETTINGS_HASH,
+        version=version_id(content_hash, SETTINGS_HASH),
+        size=10,
+        origin={"kind": "file", "metadata": {}},
+    )
+
+
+class Tracker:
+    """A database with one collection and one source; `job` is the job that calls are about by default."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.collection = self.create_collection("default")
+        with database.write() as connection:
+            self.source = jobs.ensure_source(
+                connection, collection_id=self.collection.id, identity="folder", spec={"kind": "folder"}
+            )
+        self.job = self.create_job()
+
+    def create_collection(self, name: str) -> Collection:
+        with self.database.write() as connection:
+            return collections.create_collection(
+                connection,
+                name,
+                settings={"embedding": "hash"},
+                model="hash",
+                dimensions=8,
+                chunker="1/384/32",
+                shards=1,
+            )
+
+    def create_job(self, identity: str = "job") -> int:
+        with self.database.write() as connection:
+            return jobs.create_job(
+                connection, collection_id=self.collection.id, identity=identity, sources=[], options={}
+            )
+
+    def submit(
+        self, uris: Iterable[str], *, text: str = "text", job: int | None = None, max_attempts: int = 3
+    ) -> Submitted:
+        with self.database.write() as connection:
+            return documents.submit_batch(
+                connection,
+                [submission(uri, text) for uri in uris],
+                job_id=job or self.job,
+                collection_id=self.collection.id,
+                source_id=self.source,
+                max_attempts=max_attempts,
+            )
+
+    def end_scan(self, job: int | None = None) -> None:
+        with self.database.write() as connection:
+            jobs.end_enumeration(connection, job or self.job, held_deletions=0)
+
+    def queue(self, *, job: int | None = None, limit: int = 1000) -> list[int]:
+        with self.database.write() as connection:
+            return [ready.id for ready in work.queue_ready(connection, job or self.job, limit=limit)]
+
+    def claim(
+        self, ids: Sequence[int], stage: Stage = Stage.CHUNK, *, worker: str = "worker", lease_seconds: float = 60.0
+    ) -> Claim:
+        with self.database.write() as connection:
+            return work.claim(connection, stage, ids, worker=worker, lease_seconds=lease_seconds)
+
+    def take(self, uris: Sequence[str], **options: Any) -> Claim:
+        """Submit, queue and claim together."""
+        self.submit(uris, **options)
+        return self.claim(self.queue())
+
+    def settle(self, claim: Claim, outcomes: Mapping[int, Outcome] | Outcome) -> dict[Stage, list[int]]:
+        if not isinstance(outcomes, Mapping):
+            outcomes = {item.id: outcomes for item in claim.items}
+        with self.database.write() as connection:
+            return work.settle(connection, claim, outcomes, retry=RETRY)
+
+    def rescue(self, claim: Claim) -> Rescue:
+        with self.database.write() as connection:
+            return work.rescue(connection, claim.token)
+
+    def switch(self, claim: Claim) -> dict[str, int]:
+        with self.database.write() as connection:
+            return documents.switch_versions(connection, claim.token, [item.id for item in claim.items])
+
+    def index(self, claim: Claim) -> None:
+        """Bring a claim of the chunk stage to its end: every document is indexed and readers see it."""
+        ids = [item.id for item in claim.items]
+        self.settle(claim, Advance(Stage.INDEX, {"chunks_ref": None, "chunks_expected": 2}))
+        last = self.claim(ids, Stage.INDEX)
+        self.switch(last)
+        self.settle(last, Complete(Result.INDEXED))
+
+    def control(self, function: str, job: int | None = None) -> None:
+        with self.database.write() as connection:
+            getattr(jobs, function)(connection, job or self.job)
+
+    def complete_jobs(self) -> list[int]:
+        with self.database.write() as connection:
+            return jobs.complete_jobs(connection)
+
+    def get_job(self, job: int | None = None) -> jobs.Job:
+        with self.database.read() as connection:
+            return jobs.get_job(connection, job or self.job)
+
+    def progress(self, job: int | None = None) -> jobs.Progress:
+        with self.database.read() as connection:
+            return jobs.measure_progress(connection, jobs.get_job(connection, job or self.job))
+
+    def row(self, id_: int, table: Table = work_table) -> dict[str, Any]:
+        with self.database.read() as connection:
+            return dict(connection.execute(select(table).where(table.c.id == id_)).mappings().one())
+
+    def rows(self, table: Table = work_table) -> list[dict[str, Any]]:
+        with self.database.read() as connection:
+            return [dict(row) for row in connection.execute(select(table).order_by(*table.primary_key)).mappings()]
+
+    def states(self, job: int | None = None) -> list[State]:
+        return [State(row["state"]) for row in self.rows() if row["job_id"] == (job or self.job)]
+
+    def attempts(self, id_: int) -> list[tuple[int, str]]:
+        """(epoch, outcome) of every recorded attempt at a piece of work."""
+        rows = [row for row in self.rows(attempt) if row["work_id"] == id_]
+        return sorted((row["epoch"], row["outcome"]) for row in rows)
+
+    def write(self, id_: int, table: Table = work_table, **values: Any) -> None:
+        """Change a row behind the product's back, as a moved clock or a bug would."""
+        with self.database.write() as connection:
+            connection.execute(update(table).where(table.c.id == id_).values(**values))
+
+    def write_job(self, **values: Any) -> None:
+        self.write(self.job, job_table, **values)
