@@ -1,13 +1,14 @@
 """Submission: enumerates sources into the tracking database, in batches, so that a job can be taken up at any point."""
 
+import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from producers.sources.base import FileItem, Problem, RowItem, Skipped, Source
+from producers.sources.base import FileItem, Item, Problem, RowItem, Skipped, Source
 from shared.addresses import digest, document_id, version_id
 from shared.collections import read_collection_settings
 from shared.db import collections, documents, jobs, presence
@@ -97,13 +98,18 @@ class Submitter:
                 connection, collection_id=collection.id, identity=source.identity, spec=source.spec
             )
         complete = True
-        for batch in _batches(source):
+        for batch in _batches(self._without_home(source)):
             notes = [_note(item) for item in batch if isinstance(item, Skipped | Problem)]
             complete = complete and not any(isinstance(item, Problem) for item in batch)
             self._submit(job_id, source_id, collection, [i for i in batch if isinstance(i, FileItem | RowItem)], notes)
         if not complete or not source.detects_deletions:
             return 0
         return self._remove_departed(job_id, source_id, allow_deletes=allow_deletes)
+
+    def _without_home(self, source: Source) -> Iterator[Item]:
+        """A source may contain the home folder; what Embedmill writes there is no document."""
+        home = os.fsencode(self._runtime.home) + b"/"
+        return (item for item in source if not (isinstance(item, FileItem) and item.path.startswith(home)))
 
     def _submit(
         self,
@@ -165,7 +171,7 @@ def _lease(job_id: int) -> str:
     return f"enumerate-{job_id}"
 
 
-def _batches(source: Source) -> Iterator[list[Any]]:
+def _batches(source: Iterable[Item]) -> Iterator[list[Any]]:
     batch: list[Any] = []
     size = 0
     for item in source:

@@ -29,8 +29,15 @@ class Filter:
 
 def _matching(wanted: Filter) -> Any:
     query = (
-        select(dead_letter, document.c.uri, document.c.id.label("document"), collection.c.name.label("collection"))
+        select(
+            dead_letter,
+            document.c.uri,
+            document.c.id.label("document"),
+            collection.c.name.label("collection"),
+            job.c.state.label("job_state"),
+        )
         .join_from(dead_letter, work)
+        .join(job, job.c.id == dead_letter.c.job_id)
         .join(document, document.c.id == work.c.document_id)
         .join(collection, collection.c.id == document.c.collection_id)
     )
@@ -74,9 +81,11 @@ def show_letter(connection: Connection, letter_id: int) -> dict[str, Any]:
 def replay_letters(connection: Connection, wanted: Filter) -> list[int]:
     """Send matching dead letters back to the stage that failed, with fresh attempts; their history stays.
 
-    Returns the letters. Their jobs run again; what was paid for is found by its content address.
+    Returns the letters. Their jobs run again; what was paid for is found by its content address. A cancelled job
+    never runs again, so its letters stay as they are.
     """
-    letters = _resolve(connection, wanted, "replayed", None)
+    letters = [row for row in _list_all(connection, wanted) if row["job_state"] != JobState.CANCELLED]
+    _resolve(connection, letters, "replayed", None)
     _leave_dead(
         connection,
         letters,
@@ -99,13 +108,19 @@ def replay_letters(connection: Connection, wanted: Filter) -> list[int]:
 
 def discard_letters(connection: Connection, wanted: Filter, *, reason: str) -> list[int]:
     """Give matching dead letters up, for a reason; returns them."""
-    letters = _resolve(connection, wanted, "discarded", reason)
+    letters = _list_all(connection, wanted)
+    _resolve(connection, letters, "discarded", reason)
     _leave_dead(connection, letters, state=State.CANCELLED, finished_at=clock(), reason=f"discarded: {reason}")
     return [row["id"] for row in letters]
 
 
-def _resolve(connection: Connection, wanted: Filter, resolution: str, reason: str | None) -> list[dict[str, Any]]:
-    letters = list_letters(connection, wanted, limit=1_000_000_000)
+def _list_all(connection: Connection, wanted: Filter) -> list[dict[str, Any]]:
+    return list_letters(connection, wanted, limit=1_000_000_000)
+
+
+def _resolve(
+    connection: Connection, letters: Sequence[dict[str, Any]], resolution: str, reason: str | None
+) -> None:
     ids = [row["id"] for row in letters]
     for start in range(0, len(ids), 1000):
         connection.execute(
@@ -113,7 +128,6 @@ def _resolve(connection: Connection, wanted: Filter, resolution: str, reason: st
             .where(dead_letter.c.id.in_(ids[start : start + 1000]), dead_letter.c.resolved_at.is_(None))
             .values(resolved_at=clock(), resolution=resolution, resolution_reason=reason)
         )
-    return letters
 
 
 def _leave_dead(connection: Connection, letters: Sequence[dict[str, Any]], **values: Any) -> None:

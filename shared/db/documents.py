@@ -9,7 +9,7 @@ from sqlalchemy import Connection, and_, bindparam, case, exists, func, insert, 
 from sqlalchemy.dialects import postgresql, sqlite
 
 from shared.db.engine import clock
-from shared.db.schema import document, job, work
+from shared.db.schema import dead_letter, document, job, work
 from shared.states import Stage, State
 
 
@@ -54,6 +54,7 @@ def submit_batch(
     fresh = {s.document_id for s in changed}
     _mark_seen(connection, by_id.values(), fresh, job_id=job_id, collection_id=collection_id, source_id=source_id)
     if changed:
+        _supersede_letters(connection, [id_ for id_ in fresh if id_ in known])
         rows = [
             _work_row(s, known.get(s.document_id)) | {"job_id": job_id, "max_attempts": max_attempts} for s in changed
         ]
@@ -108,6 +109,17 @@ def _mark_seen(
         for s in submissions
     ]
     connection.execute(query, rows)
+
+
+def _supersede_letters(connection: Connection, ids: list[str]) -> None:
+    """A document that is submitted again leaves its old dead letters behind: the new work speaks for it."""
+    if ids:
+        dead = select(work.c.id).where(work.c.document_id.in_(ids), work.c.state == State.DEAD)
+        connection.execute(
+            update(dead_letter)
+            .where(dead_letter.c.work_id.in_(dead.scalar_subquery()), dead_letter.c.resolved_at.is_(None))
+            .values(resolved_at=clock(), resolution="superseded", resolution_reason="the document was submitted again")
+        )
 
 
 def _work_row(submission: Submission, known: Any) -> dict[str, Any]:

@@ -226,10 +226,10 @@ dead_letter = Table(
     Column("code_version", Text, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("resolved_at", Double),
-    Column("resolution", String(9)),
+    Column("resolution", String(10)),
     Column("resolution_reason", Text),
     CheckConstraint("(resolved_at IS NULL) = (resolution IS NULL)", name="resolved"),
-    CheckConstraint("resolution IS NULL OR resolution IN ('replayed', 'discarded')", name="resolution"),
+    CheckConstraint("resolution IS NULL OR resolution IN ('replayed', 'discarded', 'superseded')", name="resolution"),
 )
 
 usage = Table(

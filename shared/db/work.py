@@ -208,7 +208,7 @@ def settle(
     _write_completions(connection, [e for e in ended if isinstance(e.outcome, Complete)])
     _write_parks(connection, [e for e in ended if isinstance(e.outcome, Park)])
     _write_returns(connection, [e for e in ended if isinstance(e.outcome, Return)])
-    _write_cancellations(connection, [e for e in ended if isinstance(e.outcome, Cancel)])
+    _cancel(connection, [e.item.id for e in ended if isinstance(e.outcome, Cancel)])
     failures = [e for e in ended if isinstance(e.outcome, Fail)]
     _write_retries(connection, claim.stage, [e for e in failures if not e.is_final], retry)
     bury(connection, [e.letter(claim.stage) for e in failures if e.is_final])
@@ -383,10 +383,10 @@ def _write_returns(connection: Connection, ended: Sequence[Ended]) -> None:
         connection.execute(query, [{"row": e.item.id} for e in ended])
 
 
-def _write_cancellations(connection: Connection, ended: Sequence[Ended]) -> None:
-    if ended:
+def _cancel(connection: Connection, ids: Sequence[int]) -> None:
+    if ids:
         query = _from_running(State.CANCELLED).values(finished_at=clock(), reason="the job was cancelled")
-        connection.execute(query, [{"row": e.item.id} for e in ended])
+        connection.execute(query, [{"row": id_} for id_ in ids])
 
 
 def _record_attempts(connection: Connection, claim: Claim, ended: Sequence[Ended]) -> None:
@@ -448,12 +448,19 @@ def rescue(connection: Connection, token: str) -> Rescue:
     suspects, which are sent alone, and get their attempt back. So a poison document is found, and its neighbours,
     and whatever else was running when somebody pulled the plug, are not blamed.
     """
-    query = select(work).where(work.c.lease == token, work.c.state == State.RUNNING).with_for_update()
+    query = (
+        select(work, job.c.state.label("job_state"))
+        .join_from(work, job)
+        .where(work.c.lease == token, work.c.state == State.RUNNING)
+        .with_for_update(of=work)
+    )
     rows = connection.execute(query).mappings().all()
-    dead = [r for r in rows if r["claimed_with"] == 1 and r["attempt"] >= r["max_attempts"]]
-    back = [r for r in rows if not (r["claimed_with"] == 1 and r["attempt"] >= r["max_attempts"])]
+    wanted = [r for r in rows if r["job_state"] != JobState.CANCELLED]
+    dead = [r for r in wanted if r["claimed_with"] == 1 and r["attempt"] >= r["max_attempts"]]
+    back = [r for r in wanted if not (r["claimed_with"] == 1 and r["attempt"] >= r["max_attempts"])]
     lost = WorkerLost("the worker died or stopped answering while it held this document alone")
     bury(connection, [_lost_letter(r, lost) for r in dead])
+    _cancel(connection, [r["id"] for r in rows if r["job_state"] == JobState.CANCELLED])
     if back:
         query_back = _from_running(State.PENDING).values(
             crashes=work.c.crashes + 1, attempt=bindparam("attempts"), reason="the worker was lost"

@@ -7,7 +7,6 @@ SQLite is the truth and keeps several processes apart; a reading process also ho
 import json
 import re
 import sqlite3
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -84,7 +83,6 @@ class EmbeddedVectorStore(VectorStore):
     def __init__(self, root: Path, *, dimensions: int) -> None:
         self._root = root
         self._dimensions = dimensions
-        self._lock = threading.Lock()
         self._shards: dict[str, tuple[ShardFile, Matrix]] = {}
 
     def upsert(self, shard: str, rows: Sequence[VectorRow]) -> None:
