@@ -75,9 +75,9 @@ def upgrade() -> None:
         sa.Column("enumerated_at", sa.Double(), nullable=True),
         sa.Column("finished_at", sa.Double(), nullable=True),
         sa.CheckConstraint(
-            "(state IN ('completed', 'failed', 'cancelled')) = (finished_at IS NOT NULL)", name="ck_job_finished"
+            "(state IN ('completed', 'failed', 'cancelled')) = (finished_at IS NOT NULL)", name=op.f("ck_job_finished")
         ),
-        sa.CheckConstraint("state IN ('running', 'paused', 'completed', 'failed', 'cancelled')", name="ck_job_state"),
+        sa.CheckConstraint("state IN ('running', 'paused', 'completed', 'failed', 'cancelled')", name=op.f("ck_job_state")),
         sa.ForeignKeyConstraint(["collection_id"], ["collection.id"], name="fk_job_collection_id", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name="pk_job"),
     )
@@ -135,7 +135,7 @@ def upgrade() -> None:
         sa.Column("uri", sa.Text(), nullable=False),
         sa.Column("line", sa.Integer(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=False),
-        sa.CheckConstraint("kind IN ('skipped', 'problem')", name="ck_scan_note_kind"),
+        sa.CheckConstraint("kind IN ('skipped', 'problem')", name=op.f("ck_scan_note_kind")),
         sa.ForeignKeyConstraint(["job_id"], ["job.id"], name="fk_scan_note_job_id", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name="pk_scan_note"),
     )
@@ -193,22 +193,22 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.Column("finished_at", sa.Double(), nullable=True),
-        sa.CheckConstraint("(state = 'completed') = (result IS NOT NULL)", name="ck_work_result"),
-        sa.CheckConstraint("(state = 'running') = (lease IS NOT NULL)", name="ck_work_lease"),
-        sa.CheckConstraint("(state = 'waiting') = (wait_reason IS NOT NULL)", name="ck_work_waiting"),
+        sa.CheckConstraint("(state = 'completed') = (result IS NOT NULL)", name=op.f("ck_work_result")),
+        sa.CheckConstraint("(state = 'running') = (lease IS NOT NULL)", name=op.f("ck_work_lease")),
+        sa.CheckConstraint("(state = 'waiting') = (wait_reason IS NOT NULL)", name=op.f("ck_work_waiting")),
         sa.CheckConstraint(
-            "(state IN ('cancelled', 'completed', 'dead')) = (finished_at IS NOT NULL)", name="ck_work_finished"
+            "(state IN ('cancelled', 'completed', 'dead')) = (finished_at IS NOT NULL)", name=op.f("ck_work_finished")
         ),
-        sa.CheckConstraint("stage IN ('chunk', 'validate', 'embed', 'index')", name="ck_work_stage"),
+        sa.CheckConstraint("stage IN ('chunk', 'validate', 'embed', 'index')", name=op.f("ck_work_stage")),
         sa.CheckConstraint(
             "state IN ('pending', 'queued', 'running', 'waiting', 'completed', 'dead', 'cancelled')",
-            name="ck_work_state",
+            name=op.f("ck_work_state"),
         ),
         sa.CheckConstraint(
             "wait_reason IS NULL OR wait_reason IN ('retry', 'rate', 'budget', 'paused', 'circuit')",
-            name="ck_work_wait_reason",
+            name=op.f("ck_work_wait_reason"),
         ),
-        sa.CheckConstraint("(lease IS NULL) = (lease_until IS NULL)", name="ck_work_lease_until"),
+        sa.CheckConstraint("(lease IS NULL) = (lease_until IS NULL)", name=op.f("ck_work_lease_until")),
         sa.ForeignKeyConstraint(["document_id"], ["document.id"], name="fk_work_document_id", ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["job_id"], ["job.id"], name="fk_work_job_id", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name="pk_work"),
@@ -254,7 +254,7 @@ def upgrade() -> None:
         sa.Column("error_class", sa.Text(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
         sa.CheckConstraint(
-            "outcome IN ('ok', 'error', 'lost', 'parked', 'returned', 'cancelled')", name="ck_attempt_outcome"
+            "outcome IN ('ok', 'error', 'lost', 'parked', 'returned', 'cancelled')", name=op.f("ck_attempt_outcome")
         ),
         sa.ForeignKeyConstraint(["work_id"], ["work.id"], name="fk_attempt_work_id", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name="pk_attempt"),
@@ -280,9 +280,9 @@ def upgrade() -> None:
         sa.Column("resolution_reason", sa.Text(), nullable=True),
         sa.CheckConstraint(
             "resolution IS NULL OR resolution IN ('replayed', 'discarded', 'superseded')",
-            name="ck_dead_letter_resolution",
+            name=op.f("ck_dead_letter_resolution"),
         ),
-        sa.CheckConstraint("(resolved_at IS NULL) = (resolution IS NULL)", name="ck_dead_letter_resolved"),
+        sa.CheckConstraint("(resolved_at IS NULL) = (resolution IS NULL)", name=op.f("ck_dead_letter_resolved")),
         sa.ForeignKeyConstraint(["job_id"], ["job.id"], name="fk_dead_letter_job_id", ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["work_id"], ["work.id"], name="fk_dead_letter_work_id", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name="pk_dead_letter"),
