@@ -24,8 +24,8 @@ $(STAMP): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Embedmill needs Python 3.11 or later; set PYTHON=")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV)/ ..."
-	@$(PIP) install --quiet --require-hashes --requirement requirements.lock
-	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@$(PIP) install -qq --require-hashes --requirement requirements.lock
+	@$(PIP) install -qq --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 
 .PHONY: demo
@@ -61,7 +61,7 @@ chaos: setup ## Long tests of random kills and faults
 # Hosts, folders and options of the machine that locks stay out of the file.
 .PHONY: lock
 lock: ## Write the lock file anew: names, versions and hashes
-	@test -x $(BIN)/pip-compile || (test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); $(PIP) install --quiet pip-tools)
+	@test -x $(BIN)/pip-compile || (test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); $(PIP) install -qq pip-tools)
 	$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --extra dev --no-header --upgrade \
 		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options \
 		--output-file requirements.lock pyproject.toml

@@ -9,7 +9,7 @@ from types import FrameType
 import structlog
 
 from console.output import print_warning
-from shared.db import work
+from shared.db import presence, work
 from shared.logs import configure_logs
 from shared.presence import Presence, sweep
 from shared.runtime import Runtime, prepare_home
@@ -17,7 +17,7 @@ from shared.settings import Settings, load_settings, unknown_variables
 
 log = structlog.get_logger()
 
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.1
 
 
 def read_settings() -> Settings:
@@ -78,7 +78,10 @@ class Workshop:
         return self
 
     def __exit__(self, *error: object) -> None:
+        from workers.tasks import process
+
         self._stack.close()
+        log.info("process.ended", statements=self._runtime.database.statements, messages=process.published)
 
     def start_workers(self) -> None:
         """Start the worker processes, once."""
@@ -109,5 +112,6 @@ class Workshop:
         self._broker.purge()
         with self._runtime.database.write() as connection:
             lost = work.requeue_lost(connection, older_than_seconds=-3600.0)
+            presence.free_chore(connection, "chores")
         if lost:
             log.info("session.recovered", work=lost)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from console.output import print_line
 from console.running import work_on_job
@@ -13,9 +13,6 @@ from shared.db.documents import Tracked
 from shared.providers.vectorstores.base import VectorStore
 from shared.runtime import Runtime
 from shared.sharding import shard_for
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
 
 PAGE = 500
 SHOWN = 20
@@ -84,7 +81,7 @@ def compare(runtime: Runtime, collection: Collection) -> Findings:
                 _compare_document(tracked, held.pop(tracked.id, []), collection, findings)
         findings.orphans = [Held(shard, document, version) for document in held for shard, version, _ in held[document]]
         differing = {t.id for t in findings.missing} | {h.document for h in (*findings.stale, *findings.orphans)}
-        flying = _in_flight(connection, collection.id, sorted(differing))
+        flying = documents.find_in_flight(connection, collection.id, sorted(differing))
     findings.missing = [tracked for tracked in findings.missing if tracked.id not in flying]
     findings.stale = [entry for entry in findings.stale if entry.document not in flying]
     findings.orphans = [entry for entry in findings.orphans if entry.document not in flying]
@@ -114,13 +111,6 @@ def _compare_document(
     findings.stale += [
         Held(shard, tracked.id, version) for shard, version, _ in held if (shard, version) != (home, tracked.version)
     ]
-
-
-def _in_flight(connection: "Connection", collection_id: int, ids: Sequence[str]) -> set[str]:
-    found: set[str] = set()
-    for start in range(0, len(ids), PAGE):
-        found |= documents.find_in_flight(connection, collection_id, ids[start : start + PAGE])
-    return found
 
 
 def _repair(runtime: Runtime, collection: Collection, findings: Findings, *, quiet: bool) -> int | None:

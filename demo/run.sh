@@ -9,7 +9,9 @@ for name in $(compgen -e EMBEDMILL_ || true); do unset "$name"; done
 export EMBEDMILL_HOME="$PWD/demo-home"
 
 run() {
-    printf '\n$ embedmill %s\n' "$*"
+    local shown=""
+    for word in "$@"; do [[ $word == *' '* ]] && shown+=" '$word'" || shown+=" $word"; done
+    printf '\n$ embedmill%s\n' "$shown"
     "$embedmill" "$@"
 }
 

@@ -53,14 +53,18 @@ def work_diagram() -> str:
 def work_transitions() -> str:
     """Every legal move of work with what causes it."""
     rows = [
-        (f"`{start}`", f"`{target}`", cause) for start, targets in TRANSITIONS.items() for target, cause in targets.items()
+        (f"`{start}`", f"`{target}`", cause)
+        for start, targets in TRANSITIONS.items()
+        for target, cause in targets.items()
     ]
     return _table(("from", "to", "when"), rows)
 
 
 def job_diagram() -> str:
     """The life of a job as a Mermaid diagram."""
-    arrows = [f"    {start} --> {target}" for start in JobState for target in JobState if target in JOB_TRANSITIONS[start]]
+    arrows = [
+        f"    {start} --> {target}" for start in JobState for target in JobState if target in JOB_TRANSITIONS[start]
+    ]
     ends = [f"    {state} --> [*]" for state in JobState if state not in (JobState.RUNNING, JobState.PAUSED)]
     return _mermaid(["    [*] --> running", *arrows, *ends])
 

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Sequence
 from types import FrameType
 
+import structlog
 from celery.exceptions import SecurityWarning, WorkerShutdown
 from celery.signals import worker_ready
 from celery.worker import state
@@ -24,6 +25,8 @@ from workers.app import app, queue_name
 from workers.heartbeat import Heartbeat
 from workers.runtime import WorkerRuntime
 from workers.tasks import EXIT_STORAGE, process
+
+log = structlog.get_logger()
 
 HEARTBEAT_SECONDS = 10.0
 PR_SET_PDEATHSIG = 1
@@ -77,6 +80,7 @@ def _work(runtime: WorkerRuntime, stages: Sequence[Stage]) -> None:
         worker.start()
     with runtime.database.write() as connection:
         registry.stop_worker(connection, runtime.process_id)
+    log.info("process.ended", statements=runtime.database.statements, messages=process.published)
 
 
 def _end_promptly(**_: object) -> None:

@@ -27,6 +27,7 @@ class Process:
         self.runtime: WorkerRuntime | None = None
         self.failure: StorageFailed | None = None
         self.busy = False
+        self.published = 0
 
     def require_runtime(self) -> WorkerRuntime:
         """The runtime; made here when a stock `celery worker` runs the tasks."""
@@ -45,6 +46,7 @@ process = Process()
 
 def publish(message: BatchMessage) -> None:
     """Send a wake-up; a lost one is sent again by the dispatcher."""
+    process.published += 1
     app.send_task(task_name(message.stage), args=[message.encode()], queue=queue_name(message.stage))
 
 

@@ -265,26 +265,18 @@ def list_tracked(connection: Connection, collection_id: int, *, page: int = 2000
         last = found[-1].id
 
 
-def find_in_flight(connection: Connection, collection_id: int, ids: Ids[str]) -> set[str]:
+def find_in_flight(connection: Connection, collection_id: int, ids: Sequence[str], *, page: int = 500) -> set[str]:
     """Documents among `ids` whose unfinished work may own rows that the tracker does not claim yet."""
     query = (
         select(work.c.document_id)
         .join_from(work, document)
-        .where(document.c.collection_id == collection_id, work.c.document_id.in_(ids))
+        .where(document.c.collection_id == collection_id, work.c.document_id.in_(bindparam("some", expanding=True)))
         .where(or_(work.c.state == State.RUNNING, work.c.stage == Stage.INDEX), work.c.finished_at.is_(None))
     )
-    return set(connection.execute(query).scalars())
-
-
-def reopen(connection: Connection, ids: Ids[str]) -> int:
-    """Forget the active version of damaged documents, so that the next ingest of their source mends them."""
-    query = (
-        update(document)
-        .where(document.c.id == bindparam("row"))
-        .values(active_version=None, updated_at=clock())
-    )
-    rows = [{"row": id_} for id_ in ids]
-    return connection.execute(query, rows).rowcount if rows else 0
+    found: set[str] = set()
+    for start in range(0, len(ids), page):
+        found.update(connection.execute(query, {"some": ids[start : start + page]}).scalars())
+    return found
 
 
 def list_referenced_objects(connection: Connection) -> set[str]:

@@ -21,7 +21,7 @@ PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=NORMAL",
     "foreign_keys=ON",
-    "cache_size=-32000",
+    "cache_size=-4000",
 )
 
 

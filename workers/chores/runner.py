@@ -18,7 +18,7 @@ from workers.chores.rescuer import Rescuer
 
 log = structlog.get_logger()
 
-TICK_SECONDS = 0.05
+TICK_SECONDS = 0.1
 CHORES = "chores"
 
 
@@ -47,7 +47,7 @@ class ChoreRunner:
         look = min(1.0, settings.lease_seconds / 6)
         self._chores = [
             Chore(self._dispatch, TICK_SECONDS),
-            Chore(self._complete_jobs, TICK_SECONDS * 2),
+            Chore(self._complete_jobs, TICK_SECONDS),
             Chore(self.rescuer.rescue_lost, look),
             Chore(lambda: self.rescuer.requeue_lost_messages(self._broker.depth()), look, due=time.monotonic() + look),
             Chore(lambda: clean(runtime.database, runtime.blobs), 600.0, due=time.monotonic() + 600.0),

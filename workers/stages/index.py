@@ -88,7 +88,8 @@ def _document_rows(stored: Stored, vectors: Sequence[NDArray[np.float32]], index
     metadata = item.origin.get("metadata") or {}
     return [
         VectorRow(
-            id=f"{item.document_id}-{ids[chunk.ordinal]}",
+            # The version is part of the id: writing a version never touches a row that readers still see.
+            id=f"{item.document_id}-{item.version}-{chunk.ordinal}",
             document=item.document_id,
             version=item.version,
             generation=item.generation,

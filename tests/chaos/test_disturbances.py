@@ -1,0 +1,204 @@
+"""One part fails while the others work: a worker dies or freezes, the broker is wiped, messages repeat, the clock jumps."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from tests.chaos.conftest import DOCUMENTS, Outcome, query, require_whole
+from tests.chaos.watching import Watch, seen, stop_a_holder
+from tests.command import Command, finish
+from tests.waiting import wait_until
+
+PUBLISH = """
+import random, sys
+from shared.messages import BatchMessage
+from shared.states import Stage
+from workers.app import app, queue_name, task_name
+from workers.tasks import publish
+ids = list(range(1, int(sys.argv[1]) + 1))
+random.Random(7).shuffle(ids)
+for _ in range(3):
+    for stage in Stage:
+        for start in range(0, len(ids), 40):
+            publish(BatchMessage(stage, tuple(ids[start:start + 40])))
+for body in ({"v": 2, "stage": "chunk", "work": [1]}, {"v": 1, "stage": "polish", "work": [1]}, "nonsense", None, []):
+    app.send_task(task_name(Stage.CHUNK), args=[body], queue=queue_name(Stage.CHUNK))
+"""
+
+
+def publish_nonsense(command: Command, documents: int = DOCUMENTS) -> None:
+    """Every document three times for every stage, shuffled, and some messages that nobody can read."""
+    subprocess.run(
+        [sys.executable, "-c", PUBLISH, str(documents)],
+        env=command.environment,
+        cwd=command.folder,
+        check=True,
+        timeout=60,
+    )
+
+
+def test_a_worker_that_is_killed_is_replaced_and_nobody_is_blamed(
+    command: Command, corpus: Path, faultless: Outcome
+) -> None:
+    process = command.start("ingest", corpus, "--json")
+    killed = 0
+    with Watch(command.home) as watch:
+        while killed < 3 and seen(process, lambda: watch.holder() is not None):
+            pid = watch.holder()
+            if pid is not None and watch.held_by(pid):
+                os.kill(pid, signal.SIGKILL)
+                killed += 1
+                wait_until(lambda pid=pid: not watch.held_by(pid) or process.poll() is not None, "it is rescued")  # type: ignore[misc]
+    ran = finish(process)
+    assert killed
+    assert ran.status == 0, ran
+    require_whole(command, faultless, ran.json)
+
+
+def test_a_worker_that_sleeps_past_its_lease_has_no_effect_when_it_wakes(
+    command: Command, corpus: Path, faultless: Outcome
+) -> None:
+    process = command.start("ingest", corpus, "--json")
+    with Watch(command.home) as watch:
+        pid, held = stop_a_holder(process, watch)
+        mine = ",".join(map(str, held))
+        try:
+            wait_until(
+                lambda: watch.count(f"SELECT count(*) FROM attempt WHERE outcome = 'lost' AND work_id IN ({mine})")
+                == len(held),
+                "the sleeper's work was taken away",
+            )
+            wait_until(lambda: watch.work(f"id IN ({mine}) AND state = 'completed'") == len(held), "others did it")
+        finally:
+            os.kill(pid, signal.SIGCONT)
+    ran = finish(process)
+    assert ran.status == 0, ran
+    require_whole(command, faultless, ran.json)
+
+
+def test_a_broker_that_loses_its_messages_loses_no_work(command: Command, corpus: Path, faultless: Outcome) -> None:
+    process = command.start("ingest", corpus, "--json")
+    with Watch(command.home) as watch:
+        assert seen(process, lambda: watch.messages >= 3)
+        query(command.home / "queue.db", "DELETE FROM message")
+    ran = finish(process)
+    assert ran.status == 0, ran
+    require_whole(command, faultless, ran.json)
+
+
+def test_a_broker_whose_file_is_deleted_is_opened_anew(command: Command, corpus: Path, faultless: Outcome) -> None:
+    process = command.start("ingest", corpus, "--json")
+    with Watch(command.home) as watch:
+        assert seen(process, lambda: watch.messages >= 3)
+    for name in ("queue.db", "queue.db-wal", "queue.db-shm"):
+        (command.home / name).unlink(missing_ok=True)
+    ran = finish(process)
+    assert ran.status == 0, ran
+    require_whole(command, faultless, ran.json)
+
+
+def test_duplicate_stale_and_unreadable_messages_change_nothing(
+    command: Command, corpus: Path, faultless: Outcome
+) -> None:
+    process = command.start("ingest", corpus, "--json")
+    with Watch(command.home) as watch:
+        assert seen(process, lambda: watch.work("state = 'completed'") >= 1)
+    publish_nonsense(command)
+    ran = finish(process)
+    assert ran.status == 0, ran
+    require_whole(command, faultless, ran.json)
+
+
+def test_messages_about_finished_work_change_nothing(command: Command, corpus: Path, faultless: Outcome) -> None:
+    report = command.json("ingest", corpus)
+    before = query(command.home / "tracking.db", "SELECT * FROM work ORDER BY id")
+    publish_nonsense(command)
+    workers = command.start("workers", "start")
+    with Watch(command.home) as watch:
+        publish_nonsense(command)
+        wait_until(lambda: watch.messages == 0, "every message was taken")
+    workers.send_signal(signal.SIGTERM)
+    finish(workers)
+    assert query(command.home / "tracking.db", "SELECT * FROM work ORDER BY id") == before
+    require_whole(command, faultless, report)
+
+
+def test_a_clock_that_jumps_takes_no_work_from_a_live_worker(
+    command: Command, corpus: Path, faultless: Outcome
+) -> None:
+    """What a jump of an hour looks like to the database: every lease and due time is an hour off."""
+    process = command.start("ingest", corpus, "--json")
+    with Watch(command.home) as watch:
+        for hours in (-1, 1):
+            if seen(process, lambda: watch.work("state = 'running'")):
+                shift = f"{hours * 3600}"
+                query(command.home / "tracking.db", f"UPDATE work SET lease_until = lease_until + {shift}")
+                query(command.home / "tracking.db", f"UPDATE chore SET lease_until = lease_until + {shift}")
+    ran = finish(process)
+    assert ran.status == 0, ran
+    assert query(command.home / "tracking.db", "SELECT count(*) FROM attempt WHERE outcome = 'lost'") == [(0,)]
+    require_whole(command, faultless, ran.json)
+
+
+def test_an_hour_is_not_waited_for_after_a_kill_and_a_clock_put_back(
+    command: Command, corpus: Path, faultless: Outcome
+) -> None:
+    process = command.start("ingest", corpus, "--json")
+    with Watch(command.home) as watch:
+        assert seen(process, lambda: watch.work("state = 'running'"))
+    os.killpg(process.pid, signal.SIGKILL)
+    finish(process)
+    for table, column in (("work", "lease_until"), ("work", "dispatched_at"), ("chore", "lease_until")):
+        query(command.home / "tracking.db", f"UPDATE {table} SET {column} = {column} + 3600")
+    require_whole(command, faultless, command.json("ingest", corpus, seconds=30))
+
+
+def test_two_ingests_of_the_same_folder_are_one_job(command: Command, corpus: Path, faultless: Outcome) -> None:
+    processes = [command.start("ingest", corpus, "--json") for _ in range(2)]
+    first, second = (finish(process) for process in processes)
+    assert (first.status, second.status) == (0, 0), (first, second)
+    reports = first.json, second.json
+    completed = [report["documents"]["completed"] for report in reports]
+    assert max(completed) == DOCUMENTS
+    require_whole(command, faultless, reports[0])
+    require_whole(command, faultless, reports[1])
+    jobs = query(command.home / "tracking.db", "SELECT count(*) FROM work GROUP BY document_id HAVING count(*) > 1")
+    assert jobs == []
+
+
+def test_one_of_two_ingests_dies_and_the_other_finishes_its_work_too(
+    command: Command, corpus: Path, faultless: Outcome
+) -> None:
+    doomed = command.start("ingest", corpus, "--json")
+    with Watch(command.home) as watch:
+        assert seen(doomed, lambda: watch.count("SELECT count(*) FROM job WHERE enumerated_at IS NOT NULL"))
+        other = command.start("ingest", corpus, "--json")
+        seen(doomed, lambda: watch.work("state = 'completed'") >= 5)
+    os.killpg(doomed.pid, signal.SIGKILL)
+    finish(doomed)
+    ran = finish(other)
+    assert ran.status == 0, ran
+    require_whole(command, faultless, ran.json)
+
+
+def test_readers_see_whole_documents_while_a_job_runs(command: Command, corpus: Path, faultless: Outcome) -> None:
+    process = command.start("ingest", corpus, "--json")
+    found: list[dict[str, object]] = []
+
+    def search() -> None:
+        while process.poll() is None:
+            ran = command.run("search", "river stone lantern", "--json", "--top-k", "50")
+            if ran.status == 0:
+                found.extend(ran.json["hits"])
+
+    reader = threading.Thread(target=search)
+    reader.start()
+    ran = finish(process)
+    reader.join()
+    assert ran.status == 0, ran
+    known = {(row["uri"], row["text"]) for row in faultless.exported.values()}
+    assert {(hit["uri"], hit["text"]) for hit in found} <= known
+    require_whole(command, faultless, ran.json)

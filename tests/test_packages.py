@@ -1,0 +1,28 @@
+"""The bare package names are ours alone, and the command line starts without what is heavy."""
+
+import importlib.metadata
+import subprocess
+import sys
+
+import pytest
+
+# pydantic is not among them: typer itself loads it to read a command's options.
+HEAVY = ("alembic", "celery", "kombu", "lxml", "numpy", "orjson", "rich", "sqlalchemy", "structlog", "tokenizers")
+
+
+@pytest.mark.parametrize("name", ["bench", "console", "infra", "producers", "retrieval", "shared", "tests", "workers"])
+def test_nobody_else_installs_a_package_by_our_name(name: str) -> None:
+    assert set(importlib.metadata.packages_distributions().get(name, [])) <= {"embedmill"}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["ingest", "--help"], ["dlq", "replay", "--help"], ["version"]])
+def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
+    program = (
+        "import sys, console.cli\n"
+        f"sys.argv = ['embedmill', *{arguments!r}]\n"
+        "try:\n    console.cli.main()\n"
+        f"finally:\n    print(','.join(m for m in {HEAVY!r} if m in sys.modules), file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0
+    assert done.stderr.strip() == ""
