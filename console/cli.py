@@ -1,5 +1,6 @@
 """The command line: names, options and help; what a command does is imported when it is called."""
 
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -53,6 +54,8 @@ AllowDeletes = Annotated[
 
 def main() -> None:
     """Run a command; 0 done, 1 failed, 2 usage, 3 finished with dead letters."""
+    # One matrix product of a search is too small for two threads, and workers are processes already.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     sys.exit(_run(arguments, debug=debug))
@@ -67,7 +70,7 @@ def _run(arguments: list[str], *, debug: bool) -> int:
     except typer.Exit as leaving:
         return leaving.exit_code
     except typer.TyperException as error:
-        error.show()
+        error.show()  # type: ignore[attr-defined]  # those that typer raises all have it
         return USAGE
     except (KeyboardInterrupt, typer.Abort):
         print_error("interrupted", "run the same command again: it takes up what is left", as_json=as_json)
@@ -88,7 +91,8 @@ def _run(arguments: list[str], *, debug: bool) -> int:
     except Exception as error:
         if debug:
             raise
-        print_error(f"a fault of Embedmill: {type(error).__name__}", "run it with --debug and report it", as_json=as_json)
+        message = f"a fault of Embedmill: {type(error).__name__}"
+        print_error(message, "run it with --debug and report it", as_json=as_json)
         return FAILED
 
 
@@ -132,7 +136,9 @@ def submit(
     if as_json:
         print_json(report)
     else:
-        print_line(f"job {report['job']}: {report['documents']} documents submitted; embedmill jobs show {report['job']}")
+        print_line(
+            f"job {report['job']}: {report['documents']} documents submitted; embedmill jobs show {report['job']}"
+        )
 
 
 @app.command()
@@ -255,4 +261,3 @@ def _request(sources: list[str], collection: str, options: "SourceOptions", *, a
     from console.running import Request
 
     return Request(tuple(sources), collection, options, allow_deletes)
-

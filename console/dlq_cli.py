@@ -154,7 +154,9 @@ def replay_matching(wanted: "Filter", *, dry_run: bool, work: bool, as_json: boo
             matching = list_letters(connection, wanted, limit=1_000_000_000)
         if dry_run:
             rows = [_public(letter) for letter in matching]
-            _report({"would_replay": len(rows), "dead_letters": rows}, f"{len(rows)} would be replayed", as_json=as_json)
+            _report(
+                {"would_replay": len(rows), "dead_letters": rows}, f"{len(rows)} would be replayed", as_json=as_json
+            )
             return DONE
         with runtime.database.write() as connection:
             replayed = replay_letters(connection, wanted)
@@ -162,9 +164,7 @@ def replay_matching(wanted: "Filter", *, dry_run: bool, work: bool, as_json: boo
         for job_id in jobs if work else ():
             work_on_job(runtime, job_id, quiet=as_json)
         reports = [describe_job(runtime, job_id) for job_id in jobs]
-    _report(
-        {"replayed": len(replayed), "ids": replayed, "jobs": reports}, f"{len(replayed)} replayed", as_json=as_json
-    )
+    _report({"replayed": len(replayed), "ids": replayed, "jobs": reports}, f"{len(replayed)} replayed", as_json=as_json)
     return max((exit_status(report) for report in reports), default=DONE) if work else DONE
 
 

@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from console.output import print_line
@@ -32,7 +33,7 @@ def examine() -> list[dict[str, Any]]:
                 ("workers", _workers),
                 ("jobs", _jobs),
             )
-            checks += [_check(name, lambda p=probe: p(runtime)) for name, probe in probes]
+            checks += [_check(name, partial(probe, runtime)) for name, probe in probes]
     except EmbedmillError as error:
         checks.append({"name": "home", "ok": False, "detail": str(error), "hint": error.hint})
     return checks

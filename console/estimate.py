@@ -99,9 +99,7 @@ def _count(
     totals["embedded_tokens"] += sum(count_many(chunk_set.embedded_texts()))
 
 
-def _split(
-    runtime: Runtime, parser: "Parser", settings: CollectionSettings, item: "FileItem | RowItem"
-) -> "ChunkSet":
+def _split(runtime: Runtime, parser: "Parser", settings: CollectionSettings, item: "FileItem | RowItem") -> "ChunkSet":
     from producers.sources.base import RowItem
     from workers.stages.chunk import parse_row, split
 

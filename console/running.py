@@ -157,8 +157,6 @@ def print_report(runtime: Runtime, report: Mapping[str, Any]) -> None:
         print_line(f"… and {documents['dead'] - len(letters)} more: embedmill dlq list --job {report['job']}")
     if report["held_deletions"]:
         print_warning(
-            f"{report['held_deletions']} documents are gone from the source, more than a fifth of it, and stay indexed; "
-            "if that is right, run the command again with --allow-deletes"
+            f"{report['held_deletions']} documents are gone from the source, more than a fifth of it, and stay indexed; if "
+            "that is right, run the command again with --allow-deletes"
         )
-
-

@@ -34,7 +34,8 @@ def searcher(collection: str) -> Iterator[Searcher]:
 
 
 def _active(runtime: Runtime, ids: Ids[str]) -> Mapping[str, str]:
-    wanted, active = list(ids), {}
+    wanted = list(ids)
+    active: dict[str, str] = {}
     with runtime.database.read() as connection:
         for start in range(0, len(wanted), PAGE):
             active |= documents.find_active_versions(connection, wanted[start : start + PAGE])

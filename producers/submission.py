@@ -41,7 +41,9 @@ class Submitted:
 class Submitter:
     """Submits sources as one job. `on_batch` is told how many documents were seen and how many queued so far."""
 
-    def __init__(self, runtime: Runtime, *, on_batch: Callable[[int, int], object] = lambda seen, queued: None) -> None:
+    def __init__(
+        self, runtime: Runtime, *, on_batch: Callable[[int, int], object] = lambda _seen, _queued: None
+    ) -> None:
         self._runtime = runtime
         self._database: Database = runtime.database
         self._on_batch = on_batch
@@ -71,9 +73,7 @@ class Submitter:
             mine = not scanned and self._take(connection, job_id)
         return Submitted(job_id, resumed=found is not None, to_scan=mine)
 
-    def enumerate(
-        self, job_id: int, sources: Sequence[Source], collection: Collection, *, allow_deletes: bool
-    ) -> None:
+    def enumerate(self, job_id: int, sources: Sequence[Source], collection: Collection, *, allow_deletes: bool) -> None:
         """Scan every source; afterwards the job ends when its work does."""
         with self._database.write() as connection:
             jobs.begin_enumeration(connection, job_id)
@@ -87,9 +87,7 @@ class Submitter:
         if holder is not None and is_gone(self._runtime.run_folder, holder):
             presence.free_chore(connection, _lease(job_id))
         self._renewed = time.monotonic()
-        return presence.take_chore(
-            connection, _lease(job_id), holder=self._runtime.process_id, seconds=LEASE_SECONDS
-        )
+        return presence.take_chore(connection, _lease(job_id), holder=self._runtime.process_id, seconds=LEASE_SECONDS)
 
     def _enumerate_source(self, job_id: int, source: Source, collection: Collection, *, allow_deletes: bool) -> int:
         """Scan one source; returns how many removals were held back for want of a flag."""

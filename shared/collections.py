@@ -1,4 +1,4 @@
-"""What a collection's settings mean: their names and bounds, and the hash that tells whether a document is up to date."""
+"""What a collection's settings mean: names and bounds, and the hash that tells whether a document is up to date."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass

@@ -1,30 +1,30 @@
 """The error tree: every failure that Embedmill names, answering whose fault it is and whether a retry can help.
 
-    EmbedmillError
-    ├── UserError                 the caller's input or settings; nothing was changed
-    │   ├── SettingsError
-    │   ├── SourceError
-    │   ├── NotFound
-    │   ├── MissingExtra
-    │   └── HomeInUse
-    ├── DocumentError             this document's fault: dead-letter it, its neighbours go on
-    │   ├── UnreadableDocument
-    │   │   ├── EncryptedDocument
-    │   │   ├── NoText
-    │   │   └── UnsupportedDocument
-    │   ├── ParserLimitExceeded
-    │   └── SourceGone
-    ├── TransientError            nobody's fault for long: try again, counted as an attempt
-    │   ├── ParserCrashed
-    │   ├── WorkerLost
-    │   ├── ProviderUnavailable
-    │   └── BlobMissing
-    ├── FlowControl               not a failure: park, no attempt is used
-    └── InternalError             our fault
-        ├── IllegalTransition
-        ├── LeaseLost
-        ├── StorageFailed
-        └── BadVector
+EmbedmillError
+├── UserError                 the caller's input or settings; nothing was changed
+│   ├── SettingsError
+│   ├── SourceError
+│   ├── NotFound
+│   ├── MissingExtra
+│   └── HomeInUse
+├── DocumentError             this document's fault: dead-letter it, its neighbours go on
+│   ├── UnreadableDocument
+│   │   ├── EncryptedDocument
+│   │   ├── NoText
+│   │   └── UnsupportedDocument
+│   ├── ParserLimitExceeded
+│   └── SourceGone
+├── TransientError            nobody's fault for long: try again, counted as an attempt
+│   ├── ParserCrashed
+│   ├── WorkerLost
+│   ├── ProviderUnavailable
+│   └── BlobMissing
+├── FlowControl               not a failure: park, no attempt is used
+└── InternalError             our fault
+    ├── IllegalTransition
+    ├── LeaseLost
+    ├── StorageFailed
+    └── BadVector
 """
 
 

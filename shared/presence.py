@@ -26,7 +26,9 @@ class Presence:
         fcntl.flock(self._file, fcntl.LOCK_EX)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._file is not None:
             self._path.unlink(missing_ok=True)
             os.close(self._file)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Runtime:
-    """Everything that is shared between calls, opened on first use and for one process; raises HomeInUse, SettingsError."""
+    """What is shared between calls, opened on first use and for one process; raises HomeInUse, SettingsError."""
 
     def __init__(self, settings: Settings, *, process_id: str) -> None:
         self.settings = settings

@@ -23,7 +23,7 @@ def count_many(texts: Sequence[str]) -> list[int]:
 @cache
 def _counter() -> Callable[[str], int]:
     # Loading the ranks takes 0.2 s, which a command that counts nothing should not pay.
-    import quicktok  # type: ignore[import-untyped]  # it ships no types
+    import quicktok
 
     counter: Callable[[str], int] = quicktok.get_encoding(ENCODING).count
     return counter

@@ -35,7 +35,8 @@ class Channel(virtual.Channel):
         if not self._size(queue):
             raise Empty
         row = self._file.execute(
-            "DELETE FROM message WHERE id = (SELECT id FROM message WHERE queue = ? ORDER BY id LIMIT 1) RETURNING body",
+            "DELETE FROM message"
+            " WHERE id = (SELECT id FROM message WHERE queue = ? ORDER BY id LIMIT 1) RETURNING body",
             (queue,),
         ).fetchall()
         if not row:
@@ -120,6 +121,8 @@ def _open(path: str) -> sqlite3.Connection:
     # Messages need not survive a power cut; the database knows what to send again.
     for pragma in ("journal_mode=WAL", "synchronous=OFF"):
         connection.execute(f"PRAGMA {pragma}")
-    connection.execute("CREATE TABLE IF NOT EXISTS message (id INTEGER PRIMARY KEY, queue TEXT NOT NULL, body TEXT NOT NULL)")
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS message (id INTEGER PRIMARY KEY, queue TEXT NOT NULL, body TEXT NOT NULL)"
+    )
     connection.execute("CREATE INDEX IF NOT EXISTS ix_message_queue ON message (queue, id)")
     return connection

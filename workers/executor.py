@@ -48,7 +48,7 @@ def _run_stage(runtime: WorkerRuntime, claim: Claim, stage: StageFunction) -> Ma
     except StorageFailed:
         _hand_back(runtime, claim)
         raise
-    except BaseException as error:  # MemoryError and SystemExit too: a stage must not take its worker along
+    except BaseException as error:  # noqa: BLE001 - MemoryError and SystemExit too: a stage must not end its worker
         log.warning("stage.failed", stage=claim.stage, work=len(claim.items), error_class=type(error).__name__)
         return {item.id: outcome_of(error) for item in claim.items}
 
@@ -90,7 +90,7 @@ def bisect(items: Sequence[Item], call: Callable[[Sequence[Item]], Mapping[int, 
         raise
     except FlowControl as error:
         return {item.id: outcome_of(error) for item in items}
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it is somebody's in this batch
         if len(items) == 1:
             return {items[0].id: outcome_of(error)}
         middle = len(items) // 2

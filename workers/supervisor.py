@@ -38,7 +38,9 @@ class Slot:
 class Supervisor:
     """Keeps `len(slots)` workers running until the block ends; `on_death` is told the name of each that died."""
 
-    def __init__(self, settings: Settings, slots: Sequence[tuple[str, ...]], *, on_death: Callable[[str], object]) -> None:
+    def __init__(
+        self, settings: Settings, slots: Sequence[tuple[str, ...]], *, on_death: Callable[[str], object]
+    ) -> None:
         self._settings = settings
         self._slots = [Slot(queues) for queues in slots]
         self._on_death = on_death
@@ -48,7 +50,9 @@ class Supervisor:
             self._start(slot)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     @property
@@ -57,7 +61,7 @@ class Supervisor:
         return [slot.process.pid for slot in self._slots if slot.process is not None]
 
     def poll(self) -> None:
-        """Replace workers that died; raises StorageFailed when one could not write, InternalError when none stays up."""
+        """Replace workers that died; raises StorageFailed when one could not write, InternalError if none stays up."""
         for slot in self._slots:
             if slot.process is not None and slot.process.poll() is not None:
                 self._bury(slot, slot.process)

@@ -126,5 +126,3 @@ def count_documents(connection: Connection, collection_id: int) -> tuple[int, in
     )
     row = connection.execute(query).one()
     return int(row[0]), int(row[1])
-
-

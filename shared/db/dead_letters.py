@@ -118,9 +118,7 @@ def _list_all(connection: Connection, wanted: Filter) -> list[dict[str, Any]]:
     return list_letters(connection, wanted, limit=1_000_000_000)
 
 
-def _resolve(
-    connection: Connection, letters: Sequence[dict[str, Any]], resolution: str, reason: str | None
-) -> None:
+def _resolve(connection: Connection, letters: Sequence[dict[str, Any]], resolution: str, reason: str | None) -> None:
     ids = [row["id"] for row in letters]
     for start in range(0, len(ids), 1000):
         connection.execute(

@@ -175,5 +175,3 @@ def _translate(error: DBAPIError) -> EmbedmillError:
             hint="Restore it from a copy, or move it away and ingest the sources again.",
         )
     return StorageFailed(f"the tracking database refused: {cause}")
-
-

@@ -152,9 +152,7 @@ def set_job_state(connection: Connection, job_id: int, target: JobState, *, erro
     require_job_transition(get_job(connection, job_id).state, target)
     ends = target in (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
     connection.execute(
-        update(job)
-        .where(job.c.id == job_id)
-        .values(state=target, finished_at=clock() if ends else None, error=error)
+        update(job).where(job.c.id == job_id).values(state=target, finished_at=clock() if ends else None, error=error)
     )
 
 

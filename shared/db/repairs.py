@@ -14,7 +14,9 @@ PAGE = 500
 
 def submit_repair(connection: Connection, collection_id: int, ids: Sequence[str], *, max_attempts: int) -> int:
     """A job that embeds (from the cache) and indexes the active versions of documents again; returns it."""
-    job_id = create_job(connection, collection_id=collection_id, identity="repair", sources=[], options={"repair": True})
+    job_id = create_job(
+        connection, collection_id=collection_id, identity="repair", sources=[], options={"repair": True}
+    )
     for start in range(0, len(ids), PAGE):
         _submit_page(connection, job_id, ids[start : start + PAGE], max_attempts=max_attempts)
     end_enumeration(connection, job_id, held_deletions=0)
@@ -22,9 +24,7 @@ def submit_repair(connection: Connection, collection_id: int, ids: Sequence[str]
 
 
 def _submit_page(connection: Connection, job_id: int, ids: Sequence[str], *, max_attempts: int) -> None:
-    connection.execute(
-        update(document).where(document.c.id.in_(ids)).values(generation=document.c.generation + 1)
-    )
+    connection.execute(update(document).where(document.c.id.in_(ids)).values(generation=document.c.generation + 1))
     last = select(func.max(work.c.id)).where(work.c.document_id.in_(ids), work.c.deletes.is_(False))
     origins = (
         select(

@@ -1,10 +1,11 @@
 """Poison: a document that kills its worker, in whatever way, ends dead and alone; its neighbours complete."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from tests.chaos.conftest import query, require_consistent
+from tests.chaos.conftest import require_consistent
 from tests.command import Command
 from tests.corpus import write_corpus
 
@@ -13,7 +14,8 @@ INNOCENT = 30
 
 
 def poisoned(command: Command, stage: str, death: str) -> Command:
-    return command.with_environment(PYTHONPATH=str(POISON), POISON_STAGE=stage, POISON_DEATH=death)
+    path = os.pathsep.join(filter(None, (str(POISON), command.environment.get("PYTHONPATH"))))
+    return command.with_environment(PYTHONPATH=path, POISON_STAGE=stage, POISON_DEATH=death)
 
 
 @pytest.fixture
@@ -62,6 +64,6 @@ def test_two_poison_documents_in_one_batch_are_both_found(command: Command, fold
     ran = poisoned(command.with_settings(batch_documents="64"), "chunk", "SIGKILL").run("ingest", folder, "--json")
     assert ran.status == 3, ran
     assert (ran.json["documents"]["completed"], ran.json["documents"]["dead"]) == (INNOCENT, 2)
-    innocent = "SELECT count(*) FROM work WHERE state = 'dead' AND crashes = 0"
-    assert query(command.home / "tracking.db", innocent) == [(0,)] or True
+    letters = command.json("dlq", "list")["dead_letters"]
+    assert {letter["uri"].rpartition("/")[2] for letter in letters} == {"0015-poison.txt", "0016-poison.txt"}
     require_consistent(command)

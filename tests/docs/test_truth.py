@@ -1,4 +1,4 @@
-"""The docs say what the code says: every setting, command, state and error is there, and generated blocks are current."""
+"""The docs say what the code says: every setting, command, state and error is there; generated blocks are current."""
 
 import re
 import subprocess
@@ -114,5 +114,6 @@ def test_the_lock_file_holds_every_declared_dependency() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     declared = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
     names = {re.split(r"[\[<>=!~; ]", entry)[0].lower().replace("_", "-") for entry in declared}
-    locked = set(re.findall(r"^([a-z0-9._-]+)==", (ROOT / "requirements.lock").read_text(encoding="utf-8"), re.M))
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    locked = set(re.findall(r"^([a-z0-9._-]+)==", lock, re.MULTILINE))
     assert names <= locked

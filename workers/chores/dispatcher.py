@@ -42,10 +42,7 @@ def _plan(database: Database, settings: Settings) -> list[Share]:
         room = settings.high_water - out
         if room <= 0:
             return []
-        counts = {
-            job_id: work.count_ready(connection, job_id, limit=room)
-            for job_id, _, _ in open_jobs
-        }
+        counts = {job_id: work.count_ready(connection, job_id, limit=room) for job_id, _, _ in open_jobs}
     # A job that is still being scanned waits for a full batch, unless the workers have nothing else to do.
     worth = {
         job_id: weight

@@ -24,7 +24,12 @@ class Rescuer:
     """
 
     def __init__(
-        self, database: Database, settings: Settings, *, run_folder: Path, monotonic: Callable[[], float] = time.monotonic
+        self,
+        database: Database,
+        settings: Settings,
+        *,
+        run_folder: Path,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._settings = settings

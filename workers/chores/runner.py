@@ -57,7 +57,9 @@ class ChoreRunner:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._ended.set()
         self._thread.join()
         self._free()
@@ -83,9 +85,7 @@ class ChoreRunner:
         if time.monotonic() < self._holds_until:
             return True
         with self._runtime.database.write() as connection:
-            held = presence.take_chore(
-                connection, CHORES, holder=self._runtime.process_id, seconds=self._lease_seconds
-            )
+            held = presence.take_chore(connection, CHORES, holder=self._runtime.process_id, seconds=self._lease_seconds)
         self._holds_until = time.monotonic() + self._lease_seconds / 2 if held else 0.0
         if not held:
             self._ended.wait(0.5)

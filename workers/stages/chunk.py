@@ -44,7 +44,7 @@ def chunk(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
             prepared.append(_prepare(runtime, item, rows))
         except StorageFailed:
             raise
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - MemoryError and SystemExit too are this document's outcome
             outcomes[item.id] = outcome_of(error)
     references = runtime.blobs.put_pack([p.encoded for p in prepared])
     for p, reference in zip(prepared, references, strict=True):

@@ -21,5 +21,7 @@ def validate(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
 
 
 def _reject(stored: Stored) -> dict[int, str]:
-    judged = ((c.ordinal, judge(body)) for c, body in zip(stored.chunk_set.chunks, stored.chunk_set.bodies(), strict=True))
+    judged = (
+        (c.ordinal, judge(body)) for c, body in zip(stored.chunk_set.chunks, stored.chunk_set.bodies(), strict=True)
+    )
     return {ordinal: reason for ordinal, reason in judged if reason is not None}

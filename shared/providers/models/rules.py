@@ -1,4 +1,4 @@
-"""`rules`, the offline validator: it rejects chunks that hold no language, by counting characters, and judges nothing else.
+"""`rules`, the offline validator: it rejects chunks that hold no language, by counting characters, and no more.
 
 These are heuristics, not a model's opinion: a chunk that passes may still be incoherent.
 """

@@ -1,8 +1,6 @@
 """The first schema."""
 
 import sqlalchemy as sa
-from sqlalchemy import Text
-
 from alembic import op
 
 revision = "0001"
@@ -77,7 +75,9 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "(state IN ('completed', 'failed', 'cancelled')) = (finished_at IS NOT NULL)", name=op.f("ck_job_finished")
         ),
-        sa.CheckConstraint("state IN ('running', 'paused', 'completed', 'failed', 'cancelled')", name=op.f("ck_job_state")),
+        sa.CheckConstraint(
+            "state IN ('running', 'paused', 'completed', 'failed', 'cancelled')", name=op.f("ck_job_state")
+        ),
         sa.ForeignKeyConstraint(["collection_id"], ["collection.id"], name="fk_job_collection_id", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name="pk_job"),
     )

@@ -1,0 +1,20 @@
+"""`python -m bench [ingest | retrieval] …`: one benchmark; `ingest` unless another is named."""
+
+import sys
+
+from bench import ingest, retrieval
+
+
+def main() -> None:
+    """Run the benchmark that is named first."""
+    name, *arguments = sys.argv[1:] or ["ingest"]
+    match name:
+        case "retrieval":
+            retrieval.main(arguments)
+        case "ingest":
+            ingest.main(arguments)
+        case _:
+            ingest.main(sys.argv[1:])
+
+
+main()
