@@ -112,15 +112,6 @@ def test_tracked_documents_are_listed_in_pages_without_gaps(tracker: Tracker) ->
     assert len({tracked.id for page in pages for tracked in page}) == 7
 
 
-def test_a_reopened_document_is_submitted_again(tracker: Tracker) -> None:
-    tracker.submit(URIS)
-    index_all(tracker)
-    with tracker.database.write() as connection:
-        documents.reopen(connection, [submission(URIS[0]).document_id])
-    job = tracker.create_job("second")
-    done = tracker.submit(URIS, job=job)
-    assert (done.queued, done.unchanged) == (1, 2)
-
 
 def test_objects_of_active_versions_and_of_replayable_work_are_referenced(tracker: Tracker) -> None:
     claim = tracker.take(URIS)

@@ -98,7 +98,7 @@ def test_ids_are_the_same_in_every_process(seed: str) -> None:
         "from tests.workers.chunking.documents import *; from workers.chunking import *;"
         "whole = document(heading('One'), paragraph(prose(99)));"
         "made = build_chunk_set(whole, ChunkSettings(), title='T', media_type='x');"
-        "print(made.ids)"
+        "print(list(made.ids))"
     )
     environment = {**os.environ, "PYTHONHASHSEED": seed, "LC_ALL": "C"}
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment)

@@ -1,0 +1,123 @@
+"""Homes that are shared, unusable or full: a clear error, nothing lost, and the next run completes."""
+
+import os
+import resource
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.command import Command, Ran, finish
+from tests.corpus import write_corpus
+
+KIB = 1024
+
+
+def require_clear(ran: Ran) -> None:
+    """Failed in one line with a next step."""
+    assert ran.status == 1, ran
+    assert ran.json["error"] and ran.json["hint"]
+    assert "Traceback" not in ran.stderr
+
+
+def test_two_folders_are_ingested_into_one_home_at_once(cli: Command, tmp_path: Path) -> None:
+    folders = [write_corpus(tmp_path / name, 40) for name in ("first", "second")]
+    processes = [cli.start("ingest", folder, "--json") for folder in folders]
+    for process in processes:
+        ran = finish(process)
+        assert ran.status == 0, ran
+        assert ran.json["documents"]["completed"] == 40
+    assert len({row["document"] for row in cli.export().values()}) == 80
+    assert cli.json("verify")["ok"]
+
+
+def test_many_commands_may_make_the_home_at_once(cli: Command) -> None:
+    processes = [cli.start("jobs", "list", "--json") for _ in range(6)]
+    for process in processes:
+        ran = finish(process)
+        assert (ran.status, ran.json) == (0, {"jobs": []}), ran
+
+
+def test_a_home_that_is_a_file_is_refused(cli: Command, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("here already")
+    require_clear(cli.with_settings(home=str(tmp_path / "file")).run("jobs", "list", "--json"))
+    require_clear(cli.with_settings(home=str(tmp_path / "file" / "below")).run("jobs", "list", "--json"))
+
+
+def test_a_damaged_database_is_named_as_such(cli: Command) -> None:
+    cli.json("jobs", "list")
+    for path in cli.home.glob("tracking.db*"):
+        path.unlink()
+    (cli.home / "tracking.db").write_bytes(b"no database at all " * 500)
+    require_clear(cli.run("jobs", "list", "--json"))
+
+
+@pytest.fixture
+def frozen_home(cli: Command, tmp_path: Path) -> Iterator[Command]:
+    """A home that cannot be written: read-only by mode, or by mount for root, whom no mode stops."""
+    corpus = write_corpus(tmp_path / "corpus", 3)
+    cli.json("ingest", corpus)
+    if os.geteuid() != 0:
+        os.chmod(cli.home, 0o500)
+        yield cli
+        os.chmod(cli.home, 0o700)
+        return
+    if _mount("--bind", str(cli.home), str(cli.home)) or _mount("-o", "remount,ro,bind", str(cli.home)):
+        pytest.skip("root may not mount here")
+    yield cli
+    subprocess.run(["umount", cli.home], check=True)
+
+
+def _mount(*arguments: str) -> int:
+    return subprocess.run(["mount", *arguments], capture_output=True, check=False).returncode
+
+
+def test_a_read_only_home_is_refused_in_one_line(frozen_home: Command, tmp_path: Path) -> None:
+    require_clear(frozen_home.run("ingest", tmp_path / "corpus", "--json"))
+    require_clear(frozen_home.run("jobs", "list", "--json"))
+
+
+def limit_files(kib: int) -> Callable[[], None]:
+    """No file may grow beyond the limit: what a full disk looks like to whoever writes."""
+
+    def lower() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (kib * KIB, resource.RLIM_INFINITY))
+
+    return lower
+
+
+@pytest.mark.parametrize("kib", [150, 300, 600, 1200])
+def test_a_disk_that_fills_up_loses_nothing(cli: Command, tmp_path: Path, kib: int) -> None:
+    corpus = write_corpus(tmp_path / "corpus", 200)
+    failed = cli.run("ingest", corpus, "--json", preexec_fn=limit_files(kib))
+    require_clear(failed)
+    require_recovered(cli, corpus, 200)
+
+
+@pytest.fixture
+def small_disk(cli: Command, tmp_path: Path) -> Iterator[Command]:
+    """A home on a disk of its own that holds 4 MiB."""
+    home = tmp_path / "disk"
+    home.mkdir()
+    if os.geteuid() != 0 or _mount("-t", "tmpfs", "-o", "size=4m", "tmpfs", str(home)):
+        pytest.skip("a small disk needs root and the right to mount")
+    yield cli.with_settings(home=str(home))
+    subprocess.run(["umount", "--lazy", home], check=True)
+
+
+def test_a_home_on_a_full_disk_completes_when_there_is_room(small_disk: Command, tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path / "corpus", 500)
+    require_clear(small_disk.run("ingest", corpus, "--json"))
+    assert shutil.disk_usage(small_disk.home).free < 4 * KIB * KIB
+    subprocess.run(["mount", "-o", "remount,size=200m", small_disk.home], check=True)
+    require_recovered(small_disk, corpus, 500)
+
+
+def require_recovered(command: Command, corpus: Path, documents: int) -> None:
+    report = command.json("ingest", corpus)
+    assert report["documents"]["completed"] + report["documents"]["unchanged"] == documents
+    assert report["documents"]["dead"] == 0
+    assert len({row["document"] for row in command.export().values()}) == documents
+    assert command.json("verify")["ok"]

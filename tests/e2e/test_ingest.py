@@ -1,0 +1,154 @@
+"""Ingesting with the real command: documents in, verified vectors out, and only what changed is worked on again."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.command import Command
+from tests.corpus import text_of, write_corpus
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_corpus(tmp_path / "documents", 12)
+
+
+def uris(command: Command) -> set[str]:
+    return {Path(row["uri"]).stem for row in command.export().values()}
+
+
+def test_a_folder_is_ingested_found_exported_and_verified(cli: Command, folder: Path) -> None:
+    (folder / "special.txt").write_text("The quokka is a small marsupial that lives on Rottnest Island.")
+    report = cli.json("ingest", folder)
+    assert report["state"] == "completed"
+    assert report["documents"]["total"] == report["documents"]["completed"] == 13
+    assert report["chunks"]["expected"] == report["chunks"]["indexed"] == len(cli.export())
+    hit = cli.json("search", "where does the quokka live", "--top-k", "3")["hits"][0]
+    assert hit["uri"].endswith("special.txt")
+    assert "quokka" in hit["text"]
+    assert cli.json("verify")["ok"]
+
+
+def test_a_second_run_embeds_nothing(cli: Command, folder: Path) -> None:
+    cli.json("ingest", folder)
+    before = cli.export()
+    report = cli.json("ingest", folder)
+    assert (report["documents"]["unchanged"], report["documents"]["completed"]) == (12, 0)
+    assert (report["chunks"]["embedded"], report["spend"]["tokens_in"]) == (0, 0)
+    assert cli.export() == before
+
+
+def test_a_changed_document_is_replaced_whole(cli: Command, folder: Path) -> None:
+    cli.json("ingest", folder)
+    (folder / "0003.txt").write_text(text_of(3, edition=2))
+    report = cli.json("ingest", folder)
+    assert (report["documents"]["unchanged"], report["documents"]["completed"]) == (11, 1)
+    texts = [row["text"] for row in cli.export().values() if row["uri"].endswith("0003.txt")]
+    assert texts and not any("edition 1" in text for text in texts)
+    assert cli.json("verify")["ok"]
+
+
+def test_a_changed_paragraph_embeds_only_its_chunks(cli: Command, folder: Path) -> None:
+    cli.json("ingest", folder)
+    path = folder / "0003.txt"
+    path.write_text(path.read_text() + "\n\nA last line.")
+    report = cli.json("ingest", folder)
+    assert 1 <= report["chunks"]["embedded"] < report["chunks"]["expected"]
+
+
+def test_a_text_that_is_known_under_another_name_is_not_embedded_again(cli: Command, folder: Path) -> None:
+    cli.json("ingest", folder)
+    (folder / "copy.txt").write_bytes((folder / "0003.txt").read_bytes())
+    report = cli.json("ingest", folder)
+    assert (report["documents"]["completed"], report["chunks"]["embedded"]) == (1, 0)
+
+
+def test_a_document_that_left_its_folder_leaves_the_index(cli: Command, folder: Path) -> None:
+    cli.json("ingest", folder)
+    (folder / "0003.txt").unlink()
+    assert cli.json("ingest", folder)["documents"]["deleted"] == 1
+    assert "0003" not in uris(cli)
+    assert cli.json("verify")["ok"]
+
+
+def test_many_documents_leave_only_with_a_flag(cli: Command, folder: Path) -> None:
+    cli.json("ingest", folder)
+    for number in range(6):
+        (folder / f"{number:04}.txt").unlink()
+    report = cli.json("ingest", folder)
+    assert (report["documents"]["deleted"], report["held_deletions"]) == (0, 6)
+    assert len(uris(cli)) == 12
+    report = cli.json("ingest", folder, "--allow-deletes")
+    assert (report["documents"]["deleted"], report["held_deletions"]) == (6, 0)
+    assert len(uris(cli)) == 6
+
+
+def test_a_document_that_comes_back_is_indexed_again_for_nothing(cli: Command, folder: Path) -> None:
+    cli.json("ingest", folder)
+    text = (folder / "0003.txt").read_text()
+    (folder / "0003.txt").unlink()
+    cli.json("ingest", folder)
+    (folder / "0003.txt").write_text(text)
+    report = cli.json("ingest", folder)
+    assert (report["documents"]["completed"], report["chunks"]["embedded"]) == (1, 0)
+    assert "0003" in uris(cli)
+
+
+def test_bad_rows_of_a_jsonl_file_are_reported_and_the_others_are_indexed(cli: Command, tmp_path: Path) -> None:
+    rows = [json.dumps({"id": f"row-{n}", "text": text_of(n, paragraphs=1)}) for n in range(5)]
+    rows[2:2] = ["{not json", json.dumps({"id": "no text"}), json.dumps(["a", "list"])]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(rows))
+    ran = cli.run("ingest", path, "--json")
+    report = ran.json
+    counts = report["documents"]
+    assert (counts["completed"], counts["skipped"], counts["total"]) == (5, 3, 8)
+    assert {row["uri"] for row in cli.export().values()} == {f"row-{n}" for n in range(5)}
+    assert cli.json("ingest", path)["documents"]["unchanged"] == 5
+
+
+def test_an_empty_document_is_passed_over_with_a_reason(cli: Command, folder: Path) -> None:
+    (folder / "empty.txt").write_text("")
+    report = cli.json("ingest", folder)
+    assert (report["documents"]["completed"], report["documents"]["skipped"]) == (12, 1)
+
+
+def test_collections_do_not_see_each_other(cli: Command, folder: Path) -> None:
+    cli.json("ingest", folder)
+    cli.json("ingest", folder, "--collection", "other")
+    assert not set(cli.export()) & set(cli.export("other"))
+    assert cli.json("ingest", folder, "--collection", "other")["documents"]["unchanged"] == 12
+
+
+def test_a_source_that_does_not_exist_is_named(cli: Command, tmp_path: Path) -> None:
+    ran = cli.run("ingest", tmp_path / "nowhere", "--json")
+    assert ran.status in (1, 2)
+    assert "nowhere" in ran.json["error"]
+    assert "Traceback" not in ran.stderr
+
+
+def test_a_wrong_setting_is_a_usage_error_that_names_it(cli: Command, folder: Path) -> None:
+    ran = cli.with_settings(lease_seconds="soon").run("ingest", folder)
+    assert ran.status == 2
+    assert "EMBEDMILL_LEASE_SECONDS" in ran.stderr
+
+
+def test_verify_finds_missing_vectors_and_repairs_them_for_nothing(cli: Command, folder: Path) -> None:
+    import sqlite3
+
+    cli.json("ingest", folder)
+    before = {id_: row["text"] for id_, row in cli.export().items()}
+    cli.json("verify")
+    (shard,) = cli.home.glob("vectors/*/*.db")
+    for suffix in ("", "-wal", "-shm"):
+        shard.with_name(shard.name + suffix).unlink(missing_ok=True)
+    ran = cli.run("verify", "--json")
+    assert ran.status == 1
+    assert ran.json["collections"][0]["missing"] == 12
+    assert cli.json("verify", "--repair")["ok"]
+    assert {id_: row["text"] for id_, row in cli.export().items()} == before
+    with sqlite3.connect(cli.home / "tracking.db") as connection:
+        ((inputs,),) = connection.execute("SELECT sum(inputs) FROM usage")
+    connection.close()
+    assert inputs == len(before)

@@ -1,0 +1,109 @@
+"""Jobs and workers from the user's side: submitted, worked on elsewhere, paused, resumed, cancelled."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from subprocess import Popen
+
+import pytest
+
+from tests.command import Command, finish
+from tests.corpus import write_corpus
+from tests.waiting import wait_until
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_corpus(tmp_path / "documents", 30)
+
+
+@pytest.fixture
+def workers(cli: Command) -> Iterator["Popen[str]"]:
+    process = cli.start("workers", "start")
+    yield process
+    process.send_signal(signal.SIGTERM)
+    finish(process)
+
+
+def state(cli: Command, job: int) -> str:
+    return str(cli.json("jobs", "show", job)["state"])
+
+
+def test_a_submitted_job_waits_for_workers_who_finish_it(cli: Command, folder: Path) -> None:
+    submitted = cli.json("submit", folder)
+    assert submitted["documents"] == 30
+    assert state(cli, submitted["job"]) == "running"
+    process = cli.start("workers", "start")
+    wait_until(lambda: state(cli, submitted["job"]) == "completed", "the job is completed")
+    process.send_signal(signal.SIGTERM)
+    assert finish(process).status == 0
+    assert cli.json("verify")["ok"]
+
+
+def test_an_ingest_takes_up_what_was_submitted(cli: Command, folder: Path) -> None:
+    submitted = cli.json("submit", folder)
+    report = cli.json("ingest", folder)
+    assert report["job"] == submitted["job"]
+    assert report["documents"]["completed"] == 30
+
+
+def test_a_paused_job_rests_until_it_is_resumed(cli: Command, folder: Path, workers: "Popen[str]") -> None:
+    other = write_corpus(folder.parent / "other", 3)
+    paused = cli.json("submit", folder, "--collection", "paused")["job"]
+    cli.json("jobs", "pause", paused)
+    done = cli.json("jobs", "show", paused)["documents"]["completed"]
+    assert cli.json("ingest", other)["state"] == "completed"
+    wait_until(lambda: "running" not in str(cli.json("jobs", "show", paused)["active"]), "what ran has ended")
+    assert cli.json("jobs", "show", paused)["state"] == "paused"
+    assert cli.json("jobs", "show", paused)["documents"]["completed"] >= done
+    cli.json("jobs", "resume", paused)
+    wait_until(lambda: state(cli, paused) == "completed", "the resumed job is completed")
+    assert cli.json("jobs", "show", paused)["documents"]["completed"] == 30
+
+
+def test_an_ingest_of_a_paused_job_says_how_to_resume_it(cli: Command, folder: Path) -> None:
+    job = cli.json("submit", folder)["job"]
+    cli.json("jobs", "pause", job)
+    ran = cli.run("ingest", folder, "--json")
+    assert ran.status == 1
+    assert "paused" in ran.json["error"] and f"jobs resume {job}" in ran.json["hint"]
+
+
+def test_a_cancelled_job_ends_and_the_next_one_starts_afresh(cli: Command, folder: Path) -> None:
+    job = cli.json("submit", folder)["job"]
+    assert cli.json("jobs", "cancel", job)["state"] == "cancelled"
+    assert cli.json("jobs", "show", job)["documents"]["cancelled"] == 30
+    report = cli.json("ingest", folder)
+    assert report["job"] != job
+    assert report["documents"]["completed"] == 30
+
+
+def test_what_a_job_s_state_does_not_allow_is_refused_in_one_line(cli: Command, folder: Path) -> None:
+    job = cli.json("ingest", folder)["job"]
+    ran = cli.run("jobs", "pause", job, "--json")
+    assert ran.status == 1
+    assert "completed" in ran.json["error"] and "paused" in ran.json["error"]
+
+
+def test_a_small_job_does_not_wait_for_a_large_one(cli: Command, folder: Path, tmp_path: Path) -> None:
+    narrow = cli.with_settings(high_water="16", batch_documents="4")
+    large = narrow.json("submit", write_corpus(tmp_path / "large", 400), "--collection", "large")["job"]
+    process = narrow.start("workers", "start")
+    small = narrow.json("ingest", write_corpus(tmp_path / "small", 3), "--collection", "small")
+    assert small["documents"]["completed"] == 3
+    assert state(narrow, large) == "running"
+    process.send_signal(signal.SIGTERM)
+    finish(process)
+
+
+def test_sigterm_ends_an_ingest_in_good_order(cli: Command, tmp_path: Path) -> None:
+    folder = write_corpus(tmp_path / "large", 300)
+    process = cli.with_settings(batch_documents="8").start("ingest", folder, "--json")
+    wait_until(lambda: cli.json("jobs", "list")["jobs"], "the job is recorded")
+    process.send_signal(signal.SIGTERM)
+    ran = finish(process)
+    assert ran.status in (0, 1)
+    assert "Traceback" not in ran.stderr
+    report = cli.json("ingest", folder)
+    assert report["documents"]["completed"] + report["documents"]["unchanged"] == 300
+    assert cli.json("dlq", "list")["total"] == 0
