@@ -33,7 +33,7 @@ def create(
     from console.session import opened
     from producers.submission import create_collection
 
-    chosen = {
+    chosen: dict[str, Any] = {
         "chunk_tokens": chunk_tokens,
         "chunk_overlap": _overlap(chunk_tokens, chunk_overlap),
         "shards": shards,
@@ -41,7 +41,7 @@ def create(
         "validator": validator,
     }
     with opened() as runtime:
-        made = create_collection(runtime, name, **{k: v for k, v in chosen.items() if v is not None} or {"shards": 1})
+        made = create_collection(runtime, name, **{k: v for k, v in chosen.items() if v is not None})
         _print(runtime, made, as_json=as_json)
 
 

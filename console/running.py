@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -58,17 +58,27 @@ def _ingest(runtime: Runtime, request: Request, *, quiet: bool) -> int:
             display.scanned(seen)
 
         submitter = Submitter(runtime, on_batch=on_batch)
-        submitted = submitter.open(sources, collection, options={"allow_deletes": request.allow_deletes})
-        if submitted.to_scan:
-            submitter.enumerate(submitted.job_id, sources, collection, allow_deletes=request.allow_deletes)
-        work_until_done(runtime, workshop, submitted.job_id, display)
-    return submitted.job_id
+        while True:
+            submitted = submitter.open(sources, collection, options={"allow_deletes": request.allow_deletes})
+            if submitted.to_scan:
+                submitter.enumerate(submitted.job_id, sources, collection, allow_deletes=request.allow_deletes)
+            if work_until_done(runtime, workshop, submitted.job_id, display, is_abandoned=submitter.is_abandoned):
+                return submitted.job_id
 
 
-def work_until_done(runtime: Runtime, workshop: Workshop, job_id: int, display: Display) -> None:
-    """Run workers until a job has ended."""
+def work_until_done(
+    runtime: Runtime,
+    workshop: Workshop,
+    job_id: int,
+    display: Display,
+    *,
+    is_abandoned: Callable[[int], bool] = lambda job_id: False,
+) -> bool:
+    """Run workers until a job has ended; False when whoever was scanning its sources is gone before they were done."""
+    abandoned = False
 
     def is_done() -> bool:
+        nonlocal abandoned
         with runtime.database.read() as connection:
             job = jobs.get_job(connection, job_id)
             if job.state in FINAL:
@@ -77,9 +87,11 @@ def work_until_done(runtime: Runtime, workshop: Workshop, job_id: int, display: 
                 workshop.start_workers()
             if display.is_due():
                 display.show(job, jobs.measure_progress(connection, job))
-        return False
+        abandoned = job.enumerated_at is None and is_abandoned(job_id)
+        return abandoned
 
     workshop.run_until(is_done)
+    return not abandoned
 
 
 def submit(request: Request) -> dict[str, Any]:
@@ -157,6 +169,6 @@ def print_report(runtime: Runtime, report: Mapping[str, Any]) -> None:
         print_line(f"… and {documents['dead'] - len(letters)} more: embedmill dlq list --job {report['job']}")
     if report["held_deletions"]:
         print_warning(
-            f"{report['held_deletions']} documents are gone from the source, more than a fifth of it, and stay indexed; if "
-            "that is right, run the command again with --allow-deletes"
+            f"{report['held_deletions']} documents are gone from the source, more than a fifth of it, and stay "
+            "indexed; if that is right, run the command again with --allow-deletes"
         )

@@ -10,7 +10,7 @@ import orjson
 
 from producers.sources.base import FileItem, Item, Problem, RowItem, Skipped, Source
 from shared.addresses import digest, document_id, version_id
-from shared.collections import read_collection_settings
+from shared.collections import PIPELINE_VERSION, CollectionSettings, read_collection_settings
 from shared.db import collections, documents, jobs, presence
 from shared.db.collections import Collection
 from shared.db.documents import Submission
@@ -31,7 +31,7 @@ LEASE_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """A job that was created or taken up; `to_scan` unless its sources are or were scanned by somebody else."""
+    """A job that was created or taken up; `to_scan` unless another process is scanning its sources."""
 
     job_id: int
     resumed: bool
@@ -52,7 +52,10 @@ class Submitter:
         self._renewed = 0.0
 
     def open(self, sources: Sequence[Source], collection: Collection, *, options: dict[str, Any]) -> Submitted:
-        """Create the job, or take up the unfinished one of the same sources; raises UserError when that is paused."""
+        """Create the job, or take up the unfinished one of the same sources; raises UserError when that is paused.
+
+        A job that is taken up is scanned again, so that what came since is in it too.
+        """
         identity = digest("job", *sorted(source.identity for source in sources))
         with self._database.write() as connection:
             found = jobs.find_open_job(connection, collection_id=collection.id, identity=identity)
@@ -69,8 +72,7 @@ class Submitter:
                 raise UserError(f"job {found.id} of the same sources is paused", hint=hint)
             else:
                 job_id = found.id
-            scanned = found is not None and found.enumerated_at is not None
-            mine = not scanned and self._take(connection, job_id)
+            mine = self._take(connection, job_id)
         return Submitted(job_id, resumed=found is not None, to_scan=mine)
 
     def enumerate(self, job_id: int, sources: Sequence[Source], collection: Collection, *, allow_deletes: bool) -> None:
@@ -81,6 +83,12 @@ class Submitter:
         with self._database.write() as connection:
             jobs.end_enumeration(connection, job_id, held_deletions=held)
             presence.free_chore(connection, _lease(job_id), holder=self._runtime.process_id)
+
+    def is_abandoned(self, job_id: int) -> bool:
+        """Whether nobody scans a job's sources any more."""
+        with self._database.read() as connection:
+            holder = presence.find_chore_holder(connection, _lease(job_id))
+        return holder is None or bool(is_gone(self._runtime.run_folder, holder))
 
     def _take(self, connection: Any, job_id: int) -> bool:
         holder = presence.find_chore_holder(connection, _lease(job_id))
@@ -212,20 +220,18 @@ def ensure_collection(runtime: Runtime, name: str) -> Collection:
     """The collection by that name, made with the default settings on first use."""
     with runtime.database.read() as connection:
         found = collections.find_collection(connection, name)
-    return found or create_collection(runtime, name)
+    return found or create_collection(runtime, name, exists_ok=True)
 
 
-def create_collection(runtime: Runtime, name: str, **chosen: Any) -> Collection:
+def create_collection(runtime: Runtime, name: str, *, exists_ok: bool = False, **chosen: Any) -> Collection:
     """Make a collection; `chosen` overrides the default settings. Raises UserError, SettingsError."""
-    from shared.collections import PIPELINE_VERSION, CollectionSettings
-
     _check_name(name)
     settings = CollectionSettings(
         **{"embedding": runtime.settings.embedding, "validator": runtime.settings.validator} | chosen
     )
     embedder = runtime.embedder(settings.embedding)
     with runtime.database.write() as connection:
-        existing = collections.find_collection(connection, name) if not chosen else None
+        existing = collections.find_collection(connection, name) if exists_ok else None
         return existing or collections.create_collection(
             connection,
             name,

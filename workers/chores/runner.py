@@ -10,6 +10,7 @@ import structlog
 
 from shared.db import jobs, presence
 from shared.errors import EmbedmillError, StorageFailed
+from shared.presence import is_gone
 from shared.runtime import Runtime
 from workers.broker import Broker
 from workers.chores.cleaner import clean
@@ -72,8 +73,9 @@ class ChoreRunner:
             except StorageFailed as error:
                 self.failure = error
                 log.error("chores.storage_failed", error=str(error))
-            except EmbedmillError as error:
-                log.error("chores.failed", error=str(error))
+            # A chore must never end the thread: without it work would stop and nobody would know.
+            except Exception as error:  # noqa: BLE001
+                log.error("chores.failed", error_class=type(error).__name__, error=str(error))
 
     def _tick(self) -> None:
         for chore in self._chores:
@@ -85,6 +87,9 @@ class ChoreRunner:
         if time.monotonic() < self._holds_until:
             return True
         with self._runtime.database.write() as connection:
+            holder = presence.find_chore_holder(connection, CHORES)
+            if holder is not None and is_gone(self._runtime.run_folder, holder):
+                presence.free_chore(connection, CHORES)
             held = presence.take_chore(connection, CHORES, holder=self._runtime.process_id, seconds=self._lease_seconds)
         self._holds_until = time.monotonic() + self._lease_seconds / 2 if held else 0.0
         if not held:
