@@ -68,13 +68,14 @@ def _run(arguments: list[str], *, debug: bool) -> int:
     try:
         return app(arguments, prog_name="embedmill", standalone_mode=False) or DONE
     except typer.Exit as leaving:
-        return leaving.exit_code
+        if not isinstance(leaving.__cause__, KeyboardInterrupt):
+            return leaving.exit_code
+        return _interrupted(as_json=as_json)
     except typer.TyperException as error:
         error.show()  # type: ignore[attr-defined]  # those that typer raises all have it
         return USAGE
     except (KeyboardInterrupt, typer.Abort):
-        print_error("interrupted", "run the same command again: it takes up what is left", as_json=as_json)
-        return FAILED
+        return _interrupted(as_json=as_json)
     except BrokenPipeError:
         sys.stderr.close()
         return FAILED
@@ -94,6 +95,11 @@ def _run(arguments: list[str], *, debug: bool) -> int:
         message = f"a fault of Embedmill: {type(error).__name__}"
         print_error(message, "run it with --debug and report it", as_json=as_json)
         return FAILED
+
+
+def _interrupted(*, as_json: bool) -> int:
+    print_error("interrupted", "run the same command again: it takes up what is left", as_json=as_json)
+    return FAILED
 
 
 @app.command()

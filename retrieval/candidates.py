@@ -29,6 +29,13 @@ class Visibility:
     def __init__(self, active_versions: ActiveVersions) -> None:
         self._look_up = active_versions
         self._known: dict[str, str | None] = {}
+        self._seen: set[str] = set()
+        self._missed: set[str] = set()
+
+    @property
+    def moved(self) -> bool:
+        """Whether a document may have changed versions during the query: it has one, but only others were found."""
+        return bool(self._missed - self._seen)
 
     def visible(self, matches: Iterable[Candidate]) -> list[Candidate]:
         """Those of the active version of their document."""
@@ -37,7 +44,10 @@ class Visibility:
         if unknown:
             active = self._look_up(unknown)
             self._known.update((document, active.get(document)) for document in unknown)
-        return [item for item in listed if self._known[item.match.document] == item.match.version]
+        kept = [item for item in listed if self._known[item.match.document] == item.match.version]
+        self._seen.update(item.match.document for item in kept)
+        self._missed.update(item.match.document for item in listed if self._known[item.match.document] is not None)
+        return kept
 
 
 def scatter(shards: Iterable[str], ask: Callable[[str], T]) -> list[T]:

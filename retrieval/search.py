@@ -22,6 +22,8 @@ DEPTH = 100
 """Candidates that each side puts up for fusion; quality is the same from 30 to 400."""
 CHUNKS_PER_DOCUMENT = 3
 """Enough to answer from one good document, too few for it to fill the page; quality is the same from 1 to all."""
+LOOKS = 3
+"""A query that met a document in the middle of its switch looks again, so that the document is not missing."""
 STEPS = ("embed", "dense", "lexical", "versions", "fuse", "fetch")
 
 
@@ -94,10 +96,16 @@ class Searcher:
             raise SettingsError(f"{mode!r} is no search mode", hint="Use dense, lexical or hybrid.")
         if top_k < 1 or not text.strip():
             return SearchResult([], watch.timings())
-        query = _Query(self._store, self._shards, text, filter, watch, self._timed_visibility(watch))
         vector = None if mode == "lexical" else self._embed(text, watch)
-        ranking = query.rank(vector, lexical=mode != "dense", depth=max(DEPTH, 3 * top_k))
-        return SearchResult(query.hits(ranking, top_k, chunks_per_document), watch.timings())
+        hits: list[Hit] = []
+        for _ in range(LOOKS):
+            visibility = self._timed_visibility(watch)
+            query = _Query(self._store, self._shards, text, filter, watch, visibility)
+            ranking = query.rank(vector, lexical=mode != "dense", depth=max(DEPTH, 3 * top_k))
+            hits = query.hits(ranking, top_k, chunks_per_document)
+            if not visibility.moved and not query.vanished:
+                break
+        return SearchResult(hits, watch.timings())
 
     def _embed(self, text: str, watch: Stopwatch) -> NDArray[np.float32] | None:
         """The query's vector; None when it has no token that the model knows, which would be near to anything."""
@@ -140,6 +148,8 @@ class _Query:
         self._filter = filter
         self._watch = watch
         self._visibility = visibility
+        self.vanished = False
+        """Whether a row went away between its ranking and the fetching of its text."""
 
     def rank(self, vector: NDArray[np.float32] | None, *, lexical: bool, depth: int) -> _Ranking:
         """Candidates of the sides in use, ranked; with both in use every candidate gets both scores."""
@@ -195,6 +205,7 @@ class _Query:
         for first in range(0, len(order), page):
             ids = order[first : first + page]
             rows = self._fetch(ids, candidates)
+            self.vanished = self.vanished or len(rows) < len(ids)
             yield from (rows[id] for id in ids if id in rows)
 
     def _fetch(self, ids: Sequence[str], candidates: Mapping[str, Candidate]) -> dict[str, VectorRow]:

@@ -3,6 +3,7 @@
 import importlib.metadata
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -26,3 +27,8 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0
     assert done.stderr.strip() == ""
+
+
+def test_every_folder_of_tests_is_a_package() -> None:
+    folders = {path.parent for path in Path(__file__).parent.rglob("test_*.py")}
+    assert [folder for folder in folders if not (folder / "__init__.py").is_file()] == []

@@ -77,7 +77,7 @@ def test_a_filter_or_all_is_asked_for(cli: Command, folder: Path) -> None:
 
 def test_a_document_beyond_the_parser_s_memory_hurts_only_itself(cli: Command, folder: Path) -> None:
     (folder / "torn.docx").unlink()
-    (folder / "bomb.html").write_text("<html><body>" + "<div><p>x</p></div>" * 600_000 + "</body></html>")
+    (folder / "bomb.docx").write_bytes(word(word_paragraph("x y z") * 300_000))
     ran = cli.with_settings(parser_memory_mb="64").run("ingest", folder, "--json")
     assert ran.status == 3
     assert (ran.json["documents"]["completed"], ran.json["documents"]["dead"]) == (5, 1)

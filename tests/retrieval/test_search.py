@@ -147,6 +147,19 @@ def test_superseded_and_deleted_documents_are_never_shown(
     assert [hit.text for hit in searcher.search("apple 0").hits if hit.document == "d0"] == ["apple"]
 
 
+def test_a_document_that_is_switched_during_the_query_is_not_missing(store: EmbeddedVectorStore) -> None:
+    tracker = Tracker()
+    write(store, tracker, make_row("moving", text="apple", vector=angle(0)))
+
+    def look_up(documents: Collection[str]) -> Mapping[str, str]:
+        if not tracker.asked:
+            write(store, tracker, make_row("moving", version="v2", generation=2, text="apple", vector=angle(0)))
+        return tracker(documents)
+
+    hits = Searcher(store, ["s0"], AngleEmbedder(), look_up).search("apple 0").hits
+    assert documents(hits) == ["moving"]
+
+
 @pytest.mark.parametrize("mode", ["dense", "lexical", "hybrid"])
 def test_dropped_rows_are_made_up_for(
     store: EmbeddedVectorStore, tracker: Tracker, searcher: Searcher, mode: Mode, monkeypatch: pytest.MonkeyPatch

@@ -1,0 +1,93 @@
+"""Opening the database: made once, by whoever comes first, and refused with a reason when it cannot be used."""
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import inspect, text
+
+from shared.db.engine import Database, open_database
+from shared.db.schema import metadata
+from shared.errors import HomeInUse, SettingsError, StorageFailed
+
+OPEN = "import sys; from shared.db.engine import open_database; open_database(sys.argv[1]).close()"
+
+
+def test_the_database_has_every_table_column_index_and_check_of_the_schema(database: Database) -> None:
+    with database.read() as connection:
+        found = inspect(connection)
+        for table in metadata.sorted_tables:
+            assert {c["name"] for c in found.get_columns(table.name)} == {c.name for c in table.columns}
+            named = {str(i.name) for i in table.indexes}
+            assert named <= {str(i["name"]) for i in found.get_indexes(table.name)}
+            checks = {str(c.name) for c in table.constraints if c.__visit_name__ == "check_constraint"}
+            assert {name.rpartition("ck_")[2] for name in checks} <= {
+                str(c["name"]).rpartition("ck_")[2] for c in found.get_check_constraints(table.name)
+            }
+
+
+def test_opening_again_changes_nothing(database_url: str) -> None:
+    open_database(database_url).close()
+    open_database(database_url).close()
+
+
+def test_a_write_that_fails_leaves_nothing(database: Database) -> None:
+    with pytest.raises(RuntimeError), database.write() as connection:
+        connection.execute(text("INSERT INTO chore VALUES ('a', 'b', 1.0)"))
+        raise RuntimeError
+    with database.read() as connection:
+        assert connection.execute(text("SELECT count(*) FROM chore")).scalar() == 0
+
+
+def test_processes_that_start_together_make_the_schema_once(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'tracking.db'}"
+    processes = [subprocess.Popen([sys.executable, "-c", OPEN, url], stderr=subprocess.PIPE) for _ in range(5)]
+    for process in processes:
+        _, stderr = process.communicate(timeout=60)
+        assert process.returncode == 0, stderr.decode()
+
+
+def test_a_database_of_a_newer_release_is_refused(database_url: str) -> None:
+    opened = open_database(database_url)
+    try:
+        with opened.write() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        with pytest.raises(HomeInUse, match="newer"):
+            open_database(database_url)
+    finally:
+        with opened.write() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+        opened.close()
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "tracking.db").write_bytes(b"something else entirely " * 100)
+    with pytest.raises(HomeInUse, match="damaged"):
+        open_database(f"sqlite:///{tmp_path / 'tracking.db'}")
+
+
+def test_a_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(HomeInUse):
+        open_database(f"sqlite:///{tmp_path / 'nowhere' / 'tracking.db'}")
+
+
+@pytest.mark.parametrize("url", ["nonsense", "oracle9://x", ""])
+def test_a_wrong_url_is_a_wrong_setting(url: str) -> None:
+    with pytest.raises(SettingsError, match="EMBEDMILL_DATABASE_URL"):
+        open_database(url)
+
+
+def test_a_lock_that_is_never_freed_is_a_storage_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.db.engine.PRAGMAS", ("busy_timeout=50", "journal_mode=WAL"))
+    path = tmp_path / "tracking.db"
+    opened = open_database(f"sqlite:///{path}")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        with pytest.raises(StorageFailed, match="locked"), opened.write():
+            pass
+    finally:
+        other.close()
+        opened.close()

@@ -1,0 +1,197 @@
+"""Random walks over everything that may happen to work, held against what must be true at every moment."""
+
+from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from shared.db import dead_letters
+from shared.db.dead_letters import Filter
+from shared.db.engine import open_database
+from shared.db.schema import attempt, dead_letter, document
+from shared.db.work import Claim
+from shared.errors import BlobMissing, UnreadableDocument
+from shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
+from shared.states import FINAL, JobState, Result, Stage, State
+from tests.shared.db.tracker import Tracker
+
+DOCUMENTS = 6
+NEXT = {Stage.CHUNK: Stage.VALIDATE, Stage.VALIDATE: Stage.EMBED, Stage.EMBED: Stage.INDEX, Stage.INDEX: Stage.INDEX}
+KINDS = ("ok", "ok", "ok", "permanent", "transient", "blob", "park", "return")
+
+
+def outcome(kind: str, stage: Stage) -> Outcome:
+    match kind:
+        case "ok":
+            return Complete(Result.INDEXED) if stage is Stage.INDEX else Advance(NEXT[stage])
+        case "permanent":
+            return Fail(UnreadableDocument("torn"))
+        case "transient":
+            return Fail(RuntimeError("odd"))
+        case "blob":
+            return Fail(BlobMissing("gone"))
+        case "park":
+            return Park("rate", -1.0)
+    return Return()
+
+
+class WorkMachine(RuleBasedStateMachine):
+    """One job's work under dispatchers, workers, zombies, rescuers and operators."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder = TemporaryDirectory()
+        self._database = open_database(f"sqlite:///{Path(self._folder.name) / 'tracking.db'}")
+        self.tracker = Tracker(self._database)
+        self.live: list[Claim] = []
+        self.lost: list[Claim] = []
+        self.epochs: Counter[int] = Counter()
+
+    def teardown(self) -> None:
+        self._database.close()
+        self._folder.cleanup()
+
+    @initialize()
+    def submit(self) -> None:
+        self.tracker.submit([f"file:///{n}" for n in range(DOCUMENTS)], max_attempts=2)
+        self.tracker.end_scan()
+
+    @property
+    def job_state(self) -> JobState:
+        return self.tracker.get_job().state
+
+    @rule(limit=st.integers(1, DOCUMENTS))
+    def dispatch(self, limit: int) -> None:
+        # What the dispatcher does: only jobs that run are asked for work.
+        if self.job_state is JobState.RUNNING:
+            self.tracker.queue(limit=limit)
+
+    @rule(stage=st.sampled_from(list(Stage)), chosen=st.sets(st.integers(1, DOCUMENTS), min_size=1))
+    def deliver(self, stage: Stage, chosen: set[int]) -> None:
+        """Any message at any time: right, duplicate, late, of another stage."""
+        before = {row["id"]: row for row in self.tracker.rows()}
+        claim = self.tracker.claim(sorted(chosen), stage)
+        for item in claim.items:
+            assert item.id in chosen
+            assert (before[item.id]["state"], before[item.id]["stage"]) == (State.QUEUED, stage)
+        if claim.items:
+            assert self.job_state is JobState.RUNNING
+            self.live.append(claim)
+
+    @precondition(lambda self: self.live)
+    @rule(data=st.data())
+    def settle(self, data: st.DataObject) -> None:
+        claim = self.live.pop(data.draw(st.integers(0, len(self.live) - 1)))
+        kinds = data.draw(st.lists(st.sampled_from(KINDS), min_size=len(claim.items), max_size=len(claim.items)))
+        outcomes = {item.id: outcome(kind, claim.stage) for item, kind in zip(claim.items, kinds, strict=True)}
+        if claim.stage is Stage.INDEX:
+            self.tracker.switch(claim)
+        sent = self.tracker.settle(claim, outcomes)
+        assert {id_ for ids in sent.values() for id_ in ids} <= {item.id for item in claim.items}
+        self.lost.append(claim)
+
+    @precondition(lambda self: self.live)
+    @rule(data=st.data())
+    def rescue(self, data: st.DataObject) -> None:
+        claim = self.live.pop(data.draw(st.integers(0, len(self.live) - 1)))
+        self.tracker.rescue(claim)
+        self.lost.append(claim)
+
+    @precondition(lambda self: self.lost)
+    @rule(data=st.data())
+    def wake_a_zombie(self, data: st.DataObject) -> None:
+        """Whoever lost its lease, or settled already, comes back and says something: nothing changes."""
+        claim = data.draw(st.sampled_from(self.lost))
+        kind = data.draw(st.sampled_from(KINDS))
+        before = self.everything()
+        assert self.tracker.settle(claim, outcome(kind, claim.stage)) == {}
+        assert self.tracker.switch(claim) == {}
+        assert self.tracker.rescue(claim).returned == 0
+        assert self.everything() == before
+
+    @rule(function=st.sampled_from(["pause_job", "resume_job"]))
+    def hold(self, function: str) -> None:
+        if self.job_state is {"pause_job": JobState.RUNNING, "resume_job": JobState.PAUSED}[function]:
+            self.tracker.control(function)
+
+    @precondition(lambda self: self.job_state in (JobState.RUNNING, JobState.PAUSED))
+    @rule(sure=st.integers(0, 5))
+    def cancel(self, sure: int) -> None:
+        if sure == 0:
+            self.tracker.control("cancel_job")
+
+    @rule()
+    def replay(self) -> None:
+        with self._database.write() as connection:
+            dead_letters.replay_letters(connection, Filter())
+
+    @rule(sure=st.integers(0, 2))
+    def discard(self, sure: int) -> None:
+        if sure == 0:
+            with self._database.write() as connection:
+                dead_letters.discard_letters(connection, Filter(), reason="not ours")
+
+    @rule()
+    def complete(self) -> None:
+        if self.tracker.complete_jobs():
+            assert set(self.tracker.states()) <= FINAL
+
+    def everything(self) -> list[object]:
+        return [self.tracker.rows(table) for table in (document, attempt, dead_letter)] + [self.tracker.rows()]
+
+    @invariant()
+    def submitted_is_the_sum_of_states(self) -> None:
+        counts = self.tracker.progress()
+        active = sum(n for states in counts.active.values() for n in states.values())
+        ended = sum(counts.documents[k] for k in ("completed", "skipped", "dead", "cancelled"))
+        assert len(self.tracker.rows()) in (0, DOCUMENTS)
+        assert active + ended == counts.documents["total"] == len(self.tracker.rows())
+
+    @invariant()
+    def what_runs_is_held_by_exactly_one_claim(self) -> None:
+        running = {row["id"]: row["lease"] for row in self.tracker.rows() if row["state"] == State.RUNNING}
+        held = {item.id: claim.token for claim in self.live for item in claim.items}
+        assert running == held
+        assert sum(len(claim.items) for claim in self.live) == len(held)
+
+    @invariant()
+    def final_work_has_an_end_and_other_work_has_none(self) -> None:
+        for row in self.tracker.rows():
+            assert (row["state"] in FINAL) == (row["finished_at"] is not None)
+            assert 0 <= row["attempt"] <= row["max_attempts"]
+
+    @invariant()
+    def every_claim_that_ended_is_one_attempt(self) -> None:
+        recorded = Counter((row["work_id"], row["epoch"]) for row in self.tracker.rows(attempt))
+        assert set(recorded.values()) <= {1}
+        for row in self.tracker.rows():
+            ended = row["epoch"] - (row["state"] == State.RUNNING)
+            assert sorted(epoch for id_, epoch in recorded if id_ == row["id"]) == list(range(1, ended + 1))
+
+    @invariant()
+    def epochs_never_shrink(self) -> None:
+        for row in self.tracker.rows():
+            assert row["epoch"] >= self.epochs[row["id"]]
+            self.epochs[row["id"]] = row["epoch"]
+
+    @invariant()
+    def every_dead_document_has_one_open_letter(self) -> None:
+        letters = Counter(row["work_id"] for row in self.tracker.rows(dead_letter) if row["resolved_at"] is None)
+        assert letters == Counter(row["id"] for row in self.tracker.rows() if row["state"] == State.DEAD)
+
+    @invariant()
+    def a_job_that_ended_has_no_work_that_nobody_will_do(self) -> None:
+        job = self.tracker.get_job()
+        if job.state is JobState.COMPLETED:
+            assert set(self.tracker.states()) <= FINAL
+        if job.state is JobState.CANCELLED:
+            assert set(self.tracker.states()) <= FINAL | {State.RUNNING}
+
+
+WorkMachine.TestCase.settings = settings(
+    max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestWork = WorkMachine.TestCase
