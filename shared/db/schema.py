@@ -51,6 +51,8 @@ collection = Table(
     Column("settings", JSON, nullable=False),
     Column("active_index_version", Integer, nullable=False),
     Column("created_at", Double, nullable=False),
+    # The folder of a collection's vectors has its number in its name: no number is given out twice.
+    sqlite_autoincrement=True,
 )
 
 index_version = Table(
@@ -121,6 +123,7 @@ job = Table(
     CheckConstraint(_one_of("state", JobState), name="state"),
     CheckConstraint("(state IN ('completed', 'failed', 'cancelled')) = (finished_at IS NOT NULL)", name="finished"),
     Index("ix_job_open", "id", sqlite_where=text("finished_at IS NULL"), postgresql_where=text("finished_at IS NULL")),
+    sqlite_autoincrement=True,
 )
 
 scan_note = Table(

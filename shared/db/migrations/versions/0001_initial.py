@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_collection"),
         sa.UniqueConstraint("name", name="uq_collection_name"),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "worker",
@@ -80,6 +81,7 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["collection_id"], ["collection.id"], name="fk_job_collection_id", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name="pk_job"),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         "ix_job_open",
