@@ -39,6 +39,10 @@ Fields = Annotated[
 NullSeparated = Annotated[bool, typer.Option("--null", "-0", help="A list of files is separated by NUL, not newline.")]
 
 
+# What typer returns in the place of a KeyboardInterrupt; no command ends so by itself.
+TYPER_INTERRUPTED = 130
+
+
 class SearchMode(StrEnum):
     """How a query is matched."""
 
@@ -66,11 +70,8 @@ def _run(arguments: list[str], *, debug: bool) -> int:
 
     as_json = "--json" in arguments
     try:
-        return app(arguments, prog_name="embedmill", standalone_mode=False) or DONE
-    except typer.Exit as leaving:
-        if not isinstance(leaving.__cause__, KeyboardInterrupt):
-            return leaving.exit_code
-        return _interrupted(as_json=as_json)
+        status = app(arguments, prog_name="embedmill", standalone_mode=False) or DONE
+        return _interrupted(as_json=as_json) if status == TYPER_INTERRUPTED else status
     except typer.TyperException as error:
         error.show()  # type: ignore[attr-defined]  # those that typer raises all have it
         return USAGE

@@ -72,7 +72,7 @@ def work_until_done(
     job_id: int,
     display: Display,
     *,
-    is_abandoned: Callable[[int], bool] = lambda job_id: False,
+    is_abandoned: Callable[[int], bool] = lambda _: False,
 ) -> bool:
     """Run workers until a job has ended; False when whoever was scanning its sources is gone before they were done."""
     abandoned = False

@@ -14,7 +14,7 @@ from tests.command import Command
 from tests.conftest import SMALL
 from tests.corpus import write_corpus
 
-DOCUMENTS = 120
+DOCUMENTS = 80
 # Many small batches: more boundaries to strike at, and a backlog in the broker.
 CHAOTIC = {**SMALL, "EMBEDMILL_BATCH_DOCUMENTS": "8", "EMBEDMILL_LEASE_SECONDS": "1"}
 

@@ -1,6 +1,8 @@
 """Ingesting with the real command: documents in, verified vectors out, and only what changed is worked on again."""
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -135,8 +137,6 @@ def test_a_wrong_setting_is_a_usage_error_that_names_it(cli: Command, folder: Pa
 
 
 def test_verify_finds_missing_vectors_and_repairs_them_for_nothing(cli: Command, folder: Path) -> None:
-    import sqlite3
-
     cli.json("ingest", folder)
     before = {id_: row["text"] for id_, row in cli.export().items()}
     cli.json("verify")
@@ -148,7 +148,15 @@ def test_verify_finds_missing_vectors_and_repairs_them_for_nothing(cli: Command,
     assert ran.json["collections"][0]["missing"] == 12
     assert cli.json("verify", "--repair")["ok"]
     assert {id_: row["text"] for id_, row in cli.export().items()} == before
-    with sqlite3.connect(cli.home / "tracking.db") as connection:
+    with closing(sqlite3.connect(cli.home / "tracking.db")) as connection:
         ((inputs,),) = connection.execute("SELECT sum(inputs) FROM usage")
-    connection.close()
     assert inputs == len(before)
+
+
+def test_a_damaged_object_is_made_again_from_its_source(cli: Command, folder: Path) -> None:
+    cli.json("ingest", folder)
+    before = {id_: row["text"] for id_, row in cli.export().items()}
+    for path in (*cli.home.glob("vectors/*/*.db*"), *cli.home.glob("blobs/??/*")):
+        path.unlink() if path.parent.parent.name == "vectors" else path.write_bytes(b"damaged")
+    assert cli.json("verify", "--repair")["ok"]
+    assert {id_: row["text"] for id_, row in cli.export().items()} == before

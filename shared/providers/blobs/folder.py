@@ -17,14 +17,14 @@ class FolderBlobStore(BlobStore):
         self.root = root
 
     def put(self, data: bytes) -> str:
-        """Write beside the target, flush to the disk, rename."""
+        """Write beside the target, flush to the disk, rename; a damaged object is replaced."""
         object_ = hashlib.sha256(data).hexdigest()
         path = self._path(object_)
-        if not path.exists():
-            try:
+        try:
+            if not _renew(path, data):
                 self._write(path, data)
-            except OSError as error:
-                raise StorageFailed(f"the blob store refused a write: {error.strerror}") from error
+        except OSError as error:
+            raise StorageFailed(f"the blob store refused a write: {error.strerror}") from error
         return object_
 
     def get(self, object_: str) -> bytes:
@@ -63,3 +63,13 @@ class FolderBlobStore(BlobStore):
         except BaseException:
             partial.unlink(missing_ok=True)
             raise
+
+
+def _renew(path: Path, data: bytes) -> bool:
+    """Whether the object is there and whole; if so it counts as new, so that the cleaner leaves it alone."""
+    try:
+        whole = path.read_bytes() == data
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    return whole

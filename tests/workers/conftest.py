@@ -1,0 +1,25 @@
+"""A worker's runtime in this process, over a home folder of its own."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from shared.presence import Presence
+from shared.settings import Settings
+from tests.shared.db.tracker import Tracker
+from workers.runtime import WorkerRuntime
+
+
+@pytest.fixture
+def runtime(settings: Settings) -> Iterator[WorkerRuntime]:
+    """What a worker process holds open; its presence is this process's."""
+    with Presence(settings.home_path / "run") as presence:
+        opened = WorkerRuntime(settings, process_id=presence.id)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def tracker(runtime: WorkerRuntime) -> Tracker:
+    """The tracking database of that home."""
+    return Tracker(runtime.database)

@@ -1,0 +1,213 @@
+"""The four stages as plain functions over a real home folder: what each leaves behind, and what it costs to run again."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.db.schema import document
+from shared.db.work import Claim
+from shared.errors import BadVector
+from shared.outcomes import Advance, Complete, Fail, Outcome, Return
+from shared.providers.embeddings.base import Embedder
+from shared.providers.vectorstores.base import VectorRow, VectorStore
+from shared.states import Result, Stage, State
+from tests.corpus import text_of
+from tests.shared.db.tracker import Tracker
+from workers.runtime import WorkerRuntime
+from workers.stages.chunk import chunk
+from workers.stages.embed import embed
+from workers.stages.index import index
+from workers.stages.validate import validate
+
+STAGES = {Stage.CHUNK: chunk, Stage.VALIDATE: validate, Stage.EMBED: embed, Stage.INDEX: index}
+
+
+class Calls:
+    """Counts what is sent to the embedder."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.texts: list[str] = []
+        original = Embedder.embed_all
+
+        def embed_all(embedder: Embedder, texts: Sequence[str], **options: Any) -> Any:
+            self.texts += texts
+            return original(embedder, texts, **options)
+
+        monkeypatch.setattr(Embedder, "embed_all", embed_all)
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
+    return Calls(monkeypatch)
+
+
+@pytest.fixture(autouse=True)
+def eight_dimensions(tracker: Tracker, runtime: WorkerRuntime) -> None:
+    """The tracker's collection as `hash` makes vectors."""
+    embedder = runtime.embedder("hash")
+    from shared.db.schema import index_version
+
+    tracker.write(1, index_version, model=embedder.model, dimensions=embedder.dimensions)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "documents"
+    folder.mkdir()
+    for number in range(3):
+        (folder / f"{number}.txt").write_text(text_of(number))
+    return folder
+
+
+def uris(folder: Path) -> list[str]:
+    return [path.as_uri() for path in sorted(folder.iterdir())]
+
+
+def run(runtime: WorkerRuntime, tracker: Tracker, claim: Claim, *, until: Stage = Stage.INDEX) -> Claim:
+    """Bring a claim from the first stage to `until`; returns the claim of that stage."""
+    while claim.stage is not until:
+        (sent,) = tracker.settle(claim, STAGES[claim.stage](runtime, claim)).items()
+        claim = tracker.claim(sent[1], sent[0])
+    return claim
+
+
+def finish(runtime: WorkerRuntime, tracker: Tracker, claim: Claim) -> Mapping[int, Outcome]:
+    outcomes = index(runtime, claim)
+    tracker.settle(claim, outcomes)
+    return outcomes
+
+
+def stored(runtime: WorkerRuntime) -> list[VectorRow]:
+    return list(runtime.store(runtime.collection(1)).list_rows("v1-000"))
+
+
+def test_documents_go_through_every_stage_and_are_seen(runtime: WorkerRuntime, tracker: Tracker, folder: Path) -> None:
+    outcomes = finish(runtime, tracker, run(runtime, tracker, tracker.take(uris(folder))))
+    assert set(outcomes.values()) == {Complete(Result.INDEXED)}
+    expected = sum(row["chunks_expected"] for row in tracker.rows())
+    assert len(stored(runtime)) == expected > 3
+    assert {row["active_version"] for row in tracker.rows(document)} == {row.version for row in stored(runtime)}
+
+
+def test_a_stage_that_runs_twice_leaves_the_same(runtime: WorkerRuntime, tracker: Tracker, folder: Path) -> None:
+    claim = tracker.take(uris(folder))
+    for stage in (Stage.VALIDATE, Stage.EMBED, Stage.INDEX):
+        assert STAGES[claim.stage](runtime, claim).keys() == STAGES[claim.stage](runtime, claim).keys()
+        claim = run(runtime, tracker, claim, until=stage)
+    index(runtime, claim)
+    before = [(row.id, row.text) for row in stored(runtime)]
+    finish(runtime, tracker, claim)
+    assert [(row.id, row.text) for row in stored(runtime)] == before
+
+
+def test_what_was_embedded_once_is_never_embedded_again(
+    runtime: WorkerRuntime, tracker: Tracker, folder: Path, calls: Calls
+) -> None:
+    claim = run(runtime, tracker, tracker.take(uris(folder)), until=Stage.EMBED)
+    embed(runtime, claim)
+    paid = list(calls.texts)
+    assert paid and len(paid) == len(set(paid))
+    tracker.rescue(claim)
+    again = tracker.claim(tracker.queue(), Stage.EMBED)
+    finish(runtime, tracker, run(runtime, tracker, again))
+    assert calls.texts == paid
+
+
+def test_texts_that_are_equal_are_embedded_once(
+    runtime: WorkerRuntime, tracker: Tracker, folder: Path, calls: Calls
+) -> None:
+    for number in (1, 2):
+        (folder / f"{number}.txt").write_text(text_of(0))
+    run(runtime, tracker, tracker.take(uris(folder)))
+    assert len(calls.texts) == len(set(calls.texts)) == tracker.rows()[0]["chunks_expected"]
+
+
+def test_a_text_that_the_embedder_cannot_take_costs_only_its_document(
+    runtime: WorkerRuntime, tracker: Tracker, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = Embedder.embed_all
+
+    def embed_all(embedder: Embedder, texts: Sequence[str], **options: Any) -> Any:
+        if any("Document 1," in text for text in texts):
+            raise BadVector("not finite")
+        return original(embedder, texts, **options)
+
+    monkeypatch.setattr(Embedder, "embed_all", embed_all)
+    claim = run(runtime, tracker, tracker.take(uris(folder)), until=Stage.EMBED)
+    outcomes = embed(runtime, claim)
+    assert [type(outcomes[item.id]) for item in claim.items] == [Advance, Fail, Advance]
+
+
+def test_every_chunk_is_indexed_or_rejected_with_a_reason(
+    runtime: WorkerRuntime, tracker: Tracker, folder: Path
+) -> None:
+    (folder / "1.txt").write_text(text_of(1) + "\n\n" + ". - . - " * 2000)
+    finish(runtime, tracker, run(runtime, tracker, tracker.take(uris(folder))))
+    row = next(row for row in tracker.rows() if row["chunks_rejected"])
+    assert row["rejections_ref"] is not None
+    (found,) = runtime.blobs.get_pack([row["rejections_ref"]]).values()
+    assert isinstance(found, bytes) and found.count(b"letters or digits") == row["chunks_rejected"]
+    assert len(stored(runtime)) == sum(r["chunks_expected"] - r["chunks_rejected"] for r in tracker.rows())
+
+
+def test_a_store_that_does_not_confirm_completes_nothing(
+    runtime: WorkerRuntime, tracker: Tracker, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = run(runtime, tracker, tracker.take(uris(folder)))
+    store = runtime.store(runtime.collection(1))
+    monkeypatch.setattr(type(store), "count_versions", lambda self, shard, documents: dict.fromkeys(documents, 0))
+    outcomes = finish(runtime, tracker, claim)
+    assert all(isinstance(outcome, Fail) for outcome in outcomes.values())
+    assert tracker.states() == [State.WAITING] * 3
+    assert {row["active_version"] for row in tracker.rows(document)} == {None}
+
+
+def test_the_old_version_is_deleted_only_after_the_switch(
+    runtime: WorkerRuntime, tracker: Tracker, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish(runtime, tracker, run(runtime, tracker, tracker.take(uris(folder))))
+    (folder / "0.txt").write_text(text_of(0, edition=2))
+    job = tracker.create_job("second")
+    tracker.submit(uris(folder)[:1], text="changed", job=job)
+    claim = run(runtime, tracker, tracker.claim(tracker.queue(job=job)))
+    store = runtime.store(runtime.collection(1))
+    seen: list[set[str]] = []
+    original = VectorStore.delete_stale if "delete_stale" not in vars(type(store)) else type(store).delete_stale
+
+    def delete_stale(self: VectorStore, shard: str, generations: Mapping[str, int]) -> int:
+        active = {row["active_version"] for row in tracker.rows(document)}
+        seen.append({row.version for row in self.list_rows(shard)} & active)  # type: ignore[arg-type]
+        assert {item.version for item in claim.items} <= active, "readers were not switched yet"
+        return original(self, shard, generations)
+
+    monkeypatch.setattr(type(store), "delete_stale", delete_stale)
+    finish(runtime, tracker, claim)
+    assert len(seen) == 1
+    texts = [row.text for row in stored(runtime) if row.uri.endswith("/0.txt")]
+    assert texts and not any("edition 1" in text for text in texts)
+
+
+def test_work_that_lost_its_lease_before_the_switch_changes_nothing_that_readers_see(
+    runtime: WorkerRuntime, tracker: Tracker, folder: Path
+) -> None:
+    claim = run(runtime, tracker, tracker.take(uris(folder)))
+    tracker.rescue(claim)
+    assert index(runtime, claim) == {}
+    assert {row["active_version"] for row in tracker.rows(document)} == {None}
+
+
+def test_two_jobs_with_work_on_one_document_end_with_the_newer_one(
+    runtime: WorkerRuntime, tracker: Tracker, folder: Path
+) -> None:
+    older = run(runtime, tracker, tracker.take(uris(folder)[:1]))
+    (folder / "0.txt").write_text(text_of(0, edition=2))
+    job = tracker.create_job("second")
+    tracker.submit(uris(folder)[:1], text="changed", job=job)
+    newer = run(runtime, tracker, tracker.claim(tracker.queue(job=job)))
+    finish(runtime, tracker, newer)
+    (late,) = finish(runtime, tracker, older).values()
+    assert isinstance(late, Complete | Return)
+    texts = [row.text for row in stored(runtime)]
+    assert texts and not any("edition 1" in text for text in texts)

@@ -1,0 +1,61 @@
+"""The supervisor with real processes: the dead are replaced and named, the living stopped in good order."""
+
+import os
+import signal
+
+import pytest
+
+from shared.db import presence
+from shared.errors import StorageFailed
+from shared.presence import sweep
+from shared.settings import Settings
+from tests.shared.db.tracker import Tracker
+from tests.waiting import wait_until
+from workers.runtime import WorkerRuntime
+from workers.supervisor import Supervisor
+
+
+def registered(runtime: WorkerRuntime) -> list[int]:
+    with runtime.database.read() as connection:
+        return [row["pid"] for row in presence.list_workers(connection)]
+
+
+def test_a_worker_that_dies_is_named_and_replaced(runtime: WorkerRuntime, tracker: Tracker) -> None:
+    died: list[str] = []
+    with Supervisor(runtime.settings, [()], on_death=died.append) as supervisor:
+        (first,) = supervisor.pids
+        wait_until(lambda: first in registered(runtime), "the worker is up")
+        os.kill(first, signal.SIGKILL)
+
+        def is_replaced() -> bool:
+            supervisor.poll()
+            return bool(supervisor.pids) and supervisor.pids != [first]
+
+        wait_until(is_replaced, "another worker is in its place")
+        (second,) = supervisor.pids
+        wait_until(lambda: second in registered(runtime), "the replacement is up")
+    assert [f"-{first}-" in name for name in died] == [True]
+
+
+def test_workers_stop_in_good_order_and_leave_nothing(runtime: WorkerRuntime, tracker: Tracker) -> None:
+    with Supervisor(runtime.settings, [("chunk",), ("embed",)], on_death=lambda _: None) as supervisor:
+        pids = supervisor.pids
+        wait_until(lambda: set(pids) <= set(registered(runtime)), "both workers are up")
+    assert not any(os.path.exists(f"/proc/{pid}") for pid in pids)
+    assert sweep(runtime.run_folder) == 1, "nobody but this process is left"
+
+
+def test_workers_that_cannot_open_their_home_end_the_command(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocked = settings.home_path.parent / "file"
+    blocked.write_text("here already")
+    monkeypatch.setenv("EMBEDMILL_DATABASE_URL", f"sqlite:///{blocked / 'tracking.db'}")
+    with Supervisor(settings, [()], on_death=lambda _: None) as supervisor:
+
+        def poll() -> bool:
+            supervisor.poll()
+            return False
+
+        with pytest.raises(StorageFailed):
+            wait_until(poll, "the failure is seen")
