@@ -32,9 +32,7 @@ def main() -> None:
     parser.add_argument("--embedding", default="hash")
     options = parser.parse_args()
     embedder = open_embedder(options.embedding, cache_dir=options.home / "models")
-    store = open_vector_store(
-        "embedded://", home=options.home, collection_key="bare", dimensions=embedder.dimensions
-    )
+    store = open_vector_store("embedded://", home=options.home, collection_key="bare", dimensions=embedder.dimensions)
     settings = CollectionSettings(embedding=options.embedding)
     pending: list[tuple[str, ChunkSet]] = []
     count = 0

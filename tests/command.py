@@ -107,7 +107,9 @@ def finish(process: "subprocess.Popen[str]", *, stdin: str | None = None, second
     except subprocess.TimeoutExpired:
         kill_group(process)
         stdout, stderr = process.communicate()
-        raise AssertionError(f"{process.args} ran for more than {seconds:g} s: {stdout[-2000:]} {stderr[-2000:]}") from None
+        raise AssertionError(
+            f"{process.pid} ran for more than {seconds:g} s: {stdout[-2000:]} {stderr[-2000:]}"
+        ) from None
     return Ran(process.returncode, stdout, stderr)
 
 

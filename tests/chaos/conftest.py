@@ -97,5 +97,7 @@ def require_consistent(command: Command) -> None:
     database = command.home / "tracking.db"
     assert query(database, "SELECT count(*) FROM work WHERE finished_at IS NULL") == [(0,)]
     assert query(database, "SELECT count(*) FROM work WHERE lease IS NOT NULL") == [(0,)]
-    doubled = "SELECT work_id FROM attempt WHERE stage = 'index' AND outcome = 'ok' GROUP BY work_id HAVING count(*) > 1"
+    doubled = (
+        "SELECT work_id FROM attempt WHERE stage = 'index' AND outcome = 'ok' GROUP BY work_id HAVING count(*) > 1"
+    )
     assert query(database, doubled) == [], "a document was completed twice"

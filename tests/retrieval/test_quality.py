@@ -11,7 +11,8 @@ from shared.providers.embeddings.local import LocalEmbedder
 from shared.providers.vectorstores.embedded import EmbeddedVectorStore
 from workers.chunking import ChunkSettings
 
-DATA = Path(os.environ.get("EMBEDMILL_TEST_DATA", "/work/shared/data"))
+BESIDE_THE_CHECKOUT = Path(__file__).parents[3] / "shared" / "data"
+DATA = Path(os.environ.get("EMBEDMILL_TEST_DATA", BESIDE_THE_CHECKOUT))
 EXPECTED_NDCG = {"cranfield": 0.375, "pyfaq": 0.59}
 
 

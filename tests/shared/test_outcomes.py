@@ -20,21 +20,20 @@ from shared.outcomes import Fail, origin_of
     ],
     ids=repr,
 )
-def test_what_may_go_away_by_itself_is_retried(error: BaseException, retryable: bool) -> None:
+def test_what_may_go_away_by_itself_is_retried(error: BaseException, *, retryable: bool) -> None:
     assert Fail(error).retryable is retryable
 
 
-def raised() -> ValueError:
-    try:
-        raise ValueError("the secret of page 7")
-    except ValueError as error:
-        return error
+def read_page() -> None:
+    raise ValueError("the secret of page 7")
 
 
 def test_a_foreign_error_is_told_by_its_class_and_origin_and_never_by_its_text() -> None:
-    fail = Fail(raised())
+    with pytest.raises(ValueError, match="page 7") as raised:
+        read_page()
+    fail = Fail(raised.value)
     assert "secret" not in fail.message + fail.hint
-    assert fail.message == "ValueError at shared/test_outcomes.py:raised"
+    assert fail.message == "ValueError at shared/test_outcomes.py:read_page"
 
 
 def test_our_own_errors_speak_for_themselves() -> None:

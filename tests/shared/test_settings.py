@@ -37,7 +37,7 @@ def test_a_wrong_setting_is_named_as_its_variable(monkeypatch: pytest.MonkeyPatc
 def test_every_wrong_setting_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EMBEDMILL_WORKERS", "many")
     monkeypatch.setenv("EMBEDMILL_HIGH_WATER", "0")
-    with pytest.raises(SettingsError, match="WORKERS.*HIGH_WATER"):
+    with pytest.raises(SettingsError, match=r"WORKERS.*HIGH_WATER"):
         load_settings()
 
 

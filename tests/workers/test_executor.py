@@ -42,7 +42,9 @@ def test_the_next_message_leaves_after_the_commit(runtime: WorkerRuntime, tracke
     assert states == [[State.QUEUED] * 3]
 
 
-@pytest.mark.parametrize("error", [MemoryError(), SystemExit(3), KeyboardInterrupt(), RecursionError(), Odd()], ids=repr)
+@pytest.mark.parametrize(
+    "error", [MemoryError(), SystemExit(3), KeyboardInterrupt(), RecursionError(), Odd()], ids=repr
+)
 def test_whatever_a_stage_raises_becomes_a_recorded_attempt(
     runtime: WorkerRuntime, tracker: Tracker, error: BaseException
 ) -> None:
@@ -59,7 +61,9 @@ def test_flow_control_parks_and_uses_up_no_attempt(runtime: WorkerRuntime, track
         raise FlowControl("slow down", reason="rate", retry_after_seconds=9.0)
 
     send(runtime, tracker, stage)
-    assert [(row["state"], row["wait_reason"], row["attempt"]) for row in tracker.rows()] == [("waiting", "rate", 0)] * 3
+    assert [(row["state"], row["wait_reason"], row["attempt"]) for row in tracker.rows()] == [
+        ("waiting", "rate", 0)
+    ] * 3
 
 
 def test_a_full_disk_hands_the_batch_back_and_ends_the_worker(runtime: WorkerRuntime, tracker: Tracker) -> None:

@@ -41,9 +41,7 @@ class ChunkSet:
         return [chunk.embedded_text(self.text) for chunk in self.chunks]
 
 
-def build_chunk_set(
-    document: NormalisedDocument, settings: ChunkSettings, *, title: str, media_type: str
-) -> ChunkSet:
+def build_chunk_set(document: NormalisedDocument, settings: ChunkSettings, *, title: str, media_type: str) -> ChunkSet:
     """Cut a document and keep what later stages need of it."""
     heading = one_line(title)
     chunks = tuple(chunk(document, settings, title=heading))

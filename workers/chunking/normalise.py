@@ -37,7 +37,7 @@ class NormalisedDocument:
 
 
 def normalise(parsed: ParsedDocument) -> NormalisedDocument:
-    """Join the blocks that hold any text; line ends become \\n, and what no store keeps (NUL, surrogates) is removed.
+    """Join the blocks that hold any text; line ends become line feeds, and what no store keeps is removed.
 
     White space around a block is trimmed, inside it is kept, as is a code block's indentation. Characters keep their
     Unicode form.

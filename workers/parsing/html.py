@@ -45,9 +45,13 @@ def read(data: bytes, draft: Draft) -> None:
 
 def read_markup(markup: str, draft: Draft) -> None:
     """Adds the blocks of a page or fragment; its `title` becomes the draft's when that has none."""
-    from selectolax.lexbor import LexborHTMLParser
+    from selectolax.lexbor import LexborHTMLParser, SelectolaxError
 
-    tree = LexborHTMLParser(markup)
+    try:
+        tree = LexborHTMLParser(markup)
+    except SelectolaxError as error:
+        # HTML has no syntax errors: Lexbor refuses a page only when it gets no more memory.
+        raise MemoryError from error
     if not draft.title and (title := tree.css_first("head > title")):
         draft.title = title.text()
     tree.strip_tags(_SKIPPED)

@@ -1,4 +1,4 @@
-"""A Postgres server for the tests: the one of TEST_POSTGRES_URL, or one of this host's own on a socket in a new folder."""
+"""A Postgres server for the tests: that of TEST_POSTGRES_URL, or one of this host on a socket in a new folder."""
 
 import importlib.util
 import os
@@ -65,4 +65,6 @@ def _run(program: str, *arguments: object) -> None:
     as_owner = ["setpriv", f"--reuid={OWNER}", f"--regid={OWNER}", "--init-groups"] if os.geteuid() == 0 else []
     command = [*as_owner, str(programs / program), *map(str, arguments)]
     # The server inherits its starter's streams; a pipe would stay open for as long as it runs.
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
+    subprocess.run(
+        command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/"
+    )

@@ -34,9 +34,13 @@ def test_opening_again_changes_nothing(database_url: str) -> None:
 
 
 def test_a_write_that_fails_leaves_nothing(database: Database) -> None:
-    with pytest.raises(RuntimeError), database.write() as connection:
-        connection.execute(text("INSERT INTO chore VALUES ('a', 'b', 1.0)"))
-        raise RuntimeError
+    def write_and_fail() -> None:
+        with database.write() as connection:
+            connection.execute(text("INSERT INTO chore VALUES ('a', 'b', 1.0)"))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_and_fail()
     with database.read() as connection:
         assert connection.execute(text("SELECT count(*) FROM chore")).scalar() == 0
 

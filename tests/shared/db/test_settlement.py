@@ -1,5 +1,7 @@
 """Settlement: one transition per outcome, fenced by the lease that the work was claimed under."""
 
+from typing import Any
+
 import pytest
 from sqlalchemy.exc import IntegrityError
 
@@ -12,7 +14,7 @@ from tests.shared.db.tracker import Tracker
 from tests.waiting import wait_until
 
 URIS = [f"file:///{n}" for n in range(3)]
-OUTCOMES = [
+OUTCOMES: list[Outcome] = [
     Advance(Stage.EMBED),
     Complete(Result.INDEXED),
     Fail(UnreadableDocument("torn")),
@@ -167,7 +169,7 @@ def test_only_moves_of_the_table_are_legal(start: State, target: State) -> None:
     ],
     ids=str,
 )
-def test_the_database_refuses_a_state_without_what_belongs_to_it(tracker: Tracker, values: dict[str, object]) -> None:
+def test_the_database_refuses_a_state_without_what_belongs_to_it(tracker: Tracker, values: dict[str, Any]) -> None:
     tracker.submit(URIS[:1])
     with pytest.raises(StorageFailed) as raised:
         tracker.write(tracker.rows()[0]["id"], **values)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.outcomes import Advance, Complete, Fail, Park
+from shared.outcomes import Advance, Complete, Fail, Outcome, Park
 from shared.states import Result, Stage
 from tests.shared.db.tracker import Tracker
 
@@ -32,7 +32,7 @@ def test_a_batch_costs_the_same_few_statements_whatever_its_size(tracker: Tracke
 
 def test_a_batch_of_mixed_outcomes_costs_a_statement_an_outcome(tracker: Tracker) -> None:
     claim = tracker.take([f"file:///{n}" for n in range(90)])
-    kinds = [Advance(Stage.EMBED), Fail(RuntimeError("odd")), Park("rate", 1.0)]
+    kinds: list[Outcome] = [Advance(Stage.EMBED), Fail(RuntimeError("odd")), Park("rate", 1.0)]
     outcomes = {item.id: kinds[n % 3] for n, item in enumerate(claim.items)}
     assert statements(tracker, lambda: tracker.settle(claim, outcomes)) <= 6
 

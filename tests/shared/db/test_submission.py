@@ -6,7 +6,7 @@ from shared.db import documents
 from shared.db.schema import document, work
 from shared.db.work import Claim
 from shared.states import Stage, State
-from tests.shared.db.tracker import Tracker, submission
+from tests.shared.db.tracker import Tracker
 
 URIS = ["file:///a", "file:///b", "file:///c"]
 
@@ -110,7 +110,6 @@ def test_tracked_documents_are_listed_in_pages_without_gaps(tracker: Tracker) ->
         pages = list(documents.list_tracked(connection, tracker.collection.id, page=3))
     assert [len(page) for page in pages] == [3, 3, 1]
     assert len({tracked.id for page in pages for tracked in page}) == 7
-
 
 
 def test_objects_of_active_versions_and_of_replayable_work_are_referenced(tracker: Tracker) -> None:

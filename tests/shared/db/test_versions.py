@@ -2,6 +2,7 @@
 
 from shared.db.documents import find_active_versions
 from shared.db.schema import document
+from shared.db.work import Claim
 from shared.outcomes import Advance
 from shared.states import Stage
 from tests.shared.db.tracker import Tracker, submission
@@ -10,7 +11,8 @@ URI = "file:///a"
 ID = submission(URI).document_id
 
 
-def at_index(tracker: Tracker, text: str, *, job: int | None = None):  # type: ignore[no-untyped-def]
+def at_index(tracker: Tracker, text: str, *, job: int | None = None) -> Claim:
+    """A claim of the last stage, ready to switch."""
     tracker.submit([URI], text=text, job=job)
     ids = tracker.queue(job=job)
     tracker.settle(tracker.claim(ids), Advance(Stage.INDEX))
@@ -34,6 +36,15 @@ def test_a_zombie_switches_nothing(tracker: Tracker) -> None:
     tracker.rescue(claim)
     assert tracker.switch(claim) == {}
     assert active(tracker) is None
+
+
+def test_a_zombie_switches_nothing_while_its_successor_works(tracker: Tracker) -> None:
+    zombie = at_index(tracker, "one")
+    tracker.rescue(zombie)
+    successor = tracker.claim(tracker.queue(), Stage.INDEX)
+    assert tracker.switch(zombie) == {}
+    assert active(tracker) is None
+    assert tracker.switch(successor) == {ID: 1}
 
 
 def test_an_older_generation_never_replaces_a_newer_one(tracker: Tracker) -> None:

@@ -10,7 +10,9 @@ from shared.db import collections, documents, jobs, work
 from shared.db.collections import Collection
 from shared.db.documents import Submission, Submitted
 from shared.db.engine import Database
-from shared.db.schema import attempt, job as job_table, work as work_table
+from shared.db.schema import attempt
+from shared.db.schema import job as job_table
+from shared.db.schema import work as work_table
 from shared.db.work import Claim, Rescue, RetryPolicy
 from shared.outcomes import Advance, Complete, Outcome
 from shared.states import Result, Stage, State

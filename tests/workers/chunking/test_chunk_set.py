@@ -36,8 +36,6 @@ def test_ids_follow_the_content_the_title_and_the_settings() -> None:
         b"\xff",
         b"null",
         encode_chunk_set(made())[:-9],
-    ]
-    + [
         encode_chunk_set(made()).replace(b'{"v":1', b'{"v":2'),
         encode_chunk_set(made()).replace(b'"chunks":[', b'"chunks":[7,'),
     ],

@@ -163,6 +163,11 @@ def test_a_child_that_hangs_before_it_reads_a_large_document_is_killed_too() -> 
             parser.parse(PAGE * 100_000, name="a.html")
 
 
+def test_a_page_that_needs_too_much_memory_is_over_a_limit_and_not_called_damaged() -> None:
+    with Parser(replace(LIMITS, memory_mb=64)) as parser, pytest.raises(ParserLimitExceeded, match="memory"):
+        parser.parse(b"<html><body>" + b"<p>x" * 2_000_000, name="wide.html")
+
+
 def test_a_document_that_needs_too_much_memory_is_refused_and_the_next_one_read() -> None:
     with Parser(replace(LIMITS, memory_mb=64)) as parser:
         pid = child_of(parser)

@@ -1,0 +1,63 @@
+"""The same command with its tracking database on Postgres."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.command import Command, finish, kill_group
+from tests.corpus import text_of, write_corpus
+from tests.shared.db import postgres
+from tests.waiting import wait_until
+from tests.workers.parsing.making import word, word_paragraph
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    reason = postgres.why_not()
+    if reason is not None:
+        pytest.skip(reason)
+    with postgres.running_server() as url:
+        yield url
+
+
+@pytest.fixture
+def on_postgres(cli: Command, url: str) -> Command:
+    return cli.with_settings(database_url=url, batch_documents="8")
+
+
+def test_documents_are_ingested_killed_taken_up_and_verified(on_postgres: Command, tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path / "corpus", 60)
+    torn = word(word_paragraph(text_of(99)))
+    (corpus / "torn.docx").write_bytes(torn[: len(torn) // 2])
+    process = on_postgres.start("ingest", corpus, "--json")
+    wait_until(lambda: (on_postgres.home / "cache.db").exists() or process.poll() is not None, "vectors are made")
+    kill_group(process)
+    finish(process)
+    ran = on_postgres.run("ingest", corpus, "--json")
+    assert ran.status == 3, ran
+    assert (ran.json["documents"]["completed"], ran.json["documents"]["dead"]) == (60, 1)
+    assert len({row["document"] for row in on_postgres.export().values()}) == 60
+    assert on_postgres.json("verify")["ok"]
+    (corpus / "torn.docx").write_bytes(torn)
+    assert on_postgres.json("dlq", "replay", "--all", "--work")["replayed"] == 1
+    for number in range(3):
+        (corpus / f"{number:04}.txt").unlink()
+    report = on_postgres.json("ingest", corpus)
+    assert (report["documents"]["unchanged"], report["documents"]["deleted"]) == (58, 3)
+    assert on_postgres.json("search", "Document 7", "--top-k", "3")["hits"]
+    assert on_postgres.json("verify")["ok"]
+
+
+def test_workers_of_two_commands_share_the_work(on_postgres: Command, tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path / "shared", 40)
+    collection = ("--collection", "shared")
+    job = on_postgres.json("submit", corpus, *collection)["job"]
+    processes = [on_postgres.start("workers", "start") for _ in range(2)]
+    wait_until(lambda: on_postgres.json("jobs", "show", job)["state"] == "completed", "the job is completed")
+    for process in processes:
+        process.send_signal(signal.SIGTERM)
+        finish(process)
+    assert on_postgres.json("jobs", "show", job)["documents"]["completed"] == 40
+    assert on_postgres.json("verify", *collection)["ok"]
