@@ -60,6 +60,8 @@ def _ingest(runtime: Runtime, request: Request, *, quiet: bool) -> int:
         submitter = Submitter(runtime, on_batch=on_batch)
         while True:
             submitted = submitter.open(sources, collection, options={"allow_deletes": request.allow_deletes})
+            if submitted.resumed and not quiet:
+                sys.stderr.write(f"taking up job {submitted.job_id} of the same sources, which is not finished\n")
             if submitted.to_scan:
                 submitter.enumerate(submitted.job_id, sources, collection, allow_deletes=request.allow_deletes)
             if work_until_done(runtime, workshop, submitted.job_id, display, is_abandoned=submitter.is_abandoned):

@@ -22,7 +22,6 @@ EmbedmillError
 ├── FlowControl               not a failure: park, no attempt is used
 └── InternalError             our fault
     ├── IllegalTransition
-    ├── LeaseLost
     ├── StorageFailed
     └── BadVector
 """
@@ -147,10 +146,6 @@ class InternalError(EmbedmillError):
 
 class IllegalTransition(InternalError):
     """A state change that the transition table does not have."""
-
-
-class LeaseLost(InternalError):
-    """A result arrived under a lease that somebody else holds by now; it changes nothing."""
 
 
 class StorageFailed(InternalError):

@@ -99,11 +99,6 @@ JOB_TRANSITIONS: dict[JobState, frozenset[JobState]] = {
 }
 
 
-def starts_of(target: State) -> tuple[State, ...]:
-    """The states from which `target` may be entered, in the table's order."""
-    return tuple(start for start, targets in TRANSITIONS.items() if target in targets)
-
-
 def require_transition(start: State, target: State) -> None:
     """Raise IllegalTransition, naming both states, unless the table has the move."""
     if target not in TRANSITIONS[start]:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, and_, case, delete, exists, func, insert, sel
 from sqlalchemy.dialects import postgresql, sqlite
 
 from shared.db.engine import clock
-from shared.db.schema import collection, dead_letter, job, scan_note, source, usage, work
+from shared.db.schema import collection, job, scan_note, source, usage, work
 from shared.errors import NotFound
 from shared.states import FINAL, JobState, Result, State, WaitReason, require_job_transition
 
@@ -287,12 +287,6 @@ def record_usage(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> N
     """Append to the ledger; a row is written for every provider call, also when its result is void."""
     if rows:
         connection.execute(insert(usage).values(created_at=clock()), list(rows))
-
-
-def count_open_letters(connection: Connection, job_id: int) -> int:
-    """Dead letters of a job that were neither replayed nor discarded."""
-    query = select(func.count()).where(dead_letter.c.job_id == job_id, dead_letter.c.resolved_at.is_(None))
-    return connection.execute(query).scalar_one()
 
 
 def list_waiting(connection: Connection, job_id: int) -> list[dict[str, Any]]:
