@@ -198,12 +198,17 @@ def search(
 def export(
     collection: Collection = "default",
     vectors: Annotated[bool, typer.Option("--vectors", help="With the vectors.")] = False,
+    rejected: Annotated[bool, typer.Option("--rejected", help="Instead, the rejected chunks with reasons.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Print what the vector store holds as JSONL, one line a vector."""
     from console.exporting import export as run
+    from console.exporting import export_rejected
 
-    run(collection, with_vectors=vectors)
+    if rejected:
+        export_rejected(collection)
+    else:
+        run(collection, with_vectors=vectors)
 
 
 @app.command()

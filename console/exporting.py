@@ -1,13 +1,15 @@
 """`embedmill export`: what the vector store itself holds, as JSONL."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
 
 from console.session import opened
-from shared.db import collections
+from shared.db import collections, documents
+from shared.db.documents import Tracked
+from shared.errors import BlobMissing
 from shared.providers.vectorstores.base import VectorRow
 
 
@@ -21,6 +23,40 @@ def export(collection: str, *, with_vectors: bool) -> None:
             for line in _lines(store.list_rows(shard, with_vectors=with_vectors), shard, with_vectors=with_vectors):
                 sys.stdout.buffer.write(line)
     sys.stdout.buffer.flush()
+
+
+def export_rejected(collection: str) -> None:
+    """Write one line per rejected chunk of what readers see, with the reason; raises BlobMissing."""
+    with opened() as runtime:
+        with runtime.database.read() as connection:
+            found = collections.get_collection(connection, collection)
+            pages = [
+                [tracked for tracked in page if tracked.rejections_ref]
+                for page in documents.list_tracked(connection, found.id)
+            ]
+        for page in pages:
+            blobs = runtime.blobs.get_pack([r for t in page for r in (t.chunks_ref, t.rejections_ref) if r])
+            for tracked in page:
+                for line in _rejected_lines(tracked, blobs):
+                    sys.stdout.buffer.write(orjson.dumps(line) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _rejected_lines(tracked: Tracked, blobs: Mapping[str, bytes | BlobMissing]) -> Iterator[dict[str, Any]]:
+    from workers.stages.stored import read_stored
+
+    chunk_set, rejections = read_stored(tracked.chunks_ref, tracked.rejections_ref, blobs)
+    for chunk in chunk_set.chunks:
+        if chunk.ordinal in rejections:
+            yield {
+                "document": tracked.id,
+                "uri": tracked.uri,
+                "chunk": chunk_set.ids[chunk.ordinal],
+                "start": chunk.start,
+                "end": chunk.end,
+                "reason": rejections[chunk.ordinal],
+                "text": chunk.body(chunk_set.text),
+            }
 
 
 def _lines(rows: Iterator[VectorRow], shard: str, *, with_vectors: bool) -> Iterator[bytes]:

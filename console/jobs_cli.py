@@ -23,6 +23,8 @@ def list_(as_json: AsJson = False) -> None:
         with runtime.database.read() as connection:
             found = [job.id for job in jobs.list_jobs(connection)]
         rows = [describe_job(runtime, job_id) for job_id in found]
+    for row in rows:
+        row.pop("notes")
     if as_json:
         print_json({"jobs": rows})
         return

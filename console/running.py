@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from producers.sources.open import SourceOptions
 
 FINAL = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
-SHOWN_LETTERS = 20
+SHOWN = 20
+REPORTED_NOTES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,7 @@ def describe_job(runtime: Runtime, job_id: int) -> dict[str, Any]:
     with runtime.database.read() as connection:
         job = jobs.get_job(connection, job_id)
         progress = jobs.measure_progress(connection, job)
+        notes = jobs.list_notes(connection, job_id, limit=REPORTED_NOTES)
     seconds = (job.finished_at or time.time()) - job.created_at
     return {
         "job": job.id,
@@ -137,6 +139,7 @@ def describe_job(runtime: Runtime, job_id: int) -> dict[str, Any]:
         "seconds": round(seconds, 3),
         "active": {stage: dict(states) for stage, states in progress.active.items()},
         "problems": job.problems,
+        "notes": notes,
         "held_deletions": job.held_deletions,
         "error": job.error,
     }
@@ -159,9 +162,8 @@ def print_report(runtime: Runtime, report: Mapping[str, Any]) -> None:
         f"{report['spend']['tokens_in']} tokens, ${report['spend']['usd']:.2f}, {report['seconds']:.1f} s"
     )
     with runtime.database.read() as connection:
-        notes = jobs.list_scan_notes(connection, report["job"], limit=SHOWN_LETTERS)
-        letters = list_letters(connection, Filter(job=report["job"]), limit=SHOWN_LETTERS)
-    for note in notes:
+        letters = list_letters(connection, Filter(job=report["job"]), limit=SHOWN)
+    for note in report["notes"][:SHOWN]:
         place = f"{note['uri']}:{note['line']}" if note["line"] else note["uri"]
         print_warning(f"{note['kind']}: {place}: {note['reason']}")
     for letter in letters:

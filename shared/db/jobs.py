@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, and_, case, delete, exists, func, insert, literal, null, select, union_all, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from shared.db.engine import clock
-from shared.db.schema import collection, job, scan_note, source, usage, work
+from shared.db.schema import collection, document, job, scan_note, source, usage, work
 from shared.errors import NotFound
 from shared.states import FINAL, JobState, Result, State, WaitReason, require_job_transition
 
@@ -133,10 +133,17 @@ def note_scan(connection: Connection, job_id: int, notes: Sequence[Mapping[str, 
     )
 
 
-def list_scan_notes(connection: Connection, job_id: int, *, limit: int = 1000) -> list[dict[str, Any]]:
-    """What a scan passed over, with reasons."""
-    query = select(scan_note.c.kind, scan_note.c.uri, scan_note.c.line, scan_note.c.reason)
-    rows = connection.execute(query.where(scan_note.c.job_id == job_id).order_by(scan_note.c.id).limit(limit))
+def list_notes(connection: Connection, job_id: int, *, limit: int) -> list[dict[str, Any]]:
+    """What a job passed over, with reasons: by its scan, and documents that turned out to hold nothing."""
+    scanned = select(scan_note.c.kind, scan_note.c.uri, scan_note.c.line, scan_note.c.reason).where(
+        scan_note.c.job_id == job_id
+    )
+    empty = (
+        select(literal("skipped"), document.c.uri, null(), work.c.reason)
+        .join_from(work, document)
+        .where(work.c.job_id == job_id, work.c.state == State.COMPLETED, work.c.result == Result.SKIPPED)
+    )
+    rows = connection.execute(union_all(scanned, empty).limit(limit))
     return [dict(row._mapping) for row in rows]
 
 

@@ -1,6 +1,7 @@
 """Ingesting with the real command: documents in, verified vectors out, and only what changed is worked on again."""
 
 import json
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -160,3 +161,23 @@ def test_a_damaged_object_is_made_again_from_its_source(cli: Command, folder: Pa
         path.unlink() if path.parent.parent.name == "vectors" else path.write_bytes(b"damaged")
     assert cli.json("verify", "--repair")["ok"]
     assert {id_: row["text"] for id_, row in cli.export().items()} == before
+
+
+def test_rejected_chunks_are_listed_with_their_reason(cli: Command, tmp_path: Path) -> None:
+    rule = tmp_path / "rule.txt"
+    rule.write_text("=-=-" * 400)
+    report = cli.json("ingest", rule)
+    assert report["chunks"]["rejected"] == report["chunks"]["expected"] > 0
+    lines = cli.run("export", "--rejected").lines
+    assert len(lines) == report["chunks"]["rejected"]
+    assert {line["reason"] for line in lines} == {"it holds no letter and no digit"}
+
+
+def test_what_holds_no_document_is_named_with_its_reason(cli: Command, folder: Path) -> None:
+    (folder / "blank.txt").write_text("  \n")
+    os.mkfifo(folder / "pipe")
+    report = cli.json("ingest", folder)
+    reasons = {Path(note["uri"]).name: note["reason"] for note in report["notes"]}
+    assert report["documents"]["skipped"] == len(reasons) == 2
+    assert "FIFO" in reasons["pipe"]
+    assert "no text" in reasons["blank.txt"]

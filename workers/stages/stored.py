@@ -1,6 +1,6 @@
 """Reads back what earlier stages stored: a document's chunk set and which of its chunks were rejected."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -36,15 +36,22 @@ def load_stored(blobs: BlobStore, items: Sequence[Item]) -> tuple[list[Stored], 
     return loaded, failed
 
 
-def _load(item: Item, found: dict[str, bytes | BlobMissing]) -> Stored:
-    chunk_set = decode_chunk_set(_require(item.chunks_ref, found))
-    rejections = orjson.loads(_require(item.rejections_ref, found)) if item.rejections_ref else {}
-    rejected = {int(ordinal): reason for ordinal, reason in rejections.items()}
+def _load(item: Item, found: Mapping[str, bytes | BlobMissing]) -> Stored:
+    chunk_set, rejected = read_stored(item.chunks_ref, item.rejections_ref, found)
     kept = [chunk for chunk in chunk_set.chunks if chunk.ordinal not in rejected]
     return Stored(item, chunk_set, rejected, kept)
 
 
-def _require(reference: str | None, found: dict[str, bytes | BlobMissing]) -> bytes:
+def read_stored(
+    chunks_ref: str | None, rejections_ref: str | None, found: Mapping[str, bytes | BlobMissing]
+) -> tuple[ChunkSet, dict[int, str]]:
+    """A chunk set and its rejections by ordinal, from a pack that was read; raises BlobMissing."""
+    rejections = orjson.loads(_require(rejections_ref, found)) if rejections_ref else {}
+    chunk_set = decode_chunk_set(_require(chunks_ref, found))
+    return chunk_set, {int(ordinal): reason for ordinal, reason in rejections.items()}
+
+
+def _require(reference: str | None, found: Mapping[str, bytes | BlobMissing]) -> bytes:
     data = found[reference] if reference is not None else BlobMissing("no chunk set was stored")
     if isinstance(data, BlobMissing):
         raise data
