@@ -10,6 +10,7 @@ import secrets
 import socket
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 
 class Presence:
@@ -20,10 +21,16 @@ class Presence:
         self._folder = folder
         self._file: int | None = None
 
-    def __enter__(self) -> "Presence":
+    def __enter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._file = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        while self._file is None:
+            file = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            fcntl.flock(file, fcntl.LOCK_EX)
+            # A sweep may have removed the file between the opening and the locking of it.
+            if self._path.exists() and os.path.samestat(os.fstat(file), self._path.stat()):
+                self._file = file
+            else:
+                os.close(file)
         return self
 
     def __exit__(

@@ -196,7 +196,7 @@ def settle(
     """Write what happened to claimed work; return, by stage, the ids whose next message may leave after the commit.
 
     Only work that is still held under the claim's lease is touched; the rest was taken over and its outcome is void.
-    Work of a job that was cancelled or paused meanwhile stops here instead of advancing.
+    Work of a job that was cancelled meanwhile is cancelled here; that of a paused job advances and is not claimed.
     """
     states = _held_job_states(connection, claim)
     ended = [

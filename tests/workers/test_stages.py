@@ -1,6 +1,8 @@
 """The four stages as plain functions over a real home folder: what each leaves, and what running it again costs."""
 
+import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -212,3 +214,32 @@ def test_two_jobs_with_work_on_one_document_end_with_the_newer_one(
     assert isinstance(late, Complete | Return)
     texts = [row.text for row in stored(runtime)]
     assert texts and not any("edition 1" in text for text in texts)
+
+
+def test_two_workers_that_embed_the_same_text_at_once_pay_once(
+    runtime: WorkerRuntime, tracker: Tracker, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "1.txt").write_text(text_of(0))
+    (folder / "2.txt").unlink()
+    held = run(runtime, tracker, tracker.take(uris(folder)), until=Stage.VALIDATE)
+    sent = tracker.settle(held, validate(runtime, held))[Stage.EMBED]
+    claims = [tracker.claim([id_], Stage.EMBED) for id_ in sent]
+    other = WorkerRuntime(runtime.settings, process_id="other")
+    paid: list[str] = []
+    met = threading.Barrier(2)
+    original = Embedder.embed_all
+
+    def embed_all(embedder: Embedder, texts: Sequence[str], **options: Any) -> Any:
+        paid.extend(texts)
+        with suppress(threading.BrokenBarrierError):
+            met.wait(1.0)
+        return original(embedder, texts, **options)
+
+    monkeypatch.setattr(Embedder, "embed_all", embed_all)
+    threads = [threading.Thread(target=embed, args=pair) for pair in zip((runtime, other), claims, strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    other.close()
+    assert len(paid) == len(set(paid))
