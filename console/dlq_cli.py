@@ -168,6 +168,10 @@ def replay_matching(wanted: "Filter", *, dry_run: bool, work: bool, as_json: boo
     return max((exit_status(report) for report in reports), default=DONE) if work else DONE
 
 
+def _left_alone(count: int) -> str:
+    return f"; {count} left alone, because their job was cancelled: ingest the source again" if count else ""
+
+
 def _require_selection(wanted: "Filter", *, all_: bool) -> None:
     from shared.db.dead_letters import Filter
 

@@ -9,7 +9,7 @@ from types import FrameType
 import structlog
 
 from console.output import print_warning
-from shared.db import presence, work
+from shared.db import work
 from shared.logs import configure_logs
 from shared.presence import Presence, sweep
 from shared.runtime import Runtime, prepare_home
@@ -112,6 +112,5 @@ class Workshop:
         self._broker.purge()
         with self._runtime.database.write() as connection:
             lost = work.requeue_lost(connection, older_than_seconds=-3600.0)
-            presence.free_chore(connection, "chores")
         if lost:
             log.info("session.recovered", work=lost)
