@@ -36,7 +36,7 @@ def estimate(sources: Sequence[str], collection: str, options: "SourceOptions") 
     problems: list[str] = []
     with opened() as runtime:
         settings = _settings(runtime, collection)
-        limits = ParserLimits(seconds=runtime.settings.parser_seconds, memory_mb=runtime.settings.parser_memory_mb)
+        limits = ParserLimits.from_settings(runtime.settings)
         with Parser(limits) as parser:
             for source in open_sources(sources, options=options, stdin=sys.stdin.buffer):
                 for item in source:

@@ -94,7 +94,7 @@ class UnsupportedDocument(UnreadableDocument):
 class ParserLimitExceeded(DocumentError):
     """Parsing went over its time, memory or output limit, as a decompression bomb does."""
 
-    hint = "If the file is genuine, raise EMBEDMILL_PARSER_SECONDS or EMBEDMILL_PARSER_MEMORY_MB and replay."
+    hint = "If the file is genuine, raise the EMBEDMILL_PARSER_* setting of that limit and replay, or split the file."
 
 
 class SourceGone(DocumentError):

@@ -34,6 +34,7 @@ class Settings(BaseSettings):
     batch_tokens: int = Field(300_000, ge=1, description="Most tokens in one message, estimated before chunking.")
     parser_seconds: float = Field(60.0, gt=0, description="Wall-clock limit for parsing one document.")
     parser_memory_mb: int = Field(1024, ge=64, description="Memory limit of the parser's process.")
+    parser_characters: int = Field(20_000_000, ge=1000, description="Most characters of text taken from one document.")
     max_document_mb: int = Field(256, ge=1, description="Largest file that is read, in MiB.")
     log_level: str = Field("warning", description="Least severe log event that is printed to stderr.")
 

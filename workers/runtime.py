@@ -19,7 +19,7 @@ class WorkerRuntime(Runtime):
         from workers.parsing.limits import ParserLimits
         from workers.parsing.sandbox import Parser
 
-        return Parser(ParserLimits(seconds=self.settings.parser_seconds, memory_mb=self.settings.parser_memory_mb))
+        return Parser(ParserLimits.from_settings(self.settings))
 
     @property
     def retry(self) -> RetryPolicy:

@@ -1,6 +1,10 @@
 """Owns the bounds that one document may not exceed while it is parsed."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from shared.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +24,12 @@ class ParserLimits:
     archive_ratio: int = 200
     archive_ratio_floor: int = 20_000_000
     archive_members: int = 10_000
+
+    @classmethod
+    def from_settings(cls, settings: "Settings") -> Self:
+        """The limits that an operator can set; the others keep their defaults."""
+        return cls(
+            seconds=settings.parser_seconds,
+            memory_mb=settings.parser_memory_mb,
+            output_chars=settings.parser_characters,
+        )
