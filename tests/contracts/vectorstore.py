@@ -222,6 +222,9 @@ class VectorStoreContract:
         store.upsert("s", [make_row(text="apple pie")])
         store.query_lexical("s", text, top_k=3)
         store.query_lexical("s", text, top_k=3, filter={"document": text.replace("\ud800", "")})
+        assert store.count("s") == 1
+        if store.supports_lexical:
+            assert len(store.query_lexical("s", f"apple {text}", top_k=3)) <= 1
 
     def test_stop_words_count_only_when_alone(self, store: VectorStore) -> None:
         if not store.supports_lexical:

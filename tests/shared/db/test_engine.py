@@ -29,8 +29,14 @@ def test_the_database_has_every_table_column_index_and_check_of_the_schema(datab
 
 
 def test_opening_again_changes_nothing(database_url: str) -> None:
-    open_database(database_url).close()
-    open_database(database_url).close()
+    first = open_database(database_url)
+    with first.write() as connection:
+        connection.execute(text("INSERT INTO chore VALUES ('kept', 'b', 1.0)"))
+    first.close()
+    again = open_database(database_url)
+    with again.read() as connection:
+        assert connection.execute(text("SELECT name FROM chore")).scalars().all() == ["kept"]
+    again.close()
 
 
 def test_a_write_that_fails_leaves_nothing(database: Database) -> None:
