@@ -76,14 +76,12 @@ def _database(runtime: Runtime) -> str:
 
 
 def _broker(runtime: Runtime) -> str:
-    from workers.app import configuration
-    from workers.broker import EmbeddedBroker
+    from workers.broker import open_broker
 
-    configuration(runtime.settings)
-    broker = EmbeddedBroker(runtime.settings)
+    broker = open_broker(runtime.settings)
     depth = broker.depth()
     broker.close()
-    return f"{runtime.settings.broker_url}; {depth} messages waiting"
+    return f"{runtime.settings.broker_url.split('@')[-1]}; {depth} messages waiting"
 
 
 def _blobs(runtime: Runtime) -> str:

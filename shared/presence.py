@@ -12,12 +12,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from shared.addresses import digest
+
 
 class Presence:
     """This process's own lock file; `id` names the process in leases and in the tracking database."""
 
     def __init__(self, folder: Path) -> None:
-        self.id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        self.id = f"{_place(folder)}-{os.getpid()}-{secrets.token_hex(4)}"
         self._folder = folder
         self._file: int | None = None
 
@@ -45,9 +47,14 @@ class Presence:
         return self._folder / f"{self.id}.lock"
 
 
+def _place(folder: Path) -> str:
+    """Host and home: only processes of the same home on the same host can see each other's locks."""
+    return f"{socket.gethostname()}-{digest(str(folder), length=8)}"
+
+
 def is_gone(folder: Path, process_id: str) -> bool | None:
-    """True when the process is certainly dead, False when it lives, None when this host cannot know."""
-    if not process_id.startswith(f"{socket.gethostname()}-"):
+    """True when the process is certainly dead, False when it lives, None when this home cannot know."""
+    if not process_id.startswith(f"{_place(folder)}-"):
         return None
     try:
         file = os.open(folder / f"{process_id}.lock", os.O_RDWR | os.O_CLOEXEC)
