@@ -20,7 +20,8 @@ log = structlog.get_logger()
 EXIT_STORAGE = 75
 # A worker that dies sooner than this after its start is started again more slowly.
 EARLY_SECONDS = 5.0
-STARTS_PER_SLOT = 200
+# So many in a row that never got as far as saying their name: another start would not help.
+STILLBORN = 5
 
 
 @dataclass(slots=True)
@@ -31,7 +32,7 @@ class Slot:
     process: subprocess.Popen[bytes] | None = None
     process_id: str = ""
     started: float = 0.0
-    starts: int = 0
+    stillborn: int = 0
     wait_until: float = 0.0
 
 
@@ -84,11 +85,11 @@ class Supervisor:
 
     def _start(self, slot: Slot) -> None:
         queues = [argument for queue in slot.queues for argument in ("--queue", queue)]
-        command = [sys.executable, "-m", "workers.process", "--parent", str(os.getpid()), *queues]
+        # -P: a package named like one of ours in the user's current folder is not ours.
+        command = [sys.executable, "-P", "-m", "workers.process", "--parent", str(os.getpid()), *queues]
         slot.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         slot.process_id = ""
         slot.started = time.monotonic()
-        slot.starts += 1
 
     def _bury(self, slot: Slot, process: subprocess.Popen[bytes]) -> None:
         announced = process.stdout.readline().decode().strip() if process.stdout else ""
@@ -97,8 +98,9 @@ class Supervisor:
         log.warning("worker.died", worker=announced, status=process.returncode)
         if process.returncode == EXIT_STORAGE:
             raise StorageFailed("a worker could not write to the home folder or the database")
-        if slot.starts >= STARTS_PER_SLOT:
-            raise InternalError("workers keep dying right after their start; see the log on stderr")
+        slot.stillborn = 0 if announced else slot.stillborn + 1
+        if slot.stillborn >= STILLBORN:
+            raise InternalError(f"workers end with status {process.returncode} before they are ready; see stderr")
         early = time.monotonic() - slot.started < EARLY_SECONDS
         slot.wait_until = time.monotonic() + (0.2 if early else 0.0)
         if announced:

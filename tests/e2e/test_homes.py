@@ -121,3 +121,21 @@ def require_recovered(command: Command, corpus: Path, documents: int) -> None:
     assert report["documents"]["dead"] == 0
     assert len({row["document"] for row in command.export().values()}) == documents
     assert command.json("verify")["ok"]
+
+
+def test_a_package_of_the_same_name_in_the_current_folder_is_not_taken_for_ours(cli: Command, tmp_path: Path) -> None:
+    for name in ("workers", "shared"):
+        (cli.folder / name).mkdir()
+        (cli.folder / name / "__init__.py").write_text("raise ImportError('not ours')")
+    corpus = write_corpus(tmp_path / "documents", 2)
+    assert cli.json("ingest", corpus)["documents"]["completed"] == 2
+
+
+def test_workers_that_cannot_start_end_the_command_and_lose_nothing(cli: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text("import os, sys\n'workers.process' in sys.orig_argv and os._exit(9)\n")
+    corpus = write_corpus(tmp_path / "documents", 2)
+    ran = cli.with_environment(PYTHONPATH=str(folder)).run("ingest", corpus)
+    assert (ran.status, "status 9 before they are ready" in ran.stderr) == (1, True), ran
+    assert cli.json("ingest", corpus)["documents"]["completed"] == 2
