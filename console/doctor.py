@@ -76,12 +76,14 @@ def _database(runtime: Runtime) -> str:
 
 
 def _broker(runtime: Runtime) -> str:
-    from workers.broker import open_broker
+    from workers.app import configuration
+    from workers.broker import EmbeddedBroker
 
-    broker = open_broker(runtime.settings)
+    configuration(runtime.settings)
+    broker = EmbeddedBroker(runtime.settings)
     depth = broker.depth()
     broker.close()
-    return f"{runtime.settings.broker_url.split('@')[-1]}; {depth} messages waiting"
+    return f"{runtime.settings.broker_url}; {depth} messages waiting"
 
 
 def _blobs(runtime: Runtime) -> str:

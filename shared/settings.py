@@ -19,7 +19,7 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path("~/.embedmill"), description="Folder of all embedded state.")
     database_url: str = Field("", description="Tracking database; empty means SQLite in the home folder.")
-    broker_url: str = Field("embedded://", description="Where wake-ups travel: `embedded://` or `redis://…`.")
+    broker_url: str = Field("embedded://", description="Where wake-ups travel; `embedded://` needs no service.")
     blob_url: str = Field("", description="Blob store; empty means a folder in the home folder.")
     vector_url: str = Field("embedded://", description="Vector store; `embedded://` keeps shards in the home folder.")
     embedding: str = Field("local", description="Embedding model of new collections: `local`, `local/minilm`, `hash`.")

@@ -49,11 +49,17 @@ class Command:
     def with_settings(self, **changed: str) -> "Command":
         """The same command under other settings, named without their prefix."""
         settings = {f"EMBEDMILL_{name.upper()}": value for name, value in changed.items()}
-        return Command(self.environment | settings, self.folder)
+        return self._with(settings)
 
     def with_environment(self, **changed: str) -> "Command":
         """The same command under other environment variables."""
-        return Command(self.environment | changed, self.folder)
+        return self._with(changed)
+
+    def _with(self, changed: Mapping[str, str]) -> "Command":
+        """A command whose processes end with this one's."""
+        command = Command(self.environment | dict(changed), self.folder)
+        command._started = self._started
+        return command
 
     def start(self, *arguments: object, **options: Any) -> "subprocess.Popen[str]":
         """Start a command and return at once."""
