@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from workers.chunking import ChunkSet
     from workers.parsing.sandbox import Parser
 
-MIB = 1024 * 1024
 SHOWN = 20
 
 
@@ -105,7 +104,7 @@ def _split(runtime: Runtime, parser: "Parser", settings: CollectionSettings, ite
 
     if isinstance(item, RowItem):
         return split(parse_row(item.text), settings, title=item.title)
-    data = read_regular_file(item.path, max_bytes=runtime.settings.max_document_mb * MIB)
+    data = read_regular_file(item.path, max_bytes=runtime.settings.max_document_bytes)
     return split(parser.parse(data, name=item.uri), settings, title=item.title or "")
 
 

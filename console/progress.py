@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -46,11 +47,10 @@ class Display:
         stages = "  ".join(f"{stage} {sum(states.values())}" for stage, states in sorted(progress.active.items()))
         self._write(f"job {job.id}: {ended}/{documents['total']} documents  {stages}  {self._pace(documents)}")
 
-    def _pace(self, documents: "dict[str, int] | object") -> str:
-        counts: dict[str, int] = documents if isinstance(documents, dict) else {}
-        worked = counts.get("completed", 0) + counts.get("dead", 0)
+    def _pace(self, documents: Mapping[str, int]) -> str:
+        worked = documents["completed"] + documents["dead"]
         rate = worked / max(time.monotonic() - self._began, 0.001)
-        left = counts.get("total", 0) - worked - counts.get("unchanged", 0) - counts.get("skipped", 0)
+        left = documents["total"] - worked - sum(documents[name] for name in ("unchanged", "skipped", "cancelled"))
         return f"{rate:.0f}/s, {left / rate:.0f} s left" if rate >= 0.5 else "starting"
 
     def _write(self, line: str) -> None:

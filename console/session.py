@@ -111,6 +111,6 @@ class Workshop:
             return
         self._broker.purge()
         with self._runtime.database.write() as connection:
-            lost = work.requeue_lost(connection, older_than_seconds=-3600.0)
+            lost = work.requeue_all(connection)
         if lost:
             log.info("session.recovered", work=lost)

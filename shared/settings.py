@@ -61,6 +61,11 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.home_path / 'tracking.db'}"
 
     @property
+    def max_document_bytes(self) -> int:
+        """The largest file that is read, in bytes."""
+        return self.max_document_mb * 1024 * 1024
+
+    @property
     def worker_count(self) -> int:
         """Worker processes to start: as set, or one per core that this process may use."""
         return self.workers or len(os.sched_getaffinity(0))

@@ -16,7 +16,7 @@ from celery.signals import worker_ready
 from celery.worker import state
 
 from shared.db import presence as registry
-from shared.errors import EmbedmillError
+from shared.errors import EmbedmillError, HomeInUse, StorageFailed
 from shared.logs import configure_logs
 from shared.presence import Presence
 from shared.settings import load_settings
@@ -24,7 +24,8 @@ from shared.states import Stage
 from workers.app import app, queue_name
 from workers.heartbeat import Heartbeat
 from workers.runtime import WorkerRuntime
-from workers.tasks import EXIT_STORAGE, process
+from workers.supervisor import EXIT_STORAGE
+from workers.tasks import process
 
 log = structlog.get_logger()
 
@@ -40,7 +41,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _end_with(options.parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with Presence(settings.home_path / "run") as presence:
-        _announce(presence.id)
         runtime = WorkerRuntime(settings, process_id=presence.id)
         process.runtime = runtime
         try:
@@ -62,6 +62,9 @@ def _work(runtime: WorkerRuntime, stages: Sequence[Stage]) -> None:
         registry.register_worker(
             connection, runtime.process_id, host=socket.gethostname(), pid=os.getpid(), queues=stages
         )
+        # Within the transaction: whoever sees the registration can read the name, and a worker that cannot open its
+        # database never said one.
+        _announce(runtime.process_id)
     # Celery warns root of pickles; only JSON is accepted here.
     warnings.filterwarnings("ignore", category=SecurityWarning)
     worker = app.Worker(
@@ -117,4 +120,4 @@ if __name__ == "__main__":
         sys.exit(main())
     except EmbedmillError as error:
         print(f"worker: {error}", file=sys.stderr)
-        sys.exit(EXIT_STORAGE)
+        sys.exit(EXIT_STORAGE if isinstance(error, HomeInUse | StorageFailed) else 1)

@@ -16,7 +16,7 @@ from shared.settings import Settings
 
 log = structlog.get_logger()
 
-# Exit status of a worker that could not write (see workers.tasks).
+# Exit status of a worker that could not write any more: another start would not help.
 EXIT_STORAGE = 75
 # A worker that dies sooner than this after its start is started again more slowly.
 EARLY_SECONDS = 5.0
@@ -30,7 +30,6 @@ class Slot:
 
     queues: tuple[str, ...]
     process: subprocess.Popen[bytes] | None = None
-    process_id: str = ""
     started: float = 0.0
     stillborn: int = 0
     wait_until: float = 0.0
@@ -88,7 +87,6 @@ class Supervisor:
         # -P: a package named like one of ours in the user's current folder is not ours.
         command = [sys.executable, "-P", "-m", "workers.process", "--parent", str(os.getpid()), *queues]
         slot.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-        slot.process_id = ""
         slot.started = time.monotonic()
 
     def _bury(self, slot: Slot, process: subprocess.Popen[bytes]) -> None:

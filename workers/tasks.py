@@ -16,9 +16,6 @@ from workers.runtime import WorkerRuntime
 
 log = structlog.get_logger()
 
-# Exit status of a worker that could not write any more; its supervisor stops instead of starting another.
-EXIT_STORAGE = 75
-
 
 class Process:
     """The one runtime of this process, and the failure that ends it."""

@@ -130,6 +130,12 @@ def requeue_lost(connection: Connection, *, older_than_seconds: float) -> int:
     return connection.execute(query).rowcount
 
 
+def requeue_all(connection: Connection) -> int:
+    """Give all queued work back to the dispatcher, when every message is known to be gone; returns how many."""
+    query = update(work).where(work.c.state == State.QUEUED).values(state=State.PENDING, dispatched_at=None)
+    return connection.execute(query).rowcount
+
+
 _CLAIM = (
     update(work)
     .where(

@@ -20,7 +20,6 @@ from workers.executor import outcome_of
 from workers.parsing.document import ParsedDocument
 from workers.runtime import WorkerRuntime
 
-MIB = 1024 * 1024
 EMPTY = "it holds no text: nothing to index"
 
 
@@ -77,8 +76,7 @@ def _prepare(runtime: WorkerRuntime, item: Item, rows: _Rows) -> Prepared:
         row = rows.load(item.origin["ref"])
         parsed, content_hash = parse_row(row["text"]), item.content_hash
     else:
-        limit = runtime.settings.max_document_mb * MIB
-        data = read_regular_file(uri_to_path(item.uri), max_bytes=limit)
+        data = read_regular_file(uri_to_path(item.uri), max_bytes=runtime.settings.max_document_bytes)
         parsed, content_hash = runtime.parser.parse(data, name=item.uri), hashlib.sha256(data).hexdigest()
     chunk_set = split(parsed, settings, title=item.title)
     return Prepared(item, chunk_set, encode_chunk_set(chunk_set), content_hash)
