@@ -9,6 +9,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST_ARGS ?=
 JOBS ?= 2
 BENCH_ARGS ?=
+# What the lock file holds; minilm is left out because it would bring torch.
+EXTRAS := anthropic bedrock cohere dev limits openai pgvector pinecone postgres redis s3 simulate sqs
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -68,7 +70,7 @@ chaos: setup ## Long tests of random kills and faults
 .PHONY: lock
 lock: ## Write the lock file anew: names, versions and hashes
 	@test -x $(BIN)/pip-compile || (test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); $(PIP) install -qq pip-tools)
-	$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --extra dev --no-header --upgrade \
+	$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras $(EXTRAS:%=--extra %) --no-header --upgrade \
 		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options \
 		--output-file requirements.lock pyproject.toml
 	@! grep -nE '://|^ *-' requirements.lock | grep -v -- '--hash=' || (echo "requirements.lock names a place"; exit 1)
