@@ -10,7 +10,7 @@ PYTEST_ARGS ?=
 JOBS ?= 2
 BENCH_ARGS ?=
 # What the lock file holds; minilm is left out because it would bring torch.
-EXTRAS := anthropic bedrock cohere dev limits openai pgvector pinecone postgres redis s3 simulate sqs
+EXTRAS := anthropic bedrock cohere limits openai pgvector pinecone postgres redis s3 simulate sqs
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -66,14 +66,17 @@ bench: setup ## Measure against a bare script (BENCH_ARGS=...)
 chaos: setup ## Long tests of random kills and faults
 	$(BIN)/python -m pytest -m chaos --timeout 1800 $(PYTEST_ARGS)
 
-# Hosts, folders and options of the machine that locks stay out of the file.
+# Hosts, folders and options of the machine that locks stay out of the file. The image's packages are a part of the
+# developers', at the same versions.
+LOCK := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header $(EXTRAS:%=--extra %) \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options
 .PHONY: lock
-lock: ## Write the lock file anew: names, versions and hashes
+lock: ## Write the lock files anew: names, versions and hashes
 	@test -x $(BIN)/pip-compile || (test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); $(PIP) install -qq pip-tools)
-	$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras $(EXTRAS:%=--extra %) --no-header --upgrade \
-		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options \
-		--output-file requirements.lock pyproject.toml
-	@! grep -nE '://|^ *-' requirements.lock | grep -v -- '--hash=' || (echo "requirements.lock names a place"; exit 1)
+	$(LOCK) --extra dev --upgrade --output-file requirements.lock pyproject.toml
+	cp requirements.lock infra/requirements.lock
+	$(LOCK) --output-file infra/requirements.lock pyproject.toml
+	@! grep -nE '://|^ *-' requirements.lock infra/requirements.lock | grep -v -- '--hash=' || (echo "a lock file names a place"; exit 1)
 
 .PHONY: clean
 clean: ## Remove .venv/, the demo's home and every cache
