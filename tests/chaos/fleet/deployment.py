@@ -1,0 +1,243 @@
+"""A broker and a tracking database that can be disturbed, and the worker commands that run on them."""
+
+import os
+import random
+import secrets
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import text
+
+from shared.db.engine import Database
+from shared.errors import EmbedmillError
+from tests.command import Command, finish, kill_group
+from tests.services import moto, postgres, rabbitmq, redis
+from tests.services.needed import require
+from tests.waiting import wait_until
+
+Disturbance = Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Settings that lead a command to a service, and what can be done to it while it is in use.
+
+    `fresh` makes room of its own for one fleet, where fleets would see each other, and returns the settings for it.
+    """
+
+    name: str
+    settings: dict[str, str]
+    environment: dict[str, str] = field(default_factory=dict)
+    disturbances: dict[str, Disturbance] = field(default_factory=dict)
+    fresh: Callable[[], dict[str, str]] = dict
+
+
+@contextmanager
+def on_redis() -> Iterator[Service]:
+    """Redis without persistence: wiped, killed and started empty, cut off from its clients."""
+    require(redis.why_not())
+    with redis.running_server() as server:
+        disturbances: dict[str, Disturbance] = {"wipe": server.wipe, "drop connections": server.drop_connections}
+        if isinstance(server, redis.OwnServer):
+            disturbances["restart empty"] = partial(_in_turn, server.kill, server.start)
+        yield Service("redis", {"broker_url": server.url}, {}, disturbances)
+
+
+@contextmanager
+def on_rabbitmq() -> Iterator[Service]:
+    """RabbitMQ: its queues purged, its application restarted, every connection closed."""
+    require(rabbitmq.why_not())
+    with rabbitmq.running_server() as server:
+        disturbances: dict[str, Disturbance] = {}
+        if isinstance(server, rabbitmq.OwnServer):
+            stages = ("chunk", "validate", "embed", "index")
+            # A queue that no worker has declared yet cannot be purged, and holds nothing.
+            disturbances = {
+                "wipe": lambda: [_try(partial(server.control, "purge_queue", f"embedmill-{s}")) for s in stages],
+                "drop connections": lambda: server.control("close_all_connections", "a disturbance"),
+                "restart": partial(
+                    _in_turn,
+                    partial(server.control, "stop_app"),
+                    partial(server.control, "start_app"),
+                    server.wait_until_it_answers,
+                ),
+            }
+        yield Service("rabbitmq", {"broker_url": server.url}, {}, disturbances)
+
+
+@contextmanager
+def on_sqs() -> Iterator[Service]:
+    """SQS by moto: its queues purged."""
+    require(moto.why_not())
+    with moto.running_server() as server:
+        # moto gets slower with every message that waits.
+        settings = {"broker_url": "sqs://", "high_water": "64"}
+        yield Service("sqs", settings, server.environment, {"wipe": partial(_purge_sqs, server.environment)})
+
+
+@contextmanager
+def on_embedded() -> Iterator[Service]:
+    """The embedded broker; its file is wiped through the home folder."""
+    yield Service("embedded", {"broker_url": "embedded://"})
+
+
+@contextmanager
+def on_postgres() -> Iterator[Service]:
+    """Postgres: stopped as by a crash and started again, every session ended."""
+    require(postgres.why_not())
+    with postgres.running_server() as server:
+        disturbances: dict[str, Disturbance] = {"end sessions": server.terminate_sessions}
+        if isinstance(server, postgres.OwnServer):
+            disturbances["crash"] = partial(_in_turn, server.stop, server.start)
+        yield Service("postgres", {}, {}, disturbances, lambda: {"database_url": _new_database(server)})
+
+
+@contextmanager
+def on_sqlite() -> Iterator[Service]:
+    """The tracking database in the home folder."""
+    yield Service("sqlite", {})
+
+
+def _new_database(server: postgres.Server) -> str:
+    name = f"fleet_{secrets.token_hex(4)}"
+    server.execute(f"CREATE DATABASE {name}")
+    return server.url.replace("/postgres?", f"/{name}?")
+
+
+def _in_turn(*steps: Callable[[], object]) -> None:
+    for step in steps:
+        step()
+
+
+def _try(step: Callable[[], object]) -> None:
+    with suppress(subprocess.CalledProcessError):
+        step()
+
+
+def _purge_sqs(environment: dict[str, str]) -> None:
+    import boto3
+
+    client = boto3.client(
+        "sqs",
+        endpoint_url=environment["AWS_ENDPOINT_URL"],
+        region_name=environment["AWS_DEFAULT_REGION"],
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+    )
+    for url in client.list_queues().get("QueueUrls", []):
+        client.purge_queue(QueueUrl=url)
+
+
+class Fleet:
+    """Some `workers start` commands of one deployment, killed and replaced at will."""
+
+    def __init__(self, command: Command, *, broker: Service, database: Service, arguments: tuple[str, ...] = ()) -> None:
+        settings = broker.settings | broker.fresh() | database.settings | database.fresh()
+        self.command = command.with_settings(**settings).with_environment(**broker.environment, **database.environment)
+        self.disturbances = broker.disturbances | database.disturbances
+        if broker.name == "embedded":
+            self.disturbances["remove the queue's file"] = self._remove_queue
+        self._arguments = arguments
+        self._running: list[subprocess.Popen[str]] = []
+        self._frozen: list[int] = []
+        url = settings.get("database_url") or f"sqlite:///{self.command.home / 'tracking.db'}"
+        self._database = Database(url)
+
+    def __enter__(self) -> "Fleet":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.thaw()
+        for process in self._running:
+            kill_group(process)
+        self._database.close()
+
+    def start(self, count: int = 1) -> None:
+        """Start commands; none of them waits for its workers."""
+        self._running += [self.command.start("workers", "start", *self._arguments) for _ in range(count)]
+
+    def stop(self) -> list[int]:
+        """SIGTERM to every command; returns their exit statuses."""
+        self.thaw()
+        for process in self._running:
+            process.send_signal(signal.SIGTERM)
+        statuses = [finish(process).status for process in self._running]
+        self._running.clear()
+        return statuses
+
+    def rows(self, query: str) -> list[Any]:
+        """What the tracking database says; nothing while it is away."""
+        try:
+            with self._database.read() as connection:
+                return list(connection.execute(text(query)).all())
+        except EmbedmillError:
+            return []
+
+    def number(self, query: str) -> int:
+        """The first number of a query; -1 while the database is away."""
+        rows = self.rows(query)
+        return int(rows[0][0] or 0) if rows else -1
+
+    def is_finished(self, job: int) -> bool:
+        """Whether a job has ended."""
+        return self.number(f"SELECT count(*) FROM job WHERE id = {job} AND finished_at IS NOT NULL") == 1
+
+    def wait_for(self, job: int, *, seconds: float) -> None:
+        """Until a job has ended."""
+        wait_until(lambda: self.is_finished(job), f"job {job} is finished", seconds=seconds, every=0.1)
+
+    def kill_a_worker(self, chance: random.Random) -> None:
+        """kill -9 of one worker process; its command replaces it."""
+        pids = self._worker_pids()
+        if pids:
+            _signal(chance.choice(pids), signal.SIGKILL)
+
+    def kill_a_command(self, chance: random.Random) -> None:
+        """kill -9 of a command with everything it started, and another in its place."""
+        if self._running:
+            process = self._running.pop(chance.randrange(len(self._running)))
+            kill_group(process)
+            self.start()
+
+    def freeze_a_worker(self, chance: random.Random) -> None:
+        """SIGSTOP, until `thaw`: a zombie that wakes after its lease."""
+        pids = [pid for pid in self._worker_pids() if pid not in self._frozen]
+        if pids and len(self._frozen) < 1:
+            pid = chance.choice(pids)
+            if _signal(pid, signal.SIGSTOP):
+                self._frozen.append(pid)
+
+    def thaw(self) -> None:
+        """SIGCONT to whatever was frozen."""
+        while self._frozen:
+            _signal(self._frozen.pop(), signal.SIGCONT)
+
+    def _worker_pids(self) -> list[int]:
+        rows = self.rows("SELECT pid FROM worker WHERE stopped_at IS NULL")
+        return [row.pid for row in rows if self._is_ours(row.pid)]
+
+    def _is_ours(self, pid: int) -> bool:
+        """Whether a pid is a worker of this fleet now, and not that of somebody who came after."""
+        try:
+            parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        except (OSError, ValueError):
+            return False
+        return parent in [process.pid for process in self._running]
+
+    def _remove_queue(self) -> None:
+        for name in ("queue.db", "queue.db-wal", "queue.db-shm"):
+            (self.command.home / name).unlink(missing_ok=True)
+
+
+def _signal(pid: int, number: signal.Signals) -> bool:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True
