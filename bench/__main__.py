@@ -1,14 +1,16 @@
-"""`python -m bench [ingest | retrieval] …`: one benchmark; `ingest` unless another is named."""
+"""`python -m bench [brokers | ingest | retrieval] …`: one benchmark; `ingest` unless another is named."""
 
 import sys
 
-from bench import ingest, retrieval
+from bench import brokers, ingest, retrieval
 
 
 def main() -> None:
     """Run the benchmark that is named first."""
     name, *arguments = sys.argv[1:] or ["ingest"]
     match name:
+        case "brokers":
+            brokers.main(arguments)
         case "retrieval":
             retrieval.main(arguments)
         case "ingest":
