@@ -76,14 +76,16 @@ def _database(runtime: Runtime) -> str:
 
 
 def _broker(runtime: Runtime) -> str:
-    from workers.app import configuration
-    from workers.broker import EmbeddedBroker
+    from workers.brokers.table import open_broker
 
-    configuration(runtime.settings)
-    broker = EmbeddedBroker(runtime.settings)
-    depth = broker.depth()
-    broker.close()
-    return f"{runtime.settings.broker_url}; {depth} messages waiting"
+    broker = open_broker(runtime.settings)
+    try:
+        health = broker.check()
+        dead = broker.dead_depths()
+    finally:
+        broker.close()
+    depths = f"dead letters {sum(dead.values())}" if dead else "no dead-letter queues"
+    return "; ".join([f"{health.detail}; {depths}", *(f"warning: {warning}" for warning in health.warnings)])
 
 
 def _blobs(runtime: Runtime) -> str:

@@ -21,8 +21,10 @@ from shared.logs import configure_logs
 from shared.presence import Presence
 from shared.settings import load_settings
 from shared.states import Stage
-from workers.app import app, queue_name
+from workers.app import app
+from workers.brokers.table import broker_class
 from workers.heartbeat import Heartbeat
+from workers.queues import queue_name
 from workers.runtime import WorkerRuntime
 from workers.supervisor import EXIT_STORAGE
 from workers.tasks import process
@@ -68,7 +70,7 @@ def _work(runtime: WorkerRuntime, stages: Sequence[Stage]) -> None:
     # Celery warns root of pickles; only JSON is accepted here.
     warnings.filterwarnings("ignore", category=SecurityWarning)
     worker = app.Worker(
-        pool="solo",
+        pool=broker_class(runtime.settings).pool,
         concurrency=1,
         queues=[queue_name(stage) for stage in stages],
         hostname=runtime.process_id,
