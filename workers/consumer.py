@@ -1,9 +1,11 @@
 """Celery's consumer as our workers use it: it outlives its broker, keeps what it cannot read, and talks to nobody."""
 
+import os
+from contextlib import suppress
 from typing import Any
 
 import structlog
-from celery.worker import consumer
+from celery.worker.consumer import consumer
 from celery.worker.consumer.connection import Connection
 from celery.worker.consumer.events import Events
 from celery.worker.consumer.mingle import Mingle
@@ -13,6 +15,23 @@ from kombu import Message
 from workers import celery_compat, unreadable
 
 log = structlog.get_logger()
+
+
+class Alarm:
+    """A pipe by which a thread wakes an event loop."""
+
+    def __init__(self) -> None:
+        self.reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def ring(self) -> None:
+        """A full pipe has woken the loop already."""
+        with suppress(BlockingIOError):
+            os.write(self._writer, b".")
+
+    def clear(self) -> None:
+        """Whatever was rung is answered by one look."""
+        with suppress(BlockingIOError):
+            os.read(self.reader, 4096)
 
 
 class Consumer(consumer.Consumer):  # type: ignore[misc]  # Celery has no types
@@ -25,7 +44,19 @@ class Consumer(consumer.Consumer):  # type: ignore[misc]  # Celery has no types
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         alone = {"without_gossip": True, "without_mingle": True, "without_heartbeat": True}
+        self._alarm = Alarm()
         super().__init__(*arguments, **(options | alone))
+
+    def register_with_event_loop(self, hub: Any) -> None:
+        """Called at every connection, after the loop forgot all its readers."""
+        super().register_with_event_loop(hub)
+        hub.add_reader(self._alarm.reader, self._alarm.clear)
+
+    def call_soon_ack(self, p: Any, *arguments: Any, **options: Any) -> Any:
+        """Wake the loop, which would notice an acknowledgement from a pool's thread up to a second later."""
+        result = super().call_soon_ack(p, *arguments, **options)
+        self._alarm.ring()
+        return result
 
     def on_connection_error_after_connected(self, exc: Exception) -> Any:
         """Say so once, and let go of the connection in the way of which the worker survives."""
