@@ -120,7 +120,18 @@ def _workers(runtime: Runtime) -> str:
 
     with runtime.database.read() as connection:
         rows = [row for row in presence.list_workers(connection) if not is_gone(runtime.run_folder, row["id"])]
+    refused = [row for row in rows if row["broker_refusals"]]
+    if refused:
+        raise EmbedmillError(
+            f"the broker refused {refused[0]['id']} {refused[0]['broker_refusals']} times: {refused[0]['broker_refusal']}",
+            hint="Give the workers' credentials the rights of docs/brokers.md, and make the queues; then restart them.",
+        )
     counts = {stage: sum(stage in row["queues"] for row in rows) for stage in Stage}
+    missing = [stage for stage, count in counts.items() if not count]
+    if rows and missing:
+        raise EmbedmillError(
+            f"no consumer on {', '.join(missing)}", hint=f"embedmill workers start --queue {missing[0]}"
+        )
     listed = ", ".join(f"{stage} {count}" for stage, count in counts.items())
     return f"consumers: {listed}" if rows else "none running; ingest brings its own, submit needs `workers start`"
 

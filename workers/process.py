@@ -22,6 +22,7 @@ from shared.presence import Presence
 from shared.settings import load_settings
 from shared.states import Stage
 from workers.app import app
+from workers.brokers.refusals import refusals
 from workers.brokers.table import broker_class
 from workers.heartbeat import Heartbeat
 from workers.queues import queue_name
@@ -102,6 +103,10 @@ def _end_promptly(**_: object) -> None:
 def _beat(runtime: WorkerRuntime) -> None:
     with runtime.database.write() as connection:
         registry.beat(connection, runtime.process_id)
+        if refusals.permanent:
+            registry.note_refusals(
+                connection, runtime.process_id, count=refusals.permanent, last=refusals.last_permanent
+            )
 
 
 def _announce(process_id: str) -> None:

@@ -4,61 +4,19 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import structlog
 from kombu.asynchronous.aws.sqs.message import AsyncMessage
 from kombu.transport import SQS
 from kombu.utils.json import dumps
-from vine import promise
 
 from workers import celery_compat
 from workers.brokers.envelopes import enveloped, read_json
-
-log = structlog.get_logger()
+from workers.brokers.refusals import refusals
 
 # Receives after which SQS gives a message up; see DELIVERY_LIMIT in workers/brokers/rabbitmq.py.
 RECEIVE_LIMIT = 20
 DEAD_SUFFIX = "-dead"
 RETENTION_SECONDS = 14 * 24 * 3600
 BATCH_ENTRIES = 10
-LONGEST_PAUSE_SECONDS = 30.0
-# Answers by which SQS says that asking again cannot help until somebody changes something.
-PERMANENT = ("AccessDenied", "QueueDoesNotExist", "NonExistentQueue", "InvalidClientTokenId", "SignatureDoesNotMatch")
-
-
-class ReceiveFailures:
-    """Failed receives of this process: how many in a row, how many in all that were permanent, and the last of them."""
-
-    def __init__(self) -> None:
-        self.in_a_row = 0
-        self.permanent = 0
-        self.last_permanent = ""
-
-    def failed(self, operation: str, error: Exception) -> None:
-        """Count a failure; the first of a row, and every permanent one that is new, is logged."""
-        reason = " ".join(str(error).split())[:300]
-        name = next((name for name in PERMANENT if name in reason), None)
-        if name is not None:
-            self.permanent += 1
-            if name not in self.last_permanent:
-                log.error("sqs.receive_refused", operation=operation, reason=name)
-            self.last_permanent = f"{operation}: {name}"
-        elif not self.in_a_row:
-            log.warning("sqs.receive_failed", operation=operation, reason=reason)
-        self.in_a_row += 1
-
-    def succeeded(self) -> None:
-        """A receive was answered."""
-        if self.in_a_row:
-            log.warning("sqs.receives_again", failed=self.in_a_row)
-        self.in_a_row = 0
-
-    @property
-    def pause_seconds(self) -> float:
-        """How long to wait before the next receive: it doubles."""
-        return min(0.25 * 2.0 ** min(self.in_a_row, 16), LONGEST_PAUSE_SECONDS) if self.in_a_row else 0.0
-
-
-failures = ReceiveFailures()
 
 
 class PublishBatch:
@@ -131,8 +89,8 @@ class Channel(SQS.Channel):
         return super()._on_messages_ready(queue, qname, messages or {})
 
     def _loop1(self, queue: str, messages_fetched: Any = None) -> None:
-        if failures.in_a_row:
-            self.hub.call_later(failures.pause_seconds, self._schedule_queue, queue)
+        if refusals.in_a_row:
+            self.hub.call_later(refusals.pause_seconds, self._schedule_queue, queue)
         else:
             super()._loop1(queue, messages_fetched)
 
@@ -142,12 +100,12 @@ def _forgiving(answer: Callable[..., Any]) -> Callable[..., Any]:
         try:
             found = answer(parent, markers, operation, response)
         except Exception as error:  # noqa: BLE001 - kombu raises Exception itself here
-            failures.failed(operation, error)
+            refusals.failed(operation, error)
             return {}
         if isinstance(found, dict):
-            failures.succeeded()
+            refusals.succeeded()
             return found
-        failures.failed(operation, OSError(f"HTTP {response.status}"))
+        refusals.failed(operation, OSError(f"HTTP {response.status}"))
         return {}
 
     return on_list_ready
