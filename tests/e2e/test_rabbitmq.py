@@ -1,6 +1,7 @@
 """Workers on RabbitMQ: a stopped broker and dropped connections, idle or with a document in the worker's hands."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import cast
 
 import pytest
@@ -39,7 +40,11 @@ FAULTS: dict[str, Callable[[OwnServer], None]] = {"connections dropped": drop_co
 
 
 def test_the_worker_outlives_what_happens_to_rabbitmq(on_rabbitmq: Command, server: Server) -> None:
-    workshop = Workshop(on_rabbitmq)
+    with closing(Workshop(on_rabbitmq)) as workshop:
+        outlive(workshop, server)
+
+
+def outlive(workshop: Workshop, server: Server) -> None:
     workshop.wait_for(workshop.submit())
     for strike in FAULTS.values() if server.can_die else ():
         strike(cast(OwnServer, server))

@@ -1,6 +1,7 @@
 """Workers on Redis: whatever happens to Redis, the same worker goes on, idle or with a document in its hands."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import cast
 
 import pytest
@@ -45,7 +46,11 @@ FAULTS = {
 
 
 def test_the_worker_outlives_what_happens_to_redis(on_redis: Command, server: Server) -> None:
-    workshop = Workshop(on_redis)
+    with closing(Workshop(on_redis)) as workshop:
+        outlive(workshop, server)
+
+
+def outlive(workshop: Workshop, server: Server) -> None:
     workshop.wait_for(workshop.submit())
     for name, strike in FAULTS.items():
         if not server.can_die and "started" in name:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
 
@@ -46,7 +47,11 @@ FAULTS: dict[str, Callable[[Proxy], None]] = {
 
 
 def test_the_worker_outlives_what_happens_to_sqs(on_sqs: Command, proxy: Proxy) -> None:
-    workshop = Workshop(on_sqs)
+    with closing(Workshop(on_sqs)) as workshop:
+        outlive(workshop, proxy)
+
+
+def outlive(workshop: Workshop, proxy: Proxy) -> None:
     workshop.wait_for(workshop.submit())
     errors = 0
     for name, strike in FAULTS.items():

@@ -1,10 +1,15 @@
 """One `embedmill workers start` on a broker, watched through its database while tests disturb the broker."""
 
+import io
 import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from producers.sources.open import SourceOptions, open_sources
+from producers.submission import Submitter, ensure_collection
+from shared.runtime import Runtime
+from shared.settings import Settings, load_settings
 from tests.command import Command
 from tests.corpus import text_of
 from tests.waiting import wait_until
@@ -21,9 +26,14 @@ class Workshop:
         path = os.pathsep.join(filter(None, (str(HELD), command.environment.get("PYTHONPATH"))))
         self.command = command.with_environment(PYTHONPATH=path, HELD_AT=str(self._held_at))
         self._number = 0
+        self._runtime = Runtime(_settings(command), process_id="test")
         self.process = self.command.start("workers", "start")
         wait_until(lambda: self.worker() is not None or self.process.poll() is not None, "a worker is at work")
         self._worker = self.worker()
+
+    def close(self) -> None:
+        """Release the database."""
+        self._runtime.close()
 
     def worker(self) -> object:
         """The name of the worker that is registered and not stopped, or None."""
@@ -35,8 +45,12 @@ class Workshop:
         self._number += 1
         path = self.command.folder / f"document-{self._number}.txt"
         path.write_text(text_of(self._number) + ("\n\nHOLD-UP" if holds else ""))
-        job: int = self.command.json("submit", path)["job"]
-        return job
+        collection = ensure_collection(self._runtime, "default")
+        sources = open_sources([str(path)], options=SourceOptions(), stdin=io.BytesIO())
+        submitter = Submitter(self._runtime)
+        job_id = submitter.open(sources, collection, options={}).job_id
+        submitter.enumerate(job_id, sources, collection, allow_deletes=False)
+        return job_id
 
     def hold(self) -> int:
         """A job whose document is in a worker's hands when this returns."""
@@ -68,3 +82,9 @@ class Workshop:
                 return connection.execute(query, values).fetchall()
             except sqlite3.OperationalError:
                 return []
+
+
+def _settings(command: Command) -> Settings:
+    """As the command reads them."""
+    given = {name: value for name, value in command.environment.items() if name.startswith("EMBEDMILL_")}
+    return load_settings(**{name.removeprefix("EMBEDMILL_").lower(): value for name, value in given.items()})

@@ -7,6 +7,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 from urllib.error import URLError
 
 from tests.services.needed import free_port
@@ -38,6 +39,17 @@ class Server:
     def environment(self) -> dict[str, str]:
         """Variables that lead the AWS SDK of a process here."""
         return {"AWS_ENDPOINT_URL": self.url, **CREDENTIALS}
+
+    def client(self, service: str) -> Any:
+        """The SDK's client for a service here."""
+        import boto3
+
+        session = boto3.Session(
+            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            region_name=CREDENTIALS["AWS_DEFAULT_REGION"],
+        )
+        return session.client(service, endpoint_url=self.url)
 
     def wipe(self) -> None:
         """Forget every queue and bucket."""

@@ -36,9 +36,13 @@ class Server:
         """Whether `control` works."""
         return False
 
+    def connect(self) -> amqp.Connection:
+        """A new connection, for use as a context."""
+        return amqp.Connection(self.url.split("@")[1].split("/")[0], **_login(self.url))
+
     def wipe(self) -> None:
         """Delete the queues that Embedmill makes."""
-        with amqp.Connection(self.url.split("@")[1].split("/")[0], **_login(self.url)) as connection:
+        with self.connect() as connection:
             for stage in ("chunk", "validate", "embed", "index"):
                 for name in (f"embedmill-{stage}", f"embedmill-{stage}.dead"):
                     connection.channel().queue_delete(name)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from amqp.exceptions import NotFound
 from kombu import Exchange, Queue
 
 from shared.settings import Settings
@@ -104,10 +105,13 @@ class RabbitBroker(RemoteBroker):
                     channel.queue_purge(queue_name(stage))
 
     def _count(self, name: str) -> int:
-        from amqp.exceptions import NotFound
-
-        try:
-            with self._channel() as channel, channel.connection.channel() as own:
+        """Of a queue that nobody declared yet, 0; asking for one closes the channel, so it is asked on one of its own."""
+        with self._channel() as channel:
+            own = channel.connection.channel()
+            try:
                 return int(own.queue_declare(name, passive=True).message_count)
-        except NotFound:
-            return 0
+            except NotFound:
+                return 0
+            finally:
+                if own.is_open:
+                    own.close()

@@ -11,6 +11,7 @@ from kombu.exceptions import KombuError
 
 from shared.errors import BrokerUnavailable, MissingExtra
 from shared.messages import BatchMessage
+from shared.settings import Settings
 from workers.brokers.base import Broker
 
 # How long one attempt to connect, or a wait for a free connection, may take.
@@ -19,6 +20,8 @@ CONNECT_SECONDS = 5
 ANSWER_SECONDS = 10
 # After this a broker hands an unacknowledged message out again; what it was about was sent again long before.
 VISIBILITY_SECONDS = 900
+# The chores and the console use one at a time.
+CONNECTIONS = 2
 # Messages in one round trip, where the broker can.
 BATCH = 500
 
@@ -42,28 +45,37 @@ COMMON: dict[str, Any] = {
 
 
 class RemoteBroker(Broker):
-    """A broker that other homes and hosts use too, through the pools of the Celery app."""
+    """A broker that other homes and hosts use too, through a few connections of its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        from workers.app import app
+
+        super().__init__(settings)
+        self._connections = app.connection_for_write().Pool(limit=CONNECTIONS)
 
     def publish_many(self, messages: Sequence[BatchMessage]) -> None:
         from workers.app import app
         from workers.tasks import send
 
-        with translated(), app.producer_pool.acquire(block=True, timeout=CONNECT_SECONDS) as producer:
+        with self._connection() as connection:
+            producer = app.amqp.Producer(connection, auto_declare=False)
             with producer.batch(max_size=BATCH):
                 for message in messages:
                     send(message, producer=producer)
 
     def close(self) -> None:
-        from workers.app import app
+        self._connections.force_close_all()
 
-        app.pool.force_close_all()
+    @contextmanager
+    def _connection(self) -> Iterator[Any]:
+        """A pooled connection, with errors translated."""
+        with translated(), self._connections.acquire(block=True, timeout=CONNECT_SECONDS) as connection:
+            yield connection
 
     @contextmanager
     def _channel(self) -> Iterator[Any]:
         """A channel of a pooled connection, with errors translated."""
-        from workers.app import app
-
-        with translated(), app.pool.acquire(block=True, timeout=CONNECT_SECONDS) as connection:
+        with self._connection() as connection:
             yield connection.default_channel
 
 

@@ -77,6 +77,12 @@ class Channel(SQS.Channel):
         message = enveloped(read_json(text), queue="")
         return message if message["headers"] is not None else {}
 
+    def _message_to_python(self, message: Any, queue_name: str, q_url: str) -> Any:
+        """A message that somebody else sent says which queue it came from, as our own do."""
+        payload = super()._message_to_python(message, queue_name, q_url)
+        payload["properties"]["delivery_info"].setdefault("routing_key", queue_name)
+        return payload
+
     def asynsqs(self, queue: str | None = None) -> Any:
         """The client for receiving, which answers nothing instead of raising when a receive fails."""
         client = super().asynsqs(queue)
