@@ -11,6 +11,7 @@ from tests.e2e.workshop import Workshop
 from tests.services import redis
 from tests.services.needed import require
 from tests.services.redis import OwnServer, Server
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -62,3 +63,17 @@ def outlive(workshop: Workshop, server: Server) -> None:
         strike(server)
         workshop.release()
         workshop.wait_for(held, waiting)
+
+
+def test_without_the_patch_a_lost_redis_still_ends_the_worker_that_holds_a_document(
+    on_redis: Command, server: Server
+) -> None:
+    """When this fails, upstream has mended it: take `close_once` out of workers/celery_compat.py."""
+    if not server.can_die:
+        pytest.skip("a Redis that the tests did not start is not killed")
+    with closing(Workshop(on_redis.with_environment(UNPATCHED="1"))) as workshop:
+        first = workshop.worker()
+        workshop.hold()
+        restart_killed(server)
+        workshop.release()
+        wait_until(lambda: workshop.worker() not in (None, first), "another worker takes its place", seconds=45)
