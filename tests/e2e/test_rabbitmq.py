@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import cast
+from functools import partial
 
 import pytest
 
 from tests.command import Command
-from tests.e2e.workshop import Workshop
+from tests.e2e.workshop import Workshop, outlive
 from tests.services import rabbitmq
 from tests.services.needed import require
 from tests.services.rabbitmq import OwnServer, Server
@@ -26,8 +26,15 @@ def on_rabbitmq(cli: Command, server: Server) -> Command:
     return cli.with_settings(broker_url=server.url, workers="1")
 
 
-def restart(server: OwnServer) -> None:
+def nothing(server: OwnServer) -> None:
+    pass
+
+
+def stop(server: OwnServer) -> None:
     server.control("stop_app")
+
+
+def start(server: OwnServer) -> None:
     server.control("start_app")
     server.wait_until_it_answers()
 
@@ -36,21 +43,15 @@ def drop_connections(server: OwnServer) -> None:
     server.control("close_all_connections", "a test")
 
 
-FAULTS: dict[str, Callable[[OwnServer], None]] = {"connections dropped": drop_connections, "restarted": restart}
+Strike = Callable[[OwnServer], None]
+FAULTS: dict[str, tuple[Strike, Strike]] = {
+    "connections dropped": (drop_connections, nothing),
+    "stopped and started": (stop, start),
+}
 
 
 def test_the_worker_outlives_what_happens_to_rabbitmq(on_rabbitmq: Command, server: Server) -> None:
     with closing(Workshop(on_rabbitmq)) as workshop:
-        outlive(workshop, server)
-
-
-def outlive(workshop: Workshop, server: Server) -> None:
-    workshop.wait_for(workshop.submit())
-    for strike in FAULTS.values() if server.can_die else ():
-        strike(cast(OwnServer, server))
         workshop.wait_for(workshop.submit())
-        held = workshop.hold()
-        waiting = workshop.submit()
-        strike(cast(OwnServer, server))
-        workshop.release()
-        workshop.wait_for(held, waiting)
+        for down, up in FAULTS.values() if isinstance(server, OwnServer) else ():
+            outlive(workshop, partial(down, server), partial(up, server))

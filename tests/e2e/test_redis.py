@@ -1,17 +1,17 @@
 """Workers on Redis: whatever happens to Redis, the same worker goes on, idle or with a document in its hands."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from typing import cast
 
 import pytest
 
 from tests.command import Command
-from tests.e2e.workshop import Workshop
+from tests.e2e.workshop import Workshop, outlive
 from tests.services import redis
 from tests.services.needed import require
 from tests.services.redis import OwnServer, Server
-from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -26,54 +26,52 @@ def on_redis(cli: Command, server: Server) -> Command:
     return cli.with_settings(broker_url=server.url, workers="1")
 
 
-def restart_killed(server: Server) -> None:
-    own = cast(OwnServer, server)
-    own.kill()
-    own.start()
+def nothing(server: Server) -> None:
+    pass
 
 
-def restart_stopped(server: Server) -> None:
-    own = cast(OwnServer, server)
-    own.stop()
-    own.start()
+def wipe(server: Server) -> None:
+    server.wipe()
 
 
-FAULTS = {
-    "wiped": lambda server: server.wipe(),
-    "connections dropped": lambda server: server.drop_connections(),
-    "stopped and started empty": restart_stopped,
-    "killed and started empty": restart_killed,
+def drop(server: Server) -> None:
+    server.drop_connections()
+
+
+def kill(server: Server) -> None:
+    cast(OwnServer, server).kill()
+
+
+def stop(server: Server) -> None:
+    cast(OwnServer, server).stop()
+
+
+def start(server: Server) -> None:
+    cast(OwnServer, server).start()
+
+
+Strike = Callable[[Server], None]
+FAULTS: dict[str, tuple[Strike, Strike]] = {
+    "wiped": (wipe, nothing),
+    "connections dropped": (drop, nothing),
+    "stopped and started empty": (stop, start),
+    "killed and started empty": (kill, start),
 }
 
 
 def test_the_worker_outlives_what_happens_to_redis(on_redis: Command, server: Server) -> None:
     with closing(Workshop(on_redis)) as workshop:
-        outlive(workshop, server)
-
-
-def outlive(workshop: Workshop, server: Server) -> None:
-    workshop.wait_for(workshop.submit())
-    for name, strike in FAULTS.items():
-        if not server.can_die and "started" in name:
-            continue
-        strike(server)
         workshop.wait_for(workshop.submit())
-        held = workshop.hold()
-        waiting = workshop.submit()
-        strike(server)
-        workshop.release()
-        workshop.wait_for(held, waiting)
+        for down, up in FAULTS.values():
+            if server.can_die or up is nothing:
+                outlive(workshop, partial(down, server), partial(up, server))
 
 
-def test_without_the_patch_a_lost_redis_still_ends_the_worker_that_holds_a_document(
-    on_redis: Command, server: Server
-) -> None:
-    """When this fails, upstream has mended it: take `close_once` out of workers/celery_compat.py."""
-    if not server.can_die:
-        pytest.skip("a Redis that the tests did not start is not killed")
-    with closing(Workshop(on_redis.with_environment(UNPATCHED="1"))) as workshop:
-        first = workshop.worker()
-        workshop.hold()
-        restart_killed(server)
-        workshop.release()
-        wait_until(lambda: workshop.worker() not in (None, first), "another worker takes its place", seconds=45)
+def test_doctor_says_that_redis_is_away(on_redis: Command, server: Server) -> None:
+    assert on_redis.json("doctor")["ok"]
+    away = on_redis.with_settings(broker_url="redis://:secret@127.0.0.1:1/0")
+    ran = away.run("doctor", "--json", seconds=40)
+    (broker,) = [check for check in ran.json["checks"] if check["name"] == "broker"]
+    assert (ran.status, broker["ok"]) == (1, False)
+    assert "cannot be reached" in broker["detail"] and broker["hint"]
+    assert "secret" not in ran.stdout + ran.stderr

@@ -3,15 +3,18 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 
 import pytest
 
 from tests.command import Command
-from tests.e2e.workshop import Workshop
+from tests.e2e.workshop import Workshop, outlive
 from tests.services import moto
 from tests.services.fault_proxy import Proxy, running_proxy
 from tests.services.needed import require
 from tests.waiting import wait_until
+
+OUTAGE_SECONDS = 3.0
 
 
 @pytest.fixture
@@ -27,41 +30,41 @@ def on_sqs(cli: Command, proxy: Proxy) -> Command:
     return cli.with_environment(**environment).with_settings(broker_url="sqs://", workers="1")
 
 
-def wait_for_errors(proxy: Proxy, number: int) -> None:
-    wait_until(lambda: proxy.counts["errors"] >= number, "the worker met the error", seconds=40)
+def nothing(proxy: Proxy) -> None:
+    pass
 
 
-def refuse_for(proxy: Proxy, seconds: float) -> None:
-    proxy.stop()
+def wait(proxy: Proxy) -> None:
+    """Until the worker has met every error that was due."""
+    wait_until(lambda: not proxy.due, "the worker met the error", seconds=40)
+
+
+def come_back(seconds: float, proxy: Proxy) -> None:
     back_at = time.monotonic() + seconds
     wait_until(lambda: time.monotonic() >= back_at, "the outage is over")
     proxy.start()
 
 
-FAULTS: dict[str, Callable[[Proxy], None]] = {
-    "503": lambda proxy: proxy.fail_next(503),
-    "400": lambda proxy: proxy.fail_next(400),
-    "refused": lambda proxy: refuse_for(proxy, 0.5),
-    "away": lambda proxy: refuse_for(proxy, 6.0),
+Strike = Callable[[Proxy], None]
+FAULTS: dict[str, tuple[Strike, Strike]] = {
+    "503": (lambda proxy: proxy.fail_next(503), wait),
+    "400": (lambda proxy: proxy.fail_next(400), wait),
+    "away": (Proxy.stop, partial(come_back, OUTAGE_SECONDS)),
 }
 
 
 def test_the_worker_outlives_what_happens_to_sqs(on_sqs: Command, proxy: Proxy) -> None:
     with closing(Workshop(on_sqs)) as workshop:
-        outlive(workshop, proxy)
-
-
-def outlive(workshop: Workshop, proxy: Proxy) -> None:
-    workshop.wait_for(workshop.submit())
-    errors = 0
-    for name, strike in FAULTS.items():
-        strike(proxy)
         workshop.wait_for(workshop.submit())
-        held = workshop.hold()
-        waiting = workshop.submit()
-        strike(proxy)
-        workshop.release()
-        workshop.wait_for(held, waiting)
-        if name.isdigit():
-            errors += 2
-            wait_for_errors(proxy, errors)
+        for down, up in FAULTS.values():
+            outlive(workshop, partial(down, proxy), partial(up, proxy))
+
+
+def test_a_right_that_is_missing_is_counted_and_shown_by_doctor(on_sqs: Command, proxy: Proxy) -> None:
+    with closing(Workshop(on_sqs)) as workshop:
+        proxy.fail_next(403, times=100_000)
+        wait_until(lambda: workshop.query("SELECT broker_refusals FROM worker WHERE broker_refusals > 0"), "it is counted")
+        ran = on_sqs.run("doctor", "--json")
+    (workers,) = [check for check in ran.json["checks"] if check["name"] == "workers"]
+    assert (ran.status, workers["ok"]) == (1, False)
+    assert "AccessDenied" in workers["detail"]

@@ -3,6 +3,7 @@
 import io
 import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -37,7 +38,7 @@ class Workshop:
 
     def worker(self) -> object:
         """The name of the worker that is registered and not stopped, or None."""
-        rows = self._query("SELECT id FROM worker WHERE stopped_at IS NULL ORDER BY started_at DESC LIMIT 1")
+        rows = self.query("SELECT id FROM worker WHERE stopped_at IS NULL ORDER BY started_at DESC LIMIT 1")
         return rows[0][0] if rows else None
 
     def submit(self, *, holds: bool = False) -> int:
@@ -62,6 +63,11 @@ class Workshop:
         """Let the worker go on."""
         self._held_at.unlink()
 
+    def wait_until_settled(self, job: int) -> None:
+        """Until the stage that was held up is over."""
+        query = "SELECT count(*) FROM attempt JOIN work ON work.id = attempt.work_id WHERE work.job_id = ?"
+        wait_until(lambda: self.query(query, (job,)) != [(0,)], "the document's stage is over")
+
     def wait_for(self, *jobs: int) -> None:
         """Until jobs are completed, by the worker that was there from the beginning."""
         wait_until(lambda: self._are_completed(jobs), f"jobs {jobs} are completed", seconds=RECOVERY_SECONDS, every=0.05)
@@ -71,9 +77,10 @@ class Workshop:
         assert self.process.poll() is None, "the workers ended"
         marks = ", ".join("?" * len(jobs))
         query = f"SELECT count(*) FROM job WHERE state = 'completed' AND id IN ({marks})"
-        return bool(self._query(query, jobs) == [(len(jobs),)])
+        return bool(self.query(query, jobs) == [(len(jobs),)])
 
-    def _query(self, query: str, values: tuple[int, ...] = ()) -> list[tuple[object, ...]]:
+    def query(self, query: str, values: tuple[int, ...] = ()) -> list[tuple[object, ...]]:
+        """Rows of the tracking database; none before it is there."""
         database = self.command.home / "tracking.db"
         if not database.exists():
             return []
@@ -82,6 +89,20 @@ class Workshop:
                 return connection.execute(query, values).fetchall()
             except sqlite3.OperationalError:
                 return []
+
+
+def outlive(workshop: Workshop, down: Callable[[], None], up: Callable[[], None]) -> None:
+    """The broker goes and comes back: with an idle worker, and with one that ends its document while it is away."""
+    down()
+    up()
+    workshop.wait_for(workshop.submit())
+    held = workshop.hold()
+    waiting = workshop.submit()
+    down()
+    workshop.release()
+    workshop.wait_until_settled(held)
+    up()
+    workshop.wait_for(held, waiting)
 
 
 def _settings(command: Command) -> Settings:

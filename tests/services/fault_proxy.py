@@ -4,7 +4,6 @@ import json
 import threading
 import urllib.error
 import urllib.request
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,12 +19,11 @@ ERRORS = {
 
 
 class Proxy:
-    """Passes requests on to `target` until it is told otherwise; counts receives and what it answered itself."""
+    """Passes requests on to `target` until it is told otherwise."""
 
     def __init__(self, target: str) -> None:
         self.target = target
         self.port = free_port()
-        self.counts: Counter[str] = Counter()
         self._errors: list[int] = []
         self._lock = threading.Lock()
         self._server: ThreadingHTTPServer | None = None
@@ -40,14 +38,15 @@ class Proxy:
         with self._lock:
             self._errors += [status] * times
 
+    @property
+    def due(self) -> int:
+        """How many errors nobody has met yet."""
+        return len(self._errors)
+
     def next_error(self) -> int | None:
         """The error that is due for a receive now."""
         with self._lock:
-            self.counts["receives"] += 1
-            if not self._errors:
-                return None
-            self.counts["errors"] += 1
-            return self._errors.pop()
+            return self._errors.pop() if self._errors else None
 
     def start(self) -> None:
         """Listen."""

@@ -1,10 +1,12 @@
 """The compatibility patches: what they mend is still broken in the installed release, and mended by them.
 
-When a test of what is still broken fails, upstream has mended it: take that patch out of workers/celery_compat.py. That
-a lost Redis ends a stock worker is shown by tests/e2e/test_redis.py.
-"""
+When a test of what is still broken fails, upstream has mended it: take that patch out of workers/celery_compat.py. """
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any, cast
 
 import celery
@@ -19,6 +21,7 @@ from kombu.utils.json import loads
 from tests.services import moto, redis
 from tests.services.needed import require
 from tests.services.redis import OwnServer
+from tests.waiting import wait_until
 from workers import celery_compat
 from workers.brokers import redis_transport, sqs_transport
 from workers.brokers.envelopes import as_text
@@ -43,6 +46,81 @@ def own_redis() -> Iterator[OwnServer]:
         if not server.can_die:
             pytest.skip("a Redis that the tests did not start is not killed")
         yield cast(OwnServer, server)
+
+
+ROOT = Path(__file__).parents[2]
+STOCK = "celery.worker.consumer:Consumer"
+OURS = "workers.consumer:Consumer"
+
+
+class StockWorker:
+    """A worker of tests/workers/stock_worker.py with room for four tasks, so that it listens while it works."""
+
+    def __init__(self, server: OwnServer, held: Path, consumer: str) -> None:
+        self._app = celery.Celery("stock", broker=server.url, set_as_current=False)
+        self._app.conf.broker_transport_options = {"max_retries": 1}
+        self._held = held
+        arguments = [server.url, str(held), consumer]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.workers.stock_worker", *arguments], cwd=ROOT, stderr=subprocess.DEVNULL
+        )
+
+    def hold(self) -> None:
+        self._app.send_task("stock.hold", queue="stock", retry=False)
+        wait_until(self._held.exists, "the worker holds a task", seconds=60)
+
+    def release(self) -> None:
+        self._held.unlink()
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._app.close()
+
+
+def lose_redis(server: OwnServer, worker: StockWorker) -> None:
+    """With a task in the worker's hands."""
+    worker.hold()
+    server.kill()
+    server.start()
+    worker.release()
+
+
+def test_celery_still_dies_when_redis_is_lost_with_a_task_in_hand(own_redis: OwnServer, tmp_path: Path) -> None:
+    with closing(StockWorker(own_redis, tmp_path / "held", STOCK)) as worker:
+        lose_redis(own_redis, worker)
+        wait_until(lambda: worker.process.poll() is not None, "the stock worker has died", seconds=40)
+
+
+def test_ours_takes_the_next_task_after_redis_was_lost(own_redis: OwnServer, tmp_path: Path) -> None:
+    with closing(StockWorker(own_redis, tmp_path / "held", OURS)) as worker:
+        lose_redis(own_redis, worker)
+        worker.hold()
+        assert worker.process.poll() is None
+
+
+def can_consume_after_a_failed_ack(server: OwnServer, transport: type[Any]) -> bool:
+    connection = Connection(server.url, transport=transport, transport_options={"max_retries": 1})
+    channel = connection.default_channel
+    channel.do_restore = False
+    channel.basic_qos(0, 1, False)  # noqa: FBT003 - kombu's signature
+    taken: list[Any] = []
+    channel.basic_consume("one", no_ack=False, callback=taken.append, consumer_tag="one")
+    connection.Producer().publish({"n": 1}, routing_key="one")
+    connection.drain_events(timeout=5)
+    assert not channel.qos.can_consume()
+    server.kill()
+    with pytest.raises(connection.connection_errors):
+        taken[0].ack()
+    return bool(channel.qos.can_consume())
+
+
+def test_kombu_still_keeps_what_it_could_not_acknowledge_in_hand(own_redis: OwnServer) -> None:
+    assert not can_consume_after_a_failed_ack(own_redis, kombu_redis.Transport)
+
+
+def test_ours_lets_go_of_what_it_could_not_acknowledge(own_redis: OwnServer) -> None:
+    assert can_consume_after_a_failed_ack(own_redis, redis_transport.Transport)
 
 
 def take_garbage(server: redis.Server) -> Any:

@@ -1,7 +1,7 @@
 """Loaded by every interpreter whose PYTHONPATH has this folder: a document that says so holds its worker up.
 
 Chunking a text that holds MARKER makes the file HELD_AT and then waits until it is gone, so that a test can strike while
-a task is surely in flight. With UNPATCHED set, the patches of workers/celery_compat.py are not applied.
+a task is surely in flight.
 """
 
 import os
@@ -27,7 +27,3 @@ if "workers.process" in sys.orig_argv and os.environ.get("HELD_AT"):
 
     workers.chunking.normalise = normalise
 
-if "workers.process" in sys.orig_argv and os.environ.get("UNPATCHED"):
-    import workers.celery_compat
-
-    workers.celery_compat.is_needed = lambda: False
