@@ -26,4 +26,5 @@ def hold() -> None:
         time.sleep(0.02)
 
 
-app.worker_main(["worker", "--pool=threads", "--concurrency=4", "--without-gossip", "--without-mingle", "--loglevel=CRITICAL"])
+options = ["--pool=threads", "--concurrency=4", "--without-gossip", "--without-mingle", "--loglevel=WARNING"]
+app.worker_main(["worker", *options])

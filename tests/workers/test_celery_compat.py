@@ -61,13 +61,18 @@ class StockWorker:
         self._app.conf.broker_transport_options = {"max_retries": 1}
         self._held = held
         arguments = [server.url, str(held), consumer]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.workers.stock_worker", *arguments], cwd=ROOT, stderr=subprocess.DEVNULL
-        )
+        self._log = held.with_name("log")
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.workers.stock_worker", *arguments], cwd=ROOT, stdout=log, stderr=log
+            )
 
     def hold(self) -> None:
         self._app.send_task("stock.hold", queue="stock", retry=False)
         wait_until(self._held.exists, "the worker holds a task", seconds=60)
+
+    def wait_until_it_misses_redis(self) -> None:
+        wait_until(lambda: b"Connection to broker lost" in self._log.read_bytes(), "it has noticed", seconds=30)
 
     def release(self) -> None:
         self._held.unlink()
@@ -82,8 +87,9 @@ def lose_redis(server: OwnServer, worker: StockWorker) -> None:
     """With a task in the worker's hands."""
     worker.hold()
     server.kill()
-    server.start()
+    worker.wait_until_it_misses_redis()
     worker.release()
+    server.start()
 
 
 def test_celery_still_dies_when_redis_is_lost_with_a_task_in_hand(own_redis: OwnServer, tmp_path: Path) -> None:
