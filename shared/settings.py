@@ -22,7 +22,9 @@ class Settings(BaseSettings):
     broker_url: str = Field(
         "embedded://", description="Where wake-ups travel: `embedded://`, `redis://…`, `sqs://` or `amqp://…`."
     )
-    sqs_prefix: str = Field("", description="Begins the names of SQS queues, so that installations can share an account.")
+    sqs_prefix: str = Field(
+        "", description="Begins the names of SQS queues, so that installations can share an account."
+    )
     sqs_queues: dict[str, str] = Field(
         {}, description="SQS queues that exist already, as JSON: stage to URL; then none is listed or created."
     )

@@ -36,9 +36,7 @@ def record(connection: Connection, *, queue: str, reason: str, body: str, header
     connection.execute(query)
 
 
-def list_messages(
-    connection: Connection, *, include_resolved: bool = False, limit: int = 100
-) -> list[dict[str, Any]]:
+def list_messages(connection: Connection, *, include_resolved: bool = False, limit: int = 100) -> list[dict[str, Any]]:
     """Kept messages, newest first."""
     query = select(unreadable_message).order_by(unreadable_message.c.id.desc()).limit(limit)
     if not include_resolved:

@@ -63,7 +63,9 @@ def test_the_worker_outlives_what_happens_to_sqs(on_sqs: Command, proxy: Proxy) 
 def test_a_right_that_is_missing_is_counted_and_shown_by_doctor(on_sqs: Command, proxy: Proxy) -> None:
     with closing(Workshop(on_sqs)) as workshop:
         proxy.fail_next(403, times=100_000)
-        wait_until(lambda: workshop.query("SELECT broker_refusals FROM worker WHERE broker_refusals > 0"), "it is counted")
+        wait_until(
+            lambda: workshop.query("SELECT broker_refusals FROM worker WHERE broker_refusals > 0"), "it is counted"
+        )
         ran = on_sqs.run("doctor", "--json")
     (workers,) = [check for check in ran.json["checks"] if check["name"] == "workers"]
     assert (ran.status, workers["ok"]) == (1, False)

@@ -70,7 +70,9 @@ class Workshop:
 
     def wait_for(self, *jobs: int) -> None:
         """Until jobs are completed, by the worker that was there from the beginning."""
-        wait_until(lambda: self._are_completed(jobs), f"jobs {jobs} are completed", seconds=RECOVERY_SECONDS, every=0.05)
+        wait_until(
+            lambda: self._are_completed(jobs), f"jobs {jobs} are completed", seconds=RECOVERY_SECONDS, every=0.05
+        )
         assert self.worker() == self._worker, "the worker died and another took its place"
 
     def _are_completed(self, jobs: tuple[int, ...]) -> bool:

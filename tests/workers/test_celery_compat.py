@@ -1,6 +1,6 @@
 """The compatibility patches: what they mend is still broken in the installed release, and mended by them.
 
-When a test of what is still broken fails, upstream has mended it: take that patch out of workers/celery_compat.py. """
+When a test of what is still broken fails, upstream has mended it: take that patch out of workers/celery_compat.py."""
 
 import subprocess
 import sys

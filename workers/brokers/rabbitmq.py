@@ -51,7 +51,9 @@ def stage_queue(name: str) -> Queue:
 def dead_queue(name: str) -> Queue:
     """The dead-letter queue of a queue."""
     dead = f"{name}{DEAD_SUFFIX}"
-    return Queue(dead, exchange=Exchange(""), routing_key=dead, durable=True, queue_arguments={"x-queue-type": "quorum"})
+    return Queue(
+        dead, exchange=Exchange(""), routing_key=dead, durable=True, queue_arguments={"x-queue-type": "quorum"}
+    )
 
 
 class RabbitBroker(RemoteBroker):

@@ -63,9 +63,15 @@ class RedisBroker(RemoteBroker):
         policy = memory.get("maxmemory_policy", "noeviction")
         if policy != "noeviction":
             warnings.append(f"maxmemory-policy is {policy}: messages may be evicted; set noeviction")
+        if self.settings.lease_seconds > VISIBILITY_SECONDS:
+            warnings.append(
+                f"the lease is longer than {VISIBILITY_SECONDS} s, after which messages are handed out again"
+            )
         if not persistence.get("aof_enabled"):
             warnings.append("no append-only file: a restart forgets messages, which are then sent again")
-        return Health(f"{shown(self.settings.broker_url)}, version {version}; {self.depth()} messages waiting", tuple(warnings))
+        return Health(
+            f"{shown(self.settings.broker_url)}, version {version}; {self.depth()} messages waiting", tuple(warnings)
+        )
 
     def purge(self) -> None:
         with self._channel() as channel:

@@ -99,8 +99,12 @@ class SqsBroker(RemoteBroker):
             if "RedrivePolicy" not in found:
                 warnings.append(f"{queue_name(stage)} has no redrive policy: a message that nobody can take circles")
             if (seconds := int(found["VisibilityTimeout"])) < self.settings.lease_seconds:
-                warnings.append(f"{queue_name(stage)} hands messages out again after {seconds} s, sooner than the lease")
-        return Health(f"sqs:// in {region} at {client.meta.endpoint_url}; {self.depth()} messages waiting", tuple(warnings))
+                warnings.append(
+                    f"{queue_name(stage)} hands messages out again after {seconds} s, sooner than the lease"
+                )
+        return Health(
+            f"sqs:// in {region} at {client.meta.endpoint_url}; {self.depth()} messages waiting", tuple(warnings)
+        )
 
     def purge(self) -> None:
         with self._sqs() as (client, urls):

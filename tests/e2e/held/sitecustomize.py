@@ -26,4 +26,3 @@ if "workers.process" in sys.orig_argv and os.environ.get("HELD_AT"):
         return original(parsed)
 
     workers.chunking.normalise = normalise
-

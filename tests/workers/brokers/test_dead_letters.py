@@ -25,7 +25,9 @@ def give_up(place: Place) -> None:
         if place.name == "sqs":
             client = connection.default_channel.sqs()
             url = client.get_queue_url(QueueName=queue_name(Stage.CHUNK))["QueueUrl"]
-            policy = json.loads(client.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]["RedrivePolicy"])
+            policy = json.loads(
+                client.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]["RedrivePolicy"]
+            )
             for _ in range(int(policy["maxReceiveCount"]) + 1):
                 client.receive_message(QueueUrl=url, VisibilityTimeout=0)
         else:
