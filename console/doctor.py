@@ -122,8 +122,9 @@ def _workers(runtime: Runtime) -> str:
         rows = [row for row in presence.list_workers(connection) if not is_gone(runtime.run_folder, row["id"])]
     refused = [row for row in rows if row["broker_refusals"]]
     if refused:
+        count, last = refused[0]["broker_refusals"], refused[0]["broker_refusal"]
         raise EmbedmillError(
-            f"the broker refused {refused[0]['id']} {refused[0]['broker_refusals']} times: {refused[0]['broker_refusal']}",
+            f"the broker refused worker {refused[0]['id']} {count} times: {last}",
             hint="Give the workers' credentials the rights of docs/brokers.md, and make the queues; then restart them.",
         )
     counts = {stage: sum(stage in row["queues"] for row in rows) for stage in Stage}

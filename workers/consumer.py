@@ -34,10 +34,10 @@ class Alarm:
             os.read(self.reader, 4096)
 
 
-class Consumer(consumer.Consumer):  # type: ignore[misc]  # Celery has no types
+class Consumer(consumer.Consumer):
     """No gossip, no mingle, no remote control, no queues for delayed delivery: only the stages' queues are touched."""
 
-    class Blueprint(consumer.Consumer.Blueprint):  # type: ignore[misc]  # see above
+    class Blueprint(consumer.Consumer.Blueprint):
         """What is left of the steps of a stock consumer; Tasks requires the two that do nothing here."""
 
         default_steps = (Connection, Events, Mingle, Tasks, consumer.Evloop)

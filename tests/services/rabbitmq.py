@@ -146,5 +146,5 @@ def _environment(folder: Path, port: int) -> dict[str, str]:
 
 
 def _login(url: str) -> dict[str, str]:
-    user, _, password = url.split("://", 1)[1].split("@")[0].partition(":")
+    user, _, password = url.split("://", 1)[1].split("@", maxsplit=1)[0].partition(":")
     return {"userid": user, "password": password}

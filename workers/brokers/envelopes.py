@@ -22,7 +22,7 @@ def enveloped(raw: Any, *, queue: str) -> dict[str, Any]:
 
 
 def read_json(text: Any, *arguments: Any, **options: Any) -> Any:
-    """kombu's `loads`, and the text itself where it is no JSON."""
+    """Kombu's `loads`, and the text itself where it is no JSON."""
     try:
         return loads(text, *arguments, **options)
     except ValueError:

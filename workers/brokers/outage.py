@@ -1,4 +1,4 @@
-"""An outage of the broker as one process lives through it: said once, asked about ever less often, over at the first success."""
+"""An outage of the broker as one process sees it: said once, looked at ever less often, over with the first success."""
 
 import time
 from collections.abc import Callable

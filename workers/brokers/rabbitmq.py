@@ -19,7 +19,7 @@ DELIVERY_LIMIT = 20
 DEAD_SUFFIX = ".dead"
 
 
-class StageQueue(Queue):  # type: ignore[misc]  # kombu has no types
+class StageQueue(Queue):
     """A stage's queue, declared after the dead-letter queue that it points to."""
 
     def declare(self, *arguments: Any, **options: Any) -> Any:
@@ -107,7 +107,7 @@ class RabbitBroker(RemoteBroker):
                     channel.queue_purge(queue_name(stage))
 
     def _count(self, name: str) -> int:
-        """Of a queue that nobody declared yet, 0; asking for one closes the channel, so it is asked on one of its own."""
+        """0 for a queue that nobody declared yet, which closes the channel; so it is asked on one of its own."""
         with self._channel() as channel:
             own = channel.connection.channel()
             try:

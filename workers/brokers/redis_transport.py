@@ -15,8 +15,8 @@ if celery_compat.is_needed():
 class QoS(redis.QoS):
     """Messages in hand, of which one that could not be acknowledged is no longer.
 
-    A worker with its hands full does not listen, so it learns that Redis is gone by an acknowledgement that fails. kombu
-    keeps such a message in hand, and the worker never listens again: it lives, and does nothing (decision 0006).
+    A worker with its hands full does not listen, so it learns that Redis is gone by an acknowledgement that fails.
+    kombu keeps such a message in hand, and the worker never listens again: it lives, and does nothing (decision 0006).
     """
 
     def ack(self, delivery_tag: str) -> None:

@@ -125,7 +125,7 @@ class SqsBroker(RemoteBroker):
 
 
 def _predefined(queues: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """kombu's form of EMBEDMILL_SQS_QUEUES; raises SettingsError unless every stage has its URL."""
+    """The form that kombu wants for EMBEDMILL_SQS_QUEUES; raises SettingsError unless every stage has its URL."""
     if set(queues) != {str(stage) for stage in Stage}:
         raise SettingsError(f"EMBEDMILL_SQS_QUEUES: name the URL of each of {', '.join(Stage)}, and nothing else")
     return {queue_name(Stage(stage)): {"url": url} for stage, url in queues.items()}

@@ -1,7 +1,7 @@
 """Loaded by every interpreter whose PYTHONPATH has this folder: a document that says so holds its worker up.
 
-Chunking a text that holds MARKER makes the file HELD_AT and then waits until it is gone, so that a test can strike while
-a task is surely in flight.
+Chunking a text that holds MARKER makes the file HELD_AT and then waits until it is gone, so that a test can strike
+while a task is surely in flight.
 """
 
 import os

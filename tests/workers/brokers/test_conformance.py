@@ -57,8 +57,8 @@ def publish_unreadable(place: Place) -> int:
         place.put_raw(queue, body)
     send("embedmill.rewrite", [{"v": 1}], queue)
     unknown = [{"v": 99, "stage": "chunk", "work": [1]}, {"v": 1, "stage": "polish", "work": [1]}, "not a batch"]
-    for body in unknown:
-        send("embedmill.chunk", [body], queue)
+    for content in unknown:
+        send("embedmill.chunk", [content], queue)
     send("embedmill.chunk", [{"v": 1, "stage": "chunk", "work": [1]}, "and more"], queue)
     send("embedmill.chunk", [{"v": 1}], queue, serializer="yaml")
     return len(GARBAGE) + 1 + len(unknown) + 2
