@@ -76,14 +76,16 @@ def _database(runtime: Runtime) -> str:
 
 
 def _broker(runtime: Runtime) -> str:
-    from workers.app import configuration
-    from workers.broker import EmbeddedBroker
+    from workers.brokers.table import open_broker
 
-    configuration(runtime.settings)
-    broker = EmbeddedBroker(runtime.settings)
-    depth = broker.depth()
-    broker.close()
-    return f"{runtime.settings.broker_url}; {depth} messages waiting"
+    broker = open_broker(runtime.settings)
+    try:
+        health = broker.check()
+        dead = broker.dead_depths()
+    finally:
+        broker.close()
+    depths = f"dead letters {sum(dead.values())}" if dead else "no dead-letter queues"
+    return "; ".join([f"{health.detail}; {depths}", *(f"warning: {warning}" for warning in health.warnings)])
 
 
 def _blobs(runtime: Runtime) -> str:
@@ -118,7 +120,19 @@ def _workers(runtime: Runtime) -> str:
 
     with runtime.database.read() as connection:
         rows = [row for row in presence.list_workers(connection) if not is_gone(runtime.run_folder, row["id"])]
+    refused = [row for row in rows if row["broker_refusals"]]
+    if refused:
+        count, last = refused[0]["broker_refusals"], refused[0]["broker_refusal"]
+        raise EmbedmillError(
+            f"the broker refused worker {refused[0]['id']} {count} times: {last}",
+            hint="Give the workers' credentials the rights of docs/brokers.md, and make the queues; then restart them.",
+        )
     counts = {stage: sum(stage in row["queues"] for row in rows) for stage in Stage}
+    missing = [stage for stage, count in counts.items() if not count]
+    if rows and missing:
+        raise EmbedmillError(
+            f"no consumer on {', '.join(missing)}", hint=f"embedmill workers start --queue {missing[0]}"
+        )
     listed = ", ".join(f"{stage} {count}" for stage, count in counts.items())
     return f"consumers: {listed}" if rows else "none running; ingest brings its own, submit needs `workers start`"
 

@@ -60,12 +60,12 @@ class Workshop:
     """The workers and chores of one command; workers are started when there is work for them."""
 
     def __init__(self, runtime: Runtime, slots: Sequence[tuple[str, ...]]) -> None:
-        from workers.broker import EmbeddedBroker
+        from workers.brokers.table import open_broker
         from workers.chores.runner import ChoreRunner
         from workers.supervisor import Supervisor
 
         self._runtime = runtime
-        self._broker = EmbeddedBroker(runtime.settings)
+        self._broker = open_broker(runtime.settings)
         self._stack = ExitStack()
         self._recover()
         self._chores = ChoreRunner(runtime, self._broker)
@@ -106,8 +106,8 @@ class Workshop:
             time.sleep(max(POLL_SECONDS, 10 * (time.monotonic() - asked)))
 
     def _recover(self) -> None:
-        """When no other process is at work here, whatever was out is known to be lost."""
-        if sweep(self._runtime.run_folder) > 1:
+        """When no other process is at work here, whatever was out in this home's own broker is known to be lost."""
+        if sweep(self._runtime.run_folder) > 1 or not self._broker.is_local:
             return
         self._broker.purge()
         with self._runtime.database.write() as connection:

@@ -18,6 +18,7 @@ EmbedmillError
 │   ├── ParserCrashed
 │   ├── WorkerLost
 │   ├── ProviderUnavailable
+│   │   └── BrokerUnavailable
 │   └── BlobMissing
 ├── FlowControl               not a failure: park, no attempt is used
 └── InternalError             our fault
@@ -123,6 +124,12 @@ class WorkerLost(TransientError):
 
 class ProviderUnavailable(TransientError):
     """A provider could not be reached or answered with a server error."""
+
+
+class BrokerUnavailable(ProviderUnavailable):
+    """The broker could not be reached or refused; work is safe in the database and is sent when it is back."""
+
+    hint = "Work goes on when the broker is back; see EMBEDMILL_BROKER_URL, docs/brokers.md and embedmill doctor."
 
 
 class BlobMissing(TransientError):

@@ -19,7 +19,15 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path("~/.embedmill"), description="Folder of all embedded state.")
     database_url: str = Field("", description="Tracking database; empty means SQLite in the home folder.")
-    broker_url: str = Field("embedded://", description="Where wake-ups travel; `embedded://` needs no service.")
+    broker_url: str = Field(
+        "embedded://", description="Where wake-ups travel: `embedded://`, `redis://…`, `sqs://` or `amqp://…`."
+    )
+    sqs_prefix: str = Field(
+        "", description="Begins the names of SQS queues, so that installations can share an account."
+    )
+    sqs_queues: dict[str, str] = Field(
+        {}, description="SQS queues that exist already, as JSON: stage to URL; then none is listed or created."
+    )
     blob_url: str = Field("", description="Blob store; empty means a folder in the home folder.")
     vector_url: str = Field("embedded://", description="Vector store; `embedded://` keeps shards in the home folder.")
     embedding: str = Field("local", description="Embedding model of new collections: `local`, `local/minilm`, `hash`.")

@@ -10,7 +10,9 @@ from queue import Empty
 from typing import Any
 
 from kombu.transport import virtual
-from kombu.utils.json import dumps, loads
+from kombu.utils.json import dumps
+
+from workers.brokers.envelopes import enveloped, read_json
 
 POLLING_SECONDS = 0.02
 
@@ -41,7 +43,7 @@ class Channel(virtual.Channel):
         ).fetchall()
         if not row:
             raise Empty
-        return loads(row[0][0])
+        return enveloped(read_json(row[0][0]), queue=queue)
 
     def _size(self, queue: str) -> int:
         query = "SELECT count(*) FROM (SELECT 1 FROM message WHERE queue = ? LIMIT 1000)"
@@ -97,7 +99,11 @@ class QueueFile:
 
     def depth(self) -> int:
         """Messages in all queues."""
-        return int(self.connection.execute("SELECT count(*) FROM message").fetchone()[0])
+        return sum(self.depths().values())
+
+    def depths(self) -> dict[str, int]:
+        """Messages by queue; a queue without any is left out."""
+        return dict(self.connection.execute("SELECT queue, count(*) FROM message GROUP BY queue").fetchall())
 
     def purge(self) -> None:
         """Drop every message."""

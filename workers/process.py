@@ -21,8 +21,11 @@ from shared.logs import configure_logs
 from shared.presence import Presence
 from shared.settings import load_settings
 from shared.states import Stage
-from workers.app import app, queue_name
+from workers.app import app
+from workers.brokers.refusals import refusals
+from workers.brokers.table import broker_class
 from workers.heartbeat import Heartbeat
+from workers.queues import queue_name
 from workers.runtime import WorkerRuntime
 from workers.supervisor import EXIT_STORAGE
 from workers.tasks import process
@@ -68,7 +71,7 @@ def _work(runtime: WorkerRuntime, stages: Sequence[Stage]) -> None:
     # Celery warns root of pickles; only JSON is accepted here.
     warnings.filterwarnings("ignore", category=SecurityWarning)
     worker = app.Worker(
-        pool="solo",
+        pool=broker_class(runtime.settings).pool,
         concurrency=1,
         queues=[queue_name(stage) for stage in stages],
         hostname=runtime.process_id,
@@ -100,6 +103,10 @@ def _end_promptly(**_: object) -> None:
 def _beat(runtime: WorkerRuntime) -> None:
     with runtime.database.write() as connection:
         registry.beat(connection, runtime.process_id)
+        if refusals.permanent:
+            registry.note_refusals(
+                connection, runtime.process_id, count=refusals.permanent, last=refusals.last_permanent
+            )
 
 
 def _announce(process_id: str) -> None:

@@ -24,6 +24,12 @@ def beat(connection: Connection, worker_id: str) -> None:
     connection.execute(update(worker).where(worker.c.id == worker_id).values(heartbeat_at=clock()))
 
 
+def note_refusals(connection: Connection, worker_id: str, *, count: int, last: str) -> None:
+    """Record how often a worker's broker refused it in a way that will not mend itself."""
+    query = update(worker).where(worker.c.id == worker_id).values(broker_refusals=count, broker_refusal=last)
+    connection.execute(query)
+
+
 def stop_worker(connection: Connection, worker_id: str) -> None:
     """Record that a worker went in good order."""
     connection.execute(update(worker).where(worker.c.id == worker_id).values(stopped_at=clock()))

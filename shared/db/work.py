@@ -119,11 +119,21 @@ def _select_ready(job_id: int) -> Select[int]:
     )
 
 
-def requeue_lost(connection: Connection, *, older_than_seconds: float) -> int:
+def requeue(connection: Connection, stage: Stage, ids: Sequence[int]) -> int:
+    """Give what is still queued of `ids` in `stage` back to the dispatcher: its message failed; returns how many."""
+    query = (
+        update(work)
+        .where(work.c.id.in_(ids), work.c.stage == stage, work.c.state == State.QUEUED)
+        .values(state=State.PENDING, dispatched_at=None)
+    )
+    return connection.execute(query).rowcount
+
+
+def requeue_lost(connection: Connection, *, stages: Sequence[Stage], older_than_seconds: float) -> int:
     """Give queued work whose message must be lost back to the dispatcher; returns how many."""
     query = (
         update(work)
-        .where(work.c.state == State.QUEUED)
+        .where(work.c.state == State.QUEUED, work.c.stage.in_(stages))
         .where(or_(work.c.dispatched_at <= clock() - older_than_seconds, work.c.dispatched_at > clock() + SKEW_SECONDS))
         .values(state=State.PENDING, dispatched_at=None)
     )

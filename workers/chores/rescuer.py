@@ -1,7 +1,7 @@
 """The rescuer: returns work whose worker is gone, and sends again what the broker lost."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import structlog
@@ -10,11 +10,12 @@ from shared.db import work
 from shared.db.engine import Database
 from shared.presence import is_gone
 from shared.settings import Settings
+from shared.states import Stage
 
 log = structlog.get_logger()
 
-# A message that left a queue this long ago without its work being claimed was lost with whoever took it.
-GRACE_SECONDS = 1.0
+# A message that waited for so many leases is sent again, although others still wait in its queue.
+OVERDUE_LEASES = 10
 
 
 class Rescuer:
@@ -52,11 +53,16 @@ class Rescuer:
             tokens = [token for token, owner in work.find_leases(connection) if owner == process_id]
         return sum(self._rescue(token) for token in tokens)
 
-    def requeue_lost_messages(self, depth: int | None) -> int:
-        """Give work back to the dispatcher whose message is gone: no message is out, or it is long overdue."""
-        age = GRACE_SECONDS if depth == 0 else self._settings.lease_seconds * (1 if depth is None else 10)
+    def requeue_lost_messages(self, depths: Mapping[Stage, int], *, settled_seconds: float) -> int:
+        """Give work back to the dispatcher whose message is gone: its queue is empty, or it is long overdue.
+
+        A message that left a queue `settled_seconds` ago without its work being claimed was lost with whoever took it.
+        """
+        empty = [stage for stage in Stage if not depths.get(stage)]
+        overdue = self._settings.lease_seconds * OVERDUE_LEASES
         with self._database.write() as connection:
-            count = work.requeue_lost(connection, older_than_seconds=age)
+            count = work.requeue_lost(connection, stages=empty, older_than_seconds=settled_seconds)
+            count += work.requeue_lost(connection, stages=list(Stage), older_than_seconds=overdue)
         if count:
             log.info("rescuer.messages_lost", work=count)
         return count

@@ -2,24 +2,29 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 
 import structlog
 
-from shared.db import jobs, presence
-from shared.errors import EmbedmillError, StorageFailed
+from shared.db import jobs, presence, work
+from shared.errors import BrokerUnavailable, EmbedmillError, StorageFailed
+from shared.messages import BatchMessage
 from shared.presence import is_gone
 from shared.runtime import Runtime
-from workers.broker import Broker
+from workers.brokers.base import Broker
+from workers.brokers.outage import Outage
 from workers.chores.cleaner import clean
 from workers.chores.dispatcher import dispatch
+from workers.chores.reconciler import reconcile
 from workers.chores.rescuer import Rescuer
 
 log = structlog.get_logger()
 
 TICK_SECONDS = 0.1
+RECONCILE_SECONDS = 15.0
 CHORES = "chores"
 
 
@@ -39,6 +44,7 @@ class ChoreRunner:
         settings = runtime.settings
         self._runtime = runtime
         self._broker = broker
+        self._outage = Outage()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="chores", daemon=True)
         self._lease_seconds = max(2.0, settings.lease_seconds / 3)
@@ -50,7 +56,8 @@ class ChoreRunner:
             Chore(self._dispatch, TICK_SECONDS),
             Chore(self._complete_jobs, TICK_SECONDS),
             Chore(self.rescuer.rescue_lost, look),
-            Chore(lambda: self.rescuer.requeue_lost_messages(self._broker.depth()), look, due=time.monotonic() + look),
+            Chore(self._requeue_lost_messages, look, due=time.monotonic() + look),
+            Chore(self._reconcile, RECONCILE_SECONDS, due=time.monotonic() + look),
             Chore(lambda: clean(runtime.database, runtime.blobs), 600.0, due=time.monotonic() + 600.0),
         ]
 
@@ -104,8 +111,47 @@ class ChoreRunner:
             log.warning("chores.not_freed", error=str(error))
 
     def _dispatch(self) -> None:
-        for message in dispatch(self._runtime.database, self._runtime.settings):
-            self._broker.publish(message)
+        with self._broker_at_work() as is_due:
+            if not is_due:
+                return
+            if self._outage.is_on:
+                # A look at the broker first: nothing is marked as sent while it is away.
+                self._broker.depths()
+            messages = dispatch(self._runtime.database, self._runtime.settings)
+            if messages:
+                self._publish(messages)
+
+    def _publish(self, messages: Sequence[BatchMessage]) -> None:
+        try:
+            self._broker.publish_many(messages)
+        except BrokerUnavailable:
+            with self._runtime.database.write() as connection:
+                for message in messages:
+                    work.requeue(connection, message.stage, message.work)
+            raise
+
+    def _requeue_lost_messages(self) -> None:
+        with self._broker_at_work() as is_due:
+            if is_due:
+                depths = self._broker.depths()
+                self.rescuer.requeue_lost_messages(depths, settled_seconds=self._broker.settled_seconds)
+
+    def _reconcile(self) -> None:
+        with self._broker_at_work() as is_due:
+            if is_due:
+                reconcile(self._runtime.database, self._broker)
+
+    @contextmanager
+    def _broker_at_work(self) -> Iterator[bool]:
+        """Whether the broker should be talked to now; an outage ends with the first time that nothing is raised."""
+        is_due = self._outage.is_due
+        try:
+            yield is_due
+        except BrokerUnavailable as error:
+            self._outage.failed(error)
+        else:
+            if is_due:
+                self._outage.succeeded()
 
     def _complete_jobs(self) -> None:
         with self._runtime.database.read() as connection:

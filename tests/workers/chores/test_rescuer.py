@@ -8,7 +8,7 @@ import pytest
 
 from shared.db.engine import clock
 from shared.presence import Presence
-from shared.states import State
+from shared.states import Stage, State
 from tests.shared.db.tracker import Tracker
 from workers.chores.rescuer import Rescuer
 from workers.runtime import WorkerRuntime
@@ -96,19 +96,24 @@ def test_what_a_known_dead_worker_held_is_rescued_and_nothing_else(tracker: Trac
     assert tracker.states() == [State.PENDING] * 3 + [State.RUNNING]
 
 
-def test_messages_are_sent_again_when_the_broker_is_empty(tracker: Tracker, rescuer: Rescuer) -> None:
+def depths(chunk: int) -> dict[Stage, int]:
+    return {stage: chunk if stage == Stage.CHUNK else 0 for stage in Stage}
+
+
+def test_messages_are_sent_again_when_their_queue_is_empty(tracker: Tracker, rescuer: Rescuer) -> None:
     tracker.submit(URIS)
     for id_ in tracker.queue():
         tracker.write(id_, dispatched_at=clock() - 5)
-    assert rescuer.requeue_lost_messages(depth=7) == 0
-    assert rescuer.requeue_lost_messages(depth=0) == 3
+    assert rescuer.requeue_lost_messages(depths(chunk=7), settled_seconds=1) == 0
+    assert rescuer.requeue_lost_messages(depths(chunk=0), settled_seconds=60) == 0
+    assert rescuer.requeue_lost_messages(depths(chunk=0), settled_seconds=1) == 3
 
 
 def test_a_message_that_is_long_overdue_is_sent_again_though_others_are_out(tracker: Tracker, rescuer: Rescuer) -> None:
     tracker.submit(URIS)
     for id_ in tracker.queue():
         tracker.write(id_, dispatched_at=clock() - 3600)
-    assert rescuer.requeue_lost_messages(depth=7) == 3
+    assert rescuer.requeue_lost_messages(depths(chunk=7), settled_seconds=1) == 3
 
 
 def test_presence_survives_nothing_but_the_process(tmp_path: Path, runtime: WorkerRuntime) -> None:

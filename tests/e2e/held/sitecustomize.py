@@ -1,0 +1,28 @@
+"""Loaded by every interpreter whose PYTHONPATH has this folder: a document that says so holds its worker up.
+
+Chunking a text that holds MARKER makes the file HELD_AT and then waits until it is gone, so that a test can strike
+while a task is surely in flight.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+MARKER = "HOLD-UP"
+
+if "workers.process" in sys.orig_argv and os.environ.get("HELD_AT"):
+    import workers.chunking
+
+    original = workers.chunking.normalise
+
+    def normalise(parsed: Any) -> Any:
+        if any(MARKER in block.text for block in parsed.blocks):
+            held = Path(os.environ["HELD_AT"])
+            held.touch()
+            while held.exists():
+                time.sleep(0.02)
+        return original(parsed)
+
+    workers.chunking.normalise = normalise

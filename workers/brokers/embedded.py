@@ -1,0 +1,55 @@
+"""The embedded broker: a queue file in the home folder."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from kombu import Queue
+
+from shared.messages import BatchMessage
+from shared.settings import Settings
+from shared.states import Stage
+from workers.brokers.base import Broker, Health
+from workers.embedded_transport import QueueFile
+from workers.queues import queue_name
+
+
+class EmbeddedBroker(Broker):
+    """The broker of one home; whoever finds no other process at work there may purge it."""
+
+    is_local = True
+    pool = "solo"
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._file = QueueFile(_path(settings))
+
+    @classmethod
+    def configure(cls, settings: Settings) -> dict[str, Any]:
+        return {
+            "broker_url": "embedded://",
+            "broker_transport_options": {"path": _path(settings)},
+            "task_queues": [Queue(queue_name(stage), routing_key=queue_name(stage)) for stage in Stage],
+        }
+
+    def publish_many(self, messages: Sequence[BatchMessage]) -> None:
+        from workers.tasks import send
+
+        for message in messages:
+            send(message)
+
+    def depths(self) -> dict[Stage, int]:
+        counts = self._file.depths()
+        return {stage: counts.get(queue_name(stage), 0) for stage in Stage}
+
+    def check(self) -> Health:
+        return Health(f"embedded://; {self.depth()} messages waiting")
+
+    def purge(self) -> None:
+        self._file.purge()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _path(settings: Settings) -> str:
+    return str(settings.home_path / "queue.db")

@@ -1,0 +1,79 @@
+"""Redis as the broker: lists of messages, which may be lost at any time and are sent again from the database."""
+
+from typing import Any
+
+from kombu import Queue
+from kombu.transport import TRANSPORT_ALIASES
+
+from shared.settings import Settings
+from shared.states import Stage
+from workers.brokers.base import Health
+from workers.brokers.remote import (
+    ANSWER_SECONDS,
+    COMMON,
+    CONNECT_SECONDS,
+    RECONNECT,
+    VISIBILITY_SECONDS,
+    RemoteBroker,
+    require_module,
+    shown,
+)
+from workers.queues import queue_name
+
+TRANSPORT_ALIASES |= dict.fromkeys(("redis", "rediss"), "workers.brokers.redis_transport:Transport")
+
+PREFIX = "embedmill:"
+
+
+class RedisBroker(RemoteBroker):
+    """`redis://` and `rediss://`; the keys of all its lists begin with `embedmill:`."""
+
+    @classmethod
+    def configure(cls, settings: Settings) -> dict[str, Any]:
+        require_module("redis", scheme="redis", extra="redis")
+        return COMMON | {
+            "broker_url": settings.broker_url,
+            "broker_transport_options": RECONNECT
+            | {
+                "global_keyprefix": PREFIX,
+                "visibility_timeout": VISIBILITY_SECONDS,
+                # The defaults look for lost messages every 100 s only (facts/brokers.md, section 3).
+                "unacked_restore_interval": 5,
+                "unacked_restore_throttle": 1,
+                # A half-open connection blocks for ever otherwise.
+                "socket_timeout": ANSWER_SECONDS,
+                "socket_connect_timeout": CONNECT_SECONDS,
+                "socket_keepalive": True,
+                "health_check_interval": 25,
+                "retry_on_timeout": False,
+            },
+            "task_queues": [Queue(queue_name(stage), routing_key=queue_name(stage)) for stage in Stage],
+        }
+
+    def depths(self) -> dict[Stage, int]:
+        """By LLEN of every list of a queue; messages that were taken and not acknowledged are not among them."""
+        with self._channel() as channel:
+            return {stage: int(channel._size(queue_name(stage))) for stage in Stage}  # noqa: SLF001 - kombu has no other
+
+    def check(self) -> Health:
+        with self._channel() as channel, channel.conn_or_acquire() as client:
+            server, memory, persistence = (client.info(s) for s in ("server", "memory", "persistence"))
+        version = server.get("valkey_version") or server.get("redis_version")
+        warnings = []
+        policy = memory.get("maxmemory_policy", "noeviction")
+        if policy != "noeviction":
+            warnings.append(f"maxmemory-policy is {policy}: messages may be evicted; set noeviction")
+        if self.settings.lease_seconds > VISIBILITY_SECONDS:
+            warnings.append(
+                f"the lease is longer than {VISIBILITY_SECONDS} s, after which messages are handed out again"
+            )
+        if not persistence.get("aof_enabled"):
+            warnings.append("no append-only file: a restart forgets messages, which are then sent again")
+        return Health(
+            f"{shown(self.settings.broker_url)}, version {version}; {self.depth()} messages waiting", tuple(warnings)
+        )
+
+    def purge(self) -> None:
+        with self._channel() as channel:
+            for stage in Stage:
+                channel.queue_purge(queue_name(stage))

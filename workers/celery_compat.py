@@ -1,0 +1,31 @@
+"""Compatibility with Celery and kombu 5.7.0, which stop working when a broker fails; applied to these versions only.
+
+What is mended (facts/brokers.md, sections 2 and 3; docs/decisions/0006): a Redis connection that is lost with a task in
+hand is closed twice, after which every acknowledgement fails and the worker ends; and one failed receive from SQS ends
+the worker. tests/workers/test_celery_compat.py fails as soon as a release no longer does so.
+"""
+
+from typing import Any
+
+import celery
+import kombu
+import structlog
+
+log = structlog.get_logger()
+
+PATCHED = {"celery": "5.7.0", "kombu": "5.7.0"}
+
+
+def is_needed() -> bool:
+    """Whether the installed versions are those that the patches were made for and tried with."""
+    installed = {"celery": celery.__version__, "kombu": kombu.__version__}
+    if installed == PATCHED:
+        return True
+    log.warning("compat.skipped", **installed)
+    return False
+
+
+def close_once(connection: Any) -> None:
+    """Turn further closings of a lost Redis connection into nothing; `Connection.collect()` closes it anyway."""
+    if is_needed() and connection.transport.driver_type == "redis":
+        connection.close = connection.release = lambda: None

@@ -1,0 +1,47 @@
+"""Keeps what a worker could not read: the message is written to the database before it is taken off its queue."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from kombu import Message
+
+from shared.db import unreadable
+from shared.errors import EmbedmillError
+from workers.brokers.envelopes import as_text
+
+log = structlog.get_logger()
+
+# Of the headers, what says where a message came from; arguments are in the body.
+HEADERS = ("task", "id", "lang", "origin", "content_type", "content_encoding", "retries")
+MAX_HEADER_CHARS = 200
+
+
+def keep(message: Message, reason: str) -> None:
+    """Record a message and acknowledge it; one that could not be recorded goes back to its queue."""
+    queue = str((message.delivery_info or {}).get("routing_key", ""))
+    headers = message.headers if isinstance(message.headers, dict) else {}
+    given = {**headers, "content_type": message.content_type, "content_encoding": message.content_encoding}
+    if record(queue, reason, as_text(message.body), given):
+        message.ack_log_error(log, ())
+    else:
+        message.reject_log_error(log, (), requeue=True)
+
+
+def record(queue: str, reason: str, body: str, headers: Mapping[str, Any]) -> bool:
+    """Write to the database; False when that failed."""
+    from workers.tasks import process
+
+    log.warning("message.unreadable", queue=queue, reason=reason)
+    try:
+        with process.require_runtime().database.write() as connection:
+            unreadable.record(connection, queue=queue, reason=reason, body=body, headers=chosen(headers))
+    except EmbedmillError as error:
+        log.error("message.not_kept", queue=queue, error=str(error))
+        return False
+    return True
+
+
+def chosen(headers: Mapping[str, Any]) -> dict[str, str]:
+    """The headers that are kept, as short text."""
+    return {name: str(headers[name])[:MAX_HEADER_CHARS] for name in HEADERS if headers.get(name) is not None}
