@@ -112,15 +112,16 @@ def _vectors(runtime: Runtime) -> str:
 
 
 def _workers(runtime: Runtime) -> str:
-    from shared.db import presence
-    from shared.presence import is_gone
-    from shared.states import Stage
+    from console.workforce import describe
 
-    with runtime.database.read() as connection:
-        rows = [row for row in presence.list_workers(connection) if not is_gone(runtime.run_folder, row["id"])]
-    counts = {stage: sum(stage in row["queues"] for row in rows) for stage in Stage}
-    listed = ", ".join(f"{stage} {count}" for stage, count in counts.items())
-    return f"consumers: {listed}" if rows else "none running; ingest brings its own, submit needs `workers start`"
+    found = describe(runtime)
+    listed = ", ".join(f"{pool['queue']} {pool['actual']}" for pool in found["pools"])
+    stopped = [pool["queue"] for pool in found["pools"] if pool["paused"] or pool["desired"] == 0]
+    unserved = f"; paused or scaled to 0: {', '.join(stopped)}" if stopped else ""
+    serving = any(pool["actual"] for pool in found["pools"])
+    return (
+        f"consumers: {listed}" if serving else "none running; ingest brings its own, submit needs `workers start`"
+    ) + unserved
 
 
 def _jobs(runtime: Runtime) -> str:

@@ -15,6 +15,7 @@ from shared.runtime import Runtime
 from workers.broker import Broker
 from workers.chores.cleaner import clean
 from workers.chores.dispatcher import dispatch
+from workers.chores.registrar import tidy
 from workers.chores.rescuer import Rescuer
 
 log = structlog.get_logger()
@@ -51,6 +52,11 @@ class ChoreRunner:
             Chore(self._complete_jobs, TICK_SECONDS),
             Chore(self.rescuer.rescue_lost, look),
             Chore(lambda: self.rescuer.requeue_lost_messages(self._broker.depth()), look, due=time.monotonic() + look),
+            Chore(
+                lambda: tidy(runtime.database, settings, run_folder=runtime.run_folder),
+                settings.silent_seconds,
+                due=time.monotonic() + settings.silent_seconds,
+            ),
             Chore(lambda: clean(runtime.database, runtime.blobs), 600.0, due=time.monotonic() + 600.0),
         ]
 
