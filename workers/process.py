@@ -161,7 +161,7 @@ class Worker:
             self._resize(orders.slots)
         if orders.drain:
             process.end()
-        elif 0 < self._options.max_memory_mb < self._rss_bytes / MIB:
+        elif process.done.batches and 0 < self._options.max_memory_mb < self._rss_bytes / MIB:
             log.info("worker.too_large", rss_mb=self._rss_bytes // MIB)
             process.retire()
 
