@@ -39,7 +39,9 @@ def test_a_worker_that_dies_is_named_and_replaced(runtime: WorkerRuntime, tracke
 
 
 def test_workers_stop_in_good_order_and_leave_nothing(runtime: WorkerRuntime, tracker: Tracker) -> None:
-    with Supervisor(runtime, [PoolSpec((Stage.CHUNK,)), PoolSpec((Stage.EMBED,))], on_death=lambda _: None) as supervisor:
+    with Supervisor(
+        runtime, [PoolSpec((Stage.CHUNK,)), PoolSpec((Stage.EMBED,))], on_death=lambda _: None
+    ) as supervisor:
         pids = supervisor.pids
         wait_until(lambda: set(pids) <= set(registered(runtime)), "both workers are up")
     assert not any(os.path.exists(f"/proc/{pid}") for pid in pids)
