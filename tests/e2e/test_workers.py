@@ -4,12 +4,16 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
 
 import pytest
 
+from shared.db import pools
+from shared.db.engine import open_database
+from shared.states import Stage
 from tests.chaos.test_poison import POISON
 from tests.chaos.watching import Watch
 from tests.command import Command, finish, kill_group
@@ -48,6 +52,10 @@ def serving(watch: Watch, condition: str = "true") -> int:
     return watch.count(f"SELECT coalesce(sum(slots), 0) FROM worker WHERE {up}")
 
 
+def has_slots(watch: Watch, slots: int) -> bool:
+    return serving(watch, """queues = '["embed"]'""") == slots
+
+
 def is_done(watch: Watch, documents: int) -> bool:
     return watch.work("finished_at IS NOT NULL") == documents == watch.work()
 
@@ -67,16 +75,20 @@ def with_marker(command: Command, death: str, **environment: str) -> Command:
 
 
 def test_scaling_up_and_down_under_load_completes_every_document_once(
-    narrow: Command, tmp_path: Path, watch: Watch
+    cli: Command, tmp_path: Path, watch: Watch
 ) -> None:
-    only_embed = """queues = '["embed"]'"""
-    with working(narrow, "--concurrency", 1):
-        for step, slots in enumerate((1, 4, 2, 0, 3)):
-            narrow.json("submit", write_corpus(tmp_path / f"load-{step}", 24), "--collection", f"load-{step}")
-            narrow.json("workers", "scale", "embed", slots)
-            wait_until(lambda n=slots: serving(watch, only_embed) == n, f"{slots} slots embed")
-        wait_until(lambda: is_done(watch, 120), "all is done")
-        found = narrow.json("workers", "list")
+    command = cli.with_settings(batch_documents="2", lease_seconds="4")
+    command.json("submit", write_corpus(tmp_path / "corpus", 120, paragraphs=2))
+    database = open_database(f"sqlite:///{command.home / 'tracking.db'}")
+    with working(command, "--concurrency", 1):
+        wait_until(lambda: watch.work("state = 'completed'"), "the first are done")
+        for slots in (1, 4, 2, 0, 3):
+            with database.write() as connection:
+                pools.scale_pool(connection, Stage.EMBED, slots)
+            wait_until(partial(has_slots, watch, slots), f"{slots} slots embed")
+        wait_until(lambda: is_done(watch, 120), "all is done", seconds=60)
+        found = command.json("workers", "list")
+    database.close()
     (embed,) = (pool for pool in found["pools"] if pool["queue"] == "embed")
     assert (embed["desired"], embed["actual"], embed["planned"], embed["revision"]) == (3, 3, 3, 5)
     assert {tuple(w["queues"]) for w in found["workers"]} == {("embed",), ("chunk", "validate", "index")}
@@ -224,8 +236,8 @@ def test_poison_in_a_process_with_threads_is_buried_and_fifty_innocents_are_not(
     assert letter["uri"].endswith("poison.txt")
 
 
-def paid(watch: Watch) -> tuple[int, int]:
-    return watch.rows("SELECT sum(inputs), sum(tokens_in) FROM usage")[0]
+def paid(watch: Watch) -> list[Any]:
+    return watch.rows("SELECT sum(inputs), sum(tokens_in) FROM usage")
 
 
 def test_eight_threads_leave_what_one_worker_leaves_and_pay_no_more(
