@@ -57,12 +57,13 @@ class HandBack(KeyboardInterrupt):
 def interruptible() -> Iterator[None]:
     """SIGTERM and SIGQUIT end a block as Ctrl-C does, so that workers are stopped in good order.
 
-    Only the first signal does: what follows must not interrupt the stopping itself (see `hurried`).
+    Only the first SIGTERM or SIGQUIT does: another must not interrupt the stopping itself (see `hurried`).
     """
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        for each in _STOPPING:
-            signal.signal(each, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGQUIT, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         raise HandBack if number == signal.SIGQUIT else KeyboardInterrupt
 
     # A shell has its background jobs ignore Ctrl-C, and they should.

@@ -61,13 +61,15 @@ class Ending:
 
     def end_at_once(self) -> None:
         """Hand back whatever is held and end this process."""
-        self._process.gate.close()
-        claims = self._runtime.held.claims()
-        for claim in claims:
-            hand_back(self._runtime, claim)
-        log.warning("worker.handed_back", batches=len(claims), work=sum(len(claim.items) for claim in claims))
-        self._leave()
-        os._exit(0)
+        try:
+            self._process.gate.close()
+            claims = self._runtime.held.claims()
+            for claim in claims:
+                hand_back(self._runtime, claim)
+            log.warning("worker.handed_back", batches=len(claims), work=sum(len(claim.items) for claim in claims))
+            self._leave()
+        finally:
+            os._exit(0)
 
     def _listen(self, reader: socket.socket, _writer: socket.socket) -> None:
         while received := reader.recv(64):

@@ -333,9 +333,17 @@ class Supervisor:
         self._backlog_since = {stage: self._backlog_since.get(stage, now) for stage in queued}
         late = [child for child in self._children if child.row and child.leaving is None and self._is_late(child, now)]
         # Work is queued, but where no message waits, they are all with others, and nobody is hung.
-        if late and self._depth() != 0:
+        if late and self._do_messages_wait():
             for child in late:
                 self._replace_hung(child)
+
+    def _do_messages_wait(self) -> bool:
+        try:
+            return self._depth() != 0
+        # Whatever it is, a broker that cannot be asked now may be just what the worker did not survive.
+        except Exception as error:  # noqa: BLE001
+            log.warning("supervisor.no_broker", error_class=type(error).__name__)
+            return True
 
     def _is_late(self, child: Child, now: float) -> bool:
         limit = self._settings.hung_seconds * self._starts_of(child.group).patience

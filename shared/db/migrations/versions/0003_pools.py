@@ -19,8 +19,8 @@ def upgrade() -> None:
         sa.Column("revision", sa.Integer(), server_default="0", nullable=False),
         sa.Column("updated_at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("queue", name="pk_pool"),
-        sa.CheckConstraint("queue IN ('chunk', 'validate', 'embed', 'index')", name="ck_pool_queue"),
-        sa.CheckConstraint("desired IS NULL OR desired >= 0", name="ck_pool_desired"),
+        sa.CheckConstraint("queue IN ('chunk', 'validate', 'embed', 'index')", name=op.f("ck_pool_queue")),
+        sa.CheckConstraint("desired IS NULL OR desired >= 0", name=op.f("ck_pool_desired")),
     )
     op.create_table(
         "supervisor",
@@ -51,4 +51,4 @@ def upgrade() -> None:
         table.add_column(sa.Column("version", sa.Text(), nullable=True))
         table.add_column(sa.Column("last_message_at", sa.Double(), nullable=True))
         table.add_column(sa.Column("last_claim_at", sa.Double(), nullable=True))
-        table.create_check_constraint("ck_worker_state", states)
+        table.create_check_constraint(op.f("ck_worker_state"), states)
