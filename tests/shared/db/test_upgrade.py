@@ -12,7 +12,10 @@ from shared.db.engine import Database, open_database
 from shared.db.schema import metadata
 
 FIRST = "0001"
-WORKER = "INSERT INTO worker (id, host, pid, queues, started_at, heartbeat_at) VALUES ('w-1', 'here', 7, '[\"embed\"]', 1, 1)"
+WORKER = (
+    "INSERT INTO worker (id, host, pid, queues, started_at, heartbeat_at)"
+    " VALUES ('w-1', 'here', 7, '[\"embed\"]', 1, 1)"
+)
 
 
 def test_a_database_of_the_first_release_is_upgraded_with_what_is_in_it(database_url: str) -> None:

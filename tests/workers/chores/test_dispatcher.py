@@ -51,6 +51,13 @@ def test_paused_jobs_are_sent_nothing(runtime: WorkerRuntime, tracker: Tracker) 
     assert dispatch(runtime.database, runtime.settings) == []
 
 
+def test_messages_are_cut_by_the_slots_that_are_there() -> None:
+    settings = Settings(batch_documents=100, workers=2)
+    ready = [Ready(id_, Stage.EMBED, 1, suspect=False) for id_ in range(80)]
+    assert [len(m.work) for m in pack(ready, settings, {Stage.EMBED: 8})] == [10] * 8
+    assert [len(m.work) for m in pack(ready, settings, {Stage.CHUNK: 8})] == [40] * 2, "nobody serves it yet"
+
+
 @given(
     st.integers(0, 500),
     st.dictionaries(st.integers(1, 20), st.tuples(st.integers(1, 10), st.integers(0, 300)), max_size=8),
