@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from shared.db import pools
-from shared.db.engine import open_database
+from shared.db import pools, presence
+from shared.db.engine import Database, open_database
 from shared.states import Stage
 from tests.chaos.test_poison import POISON
 from tests.chaos.watching import Watch
 from tests.command import Command, finish, kill_group
 from tests.corpus import text_of, write_corpus
+from tests.shared.db import postgres
 from tests.waiting import wait_until
 
 MARKER = "POISON-PILL"
@@ -265,22 +266,39 @@ def vectors(command: Command) -> dict[str, Any]:
     return {row["id"]: (row["uri"], row["text"], row["vector"]) for row in rows}
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def shared_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """One database for several homes."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'shared.db'}"
+        return
+    reason = postgres.why_not()
+    if reason is not None:
+        pytest.skip(reason)
+    with postgres.running_server() as url:
+        yield url
+
+
+def live_slots(database: Database) -> list[int]:
+    with database.read() as connection:
+        rows = presence.list_workers(connection)
+    return [row["slots"] for row in rows if row["state"] == "idle" and row["age"] < 3]
+
+
 def test_supervisors_share_a_scaled_queue_and_take_over_from_one_that_dies(
-    narrow: Command, tmp_path: Path, watch: Watch
+    narrow: Command, tmp_path: Path, shared_url: str
 ) -> None:
-    database = f"sqlite:///{narrow.home / 'tracking.db'}"
-    narrow.json("workers", "scale", "embed", 4)
-    homes = [narrow.with_settings(home=str(tmp_path / name), database_url=database) for name in ("one", "two")]
+    database = open_database(shared_url)
+    with database.write() as connection:
+        pools.scale_pool(connection, Stage.EMBED, 4)
+    homes = [narrow.with_settings(home=str(tmp_path / name), database_url=shared_url) for name in ("one", "two")]
     first, second = (home.start("workers", "start", "--queue", "embed", "--pool", "threads") for home in homes)
-    wait_until(
-        lambda: watch.rows("SELECT slots FROM worker WHERE stopped_at IS NULL") == [(2,), (2,)], "each has its half"
-    )
+    wait_until(lambda: live_slots(database) == [2, 2], "each has its half")
     kill_group(first)
-    now = "(julianday('now') - 2440587.5) * 86400.0"
-    live = f"SELECT slots FROM worker WHERE stopped_at IS NULL AND heartbeat_at > {now} - 3"
-    wait_until(lambda: watch.rows(live) == [(4,)], "the other has it all")
+    wait_until(lambda: live_slots(database) == [4], "the other has it all")
     second.send_signal(signal.SIGTERM)
     assert finish(second).status == 0
+    database.close()
 
 
 def test_scaling_beyond_what_the_provider_allows_needs_force(cli: Command) -> None:
