@@ -92,13 +92,20 @@ class Worker:
 
     def run(self) -> None:
         """Consume until told to stop."""
+        # Until Celery takes over: one that is told to go before it began says goodbye, too.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         self._register()
+        try:
+            self._consume()
+        finally:
+            self._sign_off()
+        log.info("process.ended", statements=self._runtime.database.statements, messages=process.published)
+
+    def _consume(self) -> None:
         self._celery = self._make_celery_worker()
         worker_ready.connect(self._on_ready)
         with Heartbeat(self._look, interval=self._look_seconds):
             self._celery.start()
-        self._sign_off()
-        log.info("process.ended", statements=self._runtime.database.statements, messages=process.published)
 
     def _register(self) -> None:
         settings, host = self._runtime.settings, socket.gethostname()

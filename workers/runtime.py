@@ -6,13 +6,16 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from shared.db.collections import Collection
 from shared.db.work import Claim, RetryPolicy
 from shared.presence import thread_name
 from shared.runtime import Runtime
 from shared.settings import Settings
 
 if TYPE_CHECKING:
+    from shared.providers.blobs.base import BlobStore
     from shared.providers.embeddings.base import Embedder
+    from shared.providers.vectorstores.base import VectorStore
     from workers.parsing.sandbox import Parser
 
 
@@ -67,6 +70,17 @@ class WorkerRuntime(Runtime):
         """The embedder by its settings name, one for all threads."""
         with self._opening:
             return super().embedder(name)
+
+    @cached_property
+    def blobs(self) -> "BlobStore":
+        """The blob store; opened by one thread at a time, because vendors' SDKs ask for that."""
+        with self._opening:
+            return super().blobs
+
+    def store(self, collection: Collection) -> "VectorStore":
+        """The vector store that holds a collection's shards; opened by one thread at a time."""
+        with self._opening:
+            return super().store(collection)
 
     @cached_property
     def parser(self) -> "Parser":

@@ -273,7 +273,7 @@ class Supervisor:
         if status == EXIT_STORAGE:
             self._endure_storage(child)
         elif child.leaving is None and status != EXIT_SPENT:
-            log.warning("worker.died", worker=announced, status=status)
+            (log.warning if status else log.info)("worker.died", worker=announced, status=status)
             self._slow_down(child, was_born=bool(announced))
         if announced:
             self._report_death(child, announced)
