@@ -114,27 +114,27 @@ def _vectors(runtime: Runtime) -> str:
 
 
 def _workers(runtime: Runtime) -> str:
-    from shared.db import presence
-    from shared.presence import is_gone
-    from shared.states import Stage
+    from console.workforce import describe
 
-    with runtime.database.read() as connection:
-        rows = [row for row in presence.list_workers(connection) if not is_gone(runtime.run_folder, row["id"])]
-    refused = [row for row in rows if row["broker_refusals"]]
+    found = describe(runtime)
+    refused = [row for row in found["workers"] if row["broker_refusals"]]
     if refused:
         count, last = refused[0]["broker_refusals"], refused[0]["broker_refusal"]
         raise EmbedmillError(
             f"the broker refused worker {refused[0]['id']} {count} times: {last}",
             hint="Give the workers' credentials the rights of docs/brokers.md, and make the queues; then restart them.",
         )
-    counts = {stage: sum(stage in row["queues"] for row in rows) for stage in Stage}
-    missing = [stage for stage, count in counts.items() if not count]
-    if rows and missing:
+    pools = found["pools"]
+    if not any(pool["actual"] for pool in pools):
+        return "none running; ingest brings its own, submit needs `workers start`"
+    stopped = [pool["queue"] for pool in pools if pool["paused"] or pool["desired"] == 0]
+    missing = [pool["queue"] for pool in pools if not pool["actual"] and pool["queue"] not in stopped]
+    if missing:
         raise EmbedmillError(
             f"no consumer on {', '.join(missing)}", hint=f"embedmill workers start --queue {missing[0]}"
         )
-    listed = ", ".join(f"{stage} {count}" for stage, count in counts.items())
-    return f"consumers: {listed}" if rows else "none running; ingest brings its own, submit needs `workers start`"
+    listed = ", ".join(f"{pool['queue']} {pool['actual']}" for pool in pools)
+    return f"consumers: {listed}" + (f"; paused or scaled to 0: {', '.join(stopped)}" if stopped else "")
 
 
 def _jobs(runtime: Runtime) -> str:

@@ -50,7 +50,7 @@ def _ingest(runtime: Runtime, request: Request, *, quiet: bool) -> int:
 
     sources = open_sources(request.sources, options=request.options, stdin=sys.stdin.buffer)
     collection = ensure_collection(runtime, request.collection)
-    with Workshop(runtime, [()] * runtime.settings.worker_count) as workshop, Display(quiet=quiet) as display:
+    with Workshop(runtime) as workshop, Display(quiet=quiet) as display:
 
         def on_batch(seen: int, queued: int) -> None:
             if queued:
@@ -116,7 +116,7 @@ def work_on_job(runtime: Runtime, job_id: int, *, quiet: bool) -> None:
     """Run workers in this process until a job that exists already has ended."""
     with (
         interruptible(),
-        Workshop(runtime, [()] * runtime.settings.worker_count) as workshop,
+        Workshop(runtime) as workshop,
         Display(quiet=quiet) as display,
     ):
         work_until_done(runtime, workshop, job_id, display)

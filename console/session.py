@@ -2,18 +2,25 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from types import FrameType
+from dataclasses import dataclass
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from console.output import print_warning
-from shared.db import work
+from shared.db import pools as pool_table
+from shared.db import presence, work
 from shared.logs import configure_logs
-from shared.presence import Presence, sweep
+from shared.presence import Presence, is_gone, sweep
 from shared.runtime import Runtime, prepare_home
 from shared.settings import Settings, load_settings, unknown_variables
+
+if TYPE_CHECKING:
+    from workers.pools import PoolSpec
+    from workers.supervisor import Recycling
 
 log = structlog.get_logger()
 
@@ -34,53 +41,114 @@ def opened(settings: Settings | None = None) -> Iterator[Runtime]:
     """A runtime for one command."""
     settings = settings or read_settings()
     home = prepare_home(settings)
-    with Presence(home / "run") as presence:
-        runtime = Runtime(settings, process_id=presence.id)
+    with Presence(home / "run") as alive:
+        runtime = Runtime(settings, process_id=alive.id)
         try:
             yield runtime
         finally:
             runtime.close()
 
 
+class HandBack(KeyboardInterrupt):
+    """A SIGQUIT: end now and hand back what is held, instead of finishing it."""
+
+
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """SIGTERM ends a block as Ctrl-C does, so that workers are stopped in good order."""
+    """SIGTERM and SIGQUIT end a block as Ctrl-C does, so that workers are stopped in good order.
 
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+    Only the first SIGTERM or SIGQUIT does: another must not interrupt the stopping itself (see `hurried`).
+    """
 
-    previous = signal.signal(signal.SIGTERM, stop)
+    def stop(number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGQUIT, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        raise HandBack if number == signal.SIGQUIT else KeyboardInterrupt
+
+    # A shell has its background jobs ignore Ctrl-C, and they should.
+    heard = [number for number in _STOPPING if signal.getsignal(number) != signal.SIG_IGN]
+    with _handled(dict.fromkeys(heard, stop)):
+        yield
+
+
+@contextmanager
+def hurried(hurry: Callable[[], object]) -> Iterator[None]:
+    """While workers stop: another SIGTERM changes nothing, another Ctrl-C or a SIGQUIT calls `hurry`."""
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        hurry()
+
+    with _handled({signal.SIGTERM: signal.SIG_IGN, signal.SIGINT: on_signal, signal.SIGQUIT: on_signal}):
+        yield
+
+
+@contextmanager
+def _handled(handlers: Mapping[signal.Signals, Any]) -> Iterator[None]:
+    previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+_STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a workshop works beside its pools; by default as the settings say."""
+
+    recycling: "Recycling | None" = None
+    grace_seconds: float | None = None
+    with_chores: bool = True
 
 
 class Workshop:
-    """The workers and chores of one command; workers are started when there is work for them."""
+    """The workers and chores of one command; workers are started when there is work for them.
 
-    def __init__(self, runtime: Runtime, slots: Sequence[tuple[str, ...]]) -> None:
+    Without `pools`, one pool of worker processes serves every queue.
+    """
+
+    def __init__(self, runtime: Runtime, pools: Sequence["PoolSpec"] = (), *, options: Options | None = None) -> None:
         from workers.brokers.table import open_broker
         from workers.chores.runner import ChoreRunner
+        from workers.pools import PoolSpec
         from workers.supervisor import Supervisor
 
         self._runtime = runtime
+        self._options = options or Options()
         self._broker = open_broker(runtime.settings)
         self._stack = ExitStack()
         self._recover()
         self._chores = ChoreRunner(runtime, self._broker)
-        self._supervisor = Supervisor(runtime.settings, slots, on_death=self._chores.rescuer.rescue_worker)
+        self._supervisor = Supervisor(
+            runtime,
+            pools or [PoolSpec(slots=runtime.settings.worker_count)],
+            on_death=self._chores.rescuer.rescue_worker,
+            depth=self._broker.depth,
+            recycling=self._options.recycling,
+            grace_seconds=self._options.grace_seconds,
+        )
         self._started = False
 
     def __enter__(self) -> "Workshop":
+        self._warn_of_standstill()
         self._stack.callback(self._broker.close)
-        self._stack.enter_context(self._chores)
+        if self._options.with_chores:
+            self._stack.enter_context(self._chores)
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         from workers.tasks import process
 
-        self._stack.close()
+        with hurried(self._supervisor.hurry):
+            if isinstance(error, HandBack):
+                self._supervisor.hurry()
+            self._stack.close()
         log.info("process.ended", statements=self._runtime.database.statements, messages=process.published)
 
     def start_workers(self) -> None:
@@ -91,7 +159,8 @@ class Workshop:
 
     def poll(self) -> None:
         """Replace dead workers; raises StorageFailed when this home cannot be written any more."""
-        if self._chores.failure is not None:
+        # A database server comes back; a full disk does not.
+        if self._chores.failure is not None and self._runtime.database.is_sqlite:
             raise self._chores.failure
         if self._started:
             self._supervisor.poll()
@@ -105,12 +174,28 @@ class Workshop:
                 return
             time.sleep(max(POLL_SECONDS, 10 * (time.monotonic() - asked)))
 
+    def _warn_of_standstill(self) -> None:
+        """Say which queues nobody will work on because an operator wanted it so, maybe long ago."""
+        with self._runtime.database.read() as connection:
+            found = pool_table.read_pools(connection)
+        for queue, wanted in found.items():
+            if wanted.paused:
+                print_warning(f"the queue {queue} is paused; embedmill workers resume {queue}")
+            elif wanted.desired == 0:
+                print_warning(f"the queue {queue} is scaled to 0; embedmill workers scale {queue} N, or --reset")
+
     def _recover(self) -> None:
-        """When no other process is at work here, whatever was out in this home's own broker is known to be lost."""
-        if sweep(self._runtime.run_folder) > 1 or not self._broker.is_local:
+        """When no other process is at work, here or elsewhere, whatever was out is known to be lost."""
+        if not self._broker.is_local or sweep(self._runtime.run_folder) > 1 or self._are_others_alive():
             return
         self._broker.purge()
         with self._runtime.database.write() as connection:
             lost = work.requeue_all(connection)
         if lost:
             log.info("session.recovered", work=lost)
+
+    def _are_others_alive(self) -> bool:
+        silent = self._runtime.settings.silent_seconds
+        with self._runtime.database.read() as connection:
+            found = presence.list_supervisors(connection, silent_seconds=silent)
+        return any(is_gone(self._runtime.run_folder, entry["id"]) is None for entry in found)

@@ -16,14 +16,20 @@ class UnreadableMessage(EmbedmillError):
 
 @dataclass(frozen=True, slots=True)
 class BatchMessage:
-    """A wake-up for some work in one stage; what may be done about it is decided by the claim, not by the message."""
+    """A wake-up for some work in one stage; what may be done about it is decided by the claim, not by the message.
+
+    `alone` asks a worker to run it with nothing else in its process, because its document is suspected of killing
+    workers. Workers that do not know the key ignore it.
+    """
 
     stage: Stage
     work: tuple[int, ...]
+    alone: bool = False
 
     def encode(self) -> dict[str, Any]:
         """The JSON object that travels."""
-        return {"v": VERSION, "stage": str(self.stage), "work": list(self.work)}
+        body: dict[str, Any] = {"v": VERSION, "stage": str(self.stage), "work": list(self.work)}
+        return body | {"alone": True} if self.alone else body
 
 
 def decode(body: Any) -> BatchMessage:
@@ -31,7 +37,7 @@ def decode(body: Any) -> BatchMessage:
     match body:
         case {"v": 1, "stage": str(stage), "work": list(work)} if all(type(i) is int for i in work):
             if stage in Stage.__members__.values():
-                return BatchMessage(Stage(stage), tuple(work))
+                return BatchMessage(Stage(stage), tuple(work), alone=body.get("alone") is True)
             raise UnreadableMessage(f"unknown stage in a message: {stage[:40]!r}")
         case {"v": version} if version != VERSION:
             raise UnreadableMessage(f"message version {version!r}; this worker reads version {VERSION}")

@@ -14,6 +14,13 @@ from typing import Self
 
 from shared.addresses import digest
 
+THREAD_MARK = "/"
+
+
+def thread_name(process_id: str, number: int) -> str:
+    """The name of a thread that holds things of its own within a process."""
+    return f"{process_id}{THREAD_MARK}{number}"
+
 
 class Presence:
     """This process's own lock file; `id` names the process in leases and in the tracking database."""
@@ -53,7 +60,11 @@ def _place(folder: Path) -> str:
 
 
 def is_gone(folder: Path, process_id: str) -> bool | None:
-    """True when the process is certainly dead, False when it lives, None when this home cannot know."""
+    """True when the process is certainly dead, False when it lives, None when this home cannot know.
+
+    A name that was made by `thread_name` is asked about its process.
+    """
+    process_id = process_id.partition(THREAD_MARK)[0]
     if not process_id.startswith(f"{_place(folder)}-"):
         return None
     try:

@@ -33,6 +33,18 @@ class Settings(BaseSettings):
     embedding: str = Field("local", description="Embedding model of new collections: `local`, `local/minilm`, `hash`.")
     validator: str = Field("rules", description="Validator of new collections: `rules` or `off`.")
     workers: int = Field(0, ge=0, le=256, description="Worker processes of `ingest`; 0 means one per core.")
+    embed_max_concurrency: int = Field(
+        0, ge=0, le=10_000, description="Most requests at once that the embedding provider allows; 0 means no limit."
+    )
+    grace_seconds: float = Field(
+        45.0, ge=0, le=3600, description="How long a worker that is told to stop may finish what it holds."
+    )
+    worker_silence_seconds: float = Field(
+        0.0,
+        ge=0,
+        description="After so long without a message, though its queues have work, an idle worker is replaced; "
+        "0 means three leases, at least 30 s.",
+    )
     lease_seconds: float = Field(30.0, gt=0.2, description="How long a claim lives without a heartbeat.")
     max_attempts: int = Field(3, ge=1, le=100, description="Attempts of one stage before a document is dead-lettered.")
     retry_base_seconds: float = Field(2.0, ge=0, description="First back-off after a transient failure; it doubles.")
@@ -72,6 +84,21 @@ class Settings(BaseSettings):
     def max_document_bytes(self) -> int:
         """The largest file that is read, in bytes."""
         return self.max_document_mb * 1024 * 1024
+
+    @property
+    def beat_seconds(self) -> float:
+        """How often processes say that they are alive."""
+        return min(5.0, self.lease_seconds / 4)
+
+    @property
+    def silent_seconds(self) -> float:
+        """After so long without a sign of life a process counts as lost."""
+        return max(self.lease_seconds, 3 * self.beat_seconds)
+
+    @property
+    def hung_seconds(self) -> float:
+        """After so long without a message, though there is work, an idle worker counts as hung."""
+        return self.worker_silence_seconds or max(3 * self.lease_seconds, 30.0)
 
     @property
     def worker_count(self) -> int:

@@ -55,6 +55,18 @@ class JobState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class WorkerState(StrEnum):
+    """What a worker process does; `lost` is one that died or fell silent."""
+
+    STARTING = "starting"
+    IDLE = "idle"
+    BUSY = "busy"
+    PAUSED = "paused"
+    DRAINING = "draining"
+    STOPPED = "stopped"
+    LOST = "lost"
+
+
 FINAL = frozenset({State.COMPLETED, State.DEAD, State.CANCELLED})
 
 TRANSITIONS: dict[State, dict[State, str]] = {
@@ -65,7 +77,7 @@ TRANSITIONS: dict[State, dict[State, str]] = {
     },
     State.QUEUED: {
         State.RUNNING: "a worker claimed it: epoch and attempt grow, a lease begins",
-        State.PENDING: "its message was lost and it is to be sent again",
+        State.PENDING: "its message was lost or given back, and it is to be sent again",
         State.WAITING: "its job was paused",
         State.CANCELLED: "its job was cancelled",
     },

@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
-from shared.db import work
+from shared.db import pools, work
 from shared.db.work import Claim, Item
 from shared.errors import FlowControl, StorageFailed
 from shared.messages import BatchMessage
 from shared.outcomes import Fail, Outcome, Park, Return
+from shared.states import Stage
 from workers.heartbeat import Heartbeat
 from workers.runtime import WorkerRuntime
 
@@ -18,51 +19,77 @@ StageFunction = Callable[[WorkerRuntime, Claim], Mapping[int, Outcome]]
 Publish = Callable[[BatchMessage], None]
 
 
-def execute(runtime: WorkerRuntime, message: BatchMessage, stage: StageFunction, publish: Publish) -> None:
-    """Work on what a message names and is still to be had.
+def execute(
+    runtime: WorkerRuntime, message: BatchMessage, stage: StageFunction, publish: Publish, *, company: int = 0
+) -> int:
+    """Work on what a message names and is still to be had; returns how many documents that were.
 
-    Whatever the stage raises becomes a recorded attempt of every document it had. Only StorageFailed passes: then
-    nothing can be recorded, the work is handed back as far as possible, and the process should end.
+    `company` is what else may run in this process meanwhile. Whatever the stage raises becomes a recorded attempt of
+    every document it had. Only StorageFailed passes: then nothing can be recorded, the work is handed back as far as
+    possible, and the process should end.
     """
-    settings = runtime.settings
     runtime.forget_collections()
+    claim = _claim(runtime, message, company)
+    if claim is None or not claim.items:
+        log.info("batch.nothing_to_claim", stage=message.stage, work=len(message.work))
+        return 0
+    with (
+        runtime.held.holding(claim),
+        Heartbeat(lambda: _renew(runtime, claim), interval=runtime.settings.lease_seconds / 3),
+    ):
+        outcomes = _run_stage(runtime, claim, stage)
+        advanced = _settle(runtime, claim, outcomes)
+    for next_stage, ids in advanced.items():
+        publish(BatchMessage(next_stage, tuple(ids)))
+    return len(claim.items)
+
+
+def _claim(runtime: WorkerRuntime, message: BatchMessage, company: int) -> Claim | None:
+    """The claim, or None when the queue is paused: then its work goes back, to be sent when it is resumed."""
     with runtime.database.write() as connection:
-        claim = work.claim(
+        if pools.is_paused(connection, message.stage):
+            work.put_back(connection, message.stage, message.work)
+            return None
+        return work.claim(
             connection,
             message.stage,
             message.work,
             worker=runtime.process_id,
-            lease_seconds=settings.lease_seconds,
+            lease_seconds=runtime.settings.lease_seconds,
+            company=company,
         )
-    if not claim.items:
-        log.info("batch.nothing_to_claim", stage=message.stage, work=len(message.work))
-        return
-    with Heartbeat(lambda: _renew(runtime, claim), interval=settings.lease_seconds / 3):
-        outcomes = _run_stage(runtime, claim, stage)
-    _settle(runtime, claim, outcomes, publish)
+
+
+def give_back(runtime: WorkerRuntime, message: BatchMessage) -> None:
+    """Return the work of a message that is in hand and will not be worked on here."""
+    try:
+        with runtime.database.write() as connection:
+            work.put_back(connection, message.stage, message.work)
+    except StorageFailed as error:
+        log.warning("batch.not_given_back", stage=message.stage, error=str(error))
 
 
 def _run_stage(runtime: WorkerRuntime, claim: Claim, stage: StageFunction) -> Mapping[int, Outcome]:
     try:
         return stage(runtime, claim)
     except StorageFailed:
-        _hand_back(runtime, claim)
+        hand_back(runtime, claim)
         raise
     except BaseException as error:  # noqa: BLE001 - MemoryError and SystemExit too: a stage must not end its worker
         log.warning("stage.failed", stage=claim.stage, work=len(claim.items), error_class=type(error).__name__)
         return {item.id: outcome_of(error) for item in claim.items}
 
 
-def _settle(runtime: WorkerRuntime, claim: Claim, outcomes: Mapping[int, Outcome], publish: Publish) -> None:
+def _settle(runtime: WorkerRuntime, claim: Claim, outcomes: Mapping[int, Outcome]) -> dict[Stage, list[int]]:
     with runtime.database.write() as connection:
         advanced = work.settle(connection, claim, outcomes, retry=runtime.retry)
     failed = sum(isinstance(outcome, Fail) for outcome in outcomes.values())
     log.info("batch.settled", stage=claim.stage, work=len(claim.items), failed=failed)
-    for next_stage, ids in advanced.items():
-        publish(BatchMessage(next_stage, tuple(ids)))
+    return advanced
 
 
-def _hand_back(runtime: WorkerRuntime, claim: Claim) -> None:
+def hand_back(runtime: WorkerRuntime, claim: Claim) -> None:
+    """Give up a lease and return its work untouched; whatever its stage still does will have no effect."""
     try:
         with runtime.database.write() as connection:
             work.settle(connection, claim, {item.id: Return() for item in claim.items}, retry=runtime.retry)

@@ -1,4 +1,4 @@
-"""One worker process: `python -m workers.process [--queue STAGE]…`, ended by SIGTERM after the batch in hand."""
+"""One worker process: `python -m workers.process [--queue STAGE]…`, ended by SIGTERM after what it has in hand."""
 
 import argparse
 import ctypes
@@ -8,31 +8,37 @@ import socket
 import sys
 import warnings
 from collections.abc import Sequence
-from types import FrameType
+from typing import Any
 
+import psutil
 import structlog
-from celery.exceptions import SecurityWarning, WorkerShutdown
+from celery.exceptions import SecurityWarning
 from celery.signals import worker_ready
-from celery.worker import state
 
+from shared.db import pools
 from shared.db import presence as registry
+from shared.db.presence import Report
 from shared.errors import EmbedmillError, HomeInUse, StorageFailed
 from shared.logs import configure_logs
 from shared.presence import Presence
 from shared.settings import load_settings
-from shared.states import Stage
+from shared.states import Stage, WorkerState
 from workers.app import app
 from workers.brokers.refusals import refusals
-from workers.brokers.table import broker_class
+from workers.ending import Ending
+from workers.gate import Gate
 from workers.heartbeat import Heartbeat
+from workers.pools import THREADS_PER_PROCESS, PoolKind
 from workers.queues import queue_name
 from workers.runtime import WorkerRuntime
-from workers.supervisor import EXIT_STORAGE
+from workers.supervisor import EXIT_SPENT, EXIT_STORAGE
 from workers.tasks import process
 
 log = structlog.get_logger()
 
-HEARTBEAT_SECONDS = 10.0
+MIB = 1024 * 1024
+# How often a worker looks what it is told; it says how it is less often.
+LOOK_SECONDS = 1.0
 PR_SET_PDEATHSIG = 1
 
 
@@ -47,66 +53,180 @@ def main(arguments: Sequence[str] | None = None) -> int:
         runtime = WorkerRuntime(settings, process_id=presence.id)
         process.runtime = runtime
         try:
-            _work(runtime, [Stage(stage) for stage in options.queue or list(Stage)])
+            Worker(runtime, options).run()
         finally:
-            runtime.close()
-    return EXIT_STORAGE if process.failure else 0
+            process.close()
+    if process.failure:
+        return EXIT_STORAGE
+    return EXIT_SPENT if process.is_spent else 0
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="One Embedmill worker process.")
-    parser.add_argument("--queue", action="append", choices=[str(stage) for stage in Stage])
-    parser.add_argument("--parent", type=int, default=0, help="end when this process does")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--queue", action="append", choices=list(Stage), help="serve a queue; all when left out")
+    parser.add_argument("--kind", choices=list(PoolKind), default=PoolKind.PREFORK, help="processes or threads")
+    parser.add_argument("--slots", type=int, default=1, help="batches at once, with threads")
+    parser.add_argument("--max-batches", type=int, default=0, help="end after so many batches")
+    parser.add_argument("--max-memory-mb", type=int, default=0, help="end when this process takes more memory")
+    parser.add_argument("--grace", type=float, default=45.0, help="seconds to finish what is in hand")
+    parser.add_argument("--supervisor", default=None, help="name of the supervisor")
+    parser.add_argument("--parent", type=int, default=0, help="process id of the supervisor; end when it does")
     return parser.parse_args(arguments)
 
 
-def _work(runtime: WorkerRuntime, stages: Sequence[Stage]) -> None:
-    with runtime.database.write() as connection:
-        registry.register_worker(
-            connection, runtime.process_id, host=socket.gethostname(), pid=os.getpid(), queues=stages
-        )
-        # Within the transaction: whoever sees the registration can read the name, and a worker that cannot open its
-        # database never said one.
-        _announce(runtime.process_id)
-    # Celery warns root of pickles; only JSON is accepted here.
-    warnings.filterwarnings("ignore", category=SecurityWarning)
-    worker = app.Worker(
-        pool=broker_class(runtime.settings).pool,
-        concurrency=1,
-        queues=[queue_name(stage) for stage in stages],
-        hostname=runtime.process_id,
-        quiet=True,
-        loglevel="CRITICAL",
-        without_gossip=True,
-        without_mingle=True,
-        without_heartbeat=True,
-    )
-    worker_ready.connect(_end_promptly)
-    with Heartbeat(lambda: _beat(runtime), interval=HEARTBEAT_SECONDS):
-        worker.start()
-    with runtime.database.write() as connection:
-        registry.stop_worker(connection, runtime.process_id)
-    log.info("process.ended", statements=runtime.database.statements, messages=process.published)
+class Worker:
+    """A Celery consumer with its entry in the tracking database."""
 
+    def __init__(self, runtime: WorkerRuntime, options: argparse.Namespace) -> None:
+        self._runtime = runtime
+        self._options = options
+        self._stages = [Stage(stage) for stage in options.queue or list(Stage)]
+        self._is_threaded = options.kind == PoolKind.THREADS
+        self._is_ready = False
+        self._told: tuple[WorkerState, int] | None = None
+        self._looks_until_beat = 0.0
+        self._look_seconds = min(LOOK_SECONDS, runtime.settings.lease_seconds / 8)
+        self._memory = psutil.Process()
+        self._ending = Ending(process, runtime, grace_seconds=options.grace, leave=self._sign_off)
+        process.is_shared = self._is_threaded
+        process.gate = Gate(options.slots)
+        process.max_batches = options.max_batches
 
-def _end_promptly(**_: object) -> None:
-    """On SIGTERM an idle worker leaves at once instead of at the end of a poll; a busy one after its batch."""
+    def run(self) -> None:
+        """Consume until told to stop."""
+        # Until Celery takes over: one that is told to go before it began says goodbye, too.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        self._register()
+        try:
+            self._consume()
+        finally:
+            self._sign_off()
+        log.info("process.ended", statements=self._runtime.database.statements, messages=process.published)
 
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        state.should_stop = 0
-        if not process.busy:
-            raise WorkerShutdown(0)
+    def _consume(self) -> None:
+        self._celery = self._make_celery_worker()
+        worker_ready.connect(self._on_ready)
+        with Heartbeat(self._look, interval=self._look_seconds):
+            self._celery.start()
 
-    signal.signal(signal.SIGTERM, stop)
-
-
-def _beat(runtime: WorkerRuntime) -> None:
-    with runtime.database.write() as connection:
-        registry.beat(connection, runtime.process_id)
-        if refusals.permanent:
-            registry.note_refusals(
-                connection, runtime.process_id, count=refusals.permanent, last=refusals.last_permanent
+    def _register(self) -> None:
+        settings, host = self._runtime.settings, socket.gethostname()
+        with self._runtime.database.write() as connection:
+            registry.require_one_host(connection, host, silent_seconds=settings.silent_seconds)
+            registry.register_worker(
+                connection,
+                self._runtime.process_id,
+                host=host,
+                pid=os.getpid(),
+                queues=self._stages,
+                kind=self._options.kind,
+                slots=self._options.slots,
+                supervisor_id=self._options.supervisor,
             )
+            # Within the transaction: whoever sees the registration can read the name, and a worker that cannot open
+            # its database never said one.
+            _announce(self._runtime.process_id)
+
+    def _make_celery_worker(self) -> Any:
+        # Celery warns root of pickles; only JSON is accepted here.
+        warnings.filterwarnings("ignore", category=SecurityWarning)
+        # After a reconnect Celery would ask for as many messages as there could be threads, not as there are slots.
+        app.conf.worker_enable_prefetch_count_reduction = False
+        # One batch at a time on the embedded broker needs no second thread; a network's heartbeats do.
+        is_solo = not self._is_threaded and self._runtime.settings.broker_url.startswith("embedded:")
+        worker = app.Worker(
+            pool="solo" if is_solo else "threads",
+            concurrency=max(THREADS_PER_PROCESS, self._options.slots) if self._is_threaded else 1,
+            queues=[queue_name(stage) for stage in self._stages],
+            hostname=self._runtime.process_id,
+            quiet=True,
+            loglevel="CRITICAL",
+            without_gossip=True,
+            without_mingle=True,
+            without_heartbeat=True,
+        )
+        worker.consumer.initial_prefetch_count = max(1, self._options.slots)
+        return worker
+
+    def _on_ready(self, **_: object) -> None:
+        self._ending.listen()
+        self._is_ready = True
+        self._report(self._state(paused=False))
+
+    def _look(self) -> None:
+        """Do as ordered, and say how things are when that changed or was last said a while ago."""
+        with self._runtime.database.read() as connection:
+            orders = registry.read_orders(connection, self._runtime.process_id)
+            paused = len(pools.find_paused(connection, self._stages)) == len(self._stages)
+        if self._is_ready and not self._ending.has_begun:
+            self._follow(orders)
+        state = self._state(paused=paused)
+        self._looks_until_beat -= self._look_seconds
+        if self._looks_until_beat <= 0 or self._told != (_lasting(state), process.gate.slots):
+            self._report(state)
+
+    def _follow(self, orders: registry.Orders) -> None:
+        if self._is_threaded and orders.slots not in (None, process.gate.slots):
+            self._resize(orders.slots)
+        if orders.drain:
+            process.end()
+        elif process.done.batches and 0 < self._options.max_memory_mb < self._rss_bytes / MIB:
+            log.info("worker.too_large", rss_mb=self._rss_bytes // MIB)
+            process.retire()
+
+    def _resize(self, slots: int) -> None:
+        """Change the number of slots, and of the messages that this process takes in advance with it."""
+        more = slots - process.gate.slots
+        process.gate.resize(slots)
+        consumer = self._celery.consumer
+        consumer.initial_prefetch_count = max(1, slots)
+        if consumer.qos is not None:
+            change = consumer.qos.increment_eventually if more > 0 else consumer.qos.decrement_eventually
+            change(abs(more))
+
+    def _state(self, *, paused: bool) -> WorkerState:
+        if not self._is_ready:
+            return WorkerState.STARTING
+        if self._ending.has_begun:
+            return WorkerState.DRAINING
+        if process.is_busy:
+            return WorkerState.BUSY
+        return WorkerState.PAUSED if paused else WorkerState.IDLE
+
+    @property
+    def _rss_bytes(self) -> int:
+        return int(self._memory.memory_info().rss)
+
+    def _report(self, state: WorkerState) -> None:
+        done = process.done
+        report = Report(
+            state=state,
+            slots=process.gate.slots,
+            busy=process.gate.inside,
+            batches=done.batches,
+            documents=done.documents,
+            rate=done.rate,
+            rss_bytes=self._rss_bytes,
+            message_age=done.message_age,
+            claim_age=done.claim_age,
+        )
+        with self._runtime.database.write() as connection:
+            registry.report_worker(connection, self._runtime.process_id, report)
+            if refusals.permanent:
+                registry.note_refusals(
+                    connection, self._runtime.process_id, count=refusals.permanent, last=refusals.last_permanent
+                )
+        self._told = (_lasting(state), process.gate.slots)
+        self._looks_until_beat = self._runtime.settings.beat_seconds
+
+    def _sign_off(self) -> None:
+        with self._runtime.database.write() as connection:
+            registry.stop_worker(connection, self._runtime.process_id)
+
+
+def _lasting(state: WorkerState) -> WorkerState:
+    """Busy or idle is told with the next beat only: it changes with every batch."""
+    return WorkerState.IDLE if state is WorkerState.BUSY else state
 
 
 def _announce(process_id: str) -> None:

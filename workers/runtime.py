@@ -1,17 +1,86 @@
-"""What a worker process holds open beyond the shared runtime: the parser with its child process."""
+"""What a worker process holds open beyond the shared runtime: the parser with its child process, and its claims."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from shared.db.work import RetryPolicy
+from shared.db.collections import Collection
+from shared.db.work import Claim, RetryPolicy
+from shared.presence import thread_name
 from shared.runtime import Runtime
+from shared.settings import Settings
 
 if TYPE_CHECKING:
+    from shared.providers.blobs.base import BlobStore
+    from shared.providers.embeddings.base import Embedder
+    from shared.providers.vectorstores.base import VectorStore
     from workers.parsing.sandbox import Parser
 
 
+class Held:
+    """The claims that a process works on at this moment, over all its threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._claims: dict[str, Claim] = {}
+
+    @contextmanager
+    def holding(self, claim: Claim) -> Iterator[None]:
+        """Count a claim as held until the block ends."""
+        with self._lock:
+            self._claims[claim.token] = claim
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._claims[claim.token]
+
+    def claims(self) -> list[Claim]:
+        """What is held now."""
+        with self._lock:
+            return list(self._claims.values())
+
+
 class WorkerRuntime(Runtime):
-    """The runtime of a process that works on stages."""
+    """The runtime of one thread that works on stages.
+
+    Threads of a process share the database's engines, the embedders and the list of what is held. Everything else
+    each opens for itself, because it keeps a connection, a child process or what the batch in hand has read.
+    """
+
+    def __init__(self, settings: Settings, *, process_id: str) -> None:
+        super().__init__(settings, process_id=process_id)
+        self.held = Held()
+        self.owner = process_id
+        self._opening = threading.Lock()
+
+    def for_thread(self, number: int) -> "WorkerRuntime":
+        """A runtime for another thread of this process; to be closed before this one."""
+        other = WorkerRuntime(self.settings, process_id=self.process_id)
+        other.owner = thread_name(self.process_id, number)
+        other.held = self.held
+        other._opening = self._opening
+        other._embedders = self._embedders
+        vars(other)["database"] = self.database
+        return other
+
+    def embedder(self, name: str) -> "Embedder":
+        """The embedder by its settings name, one for all threads."""
+        with self._opening:
+            return super().embedder(name)
+
+    @cached_property
+    def blobs(self) -> "BlobStore":
+        """The blob store; opened by one thread at a time, because vendors' SDKs ask for that."""
+        with self._opening:
+            return super().blobs
+
+    def store(self, collection: Collection) -> "VectorStore":
+        """The vector store that holds a collection's shards; opened by one thread at a time."""
+        with self._opening:
+            return super().store(collection)
 
     @cached_property
     def parser(self) -> "Parser":
@@ -27,7 +96,9 @@ class WorkerRuntime(Runtime):
         return RetryPolicy(self.settings.retry_base_seconds, self.settings.retry_max_seconds)
 
     def close(self) -> None:
-        """Release everything that was opened."""
+        """Release everything that was opened here; a thread's runtime leaves alone what is shared."""
         if "parser" in vars(self):
             self.parser.close()
+        if self.owner != self.process_id:
+            vars(self).pop("database", None)
         super().close()

@@ -2,6 +2,9 @@
 
 import os
 import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
@@ -17,33 +20,107 @@ from workers.app import app
 from workers.brokers.envelopes import as_text
 from workers.brokers.outage import Outage
 from workers.brokers.remote import ANSWER_SECONDS, translated
-from workers.executor import StageFunction, execute
+from workers.executor import StageFunction, execute, give_back
+from workers.gate import Gate
 from workers.queues import queue_name, task_name
 from workers.runtime import WorkerRuntime
+from workers.throughput import Throughput
 
 log = structlog.get_logger()
 
 
 class Process:
-    """The one runtime of this process, and the failure that ends it."""
+    """This process as its tasks see it: a runtime for each thread, the gate, and what was done so far."""
 
     def __init__(self) -> None:
         self.runtime: WorkerRuntime | None = None
         self.failure: StorageFailed | None = None
-        self.busy = False
+        self.gate = Gate(1)
+        # Whether several batches may run here at once; then none is sure to be alone unless it asked to be.
+        self.is_shared = False
+        self.max_batches = 0
+        self.is_spent = False
         self.published = 0
         self.outage = Outage()
+        self.in_hand = 0
+        self.done = Throughput()
+        self._threads = threading.local()
+        self._made: list[WorkerRuntime] = []
+        self._lock = threading.RLock()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a message was taken and not dealt with yet."""
+        return self.in_hand > 0
+
+    @contextmanager
+    def having_in_hand(self) -> Iterator[None]:
+        """Count a message as taken until the block ends."""
+        with self._lock:
+            self.in_hand += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.in_hand -= 1
+
+    def work(self, message: BatchMessage, stage: StageFunction) -> None:
+        """Run a batch when there is a place for it, or give its work back when this process is about to end."""
+        runtime = self._thread_runtime()
+        self.done.note_message()
+        with self.gate.entered(alone=message.alone and self.is_shared) as admitted:
+            if not admitted:
+                give_back(runtime, message)
+                return
+            company = 1 if self.is_shared and not message.alone else 0
+            self.done.note_batch(execute(runtime, message, stage, publish, company=company))
+        if self.max_batches and self.done.batches >= self.max_batches:
+            self.retire()
+
+    def retire(self) -> None:
+        """End this process in good order, because another is to take its place."""
+        self.is_spent = True
+        self.end()
+
+    def fail(self, failure: StorageFailed) -> None:
+        """End this process, because nothing can be written any more."""
+        self.failure = failure
+        self.end()
+
+    @staticmethod
+    def end() -> None:
+        """Finish what runs and end, as after a SIGTERM from outside."""
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def close(self) -> None:
+        """Release every thread's runtime."""
+        for runtime in self._made:
+            runtime.close()
+        if self.runtime is not None:
+            self.runtime.close()
+
+    def _thread_runtime(self) -> WorkerRuntime:
+        main = self.require_runtime()
+        if not self.is_shared:
+            return main
+        if not hasattr(self._threads, "runtime"):
+            with self._lock:
+                self._threads.runtime = main.for_thread(len(self._made) + 1)
+                self._made.append(self._threads.runtime)
+        runtime: WorkerRuntime = self._threads.runtime
+        return runtime
 
     def require_runtime(self) -> WorkerRuntime:
         """The runtime; made here when a stock `celery worker` runs the tasks."""
-        if self.runtime is None:
-            from shared.presence import Presence
+        with self._lock:
+            if self.runtime is None:
+                from shared.presence import Presence
 
-            settings = load_settings()
-            presence = Presence(settings.home_path / "run")
-            presence.__enter__()
-            self.runtime = WorkerRuntime(settings, process_id=presence.id)
-        return self.runtime
+                settings = load_settings()
+                presence = Presence(settings.home_path / "run")
+                presence.__enter__()
+                self.runtime = WorkerRuntime(settings, process_id=presence.id)
+            return self.runtime
 
 
 process = Process()
@@ -86,21 +163,22 @@ def _give_back(message: BatchMessage) -> None:
 def run(stage: Stage, arguments: tuple[Any, ...], function: StageFunction) -> None:
     """Decode a message and work on it; one that cannot be read is kept in the database."""
     body = arguments[0] if len(arguments) == 1 else arguments
+    with process.having_in_hand():
+        _work(stage, body, function)
+
+
+def _work(stage: Stage, body: Any, function: StageFunction) -> None:
     try:
         message = decode(body)
     except UnreadableMessage as error:
         if not unreadable.record(queue_name(stage), str(error), as_text(body), {"task": task_name(stage)}):
             raise Reject(requeue=True) from None
         return
-    process.busy = True
     try:
-        execute(process.require_runtime(), message, function, publish)
+        process.work(message, function)
     except StorageFailed as error:
         log.error("worker.storage_failed", error=str(error))
-        process.failure = error
-        os.kill(os.getpid(), signal.SIGTERM)
-    finally:
-        process.busy = False
+        process.fail(error)
 
 
 @app.task(name=task_name(Stage.CHUNK))

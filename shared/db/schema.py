@@ -20,7 +20,7 @@ from sqlalchemy import (
     text,
 )
 
-from shared.states import FINAL, JobState, Stage, State, WaitReason
+from shared.states import FINAL, JobState, Stage, State, WaitReason, WorkerState
 
 metadata = MetaData(
     naming_convention={
@@ -285,11 +285,52 @@ worker = Table(
     Column("host", Text, nullable=False),
     Column("pid", Integer, nullable=False),
     Column("queues", JSON, nullable=False),
+    Column("supervisor", Text),
+    Column("kind", String(8), nullable=False, server_default="prefork"),
+    Column("state", String(8), nullable=False, server_default="starting"),
+    Column("slots", Integer, nullable=False, server_default="1"),
+    Column("wanted_slots", Integer),
+    Column("drain", Boolean, nullable=False, server_default=text("false")),
+    Column("busy", Integer, nullable=False, server_default="0"),
+    Column("batches", BigInteger, nullable=False, server_default="0"),
+    Column("documents", BigInteger, nullable=False, server_default="0"),
+    Column("rate", Double, nullable=False, server_default="0"),
+    Column("rss_bytes", BigInteger),
+    Column("version", Text),
+    Column("started_at", Double, nullable=False),
+    Column("heartbeat_at", Double, nullable=False),
+    Column("last_message_at", Double),
+    Column("last_claim_at", Double),
+    Column("stopped_at", Double),
+    CheckConstraint(_one_of("state", WorkerState), name="state"),
+)
+
+supervisor = Table(
+    "supervisor",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("pools", JSON, nullable=False),
+    Column("slots", JSON, nullable=False),
+    Column("version", Text),
     Column("started_at", Double, nullable=False),
     Column("heartbeat_at", Double, nullable=False),
     Column("stopped_at", Double),
     Column("broker_refusals", Integer, nullable=False, server_default="0"),
     Column("broker_refusal", Text),
+)
+
+pool = Table(
+    "pool",
+    metadata,
+    Column("queue", String(8), primary_key=True),
+    Column("desired", Integer),
+    Column("paused", Boolean, nullable=False, server_default=text("false")),
+    Column("revision", Integer, nullable=False, server_default="0"),
+    Column("updated_at", Double, nullable=False),
+    CheckConstraint(_one_of("queue", Stage), name="queue"),
+    CheckConstraint("desired IS NULL OR desired >= 0", name="desired"),
 )
 
 chore = Table(

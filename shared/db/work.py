@@ -15,7 +15,7 @@ from sqlalchemy import Connection, RowMapping, Select, Update, and_, bindparam, 
 
 from shared import VERSION
 from shared.db.engine import clock
-from shared.db.schema import attempt, dead_letter, document, job, work
+from shared.db.schema import attempt, dead_letter, document, job, pool, work
 from shared.errors import BlobMissing, WorkerLost
 from shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
 from shared.states import JobState, Stage, State, WaitReason, require_transition
@@ -91,6 +91,12 @@ def count_queued(connection: Connection) -> int:
     return connection.execute(query).scalar_one()
 
 
+def find_queued_stages(connection: Connection) -> set[Stage]:
+    """Stages that have work with a message out."""
+    query = select(work.c.stage).where(work.c.state == State.QUEUED).distinct()
+    return {Stage(stage) for stage in connection.execute(query).scalars()}
+
+
 def queue_ready(connection: Connection, job_id: int, *, limit: int) -> list[Ready]:
     """Mark up to `limit` pending or due pieces of a job as queued, oldest first."""
     ready = _select_ready(job_id).order_by(work.c.id).limit(limit).with_for_update(skip_locked=True)
@@ -116,6 +122,7 @@ def _select_ready(job_id: int) -> Select[int]:
         select(work.c.id)
         .where(work.c.job_id == job_id, work.c.state.in_((State.PENDING, State.WAITING)))
         .where(or_(work.c.state == State.PENDING, and_(work.c.wait_reason != WaitReason.PAUSED, due)))
+        .where(work.c.stage.not_in(select(pool.c.queue).where(pool.c.paused)))
     )
 
 
@@ -143,6 +150,16 @@ def requeue_lost(connection: Connection, *, stages: Sequence[Stage], older_than_
 def requeue_all(connection: Connection) -> int:
     """Give all queued work back to the dispatcher, when every message is known to be gone; returns how many."""
     query = update(work).where(work.c.state == State.QUEUED).values(state=State.PENDING, dispatched_at=None)
+    return connection.execute(query).rowcount
+
+
+def put_back(connection: Connection, stage: Stage, ids: Sequence[int]) -> int:
+    """Give work whose message is in hand, and was not claimed, back to the dispatcher; returns how many."""
+    query = (
+        update(work)
+        .where(work.c.id.in_(list(ids)), work.c.stage == stage, work.c.state == State.QUEUED)
+        .values(state=State.PENDING, dispatched_at=None)
+    )
     return connection.execute(query).rowcount
 
 
@@ -178,8 +195,19 @@ _HELD = (
 )
 
 
-def claim(connection: Connection, stage: Stage, ids: Sequence[int], *, worker: str, lease_seconds: float) -> Claim:
-    """Take what is still queued of `ids` in `stage`; duplicates and late messages take nothing."""
+def claim(
+    connection: Connection,
+    stage: Stage,
+    ids: Sequence[int],
+    *,
+    worker: str,
+    lease_seconds: float,
+    company: int = 0,
+) -> Claim:
+    """Take what is still queued of `ids` in `stage`; duplicates and late messages take nothing.
+
+    `company` is what else may run in the same process meanwhile: with any, a crash is nobody's in particular.
+    """
     token = secrets.token_hex(16)
     connection.execute(
         _CLAIM,
@@ -188,7 +216,7 @@ def claim(connection: Connection, stage: Stage, ids: Sequence[int], *, worker: s
             "of_stage": stage,
             "token": token,
             "seconds": lease_seconds,
-            "together": len(ids),
+            "together": len(ids) + company,
             "by": worker,
         },
     )

@@ -24,6 +24,14 @@ def test_a_message_holds_a_version_a_stage_and_ids_and_nothing_else() -> None:
     assert BatchMessage(Stage.EMBED, (1, 2)).encode() == {"v": 1, "stage": "embed", "work": [1, 2]}
 
 
+def test_a_message_may_ask_to_be_alone_without_a_new_version() -> None:
+    body = BatchMessage(Stage.EMBED, (1,), alone=True).encode()
+    assert body == {"v": 1, "stage": "embed", "work": [1], "alone": True}
+    assert decode(body).alone
+    assert not decode(body | {"alone": "yes"}).alone
+    assert decode(body | {"later": "key"}) == decode(body), "keys of a later release are passed over"
+
+
 def test_the_largest_batch_fits_the_bound() -> None:
     most = Settings.model_fields["batch_documents"].metadata
     largest = next(bound.le for bound in most if hasattr(bound, "le"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.presence import Presence, is_gone, sweep
+from shared.presence import Presence, is_gone, sweep, thread_name
 
 LIVE = "import sys; from pathlib import Path; from shared.presence import Presence\n"
 LIVE += "with Presence(Path(sys.argv[1])) as p: print(p.id, flush=True); sys.stdin.read()"
@@ -54,3 +54,9 @@ def test_two_presences_of_one_process_are_two(tmp_path: Path) -> None:
     with Presence(tmp_path) as one, Presence(tmp_path) as two:
         assert one.id != two.id
         assert sweep(tmp_path) == 2
+
+
+def test_a_thread_lives_as_long_as_its_process(tmp_path: Path) -> None:
+    with Presence(tmp_path) as presence:
+        assert is_gone(tmp_path, thread_name(presence.id, 3)) is False
+    assert is_gone(tmp_path, thread_name(presence.id, 3)) is True

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
+from shared.db import pools
 from shared.db.schema import attempt
 from shared.db.work import Claim, Item
 from shared.errors import FlowControl, StorageFailed, UnreadableDocument
@@ -12,7 +13,7 @@ from shared.outcomes import Advance, Complete, Fail, Outcome, Park
 from shared.states import Result, Stage, State
 from tests.shared.db.tracker import Tracker
 from tests.waiting import wait_until
-from workers.executor import bisect, execute
+from workers.executor import bisect, execute, hand_back
 from workers.runtime import WorkerRuntime
 
 URIS = [f"file:///{n}" for n in range(3)]
@@ -81,6 +82,32 @@ def test_a_message_whose_work_is_gone_runs_no_stage(runtime: WorkerRuntime, trac
 
     execute(runtime, BatchMessage(Stage.CHUNK, (1, 2, 3)), stage, lambda _: None)
     assert tracker.rows(attempt) == []
+
+
+def test_work_of_a_queue_that_was_paused_meanwhile_goes_back(runtime: WorkerRuntime, tracker: Tracker) -> None:
+    def stage(_: WorkerRuntime, claim: Claim) -> Mapping[int, Outcome]:
+        raise AssertionError("nothing was claimed")
+
+    with runtime.database.write() as connection:
+        pools.pause_pool(connection, Stage.EMBED)
+    send(runtime, tracker, lambda _, claim: {i.id: Advance(Stage.EMBED) for i in claim.items})
+    ids = tuple(row["id"] for row in tracker.rows())
+    assert execute(runtime, BatchMessage(Stage.EMBED, ids), stage, lambda _: None) == 0
+    assert [(row["state"], row["stage"], row["attempt"]) for row in tracker.rows()] == [("pending", "embed", 0)] * 3
+
+
+def test_what_is_handed_back_is_free_at_once_and_its_stage_has_no_effect(
+    runtime: WorkerRuntime, tracker: Tracker
+) -> None:
+    def stage(_: WorkerRuntime, claim: Claim) -> Mapping[int, Outcome]:
+        (held,) = runtime.held.claims()
+        hand_back(runtime, held)
+        assert tracker.states() == [State.PENDING] * 3
+        return {item.id: Complete(Result.INDEXED) for item in claim.items}
+
+    assert send(runtime, tracker, stage) == []
+    assert [(row["state"], row["attempt"], row["crashes"]) for row in tracker.rows()] == [("pending", 0, 0)] * 3
+    assert runtime.held.claims() == []
 
 
 def test_a_long_stage_keeps_its_lease(runtime: WorkerRuntime, tracker: Tracker) -> None:

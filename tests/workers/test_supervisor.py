@@ -8,9 +8,10 @@ import pytest
 from shared.db import presence
 from shared.errors import StorageFailed
 from shared.presence import sweep
-from shared.settings import Settings
+from shared.states import Stage
 from tests.shared.db.tracker import Tracker
 from tests.waiting import wait_until
+from workers.pools import PoolSpec
 from workers.runtime import WorkerRuntime
 from workers.supervisor import Supervisor
 
@@ -22,7 +23,7 @@ def registered(runtime: WorkerRuntime) -> list[int]:
 
 def test_a_worker_that_dies_is_named_and_replaced(runtime: WorkerRuntime, tracker: Tracker) -> None:
     died: list[str] = []
-    with Supervisor(runtime.settings, [()], on_death=died.append) as supervisor:
+    with Supervisor(runtime, [PoolSpec()], on_death=died.append) as supervisor:
         (first,) = supervisor.pids
         wait_until(lambda: first in registered(runtime), "the worker is up")
         os.kill(first, signal.SIGKILL)
@@ -38,7 +39,9 @@ def test_a_worker_that_dies_is_named_and_replaced(runtime: WorkerRuntime, tracke
 
 
 def test_workers_stop_in_good_order_and_leave_nothing(runtime: WorkerRuntime, tracker: Tracker) -> None:
-    with Supervisor(runtime.settings, [("chunk",), ("embed",)], on_death=lambda _: None) as supervisor:
+    with Supervisor(
+        runtime, [PoolSpec((Stage.CHUNK,)), PoolSpec((Stage.EMBED,))], on_death=lambda _: None
+    ) as supervisor:
         pids = supervisor.pids
         wait_until(lambda: set(pids) <= set(registered(runtime)), "both workers are up")
     assert not any(os.path.exists(f"/proc/{pid}") for pid in pids)
@@ -46,12 +49,12 @@ def test_workers_stop_in_good_order_and_leave_nothing(runtime: WorkerRuntime, tr
 
 
 def test_workers_that_cannot_open_their_home_end_the_command(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+    runtime: WorkerRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    blocked = settings.home_path.parent / "file"
+    blocked = runtime.home.parent / "file"
     blocked.write_text("here already")
     monkeypatch.setenv("EMBEDMILL_DATABASE_URL", f"sqlite:///{blocked / 'tracking.db'}")
-    with Supervisor(settings, [()], on_death=lambda _: None) as supervisor:
+    with Supervisor(runtime, [PoolSpec()], on_death=lambda _: None) as supervisor:
 
         def poll() -> bool:
             supervisor.poll()

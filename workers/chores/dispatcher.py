@@ -1,11 +1,12 @@
 """The dispatcher: moves ready work into the queues up to a high-water mark, fairly across jobs."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.db import jobs, work
 from shared.db.engine import Database
+from shared.db.pools import count_slots
 from shared.db.work import Ready
 from shared.messages import BatchMessage
 from shared.settings import Settings
@@ -25,11 +26,13 @@ def dispatch(database: Database, settings: Settings) -> list[BatchMessage]:
     shares = _plan(database, settings)
     if not shares:
         return []
+    with database.read() as connection:
+        slots = count_slots(connection, silent_seconds=settings.silent_seconds)
     messages: list[BatchMessage] = []
     for share in shares:
         with database.write() as connection:
             ready = work.queue_ready(connection, share.job_id, limit=share.documents)
-        messages.extend(pack(ready, settings))
+        messages.extend(pack(ready, settings, slots))
     return messages
 
 
@@ -70,12 +73,16 @@ def divide(room: int, weights: dict[int, int], counts: dict[int, int]) -> dict[i
     return shares
 
 
-def pack(ready: Sequence[Ready], settings: Settings) -> list[BatchMessage]:
-    """Cut ready work into messages: by stage, by tokens and count, even over the workers; suspects travel alone."""
-    messages = [BatchMessage(r.stage, (r.id,)) for r in ready if r.suspect]
+def pack(ready: Sequence[Ready], settings: Settings, slots: Mapping[Stage, int]) -> list[BatchMessage]:
+    """Cut ready work into messages: by stage, by tokens and count, even over the stage's slots; suspects travel alone.
+
+    Where nobody serves a stage yet, as at the start of a command, its workers will be as many as are set.
+    """
+    messages = [BatchMessage(r.stage, (r.id,), alone=True) for r in ready if r.suspect]
     for stage in Stage:
         trusted = [r for r in ready if r.stage == stage and not r.suspect]
-        most = min(settings.batch_documents, max(1, math.ceil(len(trusted) / settings.worker_count)))
+        parts = slots.get(stage) or settings.worker_count
+        most = min(settings.batch_documents, max(1, math.ceil(len(trusted) / parts)))
         messages.extend(BatchMessage(stage, tuple(r.id for r in batch)) for batch in _cut(trusted, most, settings))
     return messages
 

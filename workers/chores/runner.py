@@ -18,6 +18,7 @@ from workers.brokers.base import Broker
 from workers.brokers.outage import Outage
 from workers.chores.cleaner import clean
 from workers.chores.dispatcher import dispatch
+from workers.chores.registrar import tidy
 from workers.chores.reconciler import reconcile
 from workers.chores.rescuer import Rescuer
 
@@ -56,6 +57,11 @@ class ChoreRunner:
             Chore(self._dispatch, TICK_SECONDS),
             Chore(self._complete_jobs, TICK_SECONDS),
             Chore(self.rescuer.rescue_lost, look),
+            Chore(
+                lambda: tidy(runtime.database, settings, run_folder=runtime.run_folder),
+                settings.silent_seconds,
+                due=time.monotonic() + settings.silent_seconds,
+            ),
             Chore(self._requeue_lost_messages, look, due=time.monotonic() + look),
             Chore(self._reconcile, RECONCILE_SECONDS, due=time.monotonic() + look),
             Chore(lambda: clean(runtime.database, runtime.blobs), 600.0, due=time.monotonic() + 600.0),

@@ -64,7 +64,7 @@ def _make(runtime: WorkerRuntime, embedder: Embedder, unique: Mapping[bytes, Tex
     missing = _missing(runtime, unique)
     while missing:
         seconds = RESERVED_LEASES * runtime.settings.lease_seconds
-        mine = runtime.cache.reserve(list(missing), owner=runtime.process_id, seconds=seconds)
+        mine = runtime.cache.reserve(list(missing), owner=runtime.owner, seconds=seconds)
         if mine:
             share = {address: text for address, text in missing.items() if address in mine}
             _embed_share(runtime, embedder, share)
@@ -85,7 +85,7 @@ def _embed_share(runtime: WorkerRuntime, embedder: Embedder, share: Mapping[byte
         vectors = embedder.embed_all([text.text for text in share.values()], input_type="document")
         runtime.cache.put_many(dict(zip(share, vectors, strict=True)))
     except BaseException:
-        runtime.cache.release(runtime.process_id)
+        runtime.cache.release(runtime.owner)
         raise
 
 

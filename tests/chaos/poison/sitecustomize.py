@@ -1,13 +1,15 @@
 """Loaded by every interpreter whose PYTHONPATH has this folder: makes worker processes die of marked documents.
 
 A real poison document needs a bug in a library; this stands in for one, in the test's own environment. The stage and
-the way to die come from POISON_STAGE and POISON_DEATH; a text that holds MARKER is the poison.
+the way to die come from POISON_STAGE and POISON_DEATH; a text that holds MARKER is the poison. `sleep` does not kill,
+but takes POISON_SECONDS. Where DEAF names a file that is not there yet, the worker that makes it subscribes to nothing.
 """
 
 import ctypes
 import os
 import signal
 import sys
+import time
 from typing import Any
 
 MARKER = "POISON-PILL"
@@ -21,6 +23,8 @@ def die() -> None:
             ctypes.string_at(0)
         case "exit":
             os._exit(0)
+        case "sleep":
+            time.sleep(float(os.environ["POISON_SECONDS"]))
         case "SystemExit":
             sys.exit(7)
         case "MemoryError":
@@ -55,7 +59,20 @@ def poison_embedding() -> None:
     Embedder.embed_all = embed_all  # type: ignore[method-assign]
 
 
+def deafen(path: str) -> None:
+    """The first worker of all consumes nothing, as after a reconnect that went wrong."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return
+    import kombu.messaging
+
+    kombu.messaging.Consumer.consume = lambda *_, **__: None
+
+
 if "workers.process" in sys.orig_argv:
+    if "DEAF" in os.environ:
+        deafen(os.environ["DEAF"])
     match os.environ.get("POISON_STAGE"):
         case "chunk":
             poison_chunking()

@@ -51,6 +51,13 @@ def test_paused_jobs_are_sent_nothing(runtime: WorkerRuntime, tracker: Tracker) 
     assert dispatch(runtime.database, runtime.settings) == []
 
 
+def test_messages_are_cut_by_the_slots_that_are_there() -> None:
+    settings = Settings(batch_documents=100, workers=2)
+    ready = [Ready(id_, Stage.EMBED, 1, suspect=False) for id_ in range(80)]
+    assert [len(m.work) for m in pack(ready, settings, {Stage.EMBED: 8})] == [10] * 8
+    assert [len(m.work) for m in pack(ready, settings, {Stage.CHUNK: 8})] == [40] * 2, "nobody serves it yet"
+
+
 @given(
     st.integers(0, 500),
     st.dictionaries(st.integers(1, 20), st.tuples(st.integers(1, 10), st.integers(0, 300)), max_size=8),
@@ -66,11 +73,12 @@ def test_shares_fill_the_room_and_exceed_no_job(room: int, asked: dict[int, tupl
 def test_every_ready_document_is_in_one_message_and_suspects_are_alone(found: list[tuple[Stage, int, bool]]) -> None:
     settings = Settings(batch_documents=7, batch_tokens=9000, workers=2)
     ready = [Ready(id_, stage, size, suspect) for id_, (stage, size, suspect) in enumerate(found)]
-    messages = pack(ready, settings)
+    messages = pack(ready, settings, {})
     assert sorted(id_ for message in messages for id_ in message.work) == list(range(len(ready)))
     for message in messages:
         members = [ready[id_] for id_ in message.work]
         assert {member.stage for member in members} == {message.stage}
-        assert len(members) == 1 or not any(member.suspect for member in members)
+        assert message.alone == any(member.suspect for member in members)
+        assert len(members) == 1 or not message.alone
         assert len(members) <= 7
         assert len(members) == 1 or sum(member.size for member in members) <= 9000

@@ -1,0 +1,82 @@
+"""What operators want of the worker pools: slots by queue and pauses; supervisors and workers follow what is here."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from shared.db.engine import clock
+from shared.db.presence import list_supervisors
+from shared.db.schema import pool
+from shared.states import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """The wanted state of a queue; `desired` slots are None when supervisors keep what they were started with."""
+
+    queue: Stage
+    desired: int | None = None
+    paused: bool = False
+    revision: int = 0
+    updated_at: float | None = None
+
+
+def read_pools(connection: Connection) -> dict[Stage, Pool]:
+    """The wanted state of every queue."""
+    rows = {row.queue: row for row in connection.execute(select(pool))}
+    return {
+        stage: Pool(stage, row.desired, bool(row.paused), row.revision, row.updated_at)
+        if (row := rows.get(stage)) is not None
+        else Pool(stage)
+        for stage in Stage
+    }
+
+
+def scale_pool(connection: Connection, queue: Stage, desired: int | None) -> Pool:
+    """Want so many slots for a queue over all supervisors, or, with None, what they were started with."""
+    return _write(connection, queue, desired=desired)
+
+
+def pause_pool(connection: Connection, queue: Stage) -> Pool:
+    """From this commit on no worker claims work of the queue."""
+    return _write(connection, queue, paused=True)
+
+
+def resume_pool(connection: Connection, queue: Stage) -> Pool:
+    """Let workers claim work of the queue again."""
+    return _write(connection, queue, paused=False)
+
+
+def is_paused(connection: Connection, queue: Stage) -> bool:
+    """Whether a queue is paused now."""
+    return connection.execute(_PAUSED, {"of_queue": queue}).first() is not None
+
+
+_PAUSED = select(pool.c.queue).where(pool.c.queue == bindparam("of_queue"), pool.c.paused)
+
+
+def find_paused(connection: Connection, queues: Collection[str] = tuple(Stage)) -> list[Stage]:
+    """Those of the queues that are paused."""
+    query = select(pool.c.queue).where(pool.c.paused, pool.c.queue.in_(list(queues)))
+    return [Stage(queue) for queue in sorted(connection.execute(query).scalars())]
+
+
+def count_slots(connection: Connection, *, silent_seconds: float) -> dict[Stage, int]:
+    """Slots by queue that the live supervisors mean to have."""
+    supervisors = list_supervisors(connection, silent_seconds=silent_seconds)
+    return {stage: _total(supervisors, stage) for stage in Stage}
+
+
+def _total(supervisors: Sequence[dict[str, Any]], stage: Stage) -> int:
+    return sum(int(entry["slots"].get(stage, 0)) for entry in supervisors)
+
+
+def _write(connection: Connection, queue: Stage, **values: Any) -> Pool:
+    build = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    query = build(pool).values(queue=queue, revision=1, updated_at=clock(), **values)
+    changed = values | {"revision": pool.c.revision + 1, "updated_at": clock()}
+    connection.execute(query.on_conflict_do_update(index_elements=[pool.c.queue], set_=changed))
+    return read_pools(connection)[queue]

@@ -1,0 +1,137 @@
+"""A process as its tasks see it: company, suspects, what is given back, and when it has done its share."""
+
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from shared.db.work import Claim
+from shared.messages import BatchMessage
+from shared.outcomes import Complete, Outcome
+from shared.states import Result, Stage, State
+from tests.shared.db.tracker import Tracker
+from tests.waiting import wait_until
+from workers.gate import Gate
+from workers.runtime import WorkerRuntime
+from workers.tasks import Process
+
+
+class Ended(Process):
+    """Notes that it would end instead of ending the tests."""
+
+    ended = 0
+
+    def end(self) -> None:  # type: ignore[override]
+        self.ended += 1
+
+
+@pytest.fixture
+def process(runtime: WorkerRuntime) -> Iterator[Ended]:
+    made = Ended()
+    made.runtime = runtime
+    yield made
+    for thread_runtime in made._made:
+        thread_runtime.close()
+
+
+def complete(_: WorkerRuntime, claim: Claim) -> Mapping[int, Outcome]:
+    return {item.id: Complete(Result.INDEXED) for item in claim.items}
+
+
+def share(process: Process, slots: int) -> None:
+    """Make it a process with threads."""
+    process.is_shared = True
+    process.gate = Gate(slots)
+
+
+def queue(tracker: Tracker, count: int) -> list[int]:
+    tracker.submit([f"file:///{n}" for n in range(count)])
+    return tracker.queue()
+
+
+def test_a_claim_is_alone_only_if_nothing_else_can_run_beside_it(process: Ended, tracker: Tracker) -> None:
+    ids = queue(tracker, 3)
+    process.work(BatchMessage(Stage.CHUNK, (ids[0],)), complete)
+    share(process, 4)
+    process.work(BatchMessage(Stage.CHUNK, (ids[1],)), complete)
+    process.work(BatchMessage(Stage.CHUNK, (ids[2],), alone=True), complete)
+    assert [row["claimed_with"] for row in tracker.rows()] == [1, 2, 1]
+
+
+def test_a_suspect_runs_with_nothing_else_in_the_process(process: Ended, tracker: Tracker) -> None:
+    share(process, 4)
+    ids = queue(tracker, 12)
+    running: list[int] = []
+    together: dict[int, int] = {}
+    lock = threading.Lock()
+
+    def stage(runtime: WorkerRuntime, claim: Claim) -> Mapping[int, Outcome]:
+        id_ = claim.items[0].id
+        with lock:
+            running.append(id_)
+        threading.Event().wait(0.01)
+        with lock:
+            together[id_] = len(running)
+            running.remove(id_)
+        return complete(runtime, claim)
+
+    suspects = ids[3::4]
+    with ThreadPoolExecutor(12) as threads:
+        messages = [BatchMessage(Stage.CHUNK, (id_,), alone=id_ in suspects) for id_ in ids]
+        list(threads.map(lambda message: process.work(message, stage), messages))
+    assert [together[id_] for id_ in suspects] == [1] * 3
+    assert set(tracker.states()) == {State.COMPLETED}
+
+
+def test_every_thread_has_a_runtime_of_its_own_over_one_database(process: Ended, tracker: Tracker) -> None:
+    share(process, 3)
+    seen: dict[str, WorkerRuntime] = {}
+    barrier = threading.Barrier(3, timeout=30)
+
+    def stage(runtime: WorkerRuntime, claim: Claim) -> Mapping[int, Outcome]:
+        barrier.wait()
+        seen[runtime.owner] = runtime
+        return complete(runtime, claim)
+
+    messages = [BatchMessage(Stage.CHUNK, (id_,)) for id_ in queue(tracker, 3)]
+    with ThreadPoolExecutor(3) as threads:
+        list(threads.map(lambda message: process.work(message, stage), messages))
+    assert len(seen) == 3
+    assert {id(r.database) for r in seen.values()} == {id(process.require_runtime().database)}
+    assert len({id(r.cache) for r in seen.values()}) == len({id(r.blobs) for r in seen.values()}) == 3
+    assert len({id(r.embedder("hash")) for r in seen.values()}) == 1
+    assert {r.process_id for r in seen.values()} == {process.require_runtime().process_id}
+
+
+def test_what_waits_at_the_gate_when_it_closes_is_given_back(process: Ended, tracker: Tracker) -> None:
+    share(process, 1)
+    first, second = queue(tracker, 2)
+    begun, finish = threading.Event(), threading.Event()
+
+    def stage(runtime: WorkerRuntime, claim: Claim) -> Mapping[int, Outcome]:
+        begun.set()
+        finish.wait(30)
+        return complete(runtime, claim)
+
+    with ThreadPoolExecutor(2) as threads:
+        running = threads.submit(process.work, BatchMessage(Stage.CHUNK, (first,)), stage)
+        begun.wait(30)
+        waiting = threads.submit(process.work, BatchMessage(Stage.CHUNK, (second,)), stage)
+        wait_until(lambda: len(process._made) == 2, "the second message is in hand")
+        process.gate.close()
+        waiting.result(timeout=30)
+        assert [row["state"] for row in tracker.rows()] == ["running", "pending"]
+        finish.set()
+        running.result(timeout=30)
+    assert tracker.states() == [State.COMPLETED, State.PENDING]
+
+
+def test_a_process_ends_after_its_share_of_batches(process: Ended, tracker: Tracker) -> None:
+    process.max_batches = 2
+    ended: list[Any] = []
+    for id_ in queue(tracker, 2):
+        process.work(BatchMessage(Stage.CHUNK, (id_,)), complete)
+        ended.append((process.ended, process.is_spent))
+    assert ended == [(0, False), (1, True)]

@@ -1,0 +1,30 @@
+"""The registrar: marks workers as lost that died or fell silent, and forgets what ended long ago."""
+
+from pathlib import Path
+
+import structlog
+
+from shared.db import presence
+from shared.db.engine import Database
+from shared.presence import is_gone
+from shared.settings import Settings
+
+log = structlog.get_logger()
+
+# How long an ended worker's row is kept, to look things up by the name in a dead letter's attempts.
+KEPT_SECONDS = 24 * 3600.0
+
+
+def tidy(database: Database, settings: Settings, *, run_folder: Path, kept_seconds: float = KEPT_SECONDS) -> int:
+    """Bring the list of workers and supervisors up to date; returns how many workers were found lost."""
+    with database.read() as connection:
+        workers = presence.list_workers(connection)
+    dead = [row["id"] for row in workers if is_gone(run_folder, row["id"])]
+    with database.write() as connection:
+        for worker_id in dead:
+            presence.lose_worker(connection, worker_id)
+        silent = presence.lose_silent(connection, silent_seconds=settings.silent_seconds)
+        presence.forget_stopped(connection, older_than_seconds=kept_seconds)
+    if dead or silent:
+        log.warning("registrar.workers_lost", dead=len(dead), silent=silent)
+    return len(dead) + silent
