@@ -8,23 +8,23 @@ import pytest
 
 from tests.command import Command, finish, kill_group
 from tests.corpus import text_of, write_corpus
-from tests.shared.db import postgres
+from tests.services import postgres
+from tests.services.needed import require
+from tests.services.postgres import Server
 from tests.waiting import wait_until
 from tests.workers.parsing.making import word, word_paragraph
 
 
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    reason = postgres.why_not()
-    if reason is not None:
-        pytest.skip(reason)
-    with postgres.running_server() as url:
-        yield url
+def server() -> Iterator[Server]:
+    require(postgres.why_not())
+    with postgres.running_server() as server:
+        yield server
 
 
 @pytest.fixture
-def on_postgres(cli: Command, url: str) -> Command:
-    return cli.with_settings(database_url=url, batch_documents="8")
+def on_postgres(cli: Command, server: Server) -> Command:
+    return cli.with_settings(database_url=server.url, batch_documents="8")
 
 
 def test_documents_are_ingested_killed_taken_up_and_verified(on_postgres: Command, tmp_path: Path) -> None:
