@@ -110,7 +110,6 @@ class Workshop:
         if sweep(self._runtime.run_folder) > 1:
             return
         self._broker.purge()
-        with self._runtime.database.write() as connection:
-            lost = work.requeue_all(connection)
+        lost = self._runtime.database.transact(work.requeue_all)
         if lost:
             log.info("session.recovered", work=lost)

@@ -26,14 +26,15 @@ def execute(runtime: WorkerRuntime, message: BatchMessage, stage: StageFunction,
     """
     settings = runtime.settings
     runtime.forget_collections()
-    with runtime.database.write() as connection:
-        claim = work.claim(
+    claim = runtime.database.transact(
+        lambda connection: work.claim(
             connection,
             message.stage,
             message.work,
             worker=runtime.process_id,
             lease_seconds=settings.lease_seconds,
         )
+    )
     if not claim.items:
         log.info("batch.nothing_to_claim", stage=message.stage, work=len(message.work))
         return
@@ -54,8 +55,9 @@ def _run_stage(runtime: WorkerRuntime, claim: Claim, stage: StageFunction) -> Ma
 
 
 def _settle(runtime: WorkerRuntime, claim: Claim, outcomes: Mapping[int, Outcome], publish: Publish) -> None:
-    with runtime.database.write() as connection:
-        advanced = work.settle(connection, claim, outcomes, retry=runtime.retry)
+    advanced = runtime.database.transact(
+        lambda connection: work.settle(connection, claim, outcomes, retry=runtime.retry)
+    )
     failed = sum(isinstance(outcome, Fail) for outcome in outcomes.values())
     log.info("batch.settled", stage=claim.stage, work=len(claim.items), failed=failed)
     for next_stage, ids in advanced.items():
@@ -63,16 +65,16 @@ def _settle(runtime: WorkerRuntime, claim: Claim, outcomes: Mapping[int, Outcome
 
 
 def _hand_back(runtime: WorkerRuntime, claim: Claim) -> None:
+    returned = {item.id: Return() for item in claim.items}
     try:
-        with runtime.database.write() as connection:
-            work.settle(connection, claim, {item.id: Return() for item in claim.items}, retry=runtime.retry)
+        runtime.database.transact(lambda connection: work.settle(connection, claim, returned, retry=runtime.retry))
     except StorageFailed as error:
         log.warning("batch.not_returned", stage=claim.stage, error=str(error))
 
 
 def _renew(runtime: WorkerRuntime, claim: Claim) -> None:
-    with runtime.database.write() as connection:
-        work.renew(connection, claim.token, lease_seconds=runtime.settings.lease_seconds)
+    seconds = runtime.settings.lease_seconds
+    runtime.database.transact(lambda connection: work.renew(connection, claim.token, lease_seconds=seconds))
 
 
 def outcome_of(error: BaseException) -> Outcome:

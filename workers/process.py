@@ -81,8 +81,7 @@ def _work(runtime: WorkerRuntime, stages: Sequence[Stage]) -> None:
     worker_ready.connect(_end_promptly)
     with Heartbeat(lambda: _beat(runtime), interval=HEARTBEAT_SECONDS):
         worker.start()
-    with runtime.database.write() as connection:
-        registry.stop_worker(connection, runtime.process_id)
+    runtime.database.transact(lambda connection: registry.stop_worker(connection, runtime.process_id))
     log.info("process.ended", statements=runtime.database.statements, messages=process.published)
 
 
@@ -98,8 +97,7 @@ def _end_promptly(**_: object) -> None:
 
 
 def _beat(runtime: WorkerRuntime) -> None:
-    with runtime.database.write() as connection:
-        registry.beat(connection, runtime.process_id)
+    runtime.database.transact(lambda connection: registry.beat(connection, runtime.process_id))
 
 
 def _announce(process_id: str) -> None:

@@ -267,6 +267,14 @@ def _first_line(error: DBAPIError) -> str:
     return next(iter(str(error.orig).strip().splitlines()), type(error.orig).__name__)
 
 
+def is_server(url: str) -> bool:
+    """Whether a URL names a database that several hosts can share; raises SettingsError for one that means nothing."""
+    try:
+        return make_url(url).get_backend_name() != "sqlite"
+    except ArgumentError as error:
+        raise SettingsError(f"EMBEDMILL_DATABASE_URL: {error}") from None
+
+
 def open_database(url: str, *, sizing: Sizing | None = None) -> Database:
     """Open and, where its schema is older, migrate; raises HomeInUse for a newer schema or a read-only home."""
     database = Database(url, sizing=sizing)

@@ -274,7 +274,9 @@ def add_up_tallies(connection: Connection) -> int:
         return 0
     place = ("job_id", "stage", "state", "wait_reason", "result", "deletes")
     sums = ("documents", "expected", "rejected", "embedded")
-    taken = select(tally.c.id).order_by(tally.c.id).limit(TALLIES_AT_ONCE).with_for_update(skip_locked=True).cte("taken")
+    taken = (
+        select(tally.c.id).order_by(tally.c.id).limit(TALLIES_AT_ONCE).with_for_update(skip_locked=True).cte("taken")
+    )
     gone = delete(tally).where(tally.c.id.in_(select(taken.c.id))).returning(*(tally.c[n] for n in place + sums)).cte()
     added = [func.sum(gone.c[name]) for name in sums]
     summed = select(*(gone.c[n] for n in place), *added).group_by(*(gone.c[n] for n in place))
@@ -292,7 +294,9 @@ def forget_receipts(connection: Connection, *, older_than_seconds: float) -> int
 
 def _count_documents(subject: Job, groups: Sequence[Any]) -> dict[str, int]:
     def count(**wanted: Any) -> int:
-        return sum(int(g.documents) for g in groups if not g.deletes and all(getattr(g, k) == v for k, v in wanted.items()))
+        return sum(
+            int(g.documents) for g in groups if not g.deletes and all(getattr(g, k) == v for k, v in wanted.items())
+        )
 
     passed_over = subject.skipped + subject.problems
     return {

@@ -216,9 +216,9 @@ tally = Table(
     Column("rejected", BigInteger, nullable=False),
     Column("embedded", BigInteger, nullable=False),
     Index("ix_tally_job_id", "job_id").ddl_if(dialect="postgresql"),
-    Index(
-        "uq_tally_place", "job_id", "stage", "state", "wait_reason", "result", "deletes", unique=True
-    ).ddl_if(dialect="sqlite"),
+    Index("uq_tally_place", "job_id", "stage", "state", "wait_reason", "result", "deletes", unique=True).ddl_if(
+        dialect="sqlite"
+    ),
 )
 
 # What the last transaction of a session on Postgres was (see shared.db.engine).

@@ -25,7 +25,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     func,
-    insert,
     literal_column,
     or_,
     select,
@@ -45,7 +44,7 @@ LONGEST_WAIT_SECONDS = 3600.0
 # A message cannot have been sent later than this from now, by the same clock.
 SKEW_SECONDS = 60.0
 # Types of the parameters that are not columns of `work`; those that are begin with `v_`.
-PARAMETERS = {
+PARAMETERS: dict[str, Any] = {
     "row": BigInteger(),
     "to_stage": String(8),
     "delay": Double(),
@@ -194,7 +193,7 @@ _CLAIMABLE = (
         work.c.job_id.in_(select(job.c.id).where(job.c.state == JobState.RUNNING)),
     )
     .order_by(work.c.id)
-    # Two that were sent the same message do not wait for each other: one of them gets the row, the other passes it over.
+    # Two that were sent the same message do not wait for each other: one gets the row, the other passes it over.
     .with_for_update(skip_locked=True, of=work)
     .cte("claimable")
 )
@@ -247,9 +246,7 @@ def claim(connection: Connection, stage: Stage, ids: Sequence[int], *, worker: s
 def renew(connection: Connection, token: str, *, lease_seconds: float) -> int:
     """Extend a lease; returns how many pieces are still held under it."""
     query = (
-        update(work)
-        .where(work.c.lease == token, in_state(State.RUNNING))
-        .values(lease_until=clock() + lease_seconds)
+        update(work).where(work.c.lease == token, in_state(State.RUNNING)).values(lease_until=clock() + lease_seconds)
     )
     return connection.execute(query).rowcount
 
@@ -340,7 +337,7 @@ def bury(connection: Connection, letters: Sequence[Letter]) -> None:
         | {"fingerprint": fingerprint(letter.stage, letter.error_class, letter.error), "code_version": VERSION}
         for letter in letters
     ]
-    insert_each(connection, insert(dead_letter).values(created_at=clock()), rows)
+    insert_each(connection, dead_letter, rows, created_at=clock())
 
 
 def fingerprint(stage: str, error_class: str, message: str) -> str:
@@ -462,8 +459,8 @@ def _cancel(connection: Connection, ids: Sequence[int]) -> None:
 
 def _record_attempts(connection: Connection, claim: Claim, ended: Sequence[Ended]) -> None:
     if ended:
-        query = insert(attempt).values(stage=claim.stage, worker=claim.worker, ended_at=clock())
-        insert_each(connection, query, [_attempt_row(e) for e in ended])
+        rows = [_attempt_row(e) for e in ended]
+        insert_each(connection, attempt, rows, stage=claim.stage, worker=claim.worker, ended_at=clock())
 
 
 _NAMES: dict[type, str] = {Advance: "ok", Complete: "ok", Park: "parked", Return: "returned", Cancel: "cancelled"}
@@ -538,7 +535,7 @@ def rescue(connection: Connection, token: str) -> Rescue:
         returned = [{"row": r["id"], "attempts": r["attempt"] - (r["claimed_with"] > 1)} for r in back]
         _update_each(connection, query_back, returned)
     if rows:
-        insert_each(connection, insert(attempt).values(ended_at=clock()), [_lost_attempt(r, lost) for r in rows])
+        insert_each(connection, attempt, [_lost_attempt(r, lost) for r in rows], ended_at=clock())
     return Rescue(len(back), len(dead))
 
 

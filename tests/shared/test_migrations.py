@@ -65,8 +65,8 @@ def test_a_downgrade_leaves_a_database_that_can_be_upgraded_again(url: str) -> N
 FILLED = (
     "INSERT INTO collection (id, name, settings, active_index_version, created_at) VALUES (1, 'default', '{}', 1, 1.0)",
     "INSERT INTO source (id, collection_id, identity, spec) VALUES (1, 1, 'folder', '{}')",
-    "INSERT INTO job (id, collection_id, identity, sources, options, state, created_at) "
-    "VALUES (1, 1, 'job', '[]', '{}', 'running', 1.0)",
+    """INSERT INTO job (id, collection_id, identity, sources, options, state, created_at)
+    VALUES (1, 1, 'job', '[]', '{}', 'running', 1.0)""",
     *(
         "INSERT INTO document (id, collection_id, source_id, uri, generation, seen_job, updated_at) "
         f"VALUES ('d{n}', 1, 1, 'file:///{n}', 1, 1, 1.0)"
@@ -78,8 +78,8 @@ FILLED = (
         f"VALUES (1, 'd{n}', 1, 'index', 'completed', 3, 1, '', '', '', '{{}}', 3, 'indexed', 1.0, 1.0)"
         for n in range(2)
     ),
-    "INSERT INTO work (job_id, document_id, generation, stage, state, max_attempts, size, content_hash, "
-    "settings_hash, version, origin, created_at) VALUES (1, 'd2', 1, 'chunk', 'pending', 3, 1, '', '', '', '{}', 1.0)",
+    """INSERT INTO work (job_id, document_id, generation, stage, state, max_attempts, size, content_hash,
+    settings_hash, version, origin, created_at) VALUES (1, 'd2', 1, 'chunk', 'pending', 3, 1, '', '', '', '{}', 1.0)""",
 )
 
 
@@ -97,11 +97,11 @@ def move(database: Database, revision: str, *, down: bool = False) -> None:
 def differences(database: Database) -> list[Any]:
     """What the database has otherwise than the schema says, indexes of the other engine left aside."""
 
-    def belongs(item: Any, _name: Any, kind: str, _reflected: bool, _compared: Any) -> bool:
+    def belongs(item: Any, _name: Any, kind: str, *_: Any) -> bool:
         condition = getattr(item, "_ddl_if", None) if kind == "index" else None
         return condition is None or condition.dialect == connection.dialect.name
 
     with database.read() as connection:
         context = MigrationContext.configure(connection, opts={"include_object": belongs})
         assert context.get_current_revision() == HEAD
-        return compare_metadata(context, metadata)
+        return list(compare_metadata(context, metadata))

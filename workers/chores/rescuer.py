@@ -55,8 +55,7 @@ class Rescuer:
     def requeue_lost_messages(self, depth: int | None) -> int:
         """Give work back to the dispatcher whose message is gone: no message is out, or it is long overdue."""
         age = GRACE_SECONDS if depth == 0 else self._settings.lease_seconds * (1 if depth is None else 10)
-        with self._database.write() as connection:
-            count = work.requeue_lost(connection, older_than_seconds=age)
+        count = self._database.transact(lambda connection: work.requeue_lost(connection, older_than_seconds=age))
         if count:
             log.info("rescuer.messages_lost", work=count)
         return count
@@ -66,12 +65,12 @@ class Rescuer:
             case True:
                 return True
             case None:
-                return expired
+                # While the database was away nobody could renew a lease: whoever lives does it in a moment.
+                return expired and not self._database.was_away_within(self._settings.lease_seconds / 2)
         first = self._suspected.setdefault(token, self._monotonic()) if expired else self._monotonic()
         return self._monotonic() - first > self._settings.lease_seconds / 2
 
     def _rescue(self, token: str) -> int:
-        with self._database.write() as connection:
-            result = work.rescue(connection, token)
+        result = self._database.transact(lambda connection: work.rescue(connection, token))
         log.warning("rescuer.lease_lost", returned=result.returned, dead=result.dead)
         return result.returned + result.dead

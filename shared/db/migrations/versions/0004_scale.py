@@ -82,7 +82,8 @@ def downgrade() -> None:
 
 def _counted(table: str, sign: str) -> str:
     return (
-        "SELECT job_id, stage, state, coalesce(wait_reason, '') AS wait_reason, coalesce(result, '') AS result, deletes, "
+        "SELECT job_id, stage, state, coalesce(wait_reason, '') AS wait_reason, "
+        "coalesce(result, '') AS result, deletes, "
         f"{sign}1 AS documents, {sign}chunks_expected AS expected, {sign}chunks_rejected AS rejected, "
         f"{sign}chunks_embedded AS embedded FROM {table}"
     )
