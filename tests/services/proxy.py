@@ -27,13 +27,12 @@ class Proxy:
                 threading.Thread(target=self._session, args=(session,), daemon=True).start()
 
     def _session(self, front: socket.socket) -> None:
-        with front, socket.socket(socket.AF_UNIX) as back:
-            with suppress(OSError):
-                back.connect(str(self._target))
-                answers = threading.Thread(target=self._pass, args=(back, front), daemon=True)
-                answers.start()
-                self._pass(front, back)
-                answers.join()
+        with front, socket.socket(socket.AF_UNIX) as back, suppress(OSError):
+            back.connect(str(self._target))
+            answers = threading.Thread(target=self._pass, args=(back, front), daemon=True)
+            answers.start()
+            self._pass(front, back)
+            answers.join()
 
     def _pass(self, source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError):
