@@ -1,5 +1,6 @@
 """Documents: submission in batches, the switch of versions, and what readers and `verify` ask."""
 
+import re
 from collections.abc import Collection as Ids
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -114,8 +115,15 @@ SELECT (SELECT count(*) FROM made) AS queued,
 """)
 
 
+# An escaped NUL, and not an escaped backslash before the characters u0000.
+_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+
+
 def _submit_together(connection: Connection, submissions: Sequence[Submission], **ids: int) -> Submitted:
     rows = orjson.dumps(submissions, option=orjson.OPT_NON_STR_KEYS).decode()
+    if "\\u0000" in rows:
+        # Text of Postgres cannot hold NUL, wherever in a row's metadata it stands.
+        rows = _NUL.sub(r"\1", rows)
     row = connection.execute(_SUBMIT_TOGETHER, {"rows": rows, **ids}).one()
     return Submitted(row.queued, row.unchanged)
 

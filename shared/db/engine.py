@@ -326,13 +326,14 @@ def _engine(url: str, *, begin: str, sizing: Sizing) -> Engine:
     try:
         parsed = postgres.normalise(make_url(url))
         if parsed.get_backend_name() == "sqlite":
-            engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, pool_pre_ping=False)
+            engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, hide_parameters=True)
             _prepare_sqlite(engine, begin)
             return engine
         # A slot needs one session; heartbeats and chores come beside it.
         return create_engine(
             parsed,
             pool_pre_ping=True,
+            hide_parameters=True,
             pool_size=sizing.slots + 1,
             max_overflow=sizing.slots + 3,
             connect_args=postgres.connect_arguments(parsed, sizing),
@@ -360,7 +361,8 @@ def _prepare_sqlite(engine: Engine, begin: str) -> None:
 
 
 def _translate(error: DBAPIError) -> EmbedmillError:
-    cause = str(error.orig)
+    # The lines below the first may quote data.
+    cause = _first_line(error)
     if "readonly" in cause or "unable to open" in cause:
         return HomeInUse(
             f"the tracking database cannot be opened for writing ({cause})",

@@ -8,7 +8,6 @@ from sqlalchemy import (
     Connection,
     and_,
     delete,
-    exists,
     func,
     insert,
     literal,
@@ -218,9 +217,13 @@ def _move(connection: Connection, job_id: int, starts: tuple[State, ...], **valu
 
 
 def _is_completable() -> Any:
-    unfinished = exists().where(work.c.job_id == job.c.id, work.c.state.in_(UNFINISHED))
     running = and_(job.c.state == JobState.RUNNING, job.c.finished_at.is_(None))
-    return and_(running, job.c.enumerated_at.is_not(None), ~unfinished)
+    return and_(running, job.c.enumerated_at.is_not(None), _count_unfinished(job.c.id) == 0)
+
+
+def _count_unfinished(job_id: Any) -> Any:
+    counted = func.coalesce(func.sum(tally.c.documents), 0)
+    return select(counted).where(tally.c.job_id == job_id, tally.c.state.in_(UNFINISHED)).scalar_subquery()
 
 
 def find_completable(connection: Connection) -> list[int]:
@@ -230,8 +233,7 @@ def find_completable(connection: Connection) -> list[int]:
 
 def has_unfinished_work(connection: Connection, job_id: int) -> bool:
     """Whether anything of a job is still to be done."""
-    query = select(work.c.id).where(work.c.job_id == job_id, work.c.state.in_(UNFINISHED)).limit(1)
-    return connection.execute(query).first() is not None
+    return bool(connection.execute(select(_count_unfinished(job_id))).scalar_one())
 
 
 def complete_jobs(connection: Connection) -> list[int]:
