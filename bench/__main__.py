@@ -1,8 +1,8 @@
-"""`python -m bench [ingest | retrieval] …`: one benchmark; `ingest` unless another is named."""
+"""`python -m bench [ingest | retrieval | scale | submit] …`: one benchmark; `ingest` unless another is named."""
 
 import sys
 
-from bench import ingest, retrieval
+from bench import ingest, retrieval, scale, submit
 
 
 def main() -> None:
@@ -11,6 +11,10 @@ def main() -> None:
     match name:
         case "retrieval":
             retrieval.main(arguments)
+        case "scale":
+            scale.main(arguments)
+        case "submit":
+            submit.main(arguments)
         case "ingest":
             ingest.main(arguments)
         case _:

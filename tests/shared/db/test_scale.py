@@ -17,7 +17,7 @@ from shared.db.engine import Database, open_database
 from shared.db.schema import dead_letter, document
 from shared.db.schema import work as work_table
 from shared.errors import UnreadableDocument
-from shared.outcomes import Advance, Complete, Fail, Park
+from shared.outcomes import Advance, Complete, Fail, Outcome, Park
 from shared.states import Result, Stage, State
 from tests.services import postgres
 from tests.services.needed import require
@@ -148,13 +148,13 @@ def test_no_end_of_a_claim_reads_all_work(large: Tracker, kind: str) -> None:
         "renew": lambda c: work.renew(c, claim.token, lease_seconds=60.0),
         "switch": lambda c: documents.switch_versions(c, claim.token, [item.id for item in claim.items]),
     }
-    outcome = {
+    by_kind: dict[str, Outcome] = {
         "advance": Advance(Stage.EMBED, {"chunks_expected": 3}),
         "complete": Complete(Result.INDEXED),
         "fail": Fail(UnreadableDocument("torn")),
         "park": Park("rate", 60.0),
-    }.get(kind)
-    outcomes = {item.id: outcome for item in claim.items if outcome is not None}
+    }
+    outcomes = {item.id: by_kind[kind] for item in claim.items} if kind in by_kind else {}
     end = ends.get(kind, lambda c: work.settle(c, claim, outcomes, retry=RETRY))
     found = plans(large.database, end)
     assert found
