@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from types import FrameType
+from typing import Any
 
 import structlog
 from celery.exceptions import SecurityWarning, WorkerShutdown
@@ -58,13 +59,16 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _work(runtime: WorkerRuntime, stages: Sequence[Stage]) -> None:
-    with runtime.database.write() as connection:
+
+    def register(connection: Any) -> None:
         registry.register_worker(
             connection, runtime.process_id, host=socket.gethostname(), pid=os.getpid(), queues=stages
         )
         # Within the transaction: whoever sees the registration can read the name, and a worker that cannot open its
-        # database never said one.
+        # database never said one. Saying it twice, when the transaction is run again, does no harm.
         _announce(runtime.process_id)
+
+    runtime.database.transact(register)
     # Celery warns root of pickles; only JSON is accepted here.
     warnings.filterwarnings("ignore", category=SecurityWarning)
     worker = app.Worker(

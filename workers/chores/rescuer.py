@@ -48,9 +48,8 @@ class Rescuer:
 
     def rescue_worker(self, process_id: str) -> int:
         """Rescue what a worker held that is known to have died."""
-        with self._database.read() as connection:
-            tokens = [token for token, owner in work.find_leases(connection) if owner == process_id]
-        return sum(self._rescue(token) for token in tokens)
+        leases = self._database.query(work.find_leases)
+        return sum(self._rescue(token) for token, owner in leases if owner == process_id)
 
     def requeue_lost_messages(self, depth: int | None) -> int:
         """Give work back to the dispatcher whose message is gone: no message is out, or it is long overdue."""
