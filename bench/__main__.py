@@ -1,8 +1,8 @@
-"""`python -m bench [brokers | ingest | retrieval] …`: one benchmark; `ingest` unless another is named."""
+"""`python -m bench [brokers | ingest | retrieval | scale | submit] …`: one benchmark; `ingest` unless another is named."""
 
 import sys
 
-from bench import brokers, ingest, retrieval
+from bench import brokers, ingest, retrieval, scale, submit
 
 
 def main() -> None:
@@ -13,6 +13,10 @@ def main() -> None:
             brokers.main(arguments)
         case "retrieval":
             retrieval.main(arguments)
+        case "scale":
+            scale.main(arguments)
+        case "submit":
+            submit.main(arguments)
         case "ingest":
             ingest.main(arguments)
         case _:

@@ -82,14 +82,13 @@ def work_until_done(
 
     def is_done() -> bool:
         nonlocal abandoned
-        with runtime.database.read() as connection:
-            job = jobs.get_job(connection, job_id)
-            if job.state in FINAL:
-                return True
-            if jobs.has_unfinished_work(connection, job_id):
-                workshop.start_workers()
-            if display.is_due():
-                display.show(job, jobs.measure_progress(connection, job))
+        job = runtime.database.query(lambda connection: jobs.get_job(connection, job_id))
+        if job.state in FINAL:
+            return True
+        if runtime.database.query(lambda connection: jobs.has_unfinished_work(connection, job_id)):
+            workshop.start_workers()
+        if display.is_due():
+            display.show(job, runtime.database.query(lambda connection: jobs.measure_progress(connection, job)))
         abandoned = job.enumerated_at is None and is_abandoned(job_id)
         return abandoned
 
@@ -124,10 +123,7 @@ def work_on_job(runtime: Runtime, job_id: int, *, quiet: bool) -> None:
 
 def describe_job(runtime: Runtime, job_id: int) -> dict[str, Any]:
     """A job as `--json` shows it."""
-    with runtime.database.read() as connection:
-        job = jobs.get_job(connection, job_id)
-        progress = jobs.measure_progress(connection, job)
-        notes = jobs.list_notes(connection, job_id, limit=REPORTED_NOTES)
+    job, progress, notes = runtime.database.query(lambda connection: _look_at(connection, job_id))
     seconds = (job.finished_at or time.time()) - job.created_at
     return {
         "job": job.id,
@@ -143,6 +139,12 @@ def describe_job(runtime: Runtime, job_id: int) -> dict[str, Any]:
         "held_deletions": job.held_deletions,
         "error": job.error,
     }
+
+
+def _look_at(connection: Any, job_id: int) -> tuple[jobs.Job, jobs.Progress, list[dict[str, Any]]]:
+    job = jobs.get_job(connection, job_id)
+    notes = jobs.list_notes(connection, job_id, limit=REPORTED_NOTES)
+    return job, jobs.measure_progress(connection, job), notes
 
 
 def exit_status(report: Mapping[str, Any]) -> int:

@@ -189,8 +189,7 @@ class Workshop:
         if not self._broker.is_local or sweep(self._runtime.run_folder) > 1 or self._are_others_alive():
             return
         self._broker.purge()
-        with self._runtime.database.write() as connection:
-            lost = work.requeue_all(connection)
+        lost = self._runtime.database.transact(work.requeue_all)
         if lost:
             log.info("session.recovered", work=lost)
 

@@ -3,7 +3,8 @@
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -21,6 +22,8 @@ from shared.runtime import Runtime
 from shared.states import JobState
 
 BATCH_ITEMS = 256
+# A server takes a batch in one statement, whose price it pays for less often.
+BATCH_ITEMS_OF_A_SERVER = 2000
 BATCH_BYTES = 8 * 1024 * 1024
 # A rough bound for text of every kind; the chunker counts exactly.
 BYTES_PER_TOKEN = 4
@@ -36,6 +39,14 @@ class Submitted:
     job_id: int
     resumed: bool
     to_scan: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A batch that is durable: documents in it, and those that got work."""
+
+    seen: int
+    queued: int
 
 
 class Submitter:
@@ -57,7 +68,8 @@ class Submitter:
         A job that is taken up is scanned again, so that what came since is in it too.
         """
         identity = digest("job", *sorted(source.identity for source in sources))
-        with self._database.write() as connection:
+
+        def find_or_create(connection: Any) -> Submitted:
             found = jobs.find_open_job(connection, collection_id=collection.id, identity=identity)
             if found is None:
                 job_id = jobs.create_job(
@@ -72,22 +84,24 @@ class Submitter:
                 raise UserError(f"job {found.id} of the same sources is paused", hint=hint)
             else:
                 job_id = found.id
-            mine = self._take(connection, job_id)
-        return Submitted(job_id, resumed=found is not None, to_scan=mine)
+            return Submitted(job_id, resumed=found is not None, to_scan=self._take(connection, job_id))
+
+        return self._database.transact(find_or_create)
 
     def enumerate(self, job_id: int, sources: Sequence[Source], collection: Collection, *, allow_deletes: bool) -> None:
         """Scan every source; afterwards the job ends when its work does."""
-        with self._database.write() as connection:
-            jobs.begin_enumeration(connection, job_id)
+        self._database.transact(lambda connection: jobs.begin_enumeration(connection, job_id))
         held = sum(self._enumerate_source(job_id, s, collection, allow_deletes=allow_deletes) for s in sources)
-        with self._database.write() as connection:
+
+        def end(connection: Any) -> None:
             jobs.end_enumeration(connection, job_id, held_deletions=held)
             presence.free_chore(connection, _lease(job_id), holder=self._runtime.process_id)
 
+        self._database.transact(end)
+
     def is_abandoned(self, job_id: int) -> bool:
         """Whether nobody scans a job's sources any more."""
-        with self._database.read() as connection:
-            holder = presence.find_chore_holder(connection, _lease(job_id))
+        holder = self._database.query(lambda connection: presence.find_chore_holder(connection, _lease(job_id)))
         return holder is None or bool(is_gone(self._runtime.run_folder, holder))
 
     def _take(self, connection: Any, job_id: int) -> bool:
@@ -99,15 +113,25 @@ class Submitter:
 
     def _enumerate_source(self, job_id: int, source: Source, collection: Collection, *, allow_deletes: bool) -> int:
         """Scan one source; returns how many removals were held back for want of a flag."""
-        with self._database.write() as connection:
-            source_id = jobs.ensure_source(
+        source_id = self._database.transact(
+            lambda connection: jobs.ensure_source(
                 connection, collection_id=collection.id, identity=source.identity, spec=source.spec
             )
+        )
         complete = True
-        for batch in _batches(self._without_home(source)):
-            notes = [_note(item) for item in batch if isinstance(item, Skipped | Problem)]
-            complete = complete and not any(isinstance(item, Problem) for item in batch)
-            self._submit(job_id, source_id, collection, [i for i in batch if isinstance(i, FileItem | RowItem)], notes)
+        most = BATCH_ITEMS if self._database.is_sqlite else BATCH_ITEMS_OF_A_SERVER
+        # The database takes one batch while the next is read: half of the work is on each side.
+        with ThreadPoolExecutor(1, thread_name_prefix="submission") as recorder:
+            recording: Future[Recorded] | None = None
+            for batch in _batches(self._without_home(source), most):
+                notes = [_note(item) for item in batch if isinstance(item, Skipped | Problem)]
+                complete = complete and not any(isinstance(item, Problem) for item in batch)
+                described = self._describe(collection, [i for i in batch if isinstance(i, FileItem | RowItem)])
+                if recording is not None:
+                    self._report(recording.result())
+                recording = recorder.submit(self._record, job_id, source_id, collection, described, notes)
+            if recording is not None:
+                self._report(recording.result())
         if not complete or not source.detects_deletions:
             return 0
         return self._remove_departed(job_id, source_id, allow_deletes=allow_deletes)
@@ -117,30 +141,34 @@ class Submitter:
         home = os.fsencode(self._runtime.home) + b"/"
         return (item for item in source if not (isinstance(item, FileItem) and item.path.startswith(home)))
 
-    def _submit(
+    def _record(
         self,
         job_id: int,
         source_id: int,
         collection: Collection,
-        items: Sequence[FileItem | RowItem],
+        submissions: Sequence[Submission],
         notes: Sequence[dict[str, Any]],
-    ) -> None:
-        submissions = self._describe(collection, items)
-        with self._database.write() as connection:
+    ) -> Recorded:
+        def record(connection: Any) -> int:
             jobs.note_scan(connection, job_id, notes)
-            if submissions:
-                done = documents.submit_batch(
-                    connection,
-                    submissions,
-                    job_id=job_id,
-                    collection_id=collection.id,
-                    source_id=source_id,
-                    max_attempts=self._runtime.settings.max_attempts,
-                )
-                self._queued += done.queued
             if time.monotonic() - self._renewed > LEASE_SECONDS / 3:
                 self._take(connection, job_id)
-        self._seen += len(submissions)
+            if not submissions:
+                return 0
+            return documents.submit_batch(
+                connection,
+                submissions,
+                job_id=job_id,
+                collection_id=collection.id,
+                source_id=source_id,
+                max_attempts=self._runtime.settings.max_attempts,
+            ).queued
+
+        return Recorded(len(submissions), self._database.transact(record))
+
+    def _report(self, recorded: Recorded) -> None:
+        self._seen += recorded.seen
+        self._queued += recorded.queued
         self._on_batch(self._seen, self._queued)
 
     def _describe(self, collection: Collection, items: Sequence[FileItem | RowItem]) -> list[Submission]:
@@ -151,15 +179,15 @@ class Submitter:
 
     def _store_rows(self, rows: Sequence[tuple[Submission, RowItem]]) -> list[Submission]:
         """Keep the text of rows that need work: a row has no place of its own to be read from later."""
-        with self._database.read() as connection:
-            active = documents.find_active_versions(connection, [d.document_id for d, _ in rows])
+        ids = [d.document_id for d, _ in rows]
+        active = self._database.query(lambda connection: documents.find_active_versions(connection, ids))
         changed = [(d, row) for d, row in rows if active.get(d.document_id) != d.version]
         parts = [orjson.dumps({"text": row.text}, option=orjson.OPT_NON_STR_KEYS) for _, row in changed]
         references = dict(zip((d.document_id for d, _ in changed), self._runtime.blobs.put_pack(parts), strict=True))
         return [_with_origin(d, row, references.get(d.document_id)) for d, row in rows]
 
     def _remove_departed(self, job_id: int, source_id: int, *, allow_deletes: bool) -> int:
-        with self._database.write() as connection:
+        def remove(connection: Any) -> int:
             departures = documents.count_departures(connection, job_id=job_id, source_id=source_id)
             if departures.gone > departures.total * LARGEST_DEPARTURE and not allow_deletes:
                 return departures.gone
@@ -170,20 +198,22 @@ class Submitter:
                     source_id=source_id,
                     max_attempts=self._runtime.settings.max_attempts,
                 )
-        return 0
+            return 0
+
+        return self._database.transact(remove)
 
 
 def _lease(job_id: int) -> str:
     return f"enumerate-{job_id}"
 
 
-def _batches(source: Iterable[Item]) -> Iterator[list[Any]]:
+def _batches(source: Iterable[Item], most: int) -> Iterator[list[Any]]:
     batch: list[Any] = []
     size = 0
     for item in source:
         batch.append(item)
         size += len(item.text) if isinstance(item, RowItem) else 0
-        if len(batch) >= BATCH_ITEMS or size >= BATCH_BYTES:
+        if len(batch) >= most or size >= BATCH_BYTES:
             yield batch
             batch, size = [], 0
     if batch:
@@ -196,7 +226,7 @@ def _describe_item(collection: str, settings_hash: str, item: FileItem | RowItem
     return Submission(
         document_id=document_id(collection, item.uri),
         uri=item.uri,
-        title=item.title or "",
+        title=(item.title or "").replace("\0", ""),
         content_hash=item.content_hash,
         settings_hash=settings_hash,
         version=version_id(item.content_hash, settings_hash),
@@ -207,7 +237,7 @@ def _describe_item(collection: str, settings_hash: str, item: FileItem | RowItem
 
 def _with_origin(submission: Submission, row: RowItem, reference: str | None) -> Submission:
     origin = {"kind": "row", "ref": reference, "metadata": dict(row.metadata)}
-    return Submission(**{f: getattr(submission, f) for f in Submission.__slots__ if f != "origin"}, origin=origin)
+    return replace(submission, origin=origin)
 
 
 def _note(item: Skipped | Problem) -> dict[str, Any]:
@@ -218,8 +248,7 @@ def _note(item: Skipped | Problem) -> dict[str, Any]:
 
 def ensure_collection(runtime: Runtime, name: str) -> Collection:
     """The collection by that name, made with the default settings on first use."""
-    with runtime.database.read() as connection:
-        found = collections.find_collection(connection, name)
+    found = runtime.database.query(lambda connection: collections.find_collection(connection, name))
     return found or create_collection(runtime, name, exists_ok=True)
 
 
@@ -230,7 +259,8 @@ def create_collection(runtime: Runtime, name: str, *, exists_ok: bool = False, *
         **{"embedding": runtime.settings.embedding, "validator": runtime.settings.validator} | chosen
     )
     embedder = runtime.embedder(settings.embedding)
-    with runtime.database.write() as connection:
+
+    def find_or_create(connection: Any) -> Collection:
         existing = collections.find_collection(connection, name) if exists_ok else None
         return existing or collections.create_collection(
             connection,
@@ -241,6 +271,8 @@ def create_collection(runtime: Runtime, name: str, *, exists_ok: bool = False, *
             chunker=f"{PIPELINE_VERSION}/{settings.chunk_tokens}/{settings.chunk_overlap}",
             shards=settings.shards,
         )
+
+    return runtime.database.transact(find_or_create)
 
 
 def _check_name(name: str) -> None:

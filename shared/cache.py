@@ -1,8 +1,12 @@
-"""The embedding cache: vectors by content address, in one SQLite file, stored before anything else happens to them."""
+"""The embedding cache: vectors by content address, stored before anything else happens to them.
+
+One interface for a file, which the processes of one host share, and for a server, which hosts share (shared.db.cache).
+"""
 
 import os
 import sqlite3
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,8 +22,44 @@ LOOK_UP = 500
 LONGEST_SECONDS = 3600.0
 
 
-class EmbeddingCache:
-    """Float32 vectors by 32-byte address; safe with several processes on one host. Raises StorageFailed."""
+class EmbeddingCache(ABC):
+    """Float32 vectors by 32-byte address; safe with any number of processes that share it. Raises StorageFailed."""
+
+    @abstractmethod
+    def get_many(self, addresses: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
+        """The vectors that are known."""
+
+    @abstractmethod
+    def put_many(self, vectors: Mapping[bytes, NDArray[np.float32]]) -> None:
+        """Store vectors in one transaction; an address that is known already keeps its vector."""
+
+    @abstractmethod
+    def reserve(self, addresses: Sequence[bytes], *, owner: str, seconds: float) -> set[bytes]:
+        """Those of the addresses that `owner` is to embed now: nobody has stored them or is at work on them.
+
+        Two workers that meet the same new text at the same moment would pay for it twice otherwise. A reservation
+        ends with `put_many`, with `release`, or after `seconds`.
+        """
+
+    @abstractmethod
+    def find_holders(self, addresses: Sequence[bytes]) -> set[str]:
+        """Who has reserved any of the addresses."""
+
+    @abstractmethod
+    def release(self, owner: str) -> None:
+        """Give up what an owner has reserved and not stored."""
+
+    @abstractmethod
+    def count(self) -> int:
+        """Vectors held."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release connections."""
+
+
+class FileCache(EmbeddingCache):
+    """One SQLite file, for one host."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -27,7 +67,6 @@ class EmbeddingCache:
         self._pid = 0
 
     def get_many(self, addresses: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
-        """The vectors that are known."""
         found: dict[bytes, NDArray[np.float32]] = {}
         with self._translated() as connection:
             for start in range(0, len(addresses), LOOK_UP):
@@ -38,18 +77,12 @@ class EmbeddingCache:
         return found
 
     def put_many(self, vectors: Mapping[bytes, NDArray[np.float32]]) -> None:
-        """Store vectors in one transaction; an address that is known already keeps its vector."""
         rows = [(address, vector.tobytes()) for address, vector in sorted(vectors.items())]
         with self._written() as connection:
             connection.executemany("INSERT OR IGNORE INTO embedding VALUES (?, ?)", rows)
             connection.executemany("DELETE FROM reservation WHERE address = ?", [(address,) for address, _ in rows])
 
     def reserve(self, addresses: Sequence[bytes], *, owner: str, seconds: float) -> set[bytes]:
-        """Those of the addresses that `owner` is to embed now: nobody has stored them or is at work on them.
-
-        Two workers that meet the same new text at the same moment would pay for it twice otherwise. A reservation
-        ends with `put_many`, with `release`, or after `seconds`.
-        """
         now = time.time()
         with self._written() as connection:
             connection.executemany(
@@ -65,22 +98,18 @@ class EmbeddingCache:
             return {address for address, holder in self._holders(connection, addresses) if holder == owner}
 
     def find_holders(self, addresses: Sequence[bytes]) -> set[str]:
-        """Who has reserved any of the addresses."""
         with self._translated() as connection:
             return {holder for _, holder in self._holders(connection, addresses)}
 
     def release(self, owner: str) -> None:
-        """Give up what an owner has reserved and not stored."""
         with self._written() as connection:
             connection.execute("DELETE FROM reservation WHERE owner = ?", (owner,))
 
     def count(self) -> int:
-        """Vectors held."""
         with self._translated() as connection:
             return int(connection.execute("SELECT count(*) FROM embedding").fetchone()[0])
 
     def close(self) -> None:
-        """Release the file."""
         if self._connection is not None and self._pid == os.getpid():
             self._connection.close()
         self._connection = None

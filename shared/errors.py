@@ -24,6 +24,8 @@ EmbedmillError
 └── InternalError             our fault
     ├── IllegalTransition
     ├── StorageFailed
+    │   ├── DatabaseAway
+    │   └── TransactionLost
     └── BadVector
 """
 
@@ -160,6 +162,16 @@ class StorageFailed(InternalError):
 
     retryable = True
     hint = "Free disk space or mend the database's connection, then run the command again."
+
+
+class DatabaseAway(StorageFailed):
+    """The database server could not be reached for as long as it is waited for."""
+
+    hint = "Bring the database server back, then run the command again; EMBEDMILL_DATABASE_OUTAGE_SECONDS waits longer."
+
+
+class TransactionLost(StorageFailed):
+    """The database ended a transaction that did nothing wrong: the session was lost, or another one went first."""
 
 
 class BadVector(InternalError):

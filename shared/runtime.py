@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from shared.collections import CollectionSettings, read_collection_settings
 from shared.db.collections import Collection, get_collection_by_id
-from shared.db.engine import Database, open_database
+from shared.db.engine import Database, is_server, open_database
+from shared.db.postgres import Sizing
 from shared.errors import HomeInUse
 from shared.settings import Settings
 
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 class Runtime:
     """What is shared between calls, opened on first use and for one process; raises HomeInUse, SettingsError."""
 
-    def __init__(self, settings: Settings, *, process_id: str) -> None:
+    def __init__(self, settings: Settings, *, process_id: str, slots: int = 1) -> None:
         self.settings = settings
+        self._slots = slots
         self.process_id = process_id
         self.home = prepare_home(settings)
         self._embedders: dict[str, Embedder] = {}
@@ -31,7 +33,12 @@ class Runtime:
     @cached_property
     def database(self) -> Database:
         """The tracking database, migrated."""
-        return open_database(self.settings.database)
+        return open_database(self.settings.database, sizing=self._sizing)
+
+    @property
+    def _sizing(self) -> Sizing:
+        settings = self.settings
+        return Sizing(self._slots, settings.database_statement_seconds, settings.database_outage_seconds)
 
     @cached_property
     def blobs(self) -> "BlobStore":
@@ -43,9 +50,15 @@ class Runtime:
     @cached_property
     def cache(self) -> "EmbeddingCache":
         """Vectors by content address."""
-        from shared.cache import EmbeddingCache
+        from shared.cache import FileCache
+        from shared.db.cache import ServerCache
 
-        return EmbeddingCache(self.home / "cache.db")
+        url = self.settings.cache_url or self.settings.database
+        if not is_server(url):
+            return FileCache(self.home / "cache.db")
+        if url == self.settings.database:
+            return ServerCache(self.database)
+        return ServerCache(Database(url, sizing=self._sizing), owns_database=True)
 
     @property
     def run_folder(self) -> Path:
@@ -55,8 +68,9 @@ class Runtime:
     def collection(self, collection_id: int) -> Collection:
         """The collection as it was when this batch began (see `forget_collections`)."""
         if collection_id not in self._collections:
-            with self.database.read() as connection:
-                self._collections[collection_id] = get_collection_by_id(connection, collection_id)
+            self._collections[collection_id] = self.database.query(
+                lambda connection: get_collection_by_id(connection, collection_id)
+            )
         return self._collections[collection_id]
 
     def forget_collections(self) -> None:

@@ -19,6 +19,11 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path("~/.embedmill"), description="Folder of all embedded state.")
     database_url: str = Field("", description="Tracking database; empty means SQLite in the home folder.")
+    database_statement_seconds: float = Field(300.0, gt=0, description="Longest run of one statement on a server.")
+    database_outage_seconds: float = Field(
+        120.0, ge=0, description="How long a database server that is away is waited for before a process gives up."
+    )
+    cache_url: str = Field("", description="Embedding cache on Postgres; empty means where the tracking database is.")
     broker_url: str = Field(
         "embedded://", description="Where wake-ups travel: `embedded://`, `redis://…`, `sqs://` or `amqp://…`."
     )

@@ -46,7 +46,8 @@ def execute(
 
 def _claim(runtime: WorkerRuntime, message: BatchMessage, company: int) -> Claim | None:
     """The claim, or None when the queue is paused: then its work goes back, to be sent when it is resumed."""
-    with runtime.database.write() as connection:
+
+    def take(connection: Connection) -> Claim | None:
         if pools.is_paused(connection, message.stage):
             work.put_back(connection, message.stage, message.work)
             return None
@@ -59,12 +60,13 @@ def _claim(runtime: WorkerRuntime, message: BatchMessage, company: int) -> Claim
             company=company,
         )
 
+    return runtime.database.transact(take)
+
 
 def give_back(runtime: WorkerRuntime, message: BatchMessage) -> None:
     """Return the work of a message that is in hand and will not be worked on here."""
     try:
-        with runtime.database.write() as connection:
-            work.put_back(connection, message.stage, message.work)
+        runtime.database.transact(lambda connection: work.put_back(connection, message.stage, message.work))
     except StorageFailed as error:
         log.warning("batch.not_given_back", stage=message.stage, error=str(error))
 
@@ -81,8 +83,9 @@ def _run_stage(runtime: WorkerRuntime, claim: Claim, stage: StageFunction) -> Ma
 
 
 def _settle(runtime: WorkerRuntime, claim: Claim, outcomes: Mapping[int, Outcome]) -> dict[Stage, list[int]]:
-    with runtime.database.write() as connection:
-        advanced = work.settle(connection, claim, outcomes, retry=runtime.retry)
+    advanced = runtime.database.transact(
+        lambda connection: work.settle(connection, claim, outcomes, retry=runtime.retry)
+    )
     failed = sum(isinstance(outcome, Fail) for outcome in outcomes.values())
     log.info("batch.settled", stage=claim.stage, work=len(claim.items), failed=failed)
     return advanced
@@ -90,16 +93,16 @@ def _settle(runtime: WorkerRuntime, claim: Claim, outcomes: Mapping[int, Outcome
 
 def hand_back(runtime: WorkerRuntime, claim: Claim) -> None:
     """Give up a lease and return its work untouched; whatever its stage still does will have no effect."""
+    returned = {item.id: Return() for item in claim.items}
     try:
-        with runtime.database.write() as connection:
-            work.settle(connection, claim, {item.id: Return() for item in claim.items}, retry=runtime.retry)
+        runtime.database.transact(lambda connection: work.settle(connection, claim, returned, retry=runtime.retry))
     except StorageFailed as error:
         log.warning("batch.not_returned", stage=claim.stage, error=str(error))
 
 
 def _renew(runtime: WorkerRuntime, claim: Claim) -> None:
-    with runtime.database.write() as connection:
-        work.renew(connection, claim.token, lease_seconds=runtime.settings.lease_seconds)
+    seconds = runtime.settings.lease_seconds
+    runtime.database.transact(lambda connection: work.renew(connection, claim.token, lease_seconds=seconds))
 
 
 def outcome_of(error: BaseException) -> Outcome:

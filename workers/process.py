@@ -111,7 +111,8 @@ class Worker:
 
     def _register(self) -> None:
         settings, host = self._runtime.settings, socket.gethostname()
-        with self._runtime.database.write() as connection:
+
+        def register(connection: Any) -> None:
             registry.require_one_host(connection, host, silent_seconds=settings.silent_seconds)
             registry.register_worker(
                 connection,
@@ -124,8 +125,10 @@ class Worker:
                 supervisor_id=self._options.supervisor,
             )
             # Within the transaction: whoever sees the registration can read the name, and a worker that cannot open
-            # its database never said one.
+            # its database never said one. Saying it twice, when the transaction is run again, does no harm.
             _announce(self._runtime.process_id)
+
+        self._runtime.database.transact(register)
 
     def _make_celery_worker(self) -> Any:
         # Celery warns root of pickles; only JSON is accepted here.
@@ -155,9 +158,12 @@ class Worker:
 
     def _look(self) -> None:
         """Do as ordered, and say how things are when that changed or was last said a while ago."""
-        with self._runtime.database.read() as connection:
-            orders = registry.read_orders(connection, self._runtime.process_id)
+
+        def read(connection: Any) -> tuple[registry.Orders, bool]:
             paused = len(pools.find_paused(connection, self._stages)) == len(self._stages)
+            return registry.read_orders(connection, self._runtime.process_id), paused
+
+        orders, paused = self._runtime.database.query(read)
         if self._is_ready and not self._ending.has_begun:
             self._follow(orders)
         state = self._state(paused=paused)
@@ -210,18 +216,25 @@ class Worker:
             message_age=done.message_age,
             claim_age=done.claim_age,
         )
-        with self._runtime.database.write() as connection:
+
+        def tell(connection: Any) -> None:
             registry.report_worker(connection, self._runtime.process_id, report)
             if refusals.permanent:
                 registry.note_refusals(
                     connection, self._runtime.process_id, count=refusals.permanent, last=refusals.last_permanent
                 )
+
+        self._runtime.database.transact(tell)
         self._told = (_lasting(state), process.gate.slots)
         self._looks_until_beat = self._runtime.settings.beat_seconds
 
     def _sign_off(self) -> None:
-        with self._runtime.database.write() as connection:
-            registry.stop_worker(connection, self._runtime.process_id)
+        try:
+            with self._runtime.database.impatient(), self._runtime.database.write() as connection:
+                registry.stop_worker(connection, self._runtime.process_id)
+        except StorageFailed as error:
+            # Its heartbeats have ended; that says the same, later.
+            log.warning("worker.not_signed_off", error=str(error))
 
 
 def _lasting(state: WorkerState) -> WorkerState:

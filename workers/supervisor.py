@@ -105,12 +105,14 @@ class Supervisor:
         self._backlog_since: dict[Stage, float] = {}
 
     def __enter__(self) -> "Supervisor":
-        with self._runtime.database.write() as connection:
+        def register(connection: Any) -> None:
             host, silent = socket.gethostname(), self._settings.silent_seconds
             presence.require_one_host(connection, host, silent_seconds=silent)
             presence.register_supervisor(
                 connection, self.id, host=host, pid=os.getpid(), pools=[spec.as_json() for spec in self._specs]
             )
+
+        self._runtime.database.transact(register)
         self.poll()
         return self
 
@@ -132,8 +134,13 @@ class Supervisor:
     def poll(self) -> None:
         """Bring the processes nearer to what is wanted; to be called often.
 
-        Raises StorageFailed when a worker could not write, InternalError if none stays up.
+        Raises StorageFailed when a worker could not write, InternalError if none stays up. It waits for no database:
+        the next call is soon.
         """
+        with self._runtime.database.impatient():
+            self._poll()
+
+    def _poll(self) -> None:
         for child in list(self._children):
             if child.process.poll() is not None:
                 self._bury(child)
@@ -318,7 +325,7 @@ class Supervisor:
 
     def _sign_off(self) -> None:
         try:
-            with self._runtime.database.write() as connection:
+            with self._runtime.database.impatient(), self._runtime.database.write() as connection:
                 presence.stop_supervisor(connection, self.id)
         except StorageFailed as error:
             log.warning("supervisor.not_signed_off", error=str(error))

@@ -153,8 +153,9 @@ def publish(message: BatchMessage) -> None:
 
 def _give_back(message: BatchMessage) -> None:
     try:
-        with process.require_runtime().database.write() as connection:
-            work.requeue(connection, message.stage, message.work)
+        process.require_runtime().database.transact(
+            lambda connection: work.put_back(connection, message.stage, message.work)
+        )
     except StorageFailed as error:
         # Then it stays queued, and the rescuer finds out that its message is not there.
         log.warning("batch.not_returned", stage=message.stage, error=str(error))

@@ -34,8 +34,11 @@ def record(queue: str, reason: str, body: str, headers: Mapping[str, Any]) -> bo
 
     log.warning("message.unreadable", queue=queue, reason=reason)
     try:
-        with process.require_runtime().database.write() as connection:
-            unreadable.record(connection, queue=queue, reason=reason, body=body, headers=chosen(headers))
+        process.require_runtime().database.transact(
+            lambda connection: unreadable.record(
+                connection, queue=queue, reason=reason, body=body, headers=chosen(headers)
+            )
+        )
     except EmbedmillError as error:
         log.error("message.not_kept", queue=queue, error=str(error))
         return False

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from producers.sources.base import RowItem
+from producers.sources.seen import Seen
 
 MAX_ROW_BYTES = 50_000_000
 MAX_URI_CHARACTERS = 16 * 1024
@@ -38,11 +39,12 @@ class FieldMap:
 class RowReader:
     """Turns the rows of one file into items; the first row with an id or URI wins.
 
-    Of each id and URI it remembers 16 bytes, so a chance collision among a billion has odds of one in 10^18.
+    Of each id and URI it remembers 16 bytes, beyond some ten thousand of them on disk. A
+    chance collision among a billion has odds of one in 10^18.
     """
 
     fields: FieldMap
-    _seen: set[bytes] = field(default_factory=set)
+    _seen: Seen = field(default_factory=Seen)
 
     def read(self, record: Mapping[str, object]) -> RowItem:
         """Raise BadRow for a row that is no document or is a repeated one."""
@@ -58,10 +60,10 @@ class RowReader:
     def _claim(self, key: str, uri: str) -> None:
         key_mark, uri_mark = _digest(key), _digest(uri)
         taken = (_BOTH + key_mark, _BOTH + uri_mark, _ID + key_mark, _URI + uri_mark)
-        if not self._seen.isdisjoint(taken):
+        if self._seen.has_any(taken):
             raise BadRow(f"the id or URI of {key[:_SHOWN_CHARACTERS]!r} belongs to an earlier row; that one is taken")
         # Most rows have no URI of their own and cost one mark instead of two.
-        self._seen.update((taken[0],) if key == uri else taken[2:])
+        self._seen.add(taken[:1] if key == uri else taken[2:])
 
 
 def hash_row(title: str, text: str, metadata: Mapping[str, Any]) -> str:

@@ -1,13 +1,16 @@
 """Documents: submission in batches, the switch of versions, and what readers and `verify` ask."""
 
+import re
 from collections.abc import Collection as Ids
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, case, exists, func, insert, or_, select, union, update
-from sqlalchemy.dialects import postgresql, sqlite
+import orjson
+from sqlalchemy import Connection, and_, bindparam, case, exists, func, insert, or_, select, text, union, update
+from sqlalchemy.dialects import sqlite
 
+from shared.db.bulk import among, insert_each
 from shared.db.engine import clock
 from shared.db.schema import dead_letter, document, job, work
 from shared.states import Stage, State
@@ -49,20 +52,102 @@ def submit_batch(
     Repeating a batch changes nothing: a document that has work in this job already is only marked as seen.
     """
     by_id = {s.document_id: s for s in submissions}
-    known = _find_known(connection, job_id, list(by_id))
-    changed = [s for s in by_id.values() if _needs_work(s, known.get(s.document_id))]
+    by_row = connection.dialect.name == "sqlite"
+    submit = _submit_rows if by_row else _submit_together
+    done = submit(
+        connection,
+        list(by_id.values()),
+        job_id=job_id,
+        collection_id=collection_id,
+        source_id=source_id,
+        max_attempts=max_attempts,
+    )
+    if done.unchanged:
+        connection.execute(update(job).where(job.c.id == job_id).values(unchanged=job.c.unchanged + done.unchanged))
+    return done
+
+
+# One statement for a batch of any size, which arrives as one JSON text. Looking up by LATERAL ... OFFSET 0 keeps the
+# planner from reading whole tables for a batch whose size it cannot know. Rows are taken in the order of their ids, so
+# that two submissions of the same documents do not wait for each other in a circle.
+_SUBMIT_TOGETHER = text("""
+WITH given AS MATERIALIZED (
+    SELECT * FROM ROWS FROM (json_to_recordset(CAST(:rows AS json)) AS (
+        document_id text, uri text, title text, content_hash text, settings_hash text, version text, size bigint,
+        origin json)) WITH ORDINALITY AS given (
+        document_id, uri, title, content_hash, settings_hash, version, size, origin, position)
+), judged AS MATERIALIZED (
+    SELECT given.*, known.id IS NOT NULL AS known, done.found IS NOT NULL AS in_job,
+        known.id IS NULL OR (known.active_version IS DISTINCT FROM given.version AND done.found IS NULL) AS fresh
+    FROM given
+    LEFT JOIN LATERAL (
+        SELECT id, active_version FROM document WHERE document.id = given.document_id OFFSET 0
+    ) AS known ON true
+    LEFT JOIN LATERAL (
+        SELECT true AS found FROM work
+        WHERE work.job_id = :job_id AND work.document_id = given.document_id OFFSET 0
+    ) AS done ON true
+), seen AS (
+    INSERT INTO document AS d (id, collection_id, source_id, seen_job, uri, title, generation, updated_at)
+    SELECT document_id, :collection_id, :source_id, :job_id, uri, title, fresh::int,
+        extract(epoch FROM statement_timestamp())::float8
+    FROM judged ORDER BY document_id
+    ON CONFLICT (id) DO UPDATE SET source_id = excluded.source_id, seen_job = excluded.seen_job,
+        generation = d.generation + excluded.generation
+    RETURNING d.id, d.generation
+), superseded AS (
+    UPDATE dead_letter SET resolved_at = extract(epoch FROM statement_timestamp())::float8,
+        resolution = 'superseded', resolution_reason = 'the document was submitted again'
+    FROM judged, LATERAL (
+        SELECT work.id FROM work WHERE work.document_id = judged.document_id AND work.state = 'dead' OFFSET 0
+    ) AS dead
+    WHERE judged.known AND judged.fresh AND dead_letter.work_id = dead.id AND dead_letter.resolved_at IS NULL
+), made AS (
+    INSERT INTO work (job_id, document_id, generation, deletes, stage, state, max_attempts, size, content_hash,
+        settings_hash, version, origin, title, created_at)
+    SELECT :job_id, document_id, seen.generation, false, 'chunk', 'pending', :max_attempts, size, content_hash,
+        settings_hash, version, origin, title, extract(epoch FROM statement_timestamp())::float8
+    FROM judged JOIN seen ON seen.id = judged.document_id WHERE fresh ORDER BY position
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM made) AS queued,
+    (SELECT count(*) FROM judged WHERE known AND NOT fresh AND NOT in_job) AS unchanged
+""")
+
+
+# An escaped NUL, and not an escaped backslash before the characters u0000.
+_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+
+
+def _submit_together(connection: Connection, submissions: Sequence[Submission], **ids: int) -> Submitted:
+    rows = orjson.dumps(submissions, option=orjson.OPT_NON_STR_KEYS).decode()
+    if "\\u0000" in rows:
+        # Text of Postgres cannot hold NUL, wherever in a row's metadata it stands.
+        rows = _NUL.sub(r"\1", rows)
+    row = connection.execute(_SUBMIT_TOGETHER, {"rows": rows, **ids}).one()
+    return Submitted(row.queued, row.unchanged)
+
+
+def _submit_rows(
+    connection: Connection,
+    submissions: Sequence[Submission],
+    *,
+    job_id: int,
+    collection_id: int,
+    source_id: int,
+    max_attempts: int,
+) -> Submitted:
+    known = _find_known(connection, job_id, [s.document_id for s in submissions])
+    changed = [s for s in submissions if _needs_work(s, known.get(s.document_id))]
     fresh = {s.document_id for s in changed}
-    _mark_seen(connection, by_id.values(), fresh, job_id=job_id, collection_id=collection_id, source_id=source_id)
+    _mark_seen(connection, submissions, fresh, job_id=job_id, collection_id=collection_id, source_id=source_id)
     if changed:
         _supersede_letters(connection, [id_ for id_ in fresh if id_ in known])
         rows = [
             _work_row(s, known.get(s.document_id)) | {"job_id": job_id, "max_attempts": max_attempts} for s in changed
         ]
         connection.execute(insert(work).values(created_at=clock()), rows)
-    unchanged = sum(1 for id_, row in known.items() if id_ not in fresh and not row.in_job)
-    if unchanged:
-        connection.execute(update(job).where(job.c.id == job_id).values(unchanged=job.c.unchanged + unchanged))
-    return Submitted(len(changed), unchanged)
+    return Submitted(len(changed), sum(1 for id_, row in known.items() if id_ not in fresh and not row.in_job))
 
 
 def _find_known(connection: Connection, job_id: int, ids: list[str]) -> dict[str, Any]:
@@ -89,8 +174,7 @@ def _mark_seen(
     collection_id: int,
     source_id: int,
 ) -> None:
-    build = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    values = build(document).values(
+    values = sqlite.insert(document).values(
         collection_id=collection_id,
         source_id=source_id,
         seen_job=job_id,
@@ -168,21 +252,21 @@ def submit_departures(connection: Connection, *, job_id: int, source_id: int, ma
         .returning(document.c.id, document.c.generation)
     ).all()
     if rows:
-        connection.execute(
-            insert(work).values(
-                job_id=job_id,
-                deletes=True,
-                stage=Stage.INDEX,
-                state=State.PENDING,
-                size=0,
-                content_hash="",
-                settings_hash="",
-                version="",
-                origin={},
-                max_attempts=max_attempts,
-                created_at=clock(),
-            ),
+        insert_each(
+            connection,
+            work,
             [{"document_id": row.id, "generation": row.generation} for row in rows],
+            job_id=job_id,
+            deletes=True,
+            stage=Stage.INDEX,
+            state=State.PENDING,
+            size=0,
+            content_hash="",
+            settings_hash="",
+            version="",
+            origin={},
+            max_attempts=max_attempts,
+            created_at=clock(),
         )
     return len(rows)
 
@@ -216,10 +300,10 @@ def switch_versions(connection: Connection, token: str, ids: Ids[int]) -> dict[s
     return {row.id: row.active_generation for row in connection.execute(query)}
 
 
-def find_active_versions(connection: Connection, ids: Ids[str]) -> dict[str, str]:
+def find_active_versions(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
     """The active version of each of `ids` that readers may see."""
     query = select(document.c.id, document.c.active_version).where(
-        document.c.id.in_(ids), document.c.active_version.is_not(None)
+        among(connection, document.c.id, ids), document.c.active_version.is_not(None)
     )
     return {row.id: row.active_version for row in connection.execute(query)}
 

@@ -1,20 +1,46 @@
-"""Opens the tracking database: one engine for writing, one for reading, and errors translated at the edge."""
+"""Opens the tracking database: transactions that outlive its outages, and errors translated at the edge.
+
+A server that is away is waited for where a transaction begins. A transaction that lost its session half-way is run
+again by `transact`; whether one that lost it in its COMMIT took effect is read from its receipt, a row that every
+transaction on Postgres writes about itself.
+"""
 
 import os
-from collections.abc import Iterator
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+from uuid import uuid4
 
+import structlog
 from sqlalchemy import Connection, Double, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from shared.errors import EmbedmillError, HomeInUse, MissingExtra, SettingsError, StorageFailed
+from shared.db import postgres
+from shared.db.postgres import Sizing
+from shared.errors import (
+    DatabaseAway,
+    EmbedmillError,
+    HomeInUse,
+    MissingExtra,
+    SettingsError,
+    StorageFailed,
+    TransactionLost,
+)
 
-HEAD = "0003"
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+HEAD = "0004"
 BUSY_TIMEOUT_MS = 30_000
 PRAGMAS = (
     f"busy_timeout={BUSY_TIMEOUT_MS}",
@@ -39,23 +65,61 @@ def _sqlite_clock(element: Any, compiler: Any, **kw: Any) -> str:
 
 @compiles(clock, "postgresql")
 def _postgresql_clock(element: Any, compiler: Any, **kw: Any) -> str:
-    return "extract(epoch FROM clock_timestamp())::float8"
+    # Not clock_timestamp(), which is volatile: a condition on it cannot use an index. Both move within a transaction.
+    return "extract(epoch FROM statement_timestamp())::float8"
+
+
+# Longest pause between two attempts to reach a server.
+PAUSE_SECONDS = 1.0
+# The row is the transaction's own: the same session writes it again with its next number. Only writers need one.
+_WRITE_RECEIPT = text(
+    "INSERT INTO receipt (id, number, written_at) "
+    "SELECT :id, :number, extract(epoch FROM statement_timestamp())::float8 "
+    "WHERE pg_current_xact_id_if_assigned() IS NOT NULL "
+    "ON CONFLICT (id) DO UPDATE SET number = excluded.number, written_at = excluded.written_at RETURNING number"
+)
+# Waits for a transaction that is still committing, because that one holds the row.
+_READ_RECEIPT = text(
+    "INSERT INTO receipt (id, number, written_at) "
+    "VALUES (:id, 0, extract(epoch FROM statement_timestamp())::float8) "
+    "ON CONFLICT (id) DO UPDATE SET number = receipt.number RETURNING number"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """How a transaction that lost its session is recognised: the session's id and the transaction's number in it."""
+
+    id: str
+    number: int
+
+
+class _Patience(threading.local):
+    """Whether this thread waits for a database that is away."""
+
+    waits = True
 
 
 class Database:
     """Connections to the tracking database; safe to open in several processes, not to carry over a fork."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, sizing: Sizing | None = None, keeps_receipts: bool = False) -> None:
         self.url = url
         self._pid = os.getpid()
-        self._writer = _engine(url, begin="BEGIN IMMEDIATE")
-        self._reader = _engine(url, begin="BEGIN")
+        self._sizing = sizing or Sizing()
+        self._writer = _engine(url, begin="BEGIN IMMEDIATE", sizing=self._sizing)
+        # SQLite begins otherwise to read; a server's sessions are few and serve for both.
+        self._reader = _engine(url, begin="BEGIN", sizing=self._sizing) if self.is_sqlite else self._writer
+        self._keeps_receipts = keeps_receipts
+        self._patience = _Patience()
+        self._away_since: float | None = None
+        self._back_at = -float("inf")
         self.statements = 0
-        for engine in (self._writer, self._reader):
+        for engine in {self._writer, self._reader}:
             event.listen(engine, "before_cursor_execute", self._count)
 
-    def _count(self, *_: Any) -> None:
-        self.statements += 1
+    def _count(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        self.statements += "receipt" not in statement
 
     @property
     def is_sqlite(self) -> bool:
@@ -64,25 +128,156 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One transaction that may write; commits at the end, rolls back on any error. Raises StorageFailed."""
-        with _translated(), self._writer.begin() as connection:
-            yield connection
+        """One transaction that may write; commits at the end, rolls back on any error.
+
+        Waits for a server that is away when it begins. Raises DatabaseAway after that; TransactionLost when the block
+        has to be run again, as `transact` does, and nothing of it was kept; StorageFailed.
+        """
+        receipt: Receipt | None = None
+        try:
+            with self._translated(), self._connected(self._writer) as connection:
+                with connection.begin() as transaction:
+                    yield connection
+                    receipt = self._write_receipt(connection)
+                    transaction.commit()
+                receipt = None
+        except TransactionLost:
+            if receipt is None or not self._took_effect(receipt):
+                raise
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """One consistent view for reading. Raises StorageFailed."""
-        with _translated(), self._reader.connect() as connection:
+        """One consistent view for reading. Raises as `write` does."""
+        with self._translated(), self._connected(self._reader) as connection:
+            if not self.is_sqlite:
+                connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             yield connection
+
+    def transact(self, body: Callable[[Connection], T]) -> T:
+        """What `body` returns of a transaction that took effect once; it is run again while the database gives way."""
+        return self._repeated(self.write, body)
+
+    def query(self, body: Callable[[Connection], T]) -> T:
+        """What `body` reads; it is run again when the session is lost."""
+        return self._repeated(self.read, body)
+
+    @contextmanager
+    def impatient(self) -> Iterator[None]:
+        """Within, this thread waits for nothing: for chores, which come back anyway."""
+        self._patience.waits = False
+        try:
+            yield
+        finally:
+            self._patience.waits = True
+
+    def was_away_within(self, seconds: float) -> bool:
+        """Whether this process had lost the server, or found it again, in the last `seconds`."""
+        return self._away_since is not None or time.monotonic() - self._back_at < seconds
+
+    @property
+    def outage_seconds(self) -> float:
+        """How long an outage is waited out."""
+        return self._sizing.outage_seconds
 
     def close(self) -> None:
         """Release every connection."""
         self._writer.dispose()
         self._reader.dispose()
 
+    def _repeated(self, open_: Callable[[], Any], body: Callable[[Connection], T]) -> T:
+        deadline = time.monotonic() + self._sizing.outage_seconds
+        pause = 0.01
+        while True:
+            try:
+                with open_() as connection:
+                    return body(connection)
+            except TransactionLost:
+                if not self._patience.waits or time.monotonic() > deadline:
+                    raise
+            # Two that gave way to each other must not come back at the same moment.
+            time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
+            pause = min(2 * pause, PAUSE_SECONDS)
 
-def open_database(url: str) -> Database:
+    @contextmanager
+    def _connected(self, engine: Engine) -> Iterator[Connection]:
+        connection = self._connect(engine)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def _connect(self, engine: Engine) -> Connection:
+        deadline, pause = time.monotonic() + self._sizing.outage_seconds, 0.05
+        while True:
+            try:
+                connection = engine.connect()
+            except DBAPIError as error:
+                if self.is_sqlite or not postgres.is_away(error):
+                    raise
+                self._note_away(error)
+                if not self._patience.waits or time.monotonic() > deadline:
+                    raise DatabaseAway(f"the database server cannot be reached: {_first_line(error)}") from None
+            else:
+                self._note_back()
+                return connection
+            time.sleep(pause)
+            pause = min(2 * pause, PAUSE_SECONDS)
+
+    def _note_away(self, error: DBAPIError) -> None:
+        if self._away_since is None:
+            self._away_since = time.monotonic()
+            log.warning("database.away", waits_seconds=self._sizing.outage_seconds, error=_first_line(error))
+
+    def _note_back(self) -> None:
+        if self._away_since is not None:
+            log.warning("database.back", seconds=round(time.monotonic() - self._away_since, 1))
+            self._away_since, self._back_at = None, time.monotonic()
+
+    def _write_receipt(self, connection: Connection) -> Receipt | None:
+        if not self._keeps_receipts:
+            return None
+        id_ = connection.info.setdefault("receipt", uuid4().hex)
+        number = connection.info["receipts"] = connection.info.get("receipts", 0) + 1
+        written = connection.execute(_WRITE_RECEIPT, {"id": id_, "number": number}).first()
+        return Receipt(id_, number) if written else None
+
+    def _took_effect(self, receipt: Receipt) -> bool:
+        def read(connection: Connection) -> int:
+            return int(connection.execute(_READ_RECEIPT, {"id": receipt.id}).scalar_one())
+
+        return self.transact(read) == receipt.number
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            if not self.is_sqlite:
+                if postgres.is_away(error):
+                    self._back_at = time.monotonic()
+                    raise TransactionLost(f"the session with the database was lost: {_first_line(error)}") from None
+                if postgres.is_contended(error):
+                    raise TransactionLost(f"the database preferred another transaction: {_first_line(error)}") from None
+            raise _translate(error) from error
+        except PoolTimeout as error:
+            raise StorageFailed("this process has no database session left to use") from error
+
+
+def _first_line(error: DBAPIError) -> str:
+    return next(iter(str(error.orig).strip().splitlines()), type(error.orig).__name__)
+
+
+def is_server(url: str) -> bool:
+    """Whether a URL names a database that several hosts can share; raises SettingsError for one that means nothing."""
+    try:
+        return make_url(url).get_backend_name() != "sqlite"
+    except ArgumentError as error:
+        raise SettingsError(f"EMBEDMILL_DATABASE_URL: {error}") from None
+
+
+def open_database(url: str, *, sizing: Sizing | None = None) -> Database:
     """Open and, where its schema is older, migrate; raises HomeInUse for a newer schema or a read-only home."""
-    database = Database(url)
+    database = Database(url, sizing=sizing)
     try:
         revision = _revision(database)
         if revision is None or revision < HEAD:
@@ -92,6 +287,7 @@ def open_database(url: str) -> Database:
     except EmbedmillError:
         database.close()
         raise
+    database._keeps_receipts = not database.is_sqlite
     return database
 
 
@@ -102,8 +298,10 @@ def migrate(database: Database) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with _translated(), database._writer.connect() as connection:
+    with database._translated(), database._connected(database._writer) as connection:
         if not database.is_sqlite:
+            connection.execute(text("SET LOCAL statement_timeout = 0"))
+            connection.execute(text("SET LOCAL lock_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(7166230)"))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
@@ -112,7 +310,7 @@ def migrate(database: Database) -> None:
 
 def _revision(database: Database) -> str | None:
     try:
-        with database._reader.connect() as connection:
+        with database._connected(database._reader) as connection:
             return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     except OperationalError as error:
         if "no such table" in str(error):
@@ -124,14 +322,22 @@ def _revision(database: Database) -> str | None:
         raise _translate(error) from None
 
 
-def _engine(url: str, *, begin: str) -> Engine:
+def _engine(url: str, *, begin: str, sizing: Sizing) -> Engine:
     try:
-        parsed = make_url(url)
+        parsed = postgres.normalise(make_url(url))
         if parsed.get_backend_name() == "sqlite":
-            engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, pool_pre_ping=False)
+            engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, hide_parameters=True)
             _prepare_sqlite(engine, begin)
             return engine
-        return create_engine(parsed, pool_pre_ping=True, pool_size=4, max_overflow=8)
+        # A slot needs one session; heartbeats and chores come beside it.
+        return create_engine(
+            parsed,
+            pool_pre_ping=True,
+            hide_parameters=True,
+            pool_size=sizing.slots + 1,
+            max_overflow=sizing.slots + 3,
+            connect_args=postgres.connect_arguments(parsed, sizing),
+        )
     except (ArgumentError, NoSuchModuleError) as error:
         raise SettingsError(f"EMBEDMILL_DATABASE_URL: {error}") from None
     except ModuleNotFoundError as error:
@@ -154,16 +360,9 @@ def _prepare_sqlite(engine: Engine, begin: str) -> None:
     event.listen(engine, "begin", begun)
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except DBAPIError as error:
-        raise _translate(error) from error
-
-
 def _translate(error: DBAPIError) -> EmbedmillError:
-    cause = str(error.orig)
+    # The lines below the first may quote data.
+    cause = _first_line(error)
     if "readonly" in cause or "unable to open" in cause:
         return HomeInUse(
             f"the tracking database cannot be opened for writing ({cause})",

@@ -4,15 +4,33 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, delete, exists, func, insert, literal, null, select, union_all, update
+from sqlalchemy import (
+    Connection,
+    and_,
+    delete,
+    func,
+    insert,
+    literal,
+    literal_column,
+    null,
+    or_,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from shared.db.engine import clock
-from shared.db.schema import collection, document, job, scan_note, source, usage, work
+from shared.db.schema import collection, document, job, receipt, scan_note, source, tally, usage, work
+from shared.db.work import in_state
 from shared.errors import NotFound
 from shared.states import FINAL, JobState, Result, State, WaitReason, require_job_transition
 
 UNFINISHED = tuple(state for state in State if state not in FINAL)
+# What work waits for without a date: a worker, or its worker.
+OWN = ("queue", "lease")
+ERRORS_LOOKED_AT = 1000
+TALLIES_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +159,11 @@ def list_notes(connection: Connection, job_id: int, *, limit: int) -> list[dict[
     empty = (
         select(literal("skipped"), document.c.uri, null(), work.c.reason)
         .join_from(work, document)
-        .where(work.c.job_id == job_id, work.c.state == State.COMPLETED, work.c.result == Result.SKIPPED)
+        .where(work.c.job_id == job_id, work.c.result == literal_column(f"'{Result.SKIPPED}'"))
+        .order_by(work.c.id)
+        .limit(limit)
     )
-    rows = connection.execute(union_all(scanned, empty).limit(limit))
+    rows = connection.execute(union_all(scanned.limit(limit), empty).limit(limit))
     return [dict(row._mapping) for row in rows]
 
 
@@ -197,9 +217,13 @@ def _move(connection: Connection, job_id: int, starts: tuple[State, ...], **valu
 
 
 def _is_completable() -> Any:
-    unfinished = exists().where(work.c.job_id == job.c.id, work.c.state.in_(UNFINISHED))
     running = and_(job.c.state == JobState.RUNNING, job.c.finished_at.is_(None))
-    return and_(running, job.c.enumerated_at.is_not(None), ~unfinished)
+    return and_(running, job.c.enumerated_at.is_not(None), _count_unfinished(job.c.id) == 0)
+
+
+def _count_unfinished(job_id: Any) -> Any:
+    counted = func.coalesce(func.sum(tally.c.documents), 0)
+    return select(counted).where(tally.c.job_id == job_id, tally.c.state.in_(UNFINISHED)).scalar_subquery()
 
 
 def find_completable(connection: Connection) -> list[int]:
@@ -209,8 +233,7 @@ def find_completable(connection: Connection) -> list[int]:
 
 def has_unfinished_work(connection: Connection, job_id: int) -> bool:
     """Whether anything of a job is still to be done."""
-    query = select(work.c.id).where(work.c.job_id == job_id, work.c.state.in_(UNFINISHED)).limit(1)
-    return connection.execute(query).first() is not None
+    return bool(connection.execute(select(_count_unfinished(job_id))).scalar_one())
 
 
 def complete_jobs(connection: Connection) -> list[int]:
@@ -230,35 +253,52 @@ class Progress:
 
 
 def measure_progress(connection: Connection, subject: Job) -> Progress:
-    """Count a job's documents, chunks and spend; `total` grows while its sources are still being scanned."""
+    """A job's documents, chunks and spend; `total` grows while its sources are still being scanned."""
+    sums = (func.sum(tally.c[name]).label(name) for name in ("documents", "expected", "rejected", "embedded"))
     groups = connection.execute(
-        select(
-            work.c.state,
-            work.c.stage,
-            work.c.result,
-            work.c.deletes,
-            func.count().label("n"),
-            func.sum(work.c.chunks_expected).label("expected"),
-            func.sum(work.c.chunks_rejected).label("rejected"),
-            func.sum(work.c.chunks_embedded).label("embedded"),
-            func.sum(
-                case((work.c.result == Result.INDEXED, work.c.chunks_expected - work.c.chunks_rejected), else_=0)
-            ).label("indexed"),
-        )
-        .where(work.c.job_id == subject.id)
-        .group_by(work.c.state, work.c.stage, work.c.result, work.c.deletes)
+        select(tally.c.state, tally.c.stage, tally.c.result, tally.c.deletes, *sums)
+        .where(tally.c.job_id == subject.id)
+        .group_by(tally.c.state, tally.c.stage, tally.c.result, tally.c.deletes)
     ).all()
+    chunks = {name: sum(int(getattr(g, name)) for g in groups) for name in ("expected", "rejected", "embedded")}
+    indexed = sum(int(g.expected - g.rejected) for g in groups if g.result == Result.INDEXED)
     return Progress(
         documents=_count_documents(subject, groups),
-        chunks={k: sum(int(getattr(g, k)) for g in groups) for k in ("expected", "indexed", "rejected", "embedded")},
+        chunks={"expected": chunks["expected"], "indexed": indexed, **chunks},
         spend=_measure_spend(connection, subject.id),
         active=_count_active(groups),
     )
 
 
+def add_up_tallies(connection: Connection) -> int:
+    """Replace the changes that triggers recorded on Postgres by their sums; returns how many rows that saves."""
+    if connection.dialect.name == "sqlite":
+        return 0
+    place = ("job_id", "stage", "state", "wait_reason", "result", "deletes")
+    sums = ("documents", "expected", "rejected", "embedded")
+    taken = (
+        select(tally.c.id).order_by(tally.c.id).limit(TALLIES_AT_ONCE).with_for_update(skip_locked=True).cte("taken")
+    )
+    gone = delete(tally).where(tally.c.id.in_(select(taken.c.id))).returning(*(tally.c[n] for n in place + sums)).cte()
+    added = [func.sum(gone.c[name]) for name in sums]
+    summed = select(*(gone.c[n] for n in place), *added).group_by(*(gone.c[n] for n in place))
+    kept = summed.having(or_(*(total != 0 for total in added)))
+    made = insert(tally).from_select([*place, *sums], kept).returning(tally.c.id).cte("made")
+    counts = [select(func.count()).select_from(c).scalar_subquery() for c in (gone, made)]
+    return int(connection.execute(select(counts[0] - counts[1])).scalar_one())
+
+
+def forget_receipts(connection: Connection, *, older_than_seconds: float) -> int:
+    """Remove receipts of sessions that ended long ago; returns how many."""
+    query = delete(receipt).where(receipt.c.written_at < clock() - older_than_seconds)
+    return connection.execute(query).rowcount
+
+
 def _count_documents(subject: Job, groups: Sequence[Any]) -> dict[str, int]:
     def count(**wanted: Any) -> int:
-        return sum(g.n for g in groups if not g.deletes and all(getattr(g, k) == v for k, v in wanted.items()))
+        return sum(
+            int(g.documents) for g in groups if not g.deletes and all(getattr(g, k) == v for k, v in wanted.items())
+        )
 
     passed_over = subject.skipped + subject.problems
     return {
@@ -266,8 +306,8 @@ def _count_documents(subject: Job, groups: Sequence[Any]) -> dict[str, int]:
         "completed": count(state=State.COMPLETED) - count(result=Result.SKIPPED),
         "unchanged": subject.unchanged,
         "skipped": passed_over + count(result=Result.SKIPPED),
-        "deleted": sum(g.n for g in groups if g.result == Result.DELETED),
-        "dead": sum(g.n for g in groups if g.state == State.DEAD),
+        "deleted": sum(int(g.documents) for g in groups if g.result == Result.DELETED),
+        "dead": sum(int(g.documents) for g in groups if g.state == State.DEAD),
         "cancelled": count(state=State.CANCELLED),
     }
 
@@ -275,9 +315,9 @@ def _count_documents(subject: Job, groups: Sequence[Any]) -> dict[str, int]:
 def _count_active(groups: Sequence[Any]) -> dict[str, dict[str, int]]:
     active: dict[str, dict[str, int]] = {}
     for group in groups:
-        if group.state not in FINAL:
+        if group.state not in FINAL and group.documents:
             stage = active.setdefault(group.stage, {})
-            stage[group.state] = stage.get(group.state, 0) + group.n
+            stage[group.state] = stage.get(group.state, 0) + int(group.documents)
     return active
 
 
@@ -297,17 +337,48 @@ def record_usage(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> N
 
 
 def list_waiting(connection: Connection, job_id: int) -> list[dict[str, Any]]:
-    """What a job's unfinished work waits for, by stage and reason."""
-    reason = func.coalesce(work.c.wait_reason, case((work.c.state == State.RUNNING, "lease"), else_="queue"))
-    query = (
-        select(
-            work.c.stage,
-            reason.label("reason"),
-            func.count().label("documents"),
-            (func.min(work.c.available_at) - clock()).label("next_in_seconds"),
-            func.max(work.c.reason).label("last_error"),
-        )
-        .where(work.c.job_id == job_id, work.c.state.in_(UNFINISHED))
-        .group_by(work.c.stage, reason)
+    """What a job's unfinished work waits for, by stage and reason: how many, the next one's seconds, a late error."""
+    groups: dict[tuple[str, str], int] = {}
+    for row in connection.execute(
+        select(tally.c.stage, tally.c.state, tally.c.wait_reason, func.sum(tally.c.documents).label("documents"))
+        .where(tally.c.job_id == job_id, tally.c.state.in_(UNFINISHED))
+        .group_by(tally.c.stage, tally.c.state, tally.c.wait_reason)
+    ):
+        key = (row.stage, _waits_for(row.state, row.wait_reason))
+        groups[key] = groups.get(key, 0) + int(row.documents)
+    due = {key: _find_next(connection, job_id, *key) for key, count in groups.items() if count and key[1] not in OWN}
+    errors = _find_errors(connection, job_id)
+    return [
+        {
+            "stage": key[0],
+            "reason": key[1],
+            "documents": count,
+            "next_in_seconds": due.get(key),
+            "last_error": errors.get(key),
+        }
+        for key, count in sorted(groups.items())
+        if count
+    ]
+
+
+def _waits_for(state: str, wait_reason: str | None) -> str:
+    return wait_reason or ("lease" if state == State.RUNNING else "queue")
+
+
+def _find_next(connection: Connection, job_id: int, stage: str, reason: str) -> float | None:
+    """Seconds until the first work that waits for `reason` is due."""
+    query = select(func.min(work.c.available_at) - clock()).where(
+        work.c.job_id == job_id, in_state(State.WAITING), work.c.stage == stage, work.c.wait_reason == reason
     )
-    return [dict(row._mapping) for row in connection.execute(query)]
+    return connection.execute(query).scalar()
+
+
+def _find_errors(connection: Connection, job_id: int) -> dict[tuple[str, str], str]:
+    """One message for each (stage, reason) among the youngest unfinished work that has one."""
+    latest = (
+        select(work.c.stage, work.c.state, work.c.wait_reason, work.c.reason)
+        .where(work.c.job_id == job_id, work.c.reason.is_not(None), work.c.finished_at.is_(None))
+        .order_by(work.c.id.desc())
+        .limit(ERRORS_LOOKED_AT)
+    )
+    return {(row.stage, _waits_for(row.state, row.wait_reason)): row.reason for row in connection.execute(latest)}

@@ -188,11 +188,46 @@ work = Table(
     *(
         Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
         for name, columns, where in (
-            ("ix_work_ready", ("job_id", "id"), "state IN ('pending', 'waiting')"),
+            ("ix_work_pending", ("job_id", "id"), "state = 'pending'"),
+            ("ix_work_due", ("job_id", "available_at"), "state = 'waiting'"),
+            ("ix_work_waiting", ("job_id", "stage", "wait_reason", "available_at"), "state = 'waiting'"),
+            ("ix_work_trouble", ("job_id", "id"), "reason IS NOT NULL AND finished_at IS NULL"),
+            ("ix_work_skipped", ("job_id", "id"), "result = 'skipped'"),
             ("ix_work_queued", ("dispatched_at",), "state = 'queued'"),
             ("ix_work_lease", ("lease",), "state = 'running'"),
         )
     ),
+)
+
+# How many pieces of work a job has in each place, kept by triggers on `work` (migration 0004), so that no writer can
+# forget it. On Postgres rows are changes that add up, and the tally keeper adds them; on SQLite they are the counts.
+tally = Table(
+    "tally",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("job_id", Id, ForeignKey("job.id", ondelete="CASCADE"), nullable=False),
+    Column("stage", String(8), nullable=False),
+    Column("state", String(9), nullable=False),
+    Column("wait_reason", String(8), nullable=False),
+    Column("result", String(10), nullable=False),
+    Column("deletes", Boolean, nullable=False),
+    Column("documents", BigInteger, nullable=False),
+    Column("expected", BigInteger, nullable=False),
+    Column("rejected", BigInteger, nullable=False),
+    Column("embedded", BigInteger, nullable=False),
+    Index("ix_tally_job_id", "job_id").ddl_if(dialect="postgresql"),
+    Index("uq_tally_place", "job_id", "stage", "state", "wait_reason", "result", "deletes", unique=True).ddl_if(
+        dialect="sqlite"
+    ),
+)
+
+# What the last transaction of a session on Postgres was (see shared.db.engine).
+receipt = Table(
+    "receipt",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("written_at", Double, nullable=False),
 )
 
 attempt = Table(

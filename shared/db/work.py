@@ -11,9 +11,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, Update, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Double,
+    Integer,
+    RowMapping,
+    Select,
+    String,
+    Text,
+    Update,
+    and_,
+    bindparam,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
 from shared import VERSION
+from shared.db.bulk import Rows, insert_each, update_each
 from shared.db.engine import clock
 from shared.db.schema import attempt, dead_letter, document, job, pool, work
 from shared.errors import BlobMissing, WorkerLost
@@ -24,6 +43,16 @@ from shared.states import JobState, Stage, State, WaitReason, require_transition
 LONGEST_WAIT_SECONDS = 3600.0
 # A message cannot have been sent later than this from now, by the same clock.
 SKEW_SECONDS = 60.0
+# Types of the parameters that are not columns of `work`; those that are begin with `v_`.
+PARAMETERS: dict[str, Any] = {
+    "row": BigInteger(),
+    "to_stage": String(8),
+    "delay": Double(),
+    "why": Text(),
+    "ended": String(10),
+    "because": String(8),
+    "attempts": Integer(),
+} | {f"v_{c.name}": c.type for c in work.c}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +114,18 @@ class RetryPolicy:
         return min(self.base * 2.0 ** (attempts - 1), self.longest)
 
 
+def in_state(state: State) -> ColumnElement[bool]:
+    """A condition with the state written out: a parameter would keep the planner from the state's own index."""
+    return work.c.state == literal_column(f"'{state}'")
+
+
 def count_queued(connection: Connection) -> int:
     """Work with a message out or in the hands of a worker."""
-    query = select(func.count()).where(work.c.state.in_((State.QUEUED, State.RUNNING)))
-    return connection.execute(query).scalar_one()
+    counts = [
+        select(func.count()).select_from(work).where(in_state(state)).scalar_subquery()
+        for state in (State.QUEUED, State.RUNNING)
+    ]
+    return int(connection.execute(select(counts[0] + counts[1])).scalar_one())
 
 
 def find_queued_stages(connection: Connection) -> set[Stage]:
@@ -98,49 +135,55 @@ def find_queued_stages(connection: Connection) -> set[Stage]:
 
 
 def queue_ready(connection: Connection, job_id: int, *, limit: int) -> list[Ready]:
-    """Mark up to `limit` pending or due pieces of a job as queued, oldest first."""
-    ready = _select_ready(job_id).order_by(work.c.id).limit(limit).with_for_update(skip_locked=True)
+    """Mark up to `limit` pieces of a job as queued: those whose wait is over, then pending ones, oldest first."""
+    due = _queue(connection, _select_due(job_id).limit(limit))
+    pending = _queue(connection, _select_pending(job_id).limit(limit - len(due))) if len(due) < limit else []
+    return sorted(due + pending, key=lambda r: r.id)
+
+
+def _queue(connection: Connection, chosen: Select[int]) -> list[Ready]:
+    # As a CTE the choice is made once, and who is at it already is passed over instead of waited for.
+    ready = chosen.with_for_update(skip_locked=True).cte("ready")
     rows = connection.execute(
         update(work)
-        .where(work.c.id.in_(ready.scalar_subquery()), work.c.state.in_((State.PENDING, State.WAITING)))
+        .where(work.c.id.in_(select(ready.c.id)))
         .values(state=State.QUEUED, dispatched_at=clock(), wait_reason=None, available_at=None)
         .returning(work.c.id, work.c.stage, work.c.size, work.c.crashes)
-    ).all()
-    return sorted((Ready(r.id, Stage(r.stage), r.size, r.crashes > 0) for r in rows), key=lambda r: r.id)
+    )
+    return [Ready(r.id, Stage(r.stage), r.size, r.crashes > 0) for r in rows]
 
 
 def count_ready(connection: Connection, job_id: int, *, limit: int) -> int:
     """Pending and due work of a job, counted up to `limit`."""
-    rows = _select_ready(job_id).limit(limit).subquery()
-    return connection.execute(select(func.count()).select_from(rows)).scalar_one()
+    counts = [
+        select(func.count()).select_from(chosen.limit(limit).subquery()).scalar_subquery()
+        for chosen in (_select_pending(job_id), _select_due(job_id))
+    ]
+    return min(limit, int(connection.execute(select(counts[0] + counts[1])).scalar_one()))
 
 
-def _select_ready(job_id: int) -> Select[int]:
+def _select_pending(job_id: int) -> Select[int]:
+    pending = and_(work.c.job_id == job_id, in_state(State.PENDING))
+    return select(work.c.id).where(pending, _is_served()).order_by(work.c.id)
+
+
+def _select_due(job_id: int) -> Select[int]:
     now = clock()
     due = or_(work.c.available_at <= now, work.c.available_at > now + LONGEST_WAIT_SECONDS)
-    return (
-        select(work.c.id)
-        .where(work.c.job_id == job_id, work.c.state.in_((State.PENDING, State.WAITING)))
-        .where(or_(work.c.state == State.PENDING, and_(work.c.wait_reason != WaitReason.PAUSED, due)))
-        .where(work.c.stage.not_in(select(pool.c.queue).where(pool.c.paused)))
-    )
+    waits = and_(work.c.job_id == job_id, in_state(State.WAITING), work.c.wait_reason != WaitReason.PAUSED)
+    return select(work.c.id).where(waits, due, _is_served()).order_by(work.c.available_at)
 
 
-def requeue(connection: Connection, stage: Stage, ids: Sequence[int]) -> int:
-    """Give what is still queued of `ids` in `stage` back to the dispatcher: its message failed; returns how many."""
-    query = (
-        update(work)
-        .where(work.c.id.in_(ids), work.c.stage == stage, work.c.state == State.QUEUED)
-        .values(state=State.PENDING, dispatched_at=None)
-    )
-    return connection.execute(query).rowcount
+def _is_served() -> ColumnElement[bool]:
+    """Work of a paused queue stays where it is."""
+    return work.c.stage.not_in(select(pool.c.queue).where(pool.c.paused))
 
 
 def requeue_lost(connection: Connection, *, stages: Sequence[Stage], older_than_seconds: float) -> int:
     """Give queued work whose message must be lost back to the dispatcher; returns how many."""
     query = (
         update(work)
-        .where(work.c.state == State.QUEUED, work.c.stage.in_(stages))
+        .where(in_state(State.QUEUED), work.c.stage.in_(stages))
         .where(or_(work.c.dispatched_at <= clock() - older_than_seconds, work.c.dispatched_at > clock() + SKEW_SECONDS))
         .values(state=State.PENDING, dispatched_at=None)
     )
@@ -149,7 +192,7 @@ def requeue_lost(connection: Connection, *, stages: Sequence[Stage], older_than_
 
 def requeue_all(connection: Connection) -> int:
     """Give all queued work back to the dispatcher, when every message is known to be gone; returns how many."""
-    query = update(work).where(work.c.state == State.QUEUED).values(state=State.PENDING, dispatched_at=None)
+    query = update(work).where(in_state(State.QUEUED)).values(state=State.PENDING, dispatched_at=None)
     return connection.execute(query).rowcount
 
 
@@ -157,20 +200,29 @@ def put_back(connection: Connection, stage: Stage, ids: Sequence[int]) -> int:
     """Give work whose message is in hand, and was not claimed, back to the dispatcher; returns how many."""
     query = (
         update(work)
-        .where(work.c.id.in_(list(ids)), work.c.stage == stage, work.c.state == State.QUEUED)
+        .where(work.c.id.in_(list(ids)), work.c.stage == stage, in_state(State.QUEUED))
         .values(state=State.PENDING, dispatched_at=None)
     )
     return connection.execute(query).rowcount
 
 
-_CLAIM = (
-    update(work)
+_CLAIMABLE = (
+    select(work.c.id)
     .where(
         work.c.id.in_(bindparam("ids", expanding=True)),
         work.c.stage == bindparam("of_stage"),
-        work.c.state == State.QUEUED,
+        in_state(State.QUEUED),
         work.c.job_id.in_(select(job.c.id).where(job.c.state == JobState.RUNNING)),
     )
+    .order_by(work.c.id)
+    # Two that were sent the same message do not wait for each other: one gets the row, the other passes it over.
+    .with_for_update(skip_locked=True, of=work)
+    .cte("claimable")
+)
+
+_CLAIM = (
+    update(work)
+    .where(work.c.id.in_(select(_CLAIMABLE.c.id)))
     .values(
         state=State.RUNNING,
         epoch=work.c.epoch + 1,
@@ -190,7 +242,7 @@ _HELD = (
         *(document.c[f] if f in ("collection_id", "uri") else work.c[f] for f in Item.__dataclass_fields__)
     )
     .join_from(work, document)
-    .where(work.c.lease == bindparam("token"), work.c.state == State.RUNNING)
+    .where(work.c.lease == bindparam("token"), in_state(State.RUNNING))
     .order_by(work.c.id)
 )
 
@@ -227,9 +279,7 @@ def claim(
 def renew(connection: Connection, token: str, *, lease_seconds: float) -> int:
     """Extend a lease; returns how many pieces are still held under it."""
     query = (
-        update(work)
-        .where(work.c.lease == token, work.c.state == State.RUNNING)
-        .values(lease_until=clock() + lease_seconds)
+        update(work).where(work.c.lease == token, in_state(State.RUNNING)).values(lease_until=clock() + lease_seconds)
     )
     return connection.execute(query).rowcount
 
@@ -310,7 +360,8 @@ def bury(connection: Connection, letters: Sequence[Letter]) -> None:
     """Dead-letter running work."""
     if not letters:
         return
-    connection.execute(
+    _update_each(
+        connection,
         _from_running(State.DEAD).values(finished_at=clock(), reason=bindparam("why")),
         [{"row": letter.work_id, "why": letter.error} for letter in letters],
     )
@@ -319,7 +370,7 @@ def bury(connection: Connection, letters: Sequence[Letter]) -> None:
         | {"fingerprint": fingerprint(letter.stage, letter.error_class, letter.error), "code_version": VERSION}
         for letter in letters
     ]
-    connection.execute(insert(dead_letter).values(created_at=clock()), rows)
+    insert_each(connection, dead_letter, rows, created_at=clock())
 
 
 def fingerprint(stage: str, error_class: str, message: str) -> str:
@@ -332,7 +383,9 @@ def _held_job_states(connection: Connection, claim: Claim) -> dict[int, str]:
     query = (
         select(work.c.id, job.c.state)
         .join_from(work, job)
-        .where(work.c.lease == claim.token, work.c.state == State.RUNNING)
+        .where(work.c.lease == claim.token, in_state(State.RUNNING))
+        # Everybody who takes several rows takes them in this order, so that nobody waits in a circle.
+        .order_by(work.c.id)
         .with_for_update(of=work)
     )
     return {row.id: row.state for row in connection.execute(query)}
@@ -354,6 +407,10 @@ def _from_running(target: State) -> Update:
     )
 
 
+def _update_each(connection: Connection, query: Update, rows: Rows) -> None:
+    update_each(connection, query, rows, PARAMETERS)
+
+
 def _write_advances(connection: Connection, ended: Sequence[Ended]) -> None:
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for e in ended:
@@ -369,7 +426,7 @@ def _write_advances(connection: Connection, ended: Sequence[Ended]) -> None:
             crashes=0,
             **{column: bindparam(f"v_{column}") for column in columns},
         )
-        connection.execute(query, rows)
+        _update_each(connection, query, rows)
 
 
 def _write_completions(connection: Connection, ended: Sequence[Ended]) -> None:
@@ -382,7 +439,7 @@ def _write_completions(connection: Connection, ended: Sequence[Ended]) -> None:
         query = _from_running(State.COMPLETED).values(
             finished_at=clock(), result=bindparam("ended"), reason=bindparam("why")
         )
-        connection.execute(query, rows)
+        _update_each(connection, query, rows)
 
 
 def _write_retries(connection: Connection, stage: Stage, ended: Sequence[Ended], retry: RetryPolicy) -> None:
@@ -403,7 +460,7 @@ def _write_retries(connection: Connection, stage: Stage, ended: Sequence[Ended],
             reason=bindparam("why"),
             stage=bindparam("to_stage"),
         )
-        connection.execute(query, rows)
+        _update_each(connection, query, rows)
 
 
 def _write_parks(connection: Connection, ended: Sequence[Ended]) -> None:
@@ -418,27 +475,25 @@ def _write_parks(connection: Connection, ended: Sequence[Ended]) -> None:
             available_at=clock() + bindparam("delay"),
             attempt=work.c.attempt - 1,
         )
-        connection.execute(query, rows)
+        _update_each(connection, query, rows)
 
 
 def _write_returns(connection: Connection, ended: Sequence[Ended]) -> None:
     if ended:
         query = _from_running(State.PENDING).values(attempt=work.c.attempt - 1)
-        connection.execute(query, [{"row": e.item.id} for e in ended])
+        _update_each(connection, query, [{"row": e.item.id} for e in ended])
 
 
 def _cancel(connection: Connection, ids: Sequence[int]) -> None:
     if ids:
         query = _from_running(State.CANCELLED).values(finished_at=clock(), reason="the job was cancelled")
-        connection.execute(query, [{"row": id_} for id_ in ids])
+        _update_each(connection, query, [{"row": id_} for id_ in ids])
 
 
 def _record_attempts(connection: Connection, claim: Claim, ended: Sequence[Ended]) -> None:
     if ended:
-        query = insert(attempt).values(
-            stage=claim.stage, worker=claim.worker, ended_at=clock(), started_at=bindparam("started_at")
-        )
-        connection.execute(query, [_attempt_row(e) for e in ended])
+        rows = [_attempt_row(e) for e in ended]
+        insert_each(connection, attempt, rows, stage=claim.stage, worker=claim.worker, ended_at=clock())
 
 
 _NAMES: dict[type, str] = {Advance: "ok", Complete: "ok", Park: "parked", Return: "returned", Cancel: "cancelled"}
@@ -467,13 +522,13 @@ def _advanced(ended: Sequence[Ended]) -> dict[Stage, list[int]]:
 
 def find_expired(connection: Connection) -> list[tuple[str, str]]:
     """(token, worker) of every lease that ran out."""
-    query = select(work.c.lease, work.c.worker).where(work.c.state == State.RUNNING, work.c.lease_until < clock())
+    query = select(work.c.lease, work.c.worker).where(in_state(State.RUNNING), work.c.lease_until < clock())
     return [(row.lease, row.worker) for row in connection.execute(query.distinct())]
 
 
 def find_leases(connection: Connection) -> list[tuple[str, str]]:
     """(token, worker) of every lease, expired or not."""
-    query = select(work.c.lease, work.c.worker).where(work.c.state == State.RUNNING).distinct()
+    query = select(work.c.lease, work.c.worker).where(in_state(State.RUNNING)).distinct()
     return [(row.lease, row.worker) for row in connection.execute(query)]
 
 
@@ -495,7 +550,8 @@ def rescue(connection: Connection, token: str) -> Rescue:
     query = (
         select(work, job.c.state.label("job_state"))
         .join_from(work, job)
-        .where(work.c.lease == token, work.c.state == State.RUNNING)
+        .where(work.c.lease == token, in_state(State.RUNNING))
+        .order_by(work.c.id)
         .with_for_update(of=work)
     )
     rows = connection.execute(query).mappings().all()
@@ -509,11 +565,10 @@ def rescue(connection: Connection, token: str) -> Rescue:
         query_back = _from_running(State.PENDING).values(
             crashes=work.c.crashes + 1, attempt=bindparam("attempts"), reason="the worker was lost"
         )
-        connection.execute(
-            query_back, [{"row": r["id"], "attempts": r["attempt"] - (r["claimed_with"] > 1)} for r in back]
-        )
+        returned = [{"row": r["id"], "attempts": r["attempt"] - (r["claimed_with"] > 1)} for r in back]
+        _update_each(connection, query_back, returned)
     if rows:
-        connection.execute(insert(attempt).values(ended_at=clock()), [_lost_attempt(r, lost) for r in rows])
+        insert_each(connection, attempt, [_lost_attempt(r, lost) for r in rows], ended_at=clock())
     return Rescue(len(back), len(dead))
 
 

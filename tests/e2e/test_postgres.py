@@ -2,37 +2,49 @@
 
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.command import Command, finish, kill_group
 from tests.corpus import text_of, write_corpus
-from tests.shared.db import postgres
+from tests.services import postgres
+from tests.services.needed import require
+from tests.services.postgres import OwnServer, Server
 from tests.waiting import wait_until
 from tests.workers.parsing.making import word, word_paragraph
 
 
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    reason = postgres.why_not()
-    if reason is not None:
-        pytest.skip(reason)
-    with postgres.running_server() as url:
-        yield url
+def server() -> Iterator[Server]:
+    require(postgres.why_not())
+    with postgres.running_server() as server:
+        yield server
 
 
 @pytest.fixture
-def on_postgres(cli: Command, url: str) -> Command:
-    return cli.with_settings(database_url=url, batch_documents="8")
+def on_postgres(cli: Command, server: Server) -> Command:
+    return cli.with_settings(database_url=server.url, batch_documents="8")
 
 
-def test_documents_are_ingested_killed_taken_up_and_verified(on_postgres: Command, tmp_path: Path) -> None:
+def count(server: Server, table: str, where: str = "true") -> int:
+    """Rows of a table; 0 before it is made, or while the server is away."""
+    with suppress(psycopg.Error), psycopg.connect(server.url) as connection:
+        row = connection.execute(f"SELECT count(*) FROM {table} WHERE {where}".encode()).fetchone()
+        return int(row[0]) if row else 0
+    return 0
+
+
+def test_documents_are_ingested_killed_taken_up_and_verified(
+    on_postgres: Command, server: Server, tmp_path: Path
+) -> None:
     corpus = write_corpus(tmp_path / "corpus", 60)
     torn = word(word_paragraph(text_of(99)))
     (corpus / "torn.docx").write_bytes(torn[: len(torn) // 2])
     process = on_postgres.start("ingest", corpus, "--json")
-    wait_until(lambda: (on_postgres.home / "cache.db").exists() or process.poll() is not None, "vectors are made")
+    wait_until(lambda: count(server, "embedding") or process.poll() is not None, "vectors are made")
     kill_group(process)
     finish(process)
     ran = on_postgres.run("ingest", corpus, "--json")
@@ -61,3 +73,31 @@ def test_workers_of_two_commands_share_the_work(on_postgres: Command, tmp_path: 
         finish(process)
     assert on_postgres.json("jobs", "show", job)["documents"]["completed"] == 40
     assert on_postgres.json("verify", *collection)["ok"]
+
+
+def test_an_ingest_goes_on_when_postgres_is_restarted_again_and_again(
+    on_postgres: Command, server: Server, tmp_path: Path
+) -> None:
+    if not isinstance(server, OwnServer):
+        pytest.skip("the server of TEST_POSTGRES_URL cannot be restarted")
+    corpus = write_corpus(tmp_path / "restarted", 150)
+    small = on_postgres.with_settings(batch_documents="6", lease_seconds="10")
+    process = small.start("ingest", corpus, "--collection", "restarted", "--json")
+    split = "job_id = (SELECT max(id) FROM job) AND stage <> 'chunk'"
+    for part in (1, 40, 80):
+        wait_until(
+            lambda part=part: count(server, "work", split) >= part or process.poll() is not None,  # type: ignore[misc]
+            f"{part} documents are split",
+            seconds=60,
+        )
+        server.stop()
+        server.start()
+    ran = finish(process)
+    assert ran.status == 0, ran
+    assert (ran.json["documents"]["completed"], ran.json["documents"]["dead"]) == (150, 0)
+    assert ran.stderr.count("database.away") <= 9  # at most once an outage and process
+    assert len({row["document"] for row in on_postgres.export("restarted").values()}) == 150
+    assert on_postgres.json("verify", "--collection", "restarted")["ok"]
+    of_job = "work_id IN (SELECT id FROM work WHERE job_id = (SELECT max(id) FROM job))"
+    assert count(server, "attempt", f"{of_job} AND outcome IN ('error', 'lost')") == 0
+    assert count(server, "attempt", of_job) > 0

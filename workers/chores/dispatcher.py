@@ -30,10 +30,12 @@ def dispatch(database: Database, settings: Settings) -> list[BatchMessage]:
         slots = count_slots(connection, silent_seconds=settings.silent_seconds)
     messages: list[BatchMessage] = []
     for share in shares:
-        with database.write() as connection:
-            ready = work.queue_ready(connection, share.job_id, limit=share.documents)
-        messages.extend(pack(ready, settings, slots))
+        messages.extend(pack(_queue(database, share), settings, slots))
     return messages
+
+
+def _queue(database: Database, share: Share) -> list[Ready]:
+    return database.transact(lambda connection: work.queue_ready(connection, share.job_id, limit=share.documents))
 
 
 def _plan(database: Database, settings: Settings) -> list[Share]:

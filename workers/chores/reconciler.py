@@ -40,7 +40,7 @@ def _settle(database: Database, message: DeadMessage) -> None:
             )
         return
     with database.write() as connection:
-        returned = work.requeue(connection, batch.stage, batch.work)
+        returned = work.put_back(connection, batch.stage, batch.work)
     log.warning("reconciler.returned", stage=batch.stage, work=len(batch.work), returned=returned)
 
 

@@ -49,9 +49,8 @@ class Rescuer:
 
     def rescue_worker(self, process_id: str) -> int:
         """Rescue what a worker held that is known to have died."""
-        with self._database.read() as connection:
-            tokens = [token for token, owner in work.find_leases(connection) if owner == process_id]
-        return sum(self._rescue(token) for token in tokens)
+        leases = self._database.query(work.find_leases)
+        return sum(self._rescue(token) for token, owner in leases if owner == process_id)
 
     def requeue_lost_messages(self, depths: Mapping[Stage, int], *, settled_seconds: float) -> int:
         """Give work back to the dispatcher whose message is gone: its queue is empty, or it is long overdue.
@@ -60,9 +59,12 @@ class Rescuer:
         """
         empty = [stage for stage in Stage if not depths.get(stage)]
         overdue = self._settings.lease_seconds * OVERDUE_LEASES
-        with self._database.write() as connection:
+
+        def requeue(connection: Connection) -> int:
             count = work.requeue_lost(connection, stages=empty, older_than_seconds=settled_seconds)
-            count += work.requeue_lost(connection, stages=list(Stage), older_than_seconds=overdue)
+            return count + work.requeue_lost(connection, stages=list(Stage), older_than_seconds=overdue)
+
+        count = self._database.transact(requeue)
         if count:
             log.info("rescuer.messages_lost", work=count)
         return count
@@ -72,12 +74,12 @@ class Rescuer:
             case True:
                 return True
             case None:
-                return expired
+                # While the database was away nobody could renew a lease: whoever lives does it in a moment.
+                return expired and not self._database.was_away_within(self._settings.lease_seconds / 2)
         first = self._suspected.setdefault(token, self._monotonic()) if expired else self._monotonic()
         return self._monotonic() - first > self._settings.lease_seconds / 2
 
     def _rescue(self, token: str) -> int:
-        with self._database.write() as connection:
-            result = work.rescue(connection, token)
+        result = self._database.transact(lambda connection: work.rescue(connection, token))
         log.warning("rescuer.lease_lost", returned=result.returned, dead=result.dead)
         return result.returned + result.dead

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Any
 
 import structlog
 
 from shared.db import jobs, presence, work
-from shared.errors import BrokerUnavailable, EmbedmillError, StorageFailed
+from shared.db.engine import PAUSE_SECONDS
+from shared.errors import BrokerUnavailable, DatabaseAway, EmbedmillError, StorageFailed, TransactionLost
 from shared.messages import BatchMessage
 from shared.presence import is_gone
 from shared.runtime import Runtime
@@ -18,14 +20,17 @@ from workers.brokers.base import Broker
 from workers.brokers.outage import Outage
 from workers.chores.cleaner import clean
 from workers.chores.dispatcher import dispatch
-from workers.chores.registrar import tidy
 from workers.chores.reconciler import reconcile
+from workers.chores.registrar import tidy
 from workers.chores.rescuer import Rescuer
 
 log = structlog.get_logger()
 
 TICK_SECONDS = 0.1
 RECONCILE_SECONDS = 15.0
+ADD_UP_SECONDS = 5.0
+# A session that wrote nothing for so long has ended; nobody asks for its receipt any more.
+RECEIPT_SECONDS = 86400.0
 CHORES = "chores"
 
 
@@ -52,6 +57,7 @@ class ChoreRunner:
         self._holds_until = 0.0
         self.rescuer = Rescuer(runtime.database, settings, run_folder=runtime.run_folder)
         self.failure: StorageFailed | None = None
+        self._failing_since: float | None = None
         look = min(1.0, settings.lease_seconds / 6)
         self._chores = [
             Chore(self._dispatch, TICK_SECONDS),
@@ -64,6 +70,7 @@ class ChoreRunner:
             ),
             Chore(self._requeue_lost_messages, look, due=time.monotonic() + look),
             Chore(self._reconcile, RECONCILE_SECONDS, due=time.monotonic() + look),
+            Chore(self._add_up, ADD_UP_SECONDS, due=time.monotonic() + ADD_UP_SECONDS),
             Chore(lambda: clean(runtime.database, runtime.blobs), 600.0, due=time.monotonic() + 600.0),
         ]
 
@@ -81,14 +88,25 @@ class ChoreRunner:
     def _run(self) -> None:
         while not self._ended.wait(TICK_SECONDS):
             try:
-                if self._hold():
-                    self._tick()
+                with self._runtime.database.impatient():
+                    if self._hold():
+                        self._tick()
+                self._failing_since = None
+            except (DatabaseAway, TransactionLost) as error:
+                self._wait_for_database(error)
             except StorageFailed as error:
                 self.failure = error
                 log.error("chores.storage_failed", error=str(error))
             # A chore must never end the thread: without it work would stop and nobody would know.
             except Exception as error:  # noqa: BLE001
                 log.error("chores.failed", error_class=type(error).__name__, error=str(error))
+
+    def _wait_for_database(self, error: StorageFailed) -> None:
+        """Chores come back anyway; only an outage that lasts longer than it is waited for ends this process."""
+        self._failing_since = self._failing_since or time.monotonic()
+        if time.monotonic() - self._failing_since > self._runtime.database.outage_seconds:
+            self.failure = error
+        self._ended.wait(PAUSE_SECONDS)
 
     def _tick(self) -> None:
         for chore in self._chores:
@@ -111,10 +129,17 @@ class ChoreRunner:
 
     def _free(self) -> None:
         try:
-            with self._runtime.database.write() as connection:
+            with self._runtime.database.impatient(), self._runtime.database.write() as connection:
                 presence.free_chore(connection, CHORES, holder=self._runtime.process_id)
         except EmbedmillError as error:
             log.warning("chores.not_freed", error=str(error))
+
+    def _add_up(self) -> None:
+        def add_up(connection: Any) -> None:
+            jobs.add_up_tallies(connection)
+            jobs.forget_receipts(connection, older_than_seconds=RECEIPT_SECONDS)
+
+        self._runtime.database.transact(add_up)
 
     def _dispatch(self) -> None:
         with self._broker_at_work() as is_due:
@@ -131,9 +156,9 @@ class ChoreRunner:
         try:
             self._broker.publish_many(messages)
         except BrokerUnavailable:
-            with self._runtime.database.write() as connection:
-                for message in messages:
-                    work.requeue(connection, message.stage, message.work)
+            self._runtime.database.transact(
+                lambda connection: [work.put_back(connection, message.stage, message.work) for message in messages]
+            )
             raise
 
     def _requeue_lost_messages(self) -> None:

@@ -125,5 +125,4 @@ def _record(
         "tokens_out": 0,
         "cost_microusd": 0,
     }
-    with runtime.database.write() as connection:
-        jobs.record_usage(connection, [row])
+    runtime.database.transact(lambda connection: jobs.record_usage(connection, [row]))

@@ -113,8 +113,8 @@ def _document_rows(stored: Stored, vectors: Sequence[NDArray[np.float32]], index
 def _finish(runtime: WorkerRuntime, claim: Claim, written: Sequence[Item]) -> dict[int, Outcome]:
     if not written:
         return {}
-    with runtime.database.write() as connection:
-        active = switch_versions(connection, claim.token, [item.id for item in written])
+    ids = [item.id for item in written]
+    active = runtime.database.transact(lambda connection: switch_versions(connection, claim.token, ids))
     # Absent from `active`: the lease was lost, and whoever has the work now will finish it.
     mine = [item for item in written if item.document_id in active]
     for (collection_id, shard), items in _by_shard(runtime, mine).items():

@@ -8,7 +8,10 @@ from shared.providers.blobs.base import BlobStore
 
 
 def open_blob_store(url: str, *, home: Path) -> BlobStore:
-    """Open `file://…`, or the folder in the home folder for an empty URL; raises SettingsError for other schemes."""
+    """Open `file://…`, `s3://bucket/prefix`, or the folder in the home folder for an empty URL.
+
+    Raises SettingsError for other schemes, MissingExtra when `s3` is not installed.
+    """
     from shared.providers.blobs.folder import FolderBlobStore
 
     parts = urlsplit(url)
@@ -17,4 +20,8 @@ def open_blob_store(url: str, *, home: Path) -> BlobStore:
             return FolderBlobStore(home / "blobs")
         case "file":
             return FolderBlobStore(Path(unquote(parts.path)))
-    raise SettingsError(f"EMBEDMILL_BLOB_URL: {parts.scheme}:// is not supported in this release; use file://")
+        case "s3" if parts.netloc:
+            from shared.providers.blobs.s3 import S3BlobStore
+
+            return S3BlobStore(parts.netloc, prefix=unquote(parts.path).strip("/"))
+    raise SettingsError(f"EMBEDMILL_BLOB_URL: {url} is not supported; use file:///folder or s3://bucket/prefix")

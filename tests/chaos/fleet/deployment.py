@@ -137,7 +137,9 @@ def _purge_sqs(environment: dict[str, str]) -> None:
 class Fleet:
     """Some `workers start` commands of one deployment, killed and replaced at will."""
 
-    def __init__(self, command: Command, *, broker: Service, database: Service, arguments: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, command: Command, *, broker: Service, database: Service, arguments: tuple[str, ...] = ()
+    ) -> None:
         settings = broker.settings | broker.fresh() | database.settings | database.fresh()
         self.command = command.with_settings(**settings).with_environment(**broker.environment, **database.environment)
         self.disturbances = broker.disturbances | database.disturbances

@@ -8,18 +8,25 @@ from sqlalchemy import text
 
 from shared.db.engine import Database, open_database
 from shared.db.schema import metadata
-from tests.shared.db import postgres
+from tests.services import postgres
+from tests.services.needed import require
+from tests.services.postgres import Server
 from tests.shared.db.tracker import Tracker
 
 
 @pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
+def postgres_server() -> Iterator[Server]:
     """One server for the session."""
-    reason = postgres.why_not()
-    if reason is not None:
-        pytest.skip(reason)
-    with postgres.running_server() as url:
-        yield url
+    require(postgres.why_not())
+    with postgres.running_server() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Server) -> str:
+    """The URL of an empty database on the session's server."""
+    empty(postgres_server.url)
+    return postgres_server.url
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -28,7 +35,6 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'tracking.db'}"
     url: str = request.getfixturevalue("postgres_url")
-    empty(url)
     return url
 
 

@@ -4,29 +4,38 @@ from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from shared.db import dead_letters
+from shared.db import dead_letters, jobs
 from shared.db.dead_letters import Filter
-from shared.db.engine import open_database
-from shared.db.schema import attempt, dead_letter, document
+from shared.db.engine import Database, open_database
+from shared.db.schema import attempt, dead_letter, document, tally
 from shared.db.work import Claim
 from shared.errors import BlobMissing, UnreadableDocument
 from shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
 from shared.states import FINAL, JobState, Result, Stage, State
+from tests.services import postgres
+from tests.shared.db.conftest import empty
 from tests.shared.db.tracker import Tracker
 
 DOCUMENTS = 6
 NEXT = {Stage.CHUNK: Stage.VALIDATE, Stage.VALIDATE: Stage.EMBED, Stage.EMBED: Stage.INDEX, Stage.INDEX: Stage.INDEX}
+CHANGES: dict[Stage, dict[str, int]] = {
+    Stage.CHUNK: {"chunks_expected": 3, "chunks_rejected": 0},
+    Stage.VALIDATE: {"chunks_rejected": 1},
+    Stage.EMBED: {"chunks_embedded": 2},
+    Stage.INDEX: {},
+}
 KINDS = ("ok", "ok", "ok", "permanent", "transient", "blob", "park", "return")
 
 
 def outcome(kind: str, stage: Stage) -> Outcome:
     match kind:
         case "ok":
-            return Complete(Result.INDEXED) if stage is Stage.INDEX else Advance(NEXT[stage])
+            return Complete(Result.INDEXED) if stage is Stage.INDEX else Advance(NEXT[stage], CHANGES[stage])
         case "permanent":
             return Fail(UnreadableDocument("torn"))
         case "transient":
@@ -44,11 +53,15 @@ class WorkMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self._folder = TemporaryDirectory()
-        self._database = open_database(f"sqlite:///{Path(self._folder.name) / 'tracking.db'}")
+        self._database = self.open()
         self.tracker = Tracker(self._database)
         self.live: list[Claim] = []
         self.lost: list[Claim] = []
         self.epochs: Counter[int] = Counter()
+
+    def open(self) -> Database:
+        """An empty database."""
+        return open_database(f"sqlite:///{Path(self._folder.name) / 'tracking.db'}")
 
     def teardown(self) -> None:
         self._database.close()
@@ -150,6 +163,25 @@ class WorkMachine(RuleBasedStateMachine):
         assert len(self.tracker.rows()) in (0, DOCUMENTS)
         assert active + ended == counts.documents["total"] == len(self.tracker.rows())
 
+    @rule()
+    def add_up(self) -> None:
+        with self._database.write() as connection:
+            jobs.add_up_tallies(connection)
+
+    @invariant()
+    def counts_kept_by_triggers_are_those_of_the_rows(self) -> None:
+        places: Counter[tuple[object, ...]] = Counter()
+        for row in self.tracker.rows(tally):
+            place = [row[f] for f in ("job_id", "stage", "state", "wait_reason", "result", "deletes")]
+            for name in ("documents", "expected", "rejected", "embedded"):
+                places[*place, name] += row[name]
+        counted: Counter[tuple[object, ...]] = Counter()
+        for row in self.tracker.rows():
+            place = [row["job_id"], row["stage"], row["state"], row["wait_reason"] or "", row["result"] or ""]
+            for name in ("documents", "expected", "rejected", "embedded"):
+                counted[*place, row["deletes"], name] += 1 if name == "documents" else row[f"chunks_{name}"]
+        assert {k: v for k, v in places.items() if v} == {k: v for k, v in counted.items() if v}
+
     @invariant()
     def what_runs_is_held_by_exactly_one_claim(self) -> None:
         running = {row["id"]: row["lease"] for row in self.tracker.rows() if row["state"] == State.RUNNING}
@@ -195,3 +227,27 @@ WorkMachine.TestCase.settings = settings(
     max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestWork = WorkMachine.TestCase
+
+
+class WorkOnPostgres(WorkMachine):
+    """The same on a server, with fewer walks, because emptying it takes its time."""
+
+    url = ""
+
+    def open(self) -> Database:
+        """The server's database, emptied."""
+        empty(self.url)
+        return open_database(self.url)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server_for_walks(request: pytest.FixtureRequest) -> None:
+    """Lead the walks to the session's server."""
+    if postgres.why_not() is None:
+        WorkOnPostgres.url = request.getfixturevalue("postgres_server").url
+
+
+WorkOnPostgres.TestCase.settings = settings(
+    max_examples=4, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestWorkOnPostgres = pytest.mark.skipif(postgres.why_not() is not None, reason="no Postgres")(WorkOnPostgres.TestCase)

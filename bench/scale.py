@@ -1,0 +1,154 @@
+"""The scale benchmark: what the tracking database takes for a batch when a job has a million documents.
+
+`python -m bench scale [--rows 1000000] [--rounds 40] [--database-url postgresql://…]` fills an empty database (SQLite
+in a temporary folder by default) and prints p50 and p95 in milliseconds of wall time, commit included.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from shared.addresses import digest
+from shared.db import collections, documents, jobs, work
+from shared.db.documents import Submission
+from shared.db.engine import Database, open_database
+from shared.db.work import Claim, RetryPolicy
+from shared.outcomes import Advance, Complete
+from shared.states import Result, Stage
+
+T = TypeVar("T")
+
+FILL, BATCH, WINDOW = 5000, 256, 2048
+RETRY = RetryPolicy(base=1.0, longest=60.0)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description="Scale benchmark.")
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--database-url", default="", help="an empty database; SQLite in a temporary folder otherwise")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="embedmill-bench-") as folder:
+        database = open_database(options.database_url or f"sqlite:///{Path(folder) / 'tracking.db'}")
+        for name, value in measure(database, options.rows, rounds=options.rounds):
+            print(f"{name:46} {value}", flush=True)
+        database.close()
+
+
+def measure(database: Database, rows: int, *, rounds: int) -> Iterator[tuple[str, str]]:
+    """(figure, value) rows."""
+    began = time.perf_counter()
+    job_id = _fill(database, rows)
+    yield f"rows of one job; filled at {rows / (time.perf_counter() - began):,.0f} a second", f"{rows:,}"
+    _settle_statistics(database)
+    before = _sequential_scans(database)
+    took = _Took()
+    for _ in range(rounds):
+        _round(database, job_id, took)
+    for name, seconds in took.by_name.items():
+        p50, p95 = (sorted(seconds)[int(len(seconds) * q)] * 1000 for q in (0.5, 0.95))
+        yield f"{name}, p50 / p95 ms (target p95 <= 50)", f"{p50:.1f} / {p95:.1f}"
+    if before is not None:
+        yield "sequential scans of work meanwhile (target 0)", str((_sequential_scans(database) or 0) - before)
+    with database.read() as connection:
+        progress = jobs.measure_progress(connection, jobs.get_job(connection, job_id))
+    yield "documents counted", f"{progress.documents['total']:,}"
+
+
+class _Took:
+    """Seconds by name."""
+
+    def __init__(self) -> None:
+        self.by_name: dict[str, list[float]] = {}
+
+    def __call__(self, name: str, call: Callable[[], T]) -> T:
+        began = time.perf_counter()
+        result = call()
+        self.by_name.setdefault(name, []).append(time.perf_counter() - began)
+        return result
+
+
+def _round(database: Database, job_id: int, took: _Took) -> None:
+    """What a dispatcher, two stages of a worker, a rescuer and an operator do."""
+    transact, query = database.transact, database.query
+    ready = took(f"dispatch {WINDOW}", lambda: transact(lambda c: work.queue_ready(c, job_id, limit=WINDOW)))
+    ids = [entry.id for entry in ready][:BATCH]
+    claim = took(f"claim {BATCH}", lambda: transact(lambda c: _claim(c, Stage.CHUNK, ids)))
+    values = {"chunks_expected": 3, "chunks_ref": "0" * 64 + ":0:100"}
+    advance = {item.id: Advance(Stage.INDEX, values) for item in claim.items}
+    took(f"settle {BATCH}", lambda: transact(lambda c: work.settle(c, claim, advance, retry=RETRY)))
+    last = transact(lambda c: _claim(c, Stage.INDEX, ids))
+    took(f"switch {BATCH}", lambda: transact(lambda c: documents.switch_versions(c, last.token, ids)))
+    done = {item.id: Complete(Result.INDEXED) for item in last.items}
+    took(f"complete {BATCH}", lambda: transact(lambda c: work.settle(c, last, done, retry=RETRY)))
+    took("look at leases", lambda: query(lambda c: (work.find_leases(c), work.find_expired(c))))
+    took("look for lost messages", lambda: transact(lambda c: work.requeue_lost(c, older_than_seconds=3600.0)))
+    took("look for jobs that ended", lambda: query(jobs.find_completable))
+    took("plan a dispatch", lambda: query(lambda c: (work.count_queued(c), work.count_ready(c, job_id, limit=WINDOW))))
+    took("jobs show", lambda: query(lambda c: _show(c, job_id)))
+    took("add up tallies", lambda: transact(jobs.add_up_tallies))
+
+
+def _claim(connection: Any, stage: Stage, ids: Sequence[int]) -> Claim:
+    return work.claim(connection, stage, ids, worker="bench", lease_seconds=600.0)
+
+
+def _show(connection: Any, job_id: int) -> object:
+    found = jobs.get_job(connection, job_id)
+    progress = jobs.measure_progress(connection, found)
+    return progress, jobs.list_notes(connection, job_id, limit=1000), jobs.list_waiting(connection, job_id)
+
+
+def _fill(database: Database, rows: int) -> int:
+    with database.write() as connection:
+        collection = collections.create_collection(
+            connection, "bench", settings={"embedding": "hash"}, model="hash", dimensions=8, chunker="1", shards=1
+        )
+        source = jobs.ensure_source(connection, collection_id=collection.id, identity="bench", spec={})
+        job_id = jobs.create_job(connection, collection_id=collection.id, identity="bench", sources=[], options={})
+    for start in range(0, rows, FILL):
+        batch = [_submission(number) for number in range(start, min(start + FILL, rows))]
+        with database.write() as connection:
+            documents.submit_batch(
+                connection, batch, job_id=job_id, collection_id=collection.id, source_id=source, max_attempts=3
+            )
+    with database.write() as connection:
+        jobs.end_enumeration(connection, job_id, held_deletions=0)
+    return job_id
+
+
+def _submission(number: int) -> Submission:
+    content = digest("bench", str(number), length=64)
+    return Submission(
+        document_id=content[:32],
+        uri=f"bench:{number}",
+        title=f"Document {number}",
+        content_hash=content,
+        settings_hash="0" * 32,
+        version=content[:16],
+        size=100,
+        origin={"kind": "row", "ref": "0" * 64 + ":0:100", "metadata": {}},
+    )
+
+
+def _settle_statistics(database: Database) -> None:
+    """What autovacuum does by itself some time after a table was filled."""
+    with database.write() as connection:
+        connection.exec_driver_sql("ANALYZE")
+
+
+def _sequential_scans(database: Database) -> int | None:
+    if database.is_sqlite:
+        return None
+    with database.write() as connection:
+        connection.exec_driver_sql("SELECT pg_stat_clear_snapshot()")
+        query = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'work'"
+        return int(connection.exec_driver_sql(query).scalar_one())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""The embedding cache on Postgres: one for all hosts, so that no two of them pay for the same text."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, LargeBinary, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from shared.cache import LONGEST_SECONDS, EmbeddingCache
+from shared.db.engine import Database
+
+_BYTES = ARRAY(LargeBinary())
+_NOW = "extract(epoch FROM statement_timestamp())::float8"
+
+# Numbers do not compress: the server need not try. Whoever comes second finds the tables made.
+_TABLES = (
+    "SELECT pg_advisory_xact_lock(7166231)",
+    "CREATE TABLE IF NOT EXISTS embedding (address bytea PRIMARY KEY, vector bytea NOT NULL)",
+    "ALTER TABLE embedding ALTER COLUMN vector SET STORAGE EXTERNAL",
+    """CREATE TABLE IF NOT EXISTS embedding_reservation (
+        address bytea PRIMARY KEY, owner text NOT NULL, until double precision NOT NULL)""",
+    "CREATE INDEX IF NOT EXISTS ix_embedding_reservation_owner ON embedding_reservation (owner)",
+)
+_GET = text("SELECT address, vector FROM embedding WHERE address = ANY(:addresses)")
+_PUT = text(
+    "INSERT INTO embedding SELECT * FROM unnest(CAST(:addresses AS bytea[]), CAST(:vectors AS bytea[])) "
+    "ON CONFLICT (address) DO NOTHING"
+)
+_FREE = text("DELETE FROM embedding_reservation WHERE address = ANY(:addresses)")
+_RESERVE = text(
+    f"INSERT INTO embedding_reservation AS held SELECT address, :owner, {_NOW} + :seconds "
+    "FROM unnest(CAST(:addresses AS bytea[])) AS given (address) "
+    f"ON CONFLICT (address) DO UPDATE SET owner = excluded.owner, until = excluded.until "
+    f"WHERE held.until < {_NOW} OR held.until > {_NOW} + :longest OR held.owner = excluded.owner "
+    "RETURNING address"
+)
+# A statement of its own, after the rows are ours: it sees what was stored while they were waited for.
+_FREE_STORED = text(
+    "DELETE FROM embedding_reservation AS held USING embedding "
+    "WHERE embedding.address = held.address AND held.address = ANY(:addresses) RETURNING held.address"
+)
+_HOLDERS = text("SELECT DISTINCT owner FROM embedding_reservation WHERE address = ANY(:addresses)")
+_RELEASE = text("DELETE FROM embedding_reservation WHERE owner = :owner")
+_COUNT = text("SELECT count(*) FROM embedding")
+
+
+class ServerCache(EmbeddingCache):
+    """Two tables, made on first use, in the tracking database or in one of their own."""
+
+    def __init__(self, database: Database, *, owns_database: bool = False) -> None:
+        self._database = database
+        self._owns_database = owns_database
+        self._made = False
+
+    def get_many(self, addresses: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
+        self._make()
+        rows = self._database.query(lambda connection: _run(connection, _GET, addresses=list(addresses)).all())
+        return {bytes(row.address): np.frombuffer(bytes(row.vector), np.float32) for row in rows}
+
+    def put_many(self, vectors: Mapping[bytes, NDArray[np.float32]]) -> None:
+        # In order, so that two that store the same do not wait for each other in a circle.
+        addresses = sorted(vectors)
+        stored = [vectors[address].astype(np.float32, copy=False).tobytes() for address in addresses]
+
+        def put(connection: Connection) -> None:
+            _run(connection, _PUT, addresses=addresses, vectors=stored)
+            _run(connection, _FREE, addresses=addresses)
+
+        self._make()
+        self._database.transact(put)
+
+    def reserve(self, addresses: Sequence[bytes], *, owner: str, seconds: float) -> set[bytes]:
+        def reserve(connection: Connection) -> set[bytes]:
+            values = {"owner": owner, "seconds": seconds, "longest": LONGEST_SECONDS}
+            mine = _addresses(_run(connection, _RESERVE, addresses=sorted(addresses), **values))
+            return mine - _addresses(_run(connection, _FREE_STORED, addresses=sorted(mine)))
+
+        self._make()
+        return self._database.transact(reserve)
+
+    def find_holders(self, addresses: Sequence[bytes]) -> set[str]:
+        self._make()
+        rows = self._database.query(lambda connection: _run(connection, _HOLDERS, addresses=list(addresses)).all())
+        return {row.owner for row in rows}
+
+    def release(self, owner: str) -> None:
+        self._make()
+        self._database.transact(lambda connection: connection.execute(_RELEASE, {"owner": owner}).rowcount)
+
+    def count(self) -> int:
+        self._make()
+        return self._database.query(lambda connection: int(connection.execute(_COUNT).scalar_one()))
+
+    def close(self) -> None:
+        if self._owns_database:
+            self._database.close()
+
+    def _make(self) -> None:
+        if not self._made:
+            self._database.transact(_make_tables)
+            self._made = True
+
+
+def _make_tables(connection: Connection) -> None:
+    if connection.execute(text("SELECT to_regclass('embedding_reservation')")).scalar() is None:
+        for statement in _TABLES:
+            connection.execute(text(statement))
+
+
+def _run(connection: Connection, statement: Any, **values: Any) -> Any:
+    arrays = [bindparam(name, type_=_BYTES) for name in values if name in ("addresses", "vectors")]
+    return connection.execute(statement.bindparams(*arrays), values)
+
+
+def _addresses(rows: Any) -> set[bytes]:
+    return {bytes(row.address) for row in rows}

@@ -1,0 +1,95 @@
+"""What every embedding cache promises. A module that tests one brings the fixtures `cache` and `again`.
+
+`again` opens the same cache once more, as another process or host would.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from shared.cache import EmbeddingCache
+
+Again = Callable[[], EmbeddingCache]
+
+
+def address(number: int) -> bytes:
+    return number.to_bytes(32, "big")
+
+
+def vector(number: int) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
+    return np.random.default_rng(number).standard_normal(8).astype(np.float32)
+
+
+class CacheContract:
+    """What was paid for is there afterwards, for everybody, bit by bit; and is paid for once."""
+
+    def test_vectors_come_back_bit_by_bit(self, cache: EmbeddingCache) -> None:
+        cache.put_many({address(n): vector(n) for n in range(3)})
+        found = cache.get_many([address(n) for n in range(5)])
+        assert set(found) == {address(n) for n in range(3)}
+        assert all(np.array_equal(found[address(n)], vector(n)) for n in range(3))
+
+    def test_nothing_is_asked_and_nothing_stored(self, cache: EmbeddingCache) -> None:
+        assert cache.get_many([]) == {}
+        cache.put_many({})
+        assert cache.reserve([], owner="a", seconds=60) == set()
+        assert cache.find_holders([]) == set()
+
+    def test_more_addresses_than_one_statement_takes_are_looked_up(self, cache: EmbeddingCache) -> None:
+        cache.put_many({address(n): vector(n) for n in range(1201)})
+        assert len(cache.get_many([address(n) for n in range(1300)])) == cache.count() == 1201
+
+    def test_a_known_address_keeps_its_vector(self, cache: EmbeddingCache) -> None:
+        cache.put_many({address(1): vector(1)})
+        cache.put_many({address(1): vector(2)})
+        assert np.array_equal(cache.get_many([address(1)])[address(1)], vector(1))
+
+    def test_another_opening_sees_what_is_stored(self, cache: EmbeddingCache, again: Again) -> None:
+        cache.put_many({address(1): vector(1)})
+        assert again().count() == 1
+
+    def test_an_address_is_reserved_for_one_owner(self, cache: EmbeddingCache, again: Again) -> None:
+        assert cache.reserve([address(1), address(2)], owner="a", seconds=60) == {address(1), address(2)}
+        assert again().reserve([address(2), address(3)], owner="b", seconds=60) == {address(3)}
+        assert cache.find_holders([address(n) for n in range(1, 4)]) == {"a", "b"}
+
+    def test_the_owner_may_reserve_again(self, cache: EmbeddingCache) -> None:
+        cache.reserve([address(1)], owner="a", seconds=60)
+        assert cache.reserve([address(1)], owner="a", seconds=60) == {address(1)}
+
+    def test_what_is_stored_is_not_reserved(self, cache: EmbeddingCache) -> None:
+        cache.put_many({address(1): vector(1)})
+        assert cache.reserve([address(1), address(2)], owner="a", seconds=60) == {address(2)}
+
+    def test_storing_and_releasing_end_a_reservation(self, cache: EmbeddingCache) -> None:
+        cache.reserve([address(1), address(2)], owner="a", seconds=60)
+        cache.put_many({address(1): vector(1)})
+        cache.release("a")
+        assert cache.find_holders([address(1), address(2)]) == set()
+        assert cache.reserve([address(1), address(2)], owner="b", seconds=60) == {address(2)}
+
+    def test_a_reservation_that_ran_out_is_taken_over(self, cache: EmbeddingCache) -> None:
+        cache.reserve([address(1)], owner="a", seconds=-1)
+        assert cache.reserve([address(1)], owner="b", seconds=60) == {address(1)}
+
+    def test_a_reservation_of_a_clock_that_was_put_back_is_taken_over(self, cache: EmbeddingCache) -> None:
+        cache.reserve([address(1)], owner="a", seconds=10 * 3600)
+        assert cache.reserve([address(1)], owner="b", seconds=60) == {address(1)}
+
+    def test_of_many_that_want_the_same_texts_at_once_each_text_goes_to_one(
+        self, cache: EmbeddingCache, again: Again
+    ) -> None:
+        wanted = [address(n) for n in range(200)]
+
+        def embed(owner: str) -> int:
+            mine, made = again(), 0
+            while missing := [a for a in wanted if a not in mine.get_many(wanted)]:
+                reserved = mine.reserve(missing, owner=owner, seconds=60)
+                mine.put_many({a: vector(1) for a in sorted(reserved)[:20]})
+                made += len(reserved) - len(sorted(reserved)[20:])
+                mine.release(owner)
+            return made
+
+        with ThreadPoolExecutor(4) as pool:
+            assert sum(pool.map(embed, "abcd")) == 200
