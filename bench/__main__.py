@@ -1,4 +1,4 @@
-"""`python -m bench [brokers | ingest | retrieval | scale | submit] …`: one benchmark; `ingest` unless another is named."""
+"""`python -m bench [brokers | ingest | retrieval | scale | submit] …`: one benchmark, `ingest` by default."""
 
 import sys
 

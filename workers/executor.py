@@ -1,6 +1,7 @@
 """Runs one batch: claim, stage, settlement, and the next message, each step safe to lose."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import structlog
 
@@ -47,7 +48,7 @@ def execute(
 def _claim(runtime: WorkerRuntime, message: BatchMessage, company: int) -> Claim | None:
     """The claim, or None when the queue is paused: then its work goes back, to be sent when it is resumed."""
 
-    def take(connection: Connection) -> Claim | None:
+    def take(connection: Any) -> Claim | None:
         if pools.is_paused(connection, message.stage):
             work.put_back(connection, message.stage, message.work)
             return None

@@ -18,7 +18,8 @@ from tests.chaos.test_poison import POISON
 from tests.chaos.watching import Watch
 from tests.command import Command, finish, kill_group
 from tests.corpus import text_of, write_corpus
-from tests.shared.db import postgres
+from tests.services import postgres
+from tests.services.needed import require
 from tests.waiting import wait_until
 
 MARKER = "POISON-PILL"
@@ -272,11 +273,9 @@ def shared_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'shared.db'}"
         return
-    reason = postgres.why_not()
-    if reason is not None:
-        pytest.skip(reason)
-    with postgres.running_server() as url:
-        yield url
+    require(postgres.why_not())
+    with postgres.running_server() as server:
+        yield server.url
 
 
 def live_slots(database: Database) -> list[int]:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -60,7 +61,7 @@ class Rescuer:
         empty = [stage for stage in Stage if not depths.get(stage)]
         overdue = self._settings.lease_seconds * OVERDUE_LEASES
 
-        def requeue(connection: Connection) -> int:
+        def requeue(connection: Any) -> int:
             count = work.requeue_lost(connection, stages=empty, older_than_seconds=settled_seconds)
             return count + work.requeue_lost(connection, stages=list(Stage), older_than_seconds=overdue)
 

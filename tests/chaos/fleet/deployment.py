@@ -57,9 +57,8 @@ def on_rabbitmq() -> Iterator[Service]:
         disturbances: dict[str, Disturbance] = {}
         if isinstance(server, rabbitmq.OwnServer):
             stages = ("chunk", "validate", "embed", "index")
-            # A queue that no worker has declared yet cannot be purged, and holds nothing.
             disturbances = {
-                "wipe": lambda: [_try(partial(server.control, "purge_queue", f"embedmill-{s}")) for s in stages],
+                "wipe": lambda: _in_turn(*(partial(_purge, server, f"embedmill-{stage}") for stage in stages)),
                 "drop connections": lambda: server.control("close_all_connections", "a disturbance"),
                 "restart": partial(
                     _in_turn,
@@ -115,9 +114,10 @@ def _in_turn(*steps: Callable[[], object]) -> None:
         step()
 
 
-def _try(step: Callable[[], object]) -> None:
+def _purge(server: rabbitmq.OwnServer, queue: str) -> None:
+    # A queue that no worker has declared yet cannot be purged, and holds nothing.
     with suppress(subprocess.CalledProcessError):
-        step()
+        server.control("purge_queue", queue)
 
 
 def _purge_sqs(environment: dict[str, str]) -> None:

@@ -109,7 +109,7 @@ LOOKS: dict[str, Callable[[Connection], object]] = {
     "count_queued": work.count_queued,
     "count_ready": lambda c: work.count_ready(c, 1, limit=2048),
     "queue_ready": lambda c: work.queue_ready(c, 1, limit=2048),
-    "requeue_lost": lambda c: work.requeue_lost(c, older_than_seconds=600.0),
+    "requeue_lost": lambda c: work.requeue_lost(c, stages=list(Stage), older_than_seconds=600.0),
     "find_expired": work.find_expired,
     "find_leases": work.find_leases,
     "find_completable": jobs.find_completable,
