@@ -4,13 +4,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, delete, exists, func, insert, literal, null, select, union_all, update
+from sqlalchemy import (
+    Connection,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    literal_column,
+    null,
+    or_,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from shared.db.engine import clock
 from shared.db.schema import collection, document, job, scan_note, source, usage, work
-from shared.errors import NotFound
-from shared.states import FINAL, JobState, Result, State, WaitReason, require_job_transition
+from shared.errors import NotFound, UserError
+from shared.states import FINAL, JobState, Result, Stage, State, WaitReason, require_job_transition
 
 UNFINISHED = tuple(state for state in State if state not in FINAL)
 
@@ -26,6 +41,7 @@ class Job:
     sources: Sequence[Mapping[str, Any]]
     options: Mapping[str, Any]
     weight: int
+    priority: int
     unchanged: int
     skipped: int
     problems: int
@@ -52,8 +68,11 @@ def create_job(
     identity: str,
     sources: Sequence[Mapping[str, Any]],
     options: Mapping[str, Any],
+    priority: int = 0,
+    weight: int = 1,
 ) -> int:
     """Record a submission in state `running`."""
+    require_urgency(priority=priority, weight=weight)
     key = connection.execute(
         insert(job).values(
             collection_id=collection_id,
@@ -61,6 +80,8 @@ def create_job(
             sources=list(sources),
             options=dict(options),
             state=JobState.RUNNING,
+            priority=priority,
+            weight=weight,
             created_at=clock(),
         )
     ).inserted_primary_key
@@ -93,12 +114,56 @@ def list_jobs(connection: Connection, *, limit: int = 100, only_open: bool = Fal
     return [_row(row) for row in connection.execute(query)]
 
 
-def list_dispatchable(connection: Connection) -> list[tuple[int, int, bool]]:
-    """(job, weight, enumerated) of every job that may run."""
-    query = select(job.c.id, job.c.weight, job.c.enumerated_at).where(
+@dataclass(frozen=True, slots=True)
+class Dispatchable:
+    """A job that may run: `out` is what has a message out or is in the hands of a worker."""
+
+    id: int
+    priority: int
+    weight: int
+    enumerated: bool
+    out: int
+
+
+def list_dispatchable(connection: Connection) -> list[Dispatchable]:
+    """Every job that may run, the most urgent first."""
+    query = select(job.c.id, job.c.priority, job.c.weight, job.c.enumerated_at).where(
         job.c.finished_at.is_(None), job.c.state == JobState.RUNNING
     )
-    return [(r.id, r.weight, r.enumerated_at is not None) for r in connection.execute(query.order_by(job.c.id))]
+    rows = connection.execute(query.order_by(job.c.priority.desc(), job.c.id)).all()
+    out = count_out(connection) if rows else {}
+    return [Dispatchable(r.id, r.priority, r.weight, r.enumerated_at is not None, out.get(r.id, 0)) for r in rows]
+
+
+def count_out(connection: Connection) -> dict[int, int]:
+    """By job, work with a message out or in the hands of a worker."""
+    # Written into the statement, so that the planner sees that the partial indexes hold what is asked for.
+    states = [work.c.state == literal_column(f"'{state}'") for state in (State.QUEUED, State.RUNNING)]
+    parts = union_all(*(select(work.c.job_id).where(state) for state in states)).subquery()
+    query = select(parts.c.job_id, func.count().label("n")).group_by(parts.c.job_id)
+    return {row.job_id: row.n for row in connection.execute(query)}
+
+
+PRIORITIES = (-100, 100)
+WEIGHTS = (1, 100)
+
+
+def require_urgency(*, priority: int | None = None, weight: int | None = None) -> None:
+    """Raise UserError for a priority or a weight that there is not."""
+    for name, value, (least, most) in (("priority", priority, PRIORITIES), ("weight", weight, WEIGHTS)):
+        if value is not None and not least <= value <= most:
+            raise UserError(f"a {name} of {value}: choose from {least} to {most}")
+
+
+def update_job(connection: Connection, job_id: int, *, priority: int | None = None, weight: int | None = None) -> None:
+    """Change how urgent an unfinished job is; raises NotFound, UserError. What is out already is not called back."""
+    require_urgency(priority=priority, weight=weight)
+    found = get_job(connection, job_id)
+    if found.finished_at is not None:
+        raise UserError(f"job {job_id} is {found.state}: there is nothing to hurry", hint="embedmill jobs list")
+    values = {name: value for name, value in (("priority", priority), ("weight", weight)) if value is not None}
+    if values:
+        connection.execute(update(job).where(job.c.id == job_id).values(values))
 
 
 def ensure_source(connection: Connection, *, collection_id: int, identity: str, spec: Mapping[str, Any]) -> int:
@@ -170,9 +235,15 @@ def pause_job(connection: Connection, job_id: int) -> None:
 
 
 def resume_job(connection: Connection, job_id: int) -> None:
-    """Let a paused job go on."""
+    """Let a paused job go on; what waits for a rate, a budget or a circuit waits on."""
     set_job_state(connection, job_id, JobState.RUNNING)
-    _move(connection, job_id, (State.WAITING, State.QUEUED), state=State.PENDING, wait_reason=None, available_at=None)
+    held = work.c.state == State.QUEUED
+    kept = work.c.wait_reason.in_((WaitReason.PAUSED, WaitReason.RETRY))
+    connection.execute(
+        update(work)
+        .where(work.c.job_id == job_id, or_(held, and_(work.c.state == State.WAITING, kept)))
+        .values(state=State.PENDING, wait_reason=None, available_at=None, dispatched_at=None)
+    )
 
 
 def cancel_job(connection: Connection, job_id: int) -> None:
@@ -296,18 +367,72 @@ def record_usage(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> N
         connection.execute(insert(usage).values(created_at=clock()), list(rows))
 
 
+# Seconds over which a job's rate is measured.
+RATE_SECONDS = 60.0
+
+
+def measure_rate(connection: Connection, subject: Job) -> float:
+    """Documents a second that a job brought to their end over the last minute, or since it began if that is less."""
+    now = connection.execute(select(clock())).scalar_one()
+    seconds = max(1.0, min(RATE_SECONDS, now - subject.created_at))
+    query = select(func.count()).where(work.c.job_id == subject.id, work.c.finished_at > now - seconds)
+    return float(connection.execute(query).scalar_one() / seconds)
+
+
+def _why_waiting() -> Any:
+    """What a piece of unfinished work waits for: its own reason, a worker's lease, the scan of its job, or a queue."""
+    return case(
+        (work.c.state == State.RUNNING, "lease"),
+        (work.c.wait_reason.is_not(None), work.c.wait_reason),
+        (job.c.state == JobState.PAUSED, WaitReason.PAUSED),
+        (and_(work.c.state == State.PENDING, job.c.enumerated_at.is_(None)), "scanning"),
+        else_="queue",
+    )
+
+
 def list_waiting(connection: Connection, job_id: int) -> list[dict[str, Any]]:
-    """What a job's unfinished work waits for, by stage and reason."""
-    reason = func.coalesce(work.c.wait_reason, case((work.c.state == State.RUNNING, "lease"), else_="queue"))
+    """What a job's unfinished work waits for, by stage and reason, with the next due time."""
+    reason = _why_waiting().label("reason")
+    due = case((work.c.state == State.RUNNING, work.c.lease_until), else_=work.c.available_at)
     query = (
         select(
             work.c.stage,
-            reason.label("reason"),
+            reason,
             func.count().label("documents"),
-            (func.min(work.c.available_at) - clock()).label("next_in_seconds"),
+            (func.min(due) - clock()).label("next_in_seconds"),
+            (func.max(due) - clock()).label("last_in_seconds"),
             func.max(work.c.reason).label("last_error"),
         )
+        .join_from(work, job)
         .where(work.c.job_id == job_id, work.c.state.in_(UNFINISHED))
         .group_by(work.c.stage, reason)
     )
-    return [dict(row._mapping) for row in connection.execute(query)]
+    order = list(Stage)
+    rows = [dict(row) for row in connection.execute(query).mappings()]
+    return sorted(rows, key=lambda row: (order.index(row["stage"]), row["reason"]))
+
+
+def list_waiting_documents(connection: Connection, job_id: int, *, limit: int, after: int = 0) -> list[dict[str, Any]]:
+    """A job's unfinished documents one by one, in the order in which they were submitted, each with its reason."""
+    due = case((work.c.state == State.RUNNING, work.c.lease_until), else_=work.c.available_at)
+    query = (
+        select(
+            work.c.id.label("work"),
+            document.c.uri,
+            work.c.stage,
+            work.c.state,
+            _why_waiting().label("reason"),
+            (due - clock()).label("due_in_seconds"),
+            work.c.attempt,
+            work.c.crashes,
+            work.c.worker,
+            work.c.reason.label("last_error"),
+        )
+        .join_from(work, job)
+        .join(document, document.c.id == work.c.document_id)
+        .where(work.c.job_id == job_id, work.c.state.in_(UNFINISHED), work.c.id > after)
+        .order_by(work.c.id)
+        .limit(limit)
+    )
+    rows = [dict(row) for row in connection.execute(query).mappings()]
+    return [row if row["state"] == State.RUNNING else row | {"worker": None} for row in rows]

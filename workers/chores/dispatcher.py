@@ -1,35 +1,51 @@
-"""The dispatcher: moves ready work into the queues up to a high-water mark, fairly across jobs."""
+"""The dispatcher: moves ready work into the queues, as much as keeps the workers busy, fairly across jobs."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
 
-from shared.db import jobs, work
+from shared.db import jobs, presence, work
 from shared.db.engine import Database
 from shared.db.work import Ready
 from shared.messages import BatchMessage
 from shared.settings import Settings
 from shared.states import Stage
 
+# A worker that was silent for longer is not counted: it beats every ten seconds.
+SILENT_SECONDS = 60.0
+# Batches that may be out for each place that works on one: one in hand, and one that waits for it.
+BATCHES_OUT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What an open job has out and could send, and how urgent it is: higher priority first, weight within it."""
+
+    job_id: int
+    priority: int
+    weight: int
+    out: int
+    ready: int
+
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """How many documents of a job may be sent now."""
+    """How many documents of a job may be sent now, and how many that could be sent stay behind."""
 
     job_id: int
     documents: int
+    behind: int
 
 
 def dispatch(database: Database, settings: Settings) -> list[BatchMessage]:
     """Mark ready work as queued and return the messages to publish, now that it is committed."""
-    shares = _plan(database, settings)
-    if not shares:
-        return []
     messages: list[BatchMessage] = []
-    for share in shares:
+    for share in _plan(database, settings):
         with database.write() as connection:
             ready = work.queue_ready(connection, share.job_id, limit=share.documents)
-        messages.extend(pack(ready, settings))
+        messages.extend(pack(ready, settings, behind=share.behind))
     return messages
 
 
@@ -38,18 +54,55 @@ def _plan(database: Database, settings: Settings) -> list[Share]:
         open_jobs = jobs.list_dispatchable(connection)
         if not open_jobs:
             return []
-        out = work.count_queued(connection)
-        room = settings.high_water - out
-        if room <= 0:
-            return []
-        counts = {job_id: work.count_ready(connection, job_id, limit=room) for job_id, _, _ in open_jobs}
+        window = size_window(settings, slots=_count_slots(connection))
+        ready = {found.id: work.count_ready(connection, found.id, limit=window) for found in open_jobs}
+    is_idle = not any(found.out for found in open_jobs)
+    batch = min(settings.batch_documents, window)
     # A job that is still being scanned waits for a full batch, unless the workers have nothing else to do.
-    worth = {
-        job_id: weight
-        for job_id, weight, enumerated in open_jobs
-        if counts[job_id] and (enumerated or out == 0 or counts[job_id] >= settings.batch_documents)
-    }
-    return [Share(job_id, share) for job_id, share in divide(room, worth, counts).items() if share]
+    demands = [
+        Demand(found.id, found.priority, found.weight, found.out, ready[found.id])
+        for found in open_jobs
+        if found.enumerated or is_idle or ready[found.id] >= batch or found.out
+    ]
+    sends = share_out(window, demands, batch=batch)
+    return [Share(d.job_id, sends[d.job_id], d.ready - sends[d.job_id]) for d in demands if sends[d.job_id]]
+
+
+def _count_slots(connection: Any) -> int:
+    workers = presence.list_workers(connection)
+    return sum(int(row.get("slots", 1)) for row in workers if row["age"] < SILENT_SECONDS)
+
+
+def size_window(settings: Settings, *, slots: int) -> int:
+    """Documents that should be out: enough to keep `slots` busy, so few that a new job's are soon at the front.
+
+    A broker's queue is first come, first served; what is in front of a message cannot be overtaken any more.
+    """
+    return min(settings.high_water, BATCHES_OUT * (slots or settings.worker_count) * settings.batch_documents)
+
+
+def share_out(window: int, demands: Sequence[Demand], *, batch: int) -> dict[int, int]:
+    """How many documents each job may send now.
+
+    A higher priority is served first, and what it leaves of the window is for the next one. Within a priority each
+    job is entitled to its share of the window by weight, also while another job has filled it: so what is out may
+    exceed the window for a moment, and a small job starts at once. A job that is held back by its share waits until
+    a whole batch has room, or batches would become ever smaller.
+    """
+    sends: dict[int, int] = {}
+    left = window
+    for _, group in groupby(sorted(demands, key=lambda d: -d.priority), key=lambda d: d.priority):
+        members = list(group)
+        shares = divide(left, {d.job_id: d.weight for d in members}, {d.job_id: d.out + d.ready for d in members})
+        for d in members:
+            entitled = max(shares[d.job_id], int(left > 0)) - d.out
+            sends[d.job_id] = _whole(min(d.ready, max(0, entitled)), d, batch=batch)
+        left = max(0, left - sum(d.out + sends[d.job_id] for d in members))
+    return sends
+
+
+def _whole(documents: int, demand: Demand, *, batch: int) -> int:
+    return 0 if demand.out and documents < min(batch, demand.ready) else documents
 
 
 def divide(room: int, weights: dict[int, int], counts: dict[int, int]) -> dict[int, int]:
@@ -70,12 +123,15 @@ def divide(room: int, weights: dict[int, int], counts: dict[int, int]) -> dict[i
     return shares
 
 
-def pack(ready: Sequence[Ready], settings: Settings) -> list[BatchMessage]:
-    """Cut ready work into messages: by stage, by tokens and count, even over the workers; suspects travel alone."""
+def pack(ready: Sequence[Ready], settings: Settings, *, behind: int = 0) -> list[BatchMessage]:
+    """Cut ready work into messages: by stage, by tokens and count, even over the workers; suspects travel alone.
+
+    `behind` is what will follow: with plenty of it no batch is made small for the sake of evenness.
+    """
     messages = [BatchMessage(r.stage, (r.id,)) for r in ready if r.suspect]
     for stage in Stage:
         trusted = [r for r in ready if r.stage == stage and not r.suspect]
-        most = min(settings.batch_documents, max(1, math.ceil(len(trusted) / settings.worker_count)))
+        most = min(settings.batch_documents, max(1, math.ceil((len(trusted) + behind) / settings.worker_count)))
         messages.extend(BatchMessage(stage, tuple(r.id for r in batch)) for batch in _cut(trusted, most, settings))
     return messages
 
