@@ -68,11 +68,8 @@ def create_job(
     identity: str,
     sources: Sequence[Mapping[str, Any]],
     options: Mapping[str, Any],
-    priority: int = 0,
-    weight: int = 1,
 ) -> int:
     """Record a submission in state `running`."""
-    require_urgency(priority=priority, weight=weight)
     key = connection.execute(
         insert(job).values(
             collection_id=collection_id,
@@ -80,8 +77,6 @@ def create_job(
             sources=list(sources),
             options=dict(options),
             state=JobState.RUNNING,
-            priority=priority,
-            weight=weight,
             created_at=clock(),
         )
     ).inserted_primary_key
@@ -144,20 +139,15 @@ def count_out(connection: Connection) -> dict[int, int]:
     return {row.job_id: row.n for row in connection.execute(query)}
 
 
-PRIORITIES = (-100, 100)
-WEIGHTS = (1, 100)
-
-
-def require_urgency(*, priority: int | None = None, weight: int | None = None) -> None:
-    """Raise UserError for a priority or a weight that there is not."""
-    for name, value, (least, most) in (("priority", priority, PRIORITIES), ("weight", weight, WEIGHTS)):
-        if value is not None and not least <= value <= most:
-            raise UserError(f"a {name} of {value}: choose from {least} to {most}")
+# Least and most, for a job.
+PRIORITIES, WEIGHTS = (-100, 100), (1, 100)
 
 
 def update_job(connection: Connection, job_id: int, *, priority: int | None = None, weight: int | None = None) -> None:
     """Change how urgent an unfinished job is; raises NotFound, UserError. What is out already is not called back."""
-    require_urgency(priority=priority, weight=weight)
+    for name, value, (least, most) in (("priority", priority, PRIORITIES), ("weight", weight, WEIGHTS)):
+        if value is not None and not least <= value <= most:
+            raise UserError(f"a {name} of {value}: choose from {least} to {most}")
     found = get_job(connection, job_id)
     if found.finished_at is not None:
         raise UserError(f"job {job_id} is {found.state}: there is nothing to hurry", hint="embedmill jobs list")
