@@ -88,6 +88,8 @@ def _open(connection: Connection, wanted: Filter, *, by: str, rate: float | None
     query = select(replay).where(replay.c.finished_at.is_(None)).order_by(replay.c.id)
     for row in connection.execute(query):
         if row.filter == wanted.as_json() and row.rate == rate:
+            # What was left alone before is met, and counted, again.
+            connection.execute(update(replay).where(replay.c.id == row.id).values(refused=0))
             return row.id, newest
     values = {"filter": wanted.as_json(), "by": by, "rate": rate, "created_at": clock()}
     key = connection.execute(insert(replay).values(values)).inserted_primary_key
