@@ -140,10 +140,8 @@ def print_explanation(found: Mapping[str, Any]) -> None:
     print_line(f"  job {found['job']}, collection {found['collection']}, document {found['document']}")
     print_line(f"  died at {found['stage']} {_ago(found['created_at'], now)}: {found['error_class']}: {found['error']}")
     print_line(f"  next: {found['hint']}")
-    print_line(
-        f"  {found['attempts']} of {found['max_attempts']} attempts, {found['crashes']} crashes; root cause "
-        f"{found['fingerprint']}, which {found['same_cause']} open letters share"
-    )
+    print_line(f"  {found['attempts']} of {found['max_attempts']} attempts, {found['crashes']} crashes")
+    print_line(f"  root cause {found['fingerprint']}, open letters with it: {found['same_cause']}")
     print_line(
         f"  code {found['code_version']}, settings {found['settings']}, index version {found['index_version']}, "
         f"epoch {found['epoch']}"

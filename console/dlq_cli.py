@@ -200,7 +200,8 @@ def export(
         stream: Any = sys.stdout.buffer if is_stdout else stack.enter_context(output.open("wb"))
         count = 0
         for line in export_lines(runtime, wanted, with_messages=wanted == Filter(resolved=resolved)):
-            stream.write(orjson.dumps(line) + b"\n")
+            # The names of a row's columns are strings of SQLAlchemy's own class.
+            stream.write(orjson.dumps(line, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_APPEND_NEWLINE))
             count += 1
         stream.flush()
     if not is_stdout and as_json:

@@ -55,9 +55,24 @@ def poison_embedding() -> None:
     Embedder.embed_all = embed_all  # type: ignore[method-assign]
 
 
+def poison_indexing() -> None:
+    from shared.providers.vectorstores.embedded import EmbeddedVectorStore
+
+    original = EmbeddedVectorStore.upsert
+
+    def upsert(self: EmbeddedVectorStore, shard: str, rows: Any) -> None:
+        if any(MARKER in row.text for row in rows):
+            die()
+        original(self, shard, rows)
+
+    EmbeddedVectorStore.upsert = upsert  # type: ignore[method-assign]
+
+
 if "workers.process" in sys.orig_argv:
     match os.environ.get("POISON_STAGE"):
         case "chunk":
             poison_chunking()
         case "embed":
             poison_embedding()
+        case "index":
+            poison_indexing()
