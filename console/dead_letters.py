@@ -45,13 +45,15 @@ def public(letter: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def list_matching(wanted: Filter, *, limit: int, before: int | None) -> dict[str, Any]:
-    """`{"total", "dead_letters", "groups", "unreadable"}`."""
+    """`{"total", "dead_letters", "groups", "unreadable"}`; messages have nothing that a filter could ask for."""
+    is_filtered = wanted != Filter(resolved=wanted.resolved)
     with opened() as runtime, runtime.database.read() as connection:
+        messages = unreadable.list_messages(connection, include_resolved=wanted.resolved, limit=limit)
         return {
             "total": count_letters(connection, wanted),
             "dead_letters": [public(row) for row in list_letters(connection, wanted, limit=limit, before=before)],
             "groups": group_letters(connection, wanted, limit=limit),
-            "unreadable": unreadable.list_messages(connection, include_resolved=wanted.resolved, limit=limit),
+            "unreadable": [] if is_filtered else messages,
         }
 
 

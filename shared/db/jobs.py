@@ -13,7 +13,6 @@ from sqlalchemy import (
     func,
     insert,
     literal,
-    literal_column,
     null,
     or_,
     select,
@@ -131,11 +130,13 @@ def list_dispatchable(connection: Connection) -> list[Dispatchable]:
 
 
 def count_out(connection: Connection) -> dict[int, int]:
-    """By job, work with a message out or in the hands of a worker."""
-    # Written into the statement, so that the planner sees that the partial indexes hold what is asked for.
-    states = [work.c.state == literal_column(f"'{state}'") for state in (State.QUEUED, State.RUNNING)]
-    parts = union_all(*(select(work.c.job_id).where(state) for state in states)).subquery()
-    query = select(parts.c.job_id, func.count().label("n")).group_by(parts.c.job_id)
+    """By job that may run, work with a message out or in the hands of a worker."""
+    is_open = select(job.c.id).where(job.c.finished_at.is_(None), job.c.state == JobState.RUNNING)
+    query = (
+        select(work.c.job_id, func.count().label("n"))
+        .where(work.c.job_id.in_(is_open.scalar_subquery()), work.c.state.in_((State.QUEUED, State.RUNNING)))
+        .group_by(work.c.job_id)
+    )
     return {row.job_id: row.n for row in connection.execute(query)}
 
 

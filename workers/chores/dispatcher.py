@@ -60,9 +60,14 @@ def _plan(database: Database, settings: Settings) -> list[Share]:
     batch = min(settings.batch_documents, window)
     # A job that is still being scanned waits for a full batch, unless the workers have nothing else to do.
     demands = [
-        Demand(found.id, found.priority, found.weight, found.out, ready[found.id])
+        Demand(
+            job_id=found.id,
+            priority=found.priority,
+            weight=found.weight,
+            out=found.out,
+            ready=ready[found.id] if found.enumerated or is_idle or ready[found.id] >= batch else 0,
+        )
         for found in open_jobs
-        if found.enumerated or is_idle or ready[found.id] >= batch or found.out
     ]
     sends = share_out(window, demands, batch=batch)
     return [Share(d.job_id, sends[d.job_id], d.ready - sends[d.job_id]) for d in demands if sends[d.job_id]]

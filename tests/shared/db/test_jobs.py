@@ -1,11 +1,14 @@
 """Jobs: pause, resume, cancel, and the one condition under which a job is complete."""
 
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from shared.db import jobs
-from shared.db.engine import clock
+from shared.db.engine import clock, open_database
 from shared.errors import IllegalTransition, NotFound, UnreadableDocument, UserError
 from shared.outcomes import Advance, Complete, Fail, Outcome, Park
 from shared.states import JobState, Result, Stage, State
@@ -267,3 +270,28 @@ def test_resuming_keeps_what_waits_for_a_rate_waiting(tracker: Tracker) -> None:
     tracker.control("resume_job")
     assert waiting(tracker) == {"rate": 3}
     assert tracker.queue() == []
+
+
+@pytest.mark.parametrize(
+    ("call", "index"),
+    [
+        (lambda connection, _: jobs.count_out(connection), "ix_work_job_state (job_id=? AND state=?)"),
+        (jobs.measure_rate, "ix_work_finished (job_id=? AND finished_at>?)"),
+    ],
+    ids=["out", "rate"],
+)
+def test_what_is_asked_all_the_time_is_answered_from_an_index(tmp_path: Path, call: Any, index: str) -> None:
+    tracker = Tracker(open_database(f"sqlite:///{tmp_path / 'tracking.db'}"))
+    subject = tracker.get_job()
+    plans: list[str] = []
+    with tracker.database.read() as connection:
+
+        def explain(_c: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+            plan = connection.connection.cursor().execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            plans.extend(str(row[-1]) for row in plan.fetchall())
+
+        event.listen(connection, "before_cursor_execute", explain)
+        call(connection, subject)
+    tracker.database.close()
+    assert any(index in plan for plan in plans), plans
+    assert not any(plan.startswith("SCAN work") for plan in plans), plans

@@ -16,7 +16,7 @@ from shared.db.schema import dead_letter, document
 from shared.db.schema import replay as replay_table
 from shared.db.schema import work as work_table
 from shared.errors import NotFound, UnreadableDocument
-from shared.outcomes import Advance, Complete, Fail
+from shared.outcomes import Advance, Complete, Fail, Outcome
 from shared.states import JobState, Result, Stage, State
 from tests.shared.db.tracker import Tracker
 from tests.waiting import wait_until
@@ -65,7 +65,8 @@ def test_the_end_of_every_replayed_letter_is_linked_back_to_it(tracker: Tracker)
     assert outcomes(tracker) == [("running", None)] * 4
     claim = tracker.claim(tracker.queue())
     first, second, *rest = (item.id for item in claim.items)
-    tracker.settle(claim, {first: Complete(Result.INDEXED), second: TORN} | dict.fromkeys(rest, Advance(Stage.EMBED)))
+    ends: dict[int, Outcome] = dict.fromkeys(rest, Advance(Stage.EMBED))
+    tracker.settle(claim, {**ends, first: Complete(Result.INDEXED), second: TORN})
     assert outcomes(tracker)[:3] == [("completed", None), ("dead again", 5), ("running", None)]
     tracker.control("cancel_job")
     assert outcomes(tracker) == [("completed", None), ("dead again", 5), *[("cancelled", None)] * 2, (None, None)]

@@ -113,6 +113,18 @@ def test_what_is_out_is_a_few_batches_for_each_worker_and_not_the_high_water_mar
     assert tracker.states().count(State.QUEUED) == 2 * 4 * 4
 
 
+def test_a_job_that_is_being_scanned_waits_for_a_full_batch_while_others_work(
+    runtime: WorkerRuntime, tracker: Tracker
+) -> None:
+    small_batches = runtime.settings.model_copy(update={"batch_documents": 4})
+    tracker.submit(["file:///first"])
+    assert len(dispatch(runtime.database, small_batches)) == 1, "nothing else was to be done"
+    tracker.submit([f"file:///{n}" for n in range(3)])
+    assert dispatch(runtime.database, small_batches) == []
+    tracker.submit(["file:///last"])
+    assert sum(len(message.work) for message in dispatch(runtime.database, small_batches)) == 4
+
+
 def test_the_window_is_bounded_by_the_high_water_mark() -> None:
     settings = Settings(batch_documents=256, high_water=1000, workers=2)
     assert size_window(settings, slots=1) == 512

@@ -60,7 +60,9 @@ def downgrade() -> None:
     for name, table, _, _ in INDEXES:
         op.drop_index(name, table_name=table)
     op.drop_column("work", "paced_seconds")
-    for name in ("epoch", "index_version", "settings_hash", "replay_id"):
-        op.drop_column("dead_letter", name)
+    # Nothing refers to a dead letter, so that its table may be made anew where SQLite needs it.
+    with op.batch_alter_table("dead_letter") as letters:
+        for name in ("epoch", "index_version", "settings_hash", "replay_id"):
+            letters.drop_column(name)
     op.drop_column("job", "priority")
     op.drop_table("replay")
