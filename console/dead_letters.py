@@ -183,17 +183,20 @@ def preview(wanted: Filter) -> dict[str, Any]:
     with opened() as runtime:
         with runtime.database.read() as connection:
             count = count_letters(connection, wanted)
+            refused = replays.count_refusals(connection, wanted)
             groups = group_letters(connection, wanted, limit=1000)
             measured = measure_work(connection, wanted)
             letters = list_letters(connection, wanted, limit=EXACT_DOCUMENTS)
         cost = measure_cost(runtime, letters) if count <= len(letters) else estimate_cost(measured)
     rows = [public(letter) for letter in letters]
-    return {"would_replay": count, "groups": groups, "stages": measured, "cost": cost, "dead_letters": rows}
+    counts = {"would_replay": count - refused, "would_refuse": refused}
+    return counts | {"groups": groups, "stages": measured, "cost": cost, "dead_letters": rows}
 
 
 def print_preview(found: Mapping[str, Any]) -> None:
     """The preview for people."""
-    print_line(f"{found['would_replay']} would be replayed")
+    alone = f", {found['would_refuse']} left alone: cancelled or submitted again" if found["would_refuse"] else ""
+    print_line(f"{found['would_replay']} would be replayed{alone}")
     columns = ("count", "stage", "error_class", "fingerprint", "jobs", "error")
     print_table(found["groups"], columns, empty="no dead letter matches")
     if found["groups"]:

@@ -159,7 +159,8 @@ def explain_job(runtime: Runtime, job_id: int) -> dict[str, Any]:
         rate = jobs.measure_rate(connection, job) if job.finished_at is None else 0.0
         workers = presence.list_workers(connection)
     left = sum(sum(states.values()) for states in report["active"].values())
-    served = {queue for row in workers if not is_gone(runtime.run_folder, row["id"]) for queue in row["queues"]}
+    alive = [row for row in workers if row["age"] < presence.SILENT_SECONDS]
+    served = {queue for row in alive if not is_gone(runtime.run_folder, row["id"]) for queue in row["queues"]}
     return report | {
         "waiting": waiting,
         "rate": round(rate, 3),

@@ -382,16 +382,14 @@ def _why_waiting() -> Any:
 
 
 def list_waiting(connection: Connection, job_id: int) -> list[dict[str, Any]]:
-    """What a job's unfinished work waits for, by stage and reason, with the next due time."""
+    """What a job's unfinished work waits for, by stage and reason, with the seconds until the next is due."""
     reason = _why_waiting().label("reason")
-    due = case((work.c.state == State.RUNNING, work.c.lease_until), else_=work.c.available_at)
     query = (
         select(
             work.c.stage,
             reason,
             func.count().label("documents"),
-            (func.min(due) - clock()).label("next_in_seconds"),
-            (func.max(due) - clock()).label("last_in_seconds"),
+            (func.min(work.c.available_at) - clock()).label("next_in_seconds"),
             func.max(work.c.reason).label("last_error"),
         )
         .join_from(work, job)

@@ -9,6 +9,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from shared.db.engine import clock
 from shared.db.schema import chore, worker
 
+# A worker that was silent for longer is taken for gone: it beats every ten seconds.
+SILENT_SECONDS = 60.0
+
 
 def register_worker(connection: Connection, worker_id: str, *, host: str, pid: int, queues: Sequence[str]) -> None:
     """Record a worker process, or its return."""

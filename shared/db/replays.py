@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
 from shared.db.dead_letters import (
     Filter,
@@ -16,7 +16,7 @@ from shared.db.dead_letters import (
     resolve,
 )
 from shared.db.engine import Database, clock
-from shared.db.schema import dead_letter, job, replay, work
+from shared.db.schema import dead_letter, document, job, replay, work
 from shared.errors import NotFound
 from shared.states import JobState, State, WaitReason, require_transition
 
@@ -119,6 +119,20 @@ def _why_not(row: Any) -> str | None:
     if row.is_superseded:
         return ALTERED
     return None if row.work_state == State.DEAD else f"its work is {row.work_state}"
+
+
+def count_refusals(connection: Connection, wanted: Filter) -> int:
+    """How many matching letters a replay would leave alone."""
+    is_hopeless = or_(job.c.state == JobState.CANCELLED, work.c.generation < document.c.generation)
+    query = (
+        select(func.count())
+        .select_from(dead_letter)
+        .join(work, work.c.id == dead_letter.c.work_id)
+        .join(job, job.c.id == dead_letter.c.job_id)
+        .join(document, document.c.id == work.c.document_id)
+        .where(*conditions_of(wanted), is_hopeless)
+    )
+    return connection.execute(query).scalar_one()
 
 
 def _refuse_named(connection: Connection, ids: Sequence[int]) -> list[Refusal]:

@@ -13,8 +13,6 @@ from shared.messages import BatchMessage
 from shared.settings import Settings
 from shared.states import Stage
 
-# A worker that was silent for longer is not counted: it beats every ten seconds.
-SILENT_SECONDS = 60.0
 # Batches that may be out for each place that works on one: one in hand, and one that waits for it.
 BATCHES_OUT = 2
 
@@ -75,7 +73,7 @@ def _plan(database: Database, settings: Settings) -> list[Share]:
 
 def _count_slots(connection: Any) -> int:
     workers = presence.list_workers(connection)
-    return sum(int(row.get("slots", 1)) for row in workers if row["age"] < SILENT_SECONDS)
+    return sum(int(row.get("slots", 1)) for row in workers if row["age"] < presence.SILENT_SECONDS)
 
 
 def size_window(settings: Settings, *, slots: int) -> int:

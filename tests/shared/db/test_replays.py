@@ -146,6 +146,8 @@ def test_a_replay_sets_its_job_running_again(tracker: Tracker, rate: float | Non
 def test_letters_of_a_cancelled_job_are_left_alone_and_the_reason_is_given(tracker: Tracker) -> None:
     tracker.settle(tracker.take(URIS[:2]), TORN)
     tracker.control("cancel_job")
+    with tracker.database.read() as connection:
+        assert replays.count_refusals(connection, Filter()) == 2
     done = replay(tracker)
     assert done.letters == []
     assert [refusal.id for refusal in done.refused] == [1, 2]
@@ -168,6 +170,8 @@ def test_a_document_that_died_after_it_was_submitted_again_is_left_alone(tracker
     later = tracker.create_job("later")
     tracker.submit(URIS[:1], text="mended", job=later)
     tracker.settle(claim, TORN)
+    with tracker.database.read() as connection:
+        assert replays.count_refusals(connection, Filter()) == 1
     (refusal,) = replay(tracker).refused
     assert "submitted again" in refusal.reason
     assert tracker.states() == [State.DEAD]
