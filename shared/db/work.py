@@ -92,10 +92,12 @@ def count_queued(connection: Connection) -> int:
 
 def queue_ready(connection: Connection, job_id: int, *, limit: int) -> list[Ready]:
     """Mark up to `limit` pending or due pieces of a job as queued, oldest first."""
-    ready = _select_ready(job_id).order_by(work.c.id).limit(limit).with_for_update(skip_locked=True)
+    chosen = _select_ready(job_id).order_by(work.c.id).limit(limit).with_for_update(skip_locked=True)
+    # As a CTE the choice is made once; Postgres may run a subquery again and take more than the limit.
+    ready = chosen.cte("ready")
     rows = connection.execute(
         update(work)
-        .where(work.c.id.in_(ready.scalar_subquery()), work.c.state.in_((State.PENDING, State.WAITING)))
+        .where(work.c.id.in_(select(ready.c.id)), work.c.state.in_((State.PENDING, State.WAITING)))
         .values(state=State.QUEUED, dispatched_at=clock(), wait_reason=None, available_at=None)
         .returning(work.c.id, work.c.stage, work.c.size, work.c.crashes)
     ).all()
