@@ -103,7 +103,11 @@ def _claim(connection: Any, stage: Stage, ids: Sequence[int]) -> Claim:
 def _show(connection: Any, job_id: int) -> object:
     found = jobs.get_job(connection, job_id)
     progress = jobs.measure_progress(connection, found)
-    return progress, jobs.list_notes(connection, job_id, limit=1000), jobs.list_waiting(connection, job_id)
+    return (
+        progress,
+        jobs.list_notes(connection, job_id, limit=1000),
+        jobs.list_waiting(connection, jobs.get_job(connection, job_id)),
+    )
 
 
 def _fill(database: Database, rows: int) -> int:

@@ -12,7 +12,6 @@ from console import collections_cli, dlq_cli, jobs_cli, workers_cli
 from console.output import DONE, FAILED, USAGE, print_error, print_json, print_line
 
 if TYPE_CHECKING:
-    from console.running import Request
     from producers.sources.open import SourceOptions
 
 app = typer.Typer(
@@ -54,6 +53,10 @@ class SearchMode(StrEnum):
 AllowDeletes = Annotated[
     bool, typer.Option("--allow-deletes", help="Remove vanished documents though they are more than a fifth.")
 ]
+Priority = Annotated[
+    int | None, typer.Option(min=-100, max=100, help="Urgency: the higher is served first; 0 if not given.")
+]
+Weight = Annotated[int | None, typer.Option(min=1, max=100, help="Share among jobs of one priority; 1 if not given.")]
 
 
 def main() -> None:
@@ -112,12 +115,16 @@ def ingest(
     field: Fields = [],  # noqa: B006
     null: NullSeparated = False,
     allow_deletes: AllowDeletes = False,
+    priority: Priority = None,
+    weight: Weight = None,
     as_json: AsJson = False,
 ) -> None:
     """Submit sources and work in this process until they are indexed."""
+    from console.running import Request
     from console.running import ingest as run
 
-    request = _request(sources, collection, _options(include, exclude, field, null=null), allow_deletes=allow_deletes)
+    options = _options(include, exclude, field, null=null)
+    request = Request(tuple(sources), collection, options, allow_deletes, priority, weight)
     report, status = run(request, quiet=as_json)
     if as_json:
         print_json(report)
@@ -133,12 +140,16 @@ def submit(
     field: Fields = [],  # noqa: B006
     null: NullSeparated = False,
     allow_deletes: AllowDeletes = False,
+    priority: Priority = None,
+    weight: Weight = None,
     as_json: AsJson = False,
 ) -> None:
     """Submit sources for the workers of this home and return."""
+    from console.running import Request
     from console.running import submit as run
 
-    request = _request(sources, collection, _options(include, exclude, field, null=null), allow_deletes=allow_deletes)
+    options = _options(include, exclude, field, null=null)
+    request = Request(tuple(sources), collection, options, allow_deletes, priority, weight)
     report = run(request)
     if as_json:
         print_json(report)
@@ -267,9 +278,3 @@ def _field(entry: str) -> tuple[str, str]:
     if name not in ("id", "text", "title", "uri", "metadata") or not column:
         raise typer.BadParameter(f"{entry!r}: write id=NAME, text=NAME, title=NAME, uri=NAME or metadata=NAME")
     return name, column
-
-
-def _request(sources: list[str], collection: str, options: "SourceOptions", *, allow_deletes: bool) -> "Request":
-    from console.running import Request
-
-    return Request(tuple(sources), collection, options, allow_deletes)

@@ -1,26 +1,43 @@
-"""`embedmill dlq`: dead letters, found by filter, replayed or discarded."""
+"""`embedmill dlq`: dead letters, by root cause or one by one, replayed or discarded; and unreadable messages."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from console.output import DONE, print_json, print_line, print_table
+from console.durations import parse_duration
+from console.output import DONE, print_json, print_line
 
 if TYPE_CHECKING:
     from shared.db.dead_letters import Filter
 
 app = typer.Typer(no_args_is_help=True, help="Work with dead letters.")
 
+
+def _duration(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Ids = Annotated[list[int], typer.Argument(metavar="[ID]...", help="Dead letters by number.")]
+NamedIds = Annotated[
+    list[str], typer.Argument(metavar="[ID]...", help="Dead letters by number, unreadable messages as m1, m2, …")
+]
 JobOption = Annotated[int | None, typer.Option("--job", help="Only of this job.")]
 CollectionOption = Annotated[str | None, typer.Option("--collection", "-c", help="Only of this collection.")]
 StageOption = Annotated[str | None, typer.Option("--stage", help="Only of this stage.")]
 ClassOption = Annotated[str | None, typer.Option("--error-class", help="Only of this error class.")]
 FingerprintOption = Annotated[str | None, typer.Option("--fingerprint", help="Only with this root cause.")]
-OlderOption = Annotated[float | None, typer.Option("--older-than", help="Only older than this many seconds.")]
-NewerOption = Annotated[float | None, typer.Option("--newer-than", help="Only newer than this many seconds.")]
+OlderOption = Annotated[
+    float | None, typer.Option("--older-than", parser=_duration, metavar="AGE", help="Only older than 90, 15m, 2h, 3d.")
+]
+NewerOption = Annotated[
+    float | None, typer.Option("--newer-than", parser=_duration, metavar="AGE", help="Only newer than 90, 15m, 2h, 3d.")
+]
+ResolvedOption = Annotated[bool, typer.Option("--resolved", help="Also what was replayed, discarded or superseded.")]
 AllOption = Annotated[bool, typer.Option("--all", help="Every dead letter.")]
 
 
@@ -33,42 +50,49 @@ def list_(
     fingerprint: FingerprintOption = None,
     older_than: OlderOption = None,
     newer_than: NewerOption = None,
+    resolved: ResolvedOption = False,
+    flat: Annotated[bool, typer.Option("--flat", help="One by one instead of by root cause.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="Most rows.")] = 100,
+    before: Annotated[int | None, typer.Option("--before", help="Only letters with a lower number.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List dead letters that were neither replayed nor discarded."""
-    from console.session import opened
-    from shared.db.dead_letters import Filter, count_letters, list_letters
+    """List dead letters that were neither replayed nor discarded, by root cause."""
+    from console.dead_letters import list_matching, print_groups, print_rows
+    from shared.db.dead_letters import Filter
 
-    wanted = Filter(None, job, collection, stage, error_class, fingerprint, older_than, newer_than)
-    with opened() as runtime, runtime.database.read() as connection:
-        letters = [_public(letter) for letter in list_letters(connection, wanted, limit=limit)]
-        total = count_letters(connection, wanted)
+    wanted = Filter(None, job, collection, stage, error_class, fingerprint, older_than, newer_than, resolved)
+    found = list_matching(wanted, limit=limit, before=before)
     if as_json:
-        print_json({"total": total, "dead_letters": letters})
-        return
-    columns = ("id", "job", "stage", "error_class", "fingerprint", "attempts", "uri", "error")
-    print_table(letters, columns, empty="no dead letters")
-    if total > len(letters):
-        print_line(f"… and {total - len(letters)} more")
+        print_json(found)
+    elif flat or before is not None:
+        print_rows(found)
+    else:
+        print_groups(found)
 
 
 @app.command()
-def show(letter: Annotated[int, typer.Argument(metavar="ID")], as_json: AsJson = False) -> None:
-    """Explain one dead letter, with every attempt."""
+def show(
+    letter: Annotated[str, typer.Argument(metavar="ID", help="A dead letter's number; m1 for a message.")],
+    as_json: AsJson = False,
+) -> None:
+    """Explain one dead letter: what, where, why, its attempts, the shape of its document, and what to do."""
+    from console.dead_letters import explain, print_explanation, show_unreadable
     from console.session import opened
-    from shared.db.dead_letters import show_letter
 
-    with opened() as runtime, runtime.database.read() as connection:
-        found = show_letter(connection, letter)
-    public = _public(found) | {"history": [_attempt(row) for row in found["history"]]}
-    if as_json:
-        print_json(public)
+    letters, messages = _split_ids([letter])
+    if messages:
+        message = show_unreadable(messages[0])
+        if as_json:
+            print_json(message)
+        for name, value in () if as_json else message.items():
+            print_line(f"{name:18} {value if value is not None else '-'}")
         return
-    for name in ("uri", "stage", "error_class", "error", "hint", "attempts", "crashes", "fingerprint", "resolution"):
-        print_line(f"{name:12} {public[name] if public[name] is not None else '-'}")
-    columns = ("stage", "epoch", "attempt", "outcome", "error_class", "error", "worker")
-    print_table(public["history"], columns, empty="no attempts recorded")
+    with opened() as runtime:
+        found = explain(runtime, letters[0])
+    if as_json:
+        print_json(found)
+    else:
+        print_explanation(found)
 
 
 @app.command()
@@ -82,22 +106,45 @@ def replay(
     older_than: OlderOption = None,
     newer_than: NewerOption = None,
     all_: AllOption = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be replayed.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go, and what it would cost.")] = False,
+    rate: Annotated[float | None, typer.Option("--rate", min=0.001, help="At most so many documents a second.")] = None,
+    stagger: Annotated[
+        float | None, typer.Option("--stagger", parser=_duration, metavar="TIME", help="Or so long apart: 200ms, 5s.")
+    ] = None,
     work: Annotated[bool, typer.Option("--work", help="Work in this process until the jobs end.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Send dead letters back to the stage that failed; history stays, and what was paid for is not paid again."""
     from shared.db.dead_letters import Filter
 
+    if rate is not None and stagger is not None:
+        raise typer.BadParameter("give either --rate or --stagger")
     wanted = Filter(ids or None, job, collection, stage, error_class, fingerprint, older_than, newer_than)
     _require_selection(wanted, all_=all_)
-    raise typer.Exit(replay_matching(wanted, dry_run=dry_run, work=work, as_json=as_json))
+    pace = rate or (1 / stagger if stagger else None)
+    raise typer.Exit(replay_matching(wanted, dry_run=dry_run, rate=pace, work=work, as_json=as_json))
+
+
+@app.command()
+def replays(
+    batch: Annotated[int | None, typer.Argument(metavar="[ID]", help="Only this one.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Most rows.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List replays, newest first, with what became of their letters."""
+    from console.dead_letters import list_batches, print_batches
+
+    found = list_batches(batch, limit=limit)
+    if as_json:
+        print_json({"replays": found})
+    else:
+        print_batches(found)
 
 
 @app.command()
 def discard(
     reason: Annotated[str, typer.Option("--reason", help="Why; it is kept.")],
-    ids: Ids = [],  # noqa: B006
+    ids: NamedIds = [],  # noqa: B006
     job: JobOption = None,
     collection: CollectionOption = None,
     stage: StageOption = None,
@@ -108,68 +155,74 @@ def discard(
     all_: AllOption = False,
     as_json: AsJson = False,
 ) -> None:
-    """Give dead letters up."""
-    from console.session import opened
-    from shared.db.dead_letters import Filter, discard_letters
+    """Give dead letters or unreadable messages up."""
+    from console.dead_letters import discard as run
+    from shared.db.dead_letters import Filter
 
-    wanted = Filter(ids or None, job, collection, stage, error_class, fingerprint, older_than, newer_than)
-    _require_selection(wanted, all_=all_)
-    with opened() as runtime, runtime.database.write() as connection:
-        discarded = discard_letters(connection, wanted, reason=reason)
-    _report({"discarded": len(discarded), "ids": discarded}, f"{len(discarded)} discarded", as_json=as_json)
+    letters, messages = _split_ids(ids)
+    wanted = Filter(letters or None, job, collection, stage, error_class, fingerprint, older_than, newer_than)
+    only_messages = bool(messages) and wanted == Filter() and not all_
+    if not only_messages:
+        _require_selection(wanted, all_=all_)
+    report = run(None if only_messages else wanted, messages, reason=reason)
+    if as_json:
+        print_json(report)
+    else:
+        print_line(f"{report['discarded']} discarded")
 
 
 @app.command()
 def export(
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write; - is stdout.")] = Path("-"),
     job: JobOption = None,
+    collection: CollectionOption = None,
+    stage: StageOption = None,
+    error_class: ClassOption = None,
+    fingerprint: FingerprintOption = None,
+    older_than: OlderOption = None,
+    newer_than: NewerOption = None,
+    resolved: ResolvedOption = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write dead letters as JSONL."""
+    """Write dead letters as JSONL, with all that `dlq show` says; unreadable messages too, unless a filter is given."""
     import sys
+    from contextlib import ExitStack
 
     import orjson
 
+    from console.dead_letters import export_lines
     from console.session import opened
-    from shared.db.dead_letters import Filter, list_letters
+    from shared.db.dead_letters import Filter
 
-    with opened() as runtime, runtime.database.read() as connection:
-        letters = list_letters(connection, Filter(job=job), limit=1_000_000_000)
-    lines = b"".join(orjson.dumps(_public(letter)) + b"\n" for letter in letters)
-    if str(output) == "-":
-        sys.stdout.buffer.write(lines)
+    wanted = Filter(None, job, collection, stage, error_class, fingerprint, older_than, newer_than, resolved)
+    with opened() as runtime, ExitStack() as stack:
+        is_stdout = str(output) == "-"
+        stream: Any = sys.stdout.buffer if is_stdout else stack.enter_context(output.open("wb"))
+        count = 0
+        for line in export_lines(runtime, wanted, with_messages=wanted == Filter(resolved=resolved)):
+            # The names of a row's columns are strings of SQLAlchemy's own class.
+            stream.write(orjson.dumps(line, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_APPEND_NEWLINE))
+            count += 1
+        stream.flush()
+    if not is_stdout and as_json:
+        print_json({"exported": count})
+    elif not is_stdout:
+        print_line(f"{count} exported to {output}")
+
+
+def replay_matching(wanted: "Filter", *, dry_run: bool, rate: float | None, work: bool, as_json: bool) -> int:
+    """Replay or only preview what matches; returns the exit status."""
+    from console.dead_letters import preview, print_preview
+    from console.dead_letters import replay as run
+
+    if not dry_run:
+        return run(wanted, rate=rate, work=work, as_json=as_json)
+    found = preview(wanted)
+    if as_json:
+        print_json(found)
     else:
-        output.write_bytes(lines)
-        _report({"exported": len(letters)}, f"{len(letters)} exported to {output}", as_json=as_json)
-
-
-def replay_matching(wanted: "Filter", *, dry_run: bool, work: bool, as_json: bool) -> int:
-    """Replay what matches; with `work`, work on it until its jobs end. Returns the exit status."""
-    from console.running import describe_job, exit_status, work_on_job
-    from console.session import opened
-    from shared.db.dead_letters import list_letters, replay_letters
-
-    with opened() as runtime:
-        with runtime.database.read() as connection:
-            matching = list_letters(connection, wanted, limit=1_000_000_000)
-        if dry_run:
-            rows = [_public(letter) for letter in matching]
-            _report(
-                {"would_replay": len(rows), "dead_letters": rows}, f"{len(rows)} would be replayed", as_json=as_json
-            )
-            return DONE
-        with runtime.database.write() as connection:
-            replayed = replay_letters(connection, wanted)
-        jobs = sorted({letter["job_id"] for letter in matching})
-        for job_id in jobs if work else ():
-            work_on_job(runtime, job_id, quiet=as_json)
-        reports = [describe_job(runtime, job_id) for job_id in jobs]
-    _report({"replayed": len(replayed), "ids": replayed, "jobs": reports}, f"{len(replayed)} replayed", as_json=as_json)
-    return max((exit_status(report) for report in reports), default=DONE) if work else DONE
-
-
-def _left_alone(count: int) -> str:
-    return f"; {count} left alone, because their job was cancelled: ingest the source again" if count else ""
+        print_preview(found)
+    return DONE
 
 
 def _require_selection(wanted: "Filter", *, all_: bool) -> None:
@@ -179,20 +232,10 @@ def _require_selection(wanted: "Filter", *, all_: bool) -> None:
         raise typer.BadParameter("say which dead letters: numbers, a filter, or --all")
 
 
-def _public(letter: dict[str, Any]) -> dict[str, Any]:
-    names = (
-        "id job_id collection document uri stage error_class error hint fingerprint attempts crashes code_version "
-        "created_at resolved_at resolution resolution_reason"
-    )
-    return {{"job_id": "job"}.get(name, name): letter[name] for name in names.split()}
-
-
-def _attempt(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name not in ("id", "work_id")}
-
-
-def _report(document: dict[str, Any], line: str, *, as_json: bool) -> None:
-    if as_json:
-        print_json(document)
-    else:
-        print_line(line)
+def _split_ids(ids: list[str]) -> tuple[list[int], list[int]]:
+    """(dead letters, unreadable messages) of `12` and `m3`."""
+    wrong = [id_ for id_ in ids if not id_.removeprefix("m").isdecimal()]
+    if wrong:
+        raise typer.BadParameter(f"{wrong[0]!r}: write a dead letter as 12, an unreadable message as m3")
+    letters = [int(id_) for id_ in ids if not id_.startswith("m")]
+    return letters, [int(id_[1:]) for id_ in ids if id_.startswith("m")]

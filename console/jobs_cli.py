@@ -1,10 +1,13 @@
-"""`embedmill jobs`: list, show, watch, pause, resume, cancel, retry."""
+"""`embedmill jobs`: list, show, watch, update, pause, resume, cancel, retry."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from console.output import print_json, print_line, print_table
+
+if TYPE_CHECKING:
+    from shared.runtime import Runtime
 
 app = typer.Typer(no_args_is_help=True, help="Look at jobs and control them.")
 
@@ -13,44 +16,105 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on
 
 
 @app.command("list")
-def list_(as_json: AsJson = False) -> None:
+def list_(
+    limit: Annotated[int, typer.Option(min=1, help="Most jobs.")] = 100,
+    as_json: AsJson = False,
+) -> None:
     """List jobs, newest first."""
-    from console.running import describe_job
+    from console.running import list_summaries
     from console.session import opened
-    from shared.db import jobs
 
     with opened() as runtime:
-        with runtime.database.read() as connection:
-            found = [job.id for job in jobs.list_jobs(connection)]
-        rows = [describe_job(runtime, job_id) for job_id in found]
-    for row in rows:
-        row.pop("notes")
+        rows = list_summaries(runtime, limit=limit)
     if as_json:
         print_json({"jobs": rows})
         return
     flat = [{**row, **row["documents"]} for row in rows]
-    columns = ("job", "collection", "state", "total", "completed", "unchanged", "skipped", "deleted", "dead", "seconds")
-    print_table(flat, columns, empty="no jobs yet: embedmill ingest FOLDER")
+    columns = (
+        "job",
+        "collection",
+        "state",
+        "priority",
+        "total",
+        "completed",
+        "unchanged",
+        "skipped",
+        "deleted",
+        "dead",
+    )
+    print_table(flat, (*columns, "seconds"), empty="no jobs yet: embedmill ingest FOLDER")
 
 
 @app.command()
-def show(job: JobId, as_json: AsJson = False) -> None:
-    """Show one job: documents, chunks, spend, and what its work waits for."""
-    from console.running import describe_job, print_report
+def show(
+    job: JobId,
+    waiting: Annotated[bool, typer.Option("--waiting", help="Instead, its unfinished documents one by one.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="Most documents of --waiting.")] = 100,
+    after: Annotated[int, typer.Option(help="Only work with a higher number, for --waiting.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Show one job: documents, chunks, spend, pace, what its work waits for, and queues that nobody serves."""
+    from console.running import explain_job, print_report, print_waiting
+    from console.session import opened
+
+    with opened() as runtime:
+        if waiting:
+            _show_waiting(runtime, job, limit=limit, after=after, as_json=as_json)
+            return
+        report = explain_job(runtime, job)
+        if as_json:
+            print_json(report)
+            return
+        print_report(runtime, report)
+        print_waiting(report)
+
+
+def _show_waiting(runtime: "Runtime", job: int, *, limit: int, after: int, as_json: bool) -> None:
+    from shared.db import jobs
+
+    with runtime.database.read() as connection:
+        jobs.get_job(connection, job)
+        rows = jobs.list_waiting_documents(connection, job, limit=limit, after=after)
+    if as_json:
+        print_json({"job": job, "waiting": rows})
+        return
+    columns = (
+        "work",
+        "stage",
+        "state",
+        "reason",
+        "due_in_seconds",
+        "attempt",
+        "crashes",
+        "worker",
+        "uri",
+        "last_error",
+    )
+    print_table(rows, columns, empty="nothing waits")
+    if len(rows) == limit:
+        print_line(f"the next ones: --after {rows[-1]['work']}")
+
+
+@app.command()
+def update(
+    job: JobId,
+    priority: Annotated[int | None, typer.Option(help="From -100 to 100; the higher is served first.")] = None,
+    weight: Annotated[int | None, typer.Option(help="From 1 to 100; the share among jobs of one priority.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change how urgent a job is."""
     from console.session import opened
     from shared.db import jobs
 
-    with opened() as runtime:
-        report = describe_job(runtime, job)
-        with runtime.database.read() as connection:
-            waiting = jobs.list_waiting(connection, job)
-        if as_json:
-            print_json({**report, "waiting": waiting})
-            return
-        print_report(runtime, report)
-    for stage, states in report["active"].items():
-        print_line(f"{stage}: " + ", ".join(f"{count} {state}" for state, count in states.items()))
-    print_table(waiting, ("stage", "reason", "documents", "next_in_seconds", "last_error"), empty="nothing waits")
+    if priority is None and weight is None:
+        raise typer.BadParameter("give --priority, --weight, or both")
+    with opened() as runtime, runtime.database.write() as connection:
+        jobs.update_job(connection, job, priority=priority, weight=weight)
+        found = jobs.get_job(connection, job)
+    if as_json:
+        print_json({"job": job, "priority": found.priority, "weight": found.weight})
+    else:
+        print_line(f"job {job}: priority {found.priority}, weight {found.weight}")
 
 
 @app.command()
@@ -106,7 +170,7 @@ def retry(
     from console.dlq_cli import replay_matching
     from shared.db.dead_letters import Filter
 
-    raise typer.Exit(replay_matching(Filter(job=job), dry_run=False, work=work, as_json=as_json))
+    raise typer.Exit(replay_matching(Filter(job=job), dry_run=False, rate=None, work=work, as_json=as_json))
 
 
 def _control(function: str, job: int, *, as_json: bool) -> None:

@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from console.output import DEAD_LETTERS, DONE, FAILED, print_line, print_warning
+from console.durations import format_duration
+from console.output import DEAD_LETTERS, DONE, FAILED, print_line, print_table, print_warning
 from console.progress import Display
 from console.session import Workshop, interruptible, opened, read_settings
-from shared.db import jobs
+from shared.db import jobs, presence
 from shared.db.dead_letters import Filter, list_letters
+from shared.presence import is_gone
 from shared.runtime import Runtime
 from shared.states import JobState
 
@@ -30,6 +32,8 @@ class Request:
     collection: str
     options: "SourceOptions"
     allow_deletes: bool
+    priority: int | None = None
+    weight: int | None = None
 
 
 def ingest(request: Request, *, quiet: bool) -> tuple[dict[str, Any], int]:
@@ -61,6 +65,7 @@ def _ingest(runtime: Runtime, request: Request, *, quiet: bool) -> int:
         submitter = Submitter(runtime, on_batch=on_batch)
         while True:
             submitted = submitter.open(sources, collection, options={"allow_deletes": request.allow_deletes})
+            _set_urgency(runtime, submitted.job_id, request)
             if submitted.resumed and not quiet:
                 sys.stderr.write(f"taking up job {submitted.job_id} of the same sources, which is not finished\n")
             if submitted.to_scan:
@@ -106,9 +111,17 @@ def submit(request: Request) -> dict[str, Any]:
         collection = ensure_collection(runtime, request.collection)
         submitter = Submitter(runtime)
         submitted = submitter.open(sources, collection, options={"allow_deletes": request.allow_deletes})
+        _set_urgency(runtime, submitted.job_id, request)
         if submitted.to_scan:
             submitter.enumerate(submitted.job_id, sources, collection, allow_deletes=request.allow_deletes)
         return {"job": submitted.job_id, "documents": describe_job(runtime, submitted.job_id)["documents"]["total"]}
+
+
+def _set_urgency(runtime: Runtime, job_id: int, request: Request) -> None:
+    """What was asked for, before the scan; a job that is taken up may be made more or less urgent."""
+    if request.priority is not None or request.weight is not None:
+        with runtime.database.write() as connection:
+            jobs.update_job(connection, job_id, priority=request.priority, weight=request.weight)
 
 
 def work_on_job(runtime: Runtime, job_id: int, *, quiet: bool) -> None:
@@ -124,18 +137,56 @@ def work_on_job(runtime: Runtime, job_id: int, *, quiet: bool) -> None:
 def describe_job(runtime: Runtime, job_id: int) -> dict[str, Any]:
     """A job as `--json` shows it."""
     job, progress, notes = runtime.database.query(lambda connection: _look_at(connection, job_id))
-    seconds = (job.finished_at or time.time()) - job.created_at
+    return _summarise(job, progress) | {"notes": notes}
+
+
+def list_summaries(runtime: Runtime, *, limit: int) -> list[dict[str, Any]]:
+    """Jobs without their notes, newest first."""
+    with runtime.database.read() as connection:
+        found = jobs.list_jobs(connection, limit=limit)
+        return [_summarise(job, jobs.measure_progress(connection, job)) for job in found]
+
+
+def explain_job(runtime: Runtime, job_id: int) -> dict[str, Any]:
+    """A job with what its work waits for, how quickly it moves, and the queues that nobody serves."""
+    report = describe_job(runtime, job_id)
+    with runtime.database.read() as connection:
+        job = jobs.get_job(connection, job_id)
+        waiting = jobs.list_waiting(connection, job)
+        rate = jobs.measure_rate(connection, job) if job.finished_at is None else 0.0
+        workers = presence.list_workers(connection)
+    left = sum(sum(states.values()) for states in report["active"].values())
+    alive = [row for row in workers if row["age"] < runtime.settings.silent_seconds]
+    served = {queue for row in alive if not is_gone(runtime.run_folder, row["id"]) for queue in row["queues"]}
+    return report | {
+        "waiting": waiting,
+        "rate": round(rate, 3),
+        "seconds_left": round(left / rate, 1) if rate else None,
+        "queues_without_consumer": [
+            {
+                "queue": stage,
+                "documents": sum(states.values()),
+                "start": f"embedmill workers start --queue {stage}",
+            }
+            for stage, states in report["active"].items()
+            if stage not in served
+        ],
+    }
+
+
+def _summarise(job: jobs.Job, progress: jobs.Progress) -> dict[str, Any]:
     return {
         "job": job.id,
         "collection": job.collection,
         "state": str(job.state),
+        "priority": job.priority,
+        "weight": job.weight,
         "documents": dict(progress.documents),
         "chunks": dict(progress.chunks),
         "spend": dict(progress.spend),
-        "seconds": round(seconds, 3),
+        "seconds": round((job.finished_at or time.time()) - job.created_at, 3),
         "active": {stage: dict(states) for stage, states in progress.active.items()},
         "problems": job.problems,
-        "notes": notes,
         "held_deletions": job.held_deletions,
         "error": job.error,
     }
@@ -178,3 +229,28 @@ def print_report(runtime: Runtime, report: Mapping[str, Any]) -> None:
             f"{report['held_deletions']} documents are gone from the source, more than a fifth of it, and stay "
             "indexed; if that is right, run the command again with --allow-deletes"
         )
+
+
+WAITS_FOR = {
+    "queue": "a worker to take it",
+    "lease": "the worker that holds it; its lease is renewed",
+    "scanning": "its sources to be scanned, or a full batch",
+    "retry": "its next attempt, after a failure",
+    "rate": "its turn: a provider's rate, or the rate of a replay",
+    "budget": "money: the budget is used up",
+    "circuit": "a provider that fails for everybody",
+    "paused": "somebody to resume it",
+}
+
+
+def print_waiting(report: Mapping[str, Any]) -> None:
+    """What a job's work waits for, for people."""
+    for stage, states in report["active"].items():
+        print_line(f"{stage}: " + ", ".join(f"{count} {state}" for state, count in states.items()))
+    rows = [{**row, "waits for": WAITS_FOR[row["reason"]]} for row in report["waiting"]]
+    columns = ("stage", "documents", "reason", "waits for", "next_in_seconds", "last_error")
+    print_table(rows, columns, empty="nothing waits")
+    if report["rate"]:
+        print_line(f"{report['rate']:.1f} documents a second, {format_duration(report['seconds_left'])} left")
+    for queue in report["queues_without_consumer"]:
+        print_warning(f"nobody serves the queue {queue['queue']}, where work waits: {queue['start']}")

@@ -1,7 +1,9 @@
 """What happened to one piece of work: a value that a stage returns and `shared.db.work.settle` writes."""
 
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import CodeType
 from typing import Any
 
 from shared.errors import EmbedmillError
@@ -48,6 +50,11 @@ class Fail:
         return f"{type(self.error).__name__} at {origin_of(self.error)}"
 
     @property
+    def origin(self) -> str | None:
+        """The frames that tell a foreign error from another of its class; None for our own errors."""
+        return None if isinstance(self.error, EmbedmillError) else frames_of(self.error)
+
+    @property
     def hint(self) -> str:
         """The next step for whoever works the dead letter."""
         return getattr(self.error, "hint", "") or "Replay it; if it fails the same way, report it with its document."
@@ -69,12 +76,20 @@ class Return:
 Outcome = Advance | Complete | Fail | Park | Return
 
 
+# Frames that tell two failures of one library apart: where it was raised, and by which way it came there.
+FRAMES = 3
+
+
 def origin_of(error: BaseException) -> str:
     """File and function where an error arose, without line numbers, so that fingerprints outlive small edits."""
-    frame = error.__traceback__
-    if frame is None:
-        return "unknown place"
-    while frame.tb_next is not None:
-        frame = frame.tb_next
-    code = frame.tb_frame.f_code
+    return frames_of(error).rpartition(" > ")[2]
+
+
+def frames_of(error: BaseException) -> str:
+    """The innermost frames of an error, outermost first, as `file:function > file:function`."""
+    places = [_place(frame.f_code) for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return " > ".join(places[-FRAMES:]) or "unknown place"
+
+
+def _place(code: CodeType) -> str:
     return f"{'/'.join(code.co_filename.split('/')[-2:])}:{code.co_name}"

@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     max_attempts: int = Field(3, ge=1, le=100, description="Attempts of one stage before a document is dead-lettered.")
     retry_base_seconds: float = Field(2.0, ge=0, description="First back-off after a transient failure; it doubles.")
     retry_max_seconds: float = Field(300.0, ge=0, description="Longest back-off between two attempts.")
-    high_water: int = Field(2048, ge=1, description="Documents that may be queued at once; the rest stays pending.")
+    high_water: int = Field(2048, ge=1, description="Most documents out at once for one job; the rest stays pending.")
     batch_documents: int = Field(256, ge=1, le=400, description="Most documents in one message.")
     batch_tokens: int = Field(300_000, ge=1, description="Most tokens in one message, estimated before chunking.")
     parser_seconds: float = Field(60.0, gt=0, description="Wall-clock limit for parsing one document.")

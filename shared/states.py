@@ -96,6 +96,7 @@ TRANSITIONS: dict[State, dict[State, str]] = {
     },
     State.DEAD: {
         State.PENDING: "it was replayed",
+        State.WAITING: "it was replayed at a rate, and its turn comes later",
         State.CANCELLED: "it was discarded",
     },
     State.COMPLETED: {},

@@ -1,15 +1,18 @@
-"""Dead letters: found by filter, shown with their history, replayed or discarded."""
+"""Dead letters: grouped by root cause, found by filter, shown with their history and what became of them, discarded."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, case, func, select, update
 
-from shared.db.engine import clock
+from shared.db.engine import Database, clock
 from shared.db.schema import attempt, collection, dead_letter, document, job, work
 from shared.errors import NotFound
-from shared.states import JobState, State
+from shared.states import Stage, State, require_transition
+
+# Letters that one transaction may change: neither a worker nor a kill has to wait for more.
+CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,111 +29,256 @@ class Filter:
     newer_than: float | None = None
     resolved: bool = False
 
+    def as_json(self) -> dict[str, Any]:
+        """What was asked for, without what was not."""
+        found = asdict(self) | {"ids": None if self.ids is None else list(self.ids)}
+        return {name: value for name, value in found.items() if value not in (None, False)}
 
-def _matching(wanted: Filter) -> Any:
-    query = (
+
+def conditions_of(wanted: Filter) -> list[ColumnElement[bool]]:
+    """What a dead letter has to meet; needs no other table beside it."""
+    named = select(job.c.id).join_from(job, collection).where(collection.c.name == wanted.collection)
+    found = [
+        condition
+        for value, condition in (
+            (wanted.ids, dead_letter.c.id.in_(wanted.ids or ())),
+            (wanted.job, dead_letter.c.job_id == wanted.job),
+            (wanted.collection, dead_letter.c.job_id.in_(named.scalar_subquery())),
+            (wanted.stage, dead_letter.c.stage == wanted.stage),
+            (wanted.error_class, dead_letter.c.error_class == wanted.error_class),
+            (wanted.fingerprint, dead_letter.c.fingerprint == wanted.fingerprint),
+            (wanted.older_than, dead_letter.c.created_at <= clock() - (wanted.older_than or 0)),
+            (wanted.newer_than, dead_letter.c.created_at >= clock() - (wanted.newer_than or 0)),
+        )
+        if value is not None
+    ]
+    return found if wanted.resolved else [*found, dead_letter.c.resolved_at.is_(None)]
+
+
+def outcome_of_replay() -> ColumnElement[str | None]:
+    """What became of a replayed letter: `completed`, `dead again`, `cancelled` or `running`."""
+    replayed = dead_letter.c.resolution == "replayed"
+    return case(
+        (~replayed, None),
+        (_next_letter().is_not(None), "dead again"),
+        (work.c.state == State.COMPLETED, "completed"),
+        (work.c.state == State.CANCELLED, "cancelled"),
+        (replayed, "running"),
+    )
+
+
+def _next_letter() -> Any:
+    later = dead_letter.alias("later")
+    query = select(func.min(later.c.id)).where(later.c.work_id == dead_letter.c.work_id, later.c.id > dead_letter.c.id)
+    return query.scalar_subquery()
+
+
+def _select(wanted: Filter) -> Any:
+    names = "chunks_expected chunks_rejected chunks_ref rejections_ref size deletes origin content_hash max_attempts"
+    return (
         select(
             dead_letter,
+            *(work.c[name] for name in names.split()),
+            work.c.state.label("work_state"),
+            (work.c.generation < document.c.generation).label("is_superseded"),
             document.c.uri,
             document.c.id.label("document"),
             collection.c.name.label("collection"),
+            collection.c.id.label("collection_id"),
             job.c.state.label("job_state"),
+            outcome_of_replay().label("outcome"),
+            case((dead_letter.c.resolution == "replayed", _next_letter())).label("next_letter"),
         )
         .join_from(dead_letter, work)
         .join(job, job.c.id == dead_letter.c.job_id)
         .join(document, document.c.id == work.c.document_id)
         .join(collection, collection.c.id == document.c.collection_id)
+        .where(*conditions_of(wanted))
     )
-    for value, condition in (
-        (wanted.ids, dead_letter.c.id.in_(wanted.ids or ())),
-        (wanted.job, dead_letter.c.job_id == wanted.job),
-        (wanted.collection, collection.c.name == wanted.collection),
-        (wanted.stage, dead_letter.c.stage == wanted.stage),
-        (wanted.error_class, dead_letter.c.error_class == wanted.error_class),
-        (wanted.fingerprint, dead_letter.c.fingerprint == wanted.fingerprint),
-        (wanted.older_than, dead_letter.c.created_at <= clock() - (wanted.older_than or 0)),
-        (wanted.newer_than, dead_letter.c.created_at >= clock() - (wanted.newer_than or 0)),
-    ):
-        if value is not None:
-            query = query.where(condition)
-    return query if wanted.resolved else query.where(dead_letter.c.resolved_at.is_(None))
 
 
-def list_letters(connection: Connection, wanted: Filter, *, limit: int = 100) -> list[dict[str, Any]]:
-    """Dead letters, newest first."""
-    rows = connection.execute(_matching(wanted).order_by(dead_letter.c.id.desc()).limit(limit))
-    return [dict(row._mapping) for row in rows]
+def list_letters(
+    connection: Connection, wanted: Filter, *, limit: int = 100, before: int | None = None
+) -> list[dict[str, Any]]:
+    """Dead letters, newest first; the next page is `before` the last id of this one."""
+    query = _select(wanted).order_by(dead_letter.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(dead_letter.c.id < before)
+    return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def list_pages(connection: Connection, wanted: Filter) -> Iterator[list[dict[str, Any]]]:
+    """Every matching dead letter, newest first, a page at a time."""
+    before = None
+    while page := list_letters(connection, wanted, limit=CHUNK, before=before):
+        yield page
+        before = page[-1]["id"]
 
 
 def count_letters(connection: Connection, wanted: Filter) -> int:
     """How many dead letters match."""
-    return connection.execute(select(func.count()).select_from(_matching(wanted).subquery())).scalar_one()
+    query = select(func.count()).select_from(dead_letter).where(*conditions_of(wanted))
+    return connection.execute(query).scalar_one()
+
+
+def group_letters(connection: Connection, wanted: Filter, *, limit: int = 100) -> list[dict[str, Any]]:
+    """Matching dead letters by root cause, the most frequent first, each with its newest letter as an example."""
+    count = func.count().label("count")
+    groups = connection.execute(
+        select(
+            dead_letter.c.fingerprint,
+            count,
+            func.count(dead_letter.c.job_id.distinct()).label("jobs"),
+            func.min(dead_letter.c.created_at).label("first_seen"),
+            func.max(dead_letter.c.created_at).label("last_seen"),
+            func.max(dead_letter.c.id).label("example"),
+        )
+        .where(*conditions_of(wanted))
+        .group_by(dead_letter.c.fingerprint)
+        .order_by(count.desc(), dead_letter.c.fingerprint)
+        .limit(limit)
+    ).mappings()
+    found = [dict(group) for group in groups]
+    examples = _find_examples(connection, [group["example"] for group in found])
+    return [group | examples[group["example"]] for group in found]
+
+
+def _find_examples(connection: Connection, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    query = (
+        select(
+            dead_letter.c.id,
+            dead_letter.c.stage,
+            dead_letter.c.error_class,
+            dead_letter.c.error,
+            dead_letter.c.hint,
+            document.c.uri,
+        )
+        .join_from(dead_letter, work)
+        .join(document, document.c.id == work.c.document_id)
+        .where(dead_letter.c.id.in_(ids))
+    )
+    rows = [dict(row) for row in connection.execute(query).mappings()]
+    return {row.pop("id"): row for row in rows}
+
+
+def measure_work(connection: Connection, wanted: Filter) -> list[dict[str, Any]]:
+    """Documents and the size of their text in tokens, by stage: what sending them again is about."""
+    query = (
+        select(
+            dead_letter.c.stage,
+            func.count().label("documents"),
+            func.coalesce(func.sum(work.c.size), 0).label("tokens"),
+        )
+        .join_from(dead_letter, work)
+        .where(*conditions_of(wanted))
+        .group_by(dead_letter.c.stage)
+    )
+    rows = {row["stage"]: dict(row) for row in connection.execute(query).mappings()}
+    return [rows[stage] | {"tokens": int(rows[stage]["tokens"])} for stage in Stage if stage in rows]
 
 
 def show_letter(connection: Connection, letter_id: int) -> dict[str, Any]:
-    """One dead letter with every attempt at its document; raises NotFound."""
+    """One dead letter with every attempt and every other letter of its document's work; raises NotFound."""
     rows = list_letters(connection, Filter(ids=[letter_id], resolved=True), limit=1)
     if not rows:
-        raise NotFound(f"no dead letter {letter_id}", hint="embedmill dlq list")
-    history = connection.execute(
-        select(attempt).where(attempt.c.work_id == rows[0]["work_id"]).order_by(attempt.c.epoch)
+        raise NotFound(f"no dead letter {letter_id}", hint="embedmill dlq list --resolved")
+    (found,) = _with_histories(connection, rows)
+    return found
+
+
+def list_whole_pages(connection: Connection, wanted: Filter) -> Iterator[list[dict[str, Any]]]:
+    """Every matching dead letter as `show_letter` gives it, newest first, a page at a time."""
+    for page in list_pages(connection, wanted):
+        yield _with_histories(connection, page)
+
+
+def _with_histories(connection: Connection, letters: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    works = sorted({letter["work_id"] for letter in letters})
+    seconds = (attempt.c.ended_at - attempt.c.started_at).label("seconds")
+    attempts = select(attempt, seconds).where(attempt.c.work_id.in_(works)).order_by(attempt.c.work_id, attempt.c.epoch)
+    history = _by_work(connection, attempts)
+    others = (
+        select(
+            dead_letter.c.id,
+            dead_letter.c.work_id,
+            dead_letter.c.stage,
+            dead_letter.c.error_class,
+            dead_letter.c.created_at,
+            dead_letter.c.resolution,
+            dead_letter.c.replay_id,
+            outcome_of_replay().label("outcome"),
+        )
+        .join_from(dead_letter, work)
+        .where(dead_letter.c.work_id.in_(works))
+        .order_by(dead_letter.c.id)
     )
-    return {**rows[0], "history": [dict(row._mapping) for row in history]}
+    family = _by_work(connection, others)
+    return [
+        letter | {"history": history.get(letter["work_id"], []), "letters": family.get(letter["work_id"], [])}
+        for letter in letters
+    ]
 
 
-def replay_letters(connection: Connection, wanted: Filter) -> list[int]:
-    """Send matching dead letters back to the stage that failed, with fresh attempts; their history stays.
+def _by_work(connection: Connection, query: Any) -> dict[int, list[dict[str, Any]]]:
+    groups: dict[int, list[dict[str, Any]]] = {}
+    for row in connection.execute(query).mappings():
+        groups.setdefault(row["work_id"], []).append(dict(row))
+    return groups
 
-    Returns the letters. Their jobs run again; what was paid for is found by its content address. A cancelled job
-    never runs again, so its letters stay as they are.
-    """
-    letters = [row for row in _list_all(connection, wanted) if row["job_state"] != JobState.CANCELLED]
-    _resolve(connection, letters, "replayed", None)
-    _leave_dead(
-        connection,
-        letters,
-        state=State.PENDING,
-        attempt=0,
-        crashes=0,
-        finished_at=None,
-        reason=None,
-        available_at=None,
+
+def discard_letters(database: Database, wanted: Filter, *, reason: str) -> list[int]:
+    """Give matching dead letters up, for a reason, in bounded transactions; returns them."""
+    discarded: list[int] = []
+    while True:
+        with database.write() as connection:
+            rows = lock_letters(connection, wanted, after=discarded[-1] if discarded else 0)
+            resolve(connection, [row.id for row in rows], resolution="discarded", resolution_reason=reason)
+            leave_dead(
+                connection,
+                [row.work_id for row in rows],
+                State.CANCELLED,
+                finished_at=clock(),
+                reason=f"discarded: {reason}",
+            )
+        if not rows:
+            return discarded
+        discarded += [row.id for row in rows]
+
+
+def lock_letters(connection: Connection, wanted: Filter, *, after: int, newest: int | None = None) -> Sequence[Any]:
+    """The next `CHUNK` matching letters that nobody has resolved, by id, with what decides about sending them again."""
+    query = (
+        select(
+            dead_letter.c.id,
+            dead_letter.c.work_id,
+            dead_letter.c.job_id,
+            job.c.state.label("job_state"),
+            work.c.state.label("work_state"),
+            (work.c.generation < document.c.generation).label("is_superseded"),
+        )
+        .join_from(dead_letter, work)
+        .join(job, job.c.id == dead_letter.c.job_id)
+        .join(document, document.c.id == work.c.document_id)
+        .where(*conditions_of(wanted), dead_letter.c.resolved_at.is_(None), dead_letter.c.id > after)
+        .order_by(dead_letter.c.id)
+        .limit(CHUNK)
+        .with_for_update(of=dead_letter, skip_locked=True)
     )
-    jobs = sorted({row["job_id"] for row in letters})
-    if jobs:
-        connection.execute(
-            update(job)
-            .where(job.c.id.in_(jobs), job.c.state.in_((JobState.COMPLETED, JobState.FAILED)))
-            .values(state=JobState.RUNNING, finished_at=None)
-        )
-    return [row["id"] for row in letters]
+    if newest is not None:
+        query = query.where(dead_letter.c.id <= newest)
+    return connection.execute(query).all()
 
 
-def discard_letters(connection: Connection, wanted: Filter, *, reason: str) -> list[int]:
-    """Give matching dead letters up, for a reason; returns them."""
-    letters = _list_all(connection, wanted)
-    _resolve(connection, letters, "discarded", reason)
-    _leave_dead(connection, letters, state=State.CANCELLED, finished_at=clock(), reason=f"discarded: {reason}")
-    return [row["id"] for row in letters]
+def resolve(connection: Connection, ids: Sequence[int], **values: Any) -> None:
+    """Close letters that are open."""
+    if ids:
+        query = update(dead_letter).where(dead_letter.c.id.in_(ids), dead_letter.c.resolved_at.is_(None))
+        connection.execute(query.values(resolved_at=clock(), **values))
 
 
-def _list_all(connection: Connection, wanted: Filter) -> list[dict[str, Any]]:
-    return list_letters(connection, wanted, limit=1_000_000_000)
-
-
-def _resolve(connection: Connection, letters: Sequence[dict[str, Any]], resolution: str, reason: str | None) -> None:
-    ids = [row["id"] for row in letters]
-    for start in range(0, len(ids), 1000):
-        connection.execute(
-            update(dead_letter)
-            .where(dead_letter.c.id.in_(ids[start : start + 1000]), dead_letter.c.resolved_at.is_(None))
-            .values(resolved_at=clock(), resolution=resolution, resolution_reason=reason)
-        )
-
-
-def _leave_dead(connection: Connection, letters: Sequence[dict[str, Any]], **values: Any) -> None:
-    ids = [row["work_id"] for row in letters]
-    for start in range(0, len(ids), 1000):
-        connection.execute(
-            update(work).where(work.c.id.in_(ids[start : start + 1000]), work.c.state == State.DEAD).values(**values)
-        )
+def leave_dead(connection: Connection, works: Sequence[int], target: State, **values: Any) -> None:
+    """Move work out of `dead`."""
+    require_transition(State.DEAD, target)
+    if works:
+        query = update(work).where(work.c.id.in_(works), work.c.state == State.DEAD)
+        connection.execute(query.values(state=target, **values))

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import (
     Connection,
     and_,
+    case,
     delete,
     func,
     insert,
@@ -21,14 +22,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from shared.db.engine import clock
-from shared.db.schema import collection, document, job, receipt, scan_note, source, tally, usage, work
+from shared.db.schema import collection, document, job, pool, receipt, scan_note, source, tally, usage, work
 from shared.db.work import in_state
-from shared.errors import NotFound
-from shared.states import FINAL, JobState, Result, State, WaitReason, require_job_transition
+from shared.errors import NotFound, UserError
+from shared.states import FINAL, JobState, Result, Stage, State, WaitReason, require_job_transition
 
 UNFINISHED = tuple(state for state in State if state not in FINAL)
-# What work waits for without a date: a worker, or its worker.
-OWN = ("queue", "lease")
 ERRORS_LOOKED_AT = 1000
 TALLIES_AT_ONCE = 10_000
 
@@ -44,6 +43,7 @@ class Job:
     sources: Sequence[Mapping[str, Any]]
     options: Mapping[str, Any]
     weight: int
+    priority: int
     unchanged: int
     skipped: int
     problems: int
@@ -111,12 +111,53 @@ def list_jobs(connection: Connection, *, limit: int = 100, only_open: bool = Fal
     return [_row(row) for row in connection.execute(query)]
 
 
-def list_dispatchable(connection: Connection) -> list[tuple[int, int, bool]]:
-    """(job, weight, enumerated) of every job that may run."""
-    query = select(job.c.id, job.c.weight, job.c.enumerated_at).where(
+@dataclass(frozen=True, slots=True)
+class Dispatchable:
+    """A job that may run: `out` is what has a message out or is in the hands of a worker."""
+
+    id: int
+    priority: int
+    weight: int
+    enumerated: bool
+    out: int
+
+
+def list_dispatchable(connection: Connection) -> list[Dispatchable]:
+    """Every job that may run, the most urgent first."""
+    query = select(job.c.id, job.c.priority, job.c.weight, job.c.enumerated_at).where(
         job.c.finished_at.is_(None), job.c.state == JobState.RUNNING
     )
-    return [(r.id, r.weight, r.enumerated_at is not None) for r in connection.execute(query.order_by(job.c.id))]
+    rows = connection.execute(query.order_by(job.c.priority.desc(), job.c.id)).all()
+    out = count_out(connection) if rows else {}
+    return [Dispatchable(r.id, r.priority, r.weight, r.enumerated_at is not None, out.get(r.id, 0)) for r in rows]
+
+
+def count_out(connection: Connection) -> dict[int, int]:
+    """By job that may run, work with a message out or in the hands of a worker."""
+    is_open = select(job.c.id).where(job.c.finished_at.is_(None), job.c.state == JobState.RUNNING)
+    query = (
+        select(work.c.job_id, func.count().label("n"))
+        .where(work.c.job_id.in_(is_open.scalar_subquery()), work.c.state.in_((State.QUEUED, State.RUNNING)))
+        .group_by(work.c.job_id)
+    )
+    return {row.job_id: row.n for row in connection.execute(query)}
+
+
+# Least and most, for a job.
+PRIORITIES, WEIGHTS = (-100, 100), (1, 100)
+
+
+def update_job(connection: Connection, job_id: int, *, priority: int | None = None, weight: int | None = None) -> None:
+    """Change how urgent an unfinished job is; raises NotFound, UserError. What is out already is not called back."""
+    for name, value, (least, most) in (("priority", priority, PRIORITIES), ("weight", weight, WEIGHTS)):
+        if value is not None and not least <= value <= most:
+            raise UserError(f"a {name} of {value}: choose from {least} to {most}")
+    found = get_job(connection, job_id)
+    if found.finished_at is not None:
+        raise UserError(f"job {job_id} is {found.state}: there is nothing to hurry", hint="embedmill jobs list")
+    values = {name: value for name, value in (("priority", priority), ("weight", weight)) if value is not None}
+    if values:
+        connection.execute(update(job).where(job.c.id == job_id).values(values))
 
 
 def ensure_source(connection: Connection, *, collection_id: int, identity: str, spec: Mapping[str, Any]) -> int:
@@ -190,9 +231,15 @@ def pause_job(connection: Connection, job_id: int) -> None:
 
 
 def resume_job(connection: Connection, job_id: int) -> None:
-    """Let a paused job go on."""
+    """Let a paused job go on; what waits for a rate, a budget or a circuit waits on."""
     set_job_state(connection, job_id, JobState.RUNNING)
-    _move(connection, job_id, (State.WAITING, State.QUEUED), state=State.PENDING, wait_reason=None, available_at=None)
+    held = work.c.state == State.QUEUED
+    kept = work.c.wait_reason.in_((WaitReason.PAUSED, WaitReason.RETRY))
+    connection.execute(
+        update(work)
+        .where(work.c.job_id == job_id, or_(held, and_(work.c.state == State.WAITING, kept)))
+        .values(state=State.PENDING, wait_reason=None, available_at=None, dispatched_at=None)
+    )
 
 
 def cancel_job(connection: Connection, job_id: int) -> None:
@@ -336,44 +383,112 @@ def record_usage(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> N
         connection.execute(insert(usage).values(created_at=clock()), list(rows))
 
 
-def list_waiting(connection: Connection, job_id: int) -> list[dict[str, Any]]:
+# Seconds over which a job's rate is measured.
+RATE_SECONDS = 60.0
+
+
+def measure_rate(connection: Connection, subject: Job) -> float:
+    """Documents a second that a job brought to their end over the last minute, or since it began if that is less."""
+    now = connection.execute(select(clock())).scalar_one()
+    seconds = max(1.0, min(RATE_SECONDS, now - subject.created_at))
+    query = select(func.count()).where(work.c.job_id == subject.id, work.c.finished_at > now - seconds)
+    return float(connection.execute(query).scalar_one() / seconds)
+
+
+def list_waiting(connection: Connection, subject: Job) -> list[dict[str, Any]]:
     """What a job's unfinished work waits for, by stage and reason: how many, the next one's seconds, a late error."""
-    groups: dict[tuple[str, str], int] = {}
+    why = _read_circumstances(connection, subject)
+    groups: dict[tuple[Stage, str], int] = {}
     for row in connection.execute(
         select(tally.c.stage, tally.c.state, tally.c.wait_reason, func.sum(tally.c.documents).label("documents"))
-        .where(tally.c.job_id == job_id, tally.c.state.in_(UNFINISHED))
+        .where(tally.c.job_id == subject.id, tally.c.state.in_(UNFINISHED))
         .group_by(tally.c.stage, tally.c.state, tally.c.wait_reason)
     ):
-        key = (row.stage, _waits_for(row.state, row.wait_reason))
+        key = (Stage(row.stage), why.name(row))
         groups[key] = groups.get(key, 0) + int(row.documents)
-    due = {key: _find_next(connection, job_id, *key) for key, count in groups.items() if count and key[1] not in OWN}
-    errors = _find_errors(connection, job_id)
+    due = {key: _find_next(connection, subject.id, *key) for key, count in groups.items() if count}
+    errors = _find_errors(connection, subject.id, why)
     return [
         {
-            "stage": key[0],
+            "stage": str(key[0]),
             "reason": key[1],
             "documents": count,
             "next_in_seconds": due.get(key),
             "last_error": errors.get(key),
         }
-        for key, count in sorted(groups.items())
+        for key, count in sorted(groups.items(), key=lambda group: (list(Stage).index(group[0][0]), group[0][1]))
         if count
     ]
 
 
-def _waits_for(state: str, wait_reason: str | None) -> str:
-    return wait_reason or ("lease" if state == State.RUNNING else "queue")
+def list_waiting_documents(connection: Connection, job_id: int, *, limit: int, after: int = 0) -> list[dict[str, Any]]:
+    """A job's unfinished documents one by one, in the order in which they were submitted, each with its reason."""
+    why = _read_circumstances(connection, get_job(connection, job_id))
+    due = case((work.c.state == State.RUNNING, work.c.lease_until), else_=work.c.available_at)
+    query = (
+        select(
+            work.c.id.label("work"),
+            document.c.uri,
+            work.c.stage,
+            work.c.state,
+            work.c.wait_reason,
+            (due - clock()).label("due_in_seconds"),
+            work.c.attempt,
+            work.c.crashes,
+            work.c.worker,
+            work.c.reason.label("last_error"),
+        )
+        .join_from(work, document)
+        .where(work.c.job_id == job_id, work.c.state.in_(UNFINISHED), work.c.id > after)
+        .order_by(work.c.id)
+        .limit(limit)
+    )
+    return [_describe_waiting(row, why) for row in connection.execute(query)]
 
 
-def _find_next(connection: Connection, job_id: int, stage: str, reason: str) -> float | None:
+def _describe_waiting(row: Any, why: "Circumstances") -> dict[str, Any]:
+    found = dict(row._mapping)
+    del found["wait_reason"]
+    if row.state != State.RUNNING:
+        found["worker"] = None
+    return found | {"reason": why.name(row)}
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What decides, beside its own row, what a piece of work waits for."""
+
+    is_paused: bool
+    is_scanned: bool
+    paused_queues: frozenset[str]
+
+    def name(self, row: Any) -> str:
+        """Its own reason, a worker's lease, a pause of its job or queue, the scan of its sources, or a queue."""
+        if row.state == State.RUNNING:
+            return "lease"
+        if row.wait_reason is not None:
+            return str(row.wait_reason)
+        if self.is_paused or row.stage in self.paused_queues:
+            return WaitReason.PAUSED
+        return "scanning" if row.state == State.PENDING and not self.is_scanned else "queue"
+
+
+def _read_circumstances(connection: Connection, subject: Job) -> Circumstances:
+    paused = connection.execute(select(pool.c.queue).where(pool.c.paused)).scalars()
+    return Circumstances(subject.state == JobState.PAUSED, subject.enumerated_at is not None, frozenset(paused))
+
+
+def _find_next(connection: Connection, job_id: int, stage: Stage, reason: str) -> float | None:
     """Seconds until the first work that waits for `reason` is due."""
+    if reason not in list(WaitReason):
+        return None
     query = select(func.min(work.c.available_at) - clock()).where(
         work.c.job_id == job_id, in_state(State.WAITING), work.c.stage == stage, work.c.wait_reason == reason
     )
     return connection.execute(query).scalar()
 
 
-def _find_errors(connection: Connection, job_id: int) -> dict[tuple[str, str], str]:
+def _find_errors(connection: Connection, job_id: int, why: Circumstances) -> dict[tuple[Stage, str], str]:
     """One message for each (stage, reason) among the youngest unfinished work that has one."""
     latest = (
         select(work.c.stage, work.c.state, work.c.wait_reason, work.c.reason)
@@ -381,4 +496,4 @@ def _find_errors(connection: Connection, job_id: int) -> dict[tuple[str, str], s
         .order_by(work.c.id.desc())
         .limit(ERRORS_LOOKED_AT)
     )
-    return {(row.stage, _waits_for(row.state, row.wait_reason)): row.reason for row in connection.execute(latest)}
+    return {(Stage(row.stage), why.name(row)): row.reason for row in connection.execute(latest)}

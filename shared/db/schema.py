@@ -112,6 +112,7 @@ job = Table(
     Column("options", JSON, nullable=False),
     Column("state", String(16), nullable=False),
     Column("weight", Integer, nullable=False, server_default="1"),
+    Column("priority", Integer, nullable=False, server_default="0"),
     Column("unchanged", Integer, nullable=False, server_default="0"),
     Column("skipped", Integer, nullable=False, server_default="0"),
     Column("problems", Integer, nullable=False, server_default="0"),
@@ -122,6 +123,7 @@ job = Table(
     Column("finished_at", Double),
     CheckConstraint(_one_of("state", JobState), name="state"),
     CheckConstraint("(state IN ('completed', 'failed', 'cancelled')) = (finished_at IS NOT NULL)", name="finished"),
+    CheckConstraint("priority BETWEEN -100 AND 100", name="priority"),
     Index("ix_job_open", "id", sqlite_where=text("finished_at IS NULL"), postgresql_where=text("finished_at IS NULL")),
     sqlite_autoincrement=True,
 )
@@ -159,6 +161,7 @@ work = Table(
     Column("worker", Text),
     Column("dispatched_at", Double),
     Column("available_at", Double),
+    Column("paced_seconds", Double),
     Column("wait_reason", String(8)),
     Column("size", BigInteger, nullable=False),
     Column("content_hash", String(64), nullable=False),
@@ -195,6 +198,7 @@ work = Table(
             ("ix_work_skipped", ("job_id", "id"), "result = 'skipped'"),
             ("ix_work_queued", ("dispatched_at",), "state = 'queued'"),
             ("ix_work_lease", ("lease",), "state = 'running'"),
+            ("ix_work_finished", ("job_id", "finished_at"), "finished_at IS NOT NULL"),
         )
     ),
 )
@@ -248,6 +252,21 @@ attempt = Table(
     CheckConstraint("outcome IN ('ok', 'error', 'lost', 'parked', 'returned', 'cancelled')", name="outcome"),
 )
 
+replay = Table(
+    "replay",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("filter", JSON, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("rate", Double),
+    Column("count", Integer, nullable=False, server_default="0"),
+    Column("refused", Integer, nullable=False, server_default="0"),
+    Column("next_at", Double),
+    Column("created_at", Double, nullable=False),
+    Column("finished_at", Double),
+    sqlite_autoincrement=True,
+)
+
 dead_letter = Table(
     "dead_letter",
     metadata,
@@ -262,12 +281,49 @@ dead_letter = Table(
     Column("attempts", Integer, nullable=False),
     Column("crashes", Integer, nullable=False),
     Column("code_version", Text, nullable=False),
+    Column("settings_hash", String(32)),
+    Column("index_version", Integer),
+    Column("epoch", Integer),
     Column("created_at", Double, nullable=False),
     Column("resolved_at", Double),
     Column("resolution", String(10)),
     Column("resolution_reason", Text),
+    Column("replay_id", Id, ForeignKey("replay.id"), index=True),
     CheckConstraint("(resolved_at IS NULL) = (resolution IS NULL)", name="resolved"),
     CheckConstraint("resolution IS NULL OR resolution IN ('replayed', 'discarded', 'superseded')", name="resolution"),
+    *(
+        Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+        for name, columns, where in (
+            ("ix_dead_letter_open", ("id",), "resolved_at IS NULL"),
+            ("ix_dead_letter_cause", ("fingerprint", "id"), "resolved_at IS NULL"),
+        )
+    ),
+)
+
+unreadable_message = Table(
+    "unreadable_message",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("queue", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("headers", JSON, nullable=False),
+    Column("times", Integer, nullable=False),
+    Column("received_at", Double, nullable=False),
+    Column("last_received_at", Double, nullable=False),
+    Column("resolved_at", Double),
+    Column("resolution", String(10)),
+    Column("resolution_reason", Text),
+    CheckConstraint("(resolved_at IS NULL) = (resolution IS NULL)", name="resolved"),
+    CheckConstraint("resolution IS NULL OR resolution = 'discarded'", name="resolution"),
+    Index(
+        "ux_unreadable_message_open",
+        "digest",
+        unique=True,
+        sqlite_where=text("resolved_at IS NULL"),
+        postgresql_where=text("resolved_at IS NULL"),
+    ),
 )
 
 unreadable_message = Table(

@@ -4,8 +4,6 @@ A claim takes work under a fresh lease token; whatever is written about it later
 lease was taken away changes nothing. Attempts are counted here, at the claim, before anything can go wrong.
 """
 
-import hashlib
-import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,8 +32,9 @@ from sqlalchemy import (
 from shared import VERSION
 from shared.db.bulk import Rows, insert_each, update_each
 from shared.db.engine import clock
-from shared.db.schema import attempt, dead_letter, document, job, pool, work
+from shared.db.schema import attempt, collection, dead_letter, document, job, pool, work
 from shared.errors import BlobMissing, WorkerLost
+from shared.fingerprints import fingerprint
 from shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
 from shared.states import JobState, Stage, State, WaitReason, require_transition
 
@@ -169,7 +168,8 @@ def _select_pending(job_id: int) -> Select[int]:
 
 def _select_due(job_id: int) -> Select[int]:
     now = clock()
-    due = or_(work.c.available_at <= now, work.c.available_at > now + LONGEST_WAIT_SECONDS)
+    longest = LONGEST_WAIT_SECONDS + func.coalesce(work.c.paced_seconds, 0.0)
+    due = or_(work.c.available_at <= now, work.c.available_at > now + longest)
     waits = and_(work.c.job_id == job_id, in_state(State.WAITING), work.c.wait_reason != WaitReason.PAUSED)
     return select(work.c.id).where(waits, due, _is_served()).order_by(work.c.available_at)
 
@@ -339,12 +339,13 @@ class Ended:
             error=self.outcome.message,
             hint=self.outcome.hint,
             attempts=self.item.attempt,
+            origin=self.outcome.origin,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What a dead letter says."""
+    """What a failure says of itself; `origin` is where a foreign error arose."""
 
     work_id: int
     job_id: int
@@ -353,11 +354,12 @@ class Letter:
     error: str
     hint: str
     attempts: int
-    crashes: int = 0
+    origin: str | None = None
+    crashed: bool = False
 
 
 def bury(connection: Connection, letters: Sequence[Letter]) -> None:
-    """Dead-letter running work."""
+    """Dead-letter running work, with the code and the settings under which it failed."""
     if not letters:
         return
     _update_each(
@@ -365,18 +367,30 @@ def bury(connection: Connection, letters: Sequence[Letter]) -> None:
         _from_running(State.DEAD).values(finished_at=clock(), reason=bindparam("why")),
         [{"row": letter.work_id, "why": letter.error} for letter in letters],
     )
-    rows = [
-        {f: getattr(letter, f) for f in Letter.__slots__}
-        | {"fingerprint": fingerprint(letter.stage, letter.error_class, letter.error), "code_version": VERSION}
-        for letter in letters
-    ]
+    circumstances = _find_circumstances(connection, [letter.work_id for letter in letters])
+    rows = [_letter_row(letter, circumstances[letter.work_id]) | {"code_version": VERSION} for letter in letters]
     insert_each(connection, dead_letter, rows, created_at=clock())
 
 
-def fingerprint(stage: str, error_class: str, message: str) -> str:
-    """Root cause of a failure: numbers, hex ids, quoted names and paths do not tell two failures apart."""
-    gist = re.sub(r"'[^']*'|\"[^\"]*\"|/\S+|\b[0-9a-f]{8,}\b|\d+(\.\d+)?", "#", message)
-    return hashlib.sha256(f"{stage}\0{error_class}\0{gist}".encode()).hexdigest()[:16]
+def _find_circumstances(connection: Connection, ids: Sequence[int]) -> dict[int, Any]:
+    query = (
+        select(work.c.id, work.c.crashes, work.c.epoch, work.c.settings_hash, collection.c.active_index_version)
+        .join_from(work, job)
+        .join(collection, collection.c.id == job.c.collection_id)
+        .where(work.c.id.in_(ids))
+    )
+    return {row.id: row for row in connection.execute(query)}
+
+
+def _letter_row(letter: Letter, circumstances: Any) -> dict[str, Any]:
+    said = ("work_id", "job_id", "stage", "error_class", "error", "hint", "attempts")
+    return {name: getattr(letter, name) for name in said} | {
+        "fingerprint": fingerprint(letter.stage, letter.error_class, letter.error, origin=letter.origin),
+        "crashes": circumstances.crashes + letter.crashed,
+        "epoch": circumstances.epoch,
+        "settings_hash": circumstances.settings_hash,
+        "index_version": circumstances.active_index_version,
+    }
 
 
 def _held_job_states(connection: Connection, claim: Claim) -> dict[int, str]:
@@ -581,7 +595,7 @@ def _lost_letter(row: RowMapping, lost: WorkerLost) -> Letter:
         error=str(lost),
         hint=lost.hint,
         attempts=row["attempt"],
-        crashes=row["crashes"] + 1,
+        crashed=True,
     )
 
 

@@ -1,13 +1,21 @@
 """Dead letters from the user's side: listed with a next step, shown, replayed, discarded, and gone when mended."""
 
+import signal
+import sqlite3
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.command import Command
+from shared.db import unreadable
+from shared.db.engine import open_database
+from tests.command import Command, finish
 from tests.corpus import text_of, write_corpus
+from tests.waiting import wait_until
 from tests.workers.parsing.making import word, word_paragraph
 
+POISON = Path(__file__).parents[1] / "chaos" / "poison"
 WHOLE = word("".join(word_paragraph(line) for line in text_of(99).split("\n\n")))
 
 
@@ -96,3 +104,143 @@ def test_the_text_of_a_document_is_in_no_log_message_or_letter(cli: Command, tmp
         path = cli.home / name
         assert not path.exists() or b"quokka" not in path.read_bytes(), name
     assert "quokka" not in ran.stderr + ran.stdout
+
+
+def query(cli: Command, statement: str) -> list[Any]:
+    with closing(sqlite3.connect(cli.home / "tracking.db", timeout=30)) as connection, connection:
+        return connection.execute(statement).fetchall()
+
+
+def test_letters_are_listed_by_root_cause_and_on_demand_one_by_one(cli: Command, folder: Path) -> None:
+    (folder / "other.docx").write_bytes(WHOLE[: len(WHOLE) // 3])
+    (folder / "picture.bin").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+    cli.run("ingest", folder)
+    listed = cli.json("dlq", "list")
+    assert listed["total"] == len(listed["dead_letters"]) == sum(group["count"] for group in listed["groups"])
+    assert [group["count"] for group in listed["groups"]] == [2, 1]
+    group = listed["groups"][0]
+    assert {"fingerprint", "stage", "error_class", "jobs", "first_seen", "last_seen", "example", "hint"} <= set(group)
+    printed = cli.run("dlq", "list").stdout
+    assert f"2 x {group['error_class']} at chunk" in printed and group["hint"] in printed
+    assert cli.json("dlq", "list", "--fingerprint", group["fingerprint"])["total"] == 2
+    assert cli.json("dlq", "list", "--older-than", "2h")["total"] == 0
+    assert cli.json("dlq", "list", "--newer-than", "15m", "--limit", "1")["total"] == 3
+    newest = listed["dead_letters"][0]["id"]
+    flat = cli.run("dlq", "list", "--flat", "--before", newest).stdout
+    assert "torn.docx" in flat + printed
+    assert cli.run("dlq", "list", "--older-than", "soon").status == 2
+
+
+def test_a_letter_is_explained_with_its_shape_and_next_steps_and_nothing_of_its_text(
+    cli: Command, tmp_path: Path
+) -> None:
+    folder = tmp_path / "secret"
+    folder.mkdir()
+    (folder / "torn.docx").write_bytes(word(word_paragraph("Confidential quokka dossier"))[:-30])
+    cli.run("ingest", folder)
+    shown = cli.json("dlq", "show", 1)
+    assert shown["sample"]["facts"]["signature"] == "50 4b 03 04"
+    assert shown["settings"] and shown["index_version"] == 1 and shown["code_version"]
+    assert (shown["attempts"], shown["crashes"], shown["same_cause"]) == (1, 0, 1)
+    assert shown["next"][0] == "embedmill dlq replay 1"
+    assert shown["history"][0]["worker"] and shown["history"][0]["seconds"] >= 0
+    printed = cli.run("dlq", "show", 1).stdout
+    assert "sample, from the file" in printed and "embedmill dlq replay 1" in printed
+    assert "quokka" not in printed + str(shown)
+
+
+def test_a_replay_is_previewed_tracked_and_its_outcome_is_linked_to_the_letter(cli: Command, folder: Path) -> None:
+    cli.run("ingest", folder)
+    preview = cli.json("dlq", "replay", "--all", "--dry-run")
+    assert (preview["would_replay"], preview["groups"][0]["count"], preview["cost"]["documents"]) == (1, 1, 1)
+    assert cli.json("dlq", "replays")["replays"] == []
+    again = cli.run("dlq", "replay", "--all", "--work", "--json").json
+    shown = cli.json("dlq", "show", 1)
+    assert (shown["replay"], shown["outcome"], shown["next_letter"]) == (again["replay"], "dead again", 2)
+    (folder / "torn.docx").write_bytes(WHOLE)
+    cli.json("dlq", "replay", 2, "--work")
+    shown = cli.json("dlq", "show", 2)
+    assert (shown["outcome"], shown["replayed_by"]["outcomes"]["completed"]) == ("completed", 1)
+    assert [letter["outcome"] for letter in shown["letters"]] == ["dead again", "completed"]
+    assert [row["count"] for row in cli.json("dlq", "replays")["replays"]] == [1, 1]
+    refused = cli.json("dlq", "replay", 1, 2, 77)
+    assert refused["replayed"] == 0
+    assert {row["id"]: row["reason"] for row in refused["refused"]}.keys() == {1, 2, 77}
+
+
+@pytest.fixture
+def failing_index(cli: Command, tmp_path: Path) -> Command:
+    """An ingest whose documents were embedded and could not be indexed; the fault is mended afterwards."""
+    folder = write_corpus(tmp_path / "documents", 5, paragraphs=2)
+    for path in folder.iterdir():
+        path.write_text(f"{path.read_text()} POISON-PILL")
+    poison = {"PYTHONPATH": str(POISON), "POISON_STAGE": "index", "POISON_DEATH": "RecursionError"}
+    ran = cli.with_settings(max_attempts="1").with_environment(**poison).run("ingest", folder, "--json")
+    assert (ran.status, ran.json["documents"]["dead"]) == (3, 5), ran
+    return cli
+
+
+def test_a_replay_of_what_was_embedded_already_costs_nothing(failing_index: Command) -> None:
+    cli = failing_index
+    ledger = "SELECT coalesce(sum(inputs), 0), sum(tokens_in), sum(cost_microusd) FROM usage"
+    (before,) = query(cli, ledger)
+    assert before[0] > 0
+    shown = cli.json("dlq", "show", 1)
+    assert shown["stage"] == "index"
+    cost = shown["cost"]
+    assert cost["exact"] and cost["chunks"] == cost["cached"] > 0 and cost["tokens"] == 0
+    assert cli.json("dlq", "replay", "--all", "--dry-run")["cost"]["tokens"] == 0
+    cli.json("dlq", "replay", "--all", "--work")
+    assert query(cli, ledger) == [before]
+    assert cli.json("verify")["ok"]
+    assert len({row["document"] for row in cli.export().values()}) == 5
+
+
+def test_a_replay_at_a_rate_goes_on_after_its_command_has_ended(failing_index: Command) -> None:
+    cli = failing_index
+    workers = cli.start("workers", "start")
+    wait_until(lambda: query(cli, "SELECT 1 FROM worker WHERE stopped_at IS NULL"), "a worker is up")
+    done = cli.json("dlq", "replay", "--stage", "index", "--stagger", "300ms")
+    assert done["replayed"] == 5
+    wait_until(lambda: query(cli, "SELECT count(*) FROM work WHERE state = 'completed'") == [(5,)], "all are completed")
+    workers.send_signal(signal.SIGTERM)
+    finish(workers)
+    (row,) = cli.json("dlq", "replays", done["replay"])["replays"]
+    assert (row["rate"], row["count"], row["outcomes"]["completed"]) == (pytest.approx(1 / 0.3), 5, 5)
+    begun = query(cli, "SELECT max(started_at) FROM attempt GROUP BY work_id ORDER BY work_id")
+    for number, (began,) in enumerate(begun):
+        assert began >= row["created_at"] + number * 0.3 - 0.01, "a document did not wait for its turn"
+
+
+def test_letters_are_exported_with_their_history_sample_and_cost(cli: Command, folder: Path, tmp_path: Path) -> None:
+    cli.run("ingest", folder)
+    (line,) = cli.run("dlq", "export", "--stage", "chunk", "--newer-than", "1h").lines
+    assert line["kind"] == "dead_letter"
+    assert {"uri", "error_class", "fingerprint", "history", "sample", "cost", "letters"} <= set(line)
+    assert cli.run("dlq", "export", "--stage", "embed").lines == []
+    assert cli.json("dlq", "export", "--output", tmp_path / "letters.jsonl")["exported"] == 1
+    cli.json("dlq", "discard", "--all", "--reason", "not ours")
+    assert cli.run("dlq", "export").lines == []
+    (resolved,) = cli.run("dlq", "export", "--resolved").lines
+    assert resolved["resolution_reason"] == "not ours"
+
+
+def test_messages_that_nobody_can_read_are_listed_shown_exported_and_discarded(cli: Command) -> None:
+    cli.json("jobs", "list")
+    database = open_database(f"sqlite:///{cli.home / 'tracking.db'}")
+    with database.write() as connection:
+        for _ in range(2):
+            unreadable.record(
+                connection, queue="embedmill-embed", reason="message version 9", body='{"v": 9}', headers={"task": "x"}
+            )
+    database.close()
+    (message,) = cli.json("dlq", "list")["unreadable"]
+    assert (message["queue"], message["times"]) == ("embedmill-embed", 2)
+    assert "m1" in cli.run("dlq", "list").stdout
+    assert cli.json("dlq", "show", "m1")["body"] == '{"v": 9}'
+    (line,) = cli.run("dlq", "export").lines
+    assert (line["kind"], line["reason"]) == ("unreadable_message", "message version 9")
+    assert cli.run("dlq", "replay", "m1").status == 2
+    assert cli.json("dlq", "discard", "m1", "--reason", "an old producer")["discarded"] == 1
+    assert cli.json("dlq", "list")["unreadable"] == []
+    assert cli.json("dlq", "list", "--resolved")["unreadable"][0]["resolution_reason"] == "an old producer"

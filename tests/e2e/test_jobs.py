@@ -1,7 +1,11 @@
 """Jobs and workers from the user's side: submitted, worked on elsewhere, paused, resumed, cancelled."""
 
+import json
 import signal
+import sqlite3
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from subprocess import Popen
 
@@ -94,6 +98,57 @@ def test_a_small_job_does_not_wait_for_a_large_one(cli: Command, folder: Path, t
     assert state(narrow, large) == "running"
     process.send_signal(signal.SIGTERM)
     finish(process)
+
+
+def test_ten_documents_behind_twenty_thousand_are_done_before_a_tenth_of_those(cli: Command, tmp_path: Path) -> None:
+    rows = tmp_path / "large.jsonl"
+    lines = (json.dumps({"id": f"row-{n}", "text": f"Row number {n} of many."}) for n in range(20_000))
+    rows.write_text("\n".join(lines))
+    large = cli.json("submit", rows, "--collection", "large")["job"]
+    process = cli.with_settings(batch_documents="64").start("workers", "start")
+    wait_until(lambda: counts(cli, large)["queued"] > 100, "the large job has filled the queues")
+    small = cli.json("submit", write_corpus(tmp_path / "small", 10), "--collection", "small")["job"]
+    wait_until(lambda: counts(cli, small)["completed"] == 10, "the small job is completed")
+    done = counts(cli, large)["completed"]
+    process.send_signal(signal.SIGTERM)
+    finish(process)
+    assert done < 2000, done
+
+
+def counts(cli: Command, job: int) -> Counter[str]:
+    query = "SELECT state, count(*) FROM work WHERE job_id = ? GROUP BY state"
+    with closing(sqlite3.connect(cli.home / "tracking.db", timeout=30)) as connection:
+        return Counter(dict(connection.execute(query, (job,)).fetchall()))
+
+
+def test_a_job_shows_what_it_waits_for_and_how_to_get_it_going(cli: Command, folder: Path) -> None:
+    job = cli.json("submit", folder, "--priority", 7, "--weight", 3)["job"]
+    shown = cli.json("jobs", "show", job)
+    assert (shown["priority"], shown["weight"], shown["rate"], shown["seconds_left"]) == (7, 3, 0.0, None)
+    assert [(row["stage"], row["reason"], row["documents"]) for row in shown["waiting"]] == [("chunk", "queue", 30)]
+    assert shown["queues_without_consumer"] == [
+        {"queue": "chunk", "documents": 30, "start": "embedmill workers start --queue chunk"}
+    ]
+    printed = cli.run("jobs", "show", job)
+    assert "a worker to take it" in printed.stdout
+    assert "embedmill workers start --queue chunk" in printed.stderr
+    first, second = cli.json("jobs", "show", job, "--waiting", "--limit", 2)["waiting"]
+    assert first["uri"].endswith("0000.txt") and second["reason"] == "queue"
+    assert "notes" not in cli.json("jobs", "list")["jobs"][0]
+    cli.json("jobs", "pause", job)
+    assert {row["reason"] for row in cli.json("jobs", "show", job)["waiting"]} == {"paused"}
+
+
+def test_a_job_s_urgency_is_changed_while_it_is_open_and_refused_when_it_makes_no_sense(
+    cli: Command, folder: Path
+) -> None:
+    job = cli.json("submit", folder)["job"]
+    assert cli.json("jobs", "update", job, "--priority", -5) == {"job": job, "priority": -5, "weight": 1}
+    assert cli.json("submit", folder, "--weight", 9)["job"] == job
+    assert cli.json("jobs", "show", job)["weight"] == 9
+    assert cli.run("jobs", "update", job, "--priority", 101, "--json").status == 1
+    assert cli.run("jobs", "update", job).status == 2
+    assert cli.run("submit", folder, "--weight", 0).status == 2
 
 
 def test_sigterm_ends_an_ingest_in_good_order(cli: Command, tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
-"""The dispatcher: moves ready work into the queues up to a high-water mark, fairly across jobs."""
+"""The dispatcher: moves ready work into the queues, as much as keeps the workers busy, fairly across jobs."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
 
-from shared.db import jobs, work
+from shared.db import jobs, presence, work
 from shared.db.engine import Database
 from shared.db.pools import count_slots
 from shared.db.work import Ready
@@ -12,13 +14,28 @@ from shared.messages import BatchMessage
 from shared.settings import Settings
 from shared.states import Stage
 
+# Batches that may be out for each place that works on one: one in hand, and one that waits for it.
+BATCHES_OUT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What an open job has out and could send, and how urgent it is: higher priority first, weight within it."""
+
+    job_id: int
+    priority: int
+    weight: int
+    out: int
+    ready: int
+
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """How many documents of a job may be sent now."""
+    """How many documents of a job may be sent now, and how many that could be sent stay behind."""
 
     job_id: int
     documents: int
+    behind: int
 
 
 def dispatch(database: Database, settings: Settings) -> list[BatchMessage]:
@@ -30,7 +47,7 @@ def dispatch(database: Database, settings: Settings) -> list[BatchMessage]:
         slots = count_slots(connection, silent_seconds=settings.silent_seconds)
     messages: list[BatchMessage] = []
     for share in shares:
-        messages.extend(pack(_queue(database, share), settings, slots))
+        messages.extend(pack(_queue(database, share), settings, slots, behind=share.behind))
     return messages
 
 
@@ -43,18 +60,60 @@ def _plan(database: Database, settings: Settings) -> list[Share]:
         open_jobs = jobs.list_dispatchable(connection)
         if not open_jobs:
             return []
-        out = work.count_queued(connection)
-        room = settings.high_water - out
-        if room <= 0:
-            return []
-        counts = {job_id: work.count_ready(connection, job_id, limit=room) for job_id, _, _ in open_jobs}
+        window = size_window(settings, slots=_count_slots(connection, settings))
+        ready = {found.id: work.count_ready(connection, found.id, limit=window) for found in open_jobs}
+    is_idle = not any(found.out for found in open_jobs)
+    batch = min(settings.batch_documents, window)
     # A job that is still being scanned waits for a full batch, unless the workers have nothing else to do.
-    worth = {
-        job_id: weight
-        for job_id, weight, enumerated in open_jobs
-        if counts[job_id] and (enumerated or out == 0 or counts[job_id] >= settings.batch_documents)
-    }
-    return [Share(job_id, share) for job_id, share in divide(room, worth, counts).items() if share]
+    demands = [
+        Demand(
+            job_id=found.id,
+            priority=found.priority,
+            weight=found.weight,
+            out=found.out,
+            ready=ready[found.id] if found.enumerated or is_idle or ready[found.id] >= batch else 0,
+        )
+        for found in open_jobs
+    ]
+    sends = share_out(window, demands, batch=batch)
+    return [Share(d.job_id, sends[d.job_id], d.ready - sends[d.job_id]) for d in demands if sends[d.job_id]]
+
+
+def _count_slots(connection: Any, settings: Settings) -> int:
+    workers = presence.list_workers(connection)
+    return sum(row["slots"] for row in workers if row["age"] < settings.silent_seconds)
+
+
+def size_window(settings: Settings, *, slots: int) -> int:
+    """Documents that should be out: enough to keep `slots` busy, so few that a new job's are soon at the front.
+
+    A broker's queue is first come, first served; what is in front of a message cannot be overtaken any more.
+    """
+    return min(settings.high_water, BATCHES_OUT * (slots or settings.worker_count) * settings.batch_documents)
+
+
+def share_out(window: int, demands: Sequence[Demand], *, batch: int) -> dict[int, int]:
+    """How many documents each job may send now.
+
+    A higher priority is served first, and what it leaves of the window is for the next one. Within a priority each
+    job is entitled to its share of the window by weight, also while another job has filled it: so what is out may
+    exceed the window for a moment, and a small job starts at once. A job that is held back by its share waits until
+    a whole batch has room, or batches would become ever smaller.
+    """
+    sends: dict[int, int] = {}
+    left = window
+    for _, group in groupby(sorted(demands, key=lambda d: -d.priority), key=lambda d: d.priority):
+        members = list(group)
+        shares = divide(left, {d.job_id: d.weight for d in members}, {d.job_id: d.out + d.ready for d in members})
+        for d in members:
+            entitled = max(shares[d.job_id], int(left > 0)) - d.out
+            sends[d.job_id] = _whole(min(d.ready, max(0, entitled)), d, batch=batch)
+        left = max(0, left - sum(d.out + sends[d.job_id] for d in members))
+    return sends
+
+
+def _whole(documents: int, demand: Demand, *, batch: int) -> int:
+    return 0 if demand.out and documents < min(batch, demand.ready) else documents
 
 
 def divide(room: int, weights: dict[int, int], counts: dict[int, int]) -> dict[int, int]:
@@ -75,16 +134,19 @@ def divide(room: int, weights: dict[int, int], counts: dict[int, int]) -> dict[i
     return shares
 
 
-def pack(ready: Sequence[Ready], settings: Settings, slots: Mapping[Stage, int]) -> list[BatchMessage]:
+def pack(
+    ready: Sequence[Ready], settings: Settings, slots: Mapping[Stage, int], *, behind: int = 0
+) -> list[BatchMessage]:
     """Cut ready work into messages: by stage, by tokens and count, even over the stage's slots; suspects travel alone.
 
-    Where nobody serves a stage yet, as at the start of a command, its workers will be as many as are set.
+    Where nobody serves a stage yet, as at the start of a command, its workers will be as many as are set. `behind` is
+    what will follow: with plenty of it no batch is made small for the sake of evenness.
     """
     messages = [BatchMessage(r.stage, (r.id,), alone=True) for r in ready if r.suspect]
     for stage in Stage:
         trusted = [r for r in ready if r.stage == stage and not r.suspect]
         parts = slots.get(stage) or settings.worker_count
-        most = min(settings.batch_documents, max(1, math.ceil(len(trusted) / parts)))
+        most = min(settings.batch_documents, max(1, math.ceil((len(trusted) + behind) / parts)))
         messages.extend(BatchMessage(stage, tuple(r.id for r in batch)) for batch in _cut(trusted, most, settings))
     return messages
 

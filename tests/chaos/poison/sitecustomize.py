@@ -70,6 +70,19 @@ def deafen(path: str) -> None:
     kombu.messaging.Consumer.consume = lambda *_, **__: None
 
 
+def poison_indexing() -> None:
+    from shared.providers.vectorstores.embedded import EmbeddedVectorStore
+
+    original = EmbeddedVectorStore.upsert
+
+    def upsert(self: EmbeddedVectorStore, shard: str, rows: Any) -> None:
+        if any(MARKER in row.text for row in rows):
+            die()
+        original(self, shard, rows)
+
+    EmbeddedVectorStore.upsert = upsert  # type: ignore[method-assign]
+
+
 if "workers.process" in sys.orig_argv:
     if "DEAF" in os.environ:
         deafen(os.environ["DEAF"])
@@ -78,3 +91,5 @@ if "workers.process" in sys.orig_argv:
             poison_chunking()
         case "embed":
             poison_embedding()
+        case "index":
+            poison_indexing()

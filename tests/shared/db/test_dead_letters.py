@@ -4,6 +4,7 @@ import pytest
 
 from shared.db import dead_letters
 from shared.db.dead_letters import Filter
+from shared.db.replays import replay_letters
 from shared.db.schema import dead_letter
 from shared.errors import EncryptedDocument, NotFound, UnreadableDocument
 from shared.outcomes import Advance, Fail
@@ -33,13 +34,11 @@ def find(tracker: Tracker, **wanted: object) -> list[str]:
 
 
 def replay(tracker: Tracker, **wanted: object) -> list[int]:
-    with tracker.database.write() as connection:
-        return dead_letters.replay_letters(connection, Filter(**wanted))  # type: ignore[arg-type]
+    return replay_letters(tracker.database, Filter(**wanted), by="a test").letters  # type: ignore[arg-type]
 
 
 def discard(tracker: Tracker, **wanted: object) -> list[int]:
-    with tracker.database.write() as connection:
-        return dead_letters.discard_letters(connection, Filter(**wanted), reason="not ours")  # type: ignore[arg-type]
+    return dead_letters.discard_letters(tracker.database, Filter(**wanted), reason="not ours")  # type: ignore[arg-type]
 
 
 def test_letters_are_found_by_every_filter(tracker: Tracker) -> None:

@@ -6,8 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import inspect, text
 
+from shared.db import engine
 from shared.db.engine import HEAD, Database, open_database
 from shared.db.schema import metadata
 from shared.errors import HomeInUse, SettingsError, StorageFailed
@@ -69,7 +72,7 @@ def test_a_database_of_a_newer_release_is_refused(database_url: str) -> None:
             open_database(database_url)
     finally:
         with opened.write() as connection:
-            connection.execute(text(f"UPDATE alembic_version SET version_num = '{HEAD}'"))
+            connection.execute(text("UPDATE alembic_version SET version_num = :head"), {"head": HEAD})
         opened.close()
 
 
@@ -102,3 +105,39 @@ def test_a_lock_that_is_never_freed_is_a_storage_failure(tmp_path: Path, monkeyp
     finally:
         other.close()
         opened.close()
+
+
+def test_a_database_of_the_first_release_is_brought_up_to_date_with_all_that_is_in_it(database_url: str) -> None:
+    old = Database(database_url)
+    with old._writer.connect() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(Path(engine.__file__).parent / "migrations"))
+        config.attributes["connection"] = connection
+        # The server is shared by the session and was brought up to date by whoever came first.
+        move = command.upgrade if old.is_sqlite else command.downgrade
+        move(config, "0001")
+        for statement in OLD_ROWS.split(";\n"):
+            connection.execute(text(statement))
+        connection.commit()
+    old.close()
+    opened = open_database(database_url)
+    with opened.read() as connection:
+        assert connection.execute(text("SELECT priority, weight FROM job")).all() == [(0, 3)]
+        assert connection.execute(text("SELECT state, paced_seconds FROM work")).all() == [("dead", None)]
+        assert connection.execute(text("SELECT error, replay_id FROM dead_letter")).all() == [("torn", None)]
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == HEAD
+    opened.close()
+
+
+OLD_ROWS = """
+INSERT INTO collection (name, settings, active_index_version, created_at) VALUES ('c', '{}', 1, 1);
+INSERT INTO source (collection_id, identity, spec) VALUES (1, 's', '{}');
+INSERT INTO document (id, collection_id, source_id, uri, generation, seen_job, updated_at)
+VALUES ('d', 1, 1, 'file:///d', 1, 1, 1);
+INSERT INTO job (collection_id, identity, sources, options, state, weight, created_at)
+VALUES (1, 'j', '[]', '{}', 'running', 3, 1);
+INSERT INTO work (job_id, document_id, generation, stage, state, max_attempts, size, content_hash, settings_hash,
+version, origin, created_at, finished_at) VALUES (1, 'd', 1, 'chunk', 'dead', 3, 1, 'c', 's', 'v', '{}', 1, 2);
+INSERT INTO dead_letter (work_id, job_id, stage, error_class, error, hint, fingerprint, attempts, crashes,
+code_version, created_at) VALUES (1, 1, 'chunk', 'NoText', 'torn', '', 'f', 1, 0, '0', 2)
+"""

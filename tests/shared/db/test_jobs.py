@@ -1,10 +1,16 @@
 """Jobs: pause, resume, cancel, and the one condition under which a job is complete."""
 
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
 import pytest
+from sqlalchemy import event
 
 from shared.db import jobs
-from shared.errors import IllegalTransition, NotFound, UnreadableDocument
-from shared.outcomes import Advance, Complete, Fail, Outcome
+from shared.db.engine import clock, open_database
+from shared.errors import IllegalTransition, NotFound, UnreadableDocument, UserError
+from shared.outcomes import Advance, Complete, Fail, Outcome, Park
 from shared.states import JobState, Result, Stage, State
 from tests.shared.db.tracker import Tracker
 
@@ -153,3 +159,139 @@ def test_the_ledger_only_grows(tracker: Tracker) -> None:
         jobs.record_usage(connection, [row])
         jobs.record_usage(connection, [row])
     assert tracker.progress().spend == {"usd": 0.00001, "tokens_in": 20, "tokens_out": 0}
+
+
+def waiting(tracker: Tracker) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    with tracker.database.read() as connection:
+        for row in jobs.list_waiting(connection, jobs.get_job(connection, tracker.job)):
+            counts[row["reason"]] += row["documents"]
+    return dict(counts)
+
+
+def documents(tracker: Tracker, **options: int) -> list[dict[str, object]]:
+    with tracker.database.read() as connection:
+        return jobs.list_waiting_documents(connection, tracker.job, **{"limit": 100, **options})
+
+
+def test_every_unfinished_document_says_what_it_waits_for(tracker: Tracker) -> None:
+    tracker.submit([f"file:///{n}" for n in range(7)])
+    assert waiting(tracker) == {"scanning": 7}
+    tracker.end_scan()
+    assert waiting(tracker) == {"queue": 7}
+    claim = tracker.claim(tracker.queue(limit=5))
+    tracker.claim(tracker.queue(limit=1))
+    ids = [item.id for item in claim.items]
+    parks = {id_: Park(reason, 60.0) for id_, reason in zip(ids, ("rate", "budget", "circuit"), strict=False)}
+    tracker.settle(claim, {**parks, ids[3]: Fail(RuntimeError("odd")), ids[4]: Advance(Stage.EMBED)})
+    assert waiting(tracker) == {"rate": 1, "budget": 1, "circuit": 1, "retry": 1, "queue": 2, "lease": 1}
+    tracker.control("pause_job")
+    assert waiting(tracker) == {"rate": 1, "budget": 1, "circuit": 1, "retry": 1, "paused": 2, "lease": 1}
+
+
+def test_what_waits_for_a_time_says_when_it_comes(tracker: Tracker) -> None:
+    tracker.settle(tracker.take(URIS), Park("rate", 60.0))
+    with tracker.database.read() as connection:
+        (row,) = jobs.list_waiting(connection, jobs.get_job(connection, tracker.job))
+    assert 50 < row["next_in_seconds"] <= 60
+
+
+def test_waiting_documents_are_listed_one_by_one_and_page_by_page(tracker: Tracker) -> None:
+    tracker.submit(URIS)
+    tracker.end_scan()
+    tracker.claim(tracker.queue(limit=1), worker="somebody")
+    rows = documents(tracker)
+    assert [(row["uri"], row["reason"], row["worker"]) for row in rows] == [
+        (URIS[0], "lease", "somebody"),
+        (URIS[1], "queue", None),
+        (URIS[2], "queue", None),
+    ]
+    first, *_ = documents(tracker, limit=1)
+    assert [row["uri"] for row in documents(tracker, after=first["work"])] == URIS[1:]  # type: ignore[arg-type]
+
+
+def rate(tracker: Tracker) -> float:
+    with tracker.database.read() as connection:
+        return jobs.measure_rate(connection, jobs.get_job(connection, tracker.job))
+
+
+def test_the_rate_is_what_ended_within_the_last_minute(tracker: Tracker) -> None:
+    tracker.write_job(created_at=clock() - 600)
+    tracker.index(tracker.take(URIS))
+    assert rate(tracker) == pytest.approx(3 / 60)
+    tracker.write(1, finished_at=clock() - 61)
+    assert rate(tracker) == pytest.approx(2 / 60)
+
+
+def test_the_rate_of_a_young_job_is_measured_since_it_began(tracker: Tracker) -> None:
+    tracker.index(tracker.take(URIS))
+    assert rate(tracker) > 3 / 60
+
+
+def update(tracker: Tracker, **urgency: int) -> tuple[int, int]:
+    with tracker.database.write() as connection:
+        jobs.update_job(connection, tracker.job, **urgency)
+    found = tracker.get_job()
+    return found.priority, found.weight
+
+
+def test_a_job_s_priority_and_weight_can_be_changed_one_by_one(tracker: Tracker) -> None:
+    assert update(tracker) == (0, 1)
+    assert update(tracker, priority=-100) == (-100, 1)
+    assert update(tracker, weight=100) == (-100, 100)
+
+
+@pytest.mark.parametrize("urgency", [{"priority": 101}, {"priority": -101}, {"weight": 0}, {"weight": 101}])
+def test_a_priority_or_weight_out_of_bounds_is_refused(tracker: Tracker, urgency: dict[str, int]) -> None:
+    with pytest.raises(UserError, match="choose from"):
+        update(tracker, **urgency)
+
+
+def test_a_finished_job_cannot_be_hurried(tracker: Tracker) -> None:
+    tracker.control("cancel_job")
+    with pytest.raises(UserError, match="cancelled"):
+        update(tracker, priority=1)
+
+
+def test_dispatchable_jobs_come_by_priority_with_what_they_have_out(tracker: Tracker) -> None:
+    tracker.submit(URIS)
+    tracker.claim(tracker.queue(limit=2)[:1])
+    urgent = tracker.create_job("urgent")
+    with tracker.database.write() as connection:
+        jobs.update_job(connection, urgent, priority=3, weight=7)
+    with tracker.database.read() as connection:
+        found = jobs.list_dispatchable(connection)
+    assert [(job.id, job.priority, job.weight, job.out) for job in found] == [(urgent, 3, 7, 0), (tracker.job, 0, 1, 2)]
+
+
+def test_resuming_keeps_what_waits_for_a_rate_waiting(tracker: Tracker) -> None:
+    tracker.settle(tracker.take(URIS), Park("rate", 60.0))
+    tracker.control("pause_job")
+    tracker.control("resume_job")
+    assert waiting(tracker) == {"rate": 3}
+    assert tracker.queue() == []
+
+
+@pytest.mark.parametrize(
+    ("call", "index"),
+    [
+        (lambda connection, _: jobs.count_out(connection), "ix_work_job_state (job_id=? AND state=?)"),
+        (jobs.measure_rate, "ix_work_finished (job_id=? AND finished_at>?)"),
+    ],
+    ids=["out", "rate"],
+)
+def test_what_is_asked_all_the_time_is_answered_from_an_index(tmp_path: Path, call: Any, index: str) -> None:
+    tracker = Tracker(open_database(f"sqlite:///{tmp_path / 'tracking.db'}"))
+    subject = tracker.get_job()
+    plans: list[str] = []
+    with tracker.database.read() as connection:
+
+        def explain(_c: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+            plan = connection.connection.cursor().execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            plans.extend(str(row[-1]) for row in plan.fetchall())
+
+        event.listen(connection, "before_cursor_execute", explain)
+        call(connection, subject)
+    tracker.database.close()
+    assert any(index in plan for plan in plans), plans
+    assert not any(plan.startswith("SCAN work") for plan in plans), plans

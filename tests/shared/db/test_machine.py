@@ -9,9 +9,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from shared.db import dead_letters, jobs
-from shared.db.dead_letters import Filter
+from shared.db import jobs
+from shared.db.dead_letters import Filter, discard_letters
 from shared.db.engine import Database, open_database
+from shared.db.replays import replay_letters
 from shared.db.schema import attempt, dead_letter, document, tally
 from shared.db.work import Claim
 from shared.errors import BlobMissing, UnreadableDocument
@@ -136,16 +137,14 @@ class WorkMachine(RuleBasedStateMachine):
         if sure == 0:
             self.tracker.control("cancel_job")
 
-    @rule()
-    def replay(self) -> None:
-        with self._database.write() as connection:
-            dead_letters.replay_letters(connection, Filter())
+    @rule(rate=st.sampled_from([None, 0.1, 1000.0]))
+    def replay(self, rate: float | None) -> None:
+        replay_letters(self._database, Filter(), by="a test", rate=rate)
 
     @rule(sure=st.integers(0, 2))
     def discard(self, sure: int) -> None:
         if sure == 0:
-            with self._database.write() as connection:
-                dead_letters.discard_letters(connection, Filter(), reason="not ours")
+            discard_letters(self._database, Filter(), reason="not ours")
 
     @rule()
     def complete(self) -> None:

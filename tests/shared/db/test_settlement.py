@@ -7,7 +7,6 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from shared.db.schema import attempt, dead_letter
-from shared.db.work import fingerprint
 from shared.errors import BlobMissing, IllegalTransition, StorageFailed, UnreadableDocument
 from shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
 from shared.states import TRANSITIONS, Result, Stage, State, require_transition
@@ -129,14 +128,6 @@ def test_an_error_of_a_library_is_recorded_without_its_text(tracker: Tracker) ->
     tracker.settle(claim, Fail(ValueError("the patient's name is Smith")))
     (letter,) = tracker.rows(dead_letter)
     assert "Smith" not in str(letter) and "Smith" not in str(tracker.rows(attempt))
-
-
-def test_numbers_and_paths_do_not_tell_two_failures_apart() -> None:
-    one = fingerprint("chunk", "UnreadableDocument", "page 7 of /srv/a.pdf: bad object 'x12' at 0000deadbeef")
-    other = fingerprint("chunk", "UnreadableDocument", "page 12 of /tmp/b.pdf: bad object 'y' at 1234567890ab")
-    assert one == other
-    assert one != fingerprint("chunk", "UnreadableDocument", "page 7 of /srv/a.pdf: no trailer")
-    assert one != fingerprint("embed", "UnreadableDocument", "page 7 of /srv/a.pdf: bad object 'x12' at 0000deadbeef")
 
 
 @pytest.mark.parametrize("start", list(State))

@@ -1,0 +1,293 @@
+"""What people see of dead letters: rows, groups, an explanation of one, and the sending again of many."""
+
+import getpass
+import socket
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from console.durations import format_duration
+from console.output import DONE, print_json, print_line, print_table
+from console.replay_cost import EXACT_DOCUMENTS, describe_cost, estimate_cost, measure_cost
+from console.running import describe_job, exit_status, work_on_job
+from console.sampling import take_sample
+from console.session import opened
+from shared.db import replays, unreadable
+from shared.db.dead_letters import (
+    Filter,
+    count_letters,
+    discard_letters,
+    group_letters,
+    list_letters,
+    list_whole_pages,
+    measure_work,
+    show_letter,
+)
+from shared.db.replays import Refusal, replay_letters
+from shared.runtime import Runtime
+
+SHOWN_REFUSALS = 20
+# Kept messages are few: they come from a deployment that went wrong, not from documents.
+MOST_MESSAGES = 10_000
+
+_FIELDS = (
+    "id job_id collection document uri stage error_class error hint fingerprint attempts max_attempts crashes "
+    "code_version settings_hash index_version epoch created_at resolved_at resolution resolution_reason replay_id "
+    "outcome next_letter"
+)
+_PUBLIC = {"job_id": "job", "settings_hash": "settings", "replay_id": "replay"}
+
+
+def public(letter: Mapping[str, Any]) -> dict[str, Any]:
+    """A dead letter as `--json` shows it."""
+    return {_PUBLIC.get(name, name): letter[name] for name in _FIELDS.split()}
+
+
+def list_matching(wanted: Filter, *, limit: int, before: int | None) -> dict[str, Any]:
+    """`{"total", "dead_letters", "groups", "unreadable"}`; messages have nothing that a filter could ask for."""
+    is_filtered = wanted != Filter(resolved=wanted.resolved)
+    with opened() as runtime, runtime.database.read() as connection:
+        messages = unreadable.list_messages(connection, include_resolved=wanted.resolved, limit=limit)
+        return {
+            "total": count_letters(connection, wanted),
+            "dead_letters": [public(row) for row in list_letters(connection, wanted, limit=limit, before=before)],
+            "groups": group_letters(connection, wanted, limit=limit),
+            "unreadable": [] if is_filtered else messages,
+        }
+
+
+def print_groups(found: Mapping[str, Any]) -> None:
+    """Dead letters by root cause, for people."""
+    now = time.time()
+    for group in found["groups"]:
+        seen = f"last {_ago(group['last_seen'], now)}, first {_ago(group['first_seen'], now)}"
+        jobs = f"{group['jobs']} job{'s' if group['jobs'] > 1 else ''}"
+        print_line(f"{group['count']} x {group['error_class']} at {group['stage']}  [{group['fingerprint']}]")
+        print_line(f"    {jobs}; {seen}")
+        print_line(f"    for example letter {group['example']}: {group['uri']}: {group['error']}")
+        print_line(f"    next: {group['hint']}")
+    if not found["groups"]:
+        print_line("no dead letters")
+    _print_unreadable(found["unreadable"])
+
+
+def print_rows(found: Mapping[str, Any]) -> None:
+    """Dead letters one by one, for people."""
+    columns = ["id", "job", "stage", "error_class", "fingerprint", "attempts", "crashes", "uri", "error"]
+    if any(row["resolution"] for row in found["dead_letters"]):
+        columns[6:6] = ["resolution", "outcome"]
+    print_table(found["dead_letters"], columns, empty="no dead letters")
+    if found["total"] > len(found["dead_letters"]) > 0:
+        print_line(f"{found['total']} in all; the next ones: --before {found['dead_letters'][-1]['id']}")
+    _print_unreadable(found["unreadable"])
+
+
+def _print_unreadable(messages: Sequence[Mapping[str, Any]]) -> None:
+    if messages:
+        print_line(f"{len(messages)} messages that no consumer could read (dlq show mID; dlq discard mID --reason …):")
+        rows = [{**row, "id": f"m{row['id']}"} for row in messages]
+        print_table(rows, ("id", "queue", "times", "reason", "resolution"), empty="")
+
+
+def _ago(then: float, now: float) -> str:
+    return f"{format_duration(max(0.0, now - then))} ago"
+
+
+def explain(runtime: Runtime, letter_id: int) -> dict[str, Any]:
+    """Everything about one dead letter: what, where, why, its history, its document's shape, and what comes next."""
+    with runtime.database.read() as connection:
+        letter = show_letter(connection, letter_id)
+        cause = Filter(fingerprint=letter["fingerprint"])
+        siblings = count_letters(connection, cause)
+        replay = replays.get_replay(connection, letter["replay_id"]) if letter["replay_id"] else None
+    return whole(runtime, letter) | {
+        "cost": measure_cost(runtime, [letter]),
+        "same_cause": siblings,
+        "replayed_by": replay,
+        "next": _next_steps(letter, siblings),
+    }
+
+
+def whole(runtime: Runtime, letter: Mapping[str, Any]) -> dict[str, Any]:
+    """A letter with its attempts, the other letters of its work and a redacted sample."""
+    return public(letter) | {
+        "history": [_without(row, "id", "work_id") for row in letter["history"]],
+        "letters": [_without(row, "work_id") for row in letter["letters"]],
+        "sample": take_sample(runtime, letter),
+    }
+
+
+def _without(row: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in names}
+
+
+def _next_steps(letter: Mapping[str, Any], siblings: int) -> list[str]:
+    if letter["next_letter"]:
+        return [f"embedmill dlq show {letter['next_letter']}"]
+    if letter["resolution"]:
+        return []
+    if letter["job_state"] == "cancelled" or letter["is_superseded"]:
+        return [f'embedmill dlq discard {letter["id"]} --reason "..."']
+    steps = [f"embedmill dlq replay {letter['id']}", f'embedmill dlq discard {letter["id"]} --reason "..."']
+    if siblings > 1:
+        steps.insert(1, f"embedmill dlq replay --fingerprint {letter['fingerprint']} --dry-run")
+    return steps
+
+
+def print_explanation(found: Mapping[str, Any]) -> None:
+    """One dead letter for people."""
+    now = time.time()
+    print_line(f"letter {found['id']}: {found['uri']}")
+    print_line(f"  job {found['job']}, collection {found['collection']}, document {found['document']}")
+    print_line(f"  died at {found['stage']} {_ago(found['created_at'], now)}: {found['error_class']}: {found['error']}")
+    print_line(f"  next: {found['hint']}")
+    print_line(f"  {found['attempts']} of {found['max_attempts']} attempts, {found['crashes']} crashes")
+    print_line(f"  root cause {found['fingerprint']}, open letters with it: {found['same_cause']}")
+    print_line(
+        f"  code {found['code_version']}, settings {found['settings']}, index version {found['index_version']}, "
+        f"epoch {found['epoch']}"
+    )
+    _print_resolution(found)
+    _print_sample(found["sample"])
+    print_line(f"to send it again: {describe_cost(found['cost'])}")
+    for step in found["next"]:
+        print_line(f"  {step}")
+    print_line("attempts:")
+    columns = ("stage", "epoch", "attempt", "outcome", "seconds", "error_class", "error", "worker")
+    print_table(found["history"], columns, empty="none recorded")
+    if len(found["letters"]) > 1:
+        print_line("every letter of this document in this job:")
+        print_table(found["letters"], ("id", "stage", "error_class", "resolution", "replay_id", "outcome"), empty="")
+
+
+def _print_resolution(found: Mapping[str, Any]) -> None:
+    if found["resolution"] is None:
+        return
+    why = f": {found['resolution_reason']}" if found["resolution_reason"] else ""
+    batch = f" by replay {found['replay']}" if found["replay"] else ""
+    again = f" as letter {found['next_letter']}" if found["next_letter"] else ""
+    outcome = f"; {found['outcome']}{again}" if found["outcome"] else ""
+    print_line(f"  {found['resolution']}{batch}{why}{outcome}")
+
+
+def _print_sample(sample: Mapping[str, Any]) -> None:
+    facts = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in sample["facts"].items())
+    print_line(f"sample, from {sample['source']}: {facts}")
+    for line in sample["excerpt"].splitlines():
+        print_line(f"  | {line}")
+
+
+def preview(wanted: Filter) -> dict[str, Any]:
+    """What a replay would send, by root cause, and what it would cost."""
+    with opened() as runtime:
+        with runtime.database.read() as connection:
+            count = count_letters(connection, wanted)
+            refused = replays.count_refusals(connection, wanted)
+            groups = group_letters(connection, wanted, limit=1000)
+            measured = measure_work(connection, wanted)
+            letters = list_letters(connection, wanted, limit=EXACT_DOCUMENTS)
+        cost = measure_cost(runtime, letters) if count <= len(letters) else estimate_cost(measured)
+    rows = [public(letter) for letter in letters]
+    counts = {"would_replay": count - refused, "would_refuse": refused}
+    return counts | {"groups": groups, "stages": measured, "cost": cost, "dead_letters": rows}
+
+
+def print_preview(found: Mapping[str, Any]) -> None:
+    """The preview for people."""
+    alone = f", {found['would_refuse']} left alone: cancelled or submitted again" if found["would_refuse"] else ""
+    print_line(f"{found['would_replay']} would be replayed{alone}")
+    columns = ("count", "stage", "error_class", "fingerprint", "jobs", "error")
+    print_table(found["groups"], columns, empty="no dead letter matches")
+    if found["groups"]:
+        print_line(describe_cost(found["cost"]))
+
+
+def replay(wanted: Filter, *, rate: float | None, work: bool, as_json: bool) -> int:
+    """Send what matches again; with `work`, work on it until its jobs end. Returns the exit status."""
+    with opened() as runtime:
+        done = replay_letters(runtime.database, wanted, by=user(), rate=rate)
+        jobs = sorted(done.jobs)
+        for job_id in jobs if work else ():
+            work_on_job(runtime, job_id, quiet=as_json)
+        reports = [describe_job(runtime, job_id) for job_id in jobs]
+    if as_json:
+        print_json(
+            {
+                "replay": done.id,
+                "replayed": len(done.letters),
+                "ids": done.letters,
+                "refused": [asdict(refusal) for refusal in done.refused],
+                "jobs": reports,
+            }
+        )
+    else:
+        _print_replayed(len(done.letters), done.id, rate)
+        _print_refusals(done.refused)
+    return max((exit_status(report) for report in reports), default=DONE) if work else DONE
+
+
+def user() -> str:
+    """Who asks, for the record."""
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (KeyError, OSError):
+        return socket.gethostname()
+
+
+def _print_replayed(count: int, replay_id: int | None, rate: float | None) -> None:
+    pace = f" at {rate:g} documents a second, the last in {format_duration(count / rate)}" if rate else ""
+    print_line(f"{count} replayed{pace}" + (f"; embedmill dlq replays {replay_id}" if count else ""))
+
+
+def _print_refusals(refused: Sequence[Refusal]) -> None:
+    for refusal in refused[:SHOWN_REFUSALS]:
+        print_line(f"letter {refusal.id} left alone: {refusal.reason}")
+    if len(refused) > SHOWN_REFUSALS:
+        print_line(f"… and {len(refused) - SHOWN_REFUSALS} more left alone")
+
+
+def list_batches(replay_id: int | None, *, limit: int) -> list[dict[str, Any]]:
+    """Replays with what became of their letters, newest first."""
+    with opened() as runtime, runtime.database.read() as connection:
+        if replay_id is not None:
+            return [replays.get_replay(connection, replay_id)]
+        return replays.list_replays(connection, limit=limit)
+
+
+def print_batches(batches: Sequence[Mapping[str, Any]]) -> None:
+    """Replays for people."""
+    rows = [{**row, **row["outcomes"], "asked": _describe_filter(row["filter"])} for row in batches]
+    columns = ("id", "by", "count", "refused", "rate", "completed", "dead again", "cancelled", "running", "asked")
+    print_table(rows, columns, empty="nothing was ever replayed")
+
+
+def _describe_filter(wanted: Mapping[str, Any]) -> str:
+    return " ".join(f"{name}={value}" for name, value in wanted.items()) or "all"
+
+
+def discard(wanted: Filter | None, messages: Sequence[int], *, reason: str) -> dict[str, Any]:
+    """Give dead letters and unreadable messages up."""
+    with opened() as runtime:
+        with runtime.database.write() as connection:
+            for message_id in messages:
+                unreadable.discard_message(connection, message_id, reason=reason)
+        discarded = [] if wanted is None else discard_letters(runtime.database, wanted, reason=reason)
+    return {"discarded": len(discarded) + len(messages), "ids": discarded, "messages": list(messages)}
+
+
+def export_lines(runtime: Runtime, wanted: Filter, *, with_messages: bool) -> Iterator[dict[str, Any]]:
+    """Every matching dead letter as `dlq show` explains it; then, if wanted, the unreadable messages."""
+    with runtime.database.read() as connection:
+        for page in list_whole_pages(connection, wanted):
+            for letter in page:
+                yield {"kind": "dead_letter"} | whole(runtime, letter) | {"cost": measure_cost(runtime, [letter])}
+        if with_messages:
+            rows = unreadable.list_messages(connection, include_resolved=wanted.resolved, limit=MOST_MESSAGES)
+            yield from ({"kind": "unreadable_message"} | row for row in rows)
+
+
+def show_unreadable(message_id: int) -> dict[str, Any]:
+    """One unreadable message."""
+    with opened() as runtime, runtime.database.read() as connection:
+        return unreadable.show_message(connection, message_id)

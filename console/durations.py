@@ -1,0 +1,23 @@
+"""Durations as people write and read them."""
+
+import re
+
+_UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_WRITTEN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|[smhdw]?)")
+
+
+def parse_duration(text: str) -> float:
+    """Seconds from `90`, `200ms`, `15m`, `2h`, `3d` or `1w`; raises ValueError."""
+    found = _WRITTEN.fullmatch(text.strip().lower())
+    if found is None:
+        raise ValueError(f"{text!r} is no duration: write 90, 200ms, 15m, 2h or 3d")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def format_duration(seconds: float) -> str:
+    """A duration in its largest fitting unit: `45 s`, `12 min`, `3.5 h`, `2.0 d`."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86400:.1f} d"

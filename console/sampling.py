@@ -1,0 +1,172 @@
+"""A redacted sample of a document: facts about its bytes and text, and an excerpt in which only the shape is left.
+
+A dead letter may be read by people who may not read the document. No letter and no digit of it is shown: `Anna owes
+42.50` becomes `Xxxx xxxx 99.99`. The sample is taken when somebody looks, and is neither stored nor logged.
+"""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from shared.errors import BlobMissing, EmbedmillError
+from shared.files import read_regular_file
+from shared.runtime import Runtime
+from shared.uris import uri_to_path
+
+EXCERPT_CHARACTERS = 240
+# So much of a text is looked at for its script and language.
+LOOKED_AT_CHARACTERS = 4000
+# Beginnings that say of what kind a file is and nothing about what is in it.
+_SIGNATURES = (
+    b"%PDF-", b"PK\x03\x04", b"PK\x05\x06", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"{\\rtf", b"\x89PNG\r\n\x1a\n",
+    b"\xff\xd8\xff", b"GIF8", b"\x1f\x8b", b"<?xml", b"<!DOCTYPE", b"<!doctype", b"<html", b"\xef\xbb\xbf",
+    b"\xff\xfe", b"\xfe\xff", b"SQLite format 3\0", b"\x7fELF", b"RIFF", b"PAR1",
+)  # fmt: skip
+# The most frequent words of a few languages; enough to tell an English contract from a Dutch one.
+_WORDS = {
+    "English": "the of and to in is that for with are was this not",
+    "German": "der die und das ist nicht mit den von ein eine auf für",
+    "French": "le la les des et est une dans que pour pas qui sur",
+    "Spanish": "el los las que por con una para del como es en",
+    "Italian": "il che di per una non con sono della gli anche",
+    "Portuguese": "os que uma para com não por mais dos como em",
+    "Dutch": "het een van en niet dat op voor met zijn aan",
+}
+_PLACE = re.compile(r"\b(chunk|line) (\d+)\b")
+
+
+def mask(text: str) -> str:
+    """The shape of a text: letters as x or X, digits as 9, ASCII punctuation and line breaks as they are."""
+    return "".join(map(_shape, text))
+
+
+def _shape(character: str) -> str:
+    if character.isspace():
+        return "\n" if character == "\n" else " "
+    category = unicodedata.category(character)
+    match category[0]:
+        case "L":
+            return "X" if category in ("Lu", "Lt") else "x"
+        case "N":
+            return "9"
+        case "M":
+            return ""
+    return character if character.isascii() and category[0] in "PS" else "·"
+
+
+def take_sample(runtime: Runtime, letter: Mapping[str, Any]) -> dict[str, Any]:
+    """What may be shown of a dead letter's document: `source`, `facts`, and a masked `excerpt` where it is text."""
+    facts = {"chunks": letter["chunks_expected"], "chunks_rejected": letter["chunks_rejected"]}
+    try:
+        if letter["deletes"]:
+            return {"source": "a removal, which has no text", "facts": facts, "excerpt": ""}
+        if letter["chunks_ref"]:
+            return _from_chunks(runtime, letter, facts)
+        if letter["origin"]["kind"] == "row":
+            return _from_row(runtime, letter, facts)
+        return _from_file(runtime, letter, facts)
+    except (EmbedmillError, OSError, ValueError) as error:
+        return {"source": f"cannot be read from here ({type(error).__name__})", "facts": facts, "excerpt": ""}
+
+
+def _from_chunks(runtime: Runtime, letter: Mapping[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
+    from workers.stages.stored import read_stored
+
+    references = [r for r in (letter["chunks_ref"], letter["rejections_ref"]) if r]
+    chunk_set, _ = read_stored(letter["chunks_ref"], letter["rejections_ref"], runtime.blobs.get_pack(references))
+    at = _place_in(chunk_set.text, letter["error"], starts=[chunk.start for chunk in chunk_set.chunks])
+    found = facts | {"media_type": chunk_set.media_type} | describe_text(chunk_set.text)
+    return {"source": "the stored text", "facts": found, "excerpt": excerpt(chunk_set.text, at)}
+
+
+def _from_row(runtime: Runtime, letter: Mapping[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
+    reference = letter["origin"]["ref"]
+    data = runtime.blobs.get_pack([reference])[reference]
+    if isinstance(data, BlobMissing):
+        raise data
+    text = orjson.loads(data)["text"]
+    at = _place_in(text, letter["error"], starts=[])
+    return {"source": "the stored row", "facts": facts | describe_text(text), "excerpt": excerpt(text, at)}
+
+
+def _from_file(runtime: Runtime, letter: Mapping[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
+    data = read_regular_file(uri_to_path(letter["uri"]), max_bytes=runtime.settings.max_document_bytes)
+    found = facts | describe_bytes(data, name=letter["uri"])
+    if found["first_bad_utf8"] is not None or found["nul_bytes"]:
+        return {"source": "the file", "facts": found, "excerpt": ""}
+    text = data.decode()
+    at = _place_in(text, letter["error"], starts=[])
+    return {"source": "the file", "facts": found | describe_text(text), "excerpt": excerpt(text, at)}
+
+
+def _place_in(text: str, error: str, *, starts: list[int]) -> int:
+    """Where in a text the error says that it arose; its beginning when it does not say."""
+    found = _PLACE.search(error)
+    if found is None:
+        return 0
+    number = int(found[2])
+    if found[1] == "chunk":
+        return starts[number] if number < len(starts) else 0
+    return sum(len(line) for line in text.splitlines(keepends=True)[: number - 1])
+
+
+def excerpt(text: str, at: int) -> str:
+    """The masked text from a place on."""
+    return mask(text[at : at + EXCERPT_CHARACTERS])
+
+
+def describe_bytes(data: bytes, *, name: str) -> dict[str, Any]:
+    """Size, kind and health of a file's bytes."""
+    return {
+        "bytes": len(data),
+        "detected_type": _detect(data, name),
+        "signature": next((magic.hex(" ") for magic in _SIGNATURES if data.startswith(magic)), "none that is known"),
+        "nul_bytes": data.count(0),
+        "first_bad_utf8": _first_bad(data),
+    }
+
+
+def _detect(data: bytes, name: str) -> str:
+    from workers.parsing.detect import detect
+    from workers.parsing.limits import ParserLimits
+
+    try:
+        return detect(data, name=name, limits=ParserLimits())
+    except EmbedmillError as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def _first_bad(data: bytes) -> int | None:
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        return error.start
+    return None
+
+
+def describe_text(text: str) -> dict[str, Any]:
+    """Extent, script and language of a text."""
+    lines = text.splitlines()
+    return {
+        "characters": len(text),
+        "lines": len(lines),
+        "longest_line": max(map(len, lines), default=0),
+        "script": _script(text[:LOOKED_AT_CHARACTERS]),
+        "language": _language(text[:LOOKED_AT_CHARACTERS]),
+    }
+
+
+def _script(text: str) -> str:
+    names = Counter(unicodedata.name(c, "UNNAMED").split()[0] for c in text if c.isalpha())
+    return names.most_common(1)[0][0].capitalize() if names else "none"
+
+
+def _language(text: str) -> str:
+    words = Counter(re.findall(r"[^\W\d_]+", text.lower()))
+    hits = {language: sum(words[word] for word in known.split()) for language, known in _WORDS.items()}
+    best = max(hits, key=lambda language: hits[language])
+    return best if hits[best] >= 3 else "undetermined"

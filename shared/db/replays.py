@@ -1,0 +1,229 @@
+"""Replays: dead letters sent again as a tracked batch, in bounded transactions, at a rate that the database keeps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
+
+from shared.db.dead_letters import (
+    Filter,
+    conditions_of,
+    leave_dead,
+    list_letters,
+    lock_letters,
+    outcome_of_replay,
+    resolve,
+)
+from shared.db.engine import Database, clock
+from shared.db.schema import dead_letter, document, job, replay, work
+from shared.errors import NotFound
+from shared.states import JobState, State, WaitReason, require_transition
+
+ALTERED = "its document was submitted again; the newer work speaks for it"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A dead letter that is left alone, and why."""
+
+    id: int
+    reason: str
+
+
+@dataclass(slots=True)
+class Replayed:
+    """What a replay did: letters sent again, letters left alone, and the jobs that run again."""
+
+    id: int | None = None
+    letters: list[int] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+    jobs: set[int] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One transaction of a replay."""
+
+    last: int
+    letters: list[int]
+    refused: list[Refusal]
+    jobs: set[int]
+
+
+def replay_letters(database: Database, wanted: Filter, *, by: str, rate: float | None = None) -> Replayed:
+    """Send matching dead letters back to the stage that failed, with fresh attempts; their history stays.
+
+    `rate` is in documents a second: the database holds each back until its turn, whoever called may leave. What was
+    paid for is found by its content address. A replay that was cut short is taken up by asking for the same again.
+    """
+    done = Replayed()
+    with database.write() as connection:
+        done.refused += _refuse_named(connection, wanted.ids or ())
+        found = _open(connection, wanted, by=by, rate=rate)
+    if found is None:
+        return done
+    done.id, newest = found
+    after = 0
+    while True:
+        with database.write() as connection:
+            step = _replay_some(connection, done.id, wanted, after=after, newest=newest)
+            if step is None:
+                connection.execute(update(replay).where(replay.c.id == done.id).values(finished_at=clock()))
+                return done
+        after = step.last
+        done.letters += step.letters
+        done.refused += step.refused
+        done.jobs |= step.jobs
+
+
+def _open(connection: Connection, wanted: Filter, *, by: str, rate: float | None) -> tuple[int, int] | None:
+    """The batch to go on with, unfinished or new, and its newest letter; None when nothing matches.
+
+    Letters that come while it runs are not in it, or what dies again would be sent again for ever.
+    """
+    newest = connection.execute(select(func.max(dead_letter.c.id)).where(*conditions_of(wanted))).scalar()
+    if newest is None:
+        return None
+    query = select(replay).where(replay.c.finished_at.is_(None)).order_by(replay.c.id)
+    for row in connection.execute(query):
+        if row.filter == wanted.as_json() and row.rate == rate:
+            # What was left alone before is met, and counted, again.
+            connection.execute(update(replay).where(replay.c.id == row.id).values(refused=0))
+            return row.id, newest
+    values = {"filter": wanted.as_json(), "by": by, "rate": rate, "created_at": clock()}
+    key = connection.execute(insert(replay).values(values)).inserted_primary_key
+    assert key is not None
+    return int(key[0]), newest
+
+
+def _replay_some(connection: Connection, replay_id: int, wanted: Filter, *, after: int, newest: int) -> _Step | None:
+    rows = lock_letters(connection, wanted, after=after, newest=newest)
+    if not rows:
+        return None
+    reasons = {row.id: _why_not(row) for row in rows}
+    sent = [row for row in rows if reasons[row.id] is None]
+    refused = [Refusal(id_, reason) for id_, reason in reasons.items() if reason is not None]
+    resolve(connection, [row.id for row in sent], resolution="replayed", replay_id=replay_id)
+    _send(connection, replay_id, [row.work_id for row in sent])
+    jobs = {row.job_id for row in sent}
+    _run_again(connection, jobs)
+    counts = {"count": replay.c.count + len(sent), "refused": replay.c.refused + len(refused)}
+    connection.execute(update(replay).where(replay.c.id == replay_id).values(counts))
+    return _Step(rows[-1].id, [row.id for row in sent], refused, jobs)
+
+
+def _why_not(row: Any) -> str | None:
+    if row.job_state == JobState.CANCELLED:
+        return f"its job {row.job_id} was cancelled; ingest the source again"
+    if row.is_superseded:
+        return ALTERED
+    return None if row.work_state == State.DEAD else f"its work is {row.work_state}"
+
+
+def count_refusals(connection: Connection, wanted: Filter) -> int:
+    """How many matching letters a replay would leave alone."""
+    is_hopeless = or_(job.c.state == JobState.CANCELLED, work.c.generation < document.c.generation)
+    query = (
+        select(func.count())
+        .select_from(dead_letter)
+        .join(work, work.c.id == dead_letter.c.work_id)
+        .join(job, job.c.id == dead_letter.c.job_id)
+        .join(document, document.c.id == work.c.document_id)
+        .where(*conditions_of(wanted), is_hopeless)
+    )
+    return connection.execute(query).scalar_one()
+
+
+def _refuse_named(connection: Connection, ids: Sequence[int]) -> list[Refusal]:
+    """Letters that were asked for by number and are not open any more."""
+    if not ids:
+        return []
+    found = {row["id"]: row for row in list_letters(connection, Filter(ids=ids, resolved=True), limit=len(ids))}
+    refused = [Refusal(id_, "there is no such dead letter") for id_ in ids if id_ not in found]
+    return refused + [Refusal(id_, _how_resolved(row)) for id_, row in found.items() if row["resolution"]]
+
+
+def _how_resolved(letter: dict[str, Any]) -> str:
+    match letter["resolution"]:
+        case "replayed":
+            again = f" as letter {letter['next_letter']}" if letter["next_letter"] else ""
+            return f"it was replayed already: {letter['outcome']}{again}"
+        case "superseded":
+            return ALTERED
+    return f"it was discarded: {letter['resolution_reason']}"
+
+
+_FRESH: dict[str, Any] = {"attempt": 0, "crashes": 0, "finished_at": None, "reason": None}
+
+
+def _send(connection: Connection, replay_id: int, works: Sequence[int]) -> None:
+    batch = connection.execute(select(replay.c.rate, replay.c.next_at).where(replay.c.id == replay_id)).one()
+    if batch.rate is None:
+        leave_dead(connection, works, State.PENDING, **_FRESH, available_at=None, paced_seconds=None)
+    elif works:
+        _send_paced(connection, replay_id, works, rate=batch.rate, next_at=batch.next_at)
+
+
+def _send_paced(
+    connection: Connection, replay_id: int, works: Sequence[int], *, rate: float, next_at: float | None
+) -> None:
+    """Give each piece of work its turn, one after another from the end of the queue of this batch."""
+    require_transition(State.DEAD, State.WAITING)
+    now = connection.execute(select(clock())).scalar_one()
+    first = max(now, next_at or now)
+    turns = [first + n / rate for n in range(len(works) + 1)]
+    query = (
+        update(work)
+        .where(work.c.id == bindparam("row"), work.c.state == State.DEAD)
+        .values(
+            **_FRESH,
+            state=State.WAITING,
+            wait_reason=WaitReason.RATE,
+            available_at=bindparam("turn"),
+            paced_seconds=bindparam("delay"),
+        )
+    )
+    rows = [{"row": id_, "turn": turn, "delay": turn - now} for id_, turn in zip(works, turns, strict=False)]
+    connection.execute(query, rows)
+    connection.execute(update(replay).where(replay.c.id == replay_id).values(next_at=turns[-1]))
+
+
+def _run_again(connection: Connection, jobs: set[int]) -> None:
+    if jobs:
+        connection.execute(
+            update(job)
+            .where(job.c.id.in_(jobs), job.c.state.in_((JobState.COMPLETED, JobState.FAILED)))
+            .values(state=JobState.RUNNING, finished_at=None)
+        )
+
+
+def list_replays(connection: Connection, *, limit: int = 100) -> list[dict[str, Any]]:
+    """Replays, newest first, each with what became of its letters."""
+    rows = connection.execute(select(replay).order_by(replay.c.id.desc()).limit(limit)).mappings()
+    return _with_outcomes(connection, [dict(row) for row in rows])
+
+
+def get_replay(connection: Connection, replay_id: int) -> dict[str, Any]:
+    """One replay with what became of its letters; raises NotFound."""
+    rows = connection.execute(select(replay).where(replay.c.id == replay_id)).mappings().all()
+    if not rows:
+        raise NotFound(f"no replay {replay_id}", hint="embedmill dlq replays")
+    (found,) = _with_outcomes(connection, [dict(row) for row in rows])
+    return found
+
+
+def _with_outcomes(connection: Connection, replays: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    outcome = outcome_of_replay().label("outcome")
+    letters = (
+        select(dead_letter.c.replay_id, outcome)
+        .join_from(dead_letter, work)
+        .where(dead_letter.c.replay_id.in_([row["id"] for row in replays]))
+        .subquery()
+    )
+    query = select(letters, func.count().label("n")).group_by(letters.c.replay_id, letters.c.outcome)
+    counts: dict[int, dict[str, int]] = {}
+    for row in connection.execute(query):
+        counts.setdefault(row.replay_id, {})[row.outcome] = row.n
+    names = ("completed", "dead again", "cancelled", "running")
+    return [row | {"outcomes": {name: counts.get(row["id"], {}).get(name, 0) for name in names}} for row in replays]

@@ -1,0 +1,301 @@
+"""Replays: tracked batches in bounded transactions, at a rate that the database keeps, with the end of each letter."""
+
+import signal
+import subprocess
+import sys
+import time
+from itertools import pairwise
+
+import pytest
+from sqlalchemy import insert, text
+
+from shared.db import dead_letters, replays, work
+from shared.db.dead_letters import Filter
+from shared.db.engine import Database, clock
+from shared.db.schema import dead_letter, document
+from shared.db.schema import replay as replay_table
+from shared.db.schema import work as work_table
+from shared.errors import NotFound, UnreadableDocument
+from shared.outcomes import Advance, Complete, Fail, Outcome
+from shared.states import JobState, Result, Stage, State
+from tests.shared.db.tracker import Tracker
+from tests.waiting import wait_until
+
+URIS = [f"file:///{n}" for n in range(4)]
+TORN = Fail(UnreadableDocument("torn"))
+
+
+def bury(tracker: Tracker, uris: list[str] = URIS) -> list[int]:
+    claim = tracker.take(uris)
+    tracker.settle(claim, TORN)
+    tracker.end_scan()
+    tracker.complete_jobs()
+    return [row["id"] for row in tracker.rows(dead_letter)]
+
+
+def replay(tracker: Tracker, rate: float | None = None, **wanted: object) -> replays.Replayed:
+    return replays.replay_letters(tracker.database, Filter(**wanted), by="a test", rate=rate)  # type: ignore[arg-type]
+
+
+def outcomes(tracker: Tracker) -> list[tuple[str | None, int | None]]:
+    with tracker.database.read() as connection:
+        rows = dead_letters.list_letters(connection, Filter(resolved=True), limit=1000)
+    return [(row["outcome"], row["next_letter"]) for row in reversed(rows)]
+
+
+def batch(tracker: Tracker, replay_id: int | None) -> dict[str, object]:
+    assert replay_id is not None
+    with tracker.database.read() as connection:
+        return replays.get_replay(connection, replay_id)
+
+
+def test_a_replay_is_a_batch_with_who_asked_and_what_for(tracker: Tracker) -> None:
+    letters = bury(tracker)
+    done = replay(tracker, stage="chunk")
+    found = batch(tracker, done.id)
+    assert done.letters == letters
+    assert (found["by"], found["filter"], found["count"], found["rate"]) == ("a test", {"stage": "chunk"}, 4, None)
+    assert found["finished_at"] is not None
+    assert {row["replay_id"] for row in tracker.rows(dead_letter)} == {done.id}
+
+
+def test_the_end_of_every_replayed_letter_is_linked_back_to_it(tracker: Tracker) -> None:
+    bury(tracker)
+    done = replay(tracker)
+    assert outcomes(tracker) == [("running", None)] * 4
+    claim = tracker.claim(tracker.queue())
+    first, second, *rest = (item.id for item in claim.items)
+    ends: dict[int, Outcome] = dict.fromkeys(rest, Advance(Stage.EMBED))
+    tracker.settle(claim, {**ends, first: Complete(Result.INDEXED), second: TORN})
+    assert outcomes(tracker)[:3] == [("completed", None), ("dead again", 5), ("running", None)]
+    tracker.control("cancel_job")
+    assert outcomes(tracker) == [("completed", None), ("dead again", 5), *[("cancelled", None)] * 2, (None, None)]
+    assert batch(tracker, done.id)["outcomes"] == {"completed": 1, "dead again": 1, "cancelled": 2, "running": 0}
+
+
+def test_a_letter_that_died_again_and_was_mended_then_tells_both_stories(tracker: Tracker) -> None:
+    bury(tracker, URIS[:1])
+    replay(tracker)
+    tracker.settle(tracker.claim(tracker.queue()), TORN)
+    replay(tracker)
+    tracker.settle(tracker.claim(tracker.queue()), Complete(Result.INDEXED))
+    assert outcomes(tracker) == [("dead again", 2), ("completed", None)]
+    with tracker.database.read() as connection:
+        shown = dead_letters.show_letter(connection, 1)
+    assert [row["outcome"] for row in shown["letters"]] == ["dead again", "completed"]
+    assert [(row["epoch"], row["outcome"]) for row in shown["history"]] == [(1, "error"), (2, "error"), (3, "ok")]
+    assert all(row["seconds"] >= 0 for row in shown["history"])
+
+
+def test_a_rate_gives_every_document_a_turn_of_its_own(tracker: Tracker) -> None:
+    bury(tracker)
+    replay(tracker, rate=0.5)
+    rows = tracker.rows()
+    turns = [row["available_at"] for row in rows]
+    assert {(row["state"], row["wait_reason"], row["attempt"]) for row in rows} == {(State.WAITING, "rate", 0)}
+    assert [round(later - turn, 3) for turn, later in pairwise(turns)] == [2.0] * 3
+    assert tracker.queue() == [rows[0]["id"]], "the first may go at once, the others have to wait"
+
+
+def test_a_quick_rate_lets_everything_go_without_whoever_asked(tracker: Tracker) -> None:
+    bury(tracker)
+    replay(tracker, rate=20.0)
+    seen: list[int] = []
+
+    def all_sent() -> bool:
+        seen.extend(tracker.queue())
+        return len(seen) == 4
+
+    wait_until(all_sent, "every document had its turn")
+    assert seen == sorted(seen)
+
+
+def test_a_turn_that_is_hours_away_is_not_taken_for_a_clock_that_was_put_back(tracker: Tracker) -> None:
+    bury(tracker)
+    replay(tracker, rate=1 / 7200)
+    first = tracker.rows()[0]["id"]
+    assert tracker.queue() == [first]
+    with tracker.database.read() as connection:
+        assert work.count_ready(connection, tracker.job, limit=10) == 0
+
+
+def test_a_turn_that_only_a_clock_put_back_explains_is_due(tracker: Tracker) -> None:
+    bury(tracker, URIS[:1])
+    replay(tracker, rate=100.0)
+    tracker.write(1, available_at=clock() + 2 * 3600)
+    assert tracker.queue() == [1]
+
+
+def test_pausing_and_resuming_a_job_keeps_the_turns_of_a_replay(tracker: Tracker) -> None:
+    bury(tracker)
+    replay(tracker, rate=0.01)
+    before = [row["available_at"] for row in tracker.rows()]
+    tracker.control("pause_job")
+    tracker.control("resume_job")
+    assert [row["available_at"] for row in tracker.rows()] == before
+
+
+@pytest.mark.parametrize("rate", [None, 50.0])
+def test_a_replay_sets_its_job_running_again(tracker: Tracker, rate: float | None) -> None:
+    bury(tracker)
+    assert replay(tracker, rate).jobs == {tracker.job}
+    assert tracker.get_job().state is JobState.RUNNING
+    assert tracker.complete_jobs() == []
+
+
+def test_letters_of_a_cancelled_job_are_left_alone_and_the_reason_is_given(tracker: Tracker) -> None:
+    tracker.settle(tracker.take(URIS[:2]), TORN)
+    tracker.control("cancel_job")
+    with tracker.database.read() as connection:
+        assert replays.count_refusals(connection, Filter()) == 2
+    done = replay(tracker)
+    assert done.letters == []
+    assert [refusal.id for refusal in done.refused] == [1, 2]
+    assert all("cancelled" in refusal.reason for refusal in done.refused)
+    assert batch(tracker, done.id)["refused"] == 2
+    assert tracker.states() == [State.DEAD] * 2
+
+
+def test_a_letter_whose_document_was_submitted_again_is_left_alone(tracker: Tracker) -> None:
+    bury(tracker, URIS[:1])
+    later = tracker.create_job("later")
+    tracker.submit(URIS[:1], text="mended", job=later)
+    (refusal,) = replay(tracker, ids=[1]).refused
+    assert "submitted again" in refusal.reason
+    assert tracker.states() == [State.DEAD]
+
+
+def test_a_document_that_died_after_it_was_submitted_again_is_left_alone(tracker: Tracker) -> None:
+    claim = tracker.take(URIS[:1])
+    later = tracker.create_job("later")
+    tracker.submit(URIS[:1], text="mended", job=later)
+    tracker.settle(claim, TORN)
+    with tracker.database.read() as connection:
+        assert replays.count_refusals(connection, Filter()) == 1
+    (refusal,) = replay(tracker).refused
+    assert "submitted again" in refusal.reason
+    assert tracker.states() == [State.DEAD]
+
+
+def test_what_is_asked_for_by_number_and_not_open_is_refused_with_its_story(tracker: Tracker) -> None:
+    bury(tracker)
+    replay(tracker, ids=[1])
+    dead_letters.discard_letters(tracker.database, Filter(ids=[2]), reason="not ours")
+    done = replay(tracker, ids=[1, 2, 3, 99])
+    assert done.letters == [3]
+    reasons = {refusal.id: refusal.reason for refusal in done.refused}
+    assert "replayed already: running" in reasons[1]
+    assert "discarded: not ours" in reasons[2]
+    assert "no such" in reasons[99]
+
+
+def test_nothing_to_replay_leaves_no_batch(tracker: Tracker) -> None:
+    assert replay(tracker).id is None
+    assert tracker.rows(replay_table) == []
+    with tracker.database.read() as connection, pytest.raises(NotFound, match="no replay 1"):
+        replays.get_replay(connection, 1)
+
+
+def make_letters(tracker: Tracker, count: int, *, causes: int = 5) -> None:
+    """Many dead documents, written as submissions and burials would leave them, without taking minutes."""
+    stages = list(Stage)
+    ids = [f"{n:032x}" for n in range(count)]
+    shared_values = {"size": 10, "content_hash": "c", "settings_hash": "s", "version": "v", "origin": {"kind": "file"}}
+    with tracker.database.write() as connection:
+        connection.execute(
+            insert(document).values(
+                collection_id=tracker.collection.id, source_id=tracker.source, generation=1, seen_job=tracker.job,
+                updated_at=clock(),
+            ),
+            [{"id": id_, "uri": f"file:///{id_}"} for id_ in ids],
+        )  # fmt: skip
+        connection.execute(
+            insert(work_table).values(
+                job_id=tracker.job, generation=1, stage=Stage.EMBED, state=State.DEAD, max_attempts=3, attempt=3,
+                created_at=clock(), finished_at=clock(), **shared_values,
+            ),
+            [{"id": n + 1, "document_id": id_} for n, id_ in enumerate(ids)],
+        )  # fmt: skip
+        connection.execute(
+            insert(dead_letter).values(
+                job_id=tracker.job, error="torn", hint="mend it", attempts=3, crashes=0, code_version="1",
+                created_at=clock(),
+            ),
+            [
+                {
+                    "work_id": n + 1,
+                    "stage": stages[n % causes % 4],
+                    "error_class": f"Error{n % causes}",
+                    "fingerprint": f"{n % causes:016x}",
+                }
+                for n in range(count)
+            ],
+        )  # fmt: skip
+
+
+def elapsed(call: object) -> float:
+    began = time.monotonic()
+    call()  # type: ignore[operator]
+    return time.monotonic() - began
+
+
+def test_ten_thousand_letters_are_grouped_found_and_replayed_quickly(tracker: Tracker) -> None:
+    make_letters(tracker, 10_000)
+    with tracker.database.read() as connection:
+        groups = dead_letters.group_letters(connection, Filter())
+        assert [group["count"] for group in groups] == [2000] * 5
+        assert {group["error_class"] for group in groups} == {f"Error{n}" for n in range(5)}
+        assert elapsed(lambda: dead_letters.group_letters(connection, Filter())) < 1.0
+        assert elapsed(lambda: dead_letters.list_letters(connection, Filter(error_class="Error3"))) < 1.0
+        assert elapsed(lambda: dead_letters.measure_work(connection, Filter(job=tracker.job))) < 1.0
+    fingerprint = f"{2:016x}"
+    assert elapsed(lambda: replay(tracker, rate=500.0, fingerprint=fingerprint)) < 10.0
+    assert batch(tracker, 1)["count"] == 2000
+    with tracker.database.read() as connection:
+        assert dead_letters.count_letters(connection, Filter()) == 8000
+        assert elapsed(lambda: replays.list_replays(connection)) < 1.0
+
+
+def test_pages_go_through_every_letter_once(tracker: Tracker) -> None:
+    make_letters(tracker, 1200)
+    with tracker.database.read() as connection:
+        seen = [row["id"] for page in dead_letters.list_pages(connection, Filter()) for row in page]
+        some = dead_letters.list_letters(connection, Filter(), limit=3, before=10)
+    assert seen == list(range(1200, 0, -1))
+    assert [row["id"] for row in some] == [9, 8, 7]
+
+
+REPLAY = """
+import sys
+from shared.db.dead_letters import Filter
+from shared.db.engine import open_database
+from shared.db.replays import replay_letters
+replay_letters(open_database(sys.argv[1]), Filter(stage="chunk"), by="the killed", rate=1e6)
+"""
+
+
+def test_a_replay_that_was_killed_in_the_middle_is_taken_up_and_nothing_is_sent_twice(
+    database: Database, database_url: str
+) -> None:
+    tracker = Tracker(database)
+    make_letters(tracker, 10_000, causes=1)
+    process = subprocess.Popen([sys.executable, "-c", REPLAY, database_url])
+
+    def under_way() -> bool:
+        with database.read() as connection:
+            query = text("SELECT count(*) FROM dead_letter WHERE resolved_at IS NOT NULL")
+            return bool(connection.execute(query).scalar_one())
+
+    wait_until(under_way, "the replay is under way")
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    killed = batch(tracker, 1)
+    assert isinstance(killed["count"], int)
+    assert 0 < killed["count"] < 10_000
+    assert killed["count"] % dead_letters.CHUNK == 0, "a transaction was cut in two"
+    assert killed["finished_at"] is None
+    done = replays.replay_letters(database, Filter(stage="chunk"), by="a test", rate=1e6)
+    assert (done.id, len(done.letters)) == (1, 10_000 - killed["count"])
+    assert batch(tracker, 1)["count"] == 10_000
+    assert {row["replay_id"] for row in tracker.rows(dead_letter)} == {1}
+    assert replays.replay_letters(database, Filter(stage="chunk"), by="a test", rate=1e6).letters == []
