@@ -17,9 +17,6 @@ from shared.states import State, WorkerState
 # How long a worker that is gone stays in the list.
 LOST_SHOWN_SECONDS = 600.0
 
-# A worker that was silent for longer is taken for gone: it beats every ten seconds.
-SILENT_SECONDS = 60.0
-
 
 @dataclass(frozen=True, slots=True)
 class Report:

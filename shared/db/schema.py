@@ -326,32 +326,6 @@ unreadable_message = Table(
     ),
 )
 
-unreadable_message = Table(
-    "unreadable_message",
-    metadata,
-    Column("id", Id, primary_key=True),
-    Column("queue", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("digest", String(64), nullable=False),
-    Column("body", Text, nullable=False),
-    Column("headers", JSON, nullable=False),
-    Column("times", Integer, nullable=False),
-    Column("received_at", Double, nullable=False),
-    Column("last_received_at", Double, nullable=False),
-    Column("resolved_at", Double),
-    Column("resolution", String(10)),
-    Column("resolution_reason", Text),
-    CheckConstraint("(resolved_at IS NULL) = (resolution IS NULL)", name="resolved"),
-    CheckConstraint("resolution IS NULL OR resolution = 'discarded'", name="resolution"),
-    Index(
-        "ux_unreadable_message_open",
-        "digest",
-        unique=True,
-        sqlite_where=text("resolved_at IS NULL"),
-        postgresql_where=text("resolved_at IS NULL"),
-    ),
-)
-
 usage = Table(
     "usage",
     metadata,
@@ -393,6 +367,8 @@ worker = Table(
     Column("last_message_at", Double),
     Column("last_claim_at", Double),
     Column("stopped_at", Double),
+    Column("broker_refusals", Integer, nullable=False, server_default="0"),
+    Column("broker_refusal", Text),
     CheckConstraint(_one_of("state", WorkerState), name="state"),
 )
 
@@ -408,8 +384,6 @@ supervisor = Table(
     Column("started_at", Double, nullable=False),
     Column("heartbeat_at", Double, nullable=False),
     Column("stopped_at", Double),
-    Column("broker_refusals", Integer, nullable=False, server_default="0"),
-    Column("broker_refusal", Text),
 )
 
 pool = Table(

@@ -169,8 +169,8 @@ def test_a_job_waits_until_a_whole_batch_has_room_so_that_batches_stay_large() -
 def test_a_large_job_is_cut_into_full_batches_and_a_small_one_is_spread_over_the_workers() -> None:
     settings = Settings(batch_documents=100, workers=4)
     ready = [Ready(n, Stage.CHUNK, 1, suspect=False) for n in range(200)]
-    assert [len(message.work) for message in pack(ready, settings, behind=10_000)] == [100, 100]
-    assert [len(message.work) for message in pack(ready, settings)] == [50] * 4
+    assert [len(message.work) for message in pack(ready, settings, {}, behind=10_000)] == [100, 100]
+    assert [len(message.work) for message in pack(ready, settings, {})] == [50] * 4
 
 
 DEMANDS = st.lists(
