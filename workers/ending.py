@@ -14,12 +14,15 @@ from types import FrameType
 import structlog
 from celery.exceptions import WorkerShutdown
 from celery.worker import state
+from kombu.transport.virtual import Transport
 
 from workers.executor import hand_back
 from workers.runtime import WorkerRuntime
 from workers.tasks import Process
 
 log = structlog.get_logger()
+
+NUDGE_SECONDS = 0.05
 
 
 class Ending:
@@ -33,6 +36,7 @@ class Ending:
         self._grace_seconds = grace_seconds
         self._leave = leave
         self._begun = threading.Event()
+        self._over = threading.Event()
 
     @property
     def has_begun(self) -> bool:
@@ -55,9 +59,14 @@ class Ending:
             return
         self._begun.set()
         self._process.gate.close()
+        threading.Thread(target=self._nudge, name="nudge", daemon=True).start()
         timer = threading.Timer(self._grace_seconds, self.end_at_once)
         timer.daemon = True
         timer.start()
+
+    def finish(self) -> None:
+        """Note that the consumer has left."""
+        self._over.set()
 
     def end_at_once(self) -> None:
         """Hand back whatever is held and end this process."""
@@ -78,9 +87,19 @@ class Ending:
             if signal.SIGTERM in received:
                 self.begin()
 
-    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        """An idle consumer leaves at once instead of at the end of a poll; a busy one after its batches."""
+    def _nudge(self) -> None:
+        """Signal again until the consumer has left: it may only be interrupted where it holds no message."""
+        while not self._over.wait(NUDGE_SECONDS):
+            if not self._process.is_busy:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        """A consumer that polls leaves between two polls instead of at the end of its patience.
+
+        Anywhere else it might have taken a message that nobody would hear of again; it sees by itself that it should
+        stop, before it takes the next.
+        """
         if number == signal.SIGTERM:
             state.should_stop = 0
-            if not self._process.is_busy:
+            if frame is not None and frame.f_code is Transport.drain_events.__code__:
                 raise WorkerShutdown(0)

@@ -108,6 +108,7 @@ class Worker:
         worker_ready.connect(self._on_ready)
         with Heartbeat(self._look, interval=self._look_seconds):
             self._celery.start()
+            self._ending.finish()
 
     def _register(self) -> None:
         settings, host = self._runtime.settings, socket.gethostname()

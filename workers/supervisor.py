@@ -144,6 +144,8 @@ class Supervisor:
         for child in list(self._children):
             if child.process.poll() is not None:
                 self._bury(child)
+                # It may have been told to go since the last look, and then gets no successor.
+                self._next_look = 0.0
         if time.monotonic() >= self._next_look:
             self._look()
             self._next_look = time.monotonic() + self._look_seconds

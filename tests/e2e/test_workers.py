@@ -76,6 +76,7 @@ def with_marker(command: Command, death: str, **environment: str) -> Command:
     )
 
 
+@pytest.mark.timeout(300)
 def test_scaling_up_and_down_under_load_completes_every_document_once(
     cli: Command, tmp_path: Path, watch: Watch
 ) -> None:
@@ -87,7 +88,7 @@ def test_scaling_up_and_down_under_load_completes_every_document_once(
         for slots in (1, 4, 2, 0, 3):
             with database.write() as connection:
                 pools.scale_pool(connection, Stage.EMBED, slots)
-            wait_until(partial(has_slots, watch, slots), f"{slots} slots embed")
+            wait_until(partial(has_slots, watch, slots), f"{slots} slots embed", seconds=60)
         wait_until(lambda: is_done(watch, 120), "all is done", seconds=60)
         found = command.json("workers", "list")
     database.close()
