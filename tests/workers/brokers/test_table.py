@@ -1,12 +1,15 @@
 """Broker URLs and the settings that come with them are checked before anything is opened."""
 
+import json
+
 import pytest
 
 from shared.errors import BrokerUnavailable, SettingsError
 from shared.messages import BatchMessage
 from shared.settings import load_settings
 from shared.states import Stage
-from tests.services.needed import free_port
+from tests.services import moto
+from tests.services.needed import free_port, require
 from tests.workers.brokers.conftest import use_app
 from workers.app import configuration
 from workers.brokers.table import BROKERS, open_broker
@@ -47,3 +50,17 @@ def test_a_broker_that_is_away_is_said_to_be_so_soon_and_without_its_password(
             call()
         assert "secret" not in str(raised.value)
     broker.close()
+
+
+def test_what_sqs_refuses_is_the_brokers_failure(monkeypatch: pytest.MonkeyPatch, settings: object) -> None:
+    require(moto.why_not())
+    with moto.running_server() as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("EMBEDMILL_BROKER_URL", "sqs://")
+        monkeypatch.setenv("EMBEDMILL_SQS_QUEUES", json.dumps({s: f"{server.url}/1/nowhere-{s}" for s in QUEUES}))
+        broker = open_broker(use_app(monkeypatch))
+        for call in (broker.depths, lambda: broker.publish_many([BatchMessage(Stage.CHUNK, (1,))])):
+            with pytest.raises(BrokerUnavailable, match=r"NonExistentQueue|QueueDoesNotExist"):
+                call()
+        broker.close()
