@@ -21,7 +21,9 @@ class Alarm:
     """A pipe by which a thread wakes an event loop."""
 
     def __init__(self) -> None:
-        self.reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self.reader, self._writer = os.pipe()
+        for end in (self.reader, self._writer):
+            os.set_blocking(end, False)
 
     def ring(self) -> None:
         """A full pipe has woken the loop already."""

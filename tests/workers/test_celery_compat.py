@@ -7,11 +7,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import celery
+import celery.exceptions
 import kombu
 import pytest
+from celery.worker.consumer import Consumer as StockConsumer
 from kombu import Connection
 from kombu.asynchronous import Hub, get_event_loop, set_event_loop
 from kombu.transport import SQS
@@ -26,6 +29,7 @@ from workers import celery_compat
 from workers.brokers import redis_transport, sqs_transport
 from workers.brokers.envelopes import as_text
 from workers.brokers.refusals import Refusals, refusals
+from workers.consumer import Consumer as OurConsumer
 
 
 def test_the_patches_are_for_the_installed_versions() -> None:
@@ -49,7 +53,6 @@ def own_redis() -> Iterator[OwnServer]:
 
 
 ROOT = Path(__file__).parents[2]
-STOCK = "celery.worker.consumer:Consumer"
 OURS = "workers.consumer:Consumer"
 
 
@@ -92,10 +95,43 @@ def lose_redis(server: OwnServer, worker: StockWorker) -> None:
     server.start()
 
 
-def test_celery_still_dies_when_redis_is_lost_with_a_task_in_hand(own_redis: OwnServer, tmp_path: Path) -> None:
-    with closing(StockWorker(own_redis, tmp_path / "held", STOCK)) as worker:
-        lose_redis(own_redis, worker)
-        wait_until(lambda: worker.process.poll() is not None, "the stock worker has died", seconds=40)
+class Recorded(Connection):  # type: ignore[misc]  # kombu has no types
+    """A connection that says how it was taken leave of."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.calls: list[str] = []
+
+    def collect(self, socket_timeout: float | None = None) -> None:
+        self.calls.append("collect")
+        super().collect(socket_timeout)
+
+    def close(self) -> None:
+        self.calls.append("close")
+        super().close()
+
+
+def leave(server: OwnServer, consumer_class: type[Any]) -> list[str]:
+    app = celery.Celery("leave", broker=server.url, set_as_current=False)
+    app.conf.worker_enable_prefetch_count_reduction = False
+    controller = SimpleNamespace(use_eventloop=False, semaphore=None)
+    consumer = consumer_class(lambda _: None, app=app, pool=None, controller=controller)
+    connection = Recorded(server.url)
+    connection.connect()
+    consumer.connection = connection
+    server.kill()
+    with pytest.warns(celery.exceptions.CPendingDeprecationWarning):
+        consumer.on_connection_error_after_connected(OSError("gone"))
+    app.close()
+    return connection.calls
+
+
+def test_celery_still_closes_a_lost_redis_connection_twice(own_redis: OwnServer) -> None:
+    assert leave(own_redis, StockConsumer) == ["collect", "close"]
+
+
+def test_ours_closes_it_once(own_redis: OwnServer) -> None:
+    assert leave(own_redis, OurConsumer) == ["collect"]
 
 
 def test_ours_takes_the_next_task_after_redis_was_lost(own_redis: OwnServer, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from kombu.asynchronous import get_event_loop
 from kombu.transport import redis, virtual
 
 from workers import celery_compat
@@ -23,19 +24,30 @@ class QoS(redis.QoS):
         """Let go in any case; Redis hands the message out again later, if it still has it."""
         try:
             super().ack(delivery_tag)
-        except Exception:
-            if celery_compat.is_needed():
-                virtual.QoS.ack(self, delivery_tag)
+        except Exception as error:
+            self._let_go(delivery_tag, error)
             raise
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:  # noqa: FBT001, FBT002 - kombu's signature
         """As `ack`."""
         try:
             super().reject(delivery_tag, requeue=requeue)
-        except Exception:
-            if celery_compat.is_needed():
-                virtual.QoS.ack(self, delivery_tag)
+        except Exception as error:
+            self._let_go(delivery_tag, error)
             raise
+
+    def _let_go(self, delivery_tag: str, error: Exception) -> None:
+        """Free the place, and have the worker connect anew: its old sockets may look alive and never be read."""
+        if not celery_compat.is_needed():
+            return
+        virtual.QoS.ack(self, delivery_tag)
+        hub = get_event_loop()
+        if hub is not None and isinstance(error, self.channel.connection_errors):
+            hub.call_soon(_raise, error)
+
+
+def _raise(error: Exception) -> None:
+    raise error
 
 
 class Channel(redis.Channel):

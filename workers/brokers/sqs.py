@@ -10,7 +10,7 @@ from typing import Any
 from kombu import Queue
 from kombu.transport import TRANSPORT_ALIASES
 
-from shared.errors import BrokerUnavailable, SettingsError
+from shared.errors import SettingsError
 from shared.settings import Settings
 from shared.states import Stage
 from workers.brokers.base import DeadMessage, Health
@@ -114,14 +114,9 @@ class SqsBroker(RemoteBroker):
     @contextmanager
     def _sqs(self) -> Iterator[tuple[Any, dict[Stage, str]]]:
         """The SDK's client and the URL of each stage's queue, which is made when it is missing."""
-        from botocore.exceptions import ClientError
-
         with self._channel() as channel:
-            try:
-                urls = {stage: channel._new_queue(queue_name(stage)) for stage in Stage}  # noqa: SLF001
-                yield channel.sqs(queue=queue_name(Stage.CHUNK)), urls
-            except ClientError as error:
-                raise BrokerUnavailable(f"SQS refuses: {error}") from error
+            urls = {stage: channel._new_queue(queue_name(stage)) for stage in Stage}  # noqa: SLF001
+            yield channel.sqs(queue=channel.canonical_queue_name(queue_name(Stage.CHUNK))), urls
 
 
 def _predefined(queues: Mapping[str, str]) -> dict[str, dict[str, str]]:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from botocore.exceptions import ClientError
 from kombu.asynchronous.aws.sqs.message import AsyncMessage
 from kombu.transport import SQS
 from kombu.utils.json import dumps
@@ -121,3 +122,5 @@ class Transport(SQS.Transport):
     """`sqs://`, with our channel."""
 
     Channel = Channel
+    # What SQS refuses, such as a missing right, is the broker's failure and not ours.
+    channel_errors = (*SQS.Transport.channel_errors, ClientError)
