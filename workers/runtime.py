@@ -50,8 +50,8 @@ class WorkerRuntime(Runtime):
     each opens for itself, because it keeps a connection, a child process or what the batch in hand has read.
     """
 
-    def __init__(self, settings: Settings, *, process_id: str) -> None:
-        super().__init__(settings, process_id=process_id)
+    def __init__(self, settings: Settings, *, process_id: str, slots: int = 1) -> None:
+        super().__init__(settings, process_id=process_id, slots=slots)
         self.held = Held()
         self.owner = process_id
         self._opening = threading.Lock()
