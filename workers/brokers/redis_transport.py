@@ -1,5 +1,6 @@
 """kombu's Redis transport, mended: lists may hold anything, and an acknowledgement that fails frees its place."""
 
+import time
 from typing import Any
 
 from kombu.asynchronous import get_event_loop
@@ -11,6 +12,9 @@ from workers.brokers.envelopes import enveloped, read_json
 if celery_compat.is_needed():
     # kombu parses an item between taking and delivering it; an error there loses the item and ends the worker.
     redis.loads = read_json
+
+# An idle worker asks anew every second; after so long without an answer it connects anew.
+SILENCE_SECONDS = 12.0
 
 
 class QoS(redis.QoS):
@@ -54,12 +58,34 @@ class Channel(redis.Channel):
     """A channel with our bookkeeping of what is in hand."""
 
     QoS = QoS
+    heard_at = float("inf")
+
+    def _brpop_read(self, **options: Any) -> Any:
+        self.heard_at = time.monotonic()
+        return super()._brpop_read(**options)
+
+    def require_replies(self) -> None:
+        """Raise ConnectionError when Redis, which answers a waiting worker every second, has not done so for long."""
+        now = time.monotonic()
+        if not self.active_queues or not self.qos.can_consume() or self.heard_at > now:
+            self.heard_at = now
+        elif now - self.heard_at > SILENCE_SECONDS:
+            raise ConnectionError("Redis does not answer although the worker listens")
 
 
 class Transport(redis.Transport):
     """`redis://`, delivering whatever a list holds."""
 
     Channel = Channel
+
+    def register_with_event_loop(self, connection: Any, loop: Any) -> None:
+        """Watch that Redis goes on answering; a socket that nobody reads any more is not found in another way."""
+        super().register_with_event_loop(connection, loop)
+        loop.call_repeatedly(SILENCE_SECONDS / 3, self._require_replies)
+
+    def _require_replies(self) -> None:
+        for channel in self.channels or ():
+            channel.require_replies()
 
     def _deliver(self, message: Any, queue: str) -> None:
         super()._deliver(enveloped(message, queue=queue), queue)
