@@ -16,7 +16,6 @@ from sqlalchemy import (
     null,
     or_,
     select,
-    union_all,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -194,17 +193,19 @@ def note_scan(connection: Connection, job_id: int, notes: Sequence[Mapping[str, 
 
 def list_notes(connection: Connection, job_id: int, *, limit: int) -> list[dict[str, Any]]:
     """What a job passed over, with reasons: by its scan, and documents that turned out to hold nothing."""
-    scanned = select(scan_note.c.kind, scan_note.c.uri, scan_note.c.line, scan_note.c.reason).where(
-        scan_note.c.job_id == job_id
+    scanned = (
+        select(scan_note.c.kind, scan_note.c.uri, scan_note.c.line, scan_note.c.reason)
+        .where(scan_note.c.job_id == job_id)
+        .order_by(scan_note.c.id)
     )
     empty = (
-        select(literal("skipped"), document.c.uri, null(), work.c.reason)
+        select(literal("skipped").label("kind"), document.c.uri, null().label("line"), work.c.reason)
         .join_from(work, document)
         .where(work.c.job_id == job_id, work.c.result == literal_column(f"'{Result.SKIPPED}'"))
         .order_by(work.c.id)
-        .limit(limit)
     )
-    rows = connection.execute(union_all(scanned.limit(limit), empty).limit(limit))
+    rows = list(connection.execute(scanned.limit(limit)))
+    rows += connection.execute(empty.limit(limit - len(rows)))
     return [dict(row._mapping) for row in rows]
 
 
@@ -466,7 +467,8 @@ class Circumstances:
         """Its own reason, a worker's lease, a pause of its job or queue, the scan of its sources, or a queue."""
         if row.state == State.RUNNING:
             return "lease"
-        if row.wait_reason is not None:
+        # A tally's place has '' for none.
+        if row.wait_reason:
             return str(row.wait_reason)
         if self.is_paused or row.stage in self.paused_queues:
             return WaitReason.PAUSED

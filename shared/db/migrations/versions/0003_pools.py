@@ -52,3 +52,17 @@ def upgrade() -> None:
         table.add_column(sa.Column("last_message_at", sa.Double(), nullable=True))
         table.add_column(sa.Column("last_claim_at", sa.Double(), nullable=True))
         table.create_check_constraint(op.f("ck_worker_state"), states)
+
+
+def downgrade() -> None:
+    """Forget pools and supervisors, and narrow the table of workers."""
+    added = (
+        "supervisor kind state slots wanted_slots drain busy batches documents rate rss_bytes version "
+        "last_message_at last_claim_at"
+    ).split()
+    with op.batch_alter_table("worker") as table:
+        table.drop_constraint(op.f("ck_worker_state"), type_="check")
+        for name in added:
+            table.drop_column(name)
+    op.drop_table("supervisor")
+    op.drop_table("pool")
