@@ -87,7 +87,10 @@ def _round(database: Database, job_id: int, took: _Took) -> None:
     took(f"complete {BATCH}", lambda: transact(lambda c: work.settle(c, last, done, retry=RETRY)))
     took("look at leases", lambda: query(lambda c: (work.find_leases(c), work.find_expired(c))))
     stages = list(Stage)
-    took("look for lost messages", lambda: transact(lambda c: work.requeue_lost(c, stages=stages, older_than_seconds=3600)))
+    took(
+        "look for lost messages",
+        lambda: transact(lambda c: work.requeue_lost(c, stages=stages, older_than_seconds=3600)),
+    )
     took("look for jobs that ended", lambda: query(jobs.find_completable))
     took("plan a dispatch", lambda: query(lambda c: (work.count_queued(c), work.count_ready(c, job_id, limit=WINDOW))))
     took("jobs show", lambda: query(lambda c: _show(c, job_id)))

@@ -108,10 +108,12 @@ class Options:
 class Workshop:
     """The workers and chores of one command; workers are started when there is work for them.
 
-    Without `pools`, one pool of worker processes serves every queue.
+    Without `pools`, one pool of worker processes serves every queue; an empty list is for chores alone.
     """
 
-    def __init__(self, runtime: Runtime, pools: Sequence["PoolSpec"] = (), *, options: Options | None = None) -> None:
+    def __init__(
+        self, runtime: Runtime, pools: Sequence["PoolSpec"] | None = None, *, options: Options | None = None
+    ) -> None:
         from workers.brokers.table import open_broker
         from workers.chores.runner import ChoreRunner
         from workers.pools import PoolSpec
@@ -125,7 +127,7 @@ class Workshop:
         self._chores = ChoreRunner(runtime, self._broker)
         self._supervisor = Supervisor(
             runtime,
-            pools or [PoolSpec(slots=runtime.settings.worker_count)],
+            [PoolSpec(slots=runtime.settings.worker_count)] if pools is None else pools,
             on_death=self._chores.rescuer.rescue_worker,
             depth=self._broker.depth,
             recycling=self._options.recycling,

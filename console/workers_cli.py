@@ -40,14 +40,19 @@ def start(
     without_chores: Annotated[
         bool, typer.Option("--without-chores", help="Leave dispatching and rescuing to other processes.")
     ] = False,
+    only_chores: Annotated[
+        bool, typer.Option("--only-chores", help="Run no workers: dispatch, rescue and tidy for those elsewhere.")
+    ] = False,
 ) -> None:
     """Run every queue and the chores in the foreground until SIGTERM; --queue chooses queues."""
     from console.session import Options, Workshop, interruptible, opened
     from workers.supervisor import Recycling
 
+    if only_chores and (queue or without_chores):
+        raise typer.BadParameter("--only-chores goes with neither --queue nor --without-chores")
     options = Options(Recycling(max_tasks, max_memory_mb), grace, with_chores=not without_chores)
     with opened() as runtime, interruptible():
-        pools = _pools(queue, concurrency, pool, runtime.settings)
+        pools = [] if only_chores else _pools(queue, concurrency, pool, runtime.settings)
         slots = sum(spec.slots for spec in pools)
         try:
             with Workshop(runtime, pools, options=options) as workshop:
@@ -74,6 +79,22 @@ def list_(as_json: AsJson = False) -> None:
     print_table(rows, columns, empty="no workers: embedmill workers start")
     if any(pool["desired"] is not None or pool["paused"] for pool in found["pools"]):
         print_table(found["pools"], ("queue", "desired", "actual", "paused", "revision"), empty="")
+
+
+@app.command()
+def health(as_json: AsJson = False) -> None:
+    """End with 0 when a supervisor on this host said lately that it lives, else with 1: for containers."""
+    from console.session import opened
+    from console.workforce import find_local_supervisors
+
+    with opened() as runtime:
+        found = find_local_supervisors(runtime)
+    if as_json:
+        print_json({"healthy": bool(found), "supervisors": found})
+    else:
+        print_line(f"{len(found)} supervisors on this host" if found else "no supervisor on this host")
+    if not found:
+        raise typer.Exit(FAILED)
 
 
 @app.command()

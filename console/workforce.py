@@ -1,5 +1,6 @@
 """What `embedmill workers` shows and changes: processes, pools and supervisors, as the tracking database has them."""
 
+import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -31,6 +32,14 @@ def describe(runtime: Runtime) -> dict[str, Any]:
         "pools": [_describe_pool(pool, workers, alive) for pool in wanted.values()],
         "supervisors": alive,
     }
+
+
+def find_local_supervisors(runtime: Runtime) -> list[dict[str, Any]]:
+    """Supervisors of this host that live."""
+    with runtime.database.read() as connection:
+        found = presence.list_supervisors(connection, silent_seconds=runtime.settings.silent_seconds)
+    here = socket.gethostname()
+    return [entry for entry in found if entry["host"] == here and not is_gone(runtime.run_folder, entry["id"])]
 
 
 def list_workers(runtime: Runtime) -> list[dict[str, Any]]:

@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _end_with(options.parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with Presence(settings.home_path / "run") as presence:
-        runtime = WorkerRuntime(settings, process_id=presence.id)
+        runtime = WorkerRuntime(settings, process_id=presence.id, slots=_sessions(options))
         process.runtime = runtime
         try:
             Worker(runtime, options).run()
@@ -59,6 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if process.failure:
         return EXIT_STORAGE
     return EXIT_SPENT if process.is_spent else 0
+
+
+def _sessions(options: argparse.Namespace) -> int:
+    """Batches that may run at once here, each of which needs a session with the database."""
+    return max(THREADS_PER_PROCESS, options.slots) if options.kind == PoolKind.THREADS else 1
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -140,7 +145,7 @@ class Worker:
         is_solo = not self._is_threaded and self._runtime.settings.broker_url.startswith("embedded:")
         worker = app.Worker(
             pool="solo" if is_solo else "threads",
-            concurrency=max(THREADS_PER_PROCESS, self._options.slots) if self._is_threaded else 1,
+            concurrency=_sessions(self._options),
             queues=[queue_name(stage) for stage in self._stages],
             hostname=self._runtime.process_id,
             quiet=True,
