@@ -42,8 +42,9 @@ class BatchLane:
         return Reply(self._store(content, name or "file.jsonl", fields.get("purpose", ("", b""))[1].decode()))
 
     def _store(self, content: bytes, name: str, purpose: str) -> dict[str, Any]:
-        described = {
-            "id": new_id("file-"),
+        id = new_id("file-")
+        described: dict[str, Any] = {
+            "id": id,
             "object": "file",
             "bytes": len(content),
             "created_at": int(self._owner.clock.now()),
@@ -51,7 +52,7 @@ class BatchLane:
             "purpose": purpose,
             "status": "processed",
         }
-        self._files[described["id"]] = (described, content)
+        self._files[id] = (described, content)
         return described
 
     def _file(self, call: Call) -> Reply:

@@ -119,6 +119,9 @@ class Embedder(ABC):
             raise result.errors[min(result.errors)]
         return result.vectors
 
+    def close(self) -> None:  # noqa: B027 - most embedders hold none
+        """Give back connections; what is sent afterwards opens new ones."""
+
     def _plan(self, texts: Sequence[str], tokens: Sequence[int], sent: Sequence[int]) -> Plan:
         room = Room(self.max_inputs, self.max_tokens_per_request, self.max_bytes_per_request)
         counted = self.max_bytes_per_request is not None

@@ -38,6 +38,10 @@ class CohereEmbedder(RemoteEmbedder):
             log_warning_experimental_features=False,
         )
 
+    def close_client(self, client: Any) -> None:
+        with client:  # it has no close(); leaving it closes its connections
+            pass
+
     def request(self, texts: Sequence[str], *, input_type: InputType) -> Answer:
         import httpx
         from cohere.core.api_error import ApiError

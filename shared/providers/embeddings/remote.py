@@ -73,6 +73,16 @@ class RemoteEmbedder(Embedder):
                 self._made = self.make_client()
             return self._made
 
+    def close(self) -> None:
+        with self._making:
+            made, self._made = self._made, None
+        if made is not None:
+            self.close_client(made)
+
+    def close_client(self, client: Any) -> None:
+        """Close what `make_client` made."""
+        client.close()
+
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return count_many(texts)
 

@@ -36,8 +36,10 @@ def servers(paid: Servers) -> Servers:
 
 
 @pytest.fixture(scope="session", params=[*EMBEDDERS, *SMALLER])
-def embedder(request: pytest.FixtureRequest, cache_dir: Path, paid: Servers) -> Embedder:
+def embedder(request: pytest.FixtureRequest, cache_dir: Path, paid: Servers) -> Iterator[Embedder]:
     missing = [package for package in MINILM_NEEDS if importlib.util.find_spec(package) is None]
     if request.param == "local/minilm" and missing:
         pytest.skip(f"the minilm extra is not installed: {', '.join(missing)}")
-    return open_embedder(request.param, cache_dir=cache_dir)
+    opened = open_embedder(request.param, cache_dir=cache_dir)
+    yield opened
+    opened.close()
