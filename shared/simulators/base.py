@@ -12,6 +12,7 @@ What an operator or a test asks of any simulator is here:
 import asyncio
 import re
 import time
+import traceback
 import uuid
 from abc import ABC, abstractmethod
 from collections import deque
@@ -41,6 +42,7 @@ class Options:
 
     tokens_per_minute: int | None = None
     requests_per_minute: int | None = None
+    output_tokens_per_minute: int | None = None
     latency_seconds: float = 0.0
     """An answer leaves no sooner than this after its request came."""
     seed: int = 0
@@ -203,6 +205,10 @@ class Simulator(ABC):
             return self._routed(call)
         except Refused as refused:
             return self.error(refused)
+        except Exception as error:  # noqa: BLE001 - a request that a handler did not foresee is answered all the same
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            told = f"a fault of the simulator: {type(error).__name__} in {where.name}: {error}"
+            return self.error(Refused(500, told))
 
     def _routed(self, call: Call) -> Reply:
         refuse_on_order(call)
