@@ -1,8 +1,8 @@
-"""`python -m bench [ingest | retrieval] …`: one benchmark; `ingest` unless another is named."""
+"""`python -m bench [ingest | retrieval | embeddings] …`: one benchmark; `ingest` unless another is named."""
 
 import sys
 
-from bench import ingest, retrieval
+from bench import embeddings, ingest, retrieval
 
 
 def main() -> None:
@@ -11,6 +11,8 @@ def main() -> None:
     match name:
         case "retrieval":
             retrieval.main(arguments)
+        case "embeddings":
+            embeddings.main(arguments)
         case "ingest":
             ingest.main(arguments)
         case _:
