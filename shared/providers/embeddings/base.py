@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from shared.errors import BadVector, EmbedmillError, InputTooLong, SettingsError
@@ -149,8 +150,8 @@ class Embedder(ABC):
 
 
 def encoded_length(text: str) -> int:
-    """Bytes of `text` in a JSON body, its quotes and comma included, with room for escapes of quotes and newlines."""
-    return len(text.encode("utf-8", "surrogatepass")) + text.count('"') + text.count("\\") + text.count("\n") + 3
+    """Bytes of `text` in a JSON body, its quotes, escapes and comma included."""
+    return len(orjson.dumps(text.encode("utf-8", "replace").decode())) + 1
 
 
 def unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
