@@ -104,7 +104,7 @@ def test_the_providers_count_is_in_the_books_and_on_its_bill(vendor: RemoteEmbed
 def test_queries_and_documents_are_told_apart(vendor: RemoteEmbedder, servers: Servers) -> None:
     vendor.embed_many(["text"], input_type="document")
     vendor.embed_many(["text"], input_type="query")
-    sent = [exchange.body.get("input_type") for exchange in simulator_of(vendor, servers).exchanges]
+    sent = [body.get("input_type") for body in simulator_of(vendor, servers).bodies]
     assert sent == ([None, None] if vendor.symmetric else ["search_document", "search_query"])
 
 
