@@ -1,26 +1,17 @@
-"""`python -m bench [brokers | ingest | retrieval | scale | submit] …`: one benchmark, `ingest` by default."""
+"""`python -m bench [NAME] …`: one benchmark, `ingest` by default; each says with --help what it takes."""
 
 import sys
+from importlib import import_module
 
-from bench import brokers, ingest, retrieval, scale, submit
+NAMES = ("brokers", "embeddings", "ingest", "retrieval", "scale", "submit")
 
 
 def main() -> None:
     """Run the benchmark that is named first."""
-    name, *arguments = sys.argv[1:] or ["ingest"]
-    match name:
-        case "brokers":
-            brokers.main(arguments)
-        case "retrieval":
-            retrieval.main(arguments)
-        case "scale":
-            scale.main(arguments)
-        case "submit":
-            submit.main(arguments)
-        case "ingest":
-            ingest.main(arguments)
-        case _:
-            ingest.main(sys.argv[1:])
+    name, arguments = "ingest", sys.argv[1:]
+    if arguments and arguments[0] in NAMES:
+        name, *arguments = arguments
+    import_module(f"bench.{name}").main(arguments)
 
 
 main()

@@ -35,7 +35,9 @@ class Settings(BaseSettings):
     )
     blob_url: str = Field("", description="Blob store; empty means a folder in the home folder.")
     vector_url: str = Field("embedded://", description="Vector store; `embedded://` keeps shards in the home folder.")
-    embedding: str = Field("local", description="Embedding model of new collections: `local`, `local/minilm`, `hash`.")
+    embedding: str = Field(
+        "local", description="Embedding model of new collections: `local`, `openai/text-embedding-3-large`, …"
+    )
     validator: str = Field("rules", description="Validator of new collections: `rules` or `off`.")
     workers: int = Field(0, ge=0, le=256, description="Worker processes of `ingest`; 0 means one per core.")
     embed_max_concurrency: int = Field(
