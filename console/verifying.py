@@ -93,7 +93,7 @@ def _read_store(runtime: Runtime, collection: Collection, findings: Findings) ->
     held: dict[str, list[tuple[str, str, int]]] = {}
     store = runtime.store(collection)
     for shard in collection.shards:
-        for document, version, _, rows in store.list_versions(shard):
+        for document, version, rows in store.list_versions(shard):
             held.setdefault(document, []).append((shard, version, rows))
             findings.vectors += rows
     return held

@@ -1,0 +1,52 @@
+"""Owns what Postgres cannot hold as it is: NUL characters in text, and words that its own parser would split."""
+
+import re
+import unicodedata
+from typing import Any
+
+from shared.providers.vectorstores.lexical import MAX_TERMS, STOP_WORDS, WORD
+
+# A noncharacter, which no text means anything by; doubled where it is there all the same.
+ESCAPE = "\ufdd0"
+ESCAPED = re.compile(f"{ESCAPE}([01])")
+
+
+def without_nul(text: str) -> str:
+    """The text as Postgres takes it; `with_nul` is its inverse."""
+    if "\0" not in text and ESCAPE not in text:
+        return text
+    return text.replace(ESCAPE, f"{ESCAPE}1").replace("\0", f"{ESCAPE}0")
+
+
+def with_nul(text: str) -> str:
+    """The text as it was."""
+    if ESCAPE not in text:
+        return text
+    return ESCAPED.sub(lambda found: "\0" if found[1] == "0" else ESCAPE, text)
+
+
+def map_strings(value: Any, change: Any) -> Any:
+    """A JSON document with every string in it changed, names of fields too."""
+    match value:
+        case str():
+            return change(value)
+        case dict():
+            return {change(name): map_strings(held, change) for name, held in value.items()}
+        case list() | tuple():
+            return [map_strings(held, change) for held in value]
+    return value
+
+
+def words_of(text: str) -> str:
+    """The words of a text in small letters, without accents, separated by blanks."""
+    folded = text.lower()
+    if not folded.isascii():
+        folded = "".join(c for c in unicodedata.normalize("NFKD", folded) if not unicodedata.combining(c))
+    return " ".join(WORD.findall(folded))
+
+
+def query_words(text: str) -> str:
+    """The words of a query; stop words only count when there is nothing else. Empty without words."""
+    words = dict.fromkeys(words_of(text).split())
+    terms = [word for word in words if word not in STOP_WORDS] or list(words)
+    return " ".join(terms[:MAX_TERMS])

