@@ -20,8 +20,9 @@ from shared.errors import SettingsError
 from shared.providers.vectorstores import pgvector_sql as statements
 from shared.providers.vectorstores.base import Match, ShardDescription, VectorRow, VectorStore
 from shared.providers.vectorstores.pgvector_connections import ABSENT, Connections
-from shared.providers.vectorstores.pgvector_text import map_strings, query_words, with_nul, without_nul, words_of
+from shared.providers.vectorstores.pgvector_text import map_strings, with_nul, without_nul
 from shared.providers.vectorstores.rows import NO_VECTOR, check_query, check_row, check_shard, latest
+from shared.providers.vectorstores.words import query_words, words_of
 
 T = TypeVar("T")
 

@@ -1,10 +1,7 @@
-"""Owns what Postgres cannot hold as it is: NUL characters in text, and words that its own parser would split."""
+"""Owns what Postgres cannot hold as it is: NUL characters in text."""
 
 import re
-import unicodedata
 from typing import Any
-
-from shared.providers.vectorstores.lexical import MAX_TERMS, STOP_WORDS, WORD
 
 # A noncharacter, which no text means anything by; doubled where it is there all the same.
 ESCAPE = "\ufdd0"
@@ -35,18 +32,3 @@ def map_strings(value: Any, change: Any) -> Any:
         case list() | tuple():
             return [map_strings(held, change) for held in value]
     return value
-
-
-def words_of(text: str) -> str:
-    """The words of a text in small letters, without accents, separated by blanks."""
-    folded = text.lower()
-    if not folded.isascii():
-        folded = "".join(c for c in unicodedata.normalize("NFKD", folded) if not unicodedata.combining(c))
-    return " ".join(WORD.findall(folded))
-
-
-def query_words(text: str) -> str:
-    """The words of a query; stop words only count when there is nothing else. Empty without words."""
-    words = dict.fromkeys(words_of(text).split())
-    terms = [word for word in words if word not in STOP_WORDS] or list(words)
-    return " ".join(terms[:MAX_TERMS])
