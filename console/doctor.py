@@ -107,8 +107,9 @@ def _vectors(runtime: Runtime) -> str:
 
     with runtime.database.read() as connection:
         found = collections.list_collections(connection)
-    counts = [sum(runtime.store(c).count(shard) for shard in c.shards) for c in found]
-    return f"{sum(counts)} vectors in {len(found)} collections"
+    counts = [sum(runtime.store(c).count(shard) for shard in c.reading_shards) for c in found]
+    where = f"; {runtime.store(found[0]).check()}" if found else ""
+    return f"{sum(counts)} vectors in {len(found)} collections{where}"
 
 
 def _workers(runtime: Runtime) -> str:

@@ -103,6 +103,17 @@ def queue_ready(connection: Connection, job_id: int, *, limit: int) -> list[Read
     return sorted((Ready(r.id, Stage(r.stage), r.size, r.crashes > 0) for r in rows), key=lambda r: r.id)
 
 
+def count_indexing(connection: Connection, collection_id: int, *, claimed_until: float) -> int:
+    """Work of a collection that is being indexed by whoever claimed it until then, by the database's clock."""
+    query = (
+        select(func.count())
+        .select_from(work.join(document))
+        .where(document.c.collection_id == collection_id, work.c.state == State.RUNNING, work.c.stage == Stage.INDEX)
+        .where(work.c.claimed_at <= claimed_until)
+    )
+    return connection.execute(query).scalar_one()
+
+
 def count_ready(connection: Connection, job_id: int, *, limit: int) -> int:
     """Pending and due work of a job, counted up to `limit`."""
     rows = _select_ready(job_id).limit(limit).subquery()
