@@ -6,7 +6,6 @@ be repeated at any point, so whoever was killed is followed by the same command.
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import structlog

@@ -62,8 +62,10 @@ class SearchResult:
 
 
 class Searcher:
-    """Answers queries over one collection's shards, which may be given as a function that is asked for every query:
-    documents can be moved between shards at any time, and the shards are asked in the order given.
+    """Answers queries over one collection's shards.
+
+    Shards are asked in the order given. A function in their place is called for every query, because documents can be
+    moved to other shards at any time.
 
     `active_versions` maps document ids to their active version and leaves out documents that have none; it is asked
     during every query, so that a superseded or deleted document is gone from the next answer on.

@@ -114,7 +114,7 @@ def spill_url(blob_url: str, home: Path) -> str:
         return f"file://{quote(str(home / 'spilled'))}"
     parts = urlsplit(blob_url)
     path = f"{parts.path.rstrip('/')}-spilled" if parts.path.strip("/") else "/spilled"
-    return urlunsplit(parts._replace(path=path))
+    return urlunsplit((parts.scheme, parts.netloc, path, parts.query, parts.fragment))
 
 
 def prepare_home(settings: Settings) -> Path:

@@ -245,7 +245,9 @@ class PineconeSimulator(Simulator):
         space = self._space(call, body.get("namespace", ""))
         vector = body.get("vector") or space.records.get(body.get("id", ""), {}).get("values")
         if vector is None or len(vector) != index.dimension:
-            message = f"Vector dimension {len(vector or ())} does not match the dimension of the index {index.dimension}"
+            message = (
+                f"Vector dimension {len(vector or ())} does not match the dimension of the index {index.dimension}"
+            )
             raise Refused(400, message, code="INVALID_ARGUMENT")
         found = _nearest(space, vector, body["topK"], body.get("filter"))
         matches = [_match(record, score, body) for record, score in found]
@@ -413,10 +415,9 @@ def _compare(held: Any, operator: str, operand: Any) -> bool:
         case "$nin":
             return not any(_same(value, item) for value in values for item in operand)
         case "$exists":
-            return (held is not None) == operand
+            return (held is not None) == bool(operand)
     raise Refused(400, f"unknown operator {operator}", code="INVALID_ARGUMENT")
 
 
 def _same(value: Any, other: Any) -> bool:
     return isinstance(value, bool) == isinstance(other, bool) and bool(value == other)
-

@@ -127,7 +127,9 @@ class EmbeddedVectorStore(VectorStore):
             if connection is None or top_k < 1:
                 return []
             matrix.refresh(connection)
-            nearest = matrix.nearest(check_query(vector, dimensions=self._dimensions), top_k=top_k, allowed=_allowed(connection, filter))
+            nearest = matrix.nearest(
+                check_query(vector, dimensions=self._dimensions), top_k=top_k, allowed=_allowed(connection, filter)
+            )
             return _matches(connection, nearest)
 
     def score(self, shard: str, ids: Sequence[str], vector: NDArray[np.float32]) -> dict[str, float]:

@@ -159,7 +159,9 @@ class PgVectorStore(VectorStore):
         self._ask(table, statements.DROP, (), lambda _: None, otherwise=None)
 
     def check(self) -> str:
-        query = "SELECT current_setting('server_version'), (SELECT extversion FROM pg_extension WHERE extname = 'vector')"
+        query = (
+            "SELECT current_setting('server_version'), (SELECT extversion FROM pg_extension WHERE extname = 'vector')"
+        )
         with self._connections.use() as connection:
             found = connection.execute(query).fetchone()
         assert found is not None
@@ -195,11 +197,13 @@ class PgVectorStore(VectorStore):
     def _table(self, shard: str) -> str:
         name = f"{self._key}-d{self._dimensions}-{check_shard(shard)}"
         # Room for the names of its indexes.
-        return name if len(name) < LONGEST_NAME - 10 else f"{name[:20]}-{hashlib.sha256(name.encode()).hexdigest()[:24]}"
+        return (
+            name if len(name) < LONGEST_NAME - 10 else f"{name[:20]}-{hashlib.sha256(name.encode()).hexdigest()[:24]}"
+        )
 
     def _statement(self, statement: str, table: str) -> sql.SQL:
-        filled = statement.replace("{table}", f'{_quoted(self._schema)}.{_quoted(table)}')
-        return sql.SQL(filled.replace("{schema}", _quoted(self._schema)))  # type: ignore[arg-type]
+        filled = statement.replace("{table}", f"{_quoted(self._schema)}.{_quoted(table)}")
+        return sql.SQL(filled.replace("{schema}", _quoted(self._schema)))
 
     def _make(self, table: str) -> None:
         if table in self._made:
@@ -241,7 +245,9 @@ class PgVectorStore(VectorStore):
                 return
             try:
                 # One that a killed process left half-built is in the way.
-                connection.execute(self._statement(f"DROP INDEX CONCURRENTLY IF EXISTS {{schema}}.{_quoted(name)}", table))
+                connection.execute(
+                    self._statement(f"DROP INDEX CONCURRENTLY IF EXISTS {{schema}}.{_quoted(name)}", table)
+                )
                 build = f"CREATE INDEX CONCURRENTLY {_quoted(name)} ON {{table}} USING hnsw ({on})"
                 connection.execute(self._statement(build, table))
             finally:
@@ -313,7 +319,7 @@ def _row(record: Sequence[Any]) -> VectorRow:
     *columns, metadata, vector = record
     texts = [with_nul(value) if isinstance(value, str) else value for value in columns]
     stored = NO_VECTOR if vector is None else np.asarray(_array(vector), np.float32)
-    return VectorRow(*texts, stored, map_strings(metadata, with_nul))
+    return VectorRow(*(*texts, stored, map_strings(metadata, with_nul)))
 
 
 def _array(vector: Any) -> Any:
@@ -321,7 +327,9 @@ def _array(vector: Any) -> Any:
 
 
 def _matches(records: Sequence[Any]) -> list[Match]:
-    return [Match(with_nul(id), with_nul(doc), with_nul(version), _finite(score)) for id, doc, version, score in records]
+    return [
+        Match(with_nul(id), with_nul(doc), with_nul(version), _finite(score)) for id, doc, version, score in records
+    ]
 
 
 def _finite(score: float) -> float:

@@ -29,7 +29,7 @@ class Connections:
 
     @contextmanager
     def use(self) -> Iterator[psycopg.Connection[Any]]:
-        """One transaction; raises FlowControl while the server is away, ABSENT as it is, and our errors for the rest."""
+        """One transaction; raises FlowControl while the server is away, ABSENT as it is, our errors otherwise."""
         connection = self._take()
         try:
             with connection.transaction():
@@ -105,7 +105,9 @@ class Connections:
                     hint="Grant CREATE on the database, and let an administrator run CREATE EXTENSION vector.",
                 )
             case psycopg.errors.DeadlockDetected() | psycopg.errors.SerializationFailure():
-                return FlowControl(f"the vector store asked to try again ({name})", reason="rate", retry_after_seconds=1)
+                return FlowControl(
+                    f"the vector store asked to try again ({name})", reason="rate", retry_after_seconds=1
+                )
             case psycopg.OperationalError() if any(words in str(error) for words in USERS_FAULT):
                 return SettingsError(f"EMBEDMILL_VECTOR_URL: {' '.join(str(error).split())}")
             case psycopg.OperationalError() | psycopg.InterfaceError():

@@ -328,7 +328,7 @@ class PineconeVectorStore(VectorStore):
     def _threads(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(int(MOST), thread_name_prefix="pinecone")
 
-    def _all(self, arguments: Any, ask: Callable[[A], T]) -> list[T]:
+    def _all(self, arguments: Iterable[A], ask: Callable[[A], T]) -> list[T]:
         """Answers in order, asked for at once as far as the lane allows; one alone is asked from this thread."""
         listed = list(arguments)
         if len(listed) < 2:

@@ -95,7 +95,9 @@ class PineconeClient:
         try:
             return self._call(shard, request)
         except vendor.NotFoundError:
-            raise SettingsError(f"there is no {self.describe()} any more", hint="It is made anew on the next start.") from None
+            raise SettingsError(
+                f"there is no {self.describe()} any more", hint="It is made anew on the next start."
+            ) from None
 
     def find(self, shard: str, request: Callable[[Index], T]) -> T | None:
         """As `call`; None when the service knows no such namespace."""
@@ -182,14 +184,27 @@ class PineconeClient:
 
 
 def _without_retries(index: Index) -> None:
-    transport = getattr(getattr(getattr(index, "_http", None), "_client", None), "_transport", None)
+    transport: Any = getattr(getattr(getattr(index, "_http", None), "_client", None), "_transport", None)
     if hasattr(transport, "_config"):
         transport._config = RetryConfig(max_retries=0)  # noqa: SLF001 - see the head of this module
 
 
 def _translated(error: vendor.PineconeError, lane: Lane) -> EmbedmillError:
     """Our error; the vendor's own text may quote a record and is left out."""
-    told = _told(error)
+    if isinstance(error, vendor.ApiError):
+        return _refused(error, lane)
+    match error:
+        case vendor.PineconeTimeoutError() | vendor.PineconeConnectionError():
+            return lane.circuit.opened("no answer")
+        case vendor.ResponseParsingError():
+            return ProviderUnavailable("Pinecone gave an answer that cannot be read")
+        case vendor.PineconeValueError() if "API key" in str(error):
+            return SettingsError("there is no Pinecone API key", hint="Set PINECONE_API_KEY.")
+    return InternalError(f"Pinecone's SDK refused the request ({type(error).__name__})")
+
+
+def _refused(error: vendor.ApiError, lane: Lane) -> EmbedmillError:
+    told = f"({error.status_code}, request {error.request_id})"
     match error:
         case vendor.UnauthorizedError():
             return SettingsError("Pinecone refused the API key", hint="Set PINECONE_API_KEY to a key of this project.")
@@ -201,18 +216,8 @@ def _translated(error: vendor.PineconeError, lane: Lane) -> EmbedmillError:
             return FlowControl(f"Pinecone limits the rate {told}", reason="rate", retry_after_seconds=seconds)
         case vendor.PayloadTooLargeError():
             return DocumentError(f"Pinecone refused a record as too large {told}")
-        case vendor.PineconeTimeoutError() | vendor.PineconeConnectionError():
-            return lane.circuit.opened("no answer")
-        case vendor.ApiError() if error.status_code in UNANSWERED:
-            return lane.circuit.opened(f"the service is away {told}")
-        case vendor.ServiceError() | vendor.ResponseParsingError():
+        case vendor.ServiceError() if error.status_code not in UNANSWERED:
             return ProviderUnavailable(f"Pinecone failed {told}")
-        case vendor.PineconeValueError() if "API key" in str(error):
-            return SettingsError("there is no Pinecone API key", hint="Set PINECONE_API_KEY.")
+    if error.status_code in UNANSWERED:
+        return lane.circuit.opened(f"the service is away {told}")
     return InternalError(f"Pinecone refused the request {told}")
-
-
-def _told(error: vendor.PineconeError) -> str:
-    if isinstance(error, vendor.ApiError):
-        return f"({error.status_code}, request {error.request_id})"
-    return f"({type(error).__name__})"

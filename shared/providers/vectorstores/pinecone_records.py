@@ -56,10 +56,8 @@ def record_of(row: VectorRow, spill: Spill) -> Record:
 def row_of(record: Any, unspill: Unspill, *, with_vector: bool) -> VectorRow:
     """The row that an answer of the SDK holds."""
     metadata = record.metadata or {}
-    if SPILLED in metadata:
-        body = orjson.loads(unspill(metadata[SPILLED]))["row"]
-    else:
-        body = orjson.loads(metadata[ROW])
+    spilled = metadata.get(SPILLED)
+    body = orjson.loads(unspill(spilled))["row"] if spilled else orjson.loads(metadata[ROW])
     document, version, ordinal = parse_id(record.id)
     vector = NO_VECTOR
     if with_vector:
@@ -176,4 +174,3 @@ def _values(vector: NDArray[np.float32]) -> list[float]:
 
 def _size(metadata: Mapping[str, Any]) -> int:
     return len(orjson.dumps(metadata))
-

@@ -89,9 +89,7 @@ def test_what_was_written_is_counted_only_when_it_can_be_read(
     assert time.monotonic() - began >= 0.5
 
 
-def test_writes_that_stay_unseen_park_the_work(
-    simulator: PineconeSimulator, tmp_path: Path
-) -> None:
+def test_writes_that_stay_unseen_park_the_work(simulator: PineconeSimulator, tmp_path: Path) -> None:
     store = open_pinecone(tmp_path, f"pinecone://{INDEX}?fresh=0.3")
     simulator.faults.add(Fault(kind="late", path="upsert", seconds=60))
     store.upsert("s", [make_row()])
@@ -135,9 +133,7 @@ def test_rows_that_were_lost_are_counted_as_they_are(simulator: PineconeSimulato
 def test_upserts_are_packed_by_bytes(simulator: PineconeSimulator, tmp_path: Path) -> None:
     store = open_pinecone(tmp_path, dimensions=1024)
     rng = np.random.default_rng(0)
-    rows = [
-        make_row(f"d{n}", text="x" * 4000, vector=rng.standard_normal(1024).astype(np.float32)) for n in range(300)
-    ]
+    rows = [make_row(f"d{n}", text="x" * 4000, vector=rng.standard_normal(1024).astype(np.float32)) for n in range(300)]
     store.upsert("s", rows)
     assert store.count("s") == 300
     sent = [e for e in simulator.exchanges if e.path.endswith("upsert")]
