@@ -21,7 +21,9 @@ class Settings(BaseSettings):
     database_url: str = Field("", description="Tracking database; empty means SQLite in the home folder.")
     broker_url: str = Field("embedded://", description="Where wake-ups travel; `embedded://` needs no service.")
     blob_url: str = Field("", description="Blob store; empty means a folder in the home folder.")
-    vector_url: str = Field("embedded://", description="Vector store; `embedded://` keeps shards in the home folder.")
+    vector_url: str = Field(
+        "embedded://", description="Vector store: `embedded://` (in the home), `postgresql://…` or `pinecone://INDEX`."
+    )
     embedding: str = Field("local", description="Embedding model of new collections: `local`, `local/minilm`, `hash`.")
     validator: str = Field("rules", description="Validator of new collections: `rules` or `off`.")
     workers: int = Field(0, ge=0, le=256, description="Worker processes of `ingest`; 0 means one per core.")
