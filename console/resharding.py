@@ -41,11 +41,11 @@ def reshard(name: str, *, shards: int, quiet: bool) -> dict[str, Any]:
     with opened() as runtime, interruptible():
         with runtime.database.write() as connection:
             found = collections.get_collection(connection, name)
-            began = collections.begin_move(connection, found, shards)
+            collections.begin_move(connection, found, shards)
             found = collections.get_collection(connection, name)
         mover = Mover(runtime, found)
         if found.leaving:
-            _await_older_batches(runtime, found, began)
+            _await_older_batches(runtime, found)
             mover.move()
             _finish(runtime, mover, quiet=quiet)
     return {
@@ -58,8 +58,13 @@ def reshard(name: str, *, shards: int, quiet: bool) -> dict[str, Any]:
     }
 
 
-def _await_older_batches(runtime: Runtime, collection: Collection, began: float) -> None:
-    """Batches claimed before the move began may know the former shards only; a dead worker's lease runs out."""
+def _await_older_batches(runtime: Runtime, collection: Collection) -> None:
+    """Batches claimed before the move began may know the former shards only; a dead worker's lease runs out.
+
+    The clock is read after the commit: whoever claims later reads the new shards.
+    """
+    with runtime.database.read() as connection:
+        began = work.read_clock(connection)
     while True:
         with runtime.database.read() as connection:
             if not work.count_indexing(connection, collection.id, claimed_until=began):

@@ -139,9 +139,12 @@ def _repair(runtime: Runtime, collection: Collection, findings: Findings, *, qui
 
 def _delete(store: VectorStore, entries: set[Held]) -> None:
     for shard in {entry.shard for entry in entries}:
-        unwanted = [row.id for row in store.list_rows(shard) if Held(shard, row.document, row.version) in entries]
-        for start in range(0, len(unwanted), PAGE):
-            store.delete_ids(shard, unwanted[start : start + PAGE])
+        held = sorted({entry.document for entry in entries if entry.shard == shard})
+        for start in range(0, len(held), PAGE):
+            rows = store.fetch_documents(shard, held[start : start + PAGE])
+            store.delete_ids(
+                shard, [id for id, row in rows.items() if Held(shard, row.document, row.version) in entries]
+            )
 
 
 def _describe(collection: Collection, findings: Findings) -> dict[str, Any]:

@@ -125,8 +125,8 @@ def shard_names(number: int, count: int) -> list[str]:
     return [f"v{number}-{n:03d}" for n in range(count)]
 
 
-def begin_move(connection: Connection, collection: Collection, shards: int) -> float:
-    """Let documents be written to so many shards from now on; returns the time by the database's clock.
+def begin_move(connection: Connection, collection: Collection, shards: int) -> None:
+    """Let documents be written to so many shards from the commit on.
 
     Readers ask the former shards too until `end_move`. A move to the same number is taken up; raises UserError when
     one to another number is not finished.
@@ -139,7 +139,6 @@ def begin_move(connection: Connection, collection: Collection, shards: int) -> f
     if not collection.leaving and list(collection.shards) != target:
         _write_shards(connection, collection, shards=target, leaving=list(collection.shards))
         update_settings(connection, collection.id, {**collection.settings, "shards": shards})
-    return float(connection.execute(select(clock())).scalar_one())
 
 
 def end_move(connection: Connection, collection: Collection) -> None:

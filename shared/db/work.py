@@ -103,6 +103,11 @@ def queue_ready(connection: Connection, job_id: int, *, limit: int) -> list[Read
     return sorted((Ready(r.id, Stage(r.stage), r.size, r.crashes > 0) for r in rows), key=lambda r: r.id)
 
 
+def read_clock(connection: Connection) -> float:
+    """Seconds since 1970 by the database's clock."""
+    return float(connection.execute(select(clock())).scalar_one())
+
+
 def count_indexing(connection: Connection, collection_id: int, *, claimed_until: float) -> int:
     """Work of a collection that is being indexed by whoever claimed it until then, by the database's clock."""
     query = (

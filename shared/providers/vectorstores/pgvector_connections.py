@@ -79,7 +79,7 @@ class Connections:
             application_name="embedmill",
         )
         try:
-            connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
+            _ensure_extension(connection)
             register_vector(connection)
             connection.execute(self._prepare)
         except BaseException:
@@ -114,3 +114,11 @@ class Connections:
                 self.close()
                 return self._circuit.opened(f"no answer from the server ({name})")
         return ProviderUnavailable(f"the vector store's Postgres refused: {name} {error.sqlstate or ''}".rstrip())
+
+
+def _ensure_extension(connection: psycopg.Connection[Any]) -> None:
+    """One at a time: two that make it together fail, whatever IF NOT EXISTS says."""
+    if connection.execute("SELECT 1 FROM pg_extension WHERE extname = 'vector'").fetchone() is None:
+        with connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(7166233)")
+            connection.execute("CREATE EXTENSION IF NOT EXISTS vector")

@@ -7,10 +7,7 @@ a title or heading counts more, as in the embedded store.
 VECTOR_INDEX_LIMIT = 2000
 """Dimensions that an HNSW index takes at full precision; twice as many at half."""
 
-SCHEMA = """
-CREATE EXTENSION IF NOT EXISTS vector;
-CREATE SCHEMA IF NOT EXISTS {schema};
-"""
+SCHEMA = "CREATE SCHEMA IF NOT EXISTS {schema}"
 # Stems without stop words: which words count is decided by the query, not by the index.
 STEMMER = """
 CREATE TEXT SEARCH DICTIONARY {schema}.stem (TEMPLATE = snowball, LANGUAGE = english);

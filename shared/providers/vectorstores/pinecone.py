@@ -206,6 +206,8 @@ class PineconeVectorStore(VectorStore):
             pass
 
     def check(self) -> str:
+        if not self._client.exists():
+            return f"{self._client.describe()} is not there yet; the first write makes it"
         stats = self._stats("doctor")
         return f"{self._client.describe()}, {stats.dimension} dimensions, {stats.total_vector_count} vectors in all"
 

@@ -125,6 +125,16 @@ class PineconeClient:
         """What the index is called."""
         return f"Pinecone index {self.address.index or self.address.host}"
 
+    def exists(self) -> bool:
+        """Whether the index is there; raises our errors. Makes nothing."""
+        if self.address.host:
+            return True
+        try:
+            with Pinecone(timeout=self.address.request_seconds, retry_config=RetryConfig(max_retries=0)) as client:
+                return bool(client.indexes.exists(self.address.index))
+        except vendor.PineconeError as error:
+            raise _translated(error, self._control) from None
+
     def close(self) -> None:
         """Release the connections."""
         if self._opened is not None:

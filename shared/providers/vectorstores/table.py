@@ -30,7 +30,8 @@ def open_vector_store(
     scheme = urlsplit(url).scheme
     if scheme not in STORES:
         known = ", ".join(f"{name}://" for name in STORES)
-        raise SettingsError(f"EMBEDMILL_VECTOR_URL: {url!r} names no vector store; known are {known}")
+        # Not the URL itself, which may hold a password.
+        raise SettingsError(f"EMBEDMILL_VECTOR_URL: {scheme!r} names no vector store; known are {known}")
     _require_extra(scheme)
     module, name = STORES[scheme].split(":")
     store: Any = getattr(import_module(module), name)

@@ -18,14 +18,16 @@ from tests.shared.db.tracker import Tracker
 MIGRATIONS = Path(__file__).parents[3] / "shared" / "db" / "migrations"
 
 
-def move(tracker: Tracker, shards: int) -> float:
+def move(tracker: Tracker, shards: int) -> None:
+    found = read(tracker)
     with tracker.database.write() as connection:
-        return collections.begin_move(connection, read(tracker), shards)
+        collections.begin_move(connection, found, shards)
 
 
 def end(tracker: Tracker) -> None:
+    found = read(tracker)
     with tracker.database.write() as connection:
-        collections.end_move(connection, read(tracker))
+        collections.end_move(connection, found)
 
 
 def read(tracker: Tracker) -> Collection:
@@ -65,7 +67,9 @@ def test_batches_that_began_before_a_move_are_counted_until_they_end(tracker: Tr
     first = tracker.take(["a", "b"])
     tracker.settle(first, Advance(Stage.INDEX))
     claim = tracker.claim([item.id for item in first.items], Stage.INDEX)
-    began = move(tracker, 2)
+    move(tracker, 2)
+    with tracker.database.read() as connection:
+        began = work.read_clock(connection)
 
     def indexing() -> int:
         with tracker.database.read() as connection:
