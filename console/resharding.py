@@ -182,13 +182,10 @@ def _mended(runtime: Runtime, mover: Mover, *, quiet: bool) -> bool:
             connection, mover.collection.id, mover.incomplete, max_attempts=runtime.settings.max_attempts
         )
     work_on_job(runtime, job, quiet=quiet)
+    mended = set(mover.incomplete)
     with runtime.database.read() as connection:
-        wanted = {
-            tracked.id: tracked
-            for page in documents.list_tracked(connection, mover.collection.id)
-            for tracked in page
-            if tracked.id in set(mover.incomplete)
-        }
+        pages = documents.list_tracked(connection, mover.collection.id)
+        wanted = {tracked.id: tracked for page in pages for tracked in page if tracked.id in mended}
     store = runtime.store(mover.collection)
     for shard in mover.collection.shards:
         here = {id: t.version for id, t in wanted.items() if mover.collection.home(id) == shard}

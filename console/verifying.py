@@ -107,8 +107,12 @@ def _compare_document(
     findings.chunks += tracked.indexed
     if rows != tracked.indexed:
         findings.missing.append(tracked)
+    # Between its copy and its deletion a document that is being moved is at both homes.
+    homes = {home, collection.home(tracked.id), collection.former_home(tracked.id)}
     findings.stale += [
-        Held(shard, tracked.id, version) for shard, version, _ in held if (shard, version) != (home, tracked.version)
+        Held(shard, tracked.id, version)
+        for shard, version, _ in held
+        if shard not in homes or version != tracked.version
     ]
 
 

@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from shared.providers.blobs.folder import FolderBlobStore
 from shared.providers.vectorstores.base import VectorStore
@@ -68,7 +67,3 @@ class Stored:
             store.close()
             for variable in self.place.environment:
                 os.environ.pop(variable, None)
-
-    def settings(self, **changed: Any) -> "Stored":
-        """The same under other settings."""
-        return Stored(self.cli.with_settings(**changed), self.place)

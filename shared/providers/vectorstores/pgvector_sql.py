@@ -60,7 +60,7 @@ FROM (
         || to_tsvector('{{schema}}.words', text_words) AS lexemes
     FROM unnest(
         %s::text[], %s::text[], %s::text[], %s::bigint[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[],
-        %s::text[], %s::bigint[], %s::bigint[], %s::int[], %s::text[], %s::jsonb[], %s::vector[],
+        %s::text[], %s::bigint[], %s::bigint[], %s::int[], %s::text[], %s::jsonb[], %b::vector[],
         %s::text[], %s::text[], %s::text[]
     ) AS given ({COLUMNS}, title_words, section_words, text_words)
 ) AS prepared
