@@ -12,11 +12,13 @@ What an operator or a test asks of any simulator is here:
 import asyncio
 import re
 import time
+import traceback
 import uuid
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar
 
 import orjson
@@ -40,6 +42,7 @@ class Options:
 
     tokens_per_minute: int | None = None
     requests_per_minute: int | None = None
+    output_tokens_per_minute: int | None = None
     latency_seconds: float = 0.0
     """An answer leaves no sooner than this after its request came."""
     seed: int = 0
@@ -130,7 +133,10 @@ class Simulator(ABC):
         self.transports: Transports = {}
         """Open connections by the client's address; the server fills it, and a cut connection is aborted here."""
         self._in_flight = 0
-        self._routes = [_Route(*route) for route in (*self._controls(), *self.routes())]
+
+    @cached_property
+    def _routes(self) -> "list[_Route]":
+        return [_Route(*route) for route in (*self._controls(), *self.routes())]
 
     @abstractmethod
     def routes(self) -> Sequence[tuple[str, str, Handler]]:
@@ -158,29 +164,32 @@ class Simulator(ABC):
         assert scope["type"] == "http"
         started = time.monotonic()
         self._in_flight += 1
-        request = Request(scope, receive)
-        call, status = await self._call(request), 0
         try:
-            response = await self._respond(request, call, started)
+            request = Request(scope, receive)
+            call = await self._call(request)
+            response = await self._respond(call, started)
+            self._remember(call, response, time.monotonic() - started)
             if isinstance(response, _Cut):
                 await response.send(send, self.transports.get(scope["client"]))
             else:
-                status = response.status_code
                 await response(scope, receive, send)
         finally:
-            seconds = time.monotonic() - started
-            if not call.path.startswith("/_sim"):
-                self.exchanges.append(Exchange(call.method, call.path, status, seconds, self._in_flight, call.body))
             self._in_flight -= 1
+
+    def _remember(self, call: Call, response: "Response | _Cut", seconds: float) -> None:
+        """Before the answer leaves, so that whoever has it finds it here."""
+        if not call.path.startswith("/_sim"):
+            status = 0 if isinstance(response, _Cut) else response.status_code
+            self.exchanges.append(Exchange(call.method, call.path, status, seconds, self._in_flight, call.body))
 
     async def _call(self, request: Request) -> Call:
         raw = await request.body()
-        path = request.url.path
+        path = request.scope["path"]  # decoded, while the URL is not
         body = _parsed(raw)
         faults = () if path.startswith("/_sim") else self.faults.take(path, _text(raw, body))
         return Call(request.method, path, dict(request.query_params), dict(request.headers), raw, body, faults)
 
-    async def _respond(self, request: Request, call: Call, started: float) -> "Response | _Cut":
+    async def _respond(self, call: Call, started: float) -> "Response | _Cut":
         if slow := call.fault("slow"):
             await asyncio.sleep(slow.seconds)
         if call.fault("cut"):
@@ -199,11 +208,13 @@ class Simulator(ABC):
             return self._routed(call)
         except Refused as refused:
             return self.error(refused)
+        except Exception as error:  # noqa: BLE001 - a request that a handler did not foresee is answered all the same
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            told = f"a fault of the simulator: {type(error).__name__} in {where.name}: {error}"
+            return self.error(Refused(500, told))
 
     def _routed(self, call: Call) -> Reply:
-        if fault := call.fault("status"):
-            message = fault.message or f"a fault on order: {fault.status}"
-            raise Refused(fault.status, message, code=fault.code, headers=fault.headers)
+        refuse_on_order(call)
         for route in self._routes:
             if (parts := route.match(call)) is not None:
                 if not call.path.startswith("/_sim") and not self.authorised(call):
@@ -316,6 +327,13 @@ def _summary(exchange: Exchange) -> dict[str, Any]:
 def _done(action: Callable[[], None]) -> Reply:
     action()
     return Reply({"done": True})
+
+
+def refuse_on_order(call: Call) -> None:
+    """End the call as a fault `status` says, if it meets one."""
+    if fault := call.fault("status"):
+        message = fault.message or f"a fault on order: {fault.status}"
+        raise Refused(fault.status, message, code=fault.code, headers=fault.headers)
 
 
 def new_id(prefix: str) -> str:

@@ -111,8 +111,8 @@ def running_server(*, extension: str | None = None) -> Iterator[Server]:
     folder = Path(tempfile.mkdtemp(prefix="embedmill-pg-"))
     server = OwnServer(folder, programs)
     try:
-        if os.geteuid() == 0:
-            shutil.chown(folder, _lent_to(programs))
+        if (user := _lent_to(programs)) is not None:
+            shutil.chown(folder, user)
         server.create()
         server.start()
         try:
