@@ -256,7 +256,7 @@ def doctor(as_json: AsJson = False) -> None:
 
 @app.command()
 def simulate(
-    name: Annotated[str, typer.Argument(help="Which provider: openai, anthropic, cohere or bedrock.")],
+    name: Annotated[str, typer.Argument(help="Which provider: openai, anthropic, cohere, bedrock or pinecone.")],
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 0,
     host: Annotated[str, typer.Option(help="Address to listen on; the loopback interface unless told.")] = "127.0.0.1",
     tpm: Annotated[

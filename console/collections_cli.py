@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from console.output import print_json, print_line, print_table
+from console.output import FAILED, print_json, print_line, print_table
 
 if TYPE_CHECKING:
     from shared.db.collections import Collection
@@ -116,12 +116,30 @@ def delete(
         with runtime.database.write() as connection:
             collections.delete_collection(connection, found.id)
         store = runtime.store(found)
-        for shard in found.shards:
+        for shard in found.reading_shards:
             store.drop(shard)
     if as_json:
         print_json({"deleted": name})
     else:
         print_line(f"{name} deleted")
+
+
+@app.command()
+def reshard(
+    name: Name,
+    shards: Annotated[int, typer.Option("--shards", help="Shards from now on, 1 to 256.")],
+    as_json: AsJson = False,
+) -> None:
+    """Move a collection to more or fewer shards while it is read and written; run again to take up a move."""
+    from console.resharding import print_move, reshard
+
+    report = reshard(name, shards=shards, quiet=as_json)
+    if as_json:
+        print_json(report)
+    else:
+        print_move(report)
+    if not report["finished"]:
+        raise typer.Exit(FAILED)
 
 
 def _overlap(chunk_tokens: int | None, chunk_overlap: int | None) -> int | None:
@@ -145,6 +163,7 @@ def _describe(runtime: "Runtime", collection: "Collection") -> dict[str, Any]:
         "dimensions": collection.dimensions,
         "index_version": collection.index_version,
         "shards": len(collection.shards),
+        "moving": bool(collection.leaving),
     }
 
 

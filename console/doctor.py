@@ -9,6 +9,7 @@ from typing import Any
 
 from console.output import print_line
 from console.session import opened
+from shared.db.collections import Collection
 from shared.errors import EmbedmillError
 from shared.runtime import Runtime
 from shared.settings import load_settings, unknown_variables
@@ -109,8 +110,23 @@ def _vectors(runtime: Runtime) -> str:
 
     with runtime.database.read() as connection:
         found = collections.list_collections(connection)
-    counts = [sum(runtime.store(c).count(shard) for shard in c.shards) for c in found]
-    return f"{sum(counts)} vectors in {len(found)} collections"
+    counts = [sum(runtime.store(c).count(shard) for shard in c.reading_shards) for c in found]
+    return f"{sum(counts)} vectors in {len(found)} collections; {_service(runtime, found)}"
+
+
+def _service(runtime: Runtime, found: Sequence[Collection]) -> str:
+    """What is behind the vector store; before the first collection, as the default model would use it."""
+    from shared.providers.vectorstores.table import open_vector_store
+
+    if found:
+        return runtime.store(found[0]).check()
+    settings = runtime.settings
+    dimensions = runtime.embedder(settings.embedding).dimensions
+    store = open_vector_store(settings.vector_url, home=runtime.home, collection_key="doctor", dimensions=dimensions)
+    try:
+        return store.check()
+    finally:
+        store.close()
 
 
 def _workers(runtime: Runtime) -> str:

@@ -19,10 +19,22 @@ def export(collection: str, *, with_vectors: bool) -> None:
         with runtime.database.read() as connection:
             found = collections.get_collection(connection, collection)
         store = runtime.store(found)
-        for shard in found.shards:
-            for line in _lines(store.list_rows(shard, with_vectors=with_vectors), shard, with_vectors=with_vectors):
+        written: set[str] | None = set() if found.leaving else None
+        for shard in found.reading_shards:
+            rows = _once(store.list_rows(shard, with_vectors=with_vectors), written)
+            for line in _lines(rows, shard, with_vectors=with_vectors):
                 sys.stdout.buffer.write(line)
     sys.stdout.buffer.flush()
+
+
+def _once(rows: Iterator[VectorRow], written: set[str] | None) -> Iterator[VectorRow]:
+    """A row that is being moved may be held twice; `written` remembers the ids, and is None outside a move."""
+    for row in rows:
+        if written is None:
+            yield row
+        elif row.id not in written:
+            written.add(row.id)
+            yield row
 
 
 def export_rejected(collection: str) -> None:

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Collection as Ids
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -30,7 +30,14 @@ def searcher(collection: str) -> Iterator[Searcher]:
         with runtime.database.read() as connection:
             found = collections.get_collection(connection, collection)
         embedder = runtime.embedder(read_collection_settings(found.settings).embedding)
-        yield Searcher(runtime.store(found), found.shards, embedder, lambda ids: _active(runtime, ids))
+        yield Searcher(
+            runtime.store(found), lambda: _shards(runtime, found.id), embedder, lambda ids: _active(runtime, ids)
+        )
+
+
+def _shards(runtime: Runtime, collection_id: int) -> Sequence[str]:
+    with runtime.database.read() as connection:
+        return collections.get_collection_by_id(connection, collection_id).reading_shards
 
 
 def _active(runtime: Runtime, ids: Ids[str]) -> Mapping[str, str]:

@@ -12,7 +12,6 @@ from shared.db.collections import Collection
 from shared.db.documents import Tracked
 from shared.providers.vectorstores.base import VectorStore
 from shared.runtime import Runtime
-from shared.sharding import shard_for
 
 PAGE = 500
 SHOWN = 20
@@ -92,8 +91,8 @@ def _read_store(runtime: Runtime, collection: Collection, findings: Findings) ->
     """(shard, version, rows) of every version held, by document."""
     held: dict[str, list[tuple[str, str, int]]] = {}
     store = runtime.store(collection)
-    for shard in collection.shards:
-        for document, version, _, rows in store.list_versions(shard):
+    for shard in collection.reading_shards:
+        for document, version, rows in store.list_versions(shard):
             held.setdefault(document, []).append((shard, version, rows))
             findings.vectors += rows
     return held
@@ -102,15 +101,27 @@ def _read_store(runtime: Runtime, collection: Collection, findings: Findings) ->
 def _compare_document(
     tracked: Tracked, held: Sequence[tuple[str, str, int]], collection: Collection, findings: Findings
 ) -> None:
-    home = shard_for(tracked.id, collection.shards)
+    home = _place(tracked, held, collection)
     rows = sum(n for shard, version, n in held if (shard, version) == (home, tracked.version))
     findings.documents += 1
     findings.chunks += tracked.indexed
     if rows != tracked.indexed:
         findings.missing.append(tracked)
+    # Between its copy and its deletion a document that is being moved is at both homes.
+    homes = {home, collection.home(tracked.id), collection.former_home(tracked.id)}
     findings.stale += [
-        Held(shard, tracked.id, version) for shard, version, _ in held if (shard, version) != (home, tracked.version)
+        Held(shard, tracked.id, version)
+        for shard, version, _ in held
+        if shard not in homes or version != tracked.version
     ]
+
+
+def _place(tracked: Tracked, held: Sequence[tuple[str, str, int]], collection: Collection) -> str:
+    """Where a document's rows should be: at home, or where an unfinished move has not fetched them yet."""
+    home, former = collection.home(tracked.id), collection.former_home(tracked.id)
+    waits = former is not None and (former, tracked.version, tracked.indexed) in held
+    arrived = (home, tracked.version, tracked.indexed) in held
+    return former if former is not None and waits and not arrived else home
 
 
 def _repair(runtime: Runtime, collection: Collection, findings: Findings, *, quiet: bool) -> int | None:
@@ -132,9 +143,12 @@ def _repair(runtime: Runtime, collection: Collection, findings: Findings, *, qui
 
 def _delete(store: VectorStore, entries: set[Held]) -> None:
     for shard in {entry.shard for entry in entries}:
-        unwanted = [row.id for row in store.list_rows(shard) if Held(shard, row.document, row.version) in entries]
-        for start in range(0, len(unwanted), PAGE):
-            store.delete_ids(shard, unwanted[start : start + PAGE])
+        held = sorted({entry.document for entry in entries if entry.shard == shard})
+        for start in range(0, len(held), PAGE):
+            rows = store.fetch_documents(shard, held[start : start + PAGE])
+            store.delete_ids(
+                shard, [id for id, row in rows.items() if Held(shard, row.document, row.version) in entries]
+            )
 
 
 def _describe(collection: Collection, findings: Findings) -> dict[str, Any]:

@@ -64,11 +64,16 @@ def gather(shards: Sequence[str], ask: Ask, visibility: Visibility, *, wanted: i
     while True:
         answers = scatter(shards, lambda shard: ask(shard, depth))  # noqa: B023 - used before depth changes
         found = [Candidate(shard, match) for shard, answer in zip(shards, answers, strict=True) for match in answer]
-        best = visibility.visible(sorted(found, key=lambda item: (-item.match.score, item.match.id)))
+        best = _once(visibility.visible(sorted(found, key=lambda item: (-item.match.score, item.match.id))))
         exhausted = all(len(answer) < depth for answer in answers)
         if exhausted or 2 * len(best) >= wanted:
             return best[:wanted]
         depth *= WIDENING
+
+
+def _once(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """Every row once: one that is being moved is met at both shards, and the latter is where it stays."""
+    return list({item.match.id: item for item in candidates}.values())
 
 
 def fill(

@@ -1,6 +1,6 @@
 """Owns the answering of a query: embed, ask every shard both ways, drop what is not visible, fuse, fetch the texts."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal
@@ -64,15 +64,22 @@ class SearchResult:
 class Searcher:
     """Answers queries over one collection's shards.
 
+    Shards are asked in the order given. A function in their place is called for every query, because documents can be
+    moved to other shards at any time.
+
     `active_versions` maps document ids to their active version and leaves out documents that have none; it is asked
     during every query, so that a superseded or deleted document is gone from the next answer on.
     """
 
     def __init__(
-        self, store: VectorStore, shards: Sequence[str], embedder: Embedder, active_versions: ActiveVersions
+        self,
+        store: VectorStore,
+        shards: Sequence[str] | Callable[[], Sequence[str]],
+        embedder: Embedder,
+        active_versions: ActiveVersions,
     ) -> None:
         self._store = store
-        self._shards = tuple(shards)
+        self._find_shards = shards if callable(shards) else lambda: shards
         self._embedder = embedder
         self._active_versions = active_versions
 
@@ -94,16 +101,20 @@ class Searcher:
         watch = Stopwatch(*STEPS)
         if mode not in ("dense", "lexical", "hybrid"):
             raise SettingsError(f"{mode!r} is no search mode", hint="Use dense, lexical or hybrid.")
+        if mode == "lexical" and not self._store.supports_lexical:
+            hint = "Use --mode hybrid: it orders what is near in meaning by its words too."
+            raise SettingsError("this vector store cannot search words alone", hint=hint)
         if top_k < 1 or not text.strip():
             return SearchResult([], watch.timings())
         vector = None if mode == "lexical" else self._embed(text, watch)
         hits: list[Hit] = []
         for _ in range(LOOKS):
             visibility = self._timed_visibility(watch)
-            query = _Query(self._store, self._shards, text, filter, watch, visibility)
+            shards = tuple(self._find_shards())
+            query = _Query(self._store, shards, text, filter, watch, visibility)
             ranking = query.rank(vector, lexical=mode != "dense", depth=max(DEPTH, 3 * top_k))
             hits = query.hits(ranking, top_k, chunks_per_document)
-            if not visibility.moved and not query.vanished:
+            if not visibility.moved and not query.vanished and tuple(self._find_shards()) == shards:
                 break
         return SearchResult(hits, watch.timings())
 

@@ -3,6 +3,7 @@
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from shared.collections import CollectionSettings, read_collection_settings
 from shared.db.collections import Collection, get_collection_by_id
@@ -100,8 +101,15 @@ class Runtime:
                 home=self.home,
                 collection_key=f"c{collection.id}",
                 dimensions=collection.dimensions,
+                spills=self.open_spills,
             )
         return self._stores[key]
+
+    def open_spills(self) -> "BlobStore":
+        """Where vector stores put what is too large for them: apart from the blobs, which the cleaner goes through."""
+        from shared.providers.blobs.table import open_blob_store
+
+        return open_blob_store(spill_url(self.settings.blob_url, self.home), home=self.home)
 
     def close(self) -> None:
         """Release everything that was opened."""
@@ -112,6 +120,15 @@ class Runtime:
             self.cache.close()
         if "database" in opened:
             self.database.close()
+
+
+def spill_url(blob_url: str, home: Path) -> str:
+    """The blob store beside the blob store."""
+    if not blob_url:
+        return f"file://{quote(str(home / 'spilled'))}"
+    parts = urlsplit(blob_url)
+    path = f"{parts.path.rstrip('/')}-spilled" if parts.path.strip("/") else "/spilled"
+    return urlunsplit((parts.scheme, parts.netloc, path, parts.query, parts.fragment))
 
 
 def prepare_home(settings: Settings) -> Path:

@@ -34,7 +34,9 @@ class Settings(BaseSettings):
         {}, description="SQS queues that exist already, as JSON: stage to URL; then none is listed or created."
     )
     blob_url: str = Field("", description="Blob store; empty means a folder in the home folder.")
-    vector_url: str = Field("embedded://", description="Vector store; `embedded://` keeps shards in the home folder.")
+    vector_url: str = Field(
+        "embedded://", description="Vector store: `embedded://` (in the home), `postgresql://…` or `pinecone://INDEX`."
+    )
     embedding: str = Field(
         "local", description="Embedding model of new collections: `local`, `openai/text-embedding-3-large`, …"
     )

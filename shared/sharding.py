@@ -9,6 +9,16 @@ def shard_for(document: str, shards: Sequence[str]) -> str:
     return max(shards, key=lambda shard: (_weight(document, shard), shard))
 
 
+def reading_order(leaving: Sequence[str], shards: Sequence[str]) -> tuple[str, ...]:
+    """Every shard that may hold a document during a move, those that lose documents before those that gain them.
+
+    A row is written at its new home before it is deleted at its old one. Whoever asks the old home first meets it
+    there, or finds it gone and meets it at the new one; in the other order it could be missed at both.
+    """
+    losing_first = sorted(leaving, key=lambda shard: shard in shards)
+    return tuple(dict.fromkeys((*losing_first, *shards)))
+
+
 def _weight(document: str, shard: str) -> bytes:
     """The shard's name is the key and is framed by it, so that no two pairs share their input."""
     name = hashlib.blake2b(shard.encode(), digest_size=16).digest()

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from shared.db.engine import clock
 from shared.db.schema import collection, document, index_version, job
 from shared.errors import NotFound, UserError
+from shared.sharding import reading_order, shard_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,22 @@ class Collection:
     model: str
     dimensions: int
     shards: tuple[str, ...]
+    leaving: tuple[str, ...] = ()
+    """The shards before a move that is not finished; empty otherwise."""
+
+    @property
+    def reading_shards(self) -> tuple[str, ...]:
+        """Every shard that holds documents, in the order in which readers have to ask them."""
+        return reading_order(self.leaving, self.shards)
+
+    def home(self, document: str) -> str:
+        """The shard that a document is written to."""
+        return shard_for(document, self.shards)
+
+    def former_home(self, document: str) -> str | None:
+        """The shard that an unfinished move takes a document out of; None when it stays where it is."""
+        former = shard_for(document, self.leaving) if self.leaving else None
+        return former if former != self.home(document) else None
 
 
 def _select() -> Any:
@@ -38,11 +55,12 @@ def _select() -> Any:
         index_version.c.model,
         index_version.c.dimensions,
         index_version.c.shards,
+        index_version.c.leaving,
     ).select_from(joined)
 
 
 def _row(row: Any) -> Collection:
-    return Collection(**{**row._mapping, "shards": tuple(row.shards)})
+    return Collection(**{**row._mapping, "shards": tuple(row.shards), "leaving": tuple(row.leaving or ())})
 
 
 def find_collection(connection: Connection, name: str) -> Collection | None:
@@ -95,11 +113,47 @@ def create_collection(
             model=model,
             dimensions=dimensions,
             chunker=chunker,
-            shards=[f"v1-{n:03d}" for n in range(shards)],
+            shards=shard_names(1, shards),
             created_at=clock(),
         )
     )
     return get_collection(connection, name)
+
+
+def shard_names(number: int, count: int) -> list[str]:
+    """The names of an index version's shards; more of them keep those that there are."""
+    return [f"v{number}-{n:03d}" for n in range(count)]
+
+
+def begin_move(connection: Connection, collection: Collection, shards: int) -> None:
+    """Let documents be written to so many shards from the commit on.
+
+    Readers ask the former shards too until `end_move`. A move to the same number is taken up; raises UserError when
+    one to another number is not finished.
+    """
+    target = shard_names(collection.index_version, shards)
+    if collection.leaving and list(collection.shards) != target:
+        count = len(collection.shards)
+        hint = f"embedmill collections reshard {collection.name} --shards {count}"
+        raise UserError(f"a move of {collection.name} to {count} shards is not finished", hint=hint)
+    if not collection.leaving and list(collection.shards) != target:
+        _write_shards(connection, collection, shards=target, leaving=list(collection.shards))
+        update_settings(connection, collection.id, {**collection.settings, "shards": shards})
+
+
+def end_move(connection: Connection, collection: Collection) -> None:
+    """Every document is at home: readers need not ask the former shards any more."""
+    _write_shards(connection, collection, shards=list(collection.shards), leaving=None)
+
+
+def _write_shards(
+    connection: Connection, collection: Collection, *, shards: list[str], leaving: list[str] | None
+) -> None:
+    connection.execute(
+        update(index_version)
+        .where(index_version.c.collection_id == collection.id, index_version.c.number == collection.index_version)
+        .values(shards=shards, leaving=leaving)
+    )
 
 
 def update_settings(connection: Connection, collection_id: int, settings: Mapping[str, Any]) -> None:

@@ -322,9 +322,11 @@ class Tracked:
     title: str
 
 
-def list_tracked(connection: Connection, collection_id: int, *, page: int = 2000) -> Iterator[list[Tracked]]:
-    """Every document that readers see, in pages by id."""
-    last = ""
+def list_tracked(
+    connection: Connection, collection_id: int, *, page: int = 2000, after: str = ""
+) -> Iterator[list[Tracked]]:
+    """Every document that readers see, in pages by id, of those `after` an id."""
+    last = after
     while True:
         rows = connection.execute(
             select(

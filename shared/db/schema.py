@@ -65,6 +65,8 @@ index_version = Table(
     Column("dimensions", Integer, nullable=False),
     Column("chunker", Text, nullable=False),
     Column("shards", JSON, nullable=False),
+    # Where documents may still be while they are moved to `shards`; NULL outside a move.
+    Column("leaving", JSON(none_as_null=True)),
     Column("created_at", Double, nullable=False),
     UniqueConstraint("collection_id", "number"),
 )

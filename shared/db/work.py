@@ -152,6 +152,22 @@ def _queue(connection: Connection, chosen: Select[int]) -> list[Ready]:
     return [Ready(r.id, Stage(r.stage), r.size, r.crashes > 0) for r in rows]
 
 
+def read_clock(connection: Connection) -> float:
+    """Seconds since 1970 by the database's clock."""
+    return float(connection.execute(select(clock())).scalar_one())
+
+
+def count_indexing(connection: Connection, collection_id: int, *, claimed_until: float) -> int:
+    """Work of a collection that is being indexed by whoever claimed it until then, by the database's clock."""
+    query = (
+        select(func.count())
+        .select_from(work.join(document))
+        .where(document.c.collection_id == collection_id, work.c.state == State.RUNNING, work.c.stage == Stage.INDEX)
+        .where(work.c.claimed_at <= claimed_until)
+    )
+    return connection.execute(query).scalar_one()
+
+
 def count_ready(connection: Connection, job_id: int, *, limit: int) -> int:
     """Pending and due work of a job, counted up to `limit`."""
     counts = [

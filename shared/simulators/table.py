@@ -14,6 +14,7 @@ SIMULATORS = {
     "anthropic": "shared.simulators.anthropic:AnthropicSimulator",
     "cohere": "shared.simulators.cohere:CohereSimulator",
     "bedrock": "shared.simulators.bedrock:BedrockSimulator",
+    "pinecone": "shared.simulators.pinecone:PineconeSimulator",
 }
 NEEDED = ("starlette", "uvicorn")
 

@@ -5,7 +5,7 @@ after writes are polled, because a remote store may take a moment.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -71,14 +71,17 @@ class VectorStoreContract:
     """What every store does alike."""
 
     @pytest.fixture
-    def store(self, store_factory: StoreFactory) -> VectorStore:
-        return store_factory(dimensions=DIMENSIONS)
+    def store(self, store_factory: StoreFactory) -> Iterator[VectorStore]:
+        opened = store_factory(dimensions=DIMENSIONS)
+        yield opened
+        opened.close()
 
     def test_an_unknown_shard_reads_as_empty(self, store: VectorStore) -> None:
         assert store.count("never") == 0
         assert store.query("never", unit_vector(1), top_k=3) == []
         assert store.query_lexical("never", "word", top_k=3) == []
         assert store.fetch("never", ["a"]) == {}
+        assert store.fetch_documents("never", ["d"]) == {}
         assert store.score("never", ["a"], unit_vector(1)) == {}
         assert store.score_lexical("never", ["a"], "word") == {}
         assert list(store.list_rows("never")) == []
@@ -149,7 +152,7 @@ class VectorStoreContract:
         store.upsert("s", [make_row("d2")])
         counts = lambda: store.count_versions("s", {"d1": "v2", "d2": "v9", "d3": "v1"})  # noqa: E731
         eventually(counts, {"d1": 2, "d2": 0, "d3": 0}, "rows per version")
-        expected = [("d1", "v1", 1, 3), ("d1", "v2", 2, 2), ("d2", "v1", 1, 1)]
+        expected = [("d1", "v1", 3), ("d1", "v2", 2), ("d2", "v1", 1)]
         assert sorted(store.list_versions("s")) == expected
 
     def test_the_nearest_rows_come_first_by_cosine(self, store: VectorStore) -> None:
@@ -171,7 +174,28 @@ class VectorStoreContract:
         found = {match.id: match.score for match in store.query("s", unit_vector(0.3, 1), top_k=4)}
         assert store.score("s", [*found, "unknown"], unit_vector(0.3, 1)) == pytest.approx(found, abs=1e-6)
         words = {match.id: match.score for match in store.query_lexical("s", "pie apple", top_k=4)}
-        assert store.score_lexical("s", [*found, "unknown"], "pie apple") == pytest.approx(words)
+        if store.supports_lexical:
+            assert store.score_lexical("s", [*found, "unknown"], "pie apple") == pytest.approx(words)
+
+    def test_rows_are_ranked_by_their_words(self, store: VectorStore) -> None:
+        texts = ["apple tart", "pear and plum", "apple apple apple", "nothing of note"]
+        store.upsert("s", [make_row(ordinal=n, text=text) for n, text in enumerate(texts)])
+        eventually(lambda: store.count("s"), 4, "rows")
+        scores = store.score_lexical("s", [f"d1-v1-{n}" for n in range(4)], "the apple")
+        assert sorted(scores, key=lambda id: -scores[id]) == ["d1-v1-2", "d1-v1-0"]
+        assert store.score_lexical("s", ["d1-v1-0"], " ") == {}
+
+    def test_a_documents_rows_are_had_in_every_version(self, store: VectorStore) -> None:
+        rows = [make_row(ordinal=n, version="v1") for n in range(3)]
+        rows += [make_row("d1", version="v2", generation=2), make_row("d10"), make_row("d2")]
+        store.upsert("s", rows)
+        eventually(lambda: store.count("s"), 6, "rows")
+        found = store.fetch_documents("s", ["d1", "d2", "unknown"], with_vectors=True)
+        assert sorted(found) == ["d1-v1-0", "d1-v1-1", "d1-v1-2", "d1-v2-0", "d2-v1-0"]
+        np.testing.assert_allclose(found["d1-v1-1"].vector, rows[1].vector, atol=1e-6)
+        assert without_vector(found["d2-v1-0"]) == without_vector(rows[-1])
+        assert store.fetch_documents("s", ["d2"])["d2-v1-0"].vector.size == 0
+        assert store.fetch_documents("s", []) == {}
 
     @pytest.mark.parametrize(
         ("filter", "expected"),

@@ -13,7 +13,7 @@ from retrieval import search
 from retrieval.search import Hit, Mode, Searcher
 from shared.errors import SettingsError
 from shared.providers.embeddings.base import Embedder, InputType
-from shared.providers.vectorstores.base import VectorRow
+from shared.providers.vectorstores.base import Match, VectorRow
 from shared.providers.vectorstores.embedded import EmbeddedVectorStore
 from tests.contracts.vectorstore import DIMENSIONS, make_row, unit_vector
 
@@ -239,3 +239,72 @@ def test_a_row_on_two_shards_is_one_hit(store: EmbeddedVectorStore, tracker: Tra
     fruit(store, tracker)
     write(store, tracker, make_row("d0", text="apple apple apple", vector=angle(0)), shard="s1")
     assert documents(searcher.search("apple 0", top_k=3).hits).count("d0") == 1
+
+
+class MovingStore(EmbeddedVectorStore):
+    """Moves a document from one shard to another between two questions of one query, as a resharding does."""
+
+    moves: tuple[str, str] | None = None
+
+    def query(
+        self, shard: str, vector: NDArray[np.float32], *, top_k: int, filter: Mapping[str, Any] | None = None
+    ) -> list[Match]:
+        found = super().query(shard, vector, top_k=top_k, filter=filter)
+        if self.moves and self.moves[0] == shard:
+            self.move(*self.moves)
+        return found
+
+    def move(self, source: str, target: str) -> None:
+        rows = list(self.list_rows(source, with_vectors=True))
+        self.upsert(target, rows)
+        self.delete_ids(source, [row.id for row in rows])
+
+
+@pytest.mark.parametrize("mode", ["dense", "hybrid"])
+def test_a_document_that_is_moved_during_the_query_is_found_once(tmp_path: Path, tracker: Tracker, mode: Mode) -> None:
+    store = MovingStore(tmp_path, dimensions=DIMENSIONS)
+    write(store, tracker, make_row("moving", text="apple", vector=angle(0)), shard="old")
+    store.moves = ("old", "new")
+    searcher = Searcher(store, ["old", "new"], AngleEmbedder(), tracker)
+    assert documents(searcher.search("apple 0", mode=mode, top_k=2).hits) == ["moving"]
+    assert store.count("old") == 0
+    store.close()
+
+
+def test_rows_held_by_two_shards_are_one_hit(store: EmbeddedVectorStore, tracker: Tracker) -> None:
+    for shard in ("s0", "s1"):
+        write(store, tracker, make_row("both", text="apple", vector=angle(0)), shard=shard)
+    hits = Searcher(store, ["s0", "s1"], AngleEmbedder(), tracker).search("apple 0", top_k=5).hits
+    assert documents(hits) == ["both"]
+    assert hits[0].stages["dense"].rank == 1
+
+
+def test_a_query_looks_again_when_the_shards_changed_meanwhile(store: EmbeddedVectorStore, tracker: Tracker) -> None:
+    write(store, tracker, make_row("moved", text="apple", vector=angle(0)), shard="s1")
+    answers = iter([["s0"], ["s0", "s1"]])
+    known = lambda: next(answers, ["s0", "s1"])  # noqa: E731
+    assert documents(Searcher(store, known, AngleEmbedder(), tracker).search("apple 0").hits) == ["moved"]
+
+
+class Wordless(EmbeddedVectorStore):
+    """A store that cannot search words but can compare rows by them, as Pinecone."""
+
+    supports_lexical = False
+
+    def query_lexical(
+        self, shard: str, text: str, *, top_k: int, filter: Mapping[str, Any] | None = None
+    ) -> list[Match]:
+        return []
+
+
+def test_without_a_search_for_words_hybrid_orders_what_is_near_by_its_words(tmp_path: Path, tracker: Tracker) -> None:
+    store = Wordless(tmp_path, dimensions=DIMENSIONS)
+    write(
+        store, tracker, make_row("near", text="pear", vector=angle(1)), make_row("said", text="apple", vector=angle(9))
+    )
+    searcher = Searcher(store, ["s0"], AngleEmbedder(), tracker)
+    assert documents(searcher.search("apple 0", mode="dense").hits) == ["near", "said"]
+    assert documents(searcher.search("apple 0", mode="hybrid").hits) == ["said", "near"]
+    with pytest.raises(SettingsError, match="cannot search words"):
+        searcher.search("apple 0", mode="lexical")
+    store.close()

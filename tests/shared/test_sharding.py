@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from shared.sharding import shard_for
+from shared.sharding import reading_order, shard_for
 
 DOCUMENTS = [f"document-{n}" for n in range(4000)]
 
@@ -37,3 +37,17 @@ def test_removing_a_shard_moves_only_its_documents() -> None:
     before = ["s0", "s1", "s2"]
     moved = [d for d in DOCUMENTS if shard_for(d, before) != shard_for(d, before[:2])]
     assert {shard_for(d, before) for d in moved} == {"s2"}
+
+
+@pytest.mark.parametrize(("before", "after"), [(2, 5), (5, 2), (1, 2), (3, 3)])
+def test_readers_ask_the_shard_that_loses_a_document_before_the_one_that_gains_it(before: int, after: int) -> None:
+    leaving, shards = ([f"s{n}" for n in range(count)] for count in (before, after))
+    order = reading_order(leaving, shards)
+    assert sorted(order) == sorted({*leaving, *shards})
+    for document in DOCUMENTS[:500]:
+        old, new = shard_for(document, leaving), shard_for(document, shards)
+        assert order.index(old) <= order.index(new)
+
+
+def test_outside_a_move_the_order_is_that_of_the_shards() -> None:
+    assert reading_order((), ("b", "a")) == ("b", "a")

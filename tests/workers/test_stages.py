@@ -11,10 +11,11 @@ import pytest
 
 from shared.db.schema import document, index_version
 from shared.db.work import Claim
-from shared.errors import BadVector
-from shared.outcomes import Advance, Complete, Fail, Outcome, Return
+from shared.errors import BadVector, FlowControl
+from shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
 from shared.providers.embeddings.base import Embedder
 from shared.providers.vectorstores.base import VectorRow, VectorStore
+from shared.sharding import shard_for
 from shared.states import Result, Stage, State
 from tests.corpus import text_of
 from tests.shared.db.tracker import Tracker
@@ -243,3 +244,68 @@ def test_two_workers_that_embed_the_same_text_at_once_pay_once(
         thread.join()
     other.close()
     assert len(paid) == len(set(paid))
+
+
+def submitted_again(tracker: Tracker, folder: Path) -> Claim:
+    """The folder's documents under a second job, with other texts."""
+    job = tracker.create_job("second")
+    tracker.submit(uris(folder), text="changed", job=job)
+    return tracker.claim(tracker.queue(job=job))
+
+
+def parked(outcomes: Mapping[int, Outcome]) -> set[int]:
+    return {id_ for id_, outcome in outcomes.items() if isinstance(outcome, Park)}
+
+
+def at(claim: Claim, shards: Sequence[str], shard: str) -> set[int]:
+    return {item.id for item in claim.items if shard_for(item.document_id, shards) == shard}
+
+
+@pytest.mark.parametrize("method", ["upsert", "delete_stale"])
+def test_a_dead_shard_parks_its_documents_and_no_others(
+    runtime: WorkerRuntime, tracker: Tracker, folder: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    shards = ["v1-000", "v1-001"]
+    tracker.write(1, index_version, shards=shards)
+    for number in range(8):
+        (folder / f"{number}.txt").write_text(text_of(number))
+    finish(runtime, tracker, run(runtime, tracker, tracker.take(uris(folder))))
+    for number in range(8):
+        (folder / f"{number}.txt").write_text(text_of(number, edition=2))
+    claim = run(runtime, tracker, submitted_again(tracker, folder))
+    store = runtime.store(runtime.collection(1))
+    original = getattr(type(store), method)
+
+    def refuse(self: VectorStore, shard: str, given: Any) -> Any:
+        if shard == "v1-001":
+            raise FlowControl("no answer", reason="circuit", retry_after_seconds=3)
+        return original(self, shard, given)
+
+    monkeypatch.setattr(type(store), method, refuse)
+    outcomes = index(runtime, claim)
+    assert parked(outcomes) == at(claim, shards, "v1-001")
+    assert {outcomes[id_] for id_ in at(claim, shards, "v1-000")} == {Complete(Result.INDEXED)}
+    monkeypatch.undo()
+    assert not parked(finish(runtime, tracker, claim))
+    assert {row.version for shard in shards for row in store.list_rows(shard)} == {
+        row["active_version"] for row in tracker.rows(document)
+    }
+
+
+def test_during_a_move_a_new_version_is_written_at_home_and_the_old_one_leaves_where_it_was(
+    runtime: WorkerRuntime, tracker: Tracker, folder: Path
+) -> None:
+    for number in range(8):
+        (folder / f"{number}.txt").write_text(text_of(number))
+    finish(runtime, tracker, run(runtime, tracker, tracker.take(uris(folder))))
+    shards = ["v1-000", "v1-001", "v1-002"]
+    tracker.write(1, index_version, shards=shards, leaving=["v1-000"])
+    runtime.forget_collections()
+    for number in range(8):
+        (folder / f"{number}.txt").write_text(text_of(number, edition=2))
+    claim = run(runtime, tracker, submitted_again(tracker, folder))
+    finish(runtime, tracker, claim)
+    store = runtime.store(runtime.collection(1))
+    held = {(row.document, shard) for shard in shards for row in store.list_rows(shard)}
+    assert held == {(item.document_id, shard_for(item.document_id, shards)) for item in claim.items}
+    assert not any("edition 1" in row.text for shard in shards for row in store.list_rows(shard))

@@ -4,7 +4,7 @@ The switch is a transaction of its own before the delete, so a crash between any
 version whole or the new one, and running the stage again finishes the rest.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 import numpy as np
@@ -14,13 +14,12 @@ from shared.collections import CollectionSettings
 from shared.db.collections import Collection
 from shared.db.documents import switch_versions
 from shared.db.work import Claim, Item
-from shared.errors import ProviderUnavailable
+from shared.errors import EmbedmillError, ProviderUnavailable, StorageFailed
 from shared.outcomes import Advance, Complete, Outcome, Return
 from shared.providers.embeddings.address import content_address
 from shared.providers.vectorstores.base import VectorRow
-from shared.sharding import shard_for
 from shared.states import Result, Stage
-from workers.executor import bisect
+from workers.executor import bisect, outcome_of
 from workers.runtime import WorkerRuntime
 from workers.stages.stored import Stored, load_stored
 
@@ -39,7 +38,7 @@ def index(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
 
 def _by_shard(runtime: WorkerRuntime, items: Sequence[Item]) -> dict[tuple[int, str], list[Item]]:
     def place(item: Item) -> tuple[int, str]:
-        return item.collection_id, shard_for(item.document_id, runtime.collection(item.collection_id).shards)
+        return item.collection_id, runtime.collection(item.collection_id).home(item.document_id)
 
     return {key: list(group) for key, group in groupby(sorted(items, key=place), key=place)}
 
@@ -117,11 +116,32 @@ def _finish(runtime: WorkerRuntime, claim: Claim, written: Sequence[Item]) -> di
     active = runtime.database.transact(lambda connection: switch_versions(connection, claim.token, ids))
     # Absent from `active`: the lease was lost, and whoever has the work now will finish it.
     mine = [item for item in written if item.document_id in active]
+    late: dict[int, Outcome] = {}
     for (collection_id, shard), items in _by_shard(runtime, mine).items():
-        stale = {i.document_id: active[i.document_id] for i in items if active[i.document_id] > 1}
-        if stale:
-            runtime.store(runtime.collection(collection_id)).delete_stale(shard, stale)
-    return {item.id: _complete(item, active[item.document_id]) for item in mine}
+        try:
+            _delete_stale(runtime.collection(collection_id), shard, items, active, runtime)
+        except StorageFailed:
+            raise
+        except EmbedmillError as error:
+            late |= {item.id: outcome_of(error) for item in items}
+    return {item.id: _complete(item, active[item.document_id]) for item in mine} | late
+
+
+def _delete_stale(
+    collection: Collection, shard: str, items: Sequence[Item], active: Mapping[str, int], runtime: WorkerRuntime
+) -> None:
+    """Old versions, at home and where a move between shards has not fetched them yet."""
+    stale = {i.document_id: active[i.document_id] for i in items if active[i.document_id] > 1}
+    if not stale:
+        return
+    store = runtime.store(collection)
+    store.delete_stale(shard, stale)
+    former: dict[str, dict[str, int]] = {}
+    for document, generation in stale.items():
+        if left := collection.former_home(document):
+            former.setdefault(left, {})[document] = generation
+    for left, generations in former.items():
+        store.delete_stale(left, generations)
 
 
 def _complete(item: Item, active_generation: int) -> Outcome:

@@ -16,7 +16,10 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class VectorRow:
-    """One chunk with its vector, as written. `start` and `end` are character offsets into the normalised text."""
+    """One chunk with its vector, as written. `start` and `end` are character offsets into the normalised text.
+
+    `id` is `<document>-<version>-<ordinal>`: remote stores find a document's rows by the beginning of their ids.
+    """
 
     id: str
     document: str
@@ -58,7 +61,12 @@ class ShardDescription:
 
 
 class VectorStore(ABC):
-    """All shards of one collection. Methods raise StorageFailed or ProviderUnavailable, never a vendor's error."""
+    """All shards of one collection.
+
+    Methods raise our errors, never a vendor's: StorageFailed for the machine's own disk, ProviderUnavailable for an
+    answer that may be this request's fault, and FlowControl when a service refuses for now, does not answer, or has
+    not caught up with what was written: that work waits, and uses up no attempt.
+    """
 
     supports_lexical: bool = False
 
@@ -88,7 +96,7 @@ class VectorStore(ABC):
     def query_lexical(
         self, shard: str, text: str, *, top_k: int, filter: Mapping[str, Any] | None = None
     ) -> list[Match]:
-        """Best rows by BM25; stores without lexical search (`supports_lexical` False) return []."""
+        """Best rows by BM25; stores that cannot search words (`supports_lexical` False) return []."""
 
     def score(self, shard: str, ids: Sequence[str], vector: NDArray[np.float32]) -> dict[str, float]:
         """Cosine of the given rows, on the scale of `query`'s scores; unknown ids are absent.
@@ -106,7 +114,7 @@ class VectorStore(ABC):
     def score_lexical(self, shard: str, ids: Sequence[str], text: str) -> dict[str, float]:
         """BM25 of the given rows, on the scale of `query_lexical`'s scores; rows without any of the words are absent.
 
-        {} from stores without lexical search.
+        A store that cannot search words may still compare these rows by them, so that hybrid search can rank by both.
         """
         return {}
 
@@ -115,12 +123,18 @@ class VectorStore(ABC):
         """Rows by id; unknown ids are absent; without vectors `vector` is empty."""
 
     @abstractmethod
+    def fetch_documents(
+        self, shard: str, documents: Sequence[str], *, with_vectors: bool = False
+    ) -> dict[str, VectorRow]:
+        """Every row of these documents, in every version, by id: what a move to another shard copies."""
+
+    @abstractmethod
     def list_rows(self, shard: str, *, with_vectors: bool = False, page: int = 500) -> Iterator[VectorRow]:
         """Every row of the shard, ordered by id, streamed from one consistent view per page."""
 
     @abstractmethod
-    def list_versions(self, shard: str) -> Iterator[tuple[str, str, int, int]]:
-        """(document, version, generation, rows) for every version held: what `verify` compares with the tracker."""
+    def list_versions(self, shard: str) -> Iterator[tuple[str, str, int]]:
+        """(document, version, rows) for every version held: what `verify` compares with the tracker."""
 
     @abstractmethod
     def count(self, shard: str) -> int:
@@ -133,6 +147,10 @@ class VectorStore(ABC):
     @abstractmethod
     def drop(self, shard: str) -> None:
         """Remove the shard and all it holds; no error when absent."""
+
+    def check(self) -> str:
+        """One line for `doctor` about the service behind the store; raises what the service raises."""
+        return "in the home folder"
 
     def close(self) -> None:  # noqa: B027 - a store without files or connections has nothing to release
         """Release files and connections; the store is not used afterwards."""

@@ -5,7 +5,6 @@ SQLite is the truth and keeps several processes apart; a reading process also ho
 """
 
 import json
-import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,14 +14,13 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from shared.errors import BadVector, SettingsError
 from shared.providers.vectorstores.base import Match, ShardDescription, VectorRow, VectorStore
 from shared.providers.vectorstores.filters import where_clause
 from shared.providers.vectorstores.lexical import match_expression
 from shared.providers.vectorstores.matrix import Matrix
+from shared.providers.vectorstores.rows import NO_VECTOR, check_query, check_row, check_shard, latest
 from shared.providers.vectorstores.shard_file import ShardFile
 
-SHARD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 TOMBSTONES_KEPT = 10_000
 VERSIONS_PAGE = 5_000
 
@@ -63,16 +61,14 @@ LEXICAL_SCORES = f"""
 SELECT rowid, -{BM25} FROM lexicon WHERE lexicon MATCH ? AND +rowid IN (SELECT value FROM json_each(?))
 """
 VERSIONS = f"""
-SELECT document, version, generation, count(*) FROM vectors
-WHERE (document, version, generation) > (?, ?, ?) GROUP BY document, version, generation
-ORDER BY document, version, generation LIMIT {VERSIONS_PAGE}
+SELECT document, version, count(*) FROM vectors
+WHERE (document, version) > (?, ?) GROUP BY document, version
+ORDER BY document, version LIMIT {VERSIONS_PAGE}
 """
 VERSION_COUNTS = """
 SELECT document.key, count(vectors.key) FROM json_each(?) AS document
 LEFT JOIN vectors ON vectors.document = document.key AND vectors.version = document.value GROUP BY document.key
 """
-
-NO_VECTOR: NDArray[np.float32] = np.empty(0, np.float32)
 
 
 class EmbeddedVectorStore(VectorStore):
@@ -86,15 +82,15 @@ class EmbeddedVectorStore(VectorStore):
         self._shards: dict[str, tuple[ShardFile, Matrix]] = {}
 
     def upsert(self, shard: str, rows: Sequence[VectorRow]) -> None:
-        latest = _latest(rows)
-        for row in latest.values():
-            self._check(row)
-        if not latest:
+        wanted = latest(rows)
+        for row in wanted.values():
+            check_row(row, dimensions=self._dimensions)
+        if not wanted:
             return
         with self._file(shard).write() as connection:
             seq = _next_seq(connection)
-            keys = _make_room(connection, latest)
-            connection.executemany(INSERT, (_record(latest[id], seq, key) for id, key in keys.items()))
+            keys = _make_room(connection, wanted)
+            connection.executemany(INSERT, (_record(wanted[id], seq, key) for id, key in keys.items()))
             connection.execute(INDEX_WRITTEN, (seq,))
 
     def delete_stale(self, shard: str, generations: Mapping[str, int]) -> int:
@@ -131,7 +127,9 @@ class EmbeddedVectorStore(VectorStore):
             if connection is None or top_k < 1:
                 return []
             matrix.refresh(connection)
-            nearest = matrix.nearest(self._query_vector(vector), top_k=top_k, allowed=_allowed(connection, filter))
+            nearest = matrix.nearest(
+                check_query(vector, dimensions=self._dimensions), top_k=top_k, allowed=_allowed(connection, filter)
+            )
             return _matches(connection, nearest)
 
     def score(self, shard: str, ids: Sequence[str], vector: NDArray[np.float32]) -> dict[str, float]:
@@ -141,7 +139,7 @@ class EmbeddedVectorStore(VectorStore):
                 return {}
             matrix.refresh(connection)
             keys = _keys_by_id(connection, ids)
-            scores = dict(matrix.cosines(self._query_vector(vector), list(keys.values())))
+            scores = dict(matrix.cosines(check_query(vector, dimensions=self._dimensions), list(keys.values())))
             return {id: scores[key] for id, key in keys.items()}
 
     def query_lexical(
@@ -167,11 +165,19 @@ class EmbeddedVectorStore(VectorStore):
             return {id: scores[key] for id, key in keys.items() if key in scores}
 
     def fetch(self, shard: str, ids: Sequence[str], *, with_vectors: bool = False) -> dict[str, VectorRow]:
-        select = _select(with_vectors=with_vectors) + " WHERE id IN (SELECT value FROM json_each(?))"
+        return self._fetch(shard, "id", ids, with_vectors=with_vectors)
+
+    def fetch_documents(
+        self, shard: str, documents: Sequence[str], *, with_vectors: bool = False
+    ) -> dict[str, VectorRow]:
+        return self._fetch(shard, "document", documents, with_vectors=with_vectors)
+
+    def _fetch(self, shard: str, column: str, values: Sequence[str], *, with_vectors: bool) -> dict[str, VectorRow]:
+        select = _select(with_vectors=with_vectors) + f" WHERE {column} IN (SELECT value FROM json_each(?))"
         with self._file(shard).read() as connection:
             if connection is None:
                 return {}
-            return {record[0]: _row(record) for record in connection.execute(select, (_json(ids),))}
+            return {record[0]: _row(record) for record in connection.execute(select, (_json(values),))}
 
     def list_rows(self, shard: str, *, with_vectors: bool = False, page: int = 500) -> Iterator[VectorRow]:
         select = _select(with_vectors=with_vectors) + " WHERE id > ? ORDER BY id LIMIT ?"
@@ -180,11 +186,11 @@ class EmbeddedVectorStore(VectorStore):
             yield from map(_row, records)
             after = records[-1][0]
 
-    def list_versions(self, shard: str) -> Iterator[tuple[str, str, int, int]]:
-        after = ("", "", -1)
+    def list_versions(self, shard: str) -> Iterator[tuple[str, str, int]]:
+        after = ("", "")
         while records := self._page(shard, VERSIONS, after):
             yield from records
-            after = records[-1][:3]
+            after = records[-1][:2]
 
     def _page(self, shard: str, select: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         with self._file(shard).read() as connection:
@@ -216,32 +222,9 @@ class EmbeddedVectorStore(VectorStore):
     def _open(self, shard: str) -> tuple[ShardFile, Matrix]:
         opened = self._shards.get(shard)
         if opened is None:
-            if not SHARD_NAME.fullmatch(shard):
-                raise SettingsError(f"{shard!r} is no shard name", hint="Use letters, digits, - and _, 64 at most.")
-            file = ShardFile(self._root / f"{shard}.db", dimensions=self._dimensions)
+            file = ShardFile(self._root / f"{check_shard(shard)}.db", dimensions=self._dimensions)
             opened = self._shards.setdefault(shard, (file, Matrix(self._dimensions)))
         return opened
-
-    def _check(self, row: VectorRow) -> None:
-        if row.vector.shape != (self._dimensions,):
-            raise BadVector(f"row {row.id}: expected {self._dimensions} dimensions, got shape {row.vector.shape}")
-        if not np.isfinite(row.vector).all():
-            raise BadVector(f"row {row.id}: the vector is not finite")
-
-    def _query_vector(self, vector: NDArray[np.float32]) -> NDArray[np.float32]:
-        if vector.shape != (self._dimensions,):
-            raise BadVector(f"query: expected {self._dimensions} dimensions, got shape {vector.shape}")
-        return vector
-
-
-def _latest(rows: Sequence[VectorRow]) -> dict[str, VectorRow]:
-    """One row per id: of the same id, the newest generation, and of those the last."""
-    latest: dict[str, VectorRow] = {}
-    for row in rows:
-        known = latest.get(row.id)
-        if known is None or known.generation <= row.generation:
-            latest[row.id] = row
-    return latest
 
 
 def _next_seq(connection: sqlite3.Connection) -> int:

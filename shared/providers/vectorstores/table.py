@@ -1,26 +1,54 @@
 """The vector stores by URL scheme."""
 
+from collections.abc import Callable
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from shared.errors import MissingExtra, SettingsError
+from shared.providers.blobs.base import BlobStore
 from shared.providers.vectorstores.base import VectorStore
 
-STORES = {"embedded": "shared.providers.vectorstores.embedded:EmbeddedVectorStore"}
-ANNOUNCED = {"pinecone": "pinecone", "postgresql": "postgres"}
+STORES = {
+    "embedded": "shared.providers.vectorstores.embedded:EmbeddedVectorStore",
+    "pinecone": "shared.providers.vectorstores.pinecone:PineconeVectorStore",
+    "postgresql": "shared.providers.vectorstores.pgvector:PgVectorStore",
+}
+EXTRAS = {"pinecone": ("pinecone", ("pinecone",)), "postgresql": ("pgvector", ("psycopg", "pgvector"))}
+"""The extra of a scheme and the packages that it brings."""
 
 
-def open_vector_store(url: str, *, home: Path, collection_key: str, dimensions: int) -> VectorStore:
-    """Open one collection's store, `embedded://` in the home folder; raises SettingsError or MissingExtra."""
+def open_vector_store(
+    url: str, *, home: Path, collection_key: str, dimensions: int, spills: Callable[[], BlobStore] | None = None
+) -> VectorStore:
+    """Open one collection's store, `embedded://` in the home folder; raises SettingsError or MissingExtra.
+
+    `spills` opens where a store puts what is too large for the service; without it such rows are refused.
+    """
     scheme = urlsplit(url).scheme
-    if extra := ANNOUNCED.get(scheme):
-        message = f"EMBEDMILL_VECTOR_URL: {scheme}:// needs the extra `{extra}`, which comes with a later release"
-        raise MissingExtra(message, hint="Use embedded:// until then.")
     if scheme not in STORES:
         known = ", ".join(f"{name}://" for name in STORES)
-        raise SettingsError(f"EMBEDMILL_VECTOR_URL: {url!r} names no vector store; known are {known}")
+        # Not the URL itself, which may hold a password.
+        raise SettingsError(f"EMBEDMILL_VECTOR_URL: {scheme!r} names no vector store; known are {known}")
+    _require_extra(scheme)
     module, name = STORES[scheme].split(":")
-    store = getattr(import_module(module), name)
-    opened: VectorStore = store(home / "vectors" / collection_key, dimensions=dimensions)
+    store: Any = getattr(import_module(module), name)
+    opened: VectorStore
+    match scheme:
+        case "embedded":
+            opened = store(home / "vectors" / collection_key, dimensions=dimensions)
+        case "postgresql":
+            opened = store(url, collection_key=collection_key, dimensions=dimensions)
+        case _:
+            opened = store(url, collection_key=collection_key, dimensions=dimensions, spills=spills)
     return opened
+
+
+def _require_extra(scheme: str) -> None:
+    extra, packages = EXTRAS.get(scheme, ("", ()))
+    missing = [package for package in packages if find_spec(package) is None]
+    if missing:
+        message = f"EMBEDMILL_VECTOR_URL: {scheme}:// needs the package {missing[0]}"
+        raise MissingExtra(message, hint=f"pip install 'embedmill[{extra}]'")

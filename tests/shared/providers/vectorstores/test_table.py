@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import MissingExtra, SettingsError
+from shared.providers.vectorstores import table
 from shared.providers.vectorstores.embedded import EmbeddedVectorStore
 from shared.providers.vectorstores.table import open_vector_store
 from tests.contracts.vectorstore import make_row
@@ -17,10 +18,14 @@ def test_the_embedded_store_lives_in_the_home_folder(tmp_path: Path) -> None:
     assert (tmp_path / "vectors" / "c-1" / "s.db").is_file()
 
 
-@pytest.mark.parametrize("url", ["pinecone://index", "postgresql://host/db"])
-def test_stores_of_later_releases_are_named_as_such(tmp_path: Path, url: str) -> None:
-    with pytest.raises(MissingExtra, match="later release"):
+@pytest.mark.parametrize(("url", "extra"), [("pinecone://index", "pinecone"), ("postgresql://host/db", "pgvector")])
+def test_a_missing_package_is_named_with_its_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, extra: str
+) -> None:
+    monkeypatch.setattr(table, "find_spec", lambda _: None)
+    with pytest.raises(MissingExtra) as refused:
         open_vector_store(url, home=tmp_path, collection_key="c", dimensions=8)
+    assert f"embedmill[{extra}]" in refused.value.hint
 
 
 @pytest.mark.parametrize("url", ["", "chroma://x", "embedded"])

@@ -1,0 +1,233 @@
+"""Owns the connection to one Pinecone index: finding or making it, every request bounded, and what its errors mean.
+
+The SDK's own retries are switched off: they sleep up to a minute inside a worker, and ours know about leases. There is
+no public switch for the data plane (facts/models.md 4.3), so a private one is used where it exists.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from pinecone import Index, Pinecone, RetryConfig, ServerlessSpec
+from pinecone import errors as vendor
+
+from shared.errors import (
+    DocumentError,
+    EmbedmillError,
+    FlowControl,
+    InternalError,
+    ProviderUnavailable,
+    SettingsError,
+)
+from shared.providers.vectorstores.pinecone_lanes import Lane
+
+T = TypeVar("T")
+
+REQUEST_SECONDS = 10.0
+"""A request that takes longer means that its shard is dead; the SDK would wait half a minute, four times."""
+FRESH_SECONDS = 20.0
+"""How long what was written may stay unseen before the work is parked; usually a second is enough."""
+SHORT_WAIT_SECONDS = 2.0
+"""A Retry-After up to this is waited for; a longer one parks the work."""
+SHORT_WAITS = 3
+UNANSWERED = frozenset({408, 502, 503, 504})
+OPTIONS = frozenset({"host", "cloud", "region", "prefix", "timeout", "fresh"})
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What `pinecone://INDEX?…` says; `{dimensions}` in the name keeps models of different sizes apart."""
+
+    index: str
+    host: str | None
+    cloud: str
+    region: str
+    prefix: str
+    request_seconds: float
+    fresh_seconds: float
+
+
+def parse_address(url: str, *, dimensions: int) -> Address:
+    """Read a URL; raises SettingsError."""
+    parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query))
+    index = unquote(parts.netloc).replace("{dimensions}", str(dimensions))
+    unknown = sorted(options.keys() - OPTIONS)
+    if unknown or parts.path.strip("/") or not (index or options.get("host")):
+        wrong = f"unknown {', '.join(unknown)}" if unknown else f"{url!r} names no index"
+        hint = "Write pinecone://INDEX, with ?cloud=, region=, prefix=, timeout=, fresh= or host= if needed."
+        raise SettingsError(f"EMBEDMILL_VECTOR_URL: {wrong}", hint=hint)
+    try:
+        seconds = float(options.get("timeout", REQUEST_SECONDS)), float(options.get("fresh", FRESH_SECONDS))
+    except ValueError:
+        raise SettingsError("EMBEDMILL_VECTOR_URL: timeout and fresh are seconds") from None
+    return Address(
+        index=index,
+        host=options.get("host"),
+        cloud=options.get("cloud", "aws"),
+        region=options.get("region", "us-east-1"),
+        prefix=options.get("prefix", ""),
+        request_seconds=seconds[0],
+        fresh_seconds=seconds[1],
+    )
+
+
+class PineconeClient:
+    """One index; requests go to it by shard, each in the shard's own lane."""
+
+    def __init__(self, address: Address, *, dimensions: int) -> None:
+        self.address = address
+        self._dimensions = dimensions
+        self._lanes: dict[str, Lane] = {}
+        self._control = Lane("control plane", patience_seconds=address.request_seconds)
+        self._opened: Index | None = None
+        self._opening = threading.Lock()
+
+    def call(self, shard: str, request: Callable[[Index], T]) -> T:
+        """Send a request in the shard's lane; raises our errors, SettingsError when the index is gone.
+
+        A refusal that says to come back in a moment is followed; a longer one, and a shard that does not answer, are
+        FlowControl.
+        """
+        try:
+            return self._call(shard, request)
+        except vendor.NotFoundError:
+            raise SettingsError(
+                f"there is no {self.describe()} any more", hint="It is made anew on the next start."
+            ) from None
+
+    def find(self, shard: str, request: Callable[[Index], T]) -> T | None:
+        """As `call`; None when the service knows no such namespace."""
+        try:
+            return self._call(shard, request)
+        except vendor.NotFoundError:
+            return None
+
+    def _call(self, shard: str, request: Callable[[Index], T]) -> T:
+        lane = self.lane(shard)
+        for _ in range(SHORT_WAITS):
+            try:
+                return self._send(lane, request)
+            except FlowControl as refusal:
+                if refusal.reason != "rate" or refusal.retry_after_seconds > SHORT_WAIT_SECONDS:
+                    raise
+                time.sleep(refusal.retry_after_seconds)
+        return self._send(lane, request)
+
+    def lane(self, shard: str) -> Lane:
+        """The lane of a shard."""
+        return self._lanes.setdefault(shard, Lane(shard, patience_seconds=2 * self.address.request_seconds))
+
+    def describe(self) -> str:
+        """What the index is called."""
+        return f"Pinecone index {self.address.index or self.address.host}"
+
+    def exists(self) -> bool:
+        """Whether the index is there; raises our errors. Makes nothing."""
+        if self.address.host:
+            return True
+        try:
+            with Pinecone(timeout=self.address.request_seconds, retry_config=RetryConfig(max_retries=0)) as client:
+                return bool(client.indexes.exists(self.address.index))
+        except vendor.PineconeError as error:
+            raise _translated(error, self._control) from None
+
+    def close(self) -> None:
+        """Release the connections."""
+        if self._opened is not None:
+            self._opened.close()
+
+    def _send(self, lane: Lane, request: Callable[[Index], T]) -> T:
+        index = self._index()
+        with lane.turn():
+            try:
+                answer = request(index)
+            except vendor.NotFoundError:
+                lane.succeeded()
+                raise
+            except vendor.PineconeError as error:
+                raise _translated(error, lane) from None
+        lane.succeeded()
+        return answer
+
+    def _index(self) -> Index:
+        with self._opening:
+            if self._opened is None:
+                self._control.circuit.check()
+                try:
+                    self._opened = Index(host=self._find_host(), timeout=self.address.request_seconds)
+                except vendor.PineconeError as error:
+                    raise _translated(error, self._control) from None
+                _without_retries(self._opened)
+            return self._opened
+
+    def _find_host(self) -> str:
+        if self.address.host:
+            return self.address.host
+        client = Pinecone(timeout=self.address.request_seconds, retry_config=RetryConfig(max_retries=0))
+        try:
+            found = self._find_or_make(client)
+        finally:
+            client.close()
+        if found.dimension != self._dimensions:
+            raise SettingsError(
+                f"EMBEDMILL_VECTOR_URL: the index {self.address.index} has {found.dimension} dimensions, the "
+                f"collection's model {self._dimensions}",
+                hint="Name another index; {dimensions} in the name keeps models apart: pinecone://name-{dimensions}",
+            )
+        return str(found.host)
+
+    def _find_or_make(self, client: Pinecone) -> Any:
+        name = self.address.index
+        try:
+            return client.indexes.describe(name)
+        except vendor.NotFoundError:
+            pass
+        spec = ServerlessSpec(cloud=self.address.cloud, region=self.address.region)
+        try:
+            return client.indexes.create(name=name, dimension=self._dimensions, metric="cosine", spec=spec)
+        except vendor.ConflictError:  # another worker was quicker
+            return client.indexes.describe(name)
+
+
+def _without_retries(index: Index) -> None:
+    transport: Any = getattr(getattr(getattr(index, "_http", None), "_client", None), "_transport", None)
+    if hasattr(transport, "_config"):
+        transport._config = RetryConfig(max_retries=0)  # noqa: SLF001 - see the head of this module
+
+
+def _translated(error: vendor.PineconeError, lane: Lane) -> EmbedmillError:
+    """Our error; the vendor's own text may quote a record and is left out."""
+    if isinstance(error, vendor.ApiError):
+        return _refused(error, lane)
+    match error:
+        case vendor.PineconeTimeoutError() | vendor.PineconeConnectionError():
+            return lane.circuit.opened("no answer")
+        case vendor.ResponseParsingError():
+            return ProviderUnavailable("Pinecone gave an answer that cannot be read")
+        case vendor.PineconeValueError() if "API key" in str(error):
+            return SettingsError("there is no Pinecone API key", hint="Set PINECONE_API_KEY.")
+    return InternalError(f"Pinecone's SDK refused the request ({type(error).__name__})")
+
+
+def _refused(error: vendor.ApiError, lane: Lane) -> EmbedmillError:
+    told = f"({error.status_code}, request {error.request_id})"
+    match error:
+        case vendor.UnauthorizedError():
+            return SettingsError("Pinecone refused the API key", hint="Set PINECONE_API_KEY to a key of this project.")
+        case vendor.ForbiddenError() | vendor.PaymentRequiredError():
+            return SettingsError(f"Pinecone does not allow this {told}", hint="Look at the project's plan and quotas.")
+        case vendor.RateLimitError():
+            lane.refused()
+            seconds = float(error.retry_after or 1.0)
+            return FlowControl(f"Pinecone limits the rate {told}", reason="rate", retry_after_seconds=seconds)
+        case vendor.PayloadTooLargeError():
+            return DocumentError(f"Pinecone refused a record as too large {told}")
+        case vendor.ServiceError() if error.status_code not in UNANSWERED:
+            return ProviderUnavailable(f"Pinecone failed {told}")
+    if error.status_code in UNANSWERED:
+        return lane.circuit.opened(f"the service is away {told}")
+    return InternalError(f"Pinecone refused the request {told}")

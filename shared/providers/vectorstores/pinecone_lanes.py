@@ -1,0 +1,79 @@
+"""Owns how many requests go to one shard at once: more while it keeps up, half when it refuses, none while it is dead.
+
+Additive increase, multiplicative decrease, for each shard apart, so that one that is slow or dead takes nothing from
+its neighbours.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from shared.errors import FlowControl
+from shared.providers.vectorstores.circuit import Circuit
+
+START = 4.0
+MOST = 16.0
+
+
+class Lane:
+    """The requests of one process to one shard."""
+
+    def __init__(self, shard: str, *, patience_seconds: float) -> None:
+        self.circuit = Circuit(f"shard {shard}")
+        self._shard = shard
+        self._patience_seconds = patience_seconds
+        self._limit = START
+        self._active = 0
+        self._free = threading.Condition()
+
+    @property
+    def limit(self) -> int:
+        """Requests that may be under way now."""
+        return int(self._limit)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for a turn, not for ever; raises FlowControl."""
+        self.circuit.check()
+        with self._free:
+            if not self._free.wait_for(lambda: self._active < self.limit, self._patience_seconds):
+                message = f"shard {self._shard}: no turn within {self._patience_seconds:g} s"
+                raise FlowControl(message, reason="rate", retry_after_seconds=self._patience_seconds)
+            self._active += 1
+        try:
+            self.circuit.check()  # whoever went before may have found the shard dead
+            yield
+        finally:
+            with self._free:
+                self._active -= 1
+                self._free.notify_all()
+
+    def succeeded(self) -> None:
+        """One more after a round of successes."""
+        self.circuit.closed()
+        with self._free:
+            self._limit = min(MOST, self._limit + 1 / self._limit)
+            self._free.notify_all()
+
+    def refused(self) -> None:
+        """Half as many, one at least."""
+        with self._free:
+            self._limit = max(1.0, self._limit / 2)
+
+
+class Pause:
+    """Growing waits until a deadline, for polling something that is late."""
+
+    def __init__(self, *, seconds: float, first: float = 0.02, longest: float = 1.0) -> None:
+        self._deadline = time.monotonic() + seconds
+        self._next = first
+        self._longest = longest
+
+    def wait(self) -> bool:
+        """Sleep a little; False when the deadline is over."""
+        if time.monotonic() >= self._deadline:
+            return False
+        time.sleep(self._next)
+        self._next = min(2 * self._next, self._longest)
+        return True

@@ -1,0 +1,48 @@
+"""What every vector store asks of its input: shard names, vectors of the right shape, one row per id."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.errors import BadVector, SettingsError
+from shared.providers.vectorstores.base import VectorRow
+
+SHARD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+NO_VECTOR: NDArray[np.float32] = np.empty(0, np.float32)
+
+
+def check_shard(shard: str) -> str:
+    """The name itself; raises SettingsError for one that is no file, table or namespace everywhere."""
+    if not SHARD_NAME.fullmatch(shard):
+        raise SettingsError(f"{shard!r} is no shard name", hint="Use letters, digits, - and _, 64 at most.")
+    return shard
+
+
+def check_row(row: VectorRow, *, dimensions: int) -> None:
+    """Raises BadVector unless the vector has the store's dimensions and is finite."""
+    if row.vector.shape != (dimensions,):
+        raise BadVector(f"row {row.id}: expected {dimensions} dimensions, got shape {row.vector.shape}")
+    if not np.isfinite(row.vector).all():
+        raise BadVector(f"row {row.id}: the vector is not finite")
+
+
+def check_query(vector: NDArray[np.float32], *, dimensions: int) -> NDArray[np.float32]:
+    """The vector itself; raises BadVector for one of other dimensions or not finite."""
+    if vector.shape != (dimensions,):
+        raise BadVector(f"query: expected {dimensions} dimensions, got shape {vector.shape}")
+    if not np.isfinite(vector).all():
+        raise BadVector("query: the vector is not finite")
+    return vector
+
+
+def latest(rows: Sequence[VectorRow]) -> dict[str, VectorRow]:
+    """One row per id: of the same id, the newest generation, and of those the last."""
+    found: dict[str, VectorRow] = {}
+    for row in rows:
+        known = found.get(row.id)
+        if known is None or known.generation <= row.generation:
+            found[row.id] = row
+    return found

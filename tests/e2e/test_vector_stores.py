@@ -1,0 +1,109 @@
+"""The whole way through the remote vector stores: ingest, search, verify, repair, change, delete."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from shared.simulators.faults import Fault
+from tests.command import Command, finish
+from tests.corpus import text_of, write_corpus
+from tests.e2e.stores import Place, Stored, running_place
+from tests.waiting import wait_until
+
+DOCUMENTS = 10
+
+
+@pytest.fixture(scope="module", params=["pgvector", "pinecone"])
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    with running_place(request.param) as place:
+        yield place
+
+
+@pytest.fixture
+def stored(cli: Command, place: Place) -> Stored:
+    command = cli.with_environment(**place.environment, EMBEDMILL_VECTOR_URL=place.url)
+    return Stored(command, place)
+
+
+def test_documents_live_and_leave_and_what_the_store_lost_is_mended(stored: Stored, tmp_path: Path) -> None:
+    cli, folder = stored.cli, write_corpus(tmp_path / "documents", DOCUMENTS)
+    (folder / "special.txt").write_text("The quokka is a small marsupial that lives on Rottnest Island.")
+    cli.json("collections", "create", "default", "--shards", "2")
+    report = cli.json("ingest", folder)
+    assert report["documents"]["completed"] == DOCUMENTS + 1
+    rows = cli.export()
+    assert report["chunks"]["indexed"] == len(rows)
+    hit = cli.json("search", "where does the quokka live", "--top-k", "3")["hits"][0]
+    assert "quokka" in hit["text"]
+    assert set(hit["stages"]) == {"dense", "lexical", "fused"}
+
+    with stored.opened() as store:
+        shards = sorted({row["shard"] for row in rows.values()})
+        assert len(shards) == 2
+        lost = next(row for row in rows.values() if row["shard"] == shards[0])
+        store.delete_ids(shards[0], [lost["id"]])
+        id = next(row["id"] for row in rows.values() if row["shard"] == shards[1])
+        model = store.fetch(shards[1], [id], with_vectors=True)[id]
+        stale = replace(model, version="stale", id=f"{model.document}-stale-0", ordinal=0)
+        orphan = replace(model, document="nobody", version="v", id="nobody-v-0", ordinal=0)
+        store.upsert(shards[1], [stale, orphan])
+        assert store.count(shards[1]) == 2 + sum(row["shard"] == shards[1] for row in rows.values())
+    broken = cli.run("verify", "--json").json["collections"][0]
+    assert (broken["missing"], broken["stale"], broken["orphan"]) == (1, 1, 1)
+    assert cli.json("verify", "--repair")["ok"]
+    assert cli.export() == rows
+
+    (folder / "0003.txt").write_text(text_of(3, edition=2))
+    for number in (0, 1):
+        (folder / f"{number:04}.txt").unlink()
+    report = cli.json("ingest", folder)
+    assert (report["documents"]["unchanged"], report["documents"]["completed"]) == (DOCUMENTS - 2, 1)
+    assert report["documents"]["deleted"] == 2
+    after = cli.export()
+    texts = [row["text"] for row in after.values() if row["uri"].endswith("0003.txt")]
+    assert texts and not any("edition 1" in text for text in texts)
+    assert not {"0000.txt", "0001.txt"} & {Path(row["uri"]).name for row in after.values()}
+    assert cli.json("verify")["ok"]
+    assert next(check for check in cli.json("doctor")["checks"] if check["name"] == "vectors")["ok"]
+    with stored.opened() as store:
+        cli.json("collections", "delete", "default", "--yes")
+        assert [store.count(shard) for shard in shards] == [0, 0]
+
+
+def work_states(command: Command) -> dict[tuple[str, str | None], int]:
+    """How much work is in which state, for which reason."""
+    tracking = command.home / "tracking.db"
+    if not tracking.exists():
+        return {}
+    with closing(sqlite3.connect(tracking)) as connection, suppress(sqlite3.OperationalError):
+        query = "SELECT state, wait_reason, count(*) FROM work GROUP BY state, wait_reason"
+        return {(state, reason): count for state, reason, count in connection.execute(query)}
+    return {}
+
+
+def test_a_dead_shard_parks_its_documents_and_the_others_are_indexed(cli: Command, tmp_path: Path) -> None:
+    with running_place("pinecone") as place:
+        assert place.simulator is not None
+        # Only what is about this shard's rows never answers.
+        place.simulator.faults.add(Fault(kind="slow", seconds=30, match="c1-v1-001", times=None))
+        command = cli.with_environment(
+            **place.environment, EMBEDMILL_VECTOR_URL="pinecone://mill?timeout=0.5&fresh=5", EMBEDMILL_LEASE_SECONDS="5"
+        )
+        command.json("collections", "create", "default", "--shards", "2")
+        process = command.start("ingest", write_corpus(tmp_path / "documents", 12), "--json")
+
+        def reached() -> bool:
+            states = work_states(command)
+            parked = states.get(("waiting", "circuit"), 0)
+            return parked > 0 and states.get(("completed", None), 0) + parked == 12
+
+        wait_until(reached, "the documents of the other shard are indexed", every=0.1)
+        place.simulator.faults.clear()
+        ran = finish(process)
+        assert ran.status == 0, ran
+        assert ran.json["documents"]["completed"] == 12
+        assert command.json("verify")["ok"]

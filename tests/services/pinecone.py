@@ -1,0 +1,19 @@
+"""Pinecone's simulator in a thread, with the variables that lead the vendor's SDK to it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from shared.simulators.base import Options
+from shared.simulators.pinecone import PineconeSimulator
+from shared.simulators.serving import Running, running
+
+LAG_SECONDS = 0.05
+
+
+@contextmanager
+def running_pinecone(
+    options: Options | None = None, *, lag_seconds: float = LAG_SECONDS
+) -> Iterator[Running[PineconeSimulator]]:
+    """A simulator without indexes."""
+    with running(PineconeSimulator(options, lag_seconds=lag_seconds)) as simulator:
+        yield simulator

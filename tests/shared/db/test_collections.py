@@ -1,0 +1,104 @@
+"""Collections: the move of an index version from some shards to others."""
+
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine, text
+
+from shared.db import collections, work
+from shared.db.collections import Collection
+from shared.db.engine import open_database
+from shared.errors import UserError
+from shared.outcomes import Advance, Complete
+from shared.states import Result, Stage
+from tests.shared.db.tracker import Tracker
+
+MIGRATIONS = Path(__file__).parents[3] / "shared" / "db" / "migrations"
+
+
+def move(tracker: Tracker, shards: int) -> None:
+    found = read(tracker)
+    with tracker.database.write() as connection:
+        collections.begin_move(connection, found, shards)
+
+
+def end(tracker: Tracker) -> None:
+    found = read(tracker)
+    with tracker.database.write() as connection:
+        collections.end_move(connection, found)
+
+
+def read(tracker: Tracker) -> Collection:
+    with tracker.database.read() as connection:
+        return collections.get_collection(connection, "default")
+
+
+def test_a_move_writes_to_the_new_shards_and_reads_the_old_ones_too(tracker: Tracker) -> None:
+    assert (read(tracker).leaving, read(tracker).reading_shards) == ((), ("v1-000",))
+    move(tracker, 3)
+    found = read(tracker)
+    assert (found.shards, found.leaving) == (("v1-000", "v1-001", "v1-002"), ("v1-000",))
+    assert found.reading_shards == found.shards
+    assert found.settings["shards"] == 3
+    homes = {found.home(f"d{n}"): found.former_home(f"d{n}") for n in range(50)}
+    assert homes == {"v1-000": None, "v1-001": "v1-000", "v1-002": "v1-000"}
+    end(tracker)
+    assert read(tracker).leaving == ()
+    assert read(tracker).former_home("d1") is None
+    move(tracker, 2)
+    assert read(tracker).reading_shards == ("v1-002", "v1-000", "v1-001")
+
+
+def test_a_move_is_taken_up_and_another_waits_until_it_is_finished(tracker: Tracker) -> None:
+    move(tracker, 3)
+    move(tracker, 3)
+    assert read(tracker).leaving == ("v1-000",)
+    with pytest.raises(UserError, match="not finished") as refused:
+        move(tracker, 2)
+    assert "--shards 3" in refused.value.hint
+    end(tracker)
+    move(tracker, 3)
+    assert read(tracker).leaving == (), "there is nothing to move"
+
+
+def test_batches_that_began_before_a_move_are_counted_until_they_end(tracker: Tracker) -> None:
+    first = tracker.take(["a", "b"])
+    tracker.settle(first, Advance(Stage.INDEX))
+    claim = tracker.claim([item.id for item in first.items], Stage.INDEX)
+    move(tracker, 2)
+    with tracker.database.read() as connection:
+        began = work.read_clock(connection)
+
+    def indexing() -> int:
+        with tracker.database.read() as connection:
+            return work.count_indexing(connection, tracker.collection.id, claimed_until=began)
+
+    assert indexing() == len(claim.items) == 2
+    tracker.settle(claim, Complete(Result.INDEXED))
+    assert indexing() == 0
+
+
+def test_a_database_from_before_moves_is_upgraded_with_what_it_holds(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'tracking.db'}"
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(text("INSERT INTO collection VALUES (1, 'default', '{}', 1, 0)"))
+        connection.execute(
+            text(
+                "INSERT INTO index_version (collection_id, number, model, dimensions, chunker, shards, created_at) "
+                "VALUES (1, 1, 'hash', 8, '1/384/32', '[\"v1-000\"]', 0)"
+            )
+        )
+        connection.commit()
+    engine.dispose()
+    database = open_database(url)
+    with database.read() as connection:
+        found = collections.get_collection(connection, "default")
+    assert (found.shards, found.leaving) == (("v1-000",), ())
+    database.close()

@@ -1,0 +1,326 @@
+"""The Pinecone store against the simulator, through the vendor's SDK: the contract, and what a remote service does."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shared.errors import DocumentError, FlowControl, InternalError, ProviderUnavailable, SettingsError
+from shared.providers.blobs.folder import FolderBlobStore
+from shared.providers.vectorstores.pinecone import PineconeVectorStore
+from shared.providers.vectorstores.pinecone_lanes import MOST
+from shared.simulators.faults import Fault
+from shared.simulators.pinecone import PineconeSimulator
+from shared.simulators.serving import Running
+from tests.contracts.vectorstore import (
+    DIMENSIONS,
+    StoreFactory,
+    VectorStoreContract,
+    make_row,
+    unit_vector,
+    without_vector,
+)
+from tests.services.pinecone import running_pinecone
+from tests.waiting import wait_until
+
+INDEX = "mill"
+URL = f"pinecone://{INDEX}?timeout=1&fresh=5"
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Running[PineconeSimulator]]:
+    with running_pinecone() as service:
+        yield service
+
+
+@pytest.fixture
+def simulator(service: Running[PineconeSimulator], monkeypatch: pytest.MonkeyPatch) -> PineconeSimulator:
+    for name, value in service.environment.items():
+        monkeypatch.setenv(name, value)
+    service.simulator.indexes.clear()
+    service.simulator.faults.clear()
+    service.simulator.bill.clear()
+    service.simulator.exchanges.clear()
+    return service.simulator
+
+
+@pytest.fixture
+def store_factory(simulator: PineconeSimulator, tmp_path: Path) -> Iterator[StoreFactory]:
+    opened: list[PineconeVectorStore] = []
+
+    def open_store(*, dimensions: int) -> PineconeVectorStore:
+        opened.append(open_pinecone(tmp_path, dimensions=dimensions))
+        return opened[-1]
+
+    yield open_store
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def store(store_factory: StoreFactory) -> PineconeVectorStore:
+    opened = store_factory(dimensions=DIMENSIONS)
+    assert isinstance(opened, PineconeVectorStore)
+    return opened
+
+
+def open_pinecone(folder: Path, url: str = URL, *, dimensions: int = DIMENSIONS) -> PineconeVectorStore:
+    return PineconeVectorStore(
+        url, collection_key="c1", dimensions=dimensions, spills=lambda: FolderBlobStore(folder / "spilled")
+    )
+
+
+def paths(simulator: PineconeSimulator) -> list[str]:
+    return [exchange.path.removeprefix(f"/i/{INDEX}") for exchange in simulator.exchanges]
+
+
+def upserts(simulator: PineconeSimulator) -> int:
+    """How many were answered; the simulator notes a request a moment after its answer has left."""
+    wait_until(lambda: "/vectors/upsert" in paths(simulator), "an upsert was answered")
+    return paths(simulator).count("/vectors/upsert")
+
+
+class TestContract(VectorStoreContract):
+    pass
+
+
+def test_what_was_written_is_counted_only_when_it_can_be_read(
+    store: PineconeVectorStore, simulator: PineconeSimulator
+) -> None:
+    store.upsert("s", [make_row()])
+    simulator.faults.add(Fault(kind="late", path="upsert", seconds=0.5))
+    began = time.monotonic()
+    store.upsert("s", [make_row("d2", ordinal=n) for n in range(3)])
+    assert store.count_versions("s", {"d2": "v1"}) == {"d2": 3}
+    assert time.monotonic() - began >= 0.5
+
+
+def test_writes_that_stay_unseen_park_the_work(simulator: PineconeSimulator, tmp_path: Path) -> None:
+    store = open_pinecone(tmp_path, f"pinecone://{INDEX}?fresh=0.3")
+    simulator.faults.add(Fault(kind="late", path="upsert", seconds=60))
+    store.upsert("s", [make_row()])
+    with pytest.raises(FlowControl, match="cannot be read yet") as parked:
+        store.count_versions("s", {"d1": "v1"})
+    assert parked.value.reason == "rate"
+    simulator.clock.advance(60)
+    assert store.count_versions("s", {"d1": "v1"}) == {"d1": 1}
+    store.close()
+
+
+def test_without_positions_the_ids_are_listed_until_they_are_there(
+    store: PineconeVectorStore, simulator: PineconeSimulator
+) -> None:
+    store.upsert("s", [make_row()])
+    assert store.count("s") == 1
+    simulator.faults.add(Fault(kind="late", path="upsert", seconds=0.4))
+    store.upsert("s", [make_row("d2")])
+    store._positions.clear()
+    assert store.count_versions("s", {"d2": "v1"}) == {"d2": 1}
+
+
+def test_a_batch_that_was_taken_in_part_is_an_error(store: PineconeVectorStore, simulator: PineconeSimulator) -> None:
+    simulator.faults.add(Fault(kind="partial", path="upsert"))
+    rows = [make_row(ordinal=n) for n in range(4)]
+    with pytest.raises(ProviderUnavailable, match="2 of 4"):
+        store.upsert("s", rows)
+    store.upsert("s", rows)
+    assert store.count_versions("s", {"d1": "v1"}) == {"d1": 4}
+
+
+def test_rows_that_were_lost_are_counted_as_they_are(simulator: PineconeSimulator, tmp_path: Path) -> None:
+    store = open_pinecone(tmp_path, f"pinecone://{INDEX}?fresh=0.3")
+    store.upsert("s", [make_row(ordinal=n) for n in range(3)])
+    assert store.count("s") == 3
+    del simulator.indexes[INDEX].namespaces["c1-s"].records["d1-v1-1"]
+    assert store.count_versions("s", {"d1": "v1"}) == {"d1": 2}
+    store.close()
+
+
+def test_upserts_are_packed_by_bytes(simulator: PineconeSimulator, tmp_path: Path) -> None:
+    store = open_pinecone(tmp_path, dimensions=1024)
+    rng = np.random.default_rng(0)
+    rows = [make_row(f"d{n}", text="x" * 4000, vector=rng.standard_normal(1024).astype(np.float32)) for n in range(300)]
+    store.upsert("s", rows)
+    assert store.count("s") == 300
+    sent = [e for e in simulator.exchanges if e.path.endswith("upsert")]
+    assert {e.status for e in sent} == {200}
+    assert len(sent) == 3
+    store.close()
+
+
+def test_many_small_rows_keep_to_a_thousand_records(store: PineconeVectorStore, simulator: PineconeSimulator) -> None:
+    store.upsert("s", [make_row(f"d{n:04}") for n in range(1001)])
+    assert paths(simulator).count("/vectors/upsert") == 2
+    assert store.count("s") == 1001
+    assert sum(rows for _, _, rows in store.list_versions("s")) == 1001
+
+
+def test_what_is_over_forty_kilobytes_spills_and_goes_with_its_row(
+    store: PineconeVectorStore, simulator: PineconeSimulator, tmp_path: Path
+) -> None:
+    def spilled() -> int:
+        return len(list(FolderBlobStore(tmp_path / "spilled").list_objects()))
+
+    row = make_row(text="ж" * 30_000, metadata={"lang": "de", "big": ["y" * 3000] * 9})
+    store.upsert("s", [row, make_row("d2")])
+    store.upsert("s", [row])
+    assert store.count("s") == 2
+    assert spilled() == 1
+    held = simulator.vectors(INDEX, "c1-s")[row.id]["metadata"]
+    assert "em_row" not in held
+    assert "big" not in held
+    assert without_vector(store.fetch("s", [row.id])[row.id]) == without_vector(row)
+    assert len(store.query("s", unit_vector(1), top_k=3, filter={"lang": "de"})) == 1
+    store.upsert("s", [make_row(text="z" * 60_000, generation=2)])
+    assert store.count("s") == 2
+    assert spilled() == 1
+    assert store.delete_stale("s", {"d1": 3}) == 1
+    assert spilled() == 0
+    store.upsert("s", [row])
+    store.drop("s")
+    assert spilled() == 0
+
+
+def test_vectors_that_are_not_finite_are_never_sent(store: PineconeVectorStore, simulator: PineconeSimulator) -> None:
+    with pytest.raises(InternalError):
+        store.upsert("s", [make_row(vector=np.full(DIMENSIONS, np.inf, np.float32))])
+    with pytest.raises(InternalError):
+        store.query("s", np.full(DIMENSIONS, np.nan, np.float32), top_k=1)
+    assert paths(simulator) == []
+
+
+@pytest.mark.parametrize("id", ["d-ä-v1-0", "x" * 513, "other-v1-0"])
+def test_ids_that_pinecone_or_we_could_not_read_back_are_refused(store: PineconeVectorStore, id: str) -> None:
+    with pytest.raises(InternalError):
+        store.upsert("s", [make_row(id=id)])
+
+
+def test_a_short_refusal_is_waited_for_and_halves_the_lane(
+    store: PineconeVectorStore, simulator: PineconeSimulator
+) -> None:
+    store.upsert("s", [make_row()])
+    lane = store._client.lane("c1-s")
+    for _ in range(1000):
+        lane.succeeded()
+    simulator.faults.add(Fault(kind="status", status=429, path="upsert", headers={"retry-after": "1"}))
+    store.upsert("s", [make_row("d2")])
+    assert store.count("s") == 2
+    assert lane.limit <= MOST / 2 + 2
+
+
+def test_a_long_refusal_parks_the_work_with_its_time(store: PineconeVectorStore, simulator: PineconeSimulator) -> None:
+    simulator.faults.add(Fault(kind="status", status=429, path="upsert", headers={"retry-after": "30"}))
+    with pytest.raises(FlowControl) as parked:
+        store.upsert("s", [make_row()])
+    assert (parked.value.reason, parked.value.retry_after_seconds) == ("rate", 30)
+    assert upserts(simulator) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (400, InternalError),
+        (401, SettingsError),
+        (402, SettingsError),
+        (403, SettingsError),
+        (413, DocumentError),
+        (500, ProviderUnavailable),
+        (502, FlowControl),
+        (503, FlowControl),
+    ],
+)
+def test_refusals_are_translated_and_sent_once(
+    store: PineconeVectorStore, simulator: PineconeSimulator, status: int, expected: type[Exception]
+) -> None:
+    simulator.faults.add(Fault(kind="status", status=status, path="upsert", times=None, message="quotes a document"))
+    with pytest.raises(expected) as refused:
+        store.upsert("s", [make_row()])
+    assert "quotes" not in str(refused.value)
+    assert upserts(simulator) == 1
+
+
+@pytest.mark.parametrize("kind", ["malformed", "truncated"])
+def test_an_answer_that_is_no_json_is_the_services_failure(
+    store: PineconeVectorStore, simulator: PineconeSimulator, kind: str
+) -> None:
+    simulator.faults.add(Fault.model_validate({"kind": kind, "path": "upsert"}))
+    with pytest.raises(ProviderUnavailable):
+        store.upsert("s", [make_row()])
+
+
+def test_a_dead_shard_is_given_up_in_seconds_and_its_neighbours_work(
+    store: PineconeVectorStore, simulator: PineconeSimulator
+) -> None:
+    simulator.faults.add(Fault(kind="slow", seconds=20, match="c1-dead", times=None))
+    began = time.monotonic()
+    with pytest.raises(FlowControl) as parked:
+        store.upsert("dead", [make_row()])
+    assert parked.value.reason == "circuit"
+    assert 1 <= time.monotonic() - began < 5
+    began = time.monotonic()
+    with pytest.raises(FlowControl, match="left alone"):
+        store.count_versions("dead", {"d1": "v1"})
+    store.upsert("alive", [make_row()])
+    assert store.count("alive") == 1
+    assert time.monotonic() - began < 1
+
+
+def test_a_service_that_is_away_parks_the_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PINECONE_CONTROLLER_HOST", "http://127.0.0.1:9")
+    monkeypatch.setenv("PINECONE_API_KEY", "key")
+    with pytest.raises(FlowControl) as parked:
+        open_pinecone(tmp_path).upsert("s", [make_row()])
+    assert parked.value.reason == "circuit"
+
+
+def test_a_missing_key_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("PINECONE_API_KEY", raising=False)
+    with pytest.raises(SettingsError, match="no Pinecone API key"):
+        open_pinecone(tmp_path).count("s")
+
+
+def test_an_index_of_other_dimensions_is_refused_and_names_can_hold_them(
+    store: PineconeVectorStore, simulator: PineconeSimulator, tmp_path: Path
+) -> None:
+    store.upsert("s", [make_row()])
+    with pytest.raises(SettingsError, match="8 dimensions"):
+        open_pinecone(tmp_path, dimensions=4).count("s")
+    named = open_pinecone(tmp_path, "pinecone://mill-{dimensions}", dimensions=4)
+    assert named.count("s") == 0
+    assert set(simulator.indexes) == {INDEX, "mill-4"}
+    named.close()
+
+
+def test_the_data_planes_host_can_be_given(
+    store: PineconeVectorStore, service: Running[PineconeSimulator], tmp_path: Path
+) -> None:
+    store.upsert("s", [make_row()])
+    direct = open_pinecone(tmp_path, f"pinecone://?host={service.url}/i/{INDEX}")
+    assert direct.count("s") == 1 == store.count("s")
+    assert "8 dimensions" in direct.check()
+    direct.close()
+
+
+def test_looking_at_an_index_that_is_not_there_makes_none(
+    store: PineconeVectorStore, simulator: PineconeSimulator
+) -> None:
+    assert "not there yet" in store.check()
+    assert not simulator.indexes
+    store.upsert("s", [make_row()])
+    assert store.count("s") == 1
+    assert "1 vectors" in store.check()
+
+
+@pytest.mark.parametrize("url", ["pinecone://", "pinecone://a/b", "pinecone://a?what=1", "pinecone://a?timeout=soon"])
+def test_urls_that_mean_nothing_are_refused(tmp_path: Path, url: str) -> None:
+    with pytest.raises(SettingsError, match="EMBEDMILL_VECTOR_URL"):
+        open_pinecone(tmp_path, url)
+
+
+def test_units_read_and_written_are_billed(store: PineconeVectorStore, simulator: PineconeSimulator) -> None:
+    store.upsert("s", [make_row(text="x" * 2500), make_row("d2")])
+    assert simulator.bill.total("write_units") == 4
+    assert store.count("s") == 2
+    assert simulator.bill.total("read_milliunits") >= 1250
