@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from shared.cache import EmbeddingCache
     from shared.providers.blobs.base import BlobStore
     from shared.providers.embeddings.base import Embedder
+    from shared.providers.models.base import Model
     from shared.providers.vectorstores.base import VectorStore
 
 
@@ -25,6 +26,7 @@ class Runtime:
         self.process_id = process_id
         self.home = prepare_home(settings)
         self._embedders: dict[str, Embedder] = {}
+        self._models: dict[str, Model] = {}
         self._stores: dict[tuple[int, int], VectorStore] = {}
         self._collections: dict[int, Collection] = {}
 
@@ -74,6 +76,14 @@ class Runtime:
         if name not in self._embedders:
             self._embedders[name] = open_embedder(name, cache_dir=self.home / "models")
         return self._embedders[name]
+
+    def model(self, name: str) -> "Model":
+        """The model by its settings name."""
+        from shared.providers.models.table import open_model
+
+        if name not in self._models:
+            self._models[name] = open_model(name)
+        return self._models[name]
 
     def store(self, collection: Collection) -> "VectorStore":
         """The vector store that holds a collection's shards."""

@@ -23,7 +23,17 @@ class Settings(BaseSettings):
     blob_url: str = Field("", description="Blob store; empty means a folder in the home folder.")
     vector_url: str = Field("embedded://", description="Vector store; `embedded://` keeps shards in the home folder.")
     embedding: str = Field("local", description="Embedding model of new collections: `local`, `local/minilm`, `hash`.")
-    validator: str = Field("rules", description="Validator of new collections: `rules` or `off`.")
+    validator: str = Field(
+        "rules", description="Validator of new collections: `rules`, `off`, or a model as `anthropic/claude-opus-4-7`."
+    )
+    validation_policy: str = Field(
+        "gate",
+        description="What a model validator does in new collections: `gate` before embedding, or `audit` beside.",
+    )
+    validation_concurrency: int = Field(4, ge=1, le=64, description="Calls to a validator that one worker has out.")
+    terms_sample: float = Field(
+        0.05, ge=0, le=1, description="Share of documents whose terms a model validator collects; 0 turns it off."
+    )
     workers: int = Field(0, ge=0, le=256, description="Worker processes of `ingest`; 0 means one per core.")
     lease_seconds: float = Field(30.0, gt=0.2, description="How long a claim lives without a heartbeat.")
     max_attempts: int = Field(3, ge=1, le=100, description="Attempts of one stage before a document is dead-lettered.")

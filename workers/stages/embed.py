@@ -101,7 +101,7 @@ def addressed_texts(embedder: Embedder, stored: Stored) -> dict[bytes, Text]:
     """The texts to embed for a document, by content address; equal texts are one."""
     texts = {}
     for chunk in stored.kept:
-        text = chunk.embedded_text(stored.chunk_set.text)
+        text = stored.embedded_text(chunk)
         texts[content_address(embedder.model, embedder.dimensions, "document", text)] = Text(text, chunk.tokens)
     return texts
 

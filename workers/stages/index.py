@@ -68,8 +68,7 @@ def _rows(
     embedder = runtime.embedder(CollectionSettings(**collection.settings).embedding)
     addresses = {
         s.item.id: [
-            content_address(embedder.model, embedder.dimensions, "document", chunk.embedded_text(s.chunk_set.text))
-            for chunk in s.kept
+            content_address(embedder.model, embedder.dimensions, "document", s.embedded_text(chunk)) for chunk in s.kept
         ]
         for s in stored
     }
