@@ -143,7 +143,14 @@ class WorkerLost(TransientError):
 
 
 class ProviderUnavailable(TransientError):
-    """A provider could not be reached or answered with a server error."""
+    """A provider could not be reached or answered with a server error.
+
+    `may_be_billed` when the request may have been carried out: its answer came too late, was cut off or made no sense.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, may_be_billed: bool = True) -> None:
+        super().__init__(message, hint=hint)
+        self.may_be_billed = may_be_billed
 
 
 class BlobMissing(TransientError):

@@ -17,6 +17,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar
 
 import orjson
@@ -130,7 +131,10 @@ class Simulator(ABC):
         self.transports: Transports = {}
         """Open connections by the client's address; the server fills it, and a cut connection is aborted here."""
         self._in_flight = 0
-        self._routes = [_Route(*route) for route in (*self._controls(), *self.routes())]
+
+    @cached_property
+    def _routes(self) -> "list[_Route]":
+        return [_Route(*route) for route in (*self._controls(), *self.routes())]
 
     @abstractmethod
     def routes(self) -> Sequence[tuple[str, str, Handler]]:
@@ -175,7 +179,7 @@ class Simulator(ABC):
 
     async def _call(self, request: Request) -> Call:
         raw = await request.body()
-        path = request.url.path
+        path = request.scope["path"]  # decoded, while the URL is not
         body = _parsed(raw)
         faults = () if path.startswith("/_sim") else self.faults.take(path, _text(raw, body))
         return Call(request.method, path, dict(request.query_params), dict(request.headers), raw, body, faults)
@@ -201,9 +205,7 @@ class Simulator(ABC):
             return self.error(refused)
 
     def _routed(self, call: Call) -> Reply:
-        if fault := call.fault("status"):
-            message = fault.message or f"a fault on order: {fault.status}"
-            raise Refused(fault.status, message, code=fault.code, headers=fault.headers)
+        refuse_on_order(call)
         for route in self._routes:
             if (parts := route.match(call)) is not None:
                 if not call.path.startswith("/_sim") and not self.authorised(call):
@@ -316,6 +318,13 @@ def _summary(exchange: Exchange) -> dict[str, Any]:
 def _done(action: Callable[[], None]) -> Reply:
     action()
     return Reply({"done": True})
+
+
+def refuse_on_order(call: Call) -> None:
+    """End the call as a fault `status` says, if it meets one."""
+    if fault := call.fault("status"):
+        message = fault.message or f"a fault on order: {fault.status}"
+        raise Refused(fault.status, message, code=fault.code, headers=fault.headers)
 
 
 def new_id(prefix: str) -> str:

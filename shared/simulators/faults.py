@@ -30,7 +30,7 @@ AFTER: frozenset[Kind] = frozenset({"cut_body", "malformed", "truncated"})
 
 
 class Fault(BaseModel):
-    """One entry of the script. Nothing is billed for `status` and `cut`; kinds from `refusal` on are up to the vendor."""
+    """One entry of the script. Nothing is billed for `status` and `cut`; from `refusal` on, kinds are the vendor's."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
