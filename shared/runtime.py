@@ -104,6 +104,8 @@ class Runtime:
         opened = vars(self)
         for store in self._stores.values():
             store.close()
+        for model in self._models.values():
+            model.close()
         if "cache" in opened:
             self.cache.close()
         if "database" in opened:

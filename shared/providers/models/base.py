@@ -77,3 +77,6 @@ class Model(ABC):
     @abstractmethod
     def ask(self, prompt: Prompt) -> Answer:
         """One call; nothing is retried here, because whoever calls has reserved money for exactly one."""
+
+    def close(self) -> None:
+        """Release connections."""

@@ -52,8 +52,11 @@ class Meter(Protocol):
     def on_response(self, reservation: Any, call: ModelCall) -> None:
         """Settle, as soon as the answer is here and before anything is made of it."""
 
-    def on_failure(self, reservation: Any, error: EmbedmillError, *, billed: Billed) -> None:
-        """Release when nothing was billed; keep the reservation as spent when that is not known."""
+    def on_failure(self, reservation: Any, error: EmbedmillError, *, billed: Billed) -> EmbedmillError:
+        """Release when nothing was billed, keep the reservation as spent when that is not known; returns what to raise.
+
+        That is the error itself, or FlowControl when the meter knows that the provider is better left alone.
+        """
 
 
 class FreeMeter:
@@ -65,8 +68,9 @@ class FreeMeter:
     def on_response(self, reservation: Any, call: ModelCall) -> None:
         """Nothing to settle."""
 
-    def on_failure(self, reservation: Any, error: EmbedmillError, *, billed: Billed) -> None:
+    def on_failure(self, reservation: Any, error: EmbedmillError, *, billed: Billed) -> EmbedmillError:
         """Nothing to release."""
+        return error
 
 
 def ask(model: Model, prompt: Prompt, *, operation: str, meter: Meter) -> Answer:
@@ -77,8 +81,9 @@ def ask(model: Model, prompt: Prompt, *, operation: str, meter: Meter) -> Answer
     try:
         answer = model.ask(prompt)
     except EmbedmillError as error:
-        meter.on_failure(reservation, error, billed="unknown" if isinstance(error, ProviderUnavailable) else "no")
-        raise
+        unknown = isinstance(error, ProviderUnavailable) and error.may_be_billed
+        told = meter.on_failure(reservation, error, billed="unknown" if unknown else "no")
+        raise told from None
     seconds = time.monotonic() - started
     meter.on_response(
         reservation,
