@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console import collections_cli, dlq_cli, jobs_cli, workers_cli
+from console import collections_cli, dlq_cli, jobs_cli, review_cli, workers_cli
 from console.output import DONE, FAILED, USAGE, print_error, print_json, print_line
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ app.add_typer(jobs_cli.app, name="jobs")
 app.add_typer(dlq_cli.app, name="dlq")
 app.add_typer(workers_cli.app, name="workers")
 app.add_typer(collections_cli.app, name="collections")
+app.add_typer(review_cli.app, name="review")
 
 Sources = Annotated[list[str], typer.Argument(help="Files, folders, JSONL or CSV files; - reads a list of files.")]
 Collection = Annotated[str, typer.Option("--collection", "-c", help="Collection; made on first use.")]

@@ -94,6 +94,8 @@ def work_until_done(
         return abandoned
 
     workshop.run_until(is_done)
+    if not abandoned:
+        workshop.finish_audits()
     return not abandoned
 
 

@@ -28,7 +28,7 @@ class Settings(BaseSettings):
     )
     validation_policy: str = Field(
         "gate",
-        description="What a model validator does in new collections: `gate` before embedding, or `audit` beside.",
+        description="What a model validator does in new collections: `gate` or `audit`.",
     )
     validation_concurrency: int = Field(4, ge=1, le=64, description="Calls to a validator that one worker has out.")
     terms_sample: float = Field(

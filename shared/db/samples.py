@@ -32,9 +32,7 @@ class Sampled:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Of one collection and kind: how many were sampled, how many of those have a model's verdict, and how many of
-    these were bad.
-    """
+    """Of one collection and kind: those sampled, those of them that a model has judged, and the bad ones of these."""
 
     sampled: int = 0
     judged: int = 0
@@ -86,11 +84,15 @@ def submit_samples(
     return len(chosen)
 
 
-def take_samples(connection: Connection, *, limit: int, job_id: int | None = None) -> list[Taken]:
+def has_due_samples(connection: Connection) -> bool:
+    """Whether there is something to look at."""
+    due = select(sample.c.id).where(sample.c.state == "pending", sample.c.available_at <= clock()).limit(1)
+    return connection.execute(due).first() is not None
+
+
+def take_samples(connection: Connection, *, limit: int) -> list[Taken]:
     """Pending samples that are due, oldest first; nobody else gets them for a while."""
     query = select(sample).where(sample.c.state == "pending", sample.c.available_at <= clock())
-    if job_id is not None:
-        query = query.where(sample.c.job_id == job_id)
     query = query.order_by(sample.c.id).limit(limit).with_for_update(skip_locked=True)
     rows = list(connection.execute(query))
     ids = [row.id for row in rows]

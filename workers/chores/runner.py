@@ -8,11 +8,12 @@ from types import TracebackType
 
 import structlog
 
-from shared.db import jobs, presence
+from shared.db import jobs, presence, samples
 from shared.errors import EmbedmillError, StorageFailed
 from shared.presence import is_gone
 from shared.runtime import Runtime
 from workers.broker import Broker
+from workers.chores.auditor import Auditor
 from workers.chores.cleaner import clean
 from workers.chores.dispatcher import dispatch
 from workers.chores.rescuer import Rescuer
@@ -21,6 +22,8 @@ log = structlog.get_logger()
 
 TICK_SECONDS = 0.1
 CHORES = "chores"
+# How long the end of a process waits for an audit in hand; what is cut off is taken up by the next process.
+CLOSE_SECONDS = 2.0
 
 
 @dataclass(slots=True)
@@ -44,6 +47,7 @@ class ChoreRunner:
         self._lease_seconds = max(2.0, settings.lease_seconds / 3)
         self._holds_until = 0.0
         self.rescuer = Rescuer(runtime.database, settings, run_folder=runtime.run_folder)
+        self.auditor = Auditor(runtime)
         self.failure: StorageFailed | None = None
         look = min(1.0, settings.lease_seconds / 6)
         self._chores = [
@@ -51,6 +55,7 @@ class ChoreRunner:
             Chore(self._complete_jobs, TICK_SECONDS),
             Chore(self.rescuer.rescue_lost, look),
             Chore(lambda: self.rescuer.requeue_lost_messages(self._broker.depth()), look, due=time.monotonic() + look),
+            Chore(self._audit, 0.5),
             Chore(lambda: clean(runtime.database, runtime.blobs), 600.0, due=time.monotonic() + 600.0),
         ]
 
@@ -63,6 +68,7 @@ class ChoreRunner:
     ) -> None:
         self._ended.set()
         self._thread.join()
+        self.auditor.close(seconds=CLOSE_SECONDS)
         self._free()
 
     def _run(self) -> None:
@@ -106,6 +112,13 @@ class ChoreRunner:
     def _dispatch(self) -> None:
         for message in dispatch(self._runtime.database, self._runtime.settings):
             self._broker.publish(message)
+
+    def _audit(self) -> None:
+        if not self.auditor.is_busy:
+            with self._runtime.database.read() as connection:
+                due = samples.has_due_samples(connection)
+            if due:
+                self.auditor.poke()
 
     def _complete_jobs(self) -> None:
         with self._runtime.database.read() as connection:

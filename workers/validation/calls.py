@@ -89,7 +89,7 @@ def word_call(call: Call, *, complaint: str = "") -> Prompt:
     if call.shares_document:
         # Written to the cache by the first call and read by the others: it has to be the same in all of them.
         known = "\n\n".join([token, _known(call.subjects[0], call.fence, with_opening=True)])
-        blocks = (Block(known, cached=True), Block("\n\n".join([*_chunks(call), *tail])))
+        blocks: tuple[Block, ...] = (Block(known, cached=True), Block("\n\n".join([*_chunks(call), *tail])))
     else:
         blocks = (Block("\n\n".join([token, *_documents(call), *tail])),)
     return Prompt(

@@ -47,8 +47,10 @@ def judge_name(model: Model) -> str:
 def obtain_verdicts(
     runtime: Runtime, model: Model, subjects: Sequence[Subject], *, meter: Meter, concurrency: int
 ) -> Obtained:
-    """Opinions on all subjects, or errors. What another worker asks about is waited for; one's own share comes first,
-    so that two workers never wait for each other.
+    """Opinions on all subjects, or errors.
+
+    What another worker asks about is waited for; one's own share comes first, so that two workers never wait for each
+    other.
     """
     prompt = verdict_prompt()
     cache = VerdictCache(runtime.database, Origin(model.name, prompt.name, prompt.hash))

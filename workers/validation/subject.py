@@ -32,7 +32,7 @@ class Subject:
     @property
     def known(self) -> str:
         """All text around the chunk that is sent whatever its neighbours are."""
-        return "\n".join((self.title, self.section, self.opening, self.before, self.body))
+        return f"{self.title}\n{self.section}\n{self.opening}\n{self.before}\n{self.body}"
 
 
 def make_subjects(chunk_set: ChunkSet, chunks: Sequence[Chunk], *, document: str, judge: str) -> list[Subject]:

@@ -20,7 +20,7 @@ _PROPERTIES = {
     "id": {"type": "string"},
     # Before the verdict: a model writes in this order, and the score is to follow from the reasons.
     "reasoning": {"type": "string"},
-    "score": {"type": "integer", "enum": [1, 2, 3, 4, 5]},
+    "score": {"type": "integer", "enum": [5, 4, 3, 2, 1]},
     "missing_context": {"type": "string"},
     "extraneous_spans": _TEXTS,
     "caveats": _TEXTS,
@@ -136,10 +136,10 @@ def _items(text: str) -> tuple[list[Any], bool]:
         answer, whole = from_json(json), True
     except ValueError:
         answer, whole = from_json(text[max(start, 0) :], allow_partial=True), False
-    items = answer.get("verdicts") if isinstance(answer, dict) else None
-    if not isinstance(items, list):
-        raise ValueError("no list of verdicts")
-    return items, whole
+    match answer:
+        case {"verdicts": [*items]}:
+            return items, whole
+    raise ValueError("no list of verdicts")
 
 
 def _validated(item: Any) -> _Answered | None:

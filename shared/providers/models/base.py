@@ -78,5 +78,5 @@ class Model(ABC):
     def ask(self, prompt: Prompt) -> Answer:
         """One call; nothing is retried here, because whoever calls has reserved money for exactly one."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most have a connection to release, and not all
         """Release connections."""
