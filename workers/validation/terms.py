@@ -71,7 +71,7 @@ def read_terms(answer: Answer, text: str) -> list[FoundTerm] | None:
     if answer.stop is Stop.REFUSAL:
         return None
     try:
-        parsed = from_json(answer.text, allow_partial=True)
+        parsed = from_json(answer.text.encode("utf-8", "replace"), allow_partial=True)
     except ValueError:
         return None
     match parsed:

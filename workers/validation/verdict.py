@@ -130,16 +130,19 @@ def read_answer(text: str, bodies: Mapping[str, str], *, repaired: bool = False)
 
 def _items(text: str) -> tuple[list[Any], bool]:
     """The list of verdicts, and whether the answer was whole; of one that is cut off, the items before the cut."""
-    start = text.find("{")
-    json = text[max(start, 0) : text.rfind("}") + 1 or None]
+    start = max(text.find("{"), 0)
     try:
-        answer, whole = from_json(json), True
+        answer, whole = from_json(_bytes(text[start : text.rfind("}") + 1 or None])), True
     except ValueError:
-        answer, whole = from_json(text[max(start, 0) :], allow_partial=True), False
+        answer, whole = from_json(_bytes(text[start:]), allow_partial=True), False
     match answer:
         case {"verdicts": [*items]}:
             return items, whole
     raise ValueError("no list of verdicts")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
 
 
 def _validated(item: Any) -> _Answered | None:
