@@ -30,8 +30,9 @@ class Call:
 
     @property
     def by_id(self) -> dict[str, Subject]:
-        """Subjects by the short ids that the answer uses."""
-        return {f"c{number}": subject for number, subject in enumerate(self.subjects, 1)}
+        """Subjects by the short ids that the answer uses; a document cannot guess the id of another's chunk."""
+        suffix = self.fence.token[:4]
+        return {f"c{number}-{suffix}": subject for number, subject in enumerate(self.subjects, 1)}
 
     def only(self, subjects: Sequence[Subject]) -> "Call":
         """The same call about some of its subjects."""
@@ -44,7 +45,7 @@ def verdict_prompt() -> PromptText:
 
 
 def pack_calls(subjects: Sequence[Subject]) -> list[Call]:
-    """Calls in the order of the subjects; a document that needs several calls has them to itself."""
+    """Calls that keep the order of a document's subjects; one that needs several calls has them to itself."""
     calls: list[Call] = []
     shared: list[Subject] = []
     for _, group in groupby(subjects, key=lambda subject: subject.document):

@@ -39,7 +39,7 @@ def test_a_call_holds_no_more_tokens_than_it_may() -> None:
 
 def test_a_chunk_above_the_limit_has_a_call_of_its_own() -> None:
     calls = pack_calls([subject(0), subject(1, document="d2", tokens=2 * MOST_TOKENS), subject(2, document="d3")])
-    assert [len(call.subjects) for call in calls] == [1, 1, 1]
+    assert [[s.ordinal for s in call.subjects] for call in calls] == [[1], [0, 2]]
 
 
 def test_the_rubric_is_long_enough_to_be_cached_and_the_same_in_every_call() -> None:
@@ -69,7 +69,8 @@ def test_a_chunk_whose_predecessor_is_not_there_is_shown_with_what_stands_before
 
 def test_each_id_is_named_once_at_the_end() -> None:
     (call,) = pack_calls([subject(n) for n in range(3)])
-    assert user_text(call).endswith("Give one verdict for each of these ids, in this order: c1, c2, c3.")
+    ids = ", ".join(f"c{n}-{call.fence.token[:4]}" for n in (1, 2, 3))
+    assert user_text(call).endswith(f"Give one verdict for each of these ids, in this order: {ids}.")
 
 
 def test_a_second_request_says_what_was_wrong_and_has_more_room() -> None:
@@ -95,7 +96,7 @@ def test_the_fence_is_whole_whatever_a_document_holds(nasty: str) -> None:
     assert opened.count("chunk") == 3
     assert token not in nasty
     assert text.count(token) == len(opened) + len(closed) + 1
-    inside = re.search(rf'^<chunk-{token} id="c2"[^\n]*>\n(.*?)\n</chunk-{token}>$', text, re.MULTILINE | re.DOTALL)
+    inside = re.search(rf'^<chunk-{token} id="c2-{token[:4]}"[^\n]*>\n(.*?)\n</chunk-{token}>$', text, re.MULTILINE | re.DOTALL)
     assert inside is not None
     assert inside[1] == nasty
 
@@ -104,7 +105,7 @@ def test_the_fence_is_whole_whatever_a_document_holds(nasty: str) -> None:
 def test_known_injections_stay_in_their_fence(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     (call,) = pack_calls([subject(0, text)])
-    fenced = call.fence.wrap("chunk", text, id="c1", section="Section")
+    fenced = call.fence.wrap("chunk", text, id=f"c1-{call.fence.token[:4]}", section="Section")
     assert fenced in user_text(call)
     assert user_text(call).replace(fenced, "").count(text.strip()) == 0
 
