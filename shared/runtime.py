@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from shared.providers.blobs.base import BlobStore
     from shared.providers.embeddings.base import Embedder
     from shared.providers.vectorstores.base import VectorStore
+    from shared.spend.spender import Spender
 
 
 class Runtime:
@@ -46,6 +47,13 @@ class Runtime:
         from shared.cache import EmbeddingCache
 
         return EmbeddingCache(self.home / "cache.db")
+
+    @cached_property
+    def spender(self) -> "Spender":
+        """The entry to paid calls."""
+        from shared.spend.spender import Spender
+
+        return Spender(self.database, self.settings, owner=self.process_id)
 
     @property
     def run_folder(self) -> Path:
@@ -96,6 +104,8 @@ class Runtime:
             store.close()
         if "cache" in opened:
             self.cache.close()
+        if "spender" in opened:
+            self.spender.close()
         if "database" in opened:
             self.database.close()
 

@@ -36,6 +36,15 @@ class Settings(BaseSettings):
     parser_memory_mb: int = Field(1024, ge=64, description="Memory limit of the parser's process.")
     parser_characters: int = Field(20_000_000, ge=1000, description="Most characters of text taken from one document.")
     max_document_mb: int = Field(256, ge=1, description="Largest file that is read, in MiB.")
+    prices: Path | None = Field(None, description="Price file in TOML, merged over the packaged one; see spend.md.")
+    allow_unpriced: bool = Field(False, description="Let calls without a known price through, shown as `unpriced`.")
+    limits: dict[str, dict[str, int]] = Field(
+        {}, description="Provider limits a minute as JSON, by provider or provider/model: `rpm`, `tpm`, `otpm`, `ipm`."
+    )
+    limits_url: str = Field("", description="Redis for fleet-wide limits; empty means the broker's or the database.")
+    provider_concurrency: int = Field(8, ge=1, le=256, description="Most requests at once to a model, per process.")
+    circuit_failures: int = Field(3, ge=1, description="Failed calls in a row, in all processes, that open a circuit.")
+    circuit_seconds: float = Field(10.0, gt=0, description="First rest of an open circuit; it doubles to 5 minutes.")
     log_level: str = Field("warning", description="Least severe log event that is printed to stderr.")
 
     @classmethod

@@ -14,7 +14,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from shared.errors import EmbedmillError, HomeInUse, MissingExtra, SettingsError, StorageFailed
 
-HEAD = "0001"
+HEAD = "0006"
 BUSY_TIMEOUT_MS = 30_000
 PRAGMAS = (
     f"busy_timeout={BUSY_TIMEOUT_MS}",
