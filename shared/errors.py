@@ -7,13 +7,16 @@ EmbedmillError
 │   ├── NotFound
 │   ├── MissingExtra
 │   ├── UnknownPrice
-│   └── HomeInUse
+│   ├── HomeInUse
+│   └── ProviderRefused
 ├── DocumentError             this document's fault: dead-letter it, its neighbours go on
 │   ├── UnreadableDocument
 │   │   ├── EncryptedDocument
 │   │   ├── NoText
 │   │   └── UnsupportedDocument
 │   ├── ParserLimitExceeded
+│   ├── InputRefused
+│   │   └── InputTooLong
 │   └── SourceGone
 ├── TransientError            nobody's fault for long: try again, counted as an attempt
 │   ├── ParserCrashed
@@ -68,6 +71,12 @@ class HomeInUse(UserError):
     """The home folder cannot be used: read-only, not a folder, or made by a newer version."""
 
 
+class ProviderRefused(UserError):
+    """A provider does not accept the credentials, the model or the settings; the message says what to look at."""
+
+    hint = "Correct the key or the setting, then replay; `embedmill doctor` tries it."
+
+
 class DocumentError(EmbedmillError):
     """This document's fault; it becomes a dead letter at once and its neighbours go on."""
 
@@ -102,6 +111,18 @@ class ParserLimitExceeded(DocumentError):
     hint = "If the file is genuine, raise the EMBEDMILL_PARSER_* setting of that limit and replay, or split the file."
 
 
+class InputRefused(DocumentError):
+    """A provider refuses this one text, whoever is beside it."""
+
+    hint = "Look at the text; if it should be accepted, replay it, otherwise leave it out."
+
+
+class InputTooLong(InputRefused):
+    """A text is longer than the model takes; it is never cut off in silence."""
+
+    hint = "Choose a smaller --chunk-tokens for the collection, or a model that takes longer texts."
+
+
 class SourceGone(DocumentError):
     """The source was there when it was submitted and is not any more."""
 
@@ -127,7 +148,14 @@ class WorkerLost(TransientError):
 
 
 class ProviderUnavailable(TransientError):
-    """A provider could not be reached or answered with a server error."""
+    """A provider could not be reached or answered with a server error.
+
+    `may_be_billed` when the request may have been carried out: its answer came too late, was cut off or made no sense.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, may_be_billed: bool = True) -> None:
+        super().__init__(message, hint=hint)
+        self.may_be_billed = may_be_billed
 
 
 class BlobMissing(TransientError):

@@ -30,7 +30,7 @@ from shared.flow.limits import Limits, find_limits
 from shared.flow.state import SharedState, open_shared_state
 from shared.settings import Settings
 from shared.spend.prices import Price, Prices
-from shared.spend.terms import Lane, Subject, Tokens
+from shared.spend.terms import FREE, Lane, Subject, Tokens
 
 log = structlog.get_logger()
 
@@ -97,6 +97,10 @@ class Spender:
             self._circuits[name] = Circuit(name, policy, state=self.state, database=self.database)
         return self._circuits[name]
 
+    def most_tokens(self, provider: str, model: str) -> int | None:
+        """Tokens of the largest call that a limit a minute lets through at all, as far as it was set or published."""
+        return find_limits(provider, model, self._settings.limits).with_learned({}).get("tokens")
+
     def allowance(self, planned: Planned) -> "Allowance":
         """The provider's limits as they hold for a call."""
         limits = find_limits(planned.provider, planned.model, self._settings.limits)
@@ -117,6 +121,25 @@ class Spender:
         call = Call(self, planned, price)
         call.begin(lambda allowed: self._await_turn(allowed, planned))
         return call
+
+    def record_free(self, planned: Planned, *, cached: int, cached_tokens: int) -> None:
+        """Write down inputs that cost nothing: those of a model on this machine, and those that our cache answered."""
+        price = self.prices.find(planned.provider, planned.model, planned.operation, lane=planned.lane)
+        entry = Entry(
+            provider=planned.provider,
+            model=planned.model,
+            operation=planned.operation,
+            lane=planned.lane,
+            subject=planned.subject,
+            inputs=planned.inputs,
+            tokens=planned.tokens,
+            price=FREE,
+            cost_microusd=0,
+            cached=cached,
+            cache_saved_microusd=price.cost(Tokens(into=cached_tokens)) or 0,
+        )
+        with self.database.write() as connection:
+            ledger.record(connection, [entry])
 
     @contextmanager
     def call(self, planned: Planned) -> Iterator["Call"]:
@@ -155,11 +178,11 @@ class Spender:
 
 
 class Call:
-    """One call between its reservation and its end."""
+    """One call between its reservation and its end; `planned` is what was reserved."""
 
     def __init__(self, spender: Spender, planned: Planned, price: Price) -> None:
         self._spender = spender
-        self._planned = planned
+        self.planned = planned
         self._price = price
         self._row: int | None = None
         self._ended = False
@@ -175,7 +198,7 @@ class Call:
         try:
             self._reserve()
         except BaseException:
-            self._allowance.correct(self._planned.amounts)
+            self._allowance.correct(self.planned.amounts)
             raise
 
     def settle(
@@ -196,9 +219,9 @@ class Call:
             alerts = ledger.settle(connection, self._row, entry)
         _announce(alerts)
         self._circuit.succeeded()
-        self._spender.concurrency(self._planned.provider, self._planned.model).answered()
-        used = replace(self._planned, tokens=tokens).amounts
-        self._allowance.answered(self._planned.amounts, used, read_limits(headers or {}))
+        self._spender.concurrency(self.planned.provider, self.planned.model).answered()
+        used = replace(self.planned, tokens=tokens).amounts
+        self._allowance.answered(self.planned.amounts, used, read_limits(headers or {}))
 
     def fail(self, error: BaseException) -> BaseException:
         """The call ended in an error: release or keep the reservation, tell the others, and return what to raise."""
@@ -229,7 +252,7 @@ class Call:
     def _tell(self, error: BaseException) -> BaseException:
         match error:
             case FlowControl(reason="rate"):
-                self._spender.concurrency(self._planned.provider, self._planned.model).refused()
+                self._spender.concurrency(self.planned.provider, self.planned.model).refused()
                 self._allowance.refused(error.retry_after_seconds)
             case FlowControl(reason="circuit") | ProviderUnavailable():
                 return self._circuit.failed(error)
@@ -240,14 +263,14 @@ class Call:
         return error
 
     def _reserve(self) -> None:
-        entry = self._entry(self._planned.tokens)
+        entry = self._entry(self.planned.tokens)
         with self._spender.database.write() as connection:
             result = ledger.reserve(connection, entry)
         _announce(result.alerts)
         if isinstance(result, ledger.Reserved):
             self._row = result.id
             return
-        log.info("budget.refused", budget=result.budget.label, job=self._planned.subject.job_id)
+        log.info("budget.refused", budget=result.budget.label, job=self.planned.subject.job_id)
         raise FlowControl(
             f"the budget for {result.budget.label} is used up",
             reason="budget",
@@ -259,10 +282,10 @@ class Call:
         assert self._row is not None
         with self._spender.database.write() as connection:
             ledger.release(connection, self._row)
-        self._allowance.correct({k: n for k, n in self._planned.amounts.items() if k != "requests"})
+        self._allowance.correct({k: n for k, n in self.planned.amounts.items() if k != "requests"})
 
     def _entry(self, tokens: Tokens, *, inputs: int | None = None, request_id: str | None = None) -> Entry:
-        planned = self._planned
+        planned = self.planned
         return Entry(
             provider=planned.provider,
             model=planned.model,
@@ -279,7 +302,7 @@ class Call:
         )
 
     def _lane_saved(self, tokens: Tokens) -> int:
-        planned = self._planned
+        planned = self.planned
         if planned.lane is Lane.LIVE or self._price.is_free:
             return 0
         live = self._spender.prices.find(
@@ -405,7 +428,7 @@ def may_be_billed(error: BaseException) -> bool:
     What nobody foresaw counts as billed.
     """
     if isinstance(error, ProviderUnavailable):
-        return bool(getattr(error, "may_be_billed", True))
+        return error.may_be_billed
     return not isinstance(error, EmbedmillError)
 
 

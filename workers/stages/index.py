@@ -24,6 +24,8 @@ from workers.executor import bisect
 from workers.runtime import WorkerRuntime
 from workers.stages.stored import Stored, load_stored
 
+STORE_CIRCUIT = "vector store"
+
 
 def index(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
     """Bring every document of a batch to its end, shard by shard."""
@@ -31,7 +33,7 @@ def index(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
     written: list[Item] = []
     for (collection_id, shard), items in _by_shard(runtime, claim.items).items():
         collection = runtime.collection(collection_id)
-        found = bisect(items, lambda part, c=collection, s=shard: _write(runtime, c, s, part))  # type: ignore[misc]
+        found = bisect(items, lambda part, c=collection, s=shard: _guarded_write(runtime, c, s, part))  # type: ignore[misc]
         outcomes |= {id_: outcome for id_, outcome in found.items() if not isinstance(outcome, Complete)}
         written += [item for item in items if isinstance(found[item.id], Complete)]
     return outcomes | _finish(runtime, claim, written)
@@ -42,6 +44,14 @@ def _by_shard(runtime: WorkerRuntime, items: Sequence[Item]) -> dict[tuple[int, 
         return item.collection_id, shard_for(item.document_id, runtime.collection(item.collection_id).shards)
 
     return {key: list(group) for key, group in groupby(sorted(items, key=place), key=place)}
+
+
+def _guarded_write(
+    runtime: WorkerRuntime, collection: Collection, shard: str, items: Sequence[Item]
+) -> dict[int, Outcome]:
+    """Leave a store that does not answer alone: embedding goes on into the cache, and drains from there later."""
+    with runtime.spender.circuit(STORE_CIRCUIT).guarding():
+        return _write(runtime, collection, shard, items)
 
 
 def _write(runtime: WorkerRuntime, collection: Collection, shard: str, items: Sequence[Item]) -> dict[int, Outcome]:

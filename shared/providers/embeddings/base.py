@@ -1,14 +1,17 @@
 """The embedding interface: two methods, and facts about the model as attributes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import BadVector
+from shared.errors import BadVector, EmbedmillError, InputTooLong, SettingsError
+from shared.providers.embeddings.calls import Answer, EmbedResult, FreeMeter, Meter
+from shared.providers.embeddings.packing import Plan, Room, Size, pack
+from shared.providers.embeddings.sending import Sender, send_all
 
 InputType = Literal["document", "query"]
 
@@ -19,7 +22,7 @@ TOKENS_PER_CHARACTER, TOKENS_PER_TEXT = 4, 8
 class Embedder(ABC):
     """Turns texts into unit vectors.
 
-    `name` is the address that settings use (`local`, `openai/text-embedding-3-large`); `model` with `dimensions`
+    `name` is the address that settings use (`local`, `openai/text-embedding-3-large@1024`); `model` with `dimensions`
     and the input type is part of every vector's content address, so a change of weights must change `model`.
     """
 
@@ -29,14 +32,47 @@ class Embedder(ABC):
     max_inputs: int = 2048
     max_tokens_per_input: int = 1_000_000
     max_tokens_per_request: int = 10_000_000
+    max_bytes_per_request: int | None = None
+    max_characters_per_input: int | None = None
+    counts_exactly: bool = False
+    """Whether `count_tokens` is the provider's own count, so that a text is known to be too long before it is sent."""
+    takes_empty: bool = True
+    """Whether an empty text may be sent; otherwise its vector is zeros, unasked."""
+    counts_before_sending: bool = False
+    """Whether tokens are counted though the texts fit one request, because a meter wants to know."""
+    concurrency: int = 1
+    """Requests in flight at once; 1 sends them one by one in the caller's thread."""
+    seconds_per_request: float = 120.0
     symmetric: bool = True
     """Whether queries and documents are embedded alike."""
+    sizes: ClassVar[Collection[int]] = ()
+    """The dimensions that may be chosen by `name@dimensions`; none when the model has but one size."""
 
     @classmethod
-    def open(cls, *, cache_dir: Path) -> Self:
+    def open(cls, *, cache_dir: Path, dimensions: int | None = None) -> Self:
         """An embedder from settings alone; `cache_dir` is for files that are derived once and kept."""
         del cache_dir
-        return cls()
+        opened = cls()
+        if dimensions is not None:
+            opened.dimensions = cls.chosen_size(dimensions)
+            opened.name = f"{cls.name}@{dimensions}"
+        return opened
+
+    @classmethod
+    def chosen_size(cls, dimensions: int) -> int:
+        """The dimensions if the model can be had with so many; raises SettingsError otherwise."""
+        if dimensions in cls.sizes:
+            return dimensions
+        if isinstance(cls.sizes, range):
+            choice = f"{cls.sizes.start} to {cls.sizes.stop - 1}"
+        else:
+            choice = ", ".join(map(str, sorted(cls.sizes))) or f"{cls.dimensions} only"
+        raise SettingsError(f"{cls.name} has no {dimensions} dimensions; there are {choice}")
+
+    @property
+    def key_hash(self) -> str:
+        """Tells apart the credentials that requests use, whose limits are counted apart; empty without any."""
+        return ""
 
     @abstractmethod
     def embed_batch(self, texts: Sequence[str], *, input_type: InputType = "document") -> NDArray[np.float32]:
@@ -46,33 +82,79 @@ class Embedder(ABC):
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens that the provider would count for each text."""
 
-    def embed_all(self, texts: Sequence[str], *, input_type: InputType = "document") -> NDArray[np.float32]:
-        """Embed any number of texts in requests within the model's limits, in order.
+    def send(self, texts: Sequence[str], *, input_type: InputType = "document") -> Answer:
+        """Carry out one request, or raise an error of `shared.errors` about it as a whole.
 
-        Returns float32 of shape (len(texts), dimensions); raises BadVector when a request's answer is unusable.
+        Raises InputRefused when the provider will not take one of the texts and does not say which.
         """
-        vectors = np.zeros((len(texts), self.dimensions), dtype=np.float32)
-        for request in self.requests(texts):
-            answer = self.embed_batch(texts[request], input_type=input_type)
-            check_vectors(answer, count=request.stop - request.start, dimensions=self.dimensions)
-            vectors[request] = answer
-        return vectors
+        vectors = self.embed_batch(texts, input_type=input_type)
+        check_vectors(vectors, count=len(texts), dimensions=self.dimensions)
+        return Answer(vectors)
 
-    def requests(self, texts: Sequence[str]) -> Iterator[slice]:
-        """Slices of `texts` that each fit one request; a text above the request's limit is alone in its own."""
-        start = used = 0
-        for index, tokens in enumerate(self._tokens_at_most(texts)):
-            if index > start and (index - start == self.max_inputs or used + tokens > self.max_tokens_per_request):
-                yield slice(start, index)
-                start, used = index, 0
-            used += tokens
-        if start < len(texts):
-            yield slice(start, len(texts))
+    def embed_many(
+        self, texts: Sequence[str], *, input_type: InputType = "document", meter: Meter | None = None
+    ) -> EmbedResult:
+        """Embed any number of texts, in requests within the model's limits; every text has a vector or an error.
+
+        What raises is a fault of the meter or of this machine, never of a text or of the provider.
+        """
+        tokens = self._tokens_at_most(texts)
+        too_long = self._too_long(texts, tokens)
+        sent = [place for place, text in enumerate(texts) if place not in too_long and (text or self.takes_empty)]
+        plan = [[sent[place] for place in request] for request in self._plan(texts, tokens, sent)]
+        sender = Sender(
+            self.name.split("/")[0],
+            self.model,
+            self.dimensions,
+            self.concurrency,
+            self.seconds_per_request,
+            lambda positions: self.send([texts[position] for position in positions], input_type=input_type),
+        )
+        result = send_all(sender, plan, tokens, meter or FreeMeter())
+        return EmbedResult(result.vectors, {**too_long, **result.errors}, result.calls)
+
+    def embed_all(self, texts: Sequence[str], *, input_type: InputType = "document") -> NDArray[np.float32]:
+        """Embed any number of texts; float32 of shape (len(texts), dimensions), in order.
+
+        Raises the first text's error, and with it loses what its neighbours cost: for texts that stand or fall
+        together. Others take `embed_many`.
+        """
+        result = self.embed_many(texts, input_type=input_type)
+        if result.errors:
+            raise result.errors[min(result.errors)]
+        return result.vectors
+
+    def close(self) -> None:  # noqa: B027 - most embedders hold none
+        """Give back connections; what is sent afterwards opens new ones."""
+
+    def _plan(self, texts: Sequence[str], tokens: Sequence[int], sent: Sequence[int]) -> Plan:
+        room = Room(self.max_inputs, self.max_tokens_per_request, self.max_bytes_per_request)
+        counted = self.max_bytes_per_request is not None
+        sizes = [Size(tokens[place], encoded_length(texts[place]) if counted else 0) for place in sent]
+        return pack(sizes, room)
+
+    def _too_long(self, texts: Sequence[str], tokens: Sequence[int]) -> dict[int, EmbedmillError]:
+        """Errors for texts that the model would not take; a provider's own count decides where ours is an estimate."""
+        errors: dict[int, EmbedmillError] = {}
+        for place, text in enumerate(texts):
+            if self.counts_exactly and tokens[place] > self.max_tokens_per_input:
+                errors[place] = InputTooLong(f"{tokens[place]} tokens; {self.name} takes {self.max_tokens_per_input}")
+            elif self.max_characters_per_input is not None and len(text) > self.max_characters_per_input:
+                limit = self.max_characters_per_input
+                errors[place] = InputTooLong(f"{len(text)} characters; {self.name} takes {limit}")
+        return errors
 
     def _tokens_at_most(self, texts: Sequence[str]) -> list[int]:
         """Token counts, or mere bounds where those already fit one request, as counting is not free."""
+        if self.counts_before_sending:
+            return self.count_tokens(texts)
         bounds = [TOKENS_PER_CHARACTER * len(text) + TOKENS_PER_TEXT for text in texts]
         return bounds if sum(bounds) <= self.max_tokens_per_request else self.count_tokens(texts)
+
+
+def encoded_length(text: str) -> int:
+    """Bytes of `text` in a JSON body, its quotes and comma included, with room for escapes of quotes and newlines."""
+    return len(text.encode("utf-8", "surrogatepass")) + text.count('"') + text.count("\\") + text.count("\n") + 3
 
 
 def check_vectors(vectors: NDArray[np.float32], *, count: int, dimensions: int) -> None:

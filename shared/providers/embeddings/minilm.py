@@ -47,7 +47,9 @@ class MiniLMEmbedder(Embedder):
         self._session = _open_session(_graph_file(folder, cache_dir, name=self.model))
 
     @classmethod
-    def open(cls, *, cache_dir: Path) -> Self:
+    def open(cls, *, cache_dir: Path, dimensions: int | None = None) -> Self:
+        if dimensions is not None:
+            cls.chosen_size(dimensions)
         return cls(cache_dir)
 
     def embed_batch(self, texts: Sequence[str], *, input_type: InputType = "document") -> NDArray[np.float32]:

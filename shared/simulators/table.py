@@ -1,0 +1,29 @@
+"""The table of simulators: the names of `embedmill simulate`, and the class behind each, imported when it is opened."""
+
+import importlib
+import importlib.util
+from typing import TYPE_CHECKING
+
+from shared.errors import MissingExtra, SettingsError
+
+if TYPE_CHECKING:
+    from shared.simulators.base import Simulator
+
+SIMULATORS = {
+    "openai": "shared.simulators.openai:OpenAISimulator",
+    "anthropic": "shared.simulators.anthropic:AnthropicSimulator",
+    "cohere": "shared.simulators.cohere:CohereSimulator",
+    "bedrock": "shared.simulators.bedrock:BedrockSimulator",
+}
+NEEDED = ("starlette", "uvicorn")
+
+
+def simulator_class(name: str) -> "type[Simulator]":
+    """The class called `name`; raises SettingsError for an unknown name, MissingExtra for packages not installed."""
+    if name not in SIMULATORS:
+        raise SettingsError(f"no simulator {name!r}; there are: {', '.join(SIMULATORS)}")
+    if not all(importlib.util.find_spec(package) for package in NEEDED):
+        raise MissingExtra("simulate needs the extra: pip install 'embedmill[simulate]'")
+    module, class_name = SIMULATORS[name].split(":")
+    found: type[Simulator] = getattr(importlib.import_module(module), class_name)
+    return found

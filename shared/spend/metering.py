@@ -1,0 +1,69 @@
+"""The meter of embedders: asks the spender before each request and tells it after."""
+
+from collections.abc import Callable, Sequence
+
+from shared.errors import EmbedmillError, FlowControl, ProviderUnavailable
+from shared.providers.embeddings.base import Embedder
+from shared.providers.embeddings.calls import Billed, Request
+from shared.providers.embeddings.calls import Call as Answered
+from shared.spend.spender import Call, Planned, Spender
+from shared.spend.terms import FREE_PROVIDERS, Subject, Tokens
+
+INEXACT_MARGIN = 1.5
+"""What is reserved over our count where the provider's tokenizer is not ours; it is given back with the answer."""
+
+
+class EmbeddingMeter:
+    """The books of one `embed_many`; `subject_of` says what the texts at some positions are embedded for."""
+
+    def __init__(
+        self, spender: Spender, embedder: Embedder, subject_of: Callable[[Sequence[int]], Subject]
+    ) -> None:
+        self._spender = spender
+        self._embedder = embedder
+        self._subject_of = subject_of
+        self._rest: FlowControl | None = None
+
+    def on_request(self, request: Request) -> Call:
+        """Reserve; raises FlowControl, UnknownPrice."""
+        margin = 1.0 if self._embedder.counts_exactly else INEXACT_MARGIN
+        return self._spender.begin(
+            Planned(
+                request.provider,
+                request.model,
+                request.operation,
+                Tokens(into=int(request.tokens * margin)),
+                inputs=len(request.inputs),
+                subject=self._subject_of(request.inputs),
+                key=self._embedder.key_hash,
+            )
+        )
+
+    def on_response(self, reservation: Call, call: Answered) -> None:
+        """Settle; a provider that does not say what it counted is taken to have counted what was reserved."""
+        tokens = reservation.planned.tokens if call.tokens_in is None else Tokens(into=call.tokens_in)
+        reservation.settle(tokens, request_id=call.request_id, headers=call.limits)
+
+    def on_failure(self, reservation: Call, error: EmbedmillError, *, billed: Billed) -> None:
+        """Release or keep the reservation; a failure that opens the circuit makes the others of this run wait too."""
+        told = reservation.fail(error)
+        if isinstance(told, FlowControl) and told is not error:
+            self._rest = told
+
+    def told(self, error: EmbedmillError) -> EmbedmillError:
+        """What an error of this run means: with the circuit open, an outage is a time to wait and not a failure."""
+        return self._rest if self._rest and isinstance(error, ProviderUnavailable) else error
+
+
+def is_free(embedder: Embedder) -> bool:
+    """Whether the model computes on this machine."""
+    return embedder.name.split("/")[0] in FREE_PROVIDERS
+
+
+def adapt(embedder: Embedder, spender: Spender) -> None:
+    """Fit an embedder's requests to what its provider takes at this time: how many at once, and how large."""
+    provider = embedder.name.split("/")[0]
+    embedder.concurrency = spender.concurrency(provider, embedder.model).allowed
+    most = spender.most_tokens(provider, embedder.model)
+    if most is not None:
+        embedder.max_tokens_per_request = min(type(embedder).max_tokens_per_request, most)
