@@ -357,21 +357,6 @@ class Circuit:
         log.warning("circuit.opened", circuit=self._name, seconds=round(rest, 3), error_class=type(error).__name__)
         return self._rest(max(rest, getattr(error, "retry_after_seconds", 0.0)))
 
-    @contextmanager
-    def guarding(self) -> Iterator[None]:
-        """A block that asks first and tells how it ended, as a call of a store does."""
-        self.ask()
-        try:
-            yield
-        except (ProviderUnavailable, FlowControl) as error:
-            if isinstance(error, FlowControl) and error.reason != "circuit":
-                raise
-            told = self.failed(error)
-            if told is error:
-                raise
-            raise told from error
-        self.succeeded()
-
     def _rest(self, seconds: float) -> FlowControl:
         return FlowControl(f"{self._name} does not answer and is left alone", reason="circuit", retry_after_seconds=seconds)
 

@@ -32,13 +32,13 @@ class Calls:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.texts: list[str] = []
-        original = Embedder.embed_all
+        original = Embedder.embed_many
 
-        def embed_all(embedder: Embedder, texts: Sequence[str], **options: Any) -> Any:
+        def embed_many(embedder: Embedder, texts: Sequence[str], **options: Any) -> Any:
             self.texts += texts
             return original(embedder, texts, **options)
 
-        monkeypatch.setattr(Embedder, "embed_all", embed_all)
+        monkeypatch.setattr(Embedder, "embed_many", embed_many)
 
 
 @pytest.fixture
@@ -128,14 +128,14 @@ def test_texts_that_are_equal_are_embedded_once(
 def test_a_text_that_the_embedder_cannot_take_costs_only_its_document(
     runtime: WorkerRuntime, tracker: Tracker, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = Embedder.embed_all
+    original = Embedder.embed_many
 
-    def embed_all(embedder: Embedder, texts: Sequence[str], **options: Any) -> Any:
+    def embed_many(embedder: Embedder, texts: Sequence[str], **options: Any) -> Any:
         if any("Document 1," in text for text in texts):
             raise BadVector("not finite")
         return original(embedder, texts, **options)
 
-    monkeypatch.setattr(Embedder, "embed_all", embed_all)
+    monkeypatch.setattr(Embedder, "embed_many", embed_many)
     claim = run(runtime, tracker, tracker.take(uris(folder)), until=Stage.EMBED)
     outcomes = embed(runtime, claim)
     assert [type(outcomes[item.id]) for item in claim.items] == [Advance, Fail, Advance]
@@ -227,15 +227,15 @@ def test_two_workers_that_embed_the_same_text_at_once_pay_once(
     other = WorkerRuntime(runtime.settings, process_id="other")
     paid: list[str] = []
     met = threading.Barrier(2)
-    original = Embedder.embed_all
+    original = Embedder.embed_many
 
-    def embed_all(embedder: Embedder, texts: Sequence[str], **options: Any) -> Any:
+    def embed_many(embedder: Embedder, texts: Sequence[str], **options: Any) -> Any:
         paid.extend(texts)
         with suppress(threading.BrokenBarrierError):
             met.wait(1.0)
         return original(embedder, texts, **options)
 
-    monkeypatch.setattr(Embedder, "embed_all", embed_all)
+    monkeypatch.setattr(Embedder, "embed_many", embed_many)
     threads = [threading.Thread(target=embed, args=pair) for pair in zip((runtime, other), claims, strict=True)]
     for thread in threads:
         thread.start()

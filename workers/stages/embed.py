@@ -35,17 +35,19 @@ def embed(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
     """Embed all documents of a job that use the same model together; every document has an outcome of its own."""
     stored, outcomes = load_stored(runtime.blobs, claim.items)
     by_id = {s.item.id: s for s in stored}
-    for (_, name), items in _by_job_and_model(runtime, stored).items():
+    for (_, name, _alone), items in _by_job_and_model(runtime, stored).items():
         embedder = runtime.embedder(name)
         outcomes |= bisect(items, lambda part, e=embedder: _embed(runtime, e, [by_id[i.id] for i in part]))  # type: ignore[misc]
     return outcomes
 
 
-def _by_job_and_model(runtime: WorkerRuntime, stored: Sequence[Stored]) -> dict[tuple[int, str], list[Item]]:
-    groups: dict[tuple[int, str], list[Item]] = {}
+def _by_job_and_model(runtime: WorkerRuntime, stored: Sequence[Stored]) -> dict[tuple[int, str, int], list[Item]]:
+    """Documents that share requests; at its last attempt a document is alone, or it would take others with it."""
+    groups: dict[tuple[int, str, int], list[Item]] = {}
     for s in stored:
         name = runtime.collection_settings(s.item.collection_id).embedding
-        groups.setdefault((s.item.job_id, name), []).append(s.item)
+        alone = s.item.id if s.item.attempt >= s.item.max_attempts > 1 else 0
+        groups.setdefault((s.item.job_id, name, alone), []).append(s.item)
     return groups
 
 
