@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from console.output import DEAD_LETTERS, DONE, FAILED, print_line, print_warning
 from console.progress import Display
 from console.session import Workshop, interruptible, opened, read_settings
-from shared.db import jobs
+from shared.collections import read_collection_settings
+from shared.db import jobs, ledger
+from shared.db.collections import Collection
 from shared.db.dead_letters import Filter, list_letters
 from shared.runtime import Runtime
 from shared.states import JobState
@@ -50,6 +52,7 @@ def _ingest(runtime: Runtime, request: Request, *, quiet: bool) -> int:
 
     sources = open_sources(request.sources, options=request.options, stdin=sys.stdin.buffer)
     collection = ensure_collection(runtime, request.collection)
+    require_prices(runtime, collection)
     with Workshop(runtime, [()] * runtime.settings.worker_count) as workshop, Display(quiet=quiet) as display:
 
         def on_batch(seen: int, queued: int) -> None:
@@ -65,6 +68,7 @@ def _ingest(runtime: Runtime, request: Request, *, quiet: bool) -> int:
                 sys.stderr.write(f"taking up job {submitted.job_id} of the same sources, which is not finished\n")
             if submitted.to_scan:
                 submitter.enumerate(submitted.job_id, sources, collection, allow_deletes=request.allow_deletes)
+                _store_estimate(runtime, submitted.job_id, collection)
             if work_until_done(runtime, workshop, submitted.job_id, display, is_abandoned=submitter.is_abandoned):
                 return submitted.job_id
 
@@ -105,11 +109,27 @@ def submit(request: Request) -> dict[str, Any]:
     with opened() as runtime, interruptible():
         sources = open_sources(request.sources, options=request.options, stdin=sys.stdin.buffer)
         collection = ensure_collection(runtime, request.collection)
+        require_prices(runtime, collection)
         submitter = Submitter(runtime)
         submitted = submitter.open(sources, collection, options={"allow_deletes": request.allow_deletes})
         if submitted.to_scan:
             submitter.enumerate(submitted.job_id, sources, collection, allow_deletes=request.allow_deletes)
+            _store_estimate(runtime, submitted.job_id, collection)
         return {"job": submitted.job_id, "documents": describe_job(runtime, submitted.job_id)["documents"]["total"]}
+
+
+def require_prices(runtime: Runtime, collection: Collection) -> None:
+    """Raise UnknownPrice before anything is submitted that could not be paid for."""
+    embedder = runtime.embedder(read_collection_settings(collection.settings).embedding)
+    runtime.spender.prices.find(embedder.name.split("/")[0], embedder.model, "embed")
+
+
+def _store_estimate(runtime: Runtime, job_id: int, collection: Collection) -> None:
+    from console.estimate import estimate_job
+
+    estimate = estimate_job(runtime, job_id, collection)
+    with runtime.database.write() as connection:
+        ledger.store_estimate(connection, job_id, estimate)
 
 
 def work_on_job(runtime: Runtime, job_id: int, *, quiet: bool) -> None:
@@ -136,6 +156,7 @@ def describe_job(runtime: Runtime, job_id: int) -> dict[str, Any]:
         "documents": dict(progress.documents),
         "chunks": dict(progress.chunks),
         "spend": dict(progress.spend),
+        "estimate": job.options.get("estimate"),
         "seconds": round(seconds, 3),
         "active": {stage: dict(states) for stage, states in progress.active.items()},
         "problems": job.problems,
@@ -161,6 +182,8 @@ def print_report(runtime: Runtime, report: Mapping[str, Any]) -> None:
         f"chunks: {chunks['indexed']} indexed, {chunks['rejected']} rejected, {chunks['embedded']} embedded anew; "
         f"{report['spend']['tokens_in']} tokens, ${report['spend']['usd']:.2f}, {report['seconds']:.1f} s"
     )
+    if report["estimate"] and report["estimate"]["usd"]:
+        print_line(f"estimated beforehand: ${report['estimate']['usd']:.2f}")
     with runtime.database.read() as connection:
         letters = list_letters(connection, Filter(job=report["job"]), limit=SHOWN)
     for note in report["notes"][:SHOWN]:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Select, and_, exists, func, insert, or_, sele
 from shared.db import budgets
 from shared.db.budgets import Budget
 from shared.db.engine import clock
-from shared.db.schema import collection, job, usage
+from shared.db.schema import collection, job, usage, work
 from shared.errors import UnknownPrice
 from shared.spend.terms import FREE, BudgetScope, EntryState, Lane, Subject, Tokens
 
@@ -249,6 +249,12 @@ def measure_job_spend(connection: Connection, job_id: int) -> dict[str, float]:
     )
     row = connection.execute(query.where(usage.c.job_id == job_id)).one()
     return {"usd": int(row[0]) / 1_000_000, "tokens_in": int(row[1]), "tokens_out": int(row[2])}
+
+
+def sum_sizes(connection: Connection, job_id: int) -> int:
+    """Tokens of a job's documents, estimated from their size before anything was read."""
+    query = select(func.coalesce(func.sum(work.c.size), 0)).where(work.c.job_id == job_id, ~work.c.deletes)
+    return int(connection.execute(query).scalar_one())
 
 
 def store_estimate(connection: Connection, job_id: int, estimate: Mapping[str, Any]) -> None:
