@@ -1,5 +1,6 @@
 """Ingesting in this process: submit, work until the job ends, report."""
 
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +11,7 @@ from console.output import DEAD_LETTERS, DONE, FAILED, print_line, print_warning
 from console.progress import Display
 from console.session import Workshop, interruptible, opened, read_settings
 from shared.collections import read_collection_settings
-from shared.db import jobs, ledger
+from shared.db import budgets, jobs, ledger
 from shared.db.collections import Collection
 from shared.db.dead_letters import Filter, list_letters
 from shared.runtime import Runtime
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 FINAL = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 SHOWN = 20
 REPORTED_NOTES = 1000
+NOTICE_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ def work_until_done(
 ) -> bool:
     """Run workers until a job has ended; False when whoever was scanning its sources is gone before they were done."""
     abandoned = False
+    notice = _BudgetNotice()
 
     def is_done() -> bool:
         nonlocal abandoned
@@ -94,11 +97,28 @@ def work_until_done(
                 workshop.start_workers()
             if display.is_due():
                 display.show(job, jobs.measure_progress(connection, job))
+            notice.give_if_due(connection)
         abandoned = job.enumerated_at is None and is_abandoned(job_id)
         return abandoned
 
     workshop.run_until(is_done)
     return not abandoned
+
+
+class _BudgetNotice:
+    """Says once that work waits for a budget: a command that only waits looks like one that hangs."""
+
+    def __init__(self) -> None:
+        self._due = time.monotonic() + NOTICE_SECONDS
+
+    def give_if_due(self, connection: Any) -> None:
+        """Look again every few seconds, until it was said."""
+        if time.monotonic() < self._due:
+            return
+        refused = budgets.has_refused(connection, lock=False)
+        self._due = math.inf if refused else time.monotonic() + NOTICE_SECONDS
+        if refused:
+            print_warning("work waits for a budget (embedmill budget show) and goes on when it is raised")
 
 
 def submit(request: Request) -> dict[str, Any]:

@@ -89,4 +89,3 @@ def _printed(row: Mapping[str, Any], by: str) -> dict[str, Any]:
         "unsettled_usd": f"{row['unsettled']['usd']:.6f}",
         "estimate_usd": f"{estimate['usd']:.6f}" if estimate and estimate["usd"] is not None else None,
     }
-

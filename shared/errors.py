@@ -170,9 +170,7 @@ class FlowControl(EmbedmillError):
 
     retryable = True
 
-    def __init__(
-        self, message: str, *, reason: str, retry_after_seconds: float, is_woken: bool = False
-    ) -> None:
+    def __init__(self, message: str, *, reason: str, retry_after_seconds: float, is_woken: bool = False) -> None:
         super().__init__(message)
         self.reason = reason
         self.retry_after_seconds = retry_after_seconds

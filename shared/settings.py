@@ -2,14 +2,17 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, PositiveInt, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from shared.errors import SettingsError
 
 CONFIG_FILE = "embedmill.toml"
+
+# Requests, tokens in, tokens out and inputs a minute.
+LimitName = Literal["rpm", "tpm", "otpm", "ipm"]
 
 
 class Settings(BaseSettings):
@@ -38,7 +41,7 @@ class Settings(BaseSettings):
     max_document_mb: int = Field(256, ge=1, description="Largest file that is read, in MiB.")
     prices: Path | None = Field(None, description="Price file in TOML, merged over the packaged one; see spend.md.")
     allow_unpriced: bool = Field(False, description="Let calls without a known price through, shown as `unpriced`.")
-    limits: dict[str, dict[str, int]] = Field(
+    limits: dict[str, dict[LimitName, PositiveInt]] = Field(
         {}, description="Provider limits a minute as JSON, by provider or provider/model: `rpm`, `tpm`, `otpm`, `ipm`."
     )
     limits_url: str = Field("", description="Redis for fleet-wide limits; empty means the broker's or the database.")

@@ -24,9 +24,7 @@ def lock_value(connection: Connection, key: str) -> tuple[dict[str, Any], float]
 
 def write_value(connection: Connection, key: str, value: dict[str, Any]) -> None:
     """Put a value that is locked."""
-    connection.execute(
-        update(flow_state).where(flow_state.c.key == key).values(value=value, updated_at=clock())
-    )
+    connection.execute(update(flow_state).where(flow_state.c.key == key).values(value=value, updated_at=clock()))
 
 
 def wake_circuit(connection: Connection) -> int:

@@ -8,8 +8,6 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from shared.errors import SettingsError
-
 DIMENSIONS = {"rpm": "requests", "tpm": "tokens", "otpm": "output", "ipm": "inputs"}
 
 
@@ -28,19 +26,14 @@ class Limits:
         return {**self.usual, **learned, **self.fixed}
 
 
-def find_limits(provider: str, model: str, settings: Mapping[str, Mapping[str, int]]) -> Limits:
-    """The limits of a model; raises SettingsError for a name that EMBEDMILL_LIMITS cannot have."""
+def find_limits(provider: str, model: str, settings: Mapping[str, Mapping[Any, int]]) -> Limits:
+    """The limits of a model; `settings` is EMBEDMILL_LIMITS, in which a model goes over its provider."""
     row = next((r for r in _packaged() if r["provider"] == provider and fnmatchcase(model, r["model"])), {})
     set_ = {**settings.get(provider, {}), **settings.get(f"{provider}/{model}", {})}
-    wrong = set(set_) - set(DIMENSIONS)
-    if wrong:
-        raise SettingsError(f"EMBEDMILL_LIMITS: {sorted(wrong)[0]!r} is none of {', '.join(DIMENSIONS)}")
-    if any(value < 1 for value in set_.values()):
-        raise SettingsError("EMBEDMILL_LIMITS: a limit is at least 1; to stop a provider, set its budget to 0")
     return Limits(row.get("pool", model), _dimensions(set_), _dimensions(row))
 
 
-def _dimensions(row: Mapping[str, Any]) -> dict[str, int]:
+def _dimensions(row: Mapping[Any, Any]) -> dict[str, int]:
     return {dimension: row[name] for name, dimension in DIMENSIONS.items() if row.get(name)}
 
 

@@ -16,9 +16,7 @@ INEXACT_MARGIN = 1.5
 class EmbeddingMeter:
     """The books of one `embed_many`; `subject_of` says what the texts at some positions are embedded for."""
 
-    def __init__(
-        self, spender: Spender, embedder: Embedder, subject_of: Callable[[Sequence[int]], Subject]
-    ) -> None:
+    def __init__(self, spender: Spender, embedder: Embedder, subject_of: Callable[[Sequence[int]], Subject]) -> None:
         self._spender = spender
         self._embedder = embedder
         self._subject_of = subject_of

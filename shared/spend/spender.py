@@ -358,7 +358,9 @@ class Circuit:
         return self._rest(max(rest, getattr(error, "retry_after_seconds", 0.0)))
 
     def _rest(self, seconds: float) -> FlowControl:
-        return FlowControl(f"{self._name} does not answer and is left alone", reason="circuit", retry_after_seconds=seconds)
+        return FlowControl(
+            f"{self._name} does not answer and is left alone", reason="circuit", retry_after_seconds=seconds
+        )
 
 
 class Allowance:

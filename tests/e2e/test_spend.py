@@ -193,5 +193,3 @@ def test_a_model_without_a_price_is_refused_before_anything_is_submitted(paid: C
     assert "cohere/embed-english-v3.0" in ran.json["error"]
     assert "EMBEDMILL_PRICES" in ran.json["hint"]
     assert unknown.json("jobs", "list")["jobs"] == []
-
-

@@ -85,9 +85,7 @@ def _subject_finder(stored: Sequence[Stored], wanted: Mapping[int, Mapping[bytes
     return find
 
 
-def _make(
-    runtime: WorkerRuntime, embedder: Embedder, unique: Mapping[bytes, Text], subject_of: SubjectFinder
-) -> Made:
+def _make(runtime: WorkerRuntime, embedder: Embedder, unique: Mapping[bytes, Text], subject_of: SubjectFinder) -> Made:
     """Have every vector in the cache; returns what was embedded here and what failed here.
 
     What another worker is embedding at this moment is waited for; its own share comes first, so that two workers

@@ -1,8 +1,5 @@
 """Which limits hold: the user's over the provider's own word over what was published."""
 
-import pytest
-
-from shared.errors import SettingsError
 from shared.flow.limits import find_limits
 
 
@@ -22,9 +19,3 @@ def test_models_that_share_an_allowance_have_one_pool() -> None:
     pools = {find_limits("anthropic", model, {}).pool for model in ("claude-opus-4-7", "claude-opus-4-8")}
     assert len(pools) == 1
     assert find_limits("anthropic", "claude-haiku-5-5", {}).pool not in pools
-
-
-@pytest.mark.parametrize("wrong", [{"tokens": 5}, {"tpm": 0}])
-def test_a_limit_without_meaning_is_refused(wrong: dict[str, int]) -> None:
-    with pytest.raises(SettingsError, match="EMBEDMILL_LIMITS"):
-        find_limits("openai", "large", {"openai": wrong})

@@ -28,9 +28,7 @@ def upgrade() -> None:
     op.execute("UPDATE usage SET settled_at = created_at")
     op.execute("UPDATE usage SET collection_id = (SELECT collection_id FROM job WHERE job.id = usage.job_id)")
     with op.batch_alter_table("usage") as table:
-        table.create_foreign_key(
-            "fk_usage_collection_id", "collection", ["collection_id"], ["id"], ondelete="SET NULL"
-        )
+        table.create_foreign_key("fk_usage_collection_id", "collection", ["collection_id"], ["id"], ondelete="SET NULL")
         table.create_check_constraint(op.f("ck_usage_lane"), "lane IN ('live', 'bulk')")
         table.create_check_constraint(
             op.f("ck_usage_state"), "state IN ('reserved', 'settled', 'released', 'unsettled')"
@@ -60,12 +58,8 @@ def upgrade() -> None:
         sa.Column("refused_tokens", sa.BigInteger(), nullable=True),
         sa.Column("refused_at", sa.Double(), nullable=True),
         sa.Column("created_at", sa.Double(), nullable=False),
-        sa.CheckConstraint(
-            "scope IN ('day', 'job', 'collection', 'provider', 'total')", name=op.f("ck_budget_scope")
-        ),
-        sa.CheckConstraint(
-            "limit_microusd IS NOT NULL OR limit_tokens IS NOT NULL", name=op.f("ck_budget_limited")
-        ),
+        sa.CheckConstraint("scope IN ('day', 'job', 'collection', 'provider', 'total')", name=op.f("ck_budget_scope")),
+        sa.CheckConstraint("limit_microusd IS NOT NULL OR limit_tokens IS NOT NULL", name=op.f("ck_budget_limited")),
         sa.CheckConstraint("(refused_at IS NULL) = (refused_microusd IS NULL)", name=op.f("ck_budget_refused")),
         sa.PrimaryKeyConstraint("id", name="pk_budget"),
         sa.UniqueConstraint("scope", "name", name="uq_budget_scope_name"),
