@@ -40,7 +40,9 @@ class Settings(BaseSettings):
     parser_characters: int = Field(20_000_000, ge=1000, description="Most characters of text taken from one document.")
     max_document_mb: int = Field(256, ge=1, description="Largest file that is read, in MiB.")
     prices: Path | None = Field(None, description="Price file in TOML, merged over the packaged one; see spend.md.")
-    allow_unpriced: bool = Field(False, description="Let calls without a known price through, shown as `unpriced`.")
+    allow_unpriced: bool = Field(
+        default=False, description="Let calls without a known price through, shown as `unpriced`."
+    )
     limits: dict[str, dict[LimitName, PositiveInt]] = Field(
         {}, description="Provider limits a minute as JSON, by provider or provider/model: `rpm`, `tpm`, `otpm`, `ipm`."
     )

@@ -10,6 +10,13 @@ from shared.db.schema import flow_state, work
 from shared.states import State, WaitReason
 
 
+def read_value(connection: Connection, key: str) -> tuple[dict[str, Any], float]:
+    """The value of a key ({} when there is none) and the database's time."""
+    found = select(flow_state.c.value).where(flow_state.c.key == key).scalar_subquery()
+    row = connection.execute(select(found, clock())).one()
+    return dict(row[0] or {}), float(row[1])
+
+
 def lock_value(connection: Connection, key: str) -> tuple[dict[str, Any], float]:
     """The value of a key ({} when there is none yet) and the database's time; nobody else changes it meanwhile."""
     query = select(flow_state.c.value, clock()).where(flow_state.c.key == key).with_for_update()

@@ -3,9 +3,11 @@
 import json
 import random
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from shared.errors import FlowControl, MissingExtra
-from shared.flow.state import Change, SharedState, T
+from shared.flow.state import Change, SharedState, T, Value
 
 # Nobody asks for a key that long: a circuit rests for minutes, an allowance refills within one.
 FORGOTTEN_SECONDS = 86_400
@@ -36,13 +38,23 @@ class RedisState(SharedState):
         self._compare_and_set = self._client.register_script(_COMPARE_AND_SET)
 
     def update(self, key: str, change: Change[T]) -> T:
-        try:
+        with self._translated():
             while True:
                 applied, result = self._try(PREFIX + key, change)
                 if applied:
                     return result
                 # Others were quicker; apart, so that a crowd does not try in step.
                 time.sleep(random.uniform(0, 0.005))  # noqa: S311 - not a secret
+
+    def peek(self, key: str) -> tuple[Value, float]:
+        with self._translated():
+            stored, now = self._read(PREFIX + key)
+        return json.loads(stored) if stored else {}, now
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
         except self._errors as error:
             raise FlowControl(
                 f"the limits' Redis cannot be reached: {type(error).__name__}",
@@ -50,10 +62,14 @@ class RedisState(SharedState):
                 retry_after_seconds=UNREACHABLE_SECONDS,
             ) from None
 
-    def _try(self, key: str, change: Change[T]) -> tuple[bool, T]:
+    def _read(self, key: str) -> tuple[str | None, float]:
         with self._client.pipeline(transaction=True) as pipeline:
             stored, (seconds, micros) = pipeline.get(key).time().execute()
-        value, result = change(json.loads(stored) if stored else {}, seconds + micros / 1e6)
+        return stored, seconds + micros / 1e6
+
+    def _try(self, key: str, change: Change[T]) -> tuple[bool, T]:
+        stored, now = self._read(key)
+        value, result = change(json.loads(stored) if stored else {}, now)
         if value is None:
             return True, result
         done = self._compare_and_set(keys=[key], args=[stored or "", json.dumps(value), FORGOTTEN_SECONDS])

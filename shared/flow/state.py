@@ -1,4 +1,4 @@
-"""What processes tell each other about providers: small JSON values that change one at a time, in Redis or the database."""
+"""What processes tell each other about providers: small JSON values that change one at a time, in Redis or in SQL."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -23,7 +23,11 @@ class SharedState(ABC):
     def update(self, key: str, change: Change[T]) -> T:
         """Apply a change to the value; it may be tried several times, so it must have no effect of its own."""
 
-    def close(self) -> None:
+    @abstractmethod
+    def peek(self, key: str) -> tuple[Value, float]:
+        """The value as it is, and the store's time; locks nothing."""
+
+    def close(self) -> None:  # noqa: B027 - the database is closed by whoever opened it
         """Release connections."""
 
 
@@ -40,6 +44,10 @@ class DatabaseState(SharedState):
             if changed is not None:
                 flow.write_value(connection, key, changed)
         return result
+
+    def peek(self, key: str) -> tuple[Value, float]:
+        with self._database.read() as connection:
+            return flow.read_value(connection, key)
 
 
 def open_shared_state(settings: "Settings", database: Database) -> SharedState:

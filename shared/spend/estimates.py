@@ -9,7 +9,7 @@ from shared.errors import UnknownPrice
 from shared.flow.limits import find_limits
 from shared.settings import Settings
 from shared.spend.prices import Prices
-from shared.spend.terms import FREE_PROVIDERS, Lane, Tokens
+from shared.spend.terms import FREE_PROVIDERS, NO_TOKENS, Lane, Tokens
 
 MICRO = 1_000_000
 
@@ -37,7 +37,7 @@ class Demand:
     provider: str
     model: str
     operation: str
-    tokens: Tokens = Tokens()
+    tokens: Tokens = NO_TOKENS
     calls: int = 0
     inputs: int = 0
 

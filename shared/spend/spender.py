@@ -30,7 +30,7 @@ from shared.flow.limits import Limits, find_limits
 from shared.flow.state import SharedState, open_shared_state
 from shared.settings import Settings
 from shared.spend.prices import Price, Prices
-from shared.spend.terms import FREE, Lane, Subject, Tokens
+from shared.spend.terms import FREE, NOBODY, Lane, Subject, Tokens
 
 log = structlog.get_logger()
 
@@ -52,7 +52,7 @@ class Planned:
     tokens: Tokens
     inputs: int = 1
     lane: Lane = Lane.LIVE
-    subject: Subject = Subject()
+    subject: Subject = NOBODY
     key: str = ""
 
     @property
@@ -143,9 +143,7 @@ class Spender:
 
     @contextmanager
     def call(self, planned: Planned) -> Iterator["Call"]:
-        """A call as a block. An error ends it as what it says about the bill; a block that settles nothing leaves
-        the reservation standing.
-        """
+        """A call as a block; one that settles nothing leaves the reservation standing."""
         call = self.begin(planned)
         try:
             yield call
@@ -327,16 +325,14 @@ class Circuit:
         """Raise FlowControl while no call may be made."""
         if time.monotonic() < self._closed_until:
             return
-
-        def change(value: Value, now: float) -> tuple[Value | None, tuple[float, bool, bool]]:
-            changed, seconds = circuit.ask(value, now)
-            return changed, (seconds, bool(value), circuit.state_of(value, now) == "closed")
-
-        seconds, self._marked, closed = self._state.update(self._key, change)
+        value, now = self._state.peek(self._key)
+        self._marked = bool(value)
+        if circuit.state_of(value, now) == "closed":
+            self._closed_until = time.monotonic() + CLOSED_SECONDS
+            return
+        seconds = self._state.update(self._key, circuit.ask)
         if seconds > 0:
             raise self._rest(seconds)
-        if closed:
-            self._closed_until = time.monotonic() + CLOSED_SECONDS
 
     def succeeded(self) -> None:
         """A call was answered."""

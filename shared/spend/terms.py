@@ -42,8 +42,10 @@ FREE_PROVIDERS = frozenset({"local", "hash", "rules"})
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Tokens of one call by the rate at which they are billed; `into` excludes what was read from or written to a
-    provider's prompt cache, and `cache_write_1h` is the part of `cache_write` that is kept for an hour.
+    """Tokens of one call by the rate at which they are billed.
+
+    `into` excludes what was read from or written to a provider's prompt cache; `cache_write_1h` is the part of
+    `cache_write` that is kept for an hour.
     """
 
     into: int = 0
@@ -70,3 +72,7 @@ class Subject:
     job_id: int | None = None
     collection_id: int | None = None
     documents: tuple[str, ...] = ()
+
+
+NO_TOKENS = Tokens()
+NOBODY = Subject()

@@ -1,4 +1,4 @@
-"""A process that reserves, settles, releases and abandons at random: `python -m tests.shared.db.spending URL SEED N`."""
+"""A process that spends and fails at random: `python -m tests.shared.db.spending URL SEED N`."""
 
 import random
 import sys
@@ -6,10 +6,10 @@ import sys
 from shared.db import ledger
 from shared.db.engine import open_database
 from shared.db.ledger import Entry, Reserved
-from shared.spend.terms import Lane, Subject, Tokens
+from shared.spend.terms import NOBODY, Lane, Subject, Tokens
 
 
-def entry(*, microusd: int, tokens: int, subject: Subject = Subject(), provider: str = "openai") -> Entry:
+def entry(*, microusd: int, tokens: int, subject: Subject = NOBODY, provider: str = "openai") -> Entry:
     """A paid call."""
     return Entry(
         provider=provider,

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from shared.db.ledger import Refused, Reserved
 from shared.db.schema import budget, usage
 from shared.errors import NotFound, UnknownPrice
 from shared.outcomes import Park
-from shared.spend.terms import BudgetScope, EntryState, Subject
+from shared.spend.terms import UNPRICED, BudgetScope, EntryState, Subject
 from shared.states import State, WaitReason
 from tests.shared.db.spending import entry
 from tests.shared.db.tracker import Tracker
@@ -152,9 +153,7 @@ def test_a_new_budget_counts_what_was_spent_before_and_a_lowered_one_starts_from
 
 def test_alerts_come_once_at_75_90_and_100_percent(tracker: Tracker) -> None:
     limit(tracker, limit_microusd=100)
-    told = []
-    for cost in (74, 1, 14, 1, 10, 1):
-        told.append([alert.percent for alert in reserve(tracker, cost).alerts])
+    told = [[alert.percent for alert in reserve(tracker, cost).alerts] for cost in (74, 1, 14, 1, 10, 1)]
     assert told == [[], [75], [], [90], [100], []]
     with tracker.database.read() as connection:
         assert [alert["percent"] for alert in budgets.list_alerts(connection)] == [100, 90, 75]
@@ -238,8 +237,12 @@ def test_a_budget_a_day_starts_again_at_midnight_and_wakes_what_waits(tracker: T
 
 def test_a_budget_in_dollars_refuses_what_has_no_price(tracker: Tracker) -> None:
     limit(tracker, limit_microusd=100)
-    with pytest.raises(UnknownPrice, match="total"):
-        reserve(tracker, None)  # type: ignore[arg-type]
+    unpriced = replace(entry(microusd=0, tokens=5), price=UNPRICED, cost_microusd=None)
+    with pytest.raises(UnknownPrice, match="total"), tracker.database.write() as connection:
+        ledger.reserve(connection, unpriced)
+    limit(tracker, limit_tokens=10)
+    with tracker.database.write() as connection:
+        assert isinstance(ledger.reserve(connection, unpriced), Reserved)
 
 
 def test_deleting_a_budget_that_is_not_there_says_so(tracker: Tracker) -> None:

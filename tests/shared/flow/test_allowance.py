@@ -1,6 +1,7 @@
 """An allowance: never more than the limit, hardly less, all dimensions or none, fair between jobs."""
 
 import random
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -123,7 +124,7 @@ def test_those_who_are_sent_away_are_told_different_times_that_follow_the_limit(
     bucket = Bucket(tokens=60_000)
     assert bucket.take(tokens=8_000) is None
     promises = [wait.promise for _ in range(5) if (wait := bucket.take(tokens=5_000)) is not None]
-    gaps = [later - earlier for earlier, later in zip(promises, promises[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(promises)]
     assert len(promises) == 5
     assert gaps == pytest.approx([5.0] * 4)
 

@@ -1,4 +1,4 @@
-"""A circuit: opens after failures in a row, rests longer each time, lets one probe through, closes when it is answered."""
+"""A circuit: opens after failures in a row, rests longer each time, lets one probe through, closes on an answer."""
 
 from typing import Any
 
