@@ -58,7 +58,7 @@ def measure(
     corpus: Path, environment: dict[str, str], provider: Running[OpenAISimulator], *, seconds: float, tpm: int
 ) -> list[tuple[str, str]]:
     """(figure, value) rows; the time begins with the first call."""
-    command = [Path(sys.executable).with_name("embedmill"), "ingest", corpus, "--json"]
+    command = [str(Path(sys.executable).with_name("embedmill")), "ingest", str(corpus), "--json"]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True)
     simulator = provider.simulator
     calls, refused, tokens = 0, 0, 0

@@ -64,7 +64,9 @@ class RedisState(SharedState):
 
     def _read(self, key: str) -> tuple[str | None, float]:
         with self._client.pipeline(transaction=True) as pipeline:
-            stored, (seconds, micros) = pipeline.get(key).time().execute()
+            pipeline.get(key)
+            pipeline.time()
+            stored, (seconds, micros) = pipeline.execute()
         return stored, seconds + micros / 1e6
 
     def _try(self, key: str, change: Change[T]) -> tuple[bool, T]:

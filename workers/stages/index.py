@@ -52,7 +52,8 @@ def _guarded(
     except FlowControl as error:
         return {item.id: outcome_of(error) for item in items}
     found = bisect(items, write)
-    down = [error for outcome in found.values() if (error := _outage(outcome)) is not None]
+    outages = [_outage(outcome) for outcome in found.values()]
+    down = [outage for outage in outages if outage is not None]
     if len(down) < len(found):
         circuit.succeeded()
         return found
