@@ -274,6 +274,25 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 @app.command()
+def simulate(
+    name: Annotated[str, typer.Argument(help="Which provider: openai, anthropic, cohere or bedrock.")],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 0,
+    host: Annotated[str, typer.Option(help="Address to listen on; the loopback interface unless told.")] = "127.0.0.1",
+    tpm: Annotated[
+        int | None, typer.Option("--tpm", min=1, help="Tokens a minute and model; no limit if absent.")
+    ] = None,
+    rpm: Annotated[int | None, typer.Option("--rpm", min=1, help="Requests a minute and model.")] = None,
+    latency_ms: Annotated[int, typer.Option("--latency-ms", min=0, help="Least time of an answer.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Act as a paid provider, to rehearse a run and its bill; prints the variables to set."""
+    from console.simulating import Rehearsal
+    from console.simulating import simulate as run
+
+    run(Rehearsal(name, host, port, tpm, rpm, latency_ms), as_json=as_json)
+
+
+@app.command()
 def version(as_json: AsJson = False) -> None:
     """Print the version."""
     from shared import VERSION

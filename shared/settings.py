@@ -25,7 +25,9 @@ class Settings(BaseSettings):
     broker_url: str = Field("embedded://", description="Where wake-ups travel; `embedded://` needs no service.")
     blob_url: str = Field("", description="Blob store; empty means a folder in the home folder.")
     vector_url: str = Field("embedded://", description="Vector store; `embedded://` keeps shards in the home folder.")
-    embedding: str = Field("local", description="Embedding model of new collections: `local`, `local/minilm`, `hash`.")
+    embedding: str = Field(
+        "local", description="Embedding model of new collections: `local`, `openai/text-embedding-3-large`, …"
+    )
     validator: str = Field("rules", description="Validator of new collections: `rules` or `off`.")
     workers: int = Field(0, ge=0, le=256, description="Worker processes of `ingest`; 0 means one per core.")
     lease_seconds: float = Field(30.0, gt=0.2, description="How long a claim lives without a heartbeat.")

@@ -12,6 +12,7 @@ What an operator or a test asks of any simulator is here:
 import asyncio
 import re
 import time
+import traceback
 import uuid
 from abc import ABC, abstractmethod
 from collections import deque
@@ -41,6 +42,7 @@ class Options:
 
     tokens_per_minute: int | None = None
     requests_per_minute: int | None = None
+    output_tokens_per_minute: int | None = None
     latency_seconds: float = 0.0
     """An answer leaves no sooner than this after its request came."""
     seed: int = 0
@@ -162,20 +164,23 @@ class Simulator(ABC):
         assert scope["type"] == "http"
         started = time.monotonic()
         self._in_flight += 1
-        request = Request(scope, receive)
-        call, status = await self._call(request), 0
         try:
-            response = await self._respond(request, call, started)
+            request = Request(scope, receive)
+            call = await self._call(request)
+            response = await self._respond(call, started)
+            self._remember(call, response, time.monotonic() - started)
             if isinstance(response, _Cut):
                 await response.send(send, self.transports.get(scope["client"]))
             else:
-                status = response.status_code
                 await response(scope, receive, send)
         finally:
-            seconds = time.monotonic() - started
-            if not call.path.startswith("/_sim"):
-                self.exchanges.append(Exchange(call.method, call.path, status, seconds, self._in_flight, call.body))
             self._in_flight -= 1
+
+    def _remember(self, call: Call, response: "Response | _Cut", seconds: float) -> None:
+        """Before the answer leaves, so that whoever has it finds it here."""
+        if not call.path.startswith("/_sim"):
+            status = 0 if isinstance(response, _Cut) else response.status_code
+            self.exchanges.append(Exchange(call.method, call.path, status, seconds, self._in_flight, call.body))
 
     async def _call(self, request: Request) -> Call:
         raw = await request.body()
@@ -184,7 +189,7 @@ class Simulator(ABC):
         faults = () if path.startswith("/_sim") else self.faults.take(path, _text(raw, body))
         return Call(request.method, path, dict(request.query_params), dict(request.headers), raw, body, faults)
 
-    async def _respond(self, request: Request, call: Call, started: float) -> "Response | _Cut":
+    async def _respond(self, call: Call, started: float) -> "Response | _Cut":
         if slow := call.fault("slow"):
             await asyncio.sleep(slow.seconds)
         if call.fault("cut"):
@@ -203,6 +208,10 @@ class Simulator(ABC):
             return self._routed(call)
         except Refused as refused:
             return self.error(refused)
+        except Exception as error:  # noqa: BLE001 - a request that a handler did not foresee is answered all the same
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            told = f"a fault of the simulator: {type(error).__name__} in {where.name}: {error}"
+            return self.error(Refused(500, told))
 
     def _routed(self, call: Call) -> Reply:
         refuse_on_order(call)

@@ -11,6 +11,7 @@ import re
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -156,10 +157,10 @@ class _Context:
 def _chunks(prompt: str) -> list[_Chunk]:
     """The chunks that a prompt names, each with the text up to the next name."""
     marks = list(TAGGED_ID.finditer(prompt)) or list(NAMED_ID.finditer(prompt))
-    ends = [mark.start() for mark in marks[1:]] + [len(prompt)]
+    bounds = [*(mark.start() for mark in marks), len(prompt)]
     chunks: dict[str, _Chunk] = {}
-    for mark, end in zip(marks, ends, strict=True):
-        chunks.setdefault(mark[1], _Chunk(mark[1], prompt[mark.start() : end]))
+    for mark, (start, end) in zip(marks, pairwise(bounds), strict=True):
+        chunks.setdefault(mark[1], _Chunk(mark[1], prompt[start:end]))
     return list(chunks.values())
 
 
@@ -243,6 +244,8 @@ class PromptCache:
         """
         prefixes = _prefixes(scope, blocks)
         hit = self._longest(blocks, prefixes, now)
+        if hit is not None:
+            self._kept[prefixes[hit][0]].refresh(now)
         read = prefixes[hit][1] if hit is not None else 0
         end, written = read, dict[float, int]()
         for place, block in enumerate(blocks):
@@ -254,13 +257,18 @@ class PromptCache:
             end = tokens
         return Cached(prefixes[-1][1] if prefixes else 0, read, written)
 
+    def readable(self, scope: str, blocks: Sequence[Block], *, now: float) -> int:
+        """Tokens that would be read from the cache at this moment."""
+        prefixes = _prefixes(scope, blocks)
+        hit = self._longest(blocks, prefixes, now)
+        return 0 if hit is None else prefixes[hit][1]
+
     def _longest(self, blocks: Sequence[Block], prefixes: Sequence[tuple[str, int]], now: float) -> int | None:
         breakpoints = [place for place, block in enumerate(blocks) if block.keep_seconds is not None]
         for breakpoint_ in reversed(breakpoints):
             for place in range(breakpoint_, max(breakpoint_ - LOOK_BACK_BLOCKS, -1), -1):
                 kept = self._kept.get(prefixes[place][0])
                 if kept is not None and kept.readable_at <= now < kept.expires_at:
-                    kept.expires_at = now + kept.seconds
                     return place
         return None
 
@@ -270,6 +278,9 @@ class _Kept:
     readable_at: float
     expires_at: float
     seconds: float
+
+    def refresh(self, now: float) -> None:
+        self.expires_at = now + self.seconds
 
 
 def _prefixes(scope: str, blocks: Sequence[Block]) -> list[tuple[str, int]]:

@@ -2,8 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from shared.errors import EmbedmillError, FlowControl, ProviderUnavailable
-from shared.providers.embeddings.base import Embedder
+from shared.providers.embeddings.base import Embedder, InputType
 from shared.providers.embeddings.calls import Billed, Request
 from shared.providers.embeddings.calls import Call as Answered
 from shared.spend.spender import Call, Planned, Spender
@@ -65,3 +68,27 @@ def adapt(embedder: Embedder, spender: Spender) -> None:
     most = spender.most_tokens(provider, embedder.model)
     if most is not None:
         embedder.max_tokens_per_request = min(type(embedder).max_tokens_per_request, most)
+
+
+class MeteredEmbedder(Embedder):
+    """An embedder whose every request is in the books; for those who embed without a stage, as queries are."""
+
+    def __init__(self, embedder: Embedder, spender: Spender, subject: Subject) -> None:
+        self._embedder = embedder
+        self._meter = EmbeddingMeter(spender, embedder, lambda _: subject)
+        self.name, self.model, self.dimensions = embedder.name, embedder.model, embedder.dimensions
+        self.symmetric = embedder.symmetric
+
+    def embed_batch(self, texts: Sequence[str], *, input_type: InputType = "document") -> NDArray[np.float32]:
+        result = self._embedder.embed_many(texts, input_type=input_type, meter=self._meter)
+        if result.errors:
+            raise self._meter.told(result.errors[min(result.errors)])
+        return result.vectors
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return self._embedder.count_tokens(texts)
+
+
+def metered(embedder: Embedder, spender: Spender, subject: Subject) -> Embedder:
+    """The embedder, with books where it costs money."""
+    return embedder if is_free(embedder) else MeteredEmbedder(embedder, spender, subject)

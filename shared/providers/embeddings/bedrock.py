@@ -4,6 +4,7 @@ Titan takes one text a request and is throttled by requests a minute, so many ar
 texts. A request's body has at most 25,000,000 bytes (botocore's service model).
 """
 
+import json
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -81,7 +82,7 @@ class BedrockEmbedder(RemoteEmbedder):
     def _answer(self, received: bytes, metadata: Mapping[str, Any]) -> Answer:
         headers = metadata["HTTPHeaders"]
         try:
-            rows, tokens = self.read(orjson.loads(received))
+            rows, tokens = self.read(json.loads(received))  # takes NaN, which is checked later
             tokens = int(headers[TOKENS_HEADER]) if tokens is None else tokens
             return Answer(self.rows(rows), tokens, metadata.get("RequestId"))
         except (ValueError, KeyError, TypeError):

@@ -8,14 +8,13 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from shared.errors import ProviderUnavailable
+from shared.errors import ProviderRefused, ProviderUnavailable
 from shared.providers.embeddings.base import InputType
 from shared.providers.embeddings.calls import Answer
 from shared.providers.embeddings.remote import RemoteEmbedder
 from shared.providers.translation import error_of, unreadable
 
 INPUT_TYPES = {"document": "search_document", "query": "search_query"}
-SETTINGS = ("output_dimension", "embedding_types", "model")
 
 
 class CohereEmbedder(RemoteEmbedder):
@@ -29,14 +28,18 @@ class CohereEmbedder(RemoteEmbedder):
 
     def make_client(self) -> Any:
         import cohere
+        from cohere.core.api_error import ApiError
 
-        # The SDK reads CO_API_URL when it is imported, which may be before it is set.
-        return cohere.ClientV2(
-            base_url=os.environ.get("CO_API_URL"),
-            timeout=self.seconds_per_request,
-            max_retries=0,
-            log_warning_experimental_features=False,
-        )
+        try:
+            # The SDK reads CO_API_URL when it is imported, which may be before it is set.
+            return cohere.ClientV2(
+                base_url=os.environ.get("CO_API_URL"),
+                timeout=self.seconds_per_request,
+                max_retries=0,
+                log_warning_experimental_features=False,
+            )
+        except ApiError:
+            raise ProviderRefused("CO_API_KEY is not set") from None
 
     def close_client(self, client: Any) -> None:
         with client:  # it has no close(); leaving it closes its connections

@@ -19,7 +19,6 @@ from shared.providers.embeddings.calls import Answer
 from shared.providers.embeddings.remote import RemoteEmbedder, Row
 from shared.providers.translation import error_of, unreadable
 
-CONNECT_SECONDS = 5.0
 SETTINGS = frozenset({"model", "dimensions", "encoding_format", "user"})
 """Parameters whose refusal is nobody's text's fault."""
 LIMIT_HEADERS = "x-ratelimit-"

@@ -1,0 +1,294 @@
+"""Paid embedders against simulated providers: what is sent, what fails alone, and what the meter hears."""
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from shared.errors import (
+    BadVector,
+    EmbedmillError,
+    FlowControl,
+    InputRefused,
+    InputTooLong,
+    ProviderRefused,
+    ProviderUnavailable,
+    SettingsError,
+)
+from shared.providers.embeddings.calls import Billed, Call, Request
+from shared.providers.embeddings.remote import RemoteEmbedder
+from shared.simulators.base import Options, Simulator
+from shared.simulators.faults import Fault
+from shared.simulators.openai import OpenAISimulator
+from shared.simulators.serving import running
+from tests.shared.providers.embeddings.simulated import Servers, open_remote
+
+SMALL = "openai/text-embedding-3-small@64"
+VENDORS = {
+    "openai": SMALL,
+    "cohere": "cohere/embed-v4.0@256",
+    "bedrock": "bedrock/amazon.titan-embed-text-v2:0@256",
+    "bedrock-cohere": "bedrock/cohere.embed-v4:0@256",
+}
+
+
+@pytest.fixture
+def openai(servers: Servers) -> Iterator[RemoteEmbedder]:
+    embedder = open_remote(SMALL)
+    yield embedder
+    embedder.close()
+
+
+@pytest.fixture(params=list(VENDORS))
+def vendor(request: pytest.FixtureRequest, servers: Servers) -> Iterator[RemoteEmbedder]:
+    embedder = open_remote(VENDORS[request.param])
+    yield embedder
+    embedder.close()
+
+
+def simulator_of(embedder: RemoteEmbedder, servers: Servers) -> Simulator:
+    return servers[embedder.provider].simulator
+
+
+class Books:
+    """A meter that writes down what it hears, and in which thread."""
+
+    def __init__(self, *, refuse_after: int | None = None) -> None:
+        self.requests: list[Request] = []
+        self.settled: dict[int, Call] = {}
+        self.failed: dict[int, tuple[EmbedmillError, Billed]] = {}
+        self.threads = set[int]()
+        self._refuse_after = refuse_after
+
+    def on_request(self, request: Request) -> int:
+        if len(self.requests) == self._refuse_after:
+            raise FlowControl("the budget is used up", reason="budget", retry_after_seconds=60)
+        self.threads.add(threading.get_ident())
+        self.requests.append(request)
+        return len(self.requests) - 1
+
+    def on_response(self, reservation: Any, call: Call) -> None:
+        self.threads.add(threading.get_ident())
+        self.settled[reservation] = call
+
+    def on_failure(self, reservation: Any, error: EmbedmillError, *, billed: Billed) -> None:
+        self.threads.add(threading.get_ident())
+        self.failed[reservation] = (error, billed)
+
+
+def test_the_providers_count_is_in_the_books_and_on_its_bill(vendor: RemoteEmbedder, servers: Servers) -> None:
+    books = Books()
+    texts = [f"text {number} of some length" for number in range(250)]
+    result = vendor.embed_many(texts, meter=books)
+    assert result.errors == {}
+    bill = simulator_of(vendor, servers).bill
+    assert sum(call.tokens_in or 0 for call in books.settled.values()) == bill.total("tokens_in") > 0
+    assert len(result.calls) == len(books.requests) == bill.total("requests") == -(-250 // min(vendor.max_inputs, 250))
+    assert {place for call in result.calls for place in call.inputs} == set(range(250))
+    assert {(call.provider, call.model, call.operation) for call in result.calls} == {
+        (vendor.provider, vendor.model, "embed")
+    }
+    assert all(call.request_id and call.seconds > 0 for call in result.calls)
+    assert sum(request.tokens for request in books.requests) == bill.total("tokens_in")
+    assert books.threads == {threading.get_ident()}
+
+
+def test_queries_and_documents_are_told_apart(vendor: RemoteEmbedder, servers: Servers) -> None:
+    for kind in ("document", "query"):
+        vendor.embed_many(["text"], input_type=kind)  # type: ignore[arg-type]
+    sent = [exchange.body.get("input_type") for exchange in simulator_of(vendor, servers).exchanges]
+    assert sent == ([None, None] if vendor.symmetric else ["search_document", "search_query"])
+
+
+@pytest.mark.parametrize("place", [0, 137, 299])
+def test_one_poisonous_text_fails_alone_and_its_neighbours_are_paid_once(
+    openai: RemoteEmbedder, servers: Servers, place: int
+) -> None:
+    servers["openai"].simulator.faults.add(Fault(kind="status", status=400, match="POISON", times=None))
+    texts = [f"text number {number}" for number in range(300)]
+    texts[place] = "the POISON pill"
+    books = Books()
+    result = openai.embed_many(texts, meter=books)
+    assert {at: type(error) for at, error in result.errors.items()} == {place: InputRefused}
+    assert not result.vectors[place].any()
+    assert np.abs(np.linalg.norm(np.delete(result.vectors, place, axis=0), axis=1) - 1).max() < 1e-5
+    bill = servers["openai"].simulator.bill
+    assert bill.total("inputs") == 299
+    assert bill.total("tokens_in") == sum(openai.count_tokens(texts)) - openai.count_tokens([texts[place]])[0]
+    assert len(books.requests) <= 20
+    assert {billed for _, billed in books.failed.values()} == {"no"}
+
+
+def test_several_poisons_are_all_found(vendor: RemoteEmbedder, servers: Servers) -> None:
+    simulator_of(vendor, servers).faults.add(Fault(kind="status", status=400, match="POISON", times=None))
+    texts = [f"POISON {n}" if n in (3, 4, 77, 140) else f"text {n}" for n in range(150)]
+    result = vendor.embed_many(texts)
+    assert sorted(result.errors) == [3, 4, 77, 140]
+    assert simulator_of(vendor, servers).bill.total("inputs") == 146
+
+
+def test_a_provider_that_refuses_every_text_is_not_asked_for_each(openai: RemoteEmbedder, servers: Servers) -> None:
+    servers["openai"].simulator.faults.add(Fault(kind="status", status=400, times=None))
+    result = openai.embed_many([f"text {number}" for number in range(1000)])
+    assert len(result.errors) == 1000
+    assert isinstance(result.errors[999], ProviderRefused)
+    assert len(servers["openai"].simulator.exchanges) < 100
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "billed"),
+    [
+        (Fault(kind="status", status=401, times=None), ProviderRefused, "no"),
+        (Fault(kind="status", status=403, times=None), ProviderRefused, "no"),
+        (Fault(kind="status", status=402, times=None), FlowControl, "no"),
+        (Fault(kind="status", status=413, times=None), InputTooLong, "no"),
+        (Fault(kind="status", status=429, headers={"retry-after": "9"}, times=None), FlowControl, "no"),
+        (Fault(kind="status", status=429, times=None), FlowControl, "no"),
+        (Fault(kind="status", status=500, times=None), ProviderUnavailable, "no"),
+        (Fault(kind="status", status=503, times=None), ProviderUnavailable, "no"),
+        (Fault(kind="status", status=529, times=None), FlowControl, "no"),
+        (Fault(kind="cut", times=None), ProviderUnavailable, "unknown"),
+        (Fault(kind="cut_body", times=None), ProviderUnavailable, "unknown"),
+        (Fault(kind="malformed", times=None), ProviderUnavailable, "unknown"),
+        (Fault(kind="truncated", times=None), ProviderUnavailable, "unknown"),
+    ],
+    ids=lambda value: f"{value.kind}-{value.status}" if isinstance(value, Fault) else "",
+)
+def test_every_fault_is_one_of_our_errors_at_once(
+    vendor: RemoteEmbedder, servers: Servers, fault: Fault, kind: type[EmbedmillError], billed: Billed
+) -> None:
+    simulator_of(vendor, servers).faults.add(fault)
+    books = Books()
+    result = vendor.embed_many(["a secret text"], meter=books)
+    assert type(result.errors[0]) is kind
+    assert "secret" not in str(result.errors[0])
+    assert [told for _, told in books.failed.values()] == [billed]
+    assert len(simulator_of(vendor, servers).exchanges) == 1, "the SDK's own retries are off"
+    if isinstance(result.errors[0], FlowControl) and fault.headers:
+        assert result.errors[0].retry_after_seconds == 9
+
+
+@pytest.mark.parametrize("kind", ["null", "nan", "dimensions"])
+def test_a_spoiled_vector_is_its_texts_error_and_the_others_are_kept(
+    vendor: RemoteEmbedder, servers: Servers, kind: Any
+) -> None:
+    simulator_of(vendor, servers).faults.add(Fault(kind=kind, match="SPOILED"))
+    result = vendor.embed_many(["one", "two SPOILED", "three"])
+    assert {place: type(error) for place, error in result.errors.items()} == {1: BadVector}
+    assert np.linalg.norm(result.vectors, axis=1) == pytest.approx([1, 0, 1], abs=1e-5)
+
+
+def test_an_empty_text_is_zeros_and_is_not_sent(vendor: RemoteEmbedder, servers: Servers) -> None:
+    result = vendor.embed_many(["", "text", ""])
+    assert result.errors == {}
+    assert [row.any() for row in result.vectors] == [False, True, False]
+    assert simulator_of(vendor, servers).bill.total("inputs") == 1
+
+
+def test_no_credit_is_a_budget_and_not_a_rate(openai: RemoteEmbedder, servers: Servers) -> None:
+    fault = Fault(kind="status", status=429, code="insufficient_quota", headers={"retry-after": "1"})
+    servers["openai"].simulator.faults.add(fault)
+    (error,) = openai.embed_many(["text"]).errors.values()
+    assert isinstance(error, FlowControl)
+    assert error.reason == "budget"
+
+
+def test_flow_control_stops_the_rest_and_keeps_what_is_there(vendor: RemoteEmbedder, servers: Servers) -> None:
+    vendor.max_inputs = min(vendor.max_inputs, 10)
+    vendor.concurrency = 2
+    simulator_of(vendor, servers).faults.add(Fault(kind="status", status=429, after=3, times=None))
+    result = vendor.embed_many([f"text {number}" for number in range(20 * vendor.max_inputs)])
+    assert {type(error) for error in result.errors.values()} == {FlowControl}
+    assert result.vectors.any(axis=1).sum() == 3 * vendor.max_inputs
+    assert len(simulator_of(vendor, servers).exchanges) <= 5
+
+
+def test_one_failed_request_costs_the_others_nothing_and_three_end_it(openai: RemoteEmbedder, servers: Servers) -> None:
+    openai.max_inputs, openai.concurrency = 10, 2
+    servers["openai"].simulator.faults.add(Fault(kind="status", status=500, after=1))
+    result = openai.embed_many([f"text {number}" for number in range(100)])
+    assert len(result.errors) == 10
+    servers["openai"].simulator.faults.add(Fault(kind="status", status=500, times=None))
+    before = len(servers["openai"].simulator.exchanges)
+    assert len(openai.embed_many([f"text {number}" for number in range(200)]).errors) == 200
+    assert len(servers["openai"].simulator.exchanges) - before <= 4
+
+
+def test_a_budget_that_ends_keeps_later_requests_back(openai: RemoteEmbedder, servers: Servers) -> None:
+    openai.max_inputs = 10
+    result = openai.embed_many([f"text {number}" for number in range(100)], meter=Books(refuse_after=4))
+    assert len(result.errors) == 60
+    assert {getattr(error, "reason", None) for error in result.errors.values()} == {"budget"}
+    assert servers["openai"].simulator.bill.total("requests") == 4
+
+
+def test_an_answer_that_does_not_come_is_given_up_in_time(openai: RemoteEmbedder, servers: Servers) -> None:
+    openai.seconds_per_request = 0.3
+    servers["openai"].simulator.faults.add(Fault(kind="slow", seconds=1.5))
+    books, started = Books(), time.monotonic()
+    result = openai.embed_many(["text"], meter=books)
+    assert isinstance(result.errors[0], ProviderUnavailable)
+    assert time.monotonic() - started < 1.2
+    assert [billed for _, billed in books.failed.values()] == ["unknown"]
+
+
+def test_requests_are_in_flight_together() -> None:
+    with running(OpenAISimulator(Options(latency_seconds=0.4))) as server, pytest.MonkeyPatch.context() as patch:
+        for variable, value in server.environment.items():
+            patch.setenv(variable, value)
+        embedder = open_remote(SMALL)
+        embedder.max_inputs = 5
+        started = time.monotonic()
+        result = embedder.embed_many([f"text {number}" for number in range(80)])
+        seconds = time.monotonic() - started
+        embedder.close()
+    assert result.errors == {}
+    assert max(exchange.in_flight for exchange in server.simulator.exchanges) == embedder.concurrency == 8
+    assert len(server.simulator.exchanges) == 16
+    assert seconds < 16 * 0.4 / 2, "two rounds of eight, not sixteen one after the other"
+
+
+def test_a_missing_key_or_region_is_named(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("OPENAI_API_KEY", "CO_API_KEY", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    for name, variable in (
+        (SMALL, "OPENAI_API_KEY"),
+        ("cohere/embed-v4.0", "CO_API_KEY"),
+        ("bedrock/cohere.embed-v4:0", "AWS_DEFAULT_REGION"),
+    ):
+        embedder = open_remote(name)
+        (error,) = embedder.embed_many(["text"]).errors.values()
+        embedder.close()
+        assert isinstance(error, ProviderRefused)
+        assert variable in str(error)
+
+
+def test_nobody_at_the_address_costs_nothing(monkeypatch: pytest.MonkeyPatch, servers: Servers) -> None:
+    for variable in ("OPENAI_BASE_URL", "CO_API_URL", "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    for name in VENDORS.values():
+        embedder, books = open_remote(name), Books()
+        (error,) = embedder.embed_many(["text"], meter=books).errors.values()
+        embedder.close()
+        assert isinstance(error, ProviderUnavailable)
+        assert [billed for _, billed in books.failed.values()] == ["no"]
+
+
+def test_sizes_that_a_model_has_not_are_refused() -> None:
+    for name, told in (
+        ("openai/text-embedding-3-large@3073", "1 to 3072"),
+        ("cohere/embed-v4.0@100", "256, 512, 1024, 1536"),
+        ("cohere/embed-english-v3.0@512", "1024 only"),
+        ("local@128", "256 only"),
+        ("openai/text-embedding-3-small@big", "a number"),
+    ):
+        with pytest.raises(SettingsError, match=told):
+            open_remote(name)
+
+
+def test_the_size_is_part_of_the_name(openai: RemoteEmbedder) -> None:
+    assert (openai.name, openai.model, openai.dimensions) == (SMALL, "text-embedding-3-small", 64)

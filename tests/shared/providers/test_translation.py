@@ -1,0 +1,106 @@
+"""The table that turns a vendor's status into our error."""
+
+import time
+from email.utils import formatdate
+
+import pytest
+
+from shared.errors import (
+    EmbedmillError,
+    FlowControl,
+    InputRefused,
+    InputTooLong,
+    ProviderRefused,
+    ProviderUnavailable,
+)
+from shared.providers.translation import BUDGET_SECONDS, LONGEST_SECONDS, RATE_SECONDS, error_of, retry_after_seconds
+
+
+def translated(status: int, code: str = "", message: str = "", **headers: str) -> EmbedmillError:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return error_of(status, provider="acme", credentials="ACME_KEY", code=code, message=message, headers=named)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (400, "", InputRefused),
+        (400, "context_length_exceeded", InputTooLong),
+        (401, "", ProviderRefused),
+        (403, "", ProviderRefused),
+        (404, "model_not_found", ProviderRefused),
+        (408, "", ProviderUnavailable),
+        (409, "", ProviderUnavailable),
+        (413, "", InputTooLong),
+        (422, "", InputRefused),
+        (424, "", ProviderUnavailable),
+        (500, "", ProviderUnavailable),
+        (502, "", ProviderUnavailable),
+        (503, "", ProviderUnavailable),
+        (504, "", ProviderUnavailable),
+        (200, "", ProviderUnavailable),
+    ],
+)
+def test_every_status_has_its_error(status: int, code: str, kind: type[EmbedmillError]) -> None:
+    assert type(translated(status, code)) is kind
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "headers", "reason", "seconds"),
+    [
+        (429, "", {"retry_after": "7"}, "rate", 7),
+        (429, "", {"retry_after": "7", "retry_after_ms": "1500"}, "rate", 1.5),
+        (429, "", {}, "rate", RATE_SECONDS),
+        (429, "", {"retry_after": "soon"}, "rate", RATE_SECONDS),
+        (429, "", {"retry_after": "-3"}, "rate", 0),
+        (429, "", {"retry_after": "86400"}, "rate", LONGEST_SECONDS),
+        (429, "", {"retry_after": "nan"}, "rate", RATE_SECONDS),
+        (503, "", {"retry_after": "20"}, "circuit", 20),
+        (529, "", {"retry_after": "3"}, "circuit", 3),
+        (402, "", {}, "budget", BUDGET_SECONDS),
+        (429, "insufficient_quota", {}, "budget", BUDGET_SECONDS),
+        (429, "enforced_spend_limit_reached", {}, "budget", BUDGET_SECONDS),
+    ],
+)
+def test_what_is_to_wait_says_why_and_how_long(
+    status: int, code: str, headers: dict[str, str], reason: str, seconds: float
+) -> None:
+    error = translated(status, code, **headers)
+    assert isinstance(error, FlowControl)
+    assert (error.reason, error.retry_after_seconds) == (reason, seconds)
+
+
+def test_a_date_is_seconds_from_now() -> None:
+    asked = retry_after_seconds({"Retry-After": formatdate(time.time() + 90, usegmt=True)})
+    assert asked is not None
+    assert asked == pytest.approx(90, abs=3)
+    assert retry_after_seconds({"Retry-After": formatdate(time.time() - 90, usegmt=True)}) == 0
+    assert retry_after_seconds({}) is None
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "This model's maximum context length is 8192 tokens, however you requested 9000 tokens",
+        "too many tokens: size limit exceeded",
+        "Too many input tokens. Max input tokens: 8192",
+        "prompt is too long: 1200000 tokens > 1000000 maximum",
+    ],
+)
+def test_a_message_about_length_is_understood(message: str) -> None:
+    assert isinstance(translated(400, message=message), InputTooLong)
+
+
+def test_neither_texts_nor_keys_get_into_a_message() -> None:
+    told = "Incorrect API key provided: sk-abc; the text was: Dear Ms Smith"
+    for status in (400, 401, 404, 413, 429, 500):
+        error = translated(status, "bad code <script>", told)
+        assert "sk-abc" not in str(error)
+        assert "Smith" not in str(error)
+        assert "<" not in str(error)
+    assert "ACME_KEY" in str(translated(401))
+
+
+def test_what_may_have_been_carried_out_may_have_been_billed() -> None:
+    billed = {status: getattr(translated(status), "may_be_billed", None) for status in (500, 503, 504, 200)}
+    assert billed == {500: False, 503: False, 504: True, 200: True}
