@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from console.cli import _run
 from shared.simulators.base import Options
 from shared.simulators.faults import Fault
 from shared.simulators.openai import OpenAISimulator
@@ -52,8 +53,17 @@ def attempts(command: Command) -> set[str]:
     return {row[0] for row in query(command.home / "tracking.db", "SELECT outcome FROM attempt WHERE stage = 'embed'")}
 
 
-def reasons(command: Command, job: int) -> set[str]:
-    return {row["reason"] for row in command.json("jobs", "show", job)["waiting"]}
+def reasons(command: Command) -> set[str]:
+    """What unfinished work waits for, `work` when it is not waiting; none before there is any."""
+    if not (command.home / "tracking.db").exists():
+        return set()
+    unfinished = "SELECT DISTINCT coalesce(wait_reason, 'work') FROM work WHERE finished_at IS NULL"
+    return {row[0] for row in query(command.home / "tracking.db", unfinished)}
+
+
+def stages(command: Command) -> set[str]:
+    unfinished = "SELECT DISTINCT stage FROM work WHERE finished_at IS NULL"
+    return {row[0] for row in query(command.home / "tracking.db", unfinished)}
 
 
 def test_after_a_clean_run_ledger_report_and_bill_are_equal_to_the_token(
@@ -90,13 +100,12 @@ def test_work_over_a_budget_waits_and_goes_on_when_it_is_raised(
 ) -> None:
     paid.json("budget", "set", "--scope", "total", "--tokens", 5000)
     ingest = paid.start("ingest", folder, "--json")
-    wait_until(lambda: paid.json("jobs", "list")["jobs"], "the job is recorded")
-    wait_until(lambda: reasons(paid, 1) == {"budget"}, "everything left waits for the budget", every=0.2)
-    (stopped,) = paid.json("budget", "show")["budgets"]
+    wait_until(lambda: reasons(paid) == {"budget"}, "everything left waits for the budget")
+    shown = paid.json("budget", "show")
+    (stopped,) = shown["budgets"]
     assert stopped["stopped"] and 0 < stopped["used_tokens"] <= 5000
     assert billed(provider) == stopped["used_tokens"]
-    percents = [alert["percent"] for alert in paid.json("budget", "show")["alerts"]]
-    assert percents == [100, 90, 75]
+    assert [alert["percent"] for alert in shown["alerts"]] == [100, 90, 75]
     asked = len(provider.simulator.exchanges)
     paid.json("budget", "set", "--scope", "total", "--usd", 5)
     report = finish(ingest).json
@@ -112,16 +121,17 @@ def test_a_budget_of_nothing_stops_paid_work_and_not_the_rest(
     paid: Command, provider: Running[OpenAISimulator], folder: Path
 ) -> None:
     paid.json("budget", "set", "--usd", 0)
-    job = paid.json("submit", folder)["job"]
+    paid.json("submit", folder)
     workers = paid.start("workers", "start")
     local = paid.with_settings(embedding="hash")
     assert local.json("ingest", folder, "--collection", "local")["documents"]["completed"] == DOCUMENTS
-    wait_until(lambda: reasons(paid, job) == {"budget"}, "the paid job waits", every=0.2)
-    assert provider.simulator.exchanges == type(provider.simulator.exchanges)([], 1000)
+    wait_until(lambda: reasons(paid) == {"budget"}, "the paid job waits")
+    assert not provider.simulator.exchanges
     paid.json("budget", "delete")
-    wait_until(lambda: paid.json("jobs", "show", job)["state"] == "completed", "the job is completed", every=0.2)
+    wait_until(lambda: reasons(paid) == set(), "the paid job is done")
     workers.send_signal(signal.SIGTERM)
     finish(workers)
+    assert ledger(paid, "settled") > billed(provider) > 0
 
 
 def test_a_kill_in_the_middle_of_calls_leaves_the_ledger_no_shorter_than_the_bill(
@@ -172,13 +182,11 @@ def test_while_the_embedder_is_down_chunking_goes_on_and_nothing_dies(
 ) -> None:
     provider.simulator.faults.add(Fault(kind="status", status=500, times=None))
     process = paid.start("ingest", folder, "--json")
-    wait_until(lambda: paid.json("jobs", "list")["jobs"], "the job is recorded")
 
     def rests() -> bool:
-        shown = paid.json("jobs", "show", 1)
-        return set(shown["active"]) == {"embed"} and "circuit" in {row["reason"] for row in shown["waiting"]}
+        return "circuit" in reasons(paid) and stages(paid) == {"embed"}
 
-    wait_until(rests, "everything is chunked and waits for the circuit", every=0.2)
+    wait_until(rests, "everything is chunked and waits for the circuit")
     provider.simulator.faults.clear()
     report = finish(process).json
     assert report["documents"]["completed"] == DOCUMENTS and report["documents"]["dead"] == 0
@@ -192,3 +200,48 @@ def test_a_model_without_a_price_is_refused_before_anything_is_submitted(paid: C
     assert "cohere/embed-english-v3.0" in ran.json["error"]
     assert "EMBEDMILL_PRICES" in ran.json["hint"]
     assert unknown.json("jobs", "list")["jobs"] == []
+
+
+def test_an_estimate_prices_stages_and_lanes_and_stays_with_the_job(
+    paid: Command, provider: Running[OpenAISimulator], folder: Path
+) -> None:
+    limited = paid.with_settings(limits='{"openai": {"tpm": 60000}}')
+    estimated = limited.json("estimate", folder)
+    embed = estimated["stages"]["embed"]
+    assert embed["lanes"]["live"]["usd"] == 2 * embed["lanes"]["bulk"]["usd"] > 0
+    assert embed["lanes"]["live"]["seconds"] == pytest.approx(embed["tokens"] / 1000, abs=0.1)
+    assert estimated["stages"]["validate"]["lanes"]["live"]["usd"] == 0
+    assert estimated["total"]["live"]["usd"] == embed["lanes"]["live"]["usd"]
+    assert not provider.simulator.exchanges
+    report = limited.json("ingest", folder)
+    assert report["spend"]["usd"] == pytest.approx(embed["lanes"]["live"]["usd"], rel=0.01)
+    kept = limited.json("spend", "--by", "job")["rows"][0]["estimate"]
+    assert kept == report["estimate"]
+    assert 0.3 < kept["usd"] / report["spend"]["usd"] < 3
+
+
+def test_a_search_with_a_paid_model_is_in_the_ledger(
+    paid: Command, provider: Running[OpenAISimulator], folder: Path
+) -> None:
+    paid.json("ingest", folder)
+    before = billed(provider)
+    assert paid.json("search", "copper lantern", "--mode", "dense")["hits"]
+    assert ledger(paid, "settled") == billed(provider) > before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("set",),
+        ("set", "--usd", "much"),
+        ("set", "--usd", "-1"),
+        ("set", "--scope", "job", "--usd", "1"),
+        ("set", "--scope", "job", "--name", "x", "--usd", "1"),
+        ("set", "--scope", "day", "--name", "x", "--usd", "1"),
+    ],
+)
+def test_a_budget_that_makes_no_sense_is_a_usage_error(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(["budget", *arguments], debug=False) == 2
+    assert "Error" in capsys.readouterr().err
