@@ -12,6 +12,7 @@ from shared.simulators.faults import Fault
 from shared.simulators.openai import OpenAISimulator
 from shared.simulators.serving import Running, running
 from tests.chaos.conftest import query
+from tests.chaos.watching import Watch
 from tests.command import Command, finish, kill_group
 from tests.corpus import write_corpus
 from tests.waiting import wait_until
@@ -53,17 +54,15 @@ def attempts(command: Command) -> set[str]:
     return {row[0] for row in query(command.home / "tracking.db", "SELECT outcome FROM attempt WHERE stage = 'embed'")}
 
 
+def unfinished(command: Command, column: str) -> set[str]:
+    """The values of a column in unfinished work; none before there is any."""
+    with Watch(command.home) as watch:
+        return {str(row[0]) for row in watch.rows(f"SELECT DISTINCT {column} FROM work WHERE finished_at IS NULL")}
+
+
 def reasons(command: Command) -> set[str]:
-    """What unfinished work waits for, `work` when it is not waiting; none before there is any."""
-    if not (command.home / "tracking.db").exists():
-        return set()
-    unfinished = "SELECT DISTINCT coalesce(wait_reason, 'work') FROM work WHERE finished_at IS NULL"
-    return {row[0] for row in query(command.home / "tracking.db", unfinished)}
-
-
-def stages(command: Command) -> set[str]:
-    unfinished = "SELECT DISTINCT stage FROM work WHERE finished_at IS NULL"
-    return {row[0] for row in query(command.home / "tracking.db", unfinished)}
+    """What unfinished work waits for, `work` when it is not waiting."""
+    return unfinished(command, "coalesce(wait_reason, 'work')")
 
 
 def test_after_a_clean_run_ledger_report_and_bill_are_equal_to_the_token(
@@ -184,7 +183,7 @@ def test_while_the_embedder_is_down_chunking_goes_on_and_nothing_dies(
     process = paid.start("ingest", folder, "--json")
 
     def rests() -> bool:
-        return "circuit" in reasons(paid) and stages(paid) == {"embed"}
+        return "circuit" in reasons(paid) and unfinished(paid, "stage") == {"embed"}
 
     wait_until(rests, "everything is chunked and waits for the circuit")
     provider.simulator.faults.clear()
