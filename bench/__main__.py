@@ -1,8 +1,8 @@
-"""`python -m bench [ingest | retrieval] …`: one benchmark; `ingest` unless another is named."""
+"""`python -m bench [ingest | retrieval | embeddings | limits] …`: one benchmark; `ingest` unless another is named."""
 
 import sys
 
-from bench import ingest, retrieval
+from bench import embeddings, ingest, limits, retrieval
 
 
 def main() -> None:
@@ -11,6 +11,10 @@ def main() -> None:
     match name:
         case "retrieval":
             retrieval.main(arguments)
+        case "limits":
+            limits.main(arguments)
+        case "embeddings":
+            embeddings.main(arguments)
         case "ingest":
             ingest.main(arguments)
         case _:

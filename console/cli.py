@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console import collections_cli, dlq_cli, jobs_cli, review_cli, workers_cli
+from console import budget_cli, collections_cli, dlq_cli, jobs_cli, review_cli, workers_cli
 from console.output import DONE, FAILED, USAGE, print_error, print_json, print_line
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ app.add_typer(dlq_cli.app, name="dlq")
 app.add_typer(workers_cli.app, name="workers")
 app.add_typer(collections_cli.app, name="collections")
 app.add_typer(review_cli.app, name="review")
+app.add_typer(budget_cli.app, name="budget")
 
 Sources = Annotated[list[str], typer.Argument(help="Files, folders, JSONL or CSV files; - reads a list of files.")]
 Collection = Annotated[str, typer.Option("--collection", "-c", help="Collection; made on first use.")]
@@ -50,6 +51,18 @@ class SearchMode(StrEnum):
     HYBRID = "hybrid"
     DENSE = "dense"
     LEXICAL = "lexical"
+
+
+class SpendBy(StrEnum):
+    """What spend is summed by."""
+
+    MODEL = "model"
+    JOB = "job"
+    COLLECTION = "collection"
+    DAY = "day"
+    PROVIDER = "provider"
+    OPERATION = "operation"
+    LANE = "lane"
 
 
 AllowDeletes = Annotated[
@@ -231,6 +244,23 @@ def verify(
 
 
 @app.command()
+def spend(
+    by: Annotated[SpendBy, typer.Option(help="What to sum by.")] = SpendBy.MODEL,
+    since: Annotated[str | None, typer.Option(help="From a date on, or for a span such as 12h or 7d.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what was spent, what caches and batches saved, and what is not settled."""
+    from console.spending import print_spend
+    from console.spending import spend as run
+
+    report = run(by, since=since)
+    if as_json:
+        print_json(report)
+    else:
+        print_spend(report)
+
+
+@app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Check configuration, folders, database, broker, model and consumers."""
     from console.doctor import examine, print_checks
@@ -242,6 +272,25 @@ def doctor(as_json: AsJson = False) -> None:
     else:
         print_checks(checks)
     raise typer.Exit(DONE if ok else FAILED)
+
+
+@app.command()
+def simulate(
+    name: Annotated[str, typer.Argument(help="Which provider: openai, anthropic, cohere or bedrock.")],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 0,
+    host: Annotated[str, typer.Option(help="Address to listen on; the loopback interface unless told.")] = "127.0.0.1",
+    tpm: Annotated[
+        int | None, typer.Option("--tpm", min=1, help="Tokens a minute and model; no limit if absent.")
+    ] = None,
+    rpm: Annotated[int | None, typer.Option("--rpm", min=1, help="Requests a minute and model.")] = None,
+    latency_ms: Annotated[int, typer.Option("--latency-ms", min=0, help="Least time of an answer.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Act as a paid provider, to rehearse a run and its bill; prints the variables to set."""
+    from console.simulating import Rehearsal
+    from console.simulating import simulate as run
+
+    run(Rehearsal(name, host, port, tpm, rpm, latency_ms), as_json=as_json)
 
 
 @app.command()

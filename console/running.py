@@ -1,5 +1,6 @@
 """Ingesting in this process: submit, work until the job ends, report."""
 
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from console.output import DEAD_LETTERS, DONE, FAILED, print_line, print_warning
 from console.progress import Display
 from console.session import Workshop, interruptible, opened, read_settings
-from shared.db import jobs
+from shared.collections import read_collection_settings
+from shared.db import budgets, jobs, ledger
+from shared.db.collections import Collection
 from shared.db.dead_letters import Filter, list_letters
 from shared.runtime import Runtime
 from shared.states import JobState
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 FINAL = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 SHOWN = 20
 REPORTED_NOTES = 1000
+NOTICE_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ def _ingest(runtime: Runtime, request: Request, *, quiet: bool) -> int:
 
     sources = open_sources(request.sources, options=request.options, stdin=sys.stdin.buffer)
     collection = ensure_collection(runtime, request.collection)
+    require_prices(runtime, collection)
     with Workshop(runtime, [()] * runtime.settings.worker_count) as workshop, Display(quiet=quiet) as display:
 
         def on_batch(seen: int, queued: int) -> None:
@@ -65,6 +70,7 @@ def _ingest(runtime: Runtime, request: Request, *, quiet: bool) -> int:
                 sys.stderr.write(f"taking up job {submitted.job_id} of the same sources, which is not finished\n")
             if submitted.to_scan:
                 submitter.enumerate(submitted.job_id, sources, collection, allow_deletes=request.allow_deletes)
+                _store_estimate(runtime, submitted.job_id, collection)
             if work_until_done(runtime, workshop, submitted.job_id, display, is_abandoned=submitter.is_abandoned):
                 return submitted.job_id
 
@@ -79,6 +85,7 @@ def work_until_done(
 ) -> bool:
     """Run workers until a job has ended; False when whoever was scanning its sources is gone before they were done."""
     abandoned = False
+    notice = _BudgetNotice()
 
     def is_done() -> bool:
         nonlocal abandoned
@@ -90,6 +97,7 @@ def work_until_done(
                 workshop.start_workers()
             if display.is_due():
                 display.show(job, jobs.measure_progress(connection, job))
+            notice.give_if_due(connection)
         abandoned = job.enumerated_at is None and is_abandoned(job_id)
         return abandoned
 
@@ -97,6 +105,22 @@ def work_until_done(
     if not abandoned:
         workshop.finish_audits()
     return not abandoned
+
+
+class _BudgetNotice:
+    """Says once that work waits for a budget: a command that only waits looks like one that hangs."""
+
+    def __init__(self) -> None:
+        self._due = time.monotonic() + NOTICE_SECONDS
+
+    def give_if_due(self, connection: Any) -> None:
+        """Look again every few seconds, until it was said."""
+        if time.monotonic() < self._due:
+            return
+        refused = budgets.has_refused(connection, lock=False)
+        self._due = math.inf if refused else time.monotonic() + NOTICE_SECONDS
+        if refused:
+            print_warning("work waits for a budget (embedmill budget show) and goes on when it is raised")
 
 
 def submit(request: Request) -> dict[str, Any]:
@@ -107,11 +131,27 @@ def submit(request: Request) -> dict[str, Any]:
     with opened() as runtime, interruptible():
         sources = open_sources(request.sources, options=request.options, stdin=sys.stdin.buffer)
         collection = ensure_collection(runtime, request.collection)
+        require_prices(runtime, collection)
         submitter = Submitter(runtime)
         submitted = submitter.open(sources, collection, options={"allow_deletes": request.allow_deletes})
         if submitted.to_scan:
             submitter.enumerate(submitted.job_id, sources, collection, allow_deletes=request.allow_deletes)
+            _store_estimate(runtime, submitted.job_id, collection)
         return {"job": submitted.job_id, "documents": describe_job(runtime, submitted.job_id)["documents"]["total"]}
+
+
+def require_prices(runtime: Runtime, collection: Collection) -> None:
+    """Raise UnknownPrice before anything is submitted that could not be paid for."""
+    embedder = runtime.embedder(read_collection_settings(collection.settings).embedding)
+    runtime.spender.prices.find(embedder.name.split("/")[0], embedder.model, "embed")
+
+
+def _store_estimate(runtime: Runtime, job_id: int, collection: Collection) -> None:
+    from console.estimate import estimate_job
+
+    estimate = estimate_job(runtime, job_id, collection)
+    with runtime.database.write() as connection:
+        ledger.store_estimate(connection, job_id, estimate)
 
 
 def work_on_job(runtime: Runtime, job_id: int, *, quiet: bool) -> None:
@@ -138,6 +178,7 @@ def describe_job(runtime: Runtime, job_id: int) -> dict[str, Any]:
         "documents": dict(progress.documents),
         "chunks": dict(progress.chunks),
         "spend": dict(progress.spend),
+        "estimate": job.options.get("estimate"),
         "seconds": round(seconds, 3),
         "active": {stage: dict(states) for stage, states in progress.active.items()},
         "problems": job.problems,
@@ -163,6 +204,8 @@ def print_report(runtime: Runtime, report: Mapping[str, Any]) -> None:
         f"chunks: {chunks['indexed']} indexed, {chunks['rejected']} rejected, {chunks['embedded']} embedded anew; "
         f"{report['spend']['tokens_in']} tokens, ${report['spend']['usd']:.2f}, {report['seconds']:.1f} s"
     )
+    if report["estimate"] and report["estimate"]["usd"]:
+        print_line(f"estimated beforehand: ${report['estimate']['usd']:.2f}")
     with runtime.database.read() as connection:
         letters = list_letters(connection, Filter(job=report["job"]), limit=SHOWN)
     for note in report["notes"][:SHOWN]:

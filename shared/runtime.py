@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from shared.providers.embeddings.base import Embedder
     from shared.providers.models.base import Model
     from shared.providers.vectorstores.base import VectorStore
+    from shared.spend.spender import Spender
 
 
 class Runtime:
@@ -48,6 +49,13 @@ class Runtime:
         from shared.cache import EmbeddingCache
 
         return EmbeddingCache(self.home / "cache.db")
+
+    @cached_property
+    def spender(self) -> "Spender":
+        """The entry to paid calls."""
+        from shared.spend.spender import Spender
+
+        return Spender(self.database, self.settings, owner=self.process_id)
 
     @property
     def run_folder(self) -> Path:
@@ -108,6 +116,8 @@ class Runtime:
             model.close()
         if "cache" in opened:
             self.cache.close()
+        if "spender" in opened:
+            self.spender.close()
         if "database" in opened:
             self.database.close()
 

@@ -2,14 +2,17 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, PositiveInt, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from shared.errors import SettingsError
 
 CONFIG_FILE = "embedmill.toml"
+
+# Requests, tokens in, tokens out and inputs a minute.
+LimitName = Literal["rpm", "tpm", "otpm", "ipm"]
 
 
 class Settings(BaseSettings):
@@ -22,7 +25,9 @@ class Settings(BaseSettings):
     broker_url: str = Field("embedded://", description="Where wake-ups travel; `embedded://` needs no service.")
     blob_url: str = Field("", description="Blob store; empty means a folder in the home folder.")
     vector_url: str = Field("embedded://", description="Vector store; `embedded://` keeps shards in the home folder.")
-    embedding: str = Field("local", description="Embedding model of new collections: `local`, `local/minilm`, `hash`.")
+    embedding: str = Field(
+        "local", description="Embedding model of new collections: `local`, `openai/text-embedding-3-large`, …"
+    )
     validator: str = Field(
         "rules", description="Validator of new collections: `rules`, `off`, or a model as `anthropic/claude-opus-4-7`."
     )
@@ -46,6 +51,17 @@ class Settings(BaseSettings):
     parser_memory_mb: int = Field(1024, ge=64, description="Memory limit of the parser's process.")
     parser_characters: int = Field(20_000_000, ge=1000, description="Most characters of text taken from one document.")
     max_document_mb: int = Field(256, ge=1, description="Largest file that is read, in MiB.")
+    prices: Path | None = Field(None, description="Price file in TOML, merged over the packaged one; see spend.md.")
+    allow_unpriced: bool = Field(
+        default=False, description="Let calls without a known price through, shown as `unpriced`."
+    )
+    limits: dict[str, dict[LimitName, PositiveInt]] = Field(
+        {}, description="Provider limits a minute as JSON, by provider or provider/model: `rpm`, `tpm`, `otpm`, `ipm`."
+    )
+    limits_url: str = Field("", description="Redis for fleet-wide limits; empty means the broker's or the database.")
+    provider_concurrency: int = Field(8, ge=1, le=256, description="Most requests at once to a model, per process.")
+    circuit_failures: int = Field(3, ge=1, description="Failed calls in a row, in all processes, that open a circuit.")
+    circuit_seconds: float = Field(10.0, gt=0, description="First rest of an open circuit; it doubles to 5 minutes.")
     log_level: str = Field("warning", description="Least severe log event that is printed to stderr.")
 
     @classmethod

@@ -3,8 +3,7 @@
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from shared.db.work import Item, RetryPolicy
-from shared.providers.models.metering import FreeMeter, Meter
+from shared.db.work import RetryPolicy
 from shared.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -26,11 +25,6 @@ class WorkerRuntime(Runtime):
     def retry(self) -> RetryPolicy:
         """Back-off between attempts."""
         return RetryPolicy(self.settings.retry_base_seconds, self.settings.retry_max_seconds)
-
-    def model_meter(self, item: Item) -> Meter:
-        """Who keeps the books of calls to models that are made for this work."""
-        del item
-        return FreeMeter()
 
     def close(self) -> None:
         """Release everything that was opened."""

@@ -8,7 +8,8 @@ from sqlalchemy import Connection, and_, case, delete, exists, func, insert, lit
 from sqlalchemy.dialects import postgresql, sqlite
 
 from shared.db.engine import clock
-from shared.db.schema import collection, document, job, scan_note, source, usage, work
+from shared.db.ledger import measure_job_spend
+from shared.db.schema import collection, document, job, scan_note, source, work
 from shared.errors import NotFound
 from shared.states import FINAL, JobState, Result, State, WaitReason, require_job_transition
 
@@ -251,7 +252,7 @@ def measure_progress(connection: Connection, subject: Job) -> Progress:
     return Progress(
         documents=_count_documents(subject, groups),
         chunks={k: sum(int(getattr(g, k)) for g in groups) for k in ("expected", "indexed", "rejected", "embedded")},
-        spend=_measure_spend(connection, subject.id),
+        spend=measure_job_spend(connection, subject.id),
         active=_count_active(groups),
     )
 
@@ -279,21 +280,6 @@ def _count_active(groups: Sequence[Any]) -> dict[str, dict[str, int]]:
             stage = active.setdefault(group.stage, {})
             stage[group.state] = stage.get(group.state, 0) + group.n
     return active
-
-
-def _measure_spend(connection: Connection, job_id: int) -> dict[str, float]:
-    def total(column: Any) -> Any:
-        return func.coalesce(func.sum(column), 0)
-
-    query = select(total(usage.c.cost_microusd), total(usage.c.tokens_in), total(usage.c.tokens_out))
-    row = connection.execute(query.where(usage.c.job_id == job_id)).one()
-    return {"usd": int(row[0]) / 1_000_000, "tokens_in": int(row[1]), "tokens_out": int(row[2])}
-
-
-def record_usage(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Append to the ledger; a row is written for every provider call, also when its result is void."""
-    if rows:
-        connection.execute(insert(usage).values(created_at=clock()), list(rows))
 
 
 def list_waiting(connection: Connection, job_id: int) -> list[dict[str, Any]]:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 import structlog
 
 from shared.collections import CollectionSettings, read_collection_settings
-from shared.db import jobs
 from shared.db.collections import get_collection_by_id
 from shared.db.reviews import Doubt, submit_reviews
 from shared.db.samples import (
@@ -24,16 +23,17 @@ from shared.db.samples import (
     take_samples,
 )
 from shared.db.terms import replace_terms
-from shared.errors import BlobMissing, EmbedmillError, FlowControl, NotFound, ProviderRefused, StorageFailed
-from shared.providers.models.base import Model, Usage
-from shared.providers.models.metering import FreeMeter, Meter
+from shared.errors import BlobMissing, EmbedmillError, FlowControl, NotFound, StorageFailed, UserError
+from shared.providers.models.base import Model
 from shared.runtime import Runtime
+from shared.spend.metering import ModelMeter
+from shared.spend.terms import Subject
 from workers.chunking import ChunkSet, decode_chunk_set
 from workers.validation.gate import doubts_of
-from workers.validation.judging import Judged
 from workers.validation.obtaining import Obtained, judge_name, obtain_verdicts
 from workers.validation.sampling import BAD_SCORE
-from workers.validation.subject import Subject, make_subjects
+from workers.validation.subject import Subject as Chunk
+from workers.validation.subject import make_subjects
 from workers.validation.terms import ask_for_terms, read_terms
 
 log = structlog.get_logger()
@@ -148,8 +148,9 @@ def _judge_chunks(
 ) -> None:
     judge = judge_name(model)
     subjects = {t.id: _subject(t, texts[t.sampled.chunks_ref], judge) for t in taken}
-    obtained = obtain_verdicts(runtime, model, list(subjects.values()), meter=_meter(runtime, taken[0]), concurrency=1)
-    _record(runtime, model, taken[0], obtained.judged, operation="validate", cached=obtained.cached)
+    meter = _meter(runtime, taken[0])
+    obtained = obtain_verdicts(runtime, model, list(subjects.values()), meter=meter, concurrency=1)
+    meter.record_known(model.provider, model.model, inputs=obtained.cached, tokens=obtained.cached_tokens)
     for sample in taken:
         subject = subjects[sample.id]
         if subject.address in obtained.opinions:
@@ -161,12 +162,12 @@ def _judge_chunks(
             _postpone(runtime, [sample], error)
 
 
-def _subject(taken: Taken, chunk_set: ChunkSet, judge: str) -> Subject:
+def _subject(taken: Taken, chunk_set: ChunkSet, judge: str) -> Chunk:
     chunk = chunk_set.chunks[taken.sampled.ordinal]
     return make_subjects(chunk_set, [chunk], document=taken.sampled.document_id, judge=judge)[0]
 
 
-def _conclude(runtime: Runtime, taken: Taken, subject: Subject, obtained: Obtained, *, known: str) -> None:
+def _conclude(runtime: Runtime, taken: Taken, subject: Chunk, obtained: Obtained, *, known: str) -> None:
     opinion = obtained.opinions[subject.address]
     verdict, sampled = opinion.verdict, taken.sampled
     doubts = doubts_of(subject, opinion, known)
@@ -189,14 +190,14 @@ def _conclude(runtime: Runtime, taken: Taken, subject: Subject, obtained: Obtain
 def _collect_terms(runtime: Runtime, model: Model, taken: Taken, chunk_set: ChunkSet, result: Round) -> None:
     meter = _meter(runtime, taken)
     try:
-        answer = ask_for_terms(model, chunk_set.text, title=chunk_set.title, meter=meter)
+        document = taken.sampled.document_id
+        answer = ask_for_terms(model, chunk_set.text, title=chunk_set.title, document=document, meter=meter)
     except EmbedmillError as error:
-        result.trouble = result.trouble or isinstance(error, FlowControl | ProviderRefused)
+        result.trouble = result.trouble or isinstance(error, FlowControl | UserError)
         _postpone(runtime, [taken], error)
         if result.trouble:
             raise
         return
-    _record(runtime, model, taken, _judged(answer.usage), operation="terms", cached=0)
     terms = read_terms(answer, chunk_set.text)
     with runtime.database.write() as connection:
         if terms is None:
@@ -210,12 +211,6 @@ def _collect_terms(runtime: Runtime, model: Model, taken: Taken, chunk_set: Chun
         )
         finish_sample(connection, taken.id, score=None)
     result.done += 1
-
-
-def _judged(usage: Usage) -> Judged:
-    judged = Judged()
-    judged.count(usage)
-    return judged
 
 
 def _postpone(runtime: Runtime, taken: Sequence[Taken], error: EmbedmillError) -> None:
@@ -270,22 +265,5 @@ def _drop(runtime: Runtime, taken: Iterable[Taken], reason: str) -> None:
             drop_sample(connection, sample.id, reason=reason)
 
 
-def _meter(runtime: Runtime, taken: Taken) -> Meter:
-    del runtime, taken
-    return FreeMeter()
-
-
-def _record(runtime: Runtime, model: Model, taken: Taken, judged: Judged, *, operation: str, cached: int) -> None:
-    row = {
-        "job_id": taken.sampled.job_id,
-        "provider": model.provider,
-        "model": model.model,
-        "operation": operation,
-        "inputs": judged.calls,
-        "cached": cached,
-        "tokens_in": judged.tokens_in,
-        "tokens_out": judged.tokens_out,
-        "cost_microusd": 0,
-    }
-    with runtime.database.write() as connection:
-        jobs.record_usage(connection, [row])
+def _meter(runtime: Runtime, taken: Taken) -> ModelMeter:
+    return ModelMeter(runtime.spender, Subject(taken.sampled.job_id, taken.sampled.collection_id))

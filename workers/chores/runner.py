@@ -14,6 +14,7 @@ from shared.presence import is_gone
 from shared.runtime import Runtime
 from workers.broker import Broker
 from workers.chores.auditor import Auditor
+from workers.chores.bookkeeper import close_entries, wake_affordable
 from workers.chores.cleaner import clean
 from workers.chores.dispatcher import dispatch
 from workers.chores.rescuer import Rescuer
@@ -56,6 +57,8 @@ class ChoreRunner:
             Chore(self.rescuer.rescue_lost, look),
             Chore(lambda: self.rescuer.requeue_lost_messages(self._broker.depth()), look, due=time.monotonic() + look),
             Chore(self._audit, 0.5),
+            Chore(lambda: wake_affordable(runtime.database), 1.0),
+            Chore(lambda: close_entries(runtime.database, runtime.run_folder), look),
             Chore(lambda: clean(runtime.database, runtime.blobs), 600.0, due=time.monotonic() + 600.0),
         ]
 

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 from shared.collections import CollectionSettings
-from shared.db import jobs
 from shared.db.reviews import submit_reviews
 from shared.db.samples import TERMS, VERDICT, submit_samples
 from shared.db.work import Claim
 from shared.outcomes import Advance, Outcome
+from shared.spend.metering import ModelMeter
+from shared.spend.terms import Subject
 from shared.states import Stage, next_stage
 from workers.executor import outcome_of
 from workers.runtime import WorkerRuntime
@@ -51,15 +52,19 @@ def _gate(
     """Findings of the documents all of whose verdicts could be had, and what becomes of the others."""
     model = runtime.model(settings.validator)
     judge = judge_name(model)
+    item = stored[0].item
+    meter = ModelMeter(runtime.spender, Subject(item.job_id, item.collection_id))
     subjects = {s.item.id: gate_subjects(s, judge=judge) for s in stored}
     obtained = obtain_verdicts(
         runtime,
         model,
         [subject for found in subjects.values() for subject in found],
-        meter=runtime.model_meter(stored[0].item),
-        concurrency=runtime.settings.validation_concurrency,
+        meter=meter,
+        concurrency=min(
+            runtime.settings.validation_concurrency, runtime.spender.concurrency(model.provider, model.model).allowed
+        ),
     )
-    _record(runtime, settings.validator, stored[0].item.job_id, obtained)
+    meter.record_known(model.provider, model.model, inputs=obtained.cached, tokens=obtained.cached_tokens)
     found = {
         s.item.id: apply_opinions(s, subjects[s.item.id], obtained, reject_below=settings.reject_below) for s in stored
     }
@@ -109,21 +114,3 @@ def _advance(runtime: WorkerRuntime, findings: Mapping[int, Findings]) -> dict[i
         id_: Advance(stage, {"rejections_ref": by_item.get(id_), "chunks_rejected": len(found.rejections)})
         for id_, found in findings.items()
     }
-
-
-def _record(runtime: WorkerRuntime, name: str, job_id: int, obtained: Obtained) -> None:
-    provider, _, model = name.partition("/")
-    judged = obtained.judged
-    row = {
-        "job_id": job_id,
-        "provider": provider,
-        "model": model,
-        "operation": "validate",
-        "inputs": len(obtained.opinions) - obtained.cached,
-        "cached": obtained.cached,
-        "tokens_in": judged.tokens_in,
-        "tokens_out": judged.tokens_out,
-        "cost_microusd": 0,
-    }
-    with runtime.database.write() as connection:
-        jobs.record_usage(connection, [row])

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from shared.errors import EmbedmillError, FlowControl, InputRefused, ProviderRefused, StorageFailed
+from shared.errors import EmbedmillError, FlowControl, InputRefused, ProviderRefused, StorageFailed, UserError
 from shared.providers.models.base import Model, Stop, Usage
-from shared.providers.models.metering import Meter, ask
+from shared.providers.models.metering import About, Meter, ask
 from workers.validation.calls import Call, pack_calls, word_call
 from workers.validation.subject import Subject
 from workers.validation.verdict import Reading, Verdict, read_answer, verdict_by_rules
@@ -82,7 +82,7 @@ class _Session:
         except EmbedmillError as error:
             with self._lock:
                 self.judged.errors |= {s.address: error for s in call.subjects if s.address not in self._stored}
-                if isinstance(error, FlowControl | ProviderRefused):
+                if isinstance(error, FlowControl | UserError):
                     self._stopped = error
 
     def _judge(self, call: Call) -> None:
@@ -141,7 +141,9 @@ class _Session:
                 self._stored |= verdicts.keys()
 
     def _ask(self, call: Call, *, complaint: str) -> tuple[Reading, Stop]:
-        answer = ask(self._model, word_call(call, complaint=complaint), operation=OPERATION, meter=self._meter)
+        documents = tuple(sorted({subject.document for subject in call.subjects}))
+        about = About(OPERATION, len(call.subjects), documents)
+        answer = ask(self._model, word_call(call, complaint=complaint), about, meter=self._meter)
         with self._lock:
             self.judged.count(answer.usage)
         if answer.stop is Stop.REFUSAL:

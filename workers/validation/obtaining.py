@@ -37,6 +37,7 @@ class Obtained:
     errors: dict[str, EmbedmillError] = field(default_factory=dict)
     judged: Judged = field(default_factory=Judged)
     cached: int = 0
+    cached_tokens: int = 0
 
 
 def judge_name(model: Model) -> str:
@@ -55,10 +56,10 @@ def obtain_verdicts(
     prompt = verdict_prompt()
     cache = VerdictCache(runtime.database, Origin(model.name, prompt.name, prompt.hash))
     obtained = Obtained()
-    missing = {subject.address: subject for subject in subjects}
-    wanted = len(missing)
-    missing = _take_known(cache, missing, obtained)
-    obtained.cached = wanted - len(missing)
+    known = {subject.address: subject for subject in subjects}
+    missing = _take_known(cache, known, obtained)
+    obtained.cached = len(obtained.opinions)
+    obtained.cached_tokens = sum(known[address].tokens for address in obtained.opinions)
     while missing:
         mine = cache.reserve(list(missing), owner=runtime.process_id, seconds=HELD_SECONDS)
         if mine:

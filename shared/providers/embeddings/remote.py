@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.addresses import digest
 from shared.errors import MissingExtra
 from shared.providers.embeddings.base import Embedder, InputType, unit_rows
 from shared.providers.embeddings.calls import Answer
@@ -72,6 +73,10 @@ class RemoteEmbedder(Embedder):
             if self._made is None:
                 self._made = self.make_client()
             return self._made
+
+    @property
+    def key_hash(self) -> str:
+        return digest("key", str(getattr(self.client, "api_key", "")), length=16)
 
     def close(self) -> None:
         with self._making:

@@ -27,6 +27,18 @@ class ModelRequest:
     operation: str
     tokens_in: int
     tokens_out: int
+    inputs: int = 1
+    """Chunks, or documents, that it is about."""
+    documents: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a call is made for; `operation` names it in logs, `inputs` counts its chunks."""
+
+    operation: str
+    inputs: int = 1
+    documents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +85,17 @@ class FreeMeter:
         return error
 
 
-def ask(model: Model, prompt: Prompt, *, operation: str, meter: Meter) -> Answer:
+def ask(model: Model, prompt: Prompt, about: About, *, meter: Meter) -> Answer:
     """One metered call; raises what `Model.ask` raises, and FlowControl when the meter keeps it back."""
-    request = ModelRequest(model.provider, model.model, operation, _estimate(prompt), prompt.max_tokens)
+    request = ModelRequest(
+        model.provider,
+        model.model,
+        about.operation,
+        _estimate(prompt),
+        prompt.max_tokens,
+        about.inputs,
+        about.documents,
+    )
     reservation = meter.on_request(request)
     started = time.monotonic()
     try:
@@ -85,10 +105,8 @@ def ask(model: Model, prompt: Prompt, *, operation: str, meter: Meter) -> Answer
         told = meter.on_failure(reservation, error, billed="unknown" if unknown else "no")
         raise told from None
     seconds = time.monotonic() - started
-    meter.on_response(
-        reservation,
-        ModelCall(model.provider, model.model, operation, answer.usage, answer.request_id, seconds, answer.limits),
-    )
+    paid = (answer.usage, answer.request_id, seconds, answer.limits)
+    meter.on_response(reservation, ModelCall(model.provider, model.model, about.operation, *paid))
     return answer
 
 

@@ -84,7 +84,9 @@ def test_a_doubt_is_in_the_queue_once_and_a_decision_is_about_the_verdict(
     assert cache.get_many(ADDRESSES)[ADDRESSES[0]].decision == "accepted"
 
 
-def test_a_decision_is_made_once_and_about_something(cache: VerdictCache, tracker: Tracker, documents: list[str]) -> None:
+def test_a_decision_is_made_once_and_about_something(
+    cache: VerdictCache, tracker: Tracker, documents: list[str]
+) -> None:
     cache.put_many({ADDRESSES[0]: body(1)})
     with tracker.database.write() as connection:
         reviews.submit_reviews(connection, [doubt(documents[0])])
@@ -105,9 +107,7 @@ def add(tracker: Tracker, candidates: list[Sampled], *, most: int = 1000) -> int
         return counts.sampled < most
 
     with tracker.database.write() as connection:
-        return samples.submit_samples(
-            connection, candidates, collection_id=1, kind=samples.VERDICT, choose=choose
-        )
+        return samples.submit_samples(connection, candidates, collection_id=1, kind=samples.VERDICT, choose=choose)
 
 
 def test_a_sample_is_counted_once(tracker: Tracker, documents: list[str]) -> None:

@@ -35,8 +35,12 @@ def samples(tracker: Tracker, kind: str = VERDICT) -> list[dict[str, Any]]:
     return [row for row in tracker.rows(sample) if row["kind"] == kind]
 
 
+def change_settings(runtime: WorkerRuntime, **changed: float) -> None:
+    runtime.settings = runtime.settings.model_copy(update=changed)
+
+
 def no_terms(runtime: WorkerRuntime) -> None:
-    object.__setattr__(runtime, "settings", runtime.settings.model_copy(update={"terms_sample": 0.0}))
+    change_settings(runtime, terms_sample=0.0)
 
 
 def test_under_audit_only_the_rules_reject_and_nobody_is_asked_on_the_way(
@@ -78,7 +82,7 @@ def test_an_audit_that_cannot_be_had_is_tried_again_and_holds_nothing(
 def test_a_sample_that_fails_too_often_is_given_up(
     runtime: WorkerRuntime, audited: Tracker, simulated: AnthropicSimulator, tmp_path: Path
 ) -> None:
-    no_terms(runtime)
+    change_settings(runtime, terms_sample=0.0, circuit_failures=1000)
     simulated.faults.add(Fault(kind="status", status=500, times=None))
     validate(runtime, to_validate(runtime, audited, write(tmp_path / "docs", {"one": PLAIN})))
     for _ in range(5):

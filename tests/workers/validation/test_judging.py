@@ -1,12 +1,12 @@
 """Judging against the simulated vendor: second chances, refusals, flow control, and what each of them costs."""
 
 import json
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 
-import shared.fence
 from shared.errors import FlowControl, ProviderRefused, ProviderUnavailable
 from shared.providers.models.metering import FreeMeter
 from shared.simulators.faults import Fault
@@ -27,7 +27,7 @@ def opened() -> Iterator[Served]:
 
 @pytest.fixture
 def claude(opened: Served, monkeypatch: pytest.MonkeyPatch) -> Served:
-    monkeypatch.setattr(shared.fence.secrets, "token_hex", lambda size: "ab" * size)
+    monkeypatch.setattr(secrets, "token_hex", lambda size: "ab" * size)
     simulator = opened.simulator
     for part in (simulator.faults, simulator.bill, simulator.exchanges, simulator.writer):
         part.clear()

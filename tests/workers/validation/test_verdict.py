@@ -82,7 +82,9 @@ def test_words_around_the_json_do_no_harm() -> None:
     assert read_answer(fenced, BODIES).verdicts.keys() == BODIES.keys()
 
 
-@pytest.mark.parametrize("text", ["", "no", "[]", "{}", '{"verdicts": 3}', "null", '{"verdicts": {"c1": 5}}', "{" * 5000])
+@pytest.mark.parametrize(
+    "text", ["", "no", "[]", "{}", '{"verdicts": 3}', "null", '{"verdicts": {"c1": 5}}', "{" * 5000]
+)
 def test_an_answer_without_a_list_of_verdicts_says_so(text: str) -> None:
     reading = read_answer(text, BODIES)
     assert (reading.verdicts, bool(reading.problem)) == ({}, True)

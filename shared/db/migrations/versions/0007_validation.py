@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0007"
-down_revision = "0001"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
@@ -120,3 +120,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("document_id", "term", "synonym", name="uq_term_document_id_term_synonym"),
     )
     op.create_index("ix_term_collection_id_term", "term", ["collection_id", "term"])
+
+
+def downgrade() -> None:
+    """Remove the tables; nothing else refers to them."""
+    for table in ("term", "review", "sample_count", "sample", "verdict_hold", "verdict"):
+        op.drop_table(table)

@@ -6,7 +6,7 @@ import pytest
 
 from shared.errors import EmbedmillError, FlowControl, ProviderRefused, ProviderUnavailable
 from shared.providers.models.base import Answer, Model, Prompt, Stop, Usage
-from shared.providers.models.metering import Billed, ModelCall, ModelRequest, ask
+from shared.providers.models.metering import About, Billed, ModelCall, ModelRequest, ask
 from tests.shared.providers.models.simulated import question
 
 USAGE = Usage(10, 5, 100, 0)
@@ -49,7 +49,7 @@ class Books:
 
 def test_a_call_is_reserved_and_settled_with_its_usage() -> None:
     books = Books()
-    ask(Scripted(Answer("{}", Stop.END, USAGE, "r1")), question("x" * 300), operation="validate", meter=books)
+    ask(Scripted(Answer("{}", Stop.END, USAGE, "r1")), question("x" * 300), About("validate"), meter=books)
     request, settled = books.events
     assert (request.provider, request.model, request.operation) == ("somebody", "model", "validate")
     assert request.tokens_in >= 100
@@ -61,7 +61,7 @@ def test_a_call_that_the_meter_keeps_back_is_not_made() -> None:
     model = Scripted(Answer("{}", Stop.END, USAGE, "r1"))
     refusal = FlowControl("no money", reason="budget", retry_after_seconds=1)
     with pytest.raises(FlowControl):
-        ask(model, question(), operation="validate", meter=Books(refuses=refusal))
+        ask(model, question(), About("validate"), meter=Books(refuses=refusal))
     assert model.asked == 0
 
 
@@ -77,11 +77,11 @@ def test_a_call_that_the_meter_keeps_back_is_not_made() -> None:
 def test_a_failure_says_whether_it_may_have_been_billed(error: EmbedmillError, billed: Billed) -> None:
     books = Books()
     with pytest.raises(type(error)):
-        ask(Scripted(error), question(), operation="validate", meter=books)
+        ask(Scripted(error), question(), About("validate"), meter=books)
     assert books.events[1] == ("reservation", type(error).__name__, billed)
 
 
 def test_a_meter_may_turn_a_failure_into_waiting() -> None:
     circuit = FlowControl("left alone", reason="circuit", retry_after_seconds=1)
     with pytest.raises(FlowControl, match="left alone"):
-        ask(Scripted(ProviderUnavailable("down")), question(), operation="v", meter=Books(instead=circuit))
+        ask(Scripted(ProviderUnavailable("down")), question(), About("v"), meter=Books(instead=circuit))
