@@ -1,8 +1,8 @@
-"""`python -m bench [ingest | retrieval | embeddings | limits] …`: one benchmark; `ingest` unless another is named."""
+"""`python -m bench [ingest | retrieval | embeddings | limits | validation] …`: one benchmark; `ingest` unless another is named."""
 
 import sys
 
-from bench import embeddings, ingest, limits, retrieval
+from bench import embeddings, ingest, limits, retrieval, validation
 
 
 def main() -> None:
@@ -15,6 +15,8 @@ def main() -> None:
             limits.main(arguments)
         case "embeddings":
             embeddings.main(arguments)
+        case "validation":
+            validation.main(arguments)
         case "ingest":
             ingest.main(arguments)
         case _:
