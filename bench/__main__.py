@@ -1,4 +1,4 @@
-"""`python -m bench [ingest | retrieval | embeddings | limits | validation] …`: one benchmark; `ingest` unless another is named."""
+"""`python -m bench [ingest | retrieval | embeddings | limits | validation] …`: one benchmark; `ingest` by default."""
 
 import sys
 

@@ -34,7 +34,9 @@ WRITE_WEIGHT, READ_WEIGHT = 1.25, 0.1
 DOLLARS_IN, DOLLARS_OUT = 5.0, 25.0
 PARAGRAPHS = (1, 2, 3, 12, 40)
 """Sizes of documents, in turn: from one chunk to several calls."""
-REASONING = "It says what it is about and can be understood on its own, apart from a reference to what stands before it."
+REASONING = (
+    "It says what it is about and can be understood on its own, apart from a reference to what stands before it."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,10 @@ def make_corpus(documents: int) -> Iterator[Subject]:
     for number in range(documents):
         text = "\n\n".join(_paragraph(choose, number) for _ in range(PARAGRAPHS[number % len(PARAGRAPHS)]))
         chunk_set = build_chunk_set(
-            normalise(parse_row(text)), ChunkSettings.from_target(384), title=f"Report {number}", media_type="text/plain"
+            normalise(parse_row(text)),
+            ChunkSettings.from_target(384),
+            title=f"Report {number}",
+            media_type="text/plain",
         )
         yield from make_subjects(chunk_set, chunk_set.chunks, document=f"d{number}", judge=MODEL)
 

@@ -130,17 +130,20 @@ def _look(
 ) -> None:
     chunks = [t for t in taken if t.sampled.kind == VERDICT]
     documents = [t for t in taken if t.sampled.kind == TERMS]
+    left = [*chunks, *documents]
     try:
         model = runtime.model(settings.validator)
         if chunks:
             _judge_chunks(runtime, model, chunks, texts, result)
-        for sample in documents:
-            _collect_terms(runtime, model, sample, texts[sample.sampled.chunks_ref], result)
+        left = documents
+        while left:
+            _collect_terms(runtime, model, left[0], texts[left[0].sampled.chunks_ref], result)
+            left = left[1:]
     except StorageFailed:
         raise
     except EmbedmillError as error:
         result.trouble = True
-        _postpone(runtime, taken, error)
+        _postpone(runtime, left, error)
 
 
 def _judge_chunks(
@@ -189,15 +192,8 @@ def _conclude(runtime: Runtime, taken: Taken, subject: Chunk, obtained: Obtained
 
 def _collect_terms(runtime: Runtime, model: Model, taken: Taken, chunk_set: ChunkSet, result: Round) -> None:
     meter = _meter(runtime, taken)
-    try:
-        document = taken.sampled.document_id
-        answer = ask_for_terms(model, chunk_set.text, title=chunk_set.title, document=document, meter=meter)
-    except EmbedmillError as error:
-        result.trouble = result.trouble or isinstance(error, FlowControl | UserError)
-        _postpone(runtime, [taken], error)
-        if result.trouble:
-            raise
-        return
+    document = taken.sampled.document_id
+    answer = ask_for_terms(model, chunk_set.text, title=chunk_set.title, document=document, meter=meter)
     terms = read_terms(answer, chunk_set.text)
     with runtime.database.write() as connection:
         if terms is None:
@@ -214,8 +210,8 @@ def _collect_terms(runtime: Runtime, model: Model, taken: Taken, chunk_set: Chun
 
 
 def _postpone(runtime: Runtime, taken: Sequence[Taken], error: EmbedmillError) -> None:
-    """Try again later; flow control is not the sample's fault."""
-    waits = isinstance(error, FlowControl)
+    """Try again later; flow control and settings are not the samples' fault."""
+    waits = isinstance(error, FlowControl | UserError)
     seconds = error.retry_after_seconds if isinstance(error, FlowControl) else POSTPONED_SECONDS
     log.info("auditor.postponed", samples=len(taken), error_class=type(error).__name__)
     with runtime.database.write() as connection:
