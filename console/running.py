@@ -97,7 +97,7 @@ def work_until_done(
                 workshop.start_workers()
             if display.is_due():
                 display.show(job, jobs.measure_progress(connection, job))
-            notice.give_if_due(connection)
+            notice.give_if_due(connection, job_id)
         abandoned = job.enumerated_at is None and is_abandoned(job_id)
         return abandoned
 
@@ -111,13 +111,13 @@ class _BudgetNotice:
     def __init__(self) -> None:
         self._due = time.monotonic() + NOTICE_SECONDS
 
-    def give_if_due(self, connection: Any) -> None:
+    def give_if_due(self, connection: Any, job_id: int) -> None:
         """Look again every few seconds, until it was said."""
         if time.monotonic() < self._due:
             return
-        refused = budgets.has_refused(connection, lock=False)
-        self._due = math.inf if refused else time.monotonic() + NOTICE_SECONDS
-        if refused:
+        waits = budgets.waits_for_budget(connection, job_id)
+        self._due = math.inf if waits else time.monotonic() + NOTICE_SECONDS
+        if waits:
             print_warning("work waits for a budget (embedmill budget show) and goes on when it is raised")
 
 

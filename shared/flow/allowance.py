@@ -13,8 +13,6 @@ MINUTE_SECONDS = 60.0
 BURST_SECONDS = 8.0
 """What a bucket holds: enough for the moments in which nobody happens to ask, too little for a burst that offends."""
 LONGEST_PROMISE_SECONDS = 120.0
-FIRST_STRIKE_SECONDS = 1.0
-LONGEST_STRIKE_SECONDS = 60.0
 HALF_LIFE_SECONDS = 60.0
 """How fast a job's use is forgotten when jobs are compared."""
 GRACE_SECONDS = 2.0
@@ -71,16 +69,13 @@ def learn(value: Value, now: float, remaining: Amounts, limits: Amounts) -> Valu
     for dimension, left in remaining.items():
         if dimension in limits:
             value["levels"][dimension] = min(value["levels"][dimension], float(left))
-    value["strikes"] = 0
     return value
 
 
-def refuse(value: Value, now: float, retry_after: float | None, limits: Amounts) -> Value:
-    """The provider refused: nobody asks before Retry-After, or before a rest that doubles each time."""
+def refuse(value: Value, now: float, seconds: float, limits: Amounts) -> Value:
+    """The provider refused: nobody asks again for so long."""
     value = _refilled(value, now, limits)
-    rest = min(FIRST_STRIKE_SECONDS * 2.0 ** value["strikes"], LONGEST_STRIKE_SECONDS)
-    value["strikes"] += 1
-    value["not_before"] = max(value["not_before"], now + (rest if retry_after is None else retry_after))
+    value["not_before"] = max(value["not_before"], now + seconds)
     return value
 
 
@@ -104,7 +99,6 @@ def _refilled(value: Value, now: float, limits: Amounts) -> Value:
         },
         "not_before": not_before,
         "promised": min(value.get("promised", 0.0), now + LONGEST_PROMISE_SECONDS),
-        "strikes": value.get("strikes", 0),
         "jobs": jobs,
         "learned": value.get("learned", {}),
     }
