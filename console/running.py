@@ -140,8 +140,12 @@ def submit(request: Request) -> dict[str, Any]:
 
 def require_prices(runtime: Runtime, collection: Collection) -> None:
     """Raise UnknownPrice before anything is submitted that could not be paid for."""
-    embedder = runtime.embedder(read_collection_settings(collection.settings).embedding)
+    settings = read_collection_settings(collection.settings)
+    embedder = runtime.embedder(settings.embedding)
     runtime.spender.prices.find(embedder.name.split("/")[0], embedder.model, "embed")
+    provider, _, model = settings.validator.partition("/")
+    if model:
+        runtime.spender.prices.find(provider, model, "message")
 
 
 def _store_estimate(runtime: Runtime, job_id: int, collection: Collection) -> None:
