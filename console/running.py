@@ -97,7 +97,7 @@ def work_until_done(
                 workshop.start_workers()
             if display.is_due():
                 display.show(job, jobs.measure_progress(connection, job))
-            notice.give_if_due(connection)
+            notice.give_if_due(connection, job_id)
         abandoned = job.enumerated_at is None and is_abandoned(job_id)
         return abandoned
 
@@ -113,13 +113,13 @@ class _BudgetNotice:
     def __init__(self) -> None:
         self._due = time.monotonic() + NOTICE_SECONDS
 
-    def give_if_due(self, connection: Any) -> None:
+    def give_if_due(self, connection: Any, job_id: int) -> None:
         """Look again every few seconds, until it was said."""
         if time.monotonic() < self._due:
             return
-        refused = budgets.has_refused(connection, lock=False)
-        self._due = math.inf if refused else time.monotonic() + NOTICE_SECONDS
-        if refused:
+        waits = budgets.waits_for_budget(connection, job_id)
+        self._due = math.inf if waits else time.monotonic() + NOTICE_SECONDS
+        if waits:
             print_warning("work waits for a budget (embedmill budget show) and goes on when it is raised")
 
 
@@ -142,8 +142,12 @@ def submit(request: Request) -> dict[str, Any]:
 
 def require_prices(runtime: Runtime, collection: Collection) -> None:
     """Raise UnknownPrice before anything is submitted that could not be paid for."""
-    embedder = runtime.embedder(read_collection_settings(collection.settings).embedding)
+    settings = read_collection_settings(collection.settings)
+    embedder = runtime.embedder(settings.embedding)
     runtime.spender.prices.find(embedder.name.split("/")[0], embedder.model, "embed")
+    provider, _, model = settings.validator.partition("/")
+    if model:
+        runtime.spender.prices.find(provider, model, "message")
 
 
 def _store_estimate(runtime: Runtime, job_id: int, collection: Collection) -> None:

@@ -82,6 +82,11 @@ class Settings(BaseSettings):
         return Path(os.path.abspath(self.home.expanduser()))
 
     @property
+    def prices_path(self) -> Path | None:
+        """The user's price file, with `~` resolved."""
+        return self.prices and self.prices.expanduser()
+
+    @property
     def database(self) -> str:
         """The tracking database's URL with the default filled in."""
         return self.database_url or f"sqlite:///{self.home_path / 'tracking.db'}"

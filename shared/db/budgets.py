@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, func, or_, select, update
+from sqlalchemy import Connection, and_, delete, exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from shared.db.engine import clock
@@ -16,6 +16,8 @@ from shared.states import State, WaitReason
 
 ALERT_PERCENTS = (75, 90, 100)
 DAY_SECONDS = 86_400.0
+# A refusal is remembered for so long though nothing waits, because what it stopped is still on its way to waiting.
+REFUSED_SECONDS = 60.0
 # The number of Postgres' advisory lock on the set of budgets.
 BUDGETS_LOCK = 7166231
 
@@ -237,9 +239,26 @@ def wake_affordable(connection: Connection) -> int:
         if found.has_room(microusd=found.refused_microusd or 0, tokens=found.refused_tokens or 0):
             roomy.append(found.id)
     if not roomy:
+        _forget_refusals(connection)
         return 0
     connection.execute(update(budget).where(budget.c.id.in_(roomy)).values(_NOTHING_REFUSED))
     return _wake(connection)
+
+
+def _forget_refusals(connection: Connection) -> None:
+    """Refusals that nothing waits for any more, as after a job was cancelled; each is looked at once a minute."""
+    old = budget.c.refused_at <= clock() - REFUSED_SECONDS
+    waits = exists().where(work.c.state == State.WAITING, work.c.wait_reason == WaitReason.BUDGET)
+    connection.execute(update(budget).where(old, ~waits).values(_NOTHING_REFUSED))
+    connection.execute(update(budget).where(old).values(refused_at=clock()))
+
+
+def waits_for_budget(connection: Connection, job_id: int) -> bool:
+    """Whether any of a job's work waits for a budget."""
+    query = select(work.c.id).where(
+        work.c.job_id == job_id, work.c.state == State.WAITING, work.c.wait_reason == WaitReason.BUDGET
+    )
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def _wake(connection: Connection) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, Integer, Select, and_, cast, exists, func, insert, or_, select, update
 
 from shared.db import budgets
 from shared.db.budgets import Budget
@@ -155,14 +155,19 @@ def record(connection: Connection, entries: Sequence[Entry]) -> None:
 
 def list_reserving_owners(connection: Connection) -> list[str]:
     """Processes that have calls under way, as far as the ledger knows."""
-    query = select(usage.c.owner).where(usage.c.state == EntryState.RESERVED, usage.c.owner.is_not(None))
+    query = select(usage.c.owner).where(
+        usage.c.state == EntryState.RESERVED, usage.c.lane == Lane.LIVE, usage.c.owner.is_not(None)
+    )
     return list(connection.execute(query.distinct()).scalars())
 
 
 def abandon(connection: Connection, *, owners: Sequence[str], older_than_seconds: float = LONGEST_CALL_SECONDS) -> int:
     """Mark as unsettled what processes that are gone, or calls that are too old, left reserved; returns how many."""
     old = usage.c.created_at <= clock() - older_than_seconds
-    query = update(usage).where(usage.c.state == EntryState.RESERVED, or_(usage.c.owner.in_(list(owners)), old))
+    # A batch outlives whoever submitted it, and is settled by whoever polls it.
+    query = update(usage).where(
+        usage.c.state == EntryState.RESERVED, usage.c.lane == Lane.LIVE, or_(usage.c.owner.in_(list(owners)), old)
+    )
     return connection.execute(query.values(state=EntryState.UNSETTLED, settled_at=clock())).rowcount
 
 
@@ -194,8 +199,7 @@ def sum_spend(
     connection: Connection, *, by: str, since: float | None = None, job_id: int | None = None
 ) -> list[dict[str, Any]]:
     """Amounts by `by` (a key of GROUPS, or `day`), by key; what is reserved or unsettled is summed apart as well."""
-    # Days are cut by us: the two databases spell that differently, and there are few rows a day to an hour.
-    key = func.floor(usage.c.created_at / 86400) if by == "day" else GROUPS[by]
+    key = _day(connection) if by == "day" else GROUPS[by]
     query = _amounts(key).where(usage.c.state != EntryState.RELEASED)
     if since is not None:
         query = query.where(usage.c.created_at >= since)
@@ -205,6 +209,12 @@ def sum_spend(
     if by == "day":
         rows = [row | {"key": day_of(float(row["key"]) * 86400)} for row in rows]
     return rows
+
+
+def _day(connection: Connection) -> Any:
+    """Days since 1970; SQLite has no floor everywhere, and Postgres rounds when it casts."""
+    days = usage.c.created_at / 86400
+    return func.floor(days) if connection.dialect.name == "postgresql" else cast(days, Integer)
 
 
 def _amounts(key: Any) -> Select[Any]:

@@ -12,9 +12,7 @@ from typing import Any
 MINUTE_SECONDS = 60.0
 BURST_SECONDS = 8.0
 """What a bucket holds: enough for the moments in which nobody happens to ask, too little for a burst that offends."""
-LONGEST_PROMISE_SECONDS = 120.0
-FIRST_STRIKE_SECONDS = 1.0
-LONGEST_STRIKE_SECONDS = 60.0
+LONGEST_PROMISE_SECONDS = 300.0
 HALF_LIFE_SECONDS = 60.0
 """How fast a job's use is forgotten when jobs are compared."""
 GRACE_SECONDS = 2.0
@@ -71,16 +69,13 @@ def learn(value: Value, now: float, remaining: Amounts, limits: Amounts) -> Valu
     for dimension, left in remaining.items():
         if dimension in limits:
             value["levels"][dimension] = min(value["levels"][dimension], float(left))
-    value["strikes"] = 0
     return value
 
 
-def refuse(value: Value, now: float, retry_after: float | None, limits: Amounts) -> Value:
-    """The provider refused: nobody asks before Retry-After, or before a rest that doubles each time."""
+def refuse(value: Value, now: float, seconds: float, limits: Amounts) -> Value:
+    """The provider refused: nobody asks again for so long."""
     value = _refilled(value, now, limits)
-    rest = min(FIRST_STRIKE_SECONDS * 2.0 ** value["strikes"], LONGEST_STRIKE_SECONDS)
-    value["strikes"] += 1
-    value["not_before"] = max(value["not_before"], now + (rest if retry_after is None else retry_after))
+    value["not_before"] = max(value["not_before"], now + seconds)
     return value
 
 
@@ -94,6 +89,7 @@ def _refilled(value: Value, now: float, limits: Amounts) -> Value:
         for job, entry in value.get("jobs", {}).items()
         if now - entry["seen"] < LONGEST_PROMISE_SECONDS + GRACE_SECONDS
     }
+    last = value.get("last")
     # A clock that was put back must not hold everybody up until it has caught up.
     not_before = min(value.get("not_before", 0.0), now + 3600.0)
     return {
@@ -103,8 +99,7 @@ def _refilled(value: Value, now: float, limits: Amounts) -> Value:
             for name, limit in limits.items()
         },
         "not_before": not_before,
-        "promised": min(value.get("promised", 0.0), now + LONGEST_PROMISE_SECONDS),
-        "strikes": value.get("strikes", 0),
+        "last": last if last and now < last["turn"] < now + LONGEST_PROMISE_SECONDS else None,
         "jobs": jobs,
         "learned": value.get("learned", {}),
     }
@@ -141,8 +136,28 @@ def _promised(
     if seconds <= patience:
         value["jobs"][job] = entry | {"due": now + seconds, "seen": now}
         return value, Wait(seconds, seconds)
-    turn = max(now + seconds, value["promised"])
-    takes = max((n / limits[k] for k, n in amounts.items() if k in limits), default=0.0) * MINUTE_SECONDS
-    value["promised"] = min(turn + takes, now + LONGEST_PROMISE_SECONDS)
+    turn = _queued(value, now, amounts, limits)
     value["jobs"][job] = entry | {"due": turn, "seen": now}
     return value, Wait(seconds, min(turn - now, max(seconds, LONGEST_PROMISE_SECONDS)))
+
+
+def _queued(value: Value, now: float, amounts: Amounts, limits: Amounts) -> float:
+    """Put a call at the end of the row: its turn is when the buckets hold enough for it after all before it.
+
+    Of the row, only its last turn is kept, and what the buckets will hold then.
+    """
+    last = value["last"] or {"turn": now, "levels": value["levels"]}
+    start, levels = (
+        float(last["turn"]),
+        {name: last["levels"].get(name, _capacity(limit)) for name, limit in limits.items()},
+    )
+    lacking = [_lacking({"levels": levels}, limits, dimension, amount) for dimension, amount in amounts.items()]
+    turn = max(start + max(lacking, default=0.0), float(value["not_before"]))
+    value["last"] = {
+        "turn": turn,
+        "levels": {
+            name: min(levels[name] + (turn - start) * limit / MINUTE_SECONDS, _capacity(limit)) - amounts.get(name, 0)
+            for name, limit in limits.items()
+        },
+    }
+    return turn

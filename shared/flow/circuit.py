@@ -39,6 +39,13 @@ def ask(value: Value, now: float) -> tuple[Value | None, float]:
     return {**value, "probe_until": now + PROBE_SECONDS}, 0.0
 
 
+def give_back(value: Value, now: float) -> tuple[Value | None, None]:
+    """The probe was not sent: the next to ask sends one."""
+    if state_of(value, now) != "half-open":
+        return None, None
+    return {**value, "probe_until": 0.0}, None
+
+
 def fail(value: Value, now: float, policy: Policy) -> tuple[Value, float]:
     """A call failed: the seconds to rest when that opened the circuit or found it open, 0 while it stays closed."""
     failures, opened = value.get("failures", 0) + 1, value.get("opened", 0)

@@ -39,6 +39,9 @@ TOO_LONG = re.compile(
     r"maximum context length|too (long|large|many (input )?tokens)|exceed\w* .*(token|length)", re.IGNORECASE
 )
 
+OVER_A_MINUTE = re.compile(r"request too large", re.IGNORECASE)
+"""A 429 that no waiting helps: the request alone is above what OpenAI allows the account in a minute."""
+
 
 def error_of(
     status: int,
@@ -58,6 +61,8 @@ def error_of(
     if status == 402 or code in QUOTA_CODES:
         return _wait(f"{told}: no credit is left", "budget", retry_after, BUDGET_SECONDS)
     match status:
+        case 429 if OVER_A_MINUTE.search(message):
+            return InputTooLong(f"{told}: more than the account may send in a minute")
         case 429:
             return _wait(told, "rate", retry_after, RATE_SECONDS)
         case _ if status == OVERLOADED or (status == 503 and retry_after is not None):

@@ -10,6 +10,7 @@ What an operator or a test asks of any simulator is here:
 """
 
 import asyncio
+import dataclasses
 import re
 import time
 import traceback
@@ -32,7 +33,7 @@ from shared.simulators.clock import Clock
 from shared.simulators.faults import AFTER, SCRIPT, Fault, FaultScript, Kind, find
 from shared.simulators.limits import Limiter
 
-REMEMBERED_REQUESTS = 1000
+REMEMBERED_REQUESTS, REMEMBERED_BODIES = 1000, 16
 JSON = "application/json"
 
 
@@ -109,8 +110,7 @@ class Exchange:
     """0 when the connection was cut."""
     seconds: float
     in_flight: int
-    """Requests being answered when this one came, itself included."""
-    body: Any
+    """Requests being answered when this one's answer left, itself included."""
 
 
 class Simulator(ABC):
@@ -130,6 +130,8 @@ class Simulator(ABC):
         self.faults = FaultScript(seed=self.options.seed)
         self.limiter = self.make_limiter()
         self.exchanges: deque[Exchange] = deque(maxlen=REMEMBERED_REQUESTS)
+        self.bodies: deque[Any] = deque(maxlen=REMEMBERED_BODIES)
+        """What the last requests asked for, parsed."""
         self.transports: Transports = {}
         """Open connections by the client's address; the server fills it, and a cut connection is aborted here."""
         self._in_flight = 0
@@ -180,13 +182,15 @@ class Simulator(ABC):
         """Before the answer leaves, so that whoever has it finds it here."""
         if not call.path.startswith("/_sim"):
             status = 0 if isinstance(response, _Cut) else response.status_code
-            self.exchanges.append(Exchange(call.method, call.path, status, seconds, self._in_flight, call.body))
+            self.exchanges.append(Exchange(call.method, call.path, status, seconds, self._in_flight))
+            self.bodies.append(call.body)
 
     async def _call(self, request: Request) -> Call:
         raw = await request.body()
         path = request.scope["path"]  # decoded, while the URL is not
         body = _parsed(raw)
-        faults = () if path.startswith("/_sim") else self.faults.take(path, _text(raw, body))
+        untouched = path.startswith("/_sim") or self.faults.is_empty
+        faults = () if untouched else self.faults.take(path, _text(raw, body))
         return Call(request.method, path, dict(request.query_params), dict(request.headers), raw, body, faults)
 
     async def _respond(self, call: Call, started: float) -> "Response | _Cut":
@@ -320,8 +324,7 @@ def _with_params(call: Call, parts: Mapping[str, str]) -> Call:
 
 
 def _summary(exchange: Exchange) -> dict[str, Any]:
-    names = ("method", "path", "status", "seconds", "in_flight")
-    return {name: getattr(exchange, name) for name in names}
+    return dataclasses.asdict(exchange)
 
 
 def _done(action: Callable[[], None]) -> Reply:

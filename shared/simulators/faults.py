@@ -73,6 +73,11 @@ class FaultScript:
         with self._lock:
             return [entry.fault.model_dump() | {"happened": entry.happened} for entry in self._entries]
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is to come, so that no request has to be looked through."""
+        return not self._entries
+
     def take(self, path: str, text: str) -> tuple[Fault, ...]:
         """The faults that this request meets; each is used up by one."""
         with self._lock:

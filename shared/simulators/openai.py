@@ -186,8 +186,9 @@ class OpenAISimulator(Simulator):
             headers[f"x-ratelimit-reset-{dimension}"] = duration(level.reset_seconds)
         if exceeded is None:
             return headers
+        start = "Request too large" if exceeded.wanted > exceeded.limit else "Rate limit reached"
         message = (
-            f"Rate limit reached for {model} on {exceeded.dimension} per min: Limit {exceeded.limit}, "
+            f"{start} for {model} on {exceeded.dimension} per min: Limit {exceeded.limit}, "
             f"Requested {exceeded.wanted}. Please try again in {duration(exceeded.retry_after_seconds)}."
         )
         wait = f"{exceeded.retry_after_seconds:.3f}"

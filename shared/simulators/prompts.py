@@ -28,6 +28,8 @@ REASONS = ("reason", "reasoning", "rationale", "explanation")
 SOUND_REASON = "It can be understood on its own."
 NO_SCHEMA_ANSWER = "This is what a simulated model answers when it is asked for no particular form."
 LOOK_BACK_BLOCKS = 20
+MANY_PREFIXES = 10_000
+"""From so many on, those that have expired are forgotten."""
 
 Schema = Mapping[str, Any]
 
@@ -255,6 +257,8 @@ class PromptCache:
             self._kept[key] = _Kept(now + readable_in, now + block.keep_seconds, block.keep_seconds)
             written[block.keep_seconds] = written.get(block.keep_seconds, 0) + tokens - end
             end = tokens
+        if len(self._kept) > MANY_PREFIXES:
+            self._kept = {key: kept for key, kept in self._kept.items() if kept.expires_at > now}
         return Cached(prefixes[-1][1] if prefixes else 0, read, written)
 
     def readable(self, scope: str, blocks: Sequence[Block], *, now: float) -> int:

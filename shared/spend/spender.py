@@ -11,7 +11,7 @@ through with a row in the ledger and nothing else.
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -78,7 +78,7 @@ class Spender:
     @cached_property
     def prices(self) -> Prices:
         """What calls cost."""
-        return Prices.load(self._settings.prices, allow_unpriced=self._settings.allow_unpriced)
+        return Prices.load(self._settings.prices_path, allow_unpriced=self._settings.allow_unpriced)
 
     @cached_property
     def state(self) -> SharedState:
@@ -121,6 +121,13 @@ class Spender:
         call = Call(self, planned, price)
         call.begin(lambda allowed: self._await_turn(allowed, planned))
         return call
+
+    def resume(self, row: int, planned: Planned) -> "Call":
+        """A call that was begun elsewhere, as a batch is that another process polls."""
+        price = self.prices.find(
+            planned.provider, planned.model, planned.operation, lane=planned.lane, prompt_tokens=planned.tokens.prompt
+        )
+        return Call(self, planned, price, row=row)
 
     def record_free(self, planned: Planned, *, cached: int, cached_tokens: int) -> None:
         """Write down inputs that cost nothing: those of a model on this machine, and those that our cache answered."""
@@ -178,11 +185,11 @@ class Spender:
 class Call:
     """One call between its reservation and its end; `planned` is what was reserved."""
 
-    def __init__(self, spender: Spender, planned: Planned, price: Price) -> None:
+    def __init__(self, spender: Spender, planned: Planned, price: Price, *, row: int | None = None) -> None:
         self._spender = spender
         self.planned = planned
         self._price = price
-        self._row: int | None = None
+        self._row = row
         self._ended = False
         self._allowance = spender.allowance(planned)
         self._circuit = spender.circuit(f"{planned.provider}:{planned.operation}")
@@ -192,12 +199,17 @@ class Call:
         if self._price.is_free:
             return
         self._circuit.ask()
-        await_turn(self._allowance)
         try:
+            await_turn(self._allowance)
             self._reserve()
         except BaseException:
-            self._allowance.correct(self.planned.amounts)
+            self._circuit.give_back()
             raise
+
+    @property
+    def row(self) -> int | None:
+        """The number of its row in the ledger, by which `Spender.resume` finds it again; None when it is free."""
+        return self._row
 
     def settle(
         self,
@@ -216,10 +228,12 @@ class Call:
                 return
             alerts = ledger.settle(connection, self._row, entry)
         _announce(alerts)
-        self._circuit.succeeded()
         self._spender.concurrency(self.planned.provider, self.planned.model).answered()
         used = replace(self.planned, tokens=tokens).amounts
-        self._allowance.answered(self.planned.amounts, used, read_limits(headers or {}))
+        # What was paid for must not be lost because the others cannot be told.
+        with suppress(FlowControl):
+            self._circuit.succeeded()
+            self._allowance.answered(self.planned.amounts, used, read_limits(headers or {}))
 
     def fail(self, error: BaseException) -> BaseException:
         """The call ended in an error: release or keep the reservation, tell the others, and return what to raise."""
@@ -232,12 +246,16 @@ class Call:
                 ledger.leave_unsettled(connection, self._row)
         else:
             self._release()
-        return self._tell(error)
+        try:
+            return self._tell(error)
+        except FlowControl:
+            return error  # the others cannot be told at this time
 
     def release(self) -> None:
         """The call was not made."""
         if not self._ended and self._row is not None:
             self._release()
+            self._circuit.give_back()
         self._ended = True
 
     def leave(self) -> None:
@@ -252,10 +270,9 @@ class Call:
             case FlowControl(reason="rate"):
                 self._spender.concurrency(self.planned.provider, self.planned.model).refused()
                 self._allowance.refused(error.retry_after_seconds)
+                self._circuit.succeeded()
             case FlowControl(reason="circuit") | ProviderUnavailable():
                 return self._circuit.failed(error)
-            case FlowControl():
-                pass
             case EmbedmillError():
                 self._circuit.succeeded()
         return error
@@ -268,6 +285,7 @@ class Call:
         if isinstance(result, ledger.Reserved):
             self._row = result.id
             return
+        self._allowance.correct(self.planned.amounts)
         log.info("budget.refused", budget=result.budget.label, job=self.planned.subject.job_id)
         raise FlowControl(
             f"the budget for {result.budget.label} is used up",
@@ -280,7 +298,8 @@ class Call:
         assert self._row is not None
         with self._spender.database.write() as connection:
             ledger.release(connection, self._row)
-        self._allowance.correct({k: n for k, n in self.planned.amounts.items() if k != "requests"})
+        with suppress(FlowControl):
+            self._allowance.correct({k: n for k, n in self.planned.amounts.items() if k != "requests"})
 
     def _entry(self, tokens: Tokens, *, inputs: int | None = None, request_id: str | None = None) -> Entry:
         planned = self.planned
@@ -320,6 +339,7 @@ class Circuit:
         self._database = database
         self._closed_until = 0.0
         self._marked = False
+        self._probing = False
 
     def ask(self) -> None:
         """Raise FlowControl while no call may be made."""
@@ -333,9 +353,18 @@ class Circuit:
         seconds = self._state.update(self._key, circuit.ask)
         if seconds > 0:
             raise self._rest(seconds)
+        self._probing = True
+
+    def give_back(self) -> None:
+        """The call that was let through is not made; if it was the probe, another may be."""
+        if self._probing:
+            self._probing = False
+            with suppress(FlowControl):
+                self._state.update(self._key, circuit.give_back)
 
     def succeeded(self) -> None:
         """A call was answered."""
+        self._probing = False
         if not self._marked:
             return
         if self._state.update(self._key, circuit.succeed):
@@ -346,7 +375,7 @@ class Circuit:
 
     def failed(self, error: BaseException) -> BaseException:
         """A call failed; returns the error, or FlowControl when the circuit is open now and the work is to wait."""
-        self._marked, self._closed_until = True, 0.0
+        self._marked, self._probing, self._closed_until = True, False, 0.0
         rest = self._state.update(self._key, lambda value, now: circuit.fail(value, now, self._policy))
         if rest <= 0:
             return error
@@ -393,7 +422,7 @@ class Allowance:
         if told.limits or told.remaining or any(difference.values()):
             self._change(change)
 
-    def refused(self, retry_after_seconds: float | None) -> None:
+    def refused(self, retry_after_seconds: float) -> None:
         """The provider said: not now."""
         log.info("limit.refused", limit=self._key.rpartition(":")[0], seconds=retry_after_seconds)
         self._change(lambda value, now: allowance.refuse(value, now, retry_after_seconds, self._of(value)))

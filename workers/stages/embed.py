@@ -55,8 +55,12 @@ def _embed(runtime: WorkerRuntime, embedder: Embedder, stored: Sequence[Stored])
     wanted = {s.item.id: addressed_texts(embedder, s) for s in stored}
     unique = {address: text for texts in wanted.values() for address, text in texts.items()}
     made = _make(runtime, embedder, unique, _subject_finder(stored, wanted))
-    _record(runtime, embedder, stored, unique, made)
-    return {id_: _outcome(texts, made) for id_, texts in wanted.items()}
+    outcomes = {id_: _outcome(texts, made) for id_, texts in wanted.items()}
+    # What waits or failed comes back, and would be counted again.
+    done = {a: t for id_, texts in wanted.items() if isinstance(outcomes[id_], Advance) for a, t in texts.items()}
+    cached = {address: text for address, text in done.items() if address not in made.texts}
+    _record(runtime, embedder, stored[0].item, cached, made.texts if is_free(embedder) else {})
+    return outcomes
 
 
 @dataclass(slots=True)
@@ -159,14 +163,15 @@ def _outcome(texts: Mapping[bytes, Text], made: Made) -> Outcome:
 
 
 def _record(
-    runtime: WorkerRuntime, embedder: Embedder, stored: Sequence[Stored], unique: Mapping[bytes, Text], made: Made
+    runtime: WorkerRuntime,
+    embedder: Embedder,
+    item: Item,
+    cached: Mapping[bytes, Text],
+    free: Mapping[bytes, Text],
 ) -> None:
-    """Write down what cost nothing: a local model's texts, and those that the cache knew; paid ones are there."""
-    cached = {a: text for a, text in unique.items() if a not in made.texts and a not in made.errors}
-    free = made.texts if is_free(embedder) else {}
+    """Write down what cost nothing: texts that the cache knew, and those of a local model; the rest is there."""
     if not (cached or free):
         return
-    item = stored[0].item
     planned = Planned(
         embedder.name.split("/")[0],
         embedder.model,

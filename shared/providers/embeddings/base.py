@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from shared.errors import BadVector, EmbedmillError, InputTooLong, SettingsError
@@ -88,7 +89,8 @@ class Embedder(ABC):
         Raises InputRefused when the provider will not take one of the texts and does not say which.
         """
         vectors = self.embed_batch(texts, input_type=input_type)
-        check_vectors(vectors, count=len(texts), dimensions=self.dimensions)
+        if vectors.shape != (len(texts), self.dimensions):
+            raise BadVector(f"expected vectors of shape {(len(texts), self.dimensions)}, got {vectors.shape}")
         return Answer(vectors)
 
     def embed_many(
@@ -153,16 +155,8 @@ class Embedder(ABC):
 
 
 def encoded_length(text: str) -> int:
-    """Bytes of `text` in a JSON body, its quotes and comma included, with room for escapes of quotes and newlines."""
-    return len(text.encode("utf-8", "surrogatepass")) + text.count('"') + text.count("\\") + text.count("\n") + 3
-
-
-def check_vectors(vectors: NDArray[np.float32], *, count: int, dimensions: int) -> None:
-    """Raise BadVector unless `vectors` is (count, dimensions) and finite; a store keeps NaN as null otherwise."""
-    if vectors.shape != (count, dimensions):
-        raise BadVector(f"expected vectors of shape {(count, dimensions)}, got {vectors.shape}")
-    if not np.isfinite(vectors).all():
-        raise BadVector("the embedder returned a vector that is not finite")
+    """Bytes of `text` in a JSON body, its quotes, escapes and comma included."""
+    return len(orjson.dumps(text.encode("utf-8", "replace").decode())) + 1
 
 
 def unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

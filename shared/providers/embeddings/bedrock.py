@@ -1,7 +1,7 @@
 """Embedding models on Amazon Bedrock, by InvokeModel through boto3 (AWS_* variables, profiles and roles as usual).
 
 Titan takes one text a request and is throttled by requests a minute, so many are in flight; Cohere's models take 96
-texts. A request's body has at most 25,000,000 bytes (botocore's service model).
+texts. A request's body has at most 25,000,000 bytes (botocore's service model), of which a little is not texts.
 """
 
 import json
@@ -26,7 +26,7 @@ JSON = "application/json"
 class BedrockEmbedder(RemoteEmbedder):
     """What the models share."""
 
-    max_bytes_per_request = 25_000_000
+    max_bytes_per_request = 24_990_000
     extra = "bedrock"
     package = "boto3"
     credentials = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the role, and the access to the model"

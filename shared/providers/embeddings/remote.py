@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.addresses import digest
-from shared.errors import MissingExtra
+from shared.errors import EmbedmillError, MissingExtra
 from shared.providers.embeddings.base import Embedder, InputType, unit_rows
 from shared.providers.embeddings.calls import Answer
 from shared.providers.translation import unreadable
@@ -76,7 +76,11 @@ class RemoteEmbedder(Embedder):
 
     @property
     def key_hash(self) -> str:
-        return digest("key", str(getattr(self.client, "api_key", "")), length=16)
+        try:
+            client = self.client
+        except EmbedmillError:
+            return ""  # the request will say so
+        return digest("key", str(getattr(client, "api_key", "")), length=16)
 
     def close(self) -> None:
         with self._making:

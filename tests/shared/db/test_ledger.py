@@ -287,3 +287,19 @@ def reserved_in(connection: Any, microusd: int) -> int:
     found = ledger.reserve(connection, entry(microusd=microusd, tokens=microusd))
     assert isinstance(found, Reserved)
     return found.id
+
+
+def test_a_refusal_that_nothing_waits_for_any_more_is_forgotten(tracker: Tracker) -> None:
+    found = limit(tracker, limit_microusd=10)
+    assert isinstance(reserve(tracker, 11), Refused)
+    id_ = parked(tracker)
+    tracker.write(found.id, budget, refused_at=1.0)
+    with tracker.database.write() as connection:
+        budgets.wake_affordable(connection)
+    assert tracker.rows(budget)[0]["refused_at"] > 1.0, "something waits: it is looked at again in a minute"
+    tracker.control("cancel_job")
+    assert tracker.row(id_)["state"] == State.CANCELLED
+    tracker.write(found.id, budget, refused_at=1.0)
+    with tracker.database.write() as connection:
+        budgets.wake_affordable(connection)
+        assert not budgets.has_refused(connection, lock=False)

@@ -91,6 +91,11 @@ def test_a_message_about_length_is_understood(message: str) -> None:
     assert isinstance(translated(400, message=message), InputTooLong)
 
 
+def test_a_request_above_a_whole_minutes_allowance_is_split_and_not_awaited() -> None:
+    told = "Request too large for text-embedding-3-small on tokens per min (TPM): Limit 5000, Requested 9000."
+    assert isinstance(translated(429, "rate_limit_exceeded", told, retry_after="1"), InputTooLong)
+
+
 def test_neither_texts_nor_keys_get_into_a_message() -> None:
     told = "Incorrect API key provided: sk-abc; the text was: Dear Ms Smith"
     for status in (400, 401, 404, 413, 429, 500):

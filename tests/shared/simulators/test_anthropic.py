@@ -53,10 +53,10 @@ def ask(client: anthropic.Anthropic, text: str = "hello", model: str = OPUS, **m
 
 
 def text_of(message: Any) -> str:
-    return next(block.text for block in message.content if block.type == "text")
+    return str(next(block.text for block in message.content if block.type == "text"))
 
 
-def rubric(tokens: int, **control: Any) -> list[dict[str, Any]]:
+def rubric(tokens: int, **control: Any) -> Any:
     return [{"type": "text", "text": "rule " * tokens, "cache_control": {"type": "ephemeral", **control}}]
 
 

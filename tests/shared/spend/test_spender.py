@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.db import budgets
+from shared.db import budgets, ledger
 from shared.db.engine import Database, open_database
 from shared.db.schema import budget, usage
 from shared.errors import FlowControl, InputRefused, ProviderUnavailable, UnknownPrice
@@ -232,3 +232,37 @@ def wait_for_probe(spender: Spender) -> Call:
 
     wait_until(ask, "the circuit is half open")
     return found[0]
+
+
+def test_a_probe_that_is_not_sent_leaves_its_turn_to_another(spenders: Any, tracked: Tracker) -> None:
+    spender = spenders(circuit_seconds=0.01)
+    for _ in range(3):
+        end(spender.begin(planned()), ProviderUnavailable("500", may_be_billed=False))
+    wait_for_probe(spender).release()
+    wait_for_probe(spender)
+    limit(tracked.database, 0)
+    other = spenders(circuit_seconds=0.01)
+    with pytest.raises(FlowControl, match="left alone"):
+        other.begin(planned())
+
+
+def test_a_batch_is_settled_by_another_process_than_began_it(spenders: Any, tracked: Tracker) -> None:
+    batch = planned(1000, lane=Lane.BULK)
+    row = spenders().begin(batch).row
+    assert row is not None
+    with tracked.database.write() as connection:
+        assert ledger.abandon(connection, owners=["process 0"], older_than_seconds=0) == 0
+    spenders().resume(row, batch).settle(Tokens(into=800))
+    assert rows(tracked) == [("settled", 800, 8)]
+
+
+def test_what_was_paid_for_is_kept_when_the_limits_cannot_be_told(spenders: Any, tracked: Tracker) -> None:
+    spender = spenders()
+    call = spender.begin(planned(1000))
+    spender.state.update = unreachable
+    call.settle(Tokens(into=900))
+    assert rows(tracked) == [("settled", 900, 18)]
+
+
+def unreachable(*_: Any) -> Any:
+    raise FlowControl("gone", reason="rate", retry_after_seconds=5.0)

@@ -32,6 +32,7 @@ def servers(paid: Servers) -> Servers:
         server.simulator.faults.clear()
         server.simulator.bill.clear()
         server.simulator.exchanges.clear()
+        server.simulator.bodies.clear()
     return paid
 
 

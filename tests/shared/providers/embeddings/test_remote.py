@@ -23,7 +23,7 @@ from shared.providers.embeddings.remote import RemoteEmbedder
 from shared.simulators.base import Options, Simulator
 from shared.simulators.faults import Fault
 from shared.simulators.openai import OpenAISimulator
-from shared.simulators.serving import running
+from shared.simulators.serving import Running, running
 from tests.shared.providers.embeddings.simulated import Servers, open_remote
 
 SMALL = "openai/text-embedding-3-small@64"
@@ -51,6 +51,11 @@ def vendor(request: pytest.FixtureRequest, servers: Servers) -> Iterator[RemoteE
 
 def simulator_of(embedder: RemoteEmbedder, servers: Servers) -> Simulator:
     return servers[embedder.provider].simulator
+
+
+def point_at(server: Running[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable, value in server.environment.items():
+        monkeypatch.setenv(variable, value)
 
 
 class Books:
@@ -97,9 +102,9 @@ def test_the_providers_count_is_in_the_books_and_on_its_bill(vendor: RemoteEmbed
 
 
 def test_queries_and_documents_are_told_apart(vendor: RemoteEmbedder, servers: Servers) -> None:
-    for kind in ("document", "query"):
-        vendor.embed_many(["text"], input_type=kind)  # type: ignore[arg-type]
-    sent = [exchange.body.get("input_type") for exchange in simulator_of(vendor, servers).exchanges]
+    vendor.embed_many(["text"], input_type="document")
+    vendor.embed_many(["text"], input_type="query")
+    sent = [body.get("input_type") for body in simulator_of(vendor, servers).bodies]
     assert sent == ([None, None] if vendor.symmetric else ["search_document", "search_query"])
 
 
@@ -235,10 +240,20 @@ def test_an_answer_that_does_not_come_is_given_up_in_time(openai: RemoteEmbedder
     assert [billed for _, billed in books.failed.values()] == ["unknown"]
 
 
-def test_requests_are_in_flight_together() -> None:
-    with running(OpenAISimulator(Options(latency_seconds=0.4))) as server, pytest.MonkeyPatch.context() as patch:
-        for variable, value in server.environment.items():
-            patch.setenv(variable, value)
+def test_a_request_above_the_accounts_minute_is_split_until_it_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(OpenAISimulator(Options(tokens_per_minute=5000))) as server:
+        point_at(server, monkeypatch)
+        embedder = open_remote(SMALL)
+        embedder.concurrency = 2
+        result = embedder.embed_many(["word " * 99] * 120)
+        embedder.close()
+    assert {type(error) for error in result.errors.values()} == {FlowControl}
+    assert 20 <= result.vectors.any(axis=1).sum() <= 51
+
+
+def test_requests_are_in_flight_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(OpenAISimulator(Options(latency_seconds=0.4))) as server:
+        point_at(server, monkeypatch)
         embedder = open_remote(SMALL)
         embedder.max_inputs = 5
         started = time.monotonic()

