@@ -65,17 +65,17 @@ def test_the_gate_decides_and_a_second_run_and_a_second_collection_cost_nothing(
     source = rows(tmp_path, plain=PLAIN, leftover=LEFTOVER, vague=VAGUE)
     report = validated.json("ingest", source)
     assert (report["chunks"]["indexed"], report["chunks"]["rejected"]) == (2, 1)
-    assert (report["spend"]["tokens_in"], report["spend"]["usd"] > 0) == (
-        sum(claude.bill.total(kind) for kind in ("tokens_in", "cache_read", "cache_write_5m")),
-        True,
-    )
+    assert report["spend"]["usd"] > 0
+    (row,) = [r for r in validated.json("spend")["rows"] if "claude" in r["key"]]
+    kinds = ("tokens_in", "tokens_out", "cache_read", "cache_write")
+    assert sum(row[kind] for kind in kinds) == tokens(claude), "the ledger is the vendor's bill to the token"
     found = indexed(validated)
     assert found.keys() == {"plain", "vague"}
     assert found["vague"]["text"] == VAGUE, "what is shown stays the source's"
     paid = tokens(claude)
     assert validated.json("ingest", source)["documents"]["unchanged"] == 3
     again = validated.json("ingest", source, "--collection", "other")
-    assert (again["chunks"]["rejected"], again["spend"]["tokens_in"], again["spend"]["usd"]) == (1, 0, 0)
+    assert (again["chunks"]["rejected"], again["spend"]["usd"]) == (1, 0)
     assert tokens(claude) == paid
 
 

@@ -29,7 +29,7 @@ def opened() -> Iterator[Served]:
 def claude(opened: Served, monkeypatch: pytest.MonkeyPatch) -> Served:
     monkeypatch.setattr(secrets, "token_hex", lambda size: "ab" * size)
     simulator = opened.simulator
-    for part in (simulator.faults, simulator.bill, simulator.exchanges, simulator.writer):
+    for part in (simulator.faults, simulator.bill, simulator.exchanges, simulator.bodies, simulator.writer):
         part.clear()
     simulator.clock.advance(3600)  # so that no prompt is cached any more
     return opened
@@ -53,7 +53,7 @@ def assert_requests(claude: Served, count: int) -> None:
 
 
 def ids_asked(claude: Served, number: int) -> str:
-    text: str = claude.simulator.exchanges[number].body["messages"][0]["content"][-1]["text"]
+    text: str = claude.simulator.bodies[number]["messages"][0]["content"][-1]["text"]
     return text.rpartition("order: ")[2]
 
 

@@ -27,6 +27,7 @@ def model(shared_model: Served) -> Served:
     simulator.faults.clear()
     simulator.bill.clear()
     simulator.exchanges.clear()
+    simulator.bodies.clear()
     simulator.writer.clear()
     return shared_model
 
@@ -57,7 +58,7 @@ def test_the_usage_is_what_the_vendor_bills(model: Served) -> None:
 
 def test_no_parameter_is_sent_that_models_refuse(model: Served) -> None:
     model.model.ask(question())
-    body = model.simulator.exchanges[0].body
+    (body,) = model.simulator.bodies
     assert not {"temperature", "top_p", "top_k", "thinking", "seed"} & body.keys()
     assert body["messages"][-1]["role"] == "user"
 
