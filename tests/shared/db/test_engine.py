@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import inspect, text
 
-from shared.db.engine import Database, open_database
+from shared.db.engine import HEAD, Database, open_database
 from shared.db.schema import metadata
 from shared.errors import HomeInUse, SettingsError, StorageFailed
 
@@ -68,7 +68,7 @@ def test_a_database_of_a_newer_release_is_refused(database_url: str) -> None:
             open_database(database_url)
     finally:
         with opened.write() as connection:
-            connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+            connection.execute(text(f"UPDATE alembic_version SET version_num = '{HEAD}'"))
         opened.close()
 
 
