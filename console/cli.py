@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console import collections_cli, dlq_cli, jobs_cli, workers_cli
+from console import budget_cli, collections_cli, dlq_cli, jobs_cli, review_cli, workers_cli
 from console.output import DONE, FAILED, USAGE, print_error, print_json, print_line
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ app.add_typer(jobs_cli.app, name="jobs")
 app.add_typer(dlq_cli.app, name="dlq")
 app.add_typer(workers_cli.app, name="workers")
 app.add_typer(collections_cli.app, name="collections")
+app.add_typer(review_cli.app, name="review")
+app.add_typer(budget_cli.app, name="budget")
 
 Sources = Annotated[list[str], typer.Argument(help="Files, folders, JSONL or CSV files; - reads a list of files.")]
 Collection = Annotated[str, typer.Option("--collection", "-c", help="Collection; made on first use.")]
@@ -48,6 +50,18 @@ class SearchMode(StrEnum):
     HYBRID = "hybrid"
     DENSE = "dense"
     LEXICAL = "lexical"
+
+
+class SpendBy(StrEnum):
+    """What spend is summed by."""
+
+    MODEL = "model"
+    JOB = "job"
+    COLLECTION = "collection"
+    DAY = "day"
+    PROVIDER = "provider"
+    OPERATION = "operation"
+    LANE = "lane"
 
 
 AllowDeletes = Annotated[
@@ -238,6 +252,23 @@ def verify(
     else:
         print_verification(report)
     raise typer.Exit(DONE if report["ok"] else FAILED)
+
+
+@app.command()
+def spend(
+    by: Annotated[SpendBy, typer.Option(help="What to sum by.")] = SpendBy.MODEL,
+    since: Annotated[str | None, typer.Option(help="From a date on, or for a span such as 12h or 7d.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what was spent, what caches and batches saved, and what is not settled."""
+    from console.spending import print_spend
+    from console.spending import spend as run
+
+    report = run(by, since=since)
+    if as_json:
+        print_json(report)
+    else:
+        print_spend(report)
 
 
 @app.command()

@@ -16,7 +16,15 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on
 Name = Annotated[str, typer.Argument(help="The collection's name.")]
 ChunkTokens = Annotated[int | None, typer.Option("--chunk-tokens", help="Size that chunks aim at, 16 to 1024 tokens.")]
 ChunkOverlap = Annotated[int | None, typer.Option("--chunk-overlap", help="Tokens that a chunk repeats.")]
-Validator = Annotated[str | None, typer.Option("--validator", help="rules or off.")]
+Validator = Annotated[
+    str | None, typer.Option("--validator", help="rules, off, or a model such as anthropic/claude-opus-4-7.")
+]
+Policy = Annotated[
+    str | None, typer.Option("--policy", help="What a model validator does: gate (before embedding) or audit (beside).")
+]
+RejectBelow = Annotated[
+    int | None, typer.Option("--reject-below", help="Under gate, chunks with a lower score are rejected; 1 keeps all.")
+]
 
 
 @app.command()
@@ -27,6 +35,8 @@ def create(
     shards: Annotated[int | None, typer.Option("--shards", help="Shards of the index, 1 to 256.")] = None,
     embedding: Annotated[str | None, typer.Option("--embedding", help="local, local/minilm or hash.")] = None,
     validator: Validator = None,
+    policy: Policy = None,
+    reject_below: RejectBelow = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a collection."""
@@ -39,6 +49,8 @@ def create(
         "shards": shards,
         "embedding": embedding,
         "validator": validator,
+        "policy": policy,
+        "reject_below": reject_below,
     }
     with opened() as runtime:
         made = create_collection(runtime, name, **{k: v for k, v in chosen.items() if v is not None})
@@ -80,6 +92,8 @@ def update(
     chunk_tokens: ChunkTokens = None,
     chunk_overlap: ChunkOverlap = None,
     validator: Validator = None,
+    policy: Policy = None,
+    reject_below: RejectBelow = None,
     as_json: AsJson = False,
 ) -> None:
     """Change how documents are split or validated; ingest the sources again to apply it to what is indexed."""
@@ -87,7 +101,13 @@ def update(
     from shared.collections import CollectionSettings
     from shared.db import collections
 
-    chosen = {"chunk_tokens": chunk_tokens, "chunk_overlap": chunk_overlap, "validator": validator}
+    chosen = {
+        "chunk_tokens": chunk_tokens,
+        "chunk_overlap": chunk_overlap,
+        "validator": validator,
+        "policy": policy,
+        "reject_below": reject_below,
+    }
     with opened() as runtime:
         with runtime.database.write() as connection:
             found = collections.get_collection(connection, name)
@@ -96,6 +116,28 @@ def update(
             collections.update_settings(connection, found.id, settings.as_json())
             found = collections.get_collection(connection, name)
         _print(runtime, found, as_json=as_json)
+
+
+@app.command()
+def terms(
+    name: Name,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Most terms.")] = 200,
+    as_json: AsJson = False,
+) -> None:
+    """List the terms that a model validator found in a sample of the documents, with their synonyms."""
+    from console.session import opened
+    from shared.db import collections
+    from shared.db import terms as stored
+
+    with opened() as runtime, runtime.database.read() as connection:
+        found = collections.get_collection(connection, name)
+        rows = stored.list_terms(connection, found.id, limit=limit)
+    if as_json:
+        print_json({"collection": name, "terms": rows})
+        return
+    shown = [{**row, "synonyms": ", ".join(s["synonym"] for s in row["synonyms"])} for row in rows]
+    empty = "no terms yet: they are collected when a model validates (docs/validation.md)"
+    print_table(shown, ("term", "documents", "mentions", "synonyms"), empty=empty)
 
 
 @app.command()
@@ -151,9 +193,14 @@ def _overlap(chunk_tokens: int | None, chunk_overlap: int | None) -> int | None:
 
 def _describe(runtime: "Runtime", collection: "Collection") -> dict[str, Any]:
     from shared.db import collections
+    from shared.db.reviews import count_open_reviews
+    from shared.db.samples import VERDICT, count_samples, get_counts
 
     with runtime.database.read() as connection:
         documents, chunks = collections.count_documents(connection, collection.id)
+        counts = get_counts(connection, collection.id, VERDICT)
+        samples = count_samples(connection, collection.id)
+        in_doubt = count_open_reviews(connection, collection.id)
     return {
         "name": collection.name,
         "documents": documents,
@@ -164,6 +211,8 @@ def _describe(runtime: "Runtime", collection: "Collection") -> dict[str, Any]:
         "index_version": collection.index_version,
         "shards": len(collection.shards),
         "moving": bool(collection.leaving),
+        "audit": {"sampled": counts.sampled, "judged": counts.judged, "errors": counts.errors, "samples": samples},
+        "in_doubt": in_doubt,
     }
 
 

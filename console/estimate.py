@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Any
 from console.output import print_line, print_warning
 from console.session import opened
 from shared.collections import CollectionSettings, read_collection_settings
-from shared.db import collections
+from shared.db import collections, ledger
 from shared.errors import DocumentError, ParserCrashed
 from shared.files import read_regular_file
 from shared.runtime import Runtime
+from shared.spend.estimates import Demand, demand_of_verdicts, price_lanes, total_lanes
+from shared.spend.terms import Lane, Tokens
 
 if TYPE_CHECKING:
     from producers.sources.base import FileItem, RowItem
     from producers.sources.open import SourceOptions
+    from shared.db.collections import Collection
+    from shared.providers.embeddings.base import Embedder
     from workers.chunking import ChunkSet
     from workers.parsing.sandbox import Parser
 
@@ -24,7 +28,7 @@ SHOWN = 20
 
 
 def estimate(sources: Sequence[str], collection: str, options: "SourceOptions") -> dict[str, Any]:
-    """Documents, chunks, tokens and calls per stage."""
+    """Documents, chunks, tokens, calls, dollars and seconds per stage and lane."""
     from producers.sources.base import FileItem, RowItem
     from producers.sources.open import open_sources
     from workers.parsing.limits import ParserLimits
@@ -48,24 +52,64 @@ def estimate(sources: Sequence[str], collection: str, options: "SourceOptions") 
             math.ceil(totals["chunks"] / embedder.max_inputs),
             math.ceil(totals["embedded_tokens"] / embedder.max_tokens_per_request),
         )
+        paid = _price(runtime, settings, embedder, totals, calls=calls)
     return {
         "documents": totals["documents"],
         "skipped": totals["skipped"],
         "unreadable": totals["unreadable"],
         "stages": {
             "chunk": {"documents": totals["documents"], "tokens": totals["tokens"]},
-            "validate": {"validator": settings.validator, "chunks": totals["chunks"], "calls": 0},
+            "validate": {"validator": settings.validator, "chunks": totals["chunks"], **paid["validate"]},
             "embed": {
                 "model": embedder.name,
                 "chunks": totals["chunks"],
                 "tokens": totals["embedded_tokens"],
-                "calls": calls,
+                **paid["embed"],
             },
             "index": {"vectors": totals["chunks"]},
         },
+        "total": total_lanes(paid),
         "problems": problems[:SHOWN],
         "seconds": round(time.monotonic() - began, 3),
     }
+
+
+def _price(
+    runtime: Runtime, settings: CollectionSettings, embedder: "Embedder", totals: Mapping[str, int], *, calls: int
+) -> dict[str, dict[str, Any]]:
+    verdicts = demand_of_verdicts(settings.validator, chunks=totals["chunks"], tokens=totals["tokens"])
+    provider = embedder.name.split("/")[0]
+    vectors = Demand(
+        provider,
+        embedder.model,
+        "embed",
+        Tokens(into=totals["embedded_tokens"]),
+        calls=calls,
+        inputs=totals["chunks"],
+    )
+    prices = runtime.spender.prices
+    return {
+        stage: {
+            "calls": demand.calls,
+            "tokens_in": demand.tokens.prompt,
+            "tokens_out": demand.tokens.out,
+            "lanes": price_lanes(demand, prices, runtime.settings),
+        }
+        for stage, demand in (("validate", verdicts), ("embed", vectors))
+    }
+
+
+def estimate_job(runtime: Runtime, job_id: int, collection: "Collection") -> dict[str, Any]:
+    """A job's cost from the size of its documents alone, without reading them: cheap, and rough."""
+    settings = read_collection_settings(collection.settings)
+    with runtime.database.read() as connection:
+        tokens = ledger.sum_sizes(connection, job_id)
+    embedder = runtime.embedder(settings.embedding)
+    chunks = math.ceil(tokens / max(settings.chunk_tokens - settings.chunk_overlap, 1))
+    calls = math.ceil(tokens / min(runtime.settings.batch_tokens, embedder.max_tokens_per_request))
+    totals = {"chunks": chunks, "tokens": tokens, "embedded_tokens": tokens}
+    total = total_lanes(_price(runtime, settings, embedder, totals, calls=calls))[Lane.LIVE]
+    return {"tokens": tokens, "chunks": chunks, **total, "basis": "size"}
 
 
 def _settings(runtime: Runtime, name: str) -> CollectionSettings:
@@ -115,5 +159,9 @@ def print_estimate(report: Mapping[str, Any]) -> None:
         f"{report['documents']} documents ({report['unreadable']} unreadable, {report['skipped']} things skipped): "
         f"{embed['chunks']} chunks, {embed['tokens']} tokens to embed with {embed['model']} in {embed['calls']} calls"
     )
+    for lane, total in report["total"].items():
+        cost = "unpriced" if total["usd"] is None else f"${total['usd']:.6f}"
+        limits = "" if total["seconds"] is None else f", {total['seconds']:.0f} s at the providers' limits"
+        print_line(f"lane {lane}: {cost}{limits}")
     for problem in report["problems"]:
         print_warning(problem)

@@ -57,7 +57,7 @@ def export_rejected(collection: str) -> None:
 def _rejected_lines(tracked: Tracked, blobs: Mapping[str, bytes | BlobMissing]) -> Iterator[dict[str, Any]]:
     from workers.stages.stored import read_stored
 
-    chunk_set, rejections = read_stored(tracked.chunks_ref, tracked.rejections_ref, blobs)
+    chunk_set, rejections, _ = read_stored(tracked.chunks_ref, tracked.rejections_ref, blobs)
     for chunk in chunk_set.chunks:
         if chunk.ordinal in rejections:
             yield {

@@ -53,15 +53,15 @@ def _measure(runtime: Runtime, letter: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _look_up(runtime: Runtime, letter: Mapping[str, Any]) -> dict[str, Any]:
-    from workers.stages.stored import read_stored
+    from workers.stages.stored import embedded_text, read_stored
 
     references = [r for r in (letter["chunks_ref"], letter["rejections_ref"]) if r]
     found = runtime.blobs.get_pack(references) if references else {}
-    chunk_set, rejections = read_stored(letter["chunks_ref"], letter["rejections_ref"], found)
+    chunk_set, rejections, repairs = read_stored(letter["chunks_ref"], letter["rejections_ref"], found)
     collection = runtime.collection(letter["collection_id"])
     tokens = {
         content_address(
-            collection.model, collection.dimensions, "document", chunk.embedded_text(chunk_set.text)
+            collection.model, collection.dimensions, "document", embedded_text(chunk_set, chunk, repairs)
         ): chunk.tokens
         for chunk in chunk_set.chunks
         if chunk.ordinal not in rejections

@@ -1,5 +1,6 @@
 """Ingesting in this process: submit, work until the job ends, report."""
 
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +11,9 @@ from console.durations import format_duration
 from console.output import DEAD_LETTERS, DONE, FAILED, print_line, print_table, print_warning
 from console.progress import Display
 from console.session import Workshop, interruptible, opened, read_settings
-from shared.db import jobs, presence
+from shared.collections import read_collection_settings
+from shared.db import budgets, jobs, ledger, presence
+from shared.db.collections import Collection
 from shared.db.dead_letters import Filter, list_letters
 from shared.presence import is_gone
 from shared.runtime import Runtime
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 FINAL = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 SHOWN = 20
 REPORTED_NOTES = 1000
+NOTICE_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ def _ingest(runtime: Runtime, request: Request, *, quiet: bool) -> int:
 
     sources = open_sources(request.sources, options=request.options, stdin=sys.stdin.buffer)
     collection = ensure_collection(runtime, request.collection)
+    require_prices(runtime, collection)
     with Workshop(runtime) as workshop, Display(quiet=quiet) as display:
 
         def on_batch(seen: int, queued: int) -> None:
@@ -70,6 +75,7 @@ def _ingest(runtime: Runtime, request: Request, *, quiet: bool) -> int:
                 sys.stderr.write(f"taking up job {submitted.job_id} of the same sources, which is not finished\n")
             if submitted.to_scan:
                 submitter.enumerate(submitted.job_id, sources, collection, allow_deletes=request.allow_deletes)
+                _store_estimate(runtime, submitted.job_id, collection)
             if work_until_done(runtime, workshop, submitted.job_id, display, is_abandoned=submitter.is_abandoned):
                 return submitted.job_id
 
@@ -84,6 +90,7 @@ def work_until_done(
 ) -> bool:
     """Run workers until a job has ended; False when whoever was scanning its sources is gone before they were done."""
     abandoned = False
+    notice = _BudgetNotice()
 
     def is_done() -> bool:
         nonlocal abandoned
@@ -94,11 +101,30 @@ def work_until_done(
             workshop.start_workers()
         if display.is_due():
             display.show(job, runtime.database.query(lambda connection: jobs.measure_progress(connection, job)))
+        runtime.database.query(lambda connection: notice.give_if_due(connection, job_id))
         abandoned = job.enumerated_at is None and is_abandoned(job_id)
         return abandoned
 
     workshop.run_until(is_done)
+    if not abandoned:
+        workshop.finish_audits()
     return not abandoned
+
+
+class _BudgetNotice:
+    """Says once that work waits for a budget: a command that only waits looks like one that hangs."""
+
+    def __init__(self) -> None:
+        self._due = time.monotonic() + NOTICE_SECONDS
+
+    def give_if_due(self, connection: Any, job_id: int) -> None:
+        """Look again every few seconds, until it was said."""
+        if time.monotonic() < self._due:
+            return
+        waits = budgets.waits_for_budget(connection, job_id)
+        self._due = math.inf if waits else time.monotonic() + NOTICE_SECONDS
+        if waits:
+            print_warning("work waits for a budget (embedmill budget show) and goes on when it is raised")
 
 
 def submit(request: Request) -> dict[str, Any]:
@@ -109,11 +135,13 @@ def submit(request: Request) -> dict[str, Any]:
     with opened() as runtime, interruptible():
         sources = open_sources(request.sources, options=request.options, stdin=sys.stdin.buffer)
         collection = ensure_collection(runtime, request.collection)
+        require_prices(runtime, collection)
         submitter = Submitter(runtime)
         submitted = submitter.open(sources, collection, options={"allow_deletes": request.allow_deletes})
         _set_urgency(runtime, submitted.job_id, request)
         if submitted.to_scan:
             submitter.enumerate(submitted.job_id, sources, collection, allow_deletes=request.allow_deletes)
+            _store_estimate(runtime, submitted.job_id, collection)
         return {"job": submitted.job_id, "documents": describe_job(runtime, submitted.job_id)["documents"]["total"]}
 
 
@@ -122,6 +150,23 @@ def _set_urgency(runtime: Runtime, job_id: int, request: Request) -> None:
     if request.priority is not None or request.weight is not None:
         with runtime.database.write() as connection:
             jobs.update_job(connection, job_id, priority=request.priority, weight=request.weight)
+
+
+def require_prices(runtime: Runtime, collection: Collection) -> None:
+    """Raise UnknownPrice before anything is submitted that could not be paid for."""
+    settings = read_collection_settings(collection.settings)
+    embedder = runtime.embedder(settings.embedding)
+    runtime.spender.prices.find(embedder.name.split("/")[0], embedder.model, "embed")
+    provider, _, model = settings.validator.partition("/")
+    if model:
+        runtime.spender.prices.find(provider, model, "message")
+
+
+def _store_estimate(runtime: Runtime, job_id: int, collection: Collection) -> None:
+    from console.estimate import estimate_job
+
+    estimate = estimate_job(runtime, job_id, collection)
+    runtime.database.transact(lambda connection: ledger.store_estimate(connection, job_id, estimate))
 
 
 def work_on_job(runtime: Runtime, job_id: int, *, quiet: bool) -> None:
@@ -184,6 +229,7 @@ def _summarise(job: jobs.Job, progress: jobs.Progress) -> dict[str, Any]:
         "documents": dict(progress.documents),
         "chunks": dict(progress.chunks),
         "spend": dict(progress.spend),
+        "estimate": job.options.get("estimate"),
         "seconds": round((job.finished_at or time.time()) - job.created_at, 3),
         "active": {stage: dict(states) for stage, states in progress.active.items()},
         "problems": job.problems,
@@ -214,6 +260,8 @@ def print_report(runtime: Runtime, report: Mapping[str, Any]) -> None:
         f"chunks: {chunks['indexed']} indexed, {chunks['rejected']} rejected, {chunks['embedded']} embedded anew; "
         f"{report['spend']['tokens_in']} tokens, ${report['spend']['usd']:.2f}, {report['seconds']:.1f} s"
     )
+    if report["estimate"] and report["estimate"]["usd"]:
+        print_line(f"estimated beforehand: ${report['estimate']['usd']:.2f}")
     with runtime.database.read() as connection:
         letters = list_letters(connection, Filter(job=report["job"]), limit=SHOWN)
     for note in report["notes"][:SHOWN]:

@@ -77,7 +77,7 @@ def _from_chunks(runtime: Runtime, letter: Mapping[str, Any], facts: dict[str, A
     from workers.stages.stored import read_stored
 
     references = [r for r in (letter["chunks_ref"], letter["rejections_ref"]) if r]
-    chunk_set, _ = read_stored(letter["chunks_ref"], letter["rejections_ref"], runtime.blobs.get_pack(references))
+    chunk_set, _, _ = read_stored(letter["chunks_ref"], letter["rejections_ref"], runtime.blobs.get_pack(references))
     at = _place_in(chunk_set.text, letter["error"], starts=[chunk.start for chunk in chunk_set.chunks])
     found = facts | {"media_type": chunk_set.media_type} | describe_text(chunk_set.text)
     return {"source": "the stored text", "facts": found, "excerpt": excerpt(chunk_set.text, at)}

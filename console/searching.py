@@ -17,6 +17,8 @@ from shared.collections import read_collection_settings
 from shared.db import collections, documents
 from shared.errors import SourceError
 from shared.runtime import Runtime
+from shared.spend.metering import metered
+from shared.spend.terms import Subject
 
 SNIPPET = 240
 # Under SQLite's limit of bound values.
@@ -30,6 +32,7 @@ def searcher(collection: str) -> Iterator[Searcher]:
         with runtime.database.read() as connection:
             found = collections.get_collection(connection, collection)
         embedder = runtime.embedder(read_collection_settings(found.settings).embedding)
+        embedder = metered(embedder, runtime.spender, Subject(collection_id=found.id))
         yield Searcher(
             runtime.store(found), lambda: _shards(runtime, found.id), embedder, lambda ids: _active(runtime, ids)
         )

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 POLL_SECONDS = 0.1
+# How long a command that worked waits for audits in the end; what is left is for the next one, or for the workers.
+AUDIT_SECONDS = 60.0
 
 
 def read_settings() -> Settings:
@@ -166,6 +168,10 @@ class Workshop:
             raise self._chores.failure
         if self._started:
             self._supervisor.poll()
+
+    def finish_audits(self) -> None:
+        """Give what is due for an audit a moment; documents have not waited for it."""
+        self._chores.auditor.finish(seconds=AUDIT_SECONDS)
 
     def run_until(self, is_done: Callable[[], bool]) -> None:
         """Work until `is_done`; it is asked less often the longer it takes to answer."""

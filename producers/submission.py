@@ -255,9 +255,14 @@ def ensure_collection(runtime: Runtime, name: str) -> Collection:
 def create_collection(runtime: Runtime, name: str, *, exists_ok: bool = False, **chosen: Any) -> Collection:
     """Make a collection; `chosen` overrides the default settings. Raises UserError, SettingsError."""
     _check_name(name)
-    settings = CollectionSettings(
-        **{"embedding": runtime.settings.embedding, "validator": runtime.settings.validator} | chosen
-    )
+    defaults = {
+        "embedding": runtime.settings.embedding,
+        "validator": runtime.settings.validator,
+        "policy": runtime.settings.validation_policy,
+    }
+    settings = CollectionSettings(**defaults | chosen)
+    if settings.gates or settings.audits:
+        runtime.model(settings.validator)  # refused now, and not by the first worker, when its packages are missing
     embedder = runtime.embedder(settings.embedding)
 
     def find_or_create(connection: Any) -> Collection:

@@ -6,11 +6,13 @@ from typing import Any
 
 from shared.addresses import digest
 from shared.errors import SettingsError
+from shared.providers.models.table import is_model
 
 # Part of every settings hash: to be raised when parsing or chunking begins to give other chunks for the same bytes.
 PIPELINE_VERSION = "1"
 
 VALIDATORS = ("rules", "off")
+POLICIES = ("gate", "audit")
 MAX_SHARDS = 256
 
 
@@ -20,13 +22,20 @@ class CollectionSettings:
 
     embedding: str
     validator: str = "rules"
+    policy: str = "gate"
+    reject_below: int = 2
     chunk_tokens: int = 384
     chunk_overlap: int = 32
     shards: int = 1
 
     def __post_init__(self) -> None:
-        if self.validator not in VALIDATORS:
-            raise SettingsError(f"unknown validator {self.validator!r}; this release has {', '.join(VALIDATORS)}")
+        if self.validator not in VALIDATORS and not is_model(self.validator):
+            known = ", ".join(VALIDATORS)
+            raise SettingsError(f"unknown validator {self.validator!r}; there are {known}, anthropic/MODEL, …")
+        if self.policy not in POLICIES:
+            raise SettingsError(f"unknown validation policy {self.policy!r}; there are {', '.join(POLICIES)}")
+        if not 1 <= self.reject_below <= 5:
+            raise SettingsError(f"rejecting below {self.reject_below}: scores go from 1 to 5")
         if not 16 <= self.chunk_tokens <= 1024:
             raise SettingsError(f"chunks of {self.chunk_tokens} tokens: choose from 16 to 1024")
         if not 0 <= self.chunk_overlap <= self.chunk_tokens // 2:
@@ -34,13 +43,26 @@ class CollectionSettings:
         if not 1 <= self.shards <= MAX_SHARDS:
             raise SettingsError(f"{self.shards} shards: choose from 1 to {MAX_SHARDS}")
 
+    @property
+    def gates(self) -> bool:
+        """Whether a model decides about chunks before they are embedded."""
+        return self.policy == "gate" and is_model(self.validator)
+
+    @property
+    def audits(self) -> bool:
+        """Whether a model looks at samples, and the rules decide."""
+        return self.policy == "audit" and is_model(self.validator)
+
     def as_json(self) -> dict[str, Any]:
         """Plain JSON, as it is stored."""
         return asdict(self)
 
     def fingerprint(self, *, model: str) -> str:
         """Hash of everything but the text that shapes a document's vectors; `model` is the embedder's own name."""
-        shape = (str(self.chunk_tokens), str(self.chunk_overlap), self.validator, model)
+        validator = "rules" if self.audits else self.validator
+        if self.gates:
+            validator = f"{validator}/{self.reject_below}"
+        shape = (str(self.chunk_tokens), str(self.chunk_overlap), validator, model)
         return digest("settings", PIPELINE_VERSION, *shape)
 
 

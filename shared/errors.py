@@ -6,6 +6,7 @@ EmbedmillError
 │   ├── SourceError
 │   ├── NotFound
 │   ├── MissingExtra
+│   ├── UnknownPrice
 │   ├── HomeInUse
 │   └── ProviderRefused
 ├── DocumentError             this document's fault: dead-letter it, its neighbours go on
@@ -63,6 +64,10 @@ class NotFound(UserError):
 
 class MissingExtra(UserError):
     """An optional dependency is not installed; the message names the extra."""
+
+
+class UnknownPrice(UserError):
+    """A call whose price is not known is not made: it would be counted as free."""
 
 
 class HomeInUse(UserError):
@@ -167,14 +172,18 @@ class BlobMissing(TransientError):
 
 
 class FlowControl(EmbedmillError):
-    """Work has to wait for a rate, a budget or a circuit; `retry_after_seconds` says how long."""
+    """Work has to wait for a rate, a budget or a circuit; `retry_after_seconds` says how long.
+
+    `is_woken` when whoever takes the cause away wakes the work, as raising a budget does.
+    """
 
     retryable = True
 
-    def __init__(self, message: str, *, reason: str, retry_after_seconds: float) -> None:
+    def __init__(self, message: str, *, reason: str, retry_after_seconds: float, is_woken: bool = False) -> None:
         super().__init__(message)
         self.reason = reason
         self.retry_after_seconds = retry_after_seconds
+        self.is_woken = is_woken
 
 
 class InternalError(EmbedmillError):

@@ -62,10 +62,11 @@ class Fail:
 
 @dataclass(frozen=True, slots=True)
 class Park:
-    """Flow control: wait without using up an attempt."""
+    """Flow control: wait without using up an attempt; `is_woken` when the end of the cause ends the wait."""
 
     reason: str
     seconds: float
+    is_woken: bool = False
 
 
 @dataclass(frozen=True, slots=True)

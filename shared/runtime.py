@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from shared.cache import EmbeddingCache
     from shared.providers.blobs.base import BlobStore
     from shared.providers.embeddings.base import Embedder
+    from shared.providers.models.base import Model
     from shared.providers.vectorstores.base import VectorStore
+    from shared.spend.spender import Spender
 
 
 class Runtime:
@@ -26,8 +28,11 @@ class Runtime:
         self.settings = settings
         self._slots = slots
         self.process_id = process_id
+        # Under what name this runtime reserves what others wait for; threads of a process have one each.
+        self.owner = process_id
         self.home = prepare_home(settings)
         self._embedders: dict[str, Embedder] = {}
+        self._models: dict[str, Model] = {}
         self._stores: dict[tuple[int, int], VectorStore] = {}
         self._collections: dict[int, Collection] = {}
 
@@ -61,6 +66,13 @@ class Runtime:
             return ServerCache(self.database)
         return ServerCache(Database(url, sizing=self._sizing), owns_database=True)
 
+    @cached_property
+    def spender(self) -> "Spender":
+        """The entry to paid calls."""
+        from shared.spend.spender import Spender
+
+        return Spender(self.database, self.settings, owner=self.process_id)
+
     @property
     def run_folder(self) -> Path:
         """Where live processes keep their locks."""
@@ -90,6 +102,14 @@ class Runtime:
             self._embedders[name] = open_embedder(name, cache_dir=self.home / "models")
         return self._embedders[name]
 
+    def model(self, name: str) -> "Model":
+        """The model by its settings name."""
+        from shared.providers.models.table import open_model
+
+        if name not in self._models:
+            self._models[name] = open_model(name)
+        return self._models[name]
+
     def store(self, collection: Collection) -> "VectorStore":
         """The vector store that holds a collection's shards."""
         from shared.providers.vectorstores.table import open_vector_store
@@ -116,8 +136,12 @@ class Runtime:
         opened = vars(self)
         for store in self._stores.values():
             store.close()
+        for model in self._models.values():
+            model.close()
         if "cache" in opened:
             self.cache.close()
+        if "spender" in opened:
+            self.spender.close()
         if "database" in opened:
             self.database.close()
 

@@ -2,14 +2,17 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, PositiveInt, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from shared.errors import SettingsError
 
 CONFIG_FILE = "embedmill.toml"
+
+# Requests, tokens in, tokens out and inputs a minute.
+LimitName = Literal["rpm", "tpm", "otpm", "ipm"]
 
 
 class Settings(BaseSettings):
@@ -40,7 +43,17 @@ class Settings(BaseSettings):
     embedding: str = Field(
         "local", description="Embedding model of new collections: `local`, `openai/text-embedding-3-large`, …"
     )
-    validator: str = Field("rules", description="Validator of new collections: `rules` or `off`.")
+    validator: str = Field(
+        "rules", description="Validator of new collections: `rules`, `off`, or a model as `anthropic/claude-opus-4-7`."
+    )
+    validation_policy: str = Field(
+        "gate",
+        description="What a model validator does in new collections: `gate` or `audit`.",
+    )
+    validation_concurrency: int = Field(4, ge=1, le=64, description="Calls to a validator that one worker has out.")
+    terms_sample: float = Field(
+        0.05, ge=0, le=1, description="Share of documents whose terms a model validator collects; 0 turns it off."
+    )
     workers: int = Field(0, ge=0, le=256, description="Worker processes of `ingest`; 0 means one per core.")
     embed_max_concurrency: int = Field(
         0, ge=0, le=10_000, description="Most requests at once that the embedding provider allows; 0 means no limit."
@@ -65,6 +78,17 @@ class Settings(BaseSettings):
     parser_memory_mb: int = Field(1024, ge=64, description="Memory limit of the parser's process.")
     parser_characters: int = Field(20_000_000, ge=1000, description="Most characters of text taken from one document.")
     max_document_mb: int = Field(256, ge=1, description="Largest file that is read, in MiB.")
+    prices: Path | None = Field(None, description="Price file in TOML, merged over the packaged one; see spend.md.")
+    allow_unpriced: bool = Field(
+        default=False, description="Let calls without a known price through, shown as `unpriced`."
+    )
+    limits: dict[str, dict[LimitName, PositiveInt]] = Field(
+        {}, description="Provider limits a minute as JSON, by provider or provider/model: `rpm`, `tpm`, `otpm`, `ipm`."
+    )
+    limits_url: str = Field("", description="Redis for fleet-wide limits; empty means the broker's or the database.")
+    provider_concurrency: int = Field(8, ge=1, le=256, description="Most requests at once to a model, per process.")
+    circuit_failures: int = Field(3, ge=1, description="Failed calls in a row, in all processes, that open a circuit.")
+    circuit_seconds: float = Field(10.0, gt=0, description="First rest of an open circuit; it doubles to 5 minutes.")
     log_level: str = Field("warning", description="Least severe log event that is printed to stderr.")
 
     @classmethod
@@ -83,6 +107,11 @@ class Settings(BaseSettings):
     def home_path(self) -> Path:
         """The home folder, absolute, with `~` resolved."""
         return Path(os.path.abspath(self.home.expanduser()))
+
+    @property
+    def prices_path(self) -> Path | None:
+        """The user's price file, with `~` resolved."""
+        return self.prices and self.prices.expanduser()
 
     @property
     def database(self) -> str:

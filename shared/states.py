@@ -91,7 +91,7 @@ TRANSITIONS: dict[State, dict[State, str]] = {
     },
     State.WAITING: {
         State.QUEUED: "it is due and the dispatcher sent its message",
-        State.PENDING: "its job was resumed",
+        State.PENDING: "its job was resumed, or what it waited for came",
         State.CANCELLED: "its job was cancelled",
     },
     State.DEAD: {

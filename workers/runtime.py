@@ -15,6 +15,7 @@ from shared.settings import Settings
 if TYPE_CHECKING:
     from shared.providers.blobs.base import BlobStore
     from shared.providers.embeddings.base import Embedder
+    from shared.providers.models.base import Model
     from shared.providers.vectorstores.base import VectorStore
     from workers.parsing.sandbox import Parser
 
@@ -46,14 +47,14 @@ class Held:
 class WorkerRuntime(Runtime):
     """The runtime of one thread that works on stages.
 
-    Threads of a process share the database's engines, the embedders and the list of what is held. Everything else
+    Threads of a process share the database's engines, the embedders, the models, the entry to paid calls and the list
+    of what is held. Everything else
     each opens for itself, because it keeps a connection, a child process or what the batch in hand has read.
     """
 
     def __init__(self, settings: Settings, *, process_id: str, slots: int = 1) -> None:
         super().__init__(settings, process_id=process_id, slots=slots)
         self.held = Held()
-        self.owner = process_id
         self._opening = threading.Lock()
 
     def for_thread(self, number: int) -> "WorkerRuntime":
@@ -63,13 +64,20 @@ class WorkerRuntime(Runtime):
         other.held = self.held
         other._opening = self._opening
         other._embedders = self._embedders
+        other._models = self._models
         vars(other)["database"] = self.database
+        vars(other)["spender"] = self.spender
         return other
 
     def embedder(self, name: str) -> "Embedder":
         """The embedder by its settings name, one for all threads."""
         with self._opening:
             return super().embedder(name)
+
+    def model(self, name: str) -> "Model":
+        """The model by its settings name, one for all threads."""
+        with self._opening:
+            return super().model(name)
 
     @cached_property
     def blobs(self) -> "BlobStore":
@@ -101,4 +109,6 @@ class WorkerRuntime(Runtime):
             self.parser.close()
         if self.owner != self.process_id:
             vars(self).pop("database", None)
+            vars(self).pop("spender", None)
+            self._models = {}
         super().close()

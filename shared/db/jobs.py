@@ -21,7 +21,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from shared.db.engine import clock
-from shared.db.schema import collection, document, job, pool, receipt, scan_note, source, tally, usage, work
+from shared.db.ledger import measure_job_spend
+from shared.db.schema import collection, document, job, pool, receipt, scan_note, source, tally, work
 from shared.db.work import in_state
 from shared.errors import NotFound, UserError
 from shared.states import FINAL, JobState, Result, Stage, State, WaitReason, require_job_transition
@@ -313,7 +314,7 @@ def measure_progress(connection: Connection, subject: Job) -> Progress:
     return Progress(
         documents=_count_documents(subject, groups),
         chunks={"expected": chunks["expected"], "indexed": indexed, **chunks},
-        spend=_measure_spend(connection, subject.id),
+        spend=measure_job_spend(connection, subject.id),
         active=_count_active(groups),
     )
 
@@ -367,21 +368,6 @@ def _count_active(groups: Sequence[Any]) -> dict[str, dict[str, int]]:
             stage = active.setdefault(group.stage, {})
             stage[group.state] = stage.get(group.state, 0) + int(group.documents)
     return active
-
-
-def _measure_spend(connection: Connection, job_id: int) -> dict[str, float]:
-    def total(column: Any) -> Any:
-        return func.coalesce(func.sum(column), 0)
-
-    query = select(total(usage.c.cost_microusd), total(usage.c.tokens_in), total(usage.c.tokens_out))
-    row = connection.execute(query.where(usage.c.job_id == job_id)).one()
-    return {"usd": int(row[0]) / 1_000_000, "tokens_in": int(row[1]), "tokens_out": int(row[2])}
-
-
-def record_usage(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Append to the ledger; a row is written for every provider call, also when its result is void."""
-    if rows:
-        connection.execute(insert(usage).values(created_at=clock()), list(rows))
 
 
 # Seconds over which a job's rate is measured.

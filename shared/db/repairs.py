@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
+from shared.addresses import digest
 from shared.db.engine import clock
 from shared.db.jobs import create_job, end_enumeration
 from shared.db.schema import document, work
@@ -23,7 +24,26 @@ def submit_repair(connection: Connection, collection_id: int, ids: Sequence[str]
     return job_id
 
 
-def _submit_page(connection: Connection, job_id: int, ids: Sequence[str], *, max_attempts: int) -> None:
+def submit_revalidation(connection: Connection, collection_id: int, ids: Sequence[str], *, max_attempts: int) -> int:
+    """A job that validates (from the cache), embeds and indexes what readers see of documents again; returns it.
+
+    It makes a version of its own, because a chunk may leave a document by it and no row of a version is ever removed.
+    """
+    job_id = create_job(
+        connection, collection_id=collection_id, identity="revalidation", sources=[], options={"revalidation": True}
+    )
+    seen = select(document.c.id).where(document.c.id.in_(bindparam("some", expanding=True)))
+    for start in range(0, len(ids), PAGE):
+        query = seen.where(document.c.active_version.is_not(None))
+        page = list(connection.execute(query, {"some": ids[start : start + PAGE]}).scalars())
+        _submit_page(connection, job_id, page, max_attempts=max_attempts, stage=Stage.VALIDATE)
+    end_enumeration(connection, job_id, held_deletions=0)
+    return job_id
+
+
+def _submit_page(
+    connection: Connection, job_id: int, ids: Sequence[str], *, max_attempts: int, stage: Stage = Stage.EMBED
+) -> None:
     connection.execute(update(document).where(document.c.id.in_(ids)).values(generation=document.c.generation + 1))
     last = select(func.max(work.c.id)).where(work.c.document_id.in_(ids), work.c.deletes.is_(False))
     origins = (
@@ -45,9 +65,12 @@ def _submit_page(connection: Connection, job_id: int, ids: Sequence[str], *, max
         .where(document.c.id.in_(ids), work.c.id.in_(last.group_by(work.c.document_id).scalar_subquery()))
     )
     rows = [dict(row._mapping) for row in connection.execute(origins)]
-    connection.execute(
-        insert(work).values(
-            job_id=job_id, stage=Stage.EMBED, state=State.PENDING, max_attempts=max_attempts, created_at=clock()
-        ),
-        rows,
-    )
+    if stage is Stage.VALIDATE:
+        rows = [{**row, "version": digest("revalidated", row["version"], str(job_id), length=16)} for row in rows]
+    if rows:
+        connection.execute(
+            insert(work).values(
+                job_id=job_id, stage=stage, state=State.PENDING, max_attempts=max_attempts, created_at=clock()
+            ),
+            rows,
+        )

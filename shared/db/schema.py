@@ -20,6 +20,7 @@ from sqlalchemy import (
     text,
 )
 
+from shared.spend.terms import FREE, UNPRICED, BudgetScope, EntryState, Lane
 from shared.states import FINAL, JobState, Stage, State, WaitReason, WorkerState
 
 metadata = MetaData(
@@ -328,21 +329,88 @@ unreadable_message = Table(
     ),
 )
 
+# The ledger: a row for every call of a provider, written before the call as what it may cost at most.
 usage = Table(
     "usage",
     metadata,
     Column("id", Id, primary_key=True),
     Column("job_id", Id, ForeignKey("job.id", ondelete="SET NULL")),
+    Column("collection_id", Id, ForeignKey("collection.id", ondelete="SET NULL")),
+    Column("documents", JSON),
     Column("provider", Text, nullable=False),
     Column("model", Text, nullable=False),
     Column("operation", Text, nullable=False),
+    Column("lane", String(4), nullable=False, server_default=Lane.LIVE),
+    Column("state", String(10), nullable=False, server_default=EntryState.SETTLED),
     Column("inputs", Integer, nullable=False),
     Column("cached", Integer, nullable=False),
     Column("tokens_in", BigInteger, nullable=False),
     Column("tokens_out", BigInteger, nullable=False),
-    Column("cost_microusd", BigInteger, nullable=False),
+    Column("cache_read", BigInteger, nullable=False, server_default="0"),
+    Column("cache_write", BigInteger, nullable=False, server_default="0"),
+    Column("price", Text, nullable=False, server_default=FREE),
+    Column("cost_microusd", BigInteger),
+    Column("cache_saved_microusd", BigInteger, nullable=False, server_default="0"),
+    Column("lane_saved_microusd", BigInteger, nullable=False, server_default="0"),
+    Column("request_id", Text),
+    Column("owner", Text),
     Column("created_at", Double, nullable=False),
+    Column("settled_at", Double),
+    CheckConstraint(_one_of("lane", Lane), name="lane"),
+    CheckConstraint(_one_of("state", EntryState), name="state"),
+    CheckConstraint("(state = 'reserved') = (settled_at IS NULL)", name="settled"),
+    CheckConstraint(f"(price = '{UNPRICED}') = (cost_microusd IS NULL)", name="priced"),
     Index("ix_usage_job_id", "job_id"),
+    Index("ix_usage_created_at", "created_at"),
+    Index(
+        "ix_usage_reserved",
+        "id",
+        sqlite_where=text("state = 'reserved'"),
+        postgresql_where=text("state = 'reserved'"),
+    ),
+)
+
+budget = Table(
+    "budget",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("scope", String(10), nullable=False),
+    Column("name", Text, nullable=False, server_default=""),
+    Column("limit_microusd", BigInteger),
+    Column("limit_tokens", BigInteger),
+    # Spent and reserved, since the budget's beginning or since midnight UTC of `day`.
+    Column("used_microusd", BigInteger, nullable=False, server_default="0"),
+    Column("used_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("day", String(10), nullable=False, server_default=""),
+    # The smallest call that it has refused and that still waits.
+    Column("refused_microusd", BigInteger),
+    Column("refused_tokens", BigInteger),
+    Column("refused_at", Double),
+    Column("created_at", Double, nullable=False),
+    UniqueConstraint("scope", "name"),
+    CheckConstraint(_one_of("scope", BudgetScope), name="scope"),
+    CheckConstraint("limit_microusd IS NOT NULL OR limit_tokens IS NOT NULL", name="limited"),
+    CheckConstraint("(refused_at IS NULL) = (refused_microusd IS NULL)", name="refused"),
+)
+
+budget_alert = Table(
+    "budget_alert",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("budget_id", Id, ForeignKey("budget.id", ondelete="CASCADE"), nullable=False),
+    Column("day", String(10), nullable=False),
+    Column("percent", Integer, nullable=False),
+    Column("created_at", Double, nullable=False),
+    UniqueConstraint("budget_id", "day", "percent"),
+)
+
+# What processes tell each other about providers when there is no Redis: allowances and circuits.
+flow_state = Table(
+    "flow_state",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", JSON, nullable=False),
+    Column("updated_at", Double, nullable=False),
 )
 
 worker = Table(
@@ -406,4 +474,97 @@ chore = Table(
     Column("name", Text, primary_key=True),
     Column("holder", Text, nullable=False),
     Column("lease_until", Double, nullable=False),
+)
+
+verdict = Table(
+    "verdict",
+    metadata,
+    Column("address", String(32), primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("prompt_name", Text, nullable=False),
+    Column("prompt_hash", String(16), nullable=False),
+    Column("source", String(8), nullable=False),
+    Column("body", JSON, nullable=False),
+    Column("decision", String(8)),
+    Column("created_at", Double, nullable=False),
+    CheckConstraint("source IN ('model', 'rules')", name="source"),
+    CheckConstraint("decision IS NULL OR decision IN ('accepted', 'rejected')", name="decision"),
+)
+
+verdict_hold = Table(
+    "verdict_hold",
+    metadata,
+    Column("address", String(32), primary_key=True),
+    Column("owner", Text, nullable=False, index=True),
+    Column("until", Double, nullable=False),
+)
+
+sample = Table(
+    "sample",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("collection_id", Id, ForeignKey("collection.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("document_id", String(32), ForeignKey("document.id", ondelete="CASCADE"), nullable=False),
+    Column("job_id", Id, ForeignKey("job.id", ondelete="SET NULL"), index=True),
+    Column("kind", String(8), nullable=False),
+    Column("chunk", String(24), nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("chunks_ref", Text, nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("available_at", Double, nullable=False),
+    Column("score", Integer),
+    Column("reason", Text),
+    Column("created_at", Double, nullable=False),
+    UniqueConstraint("document_id", "kind", "chunk", name="uq_sample_document_id_kind_chunk"),
+    CheckConstraint("kind IN ('verdict', 'terms')", name="kind"),
+    CheckConstraint("state IN ('pending', 'done', 'failed')", name="state"),
+    Index(
+        "ix_sample_pending",
+        "available_at",
+        sqlite_where=text("state = 'pending'"),
+        postgresql_where=text("state = 'pending'"),
+    ),
+)
+
+sample_count = Table(
+    "sample_count",
+    metadata,
+    Column("collection_id", Id, ForeignKey("collection.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("kind", String(8), primary_key=True),
+    Column("sampled", Integer, nullable=False, server_default="0"),
+    Column("judged", Integer, nullable=False, server_default="0"),
+    Column("errors", Integer, nullable=False, server_default="0"),
+)
+
+review = Table(
+    "review",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("collection_id", Id, ForeignKey("collection.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("document_id", String(32), ForeignKey("document.id", ondelete="CASCADE"), nullable=False),
+    Column("chunk", String(24), nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("address", String(32), nullable=False, index=True),
+    Column("doubts", JSON, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("resolved_at", Double),
+    Column("resolution", String(8)),
+    UniqueConstraint("document_id", "chunk", "address", name="uq_review_document_id_chunk_address"),
+    CheckConstraint("(resolved_at IS NULL) = (resolution IS NULL)", name="resolved"),
+    CheckConstraint("resolution IS NULL OR resolution IN ('accepted', 'rejected')", name="resolution"),
+)
+
+term = Table(
+    "term",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("collection_id", Id, ForeignKey("collection.id", ondelete="CASCADE"), nullable=False),
+    Column("document_id", String(32), ForeignKey("document.id", ondelete="CASCADE"), nullable=False),
+    Column("term", String(200), nullable=False),
+    Column("label", String(200), nullable=False),
+    Column("synonym", String(200), nullable=False),
+    Column("mentions", Integer, nullable=False),
+    UniqueConstraint("document_id", "term", "synonym", name="uq_term_document_id_term_synonym"),
+    Index("ix_term_collection_id_term", "collection_id", "term"),
 )

@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 
 from shared import VERSION
+from shared.db.budgets import has_refused
 from shared.db.bulk import Rows, insert_each, update_each
 from shared.db.engine import clock
 from shared.db.schema import attempt, collection, dead_letter, document, job, pool, work
@@ -494,12 +495,14 @@ def _write_retries(connection: Connection, stage: Stage, ended: Sequence[Ended],
 
 
 def _write_parks(connection: Connection, ended: Sequence[Ended]) -> None:
-    rows = [
-        {"row": e.item.id, "because": e.outcome.reason, "delay": e.outcome.seconds}
-        for e in ended
-        if isinstance(e.outcome, Park)
-    ]
-    if rows:
+    parked = [(e.item.id, e.outcome) for e in ended if isinstance(e.outcome, Park)]
+    if parked:
+        # Whoever raised a budget while the stage ended woke what waited then, and not this: it goes on at once.
+        woken = any(park.is_woken for _, park in parked) and not has_refused(connection, lock=True)
+        rows = [
+            {"row": id_, "because": park.reason, "delay": 0.0 if woken and park.is_woken else park.seconds}
+            for id_, park in parked
+        ]
         query = _from_running(State.WAITING).values(
             wait_reason=bindparam("because"),
             available_at=clock() + bindparam("delay"),

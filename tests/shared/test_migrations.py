@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 import shared.db
 from shared.db.engine import HEAD, Database, open_database
-from shared.db.schema import metadata
+from shared.db.schema import metadata, usage
 from tests.services import postgres
 from tests.services.needed import require
 from tests.shared.db.tracker import Tracker
@@ -60,6 +60,33 @@ def test_a_downgrade_leaves_a_database_that_can_be_upgraded_again(url: str) -> N
     assert differences(database) == []
     assert tracker.progress().documents["total"] == 2
     database.close()
+
+
+def test_the_ledger_of_an_older_release_is_kept_as_settled_and_free(url: str) -> None:
+    old = Database(url)
+    move(old, "0001")
+    with old.write() as connection:
+        connection.execute(text("INSERT INTO collection VALUES (4, 'old', '{}', 1, 1.0)"))
+        connection.execute(
+            text(
+                "INSERT INTO job (id, collection_id, identity, sources, options, state, created_at) "
+                "VALUES (9, 4, 'i', '[]', '{}', 'running', 1.0)"
+            )
+        )
+        connection.execute(text("INSERT INTO usage VALUES (1, 9, 'local', 'm', 'embed', 3, 1, 40, 0, 0, 5.0)"))
+    old.close()
+    database = open_database(url)
+    with database.read() as connection:
+        row = connection.execute(usage.select()).mappings().one()
+    database.close()
+    assert (row["state"], row["lane"], row["price"], row["tokens_in"], row["inputs"]) == (
+        "settled",
+        "live",
+        "free",
+        40,
+        3,
+    )
+    assert (row["job_id"], row["collection_id"], row["settled_at"], row["cost_microusd"]) == (9, 4, 5.0, 0)
 
 
 FILLED = (

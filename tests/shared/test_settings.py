@@ -34,6 +34,18 @@ def test_a_wrong_setting_is_named_as_its_variable(monkeypatch: pytest.MonkeyPatc
         load_settings()
 
 
+@pytest.mark.parametrize("limits", ["nonsense", '{"openai": {"tokens": 5}}', '{"openai": {"tpm": 0}}', "[]"])
+def test_limits_without_meaning_are_refused(monkeypatch: pytest.MonkeyPatch, limits: str) -> None:
+    monkeypatch.setenv("EMBEDMILL_LIMITS", limits)
+    with pytest.raises(SettingsError, match=r"(?i)limits"):
+        load_settings()
+
+
+def test_limits_may_stand_in_the_file(folder: Path) -> None:
+    (folder / "embedmill.toml").write_text('[limits.openai]\ntpm = 5\n[limits."openai/large"]\nrpm = 2\n')
+    assert load_settings().limits == {"openai": {"tpm": 5}, "openai/large": {"rpm": 2}}
+
+
 def test_every_wrong_setting_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EMBEDMILL_WORKERS", "many")
     monkeypatch.setenv("EMBEDMILL_HIGH_WATER", "0")

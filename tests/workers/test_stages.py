@@ -11,7 +11,7 @@ import pytest
 
 from shared.db.schema import document, index_version
 from shared.db.work import Claim
-from shared.errors import BadVector, FlowControl
+from shared.errors import BadVector, FlowControl, ProviderUnavailable
 from shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
 from shared.providers.embeddings.base import Embedder
 from shared.providers.vectorstores.base import VectorRow, VectorStore
@@ -33,13 +33,13 @@ class Calls:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.texts: list[str] = []
-        original = Embedder.embed_all
+        original = Embedder.embed_many
 
-        def embed_all(embedder: Embedder, texts: Sequence[str], **options: Any) -> Any:
+        def embed_many(embedder: Embedder, texts: Sequence[str], **options: Any) -> Any:
             self.texts += texts
             return original(embedder, texts, **options)
 
-        monkeypatch.setattr(Embedder, "embed_all", embed_all)
+        monkeypatch.setattr(Embedder, "embed_many", embed_many)
 
 
 @pytest.fixture
@@ -129,14 +129,14 @@ def test_texts_that_are_equal_are_embedded_once(
 def test_a_text_that_the_embedder_cannot_take_costs_only_its_document(
     runtime: WorkerRuntime, tracker: Tracker, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = Embedder.embed_all
+    original = Embedder.embed_many
 
-    def embed_all(embedder: Embedder, texts: Sequence[str], **options: Any) -> Any:
+    def embed_many(embedder: Embedder, texts: Sequence[str], **options: Any) -> Any:
         if any("Document 1," in text for text in texts):
             raise BadVector("not finite")
         return original(embedder, texts, **options)
 
-    monkeypatch.setattr(Embedder, "embed_all", embed_all)
+    monkeypatch.setattr(Embedder, "embed_many", embed_many)
     claim = run(runtime, tracker, tracker.take(uris(folder)), until=Stage.EMBED)
     outcomes = embed(runtime, claim)
     assert [type(outcomes[item.id]) for item in claim.items] == [Advance, Fail, Advance]
@@ -154,6 +154,42 @@ def test_every_chunk_is_indexed_or_rejected_with_a_reason(
     reasons = orjson.loads(found)
     assert len(reasons) == row["chunks_rejected"] and all(reasons.values())
     assert len(stored(runtime)) == sum(r["chunks_expected"] - r["chunks_rejected"] for r in tracker.rows())
+
+
+def test_a_store_that_does_not_answer_is_left_alone_and_embedding_goes_on(
+    runtime: WorkerRuntime, tracker: Tracker, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise ProviderUnavailable("500")
+
+    claims = [run(runtime, tracker, tracker.take([uri])) for uri in uris(folder)]
+    monkeypatch.setattr(type(runtime.store(runtime.collection(1))), "upsert", refuse)
+    outcomes = [index(runtime, claim)[claim.items[0].id] for claim in claims]
+    assert [type(outcome) for outcome in outcomes] == [Fail, Fail, Park], "what opens the circuit uses no attempt"
+    monkeypatch.undo()
+    again = index(runtime, claims[0])[claims[0].items[0].id]
+    assert isinstance(again, Park) and again.reason == "circuit", "nobody asks while it is open"
+    (folder / "late.txt").write_text(text_of(9))
+    late = run(runtime, tracker, tracker.take([(folder / "late.txt").as_uri()]), until=Stage.EMBED)
+    assert {type(outcome) for outcome in embed(runtime, late).values()} == {Advance}
+
+
+def test_one_document_that_a_store_takes_shows_that_it_is_well(
+    runtime: WorkerRuntime, tracker: Tracker, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = type(runtime.store(runtime.collection(1))).upsert
+
+    def choosy(store: VectorStore, shard: str, rows: Sequence[VectorRow]) -> None:
+        if any("Document 0," in row.text for row in rows):
+            raise ProviderUnavailable("500")
+        original(store, shard, rows)
+
+    monkeypatch.setattr(type(runtime.store(runtime.collection(1))), "upsert", choosy)
+    claim = run(runtime, tracker, tracker.take(uris(folder)))
+    kinds = [type(outcome) for outcome in index(runtime, claim).values()]
+    assert sorted(kind.__name__ for kind in kinds) == ["Complete", "Complete", "Fail"]
+    again = index(runtime, claim)
+    assert Park not in {type(outcome) for outcome in again.values()}
 
 
 def test_a_store_that_does_not_confirm_completes_nothing(
@@ -228,15 +264,15 @@ def test_two_workers_that_embed_the_same_text_at_once_pay_once(
     other = WorkerRuntime(runtime.settings, process_id="other")
     paid: list[str] = []
     met = threading.Barrier(2)
-    original = Embedder.embed_all
+    original = Embedder.embed_many
 
-    def embed_all(embedder: Embedder, texts: Sequence[str], **options: Any) -> Any:
+    def embed_many(embedder: Embedder, texts: Sequence[str], **options: Any) -> Any:
         paid.extend(texts)
         with suppress(threading.BrokenBarrierError):
             met.wait(1.0)
         return original(embedder, texts, **options)
 
-    monkeypatch.setattr(Embedder, "embed_all", embed_all)
+    monkeypatch.setattr(Embedder, "embed_many", embed_many)
     threads = [threading.Thread(target=embed, args=pair) for pair in zip((runtime, other), claims, strict=True)]
     for thread in threads:
         thread.start()

@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from shared.db import jobs, presence, work
+from shared.db import jobs, presence, samples, work
 from shared.db.engine import PAUSE_SECONDS
 from shared.errors import BrokerUnavailable, DatabaseAway, EmbedmillError, StorageFailed, TransactionLost
 from shared.messages import BatchMessage
@@ -18,6 +18,8 @@ from shared.presence import is_gone
 from shared.runtime import Runtime
 from workers.brokers.base import Broker
 from workers.brokers.outage import Outage
+from workers.chores.auditor import Auditor
+from workers.chores.bookkeeper import close_entries, wake_affordable
 from workers.chores.cleaner import clean
 from workers.chores.dispatcher import dispatch
 from workers.chores.reconciler import reconcile
@@ -32,6 +34,8 @@ ADD_UP_SECONDS = 5.0
 # A session that wrote nothing for so long has ended; nobody asks for its receipt any more.
 RECEIPT_SECONDS = 86400.0
 CHORES = "chores"
+# How long the end of a process waits for an audit in hand; what is cut off is taken up by the next process.
+CLOSE_SECONDS = 2.0
 
 
 @dataclass(slots=True)
@@ -56,6 +60,7 @@ class ChoreRunner:
         self._lease_seconds = max(2.0, settings.lease_seconds / 3)
         self._holds_until = 0.0
         self.rescuer = Rescuer(runtime.database, settings, run_folder=runtime.run_folder)
+        self.auditor = Auditor(runtime)
         self.failure: StorageFailed | None = None
         self._failing_since: float | None = None
         look = min(1.0, settings.lease_seconds / 6)
@@ -71,6 +76,9 @@ class ChoreRunner:
             Chore(self._requeue_lost_messages, look, due=time.monotonic() + look),
             Chore(self._reconcile, RECONCILE_SECONDS, due=time.monotonic() + look),
             Chore(self._add_up, ADD_UP_SECONDS, due=time.monotonic() + ADD_UP_SECONDS),
+            Chore(self._audit, 0.5),
+            Chore(lambda: wake_affordable(runtime.database), 1.0),
+            Chore(lambda: close_entries(runtime.database, runtime.run_folder), look),
             Chore(lambda: clean(runtime.database, runtime.blobs), 600.0, due=time.monotonic() + 600.0),
         ]
 
@@ -83,6 +91,7 @@ class ChoreRunner:
     ) -> None:
         self._ended.set()
         self._thread.join()
+        self.auditor.close(seconds=CLOSE_SECONDS)
         self._free()
 
     def _run(self) -> None:
@@ -183,6 +192,13 @@ class ChoreRunner:
         else:
             if is_due:
                 self._outage.succeeded()
+
+    def _audit(self) -> None:
+        if not self.auditor.is_busy:
+            with self._runtime.database.read() as connection:
+                due = samples.has_due_samples(connection)
+            if due:
+                self.auditor.poke()
 
     def _complete_jobs(self) -> None:
         with self._runtime.database.read() as connection:

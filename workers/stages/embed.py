@@ -1,17 +1,20 @@
 """The embed stage: vectors for every kept chunk, from the cache or the provider, stored before the stage ends."""
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from shared.db import jobs
 from shared.db.work import Claim, Item
+from shared.errors import EmbedmillError, FlowControl
 from shared.outcomes import Advance, Outcome
 from shared.presence import is_gone
 from shared.providers.embeddings.address import content_address
 from shared.providers.embeddings.base import Embedder
+from shared.spend.metering import EmbeddingMeter, adapt, is_free
+from shared.spend.spender import Planned
+from shared.spend.terms import Subject, Tokens
 from shared.states import Stage
-from workers.executor import bisect
+from workers.executor import bisect, outcome_of
 from workers.runtime import WorkerRuntime
 from workers.stages.stored import Stored, load_stored
 
@@ -29,46 +32,77 @@ class Text:
 
 
 def embed(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
-    """Embed all documents of a batch that use the same model together; a failing batch is bisected to its culprit."""
+    """Embed all documents of a job that use the same model together; every document has an outcome of its own."""
     stored, outcomes = load_stored(runtime.blobs, claim.items)
     by_id = {s.item.id: s for s in stored}
-    for name, items in _by_model(runtime, stored).items():
+    for (_, name, _alone), items in _by_job_and_model(runtime, stored).items():
         embedder = runtime.embedder(name)
         outcomes |= bisect(items, lambda part, e=embedder: _embed(runtime, e, [by_id[i.id] for i in part]))  # type: ignore[misc]
     return outcomes
 
 
-def _by_model(runtime: WorkerRuntime, stored: Sequence[Stored]) -> dict[str, list[Item]]:
-    groups: dict[str, list[Item]] = {}
+def _by_job_and_model(runtime: WorkerRuntime, stored: Sequence[Stored]) -> dict[tuple[int, str, int], list[Item]]:
+    """Documents that share requests; at its last attempt a document is alone, or it would take others with it."""
+    groups: dict[tuple[int, str, int], list[Item]] = {}
     for s in stored:
         name = runtime.collection_settings(s.item.collection_id).embedding
-        groups.setdefault(name, []).append(s.item)
+        alone = s.item.id if s.item.attempt >= s.item.max_attempts > 1 else 0
+        groups.setdefault((s.item.job_id, name, alone), []).append(s.item)
     return groups
 
 
 def _embed(runtime: WorkerRuntime, embedder: Embedder, stored: Sequence[Stored]) -> dict[int, Outcome]:
     wanted = {s.item.id: addressed_texts(embedder, s) for s in stored}
     unique = {address: text for texts in wanted.values() for address, text in texts.items()}
-    made = _make(runtime, embedder, unique)
-    _record(runtime, embedder, stored[0].item.job_id, made, cached=len(unique) - len(made))
-    return {id_: _advance(texts, made) for id_, texts in wanted.items()}
+    made = _make(runtime, embedder, unique, _subject_finder(stored, wanted))
+    outcomes = {id_: _outcome(texts, made) for id_, texts in wanted.items()}
+    # What waits or failed comes back, and would be counted again.
+    done = {a: t for id_, texts in wanted.items() if isinstance(outcomes[id_], Advance) for a, t in texts.items()}
+    cached = {address: text for address, text in done.items() if address not in made.texts}
+    _record(runtime, embedder, stored[0].item, cached, made.texts if is_free(embedder) else {})
+    return outcomes
 
 
-def _make(runtime: WorkerRuntime, embedder: Embedder, unique: Mapping[bytes, Text]) -> dict[bytes, Text]:
-    """Have every vector in the cache; returns the texts that were embedded here.
+@dataclass(slots=True)
+class Made:
+    """What this worker embedded, and what it could not embed and why, by address."""
+
+    texts: dict[bytes, Text] = field(default_factory=dict)
+    errors: dict[bytes, EmbedmillError] = field(default_factory=dict)
+
+
+SubjectFinder = Callable[[Sequence[bytes]], Subject]
+
+
+def _subject_finder(stored: Sequence[Stored], wanted: Mapping[int, Mapping[bytes, Text]]) -> SubjectFinder:
+    """Finds, for some texts, the job and the documents that they are embedded for."""
+    first = stored[0].item
+    documents: dict[bytes, list[str]] = {}
+    for s in stored:
+        for address in wanted[s.item.id]:
+            documents.setdefault(address, []).append(s.item.document_id)
+
+    def find(addresses: Sequence[bytes]) -> Subject:
+        found = sorted({document for address in addresses for document in documents[address]})
+        return Subject(first.job_id, first.collection_id, tuple(found))
+
+    return find
+
+
+def _make(runtime: WorkerRuntime, embedder: Embedder, unique: Mapping[bytes, Text], subject_of: SubjectFinder) -> Made:
+    """Have every vector in the cache; returns what was embedded here and what failed here.
 
     What another worker is embedding at this moment is waited for; its own share comes first, so that two workers
     never wait for each other.
     """
-    made: dict[bytes, Text] = {}
+    made = Made()
     missing = _missing(runtime, unique)
     while missing:
         seconds = RESERVED_LEASES * runtime.settings.lease_seconds
         mine = runtime.cache.reserve(list(missing), owner=runtime.owner, seconds=seconds)
         if mine:
             share = {address: text for address, text in missing.items() if address in mine}
-            _embed_share(runtime, embedder, share)
-            made |= share
+            _embed_share(runtime, embedder, share, subject_of, made)
         else:
             _await_others(runtime, list(missing))
         missing = _missing(runtime, {address: text for address, text in missing.items() if address not in mine})
@@ -80,13 +114,26 @@ def _missing(runtime: WorkerRuntime, texts: Mapping[bytes, Text]) -> dict[bytes,
     return {address: text for address, text in texts.items() if address not in known}
 
 
-def _embed_share(runtime: WorkerRuntime, embedder: Embedder, share: Mapping[bytes, Text]) -> None:
+def _embed_share(
+    runtime: WorkerRuntime, embedder: Embedder, share: Mapping[bytes, Text], subject_of: SubjectFinder, made: Made
+) -> None:
+    addresses = list(share)
+    meter = EmbeddingMeter(runtime.spender, embedder, lambda positions: subject_of([addresses[p] for p in positions]))
+    paid = not is_free(embedder)
+    if paid:
+        adapt(embedder, runtime.spender)
     try:
-        vectors = embedder.embed_all([text.text for text in share.values()], input_type="document")
-        runtime.cache.put_many(dict(zip(share, vectors, strict=True)))
+        result = embedder.embed_many([share[a].text for a in addresses], meter=meter if paid else None)
+        errors = {addresses[position]: meter.told(error) for position, error in result.errors.items()}
+        vectors = {a: vector for a, vector in zip(addresses, result.vectors, strict=True) if a not in errors}
+        runtime.cache.put_many(vectors)
     except BaseException:
         runtime.cache.release(runtime.owner)
         raise
+    if errors:
+        runtime.cache.release(runtime.owner)
+    made.texts |= {address: share[address] for address in vectors}
+    made.errors |= errors
 
 
 def _await_others(runtime: WorkerRuntime, addresses: Sequence[bytes]) -> None:
@@ -101,28 +148,37 @@ def addressed_texts(embedder: Embedder, stored: Stored) -> dict[bytes, Text]:
     """The texts to embed for a document, by content address; equal texts are one."""
     texts = {}
     for chunk in stored.kept:
-        text = chunk.embedded_text(stored.chunk_set.text)
+        text = stored.embedded_text(chunk)
         texts[content_address(embedder.model, embedder.dimensions, "document", text)] = Text(text, chunk.tokens)
     return texts
 
 
-def _advance(texts: Mapping[bytes, Text], made: Mapping[bytes, Text]) -> Advance:
-    embedded = sum(address in made for address in texts)
+def _outcome(texts: Mapping[bytes, Text], made: Made) -> Outcome:
+    errors = [made.errors[address] for address in texts if address in made.errors]
+    if errors:
+        # What no wait can mend decides; otherwise the document waits, and pays for nothing twice when it comes back.
+        return outcome_of(min(errors, key=lambda error: (error.retryable, not isinstance(error, FlowControl))))
+    embedded = sum(address in made.texts for address in texts)
     return Advance(Stage.INDEX, {"chunks_embedded": embedded})
 
 
 def _record(
-    runtime: WorkerRuntime, embedder: Embedder, job_id: int, made: Mapping[bytes, Text], *, cached: int
+    runtime: WorkerRuntime,
+    embedder: Embedder,
+    item: Item,
+    cached: Mapping[bytes, Text],
+    free: Mapping[bytes, Text],
 ) -> None:
-    row = {
-        "job_id": job_id,
-        "provider": embedder.name.split("/")[0],
-        "model": embedder.model,
-        "operation": "embed",
-        "inputs": len(made),
-        "cached": cached,
-        "tokens_in": sum(text.tokens for text in made.values()),
-        "tokens_out": 0,
-        "cost_microusd": 0,
-    }
-    runtime.database.transact(lambda connection: jobs.record_usage(connection, [row]))
+    """Write down what cost nothing: texts that the cache knew, and those of a local model; the rest is there."""
+    if not (cached or free):
+        return
+    planned = Planned(
+        embedder.name.split("/")[0],
+        embedder.model,
+        "embed",
+        Tokens(into=sum(text.tokens for text in free.values())),
+        inputs=len(free),
+        subject=Subject(item.job_id, item.collection_id),
+    )
+    cached_tokens = sum(text.tokens for text in cached.values())
+    runtime.spender.record_free(planned, cached=len(cached), cached_tokens=cached_tokens)

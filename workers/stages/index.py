@@ -4,7 +4,7 @@ The switch is a transaction of its own before the delete, so a crash between any
 version whole or the new one, and running the stage again finishes the rest.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 
 import numpy as np
@@ -14,14 +14,17 @@ from shared.collections import CollectionSettings
 from shared.db.collections import Collection
 from shared.db.documents import switch_versions
 from shared.db.work import Claim, Item
-from shared.errors import EmbedmillError, ProviderUnavailable, StorageFailed
-from shared.outcomes import Advance, Complete, Outcome, Return
+from shared.errors import EmbedmillError, FlowControl, ProviderUnavailable, StorageFailed
+from shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
 from shared.providers.embeddings.address import content_address
 from shared.providers.vectorstores.base import VectorRow
 from shared.states import Result, Stage
 from workers.executor import bisect, outcome_of
 from workers.runtime import WorkerRuntime
 from workers.stages.stored import Stored, load_stored
+
+STORE_CIRCUIT = "vector store"
+"""With the shard's name: shards may be on services of their own, and a dead one parks its own documents."""
 
 
 def index(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
@@ -30,10 +33,49 @@ def index(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
     written: list[Item] = []
     for (collection_id, shard), items in _by_shard(runtime, claim.items).items():
         collection = runtime.collection(collection_id)
-        found = bisect(items, lambda part, c=collection, s=shard: _write(runtime, c, s, part))  # type: ignore[misc]
+        found = _guarded(
+            runtime,
+            f"{STORE_CIRCUIT} {collection_id}/{shard}",
+            items,
+            lambda part, c=collection, s=shard: _write(runtime, c, s, part),  # type: ignore[misc]
+        )
         outcomes |= {id_: outcome for id_, outcome in found.items() if not isinstance(outcome, Complete)}
         written += [item for item in items if isinstance(found[item.id], Complete)]
     return outcomes | _finish(runtime, claim, written)
+
+
+def _guarded(
+    runtime: WorkerRuntime,
+    name: str,
+    items: Sequence[Item],
+    write: Callable[[Sequence[Item]], Mapping[int, Outcome]],
+) -> dict[int, Outcome]:
+    """Leave a shard that does not answer alone: embedding goes on into the cache, and drains from there later.
+
+    One document that it took shows that the shard is well, however many others it would not take.
+    """
+    circuit = runtime.spender.circuit(name)
+    try:
+        circuit.ask()
+    except FlowControl as error:
+        return {item.id: outcome_of(error) for item in items}
+    found = bisect(items, write)
+    outages = [_outage(outcome) for outcome in found.values()]
+    down = [outage for outage in outages if outage is not None]
+    if len(down) < len(found):
+        circuit.succeeded()
+        return found
+    told = circuit.failed(down[0])
+    return found if told is down[0] else {item.id: outcome_of(told) for item in items}
+
+
+def _outage(outcome: Outcome) -> BaseException | None:
+    match outcome:
+        case Fail(ProviderUnavailable() as error):
+            return error
+        case Park("circuit", seconds):
+            return FlowControl("the store does not answer", reason="circuit", retry_after_seconds=seconds)
+    return None
 
 
 def _by_shard(runtime: WorkerRuntime, items: Sequence[Item]) -> dict[tuple[int, str], list[Item]]:
@@ -67,8 +109,7 @@ def _rows(
     embedder = runtime.embedder(CollectionSettings(**collection.settings).embedding)
     addresses = {
         s.item.id: [
-            content_address(embedder.model, embedder.dimensions, "document", chunk.embedded_text(s.chunk_set.text))
-            for chunk in s.kept
+            content_address(embedder.model, embedder.dimensions, "document", s.embedded_text(chunk)) for chunk in s.kept
         ]
         for s in stored
     }

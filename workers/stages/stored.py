@@ -1,4 +1,4 @@
-"""Reads back what earlier stages stored: a document's chunk set and which of its chunks were rejected."""
+"""Reads back what earlier stages stored: a document's chunk set, and which of its chunks were rejected or repaired."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from shared.errors import BlobMissing
 from shared.outcomes import Fail, Outcome
 from shared.providers.blobs.base import BlobStore
 from workers.chunking import Chunk, ChunkSet, decode_chunk_set
+from workers.validation.repair import Repair
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,19 @@ class Stored:
     item: Item
     chunk_set: ChunkSet
     rejections: dict[int, str]
+    repairs: dict[int, Repair]
     kept: list[Chunk]
+
+    def embedded_text(self, chunk: Chunk) -> str:
+        """What an embedder is given for a chunk: prefix and body, repaired where the validator said so."""
+        return embedded_text(self.chunk_set, chunk, self.repairs)
+
+
+def embedded_text(chunk_set: ChunkSet, chunk: Chunk, repairs: Mapping[int, Repair]) -> str:
+    """Prefix and body of a chunk, repaired where there is a repair for it."""
+    repair = repairs.get(chunk.ordinal)
+    text = chunk_set.text
+    return chunk.embedded_text(text) if repair is None else chunk.prefix + repair.apply(chunk.body(text))
 
 
 def load_stored(blobs: BlobStore, items: Sequence[Item]) -> tuple[list[Stored], dict[int, Outcome]]:
@@ -37,18 +50,20 @@ def load_stored(blobs: BlobStore, items: Sequence[Item]) -> tuple[list[Stored], 
 
 
 def _load(item: Item, found: Mapping[str, bytes | BlobMissing]) -> Stored:
-    chunk_set, rejected = read_stored(item.chunks_ref, item.rejections_ref, found)
+    chunk_set, rejected, repairs = read_stored(item.chunks_ref, item.rejections_ref, found)
     kept = [chunk for chunk in chunk_set.chunks if chunk.ordinal not in rejected]
-    return Stored(item, chunk_set, rejected, kept)
+    return Stored(item, chunk_set, rejected, repairs, kept)
 
 
 def read_stored(
     chunks_ref: str | None, rejections_ref: str | None, found: Mapping[str, bytes | BlobMissing]
-) -> tuple[ChunkSet, dict[int, str]]:
-    """A chunk set and its rejections by ordinal, from a pack that was read; raises BlobMissing."""
-    rejections = orjson.loads(_require(rejections_ref, found)) if rejections_ref else {}
-    chunk_set = decode_chunk_set(_require(chunks_ref, found))
-    return chunk_set, {int(ordinal): reason for ordinal, reason in rejections.items()}
+) -> tuple[ChunkSet, dict[int, str], dict[int, Repair]]:
+    """A chunk set, its rejections and its repairs by ordinal, from a pack that was read; raises BlobMissing."""
+    findings = orjson.loads(_require(rejections_ref, found)) if rejections_ref else {}
+    by_ordinal = {int(ordinal): finding for ordinal, finding in findings.items()}
+    rejections = {ordinal: finding for ordinal, finding in by_ordinal.items() if isinstance(finding, str)}
+    repairs = {o: Repair.from_json(finding) for o, finding in by_ordinal.items() if isinstance(finding, dict)}
+    return decode_chunk_set(_require(chunks_ref, found)), rejections, repairs
 
 
 def _require(reference: str | None, found: Mapping[str, bytes | BlobMissing]) -> bytes:
@@ -58,6 +73,7 @@ def _require(reference: str | None, found: Mapping[str, bytes | BlobMissing]) ->
     return data
 
 
-def encode_rejections(rejections: dict[int, str]) -> bytes:
-    """Rejections as a stored object."""
-    return orjson.dumps({str(ordinal): reason for ordinal, reason in sorted(rejections.items())})
+def encode_findings(rejections: Mapping[int, str], repairs: Mapping[int, Repair]) -> bytes:
+    """Rejections and repairs as one stored object: by ordinal, a reason or a repair."""
+    findings = {**rejections, **{ordinal: repair.as_json() for ordinal, repair in repairs.items()}}
+    return orjson.dumps({str(ordinal): finding for ordinal, finding in sorted(findings.items())})

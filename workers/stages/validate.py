@@ -1,27 +1,120 @@
-"""The validate stage: every chunk is kept, or rejected with a reason."""
+"""The validate stage: every chunk is kept, repaired, or rejected with a reason."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from shared.collections import CollectionSettings
+from shared.db.reviews import submit_reviews
+from shared.db.samples import TERMS, VERDICT, submit_samples
 from shared.db.work import Claim
 from shared.outcomes import Advance, Outcome
-from shared.providers.models.rules import judge
+from shared.spend.metering import ModelMeter
+from shared.spend.terms import Subject
 from shared.states import Stage, next_stage
+from workers.executor import outcome_of
 from workers.runtime import WorkerRuntime
-from workers.stages.stored import Stored, encode_rejections, load_stored
+from workers.stages.stored import Stored, encode_findings, load_stored
+from workers.validation.gate import Findings, apply_opinions, gate_subjects, reject_by_rules
+from workers.validation.obtaining import Obtained, judge_name, obtain_verdicts
+from workers.validation.sampling import (
+    chunk_candidates,
+    document_candidate,
+    is_chunk_sampled,
+    is_document_sampled,
+)
 
 
 def validate(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
-    """Judge the chunks of each document by the rules."""
+    """Judge the chunks of each document as its collection wants it."""
     stored, outcomes = load_stored(runtime.blobs, claim.items)
-    rejected = {s.item.id: found for s in stored if (found := _reject(s))}
-    references = runtime.blobs.put_pack([encode_rejections(found) for found in rejected.values()])
-    by_item = dict(zip(rejected, references, strict=True))
+    findings: dict[int, Findings] = {}
+    for collection_id, documents in _by_collection(stored).items():
+        settings = runtime.collection_settings(collection_id)
+        if settings.gates:
+            found, waiting = _gate(runtime, settings, documents)
+            findings |= found
+            outcomes |= waiting
+        else:
+            findings |= {s.item.id: Findings(rejections=reject_by_rules(s)) for s in documents}
+        _sample(runtime, settings, collection_id, [s for s in documents if s.item.id in findings])
+    return outcomes | _advance(runtime, findings)
+
+
+def _by_collection(stored: Sequence[Stored]) -> dict[int, list[Stored]]:
+    groups: dict[int, list[Stored]] = {}
     for s in stored:
-        values = {"rejections_ref": by_item.get(s.item.id), "chunks_rejected": len(rejected.get(s.item.id, {}))}
-        outcomes[s.item.id] = Advance(next_stage(Stage.VALIDATE, validator="rules"), values)
-    return outcomes
+        groups.setdefault(s.item.collection_id, []).append(s)
+    return groups
 
 
-def _reject(stored: Stored) -> dict[int, str]:
-    judged = (
-        (c.ordinal, judge(body)) for c, body in zip(stored.chunk_set.chunks, stored.chunk_set.bodies(), strict=True)
+def _gate(
+    runtime: WorkerRuntime, settings: CollectionSettings, stored: Sequence[Stored]
+) -> tuple[dict[int, Findings], dict[int, Outcome]]:
+    """Findings of the documents all of whose verdicts could be had, and what becomes of the others."""
+    model = runtime.model(settings.validator)
+    judge = judge_name(model)
+    item = stored[0].item
+    meter = ModelMeter(runtime.spender, Subject(item.job_id, item.collection_id))
+    subjects = {s.item.id: gate_subjects(s, judge=judge) for s in stored}
+    obtained = obtain_verdicts(
+        runtime,
+        model,
+        [subject for found in subjects.values() for subject in found],
+        meter=meter,
+        concurrency=min(
+            runtime.settings.validation_concurrency, runtime.spender.concurrency(model.provider, model.model).allowed
+        ),
     )
-    return {ordinal: reason for ordinal, reason in judged if reason is not None}
+    meter.record_known(model.provider, model.model, inputs=obtained.cached, tokens=obtained.cached_tokens)
+    found = {
+        s.item.id: apply_opinions(s, subjects[s.item.id], obtained, reject_below=settings.reject_below) for s in stored
+    }
+    doubts = [doubt for findings in found.values() for doubt in findings.doubts]
+    runtime.database.transact(lambda connection: submit_reviews(connection, doubts))
+    return _split(found, obtained)
+
+
+def _split(found: Mapping[int, Findings], obtained: Obtained) -> tuple[dict[int, Findings], dict[int, Outcome]]:
+    whole = {id_: findings for id_, findings in found.items() if not findings.missing}
+    waiting = {
+        id_: outcome_of(obtained.errors[findings.missing[0]]) for id_, findings in found.items() if findings.missing
+    }
+    return whole, waiting
+
+
+def _sample(runtime: WorkerRuntime, settings: CollectionSettings, collection_id: int, stored: Sequence[Stored]) -> None:
+    """Note what a model is to look at beside the path; nothing here waits for it."""
+    if not (settings.audits or settings.gates) or not stored:
+        return
+    share = runtime.settings.terms_sample
+
+    def note(connection: Any) -> None:
+        if settings.audits:
+            submit_samples(
+                connection,
+                [candidate for s in stored for candidate in chunk_candidates(s)],
+                collection_id=collection_id,
+                kind=VERDICT,
+                choose=is_chunk_sampled,
+            )
+        if share > 0:
+            submit_samples(
+                connection,
+                [document_candidate(s) for s in stored],
+                collection_id=collection_id,
+                kind=TERMS,
+                choose=lambda sampled, counts: is_document_sampled(sampled, counts, share=share),
+            )
+
+    runtime.database.transact(note)
+
+
+def _advance(runtime: WorkerRuntime, findings: Mapping[int, Findings]) -> dict[int, Outcome]:
+    kept = {id_: found for id_, found in findings.items() if found.rejections or found.repairs}
+    references = runtime.blobs.put_pack([encode_findings(f.rejections, f.repairs) for f in kept.values()])
+    by_item = dict(zip(kept, references, strict=True))
+    stage = next_stage(Stage.VALIDATE, validator="rules")
+    return {
+        id_: Advance(stage, {"rejections_ref": by_item.get(id_), "chunks_rejected": len(found.rejections)})
+        for id_, found in findings.items()
+    }

@@ -70,6 +70,11 @@ class Embedder(ABC):
             choice = ", ".join(map(str, sorted(cls.sizes))) or f"{cls.dimensions} only"
         raise SettingsError(f"{cls.name} has no {dimensions} dimensions; there are {choice}")
 
+    @property
+    def key_hash(self) -> str:
+        """Tells apart the credentials that requests use, whose limits are counted apart; empty without any."""
+        return ""
+
     @abstractmethod
     def embed_batch(self, texts: Sequence[str], *, input_type: InputType = "document") -> NDArray[np.float32]:
         """Return float32 of shape (len(texts), dimensions), each row of length 1 (or 0 for text without tokens)."""

@@ -11,7 +11,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import MissingExtra
+from shared.addresses import digest
+from shared.errors import EmbedmillError, MissingExtra
 from shared.providers.embeddings.base import Embedder, InputType, unit_rows
 from shared.providers.embeddings.calls import Answer
 from shared.providers.translation import unreadable
@@ -72,6 +73,14 @@ class RemoteEmbedder(Embedder):
             if self._made is None:
                 self._made = self.make_client()
             return self._made
+
+    @property
+    def key_hash(self) -> str:
+        try:
+            client = self.client
+        except EmbedmillError:
+            return ""  # the request will say so
+        return digest("key", str(getattr(client, "api_key", "")), length=16)
 
     def close(self) -> None:
         with self._making:

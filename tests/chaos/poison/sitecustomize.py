@@ -49,14 +49,14 @@ def poison_chunking() -> None:
 def poison_embedding() -> None:
     from shared.providers.embeddings.base import Embedder
 
-    original = Embedder.embed_all
+    original = Embedder.embed_many
 
-    def embed_all(self: Embedder, texts: Any, **options: Any) -> Any:
+    def embed_many(self: Embedder, texts: Any, **options: Any) -> Any:
         if any(MARKER in text for text in texts):
             die()
         return original(self, texts, **options)
 
-    Embedder.embed_all = embed_all  # type: ignore[method-assign]
+    Embedder.embed_many = embed_many  # type: ignore[method-assign]
 
 
 def deafen(path: str) -> None:

@@ -143,24 +143,6 @@ def test_the_documents_of_a_finished_job_add_up(tracker: Tracker) -> None:
     assert (counts["completed"], counts["skipped"], counts["dead"]) == (2, 3, 1)
 
 
-def test_the_ledger_only_grows(tracker: Tracker) -> None:
-    row = {
-        "job_id": tracker.job,
-        "provider": "hash",
-        "model": "hash",
-        "operation": "embed",
-        "inputs": 2,
-        "cached": 0,
-        "tokens_in": 10,
-        "tokens_out": 0,
-        "cost_microusd": 5,
-    }
-    with tracker.database.write() as connection:
-        jobs.record_usage(connection, [row])
-        jobs.record_usage(connection, [row])
-    assert tracker.progress().spend == {"usd": 0.00001, "tokens_in": 20, "tokens_out": 0}
-
-
 def waiting(tracker: Tracker) -> dict[str, int]:
     counts: Counter[str] = Counter()
     with tracker.database.read() as connection:

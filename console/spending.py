@@ -1,0 +1,91 @@
+"""`embedmill spend`: the ledger summed, with what caches and the batch lane saved and what is not settled."""
+
+import re
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from console.output import print_line, print_table
+from console.session import opened
+from shared.db import ledger
+from shared.errors import UserError
+
+MICRO = 1_000_000
+SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+SUMMED = (
+    "microusd", "tokens_in", "tokens_out", "cache_read", "cache_write", "calls", "inputs", "cached",
+    "cache_saved_microusd", "lane_saved_microusd", "unsettled_calls", "unsettled_microusd", "unsettled_tokens",
+    "unpriced_calls",
+)  # fmt: skip
+
+
+def spend(by: str, *, since: str | None) -> dict[str, Any]:
+    """Rows by `by` and their total; dollars as numbers, and exactly as micro-dollars."""
+    begin = _since(since) if since else None
+    with opened() as runtime, runtime.database.read() as connection:
+        rows = ledger.sum_spend(connection, by=by, since=begin)
+        estimates = ledger.list_estimates(connection) if by == "job" else {}
+    described = [_describe(row) for row in rows]
+    if by == "job":
+        described = [row | {"estimate": estimates.get(row["key"])} for row in described]
+    total = {name: sum(int(row[name]) for row in rows) for name in SUMMED}
+    return {"by": by, "since": since, "rows": described, "total": _describe(total)}
+
+
+def _describe(row: Mapping[str, Any]) -> dict[str, Any]:
+    def usd(name: str) -> float:
+        return int(row[name]) / MICRO
+
+    described = {
+        "usd": usd("microusd"),
+        **{name: int(row[name]) for name in SUMMED if "microusd" not in name and not name.startswith("unsettled")},
+        "microusd": int(row["microusd"]),
+        "saved": {"cache_usd": usd("cache_saved_microusd"), "lane_usd": usd("lane_saved_microusd")},
+        "unsettled": {
+            "calls": int(row["unsettled_calls"]),
+            "usd": usd("unsettled_microusd"),
+            "tokens": int(row["unsettled_tokens"]),
+        },
+    }
+    return {"key": row["key"], **described} if "key" in row else described
+
+
+def _since(text: str) -> float:
+    """A date, a time, or a span before now such as 90m, 12h, 7d."""
+    if span := re.fullmatch(r"(\d+)([mhdw])", text):
+        return time.time() - int(span[1]) * SECONDS[span[2]]
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise UserError(f"--since {text!r}: write a date such as 2026-11-25, or a span such as 12h or 7d") from None
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
+def print_spend(report: Mapping[str, Any]) -> None:
+    """The sums for people."""
+    by, columns = report["by"], ("usd", "tokens_in", "tokens_out", "calls", "cached", "saved_usd", "unsettled_usd")
+    rows = [_printed(row, by) for row in report["rows"]]
+    if len(rows) > 1:
+        rows.append(_printed(report["total"] | {"key": "total"}, by))
+    estimated = ("estimate_usd",) if by == "job" else ()
+    print_table(rows, (by, *columns, *estimated), empty="nothing was spent")
+    unsettled, unpriced = report["total"]["unsettled"], report["total"]["unpriced_calls"]
+    if unsettled["calls"]:
+        print_line(f"{unsettled['calls']} calls are not settled; ${unsettled['usd']:.6f} counts as spent for them")
+    if unpriced:
+        print_line(f"{unpriced} calls are unpriced and not in these dollars; docs/spend.md says how to add a price")
+
+
+def _printed(row: Mapping[str, Any], by: str) -> dict[str, Any]:
+    saved = row["saved"]["cache_usd"] + row["saved"]["lane_usd"]
+    estimate = row.get("estimate")
+    return {
+        **row,
+        by: "none" if row["key"] is None else row["key"],
+        "usd": f"{row['usd']:.6f}",
+        "tokens_in": row["tokens_in"] + row["cache_read"] + row["cache_write"],
+        "saved_usd": f"{saved:.6f}",
+        "unsettled_usd": f"{row['unsettled']['usd']:.6f}",
+        "estimate_usd": f"{estimate['usd']:.6f}" if estimate and estimate["usd"] is not None else None,
+    }

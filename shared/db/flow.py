@@ -1,0 +1,44 @@
+"""What processes tell each other about providers, in the tracking database; and the waking of work that waits."""
+
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from shared.db.engine import clock
+from shared.db.schema import flow_state, work
+from shared.states import State, WaitReason
+
+
+def read_value(connection: Connection, key: str) -> tuple[dict[str, Any], float]:
+    """The value of a key ({} when there is none) and the database's time."""
+    found = select(flow_state.c.value).where(flow_state.c.key == key).scalar_subquery()
+    row = connection.execute(select(found, clock())).one()
+    return dict(row[0] or {}), float(row[1])
+
+
+def lock_value(connection: Connection, key: str) -> tuple[dict[str, Any], float]:
+    """The value of a key ({} when there is none yet) and the database's time; nobody else changes it meanwhile."""
+    query = select(flow_state.c.value, clock()).where(flow_state.c.key == key).with_for_update()
+    row = connection.execute(query).first()
+    if row is None:
+        build = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        values = {"key": key, "value": {}, "updated_at": clock()}
+        connection.execute(build(flow_state).values(values).on_conflict_do_nothing())
+        row = connection.execute(query).one()
+    return dict(row[0]), float(row[1])
+
+
+def write_value(connection: Connection, key: str, value: dict[str, Any]) -> None:
+    """Put a value that is locked."""
+    connection.execute(update(flow_state).where(flow_state.c.key == key).values(value=value, updated_at=clock()))
+
+
+def wake_circuit(connection: Connection) -> int:
+    """All work that waits for a circuit, now that one has closed; what another holds up comes back to it."""
+    query = (
+        update(work)
+        .where(work.c.state == State.WAITING, work.c.wait_reason == WaitReason.CIRCUIT)
+        .values(state=State.PENDING, wait_reason=None, available_at=None)
+    )
+    return connection.execute(query).rowcount

@@ -1,0 +1,279 @@
+"""The ledger: a row for every provider call, reserved against every budget before the call and settled after it.
+
+A reservation locks the budgets that it concerns in the order of their numbers, compares, and adds itself to all of them
+or to none, in one transaction: what is spent and reserved never passes a limit, whoever else reserves at that moment.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Integer, Select, and_, cast, exists, func, insert, or_, select, update
+
+from shared.db import budgets
+from shared.db.budgets import Budget
+from shared.db.engine import clock
+from shared.db.schema import collection, job, usage, work
+from shared.errors import UnknownPrice
+from shared.spend.terms import FREE, BudgetScope, EntryState, Lane, Subject, Tokens
+
+# A call that has not ended after this long never will: whoever made it is gone.
+LONGEST_CALL_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A call as the ledger keeps it; costs in micro-dollars, None when the price is not known."""
+
+    provider: str
+    model: str
+    operation: str
+    lane: Lane
+    subject: Subject
+    inputs: int
+    tokens: Tokens
+    price: str
+    cost_microusd: int | None
+    cached: int = 0
+    cache_saved_microusd: int = 0
+    lane_saved_microusd: int = 0
+    request_id: str | None = None
+    owner: str | None = None
+
+    def columns(self) -> dict[str, Any]:
+        """The values of its row."""
+        return {
+            "job_id": self.subject.job_id,
+            "collection_id": self.subject.collection_id,
+            "documents": list(self.subject.documents) or None,
+            "provider": self.provider,
+            "model": self.model,
+            "operation": self.operation,
+            "lane": self.lane,
+            "inputs": self.inputs,
+            "cached": self.cached,
+            **token_columns(self.tokens),
+            "price": self.price,
+            "cost_microusd": self.cost_microusd,
+            "cache_saved_microusd": self.cache_saved_microusd,
+            "lane_saved_microusd": self.lane_saved_microusd,
+            "request_id": self.request_id,
+            "owner": self.owner,
+        }
+
+
+def token_columns(tokens: Tokens) -> dict[str, int]:
+    """Tokens as columns of a row."""
+    return {
+        "tokens_in": tokens.into,
+        "tokens_out": tokens.out,
+        "cache_read": tokens.cache_read,
+        "cache_write": tokens.cache_write,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """The number of the new row, and the alerts that it set off."""
+
+    id: int
+    alerts: tuple[budgets.Alert, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The budget without room; `seconds` until it starts again, None when it never does by itself."""
+
+    budget: Budget
+    seconds: float | None
+    alerts: tuple[budgets.Alert, ...]
+
+
+def reserve(connection: Connection, entry: Entry) -> Reserved | Refused:
+    """Write a row for what a call may cost at most, unless a budget has no room for it; commit in either case."""
+    now = budgets.hold_still(connection)
+    concerned = budgets.lock_budgets(connection, entry.provider, entry.subject, now=now)
+    if entry.cost_microusd is None:
+        _require_no_dollars(concerned, entry)
+    cost, tokens = entry.cost_microusd or 0, entry.tokens.total
+    for found in concerned:
+        if not found.has_room(microusd=cost, tokens=tokens):
+            alert = budgets.refuse(connection, found, microusd=cost, tokens=tokens)
+            return Refused(found, found.seconds_left(now), alert)
+    alerts = budgets.charge(connection, concerned, microusd=cost, tokens=tokens)
+    key = connection.execute(
+        insert(usage).values(state=EntryState.RESERVED, created_at=clock(), **entry.columns())
+    ).inserted_primary_key
+    assert key is not None
+    return Reserved(int(key[0]), alerts)
+
+
+def settle(connection: Connection, id_: int, entry: Entry) -> tuple[budgets.Alert, ...]:
+    """Put what a call did cost in the place of its reservation."""
+    values = {**entry.columns(), "state": EntryState.SETTLED, "settled_at": clock()}
+    return _end(connection, id_, values, entry.cost_microusd or 0, entry.tokens.total)
+
+
+def release(connection: Connection, id_: int) -> None:
+    """The provider certainly did not bill the call: the reservation is given back and the row costs nothing."""
+    nothing = {**token_columns(Tokens()), "cost_microusd": 0, "price": FREE, "inputs": 0}
+    _end(connection, id_, {**nothing, "state": EntryState.RELEASED, "settled_at": clock()}, 0, 0)
+
+
+def leave_unsettled(connection: Connection, id_: int) -> None:
+    """Nobody knows what the provider billed: the reservation goes on counting as spent."""
+    query = update(usage).where(usage.c.id == id_, usage.c.state == EntryState.RESERVED)
+    connection.execute(query.values(state=EntryState.UNSETTLED, settled_at=clock()))
+
+
+def _end(
+    connection: Connection, id_: int, values: Mapping[str, Any], microusd: int, tokens: int
+) -> tuple[budgets.Alert, ...]:
+    now = budgets.hold_still(connection)
+    # Budgets before the row, as a reservation does, so that two transactions never wait for each other.
+    found = connection.execute(select(usage).where(usage.c.id == id_)).mappings().one()
+    subject = Subject(found["job_id"], found["collection_id"])
+    concerned = budgets.lock_budgets(connection, found["provider"], subject, now=now)
+    query = update(usage).where(usage.c.id == id_, usage.c.state.in_((EntryState.RESERVED, EntryState.UNSETTLED)))
+    if not connection.execute(query.values(values)).rowcount:
+        return ()
+    day = day_of(found["created_at"])
+    counted = [b for b in concerned if b.scope is not BudgetScope.DAY or b.day == day]
+    before = sum(found[name] for name in token_columns(Tokens()))
+    return budgets.charge(
+        connection, counted, microusd=microusd - (found["cost_microusd"] or 0), tokens=tokens - before
+    )
+
+
+def record(connection: Connection, entries: Sequence[Entry]) -> None:
+    """Write rows of calls that cost nothing, or of inputs that the cache answered; no budget is asked."""
+    if entries:
+        query = insert(usage).values(state=EntryState.SETTLED, created_at=clock(), settled_at=clock())
+        connection.execute(query, [entry.columns() for entry in entries])
+
+
+def list_reserving_owners(connection: Connection) -> list[str]:
+    """Processes that have calls under way, as far as the ledger knows."""
+    query = select(usage.c.owner).where(
+        usage.c.state == EntryState.RESERVED, usage.c.lane == Lane.LIVE, usage.c.owner.is_not(None)
+    )
+    return list(connection.execute(query.distinct()).scalars())
+
+
+def abandon(connection: Connection, *, owners: Sequence[str], older_than_seconds: float = LONGEST_CALL_SECONDS) -> int:
+    """Mark as unsettled what processes that are gone, or calls that are too old, left reserved; returns how many."""
+    old = usage.c.created_at <= clock() - older_than_seconds
+    # A batch outlives whoever submitted it, and is settled by whoever polls it.
+    query = update(usage).where(
+        usage.c.state == EntryState.RESERVED, usage.c.lane == Lane.LIVE, or_(usage.c.owner.in_(list(owners)), old)
+    )
+    return connection.execute(query.values(state=EntryState.UNSETTLED, settled_at=clock())).rowcount
+
+
+def day_of(seconds: float) -> str:
+    """The day in UTC of a point in time, as budgets write it."""
+    return datetime.fromtimestamp(seconds, UTC).date().isoformat()
+
+
+def _require_no_dollars(concerned: Sequence[Budget], entry: Entry) -> None:
+    limited = [found.label for found in concerned if found.limit_microusd is not None]
+    if limited:
+        raise UnknownPrice(
+            f"{entry.provider}/{entry.model} has no price, and the budget for {limited[0]} is in dollars",
+            hint="Add its price (docs/spend.md), or limit tokens instead of dollars.",
+        )
+
+
+GROUPS: dict[str, Any] = {
+    "model": usage.c.provider + "/" + usage.c.model,
+    "job": usage.c.job_id,
+    "collection": collection.c.name,
+    "provider": usage.c.provider,
+    "operation": usage.c.operation,
+    "lane": usage.c.lane,
+}
+
+
+def sum_spend(
+    connection: Connection, *, by: str, since: float | None = None, job_id: int | None = None
+) -> list[dict[str, Any]]:
+    """Amounts by `by` (a key of GROUPS, or `day`), by key; what is reserved or unsettled is summed apart as well."""
+    key = _day(connection) if by == "day" else GROUPS[by]
+    query = _amounts(key).where(usage.c.state != EntryState.RELEASED)
+    if since is not None:
+        query = query.where(usage.c.created_at >= since)
+    if job_id is not None:
+        query = query.where(usage.c.job_id == job_id)
+    rows = [dict(row) for row in connection.execute(query.group_by(key).order_by(key)).mappings()]
+    if by == "day":
+        rows = [row | {"key": day_of(float(row["key"]) * 86400)} for row in rows]
+    return rows
+
+
+def _day(connection: Connection) -> Any:
+    """Days since 1970; SQLite has no floor everywhere, and Postgres rounds when it casts."""
+    days = usage.c.created_at / 86400
+    return func.floor(days) if connection.dialect.name == "postgresql" else cast(days, Integer)
+
+
+def _amounts(key: Any) -> Select[Any]:
+    open_ = usage.c.state.in_((EntryState.RESERVED, EntryState.UNSETTLED))
+
+    def total(column: Any, where: Any = None) -> Any:
+        summed = func.sum(column) if where is None else func.sum(column).filter(where)
+        return func.coalesce(summed, 0)
+
+    called = usage.c.inputs > 0
+    return select(
+        key.label("key"),
+        total(usage.c.cost_microusd).label("microusd"),
+        total(usage.c.tokens_in).label("tokens_in"),
+        total(usage.c.tokens_out).label("tokens_out"),
+        total(usage.c.cache_read).label("cache_read"),
+        total(usage.c.cache_write).label("cache_write"),
+        func.count().filter(called).label("calls"),
+        total(usage.c.inputs).label("inputs"),
+        total(usage.c.cached).label("cached"),
+        total(usage.c.cache_saved_microusd).label("cache_saved_microusd"),
+        total(usage.c.lane_saved_microusd).label("lane_saved_microusd"),
+        func.count().filter(open_).label("unsettled_calls"),
+        total(usage.c.cost_microusd, open_).label("unsettled_microusd"),
+        total(usage.c.tokens_in + usage.c.tokens_out + usage.c.cache_read + usage.c.cache_write, open_).label(
+            "unsettled_tokens"
+        ),
+        func.count().filter(and_(called, usage.c.cost_microusd.is_(None))).label("unpriced_calls"),
+    ).outerjoin_from(usage, collection, usage.c.collection_id == collection.c.id)
+
+
+def measure_job_spend(connection: Connection, job_id: int) -> dict[str, float]:
+    """What a job did cost, with what is reserved for it; tokens in include those of a provider's prompt cache."""
+
+    def total(column: Any) -> Any:
+        return func.coalesce(func.sum(column), 0)
+
+    query = select(
+        total(usage.c.cost_microusd),
+        total(usage.c.tokens_in + usage.c.cache_read + usage.c.cache_write),
+        total(usage.c.tokens_out),
+    )
+    row = connection.execute(query.where(usage.c.job_id == job_id)).one()
+    return {"usd": int(row[0]) / 1_000_000, "tokens_in": int(row[1]), "tokens_out": int(row[2])}
+
+
+def sum_sizes(connection: Connection, job_id: int) -> int:
+    """Tokens of a job's documents, estimated from their size before anything was read."""
+    query = select(func.coalesce(func.sum(work.c.size), 0)).where(work.c.job_id == job_id, ~work.c.deletes)
+    return int(connection.execute(query).scalar_one())
+
+
+def store_estimate(connection: Connection, job_id: int, estimate: Mapping[str, Any]) -> None:
+    """Keep with a job what it was expected to cost."""
+    options = connection.execute(select(job.c.options).where(job.c.id == job_id)).scalar_one()
+    connection.execute(update(job).where(job.c.id == job_id).values(options={**options, "estimate": dict(estimate)}))
+
+
+def list_estimates(connection: Connection) -> dict[int, Mapping[str, Any]]:
+    """The estimates of jobs that have one, by job."""
+    rows = connection.execute(select(job.c.id, job.c.options).where(exists().where(usage.c.job_id == job.c.id)))
+    return {row.id: row.options["estimate"] for row in rows if "estimate" in row.options}

@@ -1,0 +1,70 @@
+"""The terms of a collection: what its documents call things, and by which other names."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, delete, distinct, func, insert, select
+
+from shared.db.schema import term
+
+LONGEST = 200
+"""Characters of a term; a longer one is a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundTerm:
+    """A term of one document with its synonyms, all as they stand there, and how often it occurs."""
+
+    label: str
+    synonyms: tuple[str, ...]
+    mentions: int
+
+
+def replace_terms(connection: Connection, terms: Sequence[FoundTerm], *, collection_id: int, document_id: str) -> None:
+    """Make these the terms of a document, in the place of those it had."""
+    connection.execute(delete(term).where(term.c.document_id == document_id))
+    rows = {
+        (_key(found.label), _key(synonym)): {
+            "collection_id": collection_id,
+            "document_id": document_id,
+            "term": _key(found.label),
+            "label": found.label,
+            "synonym": synonym,
+            "mentions": found.mentions,
+        }
+        for found in terms
+        for synonym in ("", *found.synonyms)
+    }
+    if rows:
+        connection.execute(insert(term), list(rows.values()))
+
+
+def list_terms(connection: Connection, collection_id: int, *, limit: int = 1000) -> list[dict[str, Any]]:
+    """`{term, documents, mentions, synonyms: [{synonym, documents}]}`, those of the most documents first."""
+    documents = func.count(distinct(term.c.document_id))
+    query = (
+        select(term.c.term, func.max(term.c.label).label("label"), documents.label("n"), func.sum(term.c.mentions))
+        .where(term.c.collection_id == collection_id, term.c.synonym == "")
+        .group_by(term.c.term)
+        .order_by(documents.desc(), func.sum(term.c.mentions).desc(), term.c.term)
+        .limit(limit)
+    )
+    found = {
+        row.term: {"term": row.label, "documents": row.n, "mentions": int(row[3]), "synonyms": []}
+        for row in connection.execute(query)
+    }
+    names = (
+        select(term.c.term, term.c.synonym, documents.label("n"))
+        .where(term.c.collection_id == collection_id, term.c.synonym != "")
+        .group_by(term.c.term, term.c.synonym)
+        .order_by(documents.desc(), term.c.synonym)
+    )
+    for row in connection.execute(names):
+        if row.term in found:
+            found[row.term]["synonyms"].append({"synonym": row.synonym, "documents": row.n})
+    return list(found.values())
+
+
+def _key(label: str) -> str:
+    return label.casefold()[:LONGEST]

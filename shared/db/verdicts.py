@@ -1,0 +1,97 @@
+"""Verdicts by content address, and who is getting which at this moment."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, delete, literal, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from shared.db.engine import clock
+from shared.db.schema import verdict, verdict_hold
+
+PAGE = 500
+# A hold that ends later than this was made by a clock that has since been put back.
+LONGEST_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVerdict:
+    """A verdict as it was stored, and what a person has decided about it, if anybody has."""
+
+    body: Mapping[str, Any]
+    decision: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who gave a verdict: the model and the prompt it was asked with."""
+
+    model: str
+    prompt_name: str
+    prompt_hash: str
+
+
+def find_verdicts(connection: Connection, addresses: Sequence[str]) -> dict[str, StoredVerdict]:
+    """The verdicts that are known."""
+    found: dict[str, StoredVerdict] = {}
+    for part in _pages(addresses):
+        query = select(verdict.c.address, verdict.c.body, verdict.c.decision).where(verdict.c.address.in_(part))
+        found |= {row.address: StoredVerdict(row.body, row.decision) for row in connection.execute(query)}
+    return found
+
+
+def store_verdicts(connection: Connection, bodies: Mapping[str, Mapping[str, Any]], *, origin: Origin) -> None:
+    """Store verdicts and end the holds on them; an address that is known already keeps its verdict."""
+    if not bodies:
+        return
+    rows = [{"address": address, "source": body["source"], "body": dict(body)} for address, body in bodies.items()]
+    query = _build(connection)(verdict).values(
+        model=origin.model, prompt_name=origin.prompt_name, prompt_hash=origin.prompt_hash, created_at=clock()
+    )
+    connection.execute(query.on_conflict_do_nothing(), sorted(rows, key=lambda row: row["address"]))
+    for part in _pages(sorted(bodies)):
+        connection.execute(delete(verdict_hold).where(verdict_hold.c.address.in_(part)))
+
+
+def hold_verdicts(connection: Connection, addresses: Sequence[str], *, owner: str, seconds: float) -> set[str]:
+    """Those of the addresses that `owner` is to ask about now: nobody has asked or is asking."""
+    known = find_verdicts(connection, addresses)
+    wanted = sorted(set(addresses) - known.keys())
+    query = _build(connection)(verdict_hold).values(owner=owner, until=clock() + seconds)
+    query = query.on_conflict_do_update(
+        index_elements=[verdict_hold.c.address],
+        set_={"owner": query.excluded.owner, "until": query.excluded.until},
+        where=or_(
+            verdict_hold.c.until < clock(),
+            verdict_hold.c.until > clock() + literal(LONGEST_SECONDS),
+            verdict_hold.c.owner == owner,
+        ),
+    )
+    if wanted:
+        connection.execute(query, [{"address": address} for address in wanted])
+    return {address for address, holder in _holders(connection, wanted) if holder == owner}
+
+
+def find_verdict_holders(connection: Connection, addresses: Sequence[str]) -> set[str]:
+    """Who holds any of the addresses."""
+    return {holder for _, holder in _holders(connection, addresses)}
+
+
+def release_verdicts(connection: Connection, owner: str) -> None:
+    """Give up what an owner holds and has not stored."""
+    connection.execute(delete(verdict_hold).where(verdict_hold.c.owner == owner))
+
+
+def _holders(connection: Connection, addresses: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for part in _pages(addresses):
+        query = select(verdict_hold.c.address, verdict_hold.c.owner).where(verdict_hold.c.address.in_(part))
+        yield from ((row.address, row.owner) for row in connection.execute(query))
+
+
+def _pages(addresses: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (addresses[start : start + PAGE] for start in range(0, len(addresses), PAGE))
+
+
+def _build(connection: Connection) -> Any:
+    return postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert

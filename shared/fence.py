@@ -1,0 +1,36 @@
+"""Fences untrusted text in a prompt: a tag whose random name the text cannot hold, so that it cannot end its fence."""
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from xml.sax.saxutils import quoteattr
+
+TOKEN_BYTES = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """One request's tag; `token` occurs in none of the texts that it was made for."""
+
+    token: str
+
+    def wrap(self, kind: str, text: str, **attributes: str) -> str:
+        """`text` as it is, between a line that opens the fence and one that closes it.
+
+        Attribute values may come from documents too; they are quoted and kept on one line.
+        """
+        told = "".join(f" {name}={_quoted(value)}" for name, value in attributes.items())
+        return f"<{kind}-{self.token}{told}>\n{text}\n</{kind}-{self.token}>"
+
+
+def make_fence(texts: Iterable[str]) -> Fence:
+    """A fence around these texts; a token that one of them holds by chance is drawn again."""
+    joined = "\n".join(texts).lower()
+    while True:
+        token = secrets.token_hex(TOKEN_BYTES)
+        if token not in joined:
+            return Fence(token)
+
+
+def _quoted(value: str) -> str:
+    return quoteattr(" ".join(value.split()))

@@ -1,0 +1,163 @@
+"""The arithmetic of a provider's limits: token buckets with variable cost, taken from in all dimensions or in none.
+
+A bucket refills continuously. It lets a call through that is larger than what it holds, once it is full, and goes into
+debt by the difference: a provider's own bucket holds a whole minute, ours a few seconds of it, so ours is the narrower
+one at every moment and yet lets every call through that the provider would.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+MINUTE_SECONDS = 60.0
+BURST_SECONDS = 8.0
+"""What a bucket holds: enough for the moments in which nobody happens to ask, too little for a burst that offends."""
+LONGEST_PROMISE_SECONDS = 300.0
+HALF_LIFE_SECONDS = 60.0
+"""How fast a job's use is forgotten when jobs are compared."""
+GRACE_SECONDS = 2.0
+"""How long a job that was told to come back is waited for."""
+YIELD_SECONDS = 0.2
+
+Value = dict[str, Any]
+Amounts = Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The call does not fit now: `seconds` until it does if nobody else comes, `promise` until its turn in the row."""
+
+    seconds: float
+    promise: float
+
+
+def take(
+    value: Value, now: float, amounts: Amounts, limits: Amounts, *, job: str, patience: float
+) -> tuple[Value, Wait | None]:
+    """Take amounts from the buckets of `limits` (units a minute); None when they were taken.
+
+    A call that has to wait for longer than `patience` is put at the end of the row and told when its turn is.
+    """
+    value = _refilled(value, now, limits)
+    seconds = max([value["not_before"] - now, *(_lacking(value, limits, k, n) for k, n in amounts.items())], default=0)
+    if seconds <= 0 and _must_yield(value, job, now):
+        seconds = YIELD_SECONDS
+    if seconds > 0:
+        return _promised(value, now, seconds, amounts, limits, job=job, patience=patience)
+    for dimension, amount in amounts.items():
+        if dimension in limits:
+            value["levels"][dimension] -= amount
+    share = max((n / limits[k] for k, n in amounts.items() if k in limits), default=0.0)
+    used = value["jobs"].get(job, {}).get("used", 0.0)
+    value["jobs"][job] = {"used": used + share, "due": None, "seen": now}
+    return value, None
+
+
+def correct(value: Value, now: float, difference: Amounts, limits: Amounts) -> Value:
+    """Give back what a call turned out not to have used, or, negative, take what it used beyond."""
+    value = _refilled(value, now, limits)
+    for dimension, amount in difference.items():
+        if dimension in limits:
+            level = value["levels"][dimension] + amount
+            value["levels"][dimension] = min(level, _capacity(limits[dimension]))
+    return value
+
+
+def learn(value: Value, now: float, remaining: Amounts, limits: Amounts) -> Value:
+    """Believe a provider that says less is left than we thought: others may use the same key."""
+    value = _refilled(value, now, limits)
+    for dimension, left in remaining.items():
+        if dimension in limits:
+            value["levels"][dimension] = min(value["levels"][dimension], float(left))
+    return value
+
+
+def refuse(value: Value, now: float, seconds: float, limits: Amounts) -> Value:
+    """The provider refused: nobody asks again for so long."""
+    value = _refilled(value, now, limits)
+    value["not_before"] = max(value["not_before"], now + seconds)
+    return value
+
+
+def _refilled(value: Value, now: float, limits: Amounts) -> Value:
+    then = value.get("at", now)
+    passed = max(now - then, 0.0)
+    levels = value.get("levels", {})
+    faded = 0.5 ** (passed / HALF_LIFE_SECONDS)
+    jobs = {
+        job: entry | {"used": entry["used"] * faded}
+        for job, entry in value.get("jobs", {}).items()
+        if now - entry["seen"] < LONGEST_PROMISE_SECONDS + GRACE_SECONDS
+    }
+    last = value.get("last")
+    # A clock that was put back must not hold everybody up until it has caught up.
+    not_before = min(value.get("not_before", 0.0), now + 3600.0)
+    return {
+        "at": now,
+        "levels": {
+            name: min(levels.get(name, _capacity(limit)) + passed * limit / MINUTE_SECONDS, _capacity(limit))
+            for name, limit in limits.items()
+        },
+        "not_before": not_before,
+        "last": last if last and now < last["turn"] < now + LONGEST_PROMISE_SECONDS else None,
+        "jobs": jobs,
+        "learned": value.get("learned", {}),
+    }
+
+
+def _capacity(limit: int) -> float:
+    return max(1.0, limit * BURST_SECONDS / MINUTE_SECONDS)
+
+
+def _lacking(value: Value, limits: Amounts, dimension: str, amount: int) -> float:
+    """Seconds until a bucket has enough."""
+    if dimension not in limits:
+        return 0.0
+    limit = limits[dimension]
+    needed = min(float(amount), _capacity(limit)) - value["levels"][dimension]
+    # A whole millisecond more, or rounding would make the call come back for the last millionth of a token.
+    return needed / limit * MINUTE_SECONDS + 0.001 if needed > 1e-9 else 0.0
+
+
+def _must_yield(value: Value, job: str, now: float) -> bool:
+    """Whether another job, which has had less, is due at this moment."""
+    used = value["jobs"].get(job, {}).get("used", 0.0)
+    return any(
+        other["due"] is not None and other["due"] <= now <= other["due"] + GRACE_SECONDS and other["used"] < used
+        for name, other in value["jobs"].items()
+        if name != job
+    )
+
+
+def _promised(
+    value: Value, now: float, seconds: float, amounts: Amounts, limits: Amounts, *, job: str, patience: float
+) -> tuple[Value, Wait]:
+    entry = value["jobs"].get(job, {"used": 0.0, "due": None})
+    if seconds <= patience:
+        value["jobs"][job] = entry | {"due": now + seconds, "seen": now}
+        return value, Wait(seconds, seconds)
+    turn = _queued(value, now, amounts, limits)
+    value["jobs"][job] = entry | {"due": turn, "seen": now}
+    return value, Wait(seconds, min(turn - now, max(seconds, LONGEST_PROMISE_SECONDS)))
+
+
+def _queued(value: Value, now: float, amounts: Amounts, limits: Amounts) -> float:
+    """Put a call at the end of the row: its turn is when the buckets hold enough for it after all before it.
+
+    Of the row, only its last turn is kept, and what the buckets will hold then.
+    """
+    last = value["last"] or {"turn": now, "levels": value["levels"]}
+    start, levels = (
+        float(last["turn"]),
+        {name: last["levels"].get(name, _capacity(limit)) for name, limit in limits.items()},
+    )
+    lacking = [_lacking({"levels": levels}, limits, dimension, amount) for dimension, amount in amounts.items()]
+    turn = max(start + max(lacking, default=0.0), float(value["not_before"]))
+    value["last"] = {
+        "turn": turn,
+        "levels": {
+            name: min(levels[name] + (turn - start) * limit / MINUTE_SECONDS, _capacity(limit)) - amounts.get(name, 0)
+            for name, limit in limits.items()
+        },
+    }
+    return turn

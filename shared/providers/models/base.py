@@ -1,0 +1,82 @@
+"""The model interface: one question with a schema for its answer, one answer with what it cost."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Stop(StrEnum):
+    """Why an answer ended; anything but `END` may hold half an answer or none."""
+
+    END = "end"
+    MAX_TOKENS = "max_tokens"
+    REFUSAL = "refusal"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A part of a prompt; `cached` asks the provider to keep everything up to its end for the next call."""
+
+    text: str
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One question: stable instructions first, what changes last, because caches match from the front.
+
+    `schema` is a JSON schema that every provider's structured output takes: objects are closed, every property is
+    required, no bounds on numbers or lengths (facts/providers.md 1.9). `max_tokens` bounds the answer.
+    """
+
+    system: tuple[Block, ...]
+    user: tuple[Block, ...]
+    schema_name: str
+    schema: Mapping[str, Any]
+    max_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call; `tokens_in` leaves out what was read from or written to the provider's prompt cache."""
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model said, as text; a refusal and an answer that was cut off are answers too."""
+
+    text: str
+    stop: Stop
+    usage: Usage
+    request_id: str
+    limits: Mapping[str, str] = field(default_factory=dict)
+    """The response headers that tell how much of a rate limit is left, lower-case."""
+
+
+class Model(ABC):
+    """Answers prompts. `name` is what settings call it, `model` what its provider does.
+
+    Raises FlowControl when the provider asks to wait, ProviderUnavailable when it cannot answer, ProviderRefused when
+    it refuses the caller, and InputRefused when it refuses this one request.
+    """
+
+    provider: str
+
+    def __init__(self, name: str, model: str) -> None:
+        self.name = name
+        self.model = model
+
+    @abstractmethod
+    def ask(self, prompt: Prompt) -> Answer:
+        """One call; nothing is retried here, because whoever calls has reserved money for exactly one."""
+
+    def close(self) -> None:  # noqa: B027 - most have a connection to release, and not all
+        """Release connections."""

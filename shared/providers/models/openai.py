@@ -1,0 +1,103 @@
+"""OpenAI's chat models through its own SDK, which reads `OPENAI_API_KEY` and `OPENAI_BASE_URL`."""
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import openai
+from openai.types.chat import ChatCompletion
+
+from shared.errors import EmbedmillError, ProviderRefused, ProviderUnavailable
+from shared.providers.models.base import Answer, Block, Model, Prompt, Stop, Usage
+from shared.providers.translation import error_of, unreadable
+
+TIMEOUT_SECONDS = 180.0
+CONNECT_SECONDS = 5.0
+LIMIT_HEADERS = "x-ratelimit-"
+
+_STOPS = {"stop": Stop.END, "length": Stop.MAX_TOKENS, "content_filter": Stop.REFUSAL}
+
+
+class OpenAIModel(Model):
+    """Chat completions with a strict schema; prompts are cached by OpenAI itself, by their beginning."""
+
+    provider = "openai"
+    credentials = "OPENAI_API_KEY"
+
+    def __init__(self, name: str, model: str) -> None:
+        super().__init__(name, model)
+        self._client: openai.OpenAI | None = None
+        self._lock = threading.Lock()
+
+    def ask(self, prompt: Prompt) -> Answer:
+        try:
+            response = self._opened().chat.completions.with_raw_response.create(
+                model=self.model,
+                max_completion_tokens=prompt.max_tokens,
+                messages=[
+                    {"role": "system", "content": _joined(prompt.system)},
+                    {"role": "user", "content": _joined(prompt.user)},
+                ],
+                response_format={
+                    "type": "json_schema",
+                    "json_schema": {"name": prompt.schema_name, "strict": True, "schema": dict(prompt.schema)},
+                },
+            )
+            return _answer(response.parse(), response.headers)
+        except (openai.OpenAIError, TypeError, ValueError, AttributeError, LookupError) as error:
+            raise self._translated(error) from None
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+
+    def _opened(self) -> openai.OpenAI:
+        with self._lock:
+            if self._client is None:
+                timeout = openai.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS)
+                self._client = openai.OpenAI(max_retries=0, timeout=timeout)
+        return self._client
+
+    def _translated(self, error: Exception) -> EmbedmillError:
+        """The SDK's errors as ours; their messages may quote a prompt and stay behind."""
+        match error:
+            case openai.APIStatusError():
+                return error_of(
+                    error.status_code,
+                    provider=self.provider,
+                    credentials=self.credentials,
+                    code=str(error.code or error.type or ""),
+                    message=str(error.message),
+                    headers=error.response.headers,
+                )
+            case openai.APITimeoutError():
+                return ProviderUnavailable("openai did not answer in time")
+            case openai.APIConnectionError():
+                sent = type(error.__cause__).__name__ not in ("ConnectError", "ConnectTimeout", "UnsupportedProtocol")
+                return ProviderUnavailable("openai could not be reached or broke off", may_be_billed=sent)
+            case openai.OpenAIError() if not isinstance(error, openai.APIError):
+                return ProviderRefused(f"openai cannot be used as it is set up: check {self.credentials}")
+        return unreadable(self.provider)
+
+
+def _joined(blocks: Sequence[Block]) -> str:
+    return "\n\n".join(block.text for block in blocks)
+
+
+def _answer(completion: ChatCompletion, headers: Any) -> Answer:
+    choice = completion.choices[0]
+    return Answer(
+        text=choice.message.content or "",
+        stop=Stop.REFUSAL if choice.message.refusal else _STOPS.get(choice.finish_reason, Stop.OTHER),
+        usage=_usage(completion.usage),
+        request_id=headers.get("x-request-id", ""),
+        limits={name: value for name, value in headers.items() if name.startswith(LIMIT_HEADERS)},
+    )
+
+
+def _usage(usage: Any) -> Usage:
+    if usage is None:
+        return Usage()
+    details = usage.prompt_tokens_details
+    cached = (details.cached_tokens or 0) if details else 0
+    return Usage(tokens_in=usage.prompt_tokens - cached, tokens_out=usage.completion_tokens, cache_read=cached)

@@ -1,0 +1,40 @@
+"""The table of models: who serves a name like `anthropic/claude-opus-4-7`, and the class behind it."""
+
+import importlib
+import re
+
+from shared.errors import MissingExtra, SettingsError
+from shared.providers.models.base import Model
+
+MODELS = {
+    "anthropic": "shared.providers.models.anthropic:AnthropicModel",
+    "bedrock": "shared.providers.models.anthropic:BedrockModel",
+    "openai": "shared.providers.models.openai:OpenAIModel",
+}
+EXTRAS = {"anthropic": "anthropic", "bedrock": "anthropic,bedrock", "openai": "openai"}
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
+
+
+def is_model(name: str) -> bool:
+    """Whether `name` says provider and model, as `anthropic/claude-opus-4-7` does."""
+    provider, _, model = name.partition("/")
+    return provider in MODELS and bool(_NAME.fullmatch(model))
+
+
+def open_model(name: str) -> Model:
+    """The model called `name`; raises SettingsError for a name that is none, MissingExtra without its packages.
+
+    Which models a provider serves is the provider's to say: an unknown one is refused by the first call.
+    """
+    if not is_model(name):
+        known = ", ".join(f"{provider}/MODEL" for provider in MODELS)
+        raise SettingsError(f"no model {name!r}; write {known}, as anthropic/claude-opus-4-7")
+    provider, _, model = name.partition("/")
+    module, class_name = MODELS[provider].split(":")
+    try:
+        found: type[Model] = getattr(importlib.import_module(module), class_name)
+    except ModuleNotFoundError as error:
+        hint = f"pip install 'embedmill[{EXTRAS[provider]}]'"
+        raise MissingExtra(f"{name} needs the package {error.name}: {hint}", hint=hint) from None
+    return found(name, model)

@@ -1,0 +1,115 @@
+"""What a run will cost and how long its limits make it take, per stage and lane, before anything is spent."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shared.errors import UnknownPrice
+from shared.flow.limits import find_limits
+from shared.settings import Settings
+from shared.spend.prices import Prices
+from shared.spend.terms import FREE_PROVIDERS, NO_TOKENS, Lane, Tokens
+
+MICRO = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictShape:
+    """What a call of a validating model takes, as a rule of thumb; the ledger tells what it really took."""
+
+    chunks_per_call: int = 8
+    prompt_tokens: int = 4500
+    """Of the instructions, which a provider's prompt cache reads again for every call after the first."""
+    frame_tokens_per_chunk: int = 40
+    answer_tokens_per_chunk: int = 120
+    token_growth: float = 1.35
+    """Tokens of the model's tokenizer for one of ours, at most."""
+
+
+VERDICTS = VerdictShape()
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What a stage asks of a provider."""
+
+    provider: str
+    model: str
+    operation: str
+    tokens: Tokens = NO_TOKENS
+    calls: int = 0
+    inputs: int = 0
+
+
+def demand_of_verdicts(validator: str, *, chunks: int, tokens: int, shape: VerdictShape = VERDICTS) -> Demand:
+    """What a validator will ask for; nothing when it is not a model."""
+    provider, _, model = validator.partition("/")
+    if not model:
+        return Demand("rules", validator, "message")
+    calls = math.ceil(chunks / shape.chunks_per_call)
+    if not calls:
+        return Demand(provider, model, "message")
+    sent = math.ceil((tokens + chunks * shape.frame_tokens_per_chunk) * shape.token_growth)
+    return Demand(
+        provider,
+        model,
+        "message",
+        Tokens(
+            into=sent,
+            out=chunks * shape.answer_tokens_per_chunk,
+            cache_read=(calls - 1) * shape.prompt_tokens,
+            cache_write=shape.prompt_tokens,
+        ),
+        calls=calls,
+        inputs=chunks,
+    )
+
+
+def price_lanes(demand: Demand, prices: Prices, settings: Settings) -> dict[str, dict[str, Any]]:
+    """Dollars and seconds of a stage by lane; a lane without a price is left out, raises UnknownPrice for `live`.
+
+    Dollars are None when the model may be unpriced and is; seconds are None when no limit is known that takes time,
+    and in the batch lane, whose answers come within a day.
+    """
+    lanes = {str(Lane.LIVE): _priced(demand, Lane.LIVE, prices) | {"seconds": seconds_at_limits(demand, settings)}}
+    if demand.provider not in FREE_PROVIDERS:
+        try:
+            lanes[str(Lane.BULK)] = _priced(demand, Lane.BULK, prices) | {"seconds": None}
+        except UnknownPrice:
+            return lanes
+    return lanes
+
+
+def _priced(demand: Demand, lane: Lane, prices: Prices) -> dict[str, Any]:
+    # The band of a price goes by the size of one prompt, not of all of them.
+    each = math.ceil(demand.tokens.prompt / demand.calls) if demand.calls else 0
+    price = prices.find(demand.provider, demand.model, demand.operation, lane=lane, prompt_tokens=each)
+    cost = price.cost(demand.tokens)
+    return {"usd": None if cost is None else cost / MICRO, "price": price.name}
+
+
+def seconds_at_limits(demand: Demand, settings: Settings) -> float | None:
+    """How long the provider's limits make a stage take, as far as they were set or published."""
+    limits = find_limits(demand.provider, demand.model, settings.limits).with_learned({})
+    amounts = {
+        "requests": demand.calls,
+        "tokens": demand.tokens.into + demand.tokens.cache_write,
+        "output": demand.tokens.out,
+        "inputs": demand.inputs,
+    }
+    seconds = [60.0 * amounts[dimension] / limit for dimension, limit in limits.items()]
+    return round(max(seconds), 1) if seconds else None
+
+
+def total_lanes(stages: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The sums over stages; the batch lane takes a stage's live price where it has no other."""
+    totals = {}
+    for lane in Lane:
+        chosen = [lanes.get(lane, lanes[Lane.LIVE]) for lanes in (stage["lanes"] for stage in stages.values())]
+        dollars, seconds = [c["usd"] for c in chosen], [c["seconds"] for c in chosen if c["seconds"] is not None]
+        totals[str(lane)] = {
+            "usd": None if None in dollars else sum(dollars),
+            "seconds": max(seconds) if seconds and lane is Lane.LIVE else None,
+        }
+    return totals

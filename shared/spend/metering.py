@@ -1,0 +1,136 @@
+"""The meters of embedders and of models: they ask the spender before each request and tell it after."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.errors import EmbedmillError, FlowControl, ProviderUnavailable
+from shared.providers.embeddings.base import Embedder, InputType
+from shared.providers.embeddings.calls import Billed, Request
+from shared.providers.embeddings.calls import Call as Answered
+from shared.providers.models.metering import Billed as ModelBilled
+from shared.providers.models.metering import ModelCall, ModelRequest
+from shared.spend.spender import Call, Planned, Spender
+from shared.spend.terms import FREE_PROVIDERS, Subject, Tokens
+
+INEXACT_MARGIN = 1.5
+"""What is reserved over our count where the provider's tokenizer is not ours; it is given back with the answer."""
+
+
+class EmbeddingMeter:
+    """The books of one `embed_many`; `subject_of` says what the texts at some positions are embedded for."""
+
+    def __init__(self, spender: Spender, embedder: Embedder, subject_of: Callable[[Sequence[int]], Subject]) -> None:
+        self._spender = spender
+        self._embedder = embedder
+        self._subject_of = subject_of
+        self._rest: FlowControl | None = None
+
+    def on_request(self, request: Request) -> Call:
+        """Reserve; raises FlowControl, UnknownPrice."""
+        margin = 1.0 if self._embedder.counts_exactly else INEXACT_MARGIN
+        return self._spender.begin(
+            Planned(
+                request.provider,
+                request.model,
+                request.operation,
+                Tokens(into=int(request.tokens * margin)),
+                inputs=len(request.inputs),
+                subject=self._subject_of(request.inputs),
+                key=self._embedder.key_hash,
+            )
+        )
+
+    def on_response(self, reservation: Call, call: Answered) -> None:
+        """Settle; a provider that does not say what it counted is taken to have counted what was reserved."""
+        tokens = reservation.planned.tokens if call.tokens_in is None else Tokens(into=call.tokens_in)
+        reservation.settle(tokens, request_id=call.request_id, headers=call.limits)
+
+    def on_failure(self, reservation: Call, error: EmbedmillError, *, billed: Billed) -> None:
+        """Release or keep the reservation; a failure that opens the circuit makes the others of this run wait too."""
+        told = reservation.fail(error)
+        if isinstance(told, FlowControl) and told is not error:
+            self._rest = told
+
+    def told(self, error: EmbedmillError) -> EmbedmillError:
+        """What an error of this run means: with the circuit open, an outage is a time to wait and not a failure."""
+        return self._rest if self._rest and isinstance(error, ProviderUnavailable) else error
+
+
+MESSAGE = "message"
+"""What a call to a generating model is called in the price file."""
+
+
+class ModelMeter:
+    """The books of calls to models; `subject` says for which job and collection they are made."""
+
+    def __init__(self, spender: Spender, subject: Subject) -> None:
+        self._spender = spender
+        self._subject = subject
+
+    def on_request(self, request: ModelRequest) -> Call:
+        """Reserve for the longest answer; raises FlowControl, UnknownPrice."""
+        subject = Subject(self._subject.job_id, self._subject.collection_id, request.documents)
+        tokens = Tokens(into=request.tokens_in, out=request.tokens_out)
+        return self._spender.begin(
+            Planned(request.provider, request.model, MESSAGE, tokens, inputs=request.inputs, subject=subject)
+        )
+
+    def on_response(self, reservation: Call, call: ModelCall) -> None:
+        """Settle what was really used."""
+        usage = call.usage
+        reservation.settle(
+            Tokens(usage.tokens_in, usage.tokens_out, usage.cache_read, usage.cache_write),
+            request_id=call.request_id,
+            headers=call.limits,
+        )
+
+    def on_failure(self, reservation: Call, error: EmbedmillError, *, billed: ModelBilled) -> EmbedmillError:
+        """Release or keep the reservation; with the circuit open, an outage is a time to wait and not a failure."""
+        told = reservation.fail(error)
+        return told if isinstance(told, EmbedmillError) else error
+
+    def record_known(self, provider: str, model: str, *, inputs: int, tokens: int) -> None:
+        """Write down what did not have to be asked; `tokens` are those of the texts alone."""
+        if inputs:
+            planned = Planned(provider, model, MESSAGE, Tokens(), inputs=0, subject=self._subject)
+            self._spender.record_free(planned, cached=inputs, cached_tokens=tokens)
+
+
+def is_free(embedder: Embedder) -> bool:
+    """Whether the model computes on this machine."""
+    return embedder.name.split("/")[0] in FREE_PROVIDERS
+
+
+def adapt(embedder: Embedder, spender: Spender) -> None:
+    """Fit an embedder's requests to what its provider takes at this time: how many at once, and how large."""
+    provider = embedder.name.split("/")[0]
+    embedder.concurrency = spender.concurrency(provider, embedder.model).allowed
+    most = spender.most_tokens(provider, embedder.model)
+    if most is not None:
+        embedder.max_tokens_per_request = min(type(embedder).max_tokens_per_request, most)
+
+
+class MeteredEmbedder(Embedder):
+    """An embedder whose every request is in the books; for those who embed without a stage, as queries are."""
+
+    def __init__(self, embedder: Embedder, spender: Spender, subject: Subject) -> None:
+        self._embedder = embedder
+        self._meter = EmbeddingMeter(spender, embedder, lambda _: subject)
+        self.name, self.model, self.dimensions = embedder.name, embedder.model, embedder.dimensions
+        self.symmetric = embedder.symmetric
+
+    def embed_batch(self, texts: Sequence[str], *, input_type: InputType = "document") -> NDArray[np.float32]:
+        result = self._embedder.embed_many(texts, input_type=input_type, meter=self._meter)
+        if result.errors:
+            raise self._meter.told(result.errors[min(result.errors)])
+        return result.vectors
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return self._embedder.count_tokens(texts)
+
+
+def metered(embedder: Embedder, spender: Spender, subject: Subject) -> Embedder:
+    """The embedder, with books where it costs money."""
+    return embedder if is_free(embedder) else MeteredEmbedder(embedder, spender, subject)

@@ -1,0 +1,172 @@
+"""Prices: a dated file of ours under one of the user's, and exact costs in micro-dollars, rounded up.
+
+A dollar per million tokens is a micro-dollar per token, so a cost is tokens times price, in decimal arithmetic.
+"""
+
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import ROUND_CEILING, Decimal
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from shared.errors import SettingsError, UnknownPrice
+from shared.spend.terms import FREE, FREE_PROVIDERS, UNPRICED, Lane, Tokens
+
+OUR_FILE = "prices.toml"
+Rate = Decimal | None
+
+
+class _Row(BaseModel):
+    """A row as it stands in a file; dollars per million tokens."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    provider: str
+    model: str
+    operation: str
+    lane: Lane = Lane.LIVE
+    prompt_above: int = Field(0, ge=0)
+    into: Decimal = Field(alias="in", ge=0)
+    out: Rate = Field(None, ge=0)
+    cache_read: Rate = Field(None, ge=0)
+    cache_write: Rate = Field(None, ge=0)
+    cache_write_1h: Rate = Field(None, ge=0)
+    valid_from: date
+    source: str = Field(min_length=1)
+
+
+class _File(BaseModel):
+    """A price file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    as_of: date
+    price: tuple[_Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a call costs: dollars per million tokens by kind; `name` is what the ledger keeps of it."""
+
+    name: str
+    into: Decimal = Decimal(0)
+    out: Decimal = Decimal(0)
+    cache_read: Decimal = Decimal(0)
+    cache_write: Decimal = Decimal(0)
+    cache_write_1h: Decimal = Decimal(0)
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the call costs no money, as on this machine; an unpriced one is not free."""
+        return self.name == FREE
+
+    def cost(self, tokens: Tokens) -> int | None:
+        """Micro-dollars, rounded up; None when the price is not known."""
+        if self.name == UNPRICED:
+            return None
+        short_lived = tokens.cache_write - tokens.cache_write_1h
+        exact = (
+            tokens.into * self.into
+            + tokens.out * self.out
+            + tokens.cache_read * self.cache_read
+            + short_lived * self.cache_write
+            + tokens.cache_write_1h * self.cache_write_1h
+        )
+        return int(exact.to_integral_value(rounding=ROUND_CEILING))
+
+
+_FREE, _UNPRICED = Price(FREE), Price(UNPRICED)
+_Key = tuple[str, str, str, Lane]
+
+
+class Prices:
+    """Every known price. Raises SettingsError for a file that is none."""
+
+    def __init__(self, rows: Iterable[_Row], *, allow_unpriced: bool = False, where: str = OUR_FILE) -> None:
+        self._rows: dict[_Key, list[_Row]] = {}
+        for row in rows:
+            self._rows.setdefault((row.provider, row.model, row.operation, row.lane), []).append(row)
+        self._allow_unpriced = allow_unpriced
+        self._where = where
+
+    @classmethod
+    def load(cls, path: Path | None = None, *, allow_unpriced: bool = False) -> Self:
+        """Our prices, and those of the file at `path` in the place of ours where it has the same keys."""
+        ours = _parse(files(__package__).joinpath(OUR_FILE).read_text("utf-8"), OUR_FILE)
+        if path is None:
+            return cls(ours, allow_unpriced=allow_unpriced)
+        theirs = _parse(_read(path), str(path))
+        replaced = {_key(row) for row in theirs}
+        kept = [row for row in ours if _key(row) not in replaced]
+        return cls([*kept, *theirs], allow_unpriced=allow_unpriced, where=str(path))
+
+    def find(
+        self,
+        provider: str,
+        model: str,
+        operation: str,
+        *,
+        lane: Lane = Lane.LIVE,
+        prompt_tokens: int = 0,
+        on: date | None = None,
+    ) -> Price:
+        """The price of a call of that size on a day (today, UTC); raises UnknownPrice unless it may be unpriced."""
+        if provider in FREE_PROVIDERS:
+            return _FREE
+        day = on or datetime.now(UTC).date()
+        rows = self._rows.get((provider, model, operation, lane), ())
+        fitting = [row for row in rows if row.valid_from <= day and _holds(row, prompt_tokens)]
+        if fitting:
+            return _price(max(fitting, key=lambda row: (row.prompt_above, row.valid_from)))
+        if self._allow_unpriced:
+            return _UNPRICED
+        raise UnknownPrice(
+            f"no price for {provider}/{model}, operation {operation!r}, lane {lane}",
+            hint=f"Add a [[price]] with these keys to the file that EMBEDMILL_PRICES names ({self._where} has none), "
+            "or set EMBEDMILL_ALLOW_UNPRICED=true; see docs/spend.md.",
+        )
+
+
+def _holds(row: _Row, prompt_tokens: int) -> bool:
+    return not row.prompt_above or prompt_tokens > row.prompt_above
+
+
+def _price(row: _Row) -> Price:
+    """A kind of token that a row leaves out is billed as input, which is never too little for what is cached."""
+    into = row.into
+    write = into if row.cache_write is None else row.cache_write
+    return Price(
+        name=f"{row.provider}/{row.model} {row.operation} {row.lane} >{row.prompt_above} from {row.valid_from}",
+        into=into,
+        out=into if row.out is None else row.out,
+        cache_read=into if row.cache_read is None else row.cache_read,
+        cache_write=write,
+        cache_write_1h=write if row.cache_write_1h is None else row.cache_write_1h,
+    )
+
+
+def _key(row: _Row) -> tuple[Any, ...]:
+    return row.provider, row.model, row.operation, row.lane, row.prompt_above, row.valid_from
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"EMBEDMILL_PRICES: {path} cannot be read: {error}") from None
+
+
+def _parse(text: str, name: str) -> tuple[_Row, ...]:
+    try:
+        return _File.model_validate(tomllib.loads(text, parse_float=Decimal)).price
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{name} is not TOML: {error}") from None
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ".".join(str(part) for part in problem["loc"])
+        raise SettingsError(f"{name}: {place}: {problem['msg']}", hint="docs/spend.md shows a row.") from None

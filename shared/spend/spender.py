@@ -1,0 +1,453 @@
+"""The one entry to paid calls: circuit, allowance, budget and ledger around every request.
+
+    with spender.call(Planned("openai", "text-embedding-3-large", "embed", Tokens(into=900), subject=subject)) as call:
+        answer = …
+        call.settle(Tokens(into=answer.usage.prompt_tokens), request_id=…, headers=answer.headers)
+
+What may be spent is written down before the request leaves. A process that dies in between leaves a reservation that
+goes on counting as spent, so the ledger is never short of a provider's bill. Calls of models on this machine pass
+through with a row in the ledger and nothing else.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import structlog
+
+from shared.db import flow, ledger
+from shared.db.budgets import Alert
+from shared.db.engine import Database
+from shared.db.ledger import Entry
+from shared.errors import EmbedmillError, FlowControl, ProviderUnavailable
+from shared.flow import allowance, circuit
+from shared.flow.allowance import Value, Wait
+from shared.flow.concurrency import Concurrency
+from shared.flow.headers import Told, read_limits
+from shared.flow.limits import Limits, find_limits
+from shared.flow.state import SharedState, open_shared_state
+from shared.settings import Settings
+from shared.spend.prices import Price, Prices
+from shared.spend.terms import FREE, NOBODY, Lane, Subject, Tokens
+
+log = structlog.get_logger()
+
+PATIENCE_SECONDS = 2.0
+"""A worker waits so long for its turn; for longer the work is parked and the worker does something else."""
+CLOSED_SECONDS = 0.5
+"""A circuit that was just seen closed is taken for closed without asking again."""
+AWAIT_BUDGET_SECONDS = 3600.0
+"""Work that a budget stopped is woken when there is room; this is how long it waits if nobody wakes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A call about to be made; `tokens` are the most that it may cost, `key` the hash of the credentials it uses."""
+
+    provider: str
+    model: str
+    operation: str
+    tokens: Tokens
+    inputs: int = 1
+    lane: Lane = Lane.LIVE
+    subject: Subject = NOBODY
+    key: str = ""
+
+    @property
+    def amounts(self) -> dict[str, int]:
+        """What it takes of a provider's allowance; tokens that a prompt cache answers are not counted there."""
+        sent = self.tokens.into + self.tokens.cache_write
+        return {"requests": 1, "tokens": sent, "output": self.tokens.out, "inputs": self.inputs}
+
+
+class Spender:
+    """Paid calls of one process; safe between threads. `owner` is the process' name."""
+
+    def __init__(
+        self, database: Database, settings: Settings, *, owner: str, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self.database = database
+        self.owner = owner
+        self._settings = settings
+        self._sleep = sleep
+        self._concurrency: dict[tuple[str, str], Concurrency] = {}
+        self._circuits: dict[str, Circuit] = {}
+        self._state: SharedState | None = None
+        self._opening = threading.RLock()
+
+    @cached_property
+    def prices(self) -> Prices:
+        """What calls cost."""
+        return Prices.load(self._settings.prices_path, allow_unpriced=self._settings.allow_unpriced)
+
+    @property
+    def state(self) -> SharedState:
+        """What processes tell each other; opened by one thread only."""
+        with self._opening:
+            if self._state is None:
+                self._state = open_shared_state(self._settings, self.database)
+            return self._state
+
+    def concurrency(self, provider: str, model: str) -> Concurrency:
+        """How many requests this process may have out at once to a model."""
+        key = provider, model
+        return self._concurrency.setdefault(key, Concurrency(self._settings.provider_concurrency))
+
+    def circuit(self, name: str) -> "Circuit":
+        """The circuit of a provider's operation, or of a store, by its name."""
+        with self._opening:
+            if name not in self._circuits:
+                policy = circuit.Policy(self._settings.circuit_failures, self._settings.circuit_seconds)
+                self._circuits[name] = Circuit(name, policy, state=self.state, database=self.database)
+            return self._circuits[name]
+
+    def most_tokens(self, provider: str, model: str) -> int | None:
+        """Tokens of the largest call that a limit a minute lets through at all, as far as it was set or published."""
+        return find_limits(provider, model, self._settings.limits).with_learned({}).get("tokens")
+
+    def allowance(self, planned: Planned) -> "Allowance":
+        """The provider's limits as they hold for a call."""
+        limits = find_limits(planned.provider, planned.model, self._settings.limits)
+        return Allowance(f"limit:{planned.provider}:{limits.pool}:{planned.lane}:{planned.key}", limits, self.state)
+
+    def begin(self, planned: Planned) -> "Call":
+        """Reserve everything that a call needs; raises FlowControl when it has to wait, UnknownPrice.
+
+        Whoever begins ends: with `settle`, `fail` or `release`.
+        """
+        price = self.prices.find(
+            planned.provider,
+            planned.model,
+            planned.operation,
+            lane=planned.lane,
+            prompt_tokens=planned.tokens.prompt,
+        )
+        call = Call(self, planned, price)
+        call.begin(lambda allowed: self._await_turn(allowed, planned))
+        return call
+
+    def resume(self, row: int, planned: Planned) -> "Call":
+        """A call that was begun elsewhere, as a batch is that another process polls."""
+        price = self.prices.find(
+            planned.provider, planned.model, planned.operation, lane=planned.lane, prompt_tokens=planned.tokens.prompt
+        )
+        return Call(self, planned, price, row=row)
+
+    def record_free(self, planned: Planned, *, cached: int, cached_tokens: int) -> None:
+        """Write down inputs that cost nothing: those of a model on this machine, and those that our cache answered."""
+        price = self.prices.find(planned.provider, planned.model, planned.operation, lane=planned.lane)
+        entry = Entry(
+            provider=planned.provider,
+            model=planned.model,
+            operation=planned.operation,
+            lane=planned.lane,
+            subject=planned.subject,
+            inputs=planned.inputs,
+            tokens=planned.tokens,
+            price=FREE,
+            cost_microusd=0,
+            cached=cached,
+            cache_saved_microusd=price.cost(Tokens(into=cached_tokens)) or 0,
+        )
+        self.database.transact(lambda connection: ledger.record(connection, [entry]))
+
+    @contextmanager
+    def call(self, planned: Planned) -> Iterator["Call"]:
+        """A call as a block; one that settles nothing leaves the reservation standing."""
+        call = self.begin(planned)
+        try:
+            yield call
+        except BaseException as error:
+            told = call.fail(error)
+            if told is error:
+                raise
+            raise told from error
+        call.leave()
+
+    def _await_turn(self, allowed: "Allowance", planned: Planned) -> None:
+        waited = 0.0
+        while True:
+            wait = allowed.take(planned, patience=PATIENCE_SECONDS - waited)
+            if wait is None:
+                return
+            if wait.seconds > PATIENCE_SECONDS - waited:
+                raise FlowControl(
+                    f"the limit of {planned.provider}/{planned.model} is used up",
+                    reason="rate",
+                    retry_after_seconds=wait.promise,
+                )
+            self._sleep(wait.seconds)
+            waited += wait.seconds
+
+    def close(self) -> None:
+        """Release connections."""
+        if self._state is not None:
+            self._state.close()
+
+
+class Call:
+    """One call between its reservation and its end; `planned` is what was reserved."""
+
+    def __init__(self, spender: Spender, planned: Planned, price: Price, *, row: int | None = None) -> None:
+        self._spender = spender
+        self.planned = planned
+        self._price = price
+        self._row = row
+        self._ended = False
+        self._allowance = spender.allowance(planned)
+        self._circuit = spender.circuit(f"{planned.provider}:{planned.operation}")
+
+    def begin(self, await_turn: Callable[["Allowance"], None]) -> None:
+        """Pass the circuit, take from the allowance, reserve from the budgets; all or nothing."""
+        if self._price.is_free:
+            return
+        self._circuit.ask()
+        try:
+            await_turn(self._allowance)
+            self._reserve()
+        except BaseException:
+            self._circuit.give_back()
+            raise
+
+    @property
+    def row(self) -> int | None:
+        """The number of its row in the ledger, by which `Spender.resume` finds it again; None when it is free."""
+        return self._row
+
+    def settle(
+        self,
+        tokens: Tokens,
+        *,
+        inputs: int | None = None,
+        request_id: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """The call was answered and cost these tokens; `headers` are the response's, for what they say of limits."""
+        self._ended = True
+        entry = self._entry(tokens, inputs=inputs, request_id=request_id)
+        row = self._row
+        if row is None:
+            self._spender.database.transact(lambda connection: ledger.record(connection, [entry]))
+            return
+        _announce(self._spender.database.transact(lambda connection: ledger.settle(connection, row, entry)))
+        self._spender.concurrency(self.planned.provider, self.planned.model).answered()
+        used = replace(self.planned, tokens=tokens).amounts
+        # What was paid for must not be lost because the others cannot be told.
+        with suppress(FlowControl):
+            self._circuit.succeeded()
+            self._allowance.answered(self.planned.amounts, used, read_limits(headers or {}))
+
+    def fail(self, error: BaseException) -> BaseException:
+        """The call ended in an error: release or keep the reservation, tell the others, and return what to raise."""
+        if self._ended or self._row is None:
+            self._ended = True
+            return error
+        self._ended = True
+        if may_be_billed(error):
+            self._leave_unsettled(self._row)
+        else:
+            self._release()
+        try:
+            return self._tell(error)
+        except FlowControl:
+            return error  # the others cannot be told at this time
+
+    def release(self) -> None:
+        """The call was not made."""
+        if not self._ended and self._row is not None:
+            self._release()
+            self._circuit.give_back()
+        self._ended = True
+
+    def leave(self) -> None:
+        """Nobody said how it ended: it may have been billed."""
+        if not self._ended and self._row is not None:
+            self._leave_unsettled(self._row)
+        self._ended = True
+
+    def _leave_unsettled(self, row: int) -> None:
+        self._spender.database.transact(lambda connection: ledger.leave_unsettled(connection, row))
+
+    def _tell(self, error: BaseException) -> BaseException:
+        match error:
+            case FlowControl(reason="rate"):
+                self._spender.concurrency(self.planned.provider, self.planned.model).refused()
+                self._allowance.refused(error.retry_after_seconds)
+                self._circuit.succeeded()
+            case FlowControl(reason="circuit") | ProviderUnavailable():
+                return self._circuit.failed(error)
+            case EmbedmillError():
+                self._circuit.succeeded()
+        return error
+
+    def _reserve(self) -> None:
+        entry = self._entry(self.planned.tokens)
+        result = self._spender.database.transact(lambda connection: ledger.reserve(connection, entry))
+        _announce(result.alerts)
+        if isinstance(result, ledger.Reserved):
+            self._row = result.id
+            return
+        self._allowance.correct(self.planned.amounts)
+        log.info("budget.refused", budget=result.budget.label, job=self.planned.subject.job_id)
+        raise FlowControl(
+            f"the budget for {result.budget.label} is used up",
+            reason="budget",
+            retry_after_seconds=min(result.seconds or AWAIT_BUDGET_SECONDS, AWAIT_BUDGET_SECONDS),
+            is_woken=True,
+        )
+
+    def _release(self) -> None:
+        row = self._row
+        assert row is not None
+        self._spender.database.transact(lambda connection: ledger.release(connection, row))
+        with suppress(FlowControl):
+            self._allowance.correct({k: n for k, n in self.planned.amounts.items() if k != "requests"})
+
+    def _entry(self, tokens: Tokens, *, inputs: int | None = None, request_id: str | None = None) -> Entry:
+        planned = self.planned
+        return Entry(
+            provider=planned.provider,
+            model=planned.model,
+            operation=planned.operation,
+            lane=planned.lane,
+            subject=planned.subject,
+            inputs=planned.inputs if inputs is None else inputs,
+            tokens=tokens,
+            price=self._price.name,
+            cost_microusd=self._price.cost(tokens),
+            lane_saved_microusd=self._lane_saved(tokens),
+            request_id=request_id,
+            owner=self._spender.owner,
+        )
+
+    def _lane_saved(self, tokens: Tokens) -> int:
+        planned = self.planned
+        if planned.lane is Lane.LIVE or self._price.is_free:
+            return 0
+        live = self._spender.prices.find(
+            planned.provider, planned.model, planned.operation, prompt_tokens=tokens.prompt
+        )
+        return (live.cost(tokens) or 0) - (self._price.cost(tokens) or 0)
+
+
+class Circuit:
+    """A circuit that all processes share."""
+
+    def __init__(self, name: str, policy: circuit.Policy, *, state: SharedState, database: Database) -> None:
+        self._name = name
+        self._key = f"circuit:{name}"
+        self._policy = policy
+        self._state = state
+        self._database = database
+        self._closed_until = 0.0
+        self._marked = False
+        self._probing = False
+
+    def ask(self) -> None:
+        """Raise FlowControl while no call may be made."""
+        if time.monotonic() < self._closed_until:
+            return
+        value, now = self._state.peek(self._key)
+        self._marked = bool(value)
+        if circuit.state_of(value, now) == "closed":
+            self._closed_until = time.monotonic() + CLOSED_SECONDS
+            return
+        seconds = self._state.update(self._key, circuit.ask)
+        if seconds > 0:
+            raise self._rest(seconds)
+        self._probing = True
+
+    def give_back(self) -> None:
+        """The call that was let through is not made; if it was the probe, another may be."""
+        if self._probing:
+            self._probing = False
+            with suppress(FlowControl):
+                self._state.update(self._key, circuit.give_back)
+
+    def succeeded(self) -> None:
+        """A call was answered."""
+        self._probing = False
+        if not self._marked:
+            return
+        if self._state.update(self._key, circuit.succeed):
+            woken = self._database.transact(flow.wake_circuit)
+            log.info("circuit.closed", circuit=self._name, woken=woken)
+        self._marked = False
+
+    def failed(self, error: BaseException) -> BaseException:
+        """A call failed; returns the error, or FlowControl when the circuit is open now and the work is to wait."""
+        self._marked, self._probing, self._closed_until = True, False, 0.0
+        rest = self._state.update(self._key, lambda value, now: circuit.fail(value, now, self._policy))
+        if rest <= 0:
+            return error
+        log.warning("circuit.opened", circuit=self._name, seconds=round(rest, 3), error_class=type(error).__name__)
+        return self._rest(max(rest, getattr(error, "retry_after_seconds", 0.0)))
+
+    def _rest(self, seconds: float) -> FlowControl:
+        return FlowControl(
+            f"{self._name} does not answer and is left alone", reason="circuit", retry_after_seconds=seconds
+        )
+
+
+class Allowance:
+    """A provider's limits for one pool of models and one key, shared by all processes."""
+
+    def __init__(self, key: str, limits: Limits, state: SharedState) -> None:
+        self._key = key
+        self._limits = limits
+        self._state = state
+
+    def take(self, planned: Planned, *, patience: float) -> Wait | None:
+        """Take what a call needs, or say how long to wait."""
+
+        def change(value: Value, now: float) -> tuple[Value | None, Wait | None]:
+            job = str(planned.subject.job_id or "")
+            return allowance.take(value, now, planned.amounts, self._of(value), job=job, patience=patience)
+
+        return self._state.update(self._key, change)
+
+    def correct(self, difference: Mapping[str, int]) -> None:
+        """Give back what was not used."""
+        if any(difference.values()):
+            self._change(lambda value, now: allowance.correct(value, now, difference, self._of(value)))
+
+    def answered(self, planned: Mapping[str, int], used: Mapping[str, int], told: Told) -> None:
+        """Put what was used in the place of what was planned, and believe the response's headers."""
+        difference = {name: planned[name] - used[name] for name in planned}
+
+        def change(value: Value, now: float) -> Value:
+            value["learned"] = {**value.get("learned", {}), **told.limits}
+            value = allowance.correct(value, now, difference, self._of(value))
+            return allowance.learn(value, now, told.remaining, self._of(value))
+
+        if told.limits or told.remaining or any(difference.values()):
+            self._change(change)
+
+    def refused(self, retry_after_seconds: float) -> None:
+        """The provider said: not now."""
+        log.info("limit.refused", limit=self._key.rpartition(":")[0], seconds=retry_after_seconds)
+        self._change(lambda value, now: allowance.refuse(value, now, retry_after_seconds, self._of(value)))
+
+    def _of(self, value: Value) -> dict[str, int]:
+        return self._limits.with_learned(value.get("learned", {}))
+
+    def _change(self, change: Callable[[Value, float], Value]) -> None:
+        self._state.update(self._key, lambda value, now: (change(value, now), None))
+
+
+def may_be_billed(error: BaseException) -> bool:
+    """Whether a call that ended so may be on the provider's bill: an answer that came late, broke off or made no sense.
+
+    What nobody foresaw counts as billed.
+    """
+    if isinstance(error, ProviderUnavailable):
+        return error.may_be_billed
+    return not isinstance(error, EmbedmillError)
+
+
+def _announce(alerts: tuple[Alert, ...]) -> None:
+    for alert in alerts:
+        log.warning("budget.alert", budget=alert.budget, percent=alert.percent)

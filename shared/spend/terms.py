@@ -1,0 +1,78 @@
+"""The words of the ledger: lanes, states of an entry, scopes of a budget, amounts."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Lane(StrEnum):
+    """How a call travels: at once, or in the vendor's batch API at a lower price."""
+
+    LIVE = "live"
+    BULK = "bulk"
+
+
+class EntryState(StrEnum):
+    """What is known of a call's cost; all but `released` count as spent."""
+
+    RESERVED = "reserved"
+    SETTLED = "settled"
+    RELEASED = "released"
+    UNSETTLED = "unsettled"
+
+
+class BudgetScope(StrEnum):
+    """What a budget is for; `day` is a day in UTC, and starts again at midnight."""
+
+    DAY = "day"
+    JOB = "job"
+    COLLECTION = "collection"
+    PROVIDER = "provider"
+    TOTAL = "total"
+
+
+NAMED_SCOPES = frozenset({BudgetScope.JOB, BudgetScope.COLLECTION, BudgetScope.PROVIDER})
+
+# What a ledger row names in the place of a price.
+FREE = "free"
+UNPRICED = "unpriced"
+
+# Providers that compute on this machine.
+FREE_PROVIDERS = frozenset({"local", "hash", "rules"})
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Tokens of one call by the rate at which they are billed.
+
+    `into` excludes what was read from or written to a provider's prompt cache; `cache_write_1h` is the part of
+    `cache_write` that is kept for an hour.
+    """
+
+    into: int = 0
+    out: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+    cache_write_1h: int = 0
+
+    @property
+    def prompt(self) -> int:
+        """Everything that was sent."""
+        return self.into + self.cache_read + self.cache_write
+
+    @property
+    def total(self) -> int:
+        """Everything that was sent and answered: what budgets in tokens count."""
+        return self.prompt + self.out
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a call is made for."""
+
+    job_id: int | None = None
+    collection_id: int | None = None
+    documents: tuple[str, ...] = ()
+
+
+NO_TOKENS = Tokens()
+NOBODY = Subject()

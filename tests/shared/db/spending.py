@@ -1,0 +1,53 @@
+"""A process that spends and fails at random: `python -m tests.shared.db.spending URL SEED N`."""
+
+import random
+import sys
+
+from shared.db import ledger
+from shared.db.engine import open_database
+from shared.db.ledger import Entry, Reserved
+from shared.spend.terms import NOBODY, Lane, Subject, Tokens
+
+
+def entry(*, microusd: int, tokens: int, subject: Subject = NOBODY, provider: str = "openai") -> Entry:
+    """A paid call."""
+    return Entry(
+        provider=provider,
+        model="model",
+        operation="embed",
+        lane=Lane.LIVE,
+        subject=subject,
+        inputs=1,
+        tokens=Tokens(into=tokens),
+        price="a price",
+        cost_microusd=microusd,
+    )
+
+
+def main() -> None:
+    """Make N calls of random size that end in a random way."""
+    url, seed, calls = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    chance = random.Random(seed)
+    database = open_database(url)
+    for _ in range(calls):
+        most = chance.randint(1, 400)
+        with database.write() as connection:
+            reserved = ledger.reserve(connection, entry(microusd=most, tokens=most))
+        if not isinstance(reserved, Reserved):
+            continue
+        match chance.choice(("settle", "settle", "release", "unsettled", "die")):
+            case "settle":
+                used = chance.randint(0, most)
+                with database.write() as connection:
+                    ledger.settle(connection, reserved.id, entry(microusd=used, tokens=used))
+            case "release":
+                with database.write() as connection:
+                    ledger.release(connection, reserved.id)
+            case "unsettled":
+                with database.write() as connection:
+                    ledger.leave_unsettled(connection, reserved.id)
+    database.close()
+
+
+if __name__ == "__main__":
+    main()

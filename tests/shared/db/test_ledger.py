@@ -1,0 +1,305 @@
+"""The ledger and its budgets: reserved before, settled after, never over a limit, whoever spends at the same time."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, text
+
+from shared.db import budgets, ledger
+from shared.db.budgets import Budget
+from shared.db.engine import Database, open_database
+from shared.db.ledger import Refused, Reserved
+from shared.db.schema import budget, usage
+from shared.errors import NotFound, UnknownPrice
+from shared.outcomes import Park
+from shared.spend.terms import UNPRICED, BudgetScope, EntryState, Subject
+from shared.states import State, WaitReason
+from tests.shared.db.spending import entry
+from tests.shared.db.tracker import Tracker
+
+PROCESSES, CALLS, LIMIT = 8, 25, 9_000
+
+
+def limit(tracker: Tracker, scope: BudgetScope = BudgetScope.TOTAL, name: str = "", **limits: int | None) -> Budget:
+    given: dict[str, int | None] = {"limit_microusd": None, "limit_tokens": None, **limits}
+    with tracker.database.write() as connection:
+        return budgets.set_budget(connection, scope, name, **given)
+
+
+def reserve(tracker: Tracker, microusd: int, **options: Any) -> Reserved | Refused:
+    with tracker.database.write() as connection:
+        return ledger.reserve(connection, entry(microusd=microusd, tokens=microusd, **options))
+
+
+def reserved(tracker: Tracker, microusd: int, **options: Any) -> int:
+    found = reserve(tracker, microusd, **options)
+    assert isinstance(found, Reserved)
+    return found.id
+
+
+def settle(tracker: Tracker, id_: int, microusd: int, **options: Any) -> None:
+    with tracker.database.write() as connection:
+        ledger.settle(connection, id_, entry(microusd=microusd, tokens=microusd, **options))
+
+
+def used(tracker: Tracker) -> int:
+    return int(tracker.rows(budget)[0]["used_microusd"])
+
+
+def test_eight_processes_never_pass_a_limit_together(database_url: str) -> None:
+    database = open_database(database_url)
+    with database.write() as connection:
+        budgets.set_budget(connection, BudgetScope.TOTAL, "", limit_microusd=LIMIT, limit_tokens=LIMIT + 7)
+        budgets.set_budget(connection, BudgetScope.PROVIDER, "openai", limit_microusd=2 * LIMIT, limit_tokens=None)
+    processes = [
+        subprocess.Popen([sys.executable, "-m", "tests.shared.db.spending", database_url, str(seed), str(CALLS)])
+        for seed in range(PROCESSES)
+    ]
+    seen = []
+    while any(process.poll() is None for process in processes):
+        seen.append(measure(database))
+    assert [process.returncode for process in processes] == [0] * PROCESSES
+    counted, summed, tokens = measure(database)
+    assert counted == summed == tokens
+    assert all(one[0] == one[1] <= LIMIT for one in seen)
+    assert counted > LIMIT / 2, "the limit was hardly used: the test shows nothing"
+    with database.read() as connection:
+        states = set(connection.execute(select(usage.c.state).distinct()).scalars())
+    assert states == set(EntryState)
+    database.close()
+
+
+def measure(database: Database) -> tuple[int, int, int]:
+    """(counted by the budget, summed over the ledger, tokens summed) in one view."""
+    query = select(
+        select(budget.c.used_microusd).where(budget.c.scope == "total").scalar_subquery(),
+        func.coalesce(func.sum(usage.c.cost_microusd), 0),
+        func.coalesce(func.sum(usage.c.tokens_in), 0),
+    )
+    with database.read() as connection:
+        row = connection.execute(query).one()
+    return int(row[0]), int(row[1]), int(row[2])
+
+
+def test_a_reservation_counts_until_it_is_settled_for_less(tracker: Tracker) -> None:
+    limit(tracker, limit_microusd=100)
+    row = reserved(tracker, 80)
+    assert isinstance(reserve(tracker, 30), Refused)
+    settle(tracker, row, 50)
+    assert used(tracker) == 50
+    assert isinstance(reserve(tracker, 50), Reserved)
+
+
+def test_what_was_not_billed_is_given_back_and_what_nobody_knows_is_not(tracker: Tracker) -> None:
+    limit(tracker, limit_microusd=100)
+    first, second = reserved(tracker, 60), reserved(tracker, 40)
+    with tracker.database.write() as connection:
+        ledger.release(connection, first)
+        ledger.leave_unsettled(connection, second)
+    assert used(tracker) == 40
+    rows = {row["id"]: row for row in tracker.rows(usage)}
+    assert (rows[first]["state"], rows[first]["cost_microusd"], rows[first]["tokens_in"]) == ("released", 0, 0)
+    assert (rows[second]["state"], rows[second]["cost_microusd"]) == ("unsettled", 40)
+
+
+def test_a_late_settlement_puts_the_real_cost_in_the_place_of_an_unsettled_one(tracker: Tracker) -> None:
+    limit(tracker, limit_microusd=100)
+    row = reserved(tracker, 90)
+    with tracker.database.write() as connection:
+        assert ledger.abandon(connection, owners=[], older_than_seconds=0) == 1
+    settle(tracker, row, 10)
+    settle(tracker, row, 10)
+    assert used(tracker) == 10
+
+
+def test_a_call_is_held_against_every_budget_that_concerns_it_and_against_no_other(tracker: Tracker) -> None:
+    mine = {"subject": Subject(tracker.job, tracker.collection.id)}
+    for scope, name in (("day", ""), ("total", ""), ("job", str(tracker.job)), ("collection", "default")):
+        limit(tracker, BudgetScope(scope), name, limit_tokens=1000)
+    limit(tracker, BudgetScope.PROVIDER, "openai", limit_tokens=1000)
+    others = [("job", "77"), ("collection", "other"), ("provider", "cohere")]
+    for scope, name in others:
+        limit(tracker, BudgetScope(scope), name, limit_tokens=0)
+    reserved(tracker, 10, **mine)
+    by_name = {(row["scope"], row["name"]): row["used_tokens"] for row in tracker.rows(budget)}
+    assert {key for key, tokens in by_name.items() if tokens == 10} == by_name.keys() - set(others)
+
+
+def test_a_limit_of_nothing_stops_every_paid_call(tracker: Tracker) -> None:
+    limit(tracker, limit_microusd=0)
+    assert isinstance(reserve(tracker, 1), Refused)
+    assert isinstance(reserve(tracker, 0), Refused)
+    assert tracker.rows(usage) == []
+
+
+def test_a_refused_call_leaves_nothing_on_any_budget(tracker: Tracker) -> None:
+    limit(tracker, BudgetScope.DAY, limit_microusd=1000)
+    limit(tracker, limit_microusd=10)
+    assert isinstance(reserve(tracker, 11), Refused)
+    assert [row["used_microusd"] for row in tracker.rows(budget)] == [0, 0]
+
+
+def test_a_new_budget_counts_what_was_spent_before_and_a_lowered_one_starts_from_there(tracker: Tracker) -> None:
+    settle(tracker, reserved(tracker, 50), 30)
+    open_ = reserved(tracker, 20)
+    assert limit(tracker, limit_microusd=100).used_microusd == 50
+    settle(tracker, open_, 5)
+    assert used(tracker) == 35
+    assert limit(tracker, limit_microusd=35).percent() == 100
+
+
+def test_alerts_come_once_at_75_90_and_100_percent(tracker: Tracker) -> None:
+    limit(tracker, limit_microusd=100)
+    told = [[alert.percent for alert in reserve(tracker, cost).alerts] for cost in (74, 1, 14, 1, 10, 1)]
+    assert told == [[], [75], [], [90], [100], []]
+    with tracker.database.read() as connection:
+        assert [alert["percent"] for alert in budgets.list_alerts(connection)] == [100, 90, 75]
+
+
+def test_raising_a_budget_takes_its_alerts_back(tracker: Tracker) -> None:
+    limit(tracker, limit_microusd=100)
+    reserved(tracker, 80)
+    limit(tracker, limit_microusd=1000)
+    with tracker.database.read() as connection:
+        assert budgets.list_alerts(connection) == []
+
+
+def parked(tracker: Tracker, *, is_woken: bool = True) -> int:
+    claim = tracker.take(["file:///a"])
+    tracker.settle(claim, Park(WaitReason.BUDGET, 3600.0, is_woken))
+    return claim.items[0].id
+
+
+@pytest.mark.parametrize("how", ["raised", "deleted"])
+def test_work_that_waits_for_a_budget_goes_on_when_it_is_raised_or_deleted(tracker: Tracker, how: str) -> None:
+    limit(tracker, limit_microusd=10)
+    assert isinstance(reserve(tracker, 11), Refused)
+    id_ = parked(tracker)
+    assert tracker.row(id_)["state"] == State.WAITING
+    assert tracker.queue() == []
+    if how == "raised":
+        limit(tracker, limit_microusd=20)
+    else:
+        with tracker.database.write() as connection:
+            budgets.delete_budget(connection, BudgetScope.TOTAL, "")
+    assert tracker.row(id_)["state"] == State.PENDING
+    assert tracker.queue() == [id_]
+    assert tracker.row(id_)["attempt"] == 0
+
+
+def test_work_that_is_parked_after_its_budget_was_raised_goes_on_at_once(tracker: Tracker) -> None:
+    limit(tracker, limit_microusd=10)
+    assert isinstance(reserve(tracker, 11), Refused)
+    limit(tracker, limit_microusd=20)
+    assert tracker.queue() == []
+    id_ = parked(tracker)
+    assert tracker.queue() == [id_]
+
+
+def test_work_that_waits_for_the_providers_own_credit_waits_for_its_time(tracker: Tracker) -> None:
+    parked(tracker, is_woken=False)
+    assert tracker.queue() == []
+
+
+def test_a_budget_has_room_again_when_calls_turn_out_cheaper(tracker: Tracker) -> None:
+    limit(tracker, limit_microusd=100)
+    row = reserved(tracker, 90)
+    assert isinstance(reserve(tracker, 40), Refused)
+    id_ = parked(tracker)
+    with tracker.database.write() as connection:
+        assert budgets.wake_affordable(connection) == 0
+    settle(tracker, row, 60)
+    with tracker.database.write() as connection:
+        assert budgets.wake_affordable(connection) == 1
+        assert budgets.wake_affordable(connection) == 0
+    assert tracker.queue() == [id_]
+
+
+def test_a_budget_a_day_starts_again_at_midnight_and_wakes_what_waits(tracker: Tracker) -> None:
+    today = limit(tracker, BudgetScope.DAY, limit_microusd=100)
+    old = reserved(tracker, 90)
+    assert isinstance(reserve(tracker, 20), Refused)
+    id_ = parked(tracker)
+    # The rows look as they would tomorrow.
+    tracker.write(today.id, budget, day="2000-01-01")
+    tracker.write(old, usage, created_at=946_700_000.0)
+    with tracker.database.write() as connection:
+        assert budgets.wake_affordable(connection) == 1
+    assert tracker.queue() == [id_]
+    assert used(tracker) == 0
+    settle(tracker, old, 10)
+    assert used(tracker) == 0, "yesterday's call is no matter of today's budget"
+    assert isinstance(reserve(tracker, 100), Reserved)
+
+
+def test_a_budget_in_dollars_refuses_what_has_no_price(tracker: Tracker) -> None:
+    limit(tracker, limit_microusd=100)
+    unpriced = replace(entry(microusd=0, tokens=5), price=UNPRICED, cost_microusd=None)
+    with pytest.raises(UnknownPrice, match="total"), tracker.database.write() as connection:
+        ledger.reserve(connection, unpriced)
+    limit(tracker, limit_tokens=10)
+    with tracker.database.write() as connection:
+        assert isinstance(ledger.reserve(connection, unpriced), Reserved)
+
+
+def test_deleting_a_budget_that_is_not_there_says_so(tracker: Tracker) -> None:
+    with pytest.raises(NotFound), tracker.database.write() as connection:
+        budgets.delete_budget(connection, BudgetScope.DAY, "")
+
+
+def test_only_what_gone_processes_or_old_calls_left_is_closed(tracker: Tracker) -> None:
+    for owner in ("gone", "alive"):
+        with tracker.database.write() as connection:
+            row = ledger.reserve(connection, entry(microusd=1, tokens=1))
+            assert isinstance(row, Reserved)
+            connection.execute(text("UPDATE usage SET owner = :o WHERE id = :i"), {"o": owner, "i": row.id})
+    with tracker.database.write() as connection:
+        assert sorted(ledger.list_reserving_owners(connection)) == ["alive", "gone"]
+        assert ledger.abandon(connection, owners=["gone"]) == 1
+        assert ledger.list_reserving_owners(connection) == ["alive"]
+
+
+def test_spend_is_summed_by_what_is_asked_for_with_the_unsettled_apart(tracker: Tracker) -> None:
+    mine = {"subject": Subject(tracker.job, tracker.collection.id)}
+    settle(tracker, reserved(tracker, 50, **mine), 30, **mine)
+    reserved(tracker, 7, **mine)
+    settle(tracker, reserved(tracker, 5, provider="cohere"), 5, provider="cohere")
+    with tracker.database.write() as connection:
+        ledger.release(connection, reserved_in(connection, 99))
+        by_provider = {row["key"]: row for row in ledger.sum_spend(connection, by="provider")}
+        by_job = {row["key"]: row for row in ledger.sum_spend(connection, by="job")}
+        by_day = ledger.sum_spend(connection, by="day")
+        by_collection = {row["key"] for row in ledger.sum_spend(connection, by="collection")}
+        assert ledger.sum_spend(connection, by="model", since=4e9) == []
+    assert (by_provider["openai"]["microusd"], by_provider["openai"]["unsettled_microusd"]) == (37, 7)
+    assert by_provider["openai"]["calls"] == 2
+    assert by_job[tracker.job]["microusd"] == 37
+    assert by_job[None]["microusd"] == 5
+    assert [row["microusd"] for row in by_day] == [42]
+    assert by_collection == {"default", None}
+    assert tracker.progress().spend == {"usd": 0.000037, "tokens_in": 37, "tokens_out": 0}
+
+
+def reserved_in(connection: Any, microusd: int) -> int:
+    found = ledger.reserve(connection, entry(microusd=microusd, tokens=microusd))
+    assert isinstance(found, Reserved)
+    return found.id
+
+
+def test_a_refusal_that_nothing_waits_for_any_more_is_forgotten(tracker: Tracker) -> None:
+    found = limit(tracker, limit_microusd=10)
+    assert isinstance(reserve(tracker, 11), Refused)
+    id_ = parked(tracker)
+    tracker.write(found.id, budget, refused_at=1.0)
+    with tracker.database.write() as connection:
+        budgets.wake_affordable(connection)
+    assert tracker.rows(budget)[0]["refused_at"] > 1.0, "something waits: it is looked at again in a minute"
+    tracker.control("cancel_job")
+    assert tracker.row(id_)["state"] == State.CANCELLED
+    tracker.write(found.id, budget, refused_at=1.0)
+    with tracker.database.write() as connection:
+        budgets.wake_affordable(connection)
+        assert not budgets.has_refused(connection, lock=False)

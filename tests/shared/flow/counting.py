@@ -1,0 +1,36 @@
+"""A process that counts one up, again and again: `python -m tests.shared.flow.counting DATABASE LIMITS TIMES`."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from shared.db.engine import open_database
+from shared.flow.state import SharedState, open_shared_state
+from shared.settings import Settings
+
+
+@contextmanager
+def opened(database_url: str, limits_url: str) -> Iterator[SharedState]:
+    """The store of those URLs, as a process opens it."""
+    database = open_database(database_url)
+    state = open_shared_state(Settings(database_url=database_url, limits_url=limits_url), database)
+    yield state
+    state.close()
+    database.close()
+
+
+def count(state: SharedState) -> int:
+    """One more; returns how many."""
+
+    def change(value: dict[str, Any], now: float) -> tuple[dict[str, Any], int]:
+        assert now >= value.get("at", 0.0)
+        return {"n": value.get("n", 0) + 1, "at": now}, value.get("n", 0) + 1
+
+    return state.update("count", change)
+
+
+if __name__ == "__main__":
+    with opened(sys.argv[1], sys.argv[2]) as shared:
+        for _ in range(int(sys.argv[3])):
+            count(shared)

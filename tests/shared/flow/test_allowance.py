@@ -1,0 +1,147 @@
+"""An allowance: never more than the limit, hardly less, all dimensions or none, fair between jobs."""
+
+import random
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.flow import allowance
+from shared.flow.allowance import BURST_SECONDS, Wait
+
+LIMITS = {"requests": 600, "tokens": 60_000}
+START = 1_800_000_000.0
+
+
+class Bucket:
+    """An allowance with a clock of its own."""
+
+    def __init__(self, **limits: int) -> None:
+        self.value: dict[str, Any] = {}
+        self.limits = limits or LIMITS
+        self.now = START
+
+    def take(self, *, job: str = "1", patience: float = 0.0, **amounts: int) -> Wait | None:
+        self.value, wait = allowance.take(self.value, self.now, amounts, self.limits, job=job, patience=patience)
+        return wait
+
+    def level(self, dimension: str) -> float:
+        return float(allowance.learn(self.value, self.now, {}, self.limits)["levels"][dimension])
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 40_000), st.floats(0, 20)), min_size=1, max_size=60))
+def test_calls_never_take_more_than_the_limit_and_one_burst_and_one_call(calls: list[tuple[int, float]]) -> None:
+    bucket = Bucket(tokens=60_000)
+    taken, largest = 0, 0
+    for amount, pause in calls:
+        bucket.now += pause
+        if bucket.take(tokens=amount) is None:
+            taken, largest = taken + amount, max(largest, amount)
+    passed = bucket.now - START
+    assert taken <= (passed + BURST_SECONDS) * 1000 + largest
+
+
+@settings(deadline=None)
+@given(st.integers(1, 200_000), st.integers(1, 200_000))
+def test_after_the_wait_that_was_told_the_call_goes_through(first: int, second: int) -> None:
+    bucket = Bucket(tokens=60_000)
+    assert bucket.take(tokens=first) is None
+    wait = bucket.take(tokens=second)
+    if wait is not None:
+        bucket.now += wait.seconds - 0.01
+        assert bucket.take(tokens=second) is not None
+        bucket.now += 0.011
+        assert bucket.take(tokens=second) is None
+
+
+def test_a_hungry_fleet_uses_the_whole_limit_over_five_minutes() -> None:
+    bucket, chance = Bucket(tokens=60_000), random.Random(1)
+    used = 0
+    while bucket.now < START + 300:
+        amount = chance.randint(500, 12_000)
+        wait = bucket.take(tokens=amount)
+        if wait is None:
+            used += amount
+        else:
+            bucket.now += wait.seconds
+    assert 0.99 <= used / 300_000 <= 1.07
+
+
+def test_a_call_that_lacks_one_dimension_takes_nothing_of_the_other() -> None:
+    bucket = Bucket()
+    assert bucket.take(requests=1, tokens=60_000) is None
+    before = bucket.level("requests")
+    assert bucket.take(requests=1, tokens=1) is not None
+    assert bucket.level("requests") == before
+
+
+def test_what_is_not_limited_costs_nothing() -> None:
+    bucket = Bucket(tokens=60_000)
+    assert all(bucket.take(requests=1, output=10**9) is None for _ in range(1000))
+
+
+def test_what_was_not_used_is_given_back() -> None:
+    bucket = Bucket(tokens=60_000)
+    assert bucket.take(tokens=8_000) is None
+    bucket.value = allowance.correct(bucket.value, bucket.now, {"tokens": 5_000}, bucket.limits)
+    assert bucket.level("tokens") == 5_000
+
+
+def test_a_provider_that_says_less_is_left_is_believed() -> None:
+    bucket = Bucket(tokens=60_000)
+    bucket.value = allowance.learn(bucket.value, bucket.now, {"tokens": 100}, bucket.limits)
+    wait = bucket.take(tokens=1_100)
+    assert wait is not None and wait.seconds == pytest.approx(1.0, abs=0.01)
+
+
+def test_nobody_asks_before_retry_after() -> None:
+    bucket = Bucket()
+    bucket.value = allowance.refuse(bucket.value, bucket.now, 30.0, bucket.limits)
+    for passed in (0.0, 29.9):
+        bucket.now = START + passed
+        wait = bucket.take(tokens=1)
+        assert wait is not None and wait.seconds == pytest.approx(30.0 - passed)
+    bucket.now = START + 30
+    assert bucket.take(tokens=1) is None
+
+
+def test_a_short_retry_after_does_not_end_a_longer_one() -> None:
+    bucket = Bucket()
+    for seconds in (30.0, 1.0):
+        bucket.value = allowance.refuse(bucket.value, bucket.now, seconds, bucket.limits)
+    bucket.now += 29
+    assert bucket.take(tokens=1) is not None
+
+
+def test_those_who_are_sent_away_are_told_different_times_that_follow_the_limit() -> None:
+    bucket = Bucket(tokens=60_000)
+    assert bucket.take(tokens=8_000) is None
+    promises = [wait.promise for _ in range(5) if (wait := bucket.take(tokens=5_000)) is not None]
+    gaps = [later - earlier for earlier, later in pairwise(promises)]
+    assert len(promises) == 5
+    assert gaps == pytest.approx([5.0] * 4)
+
+
+def test_a_clock_that_is_put_back_holds_nobody_up() -> None:
+    bucket = Bucket()
+    bucket.value = allowance.refuse(bucket.value, bucket.now + 1e6, 10.0, bucket.limits)
+    wait = bucket.take(tokens=1)
+    assert wait is None or wait.seconds <= 3600
+
+
+def test_a_small_job_gets_its_turn_beside_a_large_one() -> None:
+    bucket = Bucket(tokens=60_000)
+    got = {"large": 0, "small": 0}
+    due = {"large": START, "small": START + 60}
+    while bucket.now < START + 240:
+        job = min(due, key=lambda name: due[name])
+        bucket.now = max(bucket.now, due[job])
+        wait = bucket.take(job=job, patience=2.0, tokens=4_000)
+        if wait is None:
+            got[job] += 4_000
+        due[job] = bucket.now + (0.01 if wait is None else wait.seconds if wait.seconds <= 2 else wait.promise)
+    assert sum(got.values()) >= 0.95 * 240_000
+    assert got["small"] > 0.4 * 180_000

@@ -1,0 +1,33 @@
+"""What response headers tell of limits."""
+
+from shared.flow.headers import read_limits
+
+
+def test_openai_headers_are_read() -> None:
+    told = read_limits(
+        {
+            "X-RateLimit-Limit-Requests": "60",
+            "x-ratelimit-remaining-tokens": "149984",
+            "x-ratelimit-limit-tokens": "150000",
+            "x-ratelimit-reset-tokens": "6m0s",
+        }
+    )
+    assert told.limits == {"requests": 60, "tokens": 150_000}
+    assert told.remaining == {"tokens": 149_984}
+
+
+def test_anthropic_headers_are_read_by_direction() -> None:
+    told = read_limits(
+        {
+            "anthropic-ratelimit-input-tokens-limit": "2000000",
+            "anthropic-ratelimit-output-tokens-remaining": "17",
+            "anthropic-ratelimit-input-tokens-reset": "2026-11-25T00:00:00Z",
+        }
+    )
+    assert told.limits == {"tokens": 2_000_000}
+    assert told.remaining == {"output": 17}
+
+
+def test_what_makes_no_sense_is_left_out() -> None:
+    told = read_limits({"x-ratelimit-limit-tokens": "many", "x-ratelimit-limit-requests": "0"})
+    assert told.limits == {} and told.remaining == {}

@@ -1,0 +1,164 @@
+"""Every model answers, accounts and fails in the same way, whoever serves it."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from shared.errors import EmbedmillError, FlowControl, InputRefused, ProviderRefused, ProviderUnavailable
+from shared.providers.models.base import Stop
+from shared.providers.models.table import open_model
+from shared.simulators.faults import Fault
+from shared.simulators.prompts import Verdict
+from tests.shared.providers.models.simulated import NAMES, Served, question, served
+
+SECRET = "the text of a document that must not leak"
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def shared_model(request: pytest.FixtureRequest) -> Iterator[Served]:
+    with served(request.param) as opened:
+        yield opened
+
+
+@pytest.fixture
+def model(shared_model: Served) -> Served:
+    simulator = shared_model.simulator
+    simulator.faults.clear()
+    simulator.bill.clear()
+    simulator.exchanges.clear()
+    simulator.bodies.clear()
+    simulator.writer.clear()
+    return shared_model
+
+
+def refused(model: Served, status: int, **options: object) -> EmbedmillError:
+    model.simulator.faults.add(Fault.model_validate({"kind": "status", "status": status, **options}))
+    with pytest.raises(EmbedmillError) as caught:
+        model.model.ask(question(SECRET))
+    assert SECRET not in str(caught.value)
+    assert len(model.simulator.exchanges) == 1, "an adapter makes one call and leaves retries to its caller"
+    return caught.value
+
+
+def test_an_answer_follows_the_schema(model: Served) -> None:
+    model.simulator.writer.add(Verdict(match="Judge", verdict={"score": 2, "reasoning": "because"}))
+    answer = model.model.ask(question())
+    assert answer.stop is Stop.END
+    assert json.loads(answer.text) == {"score": 2, "reasoning": "because"}
+    assert answer.request_id
+
+
+def test_the_usage_is_what_the_vendor_bills(model: Served) -> None:
+    usage = model.model.ask(question("Judge this at some length, please.")).usage
+    bill = model.simulator.bill.as_json()["totals"]
+    assert usage.tokens_out == bill["tokens_out"] > 0
+    assert usage.tokens_in + usage.cache_read + usage.cache_write >= bill["tokens_in"] > 0
+
+
+def test_no_parameter_is_sent_that_models_refuse(model: Served) -> None:
+    model.model.ask(question())
+    (body,) = model.simulator.bodies
+    assert not {"temperature", "top_p", "top_k", "thinking", "seed"} & body.keys()
+    assert body["messages"][-1]["role"] == "user"
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_refused_credentials_are_the_users_to_mend(model: Served, status: int) -> None:
+    error = refused(model, status)
+    assert isinstance(error, ProviderRefused)
+    assert not error.retryable
+
+
+def test_a_rate_limit_says_how_long_to_wait(model: Served) -> None:
+    error = refused(model, 429, headers={"retry-after": "7"})
+    assert isinstance(error, FlowControl)
+    assert (error.reason, error.retry_after_seconds) == ("rate", 7)
+
+
+def test_a_rate_limit_that_names_no_time_is_waited_for_all_the_same(model: Served) -> None:
+    error = refused(model, 429)
+    assert isinstance(error, FlowControl)
+    assert 0 < error.retry_after_seconds < 60
+
+
+def test_an_overloaded_vendor_is_left_alone(model: Served) -> None:
+    error = refused(model, 529)
+    assert isinstance(error, FlowControl)
+
+
+def test_a_hostile_retry_after_holds_nothing_for_days(model: Served) -> None:
+    error = refused(model, 429, headers={"retry-after": "9999999"})
+    assert isinstance(error, FlowControl)
+    assert error.retry_after_seconds <= 3600
+
+
+def test_a_bad_request_is_the_requests_fault(model: Served) -> None:
+    assert isinstance(refused(model, 400), InputRefused)
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_server_error_is_worth_a_retry(model: Served, status: int) -> None:
+    assert isinstance(refused(model, status), ProviderUnavailable)
+
+
+@pytest.mark.parametrize("kind", ["cut", "cut_body", "malformed", "truncated"])
+def test_a_broken_answer_may_be_billed_and_is_worth_a_retry(model: Served, kind: str) -> None:
+    model.simulator.faults.add(Fault.model_validate({"kind": kind}))
+    with pytest.raises(ProviderUnavailable) as caught:
+        model.model.ask(question(SECRET))
+    assert caught.value.may_be_billed
+    assert SECRET not in str(caught.value)
+
+
+def test_a_refusal_is_an_answer(model: Served) -> None:
+    model.simulator.faults.add(Fault(kind="refusal"))
+    assert model.model.ask(question()).stop is Stop.REFUSAL
+
+
+def test_an_answer_that_is_too_long_is_an_answer_that_was_cut_off(model: Served) -> None:
+    model.simulator.faults.add(Fault(kind="max_tokens"))
+    assert model.model.ask(question()).stop is Stop.MAX_TOKENS
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_server_that_is_not_there_has_cost_nothing(name: str) -> None:
+    with served(name) as opened:
+        pass
+    with pytest.MonkeyPatch.context() as patch:
+        for variable, value in {
+            "ANTHROPIC_BASE_URL": opened.server.url,
+            "ANTHROPIC_BEDROCK_MANTLE_BASE_URL": opened.server.url,
+            "OPENAI_BASE_URL": opened.server.url,
+            "ANTHROPIC_API_KEY": "key",
+            "OPENAI_API_KEY": "key",
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "key",
+            "AWS_REGION": "us-east-1",
+        }.items():
+            patch.setenv(variable, value)
+        model = open_model(name)
+        with pytest.raises(ProviderUnavailable) as caught:
+            model.ask(question())
+        model.close()
+    assert not caught.value.may_be_billed
+
+
+@pytest.mark.parametrize("name", ["anthropic/claude-opus-4-7", "openai/gpt-5-mini"])
+def test_a_missing_key_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "OPENAI_API_KEY"):
+        monkeypatch.delenv(variable, raising=False)
+    model = open_model(name)
+    with pytest.raises(ProviderRefused, match="API_KEY"):
+        model.ask(question())
+    model.close()
+
+
+def test_a_long_beginning_is_cached_and_read_again(model: Served) -> None:
+    if model.model.provider == "openai":
+        pytest.skip("OpenAI caches by itself and is not asked to")
+    system = "A rubric that says how to judge. " * 700
+    first = model.model.ask(question("one", system=system)).usage
+    second = model.model.ask(question("two", system=system)).usage
+    assert first.cache_write > 4096
+    assert (second.cache_read, second.cache_write) == (first.cache_write, 0)

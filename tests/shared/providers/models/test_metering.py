@@ -1,0 +1,87 @@
+"""The meter is asked before every call and told what became of it."""
+
+from typing import Any
+
+import pytest
+
+from shared.errors import EmbedmillError, FlowControl, ProviderRefused, ProviderUnavailable
+from shared.providers.models.base import Answer, Model, Prompt, Stop, Usage
+from shared.providers.models.metering import About, Billed, ModelCall, ModelRequest, ask
+from tests.shared.providers.models.simulated import question
+
+USAGE = Usage(10, 5, 100, 0)
+
+
+class Scripted(Model):
+    provider = "somebody"
+
+    def __init__(self, outcome: Answer | EmbedmillError) -> None:
+        super().__init__("somebody/model", "model")
+        self.outcome = outcome
+        self.asked = 0
+
+    def ask(self, prompt: Prompt) -> Answer:
+        self.asked += 1
+        if isinstance(self.outcome, EmbedmillError):
+            raise self.outcome
+        return self.outcome
+
+
+class Books:
+    def __init__(self, *, refuses: FlowControl | None = None, instead: EmbedmillError | None = None) -> None:
+        self.events: list[Any] = []
+        self._refuses = refuses
+        self._instead = instead
+
+    def on_request(self, request: ModelRequest) -> str:
+        self.events.append(request)
+        if self._refuses is not None:
+            raise self._refuses
+        return "reservation"
+
+    def on_response(self, reservation: Any, call: ModelCall) -> None:
+        self.events.append((reservation, call.usage))
+
+    def on_failure(self, reservation: Any, error: EmbedmillError, *, billed: Billed) -> EmbedmillError:
+        self.events.append((reservation, type(error).__name__, billed))
+        return self._instead or error
+
+
+def test_a_call_is_reserved_and_settled_with_its_usage() -> None:
+    books = Books()
+    ask(Scripted(Answer("{}", Stop.END, USAGE, "r1")), question("x" * 300), About("validate"), meter=books)
+    request, settled = books.events
+    assert (request.provider, request.model, request.operation) == ("somebody", "model", "validate")
+    assert request.tokens_in >= 100
+    assert request.tokens_out == 200
+    assert settled == ("reservation", USAGE)
+
+
+def test_a_call_that_the_meter_keeps_back_is_not_made() -> None:
+    model = Scripted(Answer("{}", Stop.END, USAGE, "r1"))
+    refusal = FlowControl("no money", reason="budget", retry_after_seconds=1)
+    with pytest.raises(FlowControl):
+        ask(model, question(), About("validate"), meter=Books(refuses=refusal))
+    assert model.asked == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "billed"),
+    [
+        (ProviderUnavailable("cut off"), "unknown"),
+        (ProviderUnavailable("never sent", may_be_billed=False), "no"),
+        (ProviderRefused("no key"), "no"),
+        (FlowControl("slow down", reason="rate", retry_after_seconds=1), "no"),
+    ],
+)
+def test_a_failure_says_whether_it_may_have_been_billed(error: EmbedmillError, billed: Billed) -> None:
+    books = Books()
+    with pytest.raises(type(error)):
+        ask(Scripted(error), question(), About("validate"), meter=books)
+    assert books.events[1] == ("reservation", type(error).__name__, billed)
+
+
+def test_a_meter_may_turn_a_failure_into_waiting() -> None:
+    circuit = FlowControl("left alone", reason="circuit", retry_after_seconds=1)
+    with pytest.raises(FlowControl, match="left alone"):
+        ask(Scripted(ProviderUnavailable("down")), question(), About("v"), meter=Books(instead=circuit))

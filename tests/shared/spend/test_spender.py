@@ -1,0 +1,268 @@
+"""The spender: what a caller meets when budget, limit or circuit say no, and what every end of a call leaves behind."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from shared.db import budgets, ledger
+from shared.db.engine import Database, open_database
+from shared.db.schema import budget, usage
+from shared.errors import FlowControl, InputRefused, ProviderUnavailable, UnknownPrice
+from shared.outcomes import Park
+from shared.settings import Settings
+from shared.spend.spender import Call, Planned, Spender
+from shared.spend.terms import BudgetScope, Lane, Subject, Tokens
+from shared.states import State
+from tests.shared.db.tracker import Tracker
+
+MODEL = ("openai", "text-embedding-3-small", "embed")
+
+
+class Sleeper:
+    """Notes for how long it was to sleep."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+
+    def __call__(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+
+@pytest.fixture
+def tracked(settings: Settings) -> Iterator[Tracker]:
+    settings.home_path.mkdir(parents=True, exist_ok=True)
+    opened = open_database(settings.database)
+    yield Tracker(opened)
+    opened.close()
+
+
+@pytest.fixture
+def spenders(settings: Settings, tracked: Tracker) -> Iterator[Any]:
+    made: list[Spender] = []
+
+    def make(sleep: Any = None, **changed: Any) -> Spender:
+        chosen = settings.model_copy(update=changed)
+        made.append(Spender(tracked.database, chosen, owner=f"process {len(made)}", sleep=sleep or Sleeper()))
+        return made[-1]
+
+    yield make
+    for spender in made:
+        spender.close()
+
+
+def planned(tokens: int = 1000, **options: Any) -> Planned:
+    return Planned(*MODEL, Tokens(into=tokens), **options)
+
+
+def limit(database: Database, microusd: int) -> None:
+    with database.write() as connection:
+        budgets.set_budget(connection, BudgetScope.TOTAL, "", limit_microusd=microusd, limit_tokens=None)
+
+
+def rows(tracked: Tracker) -> list[tuple[str, int, int]]:
+    return [(row["state"], row["tokens_in"], row["cost_microusd"]) for row in tracked.rows(usage)]
+
+
+def end(call: Call, error: BaseException) -> BaseException:
+    return call.fail(error)
+
+
+def test_a_call_is_in_the_ledger_before_it_is_made_and_settled_after(spenders: Any, tracked: Tracker) -> None:
+    subject = Subject(tracked.job, tracked.collection.id, ("d1", "d2"))
+    with spenders().call(planned(1000, subject=subject, inputs=3)) as call:
+        assert rows(tracked) == [("reserved", 1000, 20)]
+        call.settle(Tokens(into=901), request_id="req_1")
+    assert rows(tracked) == [("settled", 901, 19)]
+    (row,) = tracked.rows(usage)
+    assert (row["documents"], row["inputs"], row["request_id"]) == (["d1", "d2"], 3, "req_1")
+    assert row["price"].startswith("openai/text-embedding-3-small embed live")
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (FlowControl("429", reason="rate", retry_after_seconds=1.0), "released"),
+        (InputRefused("400"), "released"),
+        (ProviderUnavailable("500", may_be_billed=False), "released"),
+        (ProviderUnavailable("timed out"), "unsettled"),
+        (ZeroDivisionError(), "unsettled"),
+        (KeyboardInterrupt(), "unsettled"),
+    ],
+)
+def test_an_error_releases_what_was_certainly_not_billed_and_nothing_else(
+    spenders: Any, tracked: Tracker, error: BaseException, state: str
+) -> None:
+    with pytest.raises(type(error)), spenders().call(planned(1000)):
+        raise error
+    assert rows(tracked) == [(state, 0, 0) if state == "released" else (state, 1000, 20)]
+
+
+def test_a_block_that_settles_nothing_leaves_the_reservation_standing(spenders: Any, tracked: Tracker) -> None:
+    with spenders().call(planned(1000)):
+        pass
+    assert rows(tracked) == [("unsettled", 1000, 20)]
+
+
+def test_a_call_over_a_budget_parks_until_it_is_woken(spenders: Any, tracked: Tracker) -> None:
+    limit(tracked.database, 19)
+    with pytest.raises(FlowControl) as caught:
+        spenders().begin(planned(1000))
+    assert caught.value.reason == "budget" and caught.value.is_woken
+    assert rows(tracked) == []
+
+
+def test_a_call_over_a_budget_gives_its_turn_back(spenders: Any, tracked: Tracker) -> None:
+    spender = spenders(limits={"openai": {"tpm": 10_000}})
+    limit(tracked.database, 0)
+    with pytest.raises(FlowControl, match="budget"):
+        spender.begin(planned(1300))
+    limit(tracked.database, 1_000_000)
+    spender.begin(planned(1300)).settle(Tokens(into=1300))
+    assert rows(tracked) == [("settled", 1300, 26)]
+
+
+def test_a_model_without_a_price_is_not_called_unless_that_is_allowed(spenders: Any, tracked: Tracker) -> None:
+    unknown = Planned("openai", "unheard-of", "embed", Tokens(into=5))
+    with pytest.raises(UnknownPrice):
+        spenders().begin(unknown)
+    spenders(allow_unpriced=True).begin(unknown).settle(Tokens(into=5))
+    (row,) = tracked.rows(usage)
+    assert (row["price"], row["cost_microusd"], row["tokens_in"]) == ("unpriced", None, 5)
+
+
+def test_models_on_this_machine_need_no_budget_and_leave_one_row(spenders: Any, tracked: Tracker) -> None:
+    limit(tracked.database, 0)
+    spenders().begin(Planned("hash", "hash", "embed", Tokens(into=5))).settle(Tokens(into=5))
+    assert rows(tracked) == [("settled", 5, 0)]
+    assert tracked.rows(budget)[0]["used_tokens"] == 0
+
+
+def test_what_the_batch_lane_saves_is_in_its_row(spenders: Any, tracked: Tracker) -> None:
+    spenders().begin(planned(1000, lane=Lane.BULK)).settle(Tokens(into=1000))
+    (row,) = tracked.rows(usage)
+    assert (row["cost_microusd"], row["lane_saved_microusd"]) == (10, 10)
+
+
+def test_a_short_wait_for_a_limit_is_waited_and_a_long_one_parks(spenders: Any, tracked: Tracker) -> None:
+    sleeper = Sleeper()
+    spender = spenders(sleep=sleeper, limits={"openai": {"tpm": 60_000}})
+    spender.begin(planned(9_000)).settle(Tokens(into=9_000))
+    with pytest.raises(FlowControl) as caught:
+        spender.begin(planned(8_000))
+    assert caught.value.reason == "rate" and not sleeper.slept
+    assert 5 < caught.value.retry_after_seconds < 15
+    with pytest.raises(FlowControl, match="used up"):
+        spender.begin(planned(500))
+    assert 1 < sum(sleeper.slept) <= 2.0 + 0.1
+
+
+def test_retry_after_holds_back_every_process_and_costs_nothing(spenders: Any, tracked: Tracker) -> None:
+    first, second = spenders(), spenders()
+    call = first.begin(planned())
+    error = FlowControl("429", reason="rate", retry_after_seconds=30.0)
+    assert end(call, error) is error
+    with pytest.raises(FlowControl) as caught:
+        second.begin(planned())
+    assert 25 < caught.value.retry_after_seconds <= 30.5
+    assert first.concurrency(*MODEL[:2]).allowed == 4
+    assert rows(tracked) == [("released", 0, 0)]
+
+
+def test_another_key_has_an_allowance_of_its_own(spenders: Any) -> None:
+    spender = spenders()
+    end(spender.begin(planned(key="a")), FlowControl("429", reason="rate", retry_after_seconds=30.0))
+    spender.begin(planned(key="b")).release()
+
+
+def test_limits_are_learned_from_the_headers_of_an_answer(spenders: Any) -> None:
+    first, second = spenders(), spenders()
+    headers = {"x-ratelimit-limit-tokens": "60000", "x-ratelimit-remaining-tokens": "0"}
+    first.begin(planned(1000)).settle(Tokens(into=1000), headers=headers)
+    with pytest.raises(FlowControl, match="limit"):
+        second.begin(planned(6000))
+
+
+def test_an_outage_opens_the_circuit_for_everybody_and_the_call_that_found_out_waits_too(
+    spenders: Any, tracked: Tracker
+) -> None:
+    first, second = spenders(circuit_seconds=60.0), spenders(circuit_seconds=60.0)
+    down = ProviderUnavailable("500", may_be_billed=False)
+    assert end(first.begin(planned()), down) is down
+    assert end(first.begin(planned()), down) is down
+    told = end(second.begin(planned()), down)
+    assert isinstance(told, FlowControl) and told.reason == "circuit"
+    with pytest.raises(FlowControl, match="left alone"):
+        first.begin(planned())
+    assert {state for state, *_ in rows(tracked)} == {"released"}
+
+
+def test_an_answer_about_a_text_shows_that_the_provider_is_up(spenders: Any) -> None:
+    spender = spenders()
+    for _ in range(4):
+        end(spender.begin(planned()), ProviderUnavailable("500", may_be_billed=False))
+        end(spender.begin(planned()), InputRefused("400"))
+    spender.begin(planned()).release()
+
+
+def test_a_circuit_that_closes_wakes_what_waited_for_it(spenders: Any, tracked: Tracker) -> None:
+    claim = tracked.take(["file:///a"])
+    tracked.settle(claim, Park("circuit", 300.0))
+    spender = spenders(circuit_seconds=0.01)
+    down = ProviderUnavailable("500", may_be_billed=False)
+    for _ in range(3):
+        end(spender.begin(planned()), down)
+    probe = wait_for_probe(spender)
+    assert tracked.states() == [State.WAITING]
+    probe.settle(Tokens(into=1))
+    assert tracked.states() == [State.PENDING]
+
+
+def wait_for_probe(spender: Spender) -> Call:
+    from tests.waiting import wait_until
+
+    found: list[Call] = []
+
+    def ask() -> bool:
+        try:
+            found.append(spender.begin(planned()))
+        except FlowControl:
+            return False
+        return True
+
+    wait_until(ask, "the circuit is half open")
+    return found[0]
+
+
+def test_a_probe_that_is_not_sent_leaves_its_turn_to_another(spenders: Any, tracked: Tracker) -> None:
+    spender = spenders(circuit_seconds=0.01)
+    for _ in range(3):
+        end(spender.begin(planned()), ProviderUnavailable("500", may_be_billed=False))
+    wait_for_probe(spender).release()
+    wait_for_probe(spender)
+    limit(tracked.database, 0)
+    other = spenders(circuit_seconds=0.01)
+    with pytest.raises(FlowControl, match="left alone"):
+        other.begin(planned())
+
+
+def test_a_batch_is_settled_by_another_process_than_began_it(spenders: Any, tracked: Tracker) -> None:
+    batch = planned(1000, lane=Lane.BULK)
+    row = spenders().begin(batch).row
+    assert row is not None
+    with tracked.database.write() as connection:
+        assert ledger.abandon(connection, owners=["process 0"], older_than_seconds=0) == 0
+    spenders().resume(row, batch).settle(Tokens(into=800))
+    assert rows(tracked) == [("settled", 800, 8)]
+
+
+def test_what_was_paid_for_is_kept_when_the_limits_cannot_be_told(spenders: Any, tracked: Tracker) -> None:
+    spender = spenders()
+    call = spender.begin(planned(1000))
+    spender.state.update = unreachable
+    call.settle(Tokens(into=900))
+    assert rows(tracked) == [("settled", 900, 18)]
+
+
+def unreachable(*_: Any) -> Any:
+    raise FlowControl("gone", reason="rate", retry_after_seconds=5.0)

@@ -1,0 +1,59 @@
+"""Documents for the stages, and what the stages make of them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from shared.db.work import Claim
+from shared.outcomes import Outcome
+from shared.providers.vectorstores.base import VectorRow
+from shared.simulators.anthropic import AnthropicSimulator
+from shared.states import Stage
+from tests.shared.db.tracker import Tracker
+from workers.runtime import WorkerRuntime
+from workers.stages.chunk import chunk
+from workers.stages.embed import embed
+from workers.stages.index import index
+from workers.stages.validate import validate
+
+STAGES = {Stage.CHUNK: chunk, Stage.VALIDATE: validate, Stage.EMBED: embed, Stage.INDEX: index}
+
+PLAIN = "The crane on quay four lifts forty tonnes. It is inspected every spring by the harbour office."
+LEFTOVER = "Everything in this part was reported lost and nothing more is known about it at all."
+VAGUE = "It must be shut down before the cover is opened. Page 12 of 40. Wait until the lamp is dark."
+
+
+def write(folder: Path, texts: Mapping[str, str]) -> list[str]:
+    """A file for each text; returns their URIs."""
+    folder.mkdir(exist_ok=True)
+    for name, text in texts.items():
+        (folder / f"{name}.txt").write_text(text)
+    return [(folder / f"{name}.txt").as_uri() for name in texts]
+
+
+def to_validate(runtime: WorkerRuntime, tracker: Tracker, uris: Sequence[str]) -> Claim:
+    """Claim documents for the validate stage."""
+    claim = tracker.take(uris)
+    (sent,) = tracker.settle(claim, chunk(runtime, claim)).values()
+    return tracker.claim(sent, Stage.VALIDATE)
+
+
+def finish(runtime: WorkerRuntime, tracker: Tracker, claim: Claim) -> Mapping[int, Outcome]:
+    """Run a claim's stage and those after it; returns the outcomes of the last that was run."""
+    while True:
+        outcomes = STAGES[claim.stage](runtime, claim)
+        sent = tracker.settle(claim, outcomes)
+        if not sent:
+            return outcomes
+        ((stage, ids),) = sent.items()
+        claim = tracker.claim(ids, stage)
+
+
+def indexed(runtime: WorkerRuntime) -> dict[str, VectorRow]:
+    """What the store holds, by the name of the file."""
+    rows = runtime.store(runtime.collection(1)).list_rows("v1-000", with_vectors=True)
+    return {Path(row.uri).stem: row for row in rows}
+
+
+def tokens(simulator: AnthropicSimulator) -> int:
+    """Everything that is on the bill."""
+    return sum(simulator.bill.total(kind) for kind in ("tokens_in", "cache_read", "cache_write_5m", "tokens_out"))

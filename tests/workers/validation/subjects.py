@@ -1,0 +1,19 @@
+"""Subjects for tests."""
+
+from workers.validation.subject import Subject
+
+
+def subject(number: int, body: str = "", *, document: str = "d1", tokens: int = 50, before: str = "") -> Subject:
+    """A chunk to be judged; its address is its number."""
+    text = body or f"Chunk number {number} says something that can be understood."
+    return Subject(
+        address=f"address-{document}-{number}",
+        document=document,
+        title=f"Handbook {document}",
+        opening=f"Opening of {document}.",
+        section="Section",
+        before=before,
+        body=text,
+        ordinal=number,
+        tokens=tokens,
+    )

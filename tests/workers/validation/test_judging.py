@@ -1,0 +1,164 @@
+"""Judging against the simulated vendor: second chances, refusals, flow control, and what each of them costs."""
+
+import json
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from shared.errors import FlowControl, ProviderRefused, ProviderUnavailable
+from shared.providers.models.metering import FreeMeter
+from shared.simulators.faults import Fault
+from shared.simulators.prompts import Verdict as Scripted
+from tests.shared.providers.models.simulated import Served, served
+from tests.waiting import wait_until
+from tests.workers.validation.subjects import subject
+from workers.validation.judging import REFUSED_CHUNKS, Judged, judge
+from workers.validation.subject import Subject
+from workers.validation.verdict import Verdict
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[Served]:
+    with served("anthropic/claude-opus-4-7") as model:
+        yield model
+
+
+@pytest.fixture
+def claude(opened: Served, monkeypatch: pytest.MonkeyPatch) -> Served:
+    monkeypatch.setattr(secrets, "token_hex", lambda size: "ab" * size)
+    simulator = opened.simulator
+    for part in (simulator.faults, simulator.bill, simulator.exchanges, simulator.bodies, simulator.writer):
+        part.clear()
+    simulator.clock.advance(3600)  # so that no prompt is cached any more
+    return opened
+
+
+def ask(claude: Served, subjects: Sequence[Subject], *, concurrency: int = 3) -> tuple[dict[str, Verdict], Judged]:
+    found: dict[str, Verdict] = {}
+
+    def store(verdicts: Mapping[str, Verdict]) -> None:
+        assert not found.keys() & verdicts.keys(), "a verdict was paid for twice"
+        found.update(verdicts)
+
+    judged = judge(subjects, store, model=claude.model, meter=FreeMeter(), concurrency=concurrency)
+    return found, judged
+
+
+def assert_requests(claude: Served, count: int) -> None:
+    """The simulator notes a request when its answer has left, which may be a moment after it has arrived."""
+    wait_until(lambda: len(claude.simulator.exchanges) >= count, "requests are noted")
+    assert len(claude.simulator.exchanges) == count
+
+
+def ids_asked(claude: Served, number: int) -> str:
+    text: str = claude.simulator.bodies[number]["messages"][0]["content"][-1]["text"]
+    return text.rpartition("order: ")[2]
+
+
+def verdicts(*scores: tuple[str, int]) -> str:
+    fields = {"reasoning": "r", "missing_context": "", "extraneous_spans": [], "caveats": []}
+    return json.dumps({"verdicts": [{"id": f"{id_}-abab", "score": score, **fields} for id_, score in scores]})
+
+
+def test_every_chunk_gets_the_verdict_that_the_model_has_of_it(claude: Served) -> None:
+    claude.simulator.writer.add(Scripted(match="number 7 ", verdict={"score": 1}))
+    found, judged = ask(claude, [subject(n, document=f"d{n}") for n in range(40)])
+    assert len(found) == 40
+    assert {address for address, v in found.items() if v.score == 1} == {"address-d7-7"}
+    assert judged.calls == 3
+    assert_requests(claude, 3)
+    assert not judged.errors
+
+
+def test_all_calls_but_the_first_read_the_rubric_from_the_cache(claude: Served) -> None:
+    ask(claude, [subject(n, document=f"d{n}") for n in range(60)])
+    bill = claude.simulator.bill.as_json()["totals"]
+    assert bill["requests"] == 4
+    assert bill["cache_read"] == 3 * bill["cache_write_5m"] > 3 * 4096
+
+
+def test_only_the_chunks_without_a_verdict_are_asked_about_again(claude: Served) -> None:
+    claude.simulator.writer.add(Scripted(raw=verdicts(("c1", 5), ("c3", 4), ("c9", 1)), times=1))
+    found, _ = ask(claude, [subject(n) for n in range(4)])
+    assert_requests(claude, 2)
+    assert ids_asked(claude, 1) == "c1-abab, c2-abab."
+    assert [found[f"address-d1-{n}"].repaired for n in range(4)] == [False, True, False, True]
+
+
+@pytest.mark.parametrize("raw", ["no JSON at all", "", "[]", '{"verdicts": [{"id": "c1"}]}', '{"verdicts": []}'])
+def test_an_unusable_answer_gets_one_second_chance_and_then_the_rules(claude: Served, raw: str) -> None:
+    claude.simulator.writer.add(Scripted(raw=raw))
+    found, judged = ask(claude, [subject(0), subject(1, "------")])
+    assert_requests(claude, 2)
+    assert {(v.source, v.score, bool(v.fallback)) for v in found.values()} == {("rules", 3, True), ("rules", 1, True)}
+    assert not judged.errors
+
+
+def test_an_answer_that_was_cut_off_is_asked_for_again_from_there(claude: Served) -> None:
+    claude.simulator.faults.add(Fault(kind="max_tokens"))
+    found, _ = ask(claude, [subject(n) for n in range(6)])
+    assert_requests(claude, 2)
+    assert {v.source for v in found.values()} == {"model"}
+    assert 0 < sum(v.repaired for v in found.values()) < 6
+
+
+def test_a_refusal_is_narrowed_down_to_its_chunk(claude: Served) -> None:
+    claude.simulator.faults.add(Fault(kind="refusal", match="number 5 ", times=None))
+    found, judged = ask(claude, [subject(n) for n in range(8)])
+    assert {a: v.fallback for a, v in found.items() if v.source == "rules"} == {"address-d1-5": "the model refused"}
+    assert not judged.errors
+
+
+def test_a_chunk_that_the_provider_refuses_is_found_and_its_neighbours_are_judged(claude: Served) -> None:
+    claude.simulator.faults.add(Fault(kind="status", status=400, match="number 2 ", times=None))
+    found, _ = ask(claude, [subject(n) for n in range(8)])
+    assert [a for a, v in found.items() if v.source == "rules"] == ["address-d1-2"]
+    assert len(found) == 8
+
+
+def test_a_provider_that_refuses_every_request_is_not_asked_about_every_chunk(claude: Served) -> None:
+    claude.simulator.faults.add(Fault(kind="status", status=400, times=None))
+    found, judged = ask(claude, [subject(n, document=f"d{n}") for n in range(64)])
+    assert len(found) < REFUSED_CHUNKS
+    assert any(isinstance(error, ProviderRefused) for error in judged.errors.values())
+    assert len(claude.simulator.exchanges) < 40
+
+
+def test_flow_control_keeps_back_the_calls_that_were_not_made(claude: Served) -> None:
+    claude.simulator.faults.add(Fault(kind="status", status=529, times=None))
+    found, judged = ask(claude, [subject(n, document=f"d{n}") for n in range(64)])
+    assert not found
+    assert_requests(claude, 1)
+    assert all(isinstance(error, FlowControl) for error in judged.errors.values())
+    assert len(judged.errors) == 64
+
+
+def test_a_call_that_fails_takes_no_other_with_it(claude: Served) -> None:
+    claude.simulator.faults.add(Fault(kind="status", status=500, match="number 20 "))
+    found, judged = ask(claude, [subject(n, document=f"d{n}") for n in range(48)])
+    assert len(found) == 32
+    assert len(judged.errors) == 16
+    assert all(isinstance(error, ProviderUnavailable) for error in judged.errors.values())
+
+
+def test_what_was_answered_is_kept_when_the_second_chance_fails(claude: Served) -> None:
+    claude.simulator.writer.add(Scripted(raw=verdicts(("c1", 5)), times=1))
+    claude.simulator.faults.add(Fault(kind="status", status=500, after=1))
+    found, judged = ask(claude, [subject(0), subject(1)])
+    assert found.keys() == {"address-d1-0"}
+    assert judged.errors.keys() == {"address-d1-1"}
+
+
+def test_usage_is_counted_as_it_is_billed(claude: Served) -> None:
+    claude.simulator.writer.add(Scripted(raw="nothing", times=1))
+    _, judged = ask(claude, [subject(n) for n in range(20)])
+    bill: dict[str, Any] = claude.simulator.bill.as_json()["totals"]
+    assert judged.tokens_out == bill["tokens_out"]
+    assert judged.tokens_in == bill["tokens_in"] + bill["cache_read"] + bill["cache_write_5m"]
+
+
+def test_nothing_is_asked_about_nothing(claude: Served) -> None:
+    assert ask(claude, [])[0] == {}
+    assert_requests(claude, 0)

@@ -1,0 +1,276 @@
+"""The auditor: shows samples to the model beside the path; whatever goes wrong there holds no document.
+
+It works in a thread of its own, because a call takes seconds and the other chores must not wait for it.
+"""
+
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from shared.collections import CollectionSettings, read_collection_settings
+from shared.db.collections import get_collection_by_id
+from shared.db.reviews import Doubt, submit_reviews
+from shared.db.samples import (
+    TERMS,
+    VERDICT,
+    Taken,
+    drop_sample,
+    finish_sample,
+    postpone_samples,
+    take_samples,
+)
+from shared.db.terms import replace_terms
+from shared.errors import BlobMissing, EmbedmillError, FlowControl, NotFound, StorageFailed, UserError
+from shared.providers.models.base import Model
+from shared.runtime import Runtime
+from shared.spend.metering import ModelMeter
+from shared.spend.terms import Subject
+from workers.chunking import ChunkSet, decode_chunk_set
+from workers.validation.gate import doubts_of
+from workers.validation.obtaining import Obtained, judge_name, obtain_verdicts
+from workers.validation.sampling import BAD_SCORE
+from workers.validation.subject import Subject as Chunk
+from workers.validation.subject import make_subjects
+from workers.validation.terms import ask_for_terms, read_terms
+
+log = structlog.get_logger()
+
+ROUND = 64
+"""Samples that are looked at together."""
+POSTPONED_SECONDS = 60.0
+QUIET_SECONDS = 15.0
+"""After a provider could not be had."""
+
+
+@dataclass(slots=True)
+class Round:
+    """What came of one round; `trouble` when a provider could not be had."""
+
+    taken: int = 0
+    done: int = 0
+    trouble: bool = False
+
+
+@dataclass(slots=True)
+class _Group:
+    """Samples of one collection whose texts are there."""
+
+    settings: CollectionSettings
+    taken: list[Taken] = field(default_factory=list)
+
+
+class Auditor:
+    """Runs rounds in a thread while there is something to look at."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._thread: threading.Thread | None = None
+        self._ended = threading.Event()
+        self._quiet_until = 0.0
+
+    def poke(self) -> None:
+        """Start the thread, if it is not at work; it ends by itself when nothing is left."""
+        if not self.is_busy and not self._ended.is_set() and time.monotonic() >= self._quiet_until:
+            self._thread = threading.Thread(target=self._run, name="auditor", daemon=True)
+            self._thread.start()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the thread is at work."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def close(self, *, seconds: float) -> None:
+        """Stop after the call in hand, and wait for that, but no longer than `seconds`."""
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join(seconds)
+
+    def finish(self, *, seconds: float) -> None:
+        """Look at what is due, for at most `seconds`."""
+        deadline = time.monotonic() + seconds
+        self.poke()
+        while self.is_busy and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    def _run(self) -> None:
+        try:
+            while not self._ended.is_set():
+                done = audit(self._runtime, limit=ROUND)
+                if done.trouble:
+                    self._quiet_until = time.monotonic() + QUIET_SECONDS
+                if done.trouble or not done.taken:
+                    return
+        # An audit is beside the path: nothing that happens to it may end the process.
+        except Exception as error:  # noqa: BLE001
+            self._quiet_until = time.monotonic() + QUIET_SECONDS
+            log.warning("auditor.failed", error_class=type(error).__name__)
+
+
+def audit(runtime: Runtime, *, limit: int) -> Round:
+    """Look at up to `limit` samples; raises StorageFailed only."""
+    taken = runtime.database.transact(lambda connection: take_samples(connection, limit=limit))
+    result = Round(taken=len(taken))
+    texts = _load(runtime, taken)
+    for group in _by_collection(runtime, taken).values():
+        there = [t for t in group.taken if t.sampled.chunks_ref in texts]
+        _look(runtime, group.settings, there, texts, result)
+    return result
+
+
+def _look(
+    runtime: Runtime,
+    settings: CollectionSettings,
+    taken: Sequence[Taken],
+    texts: Mapping[str, ChunkSet],
+    result: Round,
+) -> None:
+    chunks = [t for t in taken if t.sampled.kind == VERDICT]
+    documents = [t for t in taken if t.sampled.kind == TERMS]
+    left = [*chunks, *documents]
+    try:
+        model = runtime.model(settings.validator)
+        if chunks:
+            _judge_chunks(runtime, model, chunks, texts, result)
+        left = documents
+        while left:
+            _collect_terms(runtime, model, left[0], texts[left[0].sampled.chunks_ref], result)
+            left = left[1:]
+    except StorageFailed:
+        raise
+    except EmbedmillError as error:
+        result.trouble = True
+        _postpone(runtime, left, error)
+
+
+def _judge_chunks(
+    runtime: Runtime, model: Model, taken: Sequence[Taken], texts: Mapping[str, ChunkSet], result: Round
+) -> None:
+    judge = judge_name(model)
+    subjects = {t.id: _subject(t, texts[t.sampled.chunks_ref], judge) for t in taken}
+    meter = _meter(runtime, taken[0])
+    obtained = obtain_verdicts(runtime, model, list(subjects.values()), meter=meter, concurrency=1)
+    meter.record_known(model.provider, model.model, inputs=obtained.cached, tokens=obtained.cached_tokens)
+    for sample in taken:
+        subject = subjects[sample.id]
+        if subject.address in obtained.opinions:
+            _conclude(runtime, sample, subject, obtained, known=texts[sample.sampled.chunks_ref].text)
+            result.done += 1
+        else:
+            error = obtained.errors[subject.address]
+            result.trouble = True
+            _postpone(runtime, [sample], error)
+
+
+def _subject(taken: Taken, chunk_set: ChunkSet, judge: str) -> Chunk:
+    chunk = chunk_set.chunks[taken.sampled.ordinal]
+    return make_subjects(chunk_set, [chunk], document=taken.sampled.document_id, judge=judge)[0]
+
+
+def _conclude(runtime: Runtime, taken: Taken, subject: Chunk, obtained: Obtained, *, known: str) -> None:
+    opinion = obtained.opinions[subject.address]
+    verdict, sampled = opinion.verdict, taken.sampled
+    doubts = doubts_of(subject, opinion, known)
+    by_model = verdict.source == "model"
+
+    def conclude(connection: Any) -> None:
+        score = verdict.score if by_model else None
+        finish_sample(connection, taken.id, score=score, error=verdict.score <= BAD_SCORE if by_model else None)
+        if doubts and opinion.decision is None:
+            doubt = Doubt(
+                sampled.collection_id,
+                sampled.document_id,
+                sampled.chunk,
+                sampled.ordinal,
+                subject.address,
+                tuple(doubts),
+            )
+            submit_reviews(connection, [doubt])
+
+    runtime.database.transact(conclude)
+
+
+def _collect_terms(runtime: Runtime, model: Model, taken: Taken, chunk_set: ChunkSet, result: Round) -> None:
+    meter = _meter(runtime, taken)
+    document = taken.sampled.document_id
+    answer = ask_for_terms(model, chunk_set.text, title=chunk_set.title, document=document, meter=meter)
+    terms = read_terms(answer, chunk_set.text)
+
+    def keep(connection: Any) -> None:
+        if terms is None:
+            drop_sample(connection, taken.id, reason="the model gave no usable answer")
+            return
+        replace_terms(
+            connection,
+            terms,
+            collection_id=taken.sampled.collection_id,
+            document_id=taken.sampled.document_id,
+        )
+        finish_sample(connection, taken.id, score=None)
+
+    runtime.database.transact(keep)
+    result.done += terms is not None
+
+
+def _postpone(runtime: Runtime, taken: Sequence[Taken], error: EmbedmillError) -> None:
+    """Try again later; flow control and settings are not the samples' fault."""
+    waits = isinstance(error, FlowControl | UserError)
+    seconds = error.retry_after_seconds if isinstance(error, FlowControl) else POSTPONED_SECONDS
+    log.info("auditor.postponed", samples=len(taken), error_class=type(error).__name__)
+    ids = [sample.id for sample in taken]
+    runtime.database.transact(
+        lambda connection: postpone_samples(connection, ids, seconds=seconds, reason=str(error), counted=not waits)
+    )
+
+
+def _load(runtime: Runtime, taken: Sequence[Taken]) -> dict[str, ChunkSet]:
+    """The texts that are still there; samples whose text is gone, as after a newer version, are given up."""
+    found = runtime.blobs.get_pack(list({t.sampled.chunks_ref for t in taken}))
+    texts: dict[str, ChunkSet] = {}
+    for reference, data in found.items():
+        try:
+            if not isinstance(data, BlobMissing):
+                texts[reference] = decode_chunk_set(data)
+        except BlobMissing:
+            continue
+    _drop(runtime, (t for t in taken if t.sampled.chunks_ref not in texts), "its text is gone")
+    return texts
+
+
+def _by_collection(runtime: Runtime, taken: Sequence[Taken]) -> dict[int, _Group]:
+    groups: dict[int, _Group] = {}
+    for sample in taken:
+        id_ = sample.sampled.collection_id
+        if id_ not in groups:
+            settings = _settings(runtime, id_)
+            if settings is None or not (settings.audits or settings.gates):
+                _drop(runtime, [sample], "the collection has no model for it any more")
+                continue
+            groups[id_] = _Group(settings)
+        groups[id_].taken.append(sample)
+    return groups
+
+
+def _settings(runtime: Runtime, collection_id: int) -> CollectionSettings | None:
+    try:
+        found = runtime.database.query(lambda connection: get_collection_by_id(connection, collection_id))
+    except NotFound:
+        return None
+    return read_collection_settings(found.settings)
+
+
+def _drop(runtime: Runtime, taken: Iterable[Taken], reason: str) -> None:
+    def drop(connection: Any) -> None:
+        for sample in samples:
+            drop_sample(connection, sample.id, reason=reason)
+
+    samples = list(taken)
+    if samples:
+        runtime.database.transact(drop)
+
+
+def _meter(runtime: Runtime, taken: Taken) -> ModelMeter:
+    return ModelMeter(runtime.spender, Subject(taken.sampled.job_id, taken.sampled.collection_id))

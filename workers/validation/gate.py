@@ -1,0 +1,76 @@
+"""The `gate` policy: every chunk is judged before it is embedded, and kept, repaired or rejected."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from shared.db.reviews import Doubt
+from shared.providers.models.rules import judge as judge_by_rules
+from workers.stages.stored import Stored
+from workers.validation.obtaining import Obtained, Opinion
+from workers.validation.repair import Reject, Repair, decide
+from workers.validation.sanity import find_doubts
+from workers.validation.subject import Subject, make_subjects
+
+
+@dataclass(slots=True)
+class Findings:
+    """What was found out about one document; `missing` are the addresses whose verdicts could not be had."""
+
+    rejections: dict[int, str] = field(default_factory=dict)
+    repairs: dict[int, Repair] = field(default_factory=dict)
+    doubts: list[Doubt] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+
+def reject_by_rules(stored: Stored) -> dict[int, str]:
+    """What holds no language, by ordinal with the reason."""
+    judged = (
+        (c.ordinal, judge_by_rules(body))
+        for c, body in zip(stored.chunk_set.chunks, stored.chunk_set.bodies(), strict=True)
+    )
+    return {ordinal: reason for ordinal, reason in judged if reason is not None}
+
+
+def gate_subjects(stored: Stored, *, judge: str) -> list[Subject]:
+    """The chunks that a model is asked about: those that the rules, which cost nothing, let pass."""
+    rejected = reject_by_rules(stored)
+    chunks = [chunk for chunk in stored.chunk_set.chunks if chunk.ordinal not in rejected]
+    return make_subjects(stored.chunk_set, chunks, document=stored.item.document_id, judge=judge)
+
+
+def apply_opinions(stored: Stored, subjects: Sequence[Subject], obtained: Obtained, *, reject_below: int) -> Findings:
+    """What the opinions mean for a document. A verdict in doubt changes nothing until a person has accepted it."""
+    findings = Findings(rejections=reject_by_rules(stored))
+    known = _known(subjects)
+    for subject in subjects:
+        opinion = obtained.opinions.get(subject.address)
+        if opinion is None:
+            findings.missing.append(subject.address)
+            continue
+        doubts = doubts_of(subject, opinion, known)
+        if doubts and opinion.decision is None:
+            findings.doubts.append(_doubt(stored, subject, doubts))
+        if opinion.decision == "rejected" or (doubts and opinion.decision is None):
+            continue
+        match decide(opinion.verdict, subject.body, reject_below=reject_below):
+            case Reject(reason):
+                findings.rejections[subject.ordinal] = reason
+            case Repair() as repair:
+                findings.repairs[subject.ordinal] = repair
+    return findings
+
+
+def doubts_of(subject: Subject, opinion: Opinion, known: str) -> list[str]:
+    """Why the verdict on a subject should be looked at first."""
+    return find_doubts(opinion.verdict, subject.body, tokens=subject.tokens, known=f"{known}\n{subject.known}")
+
+
+def _known(subjects: Iterable[Subject]) -> str:
+    """All text of a document that a model may have been shown."""
+    return "\n".join(subject.body for subject in subjects)
+
+
+def _doubt(stored: Stored, subject: Subject, doubts: Sequence[str]) -> Doubt:
+    item = stored.item
+    chunk = stored.chunk_set.ids[subject.ordinal]
+    return Doubt(item.collection_id, item.document_id, chunk, subject.ordinal, subject.address, tuple(doubts))

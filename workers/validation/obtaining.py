@@ -1,0 +1,112 @@
+"""Obtains verdicts: from the cache, from another worker that is asking at this moment, or from the model."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from shared.db.verdicts import Origin
+from shared.errors import EmbedmillError
+from shared.presence import is_gone
+from shared.providers.models.base import Model
+from shared.providers.models.metering import Meter
+from shared.runtime import Runtime
+from shared.verdicts import VerdictCache
+from workers.validation.calls import verdict_prompt
+from workers.validation.judging import Judged, judge
+from workers.validation.subject import Subject
+from workers.validation.verdict import Verdict, verdict_from_json
+
+# How long chunks stay reserved; a process that dies on this host frees them at once.
+HELD_SECONDS = 600.0
+LOOK_AGAIN_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """A verdict, and whether a person has accepted or rejected it."""
+
+    verdict: Verdict
+    decision: str | None = None
+
+
+@dataclass(slots=True)
+class Obtained:
+    """Opinions and errors by address; `judged` is what the model was asked for here, `cached` came for nothing."""
+
+    opinions: dict[str, Opinion] = field(default_factory=dict)
+    errors: dict[str, EmbedmillError] = field(default_factory=dict)
+    judged: Judged = field(default_factory=Judged)
+    cached: int = 0
+    cached_tokens: int = 0
+
+
+def judge_name(model: Model) -> str:
+    """Whom a verdict is from: part of its content address."""
+    return f"{model.name} {verdict_prompt().hash}"
+
+
+def obtain_verdicts(
+    runtime: Runtime, model: Model, subjects: Sequence[Subject], *, meter: Meter, concurrency: int
+) -> Obtained:
+    """Opinions on all subjects, or errors.
+
+    What another worker asks about is waited for; one's own share comes first, so that two workers never wait for each
+    other.
+    """
+    prompt = verdict_prompt()
+    cache = VerdictCache(runtime.database, Origin(model.name, prompt.name, prompt.hash))
+    obtained = Obtained()
+    known = {subject.address: subject for subject in subjects}
+    missing = _take_known(cache, known, obtained)
+    obtained.cached = len(obtained.opinions)
+    obtained.cached_tokens = sum(known[address].tokens for address in obtained.opinions)
+    while missing:
+        mine = cache.reserve(list(missing), owner=runtime.owner, seconds=HELD_SECONDS)
+        if mine:
+            share = [subject for address, subject in missing.items() if address in mine]
+            judged = _judge_share(runtime, cache, model, share, meter=meter, concurrency=concurrency)
+            _add(obtained, judged)
+        else:
+            _await_others(runtime, cache, list(missing))
+        left = {a: s for a, s in missing.items() if a not in obtained.errors}
+        missing = _take_known(cache, left, obtained)
+    return obtained
+
+
+def _take_known(cache: VerdictCache, missing: Mapping[str, Subject], obtained: Obtained) -> dict[str, Subject]:
+    known = cache.get_many(list(missing))
+    obtained.opinions |= {a: Opinion(verdict_from_json(found.body), found.decision) for a, found in known.items()}
+    return {address: subject for address, subject in missing.items() if address not in known}
+
+
+def _judge_share(
+    runtime: Runtime,
+    cache: VerdictCache,
+    model: Model,
+    share: Sequence[Subject],
+    *,
+    meter: Meter,
+    concurrency: int,
+) -> Judged:
+    def store(verdicts: Mapping[str, Verdict]) -> None:
+        cache.put_many({address: verdict.as_json() for address, verdict in verdicts.items()})
+
+    try:
+        return judge(share, store, model=model, meter=meter, concurrency=concurrency)
+    finally:
+        cache.release(runtime.owner)
+
+
+def _add(obtained: Obtained, judged: Judged) -> None:
+    obtained.errors |= judged.errors
+    obtained.judged.calls += judged.calls
+    obtained.judged.tokens_in += judged.tokens_in
+    obtained.judged.tokens_out += judged.tokens_out
+
+
+def _await_others(runtime: Runtime, cache: VerdictCache, addresses: Sequence[str]) -> None:
+    """Wait a moment for whoever holds the addresses; what a dead process held is free."""
+    for holder in cache.find_holders(addresses):
+        if is_gone(runtime.run_folder, holder):
+            cache.release(holder)
+    time.sleep(LOOK_AGAIN_SECONDS)
