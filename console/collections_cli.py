@@ -33,7 +33,12 @@ def create(
     chunk_tokens: ChunkTokens = None,
     chunk_overlap: ChunkOverlap = None,
     shards: Annotated[int | None, typer.Option("--shards", help="Shards of the index, 1 to 256.")] = None,
-    embedding: Annotated[str | None, typer.Option("--embedding", help="local, local/minilm or hash.")] = None,
+    embedding: Annotated[
+        str | None,
+        typer.Option(
+            "--embedding", help="local, local/minilm, hash, or a model such as openai/text-embedding-3-large."
+        ),
+    ] = None,
     validator: Validator = None,
     policy: Policy = None,
     reject_below: RejectBelow = None,

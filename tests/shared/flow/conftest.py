@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.shared.db.conftest import postgres_url  # noqa: F401 - a fixture
+from tests.shared.db.conftest import postgres_server, postgres_url  # noqa: F401 - fixtures
 from tests.waiting import wait_until
 
 SERVERS = ("redis-server", "valkey-server")

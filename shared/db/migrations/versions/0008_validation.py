@@ -23,8 +23,10 @@ def upgrade() -> None:
         sa.Column("body", sa.JSON(), nullable=False),
         sa.Column("decision", sa.String(length=8), nullable=True),
         sa.Column("created_at", sa.Double(), nullable=False),
-        sa.CheckConstraint("source IN ('model', 'rules')", name="ck_verdict_source"),
-        sa.CheckConstraint("decision IS NULL OR decision IN ('accepted', 'rejected')", name="ck_verdict_decision"),
+        sa.CheckConstraint("source IN ('model', 'rules')", name=op.f("ck_verdict_source")),
+        sa.CheckConstraint(
+            "decision IS NULL OR decision IN ('accepted', 'rejected')", name=op.f("ck_verdict_decision")
+        ),
         sa.PrimaryKeyConstraint("address", name="pk_verdict"),
     )
     op.create_table(
@@ -51,8 +53,8 @@ def upgrade() -> None:
         sa.Column("score", sa.Integer(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("created_at", sa.Double(), nullable=False),
-        sa.CheckConstraint("kind IN ('verdict', 'terms')", name="ck_sample_kind"),
-        sa.CheckConstraint("state IN ('pending', 'done', 'failed')", name="ck_sample_state"),
+        sa.CheckConstraint("kind IN ('verdict', 'terms')", name=op.f("ck_sample_kind")),
+        sa.CheckConstraint("state IN ('pending', 'done', 'failed')", name=op.f("ck_sample_state")),
         sa.ForeignKeyConstraint(
             ["collection_id"], ["collection.id"], name="fk_sample_collection_id", ondelete="CASCADE"
         ),
@@ -94,8 +96,10 @@ def upgrade() -> None:
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.Column("resolved_at", sa.Double(), nullable=True),
         sa.Column("resolution", sa.String(length=8), nullable=True),
-        sa.CheckConstraint("(resolved_at IS NULL) = (resolution IS NULL)", name="ck_review_resolved"),
-        sa.CheckConstraint("resolution IS NULL OR resolution IN ('accepted', 'rejected')", name="ck_review_resolution"),
+        sa.CheckConstraint("(resolved_at IS NULL) = (resolution IS NULL)", name=op.f("ck_review_resolved")),
+        sa.CheckConstraint(
+            "resolution IS NULL OR resolution IN ('accepted', 'rejected')", name=op.f("ck_review_resolution")
+        ),
         sa.ForeignKeyConstraint(
             ["collection_id"], ["collection.id"], name="fk_review_collection_id", ondelete="CASCADE"
         ),
