@@ -107,12 +107,19 @@ def lock_budgets(connection: Connection, provider: str, subject: Subject, *, now
 
 
 def _begin_day(connection: Connection, found: Budget, *, now: float) -> Budget:
-    today = datetime.fromtimestamp(now, UTC).date().isoformat()
-    if found.scope is not BudgetScope.DAY or found.day == today:
+    if found.scope is not BudgetScope.DAY or found.day == _day_of(now):
+        return found
+    # Whoever waited for the lock may have read the time before another process began the next day.
+    today = _day_of(connection.execute(select(clock())).scalar_one())
+    if found.day == today:
         return found
     fresh = {"day": today, "used_microusd": 0, "used_tokens": 0}
     row = connection.execute(update(budget).where(budget.c.id == found.id).values(fresh).returning(budget)).one()
     return _row(row)
+
+
+def _day_of(now: float) -> str:
+    return datetime.fromtimestamp(now, UTC).date().isoformat()
 
 
 def charge(connection: Connection, concerned: Sequence[Budget], *, microusd: int, tokens: int) -> tuple[Alert, ...]:
@@ -167,7 +174,7 @@ def set_budget(
     connection.execute(
         build(budget).values(values).on_conflict_do_update(index_elements=["scope", "name"], set_=limits)
     )
-    day = datetime.fromtimestamp(now, UTC).date().isoformat() if scope is BudgetScope.DAY else ""
+    day = _day_of(now) if scope is BudgetScope.DAY else ""
     used = _measure_used(connection, scope, name, since=now - now % DAY_SECONDS)
     this = (budget.c.scope == scope, budget.c.name == name)
     query = update(budget).where(*this).values({"day": day, **used, **_NOTHING_REFUSED}).returning(budget)

@@ -19,14 +19,15 @@ def read_value(connection: Connection, key: str) -> tuple[dict[str, Any], float]
 
 def lock_value(connection: Connection, key: str) -> tuple[dict[str, Any], float]:
     """The value of a key ({} when there is none yet) and the database's time; nobody else changes it meanwhile."""
-    query = select(flow_state.c.value, clock()).where(flow_state.c.key == key).with_for_update()
+    query = select(flow_state.c.value).where(flow_state.c.key == key).with_for_update()
     row = connection.execute(query).first()
     if row is None:
         build = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
         values = {"key": key, "value": {}, "updated_at": clock()}
         connection.execute(build(flow_state).values(values).on_conflict_do_nothing())
         row = connection.execute(query).one()
-    return dict(row[0]), float(row[1])
+    # Asked once the row is ours: a statement that waited for it has the time at which it began to wait.
+    return dict(row[0]), float(connection.execute(select(clock())).scalar_one())
 
 
 def write_value(connection: Connection, key: str, value: dict[str, Any]) -> None:
