@@ -301,6 +301,27 @@ def test_supervisors_share_a_scaled_queue_and_take_over_from_one_that_dies(
     database.close()
 
 
+def test_a_scheduler_without_workers_serves_workers_without_chores(narrow: Command, tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path / "corpus", 12)
+    with working(narrow, "--without-chores", "--queue", "chunk", "--queue", "validate"):
+        job = narrow.json("submit", corpus)["job"]
+        with working(narrow, "--only-chores"), working(narrow, "--without-chores", "--queue", "embed"):
+            described = narrow.json("jobs", "show", job)
+            assert [entry["queue"] for entry in described["queues_without_consumer"]] in ([], ["index"])
+            with working(narrow, "--without-chores", "--queue", "index"):
+                wait_until(lambda: narrow.json("jobs", "show", job)["state"] == "completed", "the job is completed")
+    assert narrow.json("verify")["ok"]
+
+
+def test_a_host_is_healthy_while_a_supervisor_lives_there(narrow: Command) -> None:
+    assert narrow.run("workers", "health").status == 1
+    for arguments in (("--only-chores",), ("--queue", "embed")):
+        with working(narrow, *arguments):
+            wait_until(lambda: narrow.run("workers", "health").status == 0, "the supervisor has registered")
+        ran = narrow.run("workers", "health", "--json")
+        assert (ran.status, ran.json) == (1, {"healthy": False, "supervisors": []})
+
+
 def test_scaling_beyond_what_the_provider_allows_needs_force(cli: Command) -> None:
     capped = cli.with_settings(embed_max_concurrency="4")
     refused = capped.run("workers", "scale", "embed", 5, "--json")
