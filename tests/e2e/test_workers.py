@@ -89,7 +89,7 @@ def test_scaling_up_and_down_under_load_completes_every_document_once(
             with database.write() as connection:
                 pools.scale_pool(connection, Stage.EMBED, slots)
             wait_until(partial(has_slots, watch, slots), f"{slots} slots embed", seconds=60)
-        wait_until(lambda: is_done(watch, 120), "all is done", seconds=60)
+        wait_until(lambda: is_done(watch, 120), "all is done", seconds=180)
         found = command.json("workers", "list")
     database.close()
     (embed,) = (pool for pool in found["pools"] if pool["queue"] == "embed")
