@@ -119,7 +119,7 @@ def finish(process: "subprocess.Popen[str]", *, stdin: str | None = None, second
     return Ran(process.returncode, stdout, stderr)
 
 
-def kill_group(process: "subprocess.Popen[str]") -> None:
+def kill_group(process: "subprocess.Popen[Any]") -> None:
     """kill -9 of a command with everything it started, as a power cut would."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)

@@ -1,6 +1,8 @@
 """Fixtures for everybody: a home folder of one's own, settings that make waiting short, and the real command."""
 
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +18,13 @@ SMALL = {
     "EMBEDMILL_RETRY_MAX_SECONDS": "0.2",
     "EMBEDMILL_WORKERS": "2",
 }
+
+
+# A shell has its background jobs ignore these, and what they start inherits that; commands under test must hear them.
+if threading.current_thread() is threading.main_thread():
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @pytest.fixture(autouse=True)

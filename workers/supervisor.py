@@ -181,7 +181,7 @@ class Supervisor:
             with self._runtime.database.read() as connection:
                 wished = pools.read_pools(connection)
                 supervisors = presence.list_supervisors(connection, silent_seconds=self._settings.silent_seconds)
-                rows = presence.list_workers(connection, supervisor_id=self.id)
+                rows = presence.list_children(connection, self.id, [child.process.pid for child in self._children])
                 queued = work.find_queued_stages(connection)
             desired = {queue: found.desired for queue, found in wished.items() if found.desired is not None}
             self._scaled = frozenset(desired)
@@ -386,5 +386,9 @@ def _serving(
 
 
 def _least_missed(children: Sequence[Child]) -> list[Child]:
-    """Idle workers before busy ones, and young before old."""
-    return sorted(children, key=lambda child: (child.row.get("busy", 0), -child.started))
+    """Those that are ending anyway, idle workers before busy ones, and young before old."""
+
+    def missed(child: Child) -> tuple[bool, int, float]:
+        return child.row.get("stopped_at") is None, child.row.get("busy", 0), -child.started
+
+    return sorted(children, key=missed)

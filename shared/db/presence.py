@@ -156,16 +156,18 @@ def forget_stopped(connection: Connection, *, older_than_seconds: float) -> int:
     )
 
 
-def list_workers(
-    connection: Connection, *, include_stopped: bool = False, supervisor_id: str | None = None
-) -> list[dict[str, Any]]:
+def list_workers(connection: Connection, *, include_stopped: bool = False) -> list[dict[str, Any]]:
     """Worker processes with `age` in seconds since their last heartbeat; by default, without what ended."""
     query = select(worker, (clock() - worker.c.heartbeat_at).label("age")).order_by(worker.c.started_at, worker.c.id)
-    if supervisor_id is not None:
-        query = query.where(worker.c.supervisor == supervisor_id)
     if not include_stopped:
         query = query.where(worker.c.stopped_at.is_(None))
     return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def list_children(connection: Connection, supervisor_id: str, pids: Sequence[int]) -> list[dict[str, Any]]:
+    """What the worker processes of a supervisor said last, also of one that signed off and has not ended yet."""
+    query = select(worker).where(worker.c.supervisor == supervisor_id, worker.c.pid.in_(pids))
+    return [dict(row._mapping) for row in connection.execute(query.order_by(worker.c.started_at, worker.c.id))]
 
 
 def list_shown_workers(connection: Connection, *, silent_seconds: float) -> list[dict[str, Any]]:

@@ -89,7 +89,7 @@ def test_scaling_up_and_down_under_load_completes_every_document_once(
             with database.write() as connection:
                 pools.scale_pool(connection, Stage.EMBED, slots)
             wait_until(partial(has_slots, watch, slots), f"{slots} slots embed", seconds=60)
-        wait_until(lambda: is_done(watch, 120), "all is done", seconds=60)
+        wait_until(lambda: is_done(watch, 120), "all is done", seconds=180)
         found = command.json("workers", "list")
     database.close()
     (embed,) = (pool for pool in found["pools"] if pool["queue"] == "embed")
@@ -299,6 +299,31 @@ def test_supervisors_share_a_scaled_queue_and_take_over_from_one_that_dies(
     second.send_signal(signal.SIGTERM)
     assert finish(second).status == 0
     database.close()
+
+
+def test_a_scheduler_without_workers_serves_workers_without_chores(narrow: Command, tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path / "corpus", 12)
+    with working(narrow, "--without-chores", "--queue", "chunk", "--queue", "validate"):
+        job = narrow.json("submit", corpus)["job"]
+        with working(narrow, "--only-chores"), working(narrow, "--without-chores", "--queue", "embed"):
+            alone = [{"queue": "index", "documents": 12, "start": "embedmill workers start --queue index"}]
+            wait_until(
+                lambda: narrow.json("jobs", "show", job)["queues_without_consumer"] == alone,
+                "all that is missing is somebody who writes to the index",
+                seconds=60,
+            )
+            with working(narrow, "--without-chores", "--queue", "index"):
+                wait_until(lambda: narrow.json("jobs", "show", job)["state"] == "completed", "the job is completed")
+    assert narrow.json("verify")["ok"]
+
+
+def test_a_host_is_healthy_while_a_supervisor_lives_there(narrow: Command) -> None:
+    assert narrow.run("workers", "health").status == 1
+    for arguments in (("--only-chores",), ("--queue", "embed")):
+        with working(narrow, *arguments):
+            wait_until(lambda: narrow.run("workers", "health").status == 0, "the supervisor has registered")
+        ran = narrow.run("workers", "health", "--json")
+        assert (ran.status, ran.json) == (1, {"healthy": False, "supervisors": []})
 
 
 def test_scaling_beyond_what_the_provider_allows_needs_force(cli: Command) -> None:

@@ -16,12 +16,15 @@ from sqlalchemy import text
 
 from shared.db.engine import Database
 from shared.errors import EmbedmillError
-from tests.command import Command, finish, kill_group
+from tests.command import EMBEDMILL, Command, kill_group
 from tests.services import moto, postgres, rabbitmq, redis
 from tests.services.needed import require
 from tests.waiting import wait_until
 
 Disturbance = Callable[[], object]
+
+# Longer than workers may take to finish what they hold.
+STOP_SECONDS = 90.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ def on_sqs() -> Iterator[Service]:
     with moto.running_server() as server:
         # moto gets slower with every message that waits.
         settings = {"broker_url": "sqs://", "high_water": "64"}
-        yield Service("sqs", settings, server.environment, {"wipe": partial(_purge_sqs, server.environment)})
+        yield Service("sqs", settings, server.environment, {"wipe": partial(_purge_sqs, server.client("sqs"))})
 
 
 @contextmanager
@@ -120,18 +123,11 @@ def _purge(server: rabbitmq.OwnServer, queue: str) -> None:
         server.control("purge_queue", queue)
 
 
-def _purge_sqs(environment: dict[str, str]) -> None:
-    import boto3
-
-    client = boto3.client(
-        "sqs",
-        endpoint_url=environment["AWS_ENDPOINT_URL"],
-        region_name=environment["AWS_DEFAULT_REGION"],
-        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
-    )
+def _purge_sqs(client: Any) -> None:
     for url in client.list_queues().get("QueueUrls", []):
-        client.purge_queue(QueueUrl=url)
+        # A queue may be purged once a minute.
+        with suppress(client.exceptions.PurgeQueueInProgress):
+            client.purge_queue(QueueUrl=url)
 
 
 class Fleet:
@@ -146,7 +142,7 @@ class Fleet:
         if broker.name == "embedded":
             self.disturbances["remove the queue's file"] = self._remove_queue
         self._arguments = arguments
-        self._running: list[subprocess.Popen[str]] = []
+        self._running: list[subprocess.Popen[bytes]] = []
         self._frozen: list[int] = []
         url = settings.get("database_url") or f"sqlite:///{self.command.home / 'tracking.db'}"
         self._database = Database(url)
@@ -161,15 +157,27 @@ class Fleet:
         self._database.close()
 
     def start(self, count: int = 1) -> None:
-        """Start commands; none of them waits for its workers."""
-        self._running += [self.command.start("workers", "start", *self._arguments) for _ in range(count)]
+        """Start commands; none of them waits for its workers. What they say goes to a file, which never fills up."""
+        for _ in range(count):
+            with (self.command.folder / "workers.log").open("ab") as log:
+                self._running.append(
+                    subprocess.Popen(
+                        [EMBEDMILL, "workers", "start", *self._arguments],
+                        env=self.command.environment,
+                        cwd=self.command.folder,
+                        stdin=subprocess.DEVNULL,
+                        stdout=log,
+                        stderr=log,
+                        start_new_session=True,
+                    )
+                )
 
     def stop(self) -> list[int]:
         """SIGTERM to every command; returns their exit statuses."""
         self.thaw()
         for process in self._running:
             process.send_signal(signal.SIGTERM)
-        statuses = [finish(process).status for process in self._running]
+        statuses = [process.wait(STOP_SECONDS) for process in self._running]
         self._running.clear()
         return statuses
 
