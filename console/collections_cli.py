@@ -226,6 +226,7 @@ def _print(runtime: "Runtime", collection: "Collection", *, as_json: bool) -> No
     if as_json:
         print_json(described)
         return
-    for name, value in {**described, **described["settings"]}.items():
+    audit = ", ".join(f"{name} {described['audit'][name]}" for name in ("sampled", "judged", "errors"))
+    for name, value in {**described, "audit": audit, **described["settings"]}.items():
         if name != "settings":
             print_line(f"{name:14} {value}")
