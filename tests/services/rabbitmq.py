@@ -49,7 +49,7 @@ class Server:
 
 
 class OwnServer(Server):
-    """A node with its own name, ports and folder; only its distribution port listens beyond loopback."""
+    """A node with its own name, ports and folder; everything listens on the loopback."""
 
     def __init__(self, folder: Path) -> None:
         port = free_port()
@@ -139,8 +139,9 @@ def _environment(folder: Path, port: int) -> dict[str, str]:
         "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
         "RABBITMQ_NODE_PORT": str(port),
         "RABBITMQ_DIST_PORT": str(free_port()),
-        # One scheduler: a test's node shares two cores with everything else.
-        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1",
+        # One scheduler: a test's node shares two cores with everything else. Nodes talk on the loopback only.
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 -kernel inet_dist_use_interface {127,0,0,1}",
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
         "HOME": str(folder),
     }
 
