@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Which tests, and how: make test PYTEST_ARGS="-k dispatcher -x"
 PYTEST_ARGS ?=
-JOBS ?= 2
+JOBS ?= 3
 BENCH_ARGS ?=
 # What the lock file holds; minilm is left out because it would bring torch.
 EXTRAS := anthropic bedrock cohere limits openai pgvector pinecone postgres redis s3 simulate sqs

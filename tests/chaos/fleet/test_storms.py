@@ -40,7 +40,7 @@ class Size:
     seconds: float
 
 
-SHORT = Size(documents=120, disturbances=10, seconds=100)
+SHORT = Size(documents=80, disturbances=7, seconds=150)
 LONG = Size(documents=2000, disturbances=80, seconds=1200)
 
 
