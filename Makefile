@@ -10,7 +10,7 @@ PYTEST_ARGS ?=
 JOBS ?= 3
 BENCH_ARGS ?=
 # What the lock file holds; minilm is left out because it would bring torch.
-EXTRAS := anthropic bedrock cohere limits openai pgvector pinecone postgres redis s3 simulate sqs
+EXTRAS := anthropic bedrock cohere openai pgvector pinecone postgres redis s3 simulate sqs
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
