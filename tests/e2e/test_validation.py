@@ -96,6 +96,7 @@ def test_one_bad_answer_costs_no_document(
     assert (report["documents"]["completed"], report["chunks"]["indexed"]) == (2, 2)
 
 
+@pytest.mark.chaos
 def test_a_wrong_key_is_a_dead_letter_that_says_what_to_mend(
     validated: Command, claude: AnthropicSimulator, tmp_path: Path
 ) -> None:
@@ -135,6 +136,7 @@ def test_an_audit_holds_no_document_while_the_provider_is_down(
     assert (audit["sampled"], audit["judged"]) == (2, 0)
 
 
+@pytest.mark.chaos
 def test_audits_and_terms_are_done_beside_the_path(
     validated: Command, claude: AnthropicSimulator, tmp_path: Path
 ) -> None:

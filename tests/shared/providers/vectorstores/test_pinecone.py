@@ -26,7 +26,7 @@ from tests.services.pinecone import running_pinecone
 from tests.waiting import wait_until
 
 INDEX = "mill"
-URL = f"pinecone://{INDEX}?timeout=1&fresh=5"
+URL = f"pinecone://{INDEX}?timeout=3&fresh=10"
 
 
 @pytest.fixture(scope="module")
@@ -298,7 +298,8 @@ def test_the_data_planes_host_can_be_given(
 ) -> None:
     store.upsert("s", [make_row()])
     direct = open_pinecone(tmp_path, f"pinecone://?host={service.url}/i/{INDEX}")
-    assert direct.count("s") == 1 == store.count("s")
+    # A client that did not write waits like anybody until the write has arrived.
+    wait_until(lambda: direct.count("s") == 1 == store.count("s"), "both see the row")
     assert "8 dimensions" in direct.check()
     direct.close()
 
