@@ -80,6 +80,7 @@ def storm(command: Command, corpus: Path, *, kills: int, seed: int) -> int:
     return struck
 
 
+@pytest.mark.chaos
 def test_a_short_storm_of_kills_changes_nothing(command: Command, corpus: Path, faultless: Outcome) -> None:
     assert storm(command, corpus, kills=6, seed=1)
     require_whole(command, faultless, command.json("ingest", corpus))

@@ -59,6 +59,7 @@ def test_a_replay_of_cured_poison_completes(command: Command, folder: Path) -> N
     assert command.json("verify")["ok"]
 
 
+@pytest.mark.chaos
 def test_two_poison_documents_in_one_batch_are_both_found(command: Command, folder: Path) -> None:
     (folder / "0016-poison.txt").write_text("POISON-PILL again.")
     ran = poisoned(command.with_settings(batch_documents="64"), "chunk", "SIGKILL").run("ingest", folder, "--json")

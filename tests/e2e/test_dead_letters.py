@@ -61,6 +61,7 @@ def test_a_replay_of_a_document_that_was_mended_completes(cli: Command, folder: 
     assert cli.json("verify")["ok"]
 
 
+@pytest.mark.chaos
 def test_a_document_that_was_mended_completes_with_the_next_ingest(cli: Command, folder: Path) -> None:
     cli.run("ingest", folder)
     (folder / "torn.docx").write_bytes(WHOLE)

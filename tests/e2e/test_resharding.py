@@ -18,7 +18,10 @@ DOCUMENTS = 16
 Rows = Mapping[str, Mapping[str, Any]]
 
 
-@pytest.fixture(scope="module", params=STORES)
+@pytest.fixture(
+    scope="module",
+    params=[store if store == "embedded" else pytest.param(store, marks=pytest.mark.chaos) for store in STORES],
+)
 def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     with running_place(request.param) as place:
         yield place

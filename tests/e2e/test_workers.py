@@ -201,7 +201,7 @@ def test_sigquit_or_a_second_interrupt_hands_back_at_once(
     assert watch.work("state IN ('pending', 'queued') AND attempt = 0") == 1
 
 
-@pytest.mark.parametrize("limit", ["--max-tasks", "--max-memory-mb"])
+@pytest.mark.parametrize("limit", ["--max-tasks", pytest.param("--max-memory-mb", marks=pytest.mark.chaos)])
 def test_a_worker_that_has_done_its_share_is_replaced_and_nothing_is_lost(
     narrow: Command, tmp_path: Path, watch: Watch, limit: str
 ) -> None:
@@ -243,6 +243,7 @@ def paid(watch: Watch) -> list[Any]:
     return watch.rows("SELECT sum(inputs), sum(tokens_in) FROM usage")
 
 
+@pytest.mark.chaos
 def test_eight_threads_leave_what_one_worker_leaves_and_pay_no_more(
     cli: Command, narrow: Command, tmp_path: Path, watch: Watch
 ) -> None:
