@@ -22,7 +22,7 @@ from shared.db import flow, ledger
 from shared.db.budgets import Alert
 from shared.db.engine import Database
 from shared.db.ledger import Entry
-from shared.errors import EmbedmillError, FlowControl, ProviderUnavailable
+from shared.errors import EmbedmillError, FlowControl, ProviderUnavailable, UnknownPrice
 from shared.flow import allowance, circuit
 from shared.flow.allowance import Value, Wait
 from shared.flow.concurrency import Concurrency
@@ -138,7 +138,6 @@ class Spender:
 
     def record_free(self, planned: Planned, *, cached: int, cached_tokens: int) -> None:
         """Write down inputs that cost nothing: those of a model on this machine, and those that our cache answered."""
-        price = self.prices.find(planned.provider, planned.model, planned.operation, lane=planned.lane)
         entry = Entry(
             provider=planned.provider,
             model=planned.model,
@@ -150,9 +149,17 @@ class Spender:
             price=FREE,
             cost_microusd=0,
             cached=cached,
-            cache_saved_microusd=price.cost(Tokens(into=cached_tokens)) or 0,
+            cache_saved_microusd=self._worth(planned, cached_tokens),
         )
         self.database.transact(lambda connection: ledger.record(connection, [entry]))
+
+    def _worth(self, planned: Planned, tokens: int) -> int:
+        """What input would have cost; what the cache knows needs no price."""
+        try:
+            price = self.prices.find(planned.provider, planned.model, planned.operation, lane=planned.lane)
+        except UnknownPrice:
+            return 0
+        return price.cost(Tokens(into=tokens)) or 0
 
     @contextmanager
     def call(self, planned: Planned) -> Iterator["Call"]:

@@ -266,3 +266,10 @@ def test_what_was_paid_for_is_kept_when_the_limits_cannot_be_told(spenders: Any,
 
 def unreachable(*_: Any) -> Any:
     raise FlowControl("gone", reason="rate", retry_after_seconds=5.0)
+
+
+def test_what_the_cache_knows_needs_no_price(spenders: Any, tracked: Tracker) -> None:
+    unknown = Planned("openai", "unheard-of", "embed", Tokens(), inputs=0)
+    spenders().record_free(unknown, cached=3, cached_tokens=900)
+    spenders().record_free(planned(0, inputs=0), cached=3, cached_tokens=900)
+    assert [(row["cached"], row["cache_saved_microusd"]) for row in tracked.rows(usage)] == [(3, 0), (3, 18)]
