@@ -5,8 +5,8 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from shared.db.engine import clock
-from shared.db.schema import flow_state, work
+from shared.db.engine import clock, read_clock
+from shared.db.schema import flow_state, in_state, work
 from shared.states import State, WaitReason
 
 
@@ -27,7 +27,7 @@ def lock_value(connection: Connection, key: str) -> tuple[dict[str, Any], float]
         connection.execute(build(flow_state).values(values).on_conflict_do_nothing())
         row = connection.execute(query).one()
     # Asked once the row is ours: a statement that waited for it has the time at which it began to wait.
-    return dict(row[0]), float(connection.execute(select(clock())).scalar_one())
+    return dict(row[0]), read_clock(connection)
 
 
 def write_value(connection: Connection, key: str, value: dict[str, Any]) -> None:
@@ -39,7 +39,7 @@ def wake_circuit(connection: Connection) -> int:
     """All work that waits for a circuit, now that one has closed; what another holds up comes back to it."""
     query = (
         update(work)
-        .where(work.c.state == State.WAITING, work.c.wait_reason == WaitReason.CIRCUIT)
+        .where(in_state(State.WAITING), work.c.wait_reason == WaitReason.CIRCUIT)
         .values(state=State.PENDING, wait_reason=None, available_at=None)
     )
     return connection.execute(query).rowcount

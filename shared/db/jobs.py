@@ -20,10 +20,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from shared.db.engine import clock
+from shared.db.engine import clock, read_clock
 from shared.db.ledger import measure_job_spend
-from shared.db.schema import collection, document, job, pool, receipt, scan_note, source, tally, work
-from shared.db.work import in_state
+from shared.db.schema import collection, document, in_state, job, pool, receipt, scan_note, source, tally, work
 from shared.errors import NotFound, UserError
 from shared.states import FINAL, JobState, Result, Stage, State, WaitReason, require_job_transition
 
@@ -376,7 +375,7 @@ RATE_SECONDS = 60.0
 
 def measure_rate(connection: Connection, subject: Job) -> float:
     """Documents a second that a job brought to their end over the last minute, or since it began if that is less."""
-    now = connection.execute(select(clock())).scalar_one()
+    now = read_clock(connection)
     seconds = max(1.0, min(RATE_SECONDS, now - subject.created_at))
     query = select(func.count()).where(work.c.job_id == subject.id, work.c.finished_at > now - seconds)
     return float(connection.execute(query).scalar_one() / seconds)

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from shared import VERSION
 from shared.db.engine import clock
-from shared.db.schema import chore, supervisor, worker
+from shared.db.schema import chore, in_state, supervisor, worker
 from shared.db.schema import work as work_table
 from shared.errors import HomeInUse
 from shared.states import State, WorkerState
@@ -198,7 +198,7 @@ def _find_current(connection: Connection) -> dict[str, list[dict[str, Any]]]:
             func.count().label("documents"),
             (clock() - func.min(work_table.c.claimed_at)).label("seconds"),
         )
-        .where(work_table.c.state == State.RUNNING)
+        .where(in_state(State.RUNNING))
         .group_by(work_table.c.lease, work_table.c.worker, work_table.c.stage)
     )
     found: dict[str, list[dict[str, Any]]] = {}

@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from shared.db.engine import clock
-from shared.db.schema import sample, sample_count
+from shared.db.schema import is_literally, sample, sample_count
 
 MOST_ATTEMPTS = 5
 # How long a sample that was taken is left to whoever took it.
@@ -86,14 +86,14 @@ def submit_samples(
 
 def has_due_samples(connection: Connection) -> bool:
     """Whether there is something to look at."""
-    due = select(sample.c.id).where(sample.c.state == "pending", sample.c.available_at <= clock()).limit(1)
+    due = select(sample.c.id).where(_is_pending(), sample.c.available_at <= clock()).limit(1)
     return connection.execute(due).first() is not None
 
 
 def take_samples(connection: Connection, *, limit: int) -> list[Taken]:
-    """Pending samples that are due, oldest first; nobody else gets them for a while."""
-    query = select(sample).where(sample.c.state == "pending", sample.c.available_at <= clock())
-    query = query.order_by(sample.c.id).limit(limit).with_for_update(skip_locked=True)
+    """Pending samples, those first that are due for longest; nobody else gets them for a while."""
+    query = select(sample).where(_is_pending(), sample.c.available_at <= clock())
+    query = query.order_by(sample.c.available_at, sample.c.id).limit(limit).with_for_update(skip_locked=True)
     rows = list(connection.execute(query))
     ids = [row.id for row in rows]
     connection.execute(
@@ -159,6 +159,10 @@ def _find_known(connection: Connection, candidates: Sequence[Sampled], kind: str
     query = select(sample.c.document_id, sample.c.chunk)
     query = query.where(sample.c.kind == kind, sample.c.document_id.in_(documents))
     return {(row.document_id, row.chunk) for row in connection.execute(query)}
+
+
+def _is_pending() -> ColumnElement[bool]:
+    return is_literally(sample.c.state, "pending")
 
 
 def _counts(query: Any, collection_id: int, kind: str) -> Any:
