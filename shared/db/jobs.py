@@ -98,8 +98,12 @@ def get_job(connection: Connection, job_id: int) -> Job:
     """The job by its number; raises NotFound."""
     row = connection.execute(_select().where(job.c.id == job_id)).first()
     if row is None:
-        raise NotFound(f"no job {job_id}", hint="embedmill jobs list")
+        raise _no_job(job_id)
     return _row(row)
+
+
+def _no_job(job_id: int) -> NotFound:
+    return NotFound(f"no job {job_id}", hint="embedmill jobs list")
 
 
 def list_jobs(connection: Connection, *, limit: int = 100, only_open: bool = False) -> list[Job]:
@@ -217,8 +221,13 @@ def end_enumeration(connection: Connection, job_id: int, *, held_deletions: int)
 
 
 def set_job_state(connection: Connection, job_id: int, target: JobState, *, error: str | None = None) -> None:
-    """The one writer of a job's state; raises IllegalTransition, naming both states."""
-    require_job_transition(get_job(connection, job_id).state, target)
+    """The one writer of a job's state; raises NotFound, and IllegalTransition, naming both states."""
+    # Locked, or a job that completes at this moment would be paused or cancelled after its end.
+    held = select(job.c.state).where(job.c.id == job_id).with_for_update(key_share=True)
+    state = connection.execute(held).scalar()
+    if state is None:
+        raise _no_job(job_id)
+    require_job_transition(JobState(state), target)
     ends = target in (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
     connection.execute(
         update(job).where(job.c.id == job_id).values(state=target, finished_at=clock() if ends else None, error=error)

@@ -55,7 +55,8 @@ class Answer:
 
     text: str
     stop: Stop
-    usage: Usage
+    usage: Usage | None
+    """None when the provider did not say, as servers that only speak like OpenAI's may."""
     request_id: str
     limits: Mapping[str, str] = field(default_factory=dict)
     """The response headers that tell how much of a rate limit is left, lower-case."""
@@ -73,6 +74,11 @@ class Model(ABC):
     def __init__(self, name: str, model: str) -> None:
         self.name = name
         self.model = model
+
+    @property
+    def key_hash(self) -> str:
+        """Tells apart the credentials that calls use, whose limits are counted apart; empty without any."""
+        return ""
 
     @abstractmethod
     def ask(self, prompt: Prompt) -> Answer:
