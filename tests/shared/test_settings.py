@@ -77,5 +77,5 @@ def test_limits_are_kept_in_redis_or_in_the_database_and_nowhere_else(monkeypatc
     monkeypatch.setenv("EMBEDMILL_LIMITS_URL", "rediss://broker/1")
     assert load_settings().limits_url == "rediss://broker/1"
     monkeypatch.setenv("EMBEDMILL_LIMITS_URL", "postgresql://db/limits")
-    with pytest.raises(SettingsError, match="EMBEDMILL_LIMITS_URL.*redis://"):
+    with pytest.raises(SettingsError, match=r"EMBEDMILL_LIMITS_URL.*redis://"):
         load_settings()

@@ -24,7 +24,7 @@ def translated(status: int, code: str = "", message: str = "", **headers: str) -
 @pytest.mark.parametrize(
     "message",
     [
-        "Your credit balance is too low to access the API. Please go to Plans & Billing to upgrade or purchase credits.",
+        "Your credit balance is too low to access the API. Please go to Plans & Billing to purchase credits.",
         "You have reached your specified API usage limits. You will regain access on 2026-12-01 at 00:00 UTC.",
     ],
 )
