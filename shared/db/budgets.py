@@ -1,13 +1,13 @@
 """Budgets: limits on what is spent and reserved, what is used of them, alerts, and the work that waits for them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, and_, delete, exists, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from shared.db.bulk import insert_or
 from shared.db.engine import clock, read_clock
 from shared.db.schema import budget, budget_alert, collection, in_state, usage, work
 from shared.errors import NotFound
@@ -111,11 +111,17 @@ def lock_budgets(connection: Connection, provider: str, subject: Subject) -> tup
 
 
 def _begin_day(connection: Connection, found: Budget, *, now: float) -> Budget:
+    current = _on_day(found, now=now)
+    if current is not found:
+        fresh = {"day": current.day, "used_microusd": 0, "used_tokens": 0}
+        connection.execute(update(budget).where(budget.c.id == found.id).values(fresh))
+    return current
+
+
+def _on_day(found: Budget, *, now: float) -> Budget:
     if found.scope is not BudgetScope.DAY or found.day == _day_of(now):
         return found
-    fresh = {"day": _day_of(now), "used_microusd": 0, "used_tokens": 0}
-    row = connection.execute(update(budget).where(budget.c.id == found.id).values(fresh).returning(budget)).one()
-    return _row(row)
+    return replace(found, day=_day_of(now), used_microusd=0, used_tokens=0)
 
 
 def _day_of(now: float) -> str:
@@ -151,9 +157,12 @@ def _alert(connection: Connection, found: Budget, percent: float) -> tuple[Alert
     passed = [threshold for threshold in ALERT_PERCENTS if percent >= threshold]
     if not passed:
         return ()
-    build = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     rows = [{"budget_id": found.id, "day": found.day, "percent": threshold} for threshold in passed]
-    query = build(budget_alert).values([row | {"created_at": clock()} for row in rows]).on_conflict_do_nothing()
+    query = (
+        insert_or(connection, budget_alert)
+        .values([row | {"created_at": clock()} for row in rows])
+        .on_conflict_do_nothing()
+    )
     new = connection.execute(query.returning(budget_alert.c.percent)).scalars()
     return tuple(Alert(found.label, threshold) for threshold in new)
 
@@ -169,11 +178,12 @@ def set_budget(
     """Set a limit in the place of an older one, count what the ledger says is used of it, and wake what waited."""
     hold_still(connection, alone=True)
     now = read_clock(connection)
-    build = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     limits = {"limit_microusd": limit_microusd, "limit_tokens": limit_tokens}
     values = {"scope": scope, "name": name, "created_at": clock(), **limits}
     connection.execute(
-        build(budget).values(values).on_conflict_do_update(index_elements=["scope", "name"], set_=limits)
+        insert_or(connection, budget)
+        .values(values)
+        .on_conflict_do_update(index_elements=["scope", "name"], set_=limits)
     )
     day = _day_of(now) if scope is BudgetScope.DAY else ""
     used = _measure_used(connection, scope, name, since=now - now % DAY_SECONDS)
@@ -218,8 +228,9 @@ def delete_budget(connection: Connection, scope: BudgetScope, name: str) -> None
 
 
 def list_budgets(connection: Connection) -> list[Budget]:
-    """Every budget; one of a past day counts as it was last."""
-    return [_row(row) for row in connection.execute(select(budget).order_by(budget.c.id))]
+    """Every budget as it is today, also when nobody has spent anything today."""
+    now = read_clock(connection)
+    return [_on_day(_row(row), now=now) for row in connection.execute(select(budget).order_by(budget.c.id))]
 
 
 def list_alerts(connection: Connection) -> list[dict[str, Any]]:

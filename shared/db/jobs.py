@@ -18,8 +18,8 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
+from shared.db.bulk import insert_or
 from shared.db.engine import clock, read_clock
 from shared.db.ledger import measure_job_spend
 from shared.db.schema import collection, document, in_state, job, pool, receipt, scan_note, source, tally, work
@@ -165,8 +165,7 @@ def update_job(connection: Connection, job_id: int, *, priority: int | None = No
 
 def ensure_source(connection: Connection, *, collection_id: int, identity: str, spec: Mapping[str, Any]) -> int:
     """The number of a collection's source, recorded on first sight."""
-    build = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    query = build(source).values(collection_id=collection_id, identity=identity, spec=dict(spec))
+    query = insert_or(connection, source).values(collection_id=collection_id, identity=identity, spec=dict(spec))
     connection.execute(query.on_conflict_do_nothing())
     find = select(source.c.id).where(source.c.collection_id == collection_id, source.c.identity == identity)
     return int(connection.execute(find).scalar_one())

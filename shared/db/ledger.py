@@ -252,7 +252,10 @@ def _amounts(key: Any) -> Select[Any]:
 
 
 def measure_job_spend(connection: Connection, job_id: int) -> dict[str, float]:
-    """What a job did cost, with what is reserved for it; tokens in include those of a provider's prompt cache."""
+    """What a job did cost, with what is reserved for it; tokens in include those of a provider's prompt cache.
+
+    `unpriced_calls` is there when any call had no price, because `usd` is short of what those cost.
+    """
 
     def total(column: Any) -> Any:
         return func.coalesce(func.sum(column), 0)
@@ -261,9 +264,11 @@ def measure_job_spend(connection: Connection, job_id: int) -> dict[str, float]:
         total(usage.c.cost_microusd),
         total(usage.c.tokens_in + usage.c.cache_read + usage.c.cache_write),
         total(usage.c.tokens_out),
+        func.count().filter(usage.c.cost_microusd.is_(None)),
     )
     row = connection.execute(query.where(usage.c.job_id == job_id)).one()
-    return {"usd": int(row[0]) / 1_000_000, "tokens_in": int(row[1]), "tokens_out": int(row[2])}
+    spend = {"usd": int(row[0]) / 1_000_000, "tokens_in": int(row[1]), "tokens_out": int(row[2])}
+    return spend | {"unpriced_calls": int(row[3])} if row[3] else spend
 
 
 def sum_sizes(connection: Connection, job_id: int) -> int:

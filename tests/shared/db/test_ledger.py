@@ -218,6 +218,15 @@ def test_a_budget_has_room_again_when_calls_turn_out_cheaper(tracker: Tracker) -
     assert tracker.queue() == [id_]
 
 
+def test_a_budget_of_yesterday_is_shown_as_it_is_today(tracker: Tracker) -> None:
+    today = limit(tracker, BudgetScope.DAY, limit_microusd=100)
+    reserved(tracker, 100)
+    tracker.write(today.id, budget, day="2000-01-01")
+    with tracker.database.read() as connection:
+        (shown,) = budgets.list_budgets(connection)
+    assert (shown.day, shown.used_microusd, shown.percent()) == (today.day, 0, 0.0)
+
+
 def test_a_call_that_waited_for_its_budget_over_midnight_is_the_new_days(
     tracker: Tracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -330,3 +339,13 @@ def test_a_refusal_that_nothing_waits_for_any_more_is_forgotten(tracker: Tracker
     with tracker.database.write() as connection:
         budgets.wake_affordable(connection)
         assert not budgets.has_refused(connection, lock=False)
+
+
+def test_what_a_job_spent_tells_calls_without_a_price(tracker: Tracker) -> None:
+    subject = Subject(tracker.job, tracker.collection.id)
+    settle(tracker, reserved(tracker, 60, subject=subject), 20, subject=subject)
+    assert tracker.progress().spend == {"usd": 0.00002, "tokens_in": 20, "tokens_out": 0}
+    unpriced = replace(entry(microusd=0, tokens=7, subject=subject), price=UNPRICED, cost_microusd=None)
+    with tracker.database.write() as connection:
+        ledger.reserve(connection, unpriced)
+    assert tracker.progress().spend == {"usd": 0.00002, "tokens_in": 27, "tokens_out": 0, "unpriced_calls": 1}
