@@ -22,7 +22,7 @@ from shared.db import flow, ledger
 from shared.db.budgets import Alert
 from shared.db.engine import Database
 from shared.db.ledger import Entry
-from shared.errors import EmbedmillError, FlowControl, ProviderUnavailable, UnknownPrice
+from shared.errors import DocumentError, EmbedmillError, FlowControl, ProviderUnavailable, UnknownPrice, UserError
 from shared.flow import allowance, circuit
 from shared.flow.allowance import Value, Wait
 from shared.flow.concurrency import Concurrency
@@ -455,11 +455,11 @@ class Allowance:
 def may_be_billed(error: BaseException) -> bool:
     """Whether a call that ended so may be on the provider's bill: an answer that came late, broke off or made no sense.
 
-    What nobody foresaw counts as billed.
+    Only what a provider refuses is certainly not; what nobody foresaw, and our own disk or database, count as billed.
     """
     if isinstance(error, ProviderUnavailable):
         return error.may_be_billed
-    return not isinstance(error, EmbedmillError)
+    return not isinstance(error, FlowControl | UserError | DocumentError)
 
 
 def _announce(alerts: tuple[Alert, ...]) -> None:

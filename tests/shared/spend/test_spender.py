@@ -10,7 +10,7 @@ from sqlalchemy import select
 from shared.db import budgets, ledger
 from shared.db.engine import Database, open_database
 from shared.db.schema import budget, usage
-from shared.errors import FlowControl, InputRefused, ProviderUnavailable, UnknownPrice
+from shared.errors import BadVector, DatabaseAway, FlowControl, InputRefused, ProviderUnavailable, UnknownPrice
 from shared.outcomes import Park
 from shared.providers.models.base import Usage
 from shared.providers.models.metering import ModelCall, ModelRequest
@@ -327,3 +327,12 @@ def test_limits_are_counted_apart_for_each_key(
         spender.begin(replace(asked, key=found)).settle(Tokens(1))
     with pytest.raises(FlowControl):
         spender.begin(replace(asked, key=hashes.pop()))
+
+
+@pytest.mark.parametrize("error", [DatabaseAway("gone"), BadVector("odd"), KeyError("unforeseen"), KeyboardInterrupt()])
+def test_a_call_that_ends_by_a_fault_of_our_own_goes_on_counting_as_spent(
+    spenders: Any, tracked: Tracker, error: BaseException
+) -> None:
+    with pytest.raises(type(error)), spenders().call(planned(1000)):
+        raise error
+    assert rows(tracked) == [("unsettled", 1000, 20)]
