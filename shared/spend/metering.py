@@ -89,11 +89,8 @@ class ModelMeter:
     def on_response(self, reservation: Call, call: ModelCall) -> None:
         """Settle what was really used; a provider that does not say is taken to have used what was reserved."""
         usage = call.usage
-        tokens = (
-            reservation.planned.tokens
-            if usage is None
-            else Tokens(usage.tokens_in, usage.tokens_out, usage.cache_read, usage.cache_write)
-        )
+        used = Tokens(usage.tokens_in, usage.tokens_out, usage.cache_read, usage.cache_write)
+        tokens = used if usage.told else reservation.planned.tokens
         reservation.settle(tokens, request_id=call.request_id, headers=call.limits)
 
     def on_failure(self, reservation: Call, error: EmbedmillError, *, billed: ModelBilled) -> EmbedmillError:

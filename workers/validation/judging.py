@@ -34,11 +34,9 @@ class Judged:
     tokens_in: int = 0
     tokens_out: int = 0
 
-    def count(self, usage: Usage | None) -> None:
+    def count(self, usage: Usage) -> None:
         """Add one call."""
         self.calls += 1
-        if usage is None:
-            return
         self.tokens_in += usage.tokens_in + usage.cache_read + usage.cache_write
         self.tokens_out += usage.tokens_out
 

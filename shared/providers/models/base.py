@@ -47,6 +47,11 @@ class Usage:
     tokens_out: int = 0
     cache_read: int = 0
     cache_write: int = 0
+    told: bool = True
+    """False when the provider did not say, as servers that only speak like OpenAI's may: then it is not nothing."""
+
+
+UNTOLD = Usage(told=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +60,7 @@ class Answer:
 
     text: str
     stop: Stop
-    usage: Usage | None
-    """None when the provider did not say, as servers that only speak like OpenAI's may."""
+    usage: Usage
     request_id: str
     limits: Mapping[str, str] = field(default_factory=dict)
     """The response headers that tell how much of a rate limit is left, lower-case."""

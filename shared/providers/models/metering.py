@@ -56,7 +56,7 @@ class ModelCall:
     provider: str
     model: str
     operation: str
-    usage: Usage | None
+    usage: Usage
     request_id: str
     seconds: float
     limits: Mapping[str, str] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from openai.types.chat import ChatCompletion
 
 from shared.errors import EmbedmillError, ProviderRefused, ProviderUnavailable
 from shared.providers.credentials import hash_credentials
-from shared.providers.models.base import Answer, Block, Model, Prompt, Stop, Usage
+from shared.providers.models.base import UNTOLD, Answer, Block, Model, Prompt, Stop, Usage
 from shared.providers.translation import error_of, unreadable
 
 TIMEOUT_SECONDS = 180.0
@@ -100,9 +100,9 @@ def _answer(completion: ChatCompletion, headers: Any) -> Answer:
     )
 
 
-def _usage(usage: Any) -> Usage | None:
+def _usage(usage: Any) -> Usage:
     if usage is None:
-        return None
+        return UNTOLD
     details = usage.prompt_tokens_details
     cached = (details.cached_tokens or 0) if details else 0
     return Usage(tokens_in=usage.prompt_tokens - cached, tokens_out=usage.completion_tokens, cache_read=cached)

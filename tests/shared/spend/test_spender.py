@@ -12,7 +12,7 @@ from shared.db.engine import Database, open_database
 from shared.db.schema import budget, usage
 from shared.errors import BadVector, DatabaseAway, FlowControl, InputRefused, ProviderUnavailable, UnknownPrice
 from shared.outcomes import Park
-from shared.providers.models.base import Usage
+from shared.providers.models.base import UNTOLD, Usage
 from shared.providers.models.metering import ModelCall, ModelRequest
 from shared.providers.models.table import open_model
 from shared.settings import Settings
@@ -289,7 +289,7 @@ def test_a_call_is_priced_by_the_band_of_what_was_really_sent(
     assert rows(tracked) == [("settled", sent, cost)]
 
 
-def ask_opus(spender: Spender, used: Usage | None) -> Any:
+def ask_opus(spender: Spender, used: Usage) -> Any:
     """A call of 1,000 tokens, 600 of which the provider is asked to keep; returns the row before its answer."""
     meter = ModelMeter(spender, Subject())
     opus = ("anthropic", "claude-opus-4-7", "validate")
@@ -306,7 +306,7 @@ def test_a_reservation_covers_a_prompt_cache_that_has_to_be_written(spenders: An
 
 
 def test_an_answer_without_usage_costs_what_was_reserved_and_not_nothing(spenders: Any, tracked: Tracker) -> None:
-    before = ask_opus(spenders(), None)
+    before = ask_opus(spenders(), UNTOLD)
     (row,) = tracked.rows(usage)
     assert (row["state"], row["cost_microusd"]) == ("settled", before["cost_microusd"])
 
