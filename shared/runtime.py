@@ -136,8 +136,10 @@ class Runtime:
         opened = vars(self)
         for store in self._stores.values():
             store.close()
-        for client in (*self._models.values(), *self._embedders.values()):
-            client.close()
+        for model in self._models.values():
+            model.close()
+        for embedder in self._embedders.values():
+            embedder.close()
         if "cache" in opened:
             self.cache.close()
         if "spender" in opened:
