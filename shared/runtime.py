@@ -138,6 +138,8 @@ class Runtime:
             store.close()
         for model in self._models.values():
             model.close()
+        for embedder in self._embedders.values():
+            embedder.close()
         if "cache" in opened:
             self.cache.close()
         if "spender" in opened:

@@ -4,12 +4,13 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, PositiveInt, ValidationError
+from pydantic import Field, PositiveInt, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from shared.errors import SettingsError
 
 CONFIG_FILE = "embedmill.toml"
+REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
 # Requests, tokens in, tokens out and inputs a minute.
 LimitName = Literal["rpm", "tpm", "otpm", "ipm"]
@@ -102,6 +103,13 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment over file over defaults; no dotenv, no secrets folder."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @field_validator("limits_url")
+    @classmethod
+    def _is_redis(cls, url: str) -> str:
+        if url and not url.startswith(REDIS_SCHEMES):
+            raise ValueError(f"only Redis is taken: {', '.join(REDIS_SCHEMES)}")
+        return url
 
     @property
     def home_path(self) -> Path:

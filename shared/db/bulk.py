@@ -19,6 +19,7 @@ from sqlalchemy import (
     literal,
     select,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.elements import BindParameter
@@ -47,6 +48,11 @@ def update_each(connection: Connection, query: Update, rows: Rows, types: Mappin
 
     bulk: Any = visitors.replacement_traverse(query, {}, replace)
     connection.execute(bulk, _columns(rows))
+
+
+def insert_or(connection: Connection, table: Table) -> Any:
+    """An INSERT that can say what is done about rows that are there, as each engine has it in its own dialect."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
 
 
 def insert_each(connection: Connection, table: Table, rows: Rows, **constants: Any) -> None:

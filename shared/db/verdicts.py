@@ -70,7 +70,12 @@ def hold_verdicts(connection: Connection, addresses: Sequence[str], *, owner: st
     )
     if wanted:
         connection.execute(query, [{"address": address} for address in wanted])
-    return {address for address, holder in _holders(connection, wanted) if holder == owner}
+    mine = {address for address, holder in _holders(connection, wanted) if holder == owner}
+    # A statement of its own, after the holds are ours: it sees what was stored while they were waited for.
+    stored = find_verdicts(connection, sorted(mine)).keys()
+    for part in _pages(sorted(stored)):
+        connection.execute(delete(verdict_hold).where(verdict_hold.c.address.in_(part)))
+    return mine - stored
 
 
 def find_verdict_holders(connection: Connection, addresses: Sequence[str]) -> set[str]:

@@ -57,7 +57,7 @@ class Round:
 
 @dataclass(slots=True)
 class _Group:
-    """Samples of one collection whose texts are there."""
+    """Samples of one job and collection: what is spent on them is held against that job's budget."""
 
     settings: CollectionSettings
     taken: list[Taken] = field(default_factory=list)
@@ -115,7 +115,7 @@ def audit(runtime: Runtime, *, limit: int) -> Round:
     taken = runtime.database.transact(lambda connection: take_samples(connection, limit=limit))
     result = Round(taken=len(taken))
     texts = _load(runtime, taken)
-    for group in _by_collection(runtime, taken).values():
+    for group in _by_job_and_collection(runtime, taken).values():
         there = [t for t in group.taken if t.sampled.chunks_ref in texts]
         _look(runtime, group.settings, there, texts, result)
     return result
@@ -240,17 +240,17 @@ def _load(runtime: Runtime, taken: Sequence[Taken]) -> dict[str, ChunkSet]:
     return texts
 
 
-def _by_collection(runtime: Runtime, taken: Sequence[Taken]) -> dict[int, _Group]:
-    groups: dict[int, _Group] = {}
+def _by_job_and_collection(runtime: Runtime, taken: Sequence[Taken]) -> dict[tuple[int | None, int], _Group]:
+    groups: dict[tuple[int | None, int], _Group] = {}
     for sample in taken:
-        id_ = sample.sampled.collection_id
-        if id_ not in groups:
-            settings = _settings(runtime, id_)
+        job_id, collection_id = sample.sampled.job_id, sample.sampled.collection_id
+        if (job_id, collection_id) not in groups:
+            settings = _settings(runtime, collection_id)
             if settings is None or not (settings.audits or settings.gates):
                 _drop(runtime, [sample], "the collection has no model for it any more")
                 continue
-            groups[id_] = _Group(settings)
-        groups[id_].taken.append(sample)
+            groups[job_id, collection_id] = _Group(settings)
+        groups[job_id, collection_id].taken.append(sample)
     return groups
 
 

@@ -4,6 +4,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from shared.db.work import Claim, Item
 from shared.errors import EmbedmillError, FlowControl
 from shared.outcomes import Advance, Outcome
@@ -122,17 +125,25 @@ def _embed_share(
     paid = not is_free(embedder)
     if paid:
         adapt(embedder, runtime.spender)
+    kept: set[int] = set()
+
+    def keep(positions: Sequence[int], vectors: NDArray[np.float32]) -> None:
+        runtime.cache.put_many({addresses[p]: vector for p, vector in zip(positions, vectors, strict=True)})
+        kept.update(positions)
+
     try:
-        result = embedder.embed_many([share[a].text for a in addresses], meter=meter if paid else None)
+        result = embedder.embed_many([share[a].text for a in addresses], meter=meter if paid else None, keep=keep)
         errors = {addresses[position]: meter.told(error) for position, error in result.errors.items()}
-        vectors = {a: vector for a, vector in zip(addresses, result.vectors, strict=True) if a not in errors}
-        runtime.cache.put_many(vectors)
+        # A text that is empty has a vector without having been sent.
+        unsent = {a: v for p, (a, v) in enumerate(zip(addresses, result.vectors, strict=True)) if p not in kept}
+        if rest := {address: vector for address, vector in unsent.items() if address not in errors}:
+            runtime.cache.put_many(rest)
     except BaseException:
         runtime.cache.release(runtime.owner)
         raise
     if errors:
         runtime.cache.release(runtime.owner)
-    made.texts |= {address: share[address] for address in vectors}
+    made.texts |= {address: share[address] for address in share.keys() - errors.keys()}
     made.errors |= errors
 
 

@@ -1,6 +1,6 @@
 """What passes between an embedder and whoever keeps its books: requests, their answers, and the meter."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -63,6 +63,10 @@ class Meter(Protocol):
 
     def on_failure(self, reservation: Any, error: EmbedmillError, *, billed: Billed) -> None:
         """Release when nothing was billed; keep the reservation as spent when that is not known."""
+
+
+Keep = Callable[[Sequence[int], NDArray[np.float32]], None]
+"""Stores the vectors of the texts at some positions; called in the thread that called `embed_many`."""
 
 
 class FreeMeter:

@@ -24,7 +24,7 @@ from shared.errors import (
     ProviderRefused,
     ProviderUnavailable,
 )
-from shared.providers.embeddings.calls import Answer, Billed, Call, EmbedResult, Meter, Request
+from shared.providers.embeddings.calls import Answer, Billed, Call, EmbedResult, Keep, Meter, Request
 from shared.providers.embeddings.packing import Plan, halves
 
 OPERATION = "embed"
@@ -46,6 +46,8 @@ class Sender:
     concurrency: int
     seconds: float
     """Longest wait for one answer; a request that takes longer is given up, though its thread may live on."""
+    apart: bool
+    """Whether a request has a thread of its own; otherwise it is made in the caller's and cannot be given up."""
     send: Send
 
 
@@ -59,16 +61,19 @@ class _Flight:
     started: float
 
 
-def send_all(sender: Sender, plan: Plan, tokens: Sequence[int], meter: Meter) -> EmbedResult:
+def send_all(
+    sender: Sender, plan: Plan, tokens: Sequence[int], meter: Meter, *, keep: Keep | None = None
+) -> EmbedResult:
     """Send every request of the plan; `tokens` are those of each text, and give the number of texts."""
-    return _Sending(sender, plan, tokens, meter).run()
+    return _Sending(sender, plan, tokens, meter, keep).run()
 
 
 class _Sending:
-    def __init__(self, sender: Sender, plan: Plan, tokens: Sequence[int], meter: Meter) -> None:
+    def __init__(self, sender: Sender, plan: Plan, tokens: Sequence[int], meter: Meter, keep: Keep | None) -> None:
         self._sender = sender
         self._tokens = tokens
         self._meter = meter
+        self._keep = keep
         self._waiting: deque[Sequence[int]] = deque(plan)
         self._flights: dict[int, _Flight] = {}
         self._landed: queue.SimpleQueue[tuple[int, Answer | EmbedmillError]] = queue.SimpleQueue()
@@ -99,11 +104,11 @@ class _Sending:
             return
         self._sent += 1
         self._flights[self._sent] = _Flight(positions, reservation, request, time.monotonic())
-        if sender.concurrency == 1:
-            self._fly(self._sent, positions)
-        else:
+        if sender.apart:
             # A daemon, because an SDK cannot be made to give up on an answer that drips in.
             threading.Thread(target=self._fly_apart, args=(self._sent, positions), name="embed", daemon=True).start()
+        else:
+            self._fly(self._sent, positions)
 
     def _fly(self, number: int, positions: Sequence[int]) -> None:
         try:
@@ -159,7 +164,10 @@ class _Sending:
         self._meter.on_response(flight.reservation, call)
         self._calls.append(call)
         usable: NDArray[np.bool_] = np.asarray(np.isfinite(answer.vectors).all(axis=1))
-        self._vectors[np.asarray(flight.positions)[usable]] = answer.vectors[usable]
+        positions, vectors = np.asarray(flight.positions)[usable], answer.vectors[usable]
+        self._vectors[positions] = vectors
+        if self._keep is not None and len(positions):
+            self._keep(positions.tolist(), vectors)
         for position, fine in zip(flight.positions, usable, strict=True):
             if not fine:
                 self._errors[position] = BadVector(f"{request.provider} returned an unusable vector")

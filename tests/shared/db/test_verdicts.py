@@ -1,10 +1,13 @@
 """Verdicts, reviews, samples and terms in the database, on both engines."""
 
+from threading import Thread
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
-from shared.db import reviews, samples, terms
+from shared.db import reviews, samples, terms, verdicts
+from shared.db.engine import open_database
 from shared.db.reviews import Doubt
 from shared.db.samples import Counts, Sampled
 from shared.db.schema import verdict_hold
@@ -13,6 +16,7 @@ from shared.db.verdicts import Origin
 from shared.errors import NotFound, UserError
 from shared.verdicts import VerdictCache
 from tests.shared.db.tracker import Tracker
+from tests.waiting import wait_until
 
 URIS = ["file:///a", "file:///b"]
 ADDRESSES = [f"{n:032x}" for n in range(3)]
@@ -54,6 +58,26 @@ def test_what_is_known_is_reserved_by_nobody(cache: VerdictCache, tracker: Track
     cache.put_many({ADDRESSES[0]: body()})
     assert cache.reserve(ADDRESSES[:1], owner="two", seconds=60) == set()
     assert {row["address"] for row in tracker.rows(verdict_hold)} == set(ADDRESSES[1:])
+
+
+def test_a_verdict_that_is_stored_while_its_hold_is_waited_for_is_not_asked_for_again(postgres_url: str) -> None:
+    database = open_database(postgres_url)
+    VerdictCache(database, ORIGIN).reserve(ADDRESSES, owner="one", seconds=60)
+    mine: list[set[str]] = []
+    other = Thread(
+        target=lambda: mine.append(VerdictCache(database, ORIGIN).reserve(ADDRESSES, owner="two", seconds=9))
+    )
+    with database.write() as connection:
+        verdicts.store_verdicts(connection, {ADDRESSES[0]: body()}, origin=ORIGIN)
+        other.start()
+        wait_until(lambda: database.query(_waits_for_a_lock), "the other waits for the hold")
+    other.join()
+    database.close()
+    assert mine == [set()]
+
+
+def _waits_for_a_lock(connection: Connection) -> bool:
+    return bool(connection.exec_driver_sql("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'").first())
 
 
 def test_a_reservation_ends_by_itself(cache: VerdictCache) -> None:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -230,14 +230,34 @@ def test_a_budget_that_ends_keeps_later_requests_back(openai: RemoteEmbedder, se
     assert servers["openai"].simulator.bill.total("requests") == 4
 
 
-def test_an_answer_that_does_not_come_is_given_up_in_time(openai: RemoteEmbedder, servers: Servers) -> None:
-    openai.seconds_per_request = 0.3
+@pytest.mark.parametrize("concurrency", [8, 1])
+def test_an_answer_that_does_not_come_is_given_up_in_time(
+    openai: RemoteEmbedder, servers: Servers, concurrency: int
+) -> None:
+    openai.seconds_per_request, openai.concurrency = 0.3, concurrency
     servers["openai"].simulator.faults.add(Fault(kind="slow", seconds=1.5))
     books, started = Books(), time.monotonic()
     result = openai.embed_many(["text"], meter=books)
     assert isinstance(result.errors[0], ProviderUnavailable)
     assert time.monotonic() - started < 1.2
     assert [billed for _, billed in books.failed.values()] == ["unknown"]
+
+
+def test_what_was_paid_for_is_kept_before_the_next_answer_is_waited_for(
+    openai: RemoteEmbedder, servers: Servers
+) -> None:
+    openai.max_inputs, openai.concurrency = 10, 1
+    kept: dict[int, Any] = {}
+    books = Books()
+
+    def keep(positions: Sequence[int], vectors: Any) -> None:
+        assert len(books.settled) == len(books.requests), "the next request has not been asked for"
+        kept.update(zip(positions, vectors, strict=True))
+
+    servers["openai"].simulator.faults.add(Fault(kind="status", status=429, after=3, times=None))
+    result = openai.embed_many([f"text {number}" for number in range(60)], meter=books, keep=keep)
+    assert sorted(kept) == list(range(30)) == [n for n in range(60) if n not in result.errors]
+    assert all((kept[position] == result.vectors[position]).all() for position in kept)
 
 
 def test_a_request_above_the_accounts_minute_is_split_until_it_fits(monkeypatch: pytest.MonkeyPatch) -> None:
