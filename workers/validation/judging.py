@@ -44,8 +44,9 @@ class Judged:
 def judge(subjects: Sequence[Subject], store: Store, *, model: Model, meter: Meter, concurrency: int) -> Judged:
     """Judge every subject; `store` is given verdicts by address as soon as they are known, in the thread that asked.
 
-    They are stored before their call is settled. The first call goes alone: a provider's prompt cache can be read only once its first answer has begun. What
-    concerns the provider or the account as a whole keeps back the calls that were not made yet.
+    They are stored before their call is settled. The first call goes alone: a provider's prompt cache can be read only
+    once its first answer has begun. What concerns the provider or the account as a whole keeps back the calls that were
+    not made yet.
     """
     session = _Session(store, model, meter)
     calls = pack_calls(subjects)
