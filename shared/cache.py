@@ -90,6 +90,10 @@ class EmbeddingCache(ABC):
         With `freeing`, no more than it takes to free so many bytes.
         """
 
+    def find_risks(self) -> list[str]:
+        """What about the cache's home may cost money, in words for an operator."""
+        return []
+
     @abstractmethod
     def close(self) -> None:
         """Release connections."""

@@ -188,6 +188,16 @@ class RedisCache(EmbeddingCache):
                 gone += [_entry(kind, member) for member in dropped]
         return add_up(gone)
 
+    def find_risks(self) -> list[str]:
+        info = self._asked(self._client.info)
+        policy = info.get("maxmemory_policy", "noeviction")
+        risks = []
+        if info.get("maxmemory") and policy != "noeviction":
+            risks.append(f"Redis evicts by itself ({policy}), also what documents need; set noeviction")
+        if not info.get("aof_enabled"):
+            risks.append("Redis has no append-only file: what it forgets when it restarts is paid for again")
+        return risks
+
     def close(self) -> None:
         self._client.close()
 

@@ -35,9 +35,15 @@ def claude() -> Iterator[Running[AnthropicSimulator]]:
 
 
 @pytest.fixture
-def strikable(cli: Command) -> Command:
+def patient(cli: Command) -> Command:
+    """The command with a lease that a busy machine does not lose; who is dead is seen without it."""
+    return cli.with_settings(lease_seconds="30")
+
+
+@pytest.fixture
+def strikable(patient: Command) -> Command:
     """The command with one worker, whose requests leave one by one."""
-    return cli.with_settings(workers="1", provider_concurrency="1", validation_concurrency="1", terms_sample="0")
+    return patient.with_settings(workers="1", provider_concurrency="1", validation_concurrency="1", terms_sample="0")
 
 
 def document(folder: Path) -> Path:
@@ -97,9 +103,9 @@ def test_after_a_kill_only_requests_whose_vectors_were_not_stored_are_sent_again
 
 @pytest.mark.chaos
 def test_a_kill_with_many_requests_out_pays_again_for_no_more_than_those(
-    cli: Command, provider: Running[OpenAISimulator], tmp_path: Path
+    patient: Command, provider: Running[OpenAISimulator], tmp_path: Path
 ) -> None:
-    command = cli.with_settings(embedding=EMBEDDING).with_environment(**provider.environment)
+    command = patient.with_settings(embedding=EMBEDDING).with_environment(**provider.environment)
     command.json("collections", "create", "default", "--chunk-tokens", 32)
     source = document(tmp_path)
     strike(command, source, at="vectors stored", number=20)
