@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shared.errors import EmbedmillError, FlowControl, ProviderRefused, ProviderUnavailable
+from shared.errors import EmbedmillError, FlowControl, ProviderRefused, ProviderUnavailable, StorageFailed
 from shared.providers.models.base import Answer, Model, Prompt, Stop, Usage
 from shared.providers.models.metering import About, Billed, ModelCall, ModelRequest, ask
 from tests.shared.providers.models.simulated import question
@@ -85,3 +85,20 @@ def test_a_meter_may_turn_a_failure_into_waiting() -> None:
     circuit = FlowControl("left alone", reason="circuit", retry_after_seconds=1)
     with pytest.raises(FlowControl, match="left alone"):
         ask(Scripted(ProviderUnavailable("down")), question(), About("v"), meter=Books(instead=circuit))
+
+
+def test_what_an_answer_says_is_kept_before_the_call_is_settled() -> None:
+    books = Books()
+    answer = Answer("{}", Stop.END, USAGE, "r1")
+    ask(Scripted(answer), question(), About("v"), meter=books, keep=books.events.append)
+    assert books.events[1:] == [answer, ("reservation", USAGE)]
+
+
+def test_a_call_is_settled_though_its_answer_could_not_be_kept() -> None:
+    def refuse(_: Answer) -> None:
+        raise StorageFailed("the disk is full")
+
+    books = Books()
+    with pytest.raises(StorageFailed):
+        ask(Scripted(Answer("{}", Stop.END, USAGE, "r1")), question(), About("v"), meter=books, keep=refuse)
+    assert books.events[1:] == [("reservation", USAGE)]
