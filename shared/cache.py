@@ -90,6 +90,10 @@ class EmbeddingCache(ABC):
         With `freeing`, no more than it takes to free so many bytes.
         """
 
+    def require(self) -> None:
+        """Raise FlowControl when the cache is away; a database says so by itself."""
+        return
+
     def find_risks(self) -> list[str]:
         """What about the cache's home may cost money, in words for an operator."""
         return []

@@ -188,6 +188,9 @@ class RedisCache(EmbeddingCache):
                 gone += [_entry(kind, member) for member in dropped]
         return add_up(gone)
 
+    def require(self) -> None:
+        self._asked(self._client.ping)
+
     def find_risks(self) -> list[str]:
         info = self._asked(self._client.info)
         policy = info.get("maxmemory_policy", "noeviction")

@@ -25,7 +25,9 @@ def provider() -> Iterator[Running[OpenAISimulator]]:
 
 @pytest.fixture
 def paid(cli: Command, provider: Running[OpenAISimulator]) -> Command:
-    return cli.with_settings(embedding="openai/text-embedding-3-small").with_environment(**provider.environment)
+    return cli.with_settings(embedding="openai/text-embedding-3-small", lease_seconds="30").with_environment(
+        **provider.environment
+    )
 
 
 @pytest.fixture

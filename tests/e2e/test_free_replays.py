@@ -50,7 +50,13 @@ def vendors() -> Iterator[Vendors]:
 @pytest.fixture
 def paid(cli: Command, vendors: Vendors) -> Command:
     """The command with a model that judges and one that embeds, both paid."""
-    settings = {"embedding": EMBEDDING, "validator": VALIDATOR, "terms_sample": "0", "circuit_seconds": "0.5"}
+    settings = {
+        "embedding": EMBEDDING,
+        "validator": VALIDATOR,
+        "terms_sample": "0",
+        "circuit_seconds": "0.5",
+        "lease_seconds": "30",
+    }
     return cli.with_settings(**settings).with_environment(**vendors.openai.environment | vendors.anthropic.environment)
 
 

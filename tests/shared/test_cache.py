@@ -215,6 +215,7 @@ class TestRedis(CacheContract):
                 lambda: cache.find_holders([address(1)]),
                 lambda: cache.put_many({address(1): vector(1)}),
                 cache.count,
+                cache.require,
             ):
                 with pytest.raises(FlowControl) as caught:
                     ask()

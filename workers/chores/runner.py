@@ -32,7 +32,7 @@ log = structlog.get_logger()
 TICK_SECONDS = 0.1
 RECONCILE_SECONDS = 15.0
 ADD_UP_SECONDS = 5.0
-PRUNE_SECONDS = 60.0
+PRUNE_SECONDS = 300.0
 # A session that wrote nothing for so long has ended; nobody asks for its receipt any more.
 RECEIPT_SECONDS = 86400.0
 CHORES = "chores"

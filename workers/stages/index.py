@@ -35,6 +35,8 @@ STORE_CIRCUIT = "vector store"
 
 def index(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
     """Bring every document of a batch to its end, shard by shard."""
+    # A cache that is away must not be taken for shards that do not answer.
+    runtime.cache.require()
     outcomes: dict[int, Outcome] = {}
     written: list[Item] = []
     for (collection_id, shard), items in _by_shard(runtime, claim.items).items():

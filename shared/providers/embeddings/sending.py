@@ -78,6 +78,7 @@ class _Sending:
         self._meter = meter
         self._keep = keep
         self._unkept: dict[int, NDArray[np.float32]] = {}
+        self._store_failed: EmbedmillError | None = None
         self._waiting: deque[Sequence[int]] = deque(plan)
         self._flights: dict[int, _Flight] = {}
         self._landed: queue.SimpleQueue[tuple[int, Answer | EmbedmillError]] = queue.SimpleQueue()
@@ -95,9 +96,9 @@ class _Sending:
                 self._leave_the_rest(self._stopped)
             if self._flights:
                 self._receive()
-        if self._unkept and self._stopped is not None:
+        if self._store_failed is not None:
             self._keep(self._unkept)
-            raise self._stopped
+            raise self._store_failed
         return EmbedResult(self._vectors, self._errors, tuple(self._calls))
 
     def _start(self, positions: Sequence[int]) -> None:
@@ -181,11 +182,11 @@ class _Sending:
     def _store(self, vectors: Mapping[int, NDArray[np.float32]]) -> None:
         """Keep vectors; once that has failed, collect them for the end, because the account of them must not wait."""
         try:
-            if not self._unkept:
+            if self._store_failed is None:
                 self._keep(vectors)
                 return
         except EmbedmillError as error:
-            self._stopped = error
+            self._stopped = self._store_failed = error
         self._unkept |= vectors
 
     def _divide(self, positions: Sequence[int], error: InputRefused) -> None:
