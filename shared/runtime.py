@@ -10,7 +10,7 @@ from shared.collections import CollectionSettings, read_collection_settings
 from shared.db.collections import Collection, get_collection_by_id
 from shared.db.engine import Database, is_server, open_database
 from shared.db.postgres import Sizing
-from shared.errors import HomeInUse
+from shared.errors import HomeInUse, SettingsError
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ class Runtime:
 
         url = self.settings.cache_url or self.settings.database
         match urlsplit(url).scheme:
+            case "":
+                raise SettingsError("EMBEDMILL_CACHE_URL is no file://, postgresql:// or redis:// URL")
             case "redis" | "rediss" | "unix":
                 from shared.redis_cache import RedisCache
 

@@ -14,7 +14,10 @@ from tests.services import redis
 from tests.services.needed import require
 from tests.waiting import wait_until
 
-DOCUMENTS = 6
+pytestmark = pytest.mark.timeout(300)  # seconds; each test runs several commands with workers of their own
+
+DOCUMENTS = 3
+OUTAGE_SECONDS = 90.0
 
 
 @pytest.fixture
@@ -48,7 +51,7 @@ def test_while_the_caches_redis_is_away_nothing_is_sent_and_afterwards_all_of_it
     folder = write_corpus(tmp_path / "documents", DOCUMENTS)
     own_redis.kill()
     process = command.start("ingest", folder, "--json")
-    wait_until(lambda: reasons(command) == {"circuit"}, "everything waits for the cache")
+    wait_until(lambda: reasons(command) == {"circuit"}, "everything waits for the cache", seconds=OUTAGE_SECONDS)
     assert billed(provider) == 0
     own_redis.start()
     report = finish(process).json

@@ -19,8 +19,11 @@ from tests.e2e.stores import Place, running_place
 from tests.e2e.test_spend import reasons
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.timeout(300)  # seconds; each test runs several commands with workers of their own
+
 EMBEDDING, VALIDATOR = "openai/text-embedding-3-small", "anthropic/claude-opus-4-7"
-DOCUMENTS = 6
+DOCUMENTS = 3
+OUTAGE_SECONDS = 90.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,37 +82,33 @@ def require_free(report: dict[str, Any]) -> None:
     assert report["spend"] == {"usd": 0.0, "tokens_in": 0, "tokens_out": 0}
 
 
-def test_a_completed_job_again_in_every_way_costs_nothing(paid: Command, vendors: Vendors, tmp_path: Path) -> None:
+def test_a_completed_job_and_its_documents_elsewhere_cost_nothing_again(
+    paid: Command, vendors: Vendors, tmp_path: Path
+) -> None:
     folder = write_corpus(tmp_path / "documents", DOCUMENTS)
     first = paid.json("ingest", folder)
     bills = vendors.require_paid()
-    indexed = paid.export()
-
     again = paid.json("ingest", folder)
     assert again["documents"]["unchanged"] == DOCUMENTS
     require_free(again)
-
     other = paid.json("ingest", folder, "--collection", "other")
     assert other["documents"]["completed"] == DOCUMENTS
     require_free(other)
+    assert vendors.bills() == bills
+    shown, chunks = paid.json("cache", "show")["kinds"], first["chunks"]["expected"]
+    for kind in ("document", "verdict"):
+        assert (shown[kind]["misses"], shown[kind]["hits"]) == (chunks, chunks)
+        assert shown[kind]["saved_tokens"] > 0 and shown[kind]["saved_usd"] > 0
 
+
+def test_a_store_that_was_lost_is_filled_again_for_nothing(paid: Command, vendors: Vendors, tmp_path: Path) -> None:
+    paid.json("ingest", write_corpus(tmp_path / "documents", DOCUMENTS))
+    bills, indexed = vendors.require_paid(), paid.export()
     shutil.rmtree(paid.home / "vectors")
     assert paid.run("verify", "--json").json["ok"] is False
     assert paid.json("verify", "--repair")["ok"]
     assert paid.export() == indexed
-
-    for path in folder.iterdir():
-        path.touch()
-        path.write_text(path.read_text() + "\n")
-    changed = paid.json("ingest", folder)
-    assert changed["documents"]["completed"] + changed["documents"]["unchanged"] == DOCUMENTS
     assert vendors.bills() == bills
-    shown = paid.json("cache", "show")["kinds"]
-    chunks = first["chunks"]["expected"]
-    assert (shown["document"]["misses"], shown["verdict"]["misses"]) == (chunks, chunks)
-    assert shown["document"]["hits"] >= 2 * chunks
-    assert shown["document"]["saved_tokens"] > first["spend"]["tokens_in"] / 2 and shown["document"]["saved_usd"] > 0
-    assert shown["verdict"]["hits"] >= chunks and shown["verdict"]["saved_usd"] > 0
 
 
 def test_dead_letters_of_a_store_outage_are_replayed_for_nothing(
@@ -123,7 +122,8 @@ def test_dead_letters_of_a_store_outage_are_replayed_for_nothing(
     bills = vendors.require_paid()
     pinecone.simulator.faults.clear()
     letters = impatient.json("dlq", "list")["dead_letters"]
-    impatient.json("dlq", "replay", letters[0]["id"], "--work")
+    replayed = impatient.run("dlq", "replay", letters[0]["id"], "--work", "--json")
+    assert (replayed.status, replayed.json["replayed"]) == (3, 1), "the others are dead still"
     impatient.json("jobs", "retry", ran.json["job"], "--work")
     shown = impatient.json("jobs", "show", ran.json["job"])
     assert (shown["documents"]["completed"], shown["documents"]["dead"]) == (DOCUMENTS, 0)
@@ -137,7 +137,7 @@ def test_a_job_that_waits_out_a_store_outage_is_paid_for_once(
     assert pinecone.simulator is not None
     folder = write_corpus(tmp_path / "documents", DOCUMENTS)
     process = refused.with_settings(circuit_failures="1").start("ingest", folder, "--collection", "late", "--json")
-    wait_until(lambda: reasons(refused) == {"circuit"}, "everything is embedded and waits for the store")
+    wait_until(lambda: reasons(refused) == {"circuit"}, "everything waits for the store", seconds=OUTAGE_SECONDS)
     bills = vendors.require_paid()
     pinecone.simulator.faults.clear()
     report = finish(process).json

@@ -17,6 +17,8 @@ from tests.corpus import text_of
 from tests.waiting import wait_until
 from workers.validation.calls import MOST_CHUNKS
 
+pytestmark = pytest.mark.timeout(300)  # seconds; each test runs several commands with workers of their own
+
 STRUCK = Path(__file__).parent / "struck"
 EMBEDDING, VALIDATOR = "openai/text-embedding-3-small", "anthropic/claude-opus-4-7"
 INPUTS = 4

@@ -254,5 +254,5 @@ def test_the_cache_is_where_the_tracking_database_is_unless_a_url_says_otherwise
         runtime.cache.put_many({address(len(settings)): vector(1)})
         runtime.close()
     assert (tmp_path / "own cache.db").exists()
-    with pytest.raises(SettingsError):
+    with pytest.raises(SettingsError, match="CACHE_URL"):
         Runtime(load_settings(cache_url="nowhere at all"), process_id="test").cache.count()
