@@ -27,7 +27,22 @@ class Settings(BaseSettings):
     database_outage_seconds: float = Field(
         120.0, ge=0, description="How long a database server that is away is waited for before a process gives up."
     )
-    cache_url: str = Field("", description="Embedding cache on Postgres; empty means where the tracking database is.")
+    cache_url: str = Field(
+        "",
+        description="Embedding cache: `postgresql://…`, `redis://…`, or `file:///PATH` for one host; "
+        "empty means where the tracking database is.",
+    )
+    cache_max_mb: int = Field(0, ge=0, description="Most that cached vectors may take, in MiB; 0 means no limit.")
+    cache_document_days: float = Field(
+        0.0, ge=0, description="Vectors of documents that nobody used for so long are forgotten; 0 keeps them."
+    )
+    cache_query_days: float = Field(
+        30.0, ge=0, description="Vectors of queries that nobody repeated for so long are forgotten; 0 keeps them."
+    )
+    cache_verdict_days: float = Field(
+        0.0, ge=0, description="Verdicts that nobody used for so long are forgotten; 0 keeps them."
+    )
+    cache_verdict_max_mb: int = Field(0, ge=0, description="Most that verdicts may take, in MiB; 0 means no limit.")
     broker_url: str = Field(
         "embedded://", description="Where wake-ups travel: `embedded://`, `redis://…`, `sqs://` or `amqp://…`."
     )
@@ -125,6 +140,16 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The tracking database's URL with the default filled in."""
         return self.database_url or f"sqlite:///{self.home_path / 'tracking.db'}"
+
+    @property
+    def cache_keep_seconds(self) -> dict[str, float]:
+        """For how long entries of caches are kept without being used, by kind; 0 means always."""
+        days = {
+            "document": self.cache_document_days,
+            "query": self.cache_query_days,
+            "verdict": self.cache_verdict_days,
+        }
+        return {kind: 86_400 * value for kind, value in days.items()}
 
     @property
     def max_document_bytes(self) -> int:

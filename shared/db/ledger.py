@@ -9,7 +9,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Integer, Select, and_, cast, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from shared.db import budgets
 from shared.db.budgets import Budget
@@ -36,6 +50,7 @@ class Entry:
     price: str
     cost_microusd: int | None
     cached: int = 0
+    cached_tokens: int = 0
     cache_saved_microusd: int = 0
     lane_saved_microusd: int = 0
     request_id: str | None = None
@@ -53,6 +68,7 @@ class Entry:
             "lane": self.lane,
             "inputs": self.inputs,
             "cached": self.cached,
+            "cached_tokens": self.cached_tokens,
             **token_columns(self.tokens),
             "price": self.price,
             "cost_microusd": self.cost_microusd,
@@ -240,6 +256,7 @@ def _amounts(key: Any) -> Select[Any]:
         func.count().filter(called).label("calls"),
         total(usage.c.inputs).label("inputs"),
         total(usage.c.cached).label("cached"),
+        total(usage.c.cached_tokens).label("cached_tokens"),
         total(usage.c.cache_saved_microusd).label("cache_saved_microusd"),
         total(usage.c.lane_saved_microusd).label("lane_saved_microusd"),
         func.count().filter(open_).label("unsettled_calls"),
@@ -249,6 +266,29 @@ def _amounts(key: Any) -> Select[Any]:
         ),
         func.count().filter(and_(called, usage.c.cost_microusd.is_(None))).label("unpriced_calls"),
     ).outerjoin_from(usage, collection, usage.c.collection_id == collection.c.id)
+
+
+def measure_caches(connection: Connection) -> dict[str, dict[str, int]]:
+    """What caches answered and what they did not, by kind of entry.
+
+    Each has `{"hits", "misses", "saved_tokens", "saved_microusd"}`. Queries are
+    embedded for a collection and no job. A miss is an input that a model was given.
+    """
+    is_query = and_(usage.c.job_id.is_(None), usage.c.collection_id.is_not(None))
+    kind = case((usage.c.operation != "embed", "verdict"), (is_query, "query"), else_="document").label("kind")
+
+    def total(column: Any) -> Any:
+        return func.coalesce(func.sum(column), 0)
+
+    query = select(
+        kind,
+        total(usage.c.cached).label("hits"),
+        total(usage.c.inputs).label("misses"),
+        total(usage.c.cached_tokens).label("saved_tokens"),
+        total(usage.c.cache_saved_microusd).label("saved_microusd"),
+    ).where(usage.c.state != EntryState.RELEASED)
+    rows = connection.execute(query.group_by(kind)).mappings()
+    return {row["kind"]: {name: int(row[name]) for name in row if name != "kind"} for row in rows}
 
 
 def measure_job_spend(connection: Connection, job_id: int) -> dict[str, float]:

@@ -352,6 +352,7 @@ usage = Table(
     Column("state", String(10), nullable=False, server_default=EntryState.SETTLED),
     Column("inputs", Integer, nullable=False),
     Column("cached", Integer, nullable=False),
+    Column("cached_tokens", BigInteger, nullable=False, server_default="0"),
     Column("tokens_in", BigInteger, nullable=False),
     Column("tokens_out", BigInteger, nullable=False),
     Column("cache_read", BigInteger, nullable=False, server_default="0"),
@@ -495,6 +496,7 @@ verdict = Table(
     Column("body", JSON, nullable=False),
     Column("decision", String(8)),
     Column("created_at", Double, nullable=False),
+    Column("used_at", Double, nullable=False, server_default="0", index=True),
     CheckConstraint("source IN ('model', 'rules')", name="source"),
     CheckConstraint("decision IS NULL OR decision IN ('accepted', 'rejected')", name="decision"),
 )
@@ -505,6 +507,16 @@ verdict_hold = Table(
     Column("address", String(32), primary_key=True),
     Column("owner", Text, nullable=False, index=True),
     Column("until", Double, nullable=False),
+)
+
+# What caches let go, by kind of entry, since the beginning.
+cache_eviction = Table(
+    "cache_eviction",
+    metadata,
+    Column("kind", String(8), primary_key=True),
+    Column("entries", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("evicted_at", Double, nullable=False),
 )
 
 sample = Table(

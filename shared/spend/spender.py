@@ -145,6 +145,7 @@ class Spender:
             price=FREE,
             cost_microusd=0,
             cached=cached,
+            cached_tokens=cached_tokens,
             cache_saved_microusd=self._worth(planned, cached_tokens),
         )
         self.database.transact(lambda connection: ledger.record(connection, [entry]))

@@ -23,9 +23,9 @@ from shared.db.samples import (
     postpone_samples,
     take_samples,
 )
-from shared.db.terms import replace_terms
+from shared.db.terms import FoundTerm, replace_terms
 from shared.errors import BlobMissing, EmbedmillError, FlowControl, NotFound, StorageFailed, UserError
-from shared.providers.models.base import Model
+from shared.providers.models.base import Answer, Model
 from shared.runtime import Runtime
 from shared.spend.metering import ModelMeter
 from shared.spend.terms import Subject
@@ -196,10 +196,13 @@ def _conclude(runtime: Runtime, taken: Taken, subject: Chunk, obtained: Obtained
 def _collect_terms(runtime: Runtime, model: Model, taken: Taken, chunk_set: ChunkSet, result: Round) -> None:
     meter = _meter(runtime, taken)
     document = taken.sampled.document_id
-    answer = ask_for_terms(model, chunk_set.text, title=chunk_set.title, document=document, meter=meter)
-    terms = read_terms(answer, chunk_set.text)
 
-    def keep(connection: Any) -> None:
+    def keep(answer: Answer) -> None:
+        terms = read_terms(answer, chunk_set.text)
+        runtime.database.transact(lambda connection: store(connection, terms))
+        result.done += terms is not None
+
+    def store(connection: Any, terms: Sequence[FoundTerm] | None) -> None:
         if terms is None:
             drop_sample(connection, taken.id, reason="the model gave no usable answer")
             return
@@ -211,8 +214,8 @@ def _collect_terms(runtime: Runtime, model: Model, taken: Taken, chunk_set: Chun
         )
         finish_sample(connection, taken.id, score=None)
 
-    runtime.database.transact(keep)
-    result.done += terms is not None
+    title = chunk_set.title
+    ask_for_terms(model, chunk_set.text, title=title, document=document, meter=meter, keep=keep)
 
 
 def _postpone(runtime: Runtime, taken: Sequence[Taken], error: EmbedmillError) -> None:

@@ -1,4 +1,4 @@
-"""The embed stage: vectors for every kept chunk, from the cache or the provider, stored before the stage ends."""
+"""The embed stage: vectors for every kept chunk, from the cache or the provider, stored answer by answer."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -125,25 +125,19 @@ def _embed_share(
     paid = not is_free(embedder)
     if paid:
         adapt(embedder, runtime.spender)
-    kept: set[int] = set()
 
-    def keep(positions: Sequence[int], vectors: NDArray[np.float32]) -> None:
-        runtime.cache.put_many({addresses[p]: vector for p, vector in zip(positions, vectors, strict=True)})
-        kept.update(positions)
+    def keep(vectors: Mapping[int, NDArray[np.float32]]) -> None:
+        runtime.cache.put_many({addresses[position]: vector for position, vector in vectors.items()})
 
     try:
         result = embedder.embed_many([share[a].text for a in addresses], meter=meter if paid else None, keep=keep)
         errors = {addresses[position]: meter.told(error) for position, error in result.errors.items()}
-        # A text that is empty has a vector without having been sent.
-        unsent = {a: v for p, (a, v) in enumerate(zip(addresses, result.vectors, strict=True)) if p not in kept}
-        if rest := {address: vector for address, vector in unsent.items() if address not in errors}:
-            runtime.cache.put_many(rest)
     except BaseException:
         runtime.cache.release(runtime.owner)
         raise
     if errors:
         runtime.cache.release(runtime.owner)
-    made.texts |= {address: share[address] for address in share.keys() - errors.keys()}
+    made.texts |= {address: text for address, text in share.items() if address not in errors}
     made.errors |= errors
 
 

@@ -1,7 +1,7 @@
 """The embedding interface: two methods, and facts about the model as attributes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
@@ -105,10 +105,8 @@ class Embedder(ABC):
     ) -> EmbedResult:
         """Embed any number of texts, in requests within the model's limits; every text has a vector or an error.
 
-        `keep` is given the vectors of a request as soon as it is answered and accounted for, so that a process which
-        dies loses what one request cost and not the whole; an empty text that is not sent is not given to it.
-
-        What raises is a fault of the meter or of this machine, never of a text or of the provider.
+        `keep` stores the vectors of each answer as it comes, so that a process that dies later has not paid in vain.
+        What raises is a fault of the meter, of `keep` or of this machine, never of a text or of the provider.
         """
         tokens = self._tokens_at_most(texts)
         too_long = self._too_long(texts, tokens)
@@ -123,7 +121,10 @@ class Embedder(ABC):
             self.sends_apart,
             lambda positions: self.send([texts[position] for position in positions], input_type=input_type),
         )
-        result = send_all(sender, plan, tokens, meter or FreeMeter(), keep=keep)
+        result = send_all(sender, plan, tokens, meter or FreeMeter(), keep or _drop)
+        blank = set(range(len(texts))) - too_long.keys() - set(sent)
+        if blank and keep is not None:
+            keep({place: result.vectors[place] for place in blank})
         return EmbedResult(result.vectors, {**too_long, **result.errors}, result.calls)
 
     def embed_all(self, texts: Sequence[str], *, input_type: InputType = "document") -> NDArray[np.float32]:
@@ -168,6 +169,10 @@ class Embedder(ABC):
 def encodable(text: str) -> str:
     """`text` with lone surrogates replaced, which have no form in JSON and which tokenizers refuse."""
     return text.encode("utf-8", "replace").decode()
+
+
+def _drop(vectors: Mapping[int, NDArray[np.float32]]) -> None:
+    """Keep nothing: whoever called has the result."""
 
 
 def encoded_length(text: str) -> int:

@@ -4,7 +4,7 @@ The meter has the three methods of the embedders' meter, so that one ledger can 
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -70,7 +70,7 @@ class Meter(Protocol):
         """Reserve; the result comes back with the outcome. Raises FlowControl to keep the call back."""
 
     def on_response(self, reservation: Any, call: ModelCall) -> None:
-        """Settle, as soon as the answer is here and before anything is made of it."""
+        """Settle, once what the answer says is kept and before anything else is made of it."""
 
     def on_failure(self, reservation: Any, error: EmbedmillError, *, billed: Billed) -> EmbedmillError:
         """Release when nothing was billed, keep the reservation as spent when that is not known; returns what to raise.
@@ -93,8 +93,15 @@ class FreeMeter:
         return error
 
 
-def ask(model: Model, prompt: Prompt, about: About, *, meter: Meter) -> Answer:
-    """One metered call; raises what `Model.ask` raises, and FlowControl when the meter keeps it back."""
+Keep = Callable[[Answer], None]
+
+
+def ask(model: Model, prompt: Prompt, about: About, *, meter: Meter, keep: Keep | None = None) -> Answer:
+    """One metered call; raises what `Model.ask` raises, and FlowControl when the meter keeps it back.
+
+    `keep` stores what the answer says before the meter is told of it: a process that dies in between has it, and a
+    reservation that counts as spent. What `keep` raises is passed on once the call is settled.
+    """
     request = ModelRequest(
         model.provider,
         model.model,
@@ -116,7 +123,11 @@ def ask(model: Model, prompt: Prompt, about: About, *, meter: Meter) -> Answer:
         raise told from None
     seconds = time.monotonic() - started
     paid = (answer.usage, answer.request_id, seconds, answer.limits)
-    meter.on_response(reservation, ModelCall(model.provider, model.model, about.operation, *paid))
+    try:
+        if keep is not None:
+            keep(answer)
+    finally:
+        meter.on_response(reservation, ModelCall(model.provider, model.model, about.operation, *paid))
     return answer
 
 

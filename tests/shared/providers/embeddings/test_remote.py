@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from shared.errors import (
     ProviderRefused,
     ProviderUnavailable,
     SettingsError,
+    StorageFailed,
 )
 from shared.providers.embeddings.calls import Billed, Call, Request
 from shared.providers.embeddings.remote import RemoteEmbedder
@@ -243,23 +244,6 @@ def test_an_answer_that_does_not_come_is_given_up_in_time(
     assert [billed for _, billed in books.failed.values()] == ["unknown"]
 
 
-def test_what_was_paid_for_is_kept_before_the_next_answer_is_waited_for(
-    openai: RemoteEmbedder, servers: Servers
-) -> None:
-    openai.max_inputs, openai.concurrency = 10, 1
-    kept: dict[int, Any] = {}
-    books = Books()
-
-    def keep(positions: Sequence[int], vectors: Any) -> None:
-        assert len(books.settled) == len(books.requests), "the next request has not been asked for"
-        kept.update(zip(positions, vectors, strict=True))
-
-    servers["openai"].simulator.faults.add(Fault(kind="status", status=429, after=3, times=None))
-    result = openai.embed_many([f"text {number}" for number in range(60)], meter=books, keep=keep)
-    assert sorted(kept) == list(range(30)) == [n for n in range(60) if n not in result.errors]
-    assert all((kept[position] == result.vectors[position]).all() for position in kept)
-
-
 def test_a_request_above_the_accounts_minute_is_split_until_it_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     with running(OpenAISimulator(Options(tokens_per_minute=5000))) as server:
         point_at(server, monkeypatch)
@@ -284,6 +268,51 @@ def test_requests_are_in_flight_together(monkeypatch: pytest.MonkeyPatch) -> Non
     assert max(exchange.in_flight for exchange in server.simulator.exchanges) == embedder.concurrency == 8
     assert len(server.simulator.exchanges) == 16
     assert seconds < 16 * 0.4 / 2, "two rounds of eight, not sixteen one after the other"
+
+
+class Store:
+    """Keeps vectors by position, and notes how many calls were settled when it got them."""
+
+    def __init__(self, books: Books, *, refuses: int = 0) -> None:
+        self.kept: dict[int, Any] = {}
+        self.settled_before: list[int] = []
+        self._books = books
+        self._refusals = refuses
+
+    def keep(self, vectors: Mapping[int, Any]) -> None:
+        self.settled_before.append(len(self._books.settled))
+        if self._refusals:
+            self._refusals -= 1
+            raise StorageFailed("the disk is full")
+        self.kept |= vectors
+
+
+def test_the_vectors_of_each_answer_are_kept_before_its_call_is_settled(
+    openai: RemoteEmbedder, servers: Servers
+) -> None:
+    openai.max_inputs = 5
+    servers["openai"].simulator.faults.add(Fault(kind="nan", match="SPOILED"))
+    books = Books()
+    store = Store(books)
+    texts = ["", "a SPOILED text", *(f"text {number}" for number in range(24))]
+    result = openai.embed_many(texts, meter=books, keep=store.keep)
+    assert store.settled_before == [*range(5), 5], "one by one, and what need not be sent in the end"
+    assert store.kept.keys() == set(range(26)) - {1}
+    assert all(np.array_equal(store.kept[place], result.vectors[place]) for place in store.kept)
+    assert result.errors.keys() == {1}
+
+
+def test_a_store_that_fails_ends_the_sending_loses_no_account_and_is_tried_once_more(
+    openai: RemoteEmbedder, servers: Servers
+) -> None:
+    openai.max_inputs, openai.concurrency = 5, 2
+    books = Books()
+    store = Store(books, refuses=1)
+    with pytest.raises(StorageFailed):
+        openai.embed_many([f"text {number}" for number in range(100)], meter=books, keep=store.keep)
+    sent = servers["openai"].simulator.bill.total("requests")
+    assert sent == len(books.requests) == len(books.settled) <= 3
+    assert len(store.kept) == 5 * sent, "what was paid for is there"
 
 
 def test_a_missing_key_or_region_is_named(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
