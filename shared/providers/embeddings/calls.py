@@ -1,6 +1,6 @@
 """What passes between an embedder and whoever keeps its books: requests, their answers, and the meter."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
