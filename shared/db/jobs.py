@@ -24,7 +24,7 @@ from shared.db.engine import clock
 from shared.db.ledger import measure_job_spend
 from shared.db.schema import collection, document, job, pool, receipt, scan_note, source, tally, work
 from shared.db.work import in_state
-from shared.errors import NotFound, UserError
+from shared.errors import IllegalTransition, NotFound, UserError
 from shared.states import FINAL, JobState, Result, Stage, State, WaitReason, require_job_transition
 
 UNFINISHED = tuple(state for state in State if state not in FINAL)
@@ -219,11 +219,14 @@ def end_enumeration(connection: Connection, job_id: int, *, held_deletions: int)
 
 def set_job_state(connection: Connection, job_id: int, target: JobState, *, error: str | None = None) -> None:
     """The one writer of a job's state; raises IllegalTransition, naming both states."""
-    require_job_transition(get_job(connection, job_id).state, target)
+    start = get_job(connection, job_id).state
+    require_job_transition(start, target)
     ends = target in (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
-    connection.execute(
-        update(job).where(job.c.id == job_id).values(state=target, finished_at=clock() if ends else None, error=error)
-    )
+    query = update(job).where(job.c.id == job_id, job.c.state == start)
+    moved = connection.execute(query.values(state=target, finished_at=clock() if ends else None, error=error))
+    if not moved.rowcount:
+        # Somebody moved it since it was looked at, as the chore does that completes jobs.
+        set_job_state(connection, job_id, target, error=error)
 
 
 def pause_job(connection: Connection, job_id: int) -> None:
@@ -234,6 +237,9 @@ def pause_job(connection: Connection, job_id: int) -> None:
 
 def resume_job(connection: Connection, job_id: int) -> None:
     """Let a paused job go on; what waits for a rate, a budget or a circuit waits on."""
+    state = get_job(connection, job_id).state
+    if state is not JobState.PAUSED:
+        raise IllegalTransition(f"a job cannot go from {state} to running again: it is not paused")
     set_job_state(connection, job_id, JobState.RUNNING)
     held = work.c.state == State.QUEUED
     kept = work.c.wait_reason.in_((WaitReason.PAUSED, WaitReason.RETRY))
