@@ -11,6 +11,7 @@ from console.output import print_line
 from console.session import opened
 from shared.db.collections import Collection
 from shared.errors import EmbedmillError
+from shared.logs import configure_logs
 from shared.runtime import Runtime
 from shared.settings import load_settings, unknown_variables
 
@@ -21,7 +22,10 @@ def examine() -> list[dict[str, Any]]:
     """Run every check; one that fails does not hide the others."""
     checks = [_check("python", _python), _check("settings", _settings)]
     try:
-        with opened(load_settings()) as runtime:
+        settings = load_settings()
+        configure_logs(settings.log_level)
+        # A server that is away is what somebody wants to hear now, not after each check has waited for it.
+        with opened(settings.model_copy(update={"database_outage_seconds": 0.0})) as runtime:
             probes = (
                 ("home", _home),
                 ("disk", _disk),
@@ -45,8 +49,10 @@ def _check(name: str, probe: Callable[[], str]) -> dict[str, Any]:
         return {"name": name, "ok": True, "detail": probe(), "hint": ""}
     except EmbedmillError as error:
         return {"name": name, "ok": False, "detail": str(error), "hint": error.hint}
-    except (OSError, sqlite3.Error) as error:
-        return {"name": name, "ok": False, "detail": str(error), "hint": "See docs/operations.md."}
+    # Whatever a library raises that nobody thought of: what is asked for is a report, and the other checks.
+    except Exception as error:  # noqa: BLE001
+        detail = f"{type(error).__name__}: {error}"
+        return {"name": name, "ok": False, "detail": detail, "hint": "See docs/operations.md."}
 
 
 def _python() -> str:

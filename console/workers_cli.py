@@ -43,6 +43,7 @@ def start(
     only_chores: Annotated[
         bool, typer.Option("--only-chores", help="Run no workers: dispatch, rescue and tidy for those elsewhere.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run every queue and the chores in the foreground until SIGTERM; --queue chooses queues."""
     from console.session import Options, Workshop, interruptible, opened
@@ -57,10 +58,14 @@ def start(
         try:
             with Workshop(runtime, pools, options=options) as workshop:
                 workshop.start_workers()
-                print_line(f"{slots} slots started; SIGTERM or Ctrl-C stops them after the batch in hand")
+                if as_json:
+                    print_json({"supervisor": runtime.process_id, "slots": slots})
+                else:
+                    print_line(f"{slots} slots started; SIGTERM or Ctrl-C stops them after the batch in hand")
                 workshop.run_until(lambda: False)
         except KeyboardInterrupt:
-            print_line("workers stopped")
+            if not as_json:
+                print_line("workers stopped")
 
 
 @app.command("list")

@@ -126,9 +126,9 @@ class ChoreRunner:
 
     @staticmethod
     def _do(chore: Chore) -> None:
-        """A chore that fails keeps no other from its turn and waits for its own next one; without the database none runs.
+        """A chore that fails keeps no other from its turn, and waits for its own next one.
 
-        Nor does it ever end the thread: without that work would stop and nobody would know.
+        Nor does it end the thread: without that, work would stop and nobody would know. Without a database none runs.
         """
         try:
             chore.run()
