@@ -92,7 +92,7 @@ class Mover:
 
     def move(self) -> None:
         """Go through every document once; those that are written meanwhile are written at home."""
-        for page in self._pages():
+        for page in documents.walk_tracked(self._runtime.database, self._collection.id, page=PAGE):
             routes: dict[tuple[str, str], list[Tracked]] = {}
             for tracked in page:
                 if former := self._collection.former_home(tracked.id):
@@ -100,17 +100,6 @@ class Mover:
             for (source, target), movers in routes.items():
                 for some in _by_rows(movers):
                     _patiently(lambda s=source, t=target, d=some: self._move(s, t, d))  # type: ignore[misc]
-
-    def _pages(self) -> Iterator[list[Tracked]]:
-        last = ""
-        while True:
-            with self._runtime.database.read() as connection:
-                listed = documents.list_tracked(connection, self._collection.id, page=PAGE, after=last)
-                page = next(listed, None)
-            if page is None:
-                return
-            yield page
-            last = page[-1].id
 
     def _move(self, source: str, target: str, movers: Sequence[Tracked]) -> None:
         ids = [tracked.id for tracked in movers]
