@@ -258,9 +258,9 @@ def _require_below_cap(stage: "Stage", slots: int, settings: "Settings") -> None
     from workers.pools import provider_cap
 
     cap = provider_cap(stage, settings)
-    if cap is not None and slots > cap:
+    if cap is not None and slots > cap.slots:
         raise UserError(
-            f"{slots} slots for {stage}: its provider allows {cap} requests at once (EMBEDMILL_EMBED_MAX_CONCURRENCY), "
-            "and more would only be refused",
-            hint=f"Take at most {cap}, raise the setting if the provider's limit is higher, or scale with --force.",
+            f"{slots} slots for {stage}: its provider has a use for {cap.slots} ({cap.setting}), "
+            "and the requests of more would only be refused",
+            hint=f"Take at most {cap.slots}, raise the setting if the provider allows more, or scale with --force.",
         )
