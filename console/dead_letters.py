@@ -21,9 +21,9 @@ from shared.db.dead_letters import (
     discard_letters,
     group_letters,
     list_letters,
-    list_whole_pages,
     measure_work,
     show_letter,
+    walk_letters,
 )
 from shared.db.jobs import get_job
 from shared.db.replays import replay_letters
@@ -297,14 +297,14 @@ def discard(wanted: Filter | None, messages: Sequence[int], *, reason: str) -> d
 
 def export_lines(runtime: Runtime, wanted: Filter, *, with_messages: bool) -> Iterator[dict[str, Any]]:
     """Every matching dead letter as `dlq show` explains it; then, if wanted, the unreadable messages."""
-    with runtime.database.read() as connection:
-        require_known(connection, wanted)
-        for page in list_whole_pages(connection, wanted):
-            for letter in page:
-                yield {"kind": "dead_letter"} | whole(runtime, letter) | {"cost": measure_cost(runtime, [letter])}
-        if with_messages:
+    runtime.database.query(lambda connection: require_known(connection, wanted))
+    for page in walk_letters(runtime.database, wanted):
+        for letter in page:
+            yield {"kind": "dead_letter"} | whole(runtime, letter) | {"cost": measure_cost(runtime, [letter])}
+    if with_messages:
+        with runtime.database.read() as connection:
             rows = unreadable.list_messages(connection, include_resolved=wanted.resolved, limit=MOST_MESSAGES)
-            yield from ({"kind": "unreadable_message"} | row for row in rows)
+        yield from ({"kind": "unreadable_message"} | row for row in rows)
 
 
 def show_unreadable(message_id: int) -> dict[str, Any]:

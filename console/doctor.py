@@ -160,11 +160,13 @@ def _workers(runtime: Runtime) -> str:
 
 
 def _jobs(runtime: Runtime) -> str:
-    from shared.db import jobs
+    from shared.db import dead_letters, jobs, unreadable
 
     with runtime.database.read() as connection:
         open_jobs = jobs.list_jobs(connection, only_open=True)
-    return f"{len(open_jobs)} unfinished"
+        letters = dead_letters.count_letters(connection, dead_letters.Filter())
+        messages = unreadable.count_messages(connection)
+    return f"{len(open_jobs)} unfinished; {letters} dead letters, {messages} unreadable messages: embedmill dlq list"
 
 
 def print_checks(checks: Sequence[Mapping[str, Any]]) -> None:

@@ -61,14 +61,19 @@ def reshard(name: str, *, shards: int, quiet: bool) -> dict[str, Any]:
 def _await_older_batches(runtime: Runtime, collection: Collection) -> None:
     """Batches claimed before the move began may know the former shards only; a dead worker's lease runs out.
 
+    An owner that lives gets another lease to renew it, as when the database was away.
+
     The clock is read after the commit: whoever claims later reads the new shards.
     """
     with runtime.database.read() as connection:
         began = work.read_clock(connection)
     while True:
         with runtime.database.read() as connection:
-            if not work.count_indexing(connection, collection.id, claimed_until=began):
-                return
+            left = work.count_indexing(
+                connection, collection.id, claimed_until=began, expired_seconds=runtime.settings.lease_seconds
+            )
+        if not left:
+            return
         time.sleep(POLL_SECONDS)
 
 

@@ -158,13 +158,18 @@ def read_clock(connection: Connection) -> float:
     return float(connection.execute(select(clock())).scalar_one())
 
 
-def count_indexing(connection: Connection, collection_id: int, *, claimed_until: float) -> int:
-    """Work of a collection that is being indexed by whoever claimed it until then, by the database's clock."""
+def count_indexing(
+    connection: Connection, collection_id: int, *, claimed_until: float, expired_seconds: float = 0.0
+) -> int:
+    """Work of a collection that is being indexed by whoever claimed it until then, by the database's clock.
+
+    A lease that ran out more than `expired_seconds` ago is nobody's: there may be no chores that would end it.
+    """
     query = (
         select(func.count())
         .select_from(work.join(document))
         .where(document.c.collection_id == collection_id, work.c.state == State.RUNNING, work.c.stage == Stage.INDEX)
-        .where(work.c.claimed_at <= claimed_until)
+        .where(work.c.claimed_at <= claimed_until, work.c.lease_until >= clock() - expired_seconds)
     )
     return connection.execute(query).scalar_one()
 

@@ -143,7 +143,7 @@ class ChoreRunner:
         with self._runtime.database.write() as connection:
             holder = presence.find_chore_holder(connection, CHORES)
             if holder is not None and is_gone(self._runtime.run_folder, holder):
-                presence.free_chore(connection, CHORES)
+                presence.free_chore(connection, CHORES, holder=holder)
             held = presence.take_chore(connection, CHORES, holder=self._runtime.process_id, seconds=self._lease_seconds)
         self._holds_until = time.monotonic() + self._lease_seconds / 2 if held else 0.0
         if not held:
