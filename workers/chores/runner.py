@@ -108,8 +108,7 @@ class ChoreRunner:
             except (DatabaseAway, TransactionLost) as error:
                 self._wait_for_database(error)
             except StorageFailed as error:
-                self.failure = error
-                log.error("chores.storage_failed", error=str(error))
+                self._note_failure(error, chore="hold")
 
     def _wait_for_database(self, error: StorageFailed) -> None:
         """Chores come back anyway; only an outage that lasts longer than it is waited for ends this process."""
@@ -124,18 +123,23 @@ class ChoreRunner:
                 self._do(chore)
                 chore.due = time.monotonic() + chore.seconds
 
-    @staticmethod
-    def _do(chore: Chore) -> None:
+    def _do(self, chore: Chore) -> None:
         """A chore that fails keeps no other from its turn, and waits for its own next one.
 
         Nor does it end the thread: without that, work would stop and nobody would know. Without a database none runs.
         """
         try:
             chore.run()
-        except StorageFailed:
+        except (DatabaseAway, TransactionLost):
             raise
+        except StorageFailed as error:
+            self._note_failure(error, chore=chore.name)
         except Exception as error:  # noqa: BLE001
             log.error("chores.failed", chore=chore.name, error_class=type(error).__name__, error=str(error))
+
+    def _note_failure(self, error: StorageFailed, *, chore: str) -> None:
+        self.failure = error
+        log.error("chores.storage_failed", chore=chore, error=str(error))
 
     def _hold(self) -> bool:
         if time.monotonic() < self._holds_until:

@@ -46,6 +46,21 @@ def test_a_chore_that_fails_keeps_no_other_from_its_turn_and_waits_for_its_next(
     assert made.failure is None
 
 
+def test_a_statement_that_the_database_refuses_is_known_and_keeps_no_other_chore_from_its_turn(
+    runtime: WorkerRuntime,
+) -> None:
+    made = ChoreRunner(runtime, open_broker(runtime.settings))
+    refused = StorageFailed("the tracking database refused: no space left")
+    done: list[str] = []
+    chores_of(made)["tidy"].run, chores_of(made)["tidy"].due = failing(refused), 0.0
+    chores_of(made)["clean"].run, chores_of(made)["clean"].due = (lambda: done.append("clean")), 0.0
+    with structlog.testing.capture_logs() as logs:
+        made._tick()
+    assert done == ["clean"]
+    assert made.failure is refused
+    assert [entry["chore"] for entry in logs if entry["event"] == "chores.storage_failed"] == ["tidy"]
+
+
 def test_a_blob_store_that_cannot_be_cleaned_ends_no_process(
     runtime: WorkerRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
