@@ -158,13 +158,15 @@ def delete(
     with opened() as runtime:
         with runtime.database.read() as connection:
             found = collections.get_collection(connection, name)
+            collections.require_idle(connection, found.id)
         if not yes:
             typer.confirm(f"delete {name} with everything in it?", abort=True, err=True)
-        with runtime.database.write() as connection:
-            collections.delete_collection(connection, found.id)
+        # The vectors first: if the store refuses, the collection is still there, and the same command goes on.
         store = runtime.store(found)
         for shard in found.reading_shards:
             store.drop(shard)
+        with runtime.database.write() as connection:
+            collections.delete_collection(connection, found.id)
     if as_json:
         print_json({"deleted": name})
     else:

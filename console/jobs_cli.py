@@ -118,8 +118,8 @@ def update(
 
 
 @app.command()
-def watch(job: JobId) -> None:
-    """Show progress until the job ends."""
+def watch(job: JobId, as_json: AsJson = False) -> None:
+    """Show progress until the job ends, and end as `ingest` of it would have."""
     import time
 
     from console.progress import Display
@@ -127,7 +127,7 @@ def watch(job: JobId) -> None:
     from console.session import opened
     from shared.db import jobs
 
-    with opened() as runtime, Display(quiet=False) as display:
+    with opened() as runtime, Display(quiet=as_json) as display:
         while True:
             with runtime.database.read() as connection:
                 found = jobs.get_job(connection, job)
@@ -138,7 +138,10 @@ def watch(job: JobId) -> None:
                 display.show(found, progress)
             time.sleep(0.3)
         report = describe_job(runtime, job)
-    print_line(f"job {job} {report['state']}")
+    if as_json:
+        print_json(report)
+    else:
+        print_line(f"job {job} {report['state']}")
     raise typer.Exit(exit_status(report))
 
 

@@ -297,7 +297,7 @@ def print_waiting(report: Mapping[str, Any]) -> None:
     """What a job's work waits for, for people."""
     for stage, states in report["active"].items():
         print_line(f"{stage}: " + ", ".join(f"{count} {state}" for state, count in states.items()))
-    rows = [{**row, "waits for": WAITS_FOR[row["reason"]]} for row in report["waiting"]]
+    rows = [{**row, "waits for": WAITS_FOR.get(row["reason"])} for row in report["waiting"]]
     columns = ("stage", "documents", "reason", "waits for", "next_in_seconds", "last_error")
     print_table(rows, columns, empty="nothing waits")
     if report["rate"]:

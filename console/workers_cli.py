@@ -43,6 +43,7 @@ def start(
     only_chores: Annotated[
         bool, typer.Option("--only-chores", help="Run no workers: dispatch, rescue and tidy for those elsewhere.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run every queue and the chores in the foreground until SIGTERM; --queue chooses queues."""
     from console.session import Options, Workshop, interruptible, opened
@@ -57,10 +58,14 @@ def start(
         try:
             with Workshop(runtime, pools, options=options) as workshop:
                 workshop.start_workers()
-                print_line(f"{slots} slots started; SIGTERM or Ctrl-C stops them after the batch in hand")
+                if as_json:
+                    print_json({"supervisor": runtime.process_id, "slots": slots})
+                else:
+                    print_line(f"{slots} slots started; SIGTERM or Ctrl-C stops them after the batch in hand")
                 workshop.run_until(lambda: False)
         except KeyboardInterrupt:
-            print_line("workers stopped")
+            if not as_json:
+                print_line("workers stopped")
 
 
 @app.command("list")
@@ -253,9 +258,9 @@ def _require_below_cap(stage: "Stage", slots: int, settings: "Settings") -> None
     from workers.pools import provider_cap
 
     cap = provider_cap(stage, settings)
-    if cap is not None and slots > cap:
+    if cap is not None and slots > cap.slots:
         raise UserError(
-            f"{slots} slots for {stage}: its provider allows {cap} requests at once (EMBEDMILL_EMBED_MAX_CONCURRENCY), "
-            "and more would only be refused",
-            hint=f"Take at most {cap}, raise the setting if the provider's limit is higher, or scale with --force.",
+            f"{slots} slots for {stage}: its provider has a use for {cap.slots} ({cap.setting}), "
+            "and the requests of more would only be refused",
+            hint=f"Take at most {cap.slots}, raise the setting if the provider allows more, or scale with --force.",
         )

@@ -107,7 +107,7 @@ class Submitter:
     def _take(self, connection: Any, job_id: int) -> bool:
         holder = presence.find_chore_holder(connection, _lease(job_id))
         if holder is not None and is_gone(self._runtime.run_folder, holder):
-            presence.free_chore(connection, _lease(job_id))
+            presence.free_chore(connection, _lease(job_id), holder=holder)
         self._renewed = time.monotonic()
         return presence.take_chore(connection, _lease(job_id), holder=self._runtime.process_id, seconds=LEASE_SECONDS)
 

@@ -147,13 +147,18 @@ def _queue(connection: Connection, chosen: Select[int]) -> list[Ready]:
     return [Ready(r.id, Stage(r.stage), r.size, r.crashes > 0) for r in rows]
 
 
-def count_indexing(connection: Connection, collection_id: int, *, claimed_until: float) -> int:
-    """Work of a collection that is being indexed by whoever claimed it until then, by the database's clock."""
+def count_indexing(
+    connection: Connection, collection_id: int, *, claimed_until: float, expired_seconds: float = 0.0
+) -> int:
+    """Work of a collection that is being indexed by whoever claimed it until then, by the database's clock.
+
+    A lease that ran out more than `expired_seconds` ago is nobody's: there may be no chores that would end it.
+    """
     query = (
         select(func.count())
         .select_from(work.join(document))
         .where(document.c.collection_id == collection_id, in_state(State.RUNNING), work.c.stage == Stage.INDEX)
-        .where(work.c.claimed_at <= claimed_until)
+        .where(work.c.claimed_at <= claimed_until, work.c.lease_until >= clock() - expired_seconds)
     )
     return connection.execute(query).scalar_one()
 
