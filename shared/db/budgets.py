@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, and_, delete, exists, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from shared.db.engine import clock
 from shared.db.schema import budget, budget_alert, collection, usage, work
+from shared.db.upsert import insert_into
 from shared.errors import NotFound
 from shared.spend.terms import FREE, BudgetScope, EntryState, Subject
 from shared.states import State, WaitReason
@@ -151,9 +151,12 @@ def _alert(connection: Connection, found: Budget, percent: float) -> tuple[Alert
     passed = [threshold for threshold in ALERT_PERCENTS if percent >= threshold]
     if not passed:
         return ()
-    build = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     rows = [{"budget_id": found.id, "day": found.day, "percent": threshold} for threshold in passed]
-    query = build(budget_alert).values([row | {"created_at": clock()} for row in rows]).on_conflict_do_nothing()
+    query = (
+        insert_into(connection, budget_alert)
+        .values([row | {"created_at": clock()} for row in rows])
+        .on_conflict_do_nothing()
+    )
     new = connection.execute(query.returning(budget_alert.c.percent)).scalars()
     return tuple(Alert(found.label, threshold) for threshold in new)
 
@@ -168,11 +171,12 @@ def set_budget(
 ) -> Budget:
     """Set a limit in the place of an older one, count what the ledger says is used of it, and wake what waited."""
     now = hold_still(connection, alone=True)
-    build = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     limits = {"limit_microusd": limit_microusd, "limit_tokens": limit_tokens}
     values = {"scope": scope, "name": name, "created_at": clock(), **limits}
     connection.execute(
-        build(budget).values(values).on_conflict_do_update(index_elements=["scope", "name"], set_=limits)
+        insert_into(connection, budget)
+        .values(values)
+        .on_conflict_do_update(index_elements=["scope", "name"], set_=limits)
     )
     day = _day_of(now) if scope is BudgetScope.DAY else ""
     used = _measure_used(connection, scope, name, since=now - now % DAY_SECONDS)

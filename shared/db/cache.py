@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, LargeBinary, bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import ARRAY, Connection, LargeBinary, bindparam, text
 
 from shared.cache import LONGEST_SECONDS, EmbeddingCache
 from shared.db.engine import Database

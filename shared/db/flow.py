@@ -3,10 +3,10 @@
 from typing import Any
 
 from sqlalchemy import Connection, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from shared.db.engine import clock
 from shared.db.schema import flow_state, work
+from shared.db.upsert import insert_into
 from shared.states import State, WaitReason
 
 
@@ -22,9 +22,8 @@ def lock_value(connection: Connection, key: str) -> tuple[dict[str, Any], float]
     query = select(flow_state.c.value).where(flow_state.c.key == key).with_for_update()
     row = connection.execute(query).first()
     if row is None:
-        build = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
         values = {"key": key, "value": {}, "updated_at": clock()}
-        connection.execute(build(flow_state).values(values).on_conflict_do_nothing())
+        connection.execute(insert_into(connection, flow_state).values(values).on_conflict_do_nothing())
         row = connection.execute(query).one()
     # Asked once the row is ours: a statement that waited for it has the time at which it began to wait.
     return dict(row[0]), float(connection.execute(select(clock())).scalar_one())

@@ -18,11 +18,11 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from shared.db.engine import clock
 from shared.db.ledger import measure_job_spend
 from shared.db.schema import collection, document, job, pool, receipt, scan_note, source, tally, work
+from shared.db.upsert import insert_into
 from shared.db.work import in_state
 from shared.errors import NotFound, UserError
 from shared.states import FINAL, JobState, Result, Stage, State, WaitReason, require_job_transition
@@ -162,8 +162,7 @@ def update_job(connection: Connection, job_id: int, *, priority: int | None = No
 
 def ensure_source(connection: Connection, *, collection_id: int, identity: str, spec: Mapping[str, Any]) -> int:
     """The number of a collection's source, recorded on first sight."""
-    build = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    query = build(source).values(collection_id=collection_id, identity=identity, spec=dict(spec))
+    query = insert_into(connection, source).values(collection_id=collection_id, identity=identity, spec=dict(spec))
     connection.execute(query.on_conflict_do_nothing())
     find = select(source.c.id).where(source.c.collection_id == collection_id, source.c.identity == identity)
     return int(connection.execute(find).scalar_one())

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from shared.db.engine import clock
 from shared.db.presence import list_supervisors
 from shared.db.schema import pool
+from shared.db.upsert import insert_into
 from shared.states import Stage
 
 
@@ -75,8 +75,7 @@ def _total(supervisors: Sequence[dict[str, Any]], stage: Stage) -> int:
 
 
 def _write(connection: Connection, queue: Stage, **values: Any) -> Pool:
-    build = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    query = build(pool).values(queue=queue, revision=1, updated_at=clock(), **values)
+    query = insert_into(connection, pool).values(queue=queue, revision=1, updated_at=clock(), **values)
     changed = values | {"revision": pool.c.revision + 1, "updated_at": clock()}
     connection.execute(query.on_conflict_do_update(index_elements=[pool.c.queue], set_=changed))
     return read_pools(connection)[queue]

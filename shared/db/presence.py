@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from shared import VERSION
 from shared.db.engine import clock
 from shared.db.schema import chore, supervisor, worker
 from shared.db.schema import work as work_table
+from shared.db.upsert import insert_into
 from shared.errors import HomeInUse
 from shared.states import State, WorkerState
 
@@ -53,7 +53,7 @@ def register_worker(
     supervisor_id: str | None = None,
 ) -> None:
     """Record a worker process."""
-    query = _insert(connection, worker).values(
+    query = insert_into(connection, worker).values(
         id=worker_id,
         host=host,
         pid=pid,
@@ -212,7 +212,7 @@ def register_supervisor(
     connection: Connection, supervisor_id: str, *, host: str, pid: int, pools: Sequence[Mapping[str, Any]]
 ) -> None:
     """Record a supervisor with the pools that it was started with."""
-    query = _insert(connection, supervisor).values(
+    query = insert_into(connection, supervisor).values(
         id=supervisor_id,
         host=host,
         pid=pid,
@@ -270,7 +270,7 @@ def _is_live(table: Table, silent_seconds: float) -> ColumnElement[bool]:
 
 def take_chore(connection: Connection, name: str, *, holder: str, seconds: float) -> bool:
     """Whether `holder` may do the chore for the next `seconds`; a lease that ran out is taken over."""
-    query = _insert(connection, chore).values(name=name, holder=holder, lease_until=clock() + seconds)
+    query = insert_into(connection, chore).values(name=name, holder=holder, lease_until=clock() + seconds)
     query = query.on_conflict_do_update(
         index_elements=[chore.c.name],
         set_={"holder": query.excluded.holder, "lease_until": query.excluded.lease_until},
@@ -289,8 +289,3 @@ def find_chore_holder(connection: Connection, name: str) -> str | None:
     """Who does a chore now, or None."""
     query = select(chore.c.holder).where(chore.c.name == name, chore.c.lease_until >= clock())
     return connection.execute(query).scalar()
-
-
-def _insert(connection: Connection, table: Table) -> Any:
-    build = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    return build(table)

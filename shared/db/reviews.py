@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from shared.db.engine import clock
 from shared.db.schema import collection, document, review, verdict
+from shared.db.upsert import insert_into
 from shared.errors import NotFound, UserError
 
 
@@ -26,10 +26,9 @@ class Doubt:
 
 def submit_reviews(connection: Connection, doubts: Sequence[Doubt]) -> None:
     """Put verdicts into the queue; what is in it already, or was resolved, stays as it is."""
-    build: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     rows = [{name: getattr(doubt, name) for name in Doubt.__slots__} | {"doubts": [*doubt.doubts]} for doubt in doubts]
     if rows:
-        connection.execute(build(review).values(created_at=clock()).on_conflict_do_nothing(), rows)
+        connection.execute(insert_into(connection, review).values(created_at=clock()).on_conflict_do_nothing(), rows)
 
 
 def list_reviews(

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from shared.db.engine import clock
 from shared.db.schema import sample, sample_count
+from shared.db.upsert import insert_into
 
 MOST_ATTEMPTS = 5
 # How long a sample that was taken is left to whoever took it.
@@ -77,7 +77,7 @@ def submit_samples(
             counts = Counts(counts.sampled + 1, counts.judged, counts.errors)
     if chosen:
         rows = [{name: getattr(entry, name) for name in Sampled.__slots__} for entry in chosen]
-        query = _build(connection)(sample).values(state="pending", available_at=clock(), created_at=clock())
+        query = insert_into(connection, sample).values(state="pending", available_at=clock(), created_at=clock())
         connection.execute(query.on_conflict_do_nothing(), rows)
         query = update(sample_count).values(sampled=counts.sampled)
         connection.execute(_counts(query, collection_id, kind))
@@ -148,7 +148,7 @@ def count_samples(connection: Connection, collection_id: int) -> dict[str, dict[
 
 
 def _lock_counts(connection: Connection, collection_id: int, kind: str) -> Counts:
-    query = _build(connection)(sample_count).values(collection_id=collection_id, kind=kind)
+    query = insert_into(connection, sample_count).values(collection_id=collection_id, kind=kind)
     connection.execute(query.on_conflict_do_nothing())
     locked = select(sample_count.c.sampled, sample_count.c.judged, sample_count.c.errors).with_for_update()
     return Counts(*connection.execute(_counts(locked, collection_id, kind)).one())
@@ -163,7 +163,3 @@ def _find_known(connection: Connection, candidates: Sequence[Sampled], kind: str
 
 def _counts(query: Any, collection_id: int, kind: str) -> Any:
     return query.where(sample_count.c.collection_id == collection_id, sample_count.c.kind == kind)
-
-
-def _build(connection: Connection) -> Any:
-    return postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
