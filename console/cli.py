@@ -1,6 +1,5 @@
 """The command line: names, options and help; what a command does is imported when it is called."""
 
-import gc
 import os
 import sys
 from enum import StrEnum
@@ -11,6 +10,7 @@ import typer
 
 from console import budget_cli, cache_cli, collections_cli, dlq_cli, jobs_cli, review_cli, workers_cli
 from console.output import DONE, FAILED, USAGE, print_error, print_json, print_line
+from shared.starting import start_lightly
 
 if TYPE_CHECKING:
     from producers.sources.open import SourceOptions
@@ -77,8 +77,7 @@ Weight = Annotated[int | None, typer.Option(min=1, max=100, help="Share among jo
 
 def main() -> None:
     """Run a command; 0 done, 1 failed, 2 usage, 3 finished with dead letters."""
-    # Starting makes a hundred thousand objects that all stay; looking through them again and again is a tenth of it.
-    gc.set_threshold(50_000)
+    start_lightly()
     # One matrix product of a search is too small for two threads, and workers are processes already.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]

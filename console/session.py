@@ -132,6 +132,7 @@ class Workshop:
             [PoolSpec(slots=runtime.settings.worker_count)] if pools is None else pools,
             on_death=self._chores.rescuer.rescue_worker,
             depth=self._broker.depth,
+            batches=self._count_batches if pools is None and self._broker.is_local else None,
             recycling=self._options.recycling,
             grace_seconds=self._options.grace_seconds,
         )
@@ -155,8 +156,12 @@ class Workshop:
             self._stack.close()
         log.info("process.ended", statements=self._runtime.database.statements, messages=process.published)
 
+    def _count_batches(self) -> int:
+        """Batches that are worked on or wait for a worker; a few documents are one, and need one process."""
+        return self._runtime.database.query(work.count_claims) + self._broker.depth()
+
     def start_workers(self) -> None:
-        """Start the worker processes, once."""
+        """Start the first worker process, once; others follow as there are batches for them."""
         if not self._started:
             self._started = True
             self._stack.enter_context(self._supervisor)

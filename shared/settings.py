@@ -70,7 +70,7 @@ class Settings(BaseSettings):
     terms_sample: float = Field(
         0.05, ge=0, le=1, description="Share of documents whose terms a model validator collects; 0 turns it off."
     )
-    workers: int = Field(0, ge=0, le=256, description="Worker processes of `ingest`; 0 means one per core.")
+    workers: int = Field(0, ge=0, le=256, description="Most worker processes of `ingest`; 0 means one per core.")
     embed_max_concurrency: int = Field(
         0, ge=0, le=10_000, description="Most requests at once that the embedding provider allows; 0 means no limit."
     )

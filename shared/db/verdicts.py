@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Text, cast, delete, exists, func, literal, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from shared.cache import TOUCH_SECONDS, Entry, Size, choose
+from shared.db.bulk import insert_or
 from shared.db.engine import clock
 from shared.db.schema import review, verdict, verdict_hold
 
@@ -89,7 +89,7 @@ def store_verdicts(connection: Connection, bodies: Mapping[str, Mapping[str, Any
     if not bodies:
         return
     rows = [{"address": address, "source": body["source"], "body": dict(body)} for address, body in bodies.items()]
-    query = _build(connection)(verdict).values(
+    query = insert_or(connection, verdict).values(
         model=origin.model,
         prompt_name=origin.prompt_name,
         prompt_hash=origin.prompt_hash,
@@ -105,7 +105,7 @@ def hold_verdicts(connection: Connection, addresses: Sequence[str], *, owner: st
     """Those of the addresses that `owner` is to ask about now: nobody has asked or is asking."""
     known = find_verdicts(connection, addresses)
     wanted = sorted(set(addresses) - known.keys())
-    query = _build(connection)(verdict_hold).values(owner=owner, until=clock() + seconds)
+    query = insert_or(connection, verdict_hold).values(owner=owner, until=clock() + seconds)
     query = query.on_conflict_do_update(
         index_elements=[verdict_hold.c.address],
         set_={"owner": query.excluded.owner, "until": query.excluded.until},
@@ -143,7 +143,3 @@ def _holders(connection: Connection, addresses: Sequence[str]) -> Iterator[tuple
 
 def _pages(addresses: Sequence[str]) -> Iterator[Sequence[str]]:
     return (addresses[start : start + PAGE] for start in range(0, len(addresses), PAGE))
-
-
-def _build(connection: Connection) -> Any:
-    return postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert

@@ -128,6 +128,12 @@ def find_queued_stages(connection: Connection) -> set[Stage]:
     return {Stage(stage) for stage in connection.execute(query).scalars()}
 
 
+def count_claims(connection: Connection) -> int:
+    """How many batches are in workers' hands."""
+    query = select(func.count(work.c.lease.distinct())).where(work.c.state == State.RUNNING)
+    return int(connection.execute(query).scalar_one())
+
+
 def queue_ready(connection: Connection, job_id: int, *, limit: int) -> list[Ready]:
     """Mark up to `limit` pieces of a job as queued: those whose wait is over, then pending ones, oldest first."""
     due = _queue(connection, _select_due(job_id).limit(limit))

@@ -32,7 +32,7 @@ def running_place(name: str) -> Iterator[Place]:
     match name:
         case "pgvector":
             require(postgres.why_not(extension="vector"))
-            with postgres.running_server(extension="vector") as server:
+            with postgres.running_database(extension="vector") as server:
                 yield Place(server.url, {})
         case "pinecone":
             with running_pinecone() as service:

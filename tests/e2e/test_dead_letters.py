@@ -51,7 +51,6 @@ def test_a_replay_of_a_document_that_is_still_torn_dies_again(cli: Command, fold
     assert len(cli.json("dlq", "show", letter["id"])["history"]) == 2
 
 
-@pytest.mark.chaos
 def test_a_replay_of_a_document_that_was_mended_completes(cli: Command, folder: Path) -> None:
     cli.run("ingest", folder)
     (folder / "torn.docx").write_bytes(WHOLE)
@@ -208,7 +207,6 @@ def test_a_replay_of_what_was_embedded_already_costs_nothing(failing_index: Comm
     assert len({row["document"] for row in cli.export().values()}) == 5
 
 
-@pytest.mark.chaos
 def test_a_replay_at_a_rate_goes_on_after_its_command_has_ended(failing_index: Command) -> None:
     cli = failing_index
     workers = cli.start("workers", "start")
@@ -225,7 +223,6 @@ def test_a_replay_at_a_rate_goes_on_after_its_command_has_ended(failing_index: C
         assert began >= row["created_at"] + number * 0.3 - 0.01, "a document did not wait for its turn"
 
 
-@pytest.mark.chaos
 def test_letters_are_exported_with_their_history_sample_and_cost(cli: Command, folder: Path, tmp_path: Path) -> None:
     cli.run("ingest", folder)
     (line,) = cli.run("dlq", "export", "--stage", "chunk", "--newer-than", "1h").lines

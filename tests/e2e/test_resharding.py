@@ -94,7 +94,6 @@ def test_documents_move_while_readers_see_each_whole_and_once(
     assert len(command.json("jobs", "list")["jobs"]) == 1, "nothing was embedded or indexed anew"
 
 
-@pytest.mark.chaos
 def test_a_move_that_was_killed_is_taken_up_and_meanwhile_everything_works(cli: Command, tmp_path: Path) -> None:
     with running_place("pinecone") as place:
         simulator = place.simulator
@@ -137,7 +136,6 @@ def test_a_move_that_was_killed_is_taken_up_and_meanwhile_everything_works(cli: 
         assert not command.json("collections", "show", "default")["moving"]
 
 
-@pytest.mark.chaos
 def test_what_no_shard_holds_whole_comes_from_the_cache(cli: Command, tmp_path: Path) -> None:
     command = cli
     command.json("ingest", write_corpus(tmp_path / "documents", DOCUMENTS))

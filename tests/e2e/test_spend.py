@@ -83,7 +83,6 @@ def test_after_a_clean_run_ledger_report_and_bill_are_equal_to_the_token(
     assert by_job["key"] == report["job"]
 
 
-@pytest.mark.chaos
 def test_a_text_that_is_known_costs_nothing_and_the_dollars_saved_are_shown(
     paid: Command, provider: Running[OpenAISimulator], folder: Path
 ) -> None:
@@ -155,7 +154,6 @@ def test_a_kill_in_the_middle_of_calls_leaves_the_ledger_no_shorter_than_the_bil
     assert paid.json("spend")["total"]["unsettled"]["tokens"] == unsettled
 
 
-@pytest.mark.chaos
 def test_answers_that_come_too_late_or_broken_leave_the_ledger_no_shorter_than_the_bill(
     paid: Command, provider: Running[OpenAISimulator], folder: Path
 ) -> None:
@@ -224,7 +222,6 @@ def test_an_estimate_prices_stages_and_lanes_and_stays_with_the_job(
     assert 0.3 < kept["usd"] / report["spend"]["usd"] < 3
 
 
-@pytest.mark.chaos
 def test_a_search_with_a_paid_model_is_in_the_ledger(
     paid: Command, provider: Running[OpenAISimulator], folder: Path
 ) -> None:

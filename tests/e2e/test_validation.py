@@ -95,7 +95,6 @@ def test_one_bad_answer_costs_no_document(
     assert (report["documents"]["completed"], report["chunks"]["indexed"]) == (2, 2)
 
 
-@pytest.mark.chaos
 def test_a_wrong_key_is_a_dead_letter_that_says_what_to_mend(
     validated: Command, claude: AnthropicSimulator, tmp_path: Path
 ) -> None:

@@ -276,7 +276,7 @@ def shared_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield f"sqlite:///{tmp_path / 'shared.db'}"
         return
     require(postgres.why_not())
-    with postgres.running_server() as server:
+    with postgres.running_database() as server:
         yield server.url
 
 

@@ -1,6 +1,8 @@
 """A Postgres for tests: that of TEST_POSTGRES_URL, else a server of this host's programs, else of those of a wheel.
 
-Our own server listens on a socket in a new folder only. A server that runs already is never touched.
+Who only needs a database gets one on a server that all tests of a process share (`running_database`); who disturbs a
+server gets one of its own (`running_server`). They listen on a socket in a new folder only. A server that runs already
+is never touched.
 """
 
 import importlib.util
@@ -12,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from itertools import count
 from pathlib import Path
 
 OWNER = "postgres"
@@ -55,10 +58,10 @@ class Server:
             connection.execute(statement.encode())
 
     def terminate_sessions(self) -> None:
-        """pg_terminate_backend for everybody else."""
+        """pg_terminate_backend for everybody else in this database."""
         self.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+            "WHERE pid <> pg_backend_pid() AND datname = current_database() AND backend_type = 'client backend'"
         )
 
 
@@ -106,8 +109,42 @@ def running_server(*, extension: str | None = None) -> Iterator[Server]:
     if given:
         yield Server(given)
         return
-    programs = _programs(extension)
-    assert programs is not None
+    server = _start(_needed_programs(extension))
+    try:
+        yield server
+    finally:
+        _end(server)
+
+
+_shared: dict[Path, OwnServer] = {}
+_numbers = count(1)
+
+
+@contextmanager
+def running_database(*, extension: str | None = None) -> Iterator[Server]:
+    """An empty database on the server that this process shares; nobody may stop that one."""
+    given = os.environ.get("TEST_POSTGRES_URL")
+    if given:
+        yield Server(given)
+        return
+    programs = _needed_programs(extension)
+    if programs not in _shared:
+        _shared[programs] = _start(programs)
+    server, name = _shared[programs], f"test_{next(_numbers)}"
+    server.execute(f"CREATE DATABASE {name}")
+    try:
+        yield Server(server.url.replace("/postgres?", f"/{name}?"))
+    finally:
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def stop_shared() -> None:
+    """At the end of a process's tests."""
+    while _shared:
+        _end(_shared.popitem()[1])
+
+
+def _start(programs: Path) -> OwnServer:
     folder = Path(tempfile.mkdtemp(prefix="embedmill-pg-"))
     server = OwnServer(folder, programs)
     try:
@@ -115,12 +152,23 @@ def running_server(*, extension: str | None = None) -> Iterator[Server]:
             shutil.chown(folder, user)
         server.create()
         server.start()
-        try:
-            yield server
-        finally:
-            server.stop()
-    finally:
+    except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return server
+
+
+def _end(server: OwnServer) -> None:
+    try:
+        server.stop()
+    finally:
+        shutil.rmtree(server.folder, ignore_errors=True)
+
+
+def _needed_programs(extension: str | None) -> Path:
+    programs = _programs(extension)
+    assert programs is not None
+    return programs
 
 
 @cache

@@ -87,7 +87,7 @@ class TestFile(CacheContract):
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     require(postgres.why_not())
-    with postgres.running_server() as server:
+    with postgres.running_database() as server:
         yield server
 
 

@@ -26,7 +26,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield f"sqlite:///{tmp_path / 'tracking.db'}"
         return
     require(postgres.why_not())
-    with postgres.running_server() as server:
+    with postgres.running_database() as server:
         yield server.url
 
 

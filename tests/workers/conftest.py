@@ -6,6 +6,7 @@ import pytest
 
 from shared.presence import Presence
 from shared.settings import Settings
+from tests.migrated import place_migrated
 from tests.shared.db.tracker import Tracker
 from workers.runtime import WorkerRuntime
 
@@ -13,6 +14,7 @@ from workers.runtime import WorkerRuntime
 @pytest.fixture
 def runtime(settings: Settings) -> Iterator[WorkerRuntime]:
     """What a worker process holds open; its presence is this process's."""
+    place_migrated(settings.home_path / "tracking.db")
     with Presence(settings.home_path / "run") as presence:
         opened = WorkerRuntime(settings, process_id=presence.id)
         yield opened

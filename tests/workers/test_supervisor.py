@@ -48,6 +48,17 @@ def test_workers_stop_in_good_order_and_leave_nothing(runtime: WorkerRuntime, tr
     assert sweep(runtime.run_folder) == 1, "nobody but this process is left"
 
 
+def test_workers_are_started_as_there_are_batches_for_them(runtime: WorkerRuntime, tracker: Tracker) -> None:
+    counted: list[int] = []
+    with Supervisor(runtime, [PoolSpec(slots=3)], on_death=lambda _: None, batches=lambda: counted[-1]) as supervisor:
+        assert len(supervisor.pids) == 1, "the first one waits for no count"
+        for batches, processes in ((1, 1), (2, 2), (0, 2), (9, 3)):
+            counted.append(batches)
+            supervisor.poll()
+            assert len(supervisor.pids) == processes
+        wait_until(lambda: set(supervisor.pids) <= set(registered(runtime)), "all are up")
+
+
 def test_workers_that_cannot_open_their_home_end_the_command(
     runtime: WorkerRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,8 +2,9 @@
 
 from alembic import context
 
-from shared.db.schema import metadata
+from shared.db.schema import know_partial_indexes_on_postgres, metadata
 
+know_partial_indexes_on_postgres()
 context.configure(
     connection=context.config.attributes["connection"], target_metadata=metadata, transaction_per_migration=False
 )

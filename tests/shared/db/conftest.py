@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from shared.db.engine import Database, open_database
 from shared.db.schema import metadata
+from tests.migrated import place_migrated
 from tests.services import postgres
 from tests.services.needed import require
 from tests.services.postgres import Server
@@ -18,7 +19,7 @@ from tests.shared.db.tracker import Tracker
 def postgres_server() -> Iterator[Server]:
     """One server for the session."""
     require(postgres.why_not())
-    with postgres.running_server() as server:
+    with postgres.running_database() as server:
         yield server
 
 
@@ -39,8 +40,10 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
+def database(database_url: str, tmp_path: Path) -> Iterator[Database]:
     """An empty, migrated database."""
+    if database_url.startswith("sqlite"):
+        place_migrated(tmp_path / "tracking.db")
     opened = open_database(database_url)
     yield opened
     opened.close()

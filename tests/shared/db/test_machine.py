@@ -19,6 +19,7 @@ from shared.db.work import Claim
 from shared.errors import BlobMissing, UnreadableDocument
 from shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
 from shared.states import FINAL, JobState, Result, Stage, State
+from tests.migrated import place_migrated
 from tests.services import postgres
 from tests.shared.db.conftest import empty
 from tests.shared.db.tracker import Tracker
@@ -65,7 +66,9 @@ class WorkMachine(RuleBasedStateMachine):
 
     def open(self) -> Database:
         """An empty database."""
-        return open_database(f"sqlite:///{Path(self._folder.name) / 'tracking.db'}")
+        path = Path(self._folder.name) / "tracking.db"
+        place_migrated(path)
+        return open_database(f"sqlite:///{path}")
 
     def teardown(self) -> None:
         self._database.close()

@@ -49,7 +49,7 @@ FROM generate_series(1, :rows) AS n
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     require(postgres.why_not())
-    with postgres.running_server() as server:
+    with postgres.running_database() as server:
         yield server
 
 

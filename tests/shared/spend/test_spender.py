@@ -20,6 +20,7 @@ from shared.spend.metering import ModelMeter
 from shared.spend.spender import Call, Planned, Spender
 from shared.spend.terms import BudgetScope, Lane, Subject, Tokens
 from shared.states import State
+from tests.migrated import place_migrated
 from tests.shared.db.tracker import Tracker
 
 MODEL = ("openai", "text-embedding-3-small", "embed")
@@ -37,7 +38,7 @@ class Sleeper:
 
 @pytest.fixture
 def tracked(settings: Settings) -> Iterator[Tracker]:
-    settings.home_path.mkdir(parents=True, exist_ok=True)
+    place_migrated(settings.home_path / "tracking.db")
     opened = open_database(settings.database)
     yield Tracker(opened)
     opened.close()

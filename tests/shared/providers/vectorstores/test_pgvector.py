@@ -15,7 +15,7 @@ from tests.services.needed import require
 @pytest.fixture(scope="module")
 def server() -> Iterator[postgres.Server]:
     require(postgres.why_not(extension="vector"))
-    with postgres.running_server(extension="vector") as server:
+    with postgres.running_database(extension="vector") as server:
         yield server
 
 
