@@ -53,7 +53,7 @@ def _describe(row: Mapping[str, Any]) -> dict[str, Any]:
 def _since(text: str) -> float:
     """A date, a time, or a span before now such as 90m, 12h, 7d; a number alone is a date or nothing."""
     try:
-        if text.endswith(("m", "h", "d", "w")):
+        if text.endswith(("s", "m", "h", "d", "w")):
             return time.time() - parse_duration(text)
         found = datetime.fromisoformat(text)
     except ValueError:

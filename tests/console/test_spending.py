@@ -9,7 +9,9 @@ from console.spending import _since
 from shared.errors import UserError
 
 
-@pytest.mark.parametrize(("span", "seconds"), [("90m", 5400), ("12h", 43_200), ("7d", 604_800), ("1.5h", 5400)])
+@pytest.mark.parametrize(
+    ("span", "seconds"), [("90m", 5400), ("12h", 43_200), ("7d", 604_800), ("1.5h", 5400), ("90s", 90)]
+)
 def test_a_span_is_before_now(span: str, seconds: int) -> None:
     assert _since(span) == pytest.approx(time.time() - seconds, abs=60)
 
