@@ -202,26 +202,30 @@ class Fleet:
         """Until a job has ended."""
         wait_until(lambda: self.is_finished(job), f"job {job} is finished", seconds=seconds, every=0.1)
 
-    def kill_a_worker(self, chance: random.Random) -> None:
-        """kill -9 of one worker process; its command replaces it."""
+    def kill_a_worker(self, chance: random.Random) -> bool:
+        """kill -9 of one worker process; its command replaces it. Returns whether there was one."""
         pids = self._worker_pids()
-        if pids:
-            _signal(chance.choice(pids), signal.SIGKILL)
+        return bool(pids) and _signal(chance.choice(pids), signal.SIGKILL)
 
-    def kill_a_command(self, chance: random.Random) -> None:
+    def kill_a_command(self, chance: random.Random) -> bool:
         """kill -9 of a command with everything it started, and another in its place."""
-        if self._running:
-            process = self._running.pop(chance.randrange(len(self._running)))
-            kill_group(process)
-            self.start()
+        if not self._running:
+            return False
+        process = self._running.pop(chance.randrange(len(self._running)))
+        kill_group(process)
+        self.start()
+        return True
 
-    def freeze_a_worker(self, chance: random.Random) -> None:
+    def freeze_a_worker(self, chance: random.Random) -> bool:
         """SIGSTOP, until `thaw`: a zombie that wakes after its lease."""
         pids = [pid for pid in self._worker_pids() if pid not in self._frozen]
-        if pids and len(self._frozen) < 1:
-            pid = chance.choice(pids)
-            if _signal(pid, signal.SIGSTOP):
-                self._frozen.append(pid)
+        if not pids or self._frozen:
+            return False
+        pid = chance.choice(pids)
+        if not _signal(pid, signal.SIGSTOP):
+            return False
+        self._frozen.append(pid)
+        return True
 
     def thaw(self) -> None:
         """SIGCONT to whatever was frozen."""

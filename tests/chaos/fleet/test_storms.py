@@ -4,6 +4,7 @@ import random
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -83,24 +84,27 @@ def publish_again(fleet: Fleet, documents: int) -> None:
     )
 
 
-def rage(fleet: Fleet, job: int, *, size: Size, seed: int) -> int:
-    """Disturb at random moments until the job has ended or the storm is over; returns how often."""
+def rage(fleet: Fleet, job: int, *, size: Size, seed: int) -> Counter[str]:
+    """Disturb at random moments until the job has ended or the storm is over; returns how often by what."""
     chance = random.Random(seed)
     kills = [fleet.kill_a_worker, fleet.kill_a_worker, fleet.kill_a_command, fleet.freeze_a_worker]
-    struck = 0
-    while struck < size.disturbances and not fleet.is_finished(job):
+    struck: Counter[str] = Counter()
+    while struck.total() < size.disturbances and not fleet.is_finished(job):
         pause = time.monotonic() + chance.uniform(0.2, 1.5)
         while time.monotonic() < pause and not fleet.is_finished(job):
             time.sleep(0.02)
         fleet.thaw()
         choice = chance.randrange(10)
         if choice < 6:
-            chance.choice(kills)(chance)
+            kill = chance.choice(kills)
+            struck[kill.__name__] += kill(chance)
         elif choice < 9 and fleet.disturbances:
-            fleet.disturbances[chance.choice(sorted(fleet.disturbances))]()
+            name = chance.choice(sorted(fleet.disturbances))
+            fleet.disturbances[name]()
+            struck[name] += 1
         else:
             publish_again(fleet, 40)
-        struck += 1
+            struck["publish again"] += 1
     fleet.thaw()
     return struck
 
@@ -128,10 +132,16 @@ def storm(services: dict[str, Service], folder: Path, pair: tuple[str, str], *, 
     with Fleet(poisoned(command, "chunk", "SIGKILL"), broker=broker, database=database) as fleet:
         fleet.start(COMMANDS)
         job = fleet.command.json("submit", corpus)["job"]
-        assert rage(fleet, job, size=size, seed=seed) >= 3, "the job was over before the storm began"
+        began = time.monotonic()
+        struck = rage(fleet, job, size=size, seed=seed)
+        assert struck.total() >= 3, "the job was over before the storm began"
         fleet.wait_for(job, seconds=size.seconds)
+        lasted = time.monotonic() - began
         require_as_without_faults(fleet, job, expected, documents=size.documents)
         assert set(fleet.stop()) <= {0}
+        lost = fleet.number("SELECT count(*) FROM attempt WHERE outcome = 'lost'")
+    # For the report that pytest makes with -rP.
+    print(f"{'-'.join(pair)} seed {seed}: {size.documents} documents, {lasted:.0f} s, {lost} leases lost, {dict(struck)}")
 
 
 @pytest.mark.parametrize("pair", [("redis", "postgres"), ("rabbitmq", "postgres"), ("sqs", "sqlite")], ids="-".join)
