@@ -28,11 +28,15 @@ class Wire:
         """A reset to both sides."""
         self.is_cut = True
         for side in (self.front, self.back):
-            # Closing does not wake a thread that waits in `recv`; this does, and sends nothing.
+            # Sends nothing, and wakes the thread that waits in `recv`, which closes: and that sends the reset.
             with suppress(OSError):
-                side.shutdown(socket.SHUT_RD)
                 side.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-            side.close()
+                side.shutdown(socket.SHUT_RD)
+
+    def close(self) -> None:
+        """Both sockets."""
+        self.front.close()
+        self.back.close()
 
     def abandon(self) -> None:
         """Half-open: the server's side is gone, and the client is not told."""
@@ -104,11 +108,11 @@ class Wires:
         """End everything."""
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self.reset()
+        for wire in list(self._wires):
+            wire.reset()
 
     def _taken(self) -> list[Wire]:
-        wires, self._wires = self._wires, []
-        return wires
+        return [wire for wire in self._wires if not wire.is_silent]
 
     def _connect(self, front: socket.socket) -> None:
         if self._is_refusing:
@@ -124,8 +128,12 @@ class Wires:
             side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         wire = Wire(front, back)
         self._wires.append(wire)
-        threading.Thread(target=self._pass, args=(wire, back, front), daemon=True).start()
+        answers = threading.Thread(target=self._pass, args=(wire, back, front), daemon=True)
+        answers.start()
         self._pass(wire, front, back)
+        answers.join()
+        self._wires.remove(wire)
+        wire.close()
 
     def _pass(self, wire: Wire, source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError):
