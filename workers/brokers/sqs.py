@@ -28,7 +28,6 @@ from workers.queues import queue_name
 
 TRANSPORT_ALIASES["sqs"] = "workers.brokers.sqs_transport:Transport"
 
-# Longer than this kombu's own HTTP limit of 20 s could cut a poll off.
 POLL_SECONDS = 15
 # How long a dead letter is hidden from another reconciler while it is looked at.
 DEAD_SECONDS = 60
