@@ -131,7 +131,7 @@ class Workshop:
             runtime,
             [PoolSpec(slots=runtime.settings.worker_count)] if pools is None else pools,
             on_death=self._chores.rescuer.rescue_worker,
-            depth=self._broker.depth,
+            depths=self._broker.depths,
             recycling=self._options.recycling,
             grace_seconds=self._options.grace_seconds,
         )
