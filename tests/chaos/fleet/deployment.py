@@ -249,6 +249,21 @@ class Fleet:
         self._running.clear()
         return statuses
 
+    @property
+    def commands(self) -> "list[subprocess.Popen[bytes]]":
+        """The commands that were started and not stopped, the oldest first."""
+        return list(self._running)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the tracking database is a file in the home folder."""
+        return self._database.is_sqlite
+
+    def sessions(self) -> int:
+        """Sessions with the database server; 0 for a file."""
+        of_clients = "backend_type = 'client backend' AND datname = current_database()"
+        return 0 if self.is_sqlite else self.number(f"SELECT count(*) FROM pg_stat_activity WHERE {of_clients}")
+
     def rows(self, query: str) -> list[Any]:
         """What the tracking database says; nothing while it is away."""
         try:
@@ -274,6 +289,24 @@ class Fleet:
         """kill -9 of one worker process; its command replaces it. Returns whether there was one."""
         pids = self._worker_pids()
         return bool(pids) and _signal(chance.choice(pids), signal.SIGKILL)
+
+    def kill_pid(self, pid: int) -> bool:
+        """kill -9 of a worker process, if it is one of ours."""
+        return self._is_ours(pid) and _signal(pid, signal.SIGKILL)
+
+    def kill_a_worker_of(self, command: "subprocess.Popen[bytes]", chance: random.Random) -> bool:
+        """kill -9 of a worker of one of the commands."""
+        pids = [pid for pid in self._worker_pids() if _parent(pid) == command.pid]
+        return bool(pids) and _signal(chance.choice(pids), signal.SIGKILL)
+
+    def kill_a_command_of(self, pid: int) -> bool:
+        """kill -9 of the command of a worker with everything it started, and another in its place."""
+        for process in [found for found in self._running if found.pid == _parent(pid)]:
+            self._running.remove(process)
+            kill_group(process)
+            self.start()
+            return True
+        return False
 
     def kill_a_command(self, chance: random.Random) -> bool:
         """kill -9 of a command with everything it started, and another in its place."""
@@ -306,15 +339,18 @@ class Fleet:
 
     def _is_ours(self, pid: int) -> bool:
         """Whether a pid is a worker of this fleet now, and not that of somebody who came after."""
-        try:
-            parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-        except (OSError, ValueError):
-            return False
-        return parent in [process.pid for process in self._running]
+        return _parent(pid) in [process.pid for process in self._running]
 
     def _remove_queue(self) -> None:
         for name in ("queue.db", "queue.db-wal", "queue.db-shm"):
             (self.command.home / name).unlink(missing_ok=True)
+
+
+def _parent(pid: int) -> int | None:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except (OSError, ValueError):
+        return None
 
 
 def _signal(pid: int, number: signal.Signals) -> bool:
