@@ -328,6 +328,11 @@ class Fleet:
         self._frozen.append(pid)
         return True
 
+    def kill_frozen(self) -> None:
+        """kill -9 to whatever was frozen."""
+        while self._frozen:
+            _signal(self._frozen.pop(), signal.SIGKILL)
+
     def thaw(self) -> None:
         """SIGCONT to whatever was frozen."""
         while self._frozen:
