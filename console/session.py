@@ -184,9 +184,7 @@ class Workshop:
 
     def _warn_of_standstill(self) -> None:
         """Say which queues nobody will work on because an operator wanted it so, maybe long ago."""
-        with self._runtime.database.read() as connection:
-            found = pool_table.read_pools(connection)
-        for queue, wanted in found.items():
+        for queue, wanted in self._runtime.database.query(pool_table.read_pools).items():
             if wanted.paused:
                 print_warning(f"the queue {queue} is paused; embedmill workers resume {queue}")
             elif wanted.desired == 0:
@@ -203,6 +201,7 @@ class Workshop:
 
     def _are_others_alive(self) -> bool:
         silent = self._runtime.settings.silent_seconds
-        with self._runtime.database.read() as connection:
-            found = presence.list_supervisors(connection, silent_seconds=silent)
+        found = self._runtime.database.query(
+            lambda connection: presence.list_supervisors(connection, silent_seconds=silent)
+        )
         return any(is_gone(self._runtime.run_folder, entry["id"]) is None for entry in found)
