@@ -57,7 +57,8 @@ def require_known(connection: Any, wanted: Filter) -> None:
 def list_matching(wanted: Filter, *, limit: int, before: int | None) -> dict[str, Any]:
     """`{"total", "dead_letters", "groups", "unreadable"}`; messages have nothing that a filter could ask for."""
     is_filtered = wanted != Filter(resolved=wanted.resolved)
-    with opened() as runtime, runtime.database.read() as connection:
+
+    def find(connection: Any) -> dict[str, Any]:
         require_known(connection, wanted)
         messages = unreadable.list_messages(connection, include_resolved=wanted.resolved, limit=limit)
         return {
@@ -66,6 +67,9 @@ def list_matching(wanted: Filter, *, limit: int, before: int | None) -> dict[str
             "groups": group_letters(connection, wanted, limit=limit),
             "unreadable": [] if is_filtered else messages,
         }
+
+    with opened() as runtime:
+        return runtime.database.query(find)
 
 
 def print_groups(found: Mapping[str, Any]) -> None:
@@ -107,11 +111,13 @@ def _ago(then: float, now: float) -> str:
 
 def explain(runtime: Runtime, letter_id: int) -> dict[str, Any]:
     """Everything about one dead letter: what, where, why, its history, its document's shape, and what comes next."""
-    with runtime.database.read() as connection:
+
+    def find(connection: Any) -> tuple[dict[str, Any], int, dict[str, Any] | None]:
         letter = show_letter(connection, letter_id)
-        cause = Filter(fingerprint=letter["fingerprint"])
-        siblings = count_letters(connection, cause)
-        replay = replays.get_replay(connection, letter["replay_id"]) if letter["replay_id"] else None
+        siblings = count_letters(connection, Filter(fingerprint=letter["fingerprint"]))
+        return letter, siblings, replays.get_replay(connection, letter["replay_id"]) if letter["replay_id"] else None
+
+    letter, siblings, replay = runtime.database.query(find)
     return whole(runtime, letter) | {
         "cost": measure_cost(runtime, [letter]),
         "same_cause": siblings,
@@ -191,14 +197,19 @@ def _print_sample(sample: Mapping[str, Any]) -> None:
 
 def preview(wanted: Filter) -> dict[str, Any]:
     """What a replay would send, by root cause, and what it would cost."""
+
+    def find(connection: Any) -> tuple[Any, ...]:
+        require_known(connection, wanted)
+        return (
+            count_letters(connection, wanted),
+            replays.count_refusals(connection, wanted),
+            group_letters(connection, wanted, limit=1000),
+            measure_work(connection, wanted),
+            list_letters(connection, wanted, limit=EXACT_DOCUMENTS),
+        )
+
     with opened() as runtime:
-        with runtime.database.read() as connection:
-            require_known(connection, wanted)
-            count = count_letters(connection, wanted)
-            refused = replays.count_refusals(connection, wanted)
-            groups = group_letters(connection, wanted, limit=1000)
-            measured = measure_work(connection, wanted)
-            letters = list_letters(connection, wanted, limit=EXACT_DOCUMENTS)
+        count, refused, groups, measured, letters = runtime.database.query(find)
         cost = measure_cost(runtime, letters) if count <= len(letters) else estimate_cost(measured)
     rows = [public(letter) for letter in letters]
     counts = {"would_replay": count - refused, "would_refuse": refused}
@@ -263,10 +274,14 @@ def print_refusals(refused: Sequence[Mapping[str, Any]]) -> None:
 
 def list_batches(replay_id: int | None, *, limit: int) -> list[dict[str, Any]]:
     """Replays with what became of their letters, newest first."""
-    with opened() as runtime, runtime.database.read() as connection:
+
+    def find(connection: Any) -> list[dict[str, Any]]:
         if replay_id is not None:
             return [replays.get_replay(connection, replay_id)]
         return replays.list_replays(connection, limit=limit)
+
+    with opened() as runtime:
+        return runtime.database.query(find)
 
 
 def print_batches(batches: Sequence[Mapping[str, Any]]) -> None:
@@ -282,12 +297,15 @@ def _describe_filter(wanted: Mapping[str, Any]) -> str:
 
 def discard(wanted: Filter | None, messages: Sequence[int], *, reason: str) -> dict[str, Any]:
     """Give dead letters and unreadable messages up."""
+
+    def discard_messages(connection: Any) -> None:
+        for message_id in messages:
+            unreadable.discard_message(connection, message_id, reason=reason)
+
     with opened() as runtime:
         if wanted is not None:
             runtime.database.query(lambda connection: require_known(connection, wanted))
-        with runtime.database.write() as connection:
-            for message_id in messages:
-                unreadable.discard_message(connection, message_id, reason=reason)
+        runtime.database.transact(discard_messages)
         discarded = [] if wanted is None else discard_letters(runtime.database, wanted, reason=reason)
     named = (wanted.ids if wanted is not None else None) or ()
     refused = [{"id": id_, "reason": "it is no open dead letter"} for id_ in sorted({*named} - {*discarded})]
@@ -309,5 +327,5 @@ def export_lines(runtime: Runtime, wanted: Filter, *, with_messages: bool) -> It
 
 def show_unreadable(message_id: int) -> dict[str, Any]:
     """One unreadable message."""
-    with opened() as runtime, runtime.database.read() as connection:
-        return unreadable.show_message(connection, message_id)
+    with opened() as runtime:
+        return runtime.database.query(lambda connection: unreadable.show_message(connection, message_id))

@@ -1,6 +1,6 @@
 """`embedmill workers`: run worker pools in the foreground, look at them, and say what is wanted of them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -121,9 +121,7 @@ def scale(
     with opened() as runtime:
         if slots is not None and not force:
             _require_below_cap(stage, slots, runtime.settings)
-        with runtime.database.write() as connection:
-            before = pools.read_pools(connection)[stage]
-            after = pools.scale_pool(connection, stage, slots)
+        before, after = _changed(runtime, stage, lambda connection: pools.scale_pool(connection, stage, slots))
         report = _change(runtime, stage, before=before, after=after, wait=wait)
     _print_change(report, as_json=as_json)
 
@@ -177,11 +175,21 @@ def _set_paused(queue: str, *, paused: bool, as_json: bool) -> None:
 
     stage = _stage(queue)
     with opened() as runtime:
-        with runtime.database.write() as connection:
-            before = pools.read_pools(connection)[stage]
-            after = (pools.pause_pool if paused else pools.resume_pool)(connection, stage)
+        turn = pools.pause_pool if paused else pools.resume_pool
+        before, after = _changed(runtime, stage, lambda connection: turn(connection, stage))
         report = _change(runtime, stage, before=before, after=after)
     _print_change(report, as_json=as_json)
+
+
+def _changed(runtime: Any, stage: "Stage", change: Callable[[Any], Any]) -> tuple[Any, Any]:
+    """A pool before a change and after it, in one transaction."""
+    from shared.db import pools
+
+    def make(connection: Any) -> tuple[Any, Any]:
+        return pools.read_pools(connection)[stage], change(connection)
+
+    changed: tuple[Any, Any] = runtime.database.transact(make)
+    return changed
 
 
 def _change(runtime: Any, stage: "Stage", *, before: Any, after: Any, wait: float = 0.0) -> dict[str, Any]:

@@ -230,20 +230,22 @@ def _by_work(connection: Connection, query: Any) -> dict[int, list[dict[str, Any
 def discard_letters(database: Database, wanted: Filter, *, reason: str) -> list[int]:
     """Give matching dead letters up, for a reason, in bounded transactions; returns them."""
     discarded: list[int] = []
-    while True:
-        with database.write() as connection:
-            rows = lock_letters(connection, wanted, after=discarded[-1] if discarded else 0)
-            resolve(connection, [row.id for row in rows], resolution="discarded", resolution_reason=reason)
-            leave_dead(
-                connection,
-                [row.work_id for row in rows],
-                State.CANCELLED,
-                finished_at=clock(),
-                reason=f"discarded: {reason}",
-            )
-        if not rows:
-            return discarded
-        discarded += [row.id for row in rows]
+
+    def discard_some(connection: Connection) -> list[int]:
+        rows = lock_letters(connection, wanted, after=discarded[-1] if discarded else 0)
+        resolve(connection, [row.id for row in rows], resolution="discarded", resolution_reason=reason)
+        leave_dead(
+            connection,
+            [row.work_id for row in rows],
+            State.CANCELLED,
+            finished_at=clock(),
+            reason=f"discarded: {reason}",
+        )
+        return [row.id for row in rows]
+
+    while some := database.transact(discard_some):
+        discarded += some
+    return discarded
 
 
 def lock_letters(connection: Connection, wanted: Filter, *, after: int, newest: int | None = None) -> Sequence[Any]:
