@@ -1,9 +1,9 @@
 """The benchmark of limits: a real ingest with several workers under a simulated provider's tokens a minute.
 
-`python -m bench limits [--minutes 5] [--warm-up 60] [--tpm 240000] [--workers 4] [--told]` prints how much of the limit
-was used and how many calls the provider refused. With `--told` the limit is set beforehand; otherwise it is learned from
-headers. A provider's bucket is full at the start, and what is in it can be used at once: the minutes that are measured
-begin after the warm-up, and the figures with the start in them are printed beside.
+`python -m bench limits [--minutes 5] [--warm-up 60] [--tpm 240000] [--workers 4] [--told]` prints how much of the
+limit was used and how many calls the provider refused. With `--told` the limit is set beforehand; otherwise it is
+learned from headers. A provider's bucket is full at the start, and what is in it can be used at once: the minutes that
+are measured begin after the warm-up, and the figures with the start in them are printed beside.
 """
 
 import argparse

@@ -103,6 +103,7 @@ def update(
 ) -> None:
     """Change how documents are split or validated; ingest the sources again to apply it to what is indexed."""
     from console.session import opened
+    from producers.submission import fit_chunks
     from shared.collections import CollectionSettings
     from shared.db import collections
 
@@ -116,8 +117,8 @@ def update(
     with opened() as runtime:
         with runtime.database.write() as connection:
             found = collections.get_collection(connection, name)
-            merged = {**found.settings, **{k: v for k, v in chosen.items() if v is not None}}
-            settings = CollectionSettings(**merged)
+            given = {k: v for k, v in chosen.items() if v is not None}
+            settings = fit_chunks(CollectionSettings(**{**found.settings, **given}), given)
             collections.update_settings(connection, found.id, settings.as_json())
             found = collections.get_collection(connection, name)
         _print(runtime, found, as_json=as_json)

@@ -260,6 +260,8 @@ def print_report(runtime: Runtime, report: Mapping[str, Any]) -> None:
         f"chunks: {chunks['indexed']} indexed, {chunks['rejected']} rejected, {chunks['embedded']} embedded anew; "
         f"{report['spend']['tokens_in']} tokens, ${report['spend']['usd']:.2f}, {report['seconds']:.1f} s"
     )
+    if chunks["split"]:
+        print_line(f"{chunks['split']} chunks were too long for the model and were cut")
     if report["estimate"] and report["estimate"]["usd"]:
         print_line(f"estimated beforehand: ${report['estimate']['usd']:.2f}")
     with runtime.database.read() as connection:
