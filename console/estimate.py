@@ -161,7 +161,8 @@ def _settings(runtime: Runtime, name: str) -> CollectionSettings:
         found = collections.find_collection(connection, name)
     if found is not None:
         return read_collection_settings(found.settings)
-    return CollectionSettings(embedding=runtime.settings.embedding, validator=runtime.settings.validator)
+    chosen = runtime.settings
+    return CollectionSettings(embedding=chosen.embedding, validator=chosen.validator, policy=chosen.validation_policy)
 
 
 @dataclass(slots=True)
