@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from console.output import print_line, print_warning
 from console.session import opened
@@ -14,7 +15,7 @@ from shared.db import collections, ledger, samples
 from shared.errors import DocumentError, ParserCrashed
 from shared.files import read_regular_file
 from shared.runtime import Runtime
-from shared.spend.estimates import Demand, demand_of_verdicts, grown, price_lanes, total_lanes
+from shared.spend.estimates import Demand, demand_of_verdicts, demand_of_writes, grown, price_lanes, total_lanes
 from shared.spend.terms import Lane, Tokens
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def estimate(sources: Sequence[str], collection: str, options: "SourceOptions") 
             math.ceil(totals["embedded_tokens"] / embedder.max_tokens_per_request),
         )
         verdicts = _demand(settings, forecast)
-        paid = _price(runtime, verdicts, embedder, totals, calls=calls)
+        paid = _price(runtime, verdicts, embedder, totals, calls=calls) | _price_writes(runtime, embedder, totals)
     return {
         "documents": totals["documents"],
         "skipped": totals["skipped"],
@@ -70,7 +71,7 @@ def estimate(sources: Sequence[str], collection: str, options: "SourceOptions") 
                 "tokens": totals["embedded_tokens"],
                 **paid["embed"],
             },
-            "index": {"vectors": totals["chunks"]},
+            "index": {"vectors": totals["chunks"], **paid.get("index", {})},
         },
         "total": total_lanes(paid),
         "problems": problems[:SHOWN],
@@ -127,6 +128,15 @@ def _price(
     }
 
 
+def _price_writes(runtime: Runtime, embedder: "Embedder", totals: Mapping[str, int]) -> dict[str, dict[str, Any]]:
+    """What a vector store that bills writes will bill; the ledger does not have it."""
+    if urlsplit(runtime.settings.vector_url).scheme != "pinecone":
+        return {}
+    writes = demand_of_writes(chunks=totals["chunks"], text_bytes=totals["text_bytes"], dimensions=embedder.dimensions)
+    live = price_lanes(writes, runtime.spender.prices, runtime.settings)[Lane.LIVE]
+    return {"index": {"write_units": writes.tokens.into, "lanes": {str(Lane.LIVE): live}}}
+
+
 def estimate_job(runtime: Runtime, job_id: int, collection: "Collection") -> dict[str, Any]:
     """A job's cost from the size of its documents alone, without reading them: cheap, and rough."""
     settings = read_collection_settings(collection.settings)
@@ -171,7 +181,7 @@ class _Counted:
 
     totals: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys(
-            ("documents", "skipped", "unreadable", "chunks", "tokens", "embedded_tokens"), 0
+            ("documents", "skipped", "unreadable", "chunks", "tokens", "embedded_tokens", "text_bytes"), 0
         )
     )
     problems: list[str] = field(default_factory=list)
@@ -194,6 +204,7 @@ def _count(
     if counted.forecast is not None:
         counted.forecast.add(chunk_set, item.uri)
     totals["chunks"] += len(chunk_set.chunks)
+    totals["text_bytes"] += sum(len(body.encode()) for body in chunk_set.bodies())
     totals["tokens"] += sum(chunk.tokens for chunk in chunk_set.chunks)
     totals["embedded_tokens"] += sum(count_many(chunk_set.embedded_texts()))
 

@@ -67,6 +67,17 @@ def grown(tokens: Tokens, provider: str) -> Tokens:
     return Tokens(*(math.ceil(growth * count) for count in kinds))
 
 
+RECORD_BYTES, UNIT_BYTES, FLOAT_BYTES = 600, 1024, 4
+"""Of a record in Pinecone beside its vector and text: id, title, place; and what one write unit pays for."""
+
+
+def demand_of_writes(*, chunks: int, text_bytes: int, dimensions: int) -> Demand:
+    """What Pinecone bills for writing so many vectors once: a unit for each begun kilobyte of a record."""
+    each = RECORD_BYTES + FLOAT_BYTES * dimensions + text_bytes / max(chunks, 1)
+    units = chunks * math.ceil(each / UNIT_BYTES)
+    return Demand("pinecone", "serverless", "upsert", Tokens(into=units), inputs=chunks)
+
+
 def price_lanes(demand: Demand, prices: Prices, settings: Settings) -> dict[str, dict[str, Any]]:
     """Dollars and seconds of a stage by lane; a lane without a price is left out, raises UnknownPrice for `live`.
 

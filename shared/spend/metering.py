@@ -70,9 +70,10 @@ class ModelMeter:
         self._subject = subject
 
     def on_request(self, request: ModelRequest) -> Call:
-        """Reserve for the longest answer; raises FlowControl, UnknownPrice."""
+        """Reserve for the longest answer, with nothing in the provider's cache; raises FlowControl, UnknownPrice."""
         subject = Subject(self._subject.job_id, self._subject.collection_id, request.documents)
-        tokens = Tokens(into=request.tokens_in, out=request.tokens_out)
+        kept = min(request.cache_write, request.tokens_in)
+        tokens = Tokens(into=request.tokens_in - kept, out=request.tokens_out, cache_write=kept)
         return self._spender.begin(
             Planned(request.provider, request.model, MESSAGE, tokens, inputs=request.inputs, subject=subject)
         )

@@ -104,7 +104,7 @@ class Providers:
         }
 
     def forget(self) -> None:
-        """Start new bills, without faults; the index of the stormy runs is gone, that of the calm one stays."""
+        """Start new bills, without faults; the index of the stormy runs is gone, those of calm ones stay."""
         self.pinecone.simulator.indexes.pop("stormy", None)
         for simulator in self.simulators:
             simulator.faults.clear()

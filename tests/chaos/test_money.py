@@ -92,7 +92,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def calm(folder: Path, providers: Providers) -> Iterator[dict[str, Any]]:
     """The end of a run without faults, whose books are equal."""
     command = Command({**clean(), **CHAOTIC}, folder.parent)
-    yield run_calmly(command, providers, folder)
+    yield run_calmly(command, providers, folder, "calm")
     command.close()
 
 
@@ -117,9 +117,9 @@ def end_state(command: Command, providers: Providers, index: str) -> dict[str, A
     }
 
 
-def run_calmly(command: Command, providers: Providers, folder: Path) -> dict[str, Any]:
+def run_calmly(command: Command, providers: Providers, folder: Path, index: str) -> dict[str, Any]:
     """The end of a run without faults, which the others have to be like; its books are equal."""
-    calm = providers.serve(command.with_settings(home=str(command.folder / "calm"), **TRIED), "calm")
+    calm = providers.serve(command.with_settings(home=str(command.folder / "calm"), **TRIED), index)
     providers.forget()
     report = calm.json("ingest", folder, seconds=SECONDS)
     assert report["chunks"]["rejected"] > 0
@@ -127,7 +127,7 @@ def run_calmly(command: Command, providers: Providers, folder: Path) -> dict[str
     receipts = [receipt for provider in OPERATIONS for receipt in providers.receipts(provider).values()]
     assert report["spend"]["tokens_in"] == sum(receipt.prompt for receipt in receipts) > 0
     assert report["spend"]["tokens_out"] == sum(receipt.out for receipt in receipts) > 0
-    return end_state(calm, providers, "calm")
+    return end_state(calm, providers, index)
 
 
 def kill_workers(process: "Popen[str]", home: Path, chance: random.Random, *, kills: int) -> int:
@@ -187,7 +187,7 @@ def test_through_a_long_storm_the_ledger_covers_the_bill_and_the_end_is_that_of_
     command: Command, providers: Providers, tmp_path: Path, seed: int
 ) -> None:
     folder = write_documents(tmp_path / "documents", 60)
-    calm = run_calmly(command, providers, folder)
+    calm = run_calmly(command, providers, folder, f"calm-{seed}")
     providers.forget()
     for simulator, script in zip(
         providers.simulators, (RANDOM_FAULTS, RANDOM_FAULTS, RANDOM_STORE_FAULTS), strict=True

@@ -4,18 +4,21 @@ The meter has the three methods of the embedders' meter, so that one ledger can 
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from shared.errors import EmbedmillError, ProviderUnavailable
 from shared.providers.models.base import Answer, Model, Prompt, Usage
+from shared.tokenizer import count_tokens
 
 Billed = Literal["no", "unknown"]
 """Whether a call without an answer may have been charged: never for a refusal, perhaps after a time-out or a cut."""
 
-CHARACTERS_PER_TOKEN = 3
-"""An estimate that errs upwards for prose: a reservation may be too large, and is settled to the truth."""
+BYTES_PER_TOKEN, COUNT_MARGIN = 3, 1.5
+"""An estimate that errs upwards, by the bytes for prose and by our own count for what is denser, as digits, tables and
+most scripts are: a reservation may be too large, and is settled to the truth; what is never settled must not be short.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,8 @@ class ModelRequest:
     inputs: int = 1
     """Chunks, or documents, that it is about."""
     documents: tuple[str, ...] = ()
+    cache_write: int = 0
+    """Of `tokens_in`, those that the provider is asked to keep, which costs more than reading them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +96,11 @@ def ask(model: Model, prompt: Prompt, about: About, *, meter: Meter) -> Answer:
         model.provider,
         model.model,
         about.operation,
-        _estimate(prompt),
+        estimate(prompt),
         prompt.max_tokens,
         about.inputs,
         about.documents,
+        estimate_kept(prompt),
     )
     reservation = meter.on_request(request)
     started = time.monotonic()
@@ -110,6 +116,18 @@ def ask(model: Model, prompt: Prompt, about: About, *, meter: Meter) -> Answer:
     return answer
 
 
-def _estimate(prompt: Prompt) -> int:
-    characters = sum(len(block.text.encode()) for block in (*prompt.system, *prompt.user))
-    return characters // CHARACTERS_PER_TOKEN + 1
+def estimate(prompt: Prompt) -> int:
+    """Tokens that a prompt has at most, as far as that can be told without the provider's tokenizer."""
+    return _at_most(block.text for block in (*prompt.system, *prompt.user))
+
+
+def estimate_kept(prompt: Prompt) -> int:
+    """Those of them that the provider is asked to keep for the next call: everything up to the last cached block."""
+    blocks = (*prompt.system, *prompt.user)
+    last = max((place for place, block in enumerate(blocks) if block.cached), default=-1)
+    return _at_most(block.text for block in blocks[: last + 1]) if last >= 0 else 0
+
+
+def _at_most(texts: Iterable[str]) -> int:
+    joined = "".join(texts)
+    return max(len(joined.encode("utf-8", "replace")) // BYTES_PER_TOKEN, int(COUNT_MARGIN * count_tokens(joined))) + 1
