@@ -101,6 +101,7 @@ def update(
 ) -> None:
     """Change how documents are split or validated; ingest the sources again to apply it to what is indexed."""
     from console.session import opened
+    from producers.submission import fit_chunks
     from shared.collections import CollectionSettings
     from shared.db import collections
 
@@ -114,8 +115,9 @@ def update(
 
     def change(connection: Any) -> "Collection":
         found = collections.get_collection(connection, name)
-        merged = {**found.settings, **{k: v for k, v in chosen.items() if v is not None}}
-        collections.update_settings(connection, found.id, CollectionSettings(**merged).as_json())
+        given = {k: v for k, v in chosen.items() if v is not None}
+        settings = fit_chunks(CollectionSettings(**{**found.settings, **given}), given)
+        collections.update_settings(connection, found.id, settings.as_json())
         return collections.get_collection(connection, name)
 
     with opened() as runtime:

@@ -268,6 +268,8 @@ def print_report(runtime: Runtime, report: Mapping[str, Any]) -> None:
     )
     if unpriced := report["spend"].get("unpriced_calls"):
         print_line(f"and {unpriced} calls without a known price; add it: docs/spend.md")
+    if chunks["split"]:
+        print_line(f"{chunks['split']} chunks were too long for the model and were cut")
     if report["estimate"] and report["estimate"]["usd"]:
         print_line(f"estimated beforehand: ${report['estimate']['usd']:.2f}")
     letters = runtime.database.query(

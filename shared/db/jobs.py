@@ -323,9 +323,22 @@ def measure_progress(connection: Connection, subject: Job) -> Progress:
     indexed = sum(int(g.expected - g.rejected) for g in groups if g.result == Result.INDEXED)
     return Progress(
         documents=_count_documents(subject, groups),
-        chunks={"expected": chunks["expected"], "indexed": indexed, **chunks},
+        chunks={
+            "expected": chunks["expected"],
+            "indexed": indexed,
+            **chunks,
+            "split": _count_split(connection, subject),
+        },
         spend=measure_job_spend(connection, subject.id),
         active=_count_active(groups),
+    )
+
+
+def _count_split(connection: Connection, subject: Job) -> int:
+    """Chunks that were too long for the model and were cut; hardly any job has some, so no tally is kept."""
+    query = select(func.coalesce(func.sum(work.c.chunks_split), 0))
+    return int(
+        connection.execute(query.where(work.c.job_id == subject.id, literal_column("chunks_split > 0"))).scalar_one()
     )
 
 

@@ -91,6 +91,7 @@ class Item:
     chunks_rejected: int
     reason: str | None
     claimed_at: float
+    chunks_split: int = 0
 
 
 @dataclass(frozen=True, slots=True)
