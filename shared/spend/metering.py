@@ -81,7 +81,7 @@ class ModelMeter:
         """Settle what was really used."""
         usage = call.usage
         reservation.settle(
-            Tokens(usage.tokens_in, usage.tokens_out, usage.cache_read, usage.cache_write),
+            Tokens(usage.tokens_in, usage.tokens_out, usage.cache_read, usage.cache_write, usage.cache_write_1h),
             request_id=call.request_id,
             headers=call.limits,
         )

@@ -19,6 +19,7 @@ from shared.runtime import Runtime
 from workers.brokers.base import Broker
 from workers.brokers.outage import Outage
 from workers.chores.auditor import Auditor
+from workers.chores.batcher import Batcher
 from workers.chores.bookkeeper import close_entries, wake_affordable
 from workers.chores.cleaner import clean
 from workers.chores.dispatcher import dispatch
@@ -61,6 +62,7 @@ class ChoreRunner:
         self._holds_until = 0.0
         self.rescuer = Rescuer(runtime.database, settings, run_folder=runtime.run_folder)
         self.auditor = Auditor(runtime)
+        self._batcher = Batcher(runtime)
         self.failure: StorageFailed | None = None
         self._failing_since: float | None = None
         look = min(1.0, settings.lease_seconds / 6)
@@ -77,6 +79,7 @@ class ChoreRunner:
             Chore(self._reconcile, RECONCILE_SECONDS, due=time.monotonic() + look),
             Chore(self._add_up, ADD_UP_SECONDS, due=time.monotonic() + ADD_UP_SECONDS),
             Chore(self._audit, 0.5),
+            Chore(self._batcher.poke, min(1.0, settings.bulk_poll_seconds)),
             Chore(lambda: wake_affordable(runtime.database), 1.0),
             Chore(lambda: close_entries(runtime.database, runtime.run_folder), look),
             Chore(lambda: clean(runtime.database, runtime.blobs), 600.0, due=time.monotonic() + 600.0),
@@ -92,6 +95,7 @@ class ChoreRunner:
         self._ended.set()
         self._thread.join()
         self.auditor.close(seconds=CLOSE_SECONDS)
+        self._batcher.close(seconds=CLOSE_SECONDS)
         self._free()
 
     def _run(self) -> None:

@@ -91,7 +91,7 @@ def ask(model: Model, prompt: Prompt, about: About, *, meter: Meter) -> Answer:
         model.provider,
         model.model,
         about.operation,
-        _estimate(prompt),
+        estimate(prompt),
         prompt.max_tokens,
         about.inputs,
         about.documents,
@@ -110,6 +110,7 @@ def ask(model: Model, prompt: Prompt, about: About, *, meter: Meter) -> Answer:
     return answer
 
 
-def _estimate(prompt: Prompt) -> int:
+def estimate(prompt: Prompt) -> int:
+    """Tokens that a prompt is taken to have."""
     characters = sum(len(block.text.encode()) for block in (*prompt.system, *prompt.user))
     return characters // CHARACTERS_PER_TOKEN + 1
