@@ -58,6 +58,10 @@ class Batches:
         """Every batch, the youngest first."""
         return list(self._batches.values())[::-1]
 
+    def forget_all(self) -> None:
+        """As if there had never been any."""
+        self._batches.clear()
+
     def forget(self, batch: Batch) -> None:
         """Delete it with its results."""
         del self._batches[batch.id]
