@@ -255,7 +255,7 @@ def find_groups(connection: Connection) -> list[Group]:
             case((coming, 0), else_=1).label("is_whole"),
         )
         .join_from(bulk_entry, job)
-        .where(job.c.state == JobState.RUNNING, _is_ready(), ~rests)
+        .where(job.c.state == JobState.RUNNING, job.c.lane == Lane.BULK, _is_ready(), ~rests)
         .group_by(
             bulk_entry.c.job_id,
             job.c.collection_id,

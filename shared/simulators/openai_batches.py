@@ -115,7 +115,8 @@ class BatchLane:
             good = [r for r in batch.results if r["response"] and r["response"]["status_code"] == 200]
             bad = [r for r in batch.results if r not in good]
             for name, results in (("output_file_id", good), ("error_file_id", bad)):
-                content = b"".join(json.dumps(result).encode() + b"\n" for result in results)
+                # The real ones come in no order either.
+                content = b"".join(json.dumps(result).encode() + b"\n" for result in reversed(results))
                 batch.meta[name] = self._store(content, f"{batch.id}.jsonl", "batch_output")["id"] if results else None
             batch.meta["counts"] = (len(good), len(bad))
         return batch

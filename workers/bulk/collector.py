@@ -32,6 +32,7 @@ class Collector:
     def __init__(self, desk: Desk, *, may_act: Callable[[], bool]) -> None:
         self._desk = desk
         self._may_act = may_act
+        self.has_concluded = False
 
     def step_all(self) -> int:
         """One step with every batch that is due; returns how many there were."""
@@ -176,6 +177,7 @@ class Collector:
                 )
                 bulk_lane.wake_answered(connection, waited)
 
+        self.has_concluded = True
         log.warning("bulk.lost", batch=batch.id, vendor=batch.vendor_id)
         self._desk.database.transact(lose)
 
@@ -189,6 +191,7 @@ class Collector:
 
     def _conclude(self, batch: Batch, harvest: Harvest | None, note: Callable[[Any, int], None]) -> None:
         """Settle a batch's money together with what `note` writes down."""
+        self.has_concluded = True
         subject = self._desk.database.query(lambda connection: bulk_lane.get_subject(connection, batch.usage_id))
         call = self._desk.reservation(batch, subject)
         if call is None:

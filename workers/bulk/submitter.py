@@ -107,7 +107,7 @@ class Submitter:
             except FlowControl:
                 if count == 1:
                     raise
-            count //= 2
+            count = count * 2 // 3
 
     def _reserve(self, group: Group, errand: Errand, part: Sequence[Drafted], key: str) -> Prepared:
         made: list[int] = []

@@ -71,7 +71,12 @@ class Batcher:
                 return 0
             desk = self._desk = self._desk or Desk(self._runtime)
             self._leave()
-            looked = Collector(desk, may_act=self._may_act).step_all()
+            collector = Collector(desk, may_act=self._may_act)
+            looked = collector.step_all()
+            if collector.has_concluded:
+                # What came back may be of jobs that have left the lane meanwhile.
+                self._left_at = -float("inf")
+                self._leave()
             return looked + Submitter(desk, may_act=self._may_act).submit_ready()
 
     def _run(self) -> None:

@@ -5,13 +5,25 @@ same size and time, and known for certain by its results only: until all that it
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import anthropic
 import orjson
 
 from shared.errors import EmbedmillError, FlowControl, ProviderRefused, ProviderUnavailable
-from shared.providers.batches.base import CANCELLED, EXPIRED, BatchApi, Lost, Request, Result, Search, Status
+from shared.providers.batches.base import (
+    CANCELLED,
+    EXPIRED,
+    HTTP_LIBRARIES,
+    NEVER_SENT,
+    BatchApi,
+    Lost,
+    Request,
+    Result,
+    Search,
+    Status,
+)
 from shared.providers.translation import error_of, unreadable
 
 TIMEOUT_SECONDS = 600.0
@@ -54,18 +66,14 @@ class AnthropicBatches(BatchApi):
 
     def create(self, requests: Sequence[Request], *, file_id: str | None, mark: str) -> Status:
         entries: Any = [{"custom_id": request.custom_id, "params": request.body} for request in requests]
-        try:
+        with _translating():
             return _status(self._client.messages.batches.create(requests=entries))
-        except (anthropic.AnthropicError, TypeError, ValueError) as error:
-            raise _translated(error) from None
 
     def find(self, lost: Lost) -> Search:
-        try:
-            candidates = list(self._candidates(lost))
-        except (anthropic.AnthropicError, TypeError, ValueError) as error:
-            raise _translated(error) from None
-        strangers = lost.is_ours([batch.id for batch in candidates])
-        statuses = [_status(batch) for batch in candidates if batch.id not in strangers]
+        with _translating():
+            candidates = [_status(batch) for batch in self._candidates(lost)]
+        others = lost.is_ours([status.id for status in candidates])
+        statuses = [status for status in candidates if status.id not in others]
         for status in statuses:
             if status.has_ended and self._is_marked(status, lost.mark):
                 return Search(status)
@@ -86,38 +94,25 @@ class AnthropicBatches(BatchApi):
         return first is not None and first.custom_id.startswith(mark)
 
     def look(self, id: str) -> Status | None:
-        try:
-            return _status(self._client.messages.batches.retrieve(id))
-        except anthropic.NotFoundError:
-            return None
-        except (anthropic.AnthropicError, TypeError, ValueError) as error:
-            raise _translated(error) from None
+        with _translating():
+            try:
+                return _status(self._client.messages.batches.retrieve(id))
+            except anthropic.NotFoundError:
+                return None
 
     def results(self, status: Status) -> Iterator[Result]:
-        try:
+        with _translating():
             for line in self._client.messages.batches.results(status.id):
                 yield _result(line)
-        except (anthropic.AnthropicError, TypeError, ValueError, AttributeError, LookupError) as error:
-            raise _translated(error) from None
-        except Exception as error:
-            # While a body is read, the SDK leaves the HTTP library's own errors as they are.
-            if type(error).__module__.split(".")[0] not in ("httpx", "httpx2", "httpcore", "httpcore2"):
-                raise
-            raise ProviderUnavailable("anthropic broke off while results were read") from None
 
     def cancel(self, id: str) -> None:
-        try:
+        # One that has ended meanwhile is none to be cancelled.
+        with _translating(), suppress(anthropic.BadRequestError, anthropic.ConflictError, anthropic.NotFoundError):
             self._client.messages.batches.cancel(id)
-        except (anthropic.AnthropicError, TypeError, ValueError) as error:
-            raise _translated(error) from None
 
     def delete(self, status: Status) -> None:
-        try:
+        with _translating(), suppress(anthropic.NotFoundError):
             self._client.messages.batches.delete(status.id)
-        except anthropic.NotFoundError:
-            return
-        except (anthropic.AnthropicError, TypeError, ValueError) as error:
-            raise _translated(error) from None
 
     def delete_staged(self, mark: str, file_id: str | None) -> None:
         """Nothing was staged."""
@@ -156,7 +151,21 @@ def _result(line: Any) -> Result:
     return Result(line.custom_id, unanswered=UNANSWERED.get(line.result.type, EXPIRED))
 
 
-def _translated(error: Exception) -> EmbedmillError:
+@contextmanager
+def _translating() -> Iterator[None]:
+    """Errors of the SDK, of the HTTP library below it, and of answers that make no sense, as ours."""
+    try:
+        yield
+    except EmbedmillError:
+        raise
+    except Exception as error:
+        told = _translated(error)
+        if told is None:
+            raise
+        raise told from None
+
+
+def _translated(error: Exception) -> EmbedmillError | None:
     """The SDK's errors as ours; their messages may quote a prompt and stay behind."""
     match error:
         case anthropic.APIStatusError():
@@ -175,7 +184,7 @@ def _translated(error: Exception) -> EmbedmillError:
         case anthropic.APITimeoutError():
             return ProviderUnavailable("anthropic did not answer in time")
         case anthropic.APIConnectionError():
-            if type(error.__cause__).__name__ in ("ConnectError", "ConnectTimeout", "UnsupportedProtocol"):
+            if type(error.__cause__).__name__ in NEVER_SENT:
                 return FlowControl(
                     "anthropic could not be reached", reason="circuit", retry_after_seconds=UNREACHABLE_SECONDS
                 )
@@ -184,4 +193,8 @@ def _translated(error: Exception) -> EmbedmillError:
             return ProviderRefused(f"{CREDENTIALS} is not set")
         case anthropic.AnthropicError() if not isinstance(error, anthropic.APIError):
             return ProviderRefused(f"anthropic cannot be used as it is set up: check {CREDENTIALS}")
-    return unreadable("anthropic")
+        case anthropic.AnthropicError() | ValueError() | TypeError() | AttributeError() | LookupError():
+            return unreadable("anthropic")
+    # While a body is read, the SDK leaves the HTTP library's own errors as they are.
+    broke_off = type(error).__module__.startswith(HTTP_LIBRARIES)
+    return ProviderUnavailable("anthropic broke off") if broke_off else None

@@ -8,6 +8,10 @@ from typing import Any
 from shared.errors import EmbedmillError
 
 CANCELLED, EXPIRED = "cancelled", "expired"
+NEVER_SENT = frozenset({"ConnectError", "ConnectTimeout", "UnsupportedProtocol"})
+"""What the SDKs' HTTP library raises when a request certainly did not leave."""
+HTTP_LIBRARIES = ("httpx", "httpcore")
+"""Beginnings of the names of the modules of that library."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,25 @@ line by line: those of 50,000 vectors are more than memory should hold.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import openai
 import orjson
 
 from shared.errors import EmbedmillError, FlowControl, ProviderRefused, ProviderUnavailable
-from shared.providers.batches.base import CANCELLED, EXPIRED, BatchApi, Lost, Request, Result, Search, Status
+from shared.providers.batches.base import (
+    CANCELLED,
+    EXPIRED,
+    HTTP_LIBRARIES,
+    NEVER_SENT,
+    BatchApi,
+    Lost,
+    Request,
+    Result,
+    Search,
+    Status,
+)
 from shared.providers.translation import error_of, unreadable
 
 TIMEOUT_SECONDS = 600.0
@@ -43,66 +55,46 @@ class OpenAIBatches(BatchApi):
 
     def stage(self, requests: Sequence[Request], *, mark: str) -> str:
         content = b"".join(map(self._line, requests))
-        try:
-            return self._client.files.create(file=(_file_name(mark), content), purpose="batch").id
-        except openai.OpenAIError as error:
-            raise _translated(error) from None
+        with _translating():
+            return str(self._client.files.create(file=(_file_name(mark), content), purpose="batch").id)
 
     def create(self, requests: Sequence[Request], *, file_id: str | None, mark: str) -> Status:
-        try:
+        with _translating():
             batch = self._client.batches.create(
                 input_file_id=str(file_id),
                 endpoint=self._endpoint,  # type: ignore[arg-type]  # a literal of the SDK
                 completion_window="24h",
                 metadata={MARK: mark},
             )
-        except openai.OpenAIError as error:
-            raise _translated(error) from None
-        return _status(batch)
+            return _status(batch)
 
     def find(self, lost: Lost) -> Search:
-        try:
+        with _translating():
             for batch in self._client.batches.list(limit=100):
                 if (batch.metadata or {}).get(MARK) == lost.mark:
                     return Search(_status(batch))
                 if batch.created_at < lost.since - SKEW_SECONDS:
                     break
-        except openai.OpenAIError as error:
-            raise _translated(error) from None
         return Search()
 
     def look(self, id: str) -> Status | None:
-        try:
-            return _status(self._client.batches.retrieve(id))
-        except openai.NotFoundError:
-            return None
-        except openai.OpenAIError as error:
-            raise _translated(error) from None
+        with _translating():
+            try:
+                return _status(self._client.batches.retrieve(id))
+            except openai.NotFoundError:
+                return None
 
     def results(self, status: Status) -> Iterator[Result]:
         for file_id in status.result_files:
-            try:
-                with self._client.files.with_streaming_response.content(file_id) as response:
-                    for line in response.iter_lines():
-                        if line.strip():
-                            yield _result(orjson.loads(line))
-            except openai.OpenAIError as error:
-                raise _translated(error) from None
-            except (ValueError, KeyError, TypeError):
-                raise unreadable(self.provider) from None
-            except Exception as error:
-                # While a body is read, the SDK leaves the HTTP library's own errors as they are.
-                if type(error).__module__.split(".")[0] not in ("httpx", "httpx2", "httpcore", "httpcore2"):
-                    raise
-                raise ProviderUnavailable("openai broke off while results were read") from None
+            with _translating(), self._client.files.with_streaming_response.content(file_id) as response:
+                for line in response.iter_lines():
+                    if line.strip():
+                        yield _result(orjson.loads(line))
 
     def cancel(self, id: str) -> None:
-        try:
+        # One that has ended meanwhile is none to be cancelled.
+        with _translating(), suppress(openai.ConflictError, openai.NotFoundError):
             self._client.batches.cancel(id)
-        except openai.ConflictError:
-            return  # it has ended
-        except openai.OpenAIError as error:
-            raise _translated(error) from None
 
     def delete(self, status: Status) -> None:
         for file_id in (status.input_file, *status.result_files):
@@ -113,12 +105,10 @@ class OpenAIBatches(BatchApi):
         if file_id is not None:
             self._delete_file(file_id)
             return
-        try:
-            for file in self._client.files.list(purpose="batch", limit=1000):
-                if file.filename == _file_name(mark):
-                    self._delete_file(file.id)
-        except openai.OpenAIError as error:
-            raise _translated(error) from None
+        with _translating():
+            found = [file.id for file in self._client.files.list(purpose="batch") if file.filename == _file_name(mark)]
+        for id_ in found:
+            self._delete_file(id_)
 
     def close(self) -> None:
         if self._made is not None:
@@ -139,12 +129,8 @@ class OpenAIBatches(BatchApi):
         return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
 
     def _delete_file(self, file_id: str) -> None:
-        try:
+        with _translating(), suppress(openai.NotFoundError):
             self._client.files.delete(file_id)
-        except openai.NotFoundError:
-            return
-        except openai.OpenAIError as error:
-            raise _translated(error) from None
 
 
 def _file_name(mark: str) -> str:
@@ -193,7 +179,21 @@ def _result(line: dict[str, Any]) -> Result:
     return Result(custom_id, error=error)
 
 
-def _translated(error: Exception) -> EmbedmillError:
+@contextmanager
+def _translating() -> Iterator[None]:
+    """Errors of the SDK, of the HTTP library below it, and of answers that make no sense, as ours."""
+    try:
+        yield
+    except EmbedmillError:
+        raise
+    except Exception as error:
+        told = _translated(error)
+        if told is None:
+            raise
+        raise told from None
+
+
+def _translated(error: Exception) -> EmbedmillError | None:
     match error:
         case openai.APIStatusError():
             return error_of(
@@ -207,9 +207,13 @@ def _translated(error: Exception) -> EmbedmillError:
         case openai.APITimeoutError():
             return ProviderUnavailable("openai did not answer in time")
         case openai.APIConnectionError():
-            if type(error.__cause__).__name__ in ("ConnectError", "ConnectTimeout", "UnsupportedProtocol"):
+            if type(error.__cause__).__name__ in NEVER_SENT:
                 return FlowControl(
                     "openai could not be reached", reason="circuit", retry_after_seconds=UNREACHABLE_SECONDS
                 )
             return ProviderUnavailable("openai broke off")
-    return unreadable("openai")
+        case openai.OpenAIError() | ValueError() | TypeError() | AttributeError() | LookupError():
+            return unreadable("openai")
+    # While a body is read, the SDK leaves the HTTP library's own errors as they are.
+    broke_off = type(error).__module__.startswith(HTTP_LIBRARIES)
+    return ProviderUnavailable("openai broke off") if broke_off else None

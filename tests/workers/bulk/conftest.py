@@ -13,7 +13,6 @@ from shared.simulators.serving import Running, running
 from shared.spend.terms import Lane
 from tests.shared.db.tracker import Tracker
 from tests.workers.bulk.line import Line
-from tests.workers.validation.conftest import MODEL as JUDGE
 from tests.workers.validation.conftest import simulated, vendor
 from workers.runtime import WorkerRuntime
 

@@ -1,23 +1,18 @@
 """A worker and a scheduler in this process: documents go through the real stages, batches through the real batcher."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from shared.db import jobs
 from shared.db.bulk_lane import Batch, list_batches
-from shared.db.collections import update_settings
 from shared.db.schema import bulk_entry, bulk_wait, usage
-from shared.messages import BatchMessage
 from shared.providers.vectorstores.base import VectorRow
 from shared.simulators.base import Simulator
 from shared.spend.terms import Lane
 from shared.states import FINAL, Stage
 from tests.shared.db.tracker import Tracker
-from tests.waiting import wait_until
 from workers.chores.batcher import Batcher
 from workers.chores.dispatcher import dispatch
 from workers.executor import execute
@@ -76,6 +71,10 @@ class Line(Generic[S]):
             self.vendor.clock.advance(seconds)
         raise AssertionError(f"{self.unfinished()} is not finished: {self.batches()}")
 
+    def settle(self) -> None:
+        """Let what is left of batches be cleared away."""
+        wait_until(lambda: self.round() >= 0 and set(self.states()) <= {"ended", "released"}, "all batches have ended")
+
     def unfinished(self) -> list[dict[str, Any]]:
         return [row for row in self.tracker.rows() if row["state"] not in FINAL]
 
@@ -97,8 +96,8 @@ class Line(Generic[S]):
         return self.tracker.rows(bulk_wait)
 
     def ledger(self, *states: str) -> list[dict[str, Any]]:
-        """Rows of the ledger that are for money."""
-        rows = [row for row in self.tracker.rows(usage) if row["price"] != "free"]
+        """Rows of the ledger that are, or were to be, for money."""
+        rows = [r for r in self.tracker.rows(usage) if r["price"] != "free" or r["state"] == "released"]
         return [row for row in rows if not states or row["state"] in states]
 
     def paid(self, column: str = "tokens_in") -> int:

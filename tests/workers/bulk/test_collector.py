@@ -1,0 +1,195 @@
+"""Batches survive whatever happens to whoever makes them: no request is paid for twice, and none is lost."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.db.engine import Database
+from shared.simulators.faults import Fault
+from shared.simulators.openai import OpenAISimulator
+from shared.spend.terms import Lane
+from tests.corpus import text_of
+from tests.waiting import wait_until
+from tests.workers.bulk.line import Line
+from workers.chores.batcher import Batcher
+from workers.runtime import WorkerRuntime
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+class Scythe:
+    """Ends this process, as far as its code can tell, at its n-th transaction: before it, or once it is committed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._left: float = float("inf")
+        self._after = False
+        original = Database.transact
+
+        def transact(database: Database, body: Callable[[Any], Any]) -> Any:
+            self._left -= 1
+            strikes = self._left == 0
+            if strikes and not self._after:
+                raise Killed
+            result = original(database, body)
+            if strikes:
+                raise Killed
+            return result
+
+        monkeypatch.setattr(Database, "transact", transact)
+
+    @contextmanager
+    def striking(self, number: int, *, after: bool) -> Iterator[None]:
+        self._left, self._after = number, after
+        try:
+            yield
+        finally:
+            self._left = float("inf")
+
+
+@pytest.fixture
+def scythe(monkeypatch: pytest.MonkeyPatch) -> Scythe:
+    return Scythe(monkeypatch)
+
+
+def live_until_killed(line: Line[OpenAISimulator]) -> bool:
+    """Let a batch live its life; whether somebody was killed on the way."""
+    try:
+        for _ in range(4):
+            line.round()
+            line.vendor.clock.advance(3600)
+    except Killed:
+        line.batcher = Batcher(line.runtime)
+        return True
+    return False
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_kill_at_any_step_loses_nothing_and_pays_nothing_twice(
+    line: Line[OpenAISimulator], scythe: Scythe, tmp_path: Path, *, after: bool
+) -> None:
+    asked = 0
+    for number in range(1, 40):
+        line.tracker.job = line.tracker.create_job(f"killed {number}")
+        line.set_lane(Lane.BULK)
+        line.submit(tmp_path / f"{after}-{number}", {"one": f"Text {number}.", "two": f"Another text, {number}."})
+        line.park()
+        with scythe.striking(number, after=after):
+            killed = live_until_killed(line)
+        line.finish()
+        line.settle()
+        asked += 2
+        assert line.vendor.bill.total("inputs") == asked, f"something was paid for twice at step {number}"
+        assert line.paid() == line.vendor.bill.total("tokens_in")
+        assert line.ledger("reserved", "unsettled") == []
+        assert not line.vendor.lane.files
+        if not killed:
+            assert number > 8
+            return
+    raise AssertionError("a batch takes fewer steps than that")
+
+
+@pytest.mark.parametrize("kind", ["malformed", "cut_body"])
+def test_a_batch_whose_creation_was_not_answered_is_found_at_the_vendor(
+    line: Line[OpenAISimulator], tmp_path: Path, kind: Any
+) -> None:
+    line.vendor.faults.add(Fault(kind=kind, path="/v1/batches"))
+    line.submit(tmp_path / "docs", {"one": text_of(1)})
+    line.park()
+    line.round()
+    assert line.states() == ["submitting"]
+    line.finish()
+    assert line.states() == ["ended"]
+    assert line.vendor.bill.total("inputs") == len(line.stored())
+    assert line.paid() == line.vendor.bill.total("tokens_in")
+
+
+def test_a_batch_that_was_never_made_is_made_again(line: Line[OpenAISimulator], tmp_path: Path) -> None:
+    line.vendor.faults.add(Fault(kind="cut", path="/v1/batches"))
+    line.submit(tmp_path / "docs", {"one": text_of(1)})
+    line.park()
+    line.round()
+    assert line.states() == ["submitting"]
+    line.finish()
+    assert line.states() == ["released", "ended"]
+    assert [row["state"] for row in line.ledger()] == ["released", "settled"]
+    assert not line.vendor.lane.files
+
+
+def test_a_batch_is_looked_for_before_it_is_given_up(line: Line[OpenAISimulator], tmp_path: Path) -> None:
+    line.change(bulk_lost_seconds=3600.0)
+    line.vendor.faults.add(Fault(kind="cut", path="/v1/batches"))
+    line.submit(tmp_path / "docs", {"one": text_of(1)})
+    line.park()
+    for _ in range(3):
+        line.round()
+    assert line.states() == ["submitting"]
+
+
+def test_results_that_break_off_are_read_again_and_paid_once(line: Line[OpenAISimulator], tmp_path: Path) -> None:
+    line.submit(tmp_path / "docs", {"one": text_of(1)})
+    line.park()
+    line.round()
+    line.vendor.clock.advance(3600)
+    line.vendor.faults.add(Fault(kind="cut_body", path="/content"), Fault(kind="truncated", path="/content"))
+    line.round()
+    (batch,) = line.batches()
+    assert (batch.state, batch.troubles) == ("submitted", 1)
+    line.finish()
+    assert line.batches()[0].error is None
+    assert line.vendor.bill.total("inputs") == len(line.stored())
+    assert line.paid() == line.vendor.bill.total("tokens_in")
+
+
+def test_a_vendor_that_is_away_is_asked_later_and_later(line: Line[OpenAISimulator], tmp_path: Path) -> None:
+    line.submit(tmp_path / "docs", {"one": text_of(1)})
+    line.park()
+    line.round()
+    line.vendor.faults.add(Fault(kind="status", status=503, path="/v1/batches", times=4))
+    wait_until(lambda: line.round() and line.batches()[0].troubles == 4, "it was asked four times")
+    line.finish()
+    assert line.states() == ["ended"]
+
+
+def test_a_batch_that_was_deleted_at_the_vendor_counts_as_spent_and_is_made_again(
+    line: Line[OpenAISimulator], tmp_path: Path
+) -> None:
+    line.submit(tmp_path / "docs", {"one": text_of(1)})
+    line.park()
+    line.round()
+    line.vendor.forget_batches()
+    line.finish()
+    assert [row["state"] for row in line.ledger()] == ["unsettled", "settled"]
+    assert line.batches()[0].error == "the vendor has no such batch any more"
+    assert line.outcomes() == {"one": "indexed"}
+
+
+def test_two_schedulers_make_one_batch_of_it(line: Line[OpenAISimulator], tmp_path: Path) -> None:
+    line.submit(tmp_path / "docs", {"one": text_of(1)})
+    line.park()
+    other = Batcher(WorkerRuntime(line.runtime.settings, process_id="other-host-and-process"))
+    with line.batcher._leased() as is_ours:
+        assert is_ours
+        assert other.run_round() == 0
+        assert not line.batches()
+    assert other.run_round() == 1
+    assert line.round() <= 1
+    assert line.states() == ["submitted"]
+    other._runtime.close()
+
+
+def test_a_scheduler_that_lost_its_lease_takes_no_further_step(line: Line[OpenAISimulator], tmp_path: Path) -> None:
+    line.submit(tmp_path / "docs", {"one": text_of(1)})
+    line.park()
+    batcher = line.batcher
+    batcher._may_act = lambda: False  # type: ignore[method-assign]
+    line.round()
+    assert line.states() in ([], ["prepared"])
+    assert not [e for e in line.vendor.exchanges if e.path == "/v1/batches"]
+    line.batcher = Batcher(line.runtime)
+    line.finish()
+    assert line.vendor.bill.total("inputs") == len(line.stored())
