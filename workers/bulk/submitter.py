@@ -13,7 +13,14 @@ import structlog
 
 from shared.db import bulk_lane
 from shared.db.bulk_lane import Assignment, Batch, Group
-from shared.errors import EmbedmillError, FlowControl, ProviderUnavailable, StorageFailed
+from shared.errors import (
+    EmbedmillError,
+    FlowControl,
+    InputRefused,
+    ProviderRefused,
+    ProviderUnavailable,
+    StorageFailed,
+)
 from shared.providers.batches.base import BatchApi, Request, Status
 from shared.spend.spender import Call, Planned
 from shared.spend.terms import BatchState, Lane, Subject, Tokens
@@ -202,6 +209,8 @@ class Submitter:
     ) -> None:
         """The vendor did not take it: money and entries are given back, and whoever is at fault is told."""
         batch = prepared.batch
+        if isinstance(error, InputRefused):
+            error = ProviderRefused(f"{batch.provider} does not take the batch: {error}")
         log.warning("bulk.refused", batch=batch.id, job=batch.job_id, error_class=type(error).__name__)
         try:
             api.delete_staged(batch.key, file_id)

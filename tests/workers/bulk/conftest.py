@@ -8,11 +8,13 @@ import pytest
 from shared.db import jobs
 from shared.db.collections import update_settings
 from shared.db.schema import index_version
+from shared.simulators.anthropic import AnthropicSimulator
 from shared.simulators.openai import OpenAISimulator
 from shared.simulators.serving import Running, running
 from shared.spend.terms import Lane
 from tests.shared.db.tracker import Tracker
 from tests.workers.bulk.line import Line
+from tests.workers.validation.conftest import MODEL as JUDGE
 from tests.workers.validation.conftest import simulated, vendor
 from workers.runtime import WorkerRuntime
 
@@ -52,6 +54,18 @@ def line(runtime: WorkerRuntime, tracker: Tracker, openai: OpenAISimulator) -> I
     """Documents are embedded by OpenAI, in the batch lane."""
     embedder = runtime.embedder(MODEL)
     with opened(runtime, tracker, openai, embedding=MODEL, model=embedder.model, size=embedder.dimensions) as line:
+        yield line
+
+
+@pytest.fixture
+def judged(
+    runtime: WorkerRuntime, tracker: Tracker, simulated: AnthropicSimulator
+) -> Iterator[Line[AnthropicSimulator]]:
+    """Documents are judged by Claude, in the batch lane, and embedded here."""
+    embedder = runtime.embedder("hash")
+    chosen = {"embedding": "hash", "validator": JUDGE, "policy": "gate"}
+    runtime.settings = runtime.settings.model_copy(update={"terms_sample": 0.0})
+    with opened(runtime, tracker, simulated, model=embedder.model, size=embedder.dimensions, **chosen) as line:
         yield line
 
 

@@ -13,6 +13,7 @@ from shared.simulators.base import Simulator
 from shared.spend.terms import Lane
 from shared.states import FINAL, Stage
 from tests.shared.db.tracker import Tracker
+from tests.waiting import wait_until
 from workers.chores.batcher import Batcher
 from workers.chores.dispatcher import dispatch
 from workers.executor import execute
@@ -52,6 +53,11 @@ class Line(Generic[S]):
                 message = messages.popleft()
                 execute(self.runtime, message, STAGES[message.stage], messages.append)
 
+    def worked(self) -> bool:
+        """Work, as a condition to wait for."""
+        self.work()
+        return True
+
     def park(self) -> None:
         """Work until everything waits, and see that it does for batches."""
         self.work()
@@ -73,7 +79,13 @@ class Line(Generic[S]):
 
     def settle(self) -> None:
         """Let what is left of batches be cleared away."""
-        wait_until(lambda: self.round() >= 0 and set(self.states()) <= {"ended", "released"}, "all batches have ended")
+        known = {batch.id for batch in self.batches()}
+
+        def have_ended() -> bool:
+            self.round()
+            return all(batch.ended_at is not None for batch in self.batches() if batch.id in known)
+
+        wait_until(have_ended, "all batches have ended")
 
     def unfinished(self) -> list[dict[str, Any]]:
         return [row for row in self.tracker.rows() if row["state"] not in FINAL]
