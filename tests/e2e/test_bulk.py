@@ -19,6 +19,7 @@ from tests.waiting import wait_until
 
 EMBEDDING, VALIDATOR = "openai/text-embedding-3-small", "anthropic/claude-opus-4-7"
 DOCUMENTS = 6
+PATIENCE = 90.0
 TOKENS = ("tokens_in", "tokens_out", "cache_read", "cache_write_5m", "cache_write_1h")
 
 
@@ -88,7 +89,7 @@ def test_a_job_of_the_batch_lane_is_judged_and_embedded_at_half_the_price(
     judged: Command, openai: Running[OpenAISimulator], claude: Running[AnthropicSimulator], folder: Path
 ) -> None:
     process = judged.start("ingest", folder, "--lane", "bulk", "--json")
-    wait_until(lambda: waits_at_vendor(judged), "everything waits for batches")
+    wait_until(lambda: waits_at_vendor(judged), "everything waits for batches", seconds=PATIENCE)
     shown = judged.json("jobs", "show", 1)
     assert shown["lane"] == "bulk"
     assert {row["reason"] for row in shown["waiting"]} == {"bulk"}
@@ -136,7 +137,7 @@ def test_a_job_that_is_in_a_hurry_after_all_changes_lanes(
     embedded: Command, openai: Running[OpenAISimulator], folder: Path
 ) -> None:
     process = embedded.start("ingest", folder, "--lane", "bulk", "--json")
-    wait_until(lambda: waits_at_vendor(embedded), "everything waits for a batch")
+    wait_until(lambda: waits_at_vendor(embedded), "everything waits for a batch", seconds=PATIENCE)
     assert embedded.json("jobs", "update", 1, "--lane", "live")["lane"] == "live"
     report = finish(process).json
     assert report["documents"]["completed"] == DOCUMENTS
@@ -151,9 +152,9 @@ def test_a_cancelled_job_has_its_batch_cancelled(
 ) -> None:
     embedded.json("submit", folder, "--lane", "bulk")
     workers = embedded.start("workers", "start")
-    wait_until(lambda: waits_at_vendor(embedded), "everything waits for a batch")
+    wait_until(lambda: waits_at_vendor(embedded), "everything waits for a batch", seconds=PATIENCE)
     embedded.json("jobs", "cancel", 1)
-    wait_until(lambda: _states(embedded) == {"ended"}, "the vendor was told")
+    wait_until(lambda: _states(embedded) == {"ended"}, "the vendor was told", seconds=PATIENCE)
     assert openai.simulator.bill.total("tokens_in") == 0
     assert spend_by_lane(embedded) == {}
     kill_group(workers)

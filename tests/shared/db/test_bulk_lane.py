@@ -16,6 +16,7 @@ from tests.shared.db.tracker import Tracker
 
 TARGET = "openai/text-embedding-3-small"
 A, B = "a" * 64, "b" * 64
+ANSWERED = Ends()
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +78,7 @@ def send(tracker: Tracker, job: int | None = None) -> int:
     return id_
 
 
-def end(tracker: Tracker, batch: int, ends: Ends = Ends(), *, most_returns: int = 3) -> None:
+def end(tracker: Tracker, batch: int, ends: Ends = ANSWERED, *, most_returns: int = 3) -> None:
     with tracker.database.write() as connection:
         waited = bulk_lane.end_entries(connection, batch, ends, most_returns=most_returns)
         bulk_lane.wake_answered(connection, waited)
@@ -228,9 +229,9 @@ def test_entries_are_answered_lost_failed_or_left_waiting_for_money(tracker: Tra
     claim = to_embed(tracker, "one")
     for act, expected, reason in (
         (lambda c, ids: bulk_lane.await_budget(c, ids, seconds=60.0), "wanted", "budget"),
-        (lambda c, ids: bulk_lane.settle_known(c, ids), "done", State.PENDING),
+        (bulk_lane.settle_known, "done", State.PENDING),
         (lambda c, ids: bulk_lane.fail_entries(c, ids, "ProviderRefused", "no"), "failed", State.PENDING),
-        (lambda c, ids: bulk_lane.drop_lost(c, ids), None, State.PENDING),
+        (bulk_lane.drop_lost, None, State.PENDING),
     ):
         with tracker.database.write() as connection:
             connection.execute(bulk_entry.delete())

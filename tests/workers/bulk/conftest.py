@@ -13,6 +13,7 @@ from shared.simulators.openai import OpenAISimulator
 from shared.simulators.serving import Running, running
 from shared.spend.terms import Lane
 from tests.shared.db.tracker import Tracker
+from tests.workers.bulk.killing import Scythe
 from tests.workers.bulk.line import Line
 from tests.workers.validation.conftest import MODEL as JUDGE
 from tests.workers.validation.conftest import simulated, vendor
@@ -67,6 +68,12 @@ def judged(
     runtime.settings = runtime.settings.model_copy(update={"terms_sample": 0.0})
     with opened(runtime, tracker, simulated, model=embedder.model, size=embedder.dimensions, **chosen) as line:
         yield line
+
+
+@pytest.fixture
+def scythe(monkeypatch: pytest.MonkeyPatch) -> Scythe:
+    """To kill this process with, as far as its code can tell."""
+    return Scythe(monkeypatch)
 
 
 class opened:  # noqa: N801 - reads as the context manager that it is

@@ -1,71 +1,19 @@
 """Batches survive whatever happens to whoever makes them: no request is paid for twice, and none is lost."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shared.db.engine import Database
 from shared.simulators.faults import Fault
 from shared.simulators.openai import OpenAISimulator
 from shared.spend.terms import Lane
 from tests.corpus import text_of
 from tests.waiting import wait_until
+from tests.workers.bulk.killing import Scythe, live_until_killed
 from tests.workers.bulk.line import Line
 from workers.chores.batcher import Batcher
 from workers.runtime import WorkerRuntime
-
-
-class Killed(BaseException):
-    """The process is gone."""
-
-
-class Scythe:
-    """Ends this process, as far as its code can tell, at its n-th transaction: before it, or once it is committed."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._left: float = float("inf")
-        self._after = False
-        original = Database.transact
-
-        def transact(database: Database, body: Callable[[Any], Any]) -> Any:
-            self._left -= 1
-            strikes = self._left == 0
-            if strikes and not self._after:
-                raise Killed
-            result = original(database, body)
-            if strikes:
-                raise Killed
-            return result
-
-        monkeypatch.setattr(Database, "transact", transact)
-
-    @contextmanager
-    def striking(self, number: int, *, after: bool) -> Iterator[None]:
-        self._left, self._after = number, after
-        try:
-            yield
-        finally:
-            self._left = float("inf")
-
-
-@pytest.fixture
-def scythe(monkeypatch: pytest.MonkeyPatch) -> Scythe:
-    return Scythe(monkeypatch)
-
-
-def live_until_killed(line: Line[OpenAISimulator]) -> bool:
-    """Let a batch live its life; whether somebody was killed on the way."""
-    try:
-        for _ in range(4):
-            line.round()
-            line.vendor.clock.advance(3600)
-    except Killed:
-        line.batcher = Batcher(line.runtime)
-        return True
-    return False
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])

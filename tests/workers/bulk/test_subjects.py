@@ -9,6 +9,8 @@ from shared.db.schema import dead_letter, verdict
 from shared.simulators.anthropic import AnthropicSimulator
 from shared.simulators.faults import Fault
 from shared.simulators.prompts import Verdict as Scripted
+from shared.spend.terms import Lane
+from tests.workers.bulk.killing import Scythe, live_until_killed
 from tests.workers.bulk.line import Line
 from tests.workers.validation.documents import LEFTOVER, PLAIN, VAGUE
 from workers.chores.batcher import Batcher
@@ -178,6 +180,29 @@ def test_results_do_not_stay_at_the_vendor(judged: Line[AnthropicSimulator], tmp
     (batch,) = judged.batches()
     with anthropic.Anthropic() as client, pytest.raises(anthropic.NotFoundError):
         client.messages.batches.retrieve(str(batch.vendor_id))
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_kill_at_any_step_loses_nothing_and_pays_nothing_twice(
+    judged: Line[AnthropicSimulator], scythe: Scythe, tmp_path: Path, *, after: bool
+) -> None:
+    for number in range(1, 40):
+        judged.tracker.job = judged.tracker.create_job(f"killed {number}")
+        judged.set_lane(Lane.BULK)
+        judged.submit(tmp_path / f"{after}-{number}", {"one": f"{PLAIN} {number}.", "two": f"{VAGUE} {number}."})
+        judged.park()
+        with scythe.striking(number, after=after):
+            killed = live_until_killed(judged)
+        judged.finish()
+        judged.settle()
+        assert judged.vendor.bill.total("requests") == number, f"something was paid for twice at step {number}"
+        assert_paid(judged)
+        if not killed:
+            assert number > 8
+            return
+    raise AssertionError("a batch takes fewer steps than that")
 
 
 def test_a_killed_scheduler_is_followed_by_one_that_goes_on(judged: Line[AnthropicSimulator], tmp_path: Path) -> None:

@@ -201,6 +201,38 @@ def test_cancelling_a_job_stops_its_batches_at_the_vendor(line: Line[OpenAISimul
     assert not line.vendor.lane.files
 
 
+def test_what_a_cancelled_batch_did_answer_is_kept_and_paid(line: Line[OpenAISimulator], tmp_path: Path) -> None:
+    line.vendor.faults.add(Fault(kind="partial", path="/v1/batches"))
+    line.submit(tmp_path / "docs", TEXTS)
+    line.park()
+    line.round()
+    line.tracker.control("cancel_job")
+    line.settle()
+    answered = line.vendor.bill.total("inputs")
+    assert 0 < answered < line.batches()[0].requests
+    assert line.paid() == line.vendor.bill.total("tokens_in") > 0
+    line.tracker.job = line.tracker.create_job("again")
+    line.set_lane(Lane.BULK)
+    line.submit(tmp_path / "copies", TEXTS)
+    line.finish()
+    assert line.vendor.bill.total("inputs") == line.batches()[0].requests
+    assert line.batches()[1].requests == line.batches()[0].requests - answered
+    assert line.paid() == line.vendor.bill.total("tokens_in")
+
+
+def test_what_a_batch_answered_before_it_expired_is_not_asked_again(
+    line: Line[OpenAISimulator], tmp_path: Path
+) -> None:
+    line.vendor.faults.add(
+        Fault(kind="partial", path="/v1/batches"), Fault(kind="late", seconds=2 * DAY_SECONDS, path="/v1/batches")
+    )
+    line.submit(tmp_path / "docs", TEXTS)
+    line.finish(seconds=DAY_SECONDS)
+    first, second = line.batches()
+    assert first.succeeded + second.requests == first.requests == line.vendor.bill.total("inputs")
+    assert line.paid() == line.vendor.bill.total("tokens_in")
+
+
 def test_a_batch_that_another_job_waits_for_is_not_cancelled(line: Line[OpenAISimulator], tmp_path: Path) -> None:
     line.submit(tmp_path / "docs", TEXTS)
     line.park()
