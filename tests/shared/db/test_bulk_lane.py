@@ -8,6 +8,7 @@ from shared.db import bulk_lane, jobs
 from shared.db.bulk_lane import EMBED, Assignment, Ends, Standing, Want
 from shared.db.ledger import Entry, Reserved, reserve
 from shared.db.schema import bulk_batch, bulk_entry, bulk_wait
+from shared.db.schema import job as job_table
 from shared.db.work import Claim
 from shared.outcomes import Advance, Park
 from shared.spend.terms import BatchState, Lane, Subject, Tokens
@@ -285,7 +286,7 @@ def test_a_batch_whose_job_is_deleted_is_still_known_and_its_entries_are_not(tra
     park(tracker, claim)
     batch = send(tracker)
     with tracker.database.write() as connection:
-        connection.execute(jobs.job.delete().where(jobs.job.c.id == tracker.job))
+        connection.execute(job_table.delete().where(job_table.c.id == tracker.job))
     assert not tracker.rows(bulk_entry)
     assert leave(tracker) == [batch]
 
