@@ -99,8 +99,8 @@ def _price(
     }
 
 
-def estimate_job(runtime: Runtime, job_id: int, collection: "Collection") -> dict[str, Any]:
-    """A job's cost from the size of its documents alone, without reading them: cheap, and rough."""
+def estimate_job(runtime: Runtime, job_id: int, collection: "Collection", *, lane: Lane = Lane.LIVE) -> dict[str, Any]:
+    """A job's cost in a lane from the size of its documents alone, without reading them: cheap, and rough."""
     settings = read_collection_settings(collection.settings)
     with runtime.database.read() as connection:
         tokens = ledger.sum_sizes(connection, job_id)
@@ -108,7 +108,7 @@ def estimate_job(runtime: Runtime, job_id: int, collection: "Collection") -> dic
     chunks = math.ceil(tokens / max(settings.chunk_tokens - settings.chunk_overlap, 1))
     calls = math.ceil(tokens / min(runtime.settings.batch_tokens, embedder.max_tokens_per_request))
     totals = {"chunks": chunks, "tokens": tokens, "embedded_tokens": tokens}
-    total = total_lanes(_price(runtime, settings, embedder, totals, calls=calls))[Lane.LIVE]
+    total = total_lanes(_price(runtime, settings, embedder, totals, calls=calls))[lane]
     return {"tokens": tokens, "chunks": chunks, **total, "basis": "size"}
 
 

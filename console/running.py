@@ -79,7 +79,7 @@ def _ingest(runtime: Runtime, request: Request, *, quiet: bool) -> int:
                 sys.stderr.write(f"taking up job {submitted.job_id} of the same sources, which is not finished\n")
             if submitted.to_scan:
                 submitter.enumerate(submitted.job_id, sources, collection, allow_deletes=request.allow_deletes)
-                _store_estimate(runtime, submitted.job_id, collection)
+                _store_estimate(runtime, submitted.job_id, collection, request.lane)
             if work_until_done(runtime, workshop, submitted.job_id, display, is_abandoned=submitter.is_abandoned):
                 return submitted.job_id
 
@@ -155,7 +155,7 @@ def submit(request: Request) -> dict[str, Any]:
         _set_urgency(runtime, submitted.job_id, request)
         if submitted.to_scan:
             submitter.enumerate(submitted.job_id, sources, collection, allow_deletes=request.allow_deletes)
-            _store_estimate(runtime, submitted.job_id, collection)
+            _store_estimate(runtime, submitted.job_id, collection, request.lane)
         return {"job": submitted.job_id, "documents": describe_job(runtime, submitted.job_id)["documents"]["total"]}
 
 
@@ -199,10 +199,10 @@ def warn_of_obstacles(runtime: Runtime, collection: Collection, lane: Lane | Non
                 print_warning(f"--lane bulk: {stage} goes live: {obstacle}")
 
 
-def _store_estimate(runtime: Runtime, job_id: int, collection: Collection) -> None:
+def _store_estimate(runtime: Runtime, job_id: int, collection: Collection, lane: Lane | None) -> None:
     from console.estimate import estimate_job
 
-    estimate = estimate_job(runtime, job_id, collection)
+    estimate = estimate_job(runtime, job_id, collection, lane=lane or Lane.LIVE)
     runtime.database.transact(lambda connection: ledger.store_estimate(connection, job_id, estimate))
 
 

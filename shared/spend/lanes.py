@@ -3,7 +3,7 @@
 from shared.errors import UnknownPrice
 from shared.providers.batches.table import has_batches
 from shared.spend.prices import Prices
-from shared.spend.terms import FREE_PROVIDERS, Lane
+from shared.spend.terms import FREE_PROVIDERS, UNPRICED, Lane
 
 
 def find_obstacle(prices: Prices, provider: str, model: str, operation: str) -> str | None:
@@ -13,7 +13,7 @@ def find_obstacle(prices: Prices, provider: str, model: str, operation: str) -> 
     if not has_batches(provider):
         return f"{provider} has no batch API"
     try:
-        prices.find(provider, model, operation, lane=Lane.BULK)
+        is_priced = prices.find(provider, model, operation, lane=Lane.BULK).name != UNPRICED
     except UnknownPrice:
-        return f"{provider}/{model} has no price in the batch lane"
-    return None
+        is_priced = False
+    return None if is_priced else f"{provider}/{model} has no price in the batch lane"
