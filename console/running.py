@@ -182,9 +182,9 @@ def find_obstacles(runtime: Runtime, collection: Collection) -> dict[str, str | 
     What a model is asked beside the path, as for audits and terms, always goes at once.
     """
     settings = read_collection_settings(collection.settings)
-    embedder = runtime.embedder(settings.embedding)
     prices = runtime.spender.prices
-    found = {"embed": find_obstacle(prices, embedder.name.split("/")[0], embedder.model, "embed")}
+    provider, _, model = settings.embedding.partition("@")[0].partition("/")
+    found = {"embed": find_obstacle(prices, provider, model, "embed")}
     provider, _, model = settings.validator.partition("/")
     if model and settings.gates:
         found["validate"] = find_obstacle(prices, provider, model, "message")

@@ -196,6 +196,8 @@ class Collector:
         call = self._desk.reservation(batch, subject)
         if call is None:
             self._desk.database.transact(lambda connection: note(connection, 0))
+        elif harvest is not None and harvest.unreadable:
+            self._leave_unsettled(batch, note)
         elif harvest is None or harvest.tokens == Tokens():
             call.release(note=note)
         else:
@@ -204,6 +206,16 @@ class Collector:
             collected = self._desk.database.query(lambda connection: bulk_lane.get_batch(connection, batch.id))
             if collected is not None and collected.state is BatchState.COLLECTED:
                 self._step(collected)
+
+    def _leave_unsettled(self, batch: Batch, note: Callable[[Any, int], None]) -> None:
+        """The reservation goes on counting: it is never less than what was billed."""
+
+        def leave(connection: Any) -> None:
+            if batch.usage_id is not None:
+                ledger.leave_unsettled(connection, batch.usage_id)
+            note(connection, 0)
+
+        self._desk.database.transact(leave)
 
     def _move(self, batch: Batch, target: BatchState, **values: Any) -> None:
         self._desk.database.transact(

@@ -48,6 +48,8 @@ class Harvest:
     tokens: Tokens = field(default_factory=Tokens)
     inputs: int = 0
     succeeded: int = 0
+    unreadable: int = 0
+    """Answers that made no sense: they were billed, and nobody knows how much."""
     refused: int = 0
     last_refusal: str = ""
 
@@ -72,6 +74,11 @@ class Harvest:
             self.refused += 1
             self.last_refusal = str(result.error)
         self.fail(entries, result.error)
+
+    def note_unreadable(self, entries: Sequence[Entry], error: EmbedmillError) -> None:
+        """An answer that makes no sense."""
+        self.unreadable += 1
+        self.fail(entries, error)
 
     def fail(self, entries: Sequence[Entry], error: EmbedmillError) -> None:
         """Entries whose documents are told."""

@@ -152,7 +152,7 @@ class SubjectErrand(Errand):
         try:
             answer = self._model.read_batch(result.body)
         except EmbedmillError as error:
-            harvest.fail(entries, error)
+            harvest.note_unreadable(entries, error)
             return
         harvest.count(_used(answer), inputs=len(entries))
         if answer.stop is Stop.REFUSAL:

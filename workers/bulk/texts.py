@@ -127,7 +127,7 @@ class TextErrand(Errand):
         try:
             answer = self._embedder.read_batch(result.body)
         except EmbedmillError as error:
-            harvest.fail(entries, error)
+            harvest.note_unreadable(entries, error)
             return None
         harvest.count(Tokens(into=answer.tokens_in or 0), inputs=1)
         vector: NDArray[np.float32] = answer.vectors[0]

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from shared.db.schema import attempt
 from shared.simulators.faults import Fault
 from shared.simulators.openai import OpenAISimulator
 from shared.spend.terms import Lane
@@ -12,8 +13,6 @@ from tests.corpus import text_of
 from tests.waiting import wait_until
 from tests.workers.bulk.killing import Scythe, live_until_killed
 from tests.workers.bulk.line import Line
-from workers.chores.batcher import Batcher
-from workers.runtime import WorkerRuntime
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
@@ -116,28 +115,24 @@ def test_a_batch_that_was_deleted_at_the_vendor_counts_as_spent_and_is_made_agai
     assert line.outcomes() == {"one": "indexed"}
 
 
-def test_two_schedulers_make_one_batch_of_it(line: Line[OpenAISimulator], tmp_path: Path) -> None:
+def test_an_answer_that_makes_no_sense_leaves_the_reservation_standing(
+    line: Line[OpenAISimulator], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = line.vendor.lane._answer_line
+
+    def spoiled(entry: dict[str, Any]) -> dict[str, Any]:
+        line_ = answer(entry)
+        return {**line_, "response": {**line_["response"], "body": {"data": "nonsense"}}}
+
     line.submit(tmp_path / "docs", {"one": text_of(1)})
     line.park()
-    other = Batcher(WorkerRuntime(line.runtime.settings, process_id="other-host-and-process"))
-    with line.batcher._leased() as is_ours:
-        assert is_ours
-        assert other.run_round() == 0
-        assert not line.batches()
-    assert other.run_round() == 1
-    assert line.round() <= 1
-    assert line.states() == ["submitted"]
-    other._runtime.close()
-
-
-def test_a_scheduler_that_lost_its_lease_takes_no_further_step(line: Line[OpenAISimulator], tmp_path: Path) -> None:
-    line.submit(tmp_path / "docs", {"one": text_of(1)})
-    line.park()
-    batcher = line.batcher
-    batcher._may_act = lambda: False  # type: ignore[method-assign]
     line.round()
-    assert line.states() in ([], ["prepared"])
-    assert not [e for e in line.vendor.exchanges if e.path == "/v1/batches"]
-    line.batcher = Batcher(line.runtime)
-    line.finish()
-    assert line.vendor.bill.total("inputs") == len(line.stored())
+    monkeypatch.setattr(line.vendor.lane, "_answer_line", spoiled)
+    line.vendor.clock.advance(3600)
+    line.settle()
+    monkeypatch.setattr(line.vendor.lane, "_answer_line", answer)
+    (row,) = line.ledger()
+    assert row["state"] == "unsettled"
+    assert row["tokens_in"] >= line.vendor.bill.total("tokens_in") > 0
+    line.work()
+    assert {r["error_class"] for r in line.tracker.rows(attempt)} >= {"ProviderUnavailable"}
