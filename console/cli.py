@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console import budget_cli, cache_cli, collections_cli, dlq_cli, jobs_cli, review_cli, workers_cli
+from console import budget_cli, bulk_cli, cache_cli, collections_cli, dlq_cli, jobs_cli, review_cli, workers_cli
 from console.output import DONE, FAILED, USAGE, print_error, print_json, print_line
+from shared.spend.terms import Lane
 from shared.starting import start_lightly
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ app.add_typer(collections_cli.app, name="collections")
 app.add_typer(review_cli.app, name="review")
 app.add_typer(budget_cli.app, name="budget")
 app.add_typer(cache_cli.app, name="cache")
+app.add_typer(bulk_cli.app, name="bulk")
 
 Sources = Annotated[list[str], typer.Argument(help="Files, folders, JSONL or CSV files; - reads a list of files.")]
 Collection = Annotated[str, typer.Option("--collection", "-c", help="Collection; made on first use.")]
@@ -73,6 +75,12 @@ Priority = Annotated[
     int | None, typer.Option(min=-100, max=100, help="Urgency: the higher is served first; 0 if not given.")
 ]
 Weight = Annotated[int | None, typer.Option(min=1, max=100, help="Share among jobs of one priority; 1 if not given.")]
+LaneOption = Annotated[
+    Lane | None,
+    typer.Option(
+        "--lane", help="`bulk` asks models in the vendors' batches: half the price, within a day; live if not given."
+    ),
+]
 
 
 def main() -> None:
@@ -136,6 +144,7 @@ def ingest(
     allow_deletes: AllowDeletes = False,
     priority: Priority = None,
     weight: Weight = None,
+    lane: LaneOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Submit sources and work in this process until they are indexed."""
@@ -143,7 +152,7 @@ def ingest(
     from console.running import ingest as run
 
     options = _options(include, exclude, field, null=null)
-    request = Request(tuple(sources), collection, options, allow_deletes, priority, weight)
+    request = Request(tuple(sources), collection, options, allow_deletes, priority, weight, lane)
     report, status = run(request, quiet=as_json)
     if as_json:
         print_json(report)
@@ -161,6 +170,7 @@ def submit(
     allow_deletes: AllowDeletes = False,
     priority: Priority = None,
     weight: Weight = None,
+    lane: LaneOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Submit sources for the workers of this home and return."""
@@ -168,7 +178,7 @@ def submit(
     from console.running import submit as run
 
     options = _options(include, exclude, field, null=null)
-    request = Request(tuple(sources), collection, options, allow_deletes, priority, weight)
+    request = Request(tuple(sources), collection, options, allow_deletes, priority, weight, lane)
     report = run(request)
     if as_json:
         print_json(report)

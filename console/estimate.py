@@ -137,8 +137,8 @@ def _price_writes(runtime: Runtime, embedder: "Embedder", totals: Mapping[str, i
     return {"index": {"write_units": writes.tokens.into, "lanes": {str(Lane.LIVE): live}}}
 
 
-def estimate_job(runtime: Runtime, job_id: int, collection: "Collection") -> dict[str, Any]:
-    """A job's cost from the size of its documents alone, without reading them: cheap, and rough."""
+def estimate_job(runtime: Runtime, job_id: int, collection: "Collection", *, lane: Lane = Lane.LIVE) -> dict[str, Any]:
+    """A job's cost in a lane from the size of its documents alone, without reading them: cheap, and rough."""
     settings = read_collection_settings(collection.settings)
     with runtime.database.read() as connection:
         tokens = ledger.sum_sizes(connection, job_id)
@@ -147,7 +147,7 @@ def estimate_job(runtime: Runtime, job_id: int, collection: "Collection") -> dic
     calls = math.ceil(tokens / min(runtime.settings.batch_tokens, embedder.max_tokens_per_request))
     totals = {"chunks": chunks, "tokens": tokens, "embedded_tokens": tokens}
     verdicts = _rough_demand(runtime, settings, collection.id, chunks=chunks, tokens=tokens)
-    total = total_lanes(_price(runtime, verdicts, embedder, totals, calls=calls))[Lane.LIVE]
+    total = total_lanes(_price(runtime, verdicts, embedder, totals, calls=calls))[lane]
     return {"tokens": tokens, "chunks": chunks, **total, "basis": "size"}
 
 

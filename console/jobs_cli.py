@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from console.output import print_json, print_line, print_table
+from shared.spend.terms import Lane
 
 if TYPE_CHECKING:
     from shared.runtime import Runtime
@@ -35,6 +36,7 @@ def list_(
         "collection",
         "state",
         "priority",
+        "lane",
         "total",
         "completed",
         "unchanged",
@@ -102,25 +104,33 @@ def update(
     job: JobId,
     priority: Annotated[int | None, typer.Option(help="From -100 to 100; the higher is served first.")] = None,
     weight: Annotated[int | None, typer.Option(help="From 1 to 100; the share among jobs of one priority.")] = None,
+    lane: Annotated[
+        Lane | None,
+        typer.Option(help="Ask models at once, `live`, or in vendors' batches, `bulk`; what is out is called back."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change how urgent a job is."""
+    """Change how urgent a job is, or the lane of its calls."""
+    from console.running import warn_of_obstacles
     from console.session import opened
     from shared.db import jobs
+    from shared.db.collections import get_collection_by_id
 
-    if priority is None and weight is None:
-        raise typer.BadParameter("give --priority, --weight, or both")
+    if (priority, weight, lane) == (None, None, None):
+        raise typer.BadParameter("give --priority, --weight, --lane, or several")
 
-    def change(connection: Any) -> jobs.Job:
-        jobs.update_job(connection, job, priority=priority, weight=weight)
-        return jobs.get_job(connection, job)
+    def change(connection: Any) -> tuple[jobs.Job, Any]:
+        jobs.update_job(connection, job, priority=priority, weight=weight, lane=lane)
+        found = jobs.get_job(connection, job)
+        return found, get_collection_by_id(connection, found.collection_id)
 
     with opened() as runtime:
-        found = runtime.database.transact(change)
+        found, collection = runtime.database.transact(change)
+        warn_of_obstacles(runtime, collection, lane)
     if as_json:
-        print_json({"job": job, "priority": found.priority, "weight": found.weight})
+        print_json({"job": job, "priority": found.priority, "weight": found.weight, "lane": str(found.lane)})
     else:
-        print_line(f"job {job}: priority {found.priority}, weight {found.weight}")
+        print_line(f"job {job}: priority {found.priority}, weight {found.weight}, lane {found.lane}")
 
 
 @app.command()

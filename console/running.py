@@ -12,12 +12,14 @@ from console.output import DEAD_LETTERS, DONE, FAILED, print_line, print_table, 
 from console.progress import Display
 from console.session import Workshop, interruptible, opened, read_settings
 from shared.collections import read_collection_settings
-from shared.db import budgets, jobs, ledger, presence
-from shared.db.collections import Collection
+from shared.db import bulk_lane, jobs, ledger, presence
+from shared.db.collections import Collection, get_collection_by_id
 from shared.db.dead_letters import Filter, list_letters
 from shared.presence import is_gone
 from shared.runtime import Runtime
-from shared.states import JobState
+from shared.spend.lanes import find_obstacle
+from shared.spend.terms import Lane
+from shared.states import JobState, WaitReason
 
 if TYPE_CHECKING:
     from producers.sources.open import SourceOptions
@@ -38,6 +40,7 @@ class Request:
     allow_deletes: bool
     priority: int | None = None
     weight: int | None = None
+    lane: Lane | None = None
 
 
 def ingest(request: Request, *, quiet: bool) -> tuple[dict[str, Any], int]:
@@ -59,6 +62,7 @@ def _ingest(runtime: Runtime, request: Request, *, quiet: bool) -> int:
     sources = open_sources(request.sources, options=request.options, stdin=sys.stdin.buffer)
     collection = ensure_collection(runtime, request.collection)
     require_prices(runtime, collection)
+    warn_of_obstacles(runtime, collection, request.lane)
     with Workshop(runtime) as workshop, Display(quiet=quiet) as display:
 
         def on_batch(seen: int, queued: int) -> None:
@@ -75,7 +79,7 @@ def _ingest(runtime: Runtime, request: Request, *, quiet: bool) -> int:
                 sys.stderr.write(f"taking up job {submitted.job_id} of the same sources, which is not finished\n")
             if submitted.to_scan:
                 submitter.enumerate(submitted.job_id, sources, collection, allow_deletes=request.allow_deletes)
-                _store_estimate(runtime, submitted.job_id, collection)
+                _store_estimate(runtime, submitted.job_id, collection, request.lane)
             if work_until_done(runtime, workshop, submitted.job_id, display, is_abandoned=submitter.is_abandoned):
                 return submitted.job_id
 
@@ -90,7 +94,7 @@ def work_until_done(
 ) -> bool:
     """Run workers until a job has ended; False when whoever was scanning its sources is gone before they were done."""
     abandoned = False
-    notice = _BudgetNotice()
+    notice = _Notice()
 
     def is_done() -> bool:
         nonlocal abandoned
@@ -111,20 +115,29 @@ def work_until_done(
     return not abandoned
 
 
-class _BudgetNotice:
-    """Says once that work waits for a budget: a command that only waits looks like one that hangs."""
+NOTICES = {
+    WaitReason.BUDGET: "work waits for a budget (embedmill budget show) and goes on when it is raised",
+    WaitReason.BULK: "work waits for a vendor's batches (embedmill bulk list), which may take a day; "
+    "interrupt this at will, and run it again to take it up",
+}
+
+
+class _Notice:
+    """Says once that work waits for long: a command that only waits looks like one that hangs."""
 
     def __init__(self) -> None:
         self._due = time.monotonic() + NOTICE_SECONDS
+        self._left = list(NOTICES)
 
     def give_if_due(self, connection: Any, job_id: int) -> None:
         """Look again every few seconds, until it was said."""
         if time.monotonic() < self._due:
             return
-        waits = budgets.waits_for_budget(connection, job_id)
-        self._due = math.inf if waits else time.monotonic() + NOTICE_SECONDS
-        if waits:
-            print_warning("work waits for a budget (embedmill budget show) and goes on when it is raised")
+        waits = [reason for reason in self._left if jobs.waits_for(connection, job_id, reason)]
+        self._left = [reason for reason in self._left if reason not in waits]
+        self._due = time.monotonic() + NOTICE_SECONDS if self._left else math.inf
+        for reason in waits:
+            print_warning(NOTICES[reason])
 
 
 def submit(request: Request) -> dict[str, Any]:
@@ -136,20 +149,23 @@ def submit(request: Request) -> dict[str, Any]:
         sources = open_sources(request.sources, options=request.options, stdin=sys.stdin.buffer)
         collection = ensure_collection(runtime, request.collection)
         require_prices(runtime, collection)
+        warn_of_obstacles(runtime, collection, request.lane)
         submitter = Submitter(runtime)
         submitted = submitter.open(sources, collection, options={"allow_deletes": request.allow_deletes})
         _set_urgency(runtime, submitted.job_id, request)
         if submitted.to_scan:
             submitter.enumerate(submitted.job_id, sources, collection, allow_deletes=request.allow_deletes)
-            _store_estimate(runtime, submitted.job_id, collection)
+            _store_estimate(runtime, submitted.job_id, collection, request.lane)
         return {"job": submitted.job_id, "documents": describe_job(runtime, submitted.job_id)["documents"]["total"]}
 
 
 def _set_urgency(runtime: Runtime, job_id: int, request: Request) -> None:
-    """What was asked for, before the scan; a job that is taken up may be made more or less urgent."""
-    if request.priority is not None or request.weight is not None:
+    """What was asked for, before the scan; a job that is taken up may be made more or less urgent, or change lanes."""
+    if (request.priority, request.weight, request.lane) != (None, None, None):
         runtime.database.transact(
-            lambda connection: jobs.update_job(connection, job_id, priority=request.priority, weight=request.weight)
+            lambda connection: jobs.update_job(
+                connection, job_id, priority=request.priority, weight=request.weight, lane=request.lane
+            )
         )
 
 
@@ -163,10 +179,33 @@ def require_prices(runtime: Runtime, collection: Collection) -> None:
         runtime.spender.prices.find(provider, model, "message")
 
 
-def _store_estimate(runtime: Runtime, job_id: int, collection: Collection) -> None:
+def find_obstacles(runtime: Runtime, collection: Collection) -> dict[str, str | None]:
+    """By what a collection's jobs call models for, why it goes at once even in the batch lane; None where it does not.
+
+    What a model is asked beside the path, as for audits and terms, always goes at once.
+    """
+    settings = read_collection_settings(collection.settings)
+    prices = runtime.spender.prices
+    provider, _, model = settings.embedding.partition("@")[0].partition("/")
+    found = {"embed": find_obstacle(prices, provider, model, "embed")}
+    provider, _, model = settings.validator.partition("/")
+    if model and settings.gates:
+        found["validate"] = find_obstacle(prices, provider, model, "message")
+    return found
+
+
+def warn_of_obstacles(runtime: Runtime, collection: Collection, lane: Lane | None) -> None:
+    """Say what a job of the batch lane will not send there."""
+    if lane is Lane.BULK:
+        for stage, obstacle in find_obstacles(runtime, collection).items():
+            if obstacle is not None:
+                print_warning(f"--lane bulk: {stage} goes live: {obstacle}")
+
+
+def _store_estimate(runtime: Runtime, job_id: int, collection: Collection, lane: Lane | None) -> None:
     from console.estimate import estimate_job
 
-    estimate = estimate_job(runtime, job_id, collection)
+    estimate = estimate_job(runtime, job_id, collection, lane=lane or Lane.LIVE)
     runtime.database.transact(lambda connection: ledger.store_estimate(connection, job_id, estimate))
 
 
@@ -200,17 +239,19 @@ def explain_job(runtime: Runtime, job_id: int) -> dict[str, Any]:
     """A job with what its work waits for, how quickly it moves, and the queues that nobody serves."""
     report = describe_job(runtime, job_id)
 
-    def look(connection: Any) -> tuple[Any, float, list[dict[str, Any]]]:
+    def look(connection: Any) -> tuple[Any, ...]:
         job = jobs.get_job(connection, job_id)
         rate = jobs.measure_rate(connection, job) if job.finished_at is None else 0.0
-        return jobs.list_waiting(connection, job), rate, presence.list_workers(connection)
+        waiting = jobs.list_waiting(connection, job)
+        return waiting, rate, presence.list_workers(connection), _describe_lane(runtime, connection, job)
 
-    waiting, rate, workers = runtime.database.query(look)
+    waiting, rate, workers, lane = runtime.database.query(look)
     left = sum(sum(states.values()) for states in report["active"].values())
     alive = [row for row in workers if row["age"] < runtime.settings.silent_seconds]
     served = {queue for row in alive if not is_gone(runtime.run_folder, row["id"]) for queue in row["queues"]}
     return report | {
         "waiting": waiting,
+        "bulk": lane,
         "rate": round(rate, 3),
         "seconds_left": round(left / rate, 1) if rate else None,
         "queues_without_consumer": [
@@ -225,6 +266,21 @@ def explain_job(runtime: Runtime, job_id: int) -> dict[str, Any]:
     }
 
 
+def _describe_lane(runtime: Runtime, connection: Any, job: jobs.Job) -> dict[str, Any] | None:
+    """What a job has in the batch lane; None when it never was there."""
+    from console.bulk_lane import describe_batch
+
+    batches = bulk_lane.list_batches(connection, job_id=job.id)
+    if job.lane is Lane.LIVE and not batches:
+        return None
+    collection = get_collection_by_id(connection, job.collection_id)
+    return {
+        "live": {stage: why for stage, why in find_obstacles(runtime, collection).items() if why is not None},
+        "entries": bulk_lane.count_entries(connection, job_id=job.id),
+        "batches": [describe_batch(batch) for batch in batches],
+    }
+
+
 def _summarise(job: jobs.Job, progress: jobs.Progress) -> dict[str, Any]:
     return {
         "job": job.id,
@@ -232,6 +288,7 @@ def _summarise(job: jobs.Job, progress: jobs.Progress) -> dict[str, Any]:
         "state": str(job.state),
         "priority": job.priority,
         "weight": job.weight,
+        "lane": str(job.lane),
         "documents": dict(progress.documents),
         "chunks": dict(progress.chunks),
         "spend": dict(progress.spend),
@@ -298,8 +355,18 @@ WAITS_FOR = {
     "rate": "its turn: a provider's rate, or the rate of a replay",
     "budget": "money: the budget is used up",
     "circuit": "a provider that fails for everybody",
+    "bulk": "a vendor's batch, or one to be sent",
     "paused": "somebody to resume it",
 }
+
+
+def print_lane(lane: Mapping[str, Any]) -> None:
+    """What a job has in the batch lane, for people."""
+    from console.bulk_lane import print_batches
+
+    for stage, why in lane["live"].items():
+        print_line(f"lane bulk, but {stage} goes live: {why}")
+    print_batches([batch for batch in lane["batches"] if batch["ended_at"] is None][:SHOWN], empty="no open batch")
 
 
 def print_waiting(report: Mapping[str, Any]) -> None:
@@ -309,6 +376,8 @@ def print_waiting(report: Mapping[str, Any]) -> None:
     rows = [{**row, "waits for": WAITS_FOR.get(row["reason"])} for row in report["waiting"]]
     columns = ("stage", "documents", "reason", "waits for", "next_in_seconds", "last_error")
     print_table(rows, columns, empty="nothing waits")
+    if report["bulk"]:
+        print_lane(report["bulk"])
     if report["rate"]:
         print_line(f"{report['rate']:.1f} documents a second, {format_duration(report['seconds_left'])} left")
     for queue in report["queues_without_consumer"]:

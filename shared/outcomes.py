@@ -62,10 +62,13 @@ class Fail:
 
 @dataclass(frozen=True, slots=True)
 class Park:
-    """Flow control: wait without using up an attempt; `is_woken` when the end of the cause ends the wait."""
+    """Flow control: wait without using up an attempt; `is_woken` when the end of the cause ends the wait.
+
+    Without `seconds` nothing else does.
+    """
 
     reason: str
-    seconds: float
+    seconds: float | None
     is_woken: bool = False
 
 

@@ -103,6 +103,21 @@ class Settings(BaseSettings):
     )
     limits_url: str = Field("", description="Redis for fleet-wide limits; empty means the broker's or the database.")
     provider_concurrency: int = Field(8, ge=1, le=256, description="Most requests at once to a model, per process.")
+    bulk_gather_seconds: float = Field(
+        60.0, ge=0, description="How long the batch lane gathers what a job wants before it sends less than it could."
+    )
+    bulk_max_requests: int = Field(
+        50_000, ge=1, le=100_000, description="Most requests of one batch, as far as its vendor takes so many."
+    )
+    bulk_poll_seconds: float = Field(
+        15.0, gt=0, description="First pause between two looks at a batch; it grows with its age, up to 20 times."
+    )
+    bulk_returns: int = Field(
+        3, ge=1, description="After expiring so often, or being cancelled by others, a request is made at once instead."
+    )
+    bulk_lost_seconds: float = Field(
+        180.0, ge=0, description="How long a batch whose creation was not answered is looked for at its vendor."
+    )
     circuit_failures: int = Field(3, ge=1, description="Failed calls in a row, in all processes, that open a circuit.")
     circuit_seconds: float = Field(10.0, gt=0, description="First rest of an open circuit; it doubles to 5 minutes.")
     log_level: str = Field("warning", description="Least severe log event that is printed to stderr.")

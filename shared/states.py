@@ -34,6 +34,7 @@ class WaitReason(StrEnum):
     BUDGET = "budget"
     PAUSED = "paused"
     CIRCUIT = "circuit"
+    BULK = "bulk"
 
 
 class Result(StrEnum):

@@ -272,14 +272,6 @@ def _forget_refusals(connection: Connection) -> None:
     connection.execute(update(budget).where(old).values(refused_at=clock()))
 
 
-def waits_for_budget(connection: Connection, job_id: int) -> bool:
-    """Whether any of a job's work waits for a budget."""
-    query = select(work.c.id).where(
-        work.c.job_id == job_id, in_state(State.WAITING), work.c.wait_reason == WaitReason.BUDGET
-    )
-    return connection.execute(query.limit(1)).first() is not None
-
-
 def _wake(connection: Connection) -> int:
     """All work that waits for a budget, whichever: what another budget still holds up comes back to it by itself."""
     query = (

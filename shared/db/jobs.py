@@ -24,6 +24,7 @@ from shared.db.engine import clock, read_clock
 from shared.db.ledger import measure_job_spend
 from shared.db.schema import collection, document, in_state, job, pool, receipt, scan_note, source, tally, work
 from shared.errors import IllegalTransition, NotFound, UserError
+from shared.spend.terms import Lane
 from shared.states import FINAL, JobState, Result, Stage, State, WaitReason, require_job_transition
 
 UNFINISHED = tuple(state for state in State if state not in FINAL)
@@ -43,6 +44,7 @@ class Job:
     options: Mapping[str, Any]
     weight: int
     priority: int
+    lane: Lane
     unchanged: int
     skipped: int
     problems: int
@@ -59,7 +61,7 @@ def _select() -> Any:
 
 
 def _row(row: Any) -> Job:
-    return Job(**{**row._mapping, "state": JobState(row.state)})
+    return Job(**{**row._mapping, "state": JobState(row.state), "lane": Lane(row.lane)})
 
 
 def create_job(
@@ -150,15 +152,26 @@ def count_out(connection: Connection) -> dict[int, int]:
 PRIORITIES, WEIGHTS = (-100, 100), (1, 100)
 
 
-def update_job(connection: Connection, job_id: int, *, priority: int | None = None, weight: int | None = None) -> None:
-    """Change how urgent an unfinished job is; raises NotFound, UserError. What is out already is not called back."""
+def update_job(
+    connection: Connection,
+    job_id: int,
+    *,
+    priority: int | None = None,
+    weight: int | None = None,
+    lane: Lane | None = None,
+) -> None:
+    """Change how urgent an unfinished job is, and by which lane its calls travel; raises NotFound, UserError.
+
+    What is out already is not called back; what a job left in the batch lane is, by the batcher.
+    """
     for name, value, (least, most) in (("priority", priority, PRIORITIES), ("weight", weight, WEIGHTS)):
         if value is not None and not least <= value <= most:
             raise UserError(f"a {name} of {value}: choose from {least} to {most}")
     found = get_job(connection, job_id)
     if found.finished_at is not None:
         raise UserError(f"job {job_id} is {found.state}: there is nothing to hurry", hint="embedmill jobs list")
-    values = {name: value for name, value in (("priority", priority), ("weight", weight)) if value is not None}
+    chosen = {"priority": priority, "weight": weight, "lane": lane}
+    values = {name: value for name, value in chosen.items() if value is not None}
     if values:
         connection.execute(update(job).where(job.c.id == job_id).values(values))
 
@@ -299,6 +312,12 @@ def complete_jobs(connection: Connection) -> list[int]:
     """Complete every running job whose scan and work have ended; returns them."""
     values = {"state": JobState.COMPLETED, "finished_at": clock()}
     return list(connection.execute(update(job).where(_is_completable()).values(values).returning(job.c.id)).scalars())
+
+
+def waits_for(connection: Connection, job_id: int, reason: WaitReason) -> bool:
+    """Whether any of a job's work waits for something."""
+    query = select(work.c.id).where(work.c.job_id == job_id, in_state(State.WAITING), work.c.wait_reason == reason)
+    return connection.execute(query.limit(1)).first() is not None
 
 
 @dataclass(frozen=True, slots=True)

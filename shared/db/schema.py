@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-from shared.spend.terms import FREE, UNPRICED, BudgetScope, EntryState, Lane
+from shared.spend.terms import FREE, UNPRICED, BatchState, BudgetScope, BulkState, EntryState, Lane
 from shared.states import FINAL, JobState, Stage, State, WaitReason, WorkerState
 
 metadata = MetaData(
@@ -136,6 +136,7 @@ job = Table(
     Column("state", String(16), nullable=False),
     Column("weight", Integer, nullable=False, server_default="1"),
     Column("priority", Integer, nullable=False, server_default="0"),
+    Column("lane", String(4), nullable=False, server_default=Lane.LIVE),
     Column("unchanged", Integer, nullable=False, server_default="0"),
     Column("skipped", Integer, nullable=False, server_default="0"),
     Column("problems", Integer, nullable=False, server_default="0"),
@@ -147,6 +148,7 @@ job = Table(
     CheckConstraint(_one_of("state", JobState), name="state"),
     CheckConstraint("(state IN ('completed', 'failed', 'cancelled')) = (finished_at IS NOT NULL)", name="finished"),
     CheckConstraint("priority BETWEEN -100 AND 100", name="priority"),
+    CheckConstraint(_one_of("lane", Lane), name="lane"),
     _partial("ix_job_open", "id", where="finished_at IS NULL"),
     sqlite_autoincrement=True,
 )
@@ -585,6 +587,87 @@ term = Table(
     Column("mentions", Integer, nullable=False),
     UniqueConstraint("document_id", "term", "synonym", name="uq_term_document_id_term_synonym"),
     Index("ix_term_collection_id_term", "collection_id", "term"),
+)
+
+# The batch lane: what was wanted of a vendor's batch API, by content address, who waits for it, and the batches.
+bulk_batch = Table(
+    "bulk_batch",
+    metadata,
+    Column("id", Id, primary_key=True),
+    # Random; it is in what the vendor keeps, so that a batch can be recognised there.
+    Column("key", String(32), nullable=False, unique=True),
+    Column("job_id", Id, ForeignKey("job.id", ondelete="SET NULL"), index=True),
+    Column("usage_id", Id, ForeignKey("usage.id", ondelete="SET NULL"), index=True),
+    Column("kind", String(8), nullable=False),
+    Column("target", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("operation", Text, nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("requests", Integer, nullable=False),
+    Column("inputs", Integer, nullable=False),
+    Column("tokens_in", BigInteger, nullable=False),
+    Column("tokens_out", BigInteger, nullable=False),
+    Column("vendor_id", Text, unique=True),
+    Column("vendor_state", Text),
+    Column("file_id", Text),
+    Column("succeeded", Integer, nullable=False, server_default="0"),
+    Column("errored", Integer, nullable=False, server_default="0"),
+    Column("returned", Integer, nullable=False, server_default="0"),
+    Column("troubles", Integer, nullable=False, server_default="0"),
+    Column("error", Text),
+    Column("created_at", Double, nullable=False),
+    Column("submitting_at", Double),
+    Column("submitted_at", Double),
+    Column("expires_at", Double),
+    Column("due_at", Double, nullable=False),
+    Column("cancelled_at", Double),
+    Column("ended_at", Double),
+    # No other batch of its job and target is made before.
+    Column("rests_until", Double),
+    CheckConstraint(_one_of("state", BatchState), name="state"),
+    CheckConstraint("(state IN ('ended', 'released')) = (ended_at IS NOT NULL)", name="ended"),
+    CheckConstraint("state NOT IN ('submitted', 'collected') OR vendor_id IS NOT NULL", name="submitted"),
+    _partial("ix_bulk_batch_open", "due_at", where="ended_at IS NULL"),
+)
+
+bulk_entry = Table(
+    "bulk_entry",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("kind", String(8), nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("target", Text, nullable=False),
+    # Whose budget pays, and where the text is.
+    Column("job_id", Id, ForeignKey("job.id", ondelete="CASCADE"), nullable=False),
+    Column("document_id", String(32), nullable=False),
+    Column("chunks_ref", Text),
+    Column("rejections_ref", Text),
+    Column("ordinal", Integer, nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("returns", Integer, nullable=False, server_default="0"),
+    # What was wrong with a first answer, and whether it is to be asked about alone.
+    Column("complaint", Text),
+    Column("alone", Boolean, nullable=False, server_default=text("false")),
+    Column("batch_id", Id, ForeignKey("bulk_batch.id", ondelete="SET NULL"), index=True),
+    Column("request", Integer),
+    Column("place", Integer),
+    Column("token", String(32)),
+    Column("error_class", Text),
+    Column("error", Text),
+    Column("created_at", Double, nullable=False),
+    UniqueConstraint("kind", "address"),
+    CheckConstraint(_one_of("state", BulkState), name="state"),
+    CheckConstraint("kind IN ('embed', 'verdict')", name="kind"),
+    CheckConstraint("(state = 'failed') = (error_class IS NOT NULL)", name="failed"),
+    Index("ix_bulk_entry_job_id", "job_id", "state"),
+)
+
+bulk_wait = Table(
+    "bulk_wait",
+    metadata,
+    Column("entry_id", Id, ForeignKey("bulk_entry.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("work_id", Id, ForeignKey("work.id", ondelete="CASCADE"), primary_key=True, autoincrement=False, index=True),
 )
 
 

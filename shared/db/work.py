@@ -31,6 +31,7 @@ from sqlalchemy import (
 from shared import VERSION
 from shared.db.budgets import has_refused
 from shared.db.bulk import Rows, insert_each, update_each
+from shared.db.bulk_lane import wake_answered
 from shared.db.engine import clock
 from shared.db.schema import attempt, collection, dead_letter, document, in_state, job, pool, work
 from shared.errors import BlobMissing, WorkerLost
@@ -512,6 +513,10 @@ def _write_parks(connection: Connection, ended: Sequence[Ended]) -> None:
             attempt=work.c.attempt - 1,
         )
         _update_each(connection, query, rows)
+        # The batch may have ended while the stage did.
+        bulk = [id_ for id_, park in parked if park.reason == WaitReason.BULK]
+        if bulk:
+            wake_answered(connection, bulk)
 
 
 def _write_returns(connection: Connection, ended: Sequence[Ended]) -> None:

@@ -22,6 +22,8 @@ class Batch:
     created_at: float
     ends_at: float
     meta: dict[str, Any] = field(default_factory=dict)
+    partial: bool = False
+    """Whether half of it is answered before it is cancelled or expires."""
     cancelled_at: float | None = None
     expired: bool = False
     results: list[Any] | None = None
@@ -41,10 +43,11 @@ class Batches:
         self._batches: dict[str, Batch] = {}
 
     def create(self, call: Call, entries: Sequence[Any], **meta: Any) -> Batch:
-        """Take the entries; a fault `late` on the request says how many seconds they take."""
+        """Take the entries; a fault `late` on the request says how many seconds they take, `partial` halves them."""
         now, late = self._clock.now(), call.fault("late")
         seconds = late.seconds if late else USUAL_SECONDS
-        batch = Batch(new_id(self._prefix), list(entries), now, now + seconds, meta)
+        partial = call.fault("partial") is not None
+        batch = Batch(new_id(self._prefix), list(entries), now, now + seconds, meta, partial)
         self._batches[batch.id] = batch
         return batch
 
@@ -57,6 +60,10 @@ class Batches:
     def all(self) -> list[Batch]:
         """Every batch, the youngest first."""
         return list(self._batches.values())[::-1]
+
+    def forget_all(self) -> None:
+        """As if there had never been any."""
+        self._batches.clear()
 
     def forget(self, batch: Batch) -> None:
         """Delete it with its results."""
@@ -72,11 +79,13 @@ class Batches:
         if batch.results is not None:
             return batch
         now = self._clock.now()
+        half = len(batch.entries) // 2 if batch.partial else 0
+        answered, left = batch.entries[:half], batch.entries[half:]
         if batch.cancelled_at is not None:
-            batch.results = [unanswered(entry, "canceled") for entry in batch.entries]
+            batch.results = [*map(answer, answered), *(unanswered(entry, "canceled") for entry in left)]
         elif batch.ends_at > batch.expires_at and now >= batch.expires_at:
             batch.expired = True
-            batch.results = [unanswered(entry, "expired") for entry in batch.entries]
+            batch.results = [*map(answer, answered), *(unanswered(entry, "expired") for entry in left)]
         elif now >= batch.ends_at:
             batch.results = [answer(entry) for entry in batch.entries]
         return batch

@@ -51,14 +51,18 @@ class OpenAISimulator(Simulator):
             "/v1/chat/completions": self._chat,
             "/v1/responses": self._responses,
         }
-        self._lane = BatchLane(self, handlers)
+        self.lane = BatchLane(self, handlers)
+
+    def forget_batches(self) -> None:
+        """Drop all files and batches."""
+        self.lane.forget()
 
     def routes(self) -> Sequence[tuple[str, str, Handler]]:
         return (
             ("POST", "/v1/embeddings", self._embeddings),
             ("POST", "/v1/chat/completions", self._chat),
             ("POST", "/v1/responses", self._responses),
-            *self._lane.routes(),
+            *self.lane.routes(),
             *self.writer.controls(),
         )
 

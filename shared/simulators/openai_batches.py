@@ -25,6 +25,7 @@ class BatchLane:
         """What it adds to the API."""
         return (
             ("POST", "/v1/files", self._upload),
+            ("GET", "/v1/files", self._list_files),
             ("GET", "/v1/files/{id}", self._file),
             ("DELETE", "/v1/files/{id}", self._delete_file),
             ("GET", "/v1/files/{id}/content", self._content),
@@ -54,6 +55,21 @@ class BatchLane:
         }
         self._files[id] = (described, content)
         return described
+
+    def forget(self) -> None:
+        """As if nothing had ever been uploaded."""
+        self._files.clear()
+        self._batches.forget_all()
+
+    @property
+    def files(self) -> list[dict[str, Any]]:
+        """The files that are kept."""
+        return [described for described, _ in self._files.values()]
+
+    def _list_files(self, call: Call) -> Reply:
+        purpose = call.params.get("purpose")
+        data = [described for described in self.files if purpose in (None, described["purpose"])]
+        return Reply({"object": "list", "data": data[::-1], "has_more": False})
 
     def _file(self, call: Call) -> Reply:
         return Reply(self._found(call.params["id"])[0])
@@ -99,7 +115,8 @@ class BatchLane:
             good = [r for r in batch.results if r["response"] and r["response"]["status_code"] == 200]
             bad = [r for r in batch.results if r not in good]
             for name, results in (("output_file_id", good), ("error_file_id", bad)):
-                content = b"".join(json.dumps(result).encode() + b"\n" for result in results)
+                # The real ones come in no order either.
+                content = b"".join(json.dumps(result).encode() + b"\n" for result in reversed(results))
                 batch.meta[name] = self._store(content, f"{batch.id}.jsonl", "batch_output")["id"] if results else None
             batch.meta["counts"] = (len(good), len(bad))
         return batch

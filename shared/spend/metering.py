@@ -89,7 +89,7 @@ class ModelMeter:
     def on_response(self, reservation: Call, call: ModelCall) -> None:
         """Settle what was really used; a provider that does not say is taken to have used what was reserved."""
         usage = call.usage
-        used = Tokens(usage.tokens_in, usage.tokens_out, usage.cache_read, usage.cache_write)
+        used = Tokens(usage.tokens_in, usage.tokens_out, usage.cache_read, usage.cache_write, usage.cache_write_1h)
         tokens = used if usage.told else reservation.planned.tokens
         reservation.settle(tokens, request_id=call.request_id, headers=call.limits)
 

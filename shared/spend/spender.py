@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import structlog
 
@@ -55,12 +56,18 @@ class Planned:
     lane: Lane = Lane.LIVE
     subject: Subject = NOBODY
     key: str = ""
+    calls: int = 1
+    """More than one for a batch, which is one row in the ledger."""
 
     @property
     def amounts(self) -> dict[str, int]:
         """What it takes of a provider's allowance; tokens that a prompt cache answers are not counted there."""
         sent = self.tokens.into + self.tokens.cache_write
         return {"requests": 1, "tokens": sent, "output": self.tokens.out, "inputs": self.inputs}
+
+
+Note = Callable[[Any, int], object]
+"""Is given the connection of a transaction, and the number of the row in the ledger that it is about."""
 
 
 class Spender:
@@ -111,15 +118,19 @@ class Spender:
     def allowance(self, planned: Planned) -> "Allowance":
         """The provider's limits as they hold for a call."""
         limits = find_limits(planned.provider, planned.model, self._settings.limits)
+        if planned.lane is Lane.BULK:
+            # Vendors count batches apart, by what is enqueued, and say so when that is too much.
+            limits = Limits(limits.pool)
         return Allowance(f"limit:{planned.provider}:{limits.pool}:{planned.lane}:{planned.key}", limits, self.state)
 
-    def begin(self, planned: Planned) -> "Call":
+    def begin(self, planned: Planned, *, note: "Note | None" = None) -> "Call":
         """Reserve everything that a call needs; raises FlowControl when it has to wait, UnknownPrice.
 
-        Whoever begins ends: with `settle`, `fail` or `release`.
+        Whoever begins ends: with `settle`, `fail` or `release`. `note` writes down, in the transaction of the
+        reservation, what its row in the ledger is for.
         """
         call = Call(self, planned, self.find_price(planned, planned.tokens))
-        call.begin(lambda allowed: self._await_turn(allowed, planned))
+        call.begin(lambda allowed: self._await_turn(allowed, planned), note)
         return call
 
     def resume(self, row: int, planned: Planned) -> "Call":
@@ -127,9 +138,14 @@ class Spender:
         return Call(self, planned, self.find_price(planned, planned.tokens), row=row)
 
     def find_price(self, planned: Planned, tokens: Tokens) -> Price:
-        """The price of a call of that kind in which these tokens are sent; raises UnknownPrice."""
+        """The price of a call, or of as many as were planned, in which these tokens are sent; raises UnknownPrice."""
         return self.prices.find(
-            planned.provider, planned.model, planned.operation, lane=planned.lane, prompt_tokens=tokens.prompt
+            planned.provider,
+            planned.model,
+            planned.operation,
+            lane=planned.lane,
+            # Of one call, by which the band of its price goes.
+            prompt_tokens=-(-tokens.prompt // planned.calls),
         )
 
     def record_free(self, planned: Planned, *, cached: int, cached_tokens: int) -> None:
@@ -202,16 +218,17 @@ class Call:
         self._row = row
         self._ended = False
         self._allowance = spender.allowance(planned)
-        self._circuit = spender.circuit(f"{planned.provider}:{planned.operation}")
+        lane = "" if planned.lane is Lane.LIVE else f":{planned.lane}"
+        self._circuit = spender.circuit(f"{planned.provider}:{planned.operation}{lane}")
 
-    def begin(self, await_turn: Callable[["Allowance"], None]) -> None:
+    def begin(self, await_turn: Callable[["Allowance"], None], note: "Note | None" = None) -> None:
         """Pass the circuit, take from the allowance, reserve from the budgets; all or nothing."""
         if self._price.is_free:
             return
         self._circuit.ask()
         try:
             await_turn(self._allowance)
-            self._reserve()
+            self._reserve(note)
         except BaseException:
             self._circuit.give_back()
             raise
@@ -228,15 +245,28 @@ class Call:
         inputs: int | None = None,
         request_id: str | None = None,
         headers: Mapping[str, str] | None = None,
+        note: "Note | None" = None,
     ) -> None:
-        """The call was answered and cost these tokens; `headers` are the response's, for what they say of limits."""
+        """The call was answered and cost these tokens; `headers` are the response's, for what they say of limits.
+
+        `note` writes down, in the same transaction, what came of it.
+        """
         self._ended = True
         entry = self._entry(tokens, self._price_of(tokens), inputs=inputs, request_id=request_id)
         row = self._row
         if row is None:
             self._spender.database.transact(lambda connection: ledger.record(connection, [entry]))
             return
-        _announce(self._spender.database.transact(lambda connection: ledger.settle(connection, row, entry)))
+
+        def settle(connection: Any) -> tuple[Alert, ...]:
+            alerts = ledger.settle(connection, row, entry)
+            if note is not None:
+                note(connection, row)
+            return alerts
+
+        _announce(self._spender.database.transact(settle))
+        if self.planned.lane is Lane.BULK:
+            return
         self._spender.concurrency(self.planned.provider, self.planned.model).answered()
         used = replace(self.planned, tokens=tokens).amounts
         # What was paid for must not be lost because the others cannot be told.
@@ -259,10 +289,10 @@ class Call:
         except FlowControl:
             return error  # the others cannot be told at this time
 
-    def release(self) -> None:
-        """The call was not made."""
+    def release(self, *, note: "Note | None" = None) -> None:
+        """The call was not made; `note` writes down, in the same transaction, what becomes of it."""
         if not self._ended and self._row is not None:
-            self._release()
+            self._release(note)
             self._circuit.give_back()
         self._ended = True
 
@@ -287,9 +317,16 @@ class Call:
                 self._circuit.succeeded()
         return error
 
-    def _reserve(self) -> None:
+    def _reserve(self, note: "Note | None") -> None:
         entry = self._entry(self.planned.tokens, self._price)
-        result = self._spender.database.transact(lambda connection: ledger.reserve(connection, entry))
+
+        def reserve(connection: Any) -> "ledger.Reserved | ledger.Refused":
+            result = ledger.reserve(connection, entry)
+            if note is not None and isinstance(result, ledger.Reserved):
+                note(connection, result.id)
+            return result
+
+        result = self._spender.database.transact(reserve)
         _announce(result.alerts)
         if isinstance(result, ledger.Reserved):
             self._row = result.id
@@ -303,10 +340,16 @@ class Call:
             is_woken=True,
         )
 
-    def _release(self) -> None:
+    def _release(self, note: "Note | None" = None) -> None:
         row = self._row
         assert row is not None
-        self._spender.database.transact(lambda connection: ledger.release(connection, row))
+
+        def release(connection: Any) -> None:
+            ledger.release(connection, row)
+            if note is not None:
+                note(connection, row)
+
+        self._spender.database.transact(release)
         with suppress(FlowControl):
             self._allowance.correct({k: n for k, n in self.planned.amounts.items() if k != "requests"})
 

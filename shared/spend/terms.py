@@ -11,6 +11,31 @@ class Lane(StrEnum):
     BULK = "bulk"
 
 
+class BulkState(StrEnum):
+    """What is known of one text or chunk in the batch lane; the first two are open, `live` is to be asked for now."""
+
+    WANTED = "wanted"
+    SENT = "sent"
+    DONE = "done"
+    FAILED = "failed"
+    LIVE = "live"
+
+
+class BatchState(StrEnum):
+    """The life of a batch; its money is reserved from the first moment on.
+
+    `prepared` is not sent; of `submitting` nobody knows whether the vendor has it; `submitted` is at the vendor;
+    `collected` is stored and paid, and still to be deleted at the vendor; `ended` and `released` (never made) are over.
+    """
+
+    PREPARED = "prepared"
+    SUBMITTING = "submitting"
+    SUBMITTED = "submitted"
+    COLLECTED = "collected"
+    ENDED = "ended"
+    RELEASED = "released"
+
+
 class EntryState(StrEnum):
     """What is known of a call's cost; all but `released` count as spent."""
 

@@ -1,7 +1,7 @@
 """The embed stage: vectors for every kept chunk, from the cache or the provider, stored answer by answer."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,6 +17,7 @@ from shared.spend.metering import EmbeddingMeter, adapt, is_free
 from shared.spend.spender import Planned
 from shared.spend.terms import Subject, Tokens
 from shared.states import Stage
+from workers.bulk.texts import hold_texts
 from workers.executor import bisect, outcome_of
 from workers.runtime import WorkerRuntime
 from workers.stages.dividing import divide_too_long
@@ -33,6 +34,7 @@ class Text:
 
     text: str
     tokens: int
+    ordinal: int = 0
 
 
 def embed(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
@@ -57,12 +59,26 @@ def _by_job_and_model(runtime: WorkerRuntime, stored: Sequence[Stored]) -> dict[
 
 def _embed(runtime: WorkerRuntime, embedder: Embedder, stored: Sequence[Stored]) -> dict[int, Outcome]:
     wanted = {s.item.id: addressed_texts(embedder, s) for s in stored}
+    held = hold_texts(runtime, embedder, [s.item for s in stored], wanted)
+    stored = [s for s in stored if s.item.id not in held.outcomes]
+    return held.outcomes | (_embed_now(runtime, embedder, stored, wanted, held.paid) if stored else {})
+
+
+def _embed_now(
+    runtime: WorkerRuntime,
+    embedder: Embedder,
+    stored: Sequence[Stored],
+    addressed: Mapping[int, Mapping[bytes, Text]],
+    paid: Mapping[int, set[str]],
+) -> dict[int, Outcome]:
+    wanted = {s.item.id: addressed[s.item.id] for s in stored}
     unique = {address: text for texts in wanted.values() for address, text in texts.items()}
     made = _make(runtime, embedder, unique, _subject_finder(stored, wanted))
-    outcomes = {id_: _outcome(texts, made) for id_, texts in wanted.items()}
+    outcomes = {id_: _outcome(texts, made, paid.get(id_, ())) for id_, texts in wanted.items()}
     # What waits or failed comes back, and would be counted again.
     done = {a: t for id_, texts in wanted.items() if isinstance(outcomes[id_], Advance) for a, t in texts.items()}
-    cached = {address: text for address, text in done.items() if address not in made.texts}
+    batched = {bytes.fromhex(address) for addresses in paid.values() for address in addresses}
+    cached = {address: text for address, text in done.items() if address not in made.texts and address not in batched}
     _record(runtime, embedder, stored[0].item, cached, made.texts if is_free(embedder) else {})
     return outcomes | divide_too_long(runtime, embedder, stored, made.errors)
 
@@ -155,16 +171,18 @@ def addressed_texts(embedder: Embedder, stored: Stored) -> dict[bytes, Text]:
     texts = {}
     for chunk in stored.kept:
         text = stored.embedded_text(chunk)
-        texts[content_address(embedder.model, embedder.dimensions, "document", text)] = Text(text, chunk.tokens)
+        texts[content_address(embedder.model, embedder.dimensions, "document", text)] = Text(
+            text, chunk.tokens, chunk.ordinal
+        )
     return texts
 
 
-def _outcome(texts: Mapping[bytes, Text], made: Made) -> Outcome:
+def _outcome(texts: Mapping[bytes, Text], made: Made, batched: Collection[str]) -> Outcome:
     errors = [made.errors[address] for address in texts if address in made.errors]
     if errors:
         # What no wait can mend decides; otherwise the document waits, and pays for nothing twice when it comes back.
         return outcome_of(min(errors, key=lambda error: (error.retryable, not isinstance(error, FlowControl))))
-    embedded = sum(address in made.texts for address in texts)
+    embedded = sum(address in made.texts for address in texts) + len(batched)
     return Advance(Stage.INDEX, {"chunks_embedded": embedded})
 
 

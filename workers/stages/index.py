@@ -81,7 +81,7 @@ def _outage(outcome: Outcome) -> BaseException | None:
     match outcome:
         case Fail(ProviderUnavailable() as error):
             return error
-        case Park("circuit", seconds):
+        case Park("circuit", float() as seconds):
             return FlowControl("the store does not answer", reason="circuit", retry_after_seconds=seconds)
     return None
 

@@ -11,6 +11,7 @@ from shared.outcomes import Advance, Outcome
 from shared.spend.metering import ModelMeter
 from shared.spend.terms import Subject
 from shared.states import Stage, next_stage
+from workers.bulk.subjects import hold_subjects
 from workers.executor import outcome_of
 from workers.runtime import WorkerRuntime
 from workers.stages.stored import Stored, encode_findings, load_stored
@@ -57,6 +58,11 @@ def _gate(
     item = stored[0].item
     meter = ModelMeter(runtime.spender, Subject(item.job_id, item.collection_id))
     subjects = {s.item.id: gate_subjects(s, judge=judge) for s in stored}
+    held = hold_subjects(runtime, model, [s.item for s in stored], subjects)
+    stored = [s for s in stored if s.item.id not in held.outcomes]
+    if not stored:
+        return {}, held.outcomes
+    subjects = {s.item.id: subjects[s.item.id] for s in stored}
     obtained = obtain_verdicts(
         runtime,
         model,
@@ -66,13 +72,23 @@ def _gate(
             runtime.settings.validation_concurrency, runtime.spender.concurrency(model.provider, model.model).allowed
         ),
     )
-    meter.record_known(model.provider, model.model, inputs=obtained.cached, tokens=obtained.cached_tokens)
+    batched = {address for addresses in held.paid.values() for address in addresses}
+    batched_tokens = sum(
+        {s.address: s.tokens for found in subjects.values() for s in found if s.address in batched}.values()
+    )
+    meter.record_known(
+        model.provider,
+        model.model,
+        inputs=obtained.cached - len(batched),
+        tokens=obtained.cached_tokens - batched_tokens,
+    )
     found = {
         s.item.id: apply_opinions(s, subjects[s.item.id], obtained, reject_below=settings.reject_below) for s in stored
     }
     doubts = [doubt for findings in found.values() for doubt in findings.doubts]
     runtime.database.transact(lambda connection: submit_reviews(connection, doubts))
-    return _split(found, obtained)
+    whole, waiting = _split(found, obtained)
+    return whole, waiting | held.outcomes
 
 
 def _split(found: Mapping[int, Findings], obtained: Obtained) -> tuple[dict[int, Findings], dict[int, Outcome]]:

@@ -138,6 +138,12 @@ class Embedder(ABC):
             raise result.errors[min(result.errors)]
         return result.vectors
 
+    def find_sendable(self, texts: Sequence[str]) -> dict[int, int]:
+        """Tokens by position of those texts that a request can be made for; the rest is decided without one."""
+        tokens = self.count_tokens(texts)
+        too_long = self._too_long(texts, tokens)
+        return {p: n for p, n in enumerate(tokens) if p not in too_long and (texts[p] or self.takes_empty)}
+
     def close(self) -> None:  # noqa: B027 - most embedders hold none
         """Give back connections; what is sent afterwards opens new ones."""
 

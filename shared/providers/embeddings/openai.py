@@ -8,13 +8,14 @@ lists of floats.
 import base64
 import binascii
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import orjson
 
 from shared.errors import EmbedmillError, ProviderRefused, ProviderUnavailable
-from shared.providers.embeddings.base import InputType
+from shared.providers.embeddings.base import InputType, encodable
 from shared.providers.embeddings.calls import Answer
 from shared.providers.embeddings.remote import RemoteEmbedder, Row
 from shared.providers.translation import error_of, unreadable
@@ -47,9 +48,7 @@ class OpenAIEmbedder(RemoteEmbedder):
 
         client = self.client
         try:
-            raw = client.embeddings.with_raw_response.create(
-                model=self.model, input=list(texts), dimensions=self.dimensions, encoding_format="base64"
-            )
+            raw = client.embeddings.with_raw_response.create(**self.parameters(texts))
         except openai.APIStatusError as error:
             raise self._translated(error) from None
         except openai.APITimeoutError:
@@ -58,9 +57,26 @@ class OpenAIEmbedder(RemoteEmbedder):
             raise _connection_error(error) from None
         return self._answer(raw.http_response, count=len(texts))
 
+    def parameters(self, texts: Sequence[str]) -> dict[str, Any]:
+        """What a request consists of, sent at once or in a batch."""
+        fixed = {"model": self.model, "dimensions": self.dimensions, "encoding_format": "base64"}
+        return {**fixed, "input": [encodable(text) for text in texts]}
+
+    def read_batch(self, body: Any, *, count: int = 1) -> Answer:
+        """The answer to a request of a batch; raises ProviderUnavailable for one that makes no sense."""
+        answer = self._read(body, count=count)
+        return replace(answer, vectors=self._checked(answer.vectors))
+
     def _answer(self, response: Any, *, count: int) -> Answer:
         try:
             body = orjson.loads(response.content)
+        except ValueError:
+            raise unreadable(self.provider) from None
+        limits = {name: value for name, value in response.headers.items() if name.startswith(LIMIT_HEADERS)}
+        return replace(self._read(body, count=count), request_id=response.headers.get("x-request-id"), limits=limits)
+
+    def _read(self, body: Any, *, count: int) -> Answer:
+        try:
             rows: list[Row] = [None] * count
             for item in body["data"]:
                 rows[item["index"]] = _decoded(item["embedding"])
@@ -70,8 +86,7 @@ class OpenAIEmbedder(RemoteEmbedder):
             raise unreadable(self.provider) from None
         if not complete:
             raise unreadable(self.provider)
-        limits = {name: value for name, value in response.headers.items() if name.startswith(LIMIT_HEADERS)}
-        return Answer(self.rows(rows), tokens, response.headers.get("x-request-id"), limits)
+        return Answer(self.rows(rows), tokens)
 
     def _translated(self, error: Any) -> EmbedmillError:
         code = str(error.code or error.type or "")

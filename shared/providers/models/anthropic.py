@@ -5,7 +5,7 @@ Sampling parameters, a prefilled answer and `thinking` are left out: Opus 4.7 re
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import anthropic
@@ -46,16 +46,26 @@ class AnthropicModel(Model):
 
     def ask(self, prompt: Prompt) -> Answer:
         try:
-            response = self._opened().messages.with_raw_response.create(
-                model=self.model,
-                max_tokens=prompt.max_tokens,
-                system=_blocks(prompt.system),
-                messages=[{"role": "user", "content": _blocks(prompt.user)}],
-                output_config={"format": {"type": "json_schema", "schema": dict(prompt.schema)}},
-            )
+            response = self._opened().messages.with_raw_response.create(**self.parameters(prompt, batch=False))
             return _answer(response.parse(), response.headers)
         except (anthropic.AnthropicError, TypeError, ValueError, AttributeError) as error:
             raise self._translated(error) from None
+
+    def parameters(self, prompt: Prompt, *, batch: bool) -> dict[str, Any]:
+        ttl = {"ttl": "1h"} if batch else {}
+        return {
+            "model": self.model,
+            "max_tokens": prompt.max_tokens,
+            "system": _blocks(prompt.system, ttl),
+            "messages": [{"role": "user", "content": _blocks(prompt.user, ttl)}],
+            "output_config": {"format": {"type": "json_schema", "schema": dict(prompt.schema)}},
+        }
+
+    def read_batch(self, body: Any) -> Answer:
+        try:
+            return _answer(body, {})
+        except (TypeError, ValueError, AttributeError):
+            raise unreadable(self.provider) from None
 
     def make_client(self) -> Any:
         """The SDK's client; it finds address and key in the SDK's own environment variables."""
@@ -118,13 +128,13 @@ def _timeout() -> Any:
     return anthropic.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS)
 
 
-def _blocks(blocks: Sequence[Block]) -> list[dict[str, Any]]:
-    return [_block(block) for block in blocks]
+def _blocks(blocks: Sequence[Block], ttl: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [_block(block, ttl) for block in blocks]
 
 
-def _block(block: Block) -> dict[str, Any]:
+def _block(block: Block, ttl: Mapping[str, str]) -> dict[str, Any]:
     made: dict[str, Any] = {"type": "text", "text": block.text}
-    return made | {"cache_control": {"type": "ephemeral"}} if block.cached else made
+    return made | {"cache_control": {"type": "ephemeral", **ttl}} if block.cached else made
 
 
 def _answer(message: Message, headers: Any) -> Answer:
@@ -138,6 +148,7 @@ def _answer(message: Message, headers: Any) -> Answer:
             usage.output_tokens,
             usage.cache_read_input_tokens or 0,
             usage.cache_creation_input_tokens or 0,
+            usage.cache_creation.ephemeral_1h_input_tokens if usage.cache_creation else 0,
         ),
         request_id=headers.get("request-id", ""),
         limits={name: value for name, value in headers.items() if name.startswith(LIMIT_HEADERS)},

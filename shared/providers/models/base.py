@@ -47,6 +47,8 @@ class Usage:
     tokens_out: int = 0
     cache_read: int = 0
     cache_write: int = 0
+    cache_write_1h: int = 0
+    """The part of `cache_write` that is kept for an hour."""
     told: bool = True
     """False when the provider did not say, as servers that only speak like OpenAI's may: then it is not nothing."""
 
@@ -87,6 +89,17 @@ class Model(ABC):
     @abstractmethod
     def ask(self, prompt: Prompt) -> Answer:
         """One call; nothing is retried here, because whoever calls has reserved money for exactly one."""
+
+    def parameters(self, prompt: Prompt, *, batch: bool) -> dict[str, Any]:
+        """What a call consists of; in a `batch` prompts are kept for longer, because it may take an hour.
+
+        Only models of providers with a batch API have it, and `read_batch`.
+        """
+        raise NotImplementedError(f"{self.provider} has no batch API")
+
+    def read_batch(self, body: Any) -> Answer:
+        """The answer to a call of a batch; raises ProviderUnavailable for one that makes no sense."""
+        raise NotImplementedError(f"{self.provider} has no batch API")
 
     def close(self) -> None:  # noqa: B027 - most have a connection to release, and not all
         """Release connections."""

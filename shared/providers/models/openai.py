@@ -36,21 +36,28 @@ class OpenAIModel(Model):
 
     def ask(self, prompt: Prompt) -> Answer:
         try:
-            response = self._opened().chat.completions.with_raw_response.create(
-                model=self.model,
-                max_completion_tokens=prompt.max_tokens,
-                messages=[
-                    {"role": "system", "content": _joined(prompt.system)},
-                    {"role": "user", "content": _joined(prompt.user)},
-                ],
-                response_format={
-                    "type": "json_schema",
-                    "json_schema": {"name": prompt.schema_name, "strict": True, "schema": dict(prompt.schema)},
-                },
-            )
+            response = self._opened().chat.completions.with_raw_response.create(**self.parameters(prompt, batch=False))
             return _answer(response.parse(), response.headers)
         except (openai.OpenAIError, TypeError, ValueError, AttributeError, LookupError) as error:
             raise self._translated(error) from None
+
+    def parameters(self, prompt: Prompt, *, batch: bool) -> dict[str, Any]:
+        schema = {"name": prompt.schema_name, "strict": True, "schema": dict(prompt.schema)}
+        return {
+            "model": self.model,
+            "max_completion_tokens": prompt.max_tokens,
+            "messages": [
+                {"role": "system", "content": _joined(prompt.system)},
+                {"role": "user", "content": _joined(prompt.user)},
+            ],
+            "response_format": {"type": "json_schema", "json_schema": schema},
+        }
+
+    def read_batch(self, body: Any) -> Answer:
+        try:
+            return _answer(ChatCompletion.model_validate(body), {})
+        except (TypeError, ValueError, AttributeError, LookupError):
+            raise unreadable(self.provider) from None
 
     def close(self) -> None:
         if self._client is not None:

@@ -304,7 +304,7 @@ def test_the_rate_of_a_young_job_is_measured_since_it_began(tracker: Tracker) ->
 
 def update(tracker: Tracker, **urgency: int) -> tuple[int, int]:
     with tracker.database.write() as connection:
-        jobs.update_job(connection, tracker.job, **urgency)
+        jobs.update_job(connection, tracker.job, priority=urgency.get("priority"), weight=urgency.get("weight"))
     found = tracker.get_job()
     return found.priority, found.weight
 

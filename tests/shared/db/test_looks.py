@@ -6,16 +6,17 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event
 
-from shared.db import budgets, flow, ledger, presence, samples, work
+from shared.db import budgets, flow, jobs, ledger, presence, samples, work
 from shared.db.engine import Database, open_database
 from shared.settings import Settings
+from shared.states import WaitReason
 
 LOOKS: dict[str, Callable[[Connection], object]] = {
     "find_queued_stages": work.find_queued_stages,
     "count_indexing": lambda c: work.count_indexing(c, 1, claimed_until=1.0),
     "count_queued": work.count_queued,
     "find_expired": work.find_expired,
-    "waits_for_budget": lambda c: budgets.waits_for_budget(c, 1),
+    "waits_for": lambda c: jobs.waits_for(c, 1, WaitReason.BUDGET),
     "forget_refusals": budgets._forget_refusals,
     "wake": budgets._wake,
     "wake_circuit": flow.wake_circuit,

@@ -69,7 +69,7 @@ def submit_small(tracker: Tracker, **urgency: int) -> int:
     tracker.submit([f"file:///{small}/{n}" for n in range(5)], job=small)
     tracker.end_scan(small)
     with tracker.database.write() as connection:
-        jobs.update_job(connection, small, **urgency)
+        jobs.update_job(connection, small, priority=urgency.get("priority"), weight=urgency.get("weight"))
     return small
 
 

@@ -1,0 +1,51 @@
+"""`embedmill bulk`: list, show."""
+
+from typing import Annotated
+
+import typer
+
+from console.output import print_json
+
+app = typer.Typer(no_args_is_help=True, help="Look at the batches of jobs in the batch lane (--lane bulk).")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+
+
+@app.command("list")
+def list_(
+    job: Annotated[int | None, typer.Option(help="Only batches of this job.")] = None,
+    open_: Annotated[bool, typer.Option("--open", help="Only those that are under way.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="Most batches.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List batches, newest first: state here and at the vendor, age, and when they expire."""
+    from console.bulk_lane import describe_batch, print_batches
+    from console.session import opened
+    from shared.db import bulk_lane
+
+    with opened() as runtime, runtime.database.read() as connection:
+        found = bulk_lane.list_batches(connection, job_id=job, only_open=open_, limit=limit)
+    rows = [describe_batch(batch) for batch in found]
+    if as_json:
+        print_json({"batches": rows})
+    else:
+        print_batches(rows, empty="no batches: embedmill ingest FOLDER --lane bulk")
+
+
+@app.command()
+def show(batch: Annotated[int, typer.Argument(help="The batch's number.")], as_json: AsJson = False) -> None:
+    """Show one batch."""
+    from console.bulk_lane import describe_batch, print_batch
+    from console.session import opened
+    from shared.db import bulk_lane
+    from shared.errors import NotFound
+
+    with opened() as runtime, runtime.database.read() as connection:
+        found = bulk_lane.get_batch(connection, batch)
+    if found is None:
+        raise NotFound(f"no batch {batch}", hint="embedmill bulk list")
+    row = describe_batch(found)
+    if as_json:
+        print_json(row)
+    else:
+        print_batch(row)

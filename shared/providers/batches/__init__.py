@@ -1,0 +1,1 @@
+"""Vendors' batch APIs behind one interface: requests sent together, answered within a day, at half the price."""

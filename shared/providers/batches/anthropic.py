@@ -1,0 +1,200 @@
+"""Anthropic's message batches: one request makes a batch, and its results say by our ids whose it is.
+
+A batch carries nothing else of ours. One whose creation was not answered is therefore looked for among those of the
+same size and time, and known for certain by its results only: until all that it could be have ended, nobody can tell.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import anthropic
+import orjson
+
+from shared.errors import EmbedmillError, FlowControl, ProviderRefused, ProviderUnavailable
+from shared.providers.batches.base import (
+    CANCELLED,
+    EXPIRED,
+    HTTP_LIBRARIES,
+    NEVER_SENT,
+    BatchApi,
+    Lost,
+    Request,
+    Result,
+    Search,
+    Status,
+)
+from shared.providers.translation import error_of, unreadable
+
+TIMEOUT_SECONDS = 600.0
+CONNECT_SECONDS = 5.0
+UNREACHABLE_SECONDS = 30.0
+SKEW_SECONDS = 600.0
+"""How far the vendor's clock may be behind ours."""
+CREDENTIALS = "ANTHROPIC_API_KEY"
+UNANSWERED = {"expired": EXPIRED, "canceled": CANCELLED}
+STATUS = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+"""The HTTP status of an error, which a result does not have."""
+
+
+class AnthropicBatches(BatchApi):
+    """At most 100,000 requests a batch."""
+
+    provider = "anthropic"
+    max_requests = 100_000
+
+    def __init__(self, endpoint: str) -> None:
+        del endpoint  # there is but one
+        self._made: anthropic.Anthropic | None = None
+
+    def size(self, request: Request) -> int:
+        return len(orjson.dumps({"custom_id": request.custom_id, "params": request.body})) + 1
+
+    def stage(self, requests: Sequence[Request], *, mark: str) -> None:
+        """Nothing is uploaded before."""
+
+    def create(self, requests: Sequence[Request], *, file_id: str | None, mark: str) -> Status:
+        entries: Any = [{"custom_id": request.custom_id, "params": request.body} for request in requests]
+        with _translating():
+            return _status(self._client.messages.batches.create(requests=entries))
+
+    def find(self, lost: Lost) -> Search:
+        with _translating():
+            candidates = [_status(batch) for batch in self._candidates(lost)]
+        others = lost.is_ours([status.id for status in candidates])
+        statuses = [status for status in candidates if status.id not in others]
+        for status in statuses:
+            if status.has_ended and self._is_marked(status, lost.mark):
+                return Search(status)
+        return Search(is_open=any(not status.has_ended for status in statuses))
+
+    def _candidates(self, lost: Lost) -> Iterator[Any]:
+        """Batches that a lost one may be: made since then, with as many requests."""
+        for batch in self._client.messages.batches.list(limit=100):
+            if batch.created_at.timestamp() < lost.since - SKEW_SECONDS:
+                return
+            counts = batch.request_counts
+            total = counts.processing + counts.succeeded + counts.errored + counts.canceled + counts.expired
+            if total == lost.requests:
+                yield batch
+
+    def _is_marked(self, status: Status, mark: str) -> bool:
+        first = next(self.results(status), None)
+        return first is not None and first.custom_id.startswith(mark)
+
+    def look(self, id: str) -> Status | None:
+        with _translating():
+            try:
+                return _status(self._client.messages.batches.retrieve(id))
+            except anthropic.NotFoundError:
+                return None
+
+    def results(self, status: Status) -> Iterator[Result]:
+        with _translating():
+            for line in self._client.messages.batches.results(status.id):
+                yield _result(line)
+
+    def cancel(self, id: str) -> None:
+        # One that has ended meanwhile is none to be cancelled.
+        with _translating(), suppress(anthropic.BadRequestError, anthropic.ConflictError, anthropic.NotFoundError):
+            self._client.messages.batches.cancel(id)
+
+    def delete(self, status: Status) -> None:
+        with _translating(), suppress(anthropic.NotFoundError):
+            self._client.messages.batches.delete(status.id)
+
+    def delete_staged(self, mark: str, file_id: str | None) -> None:
+        """Nothing was staged."""
+
+    def close(self) -> None:
+        if self._made is not None:
+            self._made.close()
+
+    @property
+    def _client(self) -> anthropic.Anthropic:
+        if self._made is None:
+            timeout = anthropic.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS)
+            self._made = anthropic.Anthropic(max_retries=0, timeout=timeout)
+        return self._made
+
+
+def _status(batch: Any) -> Status:
+    ended = batch.processing_status == "ended"
+    return Status(batch.id, batch.processing_status, ended, batch.expires_at.timestamp())
+
+
+def _result(line: Any) -> Result:
+    match line.result.type:
+        case "succeeded":
+            return Result(line.custom_id, line.result.message)
+        case "errored":
+            told = line.result.error.error
+            error = error_of(
+                STATUS.get(told.type, 500),
+                provider="anthropic",
+                credentials=CREDENTIALS,
+                code=str(told.type),
+                message=str(told.message),
+            )
+            return Result(line.custom_id, error=error)
+    return Result(line.custom_id, unanswered=UNANSWERED.get(line.result.type, EXPIRED))
+
+
+@contextmanager
+def _translating() -> Iterator[None]:
+    """Errors of the SDK, of the HTTP library below it, and of answers that make no sense, as ours."""
+    try:
+        yield
+    except EmbedmillError:
+        raise
+    except Exception as error:
+        told = _translated(error)
+        if told is None:
+            raise
+        raise told from None
+
+
+def _translated(error: Exception) -> EmbedmillError | None:
+    """The SDK's errors as ours; their messages may quote a prompt and stay behind."""
+    match error:
+        case anthropic.APIStatusError():
+            body = error.body if isinstance(error.body, dict) else {}
+            told = body.get("error") if isinstance(body.get("error"), dict) else {}
+            told = told or {}
+            details = told.get("details") if isinstance(told.get("details"), dict) else {}
+            return error_of(
+                error.status_code,
+                provider="anthropic",
+                credentials=CREDENTIALS,
+                code=str((details or {}).get("error_code") or told.get("type") or ""),
+                message=str(told.get("message", "")),
+                headers=error.response.headers,
+            )
+        case anthropic.APITimeoutError():
+            return ProviderUnavailable("anthropic did not answer in time")
+        case anthropic.APIConnectionError():
+            if type(error.__cause__).__name__ in NEVER_SENT:
+                return FlowControl(
+                    "anthropic could not be reached", reason="circuit", retry_after_seconds=UNREACHABLE_SECONDS
+                )
+            return ProviderUnavailable("anthropic broke off")
+        case TypeError() if "authentication" in str(error):
+            return ProviderRefused(f"{CREDENTIALS} is not set")
+        case anthropic.AnthropicError() if not isinstance(error, anthropic.APIError):
+            return ProviderRefused(f"anthropic cannot be used as it is set up: check {CREDENTIALS}")
+        case anthropic.AnthropicError() | ValueError() | TypeError() | AttributeError() | LookupError():
+            return unreadable("anthropic")
+    # While a body is read, the SDK leaves the HTTP library's own errors as they are.
+    broke_off = type(error).__module__.startswith(HTTP_LIBRARIES)
+    return ProviderUnavailable("anthropic broke off") if broke_off else None

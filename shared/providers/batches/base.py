@@ -1,0 +1,116 @@
+"""The interface of batch APIs: stage, create, find again, look, read, cancel, delete; any step may be lost."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.errors import EmbedmillError
+
+CANCELLED, EXPIRED = "cancelled", "expired"
+NEVER_SENT = frozenset({"ConnectError", "ConnectTimeout", "UnsupportedProtocol"})
+"""What the SDKs' HTTP library raises when a request certainly did not leave."""
+HTTP_LIBRARIES = ("httpx", "httpcore")
+"""Beginnings of the names of the modules of that library."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request of a batch; `custom_id` comes back with its result, and `body` is what a call at once would send."""
+
+    custom_id: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the vendor says of a batch: its own word, whether it has ended, its files, and what it failed with."""
+
+    id: str
+    state: str
+    has_ended: bool
+    expires_at: float | None = None
+    input_file: str | None = None
+    result_files: tuple[str, ...] = ()
+    error: EmbedmillError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One request's end: the vendor's answer, an error, or why nobody answered (`cancelled`, `expired`)."""
+
+    custom_id: str
+    body: Any = None
+    error: EmbedmillError | None = None
+    unanswered: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What became of a submission whose answer was lost; `is_open` while it cannot be told."""
+
+    found: Status | None = None
+    is_open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A submission whose answer was lost: its mark, its requests, when it was made (seconds since 1970)."""
+
+    mark: str
+    requests: int
+    since: float
+    is_ours: Callable[[Sequence[str]], Collection[str]] = field(default=lambda _: ())
+    """Which of some of the vendor's ids belong to other batches that are known."""
+
+
+class BatchApi(ABC):
+    """One vendor's batches. Raises what its calls at once raise.
+
+    Of `create` nobody knows whether it took effect after ProviderUnavailable; after every other error it did not.
+    """
+
+    provider: str
+    max_requests: int
+    max_inputs: int | None = None
+    max_bytes: int = 100 * 1000**2
+    """Below what vendors take, so that a batch is held in memory by those who send it."""
+
+    @abstractmethod
+    def size(self, request: Request) -> int:
+        """Bytes that a request takes of a batch."""
+
+    @abstractmethod
+    def stage(self, requests: Sequence[Request], *, mark: str) -> str | None:
+        """Upload the requests where the vendor wants that first; returns the file's id."""
+
+    @abstractmethod
+    def create(self, requests: Sequence[Request], *, file_id: str | None, mark: str) -> Status:
+        """Have the batch made; from here on it is carried out and billed."""
+
+    @abstractmethod
+    def find(self, lost: Lost) -> Search:
+        """Look for a batch that may have been made."""
+
+    @abstractmethod
+    def look(self, id: str) -> Status | None:
+        """The batch now; None when the vendor has none by that id any more."""
+
+    @abstractmethod
+    def results(self, status: Status) -> Iterator[Result]:
+        """Results of a batch that has ended, in no order; raises ProviderUnavailable when they cannot be read."""
+
+    @abstractmethod
+    def cancel(self, id: str) -> None:
+        """Ask that nothing more of a batch is done; what was done is answered, and billed."""
+
+    @abstractmethod
+    def delete(self, status: Status) -> None:
+        """Remove results and files of a batch that has ended from the vendor; what is gone already is no error."""
+
+    @abstractmethod
+    def delete_staged(self, mark: str, file_id: str | None) -> None:
+        """Remove what `stage` left when no batch was made of it."""
+
+    def close(self) -> None:  # noqa: B027 - not all hold connections
+        """Release connections."""

@@ -1,0 +1,219 @@
+"""OpenAI's batches: a file of requests is uploaded, a batch made of it, and files of results are downloaded.
+
+A batch carries our mark in its metadata, so that one whose creation was not answered is found by it. Results are read
+line by line: those of 50,000 vectors are more than memory should hold.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import openai
+import orjson
+
+from shared.errors import EmbedmillError, FlowControl, ProviderRefused, ProviderUnavailable
+from shared.providers.batches.base import (
+    CANCELLED,
+    EXPIRED,
+    HTTP_LIBRARIES,
+    NEVER_SENT,
+    BatchApi,
+    Lost,
+    Request,
+    Result,
+    Search,
+    Status,
+)
+from shared.providers.translation import error_of, unreadable
+
+TIMEOUT_SECONDS = 600.0
+CONNECT_SECONDS = 5.0
+UNREACHABLE_SECONDS = 30.0
+MARK = "embedmill_batch"
+ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
+QUEUE_FULL = "token_limit_exceeded"
+QUEUE_FULL_SECONDS = 600.0
+SKEW_SECONDS = 600.0
+"""How far the vendor's clock may be behind ours."""
+CREDENTIALS = "OPENAI_API_KEY"
+UNANSWERED = {"batch_expired": EXPIRED, "batch_cancelled": CANCELLED}
+
+
+class OpenAIBatches(BatchApi):
+    """Batches for one endpoint; at most 50,000 requests, and for embeddings as many inputs."""
+
+    provider = "openai"
+    max_requests = 50_000
+    max_inputs = 50_000
+
+    def __init__(self, endpoint: str) -> None:
+        self._endpoint = endpoint
+        self._made: openai.OpenAI | None = None
+
+    def size(self, request: Request) -> int:
+        return len(self._line(request))
+
+    def stage(self, requests: Sequence[Request], *, mark: str) -> str:
+        content = b"".join(map(self._line, requests))
+        with _translating():
+            return str(self._client.files.create(file=(_file_name(mark), content), purpose="batch").id)
+
+    def create(self, requests: Sequence[Request], *, file_id: str | None, mark: str) -> Status:
+        with _translating():
+            batch = self._client.batches.create(
+                input_file_id=str(file_id),
+                endpoint=self._endpoint,  # type: ignore[arg-type]  # a literal of the SDK
+                completion_window="24h",
+                metadata={MARK: mark},
+            )
+            return _status(batch)
+
+    def find(self, lost: Lost) -> Search:
+        with _translating():
+            for batch in self._client.batches.list(limit=100):
+                if (batch.metadata or {}).get(MARK) == lost.mark:
+                    return Search(_status(batch))
+                if batch.created_at < lost.since - SKEW_SECONDS:
+                    break
+        return Search()
+
+    def look(self, id: str) -> Status | None:
+        with _translating():
+            try:
+                return _status(self._client.batches.retrieve(id))
+            except openai.NotFoundError:
+                return None
+
+    def results(self, status: Status) -> Iterator[Result]:
+        for file_id in status.result_files:
+            with _translating(), self._client.files.with_streaming_response.content(file_id) as response:
+                for line in response.iter_lines():
+                    if line.strip():
+                        yield _result(orjson.loads(line))
+
+    def cancel(self, id: str) -> None:
+        # One that has ended meanwhile is none to be cancelled.
+        with _translating(), suppress(openai.ConflictError, openai.NotFoundError):
+            self._client.batches.cancel(id)
+
+    def delete(self, status: Status) -> None:
+        for file_id in (status.input_file, *status.result_files):
+            if file_id is not None:
+                self._delete_file(file_id)
+
+    def delete_staged(self, mark: str, file_id: str | None) -> None:
+        if file_id is not None:
+            self._delete_file(file_id)
+            return
+        with _translating():
+            found = [file.id for file in self._client.files.list(purpose="batch") if file.filename == _file_name(mark)]
+        for id_ in found:
+            self._delete_file(id_)
+
+    def close(self) -> None:
+        if self._made is not None:
+            self._made.close()
+
+    @property
+    def _client(self) -> openai.OpenAI:
+        if self._made is None:
+            timeout = openai.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS)
+            try:
+                self._made = openai.OpenAI(max_retries=0, timeout=timeout)
+            except openai.OpenAIError:
+                raise ProviderRefused(f"{CREDENTIALS} is not set") from None
+        return self._made
+
+    def _line(self, request: Request) -> bytes:
+        line = {"custom_id": request.custom_id, "method": "POST", "url": self._endpoint, "body": request.body}
+        return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+
+    def _delete_file(self, file_id: str) -> None:
+        with _translating(), suppress(openai.NotFoundError):
+            self._client.files.delete(file_id)
+
+
+def _file_name(mark: str) -> str:
+    return f"embedmill-{mark}.jsonl"
+
+
+def _status(batch: Any) -> Status:
+    return Status(
+        batch.id,
+        batch.status,
+        batch.status in ENDED,
+        batch.expires_at,
+        batch.input_file_id,
+        tuple(file for file in (batch.output_file_id, batch.error_file_id) if file),
+        _failure(batch) if batch.status == "failed" else None,
+    )
+
+
+def _failure(batch: Any) -> EmbedmillError:
+    """Why the vendor did not begin with a batch."""
+    errors = (batch.errors and batch.errors.data) or []
+    code = str(errors[0].code or "") if errors else ""
+    if code == QUEUE_FULL:
+        return FlowControl("openai has no room for the batch", reason="rate", retry_after_seconds=QUEUE_FULL_SECONDS)
+    return error_of(400, provider="openai", credentials=CREDENTIALS, code=code)
+
+
+def _result(line: dict[str, Any]) -> Result:
+    custom_id, response = line["custom_id"], line.get("response")
+    if response is None:
+        code = str((line.get("error") or {}).get("code") or "")
+        if code in UNANSWERED:
+            return Result(custom_id, unanswered=UNANSWERED[code])
+        return Result(custom_id, error=error_of(500, provider="openai", credentials=CREDENTIALS, code=code))
+    status, body = response["status_code"], response["body"]
+    if status == 200:
+        return Result(custom_id, body)
+    told = (body or {}).get("error") or {}
+    error = error_of(
+        status,
+        provider="openai",
+        credentials=CREDENTIALS,
+        code=str(told.get("code") or told.get("type") or ""),
+        message=str(told.get("message") or ""),
+    )
+    return Result(custom_id, error=error)
+
+
+@contextmanager
+def _translating() -> Iterator[None]:
+    """Errors of the SDK, of the HTTP library below it, and of answers that make no sense, as ours."""
+    try:
+        yield
+    except EmbedmillError:
+        raise
+    except Exception as error:
+        told = _translated(error)
+        if told is None:
+            raise
+        raise told from None
+
+
+def _translated(error: Exception) -> EmbedmillError | None:
+    match error:
+        case openai.APIStatusError():
+            return error_of(
+                error.status_code,
+                provider="openai",
+                credentials=CREDENTIALS,
+                code=str(error.code or error.type or ""),
+                message=str(error.message),
+                headers=error.response.headers,
+            )
+        case openai.APITimeoutError():
+            return ProviderUnavailable("openai did not answer in time")
+        case openai.APIConnectionError():
+            if type(error.__cause__).__name__ in NEVER_SENT:
+                return FlowControl(
+                    "openai could not be reached", reason="circuit", retry_after_seconds=UNREACHABLE_SECONDS
+                )
+            return ProviderUnavailable("openai broke off")
+        case openai.OpenAIError() | ValueError() | TypeError() | AttributeError() | LookupError():
+            return unreadable("openai")
+    # While a body is read, the SDK leaves the HTTP library's own errors as they are.
+    broke_off = type(error).__module__.startswith(HTTP_LIBRARIES)
+    return ProviderUnavailable("openai broke off") if broke_off else None

@@ -1,0 +1,29 @@
+"""The table of batch APIs: who takes batches for the models of a provider."""
+
+import importlib
+
+from shared.errors import MissingExtra
+from shared.providers.batches.base import BatchApi
+
+BATCHES = {
+    "openai": "shared.providers.batches.openai:OpenAIBatches",
+    "anthropic": "shared.providers.batches.anthropic:AnthropicBatches",
+}
+ENDPOINTS = {"embed": "/v1/embeddings", "message": "/v1/chat/completions"}
+"""Of OpenAI, by operation; a batch there is for one endpoint."""
+
+
+def has_batches(provider: str) -> bool:
+    """Whether a provider has a batch API. Claude on Bedrock has none (facts/providers.md 1.7)."""
+    return provider in BATCHES
+
+
+def open_batches(provider: str, operation: str) -> BatchApi:
+    """The batch API for an operation of a provider; raises MissingExtra without its packages."""
+    module, class_name = BATCHES[provider].split(":")
+    try:
+        found: type[BatchApi] = getattr(importlib.import_module(module), class_name)
+    except ModuleNotFoundError as error:
+        hint = f"pip install 'embedmill[{provider}]'"
+        raise MissingExtra(f"batches of {provider} need the package {error.name}: {hint}", hint=hint) from None
+    return found(ENDPOINTS[operation])  # type: ignore[call-arg]

@@ -1,0 +1,257 @@
+"""Follows batches to their end: looks for those whose creation was not answered, polls, stores results, pays, deletes.
+
+Results go to the caches first, then the ledger, the entries and the batch change together, and last the vendor's copy
+is deleted. A process that dies in between leaves a batch that is taken up where it was: what is stored is stored again
+with no effect, and what is paid is not paid again.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import structlog
+
+from shared.db import bulk_lane, ledger
+from shared.db.bulk_lane import Batch, Ends, Entry
+from shared.errors import EmbedmillError, FlowControl, StorageFailed
+from shared.providers.batches.base import BatchApi, Lost, Result, Status
+from shared.spend.terms import BatchState, Tokens
+from workers.bulk.desk import Desk
+from workers.bulk.errand import Harvest
+from workers.bulk.submitter import custom_id
+
+log = structlog.get_logger()
+
+AGE_SHARE, MOST_PAUSES = 0.1, 20
+"""A batch is looked at after a tenth of its age again, and at most so many first pauses later."""
+CANCELLING = frozenset({"canceling", "cancelling"})
+
+
+class Collector:
+    """Takes one step with every batch that is due. `may_act` says whether this process may still act for the lane."""
+
+    def __init__(self, desk: Desk, *, may_act: Callable[[], bool]) -> None:
+        self._desk = desk
+        self._may_act = may_act
+        self.has_concluded = False
+
+    def step_all(self) -> int:
+        """One step with every batch that is due; returns how many there were."""
+        due = self._desk.database.query(bulk_lane.list_due_batches)
+        for batch in due:
+            if self._may_act():
+                self._step(batch)
+        return len(due)
+
+    def _step(self, batch: Batch) -> None:
+        try:
+            api = self._desk.api(batch.provider, batch.operation)
+            match batch.state:
+                case BatchState.PREPARED:
+                    # Whoever prepared it is gone: nothing was asked for, and its requests went with it.
+                    self._release(batch, api)
+                case BatchState.SUBMITTING:
+                    self._search(batch, api)
+                case BatchState.SUBMITTED:
+                    self._look(batch, api)
+                case BatchState.COLLECTED:
+                    self._clear_away(batch, api)
+        except StorageFailed:
+            raise
+        except EmbedmillError as error:
+            self._note_trouble(batch, error)
+
+    def _search(self, batch: Batch, api: BatchApi) -> None:
+        """Find out what became of a batch whose creation was not answered, before it is made a second time."""
+        since = batch.submitting_at or batch.created_at
+        search = api.find(Lost(batch.key, batch.requests, since, self._find_ours))
+        if search.found is not None:
+            status = search.found
+            log.info("bulk.found", batch=batch.id, vendor=status.id)
+            self._move(
+                batch,
+                BatchState.SUBMITTED,
+                vendor_id=status.id,
+                vendor_state=status.state,
+                expires_at=status.expires_at,
+                error=None,
+            )
+        elif search.is_open or batch.now - since < self._desk.settings.bulk_lost_seconds:
+            self._look_later(batch)
+        else:
+            self._release(batch, api)
+
+    def _find_ours(self, ids: Any) -> set[str]:
+        return self._desk.database.query(lambda connection: bulk_lane.find_known_vendor_ids(connection, ids))
+
+    def _release(self, batch: Batch, api: BatchApi) -> None:
+        """It was never made: money and entries are given back."""
+        api.delete_staged(batch.key, batch.file_id)
+
+        def release(connection: Any, _row: int) -> None:
+            if bulk_lane.move_batch(connection, batch.id, batch.state, BatchState.RELEASED):
+                bulk_lane.return_entries(connection, batch.id)
+
+        log.info("bulk.released", batch=batch.id, job=batch.job_id, state=batch.state)
+        self._conclude(batch, None, release)
+
+    def _look(self, batch: Batch, api: BatchApi) -> None:
+        assert batch.vendor_id is not None
+        if batch.cancelled_at is not None and batch.vendor_state not in CANCELLING:
+            api.cancel(batch.vendor_id)
+            log.info("bulk.cancelled", batch=batch.id, job=batch.job_id, vendor=batch.vendor_id)
+        status = api.look(batch.vendor_id)
+        if status is None:
+            self._lose(batch)
+        elif not status.has_ended:
+            self._look_later(batch, vendor_state=status.state, expires_at=status.expires_at, troubles=0, error=None)
+        elif status.error is not None:
+            self._return_failed(batch, status, status.error)
+        else:
+            self._collect(batch, status, api)
+
+    def _collect(self, batch: Batch, status: Status, api: BatchApi) -> None:
+        errand = self._desk.errand(batch.kind, batch.target)
+        sent: dict[int, list[Entry]] = {}
+        for entry in self._desk.database.query(lambda connection: bulk_lane.list_sent(connection, batch.id)):
+            sent.setdefault(entry.request or 0, []).append(entry)
+        seen: set[int] = set()
+        harvest = errand.read(sent, _numbered(batch, api.results(status), seen))
+        self._end(batch, status, harvest, harvest.ends(sent, seen))
+
+    def _end(self, batch: Batch, status: Status, harvest: Harvest, ends: Ends) -> None:
+        most = self._desk.settings.bulk_returns
+
+        def end(connection: Any, _row: int) -> None:
+            counts = {
+                "succeeded": harvest.succeeded,
+                "errored": len(ends.failed),
+                "returned": len(ends.returned) + len(ends.again),
+            }
+            values = {"vendor_state": status.state, "troubles": 0, "error": None, **counts}
+            if bulk_lane.move_batch(connection, batch.id, BatchState.SUBMITTED, BatchState.COLLECTED, **values):
+                waited = bulk_lane.end_entries(connection, batch.id, ends, most_returns=most)
+                bulk_lane.wake_answered(connection, waited)
+
+        log.info(
+            "bulk.collected",
+            batch=batch.id,
+            job=batch.job_id,
+            vendor=batch.vendor_id,
+            state=status.state,
+            answered=harvest.succeeded,
+            failed=len(ends.failed),
+            returned=len(ends.returned) + len(ends.again),
+        )
+        self._conclude(batch, harvest, end)
+
+    def _return_failed(self, batch: Batch, status: Status, error: EmbedmillError) -> None:
+        """The vendor looked at a batch and did not begin: nothing was billed."""
+
+        def give_back(connection: Any, _row: int) -> None:
+            values = {"vendor_state": status.state, "error": str(error)}
+            if not bulk_lane.move_batch(connection, batch.id, BatchState.SUBMITTED, BatchState.COLLECTED, **values):
+                return
+            sent = [entry.id for entry in bulk_lane.list_sent(connection, batch.id)]
+            bulk_lane.return_entries(connection, batch.id)
+            if isinstance(error, FlowControl):
+                bulk_lane.rest(connection, batch.id, seconds=error.retry_after_seconds)
+            else:
+                bulk_lane.fail_entries(connection, sent, type(error).__name__, str(error))
+
+        log.warning("bulk.failed", batch=batch.id, vendor=batch.vendor_id, error_class=type(error).__name__)
+        self._conclude(batch, None, give_back)
+
+    def _lose(self, batch: Batch) -> None:
+        """Somebody deleted it at the vendor, with what it may have answered: that counts as spent."""
+        message = "the vendor has no such batch any more"
+
+        def lose(connection: Any) -> None:
+            values = {"error": message}
+            if bulk_lane.move_batch(connection, batch.id, BatchState.SUBMITTED, BatchState.ENDED, **values):
+                if batch.usage_id is not None:
+                    ledger.leave_unsettled(connection, batch.usage_id)
+                sent = [entry.id for entry in bulk_lane.list_sent(connection, batch.id)]
+                returned = Ends(returned=sent)
+                waited = bulk_lane.end_entries(
+                    connection, batch.id, returned, most_returns=self._desk.settings.bulk_returns
+                )
+                bulk_lane.wake_answered(connection, waited)
+
+        self.has_concluded = True
+        log.warning("bulk.lost", batch=batch.id, vendor=batch.vendor_id)
+        self._desk.database.transact(lose)
+
+    def _clear_away(self, batch: Batch, api: BatchApi) -> None:
+        """Results hold what documents say; they are not left at the vendor."""
+        assert batch.vendor_id is not None
+        status = api.look(batch.vendor_id)
+        if status is not None:
+            api.delete(status)
+        self._move(batch, BatchState.ENDED)
+
+    def _conclude(self, batch: Batch, harvest: Harvest | None, note: Callable[[Any, int], None]) -> None:
+        """Settle a batch's money together with what `note` writes down."""
+        self.has_concluded = True
+        subject = self._desk.database.query(lambda connection: bulk_lane.get_subject(connection, batch.usage_id))
+        call = self._desk.reservation(batch, subject)
+        if call is None:
+            self._desk.database.transact(lambda connection: note(connection, 0))
+        elif harvest is not None and harvest.unreadable:
+            self._leave_unsettled(batch, note)
+        elif harvest is None or harvest.tokens == Tokens():
+            call.release(note=note)
+        else:
+            call.settle(harvest.tokens, inputs=harvest.inputs, request_id=batch.vendor_id, note=note)
+        if batch.state is BatchState.SUBMITTED:
+            collected = self._desk.database.query(lambda connection: bulk_lane.get_batch(connection, batch.id))
+            if collected is not None and collected.state is BatchState.COLLECTED:
+                self._step(collected)
+
+    def _leave_unsettled(self, batch: Batch, note: Callable[[Any, int], None]) -> None:
+        """The reservation goes on counting: it is never less than what was billed."""
+
+        def leave(connection: Any) -> None:
+            if batch.usage_id is not None:
+                ledger.leave_unsettled(connection, batch.usage_id)
+            note(connection, 0)
+
+        self._desk.database.transact(leave)
+
+    def _move(self, batch: Batch, target: BatchState, **values: Any) -> None:
+        self._desk.database.transact(
+            lambda connection: bulk_lane.move_batch(connection, batch.id, batch.state, target, **values)
+        )
+
+    def _look_later(self, batch: Batch, **values: Any) -> None:
+        self._desk.database.transact(
+            lambda connection: bulk_lane.note_look(connection, batch.id, due_in_seconds=self._pause(batch), **values)
+        )
+
+    def _note_trouble(self, batch: Batch, error: EmbedmillError) -> None:
+        """The vendor could not be asked: later, and later each time."""
+        log.warning("bulk.trouble", batch=batch.id, error_class=type(error).__name__, error=str(error))
+        seconds = min(self._desk.settings.bulk_poll_seconds * 2.0**batch.troubles, self._longest)
+        if isinstance(error, FlowControl):
+            seconds = max(seconds, error.retry_after_seconds)
+        values = {"troubles": batch.troubles + 1, "error": str(error)}
+        self._desk.database.transact(
+            lambda connection: bulk_lane.note_look(connection, batch.id, due_in_seconds=seconds, **values)
+        )
+
+    def _pause(self, batch: Batch) -> float:
+        age = batch.now - (batch.submitted_at or batch.submitting_at or batch.created_at)
+        return min(max(self._desk.settings.bulk_poll_seconds, AGE_SHARE * age), self._longest)
+
+    @property
+    def _longest(self) -> float:
+        return MOST_PAUSES * self._desk.settings.bulk_poll_seconds
+
+
+def _numbered(batch: Batch, results: Iterator[Result], seen: set[int]) -> Iterator[tuple[int, Result]]:
+    """Results with the number of their request, each once; what bears no id of ours is none of ours."""
+    numbers = {custom_id(batch.key, number): number for number in range(batch.requests)}
+    for result in results:
+        number = numbers.get(result.custom_id)
+        if number is not None and number not in seen:
+            seen.add(number)
+            yield number, result

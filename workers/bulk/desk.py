@@ -1,0 +1,54 @@
+"""What the batch lane's two halves share: the vendors' APIs, the errands, and the entry to money."""
+
+from shared.db.bulk_lane import EMBED, Batch
+from shared.providers.batches.base import BatchApi
+from shared.providers.batches.table import open_batches
+from shared.runtime import Runtime
+from shared.spend.spender import Call, Planned
+from shared.spend.terms import Lane, Subject, Tokens
+from workers.bulk.errand import Errand
+from workers.bulk.subjects import SubjectErrand
+from workers.bulk.texts import TextErrand
+
+
+class Desk:
+    """Opened by one thread and used by it alone."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.database = runtime.database
+        self.settings = runtime.settings
+        self._apis: dict[tuple[str, str], BatchApi] = {}
+
+    def api(self, provider: str, operation: str) -> BatchApi:
+        """A vendor's batch API."""
+        key = provider, operation
+        if key not in self._apis:
+            self._apis[key] = open_batches(provider, operation)
+        return self._apis[key]
+
+    def errand(self, kind: str, target: str) -> Errand:
+        """The errand of a kind to a model; raises MissingExtra, SettingsError."""
+        return TextErrand(self.runtime, target) if kind == EMBED else SubjectErrand(self.runtime, target)
+
+    def reservation(self, batch: Batch, subject: Subject) -> Call | None:
+        """The call by which a batch is paid for; None when its row in the ledger was deleted."""
+        if batch.usage_id is None:
+            return None
+        planned = Planned(
+            batch.provider,
+            batch.model,
+            batch.operation,
+            Tokens(into=batch.tokens_in, out=batch.tokens_out),
+            inputs=batch.inputs,
+            lane=Lane.BULK,
+            subject=subject,
+            calls=batch.requests,
+        )
+        return self.runtime.spender.resume(batch.usage_id, planned)
+
+    def close(self) -> None:
+        """Release connections."""
+        for api in self._apis.values():
+            api.close()
+        self._apis.clear()

@@ -1,0 +1,115 @@
+"""What a batch is about: how its requests are drafted from entries, and what its results mean for them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.db.bulk_lane import Ends, Entry
+from shared.errors import EmbedmillError, FlowControl, InputRefused
+from shared.providers.batches.base import Result
+from shared.spend.terms import Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """A request to be: its body, whom it is about, the token of its fence, and what it costs at most."""
+
+    entries: tuple[Entry, ...]
+    body: Mapping[str, Any]
+    tokens: Tokens
+    token: str | None = None
+
+
+@dataclass(slots=True)
+class Draft:
+    """Requests, entries that the cache answers meanwhile, and those whose text is not where it was."""
+
+    requests: list[Drafted] = field(default_factory=list)
+    known: list[int] = field(default_factory=list)
+    gone: list[int] = field(default_factory=list)
+
+    def add(
+        self, entries: Sequence[Entry], body: Mapping[str, Any], tokens: Tokens, *, token: str | None = None
+    ) -> None:
+        """Add a request."""
+        self.requests.append(Drafted(tuple(entries), body, tokens, token))
+
+
+@dataclass(slots=True)
+class Harvest:
+    """What came of a batch: how entries ended, what is on the bill, and counts of requests."""
+
+    failed: dict[int, tuple[str, str]] = field(default_factory=dict)
+    again: dict[int, tuple[str | None, bool]] = field(default_factory=dict)
+    returned: set[int] = field(default_factory=set)
+    left: dict[int, tuple[str, str, str]] = field(default_factory=dict)
+    """Refused alone: address, text and why, by entry."""
+    tokens: Tokens = field(default_factory=Tokens)
+    inputs: int = 0
+    succeeded: int = 0
+    unreadable: int = 0
+    """Answers that made no sense: they were billed, and nobody knows how much."""
+    refused: int = 0
+    last_refusal: str = ""
+
+    def count(self, tokens: Tokens, *, inputs: int) -> None:
+        """Add an answer."""
+        self.succeeded += 1
+        self.inputs += inputs
+        self.tokens = Tokens(
+            self.tokens.into + tokens.into,
+            self.tokens.out + tokens.out,
+            self.tokens.cache_read + tokens.cache_read,
+            self.tokens.cache_write + tokens.cache_write,
+            self.tokens.cache_write_1h + tokens.cache_write_1h,
+        )
+
+    def note_without_answer(self, entries: Sequence[Entry], result: Result) -> None:
+        """A request that nobody answered: asked again if nobody is to blame, and failed otherwise."""
+        if result.error is None or isinstance(result.error, FlowControl):
+            self.returned |= {entry.id for entry in entries}
+            return
+        if isinstance(result.error, InputRefused):
+            self.refused += 1
+            self.last_refusal = str(result.error)
+        self.fail(entries, result.error)
+
+    def note_unreadable(self, entries: Sequence[Entry], error: EmbedmillError) -> None:
+        """An answer that makes no sense."""
+        self.unreadable += 1
+        self.fail(entries, error)
+
+    def fail(self, entries: Sequence[Entry], error: EmbedmillError) -> None:
+        """Entries whose documents are told."""
+        self.failed |= {entry.id: (type(error).__name__, str(error)) for entry in entries}
+
+    def blame(self, error: EmbedmillError) -> None:
+        """It was the account or the settings: whatever was refused failed for that."""
+        told = type(error).__name__, str(error)
+        self.failed |= dict.fromkeys([*self.failed, *self.again, *self.left], told)
+        self.again.clear()
+
+    def ends(self, sent: Mapping[int, Sequence[Entry]], seen: Collection[int]) -> Ends:
+        """How every entry of the batch ended; what had no result at all is asked again."""
+        missing = {e.id for number, entries in sent.items() if number not in seen for e in entries}
+        return Ends(self.failed, self.again, self.returned | missing)
+
+
+class Errand(ABC):
+    """One kind of question to one model."""
+
+    kind: str
+    operation: str
+    provider: str
+    model: str
+    key: str = ""
+    entries_per_request: int = 1
+
+    @abstractmethod
+    def draft(self, entries: Sequence[Entry]) -> Draft:
+        """Requests about entries, in their order."""
+
+    @abstractmethod
+    def read(self, sent: Mapping[int, Sequence[Entry]], results: Iterator[tuple[int, Result]]) -> Harvest:
+        """Store what results hold in the cache, by request number, before anything is written down about them."""

@@ -1,0 +1,221 @@
+"""Verdicts by the batch lane: several chunks a request, as in calls at once, with the same second chances.
+
+What a first answer left out is asked about once more in a later batch, what was refused as a whole is asked about alone
+there, and what cannot be had then is judged by the rules, and recorded so.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+
+from shared.db.bulk_lane import VERDICT, Entry, Want
+from shared.db.verdicts import Origin
+from shared.db.work import Item
+from shared.errors import BlobMissing, EmbedmillError, InputRefused, ProviderRefused
+from shared.fence import Fence
+from shared.providers.batches.base import Result
+from shared.providers.models.base import Answer, Model, Prompt, Stop
+from shared.providers.models.metering import estimate
+from shared.runtime import Runtime
+from shared.spend.metering import MESSAGE
+from shared.spend.terms import Tokens
+from shared.verdicts import VerdictCache
+from workers.bulk.errand import Draft, Errand, Harvest
+from workers.bulk.holding import Held, Question, hold
+from workers.chunking import ChunkSet, decode_chunk_set
+from workers.validation.calls import MOST_CHUNKS, Call, pack_calls, verdict_prompt, word_call
+from workers.validation.judging import INPUT_REFUSED, REFUSED, REFUSED_CHUNKS
+from workers.validation.obtaining import judge_name
+from workers.validation.subject import Subject, make_subjects
+from workers.validation.verdict import Verdict, read_answer, verdict_by_rules
+
+PAGE = 500
+"""Chunk sets that are read together."""
+
+
+def hold_subjects(
+    runtime: Runtime, model: Model, items: Sequence[Item], subjects: Mapping[int, Sequence[Subject]]
+) -> Held:
+    """Keep back the documents whose verdicts are to come by the batch lane."""
+    cache = _cache(runtime, model)
+    question = Question(VERDICT, model.name, model.provider, model.model, MESSAGE)
+    held = Held()
+    for _, group in groupby(sorted(items, key=lambda item: item.job_id), key=lambda item: item.job_id):
+        documents = list(group)
+
+        def list_wants(documents: Sequence[Item] = documents) -> dict[int, list[Want]]:
+            return {
+                item.id: [
+                    Want(subject.address, item.document_id, item.chunks_ref, None, subject.ordinal)
+                    for subject in subjects[item.id]
+                ]
+                for item in documents
+            }
+
+        found = hold(
+            runtime,
+            documents,
+            question,
+            list_wants=list_wants,
+            known=lambda some: cache.get_many(some).keys(),
+        )
+        held.outcomes |= found.outcomes
+        held.paid |= found.paid
+    return held
+
+
+def _cache(runtime: Runtime, model: Model) -> VerdictCache:
+    prompt = verdict_prompt()
+    return VerdictCache(runtime.database, Origin(model.name, prompt.name, prompt.hash))
+
+
+class SubjectErrand(Errand):
+    """What is asked about chunks, and what becomes of the answers."""
+
+    kind = VERDICT
+    operation = MESSAGE
+    entries_per_request = MOST_CHUNKS
+
+    def __init__(self, runtime: Runtime, target: str) -> None:
+        self._runtime = runtime
+        self._model = runtime.model(target)
+        self._cache = _cache(runtime, self._model)
+        self.provider, self.model = self._model.provider, self._model.model
+
+    def draft(self, entries: Sequence[Entry]) -> Draft:
+        draft = Draft()
+        known = self._cache.get_many([entry.address for entry in entries])
+        draft.known = [entry.id for entry in entries if entry.address in known]
+        asked = [entry for entry in entries if entry.address not in known]
+        subjects = self._read_subjects(asked)
+        draft.gone = [entry.id for entry in asked if entry.address not in subjects]
+        by_address = {entry.address: entry for entry in asked}
+        for complaint, call in _plan([e for e in asked if e.address in subjects], subjects):
+            prompt = word_call(call, complaint=complaint)
+            draft.add(
+                [by_address[subject.address] for subject in call.subjects],
+                self._model.parameters(prompt, batch=True),
+                _at_most(prompt),
+                token=call.fence.token,
+            )
+        return draft
+
+    def _read_subjects(self, entries: Sequence[Entry]) -> dict[str, Subject]:
+        """Subjects by address; without those that are not what they were asked for as."""
+        judge = judge_name(self._model)
+        subjects: dict[str, Subject] = {}
+        places = sorted({entry.chunks_ref for entry in entries if entry.chunks_ref is not None})
+        for start in range(0, len(places), PAGE):
+            part = places[start : start + PAGE]
+            chunk_sets = self._read_chunk_sets(part)
+            for entry in (e for e in entries if e.chunks_ref in chunk_sets):
+                subject = _subject(chunk_sets[str(entry.chunks_ref)], entry, judge)
+                if subject is not None:
+                    subjects[entry.address] = subject
+        return subjects
+
+    def _read_chunk_sets(self, references: Sequence[str]) -> dict[str, ChunkSet]:
+        chunk_sets = {}
+        for reference, data in self._runtime.blobs.get_pack(list(references)).items():
+            try:
+                if not isinstance(data, BlobMissing):
+                    chunk_sets[reference] = decode_chunk_set(data)
+            except BlobMissing:
+                continue
+        return chunk_sets
+
+    def read(self, sent: Mapping[int, Sequence[Entry]], results: Iterator[tuple[int, Result]]) -> Harvest:
+        harvest = Harvest()
+        subjects = self._read_subjects([entry for entries in sent.values() for entry in entries])
+        for number, result in results:
+            entries = sent.get(number, ())
+            there = [entry for entry in entries if entry.address in subjects]
+            # Without its text no answer can be checked; whoever waits is asked what became of it.
+            harvest.returned |= {entry.id for entry in entries if entry.address not in subjects}
+            self._read_one(harvest, there, {e.address: subjects[e.address] for e in there}, result)
+        if harvest.refused >= REFUSED_CHUNKS and not harvest.succeeded:
+            harvest.blame(ProviderRefused(f"{self._model.name} refuses every chunk: {harvest.last_refusal}"))
+        else:
+            self._keep({address: verdict_by_rules(body, fallback=why) for address, body, why in harvest.left.values()})
+        return harvest
+
+    def _read_one(
+        self, harvest: Harvest, entries: Sequence[Entry], subjects: Mapping[str, Subject], result: Result
+    ) -> None:
+        if result.body is None:
+            if isinstance(result.error, InputRefused):
+                harvest.refused += 1
+                harvest.last_refusal = str(result.error)
+                self._divide(harvest, entries, subjects, INPUT_REFUSED)
+            else:
+                harvest.note_without_answer(entries, result)
+            return
+        try:
+            answer = self._model.read_batch(result.body)
+        except EmbedmillError as error:
+            harvest.note_unreadable(entries, error)
+            return
+        harvest.count(_used(answer), inputs=len(entries))
+        if answer.stop is Stop.REFUSAL:
+            self._divide(harvest, entries, subjects, REFUSED)
+        elif entries:
+            self._store(harvest, entries, subjects, answer)
+
+    def _store(
+        self, harvest: Harvest, entries: Sequence[Entry], subjects: Mapping[str, Subject], answer: Answer
+    ) -> None:
+        """Keep the verdicts that were read; what is left over is asked about again, once."""
+        fence = Fence(str(entries[0].token))
+        by_id = {f"c{(entry.place or 0) + 1}-{fence.token[:4]}": entry for entry in entries}
+        bodies = {id_: subjects[entry.address].body for id_, entry in by_id.items()}
+        reading = read_answer(answer.text, bodies, repaired=_is_second_chance(entries[0]))
+        self._keep({by_id[id_].address: verdict for id_, verdict in reading.verdicts.items()})
+        problem = reading.problem or "no verdict was given"
+        left = [entry for id_, entry in by_id.items() if id_ not in reading.verdicts]
+        harvest.again |= {entry.id: (problem, entry.alone) for entry in left if not _is_second_chance(entry)}
+        over = [entry for entry in left if _is_second_chance(entry)]
+        self._keep({e.address: verdict_by_rules(subjects[e.address].body, fallback=problem) for e in over})
+
+    def _divide(self, harvest: Harvest, entries: Sequence[Entry], subjects: Mapping[str, Subject], reason: str) -> None:
+        """What was refused together is asked about one by one, and what was refused alone is left to the rules."""
+        if len(entries) > 1:
+            harvest.again |= {entry.id: (reason, True) for entry in entries}
+        else:
+            harvest.left |= {e.id: (e.address, subjects[e.address].body, reason) for e in entries}
+
+    def _keep(self, verdicts: Mapping[str, Verdict]) -> None:
+        if verdicts:
+            self._cache.put_many({address: verdict.as_json() for address, verdict in verdicts.items()})
+
+
+def _is_second_chance(entry: Entry) -> bool:
+    """Whether a first answer could not be used; that a request was refused is no answer."""
+    return entry.complaint not in (None, REFUSED, INPUT_REFUSED)
+
+
+def _plan(entries: Sequence[Entry], subjects: Mapping[str, Subject]) -> Iterator[tuple[str, Call]]:
+    """Calls with what was wrong before; documents are kept together, and what was refused is alone."""
+    alone = [entry for entry in entries if entry.alone]
+    for entry in alone:
+        for call in pack_calls([subjects[entry.address]]):
+            yield (entry.complaint or "") if _is_second_chance(entry) else "", call
+    rest = sorted((e for e in entries if not e.alone), key=lambda e: (e.complaint or "", e.document_id, e.ordinal))
+    for complaint, group in groupby(rest, key=lambda entry: entry.complaint or ""):
+        for call in pack_calls([subjects[entry.address] for entry in group]):
+            yield complaint, call
+
+
+def _subject(chunk_set: ChunkSet, entry: Entry, judge: str) -> Subject | None:
+    if entry.ordinal >= len(chunk_set.chunks):
+        return None
+    chunk = chunk_set.chunks[entry.ordinal]
+    (subject,) = make_subjects(chunk_set, [chunk], document=entry.document_id, judge=judge)
+    return subject if subject.address == entry.address else None
+
+
+def _at_most(prompt: Prompt) -> Tokens:
+    return Tokens(into=estimate(prompt), out=prompt.max_tokens)
+
+
+def _used(answer: Answer) -> Tokens:
+    usage = answer.usage
+    return Tokens(usage.tokens_in, usage.tokens_out, usage.cache_read, usage.cache_write, usage.cache_write_1h)

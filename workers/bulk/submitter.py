@@ -1,0 +1,276 @@
+"""Makes batches of what is wanted: drafts requests, reserves their money, and takes them to the vendor.
+
+Each step is written down before it is taken. Until `submitting` is written, the vendor was asked for nothing that costs
+anything; from then on, only the vendor knows (see the collector).
+"""
+
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from shared.db import bulk_lane
+from shared.db.bulk_lane import Assignment, Batch, Group
+from shared.errors import (
+    EmbedmillError,
+    FlowControl,
+    InputRefused,
+    ProviderRefused,
+    ProviderUnavailable,
+    StorageFailed,
+)
+from shared.providers.batches.base import BatchApi, Request, Status
+from shared.spend.spender import Call, Planned
+from shared.spend.terms import BatchState, Lane, Subject, Tokens
+from workers.bulk.desk import Desk
+from workers.bulk.errand import Draft, Drafted, Errand
+
+log = structlog.get_logger()
+
+BATCHES_A_ROUND = 4
+"""Of one group, before open batches are looked at again."""
+REST_SECONDS = 30.0
+"""After the vendor could not take a batch and does not say when it can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A batch that is written down, with its requests."""
+
+    batch: Batch
+    call: Call
+    requests: list[Request]
+
+
+class Submitter:
+    """Sends groups. `may_act` says whether this process may still act for the lane."""
+
+    def __init__(self, desk: Desk, *, may_act: Callable[[], bool]) -> None:
+        self._desk = desk
+        self._may_act = may_act
+
+    def submit_ready(self) -> int:
+        """Send what is whole, full, or old enough; returns how many batches that made."""
+        groups = self._desk.database.query(bulk_lane.find_groups)
+        return sum(self._submit(group) for group in groups)
+
+    def _submit(self, group: Group) -> int:
+        try:
+            errand = self._desk.errand(group.kind, group.target)
+            api = self._desk.api(errand.provider, errand.operation)
+        except StorageFailed:
+            raise
+        except EmbedmillError as error:
+            self._fail(group, error)
+            return 0
+        most = min(api.max_requests, self._desk.settings.bulk_max_requests)
+        full = group.entries >= most * errand.entries_per_request
+        if not (group.is_whole or full or group.seconds >= self._desk.settings.bulk_gather_seconds):
+            return 0
+        made = 0
+        while made < BATCHES_A_ROUND and self._may_act() and self._submit_one(group, errand, api, most):
+            made += 1
+        return made
+
+    def _submit_one(self, group: Group, errand: Errand, api: BatchApi, most: int) -> bool:
+        """Draft, reserve and send one batch; False when there was nothing to send, or no way to."""
+        limit = most * errand.entries_per_request
+        entries = self._desk.database.query(lambda connection: bulk_lane.list_ready(connection, group, limit=limit))
+        if not entries:
+            return False
+        draft = errand.draft(entries)
+        self._forget(draft)
+        key = secrets.token_hex(16)
+        chosen = list(_fit(draft.requests, api, most, key))
+        if not chosen:
+            return bool(draft.known or draft.gone)
+        try:
+            prepared = self._prepare(group, errand, chosen, key)
+        except StorageFailed:
+            raise
+        except FlowControl as error:
+            self._await_budget(chosen, error)
+            return False
+        except EmbedmillError as error:
+            self._fail_entries([entry.id for drafted in chosen for entry in drafted.entries], error)
+            return False
+        return self._send(prepared, api)
+
+    def _forget(self, draft: Draft) -> None:
+        if draft.known:
+            self._desk.database.transact(lambda connection: bulk_lane.settle_known(connection, draft.known))
+        if draft.gone:
+            self._desk.database.transact(lambda connection: bulk_lane.drop_lost(connection, draft.gone))
+
+    def _prepare(self, group: Group, errand: Errand, chosen: Sequence[Drafted], key: str) -> Prepared:
+        """Reserve money and write the batch down in one transaction; as much of it as the budgets have room for."""
+        count = len(chosen)
+        while True:
+            part = chosen[:count]
+            try:
+                return self._reserve(group, errand, part, key)
+            except FlowControl:
+                if count == 1:
+                    raise
+            count = count * 2 // 3
+
+    def _reserve(self, group: Group, errand: Errand, part: Sequence[Drafted], key: str) -> Prepared:
+        made: list[int] = []
+        documents = sorted({entry.document_id for drafted in part for entry in drafted.entries})
+        planned = Planned(
+            errand.provider,
+            errand.model,
+            errand.operation,
+            Tokens(into=sum(d.tokens.into for d in part), out=sum(d.tokens.out for d in part)),
+            inputs=sum(len(d.entries) for d in part),
+            lane=Lane.BULK,
+            subject=Subject(group.job_id, group.collection_id, tuple(documents)),
+            key=errand.key,
+            calls=len(part),
+        )
+        values = {
+            "key": key,
+            "job_id": group.job_id,
+            "kind": group.kind,
+            "target": group.target,
+            "provider": planned.provider,
+            "model": planned.model,
+            "operation": planned.operation,
+            "requests": planned.calls,
+            "inputs": planned.inputs,
+            "tokens_in": planned.tokens.into,
+            "tokens_out": planned.tokens.out,
+        }
+
+        def write_down(connection: Any, row: int) -> None:
+            made[:] = [bulk_lane.create_batch(connection, values, list(_assign(part)), usage_id=row)]
+
+        call = self._desk.runtime.spender.begin(planned, note=write_down)
+        batch = self._desk.database.query(lambda connection: bulk_lane.get_batch(connection, made[0]))
+        assert batch is not None
+        log.info("bulk.prepared", batch=batch.id, job=group.job_id, requests=len(part), tokens=planned.tokens.total)
+        return Prepared(batch, call, [_request(key, number, d) for number, d in enumerate(part)])
+
+    def _send(self, prepared: Prepared, api: BatchApi) -> bool:
+        batch = prepared.batch
+        try:
+            file_id = api.stage(prepared.requests, mark=batch.key)
+        except EmbedmillError as error:
+            self._give_up(prepared, api, error)
+            return False
+        if not self._move(batch, BatchState.PREPARED, BatchState.PREPARED, file_id=file_id):
+            return False
+        if not self._may_act() or not self._move(batch, BatchState.PREPARED, BatchState.SUBMITTING):
+            return False
+        try:
+            status = api.create(prepared.requests, file_id=file_id, mark=batch.key)
+        except ProviderUnavailable as error:
+            self._note_unanswered(batch, error)
+            return False
+        except EmbedmillError as error:
+            self._give_up(prepared, api, error, start=BatchState.SUBMITTING, file_id=file_id)
+            return False
+        self._note_submitted(batch, status)
+        return True
+
+    def _move(self, batch: Batch, start: BatchState, target: BatchState, **values: Any) -> bool:
+        return self._desk.database.transact(
+            lambda connection: bulk_lane.move_batch(connection, batch.id, start, target, **values)
+        )
+
+    def _note_submitted(self, batch: Batch, status: Status) -> None:
+        self._move(
+            batch,
+            BatchState.SUBMITTING,
+            BatchState.SUBMITTED,
+            vendor_id=status.id,
+            vendor_state=status.state,
+            expires_at=status.expires_at,
+        )
+        log.info("bulk.submitted", batch=batch.id, job=batch.job_id, vendor=status.id, requests=batch.requests)
+
+    def _note_unanswered(self, batch: Batch, error: EmbedmillError) -> None:
+        """It may have been made: the collector looks for it."""
+        log.warning("bulk.unanswered", batch=batch.id, error_class=type(error).__name__)
+        self._desk.database.transact(
+            lambda connection: bulk_lane.note_look(connection, batch.id, due_in_seconds=0.0, error=str(error))
+        )
+
+    def _give_up(
+        self,
+        prepared: Prepared,
+        api: BatchApi,
+        error: EmbedmillError,
+        *,
+        start: BatchState = BatchState.PREPARED,
+        file_id: str | None = None,
+    ) -> None:
+        """The vendor did not take it: money and entries are given back, and whoever is at fault is told."""
+        batch = prepared.batch
+        if isinstance(error, InputRefused):
+            error = ProviderRefused(f"{batch.provider} does not take the batch: {error}")
+        log.warning("bulk.refused", batch=batch.id, job=batch.job_id, error_class=type(error).__name__)
+        try:
+            api.delete_staged(batch.key, file_id)
+        except EmbedmillError as trouble:
+            log.warning("bulk.not_deleted", batch=batch.id, file=file_id, error_class=type(trouble).__name__)
+
+        def release(connection: Any, _row: int) -> None:
+            if not bulk_lane.move_batch(connection, batch.id, start, BatchState.RELEASED, error=str(error)):
+                return
+            sent = [entry.id for entry in bulk_lane.list_sent(connection, batch.id)]
+            bulk_lane.return_entries(connection, batch.id)
+            if isinstance(error, FlowControl | ProviderUnavailable):
+                wait = error.retry_after_seconds if isinstance(error, FlowControl) else REST_SECONDS
+                bulk_lane.rest(connection, batch.id, seconds=wait)
+            else:
+                bulk_lane.fail_entries(connection, sent, type(error).__name__, str(error))
+
+        prepared.call.release(note=release)
+
+    def _await_budget(self, chosen: Sequence[Drafted], error: FlowControl) -> None:
+        ids = [entry.id for drafted in chosen for entry in drafted.entries]
+        self._desk.database.transact(
+            lambda connection: bulk_lane.await_budget(connection, ids, seconds=error.retry_after_seconds)
+        )
+
+    def _fail(self, group: Group, error: EmbedmillError) -> None:
+        entries = self._desk.database.query(
+            lambda connection: bulk_lane.list_ready(connection, group, limit=group.entries)
+        )
+        self._fail_entries([entry.id for entry in entries], error)
+
+    def _fail_entries(self, ids: Sequence[int], error: EmbedmillError) -> None:
+        log.warning("bulk.failed", entries=len(ids), error_class=type(error).__name__)
+        self._desk.database.transact(
+            lambda connection: bulk_lane.fail_entries(connection, ids, type(error).__name__, str(error))
+        )
+
+
+def _fit(requests: Sequence[Drafted], api: BatchApi, most: int, key: str) -> Iterator[Drafted]:
+    """As many of the first requests as one batch takes; at least one."""
+    size = inputs = 0
+    for number, drafted in enumerate(requests):
+        size += api.size(_request(key, number, drafted))
+        inputs += len(drafted.entries)
+        too_many = number >= most or (api.max_inputs is not None and inputs > api.max_inputs)
+        if number and (too_many or size > api.max_bytes):
+            return
+        yield drafted
+
+
+def _request(key: str, number: int, drafted: Drafted) -> Request:
+    return Request(custom_id(key, number), drafted.body)
+
+
+def custom_id(key: str, number: int) -> str:
+    """By which a result is known to be the answer to a request of ours."""
+    return f"{key}-{number}"
+
+
+def _assign(part: Sequence[Drafted]) -> Iterator[Assignment]:
+    for number, drafted in enumerate(part):
+        for place, entry in enumerate(drafted.entries):
+            yield Assignment(entry.id, number, place, drafted.token)
