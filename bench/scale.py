@@ -7,21 +7,18 @@ in a temporary folder by default) and prints p50 and p95 in milliseconds of wall
 import argparse
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
-
-from sqlalchemy import select
 
 from shared.addresses import digest
 from shared.db import collections, documents, jobs, work
 from shared.db.documents import Submission
 from shared.db.engine import Database, open_database
-from shared.db.schema import in_state
-from shared.db.schema import work as work_table
 from shared.db.work import Claim, RetryPolicy
 from shared.outcomes import Advance, Complete
-from shared.states import Result, Stage, State
+from shared.states import Result, Stage
 
 T = TypeVar("T")
 
@@ -50,9 +47,9 @@ def measure(database: Database, rows: int, *, rounds: int) -> Iterator[tuple[str
     yield f"rows of one job; filled at {rows / (time.perf_counter() - began):,.0f} a second", f"{rows:,}"
     _settle_statistics(database)
     before = _sequential_scans(database)
-    took = _Took()
+    took, queued = _Took(), deque[int]()
     for _ in range(rounds):
-        _round(database, job_id, took)
+        _round(database, job_id, queued, took)
     for name, seconds in took.by_name.items():
         p50, p95 = (sorted(seconds)[int(len(seconds) * q)] * 1000 for q in (0.5, 0.95))
         yield f"{name}, p50 / p95 ms (target p95 <= 50)", f"{p50:.1f} / {p95:.1f}"
@@ -76,16 +73,17 @@ class _Took:
         return result
 
 
-def _round(database: Database, job_id: int, took: _Took) -> None:
+def _round(database: Database, job_id: int, queued: deque[int], took: _Took) -> None:
     """What a dispatcher that keeps its window full, two stages of a worker, a rescuer and an operator do."""
     transact, query = database.transact, database.query
     took(
         "plan a dispatch",
         lambda: query(lambda c: (jobs.list_dispatchable(c), work.count_ready(c, job_id, limit=WINDOW))),
     )
-    while query(work.count_queued) < WINDOW:
-        took(f"dispatch {BATCH}", lambda: transact(lambda c: work.queue_ready(c, job_id, limit=BATCH)))
-    ids = query(lambda c: _oldest_queued(c, BATCH))
+    while len(queued) < WINDOW:
+        ready = took(f"dispatch {BATCH}", lambda: transact(lambda c: work.queue_ready(c, job_id, limit=BATCH)))
+        queued.extend(entry.id for entry in ready)
+    ids = [queued.popleft() for _ in range(BATCH)]
     claim = took(f"claim {BATCH}", lambda: transact(lambda c: _claim(c, Stage.CHUNK, ids)))
     values = {"chunks_expected": 3, "chunks_ref": "0" * 64 + ":0:100"}
     advance = {item.id: Advance(Stage.INDEX, values) for item in claim.items}
@@ -103,11 +101,6 @@ def _round(database: Database, job_id: int, took: _Took) -> None:
     took("look for jobs that ended", lambda: query(jobs.find_completable))
     took("jobs show", lambda: query(lambda c: _show(c, job_id)))
     took("add up tallies", lambda: transact(jobs.add_up_tallies))
-
-
-def _oldest_queued(connection: Any, limit: int) -> list[int]:
-    queued = select(work_table.c.id).where(in_state(State.QUEUED)).order_by(work_table.c.id).limit(limit)
-    return list(connection.execute(queued).scalars())
 
 
 def _claim(connection: Any, stage: Stage, ids: Sequence[int]) -> Claim:
