@@ -3,7 +3,7 @@
 import sys
 from importlib import import_module
 
-NAMES = ("brokers", "embeddings", "ingest", "limits", "retrieval", "scale", "submit", "validation")
+NAMES = ("brokers", "embeddings", "ingest", "limits", "replays", "retrieval", "scale", "submit", "validation")
 
 
 def main() -> None:

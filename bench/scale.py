@@ -11,13 +11,16 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sqlalchemy import select
+
 from shared.addresses import digest
 from shared.db import collections, documents, jobs, work
 from shared.db.documents import Submission
 from shared.db.engine import Database, open_database
+from shared.db.schema import work as work_table
 from shared.db.work import Claim, RetryPolicy
 from shared.outcomes import Advance, Complete
-from shared.states import Result, Stage
+from shared.states import Result, Stage, State
 
 T = TypeVar("T")
 
@@ -73,10 +76,15 @@ class _Took:
 
 
 def _round(database: Database, job_id: int, took: _Took) -> None:
-    """What a dispatcher, two stages of a worker, a rescuer and an operator do."""
+    """What a dispatcher that keeps its window full, two stages of a worker, a rescuer and an operator do."""
     transact, query = database.transact, database.query
-    ready = took(f"dispatch {WINDOW}", lambda: transact(lambda c: work.queue_ready(c, job_id, limit=WINDOW)))
-    ids = [entry.id for entry in ready][:BATCH]
+    took(
+        "plan a dispatch",
+        lambda: query(lambda c: (jobs.list_dispatchable(c), work.count_ready(c, job_id, limit=WINDOW))),
+    )
+    while query(work.count_queued) < WINDOW:
+        took(f"dispatch {BATCH}", lambda: transact(lambda c: work.queue_ready(c, job_id, limit=BATCH)))
+    ids = query(lambda c: _oldest_queued(c, BATCH))
     claim = took(f"claim {BATCH}", lambda: transact(lambda c: _claim(c, Stage.CHUNK, ids)))
     values = {"chunks_expected": 3, "chunks_ref": "0" * 64 + ":0:100"}
     advance = {item.id: Advance(Stage.INDEX, values) for item in claim.items}
@@ -92,9 +100,13 @@ def _round(database: Database, job_id: int, took: _Took) -> None:
         lambda: transact(lambda c: work.requeue_lost(c, stages=stages, older_than_seconds=3600)),
     )
     took("look for jobs that ended", lambda: query(jobs.find_completable))
-    took("plan a dispatch", lambda: query(lambda c: (work.count_queued(c), work.count_ready(c, job_id, limit=WINDOW))))
     took("jobs show", lambda: query(lambda c: _show(c, job_id)))
     took("add up tallies", lambda: transact(jobs.add_up_tallies))
+
+
+def _oldest_queued(connection: Any, limit: int) -> list[int]:
+    queued = select(work_table.c.id).where(work.in_state(State.QUEUED)).order_by(work_table.c.id).limit(limit)
+    return list(connection.execute(queued).scalars())
 
 
 def _claim(connection: Any, stage: Stage, ids: Sequence[int]) -> Claim:

@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from console.output import print_json, print_line, print_table
-from shared.spend.terms import NAMED_SCOPES, BudgetScope
+from console.output import print_json, print_line, print_table, print_warning
+from shared.errors import UserError
+from shared.spend.terms import FREE_PROVIDERS, NAMED_SCOPES, BudgetScope
 
 app = typer.Typer(no_args_is_help=True, help="Limit what may be spent; work over a limit waits and loses nothing.")
 
@@ -29,11 +30,12 @@ def set_(
     from console.session import opened
     from shared.db import budgets
 
-    _require_name(scope, name)
+    name = _require_name(scope, name)
     if usd is None and tokens is None:
         raise typer.BadParameter("give --usd, --tokens or both")
     microusd = None if usd is None else _microusd(usd)
     with opened() as runtime:
+        runtime.database.query(lambda connection: _require_subject(connection, scope, name))
         found = runtime.database.transact(
             lambda connection: budgets.set_budget(connection, scope, name, limit_microusd=microusd, limit_tokens=tokens)
         )
@@ -79,7 +81,7 @@ def delete(scope: Scope = BudgetScope.DAY, name: Name = "", as_json: AsJson = Fa
     from console.session import opened
     from shared.db import budgets
 
-    _require_name(scope, name)
+    name = _require_name(scope, name)
     with opened() as runtime:
         runtime.database.transact(lambda connection: budgets.delete_budget(connection, scope, name))
     if as_json:
@@ -88,11 +90,34 @@ def delete(scope: Scope = BudgetScope.DAY, name: Name = "", as_json: AsJson = Fa
         print_line(f"no limit any more for {scope} {name}".rstrip())
 
 
-def _require_name(scope: BudgetScope, name: str) -> None:
+def _require_name(scope: BudgetScope, name: str) -> str:
+    """The name as calls are compared with it."""
     if bool(name) != (scope in NAMED_SCOPES):
         raise typer.BadParameter(f"a budget for {scope} takes {'a' if scope in NAMED_SCOPES else 'no'} --name")
-    if scope is BudgetScope.JOB and not name.isdigit():
+    if scope is not BudgetScope.JOB:
+        return name
+    if not name.isdecimal():
         raise typer.BadParameter(f"{name!r} is not the number of a job")
+    return str(int(name))
+
+
+def _require_subject(connection: Any, scope: BudgetScope, name: str) -> None:
+    """Raise for a job or provider that there is not: a limit on a slip of the pen would limit nothing."""
+    from shared.db.collections import find_collection
+    from shared.db.jobs import get_job
+    from shared.providers.embeddings.table import EMBEDDERS
+    from shared.providers.models.table import MODELS
+
+    match scope:
+        case BudgetScope.JOB:
+            get_job(connection, int(name))
+        case BudgetScope.COLLECTION if find_collection(connection, name) is None:
+            print_warning(f"there is no collection named {name!r} yet; the limit holds once it is made")
+        case BudgetScope.PROVIDER:
+            known = {model.partition("/")[0] for model in EMBEDDERS} | set(MODELS)
+            if name not in known - FREE_PROVIDERS:
+                paid = ", ".join(sorted(known - FREE_PROVIDERS))
+                raise UserError(f"no paid provider named {name!r}; there are {paid}")
 
 
 def _microusd(usd: str) -> int:

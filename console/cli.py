@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console import budget_cli, collections_cli, dlq_cli, jobs_cli, review_cli, workers_cli
+from console import budget_cli, cache_cli, collections_cli, dlq_cli, jobs_cli, review_cli, workers_cli
 from console.output import DONE, FAILED, USAGE, print_error, print_json, print_line
 from shared.starting import start_lightly
 
@@ -28,6 +28,7 @@ app.add_typer(workers_cli.app, name="workers")
 app.add_typer(collections_cli.app, name="collections")
 app.add_typer(review_cli.app, name="review")
 app.add_typer(budget_cli.app, name="budget")
+app.add_typer(cache_cli.app, name="cache")
 
 Sources = Annotated[list[str], typer.Argument(help="Files, folders, JSONL or CSV files; - reads a list of files.")]
 Collection = Annotated[str, typer.Option("--collection", "-c", help="Collection; made on first use.")]

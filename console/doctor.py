@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -96,7 +97,9 @@ def _blobs(runtime: Runtime) -> str:
 
 
 def _cache(runtime: Runtime) -> str:
-    return f"{runtime.cache.count()} vectors"
+    with closing(runtime.open_cache()) as cache:
+        held = f"{cache.count()} vectors in {cache.home}"
+        return "; ".join([held, *(f"warning: {risk}" for risk in cache.find_risks())])
 
 
 def _embedding(runtime: Runtime) -> str:

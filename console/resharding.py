@@ -17,6 +17,7 @@ from shared.collections import MAX_SHARDS
 from shared.db import collections, documents, repairs, work
 from shared.db.collections import Collection
 from shared.db.documents import Tracked
+from shared.db.engine import read_clock
 from shared.errors import FlowControl, SettingsError
 from shared.providers.vectorstores.base import VectorRow
 from shared.runtime import Runtime
@@ -64,7 +65,7 @@ def _await_older_batches(runtime: Runtime, collection: Collection) -> None:
     The clock is read after the commit: whoever claims later reads the new shards.
     """
     with runtime.database.read() as connection:
-        began = work.read_clock(connection)
+        began = read_clock(connection)
     while True:
         with runtime.database.read() as connection:
             if not work.count_indexing(connection, collection.id, claimed_until=began):

@@ -260,6 +260,8 @@ def print_report(runtime: Runtime, report: Mapping[str, Any]) -> None:
         f"chunks: {chunks['indexed']} indexed, {chunks['rejected']} rejected, {chunks['embedded']} embedded anew; "
         f"{report['spend']['tokens_in']} tokens, ${report['spend']['usd']:.2f}, {report['seconds']:.1f} s"
     )
+    if unpriced := report["spend"].get("unpriced_calls"):
+        print_line(f"and {unpriced} calls without a known price; add it: docs/spend.md")
     if report["estimate"] and report["estimate"]["usd"]:
         print_line(f"estimated beforehand: ${report['estimate']['usd']:.2f}")
     with runtime.database.read() as connection:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Collection as Ids
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -16,8 +16,8 @@ from retrieval.search import Mode, Searcher, SearchResult
 from shared.collections import read_collection_settings
 from shared.db import collections, documents
 from shared.errors import SourceError
+from shared.queries import remembered
 from shared.runtime import Runtime
-from shared.spend.metering import metered
 from shared.spend.terms import Subject
 
 SNIPPET = 240
@@ -32,10 +32,11 @@ def searcher(collection: str) -> Iterator[Searcher]:
         with runtime.database.read() as connection:
             found = collections.get_collection(connection, collection)
         embedder = runtime.embedder(read_collection_settings(found.settings).embedding)
-        embedder = metered(embedder, runtime.spender, Subject(collection_id=found.id))
-        yield Searcher(
-            runtime.store(found), lambda: _shards(runtime, found.id), embedder, lambda ids: _active(runtime, ids)
-        )
+        with closing(runtime.open_cache()) as cache:
+            embedder = remembered(embedder, cache, runtime.spender, Subject(collection_id=found.id))
+            yield Searcher(
+                runtime.store(found), lambda: _shards(runtime, found.id), embedder, lambda ids: _active(runtime, ids)
+            )
 
 
 def _shards(runtime: Runtime, collection_id: int) -> Sequence[str]:

@@ -14,7 +14,7 @@ from shared.errors import UserError
 MICRO = 1_000_000
 SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 SUMMED = (
-    "microusd", "tokens_in", "tokens_out", "cache_read", "cache_write", "calls", "inputs", "cached",
+    "microusd", "tokens_in", "tokens_out", "cache_read", "cache_write", "calls", "inputs", "cached", "cached_tokens",
     "cache_saved_microusd", "lane_saved_microusd", "unsettled_calls", "unsettled_microusd", "unsettled_tokens",
     "unpriced_calls",
 )  # fmt: skip

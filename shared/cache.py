@@ -1,14 +1,16 @@
 """The embedding cache: vectors by content address, stored before anything else happens to them.
 
-One interface for a file, which the processes of one host share, and for a server, which hosts share (shared.db.cache).
+One interface for three homes: a file, which the processes of one host share (here), a database server (shared.db.cache)
+and Redis (shared.redis_cache), which hosts share.
 """
 
 import os
 import sqlite3
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,22 +18,46 @@ from numpy.typing import NDArray
 
 from shared.errors import StorageFailed
 
+DOCUMENT, QUERY = "document", "query"
+KINDS = (DOCUMENT, QUERY)
+"""What vectors are of; each kind is kept for a time of its own."""
+
 # Well under SQLite's limit of bound values in one statement.
 LOOK_UP = 500
 # A reservation that ends later than this was made by a clock that has since been put back.
 LONGEST_SECONDS = 3600.0
+TOUCH_SECONDS = 3600.0
+"""By how much an entry's last use may look too old: it is not written down more often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much there is, or how much went."""
+
+    entries: int = 0
+    bytes: int = 0
+
+    def __add__(self, other: "Size") -> "Size":
+        return Size(self.entries + other.entries, self.bytes + other.bytes)
 
 
 class EmbeddingCache(ABC):
-    """Float32 vectors by 32-byte address; safe with any number of processes that share it. Raises StorageFailed."""
+    """Float32 vectors by 32-byte address; safe with any number of processes that share it.
+
+    Raises StorageFailed where the process should end, FlowControl where work should wait until the cache is back. An
+    entry that is lost costs money and nothing else: whoever misses it has its text embedded again.
+    """
+
+    home: str
+    """Where it is, in a word, for people."""
 
     @abstractmethod
     def get_many(self, addresses: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
-        """The vectors that are known."""
+        """The vectors that are known; they count as used now."""
 
     @abstractmethod
-    def put_many(self, vectors: Mapping[bytes, NDArray[np.float32]]) -> None:
-        """Store vectors in one transaction; an address that is known already keeps its vector."""
+    def put_many(self, vectors: Mapping[bytes, NDArray[np.float32]], *, kind: str = DOCUMENT) -> None:
+        """Store vectors, all or none at a time; an address that is known already keeps its vector and its kind."""
 
     @abstractmethod
     def reserve(self, addresses: Sequence[bytes], *, owner: str, seconds: float) -> set[bytes]:
@@ -54,12 +80,77 @@ class EmbeddingCache(ABC):
         """Vectors held."""
 
     @abstractmethod
+    def measure(self) -> dict[str, Size]:
+        """What is held, by kind."""
+
+    @abstractmethod
+    def evict(self, *, kinds: Sequence[str], unused_seconds: float, freeing: int | None, limit: int) -> dict[str, Size]:
+        """Remove up to `limit` entries that were not used for so long, the longest unused first; returns what went.
+
+        With `freeing`, no more than it takes to free so many bytes.
+        """
+
+    def require(self) -> None:
+        """Raise FlowControl when the cache is away; a database says so by itself."""
+        return
+
+    def find_risks(self) -> list[str]:
+        """What about the cache's home may cost money, in words for an operator."""
+        return []
+
+    @abstractmethod
     def close(self) -> None:
         """Release connections."""
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry that may be evicted."""
+
+    address: bytes
+    kind: str
+    bytes: int
+
+
+def choose(oldest_first: Iterable[Entry], freeing: int | None) -> list[Entry]:
+    """The first entries that together free as many bytes."""
+    chosen: list[Entry] = []
+    for entry in oldest_first:
+        if freeing is not None and freeing <= 0:
+            break
+        chosen.append(entry)
+        freeing = None if freeing is None else freeing - entry.bytes
+    return chosen
+
+
+def add_up(entries: Iterable[Entry]) -> dict[str, Size]:
+    """Sizes by kind."""
+    sizes: dict[str, Size] = {}
+    for entry in entries:
+        sizes[entry.kind] = sizes.get(entry.kind, Size()) + Size(1, entry.bytes)
+    return sizes
+
+
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS embedding (address BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID",
+    """CREATE TABLE IF NOT EXISTS reservation (
+        address BLOB PRIMARY KEY, owner TEXT NOT NULL, until REAL NOT NULL) WITHOUT ROWID""",
+    # Apart from the vectors, so that noting a use or looking for what may go does not read or write them.
+    """CREATE TABLE entry (
+        address BLOB PRIMARY KEY, kind TEXT NOT NULL, bytes INTEGER NOT NULL, used_at REAL NOT NULL) WITHOUT ROWID""",
+    "CREATE INDEX ix_entry_used_at ON entry (used_at, kind, bytes)",
+)
+# Of a vector that was stored without an entry, by an older release, it makes one.
+_TOUCH = (
+    "INSERT INTO entry SELECT address, :kind, length(vector), :now FROM embedding WHERE address = :address "
+    "ON CONFLICT (address) DO UPDATE SET used_at = excluded.used_at"
+)
+
+
 class FileCache(EmbeddingCache):
     """One SQLite file, for one host."""
+
+    home = "file"
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -68,18 +159,31 @@ class FileCache(EmbeddingCache):
 
     def get_many(self, addresses: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
         found: dict[bytes, NDArray[np.float32]] = {}
+        stale: list[bytes] = []
+        now = time.time()
         with self._translated() as connection:
             for start in range(0, len(addresses), LOOK_UP):
                 part = addresses[start : start + LOOK_UP]
                 marks = ",".join("?" * len(part))
-                rows = connection.execute(f"SELECT address, vector FROM embedding WHERE address IN ({marks})", part)
-                found.update((row[0], np.frombuffer(row[1], np.float32)) for row in rows)
+                rows = connection.execute(
+                    "SELECT embedding.address, vector, coalesce(used_at, 0) FROM embedding "
+                    f"LEFT JOIN entry ON entry.address = embedding.address WHERE embedding.address IN ({marks})",
+                    part,
+                )
+                for address, vector, used_at in rows:
+                    found[address] = np.frombuffer(vector, np.float32)
+                    if used_at < now - TOUCH_SECONDS:
+                        stale.append(address)
+        if stale:
+            with self._written() as connection:
+                _touch(connection, stale, DOCUMENT, now)
         return found
 
-    def put_many(self, vectors: Mapping[bytes, NDArray[np.float32]]) -> None:
+    def put_many(self, vectors: Mapping[bytes, NDArray[np.float32]], *, kind: str = DOCUMENT) -> None:
         rows = [(address, vector.tobytes()) for address, vector in sorted(vectors.items())]
         with self._written() as connection:
             connection.executemany("INSERT OR IGNORE INTO embedding VALUES (?, ?)", rows)
+            _touch(connection, [address for address, _ in rows], kind, time.time())
             connection.executemany("DELETE FROM reservation WHERE address = ?", [(address,) for address, _ in rows])
 
     def reserve(self, addresses: Sequence[bytes], *, owner: str, seconds: float) -> set[bytes]:
@@ -109,6 +213,26 @@ class FileCache(EmbeddingCache):
         with self._translated() as connection:
             return int(connection.execute("SELECT count(*) FROM embedding").fetchone()[0])
 
+    def measure(self) -> dict[str, Size]:
+        with self._translated() as connection:
+            rows = connection.execute("SELECT kind, count(*), sum(bytes) FROM entry GROUP BY kind").fetchall()
+        return {kind: Size(entries, size) for kind, entries, size in rows}
+
+    def evict(self, *, kinds: Sequence[str], unused_seconds: float, freeing: int | None, limit: int) -> dict[str, Size]:
+        marks = ",".join("?" * len(kinds))
+        with self._written() as connection:
+            rows = connection.execute(
+                f"SELECT address, kind, bytes FROM entry WHERE used_at <= ? AND kind IN ({marks}) "
+                "ORDER BY used_at LIMIT ?",
+                (time.time() - unused_seconds, *kinds, limit),
+            )
+            chosen = choose((Entry(*row) for row in rows), freeing)
+            for table in ("embedding", "entry"):
+                connection.executemany(f"DELETE FROM {table} WHERE address = ?", [(entry.address,) for entry in chosen])
+        if chosen:
+            self._shrink()
+        return add_up(chosen)
+
     def close(self) -> None:
         if self._connection is not None and self._pid == os.getpid():
             self._connection.close()
@@ -120,16 +244,15 @@ class FileCache(EmbeddingCache):
             marks = ",".join("?" * len(part))
             yield from connection.execute(f"SELECT address, owner FROM reservation WHERE address IN ({marks})", part)
 
+    def _shrink(self) -> None:
+        """Give free pages back to the disk; in a file of an older release they are only used again."""
+        with self._translated() as connection:
+            connection.executescript("PRAGMA incremental_vacuum")  # one step a page, which `execute` does not take
+
     @contextmanager
     def _written(self) -> Iterator[sqlite3.Connection]:
-        with self._translated() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
+        with self._translated() as connection, _transaction(connection):
+            yield connection
 
     @contextmanager
     def _translated(self) -> Iterator[sqlite3.Connection]:
@@ -142,14 +265,38 @@ class FileCache(EmbeddingCache):
         if self._connection is None or self._pid != os.getpid():
             self._path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
-            for pragma in ("journal_mode=WAL", "synchronous=NORMAL"):
+            # The first only counts before there is anything in the file.
+            for pragma in ("auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=NORMAL"):
                 connection.execute(f"PRAGMA {pragma}")
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS embedding (address BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID"
-            )
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS reservation "
-                "(address BLOB PRIMARY KEY, owner TEXT NOT NULL, until REAL NOT NULL) WITHOUT ROWID"
-            )
+            _make_tables(connection)
             self._connection, self._pid = connection, os.getpid()
         return self._connection
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _make_tables(connection: sqlite3.Connection) -> None:
+    """Make what is not there yet; vectors of an older release count as used now."""
+    wanted = "SELECT 1 FROM sqlite_master WHERE name = 'entry'"
+    if connection.execute(wanted).fetchone():
+        return
+    with _transaction(connection):
+        if not connection.execute(wanted).fetchone():
+            for statement in _SCHEMA:
+                connection.execute(statement)
+            connection.execute(
+                "INSERT INTO entry SELECT address, ?, length(vector), ? FROM embedding", (DOCUMENT, time.time())
+            )
+
+
+def _touch(connection: sqlite3.Connection, addresses: Sequence[bytes], kind: str, now: float) -> None:
+    connection.executemany(_TOUCH, [{"address": address, "kind": kind, "now": now} for address in addresses])

@@ -23,7 +23,8 @@ EmbedmillError
 │   ├── WorkerLost
 │   ├── ProviderUnavailable
 │   │   └── BrokerUnavailable
-│   └── BlobMissing
+│   ├── BlobMissing
+│   └── VectorsLost
 ├── FlowControl               not a failure: park, no attempt is used
 └── InternalError             our fault
     ├── IllegalTransition
@@ -169,6 +170,12 @@ class BrokerUnavailable(ProviderUnavailable):
 
 class BlobMissing(TransientError):
     """A stored object is gone or damaged; the document goes back to its source."""
+
+
+class VectorsLost(TransientError):
+    """The cache forgets a document's vectors before they are indexed, again and again; each time they cost anew."""
+
+    hint = "Give the cache more room (EMBEDMILL_CACHE_MAX_MB, or Redis' maxmemory without eviction), then replay."
 
 
 class FlowControl(EmbedmillError):

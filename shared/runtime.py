@@ -1,15 +1,16 @@
 """What a process holds open: settings, database, blobs, cache, embedders and vector stores."""
 
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from shared.collections import CollectionSettings, read_collection_settings
 from shared.db.collections import Collection, get_collection_by_id
 from shared.db.engine import Database, is_server, open_database
 from shared.db.postgres import Sizing
-from shared.errors import HomeInUse
+from shared.errors import HomeInUse, SettingsError
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -56,15 +57,33 @@ class Runtime:
     @cached_property
     def cache(self) -> "EmbeddingCache":
         """Vectors by content address."""
+        return self.open_cache(patience_seconds=self.settings.database_outage_seconds)
+
+    def open_cache(self, *, patience_seconds: float = 0.0) -> "EmbeddingCache":
+        """The cache once more, for another thread; to be closed by whoever opened it.
+
+        A cache that is not in the tracking database is waited for, while it is away, for `patience_seconds` at most.
+        """
         from shared.cache import FileCache
         from shared.db.cache import ServerCache
 
         url = self.settings.cache_url or self.settings.database
+        match urlsplit(url).scheme:
+            case "":
+                raise SettingsError("EMBEDMILL_CACHE_URL is no file://, postgresql:// or redis:// URL")
+            case "redis" | "rediss" | "unix":
+                from shared.redis_cache import RedisCache
+
+                keep = self.settings.cache_keep_seconds
+                return RedisCache(url, keep_seconds=keep, patience_seconds=patience_seconds)
+            case "file":
+                return FileCache(Path(unquote(urlsplit(url).path)))
         if not is_server(url):
             return FileCache(self.home / "cache.db")
         if url == self.settings.database:
             return ServerCache(self.database)
-        return ServerCache(Database(url, sizing=self._sizing), owns_database=True)
+        sizing = replace(self._sizing, outage_seconds=patience_seconds)
+        return ServerCache(Database(url, sizing=sizing), owns_database=True)
 
     @cached_property
     def spender(self) -> "Spender":
@@ -138,6 +157,8 @@ class Runtime:
             store.close()
         for model in self._models.values():
             model.close()
+        for embedder in self._embedders.values():
+            embedder.close()
         if "cache" in opened:
             self.cache.close()
         if "spender" in opened:

@@ -4,12 +4,13 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, PositiveInt, ValidationError
+from pydantic import Field, PositiveInt, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from shared.errors import SettingsError
 
 CONFIG_FILE = "embedmill.toml"
+REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
 # Requests, tokens in, tokens out and inputs a minute.
 LimitName = Literal["rpm", "tpm", "otpm", "ipm"]
@@ -26,7 +27,22 @@ class Settings(BaseSettings):
     database_outage_seconds: float = Field(
         120.0, ge=0, description="How long a database server that is away is waited for before a process gives up."
     )
-    cache_url: str = Field("", description="Embedding cache on Postgres; empty means where the tracking database is.")
+    cache_url: str = Field(
+        "",
+        description="Embedding cache: `postgresql://…`, `redis://…`, or `file:///PATH` for one host; "
+        "empty means where the tracking database is.",
+    )
+    cache_max_mb: int = Field(0, ge=0, description="Most that cached vectors may take, in MiB; 0 means no limit.")
+    cache_document_days: float = Field(
+        0.0, ge=0, description="Vectors of documents that nobody used for so long are forgotten; 0 keeps them."
+    )
+    cache_query_days: float = Field(
+        30.0, ge=0, description="Vectors of queries that nobody repeated for so long are forgotten; 0 keeps them."
+    )
+    cache_verdict_days: float = Field(
+        0.0, ge=0, description="Verdicts that nobody used for so long are forgotten; 0 keeps them."
+    )
+    cache_verdict_max_mb: int = Field(0, ge=0, description="Most that verdicts may take, in MiB; 0 means no limit.")
     broker_url: str = Field(
         "embedded://", description="Where wake-ups travel: `embedded://`, `redis://…`, `sqs://` or `amqp://…`."
     )
@@ -103,6 +119,13 @@ class Settings(BaseSettings):
         """Environment over file over defaults; no dotenv, no secrets folder."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
+    @field_validator("limits_url")
+    @classmethod
+    def _is_redis(cls, url: str) -> str:
+        if url and not url.startswith(REDIS_SCHEMES):
+            raise ValueError(f"only Redis is taken: {', '.join(REDIS_SCHEMES)}")
+        return url
+
     @property
     def home_path(self) -> Path:
         """The home folder, absolute, with `~` resolved."""
@@ -117,6 +140,16 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The tracking database's URL with the default filled in."""
         return self.database_url or f"sqlite:///{self.home_path / 'tracking.db'}"
+
+    @property
+    def cache_keep_seconds(self) -> dict[str, float]:
+        """For how long entries of caches are kept without being used, by kind; 0 means always."""
+        days = {
+            "document": self.cache_document_days,
+            "query": self.cache_query_days,
+            "verdict": self.cache_verdict_days,
+        }
+        return {kind: 86_400 * value for kind, value in days.items()}
 
     @property
     def max_document_bytes(self) -> int:

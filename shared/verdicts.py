@@ -7,21 +7,33 @@ and a second worker, on whatever host, must not pay for it again.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from shared.cache import Size
 from shared.db import verdicts
 from shared.db.engine import Database
-from shared.db.verdicts import Origin, StoredVerdict
+from shared.db.verdicts import VERDICT, Origin, StoredVerdict
+
+NOBODY = Origin("", "", "")
+"""For those who put none."""
 
 
 class VerdictCache:
     """Verdicts by address; `origin` is stored with those that are put. Raises StorageFailed."""
 
-    def __init__(self, database: Database, origin: Origin) -> None:
+    def __init__(self, database: Database, origin: Origin = NOBODY) -> None:
         self._database = database
         self._origin = origin
 
     def get_many(self, addresses: Sequence[str]) -> dict[str, StoredVerdict]:
-        """The verdicts that are known."""
-        return self._database.query(lambda connection: verdicts.find_verdicts(connection, addresses))
+        """The verdicts that are known; they count as used now."""
+
+        def find(connection: Any) -> tuple[dict[str, StoredVerdict], list[str]]:
+            found = verdicts.find_verdicts(connection, addresses)
+            return found, verdicts.find_stale_verdicts(connection, list(found))
+
+        found, stale = self._database.query(find)
+        if stale:
+            self._database.transact(lambda connection: verdicts.touch_verdicts(connection, stale))
+        return found
 
     def put_many(self, bodies: Mapping[str, Mapping[str, Any]]) -> None:
         """Store verdicts in one transaction; an address that is known already keeps its verdict."""
@@ -43,3 +55,19 @@ class VerdictCache:
     def release(self, owner: str) -> None:
         """Give up what an owner has reserved and not stored."""
         self._database.transact(lambda connection: verdicts.release_verdicts(connection, owner))
+
+    def measure(self) -> dict[str, Size]:
+        """What is held."""
+        size = self._database.query(verdicts.measure_verdicts)
+        return {VERDICT: size} if size.entries else {}
+
+    def evict(self, *, kinds: Sequence[str], unused_seconds: float, freeing: int | None, limit: int) -> dict[str, Size]:
+        """As for vectors; what a person has decided about, or is to decide about, stays."""
+        if VERDICT not in kinds:
+            return {}
+        size = self._database.transact(
+            lambda connection: verdicts.evict_verdicts(
+                connection, unused_seconds=unused_seconds, freeing=freeing, limit=limit
+            )
+        )
+        return {VERDICT: size} if size.entries else {}

@@ -110,5 +110,5 @@ class WorkerRuntime(Runtime):
         if self.owner != self.process_id:
             vars(self).pop("database", None)
             vars(self).pop("spender", None)
-            self._models = {}
+            self._models, self._embedders = {}, {}
         super().close()

@@ -1,15 +1,15 @@
 """Budgets: limits on what is spent and reserved, what is used of them, alerts, and the work that waits for them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, and_, delete, exists, func, or_, select, update
 
-from shared.db.engine import clock
-from shared.db.schema import budget, budget_alert, collection, usage, work
-from shared.db.upsert import insert_into
+from shared.db.bulk import insert_or
+from shared.db.engine import clock, read_clock
+from shared.db.schema import budget, budget_alert, collection, in_state, usage, work
 from shared.errors import NotFound
 from shared.spend.terms import FREE, BudgetScope, EntryState, Subject
 from shared.states import State, WaitReason
@@ -18,8 +18,8 @@ ALERT_PERCENTS = (75, 90, 100)
 DAY_SECONDS = 86_400.0
 # A refusal is remembered for so long though nothing waits, because what it stopped is still on its way to waiting.
 REFUSED_SECONDS = 60.0
-# The number of Postgres' advisory lock on the set of budgets.
-BUDGETS_LOCK = 7166231
+# The number of Postgres' advisory lock on the set of budgets; 7166230 is migrations', 7166231 the embedding cache's.
+BUDGETS_LOCK = 7166240
 
 
 _NOTHING_REFUSED = {"refused_microusd": None, "refused_tokens": None, "refused_at": None}
@@ -79,8 +79,8 @@ def _row(row: Any) -> Budget:
     return Budget(**{**row._mapping, "scope": BudgetScope(row.scope)})
 
 
-def hold_still(connection: Connection, *, alone: bool = False) -> float:
-    """The database's time, with no budget coming or going until the transaction ends; `alone`, with no call either.
+def hold_still(connection: Connection, *, alone: bool = False) -> None:
+    """Let no budget come or go until the transaction ends; `alone`, no call be reserved or settled either.
 
     A budget is made by summing the ledger. A call that had looked for budgets before and wrote its row after would be
     missing from that sum.
@@ -88,11 +88,13 @@ def hold_still(connection: Connection, *, alone: bool = False) -> float:
     if connection.dialect.name == "postgresql":
         lock = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
         connection.execute(select(getattr(func, lock)(BUDGETS_LOCK)))
-    return float(connection.execute(select(clock())).scalar_one())
 
 
-def lock_budgets(connection: Connection, provider: str, subject: Subject, *, now: float) -> list[Budget]:
-    """The budgets that a call concerns, locked in the order of their numbers; those of a past day start again."""
+def lock_budgets(connection: Connection, provider: str, subject: Subject) -> tuple[float, list[Budget]]:
+    """The time, and the budgets that a call concerns, locked in the order of their numbers; a past day's start again.
+
+    The time is read once they are locked: whoever waited over midnight charges the new day, and says so in the ledger.
+    """
     named = [
         budget.c.scope.in_((BudgetScope.DAY, BudgetScope.TOTAL)),
         and_(budget.c.scope == BudgetScope.PROVIDER, budget.c.name == provider),
@@ -103,19 +105,23 @@ def lock_budgets(connection: Connection, provider: str, subject: Subject, *, now
         name = select(collection.c.name).where(collection.c.id == subject.collection_id).scalar_subquery()
         named.append(and_(budget.c.scope == BudgetScope.COLLECTION, budget.c.name == name))
     query = select(budget).where(or_(*named)).order_by(budget.c.id).with_for_update()
-    return [_begin_day(connection, _row(row), now=now) for row in connection.execute(query).all()]
+    found = [_row(row) for row in connection.execute(query).all()]
+    now = read_clock(connection)
+    return now, [_begin_day(connection, entry, now=now) for entry in found]
 
 
 def _begin_day(connection: Connection, found: Budget, *, now: float) -> Budget:
+    current = _on_day(found, now=now)
+    if current is not found:
+        fresh = {"day": current.day, "used_microusd": 0, "used_tokens": 0}
+        connection.execute(update(budget).where(budget.c.id == found.id).values(fresh))
+    return current
+
+
+def _on_day(found: Budget, *, now: float) -> Budget:
     if found.scope is not BudgetScope.DAY or found.day == _day_of(now):
         return found
-    # Whoever waited for the lock may have read the time before another process began the next day.
-    today = _day_of(connection.execute(select(clock())).scalar_one())
-    if found.day == today:
-        return found
-    fresh = {"day": today, "used_microusd": 0, "used_tokens": 0}
-    row = connection.execute(update(budget).where(budget.c.id == found.id).values(fresh).returning(budget)).one()
-    return _row(row)
+    return replace(found, day=_day_of(now), used_microusd=0, used_tokens=0)
 
 
 def _day_of(now: float) -> str:
@@ -153,7 +159,7 @@ def _alert(connection: Connection, found: Budget, percent: float) -> tuple[Alert
         return ()
     rows = [{"budget_id": found.id, "day": found.day, "percent": threshold} for threshold in passed]
     query = (
-        insert_into(connection, budget_alert)
+        insert_or(connection, budget_alert)
         .values([row | {"created_at": clock()} for row in rows])
         .on_conflict_do_nothing()
     )
@@ -170,11 +176,12 @@ def set_budget(
     limit_tokens: int | None,
 ) -> Budget:
     """Set a limit in the place of an older one, count what the ledger says is used of it, and wake what waited."""
-    now = hold_still(connection, alone=True)
+    hold_still(connection, alone=True)
+    now = read_clock(connection)
     limits = {"limit_microusd": limit_microusd, "limit_tokens": limit_tokens}
     values = {"scope": scope, "name": name, "created_at": clock(), **limits}
     connection.execute(
-        insert_into(connection, budget)
+        insert_or(connection, budget)
         .values(values)
         .on_conflict_do_update(index_elements=["scope", "name"], set_=limits)
     )
@@ -221,8 +228,9 @@ def delete_budget(connection: Connection, scope: BudgetScope, name: str) -> None
 
 
 def list_budgets(connection: Connection) -> list[Budget]:
-    """Every budget; one of a past day counts as it was last."""
-    return [_row(row) for row in connection.execute(select(budget).order_by(budget.c.id))]
+    """Every budget as it is today, also when nobody has spent anything today."""
+    now = read_clock(connection)
+    return [_on_day(_row(row), now=now) for row in connection.execute(select(budget).order_by(budget.c.id))]
 
 
 def list_alerts(connection: Connection) -> list[dict[str, Any]]:
@@ -242,13 +250,13 @@ def has_refused(connection: Connection, *, lock: bool) -> bool:
 
 def wake_affordable(connection: Connection) -> int:
     """Wake the work that waits for budgets which have room again, because calls cost less or a day began."""
-    query = select(budget, clock().label("now")).where(budget.c.refused_at.is_not(None)).order_by(budget.c.id)
-    roomy = []
-    for row in connection.execute(query.with_for_update()).all():
-        fields = {name: getattr(row, name) for name in Budget.__dataclass_fields__}
-        found = _begin_day(connection, Budget(**{**fields, "scope": BudgetScope(row.scope)}), now=row.now)
-        if found.has_room(microusd=found.refused_microusd or 0, tokens=found.refused_tokens or 0):
-            roomy.append(found.id)
+    query = select(budget).where(budget.c.refused_at.is_not(None)).order_by(budget.c.id).with_for_update()
+    refused = [_row(row) for row in connection.execute(query).all()]
+    if not refused:
+        return 0
+    now = read_clock(connection)
+    current = [_begin_day(connection, found, now=now) for found in refused]
+    roomy = [b.id for b in current if b.has_room(microusd=b.refused_microusd or 0, tokens=b.refused_tokens or 0)]
     if not roomy:
         _forget_refusals(connection)
         return 0
@@ -259,7 +267,7 @@ def wake_affordable(connection: Connection) -> int:
 def _forget_refusals(connection: Connection) -> None:
     """Refusals that nothing waits for any more, as after a job was cancelled; each is looked at once a minute."""
     old = budget.c.refused_at <= clock() - REFUSED_SECONDS
-    waits = exists().where(work.c.state == State.WAITING, work.c.wait_reason == WaitReason.BUDGET)
+    waits = exists().where(in_state(State.WAITING), work.c.wait_reason == WaitReason.BUDGET)
     connection.execute(update(budget).where(old, ~waits).values(_NOTHING_REFUSED))
     connection.execute(update(budget).where(old).values(refused_at=clock()))
 
@@ -267,7 +275,7 @@ def _forget_refusals(connection: Connection) -> None:
 def waits_for_budget(connection: Connection, job_id: int) -> bool:
     """Whether any of a job's work waits for a budget."""
     query = select(work.c.id).where(
-        work.c.job_id == job_id, work.c.state == State.WAITING, work.c.wait_reason == WaitReason.BUDGET
+        work.c.job_id == job_id, in_state(State.WAITING), work.c.wait_reason == WaitReason.BUDGET
     )
     return connection.execute(query.limit(1)).first() is not None
 
@@ -276,7 +284,7 @@ def _wake(connection: Connection) -> int:
     """All work that waits for a budget, whichever: what another budget still holds up comes back to it by itself."""
     query = (
         update(work)
-        .where(work.c.state == State.WAITING, work.c.wait_reason == WaitReason.BUDGET)
+        .where(in_state(State.WAITING), work.c.wait_reason == WaitReason.BUDGET)
         .values(state=State.PENDING, wait_reason=None, available_at=None)
     )
     return connection.execute(query).rowcount

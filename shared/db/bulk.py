@@ -49,6 +49,20 @@ def update_each(connection: Connection, query: Update, rows: Rows, types: Mappin
     connection.execute(bulk, _columns(rows))
 
 
+def insert_or(connection: Connection, table: Table) -> Any:
+    """An INSERT that can say what is done about rows that are there, as each engine has it in its own dialect.
+
+    The dialect of the other engine, a tenth of every start, stays unloaded.
+    """
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(table)
+    from sqlalchemy.dialects import sqlite
+
+    return sqlite.insert(table)
+
+
 def insert_each(connection: Connection, table: Table, rows: Rows, **constants: Any) -> None:
     """Insert rows; `constants` are columns that are the same in all of them."""
     if connection.dialect.name == "sqlite":

@@ -7,22 +7,40 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import ARRAY, Connection, LargeBinary, bindparam, text
 
-from shared.cache import LONGEST_SECONDS, EmbeddingCache
+from shared.cache import DOCUMENT, LONGEST_SECONDS, TOUCH_SECONDS, EmbeddingCache, Entry, Size, add_up, choose
 from shared.db.engine import Database
 
 _BYTES = ARRAY(LargeBinary())
 _NOW = "extract(epoch FROM statement_timestamp())::float8"
 
-# Numbers do not compress: the server need not try. Whoever comes second finds the tables made.
+# Numbers do not compress: the server need not try.
 _TABLES = (
-    "SELECT pg_advisory_xact_lock(7166231)",
     "CREATE TABLE IF NOT EXISTS embedding (address bytea PRIMARY KEY, vector bytea NOT NULL)",
     "ALTER TABLE embedding ALTER COLUMN vector SET STORAGE EXTERNAL",
     """CREATE TABLE IF NOT EXISTS embedding_reservation (
         address bytea PRIMARY KEY, owner text NOT NULL, until double precision NOT NULL)""",
     "CREATE INDEX IF NOT EXISTS ix_embedding_reservation_owner ON embedding_reservation (owner)",
+    # Apart from the vectors, so that noting a use or looking for what may go does not read or write them.
+    """CREATE TABLE IF NOT EXISTS embedding_entry (
+        address bytea PRIMARY KEY, kind text NOT NULL, bytes integer NOT NULL, used_at double precision NOT NULL)""",
+    "CREATE INDEX IF NOT EXISTS ix_embedding_entry_used_at ON embedding_entry (used_at, kind, bytes)",
+    f"INSERT INTO embedding_entry SELECT address, '{DOCUMENT}', octet_length(vector), {_NOW} FROM embedding",
 )
-_GET = text("SELECT address, vector FROM embedding WHERE address = ANY(:addresses)")
+_GET = text(
+    f"SELECT embedding.address, vector, coalesce(used_at, 0) < {_NOW} - :touch AS stale FROM embedding "
+    "LEFT JOIN embedding_entry AS entry ON entry.address = embedding.address WHERE embedding.address = ANY(:addresses)"
+)
+# Before the vector itself: whoever evicts locks entries first too, and passes over what is locked.
+_ENTER = text(
+    f"INSERT INTO embedding_entry AS entry SELECT address, :kind, octet_length(vector), {_NOW} "
+    "FROM unnest(CAST(:addresses AS bytea[]), CAST(:vectors AS bytea[])) AS given (address, vector) "
+    "ON CONFLICT (address) DO UPDATE SET used_at = excluded.used_at"
+)
+# Of a vector that was stored without an entry, by an older release, it makes one.
+_TOUCH = text(
+    f"INSERT INTO embedding_entry AS entry SELECT address, :kind, octet_length(vector), {_NOW} FROM embedding "
+    "WHERE address = ANY(:addresses) ORDER BY address ON CONFLICT (address) DO UPDATE SET used_at = excluded.used_at"
+)
 _PUT = text(
     "INSERT INTO embedding SELECT * FROM unnest(CAST(:addresses AS bytea[]), CAST(:vectors AS bytea[])) "
     "ON CONFLICT (address) DO NOTHING"
@@ -43,10 +61,21 @@ _FREE_STORED = text(
 _HOLDERS = text("SELECT DISTINCT owner FROM embedding_reservation WHERE address = ANY(:addresses)")
 _RELEASE = text("DELETE FROM embedding_reservation WHERE owner = :owner")
 _COUNT = text("SELECT count(*) FROM embedding")
+_MEASURE = text("SELECT kind, count(*) AS entries, sum(bytes) AS bytes FROM embedding_entry GROUP BY kind")
+_OLDEST = text(
+    f"SELECT address, kind, bytes FROM embedding_entry WHERE used_at <= {_NOW} - :unused AND kind = ANY(:kinds) "
+    "ORDER BY used_at LIMIT :limit FOR UPDATE SKIP LOCKED"
+)
+_DROP = (
+    text("DELETE FROM embedding WHERE address = ANY(:addresses)"),
+    text("DELETE FROM embedding_entry WHERE address = ANY(:addresses)"),
+)
 
 
 class ServerCache(EmbeddingCache):
-    """Two tables, made on first use, in the tracking database or in one of their own."""
+    """Three tables, made on first use, in the tracking database or in one of their own."""
+
+    home = "postgres"
 
     def __init__(self, database: Database, *, owns_database: bool = False) -> None:
         self._database = database
@@ -55,15 +84,21 @@ class ServerCache(EmbeddingCache):
 
     def get_many(self, addresses: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
         self._make()
-        rows = self._database.query(lambda connection: _run(connection, _GET, addresses=list(addresses)).all())
+        rows = self._database.query(
+            lambda connection: _run(connection, _GET, addresses=list(addresses), touch=TOUCH_SECONDS).all()
+        )
+        stale = sorted(bytes(row.address) for row in rows if row.stale)
+        if stale:
+            self._database.transact(lambda connection: _run(connection, _TOUCH, addresses=stale, kind=DOCUMENT))
         return {bytes(row.address): np.frombuffer(bytes(row.vector), np.float32) for row in rows}
 
-    def put_many(self, vectors: Mapping[bytes, NDArray[np.float32]]) -> None:
+    def put_many(self, vectors: Mapping[bytes, NDArray[np.float32]], *, kind: str = DOCUMENT) -> None:
         # In order, so that two that store the same do not wait for each other in a circle.
         addresses = sorted(vectors)
         stored = [vectors[address].astype(np.float32, copy=False).tobytes() for address in addresses]
 
         def put(connection: Connection) -> None:
+            _run(connection, _ENTER, addresses=addresses, vectors=stored, kind=kind)
             _run(connection, _PUT, addresses=addresses, vectors=stored)
             _run(connection, _FREE, addresses=addresses)
 
@@ -92,6 +127,22 @@ class ServerCache(EmbeddingCache):
         self._make()
         return self._database.query(lambda connection: int(connection.execute(_COUNT).scalar_one()))
 
+    def measure(self) -> dict[str, Size]:
+        self._make()
+        rows = self._database.query(lambda connection: connection.execute(_MEASURE).all())
+        return {row.kind: Size(int(row.entries), int(row.bytes)) for row in rows}
+
+    def evict(self, *, kinds: Sequence[str], unused_seconds: float, freeing: int | None, limit: int) -> dict[str, Size]:
+        def evict(connection: Connection) -> list[Entry]:
+            rows = connection.execute(_OLDEST, {"unused": unused_seconds, "kinds": list(kinds), "limit": limit})
+            chosen = choose((Entry(bytes(row.address), row.kind, row.bytes) for row in rows), freeing)
+            for statement in _DROP:
+                _run(connection, statement, addresses=[entry.address for entry in chosen])
+            return chosen
+
+        self._make()
+        return add_up(self._database.transact(evict))
+
     def close(self) -> None:
         if self._owns_database:
             self._database.close()
@@ -103,9 +154,13 @@ class ServerCache(EmbeddingCache):
 
 
 def _make_tables(connection: Connection) -> None:
-    if connection.execute(text("SELECT to_regclass('embedding_reservation')")).scalar() is None:
-        for statement in _TABLES:
-            connection.execute(text(statement))
+    """Whoever comes second finds them made; vectors of an older release count as used now."""
+    wanted = text("SELECT to_regclass('embedding_entry')")
+    if connection.execute(wanted).scalar() is None:
+        connection.execute(text("SELECT pg_advisory_xact_lock(7166231)"))
+        if connection.execute(wanted).scalar() is None:
+            for statement in _TABLES:
+                connection.execute(text(statement))
 
 
 def _run(connection: Connection, statement: Any, **values: Any) -> Any:

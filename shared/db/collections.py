@@ -131,6 +131,7 @@ def begin_move(connection: Connection, collection: Collection, shards: int) -> N
     Readers ask the former shards too until `end_move`. A move to the same number is taken up; raises UserError when
     one to another number is not finished.
     """
+    collection = _lock_version(connection, collection.id)
     target = shard_names(collection.index_version, shards)
     if collection.leaving and list(collection.shards) != target:
         count = len(collection.shards)
@@ -139,6 +140,12 @@ def begin_move(connection: Connection, collection: Collection, shards: int) -> N
     if not collection.leaving and list(collection.shards) != target:
         _write_shards(connection, collection, shards=target, leaving=list(collection.shards))
         update_settings(connection, collection.id, {**collection.settings, "shards": shards})
+
+
+def _lock_version(connection: Connection, collection_id: int) -> Collection:
+    """The collection as it is now, with its shards in nobody else's hands until the transaction ends."""
+    query = _select().where(collection.c.id == collection_id).with_for_update(of=index_version)
+    return _row(connection.execute(query).one())
 
 
 def end_move(connection: Connection, collection: Collection) -> None:

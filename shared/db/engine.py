@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 import structlog
-from sqlalchemy import Connection, Double, Engine, create_engine, event, text
+from sqlalchemy import Connection, Double, Engine, create_engine, event, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -40,7 +40,7 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-HEAD = "0008"
+HEAD = "0010"
 BUSY_TIMEOUT_MS = 30_000
 PRAGMAS = (
     f"busy_timeout={BUSY_TIMEOUT_MS}",
@@ -67,6 +67,11 @@ def _sqlite_clock(element: Any, compiler: Any, **kw: Any) -> str:
 def _postgresql_clock(element: Any, compiler: Any, **kw: Any) -> str:
     # Not clock_timestamp(), which is volatile: a condition on it cannot use an index. Both move within a transaction.
     return "extract(epoch FROM statement_timestamp())::float8"
+
+
+def read_clock(connection: Connection) -> float:
+    """Seconds since 1970 by the database's clock, at the beginning of this statement."""
+    return float(connection.execute(select(clock())).scalar_one())
 
 
 # Longest pause between two attempts to reach a server.

@@ -4,9 +4,9 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from shared.db.engine import clock
-from shared.db.schema import flow_state, work
-from shared.db.upsert import insert_into
+from shared.db.bulk import insert_or
+from shared.db.engine import clock, read_clock
+from shared.db.schema import flow_state, in_state, work
 from shared.states import State, WaitReason
 
 
@@ -23,10 +23,10 @@ def lock_value(connection: Connection, key: str) -> tuple[dict[str, Any], float]
     row = connection.execute(query).first()
     if row is None:
         values = {"key": key, "value": {}, "updated_at": clock()}
-        connection.execute(insert_into(connection, flow_state).values(values).on_conflict_do_nothing())
+        connection.execute(insert_or(connection, flow_state).values(values).on_conflict_do_nothing())
         row = connection.execute(query).one()
     # Asked once the row is ours: a statement that waited for it has the time at which it began to wait.
-    return dict(row[0]), float(connection.execute(select(clock())).scalar_one())
+    return dict(row[0]), read_clock(connection)
 
 
 def write_value(connection: Connection, key: str, value: dict[str, Any]) -> None:
@@ -38,7 +38,7 @@ def wake_circuit(connection: Connection) -> int:
     """All work that waits for a circuit, now that one has closed; what another holds up comes back to it."""
     query = (
         update(work)
-        .where(work.c.state == State.WAITING, work.c.wait_reason == WaitReason.CIRCUIT)
+        .where(in_state(State.WAITING), work.c.wait_reason == WaitReason.CIRCUIT)
         .values(state=State.PENDING, wait_reason=None, available_at=None)
     )
     return connection.execute(query).rowcount

@@ -19,11 +19,10 @@ from sqlalchemy import (
     update,
 )
 
-from shared.db.engine import clock
+from shared.db.bulk import insert_or
+from shared.db.engine import clock, read_clock
 from shared.db.ledger import measure_job_spend
-from shared.db.schema import collection, document, job, pool, receipt, scan_note, source, tally, work
-from shared.db.upsert import insert_into
-from shared.db.work import in_state
+from shared.db.schema import collection, document, in_state, job, pool, receipt, scan_note, source, tally, work
 from shared.errors import NotFound, UserError
 from shared.states import FINAL, JobState, Result, Stage, State, WaitReason, require_job_transition
 
@@ -99,8 +98,12 @@ def get_job(connection: Connection, job_id: int) -> Job:
     """The job by its number; raises NotFound."""
     row = connection.execute(_select().where(job.c.id == job_id)).first()
     if row is None:
-        raise NotFound(f"no job {job_id}", hint="embedmill jobs list")
+        raise _no_job(job_id)
     return _row(row)
+
+
+def _no_job(job_id: int) -> NotFound:
+    return NotFound(f"no job {job_id}", hint="embedmill jobs list")
 
 
 def list_jobs(connection: Connection, *, limit: int = 100, only_open: bool = False) -> list[Job]:
@@ -162,7 +165,7 @@ def update_job(connection: Connection, job_id: int, *, priority: int | None = No
 
 def ensure_source(connection: Connection, *, collection_id: int, identity: str, spec: Mapping[str, Any]) -> int:
     """The number of a collection's source, recorded on first sight."""
-    query = insert_into(connection, source).values(collection_id=collection_id, identity=identity, spec=dict(spec))
+    query = insert_or(connection, source).values(collection_id=collection_id, identity=identity, spec=dict(spec))
     connection.execute(query.on_conflict_do_nothing())
     find = select(source.c.id).where(source.c.collection_id == collection_id, source.c.identity == identity)
     return int(connection.execute(find).scalar_one())
@@ -217,8 +220,13 @@ def end_enumeration(connection: Connection, job_id: int, *, held_deletions: int)
 
 
 def set_job_state(connection: Connection, job_id: int, target: JobState, *, error: str | None = None) -> None:
-    """The one writer of a job's state; raises IllegalTransition, naming both states."""
-    require_job_transition(get_job(connection, job_id).state, target)
+    """The one writer of a job's state; raises NotFound, and IllegalTransition, naming both states."""
+    # Locked, or a job that completes at this moment would be paused or cancelled after its end.
+    held = select(job.c.state).where(job.c.id == job_id).with_for_update(key_share=True)
+    state = connection.execute(held).scalar()
+    if state is None:
+        raise _no_job(job_id)
+    require_job_transition(JobState(state), target)
     ends = target in (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
     connection.execute(
         update(job).where(job.c.id == job_id).values(state=target, finished_at=clock() if ends else None, error=error)
@@ -375,7 +383,7 @@ RATE_SECONDS = 60.0
 
 def measure_rate(connection: Connection, subject: Job) -> float:
     """Documents a second that a job brought to their end over the last minute, or since it began if that is less."""
-    now = connection.execute(select(clock())).scalar_one()
+    now = read_clock(connection)
     seconds = max(1.0, min(RATE_SECONDS, now - subject.created_at))
     query = select(func.count()).where(work.c.job_id == subject.id, work.c.finished_at > now - seconds)
     return float(connection.execute(query).scalar_one() / seconds)

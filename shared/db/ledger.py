@@ -9,12 +9,26 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Integer, Select, and_, cast, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from shared.db import budgets
 from shared.db.budgets import Budget
 from shared.db.engine import clock
-from shared.db.schema import collection, job, usage, work
+from shared.db.schema import collection, is_literally, job, usage, work
 from shared.errors import UnknownPrice
 from shared.spend.terms import FREE, BudgetScope, EntryState, Lane, Subject, Tokens
 
@@ -36,6 +50,7 @@ class Entry:
     price: str
     cost_microusd: int | None
     cached: int = 0
+    cached_tokens: int = 0
     cache_saved_microusd: int = 0
     lane_saved_microusd: int = 0
     request_id: str | None = None
@@ -53,6 +68,7 @@ class Entry:
             "lane": self.lane,
             "inputs": self.inputs,
             "cached": self.cached,
+            "cached_tokens": self.cached_tokens,
             **token_columns(self.tokens),
             "price": self.price,
             "cost_microusd": self.cost_microusd,
@@ -92,8 +108,8 @@ class Refused:
 
 def reserve(connection: Connection, entry: Entry) -> Reserved | Refused:
     """Write a row for what a call may cost at most, unless a budget has no room for it; commit in either case."""
-    now = budgets.hold_still(connection)
-    concerned = budgets.lock_budgets(connection, entry.provider, entry.subject, now=now)
+    budgets.hold_still(connection)
+    now, concerned = budgets.lock_budgets(connection, entry.provider, entry.subject)
     if entry.cost_microusd is None:
         _require_no_dollars(concerned, entry)
     cost, tokens = entry.cost_microusd or 0, entry.tokens.total
@@ -103,15 +119,20 @@ def reserve(connection: Connection, entry: Entry) -> Reserved | Refused:
             return Refused(found, found.seconds_left(now), alert)
     alerts = budgets.charge(connection, concerned, microusd=cost, tokens=tokens)
     key = connection.execute(
-        insert(usage).values(state=EntryState.RESERVED, created_at=clock(), **entry.columns())
+        insert(usage).values(state=EntryState.RESERVED, created_at=now, **entry.columns())
     ).inserted_primary_key
     assert key is not None
     return Reserved(int(key[0]), alerts)
 
 
 def settle(connection: Connection, id_: int, entry: Entry) -> tuple[budgets.Alert, ...]:
-    """Put what a call did cost in the place of its reservation."""
-    values = {**entry.columns(), "state": EntryState.SETTLED, "settled_at": clock()}
+    """Put what a call did cost in the place of its reservation; for whom it was made stays as it was written then.
+
+    A job or collection that was deleted meanwhile is gone from the row already, and cannot be named again.
+    """
+    known = {"job_id", "collection_id", "documents"}
+    told = {name: value for name, value in entry.columns().items() if name not in known}
+    values = {**told, "state": EntryState.SETTLED, "settled_at": clock()}
     return _end(connection, id_, values, entry.cost_microusd or 0, entry.tokens.total)
 
 
@@ -130,11 +151,11 @@ def leave_unsettled(connection: Connection, id_: int) -> None:
 def _end(
     connection: Connection, id_: int, values: Mapping[str, Any], microusd: int, tokens: int
 ) -> tuple[budgets.Alert, ...]:
-    now = budgets.hold_still(connection)
+    budgets.hold_still(connection)
     # Budgets before the row, as a reservation does, so that two transactions never wait for each other.
     found = connection.execute(select(usage).where(usage.c.id == id_)).mappings().one()
     subject = Subject(found["job_id"], found["collection_id"])
-    concerned = budgets.lock_budgets(connection, found["provider"], subject, now=now)
+    _, concerned = budgets.lock_budgets(connection, found["provider"], subject)
     query = update(usage).where(usage.c.id == id_, usage.c.state.in_((EntryState.RESERVED, EntryState.UNSETTLED)))
     if not connection.execute(query.values(values)).rowcount:
         return ()
@@ -155,9 +176,7 @@ def record(connection: Connection, entries: Sequence[Entry]) -> None:
 
 def list_reserving_owners(connection: Connection) -> list[str]:
     """Processes that have calls under way, as far as the ledger knows."""
-    query = select(usage.c.owner).where(
-        usage.c.state == EntryState.RESERVED, usage.c.lane == Lane.LIVE, usage.c.owner.is_not(None)
-    )
+    query = select(usage.c.owner).where(_is_reserved(), usage.c.lane == Lane.LIVE, usage.c.owner.is_not(None))
     return list(connection.execute(query.distinct()).scalars())
 
 
@@ -165,10 +184,12 @@ def abandon(connection: Connection, *, owners: Sequence[str], older_than_seconds
     """Mark as unsettled what processes that are gone, or calls that are too old, left reserved; returns how many."""
     old = usage.c.created_at <= clock() - older_than_seconds
     # A batch outlives whoever submitted it, and is settled by whoever polls it.
-    query = update(usage).where(
-        usage.c.state == EntryState.RESERVED, usage.c.lane == Lane.LIVE, or_(usage.c.owner.in_(list(owners)), old)
-    )
+    query = update(usage).where(_is_reserved(), usage.c.lane == Lane.LIVE, or_(usage.c.owner.in_(list(owners)), old))
     return connection.execute(query.values(state=EntryState.UNSETTLED, settled_at=clock())).rowcount
+
+
+def _is_reserved() -> ColumnElement[bool]:
+    return is_literally(usage.c.state, EntryState.RESERVED)
 
 
 def day_of(seconds: float) -> str:
@@ -235,6 +256,7 @@ def _amounts(key: Any) -> Select[Any]:
         func.count().filter(called).label("calls"),
         total(usage.c.inputs).label("inputs"),
         total(usage.c.cached).label("cached"),
+        total(usage.c.cached_tokens).label("cached_tokens"),
         total(usage.c.cache_saved_microusd).label("cache_saved_microusd"),
         total(usage.c.lane_saved_microusd).label("lane_saved_microusd"),
         func.count().filter(open_).label("unsettled_calls"),
@@ -246,8 +268,34 @@ def _amounts(key: Any) -> Select[Any]:
     ).outerjoin_from(usage, collection, usage.c.collection_id == collection.c.id)
 
 
+def measure_caches(connection: Connection) -> dict[str, dict[str, int]]:
+    """What caches answered and what they did not, by kind of entry.
+
+    Each has `{"hits", "misses", "saved_tokens", "saved_microusd"}`. Queries are
+    embedded for a collection and no job. A miss is an input that a model was given.
+    """
+    is_query = and_(usage.c.job_id.is_(None), usage.c.collection_id.is_not(None))
+    kind = case((usage.c.operation != "embed", "verdict"), (is_query, "query"), else_="document").label("kind")
+
+    def total(column: Any) -> Any:
+        return func.coalesce(func.sum(column), 0)
+
+    query = select(
+        kind,
+        total(usage.c.cached).label("hits"),
+        total(usage.c.inputs).label("misses"),
+        total(usage.c.cached_tokens).label("saved_tokens"),
+        total(usage.c.cache_saved_microusd).label("saved_microusd"),
+    ).where(usage.c.state != EntryState.RELEASED)
+    rows = connection.execute(query.group_by(kind)).mappings()
+    return {row["kind"]: {name: int(row[name]) for name in row if name != "kind"} for row in rows}
+
+
 def measure_job_spend(connection: Connection, job_id: int) -> dict[str, float]:
-    """What a job did cost, with what is reserved for it; tokens in include those of a provider's prompt cache."""
+    """What a job did cost, with what is reserved for it; tokens in include those of a provider's prompt cache.
+
+    `unpriced_calls` is there when any call had no price, because `usd` is short of what those cost.
+    """
 
     def total(column: Any) -> Any:
         return func.coalesce(func.sum(column), 0)
@@ -256,9 +304,11 @@ def measure_job_spend(connection: Connection, job_id: int) -> dict[str, float]:
         total(usage.c.cost_microusd),
         total(usage.c.tokens_in + usage.c.cache_read + usage.c.cache_write),
         total(usage.c.tokens_out),
+        func.count().filter(usage.c.cost_microusd.is_(None)),
     )
     row = connection.execute(query.where(usage.c.job_id == job_id)).one()
-    return {"usd": int(row[0]) / 1_000_000, "tokens_in": int(row[1]), "tokens_out": int(row[2])}
+    spend = {"usd": int(row[0]) / 1_000_000, "tokens_in": int(row[1]), "tokens_out": int(row[2])}
+    return spend | {"unpriced_calls": int(row[3])} if row[3] else spend
 
 
 def sum_sizes(connection: Connection, job_id: int) -> int:

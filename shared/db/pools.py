@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
+from shared.db.bulk import insert_or
 from shared.db.engine import clock
 from shared.db.presence import list_supervisors
 from shared.db.schema import pool
-from shared.db.upsert import insert_into
 from shared.states import Stage
 
 
@@ -75,7 +75,7 @@ def _total(supervisors: Sequence[dict[str, Any]], stage: Stage) -> int:
 
 
 def _write(connection: Connection, queue: Stage, **values: Any) -> Pool:
-    query = insert_into(connection, pool).values(queue=queue, revision=1, updated_at=clock(), **values)
+    query = insert_or(connection, pool).values(queue=queue, revision=1, updated_at=clock(), **values)
     changed = values | {"revision": pool.c.revision + 1, "updated_at": clock()}
     connection.execute(query.on_conflict_do_update(index_elements=[pool.c.queue], set_=changed))
     return read_pools(connection)[queue]

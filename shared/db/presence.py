@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select, update
 
 from shared import VERSION
+from shared.db.bulk import insert_or
 from shared.db.engine import clock
-from shared.db.schema import chore, supervisor, worker
+from shared.db.schema import chore, in_state, supervisor, worker
 from shared.db.schema import work as work_table
-from shared.db.upsert import insert_into
 from shared.errors import HomeInUse
 from shared.states import State, WorkerState
 
@@ -53,7 +53,7 @@ def register_worker(
     supervisor_id: str | None = None,
 ) -> None:
     """Record a worker process."""
-    query = insert_into(connection, worker).values(
+    query = insert_or(connection, worker).values(
         id=worker_id,
         host=host,
         pid=pid,
@@ -198,7 +198,7 @@ def _find_current(connection: Connection) -> dict[str, list[dict[str, Any]]]:
             func.count().label("documents"),
             (clock() - func.min(work_table.c.claimed_at)).label("seconds"),
         )
-        .where(work_table.c.state == State.RUNNING)
+        .where(in_state(State.RUNNING))
         .group_by(work_table.c.lease, work_table.c.worker, work_table.c.stage)
     )
     found: dict[str, list[dict[str, Any]]] = {}
@@ -212,7 +212,7 @@ def register_supervisor(
     connection: Connection, supervisor_id: str, *, host: str, pid: int, pools: Sequence[Mapping[str, Any]]
 ) -> None:
     """Record a supervisor with the pools that it was started with."""
-    query = insert_into(connection, supervisor).values(
+    query = insert_or(connection, supervisor).values(
         id=supervisor_id,
         host=host,
         pid=pid,
@@ -270,7 +270,7 @@ def _is_live(table: Table, silent_seconds: float) -> ColumnElement[bool]:
 
 def take_chore(connection: Connection, name: str, *, holder: str, seconds: float) -> bool:
     """Whether `holder` may do the chore for the next `seconds`; a lease that ran out is taken over."""
-    query = insert_into(connection, chore).values(name=name, holder=holder, lease_until=clock() + seconds)
+    query = insert_or(connection, chore).values(name=name, holder=holder, lease_until=clock() + seconds)
     query = query.on_conflict_do_update(
         index_elements=[chore.c.name],
         set_={"holder": query.excluded.holder, "lease_until": query.excluded.lease_until},

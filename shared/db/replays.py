@@ -15,7 +15,7 @@ from shared.db.dead_letters import (
     outcome_of_replay,
     resolve,
 )
-from shared.db.engine import Database, clock
+from shared.db.engine import Database, clock, read_clock
 from shared.db.schema import dead_letter, document, job, replay, work
 from shared.errors import NotFound
 from shared.states import JobState, State, WaitReason, require_transition
@@ -170,7 +170,7 @@ def _send_paced(
 ) -> None:
     """Give each piece of work its turn, one after another from the end of the queue of this batch."""
     require_transition(State.DEAD, State.WAITING)
-    now = connection.execute(select(clock())).scalar_one()
+    now = read_clock(connection)
     first = max(now, next_at or now)
     turns = [first + n / rate for n in range(len(works) + 1)]
     query = (

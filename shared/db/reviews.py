@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
+from shared.db.bulk import insert_or
 from shared.db.engine import clock
 from shared.db.schema import collection, document, review, verdict
-from shared.db.upsert import insert_into
 from shared.errors import NotFound, UserError
 
 
@@ -28,7 +28,7 @@ def submit_reviews(connection: Connection, doubts: Sequence[Doubt]) -> None:
     """Put verdicts into the queue; what is in it already, or was resolved, stays as it is."""
     rows = [{name: getattr(doubt, name) for name in Doubt.__slots__} | {"doubts": [*doubt.doubts]} for doubt in doubts]
     if rows:
-        connection.execute(insert_into(connection, review).values(created_at=clock()).on_conflict_do_nothing(), rows)
+        connection.execute(insert_or(connection, review).values(created_at=clock()).on_conflict_do_nothing(), rows)
 
 
 def list_reviews(

@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, func, select, update
 
+from shared.db.bulk import insert_or
 from shared.db.engine import clock
-from shared.db.schema import sample, sample_count
-from shared.db.upsert import insert_into
+from shared.db.schema import is_literally, sample, sample_count
 
 MOST_ATTEMPTS = 5
 # How long a sample that was taken is left to whoever took it.
@@ -77,7 +77,7 @@ def submit_samples(
             counts = Counts(counts.sampled + 1, counts.judged, counts.errors)
     if chosen:
         rows = [{name: getattr(entry, name) for name in Sampled.__slots__} for entry in chosen]
-        query = insert_into(connection, sample).values(state="pending", available_at=clock(), created_at=clock())
+        query = insert_or(connection, sample).values(state="pending", available_at=clock(), created_at=clock())
         connection.execute(query.on_conflict_do_nothing(), rows)
         query = update(sample_count).values(sampled=counts.sampled)
         connection.execute(_counts(query, collection_id, kind))
@@ -86,14 +86,14 @@ def submit_samples(
 
 def has_due_samples(connection: Connection) -> bool:
     """Whether there is something to look at."""
-    due = select(sample.c.id).where(sample.c.state == "pending", sample.c.available_at <= clock()).limit(1)
+    due = select(sample.c.id).where(_is_pending(), sample.c.available_at <= clock()).limit(1)
     return connection.execute(due).first() is not None
 
 
 def take_samples(connection: Connection, *, limit: int) -> list[Taken]:
-    """Pending samples that are due, oldest first; nobody else gets them for a while."""
-    query = select(sample).where(sample.c.state == "pending", sample.c.available_at <= clock())
-    query = query.order_by(sample.c.id).limit(limit).with_for_update(skip_locked=True)
+    """Pending samples, those first that are due for longest; nobody else gets them for a while."""
+    query = select(sample).where(_is_pending(), sample.c.available_at <= clock())
+    query = query.order_by(sample.c.available_at, sample.c.id).limit(limit).with_for_update(skip_locked=True)
     rows = list(connection.execute(query))
     ids = [row.id for row in rows]
     connection.execute(
@@ -148,7 +148,7 @@ def count_samples(connection: Connection, collection_id: int) -> dict[str, dict[
 
 
 def _lock_counts(connection: Connection, collection_id: int, kind: str) -> Counts:
-    query = insert_into(connection, sample_count).values(collection_id=collection_id, kind=kind)
+    query = insert_or(connection, sample_count).values(collection_id=collection_id, kind=kind)
     connection.execute(query.on_conflict_do_nothing())
     locked = select(sample_count.c.sampled, sample_count.c.judged, sample_count.c.errors).with_for_update()
     return Counts(*connection.execute(_counts(locked, collection_id, kind)).one())
@@ -159,6 +159,10 @@ def _find_known(connection: Connection, candidates: Sequence[Sampled], kind: str
     query = select(sample.c.document_id, sample.c.chunk)
     query = query.where(sample.c.kind == kind, sample.c.document_id.in_(documents))
     return {(row.document_id, row.chunk) for row in connection.execute(query)}
+
+
+def _is_pending() -> ColumnElement[bool]:
+    return is_literally(sample.c.state, "pending")
 
 
 def _counts(query: Any, collection_id: int, kind: str) -> Any:

@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
+from shared.db.bulk import insert_or
 from shared.db.engine import clock
 from shared.db.schema import unreadable_message
-from shared.db.upsert import insert_into
 from shared.errors import NotFound
 
 # What is kept of a body; a message of our own is never longer.
@@ -17,7 +17,7 @@ MAX_BODY_BYTES = 8 * 1024
 
 def record(connection: Connection, *, queue: str, reason: str, body: str, headers: Mapping[str, Any]) -> None:
     """Keep a message; one with the same queue, reason and body that is kept already is counted instead."""
-    query = insert_into(connection, unreadable_message).values(
+    query = insert_or(connection, unreadable_message).values(
         queue=queue,
         reason=reason,
         digest=_digest(queue, reason, body),

@@ -4,12 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, literal, or_, select
+from sqlalchemy import Connection, Text, cast, delete, exists, func, literal, or_, select, update
 
+from shared.cache import TOUCH_SECONDS, Entry, Size, choose
+from shared.db.bulk import insert_or
 from shared.db.engine import clock
-from shared.db.schema import verdict, verdict_hold
-from shared.db.upsert import insert_into
+from shared.db.schema import review, verdict, verdict_hold
 
+VERDICT = "verdict"
 PAGE = 500
 # A hold that ends later than this was made by a clock that has since been put back.
 LONGEST_SECONDS = 3600.0
@@ -41,13 +43,58 @@ def find_verdicts(connection: Connection, addresses: Sequence[str]) -> dict[str,
     return found
 
 
+def find_stale_verdicts(connection: Connection, addresses: Sequence[str]) -> list[str]:
+    """Those whose last use is noted as so long ago that this one has to be noted."""
+    stale = verdict.c.used_at < clock() - literal(TOUCH_SECONDS)
+    found: list[str] = []
+    for part in _pages(addresses):
+        found += connection.execute(select(verdict.c.address).where(verdict.c.address.in_(part), stale)).scalars()
+    return sorted(found)
+
+
+def touch_verdicts(connection: Connection, addresses: Sequence[str]) -> None:
+    """Note that verdicts were used."""
+    for part in _pages(addresses):
+        connection.execute(update(verdict).where(verdict.c.address.in_(part)).values(used_at=clock()))
+
+
+def measure_verdicts(connection: Connection) -> Size:
+    """How many there are, and the length of their bodies."""
+    row = connection.execute(select(func.count(), func.sum(_LENGTH)).select_from(verdict)).one()
+    return Size(int(row[0]), int(row[1] or 0))
+
+
+def evict_verdicts(connection: Connection, *, unused_seconds: float, freeing: int | None, limit: int) -> Size:
+    """Remove the longest unused; what a person has decided about, or is to decide about, stays."""
+    is_reviewed = exists().where(review.c.address == verdict.c.address, review.c.resolved_at.is_(None))
+    query = (
+        select(verdict.c.address, _LENGTH.label("bytes"))
+        .where(verdict.c.used_at <= clock() - literal(unused_seconds), verdict.c.decision.is_(None), ~is_reviewed)
+        .order_by(verdict.c.used_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    oldest = (Entry(row.address.encode(), VERDICT, row.bytes) for row in connection.execute(query))
+    chosen = choose(oldest, freeing)
+    for part in _pages([entry.address.decode() for entry in chosen]):
+        connection.execute(delete(verdict).where(verdict.c.address.in_(part)))
+    return sum((Size(1, entry.bytes) for entry in chosen), Size())
+
+
+_LENGTH = func.length(cast(verdict.c.body, Text))
+
+
 def store_verdicts(connection: Connection, bodies: Mapping[str, Mapping[str, Any]], *, origin: Origin) -> None:
     """Store verdicts and end the holds on them; an address that is known already keeps its verdict."""
     if not bodies:
         return
     rows = [{"address": address, "source": body["source"], "body": dict(body)} for address, body in bodies.items()]
-    query = insert_into(connection, verdict).values(
-        model=origin.model, prompt_name=origin.prompt_name, prompt_hash=origin.prompt_hash, created_at=clock()
+    query = insert_or(connection, verdict).values(
+        model=origin.model,
+        prompt_name=origin.prompt_name,
+        prompt_hash=origin.prompt_hash,
+        created_at=clock(),
+        used_at=clock(),
     )
     connection.execute(query.on_conflict_do_nothing(), sorted(rows, key=lambda row: row["address"]))
     for part in _pages(sorted(bodies)):
@@ -58,7 +105,7 @@ def hold_verdicts(connection: Connection, addresses: Sequence[str], *, owner: st
     """Those of the addresses that `owner` is to ask about now: nobody has asked or is asking."""
     known = find_verdicts(connection, addresses)
     wanted = sorted(set(addresses) - known.keys())
-    query = insert_into(connection, verdict_hold).values(owner=owner, until=clock() + seconds)
+    query = insert_or(connection, verdict_hold).values(owner=owner, until=clock() + seconds)
     query = query.on_conflict_do_update(
         index_elements=[verdict_hold.c.address],
         set_={"owner": query.excluded.owner, "until": query.excluded.until},
@@ -70,7 +117,12 @@ def hold_verdicts(connection: Connection, addresses: Sequence[str], *, owner: st
     )
     if wanted:
         connection.execute(query, [{"address": address} for address in wanted])
-    return {address for address, holder in _holders(connection, wanted) if holder == owner}
+    mine = {address for address, holder in _holders(connection, wanted) if holder == owner}
+    # A statement of its own, after the holds are ours: it sees what was stored while they were waited for.
+    stored = find_verdicts(connection, sorted(mine)).keys()
+    for part in _pages(sorted(stored)):
+        connection.execute(delete(verdict_hold).where(verdict_hold.c.address.in_(part)))
+    return mine - stored
 
 
 def find_verdict_holders(connection: Connection, addresses: Sequence[str]) -> set[str]:

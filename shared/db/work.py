@@ -23,7 +23,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     func,
-    literal_column,
     or_,
     select,
     update,
@@ -33,7 +32,7 @@ from shared import VERSION
 from shared.db.budgets import has_refused
 from shared.db.bulk import Rows, insert_each, update_each
 from shared.db.engine import clock
-from shared.db.schema import attempt, collection, dead_letter, document, job, pool, work
+from shared.db.schema import attempt, collection, dead_letter, document, in_state, job, pool, work
 from shared.errors import BlobMissing, WorkerLost
 from shared.fingerprints import fingerprint
 from shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
@@ -114,11 +113,6 @@ class RetryPolicy:
         return min(self.base * 2.0 ** (attempts - 1), self.longest)
 
 
-def in_state(state: State) -> ColumnElement[bool]:
-    """A condition with the state written out: a parameter would keep the planner from the state's own index."""
-    return work.c.state == literal_column(f"'{state}'")
-
-
 def count_queued(connection: Connection) -> int:
     """Work with a message out or in the hands of a worker."""
     counts = [
@@ -130,7 +124,7 @@ def count_queued(connection: Connection) -> int:
 
 def find_queued_stages(connection: Connection) -> set[Stage]:
     """Stages that have work with a message out."""
-    query = select(work.c.stage).where(work.c.state == State.QUEUED).distinct()
+    query = select(work.c.stage).where(in_state(State.QUEUED)).distinct()
     return {Stage(stage) for stage in connection.execute(query).scalars()}
 
 
@@ -159,17 +153,12 @@ def _queue(connection: Connection, chosen: Select[int]) -> list[Ready]:
     return [Ready(r.id, Stage(r.stage), r.size, r.crashes > 0) for r in rows]
 
 
-def read_clock(connection: Connection) -> float:
-    """Seconds since 1970 by the database's clock."""
-    return float(connection.execute(select(clock())).scalar_one())
-
-
 def count_indexing(connection: Connection, collection_id: int, *, claimed_until: float) -> int:
     """Work of a collection that is being indexed by whoever claimed it until then, by the database's clock."""
     query = (
         select(func.count())
         .select_from(work.join(document))
-        .where(document.c.collection_id == collection_id, work.c.state == State.RUNNING, work.c.stage == Stage.INDEX)
+        .where(document.c.collection_id == collection_id, in_state(State.RUNNING), work.c.stage == Stage.INDEX)
         .where(work.c.claimed_at <= claimed_until)
     )
     return connection.execute(query).scalar_one()

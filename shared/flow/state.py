@@ -2,13 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from shared.db import flow
 from shared.db.engine import Database
-
-if TYPE_CHECKING:
-    from shared.settings import Settings
+from shared.settings import REDIS_SCHEMES, Settings
 
 T = TypeVar("T")
 Value = dict[str, Any]
@@ -51,10 +49,10 @@ class DatabaseState(SharedState):
         return self._database.query(lambda connection: flow.read_value(connection, key))
 
 
-def open_shared_state(settings: "Settings", database: Database) -> SharedState:
+def open_shared_state(settings: Settings, database: Database) -> SharedState:
     """Redis where the setting or the broker names one, the tracking database otherwise."""
     url = settings.limits_url or settings.broker_url
-    if url.startswith(("redis://", "rediss://", "unix://")):
+    if url.startswith(REDIS_SCHEMES):
         from shared.flow.redis_state import RedisState
 
         return RedisState(url)

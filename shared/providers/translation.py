@@ -38,7 +38,8 @@ TOO_LONG_CODES = frozenset({"context_length_exceeded", "max_tokens_per_request",
 TOO_LONG = re.compile(
     r"maximum context length|too (long|large|many (input )?tokens)|exceed\w* .*(token|length)", re.IGNORECASE
 )
-
+OUT_OF_MONEY = re.compile(r"credit balance|(spend|spending|usage|billing) limit", re.IGNORECASE)
+"""What Anthropic says with status 400 and no code of its own; a refused text would be taken for poison."""
 OVER_A_MINUTE = re.compile(r"request too large", re.IGNORECASE)
 """A 429 that no waiting helps: the request alone is above what OpenAI allows the account in a minute."""
 
@@ -58,7 +59,7 @@ def error_of(
     """
     told = f"{provider} answered {status}{f' ({_safe(code)})' if code else ''}"
     retry_after = retry_after_seconds(headers or {})
-    if status == 402 or code in QUOTA_CODES:
+    if status == 402 or code in QUOTA_CODES or (status in (400, 403) and OUT_OF_MONEY.search(message)):
         return _wait(f"{told}: no credit is left", "budget", retry_after, BUDGET_SECONDS)
     match status:
         case 429 if OVER_A_MINUTE.search(message):

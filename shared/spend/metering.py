@@ -70,21 +70,28 @@ class ModelMeter:
         self._subject = subject
 
     def on_request(self, request: ModelRequest) -> Call:
-        """Reserve for the longest answer; raises FlowControl, UnknownPrice."""
+        """Reserve for the longest answer and a cache that has to be written; raises FlowControl, UnknownPrice."""
         subject = Subject(self._subject.job_id, self._subject.collection_id, request.documents)
-        tokens = Tokens(into=request.tokens_in, out=request.tokens_out)
+        kept = request.tokens_cached
+        tokens = Tokens(into=request.tokens_in - kept, out=request.tokens_out, cache_write=kept)
         return self._spender.begin(
-            Planned(request.provider, request.model, MESSAGE, tokens, inputs=request.inputs, subject=subject)
+            Planned(
+                request.provider,
+                request.model,
+                MESSAGE,
+                tokens,
+                inputs=request.inputs,
+                subject=subject,
+                key=request.key,
+            )
         )
 
     def on_response(self, reservation: Call, call: ModelCall) -> None:
-        """Settle what was really used."""
+        """Settle what was really used; a provider that does not say is taken to have used what was reserved."""
         usage = call.usage
-        reservation.settle(
-            Tokens(usage.tokens_in, usage.tokens_out, usage.cache_read, usage.cache_write),
-            request_id=call.request_id,
-            headers=call.limits,
-        )
+        used = Tokens(usage.tokens_in, usage.tokens_out, usage.cache_read, usage.cache_write)
+        tokens = used if usage.told else reservation.planned.tokens
+        reservation.settle(tokens, request_id=call.request_id, headers=call.limits)
 
     def on_failure(self, reservation: Call, error: EmbedmillError, *, billed: ModelBilled) -> EmbedmillError:
         """Release or keep the reservation; with the circuit open, an outage is a time to wait and not a failure."""

@@ -22,7 +22,7 @@ from shared.db import flow, ledger
 from shared.db.budgets import Alert
 from shared.db.engine import Database
 from shared.db.ledger import Entry
-from shared.errors import EmbedmillError, FlowControl, ProviderUnavailable, UnknownPrice
+from shared.errors import DocumentError, EmbedmillError, FlowControl, ProviderUnavailable, UnknownPrice, UserError
 from shared.flow import allowance, circuit
 from shared.flow.allowance import Value, Wait
 from shared.flow.concurrency import Concurrency
@@ -118,23 +118,19 @@ class Spender:
 
         Whoever begins ends: with `settle`, `fail` or `release`.
         """
-        price = self.prices.find(
-            planned.provider,
-            planned.model,
-            planned.operation,
-            lane=planned.lane,
-            prompt_tokens=planned.tokens.prompt,
-        )
-        call = Call(self, planned, price)
+        call = Call(self, planned, self.find_price(planned, planned.tokens))
         call.begin(lambda allowed: self._await_turn(allowed, planned))
         return call
 
     def resume(self, row: int, planned: Planned) -> "Call":
         """A call that was begun elsewhere, as a batch is that another process polls."""
-        price = self.prices.find(
-            planned.provider, planned.model, planned.operation, lane=planned.lane, prompt_tokens=planned.tokens.prompt
+        return Call(self, planned, self.find_price(planned, planned.tokens), row=row)
+
+    def find_price(self, planned: Planned, tokens: Tokens) -> Price:
+        """The price of a call of that kind in which these tokens are sent; raises UnknownPrice."""
+        return self.prices.find(
+            planned.provider, planned.model, planned.operation, lane=planned.lane, prompt_tokens=tokens.prompt
         )
-        return Call(self, planned, price, row=row)
 
     def record_free(self, planned: Planned, *, cached: int, cached_tokens: int) -> None:
         """Write down inputs that cost nothing: those of a model on this machine, and those that our cache answered."""
@@ -149,6 +145,7 @@ class Spender:
             price=FREE,
             cost_microusd=0,
             cached=cached,
+            cached_tokens=cached_tokens,
             cache_saved_microusd=self._worth(planned, cached_tokens),
         )
         self.database.transact(lambda connection: ledger.record(connection, [entry]))
@@ -234,7 +231,7 @@ class Call:
     ) -> None:
         """The call was answered and cost these tokens; `headers` are the response's, for what they say of limits."""
         self._ended = True
-        entry = self._entry(tokens, inputs=inputs, request_id=request_id)
+        entry = self._entry(tokens, self._price_of(tokens), inputs=inputs, request_id=request_id)
         row = self._row
         if row is None:
             self._spender.database.transact(lambda connection: ledger.record(connection, [entry]))
@@ -291,7 +288,7 @@ class Call:
         return error
 
     def _reserve(self) -> None:
-        entry = self._entry(self.planned.tokens)
+        entry = self._entry(self.planned.tokens, self._price)
         result = self._spender.database.transact(lambda connection: ledger.reserve(connection, entry))
         _announce(result.alerts)
         if isinstance(result, ledger.Reserved):
@@ -313,7 +310,17 @@ class Call:
         with suppress(FlowControl):
             self._allowance.correct({k: n for k, n in self.planned.amounts.items() if k != "requests"})
 
-    def _entry(self, tokens: Tokens, *, inputs: int | None = None, request_id: str | None = None) -> Entry:
+    def _price_of(self, tokens: Tokens) -> Price:
+        """The price of what was really sent, which may be of another band than what was planned."""
+        with suppress(UnknownPrice):
+            found = self._spender.find_price(self.planned, tokens)
+            if found.cost(tokens) is not None:
+                return found
+        return self._price
+
+    def _entry(
+        self, tokens: Tokens, price: Price, *, inputs: int | None = None, request_id: str | None = None
+    ) -> Entry:
         planned = self.planned
         return Entry(
             provider=planned.provider,
@@ -323,21 +330,22 @@ class Call:
             subject=planned.subject,
             inputs=planned.inputs if inputs is None else inputs,
             tokens=tokens,
-            price=self._price.name,
-            cost_microusd=self._price.cost(tokens),
-            lane_saved_microusd=self._lane_saved(tokens),
+            price=price.name,
+            cost_microusd=price.cost(tokens),
+            lane_saved_microusd=self._lane_saved(tokens, price),
             request_id=request_id,
             owner=self._spender.owner,
         )
 
-    def _lane_saved(self, tokens: Tokens) -> int:
+    def _lane_saved(self, tokens: Tokens, price: Price) -> int:
         planned = self.planned
-        if planned.lane is Lane.LIVE or self._price.is_free:
+        if planned.lane is Lane.LIVE or price.is_free:
             return 0
-        live = self._spender.prices.find(
-            planned.provider, planned.model, planned.operation, prompt_tokens=tokens.prompt
-        )
-        return (live.cost(tokens) or 0) - (self._price.cost(tokens) or 0)
+        try:
+            live = self._spender.find_price(replace(planned, lane=Lane.LIVE), tokens)
+        except UnknownPrice:
+            return 0
+        return (live.cost(tokens) or 0) - (price.cost(tokens) or 0)
 
 
 class Circuit:
@@ -448,11 +456,11 @@ class Allowance:
 def may_be_billed(error: BaseException) -> bool:
     """Whether a call that ended so may be on the provider's bill: an answer that came late, broke off or made no sense.
 
-    What nobody foresaw counts as billed.
+    Only what a provider refuses is certainly not; what nobody foresaw, and our own disk or database, count as billed.
     """
     if isinstance(error, ProviderUnavailable):
         return error.may_be_billed
-    return not isinstance(error, EmbedmillError)
+    return not isinstance(error, FlowControl | UserError | DocumentError)
 
 
 def _announce(alerts: tuple[Alert, ...]) -> None:

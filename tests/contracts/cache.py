@@ -1,14 +1,15 @@
-"""What every embedding cache promises. A module that tests one brings the fixtures `cache` and `again`.
+"""What every embedding cache promises, wherever its home is. Tests of one bring the fixtures `cache` and `again`.
 
 `again` opens the same cache once more, as another process or host would.
 """
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 
-from shared.cache import EmbeddingCache
+from shared.cache import DOCUMENT, KINDS, QUERY, EmbeddingCache, Size
 
 Again = Callable[[], EmbeddingCache]
 
@@ -19,6 +20,15 @@ def address(number: int) -> bytes:
 
 def vector(number: int) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
     return np.random.default_rng(number).standard_normal(8).astype(np.float32)
+
+
+VECTOR_BYTES = 8 * 4
+
+
+def evict(cache: EmbeddingCache, **changed: Any) -> dict[str, Size]:
+    """Evict everything, but for what is said otherwise."""
+    wanted: dict[str, Any] = {"kinds": KINDS, "unused_seconds": -1.0, "freeing": None, "limit": 1000}
+    return cache.evict(**wanted | changed)
 
 
 class CacheContract:
@@ -93,3 +103,47 @@ class CacheContract:
 
         with ThreadPoolExecutor(4) as pool:
             assert sum(pool.map(embed, "abcd")) == 200
+
+    def test_what_is_held_is_measured_by_kind(self, cache: EmbeddingCache) -> None:
+        assert cache.measure() == {}
+        cache.put_many({address(n): vector(n) for n in range(3)})
+        cache.put_many({address(n): vector(n) for n in range(2, 5)}, kind=QUERY)
+        assert cache.measure() == {DOCUMENT: Size(3, 3 * VECTOR_BYTES), QUERY: Size(2, 2 * VECTOR_BYTES)}
+        assert cache.count() == 5
+
+    def test_what_was_just_used_is_not_evicted(self, cache: EmbeddingCache) -> None:
+        cache.put_many({address(1): vector(1)})
+        assert evict(cache, unused_seconds=60.0) == {}
+        assert cache.count() == 1
+
+    def test_what_was_evicted_is_gone_may_be_reserved_and_stored_again(self, cache: EmbeddingCache) -> None:
+        cache.put_many({address(n): vector(n) for n in range(3)})
+        assert evict(cache) == {DOCUMENT: Size(3, 3 * VECTOR_BYTES)}
+        assert (cache.get_many([address(1)]), cache.measure(), cache.count()) == ({}, {}, 0)
+        assert cache.reserve([address(1)], owner="a", seconds=60) == {address(1)}
+        cache.put_many({address(1): vector(9)})
+        assert np.array_equal(cache.get_many([address(1)])[address(1)], vector(9))
+        assert cache.measure() == {DOCUMENT: Size(1, VECTOR_BYTES)}
+
+    def test_only_the_kinds_that_are_named_are_evicted(self, cache: EmbeddingCache) -> None:
+        cache.put_many({address(1): vector(1)})
+        cache.put_many({address(2): vector(2)}, kind=QUERY)
+        assert evict(cache, kinds=[QUERY]) == {QUERY: Size(1, VECTOR_BYTES)}
+        assert set(cache.get_many([address(1), address(2)])) == {address(1)}
+
+    def test_no_more_goes_than_is_wanted_and_the_oldest_first(self, cache: EmbeddingCache) -> None:
+        for number in range(6):
+            cache.put_many({address(number): vector(number)}, kind=KINDS[number % 2])
+        assert sum(size.entries for size in evict(cache, freeing=VECTOR_BYTES + 1).values()) == 2
+        assert set(cache.get_many([address(n) for n in range(6)])) == {address(n) for n in range(2, 6)}
+        assert sum(size.entries for size in evict(cache, limit=3).values()) == 3
+        assert set(cache.get_many([address(n) for n in range(6)])) == {address(5)}
+        assert evict(cache, freeing=0) == {}
+
+    def test_storing_again_what_is_known_counts_as_a_use(self, cache: EmbeddingCache) -> None:
+        for number in range(3):
+            cache.put_many({address(number): vector(number)})
+        cache.put_many({address(0): vector(0)}, kind=QUERY)
+        evict(cache, freeing=2 * VECTOR_BYTES)
+        assert set(cache.get_many([address(n) for n in range(3)])) == {address(0)}
+        assert cache.measure() == {DOCUMENT: Size(1, VECTOR_BYTES)}, "it keeps its kind"

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from console.budget_cli import _require_name
 from console.cli import _run
 from shared.simulators.base import Options
 from shared.simulators.faults import Fault
 from shared.simulators.openai import OpenAISimulator
 from shared.simulators.serving import Running, running
+from shared.spend.terms import BudgetScope
 from tests.chaos.conftest import query
 from tests.chaos.watching import Watch
 from tests.command import Command, finish, kill_group
@@ -245,3 +247,34 @@ def test_a_budget_that_makes_no_sense_is_a_usage_error(
 ) -> None:
     assert _run(["budget", *arguments], debug=False) == 2
     assert "Error" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("scope", "name", "told"),
+    [("job", "99", "no job 99"), ("provider", "opnai", "there are anthropic, bedrock, cohere, openai")],
+)
+def test_a_budget_for_a_job_or_provider_that_there_is_not_is_refused(
+    scope: str,
+    name: str,
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("EMBEDMILL_HOME", str(tmp_path))
+    assert _run(["budget", "set", "--scope", scope, "--name", name, "--usd", "1"], debug=False) == 1
+    assert told in capsys.readouterr().err
+    assert query(tmp_path / "tracking.db", "SELECT count(*) FROM budget") == [(0,)]
+
+
+def test_a_budget_for_a_collection_that_is_still_to_come_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("EMBEDMILL_HOME", str(tmp_path))
+    assert _run(["budget", "set", "--scope", "collection", "--name", "manuals", "--usd", "1"], debug=False) == 0
+    assert "no collection named 'manuals' yet" in capsys.readouterr().err
+
+
+def test_a_job_s_budget_is_found_however_its_number_is_written() -> None:
+    assert _require_name(BudgetScope.JOB, "007") == "7"
+    assert _require_name(BudgetScope.COLLECTION, "007") == "007"

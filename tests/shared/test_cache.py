@@ -1,22 +1,28 @@
-"""The embedding cache in a file and on a server."""
+"""The embedding cache in each of its homes: a file, a database server, Redis."""
 
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from shared.cache import EmbeddingCache, FileCache
+from shared.cache import DOCUMENT, QUERY, EmbeddingCache, FileCache, Size
 from shared.db.cache import ServerCache
 from shared.db.engine import Database
-from shared.errors import StorageFailed
+from shared.errors import FlowControl, SettingsError, StorageFailed
+from shared.redis_cache import RedisCache
 from shared.runtime import Runtime
 from shared.settings import load_settings
-from tests.contracts.cache import Again, CacheContract, address, vector
-from tests.services import postgres
+from tests.contracts.cache import VECTOR_BYTES, Again, CacheContract, address, evict, vector
+from tests.services import postgres, redis
 from tests.services.needed import require
 from tests.services.postgres import Server
+from tests.waiting import wait_until
 
 WRITE = """
 import sys, numpy as np
@@ -52,6 +58,31 @@ class TestFile(CacheContract):
         with pytest.raises(StorageFailed):
             FileCache(tmp_path / "file" / "cache.db").put_many({address(1): vector(1)})
 
+    def test_a_file_of_an_older_release_is_taken_over(self, tmp_path: Path) -> None:
+        with closing(sqlite3.connect(tmp_path / "cache.db")) as old, old:
+            old.execute("CREATE TABLE embedding (address BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID")
+            old.execute("INSERT INTO embedding VALUES (?, ?)", (address(1), vector(1).tobytes()))
+        cache = FileCache(tmp_path / "cache.db")
+        assert np.array_equal(cache.get_many([address(1)])[address(1)], vector(1))
+        assert cache.measure() == {DOCUMENT: Size(1, VECTOR_BYTES)}
+        assert evict(cache, unused_seconds=60.0) == {}, "it counts as used when it was taken over"
+        assert evict(cache) == {DOCUMENT: Size(1, VECTOR_BYTES)}
+
+    def test_a_use_is_noted_once_it_looks_too_old(self, cache: EmbeddingCache, tmp_path: Path) -> None:
+        cache.put_many({address(n): vector(n) for n in range(2)})
+        with closing(sqlite3.connect(tmp_path / "cache.db")) as file, file:
+            file.execute("UPDATE entry SET used_at = used_at - 7200")
+            file.execute("DELETE FROM entry WHERE address = ?", (address(1),))
+        cache.get_many([address(n) for n in range(2)])
+        assert evict(cache, unused_seconds=60.0) == {}
+        assert cache.measure() == {DOCUMENT: Size(2, 2 * VECTOR_BYTES)}
+
+    def test_the_file_shrinks_with_what_is_evicted(self, cache: EmbeddingCache, tmp_path: Path) -> None:
+        cache.put_many({address(n): np.zeros(3072, np.float32) for n in range(100)})
+        evict(cache)
+        with closing(sqlite3.connect(tmp_path / "cache.db")) as file:
+            assert file.execute("PRAGMA page_count").fetchone()[0] < 20
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
@@ -65,7 +96,7 @@ class TestServer(CacheContract):
 
     @pytest.fixture
     def again(self, server: Server) -> Iterator[Again]:
-        server.execute("DROP TABLE IF EXISTS embedding, embedding_reservation")
+        server.execute("DROP TABLE IF EXISTS embedding, embedding_reservation, embedding_entry")
         opened: list[ServerCache] = []
 
         def open_again() -> EmbeddingCache:
@@ -80,15 +111,148 @@ class TestServer(CacheContract):
     def cache(self, again: Again) -> EmbeddingCache:
         return again()
 
-    def test_the_cache_is_where_the_tracking_database_is_unless_a_url_says_otherwise(
-        self, server: Server, home: Path
+    def test_tables_of_an_older_release_are_taken_over(self, again: Again, server: Server) -> None:
+        server.execute("CREATE TABLE embedding (address bytea PRIMARY KEY, vector bytea NOT NULL)")
+        server.execute(
+            "CREATE TABLE embedding_reservation "
+            "(address bytea PRIMARY KEY, owner text NOT NULL, until double precision NOT NULL)"
+        )
+        server.execute(f"INSERT INTO embedding VALUES ('\\x{address(1).hex()}', '\\x{vector(1).tobytes().hex()}')")
+        cache = again()
+        assert cache.measure() == {DOCUMENT: Size(1, VECTOR_BYTES)}
+        assert np.array_equal(cache.get_many([address(1)])[address(1)], vector(1))
+        assert evict(cache, unused_seconds=60.0) == {}
+
+    def test_a_use_is_noted_once_it_looks_too_old(self, cache: EmbeddingCache, server: Server) -> None:
+        cache.put_many({address(n): vector(n) for n in range(2)})
+        server.execute("UPDATE embedding_entry SET used_at = used_at - 7200")
+        server.execute(f"DELETE FROM embedding_entry WHERE address = '\\x{address(1).hex()}'")
+        cache.get_many([address(n) for n in range(2)])
+        assert evict(cache, unused_seconds=60.0) == {}
+        assert cache.measure() == {DOCUMENT: Size(2, 2 * VECTOR_BYTES)}
+
+
+@pytest.fixture(scope="module")
+def valkey() -> Iterator[redis.Server]:
+    require(redis.why_not())
+    with redis.running_server() as server:
+        yield server
+
+
+class TestRedis(CacheContract):
+    """Redis."""
+
+    @pytest.fixture
+    def again(self, valkey: redis.Server) -> Iterator[Again]:
+        valkey.wipe()
+        opened: list[RedisCache] = []
+
+        def open_again() -> EmbeddingCache:
+            opened.append(RedisCache(valkey.url, keep_seconds={}, patience_seconds=20))
+            return opened[-1]
+
+        yield open_again
+        for cache in opened:
+            cache.close()
+
+    @pytest.fixture
+    def cache(self, again: Again) -> EmbeddingCache:
+        return again()
+
+    def test_a_vector_takes_four_bytes_a_number(self, cache: EmbeddingCache, valkey: redis.Server) -> None:
+        cache.put_many({address(1): vector(1)})
+        with valkey.client as client:
+            (key,) = client.keys("*vector:*")
+            assert client.get(key) == vector(1).tobytes()
+
+    def test_redis_forgets_by_itself_what_nobody_uses_and_the_books_follow(self, valkey: redis.Server) -> None:
+        valkey.wipe()
+        cache = RedisCache(valkey.url, keep_seconds={QUERY: 1000.0}, patience_seconds=0)
+        cache.put_many({address(1): vector(1)})
+        cache.put_many({address(2): vector(2)}, kind=QUERY)
+        with valkey.client as client:
+            (key,) = [key for key in client.keys("*vector:*") if client.ttl(key) > 0]
+            client.pexpire(key, 1)
+            wait_until(lambda: not client.exists(key), "the query is forgotten")
+        assert set(cache.get_many([address(1), address(2)])) == {address(1)}
+        assert evict(cache, kinds=[QUERY]) == {QUERY: Size(1, VECTOR_BYTES)}
+        assert cache.measure() == {DOCUMENT: Size(1, VECTOR_BYTES)}
+        cache.close()
+
+    def test_a_redis_that_would_forget_too_much_is_warned_of(self, cache: EmbeddingCache, valkey: redis.Server) -> None:
+        assert any("append-only" in warning for warning in cache.find_risks())
+        with valkey.client as client:
+            client.config_set("maxmemory", "100mb")
+            client.config_set("maxmemory-policy", "allkeys-lru")
+        try:
+            assert any("allkeys-lru" in warning for warning in cache.find_risks())
+        finally:
+            with valkey.client as client:
+                client.config_set("maxmemory-policy", "noeviction")
+                client.config_set("maxmemory", "0")
+
+    def test_a_use_begins_the_time_anew(self, valkey: redis.Server) -> None:
+        valkey.wipe()
+        cache = RedisCache(valkey.url, keep_seconds={DOCUMENT: 1000.0}, patience_seconds=0)
+        cache.put_many({address(1): vector(1)})
+        with valkey.client as client:
+            (key,) = client.keys("*vector:*")
+            client.expire(key, 5)
+            cache.get_many([address(1)])
+            assert client.ttl(key) > 900
+        cache.close()
+
+    def test_while_redis_is_away_work_waits(self, valkey: redis.Server) -> None:
+        if not valkey.can_die:
+            pytest.skip("the Redis of TEST_REDIS_URL is not ours to kill")
+        assert isinstance(valkey, redis.OwnServer)
+        cache = RedisCache(valkey.url, keep_seconds={}, patience_seconds=0)
+        valkey.kill()
+        try:
+            for ask in (
+                lambda: cache.get_many([address(1)]),
+                lambda: cache.reserve([address(1)], owner="a", seconds=60),
+                lambda: cache.find_holders([address(1)]),
+                lambda: cache.put_many({address(1): vector(1)}),
+                cache.count,
+                cache.require,
+            ):
+                with pytest.raises(FlowControl) as caught:
+                    ask()
+                assert caught.value.reason == "circuit"
+            cache.release("a")
+        finally:
+            valkey.start()
+        cache.close()
+
+    def test_what_was_paid_for_is_held_on_to_until_redis_is_back(
+        self, cache: EmbeddingCache, valkey: redis.Server
     ) -> None:
-        for settings, kind in (
-            ({"database_url": server.url}, ServerCache),
-            ({"cache_url": server.url}, ServerCache),
-            ({}, FileCache),
-        ):
-            runtime = Runtime(load_settings(**settings), process_id="test")
-            assert type(runtime.cache) is kind
-            runtime.cache.put_many({address(len(settings)): vector(1)})
-            runtime.close()
+        if not valkey.can_die:
+            pytest.skip("the Redis of TEST_REDIS_URL is not ours to kill")
+        assert isinstance(valkey, redis.OwnServer)
+        valkey.kill()
+        with ThreadPoolExecutor(1) as pool:
+            stored = pool.submit(cache.put_many, {address(1): vector(1)})
+            valkey.start()
+            stored.result(timeout=20)
+        assert np.array_equal(cache.get_many([address(1)])[address(1)], vector(1))
+
+
+def test_the_cache_is_where_the_tracking_database_is_unless_a_url_says_otherwise(
+    server: Server, valkey: redis.Server, home: Path, tmp_path: Path
+) -> None:
+    for settings, kind in (
+        ({"database_url": server.url}, ServerCache),
+        ({"cache_url": server.url}, ServerCache),
+        ({"cache_url": valkey.url}, RedisCache),
+        ({"database_url": server.url, "cache_url": f"file://{tmp_path}/own%20cache.db"}, FileCache),
+        ({}, FileCache),
+    ):
+        runtime = Runtime(load_settings(**settings), process_id="test")
+        assert type(runtime.cache) is kind
+        runtime.cache.put_many({address(len(settings)): vector(1)})
+        runtime.close()
+    assert (tmp_path / "own cache.db").exists()
+    with pytest.raises(SettingsError, match="CACHE_URL"):
+        Runtime(load_settings(cache_url="nowhere at all"), process_id="test").cache.count()

@@ -71,3 +71,11 @@ def test_the_home_folder_is_absolute_and_knows_its_user(monkeypatch: pytest.Monk
     assert load_settings().home_path == folder / ".embedmill"
     monkeypatch.setenv("EMBEDMILL_HOME", "below")
     assert load_settings().home_path == folder / "below"
+
+
+def test_limits_are_kept_in_redis_or_in_the_database_and_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMBEDMILL_LIMITS_URL", "rediss://broker/1")
+    assert load_settings().limits_url == "rediss://broker/1"
+    monkeypatch.setenv("EMBEDMILL_LIMITS_URL", "postgresql://db/limits")
+    with pytest.raises(SettingsError, match=r"EMBEDMILL_LIMITS_URL.*redis://"):
+        load_settings()

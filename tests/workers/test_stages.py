@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
+from shared.cache import KINDS
 from shared.db.schema import document, index_version
 from shared.db.work import Claim
 from shared.errors import BadVector, FlowControl, ProviderUnavailable
@@ -22,7 +23,7 @@ from tests.shared.db.tracker import Tracker
 from workers.runtime import WorkerRuntime
 from workers.stages.chunk import chunk
 from workers.stages.embed import embed
-from workers.stages.index import index
+from workers.stages.index import MOST_RETURNS, index
 from workers.stages.validate import validate
 
 STAGES = {Stage.CHUNK: chunk, Stage.VALIDATE: validate, Stage.EMBED: embed, Stage.INDEX: index}
@@ -345,3 +346,41 @@ def test_during_a_move_a_new_version_is_written_at_home_and_the_old_one_leaves_w
     held = {(row.document, shard) for shard in shards for row in store.list_rows(shard)}
     assert held == {(item.document_id, shard_for(item.document_id, shards)) for item in claim.items}
     assert not any("edition 1" in row.text for shard in shards for row in store.list_rows(shard))
+
+
+def forget_vectors(runtime: WorkerRuntime) -> None:
+    """As a cache does that has no room."""
+    assert runtime.cache.evict(kinds=KINDS, unused_seconds=-1.0, freeing=None, limit=10_000)
+
+
+def test_a_document_whose_vectors_were_evicted_is_embedded_again_and_pays_only_for_those(
+    runtime: WorkerRuntime, tracker: Tracker, folder: Path, calls: Calls
+) -> None:
+    claim = run(runtime, tracker, tracker.take(uris(folder)))
+    paid = list(calls.texts)
+    assert runtime.cache.evict(kinds=KINDS, unused_seconds=-1.0, freeing=None, limit=1)
+    outcomes = finish(runtime, tracker, claim)
+    (again,) = [id_ for id_, outcome in outcomes.items() if outcome == Advance(Stage.EMBED, {"chunks_embedded": 0})]
+    assert sum(outcome == Complete(Result.INDEXED) for outcome in outcomes.values()) == 2
+    finish(runtime, tracker, run(runtime, tracker, tracker.claim([again], Stage.EMBED)))
+    assert len(calls.texts) == len(paid) + 1
+    assert tracker.states() == [State.COMPLETED] * 3
+    assert len(stored(runtime)) == sum(row["chunks_expected"] for row in tracker.rows())
+
+
+def test_a_cache_that_keeps_nothing_is_not_paid_for_without_end(
+    runtime: WorkerRuntime, tracker: Tracker, folder: Path, calls: Calls
+) -> None:
+    for name in ("1.txt", "2.txt"):
+        (folder / name).unlink()
+    claim = run(runtime, tracker, tracker.take(uris(folder)))
+    once = len(calls.texts)
+    for _ in range(MOST_RETURNS):
+        forget_vectors(runtime)
+        sent = tracker.settle(claim, index(runtime, claim))
+        claim = run(runtime, tracker, tracker.claim(sent[Stage.EMBED], Stage.EMBED))
+    forget_vectors(runtime)
+    (outcome,) = index(runtime, claim).values()
+    assert isinstance(outcome, Fail)
+    assert (outcome.error_class, outcome.retryable) == ("VectorsLost", True)
+    assert len(calls.texts) == once * (1 + MOST_RETURNS)

@@ -23,9 +23,9 @@ from shared.db.samples import (
     postpone_samples,
     take_samples,
 )
-from shared.db.terms import replace_terms
+from shared.db.terms import FoundTerm, replace_terms
 from shared.errors import BlobMissing, EmbedmillError, FlowControl, NotFound, StorageFailed, UserError
-from shared.providers.models.base import Model
+from shared.providers.models.base import Answer, Model
 from shared.runtime import Runtime
 from shared.spend.metering import ModelMeter
 from shared.spend.terms import Subject
@@ -57,7 +57,7 @@ class Round:
 
 @dataclass(slots=True)
 class _Group:
-    """Samples of one collection whose texts are there."""
+    """Samples of one job and collection: what is spent on them is held against that job's budget."""
 
     settings: CollectionSettings
     taken: list[Taken] = field(default_factory=list)
@@ -115,7 +115,7 @@ def audit(runtime: Runtime, *, limit: int) -> Round:
     taken = runtime.database.transact(lambda connection: take_samples(connection, limit=limit))
     result = Round(taken=len(taken))
     texts = _load(runtime, taken)
-    for group in _by_collection(runtime, taken).values():
+    for group in _by_job_and_collection(runtime, taken).values():
         there = [t for t in group.taken if t.sampled.chunks_ref in texts]
         _look(runtime, group.settings, there, texts, result)
     return result
@@ -196,10 +196,13 @@ def _conclude(runtime: Runtime, taken: Taken, subject: Chunk, obtained: Obtained
 def _collect_terms(runtime: Runtime, model: Model, taken: Taken, chunk_set: ChunkSet, result: Round) -> None:
     meter = _meter(runtime, taken)
     document = taken.sampled.document_id
-    answer = ask_for_terms(model, chunk_set.text, title=chunk_set.title, document=document, meter=meter)
-    terms = read_terms(answer, chunk_set.text)
 
-    def keep(connection: Any) -> None:
+    def keep(answer: Answer) -> None:
+        terms = read_terms(answer, chunk_set.text)
+        runtime.database.transact(lambda connection: store(connection, terms))
+        result.done += terms is not None
+
+    def store(connection: Any, terms: Sequence[FoundTerm] | None) -> None:
         if terms is None:
             drop_sample(connection, taken.id, reason="the model gave no usable answer")
             return
@@ -211,8 +214,8 @@ def _collect_terms(runtime: Runtime, model: Model, taken: Taken, chunk_set: Chun
         )
         finish_sample(connection, taken.id, score=None)
 
-    runtime.database.transact(keep)
-    result.done += terms is not None
+    title = chunk_set.title
+    ask_for_terms(model, chunk_set.text, title=title, document=document, meter=meter, keep=keep)
 
 
 def _postpone(runtime: Runtime, taken: Sequence[Taken], error: EmbedmillError) -> None:
@@ -240,17 +243,17 @@ def _load(runtime: Runtime, taken: Sequence[Taken]) -> dict[str, ChunkSet]:
     return texts
 
 
-def _by_collection(runtime: Runtime, taken: Sequence[Taken]) -> dict[int, _Group]:
-    groups: dict[int, _Group] = {}
+def _by_job_and_collection(runtime: Runtime, taken: Sequence[Taken]) -> dict[tuple[int | None, int], _Group]:
+    groups: dict[tuple[int | None, int], _Group] = {}
     for sample in taken:
-        id_ = sample.sampled.collection_id
-        if id_ not in groups:
-            settings = _settings(runtime, id_)
+        job_id, collection_id = sample.sampled.job_id, sample.sampled.collection_id
+        if (job_id, collection_id) not in groups:
+            settings = _settings(runtime, collection_id)
             if settings is None or not (settings.audits or settings.gates):
                 _drop(runtime, [sample], "the collection has no model for it any more")
                 continue
-            groups[id_] = _Group(settings)
-        groups[id_].taken.append(sample)
+            groups[job_id, collection_id] = _Group(settings)
+        groups[job_id, collection_id].taken.append(sample)
     return groups
 
 

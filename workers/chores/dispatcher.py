@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -47,12 +48,20 @@ def dispatch(database: Database, settings: Settings) -> list[BatchMessage]:
         slots = count_slots(connection, silent_seconds=settings.silent_seconds)
     messages: list[BatchMessage] = []
     for share in shares:
-        messages.extend(pack(_queue(database, share), settings, slots, behind=share.behind))
+        messages.extend(pack(_queue(database, share, settings.batch_documents), settings, slots, behind=share.behind))
     return messages
 
 
-def _queue(database: Database, share: Share) -> list[Ready]:
-    return database.transact(lambda connection: work.queue_ready(connection, share.job_id, limit=share.documents))
+def _queue(database: Database, share: Share, batch: int) -> list[Ready]:
+    """In transactions of one batch, so that no worker that claims or settles waits long for the dispatcher's locks."""
+    ready: list[Ready] = []
+    while len(ready) < share.documents:
+        limit = min(batch, share.documents - len(ready))
+        part = database.transact(partial(work.queue_ready, job_id=share.job_id, limit=limit))
+        ready += part
+        if len(part) < limit:
+            break
+    return ready
 
 
 def _plan(database: Database, settings: Settings) -> list[Share]:

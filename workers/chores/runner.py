@@ -22,6 +22,7 @@ from workers.chores.auditor import Auditor
 from workers.chores.bookkeeper import close_entries, wake_affordable
 from workers.chores.cleaner import clean
 from workers.chores.dispatcher import dispatch
+from workers.chores.pruner import Policy, prune
 from workers.chores.reconciler import reconcile
 from workers.chores.registrar import tidy
 from workers.chores.rescuer import Rescuer
@@ -31,6 +32,7 @@ log = structlog.get_logger()
 TICK_SECONDS = 0.1
 RECONCILE_SECONDS = 15.0
 ADD_UP_SECONDS = 5.0
+PRUNE_SECONDS = 300.0
 # A session that wrote nothing for so long has ended; nobody asks for its receipt any more.
 RECEIPT_SECONDS = 86400.0
 CHORES = "chores"
@@ -80,6 +82,7 @@ class ChoreRunner:
             Chore(lambda: wake_affordable(runtime.database), 1.0),
             Chore(lambda: close_entries(runtime.database, runtime.run_folder), look),
             Chore(lambda: clean(runtime.database, runtime.blobs), 600.0, due=time.monotonic() + 600.0),
+            Chore(self._prune, PRUNE_SECONDS, due=time.monotonic() + PRUNE_SECONDS),
         ]
 
     def __enter__(self) -> "ChoreRunner":
@@ -199,6 +202,9 @@ class ChoreRunner:
                 due = samples.has_due_samples(connection)
             if due:
                 self.auditor.poke()
+
+    def _prune(self) -> None:
+        prune(self._runtime, Policy.from_settings(self._runtime.settings), seconds=1.0)
 
     def _complete_jobs(self) -> None:
         with self._runtime.database.read() as connection:

@@ -1,8 +1,11 @@
-"""The embed stage: vectors for every kept chunk, from the cache or the provider, stored before the stage ends."""
+"""The embed stage: vectors for every kept chunk, from the cache or the provider, stored answer by answer."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from shared.db.work import Claim, Item
 from shared.errors import EmbedmillError, FlowControl
@@ -122,17 +125,19 @@ def _embed_share(
     paid = not is_free(embedder)
     if paid:
         adapt(embedder, runtime.spender)
+
+    def keep(vectors: Mapping[int, NDArray[np.float32]]) -> None:
+        runtime.cache.put_many({addresses[position]: vector for position, vector in vectors.items()})
+
     try:
-        result = embedder.embed_many([share[a].text for a in addresses], meter=meter if paid else None)
+        result = embedder.embed_many([share[a].text for a in addresses], meter=meter if paid else None, keep=keep)
         errors = {addresses[position]: meter.told(error) for position, error in result.errors.items()}
-        vectors = {a: vector for a, vector in zip(addresses, result.vectors, strict=True) if a not in errors}
-        runtime.cache.put_many(vectors)
     except BaseException:
         runtime.cache.release(runtime.owner)
         raise
     if errors:
         runtime.cache.release(runtime.owner)
-    made.texts |= {address: share[address] for address in vectors}
+    made.texts |= {address: text for address, text in share.items() if address not in errors}
     made.errors |= errors
 
 

@@ -4,17 +4,19 @@ The switch is a transaction of its own before the delete, so a crash between any
 version whole or the new one, and running the stage again finishes the rest.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from shared.collections import CollectionSettings
 from shared.db.collections import Collection
 from shared.db.documents import switch_versions
+from shared.db.retention import count_returns
 from shared.db.work import Claim, Item
-from shared.errors import EmbedmillError, FlowControl, ProviderUnavailable, StorageFailed
+from shared.errors import EmbedmillError, FlowControl, ProviderUnavailable, StorageFailed, VectorsLost
 from shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
 from shared.providers.embeddings.address import content_address
 from shared.providers.vectorstores.base import VectorRow
@@ -23,12 +25,18 @@ from workers.executor import bisect, outcome_of
 from workers.runtime import WorkerRuntime
 from workers.stages.stored import Stored, load_stored
 
+log = structlog.get_logger()
+
+MOST_RETURNS = 3
+"""So often within an hour vectors that the cache has lost are paid for anew; then something is wrong with the cache."""
 STORE_CIRCUIT = "vector store"
 """With the shard's name: shards may be on services of their own, and a dead one parks its own documents."""
 
 
 def index(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
     """Bring every document of a batch to its end, shard by shard."""
+    # A cache that is away must not be taken for shards that do not answer.
+    runtime.cache.require()
     outcomes: dict[int, Outcome] = {}
     written: list[Item] = []
     for (collection_id, shard), items in _by_shard(runtime, claim.items).items():
@@ -97,10 +105,24 @@ def _write(runtime: WorkerRuntime, collection: Collection, shard: str, items: Se
     for s in ready.values():
         if held[s.item.document_id] != len(s.kept):
             raise ProviderUnavailable(f"the store confirms {held[s.item.document_id]} of {len(s.kept)} vectors")
-    # A vector that was evicted since it was made: back one stage, which pays only for what is really gone.
-    again = {id_: Advance(Stage.EMBED, {"chunks_embedded": 0}) for id_ in unembedded}
+    again = _embed_again(runtime, unembedded)
     done = {id_: Complete(Result.INDEXED) for id_ in (*ready, *(item.id for item in items if item.deletes))}
     return outcomes | again | done
+
+
+def _embed_again(runtime: WorkerRuntime, ids: Iterable[int]) -> dict[int, Outcome]:
+    """Documents whose vectors were evicted go back one stage, which pays for what is really gone; but not for ever."""
+    wanted = sorted(ids)
+    if not wanted:
+        return {}
+    log.warning("index.vectors_missing", work=len(wanted))
+    returns = runtime.database.query(lambda connection: count_returns(connection, wanted))
+    return {
+        id_: Advance(Stage.EMBED, {"chunks_embedded": 0})
+        if returns.get(id_, 0) < MOST_RETURNS
+        else Fail(VectorsLost(f"the cache lost vectors {returns[id_]} times within an hour"))
+        for id_ in wanted
+    }
 
 
 def _rows(

@@ -28,7 +28,7 @@ def validate(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
     """Judge the chunks of each document as its collection wants it."""
     stored, outcomes = load_stored(runtime.blobs, claim.items)
     findings: dict[int, Findings] = {}
-    for collection_id, documents in _by_collection(stored).items():
+    for (_, collection_id), documents in _by_job_and_collection(stored).items():
         settings = runtime.collection_settings(collection_id)
         if settings.gates:
             found, waiting = _gate(runtime, settings, documents)
@@ -40,10 +40,11 @@ def validate(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
     return outcomes | _advance(runtime, findings)
 
 
-def _by_collection(stored: Sequence[Stored]) -> dict[int, list[Stored]]:
-    groups: dict[int, list[Stored]] = {}
+def _by_job_and_collection(stored: Sequence[Stored]) -> dict[tuple[int, int], list[Stored]]:
+    """Documents that share calls: what is spent is one job's, and held against that job's budget."""
+    groups: dict[tuple[int, int], list[Stored]] = {}
     for s in stored:
-        groups.setdefault(s.item.collection_id, []).append(s)
+        groups.setdefault((s.item.job_id, s.item.collection_id), []).append(s)
     return groups
 
 

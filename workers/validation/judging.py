@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from shared.errors import EmbedmillError, FlowControl, InputRefused, ProviderRefused, StorageFailed, UserError
-from shared.providers.models.base import Model, Stop, Usage
+from shared.providers.models.base import Answer, Model, Stop, Usage
 from shared.providers.models.metering import About, Meter, ask
 from workers.validation.calls import Call, pack_calls, word_call
 from workers.validation.subject import Subject
@@ -44,8 +44,9 @@ class Judged:
 def judge(subjects: Sequence[Subject], store: Store, *, model: Model, meter: Meter, concurrency: int) -> Judged:
     """Judge every subject; `store` is given verdicts by address as soon as they are known, in the thread that asked.
 
-    The first call goes alone: a provider's prompt cache can be read only once its first answer has begun. What
-    concerns the provider or the account as a whole keeps back the calls that were not made yet.
+    They are stored before their call is settled. The first call goes alone: a provider's prompt cache can be read only
+    once its first answer has begun. What concerns the provider or the account as a whole keeps back the calls that were
+    not made yet.
     """
     session = _Session(store, model, meter)
     calls = pack_calls(subjects)
@@ -88,14 +89,13 @@ class _Session:
     def _judge(self, call: Call) -> None:
         """Have verdicts on all subjects of a call stored; what is refused as a whole is halved until it is alone."""
         try:
-            reading, stop = self._ask(call, complaint="")
+            reading, stop, left = self._ask(call, complaint="")
         except InputRefused:
             self._divide(call, INPUT_REFUSED)
             return
         if stop is Stop.REFUSAL:
             self._divide(call, REFUSED)
             return
-        left = self._store(call, reading)
         if left:
             self._ask_again(call.only(left), reading.problem)
 
@@ -103,10 +103,9 @@ class _Session:
         """The one second chance; what is unusable then is judged by the rules, and recorded so."""
         log.info("validation.asked_again", chunks=len(call.subjects), problem=complaint)
         try:
-            reading, stop = self._ask(call, complaint=complaint)
+            reading, stop, left = self._ask(call, complaint=complaint)
         except InputRefused:
-            reading, stop = Reading({}, INPUT_REFUSED), Stop.OTHER
-        left = self._store(call, reading)
+            reading, stop, left = Reading({}, INPUT_REFUSED), Stop.OTHER, list(call.subjects)
         self._fall_back(left, REFUSED if stop is Stop.REFUSAL else reading.problem or "no verdict was given")
 
     def _divide(self, call: Call, reason: str) -> None:
@@ -140,13 +139,24 @@ class _Session:
             with self._lock:
                 self._stored |= verdicts.keys()
 
-    def _ask(self, call: Call, *, complaint: str) -> tuple[Reading, Stop]:
+    def _ask(self, call: Call, *, complaint: str) -> tuple[Reading, Stop, list[Subject]]:
+        """What was read and stored of an answer, how it ended, and the subjects without a verdict."""
+        kept: list[tuple[Reading, list[Subject]]] = []
+
+        def keep(answer: Answer) -> None:
+            reading = self._read(call, answer, repaired=bool(complaint))
+            kept.append((reading, self._store(call, reading)))
+
         documents = tuple(sorted({subject.document for subject in call.subjects}))
         about = About(OPERATION, len(call.subjects), documents)
-        answer = ask(self._model, word_call(call, complaint=complaint), about, meter=self._meter)
+        answer = ask(self._model, word_call(call, complaint=complaint), about, meter=self._meter, keep=keep)
+        ((reading, left),) = kept
+        return reading, answer.stop, left
+
+    def _read(self, call: Call, answer: Answer, *, repaired: bool) -> Reading:
         with self._lock:
             self.judged.count(answer.usage)
         if answer.stop is Stop.REFUSAL:
-            return Reading({}, REFUSED), answer.stop
+            return Reading({}, REFUSED)
         bodies = {id_: subject.body for id_, subject in call.by_id.items()}
-        return read_answer(answer.text, bodies, repaired=bool(complaint)), answer.stop
+        return read_answer(answer.text, bodies, repaired=repaired)

@@ -10,7 +10,7 @@ from shared.db.terms import LONGEST, FoundTerm
 from shared.fence import make_fence
 from shared.prompts import load_prompt
 from shared.providers.models.base import Answer, Block, Model, Prompt, Stop
-from shared.providers.models.metering import About, Meter, ask
+from shared.providers.models.metering import About, Keep, Meter, ask
 from workers.validation.sanity import gives_orders
 
 OPERATION = "terms"
@@ -51,8 +51,8 @@ class _Named(BaseModel):
     synonyms: list[str]
 
 
-def ask_for_terms(model: Model, text: str, *, title: str, document: str, meter: Meter) -> Answer:
-    """The model's answer about a document; raises what `Model.ask` raises."""
+def ask_for_terms(model: Model, text: str, *, title: str, document: str, meter: Meter, keep: Keep) -> Answer:
+    """The model's answer about a document; raises what `Model.ask` raises. `keep` is given it before it is settled."""
     shown = text[:MOST_CHARACTERS]
     fence = make_fence((shown, title))
     question = f"The fence token of this request is {fence.token}.\n\n{fence.wrap('document', shown, title=title)}"
@@ -63,7 +63,7 @@ def ask_for_terms(model: Model, text: str, *, title: str, document: str, meter: 
         schema=SCHEMA,
         max_tokens=ANSWER_TOKENS,
     )
-    return ask(model, prompt, About(OPERATION, documents=(document,)), meter=meter)
+    return ask(model, prompt, About(OPERATION, documents=(document,)), meter=meter, keep=keep)
 
 
 def read_terms(answer: Answer, text: str) -> list[FoundTerm] | None:

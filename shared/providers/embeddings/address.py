@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 def content_address(model: str, dimensions: int, input_type: str, text: str) -> bytes:
     """32-byte SHA-256 over model, dimensions, input type and text, in a framing that no two sets of them share.
 
-    A symmetric model's caller passes `document` for queries too.
+    Queries have addresses of their own, also where a model embeds them as it does documents: they are kept for another
+    time.
     """
     hasher = _prefix(model, dimensions, input_type).copy()
     hasher.update(text.encode("utf-8", "surrogatepass"))

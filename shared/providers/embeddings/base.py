@@ -1,7 +1,7 @@
 """The embedding interface: two methods, and facts about the model as attributes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
@@ -10,7 +10,7 @@ import orjson
 from numpy.typing import NDArray
 
 from shared.errors import BadVector, EmbedmillError, InputTooLong, SettingsError
-from shared.providers.embeddings.calls import Answer, EmbedResult, FreeMeter, Meter
+from shared.providers.embeddings.calls import Answer, EmbedResult, FreeMeter, Keep, Meter
 from shared.providers.embeddings.packing import Plan, Room, Size, pack
 from shared.providers.embeddings.sending import Sender, send_all
 
@@ -42,7 +42,9 @@ class Embedder(ABC):
     counts_before_sending: bool = False
     """Whether tokens are counted though the texts fit one request, because a meter wants to know."""
     concurrency: int = 1
-    """Requests in flight at once; 1 sends them one by one in the caller's thread."""
+    """Requests in flight at once."""
+    sends_apart: bool = False
+    """Whether each request has a thread of its own, so that an answer that drips in can be given up."""
     seconds_per_request: float = 120.0
     symmetric: bool = True
     """Whether queries and documents are embedded alike."""
@@ -94,11 +96,17 @@ class Embedder(ABC):
         return Answer(vectors)
 
     def embed_many(
-        self, texts: Sequence[str], *, input_type: InputType = "document", meter: Meter | None = None
+        self,
+        texts: Sequence[str],
+        *,
+        input_type: InputType = "document",
+        meter: Meter | None = None,
+        keep: Keep | None = None,
     ) -> EmbedResult:
         """Embed any number of texts, in requests within the model's limits; every text has a vector or an error.
 
-        What raises is a fault of the meter or of this machine, never of a text or of the provider.
+        `keep` stores the vectors of each answer as it comes, so that a process that dies later has not paid in vain.
+        What raises is a fault of the meter, of `keep` or of this machine, never of a text or of the provider.
         """
         tokens = self._tokens_at_most(texts)
         too_long = self._too_long(texts, tokens)
@@ -110,9 +118,13 @@ class Embedder(ABC):
             self.dimensions,
             self.concurrency,
             self.seconds_per_request,
+            self.sends_apart,
             lambda positions: self.send([texts[position] for position in positions], input_type=input_type),
         )
-        result = send_all(sender, plan, tokens, meter or FreeMeter())
+        result = send_all(sender, plan, tokens, meter or FreeMeter(), keep or _drop)
+        blank = set(range(len(texts))) - too_long.keys() - set(sent)
+        if blank and keep is not None:
+            keep({place: result.vectors[place] for place in blank})
         return EmbedResult(result.vectors, {**too_long, **result.errors}, result.calls)
 
     def embed_all(self, texts: Sequence[str], *, input_type: InputType = "document") -> NDArray[np.float32]:
@@ -154,9 +166,18 @@ class Embedder(ABC):
         return bounds if sum(bounds) <= self.max_tokens_per_request else self.count_tokens(texts)
 
 
+def encodable(text: str) -> str:
+    """`text` with lone surrogates replaced, which have no form in JSON and which tokenizers refuse."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _drop(vectors: Mapping[int, NDArray[np.float32]]) -> None:
+    """Keep nothing: whoever called has the result."""
+
+
 def encoded_length(text: str) -> int:
     """Bytes of `text` in a JSON body, its quotes, escapes and comma included."""
-    return len(orjson.dumps(text.encode("utf-8", "replace").decode())) + 1
+    return len(orjson.dumps(encodable(text))) + 1
 
 
 def unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,6 +1,6 @@
 """What passes between an embedder and whoever keeps its books: requests, their answers, and the meter."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -11,6 +11,9 @@ from shared.errors import EmbedmillError
 
 Billed = Literal["no", "unknown"]
 """Whether a request without an answer may have been charged: never for a refusal, perhaps after a time-out or a cut."""
+
+Keep = Callable[[Mapping[int, NDArray[np.float32]]], None]
+"""Is given the usable vectors of each answer, by position, as soon as it is here and before the meter is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ class Meter(Protocol):
         """Reserve; the result comes back with the outcome. Raising FlowControl keeps this and later requests back."""
 
     def on_response(self, reservation: Any, call: Call) -> None:
-        """Settle, as soon as the answer is here and before anything is made of it."""
+        """Settle, once the answer's vectors are kept and before anything else is made of it."""
 
     def on_failure(self, reservation: Any, error: EmbedmillError, *, billed: Billed) -> None:
         """Release when nothing was billed; keep the reservation as spent when that is not known."""

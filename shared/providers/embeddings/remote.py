@@ -11,9 +11,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.addresses import digest
-from shared.errors import EmbedmillError, MissingExtra
-from shared.providers.embeddings.base import Embedder, InputType, unit_rows
+from shared.errors import MissingExtra
+from shared.providers.credentials import hash_credentials
+from shared.providers.embeddings.base import Embedder, InputType, encodable, unit_rows
 from shared.providers.embeddings.calls import Answer
 from shared.providers.translation import unreadable
 from shared.tokenizer import count_many
@@ -32,6 +32,7 @@ class RemoteEmbedder(Embedder):
     """
 
     concurrency = 8
+    sends_apart = True
     takes_empty = False
     counts_before_sending = True
     seconds_per_request = 60.0
@@ -76,11 +77,7 @@ class RemoteEmbedder(Embedder):
 
     @property
     def key_hash(self) -> str:
-        try:
-            client = self.client
-        except EmbedmillError:
-            return ""  # the request will say so
-        return digest("key", str(getattr(client, "api_key", "")), length=16)
+        return hash_credentials(lambda: self.client)
 
     def close(self) -> None:
         with self._making:
@@ -121,8 +118,3 @@ class RemoteEmbedder(Embedder):
         checked = vectors if self.unit_length else unit_rows(vectors)
         checked[wrong] = np.nan
         return checked
-
-
-def encodable(text: str) -> str:
-    """`text` with lone surrogates replaced, which have no form in JSON."""
-    return text.encode("utf-8", "replace").decode()

@@ -1,15 +1,19 @@
 """Sends the requests of one `embed_many`: several in flight, one outcome for each text, the meter asked and told.
 
 A request that the provider refuses without naming a text is halved until the text that it refuses is alone, so the
-vectors of its neighbours are paid for once and kept. What concerns the account or the provider as a whole (flow
-control, refused credentials) ends the sending: requests not sent yet get the same error, those in flight are awaited.
+vectors of its neighbours are paid for once and kept. The vectors of an answer are stored before the meter is told of
+it: a process that dies in between has them, and a reservation that counts as spent.
+
+What concerns the account or the provider as a whole (flow control, refused credentials) ends the sending: requests not
+sent yet get the same error, those in flight are awaited. So does a store that fails; it is tried once more in the end,
+with all that it has not taken.
 """
 
 import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +28,7 @@ from shared.errors import (
     ProviderRefused,
     ProviderUnavailable,
 )
-from shared.providers.embeddings.calls import Answer, Billed, Call, EmbedResult, Meter, Request
+from shared.providers.embeddings.calls import Answer, Billed, Call, EmbedResult, Keep, Meter, Request
 from shared.providers.embeddings.packing import Plan, halves
 
 OPERATION = "embed"
@@ -46,6 +50,8 @@ class Sender:
     concurrency: int
     seconds: float
     """Longest wait for one answer; a request that takes longer is given up, though its thread may live on."""
+    apart: bool
+    """Whether a request has a thread of its own; otherwise it is made in the caller's and cannot be given up."""
     send: Send
 
 
@@ -59,16 +65,22 @@ class _Flight:
     started: float
 
 
-def send_all(sender: Sender, plan: Plan, tokens: Sequence[int], meter: Meter) -> EmbedResult:
-    """Send every request of the plan; `tokens` are those of each text, and give the number of texts."""
-    return _Sending(sender, plan, tokens, meter).run()
+def send_all(sender: Sender, plan: Plan, tokens: Sequence[int], meter: Meter, keep: Keep) -> EmbedResult:
+    """Send every request of the plan; `tokens` are those of each text, and give the number of texts.
+
+    Raises what the meter and `keep` raise, the latter only when all answers are in and accounted for.
+    """
+    return _Sending(sender, plan, tokens, meter, keep).run()
 
 
 class _Sending:
-    def __init__(self, sender: Sender, plan: Plan, tokens: Sequence[int], meter: Meter) -> None:
+    def __init__(self, sender: Sender, plan: Plan, tokens: Sequence[int], meter: Meter, keep: Keep) -> None:
         self._sender = sender
         self._tokens = tokens
         self._meter = meter
+        self._keep = keep
+        self._unkept: dict[int, NDArray[np.float32]] = {}
+        self._store_failed: EmbedmillError | None = None
         self._waiting: deque[Sequence[int]] = deque(plan)
         self._flights: dict[int, _Flight] = {}
         self._landed: queue.SimpleQueue[tuple[int, Answer | EmbedmillError]] = queue.SimpleQueue()
@@ -86,6 +98,9 @@ class _Sending:
                 self._leave_the_rest(self._stopped)
             if self._flights:
                 self._receive()
+        if self._store_failed is not None:
+            self._keep(self._unkept)
+            raise self._store_failed
         return EmbedResult(self._vectors, self._errors, tuple(self._calls))
 
     def _start(self, positions: Sequence[int]) -> None:
@@ -99,11 +114,11 @@ class _Sending:
             return
         self._sent += 1
         self._flights[self._sent] = _Flight(positions, reservation, request, time.monotonic())
-        if sender.concurrency == 1:
-            self._fly(self._sent, positions)
-        else:
+        if sender.apart:
             # A daemon, because an SDK cannot be made to give up on an answer that drips in.
             threading.Thread(target=self._fly_apart, args=(self._sent, positions), name="embed", daemon=True).start()
+        else:
+            self._fly(self._sent, positions)
 
     def _fly(self, number: int, positions: Sequence[int]) -> None:
         try:
@@ -156,13 +171,25 @@ class _Sending:
             seconds,
             answer.limits,
         )
+        usable: NDArray[np.bool_] = np.asarray(np.isfinite(answer.vectors).all(axis=1))
+        places = np.asarray(flight.positions)[usable]
+        self._store({int(place): vector for place, vector in zip(places, answer.vectors[usable], strict=True)})
         self._meter.on_response(flight.reservation, call)
         self._calls.append(call)
-        usable: NDArray[np.bool_] = np.asarray(np.isfinite(answer.vectors).all(axis=1))
-        self._vectors[np.asarray(flight.positions)[usable]] = answer.vectors[usable]
+        self._vectors[places] = answer.vectors[usable]
         for position, fine in zip(flight.positions, usable, strict=True):
             if not fine:
                 self._errors[position] = BadVector(f"{request.provider} returned an unusable vector")
+
+    def _store(self, vectors: Mapping[int, NDArray[np.float32]]) -> None:
+        """Keep vectors; once that has failed, collect them for the end, because the account of them must not wait."""
+        try:
+            if self._store_failed is None:
+                self._keep(vectors)
+                return
+        except EmbedmillError as error:
+            self._stopped = self._store_failed = error
+        self._unkept |= vectors
 
     def _divide(self, positions: Sequence[int], error: InputRefused) -> None:
         if len(positions) > 1:

@@ -12,6 +12,7 @@ import anthropic
 from anthropic.types import Message
 
 from shared.errors import EmbedmillError, ProviderRefused, ProviderUnavailable
+from shared.providers.credentials import hash_credentials
 from shared.providers.models.base import Answer, Block, Model, Prompt, Stop, Usage
 from shared.providers.translation import error_of, unreadable
 
@@ -38,6 +39,10 @@ class AnthropicModel(Model):
         super().__init__(name, model)
         self._client: Any = None
         self._lock = threading.Lock()
+
+    @property
+    def key_hash(self) -> str:
+        return hash_credentials(self._opened)
 
     def ask(self, prompt: Prompt) -> Answer:
         try:

@@ -47,6 +47,11 @@ class Usage:
     tokens_out: int = 0
     cache_read: int = 0
     cache_write: int = 0
+    told: bool = True
+    """False when the provider did not say, as servers that only speak like OpenAI's may: then it is not nothing."""
+
+
+UNTOLD = Usage(told=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,11 @@ class Model(ABC):
     def __init__(self, name: str, model: str) -> None:
         self.name = name
         self.model = model
+
+    @property
+    def key_hash(self) -> str:
+        """Tells apart the credentials that calls use, whose limits are counted apart; empty without any."""
+        return ""
 
     @abstractmethod
     def ask(self, prompt: Prompt) -> Answer:

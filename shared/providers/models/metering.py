@@ -4,23 +4,28 @@ The meter has the three methods of the embedders' meter, so that one ledger can 
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from shared.errors import EmbedmillError, ProviderUnavailable
-from shared.providers.models.base import Answer, Model, Prompt, Usage
+from shared.providers.models.base import Answer, Block, Model, Prompt, Usage
 
 Billed = Literal["no", "unknown"]
 """Whether a call without an answer may have been charged: never for a refusal, perhaps after a time-out or a cut."""
 
-CHARACTERS_PER_TOKEN = 3
-"""An estimate that errs upwards for prose: a reservation may be too large, and is settled to the truth."""
+BYTES_PER_TOKEN = 2
+"""An estimate that errs upwards, also for the denser tokenizers of Claude since Opus 4.7, at which a million tokens are
+some 2.5 million characters: a reservation may be too large, and is settled to the truth."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """A call about to be made: what a meter reserves for. `tokens_in` is estimated, `tokens_out` is the most."""
+    """A call about to be made: what a meter reserves for.
+
+    `tokens_in` is estimated, `tokens_cached` is the part of it that a provider's prompt cache may have to write, and
+    `tokens_out` is the most.
+    """
 
     provider: str
     model: str
@@ -30,6 +35,9 @@ class ModelRequest:
     inputs: int = 1
     """Chunks, or documents, that it is about."""
     documents: tuple[str, ...] = ()
+    tokens_cached: int = 0
+    key: str = ""
+    """The hash of the credentials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +70,7 @@ class Meter(Protocol):
         """Reserve; the result comes back with the outcome. Raises FlowControl to keep the call back."""
 
     def on_response(self, reservation: Any, call: ModelCall) -> None:
-        """Settle, as soon as the answer is here and before anything is made of it."""
+        """Settle, once what the answer says is kept and before anything else is made of it."""
 
     def on_failure(self, reservation: Any, error: EmbedmillError, *, billed: Billed) -> EmbedmillError:
         """Release when nothing was billed, keep the reservation as spent when that is not known; returns what to raise.
@@ -85,16 +93,25 @@ class FreeMeter:
         return error
 
 
-def ask(model: Model, prompt: Prompt, about: About, *, meter: Meter) -> Answer:
-    """One metered call; raises what `Model.ask` raises, and FlowControl when the meter keeps it back."""
+Keep = Callable[[Answer], None]
+
+
+def ask(model: Model, prompt: Prompt, about: About, *, meter: Meter, keep: Keep | None = None) -> Answer:
+    """One metered call; raises what `Model.ask` raises, and FlowControl when the meter keeps it back.
+
+    `keep` stores what the answer says before the meter is told of it: a process that dies in between has it, and a
+    reservation that counts as spent. What `keep` raises is passed on once the call is settled.
+    """
     request = ModelRequest(
         model.provider,
         model.model,
         about.operation,
-        _estimate(prompt),
+        _estimate((*prompt.system, *prompt.user)),
         prompt.max_tokens,
         about.inputs,
         about.documents,
+        _estimate(_kept(prompt)),
+        model.key_hash,
     )
     reservation = meter.on_request(request)
     started = time.monotonic()
@@ -106,10 +123,19 @@ def ask(model: Model, prompt: Prompt, about: About, *, meter: Meter) -> Answer:
         raise told from None
     seconds = time.monotonic() - started
     paid = (answer.usage, answer.request_id, seconds, answer.limits)
-    meter.on_response(reservation, ModelCall(model.provider, model.model, about.operation, *paid))
+    try:
+        if keep is not None:
+            keep(answer)
+    finally:
+        meter.on_response(reservation, ModelCall(model.provider, model.model, about.operation, *paid))
     return answer
 
 
-def _estimate(prompt: Prompt) -> int:
-    characters = sum(len(block.text.encode()) for block in (*prompt.system, *prompt.user))
-    return characters // CHARACTERS_PER_TOKEN + 1
+def _kept(prompt: Prompt) -> Sequence[Block]:
+    """What the prompt asks the provider's cache to keep: everything up to the last block that is marked."""
+    blocks = (*prompt.system, *prompt.user)
+    return blocks[: max((place for place, block in enumerate(blocks, 1) if block.cached), default=0)]
+
+
+def _estimate(blocks: Sequence[Block]) -> int:
+    return sum(len(block.text.encode("utf-8", "replace")) for block in blocks) // BYTES_PER_TOKEN + bool(blocks)

@@ -8,7 +8,8 @@ import openai
 from openai.types.chat import ChatCompletion
 
 from shared.errors import EmbedmillError, ProviderRefused, ProviderUnavailable
-from shared.providers.models.base import Answer, Block, Model, Prompt, Stop, Usage
+from shared.providers.credentials import hash_credentials
+from shared.providers.models.base import UNTOLD, Answer, Block, Model, Prompt, Stop, Usage
 from shared.providers.translation import error_of, unreadable
 
 TIMEOUT_SECONDS = 180.0
@@ -28,6 +29,10 @@ class OpenAIModel(Model):
         super().__init__(name, model)
         self._client: openai.OpenAI | None = None
         self._lock = threading.Lock()
+
+    @property
+    def key_hash(self) -> str:
+        return hash_credentials(self._opened)
 
     def ask(self, prompt: Prompt) -> Answer:
         try:
@@ -97,7 +102,7 @@ def _answer(completion: ChatCompletion, headers: Any) -> Answer:
 
 def _usage(usage: Any) -> Usage:
     if usage is None:
-        return Usage()
+        return UNTOLD
     details = usage.prompt_tokens_details
     cached = (details.cached_tokens or 0) if details else 0
     return Usage(tokens_in=usage.prompt_tokens - cached, tokens_out=usage.completion_tokens, cache_read=cached)

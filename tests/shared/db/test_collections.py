@@ -9,7 +9,7 @@ from sqlalchemy import create_engine, text
 
 from shared.db import collections, work
 from shared.db.collections import Collection
-from shared.db.engine import open_database
+from shared.db.engine import open_database, read_clock
 from shared.errors import UserError
 from shared.outcomes import Advance, Complete
 from shared.states import Result, Stage
@@ -63,13 +63,22 @@ def test_a_move_is_taken_up_and_another_waits_until_it_is_finished(tracker: Trac
     assert read(tracker).leaving == (), "there is nothing to move"
 
 
+def test_of_two_moves_that_begin_together_the_second_is_refused(tracker: Tracker) -> None:
+    before = read(tracker)
+    with tracker.database.write() as connection:
+        collections.begin_move(connection, before, 3)
+    with tracker.database.write() as connection, pytest.raises(UserError, match="not finished"):
+        collections.begin_move(connection, before, 2)
+    assert read(tracker).reading_shards == ("v1-000", "v1-001", "v1-002")
+
+
 def test_batches_that_began_before_a_move_are_counted_until_they_end(tracker: Tracker) -> None:
     first = tracker.take(["a", "b"])
     tracker.settle(first, Advance(Stage.INDEX))
     claim = tracker.claim([item.id for item in first.items], Stage.INDEX)
     move(tracker, 2)
     with tracker.database.read() as connection:
-        began = work.read_clock(connection)
+        began = read_clock(connection)
 
     def indexing() -> int:
         with tracker.database.read() as connection:

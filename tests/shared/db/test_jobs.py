@@ -1,13 +1,14 @@
 """Jobs: pause, resume, cancel, and the one condition under which a job is complete."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import event
 
-from shared.db import jobs
+from shared.db import jobs, pools
 from shared.db.engine import clock, open_database
 from shared.errors import IllegalTransition, NotFound, UnreadableDocument, UserError
 from shared.outcomes import Advance, Complete, Fail, Outcome, Park
@@ -169,6 +170,75 @@ def test_every_unfinished_document_says_what_it_waits_for(tracker: Tracker) -> N
     assert waiting(tracker) == {"rate": 1, "budget": 1, "circuit": 1, "retry": 1, "queue": 2, "lease": 1}
     tracker.control("pause_job")
     assert waiting(tracker) == {"rate": 1, "budget": 1, "circuit": 1, "retry": 1, "paused": 2, "lease": 1}
+
+
+def pool(tracker: Tracker, function: str, queue: Stage) -> None:
+    with tracker.database.write() as connection:
+        getattr(pools, function)(connection, queue)
+
+
+def summed(tracker: Tracker) -> dict[tuple[str, str], dict[str, Any]]:
+    """What `jobs show` says, once the changes that triggers recorded on Postgres are added up too."""
+    found = []
+    for _ in range(2):
+        with tracker.database.read() as connection:
+            rows = jobs.list_waiting(connection, jobs.get_job(connection, tracker.job))
+        found.append({(row["stage"], row["reason"]): row for row in rows})
+        with tracker.database.write() as connection:
+            jobs.add_up_tallies(connection)
+    before, after = ({place: row["documents"] for place, row in rows.items()} for rows in found)
+    assert before == after
+    return found[0]
+
+
+def test_what_work_waits_for_is_the_same_in_sum_and_document_by_document(tracker: Tracker) -> None:
+    tracker.submit([f"file:///{n}" for n in range(9)])
+    tracker.end_scan()
+    claim = tracker.claim(tracker.queue(limit=7), worker="somebody")
+    rate, budget, circuit, odd, embed, validate, held = (item.id for item in claim.items)
+    tracker.settle(
+        replace(claim, items=claim.items[:6]),
+        {
+            rate: Park("rate", 60.0),
+            budget: Park("budget", 3600.0),
+            circuit: Park("circuit", 10.0),
+            odd: Fail(RuntimeError("odd")),
+            embed: Advance(Stage.EMBED),
+            validate: Advance(Stage.VALIDATE),
+        },
+    )
+    pool(tracker, "pause_pool", Stage.EMBED)
+    expected = {
+        ("chunk", "rate"): 1,
+        ("chunk", "budget"): 1,
+        ("chunk", "circuit"): 1,
+        ("chunk", "retry"): 1,
+        ("chunk", "lease"): 1,
+        ("chunk", "queue"): 2,
+        ("validate", "queue"): 1,
+        ("embed", "paused"): 1,
+    }
+    told = summed(tracker)
+    assert {place: row["documents"] for place, row in told.items()} == expected
+    singly = documents(tracker)
+    assert Counter((row["stage"], row["reason"]) for row in singly) == expected
+    assert {row["work"]: row["worker"] for row in singly if row["worker"]} == {held: "somebody"}
+    for reason, seconds in (("rate", 60.0), ("budget", 3600.0), ("circuit", 10.0)):
+        assert seconds - 9 < told["chunk", reason]["next_in_seconds"] <= seconds
+    assert "RuntimeError" in told["chunk", "retry"]["last_error"]
+    assert [row["reason"] for row in told.values() if row["last_error"]] == ["retry"]
+
+    pool(tracker, "resume_pool", Stage.EMBED)
+    assert summed(tracker)["embed", "queue"]["documents"] == 1
+    tracker.control("pause_job")
+    paused = {place: row["documents"] for place, row in summed(tracker).items() if place[1] == "paused"}
+    assert paused == {("chunk", "paused"): 2, ("validate", "paused"): 1, ("embed", "paused"): 1}
+    assert Counter((row["stage"], row["reason"]) for row in documents(tracker)) == {
+        place: row["documents"] for place, row in summed(tracker).items()
+    }
+    tracker.control("cancel_job")
+    tracker.rescue(claim)
+    assert (summed(tracker), documents(tracker)) == ({}, [])
 
 
 def test_what_waits_for_a_time_says_when_it_comes(tracker: Tracker) -> None:

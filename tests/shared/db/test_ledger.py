@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text
 
-from shared.db import budgets, ledger
-from shared.db.budgets import Budget
-from shared.db.engine import Database, open_database
+from shared.db import budgets, collections, ledger
+from shared.db.budgets import DAY_SECONDS, Budget
+from shared.db.engine import Database, open_database, read_clock
 from shared.db.ledger import Refused, Reserved
 from shared.db.schema import budget, usage
 from shared.errors import NotFound, UnknownPrice
@@ -218,6 +218,42 @@ def test_a_budget_has_room_again_when_calls_turn_out_cheaper(tracker: Tracker) -
     assert tracker.queue() == [id_]
 
 
+def test_a_budget_of_yesterday_is_shown_as_it_is_today(tracker: Tracker) -> None:
+    today = limit(tracker, BudgetScope.DAY, limit_microusd=100)
+    reserved(tracker, 100)
+    tracker.write(today.id, budget, day="2000-01-01")
+    with tracker.database.read() as connection:
+        (shown,) = budgets.list_budgets(connection)
+    assert (shown.day, shown.used_microusd, shown.percent()) == (today.day, 0, 0.0)
+
+
+def test_a_call_that_waited_for_its_budget_over_midnight_is_the_new_days(
+    tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    today = limit(tracker, BudgetScope.DAY, limit_microusd=100)
+    with tracker.database.read() as connection:
+        midnight = read_clock(connection) // DAY_SECONDS * DAY_SECONDS + DAY_SECONDS
+    monkeypatch.setattr(budgets, "read_clock", lambda _connection: midnight + 1)
+    call = reserved(tracker, 60)
+    assert tracker.row(call, usage)["created_at"] == midnight + 1
+    settle(tracker, call, 20)
+    assert tracker.row(today.id, budget)["day"] > today.day
+    assert used(tracker) == 20
+
+
+def test_a_call_is_settled_though_its_job_and_collection_were_deleted_meanwhile(tracker: Tracker) -> None:
+    limit(tracker, BudgetScope.TOTAL, limit_microusd=100)
+    subject = Subject(tracker.job, tracker.collection.id)
+    call = reserved(tracker, 60, subject=subject)
+    tracker.control("cancel_job")
+    with tracker.database.write() as connection:
+        collections.delete_collection(connection, tracker.collection.id)
+    settle(tracker, call, 20, subject=subject)
+    row = tracker.row(call, usage)
+    assert (row["state"], row["cost_microusd"], row["job_id"], row["collection_id"]) == ("settled", 20, None, None)
+    assert used(tracker) == 20
+
+
 def test_a_budget_a_day_starts_again_at_midnight_and_wakes_what_waits(tracker: Tracker) -> None:
     today = limit(tracker, BudgetScope.DAY, limit_microusd=100)
     old = reserved(tracker, 90)
@@ -303,3 +339,13 @@ def test_a_refusal_that_nothing_waits_for_any_more_is_forgotten(tracker: Tracker
     with tracker.database.write() as connection:
         budgets.wake_affordable(connection)
         assert not budgets.has_refused(connection, lock=False)
+
+
+def test_what_a_job_spent_tells_calls_without_a_price(tracker: Tracker) -> None:
+    subject = Subject(tracker.job, tracker.collection.id)
+    settle(tracker, reserved(tracker, 60, subject=subject), 20, subject=subject)
+    assert tracker.progress().spend == {"usd": 0.00002, "tokens_in": 20, "tokens_out": 0}
+    unpriced = replace(entry(microusd=0, tokens=7, subject=subject), price=UNPRICED, cost_microusd=None)
+    with tracker.database.write() as connection:
+        ledger.reserve(connection, unpriced)
+    assert tracker.progress().spend == {"usd": 0.00002, "tokens_in": 27, "tokens_out": 0, "unpriced_calls": 1}

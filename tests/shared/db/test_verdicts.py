@@ -1,18 +1,23 @@
 """Verdicts, reviews, samples and terms in the database, on both engines."""
 
+import json
+from threading import Thread
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, update
 
-from shared.db import reviews, samples, terms
+from shared.db import reviews, samples, terms, verdicts
+from shared.db.engine import open_database
 from shared.db.reviews import Doubt
 from shared.db.samples import Counts, Sampled
-from shared.db.schema import verdict_hold
+from shared.db.schema import verdict, verdict_hold
 from shared.db.terms import FoundTerm
 from shared.db.verdicts import Origin
 from shared.errors import NotFound, UserError
 from shared.verdicts import VerdictCache
 from tests.shared.db.tracker import Tracker
+from tests.waiting import wait_until
 
 URIS = ["file:///a", "file:///b"]
 ADDRESSES = [f"{n:032x}" for n in range(3)]
@@ -54,6 +59,55 @@ def test_what_is_known_is_reserved_by_nobody(cache: VerdictCache, tracker: Track
     cache.put_many({ADDRESSES[0]: body()})
     assert cache.reserve(ADDRESSES[:1], owner="two", seconds=60) == set()
     assert {row["address"] for row in tracker.rows(verdict_hold)} == set(ADDRESSES[1:])
+
+
+def test_a_verdict_that_is_stored_while_its_hold_is_waited_for_is_not_asked_for_again(postgres_url: str) -> None:
+    database = open_database(postgres_url)
+    VerdictCache(database, ORIGIN).reserve(ADDRESSES, owner="one", seconds=60)
+    mine: list[set[str]] = []
+    other = Thread(
+        target=lambda: mine.append(VerdictCache(database, ORIGIN).reserve(ADDRESSES, owner="two", seconds=9))
+    )
+    with database.write() as connection:
+        verdicts.store_verdicts(connection, {ADDRESSES[0]: body()}, origin=ORIGIN)
+        other.start()
+        wait_until(lambda: database.query(_waits_for_a_lock), "the other waits for the hold")
+    other.join()
+    database.close()
+    assert mine == [set()]
+
+
+def _waits_for_a_lock(connection: Connection) -> bool:
+    return bool(connection.exec_driver_sql("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'").first())
+
+
+def test_what_is_held_is_measured_and_the_longest_unused_goes_first(cache: VerdictCache, tracker: Tracker) -> None:
+    cache.put_many({address: body() for address in ADDRESSES})
+    with tracker.database.write() as connection:
+        for number, address in enumerate(ADDRESSES):
+            used = verdict.c.used_at - 10_000 * (number + 1)
+            connection.execute(update(verdict).where(verdict.c.address == address).values(used_at=used))
+    cache.get_many(ADDRESSES[2:])
+    assert cache.measure()["verdict"].entries == 3
+    gone = cache.evict(kinds=["verdict"], unused_seconds=5_000, freeing=1, limit=10)
+    assert (gone["verdict"].entries, gone["verdict"].bytes) == (1, len(json.dumps(body())))
+    assert cache.get_many(ADDRESSES).keys() == {ADDRESSES[0], ADDRESSES[2]}, "a look counts as a use"
+    assert cache.evict(kinds=["document"], unused_seconds=-1, freeing=None, limit=10) == {}
+
+
+def test_a_verdict_that_concerns_a_person_is_never_evicted(
+    cache: VerdictCache, tracker: Tracker, documents: list[str]
+) -> None:
+    cache.put_many({address: body() for address in ADDRESSES})
+    doubt = Doubt(tracker.collection.id, documents[0], "chunk", 0, ADDRESSES[0], ("strange",))
+    decided = Doubt(tracker.collection.id, documents[0], "other", 1, ADDRESSES[1], ("strange",))
+    with tracker.database.write() as connection:
+        reviews.submit_reviews(connection, [doubt, decided])
+    with tracker.database.write() as connection:
+        (entry,) = [row for row in reviews.list_reviews(connection) if row["address"] == ADDRESSES[1]]
+        reviews.resolve_review(connection, entry["id"], "accepted")
+    assert cache.evict(kinds=["verdict"], unused_seconds=-1, freeing=None, limit=10)["verdict"].entries == 1
+    assert cache.get_many(ADDRESSES).keys() == set(ADDRESSES[:2])
 
 
 def test_a_reservation_ends_by_itself(cache: VerdictCache) -> None:

@@ -22,6 +22,20 @@ def translated(status: int, code: str = "", message: str = "", **headers: str) -
 
 
 @pytest.mark.parametrize(
+    "message",
+    [
+        "Your credit balance is too low to access the API. Please go to Plans & Billing to purchase credits.",
+        "You have reached your specified API usage limits. You will regain access on 2026-12-01 at 00:00 UTC.",
+    ],
+)
+def test_a_refusal_that_speaks_of_money_waits_and_blames_no_text(message: str) -> None:
+    error = translated(400, "invalid_request_error", message)
+    assert isinstance(error, FlowControl)
+    assert (error.reason, error.retry_after_seconds) == ("budget", BUDGET_SECONDS)
+    assert "Billing" not in str(error)
+
+
+@pytest.mark.parametrize(
     ("status", "code", "kind"),
     [
         (400, "", InputRefused),

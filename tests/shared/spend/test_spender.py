@@ -1,16 +1,22 @@
 """The spender: what a caller meets when budget, limit or circuit say no, and what every end of a call leaves behind."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from shared.db import budgets, ledger
 from shared.db.engine import Database, open_database
 from shared.db.schema import budget, usage
-from shared.errors import FlowControl, InputRefused, ProviderUnavailable, UnknownPrice
+from shared.errors import BadVector, DatabaseAway, FlowControl, InputRefused, ProviderUnavailable, UnknownPrice
 from shared.outcomes import Park
+from shared.providers.models.base import UNTOLD, Usage
+from shared.providers.models.metering import ModelCall, ModelRequest
+from shared.providers.models.table import open_model
 from shared.settings import Settings
+from shared.spend.metering import ModelMeter
 from shared.spend.spender import Call, Planned, Spender
 from shared.spend.terms import BudgetScope, Lane, Subject, Tokens
 from shared.states import State
@@ -274,3 +280,60 @@ def test_what_the_cache_knows_needs_no_price(spenders: Any, tracked: Tracker) ->
     spenders().record_free(unknown, cached=3, cached_tokens=900)
     spenders().record_free(planned(0, inputs=0), cached=3, cached_tokens=900)
     assert [(row["cached"], row["cache_saved_microusd"]) for row in tracked.rows(usage)] == [(3, 0), (3, 18)]
+
+
+@pytest.mark.parametrize(("thought", "sent", "cost"), [(120_000, 90_000, 9_000), (90_000, 110_000, 55_000)])
+def test_a_call_is_priced_by_the_band_of_what_was_really_sent(
+    spenders: Any, tracked: Tracker, thought: int, sent: int, cost: int
+) -> None:
+    spenders().begin(Planned("anthropic", "claude-haiku-5-5", "message", Tokens(into=thought))).settle(Tokens(sent))
+    assert rows(tracked) == [("settled", sent, cost)]
+
+
+def ask_opus(spender: Spender, used: Usage) -> Any:
+    """A call of 1,000 tokens, 600 of which the provider is asked to keep; returns the row before its answer."""
+    meter = ModelMeter(spender, Subject())
+    opus = ("anthropic", "claude-opus-4-7", "validate")
+    reservation = meter.on_request(ModelRequest(*opus, tokens_in=1000, tokens_out=100, tokens_cached=600))
+    (row,) = spender.database.query(lambda c: c.execute(select(usage)).mappings().all())
+    meter.on_response(reservation, ModelCall(*opus, used, "req_1", 0.1))
+    return row
+
+
+def test_a_reservation_covers_a_prompt_cache_that_has_to_be_written(spenders: Any, tracked: Tracker) -> None:
+    before = ask_opus(spenders(), Usage(tokens_in=400, tokens_out=100, cache_write=600))
+    assert before["cost_microusd"] == 400 * 5 + 600 * 6.25 + 100 * 25
+    assert tracked.rows(usage)[0]["cost_microusd"] == before["cost_microusd"]
+
+
+def test_an_answer_without_usage_costs_what_was_reserved_and_not_nothing(spenders: Any, tracked: Tracker) -> None:
+    before = ask_opus(spenders(), UNTOLD)
+    (row,) = tracked.rows(usage)
+    assert (row["state"], row["cost_microusd"]) == ("settled", before["cost_microusd"])
+
+
+def test_limits_are_counted_apart_for_each_key(
+    spenders: Any, tracked: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashes = set()
+    for key in ("one", "another", "one"):
+        monkeypatch.setenv("ANTHROPIC_API_KEY", key)
+        monkeypatch.setenv("OPENAI_API_KEY", key)
+        hashes |= {open_model(name).key_hash for name in ("anthropic/claude-opus-4-7", "openai/gpt-5-mini")}
+    assert len(hashes) == 2
+    assert not any("one" in found for found in hashes)
+    spender = spenders(limits={"anthropic": {"rpm": 1}})
+    asked = Planned("anthropic", "claude-opus-4-7", "message", Tokens(1))
+    for found in hashes:
+        spender.begin(replace(asked, key=found)).settle(Tokens(1))
+    with pytest.raises(FlowControl):
+        spender.begin(replace(asked, key=hashes.pop()))
+
+
+@pytest.mark.parametrize("error", [DatabaseAway("gone"), BadVector("odd"), KeyError("unforeseen"), KeyboardInterrupt()])
+def test_a_call_that_ends_by_a_fault_of_our_own_goes_on_counting_as_spent(
+    spenders: Any, tracked: Tracker, error: BaseException
+) -> None:
+    with pytest.raises(type(error)), spenders().call(planned(1000)):
+        raise error
+    assert rows(tracked) == [("unsettled", 1000, 20)]

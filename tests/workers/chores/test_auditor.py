@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 
+from shared.db.budgets import set_budget
 from shared.db.reviews import list_reviews
 from shared.db.samples import TERMS, VERDICT, get_counts
-from shared.db.schema import sample
+from shared.db.schema import sample, usage
 from shared.db.terms import list_terms
 from shared.outcomes import Advance
 from shared.simulators.anthropic import AnthropicSimulator
 from shared.simulators.faults import Fault
 from shared.simulators.prompts import Verdict as Scripted
+from shared.spend.terms import BudgetScope
 from tests.shared.db.tracker import Tracker
 from tests.waiting import wait_until
 from tests.workers.validation.conftest import audited, gated, simulated, vendor
@@ -99,6 +101,21 @@ def test_flow_control_is_not_held_against_a_sample(
     validate(runtime, to_validate(runtime, audited, write(tmp_path / "docs", {"one": PLAIN})))
     audit(runtime, limit=10)
     assert (samples(audited)[0]["state"], samples(audited)[0]["attempts"]) == ("pending", 0)
+
+
+def test_a_sample_is_paid_for_by_the_job_that_it_is_of(
+    runtime: WorkerRuntime, audited: Tracker, simulated: AnthropicSimulator, tmp_path: Path
+) -> None:
+    no_terms(runtime)
+    validate(runtime, to_validate(runtime, audited, write(tmp_path / "one", {"one": PLAIN})))
+    stopped, audited.job = audited.job, audited.create_job("another")
+    validate(runtime, to_validate(runtime, audited, write(tmp_path / "two", {"two": VAGUE})))
+    with runtime.database.write() as connection:
+        set_budget(connection, BudgetScope.JOB, str(stopped), limit_microusd=0, limit_tokens=None)
+    result = audit(runtime, limit=10)
+    assert (result.taken, result.done, result.trouble) == (2, 1, True)
+    assert {row["job_id"] for row in audited.rows(usage)} == {audited.job}
+    assert {row["job_id"]: row["state"] for row in samples(audited)} == {stopped: "pending", audited.job: "done"}
 
 
 def test_a_stage_that_runs_twice_samples_and_pays_once(

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from shared.errors import (
     ProviderRefused,
     ProviderUnavailable,
     SettingsError,
+    StorageFailed,
 )
 from shared.providers.embeddings.calls import Billed, Call, Request
 from shared.providers.embeddings.remote import RemoteEmbedder
@@ -230,8 +231,11 @@ def test_a_budget_that_ends_keeps_later_requests_back(openai: RemoteEmbedder, se
     assert servers["openai"].simulator.bill.total("requests") == 4
 
 
-def test_an_answer_that_does_not_come_is_given_up_in_time(openai: RemoteEmbedder, servers: Servers) -> None:
-    openai.seconds_per_request = 0.3
+@pytest.mark.parametrize("concurrency", [8, 1])
+def test_an_answer_that_does_not_come_is_given_up_in_time(
+    openai: RemoteEmbedder, servers: Servers, concurrency: int
+) -> None:
+    openai.seconds_per_request, openai.concurrency = 0.3, concurrency
     servers["openai"].simulator.faults.add(Fault(kind="slow", seconds=1.5))
     books, started = Books(), time.monotonic()
     result = openai.embed_many(["text"], meter=books)
@@ -264,6 +268,51 @@ def test_requests_are_in_flight_together(monkeypatch: pytest.MonkeyPatch) -> Non
     assert max(exchange.in_flight for exchange in server.simulator.exchanges) == embedder.concurrency == 8
     assert len(server.simulator.exchanges) == 16
     assert seconds < 16 * 0.4 / 2, "two rounds of eight, not sixteen one after the other"
+
+
+class Store:
+    """Keeps vectors by position, and notes how many calls were settled when it got them."""
+
+    def __init__(self, books: Books, *, refuses: int = 0) -> None:
+        self.kept: dict[int, Any] = {}
+        self.settled_before: list[int] = []
+        self._books = books
+        self._refusals = refuses
+
+    def keep(self, vectors: Mapping[int, Any]) -> None:
+        self.settled_before.append(len(self._books.settled))
+        if self._refusals:
+            self._refusals -= 1
+            raise StorageFailed("the disk is full")
+        self.kept |= vectors
+
+
+def test_the_vectors_of_each_answer_are_kept_before_its_call_is_settled(
+    openai: RemoteEmbedder, servers: Servers
+) -> None:
+    openai.max_inputs = 5
+    servers["openai"].simulator.faults.add(Fault(kind="nan", match="SPOILED"))
+    books = Books()
+    store = Store(books)
+    texts = ["", "a SPOILED text", *(f"text {number}" for number in range(24))]
+    result = openai.embed_many(texts, meter=books, keep=store.keep)
+    assert store.settled_before == [*range(5), 5], "one by one, and what need not be sent in the end"
+    assert store.kept.keys() == set(range(26)) - {1}
+    assert all(np.array_equal(store.kept[place], result.vectors[place]) for place in store.kept)
+    assert result.errors.keys() == {1}
+
+
+def test_a_store_that_fails_ends_the_sending_loses_no_account_and_is_tried_once_more(
+    openai: RemoteEmbedder, servers: Servers
+) -> None:
+    openai.max_inputs, openai.concurrency = 5, 2
+    books = Books()
+    store = Store(books, refuses=1)
+    with pytest.raises(StorageFailed):
+        openai.embed_many([f"text {number}" for number in range(100)], meter=books, keep=store.keep)
+    sent = servers["openai"].simulator.bill.total("requests")
+    assert sent == len(books.requests) == len(books.settled) <= 3
+    assert len(store.kept) == 5 * sent, "what was paid for is there"
 
 
 def test_a_missing_key_or_region_is_named(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from shared.errors import EmbedmillError, FlowControl, ProviderRefused, ProviderUnavailable
-from shared.providers.models.base import Answer, Model, Prompt, Stop, Usage
+from shared.errors import EmbedmillError, FlowControl, ProviderRefused, ProviderUnavailable, StorageFailed
+from shared.providers.models.base import UNTOLD, Answer, Block, Model, Prompt, Stop, Usage
 from shared.providers.models.metering import About, Billed, ModelCall, ModelRequest, ask
 from tests.shared.providers.models.simulated import question
 
@@ -85,3 +85,30 @@ def test_a_meter_may_turn_a_failure_into_waiting() -> None:
     circuit = FlowControl("left alone", reason="circuit", retry_after_seconds=1)
     with pytest.raises(FlowControl, match="left alone"):
         ask(Scripted(ProviderUnavailable("down")), question(), About("v"), meter=Books(instead=circuit))
+
+
+def test_a_request_says_how_much_of_it_a_prompt_cache_may_have_to_write() -> None:
+    books = Books()
+    prompt = Prompt((Block("a" * 400, cached=True),), (Block("b" * 100),), "answer", {}, 50)
+    ask(Scripted(Answer("{}", Stop.END, UNTOLD, "r1")), prompt, About("validate"), meter=books)
+    request, settled = books.events
+    assert 100 <= request.tokens_cached < request.tokens_in
+    assert request.tokens_in - request.tokens_cached < request.tokens_cached
+    assert settled == ("reservation", UNTOLD)
+
+
+def test_what_an_answer_says_is_kept_before_the_call_is_settled() -> None:
+    books = Books()
+    answer = Answer("{}", Stop.END, USAGE, "r1")
+    ask(Scripted(answer), question(), About("v"), meter=books, keep=books.events.append)
+    assert books.events[1:] == [answer, ("reservation", USAGE)]
+
+
+def test_a_call_is_settled_though_its_answer_could_not_be_kept() -> None:
+    def refuse(_: Answer) -> None:
+        raise StorageFailed("the disk is full")
+
+    books = Books()
+    with pytest.raises(StorageFailed):
+        ask(Scripted(Answer("{}", Stop.END, USAGE, "r1")), question(), About("v"), meter=books, keep=refuse)
+    assert books.events[1:] == [("reservation", USAGE)]

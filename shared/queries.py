@@ -1,0 +1,81 @@
+"""Embeds queries: a paid model is asked for each of them once, and every request is in the books."""
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from shared.cache import QUERY, EmbeddingCache
+from shared.errors import FlowControl, StorageFailed
+from shared.providers.embeddings.address import content_address
+from shared.providers.embeddings.base import Embedder, InputType
+from shared.spend.metering import is_free, metered
+from shared.spend.spender import Planned, Spender
+from shared.spend.terms import Subject, Tokens
+
+log = structlog.get_logger()
+
+AWAY_SECONDS = 30.0
+"""A cache that did not answer is not asked for so long: who searches would wait for it each time."""
+
+
+class RememberedQueries(Embedder):
+    """An embedder before a cache. Searching does not depend on the cache: while it is away, the model is asked."""
+
+    def __init__(self, embedder: Embedder, cache: EmbeddingCache, spender: Spender, subject: Subject) -> None:
+        self._plain = embedder
+        self._metered = metered(embedder, spender, subject)
+        self._cache = cache
+        self._spender = spender
+        self._subject = subject
+        self._away_until = 0.0
+        self.name, self.model, self.dimensions = embedder.name, embedder.model, embedder.dimensions
+        self.symmetric = embedder.symmetric
+
+    def embed_batch(self, texts: Sequence[str], *, input_type: InputType = "query") -> NDArray[np.float32]:
+        addresses = {text: content_address(self.model, self.dimensions, input_type, text) for text in texts}
+        known = self._look_up(list(addresses.values()))
+        found = {text: known[address] for text, address in addresses.items() if address in known}
+        missing = [text for text in addresses if text not in found]
+        if found:
+            self._record(list(found))
+        if missing:
+            made = dict(zip(missing, self._metered.embed_batch(missing, input_type=input_type), strict=True))
+            self._remember({addresses[text]: vector for text, vector in made.items()})
+            found |= made
+        return np.stack([found[text] for text in texts])
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return self._plain.count_tokens(texts)
+
+    def _look_up(self, addresses: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
+        if time.monotonic() < self._away_until:
+            return {}
+        try:
+            return self._cache.get_many(addresses)
+        except (FlowControl, StorageFailed) as error:
+            self._note_away(error)
+            return {}
+
+    def _remember(self, vectors: dict[bytes, NDArray[np.float32]]) -> None:
+        if time.monotonic() < self._away_until:
+            return
+        try:
+            self._cache.put_many(vectors, kind=QUERY)
+        except (FlowControl, StorageFailed) as error:
+            self._note_away(error)
+
+    def _note_away(self, error: Exception) -> None:
+        self._away_until = time.monotonic() + AWAY_SECONDS
+        log.warning("cache.unavailable", error=str(error))
+
+    def _record(self, texts: Sequence[str]) -> None:
+        planned = Planned(self.name.split("/")[0], self.model, "embed", Tokens(), inputs=0, subject=self._subject)
+        self._spender.record_free(planned, cached=len(texts), cached_tokens=sum(self.count_tokens(texts)))
+
+
+def remembered(embedder: Embedder, cache: EmbeddingCache, spender: Spender, subject: Subject) -> Embedder:
+    """The embedder before a cache where it costs money; a model on this machine is as quick as a cache."""
+    return embedder if is_free(embedder) else RememberedQueries(embedder, cache, spender, subject)

@@ -1,0 +1,56 @@
+"""Loaded by every interpreter whose PYTHONPATH has this folder: kills everything at a named point, once.
+
+STRIKE_AT names the point, STRIKE_NUMBER says at which time that a worker comes by it, and STRIKE_MARK is a file that is
+made when it has struck. REQUEST_INPUTS makes the requests of OpenAI's embedders small, so that there are many.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+class Point:
+    """Counts who comes by; the last of them takes the whole process group with it, as a power cut would."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._left = int(os.environ["STRIKE_NUMBER"])
+
+    def pass_by(self) -> None:
+        mark = Path(os.environ["STRIKE_MARK"])
+        if os.environ["STRIKE_AT"] != self._name or mark.exists():
+            return
+        self._left -= 1
+        if not self._left:
+            mark.touch()
+            os.killpg(0, signal.SIGKILL)
+
+
+def strike_around(owner: Any, method: str, *, before: str = "", after: str = "") -> None:
+    original: Callable[..., Any] = getattr(owner, method)
+    first, second = Point(before), Point(after)
+
+    def struck(*arguments: Any, **options: Any) -> Any:
+        first.pass_by()
+        result = original(*arguments, **options)
+        second.pass_by()
+        return result
+
+    setattr(owner, method, struck)
+
+
+if "workers.process" in sys.orig_argv and os.environ.get("STRIKE_AT"):
+    import shared.cache
+    import shared.providers.embeddings.openai
+    import shared.spend.metering
+    import shared.verdicts
+
+    strike_around(shared.cache.FileCache, "put_many", before="vectors arrived", after="vectors stored")
+    strike_around(shared.spend.metering.EmbeddingMeter, "on_response", after="vectors settled")
+    strike_around(shared.verdicts.VerdictCache, "put_many", before="verdicts arrived", after="verdicts stored")
+    strike_around(shared.spend.metering.ModelMeter, "on_response", after="verdicts settled")
+    if os.environ.get("REQUEST_INPUTS"):
+        shared.providers.embeddings.openai.OpenAIEmbedder.max_inputs = int(os.environ["REQUEST_INPUTS"])

@@ -1,0 +1,55 @@
+"""What chores and supervisors ask again and again reads no whole table on SQLite either."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event
+
+from shared.db import budgets, flow, ledger, presence, samples, work
+from shared.db.engine import Database, open_database
+from shared.settings import Settings
+
+LOOKS: dict[str, Callable[[Connection], object]] = {
+    "find_queued_stages": work.find_queued_stages,
+    "count_indexing": lambda c: work.count_indexing(c, 1, claimed_until=1.0),
+    "count_queued": work.count_queued,
+    "find_expired": work.find_expired,
+    "waits_for_budget": lambda c: budgets.waits_for_budget(c, 1),
+    "forget_refusals": budgets._forget_refusals,
+    "wake": budgets._wake,
+    "wake_circuit": flow.wake_circuit,
+    "list_shown_workers": lambda c: presence.list_shown_workers(c, silent_seconds=1.0),
+    "list_reserving_owners": ledger.list_reserving_owners,
+    "abandon": lambda c: ledger.abandon(c, owners=["gone"]),
+    "has_due_samples": samples.has_due_samples,
+    "take_samples": lambda c: samples.take_samples(c, limit=10),
+}
+
+
+def plans(database: Database, look: Callable[[Connection], object]) -> list[str]:
+    """The lines of every statement's plan."""
+    statements: list[tuple[str, Any]] = []
+
+    def note(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        statements.append((statement, parameters))
+
+    with database.write() as connection:
+        event.listen(connection, "before_cursor_execute", note)
+        look(connection)
+        event.remove(connection, "before_cursor_execute", note)
+        return [
+            row[3]
+            for statement, parameters in statements
+            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        ]
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_a_look_goes_through_an_index_of_the_rows_that_it_is_about(settings: Settings, name: str) -> None:
+    settings.home_path.mkdir(parents=True, exist_ok=True)
+    database = open_database(settings.database)
+    lines = plans(database, LOOKS[name])
+    database.close()
+    whole = [f"SCAN {table}" for table in ("work", "usage", "sample", "document")]
+    assert not [line for line in lines if line in whole], lines

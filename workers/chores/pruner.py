@@ -1,0 +1,121 @@
+"""The pruner: lets caches forget what nobody uses, within the time and the space that the settings give them.
+
+What unfinished work may need stays: everything used since the longest waiting document met the cache, and everything
+used within an hour. The limits give way to that.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import structlog
+
+from shared.cache import KINDS, TOUCH_SECONDS, Size
+from shared.db.retention import VECTORS, VERDICTS, Need, measure_need, record_evictions
+from shared.db.verdicts import VERDICT
+from shared.errors import FlowControl
+from shared.runtime import Runtime
+from shared.settings import Settings
+from shared.verdicts import VerdictCache
+
+log = structlog.get_logger()
+
+ENTRIES_AT_ONCE = 500
+YOUNGEST_SECONDS = 3600.0
+MEBIBYTE = 1024 * 1024
+
+
+class Prunable(Protocol):
+    """What caches have in common here."""
+
+    def measure(self) -> dict[str, Size]:
+        """What is held, by kind."""
+
+    def evict(self, *, kinds: Sequence[str], unused_seconds: float, freeing: int | None, limit: int) -> dict[str, Size]:
+        """Remove up to `limit` of the longest unused entries; returns what went, by kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How long kinds are kept without being used, and how much room there is; 0 means always, or any."""
+
+    keep_seconds: dict[str, float]
+    vector_bytes: int
+    verdict_bytes: int
+    youngest_seconds: float = YOUNGEST_SECONDS
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "Policy":
+        """As configured."""
+        return cls(
+            settings.cache_keep_seconds, settings.cache_max_mb * MEBIBYTE, settings.cache_verdict_max_mb * MEBIBYTE
+        )
+
+    def tightened(self, *, keep_seconds: float | None, vector_bytes: int | None) -> "Policy":
+        """With another time for all kinds, and another room for vectors, where they are given."""
+        keep = self.keep_seconds if keep_seconds is None else dict.fromkeys(self.keep_seconds, keep_seconds)
+        return replace(
+            self, keep_seconds=keep, vector_bytes=self.vector_bytes if vector_bytes is None else vector_bytes
+        )
+
+
+def prune(runtime: Runtime, policy: Policy, *, seconds: float) -> dict[str, Size]:
+    """Evict for at most about `seconds`, in small transactions; returns what went, by kind.
+
+    A cache that is away is left for the next time.
+    """
+    deadline = time.monotonic() + seconds
+    gone: dict[str, Size] = {}
+    with closing(runtime.open_cache()) as cache:
+        for pruned in (
+            _Pruning(runtime, cache, policy, VECTORS, KINDS, policy.vector_bytes),
+            _Pruning(runtime, VerdictCache(runtime.database), policy, VERDICTS, (VERDICT,), policy.verdict_bytes),
+        ):
+            try:
+                for some in pruned.run(deadline):
+                    gone = {kind: gone.get(kind, Size()) + some.get(kind, Size()) for kind in {*gone, *some}}
+            except FlowControl as error:
+                log.warning("cache.not_pruned", error=str(error))
+    return gone
+
+
+@dataclass(frozen=True, slots=True)
+class _Pruning:
+    """The pruning of one cache."""
+
+    runtime: Runtime
+    cache: Prunable
+    policy: Policy
+    need: Need
+    kinds: Sequence[str]
+    most_bytes: int
+
+    def run(self, deadline: float) -> Iterator[dict[str, Size]]:
+        """Evict step by step what is too old, then what is too much."""
+        times = {kind: seconds for kind in self.kinds if (seconds := self.policy.keep_seconds.get(kind, 0.0)) > 0}
+        if not (times or self.most_bytes):
+            return
+        youngest = self._youngest()
+        for kind, seconds in times.items():
+            yield from self._evict((kind,), max(seconds, youngest), None, deadline)
+        if self.most_bytes:
+            excess = sum(size.bytes for size in self.cache.measure().values()) - self.most_bytes
+            yield from self._evict(self.kinds, youngest, excess, deadline)
+
+    def _youngest(self) -> float:
+        needed = self.runtime.database.query(lambda connection: measure_need(connection, self.need))
+        return max(self.policy.youngest_seconds, needed + TOUCH_SECONDS if needed else 0.0)
+
+    def _evict(
+        self, kinds: Sequence[str], unused_seconds: float, freeing: int | None, deadline: float
+    ) -> Iterator[dict[str, Size]]:
+        while (freeing is None or freeing > 0) and time.monotonic() < deadline:
+            gone = self.cache.evict(kinds=kinds, unused_seconds=unused_seconds, freeing=freeing, limit=ENTRIES_AT_ONCE)
+            if not gone:
+                return
+            self.runtime.database.transact(lambda connection, g=gone: record_evictions(connection, g))  # type: ignore[misc]
+            log.info("cache.evicted", **{kind: size.entries for kind, size in gone.items()})
+            yield gone
+            freeing = None if freeing is None else freeing - sum(size.bytes for size in gone.values())
