@@ -42,8 +42,9 @@ def test_a_command_loads_neither_another_engine_nor_what_draws_tracebacks(tmp_pa
     )
     environment = {**os.environ, "EMBEDMILL_HOME": str(tmp_path / "home")}
     # The first start of a home migrates it, for which alembic loads what it likes.
-    done = [subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True) for _ in range(2)]
-    assert (done[1].returncode, done[1].stderr.strip()) == (0, b"")
+    command = [sys.executable, "-c", program]
+    done = [subprocess.run(command, env=environment, capture_output=True, check=True) for _ in range(2)]
+    assert done[1].stderr.strip() == b""
 
 
 def test_every_folder_of_tests_is_a_package() -> None:
