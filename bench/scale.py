@@ -17,6 +17,7 @@ from shared.addresses import digest
 from shared.db import collections, documents, jobs, work
 from shared.db.documents import Submission
 from shared.db.engine import Database, open_database
+from shared.db.schema import in_state
 from shared.db.schema import work as work_table
 from shared.db.work import Claim, RetryPolicy
 from shared.outcomes import Advance, Complete
@@ -105,7 +106,7 @@ def _round(database: Database, job_id: int, took: _Took) -> None:
 
 
 def _oldest_queued(connection: Any, limit: int) -> list[int]:
-    queued = select(work_table.c.id).where(work.in_state(State.QUEUED)).order_by(work_table.c.id).limit(limit)
+    queued = select(work_table.c.id).where(in_state(State.QUEUED)).order_by(work_table.c.id).limit(limit)
     return list(connection.execute(queued).scalars())
 
 

@@ -94,6 +94,8 @@ def _run(arguments: list[str], *, debug: bool) -> int:
         return _interrupted(as_json=as_json) if status == TYPER_INTERRUPTED else status
     except typer.TyperException as error:
         error.show()  # type: ignore[attr-defined]  # those that typer raises all have it
+        if as_json:
+            print_json({"error": error.format_message(), "hint": "run it with --help"})
         return USAGE
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted(as_json=as_json)

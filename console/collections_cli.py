@@ -69,8 +69,7 @@ def list_(as_json: AsJson = False) -> None:
     from shared.db import collections
 
     with opened() as runtime:
-        with runtime.database.read() as connection:
-            found = collections.list_collections(connection)
+        found = runtime.database.query(collections.list_collections)
         rows = [_describe(runtime, collection) for collection in found]
     if as_json:
         print_json({"collections": rows})
@@ -86,8 +85,7 @@ def show(name: Name, as_json: AsJson = False) -> None:
     from shared.db import collections
 
     with opened() as runtime:
-        with runtime.database.read() as connection:
-            found = collections.get_collection(connection, name)
+        found = runtime.database.query(lambda connection: collections.get_collection(connection, name))
         _print(runtime, found, as_json=as_json)
 
 
@@ -103,6 +101,7 @@ def update(
 ) -> None:
     """Change how documents are split or validated; ingest the sources again to apply it to what is indexed."""
     from console.session import opened
+    from producers.submission import fit_chunks
     from shared.collections import CollectionSettings
     from shared.db import collections
 
@@ -113,14 +112,16 @@ def update(
         "policy": policy,
         "reject_below": reject_below,
     }
+
+    def change(connection: Any) -> "Collection":
+        found = collections.get_collection(connection, name)
+        given = {k: v for k, v in chosen.items() if v is not None}
+        settings = fit_chunks(CollectionSettings(**{**found.settings, **given}), given)
+        collections.update_settings(connection, found.id, settings.as_json())
+        return collections.get_collection(connection, name)
+
     with opened() as runtime:
-        with runtime.database.write() as connection:
-            found = collections.get_collection(connection, name)
-            merged = {**found.settings, **{k: v for k, v in chosen.items() if v is not None}}
-            settings = CollectionSettings(**merged)
-            collections.update_settings(connection, found.id, settings.as_json())
-            found = collections.get_collection(connection, name)
-        _print(runtime, found, as_json=as_json)
+        _print(runtime, runtime.database.transact(change), as_json=as_json)
 
 
 @app.command()
@@ -134,9 +135,11 @@ def terms(
     from shared.db import collections
     from shared.db import terms as stored
 
-    with opened() as runtime, runtime.database.read() as connection:
-        found = collections.get_collection(connection, name)
-        rows = stored.list_terms(connection, found.id, limit=limit)
+    def find(connection: Any) -> list[dict[str, Any]]:
+        return stored.list_terms(connection, collections.get_collection(connection, name).id, limit=limit)
+
+    with opened() as runtime:
+        rows = runtime.database.query(find)
     if as_json:
         print_json({"collection": name, "terms": rows})
         return
@@ -156,15 +159,20 @@ def delete(
     from shared.db import collections
 
     with opened() as runtime:
-        with runtime.database.read() as connection:
+
+        def find(connection: Any) -> collections.Collection:
             found = collections.get_collection(connection, name)
+            collections.require_idle(connection, found.id)
+            return found
+
+        found = runtime.database.query(find)
         if not yes:
             typer.confirm(f"delete {name} with everything in it?", abort=True, err=True)
-        with runtime.database.write() as connection:
-            collections.delete_collection(connection, found.id)
+        # The vectors first: if the store refuses, the collection is still there, and the same command goes on.
         store = runtime.store(found)
         for shard in found.reading_shards:
             store.drop(shard)
+        runtime.database.transact(lambda connection: collections.delete_collection(connection, found.id))
     if as_json:
         print_json({"deleted": name})
     else:
@@ -201,11 +209,13 @@ def _describe(runtime: "Runtime", collection: "Collection") -> dict[str, Any]:
     from shared.db.reviews import count_open_reviews
     from shared.db.samples import VERDICT, count_samples, get_counts
 
-    with runtime.database.read() as connection:
-        documents, chunks = collections.count_documents(connection, collection.id)
-        counts = get_counts(connection, collection.id, VERDICT)
-        samples = count_samples(connection, collection.id)
-        in_doubt = count_open_reviews(connection, collection.id)
+    def count(connection: Any) -> tuple[Any, ...]:
+        id_ = collection.id
+        documents, chunks = collections.count_documents(connection, id_)
+        counts, samples = get_counts(connection, id_, VERDICT), count_samples(connection, id_)
+        return documents, chunks, counts, samples, count_open_reviews(connection, id_)
+
+    documents, chunks, counts, samples, in_doubt = runtime.database.query(count)
     return {
         "name": collection.name,
         "documents": documents,

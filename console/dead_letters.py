@@ -14,17 +14,19 @@ from console.running import describe_job, exit_status, work_on_job
 from console.sampling import take_sample
 from console.session import opened
 from shared.db import replays, unreadable
+from shared.db.collections import get_collection
 from shared.db.dead_letters import (
     Filter,
     count_letters,
     discard_letters,
     group_letters,
     list_letters,
-    list_whole_pages,
     measure_work,
     show_letter,
+    walk_letters,
 )
-from shared.db.replays import Refusal, replay_letters
+from shared.db.jobs import get_job
+from shared.db.replays import replay_letters
 from shared.runtime import Runtime
 
 SHOWN_REFUSALS = 20
@@ -44,10 +46,20 @@ def public(letter: Mapping[str, Any]) -> dict[str, Any]:
     return {_PUBLIC.get(name, name): letter[name] for name in _FIELDS.split()}
 
 
+def require_known(connection: Any, wanted: Filter) -> None:
+    """Raise NotFound for a job or a collection that there is not: its dead letters are none for want of a name."""
+    if wanted.job is not None:
+        get_job(connection, wanted.job)
+    if wanted.collection is not None:
+        get_collection(connection, wanted.collection)
+
+
 def list_matching(wanted: Filter, *, limit: int, before: int | None) -> dict[str, Any]:
     """`{"total", "dead_letters", "groups", "unreadable"}`; messages have nothing that a filter could ask for."""
     is_filtered = wanted != Filter(resolved=wanted.resolved)
-    with opened() as runtime, runtime.database.read() as connection:
+
+    def find(connection: Any) -> dict[str, Any]:
+        require_known(connection, wanted)
         messages = unreadable.list_messages(connection, include_resolved=wanted.resolved, limit=limit)
         return {
             "total": count_letters(connection, wanted),
@@ -55,6 +67,9 @@ def list_matching(wanted: Filter, *, limit: int, before: int | None) -> dict[str
             "groups": group_letters(connection, wanted, limit=limit),
             "unreadable": [] if is_filtered else messages,
         }
+
+    with opened() as runtime:
+        return runtime.database.query(find)
 
 
 def print_groups(found: Mapping[str, Any]) -> None:
@@ -96,11 +111,13 @@ def _ago(then: float, now: float) -> str:
 
 def explain(runtime: Runtime, letter_id: int) -> dict[str, Any]:
     """Everything about one dead letter: what, where, why, its history, its document's shape, and what comes next."""
-    with runtime.database.read() as connection:
+
+    def find(connection: Any) -> tuple[dict[str, Any], int, dict[str, Any] | None]:
         letter = show_letter(connection, letter_id)
-        cause = Filter(fingerprint=letter["fingerprint"])
-        siblings = count_letters(connection, cause)
-        replay = replays.get_replay(connection, letter["replay_id"]) if letter["replay_id"] else None
+        siblings = count_letters(connection, Filter(fingerprint=letter["fingerprint"]))
+        return letter, siblings, replays.get_replay(connection, letter["replay_id"]) if letter["replay_id"] else None
+
+    letter, siblings, replay = runtime.database.query(find)
     return whole(runtime, letter) | {
         "cost": measure_cost(runtime, [letter]),
         "same_cause": siblings,
@@ -180,13 +197,19 @@ def _print_sample(sample: Mapping[str, Any]) -> None:
 
 def preview(wanted: Filter) -> dict[str, Any]:
     """What a replay would send, by root cause, and what it would cost."""
+
+    def find(connection: Any) -> tuple[Any, ...]:
+        require_known(connection, wanted)
+        return (
+            count_letters(connection, wanted),
+            replays.count_refusals(connection, wanted),
+            group_letters(connection, wanted, limit=1000),
+            measure_work(connection, wanted),
+            list_letters(connection, wanted, limit=EXACT_DOCUMENTS),
+        )
+
     with opened() as runtime:
-        with runtime.database.read() as connection:
-            count = count_letters(connection, wanted)
-            refused = replays.count_refusals(connection, wanted)
-            groups = group_letters(connection, wanted, limit=1000)
-            measured = measure_work(connection, wanted)
-            letters = list_letters(connection, wanted, limit=EXACT_DOCUMENTS)
+        count, refused, groups, measured, letters = runtime.database.query(find)
         cost = measure_cost(runtime, letters) if count <= len(letters) else estimate_cost(measured)
     rows = [public(letter) for letter in letters]
     counts = {"would_replay": count - refused, "would_refuse": refused}
@@ -206,6 +229,7 @@ def print_preview(found: Mapping[str, Any]) -> None:
 def replay(wanted: Filter, *, rate: float | None, work: bool, as_json: bool) -> int:
     """Send what matches again; with `work`, work on it until its jobs end. Returns the exit status."""
     with opened() as runtime:
+        runtime.database.query(lambda connection: require_known(connection, wanted))
         done = replay_letters(runtime.database, wanted, by=user(), rate=rate)
         jobs = sorted(done.jobs)
         for job_id in jobs if work else ():
@@ -223,7 +247,7 @@ def replay(wanted: Filter, *, rate: float | None, work: bool, as_json: bool) -> 
         )
     else:
         _print_replayed(len(done.letters), done.id, rate)
-        _print_refusals(done.refused)
+        print_refusals([asdict(refusal) for refusal in done.refused])
     return max((exit_status(report) for report in reports), default=DONE) if work else DONE
 
 
@@ -240,19 +264,24 @@ def _print_replayed(count: int, replay_id: int | None, rate: float | None) -> No
     print_line(f"{count} replayed{pace}" + (f"; embedmill dlq replays {replay_id}" if count else ""))
 
 
-def _print_refusals(refused: Sequence[Refusal]) -> None:
+def print_refusals(refused: Sequence[Mapping[str, Any]]) -> None:
+    """What was asked for and not done, and why, for people."""
     for refusal in refused[:SHOWN_REFUSALS]:
-        print_line(f"letter {refusal.id} left alone: {refusal.reason}")
+        print_line(f"letter {refusal['id']} left alone: {refusal['reason']}")
     if len(refused) > SHOWN_REFUSALS:
         print_line(f"… and {len(refused) - SHOWN_REFUSALS} more left alone")
 
 
 def list_batches(replay_id: int | None, *, limit: int) -> list[dict[str, Any]]:
     """Replays with what became of their letters, newest first."""
-    with opened() as runtime, runtime.database.read() as connection:
+
+    def find(connection: Any) -> list[dict[str, Any]]:
         if replay_id is not None:
             return [replays.get_replay(connection, replay_id)]
         return replays.list_replays(connection, limit=limit)
+
+    with opened() as runtime:
+        return runtime.database.query(find)
 
 
 def print_batches(batches: Sequence[Mapping[str, Any]]) -> None:
@@ -268,26 +297,35 @@ def _describe_filter(wanted: Mapping[str, Any]) -> str:
 
 def discard(wanted: Filter | None, messages: Sequence[int], *, reason: str) -> dict[str, Any]:
     """Give dead letters and unreadable messages up."""
+
+    def discard_messages(connection: Any) -> None:
+        for message_id in messages:
+            unreadable.discard_message(connection, message_id, reason=reason)
+
     with opened() as runtime:
-        with runtime.database.write() as connection:
-            for message_id in messages:
-                unreadable.discard_message(connection, message_id, reason=reason)
+        if wanted is not None:
+            runtime.database.query(lambda connection: require_known(connection, wanted))
+        runtime.database.transact(discard_messages)
         discarded = [] if wanted is None else discard_letters(runtime.database, wanted, reason=reason)
-    return {"discarded": len(discarded) + len(messages), "ids": discarded, "messages": list(messages)}
+    named = (wanted.ids if wanted is not None else None) or ()
+    refused = [{"id": id_, "reason": "it is no open dead letter"} for id_ in sorted({*named} - {*discarded})]
+    done = {"discarded": len(discarded) + len(messages), "ids": discarded, "messages": list(messages)}
+    return done | {"refused": refused}
 
 
 def export_lines(runtime: Runtime, wanted: Filter, *, with_messages: bool) -> Iterator[dict[str, Any]]:
     """Every matching dead letter as `dlq show` explains it; then, if wanted, the unreadable messages."""
-    with runtime.database.read() as connection:
-        for page in list_whole_pages(connection, wanted):
-            for letter in page:
-                yield {"kind": "dead_letter"} | whole(runtime, letter) | {"cost": measure_cost(runtime, [letter])}
-        if with_messages:
+    runtime.database.query(lambda connection: require_known(connection, wanted))
+    for page in walk_letters(runtime.database, wanted):
+        for letter in page:
+            yield {"kind": "dead_letter"} | whole(runtime, letter) | {"cost": measure_cost(runtime, [letter])}
+    if with_messages:
+        with runtime.database.read() as connection:
             rows = unreadable.list_messages(connection, include_resolved=wanted.resolved, limit=MOST_MESSAGES)
-            yield from ({"kind": "unreadable_message"} | row for row in rows)
+        yield from ({"kind": "unreadable_message"} | row for row in rows)
 
 
 def show_unreadable(message_id: int) -> dict[str, Any]:
     """One unreadable message."""
-    with opened() as runtime, runtime.database.read() as connection:
-        return unreadable.show_message(connection, message_id)
+    with opened() as runtime:
+        return runtime.database.query(lambda connection: unreadable.show_message(connection, message_id))

@@ -7,6 +7,7 @@ import typer
 
 from console.durations import parse_duration
 from console.output import DONE, print_json, print_line
+from shared.states import Stage
 
 if TYPE_CHECKING:
     from shared.db.dead_letters import Filter
@@ -28,7 +29,7 @@ NamedIds = Annotated[
 ]
 JobOption = Annotated[int | None, typer.Option("--job", help="Only of this job.")]
 CollectionOption = Annotated[str | None, typer.Option("--collection", "-c", help="Only of this collection.")]
-StageOption = Annotated[str | None, typer.Option("--stage", help="Only of this stage.")]
+StageOption = Annotated[Stage | None, typer.Option("--stage", help="Only of this stage.")]
 ClassOption = Annotated[str | None, typer.Option("--error-class", help="Only of this error class.")]
 FingerprintOption = Annotated[str | None, typer.Option("--fingerprint", help="Only with this root cause.")]
 OlderOption = Annotated[
@@ -157,6 +158,7 @@ def discard(
 ) -> None:
     """Give dead letters or unreadable messages up."""
     from console.dead_letters import discard as run
+    from console.dead_letters import print_refusals
     from shared.db.dead_letters import Filter
 
     letters, messages = _split_ids(ids)
@@ -169,6 +171,7 @@ def discard(
         print_json(report)
     else:
         print_line(f"{report['discarded']} discarded")
+        print_refusals(report["refused"])
 
 
 @app.command()

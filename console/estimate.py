@@ -4,16 +4,18 @@ import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from console.output import print_line, print_warning
 from console.session import opened
 from shared.collections import CollectionSettings, read_collection_settings
-from shared.db import collections, ledger
+from shared.db import collections, ledger, samples
 from shared.errors import DocumentError, ParserCrashed
 from shared.files import read_regular_file
 from shared.runtime import Runtime
-from shared.spend.estimates import Demand, demand_of_verdicts, price_lanes, total_lanes
+from shared.spend.estimates import Demand, demand_of_verdicts, demand_of_writes, grown, price_lanes, total_lanes
 from shared.spend.terms import Lane, Tokens
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from shared.providers.embeddings.base import Embedder
     from workers.chunking import ChunkSet
     from workers.parsing.sandbox import Parser
+    from workers.validation.forecast import Forecast
 
 SHOWN = 20
 
@@ -35,16 +38,17 @@ def estimate(sources: Sequence[str], collection: str, options: "SourceOptions") 
     from workers.parsing.sandbox import Parser
 
     began = time.monotonic()
-    totals = {"documents": 0, "skipped": 0, "unreadable": 0, "chunks": 0, "tokens": 0, "embedded_tokens": 0}
-    problems: list[str] = []
+    counted = _Counted()
+    totals, problems = counted.totals, counted.problems
     with opened() as runtime:
         settings = _settings(runtime, collection)
+        forecast = counted.forecast = _forecast(runtime, settings, collection)
         limits = ParserLimits.from_settings(runtime.settings)
         with Parser(limits) as parser:
             for source in open_sources(sources, options=options, stdin=sys.stdin.buffer):
                 for item in source:
                     if isinstance(item, FileItem | RowItem):
-                        _count(runtime, parser, settings, item, totals, problems)
+                        _count(runtime, parser, settings, item, counted)
                     else:
                         totals["skipped"] += 1
         embedder = runtime.embedder(settings.embedding)
@@ -52,21 +56,22 @@ def estimate(sources: Sequence[str], collection: str, options: "SourceOptions") 
             math.ceil(totals["chunks"] / embedder.max_inputs),
             math.ceil(totals["embedded_tokens"] / embedder.max_tokens_per_request),
         )
-        paid = _price(runtime, settings, embedder, totals, calls=calls)
+        verdicts = _demand(settings, forecast)
+        paid = _price(runtime, verdicts, embedder, totals, calls=calls) | _price_writes(runtime, embedder, totals)
     return {
         "documents": totals["documents"],
         "skipped": totals["skipped"],
         "unreadable": totals["unreadable"],
         "stages": {
             "chunk": {"documents": totals["documents"], "tokens": totals["tokens"]},
-            "validate": {"validator": settings.validator, "chunks": totals["chunks"], **paid["validate"]},
+            "validate": {"validator": settings.validator, "chunks": verdicts.inputs, **paid["validate"]},
             "embed": {
                 "model": embedder.name,
                 "chunks": totals["chunks"],
                 "tokens": totals["embedded_tokens"],
                 **paid["embed"],
             },
-            "index": {"vectors": totals["chunks"]},
+            "index": {"vectors": totals["chunks"], **paid.get("index", {})},
         },
         "total": total_lanes(paid),
         "problems": problems[:SHOWN],
@@ -74,10 +79,34 @@ def estimate(sources: Sequence[str], collection: str, options: "SourceOptions") 
     }
 
 
+def _forecast(runtime: Runtime, settings: CollectionSettings, name: str) -> "Forecast | None":
+    """Counts what a model would be asked; None where the validator is none."""
+    from workers.validation.forecast import Forecast, Policy
+
+    if not (settings.gates or settings.audits):
+        return None
+    with runtime.database.read() as connection:
+        found = collections.find_collection(connection, name)
+        before = {
+            kind: samples.get_counts(connection, found.id, kind) if found else samples.Counts()
+            for kind in (samples.VERDICT, samples.TERMS)
+        }
+    share = runtime.settings.terms_sample
+    return Forecast(Policy(settings.audits, before[samples.VERDICT], before[samples.TERMS], terms_share=share))
+
+
+def _demand(settings: CollectionSettings, forecast: "Forecast | None") -> Demand:
+    if forecast is None:
+        return demand_of_verdicts("rules", chunks=0, tokens=0)
+    forecast.finish()
+    provider, _, model = settings.validator.partition("/")
+    tokens = grown(forecast.tokens, provider)
+    return Demand(provider, model, "message", tokens, calls=forecast.calls, inputs=forecast.inputs)
+
+
 def _price(
-    runtime: Runtime, settings: CollectionSettings, embedder: "Embedder", totals: Mapping[str, int], *, calls: int
+    runtime: Runtime, verdicts: Demand, embedder: "Embedder", totals: Mapping[str, int], *, calls: int
 ) -> dict[str, dict[str, Any]]:
-    verdicts = demand_of_verdicts(settings.validator, chunks=totals["chunks"], tokens=totals["tokens"])
     provider = embedder.name.split("/")[0]
     vectors = Demand(
         provider,
@@ -99,6 +128,15 @@ def _price(
     }
 
 
+def _price_writes(runtime: Runtime, embedder: "Embedder", totals: Mapping[str, int]) -> dict[str, dict[str, Any]]:
+    """What a vector store that bills writes will bill; the ledger does not have it."""
+    if urlsplit(runtime.settings.vector_url).scheme != "pinecone":
+        return {}
+    writes = demand_of_writes(chunks=totals["chunks"], text_bytes=totals["text_bytes"], dimensions=embedder.dimensions)
+    live = price_lanes(writes, runtime.spender.prices, runtime.settings)[Lane.LIVE]
+    return {"index": {"write_units": writes.tokens.into, "lanes": {str(Lane.LIVE): live}}}
+
+
 def estimate_job(runtime: Runtime, job_id: int, collection: "Collection") -> dict[str, Any]:
     """A job's cost from the size of its documents alone, without reading them: cheap, and rough."""
     settings = read_collection_settings(collection.settings)
@@ -108,8 +146,24 @@ def estimate_job(runtime: Runtime, job_id: int, collection: "Collection") -> dic
     chunks = math.ceil(tokens / max(settings.chunk_tokens - settings.chunk_overlap, 1))
     calls = math.ceil(tokens / min(runtime.settings.batch_tokens, embedder.max_tokens_per_request))
     totals = {"chunks": chunks, "tokens": tokens, "embedded_tokens": tokens}
-    total = total_lanes(_price(runtime, settings, embedder, totals, calls=calls))[Lane.LIVE]
+    verdicts = _rough_demand(runtime, settings, collection.id, chunks=chunks, tokens=tokens)
+    total = total_lanes(_price(runtime, verdicts, embedder, totals, calls=calls))[Lane.LIVE]
     return {"tokens": tokens, "chunks": chunks, **total, "basis": "size"}
+
+
+def _rough_demand(
+    runtime: Runtime, settings: CollectionSettings, collection_id: int, *, chunks: int, tokens: int
+) -> Demand:
+    """A gate asks about everything, an audit about the first hundred chunks and then a share."""
+    from workers.validation.sampling import FIRST_CHUNKS, chunk_share
+
+    asked = chunks
+    if settings.audits:
+        with runtime.database.read() as connection:
+            counts = samples.get_counts(connection, collection_id, samples.VERDICT)
+        first = min(chunks, max(FIRST_CHUNKS - counts.sampled, 0))
+        asked = first + math.ceil((chunks - first) * chunk_share(counts))
+    return demand_of_verdicts(settings.validator, chunks=asked, tokens=math.ceil(tokens * asked / max(chunks, 1)))
 
 
 def _settings(runtime: Runtime, name: str) -> CollectionSettings:
@@ -117,27 +171,40 @@ def _settings(runtime: Runtime, name: str) -> CollectionSettings:
         found = collections.find_collection(connection, name)
     if found is not None:
         return read_collection_settings(found.settings)
-    return CollectionSettings(embedding=runtime.settings.embedding, validator=runtime.settings.validator)
+    chosen = runtime.settings
+    return CollectionSettings(embedding=chosen.embedding, validator=chosen.validator, policy=chosen.validation_policy)
+
+
+@dataclass(slots=True)
+class _Counted:
+    """What was found so far."""
+
+    totals: dict[str, int] = field(
+        default_factory=lambda: dict.fromkeys(
+            ("documents", "skipped", "unreadable", "chunks", "tokens", "embedded_tokens", "text_bytes"), 0
+        )
+    )
+    problems: list[str] = field(default_factory=list)
+    forecast: "Forecast | None" = None
 
 
 def _count(
-    runtime: Runtime,
-    parser: "Parser",
-    settings: CollectionSettings,
-    item: "FileItem | RowItem",
-    totals: dict[str, int],
-    problems: list[str],
+    runtime: Runtime, parser: "Parser", settings: CollectionSettings, item: "FileItem | RowItem", counted: _Counted
 ) -> None:
     from shared.tokenizer import count_many
 
+    totals = counted.totals
     totals["documents"] += 1
     try:
         chunk_set = _split(runtime, parser, settings, item)
     except (DocumentError, ParserCrashed) as error:
         totals["unreadable"] += 1
-        problems.append(f"{item.uri}: {error}")
+        counted.problems.append(f"{item.uri}: {error}")
         return
+    if counted.forecast is not None:
+        counted.forecast.add(chunk_set, item.uri)
     totals["chunks"] += len(chunk_set.chunks)
+    totals["text_bytes"] += sum(len(body.encode()) for body in chunk_set.bodies())
     totals["tokens"] += sum(chunk.tokens for chunk in chunk_set.chunks)
     totals["embedded_tokens"] += sum(count_many(chunk_set.embedded_texts()))
 

@@ -38,17 +38,14 @@ def _once(rows: Iterator[VectorRow], written: set[str] | None) -> Iterator[Vecto
 
 
 def export_rejected(collection: str) -> None:
-    """Write one line per rejected chunk of what readers see, with the reason; raises BlobMissing."""
+    """Write one line per rejected chunk of what readers see, with the reason; streamed. Raises BlobMissing."""
     with opened() as runtime:
         with runtime.database.read() as connection:
             found = collections.get_collection(connection, collection)
-            pages = [
-                [tracked for tracked in page if tracked.rejections_ref]
-                for page in documents.list_tracked(connection, found.id)
-            ]
-        for page in pages:
-            blobs = runtime.blobs.get_pack([r for t in page for r in (t.chunks_ref, t.rejections_ref) if r])
-            for tracked in page:
+        for page in documents.walk_tracked(runtime.database, found.id):
+            rejecting = [tracked for tracked in page if tracked.rejections_ref]
+            blobs = runtime.blobs.get_pack([r for t in rejecting for r in (t.chunks_ref, t.rejections_ref) if r])
+            for tracked in rejecting:
                 for line in _rejected_lines(tracked, blobs):
                     sys.stdout.buffer.write(orjson.dumps(line) + b"\n")
     sys.stdout.buffer.flush()

@@ -1,6 +1,6 @@
 """`embedmill jobs`: list, show, watch, update, pause, resume, cancel, retry."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -72,9 +72,11 @@ def show(
 def _show_waiting(runtime: "Runtime", job: int, *, limit: int, after: int, as_json: bool) -> None:
     from shared.db import jobs
 
-    with runtime.database.read() as connection:
+    def find(connection: Any) -> list[dict[str, Any]]:
         jobs.get_job(connection, job)
-        rows = jobs.list_waiting_documents(connection, job, limit=limit, after=after)
+        return jobs.list_waiting_documents(connection, job, limit=limit, after=after)
+
+    rows = runtime.database.query(find)
     if as_json:
         print_json({"job": job, "waiting": rows})
         return
@@ -108,9 +110,13 @@ def update(
 
     if priority is None and weight is None:
         raise typer.BadParameter("give --priority, --weight, or both")
-    with opened() as runtime, runtime.database.write() as connection:
+
+    def change(connection: Any) -> jobs.Job:
         jobs.update_job(connection, job, priority=priority, weight=weight)
-        found = jobs.get_job(connection, job)
+        return jobs.get_job(connection, job)
+
+    with opened() as runtime:
+        found = runtime.database.transact(change)
     if as_json:
         print_json({"job": job, "priority": found.priority, "weight": found.weight})
     else:
@@ -118,8 +124,8 @@ def update(
 
 
 @app.command()
-def watch(job: JobId) -> None:
-    """Show progress until the job ends."""
+def watch(job: JobId, as_json: AsJson = False) -> None:
+    """Show progress until the job ends, and end as `ingest` of it would have."""
     import time
 
     from console.progress import Display
@@ -127,18 +133,23 @@ def watch(job: JobId) -> None:
     from console.session import opened
     from shared.db import jobs
 
-    with opened() as runtime, Display(quiet=False) as display:
+    def look(connection: Any) -> tuple[jobs.Job, jobs.Progress]:
+        found = jobs.get_job(connection, job)
+        return found, jobs.measure_progress(connection, found)
+
+    with opened() as runtime, Display(quiet=as_json) as display:
         while True:
-            with runtime.database.read() as connection:
-                found = jobs.get_job(connection, job)
-                progress = jobs.measure_progress(connection, found)
+            found, progress = runtime.database.query(look)
             if found.state in FINAL:
                 break
             if display.is_due():
                 display.show(found, progress)
             time.sleep(0.3)
         report = describe_job(runtime, job)
-    print_line(f"job {job} {report['state']}")
+    if as_json:
+        print_json(report)
+    else:
+        print_line(f"job {job} {report['state']}")
     raise typer.Exit(exit_status(report))
 
 
@@ -177,9 +188,12 @@ def _control(function: str, job: int, *, as_json: bool) -> None:
     from console.session import opened
     from shared.db import jobs
 
-    with opened() as runtime, runtime.database.write() as connection:
+    def change(connection: Any) -> str:
         getattr(jobs, function)(connection, job)
-        state = str(jobs.get_job(connection, job).state)
+        return str(jobs.get_job(connection, job).state)
+
+    with opened() as runtime:
+        state = runtime.database.transact(change)
     if as_json:
         print_json({"job": job, "state": state})
     else:

@@ -62,14 +62,19 @@ def reshard(name: str, *, shards: int, quiet: bool) -> dict[str, Any]:
 def _await_older_batches(runtime: Runtime, collection: Collection) -> None:
     """Batches claimed before the move began may know the former shards only; a dead worker's lease runs out.
 
+    An owner that lives gets another lease to renew it, as when the database was away.
+
     The clock is read after the commit: whoever claims later reads the new shards.
     """
     with runtime.database.read() as connection:
         began = read_clock(connection)
     while True:
         with runtime.database.read() as connection:
-            if not work.count_indexing(connection, collection.id, claimed_until=began):
-                return
+            left = work.count_indexing(
+                connection, collection.id, claimed_until=began, expired_seconds=runtime.settings.lease_seconds
+            )
+        if not left:
+            return
         time.sleep(POLL_SECONDS)
 
 
@@ -93,7 +98,7 @@ class Mover:
 
     def move(self) -> None:
         """Go through every document once; those that are written meanwhile are written at home."""
-        for page in self._pages():
+        for page in documents.walk_tracked(self._runtime.database, self._collection.id, page=PAGE):
             routes: dict[tuple[str, str], list[Tracked]] = {}
             for tracked in page:
                 if former := self._collection.former_home(tracked.id):
@@ -101,17 +106,6 @@ class Mover:
             for (source, target), movers in routes.items():
                 for some in _by_rows(movers):
                     _patiently(lambda s=source, t=target, d=some: self._move(s, t, d))  # type: ignore[misc]
-
-    def _pages(self) -> Iterator[list[Tracked]]:
-        last = ""
-        while True:
-            with self._runtime.database.read() as connection:
-                listed = documents.list_tracked(connection, self._collection.id, page=PAGE, after=last)
-                page = next(listed, None)
-            if page is None:
-                return
-            yield page
-            last = page[-1].id
 
     def _move(self, source: str, target: str, movers: Sequence[Tracked]) -> None:
         ids = [tracked.id for tracked in movers]

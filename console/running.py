@@ -148,8 +148,9 @@ def submit(request: Request) -> dict[str, Any]:
 def _set_urgency(runtime: Runtime, job_id: int, request: Request) -> None:
     """What was asked for, before the scan; a job that is taken up may be made more or less urgent."""
     if request.priority is not None or request.weight is not None:
-        with runtime.database.write() as connection:
-            jobs.update_job(connection, job_id, priority=request.priority, weight=request.weight)
+        runtime.database.transact(
+            lambda connection: jobs.update_job(connection, job_id, priority=request.priority, weight=request.weight)
+        )
 
 
 def require_prices(runtime: Runtime, collection: Collection) -> None:
@@ -187,19 +188,24 @@ def describe_job(runtime: Runtime, job_id: int) -> dict[str, Any]:
 
 def list_summaries(runtime: Runtime, *, limit: int) -> list[dict[str, Any]]:
     """Jobs without their notes, newest first."""
-    with runtime.database.read() as connection:
+
+    def find(connection: Any) -> list[dict[str, Any]]:
         found = jobs.list_jobs(connection, limit=limit)
         return [_summarise(job, jobs.measure_progress(connection, job)) for job in found]
+
+    return runtime.database.query(find)
 
 
 def explain_job(runtime: Runtime, job_id: int) -> dict[str, Any]:
     """A job with what its work waits for, how quickly it moves, and the queues that nobody serves."""
     report = describe_job(runtime, job_id)
-    with runtime.database.read() as connection:
+
+    def look(connection: Any) -> tuple[Any, float, list[dict[str, Any]]]:
         job = jobs.get_job(connection, job_id)
-        waiting = jobs.list_waiting(connection, job)
         rate = jobs.measure_rate(connection, job) if job.finished_at is None else 0.0
-        workers = presence.list_workers(connection)
+        return jobs.list_waiting(connection, job), rate, presence.list_workers(connection)
+
+    waiting, rate, workers = runtime.database.query(look)
     left = sum(sum(states.values()) for states in report["active"].values())
     alive = [row for row in workers if row["age"] < runtime.settings.silent_seconds]
     served = {queue for row in alive if not is_gone(runtime.run_folder, row["id"]) for queue in row["queues"]}
@@ -262,10 +268,13 @@ def print_report(runtime: Runtime, report: Mapping[str, Any]) -> None:
     )
     if unpriced := report["spend"].get("unpriced_calls"):
         print_line(f"and {unpriced} calls without a known price; add it: docs/spend.md")
+    if chunks["split"]:
+        print_line(f"{chunks['split']} chunks were too long for the model and were cut")
     if report["estimate"] and report["estimate"]["usd"]:
         print_line(f"estimated beforehand: ${report['estimate']['usd']:.2f}")
-    with runtime.database.read() as connection:
-        letters = list_letters(connection, Filter(job=report["job"]), limit=SHOWN)
+    letters = runtime.database.query(
+        lambda connection: list_letters(connection, Filter(job=report["job"]), limit=SHOWN)
+    )
     for note in report["notes"][:SHOWN]:
         place = f"{note['uri']}:{note['line']}" if note["line"] else note["uri"]
         print_warning(f"{note['kind']}: {place}: {note['reason']}")
@@ -297,7 +306,7 @@ def print_waiting(report: Mapping[str, Any]) -> None:
     """What a job's work waits for, for people."""
     for stage, states in report["active"].items():
         print_line(f"{stage}: " + ", ".join(f"{count} {state}" for state, count in states.items()))
-    rows = [{**row, "waits for": WAITS_FOR[row["reason"]]} for row in report["waiting"]]
+    rows = [{**row, "waits for": WAITS_FOR.get(row["reason"])} for row in report["waiting"]]
     columns = ("stage", "documents", "reason", "waits for", "next_in_seconds", "last_error")
     print_table(rows, columns, empty="nothing waits")
     if report["rate"]:

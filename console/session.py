@@ -131,7 +131,7 @@ class Workshop:
             runtime,
             [PoolSpec(slots=runtime.settings.worker_count)] if pools is None else pools,
             on_death=self._chores.rescuer.rescue_worker,
-            depth=self._broker.depth,
+            depths=self._broker.depths,
             batches=self._count_batches if pools is None and self._broker.is_local else None,
             recycling=self._options.recycling,
             grace_seconds=self._options.grace_seconds,
@@ -189,9 +189,7 @@ class Workshop:
 
     def _warn_of_standstill(self) -> None:
         """Say which queues nobody will work on because an operator wanted it so, maybe long ago."""
-        with self._runtime.database.read() as connection:
-            found = pool_table.read_pools(connection)
-        for queue, wanted in found.items():
+        for queue, wanted in self._runtime.database.query(pool_table.read_pools).items():
             if wanted.paused:
                 print_warning(f"the queue {queue} is paused; embedmill workers resume {queue}")
             elif wanted.desired == 0:
@@ -208,6 +206,7 @@ class Workshop:
 
     def _are_others_alive(self) -> bool:
         silent = self._runtime.settings.silent_seconds
-        with self._runtime.database.read() as connection:
-            found = presence.list_supervisors(connection, silent_seconds=silent)
+        found = self._runtime.database.query(
+            lambda connection: presence.list_supervisors(connection, silent_seconds=silent)
+        )
         return any(is_gone(self._runtime.run_folder, entry["id"]) is None for entry in found)

@@ -1,18 +1,17 @@
 """`embedmill spend`: the ledger summed, with what caches and the batch lane saved and what is not settled."""
 
-import re
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from console.durations import parse_duration
 from console.output import print_line, print_table
 from console.session import opened
 from shared.db import ledger
 from shared.errors import UserError
 
 MICRO = 1_000_000
-SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 SUMMED = (
     "microusd", "tokens_in", "tokens_out", "cache_read", "cache_write", "calls", "inputs", "cached", "cached_tokens",
     "cache_saved_microusd", "lane_saved_microusd", "unsettled_calls", "unsettled_microusd", "unsettled_tokens",
@@ -52,10 +51,10 @@ def _describe(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _since(text: str) -> float:
-    """A date, a time, or a span before now such as 90m, 12h, 7d."""
-    if span := re.fullmatch(r"(\d+)([mhdw])", text):
-        return time.time() - int(span[1]) * SECONDS[span[2]]
+    """A date, a time, or a span before now such as 90m, 12h, 7d; a number alone is a date or nothing."""
     try:
+        if text.endswith(("s", "m", "h", "d", "w")):
+            return time.time() - parse_duration(text)
         found = datetime.fromisoformat(text)
     except ValueError:
         raise UserError(f"--since {text!r}: write a date such as 2026-11-25, or a span such as 12h or 7d") from None

@@ -1,6 +1,6 @@
 """`embedmill workers`: run worker pools in the foreground, look at them, and say what is wanted of them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -43,6 +43,7 @@ def start(
     only_chores: Annotated[
         bool, typer.Option("--only-chores", help="Run no workers: dispatch, rescue and tidy for those elsewhere.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run every queue and the chores in the foreground until SIGTERM; --queue chooses queues."""
     from console.session import Options, Workshop, interruptible, opened
@@ -57,10 +58,14 @@ def start(
         try:
             with Workshop(runtime, pools, options=options) as workshop:
                 workshop.start_workers()
-                print_line(f"{slots} slots started; SIGTERM or Ctrl-C stops them after the batch in hand")
+                if as_json:
+                    print_json({"supervisor": runtime.process_id, "slots": slots})
+                else:
+                    print_line(f"{slots} slots started; SIGTERM or Ctrl-C stops them after the batch in hand")
                 workshop.run_until(lambda: False)
         except KeyboardInterrupt:
-            print_line("workers stopped")
+            if not as_json:
+                print_line("workers stopped")
 
 
 @app.command("list")
@@ -116,9 +121,7 @@ def scale(
     with opened() as runtime:
         if slots is not None and not force:
             _require_below_cap(stage, slots, runtime.settings)
-        with runtime.database.write() as connection:
-            before = pools.read_pools(connection)[stage]
-            after = pools.scale_pool(connection, stage, slots)
+        before, after = _changed(runtime, stage, lambda connection: pools.scale_pool(connection, stage, slots))
         report = _change(runtime, stage, before=before, after=after, wait=wait)
     _print_change(report, as_json=as_json)
 
@@ -172,11 +175,21 @@ def _set_paused(queue: str, *, paused: bool, as_json: bool) -> None:
 
     stage = _stage(queue)
     with opened() as runtime:
-        with runtime.database.write() as connection:
-            before = pools.read_pools(connection)[stage]
-            after = (pools.pause_pool if paused else pools.resume_pool)(connection, stage)
+        turn = pools.pause_pool if paused else pools.resume_pool
+        before, after = _changed(runtime, stage, lambda connection: turn(connection, stage))
         report = _change(runtime, stage, before=before, after=after)
     _print_change(report, as_json=as_json)
+
+
+def _changed(runtime: Any, stage: "Stage", change: Callable[[Any], Any]) -> tuple[Any, Any]:
+    """A pool before a change and after it, in one transaction."""
+    from shared.db import pools
+
+    def make(connection: Any) -> tuple[Any, Any]:
+        return pools.read_pools(connection)[stage], change(connection)
+
+    changed: tuple[Any, Any] = runtime.database.transact(make)
+    return changed
 
 
 def _change(runtime: Any, stage: "Stage", *, before: Any, after: Any, wait: float = 0.0) -> dict[str, Any]:
@@ -253,9 +266,9 @@ def _require_below_cap(stage: "Stage", slots: int, settings: "Settings") -> None
     from workers.pools import provider_cap
 
     cap = provider_cap(stage, settings)
-    if cap is not None and slots > cap:
+    if cap is not None and slots > cap.slots:
         raise UserError(
-            f"{slots} slots for {stage}: its provider allows {cap} requests at once (EMBEDMILL_EMBED_MAX_CONCURRENCY), "
-            "and more would only be refused",
-            hint=f"Take at most {cap}, raise the setting if the provider's limit is higher, or scale with --force.",
+            f"{slots} slots for {stage}: its provider has a use for {cap.slots} ({cap.setting}), "
+            "and the requests of more would only be refused",
+            hint=f"Take at most {cap.slots}, raise the setting if the provider allows more, or scale with --force.",
         )

@@ -2,7 +2,7 @@
 
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -23,9 +23,11 @@ def describe(runtime: Runtime) -> dict[str, Any]:
     """Workers, pools and supervisors as `--json` shows them."""
     workers = list_workers(runtime)
     silent = runtime.settings.silent_seconds
-    with runtime.database.read() as connection:
-        supervisors = presence.list_supervisors(connection, silent_seconds=silent)
-        wanted = pools.read_pools(connection)
+
+    def find(connection: Any) -> tuple[list[dict[str, Any]], Mapping[Stage, Pool]]:
+        return presence.list_supervisors(connection, silent_seconds=silent), pools.read_pools(connection)
+
+    supervisors, wanted = runtime.database.query(find)
     alive = [entry for entry in supervisors if not is_gone(runtime.run_folder, entry["id"])]
     return {
         "workers": workers,
@@ -36,8 +38,8 @@ def describe(runtime: Runtime) -> dict[str, Any]:
 
 def find_local_supervisors(runtime: Runtime) -> list[dict[str, Any]]:
     """Supervisors of this host that live."""
-    with runtime.database.read() as connection:
-        found = presence.list_supervisors(connection, silent_seconds=runtime.settings.silent_seconds)
+    silent = runtime.settings.silent_seconds
+    found = runtime.database.query(lambda connection: presence.list_supervisors(connection, silent_seconds=silent))
     here = socket.gethostname()
     return [entry for entry in found if entry["host"] == here and not is_gone(runtime.run_folder, entry["id"])]
 
@@ -45,8 +47,7 @@ def find_local_supervisors(runtime: Runtime) -> list[dict[str, Any]]:
 def list_workers(runtime: Runtime) -> list[dict[str, Any]]:
     """Worker processes; those that died or fell silent are `lost`, and go from the list after a while."""
     silent = runtime.settings.silent_seconds
-    with runtime.database.read() as connection:
-        rows = presence.list_shown_workers(connection, silent_seconds=silent)
+    rows = runtime.database.query(lambda connection: presence.list_shown_workers(connection, silent_seconds=silent))
     return [_describe_worker(row, is_dead=is_gone(runtime.run_folder, row["id"]) is True) for row in rows]
 
 
@@ -107,7 +108,8 @@ def drain_workers(runtime: Runtime, names: Sequence[str]) -> dict[str, Any]:
     unknown = sorted(set(names) - live)
     if unknown:
         raise NotFound(f"no worker is called {unknown[0]!r}", hint="embedmill workers list")
-    with runtime.database.write() as connection:
+
+    def drain(connection: Any) -> dict[str, Any]:
         draining = presence.order_drain(connection, names)
         rows = [row for row in presence.list_workers(connection) if row["id"] in draining]
         before = pools.read_pools(connection)
@@ -118,7 +120,9 @@ def drain_workers(runtime: Runtime, names: Sequence[str]) -> dict[str, Any]:
             if slots and desired is not None:
                 after = pools.scale_pool(connection, stage, max(0, desired - slots))
                 changes.append({"queue": str(stage), "before": asdict(before[stage]), "after": asdict(after)})
-    return {"draining": draining, "pools": changes}
+        return {"draining": draining, "pools": changes}
+
+    return runtime.database.transact(drain)
 
 
 def await_stopped(runtime: Runtime, names: Sequence[str], *, seconds: float) -> bool:

@@ -2,12 +2,13 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
+import structlog
 
 from producers.sources.base import FileItem, Item, Problem, RowItem, Skipped, Source
 from shared.addresses import digest, document_id, version_id
@@ -16,10 +17,13 @@ from shared.db import collections, documents, jobs, presence
 from shared.db.collections import Collection
 from shared.db.documents import Submission
 from shared.db.engine import Database
-from shared.errors import UserError
+from shared.errors import SettingsError, UserError
 from shared.presence import is_gone
+from shared.providers.embeddings.table import embedder_class, most_chunk_tokens
 from shared.runtime import Runtime
 from shared.states import JobState
+
+log = structlog.get_logger()
 
 BATCH_ITEMS = 256
 # A server takes a batch in one statement, whose price it pays for less often.
@@ -107,7 +111,7 @@ class Submitter:
     def _take(self, connection: Any, job_id: int) -> bool:
         holder = presence.find_chore_holder(connection, _lease(job_id))
         if holder is not None and is_gone(self._runtime.run_folder, holder):
-            presence.free_chore(connection, _lease(job_id))
+            presence.free_chore(connection, _lease(job_id), holder=holder)
         self._renewed = time.monotonic()
         return presence.take_chore(connection, _lease(job_id), holder=self._runtime.process_id, seconds=LEASE_SECONDS)
 
@@ -260,7 +264,7 @@ def create_collection(runtime: Runtime, name: str, *, exists_ok: bool = False, *
         "validator": runtime.settings.validator,
         "policy": runtime.settings.validation_policy,
     }
-    settings = CollectionSettings(**defaults | chosen)
+    settings = fit_chunks(CollectionSettings(**defaults | chosen), chosen)
     if settings.gates or settings.audits:
         runtime.model(settings.validator)  # refused now, and not by the first worker, when its packages are missing
     embedder = runtime.embedder(settings.embedding)
@@ -278,6 +282,20 @@ def create_collection(runtime: Runtime, name: str, *, exists_ok: bool = False, *
         )
 
     return runtime.database.transact(find_or_create)
+
+
+def fit_chunks(settings: CollectionSettings, chosen: Container[str]) -> CollectionSettings:
+    """Settings whose chunks the embedding model takes; raises SettingsError for a size that was `chosen` and is not."""
+    most = most_chunk_tokens(settings.embedding)
+    if settings.chunk_tokens <= most:
+        return settings
+    if "chunk_tokens" in chosen:
+        raise SettingsError(
+            f"chunks of {settings.chunk_tokens} tokens do not fit {settings.embedding}, which counts otherwise "
+            f"and takes {embedder_class(settings.embedding).max_tokens_per_input}: choose at most {most}"
+        )
+    log.warning("collection.chunks_fitted", embedding=settings.embedding, chunk_tokens=most)
+    return replace(settings, chunk_tokens=most, chunk_overlap=min(settings.chunk_overlap, most // 2))
 
 
 def _check_name(name: str) -> None:

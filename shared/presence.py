@@ -8,6 +8,7 @@ import fcntl
 import os
 import secrets
 import socket
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -55,8 +56,29 @@ class Presence:
 
 
 def _place(folder: Path) -> str:
-    """Host and home: only processes of the same home on the same host can see each other's locks."""
-    return f"{socket.gethostname()}-{digest(str(folder), length=8)}"
+    """Host and home: only processes of the same home on the same host can see each other's locks.
+
+    A folder says which it is, because a path does not: containers of one pod or on their host's network, and machines
+    that were never given a name, have the same host name and the same path, and each would think the others dead.
+    """
+    return f"{socket.gethostname()}-{digest(str(folder), _token_of(folder), length=8)}"
+
+
+def _token_of(folder: Path) -> str:
+    path = folder / "place"
+    with suppress(FileNotFoundError):
+        # Without a lock: a process that was stopped while it had one would stop everybody.
+        if token := path.read_text():
+            return token
+    folder.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        token = file.read()
+        if not token:
+            token = secrets.token_hex(8)
+            file.write(token)
+    return token
 
 
 def is_gone(folder: Path, process_id: str) -> bool | None:

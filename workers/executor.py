@@ -65,7 +65,10 @@ def _claim(runtime: WorkerRuntime, message: BatchMessage, company: int) -> Claim
 
 
 def give_back(runtime: WorkerRuntime, message: BatchMessage) -> None:
-    """Return the work of a message that is in hand and will not be worked on here."""
+    """Return the work of a message that is in hand and will not be worked on here, or that could not be sent.
+
+    If that fails it stays queued, and the rescuer finds out that its message is not there.
+    """
     try:
         runtime.database.transact(lambda connection: work.put_back(connection, message.stage, message.work))
     except StorageFailed as error:

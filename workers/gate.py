@@ -30,11 +30,6 @@ class Gate:
         """How many are inside."""
         return self._inside
 
-    @property
-    def is_closed(self) -> bool:
-        """Whether nobody gets in any more."""
-        return self._is_closed
-
     def resize(self, slots: int) -> None:
         """Change the number of slots; those inside stay."""
         with self._changed:

@@ -6,8 +6,6 @@ from types import TracebackType
 
 import structlog
 
-from shared.errors import EmbedmillError
-
 log = structlog.get_logger()
 
 
@@ -34,5 +32,6 @@ class Heartbeat:
         while not self._ended.wait(self._interval):
             try:
                 self._beat()
-            except EmbedmillError as error:
-                log.warning("heartbeat.failed", error=str(error))
+            # Whatever it was: a lease that nobody renews any more is work done twice.
+            except Exception as error:  # noqa: BLE001
+                log.warning("heartbeat.failed", error_class=type(error).__name__, error=str(error))

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from shared.flow.limits import find_limits
 from shared.settings import Settings
 from shared.states import Stage
 
@@ -51,9 +52,28 @@ def default_kind(stage: Stage, settings: Settings) -> PoolKind:
     return PoolKind.THREADS if waits[stage] else PoolKind.PREFORK
 
 
-def provider_cap(stage: Stage, settings: Settings) -> int | None:
-    """Slots of a stage beyond which a provider would only answer with refusals, or None when there is no limit."""
-    return (settings.embed_max_concurrency or None) if stage is Stage.EMBED else None
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """The most slots of a queue that its provider has a use for, and the setting that says so."""
+
+    slots: int
+    setting: str
+
+
+def provider_cap(stage: Stage, settings: Settings) -> Cap | None:
+    """The slots of a stage beyond which a provider would only answer with refusals, or None when there is no limit.
+
+    Of requests a minute, because a call takes less than that: with as many slots as requests, or as the calls that a
+    slot has out at once make of them, some have none to make.
+    """
+    used = {Stage.EMBED: (settings.embedding, 1), Stage.VALIDATE: (settings.validator, settings.validation_concurrency)}
+    name, calls = used.get(stage, ("", 1))
+    provider, _, model = name.partition("/")
+    rpm = find_limits(provider, model, settings.limits).fixed.get("requests") if model else None
+    caps = [Cap(max(1, rpm // calls), "EMBEDMILL_LIMITS")] if rpm else []
+    if stage is Stage.EMBED and settings.embed_max_concurrency:
+        caps.append(Cap(settings.embed_max_concurrency, "EMBEDMILL_EMBED_MAX_CONCURRENCY"))
+    return min(caps, key=lambda cap: cap.slots, default=None)
 
 
 def share(desired: int, supervisors: Sequence[str], own: str) -> int:

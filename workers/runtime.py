@@ -48,8 +48,8 @@ class WorkerRuntime(Runtime):
     """The runtime of one thread that works on stages.
 
     Threads of a process share the database's engines, the embedders, the models, the entry to paid calls and the list
-    of what is held. Everything else
-    each opens for itself, because it keeps a connection, a child process or what the batch in hand has read.
+    of what is held. Everything else each opens for itself, because it keeps a connection, a child process or what the
+    batch in hand has read.
     """
 
     def __init__(self, settings: Settings, *, process_id: str, slots: int = 1) -> None:

@@ -72,9 +72,10 @@ class Supervisor:
     """Runs the processes of its pools until the block ends; `on_death` is told the name of each that ended.
 
     What is wanted is read from the database once a second. A queue that was scaled is divided between the supervisors
-    that serve it, each of which works out its own share from who is alive; nobody has to agree on anything. `depth`
-    says how many messages wait in the broker, None where it cannot. With `batches`, how many are worked on or wait,
-    processes are started as there are batches for them, the first at once; none is ended because there are fewer.
+    that serve it, each of which works out its own share from who is alive; nobody has to agree on anything. `depths`
+    says how many messages wait in the broker by stage; without it, some may wait in any. With `batches`, how many are
+    worked on or wait, processes are started as there are batches for them, the first at once; none is ended because
+    there are fewer.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class Supervisor:
         specs: Sequence[PoolSpec],
         *,
         on_death: Callable[[str], object],
-        depth: Callable[[], int | None] = lambda: None,
+        depths: Callable[[], Mapping[Stage, int]] = lambda: dict.fromkeys(Stage, 1),
         batches: Callable[[], int] | None = None,
         recycling: Recycling | None = None,
         grace_seconds: float | None = None,
@@ -93,7 +94,7 @@ class Supervisor:
         self._settings = settings
         self._specs = list(specs)
         self._on_death = on_death
-        self._depth = depth
+        self._depths = depths
         self._batches = batches
         self._recycling = recycling or Recycling()
         self._grace_seconds = settings.grace_seconds if grace_seconds is None else grace_seconds
@@ -354,24 +355,29 @@ class Supervisor:
         """
         now = time.monotonic()
         self._backlog_since = {stage: self._backlog_since.get(stage, now) for stage in queued}
-        late = [child for child in self._children if child.row and child.leaving is None and self._is_late(child, now)]
+        present = [child for child in self._children if child.row and child.leaving is None]
+        late = [(child, owed) for child in present if (owed := self._find_owed(child, now))]
         # Work is queued, but where no message waits, they are all with others, and nobody is hung.
-        if late and self._do_messages_wait():
-            for child in late:
+        waiting = self._find_waiting() if late else set()
+        for child, owed in late:
+            if owed & waiting:
                 self._replace_hung(child)
 
-    def _do_messages_wait(self) -> bool:
+    def _find_waiting(self) -> set[Stage]:
+        """The stages in whose queues messages wait."""
         try:
-            return self._depth() != 0
+            return {stage for stage, count in self._depths().items() if count}
         # Whatever it is, a broker that cannot be asked now may be just what the worker did not survive.
         except Exception as error:  # noqa: BLE001
             log.warning("supervisor.no_broker", error_class=type(error).__name__)
-            return True
+            return set(Stage)
 
-    def _is_late(self, child: Child, now: float) -> bool:
+    def _find_owed(self, child: Child, now: float) -> set[Stage]:
+        """The queues that had work for too long while this worker, which serves them, did nothing."""
         limit = self._settings.hung_seconds * self._starts_of(child.group).patience
-        waited = [now - self._backlog_since[q] for q in child.group.queues if q in self._backlog_since]
-        return now - child.progressed > limit and max(waited, default=0.0) > limit
+        if now - child.progressed <= limit:
+            return set()
+        return {q for q in child.group.queues if now - self._backlog_since.get(q, now) > limit}
 
     def _replace_hung(self, child: Child) -> None:
         log.warning("worker.hung", worker=child.row["id"], state=child.row["state"])

@@ -10,7 +10,6 @@ from typing import Any
 import structlog
 from celery.exceptions import Reject
 
-from shared.db import work
 from shared.errors import BrokerUnavailable, StorageFailed
 from shared.messages import BatchMessage, UnreadableMessage, decode
 from shared.settings import load_settings
@@ -146,19 +145,9 @@ def publish(message: BatchMessage) -> None:
             send(message)
     except BrokerUnavailable as error:
         process.outage.failed(error)
-        _give_back(message)
+        give_back(process.require_runtime(), message)
     else:
         process.outage.succeeded()
-
-
-def _give_back(message: BatchMessage) -> None:
-    try:
-        process.require_runtime().database.transact(
-            lambda connection: work.put_back(connection, message.stage, message.work)
-        )
-    except StorageFailed as error:
-        # Then it stays queued, and the rescuer finds out that its message is not there.
-        log.warning("batch.not_returned", stage=message.stage, error=str(error))
 
 
 def run(stage: Stage, arguments: tuple[Any, ...], function: StageFunction) -> None:
@@ -180,6 +169,10 @@ def _work(stage: Stage, body: Any, function: StageFunction) -> None:
     except StorageFailed as error:
         log.error("worker.storage_failed", error=str(error))
         process.fail(error)
+    except Exception as error:
+        # Celery's own word on it is silenced, because it quotes. What was claimed comes back when its lease runs out.
+        log.error("batch.failed", stage=stage, work=message.work, error_class=type(error).__name__)
+        raise
 
 
 @app.task(name=task_name(Stage.CHUNK))

@@ -13,6 +13,7 @@ from producers.sources.base import Item, Problem, Source, Spec
 from producers.sources.file import named_file
 from producers.sources.paths import absolute_path
 from producers.sources.records import CHUNK_BYTES, split_records
+from producers.sources.seen import Seen
 from shared.errors import DocumentError, StorageFailed
 from shared.files import describe_os_error, open_regular_file
 from shared.uris import path_to_uri
@@ -78,7 +79,7 @@ class ListSource(Source):
             yield self._spool.file
 
     def _items(self, stream: BinaryIO) -> Iterator[Item]:
-        seen: set[bytes] = set()
+        seen = Seen()
         separator = b"\0" if self.null_separated else b"\n"
         records = split_records(stream, separator=separator, max_bytes=MAX_PATH_BYTES)
         for line, record in enumerate(records, start=1):
@@ -89,11 +90,11 @@ class ListSource(Source):
                 yield _at_line(named_file(path), line)
 
 
-def _is_new(path: bytes, seen: set[bytes]) -> bool:
-    digest = hashlib.blake2b(path, digest_size=16).digest()
-    if digest in seen:
+def _is_new(path: bytes, seen: Seen) -> bool:
+    mark = (hashlib.blake2b(path, digest_size=16).digest(),)
+    if seen.has_any(mark):
         return False
-    seen.add(digest)
+    seen.add(mark)
     return True
 
 

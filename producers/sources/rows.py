@@ -39,8 +39,8 @@ class FieldMap:
 class RowReader:
     """Turns the rows of one file into items; the first row with an id or URI wins.
 
-    Of each id and URI it remembers 16 bytes, beyond some ten thousand of them on disk. A
-    chance collision among a billion has odds of one in 10^18.
+    Of each id and URI it remembers 16 bytes, beyond some fifty thousand of them on disk. A chance collision among a
+    billion has odds of one in 10^18.
     """
 
     fields: FieldMap

@@ -169,13 +169,18 @@ def update_settings(connection: Connection, collection_id: int, settings: Mappin
     connection.execute(query)
 
 
-def delete_collection(connection: Connection, collection_id: int) -> None:
-    """Remove a collection with its documents, jobs and history; raises UserError while a job is open."""
+def require_idle(connection: Connection, collection_id: int) -> None:
+    """Raise UserError while a job of the collection is open."""
     busy = select(job.c.id).where(job.c.collection_id == collection_id, job.c.finished_at.is_(None))
     open_jobs = list(connection.execute(busy).scalars())
     if open_jobs:
         hint = f"embedmill jobs cancel {open_jobs[0]}"
         raise UserError(f"job {open_jobs[0]} still works on this collection", hint=hint)
+
+
+def delete_collection(connection: Connection, collection_id: int) -> None:
+    """Remove a collection with its documents, jobs and history; raises UserError while a job is open."""
+    require_idle(connection, collection_id)
     connection.execute(delete(collection).where(collection.c.id == collection_id))
 
 

@@ -107,14 +107,6 @@ def list_letters(
     return [dict(row._mapping) for row in connection.execute(query)]
 
 
-def list_pages(connection: Connection, wanted: Filter) -> Iterator[list[dict[str, Any]]]:
-    """Every matching dead letter, newest first, a page at a time."""
-    before = None
-    while page := list_letters(connection, wanted, limit=CHUNK, before=before):
-        yield page
-        before = page[-1]["id"]
-
-
 def count_letters(connection: Connection, wanted: Filter) -> int:
     """How many dead letters match."""
     query = select(func.count()).select_from(dead_letter).where(*conditions_of(wanted))
@@ -186,10 +178,19 @@ def show_letter(connection: Connection, letter_id: int) -> dict[str, Any]:
     return found
 
 
-def list_whole_pages(connection: Connection, wanted: Filter) -> Iterator[list[dict[str, Any]]]:
-    """Every matching dead letter as `show_letter` gives it, newest first, a page at a time."""
-    for page in list_pages(connection, wanted):
-        yield _with_histories(connection, page)
+def walk_letters(database: Database, wanted: Filter, *, page: int = CHUNK) -> Iterator[list[dict[str, Any]]]:
+    """Every matching dead letter as `show_letter` gives it, newest first, a page at a time.
+
+    No transaction is open while the caller is at work on a page: a server would end it for being idle.
+    """
+    found: list[dict[str, Any]] = []
+
+    def read(connection: Connection) -> list[dict[str, Any]]:
+        before = found[-1]["id"] if found else None
+        return _with_histories(connection, list_letters(connection, wanted, limit=page, before=before))
+
+    while found := database.query(read):
+        yield found
 
 
 def _with_histories(connection: Connection, letters: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -229,20 +230,22 @@ def _by_work(connection: Connection, query: Any) -> dict[int, list[dict[str, Any
 def discard_letters(database: Database, wanted: Filter, *, reason: str) -> list[int]:
     """Give matching dead letters up, for a reason, in bounded transactions; returns them."""
     discarded: list[int] = []
-    while True:
-        with database.write() as connection:
-            rows = lock_letters(connection, wanted, after=discarded[-1] if discarded else 0)
-            resolve(connection, [row.id for row in rows], resolution="discarded", resolution_reason=reason)
-            leave_dead(
-                connection,
-                [row.work_id for row in rows],
-                State.CANCELLED,
-                finished_at=clock(),
-                reason=f"discarded: {reason}",
-            )
-        if not rows:
-            return discarded
-        discarded += [row.id for row in rows]
+
+    def discard_some(connection: Connection) -> list[int]:
+        rows = lock_letters(connection, wanted, after=discarded[-1] if discarded else 0)
+        resolve(connection, [row.id for row in rows], resolution="discarded", resolution_reason=reason)
+        leave_dead(
+            connection,
+            [row.work_id for row in rows],
+            State.CANCELLED,
+            finished_at=clock(),
+            reason=f"discarded: {reason}",
+        )
+        return [row.id for row in rows]
+
+    while some := database.transact(discard_some):
+        discarded += some
+    return discarded
 
 
 def lock_letters(connection: Connection, wanted: Filter, *, after: int, newest: int | None = None) -> Sequence[Any]:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, and_, bindparam, case, exists, func, insert, 
 from sqlalchemy.dialects import sqlite
 
 from shared.db.bulk import among, insert_each
-from shared.db.engine import clock
+from shared.db.engine import Database, clock
 from shared.db.schema import dead_letter, document, job, work
 from shared.states import Stage, State
 
@@ -349,6 +349,18 @@ def list_tracked(
             return
         yield found
         last = found[-1].id
+
+
+def walk_tracked(database: Database, collection_id: int, *, page: int = 500) -> Iterator[list[Tracked]]:
+    """The same, with no transaction open while the caller is at work on a page."""
+    found: list[Tracked] = []
+
+    def read(connection: Connection) -> list[Tracked]:
+        after = found[-1].id if found else ""
+        return next(list_tracked(connection, collection_id, page=page, after=after), [])
+
+    while found := database.query(read):
+        yield found
 
 
 def find_in_flight(connection: Connection, collection_id: int, ids: Sequence[str], *, page: int = 500) -> set[str]:

@@ -40,7 +40,7 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-HEAD = "0010"
+HEAD = "0011"
 BUSY_TIMEOUT_MS = 30_000
 PRAGMAS = (
     f"busy_timeout={BUSY_TIMEOUT_MS}",
@@ -300,20 +300,30 @@ def migrate(database: Database) -> None:
     """Bring the schema to HEAD; processes that start together wait for one of them to do it.
 
     All steps are one transaction, begun before alembic plans them: on SQLite it would commit each by itself, and
-    whoever waited in between would go on with a plan of before.
+    whoever waited in between would go on with a plan of before. It is run again when its session is lost: what took
+    effect is not done twice.
     """
+
+    @contextmanager
+    def begin() -> Iterator[Connection]:
+        with database._translated(), database._connected(database._writer) as connection, connection.begin():
+            yield connection
+
+    database._repeated(begin, _upgrade)
+
+
+def _upgrade(connection: Connection) -> None:
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with database._translated(), database._connected(database._writer) as connection, connection.begin():
-        if not database.is_sqlite:
-            connection.execute(text("SET LOCAL statement_timeout = 0"))
-            connection.execute(text("SET LOCAL lock_timeout = 0"))
-            connection.execute(text("SELECT pg_advisory_xact_lock(7166230)"))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    if connection.dialect.name != "sqlite":
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        connection.execute(text("SET LOCAL lock_timeout = 0"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(7166230)"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 def _revision(database: Database) -> str | None:

@@ -23,7 +23,7 @@ from shared.db.bulk import insert_or
 from shared.db.engine import clock, read_clock
 from shared.db.ledger import measure_job_spend
 from shared.db.schema import collection, document, in_state, job, pool, receipt, scan_note, source, tally, work
-from shared.errors import NotFound, UserError
+from shared.errors import IllegalTransition, NotFound, UserError
 from shared.states import FINAL, JobState, Result, Stage, State, WaitReason, require_job_transition
 
 UNFINISHED = tuple(state for state in State if state not in FINAL)
@@ -241,6 +241,9 @@ def pause_job(connection: Connection, job_id: int) -> None:
 
 def resume_job(connection: Connection, job_id: int) -> None:
     """Let a paused job go on; what waits for a rate, a budget or a circuit waits on."""
+    state = get_job(connection, job_id).state
+    if state is not JobState.PAUSED:
+        raise IllegalTransition(f"a job cannot go from {state} to running again: it is not paused")
     set_job_state(connection, job_id, JobState.RUNNING)
     held = work.c.state == State.QUEUED
     kept = work.c.wait_reason.in_((WaitReason.PAUSED, WaitReason.RETRY))
@@ -320,9 +323,22 @@ def measure_progress(connection: Connection, subject: Job) -> Progress:
     indexed = sum(int(g.expected - g.rejected) for g in groups if g.result == Result.INDEXED)
     return Progress(
         documents=_count_documents(subject, groups),
-        chunks={"expected": chunks["expected"], "indexed": indexed, **chunks},
+        chunks={
+            "expected": chunks["expected"],
+            "indexed": indexed,
+            **chunks,
+            "split": _count_split(connection, subject),
+        },
         spend=measure_job_spend(connection, subject.id),
         active=_count_active(groups),
+    )
+
+
+def _count_split(connection: Connection, subject: Job) -> int:
+    """Chunks that were too long for the model and were cut; hardly any job has some, so no tally is kept."""
+    query = select(func.coalesce(func.sum(work.c.chunks_split), 0))
+    return int(
+        connection.execute(query.where(work.c.job_id == subject.id, literal_column("chunks_split > 0"))).scalar_one()
     )
 
 

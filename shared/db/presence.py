@@ -279,10 +279,9 @@ def take_chore(connection: Connection, name: str, *, holder: str, seconds: float
     return connection.execute(query.returning(chore.c.name)).first() is not None
 
 
-def free_chore(connection: Connection, name: str, *, holder: str | None = None) -> None:
-    """Let the next process take a chore at once; without `holder`, whoever had it is known to be gone."""
-    query = chore.delete().where(chore.c.name == name)
-    connection.execute(query if holder is None else query.where(chore.c.holder == holder))
+def free_chore(connection: Connection, name: str, *, holder: str) -> None:
+    """Let the next process take a chore at once, if `holder` has it still: it goes, or is known to be gone."""
+    connection.execute(chore.delete().where(chore.c.name == name, chore.c.holder == holder))
 
 
 def find_chore_holder(connection: Connection, name: str) -> str | None:

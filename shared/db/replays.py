@@ -58,23 +58,29 @@ def replay_letters(database: Database, wanted: Filter, *, by: str, rate: float |
     paid for is found by its content address. A replay that was cut short is taken up by asking for the same again.
     """
     done = Replayed()
-    with database.write() as connection:
-        done.refused += _refuse_named(connection, wanted.ids or ())
-        found = _open(connection, wanted, by=by, rate=rate)
+
+    def begin(connection: Connection) -> tuple[list[Refusal], tuple[int, int] | None]:
+        return _refuse_named(connection, wanted.ids or ()), _open(connection, wanted, by=by, rate=rate)
+
+    refused, found = database.transact(begin)
+    done.refused += refused
     if found is None:
         return done
     done.id, newest = found
     after = 0
-    while True:
-        with database.write() as connection:
-            step = _replay_some(connection, done.id, wanted, after=after, newest=newest)
-            if step is None:
-                connection.execute(update(replay).where(replay.c.id == done.id).values(finished_at=clock()))
-                return done
+
+    def go_on(connection: Connection) -> _Step | None:
+        step = _replay_some(connection, found[0], wanted, after=after, newest=newest)
+        if step is None:
+            connection.execute(update(replay).where(replay.c.id == found[0]).values(finished_at=clock()))
+        return step
+
+    while step := database.transact(go_on):
         after = step.last
         done.letters += step.letters
         done.refused += step.refused
         done.jobs |= step.jobs
+    return done
 
 
 def _open(connection: Connection, wanted: Filter, *, by: str, rate: float | None) -> tuple[int, int] | None:

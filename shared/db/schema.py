@@ -197,6 +197,7 @@ work = Table(
     Column("chunks_expected", Integer, nullable=False, server_default="0"),
     Column("chunks_rejected", Integer, nullable=False, server_default="0"),
     Column("chunks_embedded", Integer, nullable=False, server_default="0"),
+    Column("chunks_split", Integer, nullable=False, server_default="0"),
     Column("result", String(10)),
     Column("reason", Text),
     Column("created_at", Double, nullable=False),
@@ -222,6 +223,7 @@ work = Table(
             ("ix_work_queued", ("dispatched_at",), "state = 'queued'"),
             ("ix_work_lease", ("lease",), "state = 'running'"),
             ("ix_work_finished", ("job_id", "finished_at"), "finished_at IS NOT NULL"),
+            ("ix_work_split", ("job_id",), "chunks_split > 0"),
         )
     ),
 )

@@ -5,7 +5,7 @@ lease was taken away changes nothing. Attempts are counted here, at the claim, b
 """
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,8 @@ from shared.states import JobState, Stage, State, WaitReason, require_transition
 LONGEST_WAIT_SECONDS = 3600.0
 # A message cannot have been sent later than this from now, by the same clock.
 SKEW_SECONDS = 60.0
+# Workers that fell silent over a document alone are held against it only when they are so many times its attempts.
+SILENCES = 3
 # Types of the parameters that are not columns of `work`; those that are begin with `v_`.
 PARAMETERS: dict[str, Any] = {
     "row": BigInteger(),
@@ -89,6 +91,7 @@ class Item:
     chunks_rejected: int
     reason: str | None
     claimed_at: float
+    chunks_split: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +156,18 @@ def _queue(connection: Connection, chosen: Select[int]) -> list[Ready]:
     return [Ready(r.id, Stage(r.stage), r.size, r.crashes > 0) for r in rows]
 
 
-def count_indexing(connection: Connection, collection_id: int, *, claimed_until: float) -> int:
-    """Work of a collection that is being indexed by whoever claimed it until then, by the database's clock."""
+def count_indexing(
+    connection: Connection, collection_id: int, *, claimed_until: float, expired_seconds: float = 0.0
+) -> int:
+    """Work of a collection that is being indexed by whoever claimed it until then, by the database's clock.
+
+    A lease that ran out more than `expired_seconds` ago is nobody's: there may be no chores that would end it.
+    """
     query = (
         select(func.count())
         .select_from(work.join(document))
         .where(document.c.collection_id == collection_id, in_state(State.RUNNING), work.c.stage == Stage.INDEX)
-        .where(work.c.claimed_at <= claimed_until)
+        .where(work.c.claimed_at <= claimed_until, work.c.lease_until >= clock() - expired_seconds)
     )
     return connection.execute(query).scalar_one()
 
@@ -568,13 +576,44 @@ class Rescue:
     dead: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Blame:
+    """What the loss of its worker means for a document: the attempts that it has used up, and whether it is dead."""
+
+    attempts: int
+    is_dead: bool
+
+
 def rescue(connection: Connection, token: str) -> Rescue:
-    """Take work away from a worker that is gone.
+    """Take work away from a worker that has died.
 
     A crash is held against a document only if the worker held nothing else: the members of a larger claim become
     suspects, which are sent alone, and get their attempt back. So a poison document is found, and its neighbours,
     and whatever else was running when somebody pulled the plug, are not blamed.
     """
+    return _take_away(connection, token, _blame_for_death)
+
+
+def rescue_silent(connection: Connection, token: str) -> Rescue:
+    """Take work away from a worker that stopped answering, and that nobody saw die.
+
+    A frozen, starved or cut off worker is hardly its document's fault, so no attempt is used up. Only what was alone
+    with `SILENCES` times as many lost workers as it has attempts is taken for the cause (decision 0022).
+    """
+    return _take_away(connection, token, _blame_for_silence)
+
+
+def _blame_for_death(row: RowMapping) -> _Blame:
+    alone = row["claimed_with"] == 1
+    return _Blame(row["attempt"] - (not alone), alone and row["attempt"] >= row["max_attempts"])
+
+
+def _blame_for_silence(row: RowMapping) -> _Blame:
+    losses = row["crashes"] + 1
+    return _Blame(row["attempt"] - 1, row["claimed_with"] == 1 and losses >= SILENCES * row["max_attempts"])
+
+
+def _take_away(connection: Connection, token: str, blame: Callable[[RowMapping], _Blame]) -> Rescue:
     query = (
         select(work, job.c.state.label("job_state"))
         .join_from(work, job)
@@ -584,8 +623,8 @@ def rescue(connection: Connection, token: str) -> Rescue:
     )
     rows = connection.execute(query).mappings().all()
     wanted = [r for r in rows if r["job_state"] != JobState.CANCELLED]
-    dead = [r for r in wanted if r["claimed_with"] == 1 and r["attempt"] >= r["max_attempts"]]
-    back = [r for r in wanted if not (r["claimed_with"] == 1 and r["attempt"] >= r["max_attempts"])]
+    dead = [r for r in wanted if blame(r).is_dead]
+    back = [r for r in wanted if not blame(r).is_dead]
     lost = WorkerLost("the worker died or stopped answering while it held this document alone")
     bury(connection, [_lost_letter(r, lost) for r in dead])
     _cancel(connection, [r["id"] for r in rows if r["job_state"] == JobState.CANCELLED])
@@ -593,7 +632,7 @@ def rescue(connection: Connection, token: str) -> Rescue:
         query_back = _from_running(State.PENDING).values(
             crashes=work.c.crashes + 1, attempt=bindparam("attempts"), reason="the worker was lost"
         )
-        returned = [{"row": r["id"], "attempts": r["attempt"] - (r["claimed_with"] > 1)} for r in back]
+        returned = [{"row": r["id"], "attempts": blame(r).attempts} for r in back]
         _update_each(connection, query_back, returned)
     if rows:
         insert_each(connection, attempt, [_lost_attempt(r, lost) for r in rows], ended_at=clock())

@@ -46,6 +46,8 @@ class Options:
     output_tokens_per_minute: int | None = None
     latency_seconds: float = 0.0
     """An answer leaves no sooner than this after its request came."""
+    max_input_tokens: int | None = None
+    """The longest text to embed, where the vendor would take more: its own tokenizer counts otherwise than ours."""
     seed: int = 0
 
 

@@ -72,8 +72,9 @@ class OpenAISimulator(Simulator):
         model, texts = body.get("model"), _inputs(body)
         size = _size(body, model)
         found = counted(texts)
-        if found.longest > MAX_INPUT_TOKENS:
-            message = f"This model's maximum context length is {MAX_INPUT_TOKENS} tokens, however you requested "
+        longest = self.options.max_input_tokens or MAX_INPUT_TOKENS
+        if found.longest > longest:
+            message = f"This model's maximum context length is {longest} tokens, however you requested "
             raise Refused(400, f"{message}{found.longest} tokens. Please reduce your prompt.")
         if found.total > MAX_REQUEST_TOKENS:
             message = f"Requested {found.total} tokens, max {MAX_REQUEST_TOKENS} tokens per request"

@@ -11,7 +11,7 @@ and `slow` with many seconds and `match` on a namespace is a shard that is dead.
 import math
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -33,6 +33,8 @@ GIGABYTE = 1024**3
 LEAST_QUERY_MILLIUNITS = 250
 CODES = {400: 3, 401: 16, 403: 7, 404: 5, 409: 6, 413: 8, 429: 8, 500: 13, 503: 14}
 """gRPC's numbers, which the data plane answers with."""
+RPC_STATUS = frozenset({"code", "message", "details"})
+"""The fields of the data plane's errors; the control plane has others."""
 
 Record = dict[str, Any]
 Change = Callable[[dict[str, Record]], None]
@@ -126,14 +128,16 @@ class PineconeSimulator(Simulator):
         if refused.status == 401:
             return Reply(b"Unauthorized", 401, refused.headers, "text/plain")
         code = refused.code or {404: "NOT_FOUND", 409: "ALREADY_EXISTS", 429: "TOO_MANY_REQUESTS"}.get(refused.status)
-        content = {
-            "code": CODES.get(refused.status, 2),
-            "message": refused.message,
-            "details": [],
-            "error": {"code": code or "UNKNOWN", "message": refused.message},
-            "status": refused.status,
-        }
-        return Reply(content, refused.status, {"x-pinecone-request-id": new_id(""), **refused.headers})
+        numbered = {"code": CODES.get(refused.status, 2), "message": refused.message, "details": []}
+        named = {"error": {"code": code or "UNKNOWN", "message": refused.message}, "status": refused.status}
+        return Reply({**numbered, **named}, refused.status, {"x-pinecone-request-id": new_id(""), **refused.headers})
+
+    def _answer(self, call: Call) -> Reply:
+        reply = super()._answer(call)
+        if reply.status < 400 or not isinstance(reply.content, dict):
+            return reply
+        of_data = call.path.startswith("/i/")
+        return replace(reply, content={k: v for k, v in reply.content.items() if (k in RPC_STATUS) == of_data})
 
     def vectors(self, index: str, namespace: str) -> dict[str, Record]:
         """What a namespace holds when everything written is applied: for tests."""

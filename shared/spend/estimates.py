@@ -18,16 +18,17 @@ MICRO = 1_000_000
 class VerdictShape:
     """What a call of a validating model takes, as a rule of thumb; the ledger tells what it really took."""
 
-    chunks_per_call: int = 8
+    chunks_per_call: int = 16
+    chunk_tokens_per_call: int = 10_000
     prompt_tokens: int = 4500
     """Of the instructions, which a provider's prompt cache reads again for every call after the first."""
-    frame_tokens_per_chunk: int = 40
+    frame_tokens_per_chunk: int = 60
     answer_tokens_per_chunk: int = 120
-    token_growth: float = 1.35
-    """Tokens of the model's tokenizer for one of ours, at most."""
 
 
 VERDICTS = VerdictShape()
+TOKEN_GROWTH = 1.35
+"""Tokens of the tokenizer of Anthropic's newest models for one of ours, at most (facts: 1.0 to 1.35)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,27 +44,38 @@ class Demand:
 
 
 def demand_of_verdicts(validator: str, *, chunks: int, tokens: int, shape: VerdictShape = VERDICTS) -> Demand:
-    """What a validator will ask for; nothing when it is not a model."""
+    """What a validator will ask for, from counts alone; nothing when it is not a model."""
     provider, _, model = validator.partition("/")
     if not model:
         return Demand("rules", validator, "message")
-    calls = math.ceil(chunks / shape.chunks_per_call)
+    calls = max(math.ceil(chunks / shape.chunks_per_call), math.ceil(tokens / shape.chunk_tokens_per_call))
     if not calls:
         return Demand(provider, model, "message")
-    sent = math.ceil((tokens + chunks * shape.frame_tokens_per_chunk) * shape.token_growth)
-    return Demand(
-        provider,
-        model,
-        "message",
-        Tokens(
-            into=sent,
-            out=chunks * shape.answer_tokens_per_chunk,
-            cache_read=(calls - 1) * shape.prompt_tokens,
-            cache_write=shape.prompt_tokens,
-        ),
-        calls=calls,
-        inputs=chunks,
+    counted = Tokens(
+        into=tokens + chunks * shape.frame_tokens_per_chunk,
+        out=chunks * shape.answer_tokens_per_chunk,
+        cache_read=(calls - 1) * shape.prompt_tokens,
+        cache_write=shape.prompt_tokens,
     )
+    return Demand(provider, model, "message", grown(counted, provider), calls=calls, inputs=chunks)
+
+
+def grown(tokens: Tokens, provider: str) -> Tokens:
+    """Tokens as the provider's own tokenizer may count them."""
+    growth = 1.0 if provider == "openai" else TOKEN_GROWTH
+    kinds = (tokens.into, tokens.out, tokens.cache_read, tokens.cache_write)
+    return Tokens(*(math.ceil(growth * count) for count in kinds))
+
+
+RECORD_BYTES, UNIT_BYTES, FLOAT_BYTES = 600, 1024, 4
+"""Of a record in Pinecone beside its vector and text: id, title, place; and what one write unit pays for."""
+
+
+def demand_of_writes(*, chunks: int, text_bytes: int, dimensions: int) -> Demand:
+    """What Pinecone bills for writing so many vectors once: a unit for each begun kilobyte of a record."""
+    each = RECORD_BYTES + FLOAT_BYTES * dimensions + text_bytes / max(chunks, 1)
+    units = chunks * math.ceil(each / UNIT_BYTES)
+    return Demand("pinecone", "serverless", "upsert", Tokens(into=units), inputs=chunks)
 
 
 def price_lanes(demand: Demand, prices: Prices, settings: Settings) -> dict[str, dict[str, Any]]:
@@ -103,9 +115,11 @@ def seconds_at_limits(demand: Demand, settings: Settings) -> float | None:
 
 
 def total_lanes(stages: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The sums over stages; the batch lane takes a stage's live price where it has no other."""
+    """The sums over stages; the batch lane, if any stage has it, takes a stage's live price where it has no other."""
     totals = {}
     for lane in Lane:
+        if not any(lane in stage["lanes"] for stage in stages.values()):
+            continue
         chosen = [lanes.get(lane, lanes[Lane.LIVE]) for lanes in (stage["lanes"] for stage in stages.values())]
         dollars, seconds = [c["usd"] for c in chosen], [c["seconds"] for c in chosen if c["seconds"] is not None]
         totals[str(lane)] = {

@@ -72,7 +72,7 @@ class ModelMeter:
     def on_request(self, request: ModelRequest) -> Call:
         """Reserve for the longest answer and a cache that has to be written; raises FlowControl, UnknownPrice."""
         subject = Subject(self._subject.job_id, self._subject.collection_id, request.documents)
-        kept = request.tokens_cached
+        kept = min(request.tokens_cached, request.tokens_in)
         tokens = Tokens(into=request.tokens_in - kept, out=request.tokens_out, cache_write=kept)
         return self._spender.begin(
             Planned(

@@ -3,9 +3,14 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+import time
+from contextlib import closing
 from pathlib import Path
+
+import pytest
 
 from tests.chaos.conftest import DOCUMENTS, Outcome, query, require_whole
 from tests.chaos.watching import Watch, seen, stop_a_holder
@@ -13,6 +18,8 @@ from tests.command import Command, finish
 from tests.corpus import text_of, write_corpus
 from tests.waiting import wait_until
 
+# SQLite is waited for for 30 s.
+LOCKED_SECONDS = 40.0
 PUBLISH = """
 import random, sys
 from shared.messages import BatchMessage
@@ -157,6 +164,26 @@ def test_an_hour_is_not_waited_for_after_a_kill_and_a_clock_put_back(
     for table, column in (("work", "lease_until"), ("work", "dispatched_at"), ("chore", "lease_until")):
         query(command.home / "tracking.db", f"UPDATE {table} SET {column} = {column} + 3600")
     require_whole(command, faultless, command.json("ingest", corpus, seconds=30))
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(300)
+def test_a_database_that_is_locked_for_longer_than_it_is_waited_for_loses_nothing(
+    command: Command, corpus: Path, faultless: Outcome
+) -> None:
+    process = command.start("ingest", corpus, "--json")
+    with Watch(command.home) as watch:
+        assert seen(process, lambda: watch.work("state = 'completed'") >= 5)
+    with closing(sqlite3.connect(command.home / "tracking.db", timeout=30, isolation_level=None)) as lock:
+        lock.execute("BEGIN EXCLUSIVE")
+        until = time.monotonic() + LOCKED_SECONDS
+        refused = command.run("submit", corpus, "--json", seconds=LOCKED_SECONDS + 30)
+        wait_until(lambda: time.monotonic() > until, "it was locked long enough", seconds=LOCKED_SECONDS + 5)
+        lock.execute("ROLLBACK")
+    assert refused.status == 1 and "lock" in refused.json["error"], refused
+    ran = finish(process)
+    assert ran.status in (0, 1), ran
+    require_whole(command, faultless, ran.json if ran.status == 0 else command.json("ingest", corpus))
 
 
 def test_two_ingests_of_the_same_folder_are_one_job(command: Command, corpus: Path, faultless: Outcome) -> None:

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from console.running import describe_job, explain_job, list_summaries
+from console.running import WAITS_FOR, describe_job, explain_job, list_summaries
 from shared.db import jobs, presence
 from shared.presence import Presence
 from shared.runtime import Runtime
 from shared.settings import Settings
+from shared.states import WaitReason
 from tests.shared.db.tracker import Tracker
 
 
@@ -58,3 +59,7 @@ def test_the_pace_of_a_job_gives_the_time_that_is_left(runtime: Runtime) -> None
     report = explain_job(runtime, tracker.job)
     assert report["rate"] > 0
     assert report["seconds_left"] == pytest.approx(10 / report["rate"], rel=0.05)
+
+
+def test_every_reason_to_wait_is_explained_to_people() -> None:
+    assert {*WaitReason, "queue", "lease", "scanning"} == set(WAITS_FOR)

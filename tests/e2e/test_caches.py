@@ -1,6 +1,9 @@
 """Caches through the real command: vectors in Redis, its outage, queries that are known, and what may be forgotten."""
 
+import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -106,4 +109,12 @@ def test_what_is_forgotten_is_what_the_command_says(cli: Command, tmp_path: Path
     assert cli.run("cache", "prune", "--unused", "soon").status == 2
     shown = cli.run("cache", "show")
     assert shown.status == 0 and "vectors are in: file" in shown.stdout
+    with closing(sqlite3.connect(cli.home / "cache.db")) as file, file:
+        file.execute("UPDATE entry SET used_at = used_at - 7200")
+    (size,) = cli.json("cache", "prune", "--unused", "90m")["evicted"].values()
+    assert size["entries"] == chunks
+    document = cli.json("cache", "show")["kinds"]["document"]
+    assert (document["entries"], document["evicted"]) == (0, size)
     assert "nothing to forget" in cli.run("cache", "prune").stdout
+    shutil.rmtree(cli.home / "vectors")
+    assert cli.json("verify", "--repair")["ok"], "what was forgotten is made again"

@@ -90,6 +90,16 @@ def test_a_filter_or_all_is_asked_for(cli: Command, folder: Path) -> None:
     assert cli.json("dlq", "replay", "--all", "--dry-run")["would_replay"] == 1
 
 
+def test_what_is_not_there_is_not_taken_for_nothing_to_do(cli: Command, folder: Path) -> None:
+    for arguments in (("dlq", "list", "--job", 99), ("jobs", "retry", 99), ("dlq", "replay", "--collection", "none")):
+        ran = cli.run(*arguments, "--json")
+        assert (ran.status, "no " in ran.json["error"]) == (1, True), ran
+    ran = cli.run("dlq", "replay", "--stage", "embd", "--json")
+    assert (ran.status, "embd" in ran.json["error"]) == (2, True), ran
+    discarded = cli.json("dlq", "discard", 999, "--reason", "gone")
+    assert discarded["refused"] == [{"id": 999, "reason": "it is no open dead letter"}]
+
+
 def test_a_document_beyond_the_parser_s_memory_hurts_only_itself(cli: Command, folder: Path) -> None:
     (folder / "torn.docx").unlink()
     (folder / "bomb.docx").write_bytes(word(word_paragraph("x y z") * 300_000))

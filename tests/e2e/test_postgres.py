@@ -101,3 +101,41 @@ def test_an_ingest_goes_on_when_postgres_is_restarted_again_and_again(
     of_job = "work_id IN (SELECT id FROM work WHERE job_id = (SELECT max(id) FROM job))"
     assert count(server, "attempt", f"{of_job} AND outcome IN ('error', 'lost')") == 0
     assert count(server, "attempt", of_job) > 0
+
+
+COMMANDS = (
+    ("jobs", "pause", "1"),
+    ("jobs", "show", "1"),
+    ("dlq", "list"),
+    ("dlq", "discard", "--all", "--reason", "a test"),
+    ("collections", "update", "default", "--chunk-tokens", "300"),
+    ("workers", "pause", "embed"),
+)
+TABLES = "job, collection, dead_letter, pool"
+
+
+def blocked(server: Server) -> int:
+    return count(server, "pg_stat_activity", "wait_event_type = 'Lock' AND backend_type = 'client backend'")
+
+
+def test_commands_whose_session_is_ended_half_way_do_what_they_were_told(
+    on_postgres: Command, server: Server, tmp_path: Path
+) -> None:
+    server.execute("CREATE DATABASE halfway")
+    command = on_postgres.with_settings(database_url=server.url.replace("/postgres?", "/halfway?"))
+    assert command.json("submit", write_corpus(tmp_path / "halfway", 3))["job"] == 1
+    with psycopg.connect(command.environment["EMBEDMILL_DATABASE_URL"]) as lock:
+        lock.execute(f"LOCK TABLE {TABLES} IN ACCESS EXCLUSIVE MODE".encode())
+        processes = [command.start(*parts, "--json") for parts in COMMANDS]
+        wait_until(lambda: blocked(server) == len(COMMANDS), "all are in the middle of a transaction", seconds=60)
+        server.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE wait_event_type = 'Lock' AND backend_type = 'client backend'"
+        )
+    for process in processes:
+        ran = finish(process)
+        assert ran.status == 0, (process.args, ran)
+    assert command.json("jobs", "show", 1)["state"] == "paused"
+    assert command.json("collections", "show", "default")["settings"]["chunk_tokens"] == 300
+    (embed,) = (pool for pool in command.json("workers", "list")["pools"] if pool["queue"] == "embed")
+    assert embed["paused"]

@@ -80,7 +80,7 @@ def with_marker(command: Command, death: str, **environment: str) -> Command:
 def test_scaling_up_and_down_under_load_completes_every_document_once(
     cli: Command, tmp_path: Path, watch: Watch
 ) -> None:
-    command = cli.with_settings(batch_documents="2", lease_seconds="4")
+    command = cli.with_settings(batch_documents="2", lease_seconds="20")
     command.json("submit", write_corpus(tmp_path / "corpus", 120, paragraphs=2))
     database = open_database(f"sqlite:///{command.home / 'tracking.db'}")
     with working(command, "--concurrency", 1):
@@ -89,7 +89,7 @@ def test_scaling_up_and_down_under_load_completes_every_document_once(
             with database.write() as connection:
                 pools.scale_pool(connection, Stage.EMBED, slots)
             wait_until(partial(has_slots, watch, slots), f"{slots} slots embed", seconds=60)
-        wait_until(lambda: is_done(watch, 120), "all is done", seconds=180)
+        wait_until(lambda: is_done(watch, 120), "all is done", seconds=60)
         found = command.json("workers", "list")
     database.close()
     (embed,) = (pool for pool in found["pools"] if pool["queue"] == "embed")

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ def test_a_process_is_gone_however_it_ended(tmp_path: Path, end: int | None) -> 
     process.stdout.close()
     assert is_gone(tmp_path, name) is True
     assert sweep(tmp_path) == 0
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["place"]
 
 
 def test_a_stopped_process_is_not_gone(tmp_path: Path) -> None:
@@ -48,6 +49,24 @@ def test_a_stopped_process_is_not_gone(tmp_path: Path) -> None:
 
 def test_nothing_is_known_about_another_host(tmp_path: Path) -> None:
     assert is_gone(tmp_path, "elsewhere-1-abcdef") is None
+
+
+def test_a_folder_of_the_same_path_on_a_host_of_the_same_name_is_another_place(tmp_path: Path) -> None:
+    here, moved = tmp_path / "run", tmp_path / "elsewhere"
+    with Presence(here) as there:
+        here.rename(moved)
+        with Presence(here) as other:
+            assert is_gone(here, there.id) is None, "as in another container: it lives, and nobody here can see it"
+            assert is_gone(here, other.id) is False
+        moved.joinpath(f"{there.id}.lock").rename(here / f"{there.id}.lock")
+        (moved / "place").replace(here / "place")
+        assert is_gone(here, there.id) is False
+
+
+def test_processes_that_come_to_a_new_folder_together_are_in_one_place(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        made = list(threads.map(lambda _: Presence(tmp_path / "run"), range(32)))
+    assert len({presence.id.rsplit("-", 2)[0] for presence in made}) == 1
 
 
 def test_two_presences_of_one_process_are_two(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -13,10 +14,12 @@ from typing import Any, cast
 import celery
 import celery.exceptions
 import kombu
+import pycurl
 import pytest
 from celery.worker.consumer import Consumer as StockConsumer
 from kombu import Connection
 from kombu.asynchronous import Hub, get_event_loop, set_event_loop
+from kombu.asynchronous.http import Request
 from kombu.transport import SQS
 from kombu.transport import redis as kombu_redis
 from kombu.utils.json import loads
@@ -225,6 +228,34 @@ def test_kombu_still_raises_for_a_receive_that_fails_once(channels: tuple[Any, A
     empty = stock.asynsqs()._on_list_ready(None, [], "ReceiveMessage", Answer(503))
     with pytest.raises(AttributeError):
         stock._on_messages_ready("url", "queue", empty)
+
+
+class Options:
+    """What is set on a curl handle."""
+
+    def __init__(self) -> None:
+        self.set: dict[int, Any] = {}
+
+    def setopt(self, option: int, value: Any) -> None:
+        self.set[option] = value
+
+    def unsetopt(self, option: int) -> None:
+        self.set.pop(option, None)
+
+
+def limits(channel: Any) -> set[int]:
+    """The limits of time that a receive is given."""
+    options = Options()
+    headers: dict[str, str] = {}
+    request = Request("http://127.0.0.1/", method="POST", body="{}", headers=headers, request_timeout=20.0)
+    channel.asynsqs()._httpclient._setup_request(options, request, BytesIO(), headers)
+    return {pycurl.CONNECTTIMEOUT, pycurl.TIMEOUT} & options.set.keys()
+
+
+def test_kombu_still_sets_no_limit_of_time_for_a_receive_and_ours_does(channels: tuple[Any, Any]) -> None:
+    stock, ours = channels
+    assert limits(stock) == set()
+    assert limits(ours) == {pycurl.CONNECTTIMEOUT, pycurl.TIMEOUT}
 
 
 def test_ours_takes_a_failed_receive_for_an_empty_one_and_counts_what_is_permanent(channels: tuple[Any, Any]) -> None:

@@ -1,5 +1,7 @@
 """The plan of a supervisor: shares add up, a scaled queue has processes of its own, all else stays as started."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,10 +91,19 @@ def test_threads_are_for_stages_that_wait_for_another_computer(stage: Stage, set
     assert default_kind(stage, settings) == kind
 
 
-def test_only_embedding_is_capped_and_only_when_it_is_set() -> None:
-    assert provider_cap(Stage.EMBED, Settings()) is None
-    capped = Settings(embed_max_concurrency=8)
-    assert {stage: provider_cap(stage, capped) for stage in Stage} == {
-        **dict.fromkeys(Stage, None),
-        Stage.EMBED: 8,
-    }
+def caps(**chosen: Any) -> dict[Stage, tuple[int, str]]:
+    found = {stage: provider_cap(stage, Settings(**chosen)) for stage in Stage}
+    return {stage: (cap.slots, cap.setting.removeprefix("EMBEDMILL_")) for stage, cap in found.items() if cap}
+
+
+def test_slots_are_capped_by_what_is_set_for_their_provider() -> None:
+    assert caps() == {}
+    assert caps(embed_max_concurrency=8) == {Stage.EMBED: (8, "EMBED_MAX_CONCURRENCY")}
+    limits = {"openai": {"rpm": 60}, "anthropic/claude-opus-4-7": {"rpm": 50, "tpm": 1000}}
+    assert caps(limits=limits) == {}, "nothing is paid for, so nobody refuses"
+    paid = {"embedding": "openai/text-embedding-3-small", "validator": "anthropic/claude-opus-4-7", "limits": limits}
+    assert caps(**paid) == {Stage.EMBED: (60, "LIMITS"), Stage.VALIDATE: (12, "LIMITS")}, "a slot has four calls out"
+    assert caps(**paid, embed_max_concurrency=8)[Stage.EMBED] == (8, "EMBED_MAX_CONCURRENCY")
+    assert caps(**paid, embed_max_concurrency=80)[Stage.EMBED] == (60, "LIMITS")
+    scarce = {"anthropic": {"rpm": 2}}
+    assert caps(**(paid | {"limits": scarce})) == {Stage.VALIDATE: (1, "LIMITS")}

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Callable
 
 import pytest
 
@@ -73,3 +74,29 @@ def test_workers_that_cannot_open_their_home_end_the_command(
 
         with pytest.raises(StorageFailed):
             wait_until(poll, "the failure is seen")
+
+
+def test_a_worker_is_hung_when_messages_wait_in_its_own_queue_and_not_in_that_of_others(
+    runtime: WorkerRuntime, tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime, "settings", runtime.settings.model_copy(update={"worker_silence_seconds": 1.0}))
+    tracker.submit(["file:///1"])
+    tracker.queue()
+    depths = {Stage.EMBED: 5}
+    asked: list[int] = []
+
+    def count() -> dict[Stage, int]:
+        asked.append(1)
+        return depths
+
+    with Supervisor(runtime, [PoolSpec((Stage.CHUNK,))], on_death=lambda _: None, depths=count) as supervisor:
+        (first,) = supervisor.pids
+
+        def after_poll(condition: Callable[[], bool]) -> bool:
+            supervisor.poll()
+            return condition()
+
+        wait_until(lambda: after_poll(lambda: len(asked) >= 3), "it is late", seconds=60)
+        assert supervisor.pids == [first]
+        depths[Stage.CHUNK] = 1
+        wait_until(lambda: after_poll(lambda: bool(supervisor.pids) and supervisor.pids != [first]), "it is replaced")

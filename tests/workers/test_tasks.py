@@ -6,13 +6,16 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+import structlog
 
+from shared.db import work
 from shared.db.work import Claim
 from shared.messages import BatchMessage
 from shared.outcomes import Complete, Outcome
 from shared.states import Result, Stage, State
 from tests.shared.db.tracker import Tracker
 from tests.waiting import wait_until
+from workers import tasks
 from workers.gate import Gate
 from workers.runtime import WorkerRuntime
 from workers.tasks import Process
@@ -135,3 +138,21 @@ def test_a_process_ends_after_its_share_of_batches(process: Ended, tracker: Trac
         process.work(BatchMessage(Stage.CHUNK, (id_,)), complete)
         ended.append((process.ended, process.is_spent))
     assert ended == [(0, False), (1, True)]
+
+
+def test_what_goes_wrong_outside_of_a_stage_is_said_and_its_work_comes_back(
+    process: Ended, tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise KeyError("odd")
+
+    monkeypatch.setattr(tasks, "process", process)
+    monkeypatch.setattr(work, "settle", fail)
+    (id_,) = queue(tracker, 1)
+    with structlog.testing.capture_logs() as logs, pytest.raises(KeyError):
+        tasks.run(Stage.CHUNK, (BatchMessage(Stage.CHUNK, (id_,)).encode(),), complete)
+    assert [(e["stage"], e["work"], e["error_class"]) for e in logs if e["event"] == "batch.failed"] == [
+        (Stage.CHUNK, (id_,), "KeyError")
+    ]
+    assert not process.is_busy
+    assert tracker.states() == [State.RUNNING], "until its lease runs out"

@@ -9,6 +9,7 @@ from shared.messages import BatchMessage
 from shared.settings import Settings
 from shared.states import Stage
 from workers.brokers.base import Broker, Health
+from workers.brokers.remote import translated
 from workers.embedded_transport import QueueFile
 from workers.queues import queue_name
 
@@ -34,18 +35,21 @@ class EmbeddedBroker(Broker):
     def publish_many(self, messages: Sequence[BatchMessage]) -> None:
         from workers.tasks import send
 
-        for message in messages:
-            send(message)
+        with translated():
+            for message in messages:
+                send(message)
 
     def depths(self) -> dict[Stage, int]:
-        counts = self._file.depths()
+        with translated():
+            counts = self._file.depths()
         return {stage: counts.get(queue_name(stage), 0) for stage in Stage}
 
     def check(self) -> Health:
         return Health(f"embedded://; {self.depth()} messages waiting")
 
     def purge(self) -> None:
-        self._file.purge()
+        with translated():
+            self._file.purge()
 
     def close(self) -> None:
         self._file.close()

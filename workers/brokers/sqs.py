@@ -28,10 +28,11 @@ from workers.queues import queue_name
 
 TRANSPORT_ALIASES["sqs"] = "workers.brokers.sqs_transport:Transport"
 
-# Longer than this kombu's own HTTP limit of 20 s could cut a poll off.
 POLL_SECONDS = 15
 # How long a dead letter is hidden from another reconciler while it is looked at.
 DEAD_SECONDS = 60
+WAITING = "ApproximateNumberOfMessages"
+IN_HAND = "ApproximateNumberOfMessagesNotVisible"
 # Between a poll that brought nothing, or a full worker, and the next look.
 IDLE_SECONDS = 0.1
 
@@ -66,14 +67,14 @@ class SqsBroker(RemoteBroker):
         }
 
     def depths(self) -> dict[Stage, int]:
-        """Visible and in flight together: what AWS has handed out is not lost."""
+        """Visible messages, without those in a worker's hands, where they may die."""
         with self._sqs() as (client, urls):
-            return {stage: _count(client, url) for stage, url in urls.items()}
+            return {stage: _count(client, url, WAITING) for stage, url in urls.items()}
 
     def dead_depths(self) -> dict[Stage, int]:
         with self._sqs() as (client, urls):
             dead = {stage: _dead_url(client, url) for stage, url in urls.items()}
-            return {stage: _count(client, url) for stage, url in dead.items() if url}
+            return {stage: _count(client, url, WAITING, IN_HAND) for stage, url in dead.items() if url}
 
     def drain_dead(self, handle: Callable[[DeadMessage], object], *, limit: int) -> int:
         """By receiving, handling and deleting: StartMessageMoveTask can neither look nor choose."""
@@ -131,9 +132,8 @@ def _attributes(client: Any, url: str) -> dict[str, str]:
     return found
 
 
-def _count(client: Any, url: str) -> int:
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    found = client.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+def _count(client: Any, url: str, *names: str) -> int:
+    found = client.get_queue_attributes(QueueUrl=url, AttributeNames=list(names))["Attributes"]
     return sum(int(found[name]) for name in names)
 
 

@@ -12,6 +12,8 @@ from kombu.utils.json import dumps
 from workers import celery_compat
 from workers.brokers.envelopes import enveloped, read_json
 from workers.brokers.refusals import refusals
+from workers.brokers.remote import ANSWER_SECONDS, CONNECT_SECONDS
+from workers.brokers.sqs import POLL_SECONDS
 
 # Receives after which SQS gives a message up; see DELIVERY_LIMIT in workers/brokers/rabbitmq.py.
 RECEIVE_LIMIT = 20
@@ -89,6 +91,9 @@ class Channel(SQS.Channel):
         client = super().asynsqs(queue)
         if celery_compat.is_needed() and "_on_list_ready" not in vars(client):
             client._on_list_ready = _forgiving(client._on_list_ready)
+            http = client._httpclient
+            if "_setup_request" not in vars(http):
+                http._setup_request = _bounded(http._setup_request)
         return client
 
     def _on_messages_ready(self, queue: str, qname: str, messages: Any) -> Any:
@@ -100,6 +105,19 @@ class Channel(SQS.Channel):
             self.hub.call_later(refusals.pause_seconds, self._schedule_queue, queue)
         else:
             super()._loop1(queue, messages_fetched)
+
+
+def _bounded(set_up: Callable[..., None]) -> Callable[..., None]:
+    """Kombu takes time limits for a request and never sets them: it waits for ever on a connection that went silent."""
+    import pycurl
+
+    def setup_request(curl: Any, *arguments: Any) -> None:
+        set_up(curl, *arguments)
+        curl.setopt(pycurl.NOSIGNAL, 1)
+        curl.setopt(pycurl.CONNECTTIMEOUT, CONNECT_SECONDS)
+        curl.setopt(pycurl.TIMEOUT, POLL_SECONDS + ANSWER_SECONDS)
+
+    return setup_request
 
 
 def _forgiving(answer: Callable[..., Any]) -> Callable[..., Any]:

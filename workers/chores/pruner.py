@@ -55,7 +55,9 @@ class Policy:
 
     def tightened(self, *, keep_seconds: float | None, vector_bytes: int | None) -> "Policy":
         """With another time for all kinds, and another room for vectors, where they are given."""
-        keep = self.keep_seconds if keep_seconds is None else dict.fromkeys(self.keep_seconds, keep_seconds)
+        # 0 would mean always.
+        given = None if keep_seconds is None else max(keep_seconds, 1.0)
+        keep = self.keep_seconds if given is None else dict.fromkeys(self.keep_seconds, given)
         return replace(
             self, keep_seconds=keep, vector_bytes=self.vector_bytes if vector_bytes is None else vector_bytes
         )

@@ -44,9 +44,15 @@ class Rescuer:
         with self._database.read() as connection:
             leases = work.find_leases(connection)
             expired = dict(work.find_expired(connection)) if leases else {}
-        lost = [token for token, owner in leases if self._is_lost(token, owner, expired=token in expired)]
+        gone = {owner: is_gone(self._run_folder, owner) for owner in {owner for _, owner in leases}}
+        dead = [token for token, owner in leases if gone[owner]]
+        silent = [
+            token
+            for token, owner in leases
+            if not gone[owner] and self._is_silent(token, is_here=gone[owner] is False, expired=token in expired)
+        ]
         self._suspected = {token: seen for token, seen in self._suspected.items() if token in expired}
-        return sum(self._rescue(token) for token in lost)
+        return sum(self._rescue(token) for token in dead) + sum(self._rescue_silent(token) for token in silent)
 
     def rescue_worker(self, process_id: str) -> int:
         """Rescue what a worker held that is known to have died."""
@@ -70,17 +76,19 @@ class Rescuer:
             log.info("rescuer.messages_lost", work=count)
         return count
 
-    def _is_lost(self, token: str, owner: str, *, expired: bool) -> bool:
-        match is_gone(self._run_folder, owner):
-            case True:
-                return True
-            case None:
-                # While the database was away nobody could renew a lease: whoever lives does it in a moment.
-                return expired and not self._database.was_away_within(self._settings.lease_seconds / 2)
+    def _is_silent(self, token: str, *, is_here: bool, expired: bool) -> bool:
+        if not is_here:
+            # While the database was away nobody could renew a lease: whoever lives does it in a moment.
+            return expired and not self._database.was_away_within(self._settings.lease_seconds / 2)
         first = self._suspected.setdefault(token, self._monotonic()) if expired else self._monotonic()
         return self._monotonic() - first > self._settings.lease_seconds / 2
 
     def _rescue(self, token: str) -> int:
         result = self._database.transact(lambda connection: work.rescue(connection, token))
         log.warning("rescuer.lease_lost", returned=result.returned, dead=result.dead)
+        return result.returned + result.dead
+
+    def _rescue_silent(self, token: str) -> int:
+        result = self._database.transact(lambda connection: work.rescue_silent(connection, token))
+        log.warning("rescuer.lease_ran_out", returned=result.returned, dead=result.dead)
         return result.returned + result.dead

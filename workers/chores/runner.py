@@ -32,6 +32,7 @@ log = structlog.get_logger()
 TICK_SECONDS = 0.1
 RECONCILE_SECONDS = 15.0
 ADD_UP_SECONDS = 5.0
+CLEAN_SECONDS = 600.0
 PRUNE_SECONDS = 300.0
 # A session that wrote nothing for so long has ended; nobody asks for its receipt any more.
 RECEIPT_SECONDS = 86400.0
@@ -44,6 +45,7 @@ CLOSE_SECONDS = 2.0
 class Chore:
     """Something to do every `seconds`."""
 
+    name: str
     run: Callable[[], object]
     seconds: float
     due: float = 0.0
@@ -66,23 +68,25 @@ class ChoreRunner:
         self.failure: StorageFailed | None = None
         self._failing_since: float | None = None
         look = min(1.0, settings.lease_seconds / 6)
+        now = time.monotonic()
         self._chores = [
-            Chore(self._dispatch, TICK_SECONDS),
-            Chore(self._complete_jobs, TICK_SECONDS),
-            Chore(self.rescuer.rescue_lost, look),
+            Chore("dispatch", self._dispatch, TICK_SECONDS),
+            Chore("complete", self._complete_jobs, TICK_SECONDS),
+            Chore("rescue", self.rescuer.rescue_lost, look),
             Chore(
+                "tidy",
                 lambda: tidy(runtime.database, settings, run_folder=runtime.run_folder),
                 settings.silent_seconds,
-                due=time.monotonic() + settings.silent_seconds,
+                due=now + settings.silent_seconds,
             ),
-            Chore(self._requeue_lost_messages, look, due=time.monotonic() + look),
-            Chore(self._reconcile, RECONCILE_SECONDS, due=time.monotonic() + look),
-            Chore(self._add_up, ADD_UP_SECONDS, due=time.monotonic() + ADD_UP_SECONDS),
-            Chore(self._audit, 0.5),
-            Chore(lambda: wake_affordable(runtime.database), 1.0),
-            Chore(lambda: close_entries(runtime.database, runtime.run_folder), look),
-            Chore(lambda: clean(runtime.database, runtime.blobs), 600.0, due=time.monotonic() + 600.0),
-            Chore(self._prune, PRUNE_SECONDS, due=time.monotonic() + PRUNE_SECONDS),
+            Chore("requeue", self._requeue_lost_messages, look, due=now + look),
+            Chore("reconcile", self._reconcile, RECONCILE_SECONDS, due=now + look),
+            Chore("add_up", self._add_up, ADD_UP_SECONDS, due=now + ADD_UP_SECONDS),
+            Chore("audit", self._audit, 0.5),
+            Chore("wake", lambda: wake_affordable(runtime.database), 1.0),
+            Chore("close_entries", lambda: close_entries(runtime.database, runtime.run_folder), look),
+            Chore("clean", self._clean, CLEAN_SECONDS, due=now + CLEAN_SECONDS),
+            Chore("prune", self._prune, PRUNE_SECONDS, due=now + PRUNE_SECONDS),
         ]
 
     def __enter__(self) -> "ChoreRunner":
@@ -107,11 +111,7 @@ class ChoreRunner:
             except (DatabaseAway, TransactionLost) as error:
                 self._wait_for_database(error)
             except StorageFailed as error:
-                self.failure = error
-                log.error("chores.storage_failed", error=str(error))
-            # A chore must never end the thread: without it work would stop and nobody would know.
-            except Exception as error:  # noqa: BLE001
-                log.error("chores.failed", error_class=type(error).__name__, error=str(error))
+                self._note_failure(error, chore="hold")
 
     def _wait_for_database(self, error: StorageFailed) -> None:
         """Chores come back anyway; only an outage that lasts longer than it is waited for ends this process."""
@@ -123,8 +123,26 @@ class ChoreRunner:
     def _tick(self) -> None:
         for chore in self._chores:
             if time.monotonic() >= chore.due:
-                chore.run()
+                self._do(chore)
                 chore.due = time.monotonic() + chore.seconds
+
+    def _do(self, chore: Chore) -> None:
+        """A chore that fails keeps no other from its turn, and waits for its own next one.
+
+        Nor does it end the thread: without that, work would stop and nobody would know. Without a database none runs.
+        """
+        try:
+            chore.run()
+        except (DatabaseAway, TransactionLost):
+            raise
+        except StorageFailed as error:
+            self._note_failure(error, chore=chore.name)
+        except Exception as error:  # noqa: BLE001
+            log.error("chores.failed", chore=chore.name, error_class=type(error).__name__, error=str(error))
+
+    def _note_failure(self, error: StorageFailed, *, chore: str) -> None:
+        self.failure = error
+        log.error("chores.storage_failed", chore=chore, error=str(error))
 
     def _hold(self) -> bool:
         if time.monotonic() < self._holds_until:
@@ -132,7 +150,7 @@ class ChoreRunner:
         with self._runtime.database.write() as connection:
             holder = presence.find_chore_holder(connection, CHORES)
             if holder is not None and is_gone(self._runtime.run_folder, holder):
-                presence.free_chore(connection, CHORES)
+                presence.free_chore(connection, CHORES, holder=holder)
             held = presence.take_chore(connection, CHORES, holder=self._runtime.process_id, seconds=self._lease_seconds)
         self._holds_until = time.monotonic() + self._lease_seconds / 2 if held else 0.0
         if not held:
@@ -195,6 +213,15 @@ class ChoreRunner:
         else:
             if is_due:
                 self._outage.succeeded()
+
+    def _clean(self) -> None:
+        """What a blob store refuses now is cleaned later: a bucket that may not be listed stops no work."""
+        try:
+            clean(self._runtime.database, self._runtime.blobs)
+        except (DatabaseAway, TransactionLost):
+            raise
+        except EmbedmillError as error:
+            log.warning("cleaner.failed", error=str(error))
 
     def _audit(self) -> None:
         if not self.auditor.is_busy:

@@ -3,6 +3,7 @@
 from workers.chunking.chunk import Chunk
 from workers.chunking.chunk_set import ChunkSet, build_chunk_set, decode_chunk_set, encode_chunk_set
 from workers.chunking.chunker import chunk
+from workers.chunking.dividing import can_divide, divide
 from workers.chunking.normalise import BlockSpan, NormalisedDocument, normalise
 from workers.chunking.settings import ChunkSettings
 
@@ -13,8 +14,10 @@ __all__ = [
     "ChunkSettings",
     "NormalisedDocument",
     "build_chunk_set",
+    "can_divide",
     "chunk",
     "decode_chunk_set",
+    "divide",
     "encode_chunk_set",
     "normalise",
 ]

@@ -79,6 +79,13 @@ def hard_cut(text: str, span: Span, limits: Limits) -> list[Span]:
     return [part for half in even_cut(text, span, parts=parts) for part in hard_cut(text, half, limits)]
 
 
+def cut_span(text: str, span: Span, *, most: int) -> list[Span]:
+    """`span` cut at sentences, lines, words or graphemes into as few parts of about `most` tokens as that allows."""
+    limits = Limits(whole=most, room=most, maximum=most)
+    parts = _divide(text, span, (SENTENCE, LINE, WORD), limits=limits)
+    return [part for part, _ in _merged(text, parts, most)]
+
+
 def _stays_whole(text: str, block: BlockSpan, *, tokens: int, limits: Limits) -> bool:
     limit = limits.whole if block.kind in PROSE else limits.maximum
     return tokens <= limit or (tokens <= limit + GAP and count_tokens(text[block.start : block.end]) <= limit)

@@ -38,18 +38,23 @@ class ChunkSettings:
             raise SettingsError(f"chunk sizes must rise: {self.minimum}, {self.target}, {self.maximum}")
 
     @classmethod
-    def from_target(cls, target: int, *, overlap: int | None = None) -> Self:
+    def from_target(cls, target: int, *, overlap: int | None = None, most: int | None = None) -> Self:
         """Settings from `--chunk-tokens` and `--chunk-overlap`.
 
         A target under 384 has a minimum of half and a maximum of twice itself. Without an overlap it is an eighth of
-        the target, at most 32 tokens; more than half the target raises SettingsError.
+        the target, at most 32 tokens; more than half the target raises SettingsError. `most` is what the embedding
+        model takes, and bounds target and maximum.
         """
+        if most is not None and target > most:
+            target, overlap = most, None if overlap is None else min(overlap, most // 2)
         repeated = min(USUAL_OVERLAP, target // 8) if overlap is None else overlap
         if not 0 <= repeated <= max(target, SMALLEST_TARGET) // 2:
             raise SettingsError(f"chunk overlap must be 0 to {target // 2} tokens, not {repeated}")
         small = target < USUAL_TARGET
         minimum = min(target // 2 if small else USUAL_MINIMUM, target - repeated)
         maximum = target * 2 if small else max(target, USUAL_MAXIMUM)
+        if most is not None:
+            maximum = min(maximum, most)
         return cls(target=target, minimum=minimum, maximum=maximum, overlap=repeated)
 
     @property

@@ -13,6 +13,7 @@ from shared.db.work import Claim, Item
 from shared.errors import BlobMissing, StorageFailed
 from shared.files import read_regular_file
 from shared.outcomes import Advance, Outcome
+from shared.providers.embeddings.table import most_chunk_tokens
 from shared.states import Stage, next_stage
 from shared.uris import uri_to_path
 from workers.chunking import ChunkSet, ChunkSettings, build_chunk_set, encode_chunk_set, normalise
@@ -84,7 +85,8 @@ def _prepare(runtime: WorkerRuntime, item: Item, rows: _Rows) -> Prepared:
 
 def split(parsed: ParsedDocument, settings: CollectionSettings, *, title: str) -> ChunkSet:
     """A parsed document's chunks as its collection wants them; `title`, if any, goes before the document's own."""
-    sizes = ChunkSettings.from_target(settings.chunk_tokens, overlap=settings.chunk_overlap)
+    most = most_chunk_tokens(settings.embedding)
+    sizes = ChunkSettings.from_target(settings.chunk_tokens, overlap=settings.chunk_overlap, most=most)
     return build_chunk_set(normalise(parsed), sizes, title=title or parsed.title, media_type=parsed.media_type)
 
 
@@ -108,6 +110,7 @@ def _advance(settings: CollectionSettings, prepared: Prepared, reference: str) -
             "rejections_ref": None,
             "chunks_expected": count,
             "chunks_rejected": 0,
+            "chunks_split": 0,
             "size": max(1, sum(c.tokens for c in prepared.chunk_set.chunks)),
             "content_hash": prepared.content_hash,
             "version": version_id(prepared.content_hash, prepared.item.settings_hash),

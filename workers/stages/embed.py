@@ -19,6 +19,7 @@ from shared.spend.terms import Subject, Tokens
 from shared.states import Stage
 from workers.executor import bisect, outcome_of
 from workers.runtime import WorkerRuntime
+from workers.stages.dividing import divide_too_long
 from workers.stages.stored import Stored, load_stored
 
 # How long texts stay reserved, in leases; only a call that takes longer may be paid for twice.
@@ -63,7 +64,7 @@ def _embed(runtime: WorkerRuntime, embedder: Embedder, stored: Sequence[Stored])
     done = {a: t for id_, texts in wanted.items() if isinstance(outcomes[id_], Advance) for a, t in texts.items()}
     cached = {address: text for address, text in done.items() if address not in made.texts}
     _record(runtime, embedder, stored[0].item, cached, made.texts if is_free(embedder) else {})
-    return outcomes
+    return outcomes | divide_too_long(runtime, embedder, stored, made.errors)
 
 
 @dataclass(slots=True)

@@ -25,6 +25,7 @@ from shared.errors import (
     EmbedmillError,
     FlowControl,
     InputRefused,
+    InputTooLong,
     ProviderRefused,
     ProviderUnavailable,
 )
@@ -196,7 +197,8 @@ class _Sending:
             self._waiting.extendleft(reversed([*halves(positions)]))
             return
         self._errors[positions[0]] = error
-        self._refused += 1
+        # What is too long is no sign of a wrong setting, however often it happens: it comes back in parts.
+        self._refused += not isinstance(error, InputTooLong)
         if self._refused >= REFUSED_TEXTS and not self._calls:
             self._stopped = ProviderRefused(f"{self._sender.provider} refuses every text: {error}")
 

@@ -28,11 +28,31 @@ def open_embedder(name: str, *, cache_dir: Path) -> Embedder:
     Raises SettingsError for a name or a size that there is not, MissingExtra for packages that are not installed.
     `cache_dir` keeps files that an embedder derives once, and is created when that happens.
     """
-    base, at, size = name.partition("@")
-    if base not in EMBEDDERS:
-        raise SettingsError(f"no embedding model {name!r}; there are: {', '.join(EMBEDDERS)}")
+    embedder = embedder_class(name)
+    _, at, size = name.partition("@")
     if at and not (size.isascii() and size.isdigit()):
         raise SettingsError(f"{name!r}: write a number of dimensions behind the @")
-    module, class_name = EMBEDDERS[base].split(":")
-    embedder: type[Embedder] = getattr(importlib.import_module(module), class_name)
     return embedder.open(cache_dir=cache_dir, dimensions=int(size) if at else None)
+
+
+def embedder_class(name: str) -> type[Embedder]:
+    """The class behind a name, which knows the model's limits without being opened; raises SettingsError."""
+    base = name.partition("@")[0]
+    if base not in EMBEDDERS:
+        raise SettingsError(f"no embedding model {name!r}; there are: {', '.join(EMBEDDERS)}")
+    module, class_name = EMBEDDERS[base].split(":")
+    found: type[Embedder] = getattr(importlib.import_module(module), class_name)
+    return found
+
+
+PREFIX_TOKENS = 64
+"""At most so many tokens of title and section are put before a chunk."""
+COUNT_MARGIN = 1.25
+"""How many tokens a model may see where the chunker counts one, for prose; what is denser is cut when it is refused."""
+
+
+def most_chunk_tokens(name: str) -> int:
+    """The largest chunk, by the chunker's count, that fits the model called `name` with what is put before it."""
+    found = embedder_class(name)
+    margin = 1.0 if found.counts_exactly else COUNT_MARGIN
+    return int((found.max_tokens_per_input - PREFIX_TOKENS) / margin)

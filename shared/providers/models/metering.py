@@ -4,19 +4,22 @@ The meter has the three methods of the embedders' meter, so that one ledger can 
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from shared.errors import EmbedmillError, ProviderUnavailable
-from shared.providers.models.base import Answer, Block, Model, Prompt, Usage
+from shared.providers.models.base import Answer, Model, Prompt, Usage
+from shared.tokenizer import count_tokens
 
 Billed = Literal["no", "unknown"]
 """Whether a call without an answer may have been charged: never for a refusal, perhaps after a time-out or a cut."""
 
-BYTES_PER_TOKEN = 2
-"""An estimate that errs upwards, also for the denser tokenizers of Claude since Opus 4.7, at which a million tokens are
-some 2.5 million characters: a reservation may be too large, and is settled to the truth."""
+BYTES_PER_TOKEN, COUNT_MARGIN = 2.5, 1.5
+"""An estimate that errs upwards: by the bytes for prose, of which a million tokens of Claude since Opus 4.7 hold some
+2.5 million characters, and by our own count for what is denser, as digits, tables and most scripts are. A reservation
+may be too large, and is settled to the truth; what is never settled must not be short.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +109,11 @@ def ask(model: Model, prompt: Prompt, about: About, *, meter: Meter, keep: Keep 
         model.provider,
         model.model,
         about.operation,
-        _estimate((*prompt.system, *prompt.user)),
+        estimate(prompt),
         prompt.max_tokens,
         about.inputs,
         about.documents,
-        _estimate(_kept(prompt)),
+        estimate_kept(prompt),
         model.key_hash,
     )
     reservation = meter.on_request(request)
@@ -131,11 +134,20 @@ def ask(model: Model, prompt: Prompt, about: About, *, meter: Meter, keep: Keep 
     return answer
 
 
-def _kept(prompt: Prompt) -> Sequence[Block]:
-    """What the prompt asks the provider's cache to keep: everything up to the last block that is marked."""
+def estimate(prompt: Prompt) -> int:
+    """Tokens that a prompt has at most, as far as that can be told without the provider's tokenizer."""
+    return _at_most(block.text for block in (*prompt.system, *prompt.user))
+
+
+def estimate_kept(prompt: Prompt) -> int:
+    """Those of them that the provider is asked to keep for the next call: everything up to the last cached block."""
     blocks = (*prompt.system, *prompt.user)
-    return blocks[: max((place for place, block in enumerate(blocks, 1) if block.cached), default=0)]
+    last = max((place for place, block in enumerate(blocks) if block.cached), default=-1)
+    return _at_most(block.text for block in blocks[: last + 1]) if last >= 0 else 0
 
 
-def _estimate(blocks: Sequence[Block]) -> int:
-    return sum(len(block.text.encode("utf-8", "replace")) for block in blocks) // BYTES_PER_TOKEN + bool(blocks)
+def _at_most(texts: Iterable[str]) -> int:
+    joined = "".join(texts)
+    return (
+        max(int(len(joined.encode("utf-8", "replace")) / BYTES_PER_TOKEN), int(COUNT_MARGIN * count_tokens(joined))) + 1
+    )

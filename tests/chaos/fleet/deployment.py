@@ -5,12 +5,14 @@ import random
 import secrets
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from sqlalchemy import text
 
@@ -19,6 +21,7 @@ from shared.errors import EmbedmillError
 from tests.command import EMBEDMILL, Command, kill_group
 from tests.services import moto, postgres, rabbitmq, redis
 from tests.services.needed import require
+from tests.services.wires import Wires, running_wires
 from tests.waiting import wait_until
 
 Disturbance = Callable[[], object]
@@ -32,6 +35,8 @@ class Service:
     """Settings that lead a command to a service, and what can be done to it while it is in use.
 
     `fresh` makes room of its own for one fleet, where fleets would see each other, and returns the settings for it.
+    `absence` makes a broker go away, and come back empty. `impatient` has it hand out messages again that were not
+    acknowledged for some seconds, where its own settings decide that.
     """
 
     name: str
@@ -39,6 +44,8 @@ class Service:
     environment: dict[str, str] = field(default_factory=dict)
     disturbances: dict[str, Disturbance] = field(default_factory=dict)
     fresh: Callable[[], dict[str, str]] = dict
+    absence: tuple[Disturbance, Disturbance] | None = None
+    impatient: Callable[[int], AbstractContextManager[object]] = nullcontext
 
 
 @contextmanager
@@ -47,9 +54,11 @@ def on_redis() -> Iterator[Service]:
     require(redis.why_not())
     with redis.running_server() as server:
         disturbances: dict[str, Disturbance] = {"wipe": server.wipe, "drop connections": server.drop_connections}
+        absence = None
         if isinstance(server, redis.OwnServer):
-            disturbances["restart empty"] = partial(_in_turn, server.kill, server.start)
-        yield Service("redis", {"broker_url": server.url}, {}, disturbances)
+            absence = (server.kill, server.start)
+            disturbances["restart empty"] = partial(_in_turn, *absence)
+        yield Service("redis", {"broker_url": server.url}, {}, disturbances, partial(_emptied, server.wipe), absence)
 
 
 @contextmanager
@@ -57,20 +66,44 @@ def on_rabbitmq() -> Iterator[Service]:
     """RabbitMQ: its queues purged, its application restarted, every connection closed."""
     require(rabbitmq.why_not())
     with rabbitmq.running_server() as server:
-        disturbances: dict[str, Disturbance] = {}
+        url, fresh = {"broker_url": server.url}, partial(_emptied, server.wipe)
         if isinstance(server, rabbitmq.OwnServer):
-            stages = ("chunk", "validate", "embed", "index")
-            disturbances = {
-                "wipe": lambda: _in_turn(*(partial(_purge, server, f"embedmill-{stage}") for stage in stages)),
-                "drop connections": lambda: server.control("close_all_connections", "a disturbance"),
-                "restart": partial(
-                    _in_turn,
-                    partial(server.control, "stop_app"),
-                    partial(server.control, "start_app"),
-                    server.wait_until_it_answers,
-                ),
-            }
-        yield Service("rabbitmq", {"broker_url": server.url}, {}, disturbances)
+            impatient = partial(_impatient_rabbitmq, server)
+            absence = _rabbitmq_absence(server)
+            yield Service("rabbitmq", url, {}, _rabbitmq_disturbances(server), fresh, absence, impatient)
+        else:
+            yield Service("rabbitmq", url, {}, {}, fresh)
+
+
+def _rabbitmq_disturbances(server: rabbitmq.OwnServer) -> dict[str, Disturbance]:
+    stages = ("chunk", "validate", "embed", "index")
+    stop, start = partial(server.control, "stop_app"), partial(server.control, "start_app")
+    return {
+        "wipe": lambda: _in_turn(*(partial(_purge, server, f"embedmill-{stage}") for stage in stages)),
+        "drop connections": lambda: server.control("close_all_connections", "a disturbance"),
+        "restart": partial(_in_turn, stop, start, server.wait_until_it_answers),
+        "restart empty": partial(_in_turn, *_rabbitmq_absence(server)),
+    }
+
+
+def _rabbitmq_absence(server: rabbitmq.OwnServer) -> tuple[Disturbance, Disturbance]:
+    stop, start = partial(server.control, "stop_app"), partial(server.control, "start_app")
+    return stop, partial(_in_turn, partial(server.control, "reset"), start, server.wait_until_it_answers)
+
+
+@contextmanager
+def _impatient_rabbitmq(server: rabbitmq.OwnServer, seconds: int) -> Iterator[None]:
+    """Its `consumer_timeout`, half an hour by default, looked at every second; of channels that are opened then."""
+
+    def set_milliseconds(timeout: int, look: int) -> None:
+        for name, value in (("consumer_timeout", timeout), ("channel_tick_interval", look)):
+            server.control("eval", f"application:set_env(rabbit, {name}, {value}).")
+
+    set_milliseconds(seconds * 1000, 1000)
+    try:
+        yield
+    finally:
+        set_milliseconds(1_800_000, 60_000)
 
 
 @contextmanager
@@ -80,7 +113,8 @@ def on_sqs() -> Iterator[Service]:
     with moto.running_server() as server:
         # moto gets slower with every message that waits.
         settings = {"broker_url": "sqs://", "high_water": "64"}
-        yield Service("sqs", settings, server.environment, {"wipe": partial(_purge_sqs, server.client("sqs"))})
+        disturbances: dict[str, Disturbance] = {"wipe": partial(_purge_sqs, server.client("sqs"))}
+        yield Service("sqs", settings, server.environment, disturbances, partial(_emptied, server.wipe))
 
 
 @contextmanager
@@ -104,6 +138,23 @@ def on_postgres() -> Iterator[Service]:
 def on_sqlite() -> Iterator[Service]:
     """The tracking database in the home folder."""
     yield Service("sqlite", {})
+
+
+@contextmanager
+def through_wires(service: Service) -> Iterator[tuple[Service, Wires]]:
+    """A broker behind a proxy."""
+    url = urlsplit(service.environment.get("AWS_ENDPOINT_URL") or service.settings["broker_url"])
+    with running_wires(str(url.hostname), url.port or 0) as wires:
+
+        def moved(given: dict[str, str]) -> dict[str, str]:
+            return {k: v.replace(f"{url.hostname}:{url.port}", f"127.0.0.1:{wires.port}") for k, v in given.items()}
+
+        yield replace(service, settings=moved(service.settings), environment=moved(service.environment)), wires
+
+
+def _emptied(wipe: Callable[[], object]) -> dict[str, str]:
+    wipe()
+    return {}
 
 
 def _new_database(server: postgres.Server) -> str:
@@ -133,15 +184,13 @@ def _purge_sqs(client: Any) -> None:
 class Fleet:
     """Some `workers start` commands of one deployment, killed and replaced at will."""
 
-    def __init__(
-        self, command: Command, *, broker: Service, database: Service, arguments: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, command: Command, *, broker: Service, database: Service) -> None:
         settings = broker.settings | broker.fresh() | database.settings | database.fresh()
         self.command = command.with_settings(**settings).with_environment(**broker.environment, **database.environment)
         self.disturbances = broker.disturbances | database.disturbances
         if broker.name == "embedded":
             self.disturbances["remove the queue's file"] = self._remove_queue
-        self._arguments = arguments
+        self._arguments: tuple[str, ...] = ()
         self._running: list[subprocess.Popen[bytes]] = []
         self._frozen: list[int] = []
         url = settings.get("database_url") or f"sqlite:///{self.command.home / 'tracking.db'}"
@@ -156,8 +205,12 @@ class Fleet:
             kill_group(process)
         self._database.close()
 
-    def start(self, count: int = 1) -> None:
-        """Start commands; none of them waits for its workers. What they say goes to a file, which never fills up."""
+    def start(self, count: int = 1, *, arguments: tuple[str, ...] | None = None) -> None:
+        """Start commands; none of them waits for its workers. What they say goes to a file, which never fills up.
+
+        Those that take the place of others later have the same arguments.
+        """
+        self._arguments = self._arguments if arguments is None else arguments
         for _ in range(count):
             with (self.command.folder / "workers.log").open("ab") as log:
                 self._running.append(
@@ -172,6 +225,21 @@ class Fleet:
                     )
                 )
 
+    def revive(self) -> None:
+        """Start a command for each that has ended."""
+        for process in [found for found in self._running if found.poll() is not None]:
+            self._running.remove(process)
+            self.start()
+
+    def deploy(self) -> list[tuple[int, float]]:
+        """New commands, then SIGTERM to all old ones at once; returns their exit statuses and seconds to the end."""
+        old, self._running = self._running, []
+        self.start(len(old))
+        began = time.monotonic()
+        for process in old:
+            process.send_signal(signal.SIGTERM)
+        return [(process.wait(STOP_SECONDS), time.monotonic() - began) for process in old]
+
     def stop(self) -> list[int]:
         """SIGTERM to every command; returns their exit statuses."""
         self.thaw()
@@ -180,6 +248,21 @@ class Fleet:
         statuses = [process.wait(STOP_SECONDS) for process in self._running]
         self._running.clear()
         return statuses
+
+    @property
+    def commands(self) -> "list[subprocess.Popen[bytes]]":
+        """The commands that were started and not stopped, the oldest first."""
+        return list(self._running)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the tracking database is a file in the home folder."""
+        return self._database.is_sqlite
+
+    def sessions(self) -> int:
+        """Sessions with the database server; 0 for a file."""
+        of_clients = "backend_type = 'client backend' AND datname = current_database()"
+        return 0 if self.is_sqlite else self.number(f"SELECT count(*) FROM pg_stat_activity WHERE {of_clients}")
 
     def rows(self, query: str) -> list[Any]:
         """What the tracking database says; nothing while it is away."""
@@ -202,26 +285,53 @@ class Fleet:
         """Until a job has ended."""
         wait_until(lambda: self.is_finished(job), f"job {job} is finished", seconds=seconds, every=0.1)
 
-    def kill_a_worker(self, chance: random.Random) -> None:
-        """kill -9 of one worker process; its command replaces it."""
+    def kill_a_worker(self, chance: random.Random) -> bool:
+        """kill -9 of one worker process; its command replaces it. Returns whether there was one."""
         pids = self._worker_pids()
-        if pids:
-            _signal(chance.choice(pids), signal.SIGKILL)
+        return bool(pids) and _signal(chance.choice(pids), signal.SIGKILL)
 
-    def kill_a_command(self, chance: random.Random) -> None:
-        """kill -9 of a command with everything it started, and another in its place."""
-        if self._running:
-            process = self._running.pop(chance.randrange(len(self._running)))
+    def kill_pid(self, pid: int) -> bool:
+        """kill -9 of a worker process, if it is one of ours."""
+        return self._is_ours(pid) and _signal(pid, signal.SIGKILL)
+
+    def kill_a_worker_of(self, command: "subprocess.Popen[bytes]", chance: random.Random) -> bool:
+        """kill -9 of a worker of one of the commands."""
+        pids = [pid for pid in self._worker_pids() if _parent(pid) == command.pid]
+        return bool(pids) and _signal(chance.choice(pids), signal.SIGKILL)
+
+    def kill_a_command_of(self, pid: int) -> bool:
+        """kill -9 of the command of a worker with everything it started, and another in its place."""
+        for process in [found for found in self._running if found.pid == _parent(pid)]:
+            self._running.remove(process)
             kill_group(process)
             self.start()
+            return True
+        return False
 
-    def freeze_a_worker(self, chance: random.Random) -> None:
+    def kill_a_command(self, chance: random.Random) -> bool:
+        """kill -9 of a command with everything it started, and another in its place."""
+        if not self._running:
+            return False
+        process = self._running.pop(chance.randrange(len(self._running)))
+        kill_group(process)
+        self.start()
+        return True
+
+    def freeze_a_worker(self, chance: random.Random) -> bool:
         """SIGSTOP, until `thaw`: a zombie that wakes after its lease."""
         pids = [pid for pid in self._worker_pids() if pid not in self._frozen]
-        if pids and len(self._frozen) < 1:
-            pid = chance.choice(pids)
-            if _signal(pid, signal.SIGSTOP):
-                self._frozen.append(pid)
+        if not pids or self._frozen:
+            return False
+        pid = chance.choice(pids)
+        if not _signal(pid, signal.SIGSTOP):
+            return False
+        self._frozen.append(pid)
+        return True
+
+    def kill_frozen(self) -> None:
+        """kill -9 to whatever was frozen."""
+        while self._frozen:
+            _signal(self._frozen.pop(), signal.SIGKILL)
 
     def thaw(self) -> None:
         """SIGCONT to whatever was frozen."""
@@ -234,15 +344,18 @@ class Fleet:
 
     def _is_ours(self, pid: int) -> bool:
         """Whether a pid is a worker of this fleet now, and not that of somebody who came after."""
-        try:
-            parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-        except (OSError, ValueError):
-            return False
-        return parent in [process.pid for process in self._running]
+        return _parent(pid) in [process.pid for process in self._running]
 
     def _remove_queue(self) -> None:
         for name in ("queue.db", "queue.db-wal", "queue.db-shm"):
             (self.command.home / name).unlink(missing_ok=True)
+
+
+def _parent(pid: int) -> int | None:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except (OSError, ValueError):
+        return None
 
 
 def _signal(pid: int, number: signal.Signals) -> bool:

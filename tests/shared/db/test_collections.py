@@ -85,6 +85,8 @@ def test_batches_that_began_before_a_move_are_counted_until_they_end(tracker: Tr
             return work.count_indexing(connection, tracker.collection.id, claimed_until=began)
 
     assert indexing() == len(claim.items) == 2
+    tracker.write(claim.items[0].id, lease_until=began - 60)
+    assert indexing() == 1, "a lease that ran out is not waited for: nobody may be there to end it"
     tracker.settle(claim, Complete(Result.INDEXED))
     assert indexing() == 0
 

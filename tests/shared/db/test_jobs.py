@@ -100,6 +100,28 @@ def test_a_job_refuses_what_its_state_does_not_allow(tracker: Tracker, first: st
     assert tracker.get_job() == before
 
 
+def test_a_job_that_is_done_cannot_be_resumed(tracker: Tracker) -> None:
+    tracker.end_scan()
+    tracker.complete_jobs()
+    before = tracker.get_job()
+    with pytest.raises(IllegalTransition, match="from completed to running"):
+        tracker.control("resume_job")
+    assert tracker.get_job() == before
+
+
+def test_a_job_that_ends_while_it_is_looked_at_is_not_moved_back(
+    tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at = [tracker.get_job()]
+    tracker.end_scan()
+    tracker.complete_jobs()
+    get_job = jobs.get_job
+    monkeypatch.setattr(jobs, "get_job", lambda *arguments: looked_at.pop() if looked_at else get_job(*arguments))
+    with pytest.raises(IllegalTransition, match="from completed to paused"):
+        tracker.control("pause_job")
+    assert tracker.get_job().state == JobState.COMPLETED
+
+
 def test_an_unknown_job_is_named(tracker: Tracker) -> None:
     with pytest.raises(NotFound, match="no job 999"):
         tracker.control("pause_job", 999)

@@ -120,7 +120,7 @@ class WorkMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def rescue(self, data: st.DataObject) -> None:
         claim = self.live.pop(data.draw(st.integers(0, len(self.live) - 1)))
-        self.tracker.rescue(claim)
+        data.draw(st.sampled_from([self.tracker.rescue, self.tracker.rescue_silent]))(claim)
         self.lost.append(claim)
 
     @precondition(lambda self: self.lost)

@@ -102,6 +102,19 @@ def test_a_commit_whose_answer_is_lost_takes_effect_once(
 
 
 @pytest.mark.parametrize("commit", ["passed on", "cut"])
+def test_a_schema_is_made_though_the_session_that_makes_it_is_cut(own: OwnServer, folder: Path, commit: str) -> None:
+    name = f"made_{commit.replace(' ', '_')}"
+    own.execute(f"CREATE DATABASE {name}")
+    with running_proxy(folder, own.folder, passes_it_on=commit == "passed on") as proxy:
+        proxy.cut_commits = 1
+        url = own.url.replace(str(own.folder), str(folder)).replace("/postgres?", f"/{name}?")
+        opened = open_database(url, sizing=QUICK)
+        assert proxy.cut == 1
+        assert opened.transact(add) == 1
+        opened.close()
+
+
+@pytest.mark.parametrize("commit", ["passed on", "cut"])
 def test_work_is_claimed_and_settled_once_though_commits_lose_their_answers(
     own: OwnServer, database: Database, folder: Path, commit: str
 ) -> None:

@@ -37,6 +37,22 @@ def test_a_lone_document_that_loses_its_worker_every_time_is_buried(tracker: Tra
     assert (letter["error_class"], letter["attempts"], letter["crashes"]) == ("WorkerLost", 3, 3)
 
 
+def test_a_worker_that_fell_silent_is_not_held_against_what_it_held_alone(tracker: Tracker) -> None:
+    tracker.submit(URIS[:1], max_attempts=3)
+    for losses in range(1, 3 * work.SILENCES):
+        assert tracker.rescue_silent(tracker.claim(tracker.queue())) == work.Rescue(returned=1, dead=0)
+        (row,) = tracker.rows()
+        assert (row["state"], row["attempt"], row["crashes"]) == (State.PENDING, 0, losses)
+
+
+def test_a_document_that_silences_its_worker_every_time_is_buried_in_the_end(tracker: Tracker) -> None:
+    tracker.submit(URIS[:1], max_attempts=3)
+    results = [tracker.rescue_silent(tracker.claim(tracker.queue())) for _ in range(3 * work.SILENCES)]
+    assert [result.dead for result in results] == [0] * (len(results) - 1) + [1]
+    (letter,) = tracker.rows(dead_letter)
+    assert (letter["error_class"], letter["crashes"]) == ("WorkerLost", 3 * work.SILENCES)
+
+
 def test_every_lost_claim_is_recorded(tracker: Tracker) -> None:
     claim = tracker.take(URIS[:1])
     tracker.rescue(claim)

@@ -1,6 +1,6 @@
 """Submission: what is new or changed gets work, once; what is as it was gets none."""
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from shared.db import documents
 from shared.db.schema import document, work
@@ -110,6 +110,18 @@ def test_tracked_documents_are_listed_in_pages_without_gaps(tracker: Tracker) ->
         pages = list(documents.list_tracked(connection, tracker.collection.id, page=3))
     assert [len(page) for page in pages] == [3, 3, 1]
     assert len({tracked.id for page in pages for tracked in page}) == 7
+
+
+def test_a_walk_over_tracked_documents_holds_no_transaction_between_its_pages(tracker: Tracker) -> None:
+    tracker.submit([f"file:///{n}" for n in range(7)])
+    index_all(tracker)
+    walk = documents.walk_tracked(tracker.database, tracker.collection.id, page=3)
+    first = next(walk)
+    with tracker.database.write() as connection:
+        connection.execute(update(document).where(document.c.id > first[-1].id).values(title="newer"))
+    rest = [tracked for page in walk for tracked in page]
+    assert (len(first), len(rest), {tracked.title for tracked in rest}) == (3, 4, {"newer"})
+    assert len({tracked.id for tracked in (*first, *rest)}) == 7
 
 
 def test_objects_of_active_versions_and_of_replayable_work_are_referenced(tracker: Tracker) -> None:

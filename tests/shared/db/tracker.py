@@ -108,6 +108,10 @@ class Tracker:
         with self.database.write() as connection:
             return work.rescue(connection, claim.token)
 
+    def rescue_silent(self, claim: Claim) -> Rescue:
+        with self.database.write() as connection:
+            return work.rescue_silent(connection, claim.token)
+
     def switch(self, claim: Claim) -> dict[str, int]:
         with self.database.write() as connection:
             return documents.switch_versions(connection, claim.token, [item.id for item in claim.items])

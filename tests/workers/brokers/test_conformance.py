@@ -33,6 +33,15 @@ def test_what_is_published_is_counted_by_stage_until_it_is_purged(broker: Broker
     assert broker.depth() == 0
 
 
+def test_a_message_in_a_workers_hands_waits_no_more(broker: Broker) -> None:
+    from workers.app import app
+
+    broker.publish_many(messages(2))
+    with app.connection_for_write() as connection:
+        assert connection.default_channel.basic_get(queue_name(Stage.CHUNK)) is not None
+        wait_until(lambda: broker.depths()[Stage.CHUNK] == 1, "only one waits")
+
+
 def test_publishing_nothing_is_nothing(broker: Broker) -> None:
     broker.publish_many([])
     assert broker.depth() == 0

@@ -7,6 +7,7 @@ import pytest
 from shared.errors import EmbedmillError, FlowControl, ProviderRefused, ProviderUnavailable, StorageFailed
 from shared.providers.models.base import UNTOLD, Answer, Block, Model, Prompt, Stop, Usage
 from shared.providers.models.metering import About, Billed, ModelCall, ModelRequest, ask
+from shared.tokenizer import count_tokens
 from tests.shared.providers.models.simulated import question
 
 USAGE = Usage(10, 5, 100, 0)
@@ -55,6 +56,26 @@ def test_a_call_is_reserved_and_settled_with_its_usage() -> None:
     assert request.tokens_in >= 100
     assert request.tokens_out == 200
     assert settled == ("reservation", USAGE)
+
+
+@pytest.mark.parametrize(
+    "text", ["The harbour was quiet. " * 200, "0123456789" * 200, "港口很安静。" * 200, "🦘🦘 " * 200, "a;b|c" * 200]
+)
+def test_what_is_reserved_for_a_prompt_is_half_as_much_again_as_our_own_count(text: str) -> None:
+    books = Books()
+    ask(Scripted(Answer("{}", Stop.END, USAGE, "r1")), question(text), About("validate"), meter=books)
+    assert books.events[0].tokens_in >= 1.49 * count_tokens(text)
+
+
+def test_what_the_provider_is_asked_to_keep_is_reserved_as_that() -> None:
+    books = Books()
+    kept = Prompt((Block("rubric " * 500, cached=True),), (Block("a question"),), "s", {}, 10)
+    ask(Scripted(Answer("{}", Stop.END, USAGE, "r1")), kept, About("validate"), meter=books)
+    request = books.events[0]
+    assert 0.9 * request.tokens_in < request.tokens_cached <= request.tokens_in
+    plain = Prompt((Block("rubric " * 500),), (Block("a question"),), "s", {}, 10)
+    ask(Scripted(Answer("{}", Stop.END, USAGE, "r1")), plain, About("validate"), meter=books)
+    assert books.events[2].tokens_cached == 0
 
 
 def test_a_call_that_the_meter_keeps_back_is_not_made() -> None:

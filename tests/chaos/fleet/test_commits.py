@@ -1,0 +1,75 @@
+"""Sessions with Postgres that are cut in their COMMIT, before it arrives or before its answer does: one effect each."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tests.chaos.fleet.conftest import BROKERS, Services, corpus_with_reference, require_as_without_faults, tell
+from tests.chaos.fleet.deployment import Fleet, Service
+from tests.command import Command
+from tests.services.proxy import Proxy, running_proxy
+
+DOCUMENTS = 200
+EVERY_SECONDS = 0.2
+
+
+@contextmanager
+def behind_a_proxy(database: Service, *, passes_it_on: bool) -> Iterator[tuple[Service, Proxy]]:
+    """A database of its own, on a server with a socket, behind a proxy before that."""
+    given = database.fresh()
+    found = parse_qs(urlsplit(given["database_url"]).query).get("host", [""])[0]
+    if not found.startswith("/"):
+        pytest.skip("the server of TEST_POSTGRES_URL has no socket")
+    with (
+        TemporaryDirectory(prefix="em-") as folder,
+        running_proxy(Path(folder), Path(found), passes_it_on=passes_it_on) as proxy,
+    ):
+        moved = {"database_url": given["database_url"].replace(found, folder)}
+        yield replace(database, fresh=lambda: moved, disturbances={}), proxy
+
+
+@contextmanager
+def cutting(proxy: Proxy) -> Iterator[None]:
+    """One more COMMIT to cut, again and again."""
+    ended = threading.Event()
+
+    def cut() -> None:
+        while not ended.wait(EVERY_SECONDS):
+            proxy.cut_commits = 1
+
+    thread = threading.Thread(target=cut)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        proxy.cut_commits = 0
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("commit", ["passed on", "cut"])
+@pytest.mark.parametrize("broker", BROKERS)
+def test_commits_that_are_cut_have_one_effect(services: Services, chaotic: Command, broker: str, commit: str) -> None:
+    corpus, expected = corpus_with_reference(chaotic.folder, DOCUMENTS)
+    patient = chaotic.with_settings(lease_seconds="10")
+    with (
+        behind_a_proxy(services["postgres"], passes_it_on=commit == "passed on") as (database, proxy),
+        Fleet(patient, broker=services[broker], database=database) as fleet,
+    ):
+        fleet.start(2)
+        with cutting(proxy):
+            job = fleet.command.json("submit", corpus)["job"]
+            fleet.wait_for(job, seconds=300)
+        assert proxy.cut > 10
+        require_as_without_faults(fleet, job, expected, documents=DOCUMENTS)
+        assert fleet.number("SELECT count(*) FROM attempt WHERE outcome IN ('error', 'lost')") == 0
+        assert set(fleet.stop()) <= {0}
+    tell((broker, "postgres"), f"{DOCUMENTS} documents, {proxy.cut} commits {commit}")

@@ -1,0 +1,80 @@
+"""A process dies at every point between two steps, once each: whoever takes over comes to the same end."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from shared.states import Stage
+from tests.chaos.fleet.conftest import MATRIX, Services, corpus_with_reference, require_as_without_faults, tell
+from tests.chaos.fleet.deployment import Fleet
+from tests.command import Command
+from tests.waiting import wait_until
+
+POINTS = Path(__file__).parent / "points"
+DOCUMENTS = 60
+
+Point = tuple[str, str, str | None]
+
+
+def around(where: str, *stages: Stage) -> list[Point]:
+    """Before and after, at each of the stages."""
+    return [(where, when, stage) for when in ("before", "after") for stage in (stages or (None,))]
+
+
+WORKER_POINTS = [
+    # Committed or not yet begun.
+    *around("workers.executor:_claim", *Stage),
+    *around("workers.executor:_run_stage", *Stage),
+    *around("workers.executor:_settle", *Stage),
+    # Within the transaction.
+    *around("shared.db.work:claim"),
+    *around("shared.db.work:settle"),
+    *around("workers.tasks:publish", Stage.VALIDATE, Stage.EMBED, Stage.INDEX),
+    *around("shared.providers.embeddings.base:Embedder.embed_many"),
+    *around("workers.stages.embed:_embed_share"),
+    *around("shared.providers.vectorstores.embedded:EmbeddedVectorStore.upsert"),
+    *around("workers.stages.index:switch_versions"),
+    *around("shared.providers.blobs.folder:FolderBlobStore.put"),
+]
+CHORE_POINTS = [
+    *around("workers.chores.runner:dispatch"),
+    *around("workers.chores.runner:ChoreRunner._publish"),
+    *around("shared.db.work:rescue"),
+    *around("shared.db.work:requeue_lost"),
+    *around("shared.db.jobs:complete_jobs"),
+]
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("pair", MATRIX, ids="-".join)
+def test_a_death_at_any_point_changes_nothing(services: Services, chaotic: Command, pair: tuple[str, str]) -> None:
+    corpus, expected = corpus_with_reference(chaotic.folder, DOCUMENTS)
+    deaths = chaotic.folder / "deaths"
+    deaths.mkdir()
+    path = os.pathsep.join(filter(None, (str(POINTS), chaotic.environment.get("PYTHONPATH"))))
+    command = chaotic.with_environment(
+        PYTHONPATH=path,
+        DEATHS=str(deaths),
+        POINTS=json.dumps(WORKER_POINTS),
+        CHORE_POINTS=json.dumps(CHORE_POINTS),
+        # Every innocent meets more deaths here than one that is guilty is allowed.
+    ).with_settings(max_attempts="99", batch_documents="4")
+    broker, database = (services[name] for name in pair)
+    with Fleet(command, broker=broker, database=database) as fleet:
+        fleet.start(2)
+        job = fleet.command.json("submit", corpus)["job"]
+
+        def is_finished() -> bool:
+            fleet.revive()
+            return fleet.is_finished(job)
+
+        wait_until(is_finished, "the job is finished", seconds=600, every=0.1)
+        fleet.revive()
+        died = len(list(deaths.iterdir()))
+        assert died == len(WORKER_POINTS) + len(CHORE_POINTS), sorted(found.name for found in deaths.iterdir())
+        require_as_without_faults(fleet, job, expected, documents=DOCUMENTS)
+        assert set(fleet.stop()) <= {0}
+    tell(pair, f"{DOCUMENTS} documents, {died} points, each fatal once")

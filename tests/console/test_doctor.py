@@ -1,0 +1,45 @@
+"""The doctor: a check that fails in a way that nobody thought of is reported, and hides no other."""
+
+import time
+
+import pytest
+
+from console import doctor
+from shared.runtime import Runtime
+from shared.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def logs_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The levels that logs were set to, which is for the whole process and so not done here."""
+    levels: list[str] = []
+    monkeypatch.setattr(doctor, "configure_logs", levels.append)
+    return levels
+
+
+def test_a_check_that_raises_something_foreign_hides_no_other(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def odd(_: Runtime) -> str:
+        raise RuntimeError("odd")
+
+    monkeypatch.setattr(doctor, "load_settings", lambda: settings)
+    monkeypatch.setattr(doctor, "_broker", odd)
+    checks = {check["name"]: check for check in doctor.examine()}
+    assert [name for name, check in checks.items() if not check["ok"]] == ["broker"]
+    assert checks["broker"]["detail"] == "RuntimeError: odd"
+    assert list(checks)[-1] == "jobs"
+
+
+def test_a_database_that_is_away_is_reported_at_once_and_logged_where_logs_go(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, logs_at: list[str]
+) -> None:
+    away = settings.model_copy(update={"database_url": "postgresql://127.0.0.1:9/none"})
+    monkeypatch.setattr(doctor, "load_settings", lambda: away)
+    began = time.monotonic()
+    checks = {check["name"]: check for check in doctor.examine()}
+    assert time.monotonic() - began < away.database_outage_seconds / 2
+    assert "cannot be reached" in checks["database"]["detail"]
+    assert not checks["database"]["ok"]
+    assert checks["blobs"]["ok"]
+    assert logs_at == [away.log_level], "or structlog would print on stdout, where --json is"

@@ -1,0 +1,79 @@
+"""Estimates: what a collection's policy asks about, which lanes there are, and what a vector store will bill."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from console.estimate import estimate
+from producers.sources.open import SourceOptions
+from shared.spend.estimates import demand_of_verdicts, demand_of_writes, total_lanes
+from tests.corpus import text_of
+
+MODEL = "anthropic/claude-opus-4-7"
+Estimate = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def estimated(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Estimate:
+    """The estimate of 300 short documents under some settings."""
+    monkeypatch.chdir(tmp_path)
+    source = tmp_path / "rows.jsonl"
+    rows = ({"id": str(n), "text": text_of(n, paragraphs=1)} for n in range(300))
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    def run(**settings: str) -> dict[str, Any]:
+        for name, value in settings.items():
+            monkeypatch.setenv(f"EMBEDMILL_{name.upper()}", value)
+        return estimate([str(source)], "default", SourceOptions())
+
+    return run
+
+
+def test_a_model_on_this_machine_has_no_batch_lane(estimated: Estimate) -> None:
+    report = estimated()
+    assert list(report["total"]) == ["live"]
+    assert report["total"]["live"]["usd"] == 0
+    assert all(list(report["stages"][stage]["lanes"]) == ["live"] for stage in ("validate", "embed"))
+
+
+def test_a_gate_is_asked_about_everything_and_an_audit_about_a_sample(estimated: Estimate) -> None:
+    paid = {"embedding": "openai/text-embedding-3-small", "validator": MODEL, "terms_sample": "0"}
+    gate = estimated(**paid, validation_policy="gate")
+    audit = estimated(**paid, validation_policy="audit")
+    chunks = gate["stages"]["embed"]["chunks"]
+    assert gate["stages"]["validate"]["chunks"] == chunks == 300
+    assert audit["stages"]["validate"]["chunks"] == pytest.approx(100 + 0.1 * 200, rel=0.15)
+    assert gate["stages"]["validate"]["calls"] == -(-chunks // 16)
+    assert 0.3 < audit["total"]["live"]["usd"] / gate["total"]["live"]["usd"] < 0.6
+    assert list(gate["total"]) == ["live", "bulk"]
+    assert gate["total"]["bulk"]["usd"] == pytest.approx(gate["total"]["live"]["usd"] / 2)
+
+
+def test_a_store_that_bills_writes_is_part_of_the_estimate(estimated: Estimate) -> None:
+    plain = estimated(embedding="openai/text-embedding-3-small")
+    billed = estimated(embedding="openai/text-embedding-3-small", vector_url="pinecone://mill")
+    assert "write_units" not in plain["stages"]["index"]
+    # 1,536 floats, the text of a paragraph, and what identifies a record: eight kilobytes.
+    assert billed["stages"]["index"]["write_units"] == 300 * 8
+    difference = billed["total"]["live"]["usd"] - plain["total"]["live"]["usd"]
+    assert difference == pytest.approx(300 * 8 * 4 / 1e6)
+
+
+def test_calls_are_bounded_by_chunks_and_by_their_tokens() -> None:
+    assert demand_of_verdicts(MODEL, chunks=160, tokens=16_000).calls == 10
+    assert demand_of_verdicts(MODEL, chunks=160, tokens=160_000).calls == 16
+    assert demand_of_verdicts(MODEL, chunks=0, tokens=0).calls == 0
+    assert demand_of_verdicts("rules", chunks=160, tokens=16_000).calls == 0
+    assert demand_of_writes(chunks=0, text_bytes=0, dimensions=1536).tokens.into == 0
+
+
+def test_the_batch_lane_takes_the_live_price_where_a_stage_has_no_other() -> None:
+    live = {"usd": 2.0, "seconds": 3.0, "price": "p"}
+    stages = {
+        "a": {"lanes": {"live": live, "bulk": live | {"usd": 1.0, "seconds": None}}},
+        "b": {"lanes": {"live": live}},
+    }
+    assert total_lanes(stages) == {"live": {"usd": 4.0, "seconds": 3.0}, "bulk": {"usd": 3.0, "seconds": None}}

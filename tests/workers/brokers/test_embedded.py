@@ -1,0 +1,25 @@
+"""The embedded broker when its file cannot be had: away like any other broker, and never a fault of ours."""
+
+import pytest
+
+from shared.errors import BrokerUnavailable
+from shared.messages import BatchMessage
+from shared.settings import Settings
+from shared.states import Stage
+from workers.brokers.embedded import EmbeddedBroker
+
+
+def test_a_queue_file_that_cannot_be_opened_is_a_broker_that_is_away(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    (settings.home_path / "queue.db").mkdir(parents=True)
+    broker = EmbeddedBroker(settings)
+    for ask in (broker.depths, broker.depth, broker.check, broker.purge):
+        with pytest.raises(BrokerUnavailable, match="unable to open"):
+            ask()
+    monkeypatch.setattr("workers.tasks.send", refuse)
+    with pytest.raises(BrokerUnavailable, match="No space left"):
+        broker.publish_many([BatchMessage(Stage.CHUNK, (1,))])

@@ -1,0 +1,78 @@
+"""What a model would be asked is forecast by wording the calls; the provider then counts the same."""
+
+from pathlib import Path
+
+import pytest
+
+from shared.db.samples import Counts
+from shared.simulators.anthropic import AnthropicSimulator
+from tests.corpus import text_of
+from tests.shared.db.tracker import Tracker
+from tests.workers.test_too_long import run_all
+from workers.chunking import ChunkSet, ChunkSettings, build_chunk_set, normalise
+from workers.runtime import WorkerRuntime
+from workers.stages.chunk import parse_row
+from workers.validation.forecast import Forecast, Policy
+
+
+def chunk_sets(count: int, *, paragraphs: int = 6) -> list[ChunkSet]:
+    settings = ChunkSettings.from_target(384, overlap=32)
+    texts = [text_of(number, paragraphs=paragraphs) for number in range(count)]
+    return [build_chunk_set(normalise(parse_row(t)), settings, title="", media_type="text/plain") for t in texts]
+
+
+def forecast(policy: Policy, sets: list[ChunkSet]) -> Forecast:
+    made = Forecast(policy)
+    for number, chunk_set in enumerate(sets):
+        made.add(chunk_set, f"d{number}")
+    made.finish()
+    return made
+
+
+def test_a_gate_asks_about_every_chunk_and_sixteen_at_a_time() -> None:
+    sets = chunk_sets(12)
+    chunks = sum(len(chunk_set.chunks) for chunk_set in sets)
+    made = forecast(Policy(audits=False), sets)
+    assert made.inputs == chunks
+    assert chunks / 16 <= made.calls <= chunks / 16 + 2
+
+
+@pytest.mark.parametrize(
+    ("before", "share"),
+    [(Counts(), None), (Counts(100, 100, 0), 0.10), (Counts(100, 100, 20), 0.50)],
+)
+def test_an_audit_asks_about_the_first_hundred_and_then_a_share(before: Counts, share: float | None) -> None:
+    sets = chunk_sets(150)
+    chunks = sum(len(chunk_set.chunks) for chunk_set in sets)
+    made = forecast(Policy(audits=True, chunks=before), sets)
+    expected = 100 + 0.1 * (chunks - 100) if share is None else share * chunks
+    assert made.inputs == pytest.approx(expected, rel=0.25)
+
+
+def test_terms_are_asked_for_once_a_sampled_document() -> None:
+    sets = chunk_sets(30, paragraphs=1)
+    without = forecast(Policy(audits=True), sets)
+    made = forecast(Policy(audits=True, terms_share=0.05), sets)
+    assert 20 <= made.calls - without.calls < 30
+
+
+def test_the_provider_counts_what_was_forecast(
+    runtime: WorkerRuntime, gated: Tracker, simulated: AnthropicSimulator, tmp_path: Path
+) -> None:
+    folder = tmp_path / "documents"
+    folder.mkdir()
+    for number in range(5):
+        (folder / f"{number}.txt").write_text(text_of(number))
+    (folder / "long.txt").write_text(text_of(9, paragraphs=50))
+    made = Forecast(Policy(audits=False))
+    settings = ChunkSettings.from_target(384, overlap=32)
+    for path in sorted(folder.iterdir()):
+        text = normalise(parse_row(path.read_text()))
+        made.add(build_chunk_set(text, settings, title="", media_type="text/plain"), path.name)
+    made.finish()
+    run_all(runtime, gated, folder)
+    bill = simulated.bill
+    assert made.calls == bill.total("requests")
+    assert made.tokens.into == pytest.approx(bill.total("tokens_in"), rel=0.02)
+    assert made.tokens.cache_read == pytest.approx(bill.total("cache_read"), rel=0.02)
+    assert made.tokens.cache_write == pytest.approx(bill.total("cache_write_5m"), rel=0.02)
