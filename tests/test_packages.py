@@ -1,6 +1,7 @@
 """The bare package names are ours alone, and the command line starts without what is heavy."""
 
 import importlib.metadata
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,9 @@ import pytest
 
 # pydantic is not among them: typer itself loads it to read a command's options.
 HEAVY = ("alembic", "celery", "kombu", "lxml", "numpy", "orjson", "rich", "sqlalchemy", "structlog", "tokenizers")
+
+# What a command on SQLite has no use for.
+NEEDLESS = ("alembic", "celery", "rich", "sqlalchemy.dialects.postgresql")
 
 
 @pytest.mark.parametrize("name", ["bench", "console", "infra", "producers", "retrieval", "shared", "tests", "workers"])
@@ -27,6 +31,20 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0
     assert done.stderr.strip() == ""
+
+
+def test_a_command_loads_neither_another_engine_nor_what_draws_tracebacks(tmp_path: Path) -> None:
+    program = (
+        "import sys, console.cli\n"
+        "sys.argv = ['embedmill', 'jobs', 'list']\n"
+        "try:\n    console.cli.main()\n"
+        f"finally:\n    print(','.join(m for m in {NEEDLESS!r} if sys.modules.get(m)), file=sys.stderr)\n"
+    )
+    environment = {**os.environ, "EMBEDMILL_HOME": str(tmp_path / "home")}
+    # The first start of a home migrates it, for which alembic loads what it likes.
+    command = [sys.executable, "-c", program]
+    done = [subprocess.run(command, env=environment, capture_output=True, check=True) for _ in range(2)]
+    assert done[1].stderr.strip() == b""
 
 
 def test_every_folder_of_tests_is_a_package() -> None:

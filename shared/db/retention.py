@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Connection, func, literal, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from shared.cache import Size
+from shared.db.bulk import insert_or
 from shared.db.engine import clock
 from shared.db.schema import attempt, cache_eviction, job, work
 from shared.states import FINAL, Stage, State
@@ -57,8 +56,7 @@ def count_returns(connection: Connection, ids: Sequence[int]) -> dict[int, int]:
 
 def record_evictions(connection: Connection, gone: Mapping[str, Size]) -> None:
     """Add to what caches let go."""
-    build: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    query = build(cache_eviction).values(evicted_at=clock())
+    query = insert_or(connection, cache_eviction).values(evicted_at=clock())
     query = query.on_conflict_do_update(
         index_elements=[cache_eviction.c.kind],
         set_={
