@@ -33,18 +33,20 @@ from shared.db.budgets import has_refused
 from shared.db.bulk import Rows, insert_each, update_each
 from shared.db.bulk_lane import wake_answered
 from shared.db.engine import clock
-from shared.db.schema import attempt, collection, dead_letter, document, in_state, job, pool, work
+from shared.db.schema import attempt, collection, dead_letter, document, in_state, job, pool, work, worker
 from shared.errors import BlobMissing, WorkerLost
 from shared.fingerprints import fingerprint
 from shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
-from shared.states import JobState, Stage, State, WaitReason, require_transition
+from shared.states import JobState, Stage, State, WaitReason, WorkerState, require_transition
 
 # A due time further away than this was set by a clock that has since been put back.
 LONGEST_WAIT_SECONDS = 3600.0
 # A message cannot have been sent later than this from now, by the same clock.
 SKEW_SECONDS = 60.0
-# Workers that fell silent over a document alone are held against it only when they are so many times its attempts.
-SILENCES = 3
+# Where a lost worker is hardly a document's fault, it takes so many times its attempts to bury it.
+PATIENCE = 3
+# Workers that were lost within this time say whether somebody else is killing them.
+BLAME_SECONDS = 300.0
 # Types of the parameters that are not columns of `work`; those that are begin with `v_`.
 PARAMETERS: dict[str, Any] = {
     "row": BigInteger(),
@@ -594,28 +596,39 @@ def rescue(connection: Connection, token: str) -> Rescue:
 
     A crash is held against a document only if the worker held nothing else: the members of a larger claim become
     suspects, which are sent alone, and get their attempt back. So a poison document is found, and its neighbours,
-    and whatever else was running when somebody pulled the plug, are not blamed.
+    and whatever else was running when somebody pulled the plug, are not blamed. Nor is what was alone, as long as
+    at least as many workers die without it as with it: somebody else is killing them (decision 0022).
     """
-    return _take_away(connection, token, _blame_for_death)
+    lost: list[int] = []
+
+    def blame(row: RowMapping) -> _Blame:
+        if row["claimed_with"] > 1:
+            return _Blame(row["attempt"] - 1, is_dead=False)
+        lost[:] = lost or [_count_lost_lately(connection)]
+        if lost[0] >= 2 * (row["crashes"] + 1):
+            return _blame_patiently(row)
+        return _Blame(row["attempt"], row["attempt"] >= row["max_attempts"])
+
+    return _take_away(connection, token, blame)
 
 
 def rescue_silent(connection: Connection, token: str) -> Rescue:
     """Take work away from a worker that stopped answering, and that nobody saw die.
 
-    A frozen, starved or cut off worker is hardly its document's fault, so no attempt is used up. Only what was alone
-    with `SILENCES` times as many lost workers as it has attempts is taken for the cause (decision 0022).
+    A frozen, starved or cut off worker is hardly its document's fault (decision 0022).
     """
-    return _take_away(connection, token, _blame_for_silence)
+    return _take_away(connection, token, _blame_patiently)
 
 
-def _blame_for_death(row: RowMapping) -> _Blame:
-    alone = row["claimed_with"] == 1
-    return _Blame(row["attempt"] - (not alone), alone and row["attempt"] >= row["max_attempts"])
-
-
-def _blame_for_silence(row: RowMapping) -> _Blame:
+def _blame_patiently(row: RowMapping) -> _Blame:
+    """No attempt is used up; only what was with `PATIENCE` times as many lost workers, the last alone, is the cause."""
     losses = row["crashes"] + 1
-    return _Blame(row["attempt"] - 1, row["claimed_with"] == 1 and losses >= SILENCES * row["max_attempts"])
+    return _Blame(row["attempt"] - 1, row["claimed_with"] == 1 and losses >= PATIENCE * row["max_attempts"])
+
+
+def _count_lost_lately(connection: Connection) -> int:
+    lately = and_(worker.c.state == WorkerState.LOST, worker.c.stopped_at > clock() - BLAME_SECONDS)
+    return connection.execute(select(func.count()).select_from(worker).where(lately)).scalar_one()
 
 
 def _take_away(connection: Connection, token: str, blame: Callable[[RowMapping], _Blame]) -> Rescue:
@@ -628,8 +641,9 @@ def _take_away(connection: Connection, token: str, blame: Callable[[RowMapping],
     )
     rows = connection.execute(query).mappings().all()
     wanted = [r for r in rows if r["job_state"] != JobState.CANCELLED]
-    dead = [r for r in wanted if blame(r).is_dead]
-    back = [r for r in wanted if not blame(r).is_dead]
+    blamed = {r["id"]: blame(r) for r in wanted}
+    dead = [r for r in wanted if blamed[r["id"]].is_dead]
+    back = [r for r in wanted if not blamed[r["id"]].is_dead]
     lost = WorkerLost("the worker died or stopped answering while it held this document alone")
     bury(connection, [_lost_letter(r, lost) for r in dead])
     _cancel(connection, [r["id"] for r in rows if r["job_state"] == JobState.CANCELLED])
@@ -637,7 +651,7 @@ def _take_away(connection: Connection, token: str, blame: Callable[[RowMapping],
         query_back = _from_running(State.PENDING).values(
             crashes=work.c.crashes + 1, attempt=bindparam("attempts"), reason="the worker was lost"
         )
-        returned = [{"row": r["id"], "attempts": blame(r).attempts} for r in back]
+        returned = [{"row": r["id"], "attempts": blamed[r["id"]].attempts} for r in back]
         _update_each(connection, query_back, returned)
     if rows:
         insert_each(connection, attempt, [_lost_attempt(r, lost) for r in rows], ended_at=clock())

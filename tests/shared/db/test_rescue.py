@@ -1,6 +1,6 @@
 """Rescue: a poison document is found by being alone when its worker dies; nobody else is blamed."""
 
-from shared.db import work
+from shared.db import presence, work
 from shared.db.schema import dead_letter
 from shared.outcomes import Advance
 from shared.states import Stage, State
@@ -37,9 +37,30 @@ def test_a_lone_document_that_loses_its_worker_every_time_is_buried(tracker: Tra
     assert (letter["error_class"], letter["attempts"], letter["crashes"]) == ("WorkerLost", 3, 3)
 
 
+def lose_others(tracker: Tracker, count: int) -> None:
+    """Other workers that were lost a moment ago."""
+    with tracker.database.write() as connection:
+        for number in range(count):
+            presence.register_worker(connection, f"other-{number}", host="here", pid=number, queues=[Stage.CHUNK])
+            presence.lose_worker(connection, f"other-{number}")
+
+
+def test_a_crash_is_nobodys_fault_while_workers_die_everywhere(tracker: Tracker) -> None:
+    tracker.submit(URIS[:1], max_attempts=3)
+    lose_others(tracker, 6 * work.PATIENCE)
+    results = [tracker.rescue(tracker.claim(tracker.queue())) for _ in range(3 * work.PATIENCE)]
+    assert [result.dead for result in results] == [0] * (len(results) - 1) + [1], "it is buried in the end"
+
+
+def test_a_few_other_deaths_do_not_save_a_poison(tracker: Tracker) -> None:
+    tracker.submit(URIS[:1], max_attempts=3)
+    lose_others(tracker, 1)
+    assert [tracker.rescue(tracker.claim(tracker.queue())).dead for _ in range(3)] == [0, 0, 1]
+
+
 def test_a_worker_that_fell_silent_is_not_held_against_what_it_held_alone(tracker: Tracker) -> None:
     tracker.submit(URIS[:1], max_attempts=3)
-    for losses in range(1, 3 * work.SILENCES):
+    for losses in range(1, 3 * work.PATIENCE):
         assert tracker.rescue_silent(tracker.claim(tracker.queue())) == work.Rescue(returned=1, dead=0)
         (row,) = tracker.rows()
         assert (row["state"], row["attempt"], row["crashes"]) == (State.PENDING, 0, losses)
@@ -47,10 +68,10 @@ def test_a_worker_that_fell_silent_is_not_held_against_what_it_held_alone(tracke
 
 def test_a_document_that_silences_its_worker_every_time_is_buried_in_the_end(tracker: Tracker) -> None:
     tracker.submit(URIS[:1], max_attempts=3)
-    results = [tracker.rescue_silent(tracker.claim(tracker.queue())) for _ in range(3 * work.SILENCES)]
+    results = [tracker.rescue_silent(tracker.claim(tracker.queue())) for _ in range(3 * work.PATIENCE)]
     assert [result.dead for result in results] == [0] * (len(results) - 1) + [1]
     (letter,) = tracker.rows(dead_letter)
-    assert (letter["error_class"], letter["crashes"]) == ("WorkerLost", 3 * work.SILENCES)
+    assert (letter["error_class"], letter["crashes"]) == ("WorkerLost", 3 * work.PATIENCE)
 
 
 def test_every_lost_claim_is_recorded(tracker: Tracker) -> None:
