@@ -119,7 +119,7 @@ def end_state(command: Command, providers: Providers, index: str) -> dict[str, A
 
 def run_calmly(command: Command, providers: Providers, folder: Path, index: str) -> dict[str, Any]:
     """The end of a run without faults, which the others have to be like; its books are equal."""
-    calm = providers.serve(command.with_settings(home=str(command.folder / "calm"), **TRIED), index)
+    calm = providers.serve(command.with_settings(home=str(command.folder / "calm"), **TRIED | {"workers": "1"}), index)
     providers.forget()
     report = calm.json("ingest", folder, seconds=SECONDS)
     assert report["chunks"]["rejected"] > 0
@@ -163,6 +163,7 @@ def has_struck(command: Command) -> bool:
     return Path(command.environment["STRUCK_ONCE"]).exists()
 
 
+@pytest.mark.timeout(300)
 def test_through_faults_and_kills_the_ledger_covers_the_bill_and_the_end_is_that_of_a_calm_run(
     command: Command, providers: Providers, folder: Path, calm: dict[str, Any]
 ) -> None:
