@@ -13,6 +13,7 @@ from sqlalchemy import Connection, and_, case, delete, exists, func, insert, or_
 from sqlalchemy import bindparam as given
 from sqlalchemy.dialects import postgresql, sqlite
 
+from shared.db.budgets import has_refused
 from shared.db.bulk import among
 from shared.db.engine import clock
 from shared.db.schema import bulk_batch, bulk_entry, bulk_wait, job, usage, work
@@ -527,8 +528,13 @@ def fail_entries(connection: Connection, ids: Sequence[int], error_class: str, e
 
 
 def await_budget(connection: Connection, ids: Sequence[int], *, seconds: float) -> int:
-    """Let the work that waits for entries wait for money instead; returns how much."""
+    """Let the work that waits for entries wait for money instead; returns how much.
+
+    Nothing does when no budget refuses any more: whoever raised it has woken what waited then, and not this.
+    """
     count = 0
+    if not has_refused(connection, lock=True):
+        return count
     for part in _pages(ids):
         waits = select(bulk_wait.c.work_id).where(bulk_wait.c.entry_id.in_(part))
         query = update(work).where(

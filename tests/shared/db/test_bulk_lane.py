@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import pytest
 
-from shared.db import bulk_lane, jobs
+from shared.db import budgets, bulk_lane, jobs
 from shared.db.bulk_lane import EMBED, Assignment, Ends, Standing, Want
 from shared.db.ledger import Entry, Reserved, reserve
 from shared.db.schema import bulk_batch, bulk_entry, bulk_wait
 from shared.db.schema import job as job_table
 from shared.db.work import Claim
 from shared.outcomes import Advance, Park
-from shared.spend.terms import BatchState, Lane, Subject, Tokens
+from shared.spend.terms import BatchState, BudgetScope, Lane, Subject, Tokens
 from shared.states import Stage, State, WaitReason
 from tests.shared.db.tracker import Tracker
 
@@ -83,6 +83,13 @@ def end(tracker: Tracker, batch: int, ends: Ends = ANSWERED, *, most_returns: in
     with tracker.database.write() as connection:
         waited = bulk_lane.end_entries(connection, batch, ends, most_returns=most_returns)
         bulk_lane.wake_answered(connection, waited)
+
+
+def refuse_all(tracker: Tracker) -> None:
+    """A budget without room has refused something."""
+    with tracker.database.write() as connection:
+        found = budgets.set_budget(connection, BudgetScope.TOTAL, "", limit_microusd=None, limit_tokens=0)
+        budgets.refuse(connection, found, microusd=1, tokens=1)
 
 
 def groups(tracker: Tracker) -> list[bulk_lane.Group]:
@@ -228,6 +235,7 @@ def test_a_cancelled_job_leaves_nothing_behind(tracker: Tracker) -> None:
 
 def test_entries_are_answered_lost_failed_or_left_waiting_for_money(tracker: Tracker) -> None:
     claim = to_embed(tracker, "one")
+    refuse_all(tracker)
     for act, expected, reason in (
         (lambda c, ids: bulk_lane.await_budget(c, ids, seconds=60.0), "wanted", "budget"),
         (bulk_lane.settle_known, "done", State.PENDING),
@@ -246,6 +254,16 @@ def test_entries_are_answered_lost_failed_or_left_waiting_for_money(tracker: Tra
         assert groups(tracker) == []
         tracker.write(claim.items[0].id, state=State.PENDING, wait_reason=None, available_at=None)
         claim = tracker.claim(tracker.queue(), Stage.EMBED)
+
+
+def test_nobody_waits_for_money_that_is_there_again(tracker: Tracker) -> None:
+    claim = to_embed(tracker, "one")
+    ask(tracker, claim, A)
+    park(tracker, claim)
+    ids = [row["id"] for row in tracker.rows(bulk_entry)]
+    with tracker.database.write() as connection:
+        assert bulk_lane.await_budget(connection, ids, seconds=60.0) == 0
+    assert reasons(tracker) == ["bulk"]
 
 
 def test_a_move_from_another_state_changes_nothing(tracker: Tracker) -> None:
