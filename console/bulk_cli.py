@@ -21,10 +21,10 @@ def list_(
     """List batches, newest first: state here and at the vendor, age, and when they expire."""
     from console.bulk_lane import describe_batch, print_batches
     from console.session import opened
-    from shared.db import bulk_lane
+    from shared.db import bulk_batches
 
     with opened() as runtime, runtime.database.read() as connection:
-        found = bulk_lane.list_batches(connection, job_id=job, only_open=open_, limit=limit)
+        found = bulk_batches.list_batches(connection, job_id=job, only_open=open_, limit=limit)
     rows = [describe_batch(batch) for batch in found]
     if as_json:
         print_json({"batches": rows})
@@ -37,11 +37,11 @@ def show(batch: Annotated[int, typer.Argument(help="The batch's number.")], as_j
     """Show one batch."""
     from console.bulk_lane import describe_batch, print_batch
     from console.session import opened
-    from shared.db import bulk_lane
+    from shared.db import bulk_batches
     from shared.errors import NotFound
 
     with opened() as runtime, runtime.database.read() as connection:
-        found = bulk_lane.get_batch(connection, batch)
+        found = bulk_batches.get_batch(connection, batch)
     if found is None:
         raise NotFound(f"no batch {batch}", hint="embedmill bulk list")
     row = describe_batch(found)

@@ -6,7 +6,7 @@ from typing import Any
 
 from console.durations import format_duration
 from console.output import print_line, print_table
-from shared.db.bulk_lane import Batch
+from shared.db.bulk_batches import Batch
 
 
 def describe_batch(batch: Batch) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from console.output import DEAD_LETTERS, DONE, FAILED, print_line, print_table, 
 from console.progress import Display
 from console.session import Workshop, interruptible, opened, read_settings
 from shared.collections import read_collection_settings
-from shared.db import bulk_lane, jobs, ledger, presence
+from shared.db import bulk_batches, bulk_lane, jobs, ledger, presence
 from shared.db.collections import Collection, get_collection_by_id
 from shared.db.dead_letters import Filter, list_letters
 from shared.presence import is_gone
@@ -270,7 +270,7 @@ def _describe_lane(runtime: Runtime, connection: Any, job: jobs.Job) -> dict[str
     """What a job has in the batch lane; None when it never was there."""
     from console.bulk_lane import describe_batch
 
-    batches = bulk_lane.list_batches(connection, job_id=job.id)
+    batches = bulk_batches.list_batches(connection, job_id=job.id)
     if job.lane is Lane.LIVE and not batches:
         return None
     collection = get_collection_by_id(connection, job.collection_id)

@@ -10,8 +10,9 @@ from typing import Any
 
 import structlog
 
-from shared.db import bulk_lane, ledger
-from shared.db.bulk_lane import Batch, Ends, Entry
+from shared.db import bulk_batches, bulk_lane, ledger
+from shared.db.bulk_batches import Batch
+from shared.db.bulk_lane import Ends, Entry
 from shared.errors import EmbedmillError, FlowControl, StorageFailed
 from shared.providers.batches.base import BatchApi, Lost, Result, Status
 from shared.spend.terms import BatchState, Tokens
@@ -36,7 +37,7 @@ class Collector:
 
     def step_all(self) -> int:
         """One step with every batch that is due; returns how many there were."""
-        due = self._desk.database.query(bulk_lane.list_due_batches)
+        due = self._desk.database.query(bulk_batches.list_due_batches)
         for batch in due:
             if self._may_act():
                 self._step(batch)
@@ -81,14 +82,14 @@ class Collector:
             self._release(batch, api)
 
     def _find_ours(self, ids: Any) -> set[str]:
-        return self._desk.database.query(lambda connection: bulk_lane.find_known_vendor_ids(connection, ids))
+        return self._desk.database.query(lambda connection: bulk_batches.find_known_vendor_ids(connection, ids))
 
     def _release(self, batch: Batch, api: BatchApi) -> None:
         """It was never made: money and entries are given back."""
         api.delete_staged(batch.key, batch.file_id)
 
         def release(connection: Any, _row: int) -> None:
-            if bulk_lane.move_batch(connection, batch.id, batch.state, BatchState.RELEASED):
+            if bulk_batches.move_batch(connection, batch.id, batch.state, BatchState.RELEASED):
                 bulk_lane.return_entries(connection, batch.id)
 
         log.info("bulk.released", batch=batch.id, job=batch.job_id, state=batch.state)
@@ -128,7 +129,7 @@ class Collector:
                 "returned": len(ends.returned) + len(ends.again),
             }
             values = {"vendor_state": status.state, "troubles": 0, "error": None, **counts}
-            if bulk_lane.move_batch(connection, batch.id, BatchState.SUBMITTED, BatchState.COLLECTED, **values):
+            if bulk_batches.move_batch(connection, batch.id, BatchState.SUBMITTED, BatchState.COLLECTED, **values):
                 waited = bulk_lane.end_entries(connection, batch.id, ends, most_returns=most)
                 bulk_lane.wake_answered(connection, waited)
 
@@ -149,12 +150,12 @@ class Collector:
 
         def give_back(connection: Any, _row: int) -> None:
             values = {"vendor_state": status.state, "error": str(error)}
-            if not bulk_lane.move_batch(connection, batch.id, BatchState.SUBMITTED, BatchState.COLLECTED, **values):
+            if not bulk_batches.move_batch(connection, batch.id, BatchState.SUBMITTED, BatchState.COLLECTED, **values):
                 return
             sent = [entry.id for entry in bulk_lane.list_sent(connection, batch.id)]
             bulk_lane.return_entries(connection, batch.id)
             if isinstance(error, FlowControl):
-                bulk_lane.rest(connection, batch.id, seconds=error.retry_after_seconds)
+                bulk_batches.rest(connection, batch.id, seconds=error.retry_after_seconds)
             else:
                 bulk_lane.fail_entries(connection, sent, type(error).__name__, str(error))
 
@@ -167,7 +168,7 @@ class Collector:
 
         def lose(connection: Any) -> None:
             values = {"error": message}
-            if bulk_lane.move_batch(connection, batch.id, BatchState.SUBMITTED, BatchState.ENDED, **values):
+            if bulk_batches.move_batch(connection, batch.id, BatchState.SUBMITTED, BatchState.ENDED, **values):
                 if batch.usage_id is not None:
                     ledger.leave_unsettled(connection, batch.usage_id)
                 sent = [entry.id for entry in bulk_lane.list_sent(connection, batch.id)]
@@ -192,7 +193,7 @@ class Collector:
     def _conclude(self, batch: Batch, harvest: Harvest | None, note: Callable[[Any, int], None]) -> None:
         """Settle a batch's money together with what `note` writes down."""
         self.has_concluded = True
-        subject = self._desk.database.query(lambda connection: bulk_lane.get_subject(connection, batch.usage_id))
+        subject = self._desk.database.query(lambda connection: bulk_batches.get_subject(connection, batch.usage_id))
         call = self._desk.reservation(batch, subject)
         if call is None:
             self._desk.database.transact(lambda connection: note(connection, 0))
@@ -203,7 +204,7 @@ class Collector:
         else:
             call.settle(harvest.tokens, inputs=harvest.inputs, request_id=batch.vendor_id, note=note)
         if batch.state is BatchState.SUBMITTED:
-            collected = self._desk.database.query(lambda connection: bulk_lane.get_batch(connection, batch.id))
+            collected = self._desk.database.query(lambda connection: bulk_batches.get_batch(connection, batch.id))
             if collected is not None and collected.state is BatchState.COLLECTED:
                 self._step(collected)
 
@@ -219,12 +220,12 @@ class Collector:
 
     def _move(self, batch: Batch, target: BatchState, **values: Any) -> None:
         self._desk.database.transact(
-            lambda connection: bulk_lane.move_batch(connection, batch.id, batch.state, target, **values)
+            lambda connection: bulk_batches.move_batch(connection, batch.id, batch.state, target, **values)
         )
 
     def _look_later(self, batch: Batch, **values: Any) -> None:
         self._desk.database.transact(
-            lambda connection: bulk_lane.note_look(connection, batch.id, due_in_seconds=self._pause(batch), **values)
+            lambda connection: bulk_batches.note_look(connection, batch.id, due_in_seconds=self._pause(batch), **values)
         )
 
     def _note_trouble(self, batch: Batch, error: EmbedmillError) -> None:
@@ -235,7 +236,7 @@ class Collector:
             seconds = max(seconds, error.retry_after_seconds)
         values = {"troubles": batch.troubles + 1, "error": str(error)}
         self._desk.database.transact(
-            lambda connection: bulk_lane.note_look(connection, batch.id, due_in_seconds=seconds, **values)
+            lambda connection: bulk_batches.note_look(connection, batch.id, due_in_seconds=seconds, **values)
         )
 
     def _pause(self, batch: Batch) -> float:

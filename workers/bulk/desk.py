@@ -1,6 +1,7 @@
 """What the batch lane's two halves share: the vendors' APIs, the errands, and the entry to money."""
 
-from shared.db.bulk_lane import EMBED, Batch
+from shared.db.bulk_batches import Batch
+from shared.db.bulk_lane import EMBED
 from shared.providers.batches.base import BatchApi
 from shared.providers.batches.table import open_batches
 from shared.runtime import Runtime

@@ -25,7 +25,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What documents of one job are after: their wants by work, the kind of answer, and who gives it."""
+    """The kind of answer that documents are after, and who gives it."""
 
     kind: str
     target: str

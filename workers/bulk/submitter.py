@@ -11,8 +11,9 @@ from typing import Any
 
 import structlog
 
-from shared.db import bulk_lane
-from shared.db.bulk_lane import Assignment, Batch, Group
+from shared.db import bulk_batches, bulk_lane
+from shared.db.bulk_batches import Assignment, Batch
+from shared.db.bulk_lane import Group
 from shared.errors import (
     EmbedmillError,
     FlowControl,
@@ -145,10 +146,10 @@ class Submitter:
         }
 
         def write_down(connection: Any, row: int) -> None:
-            made[:] = [bulk_lane.create_batch(connection, values, list(_assign(part)), usage_id=row)]
+            made[:] = [bulk_batches.create_batch(connection, values, list(_assign(part)), usage_id=row)]
 
         call = self._desk.runtime.spender.begin(planned, note=write_down)
-        batch = self._desk.database.query(lambda connection: bulk_lane.get_batch(connection, made[0]))
+        batch = self._desk.database.query(lambda connection: bulk_batches.get_batch(connection, made[0]))
         assert batch is not None
         log.info("bulk.prepared", batch=batch.id, job=group.job_id, requests=len(part), tokens=planned.tokens.total)
         return Prepared(batch, call, [_request(key, number, d) for number, d in enumerate(part)])
@@ -177,7 +178,7 @@ class Submitter:
 
     def _move(self, batch: Batch, start: BatchState, target: BatchState, **values: Any) -> bool:
         return self._desk.database.transact(
-            lambda connection: bulk_lane.move_batch(connection, batch.id, start, target, **values)
+            lambda connection: bulk_batches.move_batch(connection, batch.id, start, target, **values)
         )
 
     def _note_submitted(self, batch: Batch, status: Status) -> None:
@@ -195,7 +196,7 @@ class Submitter:
         """It may have been made: the collector looks for it."""
         log.warning("bulk.unanswered", batch=batch.id, error_class=type(error).__name__)
         self._desk.database.transact(
-            lambda connection: bulk_lane.note_look(connection, batch.id, due_in_seconds=0.0, error=str(error))
+            lambda connection: bulk_batches.note_look(connection, batch.id, due_in_seconds=0.0, error=str(error))
         )
 
     def _give_up(
@@ -218,13 +219,13 @@ class Submitter:
             log.warning("bulk.not_deleted", batch=batch.id, file=file_id, error_class=type(trouble).__name__)
 
         def release(connection: Any, _row: int) -> None:
-            if not bulk_lane.move_batch(connection, batch.id, start, BatchState.RELEASED, error=str(error)):
+            if not bulk_batches.move_batch(connection, batch.id, start, BatchState.RELEASED, error=str(error)):
                 return
             sent = [entry.id for entry in bulk_lane.list_sent(connection, batch.id)]
             bulk_lane.return_entries(connection, batch.id)
             if isinstance(error, FlowControl | ProviderUnavailable):
                 wait = error.retry_after_seconds if isinstance(error, FlowControl) else REST_SECONDS
-                bulk_lane.rest(connection, batch.id, seconds=wait)
+                bulk_batches.rest(connection, batch.id, seconds=wait)
             else:
                 bulk_lane.fail_entries(connection, sent, type(error).__name__, str(error))
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import structlog
 
-from shared.db import bulk_lane, presence
+from shared.db import bulk_batches, bulk_lane, presence
 from shared.errors import EmbedmillError
 from shared.presence import is_gone
 from shared.runtime import Runtime
@@ -96,7 +96,7 @@ class Batcher:
         self._lanes, self._left_at = lanes, time.monotonic()
         unwanted = self._runtime.database.transact(bulk_lane.leave)
         if unwanted:
-            self._runtime.database.transact(lambda connection: bulk_lane.note_unwanted(connection, unwanted))
+            self._runtime.database.transact(lambda connection: bulk_batches.note_unwanted(connection, unwanted))
 
     @contextmanager
     def _leased(self) -> Iterator[bool]:

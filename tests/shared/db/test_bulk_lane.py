@@ -4,14 +4,15 @@ from collections.abc import Sequence
 
 import pytest
 
-from shared.db import bulk_lane, jobs
-from shared.db.bulk_lane import EMBED, Assignment, Ends, Standing, Want
+from shared.db import budgets, bulk_batches, bulk_lane, jobs
+from shared.db.bulk_batches import Assignment
+from shared.db.bulk_lane import EMBED, Ends, Standing, Want
 from shared.db.ledger import Entry, Reserved, reserve
 from shared.db.schema import bulk_batch, bulk_entry, bulk_wait
 from shared.db.schema import job as job_table
 from shared.db.work import Claim
 from shared.outcomes import Advance, Park
-from shared.spend.terms import BatchState, Lane, Subject, Tokens
+from shared.spend.terms import BatchState, BudgetScope, Lane, Subject, Tokens
 from shared.states import Stage, State, WaitReason
 from tests.shared.db.tracker import Tracker
 
@@ -72,10 +73,10 @@ def send(tracker: Tracker, job: int | None = None) -> int:
         values |= {"provider": "openai", "model": "m", "operation": "embed"}
         values |= {"requests": len(entries), "inputs": len(entries), "tokens_in": 10, "tokens_out": 0}
         places = [Assignment(e.id, number, 0, None) for number, e in enumerate(entries)]
-        id_ = bulk_lane.create_batch(connection, values, places, usage_id=reserved.id)
-        assert bulk_lane.move_batch(connection, id_, BatchState.PREPARED, BatchState.SUBMITTING)
+        id_ = bulk_batches.create_batch(connection, values, places, usage_id=reserved.id)
+        assert bulk_batches.move_batch(connection, id_, BatchState.PREPARED, BatchState.SUBMITTING)
         sent = {"vendor_id": f"vendor-{id_}"}
-        assert bulk_lane.move_batch(connection, id_, BatchState.SUBMITTING, BatchState.SUBMITTED, **sent)
+        assert bulk_batches.move_batch(connection, id_, BatchState.SUBMITTING, BatchState.SUBMITTED, **sent)
     return id_
 
 
@@ -83,6 +84,13 @@ def end(tracker: Tracker, batch: int, ends: Ends = ANSWERED, *, most_returns: in
     with tracker.database.write() as connection:
         waited = bulk_lane.end_entries(connection, batch, ends, most_returns=most_returns)
         bulk_lane.wake_answered(connection, waited)
+
+
+def refuse_all(tracker: Tracker) -> None:
+    """A budget without room has refused something."""
+    with tracker.database.write() as connection:
+        found = budgets.set_budget(connection, BudgetScope.TOTAL, "", limit_microusd=None, limit_tokens=0)
+        budgets.refuse(connection, found, microusd=1, tokens=1)
 
 
 def groups(tracker: Tracker) -> list[bulk_lane.Group]:
@@ -204,7 +212,7 @@ def test_a_batch_that_nobody_in_the_lane_waits_for_may_be_stopped(tracker: Track
     set_lane(tracker, Lane.LIVE)
     assert leave(tracker) == [batch]
     with tracker.database.write() as connection:
-        bulk_lane.note_unwanted(connection, [batch])
+        bulk_batches.note_unwanted(connection, [batch])
     assert leave(tracker) == []
     assert reasons(tracker) == ["bulk"], "until it is known what was answered"
     again = tracker.rows(bulk_batch)[0]
@@ -228,6 +236,7 @@ def test_a_cancelled_job_leaves_nothing_behind(tracker: Tracker) -> None:
 
 def test_entries_are_answered_lost_failed_or_left_waiting_for_money(tracker: Tracker) -> None:
     claim = to_embed(tracker, "one")
+    refuse_all(tracker)
     for act, expected, reason in (
         (lambda c, ids: bulk_lane.await_budget(c, ids, seconds=60.0), "wanted", "budget"),
         (bulk_lane.settle_known, "done", State.PENDING),
@@ -248,22 +257,32 @@ def test_entries_are_answered_lost_failed_or_left_waiting_for_money(tracker: Tra
         claim = tracker.claim(tracker.queue(), Stage.EMBED)
 
 
+def test_nobody_waits_for_money_that_is_there_again(tracker: Tracker) -> None:
+    claim = to_embed(tracker, "one")
+    ask(tracker, claim, A)
+    park(tracker, claim)
+    ids = [row["id"] for row in tracker.rows(bulk_entry)]
+    with tracker.database.write() as connection:
+        assert bulk_lane.await_budget(connection, ids, seconds=60.0) == 0
+    assert reasons(tracker) == ["bulk"]
+
+
 def test_a_move_from_another_state_changes_nothing(tracker: Tracker) -> None:
     claim = to_embed(tracker, "one")
     ask(tracker, claim, A)
     park(tracker, claim)
     batch = send(tracker)
     with tracker.database.write() as connection:
-        assert not bulk_lane.move_batch(connection, batch, BatchState.PREPARED, BatchState.RELEASED)
-        assert bulk_lane.move_batch(connection, batch, BatchState.SUBMITTED, BatchState.COLLECTED, succeeded=1)
-        assert bulk_lane.move_batch(connection, batch, BatchState.COLLECTED, BatchState.ENDED)
-        bulk_lane.note_look(connection, batch, due_in_seconds=5.0, vendor_state="late")
-        found = bulk_lane.get_batch(connection, batch)
+        assert not bulk_batches.move_batch(connection, batch, BatchState.PREPARED, BatchState.RELEASED)
+        assert bulk_batches.move_batch(connection, batch, BatchState.SUBMITTED, BatchState.COLLECTED, succeeded=1)
+        assert bulk_batches.move_batch(connection, batch, BatchState.COLLECTED, BatchState.ENDED)
+        bulk_batches.note_look(connection, batch, due_in_seconds=5.0, vendor_state="late")
+        found = bulk_batches.get_batch(connection, batch)
         assert found is not None
         assert (found.state, found.vendor_state, found.succeeded) == (BatchState.ENDED, None, 1)
-        assert bulk_lane.list_due_batches(connection) == []
-        assert bulk_lane.find_known_vendor_ids(connection, [f"vendor-{batch}", "other"]) == {f"vendor-{batch}"}
-        assert bulk_lane.get_subject(connection, found.usage_id).documents == ("d",)
+        assert bulk_batches.list_due_batches(connection) == []
+        assert bulk_batches.find_known_vendor_ids(connection, [f"vendor-{batch}", "other"]) == {f"vendor-{batch}"}
+        assert bulk_batches.get_subject(connection, found.usage_id).documents == ("d",)
         assert bulk_lane.count_entries(connection, job_id=tracker.job) == {"sent": 1}
 
 
@@ -274,7 +293,7 @@ def test_a_group_rests_after_its_vendor_had_no_room(tracker: Tracker) -> None:
     batch = send(tracker)
     with tracker.database.write() as connection:
         bulk_lane.return_entries(connection, batch)
-        bulk_lane.rest(connection, batch, seconds=60.0)
+        bulk_batches.rest(connection, batch, seconds=60.0)
     assert groups(tracker) == []
     tracker.write(batch, bulk_batch, rests_until=1.0)
     assert len(groups(tracker)) == 1

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from shared.db import jobs
-from shared.db.bulk_lane import Batch, list_batches
+from shared.db.bulk_batches import Batch, list_batches
 from shared.db.schema import bulk_entry, bulk_wait, usage
 from shared.providers.vectorstores.base import VectorRow
 from shared.simulators.base import Simulator

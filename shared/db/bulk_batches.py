@@ -1,0 +1,171 @@
+"""The batches of the batch lane: each is created with its money and moved from state to state, and nothing else.
+
+Every move names the state that it starts from, so that a second scheduler, or a first one that was thought dead,
+changes nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import bindparam as given
+
+from shared.db.engine import clock
+from shared.db.schema import bulk_batch, bulk_entry, usage
+from shared.spend.terms import BatchState, BulkState, Subject
+
+# Well under SQLite's limit of bound values in one statement.
+PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """An entry's place in a batch: the number of its request, its place there, and the request's fence."""
+
+    entry_id: int
+    request: int
+    place: int
+    token: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch as it is kept; times by the database's clock."""
+
+    id: int
+    key: str
+    job_id: int | None
+    usage_id: int | None
+    kind: str
+    target: str
+    provider: str
+    model: str
+    operation: str
+    state: BatchState
+    requests: int
+    inputs: int
+    tokens_in: int
+    tokens_out: int
+    vendor_id: str | None
+    vendor_state: str | None
+    file_id: str | None
+    succeeded: int
+    errored: int
+    returned: int
+    troubles: int
+    error: str | None
+    created_at: float
+    submitting_at: float | None
+    submitted_at: float | None
+    expires_at: float | None
+    due_at: float
+    cancelled_at: float | None
+    ended_at: float | None
+    now: float
+
+
+def _select_batches() -> Any:
+    fields = [name for name in Batch.__dataclass_fields__ if name != "now"]
+    return select(*(bulk_batch.c[name] for name in fields), clock().label("now"))
+
+
+def _batch(row: Any) -> Batch:
+    return Batch(**{**row._mapping, "state": BatchState(row.state)})
+
+
+def create_batch(
+    connection: Connection, values: Mapping[str, Any], assignments: Sequence[Assignment], *, usage_id: int
+) -> int:
+    """Record a batch that is about to be sent and what is in it; in the transaction that reserves its money."""
+    key = connection.execute(
+        insert(bulk_batch).values(
+            state=BatchState.PREPARED, usage_id=usage_id, created_at=clock(), due_at=clock(), **values
+        )
+    ).inserted_primary_key
+    assert key is not None
+    query = (
+        update(bulk_entry)
+        .where(bulk_entry.c.id == given("entry"), bulk_entry.c.state == BulkState.WANTED)
+        .values(
+            state=BulkState.SENT,
+            batch_id=int(key[0]),
+            request=given("in_request"),
+            place=given("at_place"),
+            token=given("with_token"),
+        )
+    )
+    rows = [
+        {"entry": a.entry_id, "in_request": a.request, "at_place": a.place, "with_token": a.token} for a in assignments
+    ]
+    connection.execute(query, rows)
+    return int(key[0])
+
+
+def move_batch(connection: Connection, id_: int, start: BatchState, target: BatchState, **values: Any) -> bool:
+    """Bring a batch from one state to the next; False when it is not in the first any more."""
+    stamps = {
+        BatchState.SUBMITTING: "submitting_at",
+        BatchState.SUBMITTED: "submitted_at",
+        BatchState.ENDED: "ended_at",
+        BatchState.RELEASED: "ended_at",
+    }
+    stamp = {stamps[target]: clock()} if target in stamps and target is not start else {}
+    query = update(bulk_batch).where(bulk_batch.c.id == id_, bulk_batch.c.state == start)
+    return bool(connection.execute(query.values(state=target, due_at=clock(), **stamp, **values)).rowcount)
+
+
+def note_look(connection: Connection, id_: int, *, due_in_seconds: float, **values: Any) -> None:
+    """Keep what was seen of a batch, and when it is looked at again."""
+    query = update(bulk_batch).where(bulk_batch.c.id == id_, bulk_batch.c.ended_at.is_(None))
+    connection.execute(query.values(due_at=clock() + due_in_seconds, **values))
+
+
+def note_unwanted(connection: Connection, ids: Sequence[int]) -> None:
+    """Write down that the vendor is to stop batches, before it is told; they are looked at now."""
+    for start in range(0, len(ids), PAGE):
+        part = ids[start : start + PAGE]
+        query = update(bulk_batch).where(bulk_batch.c.id.in_(part), bulk_batch.c.ended_at.is_(None))
+        connection.execute(query.values(cancelled_at=clock(), due_at=clock()))
+
+
+def rest(connection: Connection, id_: int, *, seconds: float) -> None:
+    """Make no other batch of the same job and target for a while."""
+    connection.execute(update(bulk_batch).where(bulk_batch.c.id == id_).values(rests_until=clock() + seconds))
+
+
+def list_due_batches(connection: Connection) -> list[Batch]:
+    """Batches that are to be looked at, oldest first."""
+    query = _select_batches().where(bulk_batch.c.ended_at.is_(None), bulk_batch.c.due_at <= clock())
+    return [_batch(row) for row in connection.execute(query.order_by(bulk_batch.c.id))]
+
+
+def get_batch(connection: Connection, id_: int) -> Batch | None:
+    """A batch by its number."""
+    row = connection.execute(_select_batches().where(bulk_batch.c.id == id_)).first()
+    return _batch(row) if row else None
+
+
+def list_batches(
+    connection: Connection, *, job_id: int | None = None, only_open: bool = False, limit: int = 100
+) -> list[Batch]:
+    """Batches, newest first."""
+    query = _select_batches().order_by(bulk_batch.c.id.desc()).limit(limit)
+    if job_id is not None:
+        query = query.where(bulk_batch.c.job_id == job_id)
+    if only_open:
+        query = query.where(bulk_batch.c.ended_at.is_(None))
+    return [_batch(row) for row in connection.execute(query)]
+
+
+def find_known_vendor_ids(connection: Connection, ids: Sequence[str]) -> set[str]:
+    """Which of a vendor's batches are known to be ours."""
+    query = select(bulk_batch.c.vendor_id).where(bulk_batch.c.vendor_id.in_(list(ids)))
+    return set(connection.execute(query).scalars())
+
+
+def get_subject(connection: Connection, usage_id: int | None) -> Subject:
+    """What a batch was reserved for, as its row in the ledger has it."""
+    query = select(usage.c.job_id, usage.c.collection_id, usage.c.documents).where(usage.c.id == usage_id)
+    row = connection.execute(query).first()
+    return Subject(row.job_id, row.collection_id, tuple(row.documents or ())) if row else Subject()
