@@ -36,7 +36,6 @@ def list_(
         "collection",
         "state",
         "priority",
-        "lane",
         "total",
         "completed",
         "unchanged",

@@ -8,15 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import BigInteger, Connection, Integer, String, insert, select, update
 from sqlalchemy import bindparam as given
 
+from shared.db.bulk import update_each
 from shared.db.engine import clock
 from shared.db.schema import bulk_batch, bulk_entry, usage
 from shared.spend.terms import BatchState, BulkState, Subject
 
 # Well under SQLite's limit of bound values in one statement.
 PAGE = 500
+ASSIGNED = {"entry": BigInteger(), "in_request": Integer(), "at_place": Integer(), "with_token": String(32)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,8 @@ def create_batch(
     rows = [
         {"entry": a.entry_id, "in_request": a.request, "at_place": a.place, "with_token": a.token} for a in assignments
     ]
-    connection.execute(query, rows)
+    if rows:
+        update_each(connection, query, rows, ASSIGNED)
     return int(key[0])
 
 

@@ -143,7 +143,12 @@ def test_a_job_s_urgency_is_changed_while_it_is_open_and_refused_when_it_makes_n
     cli: Command, folder: Path
 ) -> None:
     job = cli.json("submit", folder)["job"]
-    assert cli.json("jobs", "update", job, "--priority", -5) == {"job": job, "priority": -5, "weight": 1}
+    assert cli.json("jobs", "update", job, "--priority", -5) == {
+        "job": job,
+        "priority": -5,
+        "weight": 1,
+        "lane": "live",
+    }
     assert cli.json("submit", folder, "--weight", 9)["job"] == job
     assert cli.json("jobs", "show", job)["weight"] == 9
     assert cli.run("jobs", "update", job, "--priority", 101, "--json").status == 1
