@@ -71,7 +71,7 @@ def test_what_cannot_be_cut_any_further_is_a_dead_letter_that_says_so(cli: Comma
 
 def test_chunks_are_fitted_to_a_model_that_takes_short_texts(cli: Command) -> None:
     narrow = cli.with_settings(embedding="cohere/embed-english-v3.0")
-    made = narrow.json("collections", "create", "fitted")
+    made = narrow.json("collections", "create", "fitted")["settings"]
     assert 300 < made["chunk_tokens"] < 384
     ran = narrow.run("collections", "create", "refused", "--chunk-tokens", "500", "--json")
     assert ran.status == 2
