@@ -85,6 +85,7 @@ def waits_at_vendor(command: Command) -> bool:
     return waiting == [("bulk",)] and {row[0] for row in states} == {"submitted"} and not wanted
 
 
+@pytest.mark.timeout(400)
 def test_a_job_of_the_batch_lane_is_judged_and_embedded_at_half_the_price(
     judged: Command, openai: Running[OpenAISimulator], claude: Running[AnthropicSimulator], folder: Path
 ) -> None:
