@@ -171,7 +171,7 @@ def test_through_faults_and_kills_the_ledger_covers_the_bill_and_the_end_is_that
     providers.openai.simulator.faults.add(*FAULTS)
     providers.anthropic.simulator.faults.add(*FAULTS)
     providers.pinecone.simulator.faults.add(*STORE_FAULTS)
-    stormy = dying_at(providers.serve(command.with_settings(**TRIED), "stormy"), "answered and not settled")
+    stormy = dying_at(providers.serve(command.with_settings(**TRIED), "stormy"), "answered and not stored")
     process = stormy.start("ingest", folder, "--json")
     assert kill_workers(process, stormy.home, random.Random(4), kills=1)
     ran = finish(process, seconds=SECONDS)
@@ -214,9 +214,9 @@ def test_through_a_long_storm_the_ledger_covers_the_bill_and_the_end_is_that_of_
     ("point", "lost"),
     [
         ("reserved and not sent", 1),
-        ("answered and not settled", 1),
-        ("settled and not stored", 0),
-        ("stored and not applied", 0),
+        ("answered and not stored", 1),
+        ("stored and not settled", 1),
+        ("settled and not applied", 0),
     ],
 )
 def test_a_worker_that_dies_around_a_verdict_changes_nothing(

@@ -10,11 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 POINTS = {
-    "answered and not settled": ("shared.spend.metering:ModelMeter.on_response", "before"),
-    "settled and not stored": ("shared.verdicts:VerdictCache.put_many", "before"),
-    "stored and not applied": ("shared.verdicts:VerdictCache.put_many", "after"),
-    "embedded and not settled": ("shared.spend.metering:EmbeddingMeter.on_response", "before"),
     "reserved and not sent": ("shared.spend.metering:ModelMeter.on_request", "after"),
+    "answered and not stored": ("shared.verdicts:VerdictCache.put_many", "before"),
+    "stored and not settled": ("shared.spend.metering:ModelMeter.on_response", "before"),
+    "settled and not applied": ("shared.spend.metering:ModelMeter.on_response", "after"),
 }
 
 
