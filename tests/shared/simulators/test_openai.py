@@ -145,7 +145,8 @@ def test_a_batch_of_embeddings_is_answered_later(client: openai.OpenAI, server: 
     assert done.request_counts is not None
     assert (done.request_counts.completed, done.request_counts.failed) == (2, 1)
     assert done.output_file_id and done.error_file_id
-    results = [json.loads(line) for line in client.files.content(done.output_file_id).text.splitlines()]
+    lines = client.files.content(done.output_file_id).text.splitlines()
+    results = sorted(map(json.loads, lines), key=lambda result: str(result["custom_id"]))
     assert [result["custom_id"] for result in results] == ["0", "2"]
     alone = client.embeddings.create(model=SMALL, input="漢字\r\n", dimensions=8).data[0].embedding
     assert np.allclose(results[1]["response"]["body"]["data"][0]["embedding"], alone)
