@@ -333,8 +333,11 @@ class Progress:
 def measure_progress(connection: Connection, subject: Job) -> Progress:
     """A job's documents, chunks and spend; `total` grows while its sources are still being scanned."""
     sums = (func.sum(tally.c[name]).label(name) for name in ("documents", "expected", "rejected", "embedded"))
+    # The few pieces that had to be cut have an index of their own; the condition is written out for its sake.
+    is_split = and_(work.c.job_id == subject.id, literal_column("chunks_split > 0"))
+    split = select(func.coalesce(func.sum(work.c.chunks_split), 0)).where(is_split).scalar_subquery()
     groups = connection.execute(
-        select(tally.c.state, tally.c.stage, tally.c.result, tally.c.deletes, *sums)
+        select(tally.c.state, tally.c.stage, tally.c.result, tally.c.deletes, *sums, split.label("split"))
         .where(tally.c.job_id == subject.id)
         .group_by(tally.c.state, tally.c.stage, tally.c.result, tally.c.deletes)
     ).all()
@@ -346,18 +349,10 @@ def measure_progress(connection: Connection, subject: Job) -> Progress:
             "expected": chunks["expected"],
             "indexed": indexed,
             **chunks,
-            "split": _count_split(connection, subject),
+            "split": int(groups[0].split) if groups else 0,
         },
         spend=measure_job_spend(connection, subject.id),
         active=_count_active(groups),
-    )
-
-
-def _count_split(connection: Connection, subject: Job) -> int:
-    """Chunks that were too long for the model and were cut; hardly any job has some, so no tally is kept."""
-    query = select(func.coalesce(func.sum(work.c.chunks_split), 0))
-    return int(
-        connection.execute(query.where(work.c.job_id == subject.id, literal_column("chunks_split > 0"))).scalar_one()
     )
 
 

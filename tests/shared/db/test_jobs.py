@@ -1,12 +1,13 @@
 """Jobs: pause, resume, cancel, and the one condition under which a job is complete."""
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 
 from shared.db import jobs, pools
 from shared.db.engine import clock, open_database
@@ -14,6 +15,7 @@ from shared.errors import IllegalTransition, NotFound, UnreadableDocument, UserE
 from shared.outcomes import Advance, Complete, Fail, Outcome, Park
 from shared.states import JobState, Result, Stage, State
 from tests.shared.db.tracker import Tracker
+from tests.waiting import wait_until
 
 URIS = [f"file:///{n}" for n in range(3)]
 
@@ -109,17 +111,21 @@ def test_a_job_that_is_done_cannot_be_resumed(tracker: Tracker) -> None:
     assert tracker.get_job() == before
 
 
-def test_a_job_that_ends_while_it_is_looked_at_is_not_moved_back(
-    tracker: Tracker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    looked_at = [tracker.get_job()]
+def test_a_job_that_ends_while_it_is_paused_is_not_moved_back(tracker: Tracker) -> None:
     tracker.end_scan()
-    tracker.complete_jobs()
-    get_job = jobs.get_job
-    monkeypatch.setattr(jobs, "get_job", lambda *arguments: looked_at.pop() if looked_at else get_job(*arguments))
-    with pytest.raises(IllegalTransition, match="from completed to paused"):
-        tracker.control("pause_job")
+    with ThreadPoolExecutor() as pool:
+        with tracker.database.write() as connection:
+            assert jobs.complete_jobs(connection) == [tracker.job]
+            paused = pool.submit(tracker.control, "pause_job")
+            if not tracker.database.is_sqlite:
+                wait_until(lambda: tracker.database.query(_waits_for_a_lock), "the other waits for the job")
+        with pytest.raises(IllegalTransition, match="from completed to paused"):
+            paused.result()
     assert tracker.get_job().state == JobState.COMPLETED
+
+
+def _waits_for_a_lock(connection: Connection) -> bool:
+    return bool(connection.exec_driver_sql("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'").first())
 
 
 def test_an_unknown_job_is_named(tracker: Tracker) -> None:
