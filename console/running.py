@@ -156,6 +156,8 @@ def submit(request: Request) -> dict[str, Any]:
         if submitted.to_scan:
             submitter.enumerate(submitted.job_id, sources, collection, allow_deletes=request.allow_deletes)
             _store_estimate(runtime, submitted.job_id, collection, request.lane)
+            # Where nothing has changed there is nothing to wait for, and perhaps no worker that would say so.
+            runtime.database.transact(jobs.complete_jobs)
         return {"job": submitted.job_id, "documents": describe_job(runtime, submitted.job_id)["documents"]["total"]}
 
 

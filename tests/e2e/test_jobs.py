@@ -48,6 +48,9 @@ def test_an_ingest_takes_up_what_was_submitted(cli: Command, folder: Path) -> No
     submitted = cli.json("submit", folder)
     report = cli.json("ingest", folder)
     assert report["job"] == submitted["job"]
+    again = cli.json("submit", folder)
+    assert again["job"] != report["job"]
+    assert state(cli, again["job"]) == "completed", "nothing has changed, and nobody works here who could say so"
     assert report["documents"]["completed"] == 30
 
 
