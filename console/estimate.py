@@ -147,7 +147,9 @@ def estimate_job(runtime: Runtime, job_id: int, collection: "Collection", *, lan
     calls = math.ceil(tokens / min(runtime.settings.batch_tokens, embedder.max_tokens_per_request))
     totals = {"chunks": chunks, "tokens": tokens, "embedded_tokens": tokens}
     verdicts = _rough_demand(runtime, settings, collection.id, chunks=chunks, tokens=tokens)
-    total = total_lanes(_price(runtime, verdicts, embedder, totals, calls=calls))[lane]
+    lanes = total_lanes(_price(runtime, verdicts, embedder, totals, calls=calls))
+    # Where nothing goes by batches there is no such lane, and everything is asked at once.
+    total = lanes.get(lane, lanes[Lane.LIVE])
     return {"tokens": tokens, "chunks": chunks, **total, "basis": "size"}
 
 
