@@ -101,6 +101,7 @@ def test_a_completed_job_and_its_documents_elsewhere_cost_nothing_again(
         assert shown[kind]["saved_tokens"] > 0 and shown[kind]["saved_usd"] > 0
 
 
+@pytest.mark.chaos
 def test_a_store_that_was_lost_is_filled_again_for_nothing(paid: Command, vendors: Vendors, tmp_path: Path) -> None:
     paid.json("ingest", write_corpus(tmp_path / "documents", DOCUMENTS))
     bills, indexed = vendors.require_paid(), paid.export()
@@ -131,6 +132,7 @@ def test_dead_letters_of_a_store_outage_are_replayed_for_nothing(
     assert vendors.bills() == bills
 
 
+@pytest.mark.chaos
 def test_a_job_that_waits_out_a_store_outage_is_paid_for_once(
     refused: Command, vendors: Vendors, pinecone: Place, tmp_path: Path
 ) -> None:

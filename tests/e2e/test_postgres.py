@@ -62,6 +62,7 @@ def test_documents_are_ingested_killed_taken_up_and_verified(
     assert on_postgres.json("verify")["ok"]
 
 
+@pytest.mark.chaos
 def test_workers_of_two_commands_share_the_work(on_postgres: Command, tmp_path: Path) -> None:
     corpus = write_corpus(tmp_path / "shared", 40)
     collection = ("--collection", "shared")

@@ -136,6 +136,7 @@ def test_a_move_that_was_killed_is_taken_up_and_meanwhile_everything_works(cli: 
         assert not command.json("collections", "show", "default")["moving"]
 
 
+@pytest.mark.chaos
 def test_what_no_shard_holds_whole_comes_from_the_cache(cli: Command, tmp_path: Path) -> None:
     command = cli
     command.json("ingest", write_corpus(tmp_path / "documents", DOCUMENTS))

@@ -83,6 +83,7 @@ def test_after_a_clean_run_ledger_report_and_bill_are_equal_to_the_token(
     assert by_job["key"] == report["job"]
 
 
+@pytest.mark.chaos
 def test_a_text_that_is_known_costs_nothing_and_the_dollars_saved_are_shown(
     paid: Command, provider: Running[OpenAISimulator], folder: Path
 ) -> None:

@@ -59,6 +59,7 @@ def test_a_chunk_that_is_too_long_is_cut_and_the_others_are_paid_once_and_keep_t
     assert command.json("ingest", folder)["documents"]["unchanged"] == 5
 
 
+@pytest.mark.chaos
 def test_what_cannot_be_cut_any_further_is_a_dead_letter_that_says_so(cli: Command, folder: Path) -> None:
     with running(OpenAISimulator(Options(max_input_tokens=5))) as provider:
         ran = served(cli, provider).run("ingest", folder, "--json")

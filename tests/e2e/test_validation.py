@@ -84,7 +84,9 @@ def test_the_gate_decides_and_a_second_run_and_a_second_collection_cost_nothing(
     [
         pytest.param(Fault(kind="truncated"), id="truncated"),
         pytest.param(Fault(kind="refusal"), id="refusal", marks=pytest.mark.chaos),
-        pytest.param(Fault(kind="status", status=529, headers={"retry-after": "0.1"}), id="overloaded"),
+        pytest.param(
+            Fault(kind="status", status=529, headers={"retry-after": "0.1"}), id="overloaded", marks=pytest.mark.chaos
+        ),
     ],
 )
 def test_one_bad_answer_costs_no_document(

@@ -17,7 +17,7 @@ from tests.waiting import wait_until
 DOCUMENTS = 10
 
 
-@pytest.fixture(scope="module", params=["pgvector", "pinecone"])
+@pytest.fixture(scope="module", params=[pytest.param("pgvector", marks=pytest.mark.chaos), "pinecone"])
 def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     with running_place(request.param) as place:
         yield place
