@@ -23,6 +23,7 @@ LONGEST_SECONDS = 3600.0
 """No Retry-After holds work for longer; it is asked again then."""
 
 OVERLOADED = 529
+NEVER_SENT = frozenset({"ConnectError", "ConnectTimeout", "UnsupportedProtocol"})
 NOT_NOW = frozenset({408, 409, 424})
 QUOTA_CODES = frozenset(
     {
@@ -105,6 +106,11 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
 def unreadable(provider: str) -> ProviderUnavailable:
     """The error for an answer that is not what the API promises: it was most likely billed."""
     return ProviderUnavailable(f"{provider} answered with something unreadable")
+
+
+def was_never_sent(error: BaseException) -> bool:
+    """Whether a request certainly did not leave, by what the HTTP library below an SDK's error says."""
+    return type(error.__cause__).__name__ in NEVER_SENT
 
 
 def _wait(message: str, reason: str, asked: float | None, otherwise: float) -> FlowControl:

@@ -5,18 +5,17 @@ same size and time, and known for certain by its results only: until all that it
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 import anthropic
 import orjson
 
-from shared.errors import EmbedmillError, FlowControl, ProviderRefused, ProviderUnavailable
+from shared.errors import EmbedmillError
+from shared.providers.anthropic_errors import FORESEEN, translate
 from shared.providers.batches.base import (
     CANCELLED,
     EXPIRED,
-    HTTP_LIBRARIES,
-    NEVER_SENT,
     BatchApi,
     Lost,
     Request,
@@ -24,11 +23,10 @@ from shared.providers.batches.base import (
     Search,
     Status,
 )
-from shared.providers.translation import error_of, unreadable
+from shared.providers.translation import error_of
 
 TIMEOUT_SECONDS = 600.0
 CONNECT_SECONDS = 5.0
-UNREACHABLE_SECONDS = 30.0
 SKEW_SECONDS = 600.0
 """How far the vendor's clock may be behind ours."""
 CREDENTIALS = "ANTHROPIC_API_KEY"
@@ -52,6 +50,7 @@ class AnthropicBatches(BatchApi):
     """At most 100,000 requests a batch."""
 
     provider = "anthropic"
+    foreseen = FORESEEN
     max_requests = 100_000
 
     def __init__(self, endpoint: str) -> None:
@@ -66,11 +65,11 @@ class AnthropicBatches(BatchApi):
 
     def create(self, requests: Sequence[Request], *, file_id: str | None, mark: str) -> Status:
         entries: Any = [{"custom_id": request.custom_id, "params": request.body} for request in requests]
-        with _translating():
+        with self.translating():
             return _status(self._client.messages.batches.create(requests=entries))
 
     def find(self, lost: Lost) -> Search:
-        with _translating():
+        with self.translating():
             candidates = [_status(batch) for batch in self._candidates(lost)]
         others = lost.is_ours([status.id for status in candidates])
         statuses = [status for status in candidates if status.id not in others]
@@ -94,28 +93,31 @@ class AnthropicBatches(BatchApi):
         return first is not None and first.custom_id.startswith(mark)
 
     def look(self, id: str) -> Status | None:
-        with _translating():
+        with self.translating():
             try:
                 return _status(self._client.messages.batches.retrieve(id))
             except anthropic.NotFoundError:
                 return None
 
     def results(self, status: Status) -> Iterator[Result]:
-        with _translating():
+        with self.translating():
             for line in self._client.messages.batches.results(status.id):
                 yield _result(line)
 
     def cancel(self, id: str) -> None:
         # One that has ended meanwhile is none to be cancelled.
-        with _translating(), suppress(anthropic.BadRequestError, anthropic.ConflictError, anthropic.NotFoundError):
+        with self.translating(), suppress(anthropic.BadRequestError, anthropic.ConflictError, anthropic.NotFoundError):
             self._client.messages.batches.cancel(id)
 
     def delete(self, status: Status) -> None:
-        with _translating(), suppress(anthropic.NotFoundError):
+        with self.translating(), suppress(anthropic.NotFoundError):
             self._client.messages.batches.delete(status.id)
 
     def delete_staged(self, mark: str, file_id: str | None) -> None:
         """Nothing was staged."""
+
+    def translate(self, error: Exception) -> EmbedmillError:
+        return translate(error, provider=self.provider, credentials=CREDENTIALS)
 
     def close(self) -> None:
         if self._made is not None:
@@ -149,52 +151,3 @@ def _result(line: Any) -> Result:
             )
             return Result(line.custom_id, error=error)
     return Result(line.custom_id, unanswered=UNANSWERED.get(line.result.type, EXPIRED))
-
-
-@contextmanager
-def _translating() -> Iterator[None]:
-    """Errors of the SDK, of the HTTP library below it, and of answers that make no sense, as ours."""
-    try:
-        yield
-    except EmbedmillError:
-        raise
-    except Exception as error:
-        told = _translated(error)
-        if told is None:
-            raise
-        raise told from None
-
-
-def _translated(error: Exception) -> EmbedmillError | None:
-    """The SDK's errors as ours; their messages may quote a prompt and stay behind."""
-    match error:
-        case anthropic.APIStatusError():
-            body = error.body if isinstance(error.body, dict) else {}
-            told = body.get("error") if isinstance(body.get("error"), dict) else {}
-            told = told or {}
-            details = told.get("details") if isinstance(told.get("details"), dict) else {}
-            return error_of(
-                error.status_code,
-                provider="anthropic",
-                credentials=CREDENTIALS,
-                code=str((details or {}).get("error_code") or told.get("type") or ""),
-                message=str(told.get("message", "")),
-                headers=error.response.headers,
-            )
-        case anthropic.APITimeoutError():
-            return ProviderUnavailable("anthropic did not answer in time")
-        case anthropic.APIConnectionError():
-            if type(error.__cause__).__name__ in NEVER_SENT:
-                return FlowControl(
-                    "anthropic could not be reached", reason="circuit", retry_after_seconds=UNREACHABLE_SECONDS
-                )
-            return ProviderUnavailable("anthropic broke off")
-        case TypeError() if "authentication" in str(error):
-            return ProviderRefused(f"{CREDENTIALS} is not set")
-        case anthropic.AnthropicError() if not isinstance(error, anthropic.APIError):
-            return ProviderRefused(f"anthropic cannot be used as it is set up: check {CREDENTIALS}")
-        case anthropic.AnthropicError() | ValueError() | TypeError() | AttributeError() | LookupError():
-            return unreadable("anthropic")
-    # While a body is read, the SDK leaves the HTTP library's own errors as they are.
-    broke_off = type(error).__module__.startswith(HTTP_LIBRARIES)
-    return ProviderUnavailable("anthropic broke off") if broke_off else None

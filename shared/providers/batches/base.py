@@ -2,16 +2,17 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.errors import EmbedmillError
+from shared.errors import EmbedmillError, FlowControl, ProviderUnavailable
+from shared.providers.translation import was_never_sent
 
 CANCELLED, EXPIRED = "cancelled", "expired"
-NEVER_SENT = frozenset({"ConnectError", "ConnectTimeout", "UnsupportedProtocol"})
-"""What the SDKs' HTTP library raises when a request certainly did not leave."""
+UNREACHABLE_SECONDS = 30.0
 HTTP_LIBRARIES = ("httpx", "httpcore")
-"""Beginnings of the names of the modules of that library."""
+"""Beginnings of the names of the modules below the SDKs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,8 @@ class BatchApi(ABC):
     """
 
     provider: str
+    foreseen: tuple[type[Exception], ...]
+    """What the SDK raises, and what comes of reading an answer that is not what it promises."""
     max_requests: int
     max_inputs: int | None = None
     max_bytes: int = 100 * 1000**2
@@ -111,6 +114,28 @@ class BatchApi(ABC):
     @abstractmethod
     def delete_staged(self, mark: str, file_id: str | None) -> None:
         """Remove what `stage` left when no batch was made of it."""
+
+    @abstractmethod
+    def translate(self, error: Exception) -> EmbedmillError:
+        """Our error for one that is foreseen."""
+
+    @contextmanager
+    def translating(self) -> Iterator[None]:
+        """Errors of the SDK, of the HTTP library below it, and of answers that make no sense, as ours."""
+        try:
+            yield
+        except EmbedmillError:
+            raise
+        except self.foreseen as error:
+            if was_never_sent(error):
+                message = f"{self.provider} could not be reached"
+                raise FlowControl(message, reason="circuit", retry_after_seconds=UNREACHABLE_SECONDS) from None
+            raise self.translate(error) from None
+        except Exception as error:
+            # While a body is read, the SDKs leave the HTTP library's own errors as they are.
+            if type(error).__module__.startswith(HTTP_LIBRARIES):
+                raise ProviderUnavailable(f"{self.provider} broke off") from None
+            raise
 
     def close(self) -> None:  # noqa: B027 - not all hold connections
         """Release connections."""

@@ -5,18 +5,16 @@ line by line: those of 50,000 vectors are more than memory should hold.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 import openai
 import orjson
 
-from shared.errors import EmbedmillError, FlowControl, ProviderRefused, ProviderUnavailable
+from shared.errors import EmbedmillError, FlowControl, ProviderRefused
 from shared.providers.batches.base import (
     CANCELLED,
     EXPIRED,
-    HTTP_LIBRARIES,
-    NEVER_SENT,
     BatchApi,
     Lost,
     Request,
@@ -24,25 +22,25 @@ from shared.providers.batches.base import (
     Search,
     Status,
 )
-from shared.providers.translation import error_of, unreadable
+from shared.providers.openai_errors import CREDENTIALS, FORESEEN, PROVIDER, translate
+from shared.providers.translation import error_of
 
 TIMEOUT_SECONDS = 600.0
 CONNECT_SECONDS = 5.0
-UNREACHABLE_SECONDS = 30.0
 MARK = "embedmill_batch"
 ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
 QUEUE_FULL = "token_limit_exceeded"
 QUEUE_FULL_SECONDS = 600.0
 SKEW_SECONDS = 600.0
 """How far the vendor's clock may be behind ours."""
-CREDENTIALS = "OPENAI_API_KEY"
 UNANSWERED = {"batch_expired": EXPIRED, "batch_cancelled": CANCELLED}
 
 
 class OpenAIBatches(BatchApi):
     """Batches for one endpoint; at most 50,000 requests, and for embeddings as many inputs."""
 
-    provider = "openai"
+    provider = PROVIDER
+    foreseen = FORESEEN
     max_requests = 50_000
     max_inputs = 50_000
 
@@ -55,11 +53,11 @@ class OpenAIBatches(BatchApi):
 
     def stage(self, requests: Sequence[Request], *, mark: str) -> str:
         content = b"".join(map(self._line, requests))
-        with _translating():
+        with self.translating():
             return str(self._client.files.create(file=(_file_name(mark), content), purpose="batch").id)
 
     def create(self, requests: Sequence[Request], *, file_id: str | None, mark: str) -> Status:
-        with _translating():
+        with self.translating():
             batch = self._client.batches.create(
                 input_file_id=str(file_id),
                 endpoint=self._endpoint,  # type: ignore[arg-type]  # a literal of the SDK
@@ -69,7 +67,7 @@ class OpenAIBatches(BatchApi):
             return _status(batch)
 
     def find(self, lost: Lost) -> Search:
-        with _translating():
+        with self.translating():
             for batch in self._client.batches.list(limit=100):
                 if (batch.metadata or {}).get(MARK) == lost.mark:
                     return Search(_status(batch))
@@ -78,7 +76,7 @@ class OpenAIBatches(BatchApi):
         return Search()
 
     def look(self, id: str) -> Status | None:
-        with _translating():
+        with self.translating():
             try:
                 return _status(self._client.batches.retrieve(id))
             except openai.NotFoundError:
@@ -86,14 +84,14 @@ class OpenAIBatches(BatchApi):
 
     def results(self, status: Status) -> Iterator[Result]:
         for file_id in status.result_files:
-            with _translating(), self._client.files.with_streaming_response.content(file_id) as response:
+            with self.translating(), self._client.files.with_streaming_response.content(file_id) as response:
                 for line in response.iter_lines():
                     if line.strip():
                         yield _result(orjson.loads(line))
 
     def cancel(self, id: str) -> None:
         # One that has ended meanwhile is none to be cancelled.
-        with _translating(), suppress(openai.ConflictError, openai.NotFoundError):
+        with self.translating(), suppress(openai.ConflictError, openai.NotFoundError):
             self._client.batches.cancel(id)
 
     def delete(self, status: Status) -> None:
@@ -105,10 +103,13 @@ class OpenAIBatches(BatchApi):
         if file_id is not None:
             self._delete_file(file_id)
             return
-        with _translating():
+        with self.translating():
             found = [file.id for file in self._client.files.list(purpose="batch") if file.filename == _file_name(mark)]
         for id_ in found:
             self._delete_file(id_)
+
+    def translate(self, error: Exception) -> EmbedmillError:
+        return translate(error)
 
     def close(self) -> None:
         if self._made is not None:
@@ -129,7 +130,7 @@ class OpenAIBatches(BatchApi):
         return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
 
     def _delete_file(self, file_id: str) -> None:
-        with _translating(), suppress(openai.NotFoundError):
+        with self.translating(), suppress(openai.NotFoundError):
             self._client.files.delete(file_id)
 
 
@@ -155,7 +156,7 @@ def _failure(batch: Any) -> EmbedmillError:
     code = str(errors[0].code or "") if errors else ""
     if code == QUEUE_FULL:
         return FlowControl("openai has no room for the batch", reason="rate", retry_after_seconds=QUEUE_FULL_SECONDS)
-    return error_of(400, provider="openai", credentials=CREDENTIALS, code=code)
+    return error_of(400, provider=PROVIDER, credentials=CREDENTIALS, code=code)
 
 
 def _result(line: dict[str, Any]) -> Result:
@@ -164,56 +165,16 @@ def _result(line: dict[str, Any]) -> Result:
         code = str((line.get("error") or {}).get("code") or "")
         if code in UNANSWERED:
             return Result(custom_id, unanswered=UNANSWERED[code])
-        return Result(custom_id, error=error_of(500, provider="openai", credentials=CREDENTIALS, code=code))
+        return Result(custom_id, error=error_of(500, provider=PROVIDER, credentials=CREDENTIALS, code=code))
     status, body = response["status_code"], response["body"]
     if status == 200:
         return Result(custom_id, body)
     told = (body or {}).get("error") or {}
     error = error_of(
         status,
-        provider="openai",
+        provider=PROVIDER,
         credentials=CREDENTIALS,
         code=str(told.get("code") or told.get("type") or ""),
         message=str(told.get("message") or ""),
     )
     return Result(custom_id, error=error)
-
-
-@contextmanager
-def _translating() -> Iterator[None]:
-    """Errors of the SDK, of the HTTP library below it, and of answers that make no sense, as ours."""
-    try:
-        yield
-    except EmbedmillError:
-        raise
-    except Exception as error:
-        told = _translated(error)
-        if told is None:
-            raise
-        raise told from None
-
-
-def _translated(error: Exception) -> EmbedmillError | None:
-    match error:
-        case openai.APIStatusError():
-            return error_of(
-                error.status_code,
-                provider="openai",
-                credentials=CREDENTIALS,
-                code=str(error.code or error.type or ""),
-                message=str(error.message),
-                headers=error.response.headers,
-            )
-        case openai.APITimeoutError():
-            return ProviderUnavailable("openai did not answer in time")
-        case openai.APIConnectionError():
-            if type(error.__cause__).__name__ in NEVER_SENT:
-                return FlowControl(
-                    "openai could not be reached", reason="circuit", retry_after_seconds=UNREACHABLE_SECONDS
-                )
-            return ProviderUnavailable("openai broke off")
-        case openai.OpenAIError() | ValueError() | TypeError() | AttributeError() | LookupError():
-            return unreadable("openai")
-    # While a body is read, the SDK leaves the HTTP library's own errors as they are.
-    broke_off = type(error).__module__.startswith(HTTP_LIBRARIES)
-    return ProviderUnavailable("openai broke off") if broke_off else None

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import orjson
 
-from shared.errors import EmbedmillError, ProviderRefused, ProviderUnavailable
+from shared.errors import EmbedmillError, ProviderRefused
 from shared.providers.embeddings.base import InputType, encodable
 from shared.providers.embeddings.calls import Answer
 from shared.providers.embeddings.remote import RemoteEmbedder, Row
-from shared.providers.translation import error_of, unreadable
+from shared.providers.translation import unreadable
 
 SETTINGS = frozenset({"model", "dimensions", "encoding_format", "user"})
 """Parameters whose refusal is nobody's text's fault."""
@@ -49,12 +49,8 @@ class OpenAIEmbedder(RemoteEmbedder):
         client = self.client
         try:
             raw = client.embeddings.with_raw_response.create(**self.parameters(texts))
-        except openai.APIStatusError as error:
+        except openai.APIError as error:
             raise self._translated(error) from None
-        except openai.APITimeoutError:
-            raise ProviderUnavailable("openai did not answer in time") from None
-        except openai.APIConnectionError as error:
-            raise _connection_error(error) from None
         return self._answer(raw.http_response, count=len(texts))
 
     def parameters(self, texts: Sequence[str]) -> dict[str, Any]:
@@ -89,17 +85,11 @@ class OpenAIEmbedder(RemoteEmbedder):
         return Answer(self.rows(rows), tokens)
 
     def _translated(self, error: Any) -> EmbedmillError:
-        code = str(error.code or error.type or "")
-        if error.status_code == 400 and error.param in SETTINGS:
+        from shared.providers.openai_errors import translate
+
+        if getattr(error, "status_code", None) == 400 and error.param in SETTINGS:
             return ProviderRefused(f"openai does not take the setting {error.param!r} for {self.name}")
-        return error_of(
-            error.status_code,
-            provider=self.provider,
-            credentials=self.credentials,
-            code=code,
-            message=str(error.message),
-            headers=error.response.headers,
-        )
+        return translate(error)
 
 
 class Embedding3Large(OpenAIEmbedder):
@@ -128,11 +118,3 @@ def _decoded(embedding: Any) -> Row:
         return np.frombuffer(base64.b64decode(embedding, validate=True), dtype="<f4")
     except (binascii.Error, ValueError):
         return None
-
-
-def _connection_error(error: Any) -> ProviderUnavailable:
-    """A connection that was never made has cost nothing; one that broke may have."""
-    import httpx2
-
-    never_made = isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout)
-    return ProviderUnavailable("openai could not be reached", may_be_billed=not never_made)

@@ -11,10 +11,10 @@ from typing import Any
 import anthropic
 from anthropic.types import Message
 
-from shared.errors import EmbedmillError, ProviderRefused, ProviderUnavailable
+from shared.providers.anthropic_errors import FORESEEN, translate
 from shared.providers.credentials import hash_credentials
 from shared.providers.models.base import Answer, Block, Model, Prompt, Stop, Usage
-from shared.providers.translation import error_of, unreadable
+from shared.providers.translation import unreadable
 
 TIMEOUT_SECONDS = 180.0
 CONNECT_SECONDS = 5.0
@@ -48,8 +48,8 @@ class AnthropicModel(Model):
         try:
             response = self._opened().messages.with_raw_response.create(**self.parameters(prompt, batch=False))
             return _answer(response.parse(), response.headers)
-        except (anthropic.AnthropicError, TypeError, ValueError, AttributeError) as error:
-            raise self._translated(error) from None
+        except FORESEEN as error:
+            raise translate(error, provider=self.provider, credentials=self.credentials) from None
 
     def parameters(self, prompt: Prompt, *, batch: bool) -> dict[str, Any]:
         ttl = {"ttl": "1h"} if batch else {}
@@ -80,38 +80,6 @@ class AnthropicModel(Model):
             if self._client is None:
                 self._client = self.make_client()
         return self._client
-
-    def _translated(self, error: Exception) -> EmbedmillError:
-        """The SDK's errors as ours; their messages may quote a prompt and stay behind."""
-        match error:
-            case anthropic.APIStatusError():
-                return self._status_error(error)
-            case anthropic.APITimeoutError():
-                return ProviderUnavailable(f"{self.provider} did not answer in time")
-            case anthropic.APIConnectionError():
-                return ProviderUnavailable(
-                    f"{self.provider} could not be reached or broke off", may_be_billed=not _never_sent(error)
-                )
-            # What the SDK says when it found no key, and when it cannot make sense of an address or an account.
-            case TypeError() if "authentication" in str(error):
-                return ProviderRefused(f"{self.credentials} is not set")
-            case anthropic.AnthropicError() if not isinstance(error, anthropic.APIError):
-                return ProviderRefused(f"{self.provider} cannot be used as it is set up: check {self.credentials}")
-        return unreadable(self.provider)
-
-    def _status_error(self, error: anthropic.APIStatusError) -> EmbedmillError:
-        body = error.body if isinstance(error.body, dict) else {}
-        inner = body.get("error") if isinstance(body.get("error"), dict) else {}
-        told = inner or {}
-        details = told.get("details") if isinstance(told.get("details"), dict) else {}
-        return error_of(
-            error.status_code,
-            provider=self.provider,
-            credentials=self.credentials,
-            code=str((details or {}).get("error_code") or told.get("type") or ""),
-            message=str(told.get("message", "")),
-            headers=error.response.headers,
-        )
 
 
 class BedrockModel(AnthropicModel):
@@ -153,7 +121,3 @@ def _answer(message: Message, headers: Any) -> Answer:
         request_id=headers.get("request-id", ""),
         limits={name: value for name, value in headers.items() if name.startswith(LIMIT_HEADERS)},
     )
-
-
-def _never_sent(error: anthropic.APIConnectionError) -> bool:
-    return type(error.__cause__).__name__ in ("ConnectError", "ConnectTimeout", "UnsupportedProtocol")

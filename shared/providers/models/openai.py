@@ -7,10 +7,10 @@ from typing import Any
 import openai
 from openai.types.chat import ChatCompletion
 
-from shared.errors import EmbedmillError, ProviderRefused, ProviderUnavailable
 from shared.providers.credentials import hash_credentials
 from shared.providers.models.base import UNTOLD, Answer, Block, Model, Prompt, Stop, Usage
-from shared.providers.translation import error_of, unreadable
+from shared.providers.openai_errors import CREDENTIALS, FORESEEN, PROVIDER, translate
+from shared.providers.translation import unreadable
 
 TIMEOUT_SECONDS = 180.0
 CONNECT_SECONDS = 5.0
@@ -22,8 +22,8 @@ _STOPS = {"stop": Stop.END, "length": Stop.MAX_TOKENS, "content_filter": Stop.RE
 class OpenAIModel(Model):
     """Chat completions with a strict schema; prompts are cached by OpenAI itself, by their beginning."""
 
-    provider = "openai"
-    credentials = "OPENAI_API_KEY"
+    provider = PROVIDER
+    credentials = CREDENTIALS
 
     def __init__(self, name: str, model: str) -> None:
         super().__init__(name, model)
@@ -38,8 +38,8 @@ class OpenAIModel(Model):
         try:
             response = self._opened().chat.completions.with_raw_response.create(**self.parameters(prompt, batch=False))
             return _answer(response.parse(), response.headers)
-        except (openai.OpenAIError, TypeError, ValueError, AttributeError, LookupError) as error:
-            raise self._translated(error) from None
+        except FORESEEN as error:
+            raise translate(error) from None
 
     def parameters(self, prompt: Prompt, *, batch: bool) -> dict[str, Any]:
         schema = {"name": prompt.schema_name, "strict": True, "schema": dict(prompt.schema)}
@@ -69,27 +69,6 @@ class OpenAIModel(Model):
                 timeout = openai.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS)
                 self._client = openai.OpenAI(max_retries=0, timeout=timeout)
         return self._client
-
-    def _translated(self, error: Exception) -> EmbedmillError:
-        """The SDK's errors as ours; their messages may quote a prompt and stay behind."""
-        match error:
-            case openai.APIStatusError():
-                return error_of(
-                    error.status_code,
-                    provider=self.provider,
-                    credentials=self.credentials,
-                    code=str(error.code or error.type or ""),
-                    message=str(error.message),
-                    headers=error.response.headers,
-                )
-            case openai.APITimeoutError():
-                return ProviderUnavailable("openai did not answer in time")
-            case openai.APIConnectionError():
-                sent = type(error.__cause__).__name__ not in ("ConnectError", "ConnectTimeout", "UnsupportedProtocol")
-                return ProviderUnavailable("openai could not be reached or broke off", may_be_billed=sent)
-            case openai.OpenAIError() if not isinstance(error, openai.APIError):
-                return ProviderRefused(f"openai cannot be used as it is set up: check {self.credentials}")
-        return unreadable(self.provider)
 
 
 def _joined(blocks: Sequence[Block]) -> str:

@@ -1,0 +1,33 @@
+"""Translates what OpenAI's SDK raises into our errors; its messages may quote a text or a prompt and stay behind."""
+
+import openai
+
+from shared.errors import EmbedmillError, ProviderRefused, ProviderUnavailable
+from shared.providers.translation import error_of, unreadable, was_never_sent
+
+PROVIDER, CREDENTIALS = "openai", "OPENAI_API_KEY"
+FORESEEN = (openai.OpenAIError, ValueError, TypeError, AttributeError, LookupError)
+"""What the SDK raises, and what comes of reading an answer that is not what it promises."""
+
+
+def translate(error: Exception) -> EmbedmillError:
+    """Our error for one of those that are foreseen."""
+    match error:
+        case openai.APIStatusError():
+            return error_of(
+                error.status_code,
+                provider=PROVIDER,
+                credentials=CREDENTIALS,
+                code=str(error.code or error.type or ""),
+                message=str(error.message),
+                headers=error.response.headers,
+            )
+        case openai.APITimeoutError():
+            return ProviderUnavailable("openai did not answer in time")
+        case openai.APIConnectionError():
+            return ProviderUnavailable(
+                "openai could not be reached or broke off", may_be_billed=not was_never_sent(error)
+            )
+        case openai.OpenAIError() if not isinstance(error, openai.APIError):
+            return ProviderRefused(f"openai cannot be used as it is set up: check {CREDENTIALS}")
+    return unreadable(PROVIDER)
