@@ -9,6 +9,7 @@ from shared.errors import EmbedmillError, FlowControl, ProviderUnavailable
 from shared.providers.embeddings.base import Embedder, InputType
 from shared.providers.embeddings.calls import Billed, Request
 from shared.providers.embeddings.calls import Call as Answered
+from shared.providers.models.base import Usage
 from shared.providers.models.metering import Billed as ModelBilled
 from shared.providers.models.metering import ModelCall, ModelRequest
 from shared.spend.spender import Call, Planned, Spender
@@ -62,6 +63,12 @@ MESSAGE = "message"
 """What a call to a generating model is called in the price file."""
 
 
+def tokens_of(usage: Usage) -> Tokens | None:
+    """What a model's call took; None when the provider did not say."""
+    used = Tokens(usage.tokens_in, usage.tokens_out, usage.cache_read, usage.cache_write, usage.cache_write_1h)
+    return used if usage.told else None
+
+
 class ModelMeter:
     """The books of calls to models; `subject` says for which job and collection they are made."""
 
@@ -88,9 +95,7 @@ class ModelMeter:
 
     def on_response(self, reservation: Call, call: ModelCall) -> None:
         """Settle what was really used; a provider that does not say is taken to have used what was reserved."""
-        usage = call.usage
-        used = Tokens(usage.tokens_in, usage.tokens_out, usage.cache_read, usage.cache_write, usage.cache_write_1h)
-        tokens = used if usage.told else reservation.planned.tokens
+        tokens = tokens_of(call.usage) or reservation.planned.tokens
         reservation.settle(tokens, request_id=call.request_id, headers=call.limits)
 
     def on_failure(self, reservation: Call, error: EmbedmillError, *, billed: ModelBilled) -> EmbedmillError:

@@ -79,6 +79,15 @@ class Tokens:
     cache_write: int = 0
     cache_write_1h: int = 0
 
+    def __add__(self, other: "Tokens") -> "Tokens":
+        return Tokens(
+            self.into + other.into,
+            self.out + other.out,
+            self.cache_read + other.cache_read,
+            self.cache_write + other.cache_write,
+            self.cache_write_1h + other.cache_write_1h,
+        )
+
     @property
     def prompt(self) -> int:
         """Everything that was sent."""

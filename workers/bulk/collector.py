@@ -197,7 +197,7 @@ class Collector:
         call = self._desk.reservation(batch, subject)
         if call is None:
             self._desk.database.transact(lambda connection: note(connection, 0))
-        elif harvest is not None and harvest.unreadable:
+        elif harvest is not None and harvest.unaccounted:
             self._leave_unsettled(batch, note)
         elif harvest is None or harvest.tokens == Tokens():
             call.release(note=note)

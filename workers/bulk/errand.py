@@ -48,22 +48,17 @@ class Harvest:
     tokens: Tokens = field(default_factory=Tokens)
     inputs: int = 0
     succeeded: int = 0
-    unreadable: int = 0
-    """Answers that made no sense: they were billed, and nobody knows how much."""
+    unaccounted: int = 0
+    """Answers that were billed, and nobody knows how much."""
     refused: int = 0
     last_refusal: str = ""
 
-    def count(self, tokens: Tokens, *, inputs: int) -> None:
-        """Add an answer."""
+    def count(self, tokens: Tokens | None, *, inputs: int) -> None:
+        """Add an answer; None when the vendor did not say what it took."""
         self.succeeded += 1
         self.inputs += inputs
-        self.tokens = Tokens(
-            self.tokens.into + tokens.into,
-            self.tokens.out + tokens.out,
-            self.tokens.cache_read + tokens.cache_read,
-            self.tokens.cache_write + tokens.cache_write,
-            self.tokens.cache_write_1h + tokens.cache_write_1h,
-        )
+        self.unaccounted += tokens is None
+        self.tokens += tokens or Tokens()
 
     def note_without_answer(self, entries: Sequence[Entry], result: Result) -> None:
         """A request that nobody answered: asked again if nobody is to blame, and failed otherwise."""
@@ -77,7 +72,7 @@ class Harvest:
 
     def note_unreadable(self, entries: Sequence[Entry], error: EmbedmillError) -> None:
         """An answer that makes no sense."""
-        self.unreadable += 1
+        self.unaccounted += 1
         self.fail(entries, error)
 
     def fail(self, entries: Sequence[Entry], error: EmbedmillError) -> None:

@@ -14,9 +14,9 @@ from shared.errors import BlobMissing, EmbedmillError, InputRefused, ProviderRef
 from shared.fence import Fence
 from shared.providers.batches.base import Result
 from shared.providers.models.base import Answer, Model, Prompt, Stop
-from shared.providers.models.metering import estimate
+from shared.providers.models.metering import estimate, estimate_kept
 from shared.runtime import Runtime
-from shared.spend.metering import MESSAGE
+from shared.spend.metering import MESSAGE, tokens_of
 from shared.spend.terms import Tokens
 from shared.verdicts import VerdictCache
 from workers.bulk.errand import Draft, Errand, Harvest
@@ -154,7 +154,7 @@ class SubjectErrand(Errand):
         except EmbedmillError as error:
             harvest.note_unreadable(entries, error)
             return
-        harvest.count(_used(answer), inputs=len(entries))
+        harvest.count(tokens_of(answer.usage), inputs=len(entries))
         if answer.stop is Stop.REFUSAL:
             self._divide(harvest, entries, subjects, REFUSED)
         elif entries:
@@ -213,9 +213,7 @@ def _subject(chunk_set: ChunkSet, entry: Entry, judge: str) -> Subject | None:
 
 
 def _at_most(prompt: Prompt) -> Tokens:
-    return Tokens(into=estimate(prompt), out=prompt.max_tokens)
-
-
-def _used(answer: Answer) -> Tokens:
-    usage = answer.usage
-    return Tokens(usage.tokens_in, usage.tokens_out, usage.cache_read, usage.cache_write, usage.cache_write_1h)
+    """What a request costs at most: the vendor may have to write all that it is asked to keep, and keeps it an hour."""
+    sent = estimate(prompt)
+    kept = min(estimate_kept(prompt), sent)
+    return Tokens(into=sent - kept, out=prompt.max_tokens, cache_write=kept, cache_write_1h=kept)

@@ -25,6 +25,7 @@ from shared.errors import (
 from shared.providers.batches.base import BatchApi, Request, Status
 from shared.spend.spender import Call, Planned
 from shared.spend.terms import BatchState, Lane, Subject, Tokens
+from shared.states import WaitReason
 from workers.bulk.desk import Desk
 from workers.bulk.errand import Draft, Drafted, Errand
 
@@ -92,6 +93,8 @@ class Submitter:
         except StorageFailed:
             raise
         except FlowControl as error:
+            if error.reason != WaitReason.BUDGET:
+                raise
             self._await_budget(chosen, error)
             return False
         except EmbedmillError as error:
@@ -124,7 +127,7 @@ class Submitter:
             errand.provider,
             errand.model,
             errand.operation,
-            Tokens(into=sum(d.tokens.into for d in part), out=sum(d.tokens.out for d in part)),
+            sum((drafted.tokens for drafted in part), Tokens()),
             inputs=sum(len(d.entries) for d in part),
             lane=Lane.BULK,
             subject=Subject(group.job_id, group.collection_id, tuple(documents)),
@@ -141,7 +144,7 @@ class Submitter:
             "operation": planned.operation,
             "requests": planned.calls,
             "inputs": planned.inputs,
-            "tokens_in": planned.tokens.into,
+            "tokens_in": planned.tokens.prompt,
             "tokens_out": planned.tokens.out,
         }
 

@@ -129,7 +129,7 @@ class TextErrand(Errand):
         except EmbedmillError as error:
             harvest.note_unreadable(entries, error)
             return None
-        harvest.count(Tokens(into=answer.tokens_in or 0), inputs=1)
+        harvest.count(None if answer.tokens_in is None else Tokens(into=answer.tokens_in), inputs=1)
         vector: NDArray[np.float32] = answer.vectors[0]
         if not np.isfinite(vector).all():
             harvest.fail(entries, BadVector(f"{self.provider} returned an unusable vector"))

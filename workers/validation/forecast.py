@@ -1,6 +1,5 @@
 """What a model validator would be asked: the calls of a run are packed, worded and counted, and not made."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from shared.addresses import digest
@@ -94,11 +93,7 @@ class Forecast:
 
     def _add(self, tokens: Tokens) -> None:
         self.calls += 1
-        self.tokens = Tokens(*(ours + theirs for ours, theirs in zip(_kinds(self.tokens), _kinds(tokens), strict=True)))
-
-
-def _kinds(tokens: Tokens) -> Iterator[int]:
-    return iter((tokens.into, tokens.out, tokens.cache_read, tokens.cache_write))
+        self.tokens += tokens
 
 
 def _sampled(kind: str, document: str, chunk: str) -> Sampled:

@@ -1,11 +1,14 @@
 """Verdicts by the batch lane, against a simulated Claude: what they decide, what they cost, and second chances."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from shared.db.schema import dead_letter, verdict
+from shared.providers.models.anthropic import AnthropicModel
+from shared.providers.models.base import UNTOLD
 from shared.simulators.anthropic import AnthropicSimulator
 from shared.simulators.faults import Fault
 from shared.simulators.prompts import Verdict as Scripted
@@ -73,6 +76,34 @@ def test_requests_of_a_batch_share_the_rubric(judged: Line[AnthropicSimulator], 
     bill = billed(judged)
     assert bill["cache_read"] == 2 * bill["cache_write_1h"] > 0
     assert_paid(judged)
+
+
+def test_as_much_is_reserved_as_when_every_request_has_to_write_the_rubric_for_an_hour(
+    judged: Line[AnthropicSimulator], tmp_path: Path
+) -> None:
+    judged.submit(tmp_path / "docs", {f"{n}": f"{PLAIN} It has the number {n}." for n in range(40)})
+    judged.park()
+    judged.round()
+    (reserved,) = judged.ledger("reserved")
+    judged.finish()
+    bill = billed(judged)
+    requests, written = judged.vendor.bill.total("requests"), bill["cache_write_1h"]
+    assert requests == 3 and reserved["cache_write"] >= requests * written > 0
+    worst = {"tokens_in": 2.5 * bill["tokens_in"], "rubric": 5.0 * requests * written}
+    assert reserved["cost_microusd"] - 12.5 * reserved["tokens_out"] >= sum(worst.values())
+
+
+def test_an_answer_that_does_not_say_what_it_took_leaves_the_reservation_standing(
+    judged: Line[AnthropicSimulator], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = AnthropicModel.read_batch
+    monkeypatch.setattr(AnthropicModel, "read_batch", lambda self, body: replace(answers(self, body), usage=UNTOLD))
+    judged.submit(tmp_path / "docs", THREE)
+    judged.finish()
+    assert indexed(judged) == set(THREE)
+    (row,) = judged.ledger()
+    assert row["state"] == "unsettled"
+    assert row["tokens_in"] + row["cache_write"] >= billed(judged)["tokens_in"] + billed(judged)["cache_write_1h"] > 0
 
 
 def test_an_answer_that_cannot_be_used_is_asked_for_once_more(judged: Line[AnthropicSimulator], tmp_path: Path) -> None:
