@@ -23,8 +23,10 @@ def list_(
     from console.session import opened
     from shared.db import bulk_batches
 
-    with opened() as runtime, runtime.database.read() as connection:
-        found = bulk_batches.list_batches(connection, job_id=job, only_open=open_, limit=limit)
+    with opened() as runtime:
+        found = runtime.database.query(
+            lambda connection: bulk_batches.list_batches(connection, job_id=job, only_open=open_, limit=limit)
+        )
     rows = [describe_batch(batch) for batch in found]
     if as_json:
         print_json({"batches": rows})
@@ -40,8 +42,8 @@ def show(batch: Annotated[int, typer.Argument(help="The batch's number.")], as_j
     from shared.db import bulk_batches
     from shared.errors import NotFound
 
-    with opened() as runtime, runtime.database.read() as connection:
-        found = bulk_batches.get_batch(connection, batch)
+    with opened() as runtime:
+        found = runtime.database.query(lambda connection: bulk_batches.get_batch(connection, batch))
     if found is None:
         raise NotFound(f"no batch {batch}", hint="embedmill bulk list")
     row = describe_batch(found)

@@ -360,12 +360,10 @@ def end_entries(connection: Connection, batch_id: int, ends: Ends, *, most_retur
     return waited
 
 
-def return_entries(connection: Connection, batch_id: int) -> list[int]:
-    """What was never sent is wanted again; returns the work that waits for it."""
-    waited = _list_waiting(connection, batch_id)
+def return_entries(connection: Connection, batch_id: int) -> None:
+    """What was never sent is wanted again."""
     query = update(bulk_entry).where(bulk_entry.c.batch_id == batch_id, bulk_entry.c.state == BulkState.SENT)
     connection.execute(query.values(state=BulkState.WANTED, batch_id=None))
-    return waited
 
 
 def _list_waiting(connection: Connection, batch_id: int) -> list[int]:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, func, literal, select
 
 from shared.cache import Size
 from shared.db.bulk import insert_or
-from shared.db.engine import clock
+from shared.db.engine import clock, read_clock
 from shared.db.schema import attempt, cache_eviction, job, work
 from shared.states import FINAL, Stage, State
 
@@ -39,7 +39,7 @@ def measure_need(connection: Connection, need: Need) -> float:
         connection.execute(began.where(attempt.c.stage == need.made_in, *waits)).scalar(),
         connection.execute(runs).scalar(),
     )
-    now = float(connection.execute(select(clock())).scalar_one())
+    now = read_clock(connection)
     return max((now - moment for moment in moments if moment is not None), default=0.0)
 
 

@@ -1,9 +1,5 @@
-"""The auditor: shows samples to the model beside the path; whatever goes wrong there holds no document.
+"""The auditor: shows samples to the model beside the path; whatever goes wrong there holds no document."""
 
-It works in a thread of its own, because a call takes seconds and the other chores must not wait for it.
-"""
-
-import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +16,7 @@ from shared.db.samples import (
     Taken,
     drop_sample,
     finish_sample,
+    has_due_samples,
     postpone_samples,
     take_samples,
 )
@@ -29,6 +26,7 @@ from shared.providers.models.base import Answer, Model
 from shared.runtime import Runtime
 from shared.spend.metering import ModelMeter
 from shared.spend.terms import Subject
+from workers.chores.aside import Aside
 from workers.chunking import ChunkSet, decode_chunk_set
 from workers.validation.gate import doubts_of
 from workers.validation.obtaining import Obtained, judge_name, obtain_verdicts
@@ -63,31 +61,15 @@ class _Group:
     taken: list[Taken] = field(default_factory=list)
 
 
-class Auditor:
-    """Runs rounds in a thread while there is something to look at."""
+class Auditor(Aside):
+    """Runs rounds while there is something to look at. An audit is beside the path: it holds nothing up."""
+
+    name = "auditor"
+    quiet_seconds = QUIET_SECONDS
 
     def __init__(self, runtime: Runtime) -> None:
+        super().__init__()
         self._runtime = runtime
-        self._thread: threading.Thread | None = None
-        self._ended = threading.Event()
-        self._quiet_until = 0.0
-
-    def poke(self) -> None:
-        """Start the thread, if it is not at work; it ends by itself when nothing is left."""
-        if not self.is_busy and not self._ended.is_set() and time.monotonic() >= self._quiet_until:
-            self._thread = threading.Thread(target=self._run, name="auditor", daemon=True)
-            self._thread.start()
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether the thread is at work."""
-        return self._thread is not None and self._thread.is_alive()
-
-    def close(self, *, seconds: float) -> None:
-        """Stop after the call in hand, and wait for that, but no longer than `seconds`."""
-        self._ended.set()
-        if self._thread is not None:
-            self._thread.join(seconds)
 
     def finish(self, *, seconds: float) -> None:
         """Look at what is due, for at most `seconds`."""
@@ -96,18 +78,16 @@ class Auditor:
         while self.is_busy and time.monotonic() < deadline:
             time.sleep(0.05)
 
-    def _run(self) -> None:
-        try:
-            while not self._ended.is_set():
-                done = audit(self._runtime, limit=ROUND)
-                if done.trouble:
-                    self._quiet_until = time.monotonic() + QUIET_SECONDS
-                if done.trouble or not done.taken:
-                    return
-        # An audit is beside the path: nothing that happens to it may end the process.
-        except Exception as error:  # noqa: BLE001
-            self._quiet_until = time.monotonic() + QUIET_SECONDS
-            log.warning("auditor.failed", error_class=type(error).__name__)
+    def has_work(self) -> bool:
+        return self._runtime.database.query(has_due_samples)
+
+    def work(self) -> None:
+        while not self._ended.is_set():
+            done = audit(self._runtime, limit=ROUND)
+            if done.trouble:
+                self.rest()
+            if done.trouble or not done.taken:
+                return
 
 
 def audit(runtime: Runtime, *, limit: int) -> Round:

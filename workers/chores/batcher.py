@@ -1,10 +1,9 @@
-"""The batcher: submits, polls and collects batches, in a thread of its own, because vendors take their time.
+"""The batcher: submits, polls and collects batches.
 
 One process does it at a time, under a lease of its own that a heartbeat renews while a round lasts; a process that was
 stopped for so long that its lease may be another's takes no further step.
 """
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from shared.runtime import Runtime
 from workers.bulk.collector import Collector
 from workers.bulk.desk import Desk
 from workers.bulk.submitter import Submitter
+from workers.chores.aside import Aside
 from workers.heartbeat import Heartbeat
 
 log = structlog.get_logger()
@@ -30,37 +30,28 @@ QUIET_SECONDS = 5.0
 """After a round that failed."""
 
 
-class Batcher:
-    """Runs rounds, one at a time, while there is anything in the batch lane."""
+class Batcher(Aside):
+    """Runs a round whenever there is anything in the batch lane."""
+
+    name = "batcher"
+    quiet_seconds = QUIET_SECONDS
 
     def __init__(self, runtime: Runtime) -> None:
+        super().__init__()
         self._runtime = runtime
         self._desk: Desk | None = None
-        self._thread: threading.Thread | None = None
-        self._ended = threading.Event()
-        self._quiet_until = 0.0
         self._renewed_at = -float("inf")
         self._lanes: list[tuple[int, str, str]] = []
         self._left_at = -float("inf")
 
-    def poke(self) -> None:
-        """Start a round in the thread, if it is not at work and there is something to do."""
-        if self.is_busy or self._ended.is_set() or time.monotonic() < self._quiet_until:
-            return
-        if self._runtime.database.query(bulk_lane.has_business):
-            self._thread = threading.Thread(target=self._run, name="batcher", daemon=True)
-            self._thread.start()
+    def has_work(self) -> bool:
+        return self._runtime.database.query(bulk_lane.has_business)
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether a round is under way."""
-        return self._thread is not None and self._thread.is_alive()
+    def work(self) -> None:
+        self.run_round()
 
     def close(self, *, seconds: float) -> None:
-        """Stop after the step in hand, and wait for that, but no longer than `seconds`; another process goes on."""
-        self._ended.set()
-        if self._thread is not None:
-            self._thread.join(seconds)
+        super().close(seconds=seconds)
         if self._desk is not None and not self.is_busy:
             self._desk.close()
 
@@ -78,15 +69,6 @@ class Batcher:
                 self._left_at = -float("inf")
                 self._leave()
             return looked + Submitter(desk, may_act=self._may_act).submit_ready()
-
-    def _run(self) -> None:
-        try:
-            self.run_round()
-        # A round must not end the process: the lane comes back to it, and says what is wrong.
-        except Exception as error:  # noqa: BLE001
-            self._quiet_until = time.monotonic() + QUIET_SECONDS
-            told = str(error) if isinstance(error, EmbedmillError) else ""
-            log.error("batcher.failed", error_class=type(error).__name__, error=told)
 
     def _leave(self) -> None:
         """Take out of the lane what nobody wants there any more, and have the vendor stop batches that are left."""

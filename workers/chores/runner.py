@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from shared.db import jobs, presence, samples, work
+from shared.db import jobs, presence, work
 from shared.db.engine import PAUSE_SECONDS
 from shared.errors import BrokerUnavailable, DatabaseAway, EmbedmillError, StorageFailed, TransactionLost
 from shared.messages import BatchMessage
@@ -84,7 +84,7 @@ class ChoreRunner:
             Chore("requeue", self._requeue_lost_messages, look, due=now + look),
             Chore("reconcile", self._reconcile, RECONCILE_SECONDS, due=now + look),
             Chore("add_up", self._add_up, ADD_UP_SECONDS, due=now + ADD_UP_SECONDS),
-            Chore("audit", self._audit, 0.5),
+            Chore("audit", self.auditor.poke, 0.5),
             Chore("batches", self._batcher.poke, min(1.0, settings.bulk_poll_seconds)),
             Chore("wake", lambda: wake_affordable(runtime.database), 1.0),
             Chore("close_entries", lambda: close_entries(runtime.database, runtime.run_folder), look),
@@ -226,13 +226,6 @@ class ChoreRunner:
             raise
         except EmbedmillError as error:
             log.warning("cleaner.failed", error=str(error))
-
-    def _audit(self) -> None:
-        if not self.auditor.is_busy:
-            with self._runtime.database.read() as connection:
-                due = samples.has_due_samples(connection)
-            if due:
-                self.auditor.poke()
 
     def _prune(self) -> None:
         prune(self._runtime, Policy.from_settings(self._runtime.settings), seconds=1.0)
