@@ -16,6 +16,7 @@ from retrieval.search import Mode, Searcher, SearchResult
 from shared.collections import read_collection_settings
 from shared.db import collections, documents
 from shared.errors import SourceError
+from shared.paging import pages
 from shared.queries import remembered
 from shared.runtime import Runtime
 from shared.spend.terms import Subject
@@ -48,8 +49,8 @@ def _active(runtime: Runtime, ids: Ids[str]) -> Mapping[str, str]:
     wanted = list(ids)
     active: dict[str, str] = {}
     with runtime.database.read() as connection:
-        for start in range(0, len(wanted), PAGE):
-            active |= documents.find_active_versions(connection, wanted[start : start + PAGE])
+        for some in pages(wanted, PAGE):
+            active |= documents.find_active_versions(connection, some)
     return active
 
 

@@ -10,6 +10,7 @@ from console.session import opened
 from shared.db import collections, documents, repairs
 from shared.db.collections import Collection
 from shared.db.documents import Tracked
+from shared.paging import pages
 from shared.providers.vectorstores.base import VectorStore
 from shared.runtime import Runtime
 
@@ -144,8 +145,8 @@ def _repair(runtime: Runtime, collection: Collection, findings: Findings, *, qui
 def _delete(store: VectorStore, entries: set[Held]) -> None:
     for shard in {entry.shard for entry in entries}:
         held = sorted({entry.document for entry in entries if entry.shard == shard})
-        for start in range(0, len(held), PAGE):
-            rows = store.fetch_documents(shard, held[start : start + PAGE])
+        for some in pages(held, PAGE):
+            rows = store.fetch_documents(shard, some)
             store.delete_ids(
                 shard, [id for id, row in rows.items() if Held(shard, row.document, row.version) in entries]
             )

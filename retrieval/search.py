@@ -12,6 +12,7 @@ from retrieval.candidates import ActiveVersions, Candidate, Visibility, fill, ga
 from retrieval.fusion import fuse, limit_per_group, ranked
 from retrieval.stopwatch import Stopwatch
 from shared.errors import SettingsError
+from shared.paging import pages
 from shared.providers.embeddings.base import Embedder
 from shared.providers.vectorstores.base import VectorRow, VectorStore
 
@@ -213,8 +214,7 @@ class _Query:
         return [_hit(rank, row, ranking) for rank, row in enumerate(rows, 1)]
 
     def _rows(self, order: Sequence[str], candidates: Mapping[str, Candidate], page: int) -> Iterator[VectorRow]:
-        for first in range(0, len(order), page):
-            ids = order[first : first + page]
+        for ids in pages(order, page):
             rows = self._fetch(ids, candidates)
             self.vanished = self.vanished or len(rows) < len(ids)
             yield from (rows[id] for id in ids if id in rows)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import StorageFailed
+from shared.paging import pages
 
 DOCUMENT, QUERY = "document", "query"
 KINDS = (DOCUMENT, QUERY)
@@ -162,8 +163,7 @@ class FileCache(EmbeddingCache):
         stale: list[bytes] = []
         now = time.time()
         with self._translated() as connection:
-            for start in range(0, len(addresses), LOOK_UP):
-                part = addresses[start : start + LOOK_UP]
+            for part in pages(addresses, LOOK_UP):
                 marks = ",".join("?" * len(part))
                 rows = connection.execute(
                     "SELECT embedding.address, vector, coalesce(used_at, 0) FROM embedding "
@@ -239,8 +239,7 @@ class FileCache(EmbeddingCache):
         self._connection = None
 
     def _holders(self, connection: sqlite3.Connection, addresses: Sequence[bytes]) -> Iterator[tuple[bytes, str]]:
-        for start in range(0, len(addresses), LOOK_UP):
-            part = addresses[start : start + LOOK_UP]
+        for part in pages(addresses, LOOK_UP):
             marks = ",".join("?" * len(part))
             yield from connection.execute(f"SELECT address, owner FROM reservation WHERE address IN ({marks})", part)
 

@@ -6,7 +6,7 @@ that what may go is found without looking at what is there. Times are Redis' own
 
 import struct
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from shared.cache import DOCUMENT, KINDS, LONGEST_SECONDS, LOOK_UP, EmbeddingCache, Entry, Size, add_up, choose
 from shared.errors import FlowControl, MissingExtra
+from shared.paging import pages
 
 log = structlog.get_logger()
 
@@ -148,20 +149,20 @@ class RedisCache(EmbeddingCache):
 
     def put_many(self, vectors: Mapping[bytes, NDArray[np.float32]], *, kind: str = DOCUMENT) -> None:
         rows = [(address, vector.astype(np.float32, copy=False).tobytes()) for address, vector in vectors.items()]
-        for page in _pages(rows, STORED_AT_ONCE):
+        for page in pages(rows, STORED_AT_ONCE):
             self._insist(kind, page)
 
     def reserve(self, addresses: Sequence[bytes], *, owner: str, seconds: float) -> set[bytes]:
         milliseconds = max(0, int(seconds * 1000))
         arguments = (owner, milliseconds, int(LONGEST_SECONDS * 1000))
         mine: set[bytes] = set()
-        for page in _pages(addresses, LOOK_UP):
+        for page in pages(addresses, LOOK_UP):
             mine |= set(self._asked(partial(self._run, _RESERVE, *arguments, *page)))
         return mine
 
     def find_holders(self, addresses: Sequence[bytes]) -> set[str]:
         found: set[str] = set()
-        for page in _pages(addresses, LOOK_UP):
+        for page in pages(addresses, LOOK_UP):
             keys = [PREFIX + b"hold:" + address for address in page]
             found |= {holder.decode() for holder in self._asked(partial(self._client.mget, keys)) if holder}
         return found
@@ -183,7 +184,7 @@ class RedisCache(EmbeddingCache):
         chosen = choose(self._asked(lambda: self._oldest(kinds, unused_seconds, limit)), freeing)
         for kind in kinds:
             members = [_member(entry) for entry in chosen if entry.kind == kind]
-            for page in _pages(members, LOOK_UP):
+            for page in pages(members, LOOK_UP):
                 dropped = self._asked(partial(self._run, _DROP, kind, unused_seconds, *page))
                 gone += [_entry(kind, member) for member in dropped]
         return add_up(gone)
@@ -206,7 +207,7 @@ class RedisCache(EmbeddingCache):
 
     def _get(self, addresses: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
         found: dict[bytes, NDArray[np.float32]] = {}
-        for page in _pages(addresses, LOOK_UP):
+        for page in pages(addresses, LOOK_UP):
             values = self._client.mget([PREFIX + b"vector:" + address for address in page])
             known = {a: value for a, value in zip(page, values, strict=True) if value is not None}
             found |= {address: np.frombuffer(value, np.float32) for address, value in known.items()}
@@ -265,7 +266,3 @@ def _member(entry: Entry) -> bytes:
 
 def _entry(kind: str, member: bytes) -> Entry:
     return Entry(member[:ADDRESS_BYTES], kind, struct.unpack(">I", member[ADDRESS_BYTES:])[0])
-
-
-def _pages(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    return (items[start : start + size] for start in range(0, len(items), size))

@@ -14,6 +14,7 @@ from sqlalchemy import bindparam as given
 from shared.db.bulk import update_each
 from shared.db.engine import clock
 from shared.db.schema import bulk_batch, bulk_entry, usage
+from shared.paging import pages
 from shared.spend.terms import BatchState, BulkState, Subject
 
 # Well under SQLite's limit of bound values in one statement.
@@ -126,8 +127,7 @@ def note_look(connection: Connection, id_: int, *, due_in_seconds: float, **valu
 
 def note_unwanted(connection: Connection, ids: Sequence[int]) -> None:
     """Write down that the vendor is to stop batches, before it is told; they are looked at now."""
-    for start in range(0, len(ids), PAGE):
-        part = ids[start : start + PAGE]
+    for part in pages(ids, PAGE):
         query = update(bulk_batch).where(bulk_batch.c.id.in_(part), bulk_batch.c.ended_at.is_(None))
         connection.execute(query.values(cancelled_at=clock(), due_at=clock()))
 

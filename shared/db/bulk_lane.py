@@ -14,6 +14,7 @@ from shared.db.budgets import has_refused
 from shared.db.bulk import among, insert_or
 from shared.db.engine import clock
 from shared.db.schema import bulk_batch, bulk_entry, bulk_wait, in_state, job, work
+from shared.paging import pages
 from shared.spend.terms import BatchState, BulkState, Lane
 from shared.states import JobState, State, WaitReason
 
@@ -133,8 +134,8 @@ def _stand(
 def _find_entries(connection: Connection, kind: str, addresses: Sequence[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     columns = ("id", "address", "state", "document_id", "error_class", "error")
-    for start in range(0, len(addresses), PAGE):
-        here = bulk_entry.c.address.in_(addresses[start : start + PAGE])
+    for part in pages(addresses, PAGE):
+        here = bulk_entry.c.address.in_(part)
         query = select(*(bulk_entry.c[name] for name in columns)).where(bulk_entry.c.kind == kind, here)
         found |= {row.address: row for row in connection.execute(query)}
     return found
@@ -169,7 +170,7 @@ def _ask(connection: Connection, wants: Sequence[Want], *, job_id: int, kind: st
 
 
 def _reopen(connection: Connection, ids: Sequence[int], job_id: int) -> None:
-    for part in _pages(ids):
+    for part in pages(ids, PAGE):
         connection.execute(
             update(bulk_entry)
             .where(bulk_entry.c.id.in_(part), bulk_entry.c.state == BulkState.FAILED)
@@ -191,7 +192,7 @@ def _drop_waits(connection: Connection, pairs: Sequence[tuple[int, int]]) -> Non
         delete(bulk_wait).where(bulk_wait.c.entry_id == given("of"), bulk_wait.c.work_id == given("by")),
         [{"of": entry, "by": work_id} for entry, work_id in pairs],
     )
-    for part in _pages(sorted({entry for entry, _ in pairs})):
+    for part in pages(sorted({entry for entry, _ in pairs}), PAGE):
         connection.execute(
             delete(bulk_entry).where(bulk_entry.c.id.in_(part), _has_ended(), ~_is_waited_for(bulk_entry.c.id))
         )
@@ -217,7 +218,7 @@ def wake_answered(connection: Connection, work_ids: Sequence[int] | None = None)
     query = update(work).where(*waiting, ~_is_open_for(work.c.id)).values(state=State.PENDING, wait_reason=None)
     if work_ids is None:
         return connection.execute(query).rowcount
-    return sum(connection.execute(query.where(work.c.id.in_(part))).rowcount for part in _pages(work_ids))
+    return sum(connection.execute(query.where(work.c.id.in_(part))).rowcount for part in pages(work_ids, PAGE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,7 +389,7 @@ def drop_lost(connection: Connection, ids: Sequence[int]) -> None:
 
 
 def _end_unsent(connection: Connection, ids: Sequence[int], state: BulkState | None) -> None:
-    for part in _pages(ids):
+    for part in pages(ids, PAGE):
         here = (bulk_entry.c.id.in_(part), bulk_entry.c.state == BulkState.WANTED)
         waits = select(bulk_wait.c.work_id).where(bulk_wait.c.entry_id.in_(part)).distinct()
         waited = list(connection.execute(waits).scalars())
@@ -401,7 +402,7 @@ def _end_unsent(connection: Connection, ids: Sequence[int], state: BulkState | N
 
 def fail_entries(connection: Connection, ids: Sequence[int], error_class: str, error: str) -> None:
     """Entries that cannot be asked about: whoever waited is told."""
-    for part in _pages(ids):
+    for part in pages(ids, PAGE):
         query = update(bulk_entry).where(bulk_entry.c.id.in_(part), bulk_entry.c.state == BulkState.WANTED)
         connection.execute(query.values(state=BulkState.FAILED, error_class=error_class, error=error))
         waits = select(bulk_wait.c.work_id).where(bulk_wait.c.entry_id.in_(part)).distinct()
@@ -416,7 +417,7 @@ def await_budget(connection: Connection, ids: Sequence[int], *, seconds: float) 
     count = 0
     if not has_refused(connection, lock=True):
         return count
-    for part in _pages(ids):
+    for part in pages(ids, PAGE):
         waits = select(bulk_wait.c.work_id).where(bulk_wait.c.entry_id.in_(part))
         query = update(work).where(work.c.id.in_(waits), in_state(State.WAITING), work.c.wait_reason == WaitReason.BULK)
         values = {"wait_reason": WaitReason.BUDGET, "available_at": clock() + seconds}
@@ -486,7 +487,3 @@ def _list_unwanted(connection: Connection) -> list[int]:
         bulk_batch.c.state.in_(states), bulk_batch.c.cancelled_at.is_(None), ~exists(waits)
     )
     return list(connection.execute(query).scalars())
-
-
-def _pages(values: Sequence[Any]) -> list[Sequence[Any]]:
-    return [values[start : start + PAGE] for start in range(0, len(values), PAGE)]

@@ -13,6 +13,7 @@ from sqlalchemy.dialects import sqlite
 from shared.db.bulk import among, insert_each
 from shared.db.engine import Database, clock
 from shared.db.schema import dead_letter, document, job, work
+from shared.paging import pages
 from shared.states import Stage, State
 
 
@@ -372,8 +373,8 @@ def find_in_flight(connection: Connection, collection_id: int, ids: Sequence[str
         .where(or_(work.c.state == State.RUNNING, work.c.stage == Stage.INDEX), work.c.finished_at.is_(None))
     )
     found: set[str] = set()
-    for start in range(0, len(ids), page):
-        found.update(connection.execute(query, {"some": ids[start : start + page]}).scalars())
+    for some in pages(ids, page):
+        found.update(connection.execute(query, {"some": some}).scalars())
     return found
 
 

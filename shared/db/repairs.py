@@ -8,6 +8,7 @@ from shared.addresses import digest
 from shared.db.engine import clock
 from shared.db.jobs import create_job, end_enumeration
 from shared.db.schema import document, work
+from shared.paging import pages
 from shared.states import Stage, State
 
 PAGE = 500
@@ -18,8 +19,8 @@ def submit_repair(connection: Connection, collection_id: int, ids: Sequence[str]
     job_id = create_job(
         connection, collection_id=collection_id, identity="repair", sources=[], options={"repair": True}
     )
-    for start in range(0, len(ids), PAGE):
-        _submit_page(connection, job_id, ids[start : start + PAGE], max_attempts=max_attempts)
+    for some in pages(ids, PAGE):
+        _submit_page(connection, job_id, some, max_attempts=max_attempts)
     end_enumeration(connection, job_id, held_deletions=0)
     return job_id
 
@@ -33,9 +34,9 @@ def submit_revalidation(connection: Connection, collection_id: int, ids: Sequenc
         connection, collection_id=collection_id, identity="revalidation", sources=[], options={"revalidation": True}
     )
     seen = select(document.c.id).where(document.c.id.in_(bindparam("some", expanding=True)))
-    for start in range(0, len(ids), PAGE):
+    for some in pages(ids, PAGE):
         query = seen.where(document.c.active_version.is_not(None))
-        page = list(connection.execute(query, {"some": ids[start : start + PAGE]}).scalars())
+        page = list(connection.execute(query, {"some": some}).scalars())
         _submit_page(connection, job_id, page, max_attempts=max_attempts, stage=Stage.VALIDATE)
     end_enumeration(connection, job_id, held_deletions=0)
     return job_id

@@ -10,6 +10,7 @@ from shared.cache import TOUCH_SECONDS, Entry, Size, choose
 from shared.db.bulk import insert_or
 from shared.db.engine import clock
 from shared.db.schema import review, verdict, verdict_hold
+from shared.paging import pages
 
 VERDICT = "verdict"
 PAGE = 500
@@ -37,7 +38,7 @@ class Origin:
 def find_verdicts(connection: Connection, addresses: Sequence[str]) -> dict[str, StoredVerdict]:
     """The verdicts that are known."""
     found: dict[str, StoredVerdict] = {}
-    for part in _pages(addresses):
+    for part in pages(addresses, PAGE):
         query = select(verdict.c.address, verdict.c.body, verdict.c.decision).where(verdict.c.address.in_(part))
         found |= {row.address: StoredVerdict(row.body, row.decision) for row in connection.execute(query)}
     return found
@@ -47,14 +48,14 @@ def find_stale_verdicts(connection: Connection, addresses: Sequence[str]) -> lis
     """Those whose last use is noted as so long ago that this one has to be noted."""
     stale = verdict.c.used_at < clock() - literal(TOUCH_SECONDS)
     found: list[str] = []
-    for part in _pages(addresses):
+    for part in pages(addresses, PAGE):
         found += connection.execute(select(verdict.c.address).where(verdict.c.address.in_(part), stale)).scalars()
     return sorted(found)
 
 
 def touch_verdicts(connection: Connection, addresses: Sequence[str]) -> None:
     """Note that verdicts were used."""
-    for part in _pages(addresses):
+    for part in pages(addresses, PAGE):
         connection.execute(update(verdict).where(verdict.c.address.in_(part)).values(used_at=clock()))
 
 
@@ -76,7 +77,7 @@ def evict_verdicts(connection: Connection, *, unused_seconds: float, freeing: in
     )
     oldest = (Entry(row.address.encode(), VERDICT, row.bytes) for row in connection.execute(query))
     chosen = choose(oldest, freeing)
-    for part in _pages([entry.address.decode() for entry in chosen]):
+    for part in pages([entry.address.decode() for entry in chosen], PAGE):
         connection.execute(delete(verdict).where(verdict.c.address.in_(part)))
     return sum((Size(1, entry.bytes) for entry in chosen), Size())
 
@@ -97,7 +98,7 @@ def store_verdicts(connection: Connection, bodies: Mapping[str, Mapping[str, Any
         used_at=clock(),
     )
     connection.execute(query.on_conflict_do_nothing(), sorted(rows, key=lambda row: row["address"]))
-    for part in _pages(sorted(bodies)):
+    for part in pages(sorted(bodies), PAGE):
         connection.execute(delete(verdict_hold).where(verdict_hold.c.address.in_(part)))
 
 
@@ -120,7 +121,7 @@ def hold_verdicts(connection: Connection, addresses: Sequence[str], *, owner: st
     mine = {address for address, holder in _holders(connection, wanted) if holder == owner}
     # A statement of its own, after the holds are ours: it sees what was stored while they were waited for.
     stored = find_verdicts(connection, sorted(mine)).keys()
-    for part in _pages(sorted(stored)):
+    for part in pages(sorted(stored), PAGE):
         connection.execute(delete(verdict_hold).where(verdict_hold.c.address.in_(part)))
     return mine - stored
 
@@ -136,10 +137,6 @@ def release_verdicts(connection: Connection, owner: str) -> None:
 
 
 def _holders(connection: Connection, addresses: Sequence[str]) -> Iterator[tuple[str, str]]:
-    for part in _pages(addresses):
+    for part in pages(addresses, PAGE):
         query = select(verdict_hold.c.address, verdict_hold.c.owner).where(verdict_hold.c.address.in_(part))
         yield from ((row.address, row.owner) for row in connection.execute(query))
-
-
-def _pages(addresses: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (addresses[start : start + PAGE] for start in range(0, len(addresses), PAGE))

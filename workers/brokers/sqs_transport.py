@@ -9,6 +9,7 @@ from kombu.asynchronous.aws.sqs.message import AsyncMessage
 from kombu.transport import SQS
 from kombu.utils.json import dumps
 
+from shared.paging import pages
 from workers import celery_compat
 from workers.brokers.envelopes import enveloped, read_json
 from workers.brokers.refusals import refusals
@@ -38,8 +39,8 @@ class PublishBatch:
         """Send what was kept; raises OSError when SQS refused any of it."""
         bodies, self._bodies = self._bodies, {}
         for queue, kept in bodies.items():
-            for start in range(0, len(kept), BATCH_ENTRIES):
-                self.channel.send_batch(queue, kept[start : start + BATCH_ENTRIES])
+            for some in pages(kept, BATCH_ENTRIES):
+                self.channel.send_batch(queue, list(some))
 
     def discard(self) -> None:
         """Forget what was kept."""

@@ -12,6 +12,7 @@ from shared.db.verdicts import Origin
 from shared.db.work import Item
 from shared.errors import BlobMissing, EmbedmillError, InputRefused, ProviderRefused
 from shared.fence import Fence
+from shared.paging import pages
 from shared.providers.batches.base import Result
 from shared.providers.models.base import Answer, Model, Prompt, Stop
 from shared.providers.models.metering import estimate, estimate_kept
@@ -104,8 +105,7 @@ class SubjectErrand(Errand):
         judge = judge_name(self._model)
         subjects: dict[str, Subject] = {}
         places = sorted({entry.chunks_ref for entry in entries if entry.chunks_ref is not None})
-        for start in range(0, len(places), PAGE):
-            part = places[start : start + PAGE]
+        for part in pages(places, PAGE):
             chunk_sets = self._read_chunk_sets(part)
             for entry in (e for e in entries if e.chunks_ref in chunk_sets):
                 subject = _subject(chunk_sets[str(entry.chunks_ref)], entry, judge)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from shared.db.bulk_lane import EMBED, Entry, Want
 from shared.db.work import Item
 from shared.errors import BadVector, BlobMissing, EmbedmillError, ProviderRefused
+from shared.paging import pages
 from shared.providers.batches.base import Result
 from shared.providers.embeddings.address import content_address
 from shared.providers.embeddings.base import Embedder
@@ -65,8 +66,7 @@ class TextErrand(Errand):
 
     def draft(self, entries: Sequence[Entry]) -> Draft:
         draft = Draft()
-        for start in range(0, len(entries), PAGE):
-            part = entries[start : start + PAGE]
+        for part in pages(entries, PAGE):
             known = self._runtime.cache.get_many([bytes.fromhex(entry.address) for entry in part])
             draft.known += [entry.id for entry in part if bytes.fromhex(entry.address) in known]
             self._draft_texts(draft, [entry for entry in part if bytes.fromhex(entry.address) not in known])

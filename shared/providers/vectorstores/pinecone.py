@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import FlowControl, ProviderUnavailable, StorageFailed
+from shared.paging import pages
 from shared.providers.blobs.base import BlobStore
 from shared.providers.vectorstores import pinecone_records as records
 from shared.providers.vectorstores.base import Match, ShardDescription, VectorRow, VectorStore
@@ -99,12 +100,12 @@ class PineconeVectorStore(VectorStore):
         return self._delete(space, self._fetch(space, ids))
 
     def _delete(self, space: str, held: Mapping[str, Any]) -> int:
-        pages = list(_pages(list(held), DELETE_IDS))
-        for page in pages:
+        gone = [list(page) for page in pages(list(held), DELETE_IDS)]
+        for page in gone:
             self._client.call(space, lambda index, page=page: index.delete(ids=page, namespace=space))  # type: ignore[misc]
         # A delete tells no position. Its rows are invisible to readers already, so that being late is no failure.
         pause = Pause(seconds=self._client.address.fresh_seconds)
-        while self._fetch(space, [page[-1] for page in pages]) and pause.wait():
+        while self._fetch(space, [page[-1] for page in gone]) and pause.wait():
             pass
         self._forget_spills(held.values())
         return len(held)
@@ -232,7 +233,7 @@ class PineconeVectorStore(VectorStore):
             answer = self._client.find(space, lambda index: index.fetch(ids=list(page), namespace=space))
             return dict(answer.vectors) if answer else {}
 
-        return {id: record for found in self._all(_pages(ids, FETCH_IDS), fetch) for id, record in found.items()}
+        return {id: record for found in self._all(pages(ids, FETCH_IDS), fetch) for id, record in found.items()}
 
     def _list(self, space: str, prefix: str) -> list[str]:
         return list(self._each_id(space, prefix))
@@ -336,10 +337,6 @@ class PineconeVectorStore(VectorStore):
         if len(listed) < 2:
             return [ask(argument) for argument in listed]
         return list(self._threads.map(ask, listed))
-
-
-def _pages(ids: Sequence[str], size: int) -> Iterator[list[str]]:
-    return (list(ids[start : start + size]) for start in range(0, len(ids), size))
 
 
 def _late(shard: str) -> FlowControl:
