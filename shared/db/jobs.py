@@ -22,6 +22,7 @@ from sqlalchemy import (
 from shared.db.bulk import insert_or
 from shared.db.engine import clock, read_clock
 from shared.db.ledger import measure_job_spend
+from shared.db.pools import is_served
 from shared.db.schema import collection, document, in_state, job, pool, receipt, scan_note, source, tally, work
 from shared.errors import IllegalTransition, NotFound, UserError
 from shared.spend.terms import Lane
@@ -138,11 +139,15 @@ def list_dispatchable(connection: Connection) -> list[Dispatchable]:
 
 
 def count_out(connection: Connection) -> dict[int, int]:
-    """By job that may run, work with a message out or in the hands of a worker."""
+    """By job that may run, work in the hands of a worker or with a message out to a queue that somebody is to serve.
+
+    What lies in a paused queue, or in one that was scaled to nothing, takes no room from the stages before it.
+    """
     is_open = select(job.c.id).where(job.c.finished_at.is_(None), job.c.state == JobState.RUNNING)
     query = (
         select(work.c.job_id, func.count().label("n"))
         .where(work.c.job_id.in_(is_open.scalar_subquery()), work.c.state.in_((State.QUEUED, State.RUNNING)))
+        .where(or_(work.c.state == State.RUNNING, is_served(work.c.stage)))
         .group_by(work.c.job_id)
     )
     return {row.job_id: row.n for row in connection.execute(query)}

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import ColumnElement, Connection, bindparam, or_, select
 
 from shared.db.bulk import insert_or
 from shared.db.engine import clock
@@ -62,6 +62,11 @@ def find_paused(connection: Connection, queues: Collection[str] = tuple(Stage)) 
     """Those of the queues that are paused."""
     query = select(pool.c.queue).where(pool.c.paused, pool.c.queue.in_(list(queues)))
     return [Stage(queue) for queue in sorted(connection.execute(query).scalars())]
+
+
+def is_served(stage: ColumnElement[str]) -> ColumnElement[bool]:
+    """A condition for work whose queue is neither paused nor scaled to nothing."""
+    return stage.not_in(select(pool.c.queue).where(or_(pool.c.paused, pool.c.desired == 0)))
 
 
 def count_slots(connection: Connection, *, silent_seconds: float) -> dict[Stage, int]:

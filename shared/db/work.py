@@ -11,7 +11,6 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    ColumnElement,
     Connection,
     Double,
     Integer,
@@ -33,7 +32,8 @@ from shared.db.budgets import has_refused
 from shared.db.bulk import Rows, insert_each, update_each
 from shared.db.bulk_lane import wake_answered
 from shared.db.engine import clock
-from shared.db.schema import attempt, collection, dead_letter, document, in_state, job, pool, work, worker
+from shared.db.pools import is_served
+from shared.db.schema import attempt, collection, dead_letter, document, in_state, job, work, worker
 from shared.errors import BlobMissing, WorkerLost
 from shared.fingerprints import fingerprint
 from shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
@@ -186,7 +186,7 @@ def count_ready(connection: Connection, job_id: int, *, limit: int) -> int:
 
 def _select_pending(job_id: int) -> Select[int]:
     pending = and_(work.c.job_id == job_id, in_state(State.PENDING))
-    return select(work.c.id).where(pending, _is_served()).order_by(work.c.id)
+    return select(work.c.id).where(pending, is_served(work.c.stage)).order_by(work.c.id)
 
 
 def _select_due(job_id: int) -> Select[int]:
@@ -194,12 +194,7 @@ def _select_due(job_id: int) -> Select[int]:
     longest = LONGEST_WAIT_SECONDS + func.coalesce(work.c.paced_seconds, 0.0)
     due = or_(work.c.available_at <= now, work.c.available_at > now + longest)
     waits = and_(work.c.job_id == job_id, in_state(State.WAITING), work.c.wait_reason != WaitReason.PAUSED)
-    return select(work.c.id).where(waits, due, _is_served()).order_by(work.c.available_at)
-
-
-def _is_served() -> ColumnElement[bool]:
-    """Work of a paused queue stays where it is."""
-    return work.c.stage.not_in(select(pool.c.queue).where(pool.c.paused))
+    return select(work.c.id).where(waits, due, is_served(work.c.stage)).order_by(work.c.available_at)
 
 
 def requeue_lost(connection: Connection, *, stages: Sequence[Stage], older_than_seconds: float) -> int:

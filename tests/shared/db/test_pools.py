@@ -1,8 +1,11 @@
 """Pools in the database: what is wanted has a revision, a paused queue stands still, and one host has SQLite."""
 
-import pytest
+from collections.abc import Callable
 
-from shared.db import pools, presence, work
+import pytest
+from sqlalchemy import Connection
+
+from shared.db import jobs, pools, presence, work
 from shared.db.engine import Database, clock
 from shared.db.presence import Report
 from shared.db.schema import supervisor, worker
@@ -52,15 +55,41 @@ def test_every_change_raises_the_revision_and_leaves_the_rest(database: Database
         assert pools.is_paused(connection, Stage.INDEX) and not pools.is_paused(connection, Stage.EMBED)
 
 
-def test_work_of_a_paused_queue_is_not_dispatched(database: Database, tracker: Tracker) -> None:
+def pause(connection: Connection, *, paused: bool) -> None:
+    (pools.pause_pool if paused else pools.resume_pool)(connection, Stage.CHUNK)
+
+
+def scale_to_nothing(connection: Connection, *, paused: bool) -> None:
+    pools.scale_pool(connection, Stage.CHUNK, 0 if paused else 3)
+
+
+@pytest.mark.parametrize("stop", [pause, scale_to_nothing])
+def test_work_of_a_queue_that_nobody_is_to_serve_is_not_dispatched(
+    database: Database, tracker: Tracker, stop: Callable[..., None]
+) -> None:
     tracker.submit(["file:///a", "file:///b"])
     with database.write() as connection:
-        pools.pause_pool(connection, Stage.CHUNK)
+        stop(connection, paused=True)
         assert work.count_ready(connection, tracker.job, limit=10) == 0
     assert tracker.queue() == []
     with database.write() as connection:
-        pools.resume_pool(connection, Stage.CHUNK)
+        stop(connection, paused=False)
     assert len(tracker.queue()) == 2
+
+
+@pytest.mark.parametrize("stop", [pause, scale_to_nothing])
+def test_what_lies_in_such_a_queue_takes_no_room_from_the_stages_before_it(
+    database: Database, tracker: Tracker, stop: Callable[..., None]
+) -> None:
+    tracker.submit(["file:///a", "file:///b", "file:///c"])
+    first, *_ = tracker.queue()
+    tracker.claim([first])
+    with database.write() as connection:
+        assert jobs.count_out(connection) == {tracker.job: 3}
+        stop(connection, paused=True)
+        assert jobs.count_out(connection) == {tracker.job: 1}, "what runs is out"
+        stop(connection, paused=False)
+        assert jobs.count_out(connection) == {tracker.job: 3}
 
 
 def test_what_is_in_hand_and_was_not_claimed_goes_back(database: Database, tracker: Tracker) -> None:
