@@ -1,5 +1,6 @@
 """Paid providers that fail in every way while workers are killed: the books agree, and nothing else is different."""
 
+import json
 import os
 import random
 import signal
@@ -27,7 +28,13 @@ from tests.corpus import write_corpus
 from tests.waiting import wait_until
 
 SECONDS = 240.0
-STRUCK = Path(__file__).parent / "struck"
+DEADLY = Path(__file__).parent / "points"
+POINTS = {
+    "reserved and not sent": ("shared.spend.metering:ModelMeter.on_request", "after"),
+    "answered and not stored": ("shared.verdicts:VerdictCache.put_many", "before"),
+    "stored and not settled": ("shared.spend.metering:ModelMeter.on_response", "before"),
+    "settled and not applied": ("shared.spend.metering:ModelMeter.on_response", "after"),
+}
 LEFTOVER = "Everything in this part was reported lost and nothing more is known about it at all."
 VAGUE = "It must be shut down before the cover is opened. Page 12 of 40. Wait until the lamp is dark."
 TRIED = {
@@ -153,14 +160,16 @@ def _kill(pid: int | None) -> bool:
 
 def dying_at(command: Command, point: str) -> Command:
     """The command whose first worker at a point between two steps dies there."""
-    path = os.pathsep.join(filter(None, (str(STRUCK), command.environment.get("PYTHONPATH"))))
-    once = str(command.folder / "struck")
-    return command.with_environment(PYTHONPATH=path, STRUCK_AT=point, STRUCK_ONCE=once)
+    path = os.pathsep.join(filter(None, (str(DEADLY), command.environment.get("PYTHONPATH"))))
+    deaths = command.folder / "deaths"
+    deaths.mkdir()
+    points = json.dumps([[*POINTS[point], None]])
+    return command.with_environment(PYTHONPATH=path, POINTS=points, DEATHS=str(deaths))
 
 
 def has_struck(command: Command) -> bool:
     """Whether somebody died there."""
-    return Path(command.environment["STRUCK_ONCE"]).exists()
+    return any(Path(command.environment["DEATHS"]).iterdir())
 
 
 @pytest.mark.timeout(300)

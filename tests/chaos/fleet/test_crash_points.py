@@ -12,7 +12,7 @@ from tests.chaos.fleet.deployment import Fleet
 from tests.command import Command
 from tests.waiting import wait_until
 
-POINTS = Path(__file__).parent / "points"
+POINTS = Path(__file__).parents[1] / "points"
 DOCUMENTS = 60
 
 Point = tuple[str, str, str | None]
