@@ -55,6 +55,11 @@ class Command:
         """The same command under other environment variables."""
         return self._with(changed)
 
+    def altered_by(self, folder: Path, **variables: str) -> "Command":
+        """The same command, whose interpreters all load the folder's sitecustomize."""
+        path = os.pathsep.join(filter(None, (str(folder), self.environment.get("PYTHONPATH"))))
+        return self._with({"PYTHONPATH": path, **variables})
+
     def _with(self, changed: Mapping[str, str]) -> "Command":
         """A command whose processes end with this one's."""
         command = Command(self.environment | dict(changed), self.folder)

@@ -160,11 +160,10 @@ def _kill(pid: int | None) -> bool:
 
 def dying_at(command: Command, point: str) -> Command:
     """The command whose first worker at a point between two steps dies there."""
-    path = os.pathsep.join(filter(None, (str(DEADLY), command.environment.get("PYTHONPATH"))))
     deaths = command.folder / "deaths"
     deaths.mkdir()
     points = json.dumps([[*POINTS[point], None]])
-    return command.with_environment(PYTHONPATH=path, POINTS=points, DEATHS=str(deaths))
+    return command.altered_by(DEADLY, POINTS=points, DEATHS=str(deaths))
 
 
 def has_struck(command: Command) -> bool:

@@ -1,6 +1,5 @@
 """Poison: a document that kills its worker, in whatever way, ends dead and alone; its neighbours complete."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -14,8 +13,7 @@ INNOCENT = 30
 
 
 def poisoned(command: Command, stage: str, death: str) -> Command:
-    path = os.pathsep.join(filter(None, (str(POISON), command.environment.get("PYTHONPATH"))))
-    return command.with_environment(PYTHONPATH=path, POISON_STAGE=stage, POISON_DEATH=death)
+    return command.altered_by(POISON, POISON_STAGE=stage, POISON_DEATH=death)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """kill -9 in the middle of many requests: what a provider answered is paid for once, by the provider's own bill."""
 
 import math
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,20 +56,18 @@ def document(folder: Path) -> Path:
 
 def strike(command: Command, source: Path, *, at: str, number: int) -> None:
     """Ingest until the point, where everything is killed."""
-    path = os.pathsep.join(filter(None, (str(STRUCK), command.environment.get("PYTHONPATH"))))
     mark = command.folder / "struck"
     variables = {"STRIKE_AT": at, "STRIKE_NUMBER": str(number), "STRIKE_MARK": str(mark)}
-    struck = command.with_environment(PYTHONPATH=path, REQUEST_INPUTS=str(INPUTS), **variables)
+    struck = command.altered_by(STRUCK, REQUEST_INPUTS=str(INPUTS), **variables)
     ran = finish(struck.start("ingest", source))
     assert (ran.status, mark.exists()) == (-9, True), ran
 
 
 def small_requests(command: Command) -> Command:
     """The second run, with the requests of the first, which nothing strikes any more."""
-    path = os.pathsep.join(filter(None, (str(STRUCK), command.environment.get("PYTHONPATH"))))
     mark = command.folder / "struck"
     variables = {"STRIKE_AT": "nowhere", "STRIKE_NUMBER": "1", "STRIKE_MARK": str(mark)}
-    return command.with_environment(PYTHONPATH=path, REQUEST_INPUTS=str(INPUTS), **variables)
+    return command.altered_by(STRUCK, REQUEST_INPUTS=str(INPUTS), **variables)
 
 
 def require_books(command: Command, *, billed: int, column: str = "tokens_in") -> None:

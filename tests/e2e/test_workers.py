@@ -1,6 +1,5 @@
 """Worker pools for their operator: scaled, paused, drained, stopped, recycled and watched, with real processes."""
 
-import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -70,9 +69,8 @@ def require_once(watch: Watch, documents: int) -> None:
 
 
 def with_marker(command: Command, death: str, **environment: str) -> Command:
-    path = os.pathsep.join(filter(None, (str(POISON), command.environment.get("PYTHONPATH"))))
-    return command.with_environment(
-        PYTHONPATH=path, POISON_STAGE="chunk", POISON_DEATH=death, **{k.upper(): v for k, v in environment.items()}
+    return command.altered_by(
+        POISON, POISON_STAGE="chunk", POISON_DEATH=death, **{k.upper(): v for k, v in environment.items()}
     )
 
 

@@ -1,7 +1,6 @@
 """One `embedmill workers start` on a broker, watched through its database while tests disturb the broker."""
 
 import io
-import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -24,8 +23,7 @@ class Workshop:
 
     def __init__(self, command: Command) -> None:
         self._held_at = command.folder / "held"
-        path = os.pathsep.join(filter(None, (str(HELD), command.environment.get("PYTHONPATH"))))
-        self.command = command.with_environment(PYTHONPATH=path, HELD_AT=str(self._held_at))
+        self.command = command.altered_by(HELD, HELD_AT=str(self._held_at))
         self._number = 0
         self._runtime = Runtime(_settings(command), process_id="test")
         self.process = self.command.start("workers", "start")

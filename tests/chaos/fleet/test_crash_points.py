@@ -1,7 +1,6 @@
 """A process dies at every point between two steps, once each: whoever takes over comes to the same end."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -54,9 +53,8 @@ def test_a_death_at_any_point_changes_nothing(services: Services, chaotic: Comma
     corpus, expected = corpus_with_reference(chaotic.folder, DOCUMENTS)
     deaths = chaotic.folder / "deaths"
     deaths.mkdir()
-    path = os.pathsep.join(filter(None, (str(POINTS), chaotic.environment.get("PYTHONPATH"))))
-    command = chaotic.with_environment(
-        PYTHONPATH=path,
+    command = chaotic.altered_by(
+        POINTS,
         DEATHS=str(deaths),
         POINTS=json.dumps(WORKER_POINTS),
         CHORE_POINTS=json.dumps(CHORE_POINTS),

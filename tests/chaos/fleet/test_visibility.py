@@ -1,6 +1,5 @@
 """A stage that takes longer than the broker waits for it: its message comes again, and nothing is paid twice."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -25,14 +24,13 @@ def test_a_stage_longer_than_the_visibility_timeout_makes_one_provider_call(
     services: Services, chaotic: Command, pair: tuple[str, str]
 ) -> None:
     broker, database = (services[name] for name in pair)
-    path = os.pathsep.join(filter(None, (str(IMPATIENT), chaotic.environment.get("PYTHONPATH"))))
     corpus = write_corpus(chaotic.folder / "corpus", 1, paragraphs=1)
     with (
         running(OpenAISimulator(Options(latency_seconds=STAGE_SECONDS))) as provider,
         broker.impatient(VISIBILITY_SECONDS),
     ):
-        command = chaotic.with_environment(
-            PYTHONPATH=path, VISIBILITY_SECONDS=str(VISIBILITY_SECONDS), **provider.environment
+        command = chaotic.altered_by(
+            IMPATIENT, VISIBILITY_SECONDS=str(VISIBILITY_SECONDS), **provider.environment
         ).with_settings(embedding="openai/text-embedding-3-small", lease_seconds="2", log_level="info")
         with Fleet(command, broker=broker, database=database) as fleet:
             fleet.start(2)

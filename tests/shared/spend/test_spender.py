@@ -179,7 +179,9 @@ def test_retry_after_holds_back_every_process_and_costs_nothing(spenders: Any, t
 def test_another_key_has_an_allowance_of_its_own(spenders: Any) -> None:
     spender = spenders()
     end(spender.begin(planned(key="a")), FlowControl("429", reason="rate", retry_after_seconds=30.0))
-    spender.begin(planned(key="b")).release()
+    with pytest.raises(FlowControl):
+        spender.begin(planned(key="a"))
+    assert spender.begin(planned(key="b")).row is not None
 
 
 def test_limits_are_learned_from_the_headers_of_an_answer(spenders: Any) -> None:
@@ -209,7 +211,7 @@ def test_an_answer_about_a_text_shows_that_the_provider_is_up(spenders: Any) -> 
     for _ in range(4):
         end(spender.begin(planned()), ProviderUnavailable("500", may_be_billed=False))
         end(spender.begin(planned()), InputRefused("400"))
-    spender.begin(planned()).release()
+    assert spender.begin(planned()).row is not None, "failures in a row, never two of them"
 
 
 def test_a_circuit_that_closes_wakes_what_waited_for_it(spenders: Any, tracked: Tracker) -> None:

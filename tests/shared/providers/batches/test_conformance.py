@@ -108,6 +108,7 @@ def test_cancelling_what_has_ended_or_is_gone_is_no_error(batched: Batched) -> N
     batched.ended(made.id)
     batched.api.cancel(made.id)
     batched.api.cancel("batch_gone" if batched.api.provider == "openai" else "msgbatch_gone")
+    assert [result.unanswered for result in batched.api.results(batched.ended(made.id))] == [""] * 3
 
 
 def test_a_lost_batch_is_found_among_others(batched: Batched) -> None:
