@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.db.bulk_lane import Ends, Entry
-from shared.errors import EmbedmillError, FlowControl, InputRefused
+from shared.errors import EmbedmillError, FlowControl, InputRefused, InputTooLong
 from shared.providers.batches.base import Result
 from shared.spend.terms import Tokens
 
@@ -65,7 +65,8 @@ class Harvest:
         if result.error is None or isinstance(result.error, FlowControl):
             self.returned |= {entry.id for entry in entries}
             return
-        if isinstance(result.error, InputRefused):
+        # What is too long is no sign of a wrong setting, however often it happens.
+        if isinstance(result.error, InputRefused) and not isinstance(result.error, InputTooLong):
             self.refused += 1
             self.last_refusal = str(result.error)
         self.fail(entries, result.error)

@@ -7,7 +7,7 @@ import shared.errors
 from shared.db import bulk_lane
 from shared.db.bulk_lane import Standing, Want
 from shared.db.work import Item
-from shared.errors import EmbedmillError, FlowControl
+from shared.errors import EmbedmillError, FlowControl, InputTooLong
 from shared.outcomes import Outcome, Park
 from shared.runtime import Runtime
 from shared.spend.lanes import find_obstacle
@@ -72,9 +72,12 @@ def hold(
 
 
 def _outcome(standing: Standing) -> Outcome | None:
-    """A failure decides at once; otherwise the document waits for whatever is out."""
-    if standing.errors:
-        errors = [_error(*told) for told in standing.errors]
+    """A failure decides at once; otherwise the document waits for whatever is out.
+
+    What is too long is no failure: the stage asks about it at once, is refused for nothing, and cuts it.
+    """
+    errors = [_error(*told) for told in standing.errors]
+    if not all(isinstance(error, InputTooLong) for error in errors):
         return outcome_of(min(errors, key=lambda error: (error.retryable, not isinstance(error, FlowControl))))
     return Park(WaitReason.BULK, None) if standing.is_open else None
 

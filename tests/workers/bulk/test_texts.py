@@ -1,5 +1,6 @@
 """Embeddings by the batch lane, from the stage that asks to the vector in the store, against a simulated OpenAI."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from shared.db.schema import attempt, dead_letter, usage
 from shared.simulators.faults import Fault
 from shared.simulators.openai import OpenAISimulator
 from shared.spend.terms import BudgetScope, Lane
+from shared.tokenizer import count_tokens
 from tests.corpus import text_of
 from tests.waiting import wait_until
 from tests.workers.bulk.conftest import MODEL
@@ -109,6 +111,19 @@ def test_a_text_that_is_refused_dead_letters_its_document_and_no_other(
     assert (letter["error_class"], letter["stage"], letter["attempts"]) == ("InputRefused", "embed", 1)
     assert line.paid() == line.vendor.bill.total("tokens_in")
     assert not line.entries()
+
+
+def test_a_text_that_the_vendor_finds_too_long_is_cut_and_goes_round_again(
+    line: Line[OpenAISimulator], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(line.vendor, "options", replace(line.vendor.options, max_input_tokens=340))
+    line.submit(tmp_path / "docs", {"long": text_of(9, paragraphs=7), **TEXTS})
+    line.finish()
+    assert line.outcomes() == dict.fromkeys(["long", *TEXTS], "indexed")
+    assert max(count_tokens(row.text) for row in line.stored().values()) <= 340
+    assert line.vendor.bill.total("inputs") == len(line.stored()), "everything was paid once"
+    assert {row["lane"] for row in line.ledger("settled")} == {"bulk"}
+    assert line.paid() == line.vendor.bill.total("tokens_in")
 
 
 def test_a_request_that_fails_at_the_vendor_is_another_attempt(line: Line[OpenAISimulator], tmp_path: Path) -> None:
