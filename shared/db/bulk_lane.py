@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, delete, exists, func, or_, select, update
+from sqlalchemy import Connection, and_, case, delete, exists, func, literal, or_, select, update
 from sqlalchemy import bindparam as given
 
 from shared.db.budgets import has_refused
@@ -433,9 +433,19 @@ def count_entries(connection: Connection, *, job_id: int) -> dict[str, int]:
 
 def has_business(connection: Connection) -> bool:
     """Whether anything is wanted or under way."""
-    batches = select(bulk_batch.c.id).where(bulk_batch.c.ended_at.is_(None)).limit(1)
-    entries = select(bulk_entry.c.id).limit(1)
-    return any(connection.execute(query).first() is not None for query in (batches, entries))
+    return _is_any(connection, bulk_batch.c.ended_at.is_(None)) or _is_any(connection, bulk_entry.c.id.is_not(None))
+
+
+def has_due_business(connection: Connection) -> bool:
+    """Whether anything is to be sent, or to be looked at by now."""
+    due = and_(bulk_batch.c.ended_at.is_(None), bulk_batch.c.due_at <= clock())
+    in_lane = select(job.c.id).where(job.c.lane == Lane.BULK, job.c.finished_at.is_(None))
+    wanted = and_(bulk_entry.c.job_id.in_(in_lane), bulk_entry.c.state == BulkState.WANTED)
+    return _is_any(connection, due) or _is_any(connection, wanted)
+
+
+def _is_any(connection: Connection, condition: Any) -> bool:
+    return connection.execute(select(literal(1)).where(condition).limit(1)).first() is not None
 
 
 def list_lanes(connection: Connection) -> list[tuple[int, str, str]]:

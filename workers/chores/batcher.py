@@ -5,8 +5,9 @@ stopped for so long that its lease may be another's takes no further step.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import structlog
 
@@ -45,7 +46,13 @@ class Batcher(Aside):
         self._left_at = -float("inf")
 
     def has_work(self) -> bool:
-        return self._runtime.database.query(bulk_lane.has_business)
+        return self._runtime.database.query(self._is_due)
+
+    def _is_due(self, connection: Any) -> bool:
+        """Batches rest at the vendor for hours, in which there is nothing to write."""
+        return bulk_lane.has_business(connection) and (
+            bulk_lane.has_due_business(connection) or self._must_leave(bulk_lane.list_lanes(connection))
+        )
 
     def work(self) -> None:
         self.run_round()
@@ -73,12 +80,15 @@ class Batcher(Aside):
     def _leave(self) -> None:
         """Take out of the lane what nobody wants there any more, and have the vendor stop batches that are left."""
         lanes = self._runtime.database.query(bulk_lane.list_lanes)
-        if lanes == self._lanes and time.monotonic() - self._left_at < LEAVE_SECONDS:
+        if not self._must_leave(lanes):
             return
         self._lanes, self._left_at = lanes, time.monotonic()
         unwanted = self._runtime.database.transact(bulk_lane.leave)
         if unwanted:
             self._runtime.database.transact(lambda connection: bulk_batches.note_unwanted(connection, unwanted))
+
+    def _must_leave(self, lanes: Sequence[tuple[int, str, str]]) -> bool:
+        return lanes != self._lanes or time.monotonic() - self._left_at >= LEAVE_SECONDS
 
     @contextmanager
     def _leased(self) -> Iterator[bool]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event
 
-from shared.db import budgets, flow, jobs, ledger, presence, samples, work
+from shared.db import budgets, bulk_lane, flow, jobs, ledger, presence, samples, work
 from shared.db.engine import Database, open_database
 from shared.settings import Settings
 from shared.states import WaitReason
@@ -23,6 +23,7 @@ LOOKS: dict[str, Callable[[Connection], object]] = {
     "list_shown_workers": lambda c: presence.list_shown_workers(c, silent_seconds=1.0),
     "list_reserving_owners": ledger.list_reserving_owners,
     "abandon": lambda c: ledger.abandon(c, owners=["gone"]),
+    "has_due_business": bulk_lane.has_due_business,
     "has_due_samples": samples.has_due_samples,
     "take_samples": lambda c: samples.take_samples(c, limit=10),
 }
@@ -52,5 +53,5 @@ def test_a_look_goes_through_an_index_of_the_rows_that_it_is_about(settings: Set
     database = open_database(settings.database)
     lines = plans(database, LOOKS[name])
     database.close()
-    whole = [f"SCAN {table}" for table in ("work", "usage", "sample", "document")]
+    whole = [f"SCAN {table}" for table in ("work", "usage", "sample", "document", "bulk_entry")]
     assert not [line for line in lines if line in whole], lines

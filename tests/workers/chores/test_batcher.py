@@ -33,6 +33,18 @@ def test_a_poke_starts_rounds_only_while_there_is_something_to_do(line: Line[Ope
     assert not line.batcher.is_busy
 
 
+def test_while_batches_rest_at_the_vendor_nothing_is_written(line: Line[OpenAISimulator], tmp_path: Path) -> None:
+    line.change(bulk_poll_seconds=3600.0)
+    line.submit(tmp_path / "docs", {"one": text_of(1)})
+    line.park()
+    assert line.batcher.has_work()
+    line.round()
+    line.round()
+    assert line.states() == ["submitted"] and not line.batcher.has_work()
+    line.tracker.control("cancel_job")
+    assert line.batcher.has_work(), "the vendor is to be told"
+
+
 def test_two_schedulers_make_one_batch_of_it(line: Line[OpenAISimulator], tmp_path: Path) -> None:
     line.submit(tmp_path / "docs", {"one": text_of(1)})
     line.park()
