@@ -1,7 +1,7 @@
 """The table of simulators: the names of `embedmill simulate`, and the class behind each, imported when it is opened."""
 
-import importlib
 import importlib.util
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 from shared.errors import MissingExtra, SettingsError
@@ -25,6 +25,5 @@ def simulator_class(name: str) -> "type[Simulator]":
         raise SettingsError(f"no simulator {name!r}; there are: {', '.join(SIMULATORS)}")
     if not all(importlib.util.find_spec(package) for package in NEEDED):
         raise MissingExtra("simulate needs the extra: pip install 'embedmill[simulate]'")
-    module, class_name = SIMULATORS[name].split(":")
-    found: type[Simulator] = getattr(importlib.import_module(module), class_name)
+    found: type[Simulator] = resolve_name(SIMULATORS[name])
     return found

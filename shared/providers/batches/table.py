@@ -1,6 +1,6 @@
 """The table of batch APIs: who takes batches for the models of a provider."""
 
-import importlib
+from pkgutil import resolve_name
 
 from shared.errors import MissingExtra
 from shared.providers.batches.base import BatchApi
@@ -20,9 +20,8 @@ def has_batches(provider: str) -> bool:
 
 def open_batches(provider: str, operation: str) -> BatchApi:
     """The batch API for an operation of a provider; raises MissingExtra without its packages."""
-    module, class_name = BATCHES[provider].split(":")
     try:
-        found: type[BatchApi] = getattr(importlib.import_module(module), class_name)
+        found: type[BatchApi] = resolve_name(BATCHES[provider])
     except ModuleNotFoundError as error:
         hint = f"pip install 'embedmill[{provider}]'"
         raise MissingExtra(f"batches of {provider} need the package {error.name}: {hint}", hint=hint) from None

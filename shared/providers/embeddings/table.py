@@ -1,7 +1,7 @@
 """The table of embedders: the names that settings may use, and the class behind each, imported when it is opened."""
 
-import importlib
 from pathlib import Path
+from pkgutil import resolve_name
 
 from shared.errors import SettingsError
 from shared.providers.embeddings.base import Embedder
@@ -40,8 +40,7 @@ def embedder_class(name: str) -> type[Embedder]:
     base = name.partition("@")[0]
     if base not in EMBEDDERS:
         raise SettingsError(f"no embedding model {name!r}; there are: {', '.join(EMBEDDERS)}")
-    module, class_name = EMBEDDERS[base].split(":")
-    found: type[Embedder] = getattr(importlib.import_module(module), class_name)
+    found: type[Embedder] = resolve_name(EMBEDDERS[base])
     return found
 
 

@@ -1,7 +1,7 @@
 """The table of models: who serves a name like `anthropic/claude-opus-4-7`, and the class behind it."""
 
-import importlib
 import re
+from pkgutil import resolve_name
 
 from shared.errors import MissingExtra, SettingsError
 from shared.providers.models.base import Model
@@ -31,9 +31,8 @@ def open_model(name: str) -> Model:
         known = ", ".join(f"{provider}/MODEL" for provider in MODELS)
         raise SettingsError(f"no model {name!r}; write {known}, as anthropic/claude-opus-4-7")
     provider, _, model = name.partition("/")
-    module, class_name = MODELS[provider].split(":")
     try:
-        found: type[Model] = getattr(importlib.import_module(module), class_name)
+        found: type[Model] = resolve_name(MODELS[provider])
     except ModuleNotFoundError as error:
         hint = f"pip install 'embedmill[{EXTRAS[provider]}]'"
         raise MissingExtra(f"{name} needs the package {error.name}: {hint}", hint=hint) from None

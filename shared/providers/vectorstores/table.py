@@ -1,9 +1,9 @@
 """The vector stores by URL scheme."""
 
 from collections.abc import Callable
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -33,8 +33,7 @@ def open_vector_store(
         # Not the URL itself, which may hold a password.
         raise SettingsError(f"EMBEDMILL_VECTOR_URL: {scheme!r} names no vector store; known are {known}")
     _require_extra(scheme)
-    module, name = STORES[scheme].split(":")
-    store: Any = getattr(import_module(module), name)
+    store: Any = resolve_name(STORES[scheme])
     opened: VectorStore
     match scheme:
         case "embedded":
