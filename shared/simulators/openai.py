@@ -19,6 +19,8 @@ MAX_INPUTS, MAX_INPUT_TOKENS, MAX_REQUEST_TOKENS = 2048, 8191, 300_000
 CHAT_MODELS = re.compile(r"(gpt|chatgpt|o\d)[\w.-]*")
 CACHED_FROM, CACHED_STEP, CACHED_SECONDS = 1024, 128, 600.0
 """Prompts are cached without being asked: prefixes from 1,024 tokens on, in steps of 128."""
+BILLS_WRITES = re.compile(r"gpt-(5\.[6-9]|[6-9]).*")
+"""Models that charge for what they write to the cache, and say how much that is."""
 OUTPUT_TOKENS = 4096
 """What an answer may have when the request does not say."""
 ERROR_TYPES = {429: "requests", 500: "server_error", 503: "server_error"}
@@ -33,7 +35,13 @@ class Written:
     complete: bool
     prompt: Cached
     cached: int
+    kept: int
     tokens_out: int
+
+    @property
+    def cache_details(self) -> dict[str, int]:
+        """What came from the cache, and what went into it where that is charged for."""
+        return {"cached_tokens": self.cached} | ({"cache_write_tokens": self.kept} if self.kept else {})
 
 
 class OpenAISimulator(Simulator):
@@ -103,7 +111,7 @@ class OpenAISimulator(Simulator):
         if written.refusal is not None:
             message["content"] = None
         reason = "stop" if written.complete else "length"
-        details = {"prompt_tokens_details": {"cached_tokens": written.cached}}
+        details = {"prompt_tokens_details": written.cache_details}
         answer = {
             "id": new_id("chatcmpl-"),
             "object": "chat.completion",
@@ -129,7 +137,7 @@ class OpenAISimulator(Simulator):
         status = "completed" if written.complete else "incomplete"
         message = {"id": new_id("msg_"), "type": "message", "role": "assistant", "status": status, "content": [part]}
         details = {
-            "input_tokens_details": {"cached_tokens": written.cached},
+            "input_tokens_details": written.cache_details,
             "output_tokens_details": {"reasoning_tokens": 0},
         }
         answer = {
@@ -172,10 +180,10 @@ class OpenAISimulator(Simulator):
             complete, text, tokens_out = False, text[: len(text) // 2], min(tokens_out, limit or OUTPUT_TOKENS)
         refusal = "I'm sorry, but I can't help with that." if call.fault("refusal") else None
         cached = prompt.read // CACHED_STEP * CACHED_STEP
-        self.bill.charge(
-            model, f"generate{lane}", tokens_in=prompt.total - cached, cache_read=cached, tokens_out=tokens_out
-        )
-        return Written(text, refusal, complete, prompt, cached, tokens_out), headers
+        kept = sum(prompt.written.values()) if BILLS_WRITES.fullmatch(model) else 0
+        amounts = {"cache_read": cached, "tokens_out": tokens_out} | ({"cache_write": kept} if kept else {})
+        self.bill.charge(model, f"generate{lane}", tokens_in=prompt.total - cached - kept, **amounts)
+        return Written(text, refusal, complete, prompt, cached, kept, tokens_out), headers
 
     def _cached(self, model: str, messages: Sequence[tuple[str, str]]) -> Cached:
         blocks = [Block(f"{role}\n{text}", count_tokens(text), CACHED_SECONDS) for role, text in messages]

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from decimal import ROUND_CEILING, Decimal
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -85,25 +85,26 @@ _Key = tuple[str, str, str, Lane]
 
 
 class Prices:
-    """Every known price. Raises SettingsError for a file that is none."""
+    """Every known price; where a file has a row that holds for a call, no file after it is asked.
 
-    def __init__(self, rows: Iterable[_Row], *, allow_unpriced: bool = False, where: str = OUR_FILE) -> None:
-        self._rows: dict[_Key, list[_Row]] = {}
-        for row in rows:
-            self._rows.setdefault((row.provider, row.model, row.operation, row.lane), []).append(row)
+    Raises SettingsError for a file that is none.
+    """
+
+    def __init__(self, *files: Iterable[_Row], allow_unpriced: bool = False, where: str = OUR_FILE) -> None:
+        self._files: list[dict[_Key, list[_Row]]] = [{} for _ in files]
+        for rows, by_key in zip(files, self._files, strict=True):
+            for row in rows:
+                by_key.setdefault((row.provider, row.model, row.operation, row.lane), []).append(row)
         self._allow_unpriced = allow_unpriced
         self._where = where
 
     @classmethod
     def load(cls, path: Path | None = None, *, allow_unpriced: bool = False) -> Self:
-        """Our prices, and those of the file at `path` in the place of ours where it has the same keys."""
+        """Our prices, and over them those of the file at `path`."""
         ours = _parse(files(__package__).joinpath(OUR_FILE).read_text("utf-8"), OUR_FILE)
         if path is None:
             return cls(ours, allow_unpriced=allow_unpriced)
-        theirs = _parse(_read(path), str(path))
-        replaced = {_key(row) for row in theirs}
-        kept = [row for row in ours if _key(row) not in replaced]
-        return cls([*kept, *theirs], allow_unpriced=allow_unpriced, where=str(path))
+        return cls(_parse(_read(path), str(path)), ours, allow_unpriced=allow_unpriced, where=str(path))
 
     def find(
         self,
@@ -119,10 +120,11 @@ class Prices:
         if provider in FREE_PROVIDERS:
             return _FREE
         day = on or datetime.now(UTC).date()
-        rows = self._rows.get((provider, model, operation, lane), ())
-        fitting = [row for row in rows if row.valid_from <= day and _holds(row, prompt_tokens)]
-        if fitting:
-            return _price(max(fitting, key=lambda row: (row.prompt_above, row.valid_from)))
+        for by_key in self._files:
+            rows = by_key.get((provider, model, operation, lane), ())
+            fitting = [row for row in rows if row.valid_from <= day and _holds(row, prompt_tokens)]
+            if fitting:
+                return _price(max(fitting, key=lambda row: (row.prompt_above, row.valid_from)))
         if self._allow_unpriced:
             return _UNPRICED
         raise UnknownPrice(
@@ -148,10 +150,6 @@ def _price(row: _Row) -> Price:
         cache_write=write,
         cache_write_1h=write if row.cache_write_1h is None else row.cache_write_1h,
     )
-
-
-def _key(row: _Row) -> tuple[Any, ...]:
-    return row.provider, row.model, row.operation, row.lane, row.prompt_above, row.valid_from
 
 
 def _read(path: Path) -> str:

@@ -95,7 +95,7 @@ class SubjectErrand(Errand):
             draft.add(
                 [by_address[subject.address] for subject in call.subjects],
                 self._model.parameters(prompt, batch=True),
-                _at_most(prompt),
+                _at_most(self._model, prompt),
                 token=call.fence.token,
             )
         return draft
@@ -212,8 +212,8 @@ def _subject(chunk_set: ChunkSet, entry: Entry, judge: str) -> Subject | None:
     return subject if subject.address == entry.address else None
 
 
-def _at_most(prompt: Prompt) -> Tokens:
+def _at_most(model: Model, prompt: Prompt) -> Tokens:
     """What a request costs at most: the vendor may have to write all that it is asked to keep, and keeps it an hour."""
     sent = estimate(prompt)
-    kept = min(estimate_kept(prompt), sent)
+    kept = min(estimate_kept(model, prompt), sent)
     return Tokens(into=sent - kept, out=prompt.max_tokens, cache_write=kept, cache_write_1h=kept)

@@ -76,6 +76,8 @@ class Model(ABC):
     """
 
     provider: str
+    keeps_every_prompt: bool = False
+    """Whether the provider caches prompts without being asked, which some of its models charge for."""
 
     def __init__(self, name: str, model: str) -> None:
         self.name = name

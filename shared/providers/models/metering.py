@@ -113,7 +113,7 @@ def ask(model: Model, prompt: Prompt, about: About, *, meter: Meter, keep: Keep 
         prompt.max_tokens,
         about.inputs,
         about.documents,
-        estimate_kept(prompt),
+        estimate_kept(model, prompt),
         model.key_hash,
     )
     reservation = meter.on_request(request)
@@ -139,8 +139,10 @@ def estimate(prompt: Prompt) -> int:
     return _at_most(block.text for block in (*prompt.system, *prompt.user))
 
 
-def estimate_kept(prompt: Prompt) -> int:
-    """Those of them that the provider is asked to keep for the next call: everything up to the last cached block."""
+def estimate_kept(model: Model, prompt: Prompt) -> int:
+    """Those of them that the provider may keep for the next call: all, or everything up to the last cached block."""
+    if model.keeps_every_prompt:
+        return estimate(prompt)
     blocks = (*prompt.system, *prompt.user)
     last = max((place for place, block in enumerate(blocks) if block.cached), default=-1)
     return _at_most(block.text for block in blocks[: last + 1]) if last >= 0 else 0

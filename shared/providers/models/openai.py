@@ -24,6 +24,7 @@ class OpenAIModel(Model):
 
     provider = PROVIDER
     credentials = CREDENTIALS
+    keeps_every_prompt = True
 
     def __init__(self, name: str, model: str) -> None:
         super().__init__(name, model)
@@ -90,5 +91,8 @@ def _usage(usage: Any) -> Usage:
     if usage is None:
         return UNTOLD
     details = usage.prompt_tokens_details
-    cached = (details.cached_tokens or 0) if details else 0
-    return Usage(tokens_in=usage.prompt_tokens - cached, tokens_out=usage.completion_tokens, cache_read=cached)
+    read = (details.cached_tokens or 0) if details else 0
+    written = (details.cache_write_tokens or 0) if details else 0
+    # The prompt's tokens include both.
+    fresh = max(usage.prompt_tokens - read - written, 0)
+    return Usage(fresh, usage.completion_tokens, cache_read=read, cache_write=written)

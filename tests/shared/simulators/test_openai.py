@@ -112,6 +112,22 @@ def test_a_long_prompt_that_comes_again_is_read_from_the_cache(client: openai.Op
     assert second.prompt_tokens_details.cached_tokens == 1408
 
 
+def test_a_model_that_charges_for_writing_to_the_cache_says_how_much_it_wrote(
+    client: openai.OpenAI, server: Server
+) -> None:
+    messages: Any = [{"role": "system", "content": "rule " * 1500}]
+    written, read, none = (
+        client.chat.completions.create(model=model, messages=messages).usage for model in ("gpt-6-luna",) * 2 + (GPT,)
+    )
+    assert written and written.prompt_tokens_details and read and read.prompt_tokens_details
+    assert written.prompt_tokens_details.cache_write_tokens == written.prompt_tokens
+    assert not read.prompt_tokens_details.cache_write_tokens and read.prompt_tokens_details.cached_tokens
+    assert none and none.prompt_tokens_details and none.prompt_tokens_details.cache_write_tokens is None
+    (line,) = (line for line in server.simulator.bill.as_json()["lines"] if line["model"] == "gpt-6-luna")
+    assert line["cache_write"] == written.prompt_tokens
+    assert line["tokens_in"] == read.prompt_tokens - read.prompt_tokens_details.cached_tokens
+
+
 def test_a_refusal_and_a_cut_answer_say_so(client: openai.OpenAI, server: Server) -> None:
     server.simulator.faults.add(Fault(kind="refusal"), Fault(kind="max_tokens"), Fault(kind="max_tokens"))
     messages: Any = [{"role": "user", "content": "x"}]

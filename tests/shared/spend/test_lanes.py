@@ -12,7 +12,7 @@ as_of = 2026-11-25
 
 [[price]]
 provider = "openai"
-model = "gpt-5-mini"
+model = "gpt-of-tomorrow"
 operation = "message"
 in = 1
 valid_from = 2026-01-01
@@ -28,7 +28,7 @@ source = "a test"
         ("bedrock", "anthropic.claude-opus-4-7", "message", "bedrock has no batch API"),
         ("cohere", "embed-v4.0", "embed", "cohere has no batch API"),
         ("hash", "hash", "embed", "it computes on this machine, for nothing"),
-        ("openai", "gpt-5-mini", "message", "openai/gpt-5-mini has no price in the batch lane"),
+        ("openai", "gpt-of-tomorrow", "message", "openai/gpt-of-tomorrow has no price in the batch lane"),
     ],
 )
 def test_a_model_goes_by_it_if_its_vendor_has_batches_and_they_have_a_price(
@@ -41,4 +41,4 @@ def test_what_may_be_unpriced_goes_live_rather_than_unpriced(tmp_path: Path) -> 
     path = tmp_path / "prices.toml"
     path.write_text(PRICED_LIVE)
     prices = Prices.load(path, allow_unpriced=True)
-    assert find_obstacle(prices, "openai", "gpt-5-mini", "message") is not None
+    assert find_obstacle(prices, "openai", "gpt-of-tomorrow", "message") is not None

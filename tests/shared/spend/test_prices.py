@@ -90,8 +90,8 @@ def test_a_cost_is_the_exact_product_rounded_up_to_a_micro_dollar(tokens: int) -
     assert exact <= cost < exact + 1
 
 
-def test_a_users_file_goes_over_ours_by_key(tmp_path: Path) -> None:
-    day = next(row["valid_from"] for row in packaged() if row["model"] == "text-embedding-3-small")
+@pytest.mark.parametrize("day", ["2020-01-01", "2026-11-25"])
+def test_a_users_row_goes_over_ours_whatever_its_date_is(tmp_path: Path, day: str) -> None:
     path = written(
         tmp_path / "prices.toml",
         ROW.format(model="text-embedding-3-small", price="0.5", day=day),
@@ -101,6 +101,15 @@ def test_a_users_file_goes_over_ours_by_key(tmp_path: Path) -> None:
     assert prices.find("openai", "text-embedding-3-small", "embed").into == Decimal("0.5")
     assert prices.find("openai", "house-model", "embed").into == 1
     assert prices.find("openai", "text-embedding-3-large", "embed").into == Decimal("0.13")
+
+
+def test_ours_holds_until_the_day_of_a_users_row_has_come_and_no_band_of_ours_after_it(tmp_path: Path) -> None:
+    row = ROW.format(model="claude-haiku-5-5", price="7", day="2027-01-01").replace("embed", "message")
+    prices = Prices.load(written(tmp_path / "prices.toml", row.replace("openai", "anthropic")))
+    haiku = "anthropic", "claude-haiku-5-5", "message"
+    assert prices.find(*haiku, on=date(2026, 12, 31)).into == Decimal("0.10")
+    assert prices.find(*haiku, on=date(2027, 1, 1)).into == 7
+    assert prices.find(*haiku, on=date(2027, 1, 1), prompt_tokens=200_000).into == 7
 
 
 def test_a_price_holds_from_its_day_on(tmp_path: Path) -> None:

@@ -76,6 +76,10 @@ def test_what_the_provider_is_asked_to_keep_is_reserved_as_that() -> None:
     plain = Prompt((Block("rubric " * 500),), (Block("a question"),), "s", {}, 10)
     ask(Scripted(Answer("{}", Stop.END, USAGE, "r1")), plain, About("validate"), meter=books)
     assert books.events[2].tokens_cached == 0
+    keeps_all = Scripted(Answer("{}", Stop.END, USAGE, "r1"))
+    keeps_all.keeps_every_prompt = True
+    ask(keeps_all, plain, About("validate"), meter=books)
+    assert books.events[4].tokens_cached == books.events[4].tokens_in == request.tokens_in
 
 
 def test_a_call_that_the_meter_keeps_back_is_not_made() -> None:
