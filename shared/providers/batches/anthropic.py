@@ -51,6 +51,7 @@ class AnthropicBatches(BatchApi):
 
     provider = "anthropic"
     foreseen = FORESEEN
+    stages = False
     max_requests = 100_000
 
     def __init__(self, endpoint: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import openai
 import orjson
 
-from shared.errors import EmbedmillError, FlowControl, ProviderRefused
+from shared.errors import EmbedmillError, FlowControl, KeyRefused
 from shared.providers.batches.base import (
     CANCELLED,
     EXPIRED,
@@ -122,7 +122,7 @@ class OpenAIBatches(BatchApi):
             try:
                 self._made = openai.OpenAI(max_retries=0, timeout=timeout)
             except openai.OpenAIError:
-                raise ProviderRefused(f"{CREDENTIALS} is not set") from None
+                raise KeyRefused(f"openai has no key: {CREDENTIALS} is not set") from None
         return self._made
 
     def _line(self, request: Request) -> bytes:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from shared.errors import ProviderRefused, ProviderUnavailable
+from shared.errors import KeyRefused, ProviderUnavailable
 from shared.providers.embeddings.base import InputType
 from shared.providers.embeddings.calls import Answer
 from shared.providers.embeddings.remote import RemoteEmbedder
@@ -39,7 +39,7 @@ class CohereEmbedder(RemoteEmbedder):
                 log_warning_experimental_features=False,
             )
         except ApiError:
-            raise ProviderRefused("CO_API_KEY is not set") from None
+            raise KeyRefused("cohere has no key: CO_API_KEY is not set") from None
 
     def close_client(self, client: Any) -> None:
         with client:  # it has no close(); leaving it closes its connections

@@ -4,6 +4,7 @@ Sampling parameters, a prefilled answer and `thinking` are left out: Opus 4.7 re
 (facts/providers.md 1.2). The answer's shape comes from `output_config.format`.
 """
 
+import importlib.util
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -44,11 +45,16 @@ class AnthropicModel(Model):
     def key_hash(self) -> str:
         return hash_credentials(self._opened)
 
+    @property
+    def foreseen(self) -> tuple[type[Exception], ...]:
+        """What the SDK raises."""
+        return FORESEEN
+
     def ask(self, prompt: Prompt) -> Answer:
         try:
             response = self._opened().messages.with_raw_response.create(**self.parameters(prompt, batch=False))
             return _answer(response.parse(), response.headers)
-        except FORESEEN as error:
+        except self.foreseen as error:
             raise translate(error, provider=self.provider, credentials=self.credentials) from None
 
     def parameters(self, prompt: Prompt, *, batch: bool) -> dict[str, Any]:
@@ -87,6 +93,15 @@ class BedrockModel(AnthropicModel):
 
     provider = "bedrock"
     credentials = "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION"
+
+    @property
+    def foreseen(self) -> tuple[type[Exception], ...]:
+        # The SDK looks for the account when it signs, by way of AWS's own library, if that is there.
+        if importlib.util.find_spec("botocore") is None:
+            return FORESEEN
+        from botocore.exceptions import BotoCoreError
+
+        return (*FORESEEN, RuntimeError, BotoCoreError)
 
     def make_client(self) -> Any:
         return anthropic.AnthropicBedrockMantle(max_retries=0, timeout=_timeout())

@@ -16,7 +16,7 @@ LOOKS: dict[str, Callable[[Connection], object]] = {
     "count_indexing": lambda c: work.count_indexing(c, 1, claimed_until=1.0),
     "count_queued": work.count_queued,
     "find_expired": work.find_expired,
-    "waits_for": lambda c: jobs.waits_for(c, 1, WaitReason.BUDGET),
+    "find_cause": lambda c: jobs.find_cause(c, 1, WaitReason.BUDGET),
     "forget_refusals": budgets._forget_refusals,
     "wake": budgets._wake,
     "wake_circuit": flow.wake_circuit,
