@@ -5,6 +5,8 @@ import anthropic
 from shared.errors import EmbedmillError, KeyRefused, ProviderUnavailable
 from shared.providers.translation import error_of, unreadable, was_never_sent
 
+KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
+"""The variables that the SDK looks into."""
 FORESEEN = (anthropic.AnthropicError, ValueError, TypeError, AttributeError, LookupError)
 """What the SDK raises, and what comes of reading an answer that is not what it promises."""
 

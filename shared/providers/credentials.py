@@ -5,7 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 from shared.addresses import digest
+from shared.errors import KeyRefused
 
+AWS_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_BEARER_TOKEN_BEDROCK")
 ATTRIBUTES = ("api_key", "auth_token", "aws_access_key")
 
 
@@ -21,6 +23,18 @@ def hash_credentials(open_client: Callable[[], Any]) -> str:
         return ""
     found = [str(getattr(client, name, None) or "") for name in ATTRIBUTES]
     return digest("key", *found, length=16) if any(found) else ""
+
+
+def require_sendable(provider: str, *variables: str) -> None:
+    """Raise KeyRefused for a key that no request can carry, as one with the line break of its file.
+
+    SDKs take it for a connection that broke off.
+    """
+    for name in variables:
+        if not all("!" <= character <= "~" for character in os.environ.get(name, "")):
+            raise KeyRefused(
+                f"{provider} cannot be used: {name} holds what no key has, perhaps a space or a line break"
+            )
 
 
 def hash_variable(name: str) -> str:

@@ -22,6 +22,7 @@ from shared.providers.batches.base import (
     Search,
     Status,
 )
+from shared.providers.credentials import require_sendable
 from shared.providers.openai_errors import CREDENTIALS, FORESEEN, PROVIDER, translate
 from shared.providers.translation import error_of
 
@@ -118,6 +119,7 @@ class OpenAIBatches(BatchApi):
     @property
     def _client(self) -> openai.OpenAI:
         if self._made is None:
+            require_sendable(self.provider, CREDENTIALS)
             timeout = openai.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS)
             try:
                 self._made = openai.OpenAI(max_retries=0, timeout=timeout)

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from shared.errors import EmbedmillError, FlowControl, KeyRefused, ProviderUnavailable
+from shared.providers.credentials import AWS_KEYS, require_sendable
 from shared.providers.embeddings.base import InputType
 from shared.providers.embeddings.calls import Answer
 from shared.providers.embeddings.cohere import INPUT_TYPES
@@ -36,6 +37,7 @@ class BedrockEmbedder(RemoteEmbedder):
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError, NoRegionError
 
+        require_sendable(self.provider, *AWS_KEYS)
         config = Config(
             connect_timeout=CONNECT_SECONDS,
             read_timeout=self.seconds_per_request,

@@ -15,6 +15,7 @@ import numpy as np
 import orjson
 
 from shared.errors import EmbedmillError, KeyRefused, ProviderRefused
+from shared.providers.credentials import require_sendable
 from shared.providers.embeddings.base import InputType, encodable
 from shared.providers.embeddings.calls import Answer
 from shared.providers.embeddings.remote import RemoteEmbedder, Row
@@ -38,6 +39,7 @@ class OpenAIEmbedder(RemoteEmbedder):
     def make_client(self) -> Any:
         import openai
 
+        require_sendable(self.provider, self.credentials)
         try:
             return openai.OpenAI(max_retries=0, timeout=self.seconds_per_request)
         except openai.OpenAIError:

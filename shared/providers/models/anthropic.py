@@ -12,8 +12,8 @@ from typing import Any
 import anthropic
 from anthropic.types import Message
 
-from shared.providers.anthropic_errors import FORESEEN, translate
-from shared.providers.credentials import hash_credentials
+from shared.providers.anthropic_errors import FORESEEN, KEYS, translate
+from shared.providers.credentials import AWS_KEYS, hash_credentials, require_sendable
 from shared.providers.models.base import Answer, Block, Model, Prompt, Stop, Usage
 from shared.providers.translation import unreadable
 
@@ -75,6 +75,7 @@ class AnthropicModel(Model):
 
     def make_client(self) -> Any:
         """The SDK's client; it finds address and key in the SDK's own environment variables."""
+        require_sendable(self.provider, *KEYS)
         return anthropic.Anthropic(max_retries=0, timeout=_timeout())
 
     def close(self) -> None:
@@ -104,6 +105,7 @@ class BedrockModel(AnthropicModel):
         return (*FORESEEN, RuntimeError, BotoCoreError)
 
     def make_client(self) -> Any:
+        require_sendable(self.provider, *AWS_KEYS)
         return anthropic.AnthropicBedrockMantle(max_retries=0, timeout=_timeout())
 
 

@@ -220,7 +220,7 @@ def _translated(error: vendor.PineconeError, lane: Lane) -> EmbedmillError:
         case vendor.ResponseParsingError():
             return ProviderUnavailable("Pinecone gave an answer that cannot be read")
         case vendor.PineconeValueError() if "API key" in str(error):
-            return KeyRefused(f"there is no Pinecone API key: {CREDENTIALS} is not set")
+            return KeyRefused(f"there is no Pinecone API key: {CREDENTIALS} is not set, or holds none")
     return InternalError(f"Pinecone's SDK refused the request ({type(error).__name__})")
 
 
