@@ -31,9 +31,10 @@ def require_sendable(provider: str, *variables: str) -> None:
     SDKs take it for a connection that broke off.
     """
     for name in variables:
-        if not all("!" <= character <= "~" for character in os.environ.get(name, "")):
+        value = os.environ.get(name, "")
+        if value != value.strip() or not all(" " <= character <= "~" for character in value):
             raise KeyRefused(
-                f"{provider} cannot be used: {name} holds what no key has, perhaps a space or a line break"
+                f"{provider} cannot be used: {name} holds what no key has, perhaps a line break at its end"
             )
 
 
