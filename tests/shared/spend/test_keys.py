@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import redis
 from structlog.testing import capture_logs
 
 from shared.db.engine import open_database
@@ -16,6 +17,9 @@ from shared.spend.terms import Tokens
 from shared.states import State
 from tests.migrated import place_migrated
 from tests.shared.db.tracker import Tracker
+from tests.shared.flow.conftest import redis_url
+
+__all__ = ["redis_url"]
 
 REFUSAL = "openai answered 401: it does not accept the key; check OPENAI_API_KEY"
 
@@ -28,9 +32,16 @@ def tracked(settings: Settings) -> Iterator[Tracker]:
     opened.close()
 
 
-@pytest.fixture
-def processes(settings: Settings, tracked: Tracker) -> Iterator[tuple[Spender, Spender]]:
-    """Two processes of one fleet."""
+@pytest.fixture(params=["database", "redis"])
+def processes(
+    request: pytest.FixtureRequest, settings: Settings, tracked: Tracker
+) -> Iterator[tuple[Spender, Spender]]:
+    """Two processes of one fleet, by what they tell each other through."""
+    if request.param == "redis":
+        url = request.getfixturevalue("redis_url")
+        with redis.Redis.from_url(url) as client:
+            client.flushall()
+        settings = settings.model_copy(update={"limits_url": url})
     first, second = (Spender(tracked.database, settings, owner=f"process {n}") for n in range(2))
     yield first, second
     first.close()
