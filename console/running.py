@@ -156,7 +156,7 @@ def _print_stuck(runtime: Runtime, workshop: Workshop, job_id: int) -> None:
     count = sum(row["documents"] for row in waiting)
     print_error(
         f"{'; '.join(dict.fromkeys(causes))}; {count} {'document waits' if count == 1 else 'documents wait'} for that",
-        "correct it and run the same command again: it takes up what is left; embedmill doctor tries the key",
+        "correct it and run the same command again: it takes up what is left",
     )
 
 
