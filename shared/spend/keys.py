@@ -89,8 +89,9 @@ class Keys:
                 changed, result = _change_one(self._own, time.monotonic(), name, change)
                 self._own = self._own if changed is None else changed
                 return result
+        result = self._open_state().update(KEYS, lambda value, now: _change_one(value, now, name, change))
         self._seen_until = 0.0
-        return self._open_state().update(KEYS, lambda value, now: _change_one(value, now, name, change))
+        return result
 
     def wake(self) -> int:
         """Wake what waits for a key; returns how much."""
