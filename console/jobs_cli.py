@@ -138,7 +138,7 @@ def watch(job: JobId, as_json: AsJson = False) -> None:
     import time
 
     from console.progress import Display
-    from console.running import FINAL, describe_job, exit_status
+    from console.running import FINAL, Notice, describe_job, exit_status
     from console.session import opened
     from shared.db import jobs
 
@@ -146,6 +146,7 @@ def watch(job: JobId, as_json: AsJson = False) -> None:
         found = jobs.get_job(connection, job)
         return found, jobs.measure_progress(connection, found)
 
+    notice = Notice()
     with opened() as runtime, Display(quiet=as_json) as display:
         while True:
             found, progress = runtime.database.query(look)
@@ -153,6 +154,7 @@ def watch(job: JobId, as_json: AsJson = False) -> None:
                 break
             if display.is_due():
                 display.show(found, progress)
+            runtime.database.query(lambda connection: notice.give_if_due(connection, job))
             time.sleep(0.3)
         report = describe_job(runtime, job)
     if as_json:

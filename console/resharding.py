@@ -18,7 +18,7 @@ from shared.db import collections, documents, repairs, work
 from shared.db.collections import Collection
 from shared.db.documents import Tracked
 from shared.db.engine import read_clock
-from shared.errors import FlowControl, SettingsError
+from shared.errors import FlowControl, KeyRefused, SettingsError
 from shared.providers.vectorstores.base import VectorRow
 from shared.runtime import Runtime
 
@@ -151,6 +151,8 @@ def _patiently(step: Callable[[], T]) -> T:
     while True:
         try:
             return step()
+        except KeyRefused:
+            raise  # this process will not get another
         except FlowControl as refusal:
             if time.monotonic() + refusal.retry_after_seconds > deadline:
                 raise

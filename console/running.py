@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from console.durations import format_duration
-from console.output import DEAD_LETTERS, DONE, FAILED, print_line, print_table, print_warning
+from console.output import DEAD_LETTERS, DONE, FAILED, print_error, print_line, print_table, print_warning
 from console.progress import Display
 from console.session import Workshop, interruptible, opened, read_settings
 from shared.collections import read_collection_settings
@@ -92,17 +92,25 @@ def work_until_done(
     *,
     is_abandoned: Callable[[int], bool] = lambda _: False,
 ) -> bool:
-    """Run workers until a job has ended; False when whoever was scanning its sources is gone before they were done."""
-    abandoned = False
-    notice = _Notice()
+    """Run workers until a job has ended; False when whoever was scanning its sources is gone before they were done.
+
+    It ends too when all that is left waits for a key that this process does not have: that cannot change here. Then it
+    says so, and the job stays as it is.
+    """
+    abandoned = stuck = False
+    notice = Notice()
 
     def is_done() -> bool:
-        nonlocal abandoned
+        nonlocal abandoned, stuck
         job = runtime.database.query(lambda connection: jobs.get_job(connection, job_id))
         if job.state in FINAL:
             return True
-        if runtime.database.query(lambda connection: jobs.has_unfinished_work(connection, job_id)):
+        unfinished = runtime.database.query(lambda connection: jobs.count_unfinished(connection, job_id))
+        if unfinished:
             workshop.start_workers()
+        stuck = _is_stuck(runtime, workshop, job, unfinished)
+        if stuck:
+            return True
         if display.is_due():
             display.show(job, runtime.database.query(lambda connection: jobs.measure_progress(connection, job)))
         runtime.database.query(lambda connection: notice.give_if_due(connection, job_id))
@@ -110,19 +118,58 @@ def work_until_done(
         return abandoned
 
     workshop.run_until(is_done)
-    if not abandoned:
+    if stuck:
+        _print_stuck(runtime, workshop, job_id)
+    elif not abandoned:
         workshop.finish_audits()
     return not abandoned
 
 
+def _is_stuck(runtime: Runtime, workshop: Workshop, job: jobs.Job, unfinished: Mapping[str, int]) -> bool:
+    """Whether all that is left of a job waits for keys which the workers and the batcher of this process lack."""
+    if job.state != JobState.RUNNING or job.enumerated_at is None or not unfinished:
+        return False
+    refused = workshop.refused_batches
+    if unfinished.keys() - {WaitReason.KEY, WaitReason.BULK} or (WaitReason.BULK in unfinished and not refused):
+        return False
+
+    def look(connection: Any) -> bool:
+        here = WaitReason.KEY not in unfinished or jobs.was_refused_here(
+            connection, job.id, supervisor=workshop.supervisor_id
+        )
+        lane = WaitReason.BULK not in unfinished or bulk_lane.find_providers(connection, job.id) <= refused.keys()
+        return here and lane
+
+    return runtime.database.query(look)
+
+
+def _print_stuck(runtime: Runtime, workshop: Workshop, job_id: int) -> None:
+    """Say which key is missing, and how much waits for it."""
+
+    def look(connection: Any) -> list[dict[str, Any]]:
+        return jobs.list_waiting(connection, jobs.get_job(connection, job_id))
+
+    waiting = runtime.database.query(look)
+    causes = [row["last_error"] for row in waiting if row["reason"] == WaitReason.KEY and row["last_error"]]
+    if any(row["reason"] == WaitReason.BULK for row in waiting):
+        causes += [str(error) for error in workshop.refused_batches.values()]
+    count = sum(row["documents"] for row in waiting)
+    print_error(
+        f"{'; '.join(dict.fromkeys(causes))}; {count} {'document waits' if count == 1 else 'documents wait'} for that",
+        "correct it and run the same command again: it takes up what is left",
+    )
+
+
 NOTICES = {
-    WaitReason.BUDGET: "work waits for a budget (embedmill budget show) and goes on when it is raised",
+    WaitReason.BUDGET: "work waits for money: {cause}; it goes on when there is some (embedmill budget show has the "
+    "limits that you set)",
     WaitReason.BULK: "work waits for a vendor's batches (embedmill bulk list), which may take a day; "
     "interrupt this at will, and run it again to take it up",
+    WaitReason.KEY: "work waits for a key: {cause}; correct it, and restart the workers that have the old one",
 }
 
 
-class _Notice:
+class Notice:
     """Says once that work waits for long: a command that only waits looks like one that hangs."""
 
     def __init__(self) -> None:
@@ -133,11 +180,12 @@ class _Notice:
         """Look again every few seconds, until it was said."""
         if time.monotonic() < self._due:
             return
-        waits = [reason for reason in self._left if jobs.waits_for(connection, job_id, reason)]
-        self._left = [reason for reason in self._left if reason not in waits]
+        found = {reason: jobs.find_cause(connection, job_id, reason) for reason in self._left}
+        self._left = [reason for reason in self._left if found[reason] is None]
         self._due = time.monotonic() + NOTICE_SECONDS if self._left else math.inf
-        for reason in waits:
-            print_warning(NOTICES[reason])
+        for reason, cause in found.items():
+            if cause is not None:
+                print_warning(NOTICES[reason].format(cause=cause or "there is none"))
 
 
 def submit(request: Request) -> dict[str, Any]:
@@ -355,9 +403,10 @@ WAITS_FOR = {
     "scanning": "its sources to be scanned, or a full batch",
     "retry": "its next attempt, after a failure",
     "rate": "its turn: a provider's rate, or the rate of a replay",
-    "budget": "money: the budget is used up",
+    "budget": "money: a budget is used up, or a vendor's credit",
     "circuit": "a provider that fails for everybody",
     "bulk": "a vendor's batch, or one to be sent",
+    "key": "a key that its provider accepts: correct it, and restart the workers that have the old one",
     "paused": "somebody to resume it",
 }
 

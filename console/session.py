@@ -13,6 +13,7 @@ import structlog
 from console.output import print_warning
 from shared.db import pools as pool_table
 from shared.db import presence, work
+from shared.errors import KeyRefused
 from shared.logs import configure_logs
 from shared.presence import Presence, is_gone, sweep
 from shared.runtime import Runtime, prepare_home
@@ -140,6 +141,9 @@ class Workshop:
 
     def __enter__(self) -> "Workshop":
         self._warn_of_standstill()
+        woken = self._runtime.spender.keys.try_anew()
+        if woken:
+            log.info("session.woken", work=woken)
         self._stack.callback(self._broker.close)
         if self._options.with_chores:
             self._stack.enter_context(self._chores)
@@ -177,6 +181,16 @@ class Workshop:
     def finish_audits(self) -> None:
         """Give what is due for an audit a moment; documents have not waited for it."""
         self._chores.auditor.finish(seconds=AUDIT_SECONDS)
+
+    @property
+    def supervisor_id(self) -> str:
+        """Under what name its worker processes are known."""
+        return self._supervisor.id
+
+    @property
+    def refused_batches(self) -> Mapping[str, KeyRefused]:
+        """By provider, that its key was not accepted when this process last used it for a batch."""
+        return self._chores.batcher.refused
 
     def run_until(self, is_done: Callable[[], bool]) -> None:
         """Work until `is_done`; it is asked less often the longer it takes to answer."""

@@ -26,6 +26,7 @@ EmbedmillError
 │   ├── BlobMissing
 │   └── VectorsLost
 ├── FlowControl               not a failure: park, no attempt is used
+│   └── KeyRefused
 └── InternalError             our fault
     ├── IllegalTransition
     ├── StorageFailed
@@ -33,6 +34,9 @@ EmbedmillError
     │   └── TransactionLost
     └── BadVector
 """
+
+KEY_SECONDS = 60.0
+"""So long work waits, and a provider is left alone, after it did not accept a key."""
 
 
 class EmbedmillError(Exception):
@@ -76,9 +80,9 @@ class HomeInUse(UserError):
 
 
 class ProviderRefused(UserError):
-    """A provider does not accept the credentials, the model or the settings; the message says what to look at."""
+    """A provider does not accept the model, the settings or the request; the message says what to look at."""
 
-    hint = "Correct the key or the setting, then replay; `embedmill doctor` tries it."
+    hint = "Correct the setting, the address or the key's rights, then replay; `embedmill doctor` tries it."
 
 
 class DocumentError(EmbedmillError):
@@ -186,11 +190,31 @@ class FlowControl(EmbedmillError):
 
     retryable = True
 
-    def __init__(self, message: str, *, reason: str, retry_after_seconds: float, is_woken: bool = False) -> None:
-        super().__init__(message)
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str,
+        retry_after_seconds: float,
+        is_woken: bool = False,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
         self.reason = reason
         self.retry_after_seconds = retry_after_seconds
         self.is_woken = is_woken
+
+
+class KeyRefused(FlowControl):
+    """A provider does not accept the key, or there is none; all work that needs it waits until somebody corrects it."""
+
+    hint = (
+        "Correct it, then restart the workers that have the old one; the work goes on by itself. "
+        "`embedmill doctor` tries the keys of the embedder and of the vector store."
+    )
+
+    def __init__(self, message: str, *, retry_after_seconds: float = KEY_SECONDS) -> None:
+        super().__init__(message, reason="key", retry_after_seconds=retry_after_seconds)
 
 
 class InternalError(EmbedmillError):

@@ -64,12 +64,13 @@ class Fail:
 class Park:
     """Flow control: wait without using up an attempt; `is_woken` when the end of the cause ends the wait.
 
-    Without `seconds` nothing else does.
+    Without `seconds` nothing else does. `told` says more of the cause, for whoever looks at what waits.
     """
 
     reason: str
     seconds: float | None
     is_woken: bool = False
+    told: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ class WaitReason(StrEnum):
     PAUSED = "paused"
     CIRCUIT = "circuit"
     BULK = "bulk"
+    KEY = "key"
 
 
 class Result(StrEnum):

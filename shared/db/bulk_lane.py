@@ -221,6 +221,18 @@ def wake_answered(connection: Connection, work_ids: Sequence[int] | None = None)
     return sum(connection.execute(query.where(work.c.id.in_(part))).rowcount for part in pages(work_ids, PAGE))
 
 
+def find_providers(connection: Connection, job_id: int) -> set[str]:
+    """The vendors whose batches a job's documents wait for."""
+    query = (
+        select(bulk_entry.c.target)
+        .join_from(bulk_wait, bulk_entry)
+        .join(work, work.c.id == bulk_wait.c.work_id)
+        .where(work.c.job_id == job_id, in_state(State.WAITING), bulk_entry.c.state.in_(OPEN))
+        .distinct()
+    )
+    return {target.partition("/")[0] for target in connection.execute(query).scalars()}
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
     """Entries of one job that one vendor is to be asked about; `is_whole` when no more of them are on their way."""

@@ -36,9 +36,18 @@ def write_value(connection: Connection, key: str, value: dict[str, Any]) -> None
 
 def wake_circuit(connection: Connection) -> int:
     """All work that waits for a circuit, now that one has closed; what another holds up comes back to it."""
+    return _wake(connection, WaitReason.CIRCUIT)
+
+
+def wake_keys(connection: Connection) -> int:
+    """All work that waits for a key, now that one is accepted or may have been corrected; others come back."""
+    return _wake(connection, WaitReason.KEY)
+
+
+def _wake(connection: Connection, reason: WaitReason) -> int:
     query = (
         update(work)
-        .where(in_state(State.WAITING), work.c.wait_reason == WaitReason.CIRCUIT)
+        .where(in_state(State.WAITING), work.c.wait_reason == reason)
         .values(state=State.PENDING, wait_reason=None, available_at=None)
     )
     return connection.execute(query).rowcount

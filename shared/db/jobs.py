@@ -23,7 +23,7 @@ from shared.db.bulk import insert_or
 from shared.db.engine import clock, read_clock
 from shared.db.ledger import measure_job_spend
 from shared.db.pools import is_served
-from shared.db.schema import collection, document, in_state, job, pool, receipt, scan_note, source, tally, work
+from shared.db.schema import collection, document, in_state, job, pool, receipt, scan_note, source, tally, work, worker
 from shared.errors import IllegalTransition, NotFound, UserError
 from shared.spend.terms import Lane
 from shared.states import FINAL, JobState, Result, Stage, State, WaitReason, require_job_transition
@@ -308,9 +308,22 @@ def find_completable(connection: Connection) -> list[int]:
     return list(connection.execute(select(job.c.id).where(_is_completable())).scalars())
 
 
-def has_unfinished_work(connection: Connection, job_id: int) -> bool:
-    """Whether anything of a job is still to be done."""
-    return bool(connection.execute(select(_count_unfinished(job_id))).scalar_one())
+def count_unfinished(connection: Connection, job_id: int) -> dict[str, int]:
+    """What is still to be done of a job, by what it waits for; '' is work that waits for nothing."""
+    query = select(tally.c.wait_reason, func.sum(tally.c.documents).label("documents")).where(
+        tally.c.job_id == job_id, tally.c.state.in_(UNFINISHED)
+    )
+    rows = connection.execute(query.group_by(tally.c.wait_reason))
+    return {row.wait_reason: int(row.documents) for row in rows if row.documents}
+
+
+def was_refused_here(connection: Connection, job_id: int, *, supervisor: str) -> bool:
+    """Whether any work that waits for a key was parked by a worker of this supervisor, whose key will not change."""
+    ours = select(worker.c.id).where(worker.c.supervisor == supervisor)
+    query = select(work.c.id).where(
+        work.c.job_id == job_id, in_state(State.WAITING), work.c.wait_reason == WaitReason.KEY, work.c.worker.in_(ours)
+    )
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def complete_jobs(connection: Connection) -> list[int]:
@@ -319,10 +332,11 @@ def complete_jobs(connection: Connection) -> list[int]:
     return list(connection.execute(update(job).where(_is_completable()).values(values).returning(job.c.id)).scalars())
 
 
-def waits_for(connection: Connection, job_id: int, reason: WaitReason) -> bool:
-    """Whether any of a job's work waits for something."""
-    query = select(work.c.id).where(work.c.job_id == job_id, in_state(State.WAITING), work.c.wait_reason == reason)
-    return connection.execute(query.limit(1)).first() is not None
+def find_cause(connection: Connection, job_id: int, reason: WaitReason) -> str | None:
+    """What some work of a job that waits for a reason was told; None if none does, empty if it was told nothing."""
+    query = select(work.c.reason).where(work.c.job_id == job_id, in_state(State.WAITING), work.c.wait_reason == reason)
+    row = connection.execute(query.limit(1)).first()
+    return row.reason or "" if row else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Update,
     and_,
     bindparam,
+    case,
     func,
     or_,
     select,
@@ -501,13 +502,21 @@ def _write_parks(connection: Connection, ended: Sequence[Ended]) -> None:
         # Whoever raised a budget while the stage ended woke what waited then, and not this: it goes on at once.
         woken = any(park.is_woken for _, park in parked) and not has_refused(connection, lock=True)
         rows = [
-            {"row": id_, "because": park.reason, "delay": 0.0 if woken and park.is_woken else park.seconds}
+            {
+                "row": id_,
+                "because": park.reason,
+                "delay": 0.0 if woken and park.is_woken else park.seconds,
+                "why": park.told,
+            }
             for id_, park in parked
         ]
+        # What is left of a document without text is its reason for being skipped.
+        is_empty = and_(work.c.stage == Stage.INDEX, work.c.chunks_expected == 0)
         query = _from_running(State.WAITING).values(
             wait_reason=bindparam("because"),
             available_at=clock() + bindparam("delay"),
             attempt=work.c.attempt - 1,
+            reason=case((is_empty, work.c.reason), else_=func.coalesce(bindparam("why"), work.c.reason)),
         )
         _update_each(connection, query, rows)
         # The batch may have ended while the stage did.
@@ -539,6 +548,7 @@ _NAMES: dict[type, str] = {Advance: "ok", Complete: "ok", Park: "parked", Return
 
 def _attempt_row(ended: Ended) -> dict[str, Any]:
     item, failure = ended.item, ended.outcome if isinstance(ended.outcome, Fail) else None
+    parked = ended.outcome if isinstance(ended.outcome, Park) else None
     return {
         "work_id": item.id,
         "epoch": item.epoch,
@@ -546,7 +556,7 @@ def _attempt_row(ended: Ended) -> dict[str, Any]:
         "started_at": item.claimed_at,
         "outcome": "error" if failure else _NAMES[type(ended.outcome)],
         "error_class": failure.error_class if failure else None,
-        "error": failure.message if failure else None,
+        "error": failure.message if failure else parked.told if parked else None,
     }
 
 

@@ -12,10 +12,11 @@ Value = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How many failures in a row open a circuit, and for how many seconds at first."""
+    """How many failures in a row open a circuit, and for how many seconds at first and at most."""
 
     failures: int
     first_rest_seconds: float
+    longest_rest_seconds: float = LONGEST_REST_SECONDS
 
 
 def state_of(value: Value, now: float) -> str:
@@ -53,7 +54,7 @@ def fail(value: Value, now: float, policy: Policy) -> tuple[Value, float]:
         return {**value, "failures": failures}, value["open_until"] - now
     if not opened and failures < policy.failures:
         return {**value, "failures": failures}, 0.0
-    rest = min(policy.first_rest_seconds * 2.0**opened, LONGEST_REST_SECONDS)
+    rest = min(policy.first_rest_seconds * 2.0**opened, policy.longest_rest_seconds)
     return {"failures": failures, "opened": opened + 1, "open_until": now + rest}, rest
 
 

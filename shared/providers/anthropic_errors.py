@@ -2,9 +2,11 @@
 
 import anthropic
 
-from shared.errors import EmbedmillError, ProviderRefused, ProviderUnavailable
+from shared.errors import EmbedmillError, KeyRefused, ProviderUnavailable
 from shared.providers.translation import error_of, unreadable, was_never_sent
 
+KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
+"""The variables that the SDK looks into."""
 FORESEEN = (anthropic.AnthropicError, ValueError, TypeError, AttributeError, LookupError)
 """What the SDK raises, and what comes of reading an answer that is not what it promises."""
 
@@ -22,10 +24,19 @@ def translate(error: Exception, *, provider: str, credentials: str) -> Embedmill
             )
         # What the SDK says when it found no key, and when it cannot make sense of an address or an account.
         case TypeError() if "authentication" in str(error):
-            return ProviderRefused(f"{credentials} is not set")
+            return KeyRefused(f"{provider} has no key: {credentials} is not set")
         case anthropic.AnthropicError() if not isinstance(error, anthropic.APIError):
-            return ProviderRefused(f"{provider} cannot be used as it is set up: check {credentials}")
+            return _not_set_up(provider, credentials)
+        # On Bedrock, what comes of looking for an account and not finding one.
+        case RuntimeError() if "credentials" in str(error):
+            return _not_set_up(provider, credentials)
+        case _ if type(error).__module__.startswith("botocore"):
+            return _not_set_up(provider, credentials)
     return unreadable(provider)
+
+
+def _not_set_up(provider: str, credentials: str) -> KeyRefused:
+    return KeyRefused(f"{provider} cannot be used as it is set up: check {credentials}")
 
 
 def _status_error(error: anthropic.APIStatusError, provider: str, credentials: str) -> EmbedmillError:

@@ -2,7 +2,7 @@
 
 import openai
 
-from shared.errors import EmbedmillError, ProviderRefused, ProviderUnavailable
+from shared.errors import EmbedmillError, KeyRefused, ProviderUnavailable
 from shared.providers.translation import error_of, unreadable, was_never_sent
 
 PROVIDER, CREDENTIALS = "openai", "OPENAI_API_KEY"
@@ -29,5 +29,5 @@ def translate(error: Exception) -> EmbedmillError:
                 "openai could not be reached or broke off", may_be_billed=not was_never_sent(error)
             )
         case openai.OpenAIError() if not isinstance(error, openai.APIError):
-            return ProviderRefused(f"openai cannot be used as it is set up: check {CREDENTIALS}")
+            return KeyRefused(f"openai cannot be used as it is set up: check {CREDENTIALS}")
     return unreadable(PROVIDER)

@@ -13,6 +13,7 @@ from shared.errors import (
     FlowControl,
     InputRefused,
     InputTooLong,
+    KeyRefused,
     ProviderRefused,
     ProviderUnavailable,
 )
@@ -35,6 +36,21 @@ QUOTA_CODES = frozenset(
     }
 )
 """Say that money has run out, whatever status they come with: waiting for the rate to recover would not help."""
+KEY_CODES = frozenset(
+    {
+        "authentication_error",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "MissingAuthenticationTokenException",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+"""Say that the key is not accepted, whatever status they come with: AWS says so with 403 and with 400."""
 TOO_LONG_CODES = frozenset({"context_length_exceeded", "max_tokens_per_request", "request_too_large"})
 TOO_LONG = re.compile(
     r"maximum context length|too (long|large|many (input )?tokens)|exceed\w* .*(token|length)", re.IGNORECASE
@@ -62,6 +78,8 @@ def error_of(
     retry_after = retry_after_seconds(headers or {})
     if status == 402 or code in QUOTA_CODES or (status in (400, 403) and OUT_OF_MONEY.search(message)):
         return _wait(f"{told}: no credit is left", "budget", retry_after, BUDGET_SECONDS)
+    if status == 401 or code in KEY_CODES:
+        return KeyRefused(f"{told}: it does not accept the key; check {credentials}")
     match status:
         case 429 if OVER_A_MINUTE.search(message):
             return InputTooLong(f"{told}: more than the account may send in a minute")
@@ -84,8 +102,9 @@ def _refusal(status: int, told: str, credentials: str, *, too_long: bool) -> Emb
             return InputTooLong(told) if too_long else InputRefused(told)
         case 413:
             return InputTooLong(told)
-        case 401 | 403:
-            return ProviderRefused(f"{told}: check {credentials}")
+        case 403:
+            # May be about one text, behind a vendor's firewall: poison must not make everybody wait.
+            return ProviderRefused(f"{told}: check what the key in {credentials} may be used for")
     return ProviderRefused(f"{told}: check the model's name and the address")
 
 

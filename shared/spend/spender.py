@@ -23,7 +23,15 @@ from shared.db import flow, ledger
 from shared.db.budgets import Alert
 from shared.db.engine import Database
 from shared.db.ledger import Entry
-from shared.errors import DocumentError, EmbedmillError, FlowControl, ProviderUnavailable, UnknownPrice, UserError
+from shared.errors import (
+    DocumentError,
+    EmbedmillError,
+    FlowControl,
+    KeyRefused,
+    ProviderUnavailable,
+    UnknownPrice,
+    UserError,
+)
 from shared.flow import allowance, circuit
 from shared.flow.allowance import Value, Wait
 from shared.flow.concurrency import Concurrency
@@ -31,6 +39,7 @@ from shared.flow.headers import Told, read_limits
 from shared.flow.limits import Limits, find_limits
 from shared.flow.state import SharedState, open_shared_state
 from shared.settings import Settings
+from shared.spend.keys import Keys
 from shared.spend.prices import Price, Prices
 from shared.spend.terms import FREE, NOBODY, Lane, Subject, Tokens
 
@@ -84,6 +93,7 @@ class Spender:
         self._circuits: dict[str, Circuit] = {}
         self._state: SharedState | None = None
         self._opening = threading.RLock()
+        self.keys = Keys(database, lambda: self.state)
 
     @cached_property
     def prices(self) -> Prices:
@@ -220,17 +230,24 @@ class Call:
         self._allowance = spender.allowance(planned)
         lane = "" if planned.lane is Lane.LIVE else f":{planned.lane}"
         self._circuit = spender.circuit(f"{planned.provider}:{planned.operation}{lane}")
+        self.key = spender.keys.use(planned.provider, planned.key, purpose=planned.operation)
+        """The key that it uses, for those who send it by themselves."""
 
     def begin(self, await_turn: Callable[["Allowance"], None], note: "Note | None" = None) -> None:
-        """Pass the circuit, take from the allowance, reserve from the budgets; all or nothing."""
+        """Pass key and circuit, take from the allowance, reserve from the budgets; all or nothing."""
         if self._price.is_free:
             return
-        self._circuit.ask()
+        self.key.ask()
         try:
-            await_turn(self._allowance)
-            self._reserve(note)
+            self._circuit.ask()
+            try:
+                await_turn(self._allowance)
+                self._reserve(note)
+            except BaseException:
+                self._circuit.give_back()
+                raise
         except BaseException:
-            self._circuit.give_back()
+            self.key.give_back()
             raise
 
     @property
@@ -271,6 +288,7 @@ class Call:
         used = replace(self.planned, tokens=tokens).amounts
         # What was paid for must not be lost because the others cannot be told.
         with suppress(FlowControl):
+            self.key.accepted()
             self._circuit.succeeded()
             self._allowance.answered(self.planned.amounts, used, read_limits(headers or {}))
 
@@ -294,6 +312,7 @@ class Call:
         if not self._ended and self._row is not None:
             self._release(note)
             self._circuit.give_back()
+            self.key.give_back()
         self._ended = True
 
     def leave(self) -> None:
@@ -307,14 +326,23 @@ class Call:
 
     def _tell(self, error: BaseException) -> BaseException:
         match error:
+            case KeyRefused():
+                self._circuit.give_back()
+                self.key.refused(error)
+                return error
+            case FlowControl(reason="circuit") | ProviderUnavailable():
+                self.key.give_back()
+                return self._circuit.failed(error)
             case FlowControl(reason="rate"):
                 self._spender.concurrency(self.planned.provider, self.planned.model).refused()
                 self._allowance.refused(error.retry_after_seconds)
-                self._circuit.succeeded()
-            case FlowControl(reason="circuit") | ProviderUnavailable():
-                return self._circuit.failed(error)
             case EmbedmillError():
-                self._circuit.succeeded()
+                pass
+            case _:
+                self.key.give_back()
+                return error
+        self.key.accepted()
+        self._circuit.succeeded()
         return error
 
     def _reserve(self, note: "Note | None") -> None:

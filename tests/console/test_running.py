@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from console import running
 from console.running import WAITS_FOR, describe_job, explain_job, list_summaries
 from shared.db import jobs, presence
+from shared.outcomes import Park
 from shared.presence import Presence
 from shared.runtime import Runtime
 from shared.settings import Settings
@@ -59,6 +61,25 @@ def test_the_pace_of_a_job_gives_the_time_that_is_left(runtime: Runtime) -> None
     report = explain_job(runtime, tracker.job)
     assert report["rate"] > 0
     assert report["seconds_left"] == pytest.approx(10 / report["rate"], rel=0.05)
+
+
+def test_whoever_waits_for_long_is_told_why_once(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(running, "NOTICE_SECONDS", 0.0)
+    tracker = Tracker(runtime.database)
+    claim = tracker.take(["file:///a", "file:///b"])
+    parks = (
+        Park("budget", 300.0, told="openai answered 402: no credit is left"),
+        Park("key", 60.0, told="anthropic answered 401: it does not accept the key; check ANTHROPIC_API_KEY"),
+    )
+    tracker.settle(claim, {item.id: park for item, park in zip(claim.items, parks, strict=True)})
+    notice = running.Notice()
+    for _ in range(3):
+        runtime.database.query(lambda connection: notice.give_if_due(connection, tracker.job))
+    told = capsys.readouterr().err
+    assert told.count("waits for money: openai answered 402: no credit is left;") == 1
+    assert told.count("waits for a key: anthropic answered 401") == 1
 
 
 def test_every_reason_to_wait_is_explained_to_people() -> None:

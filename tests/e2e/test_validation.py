@@ -97,10 +97,25 @@ def test_one_bad_answer_costs_no_document(
     assert (report["documents"]["completed"], report["chunks"]["indexed"]) == (2, 2)
 
 
-def test_a_wrong_key_is_a_dead_letter_that_says_what_to_mend(
+def test_a_wrong_key_is_waited_for_and_the_same_command_goes_on_with_another(
     validated: Command, claude: AnthropicSimulator, tmp_path: Path
 ) -> None:
     claude.faults.add(Fault(kind="status", status=401, times=None))
+    source = rows(tmp_path, one=PLAIN, two=VAGUE)
+    ran = validated.run("ingest", source, "--json")
+    assert ran.status == 1
+    assert "ANTHROPIC_API_KEY; 2 documents wait for that" in ran.stderr
+    assert validated.json("dlq", "list")["dead_letters"] == []
+    assert len(claude.exchanges) <= 2
+    claude.faults.clear()
+    report = validated.json("ingest", source)
+    assert (report["documents"]["completed"], report["documents"]["dead"]) == (2, 0)
+
+
+def test_a_key_without_the_right_to_a_model_is_a_dead_letter_that_says_what_to_mend(
+    validated: Command, claude: AnthropicSimulator, tmp_path: Path
+) -> None:
+    claude.faults.add(Fault(kind="status", status=403, times=None))
     ran = validated.run("ingest", rows(tmp_path, one=PLAIN), "--json")
     assert ran.status == 3
     (letter,) = validated.json("dlq", "list")["dead_letters"]

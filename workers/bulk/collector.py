@@ -13,7 +13,7 @@ import structlog
 from shared.db import bulk_batches, bulk_lane, ledger
 from shared.db.bulk_batches import Batch
 from shared.db.bulk_lane import Ends, Entry
-from shared.errors import EmbedmillError, FlowControl, StorageFailed
+from shared.errors import EmbedmillError, FlowControl, KeyRefused, StorageFailed
 from shared.providers.batches.base import BatchApi, Lost, Result, Status
 from shared.spend.terms import BatchState, Tokens
 from workers.bulk.desk import Desk
@@ -46,20 +46,37 @@ class Collector:
     def _step(self, batch: Batch) -> None:
         try:
             api = self._desk.api(batch.provider, batch.operation)
-            match batch.state:
-                case BatchState.PREPARED:
-                    # Whoever prepared it is gone: nothing was asked for, and its requests went with it.
-                    self._release(batch, api)
-                case BatchState.SUBMITTING:
-                    self._search(batch, api)
-                case BatchState.SUBMITTED:
-                    self._look(batch, api)
-                case BatchState.COLLECTED:
-                    self._clear_away(batch, api)
+            if batch.state is BatchState.PREPARED and not api.stages:
+                self._release(batch, api)
+                return
+            with self._desk.using_key(batch):
+                self._step_by_vendor(batch, api)
+            if batch.state is BatchState.SUBMITTED:
+                self._step_collected(batch)
         except StorageFailed:
             raise
+        except KeyRefused as error:
+            self._note_refused(batch, error)
         except EmbedmillError as error:
             self._note_trouble(batch, error)
+
+    def _step_collected(self, batch: Batch) -> None:
+        """Results are deleted at the vendor as soon as they are here."""
+        collected = self._desk.database.query(lambda connection: bulk_batches.get_batch(connection, batch.id))
+        if collected is not None and collected.state is BatchState.COLLECTED:
+            self._step(collected)
+
+    def _step_by_vendor(self, batch: Batch, api: BatchApi) -> None:
+        match batch.state:
+            case BatchState.PREPARED:
+                # Whoever prepared it is gone: nothing was asked for, and its requests went with it.
+                self._release(batch, api)
+            case BatchState.SUBMITTING:
+                self._search(batch, api)
+            case BatchState.SUBMITTED:
+                self._look(batch, api)
+            case BatchState.COLLECTED:
+                self._clear_away(batch, api)
 
     def _search(self, batch: Batch, api: BatchApi) -> None:
         """Find out what became of a batch whose creation was not answered, before it is made a second time."""
@@ -203,10 +220,6 @@ class Collector:
             call.release(note=note)
         else:
             call.settle(harvest.tokens, inputs=harvest.inputs, request_id=batch.vendor_id, note=note)
-        if batch.state is BatchState.SUBMITTED:
-            collected = self._desk.database.query(lambda connection: bulk_batches.get_batch(connection, batch.id))
-            if collected is not None and collected.state is BatchState.COLLECTED:
-                self._step(collected)
 
     def _leave_unsettled(self, batch: Batch, note: Callable[[Any, int], None]) -> None:
         """The reservation goes on counting: it is never less than what was billed."""
@@ -237,6 +250,13 @@ class Collector:
         values = {"troubles": batch.troubles + 1, "error": str(error)}
         self._desk.database.transact(
             lambda connection: bulk_batches.note_look(connection, batch.id, due_in_seconds=seconds, **values)
+        )
+
+    def _note_refused(self, batch: Batch, error: KeyRefused) -> None:
+        """The vendor did not accept the key: it stays as it is, and is looked at as soon as that may have changed."""
+        seconds = error.retry_after_seconds
+        self._desk.database.transact(
+            lambda connection: bulk_batches.note_look(connection, batch.id, due_in_seconds=seconds, error=str(error))
         )
 
     def _pause(self, batch: Batch) -> float:

@@ -1,7 +1,11 @@
 """What the batch lane's two halves share: the vendors' APIs, the errands, and the entry to money."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from shared.db.bulk_batches import Batch
 from shared.db.bulk_lane import EMBED
+from shared.errors import EmbedmillError, KeyRefused, StorageFailed
 from shared.providers.batches.base import BatchApi
 from shared.providers.batches.table import open_batches
 from shared.runtime import Runtime
@@ -19,6 +23,8 @@ class Desk:
         self.runtime = runtime
         self.database = runtime.database
         self.settings = runtime.settings
+        self.refused: dict[str, KeyRefused] = {}
+        """By provider, that its key was not accepted when it was last used here."""
         self._apis: dict[tuple[str, str], BatchApi] = {}
 
     def api(self, provider: str, operation: str) -> BatchApi:
@@ -31,6 +37,25 @@ class Desk:
     def errand(self, kind: str, target: str) -> Errand:
         """The errand of a kind to a model; raises MissingExtra, SettingsError."""
         return TextErrand(self.runtime, target) if kind == EMBED else SubjectErrand(self.runtime, target)
+
+    @contextmanager
+    def using_key(self, batch: Batch) -> Iterator[None]:
+        """Requests about a batch; raises KeyRefused, without one, while the vendor does not accept the key."""
+        try:
+            with self.runtime.spender.keys.using(batch.provider, self._find_key(batch), purpose=batch.operation):
+                yield
+        except KeyRefused as error:
+            self.refused[batch.provider] = error
+            raise
+        self.refused.pop(batch.provider, None)
+
+    def _find_key(self, batch: Batch) -> str:
+        try:
+            return self.errand(batch.kind, batch.target).key
+        except StorageFailed:
+            raise
+        except EmbedmillError:
+            return ""  # of a model that is not to be had any more; its batches are looked after all the same
 
     def reservation(self, batch: Batch, subject: Subject) -> Call | None:
         """The call by which a batch is paid for; None when its row in the ledger was deleted."""

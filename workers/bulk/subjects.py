@@ -81,6 +81,7 @@ class SubjectErrand(Errand):
         self._model = runtime.model(target)
         self._cache = _cache(runtime, self._model)
         self.provider, self.model = self._model.provider, self._model.model
+        self.key = self._model.key_hash
 
     def draft(self, entries: Sequence[Entry]) -> Draft:
         draft = Draft()

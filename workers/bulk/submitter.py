@@ -18,6 +18,7 @@ from shared.errors import (
     EmbedmillError,
     FlowControl,
     InputRefused,
+    KeyRefused,
     ProviderRefused,
     ProviderUnavailable,
     StorageFailed,
@@ -67,6 +68,8 @@ class Submitter:
         except EmbedmillError as error:
             self._fail(group, error)
             return 0
+        if self._is_refused(errand):
+            return 0
         most = min(api.max_requests, self._desk.settings.bulk_max_requests)
         full = group.entries >= most * errand.entries_per_request
         if not (group.is_whole or full or group.seconds >= self._desk.settings.bulk_gather_seconds):
@@ -75,6 +78,15 @@ class Submitter:
         while made < BATCHES_A_ROUND and self._may_act() and self._submit_one(group, errand, api, most):
             made += 1
         return made
+
+    def _is_refused(self, errand: Errand) -> bool:
+        """Whether the vendor does not accept the key at this time; then nothing is drafted."""
+        try:
+            self._desk.runtime.spender.keys.use(errand.provider, errand.key, purpose=errand.operation).require()
+        except KeyRefused as error:
+            self._desk.refused[errand.provider] = error
+            return True
+        return False
 
     def _submit_one(self, group: Group, errand: Errand, api: BatchApi, most: int) -> bool:
         """Draft, reserve and send one batch; False when there was nothing to send, or no way to."""
@@ -92,6 +104,9 @@ class Submitter:
             prepared = self._prepare(group, errand, chosen, key)
         except StorageFailed:
             raise
+        except KeyRefused as error:
+            self._desk.refused[errand.provider] = error
+            return False
         except FlowControl as error:
             if error.reason != WaitReason.BUDGET:
                 raise
@@ -115,8 +130,8 @@ class Submitter:
             part = chosen[:count]
             try:
                 return self._reserve(group, errand, part, key)
-            except FlowControl:
-                if count == 1:
+            except FlowControl as error:
+                if count == 1 or error.reason != WaitReason.BUDGET:
                     raise
             count = count * 2 // 3
 
@@ -161,6 +176,9 @@ class Submitter:
         batch = prepared.batch
         try:
             file_id = api.stage(prepared.requests, mark=batch.key)
+        except KeyRefused as error:
+            self._leave_prepared(prepared, error)
+            return False
         except EmbedmillError as error:
             self._give_up(prepared, api, error)
             return False
@@ -171,12 +189,19 @@ class Submitter:
         try:
             status = api.create(prepared.requests, file_id=file_id, mark=batch.key)
         except ProviderUnavailable as error:
+            prepared.call.key.give_back()
             self._note_unanswered(batch, error)
+            return False
+        except KeyRefused as error:
+            self._move(batch, BatchState.SUBMITTING, BatchState.PREPARED)
+            self._leave_prepared(prepared, error)
             return False
         except EmbedmillError as error:
             self._give_up(prepared, api, error, start=BatchState.SUBMITTING, file_id=file_id)
             return False
         self._note_submitted(batch, status)
+        prepared.call.key.accepted()
+        self._desk.refused.pop(batch.provider, None)
         return True
 
     def _move(self, batch: Batch, start: BatchState, target: BatchState, **values: Any) -> bool:
@@ -200,6 +225,17 @@ class Submitter:
         log.warning("bulk.unanswered", batch=batch.id, error_class=type(error).__name__)
         self._desk.database.transact(
             lambda connection: bulk_batches.note_look(connection, batch.id, due_in_seconds=0.0, error=str(error))
+        )
+
+    def _leave_prepared(self, prepared: Prepared, error: KeyRefused) -> None:
+        """The vendor did not accept the key: the collector clears it away once there is one that it accepts."""
+        batch = prepared.batch
+        prepared.call.key.refused(error)
+        self._desk.refused[batch.provider] = error
+        self._desk.database.transact(
+            lambda connection: bulk_batches.note_look(
+                connection, batch.id, due_in_seconds=error.retry_after_seconds, error=str(error)
+            )
         )
 
     def _give_up(

@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 
 from shared.db import bulk_batches, bulk_lane, presence
-from shared.errors import EmbedmillError
+from shared.errors import EmbedmillError, KeyRefused
 from shared.presence import is_gone
 from shared.runtime import Runtime
 from workers.bulk.collector import Collector
@@ -55,7 +55,13 @@ class Batcher(Aside):
         )
 
     def work(self) -> None:
-        self.run_round()
+        if not self.run_round() and self.refused:
+            self.rest()
+
+    @property
+    def refused(self) -> dict[str, KeyRefused]:
+        """By provider, that its key was not accepted when this process last used it for a batch."""
+        return dict(self._desk.refused) if self._desk is not None else {}
 
     def close(self, *, seconds: float) -> None:
         super().close(seconds=seconds)

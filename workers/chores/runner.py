@@ -66,7 +66,7 @@ class ChoreRunner:
         self._holds_until = 0.0
         self.rescuer = Rescuer(runtime.database, settings, run_folder=runtime.run_folder)
         self.auditor = Auditor(runtime)
-        self._batcher = Batcher(runtime)
+        self.batcher = Batcher(runtime)
         self.failure: StorageFailed | None = None
         self._failing_since: float | None = None
         look = min(1.0, settings.lease_seconds / 6)
@@ -85,7 +85,7 @@ class ChoreRunner:
             Chore("reconcile", self._reconcile, RECONCILE_SECONDS, due=now + look),
             Chore("add_up", self._add_up, ADD_UP_SECONDS, due=now + ADD_UP_SECONDS),
             Chore("audit", self.auditor.poke, 0.5),
-            Chore("batches", self._batcher.poke, min(1.0, settings.bulk_poll_seconds)),
+            Chore("batches", self.batcher.poke, min(1.0, settings.bulk_poll_seconds)),
             Chore("wake", lambda: wake_affordable(runtime.database), 1.0),
             Chore("close_entries", lambda: close_entries(runtime.database, runtime.run_folder), look),
             Chore("clean", self._clean, CLEAN_SECONDS, due=now + CLEAN_SECONDS),
@@ -102,7 +102,7 @@ class ChoreRunner:
         self._ended.set()
         self._thread.join()
         self.auditor.close(seconds=CLOSE_SECONDS)
-        self._batcher.close(seconds=CLOSE_SECONDS)
+        self.batcher.close(seconds=CLOSE_SECONDS)
         self._free()
 
     def _run(self) -> None:

@@ -4,7 +4,7 @@ The switch is a transaction of its own before the delete, so a crash between any
 version whole or the new one, and running the stage again finishes the rest.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
 import numpy as np
@@ -16,11 +16,19 @@ from shared.db.collections import Collection
 from shared.db.documents import switch_versions
 from shared.db.retention import count_returns
 from shared.db.work import Claim, Item
-from shared.errors import EmbedmillError, FlowControl, ProviderUnavailable, StorageFailed, VectorsLost
+from shared.errors import (
+    EmbedmillError,
+    FlowControl,
+    KeyRefused,
+    ProviderUnavailable,
+    StorageFailed,
+    VectorsLost,
+)
 from shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
 from shared.providers.embeddings.address import content_address
 from shared.providers.vectorstores.base import VectorRow
-from shared.states import Result, Stage
+from shared.spend.keys import Use
+from shared.states import Result, Stage, WaitReason
 from workers.executor import bisect, outcome_of
 from workers.runtime import WorkerRuntime
 from workers.stages.stored import Stored, load_stored
@@ -41,40 +49,51 @@ def index(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
     written: list[Item] = []
     for (collection_id, shard), items in _by_shard(runtime, claim.items).items():
         collection = runtime.collection(collection_id)
-        found = _guarded(
-            runtime,
-            f"{STORE_CIRCUIT} {collection_id}/{shard}",
-            items,
-            lambda part, c=collection, s=shard: _write(runtime, c, s, part),  # type: ignore[misc]
-        )
+        found = _guarded(runtime, collection, shard, items)
         outcomes |= {id_: outcome for id_, outcome in found.items() if not isinstance(outcome, Complete)}
         written += [item for item in items if isinstance(found[item.id], Complete)]
     return outcomes | _finish(runtime, claim, written)
 
 
-def _guarded(
-    runtime: WorkerRuntime,
-    name: str,
-    items: Sequence[Item],
-    write: Callable[[Sequence[Item]], Mapping[int, Outcome]],
-) -> dict[int, Outcome]:
+def _guarded(runtime: WorkerRuntime, collection: Collection, shard: str, items: Sequence[Item]) -> dict[int, Outcome]:
     """Leave a shard that does not answer alone: embedding goes on into the cache, and drains from there later.
 
     One document that it took shows that the shard is well, however many others it would not take.
     """
-    circuit = runtime.spender.circuit(name)
+    circuit = runtime.spender.circuit(f"{STORE_CIRCUIT} {collection.id}/{shard}")
     try:
-        circuit.ask()
-    except FlowControl as error:
+        key = _key(runtime, collection)
+        key.ask()
+        try:
+            circuit.ask()
+        except BaseException:
+            key.give_back()
+            raise
+    except StorageFailed:
+        raise
+    except EmbedmillError as error:
         return {item.id: outcome_of(error) for item in items}
-    found = bisect(items, write)
+    found = bisect(items, lambda part: _write(runtime, collection, shard, part))
+    refusals = [outcome for outcome in found.values() if isinstance(outcome, Park) and outcome.reason == WaitReason.KEY]
+    if refusals:
+        circuit.give_back()
+        key.refused(KeyRefused(str(refusals[0].told)))
+        return found
     outages = [_outage(outcome) for outcome in found.values()]
     down = [outage for outage in outages if outage is not None]
     if len(down) < len(found):
+        key.accepted()
         circuit.succeeded()
         return found
+    key.give_back()
     told = circuit.failed(down[0])
     return found if told is down[0] else {item.id: outcome_of(told) for item in items}
+
+
+def _key(runtime: WorkerRuntime, collection: Collection) -> Use:
+    """The key of a collection's store; of one that needs none, nothing bad is ever known."""
+    store = runtime.store(collection)
+    return runtime.spender.keys.use(store.provider, store.key_hash, purpose="index")
 
 
 def _outage(outcome: Outcome) -> BaseException | None:
@@ -186,6 +205,8 @@ def _finish(runtime: WorkerRuntime, claim: Claim, written: Sequence[Item]) -> di
         except StorageFailed:
             raise
         except EmbedmillError as error:
+            if isinstance(error, KeyRefused):
+                _key(runtime, runtime.collection(collection_id)).refused(error)
             late |= {item.id: outcome_of(error) for item in items}
     return {item.id: _complete(item, active[item.document_id]) for item in mine} | late
 

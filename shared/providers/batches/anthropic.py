@@ -12,7 +12,7 @@ import anthropic
 import orjson
 
 from shared.errors import EmbedmillError
-from shared.providers.anthropic_errors import FORESEEN, translate
+from shared.providers.anthropic_errors import FORESEEN, KEYS, translate
 from shared.providers.batches.base import (
     CANCELLED,
     EXPIRED,
@@ -23,6 +23,7 @@ from shared.providers.batches.base import (
     Search,
     Status,
 )
+from shared.providers.credentials import require_sendable
 from shared.providers.translation import error_of
 
 TIMEOUT_SECONDS = 600.0
@@ -51,6 +52,7 @@ class AnthropicBatches(BatchApi):
 
     provider = "anthropic"
     foreseen = FORESEEN
+    stages = False
     max_requests = 100_000
 
     def __init__(self, endpoint: str) -> None:
@@ -126,6 +128,7 @@ class AnthropicBatches(BatchApi):
     @property
     def _client(self) -> anthropic.Anthropic:
         if self._made is None:
+            require_sendable(self.provider, *KEYS)
             timeout = anthropic.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS)
             self._made = anthropic.Anthropic(max_retries=0, timeout=timeout)
         return self._made

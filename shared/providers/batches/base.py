@@ -74,6 +74,8 @@ class BatchApi(ABC):
     provider: str
     foreseen: tuple[type[Exception], ...]
     """What the SDK raises, and what comes of reading an answer that is not what it promises."""
+    stages: bool = True
+    """Whether anything is sent to the vendor before `create`."""
     max_requests: int
     max_inputs: int | None = None
     max_bytes: int = 100 * 1000**2

@@ -11,7 +11,7 @@ from typing import Any
 import openai
 import orjson
 
-from shared.errors import EmbedmillError, FlowControl, ProviderRefused
+from shared.errors import EmbedmillError, FlowControl, KeyRefused
 from shared.providers.batches.base import (
     CANCELLED,
     EXPIRED,
@@ -22,6 +22,7 @@ from shared.providers.batches.base import (
     Search,
     Status,
 )
+from shared.providers.credentials import require_sendable
 from shared.providers.openai_errors import CREDENTIALS, FORESEEN, PROVIDER, translate
 from shared.providers.translation import error_of
 
@@ -118,11 +119,12 @@ class OpenAIBatches(BatchApi):
     @property
     def _client(self) -> openai.OpenAI:
         if self._made is None:
+            require_sendable(self.provider, CREDENTIALS)
             timeout = openai.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS)
             try:
                 self._made = openai.OpenAI(max_retries=0, timeout=timeout)
             except openai.OpenAIError:
-                raise ProviderRefused(f"{CREDENTIALS} is not set") from None
+                raise KeyRefused(f"openai has no key: {CREDENTIALS} is not set") from None
         return self._made
 
     def _line(self, request: Request) -> bytes:

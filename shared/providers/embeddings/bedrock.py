@@ -11,7 +11,8 @@ from typing import Any
 
 import orjson
 
-from shared.errors import EmbedmillError, FlowControl, ProviderRefused, ProviderUnavailable
+from shared.errors import EmbedmillError, FlowControl, KeyRefused, ProviderUnavailable
+from shared.providers.credentials import AWS_KEYS, require_sendable
 from shared.providers.embeddings.base import InputType
 from shared.providers.embeddings.calls import Answer
 from shared.providers.embeddings.cohere import INPUT_TYPES
@@ -34,8 +35,9 @@ class BedrockEmbedder(RemoteEmbedder):
     def make_client(self) -> Any:
         import boto3
         from botocore.config import Config
-        from botocore.exceptions import NoRegionError
+        from botocore.exceptions import BotoCoreError, NoRegionError
 
+        require_sendable(self.provider, *AWS_KEYS)
         config = Config(
             connect_timeout=CONNECT_SECONDS,
             read_timeout=self.seconds_per_request,
@@ -45,7 +47,9 @@ class BedrockEmbedder(RemoteEmbedder):
         try:
             return boto3.session.Session().client("bedrock-runtime", config=config)
         except NoRegionError:
-            raise ProviderRefused("no AWS region is set: set AWS_DEFAULT_REGION") from None
+            raise KeyRefused("bedrock cannot be used: no AWS region is set: set AWS_DEFAULT_REGION") from None
+        except BotoCoreError as error:
+            raise self._without_key(error) from None
 
     @abstractmethod
     def body(self, texts: Sequence[str], *, input_type: InputType) -> Mapping[str, Any]:
@@ -60,8 +64,12 @@ class BedrockEmbedder(RemoteEmbedder):
             BotoCoreError,
             ClientError,
             ConnectTimeoutError,
+            CredentialRetrievalError,
             EndpointConnectionError,
             NoCredentialsError,
+            PartialCredentialsError,
+            SSOError,
+            TokenRetrievalError,
         )
 
         client = self.client
@@ -71,13 +79,22 @@ class BedrockEmbedder(RemoteEmbedder):
             received = response["body"].read()
         except ClientError as error:
             raise self._translated(error.response) from None
-        except NoCredentialsError:
-            raise ProviderRefused(f"no AWS credentials: set {self.credentials}") from None
+        except (
+            NoCredentialsError,
+            PartialCredentialsError,
+            CredentialRetrievalError,
+            TokenRetrievalError,
+            SSOError,
+        ) as error:
+            raise self._without_key(error) from None
         except (EndpointConnectionError, ConnectTimeoutError):
             raise ProviderUnavailable("bedrock could not be reached", may_be_billed=False) from None
         except BotoCoreError as error:
             raise ProviderUnavailable(f"bedrock: {type(error).__name__}") from None
         return self._answer(received, response["ResponseMetadata"])
+
+    def _without_key(self, error: Exception) -> KeyRefused:
+        return KeyRefused(f"bedrock has no AWS credentials ({type(error).__name__}): set {self.credentials}")
 
     def _answer(self, received: bytes, metadata: Mapping[str, Any]) -> Answer:
         headers = metadata["HTTPHeaders"]

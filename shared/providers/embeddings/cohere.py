@@ -8,7 +8,8 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from shared.errors import ProviderRefused, ProviderUnavailable
+from shared.errors import KeyRefused, ProviderUnavailable
+from shared.providers.credentials import hash_variable, require_sendable
 from shared.providers.embeddings.base import InputType
 from shared.providers.embeddings.calls import Answer
 from shared.providers.embeddings.remote import RemoteEmbedder
@@ -28,18 +29,21 @@ class CohereEmbedder(RemoteEmbedder):
 
     def make_client(self) -> Any:
         import cohere
-        from cohere.core.api_error import ApiError
 
-        try:
-            # The SDK reads CO_API_URL when it is imported, which may be before it is set.
-            return cohere.ClientV2(
-                base_url=os.environ.get("CO_API_URL"),
-                timeout=self.seconds_per_request,
-                max_retries=0,
-                log_warning_experimental_features=False,
-            )
-        except ApiError:
-            raise ProviderRefused("CO_API_KEY is not set") from None
+        if not os.environ.get(self.credentials):
+            raise KeyRefused(f"cohere has no key: {self.credentials} is not set")
+        require_sendable(self.provider, self.credentials)
+        # The SDK reads CO_API_URL when it is imported, which may be before it is set.
+        return cohere.ClientV2(
+            base_url=os.environ.get("CO_API_URL"),
+            timeout=self.seconds_per_request,
+            max_retries=0,
+            log_warning_experimental_features=False,
+        )
+
+    @property
+    def key_hash(self) -> str:
+        return hash_variable(self.credentials)  # the client does not say what it has
 
     def close_client(self, client: Any) -> None:
         with client:  # it has no close(); leaving it closes its connections

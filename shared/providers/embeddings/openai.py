@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import orjson
 
-from shared.errors import EmbedmillError, ProviderRefused
+from shared.errors import EmbedmillError, KeyRefused, ProviderRefused
+from shared.providers.credentials import require_sendable
 from shared.providers.embeddings.base import InputType, encodable
 from shared.providers.embeddings.calls import Answer
 from shared.providers.embeddings.remote import RemoteEmbedder, Row
@@ -38,10 +39,11 @@ class OpenAIEmbedder(RemoteEmbedder):
     def make_client(self) -> Any:
         import openai
 
+        require_sendable(self.provider, self.credentials)
         try:
             return openai.OpenAI(max_retries=0, timeout=self.seconds_per_request)
         except openai.OpenAIError:
-            raise ProviderRefused("OPENAI_API_KEY is not set") from None
+            raise KeyRefused("openai has no key: OPENAI_API_KEY is not set") from None
 
     def request(self, texts: Sequence[str], *, input_type: InputType) -> Answer:
         import openai

@@ -4,6 +4,7 @@ Sampling parameters, a prefilled answer and `thinking` are left out: Opus 4.7 re
 (facts/providers.md 1.2). The answer's shape comes from `output_config.format`.
 """
 
+import importlib.util
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,8 +12,8 @@ from typing import Any
 import anthropic
 from anthropic.types import Message
 
-from shared.providers.anthropic_errors import FORESEEN, translate
-from shared.providers.credentials import hash_credentials
+from shared.providers.anthropic_errors import FORESEEN, KEYS, translate
+from shared.providers.credentials import AWS_KEYS, hash_credentials, require_sendable
 from shared.providers.models.base import Answer, Block, Model, Prompt, Stop, Usage
 from shared.providers.translation import unreadable
 
@@ -44,11 +45,16 @@ class AnthropicModel(Model):
     def key_hash(self) -> str:
         return hash_credentials(self._opened)
 
+    @property
+    def foreseen(self) -> tuple[type[Exception], ...]:
+        """What the SDK raises."""
+        return FORESEEN
+
     def ask(self, prompt: Prompt) -> Answer:
         try:
             response = self._opened().messages.with_raw_response.create(**self.parameters(prompt, batch=False))
             return _answer(response.parse(), response.headers)
-        except FORESEEN as error:
+        except self.foreseen as error:
             raise translate(error, provider=self.provider, credentials=self.credentials) from None
 
     def parameters(self, prompt: Prompt, *, batch: bool) -> dict[str, Any]:
@@ -69,6 +75,7 @@ class AnthropicModel(Model):
 
     def make_client(self) -> Any:
         """The SDK's client; it finds address and key in the SDK's own environment variables."""
+        require_sendable(self.provider, *KEYS)
         return anthropic.Anthropic(max_retries=0, timeout=_timeout())
 
     def close(self) -> None:
@@ -88,7 +95,17 @@ class BedrockModel(AnthropicModel):
     provider = "bedrock"
     credentials = "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION"
 
+    @property
+    def foreseen(self) -> tuple[type[Exception], ...]:
+        # The SDK looks for the account when it signs, by way of AWS's own library, if that is there.
+        if importlib.util.find_spec("botocore") is None:
+            return FORESEEN
+        from botocore.exceptions import BotoCoreError
+
+        return (*FORESEEN, RuntimeError, BotoCoreError)
+
     def make_client(self) -> Any:
+        require_sendable(self.provider, *AWS_KEYS)
         return anthropic.AnthropicBedrockMantle(max_retries=0, timeout=_timeout())
 
 

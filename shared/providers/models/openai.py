@@ -7,7 +7,7 @@ from typing import Any
 import openai
 from openai.types.chat import ChatCompletion
 
-from shared.providers.credentials import hash_credentials
+from shared.providers.credentials import hash_credentials, require_sendable
 from shared.providers.models.base import UNTOLD, Answer, Block, Model, Prompt, Stop, Usage
 from shared.providers.openai_errors import CREDENTIALS, FORESEEN, PROVIDER, translate
 from shared.providers.translation import unreadable
@@ -67,6 +67,7 @@ class OpenAIModel(Model):
     def _opened(self) -> openai.OpenAI:
         with self._lock:
             if self._client is None:
+                require_sendable(self.provider, self.credentials)
                 timeout = openai.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS)
                 self._client = openai.OpenAI(max_retries=0, timeout=timeout)
         return self._client

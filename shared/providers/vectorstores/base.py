@@ -69,6 +69,13 @@ class VectorStore(ABC):
     """
 
     supports_lexical: bool = False
+    provider: str = ""
+    """The vendor whose key the store needs; empty for one that needs none."""
+
+    @property
+    def key_hash(self) -> str:
+        """Tells the key that requests use from others; empty without any."""
+        return ""
 
     @abstractmethod
     def upsert(self, shard: str, rows: Sequence[VectorRow]) -> None:

@@ -41,6 +41,8 @@ LATE_SECONDS = 5.0
 class PineconeVectorStore(VectorStore):
     """Shards as namespaces `<prefix><collection>-<shard>` of the index that the URL names."""
 
+    provider = "pinecone"
+
     def __init__(
         self, url: str, *, collection_key: str, dimensions: int, spills: Callable[[], BlobStore] | None = None
     ) -> None:
@@ -55,6 +57,10 @@ class PineconeVectorStore(VectorStore):
         """By namespace: ids written by this process, by document and version, that no count has confirmed."""
         self._tells_positions = False
         self._lock = threading.Lock()
+
+    @property
+    def key_hash(self) -> str:
+        return self._client.key_hash
 
     def upsert(self, shard: str, rows: Sequence[VectorRow]) -> None:
         space = self._namespace(shard)

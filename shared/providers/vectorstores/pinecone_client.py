@@ -19,9 +19,12 @@ from shared.errors import (
     EmbedmillError,
     FlowControl,
     InternalError,
+    KeyRefused,
     ProviderUnavailable,
     SettingsError,
 )
+from shared.providers.credentials import hash_variable
+from shared.providers.translation import BUDGET_SECONDS
 from shared.providers.vectorstores.pinecone_lanes import Lane
 
 T = TypeVar("T")
@@ -33,6 +36,9 @@ FRESH_SECONDS = 20.0
 SHORT_WAIT_SECONDS = 2.0
 """A Retry-After up to this is waited for; a longer one parks the work."""
 SHORT_WAITS = 3
+FORBIDDEN_SECONDS = 60.0
+"""What a plan or a quota does not allow is never about a document, and is changed by a person."""
+CREDENTIALS = "PINECONE_API_KEY"
 UNANSWERED = frozenset({408, 502, 503, 504})
 OPTIONS = frozenset({"host", "cloud", "region", "prefix", "timeout", "fresh"})
 
@@ -85,6 +91,11 @@ class PineconeClient:
         self._control = Lane("control plane", patience_seconds=address.request_seconds)
         self._opened: Index | None = None
         self._opening = threading.Lock()
+
+    @property
+    def key_hash(self) -> str:
+        """Tells the key from others; empty without any."""
+        return hash_variable(CREDENTIALS)
 
     def call(self, shard: str, request: Callable[[Index], T]) -> T:
         """Send a request in the shard's lane; raises our errors, SettingsError when the index is gone.
@@ -209,7 +220,7 @@ def _translated(error: vendor.PineconeError, lane: Lane) -> EmbedmillError:
         case vendor.ResponseParsingError():
             return ProviderUnavailable("Pinecone gave an answer that cannot be read")
         case vendor.PineconeValueError() if "API key" in str(error):
-            return SettingsError("there is no Pinecone API key", hint="Set PINECONE_API_KEY.")
+            return KeyRefused(f"there is no Pinecone API key: {CREDENTIALS} is not set, or holds none")
     return InternalError(f"Pinecone's SDK refused the request ({type(error).__name__})")
 
 
@@ -217,9 +228,17 @@ def _refused(error: vendor.ApiError, lane: Lane) -> EmbedmillError:
     told = f"({error.status_code}, request {error.request_id})"
     match error:
         case vendor.UnauthorizedError():
-            return SettingsError("Pinecone refused the API key", hint="Set PINECONE_API_KEY to a key of this project.")
-        case vendor.ForbiddenError() | vendor.PaymentRequiredError():
-            return SettingsError(f"Pinecone does not allow this {told}", hint="Look at the project's plan and quotas.")
+            return KeyRefused(f"Pinecone answered 401: it does not accept the key; check {CREDENTIALS}")
+        case vendor.PaymentRequiredError():
+            message = f"Pinecone answered 402: no credit is left {told}"
+            return FlowControl(message, reason="budget", retry_after_seconds=BUDGET_SECONDS)
+        case vendor.ForbiddenError():
+            return FlowControl(
+                f"Pinecone does not allow this {told}: look at the project's plan and quotas",
+                reason="circuit",
+                retry_after_seconds=FORBIDDEN_SECONDS,
+                hint="Look at the project's plan and quotas; the work goes on by itself.",
+            )
         case vendor.RateLimitError():
             lane.refused()
             seconds = float(error.retry_after or 1.0)

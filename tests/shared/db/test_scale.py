@@ -114,7 +114,7 @@ LOOKS: dict[str, Callable[[Connection], object]] = {
     "find_leases": work.find_leases,
     "find_completable": jobs.find_completable,
     "complete_jobs": jobs.complete_jobs,
-    "has_unfinished_work": lambda c: jobs.has_unfinished_work(c, 1),
+    "count_unfinished": lambda c: jobs.count_unfinished(c, 1),
     "list_waiting": lambda c: jobs.list_waiting(c, jobs.get_job(c, 1)),
     "measure_progress": lambda c: jobs.measure_progress(c, jobs.get_job(c, 1)),
     "list_notes": lambda c: jobs.list_notes(c, 1, limit=1000),

@@ -116,6 +116,21 @@ def test_flow_control_and_returning_use_up_no_attempt(tracker: Tracker, outcome:
     assert tracker.row(id_)["epoch"] == 6
 
 
+def test_what_a_parked_document_was_told_is_seen_while_it_waits_and_in_its_attempts(tracker: Tracker) -> None:
+    claim = tracker.take(URIS[:1])
+    id_ = claim.items[0].id
+    tracker.settle(claim, Park("key", 60.0, told="openai answered 401"))
+    assert (tracker.row(id_)["wait_reason"], tracker.row(id_)["reason"]) == ("key", "openai answered 401")
+    assert [row["error"] for row in tracker.rows(attempt)] == ["openai answered 401"]
+
+
+def test_why_a_document_is_skipped_is_not_forgotten_while_it_is_parked(tracker: Tracker) -> None:
+    claim = tracker.take(URIS[:1])
+    ids = tracker.settle(claim, Advance(Stage.INDEX, {"chunks_expected": 0, "reason": "it holds no text"}))[Stage.INDEX]
+    tracker.settle(tracker.claim(ids, Stage.INDEX), Park("key", 60.0, told="Pinecone answered 401"))
+    assert tracker.row(ids[0])["reason"] == "it holds no text"
+
+
 def test_a_missing_object_sends_its_document_back_to_the_first_stage(tracker: Tracker) -> None:
     claim = tracker.take(URIS[:1])
     ids = tracker.settle(claim, Advance(Stage.EMBED))[Stage.EMBED]

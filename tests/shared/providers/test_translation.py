@@ -10,6 +10,7 @@ from shared.errors import (
     FlowControl,
     InputRefused,
     InputTooLong,
+    KeyRefused,
     ProviderRefused,
     ProviderUnavailable,
 )
@@ -40,7 +41,13 @@ def test_a_refusal_that_speaks_of_money_waits_and_blames_no_text(message: str) -
     [
         (400, "", InputRefused),
         (400, "context_length_exceeded", InputTooLong),
-        (401, "", ProviderRefused),
+        (401, "", KeyRefused),
+        (401, "invalid_api_key", KeyRefused),
+        (403, "UnrecognizedClientException", KeyRefused),
+        (403, "InvalidSignatureException", KeyRefused),
+        (403, "ExpiredTokenException", KeyRefused),
+        (403, "AccessDeniedException", ProviderRefused),
+        (400, "IncompleteSignature", KeyRefused),
         (403, "", ProviderRefused),
         (404, "model_not_found", ProviderRefused),
         (408, "", ProviderUnavailable),
@@ -118,6 +125,14 @@ def test_neither_texts_nor_keys_get_into_a_message() -> None:
         assert "Smith" not in str(error)
         assert "<" not in str(error)
     assert "ACME_KEY" in str(translated(401))
+
+
+def test_a_refused_key_is_waited_for_and_says_which_one_it_is() -> None:
+    error = translated(401, "invalid_api_key", "Incorrect API key provided: sk-abc")
+    assert isinstance(error, KeyRefused)
+    assert (error.reason, error.retry_after_seconds) == ("key", 60)
+    assert str(error) == "acme answered 401 (invalid_api_key): it does not accept the key; check ACME_KEY"
+    assert "restart the workers" in error.hint
 
 
 def test_what_may_have_been_carried_out_may_have_been_billed() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from shared.db import bulk_batches
 from shared.db.schema import dead_letter, verdict
 from shared.providers.models.anthropic import AnthropicModel
 from shared.providers.models.base import UNTOLD
@@ -160,6 +161,28 @@ def test_a_vendor_that_refuses_everything_is_no_fault_of_the_chunks(
     assert len(judged.tracker.rows(dead_letter)) == 10
     assert judged.vendor.bill.total("requests") == 0
     assert not judged.entries()
+
+
+def test_a_refused_key_leaves_the_chunks_wanted_and_is_not_tried_again(
+    judged: Line[AnthropicSimulator], tmp_path: Path
+) -> None:
+    judged.vendor.faults.add(Fault(kind="status", status=401, times=None))
+    judged.submit(tmp_path / "docs", THREE)
+    judged.park()
+    for _ in range(4):
+        judged.round()
+    assert judged.vendor.faults.left()[0]["happened"] == 1
+    assert judged.reasons() == {"bulk"}
+    assert "ANTHROPIC_API_KEY" in str(judged.batcher.refused["anthropic"])
+    judged.vendor.faults.clear()
+    judged.runtime.spender.keys.try_anew()
+    with judged.runtime.database.write() as connection:
+        for batch in judged.batches():
+            bulk_batches.note_look(connection, batch.id, due_in_seconds=0.0)
+    judged.finish()
+    assert not judged.tracker.rows(dead_letter)
+    assert not judged.batcher.refused
+    assert_paid(judged)
 
 
 def strike(line: Line[AnthropicSimulator], fault: Fault) -> None:

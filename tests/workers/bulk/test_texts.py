@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared.db import budgets
+from shared.db import budgets, bulk_batches
 from shared.db.schema import attempt, dead_letter, usage
 from shared.simulators.faults import Fault
 from shared.simulators.openai import OpenAISimulator
@@ -303,16 +303,60 @@ def test_a_paused_job_sends_nothing(line: Line[OpenAISimulator], tmp_path: Path)
 
 
 @pytest.mark.parametrize("path", ["/v1/files", "/v1/batches"])
-def test_a_refused_key_is_a_dead_letter_as_it_is_in_calls_at_once(
+def test_a_refused_key_leaves_the_batch_prepared_and_the_documents_waiting(
     line: Line[OpenAISimulator], tmp_path: Path, path: str
 ) -> None:
     line.vendor.faults.add(Fault(kind="status", status=401, path=path, times=None))
-    line.submit(tmp_path / "docs", {"one": TEXTS["0"]})
+    line.submit(tmp_path / "docs", TEXTS)
+    line.park()
+    for _ in range(3):
+        line.round()
+    assert line.states() == ["prepared"]
+    line.submit(tmp_path / "more", {"later": "A text that comes later."}, job=line.tracker.create_job("later"))
+    line.work()
+    line.round()
+    assert refusals(line) == 1, "nobody asks again with a key that was refused"
+    assert "OPENAI_API_KEY" in str(line.batcher.refused["openai"])
+    assert not line.tracker.rows(dead_letter)
+    line.vendor.faults.clear()
+    correct_key(line)
     line.finish()
-    (letter,) = line.tracker.rows(dead_letter)
-    assert letter["error_class"] == "ProviderRefused"
-    assert "OPENAI_API_KEY" in letter["error"]
-    assert [row["state"] for row in line.ledger()] == ["released"]
+    assert set(line.outcomes().values()) == {"indexed"}
+    assert line.states() == ["released", "ended"]
+    assert line.paid() == line.vendor.bill.total("tokens_in")
+    assert not line.batcher.refused
+
+
+def test_a_key_that_is_refused_while_a_batch_is_out_leaves_it_submitted(
+    line: Line[OpenAISimulator], tmp_path: Path
+) -> None:
+    line.submit(tmp_path / "docs", TEXTS)
+    line.park()
+    line.round()
+    line.vendor.faults.add(Fault(kind="status", status=401, times=None))
+    line.vendor.clock.advance(3600)
+    for _ in range(3):
+        line.round()
+    assert (line.states(), line.reasons()) == (["submitted"], {"bulk"})
+    assert refusals(line) == 1
+    line.vendor.faults.clear()
+    correct_key(line)
+    line.finish()
+    assert set(line.outcomes().values()) == {"indexed"}
+    assert line.paid() == line.vendor.bill.total("tokens_in")
+
+
+def refusals(line: Line[OpenAISimulator]) -> int:
+    (fault,) = line.vendor.faults.left()
+    return int(fault["happened"])
+
+
+def correct_key(line: Line[OpenAISimulator]) -> None:
+    """As a process does that starts with another key, and a minute later."""
+    line.runtime.spender.keys.try_anew()
+    with line.runtime.database.write() as connection:
+        for batch in line.batches():
+            bulk_batches.note_look(connection, batch.id, due_in_seconds=0.0)
 
 
 def test_a_vendor_that_asks_to_wait_is_waited_for(line: Line[OpenAISimulator], tmp_path: Path) -> None:

@@ -126,7 +126,19 @@ def test_a_provider_that_asks_to_wait_parks_the_documents(
     assert all(isinstance(outcome, Park) and outcome.seconds == 7 for outcome in outcomes.values())
 
 
-@pytest.mark.parametrize(("status", "error"), [(401, "ProviderRefused"), (500, "ProviderUnavailable")])
+def test_a_refused_key_parks_the_documents_and_no_other_call_is_made(
+    runtime: WorkerRuntime, gated: Tracker, simulated: AnthropicSimulator, uris: list[str]
+) -> None:
+    simulated.faults.add(Fault(kind="status", status=401, times=None))
+    claim = to_validate(runtime, gated, uris)
+    for _ in range(3):
+        outcomes = validate(runtime, claim)
+        assert {o.reason for o in outcomes.values() if isinstance(o, Park)} == {"key"}
+        assert all(isinstance(o, Park) and "ANTHROPIC_API_KEY" in str(o.told) for o in outcomes.values())
+    assert simulated.faults.left()[0]["happened"] == 1
+
+
+@pytest.mark.parametrize(("status", "error"), [(403, "ProviderRefused"), (500, "ProviderUnavailable")])
 def test_a_provider_that_fails_fails_the_documents(
     runtime: WorkerRuntime, gated: Tracker, simulated: AnthropicSimulator, uris: list[str], status: int, error: str
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.errors import FlowControl, ProviderRefused, ProviderUnavailable
+from shared.errors import FlowControl, KeyRefused, ProviderUnavailable
 from shared.providers.batches.base import CANCELLED, EXPIRED, BatchApi, Lost, Request, Status
 from shared.providers.batches.table import BATCHES, has_batches, open_batches
 from shared.providers.models.base import Model
@@ -138,7 +138,7 @@ def test_what_is_known_to_be_another_is_no_candidate(batched: Batched) -> None:
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
-        (Fault(kind="status", status=401, times=None), ProviderRefused),
+        (Fault(kind="status", status=401, times=None), KeyRefused),
         (Fault(kind="status", status=429, headers={"retry-after": "7"}, times=None), FlowControl),
         (Fault(kind="status", status=500, times=None), ProviderUnavailable),
         (Fault(kind="malformed", times=None), ProviderUnavailable),

@@ -14,6 +14,7 @@ from shared.errors import (
     FlowControl,
     InputRefused,
     InputTooLong,
+    KeyRefused,
     ProviderRefused,
     ProviderUnavailable,
     SettingsError,
@@ -147,7 +148,7 @@ def test_a_provider_that_refuses_every_text_is_not_asked_for_each(openai: Remote
 @pytest.mark.parametrize(
     ("fault", "kind", "billed"),
     [
-        (Fault(kind="status", status=401, times=None), ProviderRefused, "no"),
+        (Fault(kind="status", status=401, times=None), KeyRefused, "no"),
         (Fault(kind="status", status=403, times=None), ProviderRefused, "no"),
         (Fault(kind="status", status=402, times=None), FlowControl, "no"),
         (Fault(kind="status", status=413, times=None), InputTooLong, "no"),
@@ -327,8 +328,72 @@ def test_a_missing_key_or_region_is_named(servers: Servers, monkeypatch: pytest.
         embedder = open_remote(name)
         (error,) = embedder.embed_many(["text"]).errors.values()
         embedder.close()
-        assert isinstance(error, ProviderRefused)
+        assert isinstance(error, KeyRefused)
         assert variable in str(error)
+    assert not any(server.simulator.exchanges for server in servers.values())
+
+
+@pytest.mark.parametrize("key", ["sk-abc\n", "sk-abc ", "sk-\u00e4bc"], ids=["line-break", "space", "umlaut"])
+def test_a_key_that_no_request_can_carry_is_refused_before_one_is_made(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    for variable in ("OPENAI_API_KEY", "CO_API_KEY", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(variable, key)
+    for name in VENDORS.values():
+        embedder = open_remote(name)
+        (error,) = embedder.embed_many(["text"]).errors.values()
+        embedder.close()
+        assert isinstance(error, KeyRefused)
+        assert key.strip() not in str(error)
+    assert not any(server.simulator.exchanges for server in servers.values())
+
+
+def test_keys_are_told_apart_by_their_hash(monkeypatch: pytest.MonkeyPatch, servers: Servers) -> None:
+    for name, variable in ((VENDORS["openai"], "OPENAI_API_KEY"), (VENDORS["cohere"], "CO_API_KEY")):
+        hashes = set()
+        for key in ("one", "two"):
+            monkeypatch.setenv(variable, key)
+            embedder = open_remote(name)
+            hashes.add(embedder.key_hash)
+            embedder.close()
+        assert len(hashes) == 2
+        assert not hashes & {"", "one", "two"}
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("UnrecognizedClientException", KeyRefused),
+        ("InvalidSignatureException", KeyRefused),
+        ("ExpiredTokenException", KeyRefused),
+        ("AccessDeniedException", ProviderRefused),
+    ],
+)
+def test_what_aws_says_of_a_key_is_told_from_what_it_says_of_a_models_access(
+    servers: Servers, code: str, kind: type[EmbedmillError]
+) -> None:
+    servers["bedrock"].simulator.faults.add(Fault(kind="status", status=403, code=code, times=None))
+    embedder = open_remote(VENDORS["bedrock"])
+    (error,) = embedder.embed_many(["text"]).errors.values()
+    embedder.close()
+    assert type(error) is kind
+
+
+def test_an_account_that_is_not_there_is_a_missing_key(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+    for profile in ("", "nobody"):
+        if profile:
+            monkeypatch.setenv("AWS_PROFILE", profile)
+        embedder = open_remote(VENDORS["bedrock"])
+        (error,) = embedder.embed_many(["text"]).errors.values()
+        embedder.close()
+        assert isinstance(error, KeyRefused)
+        assert "AWS_ACCESS_KEY_ID" in str(error)
+        assert embedder.key_hash == ""
 
 
 def test_nobody_at_the_address_costs_nothing(monkeypatch: pytest.MonkeyPatch, servers: Servers) -> None:

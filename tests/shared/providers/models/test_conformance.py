@@ -4,8 +4,16 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from anthropic.lib.aws import _auth as aws_sessions
 
-from shared.errors import EmbedmillError, FlowControl, InputRefused, ProviderRefused, ProviderUnavailable
+from shared.errors import (
+    EmbedmillError,
+    FlowControl,
+    InputRefused,
+    KeyRefused,
+    ProviderRefused,
+    ProviderUnavailable,
+)
 from shared.providers.models.base import Stop
 from shared.providers.models.table import open_model
 from shared.simulators.faults import Fault
@@ -63,8 +71,14 @@ def test_no_parameter_is_sent_that_models_refuse(model: Served) -> None:
     assert body["messages"][-1]["role"] == "user"
 
 
-@pytest.mark.parametrize("status", [401, 403, 404])
-def test_refused_credentials_are_the_users_to_mend(model: Served, status: int) -> None:
+def test_a_refused_key_is_waited_for(model: Served) -> None:
+    error = refused(model, 401)
+    assert isinstance(error, KeyRefused)
+    assert "401" in str(error)
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_refused_settings_are_the_users_to_mend(model: Served, status: int) -> None:
     error = refused(model, status)
     assert isinstance(error, ProviderRefused)
     assert not error.retryable
@@ -144,12 +158,42 @@ def test_a_server_that_is_not_there_has_cost_nothing(name: str) -> None:
     assert not caught.value.may_be_billed
 
 
-@pytest.mark.parametrize("name", ["anthropic/claude-opus-4-7", "openai/gpt-5-mini"])
-def test_a_missing_key_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "OPENAI_API_KEY"):
-        monkeypatch.delenv(variable, raising=False)
+@pytest.mark.parametrize(
+    ("name", "variable"),
+    [
+        ("anthropic/claude-opus-4-7", "ANTHROPIC_API_KEY"),
+        ("openai/gpt-5-mini", "OPENAI_API_KEY"),
+        ("bedrock/anthropic.claude-opus-4-7", "AWS_ACCESS_KEY_ID"),
+    ],
+)
+@pytest.mark.parametrize("profile", ["", "nobody"])
+def test_a_missing_key_is_named(name: str, variable: str, profile: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for unset in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "OPENAI_API_KEY", "AWS_ACCESS_KEY_ID"):
+        monkeypatch.delenv(unset, raising=False)
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY", raising=False)
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+    if profile:
+        monkeypatch.setenv("AWS_PROFILE", profile)
+    # The SDK keeps the account that it found first.
+    aws_sessions._get_session.cache_clear()  # type: ignore[attr-defined]  # cached, and typed as if it were not
     model = open_model(name)
-    with pytest.raises(ProviderRefused, match="API_KEY"):
+    with pytest.raises(KeyRefused, match=variable):
+        model.ask(question())
+    assert model.key_hash == ""
+    model.close()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_key_that_no_request_can_carry_is_refused_before_one_is_made(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "AWS_ACCESS_KEY_ID"):
+        monkeypatch.setenv(variable, "sk-abc\n")
+    model = open_model(name)
+    with pytest.raises(KeyRefused, match="a line break"):
         model.ask(question())
     model.close()
 

@@ -7,7 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared.errors import DocumentError, FlowControl, InternalError, ProviderUnavailable, SettingsError
+from shared.errors import (
+    DocumentError,
+    FlowControl,
+    InternalError,
+    KeyRefused,
+    ProviderUnavailable,
+    SettingsError,
+)
 from shared.providers.blobs.folder import FolderBlobStore
 from shared.providers.vectorstores.pinecone import PineconeVectorStore
 from shared.providers.vectorstores.pinecone_lanes import MOST
@@ -222,9 +229,9 @@ def test_a_long_refusal_parks_the_work_with_its_time(store: PineconeVectorStore,
     ("status", "expected"),
     [
         (400, InternalError),
-        (401, SettingsError),
-        (402, SettingsError),
-        (403, SettingsError),
+        (401, KeyRefused),
+        (402, FlowControl),
+        (403, FlowControl),
         (413, DocumentError),
         (500, ProviderUnavailable),
         (502, FlowControl),
@@ -277,8 +284,30 @@ def test_a_service_that_is_away_parks_the_work(monkeypatch: pytest.MonkeyPatch, 
 
 def test_a_missing_key_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("PINECONE_API_KEY", raising=False)
-    with pytest.raises(SettingsError, match="no Pinecone API key"):
+    with pytest.raises(KeyRefused, match="no Pinecone API key: PINECONE_API_KEY"):
         open_pinecone(tmp_path).count("s")
+    assert open_pinecone(tmp_path).key_hash == ""
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason", "seconds", "told"),
+    [
+        (Fault(kind="status", status=401, path="upsert"), "key", 60, "PINECONE_API_KEY"),
+        (Fault(kind="status", status=401, path="/indexes"), "key", 60, "PINECONE_API_KEY"),
+        (Fault(kind="status", status=402, path="upsert"), "budget", 300, "no credit is left"),
+        (Fault(kind="status", status=403, path="upsert"), "circuit", 60, "plan and quotas"),
+    ],
+    ids=["key", "key-of-the-control-plane", "credit", "plan"],
+)
+def test_what_is_never_about_a_document_is_waited_for(
+    store: PineconeVectorStore, simulator: PineconeSimulator, fault: Fault, reason: str, seconds: float, told: str
+) -> None:
+    simulator.faults.add(fault)
+    with pytest.raises(FlowControl, match=told) as parked:
+        store.upsert("s", [make_row()])
+    assert (parked.value.reason, parked.value.retry_after_seconds) == (reason, seconds)
+    store.upsert("s", [make_row()])
+    assert store.key_hash
 
 
 def test_an_index_of_other_dimensions_is_refused_and_names_can_hold_them(

@@ -1,0 +1,172 @@
+"""What is known of keys that providers do not accept: a refusal holds back all calls with it, but for a probe a minute.
+
+All processes share it, by provider and hash of the key, so that a worker with another key is not held back. Where a
+key cannot be told from another (there is none, or it is a role of AWS), each process keeps it for itself.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import structlog
+
+from shared.db import flow
+from shared.db.engine import Database
+from shared.errors import KEY_SECONDS, FlowControl, KeyRefused
+from shared.flow import circuit
+from shared.flow.circuit import Value
+from shared.flow.state import Change, SharedState, T
+
+log = structlog.get_logger()
+
+KEYS = "keys"
+POLICY = circuit.Policy(failures=1, first_rest_seconds=KEY_SECONDS, longest_rest_seconds=KEY_SECONDS)
+CLEAR_SECONDS = 0.5
+"""A key that was just not among the refused ones is used without asking again."""
+PROBING_SECONDS = 2.0
+"""So long the others wait while one tries a key again."""
+FORGOTTEN_SECONDS = 86_400.0
+"""A key that nobody has tried for so long was replaced."""
+
+
+class Keys:
+    """The refused keys, as one process sees them; safe between threads."""
+
+    def __init__(self, database: Database, open_state: Callable[[], SharedState]) -> None:
+        self._database = database
+        self._open_state = open_state
+        self._lock = threading.Lock()
+        self._own: Value = {}
+        self._seen: Value = {}
+        self._seen_until = 0.0
+
+    def use(self, provider: str, key: str, *, purpose: str) -> "Use":
+        """One use of a key; `key` is its hash, `purpose` tells the uses apart of those that have none."""
+        return Use(self, f"{provider}:{key or purpose}", is_shared=bool(key))
+
+    @contextmanager
+    def using(self, provider: str, key: str, *, purpose: str) -> Iterator[None]:
+        """A use of a key as a block, which raises KeyRefused when the provider does not accept it."""
+        use = self.use(provider, key, purpose=purpose)
+        use.ask()
+        try:
+            yield
+        except KeyRefused as error:
+            use.refused(error)
+            raise
+        except BaseException:
+            use.give_back()
+            raise
+        use.accepted()
+
+    def try_anew(self) -> int:
+        """Let every key be tried at once and wake what waits for one; returns how much.
+
+        For whoever starts: that may be because a key was corrected.
+        """
+        with suppress(FlowControl):  # the others cannot be told at this time, and nobody passes without them
+            if self._open_state().peek(KEYS)[0]:
+                self._open_state().update(KEYS, _end_rests)
+        return self._database.transact(flow.wake_keys)
+
+    def look(self, name: str, *, is_shared: bool) -> tuple[Value, float]:
+        """What is known of a key ({} for nothing bad), and the time by the clock that goes with it."""
+        if not is_shared:
+            with self._lock:
+                return self._own.get(name, {}), time.monotonic()
+        if name in self._seen or time.monotonic() >= self._seen_until:
+            self._seen, now = self._open_state().peek(KEYS)
+            self._seen_until = time.monotonic() + CLEAR_SECONDS
+            return self._seen.get(name, {}), now
+        return {}, 0.0
+
+    def change(self, name: str, change: Change[T], *, is_shared: bool) -> T:
+        """Change what is known of a key."""
+        if not is_shared:
+            with self._lock:
+                changed, result = _change_one(self._own, time.monotonic(), name, change)
+                self._own = self._own if changed is None else changed
+                return result
+        result = self._open_state().update(KEYS, lambda value, now: _change_one(value, now, name, change))
+        self._seen_until = 0.0
+        return result
+
+    def wake(self) -> int:
+        """Wake what waits for a key; returns how much."""
+        return self._database.transact(flow.wake_keys)
+
+
+class Use:
+    """One use of a key, between the question whether it may be used and what came of it."""
+
+    def __init__(self, keys: Keys, name: str, *, is_shared: bool) -> None:
+        self._keys = keys
+        self._name = name
+        self._provider = name.partition(":")[0]
+        self._is_shared = is_shared
+        self._is_probe = False
+
+    def ask(self) -> None:
+        """Raise KeyRefused while the key is known not to be accepted; one use a minute passes, as a probe.
+
+        Raises FlowControl while another's probe is under way.
+        """
+        if self.require() == "closed":
+            return
+        if self._keys.change(self._name, circuit.ask, is_shared=self._is_shared) > 0:
+            # Somebody tries it at this moment: that does not say that it is refused.
+            message = f"{self._provider}: a key that was refused is tried again"
+            raise FlowControl(message, reason="circuit", retry_after_seconds=PROBING_SECONDS)
+        self._is_probe = True
+
+    def require(self) -> str:
+        """Raise KeyRefused while the key rests; otherwise the state of its circuit, without sending the probe."""
+        value, now = self._keys.look(self._name, is_shared=self._is_shared)
+        state = circuit.state_of(value, now)
+        if state == "open":
+            raise KeyRefused(value["told"], retry_after_seconds=min(value["open_until"] - now, KEY_SECONDS))
+        return state
+
+    def refused(self, error: KeyRefused) -> None:
+        """The provider did not accept the key."""
+        self._is_probe = False
+
+        def refuse(value: Value, now: float) -> tuple[Value | None, bool]:
+            if circuit.state_of(value, now) == "open":
+                return None, False
+            changed, _ = circuit.fail(value, now, POLICY)
+            return {**changed, "told": str(error)}, not value
+
+        if self._keys.change(self._name, refuse, is_shared=self._is_shared):
+            log.warning("key.refused", provider=self._provider, error=str(error))
+
+    def accepted(self) -> None:
+        """The provider accepted the key, whatever else it answered."""
+        if not self._is_probe:
+            return
+        self._is_probe = False
+        if self._keys.change(self._name, circuit.succeed, is_shared=self._is_shared):
+            log.info("key.accepted", provider=self._provider, woken=self._keys.wake())
+
+    def give_back(self) -> None:
+        """Nothing was learned of the key: if this was the probe, another may be."""
+        if self._is_probe:
+            self._is_probe = False
+            with suppress(FlowControl):
+                self._keys.change(self._name, circuit.give_back, is_shared=self._is_shared)
+
+
+def _change_one(value: Value, now: float, name: str, change: Change[T]) -> tuple[Value | None, T]:
+    """Change one key among all; one that is accepted leaves no trace."""
+    changed, result = change(value.get(name, {}), now)
+    if changed is None:
+        return None, result
+    kept = {n: v for n, v in value.items() if n != name and now - v["open_until"] < FORGOTTEN_SECONDS}
+    return (kept | {name: changed} if changed else kept), result
+
+
+def _end_rests(value: Value, now: float) -> tuple[Value, Any]:
+    ended = {"open_until": now, "probe_until": 0.0}
+    return {name: {**known, **ended} for name, known in value.items()}, None
