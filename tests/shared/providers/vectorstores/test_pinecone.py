@@ -116,7 +116,7 @@ def test_without_positions_the_ids_are_listed_until_they_are_there(
     assert store.count("s") == 1
     simulator.faults.add(Fault(kind="late", path="upsert", seconds=0.4))
     store.upsert("s", [make_row("d2")])
-    store._positions.clear()
+    store._unseen.forget_positions()
     assert store.count_versions("s", {"d2": "v1"}) == {"d2": 1}
 
 
