@@ -173,12 +173,17 @@ def _set_urgency(runtime: Runtime, job_id: int, request: Request) -> None:
 
 def require_prices(runtime: Runtime, collection: Collection) -> None:
     """Raise UnknownPrice before anything is submitted that could not be paid for."""
+    from shared.providers.vectorstores.table import find_offer
+
     settings = read_collection_settings(collection.settings)
     embedder = runtime.embedder(settings.embedding)
     runtime.spender.prices.find(embedder.name.split("/")[0], embedder.model, "embed")
     provider, _, model = settings.validator.partition("/")
     if model:
         runtime.spender.prices.find(provider, model, "message")
+    if offer := find_offer(runtime.settings.vector_url):
+        for operation in offer.operations:
+            runtime.spender.prices.find(offer.provider, offer.model, operation)
 
 
 def find_obstacles(runtime: Runtime, collection: Collection) -> dict[str, str | None]:

@@ -331,10 +331,11 @@ def measure_job_spend(connection: Connection, job_id: int) -> dict[str, float]:
     return spend | {name: amount for name, amount in more.items() if amount}
 
 
-def sum_sizes(connection: Connection, job_id: int) -> int:
-    """Tokens of a job's documents, estimated from their size before anything was read."""
-    query = select(func.coalesce(func.sum(work.c.size), 0)).where(work.c.job_id == job_id, ~work.c.deletes)
-    return int(connection.execute(query).scalar_one())
+def sum_sizes(connection: Connection, job_id: int) -> tuple[int, int]:
+    """How many documents a job writes, and their tokens, estimated from their size before anything was read."""
+    query = select(func.count(), func.coalesce(func.sum(work.c.size), 0)).where(work.c.job_id == job_id)
+    documents, tokens = connection.execute(query.where(~work.c.deletes)).one()
+    return int(documents), int(tokens)
 
 
 def store_estimate(connection: Connection, job_id: int, estimate: Mapping[str, Any]) -> None:

@@ -34,8 +34,7 @@ from shared.providers.vectorstores.rows import check_query, check_row, check_sha
 T = TypeVar("T")
 A = TypeVar("A")
 
-FETCH_IDS = 100
-"""Ids in one URL; a thousand are allowed, but not by every proxy on the way."""
+FETCH_IDS = units.IDS_PER_FETCH
 DELETE_IDS = 1_000
 LIST_IDS = units.IDS_PER_LIST
 MAX_TOP_K = 10_000

@@ -21,6 +21,8 @@ BYTES_PER_WRITE_UNIT = 1000
 LEAST_WRITE_UNITS = 5
 RECORDS_PER_READ_UNIT = 10
 IDS_PER_LIST = 100
+IDS_PER_FETCH = 100
+"""Ids in one URL; a thousand are allowed, but not by every proxy on the way."""
 DELETE_ALL = UNIT * LEAST_WRITE_UNITS
 FLOAT_BYTES = 4
 
