@@ -117,7 +117,7 @@ def reserve(connection: Connection, entry: Entry) -> Reserved | Refused:
         _require_no_dollars(concerned, entry)
     cost, tokens = entry.cost_microusd or 0, entry.tokens.total
     for found in concerned:
-        if not found.has_room(microusd=cost, tokens=tokens):
+        if not found.has_room(microusd=cost, tokens=None if entry.milliunits else tokens):
             alert = budgets.refuse(connection, found, microusd=cost, tokens=tokens)
             return Refused(found, found.seconds_left(now), alert)
     alerts = budgets.charge(connection, concerned, microusd=cost, tokens=tokens)
