@@ -16,7 +16,7 @@ from shared.db.collections import Collection
 from shared.db.documents import switch_versions
 from shared.db.retention import count_returns
 from shared.db.work import Claim, Item
-from shared.errors import EmbedmillError, FlowControl, ProviderUnavailable, StorageFailed, VectorsLost
+from shared.errors import EmbedmillError, FlowControl, ProviderUnavailable, StorageFailed, UnknownPrice, VectorsLost
 from shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
 from shared.providers.embeddings.address import content_address
 from shared.providers.vectorstores.base import VectorRow
@@ -68,8 +68,8 @@ def _guarded(
     except FlowControl as error:
         return {item.id: outcome_of(error) for item in items}
     found = bisect(items, write)
-    if all(isinstance(outcome, Park) and outcome.reason == WaitReason.BUDGET for outcome in found.values()):
-        circuit.give_back()  # nobody asked the shard
+    if all(_lacks_money(outcome) for outcome in found.values()):
+        circuit.give_back()
         return found
     outages = [_outage(outcome) for outcome in found.values()]
     down = [outage for outage in outages if outage is not None]
@@ -78,6 +78,14 @@ def _guarded(
         return found
     told = circuit.failed(down[0])
     return found if told is down[0] else {item.id: outcome_of(told) for item in items}
+
+
+def _lacks_money(outcome: Outcome) -> bool:
+    """Whether the shard was not asked to the end, so that nothing is known of it."""
+    match outcome:
+        case Park(WaitReason.BUDGET) | Fail(UnknownPrice()):
+            return True
+    return False
 
 
 def _outage(outcome: Outcome) -> BaseException | None:
