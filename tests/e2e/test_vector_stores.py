@@ -130,3 +130,21 @@ def test_a_dead_shard_parks_its_documents_and_the_others_are_indexed(cli: Comman
         assert ran.status == 0, ran
         assert ran.json["documents"]["completed"] == 12
         assert command.json("verify")["ok"]
+
+
+def test_without_money_for_the_store_an_ingest_waits_and_then_goes_on(cli: Command, tmp_path: Path) -> None:
+    with running_place("pinecone") as place:
+        stored = Stored(cli.with_environment(**place.environment, EMBEDMILL_VECTOR_URL=place.url), place)
+        limit = ("--scope", "provider", "--name", "pinecone")
+        stored.cli.json("budget", "set", *limit, "--usd", 0)
+        process = stored.cli.start("ingest", write_corpus(tmp_path / "documents", 6), "--json")
+        wait_until(lambda: work_states(stored.cli) == {("waiting", "budget"): 6}, "everything waits to be indexed")
+        assert bill_of(stored) == Counter()
+        stopped = stored.cli.run("search", "anything", "--mode", "dense", "--json")
+        assert (stopped.status, stopped.json["error"]) == (1, "the budget for provider pinecone is used up")
+        assert "embedmill budget show" in stopped.json["hint"]
+        stored.cli.json("budget", "delete", *limit)
+        report = finish(process).json
+        assert report["documents"]["completed"] == 6
+        assert report["spend"]["units"] == sum(bill_of(stored).values()) / 1000
+        require_equal_units(stored)

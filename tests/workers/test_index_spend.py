@@ -1,16 +1,15 @@
 """The index stage on a vector store that bills its requests: what a job pays, and what happens without money."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from console.cli import _run
+from console.searching import search_one
 from shared.db import budgets
 from shared.db.schema import index_version, usage
-from shared.errors import ProviderUnavailable
+from shared.errors import FlowControl, ProviderUnavailable
 from shared.flow.circuit import state_of
 from shared.outcomes import Complete, Park
 from shared.settings import Settings
@@ -159,19 +158,14 @@ def test_a_search_without_money_says_what_is_used_up(
     tracker: Tracker,
     uris: list[str],
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
     index(runtime, tracker, reach_index(runtime, tracker, uris))
     monkeypatch.setenv("EMBEDMILL_VECTOR_URL", runtime.settings.vector_url)
     limit(tracker, 0)
-    capsys.readouterr()
-    assert _run(["search", "document", "--mode", "dense", "--json"], debug=False) == 1
-    told = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert "the budget for provider pinecone is used up" in told["error"]
-    assert "budget show" in told["hint"]
+    with pytest.raises(FlowControl, match="the budget for provider pinecone is used up"):
+        search_one("document", "default", top_k=1, mode="dense")
     limit(tracker, 1_000_000)
-    assert _run(["search", "document", "--mode", "dense", "--json"], debug=False) == 0
-    assert json.loads(capsys.readouterr().out.splitlines()[-1])["hits"]
+    assert search_one("document", "default", top_k=1, mode="dense")["hits"]
     asked = [row for row in tracker.rows(usage) if row["operation"] == "query" and row["job_id"] is None]
     assert [(row["collection_id"], row["state"]) for row in asked] == [(tracker.collection.id, "settled")]
 
