@@ -330,6 +330,8 @@ def print_report(runtime: Runtime, report: Mapping[str, Any]) -> None:
         f"chunks: {chunks['indexed']} indexed, {chunks['rejected']} rejected, {chunks['embedded']} embedded anew; "
         f"{report['spend']['tokens_in']} tokens, ${report['spend']['usd']:.2f}, {report['seconds']:.1f} s"
     )
+    if billed := report["spend"].get("units"):
+        print_line(f"the vector store billed {billed:g} units, which are in these dollars")
     if unpriced := report["spend"].get("unpriced_calls"):
         print_line(f"and {unpriced} calls without a known price; add it: docs/spend.md")
     if chunks["split"]:

@@ -255,7 +255,7 @@ def wake_affordable(connection: Connection) -> int:
         return 0
     now = read_clock(connection)
     current = [_begin_day(connection, found, now=now) for found in refused]
-    roomy = [b.id for b in current if b.has_room(microusd=b.refused_microusd or 0, tokens=b.refused_tokens or None)]
+    roomy = [b.id for b in current if b.has_room(microusd=b.refused_microusd or 0, tokens=b.refused_tokens or 0)]
     if not roomy:
         _forget_refusals(connection)
         return 0
