@@ -377,6 +377,16 @@ def test_the_books_name_the_documents_and_count_the_requests(
     ]  # fmt: skip
 
 
+def test_what_one_account_wrote_another_waits_for(store: PineconeVectorStore, simulator: PineconeSimulator) -> None:
+    mine, _ = booked(store)
+    theirs, books = booked(store)
+    mine.upsert("s", [make_row()])
+    simulator.faults.add(Fault(kind="late", path="upsert", seconds=0.3))
+    mine.upsert("s", [make_row("d2")])
+    assert theirs.count_versions("s", {"d2": "v1"}) == {"d2": 1}
+    assert books.told("query") > 1000, "it asked again and again"
+
+
 def test_rows_that_are_there_are_not_written_and_paid_for_again(
     store: PineconeVectorStore, simulator: PineconeSimulator
 ) -> None:
