@@ -90,7 +90,7 @@ class Tab:
     ) -> None:
         self._meter = meter
         self._offer = offer
-        self._operation = operation
+        self.operation = operation
         self._documents = documents
         self._next = (milliunits, max(number, 1))
         self._sheets: list[_Sheet] = []
@@ -119,7 +119,7 @@ class Tab:
     def _reserve(self, milliunits: int) -> None:
         planned, number = self._next
         planned = max(planned, milliunits)
-        offer = (self._offer.provider, self._offer.model, self._operation)
+        offer = (self._offer.provider, self._offer.model, self.operation)
         reservation = self._meter.on_requests(Requests(*offer, planned, number, self._documents))
         self._end([sheet for sheet in self._sheets if not sheet.pending])
         self._sheets.append(_Sheet(reservation, planned))

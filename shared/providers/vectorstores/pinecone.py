@@ -289,7 +289,7 @@ class PineconeVectorStore(VectorStore):
         return tab.ask(
             most,
             lambda: self._client.find(space, request),
-            lambda answer: units.milliunits_told(answer, otherwise=most),
+            lambda answer: units.milliunits_told(tab.operation, answer, otherwise=most),
         )
 
     def _query(self, tab: Tab, space: str, vector: NDArray[np.float32], top_k: int, condition: Any = None) -> Any:
@@ -298,7 +298,7 @@ class PineconeVectorStore(VectorStore):
         answer = self._find(
             tab, most, space, lambda index: index.query(vector=values, top_k=top_k, namespace=space, filter=condition)
         )
-        self._query_units[space] = max(units.milliunits_told(answer, otherwise=most), units.UNIT)
+        self._query_units[space] = max(units.milliunits_told(units.QUERY, answer, otherwise=most), units.UNIT)
         return answer
 
     def _stats(self, space: str) -> Any:

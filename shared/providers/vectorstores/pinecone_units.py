@@ -19,6 +19,7 @@ OFFER = Offer("pinecone", "serverless", (QUERY, FETCH, LIST, UPSERT, DELETE))
 UNIT = 1000
 BYTES_PER_WRITE_UNIT = 1000
 LEAST_WRITE_UNITS = 5
+LEAST_READ = {QUERY: 250, FETCH: UNIT, LIST: UNIT}
 RECORDS_PER_READ_UNIT = 10
 IDS_PER_LIST = 100
 IDS_PER_FETCH = 100
@@ -52,12 +53,15 @@ def milliunits_of_list(ids: int) -> int:
     return UNIT * max(1, math.ceil(ids / IDS_PER_LIST))
 
 
-def milliunits_told(answer: Any, *, otherwise: int) -> int:
-    """What the answer to a read says that it cost; nothing was billed where the service knows no such namespace."""
+def milliunits_told(operation: str, answer: Any, *, otherwise: int) -> int:
+    """What the answer to a read says that it cost, whatever became of a fraction, and the least that it can be.
+
+    Nothing was billed where the service knows no such namespace.
+    """
     if answer is None:
         return 0
     told = answer.usage.read_units if answer.usage else None
-    return otherwise if told is None else UNIT * int(told)
+    return otherwise if told is None else max(UNIT * int(told), LEAST_READ[operation])
 
 
 def _kilobytes(sizes: Iterable[int]) -> int:

@@ -5,6 +5,9 @@ from types import SimpleNamespace
 import pytest
 
 from shared.providers.vectorstores.pinecone_units import (
+    FETCH,
+    LIST,
+    QUERY,
     UNIT,
     milliunits_of_delete,
     milliunits_of_fetch,
@@ -48,9 +51,18 @@ def test_a_record_is_as_large_as_its_id_its_floats_and_its_metadata() -> None:
     assert size_of("12345678", {"a": "x"}, dimensions=768) == 8 + 4 * 768 + len('{"a":"x"}')
 
 
+def answered(read_units: int | None) -> SimpleNamespace:
+    return SimpleNamespace(usage=SimpleNamespace(read_units=read_units))
+
+
 def test_what_an_answer_tells_counts_and_otherwise_what_was_thought() -> None:
-    told = SimpleNamespace(usage=SimpleNamespace(read_units=7))
-    assert milliunits_told(told, otherwise=1000) == 7000
-    assert milliunits_told(SimpleNamespace(usage=SimpleNamespace(read_units=None)), otherwise=250) == 250
-    assert milliunits_told(SimpleNamespace(usage=None), otherwise=250) == 250
-    assert milliunits_told(None, otherwise=250) == 0, "there is no such namespace"
+    assert milliunits_told(QUERY, answered(7), otherwise=1000) == 7000
+    assert milliunits_told(QUERY, answered(None), otherwise=2000) == 2000
+    assert milliunits_told(QUERY, SimpleNamespace(usage=None), otherwise=2000) == 2000
+    assert milliunits_told(QUERY, None, otherwise=2000) == 0, "there is no such namespace"
+
+
+def test_a_fraction_that_an_answer_cannot_tell_is_not_taken_for_nothing() -> None:
+    assert milliunits_told(QUERY, answered(0), otherwise=1000) == 250
+    assert milliunits_told(FETCH, answered(0), otherwise=1000) == 1000
+    assert milliunits_told(LIST, answered(0), otherwise=1000) == 1000
