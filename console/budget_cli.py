@@ -107,6 +107,7 @@ def _require_subject(connection: Any, scope: BudgetScope, name: str) -> None:
     from shared.db.jobs import get_job
     from shared.providers.embeddings.table import EMBEDDERS
     from shared.providers.models.table import MODELS
+    from shared.providers.vectorstores.table import OFFERS
 
     match scope:
         case BudgetScope.JOB:
@@ -114,7 +115,8 @@ def _require_subject(connection: Any, scope: BudgetScope, name: str) -> None:
         case BudgetScope.COLLECTION if find_collection(connection, name) is None:
             print_warning(f"there is no collection named {name!r} yet; the limit holds once it is made")
         case BudgetScope.PROVIDER:
-            known = {model.partition("/")[0] for model in EMBEDDERS} | set(MODELS)
+            stores = {offer.provider for offer in OFFERS.values()}
+            known = {model.partition("/")[0] for model in EMBEDDERS} | set(MODELS) | stores
             if name not in known - FREE_PROVIDERS:
                 paid = ", ".join(sorted(known - FREE_PROVIDERS))
                 raise UserError(f"no paid provider named {name!r}; there are {paid}")

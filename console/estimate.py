@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from console.output import print_line, print_warning
 from console.session import opened
@@ -14,8 +13,9 @@ from shared.collections import CollectionSettings, read_collection_settings
 from shared.db import collections, ledger, samples
 from shared.errors import DocumentError, ParserCrashed
 from shared.files import read_regular_file
+from shared.providers.vectorstores.pinecone_units import UNIT
 from shared.runtime import Runtime
-from shared.spend.estimates import Demand, demand_of_verdicts, demand_of_writes, grown, price_lanes, total_lanes
+from shared.spend.estimates import Demand, demand_of_verdicts, demands_of_indexing, grown, price_lanes, total_lanes
 from shared.spend.terms import Lane, Tokens
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def estimate(sources: Sequence[str], collection: str, options: "SourceOptions") 
             math.ceil(totals["embedded_tokens"] / embedder.max_tokens_per_request),
         )
         verdicts = _demand(settings, forecast)
-        paid = _price(runtime, verdicts, embedder, totals, calls=calls) | _price_writes(runtime, embedder, totals)
+        paid = _price(runtime, verdicts, embedder, totals, calls=calls) | _price_indexing(runtime, embedder, totals)
     return {
         "documents": totals["documents"],
         "skipped": totals["skipped"],
@@ -128,26 +128,36 @@ def _price(
     }
 
 
-def _price_writes(runtime: Runtime, embedder: "Embedder", totals: Mapping[str, int]) -> dict[str, dict[str, Any]]:
-    """What a vector store that bills writes will bill; the ledger does not have it."""
-    if urlsplit(runtime.settings.vector_url).scheme != "pinecone":
+def _price_indexing(runtime: Runtime, embedder: "Embedder", totals: Mapping[str, int]) -> dict[str, dict[str, Any]]:
+    """What a vector store that bills its requests will bill."""
+    from shared.providers.vectorstores.table import find_offer
+
+    if find_offer(runtime.settings.vector_url) is None:
         return {}
-    writes = demand_of_writes(chunks=totals["chunks"], text_bytes=totals["text_bytes"], dimensions=embedder.dimensions)
-    live = price_lanes(writes, runtime.spender.prices, runtime.settings)[Lane.LIVE]
-    return {"index": {"write_units": writes.tokens.into, "lanes": {str(Lane.LIVE): live}}}
+    counted = {name: totals[name] for name in ("documents", "chunks", "text_bytes")}
+    demands = demands_of_indexing(**counted, dimensions=embedder.dimensions)
+    prices = [price_lanes(demand, runtime.spender.prices, runtime.settings)[Lane.LIVE] for demand in demands]
+    dollars = [price["usd"] for price in prices]
+    live = prices[0] | {"usd": None if None in dollars else sum(dollars)}
+    written, *read = (demand.milliunits / UNIT for demand in demands)
+    return {"index": {"write_units": written, "read_units": sum(read), "lanes": {str(Lane.LIVE): live}}}
 
 
 def estimate_job(runtime: Runtime, job_id: int, collection: "Collection", *, lane: Lane = Lane.LIVE) -> dict[str, Any]:
     """A job's cost in a lane from the size of its documents alone, without reading them: cheap, and rough."""
+    from producers.submission import BYTES_PER_TOKEN
+
     settings = read_collection_settings(collection.settings)
     with runtime.database.read() as connection:
-        tokens = ledger.sum_sizes(connection, job_id)
+        documents, tokens = ledger.sum_sizes(connection, job_id)
     embedder = runtime.embedder(settings.embedding)
     chunks = math.ceil(tokens / max(settings.chunk_tokens - settings.chunk_overlap, 1))
     calls = math.ceil(tokens / min(runtime.settings.batch_tokens, embedder.max_tokens_per_request))
-    totals = {"chunks": chunks, "tokens": tokens, "embedded_tokens": tokens}
+    text_bytes = tokens * BYTES_PER_TOKEN
+    totals = {"documents": documents, "chunks": chunks, "embedded_tokens": tokens, "text_bytes": text_bytes}
     verdicts = _rough_demand(runtime, settings, collection.id, chunks=chunks, tokens=tokens)
-    lanes = total_lanes(_price(runtime, verdicts, embedder, totals, calls=calls))
+    paid = _price(runtime, verdicts, embedder, totals, calls=calls) | _price_indexing(runtime, embedder, totals)
+    lanes = total_lanes(paid)
     # Where nothing goes by batches there is no such lane, and everything is asked at once.
     total = lanes.get(lane, lanes[Lane.LIVE])
     return {"tokens": tokens, "chunks": chunks, **total, "basis": "size"}

@@ -221,12 +221,17 @@ def _set_urgency(runtime: Runtime, job_id: int, request: Request) -> None:
 
 def require_prices(runtime: Runtime, collection: Collection) -> None:
     """Raise UnknownPrice before anything is submitted that could not be paid for."""
+    from shared.providers.vectorstores.table import find_offer
+
     settings = read_collection_settings(collection.settings)
     embedder = runtime.embedder(settings.embedding)
     runtime.spender.prices.find(embedder.name.split("/")[0], embedder.model, "embed")
     provider, _, model = settings.validator.partition("/")
     if model:
         runtime.spender.prices.find(provider, model, "message")
+    if offer := find_offer(runtime.settings.vector_url):
+        for operation in offer.operations:
+            runtime.spender.prices.find(offer.provider, offer.model, operation)
 
 
 def find_obstacles(runtime: Runtime, collection: Collection) -> dict[str, str | None]:
@@ -373,6 +378,8 @@ def print_report(runtime: Runtime, report: Mapping[str, Any]) -> None:
         f"chunks: {chunks['indexed']} indexed, {chunks['rejected']} rejected, {chunks['embedded']} embedded anew; "
         f"{report['spend']['tokens_in']} tokens, ${report['spend']['usd']:.2f}, {report['seconds']:.1f} s"
     )
+    if billed := report["spend"].get("units"):
+        print_line(f"the vector store billed {billed:g} units, which are in these dollars")
     if unpriced := report["spend"].get("unpriced_calls"):
         print_line(f"and {unpriced} calls without a known price; add it: docs/spend.md")
     if chunks["split"]:

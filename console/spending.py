@@ -11,11 +11,11 @@ from console.session import opened
 from shared.db import ledger
 from shared.errors import UserError
 
-MICRO = 1_000_000
+MICRO, MILLI = 1_000_000, 1000
 SUMMED = (
-    "microusd", "tokens_in", "tokens_out", "cache_read", "cache_write", "calls", "inputs", "cached", "cached_tokens",
-    "cache_saved_microusd", "lane_saved_microusd", "unsettled_calls", "unsettled_microusd", "unsettled_tokens",
-    "unpriced_calls",
+    "microusd", "tokens_in", "tokens_out", "cache_read", "cache_write", "milliunits", "calls", "inputs", "cached",
+    "cached_tokens", "cache_saved_microusd", "lane_saved_microusd", "unsettled_calls", "unsettled_microusd",
+    "unsettled_tokens", "unsettled_milliunits", "unpriced_calls",
 )  # fmt: skip
 
 
@@ -36,15 +36,18 @@ def _describe(row: Mapping[str, Any]) -> dict[str, Any]:
     def usd(name: str) -> float:
         return int(row[name]) / MICRO
 
+    derived = ("microusd", "milliunits", "unsettled")
     described = {
         "usd": usd("microusd"),
-        **{name: int(row[name]) for name in SUMMED if "microusd" not in name and not name.startswith("unsettled")},
+        **{name: int(row[name]) for name in SUMMED if not any(part in name for part in derived)},
+        "units": int(row["milliunits"]) / MILLI,
         "microusd": int(row["microusd"]),
         "saved": {"cache_usd": usd("cache_saved_microusd"), "lane_usd": usd("lane_saved_microusd")},
         "unsettled": {
             "calls": int(row["unsettled_calls"]),
             "usd": usd("unsettled_microusd"),
             "tokens": int(row["unsettled_tokens"]),
+            "units": int(row["unsettled_milliunits"]) / MILLI,
         },
     }
     return {"key": row["key"], **described} if "key" in row else described
@@ -63,7 +66,8 @@ def _since(text: str) -> float:
 
 def print_spend(report: Mapping[str, Any]) -> None:
     """The sums for people."""
-    by, columns = report["by"], ("usd", "tokens_in", "tokens_out", "calls", "cached", "saved_usd", "unsettled_usd")
+    by, units = report["by"], ("units",) if report["total"]["units"] else ()
+    columns = ("usd", "tokens_in", "tokens_out", *units, "calls", "cached", "saved_usd", "unsettled_usd")
     rows = [_printed(row, by) for row in report["rows"]]
     if len(rows) > 1:
         rows.append(_printed(report["total"] | {"key": "total"}, by))

@@ -185,7 +185,8 @@ class VectorsLost(TransientError):
 class FlowControl(EmbedmillError):
     """Work has to wait for a rate, a budget or a circuit; `retry_after_seconds` says how long.
 
-    `is_woken` when whoever takes the cause away wakes the work, as raising a budget does.
+    `is_woken` when whoever takes the cause away wakes the work, as raising a budget does; `may_be_billed` when a
+    request was sent and may have been carried out.
     """
 
     retryable = True
@@ -197,12 +198,14 @@ class FlowControl(EmbedmillError):
         reason: str,
         retry_after_seconds: float,
         is_woken: bool = False,
+        may_be_billed: bool = False,
         hint: str | None = None,
     ) -> None:
         super().__init__(message, hint=hint)
         self.reason = reason
         self.retry_after_seconds = retry_after_seconds
         self.is_woken = is_woken
+        self.may_be_billed = may_be_billed
 
 
 class KeyRefused(FlowControl):
@@ -244,3 +247,13 @@ class TransactionLost(StorageFailed):
 
 class BadVector(InternalError):
     """An embedding has the wrong dimension or is not finite."""
+
+
+def may_be_billed(error: BaseException) -> bool:
+    """Whether a call that ended so may be on the provider's bill: an answer that came late, broke off or made no sense.
+
+    Only what a provider refuses is certainly not; what nobody foresaw, and our own disk or database, count as billed.
+    """
+    if isinstance(error, ProviderUnavailable | FlowControl):
+        return error.may_be_billed
+    return not isinstance(error, UserError | DocumentError)

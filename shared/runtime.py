@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from shared.providers.embeddings.base import Embedder
     from shared.providers.models.base import Model
     from shared.providers.vectorstores.base import VectorStore
+    from shared.providers.vectorstores.metering import Meter
     from shared.spend.spender import Spender
 
 
@@ -129,8 +130,8 @@ class Runtime:
             self._models[name] = open_model(name)
         return self._models[name]
 
-    def store(self, collection: Collection) -> "VectorStore":
-        """The vector store that holds a collection's shards."""
+    def store(self, collection: Collection, *, job_id: int | None = None) -> "VectorStore":
+        """The vector store that holds a collection's shards; what it is billed is booked on both."""
         from shared.providers.vectorstores.table import open_vector_store
 
         key = (collection.id, collection.index_version)
@@ -141,8 +142,21 @@ class Runtime:
                 collection_key=f"c{collection.id}",
                 dimensions=collection.dimensions,
                 spills=self.open_spills,
+                meter=self._store_meter(collection),
             )
-        return self._stores[key]
+        found = self._stores[key]
+        return found if job_id is None else found.with_meter(self._store_meter(collection, job_id))
+
+    def _store_meter(self, collection: Collection, job_id: int | None = None) -> "Meter":
+        from shared.providers.vectorstores.metering import FREE
+        from shared.providers.vectorstores.table import find_offer
+
+        if find_offer(self.settings.vector_url) is None:
+            return FREE
+        from shared.spend.metering import StoreMeter
+        from shared.spend.terms import Subject
+
+        return StoreMeter(self.spender, Subject(job_id, collection.id))
 
     def open_spills(self) -> "BlobStore":
         """Where vector stores put what is too large for them: apart from the blobs, which the cleaner goes through."""

@@ -85,10 +85,10 @@ class WorkerRuntime(Runtime):
         with self._opening:
             return super().blobs
 
-    def store(self, collection: Collection) -> "VectorStore":
+    def store(self, collection: Collection, *, job_id: int | None = None) -> "VectorStore":
         """The vector store that holds a collection's shards; opened by one thread at a time."""
         with self._opening:
-            return super().store(collection)
+            return super().store(collection, job_id=job_id)
 
     @cached_property
     def parser(self) -> "Parser":

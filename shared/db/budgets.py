@@ -47,11 +47,10 @@ class Budget:
         """What people call it."""
         return f"{self.scope} {self.name}".strip()
 
-    def has_room(self, *, microusd: int, tokens: int) -> bool:
-        """Whether a call fits."""
-        return _fits(self.limit_microusd, self.used_microusd, microusd) and _fits(
-            self.limit_tokens, self.used_tokens, tokens
-        )
+    def has_room(self, *, microusd: int, tokens: int | None) -> bool:
+        """Whether a call fits; without tokens, as of a vector store, a limit of those is no matter of it."""
+        pays = _fits(self.limit_microusd, self.used_microusd, microusd)
+        return pays and (tokens is None or _fits(self.limit_tokens, self.used_tokens, tokens))
 
     def percent(self) -> float:
         """How much is used of the limit that is nearer; a limit of 0 is used up."""

@@ -49,6 +49,8 @@ class Entry:
     tokens: Tokens
     price: str
     cost_microusd: int | None
+    milliunits: int = 0
+    """Thousandths of the read or write units of a vector store, which are no tokens."""
     cached: int = 0
     cached_tokens: int = 0
     cache_saved_microusd: int = 0
@@ -70,6 +72,7 @@ class Entry:
             "cached": self.cached,
             "cached_tokens": self.cached_tokens,
             **token_columns(self.tokens),
+            "milliunits": self.milliunits,
             "price": self.price,
             "cost_microusd": self.cost_microusd,
             "cache_saved_microusd": self.cache_saved_microusd,
@@ -114,7 +117,7 @@ def reserve(connection: Connection, entry: Entry) -> Reserved | Refused:
         _require_no_dollars(concerned, entry)
     cost, tokens = entry.cost_microusd or 0, entry.tokens.total
     for found in concerned:
-        if not found.has_room(microusd=cost, tokens=tokens):
+        if not found.has_room(microusd=cost, tokens=None if entry.milliunits else tokens):
             alert = budgets.refuse(connection, found, microusd=cost, tokens=tokens)
             return Refused(found, found.seconds_left(now), alert)
     alerts = budgets.charge(connection, concerned, microusd=cost, tokens=tokens)
@@ -130,15 +133,24 @@ def settle(connection: Connection, id_: int, entry: Entry) -> tuple[budgets.Aler
 
     A job or collection that was deleted meanwhile is gone from the row already, and cannot be named again.
     """
+    return _end_as(connection, id_, entry, EntryState.SETTLED)
+
+
+def leave_at(connection: Connection, id_: int, entry: Entry) -> tuple[budgets.Alert, ...]:
+    """Of several requests some were answered, and nobody knows of the rest: put the most that was billed in place."""
+    return _end_as(connection, id_, entry, EntryState.UNSETTLED)
+
+
+def _end_as(connection: Connection, id_: int, entry: Entry, state: EntryState) -> tuple[budgets.Alert, ...]:
     known = {"job_id", "collection_id", "documents"}
     told = {name: value for name, value in entry.columns().items() if name not in known}
-    values = {**told, "state": EntryState.SETTLED, "settled_at": clock()}
+    values = {**told, "state": state, "settled_at": clock()}
     return _end(connection, id_, values, entry.cost_microusd or 0, entry.tokens.total)
 
 
 def release(connection: Connection, id_: int) -> None:
     """The provider certainly did not bill the call: the reservation is given back and the row costs nothing."""
-    nothing = {**token_columns(Tokens()), "cost_microusd": 0, "price": FREE, "inputs": 0}
+    nothing = {**token_columns(Tokens()), "milliunits": 0, "cost_microusd": 0, "price": FREE, "inputs": 0}
     _end(connection, id_, {**nothing, "state": EntryState.RELEASED, "settled_at": clock()}, 0, 0)
 
 
@@ -253,6 +265,7 @@ def _amounts(key: Any) -> Select[Any]:
         total(usage.c.tokens_out).label("tokens_out"),
         total(usage.c.cache_read).label("cache_read"),
         total(usage.c.cache_write).label("cache_write"),
+        total(usage.c.milliunits).label("milliunits"),
         func.count().filter(called).label("calls"),
         total(usage.c.inputs).label("inputs"),
         total(usage.c.cached).label("cached"),
@@ -264,15 +277,19 @@ def _amounts(key: Any) -> Select[Any]:
         total(usage.c.tokens_in + usage.c.tokens_out + usage.c.cache_read + usage.c.cache_write, open_).label(
             "unsettled_tokens"
         ),
+        total(usage.c.milliunits, open_).label("unsettled_milliunits"),
         func.count().filter(and_(called, usage.c.cost_microusd.is_(None))).label("unpriced_calls"),
     ).outerjoin_from(usage, collection, usage.c.collection_id == collection.c.id)
+
+
+CACHED_OPERATIONS = ("embed", "message")
 
 
 def measure_caches(connection: Connection) -> dict[str, dict[str, int]]:
     """What caches answered and what they did not, by kind of entry.
 
     Each has `{"hits", "misses", "saved_tokens", "saved_microusd"}`. Queries are
-    embedded for a collection and no job. A miss is an input that a model was given.
+    embedded for a collection and no job. A miss is an input that a model was given; vector stores have no cache.
     """
     is_query = and_(usage.c.job_id.is_(None), usage.c.collection_id.is_not(None))
     kind = case((usage.c.operation != "embed", "verdict"), (is_query, "query"), else_="document").label("kind")
@@ -286,7 +303,7 @@ def measure_caches(connection: Connection) -> dict[str, dict[str, int]]:
         total(usage.c.inputs).label("misses"),
         total(usage.c.cached_tokens).label("saved_tokens"),
         total(usage.c.cache_saved_microusd).label("saved_microusd"),
-    ).where(usage.c.state != EntryState.RELEASED)
+    ).where(usage.c.state != EntryState.RELEASED, usage.c.operation.in_(CACHED_OPERATIONS))
     rows = connection.execute(query.group_by(kind)).mappings()
     return {row["kind"]: {name: int(row[name]) for name in row if name != "kind"} for row in rows}
 
@@ -294,7 +311,8 @@ def measure_caches(connection: Connection) -> dict[str, dict[str, int]]:
 def measure_job_spend(connection: Connection, job_id: int) -> dict[str, float]:
     """What a job did cost, with what is reserved for it; tokens in include those of a provider's prompt cache.
 
-    `unpriced_calls` is there when any call had no price, because `usd` is short of what those cost.
+    `units` are there when a vector store billed any; `unpriced_calls` when any call had no price, because `usd` is
+    short of what those cost.
     """
 
     def total(column: Any) -> Any:
@@ -304,17 +322,20 @@ def measure_job_spend(connection: Connection, job_id: int) -> dict[str, float]:
         total(usage.c.cost_microusd),
         total(usage.c.tokens_in + usage.c.cache_read + usage.c.cache_write),
         total(usage.c.tokens_out),
+        total(usage.c.milliunits),
         func.count().filter(usage.c.cost_microusd.is_(None)),
     )
     row = connection.execute(query.where(usage.c.job_id == job_id)).one()
     spend = {"usd": int(row[0]) / 1_000_000, "tokens_in": int(row[1]), "tokens_out": int(row[2])}
-    return spend | {"unpriced_calls": int(row[3])} if row[3] else spend
+    more = {"units": int(row[3]) / 1000, "unpriced_calls": int(row[4])}
+    return spend | {name: amount for name, amount in more.items() if amount}
 
 
-def sum_sizes(connection: Connection, job_id: int) -> int:
-    """Tokens of a job's documents, estimated from their size before anything was read."""
-    query = select(func.coalesce(func.sum(work.c.size), 0)).where(work.c.job_id == job_id, ~work.c.deletes)
-    return int(connection.execute(query).scalar_one())
+def sum_sizes(connection: Connection, job_id: int) -> tuple[int, int]:
+    """How many documents a job writes, and their tokens, estimated from their size before anything was read."""
+    query = select(func.count(), func.coalesce(func.sum(work.c.size), 0)).where(work.c.job_id == job_id)
+    documents, tokens = connection.execute(query.where(~work.c.deletes)).one()
+    return int(documents), int(tokens)
 
 
 def store_estimate(connection: Connection, job_id: int, estimate: Mapping[str, Any]) -> None:

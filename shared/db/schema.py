@@ -367,6 +367,8 @@ usage = Table(
     Column("tokens_out", BigInteger, nullable=False),
     Column("cache_read", BigInteger, nullable=False, server_default="0"),
     Column("cache_write", BigInteger, nullable=False, server_default="0"),
+    # Thousandths of what a vector store bills by, which are no tokens; its smallest query costs a quarter of a unit.
+    Column("milliunits", BigInteger, nullable=False, server_default="0"),
     Column("price", Text, nullable=False, server_default=FREE),
     Column("cost_microusd", BigInteger),
     Column("cache_saved_microusd", BigInteger, nullable=False, server_default="0"),

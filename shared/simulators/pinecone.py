@@ -1,16 +1,20 @@
 """Pinecone as its SDK 10.2 speaks it (API 2026-07): control plane, and the vectors API of the data plane.
 
 Writes are seen late: each namespace has a log, a write answers with its position and is applied `lag_seconds` after,
-and a query answers with the position it has reached. Limits are the vendor's (facts/providers.md 3.2). Beside the
-chassis' faults, `late` delays the write that meets it by its `seconds`, `partial` drops the second half of an upsert,
-and `slow` with many seconds and `match` on a namespace is a shard that is dead.
+and a query answers with the position it has reached. Limits are the vendor's (facts/providers.md 3.2), and so is the
+bill (docs.pinecone.io, "Understand Pinecone cost"): by the gigabyte for a query, by ten records for a fetch, by the
+request for a list, by the kilobyte that comes or was there before for writes and deletes. An answer tells whole units,
+because the API's field is an integer; the bill has the quarter of one that a query of a small namespace costs.
+
+Beside the chassis' faults, `late` delays the write that meets it by its `seconds`, `partial` drops the second half of
+an upsert, and `slow` with many seconds and `match` on a namespace is a shard that is dead.
 
     GET /_sim/pinecone   what every namespace holds, as it is read now
 """
 
 import math
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -28,9 +32,11 @@ MAX_ID_CHARACTERS = 512
 MAX_TOP_K = 10_000
 MAX_RESULT_BYTES = 4 * 1024 * 1024
 LIST_PAGE = 100
-KILOBYTE = 1024
-GIGABYTE = 1024**3
+KILOBYTE, GIGABYTE = 1000, 1000**3
+"""As the vendor's examples of units have them."""
 LEAST_QUERY_MILLIUNITS = 250
+LEAST_WRITE_UNITS = 5
+RECORDS_PER_UNIT = 10
 CODES = {400: 3, 401: 16, 403: 7, 404: 5, 409: 6, 413: 8, 429: 8, 500: 13, 503: 14}
 """gRPC's numbers, which the data plane answers with."""
 RPC_STATUS = frozenset({"code", "message", "details"})
@@ -50,6 +56,8 @@ class Namespace:
     applied: int = 0
     """Position of the last write that reads see."""
     log: list[tuple[float, int, Change]] = field(default_factory=list)
+    sizes: dict[str, int] = field(default_factory=dict)
+    """Bytes of every record that was written and not deleted since, seen or not: what a write or a delete replaces."""
 
     def write(self, change: Change, *, visible_at: float) -> int:
         """Put a change into the log; nothing overtakes what was written before."""
@@ -64,6 +72,10 @@ class Namespace:
             _, self.applied, change = self.log.pop(0)
             change(self.records)
         return self
+
+    def forget(self, ids: Iterable[str]) -> list[int]:
+        """The sizes that these records had, which are gone now."""
+        return [self.sizes.pop(id) for id in ids if id in self.sizes]
 
     @property
     def size_bytes(self) -> int:
@@ -238,7 +250,9 @@ class PineconeSimulator(Simulator):
         kept = given[: len(given) // 2] if call.fault("partial") else given
         fresh = {record["id"]: record for record in kept}
         position = space.write(lambda records: records.update(fresh), visible_at=self._visible_at(call))
-        units = sum(max(1, math.ceil(_size(record) / KILOBYTE)) for record in kept)
+        sizes = {id: _size(record) for id, record in fresh.items()}
+        units = max(LEAST_WRITE_UNITS, _kilobytes(sizes.values())) + _kilobytes(space.forget(sizes))
+        space.sizes |= sizes
         self.bill.charge(index.name, "upsert", write_units=units, records=len(kept))
         return Reply({"upsertedCount": len(kept)}, headers={"x-pinecone-lsn-committed": str(position)})
 
@@ -256,8 +270,9 @@ class PineconeSimulator(Simulator):
         found = _nearest(space, vector, body["topK"], body.get("filter"))
         matches = [_match(record, score, body) for record, score in found]
         milliunits = max(LEAST_QUERY_MILLIUNITS, math.ceil(space.size_bytes * 1000 / GIGABYTE))
-        self.bill.charge(index.name, "query", read_milliunits=milliunits)
-        content = {"matches": matches, "namespace": body.get("namespace", ""), "usage": {"readUnits": 1}}
+        told = math.ceil(milliunits / 1000)
+        self.bill.charge(index.name, "query", read_milliunits=milliunits, told_milliunits=1000 * told)
+        content = {"matches": matches, "namespace": body.get("namespace", ""), "usage": {"readUnits": told}}
         if len(orjson.dumps(content)) > MAX_RESULT_BYTES:
             raise Refused(400, "the result is larger than 4 MB", code="INVALID_ARGUMENT")
         return Reply(content, headers={"x-pinecone-lsn-reconciled": str(space.applied)})
@@ -268,8 +283,7 @@ class PineconeSimulator(Simulator):
             raise Refused(400, f"{len(ids)} ids, at most {MAX_RECORDS}", code="INVALID_ARGUMENT")
         space = self._space(call, name)
         found = {id: space.records[id] for id in ids if id in space.records}
-        units = max(1, math.ceil(len(found) / 10))
-        self.bill.charge(self._index(call).name, "fetch", read_milliunits=1000 * units)
+        units = self._charge_fetch(call, len(found))
         return Reply({"vectors": found, "namespace": name, "usage": {"readUnits": units}})
 
     def _fetch_by_metadata(self, call: Call) -> Reply:
@@ -277,10 +291,14 @@ class PineconeSimulator(Simulator):
         space = self._space(call, body.get("namespace", ""))
         met = sorted(id for id, record in space.records.items() if _meets(record, body["filter"]))
         page, rest = _page(met, body.get("paginationToken"), body.get("limit", LIST_PAGE))
-        units = max(1, math.ceil(len(page) / 10))
-        self.bill.charge(self._index(call).name, "fetch", read_milliunits=1000 * units)
+        units = self._charge_fetch(call, len(page))
         content = {"vectors": {id: space.records[id] for id in page}, "namespace": body.get("namespace", "")}
         return Reply(content | {"usage": {"readUnits": units}} | rest)
+
+    def _charge_fetch(self, call: Call, records: int) -> int:
+        units = max(1, math.ceil(records / RECORDS_PER_UNIT))
+        self.bill.charge(self._index(call).name, "fetch", read_milliunits=1000 * units, told_milliunits=1000 * units)
+        return units
 
     def _delete(self, call: Call) -> Reply:
         body, index = call.body, self._index(call)
@@ -298,7 +316,10 @@ class PineconeSimulator(Simulator):
                 records.pop(id, None)
 
         position = space.write(forget, visible_at=self._visible_at(call))
-        self.bill.charge(index.name, "delete", records=len(ids))
+        if body.get("deleteAll"):
+            space.sizes.clear()
+        units = max(LEAST_WRITE_UNITS, _kilobytes(space.forget(ids)))
+        self.bill.charge(index.name, "delete", write_units=units, records=len(ids))
         return Reply({}, headers={"x-pinecone-lsn-committed": str(position)})
 
     def _list(self, call: Call) -> Reply:
@@ -306,7 +327,7 @@ class PineconeSimulator(Simulator):
         space = self._space(call, name)
         ids = sorted(id for id in space.records if id.startswith(prefix))
         page, rest = _page(ids, call.params.get("paginationToken"), int(call.params.get("limit", LIST_PAGE)))
-        self.bill.charge(self._index(call).name, "list", read_milliunits=1000)
+        self.bill.charge(self._index(call).name, "list", read_milliunits=1000, told_milliunits=1000)
         content = {"vectors": [{"id": id} for id in page], "namespace": name, "usage": {"readUnits": 1}}
         return Reply(content | rest)
 
@@ -360,6 +381,10 @@ def _is_allowed(value: Any) -> bool:
 
 def _size(record: Record) -> int:
     return len(record["id"]) + 4 * len(record["values"]) + len(orjson.dumps(record.get("metadata") or {}))
+
+
+def _kilobytes(sizes: Iterable[int]) -> int:
+    return math.ceil(sum(sizes) / KILOBYTE)
 
 
 def _page(ids: Sequence[str], token: str | None, limit: int) -> tuple[list[str], dict[str, Any]]:

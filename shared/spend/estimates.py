@@ -7,6 +7,7 @@ from typing import Any
 
 from shared.errors import UnknownPrice
 from shared.flow.limits import find_limits
+from shared.providers.vectorstores import pinecone_units
 from shared.settings import Settings
 from shared.spend.prices import Prices
 from shared.spend.terms import FREE_PROVIDERS, NO_TOKENS, Lane, Tokens
@@ -41,6 +42,8 @@ class Demand:
     tokens: Tokens = NO_TOKENS
     calls: int = 0
     inputs: int = 0
+    milliunits: int = 0
+    """Of a vector store, in thousandths of its units."""
 
 
 def demand_of_verdicts(validator: str, *, chunks: int, tokens: int, shape: VerdictShape = VERDICTS) -> Demand:
@@ -67,15 +70,26 @@ def grown(tokens: Tokens, provider: str) -> Tokens:
     return Tokens(*(math.ceil(growth * count) for count in kinds))
 
 
-RECORD_BYTES, UNIT_BYTES, FLOAT_BYTES = 600, 1024, 4
-"""Of a record in Pinecone beside its vector and text: id, title, place; and what one write unit pays for."""
+RECORD_BYTES = 600
+"""Of a record in a vector store beside its vector and text: id, title, place."""
 
 
-def demand_of_writes(*, chunks: int, text_bytes: int, dimensions: int) -> Demand:
-    """What Pinecone bills for writing so many vectors once: a unit for each begun kilobyte of a record."""
-    each = RECORD_BYTES + FLOAT_BYTES * dimensions + text_bytes / max(chunks, 1)
-    units = chunks * math.ceil(each / UNIT_BYTES)
-    return Demand("pinecone", "serverless", "upsert", Tokens(into=units), inputs=chunks)
+def demands_of_indexing(*, documents: int, chunks: int, text_bytes: int, dimensions: int) -> tuple[Demand, ...]:
+    """What Pinecone bills for writing so many vectors for the first time: the write, and the reads around it.
+
+    A record is looked for before it is written and its document listed after. How often a store is asked whether it has
+    caught up depends on its lag, and is a quarter of a unit each time while a shard is small.
+    """
+    each = RECORD_BYTES + pinecone_units.FLOAT_BYTES * dimensions + math.ceil(text_bytes / max(chunks, 1))
+    written = pinecone_units.milliunits_of_upsert([each] * chunks) if chunks else 0
+    looked_for = pinecone_units.UNIT * math.ceil(chunks / pinecone_units.IDS_PER_FETCH)
+    listed = pinecone_units.UNIT * max(documents, math.ceil(chunks / pinecone_units.IDS_PER_LIST)) if chunks else 0
+    provider, model = pinecone_units.OFFER.provider, pinecone_units.OFFER.model
+    return (
+        Demand(provider, model, pinecone_units.UPSERT, inputs=chunks, milliunits=written),
+        Demand(provider, model, pinecone_units.FETCH, milliunits=looked_for),
+        Demand(provider, model, pinecone_units.LIST, milliunits=listed),
+    )
 
 
 def price_lanes(demand: Demand, prices: Prices, settings: Settings) -> dict[str, dict[str, Any]]:
@@ -97,7 +111,7 @@ def _priced(demand: Demand, lane: Lane, prices: Prices) -> dict[str, Any]:
     # The band of a price goes by the size of one prompt, not of all of them.
     each = math.ceil(demand.tokens.prompt / demand.calls) if demand.calls else 0
     price = prices.find(demand.provider, demand.model, demand.operation, lane=lane, prompt_tokens=each)
-    cost = price.cost(demand.tokens)
+    cost = price.cost(demand.tokens, milliunits=demand.milliunits)
     return {"usd": None if cost is None else cost / MICRO, "price": price.name}
 
 

@@ -1,4 +1,4 @@
-"""The meters of embedders and of models: they ask the spender before each request and tell it after."""
+"""The meters of embedders, models and vector stores: they ask the spender before each request and tell it after."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,7 +12,8 @@ from shared.providers.embeddings.calls import Call as Answered
 from shared.providers.models.base import Usage
 from shared.providers.models.metering import Billed as ModelBilled
 from shared.providers.models.metering import ModelCall, ModelRequest
-from shared.spend.spender import Call, Planned, Spender
+from shared.providers.vectorstores.metering import Made, Requests
+from shared.spend.spender import Call, Planned, Reservation, Spender
 from shared.spend.terms import FREE_PROVIDERS, Subject, Tokens
 
 INEXACT_MARGIN = 1.5
@@ -108,6 +109,39 @@ class ModelMeter:
         if inputs:
             planned = Planned(provider, model, MESSAGE, Tokens(), inputs=0, subject=self._subject)
             self._spender.record_free(planned, cached=inputs, cached_tokens=tokens)
+
+
+class StoreMeter:
+    """The books of a vector store; `subject` says for which job and collection its requests are made.
+
+    They are in the ledger and held against budgets, and nothing more: each shard has a lane and a circuit of its own.
+    """
+
+    def __init__(self, spender: Spender, subject: Subject) -> None:
+        self._spender = spender
+        self._subject = subject
+
+    def on_requests(self, requests: Requests) -> Reservation:
+        """Reserve for all of them; raises FlowControl, UnknownPrice."""
+        return self._spender.reserve(
+            Planned(
+                requests.provider,
+                requests.model,
+                requests.operation,
+                inputs=requests.number,
+                milliunits=requests.milliunits,
+                subject=Subject(self._subject.job_id, self._subject.collection_id, requests.documents),
+            )
+        )
+
+    def on_end(self, reservation: Reservation, made: Made) -> None:
+        """Settle what they did cost; where that is not known of all, the entry stays open, at the most it can be."""
+        if made.doubtful_milliunits:
+            reservation.leave_at(made.milliunits + made.doubtful_milliunits, inputs=made.number)
+        elif made.milliunits:
+            reservation.settle(milliunits=made.milliunits, inputs=made.number)
+        else:
+            reservation.release()
 
 
 def is_free(embedder: Embedder) -> bool:

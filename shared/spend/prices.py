@@ -1,6 +1,7 @@
 """Prices: a dated file of ours under one of the user's, and exact costs in micro-dollars, rounded up.
 
-A dollar per million tokens is a micro-dollar per token, so a cost is tokens times price, in decimal arithmetic.
+A dollar per million tokens is a micro-dollar per token, so a cost is tokens times price, in decimal arithmetic. What is
+billed by units, as a vector store's requests are, has the price of a million of them as `in`.
 """
 
 import tomllib
@@ -65,7 +66,7 @@ class Price:
         """Whether the call costs no money, as on this machine; an unpriced one is not free."""
         return self.name == FREE
 
-    def cost(self, tokens: Tokens) -> int | None:
+    def cost(self, tokens: Tokens, *, milliunits: int = 0) -> int | None:
         """Micro-dollars, rounded up; None when the price is not known."""
         if self.name == UNPRICED:
             return None
@@ -76,6 +77,7 @@ class Price:
             + tokens.cache_read * self.cache_read
             + short_lived * self.cache_write
             + tokens.cache_write_1h * self.cache_write_1h
+            + milliunits * self.into / 1000
         )
         return int(exact.to_integral_value(rounding=ROUND_CEILING))
 

@@ -6,7 +6,8 @@
 
 What may be spent is written down before the request leaves. A process that dies in between leaves a reservation that
 goes on counting as spent, so the ledger is never short of a provider's bill. Calls of models on this machine pass
-through with a row in the ledger and nothing else.
+through with a row in the ledger and nothing else. A service that has lanes and circuits of its own, as a vector store's
+shards have, needs the money only: `spender.reserve`.
 """
 
 import threading
@@ -24,13 +25,12 @@ from shared.db.budgets import Alert
 from shared.db.engine import Database
 from shared.db.ledger import Entry
 from shared.errors import (
-    DocumentError,
     EmbedmillError,
     FlowControl,
     KeyRefused,
     ProviderUnavailable,
     UnknownPrice,
-    UserError,
+    may_be_billed,
 )
 from shared.flow import allowance, circuit
 from shared.flow.allowance import Value, Wait
@@ -41,7 +41,7 @@ from shared.flow.state import SharedState, open_shared_state
 from shared.settings import Settings
 from shared.spend.keys import Keys
 from shared.spend.prices import Price, Prices
-from shared.spend.terms import FREE, NOBODY, Lane, Subject, Tokens
+from shared.spend.terms import FREE, NO_TOKENS, NOBODY, Lane, Subject, Tokens
 
 log = structlog.get_logger()
 
@@ -55,18 +55,22 @@ AWAIT_BUDGET_SECONDS = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A call about to be made; `tokens` are the most that it may cost, `key` the hash of the credentials it uses."""
+    """A call about to be made; `tokens` are the most that it may cost, `key` the hash of the credentials it uses.
+
+    What a vector store bills is `milliunits`, and no tokens; its `inputs` are requests.
+    """
 
     provider: str
     model: str
     operation: str
-    tokens: Tokens
+    tokens: Tokens = NO_TOKENS
     inputs: int = 1
     lane: Lane = Lane.LIVE
     subject: Subject = NOBODY
     key: str = ""
     calls: int = 1
     """More than one for a batch, which is one row in the ledger."""
+    milliunits: int = 0
 
     @property
     def amounts(self) -> dict[str, int]:
@@ -143,6 +147,12 @@ class Spender:
         call.begin(lambda allowed: self._await_turn(allowed, planned), note)
         return call
 
+    def reserve(self, planned: Planned) -> "Reservation":
+        """Reserve the money of a call and nothing else; raises FlowControl when a budget has no room, UnknownPrice."""
+        reservation = Reservation(self, planned, self.find_price(planned, planned.tokens))
+        reservation.make()
+        return reservation
+
     def resume(self, row: int, planned: Planned) -> "Call":
         """A call that was begun elsewhere, as a batch is that another process polls."""
         return Call(self, planned, self.find_price(planned, planned.tokens), row=row)
@@ -218,14 +228,146 @@ class Spender:
             self._state.close()
 
 
-class Call:
-    """One call between its reservation and its end; `planned` is what was reserved."""
+class Reservation:
+    """The money of one call, and nothing else: its row in the ledger from the reservation to the end.
+
+    Ends once, with `settle`, `release` or one of `leave…`; what follows has no effect.
+    """
 
     def __init__(self, spender: Spender, planned: Planned, price: Price, *, row: int | None = None) -> None:
         self._spender = spender
         self.planned = planned
-        self._price = price
-        self._row = row
+        self.price = price
+        self.row = row
+        """The number of its row in the ledger; None when the call is free."""
+
+    def make(self, note: "Note | None" = None) -> None:
+        """Reserve the most that the call may cost; raises FlowControl when a budget has no room for it."""
+        entry = self._entry(self.planned.tokens, self.price, milliunits=self.planned.milliunits)
+
+        def reserve(connection: Any) -> "ledger.Reserved | ledger.Refused":
+            result = ledger.reserve(connection, entry)
+            if note is not None and isinstance(result, ledger.Reserved):
+                note(connection, result.id)
+            return result
+
+        result = self._spender.database.transact(reserve)
+        _announce(result.alerts)
+        if isinstance(result, ledger.Reserved):
+            self.row = result.id
+            return
+        log.info("budget.refused", budget=result.budget.label, job=self.planned.subject.job_id)
+        raise FlowControl(
+            f"the budget for {result.budget.label} is used up",
+            reason="budget",
+            retry_after_seconds=min(result.seconds or AWAIT_BUDGET_SECONDS, AWAIT_BUDGET_SECONDS),
+            is_woken=True,
+            hint="`embedmill budget show` has the limits; what waits for one goes on when it is raised.",
+        )
+
+    def settle(
+        self,
+        tokens: Tokens = NO_TOKENS,
+        *,
+        milliunits: int = 0,
+        inputs: int | None = None,
+        request_id: str | None = None,
+        note: "Note | None" = None,
+    ) -> None:
+        """It was answered and cost this; `note` writes down, in the same transaction, what came of it."""
+        price = self._price_of(tokens)
+        entry = self._entry(tokens, price, milliunits=milliunits, inputs=inputs, request_id=request_id)
+        row = self.row
+        if row is None:
+            self._spender.database.transact(lambda connection: ledger.record(connection, [entry]))
+            return
+
+        def settle(connection: Any) -> tuple[Alert, ...]:
+            alerts = ledger.settle(connection, row, entry)
+            if note is not None:
+                note(connection, row)
+            return alerts
+
+        _announce(self._spender.database.transact(settle))
+
+    def release(self, note: "Note | None" = None) -> None:
+        """It was certainly not billed; `note` writes down, in the same transaction, what becomes of it."""
+        row = self.row
+        assert row is not None
+
+        def release(connection: Any) -> None:
+            ledger.release(connection, row)
+            if note is not None:
+                note(connection, row)
+
+        self._spender.database.transact(release)
+
+    def leave(self) -> None:
+        """Nobody knows what was billed: all of it goes on counting as spent."""
+        row = self.row
+        assert row is not None
+        self._spender.database.transact(lambda connection: ledger.leave_unsettled(connection, row))
+
+    def leave_at(self, milliunits: int, *, inputs: int) -> None:
+        """Nobody knows what was billed, but these units, of so many requests, at most: the rest is given back."""
+        row = self.row
+        assert row is not None
+        entry = self._entry(NO_TOKENS, self.price, milliunits=milliunits, inputs=inputs)
+        self._spender.database.transact(lambda connection: ledger.leave_at(connection, row, entry))
+
+    def _price_of(self, tokens: Tokens) -> Price:
+        """The price of what was really sent, which may be of another band than what was planned."""
+        with suppress(UnknownPrice):
+            found = self._spender.find_price(self.planned, tokens)
+            if found.cost(tokens) is not None:
+                return found
+        return self.price
+
+    def _entry(
+        self,
+        tokens: Tokens,
+        price: Price,
+        *,
+        milliunits: int = 0,
+        inputs: int | None = None,
+        request_id: str | None = None,
+    ) -> Entry:
+        planned = self.planned
+        return Entry(
+            provider=planned.provider,
+            model=planned.model,
+            operation=planned.operation,
+            lane=planned.lane,
+            subject=planned.subject,
+            inputs=planned.inputs if inputs is None else inputs,
+            tokens=tokens,
+            milliunits=milliunits,
+            price=price.name,
+            cost_microusd=price.cost(tokens, milliunits=milliunits),
+            lane_saved_microusd=self._lane_saved(tokens, price),
+            request_id=request_id,
+            owner=self._spender.owner,
+        )
+
+    def _lane_saved(self, tokens: Tokens, price: Price) -> int:
+        planned = self.planned
+        if planned.lane is Lane.LIVE or price.is_free:
+            return 0
+        try:
+            live = self._spender.find_price(replace(planned, lane=Lane.LIVE), tokens)
+        except UnknownPrice:
+            return 0
+        return (live.cost(tokens) or 0) - (price.cost(tokens) or 0)
+
+
+class Call:
+    """One call between its reservation and its end: its money, and what the others are told of its provider."""
+
+    def __init__(self, spender: Spender, planned: Planned, price: Price, *, row: int | None = None) -> None:
+        self._spender = spender
+        self.planned = planned
+        """What was reserved."""
+        self._money = Reservation(spender, planned, price, row=row)
         self._ended = False
         self._allowance = spender.allowance(planned)
         lane = "" if planned.lane is Lane.LIVE else f":{planned.lane}"
@@ -235,7 +377,7 @@ class Call:
 
     def begin(self, await_turn: Callable[["Allowance"], None], note: "Note | None" = None) -> None:
         """Pass key and circuit, take from the allowance, reserve from the budgets; all or nothing."""
-        if self._price.is_free:
+        if self._money.price.is_free:
             return
         self.key.ask()
         try:
@@ -253,7 +395,7 @@ class Call:
     @property
     def row(self) -> int | None:
         """The number of its row in the ledger, by which `Spender.resume` finds it again; None when it is free."""
-        return self._row
+        return self._money.row
 
     def settle(
         self,
@@ -269,20 +411,8 @@ class Call:
         `note` writes down, in the same transaction, what came of it.
         """
         self._ended = True
-        entry = self._entry(tokens, self._price_of(tokens), inputs=inputs, request_id=request_id)
-        row = self._row
-        if row is None:
-            self._spender.database.transact(lambda connection: ledger.record(connection, [entry]))
-            return
-
-        def settle(connection: Any) -> tuple[Alert, ...]:
-            alerts = ledger.settle(connection, row, entry)
-            if note is not None:
-                note(connection, row)
-            return alerts
-
-        _announce(self._spender.database.transact(settle))
-        if self.planned.lane is Lane.BULK:
+        self._money.settle(tokens, inputs=inputs, request_id=request_id, note=note)
+        if self.row is None or self.planned.lane is Lane.BULK:
             return
         self._spender.concurrency(self.planned.provider, self.planned.model).answered()
         used = replace(self.planned, tokens=tokens).amounts
@@ -294,12 +424,12 @@ class Call:
 
     def fail(self, error: BaseException) -> BaseException:
         """The call ended in an error: release or keep the reservation, tell the others, and return what to raise."""
-        if self._ended or self._row is None:
+        if self._ended or self.row is None:
             self._ended = True
             return error
         self._ended = True
         if may_be_billed(error):
-            self._leave_unsettled(self._row)
+            self._money.leave()
         else:
             self._release()
         try:
@@ -309,7 +439,7 @@ class Call:
 
     def release(self, *, note: "Note | None" = None) -> None:
         """The call was not made; `note` writes down, in the same transaction, what becomes of it."""
-        if not self._ended and self._row is not None:
+        if not self._ended and self.row is not None:
             self._release(note)
             self._circuit.give_back()
             self.key.give_back()
@@ -317,12 +447,9 @@ class Call:
 
     def leave(self) -> None:
         """Nobody said how it ended: it may have been billed."""
-        if not self._ended and self._row is not None:
-            self._leave_unsettled(self._row)
+        if not self._ended and self.row is not None:
+            self._money.leave()
         self._ended = True
-
-    def _leave_unsettled(self, row: int) -> None:
-        self._spender.database.transact(lambda connection: ledger.leave_unsettled(connection, row))
 
     def _tell(self, error: BaseException) -> BaseException:
         match error:
@@ -346,77 +473,16 @@ class Call:
         return error
 
     def _reserve(self, note: "Note | None") -> None:
-        entry = self._entry(self.planned.tokens, self._price)
-
-        def reserve(connection: Any) -> "ledger.Reserved | ledger.Refused":
-            result = ledger.reserve(connection, entry)
-            if note is not None and isinstance(result, ledger.Reserved):
-                note(connection, result.id)
-            return result
-
-        result = self._spender.database.transact(reserve)
-        _announce(result.alerts)
-        if isinstance(result, ledger.Reserved):
-            self._row = result.id
-            return
-        self._allowance.correct(self.planned.amounts)
-        log.info("budget.refused", budget=result.budget.label, job=self.planned.subject.job_id)
-        raise FlowControl(
-            f"the budget for {result.budget.label} is used up",
-            reason="budget",
-            retry_after_seconds=min(result.seconds or AWAIT_BUDGET_SECONDS, AWAIT_BUDGET_SECONDS),
-            is_woken=True,
-        )
+        try:
+            self._money.make(note)
+        except FlowControl:
+            self._allowance.correct(self.planned.amounts)
+            raise
 
     def _release(self, note: "Note | None" = None) -> None:
-        row = self._row
-        assert row is not None
-
-        def release(connection: Any) -> None:
-            ledger.release(connection, row)
-            if note is not None:
-                note(connection, row)
-
-        self._spender.database.transact(release)
+        self._money.release(note)
         with suppress(FlowControl):
             self._allowance.correct({k: n for k, n in self.planned.amounts.items() if k != "requests"})
-
-    def _price_of(self, tokens: Tokens) -> Price:
-        """The price of what was really sent, which may be of another band than what was planned."""
-        with suppress(UnknownPrice):
-            found = self._spender.find_price(self.planned, tokens)
-            if found.cost(tokens) is not None:
-                return found
-        return self._price
-
-    def _entry(
-        self, tokens: Tokens, price: Price, *, inputs: int | None = None, request_id: str | None = None
-    ) -> Entry:
-        planned = self.planned
-        return Entry(
-            provider=planned.provider,
-            model=planned.model,
-            operation=planned.operation,
-            lane=planned.lane,
-            subject=planned.subject,
-            inputs=planned.inputs if inputs is None else inputs,
-            tokens=tokens,
-            price=price.name,
-            cost_microusd=price.cost(tokens),
-            lane_saved_microusd=self._lane_saved(tokens, price),
-            request_id=request_id,
-            owner=self._spender.owner,
-        )
-
-    def _lane_saved(self, tokens: Tokens, price: Price) -> int:
-        planned = self.planned
-        if planned.lane is Lane.LIVE or price.is_free:
-            return 0
-        try:
-            live = self._spender.find_price(replace(planned, lane=Lane.LIVE), tokens)
-        except UnknownPrice:
-            return 0
-        return (live.cost(tokens) or 0) - (price.cost(tokens) or 0)
 
 
 class Circuit:
@@ -522,16 +588,6 @@ class Allowance:
 
     def _change(self, change: Callable[[Value, float], Value]) -> None:
         self._state.update(self._key, lambda value, now: (change(value, now), None))
-
-
-def may_be_billed(error: BaseException) -> bool:
-    """Whether a call that ended so may be on the provider's bill: an answer that came late, broke off or made no sense.
-
-    Only what a provider refuses is certainly not; what nobody foresaw, and our own disk or database, count as billed.
-    """
-    if isinstance(error, ProviderUnavailable):
-        return error.may_be_billed
-    return not isinstance(error, FlowControl | UserError | DocumentError)
 
 
 def _announce(alerts: tuple[Alert, ...]) -> None:

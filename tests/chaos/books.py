@@ -2,10 +2,11 @@
 
 A receipt is what a provider has charged for a call, by the id that its answer bears. What the ledger has settled must
 be a receipt, to the token; a receipt without a settled row must fit into a reservation that was never settled; and
-nothing else may differ.
+nothing else may differ. Of the vector store, whose rows are for many requests each, the sums by operation are compared.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from shared.spend.prices import Prices
 from shared.spend.terms import Tokens
 from tests.chaos.conftest import query
 from tests.command import Command
-from tests.services.pinecone import running_pinecone
+from tests.services.pinecone import billed, running_pinecone
 from tests.waiting import wait_until
 
 EMBEDDING, VALIDATOR = "openai/text-embedding-3-small@64", "anthropic/claude-opus-4-7"
@@ -94,6 +95,11 @@ class Providers:
         wait_until(lambda: not simulator._in_flight, f"{provider} has done what it was asked")
         return dict(simulator.receipts)
 
+    def billed_units(self) -> Counter[str]:
+        """Thousandths of units by operation, once the vector store has done everything that it was asked."""
+        wait_until(lambda: not self.pinecone.simulator._in_flight, "the vector store has done what it was asked")
+        return billed(self.pinecone.simulator)
+
     def held(self, index: str) -> dict[str, Any]:
         """The rows of an index by namespace and id, without their vectors."""
         store = self.pinecone.simulator
@@ -145,12 +151,25 @@ def paid_rows(command: Command, provider: str) -> list[Row]:
     return [Row(state, id_, Tokens(*tokens), cost) for state, id_, *tokens, cost in found]
 
 
+def booked_units(command: Command, *states: str) -> Counter[str]:
+    """Thousandths of a vector store's units in the ledger by operation, in rows of these states."""
+    marks = ", ".join(f"'{state}'" for state in states)
+    found = query(
+        command.home / "tracking.db",
+        "SELECT operation, sum(milliunits) FROM usage "
+        f"WHERE provider = 'pinecone' AND milliunits > 0 AND state IN ({marks}) GROUP BY operation",
+    )
+    return Counter(dict(found))
+
+
 def require_equal_books(command: Command, providers: Providers) -> None:
     """After a run without faults: every call settled, and the same in both books to the token."""
     for provider in OPERATIONS:
         rows = paid_rows(command, provider)
         assert {row.state for row in rows} == {"settled"}
         assert {row.request_id: row.tokens for row in rows} == providers.receipts(provider)
+    assert booked_units(command, "settled") == providers.billed_units()
+    assert booked_units(command, "reserved", "unsettled") == Counter()
 
 
 def require_covering_books(command: Command, providers: Providers) -> int:
@@ -164,6 +183,9 @@ def require_covering_books(command: Command, providers: Providers) -> int:
         _require_covered([tokens for id_, tokens in receipts.items() if id_ not in settled], unsettled, provider)
         assert sum(row.cost_microusd for row in rows) >= sum(_cost(provider, tokens) for tokens in receipts.values())
         left += len(unsettled)
+    settled_units, open_units = booked_units(command, "settled"), booked_units(command, "reserved", "unsettled")
+    units = providers.billed_units()
+    assert settled_units <= units <= settled_units + open_units, (settled_units, units, open_units)
     return left
 
 

@@ -72,7 +72,9 @@ RANDOM_STORE_FAULTS = (
     Fault(kind="status", status=500, times=None, probability=0.02),
 )
 STORE_FAULTS = (
-    Fault(kind="slow", seconds=0.5, path="/vectors/upsert"),
+    Fault(kind="slow", seconds=2.5, path="/vectors/upsert"),
+    Fault(kind="status", status=503, path="/vectors/fetch", after=2),
+    Fault(kind="cut", path="/vectors/list", after=3),
     Fault(kind="status", status=429, headers={"retry-after": "0.2"}, path="/vectors/upsert"),
     Fault(kind="partial", path="/vectors/upsert"),
     Fault(kind="cut_body", path="/vectors/upsert", after=1),

@@ -9,7 +9,7 @@ import pytest
 
 from console.estimate import estimate
 from producers.sources.open import SourceOptions
-from shared.spend.estimates import demand_of_verdicts, demand_of_writes, total_lanes
+from shared.spend.estimates import demand_of_verdicts, demands_of_indexing, total_lanes
 from tests.corpus import text_of
 
 MODEL = "anthropic/claude-opus-4-7"
@@ -56,10 +56,12 @@ def test_a_store_that_bills_writes_is_part_of_the_estimate(estimated: Estimate) 
     plain = estimated(embedding="openai/text-embedding-3-small")
     billed = estimated(embedding="openai/text-embedding-3-small", vector_url="pinecone://mill")
     assert "write_units" not in plain["stages"]["index"]
-    # 1,536 floats, the text of a paragraph, and what identifies a record: eight kilobytes.
-    assert billed["stages"]["index"]["write_units"] == 300 * 8
+    # 1,536 floats, the text of a paragraph, and what identifies a record: seven and a half kilobytes.
+    written, read = billed["stages"]["index"]["write_units"], billed["stages"]["index"]["read_units"]
+    assert written == pytest.approx(300 * 7.5, rel=0.05)
+    assert read == 300 + 3, "each document is listed, and a hundred rows are looked for at once"
     difference = billed["total"]["live"]["usd"] - plain["total"]["live"]["usd"]
-    assert difference == pytest.approx(300 * 8 * 4 / 1e6)
+    assert difference == pytest.approx((written * 4 + read * 16) / 1e6)
 
 
 def test_calls_are_bounded_by_chunks_and_by_their_tokens() -> None:
@@ -67,7 +69,8 @@ def test_calls_are_bounded_by_chunks_and_by_their_tokens() -> None:
     assert demand_of_verdicts(MODEL, chunks=160, tokens=160_000).calls == 16
     assert demand_of_verdicts(MODEL, chunks=0, tokens=0).calls == 0
     assert demand_of_verdicts("rules", chunks=160, tokens=16_000).calls == 0
-    assert demand_of_writes(chunks=0, text_bytes=0, dimensions=1536).tokens.into == 0
+    nothing = demands_of_indexing(documents=0, chunks=0, text_bytes=0, dimensions=1536)
+    assert [demand.milliunits for demand in nothing] == [0, 0, 0]
 
 
 def test_the_batch_lane_takes_the_live_price_where_a_stage_has_no_other() -> None:

@@ -1,16 +1,19 @@
 """Reports of jobs: a list costs the same few statements a job, whatever was passed over in it."""
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
 from console import running
-from console.running import WAITS_FOR, describe_job, explain_job, list_summaries
+from console.running import WAITS_FOR, describe_job, explain_job, list_summaries, require_prices
 from shared.db import jobs, presence
+from shared.errors import UnknownPrice
 from shared.outcomes import Park
 from shared.presence import Presence
 from shared.runtime import Runtime
 from shared.settings import Settings
+from shared.spend.prices import Prices
 from shared.states import WaitReason
 from tests.shared.db.tracker import Tracker
 
@@ -84,3 +87,29 @@ def test_whoever_waits_for_long_is_told_why_once(
 
 def test_every_reason_to_wait_is_explained_to_people() -> None:
     assert {*WaitReason, "queue", "lease", "scanning"} == set(WAITS_FOR)
+
+
+def required(settings: Settings, prices: Prices, **changed: str) -> None:
+    """Ask for the prices of a job under some settings."""
+    with closing(Runtime(settings.model_copy(update=changed), process_id="test")) as runtime:
+        vars(runtime.spender)["prices"] = prices
+        require_prices(runtime, Tracker(runtime.database).collection)
+
+
+def test_a_job_whose_store_would_bill_without_a_price_is_refused(settings: Settings) -> None:
+    with pytest.raises(UnknownPrice, match="pinecone/serverless"):
+        required(settings, Prices([]), vector_url="pinecone://mill")
+
+
+@pytest.mark.parametrize(
+    ("prices", "store"),
+    [
+        (Prices([]), "embedded://"),
+        (Prices([], allow_unpriced=True), "pinecone://mill"),
+        (Prices.load(), "pinecone://mill"),
+    ],
+)
+def test_a_job_whose_store_is_free_or_priced_or_may_be_unpriced_is_not(
+    settings: Settings, prices: Prices, store: str
+) -> None:
+    required(settings, prices, vector_url=store)

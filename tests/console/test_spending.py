@@ -1,12 +1,20 @@
-"""Since when spend is summed: a date, a time, or a span before now."""
+"""What is spent, for people: the columns that matter, and since when it is summed."""
 
+import io
 import time
+from collections.abc import Mapping
+from contextlib import closing, redirect_stdout
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
-from console.spending import _since
+from console.spending import _since, print_spend, spend
+from shared.db.ledger import Entry, record
 from shared.errors import UserError
+from shared.runtime import Runtime
+from shared.settings import Settings
+from shared.spend.terms import NO_TOKENS, NOBODY, Lane, Tokens
 
 
 @pytest.mark.parametrize(
@@ -25,3 +33,25 @@ def test_a_date_begins_at_midnight_in_utc_unless_it_says_otherwise(date: str) ->
 def test_what_is_neither_is_refused(text: str) -> None:
     with pytest.raises(UserError, match="--since"):
         _since(text)
+
+
+def printed(report: Mapping[str, Any]) -> str:
+    """What people see; not by capsys, whose files end with the test while a process logs to what it began with."""
+    with redirect_stdout(io.StringIO()) as shown:
+        print_spend(report)
+    return shown.getvalue()
+
+
+def test_units_are_shown_where_there_are_any(settings: Settings) -> None:
+    asked = Entry("openai", "m", "embed", Lane.LIVE, NOBODY, 1, Tokens(into=10), "a price", 1)
+    listed = Entry("pinecone", "serverless", "list", Lane.LIVE, NOBODY, 3, NO_TOKENS, "a price", 36, milliunits=2250)
+    with closing(Runtime(settings, process_id="test")) as runtime:
+        runtime.database.transact(lambda connection: record(connection, [asked]))
+        assert "units" not in printed(spend("provider", since=None))
+        runtime.database.transact(lambda connection: record(connection, [listed]))
+    report = spend("provider", since=None)
+    assert "units" in printed(report)
+    assert [(row["key"], row["units"], row["tokens_in"]) for row in report["rows"]] == [
+        ("openai", 0.0, 10), ("pinecone", 2.25, 0),
+    ]  # fmt: skip
+    assert report["total"]["units"] == 2.25

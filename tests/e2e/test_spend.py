@@ -78,7 +78,7 @@ def test_after_a_clean_run_ledger_report_and_bill_are_equal_to_the_token(
     assert row["key"] == MODEL
     assert row["microusd"] == spend["total"]["microusd"] == round(report["spend"]["usd"] * 1e6) > 0
     assert row["calls"] == provider.simulator.bill.total("requests") > 1
-    assert row["unsettled"] == {"calls": 0, "usd": 0.0, "tokens": 0}
+    assert row["unsettled"] == {"calls": 0, "usd": 0.0, "tokens": 0, "units": 0.0}
     (by_job,) = paid.json("spend", "--by", "job")["rows"]
     assert by_job["key"] == report["job"]
 

@@ -1,7 +1,8 @@
 """The whole way through the remote vector stores: ingest, search, verify, repair, change, delete."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -9,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from shared.simulators.faults import Fault
+from tests.chaos.books import booked_units
 from tests.command import Command, finish
 from tests.corpus import text_of, write_corpus
 from tests.e2e.stores import Place, Stored, running_place
+from tests.services.pinecone import billed
 from tests.waiting import wait_until
 
 DOCUMENTS = 10
@@ -35,11 +38,15 @@ def test_documents_live_and_leave_and_what_the_store_lost_is_mended(stored: Stor
     cli.json("collections", "create", "default", "--shards", "2")
     report = cli.json("ingest", folder)
     assert report["documents"]["completed"] == DOCUMENTS + 1
+    estimated, spent = report["estimate"]["usd"], report["spend"]["usd"]
+    assert spent / 3 <= estimated <= 3 * spent, "what a store bills is in both, or in neither"
     rows = cli.export()
     assert report["chunks"]["indexed"] == len(rows)
     hit = cli.json("search", "where does the quokka live", "--top-k", "3")["hits"][0]
     assert "quokka" in hit["text"]
     assert set(hit["stages"]) == {"dense", "lexical", "fused"}
+    require_equal_units(stored)
+    before = bill_of(stored)
 
     with stored.opened() as store:
         shards = sorted({row["shard"] for row in rows.values()})
@@ -52,6 +59,7 @@ def test_documents_live_and_leave_and_what_the_store_lost_is_mended(stored: Stor
         orphan = replace(model, document="nobody", version="v", id="nobody-v-0", ordinal=0)
         store.upsert(shards[1], [stale, orphan])
         assert store.count(shards[1]) == 2 + sum(row["shard"] == shards[1] for row in rows.values())
+    ours = bill_of(stored) - before
     broken = cli.run("verify", "--json").json["collections"][0]
     assert (broken["missing"], broken["stale"], broken["orphan"]) == (1, 1, 1)
     assert cli.json("verify", "--repair")["ok"]
@@ -69,9 +77,24 @@ def test_documents_live_and_leave_and_what_the_store_lost_is_mended(stored: Stor
     assert not {"0000.txt", "0001.txt"} & {Path(row["uri"]).name for row in after.values()}
     assert cli.json("verify")["ok"]
     assert next(check for check in cli.json("doctor")["checks"] if check["name"] == "vectors")["ok"]
+    require_equal_units(stored, besides=ours)
     with stored.opened() as store:
         cli.json("collections", "delete", "default", "--yes")
         assert [store.count(shard) for shard in shards] == [0, 0]
+
+
+def bill_of(stored: Stored) -> Counter[str]:
+    """What the store has billed so far; nothing where it bills nothing."""
+    return billed(stored.place.simulator) if stored.place.simulator else Counter()
+
+
+def require_equal_units(stored: Stored, *, besides: Mapping[str, int] | None = None) -> None:
+    """Whatever the commands asked of the store is in the ledger, to the unit, and has a price."""
+    assert booked_units(stored.cli, "settled") + Counter(besides) == bill_of(stored)
+    spent = stored.cli.json("spend", "--by", "provider")
+    assert spent["total"]["units"] == sum(booked_units(stored.cli, "settled").values()) / 1000
+    assert (spent["total"]["usd"] > 0) == (spent["total"]["units"] > 0)
+    assert spent["total"]["unsettled"]["calls"] == 0
 
 
 def work_states(command: Command) -> dict[tuple[str, str | None], int]:
@@ -107,3 +130,21 @@ def test_a_dead_shard_parks_its_documents_and_the_others_are_indexed(cli: Comman
         assert ran.status == 0, ran
         assert ran.json["documents"]["completed"] == 12
         assert command.json("verify")["ok"]
+
+
+def test_without_money_for_the_store_an_ingest_waits_and_then_goes_on(cli: Command, tmp_path: Path) -> None:
+    with running_place("pinecone") as place:
+        stored = Stored(cli.with_environment(**place.environment, EMBEDMILL_VECTOR_URL=place.url), place)
+        limit = ("--scope", "provider", "--name", "pinecone")
+        stored.cli.json("budget", "set", *limit, "--usd", 0)
+        process = stored.cli.start("ingest", write_corpus(tmp_path / "documents", 6), "--json")
+        wait_until(lambda: work_states(stored.cli) == {("waiting", "budget"): 6}, "everything waits to be indexed")
+        assert bill_of(stored) == Counter()
+        stopped = stored.cli.run("search", "anything", "--mode", "dense", "--json")
+        assert (stopped.status, stopped.json["error"]) == (1, "the budget for provider pinecone is used up")
+        assert "embedmill budget show" in stopped.json["hint"]
+        stored.cli.json("budget", "delete", *limit)
+        report = finish(process).json
+        assert report["documents"]["completed"] == 6
+        assert report["spend"]["units"] == sum(bill_of(stored).values()) / 1000
+        require_equal_units(stored)

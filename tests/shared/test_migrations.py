@@ -87,6 +87,7 @@ def test_the_ledger_of_an_older_release_is_kept_as_settled_and_free(url: str) ->
         3,
     )
     assert (row["job_id"], row["collection_id"], row["settled_at"], row["cost_microusd"]) == (9, 4, 5.0, 0)
+    assert row["milliunits"] == 0
 
 
 FILLED = (

@@ -22,6 +22,7 @@ from shared.errors import (
     KeyRefused,
     ProviderUnavailable,
     StorageFailed,
+    UnknownPrice,
     VectorsLost,
 )
 from shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
@@ -47,7 +48,7 @@ def index(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
     runtime.cache.require()
     outcomes: dict[int, Outcome] = {}
     written: list[Item] = []
-    for (collection_id, shard), items in _by_shard(runtime, claim.items).items():
+    for (collection_id, shard, _), items in _by_shard_and_job(runtime, claim.items).items():
         collection = runtime.collection(collection_id)
         found = _guarded(runtime, collection, shard, items)
         outcomes |= {id_: outcome for id_, outcome in found.items() if not isinstance(outcome, Complete)}
@@ -79,6 +80,10 @@ def _guarded(runtime: WorkerRuntime, collection: Collection, shard: str, items: 
         circuit.give_back()
         key.refused(KeyRefused(str(refusals[0].told)))
         return found
+    if all(_lacks_money(outcome) for outcome in found.values()):
+        circuit.give_back()
+        key.give_back()
+        return found
     outages = [_outage(outcome) for outcome in found.values()]
     down = [outage for outage in outages if outage is not None]
     if len(down) < len(found):
@@ -96,6 +101,14 @@ def _key(runtime: WorkerRuntime, collection: Collection) -> Use:
     return runtime.spender.keys.use(store.provider, store.key_hash, purpose="index")
 
 
+def _lacks_money(outcome: Outcome) -> bool:
+    """Whether the shard was not asked to the end, so that nothing is known of it."""
+    match outcome:
+        case Park(WaitReason.BUDGET) | Fail(UnknownPrice()):
+            return True
+    return False
+
+
 def _outage(outcome: Outcome) -> BaseException | None:
     match outcome:
         case Fail(ProviderUnavailable() as error):
@@ -105,9 +118,11 @@ def _outage(outcome: Outcome) -> BaseException | None:
     return None
 
 
-def _by_shard(runtime: WorkerRuntime, items: Sequence[Item]) -> dict[tuple[int, str], list[Item]]:
-    def place(item: Item) -> tuple[int, str]:
-        return item.collection_id, runtime.collection(item.collection_id).home(item.document_id)
+def _by_shard_and_job(runtime: WorkerRuntime, items: Sequence[Item]) -> dict[tuple[int, str, int], list[Item]]:
+    """Documents that share requests, which are made for one job."""
+
+    def place(item: Item) -> tuple[int, str, int]:
+        return item.collection_id, runtime.collection(item.collection_id).home(item.document_id), item.job_id
 
     return {key: list(group) for key, group in groupby(sorted(items, key=place), key=place)}
 
@@ -116,7 +131,7 @@ def _write(runtime: WorkerRuntime, collection: Collection, shard: str, items: Se
     """Upsert and confirm; `Complete` means that the store holds every row of the version."""
     stored, outcomes = load_stored(runtime.blobs, [item for item in items if not item.deletes])
     rows, unembedded = _rows(runtime, collection, stored)
-    store = runtime.store(collection)
+    store = runtime.store(collection, job_id=items[0].job_id)
     if rows:
         store.upsert(shard, [row for s in stored for row in rows.get(s.item.id, ())])
     ready = {s.item.id: s for s in stored if s.item.id not in unembedded}
@@ -199,7 +214,7 @@ def _finish(runtime: WorkerRuntime, claim: Claim, written: Sequence[Item]) -> di
     # Absent from `active`: the lease was lost, and whoever has the work now will finish it.
     mine = [item for item in written if item.document_id in active]
     late: dict[int, Outcome] = {}
-    for (collection_id, shard), items in _by_shard(runtime, mine).items():
+    for (collection_id, shard, _), items in _by_shard_and_job(runtime, mine).items():
         try:
             _delete_stale(runtime.collection(collection_id), shard, items, active, runtime)
         except StorageFailed:
@@ -218,7 +233,7 @@ def _delete_stale(
     stale = {i.document_id: active[i.document_id] for i in items if active[i.document_id] > 1}
     if not stale:
         return
-    store = runtime.store(collection)
+    store = runtime.store(collection, job_id=items[0].job_id)
     store.delete_stale(shard, stale)
     former: dict[str, dict[str, int]] = {}
     for document, generation in stale.items():

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.providers.vectorstores.metering import Meter
+
 
 @dataclass(frozen=True, slots=True)
 class VectorRow:
@@ -158,6 +160,10 @@ class VectorStore(ABC):
     def check(self) -> str:
         """One line for `doctor` about the service behind the store; raises what the service raises."""
         return "in the home folder"
+
+    def with_meter(self, meter: Meter) -> "VectorStore":
+        """The same store, whose requests are accounted for by another meter; itself where nothing is billed."""
+        return self
 
     def close(self) -> None:  # noqa: B027 - a store without files or connections has nothing to release
         """Release files and connections; the store is not used afterwards."""

@@ -24,16 +24,17 @@ class Circuit:
         if left > 0:
             raise self._refusal(left, "is left alone, it did not answer")
 
-    def opened(self, cause: str) -> FlowControl:
+    def opened(self, cause: str, *, may_be_billed: bool = False) -> FlowControl:
         """Note that the service did not answer; returns what to raise."""
         self._pause = min(max(2 * self._pause, FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
         self._open_until = self._clock() + self._pause
-        return self._refusal(self._pause, cause)
+        return self._refusal(self._pause, cause, may_be_billed=may_be_billed)
 
     def closed(self) -> None:
         """Note that the service answered."""
         self._pause = 0.0
         self._open_until = 0.0
 
-    def _refusal(self, seconds: float, cause: str) -> FlowControl:
-        return FlowControl(f"{self._name}: {cause}", reason="circuit", retry_after_seconds=seconds)
+    def _refusal(self, seconds: float, cause: str, *, may_be_billed: bool = False) -> FlowControl:
+        message = f"{self._name}: {cause}"
+        return FlowControl(message, reason="circuit", retry_after_seconds=seconds, may_be_billed=may_be_billed)

@@ -3,39 +3,52 @@
 Pinecone applies writes late and has no transactions. So a process remembers what it wrote and asks until it can read
 it: before a count that decides a switch, and before any listing. What stays unseen parks the work; it has not failed.
 Reads and writes are by id, whose beginning is the document: deletes by metadata are refused by serverless indexes, and
-listing ids costs a thousandth of fetching rows.
+listing ids costs a thousandth of fetching rows. Rows that are there already are not written again, so that work which
+comes back does not pay twice. Every request is on a tab (`metering`); what it is billed by is in `pinecone_units`.
 """
 
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from copy import copy
+from dataclasses import dataclass
 from itertools import groupby, islice
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import FlowControl, ProviderUnavailable, StorageFailed
+from shared.errors import FlowControl, ProviderUnavailable
 from shared.paging import pages
 from shared.providers.blobs.base import BlobStore
 from shared.providers.vectorstores import pinecone_records as records
+from shared.providers.vectorstores import pinecone_units as units
 from shared.providers.vectorstores.base import Match, ShardDescription, VectorRow, VectorStore
+from shared.providers.vectorstores.metering import FREE, Meter, Tab
 from shared.providers.vectorstores.pinecone_client import PineconeClient, parse_address
+from shared.providers.vectorstores.pinecone_freshness import Unseen
 from shared.providers.vectorstores.pinecone_lanes import MOST, Pause
+from shared.providers.vectorstores.pinecone_spills import Spills
 from shared.providers.vectorstores.pinecone_words import score_words
 from shared.providers.vectorstores.rows import check_query, check_row, check_shard, latest
 
 T = TypeVar("T")
 A = TypeVar("A")
 
-FETCH_IDS = 100
-"""Ids in one URL; a thousand are allowed, but not by every proxy on the way."""
+FETCH_IDS = units.IDS_PER_FETCH
 DELETE_IDS = 1_000
-LIST_IDS = 100
+LIST_IDS = units.IDS_PER_LIST
 MAX_TOP_K = 10_000
 LATE_SECONDS = 5.0
 """When parked work looks again."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pack:
+    """The records of one request, and what it costs, by what was seen there, and at most."""
+
+    records: Sequence[records.Record]
+    cost: int
+    most: int
 
 
 class PineconeVectorStore(VectorStore):
@@ -44,19 +57,30 @@ class PineconeVectorStore(VectorStore):
     provider = "pinecone"
 
     def __init__(
-        self, url: str, *, collection_key: str, dimensions: int, spills: Callable[[], BlobStore] | None = None
+        self,
+        url: str,
+        *,
+        collection_key: str,
+        dimensions: int,
+        spills: Callable[[], BlobStore] | None = None,
+        meter: Meter = FREE,
     ) -> None:
         address = parse_address(url, dimensions=dimensions)
         self._prefix = f"{address.prefix}{collection_key}-"
         self._dimensions = dimensions
+        self._meter = meter
+        # What follows is shared with the stores that `with_meter` makes of this one.
         self._client = PineconeClient(address, dimensions=dimensions)
-        self._spills = spills
-        self._positions: dict[str, int] = {}
-        """By namespace: position in its log of the last write of this process that reads have not confirmed."""
-        self._unseen: dict[str, dict[tuple[str, str], set[str]]] = {}
-        """By namespace: ids written by this process, by document and version, that no count has confirmed."""
-        self._tells_positions = False
-        self._lock = threading.Lock()
+        self._spills = Spills(spills)
+        self._unseen = Unseen()
+        self._threads = ThreadPoolExecutor(int(MOST), thread_name_prefix="pinecone")
+        self._query_units: dict[str, int] = {}
+        """By namespace: thousandths of a unit that its last query cost; the next may cost as much."""
+
+    def with_meter(self, meter: Meter) -> "PineconeVectorStore":
+        other = copy(self)
+        other._meter = meter  # noqa: SLF001 - it is one of us
+        return other
 
     @property
     def key_hash(self) -> str:
@@ -72,27 +96,38 @@ class PineconeVectorStore(VectorStore):
         self._settle(space)
         held = self._fetch(space, list(wanted))
         newer = {id for id, record in held.items() if records.generation_of(record) > wanted[id].generation}
-        written = [row for id, row in wanted.items() if id not in newer]
-        made = [records.record_of(row, self._spill) for row in written]
-        self._expect(space, written)
-        self._all(records.packs(made), lambda pack: self._send(space, pack))
-        self._forget_spills([held[row.id] for row in written if row.id in held], kept=made)
+        ours = [row for id, row in wanted.items() if id not in newer]
+        made = [records.record_of(row, self._spills.put) for row in ours]
+        self._unseen.expect(space, ours)
+        self._write(space, [record for record in made if not records.is_held(record, held)], held)
+        self._spills.forget([held[row.id] for row in ours if row.id in held], kept=made)
 
-    def _send(self, space: str, pack: Sequence[records.Record]) -> None:
-        answer = self._client.call(space, lambda index: index.upsert(vectors=list(pack), namespace=space))
-        if answer.has_errors or answer.upserted_count != len(pack):
-            raise ProviderUnavailable(f"Pinecone took {answer.upserted_count} of {len(pack)} records")
+    def _write(self, space: str, made: Sequence[records.Record], held: Mapping[str, Any]) -> None:
+        packs = [self._pack(some, held) for some in records.packs(made)]
+        ids = [record["id"] for record in made]
+        most = sum(pack.most for pack in packs)
+        with self._tab(units.UPSERT, ids, milliunits=most, number=len(packs)) as tab:
+            self._all(packs, lambda pack: tab.ask(pack.most, lambda: self._send(space, pack), lambda _: pack.cost))
+
+    def _pack(self, some: Sequence[records.Record], held: Mapping[str, Any]) -> "_Pack":
+        written = {record["id"]: self._size(record["id"], record["metadata"]) for record in some}
+        replaced = {id: self._size(id, held[id].metadata or {}) for id in written if id in held}
+        cost = units.milliunits_of_upsert(written.values(), replaced.values())
+        # As if all were there already: a write whose answer is lost is there, unseen, when it is repeated.
+        most = [max(size, replaced.get(id, 0)) for id, size in written.items()]
+        return _Pack(some, cost, units.milliunits_of_upsert(written.values(), most))
+
+    def _send(self, space: str, pack: "_Pack") -> None:
+        answer = self._client.call(space, lambda index: index.upsert(vectors=list(pack.records), namespace=space))
+        if answer.has_errors or answer.upserted_count != len(pack.records):
+            raise ProviderUnavailable(f"Pinecone took {answer.upserted_count} of {len(pack.records)} records")
         info = answer.response_info
-        if info is not None and info.lsn_committed is not None:
-            self._tells_positions = True
-            with self._lock:
-                self._positions[space] = max(self._positions.get(space, 0), info.lsn_committed)
+        self._unseen.wrote(space, info.lsn_committed if info else None)
 
     def delete_stale(self, shard: str, generations: Mapping[str, int]) -> int:
         space = self._namespace(shard)
         self._settle(space)
-        ids = [id for found in self._all(generations, lambda d: self._list(space, f"{d}-")) for id in found]
-        held = self._fetch(space, ids)
+        held = self._fetch(space, self._list_documents(space, list(generations)))
         stale = {
             id: record
             for id, record in held.items()
@@ -107,33 +142,40 @@ class PineconeVectorStore(VectorStore):
 
     def _delete(self, space: str, held: Mapping[str, Any]) -> int:
         gone = [list(page) for page in pages(list(held), DELETE_IDS)]
-        for page in gone:
-            self._client.call(space, lambda index, page=page: index.delete(ids=page, namespace=space))  # type: ignore[misc]
+        costs = [units.milliunits_of_delete(self._size(id, held[id].metadata or {}) for id in page) for page in gone]
+        with self._tab(units.DELETE, held, milliunits=sum(costs), number=len(gone)) as tab:
+            for page, cost in zip(gone, costs, strict=True):
+                self._call(tab, cost, space, lambda index, page=page: index.delete(ids=page, namespace=space))  # type: ignore[misc]
         # A delete tells no position. Its rows are invisible to readers already, so that being late is no failure.
         pause = Pause(seconds=self._client.address.fresh_seconds)
-        while self._fetch(space, [page[-1] for page in gone]) and pause.wait():
-            pass
-        self._forget_spills(held.values())
+        last = [page[-1] for page in gone]
+        with self._tab(units.FETCH, last, milliunits=units.milliunits_of_fetch(len(last))) as tab:
+            while self._fetch_on(tab, space, last) and pause.wait():
+                pass
+        self._spills.forget(held.values())
         return len(held)
 
     def count_versions(self, shard: str, documents: Mapping[str, str]) -> dict[str, int]:
         space = self._namespace(shard)
         self._settle(space)
-        counts = self._count(space, documents)
-        pause = Pause(seconds=self._client.address.fresh_seconds)
-        while late := {d: v for d, v in documents.items() if counts[d] < self._expected(space, d, v)}:
-            if not pause.wait():
-                if self._tells_positions:
-                    break  # not late but lost: the caller sees how many there are
-                raise _late(shard)
-            counts |= self._count(space, late)
-        with self._lock:
-            for version in documents.items():
-                self._unseen.get(space, {}).pop(version, None)
+        expected = {d: self._unseen.expected(space, d, v) for d, v in documents.items()}
+        most = sum(units.milliunits_of_list(rows) for rows in expected.values())
+        with self._tab(units.LIST, (), milliunits=most, number=most // units.UNIT, documents=documents) as tab:
+            counts = self._count(tab, space, documents)
+            pause = Pause(seconds=self._client.address.fresh_seconds)
+            while late := {d: v for d, v in documents.items() if counts[d] < expected[d]}:
+                if not pause.wait():
+                    if self._unseen.tells_positions:
+                        break  # not late but lost: the caller sees how many there are
+                    raise _late(shard)
+                counts |= self._count(tab, space, late)
+        self._unseen.counted(space, documents.items())
         return counts
 
-    def _count(self, space: str, documents: Mapping[str, str]) -> dict[str, int]:
-        listed = self._all(documents.items(), lambda version: self._list(space, f"{version[0]}-{version[1]}-"))
+    def _count(self, tab: Tab, space: str, documents: Mapping[str, str]) -> dict[str, int]:
+        listed = self._all(
+            documents.items(), lambda version: list(self._each_id(tab, space, f"{version[0]}-{version[1]}-"))
+        )
         return {document: len(ids) for document, ids in zip(documents, listed, strict=True)}
 
     def query(
@@ -143,7 +185,8 @@ class PineconeVectorStore(VectorStore):
         check_query(vector, dimensions=self._dimensions)
         if top_k < 1 or not vector.any() or records.matches_nothing(filter):
             return []
-        answer = self._query(space, vector, min(top_k, MAX_TOP_K), records.condition_of(filter))
+        with self._tab(units.QUERY, milliunits=self._query_units.get(space, units.UNIT)) as tab:
+            answer = self._query(tab, space, vector, min(top_k, MAX_TOP_K), records.condition_of(filter))
         if answer is None:
             return []
         found = [(match.id, *records.parse_id(match.id)[:2], float(match.score)) for match in answer.matches]
@@ -171,23 +214,24 @@ class PineconeVectorStore(VectorStore):
     ) -> dict[str, VectorRow]:
         space = self._namespace(shard)
         self._settle(space)
-        ids = [id for found in self._all(documents, lambda d: self._list(space, f"{d}-")) for id in found]
-        return self.fetch(shard, ids, with_vectors=with_vectors)
+        return self.fetch(shard, self._list_documents(space, documents), with_vectors=with_vectors)
 
     def list_rows(self, shard: str, *, with_vectors: bool = False, page: int = 500) -> Iterator[VectorRow]:
         space = self._namespace(shard)
         self._settle(space)
-        ids = self._each_id(space)
-        while some := list(islice(ids, page)):
-            found = self._fetch(space, some)
-            yield from (self._row(found[id], with_vector=with_vectors) for id in some if id in found)
+        with self._tab(units.LIST) as tab:
+            ids = self._each_id(tab, space)
+            while some := list(islice(ids, page)):
+                found = self._fetch(space, some)
+                yield from (self._row(found[id], with_vector=with_vectors) for id in some if id in found)
 
     def list_versions(self, shard: str) -> Iterator[tuple[str, str, int]]:
         space = self._namespace(shard)
         self._settle(space)
-        versions = (records.parse_id(id)[:2] for id in self._each_id(space))
-        for (document, version), rows in groupby(versions):
-            yield document, version, sum(1 for _ in rows)
+        with self._tab(units.LIST) as tab:
+            versions = (records.parse_id(id)[:2] for id in self._each_id(tab, space))
+            for (document, version), rows in groupby(versions):
+                yield document, version, sum(1 for _ in rows)
 
     def count(self, shard: str) -> int:
         space = self._namespace(shard)
@@ -206,11 +250,14 @@ class PineconeVectorStore(VectorStore):
         space = self._namespace(shard)
         if not self.count(shard):
             return
-        self._forget_spills(self._each_spilled(space))
-        self._client.call(space, lambda index: index.delete(delete_all=True, namespace=space))
+        self._spills.forget(self._each_spilled(space))
+        with self._tab(units.DELETE) as tab:
+            cost = units.DELETE_ALL
+            self._call(tab, cost, space, lambda index: index.delete(delete_all=True, namespace=space))
         pause = Pause(seconds=self._client.address.fresh_seconds)
-        while next(self._each_id(space), None) is not None and pause.wait():
-            pass
+        with self._tab(units.LIST) as tab:
+            while next(self._each_id(tab, space), None) is not None and pause.wait():
+                pass
 
     def check(self) -> str:
         if not self._client.exists():
@@ -219,36 +266,78 @@ class PineconeVectorStore(VectorStore):
         return f"{self._client.describe()}, {stats.dimension} dimensions, {stats.total_vector_count} vectors in all"
 
     def close(self) -> None:
-        if "_threads" in vars(self):
-            self._threads.shutdown()
+        self._threads.shutdown()
         self._client.close()
 
-    # Asking, always in a shard's lane
+    # Asking, always in a shard's lane and on a tab
 
-    def _query(self, space: str, vector: NDArray[np.float32], top_k: int, condition: dict[str, Any] | None) -> Any:
-        values = vector.tolist()
-        return self._client.find(
-            space, lambda index: index.query(vector=values, top_k=top_k, namespace=space, filter=condition)
+    def _tab(
+        self,
+        operation: str,
+        ids: Iterable[str] = (),
+        *,
+        documents: Iterable[str] = (),
+        milliunits: int = 0,
+        number: int = 1,
+    ) -> Tab:
+        """A tab for requests about some rows or documents; `milliunits` are what `number` of them cost at most."""
+        about = {*documents, *map(records.document_of, ids)}
+        return Tab(
+            self._meter, units.OFFER, operation, milliunits=milliunits, number=number, documents=tuple(sorted(about))
         )
+
+    def _call(self, tab: Tab, cost: int, space: str, request: Callable[[Any], Any]) -> None:
+        """A request whose answer does not tell what it cost."""
+        tab.ask(cost, lambda: self._client.call(space, request), lambda _: cost)
+
+    def _find(self, tab: Tab, most: int, space: str, request: Callable[[Any], T]) -> T | None:
+        """A request whose answer tells what it cost; None when the service knows no such namespace."""
+        return tab.ask(
+            most,
+            lambda: self._client.find(space, request),
+            lambda answer: units.milliunits_told(tab.operation, answer, otherwise=most),
+        )
+
+    def _query(self, tab: Tab, space: str, vector: NDArray[np.float32], top_k: int, condition: Any = None) -> Any:
+        values = vector.tolist()
+        most = self._query_units.get(space, units.UNIT)
+        answer = self._find(
+            tab, most, space, lambda index: index.query(vector=values, top_k=top_k, namespace=space, filter=condition)
+        )
+        self._query_units[space] = max(units.milliunits_told(units.QUERY, answer, otherwise=most), units.UNIT)
+        return answer
 
     def _stats(self, space: str) -> Any:
         return self._client.call(space, lambda index: index.describe_index_stats())
 
     def _fetch(self, space: str, ids: Sequence[str]) -> dict[str, Any]:
+        if not ids:
+            return {}
+        sizes = [len(page) for page in pages(ids, FETCH_IDS)]
+        most = sum(map(units.milliunits_of_fetch, sizes))
+        with self._tab(units.FETCH, ids, milliunits=most, number=len(sizes)) as tab:
+            return self._fetch_on(tab, space, ids)
+
+    def _fetch_on(self, tab: Tab, space: str, ids: Sequence[str]) -> dict[str, Any]:
         def fetch(page: Sequence[str]) -> dict[str, Any]:
-            answer = self._client.find(space, lambda index: index.fetch(ids=list(page), namespace=space))
+            most = units.milliunits_of_fetch(len(page))
+            answer = self._find(tab, most, space, lambda index: index.fetch(ids=list(page), namespace=space))
             return dict(answer.vectors) if answer else {}
 
         return {id: record for found in self._all(pages(ids, FETCH_IDS), fetch) for id, record in found.items()}
 
-    def _list(self, space: str, prefix: str) -> list[str]:
-        return list(self._each_id(space, prefix))
+    def _list_documents(self, space: str, documents: Sequence[str]) -> list[str]:
+        """The ids of all rows of these documents, in every version."""
+        most = units.UNIT * len(documents)
+        with self._tab(units.LIST, documents=documents, milliunits=most, number=len(documents)) as tab:
+            found = self._all(documents, lambda document: list(self._each_id(tab, space, f"{document}-")))
+        return [id for ids in found for id in ids]
 
-    def _each_id(self, space: str, prefix: str | None = None) -> Iterator[str]:
+    def _each_id(self, tab: Tab, space: str, prefix: str | None = None) -> Iterator[str]:
         token = None
         while True:
             ask = {"prefix": prefix, "limit": LIST_IDS, "pagination_token": token, "namespace": space}
-            page = self._client.find(space, lambda index, ask=ask: index.list_paginated(**ask))  # type: ignore[misc]
+            page = self._find(tab, units.UNIT, space, lambda index, ask=ask: index.list_paginated(**ask))  # type: ignore[misc]
             if page is None:
                 return
             yield from (item.id for item in page.vectors)
@@ -258,91 +347,66 @@ class PineconeVectorStore(VectorStore):
 
     def _each_spilled(self, space: str) -> Iterator[Any]:
         token = None
-        while True:
-            ask = {"filter": {records.SPILLED: {"$exists": True}}, "namespace": space, "pagination_token": token}
-            page = self._client.find(space, lambda index, ask=ask: index.fetch_by_metadata(**ask))  # type: ignore[misc]
-            if page is None:
-                return
-            yield from page.vectors.values()
-            token = page.pagination.next if page.pagination else None
-            if not token:
-                return
+        most = units.milliunits_of_fetch(FETCH_IDS)
+        condition = {records.SPILLED: {"$exists": True}}
+        with self._tab(units.FETCH) as tab:
+            while True:
+                ask = {"filter": condition, "namespace": space, "limit": FETCH_IDS, "pagination_token": token}
+                page = self._find(tab, most, space, lambda index, ask=ask: index.fetch_by_metadata(**ask))  # type: ignore[misc]
+                if page is None:
+                    return
+                yield from page.vectors.values()
+                token = page.pagination.next if page.pagination else None
+                if not token:
+                    return
 
     # Freshness
 
-    def _expect(self, space: str, rows: Sequence[VectorRow]) -> None:
-        with self._lock:
-            unseen = self._unseen.setdefault(space, {})
-            for row in rows:
-                unseen.setdefault((row.document, row.version), set()).add(row.id)
-
-    def _expected(self, space: str, document: str, version: str) -> int:
-        with self._lock:
-            return len(self._unseen.get(space, {}).get((document, version), ()))
-
     def _settle(self, space: str) -> None:
         """Wait until reads see what this process wrote; raises FlowControl when that takes too long."""
-        pause = Pause(seconds=self._client.address.fresh_seconds)
-        while not self._has_caught_up(space):
-            if not pause.wait():
-                raise _late(space)
-
-    def _has_caught_up(self, space: str) -> bool:
-        """Whether reads have reached the position of the last write; True when the service tells no positions."""
-        with self._lock:
-            position = self._positions.get(space)
+        position = self._unseen.position(space)
         if position is None:
-            return True
-        any_direction = records.stand_in(self._dimensions)
-        answer = self._query(space, any_direction, 1, None)
+            return
+        pause = Pause(seconds=self._client.address.fresh_seconds)
+        with self._tab(units.QUERY) as tab:
+            while not self._has_reached(tab, space, position):
+                if not pause.wait():
+                    raise _late(space)
+        self._unseen.reached(space, position)
+
+    def _has_reached(self, tab: Tab, space: str, position: int) -> bool:
+        """Whether reads have reached a position; True when the service tells none."""
+        answer = self._query(tab, space, records.stand_in(self._dimensions), 1)
         info = answer.response_info if answer else None
         reached = info.lsn_reconciled if info else None
-        if reached is not None and reached < position:
-            return False
-        with self._lock:
-            if self._positions.get(space) == position:
-                del self._positions[space]
-        return True
+        return reached is None or reached >= position
 
-    # Rows and what is too large for them
+    # Rows, names and threads
 
     def _row(self, record: Any, *, with_vector: bool) -> VectorRow:
-        return records.row_of(record, self._unspill, with_vector=with_vector)
+        return records.row_of(record, self._spills.get, with_vector=with_vector)
 
-    def _spill(self, data: bytes) -> str:
-        return self._blobs.put(data)
-
-    def _unspill(self, object_: str) -> bytes:
-        return self._blobs.get(object_)
-
-    def _forget_spills(self, gone: Iterable[Any], *, kept: Sequence[records.Record] = ()) -> None:
-        still = {record["metadata"].get(records.SPILLED) for record in kept}
-        for record in gone:
-            object_ = records.spill_of(record)
-            if object_ and object_ not in still:
-                self._blobs.delete(object_)
-
-    @cached_property
-    def _blobs(self) -> BlobStore:
-        if self._spills is None:
-            raise StorageFailed("a row is over Pinecone's 40 KB of metadata, and there is no blob store for the rest")
-        return self._spills()
-
-    # Names and threads
+    def _size(self, id: str, metadata: Mapping[str, Any]) -> int:
+        return units.size_of(id, metadata, dimensions=self._dimensions)
 
     def _namespace(self, shard: str) -> str:
         return f"{self._prefix}{check_shard(shard)}"
 
-    @cached_property
-    def _threads(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(int(MOST), thread_name_prefix="pinecone")
-
     def _all(self, arguments: Iterable[A], ask: Callable[[A], T]) -> list[T]:
-        """Answers in order, asked for at once as far as the lane allows; one alone is asked from this thread."""
+        """Answers in order, asked for at once as far as the lane allows; one alone is asked from this thread.
+
+        When one fails, those on their way are awaited, so that their tab knows what became of them.
+        """
         listed = list(arguments)
         if len(listed) < 2:
             return [ask(argument) for argument in listed]
-        return list(self._threads.map(ask, listed))
+        futures = [self._threads.submit(ask, argument) for argument in listed]
+        _, left = wait(futures, return_when=FIRST_EXCEPTION)
+        wait([future for future in left if not future.cancel()])
+        for future in futures:
+            if not future.cancelled() and (error := future.exception()):
+                raise error
+        return [future.result() for future in futures]
 
 
 def _late(shard: str) -> FlowControl:

@@ -24,7 +24,7 @@ from shared.errors import (
     SettingsError,
 )
 from shared.providers.credentials import hash_variable
-from shared.providers.translation import BUDGET_SECONDS
+from shared.providers.translation import BUDGET_SECONDS, was_never_sent
 from shared.providers.vectorstores.pinecone_lanes import Lane
 
 T = TypeVar("T")
@@ -40,6 +40,8 @@ FORBIDDEN_SECONDS = 60.0
 """What a plan or a quota does not allow is never about a document, and is changed by a person."""
 CREDENTIALS = "PINECONE_API_KEY"
 UNANSWERED = frozenset({408, 502, 503, 504})
+GATEWAY_TIMEOUT = 504
+"""What stood behind the gateway may have done the work, and billed it."""
 OPTIONS = frozenset({"host", "cloud", "region", "prefix", "timeout", "fresh"})
 
 
@@ -171,7 +173,7 @@ class PineconeClient:
                 try:
                     self._opened = Index(host=self._find_host(), timeout=self.address.request_seconds)
                 except vendor.PineconeError as error:
-                    raise _translated(error, self._control) from None
+                    raise _unbilled(_translated(error, self._control)) from None
                 _without_retries(self._opened)
             return self._opened
 
@@ -210,13 +212,20 @@ def _without_retries(index: Index) -> None:
         transport._config = RetryConfig(max_retries=0)  # noqa: SLF001 - see the head of this module
 
 
+def _unbilled(error: EmbedmillError) -> EmbedmillError:
+    """An error of the control plane, before the request that it was for was sent."""
+    if isinstance(error, FlowControl | ProviderUnavailable):
+        error.may_be_billed = False
+    return error
+
+
 def _translated(error: vendor.PineconeError, lane: Lane) -> EmbedmillError:
     """Our error; the vendor's own text may quote a record and is left out."""
     if isinstance(error, vendor.ApiError):
         return _refused(error, lane)
     match error:
         case vendor.PineconeTimeoutError() | vendor.PineconeConnectionError():
-            return lane.circuit.opened("no answer")
+            return lane.circuit.opened("no answer", may_be_billed=not was_never_sent(error))
         case vendor.ResponseParsingError():
             return ProviderUnavailable("Pinecone gave an answer that cannot be read")
         case vendor.PineconeValueError() if "API key" in str(error):
@@ -246,7 +255,8 @@ def _refused(error: vendor.ApiError, lane: Lane) -> EmbedmillError:
         case vendor.PayloadTooLargeError():
             return DocumentError(f"Pinecone refused a record as too large {told}")
         case vendor.ServiceError() if error.status_code not in UNANSWERED:
-            return ProviderUnavailable(f"Pinecone failed {told}")
+            return ProviderUnavailable(f"Pinecone failed {told}", may_be_billed=False)
     if error.status_code in UNANSWERED:
-        return lane.circuit.opened(f"the service is away {told}")
+        late = error.status_code == GATEWAY_TIMEOUT
+        return lane.circuit.opened(f"the service is away {told}", may_be_billed=late)
     return InternalError(f"Pinecone refused the request {told}")

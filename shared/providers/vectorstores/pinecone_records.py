@@ -74,6 +74,14 @@ def row_of(record: Any, unspill: Unspill, *, with_vector: bool) -> VectorRow:
     )
 
 
+def is_held(made: Record, held: Mapping[str, Any]) -> bool:
+    """Whether the fetched records have this one, the same in everything."""
+    found = held.get(made["id"])
+    if found is None or (found.metadata or {}) != made["metadata"]:
+        return False
+    return np.array_equal(np.asarray(found.values, np.float32), np.asarray(made["values"], np.float32))
+
+
 def generation_of(record: Any) -> int:
     """The generation of a fetched record; numbers come back as doubles."""
     return int((record.metadata or {}).get(GENERATION, 0))
@@ -89,6 +97,11 @@ def parse_id(id: str) -> tuple[str, str, int]:
     """(document, version, ordinal) of a row's id."""
     document, version, ordinal = id.rsplit("-", 2)
     return document, version, int(ordinal)
+
+
+def document_of(id: str) -> str:
+    """The document of a row's id, of whatever else it is made."""
+    return id.rsplit("-", 2)[0]
 
 
 def packs(records: Sequence[Record]) -> Iterator[list[Record]]:

@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 
 from shared.errors import MissingExtra, SettingsError
 from shared.providers.blobs.base import BlobStore
+from shared.providers.vectorstores import pinecone_units
 from shared.providers.vectorstores.base import VectorStore
+from shared.providers.vectorstores.metering import FREE, Meter, Offer
 
 STORES = {
     "embedded": "shared.providers.vectorstores.embedded:EmbeddedVectorStore",
@@ -18,14 +20,28 @@ STORES = {
 }
 EXTRAS = {"pinecone": ("pinecone", ("pinecone",)), "postgresql": ("pgvector", ("psycopg", "pgvector"))}
 """The extra of a scheme and the packages that it brings."""
+OFFERS = {"pinecone": pinecone_units.OFFER}
+"""What a scheme's service bills; the others bill no requests."""
+
+
+def find_offer(url: str) -> Offer | None:
+    """What the service behind a URL bills its requests by; None when it does not."""
+    return OFFERS.get(urlsplit(url).scheme)
 
 
 def open_vector_store(
-    url: str, *, home: Path, collection_key: str, dimensions: int, spills: Callable[[], BlobStore] | None = None
+    url: str,
+    *,
+    home: Path,
+    collection_key: str,
+    dimensions: int,
+    spills: Callable[[], BlobStore] | None = None,
+    meter: Meter = FREE,
 ) -> VectorStore:
     """Open one collection's store, `embedded://` in the home folder; raises SettingsError or MissingExtra.
 
-    `spills` opens where a store puts what is too large for the service; without it such rows are refused.
+    `spills` opens where a store puts what is too large for the service; without it such rows are refused. `meter` keeps
+    the books of a service that bills its requests (`find_offer`).
     """
     scheme = urlsplit(url).scheme
     if scheme not in STORES:
@@ -41,7 +57,7 @@ def open_vector_store(
         case "postgresql":
             opened = store(url, collection_key=collection_key, dimensions=dimensions)
         case _:
-            opened = store(url, collection_key=collection_key, dimensions=dimensions, spills=spills)
+            opened = store(url, collection_key=collection_key, dimensions=dimensions, spills=spills, meter=meter)
     return opened
 
 

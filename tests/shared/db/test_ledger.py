@@ -281,6 +281,18 @@ def test_a_budget_in_dollars_refuses_what_has_no_price(tracker: Tracker) -> None
         assert isinstance(ledger.reserve(connection, unpriced), Reserved)
 
 
+def test_a_limit_in_tokens_does_not_stop_what_is_billed_by_units(tracker: Tracker) -> None:
+    def ask(microusd: int) -> Reserved | Refused:
+        units = replace(entry(microusd=microusd, tokens=0), milliunits=1000)
+        with tracker.database.write() as connection:
+            return ledger.reserve(connection, units)
+
+    limit(tracker, limit_microusd=100, limit_tokens=0)
+    assert isinstance(ask(60), Reserved)
+    assert isinstance(ask(50), Refused)
+    assert isinstance(reserve(tracker, 1), Refused), "a call that takes tokens is stopped"
+
+
 def test_deleting_a_budget_that_is_not_there_says_so(tracker: Tracker) -> None:
     with pytest.raises(NotFound), tracker.database.write() as connection:
         budgets.delete_budget(connection, BudgetScope.DAY, "")

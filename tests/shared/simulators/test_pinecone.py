@@ -78,7 +78,34 @@ def test_limits_are_the_vendors(
     service: Running[PineconeSimulator], index: Index, expected: int, vectors: list[dict[str, object]]
 ) -> None:
     assert post(service, "/vectors/upsert", vectors=vectors).status_code == expected
-    assert service.simulator.bill.total("write_units") == int(expected == 200)
+    assert service.simulator.bill.total("write_units") == (5 if expected == 200 else 0)
+
+
+def test_units_are_billed_as_the_vendors_page_says(index: Index, service: Running[PineconeSimulator]) -> None:
+    service.simulator.lag_seconds = 0
+
+    def bill(amount: str) -> int:
+        found = service.simulator.bill.total(amount)
+        service.simulator.bill.clear()
+        return found
+
+    size = len("a") + 16 + len(orjson.dumps({"t": "x" * 6_000}))
+    big = [vector("a", metadata={"t": "x" * 6_000}), vector("b")]
+    assert 6_000 < size < 6_100
+    index.upsert(vectors=big, namespace="n")
+    assert bill("write_units") == 7, "a unit for each kilobyte of the request"
+    index.upsert(vectors=[vector("a")], namespace="n")
+    assert bill("write_units") == 5 + 7, "and for each of what it replaces, seen or not"
+    answer = index.query(vector=[1, 0, 0, 0], top_k=1, namespace="n")
+    assert (answer.usage.read_units, bill("read_milliunits")) == (1, 250)  # type: ignore[union-attr]
+    index.fetch(ids=["a", "nobody"], namespace="n")
+    assert bill("read_milliunits") == 1000
+    index.list_paginated(namespace="n")
+    assert bill("read_milliunits") == 1000
+    index.delete(ids=["a", "nobody"], namespace="n")
+    assert bill("write_units") == 5
+    index.delete(delete_all=True, namespace="n")
+    assert bill("write_units") == 5
 
 
 def test_a_delete_takes_a_thousand_ids_and_no_filter(service: Running[PineconeSimulator], index: Index) -> None:

@@ -1,6 +1,5 @@
 """The spender: what a caller meets when budget, limit or circuit say no, and what every end of a call leaves behind."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -8,54 +7,21 @@ import pytest
 from sqlalchemy import select
 
 from shared.db import budgets, ledger
-from shared.db.engine import Database, open_database
+from shared.db.engine import Database
 from shared.db.schema import budget, usage
 from shared.errors import BadVector, DatabaseAway, FlowControl, InputRefused, ProviderUnavailable, UnknownPrice
 from shared.outcomes import Park
 from shared.providers.models.base import UNTOLD, Usage
 from shared.providers.models.metering import ModelCall, ModelRequest
 from shared.providers.models.table import open_model
-from shared.settings import Settings
 from shared.spend.metering import ModelMeter
 from shared.spend.spender import Call, Planned, Spender
 from shared.spend.terms import BudgetScope, Lane, Subject, Tokens
 from shared.states import State
-from tests.migrated import place_migrated
 from tests.shared.db.tracker import Tracker
+from tests.shared.spend.conftest import Sleeper
 
 MODEL = ("openai", "text-embedding-3-small", "embed")
-
-
-class Sleeper:
-    """Notes for how long it was to sleep."""
-
-    def __init__(self) -> None:
-        self.slept: list[float] = []
-
-    def __call__(self, seconds: float) -> None:
-        self.slept.append(seconds)
-
-
-@pytest.fixture
-def tracked(settings: Settings) -> Iterator[Tracker]:
-    place_migrated(settings.home_path / "tracking.db")
-    opened = open_database(settings.database)
-    yield Tracker(opened)
-    opened.close()
-
-
-@pytest.fixture
-def spenders(settings: Settings, tracked: Tracker) -> Iterator[Any]:
-    made: list[Spender] = []
-
-    def make(sleep: Any = None, **changed: Any) -> Spender:
-        chosen = settings.model_copy(update=changed)
-        made.append(Spender(tracked.database, chosen, owner=f"process {len(made)}", sleep=sleep or Sleeper()))
-        return made[-1]
-
-    yield make
-    for spender in made:
-        spender.close()
 
 
 def planned(tokens: int = 1000, **options: Any) -> Planned:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from shared.errors import (
     SettingsError,
 )
 from shared.providers.blobs.folder import FolderBlobStore
+from shared.providers.vectorstores import pinecone_units as units
 from shared.providers.vectorstores.pinecone import PineconeVectorStore
 from shared.providers.vectorstores.pinecone_lanes import MOST
 from shared.simulators.faults import Fault
@@ -29,7 +31,8 @@ from tests.contracts.vectorstore import (
     unit_vector,
     without_vector,
 )
-from tests.services.pinecone import running_pinecone
+from tests.services.pinecone import billed, running_pinecone
+from tests.shared.providers.vectorstores.books import Books
 from tests.waiting import wait_until
 
 INDEX = "mill"
@@ -71,6 +74,14 @@ def store(store_factory: StoreFactory) -> PineconeVectorStore:
     opened = store_factory(dimensions=DIMENSIONS)
     assert isinstance(opened, PineconeVectorStore)
     return opened
+
+
+@pytest.fixture
+def impatient(simulator: PineconeSimulator, tmp_path: Path) -> Iterator[PineconeVectorStore]:
+    """A store that waits for an answer for less than a second."""
+    opened = open_pinecone(tmp_path, f"pinecone://{INDEX}?timeout=0.7")
+    yield opened
+    opened.close()
 
 
 def open_pinecone(folder: Path, url: str = URL, *, dimensions: int = DIMENSIONS) -> PineconeVectorStore:
@@ -123,7 +134,7 @@ def test_without_positions_the_ids_are_listed_until_they_are_there(
     assert store.count("s") == 1
     simulator.faults.add(Fault(kind="late", path="upsert", seconds=0.4))
     store.upsert("s", [make_row("d2")])
-    store._positions.clear()
+    store._unseen.forget_positions()
     assert store.count_versions("s", {"d2": "v1"}) == {"d2": 1}
 
 
@@ -349,8 +360,140 @@ def test_urls_that_mean_nothing_are_refused(tmp_path: Path, url: str) -> None:
         open_pinecone(tmp_path, url)
 
 
-def test_units_read_and_written_are_billed(store: PineconeVectorStore, simulator: PineconeSimulator) -> None:
-    store.upsert("s", [make_row(text="x" * 2500), make_row("d2")])
-    assert simulator.bill.total("write_units") == 4
-    assert store.count("s") == 2
-    assert simulator.bill.total("read_milliunits") >= 1250
+def booked(store: PineconeVectorStore) -> tuple[PineconeVectorStore, Books]:
+    books = Books()
+    return store.with_meter(books), books
+
+
+def require_equal_books(books: Books, simulator: PineconeSimulator) -> None:
+    found = {name: books.told(name) for name in units.OFFER.operations}
+    assert {name: amount for name, amount in found.items() if amount} == billed(simulator)
+    assert books.doubtful() == 0
+
+
+def test_every_unit_of_a_rows_life_is_in_the_books(store: PineconeVectorStore, simulator: PineconeSimulator) -> None:
+    metered, books = booked(store)
+    rows = [make_row(f"d{n:03}", text="x" * 2500) for n in range(130)]
+    metered.upsert("s", [*rows, make_row("many", metadata={"big": "y" * 50_000})])
+    metered.upsert("s", [make_row(f"d{n:03}", text="new", generation=2) for n in range(3)])
+    metered.count_versions("s", {"d000": "v1", "many": "v1", "nobody": "v1"})
+    found = metered.query("s", unit_vector(1), top_k=3)
+    metered.score("s", [match.id for match in found], unit_vector(1))
+    metered.score_lexical("s", [match.id for match in found], "text")
+    assert len(list(metered.list_rows("s"))) == 131
+    assert len(list(metered.list_versions("s"))) == 131
+    assert len(metered.fetch_documents("s", ["d000", "d001"])) == 2
+    assert metered.delete_stale("s", {"d000": 3, "d010": 1}) == 1
+    assert metered.delete_ids("s", [row.id for row in rows[:20]] + ["nobody-v1-0"]) == 19
+    metered.drop("s")
+    metered.count("s")
+    require_equal_books(books, simulator)
+    assert all(books.told(name) for name in units.OFFER.operations)
+    assert all(requests.documents for requests in books.reserved if requests.operation == "upsert")
+
+
+def test_the_books_name_the_documents_and_count_the_requests(
+    store: PineconeVectorStore, simulator: PineconeSimulator
+) -> None:
+    metered, books = booked(store)
+    metered.upsert("s", [make_row("d1"), make_row("d2")])
+    metered.count_versions("s", {"d2": "v1", "d1": "v1"})
+    listed = books.reserved[-1]
+    assert (listed.operation, listed.number, listed.documents) == ("list", 2, ("d1", "d2"))
+    assert books.ended[len(books.reserved) - 1].number == 2
+    assert list(dict.fromkeys(requests.operation for requests in books.reserved)) == [
+        "fetch", "upsert", "query", "list",
+    ]  # fmt: skip
+
+
+def test_what_one_account_wrote_another_waits_for(store: PineconeVectorStore, simulator: PineconeSimulator) -> None:
+    mine, _ = booked(store)
+    theirs, books = booked(store)
+    mine.upsert("s", [make_row()])
+    simulator.faults.add(Fault(kind="late", path="upsert", seconds=0.3))
+    mine.upsert("s", [make_row("d2")])
+    assert theirs.count_versions("s", {"d2": "v1"}) == {"d2": 1}
+    assert books.told("query") > 1000, "it asked again and again"
+
+
+def test_rows_that_are_there_are_not_written_and_paid_for_again(
+    store: PineconeVectorStore, simulator: PineconeSimulator
+) -> None:
+    rows = [make_row("d1"), make_row("d2", vector=np.zeros(DIMENSIONS, np.float32)), make_row("d3", page=2)]
+    store.upsert("s", rows)
+    paid = simulator.bill.total("write_units")
+    store.upsert("s", [*rows, make_row("d4")])
+    assert store.count("s") == 4
+    assert simulator.bill.total("write_units") == paid + 5
+    store.upsert("s", [replace(rows[0], title="changed")])
+    assert store.count("s") == 4
+    assert simulator.bill.total("write_units") == paid + 5 + 5 + 1
+    assert store.fetch("s", [rows[0].id])[rows[0].id].title == "changed"
+
+
+@pytest.mark.parametrize(
+    ("fault", "billed_for_it"),
+    [
+        (Fault(kind="status", status=503), "no"),
+        (Fault(kind="status", status=500), "no"),
+        (Fault(kind="status", status=504), "unknown"),
+        (Fault(kind="status", status=429, headers={"retry-after": "30"}), "no"),
+        (Fault(kind="slow", seconds=1.5), "unknown"),
+        (Fault(kind="cut"), "unknown"),
+        (Fault(kind="cut_body"), "unknown"),
+        (Fault(kind="malformed"), "unknown"),
+        (Fault(kind="partial"), "unknown"),
+    ],
+    ids=lambda value: f"{value.kind}-{value.status}" if isinstance(value, Fault) else "",
+)
+def test_a_write_that_may_be_billed_stays_in_the_books_and_its_repetition_is_covered(
+    impatient: PineconeVectorStore, simulator: PineconeSimulator, fault: Fault, billed_for_it: str
+) -> None:
+    store, books = booked(impatient)
+    rows = [make_row(f"d{n}", text="x" * 5_000) for n in range(4)]
+    simulator.faults.add(fault.model_copy(update={"path": "upsert"}))
+    with pytest.raises((FlowControl, ProviderUnavailable)):
+        store.upsert("s", rows)
+    assert (books.doubtful("upsert") > 0) == (billed_for_it == "unknown")
+    store._client.lane("c1-s").circuit.closed()
+    # The service may show what it took of the first attempt, or not yet.
+    store.upsert("s", rows)
+    wait_until(lambda: paths(simulator).count("/vectors/upsert") == 2, "the service has done what it was asked")
+    assert books.told("upsert") <= billed(simulator)["upsert"] <= books.told("upsert") + books.doubtful("upsert")
+
+
+def test_of_many_requests_what_was_answered_and_what_is_doubtful_stay_and_the_rest_is_given_back(
+    impatient: PineconeVectorStore, simulator: PineconeSimulator
+) -> None:
+    store, books = booked(impatient)
+    documents = {f"d{n:02}": "v1" for n in range(30)}
+    store.upsert("s", [make_row(document) for document in documents])
+    store.count_versions("s", documents)
+    simulator.faults.add(Fault(kind="cut_body", path="list", after=10))
+    with pytest.raises(FlowControl):
+        store.count_versions("s", documents)
+    last = books.ended[len(books.reserved) - 1]
+    assert (books.reserved[-1].milliunits, last.doubtful_milliunits) == (30_000, 1000)
+    assert 10_000 <= last.milliunits < 30_000
+    assert books.told("list") + 1000 == billed(simulator)["list"]
+
+
+def test_without_money_nothing_is_asked(store: PineconeVectorStore, simulator: PineconeSimulator) -> None:
+    store.upsert("s", [make_row()])
+    store.count_versions("s", {"d1": "v1"})
+    before = billed(simulator)
+    poor = store.with_meter(Books(room=0))
+    for ask in (
+        lambda: poor.upsert("s", [make_row("d2")]),
+        lambda: poor.count_versions("s", {"d1": "v1"}),
+        lambda: poor.query("s", unit_vector(1), top_k=1),
+        lambda: poor.fetch("s", ["d1-v1-0"]),
+        lambda: list(poor.list_rows("s")),
+        lambda: poor.delete_stale("s", {"d1": 2}),
+        lambda: poor.delete_ids("s", ["d1-v1-0"]),
+        lambda: poor.drop("s"),
+    ):
+        with pytest.raises(FlowControl, match="no money"):
+            ask()
+    assert billed(simulator) == before
+    assert poor.count("s") == 1, "statistics are free"

@@ -7,8 +7,9 @@ import pytest
 from shared.errors import MissingExtra, SettingsError
 from shared.providers.vectorstores import table
 from shared.providers.vectorstores.embedded import EmbeddedVectorStore
-from shared.providers.vectorstores.table import open_vector_store
+from shared.providers.vectorstores.table import STORES, find_offer, open_vector_store
 from tests.contracts.vectorstore import make_row
+from tests.shared.providers.vectorstores.books import Books
 
 
 def test_the_embedded_store_lives_in_the_home_folder(tmp_path: Path) -> None:
@@ -32,3 +33,16 @@ def test_a_missing_package_is_named_with_its_extra(
 def test_an_unknown_scheme_is_a_settings_error(tmp_path: Path, url: str) -> None:
     with pytest.raises(SettingsError, match="embedded://"):
         open_vector_store(url, home=tmp_path, collection_key="c", dimensions=8)
+
+
+def test_only_pinecone_bills_its_requests() -> None:
+    offers = {scheme: find_offer(f"{scheme}://somewhere") for scheme in STORES}
+    assert {scheme for scheme, offer in offers.items() if offer is not None} == {"pinecone"}
+
+
+def test_a_store_that_bills_nothing_asks_no_meter(tmp_path: Path) -> None:
+    store = open_vector_store("embedded://", home=tmp_path, collection_key="c-1", dimensions=8, meter=Books(room=0))
+    assert store.with_meter(Books(room=0)) is store
+    store.upsert("s", [make_row()])
+    assert store.count_versions("s", {"d1": "v1"}) == {"d1": 1}
+    store.close()
