@@ -194,7 +194,9 @@ class PineconeSimulator(Simulator):
         values = body.get("schema", {}).get("fields", {}).get("_values")
         if not name or not values or values.get("type") != "dense_vector":
             raise Refused(400, "an index needs a name and a dense vector", code="INVALID_ARGUMENT")
-        description = {"schema": body["schema"], "deployment": body["deployment"], "tags": body.get("tags")}
+        # An index of vectors is told to have sparse ones too, whatever it was made with.
+        schema = {"fields": body["schema"]["fields"] | {"_sparse_values": {"type": "sparse_vector"}}}
+        description = {"schema": schema, "deployment": body["deployment"], "tags": body.get("tags")}
         index = Index(name, values["dimension"], values.get("metric", "cosine"), description)
         self.indexes[name] = index
         return Reply(self._described(index, call), 201)
@@ -211,7 +213,6 @@ class PineconeSimulator(Simulator):
 
     def _described(self, index: Index, call: Call) -> dict[str, Any]:
         return {
-            "id": f"id-{index.name}",
             "name": index.name,
             "host": f"http://{call.headers['host']}/i/{index.name}",
             "status": {"ready": True, "state": "Ready"},

@@ -201,7 +201,7 @@ class Recording(PineconeSimulator):
 
     def _answer(self, call: Any) -> Any:
         reply = super()._answer(call)
-        self.heard.append((call.path.partition("/i/mill")[2], call.body, reply))
+        self.heard.append((call.path.removeprefix("/i/mill"), call.body, reply))
         return reply
 
 
@@ -240,3 +240,25 @@ def test_pinecone_requests_answers_and_errors_are_as_published(tmp_path: Path) -
             assert asked is None or problems("pinecone", asked, body) == [], path
             shape = answered if reply.status == 200 else "rpcStatus"
             assert problems("pinecone", shape, reply.content) == [], path
+        else:
+            assert path.startswith("/indexes"), path
+            assert body is None or problems("pinecone_control", "CreateIndexRequest", body) == []
+            shape = "IndexModel" if reply.status < 400 else "ErrorResponse"
+            assert problems("pinecone_control", shape, reply.content) == [], path
+    assert [(path, reply.status) for path, _, reply in heard][:2] == [("/indexes/mill", 404), ("/indexes", 201)]
+
+
+def test_pinecones_list_of_indexes_and_its_refusal_of_a_key_are_as_published() -> None:
+    with served(PineconeSimulator(lag_seconds=0.0)) as server:
+        fields = {"_values": {"type": "dense_vector", "dimension": 4, "metric": "cosine"}}
+        deployment = {"deployment_type": "managed", "cloud": "aws", "region": "us-east-1"}
+        body = {"name": "mill", "schema": {"fields": fields}, "deployment": deployment}
+        answer(server, "/indexes", body)
+        assert problems("pinecone_control", "IndexList", answer(server, "/indexes", method="GET")) == []
+        for status in set(STATUSES) - {401}:
+            server.simulator.faults.add(Fault(kind="status", status=status))
+            assert problems("pinecone_control", "ErrorResponse", answer(server, "/indexes", body)) == []
+        for place in ("/indexes", "/i/mill/query"):
+            refused = httpx.request("POST", f"{server.url}{place}", json={"topK": 1, "vector": [1, 0, 0, 0]})
+            # What the layer before the service refuses is plain text on every path.
+            assert (refused.status_code, refused.text) == (401, "Unauthorized")
