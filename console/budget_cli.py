@@ -143,7 +143,7 @@ def _describe(budget: Any) -> dict[str, Any]:
         "used_tokens": budget.used_tokens,
         "percent": round(budget.percent(), 2),
         "day": budget.day or None,
-        "stopped": budget.refused_at is not None,
+        "stopped": budget.refused_at is not None or budget.percent() >= 100,
     }
 
 

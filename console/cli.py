@@ -312,7 +312,11 @@ def simulate(
     latency_ms: Annotated[int, typer.Option("--latency-ms", min=0, help="Least time of an answer.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Act as a paid provider, to rehearse a run and its bill; prints the variables to set."""
+    """Act as a paid provider, to rehearse a run and its bill; prints the variables to set.
+
+    It is told what to do over HTTP, as docs/simulators.md shows: POST /_sim/faults orders refusals, delays, cuts and
+    spoiled answers, POST /_sim/verdicts scripts what the model thinks, GET /_sim/bill is what it would charge.
+    """
     from console.simulating import Rehearsal
     from console.simulating import simulate as run
 

@@ -109,8 +109,11 @@ def _cache(runtime: Runtime) -> str:
 
 
 def _embedding(runtime: Runtime) -> str:
+    from shared.spend.metering import metered
+    from shared.spend.terms import NOBODY
+
     embedder = runtime.embedder(runtime.settings.embedding)
-    embedder.embed_all(["a sentence to embed"], input_type="document")
+    metered(embedder, runtime.spender, NOBODY).embed_batch(["a sentence to embed"], input_type="document")
     return f"{embedder.model}, {embedder.dimensions} dimensions"
 
 

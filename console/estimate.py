@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from console.output import print_line, print_warning
+from console.output import print_line, print_table, print_warning
 from console.session import opened
 from shared.collections import CollectionSettings, read_collection_settings
 from shared.db import collections, ledger, samples
@@ -238,9 +238,27 @@ def print_estimate(report: Mapping[str, Any]) -> None:
         f"{report['documents']} documents ({report['unreadable']} unreadable, {report['skipped']} things skipped): "
         f"{embed['chunks']} chunks, {embed['tokens']} tokens to embed with {embed['model']} in {embed['calls']} calls"
     )
+    rows = [_row(name, stage) for name, stage in report["stages"].items() if _costs(stage)]
+    if rows:
+        columns = ("stage", "calls", "tokens_in", "tokens_out", "write_units", "read_units", *report["total"])
+        print_table(rows, [column for column in columns if any(column in row for row in rows)], empty="")
     for lane, total in report["total"].items():
         cost = "unpriced" if total["usd"] is None else f"${total['usd']:.6f}"
         limits = "" if total["seconds"] is None else f", {total['seconds']:.0f} s at the providers' limits"
         print_line(f"lane {lane}: {cost}{limits}")
     for problem in report["problems"]:
         print_warning(problem)
+
+
+def _costs(stage: Mapping[str, Any]) -> bool:
+    return any(lane["usd"] != 0 for lane in stage.get("lanes", {}).values())
+
+
+def _row(name: str, stage: Mapping[str, Any]) -> dict[str, Any]:
+    """A stage with its dollars by lane, as people read it."""
+    counts = {key: math.ceil(n) for key, n in stage.items() if key.endswith("_units")}
+    counts |= {key: stage[key] for key in ("calls", "tokens_in", "tokens_out") if key in stage}
+    lanes = {
+        lane: "unpriced" if told["usd"] is None else f"${told['usd']:.6f}" for lane, told in stage["lanes"].items()
+    }
+    return {"stage": name, **counts, **lanes}

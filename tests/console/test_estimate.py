@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from console.estimate import estimate
+from console.estimate import estimate, print_estimate
 from producers.sources.open import SourceOptions
 from shared.spend.estimates import demand_of_verdicts, demands_of_indexing, total_lanes
 from tests.corpus import text_of
@@ -62,6 +62,25 @@ def test_a_store_that_bills_writes_is_part_of_the_estimate(estimated: Estimate) 
     assert read == 300 + 3, "each document is listed, and a hundred rows are looked for at once"
     difference = billed["total"]["live"]["usd"] - plain["total"]["live"]["usd"]
     assert difference == pytest.approx((written * 4 + read * 16) / 1e6)
+
+
+def test_people_see_what_each_stage_costs_in_each_lane(estimated: Estimate, capsys: pytest.CaptureFixture[str]) -> None:
+    paid = estimated(embedding="openai/text-embedding-3-small", validator=MODEL, vector_url="pinecone://mill")
+    print_estimate(paid)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:5]] == ["stage", "validate", "embed", "index"]
+    assert lines[1].split()[-2:] == ["live", "bulk"]
+    for line in lines[2:4]:
+        stage = paid["stages"][line.split()[0]]
+        assert line.split()[1:4] == [str(stage[count]) for count in ("calls", "tokens_in", "tokens_out")]
+        assert line.split()[-2:] == [f"${stage['lanes'][lane]['usd']:.6f}" for lane in ("live", "bulk")]
+
+
+def test_where_nothing_costs_money_people_see_one_line_of_it(
+    estimated: Estimate, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_estimate(estimated())
+    assert len(capsys.readouterr().out.splitlines()) == 2
 
 
 def test_calls_are_bounded_by_chunks_and_by_their_tokens() -> None:
