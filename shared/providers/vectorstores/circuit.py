@@ -7,6 +7,7 @@ from shared.errors import FlowControl
 
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
+HINT = "Work that waits for it goes on by itself; run any other command again in a moment, or `embedmill doctor`."
 
 
 class Circuit:
@@ -37,4 +38,6 @@ class Circuit:
 
     def _refusal(self, seconds: float, cause: str, *, may_be_billed: bool = False) -> FlowControl:
         message = f"{self._name}: {cause}"
-        return FlowControl(message, reason="circuit", retry_after_seconds=seconds, may_be_billed=may_be_billed)
+        return FlowControl(
+            message, reason="circuit", retry_after_seconds=seconds, may_be_billed=may_be_billed, hint=HINT
+        )

@@ -90,7 +90,7 @@ class PineconeClient:
         self.address = address
         self._dimensions = dimensions
         self._lanes: dict[str, Lane] = {}
-        self._control = Lane("control plane", patience_seconds=address.request_seconds)
+        self._control = Lane("Pinecone's control plane", patience_seconds=address.request_seconds)
         self._opened: Index | None = None
         self._opening = threading.Lock()
 
@@ -132,7 +132,9 @@ class PineconeClient:
 
     def lane(self, shard: str) -> Lane:
         """The lane of a shard."""
-        return self._lanes.setdefault(shard, Lane(shard, patience_seconds=2 * self.address.request_seconds))
+        return self._lanes.setdefault(
+            shard, Lane(f"Pinecone, shard {shard}", patience_seconds=2 * self.address.request_seconds)
+        )
 
     def describe(self) -> str:
         """What the index is called."""

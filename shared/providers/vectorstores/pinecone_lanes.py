@@ -17,11 +17,11 @@ MOST = 16.0
 
 
 class Lane:
-    """The requests of one process to one shard."""
+    """The requests of one process to one shard, or to the service itself; `name` says which in errors."""
 
-    def __init__(self, shard: str, *, patience_seconds: float) -> None:
-        self.circuit = Circuit(f"shard {shard}")
-        self._shard = shard
+    def __init__(self, name: str, *, patience_seconds: float) -> None:
+        self.circuit = Circuit(name)
+        self._name = name
         self._patience_seconds = patience_seconds
         self._limit = START
         self._active = 0
@@ -38,7 +38,7 @@ class Lane:
         self.circuit.check()
         with self._free:
             if not self._free.wait_for(lambda: self._active < self.limit, self._patience_seconds):
-                message = f"shard {self._shard}: no turn within {self._patience_seconds:g} s"
+                message = f"{self._name}: no turn within {self._patience_seconds:g} s"
                 raise FlowControl(message, reason="rate", retry_after_seconds=self._patience_seconds)
             self._active += 1
         try:

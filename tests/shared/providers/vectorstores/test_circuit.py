@@ -13,6 +13,7 @@ def test_pauses_double_up_to_a_limit_and_end_with_an_answer() -> None:
     pauses = []
     for _ in range(7):
         refusal = circuit.opened("no answer")
+        assert "doctor" in refusal.hint
         pauses.append(refusal.retry_after_seconds)
         with pytest.raises(FlowControl, match="shard s") as again:
             circuit.check()
