@@ -246,7 +246,10 @@ class TransactionLost(StorageFailed):
 
 
 class BadVector(InternalError):
-    """An embedding has the wrong dimension or is not finite."""
+    """An embedding has the wrong dimension or is not finite; it is asked for again, as any answer without sense is."""
+
+    retryable = True
+    hint = "If a replay does not help, embed the text by itself: the model cannot, or its settings are not what it has."
 
 
 def may_be_billed(error: BaseException) -> bool:

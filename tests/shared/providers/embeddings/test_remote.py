@@ -185,6 +185,7 @@ def test_a_spoiled_vector_is_its_texts_error_and_the_others_are_kept(
     simulator_of(vendor, servers).faults.add(Fault(kind=kind, match="SPOILED"))
     result = vendor.embed_many(["one", "two SPOILED", "three"])
     assert {place: type(error) for place, error in result.errors.items()} == {1: BadVector}
+    assert result.errors[1].retryable, "the next answer may be sound"
     assert np.linalg.norm(result.vectors, axis=1) == pytest.approx([1, 0, 1], abs=1e-5)
 
 
