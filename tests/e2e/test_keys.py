@@ -82,6 +82,7 @@ def test_a_missing_key_ends_ingest_before_any_request(
     assert embedded.json("ingest", folder, seconds=QUICK_SECONDS)["documents"]["completed"] == DOCUMENTS
 
 
+@pytest.mark.chaos
 def test_what_can_move_moves_before_ingest_gives_up(
     embedded: Command, openai: Running[OpenAISimulator], folder: Path
 ) -> None:
@@ -135,6 +136,7 @@ def test_workers_wait_for_a_key_say_so_and_a_start_with_another_has_effect_at_on
     assert embedded.json("jobs", "show", job)["documents"]["completed"] == DOCUMENTS
 
 
+@pytest.mark.chaos
 def test_a_replay_in_the_foreground_ends_as_ingest_does(
     embedded: Command, openai: Running[OpenAISimulator], tmp_path: Path
 ) -> None:
@@ -162,6 +164,7 @@ def test_a_search_with_a_refused_key_is_an_error_at_once(
         assert "OPENAI_API_KEY" in ran.json["error"]
 
 
+@pytest.mark.chaos
 def test_a_job_of_the_batch_lane_ends_too_and_is_taken_up(
     embedded: Command, openai: Running[OpenAISimulator], folder: Path
 ) -> None:
@@ -179,6 +182,7 @@ def test_a_job_of_the_batch_lane_ends_too_and_is_taken_up(
         assert watch.count("SELECT count(*) FROM usage WHERE state IN ('reserved', 'unsettled')") == 0
 
 
+@pytest.mark.chaos
 def test_a_refused_key_keeps_no_document_from_being_indexed_when_it_is_only_for_audits(
     cli: Command, tmp_path: Path
 ) -> None:
