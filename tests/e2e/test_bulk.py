@@ -29,12 +29,6 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def openai() -> Iterator[Running[OpenAISimulator]]:
-    with running(OpenAISimulator()) as server:
-        yield server
-
-
-@pytest.fixture
 def claude() -> Iterator[Running[AnthropicSimulator]]:
     with running(AnthropicSimulator()) as server:
         yield server

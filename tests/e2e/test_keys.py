@@ -3,7 +3,6 @@
 import json
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,12 +28,6 @@ WAITING = "SELECT count(*) FROM work WHERE wait_reason = 'key'"
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return write_corpus(tmp_path / "documents", DOCUMENTS)
-
-
-@pytest.fixture
-def openai() -> Iterator[Running[OpenAISimulator]]:
-    with running(OpenAISimulator()) as server:
-        yield server
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import pytest
 import redis
 from structlog.testing import capture_logs
 
-from shared.db.engine import open_database
 from shared.db.schema import flow_state, usage
 from shared.errors import FlowControl, InputRefused, KeyRefused, ProviderUnavailable
 from shared.outcomes import Park
@@ -15,21 +14,12 @@ from shared.settings import Settings
 from shared.spend.spender import Planned, Spender
 from shared.spend.terms import Tokens
 from shared.states import State
-from tests.migrated import place_migrated
 from tests.shared.db.tracker import Tracker
 from tests.shared.flow.conftest import redis_url
 
 __all__ = ["redis_url"]
 
 REFUSAL = "openai answered 401: it does not accept the key; check OPENAI_API_KEY"
-
-
-@pytest.fixture
-def tracked(settings: Settings) -> Iterator[Tracker]:
-    place_migrated(settings.home_path / "tracking.db")
-    opened = open_database(settings.database)
-    yield Tracker(opened)
-    opened.close()
 
 
 @pytest.fixture(params=["database", "redis"])
@@ -134,7 +124,7 @@ def test_whoever_refuses_something_else_has_accepted_the_key(
     refuse(first)
     first.keys.try_anew()
     first.begin(planned()).fail(error)
-    second.keys.use("openai", "a", purpose="embed").ask()
+    assert second.keys.use("openai", "a", purpose="embed").require() == "closed"
 
 
 @pytest.mark.parametrize("end", ["fail", "release"])

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from shared.db.migrations.rewording import reword_wait_reason
+
 revision = "0009"
 down_revision = "0008"
 branch_labels = None
@@ -20,7 +22,7 @@ def upgrade() -> None:
         "ALTER TABLE job ADD COLUMN lane VARCHAR(4) DEFAULT 'live' NOT NULL "
         "CONSTRAINT ck_job_lane CHECK (lane IN ('live', 'bulk'))"
     )
-    _reword_wait_reason(BEFORE, AFTER)
+    reword_wait_reason(BEFORE, AFTER)
     op.create_table(
         "bulk_batch",
         sa.Column("id", ID, nullable=False),
@@ -121,26 +123,5 @@ def downgrade() -> None:
     for table in ("bulk_wait", "bulk_entry", "bulk_batch"):
         op.drop_table(table)
     op.execute("UPDATE work SET state = 'pending', wait_reason = NULL WHERE wait_reason = 'bulk'")
-    _reword_wait_reason(AFTER, BEFORE)
+    reword_wait_reason(AFTER, BEFORE)
     op.drop_column("job", "lane")
-
-
-def _reword_wait_reason(before: str, after: str) -> None:
-    """SQLite changes a constraint only by a new table, and dropping the old one would delete what refers to work.
-
-    So the constraint is rewritten in place, as sqlite.org/lang_altertable.html describes for changes that touch no row.
-    """
-    connection = op.get_bind()
-    if connection.dialect.name == "postgresql":
-        op.drop_constraint(op.f("ck_work_wait_reason"), "work", type_="check")
-        op.create_check_constraint(op.f("ck_work_wait_reason"), "work", f"wait_reason IS NULL OR {after}")
-        return
-    version = connection.exec_driver_sql("PRAGMA schema_version").scalar_one()
-    connection.exec_driver_sql("PRAGMA writable_schema = ON")
-    changed = connection.execute(
-        sa.text("UPDATE sqlite_master SET sql = replace(sql, :before, :after) WHERE name = 'work' AND type = 'table'"),
-        {"before": before, "after": after},
-    ).rowcount
-    connection.exec_driver_sql(f"PRAGMA schema_version = {version + 1}")
-    connection.exec_driver_sql("PRAGMA writable_schema = OFF")
-    assert changed == 1

@@ -1,0 +1,1 @@
+"""Migrations of the tracking database, and what they share."""
