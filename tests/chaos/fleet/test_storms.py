@@ -16,6 +16,8 @@ from tests.chaos.test_poison import poisoned
 from tests.command import Command
 
 COMMANDS = 2
+# Before so many disturbances no storm is over: the last stage waits for them.
+LEAST = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ def rage(fleet: Fleet, job: int, *, size: Size, seed: int) -> Counter[str]:
     chance = random.Random(seed)
     kills = [fleet.kill_a_worker, fleet.kill_a_worker, fleet.kill_a_command, fleet.freeze_a_worker]
     struck: Counter[str] = Counter()
+    held = True
     while struck.total() < size.disturbances and not fleet.is_finished(job):
         pause = time.monotonic() + chance.uniform(0.2, 1.5)
         while time.monotonic() < pause and not fleet.is_finished(job):
@@ -64,6 +67,9 @@ def rage(fleet: Fleet, job: int, *, size: Size, seed: int) -> Counter[str]:
         else:
             publish_again(fleet, 40)
             struck["publish again"] += 1
+        if held and struck.total() >= LEAST:
+            fleet.command.json("workers", "resume", "index")
+            held = False
     fleet.thaw()
     return struck
 
@@ -74,11 +80,12 @@ def storm(services: Services, command: Command, pair: tuple[str, str], *, size: 
     (corpus / POISON).write_text("An ordinary beginning.\n\nPOISON-PILL in the middle of a sentence.")
     broker, database = (services[name] for name in pair)
     with Fleet(poisoned(command, "chunk", "SIGKILL"), broker=broker, database=database) as fleet:
+        fleet.command.json("workers", "pause", "index")
         fleet.start(COMMANDS)
         job = fleet.command.json("submit", corpus)["job"]
         began = time.monotonic()
         struck = rage(fleet, job, size=size, seed=seed)
-        assert struck.total() >= 3, "the job was over before the storm began"
+        assert struck.total() >= LEAST
         fleet.wait_for(job, seconds=size.seconds)
         lasted = time.monotonic() - began
         require_as_without_faults(fleet, job, expected, documents=size.documents, poison=(POISON,))
