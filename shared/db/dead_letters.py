@@ -73,7 +73,7 @@ def _next_letter() -> Any:
     return query.scalar_subquery()
 
 
-def _select(wanted: Filter) -> Any:
+def _select() -> Any:
     names = "chunks_expected chunks_rejected chunks_ref rejections_ref size deletes origin content_hash max_attempts"
     return (
         select(
@@ -93,7 +93,6 @@ def _select(wanted: Filter) -> Any:
         .join(job, job.c.id == dead_letter.c.job_id)
         .join(document, document.c.id == work.c.document_id)
         .join(collection, collection.c.id == document.c.collection_id)
-        .where(*conditions_of(wanted))
     )
 
 
@@ -101,9 +100,12 @@ def list_letters(
     connection: Connection, wanted: Filter, *, limit: int = 100, before: int | None = None
 ) -> list[dict[str, Any]]:
     """Dead letters, newest first; the next page is `before` the last id of this one."""
-    query = _select(wanted).order_by(dead_letter.c.id.desc()).limit(limit)
+    # The page is chosen first: everything else is looked up for its letters only, whatever the planner believes.
+    page = select(dead_letter.c.id).where(*conditions_of(wanted)).order_by(dead_letter.c.id.desc()).limit(limit)
     if before is not None:
-        query = query.where(dead_letter.c.id < before)
+        page = page.where(dead_letter.c.id < before)
+    chosen = page.subquery("page")
+    query = _select().join(chosen, chosen.c.id == dead_letter.c.id).order_by(dead_letter.c.id.desc())
     return [dict(row._mapping) for row in connection.execute(query)]
 
 

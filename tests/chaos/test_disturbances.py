@@ -139,7 +139,11 @@ def test_messages_about_finished_work_change_nothing(command: Command, corpus: P
 def test_a_clock_that_jumps_takes_no_work_from_a_live_worker(
     command: Command, corpus: Path, faultless: Outcome
 ) -> None:
-    """What a jump of an hour looks like to the database: every lease and due time is an hour off."""
+    """What a jump of an hour looks like to the database: every lease and due time is an hour off.
+
+    The lease is long enough for a machine that stands still for seconds: such a worker would be silent, and rightly so.
+    """
+    command = command.with_settings(lease_seconds="10")
     process = command.start("ingest", corpus, "--json")
     with Watch(command.home) as watch:
         for hours in (-1, 1):
