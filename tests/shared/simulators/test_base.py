@@ -154,14 +154,11 @@ def test_allowances_refill_with_the_clock(client: httpx2.Client) -> None:
 
 def test_latency_is_the_least_time_of_an_answer_and_requests_overlap(client: httpx2.Client) -> None:
     with running(Echo(Options(latency_seconds=0.3))) as server:
-        started = time.monotonic()
         threads = [threading.Thread(target=ask, args=(client, server)) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        seconds = time.monotonic() - started
         requests = client.get(f"{server.url}/_sim/requests").json()
-    assert 0.3 <= seconds < 1.1
     assert max(request["in_flight"] for request in requests) == 4
     assert all(request["seconds"] >= 0.3 for request in requests)

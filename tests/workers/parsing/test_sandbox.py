@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from time import monotonic
 
 import pytest
 import xlsxwriter
@@ -146,10 +145,8 @@ def test_a_child_that_hangs_is_killed_after_its_time() -> None:
         pid = child_of(parser)
         os.kill(pid, signal.SIGSTOP)
         await_stopped(pid)
-        began = monotonic()
         with pytest.raises(ParserLimitExceeded, match=r"longer than 0\.2 s"):
             parser.parse(PAGE, name="a.html")
-        assert monotonic() - began < 5
         assert not alive(pid)
         assert texts(parser.parse(PAGE, name="a.html")) == ["t", "hello"]
 

@@ -1,7 +1,6 @@
 """Paid embedders against simulated providers: what is sent, what fails alone, and what the meter hears."""
 
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -234,15 +233,16 @@ def test_a_budget_that_ends_keeps_later_requests_back(openai: RemoteEmbedder, se
 
 
 @pytest.mark.parametrize("concurrency", [8, 1])
-def test_an_answer_that_does_not_come_is_given_up_in_time(
-    openai: RemoteEmbedder, servers: Servers, concurrency: int
-) -> None:
-    openai.seconds_per_request, openai.concurrency = 0.3, concurrency
-    servers["openai"].simulator.faults.add(Fault(kind="slow", seconds=1.5))
-    books, started = Books(), time.monotonic()
-    result = openai.embed_many(["text"], meter=books)
+def test_an_answer_that_does_not_come_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch, concurrency: int) -> None:
+    books = Books()
+    with running(OpenAISimulator(Options(latency_seconds=60))) as server:
+        point_at(server, monkeypatch)
+        embedder = open_remote(SMALL)
+        embedder.seconds_per_request, embedder.concurrency = 0.3, concurrency
+        result = embedder.embed_many(["text"], meter=books)
+        embedder.close()
+        assert not server.simulator.exchanges, "it was not waited for"
     assert isinstance(result.errors[0], ProviderUnavailable)
-    assert time.monotonic() - started < 1.2
     assert [billed for _, billed in books.failed.values()] == ["unknown"]
 
 
@@ -262,14 +262,11 @@ def test_requests_are_in_flight_together(monkeypatch: pytest.MonkeyPatch) -> Non
         point_at(server, monkeypatch)
         embedder = open_remote(SMALL)
         embedder.max_inputs = 5
-        started = time.monotonic()
         result = embedder.embed_many([f"text {number}" for number in range(80)])
-        seconds = time.monotonic() - started
         embedder.close()
     assert result.errors == {}
     assert max(exchange.in_flight for exchange in server.simulator.exchanges) == embedder.concurrency == 8
     assert len(server.simulator.exchanges) == 16
-    assert seconds < 16 * 0.4 / 2, "two rounds of eight, not sixteen one after the other"
 
 
 class Store:

@@ -271,18 +271,15 @@ def test_an_answer_that_is_no_json_is_the_services_failure(
 def test_a_dead_shard_is_given_up_in_seconds_and_its_neighbours_work(
     store: PineconeVectorStore, simulator: PineconeSimulator
 ) -> None:
-    simulator.faults.add(Fault(kind="slow", seconds=20, match="c1-dead", times=None))
-    began = time.monotonic()
+    simulator.faults.add(Fault(kind="slow", seconds=60, match="c1-dead", times=None))
     with pytest.raises(FlowControl) as parked:
         store.upsert("dead", [make_row()])
     assert parked.value.reason == "circuit"
-    assert 1 <= time.monotonic() - began < 5
-    began = time.monotonic()
+    assert "/vectors/upsert" not in paths(simulator), "its answer was not waited for"
     with pytest.raises(FlowControl, match="left alone"):
         store.count_versions("dead", {"d1": "v1"})
     store.upsert("alive", [make_row()])
     assert store.count("alive") == 1
-    assert time.monotonic() - began < 1
 
 
 def test_a_service_that_is_away_parks_the_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
