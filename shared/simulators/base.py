@@ -173,12 +173,13 @@ class Simulator(ABC):
             call = await self._call(request)
             response = await self._respond(call, started)
             self._remember(call, response, time.monotonic() - started)
-            if isinstance(response, _Cut):
-                await response.send(send, self.transports.get(scope["client"]))
-            else:
-                await response(scope, receive, send)
         finally:
+            # Whoever has an answer may ask again before its sending has ended here.
             self._in_flight -= 1
+        if isinstance(response, _Cut):
+            await response.send(send, self.transports.get(scope["client"]))
+        else:
+            await response(scope, receive, send)
 
     def _remember(self, call: Call, response: "Response | _Cut", seconds: float) -> None:
         """Before the answer leaves, so that whoever has it finds it here."""
