@@ -8,7 +8,10 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+from tests.forked import fork
 
 EMBEDMILL = Path(sys.executable).with_name("embedmill")
 SECONDS = 120.0
@@ -83,9 +86,24 @@ class Command:
         return process
 
     def run(self, *arguments: object, stdin: str | None = None, seconds: float = SECONDS, **options: Any) -> Ran:
-        """Run a command to its end."""
-        process = self.start(*arguments, stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL, **options)
-        return finish(process, stdin=stdin, seconds=seconds)
+        """Run a command to its end: forked, or with options of its own for how it is started."""
+        # Only a new interpreter looks for what alters it.
+        if options or self.environment.get("PYTHONPATH") != os.environ.get("PYTHONPATH"):
+            stream = subprocess.PIPE if stdin is not None else subprocess.DEVNULL
+            return finish(self.start(*arguments, stdin=stream, **options), stdin=stdin, seconds=seconds)
+        with TemporaryDirectory(prefix="embedmill-streams-") as name:
+            streams = (Path(name, "stdin"), Path(name, "stdout"), Path(name, "stderr"))
+            for stream in streams:
+                stream.write_text(stdin or "" if stream.name == "stdin" else "")
+            forked = fork([str(argument) for argument in arguments], self.environment, self.folder, streams)
+            forked.join(seconds)
+            stdout, stderr = (stream.read_text() for stream in streams[1:])
+            if forked.exitcode is None:
+                assert forked.pid is not None
+                os.killpg(forked.pid, signal.SIGKILL)
+                forked.join()
+                raise AssertionError(_too_long(forked.pid, seconds, stdout, stderr))
+            return Ran(forked.exitcode, stdout, stderr)
 
     def json(self, *arguments: object, **options: Any) -> Any:
         """What a command prints with --json; it must end with status 0."""
@@ -118,10 +136,12 @@ def finish(process: "subprocess.Popen[str]", *, stdin: str | None = None, second
     except subprocess.TimeoutExpired:
         kill_group(process)
         stdout, stderr = process.communicate()
-        raise AssertionError(
-            f"{process.pid} ran for more than {seconds:g} s: {stdout[-2000:]} {stderr[-2000:]}"
-        ) from None
+        raise AssertionError(_too_long(process.pid, seconds, stdout, stderr)) from None
     return Ran(process.returncode, stdout, stderr)
+
+
+def _too_long(pid: int, seconds: float, stdout: str, stderr: str) -> str:
+    return f"{pid} ran for more than {seconds:g} s: {stdout[-2000:]} {stderr[-2000:]}"
 
 
 def kill_group(process: "subprocess.Popen[Any]") -> None:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 POLL_SECONDS = 0.01
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 60.0
 
 
 def wait_until(

@@ -1,0 +1,23 @@
+"""Loads what nearly any command loads, when it is imported: for the process that `tests.forked` forks commands from."""
+
+import contextlib
+import gc
+import importlib
+import os
+import pkgutil
+
+from shared.starting import start_lightly
+
+# SDKs of vendors, and whatever else is loaded on demand, stays so.
+PACKAGES = ("console", "producers", "retrieval", "shared.db", "workers")
+
+# As the command does before numpy is there.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+start_lightly()
+for package in PACKAGES:
+    for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+        if "migrations" not in module.name and not module.name.endswith("__main__"):
+            # Of an extra that is not installed.
+            with contextlib.suppress(ImportError):
+                importlib.import_module(module.name)
+gc.freeze()
