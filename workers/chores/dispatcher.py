@@ -17,6 +17,9 @@ from shared.states import Stage
 
 # Batches that may be out for each place that works on one: one in hand, and one that waits for it.
 BATCHES_OUT = 2
+# A batch of fewer tokens is not made smaller for the sake of evenness: to claim and settle one takes longer than to
+# chunk it, a model is asked for several documents in one call, and a worker process that starts for it costs seconds.
+EVEN_TOKENS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +157,8 @@ def pack(
     messages = [BatchMessage(r.stage, (r.id,), alone=True) for r in ready if r.suspect]
     for stage in Stage:
         trusted = [r for r in ready if r.stage == stage and not r.suspect]
-        parts = slots.get(stage) or settings.worker_count
+        size = sum(r.size for r in trusted)
+        parts = min(slots.get(stage) or settings.worker_count, max(1, size // EVEN_TOKENS))
         most = min(settings.batch_documents, max(1, math.ceil((len(trusted) + behind) / parts)))
         messages.extend(BatchMessage(stage, tuple(r.id for r in batch)) for batch in _cut(trusted, most, settings))
     return messages

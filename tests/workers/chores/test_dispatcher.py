@@ -1,5 +1,6 @@
 """The dispatcher: a bounded number of messages, fair to small jobs, full batches, suspects alone."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,7 +55,7 @@ def test_paused_jobs_are_sent_nothing(runtime: WorkerRuntime, tracker: Tracker) 
 
 def test_messages_are_cut_by_the_slots_that_are_there() -> None:
     settings = Settings(batch_documents=100, workers=2)
-    ready = [Ready(id_, Stage.EMBED, 1, suspect=False) for id_ in range(80)]
+    ready = [Ready(id_, Stage.EMBED, 1000, suspect=False) for id_ in range(80)]
     assert [len(m.work) for m in pack(ready, settings, {Stage.EMBED: 8})] == [10] * 8
     assert [len(m.work) for m in pack(ready, settings, {Stage.CHUNK: 8})] == [40] * 2, "nobody serves it yet"
 
@@ -168,9 +169,15 @@ def test_a_job_waits_until_a_whole_batch_has_room_so_that_batches_stay_large() -
 
 def test_a_large_job_is_cut_into_full_batches_and_a_small_one_is_spread_over_the_workers() -> None:
     settings = Settings(batch_documents=100, workers=4)
-    ready = [Ready(n, Stage.CHUNK, 1, suspect=False) for n in range(200)]
+    ready = [Ready(n, Stage.CHUNK, 1000, suspect=False) for n in range(200)]
     assert [len(message.work) for message in pack(ready, settings, {}, behind=10_000)] == [100, 100]
     assert [len(message.work) for message in pack(ready, settings, {})] == [50] * 4
+
+
+@pytest.mark.parametrize(("tokens", "batches"), [(10, [5]), (799, [5]), (800, [3, 2]), (2000, [2, 2, 1])])
+def test_a_few_small_documents_are_one_batch_for_one_worker(tokens: int, batches: list[int]) -> None:
+    ready = [Ready(n, Stage.CHUNK, tokens, suspect=False) for n in range(5)]
+    assert [len(message.work) for message in pack(ready, Settings(workers=4), {})] == batches
 
 
 DEMANDS = st.lists(
