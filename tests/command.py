@@ -89,8 +89,8 @@ class Command:
         """Run a command to its end: forked, or with options of its own for how it is started."""
         # Only a new interpreter looks for what alters it.
         if options or self.environment.get("PYTHONPATH") != os.environ.get("PYTHONPATH"):
-            stream = subprocess.PIPE if stdin is not None else subprocess.DEVNULL
-            return finish(self.start(*arguments, stdin=stream, **options), stdin=stdin, seconds=seconds)
+            source = subprocess.PIPE if stdin is not None else subprocess.DEVNULL
+            return finish(self.start(*arguments, stdin=source, **options), stdin=stdin, seconds=seconds)
         with TemporaryDirectory(prefix="embedmill-streams-") as name:
             streams = (Path(name, "stdin"), Path(name, "stdout"), Path(name, "stderr"))
             for stream in streams:
