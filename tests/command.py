@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tests.forked import fork
+from tests.forked import Forked
 
 EMBEDMILL = Path(sys.executable).with_name("embedmill")
 SECONDS = 120.0
@@ -95,15 +95,14 @@ class Command:
             streams = (Path(name, "stdin"), Path(name, "stdout"), Path(name, "stderr"))
             for stream in streams:
                 stream.write_text(stdin or "" if stream.name == "stdin" else "")
-            forked = fork([str(argument) for argument in arguments], self.environment, self.folder, streams)
-            forked.join(seconds)
+            forked = Forked([str(argument) for argument in arguments], self.environment, self.folder, streams)
+            try:
+                status = forked.wait(seconds)
+            finally:
+                forked.kill_group()
             stdout, stderr = (stream.read_text() for stream in streams[1:])
-            if forked.exitcode is None:
-                assert forked.pid is not None
-                os.killpg(forked.pid, signal.SIGKILL)
-                forked.join()
-                raise AssertionError(_too_long(forked.pid, seconds, stdout, stderr))
-            return Ran(forked.exitcode, stdout, stderr)
+            assert status is not None, _too_long(forked.pid, seconds, stdout, stderr)
+            return Ran(status, stdout, stderr)
 
     def json(self, *arguments: object, **options: Any) -> Any:
         """What a command prints with --json; it must end with status 0."""

@@ -7,22 +7,40 @@ depends on how an interpreter starts is tested with started ones.
 import atexit
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 context = multiprocessing.get_context("forkserver")
 context.set_forkserver_preload(["tests.preloaded"])
 
 
-def fork(
-    arguments: Sequence[str], environment: Mapping[str, str], folder: Path, streams: tuple[Path, Path, Path]
-) -> BaseProcess:
-    """Start a command; `streams` are the files of its stdin, stdout and stderr."""
-    process = context.Process(target=_run, args=(list(arguments), dict(environment), folder, streams))
-    process.start()
-    return process
+class Forked:
+    """A command that was started; `streams` are the files of its stdin, stdout and stderr."""
+
+    def __init__(
+        self, arguments: Sequence[str], environment: Mapping[str, str], folder: Path, streams: tuple[Path, Path, Path]
+    ) -> None:
+        self._process = context.Process(target=_run, args=(list(arguments), dict(environment), folder, streams))
+        self._process.start()
+
+    @property
+    def pid(self) -> int:
+        """Its process id, and that of its process group."""
+        assert self._process.pid is not None
+        return self._process.pid
+
+    def wait(self, seconds: float) -> int | None:
+        """The status it ended with, as of a subprocess; None if it runs for longer."""
+        self._process.join(seconds)
+        return self._process.exitcode
+
+    def kill_group(self) -> None:
+        """kill -9 of it with everything it started."""
+        if self._process.exitcode is None:
+            os.killpg(self.pid, signal.SIGKILL)
+            self._process.join()
 
 
 def _run(arguments: list[str], environment: dict[str, str], folder: Path, streams: tuple[Path, Path, Path]) -> None:
