@@ -35,6 +35,7 @@ def examine() -> list[dict[str, Any]]:
                 ("blobs", _blobs),
                 ("cache", _cache),
                 ("embedding", _embedding),
+                ("validator", _validator),
                 ("vectors", _vectors),
                 ("workers", _workers),
                 ("jobs", _jobs),
@@ -115,6 +116,19 @@ def _embedding(runtime: Runtime) -> str:
     embedder = runtime.embedder(runtime.settings.embedding)
     metered(embedder, runtime.spender, NOBODY).embed_batch(["a sentence to embed"], input_type="document")
     return f"{embedder.model}, {embedder.dimensions} dimensions"
+
+
+def _validator(runtime: Runtime) -> str:
+    """Of new collections and of those that there are; a model's key is tried without a call that costs something."""
+    from shared.db import collections
+    from shared.providers.models.table import is_model
+
+    with runtime.database.read() as connection:
+        found = {str(c.settings.get("validator")) for c in collections.list_collections(connection)}
+    models = sorted(name for name in {runtime.settings.validator, *found} if is_model(name))
+    if not models:
+        return f"{runtime.settings.validator}; no model is asked"
+    return "; ".join(runtime.model(name).check() for name in models)
 
 
 def _vectors(runtime: Runtime) -> str:

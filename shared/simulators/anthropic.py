@@ -80,6 +80,7 @@ class AnthropicSimulator(Simulator):
             ("POST", "/v1/messages/batches/{id}/cancel", self._cancel_batch),
             ("GET", "/v1/messages/batches/{id}/results", self._results),
             ("GET", "/v1/models", self._models),
+            ("GET", "/v1/models/{model}", self._model),
             *self.writer.controls(),
         )
 
@@ -200,10 +201,12 @@ class AnthropicSimulator(Simulator):
 
     def _models(self, _: Call) -> Reply:
         names = ("claude-opus-5-5", "claude-opus-4-7", "claude-haiku-5-5", "claude-haiku-4-5-20251001")
-        data = [
-            {"id": name, "type": "model", "display_name": name, "created_at": "2026-01-01T00:00:00Z"} for name in names
-        ]
+        data = [_described_model(name) for name in names]
         return Reply({"data": data, "has_more": False, "first_id": names[0], "last_id": names[-1]})
+
+    def _model(self, call: Call) -> Reply:
+        rules_of(call.params["model"])
+        return Reply(_described_model(call.params["model"]))
 
     def _create_batch(self, call: Call) -> Reply:
         requests = _object(call).get("requests")
@@ -305,6 +308,10 @@ def _keep_seconds(control: Mapping[str, Any] | None) -> float | None:
     if not control:
         return None
     return HOUR if control.get("ttl") == "1h" else FIVE_MINUTES
+
+
+def _described_model(name: str) -> dict[str, str]:
+    return {"id": name, "type": "model", "display_name": name, "created_at": "2026-01-01T00:00:00Z"}
 
 
 def _object(call: Call) -> dict[str, Any]:

@@ -70,6 +70,7 @@ class OpenAISimulator(Simulator):
             ("POST", "/v1/embeddings", self._embeddings),
             ("POST", "/v1/chat/completions", self._chat),
             ("POST", "/v1/responses", self._responses),
+            ("GET", "/v1/models/{model}", self._model),
             *self.lane.routes(),
             *self.writer.controls(),
         )
@@ -100,6 +101,12 @@ class OpenAISimulator(Simulator):
         ]
         usage = {"prompt_tokens": found.total, "total_tokens": found.total}
         return _reply({"object": "list", "data": data, "model": model, "usage": usage}, headers)
+
+    def _model(self, call: Call) -> Reply:
+        model = call.params["model"]
+        if model not in DIMENSIONS:
+            _require_chat(model)
+        return _reply({"id": model, "object": "model", "created": 1767225600, "owned_by": "system"}, {})
 
     def _chat(self, call: Call, *, lane: str = "") -> Reply:
         body = _object(call)
@@ -167,8 +174,7 @@ class OpenAISimulator(Simulator):
         lane: str,
     ) -> tuple[Written, Mapping[str, str]]:
         model = str(body.get("model"))
-        if not CHAT_MODELS.fullmatch(model):
-            raise Refused(404, f"The model `{model}` does not exist", code="model_not_found")
+        _require_chat(model)
         if not messages:
             raise Refused(400, "Missing required parameter: 'messages'.")
         prompt = self._cached(model, messages)
@@ -215,6 +221,11 @@ def duration(seconds: float) -> str:
         return f"{round(seconds * 1000)}ms"
     minutes, rest = divmod(seconds, 60)
     return f"{minutes:.0f}m{rest:.0f}s" if minutes else f"{rest:.3f}".rstrip("0").rstrip(".") + "s"
+
+
+def _require_chat(model: str) -> None:
+    if not CHAT_MODELS.fullmatch(model):
+        raise Refused(404, f"The model `{model}` does not exist", code="model_not_found")
 
 
 def _object(call: Call) -> dict[str, Any]:

@@ -1,10 +1,17 @@
 """The doctor: a check that fails in a way that nobody thought of is reported, and hides no other."""
 
+from typing import Any
+
 import pytest
 
 from console import doctor
+from console.session import opened
+from producers.submission import create_collection
 from shared.runtime import Runtime
 from shared.settings import Settings
+from shared.simulators.anthropic import AnthropicSimulator
+from shared.simulators.faults import Fault
+from shared.simulators.serving import running
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +34,26 @@ def test_a_check_that_raises_something_foreign_hides_no_other(
     assert [name for name, check in checks.items() if not check["ok"]] == ["broker"]
     assert checks["broker"]["detail"] == "RuntimeError: odd"
     assert list(checks)[-1] == "jobs"
+
+
+def test_the_key_of_every_validator_in_use_is_tried_for_nothing(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "load_settings", lambda: settings)
+
+    def validator() -> dict[str, Any]:
+        return next(check for check in doctor.examine() if check["name"] == "validator")
+
+    assert validator()["detail"] == "rules; no model is asked"
+    with running(AnthropicSimulator()) as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        with opened(settings) as runtime:
+            create_collection(runtime, "judged", validator="anthropic/claude-opus-4-7")
+        assert "serves claude-opus-4-7" in validator()["detail"]
+        server.simulator.faults.add(Fault(kind="status", status=401, times=None))
+        assert (validator()["ok"], "ANTHROPIC_API_KEY" in validator()["detail"]) == (False, True)
+        assert server.simulator.bill.as_json()["totals"] == {}
 
 
 def test_a_database_that_is_away_is_reported_at_once_and_logged_where_logs_go(

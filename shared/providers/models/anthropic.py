@@ -57,6 +57,13 @@ class AnthropicModel(Model):
         except self.foreseen as error:
             raise translate(error, provider=self.provider, credentials=self.credentials) from None
 
+    def check(self) -> str:
+        try:
+            self._opened().models.retrieve(self.model)
+        except self.foreseen as error:
+            raise translate(error, provider=self.provider, credentials=self.credentials) from None
+        return f"{self.provider} takes the key and serves {self.model}"
+
     def parameters(self, prompt: Prompt, *, batch: bool) -> dict[str, Any]:
         ttl = {"ttl": "1h"} if batch else {}
         return {
@@ -103,6 +110,13 @@ class BedrockModel(AnthropicModel):
         from botocore.exceptions import BotoCoreError
 
         return (*FORESEEN, RuntimeError, BotoCoreError)
+
+    def check(self) -> str:
+        try:
+            self._opened()
+        except self.foreseen as error:
+            raise translate(error, provider=self.provider, credentials=self.credentials) from None
+        return f"{self.provider} is set up; whether it takes the account, only a paid call of {self.model} would tell"
 
     def make_client(self) -> Any:
         require_sendable(self.provider, *AWS_KEYS)

@@ -92,6 +92,10 @@ class Model(ABC):
     def ask(self, prompt: Prompt) -> Answer:
         """One call; nothing is retried here, because whoever calls has reserved money for exactly one."""
 
+    @abstractmethod
+    def check(self) -> str:
+        """Try the key and the model's name as far as that costs nothing; says how far. Raises what `ask` raises."""
+
     def parameters(self, prompt: Prompt, *, batch: bool) -> dict[str, Any]:
         """What a call consists of; in a `batch` prompts are kept for longer, because it may take an hour.
 

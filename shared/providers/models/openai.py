@@ -42,6 +42,13 @@ class OpenAIModel(Model):
         except FORESEEN as error:
             raise translate(error) from None
 
+    def check(self) -> str:
+        try:
+            self._opened().models.retrieve(self.model)
+        except FORESEEN as error:
+            raise translate(error) from None
+        return f"{self.provider} takes the key and serves {self.model}"
+
     def parameters(self, prompt: Prompt, *, batch: bool) -> dict[str, Any]:
         schema = {"name": prompt.schema_name, "strict": True, "schema": dict(prompt.schema)}
         return {

@@ -77,6 +77,25 @@ def test_a_refused_key_is_waited_for(model: Served) -> None:
     assert "401" in str(error)
 
 
+def test_a_check_costs_nothing_and_says_how_far_it_went(model: Served) -> None:
+    told = model.model.check()
+    assert model.model.model in told
+    assert ("serves" in told) == bool(model.simulator.exchanges), "what was not asked is not claimed"
+    assert model.simulator.bill.as_json()["totals"] == {}
+
+
+@pytest.mark.parametrize("name", ["anthropic/claude-opus-4-7", "openai/gpt-5-mini"])
+def test_a_check_finds_a_refused_key_and_a_model_that_there_is_not(name: str) -> None:
+    with served(name) as found:
+        found.simulator.faults.add(Fault(kind="status", status=401))
+        with pytest.raises(KeyRefused, match="401"):
+            found.model.check()
+        unknown = open_model(f"{name.partition('/')[0]}/no-such-model")
+        with pytest.raises(ProviderRefused, match="404"):
+            unknown.check()
+        unknown.close()
+
+
 @pytest.mark.parametrize("status", [403, 404])
 def test_refused_settings_are_the_users_to_mend(model: Served, status: int) -> None:
     error = refused(model, status)

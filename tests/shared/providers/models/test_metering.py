@@ -27,6 +27,9 @@ class Scripted(Model):
             raise self.outcome
         return self.outcome
 
+    def check(self) -> str:
+        return "here"
+
 
 class Books:
     def __init__(self, *, refuses: FlowControl | None = None, instead: EmbedmillError | None = None) -> None:
