@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(["tests.preloaded"])
+context.set_forkserver_preload(["tests.preloaded", __name__])
 
 
 class Forked:
