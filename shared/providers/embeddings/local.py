@@ -7,6 +7,7 @@ sets up the root logger. Its two files are all that is needed.
 import importlib.metadata
 import importlib.util
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -30,17 +31,25 @@ class LocalEmbedder(Embedder):
     dimensions = 256
 
     def __init__(self) -> None:
-        folder = package_folder(PACKAGE)
+        self._folder = package_folder(PACKAGE)
         self.model = f"wordllama-l2-supercat-256@{importlib.metadata.version(PACKAGE)}"
-        self._tokenizer = load_tokenizer(folder / TOKENIZER_FILE)
-        self._vectors: NDArray[np.float32] = load_file(folder / WEIGHTS_FILE)[WEIGHTS_NAME].astype(np.float32)
+
+    # Loaded when the first text comes: many commands only want to know the model's name and dimensions.
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        return load_tokenizer(self._folder / TOKENIZER_FILE)
+
+    @cached_property
+    def _vectors(self) -> NDArray[np.float32]:
+        return load_file(self._folder / WEIGHTS_FILE)[WEIGHTS_NAME].astype(np.float32)
 
     def embed_batch(self, texts: Sequence[str], *, input_type: InputType = "document") -> NDArray[np.float32]:
         vectors = np.zeros((len(texts), self.dimensions), dtype=np.float32)
+        known = self._vectors
         for row, ids in enumerate(self._token_ids(texts)):
             if ids:
                 # One sum a text stays in the processor's cache: 25 times faster than np.add.reduceat over a batch.
-                np.sum(self._vectors[ids], axis=0, out=vectors[row])
+                np.sum(known[ids], axis=0, out=vectors[row])
         return unit_rows(vectors)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
