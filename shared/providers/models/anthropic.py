@@ -6,7 +6,8 @@ Sampling parameters, a prefilled answer and `thinking` are left out: Opus 4.7 re
 
 import importlib.util
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import anthropic
@@ -51,17 +52,13 @@ class AnthropicModel(Model):
         return FORESEEN
 
     def ask(self, prompt: Prompt) -> Answer:
-        try:
+        with self._translated():
             response = self._opened().messages.with_raw_response.create(**self.parameters(prompt, batch=False))
             return _answer(response.parse(), response.headers)
-        except self.foreseen as error:
-            raise translate(error, provider=self.provider, credentials=self.credentials) from None
 
     def check(self) -> str:
-        try:
+        with self._translated():
             self._opened().models.retrieve(self.model)
-        except self.foreseen as error:
-            raise translate(error, provider=self.provider, credentials=self.credentials) from None
         return f"{self.provider} takes the key and serves {self.model}"
 
     def parameters(self, prompt: Prompt, *, batch: bool) -> dict[str, Any]:
@@ -89,6 +86,13 @@ class AnthropicModel(Model):
         if self._client is not None:
             self._client.close()
 
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except self.foreseen as error:
+            raise translate(error, provider=self.provider, credentials=self.credentials) from None
+
     def _opened(self) -> Any:
         with self._lock:
             if self._client is None:
@@ -112,10 +116,8 @@ class BedrockModel(AnthropicModel):
         return (*FORESEEN, RuntimeError, BotoCoreError)
 
     def check(self) -> str:
-        try:
+        with self._translated():
             self._opened()
-        except self.foreseen as error:
-            raise translate(error, provider=self.provider, credentials=self.credentials) from None
         return f"{self.provider} is set up; whether it takes the account, only a paid call of {self.model} would tell"
 
     def make_client(self) -> Any:
