@@ -120,11 +120,12 @@ def _embedding(runtime: Runtime) -> str:
 
 def _validator(runtime: Runtime) -> str:
     """Of new collections and of those that there are; a model's key is tried without a call that costs something."""
+    from shared.collections import read_collection_settings
     from shared.db import collections
     from shared.providers.models.table import is_model
 
     with runtime.database.read() as connection:
-        found = {str(c.settings.get("validator")) for c in collections.list_collections(connection)}
+        found = {read_collection_settings(c.settings).validator for c in collections.list_collections(connection)}
     models = sorted(name for name in {runtime.settings.validator, *found} if is_model(name))
     if not models:
         return f"{runtime.settings.validator}; no model is asked"

@@ -149,10 +149,10 @@ def divide(room: int, weights: dict[int, int], counts: dict[int, int]) -> dict[i
 def pack(
     ready: Sequence[Ready], settings: Settings, slots: Mapping[Stage, int], *, behind: int = 0
 ) -> list[BatchMessage]:
-    """Cut ready work into messages: by stage, by tokens and count, even over the stage's slots; suspects travel alone.
+    """Cut ready work into messages: by stage, by tokens and count, what is worth it even over the stage's slots.
 
-    Where nobody serves a stage yet, as at the start of a command, its workers will be as many as are set. `behind` is
-    what will follow: with plenty of it no batch is made small for the sake of evenness.
+    Suspects travel alone. Where nobody serves a stage yet, as at the start of a command, its workers will be as many as
+    are set. `behind` is what will follow: with plenty of it no batch is made small for the sake of evenness.
     """
     messages = [BatchMessage(r.stage, (r.id,), alone=True) for r in ready if r.suspect]
     for stage in Stage:

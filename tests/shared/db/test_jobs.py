@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection
 
 from shared.db import jobs, pools
 from shared.db.engine import clock, open_database
 from shared.errors import IllegalTransition, NotFound, UnreadableDocument, UserError
 from shared.outcomes import Advance, Complete, Fail, Outcome, Park
 from shared.states import JobState, Result, Stage, State
+from tests.shared.db.statements import read_plans
 from tests.shared.db.tracker import Tracker
 from tests.waiting import wait_until
 
@@ -363,15 +364,7 @@ def test_resuming_keeps_what_waits_for_a_rate_waiting(tracker: Tracker) -> None:
 def test_what_is_asked_all_the_time_is_answered_from_an_index(tmp_path: Path, call: Any, index: str) -> None:
     tracker = Tracker(open_database(f"sqlite:///{tmp_path / 'tracking.db'}"))
     subject = tracker.get_job()
-    plans: list[str] = []
-    with tracker.database.read() as connection:
-
-        def explain(_c: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-            plan = connection.connection.cursor().execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
-            plans.extend(str(row[-1]) for row in plan.fetchall())
-
-        event.listen(connection, "before_cursor_execute", explain)
-        call(connection, subject)
+    plans = read_plans(tracker.database, lambda connection: call(connection, subject))
     tracker.database.close()
     assert any(index in plan for plan in plans), plans
     assert not any(plan.startswith("SCAN work") for plan in plans), plans

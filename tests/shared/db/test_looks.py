@@ -1,15 +1,15 @@
 """What chores and supervisors ask again and again reads no whole table on SQLite either."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection
 
 from shared.db import budgets, bulk_lane, flow, jobs, ledger, presence, samples, work
-from shared.db.engine import Database, open_database
+from shared.db.engine import open_database
 from shared.settings import Settings
 from shared.states import WaitReason
+from tests.shared.db.statements import read_plans
 
 LOOKS: dict[str, Callable[[Connection], object]] = {
     "find_queued_stages": work.find_queued_stages,
@@ -32,29 +32,11 @@ LOOKS: dict[str, Callable[[Connection], object]] = {
 }
 
 
-def plans(database: Database, look: Callable[[Connection], object]) -> list[str]:
-    """The lines of every statement's plan."""
-    statements: list[tuple[str, Any]] = []
-
-    def note(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        statements.append((statement, parameters))
-
-    with database.write() as connection:
-        event.listen(connection, "before_cursor_execute", note)
-        look(connection)
-        event.remove(connection, "before_cursor_execute", note)
-        return [
-            row[3]
-            for statement, parameters in statements
-            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
-        ]
-
-
 @pytest.mark.parametrize("name", LOOKS)
 def test_a_look_goes_through_an_index_of_the_rows_that_it_is_about(settings: Settings, name: str) -> None:
     settings.home_path.mkdir(parents=True, exist_ok=True)
     database = open_database(settings.database)
-    lines = plans(database, LOOKS[name])
+    lines = read_plans(database, LOOKS[name])
     database.close()
     whole = [f"SCAN {table}" for table in ("work", "usage", "sample", "document", "bulk_entry")]
     assert not [line for line in lines if line in whole], lines

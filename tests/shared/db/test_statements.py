@@ -1,42 +1,35 @@
 """Statements are per batch, never per document or chunk."""
 
-from collections.abc import Callable
-
 import pytest
 
 from shared.outcomes import Advance, Complete, Fail, Outcome, Park
 from shared.states import Result, Stage
+from tests.shared.db.statements import count_statements
 from tests.shared.db.tracker import Tracker
-
-
-def statements(tracker: Tracker, call: Callable[[], object]) -> int:
-    """Statements of one transaction; on SQLite its BEGIN is one of them."""
-    before = tracker.database.statements
-    call()
-    return tracker.database.statements - before - tracker.database.is_sqlite
 
 
 @pytest.mark.parametrize("documents", [1, 200])
 def test_a_batch_costs_the_same_few_statements_whatever_its_size(tracker: Tracker, documents: int) -> None:
     uris = [f"file:///{n}" for n in range(documents)]
-    assert statements(tracker, lambda: tracker.submit(uris)) <= 4
-    assert statements(tracker, tracker.queue) <= 2
+    assert count_statements(tracker, lambda: tracker.submit(uris)) <= 4
+    assert count_statements(tracker, tracker.queue) <= 2
     ids = [row["id"] for row in tracker.rows()]
     claims = []
-    assert statements(tracker, lambda: claims.append(tracker.claim(ids))) <= 2
-    assert statements(tracker, lambda: tracker.settle(claims[0], Advance(Stage.INDEX, {"chunks_expected": 1}))) <= 3
-    assert statements(tracker, lambda: claims.append(tracker.claim(ids, Stage.INDEX))) <= 2
-    assert statements(tracker, lambda: tracker.switch(claims[1])) <= 2
-    assert statements(tracker, lambda: tracker.settle(claims[1], Complete(Result.INDEXED))) <= 3
+    assert count_statements(tracker, lambda: claims.append(tracker.claim(ids))) <= 2
+    ended = Advance(Stage.INDEX, {"chunks_expected": 1})
+    assert count_statements(tracker, lambda: tracker.settle(claims[0], ended)) <= 3
+    assert count_statements(tracker, lambda: claims.append(tracker.claim(ids, Stage.INDEX))) <= 2
+    assert count_statements(tracker, lambda: tracker.switch(claims[1])) <= 2
+    assert count_statements(tracker, lambda: tracker.settle(claims[1], Complete(Result.INDEXED))) <= 3
 
 
 def test_a_batch_of_mixed_outcomes_costs_a_statement_an_outcome(tracker: Tracker) -> None:
     claim = tracker.take([f"file:///{n}" for n in range(90)])
     kinds: list[Outcome] = [Advance(Stage.EMBED), Fail(RuntimeError("odd")), Park("rate", 1.0)]
     outcomes = {item.id: kinds[n % 3] for n, item in enumerate(claim.items)}
-    assert statements(tracker, lambda: tracker.settle(claim, outcomes)) <= 6
+    assert count_statements(tracker, lambda: tracker.settle(claim, outcomes)) <= 6
 
 
 def test_rescuing_a_batch_costs_three_statements(tracker: Tracker) -> None:
     claim = tracker.take([f"file:///{n}" for n in range(90)])
-    assert statements(tracker, lambda: tracker.rescue(claim)) <= 4
+    assert count_statements(tracker, lambda: tracker.rescue(claim)) <= 4

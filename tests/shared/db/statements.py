@@ -1,0 +1,35 @@
+"""What a call asks of the database: how many statements, and by which plans they are answered."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Connection, event
+
+from shared.db.engine import Database
+from tests.shared.db.tracker import Tracker
+
+
+def count_statements(tracker: Tracker, call: Callable[[], object]) -> int:
+    """Statements of one transaction; on SQLite its BEGIN is one of them, and not counted."""
+    before = tracker.database.statements
+    call()
+    return tracker.database.statements - before - tracker.database.is_sqlite
+
+
+def read_plans(database: Database, call: Callable[[Connection], object]) -> list[str]:
+    """The lines of the plan of every statement that a call makes, with the call's own parameters."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        asked.append((statement, parameters))
+
+    explain = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
+    with database.write() as connection:
+        event.listen(connection, "before_cursor_execute", note)
+        call(connection)
+        event.remove(connection, "before_cursor_execute", note)
+        return [
+            str(row[-1])
+            for statement, parameters in asked
+            for row in connection.exec_driver_sql(f"{explain} {statement}", parameters)
+        ]
