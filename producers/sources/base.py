@@ -8,6 +8,17 @@ from typing import Any, ClassVar
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a source names a document: the URI of a file, and the line in it where rows and lists have one."""
+
+    uri: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        return self.uri if self.line is None else f"{self.uri}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
 class FileItem:
     """A document that lives in a file and is read later, by a worker. `size` in bytes, `content_hash` SHA-256 hex."""
 
@@ -17,6 +28,12 @@ class FileItem:
     content_hash: str
     title: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    listed_at: Place | None = field(default=None, compare=False)
+
+    @property
+    def place(self) -> Place:
+        """The line of the list that names the file, or the file itself."""
+        return self.listed_at or Place(self.uri)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +45,7 @@ class RowItem:
     text: str
     metadata: Mapping[str, Any]
     content_hash: str
+    place: Place = field(default=Place(""), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,7 @@ def _items(text: TextIO, *, uri: str, fields: FieldMap) -> Iterator[Item]:
     lines = _Lines(text)
     cells = csv.reader(lines, delimiter=delimiter, strict=True)
     columns = _column_names(next(cells, []))
-    yield from _rows(cells, lines, columns=columns, uri=uri, reader=RowReader(fields))
+    yield from _rows(cells, lines, columns=columns, uri=uri, reader=RowReader(fields, uri))
 
 
 def _rows(
@@ -129,7 +129,7 @@ def _rows(
         number, line = number + 1, lines.number + 1
         try:
             row = next(cells)
-            item: Item | None = reader.read(_record(row, columns, reader.fields)) if any(row) else None
+            item: Item | None = reader.read(_record(row, columns, reader.fields), line) if any(row) else None
         except StopIteration:
             return
         except (csv.Error, BadRow) as error:

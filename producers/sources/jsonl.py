@@ -38,7 +38,7 @@ class JsonlSource(Source):
         uri = path_to_uri(self.path)
         try:
             with os.fdopen(open_regular_file(self.path), "rb") as stream:
-                yield from _items(stream, uri=uri, reader=RowReader(self.fields))
+                yield from _items(stream, uri=uri, reader=RowReader(self.fields, uri))
         except DocumentError as error:
             yield Problem(uri, str(error))
         except OSError as error:
@@ -59,7 +59,7 @@ def _items(stream: BinaryIO, *, uri: str, reader: RowReader) -> Iterator[Item]:
 
 def _item(record: bytes | None, *, uri: str, line: int, reader: RowReader) -> Item:
     try:
-        return reader.read(_parse(record))
+        return reader.read(_parse(record), line)
     except BadRow as error:
         return Problem(uri, str(error), line)
 

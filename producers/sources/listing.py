@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO, ClassVar
 
-from producers.sources.base import Item, Problem, Source, Spec
+from producers.sources.base import FileItem, Item, Place, Problem, Source, Spec
 from producers.sources.file import named_file
 from producers.sources.paths import absolute_path
 from producers.sources.records import CHUNK_BYTES, split_records
@@ -86,20 +86,25 @@ class ListSource(Source):
             name = record if record is None or self.null_separated else record.removesuffix(b"\r")
             if name is None or b"\0" in name:
                 yield Problem(self.uri, "not a path: it is too long or holds a NUL byte", line)
-            elif name and _is_new(path := absolute_path(name, base=self.base), seen):
-                yield _at_line(named_file(path), line)
+            elif name and _is_new(path := absolute_path(name, base=self.base), seen, line):
+                yield _at_line(named_file(path), Place(self.uri, line))
 
 
-def _is_new(path: bytes, seen: Seen) -> bool:
+def _is_new(path: bytes, seen: Seen, line: int) -> bool:
     mark = (hashlib.blake2b(path, digest_size=16).digest(),)
-    if seen.has_any(mark):
+    if seen.find(mark) is not None:
         return False
-    seen.add(mark)
+    seen.add(mark, line)
     return True
 
 
-def _at_line(item: Item, line: int) -> Item:
-    return replace(item, line=line) if isinstance(item, Problem) else item
+def _at_line(item: Item, place: Place) -> Item:
+    match item:
+        case FileItem():
+            return replace(item, listed_at=place)
+        case Problem():
+            return replace(item, line=place.line)
+    return item
 
 
 class _Spool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from producers.sources.base import RowItem
+from producers.sources.base import Place, RowItem
 from producers.sources.seen import Seen
 
 MAX_ROW_BYTES = 50_000_000
@@ -37,33 +37,37 @@ class FieldMap:
 
 @dataclass(frozen=True, slots=True)
 class RowReader:
-    """Turns the rows of one file into items; the first row with an id or URI wins.
+    """Turns the rows of one file into items; the first row with an id or URI wins. `uri` is the file's.
 
     Of each id and URI it remembers 16 bytes, beyond some fifty thousand of them on disk. A chance collision among a
     billion has odds of one in 10^18.
     """
 
     fields: FieldMap
+    uri: str
     _seen: Seen = field(default_factory=Seen)
 
-    def read(self, record: Mapping[str, object]) -> RowItem:
-        """Raise BadRow for a row that is no document or is a repeated one."""
+    def read(self, record: Mapping[str, object], line: int) -> RowItem:
+        """The row that starts on a line; BadRow when it is no document or is a repeated one."""
         key = _key(record, self.fields.id)
         uri = _optional_text(record, self.fields.uri) or key
         _check_name(uri, self.fields.uri)
         title = _optional_text(record, self.fields.title)
         text, metadata = _text(record, self.fields.text), _metadata(record, self.fields)
-        item = RowItem(uri, title, text, metadata, hash_row(title, text, metadata))
-        self._claim(key, uri)
+        item = RowItem(uri, title, text, metadata, hash_row(title, text, metadata), Place(self.uri, line))
+        self._claim(key, uri, line)
         return item
 
-    def _claim(self, key: str, uri: str) -> None:
+    def _claim(self, key: str, uri: str, line: int) -> None:
         key_mark, uri_mark = _digest(key), _digest(uri)
         taken = (_BOTH + key_mark, _BOTH + uri_mark, _ID + key_mark, _URI + uri_mark)
-        if self._seen.has_any(taken):
-            raise BadRow(f"the id or URI of {key[:_SHOWN_CHARACTERS]!r} belongs to an earlier row; that one is taken")
+        if (earlier := self._seen.find(taken)) is not None:
+            raise BadRow(
+                f"the id or URI of {key[:_SHOWN_CHARACTERS]!r} belongs to an earlier row, on line {earlier}; "
+                "that one is taken"
+            )
         # Most rows have no URI of their own and cost one mark instead of two.
-        self._seen.add(taken[:1] if key == uri else taken[2:])
+        self._seen.add(taken[:1] if key == uri else taken[2:], line)
 
 
 def hash_row(title: str, text: str, metadata: Mapping[str, Any]) -> str:

@@ -118,7 +118,15 @@ def test_a_bad_line_is_a_problem_and_its_neighbours_are_rows(tmp_path: Path, lin
 def test_of_two_rows_with_one_id_the_first_wins(tmp_path: Path) -> None:
     items = read(tmp_path, lines({"id": "1", "text": "first"}, {"id": 1, "text": "second"}))
     assert only_row(items[:1]).text == "first"
-    assert "earlier row" in only_problem(items[1:]).reason
+    problem = only_problem(items[1:])
+    assert "earlier row, on line 1" in problem.reason
+    assert problem.line == 2
+
+
+def test_a_row_says_where_it_stands(tmp_path: Path) -> None:
+    items = read(tmp_path, b"\n" + lines({"id": "1", "text": "a"}, {"id": "2", "text": "b"}))
+    uri = (tmp_path / "a.jsonl").as_uri()
+    assert [str(item.place) for item in items if isinstance(item, RowItem)] == [f"{uri}:2", f"{uri}:3"]
 
 
 def test_an_id_or_a_uri_is_used_once_whichever_it_is(tmp_path: Path) -> None:

@@ -11,18 +11,20 @@ def mark(number: int) -> bytes:
 
 
 @given(st.lists(st.lists(st.integers(0, 60), min_size=1, max_size=3)), st.integers(1, 10))
-def test_it_knows_what_a_set_knows(steps: list[list[int]], most_in_memory: int) -> None:
-    seen, model = Seen(most_in_memory), set[int]()
-    for numbers in steps:
-        assert seen.has_any([mark(n) for n in numbers]) == bool(model & set(numbers))
-        seen.add([mark(n) for n in numbers])
-        model |= set(numbers)
+def test_it_knows_what_a_dictionary_knows(steps: list[list[int]], most_in_memory: int) -> None:
+    seen, model = Seen(most_in_memory), dict[int, int]()
+    for line, numbers in enumerate(steps, start=1):
+        known = {model[n] for n in numbers if n in model}
+        assert (seen.find([mark(n) for n in numbers]) in known) if known else not seen.find([mark(n) for n in numbers])
+        new = [n for n in numbers if n not in model]
+        seen.add([mark(n) for n in new], line)
+        model |= dict.fromkeys(new, line)
 
 
 def test_marks_beyond_a_bound_are_not_kept_in_memory() -> None:
     seen = Seen(most_in_memory=100)
     for number in range(5_000):
-        seen.add([mark(number)])
+        seen.add([mark(number)], number)
         assert len(seen._young) < 100
-    assert all(seen.has_any([mark(number)]) for number in range(5_000))
-    assert not seen.has_any([mark(5_001)])
+    assert all(seen.find([mark(number)]) == number for number in range(5_000))
+    assert seen.find([mark(5_001)]) is None
