@@ -81,6 +81,7 @@ LaneOption = Annotated[
         "--lane", help="`bulk` asks models in the vendors' batches: half the price, within a day; live if not given."
     ),
 ]
+JobName = Annotated[str | None, typer.Option("--name", help="What to call the job.")]
 
 
 def main() -> None:
@@ -145,6 +146,7 @@ def ingest(
     priority: Priority = None,
     weight: Weight = None,
     lane: LaneOption = None,
+    name: JobName = None,
     as_json: AsJson = False,
 ) -> None:
     """Submit sources and work in this process until they are indexed."""
@@ -152,7 +154,7 @@ def ingest(
     from console.running import ingest as run
 
     options = _options(include, exclude, field, null=null)
-    request = Request(tuple(sources), collection, options, allow_deletes, priority, weight, lane)
+    request = Request(tuple(sources), collection, options, allow_deletes, priority, weight, lane, name)
     report, status = run(request, quiet=as_json)
     if as_json:
         print_json(report)
@@ -171,6 +173,7 @@ def submit(
     priority: Priority = None,
     weight: Weight = None,
     lane: LaneOption = None,
+    name: JobName = None,
     as_json: AsJson = False,
 ) -> None:
     """Submit sources for the workers of this home and return."""
@@ -178,7 +181,7 @@ def submit(
     from console.running import submit as run
 
     options = _options(include, exclude, field, null=null)
-    request = Request(tuple(sources), collection, options, allow_deletes, priority, weight, lane)
+    request = Request(tuple(sources), collection, options, allow_deletes, priority, weight, lane, name)
     report = run(request)
     if as_json:
         print_json(report)

@@ -17,6 +17,7 @@ from shared.runtime import Runtime
 from shared.settings import load_settings, unknown_variables
 
 LEAST_FREE_BYTES = 1024**3
+SHOWN_USERS = 3
 
 
 def examine() -> list[dict[str, Any]]:
@@ -110,26 +111,54 @@ def _cache(runtime: Runtime) -> str:
 
 
 def _embedding(runtime: Runtime) -> str:
+    """Of new collections and of those that there are: a sentence is embedded, so that the key is tried."""
     from shared.spend.metering import metered
     from shared.spend.terms import NOBODY
 
-    embedder = runtime.embedder(runtime.settings.embedding)
-    metered(embedder, runtime.spender, NOBODY).embed_batch(["a sentence to embed"], input_type="document")
-    return f"{embedder.model}, {embedder.dimensions} dimensions"
+    def try_one(name: str) -> str:
+        embedder = runtime.embedder(name)
+        metered(embedder, runtime.spender, NOBODY).embed_batch(["a sentence to embed"], input_type="document")
+        return f"{embedder.model}, {embedder.dimensions} dimensions"
+
+    return _try_each(_find_users(runtime, "embedding"), try_one)
 
 
 def _validator(runtime: Runtime) -> str:
     """Of new collections and of those that there are; a model's key is tried without a call that costs something."""
-    from shared.collections import read_collection_settings
-    from shared.db import collections
     from shared.providers.models.table import is_model
 
-    with runtime.database.read() as connection:
-        found = {read_collection_settings(c.settings).validator for c in collections.list_collections(connection)}
-    models = sorted(name for name in {runtime.settings.validator, *found} if is_model(name))
+    models = {name: users for name, users in _find_users(runtime, "validator").items() if is_model(name)}
     if not models:
         return f"{runtime.settings.validator}; no model is asked"
-    return "; ".join(runtime.model(name).check() for name in models)
+    return _try_each(models, lambda name: runtime.model(name).check())
+
+
+def _find_users(runtime: Runtime, setting: str) -> dict[str, list[str]]:
+    """By the name of a model, who uses it: new collections, and those that there are."""
+    from shared.collections import read_collection_settings
+    from shared.db import collections
+
+    users = {str(getattr(runtime.settings, setting)): ["new collections"]}
+    with runtime.database.read() as connection:
+        for found in collections.list_collections(connection):
+            name = str(getattr(read_collection_settings(found.settings), setting))
+            users.setdefault(name, []).append(f"collection {found.name}")
+    return users
+
+
+def _try_each(users: Mapping[str, Sequence[str]], try_one: Callable[[str], str]) -> str:
+    """What every model says; raises EmbedmillError with all that is wrong, and who has to do without."""
+    told, wrong = [], []
+    for name, using in users.items():
+        try:
+            told.append(try_one(name))
+        except EmbedmillError as error:
+            more = f" and {len(using) - SHOWN_USERS} more" if len(using) > SHOWN_USERS else ""
+            wrong.append((f"{name}, of {', '.join(using[:SHOWN_USERS])}{more}: {error}", error.hint))
+    if wrong:
+        hints = dict.fromkeys(hint for _, hint in wrong if hint)
+        raise EmbedmillError("; ".join(text for text, _ in wrong), hint=" ".join(hints))
+    return "; ".join(told)
 
 
 def _vectors(runtime: Runtime) -> str:
@@ -184,7 +213,7 @@ def _jobs(runtime: Runtime) -> str:
     from shared.db import dead_letters, jobs, unreadable
 
     with runtime.database.read() as connection:
-        open_jobs = jobs.list_jobs(connection, only_open=True)
+        open_jobs = jobs.list_jobs(connection, wanted=jobs.JobFilter(only_open=True))
         letters = dead_letters.count_letters(connection, dead_letters.Filter())
         messages = unreadable.count_messages(connection)
     return f"{len(open_jobs)} unfinished; {letters} dead letters, {messages} unreadable messages: embedmill dlq list"

@@ -6,6 +6,7 @@ import typer
 
 from console.output import print_json, print_line, print_table
 from shared.spend.terms import Lane
+from shared.states import JobState
 
 if TYPE_CHECKING:
     from shared.runtime import Runtime
@@ -18,32 +19,29 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on
 
 @app.command("list")
 def list_(
+    state: Annotated[JobState | None, typer.Option(help="Only jobs in this state.")] = None,
+    collection: Annotated[str | None, typer.Option("--collection", "-c", help="Only of this collection.")] = None,
+    since: Annotated[str | None, typer.Option(help="Only from a date on, or of a span such as 12h or 7d.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Most jobs.")] = 100,
     as_json: AsJson = False,
 ) -> None:
     """List jobs, newest first."""
-    from console.running import list_summaries
+    from console.running import find_jobs
     from console.session import opened
 
     with opened() as runtime:
-        rows = list_summaries(runtime, limit=limit)
+        rows = find_jobs(runtime, state=state, collection=collection, since=since, limit=limit)
     if as_json:
         print_json({"jobs": rows})
         return
-    flat = [{**row, **row["documents"]} for row in rows]
-    columns = (
-        "job",
-        "collection",
-        "state",
-        "priority",
-        "total",
-        "completed",
-        "unchanged",
-        "skipped",
-        "deleted",
-        "dead",
-    )
-    print_table(flat, (*columns, "seconds"), empty="no jobs yet: embedmill ingest FOLDER")
+    flat = [{**row, **row["documents"], "state": row["state"] if _is_plain(row) else row["activity"]} for row in rows]
+    columns = ("job", "name", "created", "collection", "state", "total", "completed", "unchanged", "skipped", "deleted")
+    print_table(flat, (*columns, "dead", "seconds", "source"), empty="no jobs: embedmill ingest FOLDER")
+
+
+def _is_plain(row: dict[str, Any]) -> bool:
+    """Whether a job does what its state says."""
+    return row["activity"] in ("working", row["state"])
 
 
 @app.command()
@@ -107,19 +105,20 @@ def update(
         Lane | None,
         typer.Option(help="Ask models at once, `live`, or in vendors' batches, `bulk`; what is out is called back."),
     ] = None,
+    name: Annotated[str | None, typer.Option(help="What to call it.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change how urgent a job is, or the lane of its calls."""
+    """Change how urgent a job is, the lane of its calls, or its name."""
     from console.running import warn_of_obstacles
     from console.session import opened
     from shared.db import jobs
     from shared.db.collections import get_collection_by_id
 
-    if (priority, weight, lane) == (None, None, None):
-        raise typer.BadParameter("give --priority, --weight, --lane, or several")
+    if (priority, weight, lane, name) == (None, None, None, None):
+        raise typer.BadParameter("give --priority, --weight, --lane, --name, or several")
 
     def change(connection: Any) -> tuple[jobs.Job, Any]:
-        jobs.update_job(connection, job, priority=priority, weight=weight, lane=lane)
+        jobs.update_job(connection, job, priority=priority, weight=weight, lane=lane, name=name)
         found = jobs.get_job(connection, job)
         return found, get_collection_by_id(connection, found.collection_id)
 
@@ -135,32 +134,16 @@ def update(
 @app.command()
 def watch(job: JobId, as_json: AsJson = False) -> None:
     """Show progress until the job ends, and end as `ingest` of it would have."""
-    import time
-
-    from console.progress import Display
-    from console.running import FINAL, Notice, describe_job, exit_status
+    from console.running import exit_status, print_report
+    from console.running import watch as run
     from console.session import opened
-    from shared.db import jobs
 
-    def look(connection: Any) -> tuple[jobs.Job, jobs.Progress]:
-        found = jobs.get_job(connection, job)
-        return found, jobs.measure_progress(connection, found)
-
-    notice = Notice()
-    with opened() as runtime, Display(quiet=as_json) as display:
-        while True:
-            found, progress = runtime.database.query(look)
-            if found.state in FINAL:
-                break
-            if display.is_due():
-                display.show(found, progress)
-            runtime.database.query(lambda connection: notice.give_if_due(connection, job))
-            time.sleep(0.3)
-        report = describe_job(runtime, job)
-    if as_json:
-        print_json(report)
-    else:
-        print_line(f"job {job} {report['state']}")
+    with opened() as runtime:
+        report = run(runtime, job, quiet=as_json)
+        if as_json:
+            print_json(report)
+        else:
+            print_report(runtime, report)
     raise typer.Exit(exit_status(report))
 
 

@@ -2,11 +2,13 @@
 
 import sys
 import time
-from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from console.durations import format_duration
+
 if TYPE_CHECKING:
+    from console.standing import Pace
     from shared.db.jobs import Job, Progress
 
 TERMINAL_SECONDS = 0.3
@@ -40,20 +42,23 @@ class Display:
         if self.is_due():
             self._write(f"scanning: {seen} documents")
 
-    def show(self, job: "Job", progress: "Progress") -> None:
+    def show(self, job: "Job", progress: "Progress", pace: "Pace") -> None:
         """Show where a job stands."""
         documents = progress.documents
         ended = sum(documents[name] for name in ("completed", "unchanged", "skipped", "dead", "cancelled"))
         stages = "  ".join(f"{stage} {sum(states.values())}" for stage, states in sorted(progress.active.items()))
-        self._write(f"job {job.id}: {ended}/{documents['total']} documents  {stages}  {self._pace(documents)}")
-
-    def _pace(self, documents: Mapping[str, int]) -> str:
-        worked = documents["completed"] + documents["dead"]
-        rate = worked / max(time.monotonic() - self._began, 0.001)
-        left = documents["total"] - worked - sum(documents[name] for name in ("unchanged", "skipped", "cancelled"))
-        return f"{rate:.0f}/s, {left / rate:.0f} s left" if rate >= 0.5 else "starting"
+        self._write(f"job {job.id}: {ended}/{documents['total']} documents  {stages}  {format_pace(pace)}")
 
     def _write(self, line: str) -> None:
         sys.stderr.write(f"\r{line}\x1b[K" if self._terminal else f"{line}\n")
         sys.stderr.flush()
         self._due = time.monotonic() + (TERMINAL_SECONDS if self._terminal else PIPE_SECONDS)
+
+
+def format_pace(pace: "Pace") -> str:
+    """`40/s, 12 min left`; what a job waits for while it has no pace."""
+    if pace.seconds_left is None:
+        return pace.activity
+    quick = pace.rate >= 1
+    rate = f"{pace.rate:.0f}/s" if quick else f"{60 * pace.rate:.0f}/min" if pace.rate >= 1 / 60 else "slowly"
+    return f"{rate}, {format_duration(pace.seconds_left)} left"

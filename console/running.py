@@ -7,15 +7,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from console.durations import format_duration
+from console.durations import format_duration, format_time, parse_since
 from console.output import DEAD_LETTERS, DONE, FAILED, print_error, print_line, print_table, print_warning
 from console.progress import Display
 from console.session import Workshop, interruptible, opened, read_settings
+from console.standing import (
+    FINAL,
+    Staffing,
+    find_hindrances,
+    measure_pace,
+    name_activity,
+    name_command,
+    read_staffing,
+)
 from shared.collections import read_collection_settings
-from shared.db import bulk_batches, bulk_lane, jobs, ledger, presence
-from shared.db.collections import Collection, get_collection_by_id
+from shared.db import bulk_batches, bulk_lane, jobs, ledger
+from shared.db.collections import Collection, get_collection, get_collection_by_id
 from shared.db.dead_letters import Filter, list_letters
-from shared.presence import is_gone
+from shared.db.engine import read_clock
 from shared.runtime import Runtime
 from shared.spend.lanes import find_obstacle
 from shared.spend.terms import Lane
@@ -24,10 +33,12 @@ from shared.states import JobState, WaitReason
 if TYPE_CHECKING:
     from producers.sources.open import SourceOptions
 
-FINAL = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 SHOWN = 20
 REPORTED_NOTES = 1000
+# By the option that such a job has: what it was made by, in the place of a source.
+WITHOUT_SOURCE = {"repair": "verify --repair", "revalidation": "review"}
 NOTICE_SECONDS = 3.0
+WATCH_SECONDS = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +52,15 @@ class Request:
     priority: int | None = None
     weight: int | None = None
     lane: Lane | None = None
+    name: str | None = None
 
 
 def ingest(request: Request, *, quiet: bool) -> tuple[dict[str, Any], int]:
     """Submit and work until done; returns the report and the exit status."""
-    began = time.monotonic()
     settings = read_settings()
     with opened(settings) as runtime, interruptible():
         job_id = _ingest(runtime, request, quiet=quiet)
-        report = describe_job(runtime, job_id) | {"seconds": round(time.monotonic() - began, 3)}
+        report = describe_job(runtime, job_id)
         if not quiet:
             print_report(runtime, report)
     return report, exit_status(report)
@@ -112,7 +123,7 @@ def work_until_done(
         if stuck:
             return True
         if display.is_due():
-            display.show(job, runtime.database.query(lambda connection: jobs.measure_progress(connection, job)))
+            show_progress(runtime, display, job)
         runtime.database.query(lambda connection: notice.give_if_due(connection, job_id))
         abandoned = job.enumerated_at is None and is_abandoned(job_id)
         return abandoned
@@ -123,6 +134,16 @@ def work_until_done(
     elif not abandoned:
         workshop.finish_audits()
     return not abandoned
+
+
+def show_progress(runtime: Runtime, display: Display, job: jobs.Job) -> None:
+    """Show where a job stands, and how quickly it moves."""
+
+    def look(connection: Any) -> tuple[Any, ...]:
+        progress = jobs.measure_progress(connection, job)
+        return progress, measure_pace(connection, job, progress, read_staffing(runtime, connection))
+
+    display.show(job, *runtime.database.query(look))
 
 
 def _is_stuck(runtime: Runtime, workshop: Workshop, job: jobs.Job, unfinished: Mapping[str, int]) -> bool:
@@ -188,6 +209,44 @@ class Notice:
                 print_warning(NOTICES[reason].format(cause=cause or "there is none"))
 
 
+class Watch:
+    """Says once of each thing that keeps a job's work from moving what it is and what mends it."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._due = time.monotonic() + NOTICE_SECONDS
+        self._said: set[tuple[str, str | None]] = set()
+
+    def give_if_due(self, connection: Any, job: jobs.Job, progress: jobs.Progress) -> None:
+        """Look again every few seconds."""
+        if time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + NOTICE_SECONDS
+        staffing = read_staffing(self._runtime, connection)
+        for found in find_hindrances(job, progress, staffing, jobs.list_waiting(connection, job)):
+            if (found.reason, found.stage) not in self._said:
+                self._said.add((found.reason, found.stage))
+                print_warning(f"{found.says}: {found.command}")
+
+
+def watch(runtime: Runtime, job_id: int, *, quiet: bool) -> dict[str, Any]:
+    """Show progress until a job ends; the report of `ingest`."""
+    notices = Watch(runtime)
+    with Display(quiet=quiet) as display:
+
+        def look(connection: Any) -> jobs.Job:
+            job = jobs.get_job(connection, job_id)
+            if job.state not in FINAL:
+                notices.give_if_due(connection, job, jobs.measure_progress(connection, job))
+            return job
+
+        while (job := runtime.database.query(look)).state not in FINAL:
+            if display.is_due():
+                show_progress(runtime, display, job)
+            time.sleep(WATCH_SECONDS)
+    return describe_job(runtime, job_id)
+
+
 def submit(request: Request) -> dict[str, Any]:
     """Record a job for the workers of this home; returns when everything is durable."""
     from producers.sources.open import open_sources
@@ -210,13 +269,10 @@ def submit(request: Request) -> dict[str, Any]:
 
 
 def _set_urgency(runtime: Runtime, job_id: int, request: Request) -> None:
-    """What was asked for, before the scan; a job that is taken up may be made more or less urgent, or change lanes."""
-    if (request.priority, request.weight, request.lane) != (None, None, None):
-        runtime.database.transact(
-            lambda connection: jobs.update_job(
-                connection, job_id, priority=request.priority, weight=request.weight, lane=request.lane
-            )
-        )
+    """What was asked for, before the scan; a job that is taken up may change its urgency, its lane and its name."""
+    chosen = {name: getattr(request, name) for name in ("priority", "weight", "lane", "name")}
+    if any(value is not None for value in chosen.values()):
+        runtime.database.transact(lambda connection: jobs.update_job(connection, job_id, **chosen))
 
 
 def require_prices(runtime: Runtime, collection: Collection) -> None:
@@ -276,49 +332,59 @@ def work_on_job(runtime: Runtime, job_id: int, *, quiet: bool) -> None:
 
 def describe_job(runtime: Runtime, job_id: int) -> dict[str, Any]:
     """A job as `--json` shows it."""
-    job, progress, notes = runtime.database.query(lambda connection: _look_at(connection, job_id))
-    return _summarise(job, progress) | {"notes": notes}
+
+    def look(connection: Any) -> dict[str, Any]:
+        job = jobs.get_job(connection, job_id)
+        notes = jobs.list_notes(connection, job_id, limit=REPORTED_NOTES)
+        progress, staffing = jobs.measure_progress(connection, job), read_staffing(runtime, connection)
+        return _summarise(job, progress, staffing, now=read_clock(connection)) | {"notes": notes}
+
+    return runtime.database.query(look)
 
 
-def list_summaries(runtime: Runtime, *, limit: int) -> list[dict[str, Any]]:
+def list_summaries(runtime: Runtime, *, limit: int, wanted: jobs.JobFilter = jobs.EVERY_JOB) -> list[dict[str, Any]]:
     """Jobs without their notes, newest first."""
 
     def find(connection: Any) -> list[dict[str, Any]]:
-        found = jobs.list_jobs(connection, limit=limit)
-        return [_summarise(job, jobs.measure_progress(connection, job)) for job in found]
+        staffing, now = read_staffing(runtime, connection), read_clock(connection)
+        found = jobs.list_jobs(connection, limit=limit, wanted=wanted)
+        progress = jobs.measure_each(connection, found)
+        return [_summarise(job, progress[job.id], staffing, now=now) for job in found]
 
     return runtime.database.query(find)
 
 
+def find_jobs(
+    runtime: Runtime, *, state: JobState | None, collection: str | None, since: str | None, limit: int
+) -> list[dict[str, Any]]:
+    """Jobs that were asked for, newest first; raises NotFound for a collection that there is not, UserError."""
+    begin = parse_since(since) if since else None
+    known = runtime.database.query(lambda connection: get_collection(connection, collection).id) if collection else None
+    return list_summaries(runtime, limit=limit, wanted=jobs.JobFilter(state, known, begin))
+
+
 def explain_job(runtime: Runtime, job_id: int) -> dict[str, Any]:
-    """A job with what its work waits for, how quickly it moves, and the queues that nobody serves."""
+    """A job with what its work waits for, how quickly it moves, and what would get it going where it does not."""
     report = describe_job(runtime, job_id)
 
-    def look(connection: Any) -> tuple[Any, ...]:
+    def look(connection: Any) -> dict[str, Any]:
         job = jobs.get_job(connection, job_id)
-        rate = jobs.measure_rate(connection, job) if job.finished_at is None else 0.0
-        waiting = jobs.list_waiting(connection, job)
-        return waiting, rate, presence.list_workers(connection), _describe_lane(runtime, connection, job)
+        progress, staffing = jobs.measure_progress(connection, job), read_staffing(runtime, connection)
+        pace, waiting = measure_pace(connection, job, progress, staffing), jobs.list_waiting(connection, job)
+        return {
+            "waiting": waiting,
+            "bulk": _describe_lane(runtime, connection, job),
+            "rate": pace.rate,
+            "seconds_left": pace.seconds_left,
+            "hindrances": [found.as_json() for found in find_hindrances(job, progress, staffing, waiting)],
+            "queues_without_consumer": [
+                {"queue": stage, "documents": sum(states.values()), "start": name_command(stage, staffing)}
+                for stage, states in progress.active.items()
+                if stage not in staffing.served
+            ],
+        }
 
-    waiting, rate, workers, lane = runtime.database.query(look)
-    left = sum(sum(states.values()) for states in report["active"].values())
-    alive = [row for row in workers if row["age"] < runtime.settings.silent_seconds]
-    served = {queue for row in alive if not is_gone(runtime.run_folder, row["id"]) for queue in row["queues"]}
-    return report | {
-        "waiting": waiting,
-        "bulk": lane,
-        "rate": round(rate, 3),
-        "seconds_left": round(left / rate, 1) if rate else None,
-        "queues_without_consumer": [
-            {
-                "queue": stage,
-                "documents": sum(states.values()),
-                "start": f"embedmill workers start --queue {stage}",
-            }
-            for stage, states in report["active"].items()
-            if stage not in served
-        ],
-    }
+    return report | runtime.database.query(look)
 
 
 def _describe_lane(runtime: Runtime, connection: Any, job: jobs.Job) -> dict[str, Any] | None:
@@ -336,11 +402,18 @@ def _describe_lane(runtime: Runtime, connection: Any, job: jobs.Job) -> dict[str
     }
 
 
-def _summarise(job: jobs.Job, progress: jobs.Progress) -> dict[str, Any]:
+def _summarise(job: jobs.Job, progress: jobs.Progress, staffing: Staffing, *, now: float) -> dict[str, Any]:
+    """What every command says of a job; `activity` tells what it does, or waits for, while its state is `running`."""
+    sources = [str(spec["uri"]) for spec in job.sources]
     return {
         "job": job.id,
+        "id": job.id,
+        "name": job.name,
         "collection": job.collection,
+        "source": ", ".join(sources) or next((why for key, why in WITHOUT_SOURCE.items() if key in job.options), ""),
         "state": str(job.state),
+        "activity": name_activity(job, progress, staffing),
+        "created": format_time(job.created_at),
         "priority": job.priority,
         "weight": job.weight,
         "lane": str(job.lane),
@@ -348,18 +421,12 @@ def _summarise(job: jobs.Job, progress: jobs.Progress) -> dict[str, Any]:
         "chunks": dict(progress.chunks),
         "spend": dict(progress.spend),
         "estimate": job.options.get("estimate"),
-        "seconds": round((job.finished_at or time.time()) - job.created_at, 3),
+        "seconds": round(max(0.0, (job.finished_at or now) - job.created_at), 3),
         "active": {stage: dict(states) for stage, states in progress.active.items()},
         "problems": job.problems,
         "held_deletions": job.held_deletions,
         "error": job.error,
     }
-
-
-def _look_at(connection: Any, job_id: int) -> tuple[jobs.Job, jobs.Progress, list[dict[str, Any]]]:
-    job = jobs.get_job(connection, job_id)
-    notes = jobs.list_notes(connection, job_id, limit=REPORTED_NOTES)
-    return job, jobs.measure_progress(connection, job), notes
 
 
 def exit_status(report: Mapping[str, Any]) -> int:
@@ -369,15 +436,24 @@ def exit_status(report: Mapping[str, Any]) -> int:
     return DEAD_LETTERS if report["documents"]["dead"] else DONE
 
 
+def name_job(report: Mapping[str, Any]) -> str:
+    """A job with its name and what it does, as `job 3 “manuals” running, waiting for workers`."""
+    name = f" “{report['name']}”" if report["name"] else ""
+    activity = "" if report["activity"] == report["state"] else f", {report['activity']}"
+    return f"job {report['job']}{name} {report['state']}{activity}"
+
+
 def print_report(runtime: Runtime, report: Mapping[str, Any]) -> None:
     """The outcome for people: counts, what was passed over, what died and what to do about it."""
     documents, chunks = report["documents"], report["chunks"]
     counted = ", ".join(f"{n} {name}" for name, n in documents.items() if n and name != "total")
-    print_line(f"job {report['job']} {report['state']}: {documents['total']} documents ({counted or 'none'})")
+    print_line(f"{name_job(report)}: {documents['total']} documents ({counted or 'none'})")
     print_line(
         f"chunks: {chunks['indexed']} indexed, {chunks['rejected']} rejected, {chunks['embedded']} embedded anew; "
         f"{report['spend']['tokens_in']} tokens, ${report['spend']['usd']:.2f}, {report['seconds']:.1f} s"
     )
+    if reserved := report["spend"].get("reserved_usd"):
+        print_line(f"${reserved:.6f} of these dollars are reserved for calls that are not settled")
     if billed := report["spend"].get("units"):
         print_line(f"the vector store billed {billed:g} units, which are in these dollars")
     if unpriced := report["spend"].get("unpriced_calls"):
@@ -415,6 +491,7 @@ WAITS_FOR = {
     "bulk": "a vendor's batch, or one to be sent",
     "key": "a key that its provider accepts: correct it, and restart the workers that have the old one",
     "paused": "somebody to resume it",
+    "scaled": "workers: its queue is scaled to 0",
 }
 
 
@@ -438,5 +515,5 @@ def print_waiting(report: Mapping[str, Any]) -> None:
         print_lane(report["bulk"])
     if report["rate"]:
         print_line(f"{report['rate']:.1f} documents a second, {format_duration(report['seconds_left'])} left")
-    for queue in report["queues_without_consumer"]:
-        print_warning(f"nobody serves the queue {queue['queue']}, where work waits: {queue['start']}")
+    for found in report["hindrances"]:
+        print_warning(f"{found['says']}: {found['command']}")

@@ -1,15 +1,12 @@
 """`embedmill spend`: the ledger summed, with what caches and the batch lane saved and what is not settled."""
 
-import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
-from console.durations import parse_duration
+from console.durations import parse_since
 from console.output import print_line, print_table
 from console.session import opened
 from shared.db import ledger
-from shared.errors import UserError
 
 MICRO, MILLI = 1_000_000, 1000
 SUMMED = (
@@ -21,7 +18,7 @@ SUMMED = (
 
 def spend(by: str, *, since: str | None) -> dict[str, Any]:
     """Rows by `by` and their total; dollars as numbers, and exactly as micro-dollars."""
-    begin = _since(since) if since else None
+    begin = parse_since(since) if since else None
     with opened() as runtime, runtime.database.read() as connection:
         rows = ledger.sum_spend(connection, by=by, since=begin)
         estimates = ledger.list_estimates(connection) if by == "job" else {}
@@ -51,17 +48,6 @@ def _describe(row: Mapping[str, Any]) -> dict[str, Any]:
         },
     }
     return {"key": row["key"], **described} if "key" in row else described
-
-
-def _since(text: str) -> float:
-    """A date, a time, or a span before now such as 90m, 12h, 7d; a number alone is a date or nothing."""
-    try:
-        if text.endswith(("s", "m", "h", "d", "w")):
-            return time.time() - parse_duration(text)
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise UserError(f"--since {text!r}: write a date such as 2026-11-25, or a span such as 12h or 7d") from None
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
 def print_spend(report: Mapping[str, Any]) -> None:

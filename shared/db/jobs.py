@@ -21,9 +21,9 @@ from sqlalchemy import (
 
 from shared.db.bulk import insert_or
 from shared.db.engine import clock, read_clock
-from shared.db.ledger import measure_job_spend
-from shared.db.pools import is_served
-from shared.db.schema import collection, document, in_state, job, pool, receipt, scan_note, source, tally, work, worker
+from shared.db.ledger import measure_spends
+from shared.db.pools import is_served, read_pools
+from shared.db.schema import collection, document, in_state, job, receipt, scan_note, source, tally, work, worker
 from shared.errors import IllegalTransition, NotFound, UserError
 from shared.spend.terms import Lane
 from shared.states import FINAL, JobState, Result, Stage, State, WaitReason, require_job_transition
@@ -38,6 +38,7 @@ class Job:
     """One submission."""
 
     id: int
+    name: str | None
     collection_id: int
     collection: str
     state: JobState
@@ -72,10 +73,12 @@ def create_job(
     identity: str,
     sources: Sequence[Mapping[str, Any]],
     options: Mapping[str, Any],
+    name: str | None = None,
 ) -> int:
     """Record a submission in state `running`."""
     key = connection.execute(
         insert(job).values(
+            name=name,
             collection_id=collection_id,
             identity=identity,
             sources=list(sources),
@@ -109,11 +112,30 @@ def _no_job(job_id: int) -> NotFound:
     return NotFound(f"no job {job_id}", hint="embedmill jobs list")
 
 
-def list_jobs(connection: Connection, *, limit: int = 100, only_open: bool = False) -> list[Job]:
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs are wanted; `since` is a time by the database's clock, in seconds."""
+
+    state: JobState | None = None
+    collection_id: int | None = None
+    since: float | None = None
+    only_open: bool = False
+
+    def conditions(self) -> list[Any]:
+        """What a job's row has to meet."""
+        wanted = {job.c.state: self.state, job.c.collection_id: self.collection_id}
+        found = [column == value for column, value in wanted.items() if value is not None]
+        if self.since is not None:
+            found.append(job.c.created_at >= self.since)
+        return [*found, job.c.finished_at.is_(None)] if self.only_open else found
+
+
+EVERY_JOB = JobFilter()
+
+
+def list_jobs(connection: Connection, *, limit: int = 100, wanted: JobFilter = EVERY_JOB) -> list[Job]:
     """Jobs, newest first."""
-    query = _select().order_by(job.c.id.desc()).limit(limit)
-    if only_open:
-        query = query.where(job.c.finished_at.is_(None))
+    query = _select().where(*wanted.conditions()).order_by(job.c.id.desc()).limit(limit)
     return [_row(row) for row in connection.execute(query)]
 
 
@@ -164,19 +186,20 @@ def update_job(
     priority: int | None = None,
     weight: int | None = None,
     lane: Lane | None = None,
+    name: str | None = None,
 ) -> None:
-    """Change how urgent an unfinished job is, and by which lane its calls travel; raises NotFound, UserError.
+    """Change how urgent an unfinished job is, its name, and the lane of its calls; raises NotFound, UserError.
 
     What is out already is not called back; what a job left in the batch lane is, by the batcher.
     """
-    for name, value, (least, most) in (("priority", priority, PRIORITIES), ("weight", weight, WEIGHTS)):
+    for told, value, (least, most) in (("priority", priority, PRIORITIES), ("weight", weight, WEIGHTS)):
         if value is not None and not least <= value <= most:
-            raise UserError(f"a {name} of {value}: choose from {least} to {most}")
+            raise UserError(f"a {told} of {value}: choose from {least} to {most}")
     found = get_job(connection, job_id)
     if found.finished_at is not None:
         raise UserError(f"job {job_id} is {found.state}: there is nothing to hurry", hint="embedmill jobs list")
-    chosen = {"priority": priority, "weight": weight, "lane": lane}
-    values = {name: value for name, value in chosen.items() if value is not None}
+    chosen = {"priority": priority, "weight": weight, "lane": lane, "name": name}
+    values = {column: value for column, value in chosen.items() if value is not None}
     if values:
         connection.execute(update(job).where(job.c.id == job_id).values(values))
 
@@ -341,25 +364,37 @@ def find_cause(connection: Connection, job_id: int, reason: WaitReason) -> str |
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a job stands: documents by end, chunks, spend, and work by (state, stage)."""
+    """Where a job stands: documents by end, chunks, spend; unfinished work by stage and state, waiting by reason."""
 
     documents: Mapping[str, int]
     chunks: Mapping[str, int]
     spend: Mapping[str, float]
     active: Mapping[str, Mapping[str, int]]
+    waiting: Mapping[str, int]
 
 
 def measure_progress(connection: Connection, subject: Job) -> Progress:
     """A job's documents, chunks and spend; `total` grows while its sources are still being scanned."""
+    return measure_each(connection, [subject])[subject.id]
+
+
+def measure_each(connection: Connection, subjects: Sequence[Job]) -> dict[int, Progress]:
+    """The same of many jobs, by their numbers, in two statements."""
+    ids = [subject.id for subject in subjects]
     sums = (func.sum(tally.c[name]).label(name) for name in ("documents", "expected", "rejected", "embedded"))
     # The few pieces that had to be cut have an index of their own; the condition is written out for its sake.
-    is_split = and_(work.c.job_id == subject.id, literal_column("chunks_split > 0"))
+    is_split = and_(work.c.job_id == tally.c.job_id, literal_column("chunks_split > 0"))
     split = select(func.coalesce(func.sum(work.c.chunks_split), 0)).where(is_split).scalar_subquery()
-    groups = connection.execute(
-        select(tally.c.state, tally.c.stage, tally.c.result, tally.c.deletes, *sums, split.label("split"))
-        .where(tally.c.job_id == subject.id)
-        .group_by(tally.c.state, tally.c.stage, tally.c.result, tally.c.deletes)
-    ).all()
+    places = (tally.c.job_id, tally.c.state, tally.c.stage, tally.c.wait_reason, tally.c.result, tally.c.deletes)
+    query = select(*places, *sums, split.label("split")).where(tally.c.job_id.in_(ids)).group_by(*places)
+    groups: dict[int, list[Any]] = {id_: [] for id_ in ids}
+    for row in connection.execute(query):
+        groups[row.job_id].append(row)
+    spends = measure_spends(connection, ids)
+    return {subject.id: _add_up(subject, groups[subject.id], spends[subject.id]) for subject in subjects}
+
+
+def _add_up(subject: Job, groups: Sequence[Any], spend: Mapping[str, float]) -> Progress:
     chunks = {name: sum(int(getattr(g, name)) for g in groups) for name in ("expected", "rejected", "embedded")}
     indexed = sum(int(g.expected - g.rejected) for g in groups if g.result == Result.INDEXED)
     return Progress(
@@ -370,8 +405,9 @@ def measure_progress(connection: Connection, subject: Job) -> Progress:
             **chunks,
             "split": int(groups[0].split) if groups else 0,
         },
-        spend=measure_job_spend(connection, subject.id),
+        spend=spend,
         active=_count_active(groups),
+        waiting=_count_waiting(groups),
     )
 
 
@@ -424,6 +460,14 @@ def _count_active(groups: Sequence[Any]) -> dict[str, dict[str, int]]:
             stage = active.setdefault(group.stage, {})
             stage[group.state] = stage.get(group.state, 0) + int(group.documents)
     return active
+
+
+def _count_waiting(groups: Sequence[Any]) -> dict[str, int]:
+    waiting: dict[str, int] = {}
+    for group in groups:
+        if group.state == State.WAITING and group.documents:
+            waiting[group.wait_reason] = waiting.get(group.wait_reason, 0) + int(group.documents)
+    return waiting
 
 
 # Seconds over which a job's rate is measured.
@@ -492,9 +536,15 @@ def list_waiting_documents(connection: Connection, job_id: int, *, limit: int, a
 def _describe_waiting(row: Any, why: "Circumstances") -> dict[str, Any]:
     found = dict(row._mapping)
     del found["wait_reason"]
+    if not _is_still_true(row):
+        found["last_error"] = None
     if row.state != State.RUNNING:
         found["worker"] = None
     return found | {"reason": why.name(row)}
+
+
+# What work waits for whose queue was scaled to 0.
+SCALED = "scaled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -504,9 +554,11 @@ class Circumstances:
     is_paused: bool
     is_scanned: bool
     paused_queues: frozenset[str]
+    scaled_queues: frozenset[str]
+    """Those that somebody scaled to 0."""
 
     def name(self, row: Any) -> str:
-        """Its own reason, a worker's lease, a pause of its job or queue, the scan of its sources, or a queue."""
+        """Its own reason, a worker's lease, a pause or scale of its queue, the scan of its sources, or a queue."""
         if row.state == State.RUNNING:
             return "lease"
         # A tally's place has '' for none.
@@ -514,12 +566,19 @@ class Circumstances:
             return str(row.wait_reason)
         if self.is_paused or row.stage in self.paused_queues:
             return WaitReason.PAUSED
+        if row.stage in self.scaled_queues:
+            return SCALED
         return "scanning" if row.state == State.PENDING and not self.is_scanned else "queue"
 
 
 def _read_circumstances(connection: Connection, subject: Job) -> Circumstances:
-    paused = connection.execute(select(pool.c.queue).where(pool.c.paused)).scalars()
-    return Circumstances(subject.state == JobState.PAUSED, subject.enumerated_at is not None, frozenset(paused))
+    wanted = read_pools(connection).values()
+    return Circumstances(
+        is_paused=subject.state == JobState.PAUSED,
+        is_scanned=subject.enumerated_at is not None,
+        paused_queues=frozenset(found.queue for found in wanted if found.paused),
+        scaled_queues=frozenset(found.queue for found in wanted if found.desired == 0),
+    )
 
 
 def _find_next(connection: Connection, job_id: int, stage: Stage, reason: str) -> float | None:
@@ -533,11 +592,24 @@ def _find_next(connection: Connection, job_id: int, stage: Stage, reason: str) -
 
 
 def _find_errors(connection: Connection, job_id: int, why: Circumstances) -> dict[tuple[Stage, str], str]:
-    """One message for each (stage, reason) among the youngest unfinished work that has one."""
+    """One message for each (stage, reason) among the youngest unfinished work whose last failure is not mended."""
     latest = (
-        select(work.c.stage, work.c.state, work.c.wait_reason, work.c.reason)
+        select(work.c.stage, work.c.state, work.c.wait_reason, work.c.attempt, work.c.crashes, work.c.reason)
         .where(work.c.job_id == job_id, work.c.reason.is_not(None), work.c.finished_at.is_(None))
         .order_by(work.c.id.desc())
         .limit(ERRORS_LOOKED_AT)
     )
-    return {(Stage(row.stage), why.name(row)): row.reason for row in connection.execute(latest)}
+    rows = connection.execute(latest)
+    return {(Stage(row.stage), why.name(row)): row.reason for row in rows if _is_still_true(row)}
+
+
+def _is_still_true(row: Any) -> bool:
+    """Whether the message of unfinished work is about what holds it now.
+
+    What waits was told why. What is sent again, or runs again, after a failure or a crash has not got over it yet; what
+    a budget or a circuit let go on has.
+    """
+    if row.state == State.WAITING:
+        return True
+    before = row.attempt - 1 if row.state == State.RUNNING else row.attempt
+    return bool(before > 0 or row.crashes > 0)

@@ -34,6 +34,7 @@ from shared.spend.terms import FREE, BudgetScope, EntryState, Lane, Subject, Tok
 
 # A call that has not ended after this long never will: whoever made it is gone.
 LONGEST_CALL_SECONDS = 3600.0
+MICRO = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +252,7 @@ def _day(connection: Connection) -> Any:
 
 
 def _amounts(key: Any) -> Select[Any]:
-    open_ = usage.c.state.in_((EntryState.RESERVED, EntryState.UNSETTLED))
+    open_ = _is_open()
 
     def total(column: Any, where: Any = None) -> Any:
         summed = func.sum(column) if where is None else func.sum(column).filter(where)
@@ -308,27 +309,44 @@ def measure_caches(connection: Connection) -> dict[str, dict[str, int]]:
     return {row["kind"]: {name: int(row[name]) for name in row if name != "kind"} for row in rows}
 
 
-def measure_job_spend(connection: Connection, job_id: int) -> dict[str, float]:
-    """What a job did cost, with what is reserved for it; tokens in include those of a provider's prompt cache.
+def measure_spends(connection: Connection, job_ids: Sequence[int]) -> dict[int, dict[str, float]]:
+    """What jobs did cost, by their numbers; tokens in include those of a provider's prompt cache.
 
-    `units` are there when a vector store billed any; `unpriced_calls` when any call had no price, because `usd` is
+    What is reserved and what may have been billed counts as spent; `reserved_usd` is that part of `usd`, where there is
+    any. `units` are there when a vector store billed any; `unpriced_calls` when any call had no price, because `usd` is
     short of what those cost.
     """
 
-    def total(column: Any) -> Any:
-        return func.coalesce(func.sum(column), 0)
+    def total(column: Any, where: Any = None) -> Any:
+        return func.coalesce(func.sum(column) if where is None else func.sum(column).filter(where), 0)
 
     query = select(
-        total(usage.c.cost_microusd),
-        total(usage.c.tokens_in + usage.c.cache_read + usage.c.cache_write),
-        total(usage.c.tokens_out),
-        total(usage.c.milliunits),
-        func.count().filter(usage.c.cost_microusd.is_(None)),
+        usage.c.job_id,
+        total(usage.c.cost_microusd).label("microusd"),
+        total(usage.c.tokens_in + usage.c.cache_read + usage.c.cache_write).label("tokens_in"),
+        total(usage.c.tokens_out).label("tokens_out"),
+        total(usage.c.cost_microusd, _is_open()).label("reserved"),
+        total(usage.c.milliunits).label("milliunits"),
+        func.count().filter(usage.c.cost_microusd.is_(None)).label("unpriced_calls"),
     )
-    row = connection.execute(query.where(usage.c.job_id == job_id)).one()
-    spend = {"usd": int(row[0]) / 1_000_000, "tokens_in": int(row[1]), "tokens_out": int(row[2])}
-    more = {"units": int(row[3]) / 1000, "unpriced_calls": int(row[4])}
+    rows = connection.execute(query.where(usage.c.job_id.in_(list(job_ids))).group_by(usage.c.job_id))
+    nothing = {"usd": 0.0, "tokens_in": 0, "tokens_out": 0}
+    return {id_: dict(nothing) for id_ in job_ids} | {int(row.job_id): _describe_spend(row) for row in rows}
+
+
+def _describe_spend(row: Any) -> dict[str, float]:
+    spend = {"usd": int(row.microusd) / MICRO, "tokens_in": int(row.tokens_in), "tokens_out": int(row.tokens_out)}
+    more = {
+        "reserved_usd": int(row.reserved) / MICRO,
+        "units": int(row.milliunits) / 1000,
+        "unpriced_calls": int(row.unpriced_calls),
+    }
     return spend | {name: amount for name, amount in more.items() if amount}
+
+
+def _is_open() -> ColumnElement[bool]:
+    """Whether it is not known yet, or never will be, what a call cost."""
+    return usage.c.state.in_((EntryState.RESERVED, EntryState.UNSETTLED))
 
 
 def sum_sizes(connection: Connection, job_id: int) -> tuple[int, int]:

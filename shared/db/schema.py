@@ -129,6 +129,7 @@ job = Table(
     "job",
     metadata,
     Column("id", Id, primary_key=True),
+    Column("name", Text),
     Column("collection_id", Id, ForeignKey("collection.id", ondelete="CASCADE"), nullable=False),
     Column("identity", Text, nullable=False),
     Column("sources", JSON, nullable=False),

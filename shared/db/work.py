@@ -449,15 +449,17 @@ def _write_advances(connection: Connection, ended: Sequence[Ended]) -> None:
     for e in ended:
         assert isinstance(e.outcome, Advance)
         row = {"row": e.item.id, "to_stage": e.outcome.stage}
-        values = {f"v_{column}": value for column, value in e.outcome.values.items()}
-        groups.setdefault(tuple(sorted(e.outcome.values)), []).append(row | values)
-    for columns, rows in groups.items():
+        # What an earlier attempt failed at is over, unless the stage says something itself.
+        columns = {"reason": None, **e.outcome.values}
+        values = {f"v_{column}": value for column, value in columns.items()}
+        groups.setdefault(tuple(sorted(columns)), []).append(row | values)
+    for names, rows in groups.items():
         query = _from_running(State.QUEUED).values(
             stage=bindparam("to_stage"),
             dispatched_at=clock(),
             attempt=0,
             crashes=0,
-            **{column: bindparam(f"v_{column}") for column in columns},
+            **{column: bindparam(f"v_{column}") for column in names},
         )
         _update_each(connection, query, rows)
 

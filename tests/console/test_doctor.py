@@ -68,3 +68,19 @@ def test_a_database_that_is_away_is_reported_at_once_and_logged_where_logs_go(
     assert not checks["database"]["ok"]
     assert checks["blobs"]["ok"]
     assert logs_at == [away.log_level], "or structlog would print on stdout, where --json is"
+
+
+def test_every_bad_key_of_every_embedder_in_use_is_named_with_who_needs_it(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "load_settings", lambda: settings)
+    for name in ("OPENAI_API_KEY", "CO_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    with opened(settings) as runtime:
+        create_collection(runtime, "oa", embedding="openai/text-embedding-3-large")
+        create_collection(runtime, "co", embedding="cohere/embed-v4.0")
+    check = next(check for check in doctor.examine() if check["name"] == "embedding")
+    assert not check["ok"]
+    assert "collection oa: openai has no key: OPENAI_API_KEY is not set" in check["detail"]
+    assert "collection co: cohere has no key" in check["detail"]
+    assert check["hint"]

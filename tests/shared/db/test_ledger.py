@@ -328,7 +328,7 @@ def test_spend_is_summed_by_what_is_asked_for_with_the_unsettled_apart(tracker: 
     assert by_job[None]["microusd"] == 5
     assert [row["microusd"] for row in by_day] == [42]
     assert by_collection == {"default", None}
-    assert tracker.progress().spend == {"usd": 0.000037, "tokens_in": 37, "tokens_out": 0}
+    assert tracker.progress().spend == {"usd": 0.000037, "tokens_in": 37, "tokens_out": 0, "reserved_usd": 0.000007}
 
 
 def reserved_in(connection: Any, microusd: int) -> int:

@@ -1,0 +1,184 @@
+"""What a job is doing at this moment, how quickly, and what would get it going again: the same for every command."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from shared.db import jobs, pools, presence
+from shared.presence import is_gone
+from shared.runtime import Runtime
+from shared.states import JobState, Stage, State, WaitReason, WorkerState
+
+FINAL = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
+WORKING, SCANNING, FOR_WORKERS = "working", "scanning", "waiting for workers"
+# Workers that will take no more work.
+_NOT_SERVING = (WorkerState.DRAINING, WorkerState.LOST)
+_READY = (State.PENDING, State.QUEUED)
+WAITING: Mapping[str, str] = {
+    WaitReason.BUDGET: "waiting for money",
+    WaitReason.KEY: "waiting for a key",
+    WaitReason.CIRCUIT: "waiting for a provider",
+    WaitReason.BULK: "waiting for a batch",
+    WaitReason.PAUSED: "paused",
+    WaitReason.RATE: "waiting for its turn",
+    WaitReason.RETRY: "waiting to try again",
+}
+# What ends by itself within a while, so that a rate still tells something.
+_PASSING = frozenset({WORKING, SCANNING, WAITING[WaitReason.RATE], WAITING[WaitReason.RETRY]})
+
+
+@dataclass(frozen=True, slots=True)
+class Staffing:
+    """Queues that a live worker serves, and those that operators paused or scaled to 0."""
+
+    served: frozenset[str]
+    paused: frozenset[str]
+    scaled: frozenset[str]
+
+    def moves(self, queue: str) -> bool:
+        """Whether work of a queue is taken up by somebody."""
+        return queue in self.served and queue not in self.paused | self.scaled
+
+
+def read_staffing(runtime: Runtime, connection: Any) -> Staffing:
+    """Who serves the queues now."""
+    silent = runtime.settings.silent_seconds
+    alive = [
+        row
+        for row in presence.list_workers(connection)
+        if row["age"] < silent and row["state"] not in _NOT_SERVING and not is_gone(runtime.run_folder, row["id"])
+    ]
+    wanted = pools.read_pools(connection).values()
+    return Staffing(
+        served=frozenset(queue for row in alive for queue in row["queues"]),
+        paused=frozenset(pool.queue for pool in wanted if pool.paused),
+        scaled=frozenset(pool.queue for pool in wanted if pool.desired == 0),
+    )
+
+
+def name_activity(job: jobs.Job, progress: jobs.Progress, staffing: Staffing) -> str:
+    """What a job does: a final state, `paused`, `scanning`, `working`, or what all of its work waits for."""
+    if job.state in FINAL or job.state is JobState.PAUSED:
+        return str(job.state)
+    active = progress.active
+    if any(State.RUNNING in states for states in active.values()):
+        return WORKING
+    ready = [stage for stage, states in active.items() if any(state in states for state in _READY)]
+    if any(staffing.moves(stage) for stage in ready):
+        return WORKING
+    if ready:
+        return FOR_WORKERS
+    if progress.waiting:
+        return _name_wait(progress, staffing)
+    return SCANNING if job.enumerated_at is None else WORKING
+
+
+def _name_wait(progress: jobs.Progress, staffing: Staffing) -> str:
+    """By the reason that most of it waits for; nobody's turn comes where there are no workers."""
+    most = max(progress.waiting, key=lambda reason: progress.waiting[reason])
+    passes = WAITING[most] in _PASSING
+    return WAITING[most] if not passes or any(map(staffing.moves, progress.active)) else FOR_WORKERS
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What a job does, documents a second over the last minute, and the seconds left; None while nothing can move."""
+
+    activity: str
+    rate: float
+    seconds_left: float | None
+
+
+def measure_pace(connection: Any, job: jobs.Job, progress: jobs.Progress, staffing: Staffing) -> Pace:
+    """A job's pace now."""
+    activity = name_activity(job, progress, staffing)
+    rate = jobs.measure_rate(connection, job) if activity in _PASSING else 0.0
+    left = sum(sum(states.values()) for states in progress.active.values())
+    return Pace(activity, round(rate, 3), round(left / rate, 1) if rate else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Hindrance:
+    """Why work of a stage does not move, in words, and the command that mends it."""
+
+    reason: str
+    stage: str | None
+    documents: int
+    says: str
+    command: str
+
+    def as_json(self) -> dict[str, Any]:
+        """As `--json` shows it."""
+        return asdict(self)
+
+
+def find_hindrances(
+    job: jobs.Job, progress: jobs.Progress, staffing: Staffing, waiting: Sequence[Mapping[str, Any]]
+) -> list[Hindrance]:
+    """Everything that keeps a job's work where it is; `waiting` are the rows of `list_waiting`."""
+    if job.state in FINAL:
+        return []
+    if job.state is JobState.PAUSED:
+        left = sum(sum(states.values()) for states in progress.active.values())
+        return [Hindrance("paused", None, left, f"job {job.id} is paused", f"embedmill jobs resume {job.id}")]
+    return [*_find_unserved(progress, staffing), *_find_crowded(progress, staffing), *_find_waits(job, waiting)]
+
+
+def name_command(queue: str, staffing: Staffing) -> str:
+    """What gets a queue served that is not."""
+    if queue in staffing.paused:
+        return f"embedmill workers resume {queue}"
+    if queue in staffing.scaled:
+        return f"embedmill workers scale {queue} N, or embedmill workers scale {queue} --reset"
+    return f"embedmill workers start --queue {queue}"
+
+
+def _find_unserved(progress: jobs.Progress, staffing: Staffing) -> Iterator[Hindrance]:
+    for stage, states in progress.active.items():
+        ready = sum(states.get(state, 0) for state in _READY)
+        if not ready or staffing.moves(stage):
+            continue
+        if stage in staffing.paused:
+            reason, says = "paused", f"the queue {stage} is paused"
+        elif stage in staffing.scaled:
+            reason, says = jobs.SCALED, f"the queue {stage} is scaled to 0"
+        else:
+            reason, says = "unserved", f"nobody serves the queue {stage}, where work waits"
+        yield Hindrance(reason, stage, ready, says, name_command(stage, staffing))
+
+
+def _find_crowded(progress: jobs.Progress, staffing: Staffing) -> Iterator[Hindrance]:
+    """A queue that nobody serves fills its job's share of what may be out, and the stages before it get none."""
+    order = list(Stage)
+    lost = [
+        stage
+        for stage, states in progress.active.items()
+        if State.QUEUED in states and stage not in staffing.served | staffing.paused | staffing.scaled
+    ]
+    for stage, states in progress.active.items():
+        later = [queue for queue in lost if order.index(Stage(queue)) > order.index(Stage(stage))]
+        if later and set(states) == {State.PENDING} and staffing.moves(stage):
+            says = f"{stage} is held back: what lies in the queue {later[0]} takes all that the job may have out"
+            yield Hindrance("crowded", stage, states[State.PENDING], says, name_command(later[0], staffing))
+
+
+def _find_waits(job: jobs.Job, waiting: Sequence[Mapping[str, Any]]) -> Iterator[Hindrance]:
+    for row in waiting:
+        stage, documents, told = row["stage"], row["documents"], row["last_error"]
+        because = f": {told}" if told else ""
+        match row["reason"]:
+            case WaitReason.BUDGET:
+                says = f"{stage} waits for money{because or ': a budget is used up'}"
+                command = "embedmill budget show; then raise it with embedmill budget set"
+            case WaitReason.KEY:
+                says = f"{stage} waits for a key{because}"
+                command = "correct it, try it with embedmill doctor, and restart the workers that have the old one"
+            case WaitReason.CIRCUIT:
+                says = f"{stage} waits for a provider that fails for everybody{because}"
+                command = "embedmill doctor shows whether it answers; the work goes on by itself"
+            case WaitReason.BULK:
+                says = f"{stage} waits for a vendor's batch, which may take a day"
+                command = f"embedmill bulk list; or embedmill jobs update {job.id} --lane live"
+            case _:
+                continue
+        yield Hindrance(row["reason"], stage, documents, says, command)
