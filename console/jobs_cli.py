@@ -34,9 +34,17 @@ def list_(
     if as_json:
         print_json({"jobs": rows})
         return
-    flat = [{**row, **row["documents"], "state": row["state"] if _is_plain(row) else row["activity"]} for row in rows]
+    flat = [
+        {
+            **row,
+            **row["documents"],
+            "state": row["state"] if _is_plain(row) else row["activity"],
+            "in part": row["noted"] or None,
+        }
+        for row in rows
+    ]
     columns = ("job", "name", "created", "collection", "state", "total", "completed", "unchanged", "skipped", "deleted")
-    print_table(flat, (*columns, "dead", "seconds", "source"), empty="no jobs: embedmill ingest FOLDER")
+    print_table(flat, (*columns, "dead", "in part", "seconds", "source"), empty="no jobs: embedmill ingest FOLDER")
 
 
 def _is_plain(row: dict[str, Any]) -> bool:

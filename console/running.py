@@ -424,6 +424,7 @@ def _summarise(job: jobs.Job, progress: jobs.Progress, staffing: Staffing, *, no
         "seconds": round(max(0.0, (job.finished_at or now) - job.created_at), 3),
         "active": {stage: dict(states) for stage, states in progress.active.items()},
         "problems": job.problems,
+        "noted": progress.noted,
         "held_deletions": job.held_deletions,
         "error": job.error,
     }
@@ -440,7 +441,8 @@ def name_job(report: Mapping[str, Any]) -> str:
     """A job with its name and what it does, as `job 3 “manuals” running, waiting for workers`."""
     name = f" “{report['name']}”" if report["name"] else ""
     activity = "" if report["activity"] == report["state"] else f", {report['activity']}"
-    return f"job {report['job']}{name} {report['state']}{activity}"
+    in_part = " in part" if report["noted"] and report["state"] == JobState.COMPLETED else ""
+    return f"job {report['job']}{name} {report['state']}{in_part}{activity}"
 
 
 def print_report(runtime: Runtime, report: Mapping[str, Any]) -> None:
@@ -465,9 +467,7 @@ def print_report(runtime: Runtime, report: Mapping[str, Any]) -> None:
     letters = runtime.database.query(
         lambda connection: list_letters(connection, Filter(job=report["job"]), limit=SHOWN)
     )
-    for note in report["notes"][:SHOWN]:
-        place = f"{note['uri']}:{note['line']}" if note["line"] else note["uri"]
-        print_warning(f"{note['kind']}: {place}: {note['reason']}")
+    _print_notes(report)
     for letter in letters:
         print_line(f"dead letter {letter['id']}: {letter['uri']}: {letter['stage']}: {letter['error']}")
         print_line(f"  next: {letter['hint']}")
@@ -478,6 +478,21 @@ def print_report(runtime: Runtime, report: Mapping[str, Any]) -> None:
             f"{report['held_deletions']} documents are gone from the source, more than a fifth of it, and stay "
             "indexed; if that is right, run the command again with --allow-deletes"
         )
+
+
+def _print_notes(report: Mapping[str, Any]) -> None:
+    """What was passed over, then what was read in part or by a guess."""
+    passed_over = [note for note in report["notes"] if note["kind"] != "noted"]
+    noted = [note for note in report["notes"] if note["kind"] == "noted"]
+    for note in passed_over[:SHOWN]:
+        place = f"{note['uri']}:{note['line']}" if note["line"] else note["uri"]
+        print_warning(f"{note['kind']}: {place}: {note['reason']}")
+    if report["noted"]:
+        print_warning(f"documents that were read in part or by a guess: {report['noted']}")
+    for note in noted[:SHOWN]:
+        print_warning(f"  {note['uri']}: {note['reason']}")
+    if len(noted) > SHOWN:
+        print_warning(f"  all of them: embedmill documents list --job {report['job']} --noted")
 
 
 WAITS_FOR = {

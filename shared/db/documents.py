@@ -293,6 +293,7 @@ def switch_versions(connection: Connection, token: str, ids: Ids[int]) -> dict[s
             rejections_ref=case((work.c.deletes, None), else_=work.c.rejections_ref),
             chunks_expected=case((work.c.deletes, 0), else_=work.c.chunks_expected),
             chunks_rejected=case((work.c.deletes, 0), else_=work.c.chunks_rejected),
+            notes=case((work.c.deletes, None), else_=work.c.notes),
             title=case((work.c.title != "", work.c.title), else_=document.c.title),
             updated_at=clock(),
         )

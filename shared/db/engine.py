@@ -40,7 +40,7 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-HEAD = "0014"
+HEAD = "0015"
 BUSY_TIMEOUT_MS = 30_000
 PRAGMAS = (
     f"busy_timeout={BUSY_TIMEOUT_MS}",

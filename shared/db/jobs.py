@@ -25,6 +25,7 @@ from shared.db.ledger import measure_spends
 from shared.db.pools import is_served, read_pools
 from shared.db.schema import collection, document, in_state, job, receipt, scan_note, source, tally, work, worker
 from shared.errors import IllegalTransition, NotFound, UserError
+from shared.notes import split_notes
 from shared.spend.terms import Lane
 from shared.states import FINAL, JobState, Result, Stage, State, WaitReason, require_job_transition
 
@@ -236,7 +237,7 @@ def note_scan(connection: Connection, job_id: int, notes: Sequence[Mapping[str, 
 
 
 def list_notes(connection: Connection, job_id: int, *, limit: int) -> list[dict[str, Any]]:
-    """What a job passed over, with reasons: by its scan, and documents that turned out to hold nothing."""
+    """What a job passed over, with reasons: things its scan met, documents that hold nothing, and parts of others."""
     scanned = (
         select(scan_note.c.kind, scan_note.c.uri, scan_note.c.line, scan_note.c.reason)
         .where(scan_note.c.job_id == job_id)
@@ -250,7 +251,20 @@ def list_notes(connection: Connection, job_id: int, *, limit: int) -> list[dict[
     )
     rows = list(connection.execute(scanned.limit(limit)))
     rows += connection.execute(empty.limit(limit - len(rows)))
-    return [dict(row._mapping) for row in rows]
+    found = [dict(row._mapping) for row in rows]
+    return found + _list_noted(connection, job_id, limit=limit - len(found))
+
+
+def _list_noted(connection: Connection, job_id: int, *, limit: int) -> list[dict[str, Any]]:
+    query = (
+        select(document.c.uri, work.c.notes)
+        .join_from(work, document)
+        .where(work.c.job_id == job_id, work.c.notes.is_not(None))
+        .order_by(work.c.id)
+        .limit(limit)
+    )
+    notes = [(row.uri, note) for row in connection.execute(query) for note in split_notes(row.notes)]
+    return [{"kind": "noted", "uri": uri, "line": None, "reason": note} for uri, note in notes[:limit]]
 
 
 def end_enumeration(connection: Connection, job_id: int, *, held_deletions: int) -> None:
@@ -364,9 +378,13 @@ def find_cause(connection: Connection, job_id: int, reason: WaitReason) -> str |
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a job stands: documents by end, chunks, spend; unfinished work by stage and state, waiting by reason."""
+    """Where a job stands: documents by end, chunks, spend; unfinished work by stage and state, waiting by reason.
+
+    `noted` are documents that were read in part or by a guess, whatever became of them.
+    """
 
     documents: Mapping[str, int]
+    noted: int
     chunks: Mapping[str, int]
     spend: Mapping[str, float]
     active: Mapping[str, Mapping[str, int]]
@@ -381,7 +399,7 @@ def measure_progress(connection: Connection, subject: Job) -> Progress:
 def measure_each(connection: Connection, subjects: Sequence[Job]) -> dict[int, Progress]:
     """The same of many jobs, by their numbers, in two statements."""
     ids = [subject.id for subject in subjects]
-    sums = (func.sum(tally.c[name]).label(name) for name in ("documents", "expected", "rejected", "embedded"))
+    sums = (func.sum(tally.c[name]).label(name) for name in ("documents", "expected", "rejected", "embedded", "noted"))
     # The few pieces that had to be cut have an index of their own; the condition is written out for its sake.
     is_split = and_(work.c.job_id == tally.c.job_id, literal_column("chunks_split > 0"))
     split = select(func.coalesce(func.sum(work.c.chunks_split), 0)).where(is_split).scalar_subquery()
@@ -399,6 +417,7 @@ def _add_up(subject: Job, groups: Sequence[Any], spend: Mapping[str, float]) -> 
     indexed = sum(int(g.expected - g.rejected) for g in groups if g.result == Result.INDEXED)
     return Progress(
         documents=_count_documents(subject, groups),
+        noted=sum(int(g.noted) for g in groups),
         chunks={
             "expected": chunks["expected"],
             "indexed": indexed,
@@ -416,7 +435,7 @@ def add_up_tallies(connection: Connection) -> int:
     if connection.dialect.name == "sqlite":
         return 0
     place = ("job_id", "stage", "state", "wait_reason", "result", "deletes")
-    sums = ("documents", "expected", "rejected", "embedded")
+    sums = ("documents", "expected", "rejected", "embedded", "noted")
     taken = (
         select(tally.c.id).order_by(tally.c.id).limit(TALLIES_AT_ONCE).with_for_update(skip_locked=True).cte("taken")
     )

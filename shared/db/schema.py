@@ -120,9 +120,12 @@ document = Table(
     Column("rejections_ref", Text),
     Column("chunks_expected", Integer, nullable=False, server_default="0"),
     Column("chunks_rejected", Integer, nullable=False, server_default="0"),
+    # What was left out or guessed when the active version was read, a line each.
+    Column("notes", Text),
     Column("updated_at", Double, nullable=False),
     Index("ix_document_source_seen", "source_id", "seen_job"),
     Index("ix_document_collection_id", "collection_id", "id"),
+    _partial("ix_document_noted", "collection_id", "id", where="notes IS NOT NULL"),
 )
 
 job = Table(
@@ -203,6 +206,8 @@ work = Table(
     Column("chunks_split", Integer, nullable=False, server_default="0"),
     Column("result", String(10)),
     Column("reason", Text),
+    # As on `document`, which gets them with the version.
+    Column("notes", Text),
     Column("created_at", Double, nullable=False),
     Column("finished_at", Double),
     UniqueConstraint("job_id", "document_id"),
@@ -227,12 +232,14 @@ work = Table(
             ("ix_work_lease", ("lease",), "state = 'running'"),
             ("ix_work_finished", ("job_id", "finished_at"), "finished_at IS NOT NULL"),
             ("ix_work_split", ("job_id",), "chunks_split > 0"),
+            ("ix_work_noted", ("job_id", "id"), "notes IS NOT NULL"),
         )
     ),
 )
 
-# How many pieces of work a job has in each place, kept by triggers on `work` (migration 0004), so that no writer can
-# forget it. On Postgres rows are changes that add up, and the tally keeper adds them; on SQLite they are the counts.
+# How many pieces of work a job has in each place, kept by triggers on `work` (migrations 0004 and 0015), so that no
+# writer can forget it. On Postgres rows are changes that add up, and the tally keeper adds them; on SQLite they are
+# the counts.
 tally = Table(
     "tally",
     metadata,
@@ -247,6 +254,7 @@ tally = Table(
     Column("expected", BigInteger, nullable=False),
     Column("rejected", BigInteger, nullable=False),
     Column("embedded", BigInteger, nullable=False),
+    Column("noted", BigInteger, nullable=False, server_default="0"),
     Index("ix_tally_job_id", "job_id").ddl_if(dialect="postgresql"),
     Index("uq_tally_place", "job_id", "stage", "state", "wait_reason", "result", "deletes", unique=True).ddl_if(
         dialect="sqlite"

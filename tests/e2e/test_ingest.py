@@ -10,6 +10,7 @@ import pytest
 
 from tests.command import Command
 from tests.corpus import text_of, write_corpus
+from tests.workers.parsing.making import pdf
 
 
 @pytest.fixture
@@ -181,3 +182,17 @@ def test_what_holds_no_document_is_named_with_its_reason(cli: Command, folder: P
     assert report["documents"]["skipped"] == len(reasons) == 2
     assert "FIFO" in reasons["pipe"]
     assert "no text" in reasons["blank.txt"]
+
+
+def test_what_was_read_in_part_is_said_by_the_command_by_the_job_and_in_the_list(cli: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    (folder / "contract.pdf").write_bytes(pdf([["Llamas."], [], [], [], ["Llamas again."]]))
+    (folder / "whole.txt").write_text("Nothing is missing here.")
+    ran = cli.run("ingest", folder)
+    assert "job 1 completed in part: 2 documents" in ran.stdout
+    assert "contract.pdf: 3 of 5 pages hold no text: 2-4" in ran.stderr
+    report = cli.json("jobs", "show", 1)
+    assert (report["noted"], report["state"], report["documents"]["completed"]) == (1, "completed", 2)
+    assert [(note["kind"], note["reason"]) for note in report["notes"]] == [("noted", "3 of 5 pages hold no text: 2-4")]
+    assert cli.json("jobs", "list")["jobs"][0]["noted"] == 1

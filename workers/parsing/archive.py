@@ -38,8 +38,11 @@ class Archive:
         return name in self._zip.NameToInfo
 
     def read(self, name: str) -> bytes:
-        with self.open(name) as stream:
-            return stream.read()
+        try:
+            with self.open(name) as stream:
+                return stream.read()
+        except (BadZipFile, zlib.error, EOFError):
+            raise UnreadableDocument(DAMAGED) from None
 
     def open(self, name: str) -> IO[bytes]:
         """A stream over one member. UnreadableDocument when it is missing, EncryptedDocument when locked."""
@@ -49,6 +52,10 @@ class Archive:
             raise UnreadableDocument("a required part is missing from its container") from None
         except (BadZipFile, NotImplementedError):
             raise UnreadableDocument(DAMAGED) from None
+
+    def count(self, *prefixes: str) -> int:
+        """How many members, folders left aside, have a name that begins so."""
+        return sum(name.startswith(prefixes) and not name.endswith("/") for name in self.names)
 
     def require_honest_sizes(self) -> None:
         """Inflates every member once without keeping it; UnreadableDocument when one is larger than it says."""

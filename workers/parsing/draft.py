@@ -1,19 +1,25 @@
 """Owns a document while it is being built: every text is cleaned and counted here, whatever parser it came from."""
 
 import re
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import groupby
 
 from shared.errors import ParserLimitExceeded
 from workers.parsing.document import Block, BlockKind, ParsedDocument
+from workers.parsing.encoding import decode
 from workers.parsing.limits import ParserLimits
 
 TITLE_CHARS = 500
-NOTES = 100
-NOTE_CHARS = 300
+NOTES = 20
+NOTE_CHARS = 200
 
 _PLACEHOLDERS = frozenset({"", "untitled", "powerpoint presentation", "word document"})
 _CARRIAGE_RETURN = re.compile("\r\n?")
 _UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _SPACE_RUN = re.compile("[ \t\n\f\r]+")
+# What reorders or hides characters; the name of an attachment is its sender's to choose.
+_MISLEADING = re.compile("[\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
 
 
 def clean(text: str) -> str:
@@ -28,15 +34,31 @@ def one_line(text: str) -> str:
     return _SPACE_RUN.sub(" ", text).strip(" ")
 
 
+def ranges(numbers: Iterable[int]) -> str:
+    """Ascending numbers as people write them: `2-4, 9`."""
+    runs = (list(run) for _, run in groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0]))
+    return ", ".join(f"{run[0][1]}-{run[-1][1]}" if len(run) > 1 else str(run[0][1]) for run in runs)
+
+
+def count(number: int, thing: str) -> str:
+    """A number with its noun: `1 chart`, `3 charts`."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def _shortened(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
 class Draft:
     """Collects blocks in reading order within `limits`; blocks without visible text are left out."""
 
-    def __init__(self, media_type: str, *, name: str, limits: ParserLimits) -> None:
+    def __init__(self, media_type: str, *, name: str, limits: ParserLimits, depth: int = 0) -> None:
         self.media_type = media_type
         self.name = name
         self.limits = limits
+        self.depth = depth
         self.title = ""
-        self.notes: list[str] = []
+        self._notes: dict[str, None] = {}
         self._blocks: list[Block] = []
         self._chars = 0
 
@@ -47,6 +69,20 @@ class Draft:
     @property
     def chars(self) -> int:
         return self._chars
+
+    @property
+    def room(self) -> ParserLimits:
+        """The limits for a document inside this one: what is left of its own."""
+        limits = self.limits
+        left = limits.output_chars - self._chars, limits.blocks - len(self._blocks)
+        return replace(limits, output_chars=max(left[0], 0), blocks=max(left[1], 0))
+
+    def decode(self, data: bytes, *, declared: str | None = None) -> str:
+        """The text in bytes, as `encoding.decode` finds it; a guess and damage are noted."""
+        found = decode(data, declared=declared)
+        if found.note:
+            self.note(found.note)
+        return found.text
 
     def heading(self, text: str, *, level: int, page: int | None = None) -> None:
         self._add(Block(BlockKind.HEADING, one_line(clean(text)), min(max(level, 1), 6), page))
@@ -68,21 +104,32 @@ class Draft:
             texts.pop()
         self._add(Block(BlockKind.TABLE_ROW, " | ".join(texts), 0, page))
 
-    def extend(self, document: ParsedDocument) -> None:
-        """Takes over another document's blocks, as a message takes over its HTML body."""
+    def extend(self, document: ParsedDocument, *, below: int = 0, name: str = "") -> None:
+        """Takes over another document's blocks and notes, as a message takes over its HTML body.
+
+        Its headings go `below` the level of that number; its notes begin with its `name`.
+        """
         for block in document.blocks:
-            self._add(block)
+            self._add(replace(block, level=min(block.level + below, 6)) if below and block.level else block)
+        for note in document.notes:
+            self.note(f"{name}: {note}" if name else note)
 
     def note(self, text: str) -> None:
-        if len(self.notes) < NOTES:
-            self.notes.append(one_line(clean(text))[:NOTE_CHARS])
+        """Something of the document is left out, or read by a guess; said once, without quoting its text."""
+        self._notes[_shortened(_MISLEADING.sub("", one_line(clean(text))), NOTE_CHARS)] = None
 
     def finish(self) -> ParsedDocument:
         """The document; where its program left no title, or a placeholder, its first heading is the title."""
         title = one_line(clean(self.title))
         if title.lower() in _PLACEHOLDERS:
             title = self._first_heading()
-        return ParsedDocument(self.media_type, tuple(self._blocks), title[:TITLE_CHARS], tuple(self.notes))
+        return ParsedDocument(self.media_type, tuple(self._blocks), title[:TITLE_CHARS], self._bounded_notes())
+
+    def _bounded_notes(self) -> tuple[str, ...]:
+        notes = tuple(note for note in self._notes if note)
+        if len(notes) <= NOTES:
+            return notes
+        return *notes[: NOTES - 1], f"and {len(notes) - NOTES + 1:,} more things of this kind"
 
     def _first_heading(self) -> str:
         return next((block.text for block in self._blocks if block.kind is BlockKind.HEADING), "")

@@ -2,6 +2,7 @@
 
 import codecs
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shared.errors import UnsupportedDocument
@@ -13,6 +14,7 @@ BINARY = "it is binary data of no known kind"
 COMMON_BONUS = 0.1
 CONTROL_SHARE = 0.3
 SAMPLE_BYTES = 64 * 1024
+REPLACEMENT = "\ufffd"
 WESTERN = "cp1252"
 GUESS_BYTES = 256 * 1024
 GUESS_TOLERANCES = (0.2, 0.5)  # charset-normalizer's own, and one for text with much code in it
@@ -34,17 +36,43 @@ _CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _ENCODED_SURROGATE = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 
 
-def decode(data: bytes, *, declared: str | None = None) -> str:
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Text, how many characters of it were damaged, and the encoding where nothing but a guess says which it is."""
+
+    text: str
+    lost: int = 0
+    guess: str = ""
+
+    @property
+    def note(self) -> str:
+        """What is uncertain about the text, as a note of its document; "" when nothing is."""
+        damage = f"damaged characters that could not be read: {self.lost:,}" if self.lost else ""
+        guess = f"its encoding was guessed: {_shown(self.guess)}" if self.guess else ""
+        return "; ".join(filter(None, (guess, damage)))
+
+
+def decode(data: bytes, *, declared: str | None = None) -> Decoded:
     """The text in `data`; `declared` is the encoding that the document claims, tried after UTF-8.
 
     UnsupportedDocument when no encoding yields mostly printable text.
     """
     text = decode_unicode(data)
-    if text is None:
-        text = _decode_legacy(data, declared)
-    if text is None or is_mostly_control(text):
+    found = _decode_legacy(data, declared) if text is None else Decoded(text, _count_lost(data, text))
+    if found is None or is_mostly_control(found.text):
         raise UnsupportedDocument(BINARY)
-    return text
+    return found
+
+
+def _count_lost(data: bytes, text: str) -> int:
+    """Replacement characters that the author did not write."""
+    return max(0, text.count(REPLACEMENT) - data.count(REPLACEMENT.encode()))
+
+
+def _shown(encoding: str) -> str:
+    """An encoding by the name that people know: cp1252 is windows-1252."""
+    number = encoding.removeprefix("cp")
+    return f"windows-{number}" if encoding.startswith("cp125") else encoding.replace("_", "-")
 
 
 def decode_unicode(data: bytes) -> str | None:
@@ -97,13 +125,15 @@ def _wide_encoding(data: bytes) -> str | None:
     return "utf-16-le" if low > 0.6 and high < 0.05 else None
 
 
-def _decode_legacy(data: bytes, declared: str | None) -> str | None:
+def _decode_legacy(data: bytes, declared: str | None) -> Decoded | None:
     if has_many_nuls(data):
         return None
     if declared and (text := _decode_declared(data, declared)) is not None:
-        return text
-    guess = _guess(data[:GUESS_BYTES])
-    return data.decode(guess, errors="replace") if guess else None
+        return Decoded(text, _count_lost(data, text))
+    if not (guess := _guess(data[:GUESS_BYTES])):
+        return None
+    text = data.decode(guess, errors="replace")
+    return Decoded(text, _count_lost(data, text), guess)
 
 
 def _decode_declared(data: bytes, declared: str) -> str | None:
@@ -111,7 +141,7 @@ def _decode_declared(data: bytes, declared: str) -> str | None:
         text = data.decode(declared, errors="replace")
     except (LookupError, UnicodeError, ValueError):
         return None
-    return text if text.count("\ufffd") <= len(text) // 100 else None
+    return text if text.count(REPLACEMENT) <= len(text) // 100 else None
 
 
 def _guess(sample: bytes) -> str | None:
@@ -147,4 +177,4 @@ def _is_damaged_utf8(sample: bytes) -> bool:
     """A few bad bytes, or a sample cut inside a character, do not make UTF-8 another encoding."""
     text = sample.decode("utf-8", errors="replace")
     wide = sum(1 for character in text if character > "\x7f")
-    return wide > 0 and text.count("\ufffd") * 10 < wide
+    return wide > 0 and text.count(REPLACEMENT) * 10 < wide

@@ -3,10 +3,9 @@
 from posixpath import dirname, join, normpath
 from urllib.parse import unquote
 
-from shared.errors import EncryptedDocument, UnreadableDocument
+from shared.errors import EncryptedDocument, UnreadableDocument, UnsupportedDocument
 from workers.parsing.archive import Archive
 from workers.parsing.draft import Draft
-from workers.parsing.encoding import decode
 from workers.parsing.html import read_markup
 from workers.parsing.xml import Element, parse_xml
 
@@ -22,7 +21,7 @@ def read(data: bytes, draft: Draft) -> None:
     package = _package_path(archive)
     root = parse_xml(archive.read(package))
     draft.title = root.findtext(".//{http://purl.org/dc/elements/1.1/}title") or ""
-    chapters = _chapters(root, dirname(package))
+    chapters = _chapters(root, dirname(package), draft)
     if _encrypted_parts(archive) & set(chapters):
         raise EncryptedDocument("its chapters are encrypted (DRM)")
     for chapter in chapters:
@@ -36,14 +35,18 @@ def _package_path(archive: Archive) -> str:
     return found.get("full-path", "")
 
 
-def _chapters(root: Element, folder: str) -> list[str]:
+def _chapters(root: Element, folder: str, draft: Draft) -> list[str]:
     items = {item.get("id", ""): item for item in root.iterfind("{*}manifest/{*}item")}
-    spine = (items.get(reference.get("idref", "")) for reference in root.iterfind("{*}spine/{*}itemref"))
-    return [
-        normpath(join(folder, unquote(item.get("href", ""))))
-        for item in spine
-        if item is not None and item.get("media-type") in _CHAPTERS
-    ]
+    chapters: list[str] = []
+    for reference in root.iterfind("{*}spine/{*}itemref"):
+        item = items.get(reference.get("idref", ""))
+        if item is None:
+            draft.note(f"chapter left out: {reference.get('idref', '')}: the book does not say where it is")
+        elif item.get("media-type") not in _CHAPTERS:
+            draft.note(f"chapter left out: {item.get('href', '')}: it is {item.get('media-type', 'of no known kind')}")
+        else:
+            chapters.append(normpath(join(folder, unquote(item.get("href", "")))))
+    return chapters
 
 
 def _encrypted_parts(archive: Archive) -> set[str]:
@@ -54,7 +57,10 @@ def _encrypted_parts(archive: Archive) -> set[str]:
 
 
 def _read_chapter(archive: Archive, chapter: str, draft: Draft) -> None:
-    if chapter in archive:
-        read_markup(decode(archive.read(chapter)), draft)
-    else:
-        draft.note("a chapter that the book lists is missing")
+    if chapter not in archive:
+        draft.note(f"chapter left out: {chapter}: it is missing")
+        return
+    try:
+        read_markup(draft.decode(archive.read(chapter)), draft)
+    except (UnreadableDocument, UnsupportedDocument) as error:
+        draft.note(f"chapter left out: {chapter}: {error}")

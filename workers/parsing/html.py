@@ -4,8 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from workers.parsing.draft import Draft, one_line
-from workers.parsing.encoding import decode
+from workers.parsing.draft import Draft, count, one_line
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -27,6 +26,7 @@ _BLOCKS_IN_CELLS = ":is(td, th) :is(table, pre, h1, h2, h3, h4, h5, h6)"
 _LEFT_OUT = (
     '[hidden]:not([hidden="until-found"]), [style*="display:none"], [style*="display: none"], [role="navigation"]'
 )
+_FRAMES = "iframe[src], object[data], embed[src], frame[src]"
 _TITLE_WITHIN = 50
 _META_CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?([A-Za-z0-9_:.-]{1,40})""", re.IGNORECASE)
 _XML_ENCODING = re.compile(rb"""<\?xml[^>]{0,100}?encoding\s*=\s*["']([A-Za-z0-9_.-]{1,40})""", re.IGNORECASE)
@@ -35,7 +35,7 @@ _XML_ENCODING = re.compile(rb"""<\?xml[^>]{0,100}?encoding\s*=\s*["']([A-Za-z0-9
 def read(data: bytes, draft: Draft) -> None:
     """A page; its title opens the text as a heading, unless a heading of its own says the same."""
     page = Draft(draft.media_type, name=draft.name, limits=draft.limits)
-    read_markup(decode(data, declared=_declared_encoding(data)), page)
+    read_markup(page.decode(data, declared=_declared_encoding(data)), page)
     document = page.finish()
     draft.title = draft.title or document.title
     if document.blocks and all(one_line(block.text) != document.title for block in document.blocks[:_TITLE_WITHIN]):
@@ -54,6 +54,8 @@ def read_markup(markup: str, draft: Draft) -> None:
         raise MemoryError from error
     if not draft.title and (title := tree.css_first("head > title")):
         draft.title = title.text()
+    if frames := len(tree.css(_FRAMES)):
+        draft.note(f"{count(frames, 'embedded page')} left out")
     tree.strip_tags(_SKIPPED)
     for node in tree.css(_LEFT_OUT):
         node.decompose()

@@ -3,13 +3,12 @@
 import orjson
 
 from workers.parsing.draft import Draft
-from workers.parsing.encoding import decode
 from workers.parsing.text import read_text
 
 
 def read(data: bytes, draft: Draft) -> None:
     """What does not parse, as JSON lines and JSON with comments do not, is kept as plain text."""
-    text = decode(data)
+    text = draft.decode(data)
     try:
         value: object = orjson.loads(text)
     except orjson.JSONDecodeError:

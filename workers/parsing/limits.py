@@ -13,7 +13,8 @@ class ParserLimits:
 
     `seconds` is wall-clock time, `memory_mb` is MiB above what an idle parser process uses, `output_chars` and
     `blocks` bound what is extracted. `archive_bytes` is the uncompressed size of a ZIP container in bytes;
-    `archive_ratio` is the greatest expansion allowed once a container passes `archive_ratio_floor` bytes.
+    `archive_ratio` is the greatest expansion allowed once a container passes `archive_ratio_floor` bytes. Of a message
+    up to `attachments` attachments are read, `attachment_depth` deep in one another.
     """
 
     seconds: float = 60.0
@@ -24,6 +25,8 @@ class ParserLimits:
     archive_ratio: int = 200
     archive_ratio_floor: int = 20_000_000
     archive_members: int = 10_000
+    attachments: int = 200
+    attachment_depth: int = 3
 
     @classmethod
     def from_settings(cls, settings: "Settings") -> Self:

@@ -5,7 +5,6 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from workers.parsing.draft import Draft, clean
-from workers.parsing.encoding import decode
 from workers.parsing.html import read_markup
 from workers.parsing.text import read_text
 
@@ -23,7 +22,7 @@ _HEADING_ID = re.compile(r"\s*\{\s*#[^{}]*\}\s*$")
 
 def read(data: bytes, draft: Draft) -> None:
     """Front matter gives at most the title and is no part of the text."""
-    text = clean(decode(data))
+    text = clean(draft.decode(data))
     if front := _FRONT_MATTER.match(text):
         text = text[front.end() :]
         draft.note("front matter left out")

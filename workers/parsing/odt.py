@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from shared.errors import EncryptedDocument
 from workers.parsing.archive import Archive
-from workers.parsing.draft import Draft
+from workers.parsing.draft import Draft, count
 from workers.parsing.xml import Element, attribute, local_name, parse_xml
 
 CONTENT = "content.xml"
@@ -22,9 +22,18 @@ def read(data: bytes, draft: Draft) -> None:
         raise EncryptedDocument("the document is protected with a password")
     if META in archive:
         draft.title = parse_xml(archive.read(META)).findtext(".//{http://purl.org/dc/elements/1.1/}title") or ""
-    for body in parse_xml(archive.read(CONTENT)).iterfind("{*}body/{*}text"):
+    root = parse_xml(archive.read(CONTENT))
+    for body in root.iterfind("{*}body/{*}text"):
         for element in body:
             _read_block(element, draft, is_item=False)
+    _note_what_is_left_out(archive, root, draft)
+
+
+def _note_what_is_left_out(archive: Archive, root: Element, draft: Draft) -> None:
+    if comments := sum(1 for _ in root.iter("{*}annotation")):
+        draft.note(f"{count(comments, 'comment')} left out")
+    if objects := len({name.split("/")[0] for name in archive.names if name.startswith("Object ")}):
+        draft.note(f"{count(objects, 'embedded object')} left out")
 
 
 def _read_block(element: Element, draft: Draft, *, is_item: bool) -> None:

@@ -1,16 +1,19 @@
 """Owns Word documents: read as a stream of XML, so that memory does not grow with the number of paragraphs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from workers.parsing.archive import Archive
-from workers.parsing.draft import Draft
+from workers.parsing.draft import Draft, count
 from workers.parsing.xml import Element, attribute, forget, local_name, parse_xml, stream_xml
 
 DOCUMENT = "word/document.xml"
 STYLES = "word/styles.xml"
 CORE = "docProps/core.xml"
 NOTES = ("word/footnotes.xml", "word/endnotes.xml")
+RUNNING = ("word/header", "word/footer")
+COMMENTS = "word/comments.xml"
+LEFT_OUT = (("word/charts/chart", "chart"), ("word/diagrams/data", "diagram"), ("word/embeddings/", "embedded file"))
 
 _CODE_STYLES = frozenset({"source code", "html preformatted", "code", "preformatted text", "macro"})
 _STYLE_CHAIN = 20
@@ -34,6 +37,28 @@ def read(data: bytes, draft: Draft) -> None:
     for part in (DOCUMENT, *(note for note in NOTES if note in archive)):
         with archive.open(part) as stream:
             _Body(draft, styles).read(stream_xml(stream))
+    _note_what_is_left_out(archive, draft)
+
+
+def _note_what_is_left_out(archive: Archive, draft: Draft) -> None:
+    note_parts(archive, LEFT_OUT, draft)
+    if COMMENTS in archive and (comments := len(list(parse_xml(archive.read(COMMENTS)).iterfind("{*}comment")))):
+        draft.note(f"{count(comments, 'comment')} left out")
+    # A page's number is no loss; words are.
+    running = [part for part in archive.names if part.startswith(RUNNING) and part.endswith(".xml")]
+    if any(_has_letters(parse_xml(archive.read(part))) for part in running):
+        draft.note("headers and footers were left out")
+
+
+def note_parts(archive: Archive, kinds: Iterable[tuple[str, str]], draft: Draft) -> None:
+    """Notes how many parts of an office file are of kinds that are not read; a kind is a prefix and a noun."""
+    for prefix, thing in kinds:
+        if found := archive.count(prefix):
+            draft.note(f"{count(found, thing)} left out")
+
+
+def _has_letters(root: Element) -> bool:
+    return any(character.isalpha() for character in paragraph_text(root))
 
 
 def core_title(archive: Archive) -> str:

@@ -39,14 +39,16 @@ _NEVER_EMPTY = frozenset(
 Reader = Callable[[bytes, Draft], None]
 
 
-def parse(data: bytes, *, name: str, limits: ParserLimits) -> ParsedDocument:
+def parse(data: bytes, *, name: str, limits: ParserLimits, depth: int = 0) -> ParsedDocument:
     """The structure of `data`; `name` is a file name, path or address and only breaks ties.
+
+    `depth` is how many documents this one lies in, as an attachment lies in its message.
 
     Raises UnreadableDocument, EncryptedDocument, NoText, UnsupportedDocument or ParserLimitExceeded. Limits on time
     and memory need a process of their own: see `workers.parsing.sandbox`.
     """
     try:
-        return _parse(data, name, limits)
+        return _parse(data, name, limits, depth)
     except DocumentError:
         raise
     except MemoryError as error:
@@ -60,8 +62,8 @@ def parse(data: bytes, *, name: str, limits: ParserLimits) -> ParsedDocument:
         raise UnreadableDocument(f"its content is damaged ({type(error).__name__})") from None
 
 
-def _parse(data: bytes, name: str, limits: ParserLimits) -> ParsedDocument:
-    draft = Draft(detect.detect(data, name=name, limits=limits), name=name, limits=limits)
+def _parse(data: bytes, name: str, limits: ParserLimits, depth: int) -> ParsedDocument:
+    draft = Draft(detect.detect(data, name=name, limits=limits), name=name, limits=limits, depth=depth)
     _reader(draft.media_type)(data, draft)
     if draft.is_empty and draft.media_type in _NEVER_EMPTY:
         raise NoText("it was read and holds no text")

@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from shared.errors import EncryptedDocument, UnreadableDocument
-from workers.parsing.draft import Draft, clean
+from workers.parsing.draft import Draft, clean, ranges
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument
@@ -29,13 +29,18 @@ def read(data: bytes, draft: Draft) -> None:
     with closing(_open(data)) as document:
         draft.title = document.get_metadata_value("Title")
         outline = _outline(document)
-        silent = 0
+        damaged: list[int] = []
+        silent: list[int] = []
         for page in range(len(document)):
             before = draft.chars
-            _read_page(document, page, draft, outline.get(page, {}))
-            silent += draft.chars == before
-        if silent:
-            draft.note(f"{silent} of {len(document)} pages hold no text")
+            if not _read_page(document, page, draft, outline.get(page, {})):
+                damaged.append(page + 1)
+            elif draft.chars == before:
+                silent.append(page + 1)
+        for pages, what in ((silent, "hold no text"), (damaged, "could not be read")):
+            if pages:
+                draft.note(f"{len(pages)} of {len(document)} pages {what}: {ranges(pages)}")
+        _note_what_is_beside_the_pages(document, draft)
 
 
 def _open(data: bytes) -> "PdfDocument":
@@ -64,16 +69,32 @@ def _outline(document: "PdfDocument") -> Outline:
     return outline
 
 
-def _read_page(document: "PdfDocument", index: int, draft: Draft, headings: dict[str, int]) -> None:
+def _note_what_is_beside_the_pages(document: "PdfDocument", draft: Draft) -> None:
+    """Values of form fields and attached files are no text of a page."""
+    from pypdfium2 import PdfiumError
+    from pypdfium2.raw import FORMTYPE_NONE
+
+    if document.get_formtype() != FORMTYPE_NONE:
+        draft.note("what is filled into its form was left out")
+    for number in range(min(document.count_attachments(), draft.limits.attachments)):
+        try:
+            name = document.get_attachment(number).get_name()
+        except (PdfiumError, UnicodeDecodeError):
+            name = f"number {number + 1}"
+        draft.note(f"attachment left out: {name}")
+
+
+def _read_page(document: "PdfDocument", index: int, draft: Draft, headings: dict[str, int]) -> bool:
+    """Whether the page could be read."""
     text = _page_text(document, index)
     if text is None:
-        draft.note(f"page {index + 1} could not be read")
-        return
+        return False
     for level, paragraph in _paragraphs(_lines(text), headings):
         if level:
             draft.heading(paragraph, level=level, page=index + 1)
         else:
             draft.paragraph(paragraph, page=index + 1)
+    return True
 
 
 def _page_text(document: "PdfDocument", index: int) -> str | None:

@@ -5,7 +5,6 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from workers.parsing.draft import Draft, clean
-from workers.parsing.encoding import decode
 from workers.parsing.text import read_text
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ _SETTINGS: dict[str, object] = {
     "line_length_limit": 10_000_000,
     "warning_stream": False,
 }
+_INCLUDED = re.compile(r"^[ \t]*\.\. (?:literal)?include::[ \t]+(\S.*)$", re.MULTILINE)
 _OPTION = re.compile(r"\s*:[\w-]+:")
 # docutils' own `class` sets a style name; Sphinx's documents a class, whose signature must not be lost.
 _SPHINX_CLASS = re.compile(r"^([ \t]*\.\. )class(?=::[ \t]+(?:[A-Z]|[\w.]+\())", re.MULTILINE)
@@ -33,7 +33,9 @@ _UNKNOWN = re.compile(r"\A\.\.[ \t]+(?:\|[^|\n]+\|[ \t]+)?[\w.:+-]+?::[ \t]*(.*)
 
 def read(data: bytes, draft: Draft) -> None:
     """Over `SLOW_CHARS`, or where docutils itself fails, the text is kept as plain text, with a note."""
-    text = _SPHINX_CLASS.sub(r"\1py:class", clean(decode(data)))
+    text = _SPHINX_CLASS.sub(r"\1py:class", clean(draft.decode(data)))
+    for name in _INCLUDED.findall(text):
+        draft.note(f"a file that it includes was left out: {name}")
     blocks = Draft(draft.media_type, name=draft.name, limits=draft.limits)
     if len(text) <= SLOW_CHARS and _read_structure(text, blocks):
         draft.extend(blocks.finish())

@@ -1,7 +1,24 @@
 """Owns RTF: striprtf turns control words into text; its table rows are lines that end in a bar."""
 
+import re
+
 from shared.errors import UnreadableDocument
 from workers.parsing.draft import Draft
+
+# What striprtf passes over, by control word.
+_LEFT_OUT = {
+    "annotation": "comments were left out",
+    "footnote": "footnotes were left out",
+    "header": "headers and footers were left out",
+    "headerl": "headers and footers were left out",
+    "headerr": "headers and footers were left out",
+    "footer": "headers and footers were left out",
+    "footerl": "headers and footers were left out",
+    "footerr": "headers and footers were left out",
+    "object": "embedded objects were left out",
+    "shptxt": "text boxes were left out",
+}
+_WORD = re.compile(rb"\\(%b)(?![a-z])" % b"|".join(word.encode() for word in sorted(_LEFT_OUT, reverse=True)))
 
 
 def read(data: bytes, draft: Draft) -> None:
@@ -14,6 +31,8 @@ def read(data: bytes, draft: Draft) -> None:
     text: str = rtf_to_text(source.decode("cp1252", errors="replace"), errors="replace")  # type: ignore[no-untyped-call]
     for line in text.splitlines():
         _read_line(line, draft)
+    for word in _WORD.findall(source):
+        draft.note(_LEFT_OUT[word.decode()])
 
 
 def _read_line(line: str, draft: Draft) -> None:

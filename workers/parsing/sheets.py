@@ -10,18 +10,20 @@ from shared.errors import EncryptedDocument, UnreadableDocument
 from workers.parsing import detect
 from workers.parsing.archive import Archive
 from workers.parsing.draft import Draft
-from workers.parsing.encoding import decode
+from workers.parsing.office import note_parts
 from workers.parsing.text import read_text
 
 DELIMITERS = ",;\t|"
 SNIFFED_LINES = 20
+CHARTS = ("xl/charts/chart", "chart")
+COMMENTS = ("xl/comments", "xl/threadedComments/")
 
 Cell = str | int | float | bool | date | datetime | time | timedelta | None
 
 
 def read_csv(data: bytes, draft: Draft) -> None:
     """Rows in the delimiter that splits the first lines most evenly; formulas stay text."""
-    text = decode(data).replace("\0", "")
+    text = draft.decode(data).replace("\0", "")
     csv.field_size_limit(draft.limits.output_chars)
     try:
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text, draft.name)))
@@ -35,12 +37,19 @@ def read_csv(data: bytes, draft: Draft) -> None:
 
 def read_workbook(data: bytes, draft: Draft) -> None:
     """Every sheet with cells: its name as a heading, then its rows."""
-    from python_calamine import CalamineError, CalamineWorkbook, PasswordError
+    from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum
 
     if draft.media_type != detect.XLS:
-        Archive(data, draft.limits).require_honest_sizes()
+        archive = Archive(data, draft.limits)
+        archive.require_honest_sizes()
+        note_parts(archive, [CHARTS], draft)
+        if archive.count(*COMMENTS):
+            draft.note("comments were left out")
     try:
         with CalamineWorkbook.from_filelike(io.BytesIO(data)) as workbook:
+            for sheet in workbook.sheets_metadata:
+                if sheet.typ == SheetTypeEnum.ChartSheet:
+                    draft.note(f"sheet left out: {sheet.name}: it is a chart")
             for name in workbook.sheet_names:
                 _read_sheet(name, workbook.get_sheet_by_name(name).iter_rows(), draft)
     except PasswordError:

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from posixpath import dirname, join, normpath
 
 from workers.parsing.archive import Archive
-from workers.parsing.draft import Draft
-from workers.parsing.office import core_title, paragraph_text
+from workers.parsing.draft import Draft, ranges
+from workers.parsing.office import core_title, note_parts, paragraph_text
 from workers.parsing.xml import Element, attribute, local_name, parse_xml
 
 PRESENTATION = "ppt/presentation.xml"
+LEFT_OUT = (("ppt/charts/chart", "chart"), ("ppt/diagrams/data", "diagram"), ("ppt/embeddings/", "embedded file"))
+COMMENTS = "ppt/comments/"
 
 _TITLES = frozenset({"title", "ctrTitle"})
 _FURNITURE = frozenset({"sldNum", "dt", "ftr", "hdr", "sldImg"})
@@ -20,10 +22,21 @@ def read(data: bytes, draft: Draft) -> None:
     draft.title = core_title(archive)
     targets = _relations(archive, PRESENTATION)
     slides = parse_xml(archive.read(PRESENTATION)).iterfind("{*}sldIdLst/{*}sldId")
+    silent: list[int] = []
     for page, slide in enumerate(slides, start=1):
         _, part = targets.get(_relation_id(slide), ("", ""))
+        before = draft.chars
         if part in archive:
             _read_slide(archive, part, draft, page)
+        else:
+            draft.note(f"slide {page} left out: it is missing")
+        if draft.chars == before:
+            silent.append(page)
+    if silent:
+        draft.note(f"{len(silent)} of {page} slides hold no text: {ranges(silent)}")
+    note_parts(archive, LEFT_OUT, draft)
+    if archive.count(COMMENTS):
+        draft.note("comments were left out")
 
 
 def _read_slide(archive: Archive, part: str, draft: Draft, page: int) -> None:

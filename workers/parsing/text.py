@@ -3,7 +3,6 @@
 import re
 
 from workers.parsing.draft import Draft, clean
-from workers.parsing.encoding import decode
 
 TITLE_CHARS = 120
 
@@ -13,7 +12,7 @@ _UNDERLINE = re.compile(r"([=\-~^\"'`#*+.:_])\1{2,}\Z")
 
 def read(data: bytes, draft: Draft) -> None:
     """Text in whatever encoding it turns out to be."""
-    read_text(decode(data), draft)
+    read_text(draft.decode(data), draft)
 
 
 def read_text(text: str, draft: Draft) -> None:

@@ -12,6 +12,7 @@ from shared.collections import CollectionSettings
 from shared.db.work import Claim, Item
 from shared.errors import BlobMissing, StorageFailed
 from shared.files import read_regular_file
+from shared.notes import join_notes
 from shared.outcomes import Advance, Outcome
 from shared.providers.embeddings.table import most_chunk_tokens
 from shared.states import Stage, next_stage
@@ -32,6 +33,7 @@ class Prepared:
     chunk_set: ChunkSet
     encoded: bytes
     content_hash: str
+    notes: tuple[str, ...]
 
 
 def chunk(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
@@ -80,7 +82,7 @@ def _prepare(runtime: WorkerRuntime, item: Item, rows: _Rows) -> Prepared:
         data = read_regular_file(uri_to_path(item.uri), max_bytes=runtime.settings.max_document_bytes)
         parsed, content_hash = runtime.parser.parse(data, name=item.uri), hashlib.sha256(data).hexdigest()
     chunk_set = split(parsed, settings, title=item.title)
-    return Prepared(item, chunk_set, encode_chunk_set(chunk_set), content_hash)
+    return Prepared(item, chunk_set, encode_chunk_set(chunk_set), content_hash, parsed.notes)
 
 
 def split(parsed: ParsedDocument, settings: CollectionSettings, *, title: str) -> ChunkSet:
@@ -116,5 +118,6 @@ def _advance(settings: CollectionSettings, prepared: Prepared, reference: str) -
             "version": version_id(prepared.content_hash, prepared.item.settings_hash),
             "title": prepared.chunk_set.title,
             "reason": None if count else EMPTY,
+            "notes": join_notes(prepared.notes),
         },
     )

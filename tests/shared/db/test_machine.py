@@ -3,6 +3,7 @@
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -28,8 +29,8 @@ DOCUMENTS = 6
 # Longer than any wait that a walk may cause.
 PASSED_SECONDS = 1000.0
 NEXT = {Stage.CHUNK: Stage.VALIDATE, Stage.VALIDATE: Stage.EMBED, Stage.EMBED: Stage.INDEX, Stage.INDEX: Stage.INDEX}
-CHANGES: dict[Stage, dict[str, int]] = {
-    Stage.CHUNK: {"chunks_expected": 3, "chunks_rejected": 0},
+CHANGES: dict[Stage, dict[str, Any]] = {
+    Stage.CHUNK: {"chunks_expected": 3, "chunks_rejected": 0, "notes": "page 2 holds no text"},
     Stage.VALIDATE: {"chunks_rejected": 1},
     Stage.EMBED: {"chunks_embedded": 2},
     Stage.INDEX: {},
@@ -181,13 +182,14 @@ class WorkMachine(RuleBasedStateMachine):
         places: Counter[tuple[object, ...]] = Counter()
         for row in self.tracker.rows(tally):
             place = [row[f] for f in ("job_id", "stage", "state", "wait_reason", "result", "deletes")]
-            for name in ("documents", "expected", "rejected", "embedded"):
+            for name in ("documents", "expected", "rejected", "embedded", "noted"):
                 places[*place, name] += row[name]
         counted: Counter[tuple[object, ...]] = Counter()
         for row in self.tracker.rows():
             place = [row["job_id"], row["stage"], row["state"], row["wait_reason"] or "", row["result"] or ""]
             for name in ("documents", "expected", "rejected", "embedded"):
                 counted[*place, row["deletes"], name] += 1 if name == "documents" else row[f"chunks_{name}"]
+            counted[*place, row["deletes"], "noted"] += row["notes"] is not None
         assert {k: v for k, v in places.items() if v} == {k: v for k, v in counted.items() if v}
 
     @invariant()

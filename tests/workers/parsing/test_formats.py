@@ -150,7 +150,7 @@ def test_pdf_pages_are_counted_and_lines_joined_into_paragraphs() -> None:
 
 def test_pdf_pages_without_text_are_counted_in_a_note() -> None:
     document = read(pdf([["Text."], [], []]), "a.pdf")
-    assert document.notes == ("2 of 3 pages hold no text",)
+    assert document.notes == ("2 of 3 pages hold no text: 2-3",)
 
 
 def test_pdf_bookmarks_make_headings() -> None:
@@ -183,9 +183,14 @@ def test_mail_keeps_headers_and_the_plain_body_and_names_attachments() -> None:
     message.add_alternative("<p>HTML body</p>", subtype="html")
     message.add_attachment(b"\x00\x01", maintype="application", subtype="octet-stream", filename="data.bin")
     document = read(message.as_bytes(), "a.eml")
-    assert texts(document) == ["Größe", "From: Ann <a@example.org>\nTo: b@example.org", "Plain body"]
+    assert texts(document) == [
+        "Größe",
+        "From: Ann <a@example.org>\nTo: b@example.org",
+        "Plain body",
+        "Attachment: data.bin",
+    ]
     assert document.title == "Größe"
-    assert document.notes == ("attachment left out: data.bin",)
+    assert document.notes == ("attachment left out: data.bin: it is binary data of no known kind",)
 
 
 def test_mail_in_html_alone_is_converted() -> None:

@@ -1,0 +1,65 @@
+"""Notes of what was left out or guessed: with the work, then with the version that readers see, and counted."""
+
+from shared.db import jobs
+from shared.db.documents import switch_versions
+from shared.db.schema import document
+from shared.notes import join_notes, split_notes
+from shared.outcomes import Advance, Complete
+from shared.states import Result, Stage
+from tests.shared.db.tracker import Tracker
+
+NOTES = ("3 of 5 pages hold no text: 2-4", "attachment left out: ä.bin: it is binary data of no known kind")
+
+
+def index(tracker: Tracker, text: str, notes: tuple[str, ...], *, job: int | None = None) -> None:
+    tracker.submit(["file:///a"], text=text, job=job)
+    claim = tracker.claim(tracker.queue(job=job))
+    tracker.settle(claim, Advance(Stage.INDEX, {"chunks_expected": 2, "notes": join_notes(notes)}))
+    last = tracker.claim([item.id for item in claim.items], Stage.INDEX)
+    tracker.switch(last)
+    tracker.settle(last, Complete(Result.INDEXED))
+
+
+def test_notes_go_with_the_version_that_they_are_about(tracker: Tracker) -> None:
+    index(tracker, "one", NOTES)
+    assert split_notes(tracker.rows(document)[0]["notes"]) == list(NOTES)
+    index(tracker, "two", (), job=tracker.create_job("second"))
+    assert tracker.rows(document)[0]["notes"] is None
+
+
+def test_a_document_that_is_removed_has_no_notes_left(tracker: Tracker) -> None:
+    index(tracker, "one", NOTES)
+    running = {"deletes": True, "state": "running", "lease": "held", "lease_until": 4e9, "generation": 2}
+    tracker.write(1, **running, stage="index", result=None, finished_at=None)
+    with tracker.database.write() as connection:
+        switch_versions(connection, "held", [1])
+    assert tracker.rows(document)[0]["notes"] is None
+
+
+def test_a_job_counts_documents_and_not_notes(tracker: Tracker) -> None:
+    tracker.submit(["file:///a", "file:///b", "file:///c"])
+    claim = tracker.claim(tracker.queue())
+    noted = {"chunks_expected": 1, "notes": join_notes(NOTES)}
+    outcomes = [Advance(Stage.INDEX, noted), Advance(Stage.INDEX, noted), Advance(Stage.INDEX, noted | {"notes": None})]
+    tracker.settle(claim, dict(zip([item.id for item in claim.items], outcomes, strict=True)))
+    assert tracker.progress().noted == 2
+    with tracker.database.write() as connection:
+        jobs.add_up_tallies(connection)
+    assert tracker.progress().noted == 2
+
+
+def test_the_notes_of_a_job_name_their_documents_and_are_bounded(tracker: Tracker) -> None:
+    index(tracker, "one", NOTES)
+    with tracker.database.read() as connection:
+        noted = jobs.list_notes(connection, tracker.job, limit=10)
+        assert [(note["kind"], note["uri"], note["reason"]) for note in noted] == [
+            ("noted", "file:///a", note) for note in NOTES
+        ]
+        assert len(jobs.list_notes(connection, tracker.job, limit=1)) == 1
+
+
+def test_an_unchanged_document_is_not_read_and_not_counted_again(tracker: Tracker) -> None:
+    index(tracker, "one", NOTES)
+    second = tracker.create_job("second")
+    tracker.submit(["file:///a"], text="one", job=second)
+    assert (tracker.progress(second).documents["unchanged"], tracker.progress(second).noted) == (1, 0)
