@@ -1,5 +1,7 @@
 """Notes of what was left out or guessed: with the work, then with the version that readers see, and counted."""
 
+from typing import Any
+
 from shared.db import jobs
 from shared.db.documents import switch_versions
 from shared.db.schema import document
@@ -29,8 +31,8 @@ def test_notes_go_with_the_version_that_they_are_about(tracker: Tracker) -> None
 
 def test_a_document_that_is_removed_has_no_notes_left(tracker: Tracker) -> None:
     index(tracker, "one", NOTES)
-    running = {"deletes": True, "state": "running", "lease": "held", "lease_until": 4e9, "generation": 2}
-    tracker.write(1, **running, stage="index", result=None, finished_at=None)
+    running: dict[str, Any] = {"state": "running", "stage": "index", "lease": "held", "lease_until": 4e9}
+    tracker.write(1, **running, deletes=True, generation=2, result=None, finished_at=None)
     with tracker.database.write() as connection:
         switch_versions(connection, "held", [1])
     assert tracker.rows(document)[0]["notes"] is None

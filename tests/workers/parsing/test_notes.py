@@ -16,7 +16,7 @@ from workers.parsing.draft import NOTE_CHARS, NOTES, Draft, ranges
 from workers.parsing.limits import ParserLimits
 from workers.parsing.parse import parse
 
-BOOK = {
+BOOK: dict[str, bytes | str] = {
     "mimetype": "application/epub+zip",
     "META-INF/container.xml": '<container><rootfiles><rootfile full-path="OPS/book.opf"/></rootfiles></container>',
 }
@@ -142,7 +142,12 @@ def test_a_damaged_chapter_does_not_cost_the_book() -> None:
     package = """<package><manifest><item id="a" href="a.xhtml" media-type="application/xhtml+xml"/>
         <item id="b" href="b.xhtml" media-type="application/xhtml+xml"/></manifest>
         <spine><itemref idref="a"/><itemref idref="b"/></spine></package>"""
-    members = {**BOOK, "OPS/book.opf": package, "OPS/a.xhtml": "<p>One</p>", "OPS/b.xhtml": "<p>Two</p>"}
+    members: dict[str, bytes | str] = {
+        **BOOK,
+        "OPS/book.opf": package,
+        "OPS/a.xhtml": "<p>One</p>",
+        "OPS/b.xhtml": "<p>Two</p>",
+    }
     book = zipped(members, stored=True).replace(b"<p>Two</p>", b"<p>Twx</p>")
     document = read(book, "a.epub")
     assert texts(document) == ["One"]
@@ -163,9 +168,9 @@ def test_slides_without_text_and_charts_are_noted() -> None:
     deck = Presentation()
     deck.slides.add_slide(deck.slide_layouts[5]).shapes.title.text = "One"
     slide = deck.slides.add_slide(deck.slide_layouts[6])
-    data = CategoryChartData()
+    data = CategoryChartData()  # type: ignore[no-untyped-call]
     data.categories = ["January"]
-    data.add_series("Ptarmigans", (41,))
+    data.add_series("Ptarmigans", (41,))  # type: ignore[no-untyped-call]
     slide.shapes.add_chart(XL_CHART_TYPE.BAR_CLUSTERED, 0, 0, Inches(2), Inches(2), data)
     document = read(saved(deck.save), "a.pptx")
     assert document.notes == ("1 of 2 slides hold no text: 2", "1 chart left out", "1 embedded file left out")
