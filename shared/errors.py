@@ -35,6 +35,8 @@ EmbedmillError
     └── BadVector
 """
 
+LONGEST_WAIT_SECONDS = 86_400.0
+"""A wait that others ask for, as by Retry-After, is kept as told up to a day; a longer one is none."""
 KEY_SECONDS = 60.0
 """So long work waits, and a provider is left alone, after it did not accept a key."""
 

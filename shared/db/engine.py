@@ -40,7 +40,7 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-HEAD = "0015"
+HEAD = "0016"
 BUSY_TIMEOUT_MS = 30_000
 PRAGMAS = (
     f"busy_timeout={BUSY_TIMEOUT_MS}",

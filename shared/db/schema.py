@@ -64,6 +64,9 @@ def is_literally(of: ColumnElement[str], value: str) -> ColumnElement[bool]:
     return of == literal_column(f"'{value}'")
 
 
+AMOUNTS = ("inputs", "cached", "cached_tokens", "tokens_in", "tokens_out", "cache_read", "cache_write", "milliunits")
+NOTHING_NEGATIVE = " AND ".join(f"{name} >= 0" for name in AMOUNTS) + " AND coalesce(cost_microusd, 0) >= 0"
+
 collection = Table(
     "collection",
     metadata,
@@ -390,6 +393,8 @@ usage = Table(
     CheckConstraint(_one_of("state", EntryState), name="state"),
     CheckConstraint("(state = 'reserved') = (settled_at IS NULL)", name="settled"),
     CheckConstraint(f"(price = '{UNPRICED}') = (cost_microusd IS NULL)", name="priced"),
+    # Whatever a provider says: no call gives money back.
+    CheckConstraint(NOTHING_NEGATIVE, name="amounts"),
     Index("ix_usage_job_id", "job_id"),
     Index("ix_usage_created_at", "created_at"),
     _partial("ix_usage_reserved", "id", where="state = 'reserved'"),

@@ -35,13 +35,14 @@ from shared.db.bulk_lane import wake_answered
 from shared.db.engine import clock
 from shared.db.pools import is_served
 from shared.db.schema import attempt, collection, dead_letter, document, in_state, job, work, worker
-from shared.errors import BlobMissing, WorkerLost
+from shared.errors import LONGEST_WAIT_SECONDS, BlobMissing, WorkerLost
 from shared.fingerprints import fingerprint
 from shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
 from shared.states import JobState, Stage, State, WaitReason, WorkerState, require_transition
 
-# A due time further away than this was set by a clock that has since been put back.
-LONGEST_WAIT_SECONDS = 3600.0
+# What others may ask us to wait for, as by Retry-After; our own pauses are shorter.
+TOLD_TO_WAIT = (WaitReason.RATE, WaitReason.BUDGET, WaitReason.CIRCUIT)
+LONGEST_PAUSE_SECONDS = 3600.0
 # A message cannot have been sent later than this from now, by the same clock.
 SKEW_SECONDS = 60.0
 # Where a lost worker is hardly a document's fault, it takes so many times its attempts to bury it.
@@ -192,7 +193,9 @@ def _select_pending(job_id: int) -> Select[int]:
 
 def _select_due(job_id: int) -> Select[int]:
     now = clock()
-    longest = LONGEST_WAIT_SECONDS + func.coalesce(work.c.paced_seconds, 0.0)
+    # A due time further away than this was set by a clock that has since been put back.
+    most = case((work.c.wait_reason.in_(TOLD_TO_WAIT), LONGEST_WAIT_SECONDS), else_=LONGEST_PAUSE_SECONDS)
+    longest = most + func.coalesce(work.c.paced_seconds, 0.0)
     due = or_(work.c.available_at <= now, work.c.available_at > now + longest)
     waits = and_(work.c.job_id == job_id, in_state(State.WAITING), work.c.wait_reason != WaitReason.PAUSED)
     return select(work.c.id).where(waits, due, is_served(work.c.stage)).order_by(work.c.available_at)

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from shared.errors import LONGEST_WAIT_SECONDS
+
 MINUTE_SECONDS = 60.0
 BURST_SECONDS = 8.0
 """What a bucket holds: enough for the moments in which nobody happens to ask, too little for a burst that offends."""
@@ -91,7 +93,8 @@ def _refilled(value: Value, now: float, limits: Amounts) -> Value:
     }
     last = value.get("last")
     # A clock that was put back must not hold everybody up until it has caught up.
-    not_before = min(value.get("not_before", 0.0), now + 3600.0)
+    put_back = max(then - now, 0.0)
+    not_before = min(value.get("not_before", 0.0) - put_back, now + LONGEST_WAIT_SECONDS)
     return {
         "at": now,
         "levels": {

@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from shared.providers.usage import as_header_count
+
 _NAMES = (
     re.compile(r"x-ratelimit-(?P<what>limit|remaining)-(?P<of>requests|tokens)"),
     re.compile(r"anthropic-ratelimit-(?P<of>requests|input-tokens|output-tokens)-(?P<what>limit|remaining)"),
@@ -25,6 +27,7 @@ def read_limits(headers: Mapping[str, str]) -> Told:
     for name, value in headers.items():
         for pattern in _NAMES:
             found = pattern.fullmatch(name.lower())
-            if found and value.strip().isdigit():
-                told[found["what"]][_DIMENSIONS[found["of"]]] = int(value)
+            count = as_header_count(value)
+            if found and count is not None:
+                told[found["what"]][_DIMENSIONS[found["of"]]] = count
     return Told({name: limit for name, limit in told["limit"].items() if limit > 0}, told["remaining"])

@@ -3,12 +3,17 @@
 A vendor's own message may quote a document or half a key, so ours names the status and the vendor's error code only.
 """
 
+import json
 import re
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
+from typing import Any
+
+import orjson
 
 from shared.errors import (
+    LONGEST_WAIT_SECONDS,
     EmbedmillError,
     FlowControl,
     InputRefused,
@@ -20,8 +25,8 @@ from shared.errors import (
 
 RATE_SECONDS, CIRCUIT_SECONDS, BUDGET_SECONDS = 5.0, 15.0, 300.0
 """How long to wait when the vendor does not say."""
-LONGEST_SECONDS = 3600.0
-"""No Retry-After holds work for longer; it is asked again then."""
+UNBELIEVED_SECONDS = 3600.0
+"""A Retry-After of more than a day is not believed: it is asked again after so long."""
 
 OVERLOADED = 529
 NEVER_SENT = frozenset({"ConnectError", "ConnectTimeout", "UnsupportedProtocol"})
@@ -109,17 +114,28 @@ def _refusal(status: int, told: str, credentials: str, *, too_long: bool) -> Emb
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
-    """What Retry-After-Ms or Retry-After ask for, as seconds from now; None when they are absent or unreadable."""
+    """What Retry-After-Ms or Retry-After ask for, as seconds from now; None when they are absent or make no sense.
+
+    A negative wait and a date that is past make none; a wait of more than a day becomes one of an hour.
+    """
     lower = {name.lower(): value for name, value in headers.items()}
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
-            return _bounded(float(lower[name]) * unit)
+            return _believed(float(lower[name]) * unit)
         except (KeyError, ValueError):
             continue
     try:
-        return _bounded(parsedate_to_datetime(lower["retry-after"]).timestamp() - time.time())
-    except (KeyError, ValueError):
+        return _believed(parsedate_to_datetime(lower["retry-after"]).timestamp() - time.time())
+    except (KeyError, ValueError, OverflowError):
         return None
+
+
+def read_json(content: bytes) -> Any:
+    """What an answer holds; raises ValueError. NaN and infinity are read too, and found by whoever looks at them."""
+    try:
+        return orjson.loads(content)
+    except ValueError:
+        return json.loads(content)
 
 
 def unreadable(provider: str) -> ProviderUnavailable:
@@ -136,10 +152,10 @@ def _wait(message: str, reason: str, asked: float | None, otherwise: float) -> F
     return FlowControl(message, reason=reason, retry_after_seconds=otherwise if asked is None else asked)
 
 
-def _bounded(seconds: float) -> float:
-    if seconds != seconds:  # noqa: PLR0124 - not a number
+def _believed(seconds: float) -> float:
+    if not seconds >= 0:  # not a number is neither
         raise ValueError
-    return min(max(seconds, 0.0), LONGEST_SECONDS)
+    return seconds if seconds <= LONGEST_WAIT_SECONDS else UNBELIEVED_SECONDS
 
 
 def _safe(code: str) -> str:

@@ -18,7 +18,7 @@ import uuid
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -32,6 +32,7 @@ from shared.simulators.bill import Bill
 from shared.simulators.clock import Clock
 from shared.simulators.faults import AFTER, SCRIPT, Fault, FaultScript, Kind, find
 from shared.simulators.limits import Limiter
+from shared.simulators.miscounting import COUNT_HEADERS, miscounted
 
 REMEMBERED_REQUESTS, REMEMBERED_BODIES = 1000, 16
 JSON = "application/json"
@@ -294,6 +295,10 @@ def _spoiled(reply: Reply, fault: Fault | None) -> "Response | _Cut":
             body = body[: len(body) // 2]
         case "malformed":
             body = b"<html>502 Bad Gateway</html>"
+        case "usage":
+            assert fault is not None
+            body, told = miscounted(body, fault.usage), {name: str(fault.usage) for name in COUNT_HEADERS}
+            reply = replace(reply, headers={name: told.get(name, value) for name, value in reply.headers.items()})
     return Response(body, reply.status, headers=dict(reply.headers), media_type=reply.media_type)
 
 

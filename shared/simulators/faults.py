@@ -21,11 +21,12 @@ Kind = Literal[
     "null",
     "partial",
     "late",
+    "usage",
 ]
 
 COMBINING: frozenset[Kind] = frozenset({"slow", "late"})
 """May come with another; of the rest, a request meets one, so that a list plays out one after the other."""
-AFTER: frozenset[Kind] = frozenset({"cut_body", "malformed", "truncated"})
+AFTER: frozenset[Kind] = frozenset({"cut_body", "malformed", "truncated", "usage"})
 """Spoil an answer whose work was done, and is billed."""
 
 
@@ -39,6 +40,7 @@ class Fault(BaseModel):
     code: str | None = Field(None, description="The vendor's own error code or type, when the usual one will not do.")
     message: str | None = None
     headers: dict[str, str] = Field({}, description="Added to the answer, as Retry-After.")
+    usage: Any = Field(None, description="For `usage`, what the answer says in the place of its counts of tokens.")
     seconds: float = Field(0.0, ge=0, description="For `slow`, how long; for `late`, how late writes are seen.")
     match: str = Field("", description="Only requests whose body, with its JSON strings decoded, holds this text.")
     path: str = Field("", description="Only requests whose path holds this text.")

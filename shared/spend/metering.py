@@ -46,7 +46,7 @@ class EmbeddingMeter:
 
     def on_response(self, reservation: Call, call: Answered) -> None:
         """Settle; a provider that does not say what it counted is taken to have counted what was reserved."""
-        tokens = reservation.planned.tokens if call.tokens_in is None else Tokens(into=call.tokens_in)
+        tokens = None if call.tokens_in is None else Tokens(into=call.tokens_in)
         reservation.settle(tokens, request_id=call.request_id, headers=call.limits)
 
     def on_failure(self, reservation: Call, error: EmbedmillError, *, billed: Billed) -> None:
@@ -96,8 +96,7 @@ class ModelMeter:
 
     def on_response(self, reservation: Call, call: ModelCall) -> None:
         """Settle what was really used; a provider that does not say is taken to have used what was reserved."""
-        tokens = tokens_of(call.usage) or reservation.planned.tokens
-        reservation.settle(tokens, request_id=call.request_id, headers=call.limits)
+        reservation.settle(tokens_of(call.usage), request_id=call.request_id, headers=call.limits)
 
     def on_failure(self, reservation: Call, error: EmbedmillError, *, billed: ModelBilled) -> EmbedmillError:
         """Release or keep the reservation; with the circuit open, an outage is a time to wait and not a failure."""

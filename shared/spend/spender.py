@@ -39,6 +39,7 @@ from shared.flow.headers import Told, read_limits
 from shared.flow.limits import Limits, find_limits
 from shared.flow.state import SharedState, open_shared_state
 from shared.settings import Settings
+from shared.spend.credibility import is_credible
 from shared.spend.keys import Keys
 from shared.spend.prices import Price, Prices
 from shared.spend.terms import FREE, NO_TOKENS, NOBODY, Lane, Subject, Tokens
@@ -240,6 +241,8 @@ class Reservation:
         self.price = price
         self.row = row
         """The number of its row in the ledger; None when the call is free."""
+        self.cost = planned.tokens
+        """What it took at most, and, once it is settled, what it took."""
 
     def make(self, note: "Note | None" = None) -> None:
         """Reserve the most that the call may cost; raises FlowControl when a budget has no room for it."""
@@ -267,14 +270,18 @@ class Reservation:
 
     def settle(
         self,
-        tokens: Tokens = NO_TOKENS,
+        tokens: Tokens | None = NO_TOKENS,
         *,
         milliunits: int = 0,
         inputs: int | None = None,
         request_id: str | None = None,
         note: "Note | None" = None,
     ) -> None:
-        """It was answered and cost this; `note` writes down, in the same transaction, what came of it."""
+        """It was answered and cost this; `note` writes down, in the same transaction, what came of it.
+
+        None, and what cannot be true, becomes what was reserved, which is the most that it can have cost.
+        """
+        tokens, milliunits = self._believed(tokens, milliunits)
         price = self._price_of(tokens)
         entry = self._entry(tokens, price, milliunits=milliunits, inputs=inputs, request_id=request_id)
         row = self.row
@@ -314,6 +321,26 @@ class Reservation:
         assert row is not None
         entry = self._entry(NO_TOKENS, self.price, milliunits=milliunits, inputs=inputs)
         self._spender.database.transact(lambda connection: ledger.leave_at(connection, row, entry))
+
+    def _believed(self, tokens: Tokens | None, milliunits: int) -> tuple[Tokens, int]:
+        """What was told, where it can be true; otherwise what was reserved, with a warning."""
+        planned = self.planned
+        if self.price.is_free and tokens is not None:
+            return tokens, milliunits
+        credible = tokens is not None and is_credible(tokens, reserved=planned.tokens, inputs=planned.inputs)
+        if tokens is not None and credible and milliunits >= 0:
+            self.cost = tokens
+            return tokens, milliunits
+        log.warning(
+            "usage.not_believed",
+            provider=planned.provider,
+            model=planned.model,
+            operation=planned.operation,
+            told="nothing" if tokens is None else tokens.total,
+            reserved=planned.tokens.total,
+            entry=self.row,
+        )
+        return planned.tokens, max(milliunits, planned.milliunits)
 
     def _price_of(self, tokens: Tokens) -> Price:
         """The price of what was really sent, which may be of another band than what was planned."""
@@ -399,7 +426,7 @@ class Call:
 
     def settle(
         self,
-        tokens: Tokens,
+        tokens: Tokens | None,
         *,
         inputs: int | None = None,
         request_id: str | None = None,
@@ -408,6 +435,8 @@ class Call:
     ) -> None:
         """The call was answered and cost these tokens; `headers` are the response's, for what they say of limits.
 
+        None where the provider did not say: then it counts as what was reserved.
+
         `note` writes down, in the same transaction, what came of it.
         """
         self._ended = True
@@ -415,7 +444,7 @@ class Call:
         if self.row is None or self.planned.lane is Lane.BULK:
             return
         self._spender.concurrency(self.planned.provider, self.planned.model).answered()
-        used = replace(self.planned, tokens=tokens).amounts
+        used = replace(self.planned, tokens=self._money.cost).amounts
         # What was paid for must not be lost because the others cannot be told.
         with suppress(FlowControl):
             self.key.accepted()

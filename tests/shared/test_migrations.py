@@ -14,6 +14,7 @@ from sqlalchemy import text
 import shared.db
 from shared.db.engine import HEAD, Database, open_database
 from shared.db.schema import metadata, usage
+from shared.errors import EmbedmillError
 from tests.services import postgres
 from tests.services.needed import require
 from tests.shared.db.tracker import Tracker
@@ -133,3 +134,38 @@ def differences(database: Database) -> list[Any]:
         context = MigrationContext.configure(connection, opts={"include_object": belongs})
         assert context.get_current_revision() == HEAD
         return list(compare_metadata(context, metadata))
+
+
+def test_a_ledger_with_what_a_provider_gave_back_counts_it_as_nothing(url: str) -> None:
+    old = Database(url)
+    move(old, "0014")
+    with old.write() as connection:
+        for statement in REFUNDED:
+            connection.execute(text(statement))
+    old.close()
+    database = open_database(url)
+    with database.read() as connection:
+        rows = connection.execute(text("SELECT tokens_in, cost_microusd, state FROM usage ORDER BY id")).all()
+        used = connection.execute(text("SELECT scope, used_microusd, used_tokens FROM budget ORDER BY id")).all()
+    assert [tuple(row) for row in rows] == [(0, 0, "unsettled"), (700, 14, "settled"), (90, 2, "settled")]
+    assert [tuple(row) for row in used] == [("total", 16, 790), ("provider", 2, 90), ("day", 14, 700)]
+    with pytest.raises(EmbedmillError), database.write() as connection:
+        connection.execute(text("UPDATE usage SET tokens_in = -1"))
+    assert differences(database) == []
+    database.close()
+
+
+_USAGE = "INSERT INTO usage (id, provider, model, operation, state, inputs, cached, tokens_in, tokens_out, price, "
+REFUNDED = (
+    (
+        f"{_USAGE}cost_microusd, created_at, settled_at) VALUES"
+        " (1, 'openai', 'm', 'embed', 'settled', 3, 0, -1000000000, 0, 'p', -20000000, 1.0, 1.0),"
+        " (2, 'openai', 'm', 'embed', 'settled', 3, 0, 700, 0, 'p', 14, 1764374400.0, 1.0),"
+        " (3, 'cohere', 'm', 'embed', 'settled', 3, 0, 90, 0, 'p', 2, 1.0, 1.0)"
+    ),
+    (
+        "INSERT INTO budget (id, scope, name, limit_microusd, used_microusd, used_tokens, day, created_at) VALUES"
+        " (1, 'total', '', 1000, -19999984, -999999210, '', 1.0), (2, 'provider', 'cohere', 1000, 2, 90, '', 1.0),"
+        " (3, 'day', '', 1000, -5, -5, '2025-11-29', 1.0)"
+    ),
+)

@@ -1,25 +1,56 @@
-"""Changes a CHECK constraint where SQLite can only make a table anew."""
+"""Changes a CHECK constraint where SQLite can only make a table anew.
+
+Dropping the old table would delete what refers to it. So the constraint is rewritten in place, as
+sqlite.org/lang_altertable.html describes for changes that touch no row.
+"""
+
+from collections.abc import Callable
 
 import sqlalchemy as sa
 from alembic import op
 
 
 def reword_wait_reason(before: str, after: str) -> None:
-    """SQLite changes a constraint only by a new table, and dropping the old one would delete what refers to work.
-
-    So the constraint is rewritten in place, as sqlite.org/lang_altertable.html describes for changes that touch no row.
-    """
-    connection = op.get_bind()
-    if connection.dialect.name == "postgresql":
+    """Change the words of `wait_reason`."""
+    if _is_postgres():
         op.drop_constraint(op.f("ck_work_wait_reason"), "work", type_="check")
         op.create_check_constraint(op.f("ck_work_wait_reason"), "work", f"wait_reason IS NULL OR {after}")
         return
+    _rewrite("work", lambda sql: sql.replace(before, after))
+
+
+def add_check(table: str, name: str, condition: str) -> None:
+    """Add a constraint that every row keeps already."""
+    if _is_postgres():
+        op.create_check_constraint(op.f(name), table, condition)
+        return
+    _rewrite(table, lambda sql: sql.rstrip().removesuffix(")") + _clause(name, condition) + ")")
+
+
+def drop_check(table: str, name: str, condition: str) -> None:
+    """Remove what `add_check` added."""
+    if _is_postgres():
+        op.drop_constraint(op.f(name), table, type_="check")
+        return
+    _rewrite(table, lambda sql: sql.replace(_clause(name, condition), ""))
+
+
+def _is_postgres() -> bool:
+    return op.get_bind().dialect.name == "postgresql"
+
+
+def _clause(name: str, condition: str) -> str:
+    return f", CONSTRAINT {name} CHECK ({condition})"
+
+
+def _rewrite(table: str, change: Callable[[str], str]) -> None:
+    connection = op.get_bind()
     version = connection.exec_driver_sql("PRAGMA schema_version").scalar_one()
     connection.exec_driver_sql("PRAGMA writable_schema = ON")
-    changed = connection.execute(
-        sa.text("UPDATE sqlite_master SET sql = replace(sql, :before, :after) WHERE name = 'work' AND type = 'table'"),
-        {"before": before, "after": after},
-    ).rowcount
+    this = "name = :table AND type = 'table'"
+    before = connection.execute(sa.text(f"SELECT sql FROM sqlite_master WHERE {this}"), {"table": table}).scalar_one()
+    after = change(before)
+    assert after != before
+    connection.execute(sa.text(f"UPDATE sqlite_master SET sql = :sql WHERE {this}"), {"sql": after, "table": table})
     connection.exec_driver_sql(f"PRAGMA schema_version = {version + 1}")
     connection.exec_driver_sql("PRAGMA writable_schema = OFF")
-    assert changed == 1

@@ -18,6 +18,7 @@ from shared.providers.embeddings.calls import Answer
 from shared.providers.embeddings.cohere import INPUT_TYPES
 from shared.providers.embeddings.remote import RemoteEmbedder, Row
 from shared.providers.translation import BUDGET_SECONDS, error_of, unreadable
+from shared.providers.usage import as_header_count, read_count
 
 CONNECT_SECONDS = 5.0
 TOKENS_HEADER = "x-amzn-bedrock-input-token-count"
@@ -100,7 +101,7 @@ class BedrockEmbedder(RemoteEmbedder):
         headers = metadata["HTTPHeaders"]
         try:
             rows, tokens = self.read(json.loads(received))  # takes NaN, which is checked later
-            tokens = int(headers[TOKENS_HEADER]) if tokens is None else tokens
+            tokens = as_header_count(headers.get(TOKENS_HEADER)) if tokens is None else tokens
             return Answer(self.rows(rows), tokens, metadata.get("RequestId"))
         except (ValueError, KeyError, TypeError):
             raise unreadable(self.provider) from None
@@ -138,7 +139,7 @@ class TitanTextV2(BedrockEmbedder):
         return {"inputText": text, "dimensions": self.dimensions, "normalize": True}
 
     def read(self, body: Mapping[str, Any]) -> tuple[Sequence[Row], int | None]:
-        return [body["embedding"]], int(body["inputTextTokenCount"])
+        return [body["embedding"]], read_count(body, "inputTextTokenCount")
 
 
 class CohereOnBedrock(BedrockEmbedder):

@@ -14,6 +14,7 @@ from shared.providers.embeddings.base import InputType
 from shared.providers.embeddings.calls import Answer
 from shared.providers.embeddings.remote import RemoteEmbedder
 from shared.providers.translation import error_of, unreadable
+from shared.providers.usage import read_count
 
 INPUT_TYPES = {"document": "search_document", "query": "search_query"}
 
@@ -83,9 +84,9 @@ class CohereEmbedder(RemoteEmbedder):
     def _answer(self, response: Any) -> Answer:
         try:
             vectors = self.rows(response.data.embeddings.float_)
-            tokens = int(response.data.meta.billed_units.input_tokens)
         except (AttributeError, TypeError, ValueError):
             raise unreadable(self.provider) from None
+        tokens = read_count(response.data, "meta", "billed_units", "input_tokens")
         return Answer(vectors, tokens, response.data.id)
 
 

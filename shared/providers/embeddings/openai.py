@@ -12,14 +12,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import orjson
 
 from shared.errors import EmbedmillError, KeyRefused, ProviderRefused
 from shared.providers.credentials import require_sendable
 from shared.providers.embeddings.base import InputType, encodable
 from shared.providers.embeddings.calls import Answer
 from shared.providers.embeddings.remote import RemoteEmbedder, Row
-from shared.providers.translation import unreadable
+from shared.providers.translation import read_json, unreadable
+from shared.providers.usage import read_count
 
 SETTINGS = frozenset({"model", "dimensions", "encoding_format", "user"})
 """Parameters whose refusal is nobody's text's fault."""
@@ -67,7 +67,7 @@ class OpenAIEmbedder(RemoteEmbedder):
 
     def _answer(self, response: Any, *, count: int) -> Answer:
         try:
-            body = orjson.loads(response.content)
+            body = read_json(response.content)
         except ValueError:
             raise unreadable(self.provider) from None
         limits = {name: value for name, value in response.headers.items() if name.startswith(LIMIT_HEADERS)}
@@ -78,13 +78,12 @@ class OpenAIEmbedder(RemoteEmbedder):
             rows: list[Row] = [None] * count
             for item in body["data"]:
                 rows[item["index"]] = _decoded(item["embedding"])
-            tokens = int(body["usage"]["prompt_tokens"])
             complete = len(body["data"]) == count
         except (ValueError, KeyError, IndexError, TypeError):
             raise unreadable(self.provider) from None
         if not complete:
             raise unreadable(self.provider)
-        return Answer(self.rows(rows), tokens)
+        return Answer(self.rows(rows), read_count(body, "usage", "prompt_tokens"))
 
     def _translated(self, error: Any) -> EmbedmillError:
         from shared.providers.openai_errors import translate

@@ -15,8 +15,9 @@ from anthropic.types import Message
 
 from shared.providers.anthropic_errors import FORESEEN, KEYS, translate
 from shared.providers.credentials import AWS_KEYS, hash_credentials, require_sendable
-from shared.providers.models.base import Answer, Block, Model, Prompt, Stop, Usage
+from shared.providers.models.base import UNTOLD, Answer, Block, Model, Prompt, Stop, Usage
 from shared.providers.translation import unreadable
+from shared.providers.usage import read_count
 
 TIMEOUT_SECONDS = 180.0
 CONNECT_SECONDS = 5.0
@@ -139,18 +140,21 @@ def _block(block: Block, ttl: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _answer(message: Message, headers: Any) -> Answer:
-    usage = message.usage
     return Answer(
         # By type and never by place: a model that thinks puts its thoughts first.
         text="".join(block.text for block in message.content if block.type == "text"),
         stop=_STOPS.get(message.stop_reason or "", Stop.OTHER),
-        usage=Usage(
-            usage.input_tokens,
-            usage.output_tokens,
-            usage.cache_read_input_tokens or 0,
-            usage.cache_creation_input_tokens or 0,
-            usage.cache_creation.ephemeral_1h_input_tokens if usage.cache_creation else 0,
-        ),
+        usage=_usage(message),
         request_id=headers.get("request-id", ""),
         limits={name: value for name, value in headers.items() if name.startswith(LIMIT_HEADERS)},
     )
+
+
+def _usage(message: Message) -> Usage:
+    sent, answered = read_count(message, "usage", "input_tokens"), read_count(message, "usage", "output_tokens")
+    read = read_count(message, "usage", "cache_read_input_tokens", absent=0)
+    written = read_count(message, "usage", "cache_creation_input_tokens", absent=0)
+    for_an_hour = read_count(message, "usage", "cache_creation", "ephemeral_1h_input_tokens", absent=0)
+    if sent is None or answered is None or read is None or written is None or for_an_hour is None:
+        return UNTOLD
+    return Usage(sent, answered, read, written, for_an_hour) if for_an_hour <= written else UNTOLD

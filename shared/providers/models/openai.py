@@ -10,7 +10,8 @@ from openai.types.chat import ChatCompletion
 from shared.providers.credentials import hash_credentials, require_sendable
 from shared.providers.models.base import UNTOLD, Answer, Block, Model, Prompt, Stop, Usage
 from shared.providers.openai_errors import CREDENTIALS, FORESEEN, PROVIDER, translate
-from shared.providers.translation import unreadable
+from shared.providers.translation import read_json, unreadable
+from shared.providers.usage import read_count
 
 TIMEOUT_SECONDS = 180.0
 CONNECT_SECONDS = 5.0
@@ -38,7 +39,7 @@ class OpenAIModel(Model):
     def ask(self, prompt: Prompt) -> Answer:
         try:
             response = self._opened().chat.completions.with_raw_response.create(**self.parameters(prompt, batch=False))
-            return _answer(response.parse(), response.headers)
+            return _answer(response.parse(), read_json(response.content), response.headers)
         except FORESEEN as error:
             raise translate(error) from None
 
@@ -63,7 +64,7 @@ class OpenAIModel(Model):
 
     def read_batch(self, body: Any) -> Answer:
         try:
-            return _answer(ChatCompletion.model_validate(body), {})
+            return _answer(ChatCompletion.model_validate({**body, "usage": None}), body, {})
         except (TypeError, ValueError, AttributeError, LookupError):
             raise unreadable(self.provider) from None
 
@@ -84,23 +85,23 @@ def _joined(blocks: Sequence[Block]) -> str:
     return "\n\n".join(block.text for block in blocks)
 
 
-def _answer(completion: ChatCompletion, headers: Any) -> Answer:
+def _answer(completion: ChatCompletion, body: Any, headers: Any) -> Answer:
     choice = completion.choices[0]
     return Answer(
         text=choice.message.content or "",
         stop=Stop.REFUSAL if choice.message.refusal else _STOPS.get(choice.finish_reason, Stop.OTHER),
-        usage=_usage(completion.usage),
+        # From what was sent: the SDK makes numbers of texts and truth values.
+        usage=_usage(body.get("usage")),
         request_id=headers.get("x-request-id", ""),
         limits={name: value for name, value in headers.items() if name.startswith(LIMIT_HEADERS)},
     )
 
 
 def _usage(usage: Any) -> Usage:
-    if usage is None:
+    sent, answered = read_count(usage, "prompt_tokens"), read_count(usage, "completion_tokens")
+    read = read_count(usage, "prompt_tokens_details", "cached_tokens", absent=0)
+    written = read_count(usage, "prompt_tokens_details", "cache_write_tokens", absent=0)
+    if sent is None or answered is None or read is None or written is None or read + written > sent:
         return UNTOLD
-    details = usage.prompt_tokens_details
-    read = (details.cached_tokens or 0) if details else 0
-    written = (details.cache_write_tokens or 0) if details else 0
     # The prompt's tokens include both.
-    fresh = max(usage.prompt_tokens - read - written, 0)
-    return Usage(fresh, usage.completion_tokens, cache_read=read, cache_write=written)
+    return Usage(sent - read - written, answered, cache_read=read, cache_write=written)

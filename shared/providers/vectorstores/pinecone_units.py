@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from shared.providers.usage import read_count
 from shared.providers.vectorstores.metering import Offer
 
 QUERY, FETCH, LIST, UPSERT, DELETE = "query", "fetch", "list", "upsert", "delete"
@@ -26,6 +27,8 @@ IDS_PER_FETCH = 100
 """Ids in one URL; a thousand are allowed, but not by every proxy on the way."""
 DELETE_ALL = UNIT * LEAST_WRITE_UNITS
 FLOAT_BYTES = 4
+MOST_UNITS = 1_000_000
+"""Of one read, beyond which its answer is not believed: a read costs at most some units a gigabyte or a record."""
 
 
 def size_of(id: str, metadata: Mapping[str, Any], *, dimensions: int) -> int:
@@ -60,8 +63,10 @@ def milliunits_told(operation: str, answer: Any, *, otherwise: int) -> int:
     """
     if answer is None:
         return 0
-    told = answer.usage.read_units if answer.usage else None
-    return otherwise if told is None else max(UNIT * int(told), LEAST_READ[operation])
+    told = read_count(answer, "usage", "read_units")
+    if told is None or told > MOST_UNITS:
+        return otherwise
+    return max(UNIT * told, LEAST_READ[operation])
 
 
 def _kilobytes(sizes: Iterable[int]) -> int:

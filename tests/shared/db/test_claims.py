@@ -4,7 +4,7 @@ import pytest
 
 from shared.db import work
 from shared.db.engine import clock
-from shared.outcomes import Advance
+from shared.outcomes import Advance, Park
 from shared.states import Stage, State
 from tests.shared.db.tracker import Tracker
 
@@ -129,3 +129,11 @@ def test_due_work_is_ready_and_work_that_waits_for_later_is_not(tracker: Tracker
     with tracker.database.read() as connection:
         assert work.count_ready(connection, tracker.job, limit=100) == 3
         assert work.count_ready(connection, tracker.job, limit=2) == 2
+
+
+def test_a_wait_of_hours_that_a_provider_asked_for_is_kept(tracker: Tracker) -> None:
+    claim = tracker.take(URIS[:1])
+    tracker.settle(claim, Park("rate", 7200.0))
+    assert tracker.queue() == []
+    tracker.write(claim.items[0].id, available_at=clock() - 1)
+    assert tracker.queue() == [claim.items[0].id]

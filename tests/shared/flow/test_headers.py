@@ -1,5 +1,7 @@
 """What response headers tell of limits."""
 
+import pytest
+
 from shared.flow.headers import read_limits
 
 
@@ -31,3 +33,10 @@ def test_anthropic_headers_are_read_by_direction() -> None:
 def test_what_makes_no_sense_is_left_out() -> None:
     told = read_limits({"x-ratelimit-limit-tokens": "many", "x-ratelimit-limit-requests": "0"})
     assert told.limits == {} and told.remaining == {}
+
+
+@pytest.mark.parametrize("nonsense", ["-5", "nan", "1e9", "", "²", "9" * 40, "12.5", "None"])
+def test_a_number_that_is_none_holds_nobody_up(nonsense: str) -> None:
+    headers = {f"x-ratelimit-{what}-tokens": nonsense for what in ("limit", "remaining", "reset")}
+    told = read_limits({**headers, "anthropic-ratelimit-requests-remaining": nonsense})
+    assert (told.limits, told.remaining) == ({}, {})

@@ -6,6 +6,7 @@ from email.utils import formatdate
 import pytest
 
 from shared.errors import (
+    LONGEST_WAIT_SECONDS,
     EmbedmillError,
     FlowControl,
     InputRefused,
@@ -14,7 +15,13 @@ from shared.errors import (
     ProviderRefused,
     ProviderUnavailable,
 )
-from shared.providers.translation import BUDGET_SECONDS, LONGEST_SECONDS, RATE_SECONDS, error_of, retry_after_seconds
+from shared.providers.translation import (
+    BUDGET_SECONDS,
+    RATE_SECONDS,
+    UNBELIEVED_SECONDS,
+    error_of,
+    retry_after_seconds,
+)
 
 
 def translated(status: int, code: str = "", message: str = "", **headers: str) -> EmbedmillError:
@@ -73,8 +80,15 @@ def test_every_status_has_its_error(status: int, code: str, kind: type[Embedmill
         (429, "", {"retry_after": "7", "retry_after_ms": "1500"}, "rate", 1.5),
         (429, "", {}, "rate", RATE_SECONDS),
         (429, "", {"retry_after": "soon"}, "rate", RATE_SECONDS),
-        (429, "", {"retry_after": "-3"}, "rate", 0),
-        (429, "", {"retry_after": "86400"}, "rate", LONGEST_SECONDS),
+        (429, "", {"retry_after": "-3"}, "rate", RATE_SECONDS),
+        (429, "", {"retry_after": "0"}, "rate", 0),
+        (429, "", {"retry_after": "5400"}, "rate", 5400),
+        (429, "", {"retry_after": "86400"}, "rate", LONGEST_WAIT_SECONDS),
+        (429, "", {"retry_after": "86401"}, "rate", UNBELIEVED_SECONDS),
+        (429, "", {"retry_after": "inf"}, "rate", UNBELIEVED_SECONDS),
+        (429, "", {"retry_after": "Fri, 31 Dec 9999 23:59:59 GMT"}, "rate", UNBELIEVED_SECONDS),
+        (429, "", {"retry_after": "Thu, 01 Jan 1970 00:00:00 GMT"}, "rate", RATE_SECONDS),
+        (429, "", {"retry_after": "Fri, 99 Dec 99999 23:59:59 GMT"}, "rate", RATE_SECONDS),
         (429, "", {"retry_after": "nan"}, "rate", RATE_SECONDS),
         (503, "", {"retry_after": "20"}, "circuit", 20),
         (529, "", {"retry_after": "3"}, "circuit", 3),
@@ -95,7 +109,7 @@ def test_a_date_is_seconds_from_now() -> None:
     asked = retry_after_seconds({"Retry-After": formatdate(time.time() + 90, usegmt=True)})
     assert asked is not None
     assert asked == pytest.approx(90, abs=3)
-    assert retry_after_seconds({"Retry-After": formatdate(time.time() - 90, usegmt=True)}) == 0
+    assert retry_after_seconds({"Retry-After": formatdate(time.time() - 90, usegmt=True)}) is None
     assert retry_after_seconds({}) is None
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from structlog.testing import capture_logs
 
 from shared.db import budgets, ledger
 from shared.db.engine import Database
@@ -69,6 +70,29 @@ def test_an_error_releases_what_was_certainly_not_billed_and_nothing_else(
     with pytest.raises(type(error)), spenders().call(planned(1000)):
         raise error
     assert rows(tracked) == [(state, 0, 0) if state == "released" else (state, 1000, 20)]
+
+
+INCREDIBLE = (
+    None, Tokens(into=-1_000_000_000), Tokens(into=-1), Tokens(), Tokens(into=5_000), Tokens(into=10**30),
+    Tokens(into=1000, out=65), Tokens(into=900, cache_write=10, cache_write_1h=11), Tokens(into=900, cache_read=10**9),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("told", INCREDIBLE)
+def test_what_cannot_be_true_counts_as_what_was_reserved(spenders: Any, tracked: Tracker, told: Tokens | None) -> None:
+    limit(tracked.database, 100)
+    with capture_logs() as logged, spenders().call(planned(1000)) as call:
+        call.settle(told)
+    assert rows(tracked) == [("settled", 1000, 20)]
+    assert tracked.rows(budget)[0]["used_microusd"] == 20
+    (warning,) = [entry for entry in logged if entry["event"] == "usage.not_believed"]
+    assert (warning["log_level"], warning["provider"], warning["reserved"]) == ("warning", "openai", 1000)
+
+
+def test_a_provider_that_counts_a_little_otherwise_is_believed(spenders: Any, tracked: Tracker) -> None:
+    with spenders().call(planned(1000)) as call:
+        call.settle(Tokens(into=1900))
+    assert rows(tracked) == [("settled", 1900, 38)]
 
 
 def test_a_block_that_settles_nothing_leaves_the_reservation_standing(spenders: Any, tracked: Tracker) -> None:

@@ -102,6 +102,16 @@ def test_the_providers_count_is_in_the_books_and_on_its_bill(vendor: RemoteEmbed
     assert books.threads == {threading.get_ident()}
 
 
+@pytest.mark.parametrize("told", [None, -1_000_000_000, -1, 0.5, float("nan"), "many", [], {}])
+def test_nonsense_in_the_place_of_a_count_is_no_count_and_the_vectors_are_kept(
+    vendor: RemoteEmbedder, servers: Servers, told: Any
+) -> None:
+    simulator_of(vendor, servers).faults.add(Fault(kind="usage", usage=told))
+    result = vendor.embed_many(["a text"])
+    assert result.errors == {} and result.vectors.any()
+    assert [call.tokens_in for call in result.calls] == [None]
+
+
 def test_queries_and_documents_are_told_apart(vendor: RemoteEmbedder, servers: Servers) -> None:
     vendor.embed_many(["text"], input_type="document")
     vendor.embed_many(["text"], input_type="query")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from anthropic.lib.aws import _auth as aws_sessions
@@ -124,6 +125,14 @@ def test_a_hostile_retry_after_holds_nothing_for_days(model: Served) -> None:
     error = refused(model, 429, headers={"retry-after": "9999999"})
     assert isinstance(error, FlowControl)
     assert error.retry_after_seconds <= 3600
+
+
+@pytest.mark.parametrize("told", [None, -1_000_000_000, -1, 0.5, float("nan"), "12", True, []])
+def test_nonsense_in_the_place_of_a_count_is_no_usage_and_the_answer_is_kept(model: Served, told: Any) -> None:
+    model.simulator.faults.add(Fault(kind="usage", usage=told))
+    answer = model.model.ask(question())
+    assert json.loads(answer.text)
+    assert not answer.usage.told
 
 
 def test_a_bad_request_is_the_requests_fault(model: Served) -> None:

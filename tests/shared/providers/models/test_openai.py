@@ -12,7 +12,7 @@ def answered(**fields: Any) -> Answer:
     """What our adapter makes of an answer with these fields."""
     message = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "{}"}}
     body = {"id": "c1", "object": "chat.completion", "created": 0, "model": "some-model", "choices": [message]}
-    return _answer(ChatCompletion.model_validate(body | fields), {})
+    return _answer(ChatCompletion.model_validate(body | fields), body | fields, {})
 
 
 def test_an_answer_without_usage_is_not_one_that_cost_nothing() -> None:

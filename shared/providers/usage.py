@@ -1,0 +1,31 @@
+"""Reads what providers say that they counted; what cannot be a count is as good as not said."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+MOST_DIGITS = 15
+"""Of a number in a header; nothing that is counted has more."""
+
+
+def read_count(answer: Any, *path: str, absent: int | None = None) -> int | None:
+    """The count at a path of keys or attributes; `absent` where there is none, None where it is no count.
+
+    Negative numbers, fractions, truth values, text and what is not finite are no counts.
+    """
+    for name in path:
+        answer = answer.get(name) if isinstance(answer, Mapping) else getattr(answer, name, None)
+    return absent if answer is None else as_count(answer)
+
+
+def as_count(value: Any) -> int | None:
+    """A whole number that is not negative, also where an SDK made a float of it; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return int(value) if value >= 0 and value == int(value) else None
+
+
+def as_header_count(value: str | None) -> int | None:
+    """A count that stands in a header."""
+    text = (value or "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS else None

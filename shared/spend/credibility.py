@@ -1,0 +1,22 @@
+"""Tells which counts of a provider can be true: no negative ones, none of nothing, and none that no request can reach.
+
+Tokenizers differ, so a little more than was reserved is believed, and the ledger is never short of the bill. But a
+token has at least a byte, and ours makes one of some four bytes of prose: nobody's counts more than four times as many.
+"""
+
+from shared.spend.terms import Tokens
+
+MOST_TIMES = 4
+EXTRA_TOKENS = 64
+"""What a provider may add to each input, as markers and a system prompt of its own."""
+
+
+def is_credible(told: Tokens, *, reserved: Tokens, inputs: int) -> bool:
+    """Whether a call for which `reserved` was the most, of so many inputs, can have taken these tokens."""
+    amounts = told.into, told.out, told.cache_read, told.cache_write, told.cache_write_1h
+    if min(amounts) < 0 or told.cache_write_1h > told.cache_write:
+        return False
+    if reserved.prompt and told.prompt <= 0:
+        return False
+    most = MOST_TIMES * reserved.prompt + EXTRA_TOKENS * max(inputs, 1)
+    return told.prompt <= most and told.out <= reserved.out + EXTRA_TOKENS
