@@ -6,10 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from console.output import print_json, print_line, print_table, print_warning
-from shared.errors import UserError
+from shared.errors import UsageError
 from shared.spend.terms import FREE_PROVIDERS, NAMED_SCOPES, BudgetScope
 
-app = typer.Typer(no_args_is_help=True, help="Limit what may be spent; work over a limit waits and loses nothing.")
+app = typer.Typer(no_args_is_help=True, help="Limit what may be spent on paid providers.")
 
 Scope = Annotated[BudgetScope, typer.Option(help="What the limit is for; a day is one in UTC.")]
 Name = Annotated[str, typer.Option(help="The job's number, the collection or the provider; none for day and total.")]
@@ -26,7 +26,10 @@ def set_(
     tokens: Annotated[int | None, typer.Option(min=0, help="Limit in tokens, in and out together.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Set a limit, in the place of an older one; work that waits for it goes on when it is raised."""
+    """Set a limit, or change one.
+
+    Work that waits for money goes on by itself when its limit is raised.
+    """
     from console.session import opened
     from shared.db import budgets
 
@@ -48,7 +51,7 @@ def set_(
 
 @app.command()
 def show(as_json: AsJson = False) -> None:
-    """Show every limit, what is used of it, and its alerts."""
+    """Show every limit and what is used of it."""
     from datetime import UTC, datetime
 
     from console.session import opened
@@ -119,7 +122,7 @@ def _require_subject(connection: Any, scope: BudgetScope, name: str) -> None:
             known = {model.partition("/")[0] for model in EMBEDDERS} | set(MODELS) | stores
             if name not in known - FREE_PROVIDERS:
                 paid = ", ".join(sorted(known - FREE_PROVIDERS))
-                raise UserError(f"no paid provider named {name!r}; there are {paid}")
+                raise UsageError(f"no paid provider named {name!r}; there are {paid}")
 
 
 def _microusd(usd: str) -> int:

@@ -6,7 +6,7 @@ import typer
 
 from console.output import print_json
 
-app = typer.Typer(no_args_is_help=True, help="Look at the batches of jobs in the batch lane (--lane bulk).")
+app = typer.Typer(no_args_is_help=True, help="Look at vendors' batches of --lane bulk.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
@@ -18,7 +18,10 @@ def list_(
     limit: Annotated[int, typer.Option(min=1, help="Most batches.")] = 100,
     as_json: AsJson = False,
 ) -> None:
-    """List batches, newest first: state here and at the vendor, age, and when they expire."""
+    """List batches, newest first.
+
+    Their state here and at the vendor, their age, and when they expire.
+    """
     from console.bulk_lane import describe_batch, print_batches
     from console.session import opened
     from shared.db import bulk_batches
@@ -35,7 +38,9 @@ def list_(
 
 
 @app.command()
-def show(batch: Annotated[int, typer.Argument(help="The batch's number.")], as_json: AsJson = False) -> None:
+def show(
+    batch: Annotated[int, typer.Argument(metavar="BATCH", help="The batch's number.")], as_json: AsJson = False
+) -> None:
     """Show one batch."""
     from console.bulk_lane import describe_batch, print_batch
     from console.session import opened

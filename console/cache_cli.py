@@ -6,14 +6,17 @@ import typer
 
 from console.output import print_json
 
-app = typer.Typer(no_args_is_help=True, help="Look at what was paid for and is kept, and let some of it go.")
+app = typer.Typer(no_args_is_help=True, help="Look at kept vectors and verdicts; let some go.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
 
 @app.command()
 def show(as_json: AsJson = False) -> None:
-    """Show what caches hold, their hits and misses, and the tokens and dollars that they saved."""
+    """Show what caches hold and what they saved.
+
+    Entries, hits, misses, and the tokens and dollars that were not paid again.
+    """
     from console.caches import print_show
     from console.caches import show as run
 
@@ -34,7 +37,10 @@ def prune(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Forget now what the settings let go; what unfinished work may need, and the last hour, stays."""
+    """Forget now what the settings let go.
+
+    What unfinished work may need stays, and so does what was used in the last hour.
+    """
     from console.caches import print_pruned
     from console.caches import prune as run
 

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from console import budget_cli, bulk_cli, cache_cli, collections_cli, dlq_cli, jobs_cli, review_cli, workers_cli
-from console.output import DONE, FAILED, USAGE, print_error, print_json, print_line
+from console.output import DONE, FAILED, USAGE, print_error, print_json, print_line, print_notice
 from shared.spend.terms import Lane
 from shared.starting import start_lightly
+from shared.wording import reword
 
 if TYPE_CHECKING:
     from producers.sources.open import SourceOptions
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Turn documents into a verified, searchable vector index. --debug, anywhere, shows tracebacks.",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(jobs_cli.app, name="jobs")
 app.add_typer(dlq_cli.app, name="dlq")
@@ -32,7 +32,9 @@ app.add_typer(budget_cli.app, name="budget")
 app.add_typer(cache_cli.app, name="cache")
 app.add_typer(bulk_cli.app, name="bulk")
 
-Sources = Annotated[list[str], typer.Argument(help="Files, folders, JSONL or CSV files; - reads a list of files.")]
+Sources = Annotated[
+    list[str], typer.Argument(metavar="SOURCE", help="Files, folders, JSONL or CSV files; - reads a list of files.")
+]
 Collection = Annotated[str, typer.Option("--collection", "-c", help="Collection; made on first use.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Include = Annotated[list[str], typer.Option("--include", help="Only files that match this glob; may be repeated.")]
@@ -84,28 +86,45 @@ LaneOption = Annotated[
 JobName = Annotated[str | None, typer.Option("--name", help="What to call the job.")]
 
 
-def main() -> None:
-    """Run a command; 0 done, 1 failed, 2 usage, 3 finished with dead letters."""
+def main() -> int:
+    """Run a command; returns 0 done, 1 failed, 2 usage, 3 finished with dead letters."""
     start_lightly()
     # One matrix product of a search is too small for two threads, and workers are processes already.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
-    sys.exit(_run(arguments, debug=debug))
+    return _run(arguments, debug=debug)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        from shared import VERSION
+
+        print_line(f"embedmill {VERSION}")
+        raise typer.Exit
+
+
+@app.callback(
+    help="Turn documents into a verified, searchable vector index.",
+    epilog="embedmill COMMAND -h explains a command; --debug, anywhere, shows tracebacks.",
+)
+def _embedmill(
+    version: Annotated[
+        bool, typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
 
 
 def _run(arguments: list[str], *, debug: bool) -> int:
-    from shared.errors import EmbedmillError, SettingsError
+    from shared.errors import EmbedmillError, SettingsError, UsageError
 
     as_json = "--json" in arguments
     try:
         status = app(arguments, prog_name="embedmill", standalone_mode=False) or DONE
         return _interrupted(as_json=as_json) if status == TYPER_INTERRUPTED else status
     except typer.TyperException as error:
-        error.show()  # type: ignore[attr-defined]  # those that typer raises all have it
-        if as_json:
-            print_json({"error": error.format_message(), "hint": "run it with --help"})
-        return USAGE
+        return _misused(error, as_json=as_json)
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted(as_json=as_json)
     except BrokenPipeError:
@@ -115,7 +134,7 @@ def _run(arguments: list[str], *, debug: bool) -> int:
         if debug:
             raise
         print_error(str(error), error.hint, as_json=as_json)
-        return USAGE if isinstance(error, SettingsError) else FAILED
+        return USAGE if isinstance(error, SettingsError | UsageError) else FAILED
     except OSError as error:
         if debug:
             raise
@@ -127,6 +146,22 @@ def _run(arguments: list[str], *, debug: bool) -> int:
         message = f"a fault of Embedmill: {type(error).__name__}"
         print_error(message, "run it with --debug and report it", as_json=as_json)
         return FAILED
+
+
+def _misused(error: typer.TyperException, *, as_json: bool) -> int:
+    """Say how a command is used."""
+    context = getattr(error, "ctx", None)
+    message = error.format_message()
+    if message.startswith("Usage: "):
+        # A group without a command answers with its help.
+        sys.stderr.write(f"{message}\n")
+        return USAGE
+    if context is not None:
+        print_notice(" ".join(context.get_usage().split()))
+    command = context.command_path if context is not None else "embedmill"
+    said = reword(message.removeprefix("Invalid value: ").rstrip("."))
+    print_error(said.replace("Invalid value for ", "").replace(": must", " must"), f"{command} -h", as_json=as_json)
+    return USAGE
 
 
 def _interrupted(*, as_json: bool) -> int:
@@ -149,7 +184,7 @@ def ingest(
     name: JobName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Submit sources and work in this process until they are indexed."""
+    """Put documents in and work here until they are indexed."""
     from console.running import Request
     from console.running import ingest as run
 
@@ -176,7 +211,7 @@ def submit(
     name: JobName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Submit sources for the workers of this home and return."""
+    """Put documents in for the workers, and return at once."""
     from console.running import Request
     from console.running import submit as run
 
@@ -201,7 +236,10 @@ def estimate(
     null: NullSeparated = False,
     as_json: AsJson = False,
 ) -> None:
-    """Count documents, chunks, tokens and calls per stage; nothing is stored or spent."""
+    """Say what an ingest would take and cost.
+
+    Documents, chunks, tokens, calls and dollars per stage. Nothing is stored or spent.
+    """
     from console.estimate import estimate as run
     from console.estimate import print_estimate
 
@@ -214,14 +252,14 @@ def estimate(
 
 @app.command()
 def search(
-    query: Annotated[str | None, typer.Argument(help="What to look for.")] = None,
+    query: Annotated[str | None, typer.Argument(metavar="QUERY", help="What to look for.")] = None,
     collection: Collection = "default",
     top_k: Annotated[int, typer.Option("--top-k", "-k", min=1, max=1000, help="Most hits.")] = 10,
     mode: Annotated[SearchMode, typer.Option(help="How to search.")] = SearchMode.HYBRID,
     queries: Annotated[Path | None, typer.Option(help='JSONL of {"id", "text"}; - reads stdin.')] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Search a collection: dense and lexical, fused."""
+    """Search a collection by meaning and by words."""
     from console.searching import print_hits, search_many, search_one
 
     if (query is None) == (queries is None):
@@ -244,7 +282,10 @@ def export(
     rejected: Annotated[bool, typer.Option("--rejected", help="Instead, the rejected chunks with reasons.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print what the vector store holds as JSONL, one line a vector."""
+    """Print what the vector store holds, as JSONL.
+
+    One line for each vector.
+    """
     from console.exporting import export as run
     from console.exporting import export_rejected
 
@@ -260,7 +301,10 @@ def verify(
     repair: Annotated[bool, typer.Option("--repair", help="Mend what differs.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compare the tracker with the vector store: missing, orphaned, stale."""
+    """Compare the records with the vector store.
+
+    It names what is missing, orphaned or stale in the store.
+    """
     from console.verifying import print_verification
     from console.verifying import verify as run
 
@@ -278,7 +322,7 @@ def spend(
     since: Annotated[str | None, typer.Option(help="From a date on, or for a span such as 12h or 7d.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what was spent, what caches and batches saved, and what is not settled."""
+    """Show what was spent, saved, and is still reserved."""
     from console.spending import print_spend
     from console.spending import spend as run
 
@@ -291,7 +335,7 @@ def spend(
 
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
-    """Check configuration, folders, database, broker, model and consumers."""
+    """Check settings, services, keys and workers."""
     from console.doctor import examine, print_checks
 
     checks = examine()
@@ -305,7 +349,9 @@ def doctor(as_json: AsJson = False) -> None:
 
 @app.command()
 def simulate(
-    name: Annotated[str, typer.Argument(help="Which provider: openai, anthropic, cohere, bedrock or pinecone.")],
+    name: Annotated[
+        str, typer.Argument(metavar="PROVIDER", help="One of openai, anthropic, cohere, bedrock and pinecone.")
+    ],
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 0,
     host: Annotated[str, typer.Option(help="Address to listen on; the loopback interface unless told.")] = "127.0.0.1",
     tpm: Annotated[
@@ -315,7 +361,9 @@ def simulate(
     latency_ms: Annotated[int, typer.Option("--latency-ms", min=0, help="Least time of an answer.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Act as a paid provider, to rehearse a run and its bill; prints the variables to set.
+    """Act as a paid provider, to rehearse a run.
+
+    It prints the variables to set.
 
     It is told what to do over HTTP, as docs/simulators.md shows: POST /_sim/faults orders refusals, delays, cuts and
     spoiled answers, POST /_sim/verdicts scripts what the model thinks, GET /_sim/bill is what it would charge.

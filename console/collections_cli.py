@@ -4,16 +4,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from console.output import FAILED, print_json, print_line, print_table
+from console.output import FAILED, confirm, print_json, print_line, print_table
 
 if TYPE_CHECKING:
     from shared.db.collections import Collection
     from shared.runtime import Runtime
 
-app = typer.Typer(no_args_is_help=True, help="Manage collections.")
+app = typer.Typer(no_args_is_help=True, help="Make collections and change their settings.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
-Name = Annotated[str, typer.Argument(help="The collection's name.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The collection's name.")]
 ChunkTokens = Annotated[int | None, typer.Option("--chunk-tokens", help="Size that chunks aim at, 16 to 1024 tokens.")]
 ChunkOverlap = Annotated[int | None, typer.Option("--chunk-overlap", help="Tokens that a chunk repeats.")]
 Validator = Annotated[
@@ -99,7 +99,10 @@ def update(
     reject_below: RejectBelow = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change how documents are split or validated; ingest the sources again to apply it to what is indexed."""
+    """Change how documents are split or validated.
+
+    Ingest the sources again to apply it to what is indexed already.
+    """
     from console.session import opened
     from producers.submission import fit_chunks
     from shared.collections import CollectionSettings
@@ -130,7 +133,10 @@ def terms(
     limit: Annotated[int, typer.Option("--limit", min=1, help="Most terms.")] = 200,
     as_json: AsJson = False,
 ) -> None:
-    """List the terms that a model validator found in a sample of the documents, with their synonyms."""
+    """List terms and synonyms found in documents.
+
+    A model validator collects them from a sample of the documents.
+    """
     from console.session import opened
     from shared.db import collections
     from shared.db import terms as stored
@@ -166,8 +172,9 @@ def delete(
             return found
 
         found = runtime.database.query(find)
-        if not yes:
-            typer.confirm(f"delete {name} with everything in it?", abort=True, err=True)
+        if not yes and not confirm(f"delete {name} with everything in it?"):
+            print_line("nothing was deleted")
+            raise typer.Exit(FAILED)
         # The vectors first: if the store refuses, the collection is still there, and the same command goes on.
         store = runtime.store(found)
         for shard in found.reading_shards:
@@ -185,7 +192,10 @@ def reshard(
     shards: Annotated[int, typer.Option("--shards", help="Shards from now on, 1 to 256.")],
     as_json: AsJson = False,
 ) -> None:
-    """Move a collection to more or fewer shards while it is read and written; run again to take up a move."""
+    """Move a collection to more or fewer shards.
+
+    It can be searched and written meanwhile. Run the command again to take up a move.
+    """
     from console.resharding import print_move, reshard
 
     report = reshard(name, shards=shards, quiet=as_json)

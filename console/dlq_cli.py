@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from console.durations import parse_duration
-from console.output import DONE, print_json, print_line
+from console.output import DONE, json_line, print_json, print_line
 from shared.states import Stage
 
 if TYPE_CHECKING:
     from shared.db.dead_letters import Filter
 
-app = typer.Typer(no_args_is_help=True, help="Work with dead letters.")
+app = typer.Typer(no_args_is_help=True, help="Look at what failed for good; try again or give up.")
 
 
 def _duration(text: str) -> float:
@@ -23,9 +23,9 @@ def _duration(text: str) -> float:
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
-Ids = Annotated[list[int], typer.Argument(metavar="[ID]...", help="Dead letters by number.")]
+Ids = Annotated[list[int], typer.Argument(metavar="ID", help="Dead letters by number.")]
 NamedIds = Annotated[
-    list[str], typer.Argument(metavar="[ID]...", help="Dead letters by number, unreadable messages as m1, m2, …")
+    list[str], typer.Argument(metavar="ID", help="Dead letters by number, unreadable messages as m1, m2, …")
 ]
 JobOption = Annotated[int | None, typer.Option("--job", help="Only of this job.")]
 CollectionOption = Annotated[str | None, typer.Option("--collection", "-c", help="Only of this collection.")]
@@ -57,7 +57,10 @@ def list_(
     before: Annotated[int | None, typer.Option("--before", help="Only letters with a lower number.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List dead letters that were neither replayed nor discarded, by root cause."""
+    """List open dead letters by root cause.
+
+    Open letters were neither replayed nor discarded, and their document was not submitted again.
+    """
     from console.dead_letters import list_matching, print_groups, print_rows
     from shared.db.dead_letters import Filter
 
@@ -76,7 +79,10 @@ def show(
     letter: Annotated[str, typer.Argument(metavar="ID", help="A dead letter's number; m1 for a message.")],
     as_json: AsJson = False,
 ) -> None:
-    """Explain one dead letter: what, where, why, its attempts, the shape of its document, and what to do."""
+    """Explain one dead letter, and what to do.
+
+    It says what failed, where, why and how often, and what its document looks like.
+    """
     from console.dead_letters import explain, print_explanation, show_unreadable
     from console.session import opened
 
@@ -115,7 +121,10 @@ def replay(
     work: Annotated[bool, typer.Option("--work", help="Work in this process until the jobs end.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Send dead letters back to the stage that failed; history stays, and what was paid for is not paid again."""
+    """Try dead letters again from the stage that failed.
+
+    Their history stays. What was paid for is not paid again.
+    """
     from shared.db.dead_letters import Filter
 
     if rate is not None and stagger is not None:
@@ -128,11 +137,11 @@ def replay(
 
 @app.command()
 def replays(
-    batch: Annotated[int | None, typer.Argument(metavar="[ID]", help="Only this one.")] = None,
+    batch: Annotated[int | None, typer.Argument(metavar="ID", help="Only this one.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Most rows.")] = 100,
     as_json: AsJson = False,
 ) -> None:
-    """List replays, newest first, with what became of their letters."""
+    """List replays and what became of their letters."""
     from console.dead_letters import list_batches, print_batches
 
     found = list_batches(batch, limit=limit)
@@ -156,7 +165,7 @@ def discard(
     all_: AllOption = False,
     as_json: AsJson = False,
 ) -> None:
-    """Give dead letters or unreadable messages up."""
+    """Give up dead letters or unreadable messages."""
     from console.dead_letters import discard as run
     from console.dead_letters import print_refusals
     from shared.db.dead_letters import Filter
@@ -187,11 +196,12 @@ def export(
     resolved: ResolvedOption = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write dead letters as JSONL, with all that `dlq show` says; unreadable messages too, unless a filter is given."""
+    """Write dead letters as JSONL, in full.
+
+    All that `dlq show` says. Unreadable messages are written too, unless a filter is given.
+    """
     import sys
     from contextlib import ExitStack
-
-    import orjson
 
     from console.dead_letters import export_lines
     from console.session import opened
@@ -203,8 +213,7 @@ def export(
         stream: Any = sys.stdout.buffer if is_stdout else stack.enter_context(output.open("wb"))
         count = 0
         for line in export_lines(runtime, wanted, with_messages=wanted == Filter(resolved=resolved)):
-            # The names of a row's columns are strings of SQLAlchemy's own class.
-            stream.write(orjson.dumps(line, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_APPEND_NEWLINE))
+            stream.write(json_line(line))
             count += 1
         stream.flush()
     if not is_stdout and as_json:

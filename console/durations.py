@@ -4,7 +4,7 @@ import re
 import time
 from datetime import UTC, datetime
 
-from shared.errors import UserError
+from shared.errors import UsageError
 
 _UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _WRITTEN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|[smhdw]?)")
@@ -28,7 +28,7 @@ def format_duration(seconds: float) -> str:
 
 
 def parse_since(text: str) -> float:
-    """Seconds since 1970 of a date, a time, or a span before now such as 90m or 7d; raises UserError.
+    """Seconds since 1970 of a date, a time, or a span before now such as 90m or 7d; raises UsageError.
 
     A number alone is a date or nothing.
     """
@@ -37,7 +37,7 @@ def parse_since(text: str) -> float:
             return time.time() - parse_duration(text)
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise UserError(f"--since {text!r}: write a date such as 2026-11-25, or a span such as 12h or 7d") from None
+        raise UsageError(f"--since {text!r}: write a date such as 2026-11-25, or a span such as 12h or 7d") from None
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 

@@ -4,8 +4,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import orjson
-
+from console.output import json_line
 from console.session import opened
 from shared.db import collections, documents
 from shared.db.documents import Tracked
@@ -47,7 +46,7 @@ def export_rejected(collection: str) -> None:
             blobs = runtime.blobs.get_pack([r for t in rejecting for r in (t.chunks_ref, t.rejections_ref) if r])
             for tracked in rejecting:
                 for line in _rejected_lines(tracked, blobs):
-                    sys.stdout.buffer.write(orjson.dumps(line) + b"\n")
+                    sys.stdout.buffer.write(json_line(line))
     sys.stdout.buffer.flush()
 
 
@@ -70,7 +69,7 @@ def _rejected_lines(tracked: Tracked, blobs: Mapping[str, bytes | BlobMissing]) 
 
 def _lines(rows: Iterator[VectorRow], shard: str, *, with_vectors: bool) -> Iterator[bytes]:
     for row in rows:
-        yield orjson.dumps(_describe(row, shard, with_vectors=with_vectors), option=orjson.OPT_SERIALIZE_NUMPY) + b"\n"
+        yield json_line(_describe(row, shard, with_vectors=with_vectors))
 
 
 def _describe(row: VectorRow, shard: str, *, with_vectors: bool) -> dict[str, Any]:

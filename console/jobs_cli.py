@@ -11,7 +11,7 @@ from shared.states import JobState
 if TYPE_CHECKING:
     from shared.runtime import Runtime
 
-app = typer.Typer(no_args_is_help=True, help="Look at jobs and control them.")
+app = typer.Typer(no_args_is_help=True, help="List jobs; pause, resume, cancel or watch one.")
 
 JobId = Annotated[int, typer.Argument(metavar="JOB", help="The job's number.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
@@ -60,7 +60,10 @@ def show(
     after: Annotated[int, typer.Option(help="Only work with a higher number, for --waiting.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Show one job: documents, chunks, spend, pace, what its work waits for, and queues that nobody serves."""
+    """Show one job, and what its work waits for.
+
+    Documents, chunks, spend, pace, and queues that nobody serves.
+    """
     from console.running import explain_job, print_report, print_waiting
     from console.session import opened
 
@@ -116,7 +119,7 @@ def update(
     name: Annotated[str | None, typer.Option(help="What to call it.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change how urgent a job is, the lane of its calls, or its name."""
+    """Change a job's name, priority, weight or lane."""
     from console.running import warn_of_obstacles
     from console.session import opened
     from shared.db import jobs
@@ -141,7 +144,10 @@ def update(
 
 @app.command()
 def watch(job: JobId, as_json: AsJson = False) -> None:
-    """Show progress until the job ends, and end as `ingest` of it would have."""
+    """Show progress until a job ends.
+
+    It ends with the report and the status that `ingest` would have had.
+    """
     from console.running import exit_status, print_report
     from console.running import watch as run
     from console.session import opened

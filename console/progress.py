@@ -2,10 +2,12 @@
 
 import sys
 import time
+from shutil import get_terminal_size
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from console.durations import format_duration
+from shared.harmless import harmless
 
 if TYPE_CHECKING:
     from console.standing import Pace
@@ -50,7 +52,11 @@ class Display:
         self._write(f"job {job.id}: {ended}/{documents['total']} documents  {stages}  {format_pace(pace)}")
 
     def _write(self, line: str) -> None:
-        sys.stderr.write(f"\r{line}\x1b[K" if self._terminal else f"{line}\n")
+        shown = harmless(line)
+        if self._terminal:
+            # A line that is longer than the terminal would be repeated instead of rewritten.
+            shown = f"\r{shown[: get_terminal_size().columns - 1]}\x1b[K"
+        sys.stderr.write(shown if self._terminal else f"{shown}\n")
         sys.stderr.flush()
         self._due = time.monotonic() + (TERMINAL_SECONDS if self._terminal else PIPE_SECONDS)
 

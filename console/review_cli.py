@@ -9,10 +9,10 @@ from console.output import DONE, print_json, print_line, print_table
 if TYPE_CHECKING:
     from shared.runtime import Runtime
 
-app = typer.Typer(no_args_is_help=True, help="Look at verdicts that are in doubt.")
+app = typer.Typer(no_args_is_help=True, help="Decide on verdicts of a model that are in doubt.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
-Numbers = Annotated[list[int], typer.Argument(help="Numbers of review entries.")]
+Numbers = Annotated[list[int], typer.Argument(metavar="ID", help="Numbers of review entries.")]
 
 
 @app.command("list")
@@ -22,7 +22,10 @@ def list_(
     limit: Annotated[int, typer.Option("--limit", min=1, help="Most entries.")] = 100,
     as_json: AsJson = False,
 ) -> None:
-    """List verdicts with the reasons why they are in doubt, and with the chunks that they are about."""
+    """List doubtful verdicts with their chunks.
+
+    Each with the reasons why it is in doubt.
+    """
     from console.session import opened
     from shared.db import collections, reviews
 
@@ -45,7 +48,10 @@ def accept(
     work: Annotated[bool, typer.Option("--work", help="Apply it in this process until done.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say that verdicts are right: they are applied to the documents that they are about, at no cost."""
+    """Say that verdicts are right, and apply them.
+
+    Applying them costs nothing.
+    """
     from console.running import describe_job, exit_status, work_on_job
     from console.session import opened
 
@@ -76,7 +82,10 @@ def _accept(connection: Any, numbers: list[int], attempts: int) -> list[int]:
 
 @app.command()
 def reject(numbers: Numbers, as_json: AsJson = False) -> None:
-    """Say that verdicts are wrong: they are never acted upon, and the chunks stay as they are."""
+    """Say that verdicts are wrong; chunks stay.
+
+    A rejected verdict is never acted upon.
+    """
     from console.session import opened
     from shared.db import reviews
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from console.durations import format_duration, format_time, parse_since
-from console.output import DEAD_LETTERS, DONE, FAILED, print_error, print_line, print_table, print_warning
+from console.output import DEAD_LETTERS, DONE, FAILED, print_error, print_line, print_notice, print_table, print_warning
 from console.progress import Display
 from console.session import Workshop, interruptible, opened, read_settings
 from console.standing import (
@@ -87,7 +87,7 @@ def _ingest(runtime: Runtime, request: Request, *, quiet: bool) -> int:
             submitted = submitter.open(sources, collection, options={"allow_deletes": request.allow_deletes})
             _set_urgency(runtime, submitted.job_id, request)
             if submitted.resumed and not quiet:
-                sys.stderr.write(f"taking up job {submitted.job_id} of the same sources, which is not finished\n")
+                print_notice(f"taking up job {submitted.job_id} of the same sources, which is not finished")
             if submitted.to_scan:
                 submitter.enumerate(submitted.job_id, sources, collection, allow_deletes=request.allow_deletes)
                 _store_estimate(runtime, submitted.job_id, collection, request.lane)

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from shared.states import Stage
     from workers.pools import PoolSpec
 
-app = typer.Typer(no_args_is_help=True, help="Run workers, look at them, scale, pause and drain them.")
+app = typer.Typer(no_args_is_help=True, help="Run workers; list, scale, pause and drain them.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
-Queue = Annotated[str, typer.Argument(help="A queue: chunk, validate, embed or index.")]
+Queue = Annotated[str, typer.Argument(metavar="QUEUE", help="A queue: chunk, validate, embed or index.")]
 
 MOST_SLOTS = 1024
 
@@ -45,7 +45,10 @@ def start(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run every queue and the chores in the foreground until SIGTERM; --queue chooses queues."""
+    """Work in the foreground until SIGTERM.
+
+    Every queue and the chores, unless --queue chooses queues.
+    """
     from console.session import Options, Workshop, interruptible, opened
     from workers.supervisor import Recycling
 
@@ -88,7 +91,10 @@ def list_(as_json: AsJson = False) -> None:
 
 @app.command()
 def health(as_json: AsJson = False) -> None:
-    """End with 0 when a supervisor on this host said lately that it lives, else with 1: for containers."""
+    """End with 0 if a supervisor of this host lives.
+
+    For the health checks of containers: it ends with 1 if none said lately that it lives.
+    """
     from console.session import opened
     from console.workforce import find_local_supervisors
 
@@ -105,13 +111,18 @@ def health(as_json: AsJson = False) -> None:
 @app.command()
 def scale(
     queue: Queue,
-    slots: Annotated[int | None, typer.Argument(min=0, max=MOST_SLOTS, help="Slots over all supervisors.")] = None,
+    slots: Annotated[
+        int | None, typer.Argument(metavar="N", min=0, max=MOST_SLOTS, help="Slots over all supervisors.")
+    ] = None,
     reset: Annotated[bool, typer.Option("--reset", help="Go back to what supervisors were started with.")] = False,
     wait: Annotated[float, typer.Option(min=0, help="Wait so many seconds for the workers to follow.")] = 0.0,
     force: Annotated[bool, typer.Option("--force", help="Go beyond what the provider allows.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Want so many slots for a queue; every supervisor that serves it takes its share."""
+    """Set how many slots a queue has in all.
+
+    Every supervisor that serves the queue takes its share.
+    """
     from console.session import opened
     from shared.db import pools
 
@@ -128,7 +139,10 @@ def scale(
 
 @app.command()
 def pause(queue: Queue, as_json: AsJson = False) -> None:
-    """Have no worker claim work of a queue any more; what runs is finished."""
+    """Let no worker claim work of a queue.
+
+    What runs is finished.
+    """
     _set_paused(queue, paused=True, as_json=as_json)
 
 
@@ -140,13 +154,16 @@ def resume(queue: Queue, as_json: AsJson = False) -> None:
 
 @app.command()
 def drain(
-    worker: Annotated[list[str], typer.Argument(help="Names of workers.")] = [],  # noqa: B006
+    worker: Annotated[list[str], typer.Argument(metavar="WORKER", help="Names of workers.")] = [],  # noqa: B006
     queue: Annotated[str | None, typer.Option("--queue", help="Instead, scale a queue to nothing.")] = None,
     all_: Annotated[bool, typer.Option("--all", help="Instead, every worker.")] = False,
     wait: Annotated[float, typer.Option(min=0, help="Wait so many seconds for them to go.")] = 0.0,
     as_json: AsJson = False,
 ) -> None:
-    """Have workers finish what they hold and stop for good; they are not replaced."""
+    """Let workers finish what they hold, and stop.
+
+    They are not replaced.
+    """
     from console.session import opened
     from console.workforce import await_stopped, drain_workers, live_workers
 

@@ -17,7 +17,7 @@ from shared.db import collections, documents, jobs, presence
 from shared.db.collections import Collection
 from shared.db.documents import Submission
 from shared.db.engine import Database
-from shared.errors import SettingsError, UserError
+from shared.errors import SettingsError, UsageError, UserError
 from shared.presence import is_gone
 from shared.providers.embeddings.table import embedder_class, most_chunk_tokens
 from shared.runtime import Runtime
@@ -300,4 +300,4 @@ def fit_chunks(settings: CollectionSettings, chosen: Container[str]) -> Collecti
 
 def _check_name(name: str) -> None:
     if not name or len(name) > 100 or not all(c.isalnum() or c in "-_." for c in name):
-        raise UserError(f"{name!r} is no collection name: use up to 100 letters, digits, '-', '_' and '.'")
+        raise UsageError(f"{name!r} is no collection name: use up to 100 letters, digits, '-', '_' and '.'")

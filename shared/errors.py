@@ -2,6 +2,7 @@
 
 EmbedmillError
 ├── UserError                 the caller's input or settings; nothing was changed
+│   ├── UsageError
 │   ├── SettingsError
 │   ├── SourceError
 │   ├── NotFound
@@ -55,6 +56,10 @@ class EmbedmillError(Exception):
 
 class UserError(EmbedmillError):
     """The caller's input or settings are wrong; a retry without a change cannot help."""
+
+
+class UsageError(UserError):
+    """An argument of a command has no meaning: the command ends with 2, and has done nothing."""
 
 
 class SettingsError(UserError):

@@ -1,9 +1,13 @@
-"""Structured logs: one JSON object per event on stderr, with ids and counts, never document text."""
+"""Structured logs on stderr, with ids and counts, never document text: lines on a terminal, JSON objects elsewhere."""
 
 import logging
 import sys
+from collections.abc import MutableMapping
+from typing import Any
 
 import structlog
+
+from shared.harmless import harmless
 
 
 def configure_logs(level: str) -> None:
@@ -13,10 +17,26 @@ def configure_logs(level: str) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(sort_keys=True),
+            write_line if sys.stderr.isatty() else structlog.processors.JSONRenderer(sort_keys=True),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(stream=sys.stderr, level=logging.ERROR, format="%(levelname)s %(name)s %(message)s")
+    foreign = logging.StreamHandler(sys.stderr)
+    foreign.setFormatter(_OneLine("%(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(handlers=[foreign], level=logging.ERROR)
+
+
+def write_line(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
+    """An event for people: `14:03:12 warning chore.failed chore=rescuer`."""
+    time, level, name = (str(event.pop(key)) for key in ("timestamp", "level", "event"))
+    fields = "".join(f" {key}={value}" for key, value in sorted(event.items()))
+    return harmless(f"{time[11:19]} {level} {name}{fields}")
+
+
+class _OneLine(logging.Formatter):
+    """What a foreign library has to say, on one line that no terminal obeys."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return harmless(super().format(record))

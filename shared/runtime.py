@@ -1,5 +1,7 @@
 """What a process holds open: settings, database, blobs, cache, embedders and vector stores."""
 
+import os
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from shared.providers.vectorstores.base import VectorStore
     from shared.providers.vectorstores.metering import Meter
     from shared.spend.spender import Spender
+
+# Vectors, caches and the database give documents away as the documents themselves do.
+OWNER_ONLY = 0o700
 
 
 class Runtime:
@@ -190,11 +195,20 @@ def spill_url(blob_url: str, home: Path) -> str:
     return urlunsplit((parts.scheme, parts.netloc, path, parts.query, parts.fragment))
 
 
+def _close_to_others(home: Path) -> None:
+    """Homes of earlier releases are as open as their owner's umask; whoever does not own one leaves it as it is."""
+    found = home.stat()
+    if found.st_mode & 0o077 and found.st_uid == os.geteuid():
+        with suppress(OSError):
+            home.chmod(OWNER_ONLY)
+
+
 def prepare_home(settings: Settings) -> Path:
-    """Make the home folder; raises HomeInUse when that is not possible."""
+    """Make the home folder, for its owner's eyes only; raises HomeInUse when that is not possible."""
     home = settings.home_path
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
+        _close_to_others(home)
     except OSError as error:
         raise HomeInUse(
             f"cannot make the home folder {home}: {error.strerror}",

@@ -1,6 +1,7 @@
 """Settings: `EMBEDMILL_*` environment variables over `embedmill.toml` over defaults, read once and frozen."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -8,6 +9,7 @@ from pydantic import Field, PositiveInt, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from shared.errors import SettingsError
+from shared.wording import reword
 
 CONFIG_FILE = "embedmill.toml"
 REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
@@ -197,10 +199,23 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        lines = (f"EMBEDMILL_{'_'.join(str(p) for p in e['loc']).upper()}: {e['msg']}" for e in error.errors())
+        lines = (f"{_place(e['loc'])} {reword(e['msg'])}" for e in error.errors())
         raise SettingsError("; ".join(lines), hint="See docs/configuration.md.") from None
     except ValueError as error:
-        raise SettingsError(f"{CONFIG_FILE}: {error}") from None
+        raise SettingsError(_reword_source(str(error)), hint="See docs/configuration.md.") from None
+
+
+def _place(path: tuple[int | str, ...]) -> str:
+    """A setting, and the place within it: `EMBEDMILL_LIMITS openai.rpm`."""
+    name, *inner = (str(part) for part in path if part != "[key]")
+    return " ".join(filter(None, (f"EMBEDMILL_{name.upper()}", ".".join(inner))))
+
+
+def _reword_source(message: str) -> str:
+    """What pydantic-settings says of a source that it cannot read."""
+    if found := re.search(r'field "(\w+)" from source "EnvSettingsSource"', message):
+        return f"EMBEDMILL_{found[1].upper()} is no JSON"
+    return f"{CONFIG_FILE}: {message}"
 
 
 # Settings of the design whose features come with later releases: known, so that one environment file serves all.

@@ -3,6 +3,7 @@
 import sys
 
 from shared.errors import EmbedmillError, HomeInUse, StorageFailed
+from shared.harmless import harmless
 from shared.starting import start_lightly
 
 
@@ -15,7 +16,7 @@ def main() -> int:
     try:
         return run()
     except EmbedmillError as error:
-        sys.stderr.write(f"worker: {error}\n")
+        sys.stderr.write(harmless(f"worker: {error}") + "\n")
         return EXIT_STORAGE if isinstance(error, HomeInUse | StorageFailed) else 1
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pathspec import GitIgnoreSpec
 
-from shared.errors import SourceError
+from shared.errors import UsageError
 
 VERSION_CONTROL = frozenset({b".git", b".hg", b".svn"})
 
@@ -32,7 +32,7 @@ class Globs:
 
 
 def compile_globs(include: Sequence[str], exclude: Sequence[str]) -> Globs:
-    """Raise SourceError for a pattern without a meaning."""
+    """Raise UsageError for a pattern without a meaning."""
     return Globs(_compile(include), _compile(exclude))
 
 
@@ -49,9 +49,9 @@ def _check(pattern: str) -> None:
         pattern.encode()
         compiled = GitIgnoreSpec.from_lines([pattern], backend="simple").patterns
     except ValueError as error:
-        raise SourceError(f"not a pattern: {pattern!a}", hint="Write it as in a .gitignore, in UTF-8.") from error
+        raise UsageError(f"not a pattern: {pattern!a}", hint="Write it as in a .gitignore, in UTF-8.") from error
     if all(part.include is None for part in compiled):
-        raise SourceError(f"a pattern that matches nothing: {pattern!a}", hint=r"Write \# for a leading #.")
+        raise UsageError(f"a pattern that matches nothing: {pattern!a}", hint=r"Write \# for a leading #.")
 
 
 def _matchable(path: bytes) -> str:

@@ -15,7 +15,7 @@ from producers.sources.jsonl import JsonlSource
 from producers.sources.listing import STDIN, ListSource
 from producers.sources.paths import absolute_path, shown
 from producers.sources.rows import FieldMap
-from shared.errors import SourceError
+from shared.errors import SourceError, UsageError
 from shared.files import describe_mode, describe_os_error
 from shared.uris import uri_to_path
 
@@ -35,7 +35,7 @@ class SourceOptions:
 def open_sources(arguments: Sequence[str], *, options: SourceOptions, stdin: BinaryIO) -> list[Source]:
     """One source for each different argument; SourceError names the first that cannot be one."""
     if not arguments:
-        raise SourceError("no SOURCE was given", hint="Name a file, a folder, a JSONL or CSV file, or - for a list.")
+        raise UsageError("no SOURCE was given", hint="Name a file, a folder, a JSONL or CSV file, or - for a list.")
     unique = dict.fromkeys(arguments)
     sources = [_open(argument, options=options, stdin=stdin) for argument in unique]
     return list({source.identity: source for source in sources}.values())
@@ -89,7 +89,7 @@ def _open_file(path: bytes, fields: FieldMap) -> Source:
 
 def _path_of(argument: str) -> bytes:
     if not argument:
-        raise SourceError("a SOURCE is empty", hint="Write . for the current folder.")
+        raise UsageError("a SOURCE is empty", hint="Write . for the current folder.")
     scheme = _SCHEME.match(argument)
     if scheme is None:
         return absolute_path(os.fsencode(argument), base=_current_folder())

@@ -24,7 +24,7 @@ from shared.db.engine import clock, read_clock
 from shared.db.ledger import measure_spends
 from shared.db.pools import is_served, read_pools
 from shared.db.schema import collection, document, in_state, job, receipt, scan_note, source, tally, work, worker
-from shared.errors import IllegalTransition, NotFound, UserError
+from shared.errors import IllegalTransition, NotFound, UsageError, UserError
 from shared.notes import split_notes
 from shared.spend.terms import Lane
 from shared.states import FINAL, JobState, Result, Stage, State, WaitReason, require_job_transition
@@ -195,7 +195,7 @@ def update_job(
     """
     for told, value, (least, most) in (("priority", priority, PRIORITIES), ("weight", weight, WEIGHTS)):
         if value is not None and not least <= value <= most:
-            raise UserError(f"a {told} of {value}: choose from {least} to {most}")
+            raise UsageError(f"a {told} of {value}: choose from {least} to {most}")
     found = get_job(connection, job_id)
     if found.finished_at is not None:
         raise UserError(f"job {job_id} is {found.state}: there is nothing to hurry", hint="embedmill jobs list")

@@ -66,6 +66,18 @@ def test_every_command_is_in_the_readme(command: str) -> None:
     assert f"`{command}`" in row or f"`{name}`" in row
 
 
+def short_help(group: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, command in group.commands.items():
+        yield f"{prefix}{name}", command.get_short_help_str(limit=1000)
+        if hasattr(command, "commands"):
+            yield from short_help(command, f"{prefix}{name} ")
+
+
+@pytest.mark.parametrize(("command", "line"), sorted(short_help(typer.main.get_command(app))))
+def test_a_line_of_help_is_short_enough_to_be_shown_whole(command: str, line: str) -> None:
+    assert 0 < len(line) < 55
+
+
 @pytest.mark.parametrize("value", [*Stage, *State, *WaitReason, *Result, *JobState])
 def test_every_state_is_on_the_page_of_states(value: str) -> None:
     assert f"`{value}`" in page("state-machine.md")

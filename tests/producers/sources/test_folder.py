@@ -12,7 +12,7 @@ import pytest
 
 from producers.sources.base import FileItem, Item, Problem, Skipped
 from producers.sources.folder import FolderSource
-from shared.errors import SourceError
+from shared.errors import UsageError
 from shared.uris import path_to_uri, uri_to_path
 
 
@@ -83,7 +83,7 @@ def test_an_excluded_folder_is_not_even_opened(guarded: Path) -> None:
 
 @pytest.mark.parametrize("pattern", ["", "#note", "!", "/", "\udcff"])
 def test_a_pattern_without_a_meaning_is_refused(tmp_path: Path, pattern: str) -> None:
-    with pytest.raises(SourceError, match="pattern"):
+    with pytest.raises(UsageError, match="pattern"):
         source(tmp_path, include=(pattern,))
 
 

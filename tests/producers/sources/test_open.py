@@ -15,7 +15,7 @@ from producers.sources.jsonl import JsonlSource
 from producers.sources.listing import ListSource
 from producers.sources.open import SourceOptions, open_sources, source_from_spec
 from producers.sources.rows import FieldMap
-from shared.errors import SourceError
+from shared.errors import SourceError, UsageError
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +91,7 @@ def test_a_name_that_is_not_utf8_is_opened(here: Path) -> None:
     ],
 )
 def test_what_cannot_be_a_source_is_named_with_a_next_step(argument: str, message: str) -> None:
-    with pytest.raises(SourceError, match=message) as caught:
+    with pytest.raises((SourceError, UsageError), match=message) as caught:
         opened(argument)
     str(caught.value).encode()
 
@@ -113,9 +113,9 @@ def test_a_current_folder_that_was_removed_is_an_error(here: Path, monkeypatch: 
 
 
 def test_nothing_named_and_a_bad_pattern_are_errors() -> None:
-    with pytest.raises(SourceError, match="no SOURCE"):
+    with pytest.raises(UsageError, match="no SOURCE"):
         opened()
-    with pytest.raises(SourceError, match="pattern"):
+    with pytest.raises(UsageError, match="pattern"):
         opened("docs", options=SourceOptions(include=("!",)))
 
 

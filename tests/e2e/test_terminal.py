@@ -1,0 +1,97 @@
+"""The command line as people meet it: help, misuse, interruption, and what is not shown to others."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.command import Command
+
+STRIKE = """
+import os, signal, sys
+import console.__main__ as entry
+
+def strike(*_):
+    os.kill(os.getpid(), signal.SIGINT)
+
+"""
+
+
+@pytest.mark.parametrize("arguments", [("-h",), ("jobs", "-h"), ("ingest", "-h"), ("dlq", "replay", "--help")])
+def test_help_fits_eighty_columns(cli: Command, arguments: tuple[str, ...]) -> None:
+    ran = cli.run(*arguments)
+    assert ran.status == 0
+    assert max(map(len, ran.stdout.splitlines())) <= 80
+
+
+def test_the_version_is_an_option_too(cli: Command) -> None:
+    assert cli.run("--version").stdout == cli.run("version").stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("jobs",),
+        ("jobs", "shwo"),
+        ("jobs", "show", "x"),
+        ("search",),
+        ("search", "x", "-k", "0"),
+        ("ingest",),
+        ("ingest", "x", "--lane", "fast"),
+        ("ingest", "x", "--field", "body"),
+        ("spend", "--since", "yesterday"),
+    ],
+)
+def test_misuse_ends_with_two(cli: Command, arguments: tuple[str, ...]) -> None:
+    ran = cli.run(*arguments)
+    assert ran.status == 2, ran
+    assert "Traceback" not in ran.stderr
+    assert "Value error" not in ran.stderr
+    assert "Input should" not in ran.stderr
+
+
+def test_completion_is_offered_for_shells(cli: Command) -> None:
+    asked = cli.with_environment(_EMBEDMILL_COMPLETE="complete_bash", COMP_WORDS="embedmill jo", COMP_CWORD="1")
+    assert "jobs" in asked.run().stdout
+    assert "--install-completion" in cli.run("-h").stdout
+
+
+def test_a_collection_is_not_deleted_when_the_answer_is_no(cli: Command) -> None:
+    cli.json("collections", "create", "kept")
+    ran = cli.run("collections", "delete", "kept", stdin="n\n")
+    assert (ran.status, ran.stdout.strip()) == (1, "nothing was deleted")
+    assert "interrupted" not in ran.stderr
+    assert [row["name"] for row in cli.json("collections", "list")["collections"]] == ["kept"]
+
+
+@pytest.mark.parametrize("moment", ["before", "while", "after"])
+def test_an_interruption_prints_no_traceback_whenever_it_comes(tmp_path: Path, moment: str) -> None:
+    program = {
+        "before": "sys.meta_path.insert(0, type('Finder', (), {'find_spec': staticmethod(strike)}))\n",
+        "while": "import console.cli\nconsole.cli._run = lambda *_, **__: console.cli._interrupted(as_json=strike())\n",
+        "after": "import atexit\natexit.register(strike)\n",
+    }[moment]
+    code = f"{STRIKE}{program}sys.argv[1:] = ['version']\nentry.main()"
+    environment = {**os.environ, "EMBEDMILL_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr, done.stderr
+    assert (done.returncode, "interrupted" in done.stderr) == (1, True)
+
+
+def test_a_home_and_what_is_in_it_are_for_their_owner_only(cli: Command, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a document that is nobody else's business")
+    cli.json("ingest", tmp_path / "a.txt")
+    found = [cli.home, *cli.home.rglob("*")]
+    assert len(found) > 10
+    assert [path for path in found if path.stat().st_mode & 0o077] == []
+
+
+def test_a_home_that_was_open_to_others_is_closed(cli: Command) -> None:
+    cli.home.mkdir(parents=True, exist_ok=True)
+    cli.home.chmod(0o755)
+    cli.json("jobs", "list")
+    assert stat.S_IMODE(cli.home.stat().st_mode) == 0o700
