@@ -10,6 +10,7 @@ from sqlalchemy import Connection, and_, delete, exists, func, or_, select, upda
 from shared.db.bulk import insert_or
 from shared.db.engine import clock, read_clock
 from shared.db.schema import budget, budget_alert, collection, in_state, usage, work
+from shared.db.transitions import wake_work
 from shared.errors import NotFound
 from shared.spend.terms import FREE, BudgetScope, EntryState, Subject
 from shared.states import State, WaitReason
@@ -193,7 +194,7 @@ def set_budget(
     over = budget_alert.c.budget_id == changed.id, budget_alert.c.percent > int(percent)
     connection.execute(delete(budget_alert).where(*over))
     _alert(connection, changed, percent)
-    _wake(connection)
+    wake_work(connection, WaitReason.BUDGET)
     return changed
 
 
@@ -223,7 +224,7 @@ def delete_budget(connection: Connection, scope: BudgetScope, name: str) -> None
     found = connection.execute(delete(budget).where(budget.c.scope == scope, budget.c.name == name)).rowcount
     if not found:
         raise NotFound(f"no budget for {scope} {name}".rstrip(), hint="embedmill budget show")
-    _wake(connection)
+    wake_work(connection, WaitReason.BUDGET)
 
 
 def list_budgets(connection: Connection) -> list[Budget]:
@@ -260,7 +261,7 @@ def wake_affordable(connection: Connection) -> int:
         _forget_refusals(connection)
         return 0
     connection.execute(update(budget).where(budget.c.id.in_(roomy)).values(_NOTHING_REFUSED))
-    return _wake(connection)
+    return wake_work(connection, WaitReason.BUDGET)
 
 
 def _forget_refusals(connection: Connection) -> None:
@@ -269,13 +270,3 @@ def _forget_refusals(connection: Connection) -> None:
     waits = exists().where(in_state(State.WAITING), work.c.wait_reason == WaitReason.BUDGET)
     connection.execute(update(budget).where(old, ~waits).values(_NOTHING_REFUSED))
     connection.execute(update(budget).where(old).values(refused_at=clock()))
-
-
-def _wake(connection: Connection) -> int:
-    """All work that waits for a budget, whichever: what another budget still holds up comes back to it by itself."""
-    query = (
-        update(work)
-        .where(in_state(State.WAITING), work.c.wait_reason == WaitReason.BUDGET)
-        .values(state=State.PENDING, wait_reason=None, available_at=None)
-    )
-    return connection.execute(query).rowcount

@@ -14,6 +14,7 @@ from shared.db.budgets import has_refused
 from shared.db.bulk import among, insert_or
 from shared.db.engine import clock
 from shared.db.schema import bulk_batch, bulk_entry, bulk_wait, in_state, job, work
+from shared.db.transitions import move_work
 from shared.paging import pages
 from shared.spend.terms import BatchState, BulkState, Lane
 from shared.states import JobState, State, WaitReason
@@ -214,8 +215,8 @@ def _is_open_for(work_id: Any) -> Any:
 
 def wake_answered(connection: Connection, work_ids: Sequence[int] | None = None) -> int:
     """Wake work that waits for batches and for which nothing is out any more; all of it, or some."""
-    waiting = (in_state(State.WAITING), work.c.wait_reason == WaitReason.BULK)
-    query = update(work).where(*waiting, ~_is_open_for(work.c.id)).values(state=State.PENDING, wait_reason=None)
+    woken = move_work(State.PENDING, of=[State.WAITING])
+    query = woken.where(work.c.wait_reason == WaitReason.BULK, ~_is_open_for(work.c.id))
     if work_ids is None:
         return connection.execute(query).rowcount
     return sum(connection.execute(query.where(work.c.id.in_(part))).rowcount for part in pages(work_ids, PAGE))

@@ -1,6 +1,6 @@
 """Dead letters: grouped by root cause, found by filter, shown with their history and what became of them, discarded."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -8,8 +8,9 @@ from sqlalchemy import ColumnElement, Connection, case, func, select, update
 
 from shared.db.engine import Database, clock
 from shared.db.schema import attempt, collection, dead_letter, document, job, work
+from shared.db.transitions import lock_jobs, move_work
 from shared.errors import NotFound
-from shared.states import Stage, State, require_transition
+from shared.states import JobState, Stage, State
 
 # Letters that one transaction may change: neither a worker nor a kill has to wait for more.
 CHUNK = 500
@@ -233,45 +234,62 @@ def discard_letters(database: Database, wanted: Filter, *, reason: str) -> list[
     """Give matching dead letters up, for a reason, in bounded transactions; returns them."""
     discarded: list[int] = []
 
-    def discard_some(connection: Connection) -> list[int]:
-        rows = lock_letters(connection, wanted, after=discarded[-1] if discarded else 0)
-        resolve(connection, [row.id for row in rows], resolution="discarded", resolution_reason=reason)
-        leave_dead(
-            connection,
-            [row.work_id for row in rows],
-            State.CANCELLED,
-            finished_at=clock(),
-            reason=f"discarded: {reason}",
-        )
-        return [row.id for row in rows]
+    def discard_some(connection: Connection) -> Locked | None:
+        found = lock_letters(connection, wanted, after=after)
+        if found is not None:
+            resolve(connection, [row.id for row in found.rows], resolution="discarded", resolution_reason=reason)
+            works = [row.work_id for row in found.rows]
+            leave_dead(connection, works, State.CANCELLED, reason=f"discarded: {reason}")
+        return found
 
-    while some := database.transact(discard_some):
-        discarded += some
+    after = 0
+    while found := database.transact(discard_some):
+        after = found.last
+        discarded += [row.id for row in found.rows]
     return discarded
 
 
-def lock_letters(connection: Connection, wanted: Filter, *, after: int, newest: int | None = None) -> Sequence[Any]:
-    """The next `CHUNK` matching letters that nobody has resolved, by id, with what decides about sending them again."""
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """Some letters that nobody has resolved, by id, with what decides about sending them again; `last` was looked at.
+
+    `jobs` has the states of their jobs, which stay as they are until this transaction ends.
+    """
+
+    last: int
+    rows: Sequence[Any]
+    jobs: Mapping[int, JobState]
+
+
+def lock_letters(connection: Connection, wanted: Filter, *, after: int, newest: int | None = None) -> Locked | None:
+    """The next letters of at most `CHUNK` matching ones that nobody else is at, with their jobs; None at the end."""
+    chosen = (
+        select(dead_letter.c.id, dead_letter.c.job_id)
+        .where(*conditions_of(wanted), dead_letter.c.resolved_at.is_(None), dead_letter.c.id > after)
+        .order_by(dead_letter.c.id)
+        .limit(CHUNK)
+    )
+    if newest is not None:
+        chosen = chosen.where(dead_letter.c.id <= newest)
+    found = connection.execute(chosen).all()
+    if not found:
+        return None
+    jobs = lock_jobs(connection, [row.job_id for row in found])
     query = (
         select(
             dead_letter.c.id,
             dead_letter.c.work_id,
             dead_letter.c.job_id,
-            job.c.state.label("job_state"),
             work.c.state.label("work_state"),
             (work.c.generation < document.c.generation).label("is_superseded"),
         )
         .join_from(dead_letter, work)
-        .join(job, job.c.id == dead_letter.c.job_id)
         .join(document, document.c.id == work.c.document_id)
-        .where(*conditions_of(wanted), dead_letter.c.resolved_at.is_(None), dead_letter.c.id > after)
+        .where(dead_letter.c.id.in_([row.id for row in found]), dead_letter.c.resolved_at.is_(None))
         .order_by(dead_letter.c.id)
-        .limit(CHUNK)
         .with_for_update(of=dead_letter, skip_locked=True)
     )
-    if newest is not None:
-        query = query.where(dead_letter.c.id <= newest)
-    return connection.execute(query).all()
+    return Locked(found[-1].id, connection.execute(query).all(), jobs)
 
 
 def resolve(connection: Connection, ids: Sequence[int], **values: Any) -> None:
@@ -283,7 +301,5 @@ def resolve(connection: Connection, ids: Sequence[int], **values: Any) -> None:
 
 def leave_dead(connection: Connection, works: Sequence[int], target: State, **values: Any) -> None:
     """Move work out of `dead`."""
-    require_transition(State.DEAD, target)
     if works:
-        query = update(work).where(work.c.id.in_(works), work.c.state == State.DEAD)
-        connection.execute(query.values(state=target, **values))
+        connection.execute(move_work(target, of=[State.DEAD], **values).where(work.c.id.in_(works)))

@@ -6,8 +6,9 @@ from sqlalchemy import Connection, select, update
 
 from shared.db.bulk import insert_or
 from shared.db.engine import clock, read_clock
-from shared.db.schema import flow_state, in_state, work
-from shared.states import State, WaitReason
+from shared.db.schema import flow_state
+from shared.db.transitions import wake_work
+from shared.states import WaitReason
 
 
 def read_value(connection: Connection, key: str) -> tuple[dict[str, Any], float]:
@@ -36,18 +37,9 @@ def write_value(connection: Connection, key: str, value: dict[str, Any]) -> None
 
 def wake_circuit(connection: Connection) -> int:
     """All work that waits for a circuit, now that one has closed; what another holds up comes back to it."""
-    return _wake(connection, WaitReason.CIRCUIT)
+    return wake_work(connection, WaitReason.CIRCUIT)
 
 
 def wake_keys(connection: Connection) -> int:
     """All work that waits for a key, now that one is accepted or may have been corrected; others come back."""
-    return _wake(connection, WaitReason.KEY)
-
-
-def _wake(connection: Connection, reason: WaitReason) -> int:
-    query = (
-        update(work)
-        .where(in_state(State.WAITING), work.c.wait_reason == reason)
-        .values(state=State.PENDING, wait_reason=None, available_at=None)
-    )
-    return connection.execute(query).rowcount
+    return wake_work(connection, WaitReason.KEY)

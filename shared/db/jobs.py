@@ -1,6 +1,6 @@
 """Jobs: creation and resumption, control, progress and completion."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,10 +24,11 @@ from shared.db.engine import clock, read_clock
 from shared.db.ledger import measure_spends
 from shared.db.pools import is_served, read_pools
 from shared.db.schema import collection, document, in_state, job, receipt, scan_note, source, tally, work, worker
-from shared.errors import IllegalTransition, NotFound, UsageError, UserError
+from shared.db.transitions import lock_jobs, move_jobs, move_work, no_job
+from shared.errors import IllegalTransition, UsageError, UserError
 from shared.notes import split_notes
 from shared.spend.terms import Lane
-from shared.states import FINAL, JobState, Result, Stage, State, WaitReason, require_job_transition
+from shared.states import FINAL, JobState, Result, Stage, State, WaitReason
 
 UNFINISHED = tuple(state for state in State if state not in FINAL)
 ERRORS_LOOKED_AT = 1000
@@ -105,12 +106,8 @@ def get_job(connection: Connection, job_id: int) -> Job:
     """The job by its number; raises NotFound."""
     row = connection.execute(_select().where(job.c.id == job_id)).first()
     if row is None:
-        raise _no_job(job_id)
+        raise no_job(job_id)
     return _row(row)
-
-
-def _no_job(job_id: int) -> NotFound:
-    return NotFound(f"no job {job_id}", hint="embedmill jobs list")
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,60 +271,29 @@ def end_enumeration(connection: Connection, job_id: int, *, held_deletions: int)
     )
 
 
-def set_job_state(connection: Connection, job_id: int, target: JobState, *, error: str | None = None) -> None:
-    """The one writer of a job's state; raises NotFound, and IllegalTransition, naming both states."""
-    # Locked, or a job that completes at this moment would be paused or cancelled after its end.
-    held = select(job.c.state).where(job.c.id == job_id).with_for_update(key_share=True)
-    state = connection.execute(held).scalar()
-    if state is None:
-        raise _no_job(job_id)
-    require_job_transition(JobState(state), target)
-    ends = target in (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
-    connection.execute(
-        update(job).where(job.c.id == job_id).values(state=target, finished_at=clock() if ends else None, error=error)
-    )
-
-
 def pause_job(connection: Connection, job_id: int) -> None:
     """Stop sending a job's work; what runs is finished."""
-    set_job_state(connection, job_id, JobState.PAUSED)
-    _move(connection, job_id, (State.PENDING, State.QUEUED), state=State.WAITING, wait_reason=WaitReason.PAUSED)
+    move_jobs(connection, [job_id], JobState.PAUSED)
+    held = move_work(State.WAITING, of=[State.PENDING, State.QUEUED], wait_reason=WaitReason.PAUSED)
+    connection.execute(held.where(work.c.job_id == job_id))
 
 
 def resume_job(connection: Connection, job_id: int) -> None:
     """Let a paused job go on; what waits for a rate, a budget or a circuit waits on."""
-    state = get_job(connection, job_id).state
-    if state is not JobState.PAUSED:
+    state = lock_jobs(connection, [job_id]).get(job_id)
+    if state not in (None, JobState.PAUSED):
         raise IllegalTransition(f"a job cannot go from {state} to running again: it is not paused")
-    set_job_state(connection, job_id, JobState.RUNNING)
-    held = work.c.state == State.QUEUED
+    move_jobs(connection, [job_id], JobState.RUNNING)
+    released = move_work(State.PENDING, of=[State.QUEUED, State.WAITING])
     kept = work.c.wait_reason.in_((WaitReason.PAUSED, WaitReason.RETRY))
-    connection.execute(
-        update(work)
-        .where(work.c.job_id == job_id, or_(held, and_(work.c.state == State.WAITING, kept)))
-        .values(state=State.PENDING, wait_reason=None, available_at=None, dispatched_at=None)
-    )
+    connection.execute(released.where(work.c.job_id == job_id, or_(work.c.wait_reason.is_(None), kept)))
 
 
 def cancel_job(connection: Connection, job_id: int) -> None:
     """End a job: what waits is cancelled now, what runs is cancelled when its stage ends."""
-    set_job_state(connection, job_id, JobState.CANCELLED)
-    _move(
-        connection,
-        job_id,
-        (State.PENDING, State.QUEUED, State.WAITING),
-        state=State.CANCELLED,
-        wait_reason=None,
-        available_at=None,
-        finished_at=clock(),
-        reason="the job was cancelled",
-    )
-
-
-def _move(connection: Connection, job_id: int, starts: tuple[State, ...], **values: Any) -> None:
-    connection.execute(
-        update(work).where(work.c.job_id == job_id, work.c.state.in_(starts)).values(dispatched_at=None, **values)
-    )
+    move_jobs(connection, [job_id], JobState.CANCELLED)
+    ended = move_work(State.CANCELLED, of=[State.PENDING, State.QUEUED, State.WAITING], reason="the job was cancelled")
+    connection.execute(ended.where(work.c.job_id == job_id))
 
 
 def _is_completable() -> Any:
@@ -340,9 +306,12 @@ def _count_unfinished(job_id: Any) -> Any:
     return select(counted).where(tally.c.job_id == job_id, tally.c.state.in_(UNFINISHED)).scalar_subquery()
 
 
-def find_completable(connection: Connection) -> list[int]:
-    """Running jobs whose scan and work have ended."""
-    return list(connection.execute(select(job.c.id).where(_is_completable())).scalars())
+def find_completable(connection: Connection, *, among: Iterable[int] | None = None) -> list[int]:
+    """Running jobs, all or some, whose scan and work have ended."""
+    query = select(job.c.id).where(_is_completable())
+    if among is not None:
+        query = query.where(job.c.id.in_(list(among)))
+    return list(connection.execute(query).scalars())
 
 
 def count_unfinished(connection: Connection, job_id: int) -> dict[str, int]:
@@ -365,8 +334,13 @@ def was_refused_here(connection: Connection, job_id: int, *, supervisor: str) ->
 
 def complete_jobs(connection: Connection) -> list[int]:
     """Complete every running job whose scan and work have ended; returns them."""
-    values = {"state": JobState.COMPLETED, "finished_at": clock()}
-    return list(connection.execute(update(job).where(_is_completable()).values(values).returning(job.c.id)).scalars())
+    found = find_completable(connection)
+    if not found:
+        return []
+    # Looked at again once they are held: until then a replay may have opened work in them.
+    ended = find_completable(connection, among=lock_jobs(connection, found))
+    move_jobs(connection, ended, JobState.COMPLETED)
+    return ended
 
 
 def find_cause(connection: Connection, job_id: int, reason: WaitReason) -> str | None:

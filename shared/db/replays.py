@@ -1,6 +1,6 @@
 """Replays: dead letters sent again as a tracked batch, in bounded transactions, at a rate that the database keeps."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +17,9 @@ from shared.db.dead_letters import (
 )
 from shared.db.engine import Database, clock, read_clock
 from shared.db.schema import dead_letter, document, job, replay, work
+from shared.db.transitions import move_jobs, move_work
 from shared.errors import NotFound
-from shared.states import JobState, State, WaitReason, require_transition
+from shared.states import JobState, State, WaitReason
 
 ALTERED = "its document was submitted again; the newer work speaks for it"
 
@@ -104,23 +105,23 @@ def _open(connection: Connection, wanted: Filter, *, by: str, rate: float | None
 
 
 def _replay_some(connection: Connection, replay_id: int, wanted: Filter, *, after: int, newest: int) -> _Step | None:
-    rows = lock_letters(connection, wanted, after=after, newest=newest)
-    if not rows:
+    found = lock_letters(connection, wanted, after=after, newest=newest)
+    if found is None:
         return None
-    reasons = {row.id: _why_not(row) for row in rows}
-    sent = [row for row in rows if reasons[row.id] is None]
+    reasons = {row.id: _why_not(row, found.jobs[row.job_id]) for row in found.rows}
+    sent = [row for row in found.rows if reasons[row.id] is None]
     refused = [Refusal(id_, reason) for id_, reason in reasons.items() if reason is not None]
     resolve(connection, [row.id for row in sent], resolution="replayed", replay_id=replay_id)
     _send(connection, replay_id, [row.work_id for row in sent])
     jobs = {row.job_id for row in sent}
-    _run_again(connection, jobs)
+    _run_again(connection, {job_id: found.jobs[job_id] for job_id in jobs})
     counts = {"count": replay.c.count + len(sent), "refused": replay.c.refused + len(refused)}
     connection.execute(update(replay).where(replay.c.id == replay_id).values(counts))
-    return _Step(rows[-1].id, [row.id for row in sent], refused, jobs)
+    return _Step(found.last, [row.id for row in sent], refused, jobs)
 
 
-def _why_not(row: Any) -> str | None:
-    if row.job_state == JobState.CANCELLED:
+def _why_not(row: Any, job_state: JobState) -> str | None:
+    if job_state is JobState.CANCELLED:
         return f"its job {row.job_id} was cancelled; ingest the source again"
     if row.is_superseded:
         return ALTERED
@@ -160,7 +161,7 @@ def _how_resolved(letter: dict[str, Any]) -> str:
     return f"it was discarded: {letter['resolution_reason']}"
 
 
-_FRESH: dict[str, Any] = {"attempt": 0, "crashes": 0, "finished_at": None, "reason": None}
+_FRESH: dict[str, Any] = {"attempt": 0, "crashes": 0, "reason": None}
 
 
 def _send(connection: Connection, replay_id: int, works: Sequence[int]) -> None:
@@ -175,33 +176,25 @@ def _send_paced(
     connection: Connection, replay_id: int, works: Sequence[int], *, rate: float, next_at: float | None
 ) -> None:
     """Give each piece of work its turn, one after another from the end of the queue of this batch."""
-    require_transition(State.DEAD, State.WAITING)
     now = read_clock(connection)
     first = max(now, next_at or now)
     turns = [first + n / rate for n in range(len(works) + 1)]
-    query = (
-        update(work)
-        .where(work.c.id == bindparam("row"), work.c.state == State.DEAD)
-        .values(
-            **_FRESH,
-            state=State.WAITING,
-            wait_reason=WaitReason.RATE,
-            available_at=bindparam("turn"),
-            paced_seconds=bindparam("delay"),
-        )
+    query = move_work(
+        State.WAITING,
+        of=[State.DEAD],
+        **_FRESH,
+        wait_reason=WaitReason.RATE,
+        available_at=bindparam("turn"),
+        paced_seconds=bindparam("delay"),
     )
     rows = [{"row": id_, "turn": turn, "delay": turn - now} for id_, turn in zip(works, turns, strict=False)]
-    connection.execute(query, rows)
+    connection.execute(query.where(work.c.id == bindparam("row")), rows)
     connection.execute(update(replay).where(replay.c.id == replay_id).values(next_at=turns[-1]))
 
 
-def _run_again(connection: Connection, jobs: set[int]) -> None:
-    if jobs:
-        connection.execute(
-            update(job)
-            .where(job.c.id.in_(jobs), job.c.state.in_((JobState.COMPLETED, JobState.FAILED)))
-            .values(state=JobState.RUNNING, finished_at=None)
-        )
+def _run_again(connection: Connection, states: Mapping[int, JobState]) -> None:
+    ended = [job_id for job_id, state in states.items() if state in (JobState.COMPLETED, JobState.FAILED)]
+    move_jobs(connection, ended, JobState.RUNNING)
 
 
 def list_replays(connection: Connection, *, limit: int = 100) -> list[dict[str, Any]]:

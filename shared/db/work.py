@@ -35,10 +35,11 @@ from shared.db.bulk_lane import wake_answered
 from shared.db.engine import clock
 from shared.db.pools import is_served
 from shared.db.schema import attempt, collection, dead_letter, document, in_state, job, work, worker
+from shared.db.transitions import hold_with_jobs, move_chosen, move_work
 from shared.errors import LONGEST_WAIT_SECONDS, BlobMissing, WorkerLost
 from shared.fingerprints import fingerprint
 from shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
-from shared.states import JobState, Stage, State, WaitReason, WorkerState, require_transition
+from shared.states import JobState, Stage, State, WaitReason, WorkerState
 
 # What others may ask us to wait for, as by Retry-After; our own pauses are shorter.
 TOLD_TO_WAIT = (WaitReason.RATE, WaitReason.BUDGET, WaitReason.CIRCUIT)
@@ -144,20 +145,15 @@ def count_claims(connection: Connection) -> int:
 
 def queue_ready(connection: Connection, job_id: int, *, limit: int) -> list[Ready]:
     """Mark up to `limit` pieces of a job as queued: those whose wait is over, then pending ones, oldest first."""
-    due = _queue(connection, _select_due(job_id).limit(limit))
-    pending = _queue(connection, _select_pending(job_id).limit(limit - len(due))) if len(due) < limit else []
-    return sorted(due + pending, key=lambda r: r.id)
+    ready = _queue(connection, State.WAITING, _select_due(job_id).limit(limit))
+    if len(ready) < limit:
+        ready += _queue(connection, State.PENDING, _select_pending(job_id).limit(limit - len(ready)))
+    return sorted(ready, key=lambda r: r.id)
 
 
-def _queue(connection: Connection, chosen: Select[int]) -> list[Ready]:
-    # As a CTE the choice is made once, and who is at it already is passed over instead of waited for.
-    ready = chosen.with_for_update(skip_locked=True).cte("ready")
-    rows = connection.execute(
-        update(work)
-        .where(work.c.id.in_(select(ready.c.id)))
-        .values(state=State.QUEUED, dispatched_at=clock(), wait_reason=None, available_at=None)
-        .returning(work.c.id, work.c.stage, work.c.size, work.c.crashes)
-    )
+def _queue(connection: Connection, start: State, chosen: Select[int]) -> list[Ready]:
+    query = move_chosen(State.QUEUED, of=start, chosen=chosen)
+    rows = connection.execute(query.returning(work.c.id, work.c.stage, work.c.size, work.c.crashes))
     return [Ready(r.id, Stage(r.stage), r.size, r.crashes > 0) for r in rows]
 
 
@@ -201,61 +197,45 @@ def _select_due(job_id: int) -> Select[int]:
     return select(work.c.id).where(waits, due, is_served(work.c.stage)).order_by(work.c.available_at)
 
 
+_TAKE_BACK = move_work(State.PENDING, of=[State.QUEUED])
+
+
 def requeue_lost(connection: Connection, *, stages: Sequence[Stage], older_than_seconds: float) -> int:
     """Give queued work whose message must be lost back to the dispatcher; returns how many."""
-    query = (
-        update(work)
-        .where(in_state(State.QUEUED), work.c.stage.in_(stages))
-        .where(or_(work.c.dispatched_at <= clock() - older_than_seconds, work.c.dispatched_at > clock() + SKEW_SECONDS))
-        .values(state=State.PENDING, dispatched_at=None)
-    )
+    is_old = or_(work.c.dispatched_at <= clock() - older_than_seconds, work.c.dispatched_at > clock() + SKEW_SECONDS)
+    query = _TAKE_BACK.where(work.c.stage.in_(stages), is_old)
     return connection.execute(query).rowcount
 
 
 def requeue_all(connection: Connection) -> int:
     """Give all queued work back to the dispatcher, when every message is known to be gone; returns how many."""
-    query = update(work).where(in_state(State.QUEUED)).values(state=State.PENDING, dispatched_at=None)
-    return connection.execute(query).rowcount
+    return connection.execute(_TAKE_BACK).rowcount
 
 
 def put_back(connection: Connection, stage: Stage, ids: Sequence[int]) -> int:
     """Give work whose message is in hand, and was not claimed, back to the dispatcher; returns how many."""
-    query = (
-        update(work)
-        .where(work.c.id.in_(list(ids)), work.c.stage == stage, in_state(State.QUEUED))
-        .values(state=State.PENDING, dispatched_at=None)
-    )
+    query = _TAKE_BACK.where(work.c.id.in_(list(ids)), work.c.stage == stage)
     return connection.execute(query).rowcount
 
 
-_CLAIMABLE = (
-    select(work.c.id)
+# Two that were sent the same message do not wait for each other: one gets the row, the other passes it over.
+_CLAIM = move_chosen(
+    State.RUNNING,
+    of=State.QUEUED,
+    chosen=select(work.c.id)
     .where(
         work.c.id.in_(bindparam("ids", expanding=True)),
         work.c.stage == bindparam("of_stage"),
-        in_state(State.QUEUED),
         work.c.job_id.in_(select(job.c.id).where(job.c.state == JobState.RUNNING)),
     )
-    .order_by(work.c.id)
-    # Two that were sent the same message do not wait for each other: one gets the row, the other passes it over.
-    .with_for_update(skip_locked=True, of=work)
-    .cte("claimable")
-)
-
-_CLAIM = (
-    update(work)
-    .where(work.c.id.in_(select(_CLAIMABLE.c.id)))
-    .values(
-        state=State.RUNNING,
-        epoch=work.c.epoch + 1,
-        attempt=work.c.attempt + 1,
-        lease=bindparam("token"),
-        lease_until=clock() + bindparam("seconds"),
-        claimed_at=clock(),
-        claimed_with=bindparam("together"),
-        worker=bindparam("by"),
-        dispatched_at=None,
-    )
+    .order_by(work.c.id),
+    epoch=work.c.epoch + 1,
+    attempt=work.c.attempt + 1,
+    lease=bindparam("token"),
+    lease_until=clock() + bindparam("seconds"),
+    claimed_at=clock(),
+    claimed_with=bindparam("together"),
+    worker=bindparam("by"),
 )
 
 _HELD = (
@@ -386,7 +366,7 @@ def bury(connection: Connection, letters: Sequence[Letter]) -> None:
         return
     _update_each(
         connection,
-        _from_running(State.DEAD).values(finished_at=clock(), reason=bindparam("why")),
+        _from_running(State.DEAD).values(reason=bindparam("why")),
         [{"row": letter.work_id, "why": letter.error} for letter in letters],
     )
     circumstances = _find_circumstances(connection, [letter.work_id for letter in letters])
@@ -416,14 +396,8 @@ def _letter_row(letter: Letter, circumstances: Any) -> dict[str, Any]:
 
 
 def _held_job_states(connection: Connection, claim: Claim) -> dict[int, str]:
-    query = (
-        select(work.c.id, job.c.state)
-        .join_from(work, job)
-        .where(work.c.lease == claim.token, in_state(State.RUNNING))
-        # Everybody who takes several rows takes them in this order, so that nobody waits in a circle.
-        .order_by(work.c.id)
-        .with_for_update(of=work)
-    )
+    held = and_(work.c.lease == claim.token, in_state(State.RUNNING))
+    query = hold_with_jobs(select(work.c.id, job.c.state).join_from(work, job).where(held))
     return {row.id: row.state for row in connection.execute(query)}
 
 
@@ -435,12 +409,7 @@ def _under_job(outcome: Outcome, job_state: str) -> Outcome | Cancel:
 
 def _from_running(target: State) -> Update:
     """An update by row that leaves `running` and gives the lease back; the caller has checked that it is held."""
-    require_transition(State.RUNNING, target)
-    return (
-        update(work)
-        .where(work.c.id == bindparam("row"), work.c.state == State.RUNNING)
-        .values(state=target, lease=None, lease_until=None)
-    )
+    return move_work(target, of=[State.RUNNING]).where(work.c.id == bindparam("row"))
 
 
 def _update_each(connection: Connection, query: Update, rows: Rows) -> None:
@@ -459,7 +428,6 @@ def _write_advances(connection: Connection, ended: Sequence[Ended]) -> None:
     for names, rows in groups.items():
         query = _from_running(State.QUEUED).values(
             stage=bindparam("to_stage"),
-            dispatched_at=clock(),
             attempt=0,
             crashes=0,
             **{column: bindparam(f"v_{column}") for column in names},
@@ -474,9 +442,7 @@ def _write_completions(connection: Connection, ended: Sequence[Ended]) -> None:
         if isinstance(e.outcome, Complete)
     ]
     if rows:
-        query = _from_running(State.COMPLETED).values(
-            finished_at=clock(), result=bindparam("ended"), reason=bindparam("why")
-        )
+        query = _from_running(State.COMPLETED).values(result=bindparam("ended"), reason=bindparam("why"))
         _update_each(connection, query, rows)
 
 
@@ -538,7 +504,7 @@ def _write_returns(connection: Connection, ended: Sequence[Ended]) -> None:
 
 def _cancel(connection: Connection, ids: Sequence[int]) -> None:
     if ids:
-        query = _from_running(State.CANCELLED).values(finished_at=clock(), reason="the job was cancelled")
+        query = _from_running(State.CANCELLED).values(reason="the job was cancelled")
         _update_each(connection, query, [{"row": id_} for id_ in ids])
 
 
@@ -642,13 +608,8 @@ def _count_lost_lately(connection: Connection) -> int:
 
 
 def _take_away(connection: Connection, token: str, blame: Callable[[RowMapping], _Blame]) -> Rescue:
-    query = (
-        select(work, job.c.state.label("job_state"))
-        .join_from(work, job)
-        .where(work.c.lease == token, in_state(State.RUNNING))
-        .order_by(work.c.id)
-        .with_for_update(of=work)
-    )
+    held = and_(work.c.lease == token, in_state(State.RUNNING))
+    query = hold_with_jobs(select(work, job.c.state.label("job_state")).join_from(work, job).where(held))
     rows = connection.execute(query).mappings().all()
     wanted = [r for r in rows if r["job_state"] != JobState.CANCELLED]
     blamed = {r["id"]: blame(r) for r in wanted}

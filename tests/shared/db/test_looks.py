@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from shared.db import budgets, bulk_lane, flow, jobs, ledger, presence, samples, work
 from shared.db.engine import open_database
+from shared.db.transitions import wake_work
 from shared.settings import Settings
 from shared.states import WaitReason
 from tests.shared.db.statements import read_plans
@@ -18,7 +19,7 @@ LOOKS: dict[str, Callable[[Connection], object]] = {
     "find_expired": work.find_expired,
     "find_cause": lambda c: jobs.find_cause(c, 1, WaitReason.BUDGET),
     "forget_refusals": budgets._forget_refusals,
-    "wake": budgets._wake,
+    "wake_budgets": lambda c: wake_work(c, WaitReason.BUDGET),
     "wake_circuit": flow.wake_circuit,
     "wake_keys": flow.wake_keys,
     "was_refused_here": lambda c: jobs.was_refused_here(c, 1, supervisor="s"),

@@ -246,7 +246,7 @@ def test_ten_thousand_letters_are_grouped_found_and_replayed_in_few_steps(tracke
     assert count(lambda c: dead_letters.list_letters(c, Filter(error_class="Error3"))) == 1
     assert count(lambda c: dead_letters.measure_work(c, Filter(job=tracker.job))) == 1
     sent = count_statements(tracker, lambda: replay(tracker, rate=500.0, fingerprint="cause2"))
-    assert sent <= 9 * (2000 / dead_letters.CHUNK + 1)
+    assert sent <= 10 * (2000 / dead_letters.CHUNK + 1)
     assert batch(tracker, 1)["count"] == 2000
     with tracker.database.read() as connection:
         assert dead_letters.count_letters(connection, Filter()) == 8000
