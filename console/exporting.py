@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from console.output import json_line
-from console.session import opened
+from console.session import opened_to_read
 from shared.db import collections, documents
 from shared.db.documents import Tracked
 from shared.errors import BlobMissing
@@ -14,7 +14,7 @@ from shared.providers.vectorstores.base import VectorRow
 
 def export(collection: str, *, with_vectors: bool) -> None:
     """Write one line per vector to stdout, shard by shard; streamed."""
-    with opened() as runtime:
+    with opened_to_read() as runtime:
         with runtime.database.read() as connection:
             found = collections.get_collection(connection, collection)
         store = runtime.store(found)
@@ -38,7 +38,7 @@ def _once(rows: Iterator[VectorRow], written: set[str] | None) -> Iterator[Vecto
 
 def export_rejected(collection: str) -> None:
     """Write one line per rejected chunk of what readers see, with the reason; streamed. Raises BlobMissing."""
-    with opened() as runtime:
+    with opened_to_read() as runtime:
         with runtime.database.read() as connection:
             found = collections.get_collection(connection, collection)
         for page in documents.walk_tracked(runtime.database, found.id):

@@ -11,7 +11,7 @@ from typing import Any, cast
 import orjson
 
 from console.output import print_line
-from console.session import opened
+from console.session import opened_to_read
 from retrieval.search import Mode, Searcher, SearchResult
 from shared.collections import read_collection_settings
 from shared.db import collections, documents
@@ -29,7 +29,7 @@ PAGE = 5000
 @contextmanager
 def searcher(collection: str) -> Iterator[Searcher]:
     """A searcher over a collection; raises NotFound."""
-    with opened() as runtime:
+    with opened_to_read() as runtime:
         with runtime.database.read() as connection:
             found = collections.get_collection(connection, collection)
         embedder = runtime.embedder(read_collection_settings(found.settings).embedding)

@@ -1,5 +1,6 @@
 """A command's session: settings, presence, runtime, and the running of work in this process until it is done."""
 
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from shared.logs import configure_logs
 from shared.presence import Presence, is_gone, sweep
 from shared.runtime import Runtime, prepare_home
 from shared.settings import Settings, load_settings, unknown_variables
+from shared.sqlite_files import is_writable
 
 if TYPE_CHECKING:
     from workers.pools import PoolSpec
@@ -50,6 +52,23 @@ def opened(settings: Settings | None = None) -> Iterator[Runtime]:
             yield runtime
         finally:
             runtime.close()
+
+
+@contextmanager
+def opened_to_read() -> Iterator[Runtime]:
+    """A runtime for a command that only reads: a home that cannot be written is read as it stands."""
+    settings = read_settings()
+    home = settings.home_path
+    if is_writable(home) or not home.is_dir():
+        with opened(settings) as runtime:
+            yield runtime
+        return
+    print_warning(f"{home} cannot be written: it is read as it stands")
+    runtime = Runtime(settings, process_id=f"reader-{os.getpid()}")
+    try:
+        yield runtime
+    finally:
+        runtime.close()
 
 
 class HandBack(KeyboardInterrupt):

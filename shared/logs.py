@@ -24,7 +24,7 @@ def configure_logs(level: str) -> None:
         cache_logger_on_first_use=True,
     )
     foreign = logging.StreamHandler(sys.stderr)
-    foreign.setFormatter(_OneLine("%(levelname)s %(name)s %(message)s"))
+    foreign.setFormatter(OneLine("%(levelname)s %(name)s %(message)s"))
     logging.basicConfig(handlers=[foreign], level=logging.ERROR)
 
 
@@ -35,8 +35,11 @@ def write_line(_logger: object, _method: str, event: MutableMapping[str, Any]) -
     return harmless(f"{time[11:19]} {level} {name}{fields}")
 
 
-class _OneLine(logging.Formatter):
-    """What a foreign library has to say, on one line that no terminal obeys."""
+class OneLine(logging.Formatter):
+    """What a foreign library has to say, on one line that no terminal obeys; of a traceback, its error's name."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the name is the standard library's
+        return str(ei[0].__name__)
 
     def format(self, record: logging.LogRecord) -> str:
         return harmless(super().format(record))

@@ -70,10 +70,13 @@ def find_collection(connection: Connection, name: str) -> Collection | None:
 
 
 def get_collection(connection: Connection, name: str) -> Collection:
-    """The collection by that name; raises NotFound with the command that makes it."""
+    """The collection by that name; raises NotFound with what to do."""
     found = find_collection(connection, name)
     if found is None:
-        raise NotFound(f"no collection named {name!r}", hint=f"embedmill collections create {name}")
+        if name == "default":
+            raise NotFound("nothing is indexed in this home yet", hint="embedmill ingest FOLDER")
+        hint = f"embedmill collections list; ingest FOLDER --collection {name} makes it"
+        raise NotFound(f"no collection named {name!r}", hint=hint)
     return found
 
 

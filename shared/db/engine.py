@@ -9,7 +9,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from uuid import uuid4
 
 import structlog
 from sqlalchemy import Connection, Double, Engine, create_engine, event, select, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.compiler import compiles
@@ -35,6 +35,7 @@ from shared.errors import (
     StorageFailed,
     TransactionLost,
 )
+from shared.sqlite_files import file_uri, is_writable
 
 log = structlog.get_logger()
 
@@ -344,9 +345,7 @@ def _engine(url: str, *, begin: str, sizing: Sizing) -> Engine:
     try:
         parsed = postgres.normalise(make_url(url))
         if parsed.get_backend_name() == "sqlite":
-            engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, hide_parameters=True)
-            _prepare_sqlite(engine, begin)
-            return engine
+            return _sqlite_engine(parsed, begin)
         # A slot needs one session; heartbeats and chores come beside it.
         return create_engine(
             parsed,
@@ -363,12 +362,22 @@ def _engine(url: str, *, begin: str, sizing: Sizing) -> Engine:
         raise MissingExtra(f"the database URL needs the package {error.name}: {hint}") from None
 
 
-def _prepare_sqlite(engine: Engine, begin: str) -> None:
+def _sqlite_engine(url: URL, begin: str) -> Engine:
+    """An engine on a file; on one that can only be read, where its folder cannot be written."""
+    path = Path(url.database or "")
+    frozen = path.is_file() and not is_writable(path.parent)
+    opened = url.set(database=file_uri(path, mode="ro"), query={"uri": "true"}) if frozen else url
+    engine = create_engine(opened, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, hide_parameters=True)
+    _prepare_sqlite(engine, begin, [pragma for pragma in PRAGMAS if not (frozen and "journal" in pragma)])
+    return engine
+
+
+def _prepare_sqlite(engine: Engine, begin: str, pragmas: Sequence[str]) -> None:
     """Transactions begin as told: sqlite3's own default loses updates (facts/queues.md 3.4)."""
 
     def connected(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
-        for pragma in PRAGMAS:
+        for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}")
 
     def begun(connection: Connection) -> None:

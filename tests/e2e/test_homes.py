@@ -79,6 +79,14 @@ def test_a_read_only_home_is_refused_in_one_line(frozen_home: Command, tmp_path:
     require_clear(frozen_home.run("jobs", "list", "--json"))
 
 
+def test_a_read_only_home_is_searched_as_it_stands(frozen_home: Command) -> None:
+    ran = frozen_home.run("search", "document", "--json")
+    assert ran.status == 0, ran
+    assert len({hit["document"] for hit in ran.json["hits"]}) == 3
+    assert f"{frozen_home.home} cannot be written" in ran.stderr
+    assert len({row["document"] for row in frozen_home.export().values()}) == 3
+
+
 def limit_files(kib: int) -> Callable[[], None]:
     """No file may grow beyond the limit: what a full disk looks like to whoever writes."""
 

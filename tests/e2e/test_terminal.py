@@ -95,3 +95,8 @@ def test_a_home_that_was_open_to_others_is_closed(cli: Command) -> None:
     cli.home.chmod(0o755)
     cli.json("jobs", "list")
     assert stat.S_IMODE(cli.home.stat().st_mode) == 0o700
+
+
+def test_a_search_of_a_new_home_says_how_to_fill_it(cli: Command) -> None:
+    ran = cli.run("search", "anything")
+    assert (ran.status, "embedmill ingest FOLDER" in ran.stderr) == (1, True), ran
