@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shared.errors import EmbedmillError
-from shared.providers.embeddings.address import content_address
 from shared.runtime import Runtime
 from shared.states import Stage
 
@@ -59,10 +58,9 @@ def _look_up(runtime: Runtime, letter: Mapping[str, Any]) -> dict[str, Any]:
     found = runtime.blobs.get_pack(references) if references else {}
     chunk_set, rejections, repairs = read_stored(letter["chunks_ref"], letter["rejections_ref"], found)
     collection = runtime.collection(letter["collection_id"])
+    embedder = runtime.embedder(runtime.collection_settings(collection.id).embedding)
     tokens = {
-        content_address(
-            collection.model, collection.dimensions, "document", embedded_text(chunk_set, chunk, repairs)
-        ): chunk.tokens
+        embedder.address(embedded_text(chunk_set, chunk, repairs)): chunk.tokens
         for chunk in chunk_set.chunks
         if chunk.ordinal not in rejections
     }

@@ -95,6 +95,7 @@ class Submitter:
     def enumerate(self, job_id: int, sources: Sequence[Source], collection: Collection, *, allow_deletes: bool) -> None:
         """Scan every source; afterwards the job ends when its work does."""
         self._database.transact(lambda connection: jobs.begin_enumeration(connection, job_id))
+        self._warn_of_another_endpoint(collection)
         held = sum(self._enumerate_source(job_id, s, collection, allow_deletes=allow_deletes) for s in sources)
 
         def end(connection: Any) -> None:
@@ -102,6 +103,20 @@ class Submitter:
             presence.free_chore(connection, _lease(job_id), holder=self._runtime.process_id)
 
         self._database.transact(end)
+
+    def _warn_of_another_endpoint(self, collection: Collection) -> None:
+        """Say that documents which the vendor embedded are embedded again where requests go now, at a cost."""
+        by_vendor = read_collection_settings(collection.settings).fingerprint(model=collection.model)
+        if self._runtime.fingerprint(collection) == by_vendor:
+            return
+        if self._database.query(lambda connection: documents.has_settings(connection, collection.id, by_vendor)):
+            log.warning(
+                "collection.embedded_elsewhere",
+                collection=collection.name,
+                message="Its documents were embedded by the vendor, or by an older release that did not know where. "
+                "They are embedded again at the address that is set now. A gateway that only passes requests on "
+                "can be named in EMBEDMILL_VENDOR_GATEWAYS: then nothing is paid for again.",
+            )
 
     def is_abandoned(self, job_id: int) -> bool:
         """Whether nobody scans a job's sources any more."""
@@ -176,7 +191,7 @@ class Submitter:
         self._on_batch(self._seen, self._queued)
 
     def _describe(self, collection: Collection, items: Sequence[FileItem | RowItem]) -> list[Submission]:
-        settings_hash = read_collection_settings(collection.settings).fingerprint(model=collection.model)
+        settings_hash = self._runtime.fingerprint(collection)
         described = [_describe_item(collection.name, settings_hash, item) for item in items]
         rows = [(d, i) for d, i in zip(described, items, strict=True) if isinstance(i, RowItem)]
         return self._store_rows(rows) if rows else described

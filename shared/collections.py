@@ -57,13 +57,18 @@ class CollectionSettings:
         """Plain JSON, as it is stored."""
         return asdict(self)
 
-    def fingerprint(self, *, model: str) -> str:
-        """Hash of everything but the text that shapes a document's vectors; `model` is the embedder's own name."""
+    def fingerprint(self, *, model: str, embedder_endpoint: str = "", validator_endpoint: str = "") -> str:
+        """Hash of everything but the text that shapes a document's vectors; `model` is the embedder's own name.
+
+        Endpoints say who answers; they are empty for vendors and for models on this machine.
+        """
         validator = "rules" if self.audits else self.validator
         if self.gates:
             validator = f"{validator}/{self.reject_below}"
         shape = (str(self.chunk_tokens), str(self.chunk_overlap), validator, model)
-        return digest("settings", PIPELINE_VERSION, *shape)
+        judged_at = validator_endpoint if self.gates else ""
+        whose = (embedder_endpoint, judged_at) if embedder_endpoint or judged_at else ()
+        return digest("settings", PIPELINE_VERSION, *shape, *whose)
 
 
 def read_collection_settings(stored: Mapping[str, Any]) -> CollectionSettings:

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from shared.cache import QUERY, EmbeddingCache
 from shared.errors import FlowControl, StorageFailed
-from shared.providers.embeddings.address import content_address
 from shared.providers.embeddings.base import Embedder, InputType
 from shared.spend.metering import is_free, metered
 from shared.spend.spender import Planned, Spender
@@ -35,7 +34,7 @@ class RememberedQueries(Embedder):
         self.symmetric = embedder.symmetric
 
     def embed_batch(self, texts: Sequence[str], *, input_type: InputType = "query") -> NDArray[np.float32]:
-        addresses = {text: content_address(self.model, self.dimensions, input_type, text) for text in texts}
+        addresses = {text: self._plain.address(text, input_type=input_type) for text in texts}
         known = self._look_up(list(addresses.values()))
         found = {text: known[address] for text, address in addresses.items() if address in known}
         missing = [text for text in addresses if text not in found]

@@ -13,6 +13,7 @@ from shared.db.collections import Collection, get_collection_by_id
 from shared.db.engine import Database, is_server, open_database
 from shared.db.postgres import Sizing
 from shared.errors import HomeInUse, SettingsError
+from shared.providers.endpoints import EMBEDDINGS, MODELS, find_endpoint
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -124,7 +125,9 @@ class Runtime:
         from shared.providers.embeddings.table import open_embedder
 
         if name not in self._embedders:
-            self._embedders[name] = open_embedder(name, cache_dir=self.home / "models")
+            opened = open_embedder(name, cache_dir=self.home / "models")
+            opened.endpoint = self._endpoint(EMBEDDINGS, name)
+            self._embedders[name] = opened
         return self._embedders[name]
 
     def model(self, name: str) -> "Model":
@@ -132,8 +135,22 @@ class Runtime:
         from shared.providers.models.table import open_model
 
         if name not in self._models:
-            self._models[name] = open_model(name)
+            opened = open_model(name)
+            opened.endpoint = self._endpoint(MODELS, name)
+            self._models[name] = opened
         return self._models[name]
+
+    def fingerprint(self, collection: Collection) -> str:
+        """The hash of all that shapes the vectors of a collection's documents, as this process would make them."""
+        settings = read_collection_settings(collection.settings)
+        return settings.fingerprint(
+            model=collection.model,
+            embedder_endpoint=self._endpoint(EMBEDDINGS, settings.embedding),
+            validator_endpoint=self._endpoint(MODELS, settings.validator),
+        )
+
+    def _endpoint(self, family: str, name: str) -> str:
+        return find_endpoint(family, name.partition("/")[0], gateways=self.settings.vendor_gateways)
 
     def store(self, collection: Collection, *, job_id: int | None = None) -> "VectorStore":
         """The vector store that holds a collection's shards; what it is billed is booked on both."""

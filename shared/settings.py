@@ -103,6 +103,11 @@ class Settings(BaseSettings):
     limits: dict[str, dict[LimitName, PositiveInt]] = Field(
         {}, description="Provider limits a minute as JSON, by provider or provider/model: `rpm`, `tpm`, `otpm`, `ipm`."
     )
+    vendor_gateways: tuple[str, ...] = Field(
+        (),
+        description="Addresses that stand for the vendor itself, as JSON: of gateways that only pass requests on. "
+        "What they answer is kept and found as the vendor's.",
+    )
     limits_url: str = Field("", description="Redis for fleet-wide limits; empty means the broker's or the database.")
     provider_concurrency: int = Field(8, ge=1, le=256, description="Most requests at once to a model, per process.")
     bulk_gather_seconds: float = Field(

@@ -389,3 +389,13 @@ def list_referenced_objects(connection: Connection) -> set[str]:
         for c in (work.c.chunks_ref, work.c.rejections_ref, work.c.origin["ref"].as_string())
     ]
     return set(connection.execute(union(*active, *pending)).scalars())
+
+
+def has_settings(connection: Connection, collection_id: int, settings_hash: str) -> bool:
+    """Whether any document of a collection is indexed as these settings shaped it."""
+    query = select(document.c.id).where(
+        document.c.collection_id == collection_id,
+        document.c.settings_hash == settings_hash,
+        document.c.active_version.is_not(None),
+    )
+    return connection.execute(query.limit(1)).first() is not None

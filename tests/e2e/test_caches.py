@@ -118,3 +118,22 @@ def test_what_is_forgotten_is_what_the_command_says(cli: Command, tmp_path: Path
     assert "nothing to forget" in cli.run("cache", "prune").stdout
     shutil.rmtree(cli.home / "vectors")
     assert cli.json("verify", "--repair")["ok"], "what was forgotten is made again"
+
+
+def test_a_rehearsal_fills_no_index_of_the_vendor_in_the_same_collection_neither(
+    paid: Command, provider: Running[OpenAISimulator], tmp_path: Path
+) -> None:
+    folder = write_corpus(tmp_path / "documents", 2)
+    paid.json("ingest", folder)
+    rehearsed = billed(provider)
+    with running(OpenAISimulator()) as vendor:
+        real = paid.with_environment(**vendor.environment)
+        report = real.json("ingest", folder)
+        assert (report["documents"]["completed"], report["documents"]["unchanged"]) == (2, 0)
+        assert billed(vendor) == rehearsed == billed(provider)
+        address = vendor.environment["OPENAI_BASE_URL"].replace("http://", "HTTP://me:secret@") + "/"
+        spelled = real.with_environment(OPENAI_BASE_URL=address).json("ingest", folder)
+        assert spelled["documents"]["unchanged"] == 2
+    again = paid.json("ingest", folder, "--collection", "rehearsal")
+    assert again["documents"]["completed"] == 2
+    assert billed(provider) == rehearsed

@@ -47,3 +47,16 @@ def test_values_without_a_meaning_are_refused(chosen: dict[str, object], message
 def test_a_collection_of_an_earlier_release_has_the_usual_values() -> None:
     settings = read_collection_settings({"embedding": "hash", "validator": "rules"})
     assert (settings.policy, settings.reject_below) == ("gate", 2)
+
+
+def test_who_answers_is_part_of_the_fingerprint_where_it_is_not_the_vendor() -> None:
+    settings = CollectionSettings(embedding="openai/text-embedding-3-small", validator="openai/gpt-5-mini")
+    vendor = settings.fingerprint(model="m")
+    found = {
+        settings.fingerprint(model="m", embedder_endpoint=embedder, validator_endpoint=validator)
+        for embedder in ("", "http://a", "http://b")
+        for validator in ("", "http://a")
+    }
+    assert vendor in found and len(found) == 6
+    by_rules = CollectionSettings(embedding="openai/text-embedding-3-small")
+    assert by_rules.fingerprint(model="m", validator_endpoint="http://a") == by_rules.fingerprint(model="m")

@@ -11,7 +11,6 @@ from shared.db.work import Item
 from shared.errors import BadVector, BlobMissing, EmbedmillError, ProviderRefused
 from shared.paging import pages
 from shared.providers.batches.base import Result
-from shared.providers.embeddings.address import content_address
 from shared.providers.embeddings.base import Embedder
 from shared.runtime import Runtime
 from shared.spend.terms import Tokens
@@ -95,10 +94,7 @@ class TextErrand(Errand):
                 text = embedded_text(chunk_set, chunk_set.chunks[entry.ordinal], repairs)
             except (BlobMissing, IndexError):
                 continue
-            if (
-                content_address(self._embedder.model, self._embedder.dimensions, "document", text).hex()
-                == entry.address
-            ):
+            if self._embedder.address(text).hex() == entry.address:
                 texts[entry.id] = text
         return texts
 

@@ -10,7 +10,6 @@ import structlog
 
 from shared.errors import EmbedmillError, InputTooLong
 from shared.outcomes import Advance, Fail, Outcome
-from shared.providers.embeddings.address import content_address
 from shared.providers.embeddings.base import Embedder
 from shared.states import Stage, next_stage
 from workers.chunking import can_divide, divide, encode_chunk_set
@@ -44,10 +43,7 @@ def divide_too_long(
 def _errors_by_ordinal(
     embedder: Embedder, stored: Stored, errors: Mapping[bytes, EmbedmillError]
 ) -> dict[int, EmbedmillError]:
-    addresses = {
-        chunk.ordinal: content_address(embedder.model, embedder.dimensions, "document", stored.embedded_text(chunk))
-        for chunk in stored.kept
-    }
+    addresses = {chunk.ordinal: embedder.address(stored.embedded_text(chunk)) for chunk in stored.kept}
     return {ordinal: errors[address] for ordinal, address in addresses.items() if address in errors}
 
 

@@ -11,7 +11,6 @@ from shared.db.work import Claim, Item
 from shared.errors import EmbedmillError, FlowControl
 from shared.outcomes import Advance, Outcome
 from shared.presence import is_gone
-from shared.providers.embeddings.address import content_address
 from shared.providers.embeddings.base import Embedder
 from shared.spend.metering import EmbeddingMeter, adapt, is_free
 from shared.spend.spender import Planned
@@ -171,9 +170,7 @@ def addressed_texts(embedder: Embedder, stored: Stored) -> dict[bytes, Text]:
     texts = {}
     for chunk in stored.kept:
         text = stored.embedded_text(chunk)
-        texts[content_address(embedder.model, embedder.dimensions, "document", text)] = Text(
-            text, chunk.tokens, chunk.ordinal
-        )
+        texts[embedder.address(text)] = Text(text, chunk.tokens, chunk.ordinal)
     return texts
 
 

@@ -26,7 +26,6 @@ from shared.errors import (
     VectorsLost,
 )
 from shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
-from shared.providers.embeddings.address import content_address
 from shared.providers.vectorstores.base import VectorRow
 from shared.spend.keys import Use
 from shared.states import Result, Stage, WaitReason
@@ -163,12 +162,7 @@ def _rows(
     runtime: WorkerRuntime, collection: Collection, stored: Sequence[Stored]
 ) -> tuple[dict[int, list[VectorRow]], set[int]]:
     embedder = runtime.embedder(CollectionSettings(**collection.settings).embedding)
-    addresses = {
-        s.item.id: [
-            content_address(embedder.model, embedder.dimensions, "document", s.embedded_text(chunk)) for chunk in s.kept
-        ]
-        for s in stored
-    }
+    addresses = {s.item.id: [embedder.address(s.embedded_text(chunk)) for chunk in s.kept] for s in stored}
     vectors = runtime.cache.get_many(list({a for found in addresses.values() for a in found}))
     unembedded = {id_ for id_, found in addresses.items() if any(a not in vectors for a in found)}
     rows = {

@@ -42,7 +42,7 @@ class Obtained:
 
 def judge_name(model: Model) -> str:
     """Whom a verdict is from: part of its content address."""
-    return f"{model.name} {verdict_prompt().hash}"
+    return f"{model.name} {verdict_prompt().hash} {model.endpoint}".rstrip()
 
 
 def obtain_verdicts(

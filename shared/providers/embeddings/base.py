@@ -10,6 +10,7 @@ import orjson
 from numpy.typing import NDArray
 
 from shared.errors import BadVector, EmbedmillError, InputTooLong, SettingsError
+from shared.providers.embeddings.address import content_address
 from shared.providers.embeddings.calls import Answer, EmbedResult, FreeMeter, Keep, Meter
 from shared.providers.embeddings.packing import Plan, Room, Size, pack
 from shared.providers.embeddings.sending import Sender, send_all
@@ -46,6 +47,8 @@ class Embedder(ABC):
     sends_apart: bool = False
     """Whether each request has a thread of its own, so that an answer that drips in can be given up."""
     seconds_per_request: float = 120.0
+    endpoint: str = ""
+    """Who answers, where that is neither the vendor itself nor this machine (shared.providers.endpoints)."""
     symmetric: bool = True
     """Whether queries and documents are embedded alike."""
     sizes: ClassVar[Collection[int]] = ()
@@ -76,6 +79,10 @@ class Embedder(ABC):
     def key_hash(self) -> str:
         """Tells apart the credentials that requests use, whose limits are counted apart; empty without any."""
         return ""
+
+    def address(self, text: str, *, input_type: InputType = "document") -> bytes:
+        """Where the vector of a text is kept."""
+        return content_address(self.model, self.dimensions, input_type, text, endpoint=self.endpoint)
 
     @abstractmethod
     def embed_batch(self, texts: Sequence[str], *, input_type: InputType = "document") -> NDArray[np.float32]:

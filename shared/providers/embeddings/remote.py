@@ -15,6 +15,7 @@ from shared.errors import MissingExtra
 from shared.providers.credentials import hash_credentials
 from shared.providers.embeddings.base import Embedder, InputType, encodable, unit_rows
 from shared.providers.embeddings.calls import Answer
+from shared.providers.endpoints import EMBEDDINGS, find_endpoint
 from shared.providers.translation import unreadable
 from shared.tokenizer import count_many
 
@@ -46,6 +47,7 @@ class RemoteEmbedder(Embedder):
     def __init__(self) -> None:
         self._made: Any = None
         self._making = threading.Lock()
+        self.endpoint = find_endpoint(EMBEDDINGS, self.provider)
 
     @classmethod
     def open(cls, *, cache_dir: Path, dimensions: int | None = None) -> Self:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from shared.providers.endpoints import MODELS, find_endpoint
+
 
 class Stop(StrEnum):
     """Why an answer ended; anything but `END` may hold half an answer or none."""
@@ -82,6 +84,8 @@ class Model(ABC):
     def __init__(self, name: str, model: str) -> None:
         self.name = name
         self.model = model
+        self.endpoint = find_endpoint(MODELS, self.provider)
+        """Who answers, where that is not the vendor itself (shared.providers.endpoints)."""
 
     @property
     def key_hash(self) -> str:
