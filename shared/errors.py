@@ -163,8 +163,9 @@ class WorkerLost(TransientError):
 
 
 class ProviderUnavailable(TransientError):
-    """A provider could not be reached or answered with a server error.
+    """A provider could not be reached, answered with a server error, or answered with something that makes no sense.
 
+    Its document waits, uses up no attempt, and is dead-lettered after EMBEDMILL_OUTAGE_MINUTES of it at the earliest.
     `may_be_billed` when the request may have been carried out: its answer came too late, was cut off or made no sense.
     """
 
@@ -193,7 +194,7 @@ class FlowControl(EmbedmillError):
     """Work has to wait for a rate, a budget or a circuit; `retry_after_seconds` says how long.
 
     `is_woken` when whoever takes the cause away wakes the work, as raising a budget does; `may_be_billed` when a
-    request was sent and may have been carried out.
+    request was sent and may have been carried out; `failure` when one was sent and failed, for the provider's fault.
     """
 
     retryable = True
@@ -206,10 +207,12 @@ class FlowControl(EmbedmillError):
         retry_after_seconds: float,
         is_woken: bool = False,
         may_be_billed: bool = False,
+        failure: ProviderUnavailable | None = None,
         hint: str | None = None,
     ) -> None:
         super().__init__(message, hint=hint)
         self.reason = reason
+        self.failure = failure
         self.retry_after_seconds = retry_after_seconds
         self.is_woken = is_woken
         self.may_be_billed = may_be_billed

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
 
-from shared.errors import EmbedmillError
+from shared.errors import EmbedmillError, ProviderUnavailable
 from shared.states import Result, Stage
 
 
@@ -28,9 +28,18 @@ class Complete:
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """The attempt failed; whether a retry follows depends on the error and on the attempts left."""
+    """The attempt failed; whether a retry follows depends on the error and on the attempts left.
+
+    `advice` goes before the hint of the error.
+    """
 
     error: BaseException
+    advice: str = ""
+
+    @property
+    def is_outage(self) -> bool:
+        """Whether it is the provider's fault: then time decides and not attempts."""
+        return isinstance(self.error, ProviderUnavailable)
 
     @property
     def retryable(self) -> bool:
@@ -57,20 +66,26 @@ class Fail:
     @property
     def hint(self) -> str:
         """The next step for whoever works the dead letter."""
-        return getattr(self.error, "hint", "") or "Replay it; if it fails the same way, report it with its document."
+        return (
+            self.advice
+            or getattr(self.error, "hint", "")
+            or "Replay it; if it fails the same way, report it with its document."
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Park:
     """Flow control: wait without using up an attempt; `is_woken` when the end of the cause ends the wait.
 
-    Without `seconds` nothing else does. `told` says more of the cause, for whoever looks at what waits.
+    Without `seconds` nothing else does. `told` says more of the cause, for whoever looks at what waits. `failure` is
+    what a request of this very work ended in, for the provider's fault; it does not wait so for ever.
     """
 
     reason: str
     seconds: float | None
     is_woken: bool = False
     told: str | None = None
+    failure: ProviderUnavailable | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,9 @@ class Settings(BaseSettings):
     max_attempts: int = Field(3, ge=1, le=100, description="Attempts of one stage before a document is dead-lettered.")
     retry_base_seconds: float = Field(2.0, ge=0, description="First back-off after a transient failure; it doubles.")
     retry_max_seconds: float = Field(300.0, ge=0, description="Longest back-off between two attempts.")
+    outage_minutes: float = Field(
+        30.0, ge=0, description="So long a document waits for a provider that fails before it is dead-lettered."
+    )
     high_water: int = Field(2048, ge=1, description="Most documents out at once for one job; the rest stays pending.")
     batch_documents: int = Field(256, ge=1, le=400, description="Most documents in one message.")
     batch_tokens: int = Field(300_000, ge=1, description="Most tokens in one message, estimated before chunking.")
@@ -125,8 +128,10 @@ class Settings(BaseSettings):
     bulk_lost_seconds: float = Field(
         180.0, ge=0, description="How long a batch whose creation was not answered is looked for at its vendor."
     )
-    circuit_failures: int = Field(3, ge=1, description="Failed calls in a row, in all processes, that open a circuit.")
-    circuit_seconds: float = Field(10.0, gt=0, description="First rest of an open circuit; it doubles to 5 minutes.")
+    circuit_failures: int = Field(
+        5, ge=1, description="So many failed calls, in all processes, open a circuit when few others are answered."
+    )
+    circuit_seconds: float = Field(2.0, gt=0, description="First rest of an open circuit; it doubles to 5 minutes.")
     log_level: str = Field("warning", description="Least severe log event that is printed to stderr.")
 
     @classmethod

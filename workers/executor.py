@@ -112,7 +112,7 @@ def _renew(runtime: WorkerRuntime, claim: Claim) -> None:
 def outcome_of(error: BaseException) -> Outcome:
     """What an error means for the document that it hit."""
     if isinstance(error, FlowControl):
-        return Park(error.reason, error.retry_after_seconds, error.is_woken, str(error))
+        return Park(error.reason, error.retry_after_seconds, error.is_woken, str(error), error.failure)
     return Fail(error)
 
 

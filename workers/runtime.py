@@ -101,7 +101,8 @@ class WorkerRuntime(Runtime):
     @property
     def retry(self) -> RetryPolicy:
         """Back-off between attempts."""
-        return RetryPolicy(self.settings.retry_base_seconds, self.settings.retry_max_seconds)
+        settings = self.settings
+        return RetryPolicy(settings.retry_base_seconds, settings.retry_max_seconds, 60 * settings.outage_minutes)
 
     def close(self) -> None:
         """Release everything that was opened here; a thread's runtime leaves alone what is shared."""

@@ -161,7 +161,7 @@ def _how_resolved(letter: dict[str, Any]) -> str:
     return f"it was discarded: {letter['resolution_reason']}"
 
 
-_FRESH: dict[str, Any] = {"attempt": 0, "crashes": 0, "reason": None}
+_FRESH: dict[str, Any] = {"attempt": 0, "crashes": 0, "failing_since": None, "reason": None}
 
 
 def _send(connection: Connection, replay_id: int, works: Sequence[int]) -> None:

@@ -194,6 +194,8 @@ work = Table(
     Column("dispatched_at", Double),
     Column("available_at", Double),
     Column("paced_seconds", Double),
+    # Since when a provider has failed for it again and again, without an answer in between.
+    Column("failing_since", Double),
     Column("wait_reason", String(8)),
     Column("size", BigInteger, nullable=False),
     Column("content_hash", String(64), nullable=False),

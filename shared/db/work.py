@@ -4,6 +4,7 @@ A claim takes work under a fresh lease token; whatever is written about it later
 lease was taken away changes nothing. Attempts are counted here, at the claim, before anything can go wrong.
 """
 
+import random
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Connection,
     Double,
     Integer,
@@ -32,11 +34,11 @@ from shared import VERSION
 from shared.db.budgets import has_refused
 from shared.db.bulk import Rows, insert_each, update_each
 from shared.db.bulk_lane import wake_answered
-from shared.db.engine import clock
+from shared.db.engine import clock, read_clock
 from shared.db.pools import is_served
 from shared.db.schema import attempt, collection, dead_letter, document, in_state, job, work, worker
 from shared.db.transitions import hold_with_jobs, move_chosen, move_work
-from shared.errors import LONGEST_WAIT_SECONDS, BlobMissing, WorkerLost
+from shared.errors import LONGEST_WAIT_SECONDS, BlobMissing, ProviderUnavailable, WorkerLost
 from shared.fingerprints import fingerprint
 from shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
 from shared.states import JobState, Stage, State, WaitReason, WorkerState
@@ -55,6 +57,7 @@ PARAMETERS: dict[str, Any] = {
     "row": BigInteger(),
     "to_stage": String(8),
     "delay": Double(),
+    "fails": Boolean(),
     "why": Text(),
     "ended": String(10),
     "because": String(8),
@@ -98,6 +101,7 @@ class Item:
     reason: str | None
     claimed_at: float
     chunks_split: int = 0
+    failing_since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +116,24 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Back-off between attempts, in seconds: `base` doubles up to `longest`."""
+    """Back-off between attempts, in seconds: `base` doubles up to `longest`.
+
+    For the fault of a provider, what waits has waited so far is the next wait, which doubles it as well, until `outage`.
+    """
 
     base: float
     longest: float
+    outage: float = 1800.0
+    draw: Callable[[], float] = random.random
 
     def delay(self, attempts: int) -> float:
         """Seconds to wait after the given number of attempts."""
         return min(self.base * 2.0 ** (attempts - 1), self.longest)
+
+    def outage_delay(self, failing_seconds: float) -> float:
+        """Seconds to wait when a provider has failed for so long: apart from others, and once more at the very end."""
+        apart = min(max(self.base, failing_seconds), self.longest) * (0.75 + 0.5 * self.draw())
+        return min(apart, max(self.outage - failing_seconds, self.base))
 
 
 def count_queued(connection: Connection) -> int:
@@ -295,6 +309,7 @@ def settle(
     Work of a job that was cancelled meanwhile is cancelled here; that of a paused job advances and is not claimed.
     """
     states = _held_job_states(connection, claim)
+    outcomes = _under_outage(connection, claim, outcomes, retry)
     ended = [
         Ended(item, _under_job(outcomes.get(item.id, Return()), states[item.id]))
         for item in claim.items
@@ -328,7 +343,7 @@ class Ended:
     def is_final(self) -> bool:
         """Whether a failure uses up the last attempt or cannot be mended by another."""
         assert isinstance(self.outcome, Fail)
-        return not self.outcome.retryable or self.item.attempt >= self.item.max_attempts
+        return not self.outcome.retryable or self.outcome.is_outage or self.item.attempt >= self.item.max_attempts
 
     def letter(self, stage: Stage) -> "Letter":
         """The dead letter of a final failure."""
@@ -407,6 +422,46 @@ def _under_job(outcome: Outcome, job_state: str) -> Outcome | Cancel:
     return outcome
 
 
+def _under_outage(
+    connection: Connection, claim: Claim, outcomes: Mapping[int, Outcome], retry: RetryPolicy
+) -> dict[int, Outcome]:
+    """What the faults of providers mean: a wait until they have gone on for too long, and then a failure."""
+    failures = {
+        id_: failure for id_, outcome in outcomes.items() if (failure := _provider_failure(outcome)) is not None
+    }
+    if not failures:
+        return dict(outcomes)
+    now = read_clock(connection)
+    since = {item.id: item.failing_since for item in claim.items}
+    seconds = {id_: max(now - (since.get(id_) or now), 0.0) for id_ in failures}
+    advice = (
+        f"The provider failed for it for {retry.outage / 60:g} minutes (EMBEDMILL_OUTAGE_MINUTES). Once it answers "
+        "again, as `embedmill doctor` says, replay: embedmill dlq replay --error-class ProviderUnavailable"
+    )
+    return dict(outcomes) | {
+        id_: Fail(failure, advice)
+        if since.get(id_) is not None and seconds[id_] >= retry.outage
+        else _wait_out(outcomes[id_], failure, retry.outage_delay(seconds[id_]))
+        for id_, failure in failures.items()
+    }
+
+
+def _provider_failure(outcome: Outcome) -> ProviderUnavailable | None:
+    match outcome:
+        case Park(failure=failure):
+            return failure
+        case Fail(error=ProviderUnavailable() as error):
+            return error
+    return None
+
+
+def _wait_out(outcome: Outcome, failure: ProviderUnavailable, seconds: float) -> Park:
+    """A wait of its own, or the one that it was told."""
+    if isinstance(outcome, Park):
+        return outcome
+    return Park(WaitReason.CIRCUIT, seconds, told=f"{type(failure).__name__}: {failure}", failure=failure)
+
+
 def _from_running(target: State) -> Update:
     """An update by row that leaves `running` and gives the lease back; the caller has checked that it is held."""
     return move_work(target, of=[State.RUNNING]).where(work.c.id == bindparam("row"))
@@ -430,6 +485,7 @@ def _write_advances(connection: Connection, ended: Sequence[Ended]) -> None:
             stage=bindparam("to_stage"),
             attempt=0,
             crashes=0,
+            failing_since=None,
             **{column: bindparam(f"v_{column}") for column in names},
         )
         _update_each(connection, query, rows)
@@ -462,6 +518,7 @@ def _write_retries(connection: Connection, stage: Stage, ended: Sequence[Ended],
             wait_reason=WaitReason.RETRY,
             available_at=clock() + bindparam("delay"),
             reason=bindparam("why"),
+            failing_since=None,
             stage=bindparam("to_stage"),
         )
         _update_each(connection, query, rows)
@@ -478,6 +535,7 @@ def _write_parks(connection: Connection, ended: Sequence[Ended]) -> None:
                 "because": park.reason,
                 "delay": 0.0 if woken and park.is_woken else park.seconds,
                 "why": park.told,
+                "fails": park.failure is not None,
             }
             for id_, park in parked
         ]
@@ -486,6 +544,10 @@ def _write_parks(connection: Connection, ended: Sequence[Ended]) -> None:
         query = _from_running(State.WAITING).values(
             wait_reason=bindparam("because"),
             available_at=clock() + bindparam("delay"),
+            failing_since=case(
+                (bindparam("fails", type_=Boolean), func.coalesce(work.c.failing_since, clock())),
+                else_=work.c.failing_since,
+            ),
             attempt=work.c.attempt - 1,
             reason=case((is_empty, work.c.reason), else_=func.coalesce(bindparam("why"), work.c.reason)),
         )
@@ -518,8 +580,9 @@ _NAMES: dict[type, str] = {Advance: "ok", Complete: "ok", Park: "parked", Return
 
 
 def _attempt_row(ended: Ended) -> dict[str, Any]:
-    item, failure = ended.item, ended.outcome if isinstance(ended.outcome, Fail) else None
-    parked = ended.outcome if isinstance(ended.outcome, Park) else None
+    item, outcome = ended.item, ended.outcome
+    parked = outcome if isinstance(outcome, Park) else None
+    failure = Fail(parked.failure) if parked and parked.failure else outcome if isinstance(outcome, Fail) else None
     return {
         "work_id": item.id,
         "epoch": item.epoch,

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from shared.errors import FlowControl, MissingExtra
 from shared.flow.state import Change, SharedState, T, Value
 
-# Nobody asks for a key that long: a circuit rests for minutes, an allowance refills within one.
-FORGOTTEN_SECONDS = 86_400
+# Nobody asks for a key that long: a circuit rests for minutes, or for the day that a provider may ask for.
+FORGOTTEN_SECONDS = 2 * 86_400
 UNREACHABLE_SECONDS = 5.0
 CONNECT_SECONDS = 5.0
 PREFIX = "embedmill:flow:"

@@ -526,6 +526,8 @@ class Circuit:
         self._closed_until = 0.0
         self._marked = False
         self._probing = False
+        self._answered = 0
+        self._told_until = 0.0
 
     def ask(self) -> None:
         """Raise FlowControl while no call may be made."""
@@ -549,27 +551,44 @@ class Circuit:
                 self._state.update(self._key, circuit.give_back)
 
     def succeeded(self) -> None:
-        """A call was answered."""
-        self._probing = False
-        if not self._marked:
+        """A call was answered; the others are told as long as they know of failures, and not of every call."""
+        probing, self._probing = self._probing, False
+        self._answered = min(self._answered + 1, circuit.LAST_CALLS)
+        if not self._marked or (not probing and time.monotonic() < self._told_until):
             return
-        if self._state.update(self._key, circuit.succeed):
+        answered, self._answered = self._answered, 0
+
+        def change(value: Value, now: float) -> tuple[Value | None, tuple[bool, bool]]:
+            changed, closed = circuit.succeed(value, now, answered=answered)
+            return changed, (closed, bool(value if changed is None else changed))
+
+        closed, self._marked = self._state.update(self._key, change)
+        self._told_until = time.monotonic() + CLOSED_SECONDS
+        if closed:
             woken = self._database.transact(flow.wake_circuit)
             log.info("circuit.closed", circuit=self._name, woken=woken)
-        self._marked = False
 
     def failed(self, error: BaseException) -> BaseException:
         """A call failed; returns the error, or FlowControl when the circuit is open now and the work is to wait."""
         self._marked, self._probing, self._closed_until = True, False, 0.0
-        rest = self._state.update(self._key, lambda value, now: circuit.fail(value, now, self._policy))
+        answered, self._answered = self._answered, 0
+        told = error.retry_after_seconds if isinstance(error, FlowControl) else 0.0
+
+        def change(value: Value, now: float) -> tuple[Value, float]:
+            return circuit.fail(value, now, self._policy, answered=answered, told_seconds=told)
+
+        rest = self._state.update(self._key, change)
         if rest <= 0:
             return error
         log.warning("circuit.opened", circuit=self._name, seconds=round(rest, 3), error_class=type(error).__name__)
-        return self._rest(max(rest, getattr(error, "retry_after_seconds", 0.0)))
+        return self._rest(rest, failure=_failure_of(error))
 
-    def _rest(self, seconds: float) -> FlowControl:
+    def _rest(self, seconds: float, failure: ProviderUnavailable | None = None) -> FlowControl:
         return FlowControl(
-            f"{self._name} does not answer and is left alone", reason="circuit", retry_after_seconds=seconds
+            f"{self._name} does not answer and is left alone",
+            reason="circuit",
+            retry_after_seconds=seconds,
+            failure=failure,
         )
 
 
@@ -617,6 +636,15 @@ class Allowance:
 
     def _change(self, change: Callable[[Value, float], Value]) -> None:
         self._state.update(self._key, lambda value, now: (change(value, now), None))
+
+
+def _failure_of(error: BaseException) -> ProviderUnavailable | None:
+    match error:
+        case ProviderUnavailable():
+            return error
+        case FlowControl(failure=failure):
+            return failure
+    return None
 
 
 def _announce(alerts: tuple[Alert, ...]) -> None:

@@ -187,12 +187,14 @@ def test_an_outage_opens_the_circuit_for_everybody_and_the_call_that_found_out_w
 ) -> None:
     first, second = spenders(circuit_seconds=60.0), spenders(circuit_seconds=60.0)
     down = ProviderUnavailable("500", may_be_billed=False)
-    assert end(first.begin(planned()), down) is down
-    assert end(first.begin(planned()), down) is down
+    for spender in (first, second, first, second):
+        assert end(spender.begin(planned()), down) is down
     told = end(second.begin(planned()), down)
     assert isinstance(told, FlowControl) and told.reason == "circuit"
-    with pytest.raises(FlowControl, match="left alone"):
+    assert told.failure is down, "its own request failed; what is not let through has none"
+    with pytest.raises(FlowControl, match="left alone") as kept_back:
         first.begin(planned())
+    assert kept_back.value.failure is None
     assert {state for state, *_ in rows(tracked)} == {"released"}
 
 
@@ -201,13 +203,28 @@ def test_an_answer_about_a_text_shows_that_the_provider_is_up(spenders: Any) -> 
     for _ in range(4):
         end(spender.begin(planned()), ProviderUnavailable("500", may_be_billed=False))
         end(spender.begin(planned()), InputRefused("400"))
-    assert spender.begin(planned()).row is not None, "failures in a row, never two of them"
+    assert spender.begin(planned()).row is not None, "never most of them"
+
+
+def test_a_retry_after_of_hours_is_the_rest_of_the_circuit_that_it_opens(spenders: Any) -> None:
+    spender = spenders(circuit_failures=2)
+    busy = FlowControl("503", reason="circuit", retry_after_seconds=7200.0)
+    assert end(spender.begin(planned()), busy) is busy
+    told = end(spender.begin(planned()), busy)
+    assert isinstance(told, FlowControl) and told.retry_after_seconds == 7200.0 and told.failure is None
+
+
+def test_a_rate_limit_of_hours_is_kept_as_told(spenders: Any) -> None:
+    end(spenders().begin(planned()), FlowControl("429", reason="rate", retry_after_seconds=7200.0))
+    with pytest.raises(FlowControl) as caught:
+        spenders().begin(planned())
+    assert 7100 < caught.value.retry_after_seconds <= 7200.5
 
 
 def test_a_circuit_that_closes_wakes_what_waited_for_it(spenders: Any, tracked: Tracker) -> None:
     claim = tracked.take(["file:///a"])
     tracked.settle(claim, Park("circuit", 300.0))
-    spender = spenders(circuit_seconds=0.01)
+    spender = spenders(circuit_seconds=0.01, circuit_failures=3)
     down = ProviderUnavailable("500", may_be_billed=False)
     for _ in range(3):
         end(spender.begin(planned()), down)
@@ -234,13 +251,13 @@ def wait_for_probe(spender: Spender) -> Call:
 
 
 def test_a_probe_that_is_not_sent_leaves_its_turn_to_another(spenders: Any, tracked: Tracker) -> None:
-    spender = spenders(circuit_seconds=0.01)
+    spender = spenders(circuit_seconds=0.01, circuit_failures=3)
     for _ in range(3):
         end(spender.begin(planned()), ProviderUnavailable("500", may_be_billed=False))
     wait_for_probe(spender).release()
     wait_for_probe(spender)
     limit(tracked.database, 0)
-    other = spenders(circuit_seconds=0.01)
+    other = spenders(circuit_seconds=0.01, circuit_failures=3)
     with pytest.raises(FlowControl, match="left alone"):
         other.begin(planned())
 
