@@ -434,16 +434,33 @@ def _under_outage(
     now = read_clock(connection)
     since = {item.id: item.failing_since for item in claim.items}
     seconds = {id_: max(now - (since.get(id_) or now), 0.0) for id_ in failures}
+    late = [item for item in claim.items if seconds.get(item.id, -1.0) >= retry.outage]
+    lost = _find_tried(connection, late)
     advice = (
         f"The provider failed for it for {retry.outage / 60:g} minutes (EMBEDMILL_OUTAGE_MINUTES). Once it answers "
         "again, as `embedmill doctor` says, replay: embedmill dlq replay --error-class ProviderUnavailable"
     )
     return dict(outcomes) | {
         id_: Fail(failure, advice)
-        if since.get(id_) is not None and seconds[id_] >= retry.outage
+        if id_ in lost
         else _wait_out(outcomes[id_], failure, retry.outage_delay(seconds[id_]))
         for id_, failure in failures.items()
     }
+
+
+def _find_tried(connection: Connection, items: Sequence[Item]) -> set[int]:
+    """Those that had all their tries in the present run of failures: in the batch lane two may be a day apart."""
+    if not items:
+        return set()
+    failed = (
+        select(attempt.c.work_id, func.count().label("tries"))
+        .join_from(attempt, work)
+        .where(attempt.c.work_id.in_([item.id for item in items]), attempt.c.outcome == "error")
+        .where(attempt.c.ended_at >= work.c.failing_since)
+        .group_by(attempt.c.work_id)
+    )
+    tries = {row.work_id: row.tries for row in connection.execute(failed)}
+    return {item.id for item in items if tries.get(item.id, 0) + 1 >= item.max_attempts}
 
 
 def _provider_failure(outcome: Outcome) -> ProviderUnavailable | None:

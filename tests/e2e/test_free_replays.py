@@ -117,7 +117,7 @@ def test_dead_letters_of_a_store_outage_are_replayed_for_nothing(
 ) -> None:
     assert pinecone.simulator is not None
     folder = write_corpus(tmp_path / "documents", DOCUMENTS)
-    impatient = refused.with_settings(max_attempts="1", circuit_failures="1000")
+    impatient = refused.with_settings(max_attempts="1", outage_minutes="0", circuit_failures="1000")
     ran = impatient.run("ingest", folder, "--json")
     assert (ran.status, ran.json["documents"]["dead"]) == (3, DOCUMENTS)
     bills = vendors.require_paid()

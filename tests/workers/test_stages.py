@@ -163,10 +163,11 @@ def test_a_store_that_does_not_answer_is_left_alone_and_embedding_goes_on(
     def refuse(*_: Any) -> None:
         raise ProviderUnavailable("500")
 
+    runtime.settings = runtime.settings.model_copy(update={"circuit_failures": 3})
     claims = [run(runtime, tracker, tracker.take([uri])) for uri in uris(folder)]
     monkeypatch.setattr(type(runtime.store(runtime.collection(1))), "upsert", refuse)
     outcomes = [index(runtime, claim)[claim.items[0].id] for claim in claims]
-    assert [type(outcome) for outcome in outcomes] == [Fail, Fail, Park], "what opens the circuit uses no attempt"
+    assert [type(outcome) for outcome in outcomes] == [Fail, Fail, Park], "what opens the circuit waits for it"
     monkeypatch.undo()
     again = index(runtime, claims[0])[claims[0].items[0].id]
     assert isinstance(again, Park) and again.reason == "circuit", "nobody asks while it is open"

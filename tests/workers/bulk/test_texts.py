@@ -126,7 +126,9 @@ def test_a_text_that_the_vendor_finds_too_long_is_cut_and_goes_round_again(
     assert line.paid() == line.vendor.bill.total("tokens_in")
 
 
-def test_a_request_that_fails_at_the_vendor_is_another_attempt(line: Line[OpenAISimulator], tmp_path: Path) -> None:
+def test_a_request_that_fails_at_the_vendor_is_made_again_and_uses_up_no_attempt(
+    line: Line[OpenAISimulator], tmp_path: Path
+) -> None:
     line.vendor.faults.add(Fault(kind="status", status=500, match="unlucky", path="/v1/embeddings"))
     line.submit(tmp_path / "docs", {"one": "an unlucky text"})
     line.park()
@@ -135,7 +137,11 @@ def test_a_request_that_fails_at_the_vendor_is_another_attempt(line: Line[OpenAI
     line.round()
     line.work()
     (row,) = line.tracker.rows()
-    assert (row["wait_reason"], row["attempt"], row["reason"].partition(":")[0]) == ("retry", 1, "ProviderUnavailable")
+    assert (row["wait_reason"], row["attempt"], row["reason"].partition(":")[0]) == (
+        "circuit",
+        0,
+        "ProviderUnavailable",
+    )
     wait_until(lambda: line.worked() and line.reasons() == {"bulk"}, "it is tried again")
     line.finish()
     assert line.outcomes() == {"one": "indexed"}
