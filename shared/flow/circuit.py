@@ -20,7 +20,7 @@ Value = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How many failures open a circuit when hardly a call is answered, and for how many seconds at first and at most."""
+    """How many failures open a circuit when few calls are answered, and for how many seconds at first and at most."""
 
     failures: int
     first_rest_seconds: float
