@@ -118,7 +118,7 @@ class Claim:
 class RetryPolicy:
     """Back-off between attempts, in seconds: `base` doubles up to `longest`.
 
-    For the fault of a provider the next wait is as long as what has waited so far, which doubles it too, until `outage`.
+    For the fault of a provider the next wait is as long as all before it, which doubles it too, until `outage`.
     """
 
     base: float
