@@ -4,11 +4,13 @@ import errno
 import hashlib
 import os
 import stat
+from dataclasses import dataclass
 from typing import NoReturn
 
 from shared.errors import ParserLimitExceeded, SourceGone, UnreadableDocument
 
 CHUNK_BYTES = 256 * 1024
+HEAD_BYTES = 64 * 1024
 
 GONE = frozenset({errno.ENOENT, errno.ENOTDIR})
 REFUSED = frozenset({errno.EACCES, errno.EPERM})
@@ -77,8 +79,17 @@ def read_regular_file(path: bytes, *, max_bytes: int) -> bytes:
     return data
 
 
-def hash_regular_file(path: bytes, *, flags: int = 0, dir_fd: int | None = None) -> tuple[str, int]:
-    """SHA-256 in hex and the number of bytes hashed, in bounded memory; raises as `open_regular_file` does."""
+@dataclass(frozen=True, slots=True)
+class Hashed:
+    """A file that was read once: SHA-256 in hex, the number of bytes hashed, and its first HEAD_BYTES."""
+
+    content_hash: str
+    size: int
+    head: bytes
+
+
+def hash_regular_file(path: bytes, *, flags: int = 0, dir_fd: int | None = None) -> Hashed:
+    """Read a file through in bounded memory; raises as `open_regular_file` does."""
     descriptor = open_regular_file(path, flags=flags, dir_fd=dir_fd)
     try:
         return _hash_descriptor(descriptor)
@@ -88,12 +99,13 @@ def hash_regular_file(path: bytes, *, flags: int = 0, dir_fd: int | None = None)
         os.close(descriptor)
 
 
-def _hash_descriptor(descriptor: int) -> tuple[str, int]:
-    hasher, size = hashlib.sha256(), 0
+def _hash_descriptor(descriptor: int) -> Hashed:
+    hasher, size, head = hashlib.sha256(), 0, b""
     while chunk := os.read(descriptor, CHUNK_BYTES):
         hasher.update(chunk)
         size += len(chunk)
-    return hasher.hexdigest(), size
+        head = head or chunk[:HEAD_BYTES]
+    return Hashed(hasher.hexdigest(), size, head)
 
 
 def _refuse_special(status: os.stat_result) -> None:

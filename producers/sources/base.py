@@ -4,6 +4,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, ClassVar
 
 
@@ -65,6 +66,23 @@ class Problem:
     line: int | None = None
 
 
+class RemarkKind(StrEnum):
+    """What a remark is about."""
+
+    EMPTY = "empty"
+    UNMET = "unmet"
+    READ = "read"
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something about a source as a whole: nothing came of it, what was asked for is not in it, or how it was read."""
+
+    uri: str
+    reason: str
+    kind: RemarkKind
+
+
 Item = FileItem | RowItem | Skipped | Problem
 Spec = dict[str, Any]
 
@@ -79,6 +97,7 @@ class Source(ABC):
 
     kind: ClassVar[str]
     detects_deletions: ClassVar[bool] = True
+    empty: ClassVar[str] = "there is nothing in it"
 
     @property
     @abstractmethod
@@ -90,6 +109,28 @@ class Source(ABC):
         """The spec as canonical JSON."""
         return json.dumps(self.spec, sort_keys=True, separators=(",", ":"))
 
-    @abstractmethod
     def __iter__(self) -> Iterator[Item]:
         """Read the source as a stream; what fails becomes a Problem, never an exception."""
+        return self.read([])
+
+    @abstractmethod
+    def read(self, remarks: list[Remark]) -> Iterator[Item]:
+        """The same; what there is to say about the source as a whole is added to `remarks` by the end."""
+
+    def scan(self) -> Iterator[Item | Remark]:
+        """The same, and then the remarks: what was asked for and did not come is never passed over in silence."""
+        remarks: list[Remark] = []
+        taken = problems = skipped = 0
+        for item in self.read(remarks):
+            match item:
+                case FileItem() | RowItem():
+                    taken += 1
+                case Problem():
+                    problems += 1
+                case Skipped():
+                    skipped += 1
+            yield item
+        yield from remarks
+        if not taken and not problems:
+            reason = "nothing of it was taken: everything in it was skipped" if skipped else self.empty
+            yield Remark(self.spec["uri"], reason, RemarkKind.EMPTY)

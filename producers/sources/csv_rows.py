@@ -8,7 +8,7 @@ from typing import ClassVar, TextIO
 
 import orjson
 
-from producers.sources.base import Item, Problem, Source, Spec
+from producers.sources.base import Item, Problem, Remark, Source, Spec
 from producers.sources.rows import MAX_ROW_BYTES, BadRow, FieldMap, RowReader
 from shared.errors import DocumentError
 from shared.files import describe_os_error, open_regular_file
@@ -16,6 +16,8 @@ from shared.uris import path_to_uri
 
 DELIMITERS = (",", ";", "\t", "|")
 MAX_HEADER_CHARACTERS = 1_000_000
+SHOWN_CHARACTERS = 60
+SHOWN_COLUMNS = 12
 _LINE_ENDS = ("\n", "\r")
 
 
@@ -24,6 +26,7 @@ class CsvSource(Source):
     """The rows of a CSV file at an absolute path: UTF-8, with or without a mark, delimited by one of DELIMITERS."""
 
     kind: ClassVar[str] = "csv"
+    empty: ClassVar[str] = "no row is in it"
 
     path: bytes
     fields: FieldMap = field(default_factory=FieldMap)
@@ -33,12 +36,14 @@ class CsvSource(Source):
         """The file's URI and the names of its columns."""
         return {"kind": self.kind, "uri": path_to_uri(self.path), "fields": self.fields.to_spec()}
 
-    def __iter__(self) -> Iterator[Item]:
+    def read(self, remarks: list[Remark]) -> Iterator[Item]:
         """A RowItem or a Problem for each row that is not blank; a Problem's line is where its row starts."""
         uri = path_to_uri(self.path)
         try:
             with _open_text(self.path) as text:
-                yield from _items(text, uri=uri, fields=self.fields)
+                reader = RowReader(self.fields, uri)
+                yield from _items(text, reader)
+                remarks += reader.remarks()
         except DocumentError as error:
             yield Problem(uri, str(error))
         except OSError as error:
@@ -107,10 +112,11 @@ class _Lines:
             pass
 
 
-def _items(text: TextIO, *, uri: str, fields: FieldMap) -> Iterator[Item]:
-    delimiter = _find_delimiter(text, fields)
+def _items(text: TextIO, reader: RowReader) -> Iterator[Item]:
+    delimiter = _find_delimiter(text, reader.fields)
     if delimiter is None:
-        yield Problem(uri, f"no header with the columns {fields.id!r} and {fields.text!r}", 1)
+        text.seek(0)
+        yield Problem(reader.uri, _describe_header(text, reader.fields), 1)
         return
     text.seek(0)
     # The limit belongs to the process; lines are bounded by _Lines, this bounds a cell that spans lines.
@@ -118,12 +124,20 @@ def _items(text: TextIO, *, uri: str, fields: FieldMap) -> Iterator[Item]:
     lines = _Lines(text)
     cells = csv.reader(lines, delimiter=delimiter, strict=True)
     columns = _column_names(next(cells, []))
-    yield from _rows(cells, lines, columns=columns, uri=uri, reader=RowReader(fields, uri))
+    reader.meet(columns)
+    yield from _rows(cells, lines, columns=columns, reader=reader)
 
 
-def _rows(
-    cells: Iterator[list[str]], lines: _Lines, *, columns: Sequence[str], uri: str, reader: RowReader
-) -> Iterator[Item]:
+def _describe_header(text: TextIO, fields: FieldMap) -> str:
+    """Which columns were looked for, and which a file has by the delimiter that finds the most."""
+    wanted = f"no header with the columns {fields.id!r} and {fields.text!r}"
+    start = text.read(MAX_HEADER_CHARACTERS)
+    found = max((_header(start, delimiter) for delimiter in DELIMITERS), key=len)
+    shown = ", ".join(repr(name[:SHOWN_CHARACTERS]) for name in found[:SHOWN_COLUMNS])
+    return f"{wanted}; its first line has {shown}" if len(found) > 1 else wanted
+
+
+def _rows(cells: Iterator[list[str]], lines: _Lines, *, columns: Sequence[str], reader: RowReader) -> Iterator[Item]:
     number = 0
     while True:
         number, line = number + 1, lines.number + 1
@@ -133,7 +147,7 @@ def _rows(
         except StopIteration:
             return
         except (csv.Error, BadRow) as error:
-            item = Problem(uri, f"row {number}: {error}", line)
+            item = Problem(reader.uri, f"row {number}: {error}", line)
         if item is not None:
             yield item
 

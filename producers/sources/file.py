@@ -2,11 +2,13 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from producers.sources.base import FileItem, Item, Problem, Skipped, Source, Spec
+from producers.sources.base import FileItem, Item, Problem, Remark, Skipped, Source, Spec
+from producers.sources.secrets_inside import reason_by_content
+from producers.sources.tables import remark_on_document
 from producers.sources.unsupported import reason_by_name
 from shared.errors import DocumentError
 from shared.files import describe_mode, describe_os_error, hash_regular_file
@@ -26,13 +28,16 @@ class FileSource(Source):
         """The file's URI."""
         return {"kind": self.kind, "uri": path_to_uri(self.path)}
 
-    def __iter__(self) -> Iterator[Item]:
+    def read(self, remarks: list[Remark]) -> Iterator[Item]:
         """One item."""
-        yield named_file(self.path)
+        item = named_file(self.path)
+        yield item
+        if isinstance(item, FileItem) and (remark := remark_on_document(item.uri, self.path)):
+            remarks.append(remark)
 
 
 def named_file(path: bytes) -> FileItem | Skipped | Problem:
-    """The item of a file that was named; a folder is a Problem because nobody said to walk it."""
+    """The item of a file that was named, whatever it is called; a folder is a Problem: nobody said to walk it."""
     uri = path_to_uri(path)
     try:
         mode = os.stat(path).st_mode
@@ -42,20 +47,36 @@ def named_file(path: bytes) -> FileItem | Skipped | Problem:
         return Problem(uri, "a folder; give it as a SOURCE of its own to ingest what is in it")
     if not stat.S_ISREG(mode):
         return Skipped(uri, f"{describe_mode(mode)} holds no document")
-    return hashed_file(path, opened_as=path)
+    return hashed_file(path, Opening(path))
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How a file is opened: by a path, or by a name in an open folder."""
+
+    name: bytes
+    flags: int = 0
+    dir_fd: int | None = None
+
+
+def found_file(path: bytes, opening: Opening) -> FileItem | Skipped | Problem:
+    """The item of a regular file that a walk found: as a named one, unless it is a key or holds credentials."""
+    return hashed_file(path, opening, judge=reason_by_content)
 
 
 def hashed_file(
-    path: bytes, *, opened_as: bytes, flags: int = 0, dir_fd: int | None = None
+    path: bytes, opening: Opening, *, judge: Callable[[bytes, bytes], str | None] = lambda _name, _head: None
 ) -> FileItem | Skipped | Problem:
-    """The item of a regular file, hashed unless its name says that it holds no document."""
-    uri = path_to_uri(path)
-    if reason := reason_by_name(os.path.basename(path)):
+    """Hashed unless its name says that it holds no document; `judge` may leave it out by its name and its head."""
+    uri, name = path_to_uri(path), os.path.basename(path)
+    if reason := reason_by_name(name):
         return Skipped(uri, reason)
     try:
-        content_hash, size = hash_regular_file(opened_as, flags=flags, dir_fd=dir_fd)
+        hashed = hash_regular_file(opening.name, flags=opening.flags, dir_fd=opening.dir_fd)
     except DocumentError as error:
         return Problem(uri, str(error))
     except OSError as error:
         return Problem(uri, describe_os_error(error))
-    return FileItem(uri, path, size, content_hash)
+    if reason := judge(name, hashed.head):
+        return Skipped(uri, reason)
+    return FileItem(uri, path, hashed.size, hashed.content_hash)

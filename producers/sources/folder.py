@@ -10,9 +10,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from producers.sources.base import Item, Problem, Skipped, Source, Spec
-from producers.sources.file import hashed_file
-from producers.sources.globs import VERSION_CONTROL, Globs, compile_globs
+from producers.sources.base import FileItem, Item, Problem, Remark, RemarkKind, Skipped, Source, Spec
+from producers.sources.file import Opening, found_file, hashed_file
+from producers.sources.globs import Globs, Unmatched, compile_globs
+from producers.sources.left_out import (
+    LeftOut,
+    is_version_control,
+    reason_by_file_name,
+    reason_by_folder_files,
+    reason_by_folder_name,
+)
+from producers.sources.tables import Documents
 from producers.sources.unsupported import reason_by_link
 from shared.files import describe_mode, describe_os_error
 from shared.uris import path_to_uri
@@ -24,67 +32,114 @@ _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK
 class FolderSource(Source):
     """Every file below `root` (absolute), filtered by gitignore patterns on the path relative to it.
 
-    Folders of version control are left out and links are never followed, except that `root` itself may be one.
-    Raises SourceError for a pattern without a meaning.
+    What `producers.sources.left_out` names is left out, unless `hidden`; folders of version control always are. Links
+    are never followed, except that `root` itself may be one. Raises SourceError for a pattern without a meaning.
     """
 
     kind: ClassVar[str] = "folder"
+    empty: ClassVar[str] = "no file is in it"
 
     root: bytes
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
-    _globs: Globs = field(init=False, repr=False, compare=False)
+    hidden: bool = False
+    globs: Globs = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Compile the patterns."""
-        object.__setattr__(self, "_globs", compile_globs(self.include, self.exclude))
+        object.__setattr__(self, "globs", compile_globs(self.include, self.exclude))
 
     @property
     def spec(self) -> Spec:
         """The root's URI and the patterns, in the order given, because a later one overrules."""
         patterns = {"include": list(self.include), "exclude": list(self.exclude)}
-        return {"kind": self.kind, "uri": path_to_uri(self.root), **patterns}
+        asked = {"hidden": True} if self.hidden else {}
+        return {"kind": self.kind, "uri": path_to_uri(self.root), **patterns, **asked}
 
-    def __iter__(self) -> Iterator[Item]:
+    def read(self, remarks: list[Remark]) -> Iterator[Item]:
         """Files of a folder by name, then its special things, then the folders below it."""
-        pending = [b""]
-        while pending:
-            folder = pending.pop()
-            try:
-                descriptor = self._open(folder)
-            except OSError as error:
-                yield Problem(path_to_uri(self._path(folder)), describe_os_error(error))
-                continue
-            try:
-                yield from self._walk(folder, descriptor, pending)
-            finally:
-                os.close(descriptor)
+        walk = _Walk(self)
+        while walk.pending:
+            yield from self._read_folder(walk.pending.pop(), walk)
+        remarks += walk.remarks()
+
+    def _read_folder(self, folder: bytes, walk: "_Walk") -> Iterator[Item]:
+        try:
+            descriptor = self._open(folder)
+        except OSError as error:
+            yield Problem(self._uri(folder), describe_os_error(error))
+            return
+        try:
+            names = _list_names(descriptor)
+        except OSError as error:
+            os.close(descriptor)
+            yield Problem(self._uri(folder), describe_os_error(error))
+            return
+        try:
+            yield from self._walk(folder, names, descriptor, walk)
+        finally:
+            os.close(descriptor)
 
     def _path(self, relative: bytes) -> bytes:
         return os.path.join(self.root, relative).rstrip(b"/") or b"/"
 
+    def _uri(self, relative: bytes) -> str:
+        return path_to_uri(self._path(relative))
+
     def _open(self, folder: bytes) -> int:
         return os.open(self._path(folder), _FOLDER_FLAGS | (os.O_NOFOLLOW if folder else 0))
 
-    def _walk(self, folder: bytes, descriptor: int, pending: list[bytes]) -> Iterator[Item]:
-        try:
-            names = _list_names(descriptor)
-        except OSError as error:
-            yield Problem(path_to_uri(self._path(folder)), describe_os_error(error))
+    def _walk(self, folder: bytes, names: "_Names", descriptor: int, walk: "_Walk") -> Iterator[Item]:
+        if folder and not self.hidden and (reason := reason_by_folder_files(names.files)):
+            yield Skipped(self._uri(folder), reason)
             return
-        below = (folder + name + b"/" for name in reversed(names.folders))
-        pending.extend(path for path in below if self._globs.enters(path))
         for name in names.files:
-            if self._globs.takes(folder + name):
-                path = self._path(folder + name)
-                yield hashed_file(path, opened_as=name, flags=os.O_NOFOLLOW, dir_fd=descriptor)
+            if walk.takes(folder + name):
+                yield self._file(folder + name, name, descriptor, walk)
         for name in names.others:
-            if self._globs.takes(folder + name):
+            if walk.takes(folder + name):
                 yield self._other(folder + name, name, descriptor)
+        yield from self._enter(folder, names, walk)
+
+    def _enter(self, folder: bytes, names: "_Names", walk: "_Walk") -> Iterator[Item]:
+        """Keep the folders below for later; those that are left out are one item each."""
+        beside = frozenset(names.files)
+        entered = []
+        for name in names.folders:
+            below = folder + name + b"/"
+            if not self.globs.enters(below):
+                continue
+            if reason := self._leaves_folder(name, beside):
+                yield Skipped(self._uri(below), reason)
+            else:
+                entered.append(below)
+        walk.pending.extend(reversed(entered))
+
+    def _leaves_folder(self, name: bytes, beside: frozenset[bytes]) -> LeftOut | None:
+        if self.hidden:
+            return LeftOut.VERSION_CONTROL if is_version_control(name) else None
+        return reason_by_folder_name(name, beside=beside)
+
+    def _leaves_file(self, name: bytes) -> LeftOut | None:
+        if self.hidden:
+            return LeftOut.VERSION_CONTROL if is_version_control(name) else None
+        return reason_by_file_name(name)
+
+    def _file(self, relative: bytes, name: bytes, descriptor: int, walk: "_Walk") -> Item:
+        path = self._path(relative)
+        if reason := self._leaves_file(name):
+            return Skipped(path_to_uri(path), reason)
+        read = hashed_file if self.hidden else found_file
+        item = read(path, Opening(name, os.O_NOFOLLOW, descriptor))
+        if isinstance(item, FileItem):
+            walk.documents.add(path)
+        return item
 
     def _other(self, relative: bytes, name: bytes, descriptor: int) -> Item:
         path = self._path(relative)
         uri = path_to_uri(path)
+        if reason := self._leaves_file(name):
+            return Skipped(uri, reason)
         try:
             mode = os.lstat(name, dir_fd=descriptor).st_mode
         except OSError as error:
@@ -94,6 +149,30 @@ class FolderSource(Source):
         if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
             return Problem(uri, "it was replaced while the folder was being read")
         return Skipped(uri, f"{describe_mode(mode)} holds no document")
+
+
+class _Walk:
+    """One walk: the folders that are still to be read, and what there will be to say about it."""
+
+    def __init__(self, source: FolderSource) -> None:
+        self.pending = [b""]
+        self.documents = Documents()
+        self._globs = source.globs
+        self._uri = path_to_uri(source.root)
+        self._unmatched = Unmatched(source.include)
+
+    def takes(self, file: bytes) -> bool:
+        """Whether the patterns want a file; remembers those that met one."""
+        self._unmatched.meet(file)
+        return self._globs.takes(file)
+
+    def remarks(self) -> list[Remark]:
+        """To be called at the end."""
+        unmet = [
+            Remark(self._uri, f"no file in it matches --include {pattern!a}", RemarkKind.UNMET)
+            for pattern in self._unmatched.patterns
+        ]
+        return unmet + self.documents.remarks(self._uri)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +188,7 @@ def _list_names(descriptor: int) -> _Names:
         for entry in entries:
             _group_of(entry, names).append(os.fsencode(entry.name))
     for group in (names.files, names.folders, names.others):
-        group[:] = sorted(name for name in group if name not in VERSION_CONTROL)
+        group.sort()
     return names
 
 

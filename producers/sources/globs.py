@@ -8,8 +8,6 @@ from pathspec import GitIgnoreSpec
 
 from shared.errors import UsageError
 
-VERSION_CONTROL = frozenset({b".git", b".hg", b".svn"})
-
 
 @dataclass(frozen=True, slots=True)
 class Globs:
@@ -29,6 +27,26 @@ class Globs:
     def enters(self, folder: bytes) -> bool:
         """Whether anything below a folder can be wanted."""
         return self.exclude is None or not self.exclude.match_file(_matchable(folder))
+
+
+class Unmatched:
+    """The patterns to include that no file has matched yet; each is asked only until one has."""
+
+    def __init__(self, include: Sequence[str]) -> None:
+        self._left = {pattern: _compile((pattern,)) for pattern in include if not pattern.startswith("!")}
+
+    def meet(self, file: bytes) -> None:
+        """Strike out the patterns that a file matches."""
+        if self._left:
+            name = _matchable(file)
+            matched = [pattern for pattern, spec in self._left.items() if spec is not None and spec.match_file(name)]
+            for pattern in matched:
+                del self._left[pattern]
+
+    @property
+    def patterns(self) -> list[str]:
+        """Those that are left, in the order given."""
+        return list(self._left)
 
 
 def compile_globs(include: Sequence[str], exclude: Sequence[str]) -> Globs:

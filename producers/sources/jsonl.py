@@ -8,7 +8,7 @@ from typing import BinaryIO, ClassVar
 
 import orjson
 
-from producers.sources.base import Item, Problem, Source, Spec
+from producers.sources.base import Item, Problem, Remark, Source, Spec
 from producers.sources.records import split_records
 from producers.sources.rows import MAX_ROW_BYTES, BadRow, FieldMap, RowReader
 from shared.errors import DocumentError
@@ -24,6 +24,7 @@ class JsonlSource(Source):
     """The rows of a JSONL file at an absolute path; blank lines are ignored."""
 
     kind: ClassVar[str] = "jsonl"
+    empty: ClassVar[str] = "no row is in it"
 
     path: bytes
     fields: FieldMap = field(default_factory=FieldMap)
@@ -33,12 +34,14 @@ class JsonlSource(Source):
         """The file's URI and the names of its fields."""
         return {"kind": self.kind, "uri": path_to_uri(self.path), "fields": self.fields.to_spec()}
 
-    def __iter__(self) -> Iterator[Item]:
+    def read(self, remarks: list[Remark]) -> Iterator[Item]:
         """A RowItem or a Problem for each line that is not blank."""
         uri = path_to_uri(self.path)
         try:
             with os.fdopen(open_regular_file(self.path), "rb") as stream:
-                yield from _items(stream, uri=uri, reader=RowReader(self.fields, uri))
+                reader = RowReader(self.fields, uri)
+                yield from _items(stream, uri=uri, reader=reader)
+                remarks += reader.remarks()
         except DocumentError as error:
             yield Problem(uri, str(error))
         except OSError as error:

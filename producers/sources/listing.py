@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO, ClassVar
 
-from producers.sources.base import FileItem, Item, Place, Problem, Source, Spec
+from producers.sources.base import FileItem, Item, Place, Problem, Remark, Source, Spec
 from producers.sources.file import named_file
-from producers.sources.paths import absolute_path
+from producers.sources.paths import absolute_path, canonical_path
 from producers.sources.records import CHUNK_BYTES, split_records
 from producers.sources.seen import Seen
+from producers.sources.tables import Documents
 from shared.errors import DocumentError, StorageFailed
 from shared.files import describe_os_error, open_regular_file
 from shared.uris import path_to_uri
@@ -32,6 +33,7 @@ class ListSource(Source):
 
     kind: ClassVar[str] = "list"
     detects_deletions: ClassVar[bool] = False
+    empty: ClassVar[str] = "it names no file"
 
     uri: str
     path: bytes | None
@@ -59,15 +61,20 @@ class ListSource(Source):
         how = {"base": path_to_uri(self.base), "null_separated": self.null_separated}
         return {"kind": self.kind, "uri": self.uri, **how}
 
-    def __iter__(self) -> Iterator[Item]:
+    def read(self, remarks: list[Remark]) -> Iterator[Item]:
         """The item of each path, in the list's order; a Problem's line is its place in the list."""
+        documents = Documents()
         try:
             with self._open() as stream:
-                yield from self._items(stream)
+                for item in self._items(stream):
+                    if isinstance(item, FileItem):
+                        documents.add(item.path)
+                    yield item
         except DocumentError as error:
             yield Problem(self.uri, str(error))
         except OSError as error:
             yield Problem(self.uri, describe_os_error(error))
+        remarks += documents.remarks(self.uri)
 
     @contextmanager
     def _open(self) -> Iterator[BinaryIO]:
@@ -86,7 +93,7 @@ class ListSource(Source):
             name = record if record is None or self.null_separated else record.removesuffix(b"\r")
             if name is None or b"\0" in name:
                 yield Problem(self.uri, "not a path: it is too long or holds a NUL byte", line)
-            elif name and _is_new(path := absolute_path(name, base=self.base), seen, line):
+            elif name and _is_new(path := canonical_path(absolute_path(name, base=self.base)), seen, line):
                 yield _at_line(named_file(path), Place(self.uri, line))
 
 

@@ -13,7 +13,7 @@ from producers.sources.file import FileSource
 from producers.sources.folder import FolderSource
 from producers.sources.jsonl import JsonlSource
 from producers.sources.listing import STDIN, ListSource
-from producers.sources.paths import absolute_path, shown
+from producers.sources.paths import absolute_path, canonical_path, shown
 from producers.sources.rows import FieldMap
 from shared.errors import SourceError, UsageError
 from shared.files import describe_mode, describe_os_error
@@ -24,12 +24,16 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
-    """How sources are read: gitignore patterns for folders, names of fields for rows, NUL for lists."""
+    """How sources are read: gitignore patterns for folders, names of fields for rows, NUL for lists.
+
+    `hidden` takes what a walk of a folder leaves out.
+    """
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     fields: FieldMap = field(default_factory=FieldMap)
     null_separated: bool = False
+    hidden: bool = False
 
 
 def open_sources(arguments: Sequence[str], *, options: SourceOptions, stdin: BinaryIO) -> list[Source]:
@@ -38,14 +42,25 @@ def open_sources(arguments: Sequence[str], *, options: SourceOptions, stdin: Bin
         raise UsageError("no SOURCE was given", hint="Name a file, a folder, a JSONL or CSV file, or - for a list.")
     unique = dict.fromkeys(arguments)
     sources = [_open(argument, options=options, stdin=stdin) for argument in unique]
+    _require_use(sources, options)
     return list({source.identity: source for source in sources}.values())
+
+
+def _require_use(sources: Sequence[Source], options: SourceOptions) -> None:
+    """Options that none of the sources can heed were meant for something else."""
+    kinds = {source.kind for source in sources}
+    if options.include and not kinds & {FolderSource.kind}:
+        raise SourceError("--include is for folders, and no SOURCE is one", hint="Leave it out, or name the folder.")
+    if options.fields != FieldMap() and not kinds & {JsonlSource.kind, CsvSource.kind}:
+        hint = "Name a .jsonl, .ndjson, .csv or .tsv file by itself: in a folder each is one document."
+        raise SourceError("--field is for rows, and no SOURCE has any", hint=hint)
 
 
 def source_from_spec(spec: Spec) -> Source:
     """The source that has this spec; SourceError for a list from standard input, which comes only once."""
     match spec:
         case {"kind": "folder", "uri": str(uri), "include": list(include), "exclude": list(exclude)}:
-            return FolderSource(uri_to_path(uri), tuple(include), tuple(exclude))
+            return FolderSource(uri_to_path(uri), tuple(include), tuple(exclude), bool(spec.get("hidden")))
         case {"kind": "file", "uri": str(uri)}:
             return FileSource(uri_to_path(uri))
         case {"kind": "jsonl", "uri": str(uri), "fields": dict(fields)}:
@@ -65,13 +80,14 @@ def _list_from_spec(uri: str, base: str, *, null_separated: bool) -> Source:
 
 def _open(argument: str, *, options: SourceOptions, stdin: BinaryIO) -> Source:
     if argument == "-":
-        return ListSource.of_stream(stdin, base=_current_folder(), null_separated=options.null_separated)
+        base = canonical_path(_current_folder())
+        return ListSource.of_stream(stdin, base=base, null_separated=options.null_separated)
     path = _path_of(argument)
     mode = _mode_of(path)
     if stat.S_ISDIR(mode):
-        return FolderSource(path, options.include, options.exclude)
+        return FolderSource(canonical_path(path), options.include, options.exclude, options.hidden)
     if stat.S_ISREG(mode):
-        return _open_file(path, options.fields)
+        return _open_file(canonical_path(path), options.fields)
     raise SourceError(
         f"{shown(path)} is {describe_mode(mode)}, which holds no document",
         hint="Write what comes out of it to a file and ingest that.",
@@ -82,7 +98,8 @@ def _open_file(path: bytes, fields: FieldMap) -> Source:
     suffix = os.path.splitext(path)[1].lower()
     if suffix in (b".jsonl", b".ndjson"):
         return JsonlSource(path, fields)
-    if suffix in (b".csv", b".tsv") and holds_rows(path, fields):
+    # Whoever names fields wants rows, and is told when the file has none; without that a table is a document too.
+    if suffix in (b".csv", b".tsv") and (fields != FieldMap() or holds_rows(path, fields)):
         return CsvSource(path, fields)
     return FileSource(path)
 
@@ -113,4 +130,6 @@ def _mode_of(path: bytes) -> int:
         return os.stat(path).st_mode
     except OSError as error:
         hint = "Check the path and its permissions; quote a name that holds spaces."
+        if set(path) & set(b"*?["):
+            hint = "No pattern is expanded here: name the folder, and give the pattern to --include."
         raise SourceError(f"cannot read {shown(path)}: {describe_os_error(error)}", hint=hint) from error

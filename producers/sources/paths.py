@@ -1,15 +1,21 @@
-"""How a path that a user wrote becomes an absolute one, and how it is shown back."""
+"""How a path that a user wrote becomes the one that its documents are known by, and how it is shown back."""
 
 import os
 
 
 def absolute_path(name: bytes, *, base: bytes) -> bytes:
-    """Absolute and without `.` and `//`; links stay as named, so a re-pointed `current` keeps its documents' URIs."""
+    """As it was written, from the root on and without `//` and `.`; links and `..` stay, for the system to resolve."""
     path = os.path.join(base, name)
-    if b".." in path.split(b"/"):
-        # Only the file system knows what the parent of a linked folder is.
-        return os.path.realpath(path)
-    return b"/" + os.path.normpath(path).lstrip(b"/")
+    parts = [part for part in path.split(b"/") if part not in (b"", b".")]
+    return b"/" + b"/".join(parts)
+
+
+def canonical_path(path: bytes) -> bytes:
+    """The one spelling of an absolute path: without links, `..` and `.`, so that one file is one document.
+
+    What is not there keeps the rest of its name. Case and the normal form of Unicode are bytes of the name and stay.
+    """
+    return os.path.realpath(path)
 
 
 def shown(path: bytes) -> str:

@@ -1,18 +1,20 @@
 """What a row has to hold to be a document, whichever format it came in."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import orjson
 
-from producers.sources.base import Place, RowItem
+from producers.sources.base import Place, Remark, RemarkKind, RowItem
 from producers.sources.seen import Seen
+from producers.sources.tables import remark_on_rows
 
 MAX_ROW_BYTES = 50_000_000
 MAX_URI_CHARACTERS = 16 * 1024
 _SHOWN_CHARACTERS = 80
+_SHOWN_NAMES = 20
 _BOTH, _ID, _URI = b"b", b"i", b"u"
 
 
@@ -46,9 +48,18 @@ class RowReader:
     fields: FieldMap
     uri: str
     _seen: Seen = field(default_factory=Seen)
+    _met: "_Met" = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_met", _Met(self.fields))
+
+    def meet(self, names: Iterable[str]) -> None:
+        """Take note of the fields that a row has, or a header."""
+        self._met.add(names)
 
     def read(self, record: Mapping[str, object], line: int) -> RowItem:
         """The row that starts on a line; BadRow when it is no document or is a repeated one."""
+        self.meet(record)
         key = _key(record, self.fields.id)
         uri = _optional_text(record, self.fields.uri) or key
         _check_name(uri, self.fields.uri)
@@ -56,7 +67,15 @@ class RowReader:
         text, metadata = _text(record, self.fields.text), _metadata(record, self.fields)
         item = RowItem(uri, title, text, metadata, hash_row(title, text, metadata), Place(self.uri, line))
         self._claim(key, uri, line)
+        self._met.rows += 1
         return item
+
+    def remarks(self) -> list[Remark]:
+        """How the file was read, and the names of `--field` that no row has; to be called at the end."""
+        if not self._met.any_names:
+            return []
+        unmet = [Remark(self.uri, reason, RemarkKind.UNMET) for reason in self._met.unmet()]
+        return [remark_on_rows(self.uri, self._met.rows), *unmet]
 
     def _claim(self, key: str, uri: str, line: int) -> None:
         key_mark, uri_mark = _digest(key), _digest(uri)
@@ -68,6 +87,31 @@ class RowReader:
             )
         # Most rows have no URI of their own and cost one mark instead of two.
         self._seen.add(taken[:1] if key == uri else taken[2:], line)
+
+
+class _Met:
+    """Which fields the rows of a file have, as far as that is of interest."""
+
+    def __init__(self, fields: FieldMap) -> None:
+        self.rows = 0
+        self.any_names: list[str] = []
+        # What nobody mapped may be missing: titles and metadata are optional.
+        defaults = FieldMap().to_spec()
+        self._left = {name: field_ for field_, name in fields.to_spec().items() if name != defaults[field_]}
+
+    def add(self, names: Iterable[str]) -> None:
+        if not self.any_names:
+            self.any_names = list(names)
+        if self._left:
+            for name in names:
+                self._left.pop(name, None)
+
+    def unmet(self) -> list[str]:
+        found = ", ".join(name[:_SHOWN_CHARACTERS] for name in self.any_names[:_SHOWN_NAMES])
+        return [
+            f"no row has the field {name!r}, which --field names as its {field_}; the first row has: {found}"
+            for name, field_ in self._left.items()
+        ]
 
 
 def hash_row(title: str, text: str, metadata: Mapping[str, Any]) -> str:

@@ -31,7 +31,7 @@ def reason_by_name(name: bytes) -> str | None:
 def reason_by_link(path: bytes, *, root: bytes) -> str:
     """Why a symbolic link found under `root` is not followed."""
     if not os.path.exists(path):
-        return "a symbolic link to nothing, to itself or to something that cannot be reached"
+        return "a symbolic link to nothing, to itself or to something that cannot be reached; mend it or remove it"
     target, real_root = os.path.realpath(path), os.path.realpath(root)
     if os.path.commonpath([target, real_root]) == real_root:
         return "a symbolic link inside the folder; its target is taken under its own path"

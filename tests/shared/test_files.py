@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from shared.errors import ParserLimitExceeded, SourceGone, UnreadableDocument
-from shared.files import CHUNK_BYTES, describe_os_error, hash_regular_file, open_regular_file, read_regular_file
+from shared.files import (
+    CHUNK_BYTES,
+    HEAD_BYTES,
+    Hashed,
+    describe_os_error,
+    hash_regular_file,
+    open_regular_file,
+    read_regular_file,
+)
 
 
 def test_a_file_is_read_whole_up_to_the_limit(tmp_path: Path) -> None:
@@ -36,7 +44,8 @@ def test_a_file_whose_size_is_not_known_beforehand_is_still_limited() -> None:
 def test_a_hash_covers_every_chunk(tmp_path: Path) -> None:
     data = os.urandom(CHUNK_BYTES * 2 + 7)
     (tmp_path / "a").write_bytes(data)
-    assert hash_regular_file(bytes(tmp_path / "a")) == (hashlib.sha256(data).hexdigest(), len(data))
+    found = hash_regular_file(bytes(tmp_path / "a"))
+    assert found == Hashed(hashlib.sha256(data).hexdigest(), len(data), data[:HEAD_BYTES])
 
 
 def test_a_link_is_followed_unless_the_caller_says_not_to(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from producers.sources.base import FileItem, Item, Problem, Skipped
 from producers.sources.folder import FolderSource
+from producers.sources.left_out import LeftOut
 from shared.errors import UsageError
 from shared.uris import path_to_uri, uri_to_path
 
@@ -42,15 +43,19 @@ def test_a_file_item_says_where_the_file_is_and_what_it_holds(tmp_path: Path) ->
 
 
 def test_files_come_by_name_and_before_the_folders_beside_them(tmp_path: Path) -> None:
-    write(tmp_path, "b/z.md", "b/a/x.md", "c.md", "a.md", "a/q.md", ".hidden/x.md", ".env")
-    expected = [".env", "a.md", "c.md", ".hidden/x.md", "a/q.md", "b/z.md", "b/a/x.md"]
+    write(tmp_path, "b/z.md", "b/a/x.md", "c.md", "a.md", "a/q.md")
+    expected = ["a.md", "c.md", "a/q.md", "b/z.md", "b/a/x.md"]
     assert names(source(tmp_path), tmp_path) == expected
     assert list(source(tmp_path)) == list(source(tmp_path))
 
 
 def test_version_control_is_left_out_at_every_depth(tmp_path: Path) -> None:
     write(tmp_path, ".git/config", "sub/.hg/x", "sub/.svn/y", "worktree/.git", ".github/ci.yml", ".gitignore")
-    assert names(source(tmp_path), tmp_path) == [".gitignore", ".github/ci.yml"]
+    everything = FolderSource(bytes(tmp_path), hidden=True)
+    assert names(everything, tmp_path) == [".gitignore", ".github/ci.yml"]
+    assert set(reasons(everything, Skipped).values()) == {LeftOut.VERSION_CONTROL}
+    left = [reason for item in source(tmp_path) if (reason := getattr(item, "reason", None))]
+    assert sorted(left) == sorted([LeftOut.VERSION_CONTROL] * 4 + [LeftOut.HIDDEN] * 2)
 
 
 @pytest.mark.parametrize(
@@ -112,6 +117,14 @@ def test_no_link_is_followed_and_each_says_why(tmp_path: Path) -> None:
     assert not reasons(source(root), Problem)
 
 
+def test_two_links_to_one_folder_do_not_make_two_documents_of_a_file(tmp_path: Path) -> None:
+    write(tmp_path, "root/real/a.md")
+    (tmp_path / "root/one").symlink_to("real")
+    (tmp_path / "root/two").symlink_to("real")
+    (tmp_path / "root/real/up").symlink_to("..")
+    assert names(source(tmp_path / "root"), tmp_path / "root") == ["real/a.md"]
+
+
 def test_a_root_that_is_a_link_is_walked_under_the_name_it_was_given(tmp_path: Path) -> None:
     write(tmp_path, "release/a.md")
     (tmp_path / "current").symlink_to("release")
@@ -138,12 +151,12 @@ def test_devices_are_skipped() -> None:
 
 
 def test_files_without_text_by_their_name_are_skipped_unread(guarded: Path) -> None:
-    write(guarded, "Photo.PNG", "a.tar.gz", ".png", "b.docx", "c.unknown")
+    write(guarded, "Photo.PNG", "a.tar.gz", "png", "b.docx", "c.unknown")
     (guarded / "Photo.PNG").chmod(0)
     found = reasons(source(guarded), Skipped)
     assert "an image" in found["Photo.PNG"]
     assert "unpack" in found["a.tar.gz"]
-    assert names(source(guarded), guarded) == [".png", "b.docx", "c.unknown"]
+    assert names(source(guarded), guarded) == ["b.docx", "c.unknown", "png"]
 
 
 def test_what_may_not_be_read_is_a_problem_and_the_rest_goes_on(guarded: Path) -> None:

@@ -43,12 +43,13 @@ def test_what_is_no_file_says_so_with_its_place_in_the_list(tmp_path: Path) -> N
     assert "SOURCE" in items[1].reason
 
 
-def test_a_link_is_read_because_it_was_named(tmp_path: Path) -> None:
-    (tmp_path / "a.md").write_text("x")
-    (tmp_path / "link.md").symlink_to("a.md")
-    item = next(iter(of_bytes(b"link.md", tmp_path)))
-    assert isinstance(item, FileItem)
-    assert item.uri == (tmp_path / "link.md").as_uri()
+def test_a_link_that_is_named_is_the_file_that_it_leads_to_and_counts_once(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/a.md").write_text("x")
+    (tmp_path / "link.md").symlink_to("sub/a.md")
+    (tmp_path / "link").symlink_to("sub")
+    items = list(of_bytes(b"link.md\nsub/a.md\nlink/a.md\nlink/../sub/a.md\n", tmp_path))
+    assert [item.uri for item in items] == [(tmp_path / "sub/a.md").as_uri()]
 
 
 def test_standard_input_can_be_read_again_and_is_known_by_its_content(tmp_path: Path) -> None:

@@ -70,6 +70,32 @@ def test_one_thing_named_twice_is_one_source() -> None:
     assert len(opened("docs", "./docs/", "docs/.", "-", "-", "a.md")) == 3
 
 
+def test_every_spelling_of_a_path_is_one_source(here: Path) -> None:
+    (here / "docs/sub").mkdir()
+    (here / "link").symlink_to("docs")
+    (here / "link.md").symlink_to("a.md")
+    (here / "again").symlink_to("link")
+    folders = ("docs", "link", "again", "docs/sub/..", "link/sub/..", "./link/", (here / "link/sub/..").as_uri())
+    assert opened(*folders) == [FolderSource(bytes(here / "docs"))]
+    assert opened("a.md", "link.md", "docs/../a.md", "link/../a.md") == [FileSource(bytes(here / "a.md"))]
+    (here / "rows.link").symlink_to("rows.csv")
+    assert opened("rows.csv", "rows.link") == [CsvSource(bytes(here / "rows.csv"))]
+
+
+def test_an_option_that_no_source_can_heed_is_refused() -> None:
+    with pytest.raises(SourceError, match="--include is for folders"):
+        opened("a.md", options=SourceOptions(include=("*.md",)))
+    for source in ("docs", "a.md", "-"):
+        with pytest.raises(SourceError, match="--field is for rows"):
+            opened(source, options=SourceOptions(fields=FieldMap(text="body")))
+
+
+def test_a_pattern_that_nothing_expanded_is_explained() -> None:
+    with pytest.raises(SourceError) as caught:
+        opened("docs/*.md")
+    assert "--include" in caught.value.hint
+
+
 def test_a_name_that_is_not_utf8_is_opened(here: Path) -> None:
     name = os.fsdecode(b"\xff.md")
     (here / name).touch()
