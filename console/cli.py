@@ -43,6 +43,9 @@ Fields = Annotated[
     list[str],
     typer.Option("--field", help="Name of a row's field, as text=body; of id, text, title, uri, metadata."),
 ]
+Hidden = Annotated[
+    bool, typer.Option("--hidden", help="Take hidden files, dependency folders and keys in folders too.")
+]
 NullSeparated = Annotated[bool, typer.Option("--null", "-0", help="A list of files is separated by NUL, not newline.")]
 
 
@@ -176,6 +179,7 @@ def ingest(
     include: Include = [],  # noqa: B006 - typer copies defaults
     exclude: Exclude = [],  # noqa: B006
     field: Fields = [],  # noqa: B006
+    hidden: Hidden = False,
     null: NullSeparated = False,
     allow_deletes: AllowDeletes = False,
     priority: Priority = None,
@@ -188,7 +192,7 @@ def ingest(
     from console.running import Request
     from console.running import ingest as run
 
-    options = _options(include, exclude, field, null=null)
+    options = _options(include, exclude, field, null=null, hidden=hidden)
     request = Request(tuple(sources), collection, options, allow_deletes, priority, weight, lane, name)
     report, status = run(request, quiet=as_json)
     if as_json:
@@ -203,6 +207,7 @@ def submit(
     include: Include = [],  # noqa: B006
     exclude: Exclude = [],  # noqa: B006
     field: Fields = [],  # noqa: B006
+    hidden: Hidden = False,
     null: NullSeparated = False,
     allow_deletes: AllowDeletes = False,
     priority: Priority = None,
@@ -212,18 +217,17 @@ def submit(
     as_json: AsJson = False,
 ) -> None:
     """Put documents in for the workers, and return at once."""
-    from console.running import Request
+    from console.running import Request, print_submitted
     from console.running import submit as run
 
-    options = _options(include, exclude, field, null=null)
+    options = _options(include, exclude, field, null=null, hidden=hidden)
     request = Request(tuple(sources), collection, options, allow_deletes, priority, weight, lane, name)
-    report = run(request)
+    report, status = run(request)
     if as_json:
         print_json(report)
     else:
-        print_line(
-            f"job {report['job']}: {report['documents']} documents submitted; embedmill jobs show {report['job']}"
-        )
+        print_submitted(report)
+    raise typer.Exit(status)
 
 
 @app.command()
@@ -233,6 +237,7 @@ def estimate(
     include: Include = [],  # noqa: B006
     exclude: Exclude = [],  # noqa: B006
     field: Fields = [],  # noqa: B006
+    hidden: Hidden = False,
     null: NullSeparated = False,
     as_json: AsJson = False,
 ) -> None:
@@ -243,11 +248,12 @@ def estimate(
     from console.estimate import estimate as run
     from console.estimate import print_estimate
 
-    report = run(sources, collection, _options(include, exclude, field, null=null))
+    report = run(sources, collection, _options(include, exclude, field, null=null, hidden=hidden))
     if as_json:
         print_json(report)
     else:
         print_estimate(report)
+    raise typer.Exit(FAILED if report["refused"] else DONE)
 
 
 @app.command()
@@ -385,12 +391,12 @@ def version(as_json: AsJson = False) -> None:
         print_line(f"embedmill {VERSION}")
 
 
-def _options(include: list[str], exclude: list[str], field: list[str], *, null: bool) -> "SourceOptions":
+def _options(include: list[str], exclude: list[str], field: list[str], *, null: bool, hidden: bool) -> "SourceOptions":
     from producers.sources.open import SourceOptions
     from producers.sources.rows import FieldMap
 
     names = dict(_field(entry) for entry in field)
-    return SourceOptions(tuple(include), tuple(exclude), FieldMap(**names), null)
+    return SourceOptions(tuple(include), tuple(exclude), FieldMap(**names), null, hidden)
 
 
 def _field(entry: str) -> tuple[str, str]:

@@ -32,7 +32,8 @@ SHOWN = 20
 
 def estimate(sources: Sequence[str], collection: str, options: "SourceOptions") -> dict[str, Any]:
     """Documents, chunks, tokens, calls, dollars and seconds per stage and lane."""
-    from producers.sources.base import FileItem, RowItem
+    from console.passed_over import Noticed
+    from producers.sources.base import FileItem, Problem, RowItem, Skipped
     from producers.sources.open import open_sources
     from workers.parsing.limits import ParserLimits
     from workers.parsing.sandbox import Parser
@@ -40,17 +41,20 @@ def estimate(sources: Sequence[str], collection: str, options: "SourceOptions") 
     began = time.monotonic()
     counted = _Counted()
     totals, problems = counted.totals, counted.problems
+    noticed, named = Noticed(), list[str]()
     with opened() as runtime:
         settings = _settings(runtime, collection)
         forecast = counted.forecast = _forecast(runtime, settings, collection)
         limits = ParserLimits.from_settings(runtime.settings)
         with Parser(limits) as parser:
             for source in open_sources(sources, options=options, stdin=sys.stdin.buffer):
-                for item in source:
+                named.append(str(source.spec["uri"]))
+                for item in source.scan():
                     if isinstance(item, FileItem | RowItem):
                         _count(runtime, parser, settings, item, counted)
                     else:
-                        totals["skipped"] += 1
+                        totals["skipped"] += isinstance(item, Skipped | Problem)
+                        noticed.add(item)
         embedder = runtime.embedder(settings.embedding)
         calls = max(
             math.ceil(totals["chunks"] / embedder.max_inputs),
@@ -75,6 +79,9 @@ def estimate(sources: Sequence[str], collection: str, options: "SourceOptions") 
         },
         "total": total_lanes(paid),
         "problems": problems[:SHOWN],
+        "refused": noticed.problems,
+        "sources": named,
+        **noticed.as_json(),
         "seconds": round(time.monotonic() - began, 3),
     }
 
@@ -233,6 +240,8 @@ def _split(runtime: Runtime, parser: "Parser", settings: CollectionSettings, ite
 
 def print_estimate(report: Mapping[str, Any]) -> None:
     """The estimate for people."""
+    from console.passed_over import print_passed_over
+
     embed = report["stages"]["embed"]
     print_line(
         f"{report['documents']} documents ({report['unreadable']} unreadable, {report['skipped']} things skipped): "
@@ -248,6 +257,7 @@ def print_estimate(report: Mapping[str, Any]) -> None:
         print_line(f"lane {lane}: {cost}{limits}")
     for problem in report["problems"]:
         print_warning(problem)
+    print_passed_over(report)
 
 
 def _costs(stage: Mapping[str, Any]) -> bool:

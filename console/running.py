@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from console.durations import format_duration, format_time, parse_since
 from console.output import DEAD_LETTERS, DONE, FAILED, print_error, print_line, print_notice, print_table, print_warning
+from console.passed_over import name_place, print_passed_over, took_nothing
 from console.progress import Display
 from console.session import Workshop, interruptible, opened, read_settings
 from console.standing import (
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 SHOWN = 20
 REPORTED_NOTES = 1000
+REPORTED_REASONS = 100
 # By the option that such a job has: what it was made by, in the place of a source.
 WITHOUT_SOURCE = {"repair": "verify --repair", "revalidation": "review"}
 NOTICE_SECONDS = 3.0
@@ -247,8 +249,8 @@ def watch(runtime: Runtime, job_id: int, *, quiet: bool) -> dict[str, Any]:
     return describe_job(runtime, job_id)
 
 
-def submit(request: Request) -> dict[str, Any]:
-    """Record a job for the workers of this home; returns when everything is durable."""
+def submit(request: Request) -> tuple[dict[str, Any], int]:
+    """Record a job for the workers of this home; returns when everything is durable, as `ingest` does."""
     from producers.sources.open import open_sources
     from producers.submission import Submitter, ensure_collection
 
@@ -265,7 +267,9 @@ def submit(request: Request) -> dict[str, Any]:
             _store_estimate(runtime, submitted.job_id, collection, request.lane)
             # Where nothing has changed there is nothing to wait for, and perhaps no worker that would say so.
             runtime.database.transact(jobs.complete_jobs)
-        return {"job": submitted.job_id, "documents": describe_job(runtime, submitted.job_id)["documents"]["total"]}
+        report = describe_job(runtime, submitted.job_id)
+    told = {key: report[key] for key in ("job", "problems", "notes", "reasons", "sources")}
+    return told | {"documents": report["documents"]["total"]}, FAILED if report["problems"] else DONE
 
 
 def _set_urgency(runtime: Runtime, job_id: int, request: Request) -> None:
@@ -336,8 +340,9 @@ def describe_job(runtime: Runtime, job_id: int) -> dict[str, Any]:
     def look(connection: Any) -> dict[str, Any]:
         job = jobs.get_job(connection, job_id)
         notes = jobs.list_notes(connection, job_id, limit=REPORTED_NOTES)
+        reasons = jobs.count_notes(connection, job_id, limit=REPORTED_REASONS)
         progress, staffing = jobs.measure_progress(connection, job), read_staffing(runtime, connection)
-        return _summarise(job, progress, staffing, now=read_clock(connection)) | {"notes": notes}
+        return _summarise(job, progress, staffing, now=read_clock(connection)) | {"notes": notes, "reasons": reasons}
 
     return runtime.database.query(look)
 
@@ -411,6 +416,7 @@ def _summarise(job: jobs.Job, progress: jobs.Progress, staffing: Staffing, *, no
         "name": job.name,
         "collection": job.collection,
         "source": ", ".join(sources) or next((why for key, why in WITHOUT_SOURCE.items() if key in job.options), ""),
+        "sources": sources,
         "state": str(job.state),
         "activity": name_activity(job, progress, staffing),
         "created": format_time(job.created_at),
@@ -431,10 +437,15 @@ def _summarise(job: jobs.Job, progress: jobs.Progress, staffing: Staffing, *, no
 
 
 def exit_status(report: Mapping[str, Any]) -> int:
-    """0 done, 1 failed, 3 finished with dead letters."""
+    """0 done, 3 finished with dead letters, 1 failed, or something that was asked for was not there or was refused.
+
+    Where there are dead letters too, they are what there is more to do about.
+    """
     if report["state"] != JobState.COMPLETED:
         return FAILED
-    return DEAD_LETTERS if report["documents"]["dead"] else DONE
+    if report["documents"]["dead"]:
+        return DEAD_LETTERS
+    return FAILED if report["problems"] or took_nothing(report) else DONE
 
 
 def name_job(report: Mapping[str, Any]) -> str:
@@ -467,7 +478,10 @@ def print_report(runtime: Runtime, report: Mapping[str, Any]) -> None:
     letters = runtime.database.query(
         lambda connection: list_letters(connection, Filter(job=report["job"]), limit=SHOWN)
     )
-    _print_notes(report)
+    print_passed_over(report)
+    if took_nothing(report):
+        print_warning("nothing was indexed: all of it was skipped")
+    _print_noted(report)
     for letter in letters:
         print_line(f"dead letter {letter['id']}: {letter['uri']}: {letter['stage']}: {letter['error']}")
         print_line(f"  next: {letter['hint']}")
@@ -480,19 +494,21 @@ def print_report(runtime: Runtime, report: Mapping[str, Any]) -> None:
         )
 
 
-def _print_notes(report: Mapping[str, Any]) -> None:
-    """What was passed over, then what was read in part or by a guess."""
-    passed_over = [note for note in report["notes"] if note["kind"] != "noted"]
+def _print_noted(report: Mapping[str, Any]) -> None:
+    """What was read in part or by a guess."""
     noted = [note for note in report["notes"] if note["kind"] == "noted"]
-    for note in passed_over[:SHOWN]:
-        place = f"{note['uri']}:{note['line']}" if note["line"] else note["uri"]
-        print_warning(f"{note['kind']}: {place}: {note['reason']}")
     if report["noted"]:
         print_warning(f"documents that were read in part or by a guess: {report['noted']}")
     for note in noted[:SHOWN]:
-        print_warning(f"  {note['uri']}: {note['reason']}")
+        print_warning(f"  {name_place(note['uri'], report['sources'])}: {note['reason']}")
     if len(noted) > SHOWN:
         print_warning(f"  all of them: embedmill documents list --job {report['job']} --noted")
+
+
+def print_submitted(report: Mapping[str, Any]) -> None:
+    """What was recorded, for people."""
+    print_line(f"job {report['job']}: {report['documents']} documents submitted; embedmill jobs show {report['job']}")
+    print_passed_over(report)
 
 
 WAITS_FOR = {

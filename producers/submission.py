@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import structlog
 
-from producers.sources.base import FileItem, Item, Problem, RowItem, Skipped, Source
+from producers.sources.base import FileItem, Item, Problem, Remark, RemarkKind, RowItem, Skipped, Source, describe_item
 from shared.addresses import digest, document_id, version_id
 from shared.collections import PIPELINE_VERSION, CollectionSettings, read_collection_settings
 from shared.db import collections, documents, jobs, presence
@@ -22,6 +22,7 @@ from shared.presence import is_gone
 from shared.providers.embeddings.table import embedder_class, most_chunk_tokens
 from shared.runtime import Runtime
 from shared.states import JobState
+from shared.uris import path_to_uri
 
 log = structlog.get_logger()
 
@@ -143,7 +144,11 @@ class Submitter:
         with ThreadPoolExecutor(1, thread_name_prefix="submission") as recorder:
             recording: Future[Recorded] | None = None
             for batch in _batches(self._without_home(source), most):
-                notes = [_note(item) for item in batch if isinstance(item, Skipped | Problem)]
+                notes = [
+                    _note(item, allow_deletes=allow_deletes)
+                    for item in batch
+                    if isinstance(item, Skipped | Problem | Remark)
+                ]
                 complete = complete and not any(isinstance(item, Problem) for item in batch)
                 described = self._describe(collection, [i for i in batch if isinstance(i, FileItem | RowItem)])
                 if recording is not None:
@@ -155,10 +160,10 @@ class Submitter:
             return 0
         return self._remove_departed(job_id, source_id, allow_deletes=allow_deletes)
 
-    def _without_home(self, source: Source) -> Iterator[Item]:
+    def _without_home(self, source: Source) -> Iterator[Item | Remark]:
         """A source may contain the home folder; what Embedmill writes there is no document."""
-        home = os.fsencode(self._runtime.home) + b"/"
-        return (item for item in source if not (isinstance(item, FileItem) and item.path.startswith(home)))
+        home = path_to_uri(os.path.realpath(os.fsencode(self._runtime.home)))
+        return (item for item in source.scan() if isinstance(item, Remark) or not _is_within(item.uri, home))
 
     def _record(
         self,
@@ -222,11 +227,15 @@ class Submitter:
         return self._database.transact(remove)
 
 
+def _is_within(uri: str, home: str) -> bool:
+    return uri.startswith(home) and uri[len(home) : len(home) + 1] in ("", "/")
+
+
 def _lease(job_id: int) -> str:
     return f"enumerate-{job_id}"
 
 
-def _batches(source: Iterable[Item], most: int) -> Iterator[list[Any]]:
+def _batches(source: Iterable[Item | Remark], most: int) -> Iterator[list[Any]]:
     batch: list[Any] = []
     size = 0
     for item in source:
@@ -259,10 +268,10 @@ def _with_origin(submission: Submission, row: RowItem, reference: str | None) ->
     return replace(submission, origin=origin)
 
 
-def _note(item: Skipped | Problem) -> dict[str, Any]:
-    if isinstance(item, Problem):
-        return {"kind": "problem", "uri": item.uri, "line": item.line, "reason": item.reason}
-    return {"kind": "skipped", "uri": item.uri, "line": None, "reason": item.reason}
+def _note(item: Skipped | Problem | Remark, *, allow_deletes: bool) -> dict[str, Any]:
+    """That a source is empty is only noted where the user said that documents may have left it."""
+    emptied = isinstance(item, Remark) and item.kind is RemarkKind.EMPTY and allow_deletes
+    return describe_item(item) | ({"kind": "note"} if emptied else {})
 
 
 def ensure_collection(runtime: Runtime, name: str) -> Collection:

@@ -85,6 +85,20 @@ class Remark:
 
 Item = FileItem | RowItem | Skipped | Problem
 Spec = dict[str, Any]
+_NOTE_KINDS = {RemarkKind.EMPTY: "unmet", RemarkKind.UNMET: "unmet", RemarkKind.READ: "note"}
+
+
+def describe_item(item: Skipped | Problem | Remark) -> dict[str, Any]:
+    """What is no document, as a job's note: its kind (skipped, problem, unmet or note), uri, line and reason."""
+    line = item.line if isinstance(item, Problem) else None
+    match item:
+        case Skipped():
+            kind = "skipped"
+        case Problem():
+            kind = "problem"
+        case Remark():
+            kind = _NOTE_KINDS[item.kind]
+    return {"kind": kind, "uri": item.uri, "line": line, "reason": str(item.reason)}
 
 
 class Source(ABC):

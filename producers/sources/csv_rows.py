@@ -138,16 +138,15 @@ def _describe_header(text: TextIO, fields: FieldMap) -> str:
 
 
 def _rows(cells: Iterator[list[str]], lines: _Lines, *, columns: Sequence[str], reader: RowReader) -> Iterator[Item]:
-    number = 0
     while True:
-        number, line = number + 1, lines.number + 1
+        line = lines.number + 1
         try:
             row = next(cells)
             item: Item | None = reader.read(_record(row, columns, reader.fields), line) if any(row) else None
         except StopIteration:
             return
         except (csv.Error, BadRow) as error:
-            item = Problem(reader.uri, f"row {number}: {error}", line)
+            item = Problem(reader.uri, str(error), line)
         if item is not None:
             yield item
 

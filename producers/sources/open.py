@@ -50,10 +50,10 @@ def _require_use(sources: Sequence[Source], options: SourceOptions) -> None:
     """Options that none of the sources can heed were meant for something else."""
     kinds = {source.kind for source in sources}
     if options.include and not kinds & {FolderSource.kind}:
-        raise SourceError("--include is for folders, and no SOURCE is one", hint="Leave it out, or name the folder.")
+        raise UsageError("--include is for folders, and no SOURCE is one", hint="Leave it out, or name the folder.")
     if options.fields != FieldMap() and not kinds & {JsonlSource.kind, CsvSource.kind}:
         hint = "Name a .jsonl, .ndjson, .csv or .tsv file by itself: in a folder each is one document."
-        raise SourceError("--field is for rows, and no SOURCE has any", hint=hint)
+        raise UsageError("--field is for rows, and no SOURCE has any", hint=hint)
 
 
 def source_from_spec(spec: Spec) -> Source:

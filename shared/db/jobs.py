@@ -1,5 +1,6 @@
 """Jobs: creation and resumption, control, progress and completion."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    union_all,
     update,
 )
 
@@ -52,6 +54,7 @@ class Job:
     unchanged: int
     skipped: int
     problems: int
+    unmet: int
     held_deletions: int
     error: str | None
     created_at: float
@@ -216,27 +219,57 @@ def begin_enumeration(connection: Connection, job_id: int) -> None:
     connection.execute(
         update(job)
         .where(job.c.id == job_id)
-        .values(unchanged=0, skipped=0, problems=0, held_deletions=0, enumerated_at=None)
+        .values(unchanged=0, skipped=0, problems=0, unmet=0, held_deletions=0, enumerated_at=None)
     )
 
 
 def note_scan(connection: Connection, job_id: int, notes: Sequence[Mapping[str, Any]]) -> None:
-    """Record things that hold no document and things that could not be read: dicts of kind, uri, line, reason."""
+    """Record what a scan has to say: dicts of kind, uri, line, reason.
+
+    `skipped` holds no document, `problem` could not be read, `unmet` was asked for and is not there, which is a problem
+    without a document, and `note` is only said.
+    """
     if not notes:
         return
     connection.execute(insert(scan_note).values(job_id=job_id), list(notes))
-    skipped = sum(1 for note in notes if note["kind"] == "skipped")
+    kinds = Counter(note["kind"] for note in notes)
     connection.execute(
         update(job)
         .where(job.c.id == job_id)
-        .values(skipped=job.c.skipped + skipped, problems=job.c.problems + len(notes) - skipped)
+        .values(
+            skipped=job.c.skipped + kinds["skipped"],
+            problems=job.c.problems + kinds["problem"] + kinds["unmet"],
+            unmet=job.c.unmet + kinds["unmet"],
+        )
     )
+
+
+_NOTE_KIND = case((scan_note.c.kind == "unmet", "problem"), else_=scan_note.c.kind).label("kind")
+
+
+def count_notes(connection: Connection, job_id: int, *, limit: int) -> list[dict[str, Any]]:
+    """What a job passed over, by reason: dicts of kind, reason, count and the URI of one; the most frequent first."""
+    scanned = select(_NOTE_KIND, scan_note.c.reason, scan_note.c.uri).where(scan_note.c.job_id == job_id)
+    empty = (
+        select(literal("skipped").label("kind"), work.c.reason, document.c.uri)
+        .join_from(work, document)
+        .where(work.c.job_id == job_id, work.c.result == literal_column(f"'{Result.SKIPPED}'"))
+    )
+    found = union_all(scanned, empty).subquery()
+    counted = func.count().label("count")
+    query = (
+        select(found.c.kind, found.c.reason, counted, func.min(found.c.uri).label("uri"))
+        .group_by(found.c.kind, found.c.reason)
+        .order_by(counted.desc(), found.c.reason)
+        .limit(limit)
+    )
+    return [dict(row._mapping) for row in connection.execute(query)]
 
 
 def list_notes(connection: Connection, job_id: int, *, limit: int) -> list[dict[str, Any]]:
     """What a job passed over, with reasons: things its scan met, documents that hold nothing, and parts of others."""
     scanned = (
-        select(scan_note.c.kind, scan_note.c.uri, scan_note.c.line, scan_note.c.reason)
+        select(_NOTE_KIND, scan_note.c.uri, scan_note.c.line, scan_note.c.reason)
         .where(scan_note.c.job_id == job_id)
         .order_by(scan_note.c.id)
     )
@@ -434,7 +467,7 @@ def _count_documents(subject: Job, groups: Sequence[Any]) -> dict[str, int]:
             int(g.documents) for g in groups if not g.deletes and all(getattr(g, k) == v for k, v in wanted.items())
         )
 
-    passed_over = subject.skipped + subject.problems
+    passed_over = subject.skipped + subject.problems - subject.unmet
     return {
         "total": count() + subject.unchanged + passed_over,
         "completed": count(state=State.COMPLETED) - count(result=Result.SKIPPED),

@@ -147,6 +147,7 @@ job = Table(
     Column("unchanged", Integer, nullable=False, server_default="0"),
     Column("skipped", Integer, nullable=False, server_default="0"),
     Column("problems", Integer, nullable=False, server_default="0"),
+    Column("unmet", Integer, nullable=False, server_default="0"),
     Column("held_deletions", Integer, nullable=False, server_default="0"),
     Column("error", Text),
     Column("created_at", Double, nullable=False),
@@ -169,7 +170,7 @@ scan_note = Table(
     Column("uri", Text, nullable=False),
     Column("line", Integer),
     Column("reason", Text, nullable=False),
-    CheckConstraint("kind IN ('skipped', 'problem')", name="kind"),
+    CheckConstraint("kind IN ('skipped', 'problem', 'unmet', 'note')", name="kind"),
 )
 
 work = Table(

@@ -19,6 +19,16 @@ def reword_wait_reason(before: str, after: str) -> None:
     _rewrite("work", lambda sql: sql.replace(before, after))
 
 
+def reword(table: str, constraint: str, before: str, after: str) -> None:
+    """Change the condition of a constraint from `before` to `after`."""
+    if _is_postgres():
+        name = op.f(f"ck_{table}_{constraint}")
+        op.drop_constraint(name, table, type_="check")
+        op.create_check_constraint(name, table, after)
+        return
+    _rewrite(table, lambda sql: sql.replace(before, after))
+
+
 def add_check(table: str, name: str, condition: str) -> None:
     """Add a constraint that every row keeps already."""
     if _is_postgres():

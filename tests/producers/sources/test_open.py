@@ -83,10 +83,10 @@ def test_every_spelling_of_a_path_is_one_source(here: Path) -> None:
 
 
 def test_an_option_that_no_source_can_heed_is_refused() -> None:
-    with pytest.raises(SourceError, match="--include is for folders"):
+    with pytest.raises(UsageError, match="--include is for folders"):
         opened("a.md", options=SourceOptions(include=("*.md",)))
     for source in ("docs", "a.md", "-"):
-        with pytest.raises(SourceError, match="--field is for rows"):
+        with pytest.raises(UsageError, match="--field is for rows"):
             opened(source, options=SourceOptions(fields=FieldMap(text="body")))
 
 

@@ -165,8 +165,15 @@ def test_the_documents_of_a_finished_job_add_up(tracker: Tracker) -> None:
             [
                 {"kind": "skipped", "uri": "file:///fifo", "line": None, "reason": "a FIFO"},
                 {"kind": "problem", "uri": "file:///rows", "line": 3, "reason": "no JSON"},
+                {"kind": "unmet", "uri": "file:///folder", "line": None, "reason": "no file matches"},
+                {"kind": "note", "uri": "file:///rows", "line": None, "reason": "it was read as rows"},
             ],
         )
+        assert jobs.get_job(connection, tracker.job).problems == 2
+        listed = jobs.list_notes(connection, tracker.job, limit=10)
+        assert [note["kind"] for note in listed] == ["skipped", "problem", "problem", "note", "skipped"]
+        counted = {(row["kind"], row["reason"]): row["count"] for row in jobs.count_notes(connection, 1, limit=10)}
+        assert counted == {(note["kind"], note["reason"]): 1 for note in listed}
     counts = tracker.progress().documents
     parts = ("completed", "unchanged", "skipped", "dead", "cancelled")
     assert counts["total"] == sum(counts[part] for part in parts) == 6

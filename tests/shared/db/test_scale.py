@@ -117,6 +117,7 @@ LOOKS: dict[str, Callable[[Connection], object]] = {
     "count_unfinished": lambda c: jobs.count_unfinished(c, 1),
     "list_waiting": lambda c: jobs.list_waiting(c, jobs.get_job(c, 1)),
     "measure_progress": lambda c: jobs.measure_progress(c, jobs.get_job(c, 1)),
+    "count_notes": lambda c: jobs.count_notes(c, 1, limit=100),
     "list_notes": lambda c: jobs.list_notes(c, 1, limit=1000),
     "claim": lambda c: work.claim(c, Stage.CHUNK, list(range(1000, 1256)), worker="w", lease_seconds=60.0),
     "submit_batch": lambda c: documents.submit_batch(
