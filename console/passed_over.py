@@ -7,6 +7,7 @@ from typing import Any
 from console.output import print_line, print_warning
 from producers.sources.base import Problem, Remark, Skipped, describe_item
 from producers.sources.left_out import LeftOut
+from producers.sources.listing import STDIN
 from producers.sources.paths import shown
 from shared.uris import SCHEME, uri_to_path
 
@@ -65,6 +66,8 @@ class Noticed:
 
 def name_place(uri: str, sources: Sequence[str]) -> str:
     """Where something is: relative to the folder that is its source, and harmless on every terminal."""
+    if uri.startswith(STDIN):
+        return "the list on standard input"
     if not uri.startswith(SCHEME):
         return shown(uri.encode("utf-8", "surrogatepass"))
     path = uri_to_path(uri)

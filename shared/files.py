@@ -4,8 +4,7 @@ import errno
 import hashlib
 import os
 import stat
-from dataclasses import dataclass
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from shared.errors import ParserLimitExceeded, SourceGone, UnreadableDocument
 
@@ -79,8 +78,7 @@ def read_regular_file(path: bytes, *, max_bytes: int) -> bytes:
     return data
 
 
-@dataclass(frozen=True, slots=True)
-class Hashed:
+class Hashed(NamedTuple):
     """A file that was read once: SHA-256 in hex, the number of bytes hashed, and its first HEAD_BYTES."""
 
     content_hash: str

@@ -4,7 +4,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from producers.sources.base import FileItem, Item, Problem, Remark, Skipped, Source, Spec
 from producers.sources.secrets_inside import reason_by_content
@@ -50,8 +50,7 @@ def named_file(path: bytes) -> FileItem | Skipped | Problem:
     return hashed_file(path, Opening(path))
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(NamedTuple):
     """How a file is opened: by a path, or by a name in an open folder."""
 
     name: bytes

@@ -11,6 +11,9 @@ import orjson
 from producers.sources.left_out import LeftOut
 
 _PEM_KEY = b"PRIVATE KEY"
+# How all of these files begin, blanks and comments included; nearly every document is known by this to be none.
+_FIRST = (b"-----BEGIN ", b"#", b";", b"//", b"Bag ", b"Key ", b"subject=", b"issuer=", b"PuTTY-", b"SSH PRIVATE ",
+          b"AGE-", b"[", b"aws_", b"AWS_", b"machine", b"default", b"{")  # fmt: skip
 _BEGINS = (b"PuTTY-User-Key-File-", b"SSH PRIVATE KEY FILE FORMAT 1.1")
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,60})-----[ \t]*(?:\r?\n.*?(?:-----END \1-----|\Z)|\Z)", re.DOTALL)
 # What OpenSSL and people write around blocks: comments, `Bag Attributes` and `name: value` or `name=value` below it.
@@ -29,9 +32,11 @@ _ZIP = b"PK\x03\x04"
 def reason_by_content(name: bytes, head: bytes) -> LeftOut | None:
     """Why a file is left out that begins with `head`, which is more than people keep in a file of keys."""
     text = _narrow(head)
-    if text.startswith(_BEGINS) or _is_pem_key(text) or _is_age_key(text):
-        return LeftOut.PRIVATE_KEY
     if name.lower().endswith(_KEY_SUFFIXES) and not _is_public(text):
+        return LeftOut.PRIVATE_KEY
+    if not text.startswith(_FIRST):
+        return None
+    if text.startswith(_BEGINS) or _is_pem_key(text) or _is_age_key(text):
         return LeftOut.PRIVATE_KEY
     return LeftOut.CREDENTIALS if _is_aws(text) or _is_cloud_json(text) or _is_netrc(text) else None
 
@@ -63,7 +68,7 @@ def _is_age_key(text: bytes) -> bool:
 
 
 def _is_netrc(text: bytes) -> bool:
-    return text.startswith((b"machine", b"default", b"#")) and _NETRC.match(text) is not None
+    return _NETRC.match(text) is not None
 
 
 def _is_aws(text: bytes) -> bool:

@@ -6,6 +6,7 @@ from collections import Counter
 from producers.sources.base import Remark, RemarkKind
 
 _FORMATS = {b".csv": "CSV", b".tsv": "TSV", b".jsonl": "JSONL", b".ndjson": "JSONL", b".json": "JSON"}
+_SUFFIXES = tuple(_FORMATS)
 _ADVICE = {
     "CSV": "name it as a SOURCE to read its rows; --field names their id and text",
     "JSON": "to read rows, write one object a line and name the file .jsonl as a SOURCE",
@@ -41,7 +42,7 @@ class Documents:
 
     def add(self, path: bytes) -> None:
         """Count a file that was taken."""
-        if name := format_by_name(path):
+        if path.lower().endswith(_SUFFIXES) and (name := format_by_name(path)):
             self._counts[name] += 1
 
     def remarks(self, uri: str) -> list[Remark]:

@@ -12,6 +12,17 @@ from tests.command import Command
 from tests.corpus import text_of, write_corpus
 from tests.workers.parsing.making import pdf
 
+# A disk that cannot read one folder.
+UNREADABLE = """
+import errno, os
+opened = os.open
+def fail(path, *arguments, **options):
+    if isinstance(path, bytes) and path.endswith(b"/sub"):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+    return opened(path, *arguments, **options)
+os.open = fail
+"""
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -108,8 +119,88 @@ def test_bad_rows_of_a_jsonl_file_are_reported_and_the_others_are_indexed(cli: C
     report = ran.json
     counts = report["documents"]
     assert (counts["completed"], counts["skipped"], counts["total"]) == (5, 3, 8)
+    assert (ran.status, report["problems"]) == (1, 3)
     assert {row["uri"] for row in cli.export().values()} == {f"row-{n}" for n in range(5)}
-    assert cli.json("ingest", path)["documents"]["unchanged"] == 5
+    again = cli.run("ingest", path)
+    assert again.status == 1
+    assert "5 unchanged" in again.stdout
+    assert "it was read as rows: 5 of them" in again.stdout
+    assert "rows.jsonl:3: not JSON" in again.stderr
+
+
+def test_what_a_folder_holds_beside_documents_is_left_out_and_said(cli: Command, folder: Path) -> None:
+    for name, text in {
+        ".env": "TOKEN=abc",
+        ".aws/credentials": "aws_secret_access_key = x",
+        ".venv/lib/x.py": "print(1)",
+        "node_modules/x/i.js": "var x",
+        "notes.txt": "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n",
+    }.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    report = cli.json("ingest", folder)
+    assert (report["documents"]["completed"], report["documents"]["skipped"]) == (12, 5)
+    assert {Path(note["uri"]).name for note in report["notes"]} == {
+        ".env",
+        ".aws",
+        ".venv",
+        "node_modules",
+        "notes.txt",
+    }
+    assert len(uris(cli)) == 12
+    said = cli.run("ingest", folder).stdout
+    assert (
+        "left out: 1 hidden, 2 dependency or build folders (.venv, node_modules), 1 file for credentials, "
+        "1 private key; --hidden takes them" in said
+    )
+    assert cli.json("ingest", folder / ".env")["documents"]["completed"] == 1
+    assert cli.json("ingest", folder, "--hidden")["documents"]["total"] == 17
+
+
+def test_a_document_that_would_be_left_out_now_leaves_and_a_flag_keeps_it(cli: Command, folder: Path) -> None:
+    (folder / "x.txt").write_text("words")
+    cli.json("ingest", folder)
+    (folder / "x.txt").write_text("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
+    assert cli.json("ingest", folder)["documents"]["deleted"] == 1
+    assert cli.json("ingest", folder, "--hidden")["documents"]["completed"] == 1
+
+
+def test_every_spelling_of_a_folder_is_one_source(cli: Command, folder: Path) -> None:
+    cli.json("ingest", folder)
+    (folder.parent / "link").symlink_to(folder)
+    for spelling in (folder.parent / "link", folder / ".." / folder.name):
+        assert cli.json("ingest", spelling)["documents"]["unchanged"] == 12
+    assert len(uris(cli)) == 12
+
+
+def test_what_was_asked_for_and_is_not_there_is_said_and_ends_with_one(cli: Command, tmp_path: Path) -> None:
+    empty, rows = tmp_path / "empty", tmp_path / "rows.csv"
+    empty.mkdir()
+    rows.write_text("id,text\n1,words\n")
+    for arguments, said in (
+        ((empty,), "empty: no file is in it"),
+        ((rows, "--field", "title=headline"), "no row has the field 'headline'"),
+        ((rows, "--field", "text=body"), "no header with the columns 'id' and 'body'"),
+        (("-",), "it names no file"),
+    ):
+        ran = cli.run("ingest", *arguments)
+        assert (ran.status, said in ran.stderr) == (1, True), ran
+    for command in ("submit", "estimate"):
+        ran = cli.run(command, empty, "--json")
+        assert (ran.status, [note["kind"] for note in ran.json["notes"]]) == (1, ["problem"])
+
+
+def test_an_unreadable_folder_is_a_problem_and_keeps_its_documents(cli: Command, folder: Path) -> None:
+    (folder / "sub").mkdir()
+    (folder / "sub/a.txt").write_text("words")
+    cli.json("ingest", folder)
+    alter = folder.parent / "alter"
+    alter.mkdir()
+    (alter / "sitecustomize.py").write_text(UNREADABLE)
+    ran = cli.altered_by(alter).run("ingest", folder, "--json")
+    assert (ran.status, ran.json["problems"], ran.json["documents"]["deleted"]) == (1, 1, 0)
+    assert ran.json["notes"][0]["reason"] == "Input/output error"
+    assert "a" in uris(cli)
 
 
 def test_an_empty_document_is_passed_over_with_a_reason(cli: Command, folder: Path) -> None:
