@@ -19,6 +19,7 @@ from typing import Any, get_args
 import orjson
 
 from retrieval.search import CHUNKS_PER_DOCUMENT, Mode, Searcher
+from shared.editions import Edition
 from shared.providers.embeddings.base import Embedder
 from shared.providers.embeddings.table import open_embedder
 from shared.providers.vectorstores.base import VectorRow, VectorStore
@@ -185,7 +186,7 @@ def _report(
     with tempfile.TemporaryDirectory() as folder:
         store = EmbeddedVectorStore(Path(folder), dimensions=embedder.dimensions)
         rows = index(judged, store, shards, embedder, settings)
-        searcher = Searcher(store, shards, embedder, lambda documents: dict.fromkeys(documents, VERSION))
+        searcher = Searcher(store, shards, embedder, lambda documents: dict.fromkeys(documents, Edition(VERSION, 1)))
         for mode in get_args(Mode):
             q = measure(judged, searcher, mode=mode, chunks_per_document=options.chunks_per_document or None)
             figures = f"{q.ndcg_10:7.3f} {q.mrr_10:7.3f} {q.recall_100:7.3f} {q.p50_ms:8.1f} {q.p95_ms:7.1f}"

@@ -1,4 +1,4 @@
-"""`embedmill export`: what the vector store itself holds, as JSONL."""
+"""`embedmill export`: what the vector store itself holds of what readers see, as JSONL."""
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,12 @@ from console.session import opened_to_read
 from shared.db import collections, documents
 from shared.db.documents import Tracked
 from shared.errors import BlobMissing
+from shared.paging import batched
 from shared.providers.vectorstores.base import VectorRow
+from shared.providers.vectorstores.rows import edition_of
+from shared.runtime import Runtime
+
+PAGE = 500
 
 
 def export(collection: str, *, with_vectors: bool) -> None:
@@ -18,21 +23,29 @@ def export(collection: str, *, with_vectors: bool) -> None:
         with runtime.database.read() as connection:
             found = collections.get_collection(connection, collection)
         store = runtime.store(found)
-        written: set[str] | None = set() if found.leaving else None
+        written: set[tuple[str, int]] | None = set() if found.leaving else None
         for shard in found.reading_shards:
-            rows = _once(store.list_rows(shard, with_vectors=with_vectors), written)
-            for line in _lines(rows, shard, with_vectors=with_vectors):
+            rows = _seen(runtime, store.list_rows(shard, with_vectors=with_vectors))
+            for line in _lines(_once(rows, written), shard, with_vectors=with_vectors):
                 sys.stdout.buffer.write(line)
     sys.stdout.buffer.flush()
 
 
-def _once(rows: Iterator[VectorRow], written: set[str] | None) -> Iterator[VectorRow]:
-    """A row that is being moved may be held twice; `written` remembers the ids, and is None outside a move."""
+def _seen(runtime: Runtime, rows: Iterator[VectorRow]) -> Iterator[VectorRow]:
+    """The rows of active editions: not what is being written or deleted, nor what a worker wrote too late."""
+    for some in batched(rows, PAGE):
+        ids = list({row.document for row in some})
+        active = runtime.database.query(lambda connection, ids=ids: documents.find_active_editions(connection, ids))  # type: ignore[misc]
+        yield from (row for row in some if edition_of(row).is_seen_as(active.get(row.document)))
+
+
+def _once(rows: Iterator[VectorRow], written: set[tuple[str, int]] | None) -> Iterator[VectorRow]:
+    """A row that is being moved may be held twice; `written` remembers them, and is None outside a move."""
     for row in rows:
         if written is None:
             yield row
-        elif row.id not in written:
-            written.add(row.id)
+        elif (row.document, row.ordinal) not in written:
+            written.add((row.document, row.ordinal))
             yield row
 
 

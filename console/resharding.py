@@ -6,6 +6,7 @@ be repeated at any point, so whoever was killed is followed by the same command.
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import structlog
@@ -20,6 +21,7 @@ from shared.db.documents import Tracked
 from shared.db.engine import read_clock
 from shared.errors import FlowControl, KeyRefused, SettingsError
 from shared.providers.vectorstores.base import VectorRow
+from shared.providers.vectorstores.rows import edition_of, named
 from shared.runtime import Runtime
 
 T = TypeVar("T")
@@ -110,12 +112,15 @@ class Mover:
     def _move(self, source: str, target: str, movers: Sequence[Tracked]) -> None:
         ids = [tracked.id for tracked in movers]
         held = self._store.fetch_documents(source, ids, with_vectors=True)
-        active = {tracked.id: tracked.version for tracked in movers}
-        rows = [row for row in held.values() if active[row.document] == row.version]
+        active = {tracked.id: tracked.edition for tracked in movers}
+        generations = {tracked.id: tracked.generation for tracked in movers}
+        seen = [row for row in held.values() if edition_of(row).is_seen_as(active[row.document])]
+        # What 0.1.0 wrote comes under the name that it should have.
+        rows = list(named([replace(row, generation=generations[row.document]) for row in seen]).values())
         self._store.upsert(target, rows)
-        arrived = self._store.count_versions(target, active)
+        arrived = self._store.count_editions(target, {t.id: (t.version, t.generation) for t in movers})
         with self._runtime.database.read() as connection:
-            now = documents.find_active_versions(connection, ids)
+            now = documents.find_active_editions(connection, ids)
         # Whoever wrote a newer version meanwhile has deleted the old one, perhaps before it was copied here.
         changed = {id for id in ids if now.get(id) != active[id]}
         whole = {t.id for t in movers if arrived[t.id] == t.indexed} - changed
@@ -185,8 +190,8 @@ def _mended(runtime: Runtime, mover: Mover, *, quiet: bool) -> bool:
         wanted = {tracked.id: tracked for page in pages for tracked in page if tracked.id in mended}
     store = runtime.store(mover.collection)
     for shard in mover.collection.shards:
-        here = {id: t.version for id, t in wanted.items() if mover.collection.home(id) == shard}
-        counts = store.count_versions(shard, here) if here else {}
+        here = {id: (t.version, t.generation) for id, t in wanted.items() if mover.collection.home(id) == shard}
+        counts = store.count_editions(shard, here) if here else {}
         if any(counts[id] != wanted[id].indexed for id in here):
             return False
     return True

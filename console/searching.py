@@ -15,6 +15,7 @@ from console.session import opened_to_read
 from retrieval.search import Mode, Searcher, SearchResult
 from shared.collections import read_collection_settings
 from shared.db import collections, documents
+from shared.editions import Edition
 from shared.errors import SourceError
 from shared.paging import pages
 from shared.queries import remembered
@@ -45,12 +46,12 @@ def _shards(runtime: Runtime, collection_id: int) -> Sequence[str]:
         return collections.get_collection_by_id(connection, collection_id).reading_shards
 
 
-def _active(runtime: Runtime, ids: Ids[str]) -> Mapping[str, str]:
+def _active(runtime: Runtime, ids: Ids[str]) -> Mapping[str, Edition]:
     wanted = list(ids)
-    active: dict[str, str] = {}
+    active: dict[str, Edition] = {}
     with runtime.database.read() as connection:
         for some in pages(wanted, PAGE):
-            active |= documents.find_active_versions(connection, some)
+            active |= documents.find_active_editions(connection, some)
     return active
 
 

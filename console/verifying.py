@@ -1,51 +1,23 @@
-"""`embedmill verify`: the tracker against the vector store, and the mending of what differs."""
+"""`embedmill verify`: the tracker against the vector store, and the mending of what differs.
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+A repair deletes rows by names that nobody will write again: those of generations that are left behind. What is missing
+is indexed again, under a new generation, by work as any other. So nothing that others do meanwhile can be undone by it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from console.comparing import Difference, Findings, Held, compare, find_differences
 from console.output import print_line
 from console.running import work_on_job
 from console.session import opened
 from shared.db import collections, documents, repairs
 from shared.db.collections import Collection
-from shared.db.documents import Tracked
-from shared.paging import pages
-from shared.providers.vectorstores.base import VectorStore
+from shared.providers.vectorstores.rows import edition_of
 from shared.runtime import Runtime
 
-PAGE = 500
-SHOWN = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A version of a document as a shard holds it."""
-
-    shard: str
-    document: str
-    version: str
-
-
-@dataclass(slots=True)
-class Findings:
-    """What differs in one collection.
-
-    `missing` are documents of which the store lacks vectors; `stale` are versions that readers do not see any more,
-    `orphans` versions of documents that the tracker does not know as indexed.
-    """
-
-    documents: int = 0
-    chunks: int = 0
-    vectors: int = 0
-    missing: list[Tracked] = field(default_factory=list)
-    stale: list[Held] = field(default_factory=list)
-    orphans: list[Held] = field(default_factory=list)
-
-    @property
-    def ok(self) -> bool:
-        """Whether store and tracker agree."""
-        return not (self.missing or self.stale or self.orphans)
+REINDEXED_AT_ONCE = 10_000
+"""Documents in one job of a repair."""
 
 
 def verify(collection: str | None, *, repair: bool, quiet: bool) -> dict[str, Any]:
@@ -62,94 +34,75 @@ def verify(collection: str | None, *, repair: bool, quiet: bool) -> dict[str, An
 
 
 def _verify(runtime: Runtime, collection: Collection, *, repair: bool, quiet: bool) -> dict[str, Any]:
-    findings = compare(runtime, collection)
-    report = _describe(collection, findings)
-    if repair and not findings.ok:
-        job = _repair(runtime, collection, findings, quiet=quiet)
+    if not repair:
+        return _describe(collection, compare(runtime, collection))
+    found = Findings()
+    mender = _Mender(runtime, collection, quiet=quiet)
+    for differences in find_differences(runtime, collection, found):
+        mender.mend(differences)
+    report = _describe(collection, found)
+    if not found.ok:
+        mender.finish()
         after = compare(runtime, collection)
-        report |= {"ok": after.ok, "repaired": after.ok, "repair_job": job}
+        report |= {
+            "ok": after.ok,
+            "repaired": after.ok,
+            "repair_job": mender.jobs[-1] if mender.jobs else None,
+            "deleted_vectors": mender.deleted,
+            "indexed_again": mender.indexed_again,
+            "left": {"missing": after.missing, "orphan": after.orphan, "stale": after.stale},
+        }
     return report
 
 
-def compare(runtime: Runtime, collection: Collection) -> Findings:
-    """Read both sides, the tracker by pages; work in flight is not held against anybody."""
-    findings = Findings()
-    held = _read_store(runtime, collection, findings)
-    with runtime.database.read() as connection:
-        for page in documents.list_tracked(connection, collection.id):
-            for tracked in page:
-                _compare_document(tracked, held.pop(tracked.id, []), collection, findings)
-        findings.orphans = [Held(shard, document, version) for document in held for shard, version, _ in held[document]]
-        differing = {t.id for t in findings.missing} | {h.document for h in (*findings.stale, *findings.orphans)}
-        flying = documents.find_in_flight(connection, collection.id, sorted(differing))
-    findings.missing = [tracked for tracked in findings.missing if tracked.id not in flying]
-    findings.stale = [entry for entry in findings.stale if entry.document not in flying]
-    findings.orphans = [entry for entry in findings.orphans if entry.document not in flying]
-    return findings
+class _Mender:
+    """Deletes what readers do not see, and has indexed again, from what is stored, what the store lacks."""
 
+    def __init__(self, runtime: Runtime, collection: Collection, *, quiet: bool) -> None:
+        self._runtime = runtime
+        self._collection = collection
+        self._quiet = quiet
+        self._missing: list[str] = []
+        self.jobs: list[int] = []
+        self.deleted = 0
+        self.indexed_again = 0
 
-def _read_store(runtime: Runtime, collection: Collection, findings: Findings) -> dict[str, list[tuple[str, str, int]]]:
-    """(shard, version, rows) of every version held, by document."""
-    held: dict[str, list[tuple[str, str, int]]] = {}
-    store = runtime.store(collection)
-    for shard in collection.reading_shards:
-        for document, version, rows in store.list_versions(shard):
-            held.setdefault(document, []).append((shard, version, rows))
-            findings.vectors += rows
-    return held
+    def mend(self, differences: Sequence[Difference]) -> None:
+        """Delete the surplus of some documents; what they lack comes at the end."""
+        self._delete(differences)
+        self._missing += [difference.document for difference in differences if difference.lacks_rows]
+        if len(self._missing) >= REINDEXED_AT_ONCE:
+            self.finish()
 
-
-def _compare_document(
-    tracked: Tracked, held: Sequence[tuple[str, str, int]], collection: Collection, findings: Findings
-) -> None:
-    home = _place(tracked, held, collection)
-    rows = sum(n for shard, version, n in held if (shard, version) == (home, tracked.version))
-    findings.documents += 1
-    findings.chunks += tracked.indexed
-    if rows != tracked.indexed:
-        findings.missing.append(tracked)
-    # Between its copy and its deletion a document that is being moved is at both homes.
-    homes = {home, collection.home(tracked.id), collection.former_home(tracked.id)}
-    findings.stale += [
-        Held(shard, tracked.id, version)
-        for shard, version, _ in held
-        if shard not in homes or version != tracked.version
-    ]
-
-
-def _place(tracked: Tracked, held: Sequence[tuple[str, str, int]], collection: Collection) -> str:
-    """Where a document's rows should be: at home, or where an unfinished move has not fetched them yet."""
-    home, former = collection.home(tracked.id), collection.former_home(tracked.id)
-    waits = former is not None and (former, tracked.version, tracked.indexed) in held
-    arrived = (home, tracked.version, tracked.indexed) in held
-    return former if former is not None and waits and not arrived else home
-
-
-def _repair(runtime: Runtime, collection: Collection, findings: Findings, *, quiet: bool) -> int | None:
-    """Delete what readers do not see, then index again, from what is stored, what the store lacks."""
-    store = runtime.store(collection)
-    _delete(store, {*findings.stale, *findings.orphans})
-    if not findings.missing:
-        return None
-    with runtime.database.write() as connection:
-        job = repairs.submit_repair(
-            connection,
-            collection.id,
-            [tracked.id for tracked in findings.missing],
-            max_attempts=runtime.settings.max_attempts,
-        )
-    work_on_job(runtime, job, quiet=quiet)
-    return job
-
-
-def _delete(store: VectorStore, entries: set[Held]) -> None:
-    for shard in {entry.shard for entry in entries}:
-        held = sorted({entry.document for entry in entries if entry.shard == shard})
-        for some in pages(held, PAGE):
-            rows = store.fetch_documents(shard, some)
-            store.delete_ids(
-                shard, [id for id, row in rows.items() if Held(shard, row.document, row.version) in entries]
+    def finish(self) -> None:
+        """Index again what is missing so far."""
+        missing, self._missing = self._missing, []
+        if not missing:
+            return
+        with self._runtime.database.write() as connection:
+            job = repairs.submit_repair(
+                connection, self._collection.id, missing, max_attempts=self._runtime.settings.max_attempts
             )
+        self.jobs.append(job)
+        self.indexed_again += len(missing)
+        work_on_job(self._runtime, job, quiet=self._quiet)
+
+    def _delete(self, differences: Sequence[Difference]) -> None:
+        surplus = {(held.shard, held.document, held.edition): held for d in differences for held in d.surplus}
+        self._leave_behind(surplus.values())
+        store = self._runtime.store(self._collection)
+        for shard in sorted({held.shard for held in surplus.values()}):
+            held = sorted({document for at, document, _ in surplus if at == shard})
+            rows = store.fetch_documents(shard, held)
+            gone = [id for id, row in rows.items() if (shard, row.document, edition_of(row)) in surplus]
+            self.deleted += store.delete_ids(shard, gone)
+
+    def _leave_behind(self, surplus: Iterable[Held]) -> None:
+        """See that no work to come is given a generation whose rows are about to go, as after a restored backup."""
+        reached: dict[str, int] = {}
+        for held in surplus:
+            reached[held.document] = max(reached.get(held.document, 0), held.edition.generation or 0)
+        self._runtime.database.transact(lambda connection: documents.leave_behind(connection, reached))
 
 
 def _describe(collection: Collection, findings: Findings) -> dict[str, Any]:
@@ -159,23 +112,35 @@ def _describe(collection: Collection, findings: Findings) -> dict[str, Any]:
         "documents": findings.documents,
         "chunks": findings.chunks,
         "vectors": findings.vectors,
-        "missing": len(findings.missing),
-        "orphan": len(findings.orphans),
-        "stale": len(findings.stale),
-        "examples": {
-            "missing": [tracked.uri for tracked in findings.missing[:SHOWN]],
-            "orphan": [entry.document for entry in findings.orphans[:SHOWN]],
-            "stale": [entry.document for entry in findings.stale[:SHOWN]],
-        },
+        "missing": findings.missing,
+        "orphan": findings.orphan,
+        "stale": findings.stale,
+        "in_flight": findings.in_flight,
+        "examples": findings.examples,
     }
 
 
 def print_verification(report: Mapping[str, Any]) -> None:
     """The comparison for people."""
     for found in report["collections"]:
-        verdict = "agrees with its store" if found["ok"] else "DIFFERS from its store: embedmill verify --repair"
-        print_line(f"{found['collection']}: {found['documents']} documents, {found['chunks']} chunks; {verdict}")
-        if "repair_job" in found or not found["ok"]:
+        counts = f"{found['documents']} documents, {found['chunks']} chunks"
+        print_line(f"{found['collection']}: {counts}; {_verdict(found)}")
+        if "left" in found or not found["ok"]:
             print_line(f"  missing {found['missing']}, orphan {found['orphan']}, stale {found['stale']} documents")
+        if "left" in found:
+            print_line(
+                f"  {found['deleted_vectors']} vectors deleted, {found['indexed_again']} documents indexed again"
+            )
+        if found["in_flight"]:
+            print_line(f"  {found['in_flight']} documents are being worked on and were not judged")
     if not report["collections"]:
         print_line("no collections yet: embedmill ingest FOLDER")
+
+
+def _verdict(found: Mapping[str, Any]) -> str:
+    if found["ok"]:
+        return "repaired, agrees with its store" if "left" in found else "agrees with its store"
+    if "left" not in found:
+        return "DIFFERS from its store: embedmill verify --repair"
+    left = found["left"]
+    return f"STILL DIFFERS: missing {left['missing']}, orphan {left['orphan']}, stale {left['stale']}"

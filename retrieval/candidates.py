@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import TypeVar
 
+from shared.editions import Edition, parse_id
 from shared.providers.vectorstores.base import Match
 
 T = TypeVar("T")
 
 WIDENING = 4
 
-ActiveVersions = Callable[[Collection[str]], Mapping[str, str]]
+ActiveEditions = Callable[[Collection[str]], Mapping[str, Edition]]
 Ask = Callable[[str, int], list[Match]]
 """(shard, top_k) to matches."""
 
@@ -26,9 +28,9 @@ class Candidate:
 class Visibility:
     """Which rows a reader may see, by one view of the tracking database: every document is looked up once a query."""
 
-    def __init__(self, active_versions: ActiveVersions) -> None:
-        self._look_up = active_versions
-        self._known: dict[str, str | None] = {}
+    def __init__(self, active_editions: ActiveEditions) -> None:
+        self._look_up = active_editions
+        self._known: dict[str, Edition | None] = {}
         self._seen: set[str] = set()
         self._missed: set[str] = set()
 
@@ -38,16 +40,25 @@ class Visibility:
         return bool(self._missed - self._seen)
 
     def visible(self, matches: Iterable[Candidate]) -> list[Candidate]:
-        """Those of the active version of their document."""
+        """Those of the active edition of their document; nothing of a row whose id is none of ours is believed."""
         listed = list(matches)
         unknown = {item.match.document for item in listed} - self._known.keys()
         if unknown:
             active = self._look_up(unknown)
             self._known.update((document, active.get(document)) for document in unknown)
-        kept = [item for item in listed if self._known[item.match.document] == item.match.version]
+        kept = [item for item in listed if self._sees(item.match)]
         self._seen.update(item.match.document for item in kept)
         self._missed.update(item.match.document for item in listed if self._known[item.match.document] is not None)
         return kept
+
+    def _sees(self, match: Match) -> bool:
+        name = parse_id(match.id)
+        return (
+            name is not None
+            and (name.document, name.edition.version) == (match.document, match.version)
+            and name.edition.is_seen_as(self._known[match.document])
+            and isfinite(match.score)
+        )
 
 
 def scatter(shards: Iterable[str], ask: Callable[[str], T]) -> list[T]:
@@ -72,8 +83,16 @@ def gather(shards: Sequence[str], ask: Ask, visibility: Visibility, *, wanted: i
 
 
 def _once(candidates: Iterable[Candidate]) -> list[Candidate]:
-    """Every row once: one that is being moved is met at both shards, and the latter is where it stays."""
-    return list({item.match.id: item for item in candidates}.values())
+    """Every chunk once: one that is being moved is met at both shards, and the latter is where it stays.
+
+    What 0.1.0 wrote is met beside what replaces it, for as long as that takes to be deleted.
+    """
+    return list({_chunk_of(item.match.id): item for item in candidates}.values())
+
+
+def _chunk_of(id: str) -> tuple[str, int]:
+    name = parse_id(id)
+    return (id, 0) if name is None else (f"{name.document}-{name.edition.version}", name.ordinal)
 
 
 def fill(

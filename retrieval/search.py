@@ -8,9 +8,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.candidates import ActiveVersions, Candidate, Visibility, fill, gather, scatter
+from retrieval.candidates import ActiveEditions, Candidate, Visibility, fill, gather, scatter
 from retrieval.fusion import fuse, limit_per_group, ranked
 from retrieval.stopwatch import Stopwatch
+from shared.editions import Edition
 from shared.errors import SettingsError
 from shared.paging import pages
 from shared.providers.embeddings.base import Embedder
@@ -68,7 +69,7 @@ class Searcher:
     Shards are asked in the order given. A function in their place is called for every query, because documents can be
     moved to other shards at any time.
 
-    `active_versions` maps document ids to their active version and leaves out documents that have none; it is asked
+    `active_editions` maps document ids to their active edition and leaves out documents that have none; it is asked
     during every query, so that a superseded or deleted document is gone from the next answer on.
     """
 
@@ -77,12 +78,12 @@ class Searcher:
         store: VectorStore,
         shards: Sequence[str] | Callable[[], Sequence[str]],
         embedder: Embedder,
-        active_versions: ActiveVersions,
+        active_editions: ActiveEditions,
     ) -> None:
         self._store = store
         self._find_shards = shards if callable(shards) else lambda: shards
         self._embedder = embedder
-        self._active_versions = active_versions
+        self._active_editions = active_editions
 
     def search(
         self,
@@ -126,9 +127,9 @@ class Searcher:
         return vector if vector.any() else None
 
     def _timed_visibility(self, watch: Stopwatch) -> Visibility:
-        def look_up(documents: Collection[str]) -> Mapping[str, str]:
+        def look_up(documents: Collection[str]) -> Mapping[str, Edition]:
             with watch.step("versions"):
-                return self._active_versions(documents)
+                return self._active_editions(documents)
 
         return Visibility(look_up)
 

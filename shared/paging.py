@@ -1,6 +1,7 @@
 """Cuts what is too much for one statement or request into pages."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -9,3 +10,10 @@ T = TypeVar("T")
 def pages(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     """The items in their order, at most `size` at a time."""
     return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """The same of what is not there yet."""
+    left = iter(items)
+    while some := list(islice(left, size)):
+        yield some

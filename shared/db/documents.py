@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, and_, bindparam, case, exists, func, insert, or_, select, text, union, update
+from sqlalchemy import Connection, Select, and_, bindparam, case, exists, func, insert, or_, select, text, union, update
 from sqlalchemy.dialects import sqlite
 
 from shared.db.bulk import among, insert_each
 from shared.db.engine import Database, clock
 from shared.db.schema import dead_letter, document, job, work
-from shared.paging import pages
+from shared.editions import Edition
 from shared.states import Stage, State
 
 
@@ -310,6 +310,19 @@ def find_active_versions(connection: Connection, ids: Sequence[str]) -> dict[str
     return {row.id: row.active_version for row in connection.execute(query)}
 
 
+def find_active_editions(connection: Connection, ids: Sequence[str]) -> dict[str, Edition]:
+    """The edition of each of `ids` that readers may see."""
+    columns = (document.c.id, document.c.active_version, document.c.active_generation)
+    query = select(*columns).where(among(connection, document.c.id, ids), document.c.active_version.is_not(None))
+    return {row.id: Edition(row.active_version, row.active_generation) for row in connection.execute(query)}
+
+
+def find_active_generations(connection: Connection, ids: Sequence[str]) -> dict[str, int]:
+    """The generation of each of `ids` that was switched to last, be it a removal: none below will ever be seen."""
+    query = select(document.c.id, document.c.active_generation).where(among(connection, document.c.id, ids))
+    return {row.id: row.active_generation for row in connection.execute(query)}
+
+
 @dataclass(frozen=True, slots=True)
 class Tracked:
     """What the tracker claims of one document."""
@@ -323,6 +336,24 @@ class Tracked:
     rejections_ref: str | None
     title: str
 
+    @property
+    def edition(self) -> Edition:
+        """What readers see of it."""
+        return Edition(self.version, self.generation)
+
+
+def _select_tracked(collection_id: int) -> Select[Any]:
+    return select(
+        document.c.id,
+        document.c.uri,
+        document.c.active_version.label("version"),
+        document.c.active_generation.label("generation"),
+        (document.c.chunks_expected - document.c.chunks_rejected).label("indexed"),
+        document.c.chunks_ref,
+        document.c.rejections_ref,
+        document.c.title,
+    ).where(document.c.collection_id == collection_id, document.c.active_version.is_not(None))
+
 
 def list_tracked(
     connection: Connection, collection_id: int, *, page: int = 2000, after: str = ""
@@ -330,22 +361,8 @@ def list_tracked(
     """Every document that readers see, in pages by id, of those `after` an id."""
     last = after
     while True:
-        rows = connection.execute(
-            select(
-                document.c.id,
-                document.c.uri,
-                document.c.active_version.label("version"),
-                document.c.active_generation.label("generation"),
-                (document.c.chunks_expected - document.c.chunks_rejected).label("indexed"),
-                document.c.chunks_ref,
-                document.c.rejections_ref,
-                document.c.title,
-            )
-            .where(document.c.collection_id == collection_id, document.c.id > last)
-            .where(document.c.active_version.is_not(None))
-            .order_by(document.c.id)
-            .limit(page)
-        ).mappings()
+        query = _select_tracked(collection_id).where(document.c.id > last).order_by(document.c.id).limit(page)
+        rows = connection.execute(query).mappings()
         found = [Tracked(**row) for row in rows]
         if not found:
             return
@@ -365,18 +382,54 @@ def walk_tracked(database: Database, collection_id: int, *, page: int = 500) -> 
         yield found
 
 
-def find_in_flight(connection: Connection, collection_id: int, ids: Sequence[str], *, page: int = 500) -> set[str]:
-    """Documents among `ids` whose unfinished work may own rows that the tracker does not claim yet."""
+def find_tracked(connection: Connection, collection_id: int, ids: Sequence[str]) -> dict[str, Tracked]:
+    """What the tracker claims of those of `ids` that readers see."""
+    query = _select_tracked(collection_id).where(among(connection, document.c.id, ids))
+    return {row["id"]: Tracked(**row) for row in connection.execute(query).mappings()}
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """Work on a document that is not over: the generations that may still be switched to, as after a replay.
+
+    `is_indexing` says whether some of it may be writing or removing rows.
+    """
+
+    generations: frozenset[int]
+    is_indexing: bool
+
+
+def find_unsettled(connection: Connection, collection_id: int, ids: Sequence[str]) -> dict[str, Unsettled]:
+    """What may still change the rows of documents among `ids`."""
+    is_open = and_(dead_letter.c.work_id == work.c.id, dead_letter.c.resolved_at.is_(None))
+    may_be_replayed = and_(work.c.state == State.DEAD, exists().where(is_open))
+    indexing = and_(or_(work.c.state == State.RUNNING, work.c.stage == Stage.INDEX), work.c.finished_at.is_(None))
     query = (
-        select(work.c.document_id)
+        select(work.c.document_id, work.c.generation, indexing.label("indexing"))
         .join_from(work, document)
-        .where(document.c.collection_id == collection_id, work.c.document_id.in_(bindparam("some", expanding=True)))
-        .where(or_(work.c.state == State.RUNNING, work.c.stage == Stage.INDEX), work.c.finished_at.is_(None))
+        .where(document.c.collection_id == collection_id, among(connection, work.c.document_id, ids))
+        .where(or_(work.c.finished_at.is_(None), may_be_replayed))
     )
-    found: set[str] = set()
-    for some in pages(ids, page):
-        found.update(connection.execute(query, {"some": some}).scalars())
-    return found
+    rows = connection.execute(query).all()
+    return {
+        id: Unsettled(
+            frozenset(row.generation for row in rows if row.document_id == id),
+            any(row.indexing for row in rows if row.document_id == id),
+        )
+        for id in {row.document_id for row in rows}
+    }
+
+
+def leave_behind(connection: Connection, generations: Mapping[str, int]) -> None:
+    """See that no later submission of a document is given one of its generations up to the one named."""
+    rows = [{"row": id, "reached": generation} for id, generation in generations.items()]
+    if rows:
+        connection.execute(
+            update(document)
+            .where(document.c.id == bindparam("row"), document.c.generation < bindparam("reached"))
+            .values(generation=bindparam("reached")),
+            rows,
+        )
 
 
 def list_referenced_objects(connection: Connection) -> set[str]:

@@ -292,6 +292,11 @@ def claim(
     return Claim(token, stage, worker, tuple(Item(*row) for row in rows))
 
 
+def find_held(connection: Connection, token: str) -> set[int]:
+    """The work that is still held under a lease."""
+    return set(connection.execute(select(work.c.id).where(work.c.lease == token, in_state(State.RUNNING))).scalars())
+
+
 def renew(connection: Connection, token: str, *, lease_seconds: float) -> int:
     """Extend a lease; returns how many pieces are still held under it."""
     query = (

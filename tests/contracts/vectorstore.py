@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from shared.editions import Edition, row_id
 from shared.errors import BadVector, SettingsError
 from shared.providers.vectorstores.base import VectorRow, VectorStore
 
@@ -38,11 +39,10 @@ def unit_vector(*components: float, dimensions: int = DIMENSIONS) -> NDArray[np.
 
 
 def make_row(document: str = "d1", ordinal: int = 0, **changes: Any) -> VectorRow:
-    version = changes.get("version", "v1")
     fields: dict[str, Any] = {
-        "id": f"{document}-{version}-{ordinal}",
+        "id": row_id(document, changes.get("version", "v1"), changes.get("generation", 1), ordinal),
         "document": document,
-        "version": version,
+        "version": "v1",
         "generation": 1,
         "ordinal": ordinal,
         "chunk": f"c{ordinal}",
@@ -85,8 +85,10 @@ class VectorStoreContract:
         assert store.score("never", ["a"], unit_vector(1)) == {}
         assert store.score_lexical("never", ["a"], "word") == {}
         assert list(store.list_rows("never")) == []
-        assert list(store.list_versions("never")) == []
+        assert list(store.list_editions("never")) == []
+        assert store.find_editions("never", ["d"]) == []
         assert store.count_versions("never", {"d": "v"}) == {"d": 0}
+        assert store.count_editions("never", {"d": ("v", 1)}) == {"d": 0}
         assert store.delete_stale("never", {"d": 9}) == 0
         assert store.delete_ids("never", ["a"]) == 0
         assert store.describe("never").vectors == 0
@@ -114,17 +116,26 @@ class VectorStoreContract:
         eventually(lambda: store.count("s"), 5, "no duplicates")
         assert store.count_versions("s", {"d1": "v1"}) == {"d1": 5}
 
-    def test_of_equal_ids_in_one_call_the_newest_generation_wins(self, store: VectorStore) -> None:
-        store.upsert("s", [make_row(text="new", generation=2), make_row(text="old", generation=1)])
-        store.upsert("t", [make_row(text="first"), make_row(text="last")])
-        eventually(lambda: [row.text for row in store.list_rows("s")], ["new"], "newest generation")
-        eventually(lambda: [row.text for row in store.list_rows("t")], ["last"], "last of one generation")
+    def test_of_the_same_row_in_one_call_the_last_is_kept(self, store: VectorStore) -> None:
+        store.upsert("s", [make_row(text="first"), make_row(text="last")])
+        eventually(lambda: [row.text for row in store.list_rows("s")], ["last"], "last of one generation")
 
-    def test_a_newer_generation_replaces_and_an_older_one_does_not(self, store: VectorStore) -> None:
+    def test_generations_write_rows_of_their_own(self, store: VectorStore) -> None:
         store.upsert("s", [make_row(text="second apple", generation=2)])
         store.upsert("s", [make_row(text="first banana", generation=1)])
+        eventually(lambda: [r.text for r in store.list_rows("s")], ["first banana", "second apple"], "both are there")
+        assert store.count_editions("s", {"d1": ("v1", 2)}) == {"d1": 1}
+        assert store.count_versions("s", {"d1": "v1"}) == {"d1": 2}
+        assert store.delete_stale("s", {"d1": 2}) == 1
         eventually(lambda: [row.text for row in store.list_rows("s")], ["second apple"], "the newer row stays")
-        store.upsert("s", [make_row(text="third cherry", generation=3, vector=unit_vector(0, 1))])
+
+    def test_a_row_is_kept_under_the_name_that_tells_its_generation(self, store: VectorStore) -> None:
+        store.upsert("s", [make_row(id="d1-v1-0", generation=7)])
+        eventually(lambda: [row.id for row in store.list_rows("s")], ["d1-v1-7.0"], "the name")
+
+    def test_writing_a_row_anew_replaces_all_of_it(self, store: VectorStore) -> None:
+        store.upsert("s", [make_row(text="second apple")])
+        store.upsert("s", [make_row(text="third cherry", vector=unit_vector(0, 1))])
         eventually(lambda: [row.text for row in store.list_rows("s")], ["third cherry"], "the newest row")
         assert store.query("s", unit_vector(0, 1), top_k=1)[0].score == pytest.approx(1, abs=1e-5)
         if store.supports_lexical:
@@ -138,12 +149,14 @@ class VectorStoreContract:
         assert store.delete_stale("s", {"d1": 1, "absent": 5}) == 0
         assert store.delete_stale("s", {"d1": 2}) == 3
         assert store.delete_stale("s", {"d1": 2}) == 0
-        eventually(lambda: sorted(row.id for row in store.list_rows("s")), ["d1-v2-0", "d1-v2-1", "other-v1-0"], "rows")
+        eventually(
+            lambda: sorted(row.id for row in store.list_rows("s")), ["d1-v2-2.0", "d1-v2-2.1", "other-v1-1.0"], "rows"
+        )
 
     def test_deleting_by_id_takes_those_rows_only(self, store: VectorStore) -> None:
         store.upsert("s", [make_row(ordinal=n) for n in range(3)])
-        assert store.delete_ids("s", ["d1-v1-1", "unknown"]) == 1
-        eventually(lambda: [row.id for row in store.list_rows("s")], ["d1-v1-0", "d1-v1-2"], "rows")
+        assert store.delete_ids("s", ["d1-v1-1.1", "unknown"]) == 1
+        eventually(lambda: [row.id for row in store.list_rows("s")], ["d1-v1-1.0", "d1-v1-1.2"], "rows")
         assert store.delete_ids("s", []) == 0
 
     def test_versions_are_counted_apart(self, store: VectorStore) -> None:
@@ -152,8 +165,12 @@ class VectorStoreContract:
         store.upsert("s", [make_row("d2")])
         counts = lambda: store.count_versions("s", {"d1": "v2", "d2": "v9", "d3": "v1"})  # noqa: E731
         eventually(counts, {"d1": 2, "d2": 0, "d3": 0}, "rows per version")
-        expected = [("d1", "v1", 3), ("d1", "v2", 2), ("d2", "v1", 1)]
-        assert sorted(store.list_versions("s")) == expected
+        first, second = Edition("v1", 1), Edition("v2", 2)
+        expected = [("d1", first, 3), ("d1", second, 2), ("d2", first, 1)]
+        assert sorted(store.list_editions("s")) == expected
+        assert sorted(store.find_editions("s", ["d1", "absent"])) == expected[:2]
+        editions = {"d1": ("v2", 2), "d2": ("v1", 2), "d3": ("v1", 1)}
+        assert store.count_editions("s", editions) == {"d1": 2, "d2": 0, "d3": 0}
 
     def test_the_nearest_rows_come_first_by_cosine(self, store: VectorStore) -> None:
         rng = np.random.default_rng(0)
@@ -181,9 +198,9 @@ class VectorStoreContract:
         texts = ["apple tart", "pear and plum", "apple apple apple", "nothing of note"]
         store.upsert("s", [make_row(ordinal=n, text=text) for n, text in enumerate(texts)])
         eventually(lambda: store.count("s"), 4, "rows")
-        scores = store.score_lexical("s", [f"d1-v1-{n}" for n in range(4)], "the apple")
-        assert sorted(scores, key=lambda id: -scores[id]) == ["d1-v1-2", "d1-v1-0"]
-        assert store.score_lexical("s", ["d1-v1-0"], " ") == {}
+        scores = store.score_lexical("s", [f"d1-v1-1.{n}" for n in range(4)], "the apple")
+        assert sorted(scores, key=lambda id: -scores[id]) == ["d1-v1-1.2", "d1-v1-1.0"]
+        assert store.score_lexical("s", ["d1-v1-1.0"], " ") == {}
 
     def test_a_documents_rows_are_had_in_every_version(self, store: VectorStore) -> None:
         rows = [make_row(ordinal=n, version="v1") for n in range(3)]
@@ -191,10 +208,10 @@ class VectorStoreContract:
         store.upsert("s", rows)
         eventually(lambda: store.count("s"), 6, "rows")
         found = store.fetch_documents("s", ["d1", "d2", "unknown"], with_vectors=True)
-        assert sorted(found) == ["d1-v1-0", "d1-v1-1", "d1-v1-2", "d1-v2-0", "d2-v1-0"]
-        np.testing.assert_allclose(found["d1-v1-1"].vector, rows[1].vector, atol=1e-6)
-        assert without_vector(found["d2-v1-0"]) == without_vector(rows[-1])
-        assert store.fetch_documents("s", ["d2"])["d2-v1-0"].vector.size == 0
+        assert sorted(found) == ["d1-v1-1.0", "d1-v1-1.1", "d1-v1-1.2", "d1-v2-2.0", "d2-v1-1.0"]
+        np.testing.assert_allclose(found["d1-v1-1.1"].vector, rows[1].vector, atol=1e-6)
+        assert without_vector(found["d2-v1-1.0"]) == without_vector(rows[-1])
+        assert store.fetch_documents("s", ["d2"])["d2-v1-1.0"].vector.size == 0
         assert store.fetch_documents("s", []) == {}
 
     @pytest.mark.parametrize(
@@ -261,7 +278,7 @@ class VectorStoreContract:
     def test_deleted_rows_are_found_no_more(self, store: VectorStore) -> None:
         store.upsert("s", [make_row(f"d{n}", text=f"apple n{n}", vector=unit_vector(1, n)) for n in range(6)])
         eventually(lambda: len(store.query("s", unit_vector(1), top_k=9)), 6, "all rows")
-        store.delete_ids("s", ["d0-v1-0", "d3-v1-0"])
+        store.delete_ids("s", ["d0-v1-1.0", "d3-v1-1.0"])
         store.upsert("s", [make_row("d9", text="apple", vector=unit_vector(1, 9))])
         left = {"d1", "d2", "d4", "d5", "d9"}
         eventually(lambda: {m.document for m in store.query("s", unit_vector(1), top_k=9)}, left, "dense")

@@ -7,6 +7,7 @@ import pytest
 
 from bench.retrieval import COLLECTIONS, Quality, index, measure, read_collection
 from retrieval.search import CHUNKS_PER_DOCUMENT, Mode, Searcher
+from shared.editions import Edition
 from shared.providers.embeddings.local import LocalEmbedder
 from shared.providers.vectorstores.embedded import EmbeddedVectorStore
 from workers.chunking import ChunkSettings
@@ -23,7 +24,7 @@ def test_hybrid_beats_both_sides(name: str, tmp_path: Path) -> None:
     judged, embedder = read_collection(DATA / name), LocalEmbedder()
     store = EmbeddedVectorStore(tmp_path, dimensions=embedder.dimensions)
     index(judged, store, ["s0"], embedder, ChunkSettings())
-    searcher = Searcher(store, ["s0"], embedder, lambda documents: dict.fromkeys(documents, "v1"))
+    searcher = Searcher(store, ["s0"], embedder, lambda documents: dict.fromkeys(documents, Edition("v1", 1)))
 
     def quality(mode: Mode) -> Quality:
         return measure(judged, searcher, mode=mode, chunks_per_document=CHUNKS_PER_DOCUMENT)

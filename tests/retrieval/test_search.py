@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from retrieval import search
 from retrieval.search import Hit, Mode, Searcher
+from shared.editions import Edition
 from shared.errors import SettingsError
 from shared.providers.embeddings.base import Embedder, InputType
 from shared.providers.vectorstores.base import Match, VectorRow
 from shared.providers.vectorstores.embedded import EmbeddedVectorStore
+from shared.providers.vectorstores.rows import edition_of
 from tests.contracts.vectorstore import DIMENSIONS, make_row, unit_vector
 
 
@@ -40,13 +42,13 @@ def angle(degrees: float) -> NDArray[np.float32]:
 
 
 class Tracker:
-    """Active versions as the tracking database would tell them; remembers what it was asked."""
+    """Active editions as the tracking database would tell them; remembers what it was asked."""
 
     def __init__(self) -> None:
-        self.active: dict[str, str] = {}
+        self.active: dict[str, Edition] = {}
         self.asked: list[set[str]] = []
 
-    def __call__(self, documents: Collection[str]) -> Mapping[str, str]:
+    def __call__(self, documents: Collection[str]) -> Mapping[str, Edition]:
         self.asked.append(set(documents))
         return {document: self.active[document] for document in documents if document in self.active}
 
@@ -71,7 +73,7 @@ def searcher(store: EmbeddedVectorStore, tracker: Tracker) -> Searcher:
 def write(store: EmbeddedVectorStore, tracker: Tracker, *rows: VectorRow, shard: str = "s0") -> None:
     """Write rows and make their versions active."""
     store.upsert(shard, rows)
-    tracker.active |= {row.document: row.version for row in rows}
+    tracker.active |= {row.document: edition_of(row) for row in rows}
 
 
 def documents(hits: Sequence[Hit]) -> list[str]:
@@ -143,7 +145,7 @@ def test_superseded_and_deleted_documents_are_never_shown(
     assert [hit.text for hit in searcher.search("apple 0").hits if hit.document == "d0"] == [
         "apple apple apple  and more words 0"
     ]
-    tracker.active["d0"] = "v2"
+    tracker.active["d0"] = Edition("v2", 2)
     assert [hit.text for hit in searcher.search("apple 0").hits if hit.document == "d0"] == ["apple"]
 
 
@@ -151,7 +153,7 @@ def test_a_document_that_is_switched_during_the_query_is_not_missing(store: Embe
     tracker = Tracker()
     write(store, tracker, make_row("moving", text="apple", vector=angle(0)))
 
-    def look_up(documents: Collection[str]) -> Mapping[str, str]:
+    def look_up(documents: Collection[str]) -> Mapping[str, Edition]:
         if not tracker.asked:
             write(store, tracker, make_row("moving", version="v2", generation=2, text="apple", vector=angle(0)))
         return tracker(documents)
@@ -201,7 +203,7 @@ def test_a_row_that_vanishes_before_it_is_fetched_is_replaced(
     fetch = store.fetch
 
     def fetch_after_a_delete(shard: str, ids: Sequence[str], **options: Any) -> dict[str, VectorRow]:
-        store.delete_ids("s0", ["d0-v1-0"])
+        store.delete_ids("s0", ["d0-v1-1.0"])
         return fetch(shard, ids, **options)
 
     monkeypatch.setattr(store, "fetch", fetch_after_a_delete)

@@ -199,7 +199,7 @@ def test_a_store_that_does_not_confirm_completes_nothing(
 ) -> None:
     claim = run(runtime, tracker, tracker.take(uris(folder)))
     store = runtime.store(runtime.collection(1))
-    monkeypatch.setattr(type(store), "count_versions", lambda self, shard, documents: dict.fromkeys(documents, 0))
+    monkeypatch.setattr(type(store), "count_editions", lambda self, shard, documents: dict.fromkeys(documents, 0))
     outcomes = finish(runtime, tracker, claim)
     assert all(isinstance(outcome, Fail) for outcome in outcomes.values())
     assert tracker.states() == [State.WAITING] * 3
@@ -236,8 +236,31 @@ def test_work_that_lost_its_lease_before_the_switch_changes_nothing_that_readers
 ) -> None:
     claim = run(runtime, tracker, tracker.take(uris(folder)))
     tracker.rescue(claim)
-    assert index(runtime, claim) == {}
+    assert set(index(runtime, claim).values()) == {Return()}
+    assert stored(runtime) == []
     assert {row["active_version"] for row in tracker.rows(document)} == {None}
+
+
+def test_what_was_written_after_the_document_was_deleted_is_taken_back(
+    runtime: WorkerRuntime, tracker: Tracker, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker freezes before its write; another one finishes, the document goes, and the first one goes on."""
+    claim = run(runtime, tracker, tracker.take(uris(folder)[:1]))
+    store = runtime.store(runtime.collection(1))
+    upsert = type(store).upsert
+
+    def late(self: VectorStore, shard: str, rows: Sequence[VectorRow]) -> None:
+        monkeypatch.undo()
+        tracker.rescue(claim)
+        finish(runtime, tracker, tracker.claim(tracker.queue(), Stage.INDEX))
+        finish(runtime, tracker, tracker.remove_all())
+        assert stored(runtime) == []
+        upsert(self, shard, rows)
+        assert stored(runtime)
+
+    monkeypatch.setattr(type(store), "upsert", late)
+    assert index(runtime, claim) == {}
+    assert stored(runtime) == []
 
 
 def test_two_jobs_with_work_on_one_document_end_with_the_newer_one(

@@ -2,6 +2,10 @@
 
 The switch is a transaction of its own before the delete, so a crash between any two steps leaves either the old
 version whole or the new one, and running the stage again finishes the rest.
+
+A worker may be frozen at any line and go on when its lease is gone. It looks before it writes; what it wrote all the
+same has names that nobody else writes (`shared.editions`), readers pass over it, and it removes it itself when the
+switch tells that the work is not its own any more.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,9 +17,10 @@ from numpy.typing import NDArray
 
 from shared.collections import CollectionSettings
 from shared.db.collections import Collection
-from shared.db.documents import switch_versions
+from shared.db.documents import find_active_generations, switch_versions
 from shared.db.retention import count_returns
-from shared.db.work import Claim, Item
+from shared.db.work import Claim, Item, find_held
+from shared.editions import row_id
 from shared.errors import (
     EmbedmillError,
     FlowControl,
@@ -49,13 +54,15 @@ def index(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
     written: list[Item] = []
     for (collection_id, shard, _), items in _by_shard_and_job(runtime, claim.items).items():
         collection = runtime.collection(collection_id)
-        found = _guarded(runtime, collection, shard, items)
+        found = _guarded(runtime, claim, collection, shard, items)
         outcomes |= {id_: outcome for id_, outcome in found.items() if not isinstance(outcome, Complete)}
         written += [item for item in items if isinstance(found[item.id], Complete)]
     return outcomes | _finish(runtime, claim, written)
 
 
-def _guarded(runtime: WorkerRuntime, collection: Collection, shard: str, items: Sequence[Item]) -> dict[int, Outcome]:
+def _guarded(
+    runtime: WorkerRuntime, claim: Claim, collection: Collection, shard: str, items: Sequence[Item]
+) -> dict[int, Outcome]:
     """Leave a shard that does not answer alone: embedding goes on into the cache, and drains from there later.
 
     One document that it took shows that the shard is well, however many others it would not take.
@@ -73,13 +80,13 @@ def _guarded(runtime: WorkerRuntime, collection: Collection, shard: str, items: 
         raise
     except EmbedmillError as error:
         return {item.id: outcome_of(error) for item in items}
-    found = bisect(items, lambda part: _write(runtime, collection, shard, part))
+    found = bisect(items, lambda part: _write(runtime, claim, collection, shard, part))
     refusals = [outcome for outcome in found.values() if isinstance(outcome, Park) and outcome.reason == WaitReason.KEY]
     if refusals:
         circuit.give_back()
         key.refused(KeyRefused(str(refusals[0].told)))
         return found
-    if all(_lacks_money(outcome) for outcome in found.values()):
+    if all(_was_not_asked(outcome) for outcome in found.values()):
         circuit.give_back()
         key.give_back()
         return found
@@ -100,10 +107,10 @@ def _key(runtime: WorkerRuntime, collection: Collection) -> Use:
     return runtime.spender.keys.use(store.provider, store.key_hash, purpose="index")
 
 
-def _lacks_money(outcome: Outcome) -> bool:
-    """Whether the shard was not asked to the end, so that nothing is known of it."""
+def _was_not_asked(outcome: Outcome) -> bool:
+    """Whether the shard was not asked to the end, for want of money or of the lease, so that nothing is known of it."""
     match outcome:
-        case Park(WaitReason.BUDGET) | Fail(UnknownPrice()):
+        case Park(WaitReason.BUDGET) | Fail(UnknownPrice()) | Return():
             return True
     return False
 
@@ -126,21 +133,33 @@ def _by_shard_and_job(runtime: WorkerRuntime, items: Sequence[Item]) -> dict[tup
     return {key: list(group) for key, group in groupby(sorted(items, key=place), key=place)}
 
 
-def _write(runtime: WorkerRuntime, collection: Collection, shard: str, items: Sequence[Item]) -> dict[int, Outcome]:
+def _write(
+    runtime: WorkerRuntime, claim: Claim, collection: Collection, shard: str, items: Sequence[Item]
+) -> dict[int, Outcome]:
     """Upsert and confirm; `Complete` means that the store holds every row of the version."""
     stored, outcomes = load_stored(runtime.blobs, [item for item in items if not item.deletes])
     rows, unembedded = _rows(runtime, collection, stored)
     store = runtime.store(collection, job_id=items[0].job_id)
+    if rows and _is_lost(runtime, claim, items):
+        return {item.id: Return() for item in items}
     if rows:
         store.upsert(shard, [row for s in stored for row in rows.get(s.item.id, ())])
     ready = {s.item.id: s for s in stored if s.item.id not in unembedded}
-    held = store.count_versions(shard, {s.item.document_id: s.item.version for s in ready.values()})
+    held = store.count_editions(
+        shard, {s.item.document_id: (s.item.version, s.item.generation) for s in ready.values()}
+    )
     for s in ready.values():
         if held[s.item.document_id] != len(s.kept):
             raise ProviderUnavailable(f"the store confirms {held[s.item.document_id]} of {len(s.kept)} vectors")
     again = _embed_again(runtime, unembedded)
     done = {id_: Complete(Result.INDEXED) for id_ in (*ready, *(item.id for item in items if item.deletes))}
     return outcomes | again | done
+
+
+def _is_lost(runtime: WorkerRuntime, claim: Claim, items: Sequence[Item]) -> bool:
+    """Whether somebody else has work of this claim now: a last look before writing."""
+    held = runtime.database.query(lambda connection: find_held(connection, claim.token))
+    return any(item.id not in held for item in items)
 
 
 def _embed_again(runtime: WorkerRuntime, ids: Iterable[int]) -> dict[int, Outcome]:
@@ -178,8 +197,7 @@ def _document_rows(stored: Stored, vectors: Sequence[NDArray[np.float32]], index
     metadata = item.origin.get("metadata") or {}
     return [
         VectorRow(
-            # The version is part of the id: writing a version never touches a row that readers still see.
-            id=f"{item.document_id}-{item.version}-{chunk.ordinal}",
+            id=row_id(item.document_id, item.version, item.generation, chunk.ordinal),
             document=item.document_id,
             version=item.version,
             generation=item.generation,
@@ -207,6 +225,7 @@ def _finish(runtime: WorkerRuntime, claim: Claim, written: Sequence[Item]) -> di
     active = runtime.database.transact(lambda connection: switch_versions(connection, claim.token, ids))
     # Absent from `active`: the lease was lost, and whoever has the work now will finish it.
     mine = [item for item in written if item.document_id in active]
+    _take_back(runtime, [item for item in written if item.document_id not in active])
     late: dict[int, Outcome] = {}
     for (collection_id, shard, _), items in _by_shard_and_job(runtime, mine).items():
         try:
@@ -218,6 +237,27 @@ def _finish(runtime: WorkerRuntime, claim: Claim, written: Sequence[Item]) -> di
                 _key(runtime, runtime.collection(collection_id)).refused(error)
             late |= {item.id: outcome_of(error) for item in items}
     return {item.id: _complete(item, active[item.document_id]) for item in mine} | late
+
+
+def _take_back(runtime: WorkerRuntime, lost: Sequence[Item]) -> None:
+    """Remove what was written too late: rows of a generation that its document has left behind, or lost with itself.
+
+    Those of the generation that is seen, or will be, are the same that whoever has the work now writes or has written.
+    """
+    if not lost:
+        return
+    ids = [item.document_id for item in lost]
+    known = runtime.database.query(lambda connection: find_active_generations(connection, ids))
+    active = {item.document_id: known.get(item.document_id, item.generation + 1) for item in lost}
+    log.warning("index.lease_lost", work=len(lost))
+    for (collection_id, shard, _), items in _by_shard_and_job(runtime, lost).items():
+        try:
+            _delete_stale(runtime.collection(collection_id), shard, items, active, runtime)
+        except StorageFailed:
+            raise
+        except EmbedmillError as error:
+            # The sweeper comes by until it has succeeded.
+            log.warning("index.not_taken_back", work=len(items), error_class=type(error).__name__)
 
 
 def _delete_stale(

@@ -1,8 +1,8 @@
 """The vector store interface: a shard is an index and namespace; every method works on one shard.
 
-A row is visible to readers only while its `version` is its document's active version in the tracking database, so a
-store may hold rows of a version that is being written or deleted. `generation` grows with every submission of a
-document and only fences deletes: a late delete for an older generation cannot touch rows written since.
+A row is visible to readers only while its edition, the version under the generation that wrote it, is its document's
+active one in the tracking database, so a store may hold rows that are being written or deleted. `generation` grows with
+every submission of a document and is part of a row's id: nobody's late write or delete can touch another's rows.
 """
 
 from abc import ABC, abstractmethod
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.editions import Edition
 from shared.providers.vectorstores.metering import Meter
 
 
@@ -20,7 +21,8 @@ from shared.providers.vectorstores.metering import Meter
 class VectorRow:
     """One chunk with its vector, as written. `start` and `end` are character offsets into the normalised text.
 
-    `id` is `<document>-<version>-<ordinal>`: remote stores find a document's rows by the beginning of their ids.
+    A store keeps a row as `<document>-<version>-<generation>.<ordinal>` (`shared.editions`), whatever `id` it comes
+    with: remote stores find a document's rows by the beginning of their ids. Rows of 0.1.0 keep the ids that they have.
     """
 
     id: str
@@ -81,7 +83,7 @@ class VectorStore(ABC):
 
     @abstractmethod
     def upsert(self, shard: str, rows: Sequence[VectorRow]) -> None:
-        """Write rows, all or none; a row with an existing id is replaced unless the stored generation is newer."""
+        """Write rows, all or none; what this generation wrote before is replaced, what others wrote stays."""
 
     @abstractmethod
     def delete_stale(self, shard: str, generations: Mapping[str, int]) -> int:
@@ -93,7 +95,11 @@ class VectorStore(ABC):
 
     @abstractmethod
     def count_versions(self, shard: str, documents: Mapping[str, str]) -> dict[str, int]:
-        """Rows held for each document in the version named for it (0 where none): the check before a switch."""
+        """Rows held for each document in the version named for it, by whatever generation; 0 where none."""
+
+    @abstractmethod
+    def count_editions(self, shard: str, documents: Mapping[str, tuple[str, int]]) -> dict[str, int]:
+        """Rows that a (version, generation) has written of each document, 0 where none: the check before a switch."""
 
     @abstractmethod
     def query(
@@ -142,8 +148,12 @@ class VectorStore(ABC):
         """Every row of the shard, ordered by id, streamed from one consistent view per page."""
 
     @abstractmethod
-    def list_versions(self, shard: str) -> Iterator[tuple[str, str, int]]:
-        """(document, version, rows) for every version held: what `verify` compares with the tracker."""
+    def list_editions(self, shard: str) -> Iterator[tuple[str, Edition, int]]:
+        """(document, edition, rows) for every edition held, by document: what `verify` compares with the tracker."""
+
+    @abstractmethod
+    def find_editions(self, shard: str, documents: Sequence[str]) -> list[tuple[str, Edition, int]]:
+        """The same of some documents."""
 
     @abstractmethod
     def count(self, shard: str) -> int:

@@ -14,15 +14,16 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from shared.editions import Edition
 from shared.providers.vectorstores.base import Match, ShardDescription, VectorRow, VectorStore
 from shared.providers.vectorstores.filters import where_clause
 from shared.providers.vectorstores.lexical import match_expression
 from shared.providers.vectorstores.matrix import Matrix
-from shared.providers.vectorstores.rows import NO_VECTOR, check_query, check_row, check_shard, latest
+from shared.providers.vectorstores.rows import NO_VECTOR, check_query, check_row, check_shard, named
 from shared.providers.vectorstores.shard_file import ShardFile
 
 TOMBSTONES_KEPT = 10_000
-VERSIONS_PAGE = 5_000
+DOCUMENTS_PAGE = 2_000
 
 BM25 = "bm25(lexicon, 2.0, 1.5, 1.0)"  # title, section, text: a word in a heading says more about the chunk
 
@@ -60,10 +61,24 @@ FROM (
 LEXICAL_SCORES = f"""
 SELECT rowid, -{BM25} FROM lexicon WHERE lexicon MATCH ? AND +rowid IN (SELECT value FROM json_each(?))
 """
-VERSIONS = f"""
-SELECT document, version, count(*) FROM vectors
-WHERE (document, version) > (?, ?) GROUP BY document, version
-ORDER BY document, version LIMIT {VERSIONS_PAGE}
+# The generation as a row's id tells it: NULL for rows of 0.1.0, whose ids tell none.
+EDITION = """
+document, version,
+CASE WHEN id = document || '-' || version || '-' || generation || '.' || ordinal THEN generation END AS told
+"""
+EDITIONS_PAGE = f"""
+SELECT {EDITION}, count(*) FROM vectors WHERE document IN (
+    SELECT DISTINCT document FROM vectors WHERE document > ? ORDER BY document LIMIT {DOCUMENTS_PAGE}
+) GROUP BY document, version, told ORDER BY document
+"""
+EDITIONS_OF = f"""
+SELECT {EDITION}, count(*) FROM vectors WHERE document IN (SELECT value FROM json_each(?))
+GROUP BY document, version, told ORDER BY document
+"""
+EDITION_COUNTS = """
+SELECT document.key, count(vectors.key) FROM json_each(?) AS document
+LEFT JOIN vectors ON vectors.document = document.key AND vectors.version = document.value ->> 0
+AND vectors.generation = document.value ->> 1 GROUP BY document.key
 """
 VERSION_COUNTS = """
 SELECT document.key, count(vectors.key) FROM json_each(?) AS document
@@ -82,7 +97,7 @@ class EmbeddedVectorStore(VectorStore):
         self._shards: dict[str, tuple[ShardFile, Matrix]] = {}
 
     def upsert(self, shard: str, rows: Sequence[VectorRow]) -> None:
-        wanted = latest(rows)
+        wanted = named(rows)
         for row in wanted.values():
             check_row(row, dimensions=self._dimensions)
         if not wanted:
@@ -114,10 +129,16 @@ class EmbeddedVectorStore(VectorStore):
             return connection is not None and connection.execute(select_keys, (parameter,)).fetchone() is not None
 
     def count_versions(self, shard: str, documents: Mapping[str, str]) -> dict[str, int]:
+        return self._counts(shard, VERSION_COUNTS, documents)
+
+    def count_editions(self, shard: str, documents: Mapping[str, tuple[str, int]]) -> dict[str, int]:
+        return self._counts(shard, EDITION_COUNTS, documents)
+
+    def _counts(self, shard: str, select: str, documents: Mapping[str, Any]) -> dict[str, int]:
         with self._file(shard).read() as connection:
             if connection is None:
                 return dict.fromkeys(documents, 0)
-            return dict(connection.execute(VERSION_COUNTS, (json.dumps(dict(documents)),)).fetchall())
+            return dict(connection.execute(select, (json.dumps(dict(documents)),)).fetchall())
 
     def query(
         self, shard: str, vector: NDArray[np.float32], *, top_k: int, filter: Mapping[str, Any] | None = None
@@ -186,11 +207,14 @@ class EmbeddedVectorStore(VectorStore):
             yield from map(_row, records)
             after = records[-1][0]
 
-    def list_versions(self, shard: str) -> Iterator[tuple[str, str, int]]:
-        after = ("", "")
-        while records := self._page(shard, VERSIONS, after):
-            yield from records
-            after = records[-1][:2]
+    def list_editions(self, shard: str) -> Iterator[tuple[str, Edition, int]]:
+        after = ""
+        while records := self._page(shard, EDITIONS_PAGE, (after,)):
+            yield from map(_held, records)
+            after = records[-1][0]
+
+    def find_editions(self, shard: str, documents: Sequence[str]) -> list[tuple[str, Edition, int]]:
+        return list(map(_held, self._page(shard, EDITIONS_OF, (_json(documents),))))
 
     def _page(self, shard: str, select: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         with self._file(shard).read() as connection:
@@ -232,13 +256,11 @@ def _next_seq(connection: sqlite3.Connection) -> int:
 
 
 def _make_room(connection: sqlite3.Connection, rows: Mapping[str, VectorRow]) -> dict[str, int]:
-    """The key of every row to write: its old one after removing what it replaces, or a new one; newer rows stay."""
-    stored = "SELECT id, key, generation FROM vectors WHERE id IN (SELECT value FROM json_each(?))"
-    held = {id: (key, generation) for id, key, generation in connection.execute(stored, (_json(list(rows)),))}
-    replaced = {id: key for id, (key, generation) in held.items() if generation <= rows[id].generation}
+    """The key of every row to write: its old one after removing what it replaces, or a new one."""
+    replaced = _keys_by_id(connection, list(rows))
     _erase(connection, list(replaced.values()))
     free = int(connection.execute("SELECT coalesce(max(key), 0) + 1 FROM vectors").fetchone()[0])
-    fresh = (id for id in rows if id not in held)
+    fresh = (id for id in rows if id not in replaced)
     return replaced | {id: key for key, id in enumerate(fresh, max(free, *replaced.values(), 0) + 1)}
 
 
@@ -308,6 +330,11 @@ def _row(record: tuple[Any, ...]) -> VectorRow:
     *columns, metadata, vector = record
     stored = NO_VECTOR if vector is None else np.frombuffer(vector, np.float32)
     return VectorRow(*(*columns, stored, orjson.loads(metadata)))
+
+
+def _held(record: tuple[Any, ...]) -> tuple[str, Edition, int]:
+    document, version, generation, rows = record
+    return document, Edition(version, generation), rows
 
 
 def _json(values: Sequence[Any]) -> str:

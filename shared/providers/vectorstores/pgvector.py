@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from shared.editions import Edition
 from shared.errors import SettingsError
 from shared.providers.vectorstores import pgvector_sql as statements
 from shared.providers.vectorstores.base import Match, ShardDescription, VectorRow, VectorStore
 from shared.providers.vectorstores.pgvector_connections import ABSENT, Connections
 from shared.providers.vectorstores.pgvector_text import map_strings, with_nul, without_nul
-from shared.providers.vectorstores.rows import NO_VECTOR, check_query, check_row, check_shard, latest
+from shared.providers.vectorstores.rows import NO_VECTOR, check_query, check_row, check_shard, named
 from shared.providers.vectorstores.words import query_words, words_of
 
 T = TypeVar("T")
@@ -32,7 +33,7 @@ LONGEST_NAME = 63
 INDEX_FROM_ROWS = 20_000
 """Under this an exact search takes some milliseconds, and an index costs more than it saves."""
 COUNT_EVERY_ROWS = 5_000
-VERSIONS_PAGE = 5_000
+DOCUMENTS_PAGE = 2_000
 UPSERT_ROWS = 1_000
 FILTERED_COLUMNS = frozenset({"document", "uri"})
 
@@ -58,7 +59,7 @@ class PgVectorStore(VectorStore):
 
     def upsert(self, shard: str, rows: Sequence[VectorRow]) -> None:
         table = self._table(shard)
-        wanted = list(latest(rows).values())
+        wanted = list(named(rows).values())
         for row in wanted:
             check_row(row, dimensions=self._dimensions)
         if not wanted:
@@ -84,6 +85,12 @@ class PgVectorStore(VectorStore):
     def count_versions(self, shard: str, documents: Mapping[str, str]) -> dict[str, int]:
         given = (list(map(without_nul, documents)), list(map(without_nul, documents.values())))
         counted = self._rows(shard, statements.COUNT_VERSIONS, given)
+        return dict.fromkeys(documents, 0) | {with_nul(document): rows for document, rows in counted}
+
+    def count_editions(self, shard: str, documents: Mapping[str, tuple[str, int]]) -> dict[str, int]:
+        versions, generations = [version for version, _ in documents.values()], [g for _, g in documents.values()]
+        given = (list(map(without_nul, documents)), list(map(without_nul, versions)), generations)
+        counted = self._rows(shard, statements.COUNT_EDITIONS, given)
         return dict.fromkeys(documents, 0) | {with_nul(document): rows for document, rows in counted}
 
     def query(
@@ -136,11 +143,14 @@ class PgVectorStore(VectorStore):
             yield from map(_row, records)
             after = records[-1][0]
 
-    def list_versions(self, shard: str) -> Iterator[tuple[str, str, int]]:
-        after = ("", "")
-        while records := self._rows(shard, statements.VERSIONS, (*after, VERSIONS_PAGE)):
-            yield from ((with_nul(document), with_nul(version), rows) for document, version, rows in records)
-            after = records[-1][:2]
+    def list_editions(self, shard: str) -> Iterator[tuple[str, Edition, int]]:
+        after = ""
+        while records := self._rows(shard, statements.EDITIONS_PAGE, (after, DOCUMENTS_PAGE)):
+            yield from map(_held, records)
+            after = records[-1][0]
+
+    def find_editions(self, shard: str, documents: Sequence[str]) -> list[tuple[str, Edition, int]]:
+        return list(map(_held, self._rows(shard, statements.EDITIONS_OF, (list(map(without_nul, documents)),))))
 
     def count(self, shard: str) -> int:
         rows = self._rows(shard, statements.COUNT, ())
@@ -320,6 +330,11 @@ def _row(record: Sequence[Any]) -> VectorRow:
     texts = [with_nul(value) if isinstance(value, str) else value for value in columns]
     stored = NO_VECTOR if vector is None else np.asarray(_array(vector), np.float32)
     return VectorRow(*(*texts, stored, map_strings(metadata, with_nul)))
+
+
+def _held(record: Sequence[Any]) -> tuple[str, Edition, int]:
+    document, version, generation, rows = record
+    return with_nul(document), Edition(with_nul(version), generation), rows
 
 
 def _array(vector: Any) -> Any:

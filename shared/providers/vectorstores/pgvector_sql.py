@@ -71,7 +71,6 @@ ON CONFLICT (id) DO UPDATE SET
     section = excluded.section, text = excluded.text, "start" = excluded."start", "end" = excluded."end",
     page = excluded.page, index_version = excluded.index_version, metadata = excluded.metadata,
     vector = excluded.vector, words = excluded.words, lexemes = excluded.lexemes
-WHERE held.generation <= excluded.generation
 """
 
 DELETE_STALE = """
@@ -83,9 +82,24 @@ COUNT_VERSIONS = """
 SELECT given.document, count(held.id) FROM unnest(%s::text[], %s::text[]) AS given (document, version)
 LEFT JOIN {table} AS held ON held.document = given.document AND held.version = given.version GROUP BY given.document
 """
-VERSIONS = """
-SELECT document, version, count(*) FROM {table} WHERE (document, version) > (%s, %s)
-GROUP BY document, version ORDER BY document, version LIMIT %s
+COUNT_EDITIONS = """
+SELECT given.document, count(held.id) FROM unnest(%s::text[], %s::text[], %s::bigint[]) AS given
+(document, version, generation) LEFT JOIN {table} AS held ON held.document = given.document
+AND held.version = given.version AND held.generation = given.generation GROUP BY given.document
+"""
+# The generation as a row's id tells it: NULL for rows of 0.1.0, whose ids tell none.
+_EDITION = """
+document, version,
+CASE WHEN id = document || '-' || version || '-' || generation || '.' || ordinal THEN generation END AS told
+"""
+EDITIONS_PAGE = f"""
+SELECT {_EDITION}, count(*) FROM {{table}} WHERE document IN (
+    SELECT DISTINCT document FROM {{table}} WHERE document > %s ORDER BY document LIMIT %s
+) GROUP BY document, version, told ORDER BY document
+"""
+EDITIONS_OF = f"""
+SELECT {_EDITION}, count(*) FROM {{table}} WHERE document = ANY(%s::text[])
+GROUP BY document, version, told ORDER BY document
 """
 NEAREST = """
 SELECT id, document, version, 1 - ({distance}) AS score FROM {table} WHERE {where} ORDER BY {distance} LIMIT %(top_k)s

@@ -3,10 +3,13 @@
 Pinecone applies writes late and has no transactions. So a process remembers what it wrote and asks until it can read
 it: before a count that decides a switch, and before any listing. What stays unseen parks the work; it has not failed.
 Reads and writes are by id, whose beginning is the document: deletes by metadata are refused by serverless indexes, and
-listing ids costs a thousandth of fetching rows. Rows that are there already are not written again, so that work which
-comes back does not pay twice. Every request is on a tab (`metering`); what it is billed by is in `pinecone_units`.
+listing ids costs a thousandth of fetching rows. What others do between a read and a write changes nothing, because an
+id names the generation that alone may write it; ids of other forms are not ours and passed over. Rows that are there
+already are not written again, so that work which comes back does not pay twice. Every request is on a tab (`metering`);
+what it is billed by is in `pinecone_units`.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from copy import copy
@@ -17,6 +20,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.editions import Edition, parse_id
 from shared.errors import FlowControl, ProviderUnavailable
 from shared.paging import pages
 from shared.providers.blobs.base import BlobStore
@@ -29,7 +33,7 @@ from shared.providers.vectorstores.pinecone_freshness import Unseen
 from shared.providers.vectorstores.pinecone_lanes import MOST, Pause
 from shared.providers.vectorstores.pinecone_spills import Spills
 from shared.providers.vectorstores.pinecone_words import score_words
-from shared.providers.vectorstores.rows import check_query, check_row, check_shard, latest
+from shared.providers.vectorstores.rows import check_query, check_row, check_shard, named
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -88,19 +92,17 @@ class PineconeVectorStore(VectorStore):
 
     def upsert(self, shard: str, rows: Sequence[VectorRow]) -> None:
         space = self._namespace(shard)
-        wanted = latest(rows)
+        wanted = named(rows)
         for row in wanted.values():
             check_row(row, dimensions=self._dimensions)
         if not wanted:
             return
         self._settle(space)
         held = self._fetch(space, list(wanted))
-        newer = {id for id, record in held.items() if records.generation_of(record) > wanted[id].generation}
-        ours = [row for id, row in wanted.items() if id not in newer]
-        made = [records.record_of(row, self._spills.put) for row in ours]
-        self._unseen.expect(space, ours)
+        made = [records.record_of(row, self._spills.put) for row in wanted.values()]
+        self._unseen.expect(space, wanted.values())
         self._write(space, [record for record in made if not records.is_held(record, held)], held)
-        self._spills.forget([held[row.id] for row in ours if row.id in held], kept=made)
+        self._spills.forget(held.values(), kept=made)
 
     def _write(self, space: str, made: Sequence[records.Record], held: Mapping[str, Any]) -> None:
         packs = [self._pack(some, held) for some in records.packs(made)]
@@ -127,12 +129,15 @@ class PineconeVectorStore(VectorStore):
     def delete_stale(self, shard: str, generations: Mapping[str, int]) -> int:
         space = self._namespace(shard)
         self._settle(space)
-        held = self._fetch(space, self._list_documents(space, list(generations)))
-        stale = {
-            id: record
-            for id, record in held.items()
-            if records.generation_of(record) < generations[records.parse_id(id)[0]]
-        }
+        names = {name: parse_id(name) for name in self._list_documents(space, list(generations))}
+        # What names no generation tells it in its metadata.
+        perhaps = [
+            id
+            for id, name in names.items()
+            if name is not None and (name.edition.generation or 0) < generations[name.document]
+        ]
+        held = self._fetch(space, perhaps)
+        stale = {id: r for id, r in held.items() if records.generation_of(r) < generations[records.document_of(id)]}
         return self._delete(space, stale)
 
     def delete_ids(self, shard: str, ids: Sequence[str]) -> int:
@@ -158,25 +163,34 @@ class PineconeVectorStore(VectorStore):
     def count_versions(self, shard: str, documents: Mapping[str, str]) -> dict[str, int]:
         space = self._namespace(shard)
         self._settle(space)
-        expected = {d: self._unseen.expected(space, d, v) for d, v in documents.items()}
+        return self._count_all(shard, space, {d: f"{d}-{version}-" for d, version in documents.items()})
+
+    def count_editions(self, shard: str, documents: Mapping[str, tuple[str, int]]) -> dict[str, int]:
+        space = self._namespace(shard)
+        self._settle(space)
+        return self._count_all(
+            shard, space, {d: f"{d}-{version}-{generation}." for d, (version, generation) in documents.items()}
+        )
+
+    def _count_all(self, shard: str, space: str, beginnings: Mapping[str, str]) -> dict[str, int]:
+        """How many ids have each document's beginning, all that this process wrote among them."""
+        expected = {d: self._unseen.expected(space, d, beginning) for d, beginning in beginnings.items()}
         most = sum(units.milliunits_of_list(rows) for rows in expected.values())
-        with self._tab(units.LIST, (), milliunits=most, number=most // units.UNIT, documents=documents) as tab:
-            counts = self._count(tab, space, documents)
+        with self._tab(units.LIST, (), milliunits=most, number=most // units.UNIT, documents=beginnings) as tab:
+            counts = self._count(tab, space, beginnings)
             pause = Pause(seconds=self._client.address.fresh_seconds)
-            while late := {d: v for d, v in documents.items() if counts[d] < expected[d]}:
+            while late := {d: beginning for d, beginning in beginnings.items() if counts[d] < expected[d]}:
                 if not pause.wait():
                     if self._unseen.tells_positions:
                         break  # not late but lost: the caller sees how many there are
                     raise _late(shard)
                 counts |= self._count(tab, space, late)
-        self._unseen.counted(space, documents.items())
+        self._unseen.counted(space, beginnings.items())
         return counts
 
-    def _count(self, tab: Tab, space: str, documents: Mapping[str, str]) -> dict[str, int]:
-        listed = self._all(
-            documents.items(), lambda version: list(self._each_id(tab, space, f"{version[0]}-{version[1]}-"))
-        )
-        return {document: len(ids) for document, ids in zip(documents, listed, strict=True)}
+    def _count(self, tab: Tab, space: str, beginnings: Mapping[str, str]) -> dict[str, int]:
+        listed = self._all(beginnings.values(), lambda beginning: list(self._each_id(tab, space, beginning)))
+        return {document: len(ids) for document, ids in zip(beginnings, listed, strict=True)}
 
     def query(
         self, shard: str, vector: NDArray[np.float32], *, top_k: int, filter: Mapping[str, Any] | None = None
@@ -189,8 +203,7 @@ class PineconeVectorStore(VectorStore):
             answer = self._query(tab, space, vector, min(top_k, MAX_TOP_K), records.condition_of(filter))
         if answer is None:
             return []
-        found = [(match.id, *records.parse_id(match.id)[:2], float(match.score)) for match in answer.matches]
-        return [Match(*fields) for fields in found]
+        return [match for found in answer.matches if (match := records.match_of(found)) is not None]
 
     def query_lexical(
         self, shard: str, text: str, *, top_k: int, filter: Mapping[str, Any] | None = None
@@ -221,29 +234,35 @@ class PineconeVectorStore(VectorStore):
         self._settle(space)
         with self._tab(units.LIST) as tab:
             ids = self._each_id(tab, space)
-            while some := list(islice(ids, page)):
+            while some := list(islice((id for id in ids if parse_id(id)), page)):
                 found = self._fetch(space, some)
                 yield from (self._row(found[id], with_vector=with_vectors) for id in some if id in found)
 
-    def list_versions(self, shard: str) -> Iterator[tuple[str, str, int]]:
+    def list_editions(self, shard: str) -> Iterator[tuple[str, Edition, int]]:
         space = self._namespace(shard)
         self._settle(space)
         with self._tab(units.LIST) as tab:
-            versions = (records.parse_id(id)[:2] for id in self._each_id(tab, space))
-            for (document, version), rows in groupby(versions):
-                yield document, version, sum(1 for _ in rows)
+            names = (name for id in self._each_id(tab, space) if (name := parse_id(id)) is not None)
+            for document, rows in groupby(names, lambda name: name.document):
+                yield from ((document, edition, n) for edition, n in Counter(row.edition for row in rows).items())
+
+    def find_editions(self, shard: str, documents: Sequence[str]) -> list[tuple[str, Edition, int]]:
+        space = self._namespace(shard)
+        self._settle(space)
+        names = (name for id in self._list_documents(space, documents) if (name := parse_id(id)) is not None)
+        return [(d, edition, rows) for (d, edition), rows in Counter(name[:2] for name in names).items()]
 
     def count(self, shard: str) -> int:
         space = self._namespace(shard)
         self._settle(space)
         summary = self._stats(space).namespaces.get(space)
-        return int(summary.vector_count) if summary else 0
+        return max(int(summary.vector_count), 0) if summary else 0
 
     def describe(self, shard: str) -> ShardDescription:
         vectors = self.count(shard)
         if not vectors:
             return ShardDescription(shard, vectors=0, documents=0, dimensions=0, size_bytes=0)
-        documents = len({document for document, _, _ in self.list_versions(shard)})
+        documents = sum(1 for _ in groupby(self.list_editions(shard), lambda held: held[0]))
         return ShardDescription(shard, vectors, documents, self._dimensions, 4 * self._dimensions * vectors)
 
     def drop(self, shard: str) -> None:
@@ -322,7 +341,8 @@ class PineconeVectorStore(VectorStore):
         def fetch(page: Sequence[str]) -> dict[str, Any]:
             most = units.milliunits_of_fetch(len(page))
             answer = self._find(tab, most, space, lambda index: index.fetch(ids=list(page), namespace=space))
-            return dict(answer.vectors) if answer else {}
+            found = answer.vectors if answer else {}
+            return {id: found[id] for id in page if id in found}
 
         return {id: record for found in self._all(pages(ids, FETCH_IDS), fetch) for id, record in found.items()}
 
@@ -331,7 +351,8 @@ class PineconeVectorStore(VectorStore):
         most = units.UNIT * len(documents)
         with self._tab(units.LIST, documents=documents, milliunits=most, number=len(documents)) as tab:
             found = self._all(documents, lambda document: list(self._each_id(tab, space, f"{document}-")))
-        return [id for ids in found for id in ids]
+        # A document's id may be the beginning of another's.
+        return [id for d, ids in zip(documents, found, strict=True) for id in ids if records.document_of(id) == d]
 
     def _each_id(self, tab: Tab, space: str, prefix: str | None = None) -> Iterator[str]:
         token = None
@@ -384,7 +405,7 @@ class PineconeVectorStore(VectorStore):
     # Rows, names and threads
 
     def _row(self, record: Any, *, with_vector: bool) -> VectorRow:
-        return records.row_of(record, self._spills.get, with_vector=with_vector)
+        return records.row_of(record, self._spills.get, dimensions=self._dimensions if with_vector else None)
 
     def _size(self, id: str, metadata: Mapping[str, Any]) -> int:
         return units.size_of(id, metadata, dimensions=self._dimensions)

@@ -11,7 +11,8 @@ class Unseen:
 
     def __init__(self) -> None:
         self._positions: dict[str, int] = {}
-        self._rows: dict[str, dict[tuple[str, str], set[str]]] = {}
+        self._rows: dict[str, dict[str, set[str]]] = {}
+        """By namespace and document, the ids."""
         self._lock = threading.Lock()
         self.tells_positions = False
         """Whether the service was ever heard to tell one."""
@@ -40,18 +41,21 @@ class Unseen:
         with self._lock:
             unseen = self._rows.setdefault(space, {})
             for row in rows:
-                unseen.setdefault((row.document, row.version), set()).add(row.id)
+                unseen.setdefault(row.document, set()).add(row.id)
 
-    def expected(self, space: str, document: str, version: str) -> int:
-        """How many rows of a version have to be there at least."""
+    def expected(self, space: str, document: str, beginning: str) -> int:
+        """How many of a document's rows, of those whose ids begin so, have to be there at least."""
         with self._lock:
-            return len(self._rows.get(space, {}).get((document, version), ()))
+            return sum(id.startswith(beginning) for id in self._rows.get(space, {}).get(document, ()))
 
-    def counted(self, space: str, versions: Iterable[tuple[str, str]]) -> None:
-        """What is there of these versions was told: nothing more is expected."""
+    def counted(self, space: str, beginnings: Iterable[tuple[str, str]]) -> None:
+        """What is there of these documents, by the beginnings of their ids, was told: nothing more is expected."""
         with self._lock:
-            for version in versions:
-                self._rows.get(space, {}).pop(version, None)
+            unseen = self._rows.get(space, {})
+            for document, beginning in beginnings:
+                left = {id for id in unseen.pop(document, ()) if not id.startswith(beginning)}
+                if left:
+                    unseen[document] = left
 
     def forget_positions(self) -> None:
         """As if the service had told none."""

@@ -5,6 +5,8 @@ booleans, and lists as lists of strings. Everything else of a row is one JSON st
 when it does not fit.
 """
 
+import hashlib
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,20 +14,26 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from shared.errors import BadVector
-from shared.providers.vectorstores.base import VectorRow
+from shared.editions import parse_id, row_id
+from shared.errors import BadVector, ProviderUnavailable
+from shared.providers.vectorstores.base import Match, VectorRow
 from shared.providers.vectorstores.rows import NO_VECTOR
 
 MAX_ID_CHARACTERS = 512
 MAX_METADATA_BYTES = 40_000
 MAX_FILTERED_BYTES = 1_000
-"""A value that is larger is kept with its row but cannot be filtered by."""
+"""A value that is larger is kept with its row but cannot be filtered by; a URI is filtered by its digest then."""
 MAX_PACK_BYTES = 2_000_000
 MAX_PACK_RECORDS = 1_000
 
 ROW, SPILLED, GENERATION, ZERO = "em_row", "em_spilled", "em_generation", "em_zero"
 COLUMNS = {"document": "em_document", "uri": "em_uri"}
-KEPT = ("chunk", "uri", "title", "section", "text", "start", "end", "page", "index_version")
+KEPT: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("chunk", "uri", "title", "section", "text", "index_version"), str),
+    **dict.fromkeys(("start", "end"), int),
+    "page": (int, type(None)),
+}
+"""What of a row is kept as JSON, with its types."""
 
 Record = dict[str, Any]
 Spill = Callable[[bytes], str]
@@ -38,7 +46,7 @@ def record_of(row: VectorRow, spill: Spill) -> Record:
     zero = not row.vector.any()
     metadata = _filterable(row) | {
         COLUMNS["document"]: row.document,
-        COLUMNS["uri"]: row.uri,
+        COLUMNS["uri"]: _short(row.uri),
         GENERATION: row.generation,
     }
     if zero:
@@ -53,25 +61,56 @@ def record_of(row: VectorRow, spill: Spill) -> Record:
     return {"id": row.id, "values": _values(stand_in(len(row.vector)) if zero else row.vector), "metadata": metadata}
 
 
-def row_of(record: Any, unspill: Unspill, *, with_vector: bool) -> VectorRow:
-    """The row that an answer of the SDK holds."""
-    metadata = record.metadata or {}
-    spilled = metadata.get(SPILLED)
-    body = orjson.loads(unspill(spilled))["row"] if spilled else orjson.loads(metadata[ROW])
-    document, version, ordinal = parse_id(record.id)
-    vector = NO_VECTOR
-    if with_vector:
-        held = np.asarray(record.values, np.float32)
-        vector = np.zeros_like(held) if metadata.get(ZERO) else held
+def row_of(record: Any, unspill: Unspill, *, dimensions: int | None) -> VectorRow:
+    """The row that an answer of the SDK holds, with its vector when `dimensions` say how long that is.
+
+    Raises ProviderUnavailable when it is none that was ever written.
+    """
+    name = parse_id(record.id)
+    if name is None:
+        raise _unlike(record, "its id is none of ours")
     return VectorRow(
         id=record.id,
-        document=document,
-        version=version,
+        document=name.document,
+        version=name.edition.version,
         generation=generation_of(record),
-        ordinal=ordinal,
-        vector=vector,
-        **body,
+        ordinal=name.ordinal,
+        vector=NO_VECTOR if dimensions is None else _vector_of(record, dimensions),
+        **_body_of(record, unspill),
     )
+
+
+def _body_of(record: Any, unspill: Unspill) -> dict[str, Any]:
+    metadata = record.metadata or {}
+    spilled = metadata.get(SPILLED)
+    try:
+        body = orjson.loads(unspill(spilled))["row"] if spilled else orjson.loads(metadata[ROW])
+        found = {name: body[name] for name in (*KEPT, "metadata")}
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        raise _unlike(record, "the rest of its row cannot be read") from None
+    wrong = [name for name, types in KEPT.items() if not isinstance(found[name], types)]
+    if wrong or not isinstance(found["metadata"], dict):
+        raise _unlike(record, f"{(*wrong, 'metadata')[0]} is no such value")
+    return found
+
+
+def _vector_of(record: Any, dimensions: int) -> NDArray[np.float32]:
+    held = np.asarray(record.values, np.float32)
+    if held.shape != (dimensions,) or not np.isfinite(held).all():
+        raise _unlike(record, f"its vector is not one of {dimensions} numbers")
+    return np.zeros_like(held) if (record.metadata or {}).get(ZERO) else held
+
+
+def _unlike(record: Any, why: str) -> ProviderUnavailable:
+    return ProviderUnavailable(f"Pinecone gave record {str(record.id)[:200]!r}, which is not as it was written: {why}")
+
+
+def match_of(found: Any) -> Match | None:
+    """A match of a query's answer; None for a record that is not ours, or a score that is no number."""
+    name, score = parse_id(str(found.id)), float(found.score)
+    if name is None or not math.isfinite(score):
+        return None
+    return Match(found.id, name.document, name.edition.version, score)
 
 
 def is_held(made: Record, held: Mapping[str, Any]) -> bool:
@@ -83,20 +122,20 @@ def is_held(made: Record, held: Mapping[str, Any]) -> bool:
 
 
 def generation_of(record: Any) -> int:
-    """The generation of a fetched record; numbers come back as doubles."""
-    return int((record.metadata or {}).get(GENERATION, 0))
+    """The generation of a fetched record: by its id, or by its metadata, where numbers come back as doubles."""
+    name = parse_id(record.id)
+    if name is not None and name.edition.generation is not None:
+        return name.edition.generation
+    told = (record.metadata or {}).get(GENERATION, 0)
+    if not isinstance(told, int | float) or not math.isfinite(told):
+        raise _unlike(record, "its generation is no number")
+    return int(told)
 
 
 def spill_of(record: Any) -> str | None:
     """Where a fetched record keeps the rest of its row, if not with itself."""
     found: str | None = (record.metadata or {}).get(SPILLED)
     return found
-
-
-def parse_id(id: str) -> tuple[str, str, int]:
-    """(document, version, ordinal) of a row's id."""
-    document, version, ordinal = id.rsplit("-", 2)
-    return document, version, int(ordinal)
 
 
 def document_of(id: str) -> str:
@@ -121,7 +160,10 @@ def packs(records: Sequence[Record]) -> Iterator[list[Record]]:
 
 def condition_of(filter: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """A filter in Pinecone's words; None without one. A metadata list matches when it holds one of the values."""
-    conditions = [_one_of(COLUMNS.get(name, name), wanted) for name, wanted in (filter or {}).items()]
+    conditions = [
+        _one_of(COLUMNS.get(name, name), _with_short(wanted) if name == "uri" else wanted)
+        for name, wanted in (filter or {}).items()
+    ]
     return {"$and": conditions} if conditions else None
 
 
@@ -139,8 +181,8 @@ def stand_in(dimensions: int) -> NDArray[np.float32]:
 def _check_id(row: VectorRow) -> None:
     if not row.id.isascii() or len(row.id) > MAX_ID_CHARACTERS:
         raise BadVector(f"a row's id has to be ASCII and {MAX_ID_CHARACTERS} characters at most")
-    if row.id != f"{row.document}-{row.version}-{row.ordinal}":
-        raise BadVector(f"row {row.id}: its id does not tell its document, version and ordinal")
+    if row.id != row_id(row.document, row.version, row.generation, row.ordinal):
+        raise BadVector(f"row {row.id}: its id does not tell its document, version, generation and ordinal")
 
 
 def _filterable(row: VectorRow) -> dict[str, Any]:
@@ -157,7 +199,9 @@ def _filterable(row: VectorRow) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     match value:
-        case bool() | str() | int() | float():
+        case bool() | str() | int():
+            return value
+        case float() if math.isfinite(value):
             return value
         case list():
             return [_as_text(item) for item in value]
@@ -166,6 +210,17 @@ def _plain(value: Any) -> Any:
 
 def _as_text(item: Any) -> str:
     return item if isinstance(item, str) else orjson.dumps(item).decode()
+
+
+def _short(uri: Any) -> Any:
+    """A URI as filters know it: itself, or what tells one from others that is too long to be kept beside the row."""
+    encoded = uri.encode("utf-8", "surrogatepass") if isinstance(uri, str) else b""
+    return uri if len(encoded) <= MAX_FILTERED_BYTES else f"sha256:{hashlib.sha256(encoded).hexdigest()}"
+
+
+def _with_short(uris: Any) -> list[Any]:
+    """What a record with one of these URIs may have of it; 0.1.0 kept longer ones as they are."""
+    return list(dict.fromkeys(kept for uri in _listed(uris) for kept in (uri, _short(uri))))
 
 
 def _one_of(name: str, wanted: Any) -> dict[str, Any]:

@@ -1,11 +1,13 @@
-"""What every vector store asks of its input: shard names, vectors of the right shape, one row per id."""
+"""What every vector store asks of its input: shard names, vectors of the right shape, rows under their own ids."""
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.editions import Edition, parse_id, row_id
 from shared.errors import BadVector, SettingsError
 from shared.providers.vectorstores.base import VectorRow
 
@@ -38,11 +40,16 @@ def check_query(vector: NDArray[np.float32], *, dimensions: int) -> NDArray[np.f
     return vector
 
 
-def latest(rows: Sequence[VectorRow]) -> dict[str, VectorRow]:
-    """One row per id: of the same id, the newest generation, and of those the last."""
+def edition_of(row: VectorRow) -> Edition:
+    """The edition of a stored row, as its id tells it."""
+    name = parse_id(row.id)
+    return Edition(row.version, None if name is None else name.edition.generation)
+
+
+def named(rows: Sequence[VectorRow]) -> dict[str, VectorRow]:
+    """The rows by the ids that they are kept under; of several that are the same row, the last."""
     found: dict[str, VectorRow] = {}
     for row in rows:
-        known = found.get(row.id)
-        if known is None or known.generation <= row.generation:
-            found[row.id] = row
+        id = row_id(row.document, row.version, row.generation, row.ordinal)
+        found[id] = row if row.id == id else replace(row, id=id)
     return found

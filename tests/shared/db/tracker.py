@@ -98,6 +98,13 @@ class Tracker:
         self.submit(uris, **options)
         return self.claim(self.queue())
 
+    def remove_all(self) -> Claim:
+        """Claim the removal of all documents, as after a scan that met none of them."""
+        job = self.create_job("removal")
+        with self.database.write() as connection:
+            documents.submit_departures(connection, job_id=job, source_id=self.source, max_attempts=3)
+        return self.claim(self.queue(job=job), Stage.INDEX)
+
     def settle(self, claim: Claim, outcomes: Mapping[int, Outcome] | Outcome) -> dict[Stage, list[int]]:
         if not isinstance(outcomes, Mapping):
             outcomes = {item.id: outcomes for item in claim.items}

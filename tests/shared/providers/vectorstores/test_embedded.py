@@ -83,7 +83,7 @@ def test_three_writers_and_a_kill_lose_and_double_nothing(tmp_path: Path) -> Non
     counts = opened(tmp_path).count_versions("s", dict.fromkeys(acknowledged, "v1"))
     assert counts == dict.fromkeys(acknowledged, ROWS), "an acknowledged batch is whole"
     assert len(acknowledged) >= BATCHES // SHARED_EVERY + 2 * (BATCHES - BATCHES // SHARED_EVERY)
-    assert all(rows == ROWS for *_, rows in opened(tmp_path).list_versions("s")), "no batch is half-written"
+    assert all(rows == ROWS for *_, rows in opened(tmp_path).list_editions("s")), "no batch is half-written"
     assert index_is_intact(tmp_path)
     assert len(opened(tmp_path).query_lexical("s", "number7", top_k=10_000)) == len(ids) // ROWS
 
@@ -141,20 +141,20 @@ def test_a_reader_behind_pruned_tombstones_loads_anew(tmp_path: Path, monkeypatc
     writer.upsert("s", [make_row(f"d{n}") for n in range(12)])
     assert len(reader.query("s", unit_vector(1), top_k=99)) == 12
     for n in range(8):
-        writer.delete_ids("s", [f"d{n}-v1-0"])
+        writer.delete_ids("s", [f"d{n}-v1-1.0"])
     assert {m.document for m in reader.query("s", unit_vector(1), top_k=99)} == {"d8", "d9", "d10", "d11"}
 
 
 def test_a_reader_follows_random_writes_and_deletes(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     reader, writer = opened(tmp_path), opened(tmp_path)
-    for generation in range(60):
+    for _ in range(60):
         chosen = [f"d{n}" for n in rng.integers(0, 30, 5)]
         if rng.random() < 0.5:
             vector = rng.standard_normal(DIMENSIONS).astype(np.float32)
-            writer.upsert("s", [make_row(d, generation=generation, vector=vector, text=d) for d in set(chosen)])
+            writer.upsert("s", [make_row(d, vector=vector, text=d) for d in set(chosen)])
         else:
-            writer.delete_ids("s", [f"{d}-v1-0" for d in chosen])
+            writer.delete_ids("s", [f"{d}-v1-1.0" for d in chosen])
         if rng.random() < 0.4:
             held = {row.id: row.vector for row in writer.list_rows("s", with_vectors=True)}
             query = rng.standard_normal(DIMENSIONS).astype(np.float32)

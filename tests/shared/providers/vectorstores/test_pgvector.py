@@ -83,7 +83,7 @@ def test_many_dimensions_keep_their_precision(
     store.upsert("s", [make_row(f"d{n}", vector=vector) for n, vector in enumerate(vectors)])
     assert store.has_index("s") == (dimensions <= 4000)
     assert [match.document for match in store.query("s", vectors[1], top_k=1)] == ["d1"]
-    np.testing.assert_array_equal(store.fetch("s", ["d2-v1-0"], with_vectors=True)["d2-v1-0"].vector, vectors[2])
+    np.testing.assert_array_equal(store.fetch("s", ["d2-v1-1.0"], with_vectors=True)["d2-v1-1.0"].vector, vectors[2])
     store.close()
 
 

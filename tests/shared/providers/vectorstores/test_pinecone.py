@@ -1,13 +1,15 @@
 """The Pinecone store against the simulator, through the vendor's SDK: the contract, and what a remote service does."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from shared.editions import Edition
 from shared.errors import (
     DocumentError,
     FlowControl,
@@ -18,8 +20,10 @@ from shared.errors import (
 )
 from shared.providers.blobs.folder import FolderBlobStore
 from shared.providers.vectorstores import pinecone_units as units
+from shared.providers.vectorstores.base import VectorRow
 from shared.providers.vectorstores.pinecone import PineconeVectorStore
 from shared.providers.vectorstores.pinecone_lanes import MOST
+from shared.providers.vectorstores.pinecone_records import record_of
 from shared.simulators.faults import Fault
 from shared.simulators.pinecone import PineconeSimulator
 from shared.simulators.serving import Running
@@ -151,7 +155,7 @@ def test_rows_that_were_lost_are_counted_as_they_are(simulator: PineconeSimulato
     store = open_pinecone(tmp_path, f"pinecone://{INDEX}?fresh=0.3")
     store.upsert("s", [make_row(ordinal=n) for n in range(3)])
     assert store.count("s") == 3
-    del simulator.indexes[INDEX].namespaces["c1-s"].records["d1-v1-1"]
+    del simulator.indexes[INDEX].namespaces["c1-s"].records["d1-v1-1.1"]
     assert store.count_versions("s", {"d1": "v1"}) == {"d1": 2}
     store.close()
 
@@ -172,7 +176,7 @@ def test_many_small_rows_keep_to_a_thousand_records(store: PineconeVectorStore, 
     store.upsert("s", [make_row(f"d{n:04}") for n in range(1001)])
     assert paths(simulator).count("/vectors/upsert") == 2
     assert store.count("s") == 1001
-    assert sum(rows for _, _, rows in store.list_versions("s")) == 1001
+    assert sum(rows for _, _, rows in store.list_editions("s")) == 1001
 
 
 def test_what_is_over_forty_kilobytes_spills_and_goes_with_its_row(
@@ -192,9 +196,9 @@ def test_what_is_over_forty_kilobytes_spills_and_goes_with_its_row(
     assert without_vector(store.fetch("s", [row.id])[row.id]) == without_vector(row)
     assert len(store.query("s", unit_vector(1), top_k=3, filter={"lang": "de"})) == 1
     store.upsert("s", [make_row(text="z" * 60_000, generation=2)])
-    assert store.count("s") == 2
-    assert spilled() == 1
-    assert store.delete_stale("s", {"d1": 3}) == 1
+    assert store.count("s") == 3
+    assert spilled() == 2
+    assert store.delete_stale("s", {"d1": 3}) == 2
     assert spilled() == 0
     store.upsert("s", [row])
     store.drop("s")
@@ -209,10 +213,10 @@ def test_vectors_that_are_not_finite_are_never_sent(store: PineconeVectorStore, 
     assert paths(simulator) == []
 
 
-@pytest.mark.parametrize("id", ["d-ä-v1-0", "x" * 513, "other-v1-0"])
-def test_ids_that_pinecone_or_we_could_not_read_back_are_refused(store: PineconeVectorStore, id: str) -> None:
+@pytest.mark.parametrize("document", ["d-ä", "x" * 513])
+def test_ids_that_pinecone_could_not_read_back_are_refused(store: PineconeVectorStore, document: str) -> None:
     with pytest.raises(InternalError):
-        store.upsert("s", [make_row(id=id)])
+        store.upsert("s", [make_row(document)])
 
 
 def test_a_short_refusal_is_waited_for_and_halves_the_lane(
@@ -226,6 +230,79 @@ def test_a_short_refusal_is_waited_for_and_halves_the_lane(
     store.upsert("s", [make_row("d2")])
     assert store.count("s") == 2
     assert lane.limit <= MOST / 2 + 2
+
+
+def test_a_late_delete_takes_no_row_that_was_written_after_the_look(
+    store: PineconeVectorStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The former text comes back under generation 3 while the delete of generation 1 is under way."""
+    store.upsert("s", [make_row(version="a"), make_row(version="b", generation=2)])
+    delete = store._delete
+
+    def late(space: str, held: Mapping[str, Any]) -> int:
+        monkeypatch.undo()
+        store.upsert("s", [make_row(version="a", generation=3)])
+        assert store.count_editions("s", {"d1": ("a", 3)}) == {"d1": 1}
+        store.delete_stale("s", {"d1": 3})
+        return delete(space, held)
+
+    monkeypatch.setattr(store, "_delete", late)
+    store.delete_stale("s", {"d1": 2})
+    assert list(store.list_editions("s")) == [("d1", Edition("a", 3), 1)]
+
+
+def test_a_write_that_comes_late_takes_no_others_place(
+    store: PineconeVectorStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch = store._fetch
+
+    def late(space: str, ids: Sequence[str]) -> dict[str, Any]:
+        monkeypatch.undo()
+        held = fetch(space, ids)
+        store.upsert("s", [make_row(generation=5, text="the owner's")])
+        return held
+
+    monkeypatch.setattr(store, "_fetch", late)
+    store.upsert("s", [make_row(generation=4, text="too late")])
+    assert store.delete_stale("s", {"d1": 5}) == 1
+    assert [(row.generation, row.text) for row in store.list_rows("s")] == [(5, "the owner's")]
+
+
+def test_records_of_others_are_passed_over(store: PineconeVectorStore, simulator: PineconeSimulator) -> None:
+    store.upsert("s", [make_row()])
+    assert store.count("s") == 1
+    held = simulator.indexes[INDEX].namespaces["c1-s"].records
+    held["somebody's"] = held["d1-v1-1.0"] | {"id": "somebody's", "metadata": {}}
+    assert [match.id for match in store.query("s", unit_vector(1), top_k=9)] == ["d1-v1-1.0"]
+    assert list(store.list_editions("s")) == [("d1", Edition("v1", 1), 1)]
+    assert [row.id for row in store.list_rows("s")] == ["d1-v1-1.0"]
+
+
+def rows_of_the_first_release(simulator: PineconeSimulator, *rows: VectorRow) -> None:
+    """As 0.1.0 wrote them: their ids tell no generation."""
+    held = simulator.indexes[INDEX].namespaces["c1-s"].records
+    for row in rows:
+        made = record_of(row, lambda _: "")
+        id = f"{row.document}-{row.version}-{row.ordinal}"
+        held[id] = made | {"id": id}
+
+
+def test_rows_of_the_first_release_are_read_replaced_and_deleted(
+    store: PineconeVectorStore, simulator: PineconeSimulator
+) -> None:
+    store.upsert("s", [make_row("other")])
+    assert store.count("s") == 1
+    rows_of_the_first_release(simulator, make_row(generation=3), make_row(ordinal=1, generation=3), make_row("d2"))
+    assert sorted(store.list_editions("s")) == [
+        ("d1", Edition("v1", None), 2), ("d2", Edition("v1", None), 1), ("other", Edition("v1", 1), 1)
+    ]  # fmt: skip
+    assert {row.generation for row in store.fetch_documents("s", ["d1"]).values()} == {3}
+    assert {match.id for match in store.query("s", unit_vector(1), top_k=9)} >= {"d1-v1-0", "d1-v1-1"}
+    assert store.delete_stale("s", {"d1": 3}) == 0
+    store.upsert("s", [make_row(generation=4)])
+    assert store.count_editions("s", {"d1": ("v1", 4)}) == {"d1": 1}
+    assert store.delete_stale("s", {"d1": 4}) == 2
+    assert store.delete_ids("s", ["d2-v1-0"]) == 1
 
 
 def test_a_long_refusal_parks_the_work_with_its_time(store: PineconeVectorStore, simulator: PineconeSimulator) -> None:
@@ -372,16 +449,16 @@ def test_every_unit_of_a_rows_life_is_in_the_books(store: PineconeVectorStore, s
     metered, books = booked(store)
     rows = [make_row(f"d{n:03}", text="x" * 2500) for n in range(130)]
     metered.upsert("s", [*rows, make_row("many", metadata={"big": "y" * 50_000})])
-    metered.upsert("s", [make_row(f"d{n:03}", text="new", generation=2) for n in range(3)])
+    metered.upsert("s", [make_row(f"d{n:03}", text="new") for n in range(3)])
     metered.count_versions("s", {"d000": "v1", "many": "v1", "nobody": "v1"})
     found = metered.query("s", unit_vector(1), top_k=3)
     metered.score("s", [match.id for match in found], unit_vector(1))
     metered.score_lexical("s", [match.id for match in found], "text")
     assert len(list(metered.list_rows("s"))) == 131
-    assert len(list(metered.list_versions("s"))) == 131
+    assert len(list(metered.list_editions("s"))) == 131
     assert len(metered.fetch_documents("s", ["d000", "d001"])) == 2
     assert metered.delete_stale("s", {"d000": 3, "d010": 1}) == 1
-    assert metered.delete_ids("s", [row.id for row in rows[:20]] + ["nobody-v1-0"]) == 19
+    assert metered.delete_ids("s", [row.id for row in rows[:20]] + ["nobody-v1-1.0"]) == 19
     metered.drop("s")
     metered.count("s")
     require_equal_books(books, simulator)
@@ -484,10 +561,10 @@ def test_without_money_nothing_is_asked(store: PineconeVectorStore, simulator: P
         lambda: poor.upsert("s", [make_row("d2")]),
         lambda: poor.count_versions("s", {"d1": "v1"}),
         lambda: poor.query("s", unit_vector(1), top_k=1),
-        lambda: poor.fetch("s", ["d1-v1-0"]),
+        lambda: poor.fetch("s", ["d1-v1-1.0"]),
         lambda: list(poor.list_rows("s")),
         lambda: poor.delete_stale("s", {"d1": 2}),
-        lambda: poor.delete_ids("s", ["d1-v1-0"]),
+        lambda: poor.delete_ids("s", ["d1-v1-1.0"]),
         lambda: poor.drop("s"),
     ):
         with pytest.raises(FlowControl, match="no money"):

@@ -23,10 +23,11 @@ def test_a_service_that_tells_no_positions_is_awaited_by_its_rows() -> None:
     assert unseen.position("a") is None and not unseen.tells_positions
 
 
-def test_rows_are_expected_by_version_until_they_were_counted() -> None:
+def test_rows_are_expected_by_the_beginning_of_their_ids_until_they_were_counted() -> None:
     unseen = Unseen()
     unseen.expect("a", [make_row("d1", 0), make_row("d1", 1), make_row("d1", 1), make_row("d2", 0)])
-    assert unseen.expected("a", "d1", "v1") == 2
-    assert (unseen.expected("a", "d1", "v2"), unseen.expected("b", "d1", "v1")) == (0, 0)
-    unseen.counted("a", [("d1", "v1"), ("nobody", "v1")])
-    assert (unseen.expected("a", "d1", "v1"), unseen.expected("a", "d2", "v1")) == (0, 1)
+    assert unseen.expected("a", "d1", "d1-v1-") == 2
+    assert (unseen.expected("a", "d1", "d1-v2-"), unseen.expected("b", "d1", "d1-v1-")) == (0, 0)
+    unseen.expect("a", [make_row("d1", 0, generation=2)])
+    unseen.counted("a", [("d1", "d1-v1-1."), ("nobody", "nobody-v1-1.")])
+    assert (unseen.expected("a", "d1", "d1-v1-"), unseen.expected("a", "d2", "d2-v1-1.")) == (1, 1)

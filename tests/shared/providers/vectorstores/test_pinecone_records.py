@@ -1,17 +1,24 @@
 """Rows as Pinecone records."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import orjson
 import pytest
 
+from shared.errors import ProviderUnavailable
+from shared.providers.vectorstores.base import Match
 from shared.providers.vectorstores.pinecone_records import (
+    KEPT,
     MAX_METADATA_BYTES,
     MAX_PACK_BYTES,
     condition_of,
+    match_of,
     matches_nothing,
     packs,
-    parse_id,
     record_of,
+    row_of,
     stand_in,
 )
 from tests.contracts.vectorstore import make_row
@@ -81,5 +88,47 @@ def test_filters_are_put_in_pinecones_words() -> None:
     assert not matches_nothing({"lang": ["x"], "n": 0})
 
 
-def test_ids_are_read_back() -> None:
-    assert parse_id("a-b-v1-12") == ("a-b", "v1", 12)
+def test_a_uri_of_any_length_is_kept_and_filtered_by() -> None:
+    spilled: list[bytes] = []
+    row = make_row(uri="https://example.org/" + "u" * 60_000, title="t" * 60_000, section="s" * 60_000)
+    held = record_of(row, lambda data: spilled.append(data) or "a" * 64)["metadata"]  # type: ignore[func-returns-value]
+    assert len(orjson.dumps(held)) <= MAX_METADATA_BYTES
+    assert orjson.loads(spilled[0])["row"]["uri"] == row.uri
+    condition = condition_of({"uri": row.uri})
+    assert condition is not None
+    assert held["em_uri"] in condition["$and"][0]["em_uri"]["$in"]
+
+
+def test_numbers_that_json_cannot_say_are_not_filtered_by() -> None:
+    held = record_of(make_row(metadata={"a": float("nan"), "b": float("inf"), "c": 1.5}), refuse)["metadata"]
+    assert {"a", "b", "c"} & held.keys() == {"c"}
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {},
+        {"em_row": "no json"},
+        {"em_row": "[]"},
+        {"em_row": "{}"},
+        {"em_row": orjson.dumps(dict.fromkeys((*KEPT, "metadata"), 1)).decode()},
+    ],
+)
+def test_a_record_that_nobody_wrote_is_not_believed(metadata: dict[str, Any]) -> None:
+    record = SimpleNamespace(id="d-v-1.0", values=[0.0] * 8, metadata=metadata)
+    with pytest.raises(ProviderUnavailable):
+        row_of(record, lambda _: b"", dimensions=None)
+
+
+@pytest.mark.parametrize("values", [[0.5] * 7, [0.5] * 7 + [float("nan")], []])
+def test_a_vector_that_nobody_wrote_is_not_believed(values: list[float]) -> None:
+    made = record_of(make_row(), refuse)
+    record = SimpleNamespace(id=made["id"], values=values, metadata=made["metadata"])
+    with pytest.raises(ProviderUnavailable):
+        row_of(record, lambda _: b"", dimensions=8)
+
+
+def test_a_score_that_is_no_number_and_a_foreign_id_are_no_match() -> None:
+    assert match_of(SimpleNamespace(id="d-v-1.0", score=float("nan"))) is None
+    assert match_of(SimpleNamespace(id="somebody's", score=0.5)) is None
+    assert match_of(SimpleNamespace(id="d-v-1.0", score=0.5)) == Match("d-v-1.0", "d", "v", 0.5)

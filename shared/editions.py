@@ -1,0 +1,47 @@
+"""Owns what rows in vector stores are called, which edition of a document they belong to, and which one readers see.
+
+An edition is one writing of a document: a version under the generation of the submission that wrote it. Only work on
+that submission ever writes or removes rows by these names (decision 0025). Rows of Embedmill 0.1.0 name no generation.
+"""
+
+import re
+from typing import NamedTuple
+
+_NAME = re.compile(r"(.+)-([^-]+)-(?:([0-9]{1,18})\.)?([0-9]{1,18})", re.DOTALL)
+
+
+class Edition(NamedTuple):
+    """A version of a document under one generation; None for rows that do not tell theirs."""
+
+    version: str
+    generation: int | None
+
+    def is_seen_as(self, active: "Edition | None") -> bool:
+        """Whether readers see rows of this edition while the tracker says that `active` is the document's."""
+        return (
+            active is not None
+            and self.version == active.version
+            and (self.generation is None or self.generation == active.generation)
+        )
+
+
+class RowName(NamedTuple):
+    """What a row's id tells."""
+
+    document: str
+    edition: Edition
+    ordinal: int
+
+
+def row_id(document: str, version: str, generation: int, ordinal: int) -> str:
+    """The id of a row: `document-version-generation.ordinal`."""
+    return f"{document}-{version}-{generation}.{ordinal}"
+
+
+def parse_id(id: str) -> RowName | None:
+    """What an id tells; None for one that nobody here ever gave."""
+    found = _NAME.fullmatch(id)
+    if found is None:
+        return None
+    document, version, generation, ordinal = found.groups()
+    return RowName(document, Edition(version, None if generation is None else int(generation)), int(ordinal))
