@@ -212,8 +212,11 @@ def judge(
     *,
     to_come: frozenset[int] = frozenset(),
 ) -> Difference | None:
-    """What differs; None when nothing does. Rows of generations that are still `to_come` are nobody's fault."""
-    seen = _seen(collection, tracked, held) if tracked else []
+    """What differs; None when nothing does. Rows of generations that are still `to_come` are nobody's fault.
+
+    What has more rows than it should is surplus as a whole: nobody knows which of them are right.
+    """
+    seen = [entry for entry in _seen(collection, tracked, held) if entry.rows <= tracked.indexed] if tracked else []
     surplus = tuple(entry for entry in held if entry not in seen and entry.edition.generation not in to_come)
     lacks_rows = tracked is not None and not _is_whole(tracked, seen)
     return Difference(document, tracked, lacks_rows, surplus) if lacks_rows or surplus else None

@@ -1,7 +1,7 @@
 """`embedmill verify`: the tracker against the vector store, and the mending of what differs.
 
 A repair deletes rows by names that nobody will write again: those of generations that are left behind. What is missing
-is indexed again, under a new generation, by work as any other. So nothing that others do meanwhile can be undone by it.
+is indexed again, under the generation that readers see, by work as any other. So it undoes nothing of what others do.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,13 +36,12 @@ def verify(collection: str | None, *, repair: bool, quiet: bool) -> dict[str, An
 def _verify(runtime: Runtime, collection: Collection, *, repair: bool, quiet: bool) -> dict[str, Any]:
     if not repair:
         return _describe(collection, compare(runtime, collection))
-    found = Findings()
     mender = _Mender(runtime, collection, quiet=quiet)
-    for differences in find_differences(runtime, collection, found):
-        mender.mend(differences)
+    found = mender.mend_all()
     report = _describe(collection, found)
     if not found.ok:
-        mender.finish()
+        # What was indexed again makes rows of 0.1.0 superfluous.
+        mender.mend_all()
         after = compare(runtime, collection)
         report |= {
             "ok": after.ok,
@@ -67,15 +66,22 @@ class _Mender:
         self.deleted = 0
         self.indexed_again = 0
 
-    def mend(self, differences: Sequence[Difference]) -> None:
-        """Delete the surplus of some documents; what they lack comes at the end."""
+    def mend_all(self) -> Findings:
+        """Mend what differs; returns what that was."""
+        found = Findings()
+        for differences in find_differences(self._runtime, self._collection, found):
+            self._mend(differences)
+        self._index_again()
+        return found
+
+    def _mend(self, differences: Sequence[Difference]) -> None:
+        """Delete the surplus of some documents; what they lack is indexed many at a time."""
         self._delete(differences)
         self._missing += [difference.document for difference in differences if difference.lacks_rows]
         if len(self._missing) >= REINDEXED_AT_ONCE:
-            self.finish()
+            self._index_again()
 
-    def finish(self) -> None:
-        """Index again what is missing so far."""
+    def _index_again(self) -> None:
         missing, self._missing = self._missing, []
         if not missing:
             return

@@ -279,7 +279,11 @@ def switch_versions(connection: Connection, token: str, ids: Ids[int]) -> dict[s
     are; a removal sets the active version to NULL.
     """
     held = and_(work.c.lease == token, work.c.id.in_(ids))
-    newest = document.c.active_generation < work.c.generation
+    # A repair writes what is active once more, perhaps from chunks that had to be made anew.
+    anew = and_(
+        document.c.active_generation == work.c.generation, document.c.chunks_ref.is_distinct_from(work.c.chunks_ref)
+    )
+    newest = or_(document.c.active_generation < work.c.generation, anew)
     source = (work.c.document_id == document.c.id) & held & (work.c.state == State.RUNNING)
     connection.execute(
         update(document)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
 
 from shared.addresses import digest
 from shared.db.engine import clock
@@ -15,12 +15,15 @@ PAGE = 500
 
 
 def submit_repair(connection: Connection, collection_id: int, ids: Sequence[str], *, max_attempts: int) -> int:
-    """A job that embeds (from the cache) and indexes the active versions of documents again; returns it."""
+    """A job that embeds (from the cache) and indexes the active versions of documents again; returns it.
+
+    It writes rows of the generation that readers see, so that it supersedes nothing that waits to be indexed.
+    """
     job_id = create_job(
         connection, collection_id=collection_id, identity="repair", sources=[], options={"repair": True}
     )
     for some in pages(ids, PAGE):
-        _submit_page(connection, job_id, some, max_attempts=max_attempts)
+        _submit_page(connection, job_id, some, document.c.active_generation, max_attempts=max_attempts)
     end_enumeration(connection, job_id, held_deletions=0)
     return job_id
 
@@ -37,20 +40,26 @@ def submit_revalidation(connection: Connection, collection_id: int, ids: Sequenc
     for some in pages(ids, PAGE):
         query = seen.where(document.c.active_version.is_not(None))
         page = list(connection.execute(query, {"some": some}).scalars())
-        _submit_page(connection, job_id, page, max_attempts=max_attempts, stage=Stage.VALIDATE)
+        connection.execute(update(document).where(document.c.id.in_(page)).values(generation=document.c.generation + 1))
+        _submit_page(connection, job_id, page, document.c.generation, max_attempts=max_attempts, stage=Stage.VALIDATE)
     end_enumeration(connection, job_id, held_deletions=0)
     return job_id
 
 
 def _submit_page(
-    connection: Connection, job_id: int, ids: Sequence[str], *, max_attempts: int, stage: Stage = Stage.EMBED
+    connection: Connection,
+    job_id: int,
+    ids: Sequence[str],
+    generation: ColumnElement[int],
+    *,
+    max_attempts: int,
+    stage: Stage = Stage.EMBED,
 ) -> None:
-    connection.execute(update(document).where(document.c.id.in_(ids)).values(generation=document.c.generation + 1))
     last = select(func.max(work.c.id)).where(work.c.document_id.in_(ids), work.c.deletes.is_(False))
     origins = (
         select(
             document.c.id.label("document_id"),
-            document.c.generation,
+            generation.label("generation"),
             document.c.content_hash,
             document.c.settings_hash,
             document.c.active_version.label("version"),

@@ -270,9 +270,11 @@ def _delete_stale(
     store = runtime.store(collection, job_id=items[0].job_id)
     store.delete_stale(shard, stale)
     former: dict[str, dict[str, int]] = {}
-    for document, generation in stale.items():
-        if left := collection.former_home(document):
-            former.setdefault(left, {})[document] = generation
+    for item in items:
+        if left := collection.former_home(item.document_id):
+            # What is seen is at home, now that it was written there.
+            is_at_home = active[item.document_id] == item.generation
+            former.setdefault(left, {})[item.document_id] = active[item.document_id] + is_at_home
     for left, generations in former.items():
         store.delete_stale(left, generations)
 

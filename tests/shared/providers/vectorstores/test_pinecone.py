@@ -240,7 +240,7 @@ def test_a_late_delete_takes_no_row_that_was_written_after_the_look(
     delete = store._delete
 
     def late(space: str, held: Mapping[str, Any]) -> int:
-        monkeypatch.undo()
+        monkeypatch.setattr(store, "_delete", delete)
         store.upsert("s", [make_row(version="a", generation=3)])
         assert store.count_editions("s", {"d1": ("a", 3)}) == {"d1": 1}
         store.delete_stale("s", {"d1": 3})
@@ -257,7 +257,7 @@ def test_a_write_that_comes_late_takes_no_others_place(
     fetch = store._fetch
 
     def late(space: str, ids: Sequence[str]) -> dict[str, Any]:
-        monkeypatch.undo()
+        monkeypatch.setattr(store, "_fetch", fetch)
         held = fetch(space, ids)
         store.upsert("s", [make_row(generation=5, text="the owner's")])
         return held
