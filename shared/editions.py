@@ -1,7 +1,7 @@
 """Owns what rows in vector stores are called, which edition of a document they belong to, and which one readers see.
 
 An edition is one writing of a document: a version under the generation of the submission that wrote it. Only work on
-that submission ever writes or removes rows by these names (decision 0026). Rows of Embedmill 0.1.0 name no generation.
+that submission ever writes or removes rows by these names (decision 0027). Rows of Embedmill 0.1.0 name no generation.
 """
 
 import re
