@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 from types import FrameType
 from typing import NoReturn
 
@@ -13,6 +14,7 @@ def main() -> None:
     heard = signal.getsignal(signal.SIGINT) != signal.SIG_IGN
     if heard:
         signal.signal(signal.SIGINT, _leave)
+        sys.unraisablehook = _interrupt_again
     from console.cli import main as run
 
     if heard:
@@ -26,6 +28,15 @@ def main() -> None:
         # Before the command line took care of it, or after.
         _leave()
     sys.exit(status)
+
+
+def _interrupt_again(swallowed: "sys.UnraisableHookArgs") -> None:
+    """An interruption that came while an object was being taken apart is lost there, and wanted all the same."""
+    if isinstance(swallowed.exc_value, KeyboardInterrupt):
+        # In a moment: here it would be lost again.
+        threading.Timer(0.01, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)).start()
+    else:
+        sys.__unraisablehook__(swallowed)
 
 
 def _leave(_number: int = signal.SIGINT, _frame: FrameType | None = None) -> NoReturn:

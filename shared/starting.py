@@ -3,8 +3,21 @@
 import atexit
 import gc
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+
+@contextmanager
+def unheard(number: signal.Signals) -> Iterator[None]:
+    """What is started within never hears a signal: a Ctrl-C is its parent's to act upon, from its first moment on."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def start_lightly() -> None:

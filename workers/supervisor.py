@@ -16,6 +16,7 @@ import structlog
 from shared.db import pools, presence, work
 from shared.errors import InternalError, StorageFailed
 from shared.runtime import Runtime
+from shared.starting import unheard
 from shared.states import Stage
 from workers.pools import Group, PoolSpec, Situation, plan, slots_by_queue, split
 
@@ -281,7 +282,8 @@ class Supervisor:
         given = [str(part) for option in options.items() for part in option]
         # -P: a package named like one of ours in the user's current folder is not ours.
         command = [sys.executable, "-P", "-m", "workers.process", *given, *queues]
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        with unheard(signal.SIGINT):
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         now = time.monotonic()
         self._children.append(Child(group, slots, process, now, progressed=now))
 

@@ -13,6 +13,7 @@ from typing import Self
 import orjson
 
 from shared.errors import DocumentError, ParserCrashed, ParserLimitExceeded
+from shared.starting import unheard
 from workers.parsing.detect import is_plain_utf8
 from workers.parsing.document import ParsedDocument
 from workers.parsing.frames import LENGTH, READY, Answer, pack_frame, pack_request, unpack_answer
@@ -227,14 +228,15 @@ class _Child:
 def _start(limits: ParserLimits) -> "subprocess.Popen[bytes]":
     """`-P`: a folder that happens to be the working directory must not shadow the product's packages."""
     arguments = [str(os.getpid()), orjson.dumps(asdict(limits)).decode()]
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "workers.parsing.child", *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        bufsize=0,
-        env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
-    )
+    with unheard(signal.SIGINT):
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "workers.parsing.child", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+        )
 
 
 def _signal_name(number: int) -> str:
