@@ -8,11 +8,11 @@ from dataclasses import asdict
 from typing import Any
 
 from console.durations import format_duration
-from console.output import DONE, print_json, print_line, print_table
+from console.output import DEAD_LETTERS, DONE, FAILED, print_json, print_line, print_table
 from console.replay_cost import EXACT_DOCUMENTS, describe_cost, estimate_cost, measure_cost
-from console.running import describe_job, exit_status, work_on_job
+from console.running import describe_job, work_on_job
 from console.sampling import take_sample
-from console.session import opened
+from console.session import interruptible, opened
 from shared.db import replays, unreadable
 from shared.db.collections import get_collection
 from shared.db.dead_letters import (
@@ -30,13 +30,14 @@ from shared.db.replays import replay_letters
 from shared.runtime import Runtime
 
 SHOWN_REFUSALS = 20
+LOOK_SECONDS = 0.3
 # Kept messages are few: they come from a deployment that went wrong, not from documents.
 MOST_MESSAGES = 10_000
 
 _FIELDS = (
     "id job_id collection document uri stage error_class error hint fingerprint attempts max_attempts crashes "
     "code_version settings_hash index_version epoch created_at resolved_at resolution resolution_reason replay_id "
-    "outcome next_letter"
+    "outcome next_letter superseded_by"
 )
 _PUBLIC = {"job_id": "job", "settings_hash": "settings", "replay_id": "replay"}
 
@@ -184,8 +185,9 @@ def _print_resolution(found: Mapping[str, Any]) -> None:
     why = f": {found['resolution_reason']}" if found["resolution_reason"] else ""
     batch = f" by replay {found['replay']}" if found["replay"] else ""
     again = f" as letter {found['next_letter']}" if found["next_letter"] else ""
+    by = f", by job {found['superseded_by']}" if found["superseded_by"] else ""
     outcome = f"; {found['outcome']}{again}" if found["outcome"] else ""
-    print_line(f"  {found['resolution']}{batch}{why}{outcome}")
+    print_line(f"  {found['resolution']}{batch}{why}{by}{outcome}")
 
 
 def _print_sample(sample: Mapping[str, Any]) -> None:
@@ -226,14 +228,20 @@ def print_preview(found: Mapping[str, Any]) -> None:
         print_line(describe_cost(found["cost"]))
 
 
-def replay(wanted: Filter, *, rate: float | None, work: bool, as_json: bool) -> int:
-    """Send what matches again; with `work`, work on it until its jobs end. Returns the exit status."""
+def replay(wanted: Filter, *, rate: float | None, work: bool, wait: bool, as_json: bool) -> int:
+    """Send what matches again; with `work`, work on it here, with `wait`, let workers do it, until it has ended.
+
+    Returns the exit status: what became of these letters, whatever else their jobs hold.
+    """
     with opened() as runtime:
         runtime.database.query(lambda connection: require_known(connection, wanted))
         done = replay_letters(runtime.database, wanted, by=user(), rate=rate)
         jobs = sorted(done.jobs)
         for job_id in jobs if work else ():
             work_on_job(runtime, job_id, quiet=as_json)
+        if wait and done.id is not None:
+            _await_replay(runtime, done.id)
+        outcomes = _read_outcomes(runtime, done.id)
         reports = [describe_job(runtime, job_id) for job_id in jobs]
     if as_json:
         print_json(
@@ -241,6 +249,7 @@ def replay(wanted: Filter, *, rate: float | None, work: bool, as_json: bool) -> 
                 "replay": done.id,
                 "replayed": len(done.letters),
                 "ids": done.letters,
+                "outcomes": outcomes,
                 "refused": [asdict(refusal) for refusal in done.refused],
                 "jobs": reports,
             }
@@ -248,7 +257,37 @@ def replay(wanted: Filter, *, rate: float | None, work: bool, as_json: bool) -> 
     else:
         _print_replayed(len(done.letters), done.id, rate)
         print_refusals([asdict(refusal) for refusal in done.refused])
-    return max((exit_status(report) for report in reports), default=DONE) if work else DONE
+        if work or wait:
+            _print_outcomes(outcomes)
+    return replay_status(outcomes) if work or wait else DONE
+
+
+def _await_replay(runtime: Runtime, replay_id: int) -> None:
+    """Return when every letter of a replay has ended; a paused job's letters wait for somebody to resume it."""
+    with interruptible():
+        while _read_outcomes(runtime, replay_id)["running"]:
+            time.sleep(LOOK_SECONDS)
+
+
+def _read_outcomes(runtime: Runtime, replay_id: int | None) -> dict[str, int]:
+    if replay_id is None:
+        return dict.fromkeys(replays.OUTCOMES, 0)
+    outcomes: dict[str, int] = runtime.database.query(lambda c: replays.get_replay(c, replay_id))["outcomes"]
+    return outcomes
+
+
+def replay_status(outcomes: Mapping[str, int]) -> int:
+    """0 when every letter of a replay went through, 3 when some died again, 1 when some did not come to an end."""
+    if outcomes["running"] or outcomes["cancelled"]:
+        return FAILED
+    return DEAD_LETTERS if outcomes["dead again"] else DONE
+
+
+def _print_outcomes(outcomes: Mapping[str, int]) -> None:
+    named = {"completed": "went through", "dead again": "died again"}
+    counted = [f"{count} {named.get(name, name)}" for name, count in outcomes.items() if count]
+    if counted:
+        print_line(", ".join(counted) + ("; embedmill dlq list" if outcomes["dead again"] else ""))
 
 
 def user() -> str:

@@ -38,7 +38,11 @@ OlderOption = Annotated[
 NewerOption = Annotated[
     float | None, typer.Option("--newer-than", parser=_duration, metavar="AGE", help="Only newer than 90, 15m, 2h, 3d.")
 ]
-ResolvedOption = Annotated[bool, typer.Option("--resolved", help="Also what was replayed, discarded or superseded.")]
+ResolvedOption = Annotated[
+    bool, typer.Option("--resolved", "--all", help="Also what was replayed, discarded or superseded.")
+]
+WorkOption = Annotated[bool, typer.Option("--work", help="Work in this process until the jobs end.")]
+WaitOption = Annotated[bool, typer.Option("--wait", help="Wait until the workers are through with it.")]
 AllOption = Annotated[bool, typer.Option("--all", help="Every dead letter.")]
 
 
@@ -118,12 +122,14 @@ def replay(
     stagger: Annotated[
         float | None, typer.Option("--stagger", parser=_duration, metavar="TIME", help="Or so long apart: 200ms, 5s.")
     ] = None,
-    work: Annotated[bool, typer.Option("--work", help="Work in this process until the jobs end.")] = False,
+    work: WorkOption = False,
+    wait: WaitOption = False,
     as_json: AsJson = False,
 ) -> None:
     """Try dead letters again from the stage that failed.
 
-    Their history stays. What was paid for is not paid again.
+    Their history stays. What was paid for is not paid again. With --work or --wait the exit status is that of these
+    letters: 0 when all went through, 3 when some died again, 1 when some did not come to an end.
     """
     from shared.db.dead_letters import Filter
 
@@ -132,7 +138,7 @@ def replay(
     wanted = Filter(ids or None, job, collection, stage, error_class, fingerprint, older_than, newer_than)
     _require_selection(wanted, all_=all_)
     pace = rate or (1 / stagger if stagger else None)
-    raise typer.Exit(replay_matching(wanted, dry_run=dry_run, rate=pace, work=work, as_json=as_json))
+    raise typer.Exit(replay_matching(wanted, dry_run=dry_run, rate=pace, work=work, wait=wait, as_json=as_json))
 
 
 @app.command()
@@ -222,13 +228,15 @@ def export(
         print_line(f"{count} exported to {output}")
 
 
-def replay_matching(wanted: "Filter", *, dry_run: bool, rate: float | None, work: bool, as_json: bool) -> int:
+def replay_matching(
+    wanted: "Filter", *, dry_run: bool, rate: float | None, work: bool, wait: bool, as_json: bool
+) -> int:
     """Replay or only preview what matches; returns the exit status."""
     from console.dead_letters import preview, print_preview
     from console.dead_letters import replay as run
 
     if not dry_run:
-        return run(wanted, rate=rate, work=work, as_json=as_json)
+        return run(wanted, rate=rate, work=work, wait=wait, as_json=as_json)
     found = preview(wanted)
     if as_json:
         print_json(found)

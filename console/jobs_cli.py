@@ -43,8 +43,9 @@ def list_(
         }
         for row in rows
     ]
-    columns = ("job", "name", "created", "collection", "state", "total", "completed", "unchanged", "skipped", "deleted")
-    print_table(flat, (*columns, "dead", "in part", "seconds", "source"), empty="no jobs: embedmill ingest FOLDER")
+    counts = ("total", "completed", "unchanged", "skipped", "deleted", "dead", "cancelled", "in part")
+    columns = ("job", "name", "created", "collection", "state", *counts, "seconds", "source")
+    print_table(flat, columns, empty="no jobs: embedmill ingest FOLDER")
 
 
 def _is_plain(row: dict[str, Any]) -> bool:
@@ -183,13 +184,14 @@ def cancel(job: JobId, as_json: AsJson = False) -> None:
 def retry(
     job: JobId,
     work: Annotated[bool, typer.Option("--work", help="Work in this process until the job ends.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the workers are through with it.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Replay every dead letter of a job."""
     from console.dlq_cli import replay_matching
     from shared.db.dead_letters import Filter
 
-    raise typer.Exit(replay_matching(Filter(job=job), dry_run=False, rate=None, work=work, as_json=as_json))
+    raise typer.Exit(replay_matching(Filter(job=job), dry_run=False, rate=None, work=work, wait=wait, as_json=as_json))
 
 
 def _control(function: str, job: int, *, as_json: bool) -> None:

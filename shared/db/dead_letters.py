@@ -74,6 +74,15 @@ def _next_letter() -> Any:
     return query.scalar_subquery()
 
 
+def _later_job() -> Any:
+    """The job whose work speaks for a superseded letter's document since: the next one, or its own."""
+    later = work.alias("later_work")
+    query = select(later.c.job_id).where(
+        later.c.document_id == work.c.document_id, later.c.generation > work.c.generation
+    )
+    return func.coalesce(query.order_by(later.c.generation).limit(1).scalar_subquery(), dead_letter.c.job_id)
+
+
 def _select() -> Any:
     names = "chunks_expected chunks_rejected chunks_ref rejections_ref size deletes origin content_hash max_attempts"
     return (
@@ -89,6 +98,9 @@ def _select() -> Any:
             job.c.state.label("job_state"),
             outcome_of_replay().label("outcome"),
             case((dead_letter.c.resolution == "replayed", _next_letter())).label("next_letter"),
+            case((dead_letter.c.resolution == "superseded", func.coalesce(_later_job(), job.c.id))).label(
+                "superseded_by"
+            ),
         )
         .join_from(dead_letter, work)
         .join(job, job.c.id == dead_letter.c.job_id)

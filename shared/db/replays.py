@@ -21,6 +21,8 @@ from shared.db.transitions import move_jobs, move_work
 from shared.errors import NotFound
 from shared.states import JobState, State, WaitReason
 
+# What becomes of replayed letters; `running` are those that have not ended yet.
+OUTCOMES = ("completed", "dead again", "cancelled", "running")
 ALTERED = "its document was submitted again; the newer work speaks for it"
 
 
@@ -224,5 +226,4 @@ def _with_outcomes(connection: Connection, replays: list[dict[str, Any]]) -> lis
     counts: dict[int, dict[str, int]] = {}
     for row in connection.execute(query):
         counts.setdefault(row.replay_id, {})[row.outcome] = row.n
-    names = ("completed", "dead again", "cancelled", "running")
-    return [row | {"outcomes": {name: counts.get(row["id"], {}).get(name, 0) for name in names}} for row in replays]
+    return [row | {"outcomes": {name: counts.get(row["id"], {}).get(name, 0) for name in OUTCOMES}} for row in replays]

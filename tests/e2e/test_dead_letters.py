@@ -52,7 +52,7 @@ def test_a_dead_letter_says_what_happened_and_what_to_do(cli: Command, folder: P
 def test_a_replay_of_a_document_that_is_still_torn_dies_again(cli: Command, folder: Path) -> None:
     cli.run("ingest", folder)
     ran = cli.run("dlq", "replay", "--all", "--work", "--json")
-    assert (ran.status, ran.json["replayed"]) == (3, 1)
+    assert (ran.status, ran.json["replayed"], ran.json["outcomes"]["dead again"]) == (3, 1, 1)
     (letter,) = cli.json("dlq", "list")["dead_letters"]
     assert len(cli.json("dlq", "show", letter["id"])["history"]) == 2
 
@@ -175,7 +175,8 @@ def test_a_replay_is_previewed_tracked_and_its_outcome_is_linked_to_the_letter(c
     shown = cli.json("dlq", "show", 1)
     assert (shown["replay"], shown["outcome"], shown["next_letter"]) == (again["replay"], "dead again", 2)
     (folder / "torn.docx").write_bytes(WHOLE)
-    cli.json("dlq", "replay", 2, "--work")
+    mended = cli.json("dlq", "replay", 2, "--work", "--wait")
+    assert (mended["outcomes"]["completed"], mended["outcomes"]["running"]) == (1, 0)
     shown = cli.json("dlq", "show", 2)
     assert (shown["outcome"], shown["replayed_by"]["outcomes"]["completed"]) == ("completed", 1)
     assert [letter["outcome"] for letter in shown["letters"]] == ["dead again", "completed"]

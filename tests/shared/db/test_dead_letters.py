@@ -124,3 +124,14 @@ def test_letters_of_a_paused_job_wait_for_it(tracker: Tracker) -> None:
     replay(tracker)
     tracker.control("resume_job")
     assert len(tracker.claim(tracker.queue()).items) == 1
+
+
+def test_a_superseded_letter_names_the_job_that_speaks_for_its_document_since(tracker: Tracker) -> None:
+    bury_three(tracker)
+    second = tracker.create_job("again")
+    tracker.submit(URIS[:1], text="mended", job=second)
+    assert URIS[0] not in find(tracker)
+    with tracker.database.read() as connection:
+        shown = dead_letters.show_letter(connection, 1)
+        other = dead_letters.show_letter(connection, 2)
+    assert (shown["resolution"], shown["superseded_by"], other["superseded_by"]) == ("superseded", second, None)
