@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shared.errors import UnsupportedDocument
+from workers.parsing.latin import guess_latin
 
 if TYPE_CHECKING:
     from charset_normalizer import CharsetMatch
@@ -147,6 +148,8 @@ def _decode_declared(data: bytes, declared: str) -> str | None:
 def _guess(sample: bytes) -> str | None:
     if _is_damaged_utf8(sample):
         return "utf-8"
+    if latin := guess_latin(sample):
+        return latin
     from charset_normalizer import from_bytes
 
     for tolerance in GUESS_TOLERANCES:
