@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from shared.addresses import digest
-from shared.db import collections, documents, jobs, work
+from shared.db import claims, collections, documents, jobs, scans, work
 from shared.db.documents import Submission
 from shared.db.engine import Database, open_database
 from shared.db.work import Claim, RetryPolicy
@@ -122,14 +122,16 @@ def _fill(database: Database, rows: int) -> int:
         collection = collections.create_collection(
             connection, "bench", settings={"embedding": "hash"}, model="hash", dimensions=8, chunker="1", shards=1
         )
-        source = jobs.ensure_source(connection, collection_id=collection.id, identity="bench", spec={})
         job_id = jobs.create_job(connection, collection_id=collection.id, identity="bench", sources=[], options={})
+        source = scans.ensure_source(connection, collection_id=collection.id, identity="bench", spec={})
+        (scan,) = scans.begin_scans(connection, job_id, [source])
     for start in range(0, rows, FILL):
         batch = [_submission(number) for number in range(start, min(start + FILL, rows))]
         with database.write() as connection:
-            documents.submit_batch(
-                connection, batch, job_id=job_id, collection_id=collection.id, source_id=source, max_attempts=3
-            )
+            newest = scans.require_current(connection, scan)
+            documents.submit_batch(connection, batch, job_id=job_id, collection_id=collection.id, max_attempts=3)
+            sightings = [claims.Sighting(s.document_id, s.content_hash) for s in batch]
+            claims.record_claims(connection, scan, sightings, newest=newest)
     with database.write() as connection:
         jobs.end_enumeration(connection, job_id, held_deletions=0)
     return job_id

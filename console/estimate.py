@@ -152,7 +152,7 @@ def _price_indexing(runtime: Runtime, embedder: "Embedder", totals: Mapping[str,
 
 def estimate_job(runtime: Runtime, job_id: int, collection: "Collection", *, lane: Lane = Lane.LIVE) -> dict[str, Any]:
     """A job's cost in a lane from the size of its documents alone, without reading them: cheap, and rough."""
-    from producers.submission import BYTES_PER_TOKEN
+    from producers.scanning import BYTES_PER_TOKEN
 
     settings = read_collection_settings(collection.settings)
     with runtime.database.read() as connection:

@@ -26,13 +26,16 @@ from shared.db import bulk_batches, bulk_lane, jobs, ledger
 from shared.db.collections import Collection, get_collection, get_collection_by_id
 from shared.db.dead_letters import Filter, list_letters
 from shared.db.engine import read_clock
+from shared.errors import ScanTakenOver
 from shared.runtime import Runtime
 from shared.spend.lanes import find_obstacle
 from shared.spend.terms import Lane
 from shared.states import JobState, WaitReason
 
 if TYPE_CHECKING:
+    from producers.sources.base import Source
     from producers.sources.open import SourceOptions
+    from producers.submission import Submitted, Submitter
 
 SHOWN = 20
 REPORTED_NOTES = 1000
@@ -90,9 +93,7 @@ def _ingest(runtime: Runtime, request: Request, *, quiet: bool) -> int:
             _set_urgency(runtime, submitted.job_id, request)
             if submitted.resumed and not quiet:
                 print_notice(f"taking up job {submitted.job_id} of the same sources, which is not finished")
-            if submitted.to_scan:
-                submitter.enumerate(submitted.job_id, sources, collection, allow_deletes=request.allow_deletes)
-                _store_estimate(runtime, submitted.job_id, collection, request.lane)
+            _scan(runtime, submitter, submitted, sources, collection, request)
             if work_until_done(runtime, workshop, submitted.job_id, display, is_abandoned=submitter.is_abandoned):
                 return submitted.job_id
 
@@ -262,14 +263,32 @@ def submit(request: Request) -> tuple[dict[str, Any], int]:
         submitter = Submitter(runtime)
         submitted = submitter.open(sources, collection, options={"allow_deletes": request.allow_deletes})
         _set_urgency(runtime, submitted.job_id, request)
-        if submitted.to_scan:
-            submitter.enumerate(submitted.job_id, sources, collection, allow_deletes=request.allow_deletes)
-            _store_estimate(runtime, submitted.job_id, collection, request.lane)
+        if _scan(runtime, submitter, submitted, sources, collection, request):
             # Where nothing has changed there is nothing to wait for, and perhaps no worker that would say so.
             runtime.database.transact(jobs.complete_jobs)
         report = describe_job(runtime, submitted.job_id)
     told = {key: report[key] for key in ("job", "problems", "notes", "reasons", "sources")}
     return told | {"documents": report["documents"]["total"]}, FAILED if report["problems"] else DONE
+
+
+def _scan(
+    runtime: Runtime,
+    submitter: "Submitter",
+    submitted: "Submitted",
+    sources: "Sequence[Source]",
+    collection: Collection,
+    request: Request,
+) -> bool:
+    """Read a job's sources if that is for this process to do; False when another process does it."""
+    if not submitted.to_scan:
+        return False
+    try:
+        submitter.enumerate(submitted, sources, collection, allow_deletes=request.allow_deletes)
+    except ScanTakenOver as error:
+        print_warning(f"{error}; this one follows it")
+        return False
+    _store_estimate(runtime, submitted.job_id, collection, request.lane)
+    return True
 
 
 def _set_urgency(runtime: Runtime, job_id: int, request: Request) -> None:

@@ -9,6 +9,9 @@ EmbedmillError
 │   ├── MissingExtra
 │   ├── UnknownPrice
 │   ├── HomeInUse
+│   ├── ScanStopped
+│   │   ├── ScanTakenOver
+│   │   └── SourceClosed
 │   └── ProviderRefused
 ├── DocumentError             this document's fault: dead-letter it, its neighbours go on
 │   ├── UnreadableDocument
@@ -84,6 +87,18 @@ class UnknownPrice(UserError):
 
 class HomeInUse(UserError):
     """The home folder cannot be used: read-only, not a folder, or made by a newer version."""
+
+
+class ScanStopped(UserError):
+    """The sources of a job are read no further, because of what somebody did to the job; nothing was half-written."""
+
+
+class ScanTakenOver(ScanStopped):
+    """Another process reads the sources now; whatever this one has seen since is void."""
+
+
+class SourceClosed(ScanStopped):
+    """The source was removed while it was being read."""
 
 
 class ProviderRefused(UserError):

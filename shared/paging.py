@@ -1,6 +1,6 @@
 """Cuts what is too much for one statement or request into pages."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TypeVar
 
@@ -17,3 +17,11 @@ def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
     left = iter(items)
     while some := list(islice(left, size)):
         yield some
+
+
+def walk(find: Callable[[str], Sequence[T]], *, key: Callable[[T], str]) -> Iterator[Sequence[T]]:
+    """The pages that `find` has after a key, from the beginning until one is empty."""
+    after = ""
+    while found := find(after):
+        yield found
+        after = key(found[-1])

@@ -101,8 +101,8 @@ TRANSITIONS: dict[State, dict[State, str]] = {
         State.WAITING: "it was replayed at a rate, and its turn comes later",
         State.CANCELLED: "it was discarded",
     },
-    State.COMPLETED: {},
-    State.CANCELLED: {},
+    State.COMPLETED: {State.PENDING: "its document changed, left or came back while its job was open"},
+    State.CANCELLED: {State.PENDING: "its document changed, left or came back while its job was open"},
 }
 
 JOB_TRANSITIONS: dict[JobState, frozenset[JobState]] = {

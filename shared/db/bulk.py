@@ -68,13 +68,28 @@ def insert_each(connection: Connection, table: Table, rows: Rows, **constants: A
     if connection.dialect.name == "sqlite":
         connection.execute(insert(table).values(**constants), list(rows))
         return
+    connection.execute(_from_arrays(insert(table), table, rows, constants), _columns(rows))
+
+
+def upsert_each(connection: Connection, table: Table, rows: Rows, *, keys: Sequence[str], **constants: Any) -> None:
+    """Insert rows, or write over those that are there by `keys`; else as `insert_each`."""
+    query = insert_or(connection, table)
+    is_sqlite = connection.dialect.name == "sqlite"
+    query = query.values(**constants) if is_sqlite else _from_arrays(query, table, rows, constants)
+    written = [name for name in (*rows[0], *constants) if name not in keys]
+    query = query.on_conflict_do_update(
+        index_elements=[table.c[name] for name in keys], set_={name: query.excluded[name] for name in written}
+    )
+    connection.execute(query, list(rows) if is_sqlite else _columns(rows))
+
+
+def _from_arrays(query: Any, table: Table, rows: Rows, constants: Mapping[str, Any]) -> Any:
     given = _arrays({name: _plain(table.c[name].type) for name in rows[0]})
     taken = [cast(given.c[n], JSON) if isinstance(table.c[n].type, JSON) else given.c[n] for n in rows[0]]
     same = [
         value if isinstance(value, ColumnElement) else literal(value, table.c[n].type) for n, value in constants.items()
     ]
-    statement = insert(table).from_select([*rows[0], *constants], select(*taken, *same))
-    connection.execute(statement, _columns(rows))
+    return query.from_select([*rows[0], *constants], select(*taken, *same))
 
 
 def _plain(type_: TypeEngine[Any]) -> TypeEngine[Any]:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Select, and_, bindparam, case, exists, func, insert, or_, select, text, union, update
+from sqlalchemy import Connection, Select, and_, bindparam, case, delete, exists, func, or_, select, text, union, update
 from sqlalchemy.dialects import sqlite
 
-from shared.db.bulk import among, insert_each
+from shared.db.bulk import among, upsert_each
 from shared.db.engine import Database, clock
-from shared.db.schema import dead_letter, document, job, work
+from shared.db.schema import claim, dead_letter, document, job, work
 from shared.editions import Edition
 from shared.states import Stage, State
 
@@ -39,28 +39,34 @@ class Submitted:
     unchanged: int
 
 
+class TextWanted(Exception):
+    """A row has to be read by a worker and its text was not stored: it looked unchanged a moment ago."""
+
+
 def submit_batch(
     connection: Connection,
     submissions: Sequence[Submission],
     *,
     job_id: int,
     collection_id: int,
-    source_id: int,
     max_attempts: int,
+    counted: Ids[str] = frozenset(),
 ) -> Submitted:
-    """Record a batch of documents seen by a job; those that are new or changed get work.
+    """Record a batch of documents seen by a job; those that are new or changed get work, and their rows are held.
 
-    Repeating a batch changes nothing: a document that has work in this job already is only marked as seen.
+    A document is unchanged when readers see the version that is wanted last: one whose removal waits is not, nor one
+    that another version is on its way for. Repeating a batch changes nothing. `counted` are documents that the job has
+    met before, which are not counted as unchanged again. Raises TextWanted.
     """
-    by_id = {s.document_id: s for s in submissions}
     by_row = connection.dialect.name == "sqlite"
     submit = _submit_rows if by_row else _submit_together
+    by_id = {s.document_id: s for s in submissions}
     done = submit(
         connection,
         list(by_id.values()),
+        counted,
         job_id=job_id,
         collection_id=collection_id,
-        source_id=source_id,
         max_attempts=max_attempts,
     )
     if done.unchanged:
@@ -68,33 +74,65 @@ def submit_batch(
     return done
 
 
+# What a piece of work is when it begins, and begins anew: a job has one for a document, whatever happens to that.
+_BEGINNING: Mapping[str, Any] = {
+    "state": State.PENDING,
+    "attempt": 0,
+    "crashes": 0,
+    **dict.fromkeys(("lease", "lease_until", "claimed_at", "claimed_with", "worker", "dispatched_at")),
+    **dict.fromkeys(("available_at", "paced_seconds", "wait_reason", "chunks_ref", "rejections_ref")),
+    **dict.fromkeys(("chunks_expected", "chunks_rejected", "chunks_embedded", "chunks_split"), 0),
+    **dict.fromkeys(("result", "reason", "notes", "finished_at")),
+}
+
+
+def _submit_work(connection: Connection, rows: Sequence[Mapping[str, Any]], **constants: Any) -> None:
+    """Work for documents; what its job had for them before, in whatever state, begins anew as this."""
+    upsert_each(connection, work, rows, keys=("job_id", "document_id"), created_at=clock(), **_BEGINNING, **constants)
+
+
+_RESTARTED = ", ".join(
+    [
+        *(f"{name} = excluded.{name}" for name in ("generation", "deletes", "stage", "state", "max_attempts", "size")),
+        *(f"{name} = excluded.{name}" for name in ("content_hash", "settings_hash", "version", "origin", "title")),
+        "created_at = excluded.created_at",
+        *(f"{name} = {'NULL' if value is None else value}" for name, value in _BEGINNING.items() if name != "state"),
+    ]
+)
+
 # One statement for a batch of any size, which arrives as one JSON text. Looking up by LATERAL ... OFFSET 0 keeps the
 # planner from reading whole tables for a batch whose size it cannot know. Rows are taken in the order of their ids, so
-# that two submissions of the same documents do not wait for each other in a circle.
-_SUBMIT_TOGETHER = text("""
+# that two submissions of the same documents do not wait for each other in a circle; they are held before they are
+# judged, because a removal may be submitted or carried out at this moment.
+_SUBMIT_TOGETHER = text(f"""
 WITH given AS MATERIALIZED (
     SELECT * FROM ROWS FROM (json_to_recordset(CAST(:rows AS json)) AS (
         document_id text, uri text, title text, content_hash text, settings_hash text, version text, size bigint,
         origin json)) WITH ORDINALITY AS given (
         document_id, uri, title, content_hash, settings_hash, version, size, origin, position)
-), judged AS MATERIALIZED (
-    SELECT given.*, known.id IS NOT NULL AS known, done.found IS NOT NULL AS in_job,
-        known.id IS NULL OR (known.active_version IS DISTINCT FROM given.version AND done.found IS NULL) AS fresh
-    FROM given
+), held AS MATERIALIZED (
+    SELECT given.*, known.id IS NOT NULL AS known, known.wanted_version, known.active_version
+    FROM (SELECT * FROM given ORDER BY document_id) AS given
     LEFT JOIN LATERAL (
-        SELECT id, active_version FROM document WHERE document.id = given.document_id OFFSET 0
+        SELECT id, active_version, wanted_version FROM document WHERE document.id = given.document_id
+        OFFSET 0 FOR NO KEY UPDATE
     ) AS known ON true
+), judged AS MATERIALIZED (
+    SELECT held.*, done.version IS NOT NULL AS in_job,
+        NOT known OR (
+            (wanted_version IS DISTINCT FROM held.version OR active_version IS DISTINCT FROM held.version)
+            AND NOT coalesce(done.version = held.version AND NOT done.deletes AND wanted_version = held.version, false)
+        ) AS fresh
+    FROM held
     LEFT JOIN LATERAL (
-        SELECT true AS found FROM work
-        WHERE work.job_id = :job_id AND work.document_id = given.document_id OFFSET 0
+        SELECT version, deletes FROM work
+        WHERE work.job_id = :job_id AND work.document_id = held.document_id OFFSET 0
     ) AS done ON true
 ), seen AS (
-    INSERT INTO document AS d (id, collection_id, source_id, seen_job, uri, title, generation, updated_at)
-    SELECT document_id, :collection_id, :source_id, :job_id, uri, title, fresh::int,
-        extract(epoch FROM statement_timestamp())::float8
-    FROM judged ORDER BY document_id
-    ON CONFLICT (id) DO UPDATE SET source_id = excluded.source_id, seen_job = excluded.seen_job,
-        generation = d.generation + excluded.generation
+    INSERT INTO document AS d (id, collection_id, uri, title, generation, wanted_version, updated_at)
+    SELECT document_id, :collection_id, uri, title, 1, version, extract(epoch FROM statement_timestamp())::float8
+    FROM judged WHERE fresh ORDER BY document_id
+    ON CONFLICT (id) DO UPDATE SET generation = d.generation + 1, wanted_version = excluded.wanted_version
     RETURNING d.id, d.generation
 ), superseded AS (
     UPDATE dead_letter SET resolved_at = extract(epoch FROM statement_timestamp())::float8,
@@ -109,10 +147,13 @@ WITH given AS MATERIALIZED (
     SELECT :job_id, document_id, seen.generation, false, 'chunk', 'pending', :max_attempts, size, content_hash,
         settings_hash, version, origin, title, extract(epoch FROM statement_timestamp())::float8
     FROM judged JOIN seen ON seen.id = judged.document_id WHERE fresh ORDER BY position
+    ON CONFLICT (job_id, document_id) DO UPDATE SET {_RESTARTED}
     RETURNING 1
 )
 SELECT (SELECT count(*) FROM made) AS queued,
-    (SELECT count(*) FROM judged WHERE known AND NOT fresh AND NOT in_job) AS unchanged
+    (SELECT count(*) FROM judged WHERE known AND NOT fresh AND NOT in_job
+        AND NOT document_id = ANY(CAST(:counted AS text[]))) AS unchanged,
+    (SELECT count(*) FROM judged WHERE fresh AND origin ->> 'kind' = 'row' AND origin ->> 'ref' IS NULL) AS textless
 """)
 
 
@@ -120,90 +161,86 @@ SELECT (SELECT count(*) FROM made) AS queued,
 _NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 
-def _submit_together(connection: Connection, submissions: Sequence[Submission], **ids: int) -> Submitted:
+def _submit_together(
+    connection: Connection, submissions: Sequence[Submission], counted: Ids[str], **ids: int
+) -> Submitted:
     rows = orjson.dumps(submissions, option=orjson.OPT_NON_STR_KEYS).decode()
     if "\\u0000" in rows:
         # Text of Postgres cannot hold NUL, wherever in a row's metadata it stands.
         rows = _NUL.sub(r"\1", rows)
-    row = connection.execute(_SUBMIT_TOGETHER, {"rows": rows, **ids}).one()
+    row = connection.execute(_SUBMIT_TOGETHER, {"rows": rows, "counted": list(counted), **ids}).one()
+    if row.textless:
+        raise TextWanted
     return Submitted(row.queued, row.unchanged)
 
 
 def _submit_rows(
     connection: Connection,
     submissions: Sequence[Submission],
+    counted: Ids[str],
     *,
     job_id: int,
     collection_id: int,
-    source_id: int,
     max_attempts: int,
 ) -> Submitted:
     known = _find_known(connection, job_id, [s.document_id for s in submissions])
     changed = [s for s in submissions if _needs_work(s, known.get(s.document_id))]
+    if any(s.origin["kind"] == "row" and s.origin.get("ref") is None for s in changed):
+        raise TextWanted
     fresh = {s.document_id for s in changed}
-    _mark_seen(connection, submissions, fresh, job_id=job_id, collection_id=collection_id, source_id=source_id)
     if changed:
-        _supersede_letters(connection, [id_ for id_ in fresh if id_ in known])
-        rows = [
-            _work_row(s, known.get(s.document_id)) | {"job_id": job_id, "max_attempts": max_attempts} for s in changed
-        ]
-        connection.execute(insert(work).values(created_at=clock()), rows)
-    return Submitted(len(changed), sum(1 for id_, row in known.items() if id_ not in fresh and not row.in_job))
+        _want(connection, changed, collection_id=collection_id)
+        _supersede_letters(connection, [id_ for id_ in fresh if id_ in known], "the document was submitted again")
+        rows = [_work_row(s, known.get(s.document_id)) for s in changed]
+        _submit_work(connection, rows, job_id=job_id, max_attempts=max_attempts, deletes=False, stage=Stage.CHUNK)
+    same = [row for id_, row in known.items() if id_ not in fresh and id_ not in counted and row.done_version is None]
+    return Submitted(len(changed), len(same))
 
 
 def _find_known(connection: Connection, job_id: int, ids: list[str]) -> dict[str, Any]:
-    in_job = exists().where(work.c.document_id == document.c.id, work.c.job_id == job_id).label("in_job")
-    query = select(
-        document.c.id,
-        document.c.generation,
-        document.c.active_version,
-        in_job,
-    ).where(document.c.id.in_(ids))
+    in_job = and_(work.c.document_id == document.c.id, work.c.job_id == job_id)
+    query = (
+        select(
+            document.c.id,
+            document.c.generation,
+            document.c.active_version,
+            document.c.wanted_version,
+            work.c.version.label("done_version"),
+            work.c.deletes.label("done_deletes"),
+        )
+        .join_from(document, work, in_job, isouter=True)
+        .where(document.c.id.in_(ids))
+    )
     return {row.id: row for row in connection.execute(query)}
 
 
 def _needs_work(submission: Submission, known: Any) -> bool:
-    return known is None or (known.active_version != submission.version and not known.in_job)
+    if known is None:
+        return True
+    wanted = known.wanted_version == submission.version
+    if wanted and known.active_version == submission.version:
+        return False
+    return not (wanted and known.done_version == submission.version and not known.done_deletes)
 
 
-def _mark_seen(
-    connection: Connection,
-    submissions: Ids[Submission],
-    fresh: set[str],
-    *,
-    job_id: int,
-    collection_id: int,
-    source_id: int,
-) -> None:
-    values = sqlite.insert(document).values(
-        collection_id=collection_id,
-        source_id=source_id,
-        seen_job=job_id,
-        updated_at=clock(),
-    )
+def _want(connection: Connection, submissions: Sequence[Submission], *, collection_id: int) -> None:
+    values = sqlite.insert(document).values(collection_id=collection_id, generation=1, updated_at=clock())
     query = values.on_conflict_do_update(
         index_elements=[document.c.id],
-        set_={
-            "source_id": values.excluded.source_id,
-            "seen_job": values.excluded.seen_job,
-            "generation": document.c.generation + values.excluded.generation,
-        },
+        set_={"generation": document.c.generation + 1, "wanted_version": values.excluded.wanted_version},
     )
-    rows = [
-        {"id": s.document_id, "uri": s.uri, "title": s.title, "generation": int(s.document_id in fresh)}
-        for s in submissions
-    ]
+    rows = [{"id": s.document_id, "uri": s.uri, "title": s.title, "wanted_version": s.version} for s in submissions]
     connection.execute(query, rows)
 
 
-def _supersede_letters(connection: Connection, ids: list[str]) -> None:
+def _supersede_letters(connection: Connection, ids: Sequence[str], why: str) -> None:
     """A document that is submitted again leaves its old dead letters behind: the new work speaks for it."""
     if ids:
-        dead = select(work.c.id).where(work.c.document_id.in_(ids), work.c.state == State.DEAD)
+        dead = select(work.c.id).where(among(connection, work.c.document_id, ids), work.c.state == State.DEAD)
         connection.execute(
             update(dead_letter)
             .where(dead_letter.c.work_id.in_(dead.scalar_subquery()), dead_letter.c.resolved_at.is_(None))
-            .values(resolved_at=clock(), resolution="superseded", resolution_reason="the document was submitted again")
+            .values(resolved_at=clock(), resolution="superseded", resolution_reason=why)
         )
 
 
@@ -211,9 +248,6 @@ def _work_row(submission: Submission, known: Any) -> dict[str, Any]:
     return {
         "document_id": submission.document_id,
         "generation": (known.generation if known else 0) + 1,
-        "deletes": False,
-        "stage": Stage.CHUNK,
-        "state": State.PENDING,
         "size": submission.size,
         "content_hash": submission.content_hash,
         "settings_hash": submission.settings_hash,
@@ -223,74 +257,71 @@ def _work_row(submission: Submission, known: Any) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Departures:
-    """Documents of a source that readers see: how many there are, and how many a finished scan did not meet."""
-
-    total: int
-    gone: int
-
-
-def count_departures(connection: Connection, *, job_id: int, source_id: int) -> Departures:
-    """Compare what a job's complete scan met with what is indexed from that source."""
-    gone = func.coalesce(func.sum(case((document.c.seen_job != job_id, 1), else_=0)), 0)
-    query = select(func.count(), gone).where(document.c.source_id == source_id, document.c.active_version.is_not(None))
-    row = connection.execute(query).one()
-    return Departures(int(row[0]), int(row[1]))
+def lock_documents(connection: Connection, ids: Sequence[str]) -> None:
+    """Keep others from submitting or switching documents until the transaction ends; SQLite has one writer anyway."""
+    if connection.dialect.name != "sqlite":
+        query = select(document.c.id).where(among(connection, document.c.id, ids)).order_by(document.c.id)
+        connection.execute(query.with_for_update(key_share=True))
 
 
-def submit_departures(connection: Connection, *, job_id: int, source_id: int, max_attempts: int) -> int:
-    """Queue the removal of every document that left its source; returns how many."""
-    gone = (
-        select(document.c.id)
-        .where(document.c.source_id == source_id, document.c.seen_job != job_id, document.c.active_version.is_not(None))
-        .where(~exists().where(work.c.document_id == document.c.id, work.c.job_id == job_id))
-    )
+def submit_removals(connection: Connection, ids: Sequence[str], *, job_id: int, max_attempts: int) -> None:
+    """Want documents gone, whose rows the caller holds; what was wanted of them before is overtaken."""
+    _supersede_letters(connection, ids, "the document left its sources")
     rows = connection.execute(
         update(document)
-        .where(document.c.id.in_(gone.scalar_subquery()))
-        .values(generation=document.c.generation + 1)
+        .where(among(connection, document.c.id, ids))
+        .values(generation=document.c.generation + 1, wanted_version=None)
         .returning(document.c.id, document.c.generation)
     ).all()
-    if rows:
-        insert_each(
-            connection,
-            work,
-            [{"document_id": row.id, "generation": row.generation} for row in rows],
-            job_id=job_id,
-            deletes=True,
-            stage=Stage.INDEX,
-            state=State.PENDING,
-            size=0,
-            content_hash="",
-            settings_hash="",
-            version="",
-            origin={},
-            max_attempts=max_attempts,
-            created_at=clock(),
-        )
-    return len(rows)
+    _submit_work(
+        connection,
+        [{"document_id": row.id, "generation": row.generation} for row in rows],
+        job_id=job_id,
+        max_attempts=max_attempts,
+        deletes=True,
+        stage=Stage.INDEX,
+        size=0,
+        content_hash="",
+        settings_hash="",
+        version="",
+        origin={},
+        title="",
+    )
 
 
-def switch_versions(connection: Connection, token: str, ids: Ids[int]) -> dict[str, int]:
-    """Make the versions of work held under a lease the active ones; return their documents' active generations.
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The generations of a document: the one that readers see, and the one that was submitted last."""
+
+    active: int
+    newest: int
+
+
+def switch_versions(connection: Connection, token: str, ids: Ids[int]) -> dict[str, Standing]:
+    """Make the versions of work held under a lease the active ones; return how their documents stand.
 
     One statement per batch. Work under another lease, and a document whose active generation is newer, stay as they
-    are; a removal sets the active version to NULL.
+    are. A removal sets the active version to NULL and ends the claims that waited for it; it does nothing when the
+    document was submitted again meanwhile, whatever became of that.
     """
     held = and_(work.c.lease == token, work.c.id.in_(ids))
     # A repair writes what is active once more, perhaps from chunks that had to be made anew.
     anew = and_(
         document.c.active_generation == work.c.generation, document.c.chunks_ref.is_distinct_from(work.c.chunks_ref)
     )
-    newest = or_(document.c.active_generation < work.c.generation, anew)
     source = (work.c.document_id == document.c.id) & held & (work.c.state == State.RUNNING)
+    is_newest = document.c.generation == work.c.generation
+    newer = and_(document.c.active_generation < work.c.generation, or_(~work.c.deletes, is_newest))
+    newer = or_(newer, anew)
+    version = case((work.c.deletes, None), else_=work.c.version)
     connection.execute(
         update(document)
-        .where(source, newest)
+        .where(source, newer)
         .values(
             active_generation=work.c.generation,
-            active_version=case((work.c.deletes, None), else_=work.c.version),
+            active_version=version,
+            # What a worker read may be newer than what the scan saw.
+            wanted_version=case((is_newest, version), else_=document.c.wanted_version),
             content_hash=case((work.c.deletes, None), else_=work.c.content_hash),
             settings_hash=case((work.c.deletes, None), else_=work.c.settings_hash),
             chunks_ref=case((work.c.deletes, None), else_=work.c.chunks_ref),
@@ -302,8 +333,20 @@ def switch_versions(connection: Connection, token: str, ids: Ids[int]) -> dict[s
             updated_at=clock(),
         )
     )
-    query = select(document.c.id, document.c.active_generation).join(work, source)
-    return {row.id: row.active_generation for row in connection.execute(query)}
+    removed = and_(work.c.deletes, document.c.active_generation == work.c.generation).label("removed")
+    query = select(document.c.id, document.c.active_generation, document.c.generation, removed).join(work, source)
+    rows = connection.execute(query).all()
+    if gone := [row.id for row in rows if row.removed]:
+        connection.execute(delete(claim).where(claim.c.leaving, among(connection, claim.c.document_id, gone)))
+    return {row.id: Standing(row.active_generation, row.generation) for row in rows}
+
+
+def find_settled_versions(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
+    """The active version of each of `ids` of which no other is wanted."""
+    query = select(document.c.id, document.c.active_version).where(
+        among(connection, document.c.id, ids), document.c.active_version == document.c.wanted_version
+    )
+    return {row.id: row.active_version for row in connection.execute(query)}
 
 
 def find_active_versions(connection: Connection, ids: Sequence[str]) -> dict[str, str]:

@@ -17,6 +17,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    text,
     union_all,
     update,
 )
@@ -25,9 +26,9 @@ from shared.db.bulk import insert_or
 from shared.db.engine import clock, read_clock
 from shared.db.ledger import measure_spends
 from shared.db.pools import is_served, read_pools
-from shared.db.schema import collection, document, in_state, job, receipt, scan_note, source, tally, work, worker
+from shared.db.schema import collection, document, in_state, job, receipt, scan_note, tally, work, worker
 from shared.db.transitions import lock_jobs, move_jobs, move_work, no_job
-from shared.errors import IllegalTransition, UsageError, UserError
+from shared.errors import IllegalTransition, ScanStopped, UsageError, UserError
 from shared.notes import split_notes
 from shared.spend.terms import Lane
 from shared.states import FINAL, JobState, Result, Stage, State, WaitReason
@@ -80,29 +81,55 @@ def create_job(
     options: Mapping[str, Any],
     name: str | None = None,
 ) -> int:
-    """Record a submission in state `running`."""
-    key = connection.execute(
-        insert(job).values(
-            name=name,
-            collection_id=collection_id,
-            identity=identity,
-            sources=list(sources),
-            options=dict(options),
-            state=JobState.RUNNING,
-            created_at=clock(),
-        )
-    ).inserted_primary_key
-    assert key is not None
-    return int(key[0])
-
-
-def find_open_job(connection: Connection, *, collection_id: int, identity: str) -> Job | None:
-    """The unfinished job of the same sources into the same collection, which a repeated command takes up."""
-    query = _select().where(
-        job.c.collection_id == collection_id, job.c.identity == identity, job.c.finished_at.is_(None)
+    """Record a submission in state `running`; raises IllegalTransition while another of its identity is open."""
+    found = open_job(
+        connection, collection_id=collection_id, identity=identity, sources=sources, options=options, name=name
     )
-    row = connection.execute(query.order_by(job.c.id.desc())).first()
-    return _row(row) if row else None
+    if not found.is_new:
+        raise IllegalTransition(f"job {found.id} of the same identity is open")
+    return found.id
+
+
+@dataclass(frozen=True, slots=True)
+class OpenJob:
+    """The one open job of a submission."""
+
+    id: int
+    state: JobState
+    is_new: bool
+
+
+def open_job(
+    connection: Connection,
+    *,
+    collection_id: int,
+    identity: str,
+    sources: Sequence[Mapping[str, Any]],
+    options: Mapping[str, Any],
+    name: str | None = None,
+) -> OpenJob:
+    """The unfinished job of the same sources into the same collection, or a new one; its row is held.
+
+    The index on open identities decides, so that two hosts which submit the same at the same moment get one job.
+    """
+    is_open = and_(job.c.collection_id == collection_id, job.c.identity == identity, job.c.finished_at.is_(None))
+    find = select(job.c.id, job.c.state).where(is_open).with_for_update(key_share=True)
+    make = insert_or(connection, job).values(
+        name=name,
+        collection_id=collection_id,
+        identity=identity,
+        sources=list(sources),
+        options=dict(options),
+        state=JobState.RUNNING,
+        created_at=clock(),
+    )
+    index = {"index_elements": [job.c.collection_id, job.c.identity], "index_where": text("finished_at IS NULL")}
+    # The one that was there a moment ago may have ended meanwhile.
+    while True:
+        if (row := connection.execute(find).first()) is not None:
+            return OpenJob(row.id, JobState(row.state), is_new=False)
+        if (made := connection.execute(make.on_conflict_do_nothing(**index).returning(job.c.id)).scalar()) is not None:
+            return OpenJob(int(made), JobState.RUNNING, is_new=True)
 
 
 def get_job(connection: Connection, job_id: int) -> Job:
@@ -205,12 +232,12 @@ def update_job(
         connection.execute(update(job).where(job.c.id == job_id).values(values))
 
 
-def ensure_source(connection: Connection, *, collection_id: int, identity: str, spec: Mapping[str, Any]) -> int:
-    """The number of a collection's source, recorded on first sight."""
-    query = insert_or(connection, source).values(collection_id=collection_id, identity=identity, spec=dict(spec))
-    connection.execute(query.on_conflict_do_nothing())
-    find = select(source.c.id).where(source.c.collection_id == collection_id, source.c.identity == identity)
-    return int(connection.execute(find).scalar_one())
+def require_running(connection: Connection, job_id: int) -> None:
+    """Hold a job that runs until the transaction ends; raises ScanStopped for one that was paused or has ended."""
+    held = select(job.c.state).where(job.c.id == job_id).with_for_update(key_share=True)
+    state = connection.execute(held).scalar()
+    if state != JobState.RUNNING:
+        raise ScanStopped(f"job {job_id} is {state or 'deleted'}: it takes on nothing more")
 
 
 def begin_enumeration(connection: Connection, job_id: int) -> None:

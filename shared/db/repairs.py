@@ -1,10 +1,12 @@
 """Repairs: documents whose vectors are gone are indexed again from what is stored, without their source."""
 
+import secrets
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, insert, select, update
 
 from shared.addresses import digest
+from shared.db.documents import lock_documents
 from shared.db.engine import clock
 from shared.db.jobs import create_job, end_enumeration
 from shared.db.schema import document, work
@@ -19,9 +21,7 @@ def submit_repair(connection: Connection, collection_id: int, ids: Sequence[str]
 
     It writes rows of the generation that readers see, so that it supersedes nothing that waits to be indexed.
     """
-    job_id = create_job(
-        connection, collection_id=collection_id, identity="repair", sources=[], options={"repair": True}
-    )
+    job_id = _create_job(connection, collection_id, "repair")
     for some in pages(ids, PAGE):
         _submit_page(connection, job_id, some, document.c.active_generation, max_attempts=max_attempts)
     end_enumeration(connection, job_id, held_deletions=0)
@@ -33,17 +33,21 @@ def submit_revalidation(connection: Connection, collection_id: int, ids: Sequenc
 
     It makes a version of its own, because a chunk may leave a document by it and no row of a version is ever removed.
     """
-    job_id = create_job(
-        connection, collection_id=collection_id, identity="revalidation", sources=[], options={"revalidation": True}
-    )
+    job_id = _create_job(connection, collection_id, "revalidation")
     seen = select(document.c.id).where(document.c.id.in_(bindparam("some", expanding=True)))
     for some in pages(ids, PAGE):
         query = seen.where(document.c.active_version.is_not(None))
-        page = list(connection.execute(query, {"some": some}).scalars())
+        page = _without_newer(connection, list(connection.execute(query, {"some": some}).scalars()))
         connection.execute(update(document).where(document.c.id.in_(page)).values(generation=document.c.generation + 1))
         _submit_page(connection, job_id, page, document.c.generation, max_attempts=max_attempts, stage=Stage.VALIDATE)
     end_enumeration(connection, job_id, held_deletions=0)
     return job_id
+
+
+def _create_job(connection: Connection, collection_id: int, kind: str) -> int:
+    """A job that no other is the same as."""
+    identity = f"{kind} {secrets.token_hex(8)}"
+    return create_job(connection, collection_id=collection_id, identity=identity, sources=[], options={kind: True})
 
 
 def _submit_page(
@@ -84,3 +88,14 @@ def _submit_page(
             ),
             rows,
         )
+
+
+def _without_newer(connection: Connection, ids: Sequence[str]) -> list[str]:
+    """Documents of which nothing newer than what readers see is on its way: that speaks for itself, removals too."""
+    lock_documents(connection, ids)
+    newer = exists().where(
+        work.c.document_id == document.c.id,
+        work.c.finished_at.is_(None),
+        work.c.generation > document.c.active_generation,
+    )
+    return list(connection.execute(select(document.c.id).where(document.c.id.in_(ids), ~newer)).scalars())

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, String, bindparam, cast, func, insert, literal, or_, select, update
 
 from shared.db.dead_letters import (
     Filter,
@@ -196,6 +196,9 @@ def _send_paced(
 
 def _run_again(connection: Connection, states: Mapping[int, JobState]) -> None:
     ended = [job_id for job_id, state in states.items() if state in (JobState.COMPLETED, JobState.FAILED)]
+    # A submission of the same sources may be open by now: a job that runs again is no longer taken up by one.
+    identity = literal("replayed ") + cast(job.c.id, String(20))
+    connection.execute(update(job).where(job.c.id.in_(ended)).values(identity=identity))
     move_jobs(connection, ended, JobState.RUNNING)
 
 

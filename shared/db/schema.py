@@ -102,7 +102,12 @@ source = Table(
     Column("collection_id", Id, ForeignKey("collection.id", ondelete="CASCADE"), nullable=False),
     Column("identity", Text, nullable=False),
     Column("spec", JSON, nullable=False),
+    # A closed source claims nothing; reading it again opens it.
+    Column("state", String(6), nullable=False, server_default="open"),
+    # When it was last read to its end.
+    Column("scanned_at", Double),
     UniqueConstraint("collection_id", "identity"),
+    CheckConstraint("state IN ('open', 'closed')", name="state"),
 )
 
 document = Table(
@@ -110,11 +115,11 @@ document = Table(
     metadata,
     Column("id", String(32), primary_key=True),
     Column("collection_id", Id, ForeignKey("collection.id", ondelete="CASCADE"), nullable=False),
-    Column("source_id", Id, ForeignKey("source.id", ondelete="CASCADE"), nullable=False),
     Column("uri", Text, nullable=False),
     Column("title", Text, nullable=False, server_default=""),
+    # The newest submission or removal, and the version that it wants; NULL when it wants the document gone.
     Column("generation", Integer, nullable=False),
-    Column("seen_job", Id, nullable=False),
+    Column("wanted_version", String(16)),
     Column("active_generation", Integer, nullable=False, server_default="0"),
     Column("active_version", String(16)),
     Column("content_hash", String(64)),
@@ -126,7 +131,6 @@ document = Table(
     # What was left out or guessed when the active version was read, a line each.
     Column("notes", Text),
     Column("updated_at", Double, nullable=False),
-    Index("ix_document_source_seen", "source_id", "seen_job"),
     Index("ix_document_collection_id", "collection_id", "id"),
     _partial("ix_document_noted", "collection_id", "id", where="notes IS NOT NULL"),
 )
@@ -158,7 +162,51 @@ job = Table(
     CheckConstraint("priority BETWEEN -100 AND 100", name="priority"),
     CheckConstraint(_one_of("lane", Lane), name="lane"),
     _partial("ix_job_open", "id", where="finished_at IS NULL"),
+    _partial("uq_job_identity", "collection_id", "identity", where="finished_at IS NULL", unique=True),
     sqlite_autoincrement=True,
+)
+
+# One reading of one source for one job. Whoever takes a job over abandons the scans that are running for it.
+scan = Table(
+    "scan",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("source_id", Id, ForeignKey("source.id", ondelete="CASCADE"), nullable=False),
+    Column("job_id", Id, ForeignKey("job.id", ondelete="CASCADE"), nullable=False),
+    Column("state", String(9), nullable=False, server_default="running"),
+    Column("started_at", Double, nullable=False),
+    Column("ended_at", Double),
+    CheckConstraint("state IN ('running', 'completed', 'abandoned')", name="state"),
+    CheckConstraint("(state = 'running') = (ended_at IS NULL)", name="ended"),
+    Index("ix_scan_source_id", "source_id", "id"),
+    Index("ix_scan_job_id", "job_id", "state"),
+    # A claim keeps the number of a scan: none is given out twice.
+    sqlite_autoincrement=True,
+)
+
+# That a source names a document (decision 0025). A document leaves when its last claim does.
+claim = Table(
+    "claim",
+    metadata,
+    Column(
+        "source_id",
+        Id,
+        ForeignKey("source.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("document_id", String(32), ForeignKey("document.id", ondelete="CASCADE"), primary_key=True),
+    # The newest scan of the source that had begun when the document was met, whichever scan met it.
+    Column("scan_id", Id, nullable=False),
+    # The scan that met it.
+    Column("seen_by", Id, nullable=False),
+    # The beginning of the content's hash as the source had it, '' where that is not known, and the line of a row.
+    Column("content", String(16), nullable=False, server_default=""),
+    Column("line", Integer),
+    # The source names it no more; the claim ends when the document's removal is done.
+    Column("leaving", Boolean, nullable=False, server_default=text("false")),
+    Index("ix_claim_document_id", "document_id"),
+    sqlite_with_rowid=False,
 )
 
 scan_note = Table(

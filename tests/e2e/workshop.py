@@ -47,9 +47,9 @@ class Workshop:
         collection = ensure_collection(self._runtime, "default")
         sources = open_sources([str(path)], options=SourceOptions(), stdin=io.BytesIO())
         submitter = Submitter(self._runtime)
-        job_id = submitter.open(sources, collection, options={}).job_id
-        submitter.enumerate(job_id, sources, collection, allow_deletes=False)
-        return job_id
+        submitted = submitter.open(sources, collection, options={})
+        submitter.enumerate(submitted, sources, collection, allow_deletes=False)
+        return submitted.job_id
 
     def hold(self) -> int:
         """A job whose document is in a worker's hands when this returns."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from shared.collections import CollectionSettings
 from shared.db.collections import Collection
-from shared.db.documents import find_active_generations, switch_versions
+from shared.db.documents import Standing, find_active_generations, switch_versions
 from shared.db.retention import count_returns
 from shared.db.work import Claim, Item, find_held
 from shared.editions import row_id
@@ -222,10 +222,11 @@ def _finish(runtime: WorkerRuntime, claim: Claim, written: Sequence[Item]) -> di
     if not written:
         return {}
     ids = [item.id for item in written]
-    active = runtime.database.transact(lambda connection: switch_versions(connection, claim.token, ids))
-    # Absent from `active`: the lease was lost, and whoever has the work now will finish it.
-    mine = [item for item in written if item.document_id in active]
-    _take_back(runtime, [item for item in written if item.document_id not in active])
+    standings = runtime.database.transact(lambda connection: switch_versions(connection, claim.token, ids))
+    # Absent from `standings`: the lease was lost, and whoever has the work now will finish it.
+    mine = [item for item in written if item.document_id in standings]
+    _take_back(runtime, [item for item in written if item.document_id not in standings])
+    active = {id_: standing.active for id_, standing in standings.items()}
     late: dict[int, Outcome] = {}
     for (collection_id, shard, _), items in _by_shard_and_job(runtime, mine).items():
         try:
@@ -236,7 +237,7 @@ def _finish(runtime: WorkerRuntime, claim: Claim, written: Sequence[Item]) -> di
             if isinstance(error, KeyRefused):
                 _key(runtime, runtime.collection(collection_id)).refused(error)
             late |= {item.id: outcome_of(error) for item in items}
-    return {item.id: _complete(item, active[item.document_id]) for item in mine} | late
+    return {item.id: _complete(item, standings[item.document_id]) for item in mine} | late
 
 
 def _take_back(runtime: WorkerRuntime, lost: Sequence[Item]) -> None:
@@ -279,10 +280,12 @@ def _delete_stale(
         store.delete_stale(left, generations)
 
 
-def _complete(item: Item, active_generation: int) -> Outcome:
-    if active_generation < item.generation:
+def _complete(item: Item, standing: Standing) -> Outcome:
+    if item.deletes and standing.active < item.generation < standing.newest:
+        return Complete(Result.SUPERSEDED, "the document came back before it was removed")
+    if standing.active < item.generation:
         return Return()  # another job's work on the same document was switched in this batch: this one comes next
-    if active_generation > item.generation:
+    if standing.active > item.generation:
         return Complete(Result.SUPERSEDED, "a newer version of the document was indexed first")
     if item.deletes:
         return Complete(Result.DELETED)

@@ -135,15 +135,16 @@ def test_an_unknown_job_is_named(tracker: Tracker) -> None:
 
 
 def test_the_open_job_of_the_same_sources_is_found_and_a_finished_one_is_not(tracker: Tracker) -> None:
-    def find() -> jobs.Job | None:
-        with tracker.database.read() as connection:
-            return jobs.find_open_job(connection, collection_id=tracker.collection.id, identity="job")
+    def find() -> jobs.OpenJob:
+        with tracker.database.write() as connection:
+            return jobs.open_job(
+                connection, collection_id=tracker.collection.id, identity="job", sources=[], options={}
+            )
 
-    found = find()
-    assert found is not None and found.id == tracker.job
+    assert find() == jobs.OpenJob(tracker.job, JobState.RUNNING, is_new=False)
     tracker.end_scan()
     tracker.complete_jobs()
-    assert find() is None
+    assert find().is_new
 
 
 def test_the_documents_of_a_finished_job_add_up(tracker: Tracker) -> None:

@@ -199,9 +199,9 @@ def test_nothing_to_replay_leaves_no_batch(tracker: Tracker) -> None:
 
 
 MAKE_DOCUMENTS = """
-INSERT INTO document (id, collection_id, source_id, uri, generation, seen_job, updated_at)
+INSERT INTO document (id, collection_id, uri, generation, updated_at)
 WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < :count)
-SELECT CAST(n AS TEXT), :collection, :source, 'file:///' || n, 1, :job, :now FROM numbers
+SELECT CAST(n AS TEXT), :collection, 'file:///' || n, 1, :now FROM numbers
 """
 MAKE_WORK = """
 INSERT INTO work (id, job_id, document_id, generation, stage, state, max_attempts, attempt, size, content_hash,

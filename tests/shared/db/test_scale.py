@@ -29,8 +29,8 @@ ROWS = 60_000
 
 # A table in every state, as it is in the middle of a large job; made by the server itself, which is quick.
 FILL_DOCUMENTS = """
-INSERT INTO document (id, collection_id, source_id, uri, generation, seen_job, updated_at)
-SELECT md5(n::text), 1, 1, 'file:///' || n, 1, 1, 0 FROM generate_series(1, :rows) AS n
+INSERT INTO document (id, collection_id, uri, generation, updated_at)
+SELECT md5(n::text), 1, 'file:///' || n, 1, 0 FROM generate_series(1, :rows) AS n
 """
 FILL_WORK = """
 INSERT INTO work (job_id, document_id, generation, stage, state, max_attempts, size, content_hash, settings_hash,
@@ -125,7 +125,6 @@ LOOKS: dict[str, Callable[[Connection], object]] = {
         [submission(f"file:///new/{n}") for n in range(500)],
         job_id=1,
         collection_id=1,
-        source_id=1,
         max_attempts=3,
     ),
     "find_active_versions": lambda c: documents.find_active_versions(c, [f"{n:032d}" for n in range(200)]),
@@ -259,10 +258,11 @@ def test_a_batch_in_one_statement_records_what_a_batch_row_by_row_records(
 
 def test_a_nul_in_what_a_row_says_of_itself_is_left_out(tracker: Tracker) -> None:
     made = with_text("file:///a", "text")
-    odd = replace(made, title="a\0b", origin={"kind": "row", "metadata": {"a": "x\0\0y", "b": "back\\u0000slash"}})
+    metadata = {"a": "x\0\0y", "b": "back\\u0000slash"}
+    odd = replace(made, title="a\0b", origin={"kind": "row", "ref": "0:0:0", "metadata": metadata})
     with tracker.database.write() as connection:
         documents.submit_batch(
-            connection, [odd], job_id=tracker.job, collection_id=tracker.collection.id, source_id=1, max_attempts=3
+            connection, [odd], job_id=tracker.job, collection_id=tracker.collection.id, max_attempts=3
         )
     (row,) = tracker.rows()
     assert row["title"] == "ab"
@@ -282,7 +282,6 @@ def recorded(url: str, steps: Any) -> list[Any]:
                 batch,
                 job_id=known[job],
                 collection_id=tracker.collection.id,
-                source_id=tracker.source,
                 max_attempts=3,
             )
         counted.append((done.queued, done.unchanged))
@@ -305,5 +304,5 @@ def with_text(uri: str, body: str) -> Submission:
     return replace(
         submission(uri, body),
         title=f"Ünïcode {uri}",
-        origin={"kind": "row", "ref": None, "metadata": {"n": 1.5, "deep": {"a": [1, None, True]}}},
+        origin={"kind": "row", "ref": "0:0:0", "metadata": {"n": 1.5, "deep": {"a": [1, None, True]}}},
     )

@@ -1,6 +1,6 @@
 """Submission: what is new or changed gets work, once; what is as it was gets none."""
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from shared.db import documents
 from shared.db.schema import document, work
@@ -65,42 +65,6 @@ def test_the_same_batch_after_its_documents_were_indexed_is_still_idempotent(tra
     again = tracker.submit(URIS)
     assert (again.queued, again.unchanged) == (0, 0)
     assert tracker.progress().documents["total"] == 3
-
-
-def depart(tracker: Tracker, job: int) -> int:
-    with tracker.database.write() as connection:
-        return documents.submit_departures(connection, job_id=job, source_id=tracker.source, max_attempts=3)
-
-
-def test_departures_are_counted_among_what_readers_see(tracker: Tracker) -> None:
-    tracker.submit(URIS)
-    index_all(tracker)
-    job = tracker.create_job("second")
-    tracker.submit(URIS[:1], job=job)
-    with tracker.database.read() as connection:
-        found = documents.count_departures(connection, job_id=job, source_id=tracker.source)
-    assert (found.total, found.gone) == (3, 2)
-
-
-def test_documents_that_left_are_removed_and_removal_is_queued_once(tracker: Tracker) -> None:
-    tracker.submit(URIS)
-    index_all(tracker)
-    job = tracker.create_job("second")
-    tracker.submit(URIS[:1], job=job)
-    assert depart(tracker, job) == 2
-    assert depart(tracker, job) == 0
-    removal = tracker.claim(tracker.queue(job=job), Stage.INDEX)
-    assert [item.deletes for item in removal.items] == [True, True]
-    tracker.switch(removal)
-    with tracker.database.read() as connection:
-        visible = connection.execute(select(document.c.uri).where(document.c.active_version.is_not(None))).scalars()
-        assert list(visible) == URIS[:1]
-
-
-def test_documents_that_were_never_indexed_do_not_depart(tracker: Tracker) -> None:
-    tracker.submit(URIS)
-    job = tracker.create_job("second")
-    assert depart(tracker, job) == 0
 
 
 def test_tracked_documents_are_listed_in_pages_without_gaps(tracker: Tracker) -> None:

@@ -6,11 +6,13 @@ from typing import Any
 from sqlalchemy import Table, select, update
 
 from shared.addresses import digest, document_id, version_id
-from shared.db import collections, documents, jobs, work
+from shared.db import claims, collections, documents, jobs, scans, work
+from shared.db.claims import Sighting
 from shared.db.collections import Collection
 from shared.db.documents import Submission, Submitted
 from shared.db.engine import Database
-from shared.db.schema import attempt
+from shared.db.scans import Scan
+from shared.db.schema import attempt, document
 from shared.db.schema import job as job_table
 from shared.db.schema import work as work_table
 from shared.db.work import Claim, Rescue, RetryPolicy
@@ -43,7 +45,7 @@ class Tracker:
         self.database = database
         self.collection = self.create_collection("default")
         with database.write() as connection:
-            self.source = jobs.ensure_source(
+            self.source = scans.ensure_source(
                 connection, collection_id=self.collection.id, identity="folder", spec={"kind": "folder"}
             )
         self.job = self.create_job()
@@ -75,9 +77,33 @@ class Tracker:
                 [submission(uri, text) for uri in uris],
                 job_id=job or self.job,
                 collection_id=self.collection.id,
-                source_id=self.source,
                 max_attempts=max_attempts,
             )
+
+    def scan(self, job: int | None = None, source: int | None = None) -> Scan:
+        """Begin to read the source for a job."""
+        with self.database.write() as connection:
+            return scans.begin_scans(connection, job or self.job, [source or self.source])[0]
+
+    def meet(self, scan: Scan, uris: Iterable[str], *, text: str = "text") -> Submitted:
+        """A batch of a scan, under its fence."""
+        met = [submission(uri, text) for uri in uris]
+        with self.database.write() as connection:
+            newest = scans.require_current(connection, scan)
+            done = documents.submit_batch(
+                connection, met, job_id=scan.job_id, collection_id=self.collection.id, max_attempts=3
+            )
+            sightings = [Sighting(s.document_id, s.content_hash) for s in met]
+            claims.record_claims(connection, scan, sightings, newest=newest)
+        return done
+
+    def depart(self, scan: Scan) -> int:
+        """Let go what a scan did not meet; returns how many documents leave."""
+        which = claims.not_met_by(scan)
+        with self.database.write() as connection:
+            scans.require_current(connection, scan)
+            ids = claims.list_claimed(connection, which)
+            return claims.end_claims(connection, which, ids, job_id=scan.job_id, max_attempts=3)
 
     def end_scan(self, job: int | None = None) -> None:
         with self.database.write() as connection:
@@ -102,7 +128,8 @@ class Tracker:
         """Claim the removal of all documents, as after a scan that met none of them."""
         job = self.create_job("removal")
         with self.database.write() as connection:
-            documents.submit_departures(connection, job_id=job, source_id=self.source, max_attempts=3)
+            ids = list(connection.execute(select(document.c.id)).scalars())
+            claims.end_claims(connection, claims.of_anybody, ids, job_id=job, max_attempts=3)
         return self.claim(self.queue(job=job), Stage.INDEX)
 
     def settle(self, claim: Claim, outcomes: Mapping[int, Outcome] | Outcome) -> dict[Stage, list[int]]:
@@ -120,8 +147,10 @@ class Tracker:
             return work.rescue_silent(connection, claim.token)
 
     def switch(self, claim: Claim) -> dict[str, int]:
+        """Returns the active generation of each document whose work is still held."""
         with self.database.write() as connection:
-            return documents.switch_versions(connection, claim.token, [item.id for item in claim.items])
+            found = documents.switch_versions(connection, claim.token, [item.id for item in claim.items])
+        return {id_: standing.active for id_, standing in found.items()}
 
     def index(self, claim: Claim) -> None:
         """Bring a claim of the chunk stage to its end: every document is indexed and readers see it."""

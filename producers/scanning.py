@@ -1,0 +1,349 @@
+"""The scan of a source: what it holds goes to the database in batches, and what it holds no longer leaves."""
+
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import orjson
+
+from producers.sources.base import (
+    FileItem,
+    Item,
+    Place,
+    Problem,
+    Remark,
+    RemarkKind,
+    RowItem,
+    Skipped,
+    Source,
+    describe_item,
+)
+from producers.sources.folder import FolderSource
+from shared.addresses import document_id, version_id
+from shared.db import claims, documents, jobs, scans
+from shared.db.claims import OtherClaim, Sighting, Which
+from shared.db.collections import Collection
+from shared.db.documents import Submission
+from shared.db.engine import Database
+from shared.db.scans import Scan
+from shared.errors import SourceClosed
+from shared.paging import pages, walk
+from shared.runtime import Runtime
+from shared.uris import path_to_uri, uri_to_path
+
+BATCH_ITEMS = 256
+# A server takes a batch in one statement, whose price it pays for less often.
+BATCH_ITEMS_OF_A_SERVER = 2000
+BATCH_BYTES = 8 * 1024 * 1024
+# A rough bound for text of every kind; the chunker counts exactly.
+BYTES_PER_TOKEN = 4
+# The larger share of a source that may vanish before a flag is asked for.
+LARGEST_DEPARTURE = 0.2
+SHOWN_CHARACTERS = 80
+
+
+class Reading:
+    """All that the scans of one job share; its counts go to `on_batch`, and `renew` keeps the job's lease."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        collection: Collection,
+        begun: Sequence[Scan],
+        *,
+        allow_deletes: bool,
+        on_batch: Callable[[int, int], object],
+        renew: Callable[[Any, int], object],
+    ) -> None:
+        self.runtime = runtime
+        self.database: Database = runtime.database
+        self.collection = collection
+        self.allow_deletes = allow_deletes
+        self.settings_hash = runtime.fingerprint(collection)
+        self.scan_ids = frozenset(scan.id for scan in begun)
+        self.source_ids = frozenset(scan.source_id for scan in begun)
+        self.renew = renew
+        self._on_batch = on_batch
+        self._seen = 0
+        self._queued = 0
+
+    def report(self, recorded: "Recorded") -> None:
+        """Count a batch that is durable."""
+        self._seen += recorded.seen
+        self._queued += recorded.queued
+        self._on_batch(self._seen, self._queued)
+
+    def end_departed(self, read: Sequence["SourceScan"]) -> int:
+        """Let go what no source has any more; returns how many removals were held back for want of a flag.
+
+        After all sources were read: what moved from one to another is claimed by then, and stays.
+        """
+        job_id = read[0].scan.job_id if read else 0
+        departing = self.database.query(lambda c: claims.find_sources_with_departures(c, job_id))
+        held = 0
+        for source in read:
+            if source.proves_absence and (source.scan.source_id in departing or source.is_folder):
+                held += source.end_departed()
+        return held
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A batch that is durable: documents in it, and those that got work."""
+
+    seen: int
+    queued: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Items that are recorded together; each document's item and submission once, the first that named it."""
+
+    items: dict[str, FileItem | RowItem]
+    submissions: dict[str, Submission]
+    notes: list[dict[str, Any]]
+
+
+@dataclass(slots=True)
+class SourceScan:
+    """One source, read for one job under the fence of its scan."""
+
+    reading: Reading
+    scan: Scan
+    source: Source
+    _complete: bool = field(default=True, init=False)
+    _watches: bool = field(default=False, init=False)
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether a scan also sees that files which others name one by one are gone."""
+        return isinstance(self.source, FolderSource)
+
+    @property
+    def proves_absence(self) -> bool:
+        """Whether all of it was read, so that what was not met is not there."""
+        return self._complete and self.source.detects_deletions
+
+    def read(self) -> None:
+        """Record all that the source holds; raises ScanStopped."""
+        database = self.reading.database
+        self._watches = database.query(lambda connection: claims.has_rivals(connection, self.scan.source_id))
+        most = BATCH_ITEMS if database.is_sqlite else BATCH_ITEMS_OF_A_SERVER
+        try:
+            # The database takes one batch while the next is read: half of the work is on each side.
+            with ThreadPoolExecutor(1, thread_name_prefix="submission") as recorder:
+                recording: Future[Recorded] | None = None
+                for items in _batches(self._without_home(), most):
+                    batch = self._describe(items)
+                    if recording is not None:
+                        self.reading.report(recording.result())
+                    recording = recorder.submit(self.record, batch)
+                if recording is not None:
+                    self.reading.report(recording.result())
+        except SourceClosed as error:
+            self._complete = False
+            note = describe_item(Remark(str(self.source.spec["uri"]), str(error), RemarkKind.UNMET))
+            database.transact(lambda connection: jobs.note_scan(connection, self.scan.job_id, [note]))
+
+    def record(self, batch: Batch) -> Recorded:
+        """Make a batch durable in one transaction; raises ScanStopped, and then nothing of it is."""
+        try:
+            return self.reading.database.transact(lambda connection: self._record(connection, batch))
+        except documents.TextWanted:
+            stored = self._store_rows(batch, list(batch.submissions))
+            return self.reading.database.transact(lambda connection: self._record(connection, stored))
+
+    def _record(self, connection: Any, batch: Batch) -> Recorded:
+        newest = scans.require_current(connection, self.scan)
+        self.reading.renew(connection, self.scan.job_id)
+        repeated, counted = self._find_repeated(connection, batch)
+        taken = {id_: s for id_, s in batch.submissions.items() if id_ not in repeated}
+        notes = [*batch.notes, *repeated.values()]
+        queued = 0
+        if taken:
+            queued = documents.submit_batch(
+                connection,
+                list(taken.values()),
+                job_id=self.scan.job_id,
+                collection_id=self.reading.collection.id,
+                max_attempts=self.reading.runtime.settings.max_attempts,
+                counted=counted,
+            ).queued
+            # The documents are held now: what others claim of them does not change until this is durable.
+            notes += self._find_conflicts(connection, batch, taken)
+            sightings = [Sighting(id_, s.content_hash, batch.items[id_].place.line) for id_, s in taken.items()]
+            claims.record_claims(connection, self.scan, sightings, newest=newest)
+        jobs.note_scan(connection, self.scan.job_id, notes)
+        return Recorded(len(batch.submissions), queued)
+
+    def _find_repeated(self, connection: Any, batch: Batch) -> tuple[dict[str, dict[str, Any]], set[str]]:
+        """What another source of the same command has named as another thing, each with a note; and all it named."""
+        if len(self.reading.scan_ids) == 1 or not batch.items:
+            return {}, set()
+        others = claims.find_other_claims(connection, self.scan.source_id, list(batch.items))
+        met = [other for other in others if other.seen_by in self.reading.scan_ids]
+        two = {other.document_id: other for other in met if _are_two(other, batch.items[other.document_id])}
+        repeated = {
+            id_: _note_on(item, f"{_named(item)} is in {two[id_].place} too; that one is taken")
+            for id_, item in batch.items.items()
+            if id_ in two
+        }
+        return repeated, {other.document_id for other in met}
+
+    def _find_conflicts(self, connection: Any, batch: Batch, taken: dict[str, Submission]) -> list[dict[str, Any]]:
+        """Notes on documents that are taken, of which sources of other commands said something else."""
+        if not self._watches:
+            return []
+        found = {}
+        for other in claims.find_other_claims(connection, self.scan.source_id, list(taken)):
+            item = batch.items[other.document_id]
+            if other.source_id in self.reading.source_ids or not _are_two(other, item):
+                continue
+            if other.content and other.content != item.content_hash[: claims.CONTENT_CHARACTERS]:
+                why = f"{_named(item)} is in {other.place} too, with other content; this one is newer and is taken"
+                found[other.document_id] = _note_on(item, why) | {"kind": "unmet"}
+        return list(found.values())
+
+    def end_departed(self) -> int:
+        """End the claims on what is not there any more; returns how many removals were held back for want of a flag."""
+        database, scan = self.reading.database, self.scan
+        unmet = claims.not_met_by(scan)
+        missing = self._find_missing_by_name()
+
+        def measure(connection: Any) -> claims.Departures:
+            scans.require_current(connection, scan)
+            return claims.count_departures(connection, unmet, of=scan.source_id)
+
+        alone = database.transact(measure)
+        gone = alone.gone + len(missing)
+        if gone > (alone.total + len(missing)) * LARGEST_DEPARTURE and not self.reading.allow_deletes:
+            return gone
+
+        def find(after: str) -> list[str]:
+            return database.query(lambda connection: claims.list_claimed(connection, unmet, after=after))
+
+        for ids in walk(find, key=str):
+            self._end_claims(unmet, ids)
+        for some in pages(missing, claims.PAGE):
+            self._end_claims(claims.by_name(self.reading.collection.id), some)
+        return 0
+
+    def _end_claims(self, which: Which, ids: Sequence[str]) -> None:
+        def end(connection: Any) -> None:
+            scans.require_current(connection, self.scan)
+            self.reading.renew(connection, self.scan.job_id)
+            most = self.reading.runtime.settings.max_attempts
+            claims.end_claims(connection, which, ids, job_id=self.scan.job_id, max_attempts=most)
+
+        self.reading.database.transact(end)
+
+    def _find_missing_by_name(self) -> list[str]:
+        """Files of this folder that were named one by one, as nobody will again, and are not there any more."""
+        if not isinstance(self.source, FolderSource):
+            return []
+        prefix = path_to_uri(self.source.root).rstrip("/") + "/"
+
+        def find(after: str) -> list[tuple[str, str]]:
+            return self.reading.database.query(
+                lambda connection: claims.list_named(connection, self.scan, prefix=prefix, after=after)
+            )
+
+        found = walk(find, key=lambda named: named[0])
+        return [id_ for some in found for id_, uri in some if _is_missing(uri)]
+
+    def _without_home(self) -> Iterator[Item | Remark]:
+        """A source may contain the home folder; what Embedmill writes there is no document."""
+        home = path_to_uri(os.path.realpath(os.fsencode(self.reading.runtime.home)))
+        return (item for item in self.source.scan() if isinstance(item, Remark) or not _is_within(item.uri, home))
+
+    def _describe(self, items: Sequence[Item | Remark]) -> Batch:
+        notes = [self._note(item) for item in items if isinstance(item, Skipped | Problem | Remark)]
+        self._complete = self._complete and not any(isinstance(item, Problem) for item in items)
+        found: dict[str, FileItem | RowItem] = {}
+        for item in items:
+            if isinstance(item, FileItem | RowItem):
+                found.setdefault(document_id(self.reading.collection.name, item.uri), item)
+        submissions = {id_: _describe_item(id_, self.reading.settings_hash, item) for id_, item in found.items()}
+        batch = Batch(found, submissions, notes)
+        rows = [id_ for id_, item in found.items() if isinstance(item, RowItem)]
+        return self._store_rows(batch, self._find_changed(batch, rows)) if rows else batch
+
+    def _note(self, item: Skipped | Problem | Remark) -> dict[str, Any]:
+        """That a source is empty is only noted where the user said that documents may have left it."""
+        emptied = isinstance(item, Remark) and item.kind is RemarkKind.EMPTY and self.reading.allow_deletes
+        return describe_item(item) | ({"kind": "note"} if emptied else {})
+
+    def _find_changed(self, batch: Batch, ids: Sequence[str]) -> list[str]:
+        settled = self.reading.database.query(lambda c: documents.find_settled_versions(c, ids))
+        return [id_ for id_ in ids if settled.get(id_) != batch.submissions[id_].version]
+
+    def _store_rows(self, batch: Batch, ids: Sequence[str]) -> Batch:
+        """Keep the text of rows that need work: a row has no place of its own to be read from later."""
+        rows = {id_: item for id_ in ids if isinstance(item := batch.items[id_], RowItem)}
+        parts = [orjson.dumps({"text": row.text}, option=orjson.OPT_NON_STR_KEYS) for row in rows.values()]
+        references = dict(zip(rows, self.reading.runtime.blobs.put_pack(parts), strict=True))
+        stored = {
+            id_: replace(s, origin={**s.origin, "ref": references[id_]})
+            for id_, s in batch.submissions.items()
+            if id_ in references
+        }
+        return replace(batch, submissions=batch.submissions | stored)
+
+
+def _is_within(uri: str, home: str) -> bool:
+    return uri.startswith(home) and uri[len(home) : len(home) + 1] in ("", "/")
+
+
+def _batches(source: Iterable[Item | Remark], most: int) -> Iterator[list[Item | Remark]]:
+    batch: list[Item | Remark] = []
+    size = 0
+    for item in source:
+        batch.append(item)
+        size += len(item.text) if isinstance(item, RowItem) else 0
+        if len(batch) >= most or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _describe_item(id_: str, settings_hash: str, item: FileItem | RowItem) -> Submission:
+    row = isinstance(item, RowItem)
+    size = len(item.text) if isinstance(item, RowItem) else item.size
+    return Submission(
+        document_id=id_,
+        uri=item.uri,
+        title=(item.title or "").replace("\0", ""),
+        content_hash=item.content_hash,
+        settings_hash=settings_hash,
+        version=version_id(item.content_hash, settings_hash),
+        size=max(1, size // BYTES_PER_TOKEN),
+        origin={"kind": "row" if row else "file", "metadata": dict(item.metadata)},
+    )
+
+
+def _are_two(other: OtherClaim, item: FileItem | RowItem) -> bool:
+    """Whether two sources name different things by one id; a file is the same file whoever names it."""
+    return other.is_row or isinstance(item, RowItem)
+
+
+def _named(item: FileItem | RowItem) -> str:
+    return f"the id {item.uri[:SHOWN_CHARACTERS]!r}"
+
+
+def _note_on(item: FileItem | RowItem, reason: str) -> dict[str, Any]:
+    place: Place = item.place
+    return describe_item(Problem(place.uri or item.uri, reason, place.line))
+
+
+def _is_missing(uri: str) -> bool:
+    """Whether it is certain that there is no file of that URI."""
+    try:
+        return stat.S_ISDIR(os.stat(uri_to_path(uri)).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,245 @@
+"""Claims of sources on documents: made and renewed by scans, dropped by them, by closing a source and by deletion.
+
+A document leaves when its last claim does. That claim waits, marked as leaving, for the document's removal, and goes in
+the transaction that takes the document from its readers; so a removal that is cancelled is not forgotten, and the next
+scan asks for it again.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, exists, func, or_, select, true, update
+
+from shared.db.bulk import among, upsert_each
+from shared.db.documents import lock_documents, submit_removals
+from shared.db.scans import FILES, NAMED, Scan
+from shared.db.schema import claim, document, scan, source, work
+
+CONTENT_CHARACTERS = 16
+# Documents that one transaction may let go: neither a worker nor a kill has to wait for more.
+PAGE = 2000
+
+_other = claim.alias("other")
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A document that a scan met: the hash of its content, and its line where it is a row."""
+
+    document_id: str
+    content_hash: str
+    line: int | None = None
+
+
+def record_claims(connection: Connection, current: Scan, sightings: Sequence[Sighting], *, newest: int) -> None:
+    """Claim documents for a scan's source; the caller holds the scan's fence and the documents' rows."""
+    rows = [
+        {"document_id": s.document_id, "content": s.content_hash[:CONTENT_CHARACTERS], "line": s.line}
+        for s in sorted(sightings, key=lambda s: s.document_id)
+    ]
+    if rows:
+        upsert_each(
+            connection,
+            claim,
+            rows,
+            keys=("source_id", "document_id"),
+            source_id=current.source_id,
+            scan_id=newest,
+            seen_by=current.id,
+            leaving=False,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OtherClaim:
+    """What another source last said of a document: where, which content, and which scan heard it."""
+
+    document_id: str
+    source_id: int
+    uri: str
+    kind: str
+    line: int | None
+    content: str
+    seen_by: int
+
+    @property
+    def is_row(self) -> bool:
+        """Whether it is a row of that source; a file is the same file whoever names it."""
+        return self.kind not in FILES
+
+    @property
+    def place(self) -> str:
+        """Where that source names the document."""
+        return self.uri if self.line is None else f"{self.uri}:{self.line}"
+
+
+def find_other_claims(connection: Connection, source_id: int, ids: Sequence[str]) -> list[OtherClaim]:
+    """Claims that other sources have on documents."""
+    query = (
+        select(claim, source.c.spec)
+        .join_from(claim, source, source.c.id == claim.c.source_id)
+        .where(among(connection, claim.c.document_id, ids), claim.c.source_id != source_id, ~claim.c.leaving)
+        .order_by(claim.c.document_id, claim.c.seen_by)
+    )
+    return [
+        OtherClaim(
+            r.document_id, r.source_id, r.spec.get("uri", ""), r.spec.get("kind", ""), r.line, r.content, r.seen_by
+        )
+        for r in connection.execute(query)
+    ]
+
+
+def has_rivals(connection: Connection, source_id: int) -> bool:
+    """Whether a document of a source may have another source's row under its id: files are never each other's."""
+    mine = select(source.c.collection_id, source.c.spec).where(source.c.id == source_id)
+    row = connection.execute(mine).one()
+    others = select(source.c.id).where(source.c.collection_id == row.collection_id, source.c.id != source_id)
+    if row.spec.get("kind") in FILES:
+        others = others.where(_kind(source).not_in(FILES))
+    return connection.execute(others.limit(1)).first() is not None
+
+
+def _kind(table: Any) -> ColumnElement[str]:
+    return cast("ColumnElement[str]", table.c.spec["kind"].as_string())
+
+
+# Which claims are to end, of `claim` or of an alias of it.
+Which = Callable[[Any], ColumnElement[bool]]
+
+
+def not_met_by(current: Scan) -> Which:
+    """The claims of a scan's source on what nobody has met there since the scan began."""
+    return lambda table: and_(table.c.source_id == current.source_id, table.c.scan_id < current.id)
+
+
+def of_source(source_id: int) -> Which:
+    """Every claim of a source."""
+    return lambda table: table.c.source_id == source_id
+
+
+def by_name(collection_id: int) -> Which:
+    """The claims of sources that name single files."""
+    named = select(source.c.id).where(source.c.collection_id == collection_id, _kind(source).in_(NAMED))
+    return lambda table: table.c.source_id.in_(named.scalar_subquery())
+
+
+def of_anybody(_table: Any) -> ColumnElement[bool]:
+    """Every claim."""
+    return true()
+
+
+def find_sources_with_departures(connection: Connection, job_id: int) -> set[int]:
+    """Sources being read for a job that have claims on what nobody has met there since."""
+    stale = exists().where(claim.c.source_id == scan.c.source_id, claim.c.scan_id < scan.c.id, ~_awaits_removal(claim))
+    query = select(scan.c.source_id).where(scan.c.job_id == job_id, scan.c.state == "running", stale)
+    return set(connection.execute(query).scalars())
+
+
+@dataclass(frozen=True, slots=True)
+class Departures:
+    """Documents that readers see and one source alone claims: how many there are, and how many would leave."""
+
+    total: int
+    gone: int
+
+
+def count_departures(connection: Connection, which: Which, *, of: int) -> Departures:
+    """Among the documents that source `of` alone claims, those that would leave with its claims."""
+    gone = func.coalesce(func.sum(case((which(claim), 1), else_=0)), 0)
+    alone = ~exists().where(_other.c.document_id == claim.c.document_id, _other.c.source_id != of, ~_other.c.leaving)
+    row = connection.execute(
+        select(func.count(), gone)
+        .select_from(claim)
+        .join(document, document.c.id == claim.c.document_id)
+        .where(claim.c.source_id == of, document.c.active_version.is_not(None), alone, ~_awaits_removal(claim))
+    ).one()
+    return Departures(int(row[0]), int(row[1]))
+
+
+def count_sole(connection: Connection, source_id: int) -> int:
+    """Documents that readers see or wait for and that no other source claims."""
+    is_there = or_(document.c.wanted_version.is_not(None), document.c.active_version.is_not(None))
+    others = exists().where(
+        _other.c.document_id == claim.c.document_id, _other.c.source_id != source_id, ~_other.c.leaving
+    )
+    query = (
+        select(func.count())
+        .select_from(claim)
+        .join(document, document.c.id == claim.c.document_id)
+        .where(claim.c.source_id == source_id, is_there, ~others, ~_awaits_removal(claim))
+    )
+    return int(connection.execute(query).scalar_one())
+
+
+def list_claimed(connection: Connection, which: Which, *, after: str = "", limit: int = PAGE) -> list[str]:
+    """The next documents by id, `after` one, with a claim that is to end."""
+    query = select(claim.c.document_id).where(which(claim), claim.c.document_id > after).distinct()
+    return list(connection.execute(query.order_by(claim.c.document_id).limit(limit)).scalars())
+
+
+def list_named(
+    connection: Connection, current: Scan, *, prefix: str, after: str = "", limit: int = PAGE
+) -> list[tuple[str, str]]:
+    """(id, URI) of files below a URI, by id, that sources claim by their names and a scan has not met."""
+    collection_id = select(source.c.collection_id).where(source.c.id == current.source_id).scalar_subquery()
+    named = select(source.c.id).where(source.c.collection_id == collection_id, _kind(source).in_(NAMED))
+    met = exists().where(
+        _other.c.document_id == claim.c.document_id,
+        _other.c.source_id == current.source_id,
+        _other.c.scan_id >= current.id,
+    )
+    query = (
+        select(claim.c.document_id, document.c.uri)
+        .distinct()
+        .join_from(claim, document, document.c.id == claim.c.document_id)
+        .where(claim.c.source_id.in_(named.scalar_subquery()), claim.c.document_id > after)
+        .where(func.substr(document.c.uri, 1, len(prefix)) == prefix, ~met, ~_awaits_removal(claim))
+        .order_by(claim.c.document_id)
+        .limit(limit)
+    )
+    return [(row.document_id, row.uri) for row in connection.execute(query)]
+
+
+def end_claims(connection: Connection, which: Which, ids: Sequence[str], *, job_id: int, max_attempts: int) -> int:
+    """End claims on documents; those whose last claim it was leave, by work of the job. Returns how many leave.
+
+    A document with another claim stays. The caller pages over `ids`, of which none is looked at twice.
+    """
+    lock_documents(connection, ids)
+    mine = and_(among(connection, claim.c.document_id, ids), which(claim))
+    still_claimed = exists().where(_other.c.document_id == claim.c.document_id, ~_other.c.leaving, ~which(_other))
+    connection.execute(delete(claim).where(mine, still_claimed))
+    connection.execute(update(claim).where(mine).values(leaving=True))
+    gone = _find_gone(connection, ids)
+    if gone:
+        submit_removals(connection, gone, job_id=job_id, max_attempts=max_attempts)
+    # What nobody indexed, and nobody is about to, is gone already.
+    nothing_left = and_(among(connection, claim.c.document_id, ids), claim.c.leaving, ~_awaits_removal(claim))
+    connection.execute(delete(claim).where(nothing_left))
+    return len(gone)
+
+
+def _find_gone(connection: Connection, ids: Sequence[str]) -> list[str]:
+    claimed = exists().where(claim.c.document_id == document.c.id, ~claim.c.leaving)
+    at_work = exists().where(work.c.document_id == document.c.id, work.c.finished_at.is_(None), ~work.c.deletes)
+    is_there = or_(document.c.wanted_version.is_not(None), document.c.active_version.is_not(None), at_work)
+    query = select(document.c.id).where(
+        among(connection, document.c.id, ids), is_there, ~claimed, ~_removal_of(document.c.id)
+    )
+    return list(connection.execute(query).scalars())
+
+
+def _awaits_removal(of: Any) -> ColumnElement[bool]:
+    """Whether a claim only waits for the removal of its document, which is under way."""
+    return and_(of.c.leaving, _removal_of(of.c.document_id))
+
+
+def _removal_of(document_id: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether the newest work of a document is a removal that is not finished."""
+    asked = document.alias("asked")
+    return (
+        exists()
+        .where(work.c.document_id == document_id, work.c.deletes, work.c.finished_at.is_(None))
+        .where(asked.c.id == work.c.document_id, asked.c.generation == work.c.generation)
+    )

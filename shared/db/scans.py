@@ -1,0 +1,133 @@
+"""Sources and the scans that read them: a scan that was taken over, or whose job does not run, changes nothing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from shared.db.bulk import insert_or
+from shared.db.engine import clock
+from shared.db.schema import job, scan, source
+from shared.errors import NotFound, ScanStopped, ScanTakenOver, SourceClosed
+from shared.states import JobState
+
+# Kinds of sources whose documents are files of their own; the documents of all others are rows.
+FILES = ("file", "folder", "list")
+# Those that name each of their files.
+NAMED = ("file", "list")
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One reading of a source for a job; `id` is also its fence."""
+
+    id: int
+    job_id: int
+    source_id: int
+
+
+def ensure_source(connection: Connection, *, collection_id: int, identity: str, spec: Mapping[str, Any]) -> int:
+    """The number of a collection's source, recorded on first sight and opened again if it was closed."""
+    query = insert_or(connection, source).values(collection_id=collection_id, identity=identity, spec=dict(spec))
+    connection.execute(query.on_conflict_do_nothing())
+    find = select(source.c.id, source.c.state).where(
+        source.c.collection_id == collection_id, source.c.identity == identity
+    )
+    row = connection.execute(find).one()
+    if row.state != "open":
+        connection.execute(update(source).where(source.c.id == row.id).values(state="open"))
+    return int(row.id)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRecord:
+    """A source as it is on record."""
+
+    id: int
+    collection_id: int
+    spec: dict[str, Any]
+    is_open: bool
+
+
+def get_source(connection: Connection, source_id: int) -> SourceRecord:
+    """The source by its number; raises NotFound."""
+    row = connection.execute(select(source).where(source.c.id == source_id)).first()
+    if row is None:
+        raise NotFound(f"no source {source_id}", hint="embedmill sources list")
+    return SourceRecord(row.id, row.collection_id, row.spec, row.state == "open")
+
+
+def begin_scans(connection: Connection, job_id: int, source_ids: Sequence[int]) -> list[Scan]:
+    """Begin to read sources for a job, in the place of whoever read them for it before."""
+    abandon_scans(connection, job_id)
+    query = insert(scan).values(job_id=job_id, started_at=clock()).returning(scan.c.id)
+    return [
+        Scan(connection.execute(query, {"source_id": source_id}).scalar_one(), job_id, source_id)
+        for source_id in source_ids
+    ]
+
+
+def require_current(connection: Connection, current: Scan) -> int:
+    """Hold a scan's fence until the transaction ends; returns the newest scan of its source.
+
+    Its job is held too, so that a cancel or a pause comes wholly before this transaction or wholly after it.
+    Raises ScanTakenOver, SourceClosed or ScanStopped when the scan may change nothing any more.
+    """
+    newest = select(func.max(scan.c.id)).where(scan.c.source_id == current.source_id).scalar_subquery()
+    row = connection.execute(
+        select(scan.c.state, job.c.state.label("job_state"), source.c.state.label("source_state"), newest)
+        .select_from(scan)
+        .join(job, job.c.id == scan.c.job_id)
+        .join(source, source.c.id == scan.c.source_id)
+        .where(scan.c.id == current.id)
+        .with_for_update(of=[job, scan], key_share=True)
+    ).one_or_none()
+    if row is None:
+        raise ScanStopped(f"job {current.job_id} was deleted while its sources were being read")
+    if row.job_state != JobState.RUNNING:
+        raise _stopped(current.job_id, JobState(row.job_state))
+    if row.state != "running":
+        if row.source_state == "closed":
+            raise SourceClosed("the source was removed while it was being read")
+        raise ScanTakenOver(f"another process has taken over the reading of the sources of job {current.job_id}")
+    return int(row[3])
+
+
+def require_any(connection: Connection, begun: Sequence[Scan]) -> None:
+    """Hold the fence of a job's scans, of which some may have ended because their source was removed."""
+    for current in begun:
+        try:
+            require_current(connection, current)
+        except SourceClosed:
+            continue
+        return
+
+
+def _stopped(job_id: int, state: JobState) -> ScanStopped:
+    hint = "Run the command again: a new job reads the sources."
+    if state is JobState.PAUSED:
+        hint = f"Run embedmill jobs resume {job_id}, then this command again: it takes the job up."
+    return ScanStopped(f"job {job_id} is {state}: its sources are read no further", hint=hint)
+
+
+def complete_scans(connection: Connection, job_id: int) -> None:
+    """Every source of a job was read to its end; the caller holds their fence."""
+    read = select(scan.c.source_id).where(scan.c.job_id == job_id, scan.c.state == "running")
+    connection.execute(update(source).where(source.c.id.in_(read.scalar_subquery())).values(scanned_at=clock()))
+    _end(connection, "completed", scan.c.job_id == job_id)
+
+
+def abandon_scans(connection: Connection, job_id: int) -> None:
+    """Whoever reads the sources of a job changes nothing any more."""
+    _end(connection, "abandoned", scan.c.job_id == job_id)
+
+
+def close_source(connection: Connection, source_id: int) -> None:
+    """From this commit on a source claims nothing new; whoever reads it stops."""
+    connection.execute(update(source).where(source.c.id == source_id).values(state="closed"))
+    _end(connection, "abandoned", scan.c.source_id == source_id)
+
+
+def _end(connection: Connection, state: str, which: Any) -> None:
+    connection.execute(update(scan).where(which, scan.c.state == "running").values(state=state, ended_at=clock()))
