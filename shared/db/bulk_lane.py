@@ -339,12 +339,13 @@ class Ends:
     """How the entries of a batch ended: errors by entry, what is asked again and how, and the rest was answered.
 
     `again` has for each entry what was wrong with its answer and whether it is asked alone; `returned` was not answered
-    at all.
+    at all; of `lost` the answer is not to be had, and it is asked for at once.
     """
 
     failed: Mapping[int, tuple[str, str]] = field(default_factory=dict)
     again: Mapping[int, tuple[str | None, bool]] = field(default_factory=dict)
     returned: Collection[int] = ()
+    lost: Collection[int] = ()
 
 
 def end_entries(connection: Connection, batch_id: int, ends: Ends, *, most_returns: int) -> list[int]:
@@ -369,6 +370,8 @@ def end_entries(connection: Connection, batch_id: int, ends: Ends, *, most_retur
         state = case((often, BulkState.LIVE.value), else_=BulkState.WANTED.value)
         later: dict[str, Any] = {"returns": bulk_entry.c.returns + 1, "batch_id": None, "created_at": clock()}
         connection.execute(here.values(state=state, **later), [{"entry": i} for i in ends.returned])
+    if ends.lost:
+        connection.execute(here.values(state=BulkState.LIVE, batch_id=None), [{"entry": i} for i in ends.lost])
     rest_of_it = update(bulk_entry).where(bulk_entry.c.batch_id == batch_id, bulk_entry.c.state == BulkState.SENT)
     connection.execute(rest_of_it.values(state=BulkState.DONE))
     return waited
@@ -471,8 +474,8 @@ def list_lanes(connection: Connection) -> list[tuple[int, str, str]]:
 def leave(connection: Connection) -> list[int]:
     """Take out of the lane what nobody wants in it any more; returns the batches that the vendor may stop.
 
-    Work that has ended waits for nothing. What is wanted on behalf of a job that left the lane is paid by another that
-    waits for it there, or asked for at once.
+    Work that has ended waits for nothing, and neither does that of a job that left the lane: it asks at once. What was
+    wanted on its behalf is paid by another that waits for it there.
     """
     finished = select(work.c.id).where(work.c.id == bulk_wait.c.work_id, work.c.finished_at.is_not(None))
     connection.execute(delete(bulk_wait).where(exists(finished)))
@@ -492,8 +495,20 @@ def leave(connection: Connection) -> list[int]:
     wanted = (bulk_entry.c.state == BulkState.WANTED, left)
     connection.execute(update(bulk_entry).where(*wanted, waits_in_lane.is_(None)).values(state=BulkState.LIVE))
     connection.execute(update(bulk_entry).where(*wanted).values(job_id=waits_in_lane))
+    _free_who_left(connection)
     wake_answered(connection)
     return _list_unwanted(connection)
+
+
+def _free_who_left(connection: Connection) -> None:
+    """Documents of a job that left the lane wait for no batch; its answers are kept all the same when they come."""
+    out = select(bulk_entry.c.id).where(bulk_entry.c.id == bulk_wait.c.entry_id, bulk_entry.c.state.in_(OPEN))
+    in_a_hurry = (
+        select(work.c.id)
+        .join(job, job.c.id == work.c.job_id)
+        .where(work.c.id == bulk_wait.c.work_id, job.c.lane == Lane.LIVE)
+    )
+    connection.execute(delete(bulk_wait).where(exists(out), exists(in_a_hurry)))
 
 
 def _list_unwanted(connection: Connection) -> list[int]:

@@ -6,6 +6,7 @@ with no effect, and what is paid is not paid again.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -13,8 +14,8 @@ import structlog
 from shared.db import bulk_batches, bulk_lane, ledger
 from shared.db.bulk_batches import Batch
 from shared.db.bulk_lane import Ends, Entry
-from shared.errors import EmbedmillError, FlowControl, KeyRefused, StorageFailed
-from shared.providers.batches.base import BatchApi, Lost, Result, Status
+from shared.errors import EmbedmillError, FlowControl, KeyRefused, ProviderUnavailable, StorageFailed
+from shared.providers.batches.base import UNREADABLE, BatchApi, Lost, Result, Status
 from shared.spend.terms import BatchState, Tokens
 from workers.bulk.desk import Desk
 from workers.bulk.errand import Harvest
@@ -24,6 +25,10 @@ log = structlog.get_logger()
 
 AGE_SHARE, MOST_PAUSES = 0.1, 20
 """A batch is looked at after a tenth of its age again, and at most so many first pauses later."""
+MOST_READS = 3
+"""So often results are fetched that cannot be read; then they are asked for at once."""
+CARRIED_OUT = frozenset({"completed", "ended"})
+"""Vendors' words for a batch that has a result for each of its requests."""
 CANCELLING = frozenset({"canceling", "cancelling"})
 
 
@@ -132,20 +137,30 @@ class Collector:
         sent: dict[int, list[Entry]] = {}
         for entry in self._desk.database.query(lambda connection: bulk_lane.list_sent(connection, batch.id)):
             sent.setdefault(entry.request or 0, []).append(entry)
-        seen: set[int] = set()
-        harvest = errand.read(sent, _numbered(batch, api.results(status), seen))
-        self._end(batch, status, harvest, harvest.ends(sent, seen))
+        found = Found()
+        harvest = errand.read(sent, _numbered(batch, api.results(status), found))
+        lacking = batch.requests - len(found.seen) if found.unreadable or status.state in CARRIED_OUT else 0
+        if lacking and batch.troubles + 1 < MOST_READS:
+            # What could be read is stored; the rest may have been spoiled on the way.
+            message = f"{lacking} of {batch.requests} results cannot be read"
+            self._note_trouble(batch, ProviderUnavailable(f"{batch.provider}: {message}"))
+            return
+        harvest.unaccounted += lacking
+        self._end(batch, status, harvest, harvest.ends(sent, found.seen, were_lost=lacking > 0), lacking=lacking)
 
-    def _end(self, batch: Batch, status: Status, harvest: Harvest, ends: Ends) -> None:
+    def _end(self, batch: Batch, status: Status, harvest: Harvest, ends: Ends, *, lacking: int) -> None:
         most = self._desk.settings.bulk_returns
+        error = f"{lacking} results could not be read; they are asked for at once" if lacking else None
+        if error is not None:
+            log.warning("bulk.unreadable", batch=batch.id, vendor=batch.vendor_id, results=lacking)
 
         def end(connection: Any, _row: int) -> None:
             counts = {
                 "succeeded": harvest.succeeded,
                 "errored": len(ends.failed),
-                "returned": len(ends.returned) + len(ends.again),
+                "returned": len(ends.returned) + len(ends.again) + len(ends.lost),
             }
-            values = {"vendor_state": status.state, "troubles": 0, "error": None, **counts}
+            values = {"vendor_state": status.state, "troubles": 0, "error": error, **counts}
             if bulk_batches.move_batch(connection, batch.id, BatchState.SUBMITTED, BatchState.COLLECTED, **values):
                 waited = bulk_lane.end_entries(connection, batch.id, ends, most_returns=most)
                 bulk_lane.wake_answered(connection, waited)
@@ -158,7 +173,7 @@ class Collector:
             state=status.state,
             answered=harvest.succeeded,
             failed=len(ends.failed),
-            returned=len(ends.returned) + len(ends.again),
+            returned=len(ends.returned) + len(ends.again) + len(ends.lost),
         )
         self._conclude(batch, harvest, end)
 
@@ -268,11 +283,21 @@ class Collector:
         return MOST_PAUSES * self._desk.settings.bulk_poll_seconds
 
 
-def _numbered(batch: Batch, results: Iterator[Result], seen: set[int]) -> Iterator[tuple[int, Result]]:
+@dataclass(slots=True)
+class Found:
+    """The numbers of the requests whose results were read, and how many lines could not be."""
+
+    seen: set[int] = field(default_factory=set)
+    unreadable: int = 0
+
+
+def _numbered(batch: Batch, results: Iterator[Result], found: Found) -> Iterator[tuple[int, Result]]:
     """Results with the number of their request, each once; what bears no id of ours is none of ours."""
     numbers = {custom_id(batch.key, number): number for number in range(batch.requests)}
     for result in results:
         number = numbers.get(result.custom_id)
-        if number is not None and number not in seen:
-            seen.add(number)
+        if result.unanswered == UNREADABLE:
+            found.unreadable += 1
+        elif number is not None and number not in found.seen:
+            found.seen.add(number)
             yield number, result

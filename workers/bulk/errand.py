@@ -86,9 +86,15 @@ class Harvest:
         self.failed |= dict.fromkeys([*self.failed, *self.again, *self.left], told)
         self.again.clear()
 
-    def ends(self, sent: Mapping[int, Sequence[Entry]], seen: Collection[int]) -> Ends:
-        """How every entry of the batch ended; what had no result at all is asked again."""
+    def ends(self, sent: Mapping[int, Sequence[Entry]], seen: Collection[int], *, were_lost: bool) -> Ends:
+        """How every entry of the batch ended.
+
+        What had no result at all is asked again; where results `were_lost`, it was most likely answered and paid, and
+        is asked for at once: whatever loses results would lose those of another batch.
+        """
         missing = {e.id for number, entries in sent.items() if number not in seen for e in entries}
+        if were_lost:
+            return Ends(self.failed, self.again, self.returned, missing)
         return Ends(self.failed, self.again, self.returned | missing)
 
 

@@ -5,17 +5,20 @@ same size and time, and known for certain by its results only: until all that it
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
 import anthropic
 import orjson
+from anthropic.types.messages import MessageBatchIndividualResponse
 
 from shared.errors import EmbedmillError
 from shared.providers.anthropic_errors import FORESEEN, KEYS, translate
 from shared.providers.batches.base import (
     CANCELLED,
     EXPIRED,
+    GONE,
+    NO_LINE,
     BatchApi,
     Lost,
     Request,
@@ -102,9 +105,25 @@ class AnthropicBatches(BatchApi):
                 return None
 
     def results(self, status: Status) -> Iterator[Result]:
+        yield from self.read_lines(self._lines(status.id))
+
+    def _lines(self, id: str) -> Iterator[str]:
+        """The lines as they are: the SDK's own reader stops at the first that is no JSON."""
         with self.translating():
-            for line in self._client.messages.batches.results(status.id):
-                yield _result(line)
+            try:
+                with closing(self._client.messages.batches.results(id)) as answer:
+                    yield from answer.http_response.iter_lines()
+            except anthropic.APIStatusError as error:
+                if error.status_code not in GONE:
+                    raise
+                yield NO_LINE
+            except anthropic.APIError:
+                raise
+            except anthropic.AnthropicError:  # the vendor keeps results for a time only, and says where no longer
+                yield NO_LINE
+
+    def read_result(self, line: Any) -> Result:
+        return _result(MessageBatchIndividualResponse.construct(**line))
 
     def cancel(self, id: str) -> None:
         # One that has ended meanwhile is none to be cancelled.

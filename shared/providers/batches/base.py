@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.errors import EmbedmillError, FlowControl, ProviderUnavailable
-from shared.providers.translation import was_never_sent
+from shared.providers.translation import read_json, was_never_sent
 
-CANCELLED, EXPIRED = "cancelled", "expired"
+CANCELLED, EXPIRED, UNREADABLE = "cancelled", "expired", "unreadable"
+GONE = frozenset({404, 410})
+NO_LINE = "gone"
+"""Stands for the lines of results that are not there any more: it is none that can be read."""
 UNREACHABLE_SECONDS = 30.0
 HTTP_LIBRARIES = ("httpx", "httpcore")
 """Beginnings of the names of the modules below the SDKs."""
@@ -38,7 +41,10 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One request's end: the vendor's answer, an error, or why nobody answered (`cancelled`, `expired`)."""
+    """One request's end: the vendor's answer, an error, or why there is none (`cancelled`, `expired`, `unreadable`).
+
+    What cannot be read may have been answered, and billed; its id is empty where that cannot be read either.
+    """
 
     custom_id: str
     body: Any = None
@@ -103,7 +109,10 @@ class BatchApi(ABC):
 
     @abstractmethod
     def results(self, status: Status) -> Iterator[Result]:
-        """Results of a batch that has ended, in no order; raises ProviderUnavailable when they cannot be read."""
+        """Results of a batch that has ended, in no order; one that is `unreadable` for each line or file that is so.
+
+        Raises ProviderUnavailable when the vendor does not answer.
+        """
 
     @abstractmethod
     def cancel(self, id: str) -> None:
@@ -138,6 +147,30 @@ class BatchApi(ABC):
             if type(error).__module__.startswith(HTTP_LIBRARIES):
                 raise ProviderUnavailable(f"{self.provider} broke off") from None
             raise
+
+    def read_lines(self, lines: Iterator[str]) -> Iterator[Result]:
+        """Results of the lines of a file; an answer that breaks off is one more that cannot be read."""
+        try:
+            for line in lines:
+                if line.strip():
+                    yield self._read_line(line)
+        except ProviderUnavailable as error:
+            if not error.may_be_billed:
+                raise
+            yield Result("", unanswered=UNREADABLE)
+
+    def _read_line(self, line: str) -> Result:
+        found: Any = None
+        try:
+            found = read_json(line.encode())
+            return self.read_result(found)
+        except (ValueError, TypeError, LookupError, AttributeError):
+            id_ = found.get("custom_id") if isinstance(found, dict) else None
+            return Result(id_ if isinstance(id_, str) else "", unanswered=UNREADABLE)
+
+    @abstractmethod
+    def read_result(self, line: Any) -> Result:
+        """The result of a line; raises ValueError, TypeError, LookupError or AttributeError when it is none."""
 
     def close(self) -> None:  # noqa: B027 - not all hold connections
         """Release connections."""

@@ -15,6 +15,8 @@ from shared.errors import EmbedmillError, FlowControl, KeyRefused
 from shared.providers.batches.base import (
     CANCELLED,
     EXPIRED,
+    GONE,
+    NO_LINE,
     BatchApi,
     Lost,
     Request,
@@ -85,10 +87,20 @@ class OpenAIBatches(BatchApi):
 
     def results(self, status: Status) -> Iterator[Result]:
         for file_id in status.result_files:
-            with self.translating(), self._client.files.with_streaming_response.content(file_id) as response:
-                for line in response.iter_lines():
-                    if line.strip():
-                        yield _result(orjson.loads(line))
+            yield from self.read_lines(self._lines(file_id))
+
+    def _lines(self, file_id: str) -> Iterator[str]:
+        with self.translating():
+            try:
+                with self._client.files.with_streaming_response.content(file_id) as response:
+                    yield from response.iter_lines()
+            except openai.APIStatusError as error:
+                if error.status_code not in GONE:
+                    raise
+                yield NO_LINE
+
+    def read_result(self, line: Any) -> Result:
+        return _result(line)
 
     def cancel(self, id: str) -> None:
         # One that has ended meanwhile is none to be cancelled.

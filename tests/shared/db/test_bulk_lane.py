@@ -197,7 +197,7 @@ def test_a_job_that_leaves_hands_what_it_wanted_to_another_that_wants_it(tracker
     assert leave(tracker) == []
     assert entry_states(tracker) == {A: "wanted", B: "live"}
     assert {row["job_id"] for row in tracker.rows(bulk_entry) if row["address"] == A} == {other}
-    assert reasons(tracker) == ["bulk"], "what another pays for is worth the wait"
+    assert reasons(tracker) == [State.PENDING], "who is in a hurry does not wait for what another has sent"
     tracker.control("cancel_job", other)
     leave(tracker)
     assert reasons(tracker) == [State.PENDING]
@@ -214,7 +214,7 @@ def test_a_batch_that_nobody_in_the_lane_waits_for_may_be_stopped(tracker: Track
     with tracker.database.write() as connection:
         bulk_batches.note_unwanted(connection, [batch])
     assert leave(tracker) == []
-    assert reasons(tracker) == ["bulk"], "until it is known what was answered"
+    assert reasons(tracker) == [State.PENDING]
     again = tracker.rows(bulk_batch)[0]
     assert again["cancelled_at"] is not None
 

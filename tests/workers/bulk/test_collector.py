@@ -1,5 +1,6 @@
 """Batches survive whatever happens to whoever makes them: no request is paid for twice, and none is lost."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -136,3 +137,83 @@ def test_an_answer_that_makes_no_sense_leaves_the_reservation_standing(
     assert row["tokens_in"] >= line.vendor.bill.total("tokens_in") > 0
     line.work()
     assert {r["error_class"] for r in line.tracker.rows(attempt)} >= {"ProviderUnavailable"}
+
+
+def spoil(line: Line[OpenAISimulator], monkeypatch: pytest.MonkeyPatch, change: Callable[[bytes], bytes]) -> None:
+    """What the vendor keeps as results, from here on, is what `change` makes of it."""
+    store = line.vendor.lane._store
+
+    def spoiled(content: bytes, name: str, purpose: str) -> Any:
+        return store(change(content) if purpose == "batch_output" else content, name, purpose)
+
+    monkeypatch.setattr(line.vendor.lane, "_store", spoiled)
+
+
+def first_line(change: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
+    def changed(content: bytes) -> bytes:
+        first, _, rest = content.partition(b"\n")
+        return change(first) + b"\n" + rest
+
+    return changed
+
+
+SPOILED = {
+    "no JSON": first_line(lambda _: b"<html>502 Bad Gateway</html>"),
+    "no object": first_line(lambda _: b"[1, 2]"),
+    "truncated": lambda content: content[:-200],
+    "another id": first_line(lambda text: text.replace(b'"custom_id": "', b'"custom_id": "x')),
+    "no id": first_line(lambda text: text.replace(b'"custom_id"', b'"id"')),
+    "no status": first_line(lambda text: text.replace(b'"status_code"', b'"code"')),
+    "a line is missing": lambda content: content.partition(b"\n")[2],
+    "twice": lambda content: content + content,
+    "empty": lambda _: b"",
+}
+
+
+@pytest.mark.parametrize("spoiled", SPOILED)
+def test_good_results_are_kept_and_bad_ones_are_asked_for_at_once(
+    line: Line[OpenAISimulator], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoiled: str
+) -> None:
+    line.submit(tmp_path / "docs", {"one": "A short text.", "two": "Another short text.", "three": "The last one."})
+    line.park()
+    line.round()
+    with monkeypatch.context() as patch:
+        spoil(line, patch, SPOILED[spoiled])
+        line.vendor.clock.advance(3600)
+        line.settle()
+    line.work()
+    assert set(line.outcomes().values()) == {"indexed"}
+    lost = {"twice": 0, "empty": 3}.get(spoiled, 1)
+    assert line.vendor.bill.total("inputs") == 3 + lost
+    assert [(batch.requests, batch.returned) for batch in line.batches()] == [(3, lost)]
+    assert line.ledger("reserved") == []
+    assert sum(row["tokens_in"] for row in line.ledger()) >= line.vendor.bill.total("tokens_in")
+
+
+def lose_results(line: Line[OpenAISimulator]) -> None:
+    """Somebody deletes what the vendor keeps as results."""
+    lane = line.vendor.lane
+    for batch in lane._batches.all():
+        lane._files.pop(lane._settled(batch).meta["output_file_id"], None)
+
+
+@pytest.mark.parametrize("fault", [Fault(kind="truncated", path="/content", times=None), None], ids=["spoiled", "gone"])
+def test_results_that_are_never_to_be_had_end_the_batch_and_its_texts_are_asked_for_at_once(
+    line: Line[OpenAISimulator], tmp_path: Path, fault: Fault | None
+) -> None:
+    line.submit(tmp_path / "docs", {"one": "A short text."})
+    line.park()
+    if fault is not None:
+        line.vendor.faults.add(fault)
+    line.round()
+    line.vendor.clock.advance(3600)
+    if fault is None:
+        lose_results(line)
+    line.settle()
+    line.work()
+    assert line.outcomes() == {"one": "indexed"}
+    (batch,) = line.batches()
+    assert (batch.state, batch.error) == ("ended", "1 results could not be read; they are asked for at once")
+    assert line.ledger("reserved") == []
+    assert {row["state"] for row in line.ledger() if row["lane"] == "bulk"} == {"unsettled"}
+    assert sum(row["tokens_in"] for row in line.ledger()) == line.vendor.bill.total("tokens_in")

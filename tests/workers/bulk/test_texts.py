@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared.db import budgets, bulk_batches
+from shared.db import budgets, bulk_batches, bulk_lane
 from shared.db.schema import attempt, dead_letter, usage
 from shared.simulators.faults import Fault
 from shared.simulators.openai import OpenAISimulator
@@ -284,17 +284,38 @@ def test_a_job_that_leaves_the_lane_asks_for_what_was_not_sent_at_once(
     assert {row["lane"] for row in line.ledger()} == {"live"}
 
 
-def test_a_job_that_leaves_the_lane_pays_for_nothing_twice(line: Line[OpenAISimulator], tmp_path: Path) -> None:
+def test_a_job_that_leaves_the_lane_does_not_wait_for_what_is_out(line: Line[OpenAISimulator], tmp_path: Path) -> None:
     line.submit(tmp_path / "docs", TEXTS)
     line.park()
     line.round()
     line.set_lane(Lane.LIVE)
+    line.round()
     line.work()
-    assert line.reasons() == {"bulk"}, "what is out may still be answered"
-    line.finish(seconds=0)
+    assert set(line.outcomes().values()) == {"indexed"}
+    line.settle()
     assert line.batches()[0].vendor_state == "cancelled"
     assert line.vendor.bill.total("inputs") == len(line.stored())
     assert line.paid() == line.vendor.bill.total("tokens_in")
+
+
+def test_what_a_batch_answers_after_its_job_has_left_the_lane_is_kept_and_paid(
+    line: Line[OpenAISimulator], tmp_path: Path
+) -> None:
+    line.submit(tmp_path / "docs", TEXTS)
+    line.park()
+    line.round()
+    line.vendor.clock.advance(3600)
+    for batch in line.vendor.lane._batches.all():
+        line.vendor.lane._settled(batch)
+    line.set_lane(Lane.LIVE)
+    with line.runtime.database.write() as connection:
+        bulk_lane.leave(connection)
+    assert line.reasons() == {"pending"}
+    line.settle()
+    line.work()
+    assert set(line.outcomes().values()) == {"indexed"}
+    assert line.paid() == line.vendor.bill.total("tokens_in")
+    assert {row["lane"] for row in line.ledger()} == {"bulk"}, "the batch had answered before anybody asked again"
 
 
 def test_a_paused_job_sends_nothing(line: Line[OpenAISimulator], tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.errors import FlowControl, KeyRefused, ProviderUnavailable
-from shared.providers.batches.base import CANCELLED, EXPIRED, BatchApi, Lost, Request, Status
+from shared.providers.batches.base import CANCELLED, EXPIRED, UNREADABLE, BatchApi, Lost, Request, Status
 from shared.providers.batches.table import BATCHES, has_batches, open_batches
 from shared.providers.models.base import Model
 from shared.providers.models.table import open_model
@@ -163,15 +163,29 @@ def test_errors_are_those_of_calls_at_once(batched: Batched, fault: Fault, error
 
 
 @pytest.mark.parametrize("kind", ["truncated", "cut_body", "malformed"])
-def test_results_that_break_off_are_no_results(batched: Batched, kind: Any) -> None:
+def test_results_that_break_off_say_so_and_the_good_ones_are_read(batched: Batched, kind: Any) -> None:
     made = batched.make()
     batched.simulator.clock.advance(3600)
     status = batched.ended(made.id)
     path = "/content" if batched.api.provider == "openai" else "/results"
     batched.simulator.faults.add(Fault(kind=kind, path=path))
+    spoiled = list(batched.api.results(status))
+    assert [result.unanswered for result in spoiled if result.body is None] == [UNREADABLE]
+    assert len(spoiled) == (1 if kind == "malformed" else 2)
+    assert [result.unanswered for result in batched.api.results(status)] == [""] * 3
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_results_that_are_gone_are_one_that_cannot_be_read(batched: Batched, status: int) -> None:
+    made = batched.make()
+    batched.simulator.clock.advance(3600)
+    path = "/content" if batched.api.provider == "openai" else "/results"
+    ended = batched.ended(made.id)
+    batched.simulator.faults.add(Fault(kind="status", status=status, path=path))
+    assert [result.unanswered for result in batched.api.results(ended)] == [UNREADABLE]
+    batched.simulator.faults.add(Fault(kind="status", status=503, path=path))
     with pytest.raises(ProviderUnavailable):
-        list(batched.api.results(status))
-    assert len(list(batched.api.results(status))) == 3
+        list(batched.api.results(ended))
 
 
 def test_nothing_listens_and_nothing_was_sent(batched: Batched, monkeypatch: pytest.MonkeyPatch) -> None:
