@@ -509,7 +509,8 @@ def print_report(runtime: Runtime, report: Mapping[str, Any]) -> None:
     if report["held_deletions"]:
         print_warning(
             f"{report['held_deletions']} documents are gone from the source, more than a fifth of it, and stay "
-            "indexed; if that is right, run the command again with --allow-deletes"
+            "indexed; if that is right, run the command again with --allow-deletes. What is left out counts as gone: "
+            "--hidden keeps it"
         )
 
 

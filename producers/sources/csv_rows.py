@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, TextIO
@@ -10,12 +11,14 @@ import orjson
 
 from producers.sources.base import Item, Problem, Remark, Source, Spec
 from producers.sources.rows import MAX_ROW_BYTES, BadRow, FieldMap, RowReader
+from shared.encoding import GUESS_BYTES, guess_legacy
 from shared.errors import DocumentError
 from shared.files import describe_os_error, open_regular_file
 from shared.uris import path_to_uri
 
 DELIMITERS = (",", ";", "\t", "|")
 MAX_HEADER_CHARACTERS = 1_000_000
+ENCODING = "utf-8-sig"
 SHOWN_CHARACTERS = 60
 SHOWN_COLUMNS = 12
 _LINE_ENDS = ("\n", "\r")
@@ -23,7 +26,10 @@ _LINE_ENDS = ("\n", "\r")
 
 @dataclass(frozen=True, slots=True)
 class CsvSource(Source):
-    """The rows of a CSV file at an absolute path: UTF-8, with or without a mark, delimited by one of DELIMITERS."""
+    """The rows of a CSV file at an absolute path, delimited by one of DELIMITERS.
+
+    It is UTF-8, with or without a mark, or in an encoding that is guessed from its beginning.
+    """
 
     kind: ClassVar[str] = "csv"
     empty: ClassVar[str] = "no row is in it"
@@ -43,7 +49,7 @@ class CsvSource(Source):
             with _open_text(self.path) as text:
                 reader = RowReader(self.fields, uri)
                 yield from _items(text, reader)
-                remarks += reader.remarks()
+                remarks += reader.remarks(guess="" if text.encoding == ENCODING else text.encoding)
         except DocumentError as error:
             yield Problem(uri, str(error))
         except OSError as error:
@@ -60,8 +66,15 @@ def holds_rows(path: bytes, fields: FieldMap) -> bool:
 
 
 def _open_text(path: bytes) -> TextIO:
-    # Surrogates stand for the bytes that are not UTF-8, so that one bad row does not end the file.
-    return open(open_regular_file(path), encoding="utf-8-sig", errors="surrogateescape", newline="")
+    stream = os.fdopen(open_regular_file(path), "rb")
+    try:
+        encoding = guess_legacy(stream.read(GUESS_BYTES)) or ENCODING
+        stream.seek(0)
+    except OSError:
+        stream.close()
+        raise
+    # Surrogates stand for the bytes that are no text, so that one bad row does not end the file.
+    return io.TextIOWrapper(stream, encoding=encoding, errors="surrogateescape", newline="")
 
 
 def _find_delimiter(text: TextIO, fields: FieldMap) -> str | None:
@@ -169,7 +182,7 @@ def _check_characters(row: str) -> None:
     try:
         row.isascii() or row.encode()
     except UnicodeEncodeError as error:
-        raise BadRow("it is not UTF-8") from error
+        raise BadRow("it is not UTF-8, or not what else the file is") from error
 
 
 def _parse_metadata(cell: str, name: str) -> object:

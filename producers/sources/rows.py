@@ -70,12 +70,12 @@ class RowReader:
         self._met.rows += 1
         return item
 
-    def remarks(self) -> list[Remark]:
-        """How the file was read, and the names of `--field` that no row has; to be called at the end."""
+    def remarks(self, *, guess: str = "") -> list[Remark]:
+        """How the file was read, by which `guess`, and the names of `--field` that no row has; called at the end."""
         if not self._met.any_names:
             return []
         unmet = [Remark(self.uri, reason, RemarkKind.UNMET) for reason in self._met.unmet()]
-        return [remark_on_rows(self.uri, self._met.rows), *unmet]
+        return [remark_on_rows(self.uri, self._met.rows, guess=guess), *unmet]
 
     def _claim(self, key: str, uri: str, line: int) -> None:
         key_mark, uri_mark = _digest(key), _digest(uri)

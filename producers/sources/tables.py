@@ -4,6 +4,7 @@ import os
 from collections import Counter
 
 from producers.sources.base import Remark, RemarkKind
+from shared.encoding import show_encoding
 
 _FORMATS = {b".csv": "CSV", b".tsv": "TSV", b".jsonl": "JSONL", b".ndjson": "JSONL", b".json": "JSON"}
 _SUFFIXES = tuple(_FORMATS)
@@ -19,9 +20,10 @@ def format_by_name(path: bytes) -> str | None:
     return _FORMATS.get(os.path.splitext(path)[1].lower())
 
 
-def remark_on_rows(uri: str, rows: int) -> Remark:
-    """Says that a file was read row by row."""
-    return Remark(uri, f"it was read as rows: {rows:,} of them", RemarkKind.READ)
+def remark_on_rows(uri: str, rows: int, *, guess: str = "") -> Remark:
+    """Says that a file was read row by row, and by which encoding if that was guessed."""
+    guessed = f"; its encoding was guessed: {show_encoding(guess)}" if guess else ""
+    return Remark(uri, f"it was read as rows: {rows:,} of them{guessed}", RemarkKind.READ)
 
 
 def remark_on_document(uri: str, path: bytes) -> Remark | None:

@@ -2,9 +2,9 @@
 
 import re
 
+from shared.encoding import BINARY, decode_unicode, has_many_nuls, is_mostly_control
 from shared.errors import EncryptedDocument, UnreadableDocument, UnsupportedDocument
 from workers.parsing.archive import Archive
-from workers.parsing.encoding import BINARY, decode_unicode, has_many_nuls, is_mostly_control
 from workers.parsing.limits import ParserLimits
 
 CSV = "text/csv"

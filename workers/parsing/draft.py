@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from itertools import groupby
 
+from shared.encoding import decode
 from shared.errors import ParserLimitExceeded
 from workers.parsing.document import Block, BlockKind, ParsedDocument
-from workers.parsing.encoding import decode
 from workers.parsing.limits import ParserLimits
 
 TITLE_CHARS = 500

@@ -5,9 +5,9 @@ from email.errors import CloseBoundaryNotFoundDefect, InvalidBase64CharactersDef
 from email.message import EmailMessage, Message
 from email.policy import default
 
+from shared.encoding import decode, decode_unicode
 from shared.errors import DocumentError, UnsupportedDocument
 from workers.parsing.draft import Draft
-from workers.parsing.encoding import decode, decode_unicode
 from workers.parsing.html import read_markup
 from workers.parsing.parse import parse
 from workers.parsing.text import read_text

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from producers.sources import csv_rows
-from producers.sources.base import Item, Problem, RowItem
+from producers.sources.base import Item, Problem, Remark, RowItem
 from producers.sources.csv_rows import CsvSource, holds_rows
 from producers.sources.rows import FieldMap
 
@@ -77,6 +77,18 @@ def test_bytes_that_are_not_utf8_and_nul_bytes_spoil_their_row_only(tmp_path: Pa
     items = read(tmp_path, b"id,text\n1,\xff\n2,a\0b\n3,\xc3\xbc\n")
     assert [row.text for row in rows(items)] == ["ü"]
     assert [line for line, _ in problems(items)] == [2, 3]
+
+
+def test_a_table_in_a_legacy_encoding_is_read_by_a_guess_that_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes("id;text;größe\n1;El niño mañana;2\n2;São Paulo;3\n".encode("cp1252"))
+    assert holds_rows(bytes(path), FieldMap())
+    remarks: list[Remark] = []
+    found = list(CsvSource(bytes(path)).read(remarks))
+    assert [row.text for row in rows(found)] == ["El niño mañana", "São Paulo"]
+    assert rows(found)[0].metadata == {"größe": "2"}
+    (remark,) = remarks
+    assert remark.reason == "it was read as rows: 2 of them; its encoding was guessed: windows-1252"
 
 
 def test_a_cell_may_be_far_larger_than_the_csv_modules_default(tmp_path: Path) -> None:

@@ -2,9 +2,9 @@
 
 import pytest
 
+from shared.encoding import decode
 from shared.errors import UnsupportedDocument
 from tests.workers.parsing.making import read, texts
-from workers.parsing.encoding import decode
 
 RUSSIAN = "Хранилище векторов отвечает на запросы и помнит каждый документ. "
 GERMAN = "Die Prüfung läuft über Nacht; größere Dateien dürfen länger brauchen. "

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shared.errors import UnsupportedDocument
-from workers.parsing.latin import guess_latin
+from shared.latin import guess_latin
 
 if TYPE_CHECKING:
     from charset_normalizer import CharsetMatch
@@ -49,7 +49,7 @@ class Decoded:
     def note(self) -> str:
         """What is uncertain about the text, as a note of its document; "" when nothing is."""
         damage = f"damaged characters that could not be read: {self.lost:,}" if self.lost else ""
-        guess = f"its encoding was guessed: {_shown(self.guess)}" if self.guess else ""
+        guess = f"its encoding was guessed: {show_encoding(self.guess)}" if self.guess else ""
         return "; ".join(filter(None, (guess, damage)))
 
 
@@ -70,12 +70,6 @@ def _count_lost(data: bytes, text: str) -> int:
     return max(0, text.count(REPLACEMENT) - data.count(REPLACEMENT.encode()))
 
 
-def _shown(encoding: str) -> str:
-    """An encoding by the name that people know: cp1252 is windows-1252."""
-    number = encoding.removeprefix("cp")
-    return f"windows-{number}" if encoding.startswith("cp125") else encoding.replace("_", "-")
-
-
 def decode_unicode(data: bytes) -> str | None:
     """The text when `data` is beyond doubt in a Unicode encoding, else None."""
     for mark, name in _MARKS:
@@ -84,6 +78,26 @@ def decode_unicode(data: bytes) -> str | None:
     if wide := _wide_encoding(data):
         return data.decode(wide, errors="replace")
     return _decode_utf8(data)
+
+
+def guess_legacy(sample: bytes) -> str:
+    """The encoding of text that is in none of Unicode's, by its beginning; "" for text that is, damaged or not.
+
+    Unlike `decode`, which is about one document, this takes every good character of UTF-8 for a proof of it.
+    """
+    if sample.isascii() or has_many_nuls(sample):
+        return ""
+    text = sample.decode("utf-8", errors="replace")
+    bad = text.count(REPLACEMENT)
+    if sum(1 for character in text if character > "\x7f") >= 2 * bad:
+        return ""
+    return _guess(sample[:GUESS_BYTES]) or ""
+
+
+def show_encoding(encoding: str) -> str:
+    """An encoding by the name that people know: cp1252 is windows-1252."""
+    number = encoding.removeprefix("cp")
+    return f"windows-{number}" if encoding.startswith("cp125") else encoding.replace("_", "-")
 
 
 def is_mostly_control(text: str) -> bool:

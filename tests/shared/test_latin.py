@@ -3,8 +3,8 @@
 
 import pytest
 
-from workers.parsing.encoding import decode
-from workers.parsing.latin import guess_latin
+from shared.encoding import decode
+from shared.latin import guess_latin
 
 TEXTS = {
     "cp1252": (
