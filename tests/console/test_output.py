@@ -41,15 +41,33 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_table_is_no_wider_than_its_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def drawn(monkeypatch: pytest.MonkeyPatch, columns: int, rows: list[dict[str, object]]) -> list[str]:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stdout", terminal)
-    monkeypatch.setenv("COLUMNS", "60")
-    rows = [{"job": 1, "source": "/srv/" + "long/" * 30, "state": "completed"}, {"job": 2, "source": "文書" * 30}]
-    output.print_table(rows, ["job", "source", "state"], empty="")
-    lines = re.sub(r"\x1b\[\d*m", "", terminal.getvalue()).splitlines()
+    monkeypatch.setenv("COLUMNS", str(columns))
+    output.print_table(rows, list(rows[0]), empty="")
+    return re.sub(r"\x1b\[\d*m", "", terminal.getvalue()).splitlines()
+
+
+def test_a_table_is_no_wider_than_its_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    long = {"job": 1, "source": "/srv/" + "long/" * 30, "state": "completed"}
+    lines = drawn(monkeypatch, 60, [long, {"job": 2, "source": "文書" * 30, "state": ""}])
     assert max(len(line) + sum(ord(c) > 0x3000 for c in line) for line in lines) <= 60
-    assert "completed" in terminal.getvalue()
+    assert "completed" in "".join(lines)
+
+
+def test_columns_that_say_nothing_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    row: dict[str, object] = {"job": 1, "name": "", "deleted": 0, "source": "s" * 30, "state": "completed"}
+    assert drawn(monkeypatch, 65, [row])[0].split() == ["job", "name", "deleted", "source", "state"]
+    assert drawn(monkeypatch, 46, [row])[0].split() == ["job", "source", "state"]
+
+
+def test_rows_that_are_too_wide_for_columns_become_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    row: dict[str, object] = {"job": 7} | {f"column {n}": f"value {n} {'x' * 10}" for n in range(9)}
+    lines = drawn(monkeypatch, 80, [row])
+    assert lines[0].split() == ["job", "7"]
+    assert max(map(len, lines)) <= 80
+    assert all(f"value {n}" in " ".join(lines) for n in range(9))
 
 
 def test_a_table_in_a_pipe_has_a_line_a_row(capsys: pytest.CaptureFixture[str]) -> None:
