@@ -3,7 +3,18 @@
 import sys
 from importlib import import_module
 
-NAMES = ("brokers", "embeddings", "ingest", "limits", "replays", "retrieval", "scale", "submit", "validation")
+NAMES = (
+    "brokers",
+    "embeddings",
+    "ingest",
+    "limits",
+    "replays",
+    "retrieval",
+    "scale",
+    "stumbling",
+    "submit",
+    "validation",
+)
 
 
 def main() -> None:

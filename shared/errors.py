@@ -209,7 +209,8 @@ class FlowControl(EmbedmillError):
     """Work has to wait for a rate, a budget or a circuit; `retry_after_seconds` says how long.
 
     `is_woken` when whoever takes the cause away wakes the work, as raising a budget does; `may_be_billed` when a
-    request was sent and may have been carried out; `failure` when one was sent and failed, for the provider's fault.
+    request was sent and may have been carried out; `failure` when one was sent and failed, for the provider's fault;
+    `is_told` unless the time to wait is our own guess.
     """
 
     retryable = True
@@ -223,10 +224,12 @@ class FlowControl(EmbedmillError):
         is_woken: bool = False,
         may_be_billed: bool = False,
         failure: ProviderUnavailable | None = None,
+        is_told: bool = True,
         hint: str | None = None,
     ) -> None:
         super().__init__(message, hint=hint)
         self.reason = reason
+        self.is_told = is_told
         self.failure = failure
         self.retry_after_seconds = retry_after_seconds
         self.is_woken = is_woken

@@ -12,9 +12,6 @@ PROBE_SECONDS = 60.0
 """How long a probe may take before another worker sends one."""
 LAST_CALLS = 20
 """So many are looked at; of more, all count half."""
-MOST = 0.8
-"""The share of them that has to fail."""
-
 Value = dict[str, Any]
 
 
@@ -25,6 +22,8 @@ class Policy:
     failures: int
     first_rest_seconds: float
     longest_rest_seconds: float = LONGEST_REST_SECONDS
+    share: float = 0.8
+    """How many of the last calls have to fail."""
 
 
 def state_of(value: Value, now: float) -> str:
@@ -98,4 +97,4 @@ def _count(value: Value, *, failed: int, answered: int, most: int) -> Value:
 
 def _is_down(counts: Value, policy: Policy) -> bool:
     failed = counts["failed"]
-    return bool(failed >= policy.failures and failed >= MOST * (failed + counts["answered"]))
+    return bool(failed >= policy.failures and failed >= policy.share * (failed + counts["answered"]))

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from shared.states import Result, Stage, State
 from tests.corpus import text_of
 from tests.shared.db.tracker import Tracker
 from workers.runtime import WorkerRuntime
+from workers.stages import index as stages_index
 from workers.stages.chunk import chunk
 from workers.stages.embed import embed
 from workers.stages.index import MOST_RETURNS, index
@@ -192,6 +194,46 @@ def test_one_document_that_a_store_takes_shows_that_it_is_well(
     assert sorted(kind.__name__ for kind in kinds) == ["Complete", "Complete", "Fail"]
     again = index(runtime, claim)
     assert Park not in {type(outcome) for outcome in again.values()}
+
+
+def test_what_a_store_confirmed_before_it_broke_off_is_done_and_only_the_rest_comes_back(
+    runtime: WorkerRuntime, tracker: Tracker, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = type(runtime.store(runtime.collection(1)))
+    asked: list[int] = []
+    original = store.count_versions
+
+    def break_off(self: VectorStore, shard: str, documents: Mapping[str, str]) -> dict[str, int]:
+        asked.append(len(documents))
+        if len(asked) > 1:
+            raise FlowControl("it went down", reason="circuit", retry_after_seconds=3)
+        return original(self, shard, documents)
+
+    monkeypatch.setattr(stages_index, "CONFIRMED_AT_ONCE", 2)
+    claim = run(runtime, tracker, tracker.take(uris(folder)))
+    monkeypatch.setattr(store, "count_versions", break_off)
+    kinds = [type(outcome) for outcome in finish(runtime, tracker, claim).values()]
+    assert (asked, sorted(kind.__name__ for kind in kinds)) == ([2, 1], ["Complete", "Complete", "Park"])
+
+
+def test_documents_that_failed_before_are_tried_apart_from_all_others(
+    runtime: WorkerRuntime, tracker: Tracker, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = run(runtime, tracker, tracker.take(uris(folder)))
+    first, second, third = claim.items
+    items = (replace(first, failing_since=1.0), second, replace(third, failing_since=2.0))
+    batches: list[int] = []
+    store = type(runtime.store(runtime.collection(1)))
+    original = store.upsert
+
+    def upsert(self: VectorStore, shard: str, rows: Sequence[VectorRow]) -> None:
+        batches.append(len({row.document for row in rows}))
+        original(self, shard, rows)
+
+    monkeypatch.setattr(stages_index, "FAILING_AT_ONCE", 1)
+    monkeypatch.setattr(store, "upsert", upsert)
+    outcomes = index(runtime, replace(claim, items=items))
+    assert (batches, {type(outcome) for outcome in outcomes.values()}) == ([1, 1, 1], {Complete})
 
 
 def test_a_store_that_does_not_confirm_completes_nothing(

@@ -31,7 +31,8 @@ from shared.errors import (
     VectorsLost,
 )
 from shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
-from shared.providers.vectorstores.base import VectorRow
+from shared.paging import pages
+from shared.providers.vectorstores.base import VectorRow, VectorStore
 from shared.spend.keys import Use
 from shared.states import Result, Stage, WaitReason
 from workers.executor import bisect, outcome_of
@@ -42,6 +43,10 @@ log = structlog.get_logger()
 
 MOST_RETURNS = 3
 """So often within an hour vectors that the cache has lost are paid for anew; then something is wrong with the cache."""
+CONFIRMED_AT_ONCE = 64
+"""So many documents are confirmed together: what breaks off afterwards does not take them along."""
+FAILING_AT_ONCE = 16
+"""So many documents whose provider failed before are tried together, apart from all others."""
 STORE_CIRCUIT = "vector store"
 """With the shard's name: shards may be on services of their own, and a dead one parks its own documents."""
 
@@ -80,7 +85,9 @@ def _guarded(
         raise
     except EmbedmillError as error:
         return {item.id: outcome_of(error) for item in items}
-    found = bisect(items, lambda part: _write(runtime, claim, collection, shard, part))
+    found: dict[int, Outcome] = {}
+    for part in _parts(items):
+        found |= bisect(part, lambda some: _write(runtime, claim, collection, shard, some))
     refusals = [outcome for outcome in found.values() if isinstance(outcome, Park) and outcome.reason == WaitReason.KEY]
     if refusals:
         circuit.give_back()
@@ -101,6 +108,13 @@ def _guarded(
     return found if told is down[0] else {item.id: outcome_of(told) for item in items}
 
 
+def _parts(items: Sequence[Item]) -> list[Sequence[Item]]:
+    """All at once, but for those that failed before: one of them may be what the store cannot digest."""
+    failing = [item for item in items if item.failing_since is not None]
+    others = [item for item in items if item.failing_since is None]
+    return [*([others] if others else []), *pages(failing, FAILING_AT_ONCE)]
+
+
 def _key(runtime: WorkerRuntime, collection: Collection) -> Use:
     """The key of a collection's store; of one that needs none, nothing bad is ever known."""
     store = runtime.store(collection)
@@ -119,8 +133,9 @@ def _outage(outcome: Outcome) -> BaseException | None:
     match outcome:
         case Fail(ProviderUnavailable() as error):
             return error
-        case Park("circuit", float() as seconds):
-            return FlowControl("the store does not answer", reason="circuit", retry_after_seconds=seconds)
+        case Park("circuit", float() as seconds, failure=failure):
+            told = "the store does not answer"
+            return FlowControl(told, reason="circuit", retry_after_seconds=seconds, failure=failure)
     return None
 
 
@@ -144,16 +159,33 @@ def _write(
         return {item.id: Return() for item in items}
     if rows:
         store.upsert(shard, [row for s in stored for row in rows.get(s.item.id, ())])
-    ready = {s.item.id: s for s in stored if s.item.id not in unembedded}
-    held = store.count_editions(
-        shard, {s.item.document_id: (s.item.version, s.item.generation) for s in ready.values()}
-    )
-    for s in ready.values():
-        if held[s.item.document_id] != len(s.kept):
-            raise ProviderUnavailable(f"the store confirms {held[s.item.document_id]} of {len(s.kept)} vectors")
+    confirmed = _confirm(store, shard, [s for s in stored if s.item.id not in unembedded])
     again = _embed_again(runtime, unembedded)
-    done = {id_: Complete(Result.INDEXED) for id_ in (*ready, *(item.id for item in items if item.deletes))}
-    return outcomes | again | done
+    deleted = {item.id: Complete(Result.INDEXED) for item in items if item.deletes}
+    return outcomes | confirmed | again | deleted
+
+
+def _confirm(store: VectorStore, shard: str, written: Sequence[Stored]) -> dict[int, Outcome]:
+    """Ask whether every row is there, some documents at a time; raises what the store raises at the first of them.
+
+    When it fails later, those that it has confirmed are done, and only the others come back.
+    """
+    outcomes: dict[int, Outcome] = {}
+    for some in pages(written, CONFIRMED_AT_ONCE):
+        try:
+            held = store.count_editions(shard, {s.item.document_id: (s.item.version, s.item.generation) for s in some})
+        except (FlowControl, ProviderUnavailable) as error:
+            if not outcomes:
+                raise
+            return {s.item.id: outcome_of(error) for s in written} | outcomes
+        outcomes |= {s.item.id: _confirmation(held[s.item.document_id], len(s.kept)) for s in some}
+    return outcomes
+
+
+def _confirmation(held: int, expected: int) -> Outcome:
+    if held == expected:
+        return Complete(Result.INDEXED)
+    return Fail(ProviderUnavailable(f"the store confirms {held} of {expected} vectors"))
 
 
 def _is_lost(runtime: WorkerRuntime, claim: Claim, items: Sequence[Item]) -> bool:

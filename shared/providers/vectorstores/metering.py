@@ -167,3 +167,5 @@ class _Sheet:
         if may_be_billed(error):
             self.made += 1
             self.doubtful += milliunits
+        else:
+            self.room += milliunits

@@ -64,12 +64,15 @@ class PgVectorStore(VectorStore):
             check_row(row, dimensions=self._dimensions)
         if not wanted:
             return
-        self._make(table)
+        self._connections.persistence.ask(lambda: self._make(table))
+        self._connections.persistence.ask(lambda: self._write(table, wanted))
+        self._index_when_large(table, len(wanted))
+
+    def _write(self, table: str, wanted: Sequence[VectorRow]) -> None:
         with self._connections.use() as connection:
             for start in range(0, len(wanted), UPSERT_ROWS):
                 page = sorted(wanted[start : start + UPSERT_ROWS], key=lambda row: row.id)
                 connection.execute(self._statement(statements.UPSERT, table), _columns(page))
-        self._index_when_large(table, len(wanted))
 
     def delete_stale(self, shard: str, generations: Mapping[str, int]) -> int:
         given = (list(map(without_nul, generations)), list(generations.values()))
@@ -197,9 +200,13 @@ class PgVectorStore(VectorStore):
         otherwise: T,
     ) -> T:
         """What `take` makes of the answer; `otherwise` when nothing was ever written to the shard."""
-        try:
+
+        def ask() -> T:
             with self._connections.use() as connection:
                 return take(connection.execute(self._statement(statement, table), parameters or None, binary=True))
+
+        try:
+            return self._connections.persistence.ask(ask)
         except ABSENT:
             self._made.discard(table)
             return otherwise

@@ -9,6 +9,7 @@ from pgvector.psycopg import register_vector
 
 from shared.errors import EmbedmillError, FlowControl, ProviderUnavailable, SettingsError
 from shared.providers.vectorstores.circuit import Circuit
+from shared.providers.vectorstores.persistence import Persistence
 
 CONNECT_SECONDS = 5
 # Without it a server that vanished holds a worker for the kernel's two hours.
@@ -22,6 +23,7 @@ class Connections:
     """As many connections as threads use at once; each use is a transaction of its own."""
 
     def __init__(self, conninfo: str, *, prepare: str) -> None:
+        self.persistence = Persistence()
         self._conninfo = conninfo
         self._prepare = prepare
         self._idle: list[psycopg.Connection[Any]] = []
@@ -29,11 +31,15 @@ class Connections:
 
     @contextmanager
     def use(self) -> Iterator[psycopg.Connection[Any]]:
-        """One transaction; raises FlowControl while the server is away, ABSENT as it is, our errors otherwise."""
+        """One transaction; raises FlowControl while the server is away, ABSENT as it is, our errors otherwise.
+
+        What may be carried out twice is made again by `persistence` when the server stumbles.
+        """
         connection = self._take()
         try:
             with connection.transaction():
                 yield connection
+            self._circuit.closed()
         except ABSENT:
             raise
         except psycopg.Error as error:
@@ -106,13 +112,13 @@ class Connections:
                 )
             case psycopg.errors.DeadlockDetected() | psycopg.errors.SerializationFailure():
                 return FlowControl(
-                    f"the vector store asked to try again ({name})", reason="rate", retry_after_seconds=1
+                    f"the vector store asked to try again ({name})", reason="rate", retry_after_seconds=1, is_told=False
                 )
             case psycopg.OperationalError() if any(words in str(error) for words in USERS_FAULT):
                 return SettingsError(f"EMBEDMILL_VECTOR_URL: {' '.join(str(error).split())}")
             case psycopg.OperationalError() | psycopg.InterfaceError():
                 self.close()
-                return self._circuit.opened(f"no answer from the server ({name})")
+                return self._circuit.failed(f"no answer from the server ({name})")
         return ProviderUnavailable(f"the vector store's Postgres refused: {name} {error.sqlstate or ''}".rstrip())
 
 

@@ -109,7 +109,7 @@ class PineconeVectorStore(VectorStore):
         ids = [record["id"] for record in made]
         most = sum(pack.most for pack in packs)
         with self._tab(units.UPSERT, ids, milliunits=most, number=len(packs)) as tab:
-            self._all(packs, lambda pack: tab.ask(pack.most, lambda: self._send(space, pack), lambda _: pack.cost))
+            self._all(packs, lambda pack: self._send_on(tab, space, pack))
 
     def _pack(self, some: Sequence[records.Record], held: Mapping[str, Any]) -> "_Pack":
         written = {record["id"]: self._size(record["id"], record["metadata"]) for record in some}
@@ -118,6 +118,9 @@ class PineconeVectorStore(VectorStore):
         # As if all were there already: a write whose answer is lost is there, unseen, when it is repeated.
         most = [max(size, replaced.get(id, 0)) for id, size in written.items()]
         return _Pack(some, cost, units.milliunits_of_upsert(written.values(), most))
+
+    def _send_on(self, tab: Tab, space: str, pack: "_Pack") -> None:
+        self._persist(lambda: tab.ask(pack.most, lambda: self._send(space, pack), lambda _: pack.cost))
 
     def _send(self, space: str, pack: "_Pack") -> None:
         answer = self._client.call(space, lambda index: index.upsert(vectors=list(pack.records), namespace=space))
@@ -305,16 +308,22 @@ class PineconeVectorStore(VectorStore):
             self._meter, units.OFFER, operation, milliunits=milliunits, number=number, documents=tuple(sorted(about))
         )
 
+    def _persist(self, ask: Callable[[], T]) -> T:
+        """Ask again what a service that stumbles failed at; each try is on the tab, and any may be made twice."""
+        return self._client.persistence.ask(ask)
+
     def _call(self, tab: Tab, cost: int, space: str, request: Callable[[Any], Any]) -> None:
         """A request whose answer does not tell what it cost."""
-        tab.ask(cost, lambda: self._client.call(space, request), lambda _: cost)
+        self._persist(lambda: tab.ask(cost, lambda: self._client.call(space, request), lambda _: cost))
 
     def _find(self, tab: Tab, most: int, space: str, request: Callable[[Any], T]) -> T | None:
         """A request whose answer tells what it cost; None when the service knows no such namespace."""
-        return tab.ask(
-            most,
-            lambda: self._client.find(space, request),
-            lambda answer: units.milliunits_told(tab.operation, answer, otherwise=most),
+        return self._persist(
+            lambda: tab.ask(
+                most,
+                lambda: self._client.find(space, request),
+                lambda answer: units.milliunits_told(tab.operation, answer, otherwise=most),
+            )
         )
 
     def _query(self, tab: Tab, space: str, vector: NDArray[np.float32], top_k: int, condition: Any = None) -> Any:
@@ -327,7 +336,7 @@ class PineconeVectorStore(VectorStore):
         return answer
 
     def _stats(self, space: str) -> Any:
-        return self._client.call(space, lambda index: index.describe_index_stats())
+        return self._persist(lambda: self._client.call(space, lambda index: index.describe_index_stats()))
 
     def _fetch(self, space: str, ids: Sequence[str]) -> dict[str, Any]:
         if not ids:

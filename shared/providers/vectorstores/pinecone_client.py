@@ -5,7 +5,6 @@ no public switch for the data plane (facts/models.md 4.3), so a private one is u
 """
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -24,18 +23,18 @@ from shared.errors import (
     SettingsError,
 )
 from shared.providers.credentials import hash_variable
-from shared.providers.translation import BUDGET_SECONDS, was_never_sent
+from shared.providers.translation import BUDGET_SECONDS, retry_after_seconds, was_never_sent
+from shared.providers.vectorstores.persistence import Persistence
 from shared.providers.vectorstores.pinecone_lanes import Lane
 
 T = TypeVar("T")
 
 REQUEST_SECONDS = 10.0
 """A request that takes longer means that its shard is dead; the SDK would wait half a minute, four times."""
+REFUSED_SECONDS = 1.0
+"""So long work waits that is refused again and again, when nobody says for how long."""
 FRESH_SECONDS = 20.0
 """How long what was written may stay unseen before the work is parked; usually a second is enough."""
-SHORT_WAIT_SECONDS = 2.0
-"""A Retry-After up to this is waited for; a longer one parks the work."""
-SHORT_WAITS = 3
 FORBIDDEN_SECONDS = 60.0
 """What a plan or a quota does not allow is never about a document, and is changed by a person."""
 CREDENTIALS = "PINECONE_API_KEY"
@@ -88,6 +87,7 @@ class PineconeClient:
 
     def __init__(self, address: Address, *, dimensions: int) -> None:
         self.address = address
+        self.persistence = Persistence()
         self._dimensions = dimensions
         self._lanes: dict[str, Lane] = {}
         self._control = Lane("Pinecone's control plane", patience_seconds=address.request_seconds)
@@ -100,13 +100,12 @@ class PineconeClient:
         return hash_variable(CREDENTIALS)
 
     def call(self, shard: str, request: Callable[[Index], T]) -> T:
-        """Send a request in the shard's lane; raises our errors, SettingsError when the index is gone.
+        """Send a request in the shard's lane, once; raises our errors, SettingsError when the index is gone.
 
-        A refusal that says to come back in a moment is followed; a longer one, and a shard that does not answer, are
-        FlowControl.
+        A refusal, and a shard that does not answer, are FlowControl; `persistence` says which is made again.
         """
         try:
-            return self._call(shard, request)
+            return self._send(self.lane(shard), request)
         except vendor.NotFoundError:
             raise SettingsError(
                 f"there is no {self.describe()} any more", hint="It is made anew on the next start."
@@ -115,20 +114,9 @@ class PineconeClient:
     def find(self, shard: str, request: Callable[[Index], T]) -> T | None:
         """As `call`; None when the service knows no such namespace."""
         try:
-            return self._call(shard, request)
+            return self._send(self.lane(shard), request)
         except vendor.NotFoundError:
             return None
-
-    def _call(self, shard: str, request: Callable[[Index], T]) -> T:
-        lane = self.lane(shard)
-        for _ in range(SHORT_WAITS):
-            try:
-                return self._send(lane, request)
-            except FlowControl as refusal:
-                if refusal.reason != "rate" or refusal.retry_after_seconds > SHORT_WAIT_SECONDS:
-                    raise
-                time.sleep(refusal.retry_after_seconds)
-        return self._send(lane, request)
 
     def lane(self, shard: str) -> Lane:
         """The lane of a shard."""
@@ -148,7 +136,7 @@ class PineconeClient:
             with Pinecone(timeout=self.address.request_seconds, retry_config=RetryConfig(max_retries=0)) as client:
                 return bool(client.indexes.exists(self.address.index))
         except vendor.PineconeError as error:
-            raise _translated(error, self._control) from None
+            raise _translated(error, self._control, since=self._control.circuit.now) from None
 
     def close(self) -> None:
         """Release the connections."""
@@ -158,13 +146,14 @@ class PineconeClient:
     def _send(self, lane: Lane, request: Callable[[Index], T]) -> T:
         index = self._index()
         with lane.turn():
+            since = lane.circuit.now
             try:
                 answer = request(index)
             except vendor.NotFoundError:
                 lane.succeeded()
                 raise
             except vendor.PineconeError as error:
-                raise _translated(error, lane) from None
+                raise _translated(error, lane, since=since) from None
         lane.succeeded()
         return answer
 
@@ -172,10 +161,11 @@ class PineconeClient:
         with self._opening:
             if self._opened is None:
                 self._control.circuit.check()
+                since = self._control.circuit.now
                 try:
                     self._opened = Index(host=self._find_host(), timeout=self.address.request_seconds)
                 except vendor.PineconeError as error:
-                    raise _unbilled(_translated(error, self._control)) from None
+                    raise _unbilled(_translated(error, self._control, since=since)) from None
                 _without_retries(self._opened)
             return self._opened
 
@@ -221,13 +211,15 @@ def _unbilled(error: EmbedmillError) -> EmbedmillError:
     return error
 
 
-def _translated(error: vendor.PineconeError, lane: Lane) -> EmbedmillError:
-    """Our error; the vendor's own text may quote a record and is left out."""
+def _translated(error: vendor.PineconeError, lane: Lane, *, since: float) -> EmbedmillError:
+    """Our error of a request that was sent then; the vendor's own text may quote a record and is left out."""
     if isinstance(error, vendor.ApiError):
         return _refused(error, lane)
     match error:
-        case vendor.PineconeTimeoutError() | vendor.PineconeConnectionError():
-            return lane.circuit.opened("no answer", may_be_billed=not was_never_sent(error))
+        case vendor.PineconeTimeoutError():
+            return lane.circuit.unanswered("no answer", since=since, may_be_billed=not was_never_sent(error))
+        case vendor.PineconeConnectionError():
+            return lane.circuit.failed("no connection, or one that broke", may_be_billed=not was_never_sent(error))
         case vendor.ResponseParsingError():
             return ProviderUnavailable("Pinecone gave an answer that cannot be read")
         case vendor.PineconeValueError() if "API key" in str(error):
@@ -252,13 +244,18 @@ def _refused(error: vendor.ApiError, lane: Lane) -> EmbedmillError:
             )
         case vendor.RateLimitError():
             lane.refused()
-            seconds = float(error.retry_after or 1.0)
-            return FlowControl(f"Pinecone limits the rate {told}", reason="rate", retry_after_seconds=seconds)
+            asked = retry_after_seconds(error.headers or {})
+            return FlowControl(
+                f"Pinecone limits the rate {told}",
+                reason="rate",
+                retry_after_seconds=REFUSED_SECONDS if asked is None else asked,
+                is_told=asked is not None,
+            )
         case vendor.PayloadTooLargeError():
             return DocumentError(f"Pinecone refused a record as too large {told}")
         case vendor.ServiceError() if error.status_code not in UNANSWERED:
-            return ProviderUnavailable(f"Pinecone failed {told}", may_be_billed=False)
+            return lane.circuit.failed(f"it failed {told}")
     if error.status_code in UNANSWERED:
         late = error.status_code == GATEWAY_TIMEOUT
-        return lane.circuit.opened(f"the service is away {told}", may_be_billed=late)
+        return lane.circuit.failed(f"the service is away {told}", may_be_billed=late)
     return InternalError(f"Pinecone refused the request {told}")

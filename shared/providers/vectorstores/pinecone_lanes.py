@@ -6,7 +6,7 @@ its neighbours.
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from shared.errors import FlowControl
@@ -14,13 +14,17 @@ from shared.providers.vectorstores.circuit import Circuit
 
 START = 4.0
 MOST = 16.0
+HALVED_SECONDS = 1.0
+"""After a refusal so long no other halves again: those that were under way together are refused together."""
 
 
 class Lane:
     """The requests of one process to one shard, or to the service itself; `name` says which in errors."""
 
-    def __init__(self, name: str, *, patience_seconds: float) -> None:
-        self.circuit = Circuit(name)
+    def __init__(self, name: str, *, patience_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.circuit = Circuit(name, clock=clock)
+        self._clock = clock
+        self._halved_until = 0.0
         self._name = name
         self._patience_seconds = patience_seconds
         self._limit = START
@@ -29,8 +33,8 @@ class Lane:
 
     @property
     def limit(self) -> int:
-        """Requests that may be under way now."""
-        return int(self._limit)
+        """Requests that may be under way now; one, to a shard that was down a moment ago."""
+        return int(self._limit) if self.circuit.is_closed else 1
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -59,7 +63,9 @@ class Lane:
     def refused(self) -> None:
         """Half as many, one at least."""
         with self._free:
-            self._limit = max(1.0, self._limit / 2)
+            if self._clock() >= self._halved_until:
+                self._limit = max(1.0, self._limit / 2)
+                self._halved_until = self._clock() + HALVED_SECONDS
 
 
 class Pause:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from shared.errors import FlowControl, SettingsError
+from shared.errors import FlowControl, ProviderUnavailable, SettingsError
+from shared.providers.vectorstores.persistence import Persistence
 from shared.providers.vectorstores.pgvector import PgVectorStore
 from tests.contracts.vectorstore import DIMENSIONS, StoreFactory, VectorStoreContract, make_row, unit_vector
 from tests.services import postgres
@@ -103,14 +104,15 @@ def test_lost_connections_are_replaced_and_a_server_that_is_away_parks_the_work(
     store = store_factory(dimensions=DIMENSIONS)
     store.upsert("s", [make_row()])
     server.terminate_sessions()
+    assert store.count("s") == 1, "it is asked again on a new connection"
+    away = PgVectorStore("postgresql://x@127.0.0.1:1/x", collection_key="c1", dimensions=DIMENSIONS)
+    away._connections.persistence = Persistence(sleep=lambda _: None)
+    with pytest.raises(ProviderUnavailable):
+        away.upsert("s", [make_row()])
     with pytest.raises(FlowControl) as refused:
-        store.count("s")
+        away.upsert("s", [make_row()])
     assert refused.value.reason == "circuit"
     assert 0 < refused.value.retry_after_seconds <= 2
-    away = PgVectorStore("postgresql://x@127.0.0.1:1/x", collection_key="c1", dimensions=DIMENSIONS)
-    for _ in range(2):
-        with pytest.raises(FlowControl):
-            away.upsert("s", [make_row()])
 
 
 def test_wrong_credentials_are_the_users_fault(server: postgres.Server) -> None:

@@ -21,6 +21,8 @@ from shared.errors import (
 from shared.providers.blobs.folder import FolderBlobStore
 from shared.providers.vectorstores import pinecone_units as units
 from shared.providers.vectorstores.base import VectorRow
+from shared.providers.vectorstores.circuit import Circuit
+from shared.providers.vectorstores.persistence import Persistence
 from shared.providers.vectorstores.pinecone import PineconeVectorStore
 from shared.providers.vectorstores.pinecone_lanes import MOST
 from shared.providers.vectorstores.pinecone_records import record_of
@@ -40,6 +42,7 @@ from tests.shared.providers.vectorstores.books import Books
 from tests.waiting import wait_until
 
 INDEX = "mill"
+TRIES = Persistence().tries
 URL = f"pinecone://{INDEX}?timeout=3&fresh=10"
 
 
@@ -82,16 +85,19 @@ def store(store_factory: StoreFactory) -> PineconeVectorStore:
 
 @pytest.fixture
 def impatient(simulator: PineconeSimulator, tmp_path: Path) -> Iterator[PineconeVectorStore]:
-    """A store that waits for an answer for less than a second."""
+    """A store that waits for an answer for less than a second, and asks once."""
     opened = open_pinecone(tmp_path, f"pinecone://{INDEX}?timeout=0.7")
+    opened._client.persistence = Persistence(tries=1)
     yield opened
     opened.close()
 
 
 def open_pinecone(folder: Path, url: str = URL, *, dimensions: int = DIMENSIONS) -> PineconeVectorStore:
-    return PineconeVectorStore(
+    store = PineconeVectorStore(
         url, collection_key="c1", dimensions=dimensions, spills=lambda: FolderBlobStore(folder / "spilled")
     )
+    store._client.persistence = Persistence(sleep=lambda _: None)
+    return store
 
 
 def paths(simulator: PineconeSimulator) -> list[str]:
@@ -142,11 +148,14 @@ def test_without_positions_the_ids_are_listed_until_they_are_there(
     assert store.count_versions("s", {"d2": "v1"}) == {"d2": 1}
 
 
-def test_a_batch_that_was_taken_in_part_is_an_error(store: PineconeVectorStore, simulator: PineconeSimulator) -> None:
-    simulator.faults.add(Fault(kind="partial", path="upsert"))
+def test_a_batch_that_was_taken_in_part_is_sent_again_and_otherwise_an_error(
+    store: PineconeVectorStore, simulator: PineconeSimulator
+) -> None:
+    simulator.faults.add(Fault(kind="partial", path="upsert", times=TRIES))
     rows = [make_row(ordinal=n) for n in range(4)]
     with pytest.raises(ProviderUnavailable, match="2 of 4"):
         store.upsert("s", rows)
+    simulator.faults.add(Fault(kind="partial", path="upsert"))
     store.upsert("s", rows)
     assert store.count_versions("s", {"d1": "v1"}) == {"d1": 4}
 
@@ -314,35 +323,63 @@ def test_a_long_refusal_parks_the_work_with_its_time(store: PineconeVectorStore,
 
 
 @pytest.mark.parametrize(
-    ("status", "expected"),
+    ("status", "expected", "sent"),
     [
-        (400, InternalError),
-        (401, KeyRefused),
-        (402, FlowControl),
-        (403, FlowControl),
-        (413, DocumentError),
-        (500, ProviderUnavailable),
-        (502, FlowControl),
-        (503, FlowControl),
+        (400, InternalError, 1),
+        (401, KeyRefused, 1),
+        (402, FlowControl, 1),
+        (403, FlowControl, 1),
+        (413, DocumentError, 1),
+        (429, FlowControl, TRIES),
+        (500, ProviderUnavailable, TRIES),
+        (502, ProviderUnavailable, TRIES),
+        (503, ProviderUnavailable, TRIES),
     ],
 )
-def test_refusals_are_translated_and_sent_once(
-    store: PineconeVectorStore, simulator: PineconeSimulator, status: int, expected: type[Exception]
+def test_refusals_are_translated_and_only_stumbles_are_sent_again(
+    store: PineconeVectorStore, simulator: PineconeSimulator, status: int, expected: type[Exception], sent: int
 ) -> None:
     simulator.faults.add(Fault(kind="status", status=status, path="upsert", times=None, message="quotes a document"))
     with pytest.raises(expected) as refused:
         store.upsert("s", [make_row()])
     assert "quotes" not in str(refused.value)
-    assert upserts(simulator) == 1
+    assert upserts(simulator) == sent
 
 
-@pytest.mark.parametrize("kind", ["malformed", "truncated"])
-def test_an_answer_that_is_no_json_is_the_services_failure(
+@pytest.mark.parametrize("kind", ["malformed", "truncated", "cut"])
+def test_an_answer_that_is_none_is_the_services_failure_and_asked_for_again(
     store: PineconeVectorStore, simulator: PineconeSimulator, kind: str
 ) -> None:
-    simulator.faults.add(Fault.model_validate({"kind": kind, "path": "upsert"}))
+    simulator.faults.add(Fault.model_validate({"kind": kind, "path": "upsert", "times": TRIES}))
     with pytest.raises(ProviderUnavailable):
         store.upsert("s", [make_row()])
+    simulator.faults.add(Fault.model_validate({"kind": kind, "path": "upsert"}))
+    store.upsert("s", [make_row("d2")])
+    assert store.count_versions("s", {"d2": "v1"}) == {"d2": 1}
+
+
+def test_a_service_that_stumbles_at_a_fifth_of_the_requests_does_all_that_is_asked(
+    store: PineconeVectorStore, simulator: PineconeSimulator
+) -> None:
+    for status in (429, 503):
+        simulator.faults.add(Fault(kind="status", status=status, path="/i/", times=None, probability=0.1))
+    rows = [make_row(f"d{n:03}") for n in range(300)]
+    store.upsert("s", rows)
+    assert store.count_versions("s", {row.document: "v1" for row in rows}) == {row.document: 1 for row in rows}
+    assert store.delete_ids("s", [rows[0].id]) == 1
+    assert sum(fault["happened"] for fault in simulator.faults.left()) > 20
+
+
+def test_what_was_tried_in_vain_is_not_in_the_books_and_what_may_be_billed_is(
+    store: PineconeVectorStore, simulator: PineconeSimulator
+) -> None:
+    metered, books = booked(store)
+    simulator.faults.add(Fault(kind="status", status=503, path="upsert", times=2))
+    metered.upsert("s", [make_row()])
+    require_equal_books(books, simulator)
+    simulator.faults.add(Fault(kind="status", status=504, path="upsert"))
+    metered.upsert("s", [make_row("d2")])
+    assert books.doubtful() > 0
 
 
 def test_a_dead_shard_is_given_up_in_seconds_and_its_neighbours_work(
@@ -362,8 +399,11 @@ def test_a_dead_shard_is_given_up_in_seconds_and_its_neighbours_work(
 def test_a_service_that_is_away_parks_the_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PINECONE_CONTROLLER_HOST", "http://127.0.0.1:9")
     monkeypatch.setenv("PINECONE_API_KEY", "key")
+    store = open_pinecone(tmp_path)
+    with pytest.raises(ProviderUnavailable, match="no connection"):
+        store.upsert("s", [make_row()])
     with pytest.raises(FlowControl) as parked:
-        open_pinecone(tmp_path).upsert("s", [make_row()])
+        store.upsert("s", [make_row()])
     assert parked.value.reason == "circuit"
 
 
@@ -529,10 +569,10 @@ def test_a_write_that_may_be_billed_stays_in_the_books_and_its_repetition_is_cov
     with pytest.raises((FlowControl, ProviderUnavailable)):
         store.upsert("s", rows)
     assert (books.doubtful("upsert") > 0) == (billed_for_it == "unknown")
-    store._client.lane("c1-s").circuit.closed()
+    store._client.lane("c1-s").circuit = Circuit("c1-s")
     # The service may show what it took of the first attempt, or not yet.
     store.upsert("s", rows)
-    wait_until(lambda: paths(simulator).count("/vectors/upsert") == 2, "the service has done what it was asked")
+    wait_until(lambda: not simulator._in_flight, "the service has done what it was asked")
     assert books.told("upsert") <= billed(simulator)["upsert"] <= books.told("upsert") + books.doubtful("upsert")
 
 
@@ -544,7 +584,7 @@ def test_of_many_requests_what_was_answered_and_what_is_doubtful_stay_and_the_re
     store.upsert("s", [make_row(document) for document in documents])
     store.count_versions("s", documents)
     simulator.faults.add(Fault(kind="cut_body", path="list", after=10))
-    with pytest.raises(FlowControl):
+    with pytest.raises(ProviderUnavailable):
         store.count_versions("s", documents)
     last = books.ended[len(books.reserved) - 1]
     assert (books.reserved[-1].milliunits, last.doubtful_milliunits) == (30_000, 1000)

@@ -6,11 +6,12 @@ from contextlib import ExitStack
 import pytest
 
 from shared.errors import FlowControl
-from shared.providers.vectorstores.pinecone_lanes import MOST, Lane
+from shared.providers.vectorstores.pinecone_lanes import HALVED_SECONDS, MOST, Lane
 
 
 def test_successes_widen_a_lane_slowly_and_a_refusal_halves_it() -> None:
-    lane = Lane("s", patience_seconds=1)
+    now = 100.0
+    lane = Lane("s", patience_seconds=1, clock=lambda: now)
     before = lane.limit
     for _ in range(before):
         lane.succeeded()
@@ -18,9 +19,11 @@ def test_successes_widen_a_lane_slowly_and_a_refusal_halves_it() -> None:
     for _ in range(1000):
         lane.succeeded()
     assert lane.limit == MOST
-    lane.refused()
-    assert lane.limit == MOST / 2
     for _ in range(10):
+        lane.refused()
+    assert lane.limit == MOST / 2, "those that were under way together are refused together"
+    for _ in range(10):
+        now += HALVED_SECONDS
         lane.refused()
     assert lane.limit == 1
 
@@ -52,6 +55,16 @@ def test_whoever_waits_for_a_dead_shard_does_not_ask_it_again() -> None:
             taken.enter_context(lane.turn())
         waiting = threading.Thread(target=wait)
         waiting.start()
-        lane.circuit.opened("no answer")
+        lane.circuit.unanswered("no answer", since=lane.circuit.now)
     waiting.join()
     assert outcome == ["circuit"]
+
+
+def test_a_shard_that_was_down_is_tried_by_one_at_a_time() -> None:
+    now = 100.0
+    lane = Lane("s", patience_seconds=1, clock=lambda: now)
+    lane.circuit.unanswered("no answer", since=now)
+    now += 1.0
+    assert lane.limit == 1
+    lane.succeeded()
+    assert lane.limit > 1
