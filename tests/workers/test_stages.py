@@ -201,9 +201,9 @@ def test_what_a_store_confirmed_before_it_broke_off_is_done_and_only_the_rest_co
 ) -> None:
     store = type(runtime.store(runtime.collection(1)))
     asked: list[int] = []
-    original = store.count_versions
+    original = store.count_editions
 
-    def break_off(self: VectorStore, shard: str, documents: Mapping[str, str]) -> dict[str, int]:
+    def break_off(self: VectorStore, shard: str, documents: Mapping[str, tuple[str, int]]) -> dict[str, int]:
         asked.append(len(documents))
         if len(asked) > 1:
             raise FlowControl("it went down", reason="circuit", retry_after_seconds=3)
@@ -211,7 +211,7 @@ def test_what_a_store_confirmed_before_it_broke_off_is_done_and_only_the_rest_co
 
     monkeypatch.setattr(stages_index, "CONFIRMED_AT_ONCE", 2)
     claim = run(runtime, tracker, tracker.take(uris(folder)))
-    monkeypatch.setattr(store, "count_versions", break_off)
+    monkeypatch.setattr(store, "count_editions", break_off)
     kinds = [type(outcome) for outcome in finish(runtime, tracker, claim).values()]
     assert (asked, sorted(kind.__name__ for kind in kinds)) == ([2, 1], ["Complete", "Complete", "Park"])
 
