@@ -177,5 +177,5 @@ def test_a_time_out_is_covered_by_what_stays_open(
     simulator.faults.add(Fault(kind="cut_body", path="upsert"))
     (outcome,) = index(runtime, tracker, work)
     assert outcome == Complete(Result.INDEXED), "it is asked again at once"
-    assert ledger(tracker)["upsert"] == 0
-    assert billed(simulator)["upsert"] <= ledger(tracker, "unsettled")["upsert"]
+    settled, doubtful = ledger(tracker)["upsert"], ledger(tracker, "unsettled")["upsert"]
+    assert settled <= billed(simulator)["upsert"] <= settled + doubtful
