@@ -324,6 +324,16 @@ receipt = Table(
     Column("written_at", Double, nullable=False),
 )
 
+# What this database calls itself in the stores that it writes to, so that another's rows are known as such.
+installation = Table(
+    "installation",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(32), nullable=False),
+    Column("label", Text, nullable=False),
+    CheckConstraint("id = 1", name="one"),
+)
+
 attempt = Table(
     "attempt",
     metadata,
@@ -340,6 +350,7 @@ attempt = Table(
     Column("error", Text),
     UniqueConstraint("work_id", "epoch"),
     CheckConstraint("outcome IN ('ok', 'error', 'lost', 'parked', 'returned', 'cancelled')", name="outcome"),
+    _partial("ix_attempt_unsure", "ended_at", where="stage = 'index' AND outcome <> 'ok'"),
 )
 
 replay = Table(

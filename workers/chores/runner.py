@@ -27,6 +27,7 @@ from workers.chores.pruner import Policy, prune
 from workers.chores.reconciler import reconcile
 from workers.chores.registrar import tidy
 from workers.chores.rescuer import Rescuer
+from workers.chores.sweeper import sweep
 
 log = structlog.get_logger()
 
@@ -35,6 +36,7 @@ RECONCILE_SECONDS = 15.0
 ADD_UP_SECONDS = 5.0
 CLEAN_SECONDS = 600.0
 PRUNE_SECONDS = 300.0
+SWEEP_SECONDS = 10.0
 # A session that wrote nothing for so long has ended; nobody asks for its receipt any more.
 RECEIPT_SECONDS = 86400.0
 CHORES = "chores"
@@ -88,6 +90,7 @@ class ChoreRunner:
             Chore("batches", self.batcher.poke, min(1.0, settings.bulk_poll_seconds)),
             Chore("wake", lambda: wake_affordable(runtime.database), 1.0),
             Chore("close_entries", lambda: close_entries(runtime.database, runtime.run_folder), look),
+            Chore("sweep", lambda: sweep(runtime), SWEEP_SECONDS, due=now + SWEEP_SECONDS),
             Chore("clean", self._clean, CLEAN_SECONDS, due=now + CLEAN_SECONDS),
             Chore("prune", self._prune, PRUNE_SECONDS, due=now + PRUNE_SECONDS),
         ]

@@ -5,7 +5,8 @@ version whole or the new one, and running the stage again finishes the rest.
 
 A worker may be frozen at any line and go on when its lease is gone. It looks before it writes; what it wrote all the
 same has names that nobody else writes (`shared.editions`), readers pass over it, and it removes it itself when the
-switch tells that the work is not its own any more.
+switch tells that the work is not its own any more. What a worker left that was killed before it could is removed by the
+sweeper (`workers.chores.sweeper`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
