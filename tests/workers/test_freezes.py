@@ -31,6 +31,7 @@ from workers.chores.sweeper import sweep
 from workers.runtime import WorkerRuntime
 from workers.stages.index import index
 
+NUMBERS = count(1)
 CALLS = ("upsert", "count_editions", "delete_stale", "delete_ids", "find_editions", "fetch_documents")
 
 
@@ -99,10 +100,13 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
 def settings(place: Place, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     for name, value in place.environment.items():
         monkeypatch.setenv(name, value)
+    url = place.url
+    if url.startswith("postgresql"):
+        url += f"&schema=frozen{next(NUMBERS)}"
     if place.simulator:
         place.simulator.indexes.clear()
         place.simulator.lag_seconds = 0.0
-    return settings.model_copy(update={"vector_url": place.url})
+    return settings.model_copy(update={"vector_url": url})
 
 
 class Scene:
@@ -221,7 +225,7 @@ def go_on(scene: Scene, freezer: Freezer, at: int, interlude: Interlude) -> bool
 def pass_time(tracker: Tracker) -> None:
     """As if attempts had ended long enough ago for the sweeper's first look."""
     with tracker.database.write() as connection:
-        connection.execute(update(attempt).values(ended_at=attempt.c.ended_at - DELAYS[0] - 1))
+        connection.execute(update(attempt).values(ended_at=attempt.c.ended_at - DELAYS[0]))
 
 
 @EVERY
