@@ -6,6 +6,7 @@ from importlib import import_module
 NAMES = (
     "brokers",
     "embeddings",
+    "estimates",
     "ingest",
     "limits",
     "replays",

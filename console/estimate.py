@@ -1,84 +1,72 @@
-"""`embedmill estimate`: what an ingest would do, by parsing and chunking without storing or spending anything."""
+"""`embedmill estimate`, and the estimate that is kept with a job: one method, from all documents or from a sample."""
 
 import math
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from console.measuring import Measured, Measurer, Outline, Totals, measure_job
 from console.output import print_line, print_table, print_warning
 from console.session import opened
+from shared.addresses import document_id, version_id
 from shared.collections import CollectionSettings, read_collection_settings
-from shared.db import collections, ledger, samples
+from shared.db import collections, documents, ledger
+from shared.db.sizes import sum_sizes
 from shared.errors import DocumentError, ParserCrashed
-from shared.files import read_regular_file
 from shared.providers.vectorstores.pinecone_units import UNIT
 from shared.runtime import Runtime
-from shared.spend.estimates import Demand, demand_of_verdicts, demands_of_indexing, grown, price_lanes, total_lanes
-from shared.spend.terms import Lane, Tokens
+from shared.spend.estimates import (
+    Asked,
+    Demand,
+    Outlook,
+    demands_of_indexing,
+    foresee_verdicts,
+    price_lanes,
+    total_lanes,
+)
+from shared.spend.terms import FREE_PROVIDERS, Lane, Tokens
 
 if TYPE_CHECKING:
-    from producers.sources.base import FileItem, RowItem
+    from console.passed_over import Noticed
+    from producers.sources.base import FileItem, Item, Remark, RowItem
     from producers.sources.open import SourceOptions
     from shared.db.collections import Collection
     from shared.providers.embeddings.base import Embedder
     from workers.chunking import ChunkSet
     from workers.parsing.sandbox import Parser
-    from workers.validation.forecast import Forecast
 
 SHOWN = 20
+ITEMS = 256
+EXACT, ROUGH = "exact", "rough"
 
 
 def estimate(sources: Sequence[str], collection: str, options: "SourceOptions") -> dict[str, Any]:
-    """Documents, chunks, tokens, calls, dollars and seconds per stage and lane."""
+    """Documents, chunks, tokens, calls, dollars and seconds per stage and lane of what an ingest would do now."""
     from console.passed_over import Noticed
-    from producers.sources.base import FileItem, Problem, RowItem, Skipped
     from producers.sources.open import open_sources
     from workers.parsing.limits import ParserLimits
     from workers.parsing.sandbox import Parser
 
     began = time.monotonic()
-    counted = _Counted()
-    totals, problems = counted.totals, counted.problems
-    noticed, named = Noticed(), list[str]()
-    with opened() as runtime:
-        settings = _settings(runtime, collection)
-        forecast = counted.forecast = _forecast(runtime, settings, collection)
-        limits = ParserLimits.from_settings(runtime.settings)
-        with Parser(limits) as parser:
-            for source in open_sources(sources, options=options, stdin=sys.stdin.buffer):
-                named.append(str(source.spec["uri"]))
-                for item in source.scan():
-                    if isinstance(item, FileItem | RowItem):
-                        _count(runtime, parser, settings, item, counted)
-                    else:
-                        totals["skipped"] += isinstance(item, Skipped | Problem)
-                        noticed.add(item)
-        embedder = runtime.embedder(settings.embedding)
-        calls = max(
-            math.ceil(totals["chunks"] / embedder.max_inputs),
-            math.ceil(totals["embedded_tokens"] / embedder.max_tokens_per_request),
-        )
-        verdicts = _demand(settings, forecast)
-        paid = _price(runtime, verdicts, embedder, totals, calls=calls) | _price_indexing(runtime, embedder, totals)
+    with opened() as runtime, Parser(ParserLimits.from_settings(runtime.settings)) as parser:
+        found = runtime.database.query(lambda connection: collections.find_collection(connection, collection))
+        noticed, named = Noticed(), list[str]()
+        counter = _Counter(runtime, parser, collection, found, noticed)
+        for source in open_sources(sources, options=options, stdin=sys.stdin.buffer):
+            named.append(str(source.spec["uri"]))
+            counter.take_all(source.scan())
+        measured = counter.measured()
+        report = _price(runtime, counter.settings, measured)
+    totals = measured.totals
     return {
-        "documents": totals["documents"],
-        "skipped": totals["skipped"],
-        "unreadable": totals["unreadable"],
-        "stages": {
-            "chunk": {"documents": totals["documents"], "tokens": totals["tokens"]},
-            "validate": {"validator": settings.validator, "chunks": verdicts.inputs, **paid["validate"]},
-            "embed": {
-                "model": embedder.name,
-                "chunks": totals["chunks"],
-                "tokens": totals["embedded_tokens"],
-                **paid["embed"],
-            },
-            "index": {"vectors": totals["chunks"], **paid.get("index", {})},
-        },
-        "total": total_lanes(paid),
-        "problems": problems[:SHOWN],
+        "documents": counter.unchanged + int(totals.documents),
+        "unchanged": counter.unchanged,
+        "skipped": counter.skipped,
+        "unreadable": int(totals.unreadable),
+        **report,
+        "problems": counter.problems[:SHOWN],
         "refused": noticed.problems,
         "sources": named,
         **noticed.as_json(),
@@ -86,156 +74,186 @@ def estimate(sources: Sequence[str], collection: str, options: "SourceOptions") 
     }
 
 
-def _forecast(runtime: Runtime, settings: CollectionSettings, name: str) -> "Forecast | None":
-    """Counts what a model would be asked; None where the validator is none."""
-    from workers.validation.forecast import Forecast, Policy
+def estimate_job(runtime: Runtime, job_id: int, collection: "Collection", *, lane: Lane = Lane.LIVE) -> dict[str, Any]:
+    """The same of a job, in one lane, from a sample of its documents: what is kept with it.
 
-    if not (settings.gates or settings.audits):
-        return None
-    with runtime.database.read() as connection:
-        found = collections.find_collection(connection, name)
-        before = {
-            kind: samples.get_counts(connection, found.id, kind) if found else samples.Counts()
-            for kind in (samples.VERDICT, samples.TERMS)
+    Raises nothing that has to do with reading a document. Where nothing costs money, nothing is read either.
+    """
+    settings = read_collection_settings(collection.settings)
+    if not _costs_money(runtime, settings):
+        return _outline(_price(runtime, settings, _guess_job(runtime, job_id)), lane)
+    return _outline(_price(runtime, settings, measure_job(runtime, job_id, settings, collection)), lane)
+
+
+def _outline(report: Mapping[str, Any], lane: Lane) -> dict[str, Any]:
+    """What is kept with a job: its sums, and tokens and dollars of the stages that cost something."""
+
+    def told(stage: Mapping[str, Any]) -> dict[str, Any]:
+        # Where nothing goes by batches there is no such lane, and everything is asked at once.
+        priced = stage["lanes"].get(lane, stage["lanes"][Lane.LIVE])
+        amounts = {
+            name: stage[name] for name in ("tokens_in", "tokens_out", "write_units", "read_units") if name in stage
         }
-    share = runtime.settings.terms_sample
-    return Forecast(Policy(settings.audits, before[samples.VERDICT], before[samples.TERMS], terms_share=share))
+        return amounts | {name: priced[name] for name in ("usd", "usd_at_most")}
+
+    embed = report["stages"]["embed"]
+    paid = {name: told(stage) for name, stage in report["stages"].items() if _costs(stage)}
+    total = report["total"].get(lane, report["total"][Lane.LIVE])
+    counts = {"tokens": embed["tokens"], "chunks": report["stages"]["index"]["vectors"]}
+    return {**counts, **total, "basis": report["basis"], "read": report["read"], "stages": paid}
 
 
-def _demand(settings: CollectionSettings, forecast: "Forecast | None") -> Demand:
-    if forecast is None:
-        return demand_of_verdicts("rules", chunks=0, tokens=0)
-    forecast.finish()
-    provider, _, model = settings.validator.partition("/")
-    tokens = grown(forecast.tokens, provider)
-    return Demand(provider, model, "message", tokens, calls=forecast.calls, inputs=forecast.inputs)
+def _costs_money(runtime: Runtime, settings: CollectionSettings) -> bool:
+    from shared.providers.vectorstores.table import find_offer
+
+    embedder = runtime.embedder(settings.embedding).name.split("/")[0]
+    models = settings.gates or settings.audits
+    return embedder not in FREE_PROVIDERS or models or find_offer(runtime.settings.vector_url) is not None
 
 
-def _price(
-    runtime: Runtime, verdicts: Demand, embedder: "Embedder", totals: Mapping[str, int], *, calls: int
-) -> dict[str, dict[str, Any]]:
-    provider = embedder.name.split("/")[0]
-    vectors = Demand(
-        provider,
-        embedder.model,
-        "embed",
-        Tokens(into=totals["embedded_tokens"]),
-        calls=calls,
-        inputs=totals["chunks"],
-    )
-    prices = runtime.spender.prices
+def _guess_job(runtime: Runtime, job_id: int) -> Measured:
+    """From sizes alone, for what costs nothing."""
+    sizes = runtime.database.query(lambda connection: sum_sizes(connection, job_id)).values()
+    documents, tokens = sum(of.documents for of in sizes), sum(of.size for of in sizes)
+    return Measured(Totals(documents=documents, tokens=tokens, due_tokens=tokens), Asked(), read=0)
+
+
+def _price(runtime: Runtime, settings: CollectionSettings, measured: Measured) -> dict[str, Any]:
+    """Stages and lanes with their prices, whoever measured."""
+    embedder, totals = runtime.embedder(settings.embedding), measured.totals
+    chunks, tokens = math.ceil(totals.due_chunks), math.ceil(totals.due_tokens)
+    calls = max(math.ceil(chunks / embedder.max_inputs), math.ceil(tokens / embedder.max_tokens_per_request))
+    vectors = Demand(embedder.name.split("/")[0], embedder.model, "embed", Tokens(into=tokens), calls, inputs=chunks)
+    verdicts = _foresee(runtime, settings, measured.asked)
+    paid = {"validate": _priced(runtime, verdicts), "embed": _priced(runtime, Outlook(vectors, vectors))}
+    paid |= _price_indexing(runtime, embedder, totals)
     return {
-        stage: {
-            "calls": demand.calls,
-            "tokens_in": demand.tokens.prompt,
-            "tokens_out": demand.tokens.out,
-            "lanes": price_lanes(demand, prices, runtime.settings),
-        }
-        for stage, demand in (("validate", verdicts), ("embed", vectors))
+        "stages": {
+            "chunk": {"documents": math.ceil(totals.documents), "tokens": math.ceil(totals.tokens)},
+            "validate": {
+                "validator": settings.validator,
+                "chunks": math.ceil(measured.asked.chunks),
+                **paid["validate"],
+            },
+            "embed": {"model": embedder.name, "chunks": chunks, "tokens": tokens, **paid["embed"]},
+            "index": {"vectors": math.ceil(totals.chunks), **paid.get("index", {})},
+        },
+        "total": total_lanes(paid),
+        "basis": EXACT if measured.is_exact and embedder.counts_exactly else ROUGH,
+        "read": measured.read,
     }
 
 
-def _price_indexing(runtime: Runtime, embedder: "Embedder", totals: Mapping[str, int]) -> dict[str, dict[str, Any]]:
+def _foresee(runtime: Runtime, settings: CollectionSettings, asked: Asked) -> Outlook:
+    """What the validator takes, by what it answered in this home before, if it did."""
+    if not asked.calls:
+        return foresee_verdicts("rules", asked, tokens_per_answer=None)
+    provider, _, model = settings.validator.partition("/")
+    known = runtime.database.query(lambda c: ledger.measure_answers(c, provider=provider, model=model))
+    return foresee_verdicts(settings.validator, asked, tokens_per_answer=known)
+
+
+def _priced(runtime: Runtime, outlook: Outlook) -> dict[str, Any]:
+    expected, most = outlook.expected, outlook.at_most
+    return {
+        "calls": expected.calls,
+        "tokens_in": expected.tokens.prompt,
+        "tokens_out": expected.tokens.out,
+        "tokens_in_at_most": most.tokens.prompt,
+        "tokens_out_at_most": most.tokens.out,
+        "lanes": price_lanes(outlook, runtime.spender.prices, runtime.settings),
+    }
+
+
+def _price_indexing(runtime: Runtime, embedder: "Embedder", totals: Totals) -> dict[str, dict[str, Any]]:
     """What a vector store that bills its requests will bill."""
     from shared.providers.vectorstores.table import find_offer
 
     if find_offer(runtime.settings.vector_url) is None:
         return {}
-    counted = {name: totals[name] for name in ("documents", "chunks", "text_bytes")}
+    counted = {name: math.ceil(getattr(totals, name)) for name in ("documents", "chunks", "text_bytes")}
     demands = demands_of_indexing(**counted, dimensions=embedder.dimensions)
-    prices = [price_lanes(demand, runtime.spender.prices, runtime.settings)[Lane.LIVE] for demand in demands]
+    prices = [
+        price_lanes(Outlook(demand, demand), runtime.spender.prices, runtime.settings)[Lane.LIVE] for demand in demands
+    ]
     dollars = [price["usd"] for price in prices]
-    live = prices[0] | {"usd": None if None in dollars else sum(dollars)}
+    usd = None if None in dollars else sum(dollars)
+    live = prices[0] | {"usd": usd, "usd_at_most": usd}
     written, *read = (demand.milliunits / UNIT for demand in demands)
     return {"index": {"write_units": written, "read_units": sum(read), "lanes": {str(Lane.LIVE): live}}}
 
 
-def estimate_job(runtime: Runtime, job_id: int, collection: "Collection", *, lane: Lane = Lane.LIVE) -> dict[str, Any]:
-    """A job's cost in a lane from the size of its documents alone, without reading them: cheap, and rough."""
-    from producers.scanning import BYTES_PER_TOKEN
+class _Counter:
+    """Reads every document that is new or changed, and counts."""
 
-    settings = read_collection_settings(collection.settings)
-    with runtime.database.read() as connection:
-        documents, tokens = ledger.sum_sizes(connection, job_id)
-    embedder = runtime.embedder(settings.embedding)
-    chunks = math.ceil(tokens / max(settings.chunk_tokens - settings.chunk_overlap, 1))
-    calls = math.ceil(tokens / min(runtime.settings.batch_tokens, embedder.max_tokens_per_request))
-    text_bytes = tokens * BYTES_PER_TOKEN
-    totals = {"documents": documents, "chunks": chunks, "embedded_tokens": tokens, "text_bytes": text_bytes}
-    verdicts = _rough_demand(runtime, settings, collection.id, chunks=chunks, tokens=tokens)
-    paid = _price(runtime, verdicts, embedder, totals, calls=calls) | _price_indexing(runtime, embedder, totals)
-    lanes = total_lanes(paid)
-    # Where nothing goes by batches there is no such lane, and everything is asked at once.
-    total = lanes.get(lane, lanes[Lane.LIVE])
-    return {"tokens": tokens, "chunks": chunks, **total, "basis": "size"}
-
-
-def _rough_demand(
-    runtime: Runtime, settings: CollectionSettings, collection_id: int, *, chunks: int, tokens: int
-) -> Demand:
-    """A gate asks about everything, an audit about the first hundred chunks and then a share."""
-    from workers.validation.sampling import FIRST_CHUNKS, chunk_share
-
-    asked = chunks
-    if settings.audits:
-        with runtime.database.read() as connection:
-            counts = samples.get_counts(connection, collection_id, samples.VERDICT)
-        first = min(chunks, max(FIRST_CHUNKS - counts.sampled, 0))
-        asked = first + math.ceil((chunks - first) * chunk_share(counts))
-    return demand_of_verdicts(settings.validator, chunks=asked, tokens=math.ceil(tokens * asked / max(chunks, 1)))
-
-
-def _settings(runtime: Runtime, name: str) -> CollectionSettings:
-    with runtime.database.read() as connection:
-        found = collections.find_collection(connection, name)
-    if found is not None:
-        return read_collection_settings(found.settings)
-    chosen = runtime.settings
-    return CollectionSettings(embedding=chosen.embedding, validator=chosen.validator, policy=chosen.validation_policy)
-
-
-@dataclass(slots=True)
-class _Counted:
-    """What was found so far."""
-
-    totals: dict[str, int] = field(
-        default_factory=lambda: dict.fromkeys(
-            ("documents", "skipped", "unreadable", "chunks", "tokens", "embedded_tokens", "text_bytes"), 0
+    def __init__(
+        self, runtime: Runtime, parser: "Parser", name: str, found: "Collection | None", noticed: "Noticed"
+    ) -> None:
+        chosen = runtime.settings
+        self.settings = (
+            read_collection_settings(found.settings)
+            if found is not None
+            else CollectionSettings(chosen.embedding, chosen.validator, chosen.validation_policy)
         )
-    )
-    problems: list[str] = field(default_factory=list)
-    forecast: "Forecast | None" = None
+        self.unchanged = self.skipped = 0
+        self.problems: list[str] = []
+        self._runtime = runtime
+        self._name = name
+        self._noticed = noticed
+        self._known_by = None if found is None else runtime.fingerprint(found)
+        self._measurer = Measurer(runtime, self.settings, parser)
+        outline = Outline.read(runtime, self.settings, found)
+        self._forecast = outline.forecast() if outline.asks else None
+        self._totals = Totals()
 
+    def take_all(self, source: "Iterable[Item | Remark]") -> None:
+        """Everything in a source."""
+        items = iter(source)
+        while some := list(islice(items, ITEMS)):
+            self._take(some)
 
-def _count(
-    runtime: Runtime, parser: "Parser", settings: CollectionSettings, item: "FileItem | RowItem", counted: _Counted
-) -> None:
-    from shared.tokenizer import count_many
+    def _take(self, items: "Sequence[Item | Remark]") -> None:
+        from producers.sources.base import FileItem, Problem, RowItem, Skipped
 
-    totals = counted.totals
-    totals["documents"] += 1
-    try:
-        chunk_set = _split(runtime, parser, settings, item)
-    except (DocumentError, ParserCrashed) as error:
-        totals["unreadable"] += 1
-        counted.problems.append(f"{item.uri}: {error}")
-        return
-    if counted.forecast is not None:
-        counted.forecast.add(chunk_set, item.uri)
-    totals["chunks"] += len(chunk_set.chunks)
-    totals["text_bytes"] += sum(len(body.encode()) for body in chunk_set.bodies())
-    totals["tokens"] += sum(chunk.tokens for chunk in chunk_set.chunks)
-    totals["embedded_tokens"] += sum(count_many(chunk_set.embedded_texts()))
+        for item in items:
+            if not isinstance(item, FileItem | RowItem):
+                self.skipped += isinstance(item, Skipped | Problem)
+                self._noticed.add(item)
+        for document in self._changed([item for item in items if isinstance(item, FileItem | RowItem)]):
+            self._count(document)
 
+    def measured(self) -> Measured:
+        """What was counted."""
+        asked = self._forecast.finish() if self._forecast else Asked()
+        return Measured(self._totals, asked, int(self._totals.documents))
 
-def _split(runtime: Runtime, parser: "Parser", settings: CollectionSettings, item: "FileItem | RowItem") -> "ChunkSet":
-    from producers.sources.base import RowItem
-    from workers.stages.chunk import parse_row, split
+    def _changed(self, items: "Sequence[FileItem | RowItem]") -> "list[FileItem | RowItem]":
+        """Without those that are indexed as they are."""
+        if self._known_by is None:
+            return list(items)
+        ids = {item.uri: document_id(self._name, item.uri) for item in items}
+        active = self._runtime.database.query(lambda c: documents.find_active_versions(c, list(ids.values())))
+        changed = [i for i in items if active.get(ids[i.uri]) != version_id(i.content_hash, self._known_by)]
+        self.unchanged += len(items) - len(changed)
+        return changed
 
-    if isinstance(item, RowItem):
-        return split(parse_row(item.text), settings, title=item.title)
-    data = read_regular_file(item.path, max_bytes=runtime.settings.max_document_bytes)
-    return split(parser.parse(data, name=item.uri), settings, title=item.title or "")
+    def _count(self, item: "FileItem | RowItem") -> None:
+        try:
+            chunk_set = self._split(item)
+        except (DocumentError, ParserCrashed) as error:
+            self._totals += Totals(documents=1, unreadable=1)
+            self.problems.append(f"{item.uri}: {error}")
+            return
+        if self._forecast is not None:
+            self._forecast.add(chunk_set, item.uri)
+        self._totals += self._measurer.measure(chunk_set)
+
+    def _split(self, item: "FileItem | RowItem") -> "ChunkSet":
+        from producers.sources.base import RowItem
+
+        if isinstance(item, RowItem):
+            return self._measurer.split_row(item.text, title=item.title)
+        return self._measurer.split_file(item.path, uri=item.uri, title=item.title or "")
 
 
 def print_estimate(report: Mapping[str, Any]) -> None:
@@ -243,8 +261,9 @@ def print_estimate(report: Mapping[str, Any]) -> None:
     from console.passed_over import print_passed_over
 
     embed = report["stages"]["embed"]
+    passed = ", ".join(f"{report[name]} {name}" for name in ("unchanged", "unreadable", "skipped") if report[name])
     print_line(
-        f"{report['documents']} documents ({report['unreadable']} unreadable, {report['skipped']} things skipped): "
+        f"{report['documents']} documents ({passed or 'all new'}): "
         f"{embed['chunks']} chunks, {embed['tokens']} tokens to embed with {embed['model']} in {embed['calls']} calls"
     )
     rows = [_row(name, stage) for name, stage in report["stages"].items() if _costs(stage)]
@@ -252,12 +271,20 @@ def print_estimate(report: Mapping[str, Any]) -> None:
         columns = ("stage", "calls", "tokens_in", "tokens_out", "write_units", "read_units", *report["total"])
         print_table(rows, [column for column in columns if any(column in row for row in rows)], empty="")
     for lane, total in report["total"].items():
-        cost = "unpriced" if total["usd"] is None else f"${total['usd']:.6f}"
         limits = "" if total["seconds"] is None else f", {total['seconds']:.0f} s at the providers' limits"
-        print_line(f"lane {lane}: {cost}{limits}")
+        print_line(f"lane {lane}: {describe_cost(total, report['basis'])}{limits}")
     for problem in report["problems"]:
         print_warning(problem)
     print_passed_over(report)
+
+
+def describe_cost(total: Mapping[str, Any], basis: str) -> str:
+    """`$0.0423, counted`, or `about $0.94, at most $2.20`; `unpriced` where a price is not known."""
+    if total["usd"] is None:
+        return "unpriced"
+    most = total.get("usd_at_most")
+    about = f"${total['usd']:.6f}, counted" if basis == EXACT else f"about ${total['usd']:.6f}"
+    return about if most is None or most <= total["usd"] else f"{about}, at most ${most:.6f}"
 
 
 def _costs(stage: Mapping[str, Any]) -> bool:

@@ -34,23 +34,26 @@ def list_(
     if as_json:
         print_json({"jobs": rows})
         return
+    print_jobs(rows)
+
+
+def print_jobs(rows: list[dict[str, Any]]) -> None:
+    """Jobs for people: what none of them has gets no column."""
     flat = [
         {
             **row,
-            **row["documents"],
-            "state": row["state"] if _is_plain(row) else row["activity"],
+            **{name: count or None for name, count in row["documents"].items()},
+            "created": row["created"].replace("T", " ")[:16],
+            "state": row["state"] if row["activity"] == "working" else row["activity"],
             "in part": row["noted"] or None,
         }
         for row in rows
     ]
+    fixed = {"job", "created", "collection", "state", "total"}
     counts = ("total", "completed", "unchanged", "skipped", "deleted", "dead", "cancelled", "in part")
     columns = ("job", "name", "created", "collection", "state", *counts, "seconds", "source")
-    print_table(flat, columns, empty="no jobs: embedmill ingest FOLDER")
-
-
-def _is_plain(row: dict[str, Any]) -> bool:
-    """Whether a job does what its state says."""
-    return row["activity"] in ("working", row["state"])
+    shown = [column for column in columns if column in fixed or any(row[column] for row in flat)]
+    print_table(flat, shown, empty="no jobs: embedmill ingest FOLDER")
 
 
 @app.command()

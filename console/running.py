@@ -477,6 +477,8 @@ def name_job(report: Mapping[str, Any]) -> str:
 
 def print_report(runtime: Runtime, report: Mapping[str, Any]) -> None:
     """The outcome for people: counts, what was passed over, what died and what to do about it."""
+    from console.estimate import describe_cost
+
     documents, chunks = report["documents"], report["chunks"]
     counted = ", ".join(f"{n} {name}" for name, n in documents.items() if n and name != "total")
     print_line(f"{name_job(report)}: {documents['total']} documents ({counted or 'none'})")
@@ -493,7 +495,7 @@ def print_report(runtime: Runtime, report: Mapping[str, Any]) -> None:
     if chunks["split"]:
         print_line(f"{chunks['split']} chunks were too long for the model and were cut")
     if report["estimate"] and report["estimate"]["usd"]:
-        print_line(f"estimated beforehand: ${report['estimate']['usd']:.2f}")
+        print_line(f"estimated beforehand: {describe_cost(report['estimate'], report['estimate']['basis'])}")
     letters = runtime.database.query(
         lambda connection: list_letters(connection, Filter(job=report["job"]), limit=SHOWN)
     )

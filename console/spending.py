@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from console.durations import parse_since
+from console.estimate import EXACT
 from console.output import print_line, print_table
 from console.session import opened
 from shared.db import ledger
@@ -33,9 +34,13 @@ def _describe(row: Mapping[str, Any]) -> dict[str, Any]:
     def usd(name: str) -> float:
         return int(row[name]) / MICRO
 
-    derived = ("microusd", "milliunits", "unsettled")
+    derived = ("microusd", "milliunits", "unsettled", "tokens_in")
+    sent = int(row["tokens_in"])
     described = {
         "usd": usd("microusd"),
+        "reserved_usd": usd("unsettled_microusd"),
+        "tokens_in": sent + int(row["cache_read"]) + int(row["cache_write"]),
+        "tokens_fresh": sent,
         **{name: int(row[name]) for name in SUMMED if not any(part in name for part in derived)},
         "units": int(row["milliunits"]) / MILLI,
         "microusd": int(row["microusd"]),
@@ -53,7 +58,7 @@ def _describe(row: Mapping[str, Any]) -> dict[str, Any]:
 def print_spend(report: Mapping[str, Any]) -> None:
     """The sums for people."""
     by, units = report["by"], ("units",) if report["total"]["units"] else ()
-    columns = ("usd", "tokens_in", "tokens_out", *units, "calls", "cached", "saved_usd", "unsettled_usd")
+    columns = ("usd", "tokens_in", "tokens_out", *units, "calls", "cached", "saved_usd", "reserved_usd")
     rows = [_printed(row, by) for row in report["rows"]]
     if len(rows) > 1:
         rows.append(_printed(report["total"] | {"key": "total"}, by))
@@ -69,12 +74,12 @@ def print_spend(report: Mapping[str, Any]) -> None:
 def _printed(row: Mapping[str, Any], by: str) -> dict[str, Any]:
     saved = row["saved"]["cache_usd"] + row["saved"]["lane_usd"]
     estimate = row.get("estimate")
+    about = "about " if estimate and estimate.get("basis") != EXACT else ""
     return {
         **row,
         by: "none" if row["key"] is None else row["key"],
         "usd": f"{row['usd']:.6f}",
-        "tokens_in": row["tokens_in"] + row["cache_read"] + row["cache_write"],
         "saved_usd": f"{saved:.6f}",
-        "unsettled_usd": f"{row['unsettled']['usd']:.6f}",
-        "estimate_usd": f"{estimate['usd']:.6f}" if estimate and estimate["usd"] is not None else None,
+        "reserved_usd": f"{row['reserved_usd']:.6f}",
+        "estimate_usd": f"{about}{estimate['usd']:.6f}" if estimate and estimate["usd"] is not None else None,
     }

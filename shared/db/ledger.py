@@ -28,7 +28,7 @@ from sqlalchemy import (
 from shared.db import budgets
 from shared.db.budgets import Budget
 from shared.db.engine import clock
-from shared.db.schema import collection, is_literally, job, usage, work
+from shared.db.schema import collection, is_literally, job, usage
 from shared.errors import UnknownPrice
 from shared.spend.terms import FREE, BudgetScope, EntryState, Lane, Subject, Tokens
 
@@ -349,11 +349,29 @@ def _is_open() -> ColumnElement[bool]:
     return usage.c.state.in_((EntryState.RESERVED, EntryState.UNSETTLED))
 
 
-def sum_sizes(connection: Connection, job_id: int) -> tuple[int, int]:
-    """How many documents a job writes, and their tokens, estimated from their size before anything was read."""
-    query = select(func.count(), func.coalesce(func.sum(work.c.size), 0)).where(work.c.job_id == job_id)
-    documents, tokens = connection.execute(query.where(~work.c.deletes)).one()
-    return int(documents), int(tokens)
+def measure_due(connection: Connection, job_id: int) -> dict[str, float]:
+    """By operation, the share of what a job needed that no cache had; only of operations of which it needed any."""
+    query = select(usage.c.operation, func.sum(usage.c.inputs), func.sum(usage.c.cached)).where(
+        usage.c.job_id == job_id, usage.c.operation.in_(CACHED_OPERATIONS), usage.c.state != EntryState.RELEASED
+    )
+    rows = connection.execute(query.group_by(usage.c.operation))
+    return {operation: inputs / (inputs + cached) for operation, inputs, cached in rows if inputs + cached}
+
+
+LEAST_ANSWERED = 200
+"""Answers of which the average is told."""
+
+
+def measure_answers(connection: Connection, *, provider: str, model: str) -> float | None:
+    """Tokens that a model answered for each thing that it was asked about; None before there are enough to tell."""
+    query = select(func.sum(usage.c.tokens_out), func.sum(usage.c.inputs)).where(
+        usage.c.provider == provider,
+        usage.c.model == model,
+        usage.c.operation == "message",
+        usage.c.state == EntryState.SETTLED,
+    )
+    answered, asked = connection.execute(query).one()
+    return int(answered) / int(asked) if asked and asked >= LEAST_ANSWERED else None
 
 
 def store_estimate(connection: Connection, job_id: int, estimate: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from shared.errors import UnknownPrice
@@ -16,20 +16,50 @@ MICRO = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class VerdictShape:
-    """What a call of a validating model takes, as a rule of thumb; the ledger tells what it really took."""
+class Answers:
+    """Tokens of a model's answers: for each chunk that it judges, for each document whose terms it collects."""
 
-    chunks_per_call: int = 16
-    chunk_tokens_per_call: int = 10_000
-    prompt_tokens: int = 4500
-    """Of the instructions, which a provider's prompt cache reads again for every call after the first."""
-    frame_tokens_per_chunk: int = 60
-    answer_tokens_per_chunk: int = 120
+    per_chunk: float
+    per_document: float
 
 
-VERDICTS = VerdictShape()
-TOKEN_GROWTH = 1.35
-"""Tokens of the tokenizer of Anthropic's newest models for one of ours, at most (facts: 1.0 to 1.35)."""
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """What a provider makes of what it is asked: tokens of its tokenizer for one of ours, and its answers."""
+
+    growth: float
+    answers: Answers
+
+
+EXPECTED = Habits(1.1, Answers(per_chunk=50, per_document=60))
+"""Before a home's own ledger tells: short answers, as the rubric asks for."""
+AT_MOST = Habits(1.35, Answers(per_chunk=120, per_document=600))
+"""Anthropic's newest tokenizers make 1.0 to 1.35 tokens of one of ours (facts), and models may be wordy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a validating model is asked: calls, chunks to judge, documents for terms, and tokens of the prompts.
+
+    Of what documents share, each has its part: there are half calls.
+    """
+
+    calls: float = 0
+    chunks: float = 0
+    documents: float = 0
+    tokens: Tokens = NO_TOKENS
+
+    def __add__(self, other: "Asked") -> "Asked":
+        return Asked(
+            self.calls + other.calls,
+            self.chunks + other.chunks,
+            self.documents + other.documents,
+            self.tokens + other.tokens,
+        )
+
+    def scaled(self, factor: float) -> "Asked":
+        """The same for so many times as much."""
+        return Asked(factor * self.calls, factor * self.chunks, factor * self.documents, _times(self.tokens, factor))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,28 +76,35 @@ class Demand:
     """Of a vector store, in thousandths of its units."""
 
 
-def demand_of_verdicts(validator: str, *, chunks: int, tokens: int, shape: VerdictShape = VERDICTS) -> Demand:
-    """What a validator will ask for, from counts alone; nothing when it is not a model."""
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a stage is expected to ask of a provider, and what it asks at most."""
+
+    expected: Demand
+    at_most: Demand
+
+
+def foresee_verdicts(validator: str, asked: Asked, *, tokens_per_answer: float | None) -> Outlook:
+    """What a validator will take; `tokens_per_answer` is what it is known to answer for a chunk, if it is known."""
     provider, _, model = validator.partition("/")
     if not model:
-        return Demand("rules", validator, "message")
-    calls = max(math.ceil(chunks / shape.chunks_per_call), math.ceil(tokens / shape.chunk_tokens_per_call))
-    if not calls:
-        return Demand(provider, model, "message")
-    counted = Tokens(
-        into=tokens + chunks * shape.frame_tokens_per_chunk,
-        out=chunks * shape.answer_tokens_per_chunk,
-        cache_read=(calls - 1) * shape.prompt_tokens,
-        cache_write=shape.prompt_tokens,
-    )
-    return Demand(provider, model, "message", grown(counted, provider), calls=calls, inputs=chunks)
+        nothing = Demand("rules", validator, "message")
+        return Outlook(nothing, nothing)
+    known = EXPECTED if tokens_per_answer is None else replace(EXPECTED, answers=Answers(*2 * (tokens_per_answer,)))
+
+    def demand(habits: Habits) -> Demand:
+        sent = _times(asked.tokens, 1.0 if provider == "openai" else habits.growth)
+        out = habits.answers.per_chunk * asked.chunks + habits.answers.per_document * asked.documents
+        told = replace(sent, out=math.ceil(out))
+        inputs = math.ceil(asked.chunks + asked.documents)
+        return Demand(provider, model, "message", told, calls=math.ceil(asked.calls), inputs=inputs)
+
+    return Outlook(demand(known), demand(AT_MOST))
 
 
-def grown(tokens: Tokens, provider: str) -> Tokens:
-    """Tokens as the provider's own tokenizer may count them."""
-    growth = 1.0 if provider == "openai" else TOKEN_GROWTH
+def _times(tokens: Tokens, factor: float) -> Tokens:
     kinds = (tokens.into, tokens.out, tokens.cache_read, tokens.cache_write)
-    return Tokens(*(math.ceil(growth * count) for count in kinds))
+    return Tokens(*(math.ceil(factor * count) for count in kinds))
 
 
 RECORD_BYTES = 600
@@ -92,16 +129,21 @@ def demands_of_indexing(*, documents: int, chunks: int, text_bytes: int, dimensi
     )
 
 
-def price_lanes(demand: Demand, prices: Prices, settings: Settings) -> dict[str, dict[str, Any]]:
-    """Dollars and seconds of a stage by lane; a lane without a price is left out, raises UnknownPrice for `live`.
+def price_lanes(outlook: Outlook, prices: Prices, settings: Settings) -> dict[str, dict[str, Any]]:
+    """Dollars, expected and at most, and seconds of a stage by lane; a lane without a price is left out.
 
-    Dollars are None when the model may be unpriced and is; seconds are None when no limit is known that takes time,
-    and in the batch lane, whose answers come within a day.
+    Raises UnknownPrice for `live`. Dollars are None when the model may be unpriced and is; seconds are None when no
+    limit is known that takes time, and in the batch lane, whose answers come within a day.
     """
-    lanes = {str(Lane.LIVE): _priced(demand, Lane.LIVE, prices) | {"seconds": seconds_at_limits(demand, settings)}}
+    demand = outlook.expected
+
+    def priced(lane: Lane) -> dict[str, Any]:
+        return _priced(demand, lane, prices) | {"usd_at_most": _priced(outlook.at_most, lane, prices)["usd"]}
+
+    lanes = {str(Lane.LIVE): priced(Lane.LIVE) | {"seconds": seconds_at_limits(demand, settings)}}
     if demand.provider not in FREE_PROVIDERS:
         try:
-            lanes[str(Lane.BULK)] = _priced(demand, Lane.BULK, prices) | {"seconds": None}
+            lanes[str(Lane.BULK)] = priced(Lane.BULK) | {"seconds": None}
         except UnknownPrice:
             return lanes
     return lanes
@@ -135,9 +177,14 @@ def total_lanes(stages: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, 
         if not any(lane in stage["lanes"] for stage in stages.values()):
             continue
         chosen = [lanes.get(lane, lanes[Lane.LIVE]) for lanes in (stage["lanes"] for stage in stages.values())]
-        dollars, seconds = [c["usd"] for c in chosen], [c["seconds"] for c in chosen if c["seconds"] is not None]
+        seconds = [c["seconds"] for c in chosen if c["seconds"] is not None]
         totals[str(lane)] = {
-            "usd": None if None in dollars else sum(dollars),
+            **{name: _sum_known([c[name] for c in chosen]) for name in ("usd", "usd_at_most")},
             "seconds": max(seconds) if seconds and lane is Lane.LIVE else None,
         }
     return totals
+
+
+def _sum_known(dollars: list[float | None]) -> float | None:
+    known = [amount for amount in dollars if amount is not None]
+    return sum(known) if len(known) == len(dollars) else None

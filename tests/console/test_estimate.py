@@ -9,7 +9,8 @@ import pytest
 
 from console.estimate import estimate, print_estimate
 from producers.sources.open import SourceOptions
-from shared.spend.estimates import demand_of_verdicts, demands_of_indexing, total_lanes
+from shared.spend.estimates import Asked, demands_of_indexing, foresee_verdicts, total_lanes
+from shared.spend.terms import Tokens
 from tests.corpus import text_of
 
 MODEL = "anthropic/claude-opus-4-7"
@@ -83,19 +84,28 @@ def test_where_nothing_costs_money_people_see_one_line_of_it(
     assert sum("lane" in line for line in capsys.readouterr().out.splitlines()) == 1
 
 
-def test_calls_are_bounded_by_chunks_and_by_their_tokens() -> None:
-    assert demand_of_verdicts(MODEL, chunks=160, tokens=16_000).calls == 10
-    assert demand_of_verdicts(MODEL, chunks=160, tokens=160_000).calls == 16
-    assert demand_of_verdicts(MODEL, chunks=0, tokens=0).calls == 0
-    assert demand_of_verdicts("rules", chunks=160, tokens=16_000).calls == 0
+def test_a_store_without_rows_bills_nothing() -> None:
     nothing = demands_of_indexing(documents=0, chunks=0, text_bytes=0, dimensions=1536)
     assert [demand.milliunits for demand in nothing] == [0, 0, 0]
 
 
+def test_what_is_expected_is_less_than_the_most_until_a_home_knows_better() -> None:
+    asked = Asked(calls=10, chunks=160, documents=2, tokens=Tokens(into=16_000, cache_read=40_000))
+    guessed = foresee_verdicts(MODEL, asked, tokens_per_answer=None)
+    known = foresee_verdicts(MODEL, asked, tokens_per_answer=200.0)
+    assert guessed.expected.tokens.prompt < guessed.at_most.tokens.prompt
+    assert guessed.expected.tokens.out < guessed.at_most.tokens.out < known.expected.tokens.out == 162 * 200
+    assert guessed.expected.calls == guessed.at_most.calls == 10
+    assert foresee_verdicts("rules", asked, tokens_per_answer=None).expected.calls == 0
+
+
 def test_the_batch_lane_takes_the_live_price_where_a_stage_has_no_other() -> None:
-    live = {"usd": 2.0, "seconds": 3.0, "price": "p"}
+    live = {"usd": 2.0, "usd_at_most": 5.0, "seconds": 3.0, "price": "p"}
     stages = {
-        "a": {"lanes": {"live": live, "bulk": live | {"usd": 1.0, "seconds": None}}},
+        "a": {"lanes": {"live": live, "bulk": live | {"usd": 1.0, "usd_at_most": 2.5, "seconds": None}}},
         "b": {"lanes": {"live": live}},
     }
-    assert total_lanes(stages) == {"live": {"usd": 4.0, "seconds": 3.0}, "bulk": {"usd": 3.0, "seconds": None}}
+    assert total_lanes(stages) == {
+        "live": {"usd": 4.0, "usd_at_most": 10.0, "seconds": 3.0},
+        "bulk": {"usd": 3.0, "usd_at_most": 7.5, "seconds": None},
+    }

@@ -1,58 +1,84 @@
 """What a model validator would be asked: the calls of a run are packed, worded and counted, and not made."""
 
+import math
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from shared.addresses import digest
 from shared.db.samples import TERMS, VERDICT, Counts, Sampled
 from shared.prompts import load_prompt
 from shared.providers.models.rules import judge as judge_by_rules
+from shared.spend.estimates import Asked
 from shared.spend.terms import Tokens
 from shared.tokenizer import count_many
 from workers.chunking import ChunkSet
-from workers.validation.calls import Call, pack_calls, word_call
+from workers.validation.calls import MOST_CHUNKS, MOST_TOKENS, Call, pack_calls, verdict_prompt, word_call
 from workers.validation.sampling import is_chunk_sampled, is_document_sampled
 from workers.validation.subject import Subject, make_subjects
 from workers.validation.terms import MOST_CHARACTERS
 
-ANSWER_TOKENS_PER_CHUNK, ANSWER_TOKENS_PER_DOCUMENT = 120, 600
-"""Rules of thumb for a verdict with its reasoning, and for the terms of a document; the ledger has the truth."""
 BATCH_TOKENS = 100_000
 """So many tokens of chunks are packed together, about as a worker's batch is; a sample is asked about with its like."""
+
+MOST_MET = 1_000_000
+"""Addresses that are remembered, so that the same chunk is counted once."""
+
+
+def know_nothing(_: Sequence[str]) -> Collection[str]:
+    """No verdict is known."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Which chunks of a collection are asked about, with what was sampled there before, and whose terms."""
+    """Which chunks of a collection are asked about, with what was sampled there before, and whose terms.
+
+    `judge` is whom verdicts would be from, `find_known` tells those addresses that have one, which costs nothing.
+    """
 
     audits: bool
     chunks: Counts = field(default_factory=Counts)
     documents: Counts = field(default_factory=Counts)
     terms_share: float = 0.0
+    judge: str = ""
+    find_known: Callable[[Sequence[str]], Collection[str]] = know_nothing
 
 
 @dataclass(slots=True)
 class Forecast:
-    """Adds up documents as they are split; tokens are those of our tokenizer."""
+    """Adds up documents as they are split; tokens are those of our tokenizer, and of prompts alone."""
 
     policy: Policy
-    calls: int = 0
-    inputs: int = 0
-    """Chunks that are asked about."""
-    tokens: Tokens = field(default_factory=Tokens)
+    verdicts: Asked = field(default_factory=Asked)
+    terms: Asked = field(default_factory=Asked)
     _waiting: list[Subject] = field(default_factory=list)
+    _met: set[str] = field(default_factory=set)
     _chunks: Counts | None = None
     _documents: Counts | None = None
 
     def add(self, chunk_set: ChunkSet, document: str) -> None:
         """Take in a document."""
         chosen = [chunk for chunk in chunk_set.chunks if self._is_asked_about(chunk_set, chunk.ordinal, document)]
-        self._waiting += make_subjects(chunk_set, chosen, document=document, judge="")
+        self._waiting += self._unknown(make_subjects(chunk_set, chosen, document=document, judge=self.policy.judge))
         self._ask_for_terms(chunk_set, document)
         if sum(subject.tokens for subject in self._waiting) >= BATCH_TOKENS:
-            self.finish()
+            self._pack()
 
-    def finish(self) -> None:
-        """Count what was taken in and not counted yet."""
+    def finish(self) -> Asked:
+        """What all that was taken in comes to."""
+        self._pack()
+        return self.verdicts + self.terms
+
+    def _unknown(self, subjects: Sequence[Subject]) -> list[Subject]:
+        """Those whose verdict nobody has, each once."""
+        known = {*self._met, *self.policy.find_known([subject.address for subject in subjects])}
+        fresh = {s.address: s for s in subjects if s.address not in known}
+        if len(self._met) > MOST_MET:
+            self._met.clear()
+        self._met |= fresh.keys()
+        return list(fresh.values())
+
+    def _pack(self) -> None:
         known: str | None = None
         for call in pack_calls(self._waiting):
             self._count(call, again=call.shares_document and call.subjects[0].document == known)
@@ -72,28 +98,47 @@ class Forecast:
         candidate = _sampled(TERMS, document, digest("terms", chunk_set.text, length=24))
         if chunk_set.chunks and is_document_sampled(candidate, counts, share=share):
             self._documents = Counts(counts.sampled + 1, counts.judged, counts.errors)
-            asked = count_many([load_prompt("workers.validation", "terms").text, chunk_set.text[:MOST_CHARACTERS]])
-            self._add(Tokens(into=sum(asked), out=ANSWER_TOKENS_PER_DOCUMENT))
+            self.terms += ask_for_terms(chunk_set)
 
     def _count(self, call: Call, *, again: bool) -> None:
         """A call; what is shared with those before it is read from the provider's prompt cache."""
         prompt = word_call(call)
         rubric, *user = count_many([block.text for block in (*prompt.system, *prompt.user)])
         shared = user[0] if call.shares_document else 0
-        read = (rubric if self.calls else 0) + (shared if again else 0)
-        self.inputs += len(call.subjects)
-        self._add(
-            Tokens(
-                into=sum(user) - shared,
-                out=ANSWER_TOKENS_PER_CHUNK * len(call.subjects),
-                cache_read=read,
-                cache_write=rubric + shared - read,
-            )
-        )
+        read = (rubric if self.verdicts.chunks else 0) + (shared if again else 0)
+        tokens = Tokens(into=sum(user) - shared, cache_read=read, cache_write=rubric + shared - read)
+        self.verdicts += Asked(calls=1, chunks=len(call.subjects), tokens=tokens)
 
-    def _add(self, tokens: Tokens) -> None:
-        self.calls += 1
-        self.tokens += tokens
+
+def ask_alone(subjects: Sequence[Subject]) -> Asked:
+    """What subjects of one document come to among many others with which they share calls, without the rubric."""
+    asked = Asked()
+    for position, call in enumerate(pack_calls(subjects)):
+        user = count_many([block.text for block in word_call(call).user])
+        shared = user[0] if call.shares_document else 0
+        filled = max(len(call.subjects) / MOST_CHUNKS, sum(s.tokens for s in call.subjects) / MOST_TOKENS)
+        kept = {"cache_read" if position else "cache_write": shared}
+        asked += Asked(
+            calls=1 if call.shares_document else min(1.0, filled),
+            chunks=len(call.subjects),
+            tokens=Tokens(into=sum(user) - shared, **kept),
+        )
+    return asked
+
+
+def add_rubric(asked: Asked) -> Asked:
+    """With what every call says first, which the provider keeps for those after it."""
+    if not asked.calls:
+        return asked
+    (rubric,) = count_many([verdict_prompt().text])
+    read = math.ceil(max(0.0, asked.calls - 1) * rubric)
+    return asked + Asked(tokens=Tokens(cache_read=read, cache_write=rubric))
+
+
+def ask_for_terms(chunk_set: ChunkSet) -> Asked:
+    """What the terms of a document come to."""
+    asked = count_many([load_prompt("workers.validation", "terms").text, chunk_set.text[:MOST_CHARACTERS]])
+    return Asked(calls=1, documents=1, tokens=Tokens(into=sum(asked)))
 
 
 def _sampled(kind: str, document: str, chunk: str) -> Sampled:

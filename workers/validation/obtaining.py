@@ -42,7 +42,12 @@ class Obtained:
 
 def judge_name(model: Model) -> str:
     """Whom a verdict is from: part of its content address."""
-    return f"{model.name} {verdict_prompt().hash} {model.endpoint}".rstrip()
+    return name_judge(model.name, model.endpoint)
+
+
+def name_judge(model: str, endpoint: str) -> str:
+    """The same by the model's name and who answers for it, without opening it."""
+    return f"{model} {verdict_prompt().hash} {endpoint}".rstrip()
 
 
 def obtain_verdicts(

@@ -6,13 +6,15 @@ import pytest
 
 from shared.db.samples import Counts
 from shared.simulators.anthropic import AnthropicSimulator
+from shared.spend.estimates import Asked
 from tests.corpus import text_of
 from tests.shared.db.tracker import Tracker
 from tests.workers.test_too_long import run_all
 from workers.chunking import ChunkSet, ChunkSettings, build_chunk_set, normalise
 from workers.runtime import WorkerRuntime
 from workers.stages.chunk import parse_row
-from workers.validation.forecast import Forecast, Policy
+from workers.validation.forecast import Forecast, Policy, add_rubric, ask_alone
+from workers.validation.subject import make_subjects
 
 
 def chunk_sets(count: int, *, paragraphs: int = 6) -> list[ChunkSet]:
@@ -21,19 +23,18 @@ def chunk_sets(count: int, *, paragraphs: int = 6) -> list[ChunkSet]:
     return [build_chunk_set(normalise(parse_row(t)), settings, title="", media_type="text/plain") for t in texts]
 
 
-def forecast(policy: Policy, sets: list[ChunkSet]) -> Forecast:
+def forecast(policy: Policy, sets: list[ChunkSet]) -> Asked:
     made = Forecast(policy)
     for number, chunk_set in enumerate(sets):
         made.add(chunk_set, f"d{number}")
-    made.finish()
-    return made
+    return made.finish()
 
 
 def test_a_gate_asks_about_every_chunk_and_sixteen_at_a_time() -> None:
     sets = chunk_sets(12)
     chunks = sum(len(chunk_set.chunks) for chunk_set in sets)
     made = forecast(Policy(audits=False), sets)
-    assert made.inputs == chunks
+    assert made.chunks == chunks
     assert chunks / 16 <= made.calls <= chunks / 16 + 2
 
 
@@ -46,7 +47,26 @@ def test_an_audit_asks_about_the_first_hundred_and_then_a_share(before: Counts, 
     chunks = sum(len(chunk_set.chunks) for chunk_set in sets)
     made = forecast(Policy(audits=True, chunks=before), sets)
     expected = 100 + 0.1 * (chunks - 100) if share is None else share * chunks
-    assert made.inputs == pytest.approx(expected, rel=0.25)
+    assert made.chunks == pytest.approx(expected, rel=0.25)
+
+
+def test_a_text_that_comes_twice_or_has_a_verdict_is_asked_about_once_or_not_at_all() -> None:
+    sets = chunk_sets(6)
+    chunks = sum(len(chunk_set.chunks) for chunk_set in sets)
+    assert forecast(Policy(audits=False), [*sets, *sets]).chunks == chunks
+    assert forecast(Policy(audits=False, find_known=lambda addresses: addresses), sets).calls == 0
+
+
+@pytest.mark.parametrize("paragraphs", [1, 6, 60])
+def test_documents_counted_apart_come_to_what_they_come_to_together(paragraphs: int) -> None:
+    sets = chunk_sets(48, paragraphs=paragraphs)
+    together, apart = forecast(Policy(audits=False), sets), Asked()
+    for number, chunk_set in enumerate(sets):
+        apart += ask_alone(make_subjects(chunk_set, chunk_set.chunks, document=f"d{number}", judge=""))
+    apart = add_rubric(apart)
+    assert apart.chunks == together.chunks
+    assert apart.calls == pytest.approx(together.calls, rel=0.2)
+    assert apart.tokens.prompt == pytest.approx(together.tokens.prompt, rel=0.15)
 
 
 def test_terms_are_asked_for_once_a_sampled_document() -> None:
@@ -69,10 +89,10 @@ def test_the_provider_counts_what_was_forecast(
     for path in sorted(folder.iterdir()):
         text = normalise(parse_row(path.read_text()))
         made.add(build_chunk_set(text, settings, title="", media_type="text/plain"), path.name)
-    made.finish()
+    asked = made.finish()
     run_all(runtime, gated, folder)
     bill = simulated.bill
-    assert made.calls == bill.total("requests")
-    assert made.tokens.into == pytest.approx(bill.total("tokens_in"), rel=0.02)
-    assert made.tokens.cache_read == pytest.approx(bill.total("cache_read"), rel=0.02)
-    assert made.tokens.cache_write == pytest.approx(bill.total("cache_write_5m"), rel=0.02)
+    assert asked.calls == bill.total("requests")
+    assert asked.tokens.into == pytest.approx(bill.total("tokens_in"), rel=0.02)
+    assert asked.tokens.cache_read == pytest.approx(bill.total("cache_read"), rel=0.02)
+    assert asked.tokens.cache_write == pytest.approx(bill.total("cache_write_5m"), rel=0.02)

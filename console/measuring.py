@@ -1,0 +1,393 @@
+"""What documents come to before anything is paid for: chunks, tokens and calls, by splitting all of them or some.
+
+What costs nothing is left out: a text whose vector is cached, a verdict that is known, whatever comes twice, and chunks
+that the rules reject.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, fields, replace
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import orjson
+
+from shared.collections import CollectionSettings
+from shared.db import ledger, samples
+from shared.db.samples import Counts
+from shared.db.sizes import Listed, list_some, sum_sizes
+from shared.db.verdicts import find_verdicts
+from shared.errors import BlobMissing, DocumentError, ParserCrashed
+from shared.files import read_regular_file
+from shared.providers.endpoints import MODELS, find_endpoint
+from shared.runtime import Runtime
+from shared.spend.estimates import Asked
+from shared.uris import uri_to_path
+
+if TYPE_CHECKING:
+    from shared.db.collections import Collection
+    from workers.chunking import ChunkSet
+    from workers.parsing.sandbox import Parser
+    from workers.validation.forecast import Forecast
+
+T = TypeVar("T")
+
+MOST_MET = 1_000_000
+"""Texts that are remembered, so that the same text is counted once."""
+LISTED, READ, READ_SECONDS = 2000, 80, 5.0
+"""How many documents of a job are looked at by name and size, how many of these are read at most, and how long."""
+LEAST_READ, LATEST_SECONDS = 40, 15.0
+"""So many are read even when that time is over, unless it is over for so long."""
+ONE_SECONDS = 5.0
+SINGLES = 4
+"""So many chunks of a document that was read are asked about one by one."""
+ALL_READ = 24
+"""So few documents are all read."""
+SMALL_SHARE = 0.02
+"""Kinds of documents that are less of a job than this are looked at together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over documents; `embedded` is what goes to an embedder or comes from the cache, `due` what is paid for."""
+
+    documents: float = 0
+    unreadable: float = 0
+    chunks: float = 0
+    tokens: float = 0
+    embedded_chunks: float = 0
+    embedded_tokens: float = 0
+    due_chunks: float = 0
+    due_tokens: float = 0
+    text_bytes: float = 0
+
+    def __add__(self, other: Self) -> Self:
+        return replace(self, **{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
+
+    def scaled(self, factor: float) -> Self:
+        """The same for so many times as much."""
+        return replace(self, **{f.name: factor * getattr(self, f.name) for f in fields(self)})
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What documents come to, and what a validating model would be asked; `read` of them were read for it."""
+
+    totals: Totals
+    asked: Asked
+    read: int
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every document was read, and no model is asked, whose answers nobody can know."""
+        return self.read == self.totals.documents and not self.asked.calls
+
+
+@dataclass(slots=True)
+class Measurer:
+    """Splits documents and counts what is due of them."""
+
+    runtime: Runtime
+    settings: CollectionSettings
+    parser: "Parser"
+    _met: set[bytes] = field(default_factory=set)
+
+    def measure(self, chunk_set: "ChunkSet") -> Totals:
+        """One document."""
+        from shared.providers.models.rules import judge
+        from shared.tokenizer import count_many
+
+        bodies = chunk_set.bodies()
+        is_judged = self.settings.validator != "off"
+        kept = [
+            text
+            for text, body in zip(chunk_set.embedded_texts(), bodies, strict=True)
+            if not is_judged or judge(body) is None
+        ]
+        tokens = dict(zip(kept, count_many(kept), strict=True))
+        due = self._find_due(kept)
+        return Totals(
+            documents=1,
+            chunks=len(chunk_set.chunks),
+            tokens=sum(chunk.tokens for chunk in chunk_set.chunks),
+            embedded_chunks=len(tokens),
+            embedded_tokens=sum(tokens.values()),
+            due_chunks=len(due),
+            due_tokens=sum(tokens[text] for text in due),
+            text_bytes=sum(len(body.encode("utf-8", "replace")) for body in bodies),
+        )
+
+    def _find_due(self, texts: Sequence[str]) -> list[str]:
+        """Those that are in no cache and have not been met."""
+        embedder = self.runtime.embedder(self.settings.embedding)
+        by_address = {embedder.address(text): text for text in texts}
+        fresh = [address for address in by_address if address not in self._met]
+        if len(self._met) > MOST_MET:
+            self._met.clear()
+        self._met.update(fresh)
+        known = self.runtime.cache.get_many(fresh)
+        return [by_address[address] for address in fresh if address not in known]
+
+    def split_file(self, path: bytes, *, uri: str, title: str) -> "ChunkSet":
+        """A file's chunks; raises DocumentError, ParserCrashed."""
+        from workers.stages.chunk import split
+
+        data = read_regular_file(path, max_bytes=self.runtime.settings.max_document_bytes)
+        return split(self.parser.parse(data, name=uri), self.settings, title=title)
+
+    def split_row(self, text: str, *, title: str) -> "ChunkSet":
+        """A row's chunks."""
+        from workers.stages.chunk import parse_row, split
+
+        return split(parse_row(text), self.settings, title=title)
+
+    def split_listed(self, listed: Listed) -> "ChunkSet":
+        """The chunks of a document that was submitted; raises what reading it raises."""
+        if listed.origin["kind"] != "row":
+            return self.split_file(uri_to_path(listed.uri), uri=listed.uri, title=listed.title)
+        reference = listed.origin["ref"]
+        data = self.runtime.blobs.get_pack([reference])[reference]
+        if isinstance(data, BlobMissing):
+            raise data
+        return self.split_row(orjson.loads(data)["text"], title=listed.title)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What documents come to when all of their chunks are judged together, or one by one, or their terms collected.
+
+    `known` are chunks that have a verdict already.
+    """
+
+    every: Asked = field(default_factory=Asked)
+    singly: Asked = field(default_factory=Asked)
+    terms: Asked = field(default_factory=Asked)
+    known: float = 0
+
+    def __add__(self, other: "Wanted") -> "Wanted":
+        return Wanted(
+            self.every + other.every,
+            self.singly + other.singly,
+            self.terms + other.terms,
+            self.known + other.known,
+        )
+
+    def scaled(self, factor: float) -> "Wanted":
+        """The same for so many times as much."""
+        every, singly, terms = (of.scaled(factor) for of in (self.every, self.singly, self.terms))
+        return Wanted(every, singly, terms, factor * self.known)
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """How a collection's chunks are judged by a model, and what it looked at before."""
+
+    runtime: Runtime
+    settings: CollectionSettings
+    verdicts: Counts = field(default_factory=Counts)
+    terms: Counts = field(default_factory=Counts)
+
+    @classmethod
+    def read(cls, runtime: Runtime, settings: CollectionSettings, collection: "Collection | None") -> Self:
+        """As it is now; a collection that is not there yet has seen nothing."""
+        if collection is None:
+            return cls(runtime, settings)
+        id_ = collection.id
+        kinds = (samples.VERDICT, samples.TERMS)
+        found = runtime.database.query(lambda c: [samples.get_counts(c, id_, kind) for kind in kinds])
+        return cls(runtime, settings, *found)
+
+    @property
+    def asks(self) -> bool:
+        """Whether a model is asked at all."""
+        return self.settings.gates or self.settings.audits
+
+    def forecast(self) -> "Forecast":
+        """What a run from here on would ask, call by call."""
+        from workers.validation.forecast import Forecast, Policy
+
+        policy = Policy(
+            audits=self.settings.audits,
+            chunks=self.verdicts,
+            documents=self.terms,
+            terms_share=self.runtime.settings.terms_sample,
+            judge=self._judge,
+            find_known=self._find_known,
+        )
+        return Forecast(policy)
+
+    def ask_alone(self, chunk_set: "ChunkSet", uri: str) -> "Wanted":
+        """What a document comes to that has its share of the calls: chunks together, chunks one by one, its terms."""
+        from shared.providers.models.rules import judge
+        from workers.validation.forecast import ask_alone, ask_for_terms
+        from workers.validation.subject import make_subjects
+
+        chunks = [c for c, body in zip(chunk_set.chunks, chunk_set.bodies(), strict=True) if judge(body) is None]
+        subjects = make_subjects(chunk_set, chunks, document=uri, judge=self._judge)
+        known = self._find_known([subject.address for subject in subjects])
+        single = Asked()
+        if self.settings.audits:
+            some = _spread(subjects, SINGLES)
+            for subject in some:
+                single += ask_alone([subject]).scaled(len(subjects) / len(some))
+        return Wanted(ask_alone(subjects), single, ask_for_terms(chunk_set), len(known))
+
+    def scale(self, wanted: "Wanted", totals: Totals) -> Asked:
+        """What is asked about so many documents and chunks, if `wanted` is what they come to when all are asked about.
+
+        A gate asks about everything, an audit about the first chunks and then a share, of which hardly two stand
+        together; so it is with terms.
+        """
+        from workers.validation.forecast import add_rubric
+        from workers.validation.sampling import FIRST_CHUNKS, FIRST_DOCUMENTS, chunk_share
+
+        asked = wanted.every
+        if self.settings.audits:
+            first = min(1.0, max(FIRST_CHUNKS - self.verdicts.sampled, 0) / max(totals.chunks, 1))
+            asked = asked.scaled(first) + wanted.singly.scaled(chunk_share(self.verdicts) * (1 - first))
+        asked = add_rubric(asked)
+        share, documents = self.runtime.settings.terms_sample, max(totals.documents - totals.unreadable, 1)
+        if share > 0:
+            early = min(documents, max(FIRST_DOCUMENTS - self.terms.sampled, 0))
+            asked += wanted.terms.scaled((early + share * (documents - early)) / documents)
+        return asked
+
+    @property
+    def _judge(self) -> str:
+        from workers.validation.obtaining import name_judge
+
+        validator, gateways = self.settings.validator, self.runtime.settings.vendor_gateways
+        return name_judge(validator, find_endpoint(MODELS, validator.partition("/")[0], gateways=gateways))
+
+    def _find_known(self, addresses: Sequence[str]) -> Mapping[str, Any]:
+        return self.runtime.database.query(lambda connection: find_verdicts(connection, addresses))
+
+
+def measure_job(runtime: Runtime, job_id: int, settings: CollectionSettings, collection: "Collection") -> Measured:
+    """What the documents of a job come to: all of them if they are few, else by some of each kind and size.
+
+    Workers may be at it already, and what they have embedded is no cache of before: as soon as the job's own rows in
+    the ledger tell what share of it is due, they are believed.
+    """
+    from workers.parsing.limits import ParserLimits
+    from workers.parsing.sandbox import Parser
+
+    sizes = runtime.database.query(lambda connection: sum_sizes(connection, job_id))
+    documents = sum(of.documents for of in sizes.values())
+    listed = runtime.database.query(lambda c: list_some(c, job_id, documents=documents, most=LISTED))
+    strata = list(_stratify(listed, {kind: of.size for kind, of in sizes.items()}))
+    outline = Outline.read(runtime, settings, collection)
+    limits = replace(ParserLimits.from_settings(runtime.settings), seconds=ONE_SECONDS)
+    with Parser(limits) as parser:
+        reader = _Reader(Measurer(runtime, settings, parser), outline, until=time.monotonic() + READ_SECONDS)
+        read = reader.read(_choose(strata, everything=documents <= ALL_READ))
+    totals, wanted = _extrapolate(strata, documents)
+    due = runtime.database.query(lambda connection: ledger.measure_due(connection, job_id))
+    if "embed" in due:
+        told = {"due_chunks": totals.embedded_chunks, "due_tokens": totals.embedded_tokens}
+        totals = replace(totals, **{name: due["embed"] * amount for name, amount in told.items()})
+    asked = Asked()
+    if outline.asks:
+        fresh = due.get("message", 1 - wanted.known / max(wanted.every.chunks, 1))
+        asked = outline.scale(replace(wanted, every=wanted.every.scaled(fresh)), totals)
+    return Measured(totals, asked, read)
+
+
+@dataclass(slots=True)
+class Stratum:
+    """Documents of one kind and about one size; `size` is the sum over all that there are, `read` over those read."""
+
+    listed: list[Listed]
+    size: float
+    read: float = 0
+    totals: Totals = field(default_factory=Totals)
+    wanted: Wanted = field(default_factory=Wanted)
+
+
+def _stratify(listed: Sequence[Listed], sizes: Mapping[bool, int]) -> Iterator[Stratum]:
+    """By kind and by size in steps of four; sums are scaled from what is listed to all that there is."""
+    seen = {kind: sum(one.size for one in listed if one.is_split is kind) for kind in (False, True)}
+    groups: dict[tuple[bool, str, int], list[Listed]] = {}
+    for one in listed:
+        groups.setdefault((one.is_split, _kind(one), one.size.bit_length() // 2), []).append(one)
+    whole = sum(sizes.values())
+    rest: dict[bool, list[Listed]] = {}
+    for (is_split, _, _), members in groups.items():
+        size = _sum(members) * sizes.get(is_split, 0) / seen[is_split]
+        if size < SMALL_SHARE * whole:
+            rest.setdefault(is_split, []).extend(members)
+        else:
+            yield Stratum(sorted(members, key=lambda one: one.size), size)
+    for is_split, members in rest.items():
+        size = _sum(members) * sizes.get(is_split, 0) / seen[is_split]
+        yield Stratum(sorted(members, key=lambda one: one.size), size)
+
+
+def _kind(listed: Listed) -> str:
+    return "row" if listed.origin["kind"] == "row" else PurePosixPath(listed.uri).suffix.lower()
+
+
+def _sum(listed: Sequence[Listed]) -> int:
+    return sum(one.size for one in listed)
+
+
+def _choose(strata: Sequence[Stratum], *, everything: bool) -> list[tuple[Stratum, Listed]]:
+    """What to read, by turns, so that whoever stops early has something of each; larger strata have more turns."""
+    whole = sum(stratum.size for stratum in strata)
+    turns: list[tuple[float, Stratum, Listed]] = []
+    for stratum in strata:
+        wanted = len(stratum.listed) if everything else max(2, round(READ * stratum.size / max(whole, 1)))
+        chosen = _spread(stratum.listed, wanted)
+        turns += [(turn / len(chosen), stratum, one) for turn, one in enumerate(chosen)]
+    return [(stratum, one) for _, stratum, one in sorted(turns, key=lambda turn: turn[0])]
+
+
+def _spread(items: Sequence[T], wanted: int) -> list[T]:
+    """So many of them, evenly over their order."""
+    count = min(wanted, len(items))
+    return [items[int((place + 0.5) * len(items) / count)] for place in range(count)]
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Reads documents that were chosen, until all are read or the time is over."""
+
+    measurer: Measurer
+    outline: Outline
+    until: float
+
+    def read(self, chosen: Sequence[tuple[Stratum, Listed]]) -> int:
+        """How many were read: a few, however slow the machine is, and more while there is time."""
+        for count, (stratum, one) in enumerate(chosen, 1):
+            self._read(stratum, one)
+            late = time.monotonic() - self.until
+            if late > LATEST_SECONDS or (late > 0 and count >= LEAST_READ):
+                return count
+        return len(chosen)
+
+    def _read(self, stratum: Stratum, one: Listed) -> None:
+        found = Totals(documents=1, unreadable=1)
+        with suppress(DocumentError, ParserCrashed, BlobMissing):
+            chunk_set = self.measurer.split_listed(one)
+            found = self.measurer.measure(chunk_set)
+            if self.outline.asks:
+                stratum.wanted += self.outline.ask_alone(chunk_set, one.uri)
+        stratum.read += one.size
+        stratum.totals += found
+
+
+def _extrapolate(strata: Sequence[Stratum], documents: int) -> tuple[Totals, Wanted]:
+    """Each stratum by what was read of it; one of which nothing was read, as the average of all."""
+    read = sum(stratum.read for stratum in strata)
+    average = Stratum([], 0, read)
+    for stratum in strata:
+        average.totals += stratum.totals
+        average.wanted += stratum.wanted
+    totals, wanted = Totals(), Wanted()
+    for stratum in strata:
+        known = stratum if stratum.read else average
+        factor = stratum.size / max(known.read, 1)
+        totals += known.totals.scaled(factor)
+        wanted += known.wanted.scaled(factor)
+    return replace(totals, documents=documents), wanted

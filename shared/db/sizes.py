@@ -1,0 +1,54 @@
+"""What is known of a job's documents before they are read: how many, how large, and some of them to look at."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from shared.db.schema import document, work
+from shared.states import Stage
+
+_IS_SPLIT = work.c.stage != Stage.CHUNK
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How many documents there are, and the sum of their sizes."""
+
+    documents: int = 0
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A document that a job writes: `size` is a guess from its bytes until it is split, and then its chunks' tokens."""
+
+    uri: str
+    title: str
+    size: int
+    origin: Mapping[str, Any]
+    is_split: bool
+
+
+def sum_sizes(connection: Connection, job_id: int) -> dict[bool, Sizes]:
+    """What a job writes, apart for what is split already; their sizes are of two kinds."""
+    query = (
+        select(_IS_SPLIT.label("is_split"), func.count().label("documents"), func.sum(work.c.size).label("size"))
+        .where(work.c.job_id == job_id, ~work.c.deletes)
+        .group_by(_IS_SPLIT)
+    )
+    return {bool(row.is_split): Sizes(int(row.documents), int(row.size)) for row in connection.execute(query)}
+
+
+def list_some(connection: Connection, job_id: int, *, documents: int, most: int) -> list[Listed]:
+    """At most about `most` of a job's `documents`, evenly spread over the order in which they were submitted."""
+    step = max(1, documents // most)
+    query = (
+        select(document.c.uri, work.c.title, work.c.size, work.c.origin, _IS_SPLIT.label("is_split"))
+        .join_from(work, document)
+        .where(work.c.job_id == job_id, work.c.id % step == 0, ~work.c.deletes)
+        .order_by(work.c.id)
+        .limit(2 * most)
+    )
+    return [Listed(r.uri, r.title, int(r.size), r.origin, bool(r.is_split)) for r in connection.execute(query)]
