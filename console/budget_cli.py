@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from console.output import print_json, print_line, print_table, print_warning
-from shared.errors import UsageError
+from shared.errors import UserError
 from shared.spend.terms import FREE_PROVIDERS, NAMED_SCOPES, BudgetScope
 
 app = typer.Typer(no_args_is_help=True, help="Limit what may be spent on paid providers.")
@@ -122,7 +122,7 @@ def _require_subject(connection: Any, scope: BudgetScope, name: str) -> None:
             known = {model.partition("/")[0] for model in EMBEDDERS} | set(MODELS) | stores
             if name not in known - FREE_PROVIDERS:
                 paid = ", ".join(sorted(known - FREE_PROVIDERS))
-                raise UsageError(f"no paid provider named {name!r}; there are {paid}")
+                raise UserError(f"no paid provider named {name!r}; there are {paid}")
 
 
 def _microusd(usd: str) -> int:

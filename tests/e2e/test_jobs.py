@@ -154,7 +154,7 @@ def test_a_job_s_urgency_is_changed_while_it_is_open_and_refused_when_it_makes_n
     }
     assert cli.json("submit", folder, "--weight", 9)["job"] == job
     assert cli.json("jobs", "show", job)["weight"] == 9
-    assert cli.run("jobs", "update", job, "--priority", 101, "--json").status == 1
+    assert cli.run("jobs", "update", job, "--priority", 101, "--json").status == 2
     assert cli.run("jobs", "update", job).status == 2
     assert cli.run("submit", folder, "--weight", 0).status == 2
 

@@ -251,7 +251,7 @@ def test_a_budget_that_makes_no_sense_is_a_usage_error(
     arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _run(["budget", *arguments], debug=False) == 2
-    assert "Error" in capsys.readouterr().err
+    assert "error: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

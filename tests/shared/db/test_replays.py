@@ -16,7 +16,7 @@ from shared.db.dead_letters import Filter
 from shared.db.engine import Database, clock
 from shared.db.schema import dead_letter
 from shared.db.schema import replay as replay_table
-from shared.errors import NotFound, UnreadableDocument
+from shared.errors import LONGEST_WAIT_SECONDS, NotFound, UnreadableDocument
 from shared.outcomes import Advance, Complete, Fail, Outcome
 from shared.states import JobState, Result, Stage, State
 from tests.shared.db.statements import count_statements, read_plans
@@ -124,7 +124,7 @@ def test_a_turn_that_is_hours_away_is_not_taken_for_a_clock_that_was_put_back(tr
 def test_a_turn_that_only_a_clock_put_back_explains_is_due(tracker: Tracker) -> None:
     bury(tracker, URIS[:1])
     replay(tracker, rate=100.0)
-    tracker.write(1, available_at=clock() + 2 * 3600)
+    tracker.write(1, available_at=clock() + LONGEST_WAIT_SECONDS + 3600)
     assert tracker.queue() == [1]
 
 

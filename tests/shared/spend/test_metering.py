@@ -123,7 +123,13 @@ def test_units_are_summed_apart_from_tokens(spenders: Any, tracked: Tracker) -> 
         assert ledger.measure_caches(connection) == {}
     assert (row["key"], row["milliunits"], row["unsettled_milliunits"]) == ("pinecone/serverless", 5250, 3000)
     assert (row["microusd"], row["tokens_in"], row["calls"], row["inputs"]) == (36 + 48, 0, 2, 6)
-    assert tracked.progress().spend == {"usd": 0.000084, "tokens_in": 0, "tokens_out": 0, "units": 5.25}
+    assert tracked.progress().spend == {
+        "usd": 0.000084,
+        "tokens_in": 0,
+        "tokens_out": 0,
+        "reserved_usd": 0.000048,
+        "units": 5.25,
+    }
 
 
 def test_a_part_of_a_micro_dollar_is_rounded_up() -> None:
