@@ -22,7 +22,7 @@ from console.standing import (
     read_staffing,
 )
 from shared.collections import read_collection_settings
-from shared.db import bulk_batches, bulk_lane, jobs, ledger
+from shared.db import bulk_batches, bulk_lane, jobs, ledger, scans
 from shared.db.collections import Collection, get_collection, get_collection_by_id
 from shared.db.dead_letters import Filter, list_letters
 from shared.db.engine import read_clock
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 SHOWN = 20
 REPORTED_NOTES = 1000
 REPORTED_REASONS = 100
+# The oldest sources of a collection that are compared with those of a command.
+SPELLINGS = 1000
 # By the option that such a job has: what it was made by, in the place of a source.
 WITHOUT_SOURCE = {"repair": "verify --repair", "revalidation": "review"}
 NOTICE_SECONDS = 3.0
@@ -79,6 +81,7 @@ def _ingest(runtime: Runtime, request: Request, *, quiet: bool) -> int:
     collection = ensure_collection(runtime, request.collection)
     require_prices(runtime, collection)
     warn_of_obstacles(runtime, collection, request.lane)
+    warn_of_spellings(runtime, collection, sources)
     with Workshop(runtime) as workshop, Display(quiet=quiet) as display:
 
         def on_batch(seen: int, queued: int) -> None:
@@ -260,6 +263,7 @@ def submit(request: Request) -> tuple[dict[str, Any], int]:
         collection = ensure_collection(runtime, request.collection)
         require_prices(runtime, collection)
         warn_of_obstacles(runtime, collection, request.lane)
+        warn_of_spellings(runtime, collection, sources)
         submitter = Submitter(runtime)
         submitted = submitter.open(sources, collection, options={"allow_deletes": request.allow_deletes})
         _set_urgency(runtime, submitted.job_id, request)
@@ -326,6 +330,18 @@ def find_obstacles(runtime: Runtime, collection: Collection) -> dict[str, str | 
     if model and settings.gates:
         found["validate"] = find_obstacle(prices, provider, model, "message")
     return found
+
+
+def warn_of_spellings(runtime: Runtime, collection: Collection, sources: "Sequence[Source]") -> None:
+    """Say which sources on record are the same places under other names: their documents are in the index twice."""
+    from producers.sources.open import find_other_spellings
+
+    known = runtime.database.query(lambda c: scans.list_oldest_uris(c, collection.id, limit=SPELLINGS))
+    for uri in find_other_spellings(known, sources):
+        print_warning(
+            f"an earlier release recorded this source as {uri} too, and its documents stay under that name; "
+            f"close that one: embedmill sources remove {uri}"
+        )
 
 
 def warn_of_obstacles(runtime: Runtime, collection: Collection, lane: Lane | None) -> None:

@@ -17,7 +17,7 @@ from producers.sources.paths import absolute_path, canonical_path, shown
 from producers.sources.rows import FieldMap
 from shared.errors import SourceError, UsageError
 from shared.files import describe_mode, describe_os_error
-from shared.uris import uri_to_path
+from shared.uris import path_to_uri, uri_to_path
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
@@ -44,6 +44,19 @@ def open_sources(arguments: Sequence[str], *, options: SourceOptions, stdin: Bin
     sources = [_open(argument, options=options, stdin=stdin) for argument in unique]
     _require_use(sources, options)
     return list({source.identity: source for source in sources}.values())
+
+
+def find_other_spellings(uris: Sequence[str], sources: Sequence[Source]) -> list[str]:
+    """Those of `uris` that lead to one of the sources by a link or `..`: 0.1.0 took such paths for other sources."""
+    named = {str(source.spec["uri"]) for source in sources}
+    return [uri for uri in uris if uri not in named and _canonical_uri(uri) in named]
+
+
+def _canonical_uri(uri: str) -> str:
+    try:
+        return path_to_uri(canonical_path(uri_to_path(uri)))
+    except ValueError:
+        return uri
 
 
 def _require_use(sources: Sequence[Source], options: SourceOptions) -> None:

@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from console import running
-from console.running import WAITS_FOR, describe_job, explain_job, list_summaries, require_prices
+from console.running import WAITS_FOR, describe_job, explain_job, list_summaries, require_prices, warn_of_spellings
+from producers.sources.folder import FolderSource
+from producers.submission import ensure_collection
 from shared.db import jobs, presence
 from shared.db.jobs import SCALED
+from shared.db.scans import ensure_source
 from shared.errors import UnknownPrice
 from shared.outcomes import Park
 from shared.presence import Presence
@@ -86,6 +90,21 @@ def test_whoever_waits_for_long_is_told_why_once(
     told = capsys.readouterr().err
     assert told.count("waits for money: openai answered 402: no credit is left;") == 1
     assert told.count("waits for a key: anthropic answered 401") == 1
+
+
+def test_a_source_that_is_known_by_another_spelling_is_named(
+    runtime: Runtime, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "link").symlink_to("docs")
+    former = FolderSource(bytes(tmp_path / "link"))
+    collection = ensure_collection(runtime, "default")
+    with runtime.database.write() as connection:
+        ensure_source(connection, collection_id=collection.id, identity=former.identity, spec=former.spec)
+    warn_of_spellings(runtime, collection, [FolderSource(bytes(tmp_path / "docs"))])
+    assert f"embedmill sources remove {(tmp_path / 'link').as_uri()}" in capsys.readouterr().err
+    warn_of_spellings(runtime, collection, [former])
+    assert not capsys.readouterr().err
 
 
 def test_every_reason_to_wait_is_explained_to_people() -> None:

@@ -13,7 +13,7 @@ from producers.sources.file import FileSource
 from producers.sources.folder import FolderSource
 from producers.sources.jsonl import JsonlSource
 from producers.sources.listing import ListSource
-from producers.sources.open import SourceOptions, open_sources, source_from_spec
+from producers.sources.open import SourceOptions, find_other_spellings, open_sources, source_from_spec
 from producers.sources.rows import FieldMap
 from shared.errors import SourceError, UsageError
 
@@ -80,6 +80,12 @@ def test_every_spelling_of_a_path_is_one_source(here: Path) -> None:
     assert opened("a.md", "link.md", "docs/../a.md", "link/../a.md") == [FileSource(bytes(here / "a.md"))]
     (here / "rows.link").symlink_to("rows.csv")
     assert opened("rows.csv", "rows.link") == [CsvSource(bytes(here / "rows.csv"))]
+
+
+def test_sources_of_an_earlier_release_under_other_spellings_are_found(here: Path) -> None:
+    (here / "link").symlink_to("docs")
+    known = [(here / name).as_uri() for name in ("link", "docs", "a.md", "gone")] + ["stdin:01", "s3://b/k"]
+    assert find_other_spellings(known, opened("docs")) == [(here / "link").as_uri()]
 
 
 def test_an_option_that_no_source_can_heed_is_refused() -> None:
