@@ -131,13 +131,11 @@ class SourceScan:
         """Record all that the source holds; raises ScanStopped."""
         database = self.reading.database
         self._watches = database.query(lambda connection: claims.has_rivals(connection, self.scan.source_id))
-        most = BATCH_ITEMS if database.is_sqlite else BATCH_ITEMS_OF_A_SERVER
         try:
             # The database takes one batch while the next is read: half of the work is on each side.
             with ThreadPoolExecutor(1, thread_name_prefix="submission") as recorder:
                 recording: Future[Recorded] | None = None
-                for items in _batches(self._without_home(), most):
-                    batch = self._describe(items)
+                for batch in self.batches(BATCH_ITEMS if database.is_sqlite else BATCH_ITEMS_OF_A_SERVER):
                     if recording is not None:
                         self.reading.report(recording.result())
                     recording = recorder.submit(self.record, batch)
@@ -147,6 +145,10 @@ class SourceScan:
             self._complete = False
             note = describe_item(Remark(str(self.source.spec["uri"]), str(error), RemarkKind.UNMET))
             database.transact(lambda connection: jobs.note_scan(connection, self.scan.job_id, [note]))
+
+    def batches(self, most: int) -> Iterator[Batch]:
+        """What the source holds, `most` items at a time, ready to be recorded."""
+        return (self._describe(items) for items in _batches(self._without_home(), most))
 
     def record(self, batch: Batch) -> Recorded:
         """Make a batch durable in one transaction; raises ScanStopped, and then nothing of it is."""
@@ -200,7 +202,10 @@ class SourceScan:
         found = {}
         for other in claims.find_other_claims(connection, self.scan.source_id, list(taken)):
             item = batch.items[other.document_id]
-            if other.source_id in self.reading.source_ids or not _are_two(other, item):
+            # The same file read by other names of its fields is one source's business.
+            if other.uri == self.source.spec["uri"] or other.source_id in self.reading.source_ids:
+                continue
+            if not _are_two(other, item):
                 continue
             if other.content and other.content != item.content_hash[: claims.CONTENT_CHARACTERS]:
                 why = f"{_named(item)} is in {other.place} too, with other content; this one is newer and is taken"

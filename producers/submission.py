@@ -88,7 +88,6 @@ class Submitter:
 
         Raises ScanTakenOver when another process scans them now, ScanStopped when the job was paused or ended.
         """
-        job_id = submitted.job_id
         self._warn_of_another_endpoint(collection)
         reading = Reading(
             self._runtime,
@@ -96,26 +95,29 @@ class Submitter:
             submitted.scans,
             allow_deletes=allow_deletes,
             on_batch=self._on_batch,
-            renew=self._renew,
+            renew=self.renew,
         )
         try:
             read = [SourceScan(reading, scan, source) for scan, source in zip(submitted.scans, sources, strict=True)]
             for source in read:
                 source.read()
-            held = reading.end_departed(read)
-
-            def end(connection: Any) -> None:
-                scans.require_any(connection, submitted.scans)
-                jobs.end_enumeration(connection, job_id, held_deletions=held)
-                scans.complete_scans(connection, job_id)
-                presence.free_chore(connection, _lease(job_id), holder=self._runtime.process_id)
-
-            self._database.transact(end)
+            self.end(submitted, held=reading.end_departed(read))
         except ScanTakenOver:
             raise
         except ScanStopped:
-            self._give_up(job_id)
+            self._give_up(submitted.job_id)
             raise
+
+    def end(self, submitted: Submitted, *, held: int) -> None:
+        """All sources of a job were read, and so many removals held back; raises ScanStopped."""
+
+        def end(connection: Any) -> None:
+            scans.require_any(connection, submitted.scans)
+            jobs.end_enumeration(connection, submitted.job_id, held_deletions=held)
+            scans.complete_scans(connection, submitted.job_id)
+            presence.free_chore(connection, _lease(submitted.job_id), holder=self._runtime.process_id)
+
+        self._database.transact(end)
 
     def _warn_of_another_endpoint(self, collection: Collection) -> None:
         """Say that documents which the vendor embedded are embedded again where requests go now, at a cost."""
@@ -143,7 +145,8 @@ class Submitter:
 
         self._database.transact(give_up)
 
-    def _renew(self, connection: Any, job_id: int) -> None:
+    def renew(self, connection: Any, job_id: int) -> None:
+        """Keep the lease on the reading of a job, if that is due."""
         if time.monotonic() - self._renewed > LEASE_SECONDS / 3:
             self._take(connection, job_id)
 
@@ -178,9 +181,8 @@ def create_collection(runtime: Runtime, name: str, *, exists_ok: bool = False, *
         runtime.model(settings.validator)  # refused now, and not by the first worker, when its packages are missing
     embedder = runtime.embedder(settings.embedding)
 
-    def find_or_create(connection: Any) -> Collection:
-        existing = collections.find_collection(connection, name) if exists_ok else None
-        return existing or collections.create_collection(
+    def create(connection: Any) -> Collection:
+        return collections.create_collection(
             connection,
             name,
             settings=settings.as_json(),
@@ -190,7 +192,13 @@ def create_collection(runtime: Runtime, name: str, *, exists_ok: bool = False, *
             shards=settings.shards,
         )
 
-    return runtime.database.transact(find_or_create)
+    try:
+        return runtime.database.transact(create)
+    except UserError:
+        found = runtime.database.query(lambda connection: collections.find_collection(connection, name))
+        if not exists_ok or found is None:
+            raise
+        return found
 
 
 def fit_chunks(settings: CollectionSettings, chosen: Container[str]) -> CollectionSettings:

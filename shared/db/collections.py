@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from shared.db.bulk import insert_or
 from shared.db.engine import clock
 from shared.db.schema import collection, document, index_version, job
 from shared.errors import NotFound, UserError
@@ -104,14 +105,15 @@ def create_collection(
     shards: int,
 ) -> Collection:
     """Make a collection with index version 1; raises UserError when the name is taken."""
-    if find_collection(connection, name) is not None:
+    values = {"name": name, "settings": dict(settings), "active_index_version": 1, "created_at": clock()}
+    # The index on names decides, so that one of two who make it at the same moment finds the other's.
+    query = insert_or(connection, collection).values(values).on_conflict_do_nothing(index_elements=[collection.c.name])
+    made = connection.execute(query.returning(collection.c.id)).scalar()
+    if made is None:
         raise UserError(f"a collection named {name!r} exists already", hint=f"embedmill collections show {name}")
-    query = insert(collection).values(name=name, settings=dict(settings), active_index_version=1, created_at=clock())
-    key = connection.execute(query).inserted_primary_key
-    assert key is not None
     connection.execute(
         insert(index_version).values(
-            collection_id=key[0],
+            collection_id=made,
             number=1,
             model=model,
             dimensions=dimensions,

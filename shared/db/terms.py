@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, distinct, func, insert, select
+from sqlalchemy import Connection, delete, distinct, func, select
 
+from shared.db.bulk import insert_or
 from shared.db.schema import term
 
 LONGEST = 200
@@ -37,7 +38,11 @@ def replace_terms(connection: Connection, terms: Sequence[FoundTerm], *, collect
         for synonym in ("", *found.synonyms)
     }
     if rows:
-        connection.execute(insert(term), list(rows.values()))
+        # Two may be at the same document: the later one's words stand beside the earlier one's, and nobody fails.
+        query = insert_or(connection, term)
+        counted = {name: query.excluded[name] for name in ("label", "mentions")}
+        keys = [term.c.document_id, term.c.term, term.c.synonym]
+        connection.execute(query.on_conflict_do_update(index_elements=keys, set_=counted), list(rows.values()))
 
 
 def list_terms(connection: Connection, collection_id: int, *, limit: int = 1000) -> list[dict[str, Any]]:

@@ -1,0 +1,22 @@
+"""Random walks over files, sources, scans, freezes, cancels, deletes and returns, on both databases."""
+
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from shared.db.engine import Database
+from tests.producers.walking import Walk
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_short_walk_ends_with_the_index_that_the_sources_ask_for(
+    database: Database, tmp_path: Path, seed: int
+) -> None:
+    Walk(database, tmp_path, Random(seed)).go(150, settle_every=50)
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("seed", range(3))
+def test_a_long_walk_does_too(database: Database, tmp_path: Path, seed: int) -> None:
+    Walk(database, tmp_path, Random(100 + seed)).go(2000, settle_every=50)

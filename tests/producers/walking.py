@@ -1,0 +1,402 @@
+"""A random walk over files, sources, scans, workers and operators, held against a simple model of the index.
+
+Everything is the product's own but the processes: scans are stepped batch by batch, so that any number of them is
+between two transactions at a time, and stages are stood for by what they write to the database. The model knows only
+the disk and when it changed; it is asked where it must be right: after all work is done, about documents that the last
+scan which was read to its end had to get right, and, after every source was read once more, about everything.
+"""
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from sqlalchemy import select, update
+
+from producers.departing import close_source, delete_documents
+from producers.scanning import Reading, SourceScan
+from producers.sources.base import Source
+from producers.sources.open import SourceOptions, open_sources
+from producers.submission import Submitted, Submitter, ensure_collection
+from shared.addresses import document_id, version_id
+from shared.db import jobs, work
+from shared.db.documents import Standing, switch_versions
+from shared.db.engine import Database
+from shared.db.schema import chore, claim, document, job, source
+from shared.db.schema import work as work_table
+from shared.db.work import Claim, Item
+from shared.errors import ScanStopped, SourceGone, UserError
+from shared.outcomes import Advance, Complete, Fail, Outcome, Return
+from shared.runtime import Runtime
+from shared.settings import load_settings
+from shared.states import JobState, Result, Stage, State
+from shared.uris import uri_to_path
+from tests.shared.db.tracker import RETRY
+
+FILES = ("a.txt", "b.txt", "sub/c.txt", "sub/d.txt", "sub/e.md")
+ROWS = ("1", "2", "3")
+COMMANDS = (
+    ("docs",),
+    ("docs",),
+    ("docs/sub",),
+    ("docs", "docs/sub"),
+    ("docs/a.txt",),
+    ("docs/sub/c.txt", "docs/a.txt"),
+    ("one.jsonl",),
+    ("two.jsonl",),
+    ("one.jsonl", "two.jsonl"),
+)
+ALL = ("docs", "docs/sub", "one.jsonl", "two.jsonl")
+PROCESSES = 4
+
+
+@dataclass
+class Reader:
+    """A process that reads sources; `steps` are its transactions."""
+
+    submitted: Submitted
+    names: tuple[str, ...]
+    began: int
+    steps: Iterator[None]
+    frozen: bool = False
+
+
+@dataclass
+class Walk:
+    """The world, and what is at work in it."""
+
+    database: Database
+    folder: Path
+    random: Random
+    now: int = 0
+    changed_at: dict[str, int] = field(default_factory=dict)
+    readers: list[Reader] = field(default_factory=list)
+    held: list[Claim] = field(default_factory=list)
+    # (names, moment it began, job) of scans that were read to their end.
+    read: list[tuple[tuple[str, ...], int, int]] = field(default_factory=list)
+    # Moments from which on what a scan said does not hold: documents were deleted, a source was closed.
+    meddled_at: int = -1
+
+    def __post_init__(self) -> None:
+        settings = load_settings(home=self.folder / "home", database_url=self.database.url, embedding="hash")
+        self.runtimes = [Runtime(settings, process_id=f"process-{n}") for n in range(PROCESSES)]
+        for runtime in self.runtimes:
+            runtime.__dict__["database"] = self.database
+        self.collection = ensure_collection(self.runtimes[0], "default")
+        self.settings_hash = self.runtimes[0].fingerprint(self.collection)
+        for name in ALL[:2]:
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        for name in FILES:
+            self.write(name)
+        for name in ("one", "two"):
+            self.write_rows(name)
+
+    def go(self, steps: int, *, settle_every: int) -> None:
+        """Walk; every so often all work is done and the index is held against the model."""
+        acts: list[tuple[int, Callable[[], object]]] = [
+            (8, self.change),
+            (8, self.begin),
+            (24, self.step),
+            (2, self.freeze),
+            (24, self.do_work),
+            (3, self.lose_lease),
+            (1, self.cancel),
+            (2, self.pause_or_resume),
+            (1, self.delete),
+            (1, self.close),
+        ]
+        for self.now in range(1, steps + 1):
+            act = self.random.choices([a for _, a in acts], [weight for weight, _ in acts])[0]
+            act()
+            if self.now % settle_every == 0:
+                self.settle()
+
+    # The disk
+
+    def path(self, name: str) -> Path:
+        return self.folder / "docs" / name
+
+    def write(self, name: str) -> None:
+        self.path(name).write_text(f"{name} {self.random.randrange(3)}")
+        self.changed_at[self.uri(name)] = self.now
+
+    def write_rows(self, name: str) -> None:
+        rows = [r for r in ROWS if self.random.random() < 0.7]
+        lines = [json.dumps({"id": r, "text": f"{name} {r} {self.random.randrange(2)}"}) for r in rows]
+        (self.folder / f"{name}.jsonl").write_text("\n".join(lines))
+        self.changed_at[name] = self.now
+
+    def change(self) -> None:
+        """Write, remove or bring back a file, or write a file of rows anew."""
+        if self.random.random() < 0.2:
+            self.write_rows(self.random.choice(("one", "two")))
+            return
+        name = self.random.choice(FILES)
+        if self.path(name).exists() and self.random.random() < 0.5:
+            self.path(name).unlink()
+            self.changed_at[self.uri(name)] = self.now
+        else:
+            self.write(name)
+
+    def uri(self, name: str) -> str:
+        return self.path(name).as_uri()
+
+    def version_on_disk(self, uri: str) -> str | None:
+        path = Path(uri_to_path(uri).decode())
+        return version_id(sha256(path.read_bytes()).hexdigest(), self.settings_hash) if path.exists() else None
+
+    # Scans
+
+    def begin(self, names: tuple[str, ...] | None = None) -> Reader | None:
+        """Start a command, or take up the job that the same command left."""
+        names = names or self.random.choice(COMMANDS)
+        runtime = self.random.choice(self.runtimes)
+        try:
+            opened = open_sources(
+                [str(self.folder / name) for name in names], options=SourceOptions(), stdin=io.BytesIO()
+            )
+            submitter = Submitter(runtime)
+            submitted = submitter.open(opened, self.collection, options={})
+        except UserError:
+            return None  # a named file is not there, or the job is paused
+        if not submitted.to_scan:
+            return None
+        steps = self.reading(submitter, runtime, submitted, opened)
+        reader = Reader(submitted, names, self.now, steps)
+        self.readers.append(reader)
+        return reader
+
+    def reading(
+        self, submitter: Submitter, runtime: Runtime, submitted: Submitted, opened: list[Source]
+    ) -> Iterator[None]:
+        """As Submitter.enumerate, one transaction a step."""
+        reading = Reading(
+            runtime,
+            self.collection,
+            submitted.scans,
+            allow_deletes=True,
+            on_batch=lambda _seen, _queued: None,
+            renew=submitter.renew,
+        )
+        read = [SourceScan(reading, scan, source) for scan, source in zip(submitted.scans, opened, strict=True)]
+        for one in read:
+            for batch in one.batches(2):
+                yield
+                one.record(batch)
+        yield
+        reading.end_departed(read)
+        yield
+        submitter.end(submitted, held=0)
+
+    def step(self) -> None:
+        """One transaction of a command, frozen ones included: those wake up when they like."""
+        if self.readers:
+            self.advance(self.random.choice(self.readers))
+
+    def advance(self, reader: Reader) -> bool:
+        try:
+            next(reader.steps)
+        except StopIteration:
+            self.read.append((reader.names, reader.began, reader.submitted.job_id))
+        except ScanStopped:
+            pass
+        else:
+            return True
+        self.readers.remove(reader)
+        return False
+
+    def freeze(self) -> None:
+        """A command stands still for longer than its lease: the next like it takes its job over."""
+        if self.readers:
+            reader = self.random.choice(self.readers)
+            reader.frozen = True
+            with self.database.write() as connection:
+                lease = f"enumerate-{reader.submitted.job_id}"
+                connection.execute(update(chore).where(chore.c.name == lease).values(lease_until=0))
+
+    # Workers
+
+    def do_work(self) -> None:
+        """Claim some work, or end what is held."""
+        if self.held and self.random.random() < 0.6:
+            self.finish(self.held.pop(self.random.randrange(len(self.held))))
+            return
+        running = [j for j in self.open_jobs() if j.state == JobState.RUNNING]
+        if running:
+            self.claim(self.random.choice(running).id, limit=self.random.randrange(1, 4))
+
+    def claim(self, job_id: int, *, limit: int) -> bool:
+        with self.database.write() as connection:
+            work.queue_ready(connection, job_id, limit=limit)
+            queued = select(work_table.c.id, work_table.c.stage).where(
+                work_table.c.job_id == job_id, work_table.c.state == State.QUEUED
+            )
+            rows = connection.execute(queued.order_by(work_table.c.id).limit(limit)).all()
+            for stage in {row.stage for row in rows}:
+                ids = [row.id for row in rows if row.stage == stage]
+                taken = work.claim(connection, Stage(stage), ids, worker="worker", lease_seconds=60.0)
+                if taken.items:
+                    self.held.append(taken)
+        return bool(rows)
+
+    def finish(self, held: Claim) -> None:
+        """What the stages write; a worker whose lease was lost comes here too."""
+        if held.stage is Stage.CHUNK:
+            self.settle_claim(held, {item.id: self.chunk(item) for item in held.items})
+            return
+        with self.database.write() as connection:
+            found = switch_versions(connection, held.token, [item.id for item in held.items])
+        mine = [item for item in held.items if item.document_id in found]
+        self.settle_claim(held, {item.id: conclude(item, found[item.document_id]) for item in mine})
+
+    def settle_claim(self, held: Claim, outcomes: dict[int, Outcome]) -> None:
+        with self.database.write() as connection:
+            work.settle(connection, held, outcomes, retry=RETRY)
+
+    def chunk(self, item: Item) -> Outcome:
+        if item.origin["kind"] == "row":
+            return Advance(Stage.INDEX, {"chunks_expected": 1})
+        path = Path(uri_to_path(item.uri).decode())
+        if not path.exists():
+            return Fail(SourceGone("it is gone"))
+        content = sha256(path.read_bytes()).hexdigest()
+        version = version_id(content, self.settings_hash)
+        return Advance(Stage.INDEX, {"chunks_expected": 1, "content_hash": content, "version": version})
+
+    def lose_lease(self) -> None:
+        """The rescuer takes work from a worker that comes back, or does not."""
+        if self.held:
+            lost = self.random.choice(self.held)
+            with self.database.write() as connection:
+                work.rescue_silent(connection, lost.token)
+            if self.random.random() < 0.5:
+                self.held.remove(lost)
+
+    # Operators
+
+    def open_jobs(self) -> list[Any]:
+        with self.database.read() as connection:
+            return list(connection.execute(select(job).where(job.c.finished_at.is_(None)).order_by(job.c.id)))
+
+    def cancel(self) -> None:
+        if found := self.open_jobs():
+            self.control(jobs.cancel_job, self.random.choice(found).id)
+
+    def pause_or_resume(self) -> None:
+        if found := self.open_jobs():
+            chosen = self.random.choice(found)
+            self.control(jobs.resume_job if chosen.state == JobState.PAUSED else jobs.pause_job, chosen.id)
+
+    def control(self, function: Callable[..., object], job_id: int) -> None:
+        with self.database.write() as connection:
+            function(connection, job_id)
+
+    def delete(self) -> None:
+        """Delete a document by its id; its source brings it back when it is read."""
+        uri = self.random.choice([self.uri(name) for name in FILES] + list(ROWS))
+        delete_documents(self.runtimes[0], self.collection.id, [document_id("default", uri)])
+        self.meddled_at = self.now
+
+    def close(self) -> None:
+        with self.database.read() as connection:
+            ids = list(connection.execute(select(source.c.id)).scalars())
+        if ids:
+            close_source(self.runtimes[0], self.random.choice(ids))
+            self.meddled_at = self.now
+
+    # What must be true
+
+    def settle(self) -> None:
+        """Do all work, hold the index against the model, then read everything once more and do it again."""
+        self.drain()
+        self.require_what_was_read()
+        self.stop_everything()
+        for name in ALL:
+            reader = self.begin((name,))
+            assert reader is not None, f"{name} could not be read"
+            while self.advance(reader):
+                pass
+        self.drain()
+        self.require_all()
+        self.read.clear()
+        self.meddled_at = -1
+
+    def drain(self) -> None:
+        for found in self.open_jobs():
+            if found.state == JobState.PAUSED:
+                self.control(jobs.resume_job, found.id)
+        while True:
+            while self.held:
+                self.finish(self.held.pop())
+            with self.database.write() as connection:
+                for token, _ in work.find_leases(connection):
+                    work.rescue_silent(connection, token)
+                connection.execute(update(work_table).where(work_table.c.state == State.WAITING).values(available_at=0))
+            claimed = [self.claim(found.id, limit=50) for found in self.open_jobs()]
+            if not any(claimed):
+                break
+        with self.database.write() as connection:
+            jobs.complete_jobs(connection)
+
+    def stop_everything(self) -> None:
+        """Commands that are not done are killed, and their jobs are cancelled."""
+        self.readers.clear()
+        with self.database.write() as connection:
+            connection.execute(update(chore).values(lease_until=0))
+        for found in self.open_jobs():
+            self.control(jobs.cancel_job, found.id)
+
+    def visible(self) -> dict[str, str]:
+        with self.database.read() as connection:
+            query = select(document.c.uri, document.c.active_version).where(document.c.active_version.is_not(None))
+            return {row.uri: row.active_version for row in connection.execute(query)}
+
+    def require_what_was_read(self) -> None:
+        """What a scan met that began after the last change is in the index, unless somebody meddled since."""
+        shown = self.visible()
+        with self.database.read() as connection:
+            ended = select(job.c.id).where(job.c.state == JobState.CANCELLED)
+            cancelled = set(connection.execute(ended).scalars())
+            buried = select(document.c.uri).join(work_table, work_table.c.document_id == document.c.id)
+            dead = set(connection.execute(buried.where(work_table.c.state == State.DEAD)).scalars())
+        for names, began, job_id in self.read:
+            if job_id in cancelled or self.meddled_at >= began:
+                continue
+            for uri in self.files_of(names):
+                wanted = self.version_on_disk(uri)
+                if self.changed_at[uri] < began and uri not in dead and wanted is not None:
+                    assert shown.get(uri) == wanted, f"{uri} was met by job {job_id} and is not in the index"
+
+    def files_of(self, names: tuple[str, ...]) -> list[str]:
+        beginnings = [(self.folder / name).as_uri() for name in names]
+        return [uri for uri in map(self.uri, FILES) if any(uri.startswith(b) for b in beginnings)]
+
+    def require_all(self) -> None:
+        """The index holds what the sources hold, and nothing else; every document of it is claimed, and no other."""
+        shown = self.visible()
+        on_disk = {uri: version for uri in map(self.uri, FILES) if (version := self.version_on_disk(uri)) is not None}
+        assert {uri: version for uri, version in shown.items() if uri.startswith("file:")} == on_disk
+        rows = {row for name in ("one", "two") for row in self.rows_of(name)}
+        assert {uri for uri in shown if not uri.startswith("file:")} == rows
+        with self.database.read() as connection:
+            claimed = set(connection.execute(select(document.c.uri).join(claim).where(~claim.c.leaving)).scalars())
+        assert claimed == set(shown)
+
+    def rows_of(self, name: str) -> set[str]:
+        lines = (self.folder / f"{name}.jsonl").read_text().splitlines()
+        return {json.loads(line)["id"] for line in lines}
+
+
+def conclude(item: Item, standing: Standing) -> Outcome:
+    """As the index stage ends its work (workers.stages.index)."""
+    if item.deletes and standing.active < item.generation < standing.newest:
+        return Complete(Result.SUPERSEDED)
+    if standing.active < item.generation:
+        return Return()
+    if standing.active > item.generation:
+        return Complete(Result.SUPERSEDED)
+    return Complete(Result.DELETED if item.deletes else Result.INDEXED)
