@@ -184,7 +184,7 @@ scan = Table(
     sqlite_autoincrement=True,
 )
 
-# That a source names a document (decision 0025). A document leaves when its last claim does.
+# That a source names a document (decision 0030). A document leaves when its last claim does.
 claim = Table(
     "claim",
     metadata,

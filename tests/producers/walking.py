@@ -2,8 +2,8 @@
 
 Everything is the product's own but the processes: scans are stepped batch by batch, so that any number of them is
 between two transactions at a time, and stages are stood for by what they write to the database. The model knows only
-the disk and when it changed; it is asked where it must be right: after all work is done, about documents that the last
-scan which was read to its end had to get right, and, after every source was read once more, about everything.
+the disk, when it changed, and what scans have made durable. It is asked where it must be right: after all work is done,
+about files that have not changed since a scan met them, and, after every source was read once more, about everything.
 """
 
 import io
@@ -59,10 +59,18 @@ class Reader:
     """A process that reads sources; `steps` are its transactions."""
 
     submitted: Submitted
-    names: tuple[str, ...]
-    began: int
     steps: Iterator[None]
-    frozen: bool = False
+
+
+@dataclass(frozen=True)
+class Met:
+    """A file that a scan met and made durable, and whether readers saw a version of it at that moment."""
+
+    uri: str
+    version: str
+    at: int
+    job_id: int
+    visible: bool
 
 
 @dataclass
@@ -76,8 +84,7 @@ class Walk:
     changed_at: dict[str, int] = field(default_factory=dict)
     readers: list[Reader] = field(default_factory=list)
     held: list[Claim] = field(default_factory=list)
-    # (names, moment it began, job) of scans that were read to their end.
-    read: list[tuple[tuple[str, ...], int, int]] = field(default_factory=list)
+    met: list[Met] = field(default_factory=list)
     # Moments from which on what a scan said does not hold: documents were deleted, a source was closed.
     meddled_at: int = -1
 
@@ -99,7 +106,7 @@ class Walk:
         """Walk; every so often all work is done and the index is held against the model."""
         acts: list[tuple[int, Callable[[], object]]] = [
             (8, self.change),
-            (8, self.begin),
+            (10, self.begin),
             (24, self.step),
             (2, self.freeze),
             (24, self.do_work),
@@ -166,7 +173,7 @@ class Walk:
         if not submitted.to_scan:
             return None
         steps = self.reading(submitter, runtime, submitted, opened)
-        reader = Reader(submitted, names, self.now, steps)
+        reader = Reader(submitted, steps)
         self.readers.append(reader)
         return reader
 
@@ -185,8 +192,15 @@ class Walk:
         read = [SourceScan(reading, scan, source) for scan, source in zip(submitted.scans, opened, strict=True)]
         for one in read:
             for batch in one.batches(2):
+                at = self.now
                 yield
                 one.record(batch)
+                shown = self.visible()
+                self.met += [
+                    Met(s.uri, s.version, at, submitted.job_id, s.uri in shown)
+                    for s in batch.submissions.values()
+                    if s.origin["kind"] == "file"
+                ]
         yield
         reading.end_departed(read)
         yield
@@ -200,20 +214,15 @@ class Walk:
     def advance(self, reader: Reader) -> bool:
         try:
             next(reader.steps)
-        except StopIteration:
-            self.read.append((reader.names, reader.began, reader.submitted.job_id))
-        except ScanStopped:
-            pass
-        else:
-            return True
-        self.readers.remove(reader)
-        return False
+        except (StopIteration, ScanStopped):
+            self.readers.remove(reader)
+            return False
+        return True
 
     def freeze(self) -> None:
         """A command stands still for longer than its lease: the next like it takes its job over."""
         if self.readers:
             reader = self.random.choice(self.readers)
-            reader.frozen = True
             with self.database.write() as connection:
                 lease = f"enumerate-{reader.submitted.job_id}"
                 connection.execute(update(chore).where(chore.c.name == lease).values(lease_until=0))
@@ -313,7 +322,7 @@ class Walk:
     def settle(self) -> None:
         """Do all work, hold the index against the model, then read everything once more and do it again."""
         self.drain()
-        self.require_what_was_read()
+        self.require_what_was_met()
         self.stop_everything()
         for name in ALL:
             reader = self.begin((name,))
@@ -322,7 +331,7 @@ class Walk:
                 pass
         self.drain()
         self.require_all()
-        self.read.clear()
+        self.met.clear()
         self.meddled_at = -1
 
     def drain(self) -> None:
@@ -355,25 +364,28 @@ class Walk:
             query = select(document.c.uri, document.c.active_version).where(document.c.active_version.is_not(None))
             return {row.uri: row.active_version for row in connection.execute(query)}
 
-    def require_what_was_read(self) -> None:
-        """What a scan met that began after the last change is in the index, unless somebody meddled since."""
+    def require_what_was_met(self) -> None:
+        """A file that has not changed since a scan met it is in the index, whatever other scans did since.
+
+        If the scan's job was cancelled, it is there if it was there then. No ended job has work that is not done.
+        """
         shown = self.visible()
         with self.database.read() as connection:
             ended = select(job.c.id).where(job.c.state == JobState.CANCELLED)
             cancelled = set(connection.execute(ended).scalars())
-            buried = select(document.c.uri).join(work_table, work_table.c.document_id == document.c.id)
+            newest = (work_table.c.document_id == document.c.id) & (work_table.c.generation == document.c.generation)
+            buried = select(document.c.uri).join(work_table, newest)
             dead = set(connection.execute(buried.where(work_table.c.state == State.DEAD)).scalars())
-        for names, began, job_id in self.read:
-            if job_id in cancelled or self.meddled_at >= began:
+            left = select(work_table.c.id).join(job).where(job.c.finished_at.is_not(None), ~in_end(work_table))
+            assert not connection.execute(left).all(), "an ended job has work that nobody will do"
+        for met in self.met:
+            unchanged = self.changed_at[met.uri] < met.at and self.meddled_at < met.at
+            if not unchanged or met.uri in dead or self.version_on_disk(met.uri) != met.version:
                 continue
-            for uri in self.files_of(names):
-                wanted = self.version_on_disk(uri)
-                if self.changed_at[uri] < began and uri not in dead and wanted is not None:
-                    assert shown.get(uri) == wanted, f"{uri} was met by job {job_id} and is not in the index"
-
-    def files_of(self, names: tuple[str, ...]) -> list[str]:
-        beginnings = [(self.folder / name).as_uri() for name in names]
-        return [uri for uri in map(self.uri, FILES) if any(uri.startswith(b) for b in beginnings)]
+            if met.job_id not in cancelled:
+                assert shown.get(met.uri) == met.version, f"{met} is not in the index"
+            elif met.visible:
+                assert met.uri in shown, f"{met} is no longer in the index"
 
     def require_all(self) -> None:
         """The index holds what the sources hold, and nothing else; every document of it is claimed, and no other."""
@@ -389,6 +401,11 @@ class Walk:
     def rows_of(self, name: str) -> set[str]:
         lines = (self.folder / f"{name}.jsonl").read_text().splitlines()
         return {json.loads(line)["id"] for line in lines}
+
+
+def in_end(table: Any) -> Any:
+    """Work that is done, one way or another."""
+    return table.c.finished_at.is_not(None)
 
 
 def conclude(item: Item, standing: Standing) -> Outcome:

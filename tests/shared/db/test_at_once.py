@@ -42,9 +42,7 @@ def at_once(database: Database, body: Body) -> tuple[Any, Any]:
 
 def test_one_submission_has_one_job_whoever_submits_it(tracker: Tracker) -> None:
     def submit(connection: Connection) -> jobs.OpenJob:
-        return jobs.open_job(
-            connection, collection_id=tracker.collection.id, identity="same", sources=[], options={}
-        )
+        return jobs.open_job(connection, collection_id=tracker.collection.id, identity="same", sources=[], options={})
 
     first, second = at_once(tracker.database, submit)
     assert (first.is_new, second.is_new) == (True, False)
