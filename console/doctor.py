@@ -2,9 +2,10 @@
 
 import shutil
 import sqlite3
+import stat
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from functools import partial
 from typing import Any
 
@@ -13,9 +14,12 @@ from console.session import opened
 from shared.db.collections import Collection
 from shared.errors import EmbedmillError
 from shared.logs import configure_logs
+from shared.providers.endpoints import describe_endpoint, is_vendor_endpoint
 from shared.runtime import Runtime
 from shared.settings import load_settings, unknown_variables
+from shared.states import JobState
 
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
 LEAST_FREE_BYTES = 1024**3
 SHOWN_USERS = 3
 
@@ -69,7 +73,9 @@ def _settings() -> str:
 
 
 def _home(runtime: Runtime) -> str:
-    return str(runtime.home)
+    others = stat.S_IMODE(runtime.home.stat().st_mode) & OTHERS
+    warning = f"; warning: others than its owner may look into it: chmod -R go= {runtime.home}" if others else ""
+    return f"{runtime.home}{warning}"
 
 
 def _disk(runtime: Runtime) -> str:
@@ -117,8 +123,9 @@ def _embedding(runtime: Runtime) -> str:
 
     def try_one(name: str) -> str:
         embedder = runtime.embedder(name)
-        metered(embedder, runtime.spender, NOBODY).embed_batch(["a sentence to embed"], input_type="document")
-        return f"{embedder.model}, {embedder.dimensions} dimensions"
+        with _naming(embedder.endpoint):
+            metered(embedder, runtime.spender, NOBODY).embed_batch(["a sentence to embed"], input_type="document")
+        return f"{embedder.model}, {embedder.dimensions} dimensions{_where(embedder.endpoint)}"
 
     return _try_each(_find_users(runtime, "embedding"), try_one)
 
@@ -130,7 +137,29 @@ def _validator(runtime: Runtime) -> str:
     models = {name: users for name, users in _find_users(runtime, "validator").items() if is_model(name)}
     if not models:
         return f"{runtime.settings.validator}; no model is asked"
-    return _try_each(models, lambda name: runtime.model(name).check())
+
+    def try_one(name: str) -> str:
+        model = runtime.model(name)
+        with _naming(model.endpoint):
+            return f"{model.check()}{_where(model.endpoint)}"
+
+    return _try_each(models, try_one)
+
+
+def _where(endpoint: str) -> str:
+    """Who answers, where that is not the vendor: a simulator's verdicts and vectors are no vendor's."""
+    return "" if is_vendor_endpoint(endpoint) else f", of {describe_endpoint(endpoint)}"
+
+
+@contextmanager
+def _naming(endpoint: str) -> Iterator[None]:
+    """What goes wrong elsewhere than at the vendor says where."""
+    try:
+        yield
+    except EmbedmillError as error:
+        if is_vendor_endpoint(endpoint):
+            raise
+        raise EmbedmillError(f"{error}{_where(endpoint)}", hint=error.hint) from None
 
 
 def _find_users(runtime: Runtime, setting: str) -> dict[str, list[str]]:
@@ -198,7 +227,9 @@ def _workers(runtime: Runtime) -> str:
         )
     pools = found["pools"]
     if not any(pool["actual"] for pool in pools):
-        return "none running; ingest brings its own, submit needs `workers start`"
+        waiting = _count_waiting(runtime)
+        told = f"; {waiting} documents wait for them: embedmill workers start" if waiting else ""
+        return f"none running; ingest brings its own, submit needs `workers start`{told}"
     stopped = [pool["queue"] for pool in pools if pool["paused"] or pool["desired"] == 0]
     missing = [pool["queue"] for pool in pools if not pool["actual"] and pool["queue"] not in stopped]
     if missing:
@@ -207,6 +238,18 @@ def _workers(runtime: Runtime) -> str:
         )
     listed = ", ".join(f"{pool['queue']} {pool['actual']}" for pool in pools)
     return f"consumers: {listed}" + (f"; paused or scaled to 0: {', '.join(stopped)}" if stopped else "")
+
+
+def _count_waiting(runtime: Runtime) -> int:
+    """Unfinished documents of jobs that may run."""
+    from shared.db import jobs
+
+    def count(connection: Any) -> int:
+        found = jobs.list_jobs(connection, wanted=jobs.JobFilter(JobState.RUNNING))
+        progress = jobs.measure_each(connection, found).values()
+        return sum(sum(states.values()) for each in progress for states in each.active.values())
+
+    return runtime.database.query(count)
 
 
 def _jobs(runtime: Runtime) -> str:

@@ -495,13 +495,15 @@ def _count_documents(subject: Job, groups: Sequence[Any]) -> dict[str, int]:
         )
 
     passed_over = subject.skipped + subject.problems - subject.unmet
+    # A removal is no document of the job, unless it died: then somebody has to look at it, and it counts as one.
+    dead_removals = sum(int(g.documents) for g in groups if g.deletes and g.state == State.DEAD)
     return {
-        "total": count() + subject.unchanged + passed_over,
+        "total": count() + dead_removals + subject.unchanged + passed_over,
         "completed": count(state=State.COMPLETED) - count(result=Result.SKIPPED),
         "unchanged": subject.unchanged,
         "skipped": passed_over + count(result=Result.SKIPPED),
         "deleted": sum(int(g.documents) for g in groups if g.result == Result.DELETED),
-        "dead": sum(int(g.documents) for g in groups if g.state == State.DEAD),
+        "dead": count(state=State.DEAD) + dead_removals,
         "cancelled": count(state=State.CANCELLED),
     }
 

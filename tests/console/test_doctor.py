@@ -12,6 +12,7 @@ from shared.settings import Settings
 from shared.simulators.anthropic import AnthropicSimulator
 from shared.simulators.faults import Fault
 from shared.simulators.serving import running
+from tests.shared.db.tracker import Tracker
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +52,7 @@ def test_the_key_of_every_validator_in_use_is_tried_for_nothing(
         with opened(settings) as runtime:
             create_collection(runtime, "judged", validator="anthropic/claude-opus-4-7")
         assert "serves claude-opus-4-7" in validator()["detail"]
+        assert "a simulator or proxy on this machine (http://127.0.0.1:" in validator()["detail"]
         server.simulator.faults.add(Fault(kind="status", status=401, times=None))
         assert (validator()["ok"], "ANTHROPIC_API_KEY" in validator()["detail"]) == (False, True)
         assert server.simulator.bill.as_json()["totals"] == {}
@@ -84,3 +86,17 @@ def test_every_bad_key_of_every_embedder_in_use_is_named_with_who_needs_it(
     assert "collection oa: openai has no key: OPENAI_API_KEY is not set" in check["detail"]
     assert "collection co: cohere has no key" in check["detail"]
     assert check["hint"]
+
+
+def test_a_home_that_others_may_look_into_and_work_that_nobody_takes_are_told(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "load_settings", lambda: settings)
+    with opened(settings) as runtime:
+        Tracker(runtime.database).submit(["file:///a", "file:///b"])
+        runtime.home.chmod(0o750)
+        assert "warning: others than its owner may look into it: chmod" in doctor._home(runtime)
+        runtime.home.chmod(0o700)
+        assert doctor._home(runtime) == str(runtime.home)
+    workers = next(check for check in doctor.examine() if check["name"] == "workers")
+    assert "2 documents wait for them: embedmill workers start" in workers["detail"]

@@ -9,7 +9,7 @@ from console.progress import format_pace
 from console.running import explain_job, find_jobs, list_summaries, print_report, print_waiting
 from console.standing import Pace
 from shared.db import jobs, pools, presence
-from shared.errors import BlobMissing, NotFound
+from shared.errors import BlobMissing, NotFound, SourceGone
 from shared.outcomes import Advance, Fail, Park
 from shared.presence import Presence
 from shared.runtime import Runtime
@@ -156,3 +156,16 @@ def test_jobs_are_found_by_state_collection_and_time_and_have_name_time_and_sour
     assert len(find_jobs(runtime, state=None, collection=None, since=None, limit=1)) == 1
     with pytest.raises(NotFound):
         find_jobs(runtime, state=None, collection="none", since=None, limit=1)
+
+
+def test_a_removal_that_died_is_in_the_total_as_it_is_among_the_dead(runtime: Runtime, tracker: Tracker) -> None:
+    tracker.index(tracker.take(["file:///a"]))
+    tracker.submit(["file:///b"])
+    (id_,) = tracker.queue()
+    tracker.write(id_, deletes=True)
+    tracker.settle(tracker.claim([id_]), Fail(SourceGone("it is gone")))
+    tracker.end_scan()
+    tracker.complete_jobs()
+    (row,) = list_summaries(runtime, limit=1)
+    documents = row["documents"]
+    assert (documents["total"], documents["completed"], documents["dead"]) == (2, 1, 1)
