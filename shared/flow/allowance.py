@@ -20,6 +20,10 @@ HALF_LIFE_SECONDS = 60.0
 GRACE_SECONDS = 2.0
 """How long a job that was told to come back is waited for."""
 YIELD_SECONDS = 0.2
+LATE_SECONDS = 30.0
+"""So late somebody may come to a turn that was promised; then it is nobody's any more."""
+NEWEST_SHARE = 0.3
+LEAST_RATIO, MOST_RATIO = 0.25, 4.0
 
 Value = dict[str, Any]
 Amounts = Mapping[str, int]
@@ -38,14 +42,17 @@ def take(
 ) -> tuple[Value, Wait | None]:
     """Take amounts from the buckets of `limits` (units a minute); None when they were taken.
 
-    A call that has to wait for longer than `patience` is put at the end of the row and told when its turn is.
+    A call that has to wait for longer than `patience` is put at the end of the row and told when its turn is. One that
+    came to its turn and finds less than was thought is not sent to the end again.
     """
     value = _refilled(value, now, limits)
+    has_turn = _come_to_turn(value, now)
     seconds = max([value["not_before"] - now, *(_lacking(value, limits, k, n) for k, n in amounts.items())], default=0)
     if seconds <= 0 and _must_yield(value, job, now):
         seconds = YIELD_SECONDS
     if seconds > 0:
-        return _promised(value, now, seconds, amounts, limits, job=job, patience=patience)
+        wait = _promised(value, now, seconds, amounts, limits, job=job, patience=patience, has_turn=has_turn)
+        return value, wait
     for dimension, amount in amounts.items():
         if dimension in limits:
             value["levels"][dimension] -= amount
@@ -72,6 +79,17 @@ def learn(value: Value, now: float, remaining: Amounts, limits: Amounts) -> Valu
         if dimension in limits:
             value["levels"][dimension] = min(value["levels"][dimension], float(left))
     return value
+
+
+def observe(value: Value, planned: Amounts, used: Amounts) -> Value:
+    """Learn by how much the provider counts otherwise than we do, so that turns are promised by its count."""
+    ratios = dict(value.get("ratios", {}))
+    for dimension, amount in planned.items():
+        if amount > 0 and used.get(dimension, 0) > 0:
+            ratio = min(max(used[dimension] / amount, LEAST_RATIO), MOST_RATIO)
+            before = ratios.get(dimension, ratio)
+            ratios[dimension] = before + NEWEST_SHARE * (ratio - before)
+    return value | {"ratios": ratios}
 
 
 def refuse(value: Value, now: float, seconds: float, limits: Amounts) -> Value:
@@ -103,7 +121,9 @@ def _refilled(value: Value, now: float, limits: Amounts) -> Value:
         },
         "not_before": not_before,
         "last": last if last and now < last["turn"] < now + LONGEST_PROMISE_SECONDS else None,
+        "turns": [turn for turn in value.get("turns", ()) if now - LATE_SECONDS < turn < now + LONGEST_PROMISE_SECONDS],
         "jobs": jobs,
+        "ratios": value.get("ratios", {}),
         "learned": value.get("learned", {}),
     }
 
@@ -132,16 +152,41 @@ def _must_yield(value: Value, job: str, now: float) -> bool:
     )
 
 
+def _come_to_turn(value: Value, now: float) -> bool:
+    """Whether a turn has come that was promised: whoever asks now is taken for who was sent away."""
+    due = [turn for turn in value["turns"] if turn <= now]
+    if due:
+        value["turns"].remove(min(due))
+    return bool(due)
+
+
 def _promised(
-    value: Value, now: float, seconds: float, amounts: Amounts, limits: Amounts, *, job: str, patience: float
-) -> tuple[Value, Wait]:
+    value: Value,
+    now: float,
+    seconds: float,
+    amounts: Amounts,
+    limits: Amounts,
+    *,
+    job: str,
+    patience: float,
+    has_turn: bool,
+) -> Wait:
     entry = value["jobs"].get(job, {"used": 0.0, "due": None})
-    if seconds <= patience:
-        value["jobs"][job] = entry | {"due": now + seconds, "seen": now}
-        return value, Wait(seconds, seconds)
-    turn = _queued(value, now, amounts, limits)
+    if has_turn or seconds <= patience:
+        turn = now + seconds
+        promise = seconds
+    else:
+        turn = _queued(value, now, _as_counted(value, amounts), limits)
+        promise = min(turn - now, max(seconds, LONGEST_PROMISE_SECONDS))
+    if has_turn or seconds > patience:
+        value["turns"].append(now + promise)
     value["jobs"][job] = entry | {"due": turn, "seen": now}
-    return value, Wait(seconds, min(turn - now, max(seconds, LONGEST_PROMISE_SECONDS)))
+    return Wait(seconds, promise)
+
+
+def _as_counted(value: Value, amounts: Amounts) -> dict[str, int]:
+    """Amounts by the provider's count, as far as it is known."""
+    return {name: round(amount * value["ratios"].get(name, 1.0)) for name, amount in amounts.items()}
 
 
 def _queued(value: Value, now: float, amounts: Amounts, limits: Amounts) -> float:

@@ -621,6 +621,7 @@ class Allowance:
         def change(value: Value, now: float) -> Value:
             value["learned"] = {**value.get("learned", {}), **told.limits}
             value = allowance.correct(value, now, difference, self._of(value))
+            value = allowance.observe(value, planned, used)
             return allowance.learn(value, now, told.remaining, self._of(value))
 
         if told.limits or told.remaining or any(difference.values()):

@@ -1,5 +1,6 @@
 """An allowance: never more than the limit, hardly less, all dimensions or none, fair between jobs."""
 
+import heapq
 import random
 from itertools import pairwise
 from typing import Any
@@ -145,3 +146,37 @@ def test_a_small_job_gets_its_turn_beside_a_large_one() -> None:
         due[job] = bucket.now + (0.01 if wait is None else wait.seconds if wait.seconds <= 2 else wait.promise)
     assert sum(got.values()) >= 0.95 * 240_000
     assert got["small"] > 0.4 * 180_000
+
+
+BATCHES = (34_000, 37_000, 33_000, 30_000, 28_000, 35_000, 39_000, 40_000) * 2
+
+
+@pytest.mark.parametrize("workers", [2, 8])
+@pytest.mark.parametrize("ratio", [0.7, 1.0, 1.15, 1.3, 2.0])
+def test_parked_batches_use_the_whole_limit_also_where_the_provider_counts_otherwise(
+    ratio: float, workers: int
+) -> None:
+    """Whoever is sent away comes back at the turn that was promised; a provider counts `ratio` times our tokens."""
+    bucket, tpm = Bucket(tokens=120_000), 120_000
+    waiting = [(START, number, tokens) for number, tokens in enumerate(BATCHES)]
+    free, sent = [START] * workers, list[tuple[float, int]]()
+    while waiting:
+        due, number, tokens = heapq.heappop(waiting)
+        worker = min(range(workers), key=free.__getitem__)
+        bucket.now = max(due, free[worker]) + 0.3
+        planned = {"tokens": round(tokens / ratio)}
+        wait = bucket.take(patience=2.0, **planned)
+        if wait is not None and wait.seconds <= 2.0:
+            bucket.now += wait.seconds
+            wait = bucket.take(patience=0.0, **planned)
+        if wait is None:
+            sent.append((bucket.now, tokens))
+            difference = {"tokens": planned["tokens"] - tokens}
+            bucket.value = allowance.correct(bucket.value, bucket.now, difference, bucket.limits)
+            bucket.value = allowance.observe(bucket.value, planned, {"tokens": tokens})
+        else:
+            heapq.heappush(waiting, (bucket.now + wait.promise, number, tokens))
+        free[worker] = bucket.now
+    passed = sent[-1][0] - START
+    assert sum(tokens for _, tokens in sent[:-1]) / (tpm * passed / 60) >= 0.95
+    assert max(later - earlier for (earlier, _), (later, _) in pairwise(sent)) <= 40_000 / 2000 + 2
