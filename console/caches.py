@@ -22,6 +22,7 @@ def show() -> dict[str, Any]:
     """`{"home", "bytes", "max_bytes", "kinds": {kind: {"entries", "bytes", "keep_days", "hits", "misses", …}}}`."""
     with opened() as runtime, closing(runtime.open_cache()) as cache:
         sizes = {**cache.measure(), **VerdictCache(runtime.database).measure()}
+        damaged = cache.count_damaged()
         counts = runtime.database.query(ledger.measure_caches)
         evicted = runtime.database.query(retention.list_evictions)
         settings, home = runtime.settings, cache.home
@@ -30,6 +31,7 @@ def show() -> dict[str, Any]:
         "home": home,
         "bytes": sum(sizes[kind].bytes for kind in KINDS if kind in sizes),
         "max_bytes": settings.cache_max_mb * MEBIBYTE or None,
+        "damaged": damaged,
         "verdict_max_bytes": settings.cache_verdict_max_mb * MEBIBYTE or None,
         "kinds": {
             kind: {
@@ -82,6 +84,10 @@ def print_show(report: Mapping[str, Any]) -> None:
     ]
     columns = ("kind", "entries", "mib", "keep_days", "hits", "misses", "saved_tokens", "saved_usd", "evicted")
     print_table(rows, columns, empty="")
+    if report["damaged"]:
+        print_line(
+            f"{report['damaged']} entries were damaged: they were dropped, and are made anew when they are needed"
+        )
 
 
 def print_pruned(report: Mapping[str, Any]) -> None:

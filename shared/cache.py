@@ -7,6 +7,7 @@ and Redis (shared.redis_cache), which hosts share.
 import os
 import sqlite3
 import time
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,11 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from shared.errors import StorageFailed
 from shared.paging import pages
 
+log = structlog.get_logger()
+
+FLOAT_BYTES = 4
 DOCUMENT, QUERY = "document", "query"
 KINDS = (DOCUMENT, QUERY)
 """What vectors are of; each kind is kept for a time of its own."""
@@ -29,6 +34,34 @@ LOOK_UP = 500
 LONGEST_SECONDS = 3600.0
 TOUCH_SECONDS = 3600.0
 """By how much an entry's last use may look too old: it is not written down more often."""
+
+
+CHECKSUM_BYTES = 5
+"""A mark and a CRC-32 of address and vector; what an older release stored has neither, and a length of whole floats."""
+_MARK = b"\x01"
+
+
+def seal_vector(address: bytes, vector: NDArray[np.float32]) -> bytes:
+    """A vector as it is stored."""
+    data = vector.astype(np.float32, copy=False).tobytes()
+    return data + _MARK + _checksum(address, data)
+
+
+def open_vector(address: bytes, stored: bytes, dimensions: int | None = None) -> NDArray[np.float32] | None:
+    """The vector that was stored, or None when that is damaged: cut off, changed, not finite, or, unsealed, zeros."""
+    is_sealed = len(stored) % FLOAT_BYTES == CHECKSUM_BYTES % FLOAT_BYTES
+    data = stored[:-CHECKSUM_BYTES] if is_sealed else stored
+    if is_sealed and stored[len(data) :] != _MARK + _checksum(address, data):
+        return None
+    if not data or len(data) % FLOAT_BYTES or (dimensions is not None and len(data) != FLOAT_BYTES * dimensions):
+        return None
+    vector = np.frombuffer(data, np.float32)
+    fine = bool(np.isfinite(vector).all()) and (is_sealed or bool(vector.any()))
+    return vector if fine else None
+
+
+def _checksum(address: bytes, data: bytes) -> bytes:
+    return zlib.crc32(data, zlib.crc32(address)).to_bytes(4, "big")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +85,32 @@ class EmbeddingCache(ABC):
     home: str
     """Where it is, in a word, for people."""
 
+    def get_many(
+        self, addresses: Sequence[bytes], *, dimensions: int | None = None
+    ) -> dict[bytes, NDArray[np.float32]]:
+        """The vectors that are known; they count as used now. With `dimensions`, those of another length are none.
+
+        What was damaged since it was stored is dropped and counted, as if it had never been there.
+        """
+        stored = self.fetch_many(addresses)
+        opened = {address: open_vector(address, data, dimensions) for address, data in stored.items()}
+        damaged = sorted(address for address, vector in opened.items() if vector is None)
+        if damaged:
+            log.warning("cache.damaged", entries=len(damaged), home=self.home)
+            self.drop_damaged(damaged)
+        return {address: vector for address, vector in opened.items() if vector is not None}
+
     @abstractmethod
-    def get_many(self, addresses: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
-        """The vectors that are known; they count as used now."""
+    def fetch_many(self, addresses: Sequence[bytes]) -> dict[bytes, bytes]:
+        """What is stored, as it is; it counts as used now."""
+
+    @abstractmethod
+    def drop_damaged(self, addresses: Sequence[bytes]) -> None:
+        """Remove entries that cannot be used, and count them."""
+
+    @abstractmethod
+    def count_damaged(self) -> int:
+        """How many entries were dropped because they were damaged."""
 
     @abstractmethod
     def put_many(self, vectors: Mapping[bytes, NDArray[np.float32]], *, kind: str = DOCUMENT) -> None:
@@ -158,8 +214,8 @@ class FileCache(EmbeddingCache):
         self._connection: sqlite3.Connection | None = None
         self._pid = 0
 
-    def get_many(self, addresses: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
-        found: dict[bytes, NDArray[np.float32]] = {}
+    def fetch_many(self, addresses: Sequence[bytes]) -> dict[bytes, bytes]:
+        found: dict[bytes, bytes] = {}
         stale: list[bytes] = []
         now = time.time()
         with self._translated() as connection:
@@ -171,7 +227,7 @@ class FileCache(EmbeddingCache):
                     part,
                 )
                 for address, vector, used_at in rows:
-                    found[address] = np.frombuffer(vector, np.float32)
+                    found[address] = vector
                     if used_at < now - TOUCH_SECONDS:
                         stale.append(address)
         if stale:
@@ -180,11 +236,24 @@ class FileCache(EmbeddingCache):
         return found
 
     def put_many(self, vectors: Mapping[bytes, NDArray[np.float32]], *, kind: str = DOCUMENT) -> None:
-        rows = [(address, vector.tobytes()) for address, vector in sorted(vectors.items())]
+        rows = [(address, seal_vector(address, vector)) for address, vector in sorted(vectors.items())]
         with self._written() as connection:
             connection.executemany("INSERT OR IGNORE INTO embedding VALUES (?, ?)", rows)
             _touch(connection, [address for address, _ in rows], kind, time.time())
             connection.executemany("DELETE FROM reservation WHERE address = ?", [(address,) for address, _ in rows])
+
+    def drop_damaged(self, addresses: Sequence[bytes]) -> None:
+        with self._written() as connection:
+            for table in ("embedding", "entry"):
+                connection.executemany(f"DELETE FROM {table} WHERE address = ?", [(address,) for address in addresses])
+            connection.execute(
+                "INSERT INTO damage VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET entries = entries + excluded.entries",
+                (len(addresses),),
+            )
+
+    def count_damaged(self) -> int:
+        with self._translated() as connection:
+            return int(connection.execute("SELECT coalesce(sum(entries), 0) FROM damage").fetchone()[0])
 
     def reserve(self, addresses: Sequence[bytes], *, owner: str, seconds: float) -> set[bytes]:
         now = time.time()
@@ -267,6 +336,7 @@ class FileCache(EmbeddingCache):
             # The first only counts before there is anything in the file.
             for pragma in ("auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=NORMAL"):
                 connection.execute(f"PRAGMA {pragma}")
+            connection.execute("CREATE TABLE IF NOT EXISTS damage (id INTEGER PRIMARY KEY, entries INTEGER NOT NULL)")
             _make_tables(connection)
             self._connection, self._pid = connection, os.getpid()
         return self._connection

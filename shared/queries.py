@@ -53,7 +53,7 @@ class RememberedQueries(Embedder):
         if time.monotonic() < self._away_until:
             return {}
         try:
-            return self._cache.get_many(addresses)
+            return self._cache.get_many(addresses, dimensions=self.dimensions)
         except (FlowControl, StorageFailed) as error:
             self._note_away(error)
             return {}

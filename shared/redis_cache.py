@@ -15,7 +15,18 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from shared.cache import DOCUMENT, KINDS, LONGEST_SECONDS, LOOK_UP, EmbeddingCache, Entry, Size, add_up, choose
+from shared.cache import (
+    DOCUMENT,
+    KINDS,
+    LONGEST_SECONDS,
+    LOOK_UP,
+    EmbeddingCache,
+    Entry,
+    Size,
+    add_up,
+    choose,
+    seal_vector,
+)
 from shared.errors import FlowControl, MissingExtra
 from shared.paging import pages
 
@@ -118,6 +129,19 @@ for i = 5, #ARGV do
 end
 return gone
 """
+# A member has the size of what was stored, which is told by what is stored.
+_DROP_DAMAGED = """
+for i = 3, #ARGV do
+  local address = ARGV[i]
+  local size = redis.call('STRLEN', vector(address))
+  local member = address .. struct.pack('>I4', size)
+  for _, kind in ipairs(kinds) do
+    if redis.call('ZREM', used(kind), member) == 1 then redis.call('HINCRBY', P .. 'bytes', kind, -size) end
+  end
+  redis.call('UNLINK', vector(address))
+end
+redis.call('INCRBY', P .. 'damaged', #ARGV - 2)
+"""
 
 
 class RedisCache(EmbeddingCache):
@@ -144,13 +168,20 @@ class RedisCache(EmbeddingCache):
         )
         self._scripts: dict[str, Any] = {}
 
-    def get_many(self, addresses: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
+    def fetch_many(self, addresses: Sequence[bytes]) -> dict[bytes, bytes]:
         return self._asked(lambda: self._get(addresses))
 
     def put_many(self, vectors: Mapping[bytes, NDArray[np.float32]], *, kind: str = DOCUMENT) -> None:
-        rows = [(address, vector.astype(np.float32, copy=False).tobytes()) for address, vector in vectors.items()]
+        rows = [(address, seal_vector(address, vector)) for address, vector in vectors.items()]
         for page in pages(rows, STORED_AT_ONCE):
             self._insist(kind, page)
+
+    def drop_damaged(self, addresses: Sequence[bytes]) -> None:
+        for page in pages(addresses, LOOK_UP):
+            self._asked(partial(self._run, _DROP_DAMAGED, *page))
+
+    def count_damaged(self) -> int:
+        return int(self._asked(lambda: self._client.get(PREFIX + b"damaged")) or 0)
 
     def reserve(self, addresses: Sequence[bytes], *, owner: str, seconds: float) -> set[bytes]:
         milliseconds = max(0, int(seconds * 1000))
@@ -205,12 +236,12 @@ class RedisCache(EmbeddingCache):
     def close(self) -> None:
         self._client.close()
 
-    def _get(self, addresses: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
-        found: dict[bytes, NDArray[np.float32]] = {}
+    def _get(self, addresses: Sequence[bytes]) -> dict[bytes, bytes]:
+        found: dict[bytes, bytes] = {}
         for page in pages(addresses, LOOK_UP):
             values = self._client.mget([PREFIX + b"vector:" + address for address in page])
             known = {a: value for a, value in zip(page, values, strict=True) if value is not None}
-            found |= {address: np.frombuffer(value, np.float32) for address, value in known.items()}
+            found |= known
             if known:
                 self._run(_TOUCH, DOCUMENT, *(_member(Entry(a, DOCUMENT, len(value))) for a, value in known.items()))
         return found

@@ -7,7 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import ARRAY, Connection, LargeBinary, bindparam, text
 
-from shared.cache import DOCUMENT, LONGEST_SECONDS, TOUCH_SECONDS, EmbeddingCache, Entry, Size, add_up, choose
+from shared.cache import (
+    DOCUMENT,
+    LONGEST_SECONDS,
+    TOUCH_SECONDS,
+    EmbeddingCache,
+    Entry,
+    Size,
+    add_up,
+    choose,
+    seal_vector,
+)
 from shared.db.engine import Database
 
 _BYTES = ARRAY(LargeBinary())
@@ -26,6 +36,7 @@ _TABLES = (
     "CREATE INDEX IF NOT EXISTS ix_embedding_entry_used_at ON embedding_entry (used_at, kind, bytes)",
     f"INSERT INTO embedding_entry SELECT address, '{DOCUMENT}', octet_length(vector), {_NOW} FROM embedding",
 )
+_DAMAGE_TABLES = ("CREATE TABLE embedding_damage (id integer PRIMARY KEY, entries bigint NOT NULL)",)
 _GET = text(
     f"SELECT embedding.address, vector, coalesce(used_at, 0) < {_NOW} - :touch AS stale FROM embedding "
     "LEFT JOIN embedding_entry AS entry ON entry.address = embedding.address WHERE embedding.address = ANY(:addresses)"
@@ -66,6 +77,11 @@ _OLDEST = text(
     f"SELECT address, kind, bytes FROM embedding_entry WHERE used_at <= {_NOW} - :unused AND kind = ANY(:kinds) "
     "ORDER BY used_at LIMIT :limit FOR UPDATE SKIP LOCKED"
 )
+_COUNT_DAMAGE = text(
+    "INSERT INTO embedding_damage AS known VALUES (1, :entries) "
+    "ON CONFLICT (id) DO UPDATE SET entries = known.entries + excluded.entries"
+)
+_DAMAGED = text("SELECT coalesce(sum(entries), 0) FROM embedding_damage")
 _DROP = (
     text("DELETE FROM embedding WHERE address = ANY(:addresses)"),
     text("DELETE FROM embedding_entry WHERE address = ANY(:addresses)"),
@@ -82,7 +98,7 @@ class ServerCache(EmbeddingCache):
         self._owns_database = owns_database
         self._made = False
 
-    def get_many(self, addresses: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
+    def fetch_many(self, addresses: Sequence[bytes]) -> dict[bytes, bytes]:
         self._make()
         rows = self._database.query(
             lambda connection: _run(connection, _GET, addresses=list(addresses), touch=TOUCH_SECONDS).all()
@@ -90,12 +106,12 @@ class ServerCache(EmbeddingCache):
         stale = sorted(bytes(row.address) for row in rows if row.stale)
         if stale:
             self._database.transact(lambda connection: _run(connection, _TOUCH, addresses=stale, kind=DOCUMENT))
-        return {bytes(row.address): np.frombuffer(bytes(row.vector), np.float32) for row in rows}
+        return {bytes(row.address): bytes(row.vector) for row in rows}
 
     def put_many(self, vectors: Mapping[bytes, NDArray[np.float32]], *, kind: str = DOCUMENT) -> None:
         # In order, so that two that store the same do not wait for each other in a circle.
         addresses = sorted(vectors)
-        stored = [vectors[address].astype(np.float32, copy=False).tobytes() for address in addresses]
+        stored = [seal_vector(address, vectors[address]) for address in addresses]
 
         def put(connection: Connection) -> None:
             _run(connection, _ENTER, addresses=addresses, vectors=stored, kind=kind)
@@ -104,6 +120,20 @@ class ServerCache(EmbeddingCache):
 
         self._make()
         self._database.transact(put)
+
+    def drop_damaged(self, addresses: Sequence[bytes]) -> None:
+        def drop(connection: Connection) -> None:
+            # Entries before vectors, as everybody locks them.
+            for statement in reversed(_DROP):
+                _run(connection, statement, addresses=sorted(addresses))
+            connection.execute(_COUNT_DAMAGE, {"entries": len(addresses)})
+
+        self._make()
+        self._database.transact(drop)
+
+    def count_damaged(self) -> int:
+        self._make()
+        return self._database.query(lambda connection: int(connection.execute(_DAMAGED).scalar_one()))
 
     def reserve(self, addresses: Sequence[bytes], *, owner: str, seconds: float) -> set[bytes]:
         def reserve(connection: Connection) -> set[bytes]:
@@ -155,12 +185,13 @@ class ServerCache(EmbeddingCache):
 
 def _make_tables(connection: Connection) -> None:
     """Whoever comes second finds them made; vectors of an older release count as used now."""
-    wanted = text("SELECT to_regclass('embedding_entry')")
-    if connection.execute(wanted).scalar() is None:
-        connection.execute(text("SELECT pg_advisory_xact_lock(7166231)"))
+    for table, statements in (("embedding_entry", _TABLES), ("embedding_damage", _DAMAGE_TABLES)):
+        wanted = text(f"SELECT to_regclass('{table}')")
         if connection.execute(wanted).scalar() is None:
-            for statement in _TABLES:
-                connection.execute(text(statement))
+            connection.execute(text("SELECT pg_advisory_xact_lock(7166231)"))
+            if connection.execute(wanted).scalar() is None:
+                for statement in statements:
+                    connection.execute(text(statement))
 
 
 def _run(connection: Connection, statement: Any, **values: Any) -> Any:

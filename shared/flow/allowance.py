@@ -5,7 +5,7 @@ debt by the difference: a provider's own bucket holds a whole minute, ours a few
 one at every moment and yet lets every call through that the provider would.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ YIELD_SECONDS = 0.2
 LATE_SECONDS = 30.0
 """So late somebody may come to a turn that was promised; then it is nobody's any more."""
 NEWEST_SHARE = 0.3
+LEAST_SHARE = 1e-6
 LEAST_RATIO, MOST_RATIO = 0.25, 4.0
 
 Value = dict[str, Any]
@@ -46,17 +47,18 @@ def take(
     came to its turn and finds less than was thought is not sent to the end again.
     """
     value = _refilled(value, now, limits)
-    has_turn = _come_to_turn(value, now)
+    size = _share(_as_counted(value, amounts), limits)
+    has_turn = _come_to_turn(value, now, size)
     seconds = max([value["not_before"] - now, *(_lacking(value, limits, k, n) for k, n in amounts.items())], default=0)
     if seconds <= 0 and _must_yield(value, job, now):
         seconds = YIELD_SECONDS
     if seconds > 0:
-        wait = _promised(value, now, seconds, amounts, limits, job=job, patience=patience, has_turn=has_turn)
+        wait = _promised(value, now, seconds, amounts, limits, job=job, patience=patience, has_turn=has_turn, size=size)
         return value, wait
     for dimension, amount in amounts.items():
         if dimension in limits:
             value["levels"][dimension] -= amount
-    share = max((n / limits[k] for k, n in amounts.items() if k in limits), default=0.0)
+    share = _share(amounts, limits)
     used = value["jobs"].get(job, {}).get("used", 0.0)
     value["jobs"][job] = {"used": used + share, "due": None, "seen": now}
     return value, None
@@ -67,17 +69,23 @@ def correct(value: Value, now: float, difference: Amounts, limits: Amounts) -> V
     value = _refilled(value, now, limits)
     for dimension, amount in difference.items():
         if dimension in limits:
-            level = value["levels"][dimension] + amount
-            value["levels"][dimension] = min(level, _capacity(limits[dimension]))
+            level = value["levels"][dimension]
+            value["levels"][dimension] = (
+                _fill(level, amount, _capacity(limits[dimension])) if amount > 0 else level + amount
+            )
     return value
 
 
-def learn(value: Value, now: float, remaining: Amounts, limits: Amounts) -> Value:
-    """Believe a provider that says less is left than we thought: others may use the same key."""
+def learn(value: Value, now: float, remaining: Amounts, limits: Amounts, *, unheard_of: Collection[str] = ()) -> Value:
+    """Believe a provider that says less is left than we thought: others may use the same key.
+
+    What is left of the provider's own minute when a limit was `unheard_of` before may be used at once.
+    """
     value = _refilled(value, now, limits)
     for dimension, left in remaining.items():
         if dimension in limits:
-            value["levels"][dimension] = min(value["levels"][dimension], float(left))
+            level = float(left) if dimension in unheard_of else min(value["levels"][dimension], float(left))
+            value["levels"][dimension] = level
     return value
 
 
@@ -116,16 +124,21 @@ def _refilled(value: Value, now: float, limits: Amounts) -> Value:
     return {
         "at": now,
         "levels": {
-            name: min(levels.get(name, _capacity(limit)) + passed * limit / MINUTE_SECONDS, _capacity(limit))
+            name: _fill(levels.get(name, _capacity(limit)), passed * limit / MINUTE_SECONDS, _capacity(limit))
             for name, limit in limits.items()
         },
         "not_before": not_before,
         "last": last if last and now < last["turn"] < now + LONGEST_PROMISE_SECONDS else None,
-        "turns": [turn for turn in value.get("turns", ()) if now - LATE_SECONDS < turn < now + LONGEST_PROMISE_SECONDS],
+        "turns": [turn for turn in value.get("turns", ()) if -LATE_SECONDS < turn[0] - now < LONGEST_PROMISE_SECONDS],
         "jobs": jobs,
         "ratios": value.get("ratios", {}),
         "learned": value.get("learned", {}),
     }
+
+
+def _fill(level: float, added: float, capacity: float) -> float:
+    """A bucket holds no more than its capacity, but for what was there at first."""
+    return max(level, min(level + added, capacity))
 
 
 def _capacity(limit: int) -> float:
@@ -152,12 +165,26 @@ def _must_yield(value: Value, job: str, now: float) -> bool:
     )
 
 
-def _come_to_turn(value: Value, now: float) -> bool:
-    """Whether a turn has come that was promised: whoever asks now is taken for who was sent away."""
-    due = [turn for turn in value["turns"] if turn <= now]
-    if due:
-        value["turns"].remove(min(due))
-    return bool(due)
+def _come_to_turn(value: Value, now: float, size: float) -> bool:
+    """Whether turns have come that were promised: whoever asks now is taken for who was sent away.
+
+    What was sent away as one call may come back as several, or several as one, so turns have sizes (shares of a
+    minute), and are used up by them.
+    """
+    left = size
+    turns = []
+    for turn, room in sorted(value["turns"]):
+        used = min(left, room) if turn <= now else 0.0
+        left -= used
+        if room - used > LEAST_SHARE:
+            turns.append([turn, room - used])
+    value["turns"] = turns
+    return left <= size / 2
+
+
+def _share(amounts: Amounts, limits: Amounts) -> float:
+    """How much of a minute a call takes, of what is scarcest."""
+    return max((amount / limits[name] for name, amount in amounts.items() if name in limits), default=0.0)
 
 
 def _promised(
@@ -170,6 +197,7 @@ def _promised(
     job: str,
     patience: float,
     has_turn: bool,
+    size: float,
 ) -> Wait:
     entry = value["jobs"].get(job, {"used": 0.0, "due": None})
     if has_turn or seconds <= patience:
@@ -179,7 +207,7 @@ def _promised(
         turn = _queued(value, now, _as_counted(value, amounts), limits)
         promise = min(turn - now, max(seconds, LONGEST_PROMISE_SECONDS))
     if has_turn or seconds > patience:
-        value["turns"].append(now + promise)
+        value["turns"].append([now + promise, size])
     value["jobs"][job] = entry | {"due": turn, "seen": now}
     return Wait(seconds, promise)
 

@@ -619,10 +619,13 @@ class Allowance:
         difference = {name: planned[name] - used[name] for name in planned}
 
         def change(value: Value, now: float) -> Value:
+            # Of a limit that was not known when the call was made, nothing was taken.
+            unheard_of = self._of({"learned": told.limits}).keys() - value.get("levels", {}).keys()
             value["learned"] = {**value.get("learned", {}), **told.limits}
-            value = allowance.correct(value, now, difference, self._of(value))
+            taken = {name: amount for name, amount in difference.items() if name not in unheard_of}
+            value = allowance.correct(value, now, taken, self._of(value))
             value = allowance.observe(value, planned, used)
-            return allowance.learn(value, now, told.remaining, self._of(value))
+            return allowance.learn(value, now, told.remaining, self._of(value), unheard_of=unheard_of)
 
         if told.limits or told.remaining or any(difference.values()):
             self._change(change)

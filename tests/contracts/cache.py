@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from shared.cache import DOCUMENT, KINDS, QUERY, EmbeddingCache, Size
+from shared.cache import CHECKSUM_BYTES, DOCUMENT, KINDS, QUERY, EmbeddingCache, Size
 
 Again = Callable[[], EmbeddingCache]
 
@@ -22,7 +22,7 @@ def vector(number: int) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
     return np.random.default_rng(number).standard_normal(8).astype(np.float32)
 
 
-VECTOR_BYTES = 8 * 4
+VECTOR_BYTES = 8 * 4 + CHECKSUM_BYTES
 
 
 def evict(cache: EmbeddingCache, **changed: Any) -> dict[str, Size]:
@@ -39,6 +39,18 @@ class CacheContract:
         found = cache.get_many([address(n) for n in range(5)])
         assert set(found) == {address(n) for n in range(3)}
         assert all(np.array_equal(found[address(n)], vector(n)) for n in range(3))
+
+    def test_what_is_damaged_is_dropped_counted_and_made_anew(self, cache: EmbeddingCache, again: Again) -> None:
+        cache.put_many({address(n): vector(n) for n in range(3)})
+        cache.drop_damaged([address(1)])
+        assert set(cache.get_many([address(n) for n in range(3)], dimensions=8)) == {address(0), address(2)}
+        assert again().count_damaged() == 1
+        assert cache.get_many([address(0)], dimensions=9) == {}
+        assert (cache.count_damaged(), cache.count()) == (2, 1)
+        assert cache.measure() == {DOCUMENT: Size(1, VECTOR_BYTES)}
+        assert cache.reserve([address(1)], owner="a", seconds=60) == {address(1)}
+        cache.put_many({address(1): vector(1)})
+        assert np.array_equal(again().get_many([address(1)])[address(1)], vector(1))
 
     def test_nothing_is_asked_and_nothing_stored(self, cache: EmbeddingCache) -> None:
         assert cache.get_many([]) == {}

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared.cache import DOCUMENT, QUERY, EmbeddingCache, FileCache, Size
+from shared.cache import CHECKSUM_BYTES, DOCUMENT, QUERY, EmbeddingCache, FileCache, Size, open_vector, seal_vector
 from shared.db.cache import ServerCache
 from shared.db.engine import Database
 from shared.errors import FlowControl, SettingsError, StorageFailed
@@ -64,9 +64,9 @@ class TestFile(CacheContract):
             old.execute("INSERT INTO embedding VALUES (?, ?)", (address(1), vector(1).tobytes()))
         cache = FileCache(tmp_path / "cache.db")
         assert np.array_equal(cache.get_many([address(1)])[address(1)], vector(1))
-        assert cache.measure() == {DOCUMENT: Size(1, VECTOR_BYTES)}
+        assert cache.measure() == {DOCUMENT: Size(1, vector(1).nbytes)}
         assert evict(cache, unused_seconds=60.0) == {}, "it counts as used when it was taken over"
-        assert evict(cache) == {DOCUMENT: Size(1, VECTOR_BYTES)}
+        assert evict(cache) == {DOCUMENT: Size(1, vector(1).nbytes)}
 
     def test_a_use_is_noted_once_it_looks_too_old(self, cache: EmbeddingCache, tmp_path: Path) -> None:
         cache.put_many({address(n): vector(n) for n in range(2)})
@@ -119,7 +119,7 @@ class TestServer(CacheContract):
         )
         server.execute(f"INSERT INTO embedding VALUES ('\\x{address(1).hex()}', '\\x{vector(1).tobytes().hex()}')")
         cache = again()
-        assert cache.measure() == {DOCUMENT: Size(1, VECTOR_BYTES)}
+        assert cache.measure() == {DOCUMENT: Size(1, vector(1).nbytes)}
         assert np.array_equal(cache.get_many([address(1)])[address(1)], vector(1))
         assert evict(cache, unused_seconds=60.0) == {}
 
@@ -159,11 +159,13 @@ class TestRedis(CacheContract):
     def cache(self, again: Again) -> EmbeddingCache:
         return again()
 
-    def test_a_vector_takes_four_bytes_a_number(self, cache: EmbeddingCache, valkey: redis.Server) -> None:
+    def test_a_vector_takes_four_bytes_a_number_and_a_checksum(
+        self, cache: EmbeddingCache, valkey: redis.Server
+    ) -> None:
         cache.put_many({address(1): vector(1)})
         with valkey.client as client:
             (key,) = client.keys("*vector:*")
-            assert client.get(key) == vector(1).tobytes()
+            assert client.get(key) == seal_vector(address(1), vector(1))
 
     def test_redis_forgets_by_itself_what_nobody_uses_and_the_books_follow(self, valkey: redis.Server) -> None:
         valkey.wipe()
@@ -256,3 +258,55 @@ def test_the_cache_is_where_the_tracking_database_is_unless_a_url_says_otherwise
     assert (tmp_path / "own cache.db").exists()
     with pytest.raises(SettingsError, match="CACHE_URL"):
         Runtime(load_settings(cache_url="nowhere at all"), process_id="test").cache.count()
+
+
+ADDRESS = b"a" * 32
+SEALED = seal_vector(ADDRESS, np.arange(8, dtype=np.float32))
+PLAIN = np.arange(8, dtype=np.float32).tobytes()
+
+
+@pytest.mark.parametrize("stored", [SEALED, PLAIN], ids=["sealed", "of an older release"])
+def test_what_is_whole_is_read(stored: bytes) -> None:
+    found = open_vector(ADDRESS, stored, 8)
+    assert found is not None and np.array_equal(found, np.arange(8))
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        b"",
+        SEALED[:-1],
+        SEALED[4:],
+        SEALED[:7] + b"\xff" + SEALED[8:],
+        SEALED[:-1] + b"\x00",
+        SEALED[:-CHECKSUM_BYTES],
+        PLAIN[:-4],
+        PLAIN[:-3],
+        bytes(32),
+        np.full(8, np.nan, np.float32).tobytes(),
+        np.full(8, np.inf, np.float32).tobytes(),
+    ],
+)
+def test_what_is_damaged_is_no_vector(stored: bytes) -> None:
+    assert open_vector(ADDRESS, stored, 8 if stored != SEALED[:-CHECKSUM_BYTES] else 9) is None
+
+
+def test_a_vector_at_anothers_address_is_none() -> None:
+    assert open_vector(b"b" * 32, SEALED) is None
+
+
+def test_zeros_that_were_stored_on_purpose_stay() -> None:
+    """As the vector of an empty text is."""
+    assert open_vector(ADDRESS, seal_vector(ADDRESS, np.zeros(8, np.float32)), 8) is not None
+
+
+@pytest.mark.parametrize("spoiled", [b"", bytes(32), b"\xff" * 32, b"x" * 7])
+def test_a_damaged_row_of_the_file_is_embedded_anew(tmp_path: Path, spoiled: bytes) -> None:
+    with closing(FileCache(tmp_path / "cache.db")) as cache:
+        cache.put_many({ADDRESS: np.arange(8, dtype=np.float32)})
+        with closing(sqlite3.connect(tmp_path / "cache.db")) as connection:
+            connection.execute("UPDATE embedding SET vector = ?", (spoiled,))
+            connection.commit()
+        assert cache.get_many([ADDRESS], dimensions=8) == {}
+        assert (cache.count(), cache.count_damaged()) == (0, 1)
+        assert cache.reserve([ADDRESS], owner="a", seconds=60) == {ADDRESS}

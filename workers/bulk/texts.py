@@ -37,7 +37,8 @@ def hold_texts(
         return {item.id: list(_wants(embedder, item, wanted[item.id])) for item in items}
 
     def known(addresses: Sequence[str]) -> set[str]:
-        return {address.hex() for address in runtime.cache.get_many([bytes.fromhex(a) for a in addresses])}
+        wanted = [bytes.fromhex(address) for address in addresses]
+        return {address.hex() for address in runtime.cache.get_many(wanted, dimensions=embedder.dimensions)}
 
     question = Question(EMBED, embedder.name, embedder.name.split("/")[0], embedder.model, OPERATION)
     return hold(runtime, items, question, list_wants=list_wants, known=known)
@@ -66,7 +67,9 @@ class TextErrand(Errand):
     def draft(self, entries: Sequence[Entry]) -> Draft:
         draft = Draft()
         for part in pages(entries, PAGE):
-            known = self._runtime.cache.get_many([bytes.fromhex(entry.address) for entry in part])
+            known = self._runtime.cache.get_many(
+                [bytes.fromhex(entry.address) for entry in part], dimensions=self._embedder.dimensions
+            )
             draft.known += [entry.id for entry in part if bytes.fromhex(entry.address) in known]
             self._draft_texts(draft, [entry for entry in part if bytes.fromhex(entry.address) not in known])
         return draft

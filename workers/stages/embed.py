@@ -115,7 +115,7 @@ def _make(runtime: WorkerRuntime, embedder: Embedder, unique: Mapping[bytes, Tex
     never wait for each other.
     """
     made = Made()
-    missing = _missing(runtime, unique)
+    missing = _missing(runtime, embedder, unique)
     while missing:
         seconds = RESERVED_LEASES * runtime.settings.lease_seconds
         mine = runtime.cache.reserve(list(missing), owner=runtime.owner, seconds=seconds)
@@ -124,12 +124,13 @@ def _make(runtime: WorkerRuntime, embedder: Embedder, unique: Mapping[bytes, Tex
             _embed_share(runtime, embedder, share, subject_of, made)
         else:
             _await_others(runtime, list(missing))
-        missing = _missing(runtime, {address: text for address, text in missing.items() if address not in mine})
+        left = {address: text for address, text in missing.items() if address not in mine}
+        missing = _missing(runtime, embedder, left)
     return made
 
 
-def _missing(runtime: WorkerRuntime, texts: Mapping[bytes, Text]) -> dict[bytes, Text]:
-    known = runtime.cache.get_many(list(texts))
+def _missing(runtime: WorkerRuntime, embedder: Embedder, texts: Mapping[bytes, Text]) -> dict[bytes, Text]:
+    known = runtime.cache.get_many(list(texts), dimensions=embedder.dimensions)
     return {address: text for address, text in texts.items() if address not in known}
 
 

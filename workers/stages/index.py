@@ -215,7 +215,8 @@ def _rows(
 ) -> tuple[dict[int, list[VectorRow]], set[int]]:
     embedder = runtime.embedder(CollectionSettings(**collection.settings).embedding)
     addresses = {s.item.id: [embedder.address(s.embedded_text(chunk)) for chunk in s.kept] for s in stored}
-    vectors = runtime.cache.get_many(list({a for found in addresses.values() for a in found}))
+    wanted = list({a for found in addresses.values() for a in found})
+    vectors = runtime.cache.get_many(wanted, dimensions=embedder.dimensions)
     unembedded = {id_ for id_, found in addresses.items() if any(a not in vectors for a in found)}
     rows = {
         s.item.id: _document_rows(s, [vectors[a] for a in addresses[s.item.id]], str(collection.index_version))

@@ -165,10 +165,10 @@ def test_parked_batches_use_the_whole_limit_also_where_the_provider_counts_other
         worker = min(range(workers), key=free.__getitem__)
         bucket.now = max(due, free[worker]) + 0.3
         planned = {"tokens": round(tokens / ratio)}
-        wait = bucket.take(patience=2.0, **planned)
+        wait = bucket.take(patience=2.0, tokens=planned["tokens"])
         if wait is not None and wait.seconds <= 2.0:
             bucket.now += wait.seconds
-            wait = bucket.take(patience=0.0, **planned)
+            wait = bucket.take(patience=0.0, tokens=planned["tokens"])
         if wait is None:
             sent.append((bucket.now, tokens))
             difference = {"tokens": planned["tokens"] - tokens}
