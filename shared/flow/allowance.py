@@ -2,7 +2,8 @@
 
 A bucket refills continuously. It lets a call through that is larger than what it holds, once it is full, and goes into
 debt by the difference: a provider's own bucket holds a whole minute, ours a few seconds of it, so ours is the narrower
-one at every moment and yet lets every call through that the provider would.
+one at every moment and yet lets every call through that the provider would. Where a provider says how much is left of
+its own, ours is as large as that: its first minute is used at once, and no call is sent that does not fit.
 """
 
 from collections.abc import Collection, Mapping
@@ -47,14 +48,15 @@ def take(
     came to its turn and finds less than was thought is not sent to the end again.
     """
     value = _refilled(value, now, limits)
-    size = _share(_as_counted(value, amounts), limits)
-    has_turn = _come_to_turn(value, now, size)
-    seconds = max([value["not_before"] - now, *(_lacking(value, limits, k, n) for k, n in amounts.items())], default=0)
+    counted = _as_counted(value, amounts)
+    has_turn = _come_to_turn(value, now, _share(counted, limits))
+    lacking = (_lacking(value, limits, name, max(amount, counted[name])) for name, amount in amounts.items())
+    seconds = max([value["not_before"] - now, *lacking], default=0)
     if seconds <= 0 and _must_yield(value, job, now):
         seconds = YIELD_SECONDS
     if seconds > 0:
-        wait = _promised(value, now, seconds, amounts, limits, job=job, patience=patience, has_turn=has_turn, size=size)
-        return value, wait
+        patience_left = None if has_turn else patience
+        return value, _promised(value, now, seconds, counted, limits, job=job, patience=patience_left)
     for dimension, amount in amounts.items():
         if dimension in limits:
             value["levels"][dimension] -= amount
@@ -69,10 +71,8 @@ def correct(value: Value, now: float, difference: Amounts, limits: Amounts) -> V
     value = _refilled(value, now, limits)
     for dimension, amount in difference.items():
         if dimension in limits:
-            level = value["levels"][dimension]
-            value["levels"][dimension] = (
-                _fill(level, amount, _capacity(limits[dimension])) if amount > 0 else level + amount
-            )
+            level = value["levels"][dimension] + amount
+            value["levels"][dimension] = min(level, _capacity(value, limits, dimension))
     return value
 
 
@@ -84,8 +84,9 @@ def learn(value: Value, now: float, remaining: Amounts, limits: Amounts, *, unhe
     value = _refilled(value, now, limits)
     for dimension, left in remaining.items():
         if dimension in limits:
-            level = float(left) if dimension in unheard_of else min(value["levels"][dimension], float(left))
-            value["levels"][dimension] = level
+            known = limits[dimension] if dimension in unheard_of else value["levels"][dimension]
+            value["levels"][dimension] = float(min(known, left))
+            value["told"] = sorted({*value["told"], dimension})
     return value
 
 
@@ -124,25 +125,27 @@ def _refilled(value: Value, now: float, limits: Amounts) -> Value:
     return {
         "at": now,
         "levels": {
-            name: _fill(levels.get(name, _capacity(limit)), passed * limit / MINUTE_SECONDS, _capacity(limit))
+            name: min(
+                levels.get(name, _capacity(value, limits, name)) + passed * limit / MINUTE_SECONDS,
+                _capacity(value, limits, name),
+            )
             for name, limit in limits.items()
         },
         "not_before": not_before,
         "last": last if last and now < last["turn"] < now + LONGEST_PROMISE_SECONDS else None,
         "turns": [turn for turn in value.get("turns", ()) if -LATE_SECONDS < turn[0] - now < LONGEST_PROMISE_SECONDS],
         "jobs": jobs,
+        "told": value.get("told", []),
         "ratios": value.get("ratios", {}),
         "learned": value.get("learned", {}),
     }
 
 
-def _fill(level: float, added: float, capacity: float) -> float:
-    """A bucket holds no more than its capacity, but for what was there at first."""
-    return max(level, min(level + added, capacity))
-
-
-def _capacity(limit: int) -> float:
-    return max(1.0, limit * BURST_SECONDS / MINUTE_SECONDS)
+def _capacity(value: Value, limits: Amounts, dimension: str) -> float:
+    """A few seconds of a limit; a whole minute where the provider says how much of its own is left."""
+    if dimension in value.get("told", ()):
+        return float(limits[dimension])
+    return max(1.0, limits[dimension] * BURST_SECONDS / MINUTE_SECONDS)
 
 
 def _lacking(value: Value, limits: Amounts, dimension: str, amount: int) -> float:
@@ -150,7 +153,7 @@ def _lacking(value: Value, limits: Amounts, dimension: str, amount: int) -> floa
     if dimension not in limits:
         return 0.0
     limit = limits[dimension]
-    needed = min(float(amount), _capacity(limit)) - value["levels"][dimension]
+    needed = min(float(amount), _capacity(value, limits, dimension)) - value["levels"][dimension]
     # A whole millisecond more, or rounding would make the call come back for the last millionth of a token.
     return needed / limit * MINUTE_SECONDS + 0.001 if needed > 1e-9 else 0.0
 
@@ -188,26 +191,17 @@ def _share(amounts: Amounts, limits: Amounts) -> float:
 
 
 def _promised(
-    value: Value,
-    now: float,
-    seconds: float,
-    amounts: Amounts,
-    limits: Amounts,
-    *,
-    job: str,
-    patience: float,
-    has_turn: bool,
-    size: float,
+    value: Value, now: float, seconds: float, counted: Amounts, limits: Amounts, *, job: str, patience: float | None
 ) -> Wait:
+    """How long to wait, and the turn; without `patience`, the call has come to its turn, and stays in front."""
     entry = value["jobs"].get(job, {"used": 0.0, "due": None})
-    if has_turn or seconds <= patience:
-        turn = now + seconds
-        promise = seconds
+    if patience is None or seconds <= patience:
+        turn, promise = now + seconds, seconds
     else:
-        turn = _queued(value, now, _as_counted(value, amounts), limits)
+        turn = _queued(value, now, counted, limits)
         promise = min(turn - now, max(seconds, LONGEST_PROMISE_SECONDS))
-    if has_turn or seconds > patience:
-        value["turns"].append([now + promise, size])
+    if patience is None or seconds > patience:
+        value["turns"].append([now + promise, _share(counted, limits)])
     value["jobs"][job] = entry | {"due": turn, "seen": now}
     return Wait(seconds, promise)
 
@@ -225,14 +219,16 @@ def _queued(value: Value, now: float, amounts: Amounts, limits: Amounts) -> floa
     last = value["last"] or {"turn": now, "levels": value["levels"]}
     start, levels = (
         float(last["turn"]),
-        {name: last["levels"].get(name, _capacity(limit)) for name, limit in limits.items()},
+        {name: last["levels"].get(name, _capacity(value, limits, name)) for name in limits},
     )
-    lacking = [_lacking({"levels": levels}, limits, dimension, amount) for dimension, amount in amounts.items()]
+    then = {"levels": levels, "told": value["told"]}
+    lacking = [_lacking(then, limits, dimension, amount) for dimension, amount in amounts.items()]
     turn = max(start + max(lacking, default=0.0), float(value["not_before"]))
     value["last"] = {
         "turn": turn,
         "levels": {
-            name: min(levels[name] + (turn - start) * limit / MINUTE_SECONDS, _capacity(limit)) - amounts.get(name, 0)
+            name: min(levels[name] + (turn - start) * limit / MINUTE_SECONDS, _capacity(value, limits, name))
+            - amounts.get(name, 0)
             for name, limit in limits.items()
         },
     }
