@@ -450,3 +450,20 @@ def test_a_cache_that_keeps_nothing_is_not_paid_for_without_end(
     assert isinstance(outcome, Fail)
     assert (outcome.error_class, outcome.retryable) == ("VectorsLost", True)
     assert len(calls.texts) == once * (1 + MOST_RETURNS)
+
+
+def test_documents_whose_provider_failed_before_share_no_request_with_others(
+    runtime: WorkerRuntime, tracker: Tracker, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = run(runtime, tracker, tracker.take(uris(folder)), until=Stage.EMBED)
+    first, second, third = claim.items
+    calls: list[int] = []
+    original = Embedder.embed_many
+
+    def embed_many(embedder: Embedder, texts: Sequence[str], **options: Any) -> Any:
+        calls.append(len({text.split(",")[0] for text in texts if "Document" in text}))
+        return original(embedder, texts, **options)
+
+    monkeypatch.setattr(Embedder, "embed_many", embed_many)
+    outcomes = embed(runtime, replace(claim, items=(first, second, replace(third, failing_since=1.0))))
+    assert (calls, {type(outcome) for outcome in outcomes.values()}) == ([2, 1], {Advance})

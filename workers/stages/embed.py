@@ -47,11 +47,16 @@ def embed(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
 
 
 def _by_job_and_model(runtime: WorkerRuntime, stored: Sequence[Stored]) -> dict[tuple[int, str, int], list[Item]]:
-    """Documents that share requests; at its last attempt a document is alone, or it would take others with it."""
+    """Documents that share requests.
+
+    One is alone at its last attempt, or when its provider failed for it before, and then comes last: it would take
+    others with it.
+    """
     groups: dict[tuple[int, str, int], list[Item]] = {}
-    for s in stored:
+    for s in sorted(stored, key=lambda s: s.item.failing_since is not None):
         name = runtime.collection_settings(s.item.collection_id).embedding
-        alone = s.item.id if s.item.attempt >= s.item.max_attempts > 1 else 0
+        is_last = s.item.attempt >= s.item.max_attempts > 1
+        alone = s.item.id if is_last or s.item.failing_since is not None else 0
         groups.setdefault((s.item.job_id, name, alone), []).append(s.item)
     return groups
 

@@ -29,7 +29,7 @@ def validate(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
     """Judge the chunks of each document as its collection wants it."""
     stored, outcomes = load_stored(runtime.blobs, claim.items)
     findings: dict[int, Findings] = {}
-    for (_, collection_id), documents in _by_job_and_collection(stored).items():
+    for (_, collection_id, _alone), documents in _by_job_and_collection(stored).items():
         settings = runtime.collection_settings(collection_id)
         if settings.gates:
             found, waiting = _gate(runtime, settings, documents)
@@ -41,11 +41,15 @@ def validate(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
     return outcomes | _advance(runtime, findings)
 
 
-def _by_job_and_collection(stored: Sequence[Stored]) -> dict[tuple[int, int], list[Stored]]:
-    """Documents that share calls: what is spent is one job's, and held against that job's budget."""
-    groups: dict[tuple[int, int], list[Stored]] = {}
-    for s in stored:
-        groups.setdefault((s.item.job_id, s.item.collection_id), []).append(s)
+def _by_job_and_collection(stored: Sequence[Stored]) -> dict[tuple[int, int, int], list[Stored]]:
+    """Documents that share calls: what is spent is one job's, and held against that job's budget.
+
+    One for which its provider failed before is alone, or it would take others with it; it comes last.
+    """
+    groups: dict[tuple[int, int, int], list[Stored]] = {}
+    for s in sorted(stored, key=lambda s: s.item.failing_since is not None):
+        alone = 0 if s.item.failing_since is None else s.item.id
+        groups.setdefault((s.item.job_id, s.item.collection_id, alone), []).append(s)
     return groups
 
 

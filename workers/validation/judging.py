@@ -1,13 +1,22 @@
 """Asks a model about chunks: one call, one second chance for what was unusable, and the rules for what is left."""
 
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import structlog
 
-from shared.errors import EmbedmillError, FlowControl, InputRefused, ProviderRefused, StorageFailed, UserError
+from shared.errors import (
+    EmbedmillError,
+    FlowControl,
+    InputRefused,
+    ProviderRefused,
+    ProviderUnavailable,
+    StorageFailed,
+    UserError,
+)
 from shared.providers.models.base import Answer, Model, Stop, Usage
 from shared.providers.models.metering import About, Meter, ask
 from workers.validation.calls import Call, pack_calls, word_call
@@ -19,6 +28,10 @@ log = structlog.get_logger()
 OPERATION = "validate"
 REFUSED = "the model refused"
 INPUT_REFUSED = "the provider refused the chunk"
+FAILED_CALLS = 5
+"""So many failures of the provider without an answer in between, and the rest is left for a later attempt."""
+LEFT_SECONDS = 5.0
+"""When that is, unless a circuit knows better."""
 REFUSED_CHUNKS = 8
 """So many chunks refused one by one, and no call answered: then it is not the chunks."""
 
@@ -70,6 +83,7 @@ class _Session:
         self._stored: set[str] = set()
         self._stopped: EmbedmillError | None = None
         self._refused = 0
+        self._failed = 0
         self.judged = Judged()
 
     def run(self, call: Call) -> None:
@@ -80,11 +94,53 @@ class _Session:
             self._judge(call)
         except StorageFailed:
             raise
+        except ProviderUnavailable as error:
+            self._try_apart(call, error)
         except EmbedmillError as error:
-            with self._lock:
-                self.judged.errors |= {s.address: error for s in call.subjects if s.address not in self._stored}
-                if isinstance(error, FlowControl | UserError):
-                    self._stopped = error
+            self._give_up(call, error)
+
+    def _try_apart(self, call: Call, error: ProviderUnavailable) -> None:
+        """The provider's fault: the chunks once more, apart from each other, unless it fails for everybody.
+
+        Level by level, so that the half that is answered soon shows that the provider is well.
+        """
+        waiting = deque(self._parts_to_try(call, error))
+        while waiting:
+            part = waiting.popleft()
+            try:
+                if self._stopped is None:
+                    self._judge(part)
+                else:
+                    self._give_up(part, error)
+            except ProviderUnavailable as again:
+                if len(part.subjects) == 1:
+                    self._give_up(part, again)
+                else:
+                    waiting.extend(self._parts_to_try(part, again))
+            except StorageFailed:
+                raise
+            except EmbedmillError as other:
+                self._give_up(part, other)
+
+    def _parts_to_try(self, call: Call, error: ProviderUnavailable) -> list[Call]:
+        """The halves of a call that failed, or one chunk again; none when that helps nobody or may be paid twice."""
+        left = call.only([s for s in call.subjects if s.address not in self._stored])
+        with self._lock:
+            self._failed += 1
+            if self._failed >= FAILED_CALLS:
+                told = f"not asked: {error}"
+                self._stopped = FlowControl(told, reason="circuit", retry_after_seconds=LEFT_SECONDS)
+        if error.may_be_billed or self._stopped is not None:
+            self._give_up(left, error)
+            return []
+        middle = len(left.subjects) // 2
+        return [left.only(some) for some in (left.subjects[:middle], left.subjects[middle:]) if some]
+
+    def _give_up(self, call: Call, error: EmbedmillError) -> None:
+        with self._lock:
+            self.judged.errors |= {s.address: error for s in call.subjects if s.address not in self._stored}
+            if isinstance(error, FlowControl | UserError):
+                self._stopped = error
 
     def _judge(self, call: Call) -> None:
         """Have verdicts on all subjects of a call stored; what is refused as a whole is halved until it is alone."""
@@ -155,6 +211,7 @@ class _Session:
 
     def _read(self, call: Call, answer: Answer, *, repaired: bool) -> Reading:
         with self._lock:
+            self._failed = 0
             self.judged.count(answer.usage)
         if answer.stop is Stop.REFUSAL:
             return Reading({}, REFUSED)

@@ -1,8 +1,9 @@
 """Sends the requests of one `embed_many`: several in flight, one outcome for each text, the meter asked and told.
 
 A request that the provider refuses without naming a text is halved until the text that it refuses is alone, so the
-vectors of its neighbours are paid for once and kept. The vectors of an answer are stored before the meter is told of
-it: a process that dies in between has them, and a reservation that counts as spent.
+vectors of its neighbours are paid for once and kept. So is a request at which the provider fails without billing it:
+its halves are sent after all others, a text alone once more. The vectors of an answer are stored before the meter is
+told of it: a process that dies in between has them, and a reservation that counts as spent.
 
 What concerns the account or the provider as a whole (flow control, refused credentials) ends the sending: requests not
 sent yet get the same error, those in flight are awaited. So does a store that fails; it is tried once more in the end,
@@ -33,8 +34,10 @@ from shared.providers.embeddings.calls import Answer, Billed, Call, EmbedResult,
 from shared.providers.embeddings.packing import Plan, halves
 
 OPERATION = "embed"
-UNAVAILABLE_REQUESTS = 3
-"""So many failures of the provider, and the rest is left for a later attempt."""
+FAILED_REQUESTS = 5
+"""So many failures of the provider without an answer in between, and the rest is left for a later attempt."""
+LEFT_SECONDS = 5.0
+"""When that is, unless a circuit knows better."""
 REFUSED_TEXTS = 16
 """So many texts refused one by one, none accepted: then it is not the texts."""
 
@@ -85,7 +88,9 @@ class _Sending:
         self._waiting: deque[Sequence[int]] = deque(plan)
         self._flights: dict[int, _Flight] = {}
         self._landed: queue.SimpleQueue[tuple[int, Answer | EmbedmillError]] = queue.SimpleQueue()
-        self._sent = self._unavailable = self._refused = 0
+        self._sent = self._failed = self._refused = 0
+        self._failing: dict[int, ProviderUnavailable] = {}
+        self._again: set[int] = set()
         self._stopped: EmbedmillError | None = None
         self._vectors: NDArray[np.float32] = np.zeros((len(tokens), sender.dimensions), dtype=np.float32)
         self._errors: dict[int, EmbedmillError] = {}
@@ -155,12 +160,17 @@ class _Sending:
             self._accept(flight, outcome)
             return
         self._meter.on_failure(flight.reservation, outcome, billed=_billed(outcome))
-        if isinstance(outcome, InputRefused):
-            self._divide(flight.positions, outcome)
-        else:
-            self._fail(flight.positions, outcome)
+        match outcome:
+            case InputRefused():
+                self._failed = 0
+                self._divide(flight.positions, outcome)
+            case ProviderUnavailable():
+                self._try_apart(flight.positions, outcome)
+            case _:
+                self._fail(flight.positions, outcome)
 
     def _accept(self, flight: _Flight, answer: Answer) -> None:
+        self._failed = 0
         request, seconds = flight.request, time.monotonic() - flight.started
         call = Call(
             request.provider,
@@ -202,15 +212,36 @@ class _Sending:
         if self._refused >= REFUSED_TEXTS and not self._calls:
             self._stopped = ProviderRefused(f"{self._sender.provider} refuses every text: {error}")
 
+    def _try_apart(self, positions: Sequence[int], error: ProviderUnavailable) -> None:
+        """The provider's fault: the texts once more, apart from each other, unless it fails for everybody."""
+        self._failed += 1
+        self._failing |= dict.fromkeys(positions, error)
+        if self._failed >= FAILED_REQUESTS:
+            self._fail(positions, error)
+            self._stopped = self._stopped or _left(error)
+        elif error.may_be_billed or self._again.issuperset(positions):
+            self._fail(positions, error)
+        elif len(positions) > 1:
+            # After all others: when they are answered, it is these texts and not the provider.
+            self._waiting.extend(halves(positions))
+        else:
+            self._again.update(positions)
+            self._waiting.append(positions)
+
     def _fail(self, positions: Sequence[int], error: EmbedmillError) -> None:
-        self._errors |= dict.fromkeys(positions, error)
-        self._unavailable += isinstance(error, ProviderUnavailable)
-        if isinstance(error, FlowControl | ProviderRefused) or self._unavailable >= UNAVAILABLE_REQUESTS:
+        # What failed before and is now kept back has failed.
+        self._errors |= {position: self._failing.get(position, error) for position in positions}
+        if isinstance(error, FlowControl | ProviderRefused):
             self._stopped = error
 
     def _leave_the_rest(self, error: EmbedmillError) -> None:
         while self._waiting:
-            self._errors |= dict.fromkeys(self._waiting.popleft(), error)
+            self._errors |= {position: self._failing.get(position, error) for position in self._waiting.popleft()}
+
+
+def _left(error: ProviderUnavailable) -> FlowControl:
+    """What texts are told that were not sent, because the provider fails for everybody."""
+    return FlowControl(f"not asked: {error}", reason="circuit", retry_after_seconds=LEFT_SECONDS)
 
 
 def _billed(error: EmbedmillError) -> Billed:

@@ -142,7 +142,7 @@ def test_a_refused_key_parks_the_documents_and_no_other_call_is_made(
 def test_a_provider_that_fails_fails_the_documents(
     runtime: WorkerRuntime, gated: Tracker, simulated: AnthropicSimulator, uris: list[str], status: int, error: str
 ) -> None:
-    simulated.faults.add(Fault(kind="status", status=status))
+    simulated.faults.add(Fault(kind="status", status=status, times=None))
     outcomes = validate(runtime, to_validate(runtime, gated, uris))
     assert {o.error_class for o in outcomes.values() if isinstance(o, Fail)} == {error}
 

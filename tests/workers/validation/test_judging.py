@@ -135,17 +135,37 @@ def test_flow_control_keeps_back_the_calls_that_were_not_made(claude: Served) ->
     assert len(judged.errors) == 64
 
 
-def test_a_call_that_fails_takes_no_other_with_it(claude: Served) -> None:
+def test_a_call_that_fails_once_is_made_again_in_halves(claude: Served) -> None:
     claude.simulator.faults.add(Fault(kind="status", status=500, match="number 20 "))
     found, judged = ask(claude, [subject(n, document=f"d{n}") for n in range(48)])
-    assert len(found) == 32
-    assert len(judged.errors) == 16
+    assert (len(found), judged.errors) == (48, {})
+
+
+def test_a_call_that_may_be_billed_is_not_made_again_and_takes_no_other_with_it(claude: Served) -> None:
+    claude.simulator.faults.add(Fault(kind="cut_body", match="number 20 "))
+    found, judged = ask(claude, [subject(n, document=f"d{n}") for n in range(48)])
+    assert (len(found), len(judged.errors)) == (32, 16)
     assert all(isinstance(error, ProviderUnavailable) for error in judged.errors.values())
+
+
+@pytest.mark.parametrize("culprit", [0, 20, 47])
+def test_a_chunk_at_which_the_provider_fails_each_time_keeps_nobody_waiting(claude: Served, culprit: int) -> None:
+    claude.simulator.faults.add(Fault(kind="status", status=500, match=f"number {culprit} ", times=None))
+    found, judged = ask(claude, [subject(n, document=f"d{n}") for n in range(48)])
+    assert len(found) == 47
+    assert judged.errors.keys() == {f"address-d{culprit}-{culprit}"}
+
+
+def test_a_provider_that_fails_for_everybody_is_not_asked_about_every_chunk(claude: Served) -> None:
+    claude.simulator.faults.add(Fault(kind="status", status=500, times=None))
+    found, judged = ask(claude, [subject(n, document=f"d{n}") for n in range(48)])
+    assert (len(found), len(judged.errors)) == (0, 48)
+    assert len(claude.simulator.exchanges) <= 10
 
 
 def test_what_was_answered_is_kept_when_the_second_chance_fails(claude: Served) -> None:
     claude.simulator.writer.add(Scripted(raw=verdicts(("c1", 5)), times=1))
-    claude.simulator.faults.add(Fault(kind="status", status=500, after=1))
+    claude.simulator.faults.add(Fault(kind="cut_body", after=1))
     found, judged = ask(claude, [subject(0), subject(1)])
     assert found.keys() == {"address-d1-0"}
     assert judged.errors.keys() == {"address-d1-1"}

@@ -181,8 +181,9 @@ def test_every_fault_is_one_of_our_errors_at_once(
     result = vendor.embed_many(["a secret text"], meter=books)
     assert type(result.errors[0]) is kind
     assert "secret" not in str(result.errors[0])
-    assert [told for _, told in books.failed.values()] == [billed]
-    assert len(simulator_of(vendor, servers).exchanges) == 1, "the SDK's own retries are off"
+    tries = 2 if kind is ProviderUnavailable and billed == "no" else 1
+    assert [told for _, told in books.failed.values()] == [billed] * tries
+    assert len(simulator_of(vendor, servers).exchanges) == tries, "the SDK's own retries are off"
     if isinstance(result.errors[0], FlowControl) and fault.headers:
         assert result.errors[0].retry_after_seconds == 9
 
@@ -223,15 +224,37 @@ def test_flow_control_stops_the_rest_and_keeps_what_is_there(vendor: RemoteEmbed
     assert len(simulator_of(vendor, servers).exchanges) <= 5
 
 
-def test_one_failed_request_costs_the_others_nothing_and_three_end_it(openai: RemoteEmbedder, servers: Servers) -> None:
+def test_a_request_that_fails_once_is_made_again_in_halves_and_costs_nobody_anything(
+    openai: RemoteEmbedder, servers: Servers
+) -> None:
     openai.max_inputs, openai.concurrency = 10, 2
     servers["openai"].simulator.faults.add(Fault(kind="status", status=500, after=1))
-    result = openai.embed_many([f"text {number}" for number in range(100)])
-    assert len(result.errors) == 10
+    assert openai.embed_many([f"text {number}" for number in range(100)]).errors == {}
+    assert servers["openai"].simulator.bill.total("inputs") == 100
+
+
+@pytest.mark.parametrize("concurrency", [1, 8])
+def test_a_text_at_which_the_provider_fails_each_time_keeps_nobody_waiting(
+    openai: RemoteEmbedder, servers: Servers, concurrency: int
+) -> None:
+    openai.concurrency = concurrency
+    servers["openai"].simulator.faults.add(Fault(kind="status", status=500, match="text 17 ", times=None))
+    result = openai.embed_many([f"text {number} of many" for number in range(64)])
+    assert {place: type(error) for place, error in result.errors.items()} == {17: ProviderUnavailable}
+    assert servers["openai"].simulator.bill.total("inputs") == 63
+
+
+def test_a_provider_that_fails_for_everybody_is_left_alone_and_what_was_not_sent_has_not_failed(
+    openai: RemoteEmbedder, servers: Servers
+) -> None:
+    openai.max_inputs, openai.concurrency = 10, 2
     servers["openai"].simulator.faults.add(Fault(kind="status", status=500, times=None))
-    before = len(servers["openai"].simulator.exchanges)
-    assert len(openai.embed_many([f"text {number}" for number in range(200)]).errors) == 200
-    assert len(servers["openai"].simulator.exchanges) - before <= 4
+    errors = openai.embed_many([f"text {number}" for number in range(200)]).errors
+    assert len(errors) == 200
+    assert len(servers["openai"].simulator.exchanges) <= 6
+    failed = sum(isinstance(error, ProviderUnavailable) for error in errors.values())
+    assert 50 <= failed <= 60
+    assert all(isinstance(error, ProviderUnavailable | FlowControl) for error in errors.values())
 
 
 def test_a_budget_that_ends_keeps_later_requests_back(openai: RemoteEmbedder, servers: Servers) -> None:
@@ -414,7 +437,7 @@ def test_nobody_at_the_address_costs_nothing(monkeypatch: pytest.MonkeyPatch, se
         (error,) = embedder.embed_many(["text"], meter=books).errors.values()
         embedder.close()
         assert isinstance(error, ProviderUnavailable)
-        assert [billed for _, billed in books.failed.values()] == ["no"]
+        assert [billed for _, billed in books.failed.values()] == ["no", "no"]
 
 
 def test_sizes_that_a_model_has_not_are_refused() -> None:
