@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console import budget_cli, bulk_cli, cache_cli, collections_cli, dlq_cli, jobs_cli, review_cli, workers_cli
+from console import (
+    budget_cli,
+    bulk_cli,
+    cache_cli,
+    collections_cli,
+    dlq_cli,
+    documents_cli,
+    jobs_cli,
+    review_cli,
+    sources_cli,
+    workers_cli,
+)
 from console.output import DONE, FAILED, USAGE, print_error, print_json, print_line, print_notice
 from shared.spend.terms import Lane
 from shared.starting import start_lightly
@@ -23,6 +34,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(documents_cli.app, name="documents")
+app.add_typer(sources_cli.app, name="sources")
 app.add_typer(jobs_cli.app, name="jobs")
 app.add_typer(dlq_cli.app, name="dlq")
 app.add_typer(workers_cli.app, name="workers")
@@ -254,6 +267,27 @@ def estimate(
     else:
         print_estimate(report)
     raise typer.Exit(FAILED if report["refused"] else DONE)
+
+
+@app.command()
+def parse(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to read.")],
+    collection: Annotated[
+        str | None, typer.Option("--collection", "-c", help="Cut it as this collection does; as usual if not given.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what is read from a file.
+
+    Its text, structure, notes and chunks. Nothing is stored.
+    """
+    from console.reading import parse_file, print_reading
+
+    found = parse_file(file, collection=collection)
+    if as_json:
+        print_json(found)
+    else:
+        print_reading(found)
 
 
 @app.command()

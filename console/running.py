@@ -60,6 +60,16 @@ class Request:
     weight: int | None = None
     lane: Lane | None = None
     name: str | None = None
+    # Sources on record that are read again, instead of `sources`.
+    specs: Sequence[Mapping[str, Any]] = ()
+
+    def open_sources(self) -> "Sequence[Source]":
+        """What is to be read; raises SourceError for what cannot be a source."""
+        from producers.sources.open import open_sources, source_from_spec
+
+        if self.specs:
+            return [source_from_spec(dict(spec)) for spec in self.specs]
+        return open_sources(self.sources, options=self.options, stdin=sys.stdin.buffer)
 
 
 def ingest(request: Request, *, quiet: bool) -> tuple[dict[str, Any], int]:
@@ -74,10 +84,9 @@ def ingest(request: Request, *, quiet: bool) -> tuple[dict[str, Any], int]:
 
 
 def _ingest(runtime: Runtime, request: Request, *, quiet: bool) -> int:
-    from producers.sources.open import open_sources
     from producers.submission import Submitter, ensure_collection
 
-    sources = open_sources(request.sources, options=request.options, stdin=sys.stdin.buffer)
+    sources = request.open_sources()
     collection = ensure_collection(runtime, request.collection)
     require_prices(runtime, collection)
     warn_of_obstacles(runtime, collection, request.lane)
@@ -255,11 +264,10 @@ def watch(runtime: Runtime, job_id: int, *, quiet: bool) -> dict[str, Any]:
 
 def submit(request: Request) -> tuple[dict[str, Any], int]:
     """Record a job for the workers of this home; returns when everything is durable, as `ingest` does."""
-    from producers.sources.open import open_sources
     from producers.submission import Submitter, ensure_collection
 
     with opened() as runtime, interruptible():
-        sources = open_sources(request.sources, options=request.options, stdin=sys.stdin.buffer)
+        sources = request.open_sources()
         collection = ensure_collection(runtime, request.collection)
         require_prices(runtime, collection)
         warn_of_obstacles(runtime, collection, request.lane)

@@ -115,7 +115,8 @@ document = Table(
     metadata,
     Column("id", String(32), primary_key=True),
     Column("collection_id", Id, ForeignKey("collection.id", ondelete="CASCADE"), nullable=False),
-    Column("uri", Text, nullable=False),
+    # In the order of code points on every engine: lists go by it, and what begins alike lies together.
+    Column("uri", Text().with_variant(Text(collation="C"), "postgresql"), nullable=False),
     Column("title", Text, nullable=False, server_default=""),
     # The newest submission or removal, and the version that it wants; NULL when it wants the document gone.
     Column("generation", Integer, nullable=False),
@@ -132,7 +133,15 @@ document = Table(
     Column("notes", Text),
     Column("updated_at", Double, nullable=False),
     Index("ix_document_collection_id", "collection_id", "id"),
-    _partial("ix_document_noted", "collection_id", "id", where="notes IS NOT NULL"),
+    *(
+        _partial(name, "collection_id", column, where=where)
+        for name, column, where in (
+            ("ix_document_uri", "uri", "active_version IS NOT NULL OR generation > active_generation"),
+            ("ix_document_noted", "id", "notes IS NOT NULL"),
+            ("ix_document_deleted", "id", "active_version IS NULL AND active_generation > 0"),
+            ("ix_document_empty", "id", "active_version IS NOT NULL AND chunks_expected = 0"),
+        )
+    ),
 )
 
 job = Table(
@@ -287,6 +296,8 @@ work = Table(
             ("ix_work_finished", ("job_id", "finished_at"), "finished_at IS NOT NULL"),
             ("ix_work_split", ("job_id",), "chunks_split > 0"),
             ("ix_work_noted", ("job_id", "id"), "notes IS NOT NULL"),
+            ("ix_work_left", ("state", "document_id"), "state <> 'completed'"),
+            ("ix_work_removing", ("document_id",), "deletes AND finished_at IS NULL"),
         )
     ),
 )

@@ -11,6 +11,7 @@ import pytest
 import typer
 
 from console.cli import app
+from shared.db.catalogue import MEANINGS, DocumentState
 from shared.errors import EmbedmillError
 from shared.providers.embeddings.table import EMBEDDERS
 from shared.settings import Settings
@@ -129,3 +130,8 @@ def test_the_lock_file_holds_every_declared_dependency() -> None:
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     locked = set(re.findall(r"^([a-z0-9._-]+)==", lock, re.MULTILINE))
     assert names <= locked
+
+
+@pytest.mark.parametrize("state", DocumentState)
+def test_every_state_of_a_document_is_documented(state: DocumentState) -> None:
+    assert f"| `{state}` | {MEANINGS[state]} |" in page("documents.md")

@@ -24,6 +24,12 @@ RTF = "application/rtf"
 XLS = "application/vnd.ms-excel"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
+# What people call them.
+NAMES = {
+    CSV: "csv", DOCX: "docx", EML: "mail", EPUB: "epub", HTML: "html", JSON: "json", MARKDOWN: "markdown", ODS: "ods",
+    ODT: "odt", PDF: "pdf", PLAIN: "text", PPTX: "pptx", RST: "rst", RTF: "rtf", XLS: "xls", XLSX: "xlsx",
+}  # fmt: skip
+
 _TEXT_SUFFIXES = {
     ".csv": CSV, ".tsv": CSV,
     ".eml": EML,

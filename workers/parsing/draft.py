@@ -7,6 +7,7 @@ from itertools import groupby
 
 from shared.encoding import decode
 from shared.errors import ParserLimitExceeded
+from shared.harmless import harmless
 from workers.parsing.document import Block, BlockKind, ParsedDocument
 from workers.parsing.limits import ParserLimits
 
@@ -18,8 +19,6 @@ _PLACEHOLDERS = frozenset({"", "untitled", "powerpoint presentation", "word docu
 _CARRIAGE_RETURN = re.compile("\r\n?")
 _UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _SPACE_RUN = re.compile("[ \t\n\f\r]+")
-# What reorders or hides characters; the name of an attachment is its sender's to choose.
-_MISLEADING = re.compile("[\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
 
 
 def clean(text: str) -> str:
@@ -116,7 +115,7 @@ class Draft:
 
     def note(self, text: str) -> None:
         """Something of the document is left out, or read by a guess; said once, without quoting its text."""
-        self._notes[_shortened(_MISLEADING.sub("", one_line(clean(text))), NOTE_CHARS)] = None
+        self._notes[_shortened(harmless(one_line(clean(text))), NOTE_CHARS)] = None
 
     def finish(self) -> ParsedDocument:
         """The document; where its program left no title, or a placeholder, its first heading is the title."""

@@ -1,0 +1,112 @@
+"""Globs over URIs: `*` for anything, `?` for one character, `[a-z]` and `[!a-z]` for one of some; upper case counts."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from shared.errors import UsageError
+
+_SET = r"\[(!?)(\][^\]]*|[^\]]+)\]"
+_PART = re.compile(rf"\*+|\?|{_SET}|[^*?\[]+|\[")
+_MEMBER = re.compile(r"(.)-(.)|(.)", re.DOTALL)
+_LAST_CHARACTER = 0x10FFFF
+_FIRST_SURROGATE, _AFTER_SURROGATES = 0xD800, 0xE000
+
+
+@dataclass(frozen=True, slots=True)
+class Glob:
+    """A pattern that a whole text has to match; raises UsageError for a set that nothing is in."""
+
+    pattern: str
+
+    def __post_init__(self) -> None:
+        """Find sets without a member at once."""
+        self.as_regex()
+
+    @property
+    def prefix(self) -> str:
+        """What every match begins with."""
+        first = next(self._parts(), None)
+        return first if first and first[0] not in "*?[" else ""
+
+    @property
+    def is_literal(self) -> bool:
+        """Whether it matches one text only."""
+        return self.prefix == self.pattern
+
+    def as_sqlite(self) -> str:
+        """The same for SQLite's GLOB, in which `^` negates a set."""
+        return "".join(_as_sqlite(part) for part in self._parts())
+
+    def as_regex(self) -> str:
+        """The same as an anchored regular expression, as Python and Postgres have it."""
+        return "^" + "".join(_as_regex(part) for part in self._parts()) + "$"
+
+    def _parts(self) -> Iterator[str]:
+        return (found[0] for found in _PART.finditer(self.pattern))
+
+
+def successor(prefix: str) -> str | None:
+    """The least text after everything that begins so, by code points; None when there is none."""
+    for end in range(len(prefix), 0, -1):
+        following = ord(prefix[end - 1]) + 1
+        if following == _FIRST_SURROGATE:
+            following = _AFTER_SURROGATES
+        if following <= _LAST_CHARACTER:
+            return prefix[: end - 1] + chr(following)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Set:
+    """Characters and ranges of them, `-` and `^` last, where they mean themselves."""
+
+    negated: bool
+    ranges: tuple[tuple[str, str], ...]
+    singles: tuple[str, ...]
+
+    @classmethod
+    def read(cls, part: str) -> "_Set":
+        found = re.fullmatch(_SET, part, re.DOTALL)
+        assert found is not None
+        members = _MEMBER.findall(found[2])
+        ranges = tuple((low, high) for low, high, _ in members if low and low <= high)
+        singles = tuple(sorted({single for _, _, single in members if single}, key=_place_in_set))
+        if not ranges and not singles:
+            raise UsageError(f"the glob has a set that nothing is in: {part}")
+        return cls(bool(found[1]), ranges, singles)
+
+
+def _place_in_set(character: str) -> int:
+    return {"]": 0, "-": 3, "^": 2}.get(character, 1)
+
+
+def _as_sqlite(part: str) -> str:
+    if part == "[":
+        return "[[]"
+    if part[0] != "[":
+        return "*" if part[0] == "*" else part
+    members = _Set.read(part)
+    if members.singles == ("^",) and not members.ranges and not members.negated:
+        return "^"
+    ranges = "".join(f"{low}-{high}" for low, high in members.ranges)
+    first, rest = members.singles[:1] == ("]",), "".join(members.singles)
+    inside = f"]{ranges}{rest[1:]}" if first else f"{ranges}{rest}"
+    return f"[{'^' if members.negated else ''}{'-^' if inside == '^-' else inside}]"
+
+
+def _as_regex(part: str) -> str:
+    if part[0] == "*":
+        return "(.|\n)*"
+    if part == "?":
+        return "(.|\n)"
+    if part[0] != "[" or part == "[":
+        return re.escape(part)
+    members = _Set.read(part)
+    inside = "".join(f"{_quoted(low)}-{_quoted(high)}" for low, high in members.ranges)
+    inside += "".join(map(_quoted, members.singles))
+    return f"[{'^' if members.negated else ''}{inside}]"
+
+
+def _quoted(character: str) -> str:
+    return f"\\{character}" if character in "\\]^[-" else character
