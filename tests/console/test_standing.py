@@ -1,9 +1,11 @@
 """What a job does and what would get it going: one word for it, and the command that mends it."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from console import running
 from console.durations import format_time
 from console.progress import format_pace
 from console.running import explain_job, find_jobs, list_summaries, print_report, print_waiting
@@ -156,6 +158,26 @@ def test_jobs_are_found_by_state_collection_and_time_and_have_name_time_and_sour
     assert len(find_jobs(runtime, state=None, collection=None, since=None, limit=1)) == 1
     with pytest.raises(NotFound):
         find_jobs(runtime, state=None, collection="none", since=None, limit=1)
+
+
+def test_whoever_watches_is_told_once_of_each_thing_that_keeps_a_job_from_moving(
+    runtime: Runtime, tracker: Tracker, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(running, "NOTICE_SECONDS", 0.0)
+    tracker.submit(["file:///a"])
+    watch = running.Watch(runtime)
+
+    def look(connection: Any) -> None:
+        job = jobs.get_job(connection, tracker.job)
+        watch.give_if_due(connection, job, jobs.measure_progress(connection, job))
+
+    for _ in range(2):
+        runtime.database.query(look)
+    scale(runtime, Stage.CHUNK, 0)
+    runtime.database.query(look)
+    told = capsys.readouterr().err
+    assert told.count("embedmill workers start --queue chunk") == 1
+    assert told.count("embedmill workers scale chunk N") == 1
 
 
 def test_a_removal_that_died_is_in_the_total_as_it_is_among_the_dead(runtime: Runtime, tracker: Tracker) -> None:
