@@ -41,7 +41,7 @@ FILES = ("a.txt", "b.txt", "sub/c.txt", "sub/d.txt", "sub/e.md")
 ROWS = ("1", "2", "3")
 COMMANDS = (
     ("docs",),
-    ("docs",),
+    ("docs", "one.jsonl"),
     ("docs/sub",),
     ("docs", "docs/sub"),
     ("docs/a.txt",),
@@ -85,8 +85,8 @@ class Walk:
     readers: list[Reader] = field(default_factory=list)
     held: list[Claim] = field(default_factory=list)
     met: list[Met] = field(default_factory=list)
-    # Moments from which on what a scan said does not hold: documents were deleted, a source was closed.
-    meddled_at: int = -1
+    # When a document was deleted, or one of its sources closed: from then on what a scan said before does not hold.
+    meddled_at: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         settings = load_settings(home=self.folder / "home", database_url=self.database.url, embedding="hash")
@@ -104,17 +104,17 @@ class Walk:
 
     def go(self, steps: int, *, settle_every: int) -> None:
         """Walk; every so often all work is done and the index is held against the model."""
-        acts: list[tuple[int, Callable[[], object]]] = [
+        acts: list[tuple[float, Callable[[], object]]] = [
             (8, self.change),
             (10, self.begin),
-            (24, self.step),
+            (50, self.step),
             (2, self.freeze),
             (24, self.do_work),
             (3, self.lose_lease),
             (1, self.cancel),
             (2, self.pause_or_resume),
             (1, self.delete),
-            (1, self.close),
+            (0.3, self.close),
         ]
         for self.now in range(1, steps + 1):
             act = self.random.choices([a for _, a in acts], [weight for weight, _ in acts])[0]
@@ -191,7 +191,7 @@ class Walk:
         )
         read = [SourceScan(reading, scan, source) for scan, source in zip(submitted.scans, opened, strict=True)]
         for one in read:
-            for batch in one.batches(2):
+            for batch in one.batches(1):
                 at = self.now
                 yield
                 one.record(batch)
@@ -308,14 +308,14 @@ class Walk:
         """Delete a document by its id; its source brings it back when it is read."""
         uri = self.random.choice([self.uri(name) for name in FILES] + list(ROWS))
         delete_documents(self.runtimes[0], self.collection.id, [document_id("default", uri)])
-        self.meddled_at = self.now
+        self.meddled_at[uri] = self.now
 
     def close(self) -> None:
         with self.database.read() as connection:
             ids = list(connection.execute(select(source.c.id)).scalars())
         if ids:
             close_source(self.runtimes[0], self.random.choice(ids))
-            self.meddled_at = self.now
+            self.meddled_at = dict.fromkeys(map(self.uri, FILES), self.now)
 
     # What must be true
 
@@ -332,7 +332,7 @@ class Walk:
         self.drain()
         self.require_all()
         self.met.clear()
-        self.meddled_at = -1
+        self.meddled_at.clear()
 
     def drain(self) -> None:
         for found in self.open_jobs():
@@ -379,7 +379,7 @@ class Walk:
             left = select(work_table.c.id).join(job).where(job.c.finished_at.is_not(None), ~in_end(work_table))
             assert not connection.execute(left).all(), "an ended job has work that nobody will do"
         for met in self.met:
-            unchanged = self.changed_at[met.uri] < met.at and self.meddled_at < met.at
+            unchanged = max(self.changed_at[met.uri], self.meddled_at.get(met.uri, -1)) < met.at
             if not unchanged or met.uri in dead or self.version_on_disk(met.uri) != met.version:
                 continue
             if met.job_id not in cancelled:

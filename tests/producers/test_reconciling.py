@@ -1,0 +1,225 @@
+"""What commands over the same sources make of the index together: no case of them loses or keeps a document wrongly."""
+
+import io
+import json
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from producers.departing import close_source, delete_documents, preview_closing
+from producers.sources.base import Source
+from producers.sources.open import SourceOptions, open_sources
+from producers.submission import Submitted, Submitter
+from shared.addresses import document_id
+from shared.db import jobs
+from shared.db.engine import Database
+from shared.db.schema import chore, source
+from shared.errors import ScanStopped, ScanTakenOver
+from tests.producers.walking import Walk
+
+
+class Desk:
+    """Commands over a folder `docs` of ten files and files of rows, worked off at once by a stand-in for workers."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self.walk = Walk(database, folder, Random(0))
+        self.database, self.folder, self.runtime = database, folder, self.walk.runtimes[0]
+        for path in (folder / "docs").rglob("*.*"):
+            path.unlink()
+        for n in range(10):
+            (folder / "docs" / f"d{n}.txt").write_text(f"document {n}")
+
+    def write_rows(self, name: str, rows: dict[str, str]) -> None:
+        lines = [json.dumps({"id": id_, "text": text}) for id_, text in rows.items()]
+        (self.folder / name).write_text("\n".join(lines))
+
+    def sources(self, *names: str, include: tuple[str, ...] = ()) -> list[Source]:
+        paths = [str(self.folder / name) for name in names]
+        return open_sources(paths, options=SourceOptions(include=include), stdin=io.BytesIO())
+
+    def open(self, *names: str, process: int = 0, include: tuple[str, ...] = ()) -> tuple[Submitter, Submitted, Any]:
+        sources = self.sources(*names, include=include)
+        submitter = Submitter(self.walk.runtimes[process])
+        return submitter, submitter.open(sources, self.walk.collection, options={}), sources
+
+    def submit(self, *names: str, allow: bool = False, include: tuple[str, ...] = ()) -> jobs.Job:
+        submitter, submitted, sources = self.open(*names, include=include)
+        submitter.enumerate(submitted, sources, self.walk.collection, allow_deletes=allow)
+        return self.job(submitted.job_id)
+
+    def ingest(self, *names: str, allow: bool = False, include: tuple[str, ...] = ()) -> dict[str, int]:
+        """The counts of a command whose work is done."""
+        found = self.submit(*names, allow=allow, include=include)
+        self.walk.drain()
+        with self.database.read() as connection:
+            job = jobs.get_job(connection, found.id)
+            counts = jobs.measure_progress(connection, job).documents
+        return {**counts, "problems": job.problems, "held": job.held_deletions}
+
+    def job(self, job_id: int) -> jobs.Job:
+        with self.database.read() as connection:
+            return jobs.get_job(connection, job_id)
+
+    def notes(self, job_id: int) -> list[str]:
+        with self.database.read() as connection:
+            found = jobs.list_notes(connection, job_id, limit=100)
+        return [f"{note['line']}: {note['reason']}" for note in found if note["kind"] == "problem"]
+
+    def visible(self) -> set[str]:
+        return {uri.rsplit("/", 1)[-1] for uri in self.walk.visible()}
+
+    def find_source(self, kind: str) -> int:
+        with self.database.read() as connection:
+            query = select(source.c.id).where(source.c.spec["kind"].as_string() == kind)
+            return int(connection.execute(query).scalar_one())
+
+
+@pytest.fixture
+def desk(database: Database, tmp_path: Path) -> Desk:
+    return Desk(database, tmp_path)
+
+
+TEN = {f"d{n}.txt" for n in range(10)}
+
+
+def test_a_file_that_was_also_named_by_itself_leaves_with_its_folder(desk: Desk) -> None:
+    desk.ingest("docs")
+    desk.ingest("docs/d3.txt")
+    (desk.folder / "docs/d3.txt").unlink()
+    assert desk.ingest("docs")["deleted"] == 1
+    assert desk.visible() == TEN - {"d3.txt"}
+    assert desk.ingest("docs")["deleted"] == 0
+
+
+def test_a_file_that_was_only_named_by_itself_leaves_when_its_folder_is_read(desk: Desk) -> None:
+    (desk.folder / "docs/z.md").write_text("named")
+    desk.ingest("docs", include=("*.txt",))
+    desk.ingest("docs/z.md")
+    assert desk.ingest("docs", include=("*.txt",))["deleted"] == 0, "left out by a pattern is not gone"
+    (desk.folder / "docs/z.md").unlink()
+    assert desk.ingest("docs", include=("*.txt",))["deleted"] == 1
+
+
+def test_a_file_stays_as_long_as_the_same_folder_with_other_patterns_claims_it(desk: Desk) -> None:
+    desk.ingest("docs")
+    desk.ingest("docs", include=("d1.txt",))
+    (desk.folder / "docs/d1.txt").unlink()
+    assert desk.ingest("docs")["deleted"] == 0
+    assert desk.ingest("docs", include=("d1.txt",), allow=True)["deleted"] == 1
+    assert desk.visible() == TEN - {"d1.txt"}
+
+
+def test_a_folder_and_its_child_count_a_document_once_and_do_not_disagree(desk: Desk) -> None:
+    (desk.folder / "docs/sub/e.txt").write_text("below")
+    first = desk.ingest("docs", "docs/sub")
+    again = desk.ingest("docs", "docs/sub")
+    assert (first["total"], first["problems"]) == (11, 0)
+    assert (again["total"], again["unchanged"], again["problems"]) == (11, 11, 0)
+
+
+def test_a_file_that_comes_back_before_its_removal_stays(desk: Desk) -> None:
+    desk.ingest("docs")
+    (desk.folder / "docs/d3.txt").rename(desk.folder / "kept")
+    gone = desk.submit("docs")
+    (desk.folder / "kept").rename(desk.folder / "docs/d3.txt")
+    back = desk.submit("docs")
+    assert gone.id == back.id
+    desk.walk.drain()
+    assert desk.visible() == TEN
+
+
+def test_more_than_a_fifth_is_held_back_and_nothing_of_it_is_forgotten(desk: Desk) -> None:
+    desk.ingest("docs")
+    for n in range(3):
+        (desk.folder / f"docs/d{n}.txt").unlink()
+    held = desk.ingest("docs")
+    assert (held["held"], held["deleted"]) == (3, 0)
+    assert desk.ingest("docs", allow=True)["deleted"] == 3
+
+
+def test_rows_of_one_id_in_two_files_of_a_command_are_never_one(desk: Desk) -> None:
+    desk.write_rows("a.jsonl", {"1": "alpha", "2": "alpha"})
+    desk.write_rows("b.jsonl", {"2": "beta", "3": "beta"})
+    job = desk.submit("a.jsonl", "b.jsonl")
+    a = (desk.folder / "a.jsonl").as_uri()
+    assert desk.notes(job.id) == [f"1: the id '2' is in {a}:2 too; that one is taken"]
+    counts = desk.ingest("a.jsonl", "b.jsonl")
+    assert (counts["total"], counts["skipped"], counts["problems"]) == (4, 1, 1)
+    assert desk.visible() == {"1", "2", "3"}
+
+
+def test_two_commands_that_disagree_about_an_id_are_reported_and_the_newer_one_is_taken(desk: Desk) -> None:
+    desk.write_rows("a.jsonl", {"1": "alpha", "2": "same"})
+    desk.write_rows("b.jsonl", {"1": "beta", "2": "same"})
+    desk.ingest("a.jsonl")
+    job = desk.submit("b.jsonl")
+    a = (desk.folder / "a.jsonl").as_uri()
+    assert desk.notes(job.id) == [f"1: the id '1' is in {a}:1 too, with other content; this one is newer and is taken"]
+    desk.walk.drain()
+    counts = desk.ingest("b.jsonl")
+    assert (counts["total"], counts["unchanged"], counts["problems"]) == (2, 2, 1)
+
+
+def test_a_row_that_moves_from_one_file_of_a_command_to_another_stays(desk: Desk) -> None:
+    desk.write_rows("a.jsonl", {"1": "one", "2": "two"})
+    desk.write_rows("b.jsonl", {"3": "three"})
+    desk.ingest("b.jsonl", "a.jsonl")
+    desk.write_rows("a.jsonl", {"1": "one"})
+    desk.write_rows("b.jsonl", {"2": "two", "3": "three"})
+    assert desk.ingest("a.jsonl", "b.jsonl", allow=True)["deleted"] == 0
+    assert desk.visible() == {"1", "2", "3"}
+
+
+def test_one_id_in_a_folder_and_in_a_file_of_rows_is_a_problem(desk: Desk) -> None:
+    uri = (desk.folder / "docs/d1.txt").as_uri()
+    desk.write_rows("a.jsonl", {uri: "another text"})
+    counts = desk.ingest("docs", "a.jsonl")
+    assert (counts["completed"], counts["problems"]) == (10, 1)
+
+
+@pytest.mark.parametrize("function", [jobs.pause_job, jobs.cancel_job])
+def test_a_scan_stops_when_its_job_is_paused_or_cancelled_and_leaves_no_work(desk: Desk, function: Any) -> None:
+    submitter, submitted, sources = desk.open("docs")
+    desk.walk.control(function, submitted.job_id)
+    with pytest.raises(ScanStopped, match=f"job {submitted.job_id} is"):
+        submitter.enumerate(submitted, sources, desk.walk.collection, allow_deletes=False)
+    desk.walk.drain()
+    assert desk.visible() == set()
+    assert desk.ingest("docs")["completed"] == 10
+
+
+def test_a_scan_that_was_taken_over_changes_nothing(desk: Desk) -> None:
+    submitter, submitted, sources = desk.open("docs")
+    with desk.database.write() as connection:
+        connection.execute(update(chore).values(lease_until=0))
+    successor, taken, again = desk.open("docs", process=1)
+    assert (taken.job_id, taken.resumed, taken.to_scan) == (submitted.job_id, True, True)
+    with pytest.raises(ScanTakenOver):
+        submitter.enumerate(submitted, sources, desk.walk.collection, allow_deletes=False)
+    successor.enumerate(taken, again, desk.walk.collection, allow_deletes=False)
+    assert desk.ingest("docs")["total"] == 10
+
+
+def test_closing_a_source_takes_what_nobody_else_claims(desk: Desk) -> None:
+    desk.ingest("docs")
+    desk.ingest("docs/d1.txt")
+    folder = desk.find_source("folder")
+    assert preview_closing(desk.runtime, folder) == 9
+    closed = close_source(desk.runtime, folder)
+    assert closed.documents == 9 and closed.job_id is not None
+    desk.walk.drain()
+    assert desk.visible() == {"d1.txt"}
+    assert desk.job(closed.job_id).options == {"removes": True}
+    assert desk.ingest("docs")["completed"] == 9
+
+
+def test_a_deleted_document_leaves_and_comes_back_with_its_source(desk: Desk) -> None:
+    desk.ingest("docs")
+    uri = (desk.folder / "docs/d1.txt").as_uri()
+    assert delete_documents(desk.runtime, desk.walk.collection.id, [document_id("default", uri)]).documents == 1
+    desk.walk.drain()
+    assert desk.visible() == TEN - {"d1.txt"}
+    assert desk.ingest("docs")["completed"] == 1
