@@ -26,7 +26,7 @@ from shared.db import bulk_batches, bulk_lane, jobs, ledger, scans
 from shared.db.collections import Collection, get_collection, get_collection_by_id
 from shared.db.dead_letters import Filter, list_letters
 from shared.db.engine import read_clock
-from shared.errors import ScanTakenOver
+from shared.errors import FlowControl, ScanTakenOver
 from shared.runtime import Runtime
 from shared.spend.lanes import find_obstacle
 from shared.spend.terms import Lane
@@ -432,7 +432,17 @@ def explain_job(runtime: Runtime, job_id: int) -> dict[str, Any]:
             ],
         }
 
-    return report | runtime.database.query(look)
+    found = report | runtime.database.query(look)
+    waits = any(row["reason"] == WaitReason.CIRCUIT for row in found["waiting"])
+    return found | {"circuits": _list_circuits(runtime) if waits else []}
+
+
+def _list_circuits(runtime: Runtime) -> list[dict[str, Any]]:
+    """The circuits that are not closed; none when those who know cannot be asked."""
+    try:
+        return runtime.spender.list_circuits()
+    except FlowControl:
+        return []
 
 
 def _describe_lane(runtime: Runtime, connection: Any, job: jobs.Job) -> dict[str, Any] | None:
@@ -592,5 +602,8 @@ def print_waiting(report: Mapping[str, Any]) -> None:
         print_lane(report["bulk"])
     if report["rate"]:
         print_line(f"{report['rate']:.1f} documents a second, {format_duration(report['seconds_left'])} left")
+    for circuit in report["circuits"]:
+        left = format_duration(circuit["seconds_left"])
+        print_line(f"{circuit['name']} does not answer and is left alone; it is tried again in {left}")
     for found in report["hindrances"]:
         print_warning(f"{found['says']}: {found['command']}")

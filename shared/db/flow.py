@@ -18,6 +18,12 @@ def read_value(connection: Connection, key: str) -> tuple[dict[str, Any], float]
     return dict(row[0] or {}), float(row[1])
 
 
+def list_values(connection: Connection, prefix: str) -> tuple[dict[str, dict[str, Any]], float]:
+    """The values of all keys that begin so, and the database's time."""
+    query = select(flow_state.c.key, flow_state.c.value).where(flow_state.c.key.startswith(prefix, autoescape=True))
+    return {row.key: dict(row.value or {}) for row in connection.execute(query)}, read_clock(connection)
+
+
 def lock_value(connection: Connection, key: str) -> tuple[dict[str, Any], float]:
     """The value of a key ({} when there is none yet) and the database's time; nobody else changes it meanwhile."""
     query = select(flow_state.c.value).where(flow_state.c.key == key).with_for_update()

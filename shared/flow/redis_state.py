@@ -51,6 +51,14 @@ class RedisState(SharedState):
             stored, now = self._read(PREFIX + key)
         return json.loads(stored) if stored else {}, now
 
+    def peek_all(self, prefix: str) -> tuple[dict[str, Value], float]:
+        with self._translated():
+            keys = list(self._client.scan_iter(match=f"{PREFIX}{prefix}*"))
+            stored = self._client.mget(keys) if keys else []
+            seconds, micros = self._client.time()
+        found = {key.removeprefix(PREFIX): json.loads(value) for key, value in zip(keys, stored, strict=True) if value}
+        return found, seconds + micros / 1e6
+
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:

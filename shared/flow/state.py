@@ -25,6 +25,10 @@ class SharedState(ABC):
     def peek(self, key: str) -> tuple[Value, float]:
         """The value as it is, and the store's time; locks nothing."""
 
+    @abstractmethod
+    def peek_all(self, prefix: str) -> tuple[dict[str, Value], float]:
+        """The values of all keys that begin so, and the store's time; locks nothing."""
+
     def close(self) -> None:  # noqa: B027 - the database is closed by whoever opened it
         """Release connections."""
 
@@ -47,6 +51,9 @@ class DatabaseState(SharedState):
 
     def peek(self, key: str) -> tuple[Value, float]:
         return self._database.query(lambda connection: flow.read_value(connection, key))
+
+    def peek_all(self, prefix: str) -> tuple[dict[str, Value], float]:
+        return self._database.query(lambda connection: flow.list_values(connection, prefix))
 
 
 def open_shared_state(settings: Settings, database: Database) -> SharedState:

@@ -48,6 +48,8 @@ log = structlog.get_logger()
 
 PATIENCE_SECONDS = 2.0
 """A worker waits so long for its turn; for longer the work is parked and the worker does something else."""
+CIRCUIT = "circuit:"
+"""Begins the keys of circuits in the shared state."""
 CLOSED_SECONDS = 0.5
 """A circuit that was just seen closed is taken for closed without asking again."""
 AWAIT_BUDGET_SECONDS = 3600.0
@@ -125,6 +127,19 @@ class Spender:
                 policy = circuit.Policy(self._settings.circuit_failures, self._settings.circuit_seconds)
                 self._circuits[name] = Circuit(name, policy, state=self.state, database=self.database)
             return self._circuits[name]
+
+    def list_circuits(self) -> list[dict[str, Any]]:
+        """Every circuit that is not closed: its name, `open` or `half-open`, and the seconds until it is tried."""
+        values, now = self.state.peek_all(CIRCUIT)
+        return [
+            {
+                "name": key.removeprefix(CIRCUIT),
+                "state": circuit.state_of(value, now),
+                "seconds_left": round(max(value["open_until"] - now, 0.0), 3),
+            }
+            for key, value in sorted(values.items())
+            if circuit.state_of(value, now) != "closed"
+        ]
 
     def most_tokens(self, provider: str, model: str) -> int | None:
         """Tokens of the largest call that a limit a minute lets through at all, as far as it was set or published."""
@@ -519,7 +534,7 @@ class Circuit:
 
     def __init__(self, name: str, policy: circuit.Policy, *, state: SharedState, database: Database) -> None:
         self._name = name
-        self._key = f"circuit:{name}"
+        self._key = f"{CIRCUIT}{name}"
         self._policy = policy
         self._state = state
         self._database = database

@@ -11,13 +11,14 @@ from console.progress import format_pace
 from console.running import explain_job, find_jobs, list_summaries, print_report, print_waiting
 from console.standing import Pace
 from shared.db import jobs, pools, presence
-from shared.errors import BlobMissing, NotFound, SourceGone
+from shared.errors import BlobMissing, NotFound, ProviderUnavailable, SourceGone
 from shared.outcomes import Advance, Fail, Park
 from shared.presence import Presence
 from shared.runtime import Runtime
 from shared.settings import Settings
 from shared.states import JobState, Stage
 from tests.shared.db.tracker import Tracker
+from workers.executor import outcome_of
 
 
 @pytest.fixture
@@ -191,3 +192,20 @@ def test_a_removal_that_died_is_in_the_total_as_it_is_among_the_dead(runtime: Ru
     (row,) = list_summaries(runtime, limit=1)
     documents = row["documents"]
     assert (documents["total"], documents["completed"], documents["dead"]) == (2, 1, 1)
+
+
+def test_a_circuit_that_is_open_is_named_with_the_time_at_which_it_goes_on(
+    runtime: Runtime, tracker: Tracker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    down = ProviderUnavailable("openai answered 503", may_be_billed=False)
+    told: BaseException = down
+    while told is down:
+        told = runtime.spender.circuit("openai:embed").failed(down)
+    assert explain_job(runtime, tracker.job)["circuits"] == [], "nothing of this job waits for it"
+    tracker.settle(tracker.take(["file:///a"]), outcome_of(told))
+    report = explain_job(runtime, tracker.job)
+    (circuit,) = report["circuits"]
+    assert (circuit["name"], circuit["state"]) == ("openai:embed", "open")
+    assert 0 < circuit["seconds_left"] <= runtime.settings.circuit_seconds
+    print_waiting(report)
+    assert "openai:embed does not answer and is left alone" in capsys.readouterr().out

@@ -30,6 +30,15 @@ def test_a_change_may_leave_the_value(state_urls: tuple[str, str]) -> None:
         assert count(state) == 2
 
 
+def test_values_are_found_by_how_their_keys_begin(state_urls: tuple[str, str]) -> None:
+    with opened(*state_urls) as state:
+        for key in ("circuit:a", "circuit:b", "limit:a"):
+            state.update(key, lambda _, now: ({"at": now}, None))
+        found, now = state.peek_all("circuit:")
+        assert found.keys() == {"circuit:a", "circuit:b"}
+        assert all(value["at"] <= now for value in found.values())
+
+
 def test_without_the_redis_of_the_limits_work_waits_instead_of_passing_unlimited() -> None:
     state = RedisState("redis://127.0.0.1:1/0")
     with pytest.raises(FlowControl) as caught:
