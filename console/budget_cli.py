@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from console.dollars import format_usd
 from console.output import print_json, print_line, print_table, print_warning
 from shared.errors import UserError
 from shared.spend.terms import FREE_PROVIDERS, NAMED_SCOPES, BudgetScope
@@ -151,13 +152,13 @@ def _describe(budget: Any) -> dict[str, Any]:
 
 
 def _printed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    money = ("usd", "used_usd")
-    return [
-        {**row, **{k: None if row[k] is None else f"{row[k]:.6f}" for k in money}, "stopped": row["stopped"] or None}
-        for row in rows
-    ]
+    return [{**row, **_dollars(row), "stopped": row["stopped"] or None} for row in rows]
+
+
+def _dollars(row: dict[str, Any]) -> dict[str, str | None]:
+    return {name: None if row[name] is None else format_usd(row[name], sign="") for name in ("usd", "used_usd")}
 
 
 def _limits(row: dict[str, Any]) -> str:
-    parts = [] if row["usd"] is None else [f"${row['usd']:g}"]
+    parts = [] if row["usd"] is None else [format_usd(row["usd"])]
     return " and ".join(parts + ([] if row["tokens"] is None else [f"{row['tokens']} tokens"]))

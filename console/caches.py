@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
+from console.dollars import format_usd
 from console.output import print_line, print_table
 from console.session import interruptible, opened
 from shared.cache import KINDS, Size
@@ -77,7 +78,7 @@ def print_show(report: Mapping[str, Any]) -> None:
             "kind": kind,
             **row,
             "mib": row["bytes"] / MEBIBYTE,
-            "saved_usd": f"{row['saved_usd']:.6f}",
+            "saved_usd": format_usd(row["saved_usd"], sign=""),
             "evicted": row["evicted"]["entries"],
         }
         for kind, row in report["kinds"].items()

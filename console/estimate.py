@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from console.dollars import format_usd
 from console.measuring import Measured, Measurer, Outline, Totals, measure_job
 from console.output import print_line, print_table, print_warning
 from console.session import opened
@@ -283,8 +284,8 @@ def describe_cost(total: Mapping[str, Any], basis: str) -> str:
     if total["usd"] is None:
         return "unpriced"
     most = total.get("usd_at_most")
-    about = f"${total['usd']:.6f}, counted" if basis == EXACT else f"about ${total['usd']:.6f}"
-    return about if most is None or most <= total["usd"] else f"{about}, at most ${most:.6f}"
+    about = f"{format_usd(total['usd'])}, counted" if basis == EXACT else f"about {format_usd(total['usd'])}"
+    return about if most is None or most <= total["usd"] else f"{about}, at most {format_usd(most)}"
 
 
 def _costs(stage: Mapping[str, Any]) -> bool:
@@ -295,7 +296,5 @@ def _row(name: str, stage: Mapping[str, Any]) -> dict[str, Any]:
     """A stage with its dollars by lane, as people read it."""
     counts = {key: math.ceil(n) for key, n in stage.items() if key.endswith("_units")}
     counts |= {key: stage[key] for key in ("calls", "tokens_in", "tokens_out") if key in stage}
-    lanes = {
-        lane: "unpriced" if told["usd"] is None else f"${told['usd']:.6f}" for lane, told in stage["lanes"].items()
-    }
+    lanes = {lane: format_usd(told["usd"]) for lane, told in stage["lanes"].items()}
     return {"stage": name, **counts, **lanes}

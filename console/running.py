@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from console.dollars import format_usd
 from console.durations import format_duration, format_time, parse_since
 from console.output import DEAD_LETTERS, DONE, FAILED, print_error, print_line, print_notice, print_table, print_warning
 from console.passed_over import name_place, print_passed_over, took_nothing
@@ -518,10 +519,10 @@ def print_report(runtime: Runtime, report: Mapping[str, Any]) -> None:
     print_line(f"{name_job(report)}: {documents['total']} documents ({counted or 'none'})")
     print_line(
         f"chunks: {chunks['indexed']} indexed, {chunks['rejected']} rejected, {chunks['embedded']} embedded anew; "
-        f"{report['spend']['tokens_in']} tokens, ${report['spend']['usd']:.2f}, {report['seconds']:.1f} s"
+        f"{report['spend']['tokens_in']} tokens, {format_usd(report['spend']['usd'])}, {report['seconds']:.1f} s"
     )
     if reserved := report["spend"].get("reserved_usd"):
-        print_line(f"${reserved:.6f} of these dollars are reserved for calls that are not settled")
+        print_line(f"{format_usd(reserved)} of these dollars are reserved for calls that are not settled")
     if billed := report["spend"].get("units"):
         print_line(f"the vector store billed {billed:g} units, which are in these dollars")
     if unpriced := report["spend"].get("unpriced_calls"):

@@ -1,14 +1,24 @@
 """`embedmill simulate`: a paid provider's stand-in in the foreground, to rehearse a run and its bill without a key."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
+from typing import Any
 
+from console.dollars import format_usd
 from console.output import print_json, print_line
-from shared.errors import SettingsError
+from shared.errors import SettingsError, UnknownPrice
+from shared.settings import load_settings
 from shared.simulators.table import simulator_class
+from shared.spend.prices import Prices
+from shared.spend.terms import Lane, Tokens
+
+MICRO = 1_000_000
+STORE, STORE_MODEL = "pinecone", "serverless"
+OPERATIONS = {"generate": "message"}
+"""What the price file calls what a simulator's bill calls otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +64,42 @@ def simulate(rehearsal: Rehearsal, *, as_json: bool) -> None:
         serve(simulator, listener, ready=announce)
     if not as_json:
         totals = simulator.bill.as_json()["totals"]
-        print_line("billed: " + (", ".join(f"{name} {amount}" for name, amount in totals.items()) or "nothing"))
+        counted = ", ".join(f"{name} {amount}" for name, amount in totals.items()) or "nothing"
+        print_line(f"billed: {counted}; {price_bill(rehearsal.name, simulator.bill.as_json()['lines'])}")
+
+
+def price_bill(provider: str, lines: Sequence[Mapping[str, Any]]) -> str:
+    """What a bill comes to at the prices of the price file; what has none there is named."""
+    prices = Prices.load(load_settings().prices_path)
+    total, unpriced = 0, set[str]()
+    for line in lines:
+        try:
+            total += _cost(prices, provider, line)
+        except UnknownPrice:
+            unpriced.add(line["model"])
+    told = format_usd(total / MICRO)
+    return f"{told}, without {', '.join(sorted(unpriced))}, which has no price" if unpriced else told
+
+
+def _cost(prices: Prices, provider: str, line: Mapping[str, Any]) -> int:
+    """Micro-dollars of a line of a bill; raises UnknownPrice."""
+    operation, _, batch = line["operation"].partition(".")
+    if provider == STORE:
+        milliunits = line.get("told_milliunits", 1000 * line.get("write_units", 0))
+        return prices.find(STORE, STORE_MODEL, operation).cost(Tokens(), milliunits=milliunits) or 0
+    for_an_hour = line.get("cache_write_1h", 0)
+    written = line.get("cache_write", line.get("cache_write_5m", 0) + for_an_hour)
+    tokens = Tokens(
+        line.get("tokens_in", 0), line.get("tokens_out", 0), line.get("cache_read", 0), written, for_an_hour
+    )
+    found = prices.find(
+        provider,
+        line["model"],
+        OPERATIONS.get(operation, operation),
+        lane=Lane.BULK if batch else Lane.LIVE,
+        prompt_tokens=tokens.prompt // max(line.get("requests", 1), 1),
+    )
+    return found.cost(tokens) or 0
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from console.dollars import format_usd
 from console.durations import parse_since
 from console.estimate import EXACT
 from console.output import print_line, print_table
@@ -66,7 +67,9 @@ def print_spend(report: Mapping[str, Any]) -> None:
     print_table(rows, (by, *columns, *estimated), empty="nothing was spent")
     unsettled, unpriced = report["total"]["unsettled"], report["total"]["unpriced_calls"]
     if unsettled["calls"]:
-        print_line(f"{unsettled['calls']} calls are not settled; ${unsettled['usd']:.6f} counts as spent for them")
+        print_line(
+            f"{unsettled['calls']} calls are not settled; {format_usd(unsettled['usd'])} counts as spent for them"
+        )
     if unpriced:
         print_line(f"{unpriced} calls are unpriced and not in these dollars; docs/spend.md says how to add a price")
 
@@ -78,8 +81,10 @@ def _printed(row: Mapping[str, Any], by: str) -> dict[str, Any]:
     return {
         **row,
         by: "none" if row["key"] is None else row["key"],
-        "usd": f"{row['usd']:.6f}",
-        "saved_usd": f"{saved:.6f}",
-        "reserved_usd": f"{row['reserved_usd']:.6f}",
-        "estimate_usd": f"{about}{estimate['usd']:.6f}" if estimate and estimate["usd"] is not None else None,
+        "usd": format_usd(row["usd"], sign=""),
+        "saved_usd": format_usd(saved, sign=""),
+        "reserved_usd": format_usd(row["reserved_usd"], sign=""),
+        "estimate_usd": f"{about}{format_usd(estimate['usd'], sign='')}"
+        if estimate and estimate["usd"] is not None
+        else None,
     }

@@ -150,7 +150,7 @@ def refuse(connection: Connection, found: Budget, *, microusd: int, tokens: int)
         "refused_at": clock(),
     }
     connection.execute(update(budget).where(budget.c.id == found.id).values(values))
-    return _alert(connection, found, 100.0)
+    return _alert(connection, found, found.percent())
 
 
 def _alert(connection: Connection, found: Budget, percent: float) -> tuple[Alert, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from console.dollars import format_usd
 from console.estimate import estimate, print_estimate
 from producers.sources.open import SourceOptions
 from shared.spend.estimates import Asked, demands_of_indexing, foresee_verdicts, total_lanes
@@ -74,7 +75,7 @@ def test_people_see_what_each_stage_costs_in_each_lane(estimated: Estimate, caps
     for line in lines[2:4]:
         stage = paid["stages"][line.split()[0]]
         assert line.split()[1:4] == [str(stage[count]) for count in ("calls", "tokens_in", "tokens_out")]
-        assert line.split()[-2:] == [f"${stage['lanes'][lane]['usd']:.6f}" for lane in ("live", "bulk")]
+        assert line.split()[-2:] == [format_usd(stage["lanes"][lane]["usd"]) for lane in ("live", "bulk")]
 
 
 def test_where_nothing_costs_money_people_see_one_line_of_it(

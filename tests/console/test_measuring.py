@@ -130,7 +130,7 @@ def test_whoever_has_no_time_reads_a_few_and_then_not_even_those(
 
 
 def test_an_estimate_says_whether_it_was_counted() -> None:
-    assert describe_cost({"usd": 0.5, "usd_at_most": 0.5}, "exact") == "$0.500000, counted"
-    assert describe_cost({"usd": 0.5, "usd_at_most": 2.0}, "rough") == "about $0.500000, at most $2.000000"
+    assert describe_cost({"usd": 0.5, "usd_at_most": 0.5}, "exact") == "$0.50, counted"
+    assert describe_cost({"usd": 0.5, "usd_at_most": 2.0}, "rough") == "about $0.50, at most $2.00"
     assert describe_cost({"usd": None}, "rough") == "unpriced"
-    assert describe_cost({"usd": 0.5}, "size") == "about $0.500000", "of an older release"
+    assert describe_cost({"usd": 0.5}, "size") == "about $0.50", "of an older release"

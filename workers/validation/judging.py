@@ -149,6 +149,12 @@ class _Session:
         except InputRefused:
             self._divide(call, INPUT_REFUSED)
             return
+        except FlowControl as error:
+            if error.reason != "budget" or len(call.subjects) == 1:
+                raise
+            # What is left of the money may do for a part.
+            self._divide(call, "")
+            return
         if stop is Stop.REFUSAL:
             self._divide(call, REFUSED)
             return

@@ -116,7 +116,11 @@ class _Sending:
         try:
             reservation = self._meter.on_request(request)
         except FlowControl as error:
-            self._fail(positions, error)
+            if error.reason == "budget" and len(positions) > 1:
+                # What is left of the money may do for a part.
+                self._waiting.extendleft(reversed([*halves(positions)]))
+            else:
+                self._fail(positions, error)
             return
         self._sent += 1
         self._flights[self._sent] = _Flight(positions, reservation, request, time.monotonic())

@@ -265,6 +265,30 @@ def test_a_budget_that_ends_keeps_later_requests_back(openai: RemoteEmbedder, se
     assert servers["openai"].simulator.bill.total("requests") == 4
 
 
+class Purse(Books):
+    """A meter that has money for so many texts."""
+
+    def __init__(self, texts: int) -> None:
+        super().__init__()
+        self.left = texts
+
+    def on_request(self, request: Request) -> int:
+        if len(request.inputs) > self.left:
+            raise FlowControl("the budget is used up", reason="budget", retry_after_seconds=60)
+        self.left -= len(request.inputs)
+        return super().on_request(request)
+
+
+def test_a_request_is_cut_to_fit_what_is_left_of_a_budget(openai: RemoteEmbedder, servers: Servers) -> None:
+    purse = Purse(40)
+    result = openai.embed_many([f"text {number}" for number in range(100)], meter=purse)
+    assert sorted(result.errors) == list(range(40, 100))
+    assert {type(error) for error in result.errors.values()} == {FlowControl}
+    assert servers["openai"].simulator.bill.total("inputs") == 40
+    assert len(purse.requests) <= 6
+    assert sorted(openai.embed_many(["a", "b"], meter=Purse(0)).errors) == [0, 1]
+
+
 @pytest.mark.parametrize("concurrency", [8, 1])
 def test_an_answer_that_does_not_come_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch, concurrency: int) -> None:
     books = Books()

@@ -1,0 +1,18 @@
+"""Writes dollars for people: cents where that says enough, and as many digits as a smaller sum needs."""
+
+import math
+
+DECIMALS, MOST_DECIMALS = 2, 6
+"""A micro-dollar is the least that the ledger knows."""
+
+
+def format_usd(usd: float | None, *, sign: str = "$") -> str:
+    """`$12.34`, `$0.00779`, `$0.000002`; at most three digits that are not zero, and `unpriced` for None."""
+    if usd is None:
+        return "unpriced"
+    if usd == 0 or abs(usd) >= 1:
+        return f"{sign}{usd:.{DECIMALS}f}"
+    decimals = min(max(2 - math.floor(math.log10(abs(usd))), DECIMALS), MOST_DECIMALS)
+    digits = f"{usd:.{decimals}f}"
+    whole, _, part = digits.partition(".")
+    return f"{sign}{whole}.{part.rstrip('0').ljust(DECIMALS, '0')}"
