@@ -1,6 +1,7 @@
 """What a process holds open: settings, database, blobs, cache, embedders and vector stores."""
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
@@ -10,9 +11,11 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from shared.collections import CollectionSettings, read_collection_settings
 from shared.db.collections import Collection, get_collection_by_id
+from shared.db.documents import count_known_documents
 from shared.db.engine import Database, is_server, open_database
+from shared.db.installation import find_installation, name_installation
 from shared.db.postgres import Sizing
-from shared.errors import HomeInUse, SettingsError
+from shared.errors import HomeInUse, SettingsError, StorageFailed, UserError
 from shared.providers.endpoints import EMBEDDINGS, MODELS, find_endpoint
 from shared.settings import Settings
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from shared.providers.models.base import Model
     from shared.providers.vectorstores.base import VectorStore
     from shared.providers.vectorstores.metering import Meter
+    from shared.providers.vectorstores.places import Owner
     from shared.spend.spender import Spender
 
 # Vectors, caches and the database give documents away as the documents themselves do.
@@ -165,9 +169,27 @@ class Runtime:
                 dimensions=collection.dimensions,
                 spills=self.open_spills,
                 meter=self._store_meter(collection),
+                owner=self._owner_of(collection),
             )
         found = self._stores[key]
         return found if job_id is None else found.with_meter(self._store_meter(collection, job_id))
+
+    def _owner_of(self, collection: Collection) -> "Owner":
+        from shared.providers.vectorstores.places import Owner
+
+        def count_known(ids: Sequence[str]) -> int:
+            return self.database.query(lambda connection: count_known_documents(connection, collection.id, ids))
+
+        return Owner(self._installation, count_known)
+
+    def _installation(self) -> str | None:
+        """What this database calls itself in stores; None while it has no name and cannot be given one."""
+        found = self.database.query(find_installation)
+        if found is not None:
+            return found
+        with suppress(UserError, StorageFailed):
+            return self.database.transact(name_installation)
+        return None
 
     def _store_meter(self, collection: Collection, job_id: int | None = None) -> "Meter":
         from shared.providers.vectorstores.metering import FREE

@@ -364,6 +364,12 @@ def find_active_editions(connection: Connection, ids: Sequence[str]) -> dict[str
     return {row.id: Edition(row.active_version, row.active_generation) for row in connection.execute(query)}
 
 
+def count_known_documents(connection: Connection, collection_id: int, ids: Sequence[str]) -> int:
+    """How many of `ids` are documents of a collection, indexed or not."""
+    query = select(func.count()).where(document.c.collection_id == collection_id, among(connection, document.c.id, ids))
+    return int(connection.execute(query).scalar_one())
+
+
 def find_active_generations(connection: Connection, ids: Sequence[str]) -> dict[str, int]:
     """The generation of each of `ids` that was switched to last, be it a removal: none below will ever be seen."""
     query = select(document.c.id, document.c.active_generation).where(among(connection, document.c.id, ids))

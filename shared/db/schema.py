@@ -341,7 +341,6 @@ installation = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("name", String(32), nullable=False),
-    Column("label", Text, nullable=False),
     CheckConstraint("id = 1", name="one"),
 )
 

@@ -124,6 +124,9 @@ class PineconeSimulator(Simulator):
             ("POST", "/vectors/delete", self._delete),
             ("GET", "/vectors/list", self._list),
             ("POST", "/describe_index_stats", self._stats),
+            ("GET", "/namespaces", self._list_namespaces),
+            ("POST", "/namespaces", self._create_namespace),
+            ("DELETE", "/namespaces/{namespace}", self._delete_namespace),
         )
         return [*control, *((method, f"/i/{{index}}{path}", self._locked(handler)) for method, path, handler in data)]
 
@@ -332,6 +335,22 @@ class PineconeSimulator(Simulator):
         content = {"vectors": [{"id": id} for id in page], "namespace": name, "usage": {"readUnits": 1}}
         return Reply(content | rest)
 
+    def _list_namespaces(self, call: Call) -> Reply:
+        spaces, prefix = self._index(call).namespaces, call.params.get("prefix", "")
+        names, rest = _page(sorted(n for n in spaces if n.startswith(prefix)), call.params.get("paginationToken"), 100)
+        return Reply({"namespaces": [_namespace(name, spaces[name]) for name in names], **rest})
+
+    def _create_namespace(self, call: Call) -> Reply:
+        spaces, name = self._index(call).namespaces, (call.body or {}).get("name", "")
+        if name in spaces:
+            raise Refused(409, f"namespace {name} exists")
+        return Reply(_namespace(name, spaces.setdefault(name, Namespace())))
+
+    def _delete_namespace(self, call: Call) -> Reply:
+        if self._index(call).namespaces.pop(call.params["namespace"], None) is None:
+            raise Refused(404, "Namespace not found")
+        return Reply({})
+
     def _stats(self, call: Call) -> Reply:
         index = self._index(call)
         now = self.clock.now()
@@ -346,6 +365,10 @@ class PineconeSimulator(Simulator):
                 "vectorType": "dense",
             }
         )
+
+
+def _namespace(name: str, space: Namespace) -> dict[str, Any]:
+    return {"name": name, "record_count": str(len(space.records))}
 
 
 def _parsed(raw: bytes) -> Any:

@@ -5,8 +5,10 @@ SQLite is the truth and keeps several processes apart; a reading process also ho
 """
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +17,19 @@ import orjson
 from numpy.typing import NDArray
 
 from shared.editions import Edition
+from shared.errors import StorageFailed
 from shared.providers.vectorstores.base import Match, ShardDescription, VectorRow, VectorStore
 from shared.providers.vectorstores.filters import where_clause
 from shared.providers.vectorstores.lexical import match_expression
 from shared.providers.vectorstores.matrix import Matrix
+from shared.providers.vectorstores.places import Owner, Place
 from shared.providers.vectorstores.rows import NO_VECTOR, check_query, check_row, check_shard, named
 from shared.providers.vectorstores.shard_file import ShardFile
 
 TOMBSTONES_KEPT = 10_000
 DOCUMENTS_PAGE = 2_000
+OWNER = "owner"
+"""The file with the name of who writes to a place."""
 
 BM25 = "bm25(lexicon, 2.0, 1.5, 1.0)"  # title, section, text: a word in a heading says more about the chunk
 
@@ -80,6 +86,7 @@ SELECT document.key, count(vectors.key) FROM json_each(?) AS document
 LEFT JOIN vectors ON vectors.document = document.key AND vectors.version = document.value ->> 0
 AND vectors.generation = document.value ->> 1 GROUP BY document.key
 """
+SOME_DOCUMENTS = "SELECT DISTINCT document FROM vectors ORDER BY document LIMIT ?"
 VERSION_COUNTS = """
 SELECT document.key, count(vectors.key) FROM json_each(?) AS document
 LEFT JOIN vectors ON vectors.document = document.key AND vectors.version = document.value GROUP BY document.key
@@ -91,10 +98,11 @@ class EmbeddedVectorStore(VectorStore):
 
     supports_lexical = True
 
-    def __init__(self, root: Path, *, dimensions: int) -> None:
-        self._root = root
+    def __init__(self, root: Path, *, dimensions: int, owner: Owner | None = None) -> None:
+        self._folder = root.parent
+        self._place = Place(root.name, owner)
         self._dimensions = dimensions
-        self._shards: dict[str, tuple[ShardFile, Matrix]] = {}
+        self._shards: dict[Path, tuple[ShardFile, Matrix]] = {}
 
     def upsert(self, shard: str, rows: Sequence[VectorRow]) -> None:
         wanted = named(rows)
@@ -102,7 +110,7 @@ class EmbeddedVectorStore(VectorStore):
             check_row(row, dimensions=self._dimensions)
         if not wanted:
             return
-        with self._file(shard).write() as connection:
+        with self._file(shard, to_write=True).write() as connection:
             seq = _next_seq(connection)
             keys = _make_room(connection, wanted)
             connection.executemany(INSERT, (_record(wanted[id], seq, key) for id, key in keys.items()))
@@ -117,7 +125,7 @@ class EmbeddedVectorStore(VectorStore):
     def _delete(self, shard: str, select_keys: str, parameter: str) -> int:
         if not self._holds(shard, select_keys, parameter):
             return 0
-        with self._file(shard).write() as connection:
+        with self._file(shard, to_write=True).write() as connection:
             keys = [key for (key,) in connection.execute(select_keys, (parameter,))]
             if keys:
                 _bury(connection, keys, _next_seq(connection))
@@ -240,15 +248,48 @@ class EmbeddedVectorStore(VectorStore):
         for file, _ in self._shards.values():
             file.close()
 
-    def _file(self, shard: str) -> ShardFile:
-        return self._open(shard)[0]
+    def _file(self, shard: str, *, to_write: bool = False) -> ShardFile:
+        return self._open(shard, to_write=to_write)[0]
 
-    def _open(self, shard: str) -> tuple[ShardFile, Matrix]:
-        opened = self._shards.get(shard)
+    def _open(self, shard: str, *, to_write: bool = False) -> tuple[ShardFile, Matrix]:
+        path = self._path(self._place.find(self, check_shard(shard), to_write=to_write), shard)
+        opened = self._shards.get(path)
         if opened is None:
-            file = ShardFile(self._root / f"{check_shard(shard)}.db", dimensions=self._dimensions)
-            opened = self._shards.setdefault(shard, (file, Matrix(self._dimensions)))
+            file = ShardFile(path, dimensions=self._dimensions)
+            opened = self._shards.setdefault(path, (file, Matrix(self._dimensions)))
         return opened
+
+    def _path(self, place: str, shard: str) -> Path:
+        return self._folder / place / f"{shard}.db"
+
+    # Marks: a file beside the shards
+
+    def read_marks(self, place: str) -> set[str]:
+        try:
+            return {(self._folder / place / OWNER).read_text().strip()}
+        except FileNotFoundError:
+            return set()
+        except OSError as error:
+            raise StorageFailed(f"cannot read {self._folder / place / OWNER}: {error.strerror}") from None
+
+    def leave_mark(self, place: str, name: str) -> None:
+        folder = self._folder / place
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            draft = folder / f"{OWNER}.{name}"
+            draft.write_text(f"{name}\n")
+            with suppress(FileExistsError):
+                os.link(draft, folder / OWNER)
+            draft.unlink()
+        except OSError as error:
+            raise StorageFailed(f"cannot write {folder / OWNER}: {error.strerror}") from None
+
+    def remove_mark(self, place: str, name: str) -> None:
+        """Whoever was first has it: there is nothing of ours to take back."""
+
+    def sample_documents(self, place: str, shard: str, limit: int) -> list[str]:
+        with ShardFile(self._path(place, shard), dimensions=self._dimensions).read() as connection:
+            return [] if connection is None else [id for (id,) in connection.execute(SOME_DOCUMENTS, (limit,))]
 
 
 def _next_seq(connection: sqlite3.Connection) -> int:

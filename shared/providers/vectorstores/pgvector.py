@@ -22,6 +22,7 @@ from shared.providers.vectorstores import pgvector_sql as statements
 from shared.providers.vectorstores.base import Match, ShardDescription, VectorRow, VectorStore
 from shared.providers.vectorstores.pgvector_connections import ABSENT, Connections
 from shared.providers.vectorstores.pgvector_text import map_strings, with_nul, without_nul
+from shared.providers.vectorstores.places import Owner, Place
 from shared.providers.vectorstores.rows import NO_VECTOR, check_query, check_row, check_shard, named
 from shared.providers.vectorstores.words import query_words, words_of
 
@@ -35,6 +36,8 @@ INDEX_FROM_ROWS = 20_000
 COUNT_EVERY_ROWS = 5_000
 DOCUMENTS_PAGE = 2_000
 UPSERT_ROWS = 1_000
+OWNERS = "owners"
+"""The table with the names of who writes to which place."""
 FILTERED_COLUMNS = frozenset({"document", "uri"})
 
 # Filters are applied while the index is read, not after, or a selective one would leave nothing over.
@@ -47,10 +50,16 @@ class PgVectorStore(VectorStore):
     supports_lexical = True
 
     def __init__(
-        self, url: str, *, collection_key: str, dimensions: int, index_from_rows: int = INDEX_FROM_ROWS
+        self,
+        url: str,
+        *,
+        collection_key: str,
+        dimensions: int,
+        index_from_rows: int = INDEX_FROM_ROWS,
+        owner: Owner | None = None,
     ) -> None:
         conninfo, self._schema = _split(url)
-        self._key = collection_key
+        self._place = Place(collection_key, owner)
         self._dimensions = dimensions
         self._connections = Connections(conninfo, prepare=PREPARE)
         self._made: set[str] = set()
@@ -58,7 +67,7 @@ class PgVectorStore(VectorStore):
         self._index_from_rows = index_from_rows
 
     def upsert(self, shard: str, rows: Sequence[VectorRow]) -> None:
-        table = self._table(shard)
+        table = self._table(shard, to_write=True)
         wanted = list(named(rows).values())
         for row in wanted:
             check_row(row, dimensions=self._dimensions)
@@ -82,7 +91,7 @@ class PgVectorStore(VectorStore):
         return self._delete(shard, statements.DELETE_IDS, (list(map(without_nul, ids)),))
 
     def _delete(self, shard: str, statement: str, parameters: Sequence[Any]) -> int:
-        table = self._table(shard)
+        table = self._table(shard, to_write=True)
         return self._ask(table, statement, parameters, lambda cursor: cursor.rowcount, otherwise=0)
 
     def count_versions(self, shard: str, documents: Mapping[str, str]) -> dict[str, int]:
@@ -211,12 +220,40 @@ class PgVectorStore(VectorStore):
             self._made.discard(table)
             return otherwise
 
-    def _table(self, shard: str) -> str:
-        name = f"{self._key}-d{self._dimensions}-{check_shard(shard)}"
+    def _table(self, shard: str, *, to_write: bool = False) -> str:
+        return self._table_at(self._place.find(self, check_shard(shard), to_write=to_write), shard)
+
+    def _table_at(self, place: str, shard: str) -> str:
+        name = f"{place}-d{self._dimensions}-{shard}"
         # Room for the names of its indexes.
         return (
             name if len(name) < LONGEST_NAME - 10 else f"{name[:20]}-{hashlib.sha256(name.encode()).hexdigest()[:24]}"
         )
+
+    # Marks: a row for each place
+
+    def read_marks(self, place: str) -> set[str]:
+        rows: list[Any] = self._ask(
+            OWNERS, statements.READ_MARK, (place,), lambda cursor: cursor.fetchall(), otherwise=[]
+        )
+        return {name for (name,) in rows}
+
+    def leave_mark(self, place: str, name: str) -> None:
+        with self._connections.use() as connection:
+            connection.execute(statements.LOCK, (self._schema,))
+            connection.execute(self._statement(statements.SCHEMA, OWNERS))
+            connection.execute(self._statement(statements.OWNERS, OWNERS))
+            connection.execute(self._statement(statements.LEAVE_MARK, OWNERS), (place, name))
+
+    def remove_mark(self, place: str, name: str) -> None:
+        """Whoever was first has it: there is nothing of ours to take back."""
+
+    def sample_documents(self, place: str, shard: str, limit: int) -> list[str]:
+        table = self._table_at(place, shard)
+        rows: list[Any] = self._ask(
+            table, statements.SOME_DOCUMENTS, (limit,), lambda cursor: cursor.fetchall(), otherwise=[]
+        )
+        return [with_nul(document) for (document,) in rows]
 
     def _statement(self, statement: str, table: str) -> sql.SQL:
         filled = statement.replace("{table}", f"{_quoted(self._schema)}.{_quoted(table)}")

@@ -33,6 +33,7 @@ from shared.providers.vectorstores.pinecone_freshness import Unseen
 from shared.providers.vectorstores.pinecone_lanes import MOST, Pause
 from shared.providers.vectorstores.pinecone_spills import Spills
 from shared.providers.vectorstores.pinecone_words import score_words
+from shared.providers.vectorstores.places import Owner, Place
 from shared.providers.vectorstores.rows import check_query, check_row, check_shard, named
 
 T = TypeVar("T")
@@ -42,6 +43,8 @@ FETCH_IDS = units.IDS_PER_FETCH
 DELETE_IDS = 1_000
 LIST_IDS = units.IDS_PER_LIST
 MAX_TOP_K = 10_000
+OWNED = "-owned-by-"
+"""Between a place and its owner's name, in the name of the namespace that is the mark."""
 LATE_SECONDS = 5.0
 """When parked work looks again."""
 
@@ -68,9 +71,11 @@ class PineconeVectorStore(VectorStore):
         dimensions: int,
         spills: Callable[[], BlobStore] | None = None,
         meter: Meter = FREE,
+        owner: Owner | None = None,
     ) -> None:
         address = parse_address(url, dimensions=dimensions)
-        self._prefix = f"{address.prefix}{collection_key}-"
+        self._prefix = address.prefix
+        self._place = Place(collection_key, owner)
         self._dimensions = dimensions
         self._meter = meter
         # What follows is shared with the stores that `with_meter` makes of this one.
@@ -91,7 +96,7 @@ class PineconeVectorStore(VectorStore):
         return self._client.key_hash
 
     def upsert(self, shard: str, rows: Sequence[VectorRow]) -> None:
-        space = self._namespace(shard)
+        space = self._namespace(shard, to_write=bool(rows))
         wanted = named(rows)
         for row in wanted.values():
             check_row(row, dimensions=self._dimensions)
@@ -130,7 +135,7 @@ class PineconeVectorStore(VectorStore):
         self._unseen.wrote(space, info.lsn_committed if info else None)
 
     def delete_stale(self, shard: str, generations: Mapping[str, int]) -> int:
-        space = self._namespace(shard)
+        space = self._namespace(shard, to_write=True)
         self._settle(space)
         names = {name: parse_id(name) for name in self._list_documents(space, list(generations))}
         # What names no generation tells it in its metadata.
@@ -144,7 +149,7 @@ class PineconeVectorStore(VectorStore):
         return self._delete(space, stale)
 
     def delete_ids(self, shard: str, ids: Sequence[str]) -> int:
-        space = self._namespace(shard)
+        space = self._namespace(shard, to_write=True)
         self._settle(space)
         return self._delete(space, self._fetch(space, ids))
 
@@ -419,8 +424,37 @@ class PineconeVectorStore(VectorStore):
     def _size(self, id: str, metadata: Mapping[str, Any]) -> int:
         return units.size_of(id, metadata, dimensions=self._dimensions)
 
-    def _namespace(self, shard: str) -> str:
-        return f"{self._prefix}{check_shard(shard)}"
+    def _namespace(self, shard: str, *, to_write: bool = False) -> str:
+        return self._namespace_at(self._place.find(self, check_shard(shard), to_write=to_write), shard)
+
+    def _namespace_at(self, place: str, shard: str) -> str:
+        return f"{self._prefix}{place}-{shard}"
+
+    # Marks: an empty namespace for each owner, which costs nothing and which no search or count meets
+
+    def read_marks(self, place: str) -> set[str]:
+        beginning = f"{self._prefix}{place}{OWNED}"
+        pages = self._client.find(
+            beginning, lambda index: [page.namespaces for page in index.list_namespaces(prefix=beginning)]
+        )
+        return {space.name.removeprefix(beginning) for page in pages or () for space in page}
+
+    def leave_mark(self, place: str, name: str) -> None:
+        space = f"{self._prefix}{place}{OWNED}{name}"
+        self._client.make_namespace(space)
+
+    def remove_mark(self, place: str, name: str) -> None:
+        space = f"{self._prefix}{place}{OWNED}{name}"
+        self._client.find(space, lambda index: index.delete_namespace(name=space))
+
+    def sample_documents(self, place: str, shard: str, limit: int) -> list[str]:
+        space = self._namespace_at(place, shard)
+        if not self._stats(space).namespaces.get(space):
+            return []
+        with self._tab(units.LIST) as tab:
+            listed = islice(self._each_id(tab, space), LIST_IDS)
+            names = [name for id in listed if (name := parse_id(id)) is not None]
+        return list(dict.fromkeys(name.document for name in names))[:limit]
 
     def _all(self, arguments: Iterable[A], ask: Callable[[A], T]) -> list[T]:
         """Answers in order, asked for at once as far as the lane allows; one alone is asked from this thread.

@@ -6,6 +6,7 @@ no public switch for the data plane (facts/models.md 4.3), so a private one is u
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -123,6 +124,15 @@ class PineconeClient:
         return self._lanes.setdefault(
             shard, Lane(f"Pinecone, shard {shard}", patience_seconds=2 * self.address.request_seconds)
         )
+
+    def make_namespace(self, name: str) -> None:
+        """Make an empty namespace; nothing when it is there, or when the service does not know how."""
+
+        def make(index: Index) -> None:
+            with suppress(vendor.ConflictError):
+                index.create_namespace(name=name)
+
+        self.find(name, make)
 
     def describe(self) -> str:
         """What the index is called."""

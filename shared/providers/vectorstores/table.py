@@ -12,6 +12,7 @@ from shared.providers.blobs.base import BlobStore
 from shared.providers.vectorstores import pinecone_units
 from shared.providers.vectorstores.base import VectorStore
 from shared.providers.vectorstores.metering import FREE, Meter, Offer
+from shared.providers.vectorstores.places import Owner
 
 STORES = {
     "embedded": "shared.providers.vectorstores.embedded:EmbeddedVectorStore",
@@ -37,11 +38,13 @@ def open_vector_store(
     dimensions: int,
     spills: Callable[[], BlobStore] | None = None,
     meter: Meter = FREE,
+    owner: Owner | None = None,
 ) -> VectorStore:
     """Open one collection's store, `embedded://` in the home folder; raises SettingsError or MissingExtra.
 
     `spills` opens where a store puts what is too large for the service; without it such rows are refused. `meter` keeps
-    the books of a service that bills its requests (`find_offer`).
+    the books of a service that bills its requests (`find_offer`). `owner` says who opens it, so that two installations
+    do not write to one place; without it nobody asks.
     """
     scheme = urlsplit(url).scheme
     if scheme not in STORES:
@@ -53,11 +56,13 @@ def open_vector_store(
     opened: VectorStore
     match scheme:
         case "embedded":
-            opened = store(home / "vectors" / collection_key, dimensions=dimensions)
+            opened = store(home / "vectors" / collection_key, dimensions=dimensions, owner=owner)
         case "postgresql":
-            opened = store(url, collection_key=collection_key, dimensions=dimensions)
+            opened = store(url, collection_key=collection_key, dimensions=dimensions, owner=owner)
         case _:
-            opened = store(url, collection_key=collection_key, dimensions=dimensions, spills=spills, meter=meter)
+            opened = store(
+                url, collection_key=collection_key, dimensions=dimensions, spills=spills, meter=meter, owner=owner
+            )
     return opened
 
 

@@ -173,7 +173,7 @@ def test_cohere_embeddings_are_as_the_sdk_has_them() -> None:
 def row(number: int) -> VectorRow:
     vector = np.eye(4, dtype=np.float32)[number]
     return VectorRow(
-        id=f"d-v-{number}",
+        id=f"d-v-1.{number}",
         document="d",
         version="v",
         generation=1,
@@ -224,10 +224,10 @@ def test_pinecone_requests_answers_and_errors_are_as_published(tmp_path: Path) -
         store.upsert("s", [row(0), row(1)])
         store.query("s", row(0).vector, top_k=2, filter={"author": "Ada"})
         store.count_versions("s", {"d": "v"})
-        store.fetch("s", ["d-v-0"], with_vectors=True)
+        store.fetch("s", ["d-v-1.0"], with_vectors=True)
         list(store.list_rows("s"))
         store.count("s")
-        store.delete_ids("s", ["d-v-0"])
+        store.delete_ids("s", ["d-v-1.0"])
         server.simulator.faults.add(Fault(kind="status", status=400, path="/vectors/upsert"))
         with pytest.raises(EmbedmillError):
             store.upsert("s", [row(2)])

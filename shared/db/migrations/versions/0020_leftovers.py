@@ -18,7 +18,6 @@ def upgrade() -> None:
         "installation",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("name", sa.String(32), nullable=False),
-        sa.Column("label", sa.Text(), nullable=False),
         sa.CheckConstraint("id = 1", name=op.f("ck_installation_one")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_installation")),
     )
