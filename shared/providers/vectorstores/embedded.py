@@ -6,6 +6,7 @@ SQLite is the truth and keeps several processes apart; a reading process also ho
 
 import json
 import os
+import secrets
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -276,7 +277,7 @@ class EmbeddedVectorStore(VectorStore):
         folder = self._folder / place
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            draft = folder / f"{OWNER}.{name}"
+            draft = folder / f"{OWNER}.{secrets.token_hex(8)}"
             draft.write_text(f"{name}\n")
             with suppress(FileExistsError):
                 os.link(draft, folder / OWNER)

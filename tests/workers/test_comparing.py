@@ -1,0 +1,145 @@
+"""The comparison of tracker and store: beside work in progress, on rows of the first release, in bounded memory."""
+
+import sqlite3
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from console import comparing
+from console.comparing import Findings, Held, compare, find_differences
+from console.verifying import _Mender
+from shared.db import documents
+from shared.db.collections import Collection
+from shared.db.documents import Tracked
+from shared.db.schema import document
+from shared.editions import Edition
+from shared.providers.vectorstores.base import VectorRow, VectorStore
+from tests.contracts.vectorstore import make_row, unit_vector
+from tests.shared.db.tracker import Tracker
+from tests.workers.test_freezes import Scene
+from workers.runtime import WorkerRuntime
+
+COLLECTION = Collection(1, "default", {}, 1, "hash", 8, ("s0", "s1"))
+
+
+@pytest.fixture
+def scene(runtime: WorkerRuntime, tracker: Tracker, tmp_path: Path) -> Iterator[Scene]:
+    opened = Scene(runtime, tracker, tmp_path / "documents")
+    yield opened
+    opened.other.close()
+
+
+def store_of(scene: Scene) -> VectorStore:
+    return scene.other.store(scene.other.collection(1))
+
+
+def test_what_is_indexed_during_the_comparison_is_no_difference(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = type(store_of(scene))
+    list_editions = kind.list_editions
+
+    def busy(store: VectorStore, shard: str) -> Iterator[tuple[str, Edition, int]]:
+        scene.finish(scene.next_version())
+        return list_editions(store, shard)
+
+    monkeypatch.setattr(kind, "list_editions", busy)
+    found = compare(scene.runtime, scene.runtime.collection(1))
+    assert found.ok
+    assert found.vectors == 2
+
+
+def row_of(scene: Scene, document: str, **fields: Any) -> VectorRow:
+    dimensions = scene.other.collection(1).dimensions
+    return make_row(document, vector=unit_vector(1, dimensions=dimensions), **fields)
+
+
+def test_rows_of_work_that_is_not_over_are_nobodys_fault(scene: Scene) -> None:
+    claim = scene.next_version()
+    store = store_of(scene)
+    item = claim.items[0]
+    store.upsert("v1-000", [row_of(scene, item.document_id, version=item.version, generation=item.generation)])
+    found = compare(scene.runtime, scene.runtime.collection(1))
+    assert (found.ok, found.in_flight) == (True, 1)
+
+
+def test_a_repair_deletes_what_nobody_will_switch_to_and_writes_what_is_missing(scene: Scene) -> None:
+    store, collection = store_of(scene), scene.other.collection(1)
+    (seen, _) = scene.tracker.rows(document)
+    late = row_of(scene, seen["id"], version=seen["active_version"], generation=9)
+    store.upsert("v1-000", [row_of(scene, "nobody"), late])
+    found = compare(scene.other, collection)
+    assert (found.missing, found.stale, found.orphan) == (0, 1, 1)
+    mender = _Mender(scene.other, collection, quiet=True)
+    mender.mend_all()
+    assert mender.deleted == 2
+    assert compare(scene.other, collection).ok
+    scene.finish(scene.next_version())
+    assert min(row["generation"] for row in scene.tracker.rows(document)) == 2
+    assert max(row["generation"] for row in scene.tracker.rows(document)) == 10, "9 is given to nobody any more"
+
+
+def as_the_first_release(scene: Scene) -> None:
+    """Call rows as 0.1.0 did."""
+    path = scene.runtime.settings.home_path / "vectors" / "c1" / "v1-000.db"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE vectors SET id = document || '-' || version || '-' || ordinal")
+
+
+def test_rows_of_the_first_release_are_seen_until_their_document_changes(scene: Scene) -> None:
+    as_the_first_release(scene)
+    held = list(store_of(scene).list_editions("v1-000"))
+    assert [edition.generation for _, edition, _ in held] == [None, None]
+    assert compare(scene.other, scene.other.collection(1)).ok
+    scene.finish(scene.next_version())
+    scene.require_agreement()
+
+
+def test_a_row_of_the_first_release_that_is_gone_is_missed(scene: Scene) -> None:
+    as_the_first_release(scene)
+    (first, _) = scene.tracker.rows(document)
+    collection = scene.other.collection(1)
+    store_of(scene).delete_ids("v1-000", [f"{first['id']}-{first['active_version']}-0"])
+    assert compare(scene.other, collection).missing == 1
+
+
+def tracked(number: int) -> Tracked:
+    return Tracked(f"{number:032x}", "uri", "v", 1, 1, None, None, "")
+
+
+def peak_of(monkeypatch: pytest.MonkeyPatch, number: int) -> int:
+    """Bytes that a comparison of so many documents needs at most."""
+
+    def held(*_: Any) -> list[Iterator[Held]]:
+        def each(shard: str) -> Iterator[Held]:
+            ids = (f"{n:032x}" for n in range(number))
+            return (Held(shard, id, Edition("v", 1), 1) for id in ids if COLLECTION.home(id) == shard)
+
+        return [each(shard) for shard in COLLECTION.shards]
+
+    monkeypatch.setattr(comparing, "_each_tracked", lambda *_: map(tracked, range(number)))
+    monkeypatch.setattr(comparing, "_each_held", held)
+    findings = Findings()
+    tracemalloc.start()
+    try:
+        assert list(find_differences(None, COLLECTION, findings)) == []  # type: ignore[arg-type]
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+        assert (findings.documents, findings.vectors) == (number, number)
+
+
+def test_memory_does_not_grow_with_the_collection(monkeypatch: pytest.MonkeyPatch) -> None:
+    peak_of(monkeypatch, 100)
+    assert peak_of(monkeypatch, 8_000) < 1.5 * peak_of(monkeypatch, 1_000)
+
+
+def test_a_generation_that_was_left_behind_is_given_to_nobody(tracker: Tracker) -> None:
+    tracker.submit(["file:///a"])
+    (row,) = tracker.rows(document)
+    with tracker.database.write() as connection:
+        documents.leave_behind(connection, {row["id"]: 7, "nobody": 3})
+        documents.leave_behind(connection, {row["id"]: 2})
+    assert [row["generation"] for row in tracker.rows(document)] == [7]
