@@ -200,7 +200,7 @@ _BY_ID = _Road("id", document.c.id, document, lambda _: [])
 _NOTED = _Road("noted", document.c.id, document, lambda _: [document.c.notes.is_not(None)], by_collection=True)
 _DELETED = _Road("deleted", document.c.id, document, lambda _: [_IS_DELETED], by_collection=True)
 _EMPTY = _Road("empty", document.c.id, document, lambda _: [_IS_EMPTY], by_collection=True)
-_REMOVING = _Road("removing", work.c.document_id, _WORK, lambda _: [_IS_REMOVING, _is_newest])
+_REMOVING = _Road("removing", work.c.id, _WORK, lambda _: [_IS_REMOVING, _is_newest])
 _OF_JOB = _Road("job", work.c.document_id, _WORK, lambda wanted: [work.c.job_id == wanted.job])
 _CLAIMS = claim.join(document, document.c.id == claim.c.document_id)
 _OF_SOURCE = _Road(
@@ -211,7 +211,8 @@ _NOTED_BY_JOB = _Road(
 )
 _IN_STATE = _Road(
     "state",
-    work.c.document_id,
+    # By the number of the work, which goes in the order of submission: a batch that moves on touches few pages of it.
+    work.c.id,
     _WORK,
     lambda wanted: [is_literally(work.c.state, _OF_WORK[_state(wanted)]), _IS_LEFT, _is_newest],
 )

@@ -296,8 +296,8 @@ work = Table(
             ("ix_work_finished", ("job_id", "finished_at"), "finished_at IS NOT NULL"),
             ("ix_work_split", ("job_id",), "chunks_split > 0"),
             ("ix_work_noted", ("job_id", "id"), "notes IS NOT NULL"),
-            ("ix_work_left", ("state", "document_id"), "state <> 'completed'"),
-            ("ix_work_removing", ("document_id",), "deletes AND finished_at IS NULL"),
+            ("ix_work_left", ("state", "id"), "state <> 'completed'"),
+            ("ix_work_removing", ("id",), "deletes AND finished_at IS NULL"),
         )
     ),
 )

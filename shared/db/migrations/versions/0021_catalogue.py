@@ -13,8 +13,8 @@ INDEXES = (
      "active_version IS NOT NULL OR generation > active_generation"),
     ("ix_document_deleted", "document", ["collection_id", "id"], "active_version IS NULL AND active_generation > 0"),
     ("ix_document_empty", "document", ["collection_id", "id"], "active_version IS NOT NULL AND chunks_expected = 0"),
-    ("ix_work_left", "work", ["state", "document_id"], "state <> 'completed'"),
-    ("ix_work_removing", "work", ["document_id"], "deletes AND finished_at IS NULL"),
+    ("ix_work_left", "work", ["state", "id"], "state <> 'completed'"),
+    ("ix_work_removing", "work", ["id"], "deletes AND finished_at IS NULL"),
 )  # fmt: skip
 
 
