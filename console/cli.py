@@ -86,6 +86,7 @@ class SpendBy(StrEnum):
     LANE = "lane"
 
 
+RetryDead = Annotated[bool, typer.Option("--retry-dead", help="Try again what failed for good before.")]
 AllowDeletes = Annotated[
     bool, typer.Option("--allow-deletes", help="Remove vanished documents though they are more than a fifth.")
 ]
@@ -195,6 +196,7 @@ def ingest(
     hidden: Hidden = False,
     null: NullSeparated = False,
     allow_deletes: AllowDeletes = False,
+    retry_dead: RetryDead = False,
     priority: Priority = None,
     weight: Weight = None,
     lane: LaneOption = None,
@@ -206,7 +208,7 @@ def ingest(
     from console.running import ingest as run
 
     options = _options(include, exclude, field, null=null, hidden=hidden)
-    request = Request(tuple(sources), collection, options, allow_deletes, priority, weight, lane, name)
+    request = Request(tuple(sources), collection, options, allow_deletes, priority, weight, lane, name, retry_dead)
     report, status = run(request, quiet=as_json)
     if as_json:
         print_json(report)
@@ -223,6 +225,7 @@ def submit(
     hidden: Hidden = False,
     null: NullSeparated = False,
     allow_deletes: AllowDeletes = False,
+    retry_dead: RetryDead = False,
     priority: Priority = None,
     weight: Weight = None,
     lane: LaneOption = None,
@@ -234,7 +237,7 @@ def submit(
     from console.running import submit as run
 
     options = _options(include, exclude, field, null=null, hidden=hidden)
-    request = Request(tuple(sources), collection, options, allow_deletes, priority, weight, lane, name)
+    request = Request(tuple(sources), collection, options, allow_deletes, priority, weight, lane, name, retry_dead)
     report, status = run(request)
     if as_json:
         print_json(report)

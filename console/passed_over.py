@@ -30,9 +30,9 @@ def print_passed_over(report: Mapping[str, Any]) -> None:
 
 
 def took_nothing(report: Mapping[str, Any]) -> bool:
-    """Whether a job met things and every one of them was skipped."""
+    """Whether a job met things and every one of them was skipped; a document that had died before is known already."""
     total, skipped = (int(report["documents"][name]) for name in ("total", "skipped"))
-    return 0 < total == skipped
+    return 0 < total == skipped and not any(report["dead_before"].values())
 
 
 class Noticed:

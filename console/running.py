@@ -4,7 +4,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from console.dollars import format_usd
@@ -25,7 +25,7 @@ from console.standing import (
 from shared.collections import read_collection_settings
 from shared.db import bulk_batches, bulk_lane, jobs, ledger, scans
 from shared.db.collections import Collection, get_collection, get_collection_by_id
-from shared.db.dead_letters import Filter, list_letters
+from shared.db.dead_letters import Filter, count_dead_before, list_letters
 from shared.db.engine import read_clock
 from shared.errors import FlowControl, ScanTakenOver
 from shared.runtime import Runtime
@@ -61,6 +61,7 @@ class Request:
     weight: int | None = None
     lane: Lane | None = None
     name: str | None = None
+    retry_dead: bool = False
     # Sources on record that are read again, instead of `sources`.
     specs: Sequence[Mapping[str, Any]] = ()
 
@@ -296,7 +297,13 @@ def _scan(
     if not submitted.to_scan:
         return False
     try:
-        submitter.enumerate(submitted, sources, collection, allow_deletes=request.allow_deletes)
+        submitter.enumerate(
+            submitted,
+            sources,
+            collection,
+            allow_deletes=request.allow_deletes,
+            retry_dead=request.retry_dead,
+        )
     except ScanTakenOver as error:
         print_warning(f"{error}; this one follows it")
         return False
@@ -386,7 +393,9 @@ def describe_job(runtime: Runtime, job_id: int) -> dict[str, Any]:
         notes = jobs.list_notes(connection, job_id, limit=REPORTED_NOTES)
         reasons = jobs.count_notes(connection, job_id, limit=REPORTED_REASONS)
         progress, staffing = jobs.measure_progress(connection, job), read_staffing(runtime, connection)
-        return _summarise(job, progress, staffing, now=read_clock(connection)) | {"notes": notes, "reasons": reasons}
+        summary = _summarise(job, progress, staffing, now=read_clock(connection))
+        before = asdict(count_dead_before(connection, job_id))
+        return summary | {"notes": notes, "reasons": reasons, "dead_before": before}
 
     return runtime.database.query(look)
 
@@ -493,11 +502,12 @@ def _summarise(job: jobs.Job, progress: jobs.Progress, staffing: Staffing, *, no
 def exit_status(report: Mapping[str, Any]) -> int:
     """0 done, 3 finished with dead letters, 1 failed, or something that was asked for was not there or was refused.
 
-    Where there are dead letters too, they are what there is more to do about.
+    Where there are dead letters too, they are what there is more to do about. Documents that were passed over because
+    they had died before count among them where another try may help (decision 0032).
     """
     if report["state"] != JobState.COMPLETED:
         return FAILED
-    if report["documents"]["dead"]:
+    if report["documents"]["dead"] or report["dead_before"]["failed"]:
         return DEAD_LETTERS
     return FAILED if report["problems"] or took_nothing(report) else DONE
 

@@ -23,7 +23,7 @@ from producers.sources.base import (
 )
 from producers.sources.folder import FolderSource
 from shared.addresses import document_id, version_id
-from shared.db import claims, documents, jobs, scans
+from shared.db import claims, dead_letters, documents, jobs, scans
 from shared.db.claims import OtherClaim, Sighting, Which
 from shared.db.collections import Collection
 from shared.db.documents import Submission
@@ -55,6 +55,7 @@ class Reading:
         begun: Sequence[Scan],
         *,
         allow_deletes: bool,
+        retry_dead: bool = False,
         on_batch: Callable[[int, int], object],
         renew: Callable[[Any, int], object],
     ) -> None:
@@ -62,6 +63,7 @@ class Reading:
         self.database: Database = runtime.database
         self.collection = collection
         self.allow_deletes = allow_deletes
+        self.retry_dead = retry_dead
         self.settings_hash = runtime.fingerprint(collection)
         self.scan_ids = frozenset(scan.id for scan in begun)
         self.source_ids = frozenset(scan.source_id for scan in begun)
@@ -166,14 +168,17 @@ class SourceScan:
         notes = [*batch.notes, *repeated.values()]
         queued = 0
         if taken:
-            queued = documents.submit_batch(
+            done = documents.submit_batch(
                 connection,
                 list(taken.values()),
                 job_id=self.scan.job_id,
                 collection_id=self.reading.collection.id,
                 max_attempts=self.reading.runtime.settings.max_attempts,
                 counted=counted,
-            ).queued
+                passes_over_dead=not self.reading.retry_dead,
+            )
+            queued = done.queued
+            notes += dead_letters.describe_dead_before(connection, done.dead_before)
             # The documents are held now: what others claim of them does not change until this is durable.
             notes += self._find_conflicts(connection, batch, taken)
             sightings = [Sighting(id_, s.content_hash, batch.items[id_].place.line) for id_, s in taken.items()]

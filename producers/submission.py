@@ -82,9 +82,15 @@ class Submitter:
         return self._database.transact(take_up)
 
     def enumerate(
-        self, submitted: Submitted, sources: Sequence[Source], collection: Collection, *, allow_deletes: bool
+        self,
+        submitted: Submitted,
+        sources: Sequence[Source],
+        collection: Collection,
+        *,
+        allow_deletes: bool,
+        retry_dead: bool = False,
     ) -> None:
-        """Scan every source; afterwards the job ends when its work does.
+        """Scan every source; afterwards the job ends when its work does. What died unchanged is tried if it is told so.
 
         Raises ScanTakenOver when another process scans them now, ScanStopped when the job was paused or ended.
         """
@@ -94,6 +100,7 @@ class Submitter:
             collection,
             submitted.scans,
             allow_deletes=allow_deletes,
+            retry_dead=retry_dead,
             on_batch=self._on_batch,
             renew=self.renew,
         )

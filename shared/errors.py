@@ -280,6 +280,15 @@ class BadVector(InternalError):
     hint = "If a replay does not help, embed the text by itself: the model cannot, or its settings are not what it has."
 
 
+def is_document_fault(error_class: str) -> bool:
+    """Whether errors of a class are the document's own fault: while it stays as it is, another try ends the same."""
+    return error_class in _names_below(DocumentError)
+
+
+def _names_below(error: type[EmbedmillError]) -> set[str]:
+    return {error.__name__}.union(*(_names_below(child) for child in error.__subclasses__()))
+
+
 def may_be_billed(error: BaseException) -> bool:
     """Whether a call that ended so may be on the provider's bill: an answer that came late, broke off or made no sense.
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection as Ids
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Select, and_, bindparam, case, delete, exists
 from sqlalchemy.dialects import sqlite
 
 from shared.db.bulk import among, upsert_each
+from shared.db.dead_letters import find_dead_before
 from shared.db.engine import Database, clock
 from shared.db.schema import claim, dead_letter, document, job, work
 from shared.editions import Edition
@@ -33,10 +34,11 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """How many documents of a batch need work and how many are as they were."""
+    """How many documents of a batch need work and how many are as they were; letters of those that died as before."""
 
     queued: int
     unchanged: int
+    dead_before: Sequence[int] = ()
 
 
 class TextWanted(Exception):
@@ -51,19 +53,25 @@ def submit_batch(
     collection_id: int,
     max_attempts: int,
     counted: Ids[str] = frozenset(),
+    passes_over_dead: bool = True,
 ) -> Submitted:
     """Record a batch of documents seen by a job; those that are new or changed get work, and their rows are held.
 
     A document is unchanged when readers see the version that is wanted last: one whose removal waits is not, nor one
     that another version is on its way for. Repeating a batch changes nothing. `counted` are documents that the job has
-    met before, which are not counted as unchanged again. Raises TextWanted.
+    met before, which are not counted as unchanged again. What died and has not changed since is left as it is, unless
+    it is not to be passed over. Raises TextWanted.
     """
     by_row = connection.dialect.name == "sqlite"
     submit = _submit_rows if by_row else _submit_together
     by_id = {s.document_id: s for s in submissions}
+    versions = {id_: s.version for id_, s in by_id.items()}
+    dead = find_dead_before(connection, versions, job_id=job_id) if passes_over_dead else {}
+    if dead:
+        lock_documents(connection, list(dead))
     done = submit(
         connection,
-        list(by_id.values()),
+        [s for id_, s in by_id.items() if id_ not in dead],
         counted,
         job_id=job_id,
         collection_id=collection_id,
@@ -71,7 +79,7 @@ def submit_batch(
     )
     if done.unchanged:
         connection.execute(update(job).where(job.c.id == job_id).values(unchanged=job.c.unchanged + done.unchanged))
-    return done
+    return replace(done, dead_before=[letter for id_, letter in dead.items() if id_ not in counted])
 
 
 # What a piece of work is when it begins, and begins anew: a job has one for a document, whatever happens to that.

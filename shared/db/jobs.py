@@ -251,14 +251,14 @@ def begin_enumeration(connection: Connection, job_id: int) -> None:
 
 
 def note_scan(connection: Connection, job_id: int, notes: Sequence[Mapping[str, Any]]) -> None:
-    """Record what a scan has to say: dicts of kind, uri, line, reason.
+    """Record what a scan has to say: dicts of kind, uri, line, reason and, for what died before, letter_id.
 
     `skipped` holds no document, `problem` could not be read, `unmet` was asked for and is not there, which is a problem
     without a document, and `note` is only said.
     """
     if not notes:
         return
-    connection.execute(insert(scan_note).values(job_id=job_id), list(notes))
+    connection.execute(insert(scan_note).values(job_id=job_id), [{"letter_id": None, **note} for note in notes])
     kinds = Counter(note["kind"] for note in notes)
     connection.execute(
         update(job)

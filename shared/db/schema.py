@@ -227,7 +227,10 @@ scan_note = Table(
     Column("uri", Text, nullable=False),
     Column("line", Integer),
     Column("reason", Text, nullable=False),
+    # The dead letter that a document was passed over for.
+    Column("letter_id", Id),
     CheckConstraint("kind IN ('skipped', 'problem', 'unmet', 'note')", name="kind"),
+    _partial("ix_scan_note_letter", "job_id", where="letter_id IS NOT NULL"),
 )
 
 work = Table(

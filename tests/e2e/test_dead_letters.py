@@ -262,3 +262,21 @@ def test_messages_that_nobody_can_read_are_listed_shown_exported_and_discarded(c
     assert cli.json("dlq", "discard", "m1", "--reason", "an old producer")["discarded"] == 1
     assert cli.json("dlq", "list")["unreadable"] == []
     assert cli.json("dlq", "list", "--resolved")["unreadable"][0]["resolution_reason"] == "an old producer"
+
+
+def test_what_was_discarded_and_has_not_changed_stays_so(cli: Command, folder: Path) -> None:
+    first = cli.run("ingest", folder, "--json")
+    again = cli.run("ingest", folder, "--json")
+    assert (first.status, again.status) == (3, 0)
+    assert again.json["dead_before"] == {"unreadable": 1, "failed": 0, "settled": 0}
+    cli.json("dlq", "discard", 1, "--reason", "known")
+    ran = cli.run("ingest", folder)
+    assert (ran.status, "unreadable as before; its dead letter was discarded: known" in ran.stdout) == (0, True), ran
+    listed = cli.json("dlq", "list")
+    assert listed["total"] == 0
+    for job in cli.json("jobs", "list")["jobs"]:
+        counts = job["documents"]
+        ends = ("completed", "unchanged", "skipped", "dead", "cancelled")
+        assert counts["total"] == sum(counts[name] for name in ends), job
+    tried = cli.run("ingest", folder, "--retry-dead", "--json")
+    assert (tried.status, tried.json["documents"]["dead"]) == (3, 1)

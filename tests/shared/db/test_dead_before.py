@@ -1,0 +1,136 @@
+"""What died, and is submitted again as it was: passed over with a word, until it changes or somebody asks."""
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import Connection, insert
+
+from shared.db import dead_letters, documents, jobs
+from shared.db.dead_letters import DeadBefore, Filter
+from shared.db.documents import Submitted
+from shared.db.schema import dead_letter, scan_note
+from shared.errors import UnreadableDocument, is_document_fault
+from shared.outcomes import Advance, Fail
+from shared.states import Stage, State
+from tests.shared.db.tracker import Tracker, submission
+
+TORN, ODD = "file:///torn.pdf", "file:///odd.txt"
+
+
+@pytest.fixture
+def second(tracker: Tracker) -> int:
+    """A job that meets again what another one found torn, or could not do for another's fault."""
+    claim = tracker.take([TORN, ODD], max_attempts=1)
+    torn, odd = (item.id for item in claim.items)
+    tracker.settle(claim, {torn: Fail(UnreadableDocument("torn")), odd: Fail(RuntimeError("odd"))})
+    tracker.end_scan()
+    assert tracker.complete_jobs() == [tracker.job]
+    return tracker.create_job("second")
+
+
+def discard(tracker: Tracker) -> None:
+    dead_letters.discard_letters(tracker.database, Filter(), reason="known")
+
+
+def note(tracker: Tracker, job: int, done: Submitted) -> DeadBefore:
+    def record(connection: Connection) -> DeadBefore:
+        jobs.note_scan(connection, job, dead_letters.describe_dead_before(connection, done.dead_before))
+        return dead_letters.count_dead_before(connection, job)
+
+    return tracker.database.transact(record)
+
+
+def test_an_open_letter_speaks_for_an_unchanged_document(tracker: Tracker, second: int) -> None:
+    done = tracker.submit([TORN, ODD], job=second)
+    assert (done.queued, done.unchanged, sorted(done.dead_before)) == (0, 0, [1, 2])
+    assert len(tracker.rows(dead_letter)) == len(tracker.rows()) == 2
+    assert {row["resolved_at"] for row in tracker.rows(dead_letter)} == {None}
+
+
+def test_it_is_counted_among_what_was_skipped_by_whose_fault_it_was(tracker: Tracker, second: int) -> None:
+    done = tracker.submit([TORN, ODD], job=second)
+    assert note(tracker, second, done) == DeadBefore(unreadable=1, failed=1)
+    counts = tracker.progress(second).documents
+    assert (counts["total"], counts["skipped"], counts["dead"]) == (2, 2, 0)
+    reasons = sorted(str(row["reason"]) for row in tracker.rows(scan_note))
+    assert reasons[0].startswith("failed as before (RuntimeError)")
+    assert reasons[1].startswith("unreadable as before (UnreadableDocument)")
+    discard(tracker)
+    with tracker.database.read() as connection:
+        assert dead_letters.count_dead_before(connection, second) == DeadBefore(settled=2)
+
+
+def test_what_was_discarded_stays_so(tracker: Tracker, second: int) -> None:
+    discard(tracker)
+    first = tracker.progress().documents
+    assert first["total"] == first["cancelled"] == 2
+    done = tracker.submit([TORN, ODD], job=second)
+    assert note(tracker, second, done) == DeadBefore(settled=2)
+    assert "its dead letter was discarded: known" in str(tracker.rows(scan_note)[0]["reason"])
+    assert len(tracker.rows(dead_letter)) == 2
+
+
+def test_a_job_that_is_read_again_says_it_once(tracker: Tracker, second: int) -> None:
+    for _ in range(2):
+        tracker.control("begin_enumeration", second)
+        note(tracker, second, tracker.submit([TORN], job=second))
+    assert tracker.progress(second).documents["skipped"] == 1
+
+
+@pytest.mark.parametrize("first", [lambda _: None, discard], ids=["open", "discarded"])
+def test_what_changed_is_tried_again(tracker: Tracker, second: int, first: Callable[[Tracker], None]) -> None:
+    first(tracker)
+    done = tracker.submit([TORN, ODD], text="mended", job=second)
+    assert (done.queued, list(done.dead_before)) == (2, [])
+    assert tracker.states(second) == [State.PENDING] * 2
+
+
+def test_what_is_asked_for_is_tried_again_and_its_letter_closes(tracker: Tracker, second: int) -> None:
+    with tracker.database.write() as connection:
+        done = documents.submit_batch(
+            connection,
+            [submission(TORN)],
+            job_id=second,
+            collection_id=tracker.collection.id,
+            max_attempts=3,
+            passes_over_dead=False,
+        )
+    assert (done.queued, list(done.dead_before)) == (1, [])
+    assert tracker.row(1, dead_letter)["resolution"] == "superseded"
+
+
+def test_another_release_tries_again_unless_it_was_discarded(tracker: Tracker, second: int) -> None:
+    dead_letters.discard_letters(tracker.database, Filter(ids=[2]), reason="known")
+    for letter in (1, 2):
+        tracker.write(letter, dead_letter, code_version="0.0.1")
+    done = tracker.submit([TORN, ODD], job=second)
+    assert (done.queued, list(done.dead_before)) == (1, [2])
+
+
+def test_a_document_of_which_readers_see_an_older_version_is_passed_over_too(tracker: Tracker) -> None:
+    tracker.index(tracker.take([TORN], text="whole"))
+    second, third = tracker.create_job("second"), tracker.create_job("third")
+    tracker.submit([TORN], text="torn", job=second)
+    tracker.settle(tracker.claim(tracker.queue(job=second)), Fail(UnreadableDocument("torn")))
+    assert list(tracker.submit([TORN], text="torn", job=third).dead_before) == [1]
+
+
+def test_a_replayed_letter_speaks_for_nothing(tracker: Tracker, second: int) -> None:
+    from shared.db.replays import replay_letters
+
+    replay_letters(tracker.database, Filter(ids=[1]), by="a test")
+    assert tracker.submit([TORN], job=second).queued == 1
+    tracker.settle(tracker.claim(tracker.queue(job=second)), Advance(Stage.EMBED))
+
+
+def test_faults_of_documents_are_told_from_others() -> None:
+    assert is_document_fault("EncryptedDocument") and is_document_fault("ParserLimitExceeded")
+    assert not is_document_fault("WorkerLost") and not is_document_fault("KeyError")
+
+
+def test_two_kinds_of_notes_go_in_together(tracker: Tracker) -> None:
+    plain = {"kind": "skipped", "uri": "fifo", "line": None, "reason": "no document"}
+    with tracker.database.write() as connection:
+        jobs.note_scan(connection, tracker.job, [plain, {**plain, "letter_id": 7}])
+        connection.execute(insert(scan_note).values(job_id=tracker.job, **plain))
+    assert [row["letter_id"] for row in tracker.rows(scan_note)] == [None, 7, None]
