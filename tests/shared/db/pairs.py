@@ -219,23 +219,26 @@ def _waits(database: Database) -> bool:
 
 def find_faults(tracker: Tracker, case: Case) -> list[str]:
     """What is not as it must be, whatever came first."""
-    job = tracker.get_job(case.job)
 
-    def look(connection: Connection) -> tuple[list[Any], list[Any], list[Any]]:
+    def look(connection: Connection) -> tuple[dict[int, State], list[Any]]:
         works = connection.execute(select(work_table).where(work_table.c.job_id == case.job)).all()
-        letters = connection.execute(
-            select(dead_letter).where(dead_letter.c.job_id == case.job).order_by(dead_letter.c.id)
-        ).all()
-        counted = connection.execute(select(tally).where(tally.c.job_id == case.job)).all()
-        return list(works), list(letters), list(counted)
+        letters = select(dead_letter).where(dead_letter.c.job_id == case.job).order_by(dead_letter.c.id)
+        return {row.id: State(row.state) for row in works}, list(connection.execute(letters).all())
 
-    works, letters, counted = tracker.database.query(look)
+    return [*find_faults_of_job(tracker, case.job), *_faults_of_letters(*tracker.database.query(look))]
+
+
+def find_faults_of_job(tracker: Tracker, job_id: int) -> list[str]:
+    """What is wrong with a job's work and its counts."""
+
+    def look(connection: Connection) -> tuple[list[Any], list[Any]]:
+        works = connection.execute(select(work_table).where(work_table.c.job_id == job_id)).all()
+        counted = connection.execute(select(tally).where(tally.c.job_id == job_id)).all()
+        return list(works), list(counted)
+
+    works, counted = tracker.database.query(look)
     states = {row.id: State(row.state) for row in works}
-    return [
-        *_faults_of_job(job, states),
-        *_faults_of_letters(states, letters),
-        *_faults_of_counts(tracker, case, works, counted),
-    ]
+    return [*_faults_of_job(tracker.get_job(job_id), states), *_faults_of_counts(tracker, job_id, works, counted)]
 
 
 def _faults_of_job(job: jobs.Job, states: dict[int, State]) -> Iterator[str]:
@@ -257,14 +260,14 @@ def _faults_of_letters(states: dict[int, State], letters: Sequence[Any]) -> Iter
             yield f"work whose letter was discarded is {state}"
 
 
-def _faults_of_counts(tracker: Tracker, case: Case, works: Sequence[Any], counted: Sequence[Any]) -> Iterator[str]:
+def _faults_of_counts(tracker: Tracker, job_id: int, works: Sequence[Any], counted: Sequence[Any]) -> Iterator[str]:
     tallies: Counter[str] = Counter()
     for row in counted:
         tallies[row.state] += row.documents
     rows = Counter(row.state for row in works)
     if +tallies != rows:
         yield f"counted {dict(+tallies)}, there are {dict(rows)}"
-    documents, active = tracker.progress(case.job).documents, tracker.progress(case.job).active
+    documents, active = tracker.progress(job_id).documents, tracker.progress(job_id).active
     ended = sum(documents[name] for name in ("completed", "unchanged", "skipped", "dead", "cancelled"))
     if ended + sum(sum(stage.values()) for stage in active.values()) != documents["total"]:
         yield f"counts do not add up: {documents}, {active}"
