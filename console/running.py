@@ -503,7 +503,7 @@ def exit_status(report: Mapping[str, Any]) -> int:
     """0 done, 3 finished with dead letters, 1 failed, or something that was asked for was not there or was refused.
 
     Where there are dead letters too, they are what there is more to do about. Documents that were passed over because
-    they had died before count among them where another try may help (decision 0032).
+    they had died before count among them where another try may help (decision 0033).
     """
     if report["state"] != JobState.COMPLETED:
         return FAILED
