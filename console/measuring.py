@@ -16,7 +16,7 @@ import orjson
 from shared.collections import CollectionSettings
 from shared.db import ledger, samples
 from shared.db.samples import Counts
-from shared.db.sizes import Listed, list_some, sum_sizes
+from shared.db.sizes import Listed, Sizes, list_some, sum_sizes
 from shared.db.verdicts import find_verdicts
 from shared.errors import BlobMissing, DocumentError, ParserCrashed
 from shared.files import read_regular_file
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+GOLDEN = 0.6180339887
 MOST_MET = 1_000_000
 """Texts that are remembered, so that the same text is counted once."""
 LISTED, READ, READ_SECONDS = 2000, 80, 5.0
@@ -250,7 +251,7 @@ class Outline:
         share, documents = self.runtime.settings.terms_sample, max(totals.documents - totals.unreadable, 1)
         if share > 0:
             early = min(documents, max(FIRST_DOCUMENTS - self.terms.sampled, 0))
-            asked += wanted.terms.scaled((early + share * (documents - early)) / documents)
+            asked += wanted.terms.scaled((early + share * (documents - early)) / max(wanted.terms.documents, 1))
         return asked
 
     @property
@@ -273,9 +274,12 @@ def measure_job(runtime: Runtime, job_id: int, settings: CollectionSettings, col
     from workers.parsing.limits import ParserLimits
     from workers.parsing.sandbox import Parser
 
-    sizes = runtime.database.query(lambda connection: sum_sizes(connection, job_id))
-    documents = sum(of.documents for of in sizes.values())
-    listed = runtime.database.query(lambda c: list_some(c, job_id, documents=documents, most=LISTED))
+    def look(connection: Any) -> tuple[dict[bool, Sizes], int, list[Listed]]:
+        sizes = sum_sizes(connection, job_id)
+        documents = sum(of.documents for of in sizes.values())
+        return sizes, documents, list_some(connection, job_id, documents=documents, most=LISTED)
+
+    sizes, documents, listed = runtime.database.query(look)
     strata = list(_stratify(listed, {kind: of.size for kind, of in sizes.items()}))
     outline = Outline.read(runtime, settings, collection)
     limits = replace(ParserLimits.from_settings(runtime.settings), seconds=ONE_SECONDS)
@@ -344,9 +348,10 @@ def _choose(strata: Sequence[Stratum], *, everything: bool) -> list[tuple[Stratu
 
 
 def _spread(items: Sequence[T], wanted: int) -> list[T]:
-    """So many of them, evenly over their order."""
+    """So many of them, evenly over their order, and so arranged that the first ones are spread evenly too."""
     count = min(wanted, len(items))
-    return [items[int((place + 0.5) * len(items) / count)] for place in range(count)]
+    places = sorted(range(count), key=lambda place: (place + 1) * GOLDEN % 1)
+    return [items[int((place + 0.5) * len(items) / count)] for place in places]
 
 
 @dataclass(slots=True)

@@ -129,6 +129,13 @@ def test_whoever_has_no_time_reads_a_few_and_then_not_even_those(
     assert compare(write_rows(tmp_path / "others.jsonl", 100))[1]["read"] == 1
 
 
+def test_whoever_stops_early_has_read_small_and_large_ones_alike() -> None:
+    some = measuring._spread(range(1000), 50)
+    assert len(set(some)) == 50
+    for count in (5, 10, 25, 50):
+        assert sum(some[:count]) / count == pytest.approx(500, rel=0.1)
+
+
 def test_an_estimate_says_whether_it_was_counted() -> None:
     assert describe_cost({"usd": 0.5, "usd_at_most": 0.5}, "exact") == "$0.50, counted"
     assert describe_cost({"usd": 0.5, "usd_at_most": 2.0}, "rough") == "about $0.50, at most $2.00"
