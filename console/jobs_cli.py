@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from console.output import print_json, print_line, print_table
+from console.output import print_json, print_line, print_table, print_warning
 from shared.spend.terms import Lane
 from shared.states import JobState
 
@@ -201,13 +201,15 @@ def _control(function: str, job: int, *, as_json: bool) -> None:
     from console.session import opened
     from shared.db import jobs
 
-    def change(connection: Any) -> str:
+    def change(connection: Any) -> jobs.Job:
         getattr(jobs, function)(connection, job)
-        return str(jobs.get_job(connection, job).state)
+        return jobs.get_job(connection, job)
 
     with opened() as runtime:
-        state = runtime.database.transact(change)
+        found = runtime.database.transact(change)
     if as_json:
-        print_json({"job": job, "state": state})
-    else:
-        print_line(f"job {job} {state}")
+        print_json({"job": job, "state": str(found.state), "read": found.is_read})
+        return
+    print_line(f"job {job} {found.state}")
+    if found.state == JobState.RUNNING and not found.is_read:
+        print_warning("its sources were not read to their end: run the same command again, it takes the job up")

@@ -62,6 +62,11 @@ class Job:
     enumerated_at: float | None
     finished_at: float | None
 
+    @property
+    def is_read(self) -> bool:
+        """Whether its sources were read to their end."""
+        return self.enumerated_at is not None
+
 
 def _select() -> Any:
     fields = [f for f in Job.__dataclass_fields__ if f != "collection"]

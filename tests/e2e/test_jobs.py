@@ -54,6 +54,16 @@ def test_an_ingest_takes_up_what_was_submitted(cli: Command, folder: Path) -> No
     assert report["documents"]["completed"] == 30
 
 
+def test_a_job_that_is_resumed_before_its_sources_were_read_says_how_they_are(cli: Command, folder: Path) -> None:
+    job = cli.json("submit", folder)["job"]
+    cli.json("jobs", "pause", job)
+    with closing(sqlite3.connect(cli.home / "tracking.db")) as connection, connection:
+        connection.execute("UPDATE job SET enumerated_at = NULL")
+    resumed = cli.run("jobs", "resume", job)
+    assert "sources were not read to their end" in resumed.stderr
+    assert cli.json("submit", folder)["job"] == job
+
+
 def test_a_paused_job_rests_until_it_is_resumed(cli: Command, folder: Path, workers: "Popen[str]") -> None:
     other = write_corpus(folder.parent / "other", 3)
     paused = cli.json("submit", folder, "--collection", "paused")["job"]
