@@ -525,8 +525,10 @@ def print_report(runtime: Runtime, report: Mapping[str, Any]) -> None:
     from console.estimate import describe_cost
 
     documents, chunks = report["documents"], report["chunks"]
-    counted = ", ".join(f"{n} {name}" for name, n in documents.items() if n and name != "total")
-    print_line(f"{name_job(report)}: {documents['total']} documents ({counted or 'none'})")
+    # What left is no part of the total.
+    counted = ", ".join(f"{n} {name}" for name, n in documents.items() if n and name not in {"total", "deleted"})
+    left = f", {documents['deleted']} deleted" if documents["deleted"] else ""
+    print_line(f"{name_job(report)}: {documents['total']} documents ({counted or 'none'}){left}")
     print_line(
         f"chunks: {chunks['indexed']} indexed, {chunks['rejected']} rejected, {chunks['embedded']} embedded anew; "
         f"{report['spend']['tokens_in']} tokens, {format_usd(report['spend']['usd'])}, {report['seconds']:.1f} s"

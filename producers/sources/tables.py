@@ -9,9 +9,10 @@ from shared.encoding import show_encoding
 _FORMATS = {b".csv": "CSV", b".tsv": "TSV", b".jsonl": "JSONL", b".ndjson": "JSONL", b".json": "JSON"}
 _SUFFIXES = tuple(_FORMATS)
 _ADVICE = {
-    "CSV": "name it as a SOURCE to read its rows; --field names their id and text",
+    "CSV": "name it as a SOURCE to read its rows",
     "JSON": "to read rows, write one object a line and name the file .jsonl as a SOURCE",
 }
+_ONE, _MANY = "file was read as one document", "files were read as one document each"
 _ADVICE |= dict.fromkeys(("TSV", "JSONL"), _ADVICE["CSV"])
 
 
@@ -52,8 +53,7 @@ class Documents:
         return [
             Remark(
                 uri,
-                f"{count:,} {name} {'file was' if count == 1 else 'files were'} read as one document each; "
-                f"{_ADVICE[name]}",
+                f"{count:,} {name} {_ONE if count == 1 else _MANY}; {_ADVICE[name]}",
                 RemarkKind.READ,
             )
             for name, count in sorted(self._counts.items())

@@ -1,4 +1,4 @@
-"""The README's commands run as they are written, in a home and a folder of their own."""
+"""The commands of the README and of the tutorial run as they are written, in a home and a folder of their own."""
 
 import os
 import re
@@ -10,16 +10,20 @@ from pathlib import Path
 
 import pytest
 
+from tests.command import Command, Ran
+
 ROOT = Path(__file__).parents[2]
 CONSOLE_BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
-# What differs from run to run: durations, scores, places.
-VARIES = re.compile(r"\d+\.\d+|file://\S*/")
+# What differs from run to run: durations, scores, times, places.
+VARIES = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\dZ)?|\d+\.\d+|file://\S*/")
+SHELL = re.compile(r"[;|<>]")
+PAGES = ("README.md", "docs/tutorial.md")
 
 
-def session(text: str) -> list[tuple[str, list[str]]]:
+def session(page: str) -> list[tuple[str, list[str]]]:
     """(command, lines that it prints) in the order of the page."""
     steps: list[tuple[str, list[str]]] = []
-    for block in CONSOLE_BLOCK.findall(text):
+    for block in CONSOLE_BLOCK.findall((ROOT / page).read_text(encoding="utf-8")):
         for line in block.splitlines():
             if line.startswith("$ "):
                 steps.append((line[2:], []))
@@ -28,31 +32,34 @@ def session(text: str) -> list[tuple[str, list[str]]]:
     return steps
 
 
-def embedmill() -> str:
-    return str(Path(sys.executable).parent / "embedmill")
-
-
 @pytest.mark.timeout(300)
-def test_the_commands_of_the_readme_print_what_it_shows(tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", PAGES)
+def test_the_commands_of_a_page_print_what_it_shows(tmp_path: Path, page: str) -> None:
     shutil.copytree(ROOT / "demo" / "documents", tmp_path / "demo" / "documents")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("EMBEDMILL_")}
-    environment = inherited | {"EMBEDMILL_HOME": str(tmp_path / "home")}
-    steps = session((ROOT / "README.md").read_text(encoding="utf-8"))
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = inherited | {"EMBEDMILL_HOME": str(tmp_path / "home"), "PATH": path}
+    steps = session(page)
     assert len(steps) >= 8
-    for command, shown in steps:
-        program, *arguments = shlex.split(command, comments=True)
-        assert program == "embedmill"
-        done = subprocess.run(
-            [embedmill(), *arguments],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, f"{command}: {done.stderr}"
-        assert [_shape(line) for line in done.stdout.splitlines()] == [_shape(line) for line in shown], command
+    command = Command(environment, tmp_path)
+    for typed, shown in steps:
+        ran = run(command, typed)
+        assert ran.status == 0, f"{typed}: {ran}"
+        # A command that is shown without what it prints prints what its own page describes.
+        if shown or not ran.stdout:
+            assert [_shape(line) for line in ran.stdout.splitlines()] == [_shape(line) for line in shown], typed
+    command.close()
+
+
+def run(command: Command, typed: str) -> Ran:
+    """What somebody typed: a plain command of ours, or a line for the shell."""
+    program, *arguments = shlex.split(typed, comments=True)
+    if program == "embedmill" and not SHELL.search(typed):
+        return command.run(*arguments)
+    done = subprocess.run(
+        ["bash", "-c", typed], cwd=command.folder, env=command.environment, capture_output=True, text=True, check=False
+    )
+    return Ran(done.returncode, done.stdout, done.stderr)
 
 
 def _shape(line: str) -> str:
@@ -61,6 +68,5 @@ def _shape(line: str) -> str:
 
 
 def test_the_readme_names_only_documents_that_ship() -> None:
-    steps = session((ROOT / "README.md").read_text(encoding="utf-8"))
-    paths = {word for command, _ in steps for word in shlex.split(command) if "/" in word}
+    paths = {word for command, _ in session("README.md") for word in shlex.split(command) if "/" in word}
     assert all((ROOT / path).exists() for path in paths)
