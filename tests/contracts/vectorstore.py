@@ -105,6 +105,13 @@ class VectorStoreContract:
         np.testing.assert_allclose(fetched[row.id].vector, row.vector, atol=1e-6)
         assert store.fetch("s", [row.id])[row.id].vector.size == 0
 
+    def test_names_of_any_length_are_kept_and_filtered_by(self, store: VectorStore) -> None:
+        row = make_row(uri=f"https://example.org/{'u' * 60_000}", title="t" * 60_000, section="s" * 60_000)
+        store.upsert("s", [row, make_row("d2")])
+        eventually(lambda: store.count("s"), 2, "both rows")
+        assert without_vector(store.fetch("s", [row.id])[row.id]) == without_vector(row)
+        assert [m.document for m in store.query("s", unit_vector(1), top_k=9, filter={"uri": row.uri})] == ["d1"]
+
     def test_nothing_to_write_is_no_error(self, store: VectorStore) -> None:
         store.upsert("s", [])
         assert store.count("s") == 0

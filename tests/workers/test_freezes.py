@@ -199,7 +199,7 @@ def taken_away(scene: Scene, claim: Claim) -> None:
 INTERLUDES: tuple[Interlude, ...] = (finished_by_another, replaced, deleted, replaced_and_put_back, taken_away)
 
 
-EVERY = pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.chaos)])
+EVERY = pytest.mark.parametrize("every", [7, pytest.param(1, marks=[pytest.mark.chaos, pytest.mark.timeout(900)])])
 """How many moments lie between two that are tried."""
 
 

@@ -126,7 +126,7 @@ class Tracker:
 
     def remove_all(self) -> Claim:
         """Claim the removal of all documents, as after a scan that met none of them."""
-        job = self.create_job("removal")
+        job = self.create_job(f"removal {len(self.rows(job_table))}")
         with self.database.write() as connection:
             ids = list(connection.execute(select(document.c.id)).scalars())
             claims.end_claims(connection, claims.of_anybody, ids, job_id=job, max_attempts=3)
