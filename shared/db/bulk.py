@@ -71,14 +71,26 @@ def insert_each(connection: Connection, table: Table, rows: Rows, **constants: A
     connection.execute(_from_arrays(insert(table), table, rows, constants), _columns(rows))
 
 
-def upsert_each(connection: Connection, table: Table, rows: Rows, *, keys: Sequence[str], **constants: Any) -> None:
-    """Insert rows, or write over those that are there by `keys`; else as `insert_each`."""
+def upsert_each(
+    connection: Connection,
+    table: Table,
+    rows: Rows,
+    *,
+    keys: Sequence[str],
+    anew: Mapping[str, ColumnElement[Any]] | None = None,
+    **constants: Any,
+) -> None:
+    """Insert rows, or write over those that are there by `keys`; else as `insert_each`.
+
+    `anew` are values of columns that a new row has by default, and one that was there gets back.
+    """
     query = insert_or(connection, table)
     is_sqlite = connection.dialect.name == "sqlite"
     query = query.values(**constants) if is_sqlite else _from_arrays(query, table, rows, constants)
     written = [name for name in (*rows[0], *constants) if name not in keys]
     query = query.on_conflict_do_update(
-        index_elements=[table.c[name] for name in keys], set_={name: query.excluded[name] for name in written}
+        index_elements=[table.c[name] for name in keys],
+        set_={name: query.excluded[name] for name in written} | dict(anew or {}),
     )
     connection.execute(query, list(rows) if is_sqlite else _columns(rows))
 

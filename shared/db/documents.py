@@ -7,7 +7,23 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Select, and_, bindparam, case, delete, exists, func, or_, select, text, union, update
+from sqlalchemy import (
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    literal_column,
+    null,
+    or_,
+    select,
+    text,
+    union,
+    update,
+)
 from sqlalchemy.dialects import sqlite
 
 from shared.db.bulk import among, upsert_each
@@ -84,7 +100,6 @@ def submit_batch(
 
 # What a piece of work is when it begins, and begins anew: a job has one for a document, whatever happens to that.
 _BEGINNING: Mapping[str, Any] = {
-    "state": State.PENDING,
     "attempt": 0,
     "crashes": 0,
     **dict.fromkeys(("lease", "lease_until", "claimed_at", "claimed_with", "worker", "dispatched_at")),
@@ -94,9 +109,21 @@ _BEGINNING: Mapping[str, Any] = {
 }
 
 
+_ANEW = {name: null() if value is None else literal_column(str(value)) for name, value in _BEGINNING.items()}
+
+
 def _submit_work(connection: Connection, rows: Sequence[Mapping[str, Any]], **constants: Any) -> None:
     """Work for documents; what its job had for them before, in whatever state, begins anew as this."""
-    upsert_each(connection, work, rows, keys=("job_id", "document_id"), created_at=clock(), **_BEGINNING, **constants)
+    upsert_each(
+        connection,
+        work,
+        rows,
+        keys=("job_id", "document_id"),
+        anew=_ANEW,
+        created_at=clock(),
+        state=State.PENDING,
+        **constants,
+    )
 
 
 _RESTARTED = ", ".join(
@@ -104,7 +131,7 @@ _RESTARTED = ", ".join(
         *(f"{name} = excluded.{name}" for name in ("generation", "deletes", "stage", "state", "max_attempts", "size")),
         *(f"{name} = excluded.{name}" for name in ("content_hash", "settings_hash", "version", "origin", "title")),
         "created_at = excluded.created_at",
-        *(f"{name} = {'NULL' if value is None else value}" for name, value in _BEGINNING.items() if name != "state"),
+        *(f"{name} = {'NULL' if value is None else value}" for name, value in _BEGINNING.items()),
     ]
 )
 
