@@ -434,18 +434,20 @@ class PineconeVectorStore(VectorStore):
 
     def read_marks(self, place: str) -> set[str]:
         beginning = f"{self._prefix}{place}{OWNED}"
-        pages = self._client.find(
-            beginning, lambda index: [page.namespaces for page in index.list_namespaces(prefix=beginning)]
+        pages = self._persist(
+            lambda: self._client.find(
+                beginning, lambda index: [page.namespaces for page in index.list_namespaces(prefix=beginning)]
+            )
         )
         return {space.name.removeprefix(beginning) for page in pages or () for space in page}
 
     def leave_mark(self, place: str, name: str) -> None:
         space = f"{self._prefix}{place}{OWNED}{name}"
-        self._client.make_namespace(space)
+        self._persist(lambda: self._client.make_namespace(space))
 
     def remove_mark(self, place: str, name: str) -> None:
         space = f"{self._prefix}{place}{OWNED}{name}"
-        self._client.find(space, lambda index: index.delete_namespace(name=space))
+        self._persist(lambda: self._client.find(space, lambda index: index.delete_namespace(name=space)))
 
     def sample_documents(self, place: str, shard: str, limit: int) -> list[str]:
         space = self._namespace_at(place, shard)

@@ -5,6 +5,7 @@ no public switch for the data plane (facts/models.md 4.3), so a private one is u
 """
 
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from shared.errors import (
 from shared.providers.credentials import hash_variable
 from shared.providers.translation import BUDGET_SECONDS, retry_after_seconds, was_never_sent
 from shared.providers.vectorstores.persistence import Persistence
-from shared.providers.vectorstores.pinecone_lanes import Lane
+from shared.providers.vectorstores.pinecone_lanes import Lane, Waited
 
 T = TypeVar("T")
 
@@ -86,9 +87,12 @@ def parse_address(url: str, *, dimensions: int) -> Address:
 class PineconeClient:
     """One index; requests go to it by shard, each in the shard's own lane."""
 
-    def __init__(self, address: Address, *, dimensions: int) -> None:
+    def __init__(self, address: Address, *, dimensions: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.address = address
-        self.persistence = Persistence()
+        self._clock = clock
+        self._waited = Waited()
+        # Its clock stands still while a request waits for others: a long queue is no reason to give up.
+        self.persistence = Persistence(clock=lambda: clock() - self._waited.seconds)
         self._dimensions = dimensions
         self._lanes: dict[str, Lane] = {}
         self._control = Lane("Pinecone's control plane", patience_seconds=address.request_seconds)
@@ -121,9 +125,9 @@ class PineconeClient:
 
     def lane(self, shard: str) -> Lane:
         """The lane of a shard."""
-        return self._lanes.setdefault(
-            shard, Lane(f"Pinecone, shard {shard}", patience_seconds=2 * self.address.request_seconds)
-        )
+        patience = 2 * self.address.request_seconds
+        fresh = Lane(f"Pinecone, shard {shard}", patience_seconds=patience, clock=self._clock, waited=self._waited)
+        return self._lanes.setdefault(shard, fresh)
 
     def make_namespace(self, name: str) -> None:
         """Make an empty namespace; nothing when it is there, or when the service does not know how."""

@@ -18,17 +18,32 @@ HALVED_SECONDS = 1.0
 """After a refusal so long no other halves again: those that were under way together are refused together."""
 
 
+class Waited(threading.local):
+    """How long a thread has waited for turns, in all lanes that share this."""
+
+    seconds = 0.0
+
+
 class Lane:
     """The requests of one process to one shard, or to the service itself; `name` says which in errors."""
 
-    def __init__(self, name: str, *, patience_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        patience_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+        waited: Waited | None = None,
+    ) -> None:
         self.circuit = Circuit(name, clock=clock)
         self._clock = clock
+        self._waited = waited or Waited()
         self._halved_until = 0.0
         self._name = name
         self._patience_seconds = patience_seconds
         self._limit = START
         self._active = 0
+        self._ended = 0
         self._free = threading.Condition()
 
     @property
@@ -38,20 +53,30 @@ class Lane:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Wait for a turn, not for ever; raises FlowControl."""
+        """Wait for a turn as long as those of others come to an end; raises FlowControl."""
         self.circuit.check()
+        began = self._clock()
         with self._free:
-            if not self._free.wait_for(lambda: self._active < self.limit, self._patience_seconds):
-                message = f"{self._name}: no turn within {self._patience_seconds:g} s"
-                raise FlowControl(message, reason="rate", retry_after_seconds=self._patience_seconds)
+            self._await_turn()
             self._active += 1
+        self._waited.seconds += self._clock() - began
         try:
             self.circuit.check()  # whoever went before may have found the shard dead
             yield
         finally:
             with self._free:
                 self._active -= 1
+                self._ended += 1
                 self._free.notify_all()
+
+    def _await_turn(self) -> None:
+        ended = None
+        while ended != self._ended:
+            ended = self._ended
+            if self._free.wait_for(lambda: self._active < self.limit, self._patience_seconds):
+                return
+        message = f"{self._name}: no turn within {self._patience_seconds:g} s"
+        raise FlowControl(message, reason="rate", retry_after_seconds=self._patience_seconds)
 
     def succeeded(self) -> None:
         """One more after a round of successes."""

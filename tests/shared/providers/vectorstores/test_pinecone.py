@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from shared.providers.vectorstores.persistence import Persistence
 from shared.providers.vectorstores.pinecone import PineconeVectorStore
 from shared.providers.vectorstores.pinecone_lanes import MOST
 from shared.providers.vectorstores.pinecone_records import record_of
+from shared.providers.vectorstores.places import Owner
 from shared.simulators.faults import Fault
 from shared.simulators.pinecone import PineconeSimulator
 from shared.simulators.serving import Running
@@ -92,9 +94,15 @@ def impatient(simulator: PineconeSimulator, tmp_path: Path) -> Iterator[Pinecone
     opened.close()
 
 
-def open_pinecone(folder: Path, url: str = URL, *, dimensions: int = DIMENSIONS) -> PineconeVectorStore:
+def open_pinecone(
+    folder: Path, url: str = URL, *, dimensions: int = DIMENSIONS, owner: Owner | None = None
+) -> PineconeVectorStore:
     store = PineconeVectorStore(
-        url, collection_key="c1", dimensions=dimensions, spills=lambda: FolderBlobStore(folder / "spilled")
+        url,
+        collection_key="c1",
+        dimensions=dimensions,
+        spills=lambda: FolderBlobStore(folder / "spilled"),
+        owner=owner,
     )
     store._client.persistence = Persistence(sleep=lambda _: None)
     return store
@@ -368,6 +376,17 @@ def test_a_service_that_stumbles_at_a_fifth_of_the_requests_does_all_that_is_ask
     assert store.count_versions("s", {row.document: "v1" for row in rows}) == {row.document: 1 for row in rows}
     assert store.delete_ids("s", [rows[0].id]) == 1
     assert sum(fault["happened"] for fault in simulator.faults.left()) > 20
+
+
+def test_a_stumble_at_the_mark_of_a_place_sends_no_batch_back(tmp_path: Path, simulator: PineconeSimulator) -> None:
+    with closing(open_pinecone(tmp_path, owner=Owner(lambda: "host-1", len))) as store:
+        simulator.faults.add(*(Fault(kind="status", status=503, path="/namespaces", after=n) for n in (0, 1, 2)))
+        store.upsert("marked", [make_row()])
+        assert store.count_versions("marked", {"d1": "v1"}) == {"d1": 1}
+        assert store.read_marks("c1") == {"host-1"}
+        simulator.faults.add(Fault(kind="status", status=429, path="/namespaces"))
+        store.remove_mark("c1", "host-1")
+        assert store.read_marks("c1") == set()
 
 
 def test_what_was_tried_in_vain_is_not_in_the_books_and_what_may_be_billed_is(
