@@ -61,3 +61,29 @@ def test_a_home_of_the_first_release_loses_nothing_and_reconciles(database: Data
     assert again.ingest("docs")["deleted"] == 2
     assert again.visible() == TEN - {"d3.txt", "d4.txt"} | {"1", "2"}
     opened.close()
+
+
+def test_a_row_that_two_files_of_one_command_may_have_named_stays_until_both_are_read(
+    database: Database, tmp_path: Path
+) -> None:
+    desk = Desk(database, tmp_path)
+    desk.write_rows("a.jsonl", {"1": "one", "2": "two"})
+    desk.write_rows("b.jsonl", {"3": "three", "4": "four", "5": "five", "6": "six", "7": "seven", "8": "eight"})
+    desk.ingest("a.jsonl", "b.jsonl")
+    move(database, RELEASED, down=True)
+    old = Database(database.url)
+    with old.write() as connection:
+        # Both files had the row, and that release remembered the last of them.
+        last = "(SELECT source_id FROM document WHERE uri LIKE '%3')"
+        connection.execute(text(f"UPDATE document SET source_id = {last} WHERE uri LIKE '%1'"))
+    old.close()
+    database.close()
+
+    opened = open_database(database.url)
+    again = Desk(opened, tmp_path)
+    assert again.ingest("b.jsonl")["deleted"] == 0
+    assert again.visible() == set("12345678")
+    again.write_rows("a.jsonl", {"2": "two"})
+    assert again.ingest("a.jsonl", "b.jsonl", allow=True)["deleted"] == 1
+    assert again.visible() == set("2345678")
+    opened.close()

@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -98,24 +99,44 @@ def _make_tables() -> None:
 
 
 def _claim_for_earlier_jobs() -> None:
-    """A document kept only the source that saw it last; a job of one source that gave it work tells of another."""
+    """A document kept only the source that saw it last; jobs that gave it work tell of others that may have named it.
+
+    Where a job had several sources, nobody knows which of them named a document. All that could have are taken to:
+    what one of them does not name loses that claim when it is read, and nothing is deleted for what is not known.
+    """
     connection = op.get_bind()
     found = connection.exec_driver_sql("SELECT id, collection_id, identity FROM source")
     sources = {(row.collection_id, row.identity): row.id for row in found}
     jobs = sa.table("job", sa.column("id"), sa.column("collection_id"), sa.column("sources", sa.JSON()))
+    kind = (
+        "work.origin ->> 'kind'" if connection.dialect.name == "postgresql" else "json_extract(work.origin, '$.kind')"
+    )
     claim = sa.text(
         "INSERT INTO claim (source_id, document_id, scan_id, seen_by, leaving) "
         "SELECT DISTINCT CAST(:source AS BIGINT), document.id, 0, 0, document.wanted_version IS NULL "
         "FROM work JOIN document ON document.id = work.document_id "
-        "WHERE work.job_id = :job AND NOT work.deletes AND document.source_id <> :source "
+        f"WHERE work.job_id = :job AND NOT work.deletes AND document.source_id <> :source AND {kind} = :kind "
+        "AND substr(document.uri, 1, length(CAST(:beginning AS TEXT))) = :beginning "
         "AND (document.active_version IS NOT NULL OR document.wanted_version IS NOT NULL) ON CONFLICT DO NOTHING"
     )
     for row in connection.execute(sa.select(jobs)).all():
-        if len(row.sources) != 1:
-            continue
-        source = sources.get((row.collection_id, json.dumps(row.sources[0], sort_keys=True, separators=(",", ":"))))
-        if source is not None:
-            connection.execute(claim, {"source": source, "job": row.id})
+        for spec in row.sources:
+            source = sources.get((row.collection_id, json.dumps(spec, sort_keys=True, separators=(",", ":"))))
+            if source is not None:
+                connection.execute(claim, {"source": source, "job": row.id, **_could_name(spec)})
+
+
+def _could_name(spec: dict[str, Any]) -> dict[str, str]:
+    """Which documents a source may have named: files below a folder, one file, any file of a list, any row."""
+    match spec.get("kind"):
+        case "folder":
+            return {"kind": "file", "beginning": spec["uri"].rstrip("/") + "/"}
+        case "file":
+            return {"kind": "file", "beginning": spec["uri"]}
+        case "list":
+            return {"kind": "file", "beginning": ""}
+        case _:
+            return {"kind": "row", "beginning": ""}
 
 
 def _forget_foreign_key() -> None:
