@@ -16,8 +16,6 @@ from sqlalchemy import (
     delete,
     exists,
     func,
-    literal_column,
-    null,
     or_,
     select,
     text,
@@ -26,10 +24,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import sqlite
 
-from shared.db.bulk import among, upsert_each
+from shared.db.bulk import among
 from shared.db.dead_letters import find_dead_before
 from shared.db.engine import Database, clock
 from shared.db.schema import claim, dead_letter, document, job, work
+from shared.db.transitions import BEGUN_ANEW, begin_work
 from shared.editions import Edition
 from shared.states import Stage, State
 
@@ -98,43 +97,6 @@ def submit_batch(
     return replace(done, dead_before=[letter for id_, letter in dead.items() if id_ not in counted])
 
 
-# What a piece of work is when it begins, and begins anew: a job has one for a document, whatever happens to that.
-_BEGINNING: Mapping[str, Any] = {
-    "attempt": 0,
-    "crashes": 0,
-    **dict.fromkeys(("lease", "lease_until", "claimed_at", "claimed_with", "worker", "dispatched_at")),
-    **dict.fromkeys(("available_at", "paced_seconds", "wait_reason", "chunks_ref", "rejections_ref")),
-    **dict.fromkeys(("chunks_expected", "chunks_rejected", "chunks_embedded", "chunks_split"), 0),
-    **dict.fromkeys(("result", "reason", "notes", "finished_at")),
-}
-
-
-_ANEW = {name: null() if value is None else literal_column(str(value)) for name, value in _BEGINNING.items()}
-
-
-def _submit_work(connection: Connection, rows: Sequence[Mapping[str, Any]], **constants: Any) -> None:
-    """Work for documents; what its job had for them before, in whatever state, begins anew as this."""
-    upsert_each(
-        connection,
-        work,
-        rows,
-        keys=("job_id", "document_id"),
-        anew=_ANEW,
-        created_at=clock(),
-        state=State.PENDING,
-        **constants,
-    )
-
-
-_RESTARTED = ", ".join(
-    [
-        *(f"{name} = excluded.{name}" for name in ("generation", "deletes", "stage", "state", "max_attempts", "size")),
-        *(f"{name} = excluded.{name}" for name in ("content_hash", "settings_hash", "version", "origin", "title")),
-        "created_at = excluded.created_at",
-        *(f"{name} = {'NULL' if value is None else value}" for name, value in _BEGINNING.items()),
-    ]
-)
-
 # One statement for a batch of any size, which arrives as one JSON text. Looking up by LATERAL ... OFFSET 0 keeps the
 # planner from reading whole tables for a batch whose size it cannot know. Rows are taken in the order of their ids, so
 # that two submissions of the same documents do not wait for each other in a circle; they are held before they are
@@ -182,7 +144,7 @@ WITH given AS MATERIALIZED (
     SELECT :job_id, document_id, seen.generation, false, 'chunk', 'pending', :max_attempts, size, content_hash,
         settings_hash, version, origin, title, extract(epoch FROM statement_timestamp())::float8
     FROM judged JOIN seen ON seen.id = judged.document_id WHERE fresh ORDER BY position
-    ON CONFLICT (job_id, document_id) DO UPDATE SET {_RESTARTED}
+    ON CONFLICT (job_id, document_id) DO UPDATE SET {BEGUN_ANEW}
     RETURNING 1
 )
 SELECT (SELECT count(*) FROM made) AS queued,
@@ -227,7 +189,7 @@ def _submit_rows(
         _want(connection, changed, collection_id=collection_id)
         _supersede_letters(connection, [id_ for id_ in fresh if id_ in known], "the document was submitted again")
         rows = [_work_row(s, known.get(s.document_id)) for s in changed]
-        _submit_work(connection, rows, job_id=job_id, max_attempts=max_attempts, deletes=False, stage=Stage.CHUNK)
+        begin_work(connection, rows, job_id=job_id, max_attempts=max_attempts, deletes=False, stage=Stage.CHUNK)
     same = [row for id_, row in known.items() if id_ not in fresh and id_ not in counted and row.done_version is None]
     return Submitted(len(changed), len(same))
 
@@ -308,7 +270,7 @@ def submit_removals(connection: Connection, ids: Sequence[str], *, job_id: int, 
         .values(generation=document.c.generation + 1, wanted_version=None)
         .returning(document.c.id, document.c.generation)
     ).all()
-    _submit_work(
+    begin_work(
         connection,
         [{"document_id": row.id, "generation": row.generation} for row in rows],
         job_id=job_id,

@@ -6,11 +6,12 @@ neither overlooks what the other is about to commit. Whoever ends claimed work s
 that nothing is left open in a job that is cancelled meanwhile. Counters of a job are nobody's lock.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, Update, or_, select, update
+from sqlalchemy import Connection, Select, Update, literal_column, null, or_, select, update
 
+from shared.db.bulk import upsert_each
 from shared.db.engine import clock
 from shared.db.schema import in_state, job, work
 from shared.errors import NotFound
@@ -63,6 +64,44 @@ def _accompany(starts: Sequence[State], target: State) -> dict[str, Any]:
     elif State.DEAD in starts:
         values["finished_at"] = None
     return values
+
+
+# What a piece of work is when it begins, and begins anew: a job has one for a document, whatever happens to that.
+_BEGINNING: Mapping[str, Any] = {
+    "attempt": 0,
+    "crashes": 0,
+    **dict.fromkeys(("lease", "lease_until", "claimed_at", "claimed_with", "worker", "dispatched_at")),
+    **dict.fromkeys(("available_at", "paced_seconds", "wait_reason", "chunks_ref", "rejections_ref")),
+    **dict.fromkeys(("chunks_expected", "chunks_rejected", "chunks_embedded", "chunks_split"), 0),
+    **dict.fromkeys(("result", "reason", "notes", "finished_at")),
+}
+_ANEW = {name: null() if value is None else literal_column(str(value)) for name, value in _BEGINNING.items()}
+_GIVEN = ("generation", "deletes", "stage", "state", "max_attempts", "size", "content_hash", "settings_hash", "version")
+
+# The same as what a statement in text writes over work that its job has for a document already.
+BEGUN_ANEW = ", ".join(
+    [
+        *(f"{name} = excluded.{name}" for name in (*_GIVEN, "origin", "title", "created_at")),
+        *(f"{name} = {'NULL' if value is None else value}" for name, value in _BEGINNING.items()),
+    ]
+)
+
+for _start in set(State) - {State.PENDING}:
+    require_transition(_start, State.PENDING)
+
+
+def begin_work(connection: Connection, rows: Sequence[Mapping[str, Any]], **constants: Any) -> None:
+    """Pending work for documents; what its job had for them before, in whatever state, begins anew as this."""
+    upsert_each(
+        connection,
+        work,
+        rows,
+        keys=("job_id", "document_id"),
+        anew=_ANEW,
+        created_at=clock(),
+        state=State.PENDING,
+        **constants,
+    )
 
 
 def wake_work(connection: Connection, reason: WaitReason) -> int:

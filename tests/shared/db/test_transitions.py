@@ -1,6 +1,7 @@
 """One writer of states: every move is legal by the table, names where it starts, and is made nowhere else."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,6 +55,9 @@ def test_no_statement_in_text_updates_work_or_jobs() -> None:
         source = path.read_text(encoding="utf-8").lower()
         assert "update work" not in source, path
         assert "update job " not in source, path
+        # Work that a statement writes over begins anew, in the one writer's words.
+        overwritten = re.findall(r"on conflict \(job_id, document_id\) do update set ([^\s]+)", source)
+        assert set(overwritten) <= {"{begun_anew}"}, path
 
 
 def sql_of(query: Update) -> str:
