@@ -10,11 +10,12 @@ from console.searching import searcher
 from shared.sharding import shard_for
 from shared.simulators.faults import Fault
 from tests.command import Command, finish, kill_group
-from tests.corpus import text_of, write_corpus
+from tests.corpus import text_of, write_spread_corpus
 from tests.e2e.stores import STORES, Place, running_place
 from tests.waiting import wait_until
 
-DOCUMENTS = 16
+# Of every shard, or of the most that a test moves to.
+EACH = 4
 Rows = Mapping[str, Mapping[str, Any]]
 
 
@@ -63,7 +64,7 @@ def test_documents_move_while_readers_see_each_whole_and_once(
 ) -> None:
     command = on(cli, place)
     command.json("collections", "create", "default", "--shards", "2")
-    command.json("ingest", write_corpus(tmp_path / "documents", DOCUMENTS))
+    command.json("ingest", write_spread_corpus(tmp_path / "documents", EACH, shards=4))
     before = command.export()
     for name, value in command.environment.items():
         monkeypatch.setenv(name, value)
@@ -98,7 +99,7 @@ def test_a_move_that_was_killed_is_taken_up_and_meanwhile_everything_works(cli: 
     with running_place("pinecone") as place:
         simulator = place.simulator
         assert simulator is not None
-        command, folder = on(cli, place), write_corpus(tmp_path / "documents", DOCUMENTS)
+        command, folder = on(cli, place), write_spread_corpus(tmp_path / "documents", EACH, shards=3)
         command.json("ingest", folder)
         before = command.export()
         moved = movers(before, 1, 3)
@@ -139,7 +140,7 @@ def test_a_move_that_was_killed_is_taken_up_and_meanwhile_everything_works(cli: 
 @pytest.mark.chaos
 def test_what_no_shard_holds_whole_comes_from_the_cache(cli: Command, tmp_path: Path) -> None:
     command = cli
-    command.json("ingest", write_corpus(tmp_path / "documents", DOCUMENTS))
+    command.json("ingest", write_spread_corpus(tmp_path / "documents", EACH, shards=2))
     before = command.export()
     (command.home / "vectors" / "c1" / "v1-000.db").unlink()
     report = command.json("collections", "reshard", "default", "--shards", 2)

