@@ -13,12 +13,13 @@ from console.durations import format_time
 from console.output import DONE, print_line, print_table, print_warning
 from console.running import describe_job, exit_status, work_on_job
 from shared.db import catalogue, histories, sources
-from shared.db.catalogue import MEANINGS, DocumentState, Listed, Wanted
+from shared.db.catalogue import MEANINGS, Listed, Wanted
 from shared.db.collections import get_collection
 from shared.errors import BlobMissing, UsageError
 from shared.globs import Glob
 from shared.notes import split_notes
 from shared.runtime import Runtime
+from shared.states import DocumentState
 from shared.uris import SCHEME, path_to_uri
 
 SHOWN_CHUNKS = 100

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from console.output import DONE, confirm, print_json, print_line
-from shared.db.catalogue import DocumentState
+from shared.states import DocumentState
 
 app = typer.Typer(no_args_is_help=True, help="See what became of documents; take them out.")
 

@@ -47,6 +47,22 @@ class Result(StrEnum):
     SUPERSEDED = "superseded"
 
 
+class DocumentState(StrEnum):
+    """What became of a document, in the words that people are shown."""
+
+    INDEXED = "indexed"
+    EMPTY = "empty"
+    PENDING = "pending"
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"
+    REMOVING = "removing"
+    DEAD = "dead"
+    DISCARDED = "discarded"
+    CANCELLED = "cancelled"
+    DELETED = "deleted"
+
+
 class JobState(StrEnum):
     """The life of one submission."""
 

@@ -9,7 +9,6 @@ import base64
 import binascii
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 import orjson
@@ -35,26 +34,10 @@ from shared.db.schema import claim, dead_letter, document, is_literally, work
 from shared.errors import UserError
 from shared.globs import Glob, successor
 from shared.notes import split_notes
-from shared.states import State
+from shared.states import DocumentState, State
 
 # Most documents that are looked at together while those in a wanted state are sought.
 CANDIDATES = 500
-
-
-class DocumentState(StrEnum):
-    """What became of a document, in the words that people are shown."""
-
-    INDEXED = "indexed"
-    EMPTY = "empty"
-    PENDING = "pending"
-    QUEUED = "queued"
-    RUNNING = "running"
-    WAITING = "waiting"
-    REMOVING = "removing"
-    DEAD = "dead"
-    DISCARDED = "discarded"
-    CANCELLED = "cancelled"
-    DELETED = "deleted"
 
 
 MEANINGS = {

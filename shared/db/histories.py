@@ -9,11 +9,10 @@ from sqlalchemy import Connection, select
 
 from shared.addresses import document_id
 from shared.db import collections
-from shared.db.catalogue import DocumentState
 from shared.db.collections import Collection
 from shared.db.schema import attempt, dead_letter, document, job, usage, work
 from shared.errors import NotFound, UserError
-from shared.states import Stage, State
+from shared.states import DocumentState, Stage, State
 
 MOST_WORK = 50
 MOST_ATTEMPTS = 200

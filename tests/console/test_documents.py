@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from console.documents import Asked, _in_uris, ask_where, spellings
-from shared.db.catalogue import DocumentState
 from shared.errors import UsageError
+from shared.states import DocumentState
 
 
 def test_conditions_are_read() -> None:

@@ -11,11 +11,11 @@ import pytest
 import typer
 
 from console.cli import app
-from shared.db.catalogue import MEANINGS, DocumentState
+from shared.db.catalogue import MEANINGS
 from shared.errors import EmbedmillError
 from shared.providers.embeddings.table import EMBEDDERS
 from shared.settings import Settings
-from shared.states import JobState, Result, Stage, State, WaitReason
+from shared.states import DocumentState, JobState, Result, Stage, State, WaitReason
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

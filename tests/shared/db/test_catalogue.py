@@ -7,13 +7,13 @@ from sqlalchemy import text
 
 from bench.documents import fill
 from shared.db import catalogue
-from shared.db.catalogue import MEANINGS, DocumentState, Page, Wanted, list_documents
+from shared.db.catalogue import MEANINGS, Page, Wanted, list_documents
 from shared.db.dead_letters import Filter, discard_letters
 from shared.errors import NotFound, UnreadableDocument, UserError
 from shared.globs import Glob
 from shared.notes import join_notes
 from shared.outcomes import Advance, Complete, Fail, Park
-from shared.states import Result, Stage
+from shared.states import DocumentState, Result, Stage
 from tests.shared.db.statements import count_statements, read_plans
 from tests.shared.db.tracker import SETTINGS_HASH, Tracker, submission
 
