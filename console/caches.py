@@ -23,7 +23,8 @@ def show() -> dict[str, Any]:
     """`{"home", "bytes", "max_bytes", "kinds": {kind: {"entries", "bytes", "keep_days", "hits", "misses", …}}}`."""
     with opened() as runtime, closing(runtime.open_cache()) as cache:
         sizes = {**cache.measure(), **VerdictCache(runtime.database).measure()}
-        damaged = cache.count_damaged()
+        verdicts_damaged = VerdictCache(runtime.database).count_damaged()
+        damaged = cache.count_damaged() + verdicts_damaged
         counts = runtime.database.query(ledger.measure_caches)
         evicted = runtime.database.query(retention.list_evictions)
         settings, home = runtime.settings, cache.home
@@ -33,6 +34,7 @@ def show() -> dict[str, Any]:
         "bytes": sum(sizes[kind].bytes for kind in KINDS if kind in sizes),
         "max_bytes": settings.cache_max_mb * MEBIBYTE or None,
         "damaged": damaged,
+        "verdicts_damaged": verdicts_damaged,
         "verdict_max_bytes": settings.cache_verdict_max_mb * MEBIBYTE or None,
         "kinds": {
             kind: {

@@ -37,7 +37,7 @@ def list_(
     if as_json:
         print_json({"reviews": entries})
         return
-    shown = [{**e, "doubts": "; ".join(e["doubts"]), "score": e["verdict"]["score"]} for e in entries]
+    shown = [{**e, "doubts": "; ".join(e["doubts"]), "score": (e["verdict"] or {}).get("score")} for e in entries]
     columns = ("id", "collection", "uri", "ordinal", "score", "doubts", "text")
     print_table(shown, columns, empty="nothing is in doubt")
 

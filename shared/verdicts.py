@@ -7,10 +7,14 @@ and a second worker, on whatever host, must not pay for it again.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import structlog
+
 from shared.cache import Size
 from shared.db import verdicts
 from shared.db.engine import Database
 from shared.db.verdicts import VERDICT, Origin, StoredVerdict
+
+log = structlog.get_logger()
 
 NOBODY = Origin("", "", "")
 """For those who put none."""
@@ -35,8 +39,18 @@ class VerdictCache:
             self._database.transact(lambda connection: verdicts.touch_verdicts(connection, stale))
         return found
 
+    def drop_damaged(self, damaged: Mapping[str, StoredVerdict]) -> None:
+        """Drop what cannot be read, and count it."""
+        texts = {address: stored.text for address, stored in damaged.items()}
+        dropped = self._database.transact(lambda connection: verdicts.drop_verdicts(connection, texts))
+        log.warning("verdicts.damaged", entries=dropped)
+
+    def count_damaged(self) -> int:
+        """How many were dropped because they were damaged."""
+        return self._database.query(verdicts.count_damaged_verdicts)
+
     def put_many(self, bodies: Mapping[str, Mapping[str, Any]]) -> None:
-        """Store verdicts in one transaction; an address that is known already keeps its verdict."""
+        """Store verdicts in one transaction; an address that is known already keeps its verdict, unless dropped."""
         self._database.transact(lambda connection: verdicts.store_verdicts(connection, bodies, origin=self._origin))
 
     def reserve(self, addresses: Sequence[str], *, owner: str, seconds: float) -> set[str]:

@@ -41,7 +41,7 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-HEAD = "0022"
+HEAD = "0023"
 BUSY_TIMEOUT_MS = 30_000
 PRAGMAS = (
     f"busy_timeout={BUSY_TIMEOUT_MS}",

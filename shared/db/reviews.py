@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+import orjson
+from sqlalchemy import Connection, Text, cast, func, select, update
 
 from shared.db.bulk import insert_or
 from shared.db.engine import clock
@@ -34,14 +35,14 @@ def submit_reviews(connection: Connection, doubts: Sequence[Doubt]) -> None:
 def list_reviews(
     connection: Connection, *, collection_id: int | None = None, resolved: bool = False, limit: int = 100
 ) -> list[dict[str, Any]]:
-    """Entries with their verdicts, oldest first; only open ones unless `resolved`."""
+    """Entries with their verdicts, oldest first; only open ones unless `resolved`. A damaged verdict is None."""
     query = (
         select(
             review,
             collection.c.name.label("collection"),
             document.c.uri,
             document.c.chunks_ref,
-            verdict.c.body.label("verdict"),
+            cast(verdict.c.body, Text).label("verdict"),
             verdict.c.model,
             verdict.c.prompt_hash,
         )
@@ -54,7 +55,16 @@ def list_reviews(
     )
     if collection_id is not None:
         query = query.where(review.c.collection_id == collection_id)
-    return [dict(row._mapping) for row in connection.execute(query)]
+    return [dict(row._mapping) | {"verdict": _shown(row.verdict)} for row in connection.execute(query)]
+
+
+def _shown(text: str) -> dict[str, Any] | None:
+    """A verdict's body; None of one that was damaged and has not been made anew."""
+    try:
+        body = orjson.loads(text)
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) and "score" in body else None
 
 
 def count_open_reviews(connection: Connection, collection_id: int) -> int:

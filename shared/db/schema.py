@@ -615,6 +615,14 @@ cache_eviction = Table(
     Column("evicted_at", Double, nullable=False),
 )
 
+# Verdicts that could not be read back, and were made anew, since the beginning; vectors have their caches' own count.
+cache_damage = Table(
+    "cache_damage",
+    metadata,
+    Column("kind", String(8), primary_key=True),
+    Column("entries", BigInteger, nullable=False),
+)
+
 sample = Table(
     "sample",
     metadata,

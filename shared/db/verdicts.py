@@ -4,25 +4,45 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Text, cast, delete, exists, func, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Text,
+    cast,
+    delete,
+    exists,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
 from shared.cache import TOUCH_SECONDS, Entry, Size, choose
 from shared.db.bulk import insert_or
 from shared.db.engine import clock
-from shared.db.schema import review, verdict, verdict_hold
+from shared.db.schema import cache_damage, review, verdict, verdict_hold
 from shared.paging import pages
 
 VERDICT = "verdict"
+DROPPED = '{"dropped": "damaged"}'
+"""In the place of a verdict that could not be read back, until there is a new one."""
+MADE_ANEW = ("model", "prompt_name", "prompt_hash", "source", "body", "created_at", "used_at")
 PAGE = 500
+# As text, because what was damaged may be no JSON any more.
+_stored: ColumnElement[str] = cast(verdict.c.body, Text)
+_LENGTH = func.length(_stored)
+_IS_DROPPED = _stored == DROPPED
 # A hold that ends later than this was made by a clock that has since been put back.
 LONGEST_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class StoredVerdict:
-    """A verdict as it was stored, and what a person has decided about it, if anybody has."""
+    """A verdict's JSON as it was stored, perhaps damaged since; and what a person has decided about it, if anybody."""
 
-    body: Mapping[str, Any]
+    text: str
     decision: str | None = None
 
 
@@ -39,9 +59,30 @@ def find_verdicts(connection: Connection, addresses: Sequence[str]) -> dict[str,
     """The verdicts that are known."""
     found: dict[str, StoredVerdict] = {}
     for part in pages(addresses, PAGE):
-        query = select(verdict.c.address, verdict.c.body, verdict.c.decision).where(verdict.c.address.in_(part))
-        found |= {row.address: StoredVerdict(row.body, row.decision) for row in connection.execute(query)}
+        query = select(verdict.c.address, _stored.label("text"), verdict.c.decision)
+        query = query.where(verdict.c.address.in_(part), ~_IS_DROPPED)
+        found |= {row.address: StoredVerdict(row.text, row.decision) for row in connection.execute(query)}
     return found
+
+
+def drop_verdicts(connection: Connection, damaged: Mapping[str, str]) -> int:
+    """Drop verdicts that are still stored as these texts, and count them; what a person has decided stays."""
+    dropped = 0
+    for address, text in sorted(damaged.items()):
+        query = update(verdict).where(verdict.c.address == address, _stored == text)
+        dropped += connection.execute(query.values(body=literal_column(f"'{DROPPED}'"))).rowcount
+    if dropped:
+        count = insert_or(connection, cache_damage).values(kind=VERDICT, entries=dropped)
+        count = count.on_conflict_do_update(
+            index_elements=[cache_damage.c.kind], set_={"entries": cache_damage.c.entries + count.excluded.entries}
+        )
+        connection.execute(count)
+    return dropped
+
+
+def count_damaged_verdicts(connection: Connection) -> int:
+    """How many were dropped since the beginning."""
+    return int(connection.execute(select(func.coalesce(func.sum(cache_damage.c.entries), 0))).scalar_one())
 
 
 def find_stale_verdicts(connection: Connection, addresses: Sequence[str]) -> list[str]:
@@ -61,7 +102,7 @@ def touch_verdicts(connection: Connection, addresses: Sequence[str]) -> None:
 
 def measure_verdicts(connection: Connection) -> Size:
     """How many there are, and the length of their bodies."""
-    row = connection.execute(select(func.count(), func.sum(_LENGTH)).select_from(verdict)).one()
+    row = connection.execute(select(func.count(), func.sum(_LENGTH)).select_from(verdict).where(~_IS_DROPPED)).one()
     return Size(int(row[0]), int(row[1] or 0))
 
 
@@ -82,11 +123,11 @@ def evict_verdicts(connection: Connection, *, unused_seconds: float, freeing: in
     return sum((Size(1, entry.bytes) for entry in chosen), Size())
 
 
-_LENGTH = func.length(cast(verdict.c.body, Text))
-
-
 def store_verdicts(connection: Connection, bodies: Mapping[str, Mapping[str, Any]], *, origin: Origin) -> None:
-    """Store verdicts and end the holds on them; an address that is known already keeps its verdict."""
+    """Store verdicts and end the holds on them; an address that is known already keeps its verdict.
+
+    One whose verdict was dropped gets the new one, and keeps what a person has decided.
+    """
     if not bodies:
         return
     rows = [{"address": address, "source": body["source"], "body": dict(body)} for address, body in bodies.items()]
@@ -97,7 +138,9 @@ def store_verdicts(connection: Connection, bodies: Mapping[str, Mapping[str, Any
         created_at=clock(),
         used_at=clock(),
     )
-    connection.execute(query.on_conflict_do_nothing(), sorted(rows, key=lambda row: row["address"]))
+    anew = {name: query.excluded[name] for name in MADE_ANEW}
+    query = query.on_conflict_do_update(index_elements=[verdict.c.address], set_=anew, where=_IS_DROPPED)
+    connection.execute(query, sorted(rows, key=lambda row: row["address"]))
     for part in pages(sorted(bodies), PAGE):
         connection.execute(delete(verdict_hold).where(verdict_hold.c.address.in_(part)))
 

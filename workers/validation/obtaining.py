@@ -79,9 +79,14 @@ def obtain_verdicts(
 
 
 def _take_known(cache: VerdictCache, missing: Mapping[str, Subject], obtained: Obtained) -> dict[str, Subject]:
+    """Take what the cache has; what it cannot give back is dropped there, and missing here."""
     known = cache.get_many(list(missing))
-    obtained.opinions |= {a: Opinion(verdict_from_json(found.body), found.decision) for a, found in known.items()}
-    return {address: subject for address, subject in missing.items() if address not in known}
+    read = {address: verdict_from_json(found.text) for address, found in known.items()}
+    obtained.opinions |= {a: Opinion(verdict, known[a].decision) for a, verdict in read.items() if verdict is not None}
+    damaged = {address: known[address] for address, verdict in read.items() if verdict is None}
+    if damaged:
+        cache.drop_damaged(damaged)
+    return {address: subject for address, subject in missing.items() if address not in obtained.opinions}
 
 
 def _judge_share(

@@ -4,15 +4,16 @@ Reading never raises. What cannot be used is missing, with a reason, and whoever
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from shared.providers.models.rules import judge
 
 Source = Literal["model", "rules"]
+Score = Annotated[int, Field(strict=True, ge=1, le=5)]
 
 SCHEMA_NAME = "verdicts"
 _TEXTS = {"type": "array", "items": {"type": "string"}}
@@ -52,7 +53,7 @@ class Verdict:
     """
 
     source: Source
-    score: int
+    score: Score
     reasoning: str = ""
     missing_context: str = ""
     cuts: tuple[str, ...] = ()
@@ -66,14 +67,15 @@ class Verdict:
         return asdict(self)
 
 
-_LISTS = ("cuts", "not_found", "caveats")
-_NAMES = frozenset(field.name for field in fields(Verdict))
+_STORED = TypeAdapter(Verdict)
 
 
-def verdict_from_json(stored: Mapping[str, Any]) -> Verdict:
-    """The verdict as it was stored; what a later release added is left out."""
-    known = {name: value for name, value in stored.items() if name in _NAMES}
-    return Verdict(**(known | {name: tuple(known.get(name, ())) for name in _LISTS}))
+def verdict_from_json(stored: str) -> Verdict | None:
+    """The verdict as it was stored, None when that is damaged; what a later release added is left out."""
+    try:
+        return _STORED.validate_json(stored, strict=True)
+    except ValidationError:
+        return None
 
 
 def verdict_by_rules(body: str, *, fallback: str) -> Verdict:
@@ -89,7 +91,7 @@ class _Answered(BaseModel):
 
     id: str
     reasoning: str
-    score: Annotated[int, Field(strict=True, ge=1, le=5)]
+    score: Score
     missing_context: str
     extraneous_spans: list[str]
     caveats: list[str]

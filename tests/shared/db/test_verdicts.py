@@ -41,7 +41,10 @@ def documents(tracker: Tracker) -> list[str]:
 def test_a_verdict_that_was_stored_is_found_and_never_replaced(cache: VerdictCache) -> None:
     cache.put_many({ADDRESSES[0]: body(1)})
     cache.put_many({ADDRESSES[0]: body(5), ADDRESSES[1]: body(4)})
-    assert {a: v.body["score"] for a, v in cache.get_many(ADDRESSES).items()} == {ADDRESSES[0]: 1, ADDRESSES[1]: 4}
+    assert {a: json.loads(v.text)["score"] for a, v in cache.get_many(ADDRESSES).items()} == {
+        ADDRESSES[0]: 1,
+        ADDRESSES[1]: 4,
+    }
     cache.put_many({})
     assert cache.get_many([]) == {}
 

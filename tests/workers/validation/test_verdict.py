@@ -123,4 +123,4 @@ def test_the_rules_verdict_is_recorded_as_theirs() -> None:
 
 def test_a_verdict_survives_being_stored() -> None:
     before = Verdict("model", 3, "why", "context", ("a",), ("b",), ("c",), repaired=True)
-    assert verdict_from_json(json.loads(json.dumps(before.as_json())) | {"added_later": 1}) == before
+    assert verdict_from_json(json.dumps(before.as_json() | {"added_later": 1})) == before
