@@ -1,7 +1,8 @@
 """Sends the requests of one `embed_many`: several in flight, one outcome for each text, the meter asked and told.
 
 A request that the provider refuses without naming a text is halved until the text that it refuses is alone, so the
-vectors of its neighbours are paid for once and kept. So is a request at which the provider fails without billing it:
+vectors of its neighbours are paid for once and kept. Until the first answer that goes one at a time, because it may be
+the provider that refuses everything, and eight that halve at once would find that out eight times. So is a request at which the provider fails without billing it:
 its halves are sent after all others, a text alone once more. The vectors of an answer are stored before the meter is
 told of it: a process that dies in between has them, and a reservation that counts as spent.
 
@@ -89,6 +90,7 @@ class _Sending:
         self._flights: dict[int, _Flight] = {}
         self._landed: queue.SimpleQueue[tuple[int, Answer | EmbedmillError]] = queue.SimpleQueue()
         self._sent = self._failed = self._refused = 0
+        self._is_doubted = False
         self._failing: dict[int, ProviderUnavailable] = {}
         self._again: set[int] = set()
         self._stopped: EmbedmillError | None = None
@@ -98,7 +100,7 @@ class _Sending:
 
     def run(self) -> EmbedResult:
         while self._waiting or self._flights:
-            while self._waiting and self._stopped is None and len(self._flights) < self._sender.concurrency:
+            while self._waiting and self._stopped is None and len(self._flights) < self._width:
                 self._start(self._waiting.popleft())
             if self._stopped is not None:
                 self._leave_the_rest(self._stopped)
@@ -108,6 +110,11 @@ class _Sending:
             self._keep(self._unkept)
             raise self._store_failed
         return EmbedResult(self._vectors, self._errors, tuple(self._calls))
+
+    @property
+    def _width(self) -> int:
+        """Requests in flight at once."""
+        return 1 if self._is_doubted and not self._calls else self._sender.concurrency
 
     def _start(self, positions: Sequence[int]) -> None:
         sender = self._sender
@@ -207,12 +214,14 @@ class _Sending:
         self._unkept |= vectors
 
     def _divide(self, positions: Sequence[int], error: InputRefused) -> None:
+        # What is too long is no sign of a wrong setting, however often it happens: it comes back in parts.
+        is_doubtful = not isinstance(error, InputTooLong)
+        self._is_doubted |= is_doubtful
         if len(positions) > 1:
             self._waiting.extendleft(reversed([*halves(positions)]))
             return
         self._errors[positions[0]] = error
-        # What is too long is no sign of a wrong setting, however often it happens: it comes back in parts.
-        self._refused += not isinstance(error, InputTooLong)
+        self._refused += is_doubtful
         if self._refused >= REFUSED_TEXTS and not self._calls:
             self._stopped = ProviderRefused(f"{self._sender.provider} refuses every text: {error}")
 
