@@ -129,16 +129,27 @@ for i = 5, #ARGV do
 end
 return gone
 """
-# A member has the size of what was stored, which is told by what is stored.
+# All members are looked through, which is seldom: what is damaged may have another length now than its member says.
 _DROP_DAMAGED = """
+local damaged = {}
 for i = 3, #ARGV do
-  local address = ARGV[i]
-  local size = redis.call('STRLEN', vector(address))
-  local member = address .. struct.pack('>I4', size)
-  for _, kind in ipairs(kinds) do
-    if redis.call('ZREM', used(kind), member) == 1 then redis.call('HINCRBY', P .. 'bytes', kind, -size) end
+  damaged[ARGV[i]] = true
+  redis.call('UNLINK', vector(ARGV[i]))
+end
+for _, kind in ipairs(kinds) do
+  local cursor, gone = '0', {}
+  repeat
+    local page = redis.call('ZSCAN', used(kind), cursor, 'COUNT', 1000)
+    cursor = page[1]
+    for j = 1, #page[2], 2 do
+      if damaged[string.sub(page[2][j], 1, -5)] then gone[#gone + 1] = page[2][j] end
+    end
+  until cursor == '0'
+  for _, member in ipairs(gone) do
+    if redis.call('ZREM', used(kind), member) == 1 then
+      redis.call('HINCRBY', P .. 'bytes', kind, -struct.unpack('>I4', string.sub(member, -4)))
+    end
   end
-  redis.call('UNLINK', vector(address))
 end
 redis.call('INCRBY', P .. 'damaged', #ARGV - 2)
 """

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from redis import Redis
 
 from shared.cache import CHECKSUM_BYTES, DOCUMENT, QUERY, EmbeddingCache, FileCache, Size, open_vector, seal_vector
 from shared.db.cache import ServerCache
@@ -166,6 +167,19 @@ class TestRedis(CacheContract):
         with valkey.client as client:
             (key,) = client.keys("*vector:*")
             assert client.get(key) == seal_vector(address(1), vector(1))
+
+    @pytest.mark.parametrize("spoiled", [b"x", b"x" * 7, b"x" * 4999])
+    def test_a_row_of_another_length_leaves_no_size_behind(
+        self, cache: EmbeddingCache, valkey: redis.Server, spoiled: bytes
+    ) -> None:
+        cache.put_many({address(n): vector(n) for n in range(3)})
+        with closing(Redis.from_url(valkey.url)) as client:
+            client.set(b"embedmill:cache:vector:" + address(1), spoiled)
+        assert cache.get_many([address(n) for n in range(3)]).keys() == {address(0), address(2)}
+        assert (cache.measure(), cache.count_damaged()) == ({DOCUMENT: Size(2, 2 * VECTOR_BYTES)}, 1)
+        cache.put_many({address(1): vector(1)})
+        assert cache.measure() == {DOCUMENT: Size(3, 3 * VECTOR_BYTES)}
+        assert evict(cache, unused_seconds=0.0) == {DOCUMENT: Size(3, 3 * VECTOR_BYTES)}
 
     def test_redis_forgets_by_itself_what_nobody_uses_and_the_books_follow(self, valkey: redis.Server) -> None:
         valkey.wipe()

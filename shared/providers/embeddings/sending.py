@@ -2,9 +2,10 @@
 
 A request that the provider refuses without naming a text is halved until the text that it refuses is alone, so the
 vectors of its neighbours are paid for once and kept. Until the first answer that goes one at a time, because it may be
-the provider that refuses everything, and eight that halve at once would find that out eight times. So is a request at which the provider fails without billing it:
-its halves are sent after all others, a text alone once more. The vectors of an answer are stored before the meter is
-told of it: a process that dies in between has them, and a reservation that counts as spent.
+the provider that refuses everything, and eight that halve at once would find that out eight times. A request at which
+the provider fails without billing it is halved too: its halves are sent after all others, a text alone once more. The
+vectors of an answer are stored before the meter is told of it: a process that dies in between has them, and a
+reservation that counts as spent.
 
 What concerns the account or the provider as a whole (flow control, refused credentials) ends the sending: requests not
 sent yet get the same error, those in flight are awaited. So does a store that fails; it is tried once more in the end,

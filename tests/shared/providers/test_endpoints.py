@@ -1,5 +1,6 @@
 """Who answers: one spelling of each address, and none for the vendor itself."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,9 @@ from shared.providers.endpoints import (
     normalise,
 )
 from shared.providers.models.table import open_model
+from shared.runtime import Runtime
+from shared.settings import load_settings
+from workers.validation.obtaining import judge_name
 
 
 @pytest.fixture(autouse=True)
@@ -130,3 +134,19 @@ def test_models_know_who_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert open_model("openai/gpt-5-mini").endpoint == ""
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
     assert open_model("openai/gpt-5-mini").endpoint == "http://127.0.0.1:1/v1"
+
+
+def test_what_a_gateway_that_stands_for_the_vendor_answers_is_kept_and_found_as_the_vendors(
+    monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    def addresses() -> tuple[bytes, str]:
+        with closing(Runtime(load_settings(), process_id="test")) as runtime:
+            embedder, model = runtime.embedder("openai/text-embedding-3-small"), runtime.model("openai/gpt-5.6-luna")
+            return embedder.address("text"), judge_name(model)
+
+    vendors = addresses()
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://gateway.example.com/v1")
+    elsewhere = addresses()
+    assert not set(elsewhere) & set(vendors)
+    monkeypatch.setenv("EMBEDMILL_VENDOR_GATEWAYS", '["https://GATEWAY.example.com/v1/", "https://other.example.com"]')
+    assert addresses() == vendors

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.errors import FlowControl, ProviderRefused, ProviderUnavailable
-from shared.providers.models.metering import FreeMeter
+from shared.providers.models.metering import FreeMeter, Meter, ModelRequest
 from shared.simulators.faults import Fault
 from shared.simulators.prompts import Verdict as Scripted
 from tests.shared.providers.models.simulated import Served, served
@@ -35,14 +35,16 @@ def claude(opened: Served, monkeypatch: pytest.MonkeyPatch) -> Served:
     return opened
 
 
-def ask(claude: Served, subjects: Sequence[Subject], *, concurrency: int = 3) -> tuple[dict[str, Verdict], Judged]:
+def ask(
+    claude: Served, subjects: Sequence[Subject], *, concurrency: int = 3, meter: Meter | None = None
+) -> tuple[dict[str, Verdict], Judged]:
     found: dict[str, Verdict] = {}
 
     def store(verdicts: Mapping[str, Verdict]) -> None:
         assert not found.keys() & verdicts.keys(), "a verdict was paid for twice"
         found.update(verdicts)
 
-    judged = judge(subjects, store, model=claude.model, meter=FreeMeter(), concurrency=concurrency)
+    judged = judge(subjects, store, model=claude.model, meter=meter or FreeMeter(), concurrency=concurrency)
     return found, judged
 
 
@@ -124,6 +126,36 @@ def test_a_provider_that_refuses_every_request_is_not_asked_about_every_chunk(cl
     assert len(found) < REFUSED_CHUNKS
     assert any(isinstance(error, ProviderRefused) for error in judged.errors.values())
     assert len(claude.simulator.exchanges) < 40
+
+
+class Purse(FreeMeter):
+    """A meter that has money for so many chunks."""
+
+    def __init__(self, chunks: int) -> None:
+        self.left = chunks
+        self.calls: list[int] = []
+
+    def on_request(self, request: ModelRequest) -> None:
+        if request.inputs > self.left:
+            raise FlowControl("the budget is used up", reason="budget", retry_after_seconds=60)
+        self.left -= request.inputs
+        self.calls.append(request.inputs)
+
+
+def test_a_call_is_cut_to_fit_what_is_left_of_a_budget(claude: Served) -> None:
+    purse = Purse(5)
+    found, judged = ask(claude, [subject(n) for n in range(8)], meter=purse)
+    assert (len(found), purse.left, purse.calls) == (5, 0, [4, 1])
+    assert {v.source for v in found.values()} == {"model"}
+    assert {(type(error), a in found) for a, error in judged.errors.items()} == {(FlowControl, False)}
+    assert len(judged.errors) == 3
+    assert_requests(claude, 2)
+
+
+def test_where_nothing_is_left_of_a_budget_nothing_is_asked(claude: Served) -> None:
+    found, judged = ask(claude, [subject(n) for n in range(8)], meter=Purse(0))
+    assert (found, len(judged.errors)) == ({}, 8)
+    assert_requests(claude, 0)
 
 
 def test_flow_control_keeps_back_the_calls_that_were_not_made(claude: Served) -> None:
