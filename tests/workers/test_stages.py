@@ -1,6 +1,7 @@
 """The four stages as plain functions over a real home folder: what each leaves, and what running it again costs."""
 
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -214,6 +215,34 @@ def test_what_a_store_confirmed_before_it_broke_off_is_done_and_only_the_rest_co
     monkeypatch.setattr(store, "count_editions", break_off)
     kinds = [type(outcome) for outcome in finish(runtime, tracker, claim).values()]
     assert (asked, sorted(kind.__name__ for kind in kinds)) == ([2, 1], ["Complete", "Complete", "Park"])
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_question_that_fails_sends_its_own_document_back_and_writes_nothing_again(
+    runtime: WorkerRuntime, tracker: Tracker, folder: Path, monkeypatch: pytest.MonkeyPatch, place: int
+) -> None:
+    claim = run(runtime, tracker, tracker.take(uris(folder)))
+    failing = claim.items[place]
+    store = type(runtime.store(runtime.collection(1)))
+    count, upsert = store.count_editions, store.upsert
+    calls = Counter[str]()
+
+    def stumble(self: VectorStore, shard: str, documents: Mapping[str, tuple[str, int]]) -> dict[str, int]:
+        calls["count"] += 1
+        if failing.document_id in documents:
+            raise ProviderUnavailable("503")
+        return count(self, shard, documents)
+
+    def write(self: VectorStore, shard: str, rows: Sequence[VectorRow]) -> None:
+        calls["upsert"] += 1
+        upsert(self, shard, rows)
+
+    monkeypatch.setattr(store, "count_editions", stumble)
+    monkeypatch.setattr(store, "upsert", write)
+    outcomes = index(runtime, claim)
+    assert {id_ for id_, outcome in outcomes.items() if not isinstance(outcome, Complete)} == {failing.id}
+    assert calls["upsert"] == 1
+    assert calls["count"] <= 5
 
 
 def test_documents_that_failed_before_are_tried_apart_from_all_others(

@@ -10,6 +10,7 @@ sweeper (`workers.chores.sweeper`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 
 import numpy as np
@@ -167,20 +168,25 @@ def _write(
 
 
 def _confirm(store: VectorStore, shard: str, written: Sequence[Stored]) -> dict[int, Outcome]:
-    """Ask whether every row is there, some documents at a time; raises what the store raises at the first of them.
+    """Ask whether every row is there, some documents at a time, and halves of them where that fails.
 
-    When it fails later, those that it has confirmed are done, and only the others come back.
+    So one question that fails sends back its own document and not all that were written with it. Whoever says that all
+    have to wait is not asked again.
     """
     outcomes: dict[int, Outcome] = {}
     for some in pages(written, CONFIRMED_AT_ONCE):
-        try:
-            held = store.count_editions(shard, {s.item.document_id: (s.item.version, s.item.generation) for s in some})
-        except (FlowControl, ProviderUnavailable) as error:
-            if not outcomes:
-                raise
-            return {s.item.id: outcome_of(error) for s in written} | outcomes
-        outcomes |= {s.item.id: _confirmation(held[s.item.document_id], len(s.kept)) for s in some}
+        rows = {s.item.id: len(s.kept) for s in some}
+        parked = next((outcome for outcome in outcomes.values() if isinstance(outcome, Park)), None)
+        if parked is None:
+            outcomes |= bisect([s.item for s in some], partial(_count, store, shard, rows))
+        else:
+            outcomes |= dict.fromkeys(rows, parked)
     return outcomes
+
+
+def _count(store: VectorStore, shard: str, rows: Mapping[int, int], items: Sequence[Item]) -> dict[int, Outcome]:
+    held = store.count_editions(shard, {item.document_id: (item.version, item.generation) for item in items})
+    return {item.id: _confirmation(held[item.document_id], rows[item.id]) for item in items}
 
 
 def _confirmation(held: int, expected: int) -> Outcome:
