@@ -291,9 +291,15 @@ def recorded(url: str, steps: Any) -> list[Any]:
         elif claim is not None:
             tracker.settle(claim, Fail(UnreadableDocument("torn")))
     times = {"created_at", "updated_at", "finished_at", "resolved_at", "dispatched_at", "claimed_at", "lease"}
+    # Postgres uses up a number for a row that was there already; only the order of numbers means something.
+    place = {row["id"]: n for n, row in enumerate(tracker.rows())}
     rows = [
-        [{k: v for k, v in row.items() if k not in times} for row in tracker.rows(table)]
-        for table in (document, work_table, dead_letter)
+        [{k: v for k, v in row.items() if k not in times} for row in tracker.rows(document)],
+        [{k: v for k, v in row.items() if k not in times} | {"id": place[row["id"]]} for row in tracker.rows()],
+        [
+            {k: v for k, v in row.items() if k not in times} | {"work_id": place[row["work_id"]]}
+            for row in tracker.rows(dead_letter)
+        ],
     ]
     unchanged = [tracker.get_job(job).unchanged for job in known]
     database.close()
