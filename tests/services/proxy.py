@@ -11,13 +11,16 @@ COMMIT = b"COMMIT"
 
 
 class Proxy:
-    """Passes bytes on; as many of the next sessions that commit as `cut_commits` says are dropped in their COMMIT."""
+    """Passes bytes on; sessions are dropped in a COMMIT: in the next `cut_commits`, and in one of `cut_every`."""
 
     def __init__(self, target: Path, *, passes_it_on: bool) -> None:
         self._target = target
         self._passes_it_on = passes_it_on
         self.cut_commits = 0
+        self.cut_every = 0
         self.cut = 0
+        self._commits = 0
+        self._lock = threading.Lock()
 
     def serve(self, listener: socket.socket) -> None:
         """Accept until the listener is closed."""
@@ -31,15 +34,25 @@ class Proxy:
             back.connect(str(self._target))
             answers = threading.Thread(target=self._pass, args=(back, front), daemon=True)
             answers.start()
-            self._pass(front, back)
+            self._pass(front, back, cuts=True)
             answers.join()
 
-    def _pass(self, source: socket.socket, target: socket.socket) -> None:
+    def _is_cut(self, data: bytes) -> bool:
+        """Whether these bytes of a session hold a COMMIT whose turn it is."""
+        if COMMIT not in data:
+            return False
+        with self._lock:
+            self._commits += 1
+            if not (self.cut_commits or (self.cut_every and self._commits % self.cut_every == 0)):
+                return False
+            self.cut_commits = max(self.cut_commits - 1, 0)
+            self.cut += 1
+        return True
+
+    def _pass(self, source: socket.socket, target: socket.socket, *, cuts: bool = False) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
-                if self.cut_commits and COMMIT in data:
-                    self.cut_commits -= 1
-                    self.cut += 1
+                if cuts and self._is_cut(data):
                     # The answer, should there be one, finds nobody.
                     source.shutdown(socket.SHUT_RDWR)
                     if self._passes_it_on:

@@ -56,14 +56,14 @@ def test_a_link_is_followed_unless_the_caller_says_not_to(tmp_path: Path) -> Non
         open_regular_file(bytes(tmp_path / "link"), flags=os.O_NOFOLLOW)
 
 
-@pytest.mark.timeout(10)
+@pytest.mark.timeout(60)
 def test_a_fifo_is_refused_without_waiting_for_a_writer(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(UnreadableDocument, match="FIFO"):
         read_regular_file(bytes(tmp_path / "pipe"), max_bytes=1)
 
 
-@pytest.mark.timeout(10)
+@pytest.mark.timeout(60)
 def test_a_fifo_that_takes_a_files_place_between_look_and_open_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -103,7 +103,7 @@ def storm(services: Services, command: Command, pair: tuple[str, str], *, size: 
     ],
     ids="-".join,
 )
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_a_short_storm_leaves_what_a_calm_run_leaves(
     services: Services, chaotic: Command, pair: tuple[str, str]
 ) -> None:

@@ -134,7 +134,7 @@ def test_a_root_that_is_a_link_is_walked_under_the_name_it_was_given(tmp_path: P
     assert "inside" in reasons(items, Skipped)["again"]
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(60)
 def test_pipes_and_sockets_are_skipped_without_being_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     os.mkfifo(tmp_path / "pipe.md")
     monkeypatch.chdir(tmp_path)
@@ -198,7 +198,7 @@ def test_a_folder_that_becomes_a_file_or_a_link_leads_nowhere(tmp_path: Path) ->
     assert not names(rest, tmp_path)
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(60)
 def test_a_file_that_becomes_a_link_or_a_pipe_is_not_read(tmp_path: Path) -> None:
     write(tmp_path, "root/a.md", "root/b.md", "root/c.md", "secret.md")
     walk = iter(source(tmp_path / "root"))

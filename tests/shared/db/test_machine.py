@@ -234,9 +234,19 @@ class WorkMachine(RuleBasedStateMachine):
 
 
 WorkMachine.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=8, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestWork = WorkMachine.TestCase
+
+
+class WorkForLong(WorkMachine):
+    """The same, walked until everything has met everything."""
+
+
+WorkForLong.TestCase.settings = settings(
+    max_examples=200, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestWorkForLong = pytest.mark.chaos(WorkForLong.TestCase)
 
 
 class WorkOnPostgres(WorkMachine):
