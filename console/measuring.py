@@ -262,7 +262,10 @@ class Outline:
         return name_judge(validator, find_endpoint(MODELS, validator.partition("/")[0], gateways=gateways))
 
     def _find_known(self, addresses: Sequence[str]) -> Mapping[str, Any]:
-        return self.runtime.database.query(lambda connection: find_verdicts(connection, addresses))
+        from workers.validation.verdict import verdict_from_json
+
+        stored = self.runtime.database.query(lambda connection: find_verdicts(connection, addresses))
+        return {address: found for address, found in stored.items() if verdict_from_json(found.text) is not None}
 
 
 def measure_job(runtime: Runtime, job_id: int, settings: CollectionSettings, collection: "Collection") -> Measured:

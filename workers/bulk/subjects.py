@@ -25,7 +25,7 @@ from workers.bulk.holding import Held, Question, hold
 from workers.chunking import ChunkSet, decode_chunk_set
 from workers.validation.calls import MOST_CHUNKS, Call, pack_calls, verdict_prompt, word_call
 from workers.validation.judging import INPUT_REFUSED, REFUSED, REFUSED_CHUNKS
-from workers.validation.obtaining import judge_name
+from workers.validation.obtaining import find_opinions, judge_name
 from workers.validation.subject import Subject, make_subjects
 from workers.validation.verdict import Verdict, read_answer, verdict_by_rules
 
@@ -57,7 +57,7 @@ def hold_subjects(
             documents,
             question,
             list_wants=list_wants,
-            known=lambda some: cache.get_many(some).keys(),
+            known=lambda some: find_opinions(cache, some).keys(),
         )
         held.outcomes |= found.outcomes
         held.paid |= found.paid
@@ -85,7 +85,7 @@ class SubjectErrand(Errand):
 
     def draft(self, entries: Sequence[Entry]) -> Draft:
         draft = Draft()
-        known = self._cache.get_many([entry.address for entry in entries])
+        known = find_opinions(self._cache, [entry.address for entry in entries])
         draft.known = [entry.id for entry in entries if entry.address in known]
         asked = [entry for entry in entries if entry.address not in known]
         subjects = self._read_subjects(asked)

@@ -78,15 +78,20 @@ def obtain_verdicts(
     return obtained
 
 
-def _take_known(cache: VerdictCache, missing: Mapping[str, Subject], obtained: Obtained) -> dict[str, Subject]:
-    """Take what the cache has; what it cannot give back is dropped there, and missing here."""
-    known = cache.get_many(list(missing))
-    read = {address: verdict_from_json(found.text) for address, found in known.items()}
-    obtained.opinions |= {a: Opinion(verdict, known[a].decision) for a, verdict in read.items() if verdict is not None}
-    damaged = {address: known[address] for address, verdict in read.items() if verdict is None}
+def find_opinions(cache: VerdictCache, addresses: Sequence[str]) -> dict[str, Opinion]:
+    """What the cache can give back; what it cannot is dropped there, and is as if it had never been."""
+    stored = cache.get_many(addresses)
+    read = {address: verdict_from_json(found.text) for address, found in stored.items()}
+    damaged = {address: stored[address] for address, verdict in read.items() if verdict is None}
     if damaged:
         cache.drop_damaged(damaged)
-    return {address: subject for address, subject in missing.items() if address not in obtained.opinions}
+    return {a: Opinion(verdict, stored[a].decision) for a, verdict in read.items() if verdict is not None}
+
+
+def _take_known(cache: VerdictCache, missing: Mapping[str, Subject], obtained: Obtained) -> dict[str, Subject]:
+    known = find_opinions(cache, list(missing))
+    obtained.opinions |= known
+    return {address: subject for address, subject in missing.items() if address not in known}
 
 
 def _judge_share(
