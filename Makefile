@@ -25,7 +25,7 @@ setup: $(STAMP) ## Build .venv/ from the lock file; nothing happens when it is u
 $(STAMP): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Embedmill needs Python 3.11 or later; set PYTHON=")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "Installing into $(VENV)/ ..."
+	@echo "Installing into $(VENV)/: a minute on a quiet machine, more on a busy one ..."
 	@$(PIP) install -qq --require-hashes --requirement requirements.lock
 	@$(PIP) install -qq --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)

@@ -69,7 +69,7 @@ def _python() -> str:
 def _settings() -> str:
     load_settings()
     unknown = unknown_variables()
-    return f"unknown variables: {', '.join(unknown)}" if unknown else "all known"
+    return f"warning: no setting of ours: {', '.join(unknown)}" if unknown else "all known"
 
 
 def _home(runtime: Runtime) -> str:

@@ -14,7 +14,6 @@ from console.session import opened
 from shared.addresses import document_id, version_id
 from shared.collections import CollectionSettings, read_collection_settings
 from shared.db import collections, documents, ledger
-from shared.db.sizes import sum_sizes
 from shared.errors import DocumentError, ParserCrashed
 from shared.providers.vectorstores.pinecone_units import UNIT
 from shared.runtime import Runtime
@@ -75,14 +74,16 @@ def estimate(sources: Sequence[str], collection: str, options: "SourceOptions") 
     }
 
 
-def estimate_job(runtime: Runtime, job_id: int, collection: "Collection", *, lane: Lane = Lane.LIVE) -> dict[str, Any]:
+def estimate_job(
+    runtime: Runtime, job_id: int, collection: "Collection", *, lane: Lane = Lane.LIVE
+) -> dict[str, Any] | None:
     """The same of a job, in one lane, from a sample of its documents: what is kept with it.
 
-    Raises nothing that has to do with reading a document. Where nothing costs money, nothing is read either.
+    Raises nothing that has to do with reading a document. Where nothing costs money there is none.
     """
     settings = read_collection_settings(collection.settings)
     if not _costs_money(runtime, settings):
-        return _outline(_price(runtime, settings, _guess_job(runtime, job_id)), lane)
+        return None
     return _outline(_price(runtime, settings, measure_job(runtime, job_id, settings, collection)), lane)
 
 
@@ -110,13 +111,6 @@ def _costs_money(runtime: Runtime, settings: CollectionSettings) -> bool:
     embedder = runtime.embedder(settings.embedding).name.split("/")[0]
     models = settings.gates or settings.audits
     return embedder not in FREE_PROVIDERS or models or find_offer(runtime.settings.vector_url) is not None
-
-
-def _guess_job(runtime: Runtime, job_id: int) -> Measured:
-    """From sizes alone, for what costs nothing."""
-    sizes = runtime.database.query(lambda connection: sum_sizes(connection, job_id)).values()
-    documents, tokens = sum(of.documents for of in sizes), sum(of.size for of in sizes)
-    return Measured(Totals(documents=documents, tokens=tokens, due_tokens=tokens), Asked(), read=0)
 
 
 def _price(runtime: Runtime, settings: CollectionSettings, measured: Measured) -> dict[str, Any]:
@@ -264,8 +258,8 @@ def print_estimate(report: Mapping[str, Any]) -> None:
     embed = report["stages"]["embed"]
     passed = ", ".join(f"{report[name]} {name}" for name in ("unchanged", "unreadable", "skipped") if report[name])
     print_line(
-        f"{report['documents']} documents ({passed or 'all new'}): "
-        f"{embed['chunks']} chunks, {embed['tokens']} tokens to embed with {embed['model']} in {embed['calls']} calls"
+        f"{report['documents']} documents ({passed or 'all new'}): {_count_chunks(report)}, "
+        f"{embed['tokens']} tokens to embed with {embed['model']} in {embed['calls']} calls"
     )
     rows = [_row(name, stage) for name, stage in report["stages"].items() if _costs(stage)]
     if rows:
@@ -277,6 +271,12 @@ def print_estimate(report: Mapping[str, Any]) -> None:
     for problem in report["problems"]:
         print_warning(problem)
     print_passed_over(report)
+
+
+def _count_chunks(report: Mapping[str, Any]) -> str:
+    """The chunks that will be indexed, and how many of them have no vector yet, if not all."""
+    chunks, due = report["stages"]["index"]["vectors"], report["stages"]["embed"]["chunks"]
+    return f"{chunks} chunks" if chunks == due else f"{chunks} chunks of which {due} were not embedded before"
 
 
 def describe_cost(total: Mapping[str, Any], basis: str) -> str:

@@ -1,6 +1,7 @@
 """What commands print: one JSON document on stdout for machines, plain tables for people, errors with a next step."""
 
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
@@ -11,6 +12,8 @@ DONE, FAILED, USAGE, DEAD_LETTERS = 0, 1, 2, 3
 
 # The longest cell of a table that goes to a file or a pipe; a terminal has its own width.
 CELL_CHARACTERS = 100
+# A point in time, of which a table shows no seconds.
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
 def print_json(document: Any) -> None:
@@ -90,4 +93,6 @@ def _write_line(stream: TextIO, text: str) -> None:
 
 def _cell(value: Any) -> str:
     text = f"{value:.1f}" if isinstance(value, float) else "" if value is None else str(value)
+    if _TIME.fullmatch(text):
+        text = f"{text[:10]} {text[11:16]}"
     return harmless(" ".join(text.split()))

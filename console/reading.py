@@ -29,6 +29,8 @@ def parse_file(path: Path, *, collection: str | None) -> dict[str, Any]:
 
     Raises UserError for a file that cannot be read, NotFound for a collection that there is not.
     """
+    if path.is_dir():
+        raise UserError(f"{path} is a folder", hint="Name one file; embedmill ingest reads folders.")
     settings = read_settings()
     chosen = _usual(settings) if collection is None else _of_collection(settings, collection)
     location = os.fsencode(path.absolute())

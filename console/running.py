@@ -4,7 +4,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from console.dollars import format_usd
@@ -31,7 +31,7 @@ from shared.errors import FlowControl, ScanTakenOver
 from shared.runtime import Runtime
 from shared.spend.lanes import find_obstacle
 from shared.spend.terms import Lane
-from shared.states import JobState, WaitReason
+from shared.states import JobState, Stage, WaitReason
 
 if TYPE_CHECKING:
     from producers.sources.base import Source
@@ -140,7 +140,7 @@ def work_until_done(
         if stuck:
             return True
         if display.is_due():
-            show_progress(runtime, display, job)
+            show_progress(runtime, display, job, served=frozenset(Stage))
         runtime.database.query(lambda connection: notice.give_if_due(connection, job_id))
         abandoned = job.enumerated_at is None and is_abandoned(job_id)
         return abandoned
@@ -153,12 +153,13 @@ def work_until_done(
     return not abandoned
 
 
-def show_progress(runtime: Runtime, display: Display, job: jobs.Job) -> None:
-    """Show where a job stands, and how quickly it moves."""
+def show_progress(runtime: Runtime, display: Display, job: jobs.Job, *, served: frozenset[str] = frozenset()) -> None:
+    """Show where a job stands, and how quickly it moves; `served` are queues whose workers this process brings."""
 
     def look(connection: Any) -> tuple[Any, ...]:
-        progress = jobs.measure_progress(connection, job)
-        return progress, measure_pace(connection, job, progress, read_staffing(runtime, connection))
+        progress, staffing = jobs.measure_progress(connection, job), read_staffing(runtime, connection)
+        staffing = replace(staffing, served=staffing.served | served)
+        return progress, measure_pace(connection, job, progress, staffing)
 
     display.show(job, *runtime.database.query(look))
 
@@ -371,8 +372,8 @@ def warn_of_obstacles(runtime: Runtime, collection: Collection, lane: Lane | Non
 def _store_estimate(runtime: Runtime, job_id: int, collection: Collection, lane: Lane | None) -> None:
     from console.estimate import estimate_job
 
-    estimate = estimate_job(runtime, job_id, collection, lane=lane or Lane.LIVE)
-    runtime.database.transact(lambda connection: ledger.store_estimate(connection, job_id, estimate))
+    if (estimate := estimate_job(runtime, job_id, collection, lane=lane or Lane.LIVE)) is not None:
+        runtime.database.transact(lambda connection: ledger.store_estimate(connection, job_id, estimate))
 
 
 def work_on_job(runtime: Runtime, job_id: int, *, quiet: bool) -> None:
@@ -556,11 +557,10 @@ def print_report(runtime: Runtime, report: Mapping[str, Any]) -> None:
     if documents["dead"] > len(letters):
         print_line(f"… and {documents['dead'] - len(letters)} more: embedmill dlq list --job {report['job']}")
     if report["held_deletions"]:
-        print_warning(
-            f"{report['held_deletions']} documents are gone from the source, more than a fifth of it, and stay "
-            "indexed; if that is right, run the command again with --allow-deletes. What is left out counts as gone: "
-            "--hidden keeps it"
-        )
+        gone = report["held_deletions"]
+        print_warning(f"{gone} {'document is' if gone == 1 else 'documents are'} gone: more than a fifth of a source")
+        print_warning("  nothing was removed; to remove what is gone, run it again with --allow-deletes")
+        print_warning("  what is left out as hidden counts as gone too; --hidden keeps it")
 
 
 def _print_noted(report: Mapping[str, Any]) -> None:

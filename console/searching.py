@@ -16,7 +16,7 @@ from retrieval.search import Mode, Searcher, SearchResult
 from shared.collections import read_collection_settings
 from shared.db import collections, documents
 from shared.editions import Edition
-from shared.errors import SourceError
+from shared.errors import SourceError, UsageError
 from shared.paging import pages
 from shared.queries import remembered
 from shared.runtime import Runtime
@@ -56,7 +56,9 @@ def _active(runtime: Runtime, ids: Ids[str]) -> Mapping[str, Edition]:
 
 
 def search_one(query: str, collection: str, *, top_k: int, mode: str) -> dict[str, Any]:
-    """The answer to one query as `--json` shows it."""
+    """The answer to one query as `--json` shows it; raises UsageError where nothing is asked."""
+    if not query.strip():
+        raise UsageError("the query is empty", hint='embedmill search "what you look for"')
     with searcher(collection) as found:
         return _describe(found.search(query, top_k=top_k, mode=cast(Mode, mode)))
 

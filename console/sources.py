@@ -47,7 +47,18 @@ def print_list(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _in_short(row: Mapping[str, Any]) -> str:
-    return " ".join(f"{name}={value}" for name, value in row["options"].items() if value)
+    return " ".join(f"{name}={_option(value)}" for name, value in row["options"].items() if value)
+
+
+def _option(value: Any) -> str:
+    """An option's value as it was typed: of names of fields, those that are not their own."""
+    match value:
+        case Mapping():
+            return ",".join(f"{name}:{column}" for name, column in value.items() if column and name != column) or "rows"
+        case list():
+            return ",".join(map(str, value))
+        case _:
+            return str(value)
 
 
 def find(runtime: Runtime, name: str, *, collection: str | None) -> Known:

@@ -43,6 +43,7 @@ T = TypeVar("T")
 
 HEAD = "0023"
 BUSY_TIMEOUT_MS = 30_000
+_FILE = "sqlite:///"
 PRAGMAS = (
     f"busy_timeout={BUSY_TIMEOUT_MS}",
     "journal_mode=WAL",
@@ -273,10 +274,16 @@ def _first_line(error: DBAPIError) -> str:
     return next(iter(str(error.orig).strip().splitlines()), type(error.orig).__name__)
 
 
+def _parse(url: str) -> URL:
+    """A URL; the path of a file is taken as it stands, because a folder's name may hold `?`, `#` or `%`."""
+    path = url.removeprefix(_FILE)
+    return make_url(url) if path == url else URL.create("sqlite", database=path)
+
+
 def is_server(url: str) -> bool:
     """Whether a URL names a database that several hosts can share; raises SettingsError for one that means nothing."""
     try:
-        return make_url(url).get_backend_name() != "sqlite"
+        return _parse(url).get_backend_name() != "sqlite"
     except ArgumentError as error:
         raise SettingsError(f"EMBEDMILL_DATABASE_URL: {error}") from None
 
@@ -343,7 +350,7 @@ def _revision(database: Database) -> str | None:
 
 def _engine(url: str, *, begin: str, sizing: Sizing) -> Engine:
     try:
-        parsed = postgres.normalise(make_url(url))
+        parsed = postgres.normalise(_parse(url))
         if parsed.get_backend_name() == "sqlite":
             return _sqlite_engine(parsed, begin)
         # A slot needs one session; heartbeats and chores come beside it.

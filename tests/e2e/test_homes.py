@@ -46,6 +46,16 @@ def test_a_home_that_is_a_file_is_refused(cli: Command, tmp_path: Path) -> None:
     require_clear(cli.with_settings(home=str(tmp_path / "file" / "below")).run("jobs", "list", "--json"))
 
 
+@pytest.mark.parametrize("name", ["a?b", "c%41#d", "e?mode=ro&x='y; z"])
+def test_a_home_may_have_any_name_and_is_nobody_else_s(cli: Command, tmp_path: Path, name: str) -> None:
+    (tmp_path / "a.txt").write_text("a document of one home")
+    odd = cli.with_settings(home=str(tmp_path / "homes" / name))
+    assert odd.json("ingest", tmp_path / "a.txt")["documents"]["completed"] == 1
+    assert (odd.home / "tracking.db").is_file()
+    assert [path.name for path in (tmp_path / "homes").iterdir()] == [name]
+    assert odd.json("verify")["ok"]
+
+
 def test_a_damaged_database_is_named_as_such(cli: Command) -> None:
     cli.json("jobs", "list")
     for path in cli.home.glob("tracking.db*"):

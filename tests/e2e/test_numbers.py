@@ -13,7 +13,7 @@ from tests.corpus import write_corpus
 
 ENDS = ("completed", "unchanged", "skipped", "dead", "cancelled")
 # What only one of them says, or what a look at another moment changes.
-OF_SHOW = {"waiting", "bulk", "rate", "seconds_left", "hindrances", "queues_without_consumer"}
+OF_SHOW = {"waiting", "bulk", "rate", "seconds_left", "hindrances", "circuits", "queues_without_consumer"}
 
 
 @pytest.fixture
