@@ -75,14 +75,9 @@ class OpenAIEmbedder(RemoteEmbedder):
 
     def _read(self, body: Any, *, count: int) -> Answer:
         try:
-            rows: list[Row] = [None] * count
-            for item in body["data"]:
-                rows[item["index"]] = _decoded(item["embedding"])
-            complete = len(body["data"]) == count
-        except (ValueError, KeyError, IndexError, TypeError):
+            rows = _in_order(body["data"], count)
+        except (ValueError, KeyError, TypeError):
             raise unreadable(self.provider) from None
-        if not complete:
-            raise unreadable(self.provider)
         return Answer(self.rows(rows), read_count(body, "usage", "prompt_tokens"))
 
     def _translated(self, error: Any) -> EmbedmillError:
@@ -109,6 +104,15 @@ class Embedding3Small(OpenAIEmbedder):
     model = "text-embedding-3-small"
     dimensions = 1536
     sizes = range(1, 1537)
+
+
+def _in_order(data: Any, count: int) -> list[Row]:
+    """The vectors, each in its text's place; raises ValueError unless every place is named exactly once."""
+    rows = {item["index"]: _decoded(item["embedding"]) for item in data}
+    places = range(count)
+    if len(data) != count or rows.keys() != set(places) or not all(type(place) is int for place in rows):
+        raise ValueError
+    return [rows[place] for place in places]
 
 
 def _decoded(embedding: Any) -> Row:

@@ -20,6 +20,7 @@ from shared.errors import (
     StorageFailed,
 )
 from shared.providers.embeddings.calls import Billed, Call, Request
+from shared.providers.embeddings.openai import OpenAIEmbedder
 from shared.providers.embeddings.remote import RemoteEmbedder
 from shared.providers.embeddings.sending import REFUSED_TEXTS
 from shared.simulators.base import Options, Simulator
@@ -111,6 +112,28 @@ def test_nonsense_in_the_place_of_a_count_is_no_count_and_the_vectors_are_kept(
     result = vendor.embed_many(["a text"])
     assert result.errors == {} and result.vectors.any()
     assert [call.tokens_in for call in result.calls] == [None]
+
+
+@pytest.mark.parametrize(
+    "places",
+    [[0, 0, 0], [2, 1, 1], [0, 1], [0, 1, 2, 2], [0, 1, -1], [1, 2, 3], [0, 1, "2"], [False, True, 2], [0.0, 1, 2]],
+    ids=str,
+)
+def test_an_answer_that_does_not_name_every_text_once_is_not_believed(
+    openai: RemoteEmbedder, places: list[Any]
+) -> None:
+    assert isinstance(openai, OpenAIEmbedder)
+    data = [{"index": place, "embedding": [1.0] * openai.dimensions} for place in places]
+    with pytest.raises(ProviderUnavailable, match="unreadable") as raised:
+        openai.read_batch({"data": data}, count=3)
+    assert raised.value.may_be_billed
+
+
+def test_vectors_of_an_answer_may_come_in_any_order(openai: RemoteEmbedder) -> None:
+    assert isinstance(openai, OpenAIEmbedder)
+    rows = np.eye(3, openai.dimensions)
+    data = [{"index": place, "embedding": rows[place].tolist()} for place in (2, 0, 1)]
+    assert np.array_equal(openai.read_batch({"data": data}, count=3).vectors, rows)
 
 
 def test_queries_and_documents_are_told_apart(vendor: RemoteEmbedder, servers: Servers) -> None:
