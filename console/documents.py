@@ -15,6 +15,7 @@ from console.running import describe_job, exit_status, work_on_job
 from shared.db import catalogue, histories, sources
 from shared.db.catalogue import MEANINGS, Listed, Wanted
 from shared.db.collections import get_collection
+from shared.db.jobs import get_job
 from shared.errors import BlobMissing, UsageError
 from shared.globs import Glob
 from shared.notes import split_notes
@@ -121,9 +122,11 @@ def spellings(name: str) -> list[str]:
 
 
 def list_matching(runtime: Runtime, asked: Asked, *, limit: int, after: str | None) -> dict[str, Any]:
-    """`{"documents": [...], "next"}`; `next` is what `--after` takes, null at the end."""
+    """`{"documents": [...], "next"}`; `next` is what `--after` takes, null at the end. Raises NotFound."""
 
     def find(connection: Any) -> dict[str, Any]:
+        if asked.job is not None:
+            get_job(connection, asked.job)
         page = catalogue.list_documents(connection, want(runtime, connection, asked), limit=limit, after=after)
         claims = sources.find_claims(connection, [listed.id for listed in page.documents])
         rows = [_describe(listed, claims.get(listed.id, [])) for listed in page.documents]

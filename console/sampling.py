@@ -137,7 +137,7 @@ def _detect(data: bytes, name: str) -> str:
     try:
         return detect(data, name=name, limits=ParserLimits())
     except EmbedmillError as error:
-        return f"{type(error).__name__}: {error}"
+        return f"not known: {error}"
 
 
 def _first_bad(data: bytes) -> int | None:

@@ -20,6 +20,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_documents_are_listed_shown_deleted_and_come_back_with_their_source(cli: Command, folder: Path) -> None:
     cli.json("ingest", folder)
+    assert cli.run("documents", "list", "--job", 77).status == 1, "there is no such job"
     listed = cli.json("documents", "list")
     assert listed["next"] is None
     assert [row["state"] for row in listed["documents"]] == ["indexed"] * 3
