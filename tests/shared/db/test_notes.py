@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from sqlalchemy import update
+
 from shared.db import jobs
 from shared.db.documents import switch_versions
 from shared.db.schema import document
@@ -34,6 +36,7 @@ def test_a_document_that_is_removed_has_no_notes_left(tracker: Tracker) -> None:
     running: dict[str, Any] = {"state": "running", "stage": "index", "lease": "held", "lease_until": 4e9}
     tracker.write(1, **running, deletes=True, generation=2, result=None, finished_at=None)
     with tracker.database.write() as connection:
+        connection.execute(update(document).values(generation=2))
         switch_versions(connection, "held", [1])
     assert tracker.rows(document)[0]["notes"] is None
 
