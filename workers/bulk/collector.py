@@ -229,12 +229,14 @@ class Collector:
         call = self._desk.reservation(batch, subject)
         if call is None:
             self._desk.database.transact(lambda connection: note(connection, 0))
-        elif harvest is not None and harvest.unaccounted:
+        elif harvest is not None and harvest.is_unknown:
             self._leave_unsettled(batch, note)
         elif harvest is None or harvest.tokens == Tokens():
             call.release(note=note)
         else:
-            call.settle(harvest.tokens, inputs=harvest.inputs, request_id=batch.vendor_id, note=note)
+            if harvest.doubts:
+                log.warning("usage.not_believed", batch=batch.id, provider=batch.provider, answers=harvest.doubts)
+            call.settle(harvest.tokens + harvest.doubtful, inputs=harvest.inputs, request_id=batch.vendor_id, note=note)
 
     def _leave_unsettled(self, batch: Batch, note: Callable[[Any, int], None]) -> None:
         """The reservation goes on counting: it is never less than what was billed."""

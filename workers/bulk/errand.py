@@ -1,7 +1,7 @@
 """What a batch is about: how its requests are drafted from entries, and what its results mean for them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,17 +48,34 @@ class Harvest:
     tokens: Tokens = field(default_factory=Tokens)
     inputs: int = 0
     succeeded: int = 0
+    doubts: int = 0
+    """Answers that were billed, and whose vendor does not say, or not in earnest, what they took."""
+    doubtful: Tokens = field(default_factory=Tokens)
+    """What those take at most."""
     unaccounted: int = 0
-    """Answers that were billed, and nobody knows how much."""
+    """Answers that were billed, and of which not even the most is known."""
     refused: int = 0
     last_refusal: str = ""
 
-    def count(self, tokens: Tokens | None, *, inputs: int) -> None:
-        """Add an answer; None when the vendor did not say what it took."""
+    @property
+    def is_unknown(self) -> bool:
+        """Whether no more is known of the bill than what was reserved for it."""
+        return self.unaccounted > 0 or (self.doubts > 0 and self.tokens == Tokens())
+
+    def count(self, tokens: Tokens | None, *, inputs: int, at_most: Callable[[], Tokens | None]) -> None:
+        """Add an answer; `tokens` is None when the vendor did not say what it took."""
         self.succeeded += 1
         self.inputs += inputs
-        self.unaccounted += tokens is None
-        self.tokens += tokens or Tokens()
+        if tokens is None:
+            self.doubt(at_most())
+        else:
+            self.tokens += tokens
+
+    def doubt(self, at_most: Tokens | None) -> None:
+        """Add to the bill what an answer takes at most; None when that is not known either."""
+        self.doubts += 1
+        self.unaccounted += at_most is None
+        self.doubtful += at_most or Tokens()
 
     def note_without_answer(self, entries: Sequence[Entry], result: Result) -> None:
         """A request that nobody answered: asked again if nobody is to blame, and failed otherwise."""
@@ -71,9 +88,9 @@ class Harvest:
             self.last_refusal = str(result.error)
         self.fail(entries, result.error)
 
-    def note_unreadable(self, entries: Sequence[Entry], error: EmbedmillError) -> None:
+    def note_unreadable(self, entries: Sequence[Entry], error: EmbedmillError, *, at_most: Tokens | None) -> None:
         """An answer that makes no sense."""
-        self.unaccounted += 1
+        self.doubt(at_most)
         self.fail(entries, error)
 
     def fail(self, entries: Sequence[Entry], error: EmbedmillError) -> None:

@@ -4,7 +4,8 @@ What a first answer left out is asked about once more in a later batch, what was
 there, and what cannot be had then is judged by the rules, and recorded so.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 
 from shared.db.bulk_lane import VERDICT, Entry, Want
@@ -132,7 +133,8 @@ class SubjectErrand(Errand):
             there = [entry for entry in entries if entry.address in subjects]
             # Without its text no answer can be checked; whoever waits is asked what became of it.
             harvest.returned |= {entry.id for entry in entries if entry.address not in subjects}
-            self._read_one(harvest, there, {e.address: subjects[e.address] for e in there}, result)
+            at_most = partial(self._at_most, there, subjects) if len(there) == len(entries) else _unknown
+            self._read_one(harvest, there, {e.address: subjects[e.address] for e in there}, result, at_most=at_most)
         if harvest.refused >= REFUSED_CHUNKS and not harvest.succeeded:
             harvest.blame(ProviderRefused(f"{self._model.name} refuses every chunk: {harvest.last_refusal}"))
         else:
@@ -140,7 +142,13 @@ class SubjectErrand(Errand):
         return harvest
 
     def _read_one(
-        self, harvest: Harvest, entries: Sequence[Entry], subjects: Mapping[str, Subject], result: Result
+        self,
+        harvest: Harvest,
+        entries: Sequence[Entry],
+        subjects: Mapping[str, Subject],
+        result: Result,
+        *,
+        at_most: Callable[[], Tokens | None],
     ) -> None:
         if result.body is None:
             if isinstance(result.error, InputRefused):
@@ -153,13 +161,21 @@ class SubjectErrand(Errand):
         try:
             answer = self._model.read_batch(result.body)
         except EmbedmillError as error:
-            harvest.note_unreadable(entries, error)
+            harvest.note_unreadable(entries, error, at_most=at_most())
             return
-        harvest.count(tokens_of(answer.usage), inputs=len(entries))
+        harvest.count(tokens_of(answer.usage), inputs=len(entries), at_most=at_most)
         if answer.stop is Stop.REFUSAL:
             self._divide(harvest, entries, subjects, REFUSED)
         elif entries:
             self._store(harvest, entries, subjects, answer)
+
+    def _at_most(self, entries: Sequence[Entry], subjects: Mapping[str, Subject]) -> Tokens | None:
+        """What a request was reserved for; None when it is not one of ours."""
+        if not entries:
+            return None
+        calls = pack_calls([subjects[entry.address] for entry in entries])
+        complaint = entries[0].complaint or ""
+        return sum((_at_most(self._model, word_call(call, complaint=complaint)) for call in calls), Tokens())
 
     def _store(
         self, harvest: Harvest, entries: Sequence[Entry], subjects: Mapping[str, Subject], answer: Answer
@@ -186,6 +202,10 @@ class SubjectErrand(Errand):
     def _keep(self, verdicts: Mapping[str, Verdict]) -> None:
         if verdicts:
             self._cache.put_many({address: verdict.as_json() for address, verdict in verdicts.items()})
+
+
+def _unknown() -> None:
+    """Of a request whose texts are gone nobody knows any more what it was reserved for."""
 
 
 def _is_second_chance(entry: Entry) -> bool:

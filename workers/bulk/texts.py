@@ -1,6 +1,7 @@
 """Embeddings by the batch lane: one request a text, so that a text that is refused is alone from the start."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -126,11 +127,17 @@ class TextErrand(Errand):
         try:
             answer = self._embedder.read_batch(result.body)
         except EmbedmillError as error:
-            harvest.note_unreadable(entries, error)
+            harvest.note_unreadable(entries, error, at_most=self._at_most(entries))
             return None
-        harvest.count(None if answer.tokens_in is None else Tokens(into=answer.tokens_in), inputs=1)
+        told = None if answer.tokens_in is None else Tokens(into=answer.tokens_in)
+        harvest.count(told, inputs=1, at_most=partial(self._at_most, entries))
         vector: NDArray[np.float32] = answer.vectors[0]
         if not np.isfinite(vector).all():
             harvest.fail(entries, BadVector(f"{self.provider} returned an unusable vector"))
             return None
         return vector
+
+    def _at_most(self, entries: Sequence[Entry]) -> Tokens | None:
+        """What a request was reserved for; None when its text is gone."""
+        texts = self._read_texts(entries)
+        return Tokens(into=sum(self._embedder.count_tokens(list(texts.values())))) if texts else None

@@ -8,8 +8,9 @@ import pytest
 
 from shared.db import bulk_batches
 from shared.db.schema import dead_letter, verdict
+from shared.errors import ProviderUnavailable
 from shared.providers.models.anthropic import AnthropicModel
-from shared.providers.models.base import UNTOLD
+from shared.providers.models.base import UNTOLD, Answer, Usage
 from shared.simulators.anthropic import AnthropicSimulator
 from shared.simulators.faults import Fault
 from shared.simulators.prompts import Verdict as Scripted
@@ -105,6 +106,34 @@ def test_an_answer_that_does_not_say_what_it_took_leaves_the_reservation_standin
     (row,) = judged.ledger()
     assert row["state"] == "unsettled"
     assert row["tokens_in"] + row["cache_write"] >= billed(judged)["tokens_in"] + billed(judged)["cache_write_1h"] > 0
+
+
+@pytest.mark.parametrize("usage", [UNTOLD, None], ids=["untold", "nonsense"])
+def test_one_answer_that_does_not_say_what_it_took_counts_at_its_most_and_all_others_as_they_are(
+    judged: Line[AnthropicSimulator], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, usage: Usage | None
+) -> None:
+    answers, read = AnthropicModel.read_batch, list[Answer]()
+
+    def second_in_doubt(model: AnthropicModel, body: Any) -> Answer:
+        read.append(answers(model, body))
+        if len(read) != 2:
+            return read[-1]
+        if usage is None:
+            raise ProviderUnavailable("nonsense")
+        return replace(read[-1], usage=usage)
+
+    monkeypatch.setattr(AnthropicModel, "read_batch", second_in_doubt)
+    judged.submit(tmp_path / "docs", {f"{n}": f"{PLAIN} It has the number {n}." for n in range(40)})
+    judged.park()
+    judged.round()
+    (reserved,) = judged.ledger("reserved")
+    judged.vendor.clock.advance(3600)
+    judged.settle()
+    (row,) = judged.ledger()
+    doubtful = row["tokens_out"] - read[0].usage.tokens_out - read[2].usage.tokens_out
+    assert row["state"] == "settled"
+    assert read[1].usage.tokens_out < doubtful < reserved["tokens_out"] / 2
+    assert billed(judged)["tokens_in"] <= row["tokens_in"] < reserved["tokens_in"]
 
 
 def test_an_answer_that_cannot_be_used_is_asked_for_once_more(judged: Line[AnthropicSimulator], tmp_path: Path) -> None:
