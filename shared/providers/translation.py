@@ -1,6 +1,7 @@
 """Translates what a vendor's HTTP API answers into our errors: one table, used at the edge of every adapter.
 
-A vendor's own message may quote a document or half a key, so ours names the status and the vendor's error code only.
+A vendor's own message may quote a document or half a key, so ours names the status and the vendor's error code only,
+and the code only where it can be nothing else (`codes`).
 """
 
 import json
@@ -22,6 +23,7 @@ from shared.errors import (
     ProviderRefused,
     ProviderUnavailable,
 )
+from shared.providers.codes import shown_code
 
 RATE_SECONDS, CIRCUIT_SECONDS, BUDGET_SECONDS = 5.0, 15.0, 300.0
 """How long to wait when the vendor does not say."""
@@ -79,7 +81,8 @@ def error_of(
 
     `credentials` names the environment variables that hold the key; `message` is looked at and never shown.
     """
-    told = f"{provider} answered {status}{f' ({_safe(code)})' if code else ''}"
+    shown = shown_code(code)
+    told = f"{provider} answered {status}{f' ({shown})' if shown else ''}"
     retry_after = retry_after_seconds(headers or {})
     if status == 402 or code in QUOTA_CODES or (status in (400, 403) and OUT_OF_MONEY.search(message)):
         return _wait(f"{told}: no credit is left", "budget", retry_after, BUDGET_SECONDS)
@@ -156,7 +159,3 @@ def _believed(seconds: float) -> float:
     if not seconds >= 0:  # not a number is neither
         raise ValueError
     return seconds if seconds <= LONGEST_WAIT_SECONDS else UNBELIEVED_SECONDS
-
-
-def _safe(code: str) -> str:
-    return re.sub(r"[^\w.:-]", "", code)[:64]

@@ -26,6 +26,7 @@ from shared.providers.batches.base import (
     Search,
     Status,
 )
+from shared.providers.codes import shown_code
 from shared.providers.credentials import require_sendable
 from shared.providers.translation import error_of
 
@@ -155,7 +156,7 @@ class AnthropicBatches(BatchApi):
 
 def _status(batch: Any) -> Status:
     ended = batch.processing_status == "ended"
-    return Status(batch.id, batch.processing_status, ended, batch.expires_at.timestamp())
+    return Status(batch.id, shown_code(batch.processing_status), ended, batch.expires_at.timestamp())
 
 
 def _result(line: Any) -> Result:

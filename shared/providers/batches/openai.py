@@ -24,6 +24,7 @@ from shared.providers.batches.base import (
     Search,
     Status,
 )
+from shared.providers.codes import shown_code
 from shared.providers.credentials import require_sendable
 from shared.providers.openai_errors import CREDENTIALS, FORESEEN, PROVIDER, translate
 from shared.providers.translation import error_of
@@ -155,7 +156,7 @@ def _file_name(mark: str) -> str:
 def _status(batch: Any) -> Status:
     return Status(
         batch.id,
-        batch.status,
+        shown_code(batch.status),
         batch.status in ENDED,
         batch.expires_at,
         batch.input_file_id,

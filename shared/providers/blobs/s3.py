@@ -13,6 +13,7 @@ from typing import Any
 
 from shared.errors import BlobMissing, FlowControl, MissingExtra, StorageFailed
 from shared.providers.blobs.base import BlobStore
+from shared.providers.codes import shown_code
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 30
@@ -111,10 +112,10 @@ def _refusal(error: Any, verb: str, object_: str) -> Exception:
         return BlobMissing(f"stored object {object_[:12]} is not in the bucket")
     if status in REFUSED and "Timeout" not in code and "Slow" not in code:
         return StorageFailed(
-            f"the bucket refused to {verb}: {code}",
+            f"the bucket refused to {verb}: {shown_code(code) or status}",
             hint="Check the bucket's name, its region and this process's rights to it.",
         )
-    return _outage(verb, code or str(status))
+    return _outage(verb, shown_code(code) or str(status))
 
 
 def _outage(verb: str, cause: str) -> FlowControl:

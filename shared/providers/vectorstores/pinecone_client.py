@@ -24,6 +24,7 @@ from shared.errors import (
     ProviderUnavailable,
     SettingsError,
 )
+from shared.providers.codes import shown_id
 from shared.providers.credentials import hash_variable
 from shared.providers.translation import BUDGET_SECONDS, retry_after_seconds, was_never_sent
 from shared.providers.vectorstores.persistence import Persistence
@@ -242,7 +243,8 @@ def _translated(error: vendor.PineconeError, lane: Lane, *, since: float) -> Emb
 
 
 def _refused(error: vendor.ApiError, lane: Lane) -> EmbedmillError:
-    told = f"({error.status_code}, request {error.request_id})"
+    request = shown_id(error.request_id)
+    told = f"({error.status_code}{f', request {request}' if request else ''})"
     match error:
         case vendor.UnauthorizedError():
             return KeyRefused(f"Pinecone answered 401: it does not accept the key; check {CREDENTIALS}")

@@ -141,6 +141,12 @@ def test_neither_texts_nor_keys_get_into_a_message() -> None:
     assert "ACME_KEY" in str(translated(401))
 
 
+@pytest.mark.parametrize("code", ["Dear Ms Smith, about the merger with Acme", "the_merger_with_smith", "Smith"])
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 413, 429, 500, 503])
+def test_a_text_in_the_place_of_a_code_is_not_in_the_message(status: int, code: str) -> None:
+    assert str(translated(status, code)) == str(translated(status))
+
+
 def test_a_refused_key_is_waited_for_and_says_which_one_it_is() -> None:
     error = translated(401, "invalid_api_key", "Incorrect API key provided: sk-abc")
     assert isinstance(error, KeyRefused)

@@ -143,6 +143,14 @@ def test_queries_and_documents_are_told_apart(vendor: RemoteEmbedder, servers: S
     assert sent == ([None, None] if vendor.symmetric else ["search_document", "search_query"])
 
 
+def test_a_text_that_comes_back_as_the_code_of_an_error_goes_nowhere(vendor: RemoteEmbedder, servers: Servers) -> None:
+    text = "The merger with Acme is confidential"
+    simulator_of(vendor, servers).faults.add(Fault(kind="status", status=400, code=text, times=None))
+    (error,) = vendor.embed_many([text]).errors.values()
+    assert "400" in str(error)
+    assert "merger" not in str(error)
+
+
 @pytest.mark.parametrize("place", [0, 137, 299])
 def test_one_poisonous_text_fails_alone_and_its_neighbours_are_paid_once(
     openai: RemoteEmbedder, servers: Servers, place: int

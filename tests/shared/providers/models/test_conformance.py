@@ -50,6 +50,12 @@ def refused(model: Served, status: int, **options: object) -> EmbedmillError:
     return caught.value
 
 
+def test_a_prompt_that_comes_back_as_the_code_of_an_error_goes_nowhere(model: Served) -> None:
+    error = refused(model, 400, code=SECRET)
+    assert "document" not in str(error)
+    assert "400" in str(error)
+
+
 def test_an_answer_follows_the_schema(model: Served) -> None:
     model.simulator.writer.add(Verdict(match="Judge", verdict={"score": 2, "reasoning": "because"}))
     answer = model.model.ask(question())
