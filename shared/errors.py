@@ -198,6 +198,8 @@ class BrokerUnavailable(ProviderUnavailable):
 class BlobMissing(TransientError):
     """A stored object is gone or damaged; the document goes back to its source."""
 
+    hint = "Ingest its source again: its text is read and stored anew."
+
 
 class VectorsLost(TransientError):
     """The cache forgets a document's vectors before they are indexed, again and again; each time they cost anew."""

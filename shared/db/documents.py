@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Select,
     and_,
@@ -73,9 +74,9 @@ def submit_batch(
     """Record a batch of documents seen by a job; those that are new or changed get work, and their rows are held.
 
     A document is unchanged when readers see the version that is wanted last: one whose removal waits is not, nor one
-    that another version is on its way for. Repeating a batch changes nothing. `counted` are documents that the job has
-    met before, which are not counted as unchanged again. What died and has not changed since is left as it is, unless
-    it is not to be passed over. Raises TextWanted.
+    that another version is on its way for, nor one whose repair died. Repeating a batch changes nothing. `counted` are
+    documents that the job has met before, which are not counted as unchanged again. What died and has not changed since
+    is left as it is, unless it is not to be passed over. Raises TextWanted.
     """
     by_row = connection.dialect.name == "sqlite"
     submit = _submit_rows if by_row else _submit_together
@@ -108,16 +109,18 @@ WITH given AS MATERIALIZED (
         origin json)) WITH ORDINALITY AS given (
         document_id, uri, title, content_hash, settings_hash, version, size, origin, position)
 ), held AS MATERIALIZED (
-    SELECT given.*, known.id IS NOT NULL AS known, known.wanted_version, known.active_version
+    SELECT given.*, known.id IS NOT NULL AS known, known.wanted_version, known.active_version, known.active_generation
     FROM (SELECT * FROM given ORDER BY document_id) AS given
     LEFT JOIN LATERAL (
-        SELECT id, active_version, wanted_version FROM document WHERE document.id = given.document_id
+        SELECT id, active_version, active_generation, wanted_version FROM document
+        WHERE document.id = given.document_id
         OFFSET 0 FOR NO KEY UPDATE
     ) AS known ON true
 ), judged AS MATERIALIZED (
     SELECT held.*, done.version IS NOT NULL AS in_job,
         NOT known OR (
-            (wanted_version IS DISTINCT FROM held.version OR active_version IS DISTINCT FROM held.version)
+            (wanted_version IS DISTINCT FROM held.version OR active_version IS DISTINCT FROM held.version
+                OR broken.letter IS NOT NULL)
             AND NOT coalesce(done.version = held.version AND NOT done.deletes AND wanted_version = held.version, false)
         ) AS fresh
     FROM held
@@ -125,6 +128,17 @@ WITH given AS MATERIALIZED (
         SELECT version, deletes FROM work
         WHERE work.job_id = :job_id AND work.document_id = held.document_id OFFSET 0
     ) AS done ON true
+    LEFT JOIN LATERAL (
+        SELECT open.id AS letter
+        FROM (
+            SELECT id FROM work
+            WHERE work.document_id = held.document_id AND work.state = 'dead' AND NOT work.deletes
+                AND work.version = held.active_version AND work.generation >= held.active_generation OFFSET 0
+        ) AS dead, LATERAL (
+            SELECT id FROM dead_letter WHERE dead_letter.work_id = dead.id AND dead_letter.resolved_at IS NULL OFFSET 0
+        ) AS open
+        LIMIT 1
+    ) AS broken ON true
 ), seen AS (
     INSERT INTO document AS d (id, collection_id, uri, title, generation, wanted_version, updated_at)
     SELECT document_id, :collection_id, uri, title, 1, version, extract(epoch FROM statement_timestamp())::float8
@@ -204,6 +218,7 @@ def _find_known(connection: Connection, job_id: int, ids: list[str]) -> dict[str
             document.c.wanted_version,
             work.c.version.label("done_version"),
             work.c.deletes.label("done_deletes"),
+            _is_broken().label("is_broken"),
         )
         .join_from(document, work, in_job, isouter=True)
         .where(document.c.id.in_(ids))
@@ -211,11 +226,25 @@ def _find_known(connection: Connection, job_id: int, ids: list[str]) -> dict[str
     return {row.id: row for row in connection.execute(query)}
 
 
+def _is_broken() -> ColumnElement[bool]:
+    """Whether what readers see of a document died when it was made once more, and nobody has seen to that since.
+
+    Its vectors may be gone and its stored text with them: then its source alone brings it back.
+    """
+    remade = work.alias("remade")
+    return (
+        exists()
+        .where(remade.c.document_id == document.c.id, remade.c.state == State.DEAD, ~remade.c.deletes)
+        .where(remade.c.version == document.c.active_version, remade.c.generation >= document.c.active_generation)
+        .where(dead_letter.c.work_id == remade.c.id, dead_letter.c.resolved_at.is_(None))
+    )
+
+
 def _needs_work(submission: Submission, known: Any) -> bool:
     if known is None:
         return True
     wanted = known.wanted_version == submission.version
-    if wanted and known.active_version == submission.version:
+    if wanted and known.active_version == submission.version and not known.is_broken:
         return False
     return not (wanted and known.done_version == submission.version and not known.done_deletes)
 
@@ -339,9 +368,9 @@ def switch_versions(connection: Connection, token: str, ids: Ids[int]) -> dict[s
 
 
 def find_settled_versions(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
-    """The active version of each of `ids` of which no other is wanted."""
+    """The active version of each of `ids` of which no other is wanted and that no dead repair left broken."""
     query = select(document.c.id, document.c.active_version).where(
-        among(connection, document.c.id, ids), document.c.active_version == document.c.wanted_version
+        among(connection, document.c.id, ids), document.c.active_version == document.c.wanted_version, ~_is_broken()
     )
     return {row.id: row.active_version for row in connection.execute(query)}
 

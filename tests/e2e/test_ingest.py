@@ -255,6 +255,19 @@ def test_a_damaged_object_is_made_again_from_its_source(cli: Command, folder: Pa
     assert {id_: row["text"] for id_, row in cli.export().items()} == before
 
 
+def test_a_row_whose_stored_text_is_damaged_comes_back_with_its_source(cli: Command, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"id": "1", "text": "of bread"}\n{"id": "2", "text": "of wine"}')
+    once = cli.with_settings(max_attempts="1")
+    once.json("ingest", rows)
+    for path in (*cli.home.glob("vectors/*/*.db*"), *cli.home.glob("blobs/??/*")):
+        path.unlink() if path.parent.parent.name == "vectors" else path.write_bytes(b"damaged")
+    assert once.run("verify", "--repair", "--json").status == 1
+    again = once.json("ingest", rows)["documents"]
+    assert (again["completed"], again["unchanged"], again["dead"]) == (2, 0, 0)
+    assert cli.json("verify")["ok"]
+
+
 def test_rejected_chunks_are_listed_with_their_reason(cli: Command, tmp_path: Path) -> None:
     rule = tmp_path / "rule.txt"
     rule.write_text("=-=-" * 400)

@@ -1,8 +1,10 @@
 """Repairs: lost vectors are made again from what is stored, as a job of their own."""
 
-from shared.db import repairs
-from shared.db.schema import document
-from shared.outcomes import Advance
+from shared.db import dead_letters, documents, repairs
+from shared.db.dead_letters import Filter
+from shared.db.schema import dead_letter, document
+from shared.errors import BlobMissing, ProviderRefused
+from shared.outcomes import Advance, Fail
 from shared.states import Stage, State
 from tests.shared.db.tracker import Tracker, submission
 
@@ -41,3 +43,47 @@ def test_a_repair_with_nothing_to_do_completes(tracker: Tracker) -> None:
     with tracker.database.write() as connection:
         job = repairs.submit_repair(connection, tracker.collection.id, [], max_attempts=3)
     assert tracker.complete_jobs() == [job]
+
+
+def kill_repair(tracker: Tracker, uri: str) -> None:
+    with tracker.database.write() as connection:
+        id_ = submission(uri).document_id
+        job = repairs.submit_repair(connection, tracker.collection.id, [id_], max_attempts=1)
+    tracker.settle(tracker.claim(tracker.queue(job=job), Stage.EMBED), Fail(BlobMissing("it is gone")))
+
+
+def is_settled(tracker: Tracker, uri: str) -> bool:
+    with tracker.database.read() as connection:
+        return bool(documents.find_settled_versions(connection, [submission(uri).document_id]))
+
+
+def test_what_cannot_be_repaired_is_wanted_anew_from_its_source(tracker: Tracker) -> None:
+    tracker.index(tracker.take(URIS))
+    kill_repair(tracker, URIS[0])
+    assert [is_settled(tracker, uri) for uri in URIS] == [False, True, True]
+    assert "Ingest its source again" in str(tracker.row(1, dead_letter)["hint"])
+    second = tracker.create_job("second")
+    done = tracker.submit(URIS, job=second)
+    assert (done.queued, done.unchanged, list(done.dead_before)) == (1, 2, [])
+    assert tracker.row(1, dead_letter)["resolution"] == "superseded"
+    tracker.index(tracker.claim(tracker.queue(job=second)))
+    assert is_settled(tracker, URIS[0])
+    assert tracker.submit(URIS, job=tracker.create_job("third")).unchanged == 3
+
+
+def test_it_is_wanted_until_it_is_there_and_once_by_a_job(tracker: Tracker) -> None:
+    tracker.index(tracker.take(URIS[:1]))
+    kill_repair(tracker, URIS[0])
+    second = tracker.create_job("second")
+    assert tracker.submit(URIS[:1], job=second, max_attempts=1).queued == 1
+    assert tracker.submit(URIS[:1], job=second).queued == 0
+    tracker.settle(tracker.claim(tracker.queue(job=second)), Fail(ProviderRefused("not today")))
+    assert tracker.submit(URIS[:1], job=second).queued == 0
+    assert tracker.submit(URIS[:1], job=tracker.create_job("third")).queued == 1
+
+
+def test_a_repair_that_was_given_up_is_not_wanted_from_the_source(tracker: Tracker) -> None:
+    tracker.index(tracker.take(URIS[:1]))
+    kill_repair(tracker, URIS[0])
+    dead_letters.discard_letters(tracker.database, Filter(), reason="known")
+    assert tracker.submit(URIS[:1], job=tracker.create_job("second")).unchanged == 1
