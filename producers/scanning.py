@@ -24,7 +24,7 @@ from producers.sources.base import (
 from producers.sources.folder import FolderSource
 from shared.addresses import document_id, version_id
 from shared.db import claims, dead_letters, documents, jobs, scans
-from shared.db.claims import OtherClaim, Sighting, Which
+from shared.db.claims import LeftBehind, OtherClaim, Sighting, Which
 from shared.db.collections import Collection
 from shared.db.documents import Submission
 from shared.db.engine import Database
@@ -246,9 +246,28 @@ class SourceScan:
             scans.require_current(connection, self.scan)
             self.reading.renew(connection, self.scan.job_id)
             most = self.reading.runtime.settings.max_attempts
+            jobs.note_scan(connection, self.scan.job_id, self._find_left_behind(connection, which, ids))
             claims.end_claims(connection, which, ids, job_id=self.scan.job_id, max_attempts=most)
 
         self.reading.database.transact(end)
+
+    def _find_left_behind(self, connection: Any, which: Which, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Notes on documents that stay for another source, with the text of this one until that one is read again."""
+        if not self._watches:
+            return []
+        documents.lock_documents(connection, ids)
+        left = claims.find_left_behind(connection, self.scan.source_id, which, ids)
+        return [
+            describe_item(
+                Remark(
+                    str(self.source.spec["uri"]),
+                    f"{_named(one)} is not here any more, and {one.other.place} has it with other content; "
+                    "readers see that when it is ingested again",
+                    RemarkKind.UNMET,
+                )
+            )
+            for one in left
+        ]
 
     def _find_missing_by_name(self) -> list[str]:
         """Files of this folder that were named one by one, as nobody will again, and are not there any more."""
@@ -340,7 +359,7 @@ def _are_two(other: OtherClaim, item: FileItem | RowItem) -> bool:
     return other.is_row or isinstance(item, RowItem)
 
 
-def _named(item: FileItem | RowItem) -> str:
+def _named(item: FileItem | RowItem | LeftBehind) -> str:
     return f"the id {item.uri[:SHOWN_CHARACTERS]!r}"
 
 

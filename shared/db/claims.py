@@ -7,9 +7,10 @@ scan asks for it again.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Connection, and_, case, delete, exists, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, delete, exists, func, or_, select, true, update
 
 from shared.db.bulk import among, upsert_each
 from shared.db.documents import lock_documents, submit_removals
@@ -21,6 +22,9 @@ CONTENT_CHARACTERS = 16
 PAGE = 2000
 
 _other = claim.alias("other")
+
+# Which claims are to end, of `claim` or of an alias of it.
+Which = Callable[[Any], ColumnElement[bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +86,60 @@ def find_other_claims(connection: Connection, source_id: int, ids: Sequence[str]
         .where(among(connection, claim.c.document_id, ids), claim.c.source_id != source_id, ~claim.c.leaving)
         .order_by(claim.c.document_id, claim.c.seen_by)
     )
-    return [
-        OtherClaim(
-            r.document_id, r.source_id, r.spec.get("uri", ""), r.spec.get("kind", ""), r.line, r.content, r.seen_by
-        )
-        for r in connection.execute(query)
-    ]
+    return [_describe(row) for row in connection.execute(query)]
+
+
+def _describe(row: Row[Any]) -> OtherClaim:
+    spec = row.spec
+    return OtherClaim(
+        row.document_id,
+        row.source_id,
+        spec.get("uri", ""),
+        spec.get("kind", ""),
+        row.line,
+        row.content,
+        row.seen_by,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LeftBehind:
+    """A document that stays, with what a claim that is to end said of it; `other` remains and says something else."""
+
+    uri: str
+    other: OtherClaim
+
+
+def find_left_behind(connection: Connection, source_id: int, which: Which, ids: Sequence[str]) -> list[LeftBehind]:
+    """Documents that keep the content of a source's ending claims, which no claim that remains agrees with.
+
+    The newest claim is the one that was taken. The caller holds the documents' rows.
+    """
+    query = (
+        select(claim, source.c.spec, document.c.uri.label("name"), which(claim).label("ends"))
+        .join_from(claim, source, source.c.id == claim.c.source_id)
+        .join(document, document.c.id == claim.c.document_id)
+        .where(among(connection, claim.c.document_id, ids), ~claim.c.leaving)
+        .order_by(claim.c.document_id, claim.c.seen_by)
+    )
+    found = []
+    for _, group in groupby(connection.execute(query), key=lambda row: row.document_id):
+        *older, newest = group
+        rest = [_describe(row) for row in older if not row.ends]
+        if (
+            newest.ends
+            and newest.source_id == source_id
+            and rest
+            and not any(_agree(_describe(newest), o) for o in rest)
+        ):
+            found.append(LeftBehind(newest.name, rest[-1]))
+    return found
+
+
+def _agree(one: OtherClaim, other: OtherClaim) -> bool:
+    """Whether two claims do not contradict each other: a file is one thing whoever reads it, and so is a source."""
+    are_one = one.uri == other.uri or not (one.is_row or other.is_row)
+    return are_one or not (one.content and other.content) or one.content == other.content
 
 
 def has_rivals(connection: Connection, source_id: int) -> bool:
@@ -102,10 +154,6 @@ def has_rivals(connection: Connection, source_id: int) -> bool:
 
 def _kind(table: Any) -> ColumnElement[str]:
     return cast("ColumnElement[str]", table.c.spec["kind"].as_string())
-
-
-# Which claims are to end, of `claim` or of an alias of it.
-Which = Callable[[Any], ColumnElement[bool]]
 
 
 def not_met_by(current: Scan) -> Which:

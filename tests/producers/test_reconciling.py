@@ -163,6 +163,35 @@ def test_two_commands_that_disagree_about_an_id_are_reported_and_the_newer_one_i
     assert (counts["total"], counts["unchanged"], counts["problems"]) == (2, 2, 1)
 
 
+def test_a_document_that_stays_for_a_source_that_says_otherwise_is_reported_until_that_is_read(desk: Desk) -> None:
+    same = {str(n): "same" for n in range(2, 12)}
+    desk.write_rows("a.jsonl", {"1": "alpha", **same})
+    desk.write_rows("b.jsonl", {"1": "beta", **same})
+    desk.ingest("a.jsonl")
+    desk.ingest("b.jsonl")
+    beta = desk.walk.visible()["1"]
+    desk.write_rows("b.jsonl", {"3": "same"})
+    job = desk.submit("b.jsonl", allow=True)
+    (note,) = desk.notes(job.id)
+    a = (desk.folder / "a.jsonl").as_uri()
+    assert note.startswith(f"None: the id '1' is not here any more, and {a}:1 has it with other content; ")
+    desk.walk.drain()
+    assert desk.walk.visible()["1"] == beta
+    again = desk.ingest("a.jsonl")
+    assert (again["total"], again["completed"], again["unchanged"], again["problems"]) == (11, 1, 10, 0)
+    assert desk.walk.visible()["1"] != beta
+    assert desk.ingest("b.jsonl")["problems"] == 0
+
+
+def test_whoever_was_not_taken_leaves_without_a_word(desk: Desk) -> None:
+    desk.write_rows("a.jsonl", {"1": "alpha", "2": "two"})
+    desk.write_rows("b.jsonl", {"1": "beta", "3": "three"})
+    desk.ingest("a.jsonl")
+    desk.ingest("b.jsonl")
+    desk.write_rows("a.jsonl", {"2": "two"})
+    assert desk.ingest("a.jsonl", allow=True)["problems"] == 0
+
+
 def test_a_row_that_moves_from_one_file_of_a_command_to_another_stays(desk: Desk) -> None:
     desk.write_rows("a.jsonl", {"1": "one", "2": "two"})
     desk.write_rows("b.jsonl", {"3": "three"})
