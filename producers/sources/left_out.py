@@ -81,11 +81,18 @@ _CREDENTIAL_NAMES = _names(
     "htpasswd .dockercfg .dockerconfigjson .s3cfg .boto .vault-token .vault_pass .terraformrc terraform.rc "
     "credentials credentials.json credentials.toml credentials.yml credentials.yaml credentials.csv credentials.ini "
     "credentials.xml credentials.db access_tokens.db accesstokens.json application_default_credentials.json "
-    "kubeconfig secrets.json secrets.toml secrets.yml secrets.yaml secrets.ini secrets.env"
+    "secrets.json secrets.toml secrets.yml secrets.yaml secrets.ini secrets.env netrc pgpass git-credentials shadow "
+    "gshadow .htdigest htdigest"
 )
 _CREDENTIAL_PATTERN = re.compile(
-    rb"\.env.*|.+\.env|.+\.tfstate(?:\.backup)?|client[_-]secrets?.*\.json|service[_-]?account.*\.json"
+    rb"\.env.*|.+\.env(?:\..+)?|.+\.tfstate|.+\.tfvars(?:\.json)?|client[_-]secrets?.*\.json"
+    rb"|service[_-]?account.*\.json|(?:.+\.)?kubeconfig(?:\.(?:ya?ml|conf|json))?"
+    rb"|(?:rootkey|.*access[_-]?keys?|.*credentials)(?: ?\(\d+\))?\.csv"
 )
+# Files that show what a file of settings looks like, and documents about one.
+_ENV_EXAMPLE = re.compile(rb".*\.env\.(?:.+\.)?(?:example|sample|template|tmpl|dist|md|rst|adoc|html?|pdf|docx)")
+_COPY = re.compile(rb"(?:[._-](?:bak|backup|old|orig|save|copy|prev|swp|tmp)|\.\d{1,3}|~)+\Z")
+"""What people and editors put behind the name of a file that they keep."""
 
 
 def reason_by_folder_name(name: bytes, *, beside: Collection[bytes]) -> LeftOut | None:
@@ -107,11 +114,18 @@ def reason_by_file_name(name: bytes) -> LeftOut | None:
     if name in _VERSION_CONTROL:
         return LeftOut.VERSION_CONTROL
     lower = name.lower()
-    if lower in _KEY_NAMES or lower.endswith(_KEY_SUFFIXES):
+    kept = _COPY.sub(b"", lower)
+    if kept in _KEY_NAMES or kept.endswith(_KEY_SUFFIXES):
         return LeftOut.PRIVATE_KEY
-    if lower in _CREDENTIAL_NAMES or _CREDENTIAL_PATTERN.fullmatch(lower):
+    if kept in _CREDENTIAL_NAMES or _is_for_credentials(kept, is_copy=kept != lower):
         return LeftOut.CREDENTIALS
     return LeftOut.HIDDEN if name.startswith(b".") else None
+
+
+def _is_for_credentials(name: bytes, *, is_copy: bool) -> bool:
+    if name == b"env":
+        return is_copy
+    return _CREDENTIAL_PATTERN.fullmatch(name) is not None and _ENV_EXAMPLE.fullmatch(name) is None
 
 
 def is_version_control(name: bytes) -> bool:

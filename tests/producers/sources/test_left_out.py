@@ -8,7 +8,7 @@ import pytest
 from producers.sources.base import FileItem, Skipped
 from producers.sources.file import FileSource
 from producers.sources.folder import FolderSource
-from producers.sources.left_out import LeftOut
+from producers.sources.left_out import LeftOut, reason_by_file_name
 from producers.sources.listing import ListSource
 from producers.sources.secrets_inside import reason_by_content
 from shared.files import HEAD_BYTES
@@ -116,6 +116,74 @@ def test_what_the_patterns_do_not_want_is_not_counted_as_left_out(tmp_path: Path
 def test_files_for_credentials_are_known_by_name(tmp_path: Path, name: str) -> None:
     write(tmp_path, name)
     assert walked(tmp_path) == (set(), {name: LeftOut.CREDENTIALS})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "rootkey.csv",
+        "rootkey (1).csv",
+        "ci_accessKeys.csv",
+        "accessKeys.csv",
+        "new_user_credentials.csv",
+        "prod.env.bak",
+        "ENV.BAK",
+        "app.env.production",
+        "prod.env.txt",
+        "git-credentials",
+        "pgpass",
+        "terraform.tfvars",
+        "prod.auto.tfvars.json",
+        "terraform.tfvars.old",
+        "kubeconfig",
+        "prod.kubeconfig",
+        "kubeconfig.yaml",
+        "htpasswd",
+        ".htpasswd",
+        "shadow",
+        "shadow.bak",
+        "credentials.json~",
+        "secrets.yml.1",
+    ],
+)
+def test_more_files_for_credentials_and_the_copies_that_people_keep(name: str) -> None:
+    assert reason_by_file_name(name.encode()) is LeftOut.CREDENTIALS
+
+
+@pytest.mark.parametrize("name", ["id_rsa.bak", "id_ed25519.old", "id_ecdsa~", "ID_RSA.ORIG.2", "a.p12.bak"])
+def test_copies_of_keys_are_keys(name: str) -> None:
+    assert reason_by_file_name(name.encode()) is LeftOut.PRIVATE_KEY
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "prod.env.example",
+        "prod.env.sample",
+        "app.env.local.template",
+        "about.env.md",
+        "env",
+        "environment.bak",
+        "report.bak",
+        "id_rsa.pub",
+        "id_card.md",
+        "shadow.md",
+        "shadows",
+        "kubeconfig.md",
+        "htpasswd.html",
+        "rootkey.md",
+        "accessKeys.md",
+        "credentials.md",
+        "tfvars.md",
+        "keys.csv",
+    ],
+)
+def test_what_is_named_after_such_a_file_is_a_document(name: str) -> None:
+    assert reason_by_file_name(name.encode()) is None
+
+
+def test_an_example_of_settings_is_only_hidden() -> None:
+    assert reason_by_file_name(b".env.example") is LeftOut.HIDDEN
 
 
 @pytest.mark.parametrize("name", ["id_rsa", "ID_ED25519", "a.p12", "a.PFX", "a.jks", "a.kdbx", "a.keystore", "a.ppk"])
