@@ -24,7 +24,9 @@ _YAML = re.compile(rb"(?:[ \t#%-].*|[\w.-]+:(?:[ \t].*)?)?")
 _AWS = re.compile(rb"^[ \t]*aws_(?:secret_access_key|session_token)[ \t]*=[ \t]*\S", re.MULTILINE | re.IGNORECASE)
 _AWS_ID = re.compile(rb"(?<![A-Za-z0-9])A[KS]IA[A-Z0-9]{16}(?![A-Za-z0-9])")
 _AWS_SECRET = re.compile(rb"(?<![A-Za-z0-9/+])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])")
-_AWS_PAIR = re.compile(rb"(?:[ \t]*A[KS]IA[A-Z0-9]{16}[ \t]*[,;:\s][ \t]*[A-Za-z0-9/+]{40}\s*)+")
+_AWS_PAIR = re.compile(
+    rb"(?:A[KS]IA[A-Z0-9]{16}(?:[ \t]{0,8}[,;:]|[ \t]{1,8}|\r?\n)[ \t]{0,8}[A-Za-z0-9/+]{40}(?!\S)\s*)+"
+)
 _AWS_COLUMNS = {b"access key id", b"secret access key"}
 _NETRC = re.compile(rb"\s*(?:#.*\n\s*)*(?:machine\s+\S+|default)\s+login\s+\S+\s+password\s+\S")
 _WIREGUARD = re.compile(rb"^[ \t]*PrivateKey[ \t]*=[ \t]*[A-Za-z0-9+/]{43}=[ \t]*\r?$", re.MULTILINE | re.IGNORECASE)
