@@ -106,7 +106,8 @@ def test_a_job_of_the_batch_lane_is_judged_and_embedded_at_half_the_price(
     assert sum(row["saved"]["cache_usd"] for row in lanes.values()) == 0
     billed = sum(s.simulator.bill.total(kind) for s in (openai, claude) for kind in TOKENS)
     row = lanes["bulk"]
-    assert row["tokens_in"] + row["tokens_out"] + row["cache_read"] + row["cache_write"] == billed
+    assert row["tokens_in"] + row["tokens_out"] == billed
+    assert row["tokens_fresh"] + row["cache_read"] + row["cache_write"] == row["tokens_in"]
     assert row["unsettled"]["calls"] == 0
     again = judged.json("ingest", folder, "--lane", "bulk", "--collection", "other")
     assert again["documents"]["completed"] == DOCUMENTS

@@ -67,8 +67,9 @@ def test_the_gate_decides_and_a_second_run_and_a_second_collection_cost_nothing(
     assert (report["chunks"]["indexed"], report["chunks"]["rejected"]) == (2, 1)
     assert report["spend"]["usd"] > 0
     (row,) = [r for r in validated.json("spend")["rows"] if "claude" in r["key"]]
-    kinds = ("tokens_in", "tokens_out", "cache_read", "cache_write")
+    kinds = ("tokens_fresh", "tokens_out", "cache_read", "cache_write")
     assert sum(row[kind] for kind in kinds) == tokens(claude), "the ledger is the vendor's bill to the token"
+    assert row["tokens_in"] + row["tokens_out"] == tokens(claude), "what is sent has one name everywhere"
     found = indexed(validated)
     assert found.keys() == {"plain", "vague"}
     assert found["vague"]["text"] == VAGUE, "what is shown stays the source's"
