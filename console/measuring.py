@@ -18,7 +18,7 @@ from shared.db import ledger, samples
 from shared.db.samples import Counts
 from shared.db.sizes import Listed, Sizes, list_some, sum_sizes
 from shared.db.verdicts import find_verdicts
-from shared.errors import BlobMissing, DocumentError, ParserCrashed
+from shared.errors import BlobMissing, DocumentError, FlowControl, ParserCrashed
 from shared.files import read_regular_file
 from shared.providers.endpoints import MODELS, find_endpoint
 from shared.runtime import Runtime
@@ -120,14 +120,17 @@ class Measurer:
         )
 
     def _find_due(self, texts: Sequence[str]) -> list[str]:
-        """Those that are in no cache and have not been met."""
+        """Those that are in no cache and have not been met; all of these while the cache is away."""
         embedder = self.runtime.embedder(self.settings.embedding)
         by_address = {embedder.address(text): text for text in texts}
         fresh = [address for address in by_address if address not in self._met]
         if len(self._met) > MOST_MET:
             self._met.clear()
         self._met.update(fresh)
-        known = self.runtime.cache.get_many(fresh)
+        try:
+            known = self.runtime.cache.get_many(fresh)
+        except FlowControl:
+            known = {}
         return [by_address[address] for address in fresh if address not in known]
 
     def split_file(self, path: bytes, *, uri: str, title: str) -> "ChunkSet":
