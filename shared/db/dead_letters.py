@@ -12,7 +12,7 @@ from shared.db.bulk import among
 from shared.db.engine import Database, clock
 from shared.db.schema import attempt, collection, dead_letter, document, job, scan_note, work
 from shared.db.transitions import lock_jobs, move_work
-from shared.errors import NotFound, is_document_fault
+from shared.errors import NotFound, SourceGone, is_document_fault
 from shared.states import JobState, Stage, State
 
 # Letters that one transaction may change: neither a worker nor a kill has to wait for more.
@@ -280,7 +280,8 @@ def find_dead_before(connection: Connection, versions: Mapping[str, str], *, job
     """Of documents, by the version that is submitted, those that died as just that, each with its newest letter.
 
     A discarded letter settles its document's content and settings for good, an open one until there is another release.
-    What the job itself has work for is not among them.
+    What was gone when a worker came is there again, or nobody would submit it. What the job itself has work for is not
+    among them.
     """
     in_job = work.alias("in_job")
     still_holds = or_(
@@ -295,7 +296,7 @@ def find_dead_before(connection: Connection, versions: Mapping[str, str], *, job
         .join(dead_letter, dead_letter.c.work_id == work.c.id)
         .where(among(connection, document.c.id, list(versions)), document.c.generation > document.c.active_generation)
         .where(document.c.active_version.is_distinct_from(work.c.version))
-        .where(work.c.state.in_((State.DEAD, State.CANCELLED)))
+        .where(work.c.state.in_((State.DEAD, State.CANCELLED)), dead_letter.c.error_class != SourceGone.__name__)
         .where(still_holds, ~exists().where(in_job.c.document_id == document.c.id, in_job.c.job_id == job_id))
         .order_by(dead_letter.c.id)
     )

@@ -391,7 +391,8 @@ class Walk:
         """The index holds what the sources hold, and nothing else; every document of it is claimed, and no other."""
         shown = self.visible()
         on_disk = {uri: version for uri in map(self.uri, FILES) if (version := self.version_on_disk(uri)) is not None}
-        assert {uri: version for uri, version in shown.items() if uri.startswith("file:")} == on_disk
+        indexed = {uri: version for uri, version in shown.items() if uri.startswith("file:")}
+        assert indexed == on_disk, f"step {self.now}: {sorted(indexed.items() ^ on_disk.items())}"
         rows = {row for name in ("one", "two") for row in self.rows_of(name)}
         assert {uri for uri in shown if not uri.startswith("file:")} == rows
         with self.database.read() as connection:

@@ -9,7 +9,7 @@ from shared.db import dead_letters, documents, jobs
 from shared.db.dead_letters import DeadBefore, Filter
 from shared.db.documents import Submitted
 from shared.db.schema import dead_letter, scan_note
-from shared.errors import UnreadableDocument, is_document_fault
+from shared.errors import SourceGone, UnreadableDocument, is_document_fault
 from shared.outcomes import Advance, Fail
 from shared.states import Stage, State
 from tests.shared.db.tracker import Tracker, submission
@@ -68,6 +68,17 @@ def test_what_was_discarded_stays_so(tracker: Tracker, second: int) -> None:
     assert note(tracker, second, done) == DeadBefore(settled=2)
     assert "its dead letter was discarded: known" in str(tracker.rows(scan_note)[0]["reason"])
     assert len(tracker.rows(dead_letter)) == 2
+
+
+@pytest.mark.parametrize("settle", [lambda _: None, discard], ids=["open", "discarded"])
+def test_what_was_gone_and_is_submitted_again_is_there_again(
+    tracker: Tracker, settle: Callable[[Tracker], None]
+) -> None:
+    claim = tracker.take([TORN], max_attempts=1)
+    tracker.settle(claim, Fail(SourceGone("it is gone")))
+    settle(tracker)
+    done = tracker.submit([TORN], job=tracker.create_job("second"))
+    assert (done.queued, done.dead_before) == (1, [])
 
 
 def test_a_job_that_is_read_again_says_it_once(tracker: Tracker, second: int) -> None:
