@@ -6,7 +6,6 @@ _REWORDED = {
     "valid boolean": "true or false",
     "valid dictionary": "JSON object",
     "valid string": "text",
-    "finite number": "finite number",
 }
 
 
