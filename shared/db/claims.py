@@ -186,21 +186,21 @@ def find_sources_with_departures(connection: Connection, job_id: int) -> set[int
 
 @dataclass(frozen=True, slots=True)
 class Departures:
-    """Documents that readers see and one source alone claims: how many there are, and how many would leave."""
+    """Documents that readers see and a source claims: how many there are, and how many would leave."""
 
     total: int
     gone: int
 
 
 def count_departures(connection: Connection, which: Which, *, of: int) -> Departures:
-    """Among the documents that source `of` alone claims, those that would leave with its claims."""
-    gone = func.coalesce(func.sum(case((which(claim), 1), else_=0)), 0)
+    """Among the documents that source `of` claims, those that would leave with its claims: nobody else has one."""
     alone = ~exists().where(_other.c.document_id == claim.c.document_id, _other.c.source_id != of, ~_other.c.leaving)
+    gone = func.coalesce(func.sum(case((and_(which(claim), alone), 1), else_=0)), 0)
     row = connection.execute(
         select(func.count(), gone)
         .select_from(claim)
         .join(document, document.c.id == claim.c.document_id)
-        .where(claim.c.source_id == of, document.c.active_version.is_not(None), alone, ~_awaits_removal(claim))
+        .where(claim.c.source_id == of, document.c.active_version.is_not(None), ~_awaits_removal(claim))
     ).one()
     return Departures(int(row[0]), int(row[1]))
 

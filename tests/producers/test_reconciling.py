@@ -252,3 +252,16 @@ def test_a_deleted_document_leaves_and_comes_back_with_its_source(desk: Desk) ->
     desk.walk.drain()
     assert desk.visible() == TEN - {"d1.txt"}
     assert desk.ingest("docs")["completed"] == 1
+
+
+def test_a_file_that_leaves_two_nested_folders_is_no_large_part_of_either(desk: Desk) -> None:
+    (desk.folder / "docs/sub").mkdir(exist_ok=True)
+    for n in range(10):
+        (desk.folder / f"docs/sub/s{n}.txt").write_text(f"nested {n}")
+    desk.ingest("docs")
+    desk.ingest("docs/sub")
+    (desk.folder / "docs/sub/s3.txt").unlink()
+    assert (desk.ingest("docs/sub")["held"], "s3.txt" in desk.visible()) == (0, True)
+    counts = desk.ingest("docs")
+    assert (counts["held"], counts["deleted"]) == (0, 1)
+    assert "s3.txt" not in desk.visible()
