@@ -177,7 +177,7 @@ def test_a_document_at_which_the_provider_fails_for_a_while_is_not_buried(
     provider.simulator.faults.add(Fault(kind="status", status=500, match="Document 3,", times=8))
     report = paid.with_settings(retry_base_seconds="0.05", max_attempts="1").json("ingest", folder)
     assert (report["documents"]["completed"], report["documents"]["dead"]) == (DOCUMENTS, 0)
-    assert attempts(paid) == {"ok", "error"}, "it failed as a whole, and was tried again"
+    assert attempts(paid) >= {"ok", "error"}, "it failed as a whole, and was tried again"
     assert report["spend"]["tokens_in"] == billed(provider)
 
 
