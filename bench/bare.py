@@ -8,17 +8,17 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from shared.addresses import document_id
-from shared.collections import CollectionSettings
-from shared.providers.embeddings.base import Embedder
-from shared.providers.embeddings.table import open_embedder
-from shared.providers.vectorstores.base import VectorRow, VectorStore
-from shared.providers.vectorstores.table import open_vector_store
-from shared.uris import path_to_uri
-from workers.chunking import ChunkSet
-from workers.parsing.limits import ParserLimits
-from workers.parsing.parse import parse
-from workers.stages.chunk import split
+from embedmill.shared.addresses import document_id
+from embedmill.shared.collections import CollectionSettings
+from embedmill.shared.providers.embeddings.base import Embedder
+from embedmill.shared.providers.embeddings.table import open_embedder
+from embedmill.shared.providers.vectorstores.base import VectorRow, VectorStore
+from embedmill.shared.providers.vectorstores.table import open_vector_store
+from embedmill.shared.uris import path_to_uri
+from embedmill.workers.chunking import ChunkSet
+from embedmill.workers.parsing.limits import ParserLimits
+from embedmill.workers.parsing.parse import parse
+from embedmill.workers.stages.chunk import split
 
 SHARD = "v1-000"
 ROWS = 2048

@@ -19,9 +19,9 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from bench.ingest import make_corpus
-from shared.db import jobs, presence
-from shared.db.engine import Database, open_database
-from shared.states import JobState
+from embedmill.shared.db import jobs, presence
+from embedmill.shared.db.engine import Database, open_database
+from embedmill.shared.states import JobState
 
 if TYPE_CHECKING:
     from tests.services.postgres import Server
@@ -32,7 +32,7 @@ DEADLINE_SECONDS = 900.0
 PLAIN_APP = """
 import os, sys, time
 from celery import Celery
-from workers.app import app as ours
+from embedmill.workers.app import app as ours
 app = Celery("plain")
 app.conf.update({k: ours.conf[k] for k in ("broker_url", "broker_transport_options", "task_acks_late",
     "worker_prefetch_multiplier", "task_ignore_result", "worker_enable_remote_control", "worker_send_task_events")},
@@ -112,12 +112,12 @@ def _run(folder: Path, corpus: Path, place: Place, *, database: str, processes: 
         "EMBEDMILL_DATABASE_URL": database,
     }
     url = database or f"sqlite:///{home / 'tracking.db'}"
-    with _started([sys.executable, "-P", "-m", "console", "workers", "start"], environment):
+    with _started([sys.executable, "-P", "-m", "embedmill.console", "workers", "start"], environment):
         opened = open_database(url)
         try:
             _wait(lambda: _count_workers(opened) >= processes)
             began = time.perf_counter()
-            submit = [sys.executable, "-P", "-m", "console", "submit", str(corpus), "--json"]
+            submit = [sys.executable, "-P", "-m", "embedmill.console", "submit", str(corpus), "--json"]
             subprocess.run(submit, env=environment, check=True, stdout=subprocess.DEVNULL)
             _wait(lambda: _is_completed(opened))
             return time.perf_counter() - began

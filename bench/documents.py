@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from shared.db import catalogue, collections, histories, jobs, scans, sources
-from shared.db.catalogue import Wanted
-from shared.db.engine import Database, open_database
-from shared.globs import Glob
-from shared.states import DocumentState
+from embedmill.shared.db import catalogue, collections, histories, jobs, scans, sources
+from embedmill.shared.db.catalogue import Wanted
+from embedmill.shared.db.engine import Database, open_database
+from embedmill.shared.globs import Glob
+from embedmill.shared.states import DocumentState
 
 LIMIT = 100
 # Nine of ten documents are indexed, one of a hundred is dead; one of five hundred has a note.

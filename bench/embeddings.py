@@ -20,9 +20,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from shared.providers.embeddings.packing import Room, Size, lower_bound
-from shared.providers.embeddings.table import open_embedder
-from shared.tokenizer import count_many
+from embedmill.shared.providers.embeddings.packing import Room, Size, lower_bound
+from embedmill.shared.providers.embeddings.table import open_embedder
+from embedmill.shared.tokenizer import count_many
 
 MODEL, DIMENSIONS = "text-embedding-3-small", 256
 MAX_INPUTS, MAX_TOKENS, CONCURRENCY = 2048, 300_000, 8
@@ -132,7 +132,16 @@ def draw_texts(count: int, *, median_words: float) -> list[str]:
 @contextmanager
 def simulated(latency_ms: int) -> Iterator[str]:
     """A simulated OpenAI in its own process, with the variables that lead the SDK there; yields its URL."""
-    command = [sys.executable, "-m", "console", "simulate", "openai", "--json", "--latency-ms", str(latency_ms)]
+    command = [
+        sys.executable,
+        "-m",
+        "embedmill.console",
+        "simulate",
+        "openai",
+        "--json",
+        "--latency-ms",
+        str(latency_ms),
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shared.simulators.anthropic import AnthropicSimulator
-from shared.simulators.openai import OpenAISimulator
-from shared.simulators.serving import running
+from embedmill.simulators.anthropic import AnthropicSimulator
+from embedmill.simulators.openai import OpenAISimulator
+from embedmill.simulators.serving import running
 
 EMBEDDING, VALIDATOR = "openai/text-embedding-3-large", "anthropic/claude-opus-4-7"
 STAGES = {"embed": EMBEDDING, "validate": VALIDATOR}
@@ -118,7 +118,7 @@ def providers() -> Iterator[Mapping[str, str]]:
 
 
 def _run(arguments: Sequence[str], environment: Mapping[str, str]) -> Any:
-    command = [sys.executable, "-m", "console", *arguments, "--json"]
+    command = [sys.executable, "-m", "embedmill.console", *arguments, "--json"]
     done = subprocess.run(
         command, env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False
     )

@@ -111,11 +111,11 @@ def _pair(folder: Path, corpus: Path) -> tuple[Run, Run]:
 
 
 def _ingest(home: Path, corpus: Path) -> Run:
-    return _run([sys.executable, "-m", "console", "ingest", str(corpus), "--json"], home=home)
+    return _run([sys.executable, "-m", "embedmill.console", "ingest", str(corpus), "--json"], home=home)
 
 
 def _verify(home: Path) -> bool:
-    run = _run([sys.executable, "-m", "console", "verify", "--json"], home=home)
+    run = _run([sys.executable, "-m", "embedmill.console", "verify", "--json"], home=home)
     return bool(run.report["ok"])
 
 

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.ingest import make_corpus
-from shared.simulators.base import Options
-from shared.simulators.openai import OpenAISimulator
-from shared.simulators.serving import Running, running
+from embedmill.simulators.base import Options
+from embedmill.simulators.openai import OpenAISimulator
+from embedmill.simulators.serving import Running, running
 
 TOKENS_PER_DOCUMENT = 600
 """About; there are half as many documents again as the limit lets through."""

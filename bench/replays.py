@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.ingest import SEED, WORDS
-from shared.simulators.anthropic import AnthropicSimulator
-from shared.simulators.base import Simulator
-from shared.simulators.openai import OpenAISimulator
-from shared.simulators.serving import running
+from embedmill.simulators.anthropic import AnthropicSimulator
+from embedmill.simulators.base import Simulator
+from embedmill.simulators.openai import OpenAISimulator
+from embedmill.simulators.serving import running
 
 TOKENS = ("tokens_in", "tokens_out", "cache_read", "cache_write_5m")
 
@@ -69,7 +69,7 @@ def measure(folder: Path, documents: int) -> dict[str, Any]:
 
 def run(arguments: Sequence[Any], environment: dict[str, str]) -> Any:
     """What a command prints."""
-    command = [sys.executable, "-m", "console", *map(str, arguments), "--json"]
+    command = [sys.executable, "-m", "embedmill.console", *map(str, arguments), "--json"]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
     return json.loads(done.stdout)
 

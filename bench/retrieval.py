@@ -18,17 +18,17 @@ from typing import Any, get_args
 
 import orjson
 
-from retrieval.search import CHUNKS_PER_DOCUMENT, Mode, Searcher
-from shared.editions import Edition
-from shared.providers.embeddings.base import Embedder
-from shared.providers.embeddings.table import open_embedder
-from shared.providers.vectorstores.base import VectorRow, VectorStore
-from shared.providers.vectorstores.embedded import EmbeddedVectorStore
-from shared.sharding import shard_for
-from workers.chunking import ChunkSet, ChunkSettings, build_chunk_set, normalise
-from workers.parsing.draft import Draft
-from workers.parsing.limits import ParserLimits
-from workers.parsing.text import read_text
+from embedmill.retrieval.search import CHUNKS_PER_DOCUMENT, Mode, Searcher
+from embedmill.shared.editions import Edition
+from embedmill.shared.providers.embeddings.base import Embedder
+from embedmill.shared.providers.embeddings.table import open_embedder
+from embedmill.shared.providers.vectorstores.base import VectorRow, VectorStore
+from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
+from embedmill.shared.sharding import shard_for
+from embedmill.workers.chunking import ChunkSet, ChunkSettings, build_chunk_set, normalise
+from embedmill.workers.parsing.draft import Draft
+from embedmill.workers.parsing.limits import ParserLimits
+from embedmill.workers.parsing.text import read_text
 
 COLLECTIONS = ("cranfield", "pyfaq")
 VERSION = "v1"

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from shared.addresses import digest
-from shared.db import claims, collections, documents, jobs, scans, work
-from shared.db.documents import Submission
-from shared.db.engine import Database, open_database
-from shared.db.work import Claim, RetryPolicy
-from shared.outcomes import Advance, Complete
-from shared.states import Result, Stage
+from embedmill.shared.addresses import digest
+from embedmill.shared.db import claims, collections, documents, jobs, scans, work
+from embedmill.shared.db.documents import Submission
+from embedmill.shared.db.engine import Database, open_database
+from embedmill.shared.db.work import Claim, RetryPolicy
+from embedmill.shared.outcomes import Advance, Complete
+from embedmill.shared.states import Result, Stage
 
 T = TypeVar("T")
 

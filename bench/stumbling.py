@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.ingest import make_corpus
-from shared.simulators.base import Options
-from shared.simulators.faults import Fault
-from shared.simulators.pinecone import PineconeSimulator
-from shared.simulators.serving import Running, running
+from embedmill.simulators.base import Options
+from embedmill.simulators.faults import Fault
+from embedmill.simulators.pinecone import PineconeSimulator
+from embedmill.simulators.serving import Running, running
 
 STATUSES = (429, 503)
 TARGETS = {10: 1.5, 20: 3.0}

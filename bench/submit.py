@@ -64,7 +64,7 @@ def _submit(folder: Path, path: Path, url: str) -> tuple[float, float]:
         "EMBEDMILL_DATABASE_URL": url,
     }
     began = time.perf_counter()
-    command = [sys.executable, "-m", "console", "submit", str(path), "--json"]
+    command = [sys.executable, "-m", "embedmill.console", "submit", str(path), "--json"]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)

@@ -16,18 +16,18 @@ from dataclasses import dataclass, replace
 from unittest.mock import patch
 
 from bench.ingest import SEED, WORDS
-from shared.providers.models.base import Block, Model, Prompt
-from shared.providers.models.metering import FreeMeter
-from shared.providers.models.table import open_model
-from shared.simulators.anthropic import AnthropicSimulator
-from shared.simulators.prompts import Verdict as Scripted
-from shared.simulators.serving import running
-from workers.chunking import ChunkSettings, build_chunk_set, normalise
-from workers.stages.chunk import parse_row
-from workers.validation.calls import Call, pack_calls, word_call
-from workers.validation.judging import judge
-from workers.validation.subject import Subject, make_subjects
-from workers.validation.verdict import Verdict, read_answer
+from embedmill.shared.providers.models.base import Block, Model, Prompt
+from embedmill.shared.providers.models.metering import FreeMeter
+from embedmill.shared.providers.models.table import open_model
+from embedmill.simulators.anthropic import AnthropicSimulator
+from embedmill.simulators.prompts import Verdict as Scripted
+from embedmill.simulators.serving import running
+from embedmill.workers.chunking import ChunkSettings, build_chunk_set, normalise
+from embedmill.workers.stages.chunk import parse_row
+from embedmill.workers.validation.calls import Call, pack_calls, word_call
+from embedmill.workers.validation.judging import judge
+from embedmill.workers.validation.subject import Subject, make_subjects
+from embedmill.workers.validation.verdict import Verdict, read_answer
 
 MODEL = "anthropic/claude-opus-4-7"
 WRITE_WEIGHT, READ_WEIGHT = 1.25, 0.1

@@ -1,4 +1,4 @@
-"""The entry of `embedmill` and of `python -m console`: an interruption prints a line, whenever it comes."""
+"""The entry of `embedmill` and of `python -m embedmill.console`: an interruption prints a line, whenever it comes."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ def main() -> None:
     if heard:
         signal.signal(signal.SIGINT, _leave)
         sys.unraisablehook = _interrupt_again
-    from console.cli import main as run
+    from embedmill.console.cli import main as run
 
     if heard:
         signal.signal(signal.SIGINT, signal.default_int_handler)

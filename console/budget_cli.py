@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
-from console.dollars import format_usd
-from console.output import print_json, print_line, print_table, print_warning
-from shared.errors import UserError
-from shared.spend.terms import FREE_PROVIDERS, NAMED_SCOPES, BudgetScope
+from embedmill.console.dollars import format_usd
+from embedmill.console.output import print_json, print_line, print_table, print_warning
+from embedmill.shared.errors import UserError
+from embedmill.shared.ledger import FREE_PROVIDERS, NAMED_SCOPES, BudgetScope
 
 app = typer.Typer(no_args_is_help=True, help="Limit what may be spent on paid providers.")
 
@@ -31,8 +31,8 @@ def set_(
 
     Work that waits for money goes on by itself when its limit is raised.
     """
-    from console.session import opened
-    from shared.db import budgets
+    from embedmill.console.session import opened
+    from embedmill.shared.db import budgets
 
     name = _require_name(scope, name)
     if usd is None and tokens is None:
@@ -55,8 +55,8 @@ def show(as_json: AsJson = False) -> None:
     """Show every limit and what is used of it."""
     from datetime import UTC, datetime
 
-    from console.session import opened
-    from shared.db import budgets
+    from embedmill.console.session import opened
+    from embedmill.shared.db import budgets
 
     with opened() as runtime, runtime.database.read() as connection:
         found = {b.id: b for b in budgets.list_budgets(connection)}
@@ -82,8 +82,8 @@ def show(as_json: AsJson = False) -> None:
 @app.command()
 def delete(scope: Scope = BudgetScope.DAY, name: Name = "", as_json: AsJson = False) -> None:
     """Take a limit away; work that waits for it goes on."""
-    from console.session import opened
-    from shared.db import budgets
+    from embedmill.console.session import opened
+    from embedmill.shared.db import budgets
 
     name = _require_name(scope, name)
     with opened() as runtime:
@@ -107,11 +107,11 @@ def _require_name(scope: BudgetScope, name: str) -> str:
 
 def _require_subject(connection: Any, scope: BudgetScope, name: str) -> None:
     """Raise for a job or provider that there is not: a limit on a slip of the pen would limit nothing."""
-    from shared.db.collections import find_collection
-    from shared.db.jobs import get_job
-    from shared.providers.embeddings.table import EMBEDDERS
-    from shared.providers.models.table import MODELS
-    from shared.providers.vectorstores.table import OFFERS
+    from embedmill.shared.db.collections import find_collection
+    from embedmill.shared.db.jobs import get_job
+    from embedmill.shared.providers.embeddings.table import EMBEDDERS
+    from embedmill.shared.providers.models.table import MODELS
+    from embedmill.shared.providers.vectorstores.table import OFFERS
 
     match scope:
         case BudgetScope.JOB:

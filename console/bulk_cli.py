@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from console.output import print_json
+from embedmill.console.output import print_json
 
 app = typer.Typer(no_args_is_help=True, help="Look at vendors' batches of --lane bulk.")
 
@@ -22,9 +22,9 @@ def list_(
 
     Their state here and at the vendor, their age, and when they expire.
     """
-    from console.bulk_lane import describe_batch, print_batches
-    from console.session import opened
-    from shared.db import bulk_batches
+    from embedmill.console.bulk_lane import describe_batch, print_batches
+    from embedmill.console.session import opened
+    from embedmill.shared.db import bulk_batches
 
     with opened() as runtime:
         found = runtime.database.query(
@@ -42,10 +42,10 @@ def show(
     batch: Annotated[int, typer.Argument(metavar="BATCH", help="The batch's number.")], as_json: AsJson = False
 ) -> None:
     """Show one batch."""
-    from console.bulk_lane import describe_batch, print_batch
-    from console.session import opened
-    from shared.db import bulk_batches
-    from shared.errors import NotFound
+    from embedmill.console.bulk_lane import describe_batch, print_batch
+    from embedmill.console.session import opened
+    from embedmill.shared.db import bulk_batches
+    from embedmill.shared.errors import NotFound
 
     with opened() as runtime:
         found = runtime.database.query(lambda connection: bulk_batches.get_batch(connection, batch))

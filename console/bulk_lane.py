@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from console.durations import format_duration
-from console.output import print_line, print_table
-from shared.db.bulk_batches import Batch
+from embedmill.console.durations import format_duration
+from embedmill.console.output import print_line, print_table
+from embedmill.shared.db.bulk_batches import Batch
 
 
 def describe_batch(batch: Batch) -> dict[str, Any]:

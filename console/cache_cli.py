@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from console.output import print_json
+from embedmill.console.output import print_json
 
 app = typer.Typer(no_args_is_help=True, help="Look at kept vectors and verdicts; let some go.")
 
@@ -17,8 +17,8 @@ def show(as_json: AsJson = False) -> None:
 
     Entries, hits, misses, and the tokens and dollars that were not paid again.
     """
-    from console.caches import print_show
-    from console.caches import show as run
+    from embedmill.console.caches import print_show
+    from embedmill.console.caches import show as run
 
     report = run()
     if as_json:
@@ -41,8 +41,8 @@ def prune(
 
     What unfinished work may need stays, and so does what was used in the last hour.
     """
-    from console.caches import print_pruned
-    from console.caches import prune as run
+    from embedmill.console.caches import print_pruned
+    from embedmill.console.caches import prune as run
 
     report = run(unused_seconds=None if unused is None else _seconds(unused), max_mb=max_mb)
     if as_json:
@@ -52,7 +52,7 @@ def prune(
 
 
 def _seconds(span: str) -> float:
-    from console.durations import parse_duration
+    from embedmill.console.durations import parse_duration
 
     try:
         return parse_duration(span)

@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
-from console.dollars import format_usd
-from console.output import print_line, print_table
-from console.session import interruptible, opened
-from shared.cache import KINDS, Size
-from shared.db import ledger, retention
-from shared.db.verdicts import VERDICT
-from shared.verdicts import VerdictCache
-from workers.chores.pruner import MEBIBYTE, Policy
-from workers.chores.pruner import prune as run
+from embedmill.console.dollars import format_usd
+from embedmill.console.output import print_line, print_table
+from embedmill.console.session import interruptible, opened
+from embedmill.shared.caches.embeddings import KINDS, Size
+from embedmill.shared.caches.verdicts import VerdictCache
+from embedmill.shared.db import ledger, retention
+from embedmill.shared.db.verdicts import VERDICT
+from embedmill.workers.chores.pruner import MEBIBYTE, Policy
+from embedmill.workers.chores.pruner import prune as run
 
 MICRO = 1_000_000
 DAY = 86_400

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console import (
+from embedmill.console import (
     budget_cli,
     bulk_cli,
     cache_cli,
@@ -20,13 +20,13 @@ from console import (
     sources_cli,
     workers_cli,
 )
-from console.output import DONE, FAILED, USAGE, print_error, print_json, print_line, print_notice
-from shared.spend.terms import Lane
-from shared.starting import start_lightly
-from shared.wording import reword
+from embedmill.console.output import DONE, FAILED, USAGE, print_error, print_json, print_line, print_notice
+from embedmill.shared.ledger import Lane
+from embedmill.shared.starting import start_lightly
+from embedmill.shared.wording import reword
 
 if TYPE_CHECKING:
-    from producers.sources.open import SourceOptions
+    from embedmill.producers.sources.open import SourceOptions
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -115,7 +115,7 @@ def main() -> int:
 
 def _print_version(value: bool) -> None:
     if value:
-        from shared import VERSION
+        from embedmill.shared import VERSION
 
         print_line(f"embedmill {VERSION}")
         raise typer.Exit
@@ -134,7 +134,7 @@ def _embedmill(
 
 
 def _run(arguments: list[str], *, debug: bool) -> int:
-    from shared.errors import EmbedmillError, SettingsError, UsageError
+    from embedmill.shared.errors import EmbedmillError, SettingsError, UsageError
 
     as_json = "--json" in arguments
     try:
@@ -204,8 +204,8 @@ def ingest(
     as_json: AsJson = False,
 ) -> None:
     """Put documents in and work here until they are indexed."""
-    from console.running import Request
-    from console.running import ingest as run
+    from embedmill.console.running import Request
+    from embedmill.console.running import ingest as run
 
     options = _options(include, exclude, field, null=null, hidden=hidden)
     request = Request(tuple(sources), collection, options, allow_deletes, priority, weight, lane, name, retry_dead)
@@ -233,8 +233,8 @@ def submit(
     as_json: AsJson = False,
 ) -> None:
     """Put documents in for the workers, and return at once."""
-    from console.running import Request, print_submitted
-    from console.running import submit as run
+    from embedmill.console.running import Request, print_submitted
+    from embedmill.console.running import submit as run
 
     options = _options(include, exclude, field, null=null, hidden=hidden)
     request = Request(tuple(sources), collection, options, allow_deletes, priority, weight, lane, name, retry_dead)
@@ -261,8 +261,8 @@ def estimate(
 
     Documents, chunks, tokens, calls and dollars per stage. Nothing is stored or spent.
     """
-    from console.estimate import estimate as run
-    from console.estimate import print_estimate
+    from embedmill.console.estimate import estimate as run
+    from embedmill.console.estimate import print_estimate
 
     report = run(sources, collection, _options(include, exclude, field, null=null, hidden=hidden))
     if as_json:
@@ -284,7 +284,7 @@ def parse(
 
     Its text, structure, notes and chunks. Nothing is stored.
     """
-    from console.reading import parse_file, print_reading
+    from embedmill.console.reading import parse_file, print_reading
 
     found = parse_file(file, collection=collection)
     if as_json:
@@ -303,7 +303,7 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Search a collection by meaning and by words."""
-    from console.searching import print_hits, search_many, search_one
+    from embedmill.console.searching import print_hits, search_many, search_one
 
     if (query is None) == (queries is None):
         raise typer.BadParameter("give either a QUERY or --queries FILE")
@@ -329,8 +329,8 @@ def export(
 
     One line for each vector.
     """
-    from console.exporting import export as run
-    from console.exporting import export_rejected
+    from embedmill.console.exporting import export as run
+    from embedmill.console.exporting import export_rejected
 
     if rejected:
         export_rejected(collection)
@@ -348,8 +348,8 @@ def verify(
 
     It names what is missing, orphaned or stale in the store.
     """
-    from console.verifying import print_verification
-    from console.verifying import verify as run
+    from embedmill.console.verifying import print_verification
+    from embedmill.console.verifying import verify as run
 
     report = run(collection, repair=repair, quiet=as_json)
     if as_json:
@@ -366,8 +366,8 @@ def spend(
     as_json: AsJson = False,
 ) -> None:
     """Show what was spent, saved, and is still reserved."""
-    from console.spending import print_spend
-    from console.spending import spend as run
+    from embedmill.console.spending import print_spend
+    from embedmill.console.spending import spend as run
 
     report = run(by, since=since)
     if as_json:
@@ -379,7 +379,7 @@ def spend(
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Check settings, services, keys and workers."""
-    from console.doctor import examine, print_checks
+    from embedmill.console.doctor import examine, print_checks
 
     checks = examine()
     ok = all(check["ok"] for check in checks)
@@ -411,8 +411,8 @@ def simulate(
     It is told what to do over HTTP, as docs/simulators.md shows: POST /_sim/faults orders refusals, delays, cuts and
     spoiled answers, POST /_sim/verdicts scripts what the model thinks, GET /_sim/bill is what it would charge.
     """
-    from console.simulating import Rehearsal
-    from console.simulating import simulate as run
+    from embedmill.console.simulating import Rehearsal
+    from embedmill.console.simulating import simulate as run
 
     run(Rehearsal(name, host, port, tpm, rpm, latency_ms), as_json=as_json)
 
@@ -420,7 +420,7 @@ def simulate(
 @app.command()
 def version(as_json: AsJson = False) -> None:
     """Print the version."""
-    from shared import VERSION
+    from embedmill.shared import VERSION
 
     if as_json:
         print_json({"version": VERSION})
@@ -429,8 +429,8 @@ def version(as_json: AsJson = False) -> None:
 
 
 def _options(include: list[str], exclude: list[str], field: list[str], *, null: bool, hidden: bool) -> "SourceOptions":
-    from producers.sources.open import SourceOptions
-    from producers.sources.rows import FieldMap
+    from embedmill.producers.sources.open import SourceOptions
+    from embedmill.producers.sources.rows import FieldMap
 
     names = dict(_field(entry) for entry in field)
     return SourceOptions(tuple(include), tuple(exclude), FieldMap(**names), null, hidden)

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from console.output import FAILED, confirm, print_json, print_line, print_table
+from embedmill.console.output import FAILED, confirm, print_json, print_line, print_table
 
 if TYPE_CHECKING:
-    from shared.db.collections import Collection
-    from shared.runtime import Runtime
+    from embedmill.shared.db.collections import Collection
+    from embedmill.shared.runtime import Runtime
 
 app = typer.Typer(no_args_is_help=True, help="Make collections and change their settings.")
 
@@ -45,8 +45,8 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Make a collection."""
-    from console.session import opened
-    from producers.submission import create_collection
+    from embedmill.console.session import opened
+    from embedmill.producers.submission import create_collection
 
     chosen: dict[str, Any] = {
         "chunk_tokens": chunk_tokens,
@@ -65,8 +65,8 @@ def create(
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
     """List collections."""
-    from console.session import opened
-    from shared.db import collections
+    from embedmill.console.session import opened
+    from embedmill.shared.db import collections
 
     with opened() as runtime:
         found = runtime.database.query(collections.list_collections)
@@ -81,8 +81,8 @@ def list_(as_json: AsJson = False) -> None:
 @app.command()
 def show(name: Name, as_json: AsJson = False) -> None:
     """Show a collection's settings and size."""
-    from console.session import opened
-    from shared.db import collections
+    from embedmill.console.session import opened
+    from embedmill.shared.db import collections
 
     with opened() as runtime:
         found = runtime.database.query(lambda connection: collections.get_collection(connection, name))
@@ -103,10 +103,10 @@ def update(
 
     Ingest the sources again to apply it to what is indexed already.
     """
-    from console.session import opened
-    from producers.submission import fit_chunks
-    from shared.collections import CollectionSettings
-    from shared.db import collections
+    from embedmill.console.session import opened
+    from embedmill.producers.submission import fit_chunks
+    from embedmill.shared.collections import CollectionSettings
+    from embedmill.shared.db import collections
 
     chosen = {
         "chunk_tokens": chunk_tokens,
@@ -137,9 +137,9 @@ def terms(
 
     A model validator collects them from a sample of the documents.
     """
-    from console.session import opened
-    from shared.db import collections
-    from shared.db import terms as stored
+    from embedmill.console.session import opened
+    from embedmill.shared.db import collections
+    from embedmill.shared.db import terms as stored
 
     def find(connection: Any) -> list[dict[str, Any]]:
         return stored.list_terms(connection, collections.get_collection(connection, name).id, limit=limit)
@@ -161,8 +161,8 @@ def delete(
     as_json: AsJson = False,
 ) -> None:
     """Delete a collection with its index and its history."""
-    from console.session import opened
-    from shared.db import collections
+    from embedmill.console.session import opened
+    from embedmill.shared.db import collections
 
     with opened() as runtime:
 
@@ -196,7 +196,7 @@ def reshard(
 
     It can be searched and written meanwhile. Run the command again to take up a move.
     """
-    from console.resharding import print_move, reshard
+    from embedmill.console.resharding import print_move, reshard
 
     report = reshard(name, shards=shards, quiet=as_json)
     if as_json:
@@ -215,9 +215,9 @@ def _overlap(chunk_tokens: int | None, chunk_overlap: int | None) -> int | None:
 
 
 def _describe(runtime: "Runtime", collection: "Collection") -> dict[str, Any]:
-    from shared.db import collections
-    from shared.db.reviews import count_open_reviews
-    from shared.db.samples import VERDICT, count_samples, get_counts
+    from embedmill.shared.db import collections
+    from embedmill.shared.db.reviews import count_open_reviews
+    from embedmill.shared.db.samples import VERDICT, count_samples, get_counts
 
     def count(connection: Any) -> tuple[Any, ...]:
         id_ = collection.id

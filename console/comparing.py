@@ -11,12 +11,12 @@ from heapq import merge
 from itertools import chain, groupby
 from operator import itemgetter
 
-from shared.db import documents
-from shared.db.collections import Collection
-from shared.db.documents import Tracked, Unsettled
-from shared.editions import Edition
-from shared.paging import batched
-from shared.runtime import Runtime
+from embedmill.shared.db import documents
+from embedmill.shared.db.collections import Collection
+from embedmill.shared.db.documents import Tracked, Unsettled
+from embedmill.shared.editions import Edition
+from embedmill.shared.paging import batched
+from embedmill.shared.runtime import Runtime
 
 PAGE = 500
 SHOWN = 20

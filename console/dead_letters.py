@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from console.durations import format_duration
-from console.output import DEAD_LETTERS, DONE, FAILED, print_json, print_line, print_table
-from console.replay_cost import EXACT_DOCUMENTS, describe_cost, estimate_cost, measure_cost
-from console.running import describe_job, work_on_job
-from console.sampling import take_sample
-from console.session import interruptible, opened
-from shared.db import replays, unreadable
-from shared.db.collections import get_collection
-from shared.db.dead_letters import (
+from embedmill.console.durations import format_duration
+from embedmill.console.output import DEAD_LETTERS, DONE, FAILED, print_json, print_line, print_table
+from embedmill.console.replay_cost import EXACT_DOCUMENTS, describe_cost, estimate_cost, measure_cost
+from embedmill.console.running import describe_job, work_on_job
+from embedmill.console.sampling import take_sample
+from embedmill.console.session import interruptible, opened
+from embedmill.shared.db import replays, unreadable
+from embedmill.shared.db.collections import get_collection
+from embedmill.shared.db.dead_letters import (
     Filter,
     count_letters,
     discard_letters,
@@ -25,9 +25,9 @@ from shared.db.dead_letters import (
     show_letter,
     walk_letters,
 )
-from shared.db.jobs import get_job
-from shared.db.replays import replay_letters
-from shared.runtime import Runtime
+from embedmill.shared.db.jobs import get_job
+from embedmill.shared.db.replays import replay_letters
+from embedmill.shared.runtime import Runtime
 
 SHOWN_REFUSALS = 20
 LOOK_SECONDS = 0.3

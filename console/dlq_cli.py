@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from console.durations import parse_duration
-from console.output import DONE, json_line, print_json, print_line
-from shared.states import Stage
+from embedmill.console.durations import parse_duration
+from embedmill.console.output import DONE, json_line, print_json, print_line
+from embedmill.shared.states import Stage
 
 if TYPE_CHECKING:
-    from shared.db.dead_letters import Filter
+    from embedmill.shared.db.dead_letters import Filter
 
 app = typer.Typer(no_args_is_help=True, help="Look at what failed for good; try again or give up.")
 
@@ -65,8 +65,8 @@ def list_(
 
     Open letters were neither replayed nor discarded, and their document was not submitted again.
     """
-    from console.dead_letters import list_matching, print_groups, print_rows
-    from shared.db.dead_letters import Filter
+    from embedmill.console.dead_letters import list_matching, print_groups, print_rows
+    from embedmill.shared.db.dead_letters import Filter
 
     wanted = Filter(None, job, collection, stage, error_class, fingerprint, older_than, newer_than, resolved)
     found = list_matching(wanted, limit=limit, before=before)
@@ -87,8 +87,8 @@ def show(
 
     It says what failed, where, why and how often, and what its document looks like.
     """
-    from console.dead_letters import explain, print_explanation, show_unreadable
-    from console.session import opened
+    from embedmill.console.dead_letters import explain, print_explanation, show_unreadable
+    from embedmill.console.session import opened
 
     letters, messages = _split_ids([letter])
     if messages:
@@ -131,7 +131,7 @@ def replay(
     Their history stays. What was paid for is not paid again. With --work or --wait the exit status is that of these
     letters: 0 when all went through, 3 when some died again, 1 when some did not come to an end.
     """
-    from shared.db.dead_letters import Filter
+    from embedmill.shared.db.dead_letters import Filter
 
     if rate is not None and stagger is not None:
         raise typer.BadParameter("give either --rate or --stagger")
@@ -148,7 +148,7 @@ def replays(
     as_json: AsJson = False,
 ) -> None:
     """List replays and what became of their letters."""
-    from console.dead_letters import list_batches, print_batches
+    from embedmill.console.dead_letters import list_batches, print_batches
 
     found = list_batches(batch, limit=limit)
     if as_json:
@@ -172,9 +172,9 @@ def discard(
     as_json: AsJson = False,
 ) -> None:
     """Give up dead letters or unreadable messages."""
-    from console.dead_letters import discard as run
-    from console.dead_letters import print_refusals
-    from shared.db.dead_letters import Filter
+    from embedmill.console.dead_letters import discard as run
+    from embedmill.console.dead_letters import print_refusals
+    from embedmill.shared.db.dead_letters import Filter
 
     letters, messages = _split_ids(ids)
     wanted = Filter(letters or None, job, collection, stage, error_class, fingerprint, older_than, newer_than)
@@ -209,9 +209,9 @@ def export(
     import sys
     from contextlib import ExitStack
 
-    from console.dead_letters import export_lines
-    from console.session import opened
-    from shared.db.dead_letters import Filter
+    from embedmill.console.dead_letters import export_lines
+    from embedmill.console.session import opened
+    from embedmill.shared.db.dead_letters import Filter
 
     wanted = Filter(None, job, collection, stage, error_class, fingerprint, older_than, newer_than, resolved)
     with opened() as runtime, ExitStack() as stack:
@@ -232,8 +232,8 @@ def replay_matching(
     wanted: "Filter", *, dry_run: bool, rate: float | None, work: bool, wait: bool, as_json: bool
 ) -> int:
     """Replay or only preview what matches; returns the exit status."""
-    from console.dead_letters import preview, print_preview
-    from console.dead_letters import replay as run
+    from embedmill.console.dead_letters import preview, print_preview
+    from embedmill.console.dead_letters import replay as run
 
     if not dry_run:
         return run(wanted, rate=rate, work=work, wait=wait, as_json=as_json)
@@ -246,7 +246,7 @@ def replay_matching(
 
 
 def _require_selection(wanted: "Filter", *, all_: bool) -> None:
-    from shared.db.dead_letters import Filter
+    from embedmill.shared.db.dead_letters import Filter
 
     if wanted == Filter() and not all_:
         raise typer.BadParameter("say which dead letters: numbers, a filter, or --all")

@@ -9,15 +9,15 @@ from contextlib import closing, contextmanager
 from functools import partial
 from typing import Any
 
-from console.output import print_line
-from console.session import opened
-from shared.db.collections import Collection
-from shared.errors import EmbedmillError
-from shared.logs import configure_logs
-from shared.providers.endpoints import describe_endpoint, is_vendor_endpoint
-from shared.runtime import Runtime
-from shared.settings import load_settings, unknown_variables
-from shared.states import JobState
+from embedmill.console.output import print_line
+from embedmill.console.session import opened
+from embedmill.shared.db.collections import Collection
+from embedmill.shared.errors import EmbedmillError
+from embedmill.shared.logs import configure_logs
+from embedmill.shared.providers.endpoints import describe_endpoint, is_vendor_endpoint
+from embedmill.shared.runtime import Runtime
+from embedmill.shared.settings import load_settings, unknown_variables
+from embedmill.shared.states import JobState
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 LEAST_FREE_BYTES = 1024**3
@@ -92,7 +92,7 @@ def _database(runtime: Runtime) -> str:
 
 
 def _broker(runtime: Runtime) -> str:
-    from workers.brokers.table import open_broker
+    from embedmill.workers.brokers.table import open_broker
 
     broker = open_broker(runtime.settings)
     try:
@@ -118,8 +118,8 @@ def _cache(runtime: Runtime) -> str:
 
 def _embedding(runtime: Runtime) -> str:
     """Of new collections and of those that there are: a sentence is embedded, so that the key is tried."""
-    from shared.spend.metering import metered
-    from shared.spend.terms import NOBODY
+    from embedmill.shared.ledger import NOBODY
+    from embedmill.shared.spend.metering import metered
 
     def try_one(name: str) -> str:
         embedder = runtime.embedder(name)
@@ -132,7 +132,7 @@ def _embedding(runtime: Runtime) -> str:
 
 def _validator(runtime: Runtime) -> str:
     """Of new collections and of those that there are; a model's key is tried without a call that costs something."""
-    from shared.providers.models.table import is_model
+    from embedmill.shared.providers.models.table import is_model
 
     models = {name: users for name, users in _find_users(runtime, "validator").items() if is_model(name)}
     if not models:
@@ -164,8 +164,8 @@ def _naming(endpoint: str) -> Iterator[None]:
 
 def _find_users(runtime: Runtime, setting: str) -> dict[str, list[str]]:
     """By the name of a model, who uses it: new collections, and those that there are."""
-    from shared.collections import read_collection_settings
-    from shared.db import collections
+    from embedmill.shared.collections import read_collection_settings
+    from embedmill.shared.db import collections
 
     users = {str(getattr(runtime.settings, setting)): ["new collections"]}
     with runtime.database.read() as connection:
@@ -191,7 +191,7 @@ def _try_each(users: Mapping[str, Sequence[str]], try_one: Callable[[str], str])
 
 
 def _vectors(runtime: Runtime) -> str:
-    from shared.db import collections
+    from embedmill.shared.db import collections
 
     with runtime.database.read() as connection:
         found = collections.list_collections(connection)
@@ -201,7 +201,7 @@ def _vectors(runtime: Runtime) -> str:
 
 def _service(runtime: Runtime, found: Sequence[Collection]) -> str:
     """What is behind the vector store; before the first collection, as the default model would use it."""
-    from shared.providers.vectorstores.table import open_vector_store
+    from embedmill.shared.providers.vectorstores.table import open_vector_store
 
     if found:
         return runtime.store(found[0]).check()
@@ -215,7 +215,7 @@ def _service(runtime: Runtime, found: Sequence[Collection]) -> str:
 
 
 def _workers(runtime: Runtime) -> str:
-    from console.workforce import describe
+    from embedmill.console.workforce import describe
 
     found = describe(runtime)
     refused = [row for row in found["workers"] if row["broker_refusals"]]
@@ -242,7 +242,7 @@ def _workers(runtime: Runtime) -> str:
 
 def _count_waiting(runtime: Runtime) -> int:
     """Unfinished documents of jobs that may run."""
-    from shared.db import jobs
+    from embedmill.shared.db import jobs
 
     def count(connection: Any) -> int:
         found = jobs.list_jobs(connection, wanted=jobs.JobFilter(JobState.RUNNING))
@@ -253,7 +253,7 @@ def _count_waiting(runtime: Runtime) -> int:
 
 
 def _jobs(runtime: Runtime) -> str:
-    from shared.db import dead_letters, jobs, unreadable
+    from embedmill.shared.db import dead_letters, jobs, unreadable
 
     with runtime.database.read() as connection:
         open_jobs = jobs.list_jobs(connection, wanted=jobs.JobFilter(only_open=True))

@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote_from_bytes
 
-from console.durations import format_time
-from console.output import DONE, print_line, print_table, print_warning
-from console.running import describe_job, exit_status, work_on_job
-from shared.db import catalogue, histories, sources
-from shared.db.catalogue import MEANINGS, Listed, Wanted
-from shared.db.collections import get_collection
-from shared.db.jobs import get_job
-from shared.errors import BlobMissing, UsageError
-from shared.globs import Glob
-from shared.notes import split_notes
-from shared.runtime import Runtime
-from shared.states import DocumentState
-from shared.uris import SCHEME, path_to_uri
+from embedmill.console.durations import format_time
+from embedmill.console.output import DONE, print_line, print_table, print_warning
+from embedmill.console.running import describe_job, exit_status, work_on_job
+from embedmill.shared.db import catalogue, histories, sources
+from embedmill.shared.db.catalogue import MEANINGS, Listed, Wanted
+from embedmill.shared.db.collections import get_collection
+from embedmill.shared.db.jobs import get_job
+from embedmill.shared.errors import BlobMissing, UsageError
+from embedmill.shared.globs import Glob
+from embedmill.shared.notes import split_notes
+from embedmill.shared.runtime import Runtime
+from embedmill.shared.states import DocumentState
+from embedmill.shared.uris import SCHEME, path_to_uri
 
 SHOWN_CHUNKS = 100
 SHOWN = 20
@@ -253,7 +253,7 @@ def _describe_letter(letter: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read_verdicts(runtime: Runtime, row: Any) -> list[dict[str, Any]] | None:
     """The first chunks with what was decided about each; None when what is stored cannot be read."""
-    from workers.stages.stored import read_stored
+    from embedmill.workers.stages.stored import read_stored
 
     if row.chunks_ref is None or row.active_version is None:
         return []
@@ -343,7 +343,7 @@ def preview(runtime: Runtime, wanted: Wanted) -> dict[str, Any]:
 
 def delete(runtime: Runtime, wanted: Wanted, *, quiet: bool) -> tuple[dict[str, Any], int]:
     """Take documents out through the queue, and work until they are out; returns the report and the exit status."""
-    from producers.departing import delete_documents
+    from embedmill.producers.departing import delete_documents
 
     chosen: dict[str, list[str]] = {}
     for page in _pages(runtime, wanted):

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from console.output import DONE, confirm, print_json, print_line
-from shared.states import DocumentState
+from embedmill.console.output import DONE, confirm, print_json, print_line
+from embedmill.shared.states import DocumentState
 
 app = typer.Typer(no_args_is_help=True, help="See what became of documents; take them out.")
 
@@ -31,8 +31,8 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List documents with their state, a page at a time."""
-    from console.documents import Asked, list_matching, print_list
-    from console.session import opened
+    from embedmill.console.documents import Asked, list_matching, print_list
+    from embedmill.console.session import opened
 
     asked = Asked(collection, state, source, job, uri, noted, stale, tuple(metadata))
     with opened() as runtime:
@@ -53,9 +53,9 @@ def show(
 
     State, versions, sources that claim it, attempts, chunks with verdicts, notes, cost and times.
     """
-    from console.documents import print_document
-    from console.documents import show as explain
-    from console.session import opened
+    from embedmill.console.documents import print_document
+    from embedmill.console.documents import show as explain
+    from embedmill.console.session import opened
 
     with opened() as runtime:
         found = explain(runtime, document, collection=collection)
@@ -81,8 +81,8 @@ def delete(
     They leave every store and shard, through the queue. A source that still holds one brings it back when it is read
     again.
     """
-    from console.documents import ask_where, choose, delete, preview, print_preview, warn_of_returns
-    from console.session import opened
+    from embedmill.console.documents import ask_where, choose, delete, preview, print_preview, warn_of_returns
+    from embedmill.console.session import opened
 
     with opened() as runtime:
         wanted = choose(runtime, documents, ask_where(where, collection=collection))

@@ -4,7 +4,7 @@ import re
 import time
 from datetime import UTC, datetime
 
-from shared.errors import UsageError
+from embedmill.shared.errors import UsageError
 
 _UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _WRITTEN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|[smhdw]?)")

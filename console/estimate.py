@@ -7,17 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from console.dollars import format_usd
-from console.measuring import Measured, Measurer, Outline, Totals, measure_job
-from console.output import print_line, print_table, print_warning
-from console.session import opened
-from shared.addresses import document_id, version_id
-from shared.collections import CollectionSettings, read_collection_settings
-from shared.db import collections, documents, ledger
-from shared.errors import DocumentError, ParserCrashed
-from shared.providers.vectorstores.pinecone_units import UNIT
-from shared.runtime import Runtime
-from shared.spend.estimates import (
+from embedmill.console.dollars import format_usd
+from embedmill.console.measuring import Measured, Measurer, Outline, Totals, measure_job
+from embedmill.console.output import print_line, print_table, print_warning
+from embedmill.console.session import opened
+from embedmill.shared.addresses import document_id, version_id
+from embedmill.shared.collections import CollectionSettings, read_collection_settings
+from embedmill.shared.db import collections, documents, ledger
+from embedmill.shared.errors import DocumentError, ParserCrashed
+from embedmill.shared.ledger import FREE_PROVIDERS, Lane, Tokens
+from embedmill.shared.providers.vectorstores.pinecone.units import UNIT
+from embedmill.shared.runtime import Runtime
+from embedmill.shared.spend.estimates import (
     Asked,
     Demand,
     Outlook,
@@ -26,16 +27,15 @@ from shared.spend.estimates import (
     price_lanes,
     total_lanes,
 )
-from shared.spend.terms import FREE_PROVIDERS, Lane, Tokens
 
 if TYPE_CHECKING:
-    from console.passed_over import Noticed
-    from producers.sources.base import FileItem, Item, Remark, RowItem
-    from producers.sources.open import SourceOptions
-    from shared.db.collections import Collection
-    from shared.providers.embeddings.base import Embedder
-    from workers.chunking import ChunkSet
-    from workers.parsing.sandbox import Parser
+    from embedmill.console.passed_over import Noticed
+    from embedmill.producers.sources.base import FileItem, Item, Remark, RowItem
+    from embedmill.producers.sources.open import SourceOptions
+    from embedmill.shared.db.collections import Collection
+    from embedmill.shared.providers.embeddings.base import Embedder
+    from embedmill.workers.chunking import ChunkSet
+    from embedmill.workers.parsing.sandbox import Parser
 
 SHOWN = 20
 ITEMS = 256
@@ -44,10 +44,10 @@ EXACT, ROUGH = "exact", "rough"
 
 def estimate(sources: Sequence[str], collection: str, options: "SourceOptions") -> dict[str, Any]:
     """Documents, chunks, tokens, calls, dollars and seconds per stage and lane of what an ingest would do now."""
-    from console.passed_over import Noticed
-    from producers.sources.open import open_sources
-    from workers.parsing.limits import ParserLimits
-    from workers.parsing.sandbox import Parser
+    from embedmill.console.passed_over import Noticed
+    from embedmill.producers.sources.open import open_sources
+    from embedmill.workers.parsing.limits import ParserLimits
+    from embedmill.workers.parsing.sandbox import Parser
 
     began = time.monotonic()
     with opened() as runtime, Parser(ParserLimits.from_settings(runtime.settings)) as parser:
@@ -106,7 +106,7 @@ def _outline(report: Mapping[str, Any], lane: Lane) -> dict[str, Any]:
 
 
 def _costs_money(runtime: Runtime, settings: CollectionSettings) -> bool:
-    from shared.providers.vectorstores.table import find_offer
+    from embedmill.shared.providers.vectorstores.table import find_offer
 
     embedder = runtime.embedder(settings.embedding).name.split("/")[0]
     models = settings.gates or settings.audits
@@ -162,7 +162,7 @@ def _priced(runtime: Runtime, outlook: Outlook) -> dict[str, Any]:
 
 def _price_indexing(runtime: Runtime, embedder: "Embedder", totals: Totals) -> dict[str, dict[str, Any]]:
     """What a vector store that bills its requests will bill."""
-    from shared.providers.vectorstores.table import find_offer
+    from embedmill.shared.providers.vectorstores.table import find_offer
 
     if find_offer(runtime.settings.vector_url) is None:
         return {}
@@ -208,7 +208,7 @@ class _Counter:
             self._take(some)
 
     def _take(self, items: "Sequence[Item | Remark]") -> None:
-        from producers.sources.base import FileItem, Problem, RowItem, Skipped
+        from embedmill.producers.sources.base import FileItem, Problem, RowItem, Skipped
 
         for item in items:
             if not isinstance(item, FileItem | RowItem):
@@ -244,7 +244,7 @@ class _Counter:
         self._totals += self._measurer.measure(chunk_set)
 
     def _split(self, item: "FileItem | RowItem") -> "ChunkSet":
-        from producers.sources.base import RowItem
+        from embedmill.producers.sources.base import RowItem
 
         if isinstance(item, RowItem):
             return self._measurer.split_row(item.text, title=item.title)
@@ -253,7 +253,7 @@ class _Counter:
 
 def print_estimate(report: Mapping[str, Any]) -> None:
     """The estimate for people."""
-    from console.passed_over import print_passed_over
+    from embedmill.console.passed_over import print_passed_over
 
     embed = report["stages"]["embed"]
     passed = ", ".join(f"{report[name]} {name}" for name in ("unchanged", "unreadable", "skipped") if report[name])

@@ -4,15 +4,15 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from console.output import json_line
-from console.session import opened_to_read
-from shared.db import collections, documents
-from shared.db.documents import Tracked
-from shared.errors import BlobMissing
-from shared.paging import batched
-from shared.providers.vectorstores.base import VectorRow
-from shared.providers.vectorstores.rows import edition_of
-from shared.runtime import Runtime
+from embedmill.console.output import json_line
+from embedmill.console.session import opened_to_read
+from embedmill.shared.db import collections, documents
+from embedmill.shared.db.documents import Tracked
+from embedmill.shared.errors import BlobMissing
+from embedmill.shared.paging import batched
+from embedmill.shared.providers.vectorstores.base import VectorRow
+from embedmill.shared.providers.vectorstores.rows import edition_of
+from embedmill.shared.runtime import Runtime
 
 PAGE = 500
 
@@ -64,7 +64,7 @@ def export_rejected(collection: str) -> None:
 
 
 def _rejected_lines(tracked: Tracked, blobs: Mapping[str, bytes | BlobMissing]) -> Iterator[dict[str, Any]]:
-    from workers.stages.stored import read_stored
+    from embedmill.workers.stages.stored import read_stored
 
     chunk_set, rejections, _ = read_stored(tracked.chunks_ref, tracked.rejections_ref, blobs)
     for chunk in chunk_set.chunks:

@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from console.output import print_json, print_line, print_table, print_warning
-from shared.spend.terms import Lane
-from shared.states import JobState
+from embedmill.console.output import print_json, print_line, print_table, print_warning
+from embedmill.shared.ledger import Lane
+from embedmill.shared.states import JobState
 
 if TYPE_CHECKING:
-    from shared.runtime import Runtime
+    from embedmill.shared.runtime import Runtime
 
 app = typer.Typer(no_args_is_help=True, help="List jobs; pause, resume, cancel or watch one.")
 
@@ -26,8 +26,8 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List jobs, newest first."""
-    from console.running import find_jobs
-    from console.session import opened
+    from embedmill.console.running import find_jobs
+    from embedmill.console.session import opened
 
     with opened() as runtime:
         rows = find_jobs(runtime, state=state, collection=collection, since=since, limit=limit)
@@ -68,8 +68,8 @@ def show(
 
     Documents, chunks, spend, pace, and queues that nobody serves.
     """
-    from console.running import explain_job, print_report, print_waiting
-    from console.session import opened
+    from embedmill.console.running import explain_job, print_report, print_waiting
+    from embedmill.console.session import opened
 
     with opened() as runtime:
         if waiting:
@@ -84,7 +84,7 @@ def show(
 
 
 def _show_waiting(runtime: "Runtime", job: int, *, limit: int, after: int, as_json: bool) -> None:
-    from shared.db import jobs
+    from embedmill.shared.db import jobs
 
     def find(connection: Any) -> list[dict[str, Any]]:
         jobs.get_job(connection, job)
@@ -124,10 +124,10 @@ def update(
     as_json: AsJson = False,
 ) -> None:
     """Change a job's name, priority, weight or lane."""
-    from console.running import warn_of_obstacles
-    from console.session import opened
-    from shared.db import jobs
-    from shared.db.collections import get_collection_by_id
+    from embedmill.console.running import warn_of_obstacles
+    from embedmill.console.session import opened
+    from embedmill.shared.db import jobs
+    from embedmill.shared.db.collections import get_collection_by_id
 
     if (priority, weight, lane, name) == (None, None, None, None):
         raise typer.BadParameter("give --priority, --weight, --lane, --name, or several")
@@ -152,9 +152,9 @@ def watch(job: JobId, as_json: AsJson = False) -> None:
 
     It ends with the report and the status that `ingest` would have had.
     """
-    from console.running import exit_status, print_report
-    from console.running import watch as run
-    from console.session import opened
+    from embedmill.console.running import exit_status, print_report
+    from embedmill.console.running import watch as run
+    from embedmill.console.session import opened
 
     with opened() as runtime:
         report = run(runtime, job, quiet=as_json)
@@ -191,15 +191,15 @@ def retry(
     as_json: AsJson = False,
 ) -> None:
     """Replay every dead letter of a job."""
-    from console.dlq_cli import replay_matching
-    from shared.db.dead_letters import Filter
+    from embedmill.console.dlq_cli import replay_matching
+    from embedmill.shared.db.dead_letters import Filter
 
     raise typer.Exit(replay_matching(Filter(job=job), dry_run=False, rate=None, work=work, wait=wait, as_json=as_json))
 
 
 def _control(function: str, job: int, *, as_json: bool) -> None:
-    from console.session import opened
-    from shared.db import jobs
+    from embedmill.console.session import opened
+    from embedmill.shared.db import jobs
 
     def change(connection: Any) -> jobs.Job:
         getattr(jobs, function)(connection, job)

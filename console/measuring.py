@@ -13,23 +13,23 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import orjson
 
-from shared.collections import CollectionSettings
-from shared.db import ledger, samples
-from shared.db.samples import Counts
-from shared.db.sizes import Listed, Sizes, list_some, sum_sizes
-from shared.db.verdicts import find_verdicts
-from shared.errors import BlobMissing, DocumentError, FlowControl, ParserCrashed
-from shared.files import read_regular_file
-from shared.providers.endpoints import MODELS, find_endpoint
-from shared.runtime import Runtime
-from shared.spend.estimates import Asked
-from shared.uris import uri_to_path
+from embedmill.shared.collections import CollectionSettings
+from embedmill.shared.db import ledger, samples
+from embedmill.shared.db.samples import Counts
+from embedmill.shared.db.sizes import Listed, Sizes, list_some, sum_sizes
+from embedmill.shared.db.verdicts import find_verdicts
+from embedmill.shared.errors import BlobMissing, DocumentError, FlowControl, ParserCrashed
+from embedmill.shared.files import read_regular_file
+from embedmill.shared.providers.endpoints import MODELS, find_endpoint
+from embedmill.shared.runtime import Runtime
+from embedmill.shared.spend.estimates import Asked
+from embedmill.shared.uris import uri_to_path
 
 if TYPE_CHECKING:
-    from shared.db.collections import Collection
-    from workers.chunking import ChunkSet
-    from workers.parsing.sandbox import Parser
-    from workers.validation.forecast import Forecast
+    from embedmill.shared.db.collections import Collection
+    from embedmill.workers.chunking import ChunkSet
+    from embedmill.workers.parsing.sandbox import Parser
+    from embedmill.workers.validation.forecast import Forecast
 
 T = TypeVar("T")
 
@@ -96,8 +96,8 @@ class Measurer:
 
     def measure(self, chunk_set: "ChunkSet") -> Totals:
         """One document."""
-        from shared.providers.models.rules import judge
-        from shared.tokenizer import count_many
+        from embedmill.shared.providers.models.rules import judge
+        from embedmill.shared.tokenizer import count_many
 
         bodies = chunk_set.bodies()
         is_judged = self.settings.validator != "off"
@@ -135,14 +135,14 @@ class Measurer:
 
     def split_file(self, path: bytes, *, uri: str, title: str) -> "ChunkSet":
         """A file's chunks; raises DocumentError, ParserCrashed."""
-        from workers.stages.chunk import split
+        from embedmill.workers.stages.chunk import split
 
         data = read_regular_file(path, max_bytes=self.runtime.settings.max_document_bytes)
         return split(self.parser.parse(data, name=uri), self.settings, title=title)
 
     def split_row(self, text: str, *, title: str) -> "ChunkSet":
         """A row's chunks."""
-        from workers.stages.chunk import parse_row, split
+        from embedmill.workers.stages.chunk import parse_row, split
 
         return split(parse_row(text), self.settings, title=title)
 
@@ -209,7 +209,7 @@ class Outline:
 
     def forecast(self) -> "Forecast":
         """What a run from here on would ask, call by call."""
-        from workers.validation.forecast import Forecast, Policy
+        from embedmill.workers.validation.forecast import Forecast, Policy
 
         policy = Policy(
             audits=self.settings.audits,
@@ -223,9 +223,9 @@ class Outline:
 
     def ask_alone(self, chunk_set: "ChunkSet", uri: str) -> "Wanted":
         """What a document comes to that has its share of the calls: chunks together, chunks one by one, its terms."""
-        from shared.providers.models.rules import judge
-        from workers.validation.forecast import ask_alone, ask_for_terms
-        from workers.validation.subject import make_subjects
+        from embedmill.shared.providers.models.rules import judge
+        from embedmill.workers.validation.forecast import ask_alone, ask_for_terms
+        from embedmill.workers.validation.subject import make_subjects
 
         chunks = [c for c, body in zip(chunk_set.chunks, chunk_set.bodies(), strict=True) if judge(body) is None]
         subjects = make_subjects(chunk_set, chunks, document=uri, judge=self._judge)
@@ -243,8 +243,8 @@ class Outline:
         A gate asks about everything, an audit about the first chunks and then a share, of which hardly two stand
         together; so it is with terms.
         """
-        from workers.validation.forecast import add_rubric
-        from workers.validation.sampling import FIRST_CHUNKS, FIRST_DOCUMENTS, chunk_share
+        from embedmill.workers.validation.forecast import add_rubric
+        from embedmill.workers.validation.sampling import FIRST_CHUNKS, FIRST_DOCUMENTS, chunk_share
 
         asked = wanted.every
         if self.settings.audits:
@@ -259,13 +259,13 @@ class Outline:
 
     @property
     def _judge(self) -> str:
-        from workers.validation.obtaining import name_judge
+        from embedmill.workers.validation.obtaining import name_judge
 
         validator, gateways = self.settings.validator, self.runtime.settings.vendor_gateways
         return name_judge(validator, find_endpoint(MODELS, validator.partition("/")[0], gateways=gateways))
 
     def _find_known(self, addresses: Sequence[str]) -> Mapping[str, Any]:
-        from workers.validation.verdict import verdict_from_json
+        from embedmill.workers.validation.verdict import verdict_from_json
 
         stored = self.runtime.database.query(lambda connection: find_verdicts(connection, addresses))
         return {address: found for address, found in stored.items() if verdict_from_json(found.text) is not None}
@@ -277,8 +277,8 @@ def measure_job(runtime: Runtime, job_id: int, settings: CollectionSettings, col
     Workers may be at it already, and what they have embedded is no cache of before: as soon as the job's own rows in
     the ledger tell what share of it is due, they are believed.
     """
-    from workers.parsing.limits import ParserLimits
-    from workers.parsing.sandbox import Parser
+    from embedmill.workers.parsing.limits import ParserLimits
+    from embedmill.workers.parsing.sandbox import Parser
 
     def look(connection: Any) -> tuple[dict[bool, Sizes], int, list[Listed]]:
         sizes = sum_sizes(connection, job_id)

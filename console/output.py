@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
-from shared.harmless import harmless, harmless_json
+from embedmill.shared.harmless import harmless, harmless_json
 
 DONE, FAILED, USAGE, DEAD_LETTERS = 0, 1, 2, 3
 
@@ -62,7 +62,7 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, em
         return
     cells = [[_cell(row.get(column)) for column in columns] for row in rows]
     if sys.stdout.isatty():
-        from console.tables import draw
+        from embedmill.console.tables import draw
 
         draw(columns, cells)
         return
@@ -76,7 +76,7 @@ def confirm(question: str) -> bool:
     """Ask on the terminal; no is an answer like any other. Raises UserError when nobody is there to answer."""
     import typer
 
-    from shared.errors import UserError
+    from embedmill.shared.errors import UserError
 
     try:
         return typer.confirm(harmless(question), err=True)

@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from console.output import print_line, print_warning
-from producers.sources.base import Problem, Remark, Skipped, describe_item
-from producers.sources.left_out import LeftOut
-from producers.sources.listing import STDIN
-from producers.sources.paths import shown
-from shared.uris import SCHEME, uri_to_path
+from embedmill.console.output import print_line, print_warning
+from embedmill.producers.sources.base import Problem, Remark, Skipped, describe_item
+from embedmill.producers.sources.left_out import LeftOut
+from embedmill.producers.sources.listing import STDIN
+from embedmill.producers.sources.paths import shown
+from embedmill.shared.uris import SCHEME, uri_to_path
 
 SHOWN = 20
 EXAMPLES = 3

@@ -6,12 +6,12 @@ from shutil import get_terminal_size
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from console.durations import format_duration
-from shared.harmless import harmless
+from embedmill.console.durations import format_duration
+from embedmill.shared.harmless import harmless
 
 if TYPE_CHECKING:
-    from console.standing import Pace
-    from shared.db.jobs import Job, Progress
+    from embedmill.console.standing import Pace
+    from embedmill.shared.db.jobs import Job, Progress
 
 TERMINAL_SECONDS = 0.3
 PIPE_SECONDS = 10.0

@@ -5,21 +5,21 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from console.output import print_line, print_warning
-from console.session import opened, read_settings
-from shared.collections import CollectionSettings, read_collection_settings
-from shared.db.collections import get_collection
-from shared.errors import DocumentError, SourceGone, UserError
-from shared.files import read_regular_file
-from shared.settings import Settings
-from shared.uris import path_to_uri
-from workers.chunking import Chunk
-from workers.chunking.normalise import BlockSpan, normalise
-from workers.parsing.detect import NAMES
-from workers.parsing.document import Block
-from workers.parsing.limits import ParserLimits
-from workers.parsing.sandbox import Parser
-from workers.stages.chunk import split
+from embedmill.console.output import print_line, print_warning
+from embedmill.console.session import opened, read_settings
+from embedmill.shared.collections import CollectionSettings, read_collection_settings
+from embedmill.shared.db.collections import get_collection
+from embedmill.shared.errors import DocumentError, SourceGone, UserError
+from embedmill.shared.files import read_regular_file
+from embedmill.shared.settings import Settings
+from embedmill.shared.uris import path_to_uri
+from embedmill.workers.chunking import Chunk
+from embedmill.workers.chunking.normalise import BlockSpan, normalise
+from embedmill.workers.parsing.detect import NAMES
+from embedmill.workers.parsing.document import Block
+from embedmill.workers.parsing.limits import ParserLimits
+from embedmill.workers.parsing.sandbox import Parser
+from embedmill.workers.stages.chunk import split
 
 SHOWN_CHARACTERS = 72
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shared.errors import EmbedmillError
-from shared.runtime import Runtime
-from shared.states import Stage
+from embedmill.shared.errors import EmbedmillError
+from embedmill.shared.runtime import Runtime
+from embedmill.shared.states import Stage
 
 # More documents than this are not looked at one by one.
 EXACT_DOCUMENTS = 200
@@ -52,7 +52,7 @@ def _measure(runtime: Runtime, letter: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _look_up(runtime: Runtime, letter: Mapping[str, Any]) -> dict[str, Any]:
-    from workers.stages.stored import embedded_text, read_stored
+    from embedmill.workers.stages.stored import embedded_text, read_stored
 
     references = [r for r in (letter["chunks_ref"], letter["rejections_ref"]) if r]
     found = runtime.blobs.get_pack(references) if references else {}

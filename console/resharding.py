@@ -11,18 +11,18 @@ from typing import Any, TypeVar
 
 import structlog
 
-from console.output import print_line
-from console.running import work_on_job
-from console.session import interruptible, opened
-from shared.collections import MAX_SHARDS
-from shared.db import collections, documents, repairs, work
-from shared.db.collections import Collection
-from shared.db.documents import Tracked
-from shared.db.engine import read_clock
-from shared.errors import FlowControl, KeyRefused, SettingsError
-from shared.providers.vectorstores.base import VectorRow
-from shared.providers.vectorstores.rows import edition_of, named
-from shared.runtime import Runtime
+from embedmill.console.output import print_line
+from embedmill.console.running import work_on_job
+from embedmill.console.session import interruptible, opened
+from embedmill.shared.collections import MAX_SHARDS
+from embedmill.shared.db import collections, documents, repairs, work
+from embedmill.shared.db.collections import Collection
+from embedmill.shared.db.documents import Tracked
+from embedmill.shared.db.engine import read_clock
+from embedmill.shared.errors import FlowControl, KeyRefused, SettingsError
+from embedmill.shared.providers.vectorstores.base import VectorRow
+from embedmill.shared.providers.vectorstores.rows import edition_of, named
+from embedmill.shared.runtime import Runtime
 
 T = TypeVar("T")
 

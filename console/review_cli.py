@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from console.output import DONE, print_json, print_line, print_table
+from embedmill.console.output import DONE, print_json, print_line, print_table
 
 if TYPE_CHECKING:
-    from shared.runtime import Runtime
+    from embedmill.shared.runtime import Runtime
 
 app = typer.Typer(no_args_is_help=True, help="Decide on verdicts of a model that are in doubt.")
 
@@ -26,8 +26,8 @@ def list_(
 
     Each with the reasons why it is in doubt.
     """
-    from console.session import opened
-    from shared.db import collections, reviews
+    from embedmill.console.session import opened
+    from embedmill.shared.db import collections, reviews
 
     with opened() as runtime:
         with runtime.database.read() as connection:
@@ -52,8 +52,8 @@ def accept(
 
     Applying them costs nothing.
     """
-    from console.running import describe_job, exit_status, work_on_job
-    from console.session import opened
+    from embedmill.console.running import describe_job, exit_status, work_on_job
+    from embedmill.console.session import opened
 
     with opened() as runtime:
         jobs = runtime.database.transact(lambda connection: _accept(connection, numbers, runtime.settings.max_attempts))
@@ -66,8 +66,8 @@ def accept(
 
 def _accept(connection: Any, numbers: list[int], attempts: int) -> list[int]:
     """Decide, and submit what follows from it; returns the jobs."""
-    from shared.collections import read_collection_settings
-    from shared.db import collections, repairs, reviews
+    from embedmill.shared.collections import read_collection_settings
+    from embedmill.shared.db import collections, repairs, reviews
 
     about: dict[int, set[str]] = {}
     for number in numbers:
@@ -86,8 +86,8 @@ def reject(numbers: Numbers, as_json: AsJson = False) -> None:
 
     A rejected verdict is never acted upon.
     """
-    from console.session import opened
-    from shared.db import reviews
+    from embedmill.console.session import opened
+    from embedmill.shared.db import reviews
 
     def decide(connection: Any) -> None:
         for number in numbers:
@@ -100,8 +100,8 @@ def reject(numbers: Numbers, as_json: AsJson = False) -> None:
 
 def _described(runtime: "Runtime", rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Entries as they are shown; `text` is null when the document has changed since."""
-    from shared.errors import BlobMissing
-    from workers.stages.stored import read_stored
+    from embedmill.shared.errors import BlobMissing
+    from embedmill.workers.stages.stored import read_stored
 
     found = runtime.blobs.get_pack(list({row["chunks_ref"] for row in rows if row["chunks_ref"]}))
 

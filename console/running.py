@@ -7,13 +7,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from console.dollars import format_usd
-from console.durations import format_duration, format_time, parse_since
-from console.output import DEAD_LETTERS, DONE, FAILED, print_error, print_line, print_notice, print_table, print_warning
-from console.passed_over import name_place, print_passed_over, took_nothing
-from console.progress import Display
-from console.session import Workshop, interruptible, opened, read_settings
-from console.standing import (
+from embedmill.console.dollars import format_usd
+from embedmill.console.durations import format_duration, format_time, parse_since
+from embedmill.console.output import (
+    DEAD_LETTERS,
+    DONE,
+    FAILED,
+    print_error,
+    print_line,
+    print_notice,
+    print_table,
+    print_warning,
+)
+from embedmill.console.passed_over import name_place, print_passed_over, took_nothing
+from embedmill.console.progress import Display
+from embedmill.console.session import Workshop, interruptible, opened, read_settings
+from embedmill.console.standing import (
     FINAL,
     Staffing,
     find_hindrances,
@@ -22,21 +31,21 @@ from console.standing import (
     name_command,
     read_staffing,
 )
-from shared.collections import read_collection_settings
-from shared.db import bulk_batches, bulk_lane, jobs, ledger, scans
-from shared.db.collections import Collection, get_collection, get_collection_by_id
-from shared.db.dead_letters import Filter, count_dead_before, list_letters
-from shared.db.engine import read_clock
-from shared.errors import FlowControl, ScanTakenOver
-from shared.runtime import Runtime
-from shared.spend.lanes import find_obstacle
-from shared.spend.terms import Lane
-from shared.states import JobState, Stage, WaitReason
+from embedmill.shared.collections import read_collection_settings
+from embedmill.shared.db import bulk_batches, bulk_lane, jobs, ledger, scans
+from embedmill.shared.db.collections import Collection, get_collection, get_collection_by_id
+from embedmill.shared.db.dead_letters import Filter, count_dead_before, list_letters
+from embedmill.shared.db.engine import read_clock
+from embedmill.shared.errors import FlowControl, ScanTakenOver
+from embedmill.shared.ledger import Lane
+from embedmill.shared.runtime import Runtime
+from embedmill.shared.spend.lanes import find_obstacle
+from embedmill.shared.states import JobState, Stage, WaitReason
 
 if TYPE_CHECKING:
-    from producers.sources.base import Source
-    from producers.sources.open import SourceOptions
-    from producers.submission import Submitted, Submitter
+    from embedmill.producers.sources.base import Source
+    from embedmill.producers.sources.open import SourceOptions
+    from embedmill.producers.submission import Submitted, Submitter
 
 SHOWN = 20
 REPORTED_NOTES = 1000
@@ -67,7 +76,7 @@ class Request:
 
     def open_sources(self) -> "Sequence[Source]":
         """What is to be read; raises SourceError for what cannot be a source."""
-        from producers.sources.open import open_sources, source_from_spec
+        from embedmill.producers.sources.open import open_sources, source_from_spec
 
         if self.specs:
             return [source_from_spec(dict(spec)) for spec in self.specs]
@@ -86,7 +95,7 @@ def ingest(request: Request, *, quiet: bool) -> tuple[dict[str, Any], int]:
 
 
 def _ingest(runtime: Runtime, request: Request, *, quiet: bool) -> int:
-    from producers.submission import Submitter, ensure_collection
+    from embedmill.producers.submission import Submitter, ensure_collection
 
     sources = request.open_sources()
     collection = ensure_collection(runtime, request.collection)
@@ -267,7 +276,7 @@ def watch(runtime: Runtime, job_id: int, *, quiet: bool) -> dict[str, Any]:
 
 def submit(request: Request) -> tuple[dict[str, Any], int]:
     """Record a job for the workers of this home; returns when everything is durable, as `ingest` does."""
-    from producers.submission import Submitter, ensure_collection
+    from embedmill.producers.submission import Submitter, ensure_collection
 
     with opened() as runtime, interruptible():
         sources = request.open_sources()
@@ -321,7 +330,7 @@ def _set_urgency(runtime: Runtime, job_id: int, request: Request) -> None:
 
 def require_prices(runtime: Runtime, collection: Collection) -> None:
     """Raise UnknownPrice before anything is submitted that could not be paid for."""
-    from shared.providers.vectorstores.table import find_offer
+    from embedmill.shared.providers.vectorstores.table import find_offer
 
     settings = read_collection_settings(collection.settings)
     embedder = runtime.embedder(settings.embedding)
@@ -351,7 +360,7 @@ def find_obstacles(runtime: Runtime, collection: Collection) -> dict[str, str | 
 
 def warn_of_spellings(runtime: Runtime, collection: Collection, sources: "Sequence[Source]") -> None:
     """Say which sources on record are the same places under other names: their documents are in the index twice."""
-    from producers.sources.open import find_other_spellings
+    from embedmill.producers.sources.open import find_other_spellings
 
     known = runtime.database.query(lambda c: scans.list_oldest_uris(c, collection.id, limit=SPELLINGS))
     for uri in find_other_spellings(known, sources):
@@ -370,7 +379,7 @@ def warn_of_obstacles(runtime: Runtime, collection: Collection, lane: Lane | Non
 
 
 def _store_estimate(runtime: Runtime, job_id: int, collection: Collection, lane: Lane | None) -> None:
-    from console.estimate import estimate_job
+    from embedmill.console.estimate import estimate_job
 
     if (estimate := estimate_job(runtime, job_id, collection, lane=lane or Lane.LIVE)) is not None:
         runtime.database.transact(lambda connection: ledger.store_estimate(connection, job_id, estimate))
@@ -458,7 +467,7 @@ def _list_circuits(runtime: Runtime) -> list[dict[str, Any]]:
 
 def _describe_lane(runtime: Runtime, connection: Any, job: jobs.Job) -> dict[str, Any] | None:
     """What a job has in the batch lane; None when it never was there."""
-    from console.bulk_lane import describe_batch
+    from embedmill.console.bulk_lane import describe_batch
 
     batches = bulk_batches.list_batches(connection, job_id=job.id)
     if job.lane is Lane.LIVE and not batches:
@@ -523,7 +532,7 @@ def name_job(report: Mapping[str, Any]) -> str:
 
 def print_report(runtime: Runtime, report: Mapping[str, Any]) -> None:
     """The outcome for people: counts, what was passed over, what died and what to do about it."""
-    from console.estimate import describe_cost
+    from embedmill.console.estimate import describe_cost
 
     documents, chunks = report["documents"], report["chunks"]
     # What left is no part of the total.
@@ -597,7 +606,7 @@ WAITS_FOR = {
 
 def print_lane(lane: Mapping[str, Any]) -> None:
     """What a job has in the batch lane, for people."""
-    from console.bulk_lane import print_batches
+    from embedmill.console.bulk_lane import print_batches
 
     for stage, why in lane["live"].items():
         print_line(f"lane bulk, but {stage} goes live: {why}")

@@ -12,10 +12,10 @@ from typing import Any
 
 import orjson
 
-from shared.errors import BlobMissing, EmbedmillError
-from shared.files import read_regular_file
-from shared.runtime import Runtime
-from shared.uris import uri_to_path
+from embedmill.shared.errors import BlobMissing, EmbedmillError
+from embedmill.shared.files import read_regular_file
+from embedmill.shared.runtime import Runtime
+from embedmill.shared.uris import uri_to_path
 
 EXCERPT_CHARACTERS = 240
 # So much of a text is looked at for its script and language.
@@ -74,7 +74,7 @@ def take_sample(runtime: Runtime, letter: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _from_chunks(runtime: Runtime, letter: Mapping[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
-    from workers.stages.stored import read_stored
+    from embedmill.workers.stages.stored import read_stored
 
     references = [r for r in (letter["chunks_ref"], letter["rejections_ref"]) if r]
     chunk_set, _, _ = read_stored(letter["chunks_ref"], letter["rejections_ref"], runtime.blobs.get_pack(references))
@@ -131,8 +131,8 @@ def describe_bytes(data: bytes, *, name: str) -> dict[str, Any]:
 
 
 def _detect(data: bytes, name: str) -> str:
-    from workers.parsing.detect import detect
-    from workers.parsing.limits import ParserLimits
+    from embedmill.workers.parsing.detect import detect
+    from embedmill.workers.parsing.limits import ParserLimits
 
     try:
         return detect(data, name=name, limits=ParserLimits())

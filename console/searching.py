@@ -10,17 +10,17 @@ from typing import Any, cast
 
 import orjson
 
-from console.output import print_line
-from console.session import opened_to_read
-from retrieval.search import Mode, Searcher, SearchResult
-from shared.collections import read_collection_settings
-from shared.db import collections, documents
-from shared.editions import Edition
-from shared.errors import SourceError, UsageError
-from shared.paging import pages
-from shared.queries import remembered
-from shared.runtime import Runtime
-from shared.spend.terms import Subject
+from embedmill.console.output import print_line
+from embedmill.console.session import opened_to_read
+from embedmill.retrieval.search import Mode, Searcher, SearchResult
+from embedmill.shared.collections import read_collection_settings
+from embedmill.shared.db import collections, documents
+from embedmill.shared.editions import Edition
+from embedmill.shared.errors import SourceError, UsageError
+from embedmill.shared.ledger import Subject
+from embedmill.shared.paging import pages
+from embedmill.shared.queries import remembered
+from embedmill.shared.runtime import Runtime
 
 SNIPPET = 240
 # Under SQLite's limit of bound values.

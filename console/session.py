@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from console.output import print_warning
-from shared.db import pools as pool_table
-from shared.db import presence, work
-from shared.errors import KeyRefused
-from shared.logs import configure_logs
-from shared.presence import Presence, is_gone, sweep
-from shared.runtime import Runtime, prepare_home
-from shared.settings import Settings, load_settings, unknown_variables
-from shared.sqlite_files import is_writable
+from embedmill.console.output import print_warning
+from embedmill.shared.db import pools as pool_table
+from embedmill.shared.db import presence, work
+from embedmill.shared.errors import KeyRefused
+from embedmill.shared.logs import configure_logs
+from embedmill.shared.presence import Presence, is_gone, sweep
+from embedmill.shared.runtime import Runtime, prepare_home
+from embedmill.shared.settings import Settings, load_settings, unknown_variables
+from embedmill.shared.sqlite_files import is_writable
 
 if TYPE_CHECKING:
-    from workers.pools import PoolSpec
-    from workers.supervisor import Recycling
+    from embedmill.workers.processes.pools import PoolSpec
+    from embedmill.workers.processes.supervisor import Recycling
 
 log = structlog.get_logger()
 
@@ -136,10 +136,10 @@ class Workshop:
     def __init__(
         self, runtime: Runtime, pools: Sequence["PoolSpec"] | None = None, *, options: Options | None = None
     ) -> None:
-        from workers.brokers.table import open_broker
-        from workers.chores.runner import ChoreRunner
-        from workers.pools import PoolSpec
-        from workers.supervisor import Supervisor
+        from embedmill.workers.brokers.table import open_broker
+        from embedmill.workers.chores.runner import ChoreRunner
+        from embedmill.workers.processes.pools import PoolSpec
+        from embedmill.workers.processes.supervisor import Supervisor
 
         self._runtime = runtime
         self._options = options or Options()
@@ -171,7 +171,7 @@ class Workshop:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        from workers.tasks import process
+        from embedmill.workers.tasks import process
 
         with hurried(self._supervisor.hurry):
             if isinstance(error, HandBack):

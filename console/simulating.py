@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-from console.dollars import format_usd
-from console.output import print_json, print_line
-from shared.errors import SettingsError, UnknownPrice
-from shared.settings import load_settings
-from shared.simulators.table import simulator_class
-from shared.spend.prices import Prices
-from shared.spend.terms import Lane, Tokens
+from embedmill.console.dollars import format_usd
+from embedmill.console.output import print_json, print_line
+from embedmill.shared.errors import SettingsError, UnknownPrice
+from embedmill.shared.ledger import Lane, Tokens
+from embedmill.shared.settings import load_settings
+from embedmill.shared.spend.prices import Prices
+from embedmill.simulators.table import simulator_class
 
 MICRO = 1_000_000
 STORE, STORE_MODEL = "pinecone", "serverless"
@@ -36,8 +36,8 @@ class Rehearsal:
 def simulate(rehearsal: Rehearsal, *, as_json: bool) -> None:
     """Serve until SIGINT or SIGTERM, after one line that says where; prints the bill at the end for people."""
     found = simulator_class(rehearsal.name)
-    from shared.simulators.base import Options
-    from shared.simulators.serving import listen, serve, url_of
+    from embedmill.simulators.base import Options
+    from embedmill.simulators.serving import listen, serve, url_of
 
     limits = Options(
         tokens_per_minute=rehearsal.tokens_per_minute,

@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from console.documents import finish_departures, spellings
-from console.durations import format_time
-from console.output import print_line, print_table
-from console.running import Request, ingest, submit
-from console.session import opened
-from shared.db import sources
-from shared.db.sources import Known
-from shared.runtime import Runtime
+from embedmill.console.documents import finish_departures, spellings
+from embedmill.console.durations import format_time
+from embedmill.console.output import print_line, print_table
+from embedmill.console.running import Request, ingest, submit
+from embedmill.console.session import opened
+from embedmill.shared.db import sources
+from embedmill.shared.db.sources import Known
+from embedmill.shared.runtime import Runtime
 
 
 def list_known(collection: str | None, *, limit: int, after: int) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def find(runtime: Runtime, name: str, *, collection: str | None) -> Known:
 
 def show(name: str, *, collection: str | None) -> dict[str, Any]:
     """One source, with how many documents would leave if it were closed."""
-    from producers.departing import preview_closing
+    from embedmill.producers.departing import preview_closing
 
     with opened() as runtime:
         found = find(runtime, name, collection=collection)
@@ -88,7 +88,7 @@ def print_source(found: Mapping[str, Any]) -> None:
 
 def request_rescan(name: str, *, collection: str | None, allow_deletes: bool) -> Request:
     """What reads a source again as it was read before, into the collection that it belongs to."""
-    from producers.sources.open import SourceOptions
+    from embedmill.producers.sources.open import SourceOptions
 
     with opened() as runtime:
         found = find(runtime, name, collection=collection)
@@ -102,7 +102,7 @@ def rescan(request: Request, *, work: bool, quiet: bool) -> tuple[dict[str, Any]
 
 def remove(runtime: Runtime, found: Known, *, quiet: bool) -> tuple[dict[str, Any], int]:
     """Close a source; what nobody else claims leaves. Returns the report and the exit status."""
-    from producers.departing import close_source
+    from embedmill.producers.departing import close_source
 
     departed = close_source(runtime, found.id)
     done, status = finish_departures(runtime, [departed.job_id] if departed.job_id is not None else [], quiet=quiet)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from console.output import confirm, print_json, print_line
+from embedmill.console.output import confirm, print_json, print_line
 
 app = typer.Typer(no_args_is_help=True, help="See what claims documents; read it again, close it.")
 
@@ -21,7 +21,7 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List sources with the documents that they claim."""
-    from console.sources import list_known, print_list
+    from embedmill.console.sources import list_known, print_list
 
     found = list_known(collection, limit=limit, after=after)
     if as_json:
@@ -35,8 +35,8 @@ def list_(
 @app.command()
 def show(source: SourceArgument, collection: CollectionOption = None, as_json: AsJson = False) -> None:
     """Show one source, and what it alone claims."""
-    from console.sources import print_source
-    from console.sources import show as explain
+    from embedmill.console.sources import print_source
+    from embedmill.console.sources import show as explain
 
     found = explain(source, collection=collection)
     if as_json:
@@ -59,8 +59,8 @@ def rescan(
 
     A source that was closed is opened by it.
     """
-    from console.sources import request_rescan
-    from console.sources import rescan as run
+    from embedmill.console.sources import request_rescan
+    from embedmill.console.sources import rescan as run
 
     request = request_rescan(source, collection=collection, allow_deletes=allow_deletes)
     report, status = run(request, work=not submit, quiet=as_json)
@@ -83,10 +83,10 @@ def remove(
 
     What nobody else claims leaves the index.
     """
-    from console.session import opened
-    from console.sources import describe, find
-    from console.sources import remove as close
-    from producers.departing import preview_closing
+    from embedmill.console.session import opened
+    from embedmill.console.sources import describe, find
+    from embedmill.console.sources import remove as close
+    from embedmill.producers.departing import preview_closing
 
     with opened() as runtime:
         found = find(runtime, source, collection=collection)

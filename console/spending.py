@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from console.dollars import format_usd
-from console.durations import parse_since
-from console.estimate import EXACT
-from console.output import print_line, print_table
-from console.session import opened
-from shared.db import ledger
+from embedmill.console.dollars import format_usd
+from embedmill.console.durations import parse_since
+from embedmill.console.estimate import EXACT
+from embedmill.console.output import print_line, print_table
+from embedmill.console.session import opened
+from embedmill.shared.db import ledger
 
 MICRO, MILLI = 1_000_000, 1000
 SUMMED = (

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from shared.db import jobs, pools, presence
-from shared.presence import is_gone
-from shared.runtime import Runtime
-from shared.states import JobState, Stage, State, WaitReason, WorkerState
+from embedmill.shared.db import jobs, pools, presence
+from embedmill.shared.presence import is_gone
+from embedmill.shared.runtime import Runtime
+from embedmill.shared.states import JobState, Stage, State, WaitReason, WorkerState
 
 FINAL = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 WORKING, SCANNING, FOR_WORKERS = "working", "scanning", "waiting for workers"

@@ -32,7 +32,7 @@ def draw(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def _console() -> "Console":
-    # A start leaves rich out (see shared.starting), and it is wanted here.
+    # A start leaves rich out (see embedmill.shared.starting), and it is wanted here.
     if sys.modules.get("rich", sys) is None:
         del sys.modules["rich"]
     from rich.console import Console

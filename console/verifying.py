@@ -7,14 +7,14 @@ is indexed again, under the generation that readers see, by work as any other. S
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from console.comparing import Difference, Findings, Held, compare, find_differences
-from console.output import print_line
-from console.running import work_on_job
-from console.session import opened
-from shared.db import collections, documents, repairs
-from shared.db.collections import Collection
-from shared.providers.vectorstores.rows import edition_of
-from shared.runtime import Runtime
+from embedmill.console.comparing import Difference, Findings, Held, compare, find_differences
+from embedmill.console.output import print_line
+from embedmill.console.running import work_on_job
+from embedmill.console.session import opened
+from embedmill.shared.db import collections, documents, repairs
+from embedmill.shared.db.collections import Collection
+from embedmill.shared.providers.vectorstores.rows import edition_of
+from embedmill.shared.runtime import Runtime
 
 REINDEXED_AT_ONCE = 10_000
 """Documents in one job of a repair."""

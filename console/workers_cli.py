@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from console.output import FAILED, print_error, print_json, print_line, print_table
+from embedmill.console.output import FAILED, print_error, print_json, print_line, print_table
 
 if TYPE_CHECKING:
-    from shared.settings import Settings
-    from shared.states import Stage
-    from workers.pools import PoolSpec
+    from embedmill.shared.settings import Settings
+    from embedmill.shared.states import Stage
+    from embedmill.workers.processes.pools import PoolSpec
 
 app = typer.Typer(no_args_is_help=True, help="Run workers; list, scale, pause and drain them.")
 
@@ -49,8 +49,8 @@ def start(
 
     Every queue and the chores, unless --queue chooses queues.
     """
-    from console.session import Options, Workshop, interruptible, opened
-    from workers.supervisor import Recycling
+    from embedmill.console.session import Options, Workshop, interruptible, opened
+    from embedmill.workers.processes.supervisor import Recycling
 
     if only_chores and (queue or without_chores):
         raise typer.BadParameter("--only-chores goes with neither --queue nor --without-chores")
@@ -74,8 +74,8 @@ def start(
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
     """List worker processes, pools and supervisors."""
-    from console.session import opened
-    from console.workforce import describe
+    from embedmill.console.session import opened
+    from embedmill.console.workforce import describe
 
     with opened() as runtime:
         found = describe(runtime)
@@ -95,8 +95,8 @@ def health(as_json: AsJson = False) -> None:
 
     For the health checks of containers: it ends with 1 if none said lately that it lives.
     """
-    from console.session import opened
-    from console.workforce import find_local_supervisors
+    from embedmill.console.session import opened
+    from embedmill.console.workforce import find_local_supervisors
 
     with opened() as runtime:
         found = find_local_supervisors(runtime)
@@ -123,8 +123,8 @@ def scale(
 
     Every supervisor that serves the queue takes its share.
     """
-    from console.session import opened
-    from shared.db import pools
+    from embedmill.console.session import opened
+    from embedmill.shared.db import pools
 
     if (slots is None) != reset:
         raise typer.BadParameter("give either a number of slots or --reset")
@@ -164,8 +164,8 @@ def drain(
 
     They are not replaced.
     """
-    from console.session import opened
-    from console.workforce import await_stopped, drain_workers, live_workers
+    from embedmill.console.session import opened
+    from embedmill.console.workforce import await_stopped, drain_workers, live_workers
 
     if sum((bool(worker), queue is not None, all_)) != 1:
         raise typer.BadParameter("name workers, or give --queue QUEUE, or --all")
@@ -187,8 +187,8 @@ def drain(
 
 
 def _set_paused(queue: str, *, paused: bool, as_json: bool) -> None:
-    from console.session import opened
-    from shared.db import pools
+    from embedmill.console.session import opened
+    from embedmill.shared.db import pools
 
     stage = _stage(queue)
     with opened() as runtime:
@@ -200,7 +200,7 @@ def _set_paused(queue: str, *, paused: bool, as_json: bool) -> None:
 
 def _changed(runtime: Any, stage: "Stage", change: Callable[[Any], Any]) -> tuple[Any, Any]:
     """A pool before a change and after it, in one transaction."""
-    from shared.db import pools
+    from embedmill.shared.db import pools
 
     def make(connection: Any) -> tuple[Any, Any]:
         return pools.read_pools(connection)[stage], change(connection)
@@ -210,7 +210,7 @@ def _changed(runtime: Any, stage: "Stage", change: Callable[[Any], Any]) -> tupl
 
 
 def _change(runtime: Any, stage: "Stage", *, before: Any, after: Any, wait: float = 0.0) -> dict[str, Any]:
-    from console.workforce import await_slots, describe_change
+    from embedmill.console.workforce import await_slots, describe_change
 
     report = describe_change(runtime, stage, before, after)
     return report | {"converged": await_slots(runtime, stage, seconds=wait)} if wait else report
@@ -239,7 +239,7 @@ def _work(row: Mapping[str, Any]) -> str:
 
 
 def _pools(entries: list[str], concurrency: int | None, pool: str | None, settings: "Settings") -> list["PoolSpec"]:
-    from workers.pools import PoolSpec
+    from embedmill.workers.processes.pools import PoolSpec
 
     kind = _kind(pool)
     if not entries:
@@ -254,7 +254,7 @@ def _pools(entries: list[str], concurrency: int | None, pool: str | None, settin
 
 
 def _kind(pool: str | None) -> Any:
-    from workers.pools import PoolKind
+    from embedmill.workers.processes.pools import PoolKind
 
     kinds = {None: None, "processes": PoolKind.PREFORK} | {str(kind): kind for kind in PoolKind}
     if pool not in kinds:
@@ -271,7 +271,7 @@ def _slots(entry: str, default: int) -> tuple["Stage", int]:
 
 
 def _stage(name: str, *, hint: str = "QUEUE") -> "Stage":
-    from shared.states import Stage
+    from embedmill.shared.states import Stage
 
     if name not in [str(stage) for stage in Stage]:
         raise typer.BadParameter(f"unknown queue {name!r}; there are {', '.join(Stage)}", param_hint=hint)
@@ -279,8 +279,8 @@ def _stage(name: str, *, hint: str = "QUEUE") -> "Stage":
 
 
 def _require_below_cap(stage: "Stage", slots: int, settings: "Settings") -> None:
-    from shared.errors import UserError
-    from workers.pools import provider_cap
+    from embedmill.shared.errors import UserError
+    from embedmill.workers.processes.pools import provider_cap
 
     cap = provider_cap(stage, settings)
     if cap is not None and slots > cap.slots:

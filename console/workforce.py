@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from shared.db import pools, presence
-from shared.db.pools import Pool
-from shared.errors import NotFound
-from shared.presence import is_gone
-from shared.runtime import Runtime
-from shared.states import Stage, WorkerState
+from embedmill.shared.db import pools, presence
+from embedmill.shared.db.pools import Pool
+from embedmill.shared.errors import NotFound
+from embedmill.shared.presence import is_gone
+from embedmill.shared.runtime import Runtime
+from embedmill.shared.states import Stage, WorkerState
 
 POLL_SECONDS = 0.1
 MIB = 1024 * 1024

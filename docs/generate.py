@@ -12,11 +12,11 @@ from typing import Any
 
 from pydantic_core import PydanticUndefined
 
-import shared.errors
-from shared.collections import CollectionSettings
-from shared.errors import EmbedmillError
-from shared.settings import Settings
-from shared.states import FINAL, JOB_TRANSITIONS, TRANSITIONS, JobState
+import embedmill.shared.errors
+from embedmill.shared.collections import CollectionSettings
+from embedmill.shared.errors import EmbedmillError
+from embedmill.shared.settings import Settings
+from embedmill.shared.states import FINAL, JOB_TRANSITIONS, TRANSITIONS, JobState
 
 DOCS = Path(__file__).parent
 BLOCK = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n)(?P<body>.*?)(<!-- end of generated -->)", re.DOTALL)
@@ -126,7 +126,7 @@ def _default(parameter: Any) -> str:
 def _commands() -> dict[str, Any]:
     import typer
 
-    from console.cli import app
+    from embedmill.console.cli import app
 
     def walk(group: Any, prefix: str) -> Iterator[tuple[str, Any]]:
         for name, command in group.commands.items():
@@ -141,7 +141,7 @@ def _commands() -> dict[str, Any]:
 def _walk(error: type[EmbedmillError], depth: int) -> Iterator[tuple[type[EmbedmillError], int]]:
     yield error, depth
     for child in error.__subclasses__():
-        if child.__module__ == shared.errors.__name__:
+        if child.__module__ == embedmill.shared.errors.__name__:
             yield from _walk(child, depth + 1)
 
 

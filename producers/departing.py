@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shared.addresses import digest
-from shared.db import claims, jobs, scans
-from shared.db.claims import Which
-from shared.paging import pages, walk
-from shared.runtime import Runtime
-from shared.states import JobState
+from embedmill.shared.addresses import digest
+from embedmill.shared.db import claims, jobs, scans
+from embedmill.shared.db.claims import Which
+from embedmill.shared.paging import pages, walk
+from embedmill.shared.runtime import Runtime
+from embedmill.shared.states import JobState
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from producers.sources.base import (
+from embedmill.producers.sources.base import (
     FileItem,
     Item,
     Place,
@@ -21,18 +21,18 @@ from producers.sources.base import (
     Source,
     describe_item,
 )
-from producers.sources.folder import FolderSource
-from shared.addresses import document_id, version_id
-from shared.db import claims, dead_letters, documents, jobs, scans
-from shared.db.claims import LeftBehind, OtherClaim, Sighting, Which
-from shared.db.collections import Collection
-from shared.db.documents import Submission
-from shared.db.engine import Database
-from shared.db.scans import Scan
-from shared.errors import SourceClosed
-from shared.paging import pages, walk
-from shared.runtime import Runtime
-from shared.uris import path_to_uri, uri_to_path
+from embedmill.producers.sources.folder import FolderSource
+from embedmill.shared.addresses import document_id, version_id
+from embedmill.shared.db import claims, dead_letters, documents, jobs, scans
+from embedmill.shared.db.claims import LeftBehind, OtherClaim, Sighting, Which
+from embedmill.shared.db.collections import Collection
+from embedmill.shared.db.documents import Submission
+from embedmill.shared.db.engine import Database
+from embedmill.shared.db.scans import Scan
+from embedmill.shared.errors import SourceClosed
+from embedmill.shared.paging import pages, walk
+from embedmill.shared.runtime import Runtime
+from embedmill.shared.uris import path_to_uri, uri_to_path
 
 BATCH_ITEMS = 256
 # A server takes a batch in one statement, whose price it pays for less often.

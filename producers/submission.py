@@ -7,19 +7,19 @@ from typing import Any
 
 import structlog
 
-from producers.scanning import Reading, SourceScan
-from producers.sources.base import Source
-from shared.addresses import digest
-from shared.collections import PIPELINE_VERSION, CollectionSettings, read_collection_settings
-from shared.db import collections, documents, jobs, presence, scans
-from shared.db.collections import Collection
-from shared.db.engine import Database
-from shared.db.scans import Scan
-from shared.errors import ScanStopped, ScanTakenOver, SettingsError, UsageError, UserError
-from shared.presence import is_gone
-from shared.providers.embeddings.table import embedder_class, most_chunk_tokens
-from shared.runtime import Runtime
-from shared.states import JobState
+from embedmill.producers.scanning import Reading, SourceScan
+from embedmill.producers.sources.base import Source
+from embedmill.shared.addresses import digest
+from embedmill.shared.collections import PIPELINE_VERSION, CollectionSettings, read_collection_settings
+from embedmill.shared.db import collections, documents, jobs, presence, scans
+from embedmill.shared.db.collections import Collection
+from embedmill.shared.db.engine import Database
+from embedmill.shared.db.scans import Scan
+from embedmill.shared.errors import ScanStopped, ScanTakenOver, SettingsError, UsageError, UserError
+from embedmill.shared.presence import is_gone
+from embedmill.shared.providers.embeddings.table import embedder_class, most_chunk_tokens
+from embedmill.shared.runtime import Runtime
+from embedmill.shared.states import JobState
 
 log = structlog.get_logger()
 

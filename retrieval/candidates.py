@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import TypeVar
 
-from shared.editions import Edition, parse_id
-from shared.providers.vectorstores.base import Match
+from embedmill.shared.editions import Edition, parse_id
+from embedmill.shared.providers.vectorstores.base import Match
 
 T = TypeVar("T")
 

@@ -8,14 +8,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.candidates import ActiveEditions, Candidate, Visibility, fill, gather, scatter
-from retrieval.fusion import fuse, limit_per_group, ranked
-from retrieval.stopwatch import Stopwatch
-from shared.editions import Edition
-from shared.errors import SettingsError
-from shared.paging import pages
-from shared.providers.embeddings.base import Embedder
-from shared.providers.vectorstores.base import VectorRow, VectorStore
+from embedmill.retrieval.candidates import ActiveEditions, Candidate, Visibility, fill, gather, scatter
+from embedmill.retrieval.fusion import fuse, limit_per_group, ranked
+from embedmill.retrieval.stopwatch import Stopwatch
+from embedmill.shared.editions import Edition
+from embedmill.shared.errors import SettingsError
+from embedmill.shared.paging import pages
+from embedmill.shared.providers.embeddings.base import Embedder
+from embedmill.shared.providers.vectorstores.base import VectorRow, VectorStore
 
 Mode = Literal["dense", "lexical", "hybrid"]
 Filter = Mapping[str, Any]

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from shared.addresses import digest
-from shared.errors import SettingsError
-from shared.providers.models.table import is_model
+from embedmill.shared.addresses import digest
+from embedmill.shared.errors import SettingsError
+from embedmill.shared.providers.models.table import is_model
 
 # Part of every settings hash: to be raised when parsing or chunking begins to give other chunks for the same bytes.
 PIPELINE_VERSION = "1"

@@ -5,8 +5,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shared.errors import UnsupportedDocument
-from shared.latin import guess_latin
+from embedmill.shared.errors import UnsupportedDocument
+from embedmill.shared.latin import guess_latin
 
 if TYPE_CHECKING:
     from charset_normalizer import CharsetMatch

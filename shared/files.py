@@ -6,7 +6,7 @@ import os
 import stat
 from typing import NamedTuple, NoReturn
 
-from shared.errors import ParserLimitExceeded, SourceGone, UnreadableDocument
+from embedmill.shared.errors import ParserLimitExceeded, SourceGone, UnreadableDocument
 
 CHUNK_BYTES = 256 * 1024
 HEAD_BYTES = 64 * 1024

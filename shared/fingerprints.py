@@ -2,7 +2,7 @@
 
 import re
 
-from shared.addresses import digest
+from embedmill.shared.addresses import digest
 
 LENGTH = 16
 """Hex characters of a fingerprint."""

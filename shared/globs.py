@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from shared.errors import UsageError
+from embedmill.shared.errors import UsageError
 
 _SET = r"\[(!?)(\][^\]]*|[^\]]+)\]"
 _PART = re.compile(rf"\*+|\?|{_SET}|[^*?\[]+|\[")

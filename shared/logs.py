@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from shared.harmless import harmless
+from embedmill.shared.harmless import harmless
 
 
 def configure_logs(level: str) -> None:

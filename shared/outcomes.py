@@ -1,4 +1,4 @@
-"""What happened to one piece of work: a value that a stage returns and `shared.db.work.settle` writes."""
+"""What happened to one piece of work: a value that a stage returns and `embedmill.shared.db.work.settle` writes."""
 
 import traceback
 from collections.abc import Mapping
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
 
-from shared.errors import EmbedmillError, ProviderUnavailable
-from shared.states import Result, Stage
+from embedmill.shared.errors import EmbedmillError, ProviderUnavailable
+from embedmill.shared.states import Result, Stage
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from shared.addresses import digest
+from embedmill.shared.addresses import digest
 
 THREAD_MARK = "/"
 

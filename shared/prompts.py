@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-from shared.addresses import digest
+from embedmill.shared.addresses import digest
 
 
 @dataclass(frozen=True, slots=True)

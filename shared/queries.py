@@ -7,12 +7,12 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from shared.cache import QUERY, EmbeddingCache
-from shared.errors import FlowControl, StorageFailed
-from shared.providers.embeddings.base import Embedder, InputType
-from shared.spend.metering import is_free, metered
-from shared.spend.spender import Planned, Spender
-from shared.spend.terms import Subject, Tokens
+from embedmill.shared.caches.embeddings import QUERY, EmbeddingCache
+from embedmill.shared.errors import FlowControl, StorageFailed
+from embedmill.shared.ledger import Subject, Tokens
+from embedmill.shared.providers.embeddings.base import Embedder, InputType
+from embedmill.shared.spend.metering import is_free, metered
+from embedmill.shared.spend.spender import Planned, Spender
 
 log = structlog.get_logger()
 

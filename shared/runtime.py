@@ -9,25 +9,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-from shared.collections import CollectionSettings, read_collection_settings
-from shared.db.collections import Collection, get_collection_by_id
-from shared.db.documents import count_known_documents
-from shared.db.engine import Database, is_server, open_database
-from shared.db.installation import find_installation, name_installation
-from shared.db.postgres import Sizing
-from shared.errors import HomeInUse, SettingsError, StorageFailed, UserError
-from shared.providers.endpoints import EMBEDDINGS, MODELS, find_endpoint
-from shared.settings import Settings
+from embedmill.shared.collections import CollectionSettings, read_collection_settings
+from embedmill.shared.db.collections import Collection, get_collection_by_id
+from embedmill.shared.db.documents import count_known_documents
+from embedmill.shared.db.engine import Database, is_server, open_database
+from embedmill.shared.db.installation import find_installation, name_installation
+from embedmill.shared.db.postgres import Sizing
+from embedmill.shared.errors import HomeInUse, SettingsError, StorageFailed, UserError
+from embedmill.shared.providers.endpoints import EMBEDDINGS, MODELS, find_endpoint
+from embedmill.shared.settings import Settings
 
 if TYPE_CHECKING:
-    from shared.cache import EmbeddingCache
-    from shared.providers.blobs.base import BlobStore
-    from shared.providers.embeddings.base import Embedder
-    from shared.providers.models.base import Model
-    from shared.providers.vectorstores.base import VectorStore
-    from shared.providers.vectorstores.metering import Meter
-    from shared.providers.vectorstores.places import Owner
-    from shared.spend.spender import Spender
+    from embedmill.shared.caches.embeddings import EmbeddingCache
+    from embedmill.shared.providers.blobs.base import BlobStore
+    from embedmill.shared.providers.embeddings.base import Embedder
+    from embedmill.shared.providers.models.base import Model
+    from embedmill.shared.providers.vectorstores.base import VectorStore
+    from embedmill.shared.providers.vectorstores.metering import Meter
+    from embedmill.shared.providers.vectorstores.places import Owner
+    from embedmill.shared.spend.spender import Spender
 
 # Vectors, caches and the database give documents away as the documents themselves do.
 OWNER_ONLY = 0o700
@@ -61,7 +61,7 @@ class Runtime:
     @cached_property
     def blobs(self) -> "BlobStore":
         """The blob store."""
-        from shared.providers.blobs.table import open_blob_store
+        from embedmill.shared.providers.blobs.table import open_blob_store
 
         return open_blob_store(self.settings.blob_url, home=self.home)
 
@@ -75,15 +75,15 @@ class Runtime:
 
         A cache that is not in the tracking database is waited for, while it is away, for `patience_seconds` at most.
         """
-        from shared.cache import FileCache
-        from shared.db.cache import ServerCache
+        from embedmill.shared.caches.embeddings import FileCache
+        from embedmill.shared.db.cache import ServerCache
 
         url = self.settings.cache_url or self.settings.database
         match urlsplit(url).scheme:
             case "":
                 raise SettingsError("EMBEDMILL_CACHE_URL is no file://, postgresql:// or redis:// URL")
             case "redis" | "rediss" | "unix":
-                from shared.redis_cache import RedisCache
+                from embedmill.shared.caches.redis import RedisCache
 
                 keep = self.settings.cache_keep_seconds
                 return RedisCache(url, keep_seconds=keep, patience_seconds=patience_seconds)
@@ -99,7 +99,7 @@ class Runtime:
     @cached_property
     def spender(self) -> "Spender":
         """The entry to paid calls."""
-        from shared.spend.spender import Spender
+        from embedmill.shared.spend.spender import Spender
 
         return Spender(self.database, self.settings, owner=self.process_id)
 
@@ -126,7 +126,7 @@ class Runtime:
 
     def embedder(self, name: str) -> "Embedder":
         """The embedder by its settings name."""
-        from shared.providers.embeddings.table import open_embedder
+        from embedmill.shared.providers.embeddings.table import open_embedder
 
         if name not in self._embedders:
             opened = open_embedder(name, cache_dir=self.home / "models")
@@ -136,7 +136,7 @@ class Runtime:
 
     def model(self, name: str) -> "Model":
         """The model by its settings name."""
-        from shared.providers.models.table import open_model
+        from embedmill.shared.providers.models.table import open_model
 
         if name not in self._models:
             opened = open_model(name)
@@ -158,7 +158,7 @@ class Runtime:
 
     def store(self, collection: Collection, *, job_id: int | None = None) -> "VectorStore":
         """The vector store that holds a collection's shards; what it is billed is booked on both."""
-        from shared.providers.vectorstores.table import open_vector_store
+        from embedmill.shared.providers.vectorstores.table import open_vector_store
 
         key = (collection.id, collection.index_version)
         if key not in self._stores:
@@ -175,7 +175,7 @@ class Runtime:
         return found if job_id is None else found.with_meter(self._store_meter(collection, job_id))
 
     def _owner_of(self, collection: Collection) -> "Owner":
-        from shared.providers.vectorstores.places import Owner
+        from embedmill.shared.providers.vectorstores.places import Owner
 
         def count_known(ids: Sequence[str]) -> int:
             return self.database.query(lambda connection: count_known_documents(connection, collection.id, ids))
@@ -192,19 +192,19 @@ class Runtime:
         return None
 
     def _store_meter(self, collection: Collection, job_id: int | None = None) -> "Meter":
-        from shared.providers.vectorstores.metering import FREE
-        from shared.providers.vectorstores.table import find_offer
+        from embedmill.shared.providers.vectorstores.metering import FREE
+        from embedmill.shared.providers.vectorstores.table import find_offer
 
         if find_offer(self.settings.vector_url) is None:
             return FREE
-        from shared.spend.metering import StoreMeter
-        from shared.spend.terms import Subject
+        from embedmill.shared.ledger import Subject
+        from embedmill.shared.spend.metering import StoreMeter
 
         return StoreMeter(self.spender, Subject(job_id, collection.id))
 
     def open_spills(self) -> "BlobStore":
         """Where vector stores put what is too large for them: apart from the blobs, which the cleaner goes through."""
-        from shared.providers.blobs.table import open_blob_store
+        from embedmill.shared.providers.blobs.table import open_blob_store
 
         return open_blob_store(spill_url(self.settings.blob_url, self.home), home=self.home)
 

@@ -8,8 +8,8 @@ from typing import Any, Literal
 from pydantic import Field, PositiveInt, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-from shared.errors import SettingsError
-from shared.wording import reword
+from embedmill.shared.errors import SettingsError
+from embedmill.shared.wording import reword
 
 CONFIG_FILE = "embedmill.toml"
 REDIS_SCHEMES = ("redis://", "rediss://", "unix://")

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from shared.errors import IllegalTransition
+from embedmill.shared.errors import IllegalTransition
 
 
 class Stage(StrEnum):

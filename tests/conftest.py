@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.settings import Settings, load_settings
+from embedmill.shared.settings import Settings, load_settings
 from tests.command import Command
 from tests.services import postgres
 

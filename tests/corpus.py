@@ -4,8 +4,8 @@ import random
 from collections import Counter
 from pathlib import Path
 
-from shared.addresses import document_id
-from shared.sharding import shard_for
+from embedmill.shared.addresses import document_id
+from embedmill.shared.sharding import shard_for
 
 WORDS = (
     "river stone lantern harvest engine valley copper meadow signal winter garden anchor bridge candle desert "

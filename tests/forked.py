@@ -54,7 +54,7 @@ def _run(arguments: list[str], environment: dict[str, str], folder: Path, stream
     os.environ.update(environment)
     os.chdir(folder)
     sys.argv = ["embedmill", *arguments]
-    from console.__main__ import main
+    from embedmill.console.__main__ import main
 
     try:
         main()

@@ -6,10 +6,16 @@ import importlib
 import os
 import pkgutil
 
-from shared.starting import start_lightly
+from embedmill.shared.starting import start_lightly
 
 # SDKs of vendors, and whatever else is loaded on demand, stays so.
-PACKAGES = ("console", "producers", "retrieval", "shared.db", "workers")
+PACKAGES = (
+    "embedmill.console",
+    "embedmill.producers",
+    "embedmill.retrieval",
+    "embedmill.shared.db",
+    "embedmill.workers",
+)
 
 # As the command does before numpy is there.
 os.environ["OPENBLAS_NUM_THREADS"] = "1"

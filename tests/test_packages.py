@@ -23,9 +23,9 @@ def test_nobody_else_installs_a_package_by_our_name(name: str) -> None:
 @pytest.mark.parametrize("arguments", [["--help"], ["ingest", "--help"], ["dlq", "replay", "--help"], ["version"]])
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     program = (
-        "import sys, console.__main__\n"
+        "import sys, embedmill.console.__main__ as entry\n"
         f"sys.argv = ['embedmill', *{arguments!r}]\n"
-        "try:\n    console.__main__.main()\n"
+        "try:\n    entry.main()\n"
         f"finally:\n    print(','.join(m for m in {HEAVY!r} if sys.modules.get(m)), file=sys.stderr)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
@@ -35,9 +35,9 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
 
 def test_a_command_loads_neither_another_engine_nor_what_draws_tracebacks(tmp_path: Path) -> None:
     program = (
-        "import sys, console.__main__\n"
+        "import sys, embedmill.console.__main__ as entry\n"
         "sys.argv = ['embedmill', 'jobs', 'list']\n"
-        "try:\n    console.__main__.main()\n"
+        "try:\n    entry.main()\n"
         f"finally:\n    print(','.join(m for m in {NEEDLESS!r} if sys.modules.get(m)), file=sys.stderr)\n"
     )
     environment = {**os.environ, "EMBEDMILL_HOME": str(tmp_path / "home")}

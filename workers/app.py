@@ -5,14 +5,14 @@ from typing import Any
 from celery import Celery
 from kombu.transport import TRANSPORT_ALIASES
 
-from shared.settings import Settings, load_settings
-from shared.states import Stage
-from workers.brokers.table import broker_class, configure
-from workers.queues import queue_name, task_name
+from embedmill.shared.settings import Settings, load_settings
+from embedmill.shared.states import Stage
+from embedmill.workers.brokers.table import broker_class, configure
+from embedmill.workers.queues import queue_name, task_name
 
 __all__ = ["app", "configuration", "queue_name", "task_name"]
 
-TRANSPORT_ALIASES["embedded"] = "workers.embedded_transport:Transport"
+TRANSPORT_ALIASES["embedded"] = "embedmill.workers.brokers.embedded_transport:Transport"
 
 
 def configuration(settings: Settings) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "task_ignore_result": True,
         "task_serializer": "json",
         "accept_content": ["json"],
-        "worker_consumer": "workers.consumer:Consumer",
+        "worker_consumer": "embedmill.workers.consumer:Consumer",
         "worker_prefetch_multiplier": 1,
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
@@ -37,5 +37,5 @@ def configuration(settings: Settings) -> dict[str, Any]:
     }
 
 
-app = Celery("embedmill", include=["workers.tasks"], set_as_current=False)
+app = Celery("embedmill", include=["embedmill.workers.tasks"], set_as_current=False)
 app.add_defaults(lambda: configuration(load_settings()))

@@ -12,7 +12,7 @@ from celery.worker.consumer.mingle import Mingle
 from celery.worker.consumer.tasks import Tasks
 from kombu import Message
 
-from workers import celery_compat, unreadable
+from embedmill.workers import celery_compat, unreadable
 
 log = structlog.get_logger()
 

@@ -5,14 +5,14 @@ from typing import Any
 
 import structlog
 
-from shared.db import pools, work
-from shared.db.work import Claim, Item
-from shared.errors import FlowControl, StorageFailed
-from shared.messages import BatchMessage
-from shared.outcomes import Fail, Outcome, Park, Return
-from shared.states import Stage
-from workers.heartbeat import Heartbeat
-from workers.runtime import WorkerRuntime
+from embedmill.shared.db import pools, work
+from embedmill.shared.db.work import Claim, Item
+from embedmill.shared.errors import FlowControl, StorageFailed
+from embedmill.shared.outcomes import Fail, Outcome, Park, Return
+from embedmill.shared.states import Stage
+from embedmill.workers.heartbeat import Heartbeat
+from embedmill.workers.messages import BatchMessage
+from embedmill.workers.runtime import WorkerRuntime
 
 log = structlog.get_logger()
 

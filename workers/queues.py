@@ -1,6 +1,6 @@
 """Names on the wire: the queue, the dead-letter queue and the task of each stage."""
 
-from shared.states import Stage
+from embedmill.shared.states import Stage
 
 
 def queue_name(stage: Stage) -> str:

@@ -6,18 +6,18 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from shared.db.collections import Collection
-from shared.db.work import Claim, RetryPolicy
-from shared.presence import thread_name
-from shared.runtime import Runtime
-from shared.settings import Settings
+from embedmill.shared.db.collections import Collection
+from embedmill.shared.db.work import Claim, RetryPolicy
+from embedmill.shared.presence import thread_name
+from embedmill.shared.runtime import Runtime
+from embedmill.shared.settings import Settings
 
 if TYPE_CHECKING:
-    from shared.providers.blobs.base import BlobStore
-    from shared.providers.embeddings.base import Embedder
-    from shared.providers.models.base import Model
-    from shared.providers.vectorstores.base import VectorStore
-    from workers.parsing.sandbox import Parser
+    from embedmill.shared.providers.blobs.base import BlobStore
+    from embedmill.shared.providers.embeddings.base import Embedder
+    from embedmill.shared.providers.models.base import Model
+    from embedmill.shared.providers.vectorstores.base import VectorStore
+    from embedmill.workers.parsing.sandbox import Parser
 
 
 class Held:
@@ -93,8 +93,8 @@ class WorkerRuntime(Runtime):
     @cached_property
     def parser(self) -> "Parser":
         """The parser and its child process."""
-        from workers.parsing.limits import ParserLimits
-        from workers.parsing.sandbox import Parser
+        from embedmill.workers.parsing.limits import ParserLimits
+        from embedmill.workers.parsing.sandbox import Parser
 
         return Parser(ParserLimits.from_settings(self.settings))
 

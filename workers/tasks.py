@@ -10,20 +10,20 @@ from typing import Any
 import structlog
 from celery.exceptions import Reject
 
-from shared.errors import BrokerUnavailable, StorageFailed
-from shared.messages import BatchMessage, UnreadableMessage, decode
-from shared.settings import load_settings
-from shared.states import Stage
-from workers import unreadable
-from workers.app import app
-from workers.brokers.envelopes import as_text
-from workers.brokers.outage import Outage
-from workers.brokers.remote import ANSWER_SECONDS, translated
-from workers.executor import StageFunction, execute, give_back
-from workers.gate import Gate
-from workers.queues import queue_name, task_name
-from workers.runtime import WorkerRuntime
-from workers.throughput import Throughput
+from embedmill.shared.errors import BrokerUnavailable, StorageFailed
+from embedmill.shared.settings import load_settings
+from embedmill.shared.states import Stage
+from embedmill.workers import unreadable
+from embedmill.workers.app import app
+from embedmill.workers.brokers.envelopes import as_text
+from embedmill.workers.brokers.outage import Outage
+from embedmill.workers.brokers.remote import ANSWER_SECONDS, translated
+from embedmill.workers.executor import StageFunction, execute, give_back
+from embedmill.workers.messages import BatchMessage, UnreadableMessage, decode
+from embedmill.workers.processes.gate import Gate
+from embedmill.workers.processes.throughput import Throughput
+from embedmill.workers.queues import queue_name, task_name
+from embedmill.workers.runtime import WorkerRuntime
 
 log = structlog.get_logger()
 
@@ -113,7 +113,7 @@ class Process:
         """The runtime; made here when a stock `celery worker` runs the tasks."""
         with self._lock:
             if self.runtime is None:
-                from shared.presence import Presence
+                from embedmill.shared.presence import Presence
 
                 settings = load_settings()
                 presence = Presence(settings.home_path / "run")
@@ -178,7 +178,7 @@ def _work(stage: Stage, body: Any, function: StageFunction) -> None:
 @app.task(name=task_name(Stage.CHUNK))
 def chunk(*arguments: Any) -> None:
     """Load, parse and split."""
-    from workers.stages.chunk import chunk as stage
+    from embedmill.workers.stages.chunk import chunk as stage
 
     run(Stage.CHUNK, arguments, stage)
 
@@ -186,7 +186,7 @@ def chunk(*arguments: Any) -> None:
 @app.task(name=task_name(Stage.VALIDATE))
 def validate(*arguments: Any) -> None:
     """Judge chunks."""
-    from workers.stages.validate import validate as stage
+    from embedmill.workers.stages.validate import validate as stage
 
     run(Stage.VALIDATE, arguments, stage)
 
@@ -194,7 +194,7 @@ def validate(*arguments: Any) -> None:
 @app.task(name=task_name(Stage.EMBED))
 def embed(*arguments: Any) -> None:
     """Turn chunks into vectors."""
-    from workers.stages.embed import embed as stage
+    from embedmill.workers.stages.embed import embed as stage
 
     run(Stage.EMBED, arguments, stage)
 
@@ -202,6 +202,6 @@ def embed(*arguments: Any) -> None:
 @app.task(name=task_name(Stage.INDEX))
 def index(*arguments: Any) -> None:
     """Write, confirm, switch, delete."""
-    from workers.stages.index import index as stage
+    from embedmill.workers.stages.index import index as stage
 
     run(Stage.INDEX, arguments, stage)

@@ -6,9 +6,9 @@ from typing import Any
 import structlog
 from kombu import Message
 
-from shared.db import unreadable
-from shared.errors import EmbedmillError
-from workers.brokers.envelopes import as_text
+from embedmill.shared.db import unreadable
+from embedmill.shared.errors import EmbedmillError
+from embedmill.workers.brokers.envelopes import as_text
 
 log = structlog.get_logger()
 
@@ -30,7 +30,7 @@ def keep(message: Message, reason: str) -> None:
 
 def record(queue: str, reason: str, body: str, headers: Mapping[str, Any]) -> bool:
     """Write to the database; False when that failed."""
-    from workers.tasks import process
+    from embedmill.workers.tasks import process
 
     log.warning("message.unreadable", queue=queue, reason=reason)
     try:

@@ -9,12 +9,12 @@ from typing import ClassVar, TextIO
 
 import orjson
 
-from producers.sources.base import Item, Problem, Remark, Source, Spec
-from producers.sources.rows import MAX_ROW_BYTES, BadRow, FieldMap, RowReader
-from shared.encoding import GUESS_BYTES, guess_legacy
-from shared.errors import DocumentError
-from shared.files import describe_os_error, open_regular_file
-from shared.uris import path_to_uri
+from embedmill.producers.sources.base import Item, Problem, Remark, Source, Spec
+from embedmill.producers.sources.rows import MAX_ROW_BYTES, BadRow, FieldMap, RowReader
+from embedmill.shared.encoding import GUESS_BYTES, guess_legacy
+from embedmill.shared.errors import DocumentError
+from embedmill.shared.files import describe_os_error, open_regular_file
+from embedmill.shared.uris import path_to_uri
 
 DELIMITERS = (",", ";", "\t", "|")
 MAX_HEADER_CHARACTERS = 1_000_000

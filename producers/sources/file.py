@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-from producers.sources.base import FileItem, Item, Problem, Remark, Skipped, Source, Spec
-from producers.sources.secrets_inside import reason_by_content
-from producers.sources.tables import remark_on_document
-from producers.sources.unsupported import reason_by_name
-from shared.errors import DocumentError
-from shared.files import describe_mode, describe_os_error, hash_regular_file
-from shared.uris import path_to_uri
+from embedmill.producers.sources.base import FileItem, Item, Problem, Remark, Skipped, Source, Spec
+from embedmill.producers.sources.secrets_inside import reason_by_content
+from embedmill.producers.sources.tables import remark_on_document
+from embedmill.producers.sources.unsupported import reason_by_name
+from embedmill.shared.errors import DocumentError
+from embedmill.shared.files import describe_mode, describe_os_error, hash_regular_file
+from embedmill.shared.uris import path_to_uri
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,20 +10,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from producers.sources.base import FileItem, Item, Problem, Remark, RemarkKind, Skipped, Source, Spec
-from producers.sources.file import Opening, found_file, hashed_file
-from producers.sources.globs import Globs, Unmatched, compile_globs
-from producers.sources.left_out import (
+from embedmill.producers.sources.base import FileItem, Item, Problem, Remark, RemarkKind, Skipped, Source, Spec
+from embedmill.producers.sources.file import Opening, found_file, hashed_file
+from embedmill.producers.sources.globs import Globs, Unmatched, compile_globs
+from embedmill.producers.sources.left_out import (
     LeftOut,
     is_version_control,
     reason_by_file_name,
     reason_by_folder_files,
     reason_by_folder_name,
 )
-from producers.sources.tables import Documents
-from producers.sources.unsupported import reason_by_link
-from shared.files import describe_mode, describe_os_error
-from shared.uris import path_to_uri
+from embedmill.producers.sources.tables import Documents
+from embedmill.producers.sources.unsupported import reason_by_link
+from embedmill.shared.files import describe_mode, describe_os_error
+from embedmill.shared.uris import path_to_uri
 
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK
 
@@ -32,8 +32,9 @@ _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK
 class FolderSource(Source):
     """Every file below `root` (absolute), filtered by gitignore patterns on the path relative to it.
 
-    What `producers.sources.left_out` names is left out, unless `hidden`; folders of version control always are. Links
-    are never followed, except that `root` itself may be one. Raises SourceError for a pattern without a meaning.
+    What `embedmill.producers.sources.left_out` names is left out, unless `hidden`; folders of version control always
+    are. Links are never followed, except that `root` itself may be one. Raises SourceError for a pattern without a
+    meaning.
     """
 
     kind: ClassVar[str] = "folder"

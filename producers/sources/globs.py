@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pathspec import GitIgnoreSpec
 
-from shared.errors import UsageError
+from embedmill.shared.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)

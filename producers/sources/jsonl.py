@@ -8,12 +8,12 @@ from typing import BinaryIO, ClassVar
 
 import orjson
 
-from producers.sources.base import Item, Problem, Remark, Source, Spec
-from producers.sources.records import split_records
-from producers.sources.rows import MAX_ROW_BYTES, BadRow, FieldMap, RowReader
-from shared.errors import DocumentError
-from shared.files import describe_os_error, open_regular_file
-from shared.uris import path_to_uri
+from embedmill.producers.sources.base import Item, Problem, Remark, Source, Spec
+from embedmill.producers.sources.records import split_records
+from embedmill.producers.sources.rows import MAX_ROW_BYTES, BadRow, FieldMap, RowReader
+from embedmill.shared.errors import DocumentError
+from embedmill.shared.files import describe_os_error, open_regular_file
+from embedmill.shared.uris import path_to_uri
 
 _UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")

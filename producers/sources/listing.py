@@ -9,15 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO, ClassVar
 
-from producers.sources.base import FileItem, Item, Place, Problem, Remark, Source, Spec
-from producers.sources.file import named_file
-from producers.sources.paths import absolute_path, canonical_path
-from producers.sources.records import CHUNK_BYTES, split_records
-from producers.sources.seen import Seen
-from producers.sources.tables import Documents
-from shared.errors import DocumentError, StorageFailed
-from shared.files import describe_os_error, open_regular_file
-from shared.uris import path_to_uri
+from embedmill.producers.sources.base import FileItem, Item, Place, Problem, Remark, Source, Spec
+from embedmill.producers.sources.file import named_file
+from embedmill.producers.sources.paths import absolute_path, canonical_path
+from embedmill.producers.sources.records import CHUNK_BYTES, split_records
+from embedmill.producers.sources.seen import Seen
+from embedmill.producers.sources.tables import Documents
+from embedmill.shared.errors import DocumentError, StorageFailed
+from embedmill.shared.files import describe_os_error, open_regular_file
+from embedmill.shared.uris import path_to_uri
 
 MAX_PATH_BYTES = 64 * 1024
 STDIN = "stdin:"

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from producers.sources.base import Source, Spec
-from producers.sources.csv_rows import CsvSource, holds_rows
-from producers.sources.file import FileSource
-from producers.sources.folder import FolderSource
-from producers.sources.jsonl import JsonlSource
-from producers.sources.listing import STDIN, ListSource
-from producers.sources.paths import absolute_path, canonical_path, shown
-from producers.sources.rows import FieldMap
-from shared.errors import SourceError, UsageError
-from shared.files import describe_mode, describe_os_error
-from shared.uris import path_to_uri, uri_to_path
+from embedmill.producers.sources.base import Source, Spec
+from embedmill.producers.sources.csv_rows import CsvSource, holds_rows
+from embedmill.producers.sources.file import FileSource
+from embedmill.producers.sources.folder import FolderSource
+from embedmill.producers.sources.jsonl import JsonlSource
+from embedmill.producers.sources.listing import STDIN, ListSource
+from embedmill.producers.sources.paths import absolute_path, canonical_path, shown
+from embedmill.producers.sources.rows import FieldMap
+from embedmill.shared.errors import SourceError, UsageError
+from embedmill.shared.files import describe_mode, describe_os_error
+from embedmill.shared.uris import path_to_uri, uri_to_path
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import orjson
 
-from producers.sources.base import Place, Remark, RemarkKind, RowItem
-from producers.sources.seen import Seen
-from producers.sources.tables import remark_on_rows
+from embedmill.producers.sources.base import Place, Remark, RemarkKind, RowItem
+from embedmill.producers.sources.seen import Seen
+from embedmill.producers.sources.tables import remark_on_rows
 
 MAX_ROW_BYTES = 50_000_000
 MAX_URI_CHARACTERS = 16 * 1024

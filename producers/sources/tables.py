@@ -3,8 +3,8 @@
 import os
 from collections import Counter
 
-from producers.sources.base import Remark, RemarkKind
-from shared.encoding import show_encoding
+from embedmill.producers.sources.base import Remark, RemarkKind
+from embedmill.shared.encoding import show_encoding
 
 _FORMATS = {b".csv": "CSV", b".tsv": "TSV", b".jsonl": "JSONL", b".ndjson": "JSONL", b".json": "JSON"}
 _SUFFIXES = tuple(_FORMATS)

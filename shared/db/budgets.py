@@ -7,13 +7,13 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, delete, exists, func, or_, select, update
 
-from shared.db.bulk import insert_or
-from shared.db.engine import clock, read_clock
-from shared.db.schema import budget, budget_alert, collection, in_state, usage, work
-from shared.db.transitions import wake_work
-from shared.errors import NotFound
-from shared.spend.terms import FREE, BudgetScope, EntryState, Subject
-from shared.states import State, WaitReason
+from embedmill.shared.db.bulk import insert_or
+from embedmill.shared.db.engine import clock, read_clock
+from embedmill.shared.db.schema import budget, budget_alert, collection, in_state, usage, work
+from embedmill.shared.db.transitions import wake_work
+from embedmill.shared.errors import NotFound
+from embedmill.shared.ledger import FREE, BudgetScope, EntryState, Subject
+from embedmill.shared.states import State, WaitReason
 
 ALERT_PERCENTS = (75, 90, 100)
 DAY_SECONDS = 86_400.0

@@ -11,11 +11,11 @@ from typing import Any
 from sqlalchemy import BigInteger, Connection, Integer, String, insert, select, update
 from sqlalchemy import bindparam as given
 
-from shared.db.bulk import update_each
-from shared.db.engine import clock
-from shared.db.schema import bulk_batch, bulk_entry, usage
-from shared.paging import pages
-from shared.spend.terms import BatchState, BulkState, Subject
+from embedmill.shared.db.bulk import update_each
+from embedmill.shared.db.engine import clock
+from embedmill.shared.db.schema import bulk_batch, bulk_entry, usage
+from embedmill.shared.ledger import BatchState, BulkState, Subject
+from embedmill.shared.paging import pages
 
 # Well under SQLite's limit of bound values in one statement.
 PAGE = 500

@@ -1,6 +1,7 @@
 """The batch lane's books: what is wanted of vendors' batch APIs, which work waits for it, and how it ended.
 
-An entry is one text or chunk by its content address, whoever wants it; `shared.db.bulk_batches` has the batches.
+An entry is one text or chunk by its content address, whoever wants it; `embedmill.shared.db.bulk_batches` has the
+batches.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -10,14 +11,14 @@ from typing import Any
 from sqlalchemy import Connection, and_, case, delete, exists, func, literal, or_, select, update
 from sqlalchemy import bindparam as given
 
-from shared.db.budgets import has_refused
-from shared.db.bulk import among, insert_or
-from shared.db.engine import clock
-from shared.db.schema import bulk_batch, bulk_entry, bulk_wait, in_state, job, work
-from shared.db.transitions import move_work
-from shared.paging import pages
-from shared.spend.terms import BatchState, BulkState, Lane
-from shared.states import JobState, State, WaitReason
+from embedmill.shared.db.budgets import has_refused
+from embedmill.shared.db.bulk import among, insert_or
+from embedmill.shared.db.engine import clock
+from embedmill.shared.db.schema import bulk_batch, bulk_entry, bulk_wait, in_state, job, work
+from embedmill.shared.db.transitions import move_work
+from embedmill.shared.ledger import BatchState, BulkState, Lane
+from embedmill.shared.paging import pages
+from embedmill.shared.states import JobState, State, WaitReason
 
 EMBED, VERDICT = "embed", "verdict"
 OPEN = (BulkState.WANTED, BulkState.SENT)

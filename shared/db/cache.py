@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import ARRAY, Connection, LargeBinary, bindparam, text
 
-from shared.cache import (
+from embedmill.shared.caches.embeddings import (
     DOCUMENT,
     LONGEST_SECONDS,
     TOUCH_SECONDS,
@@ -18,7 +18,7 @@ from shared.cache import (
     choose,
     seal_vector,
 )
-from shared.db.engine import Database
+from embedmill.shared.db.engine import Database
 
 _BYTES = ARRAY(LargeBinary())
 _NOW = "extract(epoch FROM statement_timestamp())::float8"

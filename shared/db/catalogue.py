@@ -27,14 +27,14 @@ from sqlalchemy import (
     select,
 )
 
-from shared.db import collections
-from shared.db.bulk import among
-from shared.db.collections import Collection
-from shared.db.schema import claim, dead_letter, document, is_literally, work
-from shared.errors import UserError
-from shared.globs import Glob, successor
-from shared.notes import split_notes
-from shared.states import DocumentState, State
+from embedmill.shared.db import collections
+from embedmill.shared.db.bulk import among
+from embedmill.shared.db.collections import Collection
+from embedmill.shared.db.schema import claim, dead_letter, document, is_literally, work
+from embedmill.shared.errors import UserError
+from embedmill.shared.globs import Glob, successor
+from embedmill.shared.notes import split_notes
+from embedmill.shared.states import DocumentState, State
 
 # Most documents that are looked at together while those in a wanted state are sought.
 CANDIDATES = 500

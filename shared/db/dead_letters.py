@@ -7,13 +7,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select, update
 
-from shared import VERSION
-from shared.db.bulk import among
-from shared.db.engine import Database, clock
-from shared.db.schema import attempt, collection, dead_letter, document, job, scan_note, work
-from shared.db.transitions import lock_jobs, move_work
-from shared.errors import NotFound, SourceGone, is_document_fault
-from shared.states import JobState, Stage, State
+from embedmill.shared import VERSION
+from embedmill.shared.db.bulk import among
+from embedmill.shared.db.engine import Database, clock
+from embedmill.shared.db.schema import attempt, collection, dead_letter, document, job, scan_note, work
+from embedmill.shared.db.transitions import lock_jobs, move_work
+from embedmill.shared.errors import NotFound, SourceGone, is_document_fault
+from embedmill.shared.states import JobState, Stage, State
 
 # Letters that one transaction may change: neither a worker nor a kill has to wait for more.
 CHUNK = 500

@@ -25,13 +25,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import sqlite
 
-from shared.db.bulk import among
-from shared.db.dead_letters import find_dead_before
-from shared.db.engine import Database, clock
-from shared.db.schema import claim, dead_letter, document, job, work
-from shared.db.transitions import BEGUN_ANEW, begin_work
-from shared.editions import Edition
-from shared.states import Stage, State
+from embedmill.shared.db.bulk import among
+from embedmill.shared.db.dead_letters import find_dead_before
+from embedmill.shared.db.engine import Database, clock
+from embedmill.shared.db.schema import claim, dead_letter, document, job, work
+from embedmill.shared.db.transitions import BEGUN_ANEW, begin_work
+from embedmill.shared.editions import Edition
+from embedmill.shared.states import Stage, State
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from shared.db import postgres
-from shared.db.postgres import Sizing
-from shared.errors import (
+from embedmill.shared.db import postgres
+from embedmill.shared.db.postgres import Sizing
+from embedmill.shared.errors import (
     DatabaseAway,
     EmbedmillError,
     HomeInUse,
@@ -35,7 +35,7 @@ from shared.errors import (
     StorageFailed,
     TransactionLost,
 )
-from shared.sqlite_files import file_uri, is_writable
+from embedmill.shared.sqlite_files import file_uri, is_writable
 
 log = structlog.get_logger()
 

@@ -4,11 +4,11 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from shared.db.bulk import insert_or
-from shared.db.engine import clock, read_clock
-from shared.db.schema import flow_state
-from shared.db.transitions import wake_work
-from shared.states import WaitReason
+from embedmill.shared.db.bulk import insert_or
+from embedmill.shared.db.engine import clock, read_clock
+from embedmill.shared.db.schema import flow_state
+from embedmill.shared.db.transitions import wake_work
+from embedmill.shared.states import WaitReason
 
 
 def read_value(connection: Connection, key: str) -> tuple[dict[str, Any], float]:

@@ -7,12 +7,12 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from shared.addresses import document_id
-from shared.db import collections
-from shared.db.collections import Collection
-from shared.db.schema import attempt, dead_letter, document, job, usage, work
-from shared.errors import NotFound, UserError
-from shared.states import DocumentState, Stage, State
+from embedmill.shared.addresses import document_id
+from embedmill.shared.db import collections
+from embedmill.shared.db.collections import Collection
+from embedmill.shared.db.schema import attempt, dead_letter, document, job, usage, work
+from embedmill.shared.errors import NotFound, UserError
+from embedmill.shared.states import DocumentState, Stage, State
 
 MOST_WORK = 50
 MOST_ATTEMPTS = 200

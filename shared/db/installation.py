@@ -6,8 +6,8 @@ import socket
 
 from sqlalchemy import Connection, select
 
-from shared.db.bulk import insert_or
-from shared.db.schema import installation
+from embedmill.shared.db.bulk import insert_or
+from embedmill.shared.db.schema import installation
 
 LONGEST_HOST = 20
 

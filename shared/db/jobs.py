@@ -22,16 +22,16 @@ from sqlalchemy import (
     update,
 )
 
-from shared.db.bulk import insert_or
-from shared.db.engine import clock, read_clock
-from shared.db.ledger import measure_spends
-from shared.db.pools import is_served, read_pools
-from shared.db.schema import collection, document, in_state, job, receipt, scan_note, tally, work, worker
-from shared.db.transitions import lock_jobs, move_jobs, move_work, no_job
-from shared.errors import IllegalTransition, ScanStopped, UsageError, UserError
-from shared.notes import split_notes
-from shared.spend.terms import Lane
-from shared.states import FINAL, JobState, Result, Stage, State, WaitReason
+from embedmill.shared.db.bulk import insert_or
+from embedmill.shared.db.engine import clock, read_clock
+from embedmill.shared.db.ledger import measure_spends
+from embedmill.shared.db.pools import is_served, read_pools
+from embedmill.shared.db.schema import collection, document, in_state, job, receipt, scan_note, tally, work, worker
+from embedmill.shared.db.transitions import lock_jobs, move_jobs, move_work, no_job
+from embedmill.shared.errors import IllegalTransition, ScanStopped, UsageError, UserError
+from embedmill.shared.ledger import Lane
+from embedmill.shared.notes import split_notes
+from embedmill.shared.states import FINAL, JobState, Result, Stage, State, WaitReason
 
 UNFINISHED = tuple(state for state in State if state not in FINAL)
 ERRORS_LOOKED_AT = 1000

@@ -25,12 +25,12 @@ from sqlalchemy import (
     update,
 )
 
-from shared.db import budgets
-from shared.db.budgets import Budget
-from shared.db.engine import clock
-from shared.db.schema import collection, is_literally, job, usage
-from shared.errors import UnknownPrice
-from shared.spend.terms import FREE, BudgetScope, EntryState, Lane, Subject, Tokens
+from embedmill.shared.db import budgets
+from embedmill.shared.db.budgets import Budget
+from embedmill.shared.db.engine import clock
+from embedmill.shared.db.schema import collection, is_literally, job, usage
+from embedmill.shared.errors import UnknownPrice
+from embedmill.shared.ledger import FREE, BudgetScope, EntryState, Lane, Subject, Tokens
 
 # A call that has not ended after this long never will: whoever made it is gone.
 LONGEST_CALL_SECONDS = 3600.0

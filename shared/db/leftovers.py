@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, text
 
-from shared.db.schema import attempt, document, in_state, work, worker
-from shared.states import State
+from embedmill.shared.db.schema import attempt, document, in_state, work, worker
+from embedmill.shared.states import State
 
 DELAYS = (15.0, 60.0, 300.0, 1800.0, 3 * 3600.0, 24 * 3600.0, 3 * 86400.0, 10 * 86400.0, 30 * 86400.0)
 """Seconds after which a document is looked at again; whoever comes later than that is found by `verify`."""

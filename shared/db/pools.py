@@ -6,11 +6,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, or_, select
 
-from shared.db.bulk import insert_or
-from shared.db.engine import clock
-from shared.db.presence import list_supervisors
-from shared.db.schema import pool
-from shared.states import Stage
+from embedmill.shared.db.bulk import insert_or
+from embedmill.shared.db.engine import clock
+from embedmill.shared.db.presence import list_supervisors
+from embedmill.shared.db.schema import pool
+from embedmill.shared.states import Stage
 
 
 @dataclass(frozen=True, slots=True)

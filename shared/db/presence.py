@@ -6,13 +6,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select, update
 
-from shared import VERSION
-from shared.db.bulk import insert_or
-from shared.db.engine import clock
-from shared.db.schema import chore, in_state, supervisor, worker
-from shared.db.schema import work as work_table
-from shared.errors import HomeInUse
-from shared.states import State, WorkerState
+from embedmill.shared import VERSION
+from embedmill.shared.db.bulk import insert_or
+from embedmill.shared.db.engine import clock
+from embedmill.shared.db.schema import chore, in_state, supervisor, worker
+from embedmill.shared.db.schema import work as work_table
+from embedmill.shared.errors import HomeInUse
+from embedmill.shared.states import State, WorkerState
 
 # How long a worker that is gone stays in the list.
 LOST_SHOWN_SECONDS = 600.0

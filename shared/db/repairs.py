@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, insert, select, update
 
-from shared.addresses import digest
-from shared.db.documents import lock_documents
-from shared.db.engine import clock
-from shared.db.jobs import create_job, end_enumeration
-from shared.db.schema import document, work
-from shared.paging import pages
-from shared.states import Stage, State
+from embedmill.shared.addresses import digest
+from embedmill.shared.db.documents import lock_documents
+from embedmill.shared.db.engine import clock
+from embedmill.shared.db.jobs import create_job, end_enumeration
+from embedmill.shared.db.schema import document, work
+from embedmill.shared.paging import pages
+from embedmill.shared.states import Stage, State
 
 PAGE = 500
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, String, bindparam, cast, func, insert, literal, or_, select, update
 
-from shared.db.dead_letters import (
+from embedmill.shared.db.dead_letters import (
     Filter,
     conditions_of,
     leave_dead,
@@ -15,11 +15,11 @@ from shared.db.dead_letters import (
     outcome_of_replay,
     resolve,
 )
-from shared.db.engine import Database, clock, read_clock
-from shared.db.schema import dead_letter, document, job, replay, work
-from shared.db.transitions import move_jobs, move_work
-from shared.errors import NotFound
-from shared.states import JobState, State, WaitReason
+from embedmill.shared.db.engine import Database, clock, read_clock
+from embedmill.shared.db.schema import dead_letter, document, job, replay, work
+from embedmill.shared.db.transitions import move_jobs, move_work
+from embedmill.shared.errors import NotFound
+from embedmill.shared.states import JobState, State, WaitReason
 
 # What becomes of replayed letters; `running` are those that have not ended yet.
 OUTCOMES = ("completed", "dead again", "cancelled", "running")

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, literal, select
 
-from shared.cache import Size
-from shared.db.bulk import insert_or
-from shared.db.engine import clock, read_clock
-from shared.db.schema import attempt, cache_eviction, job, work
-from shared.states import FINAL, Stage, State
+from embedmill.shared.caches.embeddings import Size
+from embedmill.shared.db.bulk import insert_or
+from embedmill.shared.db.engine import clock, read_clock
+from embedmill.shared.db.schema import attempt, cache_eviction, job, work
+from embedmill.shared.states import FINAL, Stage, State
 
 
 @dataclass(frozen=True, slots=True)

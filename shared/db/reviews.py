@@ -7,10 +7,10 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Text, cast, func, select, update
 
-from shared.db.bulk import insert_or
-from shared.db.engine import clock
-from shared.db.schema import collection, document, review, verdict
-from shared.errors import NotFound, UserError
+from embedmill.shared.db.bulk import insert_or
+from embedmill.shared.db.engine import clock
+from embedmill.shared.db.schema import collection, document, review, verdict
+from embedmill.shared.errors import NotFound, UserError
 
 
 @dataclass(frozen=True, slots=True)

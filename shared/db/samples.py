@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, select, update
 
-from shared.db.bulk import insert_or
-from shared.db.engine import clock
-from shared.db.schema import is_literally, sample, sample_count
+from embedmill.shared.db.bulk import insert_or
+from embedmill.shared.db.engine import clock
+from embedmill.shared.db.schema import is_literally, sample, sample_count
 
 MOST_ATTEMPTS = 5
 # How long a sample that was taken is left to whoever took it.

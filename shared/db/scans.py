@@ -6,11 +6,11 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from shared.db.bulk import insert_or
-from shared.db.engine import clock
-from shared.db.schema import job, scan, source
-from shared.errors import NotFound, ScanStopped, ScanTakenOver, SourceClosed
-from shared.states import JobState
+from embedmill.shared.db.bulk import insert_or
+from embedmill.shared.db.engine import clock
+from embedmill.shared.db.schema import job, scan, source
+from embedmill.shared.errors import NotFound, ScanStopped, ScanTakenOver, SourceClosed
+from embedmill.shared.states import JobState
 
 # Kinds of sources whose documents are files of their own; the documents of all others are rows.
 FILES = ("file", "folder", "list")

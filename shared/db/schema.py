@@ -22,8 +22,8 @@ from sqlalchemy import (
     text,
 )
 
-from shared.spend.terms import FREE, UNPRICED, BatchState, BudgetScope, BulkState, EntryState, Lane
-from shared.states import FINAL, JobState, Stage, State, WaitReason, WorkerState
+from embedmill.shared.ledger import FREE, UNPRICED, BatchState, BudgetScope, BulkState, EntryState, Lane
+from embedmill.shared.states import FINAL, JobState, Stage, State, WaitReason, WorkerState
 
 metadata = MetaData(
     naming_convention={

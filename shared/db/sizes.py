@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from shared.db.schema import document, work
-from shared.states import Stage
+from embedmill.shared.db.schema import document, work
+from embedmill.shared.states import Stage
 
 _IS_SPLIT = work.c.stage != Stage.CHUNK
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import Connection, func, or_, select
 
-from shared.db.bulk import among
-from shared.db.collections import get_collection
-from shared.db.schema import claim, collection, source
-from shared.errors import NotFound, UserError
+from embedmill.shared.db.bulk import among
+from embedmill.shared.db.collections import get_collection
+from embedmill.shared.db.schema import claim, collection, source
+from embedmill.shared.errors import NotFound, UserError
 
 
 @dataclass(frozen=True, slots=True)

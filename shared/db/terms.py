@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, distinct, func, select
 
-from shared.db.bulk import insert_or
-from shared.db.schema import term
+from embedmill.shared.db.bulk import insert_or
+from embedmill.shared.db.schema import term
 
 LONGEST = 200
 """Characters of a term; a longer one is a sentence."""

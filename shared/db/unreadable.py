@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
-from shared.db.bulk import insert_or
-from shared.db.engine import clock
-from shared.db.schema import unreadable_message
-from shared.errors import NotFound
+from embedmill.shared.db.bulk import insert_or
+from embedmill.shared.db.engine import clock
+from embedmill.shared.db.schema import unreadable_message
+from embedmill.shared.errors import NotFound
 
 # What is kept of a body; a message of our own is never longer.
 MAX_BODY_BYTES = 8 * 1024

@@ -19,11 +19,11 @@ from sqlalchemy import (
     update,
 )
 
-from shared.cache import TOUCH_SECONDS, Entry, Size, choose
-from shared.db.bulk import insert_or
-from shared.db.engine import clock
-from shared.db.schema import cache_damage, review, verdict, verdict_hold
-from shared.paging import pages
+from embedmill.shared.caches.embeddings import TOUCH_SECONDS, Entry, Size, choose
+from embedmill.shared.db.bulk import insert_or
+from embedmill.shared.db.engine import clock
+from embedmill.shared.db.schema import cache_damage, review, verdict, verdict_hold
+from embedmill.shared.paging import pages
 
 VERDICT = "verdict"
 DROPPED = '{"dropped": "damaged"}'

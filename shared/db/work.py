@@ -30,18 +30,18 @@ from sqlalchemy import (
     update,
 )
 
-from shared import VERSION
-from shared.db.budgets import has_refused
-from shared.db.bulk import Rows, insert_each, update_each
-from shared.db.bulk_lane import wake_answered
-from shared.db.engine import clock, read_clock
-from shared.db.pools import is_served
-from shared.db.schema import attempt, collection, dead_letter, document, in_state, job, work, worker
-from shared.db.transitions import hold_with_jobs, move_chosen, move_work
-from shared.errors import LONGEST_WAIT_SECONDS, BlobMissing, ProviderUnavailable, WorkerLost
-from shared.fingerprints import fingerprint
-from shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
-from shared.states import JobState, Stage, State, WaitReason, WorkerState
+from embedmill.shared import VERSION
+from embedmill.shared.db.budgets import has_refused
+from embedmill.shared.db.bulk import Rows, insert_each, update_each
+from embedmill.shared.db.bulk_lane import wake_answered
+from embedmill.shared.db.engine import clock, read_clock
+from embedmill.shared.db.pools import is_served
+from embedmill.shared.db.schema import attempt, collection, dead_letter, document, in_state, job, work, worker
+from embedmill.shared.db.transitions import hold_with_jobs, move_chosen, move_work
+from embedmill.shared.errors import LONGEST_WAIT_SECONDS, BlobMissing, ProviderUnavailable, WorkerLost
+from embedmill.shared.fingerprints import fingerprint
+from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
+from embedmill.shared.states import JobState, Stage, State, WaitReason, WorkerState
 
 # What others may ask us to wait for, as by Retry-After; our own pauses are shorter.
 TOLD_TO_WAIT = (WaitReason.RATE, WaitReason.BUDGET, WaitReason.CIRCUIT)

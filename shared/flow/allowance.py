@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared.errors import LONGEST_WAIT_SECONDS
+from embedmill.shared.errors import LONGEST_WAIT_SECONDS
 
 MINUTE_SECONDS = 60.0
 BURST_SECONDS = 8.0

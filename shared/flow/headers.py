@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shared.providers.usage import as_header_count
+from embedmill.shared.providers.usage import as_header_count
 
 _NAMES = (
     re.compile(r"x-ratelimit-(?P<what>limit|remaining)-(?P<of>requests|tokens)"),

@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from shared.errors import FlowControl, MissingExtra
-from shared.flow.state import Change, SharedState, T, Value
+from embedmill.shared.errors import FlowControl, MissingExtra
+from embedmill.shared.flow.state import Change, SharedState, T, Value
 
 # Nobody asks for a key that long: a circuit rests for minutes, or for the day that a provider may ask for.
 FORGOTTEN_SECONDS = 2 * 86_400

@@ -4,9 +4,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from shared.db import flow
-from shared.db.engine import Database
-from shared.settings import REDIS_SCHEMES, Settings
+from embedmill.shared.db import flow
+from embedmill.shared.db.engine import Database
+from embedmill.shared.settings import REDIS_SCHEMES, Settings
 
 T = TypeVar("T")
 Value = dict[str, Any]
@@ -60,7 +60,7 @@ def open_shared_state(settings: Settings, database: Database) -> SharedState:
     """Redis where the setting or the broker names one, the tracking database otherwise."""
     url = settings.limits_url or settings.broker_url
     if url.startswith(REDIS_SCHEMES):
-        from shared.flow.redis_state import RedisState
+        from embedmill.shared.flow.redis_state import RedisState
 
         return RedisState(url)
     return DatabaseState(database)

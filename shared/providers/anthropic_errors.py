@@ -2,8 +2,8 @@
 
 import anthropic
 
-from shared.errors import EmbedmillError, KeyRefused, ProviderUnavailable
-from shared.providers.translation import error_of, unreadable, was_never_sent
+from embedmill.shared.errors import EmbedmillError, KeyRefused, ProviderUnavailable
+from embedmill.shared.providers.translation import error_of, unreadable, was_never_sent
 
 KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 """The variables that the SDK looks into."""

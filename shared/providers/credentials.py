@@ -4,8 +4,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from shared.addresses import digest
-from shared.errors import KeyRefused
+from embedmill.shared.addresses import digest
+from embedmill.shared.errors import KeyRefused
 
 AWS_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_BEARER_TOKEN_BEDROCK")
 ATTRIBUTES = ("api_key", "auth_token", "aws_access_key")

@@ -2,8 +2,8 @@
 
 import openai
 
-from shared.errors import EmbedmillError, KeyRefused, ProviderUnavailable
-from shared.providers.translation import error_of, unreadable, was_never_sent
+from embedmill.shared.errors import EmbedmillError, KeyRefused, ProviderUnavailable
+from embedmill.shared.providers.translation import error_of, unreadable, was_never_sent
 
 PROVIDER, CREDENTIALS = "openai", "OPENAI_API_KEY"
 FORESEEN = (openai.OpenAIError, ValueError, TypeError, AttributeError, LookupError)

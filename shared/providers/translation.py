@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from shared.errors import (
+from embedmill.shared.errors import (
     LONGEST_WAIT_SECONDS,
     EmbedmillError,
     FlowControl,
@@ -23,7 +23,7 @@ from shared.errors import (
     ProviderRefused,
     ProviderUnavailable,
 )
-from shared.providers.codes import shown_code
+from embedmill.shared.providers.codes import shown_code
 
 RATE_SECONDS, CIRCUIT_SECONDS, BUDGET_SECONDS = 5.0, 15.0, 300.0
 """How long to wait when the vendor does not say."""

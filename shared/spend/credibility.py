@@ -4,7 +4,7 @@ Tokenizers differ, so a little more than was reserved is believed, and the ledge
 token has at least a byte, and ours makes one of some four bytes of prose: nobody's counts more than four times as many.
 """
 
-from shared.spend.terms import Tokens
+from embedmill.shared.ledger import Tokens
 
 MOST_TIMES = 4
 EXTRA_TOKENS = 64

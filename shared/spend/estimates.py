@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from shared.errors import UnknownPrice
-from shared.flow.limits import find_limits
-from shared.providers.vectorstores import pinecone_units
-from shared.settings import Settings
-from shared.spend.prices import Prices
-from shared.spend.terms import FREE_PROVIDERS, NO_TOKENS, Lane, Tokens
+from embedmill.shared.errors import UnknownPrice
+from embedmill.shared.flow.limits import find_limits
+from embedmill.shared.ledger import FREE_PROVIDERS, NO_TOKENS, Lane, Tokens
+from embedmill.shared.providers.vectorstores.pinecone import units as pinecone_units
+from embedmill.shared.settings import Settings
+from embedmill.shared.spend.prices import Prices
 
 MICRO = 1_000_000
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import structlog
 
-from shared.db import flow
-from shared.db.engine import Database
-from shared.errors import KEY_SECONDS, FlowControl, KeyRefused
-from shared.flow import circuit
-from shared.flow.circuit import Value
-from shared.flow.state import Change, SharedState, T
+from embedmill.shared.db import flow
+from embedmill.shared.db.engine import Database
+from embedmill.shared.errors import KEY_SECONDS, FlowControl, KeyRefused
+from embedmill.shared.flow import circuit
+from embedmill.shared.flow.circuit import Value
+from embedmill.shared.flow.state import Change, SharedState, T
 
 log = structlog.get_logger()
 

@@ -1,9 +1,9 @@
 """Which calls can go by the batch lane, and why the others cannot."""
 
-from shared.errors import UnknownPrice
-from shared.providers.batches.table import has_batches
-from shared.spend.prices import Prices
-from shared.spend.terms import FREE_PROVIDERS, UNPRICED, Lane
+from embedmill.shared.errors import UnknownPrice
+from embedmill.shared.ledger import FREE_PROVIDERS, UNPRICED, Lane
+from embedmill.shared.providers.batches.table import has_batches
+from embedmill.shared.spend.prices import Prices
 
 
 def find_obstacle(prices: Prices, provider: str, model: str, operation: str) -> str | None:

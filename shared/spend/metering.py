@@ -5,16 +5,16 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import EmbedmillError, FlowControl, ProviderUnavailable
-from shared.providers.embeddings.base import Embedder, InputType
-from shared.providers.embeddings.calls import Billed, Request
-from shared.providers.embeddings.calls import Call as Answered
-from shared.providers.models.base import Usage
-from shared.providers.models.metering import Billed as ModelBilled
-from shared.providers.models.metering import ModelCall, ModelRequest
-from shared.providers.vectorstores.metering import Made, Requests
-from shared.spend.spender import Call, Planned, Reservation, Spender
-from shared.spend.terms import FREE_PROVIDERS, Subject, Tokens
+from embedmill.shared.errors import EmbedmillError, FlowControl, ProviderUnavailable
+from embedmill.shared.ledger import FREE_PROVIDERS, Subject, Tokens
+from embedmill.shared.providers.embeddings.base import Embedder, InputType
+from embedmill.shared.providers.embeddings.calls import Billed, Request
+from embedmill.shared.providers.embeddings.calls import Call as Answered
+from embedmill.shared.providers.models.base import Usage
+from embedmill.shared.providers.models.metering import Billed as ModelBilled
+from embedmill.shared.providers.models.metering import ModelCall, ModelRequest
+from embedmill.shared.providers.vectorstores.metering import Made, Requests
+from embedmill.shared.spend.spender import Call, Planned, Reservation, Spender
 
 INEXACT_MARGIN = 1.5
 """What is reserved over our count where the provider's tokenizer is not ours; it is given back with the answer."""

@@ -15,8 +15,8 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from shared.errors import SettingsError, UnknownPrice
-from shared.spend.terms import FREE, FREE_PROVIDERS, UNPRICED, Lane, Tokens
+from embedmill.shared.errors import SettingsError, UnknownPrice
+from embedmill.shared.ledger import FREE, FREE_PROVIDERS, UNPRICED, Lane, Tokens
 
 OUR_FILE = "prices.toml"
 Rate = Decimal | None

@@ -20,11 +20,11 @@ from typing import Any
 
 import structlog
 
-from shared.db import flow, ledger
-from shared.db.budgets import Alert
-from shared.db.engine import Database
-from shared.db.ledger import Entry
-from shared.errors import (
+from embedmill.shared.db import flow, ledger
+from embedmill.shared.db.budgets import Alert
+from embedmill.shared.db.engine import Database
+from embedmill.shared.db.ledger import Entry
+from embedmill.shared.errors import (
     EmbedmillError,
     FlowControl,
     KeyRefused,
@@ -32,17 +32,17 @@ from shared.errors import (
     UnknownPrice,
     may_be_billed,
 )
-from shared.flow import allowance, circuit
-from shared.flow.allowance import Value, Wait
-from shared.flow.concurrency import Concurrency
-from shared.flow.headers import Told, read_limits
-from shared.flow.limits import Limits, find_limits
-from shared.flow.state import SharedState, open_shared_state
-from shared.settings import Settings
-from shared.spend.credibility import is_credible
-from shared.spend.keys import Keys
-from shared.spend.prices import Price, Prices
-from shared.spend.terms import FREE, NO_TOKENS, NOBODY, Lane, Subject, Tokens
+from embedmill.shared.flow import allowance, circuit
+from embedmill.shared.flow.allowance import Value, Wait
+from embedmill.shared.flow.concurrency import Concurrency
+from embedmill.shared.flow.headers import Told, read_limits
+from embedmill.shared.flow.limits import Limits, find_limits
+from embedmill.shared.flow.state import SharedState, open_shared_state
+from embedmill.shared.ledger import FREE, NO_TOKENS, NOBODY, Lane, Subject, Tokens
+from embedmill.shared.settings import Settings
+from embedmill.shared.spend.credibility import is_credible
+from embedmill.shared.spend.keys import Keys
+from embedmill.shared.spend.prices import Price, Prices
 
 log = structlog.get_logger()
 

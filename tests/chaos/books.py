@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from shared.simulators.anthropic import AnthropicSimulator
-from shared.simulators.base import Call, Options, Reply, Simulator
-from shared.simulators.openai import OpenAISimulator
-from shared.simulators.pinecone import PineconeSimulator
-from shared.simulators.serving import Running, running
-from shared.spend.prices import Prices
-from shared.spend.terms import Tokens
+from embedmill.shared.ledger import Tokens
+from embedmill.shared.spend.prices import Prices
+from embedmill.simulators.anthropic import AnthropicSimulator
+from embedmill.simulators.base import Call, Options, Reply, Simulator
+from embedmill.simulators.openai import OpenAISimulator
+from embedmill.simulators.pinecone import PineconeSimulator
+from embedmill.simulators.serving import Running, running
 from tests.chaos.conftest import query
 from tests.command import Command
 from tests.services.pinecone import billed, running_pinecone

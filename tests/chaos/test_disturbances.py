@@ -22,10 +22,10 @@ from tests.waiting import wait_until
 LOCKED_SECONDS = 40.0
 PUBLISH = """
 import random, sys
-from shared.messages import BatchMessage
-from shared.states import Stage
-from workers.app import app, queue_name, task_name
-from workers.tasks import publish
+from embedmill.workers.messages import BatchMessage
+from embedmill.shared.states import Stage
+from embedmill.workers.app import app, queue_name, task_name
+from embedmill.workers.tasks import publish
 ids = list(range(1, int(sys.argv[1]) + 1))
 random.Random(7).shuffle(ids)
 for _ in range(3):

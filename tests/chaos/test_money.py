@@ -12,15 +12,9 @@ from typing import Any
 
 import pytest
 
-from shared.simulators.faults import Fault
-from shared.simulators.prompts import Verdict as Scripted
-from tests.chaos.books import (
-    OPERATIONS,
-    Providers,
-    require_covering_books,
-    require_equal_books,
-    running_providers,
-)
+from embedmill.simulators.faults import Fault
+from embedmill.simulators.prompts import Verdict as Scripted
+from tests.chaos.books import OPERATIONS, Providers, require_covering_books, require_equal_books, running_providers
 from tests.chaos.conftest import CHAOTIC, clean, query, require_consistent
 from tests.chaos.watching import Watch, seen
 from tests.command import Command, finish, kill_group
@@ -30,10 +24,10 @@ from tests.waiting import wait_until
 SECONDS = 240.0
 DEADLY = Path(__file__).parent / "points"
 POINTS = {
-    "reserved and not sent": ("shared.spend.metering:ModelMeter.on_request", "after"),
-    "answered and not stored": ("shared.verdicts:VerdictCache.put_many", "before"),
-    "stored and not settled": ("shared.spend.metering:ModelMeter.on_response", "before"),
-    "settled and not applied": ("shared.spend.metering:ModelMeter.on_response", "after"),
+    "reserved and not sent": ("embedmill.shared.spend.metering:ModelMeter.on_request", "after"),
+    "answered and not stored": ("embedmill.shared.caches.verdicts:VerdictCache.put_many", "before"),
+    "stored and not settled": ("embedmill.shared.spend.metering:ModelMeter.on_response", "before"),
+    "settled and not applied": ("embedmill.shared.spend.metering:ModelMeter.on_response", "after"),
 }
 LEFTOVER = "Everything in this part was reported lost and nothing more is known about it at all."
 VAGUE = "It must be shut down before the cover is opened. Page 12 of 40. Wait until the lamp is dark."

@@ -2,12 +2,12 @@
 
 import pytest
 
-from console import collections_cli, session
-from shared.db import collections
-from shared.db.engine import open_database
-from shared.errors import ProviderUnavailable, UserError
-from shared.providers.vectorstores.embedded import EmbeddedVectorStore
-from shared.settings import Settings
+from embedmill.console import collections_cli, session
+from embedmill.shared.db import collections
+from embedmill.shared.db.engine import open_database
+from embedmill.shared.errors import ProviderUnavailable, UserError
+from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
+from embedmill.shared.settings import Settings
 from tests.shared.db.tracker import Tracker
 
 

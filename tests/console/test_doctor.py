@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from console import doctor
-from console.session import opened
-from producers.submission import create_collection
-from shared.runtime import Runtime
-from shared.settings import Settings
-from shared.simulators.anthropic import AnthropicSimulator
-from shared.simulators.faults import Fault
-from shared.simulators.serving import running
+from embedmill.console import doctor
+from embedmill.console.session import opened
+from embedmill.producers.submission import create_collection
+from embedmill.shared.runtime import Runtime
+from embedmill.shared.settings import Settings
+from embedmill.simulators.anthropic import AnthropicSimulator
+from embedmill.simulators.faults import Fault
+from embedmill.simulators.serving import running
 from tests.shared.db.tracker import Tracker
 
 

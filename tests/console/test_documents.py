@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from console.documents import Asked, _in_uris, ask_where, spellings
-from shared.errors import UsageError
-from shared.states import DocumentState
+from embedmill.console.documents import Asked, _in_uris, ask_where, spellings
+from embedmill.shared.errors import UsageError
+from embedmill.shared.states import DocumentState
 
 
 def test_conditions_are_read() -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from console.dollars import format_usd
-from console.simulating import price_bill
+from embedmill.console.dollars import format_usd
+from embedmill.console.simulating import price_bill
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from console.dollars import format_usd
-from console.estimate import estimate, print_estimate
-from producers.sources.open import SourceOptions
-from shared.spend.estimates import Asked, demands_of_indexing, foresee_verdicts, total_lanes
-from shared.spend.terms import Tokens
+from embedmill.console.dollars import format_usd
+from embedmill.console.estimate import estimate, print_estimate
+from embedmill.producers.sources.open import SourceOptions
+from embedmill.shared.ledger import Tokens
+from embedmill.shared.spend.estimates import Asked, demands_of_indexing, foresee_verdicts, total_lanes
 from tests.corpus import text_of
 
 MODEL = "anthropic/claude-opus-4-7"

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from console import measuring
-from console.estimate import describe_cost, estimate
-from console.running import Request, describe_job, submit
-from console.session import opened
-from console.spending import spend
-from producers.sources.open import SourceOptions
-from shared.db.ledger import Entry, measure_due, record
-from shared.settings import Settings
-from shared.spend.terms import Lane, Subject, Tokens
+from embedmill.console import measuring
+from embedmill.console.estimate import describe_cost, estimate
+from embedmill.console.running import Request, describe_job, submit
+from embedmill.console.session import opened
+from embedmill.console.spending import spend
+from embedmill.producers.sources.open import SourceOptions
+from embedmill.shared.db.ledger import Entry, measure_due, record
+from embedmill.shared.ledger import Lane, Subject, Tokens
+from embedmill.shared.settings import Settings
 from tests.corpus import text_of
 from tests.shared.db.tracker import Tracker
 

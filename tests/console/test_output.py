@@ -6,9 +6,9 @@ import sys
 import orjson
 import pytest
 
-from console import output
-from console.output import confirm, json_line, print_error, print_line, print_table
-from shared.errors import UserError
+from embedmill.console import output
+from embedmill.console.output import confirm, json_line, print_error, print_line, print_table
+from embedmill.shared.errors import UserError
 
 HOSTILE = "report\x1b[2J\x1b]0;owned\x07\u202egpj.exe\nerror: forged"
 

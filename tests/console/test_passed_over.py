@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from console.passed_over import Noticed, name_place, print_passed_over
-from producers.sources.base import Problem, Remark, RemarkKind, Skipped
-from producers.sources.left_out import LeftOut
+from embedmill.console.passed_over import Noticed, name_place, print_passed_over
+from embedmill.producers.sources.base import Problem, Remark, RemarkKind, Skipped
+from embedmill.producers.sources.left_out import LeftOut
 
 ROOT = "file:///data/docs"
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from console.reading import parse_file, print_reading
-from shared.errors import UserError
+from embedmill.console.reading import parse_file, print_reading
+from embedmill.shared.errors import UserError
 from tests.workers.parsing.making import pdf
 
 

@@ -6,20 +6,27 @@ from pathlib import Path
 
 import pytest
 
-from console import running
-from console.running import WAITS_FOR, describe_job, explain_job, list_summaries, require_prices, warn_of_spellings
-from producers.sources.folder import FolderSource
-from producers.submission import ensure_collection
-from shared.db import jobs, presence
-from shared.db.jobs import SCALED
-from shared.db.scans import ensure_source
-from shared.errors import UnknownPrice
-from shared.outcomes import Park
-from shared.presence import Presence
-from shared.runtime import Runtime
-from shared.settings import Settings
-from shared.spend.prices import Prices
-from shared.states import WaitReason
+from embedmill.console import running
+from embedmill.console.running import (
+    WAITS_FOR,
+    describe_job,
+    explain_job,
+    list_summaries,
+    require_prices,
+    warn_of_spellings,
+)
+from embedmill.producers.sources.folder import FolderSource
+from embedmill.producers.submission import ensure_collection
+from embedmill.shared.db import jobs, presence
+from embedmill.shared.db.jobs import SCALED
+from embedmill.shared.db.scans import ensure_source
+from embedmill.shared.errors import UnknownPrice
+from embedmill.shared.outcomes import Park
+from embedmill.shared.presence import Presence
+from embedmill.shared.runtime import Runtime
+from embedmill.shared.settings import Settings
+from embedmill.shared.spend.prices import Prices
+from embedmill.shared.states import WaitReason
 from tests.shared.db.tracker import Tracker
 
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.sampling import EXCERPT_CHARACTERS, describe_bytes, describe_text, excerpt, mask, take_sample
-from shared.runtime import Runtime
-from shared.settings import Settings
-from shared.uris import path_to_uri
+from embedmill.console.sampling import EXCERPT_CHARACTERS, describe_bytes, describe_text, excerpt, mask, take_sample
+from embedmill.shared.runtime import Runtime
+from embedmill.shared.settings import Settings
+from embedmill.shared.uris import path_to_uri
 from tests.workers.parsing.making import word, word_paragraph
 
 PII = Path("/work/shared/data/pii/docs.jsonl")

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from console.durations import parse_since
-from console.spending import print_spend, spend
-from shared.db.ledger import Entry, record
-from shared.errors import UserError
-from shared.runtime import Runtime
-from shared.settings import Settings
-from shared.spend.terms import NO_TOKENS, NOBODY, Lane, Tokens
+from embedmill.console.durations import parse_since
+from embedmill.console.spending import print_spend, spend
+from embedmill.shared.db.ledger import Entry, record
+from embedmill.shared.errors import UserError
+from embedmill.shared.ledger import NO_TOKENS, NOBODY, Lane, Tokens
+from embedmill.shared.runtime import Runtime
+from embedmill.shared.settings import Settings
 
 
 @pytest.mark.parametrize(

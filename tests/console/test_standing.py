@@ -5,20 +5,20 @@ from typing import Any
 
 import pytest
 
-from console import running
-from console.durations import format_time
-from console.progress import format_pace
-from console.running import explain_job, find_jobs, list_summaries, print_report, print_waiting
-from console.standing import Pace
-from shared.db import jobs, pools, presence
-from shared.errors import BlobMissing, NotFound, ProviderUnavailable, SourceGone
-from shared.outcomes import Advance, Fail, Park
-from shared.presence import Presence
-from shared.runtime import Runtime
-from shared.settings import Settings
-from shared.states import JobState, Stage
+from embedmill.console import running
+from embedmill.console.durations import format_time
+from embedmill.console.progress import format_pace
+from embedmill.console.running import explain_job, find_jobs, list_summaries, print_report, print_waiting
+from embedmill.console.standing import Pace
+from embedmill.shared.db import jobs, pools, presence
+from embedmill.shared.errors import BlobMissing, NotFound, ProviderUnavailable, SourceGone
+from embedmill.shared.outcomes import Advance, Fail, Park
+from embedmill.shared.presence import Presence
+from embedmill.shared.runtime import Runtime
+from embedmill.shared.settings import Settings
+from embedmill.shared.states import JobState, Stage
+from embedmill.workers.executor import outcome_of
 from tests.shared.db.tracker import Tracker
-from workers.executor import outcome_of
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.errors import BlobMissing
-from shared.providers.blobs.base import BlobStore, parse_reference
+from embedmill.shared.errors import BlobMissing
+from embedmill.shared.providers.blobs.base import BlobStore, parse_reference
 
 TEXT = b"a text of some length"
 Damage = Callable[[str, bytes], None]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from shared.cache import CHECKSUM_BYTES, DOCUMENT, KINDS, QUERY, EmbeddingCache, Size
+from embedmill.shared.caches.embeddings import CHECKSUM_BYTES, DOCUMENT, KINDS, QUERY, EmbeddingCache, Size
 
 Again = Callable[[], EmbeddingCache]
 

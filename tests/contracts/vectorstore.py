@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from shared.editions import Edition, row_id
-from shared.errors import BadVector, SettingsError
-from shared.providers.vectorstores.base import VectorRow, VectorStore
+from embedmill.shared.editions import Edition, row_id
+from embedmill.shared.errors import BadVector, SettingsError
+from embedmill.shared.providers.vectorstores.base import VectorRow, VectorStore
 
 DIMENSIONS = 8
 DEADLINE_SECONDS = 30.0

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import typer
 
-from console.cli import app
-from shared.db.catalogue import MEANINGS
-from shared.errors import EmbedmillError
-from shared.providers.embeddings.table import EMBEDDERS
-from shared.settings import Settings
-from shared.states import DocumentState, JobState, Result, Stage, State, WaitReason
+from embedmill.console.cli import app
+from embedmill.shared.db.catalogue import MEANINGS
+from embedmill.shared.errors import EmbedmillError
+from embedmill.shared.providers.embeddings.table import EMBEDDERS
+from embedmill.shared.settings import Settings
+from embedmill.shared.states import DocumentState, JobState, Result, Stage, State, WaitReason
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -33,7 +33,7 @@ def commands(group: Any, prefix: str = "") -> Iterator[str]:
 def errors(error: type[EmbedmillError]) -> Iterator[str]:
     yield error.__name__
     for child in error.__subclasses__():
-        if child.__module__ == "shared.errors":
+        if child.__module__ == "embedmill.shared.errors":
             yield from errors(child)
 
 
@@ -91,9 +91,9 @@ def test_every_error_is_documented(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(errors(EmbedmillError)))
 def test_every_error_is_in_the_drawing_of_the_error_tree(name: str) -> None:
-    import shared.errors
+    import embedmill.shared.errors
 
-    assert re.search(rf"\b{name}\b", shared.errors.__doc__ or "")
+    assert re.search(rf"\b{name}\b", embedmill.shared.errors.__doc__ or "")
 
 
 @pytest.mark.parametrize("name", EMBEDDERS)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.simulators.openai import OpenAISimulator
-from shared.simulators.serving import Running, running
+from embedmill.simulators.openai import OpenAISimulator
+from embedmill.simulators.serving import Running, running
 
 
 @pytest.fixture

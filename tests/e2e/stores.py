@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from shared.providers.blobs.folder import FolderBlobStore
-from shared.providers.vectorstores.base import VectorStore
-from shared.providers.vectorstores.table import open_vector_store
-from shared.simulators.pinecone import PineconeSimulator
+from embedmill.shared.providers.blobs.folder import FolderBlobStore
+from embedmill.shared.providers.vectorstores.base import VectorStore
+from embedmill.shared.providers.vectorstores.table import open_vector_store
+from embedmill.simulators.pinecone import PineconeSimulator
 from tests.command import Command
 from tests.services import postgres
 from tests.services.needed import require

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from shared.simulators.anthropic import AnthropicSimulator
-from shared.simulators.base import Simulator
-from shared.simulators.openai import OpenAISimulator
-from shared.simulators.serving import Running, running
+from embedmill.simulators.anthropic import AnthropicSimulator
+from embedmill.simulators.base import Simulator
+from embedmill.simulators.openai import OpenAISimulator
+from embedmill.simulators.serving import Running, running
 from tests.chaos.watching import Watch, seen
 from tests.command import Command, finish, kill_group
 from tests.corpus import write_corpus

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.simulators.openai import OpenAISimulator
-from shared.simulators.serving import Running, running
+from embedmill.simulators.openai import OpenAISimulator
+from embedmill.simulators.serving import Running, running
 from tests.command import Command, finish
 from tests.corpus import write_corpus
 from tests.e2e.test_spend import billed, reasons

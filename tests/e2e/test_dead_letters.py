@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from shared.db import unreadable
-from shared.db.engine import open_database
+from embedmill.shared.db import unreadable
+from embedmill.shared.db.engine import open_database
 from tests.command import Command, finish
 from tests.corpus import text_of, write_corpus
 from tests.waiting import wait_until

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from shared.simulators.anthropic import AnthropicSimulator
-from shared.simulators.faults import Fault
-from shared.simulators.openai import OpenAISimulator
-from shared.simulators.serving import Running, running
+from embedmill.simulators.anthropic import AnthropicSimulator
+from embedmill.simulators.faults import Fault
+from embedmill.simulators.openai import OpenAISimulator
+from embedmill.simulators.serving import Running, running
 from tests.command import Command, finish
 from tests.corpus import write_corpus
 from tests.e2e.stores import Place, running_place

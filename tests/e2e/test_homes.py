@@ -152,7 +152,9 @@ def test_a_package_of_the_same_name_in_the_current_folder_is_not_taken_for_ours(
 def test_workers_that_cannot_start_end_the_command_and_lose_nothing(cli: Command, tmp_path: Path) -> None:
     folder = tmp_path / "site"
     folder.mkdir()
-    (folder / "sitecustomize.py").write_text("import os, sys\n'workers.process' in sys.orig_argv and os._exit(9)\n")
+    (folder / "sitecustomize.py").write_text(
+        "import os, sys\n'embedmill.workers.processes.entry' in sys.orig_argv and os._exit(9)\n"
+    )
     corpus = write_corpus(tmp_path / "documents", 2)
     ran = cli.with_environment(PYTHONPATH=str(folder)).run("ingest", corpus)
     assert (ran.status, "status 9 before they are ready" in ran.stderr) == (1, True), ran

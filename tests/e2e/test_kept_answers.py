@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from shared.simulators.anthropic import AnthropicSimulator
-from shared.simulators.base import Options
-from shared.simulators.openai import OpenAISimulator
-from shared.simulators.serving import Running, running
+from embedmill.simulators.anthropic import AnthropicSimulator
+from embedmill.simulators.base import Options
+from embedmill.simulators.openai import OpenAISimulator
+from embedmill.simulators.serving import Running, running
+from embedmill.workers.validation.calls import MOST_CHUNKS
 from tests.chaos.conftest import query
 from tests.command import Command, finish
 from tests.corpus import text_of
 from tests.waiting import wait_until
-from workers.validation.calls import MOST_CHUNKS
 
 pytestmark = pytest.mark.timeout(300)  # seconds; each test runs several commands with workers of their own
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from shared.simulators.anthropic import AnthropicSimulator
-from shared.simulators.faults import Fault
-from shared.simulators.openai import OpenAISimulator
-from shared.simulators.serving import Running, running
+from embedmill.simulators.anthropic import AnthropicSimulator
+from embedmill.simulators.faults import Fault
+from embedmill.simulators.openai import OpenAISimulator
+from embedmill.simulators.serving import Running, running
 from tests.chaos.watching import Watch
 from tests.command import Command, finish
 from tests.corpus import text_of, write_corpus

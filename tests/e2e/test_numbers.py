@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from shared.simulators.openai import OpenAISimulator
-from shared.simulators.serving import running
+from embedmill.simulators.openai import OpenAISimulator
+from embedmill.simulators.serving import running
 from tests.command import Command
 from tests.corpus import write_corpus
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from console.searching import searcher
-from shared.sharding import shard_for
-from shared.simulators.faults import Fault
+from embedmill.console.searching import searcher
+from embedmill.shared.sharding import shard_for
+from embedmill.simulators.faults import Fault
 from tests.command import Command, finish, kill_group
 from tests.corpus import text_of, write_spread_corpus
 from tests.e2e.stores import STORES, Place, running_place

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from console.budget_cli import _require_name
-from console.cli import _run
-from shared.simulators.base import Options
-from shared.simulators.faults import Fault
-from shared.simulators.openai import OpenAISimulator
-from shared.simulators.serving import Running, running
-from shared.spend.terms import BudgetScope
+from embedmill.console.budget_cli import _require_name
+from embedmill.console.cli import _run
+from embedmill.shared.ledger import BudgetScope
+from embedmill.simulators.base import Options
+from embedmill.simulators.faults import Fault
+from embedmill.simulators.openai import OpenAISimulator
+from embedmill.simulators.serving import Running, running
 from tests.chaos.conftest import query
 from tests.chaos.watching import Watch
 from tests.command import Command, finish, kill_group

@@ -10,9 +10,10 @@ import pytest
 
 from tests.command import Command
 
+IMPORT = "import embedmill.console.cli as cli\n"
 STRIKE = """
 import os, signal, sys, time
-import console.__main__ as entry
+import embedmill.console.__main__ as entry
 
 def strike(*_):
     os.kill(os.getpid(), signal.SIGINT)
@@ -75,8 +76,8 @@ def test_a_collection_is_not_deleted_when_the_answer_is_no(cli: Command) -> None
 def test_an_interruption_prints_no_traceback_whenever_it_comes(tmp_path: Path, moment: str) -> None:
     program = {
         "before": "sys.meta_path.insert(0, type('Finder', (), {'find_spec': staticmethod(strike)}))\n",
-        "while": "import console.cli\nconsole.cli._run = lambda *_, **__: console.cli._interrupted(as_json=strike())\n",
-        "swallowed": "import console.cli\nconsole.cli._run = lambda *_, **__: (Dying() and 0, time.sleep(60))\n",
+        "while": f"{IMPORT}cli._run = lambda *_, **__: cli._interrupted(as_json=strike())\n",
+        "swallowed": f"{IMPORT}cli._run = lambda *_, **__: (Dying() and 0, time.sleep(60))\n",
         "after": "import atexit\natexit.register(strike)\n",
     }[moment]
     code = f"{STRIKE}{program}sys.argv[1:] = ['version']\nentry.main()"

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from shared.simulators.base import Options
-from shared.simulators.openai import OpenAISimulator
-from shared.simulators.serving import Running, running
-from shared.tokenizer import count_tokens
+from embedmill.shared.tokenizer import count_tokens
+from embedmill.simulators.base import Options
+from embedmill.simulators.openai import OpenAISimulator
+from embedmill.simulators.serving import Running, running
 from tests.command import Command
 from tests.corpus import text_of
 

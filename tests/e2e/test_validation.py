@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from shared.simulators.anthropic import AnthropicSimulator
-from shared.simulators.faults import Fault
-from shared.simulators.prompts import Verdict as Scripted
-from shared.simulators.serving import Running, running
+from embedmill.simulators.anthropic import AnthropicSimulator
+from embedmill.simulators.faults import Fault
+from embedmill.simulators.prompts import Verdict as Scripted
+from embedmill.simulators.serving import Running, running
 from tests.command import Command
 
 MODEL = "anthropic/claude-opus-4-7"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.simulators.faults import Fault
+from embedmill.simulators.faults import Fault
 from tests.chaos.books import booked_units
 from tests.command import Command, finish
 from tests.corpus import text_of, write_corpus, write_spread_corpus

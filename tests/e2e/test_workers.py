@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from shared.db import pools, presence
-from shared.db.engine import Database, open_database
-from shared.states import Stage
+from embedmill.shared.db import pools, presence
+from embedmill.shared.db.engine import Database, open_database
+from embedmill.shared.states import Stage
 from tests.chaos.test_poison import POISON
 from tests.chaos.watching import Watch
 from tests.command import Command, finish, kill_group
@@ -271,7 +271,7 @@ def vectors(command: Command) -> dict[str, Any]:
 def shared_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """One database for several homes."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'shared.db'}"
+        yield f"sqlite:///{tmp_path / 'embedmill.shared.db'}"
         return
     require(postgres.why_not())
     with postgres.running_database() as server:

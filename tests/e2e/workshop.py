@@ -6,10 +6,10 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from producers.sources.open import SourceOptions, open_sources
-from producers.submission import Submitter, ensure_collection
-from shared.runtime import Runtime
-from shared.settings import Settings, load_settings
+from embedmill.producers.sources.open import SourceOptions, open_sources
+from embedmill.producers.submission import Submitter, ensure_collection
+from embedmill.shared.runtime import Runtime
+from embedmill.shared.settings import Settings, load_settings
 from tests.command import Command
 from tests.corpus import text_of
 from tests.waiting import wait_until

@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 import yaml
 
-from shared.settings import Settings
+from embedmill.shared.settings import Settings
 from tests.command import EMBEDMILL, Command
 
 ROOT = Path(__file__).parents[2]

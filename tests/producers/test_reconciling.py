@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from producers.departing import close_source, delete_documents, preview_closing
-from producers.sources.base import Source
-from producers.sources.open import SourceOptions, open_sources
-from producers.submission import Submitted, Submitter
-from shared.addresses import document_id
-from shared.db import jobs
-from shared.db.engine import Database
-from shared.db.schema import chore, source
-from shared.errors import ScanStopped, ScanTakenOver
+from embedmill.producers.departing import close_source, delete_documents, preview_closing
+from embedmill.producers.sources.base import Source
+from embedmill.producers.sources.open import SourceOptions, open_sources
+from embedmill.producers.submission import Submitted, Submitter
+from embedmill.shared.addresses import document_id
+from embedmill.shared.db import jobs
+from embedmill.shared.db.engine import Database
+from embedmill.shared.db.schema import chore, source
+from embedmill.shared.errors import ScanStopped, ScanTakenOver
 from tests.producers.walking import Walk
 
 

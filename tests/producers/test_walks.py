@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from shared.db.engine import Database
+from embedmill.shared.db.engine import Database
 from tests.producers.walking import Walk
 
 

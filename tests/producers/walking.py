@@ -17,24 +17,24 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from producers.departing import close_source, delete_documents
-from producers.scanning import Reading, SourceScan
-from producers.sources.base import Source
-from producers.sources.open import SourceOptions, open_sources
-from producers.submission import Submitted, Submitter, ensure_collection
-from shared.addresses import document_id, version_id
-from shared.db import jobs, work
-from shared.db.documents import Standing, switch_versions
-from shared.db.engine import Database
-from shared.db.schema import chore, claim, document, job, source
-from shared.db.schema import work as work_table
-from shared.db.work import Claim, Item
-from shared.errors import ScanStopped, SourceGone, UserError
-from shared.outcomes import Advance, Complete, Fail, Outcome, Return
-from shared.runtime import Runtime
-from shared.settings import load_settings
-from shared.states import JobState, Result, Stage, State
-from shared.uris import uri_to_path
+from embedmill.producers.departing import close_source, delete_documents
+from embedmill.producers.scanning import Reading, SourceScan
+from embedmill.producers.sources.base import Source
+from embedmill.producers.sources.open import SourceOptions, open_sources
+from embedmill.producers.submission import Submitted, Submitter, ensure_collection
+from embedmill.shared.addresses import document_id, version_id
+from embedmill.shared.db import jobs, work
+from embedmill.shared.db.documents import Standing, switch_versions
+from embedmill.shared.db.engine import Database
+from embedmill.shared.db.schema import chore, claim, document, job, source
+from embedmill.shared.db.schema import work as work_table
+from embedmill.shared.db.work import Claim, Item
+from embedmill.shared.errors import ScanStopped, SourceGone, UserError
+from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Return
+from embedmill.shared.runtime import Runtime
+from embedmill.shared.settings import load_settings
+from embedmill.shared.states import JobState, Result, Stage, State
+from embedmill.shared.uris import uri_to_path
 from tests.shared.db.tracker import RETRY
 
 FILES = ("a.txt", "b.txt", "sub/c.txt", "sub/d.txt", "sub/e.md")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from retrieval.fusion import fuse, limit_per_group, ranked, standardise
+from embedmill.retrieval.fusion import fuse, limit_per_group, ranked, standardise
 
 
 def test_agreement_wins_over_either_side_alone() -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from bench.retrieval import COLLECTIONS, Quality, index, measure, read_collection
-from retrieval.search import CHUNKS_PER_DOCUMENT, Mode, Searcher
-from shared.editions import Edition
-from shared.providers.embeddings.local import LocalEmbedder
-from shared.providers.vectorstores.embedded import EmbeddedVectorStore
-from workers.chunking import ChunkSettings
+from embedmill.retrieval.search import CHUNKS_PER_DOCUMENT, Mode, Searcher
+from embedmill.shared.editions import Edition
+from embedmill.shared.providers.embeddings.local import LocalEmbedder
+from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
+from embedmill.workers.chunking import ChunkSettings
 
 BESIDE_THE_CHECKOUT = Path(__file__).parents[3] / "shared" / "data"
 DATA = Path(os.environ.get("EMBEDMILL_TEST_DATA", BESIDE_THE_CHECKOUT))

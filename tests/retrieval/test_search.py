@@ -9,14 +9,14 @@ import orjson
 import pytest
 from numpy.typing import NDArray
 
-from retrieval import search
-from retrieval.search import Hit, Mode, Searcher
-from shared.editions import Edition
-from shared.errors import SettingsError
-from shared.providers.embeddings.base import Embedder, InputType
-from shared.providers.vectorstores.base import Match, VectorRow
-from shared.providers.vectorstores.embedded import EmbeddedVectorStore
-from shared.providers.vectorstores.rows import edition_of
+from embedmill.retrieval import search
+from embedmill.retrieval.search import Hit, Mode, Searcher
+from embedmill.shared.editions import Edition
+from embedmill.shared.errors import SettingsError
+from embedmill.shared.providers.embeddings.base import Embedder, InputType
+from embedmill.shared.providers.vectorstores.base import Match, VectorRow
+from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
+from embedmill.shared.providers.vectorstores.rows import edition_of
 from tests.contracts.vectorstore import DIMENSIONS, make_row, unit_vector
 
 

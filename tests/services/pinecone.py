@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from shared.simulators.base import Options
-from shared.simulators.pinecone import PineconeSimulator
-from shared.simulators.serving import Running, running
+from embedmill.simulators.base import Options
+from embedmill.simulators.pinecone import PineconeSimulator
+from embedmill.simulators.serving import Running, running
 
 LAG_SECONDS = 0.05
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from shared.collections import CollectionSettings, read_collection_settings
-from shared.errors import SettingsError
+from embedmill.shared.collections import CollectionSettings, read_collection_settings
+from embedmill.shared.errors import SettingsError
 
 MODEL = "anthropic/claude-opus-4-7"
 

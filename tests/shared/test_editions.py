@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.editions import Edition, RowName, parse_id, row_id
+from embedmill.shared.editions import Edition, RowName, parse_id, row_id
 
 
 @pytest.mark.parametrize("document", ["d", "a-b", "a.b-1.2", "x\ny"])

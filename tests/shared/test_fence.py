@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.fence import Fence, make_fence
+from embedmill.shared.fence import Fence, make_fence
 
 
 @given(st.text(), st.text())

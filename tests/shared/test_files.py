@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.errors import ParserLimitExceeded, SourceGone, UnreadableDocument
-from shared.files import (
+from embedmill.shared.errors import ParserLimitExceeded, SourceGone, UnreadableDocument
+from embedmill.shared.files import (
     CHUNK_BYTES,
     HEAD_BYTES,
     Hashed,

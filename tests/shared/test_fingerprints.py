@@ -2,8 +2,8 @@
 
 import pytest
 
-from shared.fingerprints import fingerprint, gist_of
-from shared.outcomes import Fail
+from embedmill.shared.fingerprints import fingerprint, gist_of
+from embedmill.shared.outcomes import Fail
 
 SAME = {
     "numbers": ("the store confirms 3 of 12 vectors", "the store confirms 0 of 7 vectors"),

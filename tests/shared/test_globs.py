@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.errors import UsageError
-from shared.globs import Glob, successor
+from embedmill.shared.errors import UsageError
+from embedmill.shared.globs import Glob, successor
 
 texts = st.text("ab*?[]!^-.\\/", max_size=8)
 

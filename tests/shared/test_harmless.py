@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.harmless import harmless, harmless_json
+from embedmill.shared.harmless import harmless, harmless_json
 
 HARMFUL = ["\x1b[31m", "\x07", "\x9b2J", "\u202e", "\u2066", "\u2028", "\x7f", "\r", "\n", "\ud800", "\U000e0041"]
 

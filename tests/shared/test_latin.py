@@ -3,8 +3,8 @@
 
 import pytest
 
-from shared.encoding import decode
-from shared.latin import guess_latin
+from embedmill.shared.encoding import decode
+from embedmill.shared.latin import guess_latin
 
 TEXTS = {
     "cp1252": (

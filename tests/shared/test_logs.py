@@ -1,6 +1,6 @@
 import logging
 
-from shared.logs import OneLine, write_line
+from embedmill.shared.logs import OneLine, write_line
 
 
 def test_an_event_on_a_terminal_is_one_harmless_line() -> None:

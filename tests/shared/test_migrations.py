@@ -11,10 +11,10 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
-import shared.db
-from shared.db.engine import HEAD, Database, open_database
-from shared.db.schema import metadata, usage
-from shared.errors import EmbedmillError
+import embedmill.shared.db
+from embedmill.shared.db.engine import HEAD, Database, open_database
+from embedmill.shared.db.schema import metadata, usage
+from embedmill.shared.errors import EmbedmillError
 from tests.services import postgres
 from tests.services.needed import require
 from tests.shared.db.tracker import Tracker
@@ -114,7 +114,7 @@ FILLED = (
 
 def move(database: Database, revision: str, *, down: bool = False) -> None:
     config = Config()
-    config.set_main_option("script_location", str(Path(shared.db.__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(Path(embedmill.shared.db.__file__).parent / "migrations"))
     # A session of its own, which writes no receipts: their table comes and goes here.
     moving = Database(database.url)
     with moving.write() as connection:

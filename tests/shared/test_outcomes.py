@@ -2,9 +2,9 @@
 
 import pytest
 
-from shared.db.work import RetryPolicy
-from shared.errors import BlobMissing, EncryptedDocument, ParserLimitExceeded, StorageFailed, WorkerLost
-from shared.outcomes import Fail, origin_of
+from embedmill.shared.db.work import RetryPolicy
+from embedmill.shared.errors import BlobMissing, EncryptedDocument, ParserLimitExceeded, StorageFailed, WorkerLost
+from embedmill.shared.outcomes import Fail, origin_of
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from shared.sharding import reading_order, shard_for
+from embedmill.shared.sharding import reading_order, shard_for
 
 DOCUMENTS = [f"document-{n}" for n in range(4000)]
 

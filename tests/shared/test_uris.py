@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.uris import path_to_uri, uri_to_path
+from embedmill.shared.uris import path_to_uri, uri_to_path
 
 NAMES = st.binary(min_size=1, max_size=40).map(lambda data: data.replace(b"\0", b"0"))
 PATHS = st.lists(NAMES, max_size=6).map(lambda names: b"/" + b"/".join(names))

@@ -1,8 +1,8 @@
 import pytest
 
-from shared.errors import SettingsError
-from shared.settings import load_settings
-from shared.wording import reword
+from embedmill.shared.errors import SettingsError
+from embedmill.shared.settings import load_settings
+from embedmill.shared.wording import reword
 
 
 @pytest.mark.parametrize(

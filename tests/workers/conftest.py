@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.presence import Presence
-from shared.settings import Settings
+from embedmill.shared.presence import Presence
+from embedmill.shared.settings import Settings
+from embedmill.workers.runtime import WorkerRuntime
 from tests.migrated import place_migrated
 from tests.shared.db.tracker import Tracker
-from workers.runtime import WorkerRuntime
 
 
 @pytest.fixture

@@ -24,15 +24,15 @@ from kombu.transport import SQS
 from kombu.transport import redis as kombu_redis
 from kombu.utils.json import loads
 
+from embedmill.workers import celery_compat
+from embedmill.workers.brokers import redis_transport, sqs_transport
+from embedmill.workers.brokers.envelopes import as_text
+from embedmill.workers.brokers.refusals import Refusals, refusals
+from embedmill.workers.consumer import Consumer as OurConsumer
 from tests.services import moto, redis
 from tests.services.needed import require
 from tests.services.redis import OwnServer
 from tests.waiting import wait_until
-from workers import celery_compat
-from workers.brokers import redis_transport, sqs_transport
-from workers.brokers.envelopes import as_text
-from workers.brokers.refusals import Refusals, refusals
-from workers.consumer import Consumer as OurConsumer
 
 
 def test_the_patches_are_for_the_installed_versions() -> None:
@@ -56,7 +56,7 @@ def own_redis() -> Iterator[OwnServer]:
 
 
 ROOT = Path(__file__).parents[2]
-OURS = "workers.consumer:Consumer"
+OURS = "embedmill.workers.consumer:Consumer"
 
 
 class StockWorker:
@@ -171,7 +171,7 @@ def test_ours_lets_go_of_what_it_could_not_acknowledge(own_redis: OwnServer) -> 
 def take_garbage(server: redis.Server) -> Any:
     with server.client as client:
         client.lpush("garbage", "no JSON")
-    with Connection(server.url, transport="workers.brokers.redis_transport:Transport") as connection:
+    with Connection(server.url, transport="embedmill.workers.brokers.redis_transport:Transport") as connection:
         channel = connection.default_channel
         taken: list[Any] = []
         channel.basic_consume("garbage", no_ack=True, callback=taken.append, consumer_tag="one")

@@ -9,19 +9,19 @@ from typing import Any
 
 import pytest
 
-from console import comparing
-from console.comparing import Findings, Held, compare, find_differences
-from console.verifying import _Mender
-from shared.db import documents
-from shared.db.collections import Collection
-from shared.db.documents import Tracked
-from shared.db.schema import document
-from shared.editions import Edition
-from shared.providers.vectorstores.base import VectorRow, VectorStore
+from embedmill.console import comparing
+from embedmill.console.comparing import Findings, Held, compare, find_differences
+from embedmill.console.verifying import _Mender
+from embedmill.shared.db import documents
+from embedmill.shared.db.collections import Collection
+from embedmill.shared.db.documents import Tracked
+from embedmill.shared.db.schema import document
+from embedmill.shared.editions import Edition
+from embedmill.shared.providers.vectorstores.base import VectorRow, VectorStore
+from embedmill.workers.runtime import WorkerRuntime
 from tests.contracts.vectorstore import make_row, unit_vector
 from tests.shared.db.tracker import Tracker
 from tests.workers.test_freezes import Scene
-from workers.runtime import WorkerRuntime
 
 COLLECTION = Collection(1, "default", {}, 1, "hash", 8, ("s0", "s1"))
 

@@ -4,17 +4,17 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from shared.db import pools
-from shared.db.schema import attempt
-from shared.db.work import Claim, Item
-from shared.errors import FlowControl, StorageFailed, UnreadableDocument
-from shared.messages import BatchMessage
-from shared.outcomes import Advance, Complete, Fail, Outcome, Park
-from shared.states import Result, Stage, State
+from embedmill.shared.db import pools
+from embedmill.shared.db.schema import attempt
+from embedmill.shared.db.work import Claim, Item
+from embedmill.shared.errors import FlowControl, StorageFailed, UnreadableDocument
+from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park
+from embedmill.shared.states import Result, Stage, State
+from embedmill.workers.executor import bisect, execute, hand_back
+from embedmill.workers.messages import BatchMessage
+from embedmill.workers.runtime import WorkerRuntime
 from tests.shared.db.tracker import Tracker
 from tests.waiting import wait_until
-from workers.executor import bisect, execute, hand_back
-from workers.runtime import WorkerRuntime
 
 URIS = [f"file:///{n}" for n in range(3)]
 

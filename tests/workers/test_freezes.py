@@ -13,23 +13,23 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from console.comparing import compare
-from shared.db.documents import list_tracked
-from shared.db.engine import Database
-from shared.db.leftovers import DELAYS
-from shared.db.schema import attempt, index_version
-from shared.db.work import Claim
-from shared.editions import Edition
-from shared.providers.vectorstores.base import VectorStore
-from shared.providers.vectorstores.pinecone_client import PineconeClient
-from shared.settings import Settings
-from shared.states import Stage, State
+from embedmill.console.comparing import compare
+from embedmill.shared.db.documents import list_tracked
+from embedmill.shared.db.engine import Database
+from embedmill.shared.db.leftovers import DELAYS
+from embedmill.shared.db.schema import attempt, index_version
+from embedmill.shared.db.work import Claim
+from embedmill.shared.editions import Edition
+from embedmill.shared.providers.vectorstores.base import VectorStore
+from embedmill.shared.providers.vectorstores.pinecone.client import PineconeClient
+from embedmill.shared.settings import Settings
+from embedmill.shared.states import Stage, State
+from embedmill.workers.chores.sweeper import sweep
+from embedmill.workers.runtime import WorkerRuntime
+from embedmill.workers.stages.index import index
 from tests.e2e.stores import STORES, Place, running_place
 from tests.shared.db.tracker import Tracker
 from tests.workers.test_stages import STAGES
-from workers.chores.sweeper import sweep
-from workers.runtime import WorkerRuntime
-from workers.stages.index import index
 
 NUMBERS = count(1)
 CALLS = ("upsert", "count_editions", "delete_stale", "delete_ids", "find_editions", "fetch_documents")

@@ -2,8 +2,8 @@
 
 import structlog
 
+from embedmill.workers.heartbeat import Heartbeat
 from tests.waiting import wait_until
-from workers.heartbeat import Heartbeat
 
 
 def test_a_beat_that_raises_something_foreign_is_logged_and_followed_by_others() -> None:

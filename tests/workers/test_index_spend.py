@@ -6,22 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from console.searching import search_one
-from shared.db import budgets
-from shared.db.schema import index_version, usage
-from shared.errors import FlowControl, ProviderUnavailable
-from shared.flow.circuit import state_of
-from shared.outcomes import Complete, Park
-from shared.settings import Settings
-from shared.simulators.faults import Fault
-from shared.simulators.pinecone import PineconeSimulator
-from shared.spend.terms import BudgetScope
-from shared.states import Result, Stage, State
+from embedmill.console.searching import search_one
+from embedmill.shared.db import budgets
+from embedmill.shared.db.schema import index_version, usage
+from embedmill.shared.errors import FlowControl, ProviderUnavailable
+from embedmill.shared.flow.circuit import state_of
+from embedmill.shared.ledger import BudgetScope
+from embedmill.shared.outcomes import Complete, Park
+from embedmill.shared.settings import Settings
+from embedmill.shared.states import Result, Stage, State
+from embedmill.simulators.faults import Fault
+from embedmill.simulators.pinecone import PineconeSimulator
+from embedmill.workers.runtime import WorkerRuntime
 from tests.services.pinecone import billed, running_pinecone
 from tests.shared.db.tracker import Tracker
 from tests.waiting import wait_until
 from tests.workers.test_stages import STAGES
-from workers.runtime import WorkerRuntime
 
 CIRCUIT = "vector store 1/v1-000"
 

@@ -5,25 +5,25 @@ from pathlib import Path
 
 import pytest
 
-from shared.db import jobs
-from shared.db.collections import update_settings
-from shared.db.schema import dead_letter, index_version
-from shared.db.work import Claim
-from shared.outcomes import Advance, Complete, Outcome, Park
-from shared.simulators.base import Simulator
-from shared.simulators.faults import Fault
-from shared.simulators.openai import OpenAISimulator
-from shared.simulators.pinecone import PineconeSimulator
-from shared.simulators.serving import Running, running
-from shared.states import Result, Stage, State
+from embedmill.shared.db import jobs
+from embedmill.shared.db.collections import update_settings
+from embedmill.shared.db.schema import dead_letter, index_version
+from embedmill.shared.db.work import Claim
+from embedmill.shared.outcomes import Advance, Complete, Outcome, Park
+from embedmill.shared.states import Result, Stage, State
+from embedmill.simulators.base import Simulator
+from embedmill.simulators.faults import Fault
+from embedmill.simulators.openai import OpenAISimulator
+from embedmill.simulators.pinecone import PineconeSimulator
+from embedmill.simulators.serving import Running, running
+from embedmill.workers.runtime import WorkerRuntime
+from embedmill.workers.stages.chunk import chunk
+from embedmill.workers.stages.embed import embed
+from embedmill.workers.stages.index import index
+from embedmill.workers.stages.validate import validate
 from tests.corpus import text_of
 from tests.services.pinecone import running_pinecone
 from tests.shared.db.tracker import Tracker
-from workers.runtime import WorkerRuntime
-from workers.stages.chunk import chunk
-from workers.stages.embed import embed
-from workers.stages.index import index
-from workers.stages.validate import validate
 
 MODEL = "openai/text-embedding-3-small@64"
 STAGES = {Stage.CHUNK: chunk, Stage.VALIDATE: validate, Stage.EMBED: embed}
@@ -129,7 +129,7 @@ def test_a_refused_key_uses_up_no_attempt_and_makes_no_dead_letter(
 def test_only_what_a_supervisors_own_workers_parked_is_beyond_its_help(
     runtime: WorkerRuntime, tracker: Tracker
 ) -> None:
-    from shared.db import presence
+    from embedmill.shared.db import presence
 
     with runtime.database.write() as connection:
         for name in ("ours", "theirs"):

@@ -5,13 +5,13 @@ import signal
 import threading
 import time
 
-from shared.errors import ParserCrashed
-from shared.outcomes import Advance, Fail
+from embedmill.shared.errors import ParserCrashed
+from embedmill.shared.outcomes import Advance, Fail
+from embedmill.workers.runtime import WorkerRuntime
+from embedmill.workers.stages.chunk import chunk
 from tests.corpus import text_of
 from tests.shared.db.tracker import Tracker
 from tests.workers.parsing.making import word, word_paragraph
-from workers.runtime import WorkerRuntime
-from workers.stages.chunk import chunk
 
 
 def test_a_parser_that_is_killed_costs_one_attempt_of_its_document(

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from console.comparing import compare
-from console.verifying import _Mender
-from shared.settings import Settings
+from embedmill.console.comparing import compare
+from embedmill.console.verifying import _Mender
+from embedmill.shared.settings import Settings
+from embedmill.workers.runtime import WorkerRuntime
 from tests.e2e.stores import STORES, Place, running_place
 from tests.migrated import place_migrated
 from tests.shared.db.tracker import Tracker
 from tests.workers.test_freezes import Scene
-from workers.runtime import WorkerRuntime
 
 NUMBERS = count(1)
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from shared.providers.blobs.folder import FolderBlobStore
-from shared.providers.blobs.table import open_blob_store
-from shared.runtime import spill_url
-from workers.chores.cleaner import clean
-from workers.runtime import WorkerRuntime
+from embedmill.shared.providers.blobs.folder import FolderBlobStore
+from embedmill.shared.providers.blobs.table import open_blob_store
+from embedmill.shared.runtime import spill_url
+from embedmill.workers.chores.cleaner import clean
+from embedmill.workers.runtime import WorkerRuntime
 
 
 @pytest.mark.parametrize(

@@ -11,23 +11,23 @@ from typing import Any
 import orjson
 import pytest
 
-from shared.cache import KINDS
-from shared.db.schema import document, index_version
-from shared.db.work import Claim
-from shared.errors import BadVector, FlowControl, ProviderUnavailable
-from shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
-from shared.providers.embeddings.base import Embedder
-from shared.providers.vectorstores.base import VectorRow, VectorStore
-from shared.sharding import shard_for
-from shared.states import Result, Stage, State
+from embedmill.shared.caches.embeddings import KINDS
+from embedmill.shared.db.schema import document, index_version
+from embedmill.shared.db.work import Claim
+from embedmill.shared.errors import BadVector, FlowControl, ProviderUnavailable
+from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
+from embedmill.shared.providers.embeddings.base import Embedder
+from embedmill.shared.providers.vectorstores.base import VectorRow, VectorStore
+from embedmill.shared.sharding import shard_for
+from embedmill.shared.states import Result, Stage, State
+from embedmill.workers.runtime import WorkerRuntime
+from embedmill.workers.stages import index as stages_index
+from embedmill.workers.stages.chunk import chunk
+from embedmill.workers.stages.embed import embed
+from embedmill.workers.stages.index import MOST_RETURNS, index
+from embedmill.workers.stages.validate import validate
 from tests.corpus import text_of
 from tests.shared.db.tracker import Tracker
-from workers.runtime import WorkerRuntime
-from workers.stages import index as stages_index
-from workers.stages.chunk import chunk
-from workers.stages.embed import embed
-from workers.stages.index import MOST_RETURNS, index
-from workers.stages.validate import validate
 
 STAGES = {Stage.CHUNK: chunk, Stage.VALIDATE: validate, Stage.EMBED: embed, Stage.INDEX: index}
 

@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 import structlog
 
-from shared.db import work
-from shared.db.work import Claim
-from shared.messages import BatchMessage
-from shared.outcomes import Complete, Outcome
-from shared.states import Result, Stage, State
+from embedmill.shared.db import work
+from embedmill.shared.db.work import Claim
+from embedmill.shared.outcomes import Complete, Outcome
+from embedmill.shared.states import Result, Stage, State
+from embedmill.workers import tasks
+from embedmill.workers.messages import BatchMessage
+from embedmill.workers.processes.gate import Gate
+from embedmill.workers.runtime import WorkerRuntime
+from embedmill.workers.tasks import Process
 from tests.shared.db.tracker import Tracker
 from tests.waiting import wait_until
-from workers import tasks
-from workers.gate import Gate
-from workers.runtime import WorkerRuntime
-from workers.tasks import Process
 
 
 class Ended(Process):

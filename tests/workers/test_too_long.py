@@ -5,25 +5,25 @@ from pathlib import Path
 
 import pytest
 
-from shared.db.collections import update_settings
-from shared.db.schema import index_version
-from shared.errors import InputTooLong
-from shared.outcomes import Fail, Outcome
-from shared.providers.vectorstores.base import VectorRow
-from shared.simulators.base import Options
-from shared.simulators.faults import Fault
-from shared.simulators.openai import OpenAISimulator
-from shared.simulators.serving import running
-from shared.states import Stage, State
-from shared.tokenizer import count_tokens
+from embedmill.shared.db.collections import update_settings
+from embedmill.shared.db.schema import index_version
+from embedmill.shared.errors import InputTooLong
+from embedmill.shared.outcomes import Fail, Outcome
+from embedmill.shared.providers.vectorstores.base import VectorRow
+from embedmill.shared.states import Stage, State
+from embedmill.shared.tokenizer import count_tokens
+from embedmill.simulators.base import Options
+from embedmill.simulators.faults import Fault
+from embedmill.simulators.openai import OpenAISimulator
+from embedmill.simulators.serving import running
+from embedmill.workers.chunking import ChunkSet, decode_chunk_set
+from embedmill.workers.runtime import WorkerRuntime
+from embedmill.workers.stages.chunk import chunk
+from embedmill.workers.stages.embed import embed
+from embedmill.workers.stages.index import index
+from embedmill.workers.stages.validate import validate
 from tests.corpus import text_of
 from tests.shared.db.tracker import Tracker
-from workers.chunking import ChunkSet, decode_chunk_set
-from workers.runtime import WorkerRuntime
-from workers.stages.chunk import chunk
-from workers.stages.embed import embed
-from workers.stages.index import index
-from workers.stages.validate import validate
 
 STAGES = {Stage.CHUNK: chunk, Stage.VALIDATE: validate, Stage.EMBED: embed, Stage.INDEX: index}
 MODEL = "openai/text-embedding-3-small@64"

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from shared.messages import BatchMessage
-from shared.settings import Settings
-from shared.states import Stage
+from embedmill.shared.settings import Settings
+from embedmill.shared.states import Stage
+from embedmill.workers.messages import BatchMessage
 
 
 @dataclass(frozen=True, slots=True)

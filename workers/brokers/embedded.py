@@ -5,13 +5,13 @@ from typing import Any
 
 from kombu import Queue
 
-from shared.messages import BatchMessage
-from shared.settings import Settings
-from shared.states import Stage
-from workers.brokers.base import Broker, Health
-from workers.brokers.remote import translated
-from workers.embedded_transport import QueueFile
-from workers.queues import queue_name
+from embedmill.shared.settings import Settings
+from embedmill.shared.states import Stage
+from embedmill.workers.brokers.base import Broker, Health
+from embedmill.workers.brokers.embedded_transport import QueueFile
+from embedmill.workers.brokers.remote import translated
+from embedmill.workers.messages import BatchMessage
+from embedmill.workers.queues import queue_name
 
 
 class EmbeddedBroker(Broker):
@@ -33,7 +33,7 @@ class EmbeddedBroker(Broker):
         }
 
     def publish_many(self, messages: Sequence[BatchMessage]) -> None:
-        from workers.tasks import send
+        from embedmill.workers.tasks import send
 
         with translated():
             for message in messages:

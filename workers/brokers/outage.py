@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import structlog
 
-from shared.errors import BrokerUnavailable
+from embedmill.shared.errors import BrokerUnavailable
 
 log = structlog.get_logger()
 

@@ -6,12 +6,12 @@ from typing import Any
 from amqp.exceptions import NotFound
 from kombu import Exchange, Queue
 
-from shared.settings import Settings
-from shared.states import Stage
-from workers.brokers.base import DeadMessage, Health
-from workers.brokers.envelopes import as_text
-from workers.brokers.remote import ANSWER_SECONDS, COMMON, RECONNECT, RemoteBroker, shown
-from workers.queues import queue_name
+from embedmill.shared.settings import Settings
+from embedmill.shared.states import Stage
+from embedmill.workers.brokers.base import DeadMessage, Health
+from embedmill.workers.brokers.envelopes import as_text
+from embedmill.workers.brokers.remote import ANSWER_SECONDS, COMMON, RECONNECT, RemoteBroker, shown
+from embedmill.workers.queues import queue_name
 
 # Deliveries after which RabbitMQ gives a message up. The database counts attempts and blames the guilty document long
 # before; this only stops a message that circles without anybody's claim.

@@ -5,10 +5,10 @@ from typing import Any
 from kombu import Queue
 from kombu.transport import TRANSPORT_ALIASES
 
-from shared.settings import Settings
-from shared.states import Stage
-from workers.brokers.base import Health
-from workers.brokers.remote import (
+from embedmill.shared.settings import Settings
+from embedmill.shared.states import Stage
+from embedmill.workers.brokers.base import Health
+from embedmill.workers.brokers.remote import (
     ANSWER_SECONDS,
     COMMON,
     CONNECT_SECONDS,
@@ -18,9 +18,9 @@ from workers.brokers.remote import (
     require_module,
     shown,
 )
-from workers.queues import queue_name
+from embedmill.workers.queues import queue_name
 
-TRANSPORT_ALIASES |= dict.fromkeys(("redis", "rediss"), "workers.brokers.redis_transport:Transport")
+TRANSPORT_ALIASES |= dict.fromkeys(("redis", "rediss"), "embedmill.workers.brokers.redis_transport:Transport")
 
 PREFIX = "embedmill:"
 

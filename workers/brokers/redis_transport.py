@@ -6,8 +6,8 @@ from typing import Any
 from kombu.asynchronous import get_event_loop
 from kombu.transport import redis, virtual
 
-from workers import celery_compat
-from workers.brokers.envelopes import enveloped, read_json
+from embedmill.workers import celery_compat
+from embedmill.workers.brokers.envelopes import enveloped, read_json
 
 if celery_compat.is_needed():
     # kombu parses an item between taking and delivering it; an error there loses the item and ends the worker.

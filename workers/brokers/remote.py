@@ -9,10 +9,10 @@ from typing import Any
 from kombu import Connection
 from kombu.exceptions import KombuError
 
-from shared.errors import BrokerUnavailable, MissingExtra
-from shared.messages import BatchMessage
-from shared.settings import Settings
-from workers.brokers.base import Broker
+from embedmill.shared.errors import BrokerUnavailable, MissingExtra
+from embedmill.shared.settings import Settings
+from embedmill.workers.brokers.base import Broker
+from embedmill.workers.messages import BatchMessage
 
 # How long one attempt to connect, or a wait for a free connection, may take.
 CONNECT_SECONDS = 5
@@ -48,14 +48,14 @@ class RemoteBroker(Broker):
     """A broker that other homes and hosts use too, through a few connections of its own."""
 
     def __init__(self, settings: Settings) -> None:
-        from workers.app import app
+        from embedmill.workers.app import app
 
         super().__init__(settings)
         self._connections = app.connection_for_write().Pool(limit=CONNECTIONS)
 
     def publish_many(self, messages: Sequence[BatchMessage]) -> None:
-        from workers.app import app
-        from workers.tasks import send
+        from embedmill.workers.app import app
+        from embedmill.workers.tasks import send
 
         with self._connection() as connection:
             producer = app.amqp.Producer(connection, auto_declare=False)
@@ -98,7 +98,7 @@ def _unavailable(error: BaseException) -> BrokerUnavailable:
 
 def _library_errors() -> tuple[type[Exception], ...]:
     """Of whichever library is in use; asking for it opens no connection."""
-    from workers.app import app
+    from embedmill.workers.app import app
 
     transport = app.connection_for_write().transport
     return (*transport.connection_errors, *transport.channel_errors)

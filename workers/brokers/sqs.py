@@ -10,12 +10,12 @@ from typing import Any
 from kombu import Queue
 from kombu.transport import TRANSPORT_ALIASES
 
-from shared.errors import SettingsError
-from shared.settings import Settings
-from shared.states import Stage
-from workers.brokers.base import DeadMessage, Health
-from workers.brokers.envelopes import as_text, enveloped, read_json
-from workers.brokers.remote import (
+from embedmill.shared.errors import SettingsError
+from embedmill.shared.settings import Settings
+from embedmill.shared.states import Stage
+from embedmill.workers.brokers.base import DeadMessage, Health
+from embedmill.workers.brokers.envelopes import as_text, enveloped, read_json
+from embedmill.workers.brokers.remote import (
     ANSWER_SECONDS,
     COMMON,
     CONNECT_SECONDS,
@@ -24,9 +24,9 @@ from workers.brokers.remote import (
     RemoteBroker,
     require_module,
 )
-from workers.queues import queue_name
+from embedmill.workers.queues import queue_name
 
-TRANSPORT_ALIASES["sqs"] = "workers.brokers.sqs_transport:Transport"
+TRANSPORT_ALIASES["sqs"] = "embedmill.workers.brokers.sqs_transport:Transport"
 
 POLL_SECONDS = 15
 # How long a dead letter is hidden from another reconciler while it is looked at.

@@ -9,12 +9,12 @@ from kombu.asynchronous.aws.sqs.message import AsyncMessage
 from kombu.transport import SQS
 from kombu.utils.json import dumps
 
-from shared.paging import pages
-from workers import celery_compat
-from workers.brokers.envelopes import enveloped, read_json
-from workers.brokers.refusals import refusals
-from workers.brokers.remote import ANSWER_SECONDS, CONNECT_SECONDS
-from workers.brokers.sqs import POLL_SECONDS
+from embedmill.shared.paging import pages
+from embedmill.workers import celery_compat
+from embedmill.workers.brokers.envelopes import enveloped, read_json
+from embedmill.workers.brokers.refusals import refusals
+from embedmill.workers.brokers.remote import ANSWER_SECONDS, CONNECT_SECONDS
+from embedmill.workers.brokers.sqs import POLL_SECONDS
 
 # Receives after which SQS gives a message up; see DELIVERY_LIMIT in workers/brokers/rabbitmq.py.
 RECEIVE_LIMIT = 20

@@ -3,17 +3,17 @@
 from importlib import import_module
 from typing import Any
 
-from shared.errors import SettingsError
-from shared.settings import Settings
-from workers.brokers.base import Broker
+from embedmill.shared.errors import SettingsError
+from embedmill.shared.settings import Settings
+from embedmill.workers.brokers.base import Broker
 
 BROKERS = {
-    "embedded": "workers.brokers.embedded:EmbeddedBroker",
-    "redis": "workers.brokers.redis:RedisBroker",
-    "rediss": "workers.brokers.redis:RedisBroker",
-    "sqs": "workers.brokers.sqs:SqsBroker",
-    "amqp": "workers.brokers.rabbitmq:RabbitBroker",
-    "amqps": "workers.brokers.rabbitmq:RabbitBroker",
+    "embedded": "embedmill.workers.brokers.embedded:EmbeddedBroker",
+    "redis": "embedmill.workers.brokers.redis:RedisBroker",
+    "rediss": "embedmill.workers.brokers.redis:RedisBroker",
+    "sqs": "embedmill.workers.brokers.sqs:SqsBroker",
+    "amqp": "embedmill.workers.brokers.rabbitmq:RabbitBroker",
+    "amqps": "embedmill.workers.brokers.rabbitmq:RabbitBroker",
 }
 
 

@@ -11,15 +11,15 @@ from typing import Any
 
 import structlog
 
-from shared.db import bulk_batches, bulk_lane, ledger
-from shared.db.bulk_batches import Batch
-from shared.db.bulk_lane import Ends, Entry
-from shared.errors import EmbedmillError, FlowControl, KeyRefused, ProviderUnavailable, StorageFailed
-from shared.providers.batches.base import UNREADABLE, BatchApi, Lost, Result, Status
-from shared.spend.terms import BatchState, Tokens
-from workers.bulk.desk import Desk
-from workers.bulk.errand import Harvest
-from workers.bulk.submitter import custom_id
+from embedmill.shared.db import bulk_batches, bulk_lane, ledger
+from embedmill.shared.db.bulk_batches import Batch
+from embedmill.shared.db.bulk_lane import Ends, Entry
+from embedmill.shared.errors import EmbedmillError, FlowControl, KeyRefused, ProviderUnavailable, StorageFailed
+from embedmill.shared.ledger import BatchState, Tokens
+from embedmill.shared.providers.batches.base import UNREADABLE, BatchApi, Lost, Result, Status
+from embedmill.workers.bulk.desk import Desk
+from embedmill.workers.bulk.errand import Harvest
+from embedmill.workers.bulk.submitter import custom_id
 
 log = structlog.get_logger()
 

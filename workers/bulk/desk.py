@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from shared.db.bulk_batches import Batch
-from shared.db.bulk_lane import EMBED
-from shared.errors import EmbedmillError, KeyRefused, StorageFailed
-from shared.providers.batches.base import BatchApi
-from shared.providers.batches.table import open_batches
-from shared.runtime import Runtime
-from shared.spend.spender import Call, Planned
-from shared.spend.terms import Lane, Subject, Tokens
-from workers.bulk.errand import Errand
-from workers.bulk.subjects import SubjectErrand
-from workers.bulk.texts import TextErrand
+from embedmill.shared.db.bulk_batches import Batch
+from embedmill.shared.db.bulk_lane import EMBED
+from embedmill.shared.errors import EmbedmillError, KeyRefused, StorageFailed
+from embedmill.shared.ledger import Lane, Subject, Tokens
+from embedmill.shared.providers.batches.base import BatchApi
+from embedmill.shared.providers.batches.table import open_batches
+from embedmill.shared.runtime import Runtime
+from embedmill.shared.spend.spender import Call, Planned
+from embedmill.workers.bulk.errand import Errand
+from embedmill.workers.bulk.subjects import SubjectErrand
+from embedmill.workers.bulk.texts import TextErrand
 
 
 class Desk:

@@ -5,10 +5,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.db.bulk_lane import Ends, Entry
-from shared.errors import EmbedmillError, FlowControl, InputRefused, InputTooLong
-from shared.providers.batches.base import Result
-from shared.spend.terms import Tokens
+from embedmill.shared.db.bulk_lane import Ends, Entry
+from embedmill.shared.errors import EmbedmillError, FlowControl, InputRefused, InputTooLong
+from embedmill.shared.ledger import Tokens
+from embedmill.shared.providers.batches.base import Result
 
 
 @dataclass(frozen=True, slots=True)

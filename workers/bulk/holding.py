@@ -3,16 +3,16 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import shared.errors
-from shared.db import bulk_lane
-from shared.db.bulk_lane import Standing, Want
-from shared.db.work import Item
-from shared.errors import EmbedmillError, FlowControl, InputTooLong
-from shared.outcomes import Outcome, Park
-from shared.runtime import Runtime
-from shared.spend.lanes import find_obstacle
-from shared.states import WaitReason
-from workers.executor import outcome_of
+import embedmill.shared.errors
+from embedmill.shared.db import bulk_lane
+from embedmill.shared.db.bulk_lane import Standing, Want
+from embedmill.shared.db.work import Item
+from embedmill.shared.errors import EmbedmillError, FlowControl, InputTooLong
+from embedmill.shared.outcomes import Outcome, Park
+from embedmill.shared.runtime import Runtime
+from embedmill.shared.spend.lanes import find_obstacle
+from embedmill.shared.states import WaitReason
+from embedmill.workers.executor import outcome_of
 
 
 @dataclass(slots=True)
@@ -84,5 +84,5 @@ def _outcome(standing: Standing) -> Outcome | None:
 
 def _error(name: str, message: str) -> EmbedmillError:
     """An error as it was stored; only those of our own tree ever are."""
-    found: type[EmbedmillError] = getattr(shared.errors, name)
+    found: type[EmbedmillError] = getattr(embedmill.shared.errors, name)
     return found(message)

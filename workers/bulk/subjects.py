@@ -8,27 +8,27 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 
-from shared.db.bulk_lane import VERDICT, Entry, Want
-from shared.db.verdicts import Origin
-from shared.db.work import Item
-from shared.errors import BlobMissing, EmbedmillError, InputRefused, ProviderRefused
-from shared.fence import Fence
-from shared.paging import pages
-from shared.providers.batches.base import Result
-from shared.providers.models.base import Answer, Model, Prompt, Stop
-from shared.providers.models.metering import estimate, estimate_kept
-from shared.runtime import Runtime
-from shared.spend.metering import MESSAGE, tokens_of
-from shared.spend.terms import Tokens
-from shared.verdicts import VerdictCache
-from workers.bulk.errand import Draft, Errand, Harvest
-from workers.bulk.holding import Held, Question, hold
-from workers.chunking import ChunkSet, decode_chunk_set
-from workers.validation.calls import MOST_CHUNKS, Call, pack_calls, verdict_prompt, word_call
-from workers.validation.judging import INPUT_REFUSED, REFUSED, REFUSED_CHUNKS
-from workers.validation.obtaining import find_opinions, judge_name
-from workers.validation.subject import Subject, make_subjects
-from workers.validation.verdict import Verdict, read_answer, verdict_by_rules
+from embedmill.shared.caches.verdicts import VerdictCache
+from embedmill.shared.db.bulk_lane import VERDICT, Entry, Want
+from embedmill.shared.db.verdicts import Origin
+from embedmill.shared.db.work import Item
+from embedmill.shared.errors import BlobMissing, EmbedmillError, InputRefused, ProviderRefused
+from embedmill.shared.fence import Fence
+from embedmill.shared.ledger import Tokens
+from embedmill.shared.paging import pages
+from embedmill.shared.providers.batches.base import Result
+from embedmill.shared.providers.models.base import Answer, Model, Prompt, Stop
+from embedmill.shared.providers.models.metering import estimate, estimate_kept
+from embedmill.shared.runtime import Runtime
+from embedmill.shared.spend.metering import MESSAGE, tokens_of
+from embedmill.workers.bulk.errand import Draft, Errand, Harvest
+from embedmill.workers.bulk.holding import Held, Question, hold
+from embedmill.workers.chunking import ChunkSet, decode_chunk_set
+from embedmill.workers.validation.calls import MOST_CHUNKS, Call, pack_calls, verdict_prompt, word_call
+from embedmill.workers.validation.judging import INPUT_REFUSED, REFUSED, REFUSED_CHUNKS
+from embedmill.workers.validation.obtaining import find_opinions, judge_name
+from embedmill.workers.validation.subject import Subject, make_subjects
+from embedmill.workers.validation.verdict import Verdict, read_answer, verdict_by_rules
 
 PAGE = 500
 """Chunk sets that are read together."""

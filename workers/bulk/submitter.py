@@ -11,10 +11,10 @@ from typing import Any
 
 import structlog
 
-from shared.db import bulk_batches, bulk_lane
-from shared.db.bulk_batches import Assignment, Batch
-from shared.db.bulk_lane import Group
-from shared.errors import (
+from embedmill.shared.db import bulk_batches, bulk_lane
+from embedmill.shared.db.bulk_batches import Assignment, Batch
+from embedmill.shared.db.bulk_lane import Group
+from embedmill.shared.errors import (
     EmbedmillError,
     FlowControl,
     InputRefused,
@@ -23,12 +23,12 @@ from shared.errors import (
     ProviderUnavailable,
     StorageFailed,
 )
-from shared.providers.batches.base import BatchApi, Request, Status
-from shared.spend.spender import Call, Planned
-from shared.spend.terms import BatchState, Lane, Subject, Tokens
-from shared.states import WaitReason
-from workers.bulk.desk import Desk
-from workers.bulk.errand import Draft, Drafted, Errand
+from embedmill.shared.ledger import BatchState, Lane, Subject, Tokens
+from embedmill.shared.providers.batches.base import BatchApi, Request, Status
+from embedmill.shared.spend.spender import Call, Planned
+from embedmill.shared.states import WaitReason
+from embedmill.workers.bulk.desk import Desk
+from embedmill.workers.bulk.errand import Draft, Drafted, Errand
 
 log = structlog.get_logger()
 

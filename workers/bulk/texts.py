@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.db.bulk_lane import EMBED, Entry, Want
-from shared.db.work import Item
-from shared.errors import BadVector, BlobMissing, EmbedmillError, ProviderRefused
-from shared.paging import pages
-from shared.providers.batches.base import Result
-from shared.providers.embeddings.base import Embedder
-from shared.runtime import Runtime
-from shared.spend.terms import Tokens
-from workers.bulk.errand import Draft, Errand, Harvest
-from workers.bulk.holding import Held, Question, hold
-from workers.stages.stored import embedded_text, read_stored
+from embedmill.shared.db.bulk_lane import EMBED, Entry, Want
+from embedmill.shared.db.work import Item
+from embedmill.shared.errors import BadVector, BlobMissing, EmbedmillError, ProviderRefused
+from embedmill.shared.ledger import Tokens
+from embedmill.shared.paging import pages
+from embedmill.shared.providers.batches.base import Result
+from embedmill.shared.providers.embeddings.base import Embedder
+from embedmill.shared.runtime import Runtime
+from embedmill.workers.bulk.errand import Draft, Errand, Harvest
+from embedmill.workers.bulk.holding import Held, Question, hold
+from embedmill.workers.stages.stored import embedded_text, read_stored
 
 if TYPE_CHECKING:
-    from workers.stages.embed import Text
+    from embedmill.workers.stages.embed import Text
 
 OPERATION = "embed"
 REFUSED_TEXTS = 16

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 
 import structlog
 
-from shared.errors import EmbedmillError
+from embedmill.shared.errors import EmbedmillError
 
 log = structlog.get_logger()
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import structlog
 
-from shared.collections import CollectionSettings, read_collection_settings
-from shared.db.collections import get_collection_by_id
-from shared.db.reviews import Doubt, submit_reviews
-from shared.db.samples import (
+from embedmill.shared.collections import CollectionSettings, read_collection_settings
+from embedmill.shared.db.collections import get_collection_by_id
+from embedmill.shared.db.reviews import Doubt, submit_reviews
+from embedmill.shared.db.samples import (
     TERMS,
     VERDICT,
     Taken,
@@ -20,20 +20,20 @@ from shared.db.samples import (
     postpone_samples,
     take_samples,
 )
-from shared.db.terms import FoundTerm, replace_terms
-from shared.errors import BlobMissing, EmbedmillError, FlowControl, NotFound, StorageFailed, UserError
-from shared.providers.models.base import Answer, Model
-from shared.runtime import Runtime
-from shared.spend.metering import ModelMeter
-from shared.spend.terms import Subject
-from workers.chores.aside import Aside
-from workers.chunking import ChunkSet, decode_chunk_set
-from workers.validation.gate import doubts_of
-from workers.validation.obtaining import Obtained, judge_name, obtain_verdicts
-from workers.validation.sampling import BAD_SCORE
-from workers.validation.subject import Subject as Chunk
-from workers.validation.subject import make_subjects
-from workers.validation.terms import ask_for_terms, read_terms
+from embedmill.shared.db.terms import FoundTerm, replace_terms
+from embedmill.shared.errors import BlobMissing, EmbedmillError, FlowControl, NotFound, StorageFailed, UserError
+from embedmill.shared.ledger import Subject
+from embedmill.shared.providers.models.base import Answer, Model
+from embedmill.shared.runtime import Runtime
+from embedmill.shared.spend.metering import ModelMeter
+from embedmill.workers.chores.aside import Aside
+from embedmill.workers.chunking import ChunkSet, decode_chunk_set
+from embedmill.workers.validation.gate import doubts_of
+from embedmill.workers.validation.obtaining import Obtained, judge_name, obtain_verdicts
+from embedmill.workers.validation.sampling import BAD_SCORE
+from embedmill.workers.validation.subject import Subject as Chunk
+from embedmill.workers.validation.subject import make_subjects
+from embedmill.workers.validation.terms import ask_for_terms, read_terms
 
 log = structlog.get_logger()
 

@@ -11,15 +11,15 @@ from typing import Any
 
 import structlog
 
-from shared.db import bulk_batches, bulk_lane, presence
-from shared.errors import EmbedmillError, KeyRefused
-from shared.presence import is_gone
-from shared.runtime import Runtime
-from workers.bulk.collector import Collector
-from workers.bulk.desk import Desk
-from workers.bulk.submitter import Submitter
-from workers.chores.aside import Aside
-from workers.heartbeat import Heartbeat
+from embedmill.shared.db import bulk_batches, bulk_lane, presence
+from embedmill.shared.errors import EmbedmillError, KeyRefused
+from embedmill.shared.presence import is_gone
+from embedmill.shared.runtime import Runtime
+from embedmill.workers.bulk.collector import Collector
+from embedmill.workers.bulk.desk import Desk
+from embedmill.workers.bulk.submitter import Submitter
+from embedmill.workers.chores.aside import Aside
+from embedmill.workers.heartbeat import Heartbeat
 
 log = structlog.get_logger()
 

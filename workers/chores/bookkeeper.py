@@ -4,9 +4,9 @@ from pathlib import Path
 
 import structlog
 
-from shared.db import budgets, ledger
-from shared.db.engine import Database
-from shared.presence import is_gone
+from embedmill.shared.db import budgets, ledger
+from embedmill.shared.db.engine import Database
+from embedmill.shared.presence import is_gone
 
 log = structlog.get_logger()
 

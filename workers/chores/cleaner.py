@@ -1,8 +1,8 @@
 """The cleaner: removes stored objects that nothing refers to any more."""
 
-from shared.db.documents import list_referenced_objects
-from shared.db.engine import Database
-from shared.providers.blobs.base import BlobStore
+from embedmill.shared.db.documents import list_referenced_objects
+from embedmill.shared.db.engine import Database
+from embedmill.shared.providers.blobs.base import BlobStore
 
 # An object is written before the row that names it; younger ones may still be on their way into the database.
 YOUNGEST_SECONDS = 3600.0

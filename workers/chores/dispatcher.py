@@ -7,13 +7,13 @@ from functools import partial
 from itertools import groupby
 from typing import Any
 
-from shared.db import jobs, presence, work
-from shared.db.engine import Database
-from shared.db.pools import count_slots
-from shared.db.work import Ready
-from shared.messages import BatchMessage
-from shared.settings import Settings
-from shared.states import Stage
+from embedmill.shared.db import jobs, presence, work
+from embedmill.shared.db.engine import Database
+from embedmill.shared.db.pools import count_slots
+from embedmill.shared.db.work import Ready
+from embedmill.shared.settings import Settings
+from embedmill.shared.states import Stage
+from embedmill.workers.messages import BatchMessage
 
 # Batches that may be out for each place that works on one: one in hand, and one that waits for it.
 BATCHES_OUT = 2

@@ -12,13 +12,13 @@ from typing import Protocol
 
 import structlog
 
-from shared.cache import KINDS, TOUCH_SECONDS, Size
-from shared.db.retention import VECTORS, VERDICTS, Need, measure_need, record_evictions
-from shared.db.verdicts import VERDICT
-from shared.errors import FlowControl
-from shared.runtime import Runtime
-from shared.settings import Settings
-from shared.verdicts import VerdictCache
+from embedmill.shared.caches.embeddings import KINDS, TOUCH_SECONDS, Size
+from embedmill.shared.caches.verdicts import VerdictCache
+from embedmill.shared.db.retention import VECTORS, VERDICTS, Need, measure_need, record_evictions
+from embedmill.shared.db.verdicts import VERDICT
+from embedmill.shared.errors import FlowControl
+from embedmill.shared.runtime import Runtime
+from embedmill.shared.settings import Settings
 
 log = structlog.get_logger()
 

@@ -4,13 +4,13 @@ import json
 
 import structlog
 
-from shared.db import unreadable, work
-from shared.db.engine import Database
-from shared.messages import BatchMessage, UnreadableMessage, decode
-from shared.states import Stage
-from workers.brokers.base import Broker, DeadMessage
-from workers.queues import task_name
-from workers.unreadable import chosen
+from embedmill.shared.db import unreadable, work
+from embedmill.shared.db.engine import Database
+from embedmill.shared.states import Stage
+from embedmill.workers.brokers.base import Broker, DeadMessage
+from embedmill.workers.messages import BatchMessage, UnreadableMessage, decode
+from embedmill.workers.queues import task_name
+from embedmill.workers.unreadable import chosen
 
 log = structlog.get_logger()
 

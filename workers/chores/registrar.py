@@ -4,10 +4,10 @@ from pathlib import Path
 
 import structlog
 
-from shared.db import presence
-from shared.db.engine import Database
-from shared.presence import is_gone
-from shared.settings import Settings
+from embedmill.shared.db import presence
+from embedmill.shared.db.engine import Database
+from embedmill.shared.presence import is_gone
+from embedmill.shared.settings import Settings
 
 log = structlog.get_logger()
 

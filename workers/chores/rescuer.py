@@ -7,11 +7,11 @@ from typing import Any
 
 import structlog
 
-from shared.db import work
-from shared.db.engine import Database
-from shared.presence import is_gone
-from shared.settings import Settings
-from shared.states import Stage
+from embedmill.shared.db import work
+from embedmill.shared.db.engine import Database
+from embedmill.shared.presence import is_gone
+from embedmill.shared.settings import Settings
+from embedmill.shared.states import Stage
 
 log = structlog.get_logger()
 

@@ -10,24 +10,24 @@ from typing import Any
 
 import structlog
 
-from shared.db import jobs, presence, work
-from shared.db.engine import PAUSE_SECONDS
-from shared.errors import BrokerUnavailable, DatabaseAway, EmbedmillError, StorageFailed, TransactionLost
-from shared.messages import BatchMessage
-from shared.presence import is_gone
-from shared.runtime import Runtime
-from workers.brokers.base import Broker
-from workers.brokers.outage import Outage
-from workers.chores.auditor import Auditor
-from workers.chores.batcher import Batcher
-from workers.chores.bookkeeper import close_entries, wake_affordable
-from workers.chores.cleaner import clean
-from workers.chores.dispatcher import dispatch
-from workers.chores.pruner import Policy, prune
-from workers.chores.reconciler import reconcile
-from workers.chores.registrar import tidy
-from workers.chores.rescuer import Rescuer
-from workers.chores.sweeper import sweep
+from embedmill.shared.db import jobs, presence, work
+from embedmill.shared.db.engine import PAUSE_SECONDS
+from embedmill.shared.errors import BrokerUnavailable, DatabaseAway, EmbedmillError, StorageFailed, TransactionLost
+from embedmill.shared.presence import is_gone
+from embedmill.shared.runtime import Runtime
+from embedmill.workers.brokers.base import Broker
+from embedmill.workers.brokers.outage import Outage
+from embedmill.workers.chores.auditor import Auditor
+from embedmill.workers.chores.batcher import Batcher
+from embedmill.workers.chores.bookkeeper import close_entries, wake_affordable
+from embedmill.workers.chores.cleaner import clean
+from embedmill.workers.chores.dispatcher import dispatch
+from embedmill.workers.chores.pruner import Policy, prune
+from embedmill.workers.chores.reconciler import reconcile
+from embedmill.workers.chores.registrar import tidy
+from embedmill.workers.chores.rescuer import Rescuer
+from embedmill.workers.chores.sweeper import sweep
+from embedmill.workers.messages import BatchMessage
 
 log = structlog.get_logger()
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import structlog
 
-from shared.db.collections import Collection, get_collection_by_id
-from shared.db.flow import lock_value, read_value, write_value
-from shared.db.leftovers import DELAYS, Leftover, find_leftovers
-from shared.errors import EmbedmillError, StorageFailed
-from shared.paging import pages
-from shared.providers.vectorstores.base import VectorStore
-from shared.providers.vectorstores.rows import edition_of
-from shared.runtime import Runtime
+from embedmill.shared.db.collections import Collection, get_collection_by_id
+from embedmill.shared.db.flow import lock_value, read_value, write_value
+from embedmill.shared.db.leftovers import DELAYS, Leftover, find_leftovers
+from embedmill.shared.errors import EmbedmillError, StorageFailed
+from embedmill.shared.paging import pages
+from embedmill.shared.providers.vectorstores.base import VectorStore
+from embedmill.shared.providers.vectorstores.rows import edition_of
+from embedmill.shared.runtime import Runtime
 
 log = structlog.get_logger()
 

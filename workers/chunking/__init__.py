@@ -1,11 +1,11 @@
 """Chunking: parsed blocks become one stored text, and exact spans of it that fit an embedding model."""
 
-from workers.chunking.chunk import Chunk
-from workers.chunking.chunk_set import ChunkSet, build_chunk_set, decode_chunk_set, encode_chunk_set
-from workers.chunking.chunker import chunk
-from workers.chunking.dividing import can_divide, divide
-from workers.chunking.normalise import BlockSpan, NormalisedDocument, normalise
-from workers.chunking.settings import ChunkSettings
+from embedmill.workers.chunking.chunk import Chunk
+from embedmill.workers.chunking.chunk_set import ChunkSet, build_chunk_set, decode_chunk_set, encode_chunk_set
+from embedmill.workers.chunking.chunker import chunk
+from embedmill.workers.chunking.dividing import can_divide, divide
+from embedmill.workers.chunking.normalise import BlockSpan, NormalisedDocument, normalise
+from embedmill.workers.chunking.settings import ChunkSettings
 
 __all__ = [
     "BlockSpan",

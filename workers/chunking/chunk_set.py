@@ -7,12 +7,12 @@ from typing import Any
 
 import orjson
 
-from shared.addresses import digest
-from shared.errors import BlobMissing
-from workers.chunking.chunk import Chunk
-from workers.chunking.chunker import chunk
-from workers.chunking.normalise import NormalisedDocument, one_line
-from workers.chunking.settings import ChunkSettings
+from embedmill.shared.addresses import digest
+from embedmill.shared.errors import BlobMissing
+from embedmill.workers.chunking.chunk import Chunk
+from embedmill.workers.chunking.chunker import chunk
+from embedmill.workers.chunking.normalise import NormalisedDocument, one_line
+from embedmill.workers.chunking.settings import ChunkSettings
 
 RECORD_VERSION = 1
 _FIELDS = attrgetter(*(field.name for field in fields(Chunk)))

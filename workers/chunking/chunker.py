@@ -2,13 +2,13 @@
 
 import itertools
 
-from shared.tokenizer import count_many
-from workers.chunking.chunk import Chunk
-from workers.chunking.normalise import NormalisedDocument
-from workers.chunking.packing import Group, Packer, overlap_start
-from workers.chunking.pieces import Limits, Piece, cut_pieces
-from workers.chunking.prefix import MOST_TOKENS, prefix
-from workers.chunking.settings import ChunkSettings
+from embedmill.shared.tokenizer import count_many
+from embedmill.workers.chunking.chunk import Chunk
+from embedmill.workers.chunking.normalise import NormalisedDocument
+from embedmill.workers.chunking.packing import Group, Packer, overlap_start
+from embedmill.workers.chunking.pieces import Limits, Piece, cut_pieces
+from embedmill.workers.chunking.prefix import MOST_TOKENS, prefix
+from embedmill.workers.chunking.settings import ChunkSettings
 
 
 def chunk(document: NormalisedDocument, settings: ChunkSettings, *, title: str) -> list[Chunk]:

@@ -3,12 +3,12 @@
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 
-from shared.addresses import digest
-from shared.tokenizer import count_many
-from workers.chunking.chunk import Chunk
-from workers.chunking.chunk_set import ID_LENGTH, ChunkSet
-from workers.chunking.pieces import cut_span
-from workers.chunking.settings import SMALLEST_TARGET
+from embedmill.shared.addresses import digest
+from embedmill.shared.tokenizer import count_many
+from embedmill.workers.chunking.chunk import Chunk
+from embedmill.workers.chunking.chunk_set import ID_LENGTH, ChunkSet
+from embedmill.workers.chunking.pieces import cut_span
+from embedmill.workers.chunking.settings import SMALLEST_TARGET
 
 
 def divide(chunk_set: ChunkSet, ordinals: Collection[int]) -> ChunkSet:

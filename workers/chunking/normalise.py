@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from workers.parsing.document import Block, BlockKind, ParsedDocument
+from embedmill.workers.parsing.document import Block, BlockKind, ParsedDocument
 
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 """PostgreSQL takes no NUL and UTF-8 no lone surrogate."""

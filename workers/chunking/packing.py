@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from shared.tokenizer import count_tokens
-from workers.chunking.pieces import Limits, Piece, count_spans, hard_cut
-from workers.chunking.sentences import SENTENCE, spans
-from workers.chunking.settings import ChunkSettings
-from workers.parsing.document import BlockKind
+from embedmill.shared.tokenizer import count_tokens
+from embedmill.workers.chunking.pieces import Limits, Piece, count_spans, hard_cut
+from embedmill.workers.chunking.sentences import SENTENCE, spans
+from embedmill.workers.chunking.settings import ChunkSettings
+from embedmill.workers.parsing.document import BlockKind
 
 Group = list[Piece]
 

@@ -4,10 +4,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.tokenizer import count_many, count_tokens
-from workers.chunking.normalise import BlockSpan, NormalisedDocument
-from workers.chunking.sentences import LINE, PARAGRAPH, SENTENCE, WORD, Span, even_cut, spans
-from workers.parsing.document import BlockKind
+from embedmill.shared.tokenizer import count_many, count_tokens
+from embedmill.workers.chunking.normalise import BlockSpan, NormalisedDocument
+from embedmill.workers.chunking.sentences import LINE, PARAGRAPH, SENTENCE, WORD, Span, even_cut, spans
+from embedmill.workers.parsing.document import BlockKind
 
 PROSE = {BlockKind.PARAGRAPH, BlockKind.LIST_ITEM}
 GAP = 2

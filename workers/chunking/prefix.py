@@ -1,7 +1,7 @@
 """The prefix: title and section path in few tokens, so that a chunk is embedded with what it is about."""
 
-from shared.tokenizer import count_tokens
-from workers.chunking.normalise import PATH_SEPARATOR, one_line
+from embedmill.shared.tokenizer import count_tokens
+from embedmill.workers.chunking.normalise import PATH_SEPARATOR, one_line
 
 MOST_TOKENS = 64
 

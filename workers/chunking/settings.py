@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Self
 
-from shared.errors import SettingsError
-from shared.tokenizer import ENCODING
+from embedmill.shared.errors import SettingsError
+from embedmill.shared.tokenizer import ENCODING
 
 CHUNKER_VERSION = 1
 """Raised whenever the same document and settings would be cut otherwise; every chunk id changes with it."""

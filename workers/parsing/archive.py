@@ -6,8 +6,8 @@ from io import BytesIO
 from typing import IO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, LargeZipFile, ZipFile, ZipInfo
 
-from shared.errors import EncryptedDocument, ParserLimitExceeded, UnreadableDocument
-from workers.parsing.limits import ParserLimits
+from embedmill.shared.errors import EncryptedDocument, ParserLimitExceeded, UnreadableDocument
+from embedmill.workers.parsing.limits import ParserLimits
 
 DAMAGED = "its ZIP container is damaged or cut short"
 

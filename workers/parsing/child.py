@@ -9,11 +9,11 @@ from typing import BinaryIO
 
 import orjson
 
-from shared.errors import DocumentError, ParserLimitExceeded
-from workers.parsing.document import ParsedDocument
-from workers.parsing.frames import LENGTH, READY, pack_answer, pack_frame, unpack_request
-from workers.parsing.limits import ParserLimits
-from workers.parsing.parse import parse
+from embedmill.shared.errors import DocumentError, ParserLimitExceeded
+from embedmill.workers.parsing.document import ParsedDocument
+from embedmill.workers.parsing.frames import LENGTH, READY, pack_answer, pack_frame, unpack_request
+from embedmill.workers.parsing.limits import ParserLimits
+from embedmill.workers.parsing.parse import parse
 
 CPU_GRACE_SECONDS = 10
 OPEN_FILES = 256

@@ -2,10 +2,10 @@
 
 import re
 
-from shared.encoding import BINARY, decode_unicode, has_many_nuls, is_mostly_control
-from shared.errors import EncryptedDocument, UnreadableDocument, UnsupportedDocument
-from workers.parsing.archive import Archive
-from workers.parsing.limits import ParserLimits
+from embedmill.shared.encoding import BINARY, decode_unicode, has_many_nuls, is_mostly_control
+from embedmill.shared.errors import EncryptedDocument, UnreadableDocument, UnsupportedDocument
+from embedmill.workers.parsing.archive import Archive
+from embedmill.workers.parsing.limits import ParserLimits
 
 CSV = "text/csv"
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"

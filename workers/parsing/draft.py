@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from itertools import groupby
 
-from shared.encoding import decode
-from shared.errors import ParserLimitExceeded
-from shared.harmless import harmless
-from workers.parsing.document import Block, BlockKind, ParsedDocument
-from workers.parsing.limits import ParserLimits
+from embedmill.shared.encoding import decode
+from embedmill.shared.errors import ParserLimitExceeded
+from embedmill.shared.harmless import harmless
+from embedmill.workers.parsing.document import Block, BlockKind, ParsedDocument
+from embedmill.workers.parsing.limits import ParserLimits
 
 TITLE_CHARS = 500
 NOTES = 20

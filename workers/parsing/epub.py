@@ -3,11 +3,11 @@
 from posixpath import dirname, join, normpath
 from urllib.parse import unquote
 
-from shared.errors import EncryptedDocument, UnreadableDocument, UnsupportedDocument
-from workers.parsing.archive import Archive
-from workers.parsing.draft import Draft
-from workers.parsing.html import read_markup
-from workers.parsing.xml import Element, parse_xml
+from embedmill.shared.errors import EncryptedDocument, UnreadableDocument, UnsupportedDocument
+from embedmill.workers.parsing.archive import Archive
+from embedmill.workers.parsing.draft import Draft
+from embedmill.workers.parsing.html import read_markup
+from embedmill.workers.parsing.xml import Element, parse_xml
 
 CONTAINER = "META-INF/container.xml"
 ENCRYPTION = "META-INF/encryption.xml"

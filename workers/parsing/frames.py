@@ -5,7 +5,7 @@ from struct import Struct
 
 import orjson
 
-from shared.errors import (
+from embedmill.shared.errors import (
     DocumentError,
     EncryptedDocument,
     NoText,
@@ -13,7 +13,7 @@ from shared.errors import (
     UnreadableDocument,
     UnsupportedDocument,
 )
-from workers.parsing.document import Block, BlockKind, ParsedDocument
+from embedmill.workers.parsing.document import Block, BlockKind, ParsedDocument
 
 LENGTH = Struct(">Q")
 READY = b"ready"

@@ -2,8 +2,8 @@
 
 import orjson
 
-from workers.parsing.draft import Draft
-from workers.parsing.text import read_text
+from embedmill.workers.parsing.draft import Draft
+from embedmill.workers.parsing.text import read_text
 
 
 def read(data: bytes, draft: Draft) -> None:

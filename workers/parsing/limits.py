@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from shared.settings import Settings
+    from embedmill.shared.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

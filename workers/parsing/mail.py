@@ -5,12 +5,12 @@ from email.errors import CloseBoundaryNotFoundDefect, InvalidBase64CharactersDef
 from email.message import EmailMessage, Message
 from email.policy import default
 
-from shared.encoding import decode, decode_unicode
-from shared.errors import DocumentError, UnsupportedDocument
-from workers.parsing.draft import Draft
-from workers.parsing.html import read_markup
-from workers.parsing.parse import parse
-from workers.parsing.text import read_text
+from embedmill.shared.encoding import decode, decode_unicode
+from embedmill.shared.errors import DocumentError, UnsupportedDocument
+from embedmill.workers.parsing.draft import Draft
+from embedmill.workers.parsing.html import read_markup
+from embedmill.workers.parsing.parse import parse
+from embedmill.workers.parsing.text import read_text
 
 SHOWN_HEADERS = ("From", "To", "Cc", "Date")
 

@@ -4,9 +4,9 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-from workers.parsing.draft import Draft, clean
-from workers.parsing.html import read_markup
-from workers.parsing.text import read_text
+from embedmill.workers.parsing.draft import Draft, clean
+from embedmill.workers.parsing.html import read_markup
+from embedmill.workers.parsing.text import read_text
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt

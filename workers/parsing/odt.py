@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from shared.errors import EncryptedDocument
-from workers.parsing.archive import Archive
-from workers.parsing.draft import Draft, count
-from workers.parsing.xml import Element, attribute, local_name, parse_xml
+from embedmill.shared.errors import EncryptedDocument
+from embedmill.workers.parsing.archive import Archive
+from embedmill.workers.parsing.draft import Draft, count
+from embedmill.workers.parsing.xml import Element, attribute, local_name, parse_xml
 
 CONTENT = "content.xml"
 MANIFEST = "META-INF/manifest.xml"

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from workers.parsing.archive import Archive
-from workers.parsing.draft import Draft, count
-from workers.parsing.xml import Element, attribute, forget, local_name, parse_xml, stream_xml
+from embedmill.workers.parsing.archive import Archive
+from embedmill.workers.parsing.draft import Draft, count
+from embedmill.workers.parsing.xml import Element, attribute, forget, local_name, parse_xml, stream_xml
 
 DOCUMENT = "word/document.xml"
 STYLES = "word/styles.xml"

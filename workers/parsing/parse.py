@@ -6,30 +6,30 @@ from importlib import import_module
 from typing import cast
 from zipfile import BadZipFile
 
-from shared.errors import DocumentError, NoText, ParserLimitExceeded, UnreadableDocument
-from workers.parsing import detect
-from workers.parsing.archive import DAMAGED
-from workers.parsing.document import ParsedDocument
-from workers.parsing.draft import Draft
-from workers.parsing.limits import ParserLimits
+from embedmill.shared.errors import DocumentError, NoText, ParserLimitExceeded, UnreadableDocument
+from embedmill.workers.parsing import detect
+from embedmill.workers.parsing.archive import DAMAGED
+from embedmill.workers.parsing.document import ParsedDocument
+from embedmill.workers.parsing.draft import Draft
+from embedmill.workers.parsing.limits import ParserLimits
 
 _READERS = {
-    detect.CSV: "workers.parsing.sheets:read_csv",
-    detect.DOCX: "workers.parsing.office:read",
-    detect.EML: "workers.parsing.mail:read",
-    detect.EPUB: "workers.parsing.epub:read",
-    detect.HTML: "workers.parsing.html:read",
-    detect.JSON: "workers.parsing.json:read",
-    detect.MARKDOWN: "workers.parsing.markdown:read",
-    detect.ODS: "workers.parsing.sheets:read_workbook",
-    detect.ODT: "workers.parsing.odt:read",
-    detect.PDF: "workers.parsing.pdf:read",
-    detect.PLAIN: "workers.parsing.text:read",
-    detect.PPTX: "workers.parsing.slides:read",
-    detect.RST: "workers.parsing.rst:read",
-    detect.RTF: "workers.parsing.rtf:read",
-    detect.XLS: "workers.parsing.sheets:read_workbook",
-    detect.XLSX: "workers.parsing.sheets:read_workbook",
+    detect.CSV: "embedmill.workers.parsing.sheets:read_csv",
+    detect.DOCX: "embedmill.workers.parsing.office:read",
+    detect.EML: "embedmill.workers.parsing.mail:read",
+    detect.EPUB: "embedmill.workers.parsing.epub:read",
+    detect.HTML: "embedmill.workers.parsing.html:read",
+    detect.JSON: "embedmill.workers.parsing.json:read",
+    detect.MARKDOWN: "embedmill.workers.parsing.markdown:read",
+    detect.ODS: "embedmill.workers.parsing.sheets:read_workbook",
+    detect.ODT: "embedmill.workers.parsing.odt:read",
+    detect.PDF: "embedmill.workers.parsing.pdf:read",
+    detect.PLAIN: "embedmill.workers.parsing.text:read",
+    detect.PPTX: "embedmill.workers.parsing.slides:read",
+    detect.RST: "embedmill.workers.parsing.rst:read",
+    detect.RTF: "embedmill.workers.parsing.rtf:read",
+    detect.XLS: "embedmill.workers.parsing.sheets:read_workbook",
+    detect.XLSX: "embedmill.workers.parsing.sheets:read_workbook",
 }
 # A text file may be empty; these only ever are when there is nothing that a reader of text could use.
 _NEVER_EMPTY = frozenset(
@@ -45,7 +45,7 @@ def parse(data: bytes, *, name: str, limits: ParserLimits, depth: int = 0) -> Pa
     `depth` is how many documents this one lies in, as an attachment lies in its message.
 
     Raises UnreadableDocument, EncryptedDocument, NoText, UnsupportedDocument or ParserLimitExceeded. Limits on time
-    and memory need a process of their own: see `workers.parsing.sandbox`.
+    and memory need a process of their own: see `embedmill.workers.parsing.sandbox`.
     """
     try:
         return _parse(data, name, limits, depth)

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from shared.errors import EncryptedDocument, UnreadableDocument
-from workers.parsing.draft import Draft, clean, ranges
+from embedmill.shared.errors import EncryptedDocument, UnreadableDocument
+from embedmill.workers.parsing.draft import Draft, clean, ranges
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument

@@ -4,8 +4,8 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-from workers.parsing.draft import Draft, clean
-from workers.parsing.text import read_text
+from embedmill.workers.parsing.draft import Draft, clean
+from embedmill.workers.parsing.text import read_text
 
 if TYPE_CHECKING:
     from docutils import nodes

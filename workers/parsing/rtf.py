@@ -2,8 +2,8 @@
 
 import re
 
-from shared.errors import UnreadableDocument
-from workers.parsing.draft import Draft
+from embedmill.shared.errors import UnreadableDocument
+from embedmill.workers.parsing.draft import Draft
 
 # What striprtf passes over, by control word.
 _LEFT_OUT = {

@@ -12,13 +12,13 @@ from typing import Self
 
 import orjson
 
-from shared.errors import DocumentError, ParserCrashed, ParserLimitExceeded
-from shared.starting import unheard
-from workers.parsing.detect import is_plain_utf8
-from workers.parsing.document import ParsedDocument
-from workers.parsing.frames import LENGTH, READY, Answer, pack_frame, pack_request, unpack_answer
-from workers.parsing.limits import ParserLimits
-from workers.parsing.parse import parse
+from embedmill.shared.errors import DocumentError, ParserCrashed, ParserLimitExceeded
+from embedmill.shared.starting import unheard
+from embedmill.workers.parsing.detect import is_plain_utf8
+from embedmill.workers.parsing.document import ParsedDocument
+from embedmill.workers.parsing.frames import LENGTH, READY, Answer, pack_frame, pack_request, unpack_answer
+from embedmill.workers.parsing.limits import ParserLimits
+from embedmill.workers.parsing.parse import parse
 
 ANSWER_BYTES_PER_CHAR = 12
 ANSWER_OVERHEAD_BYTES = 128 << 20
@@ -230,7 +230,7 @@ def _start(limits: ParserLimits) -> "subprocess.Popen[bytes]":
     arguments = [str(os.getpid()), orjson.dumps(asdict(limits)).decode()]
     with unheard(signal.SIGINT):
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", "workers.parsing.child", *arguments],
+            [sys.executable, "-P", "-m", "embedmill.workers.parsing.child", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

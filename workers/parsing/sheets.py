@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time, timedelta
 
-from shared.errors import EncryptedDocument, UnreadableDocument
-from workers.parsing import detect
-from workers.parsing.archive import Archive
-from workers.parsing.draft import Draft
-from workers.parsing.office import note_parts
-from workers.parsing.text import read_text
+from embedmill.shared.errors import EncryptedDocument, UnreadableDocument
+from embedmill.workers.parsing import detect
+from embedmill.workers.parsing.archive import Archive
+from embedmill.workers.parsing.draft import Draft
+from embedmill.workers.parsing.office import note_parts
+from embedmill.workers.parsing.text import read_text
 
 DELIMITERS = ",;\t|"
 SNIFFED_LINES = 20

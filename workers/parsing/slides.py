@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from posixpath import dirname, join, normpath
 
-from workers.parsing.archive import Archive
-from workers.parsing.draft import Draft, ranges
-from workers.parsing.office import core_title, note_parts, paragraph_text
-from workers.parsing.xml import Element, attribute, local_name, parse_xml
+from embedmill.workers.parsing.archive import Archive
+from embedmill.workers.parsing.draft import Draft, ranges
+from embedmill.workers.parsing.office import core_title, note_parts, paragraph_text
+from embedmill.workers.parsing.xml import Element, attribute, local_name, parse_xml
 
 PRESENTATION = "ppt/presentation.xml"
 LEFT_OUT = (("ppt/charts/chart", "chart"), ("ppt/diagrams/data", "diagram"), ("ppt/embeddings/", "embedded file"))

@@ -2,7 +2,7 @@
 
 import re
 
-from workers.parsing.draft import Draft, clean
+from embedmill.workers.parsing.draft import Draft, clean
 
 TITLE_CHARS = 120
 

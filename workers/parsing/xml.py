@@ -5,7 +5,7 @@ from typing import IO, Any
 
 from lxml import etree
 
-from shared.errors import UnreadableDocument
+from embedmill.shared.errors import UnreadableDocument
 
 Element = etree._Element  # noqa: SLF001  # lxml names its element class no other way
 

@@ -7,20 +7,20 @@ from typing import Any
 
 import orjson
 
-from shared.addresses import version_id
-from shared.collections import CollectionSettings
-from shared.db.work import Claim, Item
-from shared.errors import BlobMissing, StorageFailed
-from shared.files import read_regular_file
-from shared.notes import join_notes
-from shared.outcomes import Advance, Outcome
-from shared.providers.embeddings.table import most_chunk_tokens
-from shared.states import Stage, next_stage
-from shared.uris import uri_to_path
-from workers.chunking import ChunkSet, ChunkSettings, build_chunk_set, encode_chunk_set, normalise
-from workers.executor import outcome_of
-from workers.parsing.document import ParsedDocument
-from workers.runtime import WorkerRuntime
+from embedmill.shared.addresses import version_id
+from embedmill.shared.collections import CollectionSettings
+from embedmill.shared.db.work import Claim, Item
+from embedmill.shared.errors import BlobMissing, StorageFailed
+from embedmill.shared.files import read_regular_file
+from embedmill.shared.notes import join_notes
+from embedmill.shared.outcomes import Advance, Outcome
+from embedmill.shared.providers.embeddings.table import most_chunk_tokens
+from embedmill.shared.states import Stage, next_stage
+from embedmill.shared.uris import uri_to_path
+from embedmill.workers.chunking import ChunkSet, ChunkSettings, build_chunk_set, encode_chunk_set, normalise
+from embedmill.workers.executor import outcome_of
+from embedmill.workers.parsing.document import ParsedDocument
+from embedmill.workers.runtime import WorkerRuntime
 
 EMPTY = "it holds no text: nothing to index"
 
@@ -94,9 +94,9 @@ def split(parsed: ParsedDocument, settings: CollectionSettings, *, title: str) -
 
 def parse_row(text: str) -> ParsedDocument:
     """A row's text as structure; a row is plain text whatever it looks like."""
-    from workers.parsing.draft import Draft
-    from workers.parsing.limits import ParserLimits
-    from workers.parsing.text import read_text
+    from embedmill.workers.parsing.draft import Draft
+    from embedmill.workers.parsing.limits import ParserLimits
+    from embedmill.workers.parsing.text import read_text
 
     draft = Draft("text/plain", name="", limits=ParserLimits())
     read_text(text, draft)

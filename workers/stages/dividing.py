@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 
 import structlog
 
-from shared.errors import EmbedmillError, InputTooLong
-from shared.outcomes import Advance, Fail, Outcome
-from shared.providers.embeddings.base import Embedder
-from shared.states import Stage, next_stage
-from workers.chunking import can_divide, divide, encode_chunk_set
-from workers.runtime import WorkerRuntime
-from workers.stages.stored import Stored
+from embedmill.shared.errors import EmbedmillError, InputTooLong
+from embedmill.shared.outcomes import Advance, Fail, Outcome
+from embedmill.shared.providers.embeddings.base import Embedder
+from embedmill.shared.states import Stage, next_stage
+from embedmill.workers.chunking import can_divide, divide, encode_chunk_set
+from embedmill.workers.runtime import WorkerRuntime
+from embedmill.workers.stages.stored import Stored
 
 log = structlog.get_logger()
 

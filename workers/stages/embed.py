@@ -7,20 +7,20 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.db.work import Claim, Item
-from shared.errors import EmbedmillError, FlowControl
-from shared.outcomes import Advance, Outcome
-from shared.presence import is_gone
-from shared.providers.embeddings.base import Embedder
-from shared.spend.metering import EmbeddingMeter, adapt, is_free
-from shared.spend.spender import Planned
-from shared.spend.terms import Subject, Tokens
-from shared.states import Stage
-from workers.bulk.texts import hold_texts
-from workers.executor import bisect, outcome_of
-from workers.runtime import WorkerRuntime
-from workers.stages.dividing import divide_too_long
-from workers.stages.stored import Stored, load_stored
+from embedmill.shared.db.work import Claim, Item
+from embedmill.shared.errors import EmbedmillError, FlowControl
+from embedmill.shared.ledger import Subject, Tokens
+from embedmill.shared.outcomes import Advance, Outcome
+from embedmill.shared.presence import is_gone
+from embedmill.shared.providers.embeddings.base import Embedder
+from embedmill.shared.spend.metering import EmbeddingMeter, adapt, is_free
+from embedmill.shared.spend.spender import Planned
+from embedmill.shared.states import Stage
+from embedmill.workers.bulk.texts import hold_texts
+from embedmill.workers.executor import bisect, outcome_of
+from embedmill.workers.runtime import WorkerRuntime
+from embedmill.workers.stages.dividing import divide_too_long
+from embedmill.workers.stages.stored import Stored, load_stored
 
 # How long texts stay reserved, in leases; only a call that takes longer may be paid for twice.
 RESERVED_LEASES = 4

@@ -4,9 +4,9 @@ The switch is a transaction of its own before the delete, so a crash between any
 version whole or the new one, and running the stage again finishes the rest.
 
 A worker may be frozen at any line and go on when its lease is gone. It looks before it writes; what it wrote all the
-same has names that nobody else writes (`shared.editions`), readers pass over it, and it removes it itself when the
-switch tells that the work is not its own any more. What a worker left that was killed before it could is removed by the
-sweeper (`workers.chores.sweeper`).
+same has names that nobody else writes (`embedmill.shared.editions`), readers pass over it, and it removes it itself
+when the switch tells that the work is not its own any more. What a worker left that was killed before it could is
+removed by the sweeper (`embedmill.workers.chores.sweeper`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,13 +17,13 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from shared.collections import CollectionSettings
-from shared.db.collections import Collection
-from shared.db.documents import Standing, find_active_generations, switch_versions
-from shared.db.retention import count_returns
-from shared.db.work import Claim, Item, find_held
-from shared.editions import row_id
-from shared.errors import (
+from embedmill.shared.collections import CollectionSettings
+from embedmill.shared.db.collections import Collection
+from embedmill.shared.db.documents import Standing, find_active_generations, switch_versions
+from embedmill.shared.db.retention import count_returns
+from embedmill.shared.db.work import Claim, Item, find_held
+from embedmill.shared.editions import row_id
+from embedmill.shared.errors import (
     EmbedmillError,
     FlowControl,
     KeyRefused,
@@ -32,14 +32,14 @@ from shared.errors import (
     UnknownPrice,
     VectorsLost,
 )
-from shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
-from shared.paging import pages
-from shared.providers.vectorstores.base import VectorRow, VectorStore
-from shared.spend.keys import Use
-from shared.states import Result, Stage, WaitReason
-from workers.executor import bisect, outcome_of
-from workers.runtime import WorkerRuntime
-from workers.stages.stored import Stored, load_stored
+from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
+from embedmill.shared.paging import pages
+from embedmill.shared.providers.vectorstores.base import VectorRow, VectorStore
+from embedmill.shared.spend.keys import Use
+from embedmill.shared.states import Result, Stage, WaitReason
+from embedmill.workers.executor import bisect, outcome_of
+from embedmill.workers.runtime import WorkerRuntime
+from embedmill.workers.stages.stored import Stored, load_stored
 
 log = structlog.get_logger()
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import orjson
 
-from shared.db.work import Item
-from shared.errors import BlobMissing
-from shared.outcomes import Fail, Outcome
-from shared.providers.blobs.base import BlobStore
-from workers.chunking import Chunk, ChunkSet, decode_chunk_set
-from workers.validation.repair import Repair
+from embedmill.shared.db.work import Item
+from embedmill.shared.errors import BlobMissing
+from embedmill.shared.outcomes import Fail, Outcome
+from embedmill.shared.providers.blobs.base import BlobStore
+from embedmill.workers.chunking import Chunk, ChunkSet, decode_chunk_set
+from embedmill.workers.validation.repair import Repair
 
 
 @dataclass(frozen=True, slots=True)

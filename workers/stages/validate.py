@@ -3,21 +3,21 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shared.collections import CollectionSettings
-from shared.db.reviews import submit_reviews
-from shared.db.samples import TERMS, VERDICT, submit_samples
-from shared.db.work import Claim
-from shared.outcomes import Advance, Outcome
-from shared.spend.metering import ModelMeter
-from shared.spend.terms import Subject
-from shared.states import Stage, next_stage
-from workers.bulk.subjects import hold_subjects
-from workers.executor import outcome_of
-from workers.runtime import WorkerRuntime
-from workers.stages.stored import Stored, encode_findings, load_stored
-from workers.validation.gate import Findings, apply_opinions, gate_subjects, reject_by_rules
-from workers.validation.obtaining import Obtained, judge_name, obtain_verdicts
-from workers.validation.sampling import (
+from embedmill.shared.collections import CollectionSettings
+from embedmill.shared.db.reviews import submit_reviews
+from embedmill.shared.db.samples import TERMS, VERDICT, submit_samples
+from embedmill.shared.db.work import Claim
+from embedmill.shared.ledger import Subject
+from embedmill.shared.outcomes import Advance, Outcome
+from embedmill.shared.spend.metering import ModelMeter
+from embedmill.shared.states import Stage, next_stage
+from embedmill.workers.bulk.subjects import hold_subjects
+from embedmill.workers.executor import outcome_of
+from embedmill.workers.runtime import WorkerRuntime
+from embedmill.workers.stages.stored import Stored, encode_findings, load_stored
+from embedmill.workers.validation.gate import Findings, apply_opinions, gate_subjects, reject_by_rules
+from embedmill.workers.validation.obtaining import Obtained, judge_name, obtain_verdicts
+from embedmill.workers.validation.sampling import (
     chunk_candidates,
     document_candidate,
     is_chunk_sampled,

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from shared.fence import Fence, make_fence
-from shared.prompts import PromptText, load_prompt
-from shared.providers.models.base import Block, Prompt
-from workers.validation.subject import Subject
-from workers.validation.verdict import SCHEMA, SCHEMA_NAME
+from embedmill.shared.fence import Fence, make_fence
+from embedmill.shared.prompts import PromptText, load_prompt
+from embedmill.shared.providers.models.base import Block, Prompt
+from embedmill.workers.validation.subject import Subject
+from embedmill.workers.validation.verdict import SCHEMA, SCHEMA_NAME
 
 MOST_CHUNKS, MOST_TOKENS = 16, 10_000
 """Of one call: what a model judges with the same care at the end as at the start."""
@@ -41,7 +41,7 @@ class Call:
 
 def verdict_prompt() -> PromptText:
     """The rubric."""
-    return load_prompt("workers.validation", "verdicts")
+    return load_prompt("embedmill.workers.validation", "verdicts")
 
 
 def pack_calls(subjects: Sequence[Subject]) -> list[Call]:

@@ -4,18 +4,18 @@ import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-from shared.addresses import digest
-from shared.db.samples import TERMS, VERDICT, Counts, Sampled
-from shared.prompts import load_prompt
-from shared.providers.models.rules import judge as judge_by_rules
-from shared.spend.estimates import Asked
-from shared.spend.terms import Tokens
-from shared.tokenizer import count_many
-from workers.chunking import ChunkSet
-from workers.validation.calls import MOST_CHUNKS, MOST_TOKENS, Call, pack_calls, verdict_prompt, word_call
-from workers.validation.sampling import is_chunk_sampled, is_document_sampled
-from workers.validation.subject import Subject, make_subjects
-from workers.validation.terms import MOST_CHARACTERS
+from embedmill.shared.addresses import digest
+from embedmill.shared.db.samples import TERMS, VERDICT, Counts, Sampled
+from embedmill.shared.ledger import Tokens
+from embedmill.shared.prompts import load_prompt
+from embedmill.shared.providers.models.rules import judge as judge_by_rules
+from embedmill.shared.spend.estimates import Asked
+from embedmill.shared.tokenizer import count_many
+from embedmill.workers.chunking import ChunkSet
+from embedmill.workers.validation.calls import MOST_CHUNKS, MOST_TOKENS, Call, pack_calls, verdict_prompt, word_call
+from embedmill.workers.validation.sampling import is_chunk_sampled, is_document_sampled
+from embedmill.workers.validation.subject import Subject, make_subjects
+from embedmill.workers.validation.terms import MOST_CHARACTERS
 
 BATCH_TOKENS = 100_000
 """So many tokens of chunks are packed together, about as a worker's batch is; a sample is asked about with its like."""
@@ -137,7 +137,7 @@ def add_rubric(asked: Asked) -> Asked:
 
 def ask_for_terms(chunk_set: ChunkSet) -> Asked:
     """What the terms of a document come to."""
-    asked = count_many([load_prompt("workers.validation", "terms").text, chunk_set.text[:MOST_CHARACTERS]])
+    asked = count_many([load_prompt("embedmill.workers.validation", "terms").text, chunk_set.text[:MOST_CHARACTERS]])
     return Asked(calls=1, documents=1, tokens=Tokens(into=sum(asked)))
 
 

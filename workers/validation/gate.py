@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from shared.db.reviews import Doubt
-from shared.providers.models.rules import judge as judge_by_rules
-from workers.stages.stored import Stored
-from workers.validation.obtaining import Obtained, Opinion
-from workers.validation.repair import Reject, Repair, decide
-from workers.validation.sanity import find_doubts
-from workers.validation.subject import Subject, make_subjects
+from embedmill.shared.db.reviews import Doubt
+from embedmill.shared.providers.models.rules import judge as judge_by_rules
+from embedmill.workers.stages.stored import Stored
+from embedmill.workers.validation.obtaining import Obtained, Opinion
+from embedmill.workers.validation.repair import Reject, Repair, decide
+from embedmill.workers.validation.sanity import find_doubts
+from embedmill.workers.validation.subject import Subject, make_subjects
 
 
 @dataclass(slots=True)

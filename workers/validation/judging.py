@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from shared.errors import (
+from embedmill.shared.errors import (
     EmbedmillError,
     FlowControl,
     InputRefused,
@@ -17,11 +17,11 @@ from shared.errors import (
     StorageFailed,
     UserError,
 )
-from shared.providers.models.base import Answer, Model, Stop, Usage
-from shared.providers.models.metering import About, Meter, ask
-from workers.validation.calls import Call, pack_calls, word_call
-from workers.validation.subject import Subject
-from workers.validation.verdict import Reading, Verdict, read_answer, verdict_by_rules
+from embedmill.shared.providers.models.base import Answer, Model, Stop, Usage
+from embedmill.shared.providers.models.metering import About, Meter, ask
+from embedmill.workers.validation.calls import Call, pack_calls, word_call
+from embedmill.workers.validation.subject import Subject
+from embedmill.workers.validation.verdict import Reading, Verdict, read_answer, verdict_by_rules
 
 log = structlog.get_logger()
 

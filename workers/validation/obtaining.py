@@ -4,17 +4,17 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from shared.db.verdicts import Origin
-from shared.errors import EmbedmillError
-from shared.presence import is_gone
-from shared.providers.models.base import Model
-from shared.providers.models.metering import Meter
-from shared.runtime import Runtime
-from shared.verdicts import VerdictCache
-from workers.validation.calls import verdict_prompt
-from workers.validation.judging import Judged, judge
-from workers.validation.subject import Subject
-from workers.validation.verdict import Verdict, verdict_from_json
+from embedmill.shared.caches.verdicts import VerdictCache
+from embedmill.shared.db.verdicts import Origin
+from embedmill.shared.errors import EmbedmillError
+from embedmill.shared.presence import is_gone
+from embedmill.shared.providers.models.base import Model
+from embedmill.shared.providers.models.metering import Meter
+from embedmill.shared.runtime import Runtime
+from embedmill.workers.validation.calls import verdict_prompt
+from embedmill.workers.validation.judging import Judged, judge
+from embedmill.workers.validation.subject import Subject
+from embedmill.workers.validation.verdict import Verdict, verdict_from_json
 
 # How long chunks stay reserved; a process that dies on this host frees them at once.
 HELD_SECONDS = 600.0

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from workers.validation.verdict import Verdict
+from embedmill.workers.validation.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Which chunks and documents are sampled: the first of a collection always, then a share that follows what is found."""
 
-from shared.addresses import digest
-from shared.db.samples import TERMS, VERDICT, Counts, Sampled
-from workers.stages.stored import Stored
+from embedmill.shared.addresses import digest
+from embedmill.shared.db.samples import TERMS, VERDICT, Counts, Sampled
+from embedmill.workers.stages.stored import Stored
 
 FIRST_CHUNKS, FIRST_DOCUMENTS = 100, 20
 USUAL_SHARE, RAISED_SHARE = 0.10, 0.50

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from workers.validation.verdict import Verdict
+from embedmill.workers.validation.verdict import Verdict
 
 # Tokens from which on it is unlikely that nothing in a chunk is of use.
 LONG_TOKENS = 200

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.addresses import digest
-from workers.chunking import Chunk, ChunkSet
+from embedmill.shared.addresses import digest
+from embedmill.workers.chunking import Chunk, ChunkSet
 
 OPENING_CHARACTERS = 1500
 """How much of a document's beginning tells what it is about."""

@@ -6,12 +6,12 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import from_json
 
-from shared.db.terms import LONGEST, FoundTerm
-from shared.fence import make_fence
-from shared.prompts import load_prompt
-from shared.providers.models.base import Answer, Block, Model, Prompt, Stop
-from shared.providers.models.metering import About, Keep, Meter, ask
-from workers.validation.sanity import gives_orders
+from embedmill.shared.db.terms import LONGEST, FoundTerm
+from embedmill.shared.fence import make_fence
+from embedmill.shared.prompts import load_prompt
+from embedmill.shared.providers.models.base import Answer, Block, Model, Prompt, Stop
+from embedmill.shared.providers.models.metering import About, Keep, Meter, ask
+from embedmill.workers.validation.sanity import gives_orders
 
 OPERATION = "terms"
 MOST_CHARACTERS = 24_000
@@ -57,7 +57,7 @@ def ask_for_terms(model: Model, text: str, *, title: str, document: str, meter: 
     fence = make_fence((shown, title))
     question = f"The fence token of this request is {fence.token}.\n\n{fence.wrap('document', shown, title=title)}"
     prompt = Prompt(
-        system=(Block(load_prompt("workers.validation", "terms").text, cached=True),),
+        system=(Block(load_prompt("embedmill.workers.validation", "terms").text, cached=True),),
         user=(Block(question),),
         schema_name="terms",
         schema=SCHEMA,

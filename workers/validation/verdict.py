@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from shared.providers.models.rules import judge
+from embedmill.shared.providers.models.rules import judge
 
 Source = Literal["model", "rules"]
 Score = Annotated[int, Field(strict=True, ge=1, le=5)]

@@ -1,8 +1,8 @@
-"""Alembic's entry: runs migrations on the connection that `shared.db.engine.migrate` hands over."""
+"""Alembic's entry: runs migrations on the connection that `embedmill.shared.db.engine.migrate` hands over."""
 
 from alembic import context
 
-from shared.db.schema import know_partial_indexes_on_postgres, metadata
+from embedmill.shared.db.schema import know_partial_indexes_on_postgres, metadata
 
 know_partial_indexes_on_postgres()
 context.configure(

@@ -12,9 +12,9 @@ import anthropic
 import orjson
 from anthropic.types.messages import MessageBatchIndividualResponse
 
-from shared.errors import EmbedmillError
-from shared.providers.anthropic_errors import FORESEEN, KEYS, translate
-from shared.providers.batches.base import (
+from embedmill.shared.errors import EmbedmillError
+from embedmill.shared.providers.anthropic_errors import FORESEEN, KEYS, translate
+from embedmill.shared.providers.batches.base import (
     CANCELLED,
     EXPIRED,
     GONE,
@@ -26,9 +26,9 @@ from shared.providers.batches.base import (
     Search,
     Status,
 )
-from shared.providers.codes import shown_code
-from shared.providers.credentials import require_sendable
-from shared.providers.translation import error_of
+from embedmill.shared.providers.codes import shown_code
+from embedmill.shared.providers.credentials import require_sendable
+from embedmill.shared.providers.translation import error_of
 
 TIMEOUT_SECONDS = 600.0
 CONNECT_SECONDS = 5.0

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.errors import EmbedmillError, FlowControl, ProviderUnavailable
-from shared.providers.translation import read_json, was_never_sent
+from embedmill.shared.errors import EmbedmillError, FlowControl, ProviderUnavailable
+from embedmill.shared.providers.translation import read_json, was_never_sent
 
 CANCELLED, EXPIRED, UNREADABLE = "cancelled", "expired", "unreadable"
 GONE = frozenset({404, 410})

@@ -11,8 +11,8 @@ from typing import Any
 import openai
 import orjson
 
-from shared.errors import EmbedmillError, FlowControl, KeyRefused
-from shared.providers.batches.base import (
+from embedmill.shared.errors import EmbedmillError, FlowControl, KeyRefused
+from embedmill.shared.providers.batches.base import (
     CANCELLED,
     EXPIRED,
     GONE,
@@ -24,10 +24,10 @@ from shared.providers.batches.base import (
     Search,
     Status,
 )
-from shared.providers.codes import shown_code
-from shared.providers.credentials import require_sendable
-from shared.providers.openai_errors import CREDENTIALS, FORESEEN, PROVIDER, translate
-from shared.providers.translation import error_of
+from embedmill.shared.providers.codes import shown_code
+from embedmill.shared.providers.credentials import require_sendable
+from embedmill.shared.providers.openai_errors import CREDENTIALS, FORESEEN, PROVIDER, translate
+from embedmill.shared.providers.translation import error_of
 
 TIMEOUT_SECONDS = 600.0
 CONNECT_SECONDS = 5.0

@@ -2,12 +2,12 @@
 
 from pkgutil import resolve_name
 
-from shared.errors import MissingExtra
-from shared.providers.batches.base import BatchApi
+from embedmill.shared.errors import MissingExtra
+from embedmill.shared.providers.batches.base import BatchApi
 
 BATCHES = {
-    "openai": "shared.providers.batches.openai:OpenAIBatches",
-    "anthropic": "shared.providers.batches.anthropic:AnthropicBatches",
+    "openai": "embedmill.shared.providers.batches.openai:OpenAIBatches",
+    "anthropic": "embedmill.shared.providers.batches.anthropic:AnthropicBatches",
 }
 ENDPOINTS = {"embed": "/v1/embeddings", "message": "/v1/chat/completions"}
 """Of OpenAI, by operation; a batch there is for one endpoint."""

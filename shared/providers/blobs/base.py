@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from shared.errors import BlobMissing
+from embedmill.shared.errors import BlobMissing
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from shared.errors import BlobMissing, StorageFailed
-from shared.providers.blobs.base import BlobStore
+from embedmill.shared.errors import BlobMissing, StorageFailed
+from embedmill.shared.providers.blobs.base import BlobStore
 
 
 class FolderBlobStore(BlobStore):

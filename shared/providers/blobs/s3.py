@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from shared.errors import BlobMissing, FlowControl, MissingExtra, StorageFailed
-from shared.providers.blobs.base import BlobStore
-from shared.providers.codes import shown_code
+from embedmill.shared.errors import BlobMissing, FlowControl, MissingExtra, StorageFailed
+from embedmill.shared.providers.blobs.base import BlobStore
+from embedmill.shared.providers.codes import shown_code
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 30

@@ -3,8 +3,8 @@
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from shared.errors import SettingsError
-from shared.providers.blobs.base import BlobStore
+from embedmill.shared.errors import SettingsError
+from embedmill.shared.providers.blobs.base import BlobStore
 
 
 def open_blob_store(url: str, *, home: Path) -> BlobStore:
@@ -12,7 +12,7 @@ def open_blob_store(url: str, *, home: Path) -> BlobStore:
 
     Raises SettingsError for other schemes, MissingExtra when `s3` is not installed.
     """
-    from shared.providers.blobs.folder import FolderBlobStore
+    from embedmill.shared.providers.blobs.folder import FolderBlobStore
 
     parts = urlsplit(url)
     match parts.scheme:
@@ -21,7 +21,7 @@ def open_blob_store(url: str, *, home: Path) -> BlobStore:
         case "file":
             return FolderBlobStore(Path(unquote(parts.path)))
         case "s3" if parts.netloc:
-            from shared.providers.blobs.s3 import S3BlobStore
+            from embedmill.shared.providers.blobs.s3 import S3BlobStore
 
             return S3BlobStore(parts.netloc, prefix=unquote(parts.path).strip("/"))
     raise SettingsError(f"EMBEDMILL_BLOB_URL: {url} is not supported; use file:///folder or s3://bucket/prefix")

@@ -4,7 +4,7 @@ import hashlib
 from functools import cache
 from typing import TYPE_CHECKING
 
-from shared.addresses import digest
+from embedmill.shared.addresses import digest
 
 if TYPE_CHECKING:
     from hashlib import _Hash

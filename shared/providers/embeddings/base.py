@@ -9,11 +9,11 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from shared.errors import BadVector, EmbedmillError, InputTooLong, SettingsError
-from shared.providers.embeddings.address import content_address
-from shared.providers.embeddings.calls import Answer, EmbedResult, FreeMeter, Keep, Meter
-from shared.providers.embeddings.packing import Plan, Room, Size, pack
-from shared.providers.embeddings.sending import Sender, send_all
+from embedmill.shared.errors import BadVector, EmbedmillError, InputTooLong, SettingsError
+from embedmill.shared.providers.embeddings.address import content_address
+from embedmill.shared.providers.embeddings.calls import Answer, EmbedResult, FreeMeter, Keep, Meter
+from embedmill.shared.providers.embeddings.packing import Plan, Room, Size, pack
+from embedmill.shared.providers.embeddings.sending import Sender, send_all
 
 InputType = Literal["document", "query"]
 
@@ -93,7 +93,7 @@ class Embedder(ABC):
         """Tokens that the provider would count for each text."""
 
     def send(self, texts: Sequence[str], *, input_type: InputType = "document") -> Answer:
-        """Carry out one request, or raise an error of `shared.errors` about it as a whole.
+        """Carry out one request, or raise an error of `embedmill.shared.errors` about it as a whole.
 
         Raises InputRefused when the provider will not take one of the texts and does not say which.
         """

@@ -11,14 +11,14 @@ from typing import Any
 
 import orjson
 
-from shared.errors import EmbedmillError, FlowControl, KeyRefused, ProviderUnavailable
-from shared.providers.credentials import AWS_KEYS, require_sendable
-from shared.providers.embeddings.base import InputType
-from shared.providers.embeddings.calls import Answer
-from shared.providers.embeddings.cohere import INPUT_TYPES
-from shared.providers.embeddings.remote import RemoteEmbedder, Row
-from shared.providers.translation import BUDGET_SECONDS, error_of, unreadable
-from shared.providers.usage import as_header_count, read_count
+from embedmill.shared.errors import EmbedmillError, FlowControl, KeyRefused, ProviderUnavailable
+from embedmill.shared.providers.credentials import AWS_KEYS, require_sendable
+from embedmill.shared.providers.embeddings.base import InputType
+from embedmill.shared.providers.embeddings.calls import Answer
+from embedmill.shared.providers.embeddings.cohere import INPUT_TYPES
+from embedmill.shared.providers.embeddings.remote import RemoteEmbedder, Row
+from embedmill.shared.providers.translation import BUDGET_SECONDS, error_of, unreadable
+from embedmill.shared.providers.usage import as_header_count, read_count
 
 CONNECT_SECONDS = 5.0
 TOKENS_HEADER = "x-amzn-bedrock-input-token-count"

@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import EmbedmillError
+from embedmill.shared.errors import EmbedmillError
 
 Billed = Literal["no", "unknown"]
 """Whether a request without an answer may have been charged: never for a refusal, perhaps after a time-out or a cut."""

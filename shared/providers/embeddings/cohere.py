@@ -8,13 +8,13 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from shared.errors import KeyRefused, ProviderUnavailable
-from shared.providers.credentials import hash_variable, require_sendable
-from shared.providers.embeddings.base import InputType
-from shared.providers.embeddings.calls import Answer
-from shared.providers.embeddings.remote import RemoteEmbedder
-from shared.providers.translation import error_of, unreadable
-from shared.providers.usage import read_count
+from embedmill.shared.errors import KeyRefused, ProviderUnavailable
+from embedmill.shared.providers.credentials import hash_variable, require_sendable
+from embedmill.shared.providers.embeddings.base import InputType
+from embedmill.shared.providers.embeddings.calls import Answer
+from embedmill.shared.providers.embeddings.remote import RemoteEmbedder
+from embedmill.shared.providers.translation import error_of, unreadable
+from embedmill.shared.providers.usage import read_count
 
 INPUT_TYPES = {"document": "search_document", "query": "search_query"}
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.providers.embeddings.base import Embedder, InputType, unit_rows
+from embedmill.shared.providers.embeddings.base import Embedder, InputType, unit_rows
 
 WORD = re.compile(r"\w+")
 CACHED_WORDS = 1 << 18

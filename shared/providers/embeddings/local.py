@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
-from shared.errors import MissingExtra
-from shared.providers.embeddings.base import Embedder, InputType, encodable, unit_rows
+from embedmill.shared.errors import MissingExtra
+from embedmill.shared.providers.embeddings.base import Embedder, InputType, encodable, unit_rows
 
 PACKAGE = "wordllama"
 TOKENIZER_FILE = "tokenizers/l2_supercat_tokenizer_config.json"

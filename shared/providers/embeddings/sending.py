@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import (
+from embedmill.shared.errors import (
     BadVector,
     EmbedmillError,
     FlowControl,
@@ -32,8 +32,8 @@ from shared.errors import (
     ProviderRefused,
     ProviderUnavailable,
 )
-from shared.providers.embeddings.calls import Answer, Billed, Call, EmbedResult, Keep, Meter, Request
-from shared.providers.embeddings.packing import Plan, halves
+from embedmill.shared.providers.embeddings.calls import Answer, Billed, Call, EmbedResult, Keep, Meter, Request
+from embedmill.shared.providers.embeddings.packing import Plan, halves
 
 OPERATION = "embed"
 FAILED_REQUESTS = 5

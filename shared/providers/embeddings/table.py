@@ -3,22 +3,22 @@
 from pathlib import Path
 from pkgutil import resolve_name
 
-from shared.errors import SettingsError
-from shared.providers.embeddings.base import Embedder
+from embedmill.shared.errors import SettingsError
+from embedmill.shared.providers.embeddings.base import Embedder
 
 EMBEDDERS = {
-    "hash": "shared.providers.embeddings.hash:HashEmbedder",
-    "local": "shared.providers.embeddings.local:LocalEmbedder",
-    "local/minilm": "shared.providers.embeddings.minilm:MiniLMEmbedder",
-    "openai/text-embedding-3-large": "shared.providers.embeddings.openai:Embedding3Large",
-    "openai/text-embedding-3-small": "shared.providers.embeddings.openai:Embedding3Small",
-    "cohere/embed-v4.0": "shared.providers.embeddings.cohere:EmbedV4",
-    "cohere/embed-english-v3.0": "shared.providers.embeddings.cohere:EmbedEnglishV3",
-    "cohere/embed-multilingual-v3.0": "shared.providers.embeddings.cohere:EmbedMultilingualV3",
-    "bedrock/amazon.titan-embed-text-v2:0": "shared.providers.embeddings.bedrock:TitanTextV2",
-    "bedrock/cohere.embed-v4:0": "shared.providers.embeddings.bedrock:CohereV4",
-    "bedrock/cohere.embed-english-v3": "shared.providers.embeddings.bedrock:CohereEnglishV3",
-    "bedrock/cohere.embed-multilingual-v3": "shared.providers.embeddings.bedrock:CohereMultilingualV3",
+    "hash": "embedmill.shared.providers.embeddings.hash:HashEmbedder",
+    "local": "embedmill.shared.providers.embeddings.local:LocalEmbedder",
+    "local/minilm": "embedmill.shared.providers.embeddings.minilm:MiniLMEmbedder",
+    "openai/text-embedding-3-large": "embedmill.shared.providers.embeddings.openai:Embedding3Large",
+    "openai/text-embedding-3-small": "embedmill.shared.providers.embeddings.openai:Embedding3Small",
+    "cohere/embed-v4.0": "embedmill.shared.providers.embeddings.cohere:EmbedV4",
+    "cohere/embed-english-v3.0": "embedmill.shared.providers.embeddings.cohere:EmbedEnglishV3",
+    "cohere/embed-multilingual-v3.0": "embedmill.shared.providers.embeddings.cohere:EmbedMultilingualV3",
+    "bedrock/amazon.titan-embed-text-v2:0": "embedmill.shared.providers.embeddings.bedrock:TitanTextV2",
+    "bedrock/cohere.embed-v4:0": "embedmill.shared.providers.embeddings.bedrock:CohereV4",
+    "bedrock/cohere.embed-english-v3": "embedmill.shared.providers.embeddings.bedrock:CohereEnglishV3",
+    "bedrock/cohere.embed-multilingual-v3": "embedmill.shared.providers.embeddings.bedrock:CohereMultilingualV3",
 }
 
 

@@ -13,11 +13,11 @@ from typing import Any
 import anthropic
 from anthropic.types import Message
 
-from shared.providers.anthropic_errors import FORESEEN, KEYS, translate
-from shared.providers.credentials import AWS_KEYS, hash_credentials, require_sendable
-from shared.providers.models.base import UNTOLD, Answer, Block, Model, Prompt, Stop, Usage
-from shared.providers.translation import unreadable
-from shared.providers.usage import read_count
+from embedmill.shared.providers.anthropic_errors import FORESEEN, KEYS, translate
+from embedmill.shared.providers.credentials import AWS_KEYS, hash_credentials, require_sendable
+from embedmill.shared.providers.models.base import UNTOLD, Answer, Block, Model, Prompt, Stop, Usage
+from embedmill.shared.providers.translation import unreadable
+from embedmill.shared.providers.usage import read_count
 
 TIMEOUT_SECONDS = 180.0
 CONNECT_SECONDS = 5.0

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from shared.providers.endpoints import MODELS, find_endpoint
+from embedmill.shared.providers.endpoints import MODELS, find_endpoint
 
 
 class Stop(StrEnum):

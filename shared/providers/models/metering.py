@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from shared.errors import EmbedmillError, ProviderUnavailable
-from shared.providers.models.base import Answer, Model, Prompt, Usage
-from shared.tokenizer import count_tokens
+from embedmill.shared.errors import EmbedmillError, ProviderUnavailable
+from embedmill.shared.providers.models.base import Answer, Model, Prompt, Usage
+from embedmill.shared.tokenizer import count_tokens
 
 Billed = Literal["no", "unknown"]
 """Whether a call without an answer may have been charged: never for a refusal, perhaps after a time-out or a cut."""

@@ -7,11 +7,11 @@ from typing import Any
 import openai
 from openai.types.chat import ChatCompletion
 
-from shared.providers.credentials import hash_credentials, require_sendable
-from shared.providers.models.base import UNTOLD, Answer, Block, Model, Prompt, Stop, Usage
-from shared.providers.openai_errors import CREDENTIALS, FORESEEN, PROVIDER, translate
-from shared.providers.translation import read_json, unreadable
-from shared.providers.usage import read_count
+from embedmill.shared.providers.credentials import hash_credentials, require_sendable
+from embedmill.shared.providers.models.base import UNTOLD, Answer, Block, Model, Prompt, Stop, Usage
+from embedmill.shared.providers.openai_errors import CREDENTIALS, FORESEEN, PROVIDER, translate
+from embedmill.shared.providers.translation import read_json, unreadable
+from embedmill.shared.providers.usage import read_count
 
 TIMEOUT_SECONDS = 180.0
 CONNECT_SECONDS = 5.0

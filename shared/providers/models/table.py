@@ -3,13 +3,13 @@
 import re
 from pkgutil import resolve_name
 
-from shared.errors import MissingExtra, SettingsError
-from shared.providers.models.base import Model
+from embedmill.shared.errors import MissingExtra, SettingsError
+from embedmill.shared.providers.models.base import Model
 
 MODELS = {
-    "anthropic": "shared.providers.models.anthropic:AnthropicModel",
-    "bedrock": "shared.providers.models.anthropic:BedrockModel",
-    "openai": "shared.providers.models.openai:OpenAIModel",
+    "anthropic": "embedmill.shared.providers.models.anthropic:AnthropicModel",
+    "bedrock": "embedmill.shared.providers.models.anthropic:BedrockModel",
+    "openai": "embedmill.shared.providers.models.openai:OpenAIModel",
 }
 EXTRAS = {"anthropic": "anthropic", "bedrock": "anthropic,bedrock", "openai": "openai"}
 

@@ -1,1 +1,1 @@
-"""Vector stores: the embedded one, durable and safe with several processes on one host."""
+"""Vector stores: one package for each, behind one interface."""

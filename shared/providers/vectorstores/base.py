@@ -13,16 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.editions import Edition
-from shared.providers.vectorstores.metering import Meter
+from embedmill.shared.editions import Edition
+from embedmill.shared.providers.vectorstores.metering import Meter
 
 
 @dataclass(frozen=True, slots=True)
 class VectorRow:
     """One chunk with its vector, as written. `start` and `end` are character offsets into the normalised text.
 
-    A store keeps a row as `<document>-<version>-<generation>.<ordinal>` (`shared.editions`), whatever `id` it comes
-    with: remote stores find a document's rows by the beginning of their ids. Rows of 0.1.0 keep the ids that they have.
+    A store keeps a row as `<document>-<version>-<generation>.<ordinal>` (`embedmill.shared.editions`), whatever `id` it
+    comes with: remote stores find a document's rows by the beginning of their ids. Rows of 0.1.0 keep the ids that they
+    have.
     """
 
     id: str

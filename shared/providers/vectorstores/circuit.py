@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from shared.errors import FlowControl, ProviderUnavailable
-from shared.flow import circuit
+from embedmill.shared.errors import FlowControl, ProviderUnavailable
+from embedmill.shared.flow import circuit
 
 POLICY = circuit.Policy(failures=10, first_rest_seconds=1.0, longest_rest_seconds=30.0, share=0.95)
 REMEMBERED = 4

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
-from shared.errors import may_be_billed
+from embedmill.shared.errors import may_be_billed
 
 T = TypeVar("T")
 

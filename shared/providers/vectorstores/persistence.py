@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from shared.errors import FlowControl, ProviderUnavailable
-from shared.states import WaitReason
+from embedmill.shared.errors import FlowControl, ProviderUnavailable
+from embedmill.shared.states import WaitReason
 
 T = TypeVar("T")
 

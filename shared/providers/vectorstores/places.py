@@ -12,7 +12,7 @@ from typing import Protocol
 
 import structlog
 
-from shared.errors import SettingsError
+from embedmill.shared.errors import SettingsError
 
 log = structlog.get_logger()
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.editions import Edition, parse_id, row_id
-from shared.errors import BadVector, SettingsError
-from shared.providers.vectorstores.base import VectorRow
+from embedmill.shared.editions import Edition, parse_id, row_id
+from embedmill.shared.errors import BadVector, SettingsError
+from embedmill.shared.providers.vectorstores.base import VectorRow
 
 SHARD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 

@@ -7,17 +7,17 @@ from pkgutil import resolve_name
 from typing import Any
 from urllib.parse import urlsplit
 
-from shared.errors import MissingExtra, SettingsError
-from shared.providers.blobs.base import BlobStore
-from shared.providers.vectorstores import pinecone_units
-from shared.providers.vectorstores.base import VectorStore
-from shared.providers.vectorstores.metering import FREE, Meter, Offer
-from shared.providers.vectorstores.places import Owner
+from embedmill.shared.errors import MissingExtra, SettingsError
+from embedmill.shared.providers.blobs.base import BlobStore
+from embedmill.shared.providers.vectorstores.base import VectorStore
+from embedmill.shared.providers.vectorstores.metering import FREE, Meter, Offer
+from embedmill.shared.providers.vectorstores.pinecone import units as pinecone_units
+from embedmill.shared.providers.vectorstores.places import Owner
 
 STORES = {
-    "embedded": "shared.providers.vectorstores.embedded:EmbeddedVectorStore",
-    "pinecone": "shared.providers.vectorstores.pinecone:PineconeVectorStore",
-    "postgresql": "shared.providers.vectorstores.pgvector:PgVectorStore",
+    "embedded": "embedmill.shared.providers.vectorstores.embedded.store:EmbeddedVectorStore",
+    "pinecone": "embedmill.shared.providers.vectorstores.pinecone.store:PineconeVectorStore",
+    "postgresql": "embedmill.shared.providers.vectorstores.pgvector.store:PgVectorStore",
 }
 EXTRAS = {"pinecone": ("pinecone", ("pinecone",)), "postgresql": ("pgvector", ("psycopg", "pgvector"))}
 """The extra of a scheme and the packages that it brings."""

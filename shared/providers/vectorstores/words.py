@@ -2,7 +2,7 @@
 
 import unicodedata
 
-from shared.providers.vectorstores.lexical import MAX_TERMS, STOP_WORDS, WORD
+from embedmill.shared.providers.vectorstores.embedded.lexical import MAX_TERMS, STOP_WORDS, WORD
 
 
 def words_of(text: str) -> str:

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import text
 
-from shared.db.engine import Database
-from shared.errors import EmbedmillError
+from embedmill.shared.db.engine import Database
+from embedmill.shared.errors import EmbedmillError
 from tests.command import EMBEDMILL, Command, kill_group
 from tests.services import moto, postgres, rabbitmq, redis
 from tests.services.needed import require

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.states import Stage
+from embedmill.shared.states import Stage
 from tests.chaos.fleet.conftest import MATRIX, Services, corpus_with_reference, require_as_without_faults, tell
 from tests.chaos.fleet.deployment import Fleet
 from tests.command import Command
@@ -24,25 +24,25 @@ def around(where: str, *stages: Stage) -> list[Point]:
 
 WORKER_POINTS = [
     # Committed or not yet begun.
-    *around("workers.executor:_claim", *Stage),
-    *around("workers.executor:_run_stage", *Stage),
-    *around("workers.executor:_settle", *Stage),
+    *around("embedmill.workers.executor:_claim", *Stage),
+    *around("embedmill.workers.executor:_run_stage", *Stage),
+    *around("embedmill.workers.executor:_settle", *Stage),
     # Within the transaction.
-    *around("shared.db.work:claim"),
-    *around("shared.db.work:settle"),
-    *around("workers.tasks:publish", Stage.VALIDATE, Stage.EMBED, Stage.INDEX),
-    *around("shared.providers.embeddings.base:Embedder.embed_many"),
-    *around("workers.stages.embed:_embed_share"),
-    *around("shared.providers.vectorstores.embedded:EmbeddedVectorStore.upsert"),
-    *around("workers.stages.index:switch_versions"),
-    *around("shared.providers.blobs.folder:FolderBlobStore.put"),
+    *around("embedmill.shared.db.work:claim"),
+    *around("embedmill.shared.db.work:settle"),
+    *around("embedmill.workers.tasks:publish", Stage.VALIDATE, Stage.EMBED, Stage.INDEX),
+    *around("embedmill.shared.providers.embeddings.base:Embedder.embed_many"),
+    *around("embedmill.workers.stages.embed:_embed_share"),
+    *around("embedmill.shared.providers.vectorstores.embedded.store:EmbeddedVectorStore.upsert"),
+    *around("embedmill.workers.stages.index:switch_versions"),
+    *around("embedmill.shared.providers.blobs.folder:FolderBlobStore.put"),
 ]
 CHORE_POINTS = [
-    *around("workers.chores.runner:dispatch"),
-    *around("workers.chores.runner:ChoreRunner._publish"),
-    *around("shared.db.work:rescue"),
-    *around("shared.db.work:requeue_lost"),
-    *around("shared.db.jobs:complete_jobs"),
+    *around("embedmill.workers.chores.runner:dispatch"),
+    *around("embedmill.workers.chores.runner:ChoreRunner._publish"),
+    *around("embedmill.shared.db.work:rescue"),
+    *around("embedmill.shared.db.work:requeue_lost"),
+    *around("embedmill.shared.db.jobs:complete_jobs"),
 ]
 
 

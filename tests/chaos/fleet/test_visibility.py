@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.simulators.base import Options
-from shared.simulators.openai import OpenAISimulator
-from shared.simulators.serving import running
+from embedmill.simulators.base import Options
+from embedmill.simulators.openai import OpenAISimulator
+from embedmill.simulators.serving import running
 from tests.chaos.fleet.conftest import MATRIX, Services, tell
 from tests.chaos.fleet.deployment import Fleet
 from tests.command import Command

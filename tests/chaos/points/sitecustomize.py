@@ -54,7 +54,7 @@ def lay_all(points: list[tuple[str, str, str | None]]) -> None:
         lay(where, [(when, stage) for other, when, stage in points if other == where])
 
 
-if "workers.process" in sys.orig_argv:
+if "embedmill.workers.processes.entry" in sys.orig_argv:
     lay_all(json.loads(os.environ.get("POINTS", "[]")))
 elif sys.orig_argv[-2:] == ["workers", "start"]:
     lay_all(json.loads(os.environ.get("CHORE_POINTS", "[]")))

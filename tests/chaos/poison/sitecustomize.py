@@ -34,20 +34,20 @@ def die() -> None:
 
 
 def poison_chunking() -> None:
-    import workers.chunking
+    import embedmill.workers.chunking
 
-    original = workers.chunking.normalise
+    original = embedmill.workers.chunking.normalise
 
     def normalise(parsed: Any) -> Any:
         if any(MARKER in block.text for block in parsed.blocks):
             die()
         return original(parsed)
 
-    workers.chunking.normalise = normalise
+    embedmill.workers.chunking.normalise = normalise
 
 
 def poison_embedding() -> None:
-    from shared.providers.embeddings.base import Embedder
+    from embedmill.shared.providers.embeddings.base import Embedder
 
     original = Embedder.embed_many
 
@@ -71,7 +71,7 @@ def deafen(path: str) -> None:
 
 
 def poison_indexing() -> None:
-    from shared.providers.vectorstores.embedded import EmbeddedVectorStore
+    from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
 
     original = EmbeddedVectorStore.upsert
 
@@ -83,7 +83,7 @@ def poison_indexing() -> None:
     EmbeddedVectorStore.upsert = upsert  # type: ignore[method-assign]
 
 
-if "workers.process" in sys.orig_argv:
+if "embedmill.workers.processes.entry" in sys.orig_argv:
     if "DEAF" in os.environ:
         deafen(os.environ["DEAF"])
     match os.environ.get("POISON_STAGE"):

@@ -12,10 +12,10 @@ from typing import Any
 
 MARKER = "HOLD-UP"
 
-if "workers.process" in sys.orig_argv and os.environ.get("HELD_AT"):
-    import workers.chunking
+if "embedmill.workers.processes.entry" in sys.orig_argv and os.environ.get("HELD_AT"):
+    import embedmill.workers.chunking
 
-    original = workers.chunking.normalise
+    original = embedmill.workers.chunking.normalise
 
     def normalise(parsed: Any) -> Any:
         if any(MARKER in block.text for block in parsed.blocks):
@@ -25,4 +25,4 @@ if "workers.process" in sys.orig_argv and os.environ.get("HELD_AT"):
                 time.sleep(0.02)
         return original(parsed)
 
-    workers.chunking.normalise = normalise
+    embedmill.workers.chunking.normalise = normalise

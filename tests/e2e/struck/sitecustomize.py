@@ -42,15 +42,19 @@ def strike_around(owner: Any, method: str, *, before: str = "", after: str = "")
     setattr(owner, method, struck)
 
 
-if "workers.process" in sys.orig_argv and os.environ.get("STRIKE_AT"):
-    import shared.cache
-    import shared.providers.embeddings.openai
-    import shared.spend.metering
-    import shared.verdicts
+if "embedmill.workers.processes.entry" in sys.orig_argv and os.environ.get("STRIKE_AT"):
+    import embedmill.shared.caches.embeddings
+    import embedmill.shared.caches.verdicts
+    import embedmill.shared.providers.embeddings.openai
+    import embedmill.shared.spend.metering
 
-    strike_around(shared.cache.FileCache, "put_many", before="vectors arrived", after="vectors stored")
-    strike_around(shared.spend.metering.EmbeddingMeter, "on_response", after="vectors settled")
-    strike_around(shared.verdicts.VerdictCache, "put_many", before="verdicts arrived", after="verdicts stored")
-    strike_around(shared.spend.metering.ModelMeter, "on_response", after="verdicts settled")
+    strike_around(
+        embedmill.shared.caches.embeddings.FileCache, "put_many", before="vectors arrived", after="vectors stored"
+    )
+    strike_around(embedmill.shared.spend.metering.EmbeddingMeter, "on_response", after="vectors settled")
+    strike_around(
+        embedmill.shared.caches.verdicts.VerdictCache, "put_many", before="verdicts arrived", after="verdicts stored"
+    )
+    strike_around(embedmill.shared.spend.metering.ModelMeter, "on_response", after="verdicts settled")
     if os.environ.get("REQUEST_INPUTS"):
-        shared.providers.embeddings.openai.OpenAIEmbedder.max_inputs = int(os.environ["REQUEST_INPUTS"])
+        embedmill.shared.providers.embeddings.openai.OpenAIEmbedder.max_inputs = int(os.environ["REQUEST_INPUTS"])

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from producers.sources import csv_rows
-from producers.sources.base import Item, Problem, Remark, RowItem
-from producers.sources.csv_rows import CsvSource, holds_rows
-from producers.sources.rows import FieldMap
+from embedmill.producers.sources import csv_rows
+from embedmill.producers.sources.base import Item, Problem, Remark, RowItem
+from embedmill.producers.sources.csv_rows import CsvSource, holds_rows
+from embedmill.producers.sources.rows import FieldMap
 
 
 def read(tmp_path: Path, data: str | bytes, fields: FieldMap | None = None) -> list[Item]:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from producers.sources.base import FileItem, Item, Problem, Skipped
-from producers.sources.folder import FolderSource
-from producers.sources.left_out import LeftOut
-from shared.errors import UsageError
-from shared.uris import path_to_uri, uri_to_path
+from embedmill.producers.sources.base import FileItem, Item, Problem, Skipped
+from embedmill.producers.sources.folder import FolderSource
+from embedmill.producers.sources.left_out import LeftOut
+from embedmill.shared.errors import UsageError
+from embedmill.shared.uris import path_to_uri, uri_to_path
 
 
 def write(root: Path, *names: str) -> None:

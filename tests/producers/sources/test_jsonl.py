@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from producers.sources.base import Item, Problem, RowItem
-from producers.sources.jsonl import JsonlSource
-from producers.sources.rows import FieldMap
+from embedmill.producers.sources.base import Item, Problem, RowItem
+from embedmill.producers.sources.jsonl import JsonlSource
+from embedmill.producers.sources.rows import FieldMap
 
 
 def read(tmp_path: Path, data: bytes, fields: FieldMap | None = None) -> list[Item]:

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from producers.sources.base import FileItem, Skipped
-from producers.sources.file import FileSource
-from producers.sources.folder import FolderSource
-from producers.sources.left_out import LeftOut, reason_by_file_name
-from producers.sources.listing import ListSource
-from producers.sources.secrets_inside import reason_by_content
-from shared.files import HEAD_BYTES
-from shared.uris import uri_to_path
+from embedmill.producers.sources.base import FileItem, Skipped
+from embedmill.producers.sources.file import FileSource
+from embedmill.producers.sources.folder import FolderSource
+from embedmill.producers.sources.left_out import LeftOut, reason_by_file_name
+from embedmill.producers.sources.listing import ListSource
+from embedmill.producers.sources.secrets_inside import reason_by_content
+from embedmill.shared.files import HEAD_BYTES
+from embedmill.shared.uris import uri_to_path
 
 KEY = b"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n"
 CERTIFICATE = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from producers.sources.base import FileItem, Problem, Skipped
-from producers.sources.listing import ListSource
-from shared.errors import StorageFailed
+from embedmill.producers.sources.base import FileItem, Problem, Skipped
+from embedmill.producers.sources.listing import ListSource
+from embedmill.shared.errors import StorageFailed
 
 
 def of_bytes(data: bytes, base: Path, *, null_separated: bool = False) -> ListSource:

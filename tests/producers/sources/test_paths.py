@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from producers.sources.paths import absolute_path, shown
+from embedmill.producers.sources.paths import absolute_path, shown
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.sources import records
-from producers.sources.records import split_records
+from embedmill.producers.sources import records
+from embedmill.producers.sources.records import split_records
 
 
 @given(st.lists(st.binary(max_size=12).map(lambda d: d.replace(b"\n", b"")), max_size=12), st.integers(1, 9))

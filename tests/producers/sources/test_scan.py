@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from producers.sources.base import Problem, Remark, RemarkKind
-from producers.sources.open import SourceOptions, open_sources, source_from_spec
-from producers.sources.rows import FieldMap
+from embedmill.producers.sources.base import Problem, Remark, RemarkKind
+from embedmill.producers.sources.open import SourceOptions, open_sources, source_from_spec
+from embedmill.producers.sources.rows import FieldMap
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.sources.seen import Seen
+from embedmill.producers.sources.seen import Seen
 
 
 def mark(number: int) -> bytes:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from shared.db.engine import Database, open_database
-from shared.db.schema import metadata
+from embedmill.shared.db.engine import Database, open_database
+from embedmill.shared.db.schema import metadata
 from tests.migrated import place_migrated
 from tests.services import postgres
 from tests.services.needed import require

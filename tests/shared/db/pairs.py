@@ -10,16 +10,16 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, insert, select, text
 
-from shared.db import bulk_lane, jobs, work
-from shared.db.dead_letters import Filter, discard_letters
-from shared.db.engine import Database, clock
-from shared.db.replays import replay_letters
-from shared.db.schema import dead_letter, document, tally
-from shared.db.schema import work as work_table
-from shared.db.work import Claim
-from shared.errors import IllegalTransition, UnreadableDocument
-from shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
-from shared.states import FINAL, JobState, Result, Stage, State, WaitReason
+from embedmill.shared.db import bulk_lane, jobs, work
+from embedmill.shared.db.dead_letters import Filter, discard_letters
+from embedmill.shared.db.engine import Database, clock
+from embedmill.shared.db.replays import replay_letters
+from embedmill.shared.db.schema import dead_letter, document, tally
+from embedmill.shared.db.schema import work as work_table
+from embedmill.shared.db.work import Claim
+from embedmill.shared.errors import IllegalTransition, UnreadableDocument
+from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
+from embedmill.shared.states import FINAL, JobState, Result, Stage, State, WaitReason
 from tests.shared.db.tracker import RETRY, Tracker
 from tests.waiting import wait_until
 

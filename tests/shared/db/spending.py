@@ -3,10 +3,10 @@
 import random
 import sys
 
-from shared.db import ledger
-from shared.db.engine import open_database
-from shared.db.ledger import Entry, Reserved
-from shared.spend.terms import NOBODY, Lane, Subject, Tokens
+from embedmill.shared.db import ledger
+from embedmill.shared.db.engine import open_database
+from embedmill.shared.db.ledger import Entry, Reserved
+from embedmill.shared.ledger import NOBODY, Lane, Subject, Tokens
 
 
 def entry(*, microusd: int, tokens: int, subject: Subject = NOBODY, provider: str = "openai") -> Entry:

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, event
 
-from shared.db.engine import Database
+from embedmill.shared.db.engine import Database
 from tests.shared.db.tracker import Tracker
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from shared.db import collections, jobs, scans, terms
-from shared.db.engine import Database, open_database
-from shared.db.schema import source, term
-from shared.errors import UserError
+from embedmill.shared.db import collections, jobs, scans, terms
+from embedmill.shared.db.engine import Database, open_database
+from embedmill.shared.db.schema import source, term
+from embedmill.shared.errors import UserError
 from tests.shared.db.tracker import Tracker, submission
 from tests.waiting import wait_until
 

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 
 import pytest
 
-from shared.db import budgets, bulk_batches, bulk_lane, jobs
-from shared.db.bulk_batches import Assignment
-from shared.db.bulk_lane import EMBED, Ends, Standing, Want
-from shared.db.ledger import Entry, Reserved, reserve
-from shared.db.schema import bulk_batch, bulk_entry, bulk_wait
-from shared.db.schema import job as job_table
-from shared.db.work import Claim
-from shared.outcomes import Advance, Park
-from shared.spend.terms import BatchState, BudgetScope, Lane, Subject, Tokens
-from shared.states import Stage, State, WaitReason
+from embedmill.shared.db import budgets, bulk_batches, bulk_lane, jobs
+from embedmill.shared.db.bulk_batches import Assignment
+from embedmill.shared.db.bulk_lane import EMBED, Ends, Standing, Want
+from embedmill.shared.db.ledger import Entry, Reserved, reserve
+from embedmill.shared.db.schema import bulk_batch, bulk_entry, bulk_wait
+from embedmill.shared.db.schema import job as job_table
+from embedmill.shared.db.work import Claim
+from embedmill.shared.ledger import BatchState, BudgetScope, Lane, Subject, Tokens
+from embedmill.shared.outcomes import Advance, Park
+from embedmill.shared.states import Stage, State, WaitReason
 from tests.shared.db.tracker import Tracker
 
 TARGET = "openai/text-embedding-3-small"

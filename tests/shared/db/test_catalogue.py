@@ -6,14 +6,14 @@ import pytest
 from sqlalchemy import text
 
 from bench.documents import fill
-from shared.db import catalogue
-from shared.db.catalogue import MEANINGS, Page, Wanted, list_documents
-from shared.db.dead_letters import Filter, discard_letters
-from shared.errors import NotFound, UnreadableDocument, UserError
-from shared.globs import Glob
-from shared.notes import join_notes
-from shared.outcomes import Advance, Complete, Fail, Park
-from shared.states import DocumentState, Result, Stage
+from embedmill.shared.db import catalogue
+from embedmill.shared.db.catalogue import MEANINGS, Page, Wanted, list_documents
+from embedmill.shared.db.dead_letters import Filter, discard_letters
+from embedmill.shared.errors import NotFound, UnreadableDocument, UserError
+from embedmill.shared.globs import Glob
+from embedmill.shared.notes import join_notes
+from embedmill.shared.outcomes import Advance, Complete, Fail, Park
+from embedmill.shared.states import DocumentState, Result, Stage
 from tests.shared.db.statements import count_statements, read_plans
 from tests.shared.db.tracker import SETTINGS_HASH, Tracker, submission
 

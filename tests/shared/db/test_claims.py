@@ -2,10 +2,10 @@
 
 import pytest
 
-from shared.db import work
-from shared.db.engine import clock
-from shared.outcomes import Advance, Park
-from shared.states import Stage, State
+from embedmill.shared.db import work
+from embedmill.shared.db.engine import clock
+from embedmill.shared.outcomes import Advance, Park
+from embedmill.shared.states import Stage, State
 from tests.shared.db.tracker import Tracker
 
 URIS = [f"file:///{n}" for n in range(4)]

@@ -7,12 +7,12 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine, text
 
-from shared.db import collections, work
-from shared.db.collections import Collection
-from shared.db.engine import open_database, read_clock
-from shared.errors import UserError
-from shared.outcomes import Advance, Complete
-from shared.states import Result, Stage
+from embedmill.shared.db import collections, work
+from embedmill.shared.db.collections import Collection
+from embedmill.shared.db.engine import open_database, read_clock
+from embedmill.shared.errors import UserError
+from embedmill.shared.outcomes import Advance, Complete
+from embedmill.shared.states import Result, Stage
 from tests.shared.db.tracker import Tracker
 
 MIGRATIONS = Path(__file__).parents[3] / "shared" / "db" / "migrations"

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from sqlalchemy import text, update
 
-from shared.db import reviews
-from shared.db.reviews import Doubt
-from shared.db.schema import verdict
-from shared.providers.models.metering import FreeMeter
-from shared.verdicts import VerdictCache
+from embedmill.shared.caches.verdicts import VerdictCache
+from embedmill.shared.db import reviews
+from embedmill.shared.db.reviews import Doubt
+from embedmill.shared.db.schema import verdict
+from embedmill.shared.providers.models.metering import FreeMeter
+from embedmill.workers.validation.obtaining import Obtained, obtain_verdicts
 from tests.shared.db.tracker import Tracker
 from tests.shared.providers.models.simulated import Served, served
 from tests.workers.validation.subjects import subject
-from workers.validation.obtaining import Obtained, obtain_verdicts
 
 DAMAGED = [
     {},

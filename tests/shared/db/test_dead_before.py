@@ -5,13 +5,13 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Connection, insert
 
-from shared.db import dead_letters, documents, jobs
-from shared.db.dead_letters import DeadBefore, Filter
-from shared.db.documents import Submitted
-from shared.db.schema import dead_letter, scan_note
-from shared.errors import SourceGone, UnreadableDocument, is_document_fault
-from shared.outcomes import Advance, Fail
-from shared.states import Stage, State
+from embedmill.shared.db import dead_letters, documents, jobs
+from embedmill.shared.db.dead_letters import DeadBefore, Filter
+from embedmill.shared.db.documents import Submitted
+from embedmill.shared.db.schema import dead_letter, scan_note
+from embedmill.shared.errors import SourceGone, UnreadableDocument, is_document_fault
+from embedmill.shared.outcomes import Advance, Fail
+from embedmill.shared.states import Stage, State
 from tests.shared.db.tracker import Tracker, submission
 
 TORN, ODD = "file:///torn.pdf", "file:///odd.txt"
@@ -127,7 +127,7 @@ def test_a_document_of_which_readers_see_an_older_version_is_passed_over_too(tra
 
 
 def test_a_replayed_letter_speaks_for_nothing(tracker: Tracker, second: int) -> None:
-    from shared.db.replays import replay_letters
+    from embedmill.shared.db.replays import replay_letters
 
     replay_letters(tracker.database, Filter(ids=[1]), by="a test")
     assert tracker.submit([TORN], job=second).queued == 1

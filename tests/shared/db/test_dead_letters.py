@@ -2,13 +2,13 @@
 
 import pytest
 
-from shared.db import dead_letters
-from shared.db.dead_letters import Filter
-from shared.db.replays import replay_letters
-from shared.db.schema import dead_letter
-from shared.errors import EncryptedDocument, NotFound, UnreadableDocument
-from shared.outcomes import Advance, Fail
-from shared.states import JobState, Stage, State
+from embedmill.shared.db import dead_letters
+from embedmill.shared.db.dead_letters import Filter
+from embedmill.shared.db.replays import replay_letters
+from embedmill.shared.db.schema import dead_letter
+from embedmill.shared.errors import EncryptedDocument, NotFound, UnreadableDocument
+from embedmill.shared.outcomes import Advance, Fail
+from embedmill.shared.states import JobState, Stage, State
 from tests.shared.db.tracker import Tracker
 
 URIS = [f"file:///{n}" for n in range(3)]

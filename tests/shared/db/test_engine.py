@@ -10,10 +10,10 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import inspect, text
 
-from shared.db import engine
-from shared.db.engine import HEAD, Database, open_database
-from shared.db.schema import metadata
-from shared.errors import HomeInUse, SettingsError, StorageFailed
+from embedmill.shared.db import engine
+from embedmill.shared.db.engine import HEAD, Database, open_database
+from embedmill.shared.db.schema import metadata
+from embedmill.shared.errors import HomeInUse, SettingsError, StorageFailed
 
 OPEN = "import sys; from shared.db.engine import open_database; open_database(sys.argv[1]).close()"
 
@@ -94,7 +94,7 @@ def test_a_wrong_url_is_a_wrong_setting(url: str) -> None:
 
 
 def test_a_lock_that_is_never_freed_is_a_storage_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.db.engine.PRAGMAS", ("busy_timeout=50", "journal_mode=WAL"))
+    monkeypatch.setattr("embedmill.shared.db.engine.PRAGMAS", ("busy_timeout=50", "journal_mode=WAL"))
     path = tmp_path / "tracking.db"
     opened = open_database(f"sqlite:///{path}")
     other = sqlite3.connect(path, isolation_level=None)

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from shared.addresses import document_id
-from shared.db import catalogue, histories
-from shared.db.histories import History
-from shared.db.schema import document, work
-from shared.errors import NotFound, UnreadableDocument, UserError
-from shared.outcomes import Advance, Complete, Fail
-from shared.states import Result, Stage
+from embedmill.shared.addresses import document_id
+from embedmill.shared.db import catalogue, histories
+from embedmill.shared.db.histories import History
+from embedmill.shared.db.schema import document, work
+from embedmill.shared.errors import NotFound, UnreadableDocument, UserError
+from embedmill.shared.outcomes import Advance, Complete, Fail
+from embedmill.shared.states import Result, Stage
 from tests.shared.db.tracker import Tracker, submission
 
 URI = "file:///a"

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from shared.db import jobs, pools
-from shared.db.engine import clock, open_database
-from shared.errors import IllegalTransition, NotFound, UnreadableDocument, UserError
-from shared.outcomes import Advance, Complete, Fail, Outcome, Park
-from shared.states import JobState, Result, Stage, State
+from embedmill.shared.db import jobs, pools
+from embedmill.shared.db.engine import clock, open_database
+from embedmill.shared.errors import IllegalTransition, NotFound, UnreadableDocument, UserError
+from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park
+from embedmill.shared.states import JobState, Result, Stage, State
 from tests.shared.db.statements import read_plans
 from tests.shared.db.tracker import Tracker
 from tests.waiting import wait_until

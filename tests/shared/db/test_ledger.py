@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text
 
-from shared.db import budgets, collections, ledger
-from shared.db.budgets import DAY_SECONDS, Budget
-from shared.db.engine import Database, open_database, read_clock
-from shared.db.ledger import Refused, Reserved
-from shared.db.schema import budget, usage
-from shared.errors import NotFound, UnknownPrice
-from shared.outcomes import Park
-from shared.spend.terms import UNPRICED, BudgetScope, EntryState, Subject
-from shared.states import State, WaitReason
+from embedmill.shared.db import budgets, collections, ledger
+from embedmill.shared.db.budgets import DAY_SECONDS, Budget
+from embedmill.shared.db.engine import Database, open_database, read_clock
+from embedmill.shared.db.ledger import Refused, Reserved
+from embedmill.shared.db.schema import budget, usage
+from embedmill.shared.errors import NotFound, UnknownPrice
+from embedmill.shared.ledger import UNPRICED, BudgetScope, EntryState, Subject
+from embedmill.shared.outcomes import Park
+from embedmill.shared.states import State, WaitReason
 from tests.shared.db.spending import entry
 from tests.shared.db.tracker import Tracker
 

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Connection
 
-from shared.db import budgets, bulk_lane, flow, jobs, ledger, presence, samples, work
-from shared.db.engine import open_database
-from shared.db.transitions import wake_work
-from shared.settings import Settings
-from shared.states import WaitReason
+from embedmill.shared.db import budgets, bulk_lane, flow, jobs, ledger, presence, samples, work
+from embedmill.shared.db.engine import open_database
+from embedmill.shared.db.transitions import wake_work
+from embedmill.shared.settings import Settings
+from embedmill.shared.states import WaitReason
 from tests.shared.db.statements import read_plans
 
 LOOKS: dict[str, Callable[[Connection], object]] = {

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import update
 
-from shared.db import jobs
-from shared.db.dead_letters import Filter, discard_letters
-from shared.db.engine import Database, open_database
-from shared.db.replays import replay_letters
-from shared.db.schema import attempt, dead_letter, document, tally, work
-from shared.db.work import Claim
-from shared.errors import BlobMissing, UnreadableDocument
-from shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
-from shared.states import FINAL, JobState, Result, Stage, State
+from embedmill.shared.db import jobs
+from embedmill.shared.db.dead_letters import Filter, discard_letters
+from embedmill.shared.db.engine import Database, open_database
+from embedmill.shared.db.replays import replay_letters
+from embedmill.shared.db.schema import attempt, dead_letter, document, tally, work
+from embedmill.shared.db.work import Claim
+from embedmill.shared.errors import BlobMissing, UnreadableDocument
+from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
+from embedmill.shared.states import FINAL, JobState, Result, Stage, State
 from tests.migrated import place_migrated
 from tests.services import postgres
 from tests.shared.db.conftest import empty

@@ -4,12 +4,12 @@ from typing import Any
 
 from sqlalchemy import update
 
-from shared.db import jobs
-from shared.db.documents import switch_versions
-from shared.db.schema import document
-from shared.notes import join_notes, split_notes
-from shared.outcomes import Advance, Complete
-from shared.states import Result, Stage
+from embedmill.shared.db import jobs
+from embedmill.shared.db.documents import switch_versions
+from embedmill.shared.db.schema import document
+from embedmill.shared.notes import join_notes, split_notes
+from embedmill.shared.outcomes import Advance, Complete
+from embedmill.shared.states import Result, Stage
 from tests.shared.db.tracker import Tracker
 
 NOTES = ("3 of 5 pages hold no text: 2-4", "attachment left out: ä.bin: it is binary data of no known kind")

@@ -8,12 +8,12 @@ from tempfile import TemporaryDirectory
 import pytest
 from sqlalchemy import Connection, text
 
-from shared.db import work
-from shared.db.engine import Database, open_database
-from shared.db.postgres import Sizing
-from shared.errors import DatabaseAway, StorageFailed, TransactionLost
-from shared.outcomes import Advance
-from shared.states import Stage, State
+from embedmill.shared.db import work
+from embedmill.shared.db.engine import Database, open_database
+from embedmill.shared.db.postgres import Sizing
+from embedmill.shared.errors import DatabaseAway, StorageFailed, TransactionLost
+from embedmill.shared.outcomes import Advance
+from embedmill.shared.states import Stage, State
 from tests.services import postgres
 from tests.services.needed import require
 from tests.services.postgres import OwnServer, Server

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.db.engine import Database
-from shared.states import JobState, State
+from embedmill.shared.db.engine import Database
+from embedmill.shared.states import JobState, State
 from tests.shared.db.pairs import COMMIT, HeldDatabase, find_faults, make_case, run_pair
 from tests.shared.db.tracker import Tracker
 

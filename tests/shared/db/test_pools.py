@@ -5,12 +5,12 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Connection
 
-from shared.db import jobs, pools, presence, work
-from shared.db.engine import Database, clock
-from shared.db.presence import Report
-from shared.db.schema import supervisor, worker
-from shared.errors import HomeInUse
-from shared.states import Stage, State, WorkerState
+from embedmill.shared.db import jobs, pools, presence, work
+from embedmill.shared.db.engine import Database, clock
+from embedmill.shared.db.presence import Report
+from embedmill.shared.db.schema import supervisor, worker
+from embedmill.shared.errors import HomeInUse
+from embedmill.shared.states import Stage, State, WorkerState
 from tests.shared.db.tracker import Tracker
 
 REPORT = Report(WorkerState.IDLE, slots=4, busy=0, batches=2, documents=9, rate=1.5, rss_bytes=1000, message_age=3.0)

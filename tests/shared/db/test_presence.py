@@ -1,8 +1,8 @@
 """Chores and workers in the database: one process does a chore, and a lease that ran out is taken over."""
 
-from shared.db import presence
-from shared.db.engine import Database, clock
-from shared.db.schema import chore
+from embedmill.shared.db import presence
+from embedmill.shared.db.engine import Database, clock
+from embedmill.shared.db.schema import chore
 
 
 def take(database: Database, holder: str, seconds: float = 60.0) -> bool:

@@ -5,17 +5,17 @@ from collections.abc import Sequence
 
 import pytest
 
-from shared.db import flow, work
-from shared.db.dead_letters import Filter
-from shared.db.engine import read_clock
-from shared.db.replays import replay_letters
-from shared.db.schema import attempt, dead_letter
-from shared.db.work import Claim, RetryPolicy
-from shared.errors import FlowControl, ProviderUnavailable
-from shared.outcomes import Advance, Fail, Outcome, Park
-from shared.states import Stage, State
+from embedmill.shared.db import flow, work
+from embedmill.shared.db.dead_letters import Filter
+from embedmill.shared.db.engine import read_clock
+from embedmill.shared.db.replays import replay_letters
+from embedmill.shared.db.schema import attempt, dead_letter
+from embedmill.shared.db.work import Claim, RetryPolicy
+from embedmill.shared.errors import FlowControl, ProviderUnavailable
+from embedmill.shared.outcomes import Advance, Fail, Outcome, Park
+from embedmill.shared.states import Stage, State
+from embedmill.workers.executor import outcome_of
 from tests.shared.db.tracker import Tracker
-from workers.executor import outcome_of
 
 RETRY = RetryPolicy(base=2.0, longest=300.0, outage=1800.0, draw=lambda: 0.5)
 DOWN = ProviderUnavailable("openai answered 500", may_be_billed=False)

@@ -1,11 +1,11 @@
 """Repairs: lost vectors are made again from what is stored, as a job of their own."""
 
-from shared.db import dead_letters, documents, repairs
-from shared.db.dead_letters import Filter
-from shared.db.schema import dead_letter, document
-from shared.errors import BlobMissing, ProviderRefused
-from shared.outcomes import Advance, Fail
-from shared.states import Stage, State
+from embedmill.shared.db import dead_letters, documents, repairs
+from embedmill.shared.db.dead_letters import Filter
+from embedmill.shared.db.schema import dead_letter, document
+from embedmill.shared.errors import BlobMissing, ProviderRefused
+from embedmill.shared.outcomes import Advance, Fail
+from embedmill.shared.states import Stage, State
 from tests.shared.db.tracker import Tracker, submission
 
 URIS = [f"file:///{n}" for n in range(3)]

@@ -11,14 +11,14 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import Connection, text
 
-from shared.db import dead_letters, replays, unreadable, work
-from shared.db.dead_letters import Filter
-from shared.db.engine import Database, clock
-from shared.db.schema import dead_letter
-from shared.db.schema import replay as replay_table
-from shared.errors import LONGEST_WAIT_SECONDS, NotFound, UnreadableDocument
-from shared.outcomes import Advance, Complete, Fail, Outcome
-from shared.states import JobState, Result, Stage, State
+from embedmill.shared.db import dead_letters, replays, unreadable, work
+from embedmill.shared.db.dead_letters import Filter
+from embedmill.shared.db.engine import Database, clock
+from embedmill.shared.db.schema import dead_letter
+from embedmill.shared.db.schema import replay as replay_table
+from embedmill.shared.errors import LONGEST_WAIT_SECONDS, NotFound, UnreadableDocument
+from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome
+from embedmill.shared.states import JobState, Result, Stage, State
 from tests.shared.db.statements import count_statements, read_plans
 from tests.shared.db.tracker import Tracker
 from tests.waiting import wait_until
@@ -285,9 +285,9 @@ def test_pages_go_through_every_letter_once(tracker: Tracker) -> None:
 REPLAY = """
 import os, signal, sys
 from sqlalchemy import Engine, event
-from shared.db.dead_letters import Filter
-from shared.db.engine import open_database
-from shared.db.replays import replay_letters
+from embedmill.shared.db.dead_letters import Filter
+from embedmill.shared.db.engine import open_database
+from embedmill.shared.db.replays import replay_letters
 commits = []
 def strike(_connection):
     commits.append(1)

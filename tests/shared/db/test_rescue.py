@@ -1,9 +1,9 @@
 """Rescue: a poison document is found by being alone when its worker dies; nobody else is blamed."""
 
-from shared.db import presence, work
-from shared.db.schema import dead_letter
-from shared.outcomes import Advance
-from shared.states import Stage, State
+from embedmill.shared.db import presence, work
+from embedmill.shared.db.schema import dead_letter
+from embedmill.shared.outcomes import Advance
+from embedmill.shared.states import Stage, State
 from tests.shared.db.tracker import Tracker
 
 URIS = [f"file:///{n}" for n in range(3)]

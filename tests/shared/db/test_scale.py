@@ -11,14 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, event, select, text
 
-from shared.db import documents, jobs, work
-from shared.db.documents import Submission
-from shared.db.engine import Database, open_database
-from shared.db.schema import dead_letter, document
-from shared.db.schema import work as work_table
-from shared.errors import UnreadableDocument
-from shared.outcomes import Advance, Complete, Fail, Outcome, Park
-from shared.states import Result, Stage, State
+from embedmill.shared.db import documents, jobs, work
+from embedmill.shared.db.documents import Submission
+from embedmill.shared.db.engine import Database, open_database
+from embedmill.shared.db.schema import dead_letter, document
+from embedmill.shared.db.schema import work as work_table
+from embedmill.shared.errors import UnreadableDocument
+from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park
+from embedmill.shared.states import Result, Stage, State
 from tests.services import postgres
 from tests.services.needed import require
 from tests.services.postgres import Server

@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from sqlalchemy import Connection
 
-from shared.db import jobs, scans
-from shared.db.dead_letters import Filter, discard_letters
-from shared.db.engine import Database, open_database
-from shared.db.replays import replay_letters
-from shared.db.scans import Scan
-from shared.db.schema import claim as claim_table
-from shared.db.schema import dead_letter, document
-from shared.db.work import Claim
-from shared.errors import IllegalTransition, ScanStopped, UnreadableDocument
-from shared.outcomes import Complete, Fail, Outcome, Return
-from shared.states import JobState, Result, Stage, State
+from embedmill.shared.db import jobs, scans
+from embedmill.shared.db.dead_letters import Filter, discard_letters
+from embedmill.shared.db.engine import Database, open_database
+from embedmill.shared.db.replays import replay_letters
+from embedmill.shared.db.scans import Scan
+from embedmill.shared.db.schema import claim as claim_table
+from embedmill.shared.db.schema import dead_letter, document
+from embedmill.shared.db.work import Claim
+from embedmill.shared.errors import IllegalTransition, ScanStopped, UnreadableDocument
+from embedmill.shared.outcomes import Complete, Fail, Outcome, Return
+from embedmill.shared.states import JobState, Result, Stage, State
 from tests.migrated import place_migrated
 from tests.services import postgres
 from tests.shared.db.conftest import empty

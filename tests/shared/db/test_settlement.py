@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from shared.db.schema import attempt, dead_letter
-from shared.errors import BlobMissing, IllegalTransition, StorageFailed, UnreadableDocument
-from shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
-from shared.states import TRANSITIONS, Result, Stage, State, require_transition
+from embedmill.shared.db.schema import attempt, dead_letter
+from embedmill.shared.errors import BlobMissing, IllegalTransition, StorageFailed, UnreadableDocument
+from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
+from embedmill.shared.states import TRANSITIONS, Result, Stage, State, require_transition
 from tests.shared.db.tracker import Tracker
 from tests.waiting import wait_until
 

@@ -4,9 +4,9 @@ from itertools import pairwise
 
 from sqlalchemy import Connection
 
-from shared.db.sizes import Sizes, list_some, sum_sizes
-from shared.outcomes import Advance
-from shared.states import Stage
+from embedmill.shared.db.sizes import Sizes, list_some, sum_sizes
+from embedmill.shared.outcomes import Advance
+from embedmill.shared.states import Stage
 from tests.shared.db.statements import count_statements, read_plans
 from tests.shared.db.tracker import Tracker
 

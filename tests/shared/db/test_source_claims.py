@@ -3,13 +3,13 @@
 import pytest
 from sqlalchemy import select
 
-from shared.db import claims, documents, jobs, scans
-from shared.db.schema import claim as claim_table
-from shared.db.schema import document
-from shared.db.work import Claim
-from shared.errors import ScanStopped, ScanTakenOver, SourceClosed
-from shared.outcomes import Advance, Complete
-from shared.states import JobState, Result, Stage, State
+from embedmill.shared.db import claims, documents, jobs, scans
+from embedmill.shared.db.schema import claim as claim_table
+from embedmill.shared.db.schema import document
+from embedmill.shared.db.work import Claim
+from embedmill.shared.errors import ScanStopped, ScanTakenOver, SourceClosed
+from embedmill.shared.outcomes import Advance, Complete
+from embedmill.shared.states import JobState, Result, Stage, State
 from tests.shared.db.tracker import Tracker, submission
 
 URIS = ["file:///a", "file:///b", "file:///c"]

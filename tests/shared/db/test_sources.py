@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from shared.db import scans, sources
-from shared.db.catalogue import Wanted, list_documents
-from shared.db.schema import claim
-from shared.db.sources import Known
-from shared.errors import NotFound, UserError
+from embedmill.shared.db import scans, sources
+from embedmill.shared.db.catalogue import Wanted, list_documents
+from embedmill.shared.db.schema import claim
+from embedmill.shared.db.sources import Known
+from embedmill.shared.errors import NotFound, UserError
 from tests.shared.db.tracker import Tracker, submission
 
 URIS = ["file:///docs/a", "file:///docs/b"]

@@ -2,8 +2,8 @@
 
 import pytest
 
-from shared.outcomes import Advance, Complete, Fail, Outcome, Park
-from shared.states import Result, Stage
+from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park
+from embedmill.shared.states import Result, Stage
 from tests.shared.db.statements import count_statements
 from tests.shared.db.tracker import Tracker
 

@@ -2,10 +2,10 @@
 
 from sqlalchemy import update
 
-from shared.db import documents
-from shared.db.schema import document, work
-from shared.db.work import Claim
-from shared.states import Stage, State
+from embedmill.shared.db import documents
+from embedmill.shared.db.schema import document, work
+from embedmill.shared.db.work import Claim
+from embedmill.shared.states import Stage, State
 from tests.shared.db.tracker import Tracker
 
 URIS = ["file:///a", "file:///b", "file:///c"]

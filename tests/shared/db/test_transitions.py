@@ -9,15 +9,15 @@ import pytest
 from sqlalchemy import Connection, Update, select, text
 from sqlalchemy.dialects import sqlite
 
-import shared.db
-from shared.db import transitions
-from shared.db.schema import work as work_table
-from shared.db.transitions import lock_jobs, move_chosen, move_jobs, move_work
-from shared.errors import IllegalTransition, NotFound
-from shared.states import JOB_TRANSITIONS, TRANSITIONS, JobState, State
+import embedmill.shared.db
+from embedmill.shared.db import transitions
+from embedmill.shared.db.schema import work as work_table
+from embedmill.shared.db.transitions import lock_jobs, move_chosen, move_jobs, move_work
+from embedmill.shared.errors import IllegalTransition, NotFound
+from embedmill.shared.states import JOB_TRANSITIONS, TRANSITIONS, JobState, State
 from tests.shared.db.tracker import Tracker
 
-FOLDER = Path(next(iter(shared.db.__path__)))
+FOLDER = Path(next(iter(embedmill.shared.db.__path__)))
 WRITERS = {Path(transitions.__file__)}
 
 

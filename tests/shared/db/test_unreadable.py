@@ -2,9 +2,9 @@
 
 import pytest
 
-from shared.db import unreadable
-from shared.db.engine import Database
-from shared.errors import NotFound
+from embedmill.shared.db import unreadable
+from embedmill.shared.db.engine import Database
+from embedmill.shared.errors import NotFound
 
 
 def keep(database: Database, body: str = "{}", *, reason: str = "not a task message") -> None:

@@ -6,10 +6,10 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import inspect, text
 
-import shared.db
-from shared.db import presence
-from shared.db.engine import Database, open_database
-from shared.db.schema import metadata
+import embedmill.shared.db
+from embedmill.shared.db import presence
+from embedmill.shared.db.engine import Database, open_database
+from embedmill.shared.db.schema import metadata
 
 FIRST = "0001"
 WORKER = (
@@ -39,7 +39,7 @@ def begin(url: str) -> None:
     """Make the database as the first release left it."""
     database = Database(url)
     config = Config()
-    config.set_main_option("script_location", str(Path(shared.db.__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(Path(embedmill.shared.db.__file__).parent / "migrations"))
     with database._writer.connect() as connection:
         if not database.is_sqlite:
             connection.execute(text("DROP SCHEMA public CASCADE"))

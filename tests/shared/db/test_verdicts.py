@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, update
 
-from shared.db import reviews, samples, terms, verdicts
-from shared.db.engine import open_database
-from shared.db.reviews import Doubt
-from shared.db.samples import Counts, Sampled
-from shared.db.schema import verdict, verdict_hold
-from shared.db.terms import FoundTerm
-from shared.db.verdicts import Origin
-from shared.errors import NotFound, UserError
-from shared.verdicts import VerdictCache
+from embedmill.shared.caches.verdicts import VerdictCache
+from embedmill.shared.db import reviews, samples, terms, verdicts
+from embedmill.shared.db.engine import open_database
+from embedmill.shared.db.reviews import Doubt
+from embedmill.shared.db.samples import Counts, Sampled
+from embedmill.shared.db.schema import verdict, verdict_hold
+from embedmill.shared.db.terms import FoundTerm
+from embedmill.shared.db.verdicts import Origin
+from embedmill.shared.errors import NotFound, UserError
 from tests.shared.db.tracker import Tracker
 from tests.waiting import wait_until
 

@@ -1,10 +1,10 @@
 """The switch: readers go from one whole version to the next, never back, and only the lease holder switches."""
 
-from shared.db.documents import find_active_versions
-from shared.db.schema import document
-from shared.db.work import Claim
-from shared.outcomes import Advance
-from shared.states import Stage
+from embedmill.shared.db.documents import find_active_versions
+from embedmill.shared.db.schema import document
+from embedmill.shared.db.work import Claim
+from embedmill.shared.outcomes import Advance
+from embedmill.shared.states import Stage
 from tests.shared.db.tracker import Tracker, submission
 
 URI = "file:///a"

@@ -5,19 +5,19 @@ from typing import Any
 
 from sqlalchemy import Table, select, update
 
-from shared.addresses import digest, document_id, version_id
-from shared.db import claims, collections, documents, jobs, scans, work
-from shared.db.claims import Sighting
-from shared.db.collections import Collection
-from shared.db.documents import Submission, Submitted
-from shared.db.engine import Database
-from shared.db.scans import Scan
-from shared.db.schema import attempt, document
-from shared.db.schema import job as job_table
-from shared.db.schema import work as work_table
-from shared.db.work import Claim, Rescue, RetryPolicy
-from shared.outcomes import Advance, Complete, Outcome
-from shared.states import Result, Stage, State
+from embedmill.shared.addresses import digest, document_id, version_id
+from embedmill.shared.db import claims, collections, documents, jobs, scans, work
+from embedmill.shared.db.claims import Sighting
+from embedmill.shared.db.collections import Collection
+from embedmill.shared.db.documents import Submission, Submitted
+from embedmill.shared.db.engine import Database
+from embedmill.shared.db.scans import Scan
+from embedmill.shared.db.schema import attempt, document
+from embedmill.shared.db.schema import job as job_table
+from embedmill.shared.db.schema import work as work_table
+from embedmill.shared.db.work import Claim, Rescue, RetryPolicy
+from embedmill.shared.outcomes import Advance, Complete, Outcome
+from embedmill.shared.states import Result, Stage, State
 
 RETRY = RetryPolicy(base=0.02, longest=0.1)
 SETTINGS_HASH = digest("settings")

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from shared.db.engine import open_database
-from shared.flow.state import SharedState, open_shared_state
-from shared.settings import Settings
+from embedmill.shared.db.engine import open_database
+from embedmill.shared.flow.state import SharedState, open_shared_state
+from embedmill.shared.settings import Settings
 
 
 @contextmanager

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.flow import allowance
-from shared.flow.allowance import BURST_SECONDS, Wait
+from embedmill.shared.flow import allowance
+from embedmill.shared.flow.allowance import BURST_SECONDS, Wait
 
 LIMITS = {"requests": 600, "tokens": 60_000}
 START = 1_800_000_000.0

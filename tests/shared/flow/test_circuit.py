@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from shared.flow import circuit
-from shared.flow.circuit import LONGEST_REST_SECONDS, PROBE_SECONDS, Policy
+from embedmill.shared.flow import circuit
+from embedmill.shared.flow.circuit import LONGEST_REST_SECONDS, PROBE_SECONDS, Policy
 
 POLICY = Policy(failures=3, first_rest_seconds=10.0)
 

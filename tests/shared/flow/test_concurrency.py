@@ -1,6 +1,6 @@
 """AIMD: half after a refusal, one more after as many answers as requests are allowed at once."""
 
-from shared.flow.concurrency import Concurrency
+from embedmill.shared.flow.concurrency import Concurrency
 
 
 def test_a_refusal_halves_and_answers_bring_it_back_one_by_one() -> None:

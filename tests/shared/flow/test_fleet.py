@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from shared.flow import allowance
-from shared.simulators.clock import Clock
-from shared.simulators.limits import Limiter
+from embedmill.shared.flow import allowance
+from embedmill.simulators.clock import Clock
+from embedmill.simulators.limits import Limiter
 
 PROCESSES = 4
 PATIENCE_SECONDS, WAKING_SECONDS, LATENCY_SECONDS = 2.0, 0.2, 0.06

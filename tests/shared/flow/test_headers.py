@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.flow.headers import read_limits
+from embedmill.shared.flow.headers import read_limits
 
 
 def test_openai_headers_are_read() -> None:

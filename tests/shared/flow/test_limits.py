@@ -1,6 +1,6 @@
 """Which limits hold: the user's over the provider's own word over what was published."""
 
-from shared.flow.limits import find_limits
+from embedmill.shared.flow.limits import find_limits
 
 
 def test_the_user_goes_over_the_headers_and_those_over_what_was_published() -> None:

@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from shared.errors import FlowControl
-from shared.flow.redis_state import RedisState
-from shared.flow.state import DatabaseState
+from embedmill.shared.errors import FlowControl
+from embedmill.shared.flow.redis_state import RedisState
+from embedmill.shared.flow.state import DatabaseState
 from tests.shared.flow.counting import count, opened
 
 PROCESSES, TIMES = 4, 40

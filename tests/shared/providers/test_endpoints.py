@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.providers.embeddings.table import open_embedder
-from shared.providers.endpoints import (
+from embedmill.shared.providers.embeddings.table import open_embedder
+from embedmill.shared.providers.endpoints import (
     EMBEDDINGS,
     MODELS,
     VARIABLES,
@@ -15,10 +15,10 @@ from shared.providers.endpoints import (
     is_vendor_endpoint,
     normalise,
 )
-from shared.providers.models.table import open_model
-from shared.runtime import Runtime
-from shared.settings import load_settings
-from workers.validation.obtaining import judge_name
+from embedmill.shared.providers.models.table import open_model
+from embedmill.shared.runtime import Runtime
+from embedmill.shared.settings import load_settings
+from embedmill.workers.validation.obtaining import judge_name
 
 
 @pytest.fixture(autouse=True)

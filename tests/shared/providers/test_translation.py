@@ -5,7 +5,7 @@ from email.utils import formatdate
 
 import pytest
 
-from shared.errors import (
+from embedmill.shared.errors import (
     LONGEST_WAIT_SECONDS,
     EmbedmillError,
     FlowControl,
@@ -15,7 +15,7 @@ from shared.errors import (
     ProviderRefused,
     ProviderUnavailable,
 )
-from shared.providers.translation import (
+from embedmill.shared.providers.translation import (
     BUDGET_SECONDS,
     RATE_SECONDS,
     UNBELIEVED_SECONDS,

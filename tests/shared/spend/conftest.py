@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from shared.db.engine import open_database
-from shared.settings import Settings
-from shared.spend.spender import Spender
+from embedmill.shared.db.engine import open_database
+from embedmill.shared.settings import Settings
+from embedmill.shared.spend.spender import Spender
 from tests.migrated import place_migrated
 from tests.shared.db.tracker import Tracker
 

@@ -7,13 +7,13 @@ import pytest
 import redis
 from structlog.testing import capture_logs
 
-from shared.db.schema import flow_state, usage
-from shared.errors import FlowControl, InputRefused, KeyRefused, ProviderUnavailable
-from shared.outcomes import Park
-from shared.settings import Settings
-from shared.spend.spender import Planned, Spender
-from shared.spend.terms import Tokens
-from shared.states import State
+from embedmill.shared.db.schema import flow_state, usage
+from embedmill.shared.errors import FlowControl, InputRefused, KeyRefused, ProviderUnavailable
+from embedmill.shared.ledger import Tokens
+from embedmill.shared.outcomes import Park
+from embedmill.shared.settings import Settings
+from embedmill.shared.spend.spender import Planned, Spender
+from embedmill.shared.states import State
 from tests.shared.db.tracker import Tracker
 from tests.shared.flow.conftest import redis_url
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.spend.lanes import find_obstacle
-from shared.spend.prices import Prices
+from embedmill.shared.spend.lanes import find_obstacle
+from embedmill.shared.spend.prices import Prices
 
 PRICED_LIVE = """
 as_of = 2026-11-25

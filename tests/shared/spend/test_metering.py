@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from shared.db import budgets, ledger
-from shared.db.schema import budget, flow_state, usage
-from shared.errors import FlowControl, UnknownPrice
-from shared.providers.vectorstores.metering import Made, Requests
-from shared.spend.metering import StoreMeter
-from shared.spend.prices import Prices
-from shared.spend.spender import Planned
-from shared.spend.terms import BudgetScope, Subject, Tokens
+from embedmill.shared.db import budgets, ledger
+from embedmill.shared.db.schema import budget, flow_state, usage
+from embedmill.shared.errors import FlowControl, UnknownPrice
+from embedmill.shared.ledger import BudgetScope, Subject, Tokens
+from embedmill.shared.providers.vectorstores.metering import Made, Requests
+from embedmill.shared.spend.metering import StoreMeter
+from embedmill.shared.spend.prices import Prices
+from embedmill.shared.spend.spender import Planned
 from tests.shared.db.tracker import Tracker
 
 LISTED = Requests("pinecone", "serverless", "list", 3000, 3, ("d1", "d2"))

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.errors import SettingsError, UnknownPrice
-from shared.spend.prices import Prices
-from shared.spend.terms import FREE_PROVIDERS, Lane, Tokens
+from embedmill.shared.errors import SettingsError, UnknownPrice
+from embedmill.shared.ledger import FREE_PROVIDERS, Lane, Tokens
+from embedmill.shared.spend.prices import Prices
 
 ROW = """
 [[price]]
@@ -32,7 +32,7 @@ def written(path: Path, *rows: str) -> Path:
 
 
 def packaged() -> list[dict[str, object]]:
-    text = files("shared.spend").joinpath("prices.toml").read_text("utf-8")
+    text = files("embedmill.shared.spend").joinpath("prices.toml").read_text("utf-8")
     found: list[dict[str, object]] = tomllib.loads(text, parse_float=Decimal)["price"]
     return found
 

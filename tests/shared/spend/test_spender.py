@@ -7,18 +7,25 @@ import pytest
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
-from shared.db import budgets, ledger
-from shared.db.engine import Database
-from shared.db.schema import budget, usage
-from shared.errors import BadVector, DatabaseAway, FlowControl, InputRefused, ProviderUnavailable, UnknownPrice
-from shared.outcomes import Park
-from shared.providers.models.base import UNTOLD, Usage
-from shared.providers.models.metering import ModelCall, ModelRequest
-from shared.providers.models.table import open_model
-from shared.spend.metering import ModelMeter
-from shared.spend.spender import Call, Planned, Spender
-from shared.spend.terms import BudgetScope, Lane, Subject, Tokens
-from shared.states import State
+from embedmill.shared.db import budgets, ledger
+from embedmill.shared.db.engine import Database
+from embedmill.shared.db.schema import budget, usage
+from embedmill.shared.errors import (
+    BadVector,
+    DatabaseAway,
+    FlowControl,
+    InputRefused,
+    ProviderUnavailable,
+    UnknownPrice,
+)
+from embedmill.shared.ledger import BudgetScope, Lane, Subject, Tokens
+from embedmill.shared.outcomes import Park
+from embedmill.shared.providers.models.base import UNTOLD, Usage
+from embedmill.shared.providers.models.metering import ModelCall, ModelRequest
+from embedmill.shared.providers.models.table import open_model
+from embedmill.shared.spend.metering import ModelMeter
+from embedmill.shared.spend.spender import Call, Planned, Spender
+from embedmill.shared.states import State
 from tests.shared.db.tracker import Tracker
 from tests.shared.spend.conftest import Sleeper
 

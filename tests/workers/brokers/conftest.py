@@ -9,14 +9,14 @@ import amqp
 import pytest
 from celery import Celery
 
-from shared.settings import Settings, load_settings
+from embedmill.shared.settings import Settings, load_settings
+from embedmill.workers.app import configuration
+from embedmill.workers.brokers.base import Broker
+from embedmill.workers.brokers.embedded_transport import QueueFile
+from embedmill.workers.brokers.table import open_broker
 from tests.command import Command
 from tests.services import moto, rabbitmq, redis
 from tests.services.needed import require
-from workers.app import configuration
-from workers.brokers.base import Broker
-from workers.brokers.table import open_broker
-from workers.embedded_transport import QueueFile
 
 BROKERS = ("embedded", "redis", "rabbitmq", "sqs")
 
@@ -117,8 +117,8 @@ def use_app(monkeypatch: pytest.MonkeyPatch) -> Settings:
     settings = load_settings()
     app: Any = Celery("embedmill-test", set_as_current=False)
     app.add_defaults(lambda: configuration(settings))
-    monkeypatch.setattr("workers.app.app", app)
-    monkeypatch.setattr("workers.tasks.app", app)
+    monkeypatch.setattr("embedmill.workers.app.app", app)
+    monkeypatch.setattr("embedmill.workers.tasks.app", app)
     return settings
 
 

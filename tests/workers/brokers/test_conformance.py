@@ -6,15 +6,15 @@ import sqlite3
 from contextlib import closing
 from typing import Any
 
-from shared.messages import BatchMessage
-from shared.settings import Settings
-from shared.states import Stage
+from embedmill.shared.settings import Settings
+from embedmill.shared.states import Stage
+from embedmill.workers.brokers.base import Broker
+from embedmill.workers.messages import BatchMessage
+from embedmill.workers.queues import queue_name
 from tests.command import Command, finish
 from tests.corpus import write_corpus
 from tests.waiting import wait_until
 from tests.workers.brokers.conftest import Place
-from workers.brokers.base import Broker
-from workers.queues import queue_name
 
 DOCUMENTS = 6
 GARBAGE = ("no JSON at all", "[1, 2]", '{"body": "e30=", "properties": 7}', json.dumps({"task": 5}))
@@ -34,7 +34,7 @@ def test_what_is_published_is_counted_by_stage_until_it_is_purged(broker: Broker
 
 
 def test_a_message_in_a_workers_hands_waits_no_more(broker: Broker) -> None:
-    from workers.app import app
+    from embedmill.workers.app import app
 
     broker.publish_many(messages(2))
     with app.connection_for_write() as connection:
@@ -54,7 +54,7 @@ def test_the_check_names_the_broker_and_shows_no_password(broker: Broker, place:
 
 
 def send(name: str, arguments: list[Any], queue: str, **options: Any) -> None:
-    from workers.app import app
+    from embedmill.workers.app import app
 
     app.send_task(name, args=arguments, queue=queue, retry=False, **options)
 

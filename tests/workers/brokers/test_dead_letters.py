@@ -4,22 +4,22 @@ import json
 
 import pytest
 
-from shared.messages import BatchMessage
-from shared.states import Stage, State
+from embedmill.shared.states import Stage, State
+from embedmill.workers.brokers.base import Broker
+from embedmill.workers.chores.reconciler import reconcile
+from embedmill.workers.messages import BatchMessage
+from embedmill.workers.queues import queue_name
+from embedmill.workers.runtime import WorkerRuntime
 from tests.shared.db.tracker import Tracker
 from tests.waiting import wait_until
 from tests.workers.brokers.conftest import Place
-from workers.brokers.base import Broker
-from workers.chores.reconciler import reconcile
-from workers.queues import queue_name
-from workers.runtime import WorkerRuntime
 
 pytestmark = pytest.mark.parametrize("place", ["rabbitmq", "sqs"], indirect=True)
 
 
 def give_up(place: Place) -> None:
     """Take the one message of a queue and refuse it for good, as often as the broker asks."""
-    from workers.app import app
+    from embedmill.workers.app import app
 
     with app.connection_for_write() as connection:
         if place.name == "sqs":

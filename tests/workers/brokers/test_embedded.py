@@ -2,11 +2,11 @@
 
 import pytest
 
-from shared.errors import BrokerUnavailable
-from shared.messages import BatchMessage
-from shared.settings import Settings
-from shared.states import Stage
-from workers.brokers.embedded import EmbeddedBroker
+from embedmill.shared.errors import BrokerUnavailable
+from embedmill.shared.settings import Settings
+from embedmill.shared.states import Stage
+from embedmill.workers.brokers.embedded import EmbeddedBroker
+from embedmill.workers.messages import BatchMessage
 
 
 def test_a_queue_file_that_cannot_be_opened_is_a_broker_that_is_away(
@@ -20,6 +20,6 @@ def test_a_queue_file_that_cannot_be_opened_is_a_broker_that_is_away(
     for ask in (broker.depths, broker.depth, broker.check, broker.purge):
         with pytest.raises(BrokerUnavailable, match="unable to open"):
             ask()
-    monkeypatch.setattr("workers.tasks.send", refuse)
+    monkeypatch.setattr("embedmill.workers.tasks.send", refuse)
     with pytest.raises(BrokerUnavailable, match="No space left"):
         broker.publish_many([BatchMessage(Stage.CHUNK, (1,))])

@@ -3,8 +3,8 @@
 import pytest
 import structlog
 
-from shared.errors import BrokerUnavailable
-from workers.brokers.outage import LONGEST_SECONDS, Outage
+from embedmill.shared.errors import BrokerUnavailable
+from embedmill.workers.brokers.outage import LONGEST_SECONDS, Outage
 
 AWAY = BrokerUnavailable("away")
 

@@ -4,15 +4,15 @@ import json
 
 import pytest
 
-from shared.errors import BrokerUnavailable, SettingsError
-from shared.messages import BatchMessage
-from shared.settings import load_settings
-from shared.states import Stage
+from embedmill.shared.errors import BrokerUnavailable, SettingsError
+from embedmill.shared.settings import load_settings
+from embedmill.shared.states import Stage
+from embedmill.workers.app import configuration
+from embedmill.workers.brokers.table import BROKERS, open_broker
+from embedmill.workers.messages import BatchMessage
 from tests.services import moto
 from tests.services.needed import free_port, require
 from tests.workers.brokers.conftest import use_app
-from workers.app import configuration
-from workers.brokers.table import BROKERS, open_broker
 
 QUEUES = {str(stage): f"https://sqs.eu-west-1.amazonaws.com/1/{stage}" for stage in Stage}
 

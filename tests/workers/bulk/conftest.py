@@ -5,19 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from shared.db import jobs
-from shared.db.collections import update_settings
-from shared.db.schema import index_version
-from shared.simulators.anthropic import AnthropicSimulator
-from shared.simulators.openai import OpenAISimulator
-from shared.simulators.serving import Running, running
-from shared.spend.terms import Lane
+from embedmill.shared.db import jobs
+from embedmill.shared.db.collections import update_settings
+from embedmill.shared.db.schema import index_version
+from embedmill.shared.ledger import Lane
+from embedmill.simulators.anthropic import AnthropicSimulator
+from embedmill.simulators.openai import OpenAISimulator
+from embedmill.simulators.serving import Running, running
+from embedmill.workers.runtime import WorkerRuntime
 from tests.shared.db.tracker import Tracker
 from tests.workers.bulk.killing import Scythe
 from tests.workers.bulk.line import Line
 from tests.workers.validation.conftest import MODEL as JUDGE
 from tests.workers.validation.conftest import simulated, vendor
-from workers.runtime import WorkerRuntime
 
 __all__ = ["simulated", "vendor"]
 

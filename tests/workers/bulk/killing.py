@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from shared.db.engine import Database
+from embedmill.shared.db.engine import Database
+from embedmill.workers.chores.batcher import Batcher
 from tests.workers.bulk.line import Line
-from workers.chores.batcher import Batcher
 
 
 class Killed(BaseException):

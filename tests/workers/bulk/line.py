@@ -5,23 +5,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from shared.db import jobs
-from shared.db.bulk_batches import Batch, list_batches
-from shared.db.schema import bulk_entry, bulk_wait, usage
-from shared.providers.vectorstores.base import VectorRow
-from shared.simulators.base import Simulator
-from shared.spend.terms import Lane
-from shared.states import FINAL, Stage
+from embedmill.shared.db import jobs
+from embedmill.shared.db.bulk_batches import Batch, list_batches
+from embedmill.shared.db.schema import bulk_entry, bulk_wait, usage
+from embedmill.shared.ledger import Lane
+from embedmill.shared.providers.vectorstores.base import VectorRow
+from embedmill.shared.states import FINAL, Stage
+from embedmill.simulators.base import Simulator
+from embedmill.workers.chores.batcher import Batcher
+from embedmill.workers.chores.dispatcher import dispatch
+from embedmill.workers.executor import execute
+from embedmill.workers.runtime import WorkerRuntime
+from embedmill.workers.stages.chunk import chunk
+from embedmill.workers.stages.embed import embed
+from embedmill.workers.stages.index import index
+from embedmill.workers.stages.validate import validate
 from tests.shared.db.tracker import Tracker
 from tests.waiting import wait_until
-from workers.chores.batcher import Batcher
-from workers.chores.dispatcher import dispatch
-from workers.executor import execute
-from workers.runtime import WorkerRuntime
-from workers.stages.chunk import chunk
-from workers.stages.embed import embed
-from workers.stages.index import index
-from workers.stages.validate import validate
 
 STAGES = {Stage.CHUNK: chunk, Stage.VALIDATE: validate, Stage.EMBED: embed, Stage.INDEX: index}
 DAY_SECONDS = 86_400.0
@@ -131,7 +131,7 @@ class Line(Generic[S]):
 
     def outcomes(self) -> dict[str, str]:
         """How each document ended, by file name."""
-        from shared.db.schema import document
+        from embedmill.shared.db.schema import document
 
         uris = {row["id"]: Path(row["uri"]).stem for row in self.tracker.rows(document)}
         return {uris[row["document_id"]]: row["result"] or row["state"] for row in self.tracker.rows()}

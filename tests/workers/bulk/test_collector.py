@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from shared.db.schema import attempt
-from shared.simulators.faults import Fault
-from shared.simulators.openai import OpenAISimulator
-from shared.spend.terms import Lane
+from embedmill.shared.db.schema import attempt
+from embedmill.shared.ledger import Lane
+from embedmill.simulators.faults import Fault
+from embedmill.simulators.openai import OpenAISimulator
 from tests.corpus import text_of
 from tests.waiting import wait_until
 from tests.workers.bulk.killing import Scythe, live_until_killed

@@ -6,19 +6,19 @@ from typing import Any
 
 import pytest
 
-from shared.db import bulk_batches
-from shared.db.schema import dead_letter, verdict
-from shared.errors import ProviderUnavailable
-from shared.providers.models.anthropic import AnthropicModel
-from shared.providers.models.base import UNTOLD, Answer, Usage
-from shared.simulators.anthropic import AnthropicSimulator
-from shared.simulators.faults import Fault
-from shared.simulators.prompts import Verdict as Scripted
-from shared.spend.terms import Lane
+from embedmill.shared.db import bulk_batches
+from embedmill.shared.db.schema import dead_letter, verdict
+from embedmill.shared.errors import ProviderUnavailable
+from embedmill.shared.ledger import Lane
+from embedmill.shared.providers.models.anthropic import AnthropicModel
+from embedmill.shared.providers.models.base import UNTOLD, Answer, Usage
+from embedmill.simulators.anthropic import AnthropicSimulator
+from embedmill.simulators.faults import Fault
+from embedmill.simulators.prompts import Verdict as Scripted
+from embedmill.workers.chores.batcher import Batcher
 from tests.workers.bulk.killing import Scythe, live_until_killed
 from tests.workers.bulk.line import Line
 from tests.workers.validation.documents import LEFTOVER, PLAIN, VAGUE
-from workers.chores.batcher import Batcher
 
 THREE = {"plain": PLAIN, "leftover": LEFTOVER, "vague": VAGUE}
 CALL = "/v1/messages"

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared.db import budgets, bulk_batches, bulk_lane
-from shared.db.schema import attempt, dead_letter, usage
-from shared.simulators.faults import Fault
-from shared.simulators.openai import OpenAISimulator
-from shared.spend.terms import BudgetScope, Lane
-from shared.tokenizer import count_tokens
+from embedmill.shared.db import budgets, bulk_batches, bulk_lane
+from embedmill.shared.db.schema import attempt, dead_letter, usage
+from embedmill.shared.ledger import BudgetScope, Lane
+from embedmill.shared.tokenizer import count_tokens
+from embedmill.simulators.faults import Fault
+from embedmill.simulators.openai import OpenAISimulator
 from tests.corpus import text_of
 from tests.waiting import wait_until
 from tests.workers.bulk.conftest import MODEL

@@ -6,24 +6,24 @@ from typing import Any
 
 import pytest
 
-from shared.db.budgets import set_budget
-from shared.db.reviews import list_reviews
-from shared.db.samples import TERMS, VERDICT, get_counts
-from shared.db.schema import sample, usage
-from shared.db.terms import list_terms
-from shared.outcomes import Advance
-from shared.simulators.anthropic import AnthropicSimulator
-from shared.simulators.faults import Fault
-from shared.simulators.prompts import Verdict as Scripted
-from shared.spend.terms import BudgetScope
+from embedmill.shared.db.budgets import set_budget
+from embedmill.shared.db.reviews import list_reviews
+from embedmill.shared.db.samples import TERMS, VERDICT, get_counts
+from embedmill.shared.db.schema import sample, usage
+from embedmill.shared.db.terms import list_terms
+from embedmill.shared.ledger import BudgetScope
+from embedmill.shared.outcomes import Advance
+from embedmill.simulators.anthropic import AnthropicSimulator
+from embedmill.simulators.faults import Fault
+from embedmill.simulators.prompts import Verdict as Scripted
+from embedmill.workers.chores.auditor import Auditor, audit
+from embedmill.workers.runtime import WorkerRuntime
+from embedmill.workers.stages.validate import validate
+from embedmill.workers.validation.sampling import FIRST_CHUNKS
 from tests.shared.db.tracker import Tracker
 from tests.waiting import wait_until
 from tests.workers.validation.conftest import audited, gated, simulated, vendor
 from tests.workers.validation.documents import LEFTOVER, PLAIN, VAGUE, finish, indexed, to_validate, tokens, write
-from workers.chores.auditor import Auditor, audit
-from workers.runtime import WorkerRuntime
-from workers.stages.validate import validate
-from workers.validation.sampling import FIRST_CHUNKS
 
 __all__ = ["audited", "gated", "simulated", "vendor"]
 

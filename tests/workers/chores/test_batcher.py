@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from shared.simulators.openai import OpenAISimulator
+from embedmill.simulators.openai import OpenAISimulator
+from embedmill.workers.chores.batcher import Batcher
+from embedmill.workers.runtime import WorkerRuntime
 from tests.corpus import text_of
 from tests.waiting import wait_until
 from tests.workers.bulk.conftest import embeddings, home, line, openai
 from tests.workers.bulk.line import Line
-from workers.chores.batcher import Batcher
-from workers.runtime import WorkerRuntime
 
 __all__ = ["embeddings", "home", "line", "openai"]
 

@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from shared.db import budgets, ledger
-from shared.db.ledger import Refused, Reserved
-from shared.db.schema import usage
-from shared.outcomes import Park
-from shared.presence import Presence
-from shared.spend.terms import BudgetScope
-from shared.states import State
+from embedmill.shared.db import budgets, ledger
+from embedmill.shared.db.ledger import Refused, Reserved
+from embedmill.shared.db.schema import usage
+from embedmill.shared.ledger import BudgetScope
+from embedmill.shared.outcomes import Park
+from embedmill.shared.presence import Presence
+from embedmill.shared.states import State
+from embedmill.workers.chores.bookkeeper import close_entries, wake_affordable
+from embedmill.workers.runtime import WorkerRuntime
 from tests.shared.db.spending import entry
 from tests.shared.db.tracker import Tracker
-from workers.chores.bookkeeper import close_entries, wake_affordable
-from workers.runtime import WorkerRuntime
 
 
 def reserve(tracker: Tracker, owner: str) -> int:

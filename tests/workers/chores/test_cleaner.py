@@ -1,8 +1,8 @@
 """The cleaner: what nothing refers to goes, what anything may still need stays."""
 
+from embedmill.workers.chores.cleaner import clean
+from embedmill.workers.runtime import WorkerRuntime
 from tests.shared.db.tracker import Tracker
-from workers.chores.cleaner import clean
-from workers.runtime import WorkerRuntime
 
 
 def test_only_old_objects_that_nothing_refers_to_are_removed(runtime: WorkerRuntime, tracker: Tracker) -> None:

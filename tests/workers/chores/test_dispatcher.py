@@ -4,15 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.db import jobs, presence
-from shared.db.work import Ready
-from shared.outcomes import Fail
-from shared.settings import Settings
-from shared.states import Stage, State
+from embedmill.shared.db import jobs, presence
+from embedmill.shared.db.work import Ready
+from embedmill.shared.outcomes import Fail
+from embedmill.shared.settings import Settings
+from embedmill.shared.states import Stage, State
+from embedmill.workers.chores.dispatcher import Demand, dispatch, divide, pack, share_out, size_window
+from embedmill.workers.runtime import WorkerRuntime
 from tests.shared.db.tracker import Tracker
 from tests.waiting import wait_until
-from workers.chores.dispatcher import Demand, dispatch, divide, pack, share_out, size_window
-from workers.runtime import WorkerRuntime
 
 
 def test_no_more_than_the_high_water_mark_is_out(runtime: WorkerRuntime, tracker: Tracker) -> None:

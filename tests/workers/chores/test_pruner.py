@@ -4,18 +4,18 @@ import os
 import sqlite3
 from contextlib import closing
 
-from shared.cache import DOCUMENT, KINDS, QUERY, Size
-from shared.db.retention import list_evictions
-from shared.db.verdicts import VERDICT
-from shared.outcomes import Advance, Park
-from shared.states import Stage
-from shared.verdicts import VerdictCache
+from embedmill.shared.caches.embeddings import DOCUMENT, KINDS, QUERY, Size
+from embedmill.shared.caches.verdicts import VerdictCache
+from embedmill.shared.db.retention import list_evictions
+from embedmill.shared.db.verdicts import VERDICT
+from embedmill.shared.outcomes import Advance, Park
+from embedmill.shared.states import Stage
+from embedmill.workers.chores.pruner import ENTRIES_AT_ONCE, Policy, prune
+from embedmill.workers.runtime import WorkerRuntime
 from tests.contracts.cache import VECTOR_BYTES, address, vector
 from tests.services import redis
 from tests.services.needed import require
 from tests.shared.db.tracker import Tracker
-from workers.chores.pruner import ENTRIES_AT_ONCE, Policy, prune
-from workers.runtime import WorkerRuntime
 
 HOUR = 3600.0
 FOREVER = dict.fromkeys((*KINDS, VERDICT), 0.0)

@@ -4,14 +4,14 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from shared.db import unreadable
-from shared.messages import BatchMessage
-from shared.settings import Settings
-from shared.states import Stage, State
+from embedmill.shared.db import unreadable
+from embedmill.shared.settings import Settings
+from embedmill.shared.states import Stage, State
+from embedmill.workers.brokers.base import Broker, DeadMessage, Health
+from embedmill.workers.chores.reconciler import reconcile
+from embedmill.workers.messages import BatchMessage
+from embedmill.workers.runtime import WorkerRuntime
 from tests.shared.db.tracker import Tracker
-from workers.brokers.base import Broker, DeadMessage, Health
-from workers.chores.reconciler import reconcile
-from workers.runtime import WorkerRuntime
 
 URIS = [f"file:///{n}" for n in range(3)]
 

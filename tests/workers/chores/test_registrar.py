@@ -3,12 +3,12 @@
 import os
 import socket
 
-from shared.db import presence
-from shared.db.engine import clock
-from shared.db.schema import worker
-from shared.presence import Presence
-from workers.chores.registrar import tidy
-from workers.runtime import WorkerRuntime
+from embedmill.shared.db import presence
+from embedmill.shared.db.engine import clock
+from embedmill.shared.db.schema import worker
+from embedmill.shared.presence import Presence
+from embedmill.workers.chores.registrar import tidy
+from embedmill.workers.runtime import WorkerRuntime
 
 
 def register(runtime: WorkerRuntime, name: str) -> None:

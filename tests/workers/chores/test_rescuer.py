@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from shared.db.engine import clock
-from shared.presence import Presence
-from shared.states import Stage, State
+from embedmill.shared.db.engine import clock
+from embedmill.shared.presence import Presence
+from embedmill.shared.states import Stage, State
+from embedmill.workers.chores.rescuer import Rescuer
+from embedmill.workers.runtime import WorkerRuntime
 from tests.shared.db.tracker import Tracker
-from workers.chores.rescuer import Rescuer
-from workers.runtime import WorkerRuntime
 
 URIS = [f"file:///{n}" for n in range(3)]
 LIVE = "import sys; from pathlib import Path; from shared.presence import Presence\n"
@@ -117,7 +117,7 @@ def test_a_message_that_is_long_overdue_is_sent_again_though_others_are_out(trac
 
 
 def test_presence_survives_nothing_but_the_process(tmp_path: Path, runtime: WorkerRuntime) -> None:
-    from shared.presence import is_gone
+    from embedmill.shared.presence import is_gone
 
     with Presence(runtime.run_folder) as presence:
         assert is_gone(runtime.run_folder, presence.id) is False

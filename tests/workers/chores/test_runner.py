@@ -6,14 +6,14 @@ from typing import Any, Never
 import pytest
 import structlog
 
-from shared.errors import FlowControl, StorageFailed, TransactionLost
-from shared.states import JobState
+from embedmill.shared.errors import FlowControl, StorageFailed, TransactionLost
+from embedmill.shared.states import JobState
+from embedmill.workers.brokers.table import open_broker
+from embedmill.workers.chores import runner
+from embedmill.workers.chores.runner import ChoreRunner
+from embedmill.workers.runtime import WorkerRuntime
 from tests.shared.db.tracker import Tracker
 from tests.waiting import wait_until
-from workers.brokers.table import open_broker
-from workers.chores import runner
-from workers.chores.runner import ChoreRunner
-from workers.runtime import WorkerRuntime
 
 
 def failing(error: Exception) -> Callable[..., Never]:

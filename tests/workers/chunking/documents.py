@@ -2,8 +2,8 @@
 
 from hypothesis import strategies as st
 
-from workers.chunking import Chunk, ChunkSettings, NormalisedDocument, chunk, normalise
-from workers.parsing.document import Block, BlockKind, ParsedDocument
+from embedmill.workers.chunking import Chunk, ChunkSettings, NormalisedDocument, chunk, normalise
+from embedmill.workers.parsing.document import Block, BlockKind, ParsedDocument
 
 
 def heading(text: str, level: int = 1) -> Block:

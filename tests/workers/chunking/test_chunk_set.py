@@ -2,9 +2,9 @@
 
 import pytest
 
-from shared.errors import BlobMissing
+from embedmill.shared.errors import BlobMissing
+from embedmill.workers.chunking import ChunkSet, ChunkSettings, build_chunk_set, decode_chunk_set, encode_chunk_set
 from tests.workers.chunking.documents import document, heading, paragraph, prose
-from workers.chunking import ChunkSet, ChunkSettings, build_chunk_set, decode_chunk_set, encode_chunk_set
 
 
 def made(title: str = "Manual", settings: ChunkSettings | None = None) -> ChunkSet:

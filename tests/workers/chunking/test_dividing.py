@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from shared.tokenizer import count_tokens
+from embedmill.shared.tokenizer import count_tokens
+from embedmill.workers.chunking import ChunkSet, ChunkSettings, build_chunk_set, can_divide, divide, normalise
+from embedmill.workers.stages.chunk import parse_row
 from tests.corpus import text_of
-from workers.chunking import ChunkSet, ChunkSettings, build_chunk_set, can_divide, divide, normalise
-from workers.stages.chunk import parse_row
 
 
 def made(text: str) -> ChunkSet:

@@ -11,9 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as profile
 
-from shared.tokenizer import count_tokens
-from tests.workers.chunking.documents import HOSTILE, cut, documents, paragraph, prose, settings
-from workers.chunking import (
+from embedmill.shared.tokenizer import count_tokens
+from embedmill.workers.chunking import (
     Chunk,
     ChunkSettings,
     build_chunk_set,
@@ -22,7 +21,8 @@ from workers.chunking import (
     encode_chunk_set,
     normalise,
 )
-from workers.parsing.document import ParsedDocument
+from embedmill.workers.parsing.document import ParsedDocument
+from tests.workers.chunking.documents import HOSTILE, cut, documents, paragraph, prose, settings
 
 anything = profile(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

@@ -4,11 +4,11 @@ import itertools
 
 import pytest
 
-from shared.errors import SettingsError
-from shared.tokenizer import count_tokens
+from embedmill.shared.errors import SettingsError
+from embedmill.shared.tokenizer import count_tokens
+from embedmill.workers.chunking import ChunkSettings
+from embedmill.workers.chunking.sentences import SENTENCE, spans
 from tests.workers.chunking.documents import code, cut, document, heading, item, paragraph, prose, row
-from workers.chunking import ChunkSettings
-from workers.chunking.sentences import SENTENCE, spans
 
 SMALL = ChunkSettings.from_target(64, overlap=0)
 

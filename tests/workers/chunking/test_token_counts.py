@@ -6,7 +6,7 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.tokenizer import count_many, count_tokens
+from embedmill.shared.tokenizer import count_many, count_tokens
 
 
 def test_known_counts() -> None:

@@ -3,9 +3,9 @@
 import io
 import zipfile
 
-from workers.parsing.document import BlockKind, ParsedDocument
-from workers.parsing.limits import ParserLimits
-from workers.parsing.parse import parse
+from embedmill.workers.parsing.document import BlockKind, ParsedDocument
+from embedmill.workers.parsing.limits import ParserLimits
+from embedmill.workers.parsing.parse import parse
 
 WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 LIMITS = ParserLimits(seconds=30.0)

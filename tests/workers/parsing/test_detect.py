@@ -2,10 +2,10 @@
 
 import pytest
 
-from shared.errors import EncryptedDocument, UnreadableDocument, UnsupportedDocument
+from embedmill.shared.errors import EncryptedDocument, UnreadableDocument, UnsupportedDocument
+from embedmill.workers.parsing import detect
+from embedmill.workers.parsing.detect import is_plain_utf8, suffix_of
 from tests.workers.parsing.making import LIMITS, pdf, read, word, word_paragraph, zipped
-from workers.parsing import detect
-from workers.parsing.detect import is_plain_utf8, suffix_of
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 import pytest
 
-from shared.encoding import decode
-from shared.errors import UnsupportedDocument
+from embedmill.shared.encoding import decode
+from embedmill.shared.errors import UnsupportedDocument
 from tests.workers.parsing.making import read, texts
 
 RUSSIAN = "Хранилище векторов отвечает на запросы и помнит каждый документ. "

@@ -10,20 +10,9 @@ from docx import Document
 from pptx import Presentation
 from pptx.util import Inches
 
-from shared.errors import EncryptedDocument, NoText, UnreadableDocument
-from tests.workers.parsing.making import (
-    WORD,
-    headings,
-    pages,
-    pdf,
-    read,
-    shape,
-    texts,
-    word,
-    word_paragraph,
-    zipped,
-)
-from workers.parsing.document import BlockKind
+from embedmill.shared.errors import EncryptedDocument, NoText, UnreadableDocument
+from embedmill.workers.parsing.document import BlockKind
+from tests.workers.parsing.making import WORD, headings, pages, pdf, read, shape, texts, word, word_paragraph, zipped
 
 H, P, L, T = BlockKind.HEADING, BlockKind.PARAGRAPH, BlockKind.LIST_ITEM, BlockKind.TABLE_ROW
 ODF = (

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from shared.errors import EncryptedDocument, ParserLimitExceeded, UnreadableDocument
+from embedmill.shared.errors import EncryptedDocument, ParserLimitExceeded, UnreadableDocument
+from embedmill.workers.parsing.archive import Archive
+from embedmill.workers.parsing.parse import parse
 from tests.workers.parsing.making import LIMITS, read, texts, word, word_paragraph, zipped
 from tests.workers.parsing.test_formats import workbook
-from workers.parsing.archive import Archive
-from workers.parsing.parse import parse
 
 
 def with_declared_size(data: bytes, member: bytes, size: int) -> bytes:

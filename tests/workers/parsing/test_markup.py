@@ -2,8 +2,8 @@
 
 import pytest
 
+from embedmill.workers.parsing.document import BlockKind
 from tests.workers.parsing.making import headings, read, shape, texts
-from workers.parsing.document import BlockKind
 
 H, P, L, C, T = (
     BlockKind.HEADING,

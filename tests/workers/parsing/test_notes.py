@@ -10,11 +10,11 @@ from pptx.chart.data import CategoryChartData
 from pptx.enum.chart import XL_CHART_TYPE
 from pptx.util import Inches
 
+from embedmill.workers.parsing.draft import NOTE_CHARS, NOTES, Draft, ranges
+from embedmill.workers.parsing.limits import ParserLimits
+from embedmill.workers.parsing.parse import parse
 from tests.workers.parsing.making import WORD, headings, pdf, read, texts, word, word_paragraph, zipped
 from tests.workers.parsing.test_formats import saved
-from workers.parsing.draft import NOTE_CHARS, NOTES, Draft, ranges
-from workers.parsing.limits import ParserLimits
-from workers.parsing.parse import parse
 
 BOOK: dict[str, bytes | str] = {
     "mimetype": "application/epub+zip",

@@ -12,11 +12,11 @@ from dataclasses import replace
 import pytest
 import xlsxwriter
 
-from shared.errors import NoText, ParserCrashed, ParserLimitExceeded, UnreadableDocument
+from embedmill.shared.errors import NoText, ParserCrashed, ParserLimitExceeded, UnreadableDocument
+from embedmill.workers.parsing import frames, sandbox
+from embedmill.workers.parsing.document import Block, BlockKind, ParsedDocument
+from embedmill.workers.parsing.sandbox import Parser
 from tests.workers.parsing.making import LIMITS, pdf, read, texts, word, word_paragraph
-from workers.parsing import frames, sandbox
-from workers.parsing.document import Block, BlockKind, ParsedDocument
-from workers.parsing.sandbox import Parser
 
 PAGE = b"<title>t</title><h1>t</h1><p>hello</p>"
 

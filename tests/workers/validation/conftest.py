@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.db.collections import update_settings
-from shared.db.schema import index_version
-from shared.simulators.anthropic import AnthropicSimulator
-from shared.simulators.serving import Running, running
+from embedmill.shared.db.collections import update_settings
+from embedmill.shared.db.schema import index_version
+from embedmill.simulators.anthropic import AnthropicSimulator
+from embedmill.simulators.serving import Running, running
+from embedmill.workers.runtime import WorkerRuntime
 from tests.shared.db.tracker import Tracker
-from workers.runtime import WorkerRuntime
 
 MODEL = "anthropic/claude-opus-4-7"
 

@@ -3,17 +3,17 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from shared.db.work import Claim
-from shared.outcomes import Outcome
-from shared.providers.vectorstores.base import VectorRow
-from shared.simulators.anthropic import AnthropicSimulator
-from shared.states import Stage
+from embedmill.shared.db.work import Claim
+from embedmill.shared.outcomes import Outcome
+from embedmill.shared.providers.vectorstores.base import VectorRow
+from embedmill.shared.states import Stage
+from embedmill.simulators.anthropic import AnthropicSimulator
+from embedmill.workers.runtime import WorkerRuntime
+from embedmill.workers.stages.chunk import chunk
+from embedmill.workers.stages.embed import embed
+from embedmill.workers.stages.index import index
+from embedmill.workers.stages.validate import validate
 from tests.shared.db.tracker import Tracker
-from workers.runtime import WorkerRuntime
-from workers.stages.chunk import chunk
-from workers.stages.embed import embed
-from workers.stages.index import index
-from workers.stages.validate import validate
 
 STAGES = {Stage.CHUNK: chunk, Stage.VALIDATE: validate, Stage.EMBED: embed, Stage.INDEX: index}
 

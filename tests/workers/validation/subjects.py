@@ -1,6 +1,6 @@
 """Subjects for tests."""
 
-from workers.validation.subject import Subject
+from embedmill.workers.validation.subject import Subject
 
 
 def subject(number: int, body: str = "", *, document: str = "d1", tokens: int = 50, before: str = "") -> Subject:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from shared.fence import make_fence
-from shared.tokenizer import count_tokens
+from embedmill.shared.fence import make_fence
+from embedmill.shared.tokenizer import count_tokens
+from embedmill.workers.validation.calls import MOST_CHUNKS, MOST_TOKENS, Call, pack_calls, verdict_prompt, word_call
 from tests.workers.validation.subjects import subject
 from tests.workers.validation.test_sanity import DATA, INJECTIONS
-from workers.validation.calls import MOST_CHUNKS, MOST_TOKENS, Call, pack_calls, verdict_prompt, word_call
 
 NASTY = [
     *INJECTIONS,

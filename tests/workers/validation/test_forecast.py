@@ -5,18 +5,18 @@ from types import SimpleNamespace
 
 import pytest
 
-from shared import fence
-from shared.db.samples import Counts
-from shared.simulators.anthropic import AnthropicSimulator
-from shared.spend.estimates import Asked
+from embedmill.shared import fence
+from embedmill.shared.db.samples import Counts
+from embedmill.shared.spend.estimates import Asked
+from embedmill.simulators.anthropic import AnthropicSimulator
+from embedmill.workers.chunking import ChunkSet, ChunkSettings, build_chunk_set, normalise
+from embedmill.workers.runtime import WorkerRuntime
+from embedmill.workers.stages.chunk import parse_row
+from embedmill.workers.validation.forecast import Forecast, Policy, add_rubric, ask_alone
+from embedmill.workers.validation.subject import make_subjects
 from tests.corpus import text_of
 from tests.shared.db.tracker import Tracker
 from tests.workers.test_too_long import run_all
-from workers.chunking import ChunkSet, ChunkSettings, build_chunk_set, normalise
-from workers.runtime import WorkerRuntime
-from workers.stages.chunk import parse_row
-from workers.validation.forecast import Forecast, Policy, add_rubric, ask_alone
-from workers.validation.subject import make_subjects
 
 
 def chunk_sets(count: int, *, paragraphs: int = 6) -> list[ChunkSet]:

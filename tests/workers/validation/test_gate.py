@@ -5,28 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from shared.db.documents import list_tracked
-from shared.db.repairs import submit_revalidation
-from shared.db.reviews import list_reviews, resolve_review
-from shared.outcomes import Advance, Complete, Fail, Park
-from shared.simulators.anthropic import AnthropicSimulator
-from shared.simulators.faults import Fault
-from shared.simulators.prompts import Verdict as Scripted
-from shared.states import Result, Stage
+from embedmill.shared.db.documents import list_tracked
+from embedmill.shared.db.repairs import submit_revalidation
+from embedmill.shared.db.reviews import list_reviews, resolve_review
+from embedmill.shared.outcomes import Advance, Complete, Fail, Park
+from embedmill.shared.states import Result, Stage
+from embedmill.simulators.anthropic import AnthropicSimulator
+from embedmill.simulators.faults import Fault
+from embedmill.simulators.prompts import Verdict as Scripted
+from embedmill.workers.runtime import WorkerRuntime
+from embedmill.workers.stages.chunk import chunk
+from embedmill.workers.stages.validate import validate
 from tests.shared.db.tracker import Tracker
-from tests.workers.validation.documents import (
-    LEFTOVER,
-    PLAIN,
-    VAGUE,
-    finish,
-    indexed,
-    to_validate,
-    tokens,
-    write,
-)
-from workers.runtime import WorkerRuntime
-from workers.stages.chunk import chunk
-from workers.stages.validate import validate
+from tests.workers.validation.documents import LEFTOVER, PLAIN, VAGUE, finish, indexed, to_validate, tokens, write
 
 PUMP = "About the pump in the harbour office."
 

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from shared.errors import FlowControl, ProviderRefused, ProviderUnavailable
-from shared.providers.models.metering import FreeMeter, Meter, ModelRequest
-from shared.simulators.faults import Fault
-from shared.simulators.prompts import Verdict as Scripted
+from embedmill.shared.errors import FlowControl, ProviderRefused, ProviderUnavailable
+from embedmill.shared.providers.models.metering import FreeMeter, Meter, ModelRequest
+from embedmill.simulators.faults import Fault
+from embedmill.simulators.prompts import Verdict as Scripted
+from embedmill.workers.validation.judging import REFUSED_CHUNKS, Judged, judge
+from embedmill.workers.validation.subject import Subject
+from embedmill.workers.validation.verdict import Verdict
 from tests.shared.providers.models.simulated import Served, served
 from tests.waiting import wait_until
 from tests.workers.validation.subjects import subject
-from workers.validation.judging import REFUSED_CHUNKS, Judged, judge
-from workers.validation.subject import Subject
-from workers.validation.verdict import Verdict
 
 
 @pytest.fixture(scope="module")

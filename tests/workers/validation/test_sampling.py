@@ -2,8 +2,8 @@
 
 import pytest
 
-from shared.db.samples import VERDICT, Counts, Sampled
-from workers.validation.sampling import chunk_share, is_chunk_sampled, is_document_sampled, share_of
+from embedmill.shared.db.samples import VERDICT, Counts, Sampled
+from embedmill.workers.validation.sampling import chunk_share, is_chunk_sampled, is_document_sampled, share_of
 
 
 def chunk(number: int) -> Sampled:

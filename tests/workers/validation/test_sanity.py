@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from workers.validation.sanity import find_doubts, gives_orders
-from workers.validation.verdict import Verdict
+from embedmill.workers.validation.sanity import find_doubts, gives_orders
+from embedmill.workers.validation.verdict import Verdict
 
 BODY = "The backup window is 02:00 to 03:00 UTC. Retention is 30 days."
 DATA = Path(os.environ.get("EMBEDMILL_TEST_DATA", Path(__file__).parents[4] / "shared" / "data"))

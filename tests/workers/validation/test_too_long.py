@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from shared.db.collections import update_settings
-from shared.db.schema import index_version, verdict
-from shared.simulators.anthropic import AnthropicSimulator
-from shared.simulators.base import Options
-from shared.simulators.openai import OpenAISimulator
-from shared.simulators.serving import running
-from shared.states import State
+from embedmill.shared.db.collections import update_settings
+from embedmill.shared.db.schema import index_version, verdict
+from embedmill.shared.states import State
+from embedmill.simulators.anthropic import AnthropicSimulator
+from embedmill.simulators.base import Options
+from embedmill.simulators.openai import OpenAISimulator
+from embedmill.simulators.serving import running
+from embedmill.workers.runtime import WorkerRuntime
 from tests.corpus import text_of
 from tests.shared.db.tracker import Tracker
 from tests.workers.test_too_long import run_all
 from tests.workers.validation.conftest import MODEL
-from workers.runtime import WorkerRuntime
 
 EMBEDDING = "openai/text-embedding-3-small@64"
 

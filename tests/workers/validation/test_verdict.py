@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.validation.verdict import Verdict, read_answer, verdict_by_rules, verdict_from_json
+from embedmill.workers.validation.verdict import Verdict, read_answer, verdict_by_rules, verdict_from_json
 
 BODIES = {"c1": "The pump runs. Page 3. It stops at noon.", "c2": "Another chunk."}
 

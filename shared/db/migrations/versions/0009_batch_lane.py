@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from shared.db.migrations.rewording import reword_wait_reason
+from embedmill.shared.db.migrations.rewording import reword_wait_reason
 
 revision = "0009"
 down_revision = "0008"

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from shared.db.migrations.rewording import reword_wait_reason
+from embedmill.shared.db.migrations.rewording import reword_wait_reason
 
 revision = "0013"
 down_revision = "0012"

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from shared.db.migrations.rewording import add_check, drop_check
+from embedmill.shared.db.migrations.rewording import add_check, drop_check
 
 revision = "0016"
 down_revision = "0015"

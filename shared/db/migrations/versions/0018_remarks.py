@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from shared.db.migrations.rewording import reword
+from embedmill.shared.db.migrations.rewording import reword
 
 revision = "0018"
 down_revision = "0017"

@@ -5,6 +5,6 @@ The real time, a quarter of an hour, is a constant of ours and no setting.
 
 import os
 
-import workers.brokers.remote
+import embedmill.workers.brokers.remote
 
-workers.brokers.remote.VISIBILITY_SECONDS = int(os.environ["VISIBILITY_SECONDS"])
+embedmill.workers.brokers.remote.VISIBILITY_SECONDS = int(os.environ["VISIBILITY_SECONDS"])

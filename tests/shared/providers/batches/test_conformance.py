@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from shared.errors import FlowControl, KeyRefused, ProviderUnavailable
-from shared.providers.batches.base import CANCELLED, EXPIRED, UNREADABLE, BatchApi, Lost, Request, Status
-from shared.providers.batches.table import BATCHES, has_batches, open_batches
-from shared.providers.models.base import Model
-from shared.providers.models.table import open_model
-from shared.simulators.anthropic import AnthropicSimulator
-from shared.simulators.faults import Fault
-from shared.simulators.openai import OpenAISimulator
-from shared.simulators.serving import running
+from embedmill.shared.errors import FlowControl, KeyRefused, ProviderUnavailable
+from embedmill.shared.providers.batches.base import CANCELLED, EXPIRED, UNREADABLE, BatchApi, Lost, Request, Status
+from embedmill.shared.providers.batches.table import BATCHES, has_batches, open_batches
+from embedmill.shared.providers.models.base import Model
+from embedmill.shared.providers.models.table import open_model
+from embedmill.simulators.anthropic import AnthropicSimulator
+from embedmill.simulators.faults import Fault
+from embedmill.simulators.openai import OpenAISimulator
+from embedmill.simulators.serving import running
 from tests.shared.providers.models.simulated import question
 
 MODELS = {"anthropic": "anthropic/claude-opus-4-7", "openai": "openai/gpt-5-mini"}

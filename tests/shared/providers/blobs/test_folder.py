@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.errors import SettingsError, StorageFailed
-from shared.providers.blobs.folder import FolderBlobStore
-from shared.providers.blobs.table import open_blob_store
+from embedmill.shared.errors import SettingsError, StorageFailed
+from embedmill.shared.providers.blobs.folder import FolderBlobStore
+from embedmill.shared.providers.blobs.table import open_blob_store
 from tests.contracts.blobs import BlobStoreContract, Damage
 
 

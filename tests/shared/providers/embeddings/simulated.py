@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from shared.providers.embeddings.remote import RemoteEmbedder
-from shared.providers.embeddings.table import open_embedder
-from shared.simulators.base import Simulator
-from shared.simulators.bedrock import BedrockSimulator
-from shared.simulators.cohere import CohereSimulator
-from shared.simulators.openai import OpenAISimulator
-from shared.simulators.serving import Running, running
+from embedmill.shared.providers.embeddings.remote import RemoteEmbedder
+from embedmill.shared.providers.embeddings.table import open_embedder
+from embedmill.simulators.base import Simulator
+from embedmill.simulators.bedrock import BedrockSimulator
+from embedmill.simulators.cohere import CohereSimulator
+from embedmill.simulators.openai import OpenAISimulator
+from embedmill.simulators.serving import Running, running
 
 VENDORS: dict[str, type[Simulator]] = {
     "openai": OpenAISimulator,

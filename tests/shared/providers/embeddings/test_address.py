@@ -1,6 +1,6 @@
 """The content address of an embedding."""
 
-from shared.providers.embeddings.address import content_address
+from embedmill.shared.providers.embeddings.address import content_address
 
 
 def test_the_address_is_the_same_on_every_machine() -> None:

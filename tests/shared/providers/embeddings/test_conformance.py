@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared.errors import InputTooLong
-from shared.providers.embeddings.base import Embedder
-from shared.providers.embeddings.table import open_embedder
+from embedmill.shared.errors import InputTooLong
+from embedmill.shared.providers.embeddings.base import Embedder
+from embedmill.shared.providers.embeddings.table import open_embedder
 
 LONG = "word " * 400
 TEXTS = [

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shared.errors import (
+from embedmill.shared.errors import (
     BadVector,
     EmbedmillError,
     FlowControl,
@@ -19,14 +19,14 @@ from shared.errors import (
     SettingsError,
     StorageFailed,
 )
-from shared.providers.embeddings.calls import Billed, Call, Request
-from shared.providers.embeddings.openai import OpenAIEmbedder
-from shared.providers.embeddings.remote import RemoteEmbedder
-from shared.providers.embeddings.sending import REFUSED_TEXTS
-from shared.simulators.base import Options, Simulator
-from shared.simulators.faults import Fault
-from shared.simulators.openai import OpenAISimulator
-from shared.simulators.serving import Running, running
+from embedmill.shared.providers.embeddings.calls import Billed, Call, Request
+from embedmill.shared.providers.embeddings.openai import OpenAIEmbedder
+from embedmill.shared.providers.embeddings.remote import RemoteEmbedder
+from embedmill.shared.providers.embeddings.sending import REFUSED_TEXTS
+from embedmill.simulators.base import Options, Simulator
+from embedmill.simulators.faults import Fault
+from embedmill.simulators.openai import OpenAISimulator
+from embedmill.simulators.serving import Running, running
 from tests.shared.providers.embeddings.simulated import Servers, open_remote
 
 SMALL = "openai/text-embedding-3-small@64"

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from shared.errors import BadVector
-from shared.providers.embeddings.base import Embedder, InputType
+from embedmill.shared.errors import BadVector
+from embedmill.shared.providers.embeddings.base import Embedder, InputType
 
 
 class Recorder(Embedder):

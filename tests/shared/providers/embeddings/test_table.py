@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from shared.errors import MissingExtra, SettingsError
-from shared.providers.embeddings import minilm
-from shared.providers.embeddings.openai import OpenAIEmbedder
-from shared.providers.embeddings.table import EMBEDDERS, open_embedder
+from embedmill.shared.errors import MissingExtra, SettingsError
+from embedmill.shared.providers.embeddings import minilm
+from embedmill.shared.providers.embeddings.openai import OpenAIEmbedder
+from embedmill.shared.providers.embeddings.table import EMBEDDERS, open_embedder
 
 
 def test_an_unknown_name_lists_the_known(tmp_path: Path) -> None:
@@ -62,4 +62,6 @@ def test_opening_one_imports_no_other(name: str, unwanted: str) -> None:
 
 
 def test_every_entry_names_a_class() -> None:
-    assert all(target.count(":") == 1 and target.startswith("shared.providers.") for target in EMBEDDERS.values())
+    assert all(
+        target.count(":") == 1 and target.startswith("embedmill.shared.providers.") for target in EMBEDDERS.values()
+    )

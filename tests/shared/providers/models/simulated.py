@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from shared.providers.models.base import Block, Model, Prompt
-from shared.providers.models.table import open_model
-from shared.simulators.anthropic import AnthropicSimulator
-from shared.simulators.base import Simulator
-from shared.simulators.openai import OpenAISimulator
-from shared.simulators.serving import Running, running
+from embedmill.shared.providers.models.base import Block, Model, Prompt
+from embedmill.shared.providers.models.table import open_model
+from embedmill.simulators.anthropic import AnthropicSimulator
+from embedmill.simulators.base import Simulator
+from embedmill.simulators.openai import OpenAISimulator
+from embedmill.simulators.serving import Running, running
 
 NAMES = ("anthropic/claude-opus-4-7", "bedrock/anthropic.claude-opus-4-7", "openai/gpt-5-mini")
 SCHEMA = {

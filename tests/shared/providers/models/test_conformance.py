@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from anthropic.lib.aws import _auth as aws_sessions
 
-from shared.errors import (
+from embedmill.shared.errors import (
     EmbedmillError,
     FlowControl,
     InputRefused,
@@ -15,10 +15,10 @@ from shared.errors import (
     ProviderRefused,
     ProviderUnavailable,
 )
-from shared.providers.models.base import Stop
-from shared.providers.models.table import open_model
-from shared.simulators.faults import Fault
-from shared.simulators.prompts import Verdict
+from embedmill.shared.providers.models.base import Stop
+from embedmill.shared.providers.models.table import open_model
+from embedmill.simulators.faults import Fault
+from embedmill.simulators.prompts import Verdict
 from tests.shared.providers.models.simulated import NAMES, Served, question, served
 
 SECRET = "the text of a document that must not leak"

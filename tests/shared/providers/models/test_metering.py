@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from shared.errors import EmbedmillError, FlowControl, ProviderRefused, ProviderUnavailable, StorageFailed
-from shared.providers.models.base import UNTOLD, Answer, Block, Model, Prompt, Stop, Usage
-from shared.providers.models.metering import About, Billed, ModelCall, ModelRequest, ask
-from shared.tokenizer import count_tokens
+from embedmill.shared.errors import EmbedmillError, FlowControl, ProviderRefused, ProviderUnavailable, StorageFailed
+from embedmill.shared.providers.models.base import UNTOLD, Answer, Block, Model, Prompt, Stop, Usage
+from embedmill.shared.providers.models.metering import About, Billed, ModelCall, ModelRequest, ask
+from embedmill.shared.tokenizer import count_tokens
 from tests.shared.providers.models.simulated import question
 
 USAGE = Usage(10, 5, 100, 0)

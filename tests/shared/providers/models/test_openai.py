@@ -4,8 +4,8 @@ from typing import Any
 
 from openai.types.chat import ChatCompletion
 
-from shared.providers.models.base import UNTOLD, Answer, Stop, Usage
-from shared.providers.models.openai import _answer
+from embedmill.shared.providers.models.base import UNTOLD, Answer, Stop, Usage
+from embedmill.shared.providers.models.openai import _answer
 
 
 def answered(**fields: Any) -> Answer:

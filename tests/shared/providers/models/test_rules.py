@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.providers.models.rules import judge
+from embedmill.shared.providers.models.rules import judge
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 import pytest
 
-from shared.errors import SettingsError
-from shared.providers.models.table import is_model, open_model
+from embedmill.shared.errors import SettingsError
+from embedmill.shared.providers.models.table import is_model, open_model
 
 
 @pytest.mark.parametrize("name", ["anthropic/claude-opus-4-7", "bedrock/anthropic.claude-opus-4-7", "openai/gpt-5"])

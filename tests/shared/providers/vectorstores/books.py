@@ -1,7 +1,7 @@
 """Books of a vector store that a test keeps itself: what was reserved, and what became of it."""
 
-from shared.errors import FlowControl
-from shared.providers.vectorstores.metering import Made, Requests
+from embedmill.shared.errors import FlowControl
+from embedmill.shared.providers.vectorstores.metering import Made, Requests
 
 
 class Books:

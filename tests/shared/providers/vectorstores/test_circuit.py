@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from shared.errors import FlowControl, ProviderUnavailable
-from shared.providers.vectorstores.circuit import POLICY, Circuit
+from embedmill.shared.errors import FlowControl, ProviderUnavailable
+from embedmill.shared.providers.vectorstores.circuit import POLICY, Circuit
 
 
 class Moved(Circuit):

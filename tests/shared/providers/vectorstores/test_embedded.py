@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared.errors import StorageFailed
-from shared.providers.vectorstores import embedded
-from shared.providers.vectorstores.base import VectorStore
-from shared.providers.vectorstores.embedded import EmbeddedVectorStore
+from embedmill.shared.errors import StorageFailed
+from embedmill.shared.providers.vectorstores.base import VectorStore
+from embedmill.shared.providers.vectorstores.embedded import store as embedded
+from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
 from tests.contracts.vectorstore import (
     DIMENSIONS,
     StoreFactory,
@@ -181,8 +181,8 @@ def test_a_full_disk_is_a_typed_failure_and_leaves_the_shard_whole(tmp_path: Pat
     script = f"""
 import signal, sys
 from pathlib import Path
-from shared.errors import StorageFailed
-from shared.providers.vectorstores.embedded import EmbeddedVectorStore
+from embedmill.shared.errors import StorageFailed
+from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
 from tests.contracts.vectorstore import make_row
 store = EmbeddedVectorStore(Path({str(tmp_path)!r}), dimensions={DIMENSIONS})
 written = 0

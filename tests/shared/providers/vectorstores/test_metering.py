@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from shared.errors import FlowControl, InternalError, ProviderUnavailable, SettingsError
-from shared.providers.vectorstores.metering import MOST_AT_ONCE, Made, Offer, Tab
+from embedmill.shared.errors import FlowControl, InternalError, ProviderUnavailable, SettingsError
+from embedmill.shared.providers.vectorstores.metering import MOST_AT_ONCE, Made, Offer, Tab
 from tests.shared.providers.vectorstores.books import Books
 
 OFFER = Offer("somebody", "something", ("list",))

@@ -2,8 +2,8 @@
 
 import pytest
 
-from shared.errors import FlowControl, KeyRefused, ProviderUnavailable
-from shared.providers.vectorstores.persistence import Persistence
+from embedmill.shared.errors import FlowControl, KeyRefused, ProviderUnavailable
+from embedmill.shared.providers.vectorstores.persistence import Persistence
 
 
 class Service:

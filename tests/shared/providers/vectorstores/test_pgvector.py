@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from shared.errors import FlowControl, ProviderUnavailable, SettingsError
-from shared.providers.vectorstores.persistence import Persistence
-from shared.providers.vectorstores.pgvector import PgVectorStore
+from embedmill.shared.errors import FlowControl, ProviderUnavailable, SettingsError
+from embedmill.shared.providers.vectorstores.persistence import Persistence
+from embedmill.shared.providers.vectorstores.pgvector.store import PgVectorStore
 from tests.contracts.vectorstore import DIMENSIONS, StoreFactory, VectorStoreContract, make_row, unit_vector
 from tests.services import postgres
 from tests.services.needed import require

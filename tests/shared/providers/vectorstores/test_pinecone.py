@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shared.editions import Edition
-from shared.errors import (
+from embedmill.shared.editions import Edition
+from embedmill.shared.errors import (
     DocumentError,
     FlowControl,
     InternalError,
@@ -19,18 +19,18 @@ from shared.errors import (
     ProviderUnavailable,
     SettingsError,
 )
-from shared.providers.blobs.folder import FolderBlobStore
-from shared.providers.vectorstores import pinecone_units as units
-from shared.providers.vectorstores.base import VectorRow
-from shared.providers.vectorstores.circuit import Circuit
-from shared.providers.vectorstores.persistence import Persistence
-from shared.providers.vectorstores.pinecone import PineconeVectorStore
-from shared.providers.vectorstores.pinecone_lanes import MOST
-from shared.providers.vectorstores.pinecone_records import record_of
-from shared.providers.vectorstores.places import Owner
-from shared.simulators.faults import Fault
-from shared.simulators.pinecone import PineconeSimulator
-from shared.simulators.serving import Running
+from embedmill.shared.providers.blobs.folder import FolderBlobStore
+from embedmill.shared.providers.vectorstores.base import VectorRow
+from embedmill.shared.providers.vectorstores.circuit import Circuit
+from embedmill.shared.providers.vectorstores.persistence import Persistence
+from embedmill.shared.providers.vectorstores.pinecone import units
+from embedmill.shared.providers.vectorstores.pinecone.lanes import MOST
+from embedmill.shared.providers.vectorstores.pinecone.records import record_of
+from embedmill.shared.providers.vectorstores.pinecone.store import PineconeVectorStore
+from embedmill.shared.providers.vectorstores.places import Owner
+from embedmill.simulators.faults import Fault
+from embedmill.simulators.pinecone import PineconeSimulator
+from embedmill.simulators.serving import Running
 from tests.contracts.vectorstore import (
     DIMENSIONS,
     StoreFactory,

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from shared.errors import SettingsError
-from shared.providers.vectorstores.places import Owner, Place
+from embedmill.shared.errors import SettingsError
+from embedmill.shared.providers.vectorstores.places import Owner, Place
 
 ROWS = [f"d{n}" for n in range(10)]
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from shared.errors import MissingExtra, SettingsError
-from shared.providers.vectorstores import table
-from shared.providers.vectorstores.embedded import EmbeddedVectorStore
-from shared.providers.vectorstores.table import STORES, find_offer, open_vector_store
+from embedmill.shared.errors import MissingExtra, SettingsError
+from embedmill.shared.providers.vectorstores import table
+from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
+from embedmill.shared.providers.vectorstores.table import STORES, find_offer, open_vector_store
 from tests.contracts.vectorstore import make_row
 from tests.shared.providers.vectorstores.books import Books
 

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from shared.providers.vectorstores.embedded import EmbeddedVectorStore
+from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
 from tests.contracts.vectorstore import DIMENSIONS, make_row
 
 BATCHES = 40

@@ -1,0 +1,1 @@
+"""Embedmill: a queue-based embedding pipeline; the folders of the checkout are its packages."""

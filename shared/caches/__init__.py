@@ -1,0 +1,1 @@
+"""Caches by content address: what was computed once, or paid for once, is not again."""

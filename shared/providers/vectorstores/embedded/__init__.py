@@ -1,0 +1,1 @@
+"""The embedded vector store: a SQLite file a shard, safe with several processes on one host."""

@@ -1,0 +1,250 @@
+"""Owns one shard's SQLite file: its schema, its connection, and the translation of SQLite's errors.
+
+A file is created under a lock beside it and stamped with an application id, so that two processes may create a shard
+at once, a half-created file is finished by the next writer, and a foreign file is refused instead of written to.
+"""
+
+import fcntl
+import os
+import sqlite3
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from embedmill.shared.errors import StorageFailed
+from embedmill.shared.sqlite_files import file_uri
+
+APPLICATION_ID = 0x456D764D
+SCHEMA_VERSION = 1
+BUSY_TIMEOUT_SECONDS = 30.0
+WAL_LIMIT_BYTES = 64 * 2**20
+CACHE_KIB = 8_192
+
+SCHEMA = """
+CREATE TABLE shard (
+    identity TEXT NOT NULL, seq INTEGER NOT NULL, floor INTEGER NOT NULL, dimensions INTEGER NOT NULL
+);
+CREATE TABLE vectors (
+    key INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    document TEXT NOT NULL,
+    version TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    ordinal INTEGER NOT NULL,
+    chunk TEXT NOT NULL,
+    uri TEXT NOT NULL,
+    start INTEGER NOT NULL,
+    "end" INTEGER NOT NULL,
+    page INTEGER,
+    index_version TEXT NOT NULL,
+    metadata TEXT NOT NULL,
+    vector BLOB NOT NULL,
+    title TEXT NOT NULL,
+    section TEXT NOT NULL,
+    text TEXT NOT NULL
+);
+CREATE INDEX vectors_by_document ON vectors (document, version, generation);
+CREATE INDEX vectors_by_uri ON vectors (uri);
+CREATE INDEX vectors_by_seq ON vectors (seq);
+CREATE TABLE tombstones (key INTEGER PRIMARY KEY, seq INTEGER NOT NULL);
+CREATE INDEX tombstones_by_seq ON tombstones (seq);
+CREATE VIRTUAL TABLE lexicon USING fts5 (
+    title, section, text, content='vectors', content_rowid='key', tokenize='porter unicode61'
+);
+"""
+
+DISK_HINT = "Free disk space (or raise the quota) on the vector folder, then run the command again."
+DAMAGE_HINT = (
+    "Move the file away, then run `embedmill verify --repair`; stored vectors are used again and cost nothing."
+)
+ACCESS_HINT = "Check the owner and permissions of the vector folder and its files; the folder has to be writable."
+BUSY_HINT = "Another process held the shard for half a minute; look for a stopped one, then run the command again."
+
+UNKNOWN_CODE = 0xFF  # errors of the Python module itself carry no code
+
+HINTS = {
+    sqlite3.SQLITE_FULL: DISK_HINT,
+    sqlite3.SQLITE_IOERR: DISK_HINT,
+    sqlite3.SQLITE_CORRUPT: DAMAGE_HINT,
+    sqlite3.SQLITE_NOTADB: DAMAGE_HINT,
+    sqlite3.SQLITE_ERROR: DAMAGE_HINT,
+    sqlite3.SQLITE_READONLY: ACCESS_HINT,
+    sqlite3.SQLITE_CANTOPEN: ACCESS_HINT,
+    sqlite3.SQLITE_PERM: ACCESS_HINT,
+    sqlite3.SQLITE_AUTH: ACCESS_HINT,
+    sqlite3.SQLITE_BUSY: BUSY_HINT,
+    sqlite3.SQLITE_LOCKED: BUSY_HINT,
+}
+
+_abandoned: list[sqlite3.Connection] = []  # a forked child must neither use nor close its parent's connections
+
+
+class ShardFile:
+    """The connection of this process to one shard; threads take turns, a forked child opens its own."""
+
+    def __init__(self, path: Path, *, dimensions: int) -> None:
+        self.path = path
+        self._dimensions = dimensions
+        self._reset()
+
+    def _reset(self) -> None:
+        self._pid = os.getpid()
+        self._lock = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+        self._inode = 0
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection | None]:
+        """One consistent view, or None when the shard was never written. Raises StorageFailed."""
+        with self._turn():
+            connection = self._open()
+            if connection is None:
+                yield None
+                return
+            connection.execute("BEGIN")
+            yield connection
+            connection.execute("COMMIT")
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """One transaction that may write, creating the file if need be. Raises StorageFailed, nothing half-written."""
+        with self._turn():
+            connection = self._open() or self._create()
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            connection.execute("COMMIT")
+
+    def drop(self) -> None:
+        """Remove the file; processes that hold it open notice at their next call. Raises StorageFailed."""
+        with self._turn():
+            self._close()
+            if self.path.exists():
+                with self._creation_lock():
+                    for suffix in ("", "-wal", "-shm"):
+                        Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+
+    def size_bytes(self) -> int:
+        """Bytes on disk, the write-ahead log included."""
+        files = (Path(f"{self.path}{suffix}") for suffix in ("", "-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+
+    def close(self) -> None:
+        """Close this process's connection."""
+        if self._pid == os.getpid():
+            self._close()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if self._pid != os.getpid():
+            if self._connection is not None:
+                _abandoned.append(self._connection)
+            self._reset()
+        with self._lock, self._translated():
+            try:
+                yield
+            except BaseException:
+                self._close()  # rolls back, and the next call starts from a fresh connection
+                raise
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", UNKNOWN_CODE) & 0xFF
+            message = f"vector shard {self.path}: {error}"
+            raise StorageFailed(message, hint=HINTS.get(code, StorageFailed.hint)) from error
+        except OSError as error:
+            message = f"vector shard {self.path}: {error.strerror or error}"
+            raise StorageFailed(message, hint=ACCESS_HINT) from error
+
+    def _open(self) -> sqlite3.Connection | None:
+        """The connection, reopened when the file was dropped or replaced since; None when there is no shard."""
+        inode = self._current_inode()
+        if self._connection is not None and inode == self._inode:
+            return self._connection
+        self._close()
+        if not inode:
+            return None
+        connection = _connect(self.path, mode="rw")
+        try:
+            recognised = self._recognised(connection)
+        except BaseException:
+            connection.close()
+            raise
+        if not recognised:
+            connection.close()
+            return None
+        self._connection, self._inode = connection, inode
+        return connection
+
+    def _create(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self._creation_lock():
+            connection = _connect(self.path, mode="rwc")
+            try:
+                if not self._recognised(connection):
+                    _lay_out(connection, self._dimensions)
+            except BaseException:
+                connection.close()
+                raise
+        self._connection, self._inode = connection, self._current_inode()
+        return connection
+
+    @contextmanager
+    def _creation_lock(self) -> Iterator[None]:
+        descriptor = os.open(self.path.parent / ".creating", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _recognised(self, connection: sqlite3.Connection) -> bool:
+        """True for a shard of ours, False for a file that holds nothing yet; anything else raises StorageFailed."""
+        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
+            return False
+        if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+            raise StorageFailed(f"{self.path} is not a vector shard of Embedmill", hint="Move that file away.")
+        if (version := connection.execute("PRAGMA user_version").fetchone()[0]) != SCHEMA_VERSION:
+            message = f"{self.path} has schema {version}, this program knows {SCHEMA_VERSION}"
+            raise StorageFailed(message, hint="Use the version of Embedmill that wrote it, or a newer one.")
+        if (stored := connection.execute("SELECT dimensions FROM shard").fetchone()[0]) != self._dimensions:
+            message = f"{self.path} holds vectors of {stored} dimensions, not {self._dimensions}"
+            raise StorageFailed(message, hint="Every index version needs shards of its own.")
+        return True
+
+    def _current_inode(self) -> int:
+        try:
+            return os.stat(self.path).st_ino
+        except FileNotFoundError:
+            return 0
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            connection.close()
+
+
+def _connect(path: Path, *, mode: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        file_uri(path, mode=mode), uri=True, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+    connection.execute(f"PRAGMA journal_size_limit={WAL_LIMIT_BYTES}")
+    return connection
+
+
+def _lay_out(connection: sqlite3.Connection, dimensions: int) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("BEGIN IMMEDIATE")
+    for statement in SCHEMA.split(";\n"):
+        connection.execute(statement)
+    connection.execute("INSERT INTO shard VALUES (?, 0, 0, ?)", (uuid.uuid4().hex, dimensions))
+    connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+    connection.execute("COMMIT")

@@ -1,0 +1,277 @@
+"""Owns the connection to one Pinecone index: finding or making it, every request bounded, and what its errors mean.
+
+The SDK's own retries are switched off: they sleep up to a minute inside a worker, and ours know about leases. There is
+no public switch for the data plane (facts/models.md 4.3), so a private one is used where it exists.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from pinecone import Index, Pinecone, RetryConfig, ServerlessSpec
+from pinecone import errors as vendor
+
+from embedmill.shared.errors import (
+    DocumentError,
+    EmbedmillError,
+    FlowControl,
+    InternalError,
+    KeyRefused,
+    ProviderUnavailable,
+    SettingsError,
+)
+from embedmill.shared.providers.codes import shown_id
+from embedmill.shared.providers.credentials import hash_variable
+from embedmill.shared.providers.translation import BUDGET_SECONDS, retry_after_seconds, was_never_sent
+from embedmill.shared.providers.vectorstores.persistence import Persistence
+from embedmill.shared.providers.vectorstores.pinecone.lanes import Lane, Waited
+
+T = TypeVar("T")
+
+REQUEST_SECONDS = 10.0
+"""A request that takes longer means that its shard is dead; the SDK would wait half a minute, four times."""
+REFUSED_SECONDS = 1.0
+"""So long work waits that is refused again and again, when nobody says for how long."""
+FRESH_SECONDS = 20.0
+"""How long what was written may stay unseen before the work is parked; usually a second is enough."""
+FORBIDDEN_SECONDS = 60.0
+"""What a plan or a quota does not allow is never about a document, and is changed by a person."""
+CREDENTIALS = "PINECONE_API_KEY"
+UNANSWERED = frozenset({408, 502, 503, 504})
+GATEWAY_TIMEOUT = 504
+"""What stood behind the gateway may have done the work, and billed it."""
+OPTIONS = frozenset({"host", "cloud", "region", "prefix", "timeout", "fresh"})
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What `pinecone://INDEX?…` says; `{dimensions}` in the name keeps models of different sizes apart."""
+
+    index: str
+    host: str | None
+    cloud: str
+    region: str
+    prefix: str
+    request_seconds: float
+    fresh_seconds: float
+
+
+def parse_address(url: str, *, dimensions: int) -> Address:
+    """Read a URL; raises SettingsError."""
+    parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query))
+    index = unquote(parts.netloc).replace("{dimensions}", str(dimensions))
+    unknown = sorted(options.keys() - OPTIONS)
+    if unknown or parts.path.strip("/") or not (index or options.get("host")):
+        wrong = f"unknown {', '.join(unknown)}" if unknown else f"{url!r} names no index"
+        hint = "Write pinecone://INDEX, with ?cloud=, region=, prefix=, timeout=, fresh= or host= if needed."
+        raise SettingsError(f"EMBEDMILL_VECTOR_URL: {wrong}", hint=hint)
+    try:
+        seconds = float(options.get("timeout", REQUEST_SECONDS)), float(options.get("fresh", FRESH_SECONDS))
+    except ValueError:
+        raise SettingsError("EMBEDMILL_VECTOR_URL: timeout and fresh are seconds") from None
+    return Address(
+        index=index,
+        host=options.get("host"),
+        cloud=options.get("cloud", "aws"),
+        region=options.get("region", "us-east-1"),
+        prefix=options.get("prefix", ""),
+        request_seconds=seconds[0],
+        fresh_seconds=seconds[1],
+    )
+
+
+class PineconeClient:
+    """One index; requests go to it by shard, each in the shard's own lane."""
+
+    def __init__(self, address: Address, *, dimensions: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.address = address
+        self._clock = clock
+        self._waited = Waited()
+        # Its clock stands still while a request waits for others: a long queue is no reason to give up.
+        self.persistence = Persistence(clock=lambda: clock() - self._waited.seconds)
+        self._dimensions = dimensions
+        self._lanes: dict[str, Lane] = {}
+        self._control = Lane("Pinecone's control plane", patience_seconds=address.request_seconds)
+        self._opened: Index | None = None
+        self._opening = threading.Lock()
+
+    @property
+    def key_hash(self) -> str:
+        """Tells the key from others; empty without any."""
+        return hash_variable(CREDENTIALS)
+
+    def call(self, shard: str, request: Callable[[Index], T]) -> T:
+        """Send a request in the shard's lane, once; raises our errors, SettingsError when the index is gone.
+
+        A refusal, and a shard that does not answer, are FlowControl; `persistence` says which is made again.
+        """
+        try:
+            return self._send(self.lane(shard), request)
+        except vendor.NotFoundError:
+            raise SettingsError(
+                f"there is no {self.describe()} any more", hint="It is made anew on the next start."
+            ) from None
+
+    def find(self, shard: str, request: Callable[[Index], T]) -> T | None:
+        """As `call`; None when the service knows no such namespace."""
+        try:
+            return self._send(self.lane(shard), request)
+        except vendor.NotFoundError:
+            return None
+
+    def lane(self, shard: str) -> Lane:
+        """The lane of a shard."""
+        patience = 2 * self.address.request_seconds
+        fresh = Lane(f"Pinecone, shard {shard}", patience_seconds=patience, clock=self._clock, waited=self._waited)
+        return self._lanes.setdefault(shard, fresh)
+
+    def make_namespace(self, name: str) -> None:
+        """Make an empty namespace; nothing when it is there, or when the service does not know how."""
+
+        def make(index: Index) -> None:
+            with suppress(vendor.ConflictError):
+                index.create_namespace(name=name)
+
+        self.find(name, make)
+
+    def describe(self) -> str:
+        """What the index is called."""
+        return f"Pinecone index {self.address.index or self.address.host}"
+
+    def exists(self) -> bool:
+        """Whether the index is there; raises our errors. Makes nothing."""
+        if self.address.host:
+            return True
+        try:
+            with Pinecone(timeout=self.address.request_seconds, retry_config=RetryConfig(max_retries=0)) as client:
+                return bool(client.indexes.exists(self.address.index))
+        except vendor.PineconeError as error:
+            raise _translated(error, self._control, since=self._control.circuit.now) from None
+
+    def close(self) -> None:
+        """Release the connections."""
+        if self._opened is not None:
+            self._opened.close()
+
+    def _send(self, lane: Lane, request: Callable[[Index], T]) -> T:
+        index = self._index()
+        with lane.turn():
+            since = lane.circuit.now
+            try:
+                answer = request(index)
+            except vendor.NotFoundError:
+                lane.succeeded()
+                raise
+            except vendor.PineconeError as error:
+                raise _translated(error, lane, since=since) from None
+        lane.succeeded()
+        return answer
+
+    def _index(self) -> Index:
+        with self._opening:
+            if self._opened is None:
+                self._control.circuit.check()
+                since = self._control.circuit.now
+                try:
+                    self._opened = Index(host=self._find_host(), timeout=self.address.request_seconds)
+                except vendor.PineconeError as error:
+                    raise _unbilled(_translated(error, self._control, since=since)) from None
+                _without_retries(self._opened)
+            return self._opened
+
+    def _find_host(self) -> str:
+        if self.address.host:
+            return self.address.host
+        client = Pinecone(timeout=self.address.request_seconds, retry_config=RetryConfig(max_retries=0))
+        try:
+            found = self._find_or_make(client)
+        finally:
+            client.close()
+        if found.dimension != self._dimensions:
+            raise SettingsError(
+                f"EMBEDMILL_VECTOR_URL: the index {self.address.index} has {found.dimension} dimensions, the "
+                f"collection's model {self._dimensions}",
+                hint="Name another index; {dimensions} in the name keeps models apart: pinecone://name-{dimensions}",
+            )
+        return str(found.host)
+
+    def _find_or_make(self, client: Pinecone) -> Any:
+        name = self.address.index
+        try:
+            return client.indexes.describe(name)
+        except vendor.NotFoundError:
+            pass
+        spec = ServerlessSpec(cloud=self.address.cloud, region=self.address.region)
+        try:
+            return client.indexes.create(name=name, dimension=self._dimensions, metric="cosine", spec=spec)
+        except vendor.ConflictError:  # another worker was quicker
+            return client.indexes.describe(name)
+
+
+def _without_retries(index: Index) -> None:
+    transport: Any = getattr(getattr(getattr(index, "_http", None), "_client", None), "_transport", None)
+    if hasattr(transport, "_config"):
+        transport._config = RetryConfig(max_retries=0)  # noqa: SLF001 - see the head of this module
+
+
+def _unbilled(error: EmbedmillError) -> EmbedmillError:
+    """An error of the control plane, before the request that it was for was sent."""
+    if isinstance(error, FlowControl | ProviderUnavailable):
+        error.may_be_billed = False
+    return error
+
+
+def _translated(error: vendor.PineconeError, lane: Lane, *, since: float) -> EmbedmillError:
+    """Our error of a request that was sent then; the vendor's own text may quote a record and is left out."""
+    if isinstance(error, vendor.ApiError):
+        return _refused(error, lane)
+    match error:
+        case vendor.PineconeTimeoutError():
+            return lane.circuit.unanswered("no answer", since=since, may_be_billed=not was_never_sent(error))
+        case vendor.PineconeConnectionError():
+            return lane.circuit.failed("no connection, or one that broke", may_be_billed=not was_never_sent(error))
+        case vendor.ResponseParsingError():
+            return ProviderUnavailable("Pinecone gave an answer that cannot be read")
+        case vendor.PineconeValueError() if "API key" in str(error):
+            return KeyRefused(f"there is no Pinecone API key: {CREDENTIALS} is not set, or holds none")
+    return InternalError(f"Pinecone's SDK refused the request ({type(error).__name__})")
+
+
+def _refused(error: vendor.ApiError, lane: Lane) -> EmbedmillError:
+    request = shown_id(error.request_id)
+    told = f"({error.status_code}{f', request {request}' if request else ''})"
+    match error:
+        case vendor.UnauthorizedError():
+            return KeyRefused(f"Pinecone answered 401: it does not accept the key; check {CREDENTIALS}")
+        case vendor.PaymentRequiredError():
+            message = f"Pinecone answered 402: no credit is left {told}"
+            return FlowControl(message, reason="budget", retry_after_seconds=BUDGET_SECONDS)
+        case vendor.ForbiddenError():
+            return FlowControl(
+                f"Pinecone does not allow this {told}: look at the project's plan and quotas",
+                reason="circuit",
+                retry_after_seconds=FORBIDDEN_SECONDS,
+                hint="Look at the project's plan and quotas; the work goes on by itself.",
+            )
+        case vendor.RateLimitError():
+            lane.refused()
+            asked = retry_after_seconds(error.headers or {})
+            return FlowControl(
+                f"Pinecone limits the rate {told}",
+                reason="rate",
+                retry_after_seconds=REFUSED_SECONDS if asked is None else asked,
+                is_told=asked is not None,
+            )
+        case vendor.PayloadTooLargeError():
+            return DocumentError(f"Pinecone refused a record as too large {told}")
+        case vendor.ServiceError() if error.status_code not in UNANSWERED:
+            return lane.circuit.failed(f"it failed {told}")
+    if error.status_code in UNANSWERED:
+        late = error.status_code == GATEWAY_TIMEOUT
+        return lane.circuit.failed(f"the service is away {told}", may_be_billed=late)
+    return InternalError(f"Pinecone refused the request {told}")

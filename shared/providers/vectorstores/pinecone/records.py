@@ -1,0 +1,244 @@
+"""Owns how a row becomes a Pinecone record and back: ids, metadata under its limit, filters, packs under two megabytes.
+
+Metadata has our own fields, named `em_…`, and beside them the user's that a filter can be asked for: strings, numbers,
+booleans, and lists as lists of strings. Everything else of a row is one JSON string, which moves to the blob store
+when it does not fit.
+"""
+
+import hashlib
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from embedmill.shared.editions import parse_id, row_id
+from embedmill.shared.errors import BadVector, ProviderUnavailable
+from embedmill.shared.providers.vectorstores.base import Match, VectorRow
+from embedmill.shared.providers.vectorstores.rows import NO_VECTOR
+
+MAX_ID_CHARACTERS = 512
+MAX_METADATA_BYTES = 40_000
+MAX_FILTERED_BYTES = 1_000
+"""A value that is larger is kept with its row but cannot be filtered by; a URI is filtered by its digest then."""
+MAX_PACK_BYTES = 2_000_000
+MAX_PACK_RECORDS = 1_000
+
+ROW, SPILLED, GENERATION, ZERO = "em_row", "em_spilled", "em_generation", "em_zero"
+COLUMNS = {"document": "em_document", "uri": "em_uri"}
+KEPT: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("chunk", "uri", "title", "section", "text", "index_version"), str),
+    **dict.fromkeys(("start", "end"), int),
+    "page": (int, type(None)),
+}
+"""What of a row is kept as JSON, with its types."""
+
+Record = dict[str, Any]
+Spill = Callable[[bytes], str]
+Unspill = Callable[[str], bytes]
+
+
+def record_of(row: VectorRow, spill: Spill) -> Record:
+    """The record of a row; `spill` stores what is too large and returns its reference."""
+    _check_id(row)
+    zero = not row.vector.any()
+    metadata = _filterable(row) | {
+        COLUMNS["document"]: row.document,
+        COLUMNS["uri"]: _short(row.uri),
+        GENERATION: row.generation,
+    }
+    if zero:
+        metadata[ZERO] = True
+    body = {name: getattr(row, name) for name in KEPT} | {"metadata": dict(row.metadata)}
+    packed = orjson.dumps(body)
+    metadata[ROW] = packed.decode()
+    if _size(metadata) > MAX_METADATA_BYTES:
+        # The id is in it, so that no two rows share an object and one can go without the other.
+        metadata[SPILLED] = spill(orjson.dumps({"id": row.id, "generation": row.generation, "row": body}))
+        del metadata[ROW]
+    return {"id": row.id, "values": _values(stand_in(len(row.vector)) if zero else row.vector), "metadata": metadata}
+
+
+def row_of(record: Any, unspill: Unspill, *, dimensions: int | None) -> VectorRow:
+    """The row that an answer of the SDK holds, with its vector when `dimensions` say how long that is.
+
+    Raises ProviderUnavailable when it is none that was ever written.
+    """
+    name = parse_id(record.id)
+    if name is None:
+        raise _unlike(record, "its id is none of ours")
+    return VectorRow(
+        id=record.id,
+        document=name.document,
+        version=name.edition.version,
+        generation=generation_of(record),
+        ordinal=name.ordinal,
+        vector=NO_VECTOR if dimensions is None else _vector_of(record, dimensions),
+        **_body_of(record, unspill),
+    )
+
+
+def _body_of(record: Any, unspill: Unspill) -> dict[str, Any]:
+    metadata = record.metadata or {}
+    spilled = metadata.get(SPILLED)
+    try:
+        body = orjson.loads(unspill(spilled))["row"] if spilled else orjson.loads(metadata[ROW])
+        found = {name: body[name] for name in (*KEPT, "metadata")}
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        raise _unlike(record, "the rest of its row cannot be read") from None
+    wrong = [name for name, types in KEPT.items() if not isinstance(found[name], types)]
+    if wrong or not isinstance(found["metadata"], dict):
+        raise _unlike(record, f"{(*wrong, 'metadata')[0]} is no such value")
+    return found
+
+
+def _vector_of(record: Any, dimensions: int) -> NDArray[np.float32]:
+    held = np.asarray(record.values, np.float32)
+    if held.shape != (dimensions,) or not np.isfinite(held).all():
+        raise _unlike(record, f"its vector is not one of {dimensions} numbers")
+    return np.zeros_like(held) if (record.metadata or {}).get(ZERO) else held
+
+
+def _unlike(record: Any, why: str) -> ProviderUnavailable:
+    return ProviderUnavailable(f"Pinecone gave record {str(record.id)[:200]!r}, which is not as it was written: {why}")
+
+
+def match_of(found: Any) -> Match | None:
+    """A match of a query's answer; None for a record that is not ours, or a score that is no number."""
+    name, score = parse_id(str(found.id)), float(found.score)
+    if name is None or not math.isfinite(score):
+        return None
+    return Match(found.id, name.document, name.edition.version, score)
+
+
+def is_held(made: Record, held: Mapping[str, Any]) -> bool:
+    """Whether the fetched records have this one, the same in everything."""
+    found = held.get(made["id"])
+    if found is None or (found.metadata or {}) != made["metadata"]:
+        return False
+    return np.array_equal(np.asarray(found.values, np.float32), np.asarray(made["values"], np.float32))
+
+
+def generation_of(record: Any) -> int:
+    """The generation of a fetched record: by its id, or by its metadata, where numbers come back as doubles."""
+    name = parse_id(record.id)
+    if name is not None and name.edition.generation is not None:
+        return name.edition.generation
+    told = (record.metadata or {}).get(GENERATION, 0)
+    if not isinstance(told, int | float) or not math.isfinite(told):
+        raise _unlike(record, "its generation is no number")
+    return int(told)
+
+
+def spill_of(record: Any) -> str | None:
+    """Where a fetched record keeps the rest of its row, if not with itself."""
+    found: str | None = (record.metadata or {}).get(SPILLED)
+    return found
+
+
+def document_of(id: str) -> str:
+    """The document of a row's id, of whatever else it is made."""
+    return id.rsplit("-", 2)[0]
+
+
+def packs(records: Sequence[Record]) -> Iterator[list[Record]]:
+    """The records in as few requests as their bytes and number allow."""
+    pack: list[Record] = []
+    size = 0
+    for record in records:
+        bytes_ = len(orjson.dumps(record)) + 1
+        if pack and (size + bytes_ > MAX_PACK_BYTES or len(pack) == MAX_PACK_RECORDS):
+            yield pack
+            pack, size = [], 0
+        pack.append(record)
+        size += bytes_
+    if pack:
+        yield pack
+
+
+def condition_of(filter: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """A filter in Pinecone's words; None without one. A metadata list matches when it holds one of the values."""
+    conditions = [
+        _one_of(COLUMNS.get(name, name), _with_short(wanted) if name == "uri" else wanted)
+        for name, wanted in (filter or {}).items()
+    ]
+    return {"$and": conditions} if conditions else None
+
+
+def matches_nothing(filter: Mapping[str, Any] | None) -> bool:
+    """Whether a filter asks for one of no values, which Pinecone takes for a mistake."""
+    return any(not _listed(wanted) for wanted in (filter or {}).values())
+
+
+def stand_in(dimensions: int) -> NDArray[np.float32]:
+    """What is stored for a zero vector, which Pinecone refuses: a direction that is near to nothing."""
+    vector = np.random.default_rng(dimensions).standard_normal(dimensions)
+    return (vector / np.linalg.norm(vector)).astype(np.float32)
+
+
+def _check_id(row: VectorRow) -> None:
+    if not row.id.isascii() or len(row.id) > MAX_ID_CHARACTERS:
+        raise BadVector(f"a row's id has to be ASCII and {MAX_ID_CHARACTERS} characters at most")
+    if row.id != row_id(row.document, row.version, row.generation, row.ordinal):
+        raise BadVector(f"row {row.id}: its id does not tell its document, version, generation and ordinal")
+
+
+def _filterable(row: VectorRow) -> dict[str, Any]:
+    """The user's metadata that filters can be asked for, while it fits."""
+    found: dict[str, Any] = {}
+    for name, value in row.metadata.items():
+        kept = _plain(value)
+        if kept is not None and not name.startswith(("em_", "$")) and _size({name: kept}) <= MAX_FILTERED_BYTES:
+            found[name] = kept
+            if _size(found) > MAX_METADATA_BYTES // 2:
+                del found[name]
+    return found
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case bool() | str() | int():
+            return value
+        case float() if math.isfinite(value):
+            return value
+        case list():
+            return [_as_text(item) for item in value]
+    return None
+
+
+def _as_text(item: Any) -> str:
+    return item if isinstance(item, str) else orjson.dumps(item).decode()
+
+
+def _short(uri: Any) -> Any:
+    """A URI as filters know it: itself, or what tells one from others that is too long to be kept beside the row."""
+    encoded = uri.encode("utf-8", "surrogatepass") if isinstance(uri, str) else b""
+    return uri if len(encoded) <= MAX_FILTERED_BYTES else f"sha256:{hashlib.sha256(encoded).hexdigest()}"
+
+
+def _with_short(uris: Any) -> list[Any]:
+    """What a record with one of these URIs may have of it; 0.1.0 kept longer ones as they are."""
+    return list(dict.fromkeys(kept for uri in _listed(uris) for kept in (uri, _short(uri))))
+
+
+def _one_of(name: str, wanted: Any) -> dict[str, Any]:
+    values = _listed(wanted)
+    ways: list[dict[str, Any]] = [{name: {"$in": [_as_text(value) for value in values]}}]
+    ways += [{name: {"$eq": value}} for value in values if not isinstance(value, str) and value is not None]
+    return ways[0] if len(ways) == 1 else {"$or": ways}
+
+
+def _listed(wanted: Any) -> list[Any]:
+    return list(wanted) if isinstance(wanted, list | tuple | set | frozenset) else [wanted]
+
+
+def _values(vector: NDArray[np.float32]) -> list[float]:
+    """Doubles that print as short as the floats they stand for: two bytes in five less on the wire."""
+    values: list[float] = orjson.loads(orjson.dumps(np.ascontiguousarray(vector), option=orjson.OPT_SERIALIZE_NUMPY))
+    return values
+
+
+def _size(metadata: Mapping[str, Any]) -> int:
+    return len(orjson.dumps(metadata))

@@ -1,0 +1,479 @@
+"""Owns the vector store on Pinecone: one index, a namespace per shard, the vectors API.
+
+Pinecone applies writes late and has no transactions. So a process remembers what it wrote and asks until it can read
+it: before a count that decides a switch, and before any listing. What stays unseen parks the work; it has not failed.
+Reads and writes are by id, whose beginning is the document: deletes by metadata are refused by serverless indexes, and
+listing ids costs a thousandth of fetching rows. What others do between a read and a write changes nothing, because an
+id names the generation that alone may write it; ids of other forms are not ours and passed over. Rows that are there
+already are not written again, so that work which comes back does not pay twice. Every request is on a tab (`metering`);
+what it is billed by is in `pinecone_units`.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from copy import copy
+from dataclasses import dataclass
+from itertools import groupby, islice
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embedmill.shared.editions import Edition, parse_id
+from embedmill.shared.errors import FlowControl, ProviderUnavailable
+from embedmill.shared.paging import pages
+from embedmill.shared.providers.blobs.base import BlobStore
+from embedmill.shared.providers.vectorstores.base import Match, ShardDescription, VectorRow, VectorStore
+from embedmill.shared.providers.vectorstores.metering import FREE, Meter, Tab
+from embedmill.shared.providers.vectorstores.pinecone import records, units
+from embedmill.shared.providers.vectorstores.pinecone.client import PineconeClient, parse_address
+from embedmill.shared.providers.vectorstores.pinecone.freshness import Unseen
+from embedmill.shared.providers.vectorstores.pinecone.lanes import MOST, Pause
+from embedmill.shared.providers.vectorstores.pinecone.spills import Spills
+from embedmill.shared.providers.vectorstores.pinecone.words import score_words
+from embedmill.shared.providers.vectorstores.places import Owner, Place
+from embedmill.shared.providers.vectorstores.rows import check_query, check_row, check_shard, named
+
+T = TypeVar("T")
+A = TypeVar("A")
+
+FETCH_IDS = units.IDS_PER_FETCH
+DELETE_IDS = 1_000
+LIST_IDS = units.IDS_PER_LIST
+MAX_TOP_K = 10_000
+OWNED = "-owned-by-"
+"""Between a place and its owner's name, in the name of the namespace that is the mark."""
+LATE_SECONDS = 5.0
+"""When parked work looks again."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pack:
+    """The records of one request, and what it costs, by what was seen there, and at most."""
+
+    records: Sequence[records.Record]
+    cost: int
+    most: int
+
+
+class PineconeVectorStore(VectorStore):
+    """Shards as namespaces `<prefix><collection>-<shard>` of the index that the URL names."""
+
+    provider = "pinecone"
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        collection_key: str,
+        dimensions: int,
+        spills: Callable[[], BlobStore] | None = None,
+        meter: Meter = FREE,
+        owner: Owner | None = None,
+    ) -> None:
+        address = parse_address(url, dimensions=dimensions)
+        self._prefix = address.prefix
+        self._place = Place(collection_key, owner)
+        self._dimensions = dimensions
+        self._meter = meter
+        # What follows is shared with the stores that `with_meter` makes of this one.
+        self._client = PineconeClient(address, dimensions=dimensions)
+        self._spills = Spills(spills)
+        self._unseen = Unseen()
+        self._threads = ThreadPoolExecutor(int(MOST), thread_name_prefix="pinecone")
+        self._query_units: dict[str, int] = {}
+        """By namespace: thousandths of a unit that its last query cost; the next may cost as much."""
+
+    def with_meter(self, meter: Meter) -> "PineconeVectorStore":
+        other = copy(self)
+        other._meter = meter  # noqa: SLF001 - it is one of us
+        return other
+
+    @property
+    def key_hash(self) -> str:
+        return self._client.key_hash
+
+    def upsert(self, shard: str, rows: Sequence[VectorRow]) -> None:
+        space = self._namespace(shard, to_write=bool(rows))
+        wanted = named(rows)
+        for row in wanted.values():
+            check_row(row, dimensions=self._dimensions)
+        if not wanted:
+            return
+        self._settle(space)
+        held = self._fetch(space, list(wanted))
+        made = [records.record_of(row, self._spills.put) for row in wanted.values()]
+        self._unseen.expect(space, wanted.values())
+        self._write(space, [record for record in made if not records.is_held(record, held)], held)
+        self._spills.forget(held.values(), kept=made)
+
+    def _write(self, space: str, made: Sequence[records.Record], held: Mapping[str, Any]) -> None:
+        packs = [self._pack(some, held) for some in records.packs(made)]
+        ids = [record["id"] for record in made]
+        most = sum(pack.most for pack in packs)
+        with self._tab(units.UPSERT, ids, milliunits=most, number=len(packs)) as tab:
+            self._all(packs, lambda pack: self._send_on(tab, space, pack))
+
+    def _pack(self, some: Sequence[records.Record], held: Mapping[str, Any]) -> "_Pack":
+        written = {record["id"]: self._size(record["id"], record["metadata"]) for record in some}
+        replaced = {id: self._size(id, held[id].metadata or {}) for id in written if id in held}
+        cost = units.milliunits_of_upsert(written.values(), replaced.values())
+        # As if all were there already: a write whose answer is lost is there, unseen, when it is repeated.
+        most = [max(size, replaced.get(id, 0)) for id, size in written.items()]
+        return _Pack(some, cost, units.milliunits_of_upsert(written.values(), most))
+
+    def _send_on(self, tab: Tab, space: str, pack: "_Pack") -> None:
+        self._persist(lambda: tab.ask(pack.most, lambda: self._send(space, pack), lambda _: pack.cost))
+
+    def _send(self, space: str, pack: "_Pack") -> None:
+        answer = self._client.call(space, lambda index: index.upsert(vectors=list(pack.records), namespace=space))
+        if answer.has_errors or answer.upserted_count != len(pack.records):
+            raise ProviderUnavailable(f"Pinecone took {answer.upserted_count} of {len(pack.records)} records")
+        info = answer.response_info
+        self._unseen.wrote(space, info.lsn_committed if info else None)
+
+    def delete_stale(self, shard: str, generations: Mapping[str, int]) -> int:
+        space = self._namespace(shard, to_write=True)
+        self._settle(space)
+        names = {name: parse_id(name) for name in self._list_documents(space, list(generations))}
+        # What names no generation tells it in its metadata.
+        perhaps = [
+            id
+            for id, name in names.items()
+            if name is not None and (name.edition.generation or 0) < generations[name.document]
+        ]
+        held = self._fetch(space, perhaps)
+        stale = {id: r for id, r in held.items() if records.generation_of(r) < generations[records.document_of(id)]}
+        return self._delete(space, stale)
+
+    def delete_ids(self, shard: str, ids: Sequence[str]) -> int:
+        space = self._namespace(shard, to_write=True)
+        self._settle(space)
+        return self._delete(space, self._fetch(space, ids))
+
+    def _delete(self, space: str, held: Mapping[str, Any]) -> int:
+        gone = [list(page) for page in pages(list(held), DELETE_IDS)]
+        costs = [units.milliunits_of_delete(self._size(id, held[id].metadata or {}) for id in page) for page in gone]
+        with self._tab(units.DELETE, held, milliunits=sum(costs), number=len(gone)) as tab:
+            for page, cost in zip(gone, costs, strict=True):
+                self._call(tab, cost, space, lambda index, page=page: index.delete(ids=page, namespace=space))  # type: ignore[misc]
+        # A delete tells no position. Its rows are invisible to readers already, so that being late is no failure.
+        pause = Pause(seconds=self._client.address.fresh_seconds)
+        last = [page[-1] for page in gone]
+        with self._tab(units.FETCH, last, milliunits=units.milliunits_of_fetch(len(last))) as tab:
+            while self._fetch_on(tab, space, last) and pause.wait():
+                pass
+        self._spills.forget(held.values())
+        return len(held)
+
+    def count_versions(self, shard: str, documents: Mapping[str, str]) -> dict[str, int]:
+        space = self._namespace(shard)
+        self._settle(space)
+        return self._count_all(shard, space, {d: f"{d}-{version}-" for d, version in documents.items()})
+
+    def count_editions(self, shard: str, documents: Mapping[str, tuple[str, int]]) -> dict[str, int]:
+        space = self._namespace(shard)
+        self._settle(space)
+        return self._count_all(
+            shard, space, {d: f"{d}-{version}-{generation}." for d, (version, generation) in documents.items()}
+        )
+
+    def _count_all(self, shard: str, space: str, beginnings: Mapping[str, str]) -> dict[str, int]:
+        """How many ids have each document's beginning, all that this process wrote among them."""
+        expected = {d: self._unseen.expected(space, d, beginning) for d, beginning in beginnings.items()}
+        most = sum(units.milliunits_of_list(rows) for rows in expected.values())
+        with self._tab(units.LIST, (), milliunits=most, number=most // units.UNIT, documents=beginnings) as tab:
+            counts = self._count(tab, space, beginnings)
+            pause = Pause(seconds=self._client.address.fresh_seconds)
+            while late := {d: beginning for d, beginning in beginnings.items() if counts[d] < expected[d]}:
+                if not pause.wait():
+                    if self._unseen.tells_positions:
+                        break  # not late but lost: the caller sees how many there are
+                    raise _late(shard)
+                counts |= self._count(tab, space, late)
+        self._unseen.counted(space, beginnings.items())
+        return counts
+
+    def _count(self, tab: Tab, space: str, beginnings: Mapping[str, str]) -> dict[str, int]:
+        listed = self._all(beginnings.values(), lambda beginning: list(self._each_id(tab, space, beginning)))
+        return {document: len(ids) for document, ids in zip(beginnings, listed, strict=True)}
+
+    def query(
+        self, shard: str, vector: NDArray[np.float32], *, top_k: int, filter: Mapping[str, Any] | None = None
+    ) -> list[Match]:
+        space = self._namespace(shard)
+        check_query(vector, dimensions=self._dimensions)
+        if top_k < 1 or not vector.any() or records.matches_nothing(filter):
+            return []
+        with self._tab(units.QUERY, milliunits=self._query_units.get(space, units.UNIT)) as tab:
+            answer = self._query(tab, space, vector, min(top_k, MAX_TOP_K), records.condition_of(filter))
+        if answer is None:
+            return []
+        return [match for found in answer.matches if (match := records.match_of(found)) is not None]
+
+    def query_lexical(
+        self, shard: str, text: str, *, top_k: int, filter: Mapping[str, Any] | None = None
+    ) -> list[Match]:
+        self._namespace(shard)
+        return []
+
+    def score(self, shard: str, ids: Sequence[str], vector: NDArray[np.float32]) -> dict[str, float]:
+        check_query(vector, dimensions=self._dimensions)
+        return super().score(shard, ids, vector)
+
+    def score_lexical(self, shard: str, ids: Sequence[str], text: str) -> dict[str, float]:
+        return score_words(self.fetch(shard, ids), text)
+
+    def fetch(self, shard: str, ids: Sequence[str], *, with_vectors: bool = False) -> dict[str, VectorRow]:
+        found = self._fetch(self._namespace(shard), ids)
+        return {id: self._row(record, with_vector=with_vectors) for id, record in found.items()}
+
+    def fetch_documents(
+        self, shard: str, documents: Sequence[str], *, with_vectors: bool = False
+    ) -> dict[str, VectorRow]:
+        space = self._namespace(shard)
+        self._settle(space)
+        return self.fetch(shard, self._list_documents(space, documents), with_vectors=with_vectors)
+
+    def list_rows(self, shard: str, *, with_vectors: bool = False, page: int = 500) -> Iterator[VectorRow]:
+        space = self._namespace(shard)
+        self._settle(space)
+        with self._tab(units.LIST) as tab:
+            ids = self._each_id(tab, space)
+            while some := list(islice((id for id in ids if parse_id(id)), page)):
+                found = self._fetch(space, some)
+                yield from (self._row(found[id], with_vector=with_vectors) for id in some if id in found)
+
+    def list_editions(self, shard: str) -> Iterator[tuple[str, Edition, int]]:
+        space = self._namespace(shard)
+        self._settle(space)
+        with self._tab(units.LIST) as tab:
+            names = (name for id in self._each_id(tab, space) if (name := parse_id(id)) is not None)
+            for document, rows in groupby(names, lambda name: name.document):
+                yield from ((document, edition, n) for edition, n in Counter(row.edition for row in rows).items())
+
+    def find_editions(self, shard: str, documents: Sequence[str]) -> list[tuple[str, Edition, int]]:
+        space = self._namespace(shard)
+        self._settle(space)
+        names = (name for id in self._list_documents(space, documents) if (name := parse_id(id)) is not None)
+        return [(d, edition, rows) for (d, edition), rows in Counter(name[:2] for name in names).items()]
+
+    def count(self, shard: str) -> int:
+        space = self._namespace(shard)
+        self._settle(space)
+        summary = self._stats(space).namespaces.get(space)
+        return max(int(summary.vector_count), 0) if summary else 0
+
+    def describe(self, shard: str) -> ShardDescription:
+        vectors = self.count(shard)
+        if not vectors:
+            return ShardDescription(shard, vectors=0, documents=0, dimensions=0, size_bytes=0)
+        documents = sum(1 for _ in groupby(self.list_editions(shard), lambda held: held[0]))
+        return ShardDescription(shard, vectors, documents, self._dimensions, 4 * self._dimensions * vectors)
+
+    def drop(self, shard: str) -> None:
+        space = self._namespace(shard)
+        if not self.count(shard):
+            return
+        self._spills.forget(self._each_spilled(space))
+        with self._tab(units.DELETE) as tab:
+            cost = units.DELETE_ALL
+            self._call(tab, cost, space, lambda index: index.delete(delete_all=True, namespace=space))
+        pause = Pause(seconds=self._client.address.fresh_seconds)
+        with self._tab(units.LIST) as tab:
+            while next(self._each_id(tab, space), None) is not None and pause.wait():
+                pass
+
+    def check(self) -> str:
+        if not self._client.exists():
+            return f"{self._client.describe()} is not there yet; the first write makes it"
+        stats = self._stats("doctor")
+        return f"{self._client.describe()}, {stats.dimension} dimensions, {stats.total_vector_count} vectors in all"
+
+    def close(self) -> None:
+        self._threads.shutdown()
+        self._client.close()
+
+    # Asking, always in a shard's lane and on a tab
+
+    def _tab(
+        self,
+        operation: str,
+        ids: Iterable[str] = (),
+        *,
+        documents: Iterable[str] = (),
+        milliunits: int = 0,
+        number: int = 1,
+    ) -> Tab:
+        """A tab for requests about some rows or documents; `milliunits` are what `number` of them cost at most."""
+        about = {*documents, *map(records.document_of, ids)}
+        return Tab(
+            self._meter, units.OFFER, operation, milliunits=milliunits, number=number, documents=tuple(sorted(about))
+        )
+
+    def _persist(self, ask: Callable[[], T]) -> T:
+        """Ask again what a service that stumbles failed at; each try is on the tab, and any may be made twice."""
+        return self._client.persistence.ask(ask)
+
+    def _call(self, tab: Tab, cost: int, space: str, request: Callable[[Any], Any]) -> None:
+        """A request whose answer does not tell what it cost."""
+        self._persist(lambda: tab.ask(cost, lambda: self._client.call(space, request), lambda _: cost))
+
+    def _find(self, tab: Tab, most: int, space: str, request: Callable[[Any], T]) -> T | None:
+        """A request whose answer tells what it cost; None when the service knows no such namespace."""
+        return self._persist(
+            lambda: tab.ask(
+                most,
+                lambda: self._client.find(space, request),
+                lambda answer: units.milliunits_told(tab.operation, answer, otherwise=most),
+            )
+        )
+
+    def _query(self, tab: Tab, space: str, vector: NDArray[np.float32], top_k: int, condition: Any = None) -> Any:
+        values = vector.tolist()
+        most = self._query_units.get(space, units.UNIT)
+        answer = self._find(
+            tab, most, space, lambda index: index.query(vector=values, top_k=top_k, namespace=space, filter=condition)
+        )
+        self._query_units[space] = max(units.milliunits_told(units.QUERY, answer, otherwise=most), units.UNIT)
+        return answer
+
+    def _stats(self, space: str) -> Any:
+        return self._persist(lambda: self._client.call(space, lambda index: index.describe_index_stats()))
+
+    def _fetch(self, space: str, ids: Sequence[str]) -> dict[str, Any]:
+        if not ids:
+            return {}
+        sizes = [len(page) for page in pages(ids, FETCH_IDS)]
+        most = sum(map(units.milliunits_of_fetch, sizes))
+        with self._tab(units.FETCH, ids, milliunits=most, number=len(sizes)) as tab:
+            return self._fetch_on(tab, space, ids)
+
+    def _fetch_on(self, tab: Tab, space: str, ids: Sequence[str]) -> dict[str, Any]:
+        def fetch(page: Sequence[str]) -> dict[str, Any]:
+            most = units.milliunits_of_fetch(len(page))
+            answer = self._find(tab, most, space, lambda index: index.fetch(ids=list(page), namespace=space))
+            found = answer.vectors if answer else {}
+            return {id: found[id] for id in page if id in found}
+
+        return {id: record for found in self._all(pages(ids, FETCH_IDS), fetch) for id, record in found.items()}
+
+    def _list_documents(self, space: str, documents: Sequence[str]) -> list[str]:
+        """The ids of all rows of these documents, in every version."""
+        most = units.UNIT * len(documents)
+        with self._tab(units.LIST, documents=documents, milliunits=most, number=len(documents)) as tab:
+            found = self._all(documents, lambda document: list(self._each_id(tab, space, f"{document}-")))
+        # A document's id may be the beginning of another's.
+        return [id for d, ids in zip(documents, found, strict=True) for id in ids if records.document_of(id) == d]
+
+    def _each_id(self, tab: Tab, space: str, prefix: str | None = None) -> Iterator[str]:
+        token = None
+        while True:
+            ask = {"prefix": prefix, "limit": LIST_IDS, "pagination_token": token, "namespace": space}
+            page = self._find(tab, units.UNIT, space, lambda index, ask=ask: index.list_paginated(**ask))  # type: ignore[misc]
+            if page is None:
+                return
+            yield from (item.id for item in page.vectors)
+            token = page.pagination.next if page.pagination else None
+            if not token:
+                return
+
+    def _each_spilled(self, space: str) -> Iterator[Any]:
+        token = None
+        most = units.milliunits_of_fetch(FETCH_IDS)
+        condition = {records.SPILLED: {"$exists": True}}
+        with self._tab(units.FETCH) as tab:
+            while True:
+                ask = {"filter": condition, "namespace": space, "limit": FETCH_IDS, "pagination_token": token}
+                page = self._find(tab, most, space, lambda index, ask=ask: index.fetch_by_metadata(**ask))  # type: ignore[misc]
+                if page is None:
+                    return
+                yield from page.vectors.values()
+                token = page.pagination.next if page.pagination else None
+                if not token:
+                    return
+
+    # Freshness
+
+    def _settle(self, space: str) -> None:
+        """Wait until reads see what this process wrote; raises FlowControl when that takes too long."""
+        position = self._unseen.position(space)
+        if position is None:
+            return
+        pause = Pause(seconds=self._client.address.fresh_seconds)
+        with self._tab(units.QUERY) as tab:
+            while not self._has_reached(tab, space, position):
+                if not pause.wait():
+                    raise _late(space)
+        self._unseen.reached(space, position)
+
+    def _has_reached(self, tab: Tab, space: str, position: int) -> bool:
+        """Whether reads have reached a position; True when the service tells none."""
+        answer = self._query(tab, space, records.stand_in(self._dimensions), 1)
+        info = answer.response_info if answer else None
+        reached = info.lsn_reconciled if info else None
+        return reached is None or reached >= position
+
+    # Rows, names and threads
+
+    def _row(self, record: Any, *, with_vector: bool) -> VectorRow:
+        return records.row_of(record, self._spills.get, dimensions=self._dimensions if with_vector else None)
+
+    def _size(self, id: str, metadata: Mapping[str, Any]) -> int:
+        return units.size_of(id, metadata, dimensions=self._dimensions)
+
+    def _namespace(self, shard: str, *, to_write: bool = False) -> str:
+        return self._namespace_at(self._place.find(self, check_shard(shard), to_write=to_write), shard)
+
+    def _namespace_at(self, place: str, shard: str) -> str:
+        return f"{self._prefix}{place}-{shard}"
+
+    # Marks: an empty namespace for each owner, which costs nothing and which no search or count meets
+
+    def read_marks(self, place: str) -> set[str]:
+        beginning = f"{self._prefix}{place}{OWNED}"
+        pages = self._persist(
+            lambda: self._client.find(
+                beginning, lambda index: [page.namespaces for page in index.list_namespaces(prefix=beginning)]
+            )
+        )
+        return {space.name.removeprefix(beginning) for page in pages or () for space in page}
+
+    def leave_mark(self, place: str, name: str) -> None:
+        space = f"{self._prefix}{place}{OWNED}{name}"
+        self._persist(lambda: self._client.make_namespace(space))
+
+    def remove_mark(self, place: str, name: str) -> None:
+        space = f"{self._prefix}{place}{OWNED}{name}"
+        self._persist(lambda: self._client.find(space, lambda index: index.delete_namespace(name=space)))
+
+    def sample_documents(self, place: str, shard: str, limit: int) -> list[str]:
+        space = self._namespace_at(place, shard)
+        if not self._stats(space).namespaces.get(space):
+            return []
+        with self._tab(units.LIST) as tab:
+            listed = islice(self._each_id(tab, space), LIST_IDS)
+            names = [name for id in listed if (name := parse_id(id)) is not None]
+        return list(dict.fromkeys(name.document for name in names))[:limit]
+
+    def _all(self, arguments: Iterable[A], ask: Callable[[A], T]) -> list[T]:
+        """Answers in order, asked for at once as far as the lane allows; one alone is asked from this thread.
+
+        When one fails, those on their way are awaited, so that their tab knows what became of them.
+        """
+        listed = list(arguments)
+        if len(listed) < 2:
+            return [ask(argument) for argument in listed]
+        futures = [self._threads.submit(ask, argument) for argument in listed]
+        _, left = wait(futures, return_when=FIRST_EXCEPTION)
+        wait([future for future in left if not future.cancel()])
+        for future in futures:
+            if not future.cancelled() and (error := future.exception()):
+                raise error
+        return [future.result() for future in futures]
+
+
+def _late(shard: str) -> FlowControl:
+    message = f"shard {shard}: what was written cannot be read yet"
+    return FlowControl(message, reason="rate", retry_after_seconds=LATE_SECONDS)

@@ -1,0 +1,73 @@
+"""What Pinecone bills a request by, in thousandths of its read and write units: the one place that knows the rules.
+
+Source: docs.pinecone.io, "Understand Pinecone cost", read 2026-11-25. Answers to reads tell whole units. Answers to
+writes tell nothing, so that those are computed; where the page leaves a rule open, the dearer reading is taken: what is
+overwritten comes on top of the least that a request costs, and is rounded up apart. Statistics are not billed.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+
+from embedmill.shared.providers.usage import read_count
+from embedmill.shared.providers.vectorstores.metering import Offer
+
+QUERY, FETCH, LIST, UPSERT, DELETE = "query", "fetch", "list", "upsert", "delete"
+OFFER = Offer("pinecone", "serverless", (QUERY, FETCH, LIST, UPSERT, DELETE))
+
+UNIT = 1000
+BYTES_PER_WRITE_UNIT = 1000
+LEAST_WRITE_UNITS = 5
+LEAST_READ = {QUERY: 250, FETCH: UNIT, LIST: UNIT}
+RECORDS_PER_READ_UNIT = 10
+IDS_PER_LIST = 100
+IDS_PER_FETCH = 100
+"""Ids in one URL; a thousand are allowed, but not by every proxy on the way."""
+DELETE_ALL = UNIT * LEAST_WRITE_UNITS
+FLOAT_BYTES = 4
+MOST_UNITS = 1_000_000
+"""Of one read, beyond which its answer is not believed: a read costs at most some units a gigabyte or a record."""
+
+
+def size_of(id: str, metadata: Mapping[str, Any], *, dimensions: int) -> int:
+    """Bytes of a record, as they are billed."""
+    return len(id) + FLOAT_BYTES * dimensions + len(orjson.dumps(metadata))
+
+
+def milliunits_of_upsert(written: Iterable[int], replaced: Iterable[int] = ()) -> int:
+    """Of one request, by the bytes of its records and of those that they overwrite."""
+    return UNIT * (max(LEAST_WRITE_UNITS, _kilobytes(written)) + _kilobytes(replaced))
+
+
+def milliunits_of_delete(deleted: Iterable[int]) -> int:
+    """Of one request, by the bytes of the records that are there; ids of none cost nothing."""
+    return UNIT * max(LEAST_WRITE_UNITS, _kilobytes(deleted))
+
+
+def milliunits_of_fetch(records: int) -> int:
+    """Of one request that finds so many, at most."""
+    return UNIT * max(1, math.ceil(records / RECORDS_PER_READ_UNIT))
+
+
+def milliunits_of_list(ids: int) -> int:
+    """Of the pages that so many ids fill; none are a page too."""
+    return UNIT * max(1, math.ceil(ids / IDS_PER_LIST))
+
+
+def milliunits_told(operation: str, answer: Any, *, otherwise: int) -> int:
+    """What the answer to a read says that it cost, whatever became of a fraction, and the least that it can be.
+
+    Nothing was billed where the service knows no such namespace.
+    """
+    if answer is None:
+        return 0
+    told = read_count(answer, "usage", "read_units")
+    if told is None or told > MOST_UNITS:
+        return otherwise
+    return max(UNIT * told, LEAST_READ[operation])
+
+
+def _kilobytes(sizes: Iterable[int]) -> int:
+    return math.ceil(sum(sizes) / BYTES_PER_WRITE_UNIT)

@@ -1,0 +1,378 @@
+"""A simulated Anthropic: messages with prompt caching, token counts and message batches, as anthropic 2.12 calls them.
+
+It also answers as Claude on Bedrock does: by `/model/{id}/invoke`, and by `/v1/messages` with Bedrock's model names.
+"""
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from embedmill.shared.tokenizer import count_tokens
+from embedmill.simulators.base import Call, Handler, Options, Refused, Reply, Simulator, new_id, refuse_on_order
+from embedmill.simulators.batches import Batch, Batches
+from embedmill.simulators.claude_rules import (
+    THINKING_TOKENS,
+    ModelRules,
+    canonical,
+    check,
+    forced_tool,
+    parts,
+    rules_of,
+    schema_of,
+    thinking_effort,
+)
+from embedmill.simulators.limits import Limiter
+from embedmill.simulators.prompts import Block, Cached, PromptCache, Writer
+
+FIVE_MINUTES, HOUR = 300.0, 3600.0
+MOST_BYTES, MOST_BATCH_BYTES, MOST_BATCH_REQUESTS = 32 * 1024**2, 256 * 1024**2, 100_000
+NEWEST_VERSION = "2026-10-21"
+ERROR_TYPES = {
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    409: "conflict_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    500: "api_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+SPEND_LIMIT = "enforced_spend_limit_reached"
+POOLED = "claude-opus-4"
+"""All models of this family share one bucket."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What the model wrote."""
+
+    content: list[dict[str, Any]]
+    stop_reason: str
+    tokens_out: int
+    thinking_tokens: int
+
+
+class AnthropicSimulator(Simulator):
+    """`tokens_per_minute` limits input tokens that were not read from the cache, and output by its own option."""
+
+    name = "anthropic"
+    url_variable, key_variable = "ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY"
+
+    def __init__(self, options: Options | None = None) -> None:
+        super().__init__(options)
+        self.writer = Writer()
+        self._cache = PromptCache()
+        self._batches = Batches(self.clock, prefix="msgbatch_")
+
+    def routes(self) -> Sequence[tuple[str, str, Handler]]:
+        return (
+            ("POST", "/v1/messages", self._messages),
+            ("POST", "/model/{model}/invoke", self._invoke),
+            ("POST", "/v1/messages/count_tokens", self._count_tokens),
+            ("POST", "/v1/messages/batches", self._create_batch),
+            ("GET", "/v1/messages/batches", self._list_batches),
+            ("GET", "/v1/messages/batches/{id}", self._batch),
+            ("DELETE", "/v1/messages/batches/{id}", self._delete_batch),
+            ("POST", "/v1/messages/batches/{id}/cancel", self._cancel_batch),
+            ("GET", "/v1/messages/batches/{id}/results", self._results),
+            ("GET", "/v1/models", self._models),
+            ("GET", "/v1/models/{model}", self._model),
+            *self.writer.controls(),
+        )
+
+    def authorised(self, call: Call) -> bool:
+        """By a bearer token, as the SDK has sent its key since 2.x, or by x-api-key."""
+        return bool(call.headers.get("x-api-key")) or super().authorised(call)
+
+    def make_limiter(self) -> Limiter:
+        limits = {
+            "requests": self.options.requests_per_minute,
+            "input-tokens": self.options.tokens_per_minute,
+            "output-tokens": self.options.output_tokens_per_minute,
+        }
+        return Limiter(limits, clock=self.clock)
+
+    def error(self, refused: Refused) -> Reply:
+        id = new_id("req_")
+        kind = ERROR_TYPES.get(refused.status, "api_error" if refused.status >= 500 else "invalid_request_error")
+        error: dict[str, Any] = {"type": kind, "message": refused.message}
+        if refused.code == SPEND_LIMIT:
+            error["details"] = {"error_code": SPEND_LIMIT}
+        elif refused.code is not None:
+            error["type"] = refused.code
+        body = {"type": "error", "error": error, "request_id": id}
+        return Reply(body, refused.status, {"request-id": id, **refused.headers})
+
+    def _messages(self, call: Call) -> Reply:
+        body = _object(call)
+        message, headers = self._message(call, body, lane="")
+        if body.get("stream"):
+            return Reply(b"".join(_events(message)), headers=headers, media_type="text/event-stream")
+        return Reply(message, headers=headers)
+
+    def _invoke(self, call: Call) -> Reply:
+        message, headers = self._message(call, {**_object(call), "model": call.params["model"]}, lane="")
+        return Reply(message, headers=headers)
+
+    def _message(self, call: Call, body: Mapping[str, Any], *, lane: str) -> tuple[dict[str, Any], Mapping[str, str]]:
+        if len(call.raw) > MOST_BYTES:
+            raise Refused(413, "Request exceeds the maximum size")
+        model = canonical(str(body.get("model")))
+        rules = rules_of(model)
+        check(body, rules, version=call.headers.get("anthropic-version", NEWEST_VERSION))
+        blocks = blocks_of(body)
+        total = sum(block.tokens for block in blocks)
+        if total > rules.context:
+            raise Refused(400, f"prompt is too long: {total} tokens > {rules.context} maximum")
+        headers = {} if lane else self._admit(model, blocks, rules, max_tokens=body["max_tokens"])
+        prompt = self._cached(model, blocks, rules)
+        written = self._write(call, body, model, rules)
+        self.bill.charge(
+            model,
+            f"generate{lane}",
+            tokens_in=prompt.fresh,
+            cache_read=prompt.read,
+            cache_write_5m=prompt.written.get(FIVE_MINUTES, 0),
+            cache_write_1h=prompt.written.get(HOUR, 0),
+            tokens_out=written.tokens_out,
+        )
+        message = {
+            "id": new_id("msg_"),
+            "type": "message",
+            "role": "assistant",
+            "model": body["model"],
+            "content": written.content,
+            "stop_reason": written.stop_reason,
+            "stop_sequence": None,
+            "usage": _usage(prompt, written, lane=lane),
+        }
+        return message, {"request-id": new_id("req_"), **headers}
+
+    def _admit(self, model: str, blocks: Sequence[Block], rules: ModelRules, *, max_tokens: int) -> Mapping[str, str]:
+        """The rate-limit headers; refuses what is over a limit. Output is reserved as `max_tokens`."""
+        key = POOLED if model.startswith(POOLED) else model
+        read = self._cache.readable(model, blocks, now=self.clock.now())
+        counted = sum(block.tokens for block in blocks) - read
+        exceeded = self.limiter.take(key, {"requests": 1, "input-tokens": counted, "output-tokens": max_tokens})
+        headers = {}
+        for dimension, level in self.limiter.levels(key).items():
+            start = f"anthropic-ratelimit-{dimension}"
+            headers[f"{start}-limit"] = str(level.limit)
+            headers[f"{start}-remaining"] = str(level.remaining)
+            headers[f"{start}-reset"] = self.clock.stamp(self.clock.now() + level.reset_seconds)
+        if exceeded is None:
+            return headers
+        wait = {"retry-after": str(max(1, math.ceil(exceeded.retry_after_seconds)))}
+        message = f"This request would exceed your rate limit of {exceeded.limit:,} {exceeded.dimension} per minute"
+        raise Refused(429, message, headers={**headers, **wait})
+
+    def _cached(self, model: str, blocks: Sequence[Block], rules: ModelRules) -> Cached:
+        # An entry can be read once the response that wrote it has begun.
+        later = self.options.latency_seconds
+        return self._cache.use(model, blocks, least=rules.least_cached, now=self.clock.now(), readable_in=later)
+
+    def _write(self, call: Call, body: Mapping[str, Any], model: str, rules: ModelRules) -> Written:
+        if call.fault("refusal"):
+            return Written([], "refusal", 0, 0)
+        if body["max_tokens"] == 0:
+            return Written([], "max_tokens", 0, 0)
+        effort = thinking_effort(body, rules)
+        thinking = THINKING_TOKENS[effort] if effort else 0
+        text = self.writer.write(schema_of(body), model=model, prompt=_asked(body))
+        tokens, most = thinking + count_tokens(text), body["max_tokens"]
+        thought = [{"type": "thinking", "thinking": "", "signature": "simulated"}] if thinking else []
+        if call.fault("max_tokens") or tokens > most:
+            kept = text[: len(text) // 2] if tokens <= most else text[: len(text) * max(most - thinking, 0) // tokens]
+            content = [{"type": "text", "text": kept}] if kept else []
+            return Written([*thought, *content], "max_tokens", min(tokens, most), min(thinking, most))
+        if (tool := forced_tool(body)) is not None:
+            used = {"type": "tool_use", "id": new_id("toolu_"), "name": tool["name"], "input": _input(text)}
+            return Written([*thought, used], "tool_use", tokens, thinking)
+        return Written([*thought, {"type": "text", "text": text}], "end_turn", tokens, thinking)
+
+    def _count_tokens(self, call: Call) -> Reply:
+        body = _object(call)
+        rules_of(canonical(str(body.get("model"))))
+        return Reply({"input_tokens": sum(block.tokens for block in blocks_of(body))})
+
+    def _models(self, _: Call) -> Reply:
+        names = ("claude-opus-5-5", "claude-opus-4-7", "claude-haiku-5-5", "claude-haiku-4-5-20251001")
+        data = [_described_model(name) for name in names]
+        return Reply({"data": data, "has_more": False, "first_id": names[0], "last_id": names[-1]})
+
+    def _model(self, call: Call) -> Reply:
+        rules_of(call.params["model"])
+        return Reply(_described_model(call.params["model"]))
+
+    def _create_batch(self, call: Call) -> Reply:
+        requests = _object(call).get("requests")
+        if len(call.raw) > MOST_BATCH_BYTES:
+            raise Refused(413, "The batch is too large")
+        if not isinstance(requests, list) or not 1 <= len(requests) <= MOST_BATCH_REQUESTS:
+            raise Refused(400, f"requests: 1 to {MOST_BATCH_REQUESTS} requests are allowed")
+        if len({request.get("custom_id") for request in requests}) < len(requests):
+            raise Refused(400, "requests: custom_id must be unique")
+        return Reply(self._described(self._batches.create(call, requests), call))
+
+    def _batch(self, call: Call) -> Reply:
+        return Reply(self._described(self._settled(call), call))
+
+    def _list_batches(self, call: Call) -> Reply:
+        batches = [self._settle(batch) for batch in self._batches.all()]
+        data = [self._described(batch, call) for batch in batches]
+        first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
+        return Reply({"data": data, "has_more": False, "first_id": first, "last_id": last})
+
+    def _cancel_batch(self, call: Call) -> Reply:
+        batch = self._settled(call)
+        self._batches.cancel(batch)
+        return Reply(self._described(batch, call))
+
+    def _delete_batch(self, call: Call) -> Reply:
+        batch = self._settled(call)
+        if batch.results is None:
+            raise Refused(400, "A batch in progress cannot be deleted; cancel it first")
+        self._batches.forget(batch)
+        return Reply({"id": batch.id, "type": "message_batch_deleted"})
+
+    def _results(self, call: Call) -> Reply:
+        batch = self._settled(call)
+        if batch.results is None:
+            raise Refused(404, "The batch has no results yet")
+        # The real ones come in no order either.
+        lines = [json.dumps(result).encode() + b"\n" for result in reversed(batch.results)]
+        return Reply(b"".join(lines), media_type="application/x-jsonl")
+
+    def _settled(self, call: Call) -> Batch:
+        return self._settle(self._batches.find(call.params["id"]))
+
+    def _settle(self, batch: Batch) -> Batch:
+        return self._batches.settle(batch, answer=self._answer_entry, unanswered=_unanswered)
+
+    def _answer_entry(self, entry: dict[str, Any]) -> dict[str, Any]:
+        body = entry.get("params", {})
+        text = json.dumps(body, ensure_ascii=False)
+        call = Call("POST", "/v1/messages", {}, {}, text.encode(), body, self.faults.take("/v1/messages", text))
+        try:
+            refuse_on_order(call)
+            message, _ = self._message(call, body, lane=".batch")
+        except Refused as refused:
+            error = self.error(refused).content
+            return {"custom_id": entry.get("custom_id"), "result": {"type": "errored", "error": error}}
+        return {"custom_id": entry.get("custom_id"), "result": {"type": "succeeded", "message": message}}
+
+    def _described(self, batch: Batch, call: Call) -> dict[str, Any]:
+        ended, stamp = batch.results is not None, self.clock.stamp
+        counts = dict.fromkeys(("processing", "succeeded", "errored", "canceled", "expired"), 0)
+        for kind in (r["result"]["type"] for r in batch.results or []):
+            counts[kind] += 1
+        counts["processing"] = 0 if ended else len(batch.entries)
+        url = f"http://{call.headers['host']}/v1/messages/batches/{batch.id}/results"
+        cancelled = None if batch.cancelled_at is None else stamp(batch.cancelled_at)
+        return {
+            "id": batch.id,
+            "type": "message_batch",
+            "processing_status": "ended" if ended else "canceling" if cancelled else "in_progress",
+            "request_counts": counts,
+            "created_at": stamp(batch.created_at),
+            "expires_at": stamp(batch.expires_at),
+            "ended_at": stamp() if ended else None,
+            "archived_at": None,
+            "cancel_initiated_at": cancelled,
+            "results_url": url if ended else None,
+        }
+
+
+def blocks_of(body: Mapping[str, Any]) -> list[Block]:
+    """The prompt in the order in which it is cached: tools, system, messages."""
+    blocks = [_block("tool", tool) for tool in body.get("tools") or []]
+    blocks += [_block("system", part) for part in parts(body.get("system"))]
+    for message in body.get("messages") or []:
+        blocks += [_block(str(message.get("role")), part) for part in parts(message.get("content"))]
+    if blocks and body.get("cache_control"):
+        blocks[-1] = Block(blocks[-1].content, blocks[-1].tokens, _keep_seconds(body["cache_control"]))
+    return blocks
+
+
+def _block(kind: str, part: Mapping[str, Any]) -> Block:
+    content = {name: value for name, value in part.items() if name != "cache_control"}
+    text = content["text"] if part.get("type") == "text" else json.dumps(content, ensure_ascii=False)
+    return Block(f"{kind}\n{text}", count_tokens(text), _keep_seconds(part.get("cache_control")))
+
+
+def _keep_seconds(control: Mapping[str, Any] | None) -> float | None:
+    if not control:
+        return None
+    return HOUR if control.get("ttl") == "1h" else FIVE_MINUTES
+
+
+def _described_model(name: str) -> dict[str, str]:
+    return {"id": name, "type": "model", "display_name": name, "created_at": "2026-01-01T00:00:00Z"}
+
+
+def _object(call: Call) -> dict[str, Any]:
+    if not isinstance(call.body, dict):
+        raise Refused(400, "The request body is not valid JSON")
+    return call.body
+
+
+def _asked(body: Mapping[str, Any]) -> str:
+    """What the user's messages say, tool results included."""
+    asked = [part for m in body["messages"] if m.get("role") == "user" for part in parts(m.get("content"))]
+    return "\n".join(str(part["text"]) if "text" in part else json.dumps(part, ensure_ascii=False) for part in asked)
+
+
+def _input(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return {"text": text}
+
+
+def _usage(prompt: Cached, written: Written, *, lane: str) -> dict[str, Any]:
+    five, hour = prompt.written.get(FIVE_MINUTES, 0), prompt.written.get(HOUR, 0)
+    return {
+        "input_tokens": prompt.fresh,
+        "output_tokens": written.tokens_out,
+        "cache_creation_input_tokens": five + hour,
+        "cache_read_input_tokens": prompt.read,
+        "cache_creation": {"ephemeral_5m_input_tokens": five, "ephemeral_1h_input_tokens": hour},
+        "output_tokens_details": {"thinking_tokens": written.thinking_tokens},
+        "service_tier": "batch" if lane else "standard",
+    }
+
+
+def _unanswered(entry: dict[str, Any], why: str) -> dict[str, Any]:
+    return {"custom_id": entry.get("custom_id"), "result": {"type": why}}
+
+
+def _events(message: Mapping[str, Any]) -> Iterator[bytes]:
+    """The message as server-sent events, one delta for each block."""
+    empty = {**message, "content": [], "stop_reason": None}
+    yield _event("message_start", message=empty)
+    for index, block in enumerate(message["content"]):
+        start, delta = _streamed(block)
+        yield _event("content_block_start", index=index, content_block=start)
+        yield _event("content_block_delta", index=index, delta=delta)
+        yield _event("content_block_stop", index=index)
+    stop = {"stop_reason": message["stop_reason"], "stop_sequence": None}
+    yield _event("message_delta", delta=stop, usage=message["usage"])
+    yield _event("message_stop")
+
+
+def _streamed(block: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    match block["type"]:
+        case "text":
+            return {**block, "text": ""}, {"type": "text_delta", "text": block["text"]}
+        case "tool_use":
+            delta = {"type": "input_json_delta", "partial_json": json.dumps(block["input"], ensure_ascii=False)}
+            return {**block, "input": {}}, delta
+    return {**block, "signature": ""}, {"type": "signature_delta", "signature": block["signature"]}
+
+
+def _event(kind: str, **fields: Any) -> bytes:
+    return f"event: {kind}\ndata: {json.dumps({'type': kind, **fields}, ensure_ascii=False)}\n\n".encode()

@@ -1,0 +1,83 @@
+"""A simulated Cohere: `/v2/embed` as cohere 7.3 calls it."""
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from embedmill.simulators.base import Call, Handler, Refused, Reply, Simulator, new_id
+from embedmill.simulators.embedding import Counted, answered, as_lists, counted
+from embedmill.simulators.limits import Limiter
+
+MAX_INPUTS = 96
+SIZES = {"embed-v4.0": (256, 512, 1024, 1536), "embed-english-v3.0": (1024,), "embed-multilingual-v3.0": (1024,)}
+MAX_INPUT_TOKENS = {"embed-v4.0": 128_000, "embed-english-v3.0": 512, "embed-multilingual-v3.0": 512}
+INPUT_TYPES = ("search_document", "search_query", "classification", "clustering")
+
+
+class CohereSimulator(Simulator):
+    """`requests_per_minute` limits inputs, not calls, as Cohere's own limit does."""
+
+    name = "cohere"
+    url_variable, key_variable = "CO_API_URL", "CO_API_KEY"
+
+    def routes(self) -> Sequence[tuple[str, str, Handler]]:
+        return (("POST", "/v2/embed", self._embed),)
+
+    def error(self, refused: Refused) -> Reply:
+        return Reply({"id": new_id(""), "message": refused.message}, refused.status, refused.headers)
+
+    def make_limiter(self) -> Limiter:
+        limits = {"inputs": self.options.requests_per_minute, "tokens": self.options.tokens_per_minute}
+        return Limiter(limits, clock=self.clock)
+
+    def _embed(self, call: Call) -> Reply:
+        body = call.body if isinstance(call.body, dict) else {}
+        model, texts = body.get("model"), body.get("texts")
+        if model not in SIZES:
+            raise Refused(404, f"model '{model}' not found")
+        embedded = embed(call, body, sizes=SIZES[model], most_tokens=MAX_INPUT_TOKENS[model])
+        self._admit(model, embedded.counted)
+        self.bill.charge(model, "embed", inputs=len(embedded.counted.texts), tokens_in=embedded.counted.total)
+        answer = {
+            "id": new_id(""),
+            "response_type": "embeddings_by_type",
+            "texts": texts,
+            "embeddings": {"float": embedded.vectors},
+            "meta": {"api_version": {"version": "2"}, "billed_units": {"input_tokens": embedded.counted.total}},
+        }
+        return Reply(json.dumps(answer, ensure_ascii=False).encode())  # orjson would write NaN as null
+
+    def _admit(self, model: str, texts: Counted) -> None:
+        if exceeded := self.limiter.take(model, {"inputs": len(texts.texts), "tokens": texts.total}):
+            seconds = str(max(1, math.ceil(exceeded.retry_after_seconds)))
+            raise Refused(429, f"too many {exceeded.dimension}", headers={"retry-after": seconds})
+
+
+class Embedded:
+    """Texts and their vectors as lists."""
+
+    def __init__(self, texts: Counted, vectors: list[list[float] | None]) -> None:
+        self.counted = texts
+        self.vectors = vectors
+
+
+def embed(call: Call, body: dict[str, Any], *, sizes: Sequence[int], most_tokens: int) -> Embedded:
+    """Check a request for one of Cohere's models and answer it; Bedrock takes the same body."""
+    texts = body.get("texts")
+    if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
+        raise Refused(400, "invalid request: texts must be a list of strings that is not empty")
+    if len(texts) > MAX_INPUTS:
+        raise Refused(400, f"invalid request: total number of texts must be at most {MAX_INPUTS}")
+    if body.get("input_type") not in INPUT_TYPES:
+        raise Refused(400, "invalid request: valid input_type must be provided with the provided model")
+    if body.get("embedding_types", ["float"]) != ["float"]:
+        raise Refused(400, "only the embedding type float is simulated")
+    size = body.get("output_dimension", max(sizes))
+    if size not in sizes:
+        raise Refused(400, f"invalid request: output_dimension must be one of {', '.join(map(str, sizes))}")
+    found = counted(texts)
+    if body.get("truncate", "END") == "NONE" and found.longest > most_tokens:
+        raise Refused(400, f"too many tokens: a text has {found.longest} tokens, at most {most_tokens} are allowed")
+    cut = Counted(texts, [min(tokens, most_tokens) for tokens in found.tokens])
+    return Embedded(cut, as_lists(answered(call, texts, dimensions=size, kind=body["input_type"])))

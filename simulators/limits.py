@@ -1,0 +1,73 @@
+"""Rate limits of a simulator: token buckets that refill with the clock, one set of buckets for each key."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from embedmill.simulators.clock import Clock
+
+MINUTE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One bucket as a response header tells it."""
+
+    limit: int
+    remaining: int
+    reset_seconds: float
+    """Until the bucket is full again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exceeded:
+    """Why a request has to wait; `retry_after_seconds` is exact: then it fits, if nobody else comes."""
+
+    dimension: str
+    limit: int
+    wanted: int
+    retry_after_seconds: float
+
+
+class Limiter:
+    """Allowances a minute by dimension (`requests`, `tokens`, …), filled continuously, a full minute at most."""
+
+    def __init__(self, per_minute: Mapping[str, int | None], *, clock: Clock) -> None:
+        self._limits = {dimension: limit for dimension, limit in per_minute.items() if limit is not None}
+        self._clock = clock
+        self._levels: dict[tuple[str, str], tuple[float, float]] = {}
+        self._lock = threading.Lock()
+
+    def take(self, key: str, amounts: Mapping[str, int]) -> Exceeded | None:
+        """Take the amounts from the buckets of `key`, all or none; what is not limited costs nothing."""
+        with self._lock:
+            for dimension, wanted in amounts.items():
+                if (exceeded := self._lacking(key, dimension, wanted)) is not None:
+                    return exceeded
+            for dimension, wanted in amounts.items():
+                if dimension in self._limits:
+                    self._levels[key, dimension] = (self._level(key, dimension) - wanted, self._clock.now())
+        return None
+
+    def levels(self, key: str) -> dict[str, Level]:
+        """Every limited dimension as it stands for `key`."""
+        with self._lock:
+            return {dimension: self._told(key, dimension) for dimension in self._limits}
+
+    def _lacking(self, key: str, dimension: str, wanted: int) -> Exceeded | None:
+        if dimension not in self._limits:
+            return None
+        lacking = min(wanted, self._limits[dimension]) - self._level(key, dimension)
+        if lacking <= 0 and wanted <= self._limits[dimension]:
+            return None
+        seconds = max(lacking, 0.0) / self._limits[dimension] * MINUTE_SECONDS
+        return Exceeded(dimension, self._limits[dimension], wanted, seconds)
+
+    def _level(self, key: str, dimension: str) -> float:
+        limit = self._limits[dimension]
+        level, at = self._levels.get((key, dimension), (float(limit), self._clock.now()))
+        return min(limit, level + (self._clock.now() - at) / MINUTE_SECONDS * limit)
+
+    def _told(self, key: str, dimension: str) -> Level:
+        limit, level = self._limits[dimension], self._level(key, dimension)
+        return Level(limit, max(int(level), 0), (limit - level) / limit * MINUTE_SECONDS)

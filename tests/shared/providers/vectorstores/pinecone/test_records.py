@@ -1,0 +1,139 @@
+"""Rows as Pinecone records."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+
+from embedmill.shared.errors import ProviderUnavailable
+from embedmill.shared.providers.vectorstores.base import Match
+from embedmill.shared.providers.vectorstores.pinecone.records import (
+    KEPT,
+    MAX_METADATA_BYTES,
+    MAX_PACK_BYTES,
+    condition_of,
+    match_of,
+    matches_nothing,
+    packs,
+    record_of,
+    row_of,
+    stand_in,
+)
+from tests.contracts.vectorstore import make_row
+
+
+def refuse(_: bytes) -> str:
+    raise AssertionError("nothing had to be spilled")
+
+
+def test_the_users_metadata_is_filterable_where_pinecone_can_hold_it() -> None:
+    metadata = {"s": "x", "n": 2, "f": 0.5, "b": True, "l": ["a", 1, None], "none": None, "deep": {"a": 1}, "em_x": "y"}
+    held = record_of(make_row(metadata=metadata), refuse)["metadata"]
+    assert {name: held[name] for name in ("s", "n", "f", "b")} == {"s": "x", "n": 2, "f": 0.5, "b": True}
+    assert held["l"] == ["a", "1", "null"]
+    assert not {"none", "deep", "em_x"} & held.keys()
+    assert orjson.loads(held["em_row"])["metadata"] == metadata
+
+
+def test_metadata_stays_under_its_limit_whatever_the_row_holds() -> None:
+    spilled: list[bytes] = []
+
+    def spill(data: bytes) -> str:
+        spilled.append(data)
+        return "a" * 64
+
+    metadata = {f"field{n}": "v" * 900 for n in range(100)}
+    held = record_of(make_row(text="é" * 50_000, metadata=metadata), spill)["metadata"]
+    assert len(orjson.dumps(held)) <= MAX_METADATA_BYTES
+    assert held["em_spilled"] == "a" * 64
+    assert len(spilled) == 1
+    assert sum(name.startswith("field") for name in held) >= 10
+
+
+def test_packs_are_full_and_under_two_megabytes_on_the_wire() -> None:
+    rng = np.random.default_rng(0)
+    made = [
+        record_of(make_row(f"d{n}", vector=rng.standard_normal(3072).astype(np.float32)), refuse) for n in range(200)
+    ]
+    packed = list(packs(made))
+    assert [record["id"] for pack in packed for record in pack] == [record["id"] for record in made]
+    sizes = [len(orjson.dumps({"vectors": pack, "namespace": "c1-v1-000"})) for pack in packed]
+    assert all(size <= MAX_PACK_BYTES + 100 for size in sizes)
+    assert all(size > 0.9 * MAX_PACK_BYTES for size in sizes[:-1])
+
+
+def test_floats_are_sent_as_short_as_they_are() -> None:
+    row = make_row(vector=np.full(8, 0.1, np.float32))
+    assert record_of(row, refuse)["values"] == [0.1] * 8
+
+
+def test_a_zero_vector_has_a_direction_that_is_near_to_nothing() -> None:
+    record = record_of(make_row(vector=np.zeros(8, np.float32)), refuse)
+    assert record["metadata"]["em_zero"]
+    assert np.linalg.norm(record["values"]) == pytest.approx(1)
+    assert abs(stand_in(1024)[0]) < 0.2
+
+
+def test_filters_are_put_in_pinecones_words() -> None:
+    assert condition_of(None) is None
+    assert condition_of({"document": "d", "lang": ["de", 1]}) == {
+        "$and": [
+            {"em_document": {"$in": ["d"]}},
+            {"$or": [{"lang": {"$in": ["de", "1"]}}, {"lang": {"$eq": 1}}]},
+        ]
+    }
+    assert matches_nothing({"lang": []})
+    assert not matches_nothing({"lang": ["x"], "n": 0})
+
+
+def test_a_uri_of_any_length_is_kept_and_filtered_by() -> None:
+    spilled: list[bytes] = []
+
+    def keep(data: bytes) -> str:
+        spilled.append(data)
+        return "a" * 64
+
+    row = make_row(uri="https://example.org/" + "u" * 60_000, title="t" * 60_000, section="s" * 60_000)
+    held = record_of(row, keep)["metadata"]
+    assert len(orjson.dumps(held)) <= MAX_METADATA_BYTES
+    assert orjson.loads(spilled[0])["row"]["uri"] == row.uri
+    condition = condition_of({"uri": row.uri})
+    assert condition is not None
+    assert held["em_uri"] in condition["$and"][0]["em_uri"]["$in"]
+
+
+def test_numbers_that_json_cannot_say_are_not_filtered_by() -> None:
+    held = record_of(make_row(metadata={"a": float("nan"), "b": float("inf"), "c": 1.5}), refuse)["metadata"]
+    assert {"a", "b", "c"} & held.keys() == {"c"}
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {},
+        {"em_row": "no json"},
+        {"em_row": "[]"},
+        {"em_row": "{}"},
+        {"em_row": orjson.dumps(dict.fromkeys((*KEPT, "metadata"), 1)).decode()},
+    ],
+)
+def test_a_record_that_nobody_wrote_is_not_believed(metadata: dict[str, Any]) -> None:
+    record = SimpleNamespace(id="d-v-1.0", values=[0.0] * 8, metadata=metadata)
+    with pytest.raises(ProviderUnavailable):
+        row_of(record, lambda _: b"", dimensions=None)
+
+
+@pytest.mark.parametrize("values", [[0.5] * 7, [0.5] * 7 + [float("nan")], []])
+def test_a_vector_that_nobody_wrote_is_not_believed(values: list[float]) -> None:
+    made = record_of(make_row(), refuse)
+    record = SimpleNamespace(id=made["id"], values=values, metadata=made["metadata"])
+    with pytest.raises(ProviderUnavailable):
+        row_of(record, lambda _: b"", dimensions=8)
+
+
+def test_a_score_that_is_no_number_and_a_foreign_id_are_no_match() -> None:
+    assert match_of(SimpleNamespace(id="d-v-1.0", score=float("nan"))) is None
+    assert match_of(SimpleNamespace(id="somebody's", score=0.5)) is None
+    assert match_of(SimpleNamespace(id="d-v-1.0", score=0.5)) == Match("d-v-1.0", "d", "v", 0.5)

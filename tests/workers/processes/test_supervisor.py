@@ -1,0 +1,102 @@
+"""The supervisor with real processes: the dead are replaced and named, the living stopped in good order."""
+
+import os
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from embedmill.shared.db import presence
+from embedmill.shared.errors import StorageFailed
+from embedmill.shared.presence import sweep
+from embedmill.shared.states import Stage
+from embedmill.workers.processes.pools import PoolSpec
+from embedmill.workers.processes.supervisor import Supervisor
+from embedmill.workers.runtime import WorkerRuntime
+from tests.shared.db.tracker import Tracker
+from tests.waiting import wait_until
+
+
+def registered(runtime: WorkerRuntime) -> list[int]:
+    with runtime.database.read() as connection:
+        return [row["pid"] for row in presence.list_workers(connection)]
+
+
+def test_a_worker_that_dies_is_named_and_replaced(runtime: WorkerRuntime, tracker: Tracker) -> None:
+    died: list[str] = []
+    with Supervisor(runtime, [PoolSpec()], on_death=died.append) as supervisor:
+        (first,) = supervisor.pids
+        wait_until(lambda: first in registered(runtime), "the worker is up")
+        os.kill(first, signal.SIGKILL)
+
+        def is_replaced() -> bool:
+            supervisor.poll()
+            return bool(supervisor.pids) and supervisor.pids != [first]
+
+        wait_until(is_replaced, "another worker is in its place")
+        (second,) = supervisor.pids
+        wait_until(lambda: second in registered(runtime), "the replacement is up")
+    assert [f"-{first}-" in name for name in died] == [True]
+
+
+def test_workers_stop_in_good_order_and_leave_nothing(runtime: WorkerRuntime, tracker: Tracker) -> None:
+    with Supervisor(
+        runtime, [PoolSpec((Stage.CHUNK,)), PoolSpec((Stage.EMBED,))], on_death=lambda _: None
+    ) as supervisor:
+        pids = supervisor.pids
+        wait_until(lambda: set(pids) <= set(registered(runtime)), "both workers are up")
+    assert not any(os.path.exists(f"/proc/{pid}") for pid in pids)
+    assert sweep(runtime.run_folder) == 1, "nobody but this process is left"
+
+
+def test_workers_are_started_as_there_are_batches_for_them(runtime: WorkerRuntime, tracker: Tracker) -> None:
+    counted: list[int] = []
+    with Supervisor(runtime, [PoolSpec(slots=3)], on_death=lambda _: None, batches=lambda: counted[-1]) as supervisor:
+        assert len(supervisor.pids) == 1, "the first one waits for no count"
+        for batches, processes in ((1, 1), (2, 2), (0, 2), (9, 3)):
+            counted.append(batches)
+            supervisor.poll()
+            assert len(supervisor.pids) == processes
+        wait_until(lambda: set(supervisor.pids) <= set(registered(runtime)), "all are up")
+
+
+def test_workers_that_cannot_open_their_home_end_the_command(
+    runtime: WorkerRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocked = runtime.home.parent / "file"
+    blocked.write_text("here already")
+    monkeypatch.setenv("EMBEDMILL_DATABASE_URL", f"sqlite:///{blocked / 'tracking.db'}")
+    with Supervisor(runtime, [PoolSpec()], on_death=lambda _: None) as supervisor:
+
+        def poll() -> bool:
+            supervisor.poll()
+            return False
+
+        with pytest.raises(StorageFailed):
+            wait_until(poll, "the failure is seen")
+
+
+def test_a_worker_is_hung_when_messages_wait_in_its_own_queue_and_not_in_that_of_others(
+    runtime: WorkerRuntime, tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime, "settings", runtime.settings.model_copy(update={"worker_silence_seconds": 1.0}))
+    tracker.submit(["file:///1"])
+    tracker.queue()
+    depths = {Stage.EMBED: 5}
+    asked: list[int] = []
+
+    def count() -> dict[Stage, int]:
+        asked.append(1)
+        return depths
+
+    with Supervisor(runtime, [PoolSpec((Stage.CHUNK,))], on_death=lambda _: None, depths=count) as supervisor:
+        (first,) = supervisor.pids
+
+        def after_poll(condition: Callable[[], bool]) -> bool:
+            supervisor.poll()
+            return condition()
+
+        wait_until(lambda: after_poll(lambda: len(asked) >= 3), "it is late", seconds=60)
+        assert supervisor.pids == [first]
+        depths[Stage.CHUNK] = 1
+        wait_until(lambda: after_poll(lambda: bool(supervisor.pids) and supervisor.pids != [first]), "it is replaced")

@@ -1,0 +1,1 @@
+"""The processes of workers: the supervisor that runs a pool, and the worker that runs batches."""

@@ -1,0 +1,24 @@
+"""The entry of a worker process: `python -m workers.process [--queue STAGE]…`; what it works with is loaded here."""
+
+import sys
+
+from embedmill.shared.errors import EmbedmillError, HomeInUse, StorageFailed
+from embedmill.shared.harmless import harmless
+from embedmill.shared.starting import start_lightly
+
+
+def main() -> int:
+    """Work until told to stop; returns the exit status."""
+    start_lightly()
+    from embedmill.workers.processes.supervisor import EXIT_STORAGE
+    from embedmill.workers.processes.worker import run
+
+    try:
+        return run()
+    except EmbedmillError as error:
+        sys.stderr.write(harmless(f"worker: {error}") + "\n")
+        return EXIT_STORAGE if isinstance(error, HomeInUse | StorageFailed) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
