@@ -1,1 +1,1 @@
-"""What people touch: the command line."""
+"""What people touch: application services, and the doors over them."""

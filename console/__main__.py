@@ -15,7 +15,7 @@ def main() -> None:
     if heard:
         signal.signal(signal.SIGINT, _leave)
         sys.unraisablehook = _interrupt_again
-    from embedmill.console.cli import main as run
+    from embedmill.console.cli.app import main as run
 
     if heard:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -126,7 +126,7 @@ def _default(parameter: Any) -> str:
 def _commands() -> dict[str, Any]:
     import typer
 
-    from embedmill.console.cli import app
+    from embedmill.console.cli.app import app
 
     def walk(group: Any, prefix: str) -> Iterator[tuple[str, Any]]:
         for name, command in group.commands.items():

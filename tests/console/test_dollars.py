@@ -2,8 +2,8 @@
 
 import pytest
 
+from embedmill.console.cli.simulating import price_bill
 from embedmill.console.dollars import format_usd
-from embedmill.console.simulating import price_bill
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import typer
 
-from embedmill.console.cli import app
+from embedmill.console.cli.app import app
 from embedmill.shared.db.catalogue import MEANINGS
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.providers.embeddings.table import EMBEDDERS

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from embedmill.console.searching import searcher
+from embedmill.console.services.searching import searcher
 from embedmill.shared.sharding import shard_for
 from embedmill.simulators.faults import Fault
 from tests.command import Command, finish, kill_group

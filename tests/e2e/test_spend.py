@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from embedmill.console.budget_cli import _require_name
-from embedmill.console.cli import _run
+from embedmill.console.cli.app import _run
+from embedmill.console.cli.budget import _require_name
 from embedmill.shared.ledger import BudgetScope
 from embedmill.simulators.base import Options
 from embedmill.simulators.faults import Fault

@@ -10,7 +10,7 @@ import pytest
 
 from tests.command import Command
 
-IMPORT = "import embedmill.console.cli as cli\n"
+IMPORT = "import embedmill.console.cli.app as cli\n"
 STRIKE = """
 import os, signal, sys, time
 import embedmill.console.__main__ as entry

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from embedmill.console import comparing
-from embedmill.console.comparing import Findings, Held, compare, find_differences
-from embedmill.console.verifying import _Mender
+from embedmill.console.services import comparing
+from embedmill.console.services.comparing import Findings, Held, compare, find_differences
+from embedmill.console.services.verifying import _Mender
 from embedmill.shared.db import documents
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.documents import Tracked

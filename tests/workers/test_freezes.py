@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from embedmill.console.comparing import compare
+from embedmill.console.services.comparing import compare
 from embedmill.shared.db.documents import list_tracked
 from embedmill.shared.db.engine import Database
 from embedmill.shared.db.leftovers import DELAYS

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from embedmill.console.searching import search_one
+from embedmill.console.services.searching import search_one
 from embedmill.shared.db import budgets
 from embedmill.shared.db.schema import index_version, usage
 from embedmill.shared.errors import FlowControl, ProviderUnavailable

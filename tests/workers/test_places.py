@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from embedmill.console.comparing import compare
-from embedmill.console.verifying import _Mender
+from embedmill.console.services.comparing import compare
+from embedmill.console.services.verifying import _Mender
 from embedmill.shared.settings import Settings
 from embedmill.workers.runtime import WorkerRuntime
 from tests.e2e.stores import STORES, Place, running_place

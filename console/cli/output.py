@@ -1,0 +1,98 @@
+"""What commands print: one JSON document on stdout for machines, plain tables for people, errors with a next step."""
+
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, TextIO
+
+from embedmill.shared.harmless import harmless, harmless_json
+
+DONE, FAILED, USAGE, DEAD_LETTERS = 0, 1, 2, 3
+
+# The longest cell of a table that goes to a file or a pipe; a terminal has its own width.
+CELL_CHARACTERS = 100
+# A point in time, of which a table shows no seconds.
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+
+
+def print_json(document: Any) -> None:
+    """Write one JSON document."""
+    sys.stdout.write(harmless_json(json.dumps(document, ensure_ascii=False, default=str)) + "\n")
+    sys.stdout.flush()
+
+
+def json_line(document: Any) -> bytes:
+    """A line of JSONL, for exports of any length; arrays of numpy are taken."""
+    import orjson
+
+    # The names of a row's columns are strings of SQLAlchemy's own class.
+    encoded = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
+    return harmless_json(encoded.decode()).encode() + b"\n"
+
+
+def print_line(text: str) -> None:
+    """Write a line for people; what a terminal would obey or cannot show is escaped."""
+    _write_line(sys.stdout, text)
+
+
+def print_error(message: str, hint: str = "", *, as_json: bool = False) -> None:
+    """Say on stderr what went wrong and what to do; with --json, say it on stdout too."""
+    _write_line(sys.stderr, f"error: {message}")
+    if hint:
+        _write_line(sys.stderr, f"  next: {hint}")
+    if as_json:
+        print_json({"error": message, "hint": hint})
+
+
+def print_warning(message: str) -> None:
+    """Say something on stderr that does not stop the command."""
+    _write_line(sys.stderr, f"warning: {message}")
+
+
+def print_notice(message: str) -> None:
+    """Say on stderr what is being done, for people who wait."""
+    _write_line(sys.stderr, message)
+
+
+def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, empty: str) -> None:
+    """A table: as wide as the terminal, or plain where the output is a file or a pipe."""
+    if not rows:
+        print_line(empty)
+        return
+    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
+    if sys.stdout.isatty():
+        from embedmill.console.cli.tables import draw
+
+        draw(columns, cells)
+        return
+    cut = [[cell[:CELL_CHARACTERS] for cell in row] for row in cells]
+    widths = [max(len(column), *(len(row[i]) for row in cut)) for i, column in enumerate(columns)]
+    for line in ([*columns], *cut):
+        print_line("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def confirm(question: str) -> bool:
+    """Ask on the terminal; no is an answer like any other. Raises UserError when nobody is there to answer."""
+    import typer
+
+    from embedmill.shared.errors import UserError
+
+    try:
+        return typer.confirm(harmless(question), err=True)
+    except typer.Abort as aborted:
+        if isinstance(aborted.__context__, EOFError):
+            raise UserError(f"nobody answered: {question}", hint="Give --yes to do it unasked.") from None
+        raise
+
+
+def _write_line(stream: TextIO, text: str) -> None:
+    encoding = stream.encoding or "utf-8"
+    stream.write(harmless(text).encode(encoding, "backslashreplace").decode(encoding) + "\n")
+
+
+def _cell(value: Any) -> str:
+    text = f"{value:.1f}" if isinstance(value, float) else "" if value is None else str(value)
+    if _TIME.fullmatch(text):
+        text = f"{text[:10]} {text[11:16]}"
+    return harmless(" ".join(text.split()))

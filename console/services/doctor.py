@@ -1,0 +1,270 @@
+"""`embedmill doctor`: configuration, folders, database, broker, model and consumers, each with what to do."""
+
+import shutil
+import sqlite3
+import stat
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from functools import partial
+from typing import Any
+
+from embedmill.console.cli.output import print_line
+from embedmill.console.cli.session import opened
+from embedmill.shared.db.collections import Collection
+from embedmill.shared.errors import EmbedmillError
+from embedmill.shared.logs import configure_logs
+from embedmill.shared.providers.endpoints import describe_endpoint, is_vendor_endpoint
+from embedmill.shared.runtime import Runtime
+from embedmill.shared.settings import load_settings, unknown_variables
+from embedmill.shared.states import JobState
+
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+LEAST_FREE_BYTES = 1024**3
+SHOWN_USERS = 3
+
+
+def examine() -> list[dict[str, Any]]:
+    """Run every check; one that fails does not hide the others."""
+    checks = [_check("python", _python), _check("settings", _settings)]
+    try:
+        settings = load_settings()
+        configure_logs(settings.log_level)
+        # A server that is away is what somebody wants to hear now, not after each check has waited for it.
+        with opened(settings.model_copy(update={"database_outage_seconds": 0.0})) as runtime:
+            probes = (
+                ("home", _home),
+                ("disk", _disk),
+                ("database", _database),
+                ("broker", _broker),
+                ("blobs", _blobs),
+                ("cache", _cache),
+                ("embedding", _embedding),
+                ("validator", _validator),
+                ("vectors", _vectors),
+                ("workers", _workers),
+                ("jobs", _jobs),
+            )
+            checks += [_check(name, partial(probe, runtime)) for name, probe in probes]
+    except EmbedmillError as error:
+        checks.append({"name": "home", "ok": False, "detail": str(error), "hint": error.hint})
+    return checks
+
+
+def _check(name: str, probe: Callable[[], str]) -> dict[str, Any]:
+    try:
+        return {"name": name, "ok": True, "detail": probe(), "hint": ""}
+    except EmbedmillError as error:
+        return {"name": name, "ok": False, "detail": str(error), "hint": error.hint}
+    # Whatever a library raises that nobody thought of: what is asked for is a report, and the other checks.
+    except Exception as error:  # noqa: BLE001
+        detail = f"{type(error).__name__}: {error}"
+        return {"name": name, "ok": False, "detail": detail, "hint": "See docs/operations.md."}
+
+
+def _python() -> str:
+    return f"Python {sys.version.split()[0]}, SQLite {sqlite3.sqlite_version}"
+
+
+def _settings() -> str:
+    load_settings()
+    unknown = unknown_variables()
+    return f"warning: no setting of ours: {', '.join(unknown)}" if unknown else "all known"
+
+
+def _home(runtime: Runtime) -> str:
+    others = stat.S_IMODE(runtime.home.stat().st_mode) & OTHERS
+    warning = f"; warning: others than its owner may look into it: chmod -R go= {runtime.home}" if others else ""
+    return f"{runtime.home}{warning}"
+
+
+def _disk(runtime: Runtime) -> str:
+    free = shutil.disk_usage(runtime.home).free
+    if free < LEAST_FREE_BYTES:
+        raise EmbedmillError(f"only {free // 1024**2} MB free in {runtime.home}", hint="Free some disk space.")
+    return f"{free // 1024**3} GB free"
+
+
+def _database(runtime: Runtime) -> str:
+    with runtime.database.write():
+        kind = "SQLite, for one host" if runtime.database.is_sqlite else "PostgreSQL"
+    return f"{kind}; writable"
+
+
+def _broker(runtime: Runtime) -> str:
+    from embedmill.workers.brokers.table import open_broker
+
+    broker = open_broker(runtime.settings)
+    try:
+        health = broker.check()
+        dead = broker.dead_depths()
+    finally:
+        broker.close()
+    depths = f"dead letters {sum(dead.values())}" if dead else "no dead-letter queues"
+    return "; ".join([f"{health.detail}; {depths}", *(f"warning: {warning}" for warning in health.warnings)])
+
+
+def _blobs(runtime: Runtime) -> str:
+    object_ = runtime.blobs.put(b"embedmill doctor")
+    runtime.blobs.get(object_)
+    return "written and read back"
+
+
+def _cache(runtime: Runtime) -> str:
+    with closing(runtime.open_cache()) as cache:
+        held = f"{cache.count()} vectors in {cache.home}"
+        return "; ".join([held, *(f"warning: {risk}" for risk in cache.find_risks())])
+
+
+def _embedding(runtime: Runtime) -> str:
+    """Of new collections and of those that there are: a sentence is embedded, so that the key is tried."""
+    from embedmill.shared.ledger import NOBODY
+    from embedmill.shared.spend.metering import metered
+
+    def try_one(name: str) -> str:
+        embedder = runtime.embedder(name)
+        with _naming(embedder.endpoint):
+            metered(embedder, runtime.spender, NOBODY).embed_batch(["a sentence to embed"], input_type="document")
+        return f"{embedder.model}, {embedder.dimensions} dimensions{_where(embedder.endpoint)}"
+
+    return _try_each(_find_users(runtime, "embedding"), try_one)
+
+
+def _validator(runtime: Runtime) -> str:
+    """Of new collections and of those that there are; a model's key is tried without a call that costs something."""
+    from embedmill.shared.providers.models.table import is_model
+
+    models = {name: users for name, users in _find_users(runtime, "validator").items() if is_model(name)}
+    if not models:
+        return f"{runtime.settings.validator}; no model is asked"
+
+    def try_one(name: str) -> str:
+        model = runtime.model(name)
+        with _naming(model.endpoint):
+            return f"{model.check()}{_where(model.endpoint)}"
+
+    return _try_each(models, try_one)
+
+
+def _where(endpoint: str) -> str:
+    """Who answers, where that is not the vendor: a simulator's verdicts and vectors are no vendor's."""
+    return "" if is_vendor_endpoint(endpoint) else f", of {describe_endpoint(endpoint)}"
+
+
+@contextmanager
+def _naming(endpoint: str) -> Iterator[None]:
+    """What goes wrong elsewhere than at the vendor says where."""
+    try:
+        yield
+    except EmbedmillError as error:
+        if is_vendor_endpoint(endpoint):
+            raise
+        raise EmbedmillError(f"{error}{_where(endpoint)}", hint=error.hint) from None
+
+
+def _find_users(runtime: Runtime, setting: str) -> dict[str, list[str]]:
+    """By the name of a model, who uses it: new collections, and those that there are."""
+    from embedmill.shared.collections import read_collection_settings
+    from embedmill.shared.db import collections
+
+    users = {str(getattr(runtime.settings, setting)): ["new collections"]}
+    with runtime.database.read() as connection:
+        for found in collections.list_collections(connection):
+            name = str(getattr(read_collection_settings(found.settings), setting))
+            users.setdefault(name, []).append(f"collection {found.name}")
+    return users
+
+
+def _try_each(users: Mapping[str, Sequence[str]], try_one: Callable[[str], str]) -> str:
+    """What every model says; raises EmbedmillError with all that is wrong, and who has to do without."""
+    told, wrong = [], []
+    for name, using in users.items():
+        try:
+            told.append(try_one(name))
+        except EmbedmillError as error:
+            more = f" and {len(using) - SHOWN_USERS} more" if len(using) > SHOWN_USERS else ""
+            wrong.append((f"{name}, of {', '.join(using[:SHOWN_USERS])}{more}: {error}", error.hint))
+    if wrong:
+        hints = dict.fromkeys(hint for _, hint in wrong if hint)
+        raise EmbedmillError("; ".join(text for text, _ in wrong), hint=" ".join(hints))
+    return "; ".join(told)
+
+
+def _vectors(runtime: Runtime) -> str:
+    from embedmill.shared.db import collections
+
+    with runtime.database.read() as connection:
+        found = collections.list_collections(connection)
+    counts = [sum(runtime.store(c).count(shard) for shard in c.reading_shards) for c in found]
+    return f"{sum(counts)} vectors in {len(found)} collections; {_service(runtime, found)}"
+
+
+def _service(runtime: Runtime, found: Sequence[Collection]) -> str:
+    """What is behind the vector store; before the first collection, as the default model would use it."""
+    from embedmill.shared.providers.vectorstores.table import open_vector_store
+
+    if found:
+        return runtime.store(found[0]).check()
+    settings = runtime.settings
+    dimensions = runtime.embedder(settings.embedding).dimensions
+    store = open_vector_store(settings.vector_url, home=runtime.home, collection_key="doctor", dimensions=dimensions)
+    try:
+        return store.check()
+    finally:
+        store.close()
+
+
+def _workers(runtime: Runtime) -> str:
+    from embedmill.console.services.workers import describe
+
+    found = describe(runtime)
+    refused = [row for row in found["workers"] if row["broker_refusals"]]
+    if refused:
+        count, last = refused[0]["broker_refusals"], refused[0]["broker_refusal"]
+        raise EmbedmillError(
+            f"the broker refused worker {refused[0]['id']} {count} times: {last}",
+            hint="Give the workers' credentials the rights of docs/brokers.md, and make the queues; then restart them.",
+        )
+    pools = found["pools"]
+    if not any(pool["actual"] for pool in pools):
+        waiting = _count_waiting(runtime)
+        told = f"; {waiting} documents wait for them: embedmill workers start" if waiting else ""
+        return f"none running; ingest brings its own, submit needs `workers start`{told}"
+    stopped = [pool["queue"] for pool in pools if pool["paused"] or pool["desired"] == 0]
+    missing = [pool["queue"] for pool in pools if not pool["actual"] and pool["queue"] not in stopped]
+    if missing:
+        raise EmbedmillError(
+            f"no consumer on {', '.join(missing)}", hint=f"embedmill workers start --queue {missing[0]}"
+        )
+    listed = ", ".join(f"{pool['queue']} {pool['actual']}" for pool in pools)
+    return f"consumers: {listed}" + (f"; paused or scaled to 0: {', '.join(stopped)}" if stopped else "")
+
+
+def _count_waiting(runtime: Runtime) -> int:
+    """Unfinished documents of jobs that may run."""
+    from embedmill.shared.db import jobs
+
+    def count(connection: Any) -> int:
+        found = jobs.list_jobs(connection, wanted=jobs.JobFilter(JobState.RUNNING))
+        progress = jobs.measure_each(connection, found).values()
+        return sum(sum(states.values()) for each in progress for states in each.active.values())
+
+    return runtime.database.query(count)
+
+
+def _jobs(runtime: Runtime) -> str:
+    from embedmill.shared.db import dead_letters, jobs, unreadable
+
+    with runtime.database.read() as connection:
+        open_jobs = jobs.list_jobs(connection, wanted=jobs.JobFilter(only_open=True))
+        letters = dead_letters.count_letters(connection, dead_letters.Filter())
+        messages = unreadable.count_messages(connection)
+    return f"{len(open_jobs)} unfinished; {letters} dead letters, {messages} unreadable messages: embedmill dlq list"
+
+
+def print_checks(checks: Sequence[Mapping[str, Any]]) -> None:
+    """The checks for people."""
+    for check in checks:
+        print_line(f"{'ok  ' if check['ok'] else 'FAIL'} {check['name']:10} {check['detail']}")
+        if check["hint"]:
+            print_line(f"     next: {check['hint']}")

@@ -1,0 +1,211 @@
+"""What a job does and what would get it going: one word for it, and the command that mends it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from embedmill.console.cli.progress import format_pace
+from embedmill.console.durations import format_time
+from embedmill.console.services import ingesting as running
+from embedmill.console.services.ingesting import explain_job, find_jobs, list_summaries, print_report, print_waiting
+from embedmill.console.services.standing import Pace
+from embedmill.shared.db import jobs, pools, presence
+from embedmill.shared.errors import BlobMissing, NotFound, ProviderUnavailable, SourceGone
+from embedmill.shared.outcomes import Advance, Fail, Park
+from embedmill.shared.presence import Presence
+from embedmill.shared.runtime import Runtime
+from embedmill.shared.settings import Settings
+from embedmill.shared.states import JobState, Stage
+from embedmill.workers.executor import outcome_of
+from tests.shared.db.tracker import Tracker
+
+
+@pytest.fixture
+def runtime(settings: Settings) -> Iterator[Runtime]:
+    with Presence(settings.home_path / "run") as presence_:
+        opened = Runtime(settings, process_id=presence_.id)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def tracker(runtime: Runtime) -> Tracker:
+    return Tracker(runtime.database)
+
+
+def staff(runtime: Runtime, *queues: str) -> None:
+    with runtime.database.write() as connection:
+        presence.register_worker(connection, runtime.process_id, host="here", pid=1, queues=list(queues))
+
+
+def scale(runtime: Runtime, queue: Stage, slots: int | None) -> None:
+    with runtime.database.write() as connection:
+        pools.scale_pool(connection, queue, slots)
+
+
+def test_a_queue_that_was_scaled_to_nothing_is_named_with_what_mends_it(
+    runtime: Runtime, tracker: Tracker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tracker.settle(tracker.take(["file:///a"]), Advance(Stage.EMBED, {}))
+    staff(runtime, "chunk", "validate", "index")
+    scale(runtime, Stage.EMBED, 0)
+    report = explain_job(runtime, tracker.job)
+    assert (report["state"], report["activity"]) == ("running", "waiting for workers")
+    assert [row["reason"] for row in report["waiting"]] == ["scaled"]
+    (found,) = report["hindrances"]
+    assert found["reason"] == "scaled"
+    print_report(runtime, report)
+    print_waiting(report)
+    shown = capsys.readouterr()
+    assert "embedmill workers scale embed N" in shown.err and "scale embed --reset" in shown.err
+    assert "workers start" not in shown.err + shown.out
+    assert "job 1 running, waiting for workers" in shown.out
+
+
+def test_a_queue_that_nobody_serves_is_named_with_what_it_holds_back(runtime: Runtime, tracker: Tracker) -> None:
+    tracker.settle(tracker.take(["file:///a"]), Advance(Stage.EMBED, {}))
+    tracker.submit(["file:///b"])
+    staff(runtime, "chunk")
+    found = {row["reason"]: row for row in explain_job(runtime, tracker.job)["hindrances"]}
+    assert found["unserved"]["command"] == found["crowded"]["command"] == "embedmill workers start --queue embed"
+    assert found["crowded"]["stage"] == "chunk"
+
+
+def test_what_a_job_does_is_told_apart_from_its_state(runtime: Runtime, tracker: Tracker) -> None:
+    def activity() -> str:
+        (row,) = list_summaries(runtime, limit=1)
+        return str(row["activity"])
+
+    assert activity() == "scanning"
+    tracker.submit(["file:///a", "file:///b"])
+    assert activity() == "waiting for workers"
+    staff(runtime, "chunk")
+    assert activity() == "working"
+    claim = tracker.claim(tracker.queue())
+    tracker.settle(claim, Park("budget", 300.0))
+    assert activity() == "waiting for money"
+    tracker.control("pause_job")
+    assert activity() == "paused"
+    tracker.control("cancel_job")
+    assert activity() == "cancelled"
+
+
+def test_a_job_that_cannot_move_has_no_rate_and_no_time_left(runtime: Runtime, tracker: Tracker) -> None:
+    tracker.index(tracker.take(["file:///a", "file:///b"]))
+    tracker.submit(["file:///c"])
+    report = explain_job(runtime, tracker.job)
+    assert (report["rate"], report["seconds_left"]) == (0.0, None)
+    staff(runtime, "chunk")
+    assert explain_job(runtime, tracker.job)["rate"] > 0
+
+
+@pytest.mark.parametrize(
+    ("rate", "left", "text"),
+    [
+        (40.4, 240.0, "40/s, 4 min left"),
+        (0.2, 50.0, "12/min, 50 s left"),
+        (0.001, 7200.0, "slowly, 2.0 h left"),
+        (0.0, None, "waiting for workers"),
+    ],
+)
+def test_a_pace_is_said_in_few_words(rate: float, left: float | None, text: str) -> None:
+    assert format_pace(Pace("waiting for workers", rate, left)) == text
+
+
+def test_an_error_is_told_while_it_holds_and_not_after_the_next_attempt_succeeded(
+    runtime: Runtime, tracker: Tracker
+) -> None:
+    def errors() -> list[str | None]:
+        return [row["last_error"] for row in explain_job(runtime, tracker.job)["waiting"]]
+
+    claim = tracker.take(["file:///a"])
+    tracker.settle(claim, Fail(BlobMissing("it is away")))
+    assert errors() == ["BlobMissing: it is away"]
+    tracker.write(claim.items[0].id, available_at=0.0)
+    again = tracker.claim(tracker.queue())
+    assert errors() == ["BlobMissing: it is away"], "it is tried again, and has not got over it yet"
+    tracker.settle(again, Advance(Stage.EMBED, {}))
+    assert errors() == [None]
+
+
+def test_what_a_budget_let_go_on_is_not_said_to_be_stopped_by_it(runtime: Runtime, tracker: Tracker) -> None:
+    claim = tracker.take(["file:///a"])
+    tracker.settle(claim, Park("budget", 0.0, told="the budget is used up"))
+    assert explain_job(runtime, tracker.job)["waiting"][0]["last_error"] == "the budget is used up"
+    tracker.queue()
+    assert explain_job(runtime, tracker.job)["waiting"][0]["last_error"] is None
+
+
+def test_jobs_are_found_by_state_collection_and_time_and_have_name_time_and_source(
+    runtime: Runtime, tracker: Tracker
+) -> None:
+    other = tracker.create_collection("other")
+    with runtime.database.write() as connection:
+        sources = [{"kind": "folder", "uri": "file:///manuals"}]
+        named = jobs.create_job(
+            connection, collection_id=other.id, identity="x", sources=sources, options={}, name="nightly"
+        )
+    tracker.control("pause_job")
+    (row,) = find_jobs(runtime, state=None, collection="other", since=None, limit=10)
+    assert (row["id"], row["name"], row["collection"]) == (named, "nightly", "other")
+    assert row["source"] == "file:///manuals"
+    assert row["created"] == format_time(tracker.get_job(named).created_at)
+    (paused,) = find_jobs(runtime, state=JobState.PAUSED, collection=None, since=None, limit=10)
+    assert (paused["id"], paused["name"]) == (tracker.job, None)
+    tracker.write_job(created_at=1000.0)
+    (late,) = find_jobs(runtime, state=None, collection=None, since="1h", limit=10)
+    assert late["id"] == named
+    assert len(find_jobs(runtime, state=None, collection=None, since=None, limit=1)) == 1
+    with pytest.raises(NotFound):
+        find_jobs(runtime, state=None, collection="none", since=None, limit=1)
+
+
+def test_whoever_watches_is_told_once_of_each_thing_that_keeps_a_job_from_moving(
+    runtime: Runtime, tracker: Tracker, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(running, "NOTICE_SECONDS", 0.0)
+    tracker.submit(["file:///a"])
+    watch = running.Watch(runtime)
+
+    def look(connection: Any) -> None:
+        job = jobs.get_job(connection, tracker.job)
+        watch.give_if_due(connection, job, jobs.measure_progress(connection, job))
+
+    for _ in range(2):
+        runtime.database.query(look)
+    scale(runtime, Stage.CHUNK, 0)
+    runtime.database.query(look)
+    told = capsys.readouterr().err
+    assert told.count("embedmill workers start --queue chunk") == 1
+    assert told.count("embedmill workers scale chunk N") == 1
+
+
+def test_a_removal_that_died_is_in_the_total_as_it_is_among_the_dead(runtime: Runtime, tracker: Tracker) -> None:
+    tracker.index(tracker.take(["file:///a"]))
+    tracker.submit(["file:///b"])
+    (id_,) = tracker.queue()
+    tracker.write(id_, deletes=True)
+    tracker.settle(tracker.claim([id_]), Fail(SourceGone("it is gone")))
+    tracker.end_scan()
+    tracker.complete_jobs()
+    (row,) = list_summaries(runtime, limit=1)
+    documents = row["documents"]
+    assert (documents["total"], documents["completed"], documents["dead"]) == (2, 1, 1)
+
+
+def test_a_circuit_that_is_open_is_named_with_the_time_at_which_it_goes_on(
+    runtime: Runtime, tracker: Tracker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    down = ProviderUnavailable("openai answered 503", may_be_billed=False)
+    told: BaseException = down
+    while told is down:
+        told = runtime.spender.circuit("openai:embed").failed(down)
+    assert explain_job(runtime, tracker.job)["circuits"] == [], "nothing of this job waits for it"
+    tracker.settle(tracker.take(["file:///a"]), outcome_of(told))
+    report = explain_job(runtime, tracker.job)
+    (circuit,) = report["circuits"]
+    assert (circuit["name"], circuit["state"]) == ("openai:embed", "open")
+    assert 0 < circuit["seconds_left"] <= runtime.settings.circuit_seconds
+    print_waiting(report)
+    assert "openai:embed does not answer and is left alone" in capsys.readouterr().out
