@@ -10,11 +10,10 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from embedmill.shared.db import catalogue, collections, histories, jobs, scans, sources
 from embedmill.shared.db.catalogue import Wanted
-from embedmill.shared.db.engine import Database, open_database
+from embedmill.shared.db.engine import Connection, Database, open_database
 from embedmill.shared.globs import Glob
 from embedmill.shared.states import DocumentState
 
@@ -131,12 +130,12 @@ def measure(database: Database, rows: int, *, rounds: int) -> Iterator[tuple[str
         yield name, took[len(took) // 2] * 1000, took[int(len(took) * 0.95)] * 1000
 
 
-def _list(connection: Any, wanted: Wanted, after: str | None) -> object:
+def _list(connection: Connection, wanted: Wanted, after: str | None) -> object:
     page = catalogue.list_documents(connection, wanted, limit=LIMIT, after=after)
     return page, sources.find_claims(connection, [listed.id for listed in page.documents])
 
 
-def _show(connection: Any, id_: str) -> object:
+def _show(connection: Connection, id_: str) -> object:
     row, _ = histories.find_document(connection, [id_])
     history = histories.read_history(connection, id_)
     newest = catalogue.find_newest_work(connection, [id_])

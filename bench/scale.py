@@ -10,12 +10,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from embedmill.shared.addresses import digest
 from embedmill.shared.db import claims, collections, documents, jobs, scans, work
 from embedmill.shared.db.documents import Submission
-from embedmill.shared.db.engine import Database, open_database
+from embedmill.shared.db.engine import Connection, Database, open_database
 from embedmill.shared.db.work import Claim, RetryPolicy
 from embedmill.shared.outcomes import Advance, Complete
 from embedmill.shared.states import Result, Stage
@@ -103,11 +103,11 @@ def _round(database: Database, job_id: int, queued: deque[int], took: _Took) -> 
     took("add up tallies", lambda: transact(jobs.add_up_tallies))
 
 
-def _claim(connection: Any, stage: Stage, ids: Sequence[int]) -> Claim:
+def _claim(connection: Connection, stage: Stage, ids: Sequence[int]) -> Claim:
     return work.claim(connection, stage, ids, worker="bench", lease_seconds=600.0)
 
 
-def _show(connection: Any, job_id: int) -> object:
+def _show(connection: Connection, job_id: int) -> object:
     found = jobs.get_job(connection, job_id)
     progress = jobs.measure_progress(connection, found)
     return (

@@ -7,6 +7,7 @@ from typing import Any
 from embedmill.shared.addresses import digest
 from embedmill.shared.db import claims, jobs, scans
 from embedmill.shared.db.claims import Which
+from embedmill.shared.db.engine import Connection
 from embedmill.shared.paging import pages, walk
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.states import JobState
@@ -23,7 +24,7 @@ class Departed:
 def preview_closing(runtime: Runtime, source_id: int) -> int:
     """How many documents would leave if a source claimed nothing any more; raises NotFound."""
 
-    def count(connection: Any) -> int:
+    def count(connection: Connection) -> int:
         scans.get_source(connection, source_id)
         return claims.count_sole(connection, source_id)
 
@@ -39,7 +40,7 @@ def close_source(runtime: Runtime, source_id: int) -> Departed:
     database = runtime.database
     which = claims.of_source(source_id)
 
-    def begin(connection: Any) -> int:
+    def begin(connection: Connection) -> int:
         found = scans.get_source(connection, source_id)
         scans.close_source(connection, source_id)
         return _open_job(connection, found.collection_id, f"close {source_id}", [found.spec])
@@ -56,7 +57,7 @@ def delete_documents(runtime: Runtime, collection_id: int, ids: Sequence[str]) -
     A deletion that was cut short is taken up by asking for the same again.
     """
 
-    def begin(connection: Any) -> int:
+    def begin(connection: Connection) -> int:
         spec = {"kind": "deletion", "uri": f"{len(ids)} documents"}
         return _open_job(connection, collection_id, digest("delete", *sorted(ids)), [spec])
 
@@ -64,7 +65,7 @@ def delete_documents(runtime: Runtime, collection_id: int, ids: Sequence[str]) -
     return _depart(runtime, job_id, claims.of_anybody, pages(sorted(set(ids)), claims.PAGE))
 
 
-def _open_job(connection: Any, collection_id: int, identity: str, sources: Sequence[dict[str, Any]]) -> int:
+def _open_job(connection: Connection, collection_id: int, identity: str, sources: Sequence[dict[str, Any]]) -> int:
     found = jobs.open_job(
         connection, collection_id=collection_id, identity=identity, sources=sources, options={"removes": True}
     )
@@ -77,13 +78,13 @@ def _depart(runtime: Runtime, job_id: int, which: Which, some: Iterable[Sequence
     gone = 0
     for ids in some:
 
-        def end(connection: Any, ids: Sequence[str] = ids) -> int:
+        def end(connection: Connection, ids: Sequence[str] = ids) -> int:
             jobs.require_running(connection, job_id)
             return claims.end_claims(connection, which, ids, job_id=job_id, max_attempts=runtime.settings.max_attempts)
 
         gone += runtime.database.transact(end)
 
-    def finish(connection: Any) -> None:
+    def finish(connection: Connection) -> None:
         jobs.end_enumeration(connection, job_id, held_deletions=0)
         jobs.complete_jobs(connection)
 

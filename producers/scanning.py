@@ -27,7 +27,7 @@ from embedmill.shared.db import claims, dead_letters, documents, jobs, scans
 from embedmill.shared.db.claims import LeftBehind, OtherClaim, Sighting, Which
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.documents import Submission
-from embedmill.shared.db.engine import Database
+from embedmill.shared.db.engine import Connection, Database
 from embedmill.shared.db.scans import Scan
 from embedmill.shared.errors import SourceClosed
 from embedmill.shared.paging import pages, walk
@@ -160,7 +160,7 @@ class SourceScan:
             stored = self._store_rows(batch, list(batch.submissions))
             return self.reading.database.transact(lambda connection: self._record(connection, stored))
 
-    def _record(self, connection: Any, batch: Batch) -> Recorded:
+    def _record(self, connection: Connection, batch: Batch) -> Recorded:
         newest = scans.require_current(connection, self.scan)
         self.reading.renew(connection, self.scan.job_id)
         repeated, counted = self._find_repeated(connection, batch)
@@ -186,7 +186,7 @@ class SourceScan:
         jobs.note_scan(connection, self.scan.job_id, notes)
         return Recorded(len(batch.submissions), queued)
 
-    def _find_repeated(self, connection: Any, batch: Batch) -> tuple[dict[str, dict[str, Any]], set[str]]:
+    def _find_repeated(self, connection: Connection, batch: Batch) -> tuple[dict[str, dict[str, Any]], set[str]]:
         """What another source of the same command has named as another thing, each with a note; and all it named."""
         if len(self.reading.scan_ids) == 1 or not batch.items:
             return {}, set()
@@ -200,7 +200,9 @@ class SourceScan:
         }
         return repeated, {other.document_id for other in met}
 
-    def _find_conflicts(self, connection: Any, batch: Batch, taken: dict[str, Submission]) -> list[dict[str, Any]]:
+    def _find_conflicts(
+        self, connection: Connection, batch: Batch, taken: dict[str, Submission]
+    ) -> list[dict[str, Any]]:
         """Notes on documents that are taken, of which sources of other commands said something else."""
         if not self._watches:
             return []
@@ -223,7 +225,7 @@ class SourceScan:
         unmet = claims.not_met_by(scan)
         missing = self._find_missing_by_name()
 
-        def measure(connection: Any) -> claims.Departures:
+        def measure(connection: Connection) -> claims.Departures:
             scans.require_current(connection, scan)
             return claims.count_departures(connection, unmet, of=scan.source_id)
 
@@ -242,7 +244,7 @@ class SourceScan:
         return 0
 
     def _end_claims(self, which: Which, ids: Sequence[str]) -> None:
-        def end(connection: Any) -> None:
+        def end(connection: Connection) -> None:
             scans.require_current(connection, self.scan)
             self.reading.renew(connection, self.scan.job_id)
             most = self.reading.runtime.settings.max_attempts
@@ -251,7 +253,7 @@ class SourceScan:
 
         self.reading.database.transact(end)
 
-    def _find_left_behind(self, connection: Any, which: Which, ids: Sequence[str]) -> list[dict[str, Any]]:
+    def _find_left_behind(self, connection: Connection, which: Which, ids: Sequence[str]) -> list[dict[str, Any]]:
         """Notes on documents that stay for another source, with the text of this one until that one is read again."""
         if not self._watches:
             return []

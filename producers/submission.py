@@ -13,7 +13,7 @@ from embedmill.shared.addresses import digest
 from embedmill.shared.collections import PIPELINE_VERSION, CollectionSettings, read_collection_settings
 from embedmill.shared.db import collections, documents, jobs, presence, scans
 from embedmill.shared.db.collections import Collection
-from embedmill.shared.db.engine import Database
+from embedmill.shared.db.engine import Connection, Database
 from embedmill.shared.db.scans import Scan
 from embedmill.shared.errors import ScanStopped, ScanTakenOver, SettingsError, UsageError, UserError
 from embedmill.shared.presence import is_gone
@@ -58,7 +58,7 @@ class Submitter:
         """
         identity = digest("job", *sorted(source.identity for source in sources))
 
-        def take_up(connection: Any) -> Submitted:
+        def take_up(connection: Connection) -> Submitted:
             found = jobs.open_job(
                 connection,
                 collection_id=collection.id,
@@ -118,7 +118,7 @@ class Submitter:
     def end(self, submitted: Submitted, *, held: int) -> None:
         """All sources of a job were read, and so many removals held back; raises ScanStopped."""
 
-        def end(connection: Any) -> None:
+        def end(connection: Connection) -> None:
             scans.require_any(connection, submitted.scans)
             jobs.end_enumeration(connection, submitted.job_id, held_deletions=held)
             scans.complete_scans(connection, submitted.job_id)
@@ -146,18 +146,18 @@ class Submitter:
         return holder is None or bool(is_gone(self._runtime.run_folder, holder))
 
     def _give_up(self, job_id: int) -> None:
-        def give_up(connection: Any) -> None:
+        def give_up(connection: Connection) -> None:
             scans.abandon_scans(connection, job_id)
             presence.free_chore(connection, _lease(job_id), holder=self._runtime.process_id)
 
         self._database.transact(give_up)
 
-    def renew(self, connection: Any, job_id: int) -> None:
+    def renew(self, connection: Connection, job_id: int) -> None:
         """Keep the lease on the reading of a job, if that is due."""
         if time.monotonic() - self._renewed > LEASE_SECONDS / 3:
             self._take(connection, job_id)
 
-    def _take(self, connection: Any, job_id: int) -> bool:
+    def _take(self, connection: Connection, job_id: int) -> bool:
         holder = presence.find_chore_holder(connection, _lease(job_id))
         if holder is not None and is_gone(self._runtime.run_folder, holder):
             presence.free_chore(connection, _lease(job_id), holder=holder)
@@ -188,7 +188,7 @@ def create_collection(runtime: Runtime, name: str, *, exists_ok: bool = False, *
         runtime.model(settings.validator)  # refused now, and not by the first worker, when its packages are missing
     embedder = runtime.embedder(settings.embedding)
 
-    def create(connection: Any) -> Collection:
+    def create(connection: Connection) -> Collection:
         return collections.create_collection(
             connection,
             name,

@@ -6,8 +6,6 @@ worker; and a receive from SQS that is never answered is waited on for ever. tes
 as soon as a release no longer does so.
 """
 
-from typing import Any
-
 import celery
 import kombu
 import structlog
@@ -26,7 +24,7 @@ def is_needed() -> bool:
     return False
 
 
-def close_once(connection: Any) -> None:
+def close_once(connection: kombu.Connection) -> None:
     """Turn further closings of a lost Redis connection into nothing; `Connection.collect()` closes it anyway."""
     if is_needed() and connection.transport.driver_type == "redis":
         connection.close = connection.release = lambda: None

@@ -1,11 +1,11 @@
 """Runs one batch: claim, stage, settlement, and the next message, each step safe to lose."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import structlog
 
 from embedmill.shared.db import pools, work
+from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.work import Claim, Item
 from embedmill.shared.errors import FlowControl, StorageFailed
 from embedmill.shared.outcomes import Fail, Outcome, Park, Return
@@ -48,7 +48,7 @@ def execute(
 def _claim(runtime: WorkerRuntime, message: BatchMessage, company: int) -> Claim | None:
     """The claim, or None when the queue is paused: then its work goes back, to be sent when it is resumed."""
 
-    def take(connection: Any) -> Claim | None:
+    def take(connection: Connection) -> Claim | None:
         if pools.is_paused(connection, message.stage):
             work.put_back(connection, message.stage, message.work)
             return None

@@ -1,7 +1,7 @@
 """`embedmill budget`: set, show, delete."""
 
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,6 +9,9 @@ from embedmill.console.cli.output import print_json, print_line, print_table, pr
 from embedmill.console.dollars import format_usd
 from embedmill.shared.errors import UserError
 from embedmill.shared.ledger import FREE_PROVIDERS, NAMED_SCOPES, BudgetScope
+
+if TYPE_CHECKING:
+    from embedmill.shared.db.engine import Connection
 
 app = typer.Typer(no_args_is_help=True, help="Limit what may be spent on paid providers.")
 
@@ -105,7 +108,7 @@ def _require_name(scope: BudgetScope, name: str) -> str:
     return str(int(name))
 
 
-def _require_subject(connection: Any, scope: BudgetScope, name: str) -> None:
+def _require_subject(connection: "Connection", scope: BudgetScope, name: str) -> None:
     """Raise for a job or provider that there is not: a limit on a slip of the pen would limit nothing."""
     from embedmill.shared.db.collections import find_collection
     from embedmill.shared.db.jobs import get_job

@@ -8,6 +8,7 @@ from embedmill.console.cli.output import FAILED, confirm, print_json, print_line
 
 if TYPE_CHECKING:
     from embedmill.shared.db.collections import Collection
+    from embedmill.shared.db.engine import Connection
     from embedmill.shared.runtime import Runtime
 
 app = typer.Typer(no_args_is_help=True, help="Make collections and change their settings.")
@@ -116,7 +117,7 @@ def update(
         "reject_below": reject_below,
     }
 
-    def change(connection: Any) -> "Collection":
+    def change(connection: "Connection") -> "Collection":
         found = collections.get_collection(connection, name)
         given = {k: v for k, v in chosen.items() if v is not None}
         settings = fit_chunks(CollectionSettings(**{**found.settings, **given}), given)
@@ -141,7 +142,7 @@ def terms(
     from embedmill.shared.db import collections
     from embedmill.shared.db import terms as stored
 
-    def find(connection: Any) -> list[dict[str, Any]]:
+    def find(connection: "Connection") -> list[dict[str, Any]]:
         return stored.list_terms(connection, collections.get_collection(connection, name).id, limit=limit)
 
     with opened() as runtime:
@@ -166,7 +167,7 @@ def delete(
 
     with opened() as runtime:
 
-        def find(connection: Any) -> collections.Collection:
+        def find(connection: "Connection") -> collections.Collection:
             found = collections.get_collection(connection, name)
             collections.require_idle(connection, found.id)
             return found
@@ -219,7 +220,7 @@ def _describe(runtime: "Runtime", collection: "Collection") -> dict[str, Any]:
     from embedmill.shared.db.reviews import count_open_reviews
     from embedmill.shared.db.samples import VERDICT, count_samples, get_counts
 
-    def count(connection: Any) -> tuple[Any, ...]:
+    def count(connection: "Connection") -> tuple[Any, ...]:
         id_ = collection.id
         documents, chunks = collections.count_documents(connection, id_)
         counts, samples = get_counts(connection, id_, VERDICT), count_samples(connection, id_)

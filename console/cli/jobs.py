@@ -9,6 +9,7 @@ from embedmill.shared.ledger import Lane
 from embedmill.shared.states import JobState
 
 if TYPE_CHECKING:
+    from embedmill.shared.db.engine import Connection
     from embedmill.shared.runtime import Runtime
 
 app = typer.Typer(no_args_is_help=True, help="List jobs; pause, resume, cancel or watch one.")
@@ -86,7 +87,7 @@ def show(
 def _show_waiting(runtime: "Runtime", job: int, *, limit: int, after: int, as_json: bool) -> None:
     from embedmill.shared.db import jobs
 
-    def find(connection: Any) -> list[dict[str, Any]]:
+    def find(connection: "Connection") -> list[dict[str, Any]]:
         jobs.get_job(connection, job)
         return jobs.list_waiting_documents(connection, job, limit=limit, after=after)
 
@@ -132,7 +133,7 @@ def update(
     if (priority, weight, lane, name) == (None, None, None, None):
         raise typer.BadParameter("give --priority, --weight, --lane, --name, or several")
 
-    def change(connection: Any) -> tuple[jobs.Job, Any]:
+    def change(connection: "Connection") -> tuple[jobs.Job, Any]:
         jobs.update_job(connection, job, priority=priority, weight=weight, lane=lane, name=name)
         found = jobs.get_job(connection, job)
         return found, get_collection_by_id(connection, found.collection_id)
@@ -201,7 +202,7 @@ def _control(function: str, job: int, *, as_json: bool) -> None:
     from embedmill.console.cli.session import opened
     from embedmill.shared.db import jobs
 
-    def change(connection: Any) -> jobs.Job:
+    def change(connection: "Connection") -> jobs.Job:
         getattr(jobs, function)(connection, job)
         return jobs.get_job(connection, job)
 

@@ -7,6 +7,7 @@ import typer
 from embedmill.console.cli.output import DONE, print_json, print_line, print_table
 
 if TYPE_CHECKING:
+    from embedmill.shared.db.engine import Connection
     from embedmill.shared.runtime import Runtime
 
 app = typer.Typer(no_args_is_help=True, help="Decide on verdicts of a model that are in doubt.")
@@ -64,7 +65,7 @@ def accept(
     raise typer.Exit(max((exit_status(report) for report in reports), default=DONE) if work else DONE)
 
 
-def _accept(connection: Any, numbers: list[int], attempts: int) -> list[int]:
+def _accept(connection: "Connection", numbers: list[int], attempts: int) -> list[int]:
     """Decide, and submit what follows from it; returns the jobs."""
     from embedmill.shared.collections import read_collection_settings
     from embedmill.shared.db import collections, repairs, reviews
@@ -89,7 +90,7 @@ def reject(numbers: Numbers, as_json: AsJson = False) -> None:
     from embedmill.console.cli.session import opened
     from embedmill.shared.db import reviews
 
-    def decide(connection: Any) -> None:
+    def decide(connection: "Connection") -> None:
         for number in numbers:
             reviews.resolve_review(connection, number, "rejected")
 

@@ -8,6 +8,7 @@ import typer
 from embedmill.console.cli.output import FAILED, print_error, print_json, print_line, print_table
 
 if TYPE_CHECKING:
+    from embedmill.shared.db.engine import Connection
     from embedmill.shared.settings import Settings
     from embedmill.shared.states import Stage
     from embedmill.workers.processes.pools import PoolSpec
@@ -202,7 +203,7 @@ def _changed(runtime: Any, stage: "Stage", change: Callable[[Any], Any]) -> tupl
     """A pool before a change and after it, in one transaction."""
     from embedmill.shared.db import pools
 
-    def make(connection: Any) -> tuple[Any, Any]:
+    def make(connection: "Connection") -> tuple[Any, Any]:
         return pools.read_pools(connection)[stage], change(connection)
 
     changed: tuple[Any, Any] = runtime.database.transact(make)

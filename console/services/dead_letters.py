@@ -25,6 +25,7 @@ from embedmill.shared.db.dead_letters import (
     show_letter,
     walk_letters,
 )
+from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.jobs import get_job
 from embedmill.shared.db.replays import replay_letters
 from embedmill.shared.runtime import Runtime
@@ -47,7 +48,7 @@ def public(letter: Mapping[str, Any]) -> dict[str, Any]:
     return {_PUBLIC.get(name, name): letter[name] for name in _FIELDS.split()}
 
 
-def require_known(connection: Any, wanted: Filter) -> None:
+def require_known(connection: Connection, wanted: Filter) -> None:
     """Raise NotFound for a job or a collection that there is not: its dead letters are none for want of a name."""
     if wanted.job is not None:
         get_job(connection, wanted.job)
@@ -59,7 +60,7 @@ def list_matching(wanted: Filter, *, limit: int, before: int | None) -> dict[str
     """`{"total", "dead_letters", "groups", "unreadable"}`; messages have nothing that a filter could ask for."""
     is_filtered = wanted != Filter(resolved=wanted.resolved)
 
-    def find(connection: Any) -> dict[str, Any]:
+    def find(connection: Connection) -> dict[str, Any]:
         require_known(connection, wanted)
         messages = unreadable.list_messages(connection, include_resolved=wanted.resolved, limit=limit)
         return {
@@ -113,7 +114,7 @@ def _ago(then: float, now: float) -> str:
 def explain(runtime: Runtime, letter_id: int) -> dict[str, Any]:
     """Everything about one dead letter: what, where, why, its history, its document's shape, and what comes next."""
 
-    def find(connection: Any) -> tuple[dict[str, Any], int, dict[str, Any] | None]:
+    def find(connection: Connection) -> tuple[dict[str, Any], int, dict[str, Any] | None]:
         letter = show_letter(connection, letter_id)
         siblings = count_letters(connection, Filter(fingerprint=letter["fingerprint"]))
         return letter, siblings, replays.get_replay(connection, letter["replay_id"]) if letter["replay_id"] else None
@@ -200,7 +201,7 @@ def _print_sample(sample: Mapping[str, Any]) -> None:
 def preview(wanted: Filter) -> dict[str, Any]:
     """What a replay would send, by root cause, and what it would cost."""
 
-    def find(connection: Any) -> tuple[Any, ...]:
+    def find(connection: Connection) -> tuple[Any, ...]:
         require_known(connection, wanted)
         return (
             count_letters(connection, wanted),
@@ -314,7 +315,7 @@ def print_refusals(refused: Sequence[Mapping[str, Any]]) -> None:
 def list_batches(replay_id: int | None, *, limit: int) -> list[dict[str, Any]]:
     """Replays with what became of their letters, newest first."""
 
-    def find(connection: Any) -> list[dict[str, Any]]:
+    def find(connection: Connection) -> list[dict[str, Any]]:
         if replay_id is not None:
             return [replays.get_replay(connection, replay_id)]
         return replays.list_replays(connection, limit=limit)
@@ -337,7 +338,7 @@ def _describe_filter(wanted: Mapping[str, Any]) -> str:
 def discard(wanted: Filter | None, messages: Sequence[int], *, reason: str) -> dict[str, Any]:
     """Give dead letters and unreadable messages up."""
 
-    def discard_messages(connection: Any) -> None:
+    def discard_messages(connection: Connection) -> None:
         for message_id in messages:
             unreadable.discard_message(connection, message_id, reason=reason)
 

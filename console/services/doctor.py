@@ -12,6 +12,7 @@ from typing import Any
 from embedmill.console.cli.output import print_line
 from embedmill.console.cli.session import opened
 from embedmill.shared.db.collections import Collection
+from embedmill.shared.db.engine import Connection
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.logs import configure_logs
 from embedmill.shared.providers.endpoints import describe_endpoint, is_vendor_endpoint
@@ -244,7 +245,7 @@ def _count_waiting(runtime: Runtime) -> int:
     """Unfinished documents of jobs that may run."""
     from embedmill.shared.db import jobs
 
-    def count(connection: Any) -> int:
+    def count(connection: Connection) -> int:
         found = jobs.list_jobs(connection, wanted=jobs.JobFilter(JobState.RUNNING))
         progress = jobs.measure_each(connection, found).values()
         return sum(sum(states.values()) for each in progress for states in each.active.values())

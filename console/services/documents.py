@@ -15,6 +15,7 @@ from embedmill.console.services.ingesting import describe_job, exit_status, work
 from embedmill.shared.db import catalogue, histories, sources
 from embedmill.shared.db.catalogue import MEANINGS, Listed, Wanted
 from embedmill.shared.db.collections import get_collection
+from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.jobs import get_job
 from embedmill.shared.errors import BlobMissing, UsageError
 from embedmill.shared.globs import Glob
@@ -75,7 +76,7 @@ def _read_condition(name: str, value: str) -> Any:
         raise UsageError(f"--where {name}={value}: write {known}") from None
 
 
-def want(runtime: Runtime, connection: Any, asked: Asked) -> Wanted:
+def want(runtime: Runtime, connection: Connection, asked: Asked) -> Wanted:
     """The same for the database; raises NotFound for a collection or a source that there is not, UsageError."""
     if asked.collection is not None:
         get_collection(connection, asked.collection)
@@ -124,7 +125,7 @@ def spellings(name: str) -> list[str]:
 def list_matching(runtime: Runtime, asked: Asked, *, limit: int, after: str | None) -> dict[str, Any]:
     """`{"documents": [...], "next"}`; `next` is what `--after` takes, null at the end. Raises NotFound."""
 
-    def find(connection: Any) -> dict[str, Any]:
+    def find(connection: Connection) -> dict[str, Any]:
         if asked.job is not None:
             get_job(connection, asked.job)
         page = catalogue.list_documents(connection, want(runtime, connection, asked), limit=limit, after=after)
@@ -172,7 +173,7 @@ def _in_short(notes: Sequence[str]) -> str:
 def show(runtime: Runtime, name: str, *, collection: str | None) -> dict[str, Any]:
     """Everything about one document, by id, URI or path; raises NotFound, UserError."""
 
-    def find(connection: Any) -> tuple[dict[str, Any], Any]:
+    def find(connection: Connection) -> tuple[dict[str, Any], Any]:
         row, place = histories.find_document(connection, spellings(name), collection=collection)
         return _explain(runtime, connection, row, place), row
 
@@ -180,7 +181,7 @@ def show(runtime: Runtime, name: str, *, collection: str | None) -> dict[str, An
     return found | {"verdicts": _read_verdicts(runtime, row)}
 
 
-def _explain(runtime: Runtime, connection: Any, row: Any, place: str) -> dict[str, Any]:
+def _explain(runtime: Runtime, connection: Connection, row: Any, place: str) -> dict[str, Any]:
     newest = catalogue.find_newest_work(connection, [row.id]).get(row.id)
     state = catalogue.state_of(row, newest)
     history = histories.read_history(connection, row.id)
@@ -318,7 +319,7 @@ def choose(runtime: Runtime, names: Sequence[str], asked: Asked) -> Wanted:
     if bool(names) == (not asked.is_everything):
         raise UsageError("name documents, or give --where; not both, and not neither")
 
-    def find(connection: Any) -> Wanted:
+    def find(connection: Connection) -> Wanted:
         if not names:
             return want(runtime, connection, asked)
         found = [histories.find_document(connection, spellings(n), collection=asked.collection)[0] for n in names]

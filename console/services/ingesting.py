@@ -35,7 +35,7 @@ from embedmill.shared.collections import read_collection_settings
 from embedmill.shared.db import bulk_batches, bulk_lane, jobs, ledger, scans
 from embedmill.shared.db.collections import Collection, get_collection, get_collection_by_id
 from embedmill.shared.db.dead_letters import Filter, count_dead_before, list_letters
-from embedmill.shared.db.engine import read_clock
+from embedmill.shared.db.engine import Connection, read_clock
 from embedmill.shared.errors import FlowControl, ScanTakenOver
 from embedmill.shared.ledger import Lane
 from embedmill.shared.runtime import Runtime
@@ -165,7 +165,7 @@ def work_until_done(
 def show_progress(runtime: Runtime, display: Display, job: jobs.Job, *, served: frozenset[str] = frozenset()) -> None:
     """Show where a job stands, and how quickly it moves; `served` are queues whose workers this process brings."""
 
-    def look(connection: Any) -> tuple[Any, ...]:
+    def look(connection: Connection) -> tuple[Any, ...]:
         progress, staffing = jobs.measure_progress(connection, job), read_staffing(runtime, connection)
         staffing = replace(staffing, served=staffing.served | served)
         return progress, measure_pace(connection, job, progress, staffing)
@@ -181,7 +181,7 @@ def _is_stuck(runtime: Runtime, workshop: Workshop, job: jobs.Job, unfinished: M
     if unfinished.keys() - {WaitReason.KEY, WaitReason.BULK} or (WaitReason.BULK in unfinished and not refused):
         return False
 
-    def look(connection: Any) -> bool:
+    def look(connection: Connection) -> bool:
         here = WaitReason.KEY not in unfinished or jobs.was_refused_here(
             connection, job.id, supervisor=workshop.supervisor_id
         )
@@ -194,7 +194,7 @@ def _is_stuck(runtime: Runtime, workshop: Workshop, job: jobs.Job, unfinished: M
 def _print_stuck(runtime: Runtime, workshop: Workshop, job_id: int) -> None:
     """Say which key is missing, and how much waits for it."""
 
-    def look(connection: Any) -> list[dict[str, Any]]:
+    def look(connection: Connection) -> list[dict[str, Any]]:
         return jobs.list_waiting(connection, jobs.get_job(connection, job_id))
 
     waiting = runtime.database.query(look)
@@ -224,7 +224,7 @@ class Notice:
         self._due = time.monotonic() + NOTICE_SECONDS
         self._left = list(NOTICES)
 
-    def give_if_due(self, connection: Any, job_id: int) -> None:
+    def give_if_due(self, connection: Connection, job_id: int) -> None:
         """Look again every few seconds, until it was said."""
         if time.monotonic() < self._due:
             return
@@ -244,7 +244,7 @@ class Watch:
         self._due = time.monotonic() + NOTICE_SECONDS
         self._said: set[tuple[str, str | None]] = set()
 
-    def give_if_due(self, connection: Any, job: jobs.Job, progress: jobs.Progress) -> None:
+    def give_if_due(self, connection: Connection, job: jobs.Job, progress: jobs.Progress) -> None:
         """Look again every few seconds."""
         if time.monotonic() < self._due:
             return
@@ -261,7 +261,7 @@ def watch(runtime: Runtime, job_id: int, *, quiet: bool) -> dict[str, Any]:
     notices = Watch(runtime)
     with Display(quiet=quiet) as display:
 
-        def look(connection: Any) -> jobs.Job:
+        def look(connection: Connection) -> jobs.Job:
             job = jobs.get_job(connection, job_id)
             if job.state not in FINAL:
                 notices.give_if_due(connection, job, jobs.measure_progress(connection, job))
@@ -398,7 +398,7 @@ def work_on_job(runtime: Runtime, job_id: int, *, quiet: bool) -> None:
 def describe_job(runtime: Runtime, job_id: int) -> dict[str, Any]:
     """A job as `--json` shows it."""
 
-    def look(connection: Any) -> dict[str, Any]:
+    def look(connection: Connection) -> dict[str, Any]:
         job = jobs.get_job(connection, job_id)
         notes = jobs.list_notes(connection, job_id, limit=REPORTED_NOTES)
         reasons = jobs.count_notes(connection, job_id, limit=REPORTED_REASONS)
@@ -413,7 +413,7 @@ def describe_job(runtime: Runtime, job_id: int) -> dict[str, Any]:
 def list_summaries(runtime: Runtime, *, limit: int, wanted: jobs.JobFilter = jobs.EVERY_JOB) -> list[dict[str, Any]]:
     """Jobs without their notes, newest first."""
 
-    def find(connection: Any) -> list[dict[str, Any]]:
+    def find(connection: Connection) -> list[dict[str, Any]]:
         staffing, now = read_staffing(runtime, connection), read_clock(connection)
         found = jobs.list_jobs(connection, limit=limit, wanted=wanted)
         progress = jobs.measure_each(connection, found)
@@ -435,7 +435,7 @@ def explain_job(runtime: Runtime, job_id: int) -> dict[str, Any]:
     """A job with what its work waits for, how quickly it moves, and what would get it going where it does not."""
     report = describe_job(runtime, job_id)
 
-    def look(connection: Any) -> dict[str, Any]:
+    def look(connection: Connection) -> dict[str, Any]:
         job = jobs.get_job(connection, job_id)
         progress, staffing = jobs.measure_progress(connection, job), read_staffing(runtime, connection)
         pace, waiting = measure_pace(connection, job, progress, staffing), jobs.list_waiting(connection, job)
@@ -465,7 +465,7 @@ def _list_circuits(runtime: Runtime) -> list[dict[str, Any]]:
         return []
 
 
-def _describe_lane(runtime: Runtime, connection: Any, job: jobs.Job) -> dict[str, Any] | None:
+def _describe_lane(runtime: Runtime, connection: Connection, job: jobs.Job) -> dict[str, Any] | None:
     """What a job has in the batch lane; None when it never was there."""
     from embedmill.console.services.bulk import describe_batch
 

@@ -15,6 +15,7 @@ import orjson
 
 from embedmill.shared.collections import CollectionSettings
 from embedmill.shared.db import ledger, samples
+from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.samples import Counts
 from embedmill.shared.db.sizes import Listed, Sizes, list_some, sum_sizes
 from embedmill.shared.db.verdicts import find_verdicts
@@ -280,7 +281,7 @@ def measure_job(runtime: Runtime, job_id: int, settings: CollectionSettings, col
     from embedmill.workers.parsing.limits import ParserLimits
     from embedmill.workers.parsing.sandbox import Parser
 
-    def look(connection: Any) -> tuple[dict[bool, Sizes], int, list[Listed]]:
+    def look(connection: Connection) -> tuple[dict[bool, Sizes], int, list[Listed]]:
         sizes = sum_sizes(connection, job_id)
         documents = sum(of.documents for of in sizes.values())
         return sizes, documents, list_some(connection, job_id, documents=documents, most=LISTED)

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from embedmill.shared.db import jobs, pools, presence
+from embedmill.shared.db.engine import Connection
 from embedmill.shared.presence import is_gone
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.states import JobState, Stage, State, WaitReason, WorkerState
@@ -40,7 +41,7 @@ class Staffing:
         return queue in self.served and queue not in self.paused | self.scaled
 
 
-def read_staffing(runtime: Runtime, connection: Any) -> Staffing:
+def read_staffing(runtime: Runtime, connection: Connection) -> Staffing:
     """Who serves the queues now."""
     silent = runtime.settings.silent_seconds
     alive = [
@@ -89,7 +90,7 @@ class Pace:
     seconds_left: float | None
 
 
-def measure_pace(connection: Any, job: jobs.Job, progress: jobs.Progress, staffing: Staffing) -> Pace:
+def measure_pace(connection: Connection, job: jobs.Job, progress: jobs.Progress, staffing: Staffing) -> Pace:
     """A job's pace now."""
     activity = name_activity(job, progress, staffing)
     rate = jobs.measure_rate(connection, job) if activity in _PASSING else 0.0

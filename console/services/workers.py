@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from embedmill.shared.db import pools, presence
+from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.pools import Pool
 from embedmill.shared.errors import NotFound
 from embedmill.shared.presence import is_gone
@@ -24,7 +25,7 @@ def describe(runtime: Runtime) -> dict[str, Any]:
     workers = list_workers(runtime)
     silent = runtime.settings.silent_seconds
 
-    def find(connection: Any) -> tuple[list[dict[str, Any]], Mapping[Stage, Pool]]:
+    def find(connection: Connection) -> tuple[list[dict[str, Any]], Mapping[Stage, Pool]]:
         return presence.list_supervisors(connection, silent_seconds=silent), pools.read_pools(connection)
 
     supervisors, wanted = runtime.database.query(find)
@@ -109,7 +110,7 @@ def drain_workers(runtime: Runtime, names: Sequence[str]) -> dict[str, Any]:
     if unknown:
         raise NotFound(f"no worker is called {unknown[0]!r}", hint="embedmill workers list")
 
-    def drain(connection: Any) -> dict[str, Any]:
+    def drain(connection: Connection) -> dict[str, Any]:
         draining = presence.order_drain(connection, names)
         rows = [row for row in presence.list_workers(connection) if row["id"] in draining]
         before = pools.read_pools(connection)

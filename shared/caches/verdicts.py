@@ -11,7 +11,7 @@ import structlog
 
 from embedmill.shared.caches.embeddings import Size
 from embedmill.shared.db import verdicts
-from embedmill.shared.db.engine import Database
+from embedmill.shared.db.engine import Connection, Database
 from embedmill.shared.db.verdicts import VERDICT, Origin, StoredVerdict
 
 log = structlog.get_logger()
@@ -30,7 +30,7 @@ class VerdictCache:
     def get_many(self, addresses: Sequence[str]) -> dict[str, StoredVerdict]:
         """The verdicts that are known; they count as used now."""
 
-        def find(connection: Any) -> tuple[dict[str, StoredVerdict], list[str]]:
+        def find(connection: Connection) -> tuple[dict[str, StoredVerdict], list[str]]:
             found = verdicts.find_verdicts(connection, addresses)
             return found, verdicts.find_stale_verdicts(connection, list(found))
 

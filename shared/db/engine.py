@@ -10,14 +10,16 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from sqlite3 import Connection as SqliteConnection
+from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 from uuid import uuid4
 
+import sqlalchemy
 import structlog
-from sqlalchemy import Connection, Double, Engine, create_engine, event, select, text
+from sqlalchemy import Double, Engine, create_engine, event, select, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -40,6 +42,10 @@ from embedmill.shared.sqlite_files import file_uri, is_writable
 log = structlog.get_logger()
 
 T = TypeVar("T")
+P = ParamSpec("P")
+
+# A transaction, by the name under which all other packages know it: they hand it on to the queries of this one.
+Connection: TypeAlias = sqlalchemy.Connection
 
 HEAD = "0023"
 BUSY_TIMEOUT_MS = 30_000
@@ -125,7 +131,7 @@ class Database:
         for engine in {self._writer, self._reader}:
             event.listen(engine, "before_cursor_execute", self._count)
 
-    def _count(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+    def _count(self, _session: Connection, _cursor: Any, statement: str, *_: Any) -> None:
         self.statements += "receipt" not in statement
 
     @property
@@ -160,13 +166,13 @@ class Database:
                 connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             yield connection
 
-    def transact(self, body: Callable[[Connection], T]) -> T:
+    def transact(self, body: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `body` returns of a transaction that took effect once; it is run again while the database gives way."""
-        return self._repeated(self.write, body)
+        return self._repeated(self.write, lambda connection: body(connection, *args, **kwargs))
 
-    def query(self, body: Callable[[Connection], T]) -> T:
+    def query(self, body: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `body` reads; it is run again when the session is lost."""
-        return self._repeated(self.read, body)
+        return self._repeated(self.read, lambda connection: body(connection, *args, **kwargs))
 
     @contextmanager
     def impatient(self) -> Iterator[None]:
@@ -191,7 +197,7 @@ class Database:
         self._writer.dispose()
         self._reader.dispose()
 
-    def _repeated(self, open_: Callable[[], Any], body: Callable[[Connection], T]) -> T:
+    def _repeated(self, open_: Callable[[], AbstractContextManager[Connection]], body: Callable[[Connection], T]) -> T:
         deadline = time.monotonic() + self._sizing.outage_seconds
         pause = 0.01
         while True:
@@ -382,7 +388,7 @@ def _sqlite_engine(url: URL, begin: str) -> Engine:
 def _prepare_sqlite(engine: Engine, begin: str, pragmas: Sequence[str]) -> None:
     """Transactions begin as told: sqlite3's own default loses updates (facts/queues.md 3.4)."""
 
-    def connected(connection: Any, _record: Any) -> None:
+    def connected(connection: SqliteConnection, _record: object) -> None:
         connection.isolation_level = None
         for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}")

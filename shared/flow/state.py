@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from embedmill.shared.db import flow
-from embedmill.shared.db.engine import Database
+from embedmill.shared.db.engine import Connection, Database
 from embedmill.shared.settings import REDIS_SCHEMES, Settings
 
 T = TypeVar("T")
@@ -40,7 +40,7 @@ class DatabaseState(SharedState):
         self._database = database
 
     def update(self, key: str, change: Change[T]) -> T:
-        def apply(connection: Any) -> T:
+        def apply(connection: Connection) -> T:
             value, now = flow.lock_value(connection, key)
             changed, result = change(value, now)
             if changed is not None:

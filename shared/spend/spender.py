@@ -22,7 +22,7 @@ import structlog
 
 from embedmill.shared.db import flow, ledger
 from embedmill.shared.db.budgets import Alert
-from embedmill.shared.db.engine import Database
+from embedmill.shared.db.engine import Connection, Database
 from embedmill.shared.db.ledger import Entry
 from embedmill.shared.errors import (
     EmbedmillError,
@@ -263,7 +263,7 @@ class Reservation:
         """Reserve the most that the call may cost; raises FlowControl when a budget has no room for it."""
         entry = self._entry(self.planned.tokens, self.price, milliunits=self.planned.milliunits)
 
-        def reserve(connection: Any) -> "ledger.Reserved | ledger.Refused":
+        def reserve(connection: Connection) -> "ledger.Reserved | ledger.Refused":
             result = ledger.reserve(connection, entry)
             if note is not None and isinstance(result, ledger.Reserved):
                 note(connection, result.id)
@@ -304,7 +304,7 @@ class Reservation:
             self._spender.database.transact(lambda connection: ledger.record(connection, [entry]))
             return
 
-        def settle(connection: Any) -> tuple[Alert, ...]:
+        def settle(connection: Connection) -> tuple[Alert, ...]:
             alerts = ledger.settle(connection, row, entry)
             if note is not None:
                 note(connection, row)
@@ -317,7 +317,7 @@ class Reservation:
         row = self.row
         assert row is not None
 
-        def release(connection: Any) -> None:
+        def release(connection: Connection) -> None:
             ledger.release(connection, row)
             if note is not None:
                 note(connection, row)

@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from kombu import Connection
 from kombu.asynchronous import get_event_loop
 from kombu.transport import redis, virtual
 
@@ -78,7 +79,7 @@ class Transport(redis.Transport):
 
     Channel = Channel
 
-    def register_with_event_loop(self, connection: Any, loop: Any) -> None:
+    def register_with_event_loop(self, connection: Connection, loop: Any) -> None:
         """Watch that Redis goes on answering; a socket that nobody reads any more is not found in another way."""
         super().register_with_event_loop(connection, loop)
         loop.call_repeatedly(SILENCE_SECONDS / 3, self._require_replies)

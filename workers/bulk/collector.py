@@ -14,6 +14,7 @@ import structlog
 from embedmill.shared.db import bulk_batches, bulk_lane, ledger
 from embedmill.shared.db.bulk_batches import Batch
 from embedmill.shared.db.bulk_lane import Ends, Entry
+from embedmill.shared.db.engine import Connection
 from embedmill.shared.errors import EmbedmillError, FlowControl, KeyRefused, ProviderUnavailable, StorageFailed
 from embedmill.shared.ledger import BatchState, Tokens
 from embedmill.shared.providers.batches.base import UNREADABLE, BatchApi, Lost, Result, Status
@@ -110,7 +111,7 @@ class Collector:
         """It was never made: money and entries are given back."""
         api.delete_staged(batch.key, batch.file_id)
 
-        def release(connection: Any, _row: int) -> None:
+        def release(connection: Connection, _row: int) -> None:
             if bulk_batches.move_batch(connection, batch.id, batch.state, BatchState.RELEASED):
                 bulk_lane.return_entries(connection, batch.id)
 
@@ -154,7 +155,7 @@ class Collector:
         if error is not None:
             log.warning("bulk.unreadable", batch=batch.id, vendor=batch.vendor_id, results=lacking)
 
-        def end(connection: Any, _row: int) -> None:
+        def end(connection: Connection, _row: int) -> None:
             counts = {
                 "succeeded": harvest.succeeded,
                 "errored": len(ends.failed),
@@ -180,7 +181,7 @@ class Collector:
     def _return_failed(self, batch: Batch, status: Status, error: EmbedmillError) -> None:
         """The vendor looked at a batch and did not begin: nothing was billed."""
 
-        def give_back(connection: Any, _row: int) -> None:
+        def give_back(connection: Connection, _row: int) -> None:
             values = {"vendor_state": status.state, "error": str(error)}
             if not bulk_batches.move_batch(connection, batch.id, BatchState.SUBMITTED, BatchState.COLLECTED, **values):
                 return
@@ -198,7 +199,7 @@ class Collector:
         """Somebody deleted it at the vendor, with what it may have answered: that counts as spent."""
         message = "the vendor has no such batch any more"
 
-        def lose(connection: Any) -> None:
+        def lose(connection: Connection) -> None:
             values = {"error": message}
             if bulk_batches.move_batch(connection, batch.id, BatchState.SUBMITTED, BatchState.ENDED, **values):
                 if batch.usage_id is not None:
@@ -241,7 +242,7 @@ class Collector:
     def _leave_unsettled(self, batch: Batch, note: Callable[[Any, int], None]) -> None:
         """The reservation goes on counting: it is never less than what was billed."""
 
-        def leave(connection: Any) -> None:
+        def leave(connection: Connection) -> None:
             if batch.usage_id is not None:
                 ledger.leave_unsettled(connection, batch.usage_id)
             note(connection, 0)

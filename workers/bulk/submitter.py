@@ -14,6 +14,7 @@ import structlog
 from embedmill.shared.db import bulk_batches, bulk_lane
 from embedmill.shared.db.bulk_batches import Assignment, Batch
 from embedmill.shared.db.bulk_lane import Group
+from embedmill.shared.db.engine import Connection
 from embedmill.shared.errors import (
     EmbedmillError,
     FlowControl,
@@ -163,7 +164,7 @@ class Submitter:
             "tokens_out": planned.tokens.out,
         }
 
-        def write_down(connection: Any, row: int) -> None:
+        def write_down(connection: Connection, row: int) -> None:
             made[:] = [bulk_batches.create_batch(connection, values, list(_assign(part)), usage_id=row)]
 
         call = self._desk.runtime.spender.begin(planned, note=write_down)
@@ -257,7 +258,7 @@ class Submitter:
         except EmbedmillError as trouble:
             log.warning("bulk.not_deleted", batch=batch.id, file=file_id, error_class=type(trouble).__name__)
 
-        def release(connection: Any, _row: int) -> None:
+        def release(connection: Connection, _row: int) -> None:
             if not bulk_batches.move_batch(connection, batch.id, start, BatchState.RELEASED, error=str(error)):
                 return
             sent = [entry.id for entry in bulk_lane.list_sent(connection, batch.id)]

@@ -3,12 +3,12 @@
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import structlog
 
 from embedmill.shared.collections import CollectionSettings, read_collection_settings
 from embedmill.shared.db.collections import get_collection_by_id
+from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.reviews import Doubt, submit_reviews
 from embedmill.shared.db.samples import (
     TERMS,
@@ -156,7 +156,7 @@ def _conclude(runtime: Runtime, taken: Taken, subject: Chunk, obtained: Obtained
     doubts = doubts_of(subject, opinion, known)
     by_model = verdict.source == "model"
 
-    def conclude(connection: Any) -> None:
+    def conclude(connection: Connection) -> None:
         score = verdict.score if by_model else None
         finish_sample(connection, taken.id, score=score, error=verdict.score <= BAD_SCORE if by_model else None)
         if doubts and opinion.decision is None:
@@ -182,7 +182,7 @@ def _collect_terms(runtime: Runtime, model: Model, taken: Taken, chunk_set: Chun
         runtime.database.transact(lambda connection: store(connection, terms))
         result.done += terms is not None
 
-    def store(connection: Any, terms: Sequence[FoundTerm] | None) -> None:
+    def store(connection: Connection, terms: Sequence[FoundTerm] | None) -> None:
         if terms is None:
             drop_sample(connection, taken.id, reason="the model gave no usable answer")
             return
@@ -246,7 +246,7 @@ def _settings(runtime: Runtime, collection_id: int) -> CollectionSettings | None
 
 
 def _drop(runtime: Runtime, taken: Iterable[Taken], reason: str) -> None:
-    def drop(connection: Any) -> None:
+    def drop(connection: Connection) -> None:
         for sample in samples:
             drop_sample(connection, sample.id, reason=reason)
 

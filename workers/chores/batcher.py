@@ -7,11 +7,11 @@ stopped for so long that its lease may be another's takes no further step.
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import structlog
 
 from embedmill.shared.db import bulk_batches, bulk_lane, presence
+from embedmill.shared.db.engine import Connection
 from embedmill.shared.errors import EmbedmillError, KeyRefused
 from embedmill.shared.presence import is_gone
 from embedmill.shared.runtime import Runtime
@@ -48,7 +48,7 @@ class Batcher(Aside):
     def has_work(self) -> bool:
         return self._runtime.database.query(self._is_due)
 
-    def _is_due(self, connection: Any) -> bool:
+    def _is_due(self, connection: Connection) -> bool:
         """Batches rest at the vendor for hours, in which there is nothing to write."""
         return bulk_lane.has_business(connection) and (
             bulk_lane.has_due_business(connection) or self._must_leave(bulk_lane.list_lanes(connection))

@@ -5,10 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
-from typing import Any
 
 from embedmill.shared.db import jobs, presence, work
-from embedmill.shared.db.engine import Database
+from embedmill.shared.db.engine import Connection, Database
 from embedmill.shared.db.pools import count_slots
 from embedmill.shared.db.work import Ready
 from embedmill.shared.settings import Settings
@@ -91,7 +90,7 @@ def _plan(database: Database, settings: Settings) -> list[Share]:
     return [Share(d.job_id, sends[d.job_id], d.ready - sends[d.job_id]) for d in demands if sends[d.job_id]]
 
 
-def _count_slots(connection: Any, settings: Settings) -> int:
+def _count_slots(connection: Connection, settings: Settings) -> int:
     workers = presence.list_workers(connection)
     return sum(row["slots"] for row in workers if row["age"] < settings.silent_seconds)
 

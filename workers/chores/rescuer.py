@@ -3,12 +3,11 @@
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import structlog
 
 from embedmill.shared.db import work
-from embedmill.shared.db.engine import Database
+from embedmill.shared.db.engine import Connection, Database
 from embedmill.shared.presence import is_gone
 from embedmill.shared.settings import Settings
 from embedmill.shared.states import Stage
@@ -67,7 +66,7 @@ class Rescuer:
         empty = [stage for stage in Stage if not depths.get(stage)]
         overdue = self._settings.lease_seconds * OVERDUE_LEASES
 
-        def requeue(connection: Any) -> int:
+        def requeue(connection: Connection) -> int:
             count = work.requeue_lost(connection, stages=empty, older_than_seconds=settled_seconds)
             return count + work.requeue_lost(connection, stages=list(Stage), older_than_seconds=overdue)
 

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
 
 import structlog
 
 from embedmill.shared.db import jobs, presence, work
-from embedmill.shared.db.engine import PAUSE_SECONDS
+from embedmill.shared.db.engine import PAUSE_SECONDS, Connection
 from embedmill.shared.errors import BrokerUnavailable, DatabaseAway, EmbedmillError, StorageFailed, TransactionLost
 from embedmill.shared.presence import is_gone
 from embedmill.shared.runtime import Runtime
@@ -172,7 +171,7 @@ class ChoreRunner:
             log.warning("chores.not_freed", error=str(error))
 
     def _add_up(self) -> None:
-        def add_up(connection: Any) -> None:
+        def add_up(connection: Connection) -> None:
             jobs.add_up_tallies(connection)
             jobs.forget_receipts(connection, older_than_seconds=RECEIPT_SECONDS)
 

@@ -7,11 +7,11 @@ as often as one likes.
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Any
 
 import structlog
 
 from embedmill.shared.db.collections import Collection, get_collection_by_id
+from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.flow import lock_value, read_value, write_value
 from embedmill.shared.db.leftovers import DELAYS, Leftover, find_leftovers
 from embedmill.shared.errors import EmbedmillError, StorageFailed
@@ -30,14 +30,14 @@ PAGE = 500
 def sweep(runtime: Runtime) -> int:
     """Remove what is due; returns how many rows went. What a store refuses now is due again at the next delay."""
 
-    def find(connection: Any) -> tuple[float, list[Leftover]]:
+    def find(connection: Connection) -> tuple[float, list[Leftover]]:
         value, now = read_value(connection, KEY)
         return now, find_leftovers(connection, since=float(value.get(UNTIL, now - DELAYS[-1])), until=now)
 
     now, found = runtime.database.query(find)
     gone = sum(_try(runtime, id, list(some)) for id, some in groupby(found, lambda entry: entry.collection_id))
 
-    def note(connection: Any) -> None:
+    def note(connection: Connection) -> None:
         lock_value(connection, KEY)
         write_value(connection, KEY, {UNTIL: now})
 

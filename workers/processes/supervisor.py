@@ -14,6 +14,7 @@ from typing import IO, Any
 import structlog
 
 from embedmill.shared.db import pools, presence, work
+from embedmill.shared.db.engine import Connection
 from embedmill.shared.errors import InternalError, StorageFailed
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.starting import unheard
@@ -110,7 +111,7 @@ class Supervisor:
         self._backlog_since: dict[Stage, float] = {}
 
     def __enter__(self) -> "Supervisor":
-        def register(connection: Any) -> None:
+        def register(connection: Connection) -> None:
             host, silent = socket.gethostname(), self._settings.silent_seconds
             presence.require_one_host(connection, host, silent_seconds=silent)
             presence.register_supervisor(

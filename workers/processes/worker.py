@@ -17,6 +17,7 @@ from celery.signals import worker_ready
 
 from embedmill.shared.db import pools
 from embedmill.shared.db import presence as registry
+from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.presence import Report
 from embedmill.shared.errors import StorageFailed
 from embedmill.shared.logs import configure_logs
@@ -118,7 +119,7 @@ class Worker:
     def _register(self) -> None:
         settings, host = self._runtime.settings, socket.gethostname()
 
-        def register(connection: Any) -> None:
+        def register(connection: Connection) -> None:
             registry.require_one_host(connection, host, silent_seconds=settings.silent_seconds)
             registry.register_worker(
                 connection,
@@ -165,7 +166,7 @@ class Worker:
     def _look(self) -> None:
         """Do as ordered, and say how things are when that changed or was last said a while ago."""
 
-        def read(connection: Any) -> tuple[registry.Orders, bool]:
+        def read(connection: Connection) -> tuple[registry.Orders, bool]:
             paused = len(pools.find_paused(connection, self._stages)) == len(self._stages)
             return registry.read_orders(connection, self._runtime.process_id), paused
 
@@ -223,7 +224,7 @@ class Worker:
             claim_age=done.claim_age,
         )
 
-        def tell(connection: Any) -> None:
+        def tell(connection: Connection) -> None:
             registry.report_worker(connection, self._runtime.process_id, report)
             if refusals.permanent:
                 registry.note_refusals(

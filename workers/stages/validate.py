@@ -1,9 +1,9 @@
 """The validate stage: every chunk is kept, repaired, or rejected with a reason."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from embedmill.shared.collections import CollectionSettings
+from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.reviews import submit_reviews
 from embedmill.shared.db.samples import TERMS, VERDICT, submit_samples
 from embedmill.shared.db.work import Claim
@@ -109,7 +109,7 @@ def _sample(runtime: WorkerRuntime, settings: CollectionSettings, collection_id:
         return
     share = runtime.settings.terms_sample
 
-    def note(connection: Any) -> None:
+    def note(connection: Connection) -> None:
         if settings.audits:
             submit_samples(
                 connection,

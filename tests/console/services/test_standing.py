@@ -1,7 +1,6 @@
 """What a job does and what would get it going: one word for it, and the command that mends it."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -11,6 +10,7 @@ from embedmill.console.services import ingesting as running
 from embedmill.console.services.ingesting import explain_job, find_jobs, list_summaries, print_report, print_waiting
 from embedmill.console.services.standing import Pace
 from embedmill.shared.db import jobs, pools, presence
+from embedmill.shared.db.engine import Connection
 from embedmill.shared.errors import BlobMissing, NotFound, ProviderUnavailable, SourceGone
 from embedmill.shared.outcomes import Advance, Fail, Park
 from embedmill.shared.presence import Presence
@@ -168,7 +168,7 @@ def test_whoever_watches_is_told_once_of_each_thing_that_keeps_a_job_from_moving
     tracker.submit(["file:///a"])
     watch = running.Watch(runtime)
 
-    def look(connection: Any) -> None:
+    def look(connection: Connection) -> None:
         job = jobs.get_job(connection, tracker.job)
         watch.give_if_due(connection, job, jobs.measure_progress(connection, job))
 

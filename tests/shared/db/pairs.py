@@ -39,7 +39,7 @@ class HeldDatabase(Database):
             self.reached.set()
             assert self.gate.wait(DEADLINE_SECONDS)
 
-    def _count(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+    def _count(self, _session: Connection, _cursor: Any, statement: str, *_: Any) -> None:
         if self.__dict__.get("at", COMMIT) != COMMIT and "receipt" not in statement:
             if self.seen == self.at:
                 self._stop()

@@ -9,6 +9,7 @@ from bench.documents import fill
 from embedmill.shared.db import catalogue
 from embedmill.shared.db.catalogue import MEANINGS, Page, Wanted, list_documents
 from embedmill.shared.db.dead_letters import Filter, discard_letters
+from embedmill.shared.db.engine import Connection
 from embedmill.shared.errors import NotFound, UnreadableDocument, UserError
 from embedmill.shared.globs import Glob
 from embedmill.shared.notes import join_notes
@@ -233,7 +234,7 @@ def many(tracker: Tracker) -> Tracker:
 def test_a_page_is_read_along_its_index_without_sorting(many: Tracker, name: str) -> None:
     wanted, index_name = ROADS[name]
 
-    def look(connection: Any) -> None:
+    def look(connection: Connection) -> None:
         list_documents(connection, wanted, limit=20)
 
     plans = read_plans(many.database, look)

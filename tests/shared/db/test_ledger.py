@@ -10,7 +10,7 @@ from sqlalchemy import func, select, text
 
 from embedmill.shared.db import budgets, collections, ledger
 from embedmill.shared.db.budgets import DAY_SECONDS, Budget
-from embedmill.shared.db.engine import Database, open_database, read_clock
+from embedmill.shared.db.engine import Connection, Database, open_database, read_clock
 from embedmill.shared.db.ledger import Refused, Reserved
 from embedmill.shared.db.schema import budget, usage
 from embedmill.shared.errors import NotFound, UnknownPrice
@@ -341,7 +341,7 @@ def test_spend_is_summed_by_what_is_asked_for_with_the_unsettled_apart(tracker: 
     assert tracker.progress().spend == {"usd": 0.000037, "tokens_in": 37, "tokens_out": 0, "reserved_usd": 0.000007}
 
 
-def reserved_in(connection: Any, microusd: int) -> int:
+def reserved_in(connection: Connection, microusd: int) -> int:
     found = ledger.reserve(connection, entry(microusd=microusd, tokens=microusd))
     assert isinstance(found, Reserved)
     return found.id
