@@ -16,6 +16,7 @@ from embedmill.console.cli import dlq as dlq_cli
 from embedmill.console.cli import documents as documents_cli
 from embedmill.console.cli import jobs as jobs_cli
 from embedmill.console.cli import review as review_cli
+from embedmill.console.cli import search as search_cli
 from embedmill.console.cli import sources as sources_cli
 from embedmill.console.cli import workers as workers_cli
 from embedmill.console.cli.output import DONE, FAILED, USAGE, print_error, print_json, print_line, print_notice
@@ -62,14 +63,6 @@ NullSeparated = Annotated[bool, typer.Option("--null", "-0", help="A list of fil
 
 # What typer returns in the place of a KeyboardInterrupt; no command ends so by itself.
 TYPER_INTERRUPTED = 130
-
-
-class SearchMode(StrEnum):
-    """How a query is matched."""
-
-    HYBRID = "hybrid"
-    DENSE = "dense"
-    LEXICAL = "lexical"
 
 
 class SpendBy(StrEnum):
@@ -291,49 +284,8 @@ def parse(
         print_reading(found)
 
 
-@app.command()
-def search(
-    query: Annotated[str | None, typer.Argument(metavar="QUERY", help="What to look for.")] = None,
-    collection: Collection = "default",
-    top_k: Annotated[int, typer.Option("--top-k", "-k", min=1, max=1000, help="Most hits.")] = 10,
-    mode: Annotated[SearchMode, typer.Option(help="How to search.")] = SearchMode.HYBRID,
-    queries: Annotated[Path | None, typer.Option(help='JSONL of {"id", "text"}; - reads stdin.')] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Search a collection by meaning and by words."""
-    from embedmill.console.services.searching import print_hits, search_many, search_one
-
-    if (query is None) == (queries is None):
-        raise typer.BadParameter("give either a QUERY or --queries FILE")
-    if queries is not None:
-        for answer in search_many(queries, collection, top_k=top_k, mode=mode):
-            print_json(answer)
-        return
-    result = search_one(str(query), collection, top_k=top_k, mode=mode)
-    if as_json:
-        print_json(result)
-    else:
-        print_hits(result)
-
-
-@app.command()
-def export(
-    collection: Collection = "default",
-    vectors: Annotated[bool, typer.Option("--vectors", help="With the vectors.")] = False,
-    rejected: Annotated[bool, typer.Option("--rejected", help="Instead, the rejected chunks with reasons.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Print what the vector store holds, as JSONL.
-
-    One line for each vector.
-    """
-    from embedmill.console.services.exporting import export as run
-    from embedmill.console.services.exporting import export_rejected
-
-    if rejected:
-        export_rejected(collection)
-    else:
-        run(collection, with_vectors=vectors)
+app.command()(search_cli.search)
+app.command()(search_cli.export)
 
 
 @app.command()

@@ -3,9 +3,11 @@
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TextIO
 
+from embedmill.console.listening import Notice, Severity
+from embedmill.console.rendering import to_json
 from embedmill.shared.harmless import harmless, harmless_json
 
 DONE, FAILED, USAGE, DEAD_LETTERS = 0, 1, 2, 3
@@ -16,18 +18,25 @@ CELL_CHARACTERS = 100
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
-def print_json(document: Any) -> None:
-    """Write one JSON document."""
-    sys.stdout.write(harmless_json(json.dumps(document, ensure_ascii=False, default=str)) + "\n")
+def print_json(result: Any) -> None:
+    """Write what a service returned as one JSON document."""
+    sys.stdout.write(harmless_json(json.dumps(to_json(result), ensure_ascii=False, default=str)) + "\n")
     sys.stdout.flush()
 
 
-def json_line(document: Any) -> bytes:
-    """A line of JSONL, for exports of any length; arrays of numpy are taken."""
+def print_json_lines(results: Iterable[Any]) -> None:
+    """Write what a service yields as JSONL, of any length."""
+    for result in results:
+        sys.stdout.buffer.write(json_line(result))
+    sys.stdout.buffer.flush()
+
+
+def json_line(result: Any) -> bytes:
+    """A line of JSONL; arrays of numpy are taken."""
     import orjson
 
     # The names of a row's columns are strings of SQLAlchemy's own class.
-    encoded = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
+    encoded = orjson.dumps(to_json(result), option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
     return harmless_json(encoded.decode()).encode() + b"\n"
 
 
@@ -48,6 +57,17 @@ def print_error(message: str, hint: str = "", *, as_json: bool = False) -> None:
 def print_warning(message: str) -> None:
     """Say something on stderr that does not stop the command."""
     _write_line(sys.stderr, f"warning: {message}")
+
+
+def print_told(notice: Notice) -> None:
+    """Say on stderr what a service told."""
+    match notice.severity:
+        case Severity.ERROR:
+            print_error(notice.text, notice.hint)
+        case Severity.WARNING:
+            print_warning(notice.text)
+        case Severity.INFO:
+            print_notice(notice.text)
 
 
 def print_notice(message: str) -> None:

@@ -1,6 +1,5 @@
 """A command's session: settings, presence, runtime, and the running of work in this process until it is done."""
 
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from embedmill.console.cli.output import print_warning
+from embedmill.console.cli.output import print_told, print_warning
+from embedmill.console.listening import Listener
+from embedmill.console.services.opening import open_runtime, open_to_read
 from embedmill.shared.db import pools as pool_table
 from embedmill.shared.db import presence, work
 from embedmill.shared.errors import KeyRefused
 from embedmill.shared.logs import configure_logs
-from embedmill.shared.presence import Presence, is_gone, sweep
-from embedmill.shared.runtime import Runtime, prepare_home
+from embedmill.shared.presence import is_gone, sweep
+from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings, load_settings, unknown_variables
-from embedmill.shared.sqlite_files import is_writable
 
 if TYPE_CHECKING:
     from embedmill.workers.processes.pools import PoolSpec
@@ -44,31 +44,15 @@ def read_settings() -> Settings:
 @contextmanager
 def opened(settings: Settings | None = None) -> Iterator[Runtime]:
     """A runtime for one command."""
-    settings = settings or read_settings()
-    home = prepare_home(settings)
-    with Presence(home / "run") as alive:
-        runtime = Runtime(settings, process_id=alive.id)
-        try:
-            yield runtime
-        finally:
-            runtime.close()
+    with open_runtime(settings or read_settings()) as runtime:
+        yield runtime
 
 
 @contextmanager
 def opened_to_read() -> Iterator[Runtime]:
     """A runtime for a command that only reads: a home that cannot be written is read as it stands."""
-    settings = read_settings()
-    home = settings.home_path
-    if is_writable(home) or not home.is_dir():
-        with opened(settings) as runtime:
-            yield runtime
-        return
-    print_warning(f"{home} cannot be written: it is read as it stands")
-    runtime = Runtime(settings, process_id=f"reader-{os.getpid()}")
-    try:
+    with open_to_read(read_settings(), Listener(on_notice=print_told)) as runtime:
         yield runtime
-    finally:
-        runtime.close()
 
 
 class HandBack(KeyboardInterrupt):

@@ -1,11 +1,13 @@
-"""`embedmill export`: what the vector store itself holds of what readers see, as JSONL."""
+"""What the vector store itself holds of what readers see, and what was rejected."""
 
-import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from embedmill.console.cli.output import json_line
-from embedmill.console.cli.session import opened_to_read
+import numpy as np
+from numpy.typing import NDArray
+
+from embedmill.console.rendering import LEFT_OUT
 from embedmill.shared.db import collections, documents
 from embedmill.shared.db.documents import Tracked
 from embedmill.shared.errors import BlobMissing
@@ -17,18 +19,60 @@ from embedmill.shared.runtime import Runtime
 PAGE = 500
 
 
-def export(collection: str, *, with_vectors: bool) -> None:
-    """Write one line per vector to stdout, shard by shard; streamed."""
-    with opened_to_read() as runtime:
-        with runtime.database.read() as connection:
-            found = collections.get_collection(connection, collection)
-        store = runtime.store(found)
-        written: set[tuple[str, int]] | None = set() if found.leaving else None
-        for shard in found.reading_shards:
-            rows = _seen(runtime, store.list_rows(shard, with_vectors=with_vectors))
-            for line in _lines(_once(rows, written), shard, with_vectors=with_vectors):
-                sys.stdout.buffer.write(line)
-    sys.stdout.buffer.flush()
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """One vector with its text, as its shard holds it; `vector` only where it was asked for."""
+
+    id: str
+    document: str
+    uri: str
+    chunk: str
+    ordinal: int
+    title: str
+    section: str
+    page: int | None
+    start: int
+    end: int
+    text: str
+    metadata: Mapping[str, Any]
+    version: str
+    index_version: str
+    shard: str
+    vector: NDArray[np.float32] | None = field(default=None, metadata=LEFT_OUT)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A chunk that was not indexed, and why."""
+
+    document: str
+    uri: str
+    chunk: str
+    start: int
+    end: int
+    reason: str
+    text: str
+
+
+def export(runtime: Runtime, collection: str, *, with_vectors: bool = False) -> Iterator[Exported]:
+    """One entry for each vector, shard by shard; streamed. Raises NotFound."""
+    found = runtime.database.query(lambda connection: collections.get_collection(connection, collection))
+    store = runtime.store(found)
+    written: set[tuple[str, int]] | None = set() if found.leaving else None
+    for shard in found.reading_shards:
+        rows = _seen(runtime, store.list_rows(shard, with_vectors=with_vectors))
+        for row in _once(rows, written):
+            yield _exported(row, shard, with_vectors=with_vectors)
+
+
+def export_rejected(runtime: Runtime, collection: str) -> Iterator[Rejected]:
+    """One entry for each rejected chunk of what readers see; streamed. Raises NotFound, BlobMissing."""
+    found = runtime.database.query(lambda connection: collections.get_collection(connection, collection))
+    for page in documents.walk_tracked(runtime.database, found.id):
+        rejecting = [tracked for tracked in page if tracked.rejections_ref]
+        blobs = runtime.blobs.get_pack([r for t in rejecting for r in (t.chunks_ref, t.rejections_ref) if r])
+        for tracked in rejecting:
+            yield from _rejected(tracked, blobs)
 
 
 def _seen(runtime: Runtime, rows: Iterator[VectorRow]) -> Iterator[VectorRow]:
@@ -49,58 +93,39 @@ def _once(rows: Iterator[VectorRow], written: set[tuple[str, int]] | None) -> It
             yield row
 
 
-def export_rejected(collection: str) -> None:
-    """Write one line per rejected chunk of what readers see, with the reason; streamed. Raises BlobMissing."""
-    with opened_to_read() as runtime:
-        with runtime.database.read() as connection:
-            found = collections.get_collection(connection, collection)
-        for page in documents.walk_tracked(runtime.database, found.id):
-            rejecting = [tracked for tracked in page if tracked.rejections_ref]
-            blobs = runtime.blobs.get_pack([r for t in rejecting for r in (t.chunks_ref, t.rejections_ref) if r])
-            for tracked in rejecting:
-                for line in _rejected_lines(tracked, blobs):
-                    sys.stdout.buffer.write(json_line(line))
-    sys.stdout.buffer.flush()
+def _exported(row: VectorRow, shard: str, *, with_vectors: bool) -> Exported:
+    return Exported(
+        id=row.id,
+        document=row.document,
+        uri=row.uri,
+        chunk=row.chunk,
+        ordinal=row.ordinal,
+        title=row.title,
+        section=row.section,
+        page=row.page,
+        start=row.start,
+        end=row.end,
+        text=row.text,
+        metadata=row.metadata,
+        version=row.version,
+        index_version=row.index_version,
+        shard=shard,
+        vector=row.vector if with_vectors else None,
+    )
 
 
-def _rejected_lines(tracked: Tracked, blobs: Mapping[str, bytes | BlobMissing]) -> Iterator[dict[str, Any]]:
+def _rejected(tracked: Tracked, blobs: Mapping[str, bytes | BlobMissing]) -> Iterator[Rejected]:
     from embedmill.workers.stages.stored import read_stored
 
     chunk_set, rejections, _ = read_stored(tracked.chunks_ref, tracked.rejections_ref, blobs)
     for chunk in chunk_set.chunks:
         if chunk.ordinal in rejections:
-            yield {
-                "document": tracked.id,
-                "uri": tracked.uri,
-                "chunk": chunk_set.ids[chunk.ordinal],
-                "start": chunk.start,
-                "end": chunk.end,
-                "reason": rejections[chunk.ordinal],
-                "text": chunk.body(chunk_set.text),
-            }
-
-
-def _lines(rows: Iterator[VectorRow], shard: str, *, with_vectors: bool) -> Iterator[bytes]:
-    for row in rows:
-        yield json_line(_describe(row, shard, with_vectors=with_vectors))
-
-
-def _describe(row: VectorRow, shard: str, *, with_vectors: bool) -> dict[str, Any]:
-    described: dict[str, Any] = {
-        "id": row.id,
-        "document": row.document,
-        "uri": row.uri,
-        "chunk": row.chunk,
-        "ordinal": row.ordinal,
-        "title": row.title,
-        "section": row.section,
-        "page": row.page,
-        "start": row.start,
-        "end": row.end,
-        "text": row.text,
-        "metadata": dict(row.metadata),
-        "version": row.version,
-        "index_version": row.index_version,
-        "shard": shard,
-    }
-    return described | ({"vector": row.vector} if with_vectors else {})
+            yield Rejected(
+                document=tracked.id,
+                uri=tracked.uri,
+                chunk=chunk_set.ids[chunk.ordinal],
+                start=chunk.start,
+                end=chunk.end,
+                reason=rejections[chunk.ordinal],
+                text=chunk.body(chunk_set.text),
+            )

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from embedmill.console.services.searching import searcher
+from embedmill.console.services.opening import open_runtime
+from embedmill.console.services.searching import open_searcher
+from embedmill.shared.settings import load_settings
 from embedmill.shared.sharding import shard_for
 from embedmill.simulators.faults import Fault
 from tests.command import Command, finish, kill_group
@@ -70,7 +72,7 @@ def test_documents_move_while_readers_see_each_whole_and_once(
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
     count = 2
-    with searcher("default") as readers:
+    with open_runtime(load_settings()) as runtime, open_searcher(runtime, "default") as readers:
         for shards in (4, 1):
             process = command.start("collections", "reshard", "default", "--shards", shards, "--json")
             rounds = 0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from embedmill.console.services.searching import search_one
+from embedmill.console.services.searching import search
 from embedmill.shared.db import budgets
 from embedmill.shared.db.schema import index_version, usage
 from embedmill.shared.errors import FlowControl, ProviderUnavailable
@@ -157,15 +157,13 @@ def test_a_search_without_money_says_what_is_used_up(
     runtime: WorkerRuntime,
     tracker: Tracker,
     uris: list[str],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     index(runtime, tracker, reach_index(runtime, tracker, uris))
-    monkeypatch.setenv("EMBEDMILL_VECTOR_URL", runtime.settings.vector_url)
     limit(tracker, 0)
     with pytest.raises(FlowControl, match="the budget for provider pinecone is used up"):
-        search_one("document", "default", top_k=1, mode="dense")
+        search(runtime, "document", collection="default", top_k=1, mode="dense")
     limit(tracker, 1_000_000)
-    assert search_one("document", "default", top_k=1, mode="dense")["hits"]
+    assert search(runtime, "document", collection="default", top_k=1, mode="dense").hits
     asked = [row for row in tracker.rows(usage) if row["operation"] == "query" and row["job_id"] is None]
     assert [(row["collection_id"], row["state"]) for row in asked] == [(tracker.collection.id, "settled")]
 
