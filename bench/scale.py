@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from embedmill.shared.addresses import digest
-from embedmill.shared.db import claims, collections, documents, jobs, scans, work
+from embedmill.shared.db import claims, collections, documents, jobs, leases, queueing, scans, settlement
 from embedmill.shared.db.documents import Submission
 from embedmill.shared.db.engine import Connection, Database, open_database
-from embedmill.shared.db.work import Claim, RetryPolicy
+from embedmill.shared.db.leases import Claim
+from embedmill.shared.db.settlement import RetryPolicy
 from embedmill.shared.outcomes import Advance, Complete
 from embedmill.shared.states import Result, Stage
 
@@ -78,25 +79,25 @@ def _round(database: Database, job_id: int, queued: deque[int], took: _Took) -> 
     transact, query = database.transact, database.query
     took(
         "plan a dispatch",
-        lambda: query(lambda c: (jobs.list_dispatchable(c), work.count_ready(c, job_id, limit=WINDOW))),
+        lambda: query(lambda c: (jobs.list_dispatchable(c), queueing.count_ready(c, job_id, limit=WINDOW))),
     )
     while len(queued) < WINDOW:
-        ready = took(f"dispatch {BATCH}", lambda: transact(lambda c: work.queue_ready(c, job_id, limit=BATCH)))
+        ready = took(f"dispatch {BATCH}", lambda: transact(lambda c: queueing.queue_ready(c, job_id, limit=BATCH)))
         queued.extend(entry.id for entry in ready)
     ids = [queued.popleft() for _ in range(BATCH)]
     claim = took(f"claim {BATCH}", lambda: transact(lambda c: _claim(c, Stage.CHUNK, ids)))
     values = {"chunks_expected": 3, "chunks_ref": "0" * 64 + ":0:100"}
     advance = {item.id: Advance(Stage.INDEX, values) for item in claim.items}
-    took(f"settle {BATCH}", lambda: transact(lambda c: work.settle(c, claim, advance, retry=RETRY)))
+    took(f"settle {BATCH}", lambda: transact(lambda c: settlement.settle(c, claim, advance, retry=RETRY)))
     last = transact(lambda c: _claim(c, Stage.INDEX, ids))
     took(f"switch {BATCH}", lambda: transact(lambda c: documents.switch_versions(c, last.token, ids)))
     done = {item.id: Complete(Result.INDEXED) for item in last.items}
-    took(f"complete {BATCH}", lambda: transact(lambda c: work.settle(c, last, done, retry=RETRY)))
-    took("look at leases", lambda: query(lambda c: (work.find_leases(c), work.find_expired(c))))
+    took(f"complete {BATCH}", lambda: transact(lambda c: settlement.settle(c, last, done, retry=RETRY)))
+    took("look at leases", lambda: query(leases.find_leases))
     stages = list(Stage)
     took(
         "look for lost messages",
-        lambda: transact(lambda c: work.requeue_lost(c, stages=stages, older_than_seconds=3600)),
+        lambda: transact(lambda c: queueing.requeue_lost(c, stages=stages, older_than_seconds=3600)),
     )
     took("look for jobs that ended", lambda: query(jobs.find_completable))
     took("jobs show", lambda: query(lambda c: _show(c, job_id)))
@@ -104,7 +105,7 @@ def _round(database: Database, job_id: int, queued: deque[int], took: _Took) -> 
 
 
 def _claim(connection: Connection, stage: Stage, ids: Sequence[int]) -> Claim:
-    return work.claim(connection, stage, ids, worker="bench", lease_seconds=600.0)
+    return leases.claim(connection, stage, ids, worker="bench", lease_seconds=600.0)
 
 
 def _show(connection: Connection, job_id: int) -> object:

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
-from embedmill.shared.db import pools, work
+from embedmill.shared.db import leases, pools, queueing, settlement
 from embedmill.shared.db.engine import Connection
-from embedmill.shared.db.work import Claim, Item
+from embedmill.shared.db.leases import Claim, Item
 from embedmill.shared.errors import FlowControl, StorageFailed
 from embedmill.shared.outcomes import Fail, Outcome, Park, Return
 from embedmill.shared.states import Stage
@@ -50,9 +50,9 @@ def _claim(runtime: WorkerRuntime, message: BatchMessage, company: int) -> Claim
 
     def take(connection: Connection) -> Claim | None:
         if pools.is_paused(connection, message.stage):
-            work.put_back(connection, message.stage, message.work)
+            queueing.put_back(connection, message.stage, message.work)
             return None
-        return work.claim(
+        return leases.claim(
             connection,
             message.stage,
             message.work,
@@ -70,7 +70,7 @@ def give_back(runtime: WorkerRuntime, message: BatchMessage) -> None:
     If that fails it stays queued, and the rescuer finds out that its message is not there.
     """
     try:
-        runtime.database.transact(lambda connection: work.put_back(connection, message.stage, message.work))
+        runtime.database.transact(lambda connection: queueing.put_back(connection, message.stage, message.work))
     except StorageFailed as error:
         log.warning("batch.not_given_back", stage=message.stage, error=str(error))
 
@@ -88,7 +88,7 @@ def _run_stage(runtime: WorkerRuntime, claim: Claim, stage: StageFunction) -> Ma
 
 def _settle(runtime: WorkerRuntime, claim: Claim, outcomes: Mapping[int, Outcome]) -> dict[Stage, list[int]]:
     advanced = runtime.database.transact(
-        lambda connection: work.settle(connection, claim, outcomes, retry=runtime.retry)
+        lambda connection: settlement.settle(connection, claim, outcomes, retry=runtime.retry)
     )
     failed = sum(isinstance(outcome, Fail) for outcome in outcomes.values())
     log.info("batch.settled", stage=claim.stage, work=len(claim.items), failed=failed)
@@ -99,14 +99,16 @@ def hand_back(runtime: WorkerRuntime, claim: Claim) -> None:
     """Give up a lease and return its work untouched; whatever its stage still does will have no effect."""
     returned = {item.id: Return() for item in claim.items}
     try:
-        runtime.database.transact(lambda connection: work.settle(connection, claim, returned, retry=runtime.retry))
+        runtime.database.transact(
+            lambda connection: settlement.settle(connection, claim, returned, retry=runtime.retry)
+        )
     except StorageFailed as error:
         log.warning("batch.not_returned", stage=claim.stage, error=str(error))
 
 
 def _renew(runtime: WorkerRuntime, claim: Claim) -> None:
     seconds = runtime.settings.lease_seconds
-    runtime.database.transact(lambda connection: work.renew(connection, claim.token, lease_seconds=seconds))
+    runtime.database.transact(lambda connection: leases.renew(connection, claim.token, lease_seconds=seconds))
 
 
 def outcome_of(error: BaseException) -> Outcome:

@@ -7,7 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from embedmill.shared.db.collections import Collection
-from embedmill.shared.db.work import Claim, RetryPolicy
+from embedmill.shared.db.leases import Claim
+from embedmill.shared.db.settlement import RetryPolicy
 from embedmill.shared.presence import thread_name
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings

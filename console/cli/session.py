@@ -13,8 +13,8 @@ import structlog
 from embedmill.console.cli.output import print_told, print_warning
 from embedmill.console.listening import Listener
 from embedmill.console.services.opening import open_runtime, open_to_read
+from embedmill.shared.db import leases, presence, queueing
 from embedmill.shared.db import pools as pool_table
-from embedmill.shared.db import presence, work
 from embedmill.shared.errors import KeyRefused
 from embedmill.shared.logs import configure_logs
 from embedmill.shared.presence import is_gone, sweep
@@ -165,7 +165,7 @@ class Workshop:
 
     def _count_batches(self) -> int:
         """Batches that are worked on or wait for a worker; a few documents are one, and need one process."""
-        return self._runtime.database.query(work.count_claims) + self._broker.depth()
+        return self._runtime.database.query(leases.count_claims) + self._broker.depth()
 
     def start_workers(self) -> None:
         """Start the first worker process, once; others follow as there are batches for them."""
@@ -217,7 +217,7 @@ class Workshop:
         if not self._broker.is_local or sweep(self._runtime.run_folder) > 1 or self._are_others_alive():
             return
         self._broker.purge()
-        lost = self._runtime.database.transact(work.requeue_all)
+        lost = self._runtime.database.transact(queueing.requeue_all)
         if lost:
             log.info("session.recovered", work=lost)
 

@@ -15,7 +15,7 @@ from embedmill.console.cli.output import print_line
 from embedmill.console.cli.session import interruptible, opened
 from embedmill.console.services.ingesting import work_on_job
 from embedmill.shared.collections import MAX_SHARDS
-from embedmill.shared.db import collections, documents, repairs, work
+from embedmill.shared.db import collections, documents, leases, repairs
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.documents import Tracked
 from embedmill.shared.db.engine import read_clock
@@ -72,7 +72,7 @@ def _await_older_batches(runtime: Runtime, collection: Collection) -> None:
         began = read_clock(connection)
     while True:
         with runtime.database.read() as connection:
-            left = work.count_indexing(
+            left = leases.count_indexing(
                 connection, collection.id, claimed_until=began, expired_seconds=runtime.settings.lease_seconds
             )
         if not left:

@@ -23,12 +23,12 @@ from embedmill.producers.sources.base import Source
 from embedmill.producers.sources.open import SourceOptions, open_sources
 from embedmill.producers.submission import Submitted, Submitter, ensure_collection
 from embedmill.shared.addresses import document_id, version_id
-from embedmill.shared.db import jobs, work
+from embedmill.shared.db import jobs, leases, queueing, rescues, settlement
 from embedmill.shared.db.documents import Standing, switch_versions
 from embedmill.shared.db.engine import Database
+from embedmill.shared.db.leases import Claim, Item
 from embedmill.shared.db.schema import chore, claim, document, job, source
 from embedmill.shared.db.schema import work as work_table
-from embedmill.shared.db.work import Claim, Item
 from embedmill.shared.errors import ScanStopped, SourceGone, UserError
 from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Return
 from embedmill.shared.runtime import Runtime
@@ -240,14 +240,14 @@ class Walk:
 
     def claim(self, job_id: int, *, limit: int) -> bool:
         with self.database.write() as connection:
-            work.queue_ready(connection, job_id, limit=limit)
+            queueing.queue_ready(connection, job_id, limit=limit)
             queued = select(work_table.c.id, work_table.c.stage).where(
                 work_table.c.job_id == job_id, work_table.c.state == State.QUEUED
             )
             rows = connection.execute(queued.order_by(work_table.c.id).limit(limit)).all()
             for stage in {row.stage for row in rows}:
                 ids = [row.id for row in rows if row.stage == stage]
-                taken = work.claim(connection, Stage(stage), ids, worker="worker", lease_seconds=60.0)
+                taken = leases.claim(connection, Stage(stage), ids, worker="worker", lease_seconds=60.0)
                 if taken.items:
                     self.held.append(taken)
         return bool(rows)
@@ -264,7 +264,7 @@ class Walk:
 
     def settle_claim(self, held: Claim, outcomes: dict[int, Outcome]) -> None:
         with self.database.write() as connection:
-            work.settle(connection, held, outcomes, retry=RETRY)
+            settlement.settle(connection, held, outcomes, retry=RETRY)
 
     def chunk(self, item: Item) -> Outcome:
         if item.origin["kind"] == "row":
@@ -281,7 +281,7 @@ class Walk:
         if self.held:
             lost = self.random.choice(self.held)
             with self.database.write() as connection:
-                work.rescue_silent(connection, lost.token)
+                rescues.rescue_silent(connection, lost.token)
             if self.random.random() < 0.5:
                 self.held.remove(lost)
 
@@ -342,8 +342,8 @@ class Walk:
             while self.held:
                 self.finish(self.held.pop())
             with self.database.write() as connection:
-                for token, _ in work.find_leases(connection):
-                    work.rescue_silent(connection, token)
+                for lease in leases.find_leases(connection):
+                    rescues.rescue_silent(connection, lease.token)
                 connection.execute(update(work_table).where(work_table.c.state == State.WAITING).values(available_at=0))
             claimed = [self.claim(found.id, limit=50) for found in self.open_jobs()]
             if not any(claimed):

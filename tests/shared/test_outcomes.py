@@ -2,7 +2,7 @@
 
 import pytest
 
-from embedmill.shared.db.work import RetryPolicy
+from embedmill.shared.db.settlement import RetryPolicy
 from embedmill.shared.errors import BlobMissing, EncryptedDocument, ParserLimitExceeded, StorageFailed, WorkerLost
 from embedmill.shared.outcomes import Fail, origin_of
 

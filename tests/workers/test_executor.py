@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from embedmill.shared.db import pools
+from embedmill.shared.db.leases import Claim, Item
 from embedmill.shared.db.schema import attempt
-from embedmill.shared.db.work import Claim, Item
 from embedmill.shared.errors import FlowControl, StorageFailed, UnreadableDocument
 from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park
 from embedmill.shared.states import Result, Stage, State

@@ -7,8 +7,8 @@ import pytest
 
 from embedmill.shared.db import jobs
 from embedmill.shared.db.collections import update_settings
+from embedmill.shared.db.leases import Claim
 from embedmill.shared.db.schema import dead_letter, index_version
-from embedmill.shared.db.work import Claim
 from embedmill.shared.outcomes import Advance, Complete, Outcome, Park
 from embedmill.shared.states import Result, Stage, State
 from embedmill.simulators.base import Simulator

@@ -12,8 +12,8 @@ import orjson
 import pytest
 
 from embedmill.shared.caches.embeddings import KINDS
+from embedmill.shared.db.leases import Claim
 from embedmill.shared.db.schema import document, index_version
-from embedmill.shared.db.work import Claim
 from embedmill.shared.errors import BadVector, FlowControl, ProviderUnavailable
 from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
 from embedmill.shared.providers.embeddings.base import Embedder

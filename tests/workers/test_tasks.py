@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import structlog
 
-from embedmill.shared.db import work
-from embedmill.shared.db.work import Claim
+from embedmill.shared.db import settlement
+from embedmill.shared.db.leases import Claim
 from embedmill.shared.outcomes import Complete, Outcome
 from embedmill.shared.states import Result, Stage, State
 from embedmill.workers import tasks
@@ -147,7 +147,7 @@ def test_what_goes_wrong_outside_of_a_stage_is_said_and_its_work_comes_back(
         raise KeyError("odd")
 
     monkeypatch.setattr(tasks, "process", process)
-    monkeypatch.setattr(work, "settle", fail)
+    monkeypatch.setattr(settlement, "settle", fail)
     (id_,) = queue(tracker, 1)
     with structlog.testing.capture_logs() as logs, pytest.raises(KeyError):
         tasks.run(Stage.CHUNK, (BatchMessage(Stage.CHUNK, (id_,)).encode(),), complete)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import embedmill.shared.errors
 from embedmill.shared.db import bulk_lane
 from embedmill.shared.db.bulk_lane import Standing, Want
-from embedmill.shared.db.work import Item
+from embedmill.shared.db.leases import Item
 from embedmill.shared.errors import EmbedmillError, FlowControl, InputTooLong
 from embedmill.shared.outcomes import Outcome, Park
 from embedmill.shared.runtime import Runtime

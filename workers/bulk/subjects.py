@@ -10,8 +10,8 @@ from itertools import groupby
 
 from embedmill.shared.caches.verdicts import VerdictCache
 from embedmill.shared.db.bulk_lane import VERDICT, Entry, Want
+from embedmill.shared.db.leases import Item
 from embedmill.shared.db.verdicts import Origin
-from embedmill.shared.db.work import Item
 from embedmill.shared.errors import BlobMissing, EmbedmillError, InputRefused, ProviderRefused
 from embedmill.shared.fence import Fence
 from embedmill.shared.ledger import Tokens

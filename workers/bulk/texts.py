@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedmill.shared.db.bulk_lane import EMBED, Entry, Want
-from embedmill.shared.db.work import Item
+from embedmill.shared.db.leases import Item
 from embedmill.shared.errors import BadVector, BlobMissing, EmbedmillError, ProviderRefused
 from embedmill.shared.ledger import Tokens
 from embedmill.shared.paging import pages

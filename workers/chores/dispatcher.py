@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 
-from embedmill.shared.db import jobs, presence, work
+from embedmill.shared.db import jobs, presence, queueing
 from embedmill.shared.db.engine import Connection, Database
 from embedmill.shared.db.pools import count_slots
-from embedmill.shared.db.work import Ready
+from embedmill.shared.db.queueing import Ready
 from embedmill.shared.settings import Settings
 from embedmill.shared.states import Stage
 from embedmill.workers.messages import BatchMessage
@@ -59,7 +59,7 @@ def _queue(database: Database, share: Share, batch: int) -> list[Ready]:
     ready: list[Ready] = []
     while len(ready) < share.documents:
         limit = min(batch, share.documents - len(ready))
-        part = database.transact(partial(work.queue_ready, job_id=share.job_id, limit=limit))
+        part = database.transact(partial(queueing.queue_ready, job_id=share.job_id, limit=limit))
         ready += part
         if len(part) < limit:
             break
@@ -72,7 +72,7 @@ def _plan(database: Database, settings: Settings) -> list[Share]:
         if not open_jobs:
             return []
         window = size_window(settings, slots=_count_slots(connection, settings))
-        ready = {found.id: work.count_ready(connection, found.id, limit=window) for found in open_jobs}
+        ready = {found.id: queueing.count_ready(connection, found.id, limit=window) for found in open_jobs}
     is_idle = not any(found.out for found in open_jobs)
     batch = min(settings.batch_documents, window)
     # A job that is still being scanned waits for a full batch, unless the workers have nothing else to do.

@@ -4,7 +4,7 @@ import json
 
 import structlog
 
-from embedmill.shared.db import unreadable, work
+from embedmill.shared.db import queueing, unreadable
 from embedmill.shared.db.engine import Database
 from embedmill.shared.states import Stage
 from embedmill.workers.brokers.base import Broker, DeadMessage
@@ -40,7 +40,7 @@ def _settle(database: Database, message: DeadMessage) -> None:
             )
         return
     with database.write() as connection:
-        returned = work.put_back(connection, batch.stage, batch.work)
+        returned = queueing.put_back(connection, batch.stage, batch.work)
     log.warning("reconciler.returned", stage=batch.stage, work=len(batch.work), returned=returned)
 
 

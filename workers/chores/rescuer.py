@@ -6,7 +6,7 @@ from pathlib import Path
 
 import structlog
 
-from embedmill.shared.db import work
+from embedmill.shared.db import leases, queueing, rescues
 from embedmill.shared.db.engine import Connection, Database
 from embedmill.shared.presence import is_gone
 from embedmill.shared.settings import Settings
@@ -40,23 +40,23 @@ class Rescuer:
 
     def rescue_lost(self) -> int:
         """Rescue what dead or silent workers hold; returns how many documents went back or were buried."""
-        with self._database.read() as connection:
-            leases = work.find_leases(connection)
-            expired = dict(work.find_expired(connection)) if leases else {}
-        gone = {owner: is_gone(self._run_folder, owner) for owner in {owner for _, owner in leases}}
-        dead = [token for token, owner in leases if gone[owner]]
+        held = self._database.query(leases.find_leases)
+        gone = {worker: is_gone(self._run_folder, worker) for worker in {lease.worker for lease in held}}
+        dead = [lease.token for lease in held if gone[lease.worker]]
         silent = [
-            token
-            for token, owner in leases
-            if not gone[owner] and self._is_silent(token, is_here=gone[owner] is False, expired=token in expired)
+            lease.token
+            for lease in held
+            if not gone[lease.worker]
+            and self._is_silent(lease.token, is_here=gone[lease.worker] is False, expired=lease.is_expired)
         ]
+        expired = {lease.token for lease in held if lease.is_expired}
         self._suspected = {token: seen for token, seen in self._suspected.items() if token in expired}
         return sum(self._rescue(token) for token in dead) + sum(self._rescue_silent(token) for token in silent)
 
     def rescue_worker(self, process_id: str) -> int:
         """Rescue what a worker held that is known to have died."""
-        leases = self._database.query(work.find_leases)
-        return sum(self._rescue(token) for token, owner in leases if owner == process_id)
+        held = self._database.query(leases.find_leases)
+        return sum(self._rescue(lease.token) for lease in held if lease.worker == process_id)
 
     def requeue_lost_messages(self, depths: Mapping[Stage, int], *, settled_seconds: float) -> int:
         """Give work back to the dispatcher whose message is gone: its queue is empty, or it is long overdue.
@@ -67,8 +67,8 @@ class Rescuer:
         overdue = self._settings.lease_seconds * OVERDUE_LEASES
 
         def requeue(connection: Connection) -> int:
-            count = work.requeue_lost(connection, stages=empty, older_than_seconds=settled_seconds)
-            return count + work.requeue_lost(connection, stages=list(Stage), older_than_seconds=overdue)
+            count = queueing.requeue_lost(connection, stages=empty, older_than_seconds=settled_seconds)
+            return count + queueing.requeue_lost(connection, stages=list(Stage), older_than_seconds=overdue)
 
         count = self._database.transact(requeue)
         if count:
@@ -83,11 +83,11 @@ class Rescuer:
         return self._monotonic() - first > self._settings.lease_seconds / 2
 
     def _rescue(self, token: str) -> int:
-        result = self._database.transact(lambda connection: work.rescue(connection, token))
+        result = self._database.transact(lambda connection: rescues.rescue(connection, token))
         log.warning("rescuer.lease_lost", returned=result.returned, dead=result.dead)
         return result.returned + result.dead
 
     def _rescue_silent(self, token: str) -> int:
-        result = self._database.transact(lambda connection: work.rescue_silent(connection, token))
+        result = self._database.transact(lambda connection: rescues.rescue_silent(connection, token))
         log.warning("rescuer.lease_ran_out", returned=result.returned, dead=result.dead)
         return result.returned + result.dead

@@ -9,7 +9,7 @@ from types import TracebackType
 
 import structlog
 
-from embedmill.shared.db import jobs, presence, work
+from embedmill.shared.db import jobs, presence, queueing
 from embedmill.shared.db.engine import PAUSE_SECONDS, Connection
 from embedmill.shared.errors import BrokerUnavailable, DatabaseAway, EmbedmillError, StorageFailed, TransactionLost
 from embedmill.shared.presence import is_gone
@@ -193,7 +193,7 @@ class ChoreRunner:
             self._broker.publish_many(messages)
         except BrokerUnavailable:
             self._runtime.database.transact(
-                lambda connection: [work.put_back(connection, message.stage, message.work) for message in messages]
+                lambda connection: [queueing.put_back(connection, message.stage, message.work) for message in messages]
             )
             raise
 

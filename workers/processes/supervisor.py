@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import structlog
 
-from embedmill.shared.db import pools, presence, work
+from embedmill.shared.db import pools, presence, queueing
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.errors import InternalError, StorageFailed
 from embedmill.shared.runtime import Runtime
@@ -188,7 +188,7 @@ class Supervisor:
                 wished = pools.read_pools(connection)
                 supervisors = presence.list_supervisors(connection, silent_seconds=self._settings.silent_seconds)
                 rows = presence.list_children(connection, self.id, [child.process.pid for child in self._children])
-                queued = work.find_queued_stages(connection)
+                queued = queueing.find_queued_stages(connection)
             desired = {queue: found.desired for queue, found in wished.items() if found.desired is not None}
             self._scaled = frozenset(desired)
             self._match(rows)

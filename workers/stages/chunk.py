@@ -9,7 +9,7 @@ import orjson
 
 from embedmill.shared.addresses import version_id
 from embedmill.shared.collections import CollectionSettings
-from embedmill.shared.db.work import Claim, Item
+from embedmill.shared.db.leases import Claim, Item
 from embedmill.shared.errors import BlobMissing, StorageFailed
 from embedmill.shared.files import read_regular_file
 from embedmill.shared.notes import join_notes

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from embedmill.shared.db.work import Claim, Item
+from embedmill.shared.db.leases import Claim, Item
 from embedmill.shared.errors import EmbedmillError, FlowControl
 from embedmill.shared.ledger import Subject, Tokens
 from embedmill.shared.outcomes import Advance, Outcome

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from embedmill.shared.collections import CollectionSettings
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.documents import Standing, find_active_generations, switch_versions
+from embedmill.shared.db.leases import Claim, Item, find_held
 from embedmill.shared.db.retention import count_returns
-from embedmill.shared.db.work import Claim, Item, find_held
 from embedmill.shared.editions import row_id
 from embedmill.shared.errors import (
     EmbedmillError,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from embedmill.shared.db.work import Item
+from embedmill.shared.db.leases import Item
 from embedmill.shared.errors import BlobMissing
 from embedmill.shared.outcomes import Fail, Outcome
 from embedmill.shared.providers.blobs.base import BlobStore

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from embedmill.shared.collections import CollectionSettings
 from embedmill.shared.db.engine import Connection
+from embedmill.shared.db.leases import Claim
 from embedmill.shared.db.reviews import submit_reviews
 from embedmill.shared.db.samples import TERMS, VERDICT, submit_samples
-from embedmill.shared.db.work import Claim
 from embedmill.shared.ledger import Subject
 from embedmill.shared.outcomes import Advance, Outcome
 from embedmill.shared.spend.metering import ModelMeter

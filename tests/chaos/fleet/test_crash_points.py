@@ -28,8 +28,8 @@ WORKER_POINTS = [
     *around("embedmill.workers.executor:_run_stage", *Stage),
     *around("embedmill.workers.executor:_settle", *Stage),
     # Within the transaction.
-    *around("embedmill.shared.db.work:claim"),
-    *around("embedmill.shared.db.work:settle"),
+    *around("embedmill.shared.db.leases:claim"),
+    *around("embedmill.shared.db.settlement:settle"),
     *around("embedmill.workers.tasks:publish", Stage.VALIDATE, Stage.EMBED, Stage.INDEX),
     *around("embedmill.shared.providers.embeddings.base:Embedder.embed_many"),
     *around("embedmill.workers.stages.embed:_embed_share"),
@@ -40,8 +40,8 @@ WORKER_POINTS = [
 CHORE_POINTS = [
     *around("embedmill.workers.chores.runner:dispatch"),
     *around("embedmill.workers.chores.runner:ChoreRunner._publish"),
-    *around("embedmill.shared.db.work:rescue"),
-    *around("embedmill.shared.db.work:requeue_lost"),
+    *around("embedmill.shared.db.rescues:rescue"),
+    *around("embedmill.shared.db.queueing:requeue_lost"),
     *around("embedmill.shared.db.jobs:complete_jobs"),
 ]
 

@@ -10,13 +10,13 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, insert, select, text
 
-from embedmill.shared.db import bulk_lane, jobs, work
+from embedmill.shared.db import bulk_lane, jobs, leases, queueing, rescues, settlement
 from embedmill.shared.db.dead_letters import Filter, discard_letters
 from embedmill.shared.db.engine import Database, clock
+from embedmill.shared.db.leases import Claim
 from embedmill.shared.db.replays import replay_letters
 from embedmill.shared.db.schema import dead_letter, document, tally
 from embedmill.shared.db.schema import work as work_table
-from embedmill.shared.db.work import Claim
 from embedmill.shared.errors import IllegalTransition, UnreadableDocument
 from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
 from embedmill.shared.states import FINAL, JobState, Result, Stage, State, WaitReason
@@ -75,7 +75,7 @@ def make_case(tracker: Tracker, places: Sequence[str], *, state: JobState, scann
         by_place: dict[str, list[int]] = {}
         for number, place in enumerate(places):
             by_place.setdefault(place, []).append(ids[number])
-        held = work.claim(connection, Stage.CHUNK, by_place.get("claimed", []), worker="w", lease_seconds=600.0)
+        held = leases.claim(connection, Stage.CHUNK, by_place.get("claimed", []), worker="w", lease_seconds=600.0)
         letters = [_bury(connection, job, id_) for id_ in by_place.get("dead", [])]
         if scanned:
             jobs.end_enumeration(connection, job, held_deletions=0)
@@ -135,14 +135,14 @@ def _in_one(body: Callable[[Connection, Case], object]) -> Operation:
 
 def _settle(outcome: Callable[[], Outcome]) -> Operation:
     def settle(connection: Connection, case: Case) -> None:
-        work.settle(connection, case.claim, {i.id: outcome() for i in case.claim.items}, retry=RETRY)
+        settlement.settle(connection, case.claim, {i.id: outcome() for i in case.claim.items}, retry=RETRY)
 
     return _in_one(settle)
 
 
 def _dispatch(database: Database, case: Case) -> None:
     if case.job in [found.id for found in database.query(jobs.list_dispatchable)]:
-        database.transact(lambda connection: work.queue_ready(connection, case.job, limit=10))
+        database.transact(lambda connection: queueing.queue_ready(connection, case.job, limit=10))
 
 
 OPERATIONS: dict[str, Operation] = {
@@ -155,15 +155,15 @@ OPERATIONS: dict[str, Operation] = {
     "complete": _in_one(lambda c, case: jobs.complete_jobs(c)),
     "end the scan": _in_one(lambda c, case: jobs.end_enumeration(c, case.job, held_deletions=0)),
     "dispatch": _dispatch,
-    "claim": _in_one(lambda c, case: work.claim(c, Stage.CHUNK, case.queued, worker="v", lease_seconds=600.0)),
+    "claim": _in_one(lambda c, case: leases.claim(c, Stage.CHUNK, case.queued, worker="v", lease_seconds=600.0)),
     "advance": _settle(lambda: Advance(Stage.EMBED)),
     "finish": _settle(lambda: Complete(Result.INDEXED)),
     "die": _settle(lambda: Fail(UnreadableDocument("torn"))),
     "try later": _settle(lambda: Fail(RuntimeError("odd"))),
     "park": _settle(lambda: Park("bulk", None)),
     "give back": _settle(Return),
-    "rescue": _in_one(lambda c, case: work.rescue(c, case.claim.token)),
-    "take back": _in_one(lambda c, case: work.put_back(c, Stage.CHUNK, case.queued)),
+    "rescue": _in_one(lambda c, case: rescues.rescue(c, case.claim.token)),
+    "take back": _in_one(lambda c, case: queueing.put_back(c, Stage.CHUNK, case.queued)),
     "release": _in_one(lambda c, case: bulk_lane.wake_answered(c)),
 }
 

@@ -7,10 +7,10 @@ import pytest
 from embedmill.shared.db import budgets, bulk_batches, bulk_lane, jobs
 from embedmill.shared.db.bulk_batches import Assignment
 from embedmill.shared.db.bulk_lane import EMBED, Ends, Standing, Want
+from embedmill.shared.db.leases import Claim
 from embedmill.shared.db.ledger import Entry, Reserved, reserve
 from embedmill.shared.db.schema import bulk_batch, bulk_entry, bulk_wait
 from embedmill.shared.db.schema import job as job_table
-from embedmill.shared.db.work import Claim
 from embedmill.shared.ledger import BatchState, BudgetScope, Lane, Subject, Tokens
 from embedmill.shared.outcomes import Advance, Park
 from embedmill.shared.states import Stage, State, WaitReason

@@ -2,7 +2,7 @@
 
 import pytest
 
-from embedmill.shared.db import work
+from embedmill.shared.db import leases, queueing
 from embedmill.shared.db.engine import clock
 from embedmill.shared.outcomes import Advance, Park
 from embedmill.shared.states import Stage, State
@@ -65,7 +65,7 @@ def test_renewing_moves_the_end_of_the_lease(tracker: Tracker) -> None:
     claim = tracker.claim(tracker.queue(), lease_seconds=1.0)
     before = tracker.rows()[0]["lease_until"]
     with tracker.database.write() as connection:
-        assert work.renew(connection, claim.token, lease_seconds=60.0) == 4
+        assert leases.renew(connection, claim.token, lease_seconds=60.0) == 4
     assert tracker.rows()[0]["lease_until"] > before + 50
 
 
@@ -73,7 +73,7 @@ def test_a_lease_that_was_taken_away_cannot_be_renewed(tracker: Tracker) -> None
     claim = tracker.take(URIS)
     tracker.rescue(claim)
     with tracker.database.write() as connection:
-        assert work.renew(connection, claim.token, lease_seconds=60.0) == 0
+        assert leases.renew(connection, claim.token, lease_seconds=60.0) == 0
 
 
 def test_expired_leases_are_found_and_live_ones_are_not(tracker: Tracker) -> None:
@@ -82,8 +82,11 @@ def test_expired_leases_are_found_and_live_ones_are_not(tracker: Tracker) -> Non
     expired = tracker.claim(ids[:2], worker="slow", lease_seconds=-1.0)
     tracker.claim(ids[2:], worker="quick")
     with tracker.database.read() as connection:
-        assert work.find_expired(connection) == [(expired.token, "slow")]
-        assert len(work.find_leases(connection)) == 2
+        found = {lease.token: lease for lease in leases.find_leases(connection)}
+    assert len(found) == 2
+    assert [lease for lease in found.values() if lease.is_expired] == [
+        leases.Lease(expired.token, "slow", is_expired=True)
+    ]
 
 
 def test_dispatching_takes_the_oldest_up_to_a_limit(tracker: Tracker) -> None:
@@ -117,7 +120,7 @@ def test_a_lost_message_is_sent_again_also_when_the_clock_moved(
     for id_ in tracker.queue():
         tracker.write(id_, dispatched_at=clock() + seconds)
     with tracker.database.write() as connection:
-        assert work.requeue_lost(connection, stages=list(Stage), older_than_seconds=10.0) == requeued
+        assert queueing.requeue_lost(connection, stages=list(Stage), older_than_seconds=10.0) == requeued
     assert tracker.states().count(State.PENDING) == requeued
 
 
@@ -127,8 +130,8 @@ def test_due_work_is_ready_and_work_that_waits_for_later_is_not(tracker: Tracker
     tracker.write(ids[0], state=State.WAITING, wait_reason="retry", available_at=clock() - 1)
     tracker.write(ids[1], state=State.WAITING, wait_reason="rate", available_at=clock() + 600)
     with tracker.database.read() as connection:
-        assert work.count_ready(connection, tracker.job, limit=100) == 3
-        assert work.count_ready(connection, tracker.job, limit=2) == 2
+        assert queueing.count_ready(connection, tracker.job, limit=100) == 3
+        assert queueing.count_ready(connection, tracker.job, limit=2) == 2
 
 
 def test_a_wait_of_hours_that_a_provider_asked_for_is_kept(tracker: Tracker) -> None:

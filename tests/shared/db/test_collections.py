@@ -7,7 +7,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine, text
 
-from embedmill.shared.db import collections, work
+from embedmill.shared.db import collections, leases
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.engine import open_database, read_clock
 from embedmill.shared.errors import UserError
@@ -82,7 +82,7 @@ def test_batches_that_began_before_a_move_are_counted_until_they_end(tracker: Tr
 
     def indexing() -> int:
         with tracker.database.read() as connection:
-            return work.count_indexing(connection, tracker.collection.id, claimed_until=began)
+            return leases.count_indexing(connection, tracker.collection.id, claimed_until=began)
 
     assert indexing() == len(claim.items) == 2
     tracker.write(claim.items[0].id, lease_until=began - 60)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Connection
 
-from embedmill.shared.db import budgets, bulk_lane, flow, jobs, ledger, presence, samples, work
+from embedmill.shared.db import budgets, bulk_lane, flow, jobs, leases, ledger, presence, queueing, samples
 from embedmill.shared.db.engine import open_database
 from embedmill.shared.db.transitions import wake_work
 from embedmill.shared.settings import Settings
@@ -13,10 +13,10 @@ from embedmill.shared.states import WaitReason
 from tests.shared.db.statements import read_plans
 
 LOOKS: dict[str, Callable[[Connection], object]] = {
-    "find_queued_stages": work.find_queued_stages,
-    "count_indexing": lambda c: work.count_indexing(c, 1, claimed_until=1.0),
-    "count_queued": work.count_queued,
-    "find_expired": work.find_expired,
+    "find_queued_stages": queueing.find_queued_stages,
+    "count_indexing": lambda c: leases.count_indexing(c, 1, claimed_until=1.0),
+    "count_queued": queueing.count_queued,
+    "find_leases": leases.find_leases,
     "find_cause": lambda c: jobs.find_cause(c, 1, WaitReason.BUDGET),
     "forget_refusals": budgets._forget_refusals,
     "wake_budgets": lambda c: wake_work(c, WaitReason.BUDGET),

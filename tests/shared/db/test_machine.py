@@ -14,9 +14,9 @@ from sqlalchemy import update
 from embedmill.shared.db import jobs
 from embedmill.shared.db.dead_letters import Filter, discard_letters
 from embedmill.shared.db.engine import Database, open_database
+from embedmill.shared.db.leases import Claim
 from embedmill.shared.db.replays import replay_letters
 from embedmill.shared.db.schema import attempt, dead_letter, document, tally, work
-from embedmill.shared.db.work import Claim
 from embedmill.shared.errors import BlobMissing, UnreadableDocument
 from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
 from embedmill.shared.states import FINAL, JobState, Result, Stage, State

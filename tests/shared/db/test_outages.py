@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from sqlalchemy import Connection, text
 
-from embedmill.shared.db import work
+from embedmill.shared.db import leases, settlement
 from embedmill.shared.db.engine import Database, open_database
 from embedmill.shared.db.postgres import Sizing
 from embedmill.shared.errors import DatabaseAway, StorageFailed, TransactionLost
@@ -124,12 +124,12 @@ def test_work_is_claimed_and_settled_once_though_commits_lose_their_answers(
         behind = open_database(own.url.replace(str(own.folder), str(folder)), sizing=QUICK)
         proxy.cut_commits = 1
         claim = behind.transact(
-            lambda connection: work.claim(connection, Stage.CHUNK, ids, worker="worker", lease_seconds=60.0)
+            lambda connection: leases.claim(connection, Stage.CHUNK, ids, worker="worker", lease_seconds=60.0)
         )
         assert [item.id for item in claim.items] == ids
         proxy.cut_commits = 1
         outcomes = {item.id: Advance(Stage.EMBED) for item in claim.items}
-        sent = behind.transact(lambda connection: work.settle(connection, claim, outcomes, retry=RETRY))
+        sent = behind.transact(lambda connection: settlement.settle(connection, claim, outcomes, retry=RETRY))
         assert sent == {Stage.EMBED: ids}
         assert proxy.cut == 2
         behind.close()

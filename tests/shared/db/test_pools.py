@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Connection
 
-from embedmill.shared.db import jobs, pools, presence, work
+from embedmill.shared.db import jobs, leases, pools, presence, queueing
 from embedmill.shared.db.engine import Database, clock
 from embedmill.shared.db.presence import Report
 from embedmill.shared.db.schema import supervisor, worker
@@ -70,7 +70,7 @@ def test_work_of_a_queue_that_nobody_is_to_serve_is_not_dispatched(
     tracker.submit(["file:///a", "file:///b"])
     with database.write() as connection:
         stop(connection, paused=True)
-        assert work.count_ready(connection, tracker.job, limit=10) == 0
+        assert queueing.count_ready(connection, tracker.job, limit=10) == 0
     assert tracker.queue() == []
     with database.write() as connection:
         stop(connection, paused=False)
@@ -97,16 +97,16 @@ def test_what_is_in_hand_and_was_not_claimed_goes_back(database: Database, track
     first, *_ = ids = tracker.queue()
     tracker.claim([first])
     with database.write() as connection:
-        assert work.put_back(connection, Stage.EMBED, ids) == 0
-        assert work.put_back(connection, Stage.CHUNK, ids) == 2
+        assert queueing.put_back(connection, Stage.EMBED, ids) == 0
+        assert queueing.put_back(connection, Stage.CHUNK, ids) == 2
     assert tracker.states() == [State.RUNNING, State.PENDING, State.PENDING]
 
 
 def test_a_crash_in_company_is_not_held_against_a_document_that_was_claimed_by_itself(tracker: Tracker) -> None:
     tracker.submit(["file:///a"], max_attempts=1)
     with tracker.database.write() as connection:
-        ids = [ready.id for ready in work.queue_ready(connection, tracker.job, limit=1)]
-        claim = work.claim(connection, Stage.CHUNK, ids, worker="w", lease_seconds=60, company=1)
+        ids = [ready.id for ready in queueing.queue_ready(connection, tracker.job, limit=1)]
+        claim = leases.claim(connection, Stage.CHUNK, ids, worker="w", lease_seconds=60, company=1)
     assert tracker.rescue(claim).dead == 0
     assert (tracker.row(ids[0])["attempt"], tracker.row(ids[0])["crashes"]) == (0, 1)
 

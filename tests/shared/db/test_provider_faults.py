@@ -5,12 +5,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from embedmill.shared.db import flow, work
+from embedmill.shared.db import flow, settlement
 from embedmill.shared.db.dead_letters import Filter
 from embedmill.shared.db.engine import read_clock
+from embedmill.shared.db.leases import Claim
 from embedmill.shared.db.replays import replay_letters
 from embedmill.shared.db.schema import attempt, dead_letter
-from embedmill.shared.db.work import Claim, RetryPolicy
+from embedmill.shared.db.settlement import RetryPolicy
 from embedmill.shared.errors import FlowControl, ProviderUnavailable
 from embedmill.shared.outcomes import Advance, Fail, Outcome, Park
 from embedmill.shared.states import Stage, State
@@ -23,7 +24,7 @@ DOWN = ProviderUnavailable("openai answered 500", may_be_billed=False)
 
 def settle(tracker: Tracker, claim: Claim, outcome: Outcome) -> None:
     with tracker.database.write() as connection:
-        work.settle(connection, claim, {item.id: outcome for item in claim.items}, retry=RETRY)
+        settlement.settle(connection, claim, {item.id: outcome for item in claim.items}, retry=RETRY)
 
 
 def now(tracker: Tracker) -> float:

@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import Connection, text
 
-from embedmill.shared.db import dead_letters, replays, unreadable, work
+from embedmill.shared.db import dead_letters, queueing, replays, unreadable
 from embedmill.shared.db.dead_letters import Filter
 from embedmill.shared.db.engine import Database, clock
 from embedmill.shared.db.schema import dead_letter
@@ -118,7 +118,7 @@ def test_a_turn_that_is_hours_away_is_not_taken_for_a_clock_that_was_put_back(tr
     first = tracker.rows()[0]["id"]
     assert tracker.queue() == [first]
     with tracker.database.read() as connection:
-        assert work.count_ready(connection, tracker.job, limit=10) == 0
+        assert queueing.count_ready(connection, tracker.job, limit=10) == 0
 
 
 def test_a_turn_that_only_a_clock_put_back_explains_is_due(tracker: Tracker) -> None:

@@ -1,6 +1,6 @@
 """Rescue: a poison document is found by being alone when its worker dies; nobody else is blamed."""
 
-from embedmill.shared.db import presence, work
+from embedmill.shared.db import presence, queueing, rescues
 from embedmill.shared.db.schema import dead_letter
 from embedmill.shared.outcomes import Advance
 from embedmill.shared.states import Stage, State
@@ -9,14 +9,14 @@ from tests.shared.db.tracker import Tracker
 URIS = [f"file:///{n}" for n in range(3)]
 
 
-def dispatch(tracker: Tracker) -> list[work.Ready]:
+def dispatch(tracker: Tracker) -> list[queueing.Ready]:
     with tracker.database.write() as connection:
-        return work.queue_ready(connection, tracker.job, limit=100)
+        return queueing.queue_ready(connection, tracker.job, limit=100)
 
 
 def test_a_lost_batch_goes_back_as_suspects_and_keeps_its_attempts(tracker: Tracker) -> None:
     claim = tracker.take(URIS)
-    assert tracker.rescue(claim) == work.Rescue(returned=3, dead=0)
+    assert tracker.rescue(claim) == rescues.Rescue(returned=3, dead=0)
     assert [(row["state"], row["attempt"], row["crashes"]) for row in tracker.rows()] == [(State.PENDING, 0, 1)] * 3
     assert [ready.suspect for ready in dispatch(tracker)] == [True] * 3
 
@@ -47,8 +47,8 @@ def lose_others(tracker: Tracker, count: int) -> None:
 
 def test_a_crash_is_nobodys_fault_while_workers_die_everywhere(tracker: Tracker) -> None:
     tracker.submit(URIS[:1], max_attempts=3)
-    lose_others(tracker, 6 * work.PATIENCE)
-    results = [tracker.rescue(tracker.claim(tracker.queue())) for _ in range(3 * work.PATIENCE)]
+    lose_others(tracker, 6 * rescues.PATIENCE)
+    results = [tracker.rescue(tracker.claim(tracker.queue())) for _ in range(3 * rescues.PATIENCE)]
     assert [result.dead for result in results] == [0] * (len(results) - 1) + [1], "it is buried in the end"
 
 
@@ -60,18 +60,18 @@ def test_a_few_other_deaths_do_not_save_a_poison(tracker: Tracker) -> None:
 
 def test_a_worker_that_fell_silent_is_not_held_against_what_it_held_alone(tracker: Tracker) -> None:
     tracker.submit(URIS[:1], max_attempts=3)
-    for losses in range(1, 3 * work.PATIENCE):
-        assert tracker.rescue_silent(tracker.claim(tracker.queue())) == work.Rescue(returned=1, dead=0)
+    for losses in range(1, 3 * rescues.PATIENCE):
+        assert tracker.rescue_silent(tracker.claim(tracker.queue())) == rescues.Rescue(returned=1, dead=0)
         (row,) = tracker.rows()
         assert (row["state"], row["attempt"], row["crashes"]) == (State.PENDING, 0, losses)
 
 
 def test_a_document_that_silences_its_worker_every_time_is_buried_in_the_end(tracker: Tracker) -> None:
     tracker.submit(URIS[:1], max_attempts=3)
-    results = [tracker.rescue_silent(tracker.claim(tracker.queue())) for _ in range(3 * work.PATIENCE)]
+    results = [tracker.rescue_silent(tracker.claim(tracker.queue())) for _ in range(3 * rescues.PATIENCE)]
     assert [result.dead for result in results] == [0] * (len(results) - 1) + [1]
     (letter,) = tracker.rows(dead_letter)
-    assert (letter["error_class"], letter["crashes"]) == ("WorkerLost", 3 * work.PATIENCE)
+    assert (letter["error_class"], letter["crashes"]) == ("WorkerLost", 3 * rescues.PATIENCE)
 
 
 def test_every_lost_claim_is_recorded(tracker: Tracker) -> None:
@@ -83,13 +83,13 @@ def test_every_lost_claim_is_recorded(tracker: Tracker) -> None:
 def test_rescuing_twice_has_one_effect(tracker: Tracker) -> None:
     claim = tracker.take(URIS)
     tracker.rescue(claim)
-    assert tracker.rescue(claim) == work.Rescue(returned=0, dead=0)
+    assert tracker.rescue(claim) == rescues.Rescue(returned=0, dead=0)
 
 
 def test_rescue_leaves_alone_what_the_worker_had_settled(tracker: Tracker) -> None:
     claim = tracker.take(URIS)
     tracker.settle(claim, Advance(Stage.EMBED))
-    assert tracker.rescue(claim) == work.Rescue(returned=0, dead=0)
+    assert tracker.rescue(claim) == rescues.Rescue(returned=0, dead=0)
     assert tracker.states() == [State.QUEUED] * 3
 
 

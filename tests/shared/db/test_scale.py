@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, event, select, text
 
-from embedmill.shared.db import documents, jobs, work
+from embedmill.shared.db import documents, jobs, leases, queueing, rescues, settlement
 from embedmill.shared.db.documents import Submission
 from embedmill.shared.db.engine import Database, open_database
 from embedmill.shared.db.schema import dead_letter, document
@@ -97,21 +97,20 @@ def scans(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield from scans(part)
 
 
-def claim_some(tracker: Tracker, stage: Stage = Stage.CHUNK) -> work.Claim:
+def claim_some(tracker: Tracker, stage: Stage = Stage.CHUNK) -> leases.Claim:
     query = select(work_table.c.id).where(work_table.c.state == State.QUEUED, work_table.c.stage == stage).limit(64)
     with tracker.database.write() as connection:
         ids = list(connection.execute(query).scalars())
         assert ids
-        return work.claim(connection, stage, ids, worker="worker", lease_seconds=60.0)
+        return leases.claim(connection, stage, ids, worker="worker", lease_seconds=60.0)
 
 
 LOOKS: dict[str, Callable[[Connection], object]] = {
-    "count_queued": work.count_queued,
-    "count_ready": lambda c: work.count_ready(c, 1, limit=2048),
-    "queue_ready": lambda c: work.queue_ready(c, 1, limit=2048),
-    "requeue_lost": lambda c: work.requeue_lost(c, stages=list(Stage), older_than_seconds=600.0),
-    "find_expired": work.find_expired,
-    "find_leases": work.find_leases,
+    "count_queued": queueing.count_queued,
+    "count_ready": lambda c: queueing.count_ready(c, 1, limit=2048),
+    "queue_ready": lambda c: queueing.queue_ready(c, 1, limit=2048),
+    "requeue_lost": lambda c: queueing.requeue_lost(c, stages=list(Stage), older_than_seconds=600.0),
+    "find_leases": leases.find_leases,
     "find_completable": jobs.find_completable,
     "complete_jobs": jobs.complete_jobs,
     "count_unfinished": lambda c: jobs.count_unfinished(c, 1),
@@ -119,7 +118,7 @@ LOOKS: dict[str, Callable[[Connection], object]] = {
     "measure_progress": lambda c: jobs.measure_progress(c, jobs.get_job(c, 1)),
     "count_notes": lambda c: jobs.count_notes(c, 1, limit=100),
     "list_notes": lambda c: jobs.list_notes(c, 1, limit=1000),
-    "claim": lambda c: work.claim(c, Stage.CHUNK, list(range(1000, 1256)), worker="w", lease_seconds=60.0),
+    "claim": lambda c: leases.claim(c, Stage.CHUNK, list(range(1000, 1256)), worker="w", lease_seconds=60.0),
     "submit_batch": lambda c: documents.submit_batch(
         c,
         [submission(f"file:///new/{n}") for n in range(500)],
@@ -144,8 +143,8 @@ def test_no_end_of_a_claim_reads_all_work(large: Tracker, kind: str) -> None:
     large.queue(job=1, limit=256)
     claim = claim_some(large)
     ends: dict[str, Callable[[Connection], object]] = {
-        "rescue": lambda c: work.rescue(c, claim.token),
-        "renew": lambda c: work.renew(c, claim.token, lease_seconds=60.0),
+        "rescue": lambda c: rescues.rescue(c, claim.token),
+        "renew": lambda c: leases.renew(c, claim.token, lease_seconds=60.0),
         "switch": lambda c: documents.switch_versions(c, claim.token, [item.id for item in claim.items]),
     }
     by_kind: dict[str, Outcome] = {
@@ -155,7 +154,7 @@ def test_no_end_of_a_claim_reads_all_work(large: Tracker, kind: str) -> None:
         "park": Park("rate", 60.0),
     }
     outcomes = {item.id: by_kind[kind] for item in claim.items} if kind in by_kind else {}
-    end = ends.get(kind, lambda c: work.settle(c, claim, outcomes, retry=RETRY))
+    end = ends.get(kind, lambda c: settlement.settle(c, claim, outcomes, retry=RETRY))
     found = plans(large.database, end)
     assert found
     assert [scan for plan in found for scan in scans(plan) if scan[1] in ("work", "document")] == []

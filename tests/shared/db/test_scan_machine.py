@@ -14,11 +14,11 @@ from sqlalchemy import Connection
 from embedmill.shared.db import jobs, scans
 from embedmill.shared.db.dead_letters import Filter, discard_letters
 from embedmill.shared.db.engine import Database, open_database
+from embedmill.shared.db.leases import Claim
 from embedmill.shared.db.replays import replay_letters
 from embedmill.shared.db.scans import Scan
 from embedmill.shared.db.schema import claim as claim_table
 from embedmill.shared.db.schema import dead_letter, document
-from embedmill.shared.db.work import Claim
 from embedmill.shared.errors import IllegalTransition, ScanStopped, UnreadableDocument
 from embedmill.shared.outcomes import Complete, Fail, Outcome, Return
 from embedmill.shared.states import JobState, Result, Stage, State

@@ -4,9 +4,9 @@ import pytest
 from sqlalchemy import select
 
 from embedmill.shared.db import claims, documents, jobs, scans
+from embedmill.shared.db.leases import Claim
 from embedmill.shared.db.schema import claim as claim_table
 from embedmill.shared.db.schema import document
-from embedmill.shared.db.work import Claim
 from embedmill.shared.errors import ScanStopped, ScanTakenOver, SourceClosed
 from embedmill.shared.outcomes import Advance, Complete
 from embedmill.shared.states import JobState, Result, Stage, State

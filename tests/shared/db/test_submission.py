@@ -3,8 +3,8 @@
 from sqlalchemy import update
 
 from embedmill.shared.db import documents
+from embedmill.shared.db.leases import Claim
 from embedmill.shared.db.schema import document, work
-from embedmill.shared.db.work import Claim
 from embedmill.shared.states import Stage, State
 from tests.shared.db.tracker import Tracker
 

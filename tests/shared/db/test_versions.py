@@ -1,8 +1,8 @@
 """The switch: readers go from one whole version to the next, never back, and only the lease holder switches."""
 
 from embedmill.shared.db.documents import find_active_versions
+from embedmill.shared.db.leases import Claim
 from embedmill.shared.db.schema import document
-from embedmill.shared.db.work import Claim
 from embedmill.shared.outcomes import Advance
 from embedmill.shared.states import Stage
 from tests.shared.db.tracker import Tracker, submission

@@ -6,16 +6,18 @@ from typing import Any
 from sqlalchemy import Table, select, update
 
 from embedmill.shared.addresses import digest, document_id, version_id
-from embedmill.shared.db import claims, collections, documents, jobs, scans, work
+from embedmill.shared.db import claims, collections, documents, jobs, leases, queueing, rescues, scans, settlement
 from embedmill.shared.db.claims import Sighting
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.documents import Submission, Submitted
 from embedmill.shared.db.engine import Database
+from embedmill.shared.db.leases import Claim
+from embedmill.shared.db.rescues import Rescue
 from embedmill.shared.db.scans import Scan
 from embedmill.shared.db.schema import attempt, document
 from embedmill.shared.db.schema import job as job_table
 from embedmill.shared.db.schema import work as work_table
-from embedmill.shared.db.work import Claim, Rescue, RetryPolicy
+from embedmill.shared.db.settlement import RetryPolicy
 from embedmill.shared.outcomes import Advance, Complete, Outcome
 from embedmill.shared.states import Result, Stage, State
 
@@ -111,13 +113,13 @@ class Tracker:
 
     def queue(self, *, job: int | None = None, limit: int = 1000) -> list[int]:
         with self.database.write() as connection:
-            return [ready.id for ready in work.queue_ready(connection, job or self.job, limit=limit)]
+            return [ready.id for ready in queueing.queue_ready(connection, job or self.job, limit=limit)]
 
     def claim(
         self, ids: Sequence[int], stage: Stage = Stage.CHUNK, *, worker: str = "worker", lease_seconds: float = 60.0
     ) -> Claim:
         with self.database.write() as connection:
-            return work.claim(connection, stage, ids, worker=worker, lease_seconds=lease_seconds)
+            return leases.claim(connection, stage, ids, worker=worker, lease_seconds=lease_seconds)
 
     def take(self, uris: Sequence[str], **options: Any) -> Claim:
         """Submit, queue and claim together."""
@@ -136,15 +138,15 @@ class Tracker:
         if not isinstance(outcomes, Mapping):
             outcomes = {item.id: outcomes for item in claim.items}
         with self.database.write() as connection:
-            return work.settle(connection, claim, outcomes, retry=RETRY)
+            return settlement.settle(connection, claim, outcomes, retry=RETRY)
 
     def rescue(self, claim: Claim) -> Rescue:
         with self.database.write() as connection:
-            return work.rescue(connection, claim.token)
+            return rescues.rescue(connection, claim.token)
 
     def rescue_silent(self, claim: Claim) -> Rescue:
         with self.database.write() as connection:
-            return work.rescue_silent(connection, claim.token)
+            return rescues.rescue_silent(connection, claim.token)
 
     def switch(self, claim: Claim) -> dict[str, int]:
         """Returns the active generation of each document whose work is still held."""

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embedmill.shared.db import jobs, presence
-from embedmill.shared.db.work import Ready
+from embedmill.shared.db.queueing import Ready
 from embedmill.shared.outcomes import Fail
 from embedmill.shared.settings import Settings
 from embedmill.shared.states import Stage, State

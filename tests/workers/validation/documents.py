@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from embedmill.shared.db.work import Claim
+from embedmill.shared.db.leases import Claim
 from embedmill.shared.outcomes import Outcome
 from embedmill.shared.providers.vectorstores.base import VectorRow
 from embedmill.shared.states import Stage

@@ -1,0 +1,111 @@
+"""Work that is to be sent: what is ready, what has a message out, what goes back to the dispatcher."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import (
+    Connection,
+    Select,
+    and_,
+    case,
+    func,
+    or_,
+    select,
+)
+
+from embedmill.shared.db.engine import clock
+from embedmill.shared.db.pools import is_served
+from embedmill.shared.db.schema import in_state, work
+from embedmill.shared.db.transitions import move_chosen, move_work
+from embedmill.shared.errors import LONGEST_WAIT_SECONDS
+from embedmill.shared.states import Stage, State, WaitReason
+
+# What others may ask us to wait for, as by Retry-After; our own pauses are shorter.
+TOLD_TO_WAIT = (WaitReason.RATE, WaitReason.BUDGET, WaitReason.CIRCUIT)
+LONGEST_PAUSE_SECONDS = 3600.0
+# A message cannot have been sent later than this from now, by the same clock.
+SKEW_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A piece of work that was just marked as queued and whose message may leave after the commit."""
+
+    id: int
+    stage: Stage
+    size: int
+    suspect: bool
+
+
+def count_queued(connection: Connection) -> int:
+    """Work with a message out or in the hands of a worker."""
+    counts = [
+        select(func.count()).select_from(work).where(in_state(state)).scalar_subquery()
+        for state in (State.QUEUED, State.RUNNING)
+    ]
+    return int(connection.execute(select(counts[0] + counts[1])).scalar_one())
+
+
+def find_queued_stages(connection: Connection) -> set[Stage]:
+    """Stages that have work with a message out."""
+    query = select(work.c.stage).where(in_state(State.QUEUED)).distinct()
+    return {Stage(stage) for stage in connection.execute(query).scalars()}
+
+
+def queue_ready(connection: Connection, job_id: int, *, limit: int) -> list[Ready]:
+    """Mark up to `limit` pieces of a job as queued: those whose wait is over, then pending ones, oldest first."""
+    ready = _queue(connection, State.WAITING, _select_due(job_id).limit(limit))
+    if len(ready) < limit:
+        ready += _queue(connection, State.PENDING, _select_pending(job_id).limit(limit - len(ready)))
+    return sorted(ready, key=lambda r: r.id)
+
+
+def _queue(connection: Connection, start: State, chosen: Select[int]) -> list[Ready]:
+    query = move_chosen(State.QUEUED, of=start, chosen=chosen)
+    rows = connection.execute(query.returning(work.c.id, work.c.stage, work.c.size, work.c.crashes))
+    return [Ready(r.id, Stage(r.stage), r.size, r.crashes > 0) for r in rows]
+
+
+def count_ready(connection: Connection, job_id: int, *, limit: int) -> int:
+    """Pending and due work of a job, counted up to `limit`."""
+    counts = [
+        select(func.count()).select_from(chosen.limit(limit).subquery()).scalar_subquery()
+        for chosen in (_select_pending(job_id), _select_due(job_id))
+    ]
+    return min(limit, int(connection.execute(select(counts[0] + counts[1])).scalar_one()))
+
+
+def _select_pending(job_id: int) -> Select[int]:
+    pending = and_(work.c.job_id == job_id, in_state(State.PENDING))
+    return select(work.c.id).where(pending, is_served(work.c.stage)).order_by(work.c.id)
+
+
+def _select_due(job_id: int) -> Select[int]:
+    now = clock()
+    # A due time further away than this was set by a clock that has since been put back.
+    most = case((work.c.wait_reason.in_(TOLD_TO_WAIT), LONGEST_WAIT_SECONDS), else_=LONGEST_PAUSE_SECONDS)
+    longest = most + func.coalesce(work.c.paced_seconds, 0.0)
+    due = or_(work.c.available_at <= now, work.c.available_at > now + longest)
+    waits = and_(work.c.job_id == job_id, in_state(State.WAITING), work.c.wait_reason != WaitReason.PAUSED)
+    return select(work.c.id).where(waits, due, is_served(work.c.stage)).order_by(work.c.available_at)
+
+
+_TAKE_BACK = move_work(State.PENDING, of=[State.QUEUED])
+
+
+def requeue_lost(connection: Connection, *, stages: Sequence[Stage], older_than_seconds: float) -> int:
+    """Give queued work whose message must be lost back to the dispatcher; returns how many."""
+    is_old = or_(work.c.dispatched_at <= clock() - older_than_seconds, work.c.dispatched_at > clock() + SKEW_SECONDS)
+    query = _TAKE_BACK.where(work.c.stage.in_(stages), is_old)
+    return connection.execute(query).rowcount
+
+
+def requeue_all(connection: Connection) -> int:
+    """Give all queued work back to the dispatcher, when every message is known to be gone; returns how many."""
+    return connection.execute(_TAKE_BACK).rowcount
+
+
+def put_back(connection: Connection, stage: Stage, ids: Sequence[int]) -> int:
+    """Give work whose message is in hand, and was not claimed, back to the dispatcher; returns how many."""
+    query = _TAKE_BACK.where(work.c.id.in_(list(ids)), work.c.stage == stage)
+    return connection.execute(query).rowcount

@@ -1,0 +1,134 @@
+"""Work is taken away from workers that died or stopped answering; who is to blame for it is judged here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    RowMapping,
+    and_,
+    bindparam,
+    func,
+    select,
+)
+
+from embedmill.shared.db.bulk import insert_each
+from embedmill.shared.db.engine import clock
+from embedmill.shared.db.running import Letter, bury, cancel_running, move_running
+from embedmill.shared.db.schema import attempt, in_state, job, work, worker
+from embedmill.shared.db.transitions import hold_with_jobs
+from embedmill.shared.errors import WorkerLost
+from embedmill.shared.states import JobState, Stage, State, WorkerState
+
+# Where a lost worker is hardly a document's fault, it takes so many times its attempts to bury it.
+PATIENCE = 3
+# Workers that were lost within this time say whether somebody else is killing them.
+BLAME_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rescue:
+    """How many pieces of work went back to the queue and how many were buried."""
+
+    returned: int
+    dead: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Blame:
+    """What the loss of its worker means for a document: the attempts that it has used up, and whether it is dead."""
+
+    attempts: int
+    is_dead: bool
+
+
+def rescue(connection: Connection, token: str) -> Rescue:
+    """Take work away from a worker that has died.
+
+    A crash is held against a document only if the worker held nothing else: the members of a larger claim become
+    suspects, which are sent alone, and get their attempt back. So a poison document is found, and its neighbours,
+    and whatever else was running when somebody pulled the plug, are not blamed. Nor is what was alone, as long as
+    at least as many workers die without it as with it: somebody else is killing them (decision 0022).
+    """
+    lost: list[int] = []
+
+    def blame(row: RowMapping) -> _Blame:
+        if row["claimed_with"] > 1:
+            return _Blame(row["attempt"] - 1, is_dead=False)
+        lost[:] = lost or [_count_lost_lately(connection)]
+        if lost[0] >= 2 * (row["crashes"] + 1):
+            return _blame_patiently(row)
+        return _Blame(row["attempt"], row["attempt"] >= row["max_attempts"])
+
+    return _take_away(connection, token, blame)
+
+
+def rescue_silent(connection: Connection, token: str) -> Rescue:
+    """Take work away from a worker that stopped answering, and that nobody saw die.
+
+    A frozen, starved or cut off worker is hardly its document's fault (decision 0022).
+    """
+    return _take_away(connection, token, _blame_patiently)
+
+
+def _blame_patiently(row: RowMapping) -> _Blame:
+    """No attempt is used up; only what was with `PATIENCE` times as many lost workers, the last alone, is the cause."""
+    losses = row["crashes"] + 1
+    return _Blame(row["attempt"] - 1, row["claimed_with"] == 1 and losses >= PATIENCE * row["max_attempts"])
+
+
+def _count_lost_lately(connection: Connection) -> int:
+    lately = and_(worker.c.state == WorkerState.LOST, worker.c.stopped_at > clock() - BLAME_SECONDS)
+    return connection.execute(select(func.count()).select_from(worker).where(lately)).scalar_one()
+
+
+def _take_away(connection: Connection, token: str, blame: Callable[[RowMapping], _Blame]) -> Rescue:
+    held = and_(work.c.lease == token, in_state(State.RUNNING))
+    query = hold_with_jobs(select(work, job.c.state.label("job_state")).join_from(work, job).where(held))
+    rows = connection.execute(query).mappings().all()
+    wanted = [r for r in rows if r["job_state"] != JobState.CANCELLED]
+    blamed = {r["id"]: blame(r) for r in wanted}
+    dead = [r for r in wanted if blamed[r["id"]].is_dead]
+    back = [r for r in wanted if not blamed[r["id"]].is_dead]
+    lost = WorkerLost("the worker died or stopped answering while it held this document alone")
+    bury(connection, [_lost_letter(r, lost) for r in dead])
+    cancel_running(connection, [r["id"] for r in rows if r["job_state"] == JobState.CANCELLED])
+    move_running(
+        connection,
+        State.PENDING,
+        [{"row": r["id"], "attempts": blamed[r["id"]].attempts} for r in back],
+        crashes=work.c.crashes + 1,
+        attempt=bindparam("attempts"),
+        reason="the worker was lost",
+    )
+    if rows:
+        insert_each(connection, attempt, [_lost_attempt(r, lost) for r in rows], ended_at=clock())
+    return Rescue(len(back), len(dead))
+
+
+def _lost_letter(row: RowMapping, lost: WorkerLost) -> Letter:
+    return Letter(
+        work_id=row["id"],
+        job_id=row["job_id"],
+        stage=Stage(row["stage"]),
+        error_class=type(lost).__name__,
+        error=str(lost),
+        hint=lost.hint,
+        attempts=row["attempt"],
+        crashed=True,
+    )
+
+
+def _lost_attempt(row: RowMapping, lost: WorkerLost) -> dict[str, Any]:
+    return {
+        "work_id": row["id"],
+        "stage": row["stage"],
+        "epoch": row["epoch"],
+        "attempt": row["attempt"],
+        "worker": row["worker"],
+        "started_at": row["claimed_at"],
+        "outcome": "lost",
+        "error_class": type(lost).__name__,
+        "error": str(lost),
+    }
