@@ -7,12 +7,31 @@ import pytest
 from sqlalchemy import text
 
 from embedmill.shared.db.engine import Database, open_database
-from embedmill.shared.db.schema import metadata
 from tests.migrated import place_migrated
 from tests.services import postgres
 from tests.services.needed import require
 from tests.services.postgres import Server
 from tests.shared.db.tracker import Tracker
+
+# Tables hold some rows as a rule, and deleting those is ten times cheaper than truncating every table is. A table that
+# was large, or that the planner has figures of, is made anew.
+EMPTY = """
+DO $$ DECLARE name regclass; pages bigint; known real; BEGIN
+    SET LOCAL session_replication_role = replica;
+    FOR name, pages, known IN
+        SELECT oid, pg_relation_size(oid) / 8192, reltuples FROM pg_class
+        WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'alembic_version'
+    LOOP
+        IF pages > 16 OR known > 0 THEN
+            EXECUTE format('TRUNCATE %s CASCADE', name);
+        ELSIF pages > 0 THEN
+            EXECUTE format('DELETE FROM %s', name);
+        END IF;
+    END LOOP;
+    PERFORM setval(seqrelid, seqstart, false) FROM pg_sequence
+        WHERE seqrelid::regclass::text = ANY (SELECT sequencename FROM pg_sequences WHERE last_value IS NOT NULL);
+END $$
+"""
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +77,6 @@ def tracker(database: Database) -> Tracker:
 def empty(url: str) -> None:
     """Remove every row, so that a shared server looks new."""
     opened = open_database(url)
-    names = ", ".join(f'"{table.name}"' for table in metadata.sorted_tables)
     with opened.write() as connection:
-        connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+        connection.execute(text(EMPTY))
     opened.close()
