@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from embedmill.shared import stages
 from embedmill.shared.addresses import digest
 from embedmill.shared.db import claims, collections, documents, jobs, leases, queueing, scans, settlement
 from embedmill.shared.db.documents import Submission
@@ -19,7 +20,7 @@ from embedmill.shared.db.engine import Connection, Database, open_database
 from embedmill.shared.db.leases import Claim
 from embedmill.shared.db.settlement import RetryPolicy
 from embedmill.shared.outcomes import Advance, Complete
-from embedmill.shared.states import Result, Stage
+from embedmill.shared.states import Result
 
 T = TypeVar("T")
 
@@ -85,26 +86,25 @@ def _round(database: Database, job_id: int, queued: deque[int], took: _Took) -> 
         ready = took(f"dispatch {BATCH}", lambda: transact(lambda c: queueing.queue_ready(c, job_id, limit=BATCH)))
         queued.extend(entry.id for entry in ready)
     ids = [queued.popleft() for _ in range(BATCH)]
-    claim = took(f"claim {BATCH}", lambda: transact(lambda c: _claim(c, Stage.CHUNK, ids)))
+    claim = took(f"claim {BATCH}", lambda: transact(lambda c: _claim(c, "chunk", ids)))
     values = {"chunks_expected": 3, "chunks_ref": "0" * 64 + ":0:100"}
-    advance = {item.id: Advance(Stage.INDEX, values) for item in claim.items}
+    advance = {item.id: Advance("index", values) for item in claim.items}
     took(f"settle {BATCH}", lambda: transact(lambda c: settlement.settle(c, claim, advance, retry=RETRY)))
-    last = transact(lambda c: _claim(c, Stage.INDEX, ids))
+    last = transact(lambda c: _claim(c, "index", ids))
     took(f"switch {BATCH}", lambda: transact(lambda c: documents.switch_versions(c, last.token, ids)))
     done = {item.id: Complete(Result.INDEXED) for item in last.items}
     took(f"complete {BATCH}", lambda: transact(lambda c: settlement.settle(c, last, done, retry=RETRY)))
     took("look at leases", lambda: query(leases.find_leases))
-    stages = list(Stage)
     took(
         "look for lost messages",
-        lambda: transact(lambda c: queueing.requeue_lost(c, stages=stages, older_than_seconds=3600)),
+        lambda: transact(lambda c: queueing.requeue_lost(c, stages=stages.names(), older_than_seconds=3600)),
     )
     took("look for jobs that ended", lambda: query(jobs.find_completable))
     took("jobs show", lambda: query(lambda c: _show(c, job_id)))
     took("add up tallies", lambda: transact(jobs.add_up_tallies))
 
 
-def _claim(connection: Connection, stage: Stage, ids: Sequence[int]) -> Claim:
+def _claim(connection: Connection, stage: str, ids: Sequence[int]) -> Claim:
     return leases.claim(connection, stage, ids, worker="bench", lease_seconds=600.0)
 
 

@@ -7,14 +7,14 @@ from types import CodeType
 from typing import Any
 
 from embedmill.shared.errors import EmbedmillError, ProviderUnavailable
-from embedmill.shared.states import Result, Stage
+from embedmill.shared.states import Result
 
 
 @dataclass(frozen=True, slots=True)
 class Advance:
     """The stage succeeded; `values` are columns of the work row that later stages need."""
 
-    stage: Stage
+    stage: str
     values: Mapping[str, Any] = field(default_factory=dict)
 
 

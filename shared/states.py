@@ -1,17 +1,8 @@
-"""The states of work and jobs, the stages, and the one table of legal transitions."""
+"""The states of work and jobs, and the one table of legal transitions."""
 
 from enum import StrEnum
 
 from embedmill.shared.errors import IllegalTransition
-
-
-class Stage(StrEnum):
-    """Where in the pipeline a document is; a column of its own, never mixed with the state."""
-
-    CHUNK = "chunk"
-    VALIDATE = "validate"
-    EMBED = "embed"
-    INDEX = "index"
 
 
 class State(StrEnum):
@@ -140,14 +131,3 @@ def require_job_transition(start: JobState, target: JobState) -> None:
     """Raise IllegalTransition, naming both states, unless a job may make the move."""
     if target not in JOB_TRANSITIONS[start]:
         raise IllegalTransition(f"a job cannot go from {start} to {target}")
-
-
-def next_stage(stage: Stage, *, validator: str) -> Stage:
-    """The stage after `stage`; `validate` is left out when the validator is `off`."""
-    match stage:
-        case Stage.CHUNK:
-            return Stage.EMBED if validator == "off" else Stage.VALIDATE
-        case Stage.VALIDATE:
-            return Stage.EMBED
-        case Stage.EMBED | Stage.INDEX:
-            return Stage.INDEX

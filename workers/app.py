@@ -5,8 +5,8 @@ from typing import Any
 from celery import Celery
 from kombu.transport import TRANSPORT_ALIASES
 
+from embedmill.shared import stages
 from embedmill.shared.settings import Settings, load_settings
-from embedmill.shared.states import Stage
 from embedmill.workers.brokers.table import broker_class, configure
 from embedmill.workers.queues import queue_name, task_name
 
@@ -19,7 +19,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
     """Celery's settings; raises SettingsError for a broker that there is not, MissingExtra for one not installed."""
     return configure(settings) | {
         "broker_connection_retry_on_startup": True,
-        "task_default_queue": queue_name(Stage.CHUNK),
+        "task_default_queue": queue_name(stages.first()),
         "task_create_missing_queues": False,
         "task_acks_late": True,
         "task_reject_on_worker_lost": False,

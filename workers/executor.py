@@ -9,7 +9,6 @@ from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.leases import Claim, Item
 from embedmill.shared.errors import FlowControl, StorageFailed
 from embedmill.shared.outcomes import Fail, Outcome, Park, Return
-from embedmill.shared.states import Stage
 from embedmill.workers.heartbeat import Heartbeat
 from embedmill.workers.messages import BatchMessage
 from embedmill.workers.runtime import WorkerRuntime
@@ -86,7 +85,7 @@ def _run_stage(runtime: WorkerRuntime, claim: Claim, stage: StageFunction) -> Ma
         return {item.id: outcome_of(error) for item in claim.items}
 
 
-def _settle(runtime: WorkerRuntime, claim: Claim, outcomes: Mapping[int, Outcome]) -> dict[Stage, list[int]]:
+def _settle(runtime: WorkerRuntime, claim: Claim, outcomes: Mapping[int, Outcome]) -> dict[str, list[int]]:
     advanced = runtime.database.transact(
         lambda connection: settlement.settle(connection, claim, outcomes, retry=runtime.retry)
     )

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from embedmill.shared import stages
 from embedmill.shared.errors import EmbedmillError
-from embedmill.shared.states import Stage
 
 VERSION = 1
 MAX_BYTES = 8 * 1024
@@ -22,7 +22,7 @@ class BatchMessage:
     workers. Workers that do not know the key ignore it.
     """
 
-    stage: Stage
+    stage: str
     work: tuple[int, ...]
     alone: bool = False
 
@@ -36,8 +36,8 @@ def decode(body: Any) -> BatchMessage:
     """Raise UnreadableMessage for anything but a batch of a known version."""
     match body:
         case {"v": 1, "stage": str(stage), "work": list(work)} if all(type(i) is int for i in work):
-            if stage in Stage.__members__.values():
-                return BatchMessage(Stage(stage), tuple(work), alone=body.get("alone") is True)
+            if stage in stages.names():
+                return BatchMessage(stage, tuple(work), alone=body.get("alone") is True)
             raise UnreadableMessage(f"unknown stage in a message: {stage[:40]!r}")
         case {"v": version} if version != VERSION:
             raise UnreadableMessage(f"message version {version!r}; this worker reads version {VERSION}")

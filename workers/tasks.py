@@ -1,18 +1,19 @@
-"""The four Celery tasks, thin over the stages; their names are part of the wire format."""
+"""A Celery task for each stage of the table; their names are part of the wire format."""
 
 import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pkgutil import resolve_name
 from typing import Any
 
 import structlog
 from celery.exceptions import Reject
 
+from embedmill.shared import stages
 from embedmill.shared.errors import BrokerUnavailable, StorageFailed
 from embedmill.shared.settings import load_settings
-from embedmill.shared.states import Stage
 from embedmill.workers import unreadable
 from embedmill.workers.app import app
 from embedmill.workers.brokers.envelopes import as_text
@@ -150,14 +151,14 @@ def publish(message: BatchMessage) -> None:
         process.outage.succeeded()
 
 
-def run(stage: Stage, arguments: tuple[Any, ...], function: StageFunction) -> None:
+def run(stage: str, arguments: tuple[Any, ...]) -> None:
     """Decode a message and work on it; one that cannot be read is kept in the database."""
     body = arguments[0] if len(arguments) == 1 else arguments
     with process.having_in_hand():
-        _work(stage, body, function)
+        _work(stage, body)
 
 
-def _work(stage: Stage, body: Any, function: StageFunction) -> None:
+def _work(stage: str, body: Any) -> None:
     try:
         message = decode(body)
     except UnreadableMessage as error:
@@ -165,7 +166,7 @@ def _work(stage: Stage, body: Any, function: StageFunction) -> None:
             raise Reject(requeue=True) from None
         return
     try:
-        process.work(message, function)
+        process.work(message, resolve_name(stages.find_stage(stage).function))
     except StorageFailed as error:
         log.error("worker.storage_failed", error=str(error))
         process.fail(error)
@@ -175,33 +176,13 @@ def _work(stage: Stage, body: Any, function: StageFunction) -> None:
         raise
 
 
-@app.task(name=task_name(Stage.CHUNK))
-def chunk(*arguments: Any) -> None:
-    """Load, parse and split."""
-    from embedmill.workers.stages.chunk import chunk as stage
+def declare(stage: str) -> None:
+    """Make a stage's task known to the app; what it runs is imported when its first message comes."""
 
-    run(Stage.CHUNK, arguments, stage)
-
-
-@app.task(name=task_name(Stage.VALIDATE))
-def validate(*arguments: Any) -> None:
-    """Judge chunks."""
-    from embedmill.workers.stages.validate import validate as stage
-
-    run(Stage.VALIDATE, arguments, stage)
+    @app.task(name=task_name(stage))
+    def task(*arguments: Any) -> None:
+        run(stage, arguments)
 
 
-@app.task(name=task_name(Stage.EMBED))
-def embed(*arguments: Any) -> None:
-    """Turn chunks into vectors."""
-    from embedmill.workers.stages.embed import embed as stage
-
-    run(Stage.EMBED, arguments, stage)
-
-
-@app.task(name=task_name(Stage.INDEX))
-def index(*arguments: Any) -> None:
-    """Write, confirm, switch, delete."""
-    from embedmill.workers.stages.index import index as stage
-
-    run(Stage.INDEX, arguments, stage)
+for name in stages.names():
+    declare(name)

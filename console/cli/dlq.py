@@ -7,7 +7,7 @@ import typer
 
 from embedmill.console.cli.output import DONE, json_line, print_json, print_line
 from embedmill.console.durations import parse_duration
-from embedmill.shared.states import Stage
+from embedmill.shared import stages
 
 if TYPE_CHECKING:
     from embedmill.shared.db.dead_letters import Filter
@@ -22,6 +22,12 @@ def _duration(text: str) -> float:
         raise typer.BadParameter(str(error)) from None
 
 
+def _stage(name: str) -> str:
+    if name not in stages.names():
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(stages.names())}")
+    return name
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Ids = Annotated[list[int], typer.Argument(metavar="ID", help="Dead letters by number.")]
 NamedIds = Annotated[
@@ -29,7 +35,10 @@ NamedIds = Annotated[
 ]
 JobOption = Annotated[int | None, typer.Option("--job", help="Only of this job.")]
 CollectionOption = Annotated[str | None, typer.Option("--collection", "-c", help="Only of this collection.")]
-StageOption = Annotated[Stage | None, typer.Option("--stage", help="Only of this stage.")]
+StageOption = Annotated[
+    str | None,
+    typer.Option("--stage", parser=_stage, metavar=f"[{'|'.join(stages.names())}]", help="Only of this stage."),
+]
 ClassOption = Annotated[str | None, typer.Option("--error-class", help="Only of this error class.")]
 FingerprintOption = Annotated[str | None, typer.Option("--fingerprint", help="Only with this root cause.")]
 OlderOption = Annotated[

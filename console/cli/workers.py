@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from embedmill.console.cli.output import FAILED, print_error, print_json, print_line, print_table
+from embedmill.shared import stages
 
 if TYPE_CHECKING:
     from embedmill.shared.db.engine import Connection
     from embedmill.shared.settings import Settings
-    from embedmill.shared.states import Stage
     from embedmill.workers.processes.pools import PoolSpec
 
 app = typer.Typer(no_args_is_help=True, help="Run workers; list, scale, pause and drain them.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
-Queue = Annotated[str, typer.Argument(metavar="QUEUE", help="A queue: chunk, validate, embed or index.")]
+Queue = Annotated[
+    str, typer.Argument(metavar="QUEUE", help=f"A queue: {', '.join(stages.names()[:-1])} or {stages.last()}.")
+]
 
 MOST_SLOTS = 1024
 
@@ -199,7 +201,7 @@ def _set_paused(queue: str, *, paused: bool, as_json: bool) -> None:
     _print_change(report, as_json=as_json)
 
 
-def _changed(runtime: Any, stage: "Stage", change: Callable[[Any], Any]) -> tuple[Any, Any]:
+def _changed(runtime: Any, stage: str, change: Callable[[Any], Any]) -> tuple[Any, Any]:
     """A pool before a change and after it, in one transaction."""
     from embedmill.shared.db import pools
 
@@ -210,7 +212,7 @@ def _changed(runtime: Any, stage: "Stage", change: Callable[[Any], Any]) -> tupl
     return changed
 
 
-def _change(runtime: Any, stage: "Stage", *, before: Any, after: Any, wait: float = 0.0) -> dict[str, Any]:
+def _change(runtime: Any, stage: str, *, before: Any, after: Any, wait: float = 0.0) -> dict[str, Any]:
     from embedmill.console.services.workers import await_slots, describe_change
 
     report = describe_change(runtime, stage, before, after)
@@ -245,7 +247,7 @@ def _pools(entries: list[str], concurrency: int | None, pool: str | None, settin
     kind = _kind(pool)
     if not entries:
         return [PoolSpec(slots=concurrency or settings.worker_count, kind=kind)]
-    slots: dict[Stage, int] = {}
+    slots: dict[str, int] = {}
     for entry in entries:
         stage, count = _slots(entry, concurrency or 1)
         slots[stage] = slots.get(stage, 0) + count
@@ -263,7 +265,7 @@ def _kind(pool: str | None) -> Any:
     return kinds[pool]
 
 
-def _slots(entry: str, default: int) -> tuple["Stage", int]:
+def _slots(entry: str, default: int) -> tuple[str, int]:
     name, _, count = entry.partition("=")
     stage = _stage(name, hint="--queue")
     if count and not (count.isdigit() and 1 <= int(count) <= MOST_SLOTS):
@@ -271,15 +273,13 @@ def _slots(entry: str, default: int) -> tuple["Stage", int]:
     return stage, int(count or default)
 
 
-def _stage(name: str, *, hint: str = "QUEUE") -> "Stage":
-    from embedmill.shared.states import Stage
-
-    if name not in [str(stage) for stage in Stage]:
-        raise typer.BadParameter(f"unknown queue {name!r}; there are {', '.join(Stage)}", param_hint=hint)
-    return Stage(name)
+def _stage(name: str, *, hint: str = "QUEUE") -> str:
+    if name not in stages.names():
+        raise typer.BadParameter(f"unknown queue {name!r}; there are {', '.join(stages.names())}", param_hint=hint)
+    return name
 
 
-def _require_below_cap(stage: "Stage", slots: int, settings: "Settings") -> None:
+def _require_below_cap(stage: str, slots: int, settings: "Settings") -> None:
     from embedmill.shared.errors import UserError
     from embedmill.workers.processes.pools import provider_cap
 

@@ -31,6 +31,7 @@ from embedmill.console.services.standing import (
     name_command,
     read_staffing,
 )
+from embedmill.shared import stages
 from embedmill.shared.collections import read_collection_settings
 from embedmill.shared.db import bulk_batches, bulk_lane, jobs, ledger, scans
 from embedmill.shared.db.collections import Collection, get_collection, get_collection_by_id
@@ -40,7 +41,7 @@ from embedmill.shared.errors import FlowControl, ScanTakenOver
 from embedmill.shared.ledger import Lane
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.spend.lanes import find_obstacle
-from embedmill.shared.states import JobState, Stage, WaitReason
+from embedmill.shared.states import JobState, WaitReason
 
 if TYPE_CHECKING:
     from embedmill.producers.sources.base import Source
@@ -149,7 +150,7 @@ def work_until_done(
         if stuck:
             return True
         if display.is_due():
-            show_progress(runtime, display, job, served=frozenset(Stage))
+            show_progress(runtime, display, job, served=frozenset(stages.names()))
         runtime.database.query(lambda connection: notice.give_if_due(connection, job_id))
         abandoned = job.enumerated_at is None and is_abandoned(job_id)
         return abandoned

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from embedmill.shared import stages
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.runtime import Runtime
-from embedmill.shared.states import Stage
+from embedmill.shared.stages import Product
 
 # More documents than this are not looked at one by one.
 EXACT_DOCUMENTS = 200
@@ -25,11 +26,12 @@ def measure_cost(runtime: Runtime, letters: Sequence[Mapping[str, Any]]) -> dict
 
 def estimate_cost(measured: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The same from documents and tokens by stage: at most so much, for what was embedded is free."""
+    made = stages.maker(Product.VECTORS)
     return {
         "documents": sum(row["documents"] for row in measured),
         "chunks": None,
         "cached": None,
-        "tokens": sum(row["tokens"] for row in measured if row["stage"] != Stage.INDEX),
+        "tokens": sum(row["tokens"] for row in measured if not stages.is_past(row["stage"], made)),
         "exact": False,
     }
 
@@ -67,5 +69,5 @@ def _look_up(runtime: Runtime, letter: Mapping[str, Any]) -> dict[str, Any]:
     cached = runtime.cache.get_many(list(tokens))
     due = sum(count for address, count in tokens.items() if address not in cached)
     # The chunks of a document that was not validated yet may be rejected, which costs less.
-    exact = letter["stage"] in (Stage.EMBED, Stage.INDEX)
+    exact = letter["stage"] in stages.depending_on(Product.VECTORS)
     return {"chunks": len(tokens), "cached": len(cached), "tokens": due, "exact": exact}

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from embedmill.shared import stages
 from embedmill.shared.db import jobs, pools, presence
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.presence import is_gone
 from embedmill.shared.runtime import Runtime
-from embedmill.shared.states import JobState, Stage, State, WaitReason, WorkerState
+from embedmill.shared.states import JobState, State, WaitReason, WorkerState
 
 FINAL = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 WORKING, SCANNING, FOR_WORKERS = "working", "scanning", "waiting for workers"
@@ -150,14 +151,14 @@ def _find_unserved(progress: jobs.Progress, staffing: Staffing) -> Iterator[Hind
 
 def _find_crowded(progress: jobs.Progress, staffing: Staffing) -> Iterator[Hindrance]:
     """A queue that nobody serves fills its job's share of what may be out, and the stages before it get none."""
-    order = list(Stage)
+    order = list(stages.names())
     lost = [
         stage
         for stage, states in progress.active.items()
         if State.QUEUED in states and stage not in staffing.served | staffing.paused | staffing.scaled
     ]
     for stage, states in progress.active.items():
-        later = [queue for queue in lost if order.index(Stage(queue)) > order.index(Stage(stage))]
+        later = [queue for queue in lost if order.index(queue) > order.index(stage)]
         if later and set(states) == {State.PENDING} and staffing.moves(stage):
             says = f"{stage} is held back: what lies in the queue {later[0]} takes all that the job may have out"
             yield Hindrance("crowded", stage, states[State.PENDING], says, name_command(later[0], staffing))

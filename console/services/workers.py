@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from embedmill.shared import stages
 from embedmill.shared.db import pools, presence
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.pools import Pool
 from embedmill.shared.errors import NotFound
 from embedmill.shared.presence import is_gone
 from embedmill.shared.runtime import Runtime
-from embedmill.shared.states import Stage, WorkerState
+from embedmill.shared.states import WorkerState
 
 POLL_SECONDS = 0.1
 MIB = 1024 * 1024
@@ -25,7 +26,7 @@ def describe(runtime: Runtime) -> dict[str, Any]:
     workers = list_workers(runtime)
     silent = runtime.settings.silent_seconds
 
-    def find(connection: Connection) -> tuple[list[dict[str, Any]], Mapping[Stage, Pool]]:
+    def find(connection: Connection) -> tuple[list[dict[str, Any]], Mapping[str, Pool]]:
         return presence.list_supervisors(connection, silent_seconds=silent), pools.read_pools(connection)
 
     supervisors, wanted = runtime.database.query(find)
@@ -73,18 +74,18 @@ def _describe_pool(pool: Pool, workers: Sequence[dict[str, Any]], supervisors: S
     }
 
 
-def _serves(entry: dict[str, Any], queue: Stage) -> bool:
+def _serves(entry: dict[str, Any], queue: str) -> bool:
     return any(queue in pool["queues"] for pool in entry["pools"])
 
 
-def describe_change(runtime: Runtime, queue: Stage, before: Pool, after: Pool) -> dict[str, Any]:
+def describe_change(runtime: Runtime, queue: str, before: Pool, after: Pool) -> dict[str, Any]:
     """A change of a pool: what was wanted, what is wanted now, and what there is at this moment."""
     (found,) = (pool for pool in describe(runtime)["pools"] if pool["queue"] == queue)
     counted = {key: found[key] for key in ("actual", "supervisors")}
     return {"queue": str(queue), "before": asdict(before), "after": asdict(after)} | counted
 
 
-def await_slots(runtime: Runtime, queue: Stage, *, seconds: float) -> bool:
+def await_slots(runtime: Runtime, queue: str, *, seconds: float) -> bool:
     """Whether the live workers of a queue have as many slots as their supervisors plan, and as are desired."""
 
     def has_followed() -> bool:
@@ -114,13 +115,13 @@ def drain_workers(runtime: Runtime, names: Sequence[str]) -> dict[str, Any]:
         draining = presence.order_drain(connection, names)
         rows = [row for row in presence.list_workers(connection) if row["id"] in draining]
         before = pools.read_pools(connection)
-        gone = {stage: sum(row["slots"] for row in rows if row["queues"] == [stage]) for stage in Stage}
+        gone = {stage: sum(row["slots"] for row in rows if row["queues"] == [stage]) for stage in stages.names()}
         changes = []
         for stage, slots in gone.items():
             desired = before[stage].desired
             if slots and desired is not None:
                 after = pools.scale_pool(connection, stage, max(0, desired - slots))
-                changes.append({"queue": str(stage), "before": asdict(before[stage]), "after": asdict(after)})
+                changes.append({"queue": stage, "before": asdict(before[stage]), "after": asdict(after)})
         return {"draining": draining, "pools": changes}
 
     return runtime.database.transact(drain)

@@ -7,13 +7,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select, update
 
-from embedmill.shared import VERSION
+from embedmill.shared import VERSION, stages
 from embedmill.shared.db.bulk import among
 from embedmill.shared.db.engine import Database, clock
 from embedmill.shared.db.schema import attempt, collection, dead_letter, document, job, scan_note, work
 from embedmill.shared.db.transitions import lock_jobs, move_work
 from embedmill.shared.errors import NotFound, SourceGone, is_document_fault
-from embedmill.shared.states import JobState, Stage, State
+from embedmill.shared.states import JobState, State
 
 # Letters that one transaction may change: neither a worker nor a kill has to wait for more.
 CHUNK = 500
@@ -184,7 +184,7 @@ def measure_work(connection: Connection, wanted: Filter) -> list[dict[str, Any]]
         .group_by(dead_letter.c.stage)
     )
     rows = {row["stage"]: dict(row) for row in connection.execute(query).mappings()}
-    return [rows[stage] | {"tokens": int(rows[stage]["tokens"])} for stage in Stage if stage in rows]
+    return [rows[stage] | {"tokens": int(rows[stage]["tokens"])} for stage in stages.names() if stage in rows]
 
 
 def show_letter(connection: Connection, letter_id: int) -> dict[str, Any]:

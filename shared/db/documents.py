@@ -25,13 +25,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import sqlite
 
+from embedmill.shared import stages
 from embedmill.shared.db.bulk import among
 from embedmill.shared.db.dead_letters import find_dead_before
 from embedmill.shared.db.engine import Database, clock
 from embedmill.shared.db.schema import claim, dead_letter, document, job, work
 from embedmill.shared.db.transitions import BEGUN_ANEW, begin_work
 from embedmill.shared.editions import Edition
-from embedmill.shared.states import Stage, State
+from embedmill.shared.states import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,7 @@ WITH given AS MATERIALIZED (
 ), made AS (
     INSERT INTO work (job_id, document_id, generation, deletes, stage, state, max_attempts, size, content_hash,
         settings_hash, version, origin, title, created_at)
-    SELECT :job_id, document_id, seen.generation, false, 'chunk', 'pending', :max_attempts, size, content_hash,
+    SELECT :job_id, document_id, seen.generation, false, :stage, 'pending', :max_attempts, size, content_hash,
         settings_hash, version, origin, title, extract(epoch FROM statement_timestamp())::float8
     FROM judged JOIN seen ON seen.id = judged.document_id WHERE fresh ORDER BY position
     ON CONFLICT (job_id, document_id) DO UPDATE SET {BEGUN_ANEW}
@@ -179,7 +180,9 @@ def _submit_together(
     if "\\u0000" in rows:
         # Text of Postgres cannot hold NUL, wherever in a row's metadata it stands.
         rows = _NUL.sub(r"\1", rows)
-    row = connection.execute(_SUBMIT_TOGETHER, {"rows": rows, "counted": list(counted), **ids}).one()
+    row = connection.execute(
+        _SUBMIT_TOGETHER, {"rows": rows, "counted": list(counted), "stage": stages.first(), **ids}
+    ).one()
     if row.textless:
         raise TextWanted
     return Submitted(row.queued, row.unchanged)
@@ -203,7 +206,7 @@ def _submit_rows(
         _want(connection, changed, collection_id=collection_id)
         _supersede_letters(connection, [id_ for id_ in fresh if id_ in known], "the document was submitted again")
         rows = [_work_row(s, known.get(s.document_id)) for s in changed]
-        begin_work(connection, rows, job_id=job_id, max_attempts=max_attempts, deletes=False, stage=Stage.CHUNK)
+        begin_work(connection, rows, job_id=job_id, max_attempts=max_attempts, deletes=False, stage=stages.first())
     same = [row for id_, row in known.items() if id_ not in fresh and id_ not in counted and row.done_version is None]
     return Submitted(len(changed), len(same))
 
@@ -305,7 +308,7 @@ def submit_removals(connection: Connection, ids: Sequence[str], *, job_id: int, 
         job_id=job_id,
         max_attempts=max_attempts,
         deletes=True,
-        stage=Stage.INDEX,
+        stage=stages.last(),
         size=0,
         content_hash="",
         settings_hash="",
@@ -482,7 +485,7 @@ def find_unsettled(connection: Connection, collection_id: int, ids: Sequence[str
     """What may still change the rows of documents among `ids`."""
     is_open = and_(dead_letter.c.work_id == work.c.id, dead_letter.c.resolved_at.is_(None))
     may_be_replayed = and_(work.c.state == State.DEAD, exists().where(is_open))
-    indexing = and_(or_(work.c.state == State.RUNNING, work.c.stage == Stage.INDEX), work.c.finished_at.is_(None))
+    indexing = and_(or_(work.c.state == State.RUNNING, work.c.stage == stages.last()), work.c.finished_at.is_(None))
     query = (
         select(work.c.document_id, work.c.generation, indexing.label("indexing"))
         .join_from(work, document)

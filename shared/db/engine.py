@@ -47,7 +47,7 @@ P = ParamSpec("P")
 # A transaction, by the name under which all other packages know it: they hand it on to the queries of this one.
 Connection: TypeAlias = sqlalchemy.Connection
 
-HEAD = "0023"
+HEAD = "0024"
 BUSY_TIMEOUT_MS = 30_000
 _FILE = "sqlite:///"
 PRAGMAS = (

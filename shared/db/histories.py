@@ -7,12 +7,13 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from embedmill.shared import stages
 from embedmill.shared.addresses import document_id
 from embedmill.shared.db import collections
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.schema import attempt, dead_letter, document, job, usage, work
 from embedmill.shared.errors import NotFound, UserError
-from embedmill.shared.states import DocumentState, Stage, State
+from embedmill.shared.states import DocumentState, State
 
 MOST_WORK = 50
 MOST_ATTEMPTS = 200
@@ -88,8 +89,8 @@ def sum_stages(history: History) -> list[dict[str, Any]]:
     newest = next((row["id"] for row in history.work if not row["deletes"]), None)
     mine = [row for row in history.attempts if row["work_id"] == newest]
     return [
-        {"stage": str(stage), "seconds": round(sum(row["seconds"] for row in of_stage), 3), "attempts": len(of_stage)}
-        for stage in Stage
+        {"stage": stage, "seconds": round(sum(row["seconds"] for row in of_stage), 3), "attempts": len(of_stage)}
+        for stage in stages.names()
         if (of_stage := [row for row in mine if row["stage"] == stage])
     ]
 

@@ -22,6 +22,7 @@ from sqlalchemy import (
     update,
 )
 
+from embedmill.shared import stages
 from embedmill.shared.db.bulk import insert_or
 from embedmill.shared.db.engine import clock, read_clock
 from embedmill.shared.db.ledger import measure_spends
@@ -31,7 +32,7 @@ from embedmill.shared.db.transitions import lock_jobs, move_jobs, move_work, no_
 from embedmill.shared.errors import IllegalTransition, ScanStopped, UsageError, UserError
 from embedmill.shared.ledger import Lane
 from embedmill.shared.notes import split_notes
-from embedmill.shared.states import FINAL, JobState, Result, Stage, State, WaitReason
+from embedmill.shared.states import FINAL, JobState, Result, State, WaitReason
 
 UNFINISHED = tuple(state for state in State if state not in FINAL)
 ERRORS_LOOKED_AT = 1000
@@ -545,13 +546,14 @@ def measure_rate(connection: Connection, subject: Job) -> float:
 def list_waiting(connection: Connection, subject: Job) -> list[dict[str, Any]]:
     """What a job's unfinished work waits for, by stage and reason: how many, the next one's seconds, a late error."""
     why = _read_circumstances(connection, subject)
-    groups: dict[tuple[Stage, str], int] = {}
+    order = stages.names()
+    groups: dict[tuple[str, str], int] = {}
     for row in connection.execute(
         select(tally.c.stage, tally.c.state, tally.c.wait_reason, func.sum(tally.c.documents).label("documents"))
         .where(tally.c.job_id == subject.id, tally.c.state.in_(UNFINISHED))
         .group_by(tally.c.stage, tally.c.state, tally.c.wait_reason)
     ):
-        key = (Stage(row.stage), why.name(row))
+        key = (row.stage, why.name(row))
         groups[key] = groups.get(key, 0) + int(row.documents)
     due = {key: _find_next(connection, subject.id, *key) for key, count in groups.items() if count}
     errors = _find_errors(connection, subject.id, why)
@@ -563,7 +565,7 @@ def list_waiting(connection: Connection, subject: Job) -> list[dict[str, Any]]:
             "next_in_seconds": due.get(key),
             "last_error": errors.get(key),
         }
-        for key, count in sorted(groups.items(), key=lambda group: (list(Stage).index(group[0][0]), group[0][1]))
+        for key, count in sorted(groups.items(), key=lambda group: (order.index(group[0][0]), group[0][1]))
         if count
     ]
 
@@ -641,7 +643,7 @@ def _read_circumstances(connection: Connection, subject: Job) -> Circumstances:
     )
 
 
-def _find_next(connection: Connection, job_id: int, stage: Stage, reason: str) -> float | None:
+def _find_next(connection: Connection, job_id: int, stage: str, reason: str) -> float | None:
     """Seconds until the first work that waits for `reason` is due."""
     if reason not in list(WaitReason):
         return None
@@ -651,7 +653,7 @@ def _find_next(connection: Connection, job_id: int, stage: Stage, reason: str) -
     return connection.execute(query).scalar()
 
 
-def _find_errors(connection: Connection, job_id: int, why: Circumstances) -> dict[tuple[Stage, str], str]:
+def _find_errors(connection: Connection, job_id: int, why: Circumstances) -> dict[tuple[str, str], str]:
     """One message for each (stage, reason) among the youngest unfinished work whose last failure is not mended."""
     latest = (
         select(work.c.stage, work.c.state, work.c.wait_reason, work.c.attempt, work.c.crashes, work.c.reason)
@@ -660,7 +662,7 @@ def _find_errors(connection: Connection, job_id: int, why: Circumstances) -> dic
         .limit(ERRORS_LOOKED_AT)
     )
     rows = connection.execute(latest)
-    return {(Stage(row.stage), why.name(row)): row.reason for row in rows if _is_still_true(row)}
+    return {(row.stage, why.name(row)): row.reason for row in rows if _is_still_true(row)}
 
 
 def _is_still_true(row: Any) -> bool:

@@ -17,10 +17,12 @@ from sqlalchemy import (
     update,
 )
 
+from embedmill.shared import stages
 from embedmill.shared.db.engine import clock
 from embedmill.shared.db.schema import document, in_state, job, work
 from embedmill.shared.db.transitions import move_chosen
-from embedmill.shared.states import JobState, Stage, State
+from embedmill.shared.stages import Use
+from embedmill.shared.states import JobState, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class Claim:
     """Work held under one lease; `token` fences everything that is written about it."""
 
     token: str
-    stage: Stage
+    stage: str
     worker: str
     items: tuple[Item, ...]
 
@@ -78,7 +80,8 @@ def count_indexing(
     query = (
         select(func.count())
         .select_from(work.join(document))
-        .where(document.c.collection_id == collection_id, in_state(State.RUNNING), work.c.stage == Stage.INDEX)
+        .where(document.c.collection_id == collection_id, in_state(State.RUNNING))
+        .where(work.c.stage.in_(stages.using(Use.STORE)))
         .where(work.c.claimed_at <= claimed_until, work.c.lease_until >= clock() - expired_seconds)
     )
     return connection.execute(query).scalar_one()
@@ -117,7 +120,7 @@ _HELD = (
 
 def claim(
     connection: Connection,
-    stage: Stage,
+    stage: str,
     ids: Sequence[int],
     *,
     worker: str,

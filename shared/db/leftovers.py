@@ -9,14 +9,16 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, text
 
+from embedmill.shared import stages
 from embedmill.shared.db.schema import attempt, document, in_state, work, worker
+from embedmill.shared.stages import Use
 from embedmill.shared.states import State
 
 DELAYS = (15.0, 60.0, 300.0, 1800.0, 3 * 3600.0, 24 * 3600.0, 3 * 86400.0, 10 * 86400.0, 30 * 86400.0)
 """Seconds after which a document is looked at again; whoever comes later than that is found by `verify`."""
 
 # Word for word as in the index on these rows.
-UNSURE = text("attempt.stage = 'index' AND attempt.outcome <> 'ok'")
+UNSURE = text("attempt.outcome <> 'ok'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ def _leftovers() -> Select[tuple[int, str, int]]:
         .select_from(attempt)
         .join(work, work.c.id == attempt.c.work_id)
         .join(document, document.c.id == work.c.document_id)
-        .where(UNSURE, or_(left_behind, given_up))
+        .where(attempt.c.stage.in_(stages.using(Use.STORE)), UNSURE, or_(left_behind, given_up))
     )
 
 

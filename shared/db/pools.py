@@ -6,51 +6,51 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, or_, select
 
+from embedmill.shared import stages
 from embedmill.shared.db.bulk import insert_or
 from embedmill.shared.db.engine import clock
 from embedmill.shared.db.presence import list_supervisors
 from embedmill.shared.db.schema import pool
-from embedmill.shared.states import Stage
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
     """The wanted state of a queue; `desired` slots are None when supervisors keep what they were started with."""
 
-    queue: Stage
+    queue: str
     desired: int | None = None
     paused: bool = False
     revision: int = 0
     updated_at: float | None = None
 
 
-def read_pools(connection: Connection) -> dict[Stage, Pool]:
+def read_pools(connection: Connection) -> dict[str, Pool]:
     """The wanted state of every queue."""
     rows = {row.queue: row for row in connection.execute(select(pool))}
     return {
         stage: Pool(stage, row.desired, bool(row.paused), row.revision, row.updated_at)
         if (row := rows.get(stage)) is not None
         else Pool(stage)
-        for stage in Stage
+        for stage in stages.names()
     }
 
 
-def scale_pool(connection: Connection, queue: Stage, desired: int | None) -> Pool:
+def scale_pool(connection: Connection, queue: str, desired: int | None) -> Pool:
     """Want so many slots for a queue over all supervisors, or, with None, what they were started with."""
     return _write(connection, queue, desired=desired)
 
 
-def pause_pool(connection: Connection, queue: Stage) -> Pool:
+def pause_pool(connection: Connection, queue: str) -> Pool:
     """From this commit on no worker claims work of the queue."""
     return _write(connection, queue, paused=True)
 
 
-def resume_pool(connection: Connection, queue: Stage) -> Pool:
+def resume_pool(connection: Connection, queue: str) -> Pool:
     """Let workers claim work of the queue again."""
     return _write(connection, queue, paused=False)
 
 
-def is_paused(connection: Connection, queue: Stage) -> bool:
+def is_paused(connection: Connection, queue: str) -> bool:
     """Whether a queue is paused now."""
     return connection.execute(_PAUSED, {"of_queue": queue}).first() is not None
 
@@ -58,10 +58,10 @@ def is_paused(connection: Connection, queue: Stage) -> bool:
 _PAUSED = select(pool.c.queue).where(pool.c.queue == bindparam("of_queue"), pool.c.paused)
 
 
-def find_paused(connection: Connection, queues: Collection[str] = tuple(Stage)) -> list[Stage]:
+def find_paused(connection: Connection, queues: Collection[str]) -> list[str]:
     """Those of the queues that are paused."""
     query = select(pool.c.queue).where(pool.c.paused, pool.c.queue.in_(list(queues)))
-    return [Stage(queue) for queue in sorted(connection.execute(query).scalars())]
+    return sorted(connection.execute(query).scalars())
 
 
 def is_served(stage: ColumnElement[str]) -> ColumnElement[bool]:
@@ -69,17 +69,17 @@ def is_served(stage: ColumnElement[str]) -> ColumnElement[bool]:
     return stage.not_in(select(pool.c.queue).where(or_(pool.c.paused, pool.c.desired == 0)))
 
 
-def count_slots(connection: Connection, *, silent_seconds: float) -> dict[Stage, int]:
+def count_slots(connection: Connection, *, silent_seconds: float) -> dict[str, int]:
     """Slots by queue that the live supervisors mean to have."""
     supervisors = list_supervisors(connection, silent_seconds=silent_seconds)
-    return {stage: _total(supervisors, stage) for stage in Stage}
+    return {stage: _total(supervisors, stage) for stage in stages.names()}
 
 
-def _total(supervisors: Sequence[dict[str, Any]], stage: Stage) -> int:
+def _total(supervisors: Sequence[dict[str, Any]], stage: str) -> int:
     return sum(int(entry["slots"].get(stage, 0)) for entry in supervisors)
 
 
-def _write(connection: Connection, queue: Stage, **values: Any) -> Pool:
+def _write(connection: Connection, queue: str, **values: Any) -> Pool:
     query = insert_or(connection, pool).values(queue=queue, revision=1, updated_at=clock(), **values)
     changed = values | {"revision": pool.c.revision + 1, "updated_at": clock()}
     connection.execute(query.on_conflict_do_update(index_elements=[pool.c.queue], set_=changed))

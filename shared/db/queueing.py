@@ -18,7 +18,7 @@ from embedmill.shared.db.pools import is_served
 from embedmill.shared.db.schema import in_state, work
 from embedmill.shared.db.transitions import move_chosen, move_work
 from embedmill.shared.errors import LONGEST_WAIT_SECONDS
-from embedmill.shared.states import Stage, State, WaitReason
+from embedmill.shared.states import State, WaitReason
 
 # What others may ask us to wait for, as by Retry-After; our own pauses are shorter.
 TOLD_TO_WAIT = (WaitReason.RATE, WaitReason.BUDGET, WaitReason.CIRCUIT)
@@ -32,7 +32,7 @@ class Ready:
     """A piece of work that was just marked as queued and whose message may leave after the commit."""
 
     id: int
-    stage: Stage
+    stage: str
     size: int
     suspect: bool
 
@@ -46,10 +46,10 @@ def count_queued(connection: Connection) -> int:
     return int(connection.execute(select(counts[0] + counts[1])).scalar_one())
 
 
-def find_queued_stages(connection: Connection) -> set[Stage]:
+def find_queued_stages(connection: Connection) -> set[str]:
     """Stages that have work with a message out."""
     query = select(work.c.stage).where(in_state(State.QUEUED)).distinct()
-    return {Stage(stage) for stage in connection.execute(query).scalars()}
+    return set(connection.execute(query).scalars())
 
 
 def queue_ready(connection: Connection, job_id: int, *, limit: int) -> list[Ready]:
@@ -63,7 +63,7 @@ def queue_ready(connection: Connection, job_id: int, *, limit: int) -> list[Read
 def _queue(connection: Connection, start: State, chosen: Select[int]) -> list[Ready]:
     query = move_chosen(State.QUEUED, of=start, chosen=chosen)
     rows = connection.execute(query.returning(work.c.id, work.c.stage, work.c.size, work.c.crashes))
-    return [Ready(r.id, Stage(r.stage), r.size, r.crashes > 0) for r in rows]
+    return [Ready(r.id, r.stage, r.size, r.crashes > 0) for r in rows]
 
 
 def count_ready(connection: Connection, job_id: int, *, limit: int) -> int:
@@ -93,7 +93,7 @@ def _select_due(job_id: int) -> Select[int]:
 _TAKE_BACK = move_work(State.PENDING, of=[State.QUEUED])
 
 
-def requeue_lost(connection: Connection, *, stages: Sequence[Stage], older_than_seconds: float) -> int:
+def requeue_lost(connection: Connection, *, stages: Sequence[str], older_than_seconds: float) -> int:
     """Give queued work whose message must be lost back to the dispatcher; returns how many."""
     is_old = or_(work.c.dispatched_at <= clock() - older_than_seconds, work.c.dispatched_at > clock() + SKEW_SECONDS)
     query = _TAKE_BACK.where(work.c.stage.in_(stages), is_old)
@@ -105,7 +105,7 @@ def requeue_all(connection: Connection) -> int:
     return connection.execute(_TAKE_BACK).rowcount
 
 
-def put_back(connection: Connection, stage: Stage, ids: Sequence[int]) -> int:
+def put_back(connection: Connection, stage: str, ids: Sequence[int]) -> int:
     """Give work whose message is in hand, and was not claimed, back to the dispatcher; returns how many."""
     query = _TAKE_BACK.where(work.c.id.in_(list(ids)), work.c.stage == stage)
     return connection.execute(query).rowcount

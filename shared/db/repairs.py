@@ -1,17 +1,20 @@
 """Repairs: documents whose vectors are gone are indexed again from what is stored, without their source."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, insert, select, update
 
+from embedmill.shared import stages
 from embedmill.shared.addresses import digest
 from embedmill.shared.db.documents import lock_documents
 from embedmill.shared.db.engine import clock
 from embedmill.shared.db.jobs import create_job, end_enumeration
 from embedmill.shared.db.schema import document, work
 from embedmill.shared.paging import pages
-from embedmill.shared.states import Stage, State
+from embedmill.shared.stages import Product
+from embedmill.shared.states import State
 
 PAGE = 500
 
@@ -22,8 +25,10 @@ def submit_repair(connection: Connection, collection_id: int, ids: Sequence[str]
     It writes rows of the generation that readers see, so that it supersedes nothing that waits to be indexed.
     """
     job_id = _create_job(connection, collection_id, "repair")
+    stage = stages.maker(Product.VECTORS)
     for some in pages(ids, PAGE):
-        _submit_page(connection, job_id, some, document.c.active_generation, max_attempts=max_attempts)
+        rows = _read_page(connection, some, document.c.active_generation)
+        _submit(connection, job_id, rows, stage=stage, max_attempts=max_attempts)
     end_enumeration(connection, job_id, held_deletions=0)
     return job_id
 
@@ -34,12 +39,15 @@ def submit_revalidation(connection: Connection, collection_id: int, ids: Sequenc
     It makes a version of its own, because a chunk may leave a document by it and no row of a version is ever removed.
     """
     job_id = _create_job(connection, collection_id, "revalidation")
+    stage = stages.maker(Product.VERDICTS)
     seen = select(document.c.id).where(document.c.id.in_(bindparam("some", expanding=True)))
     for some in pages(ids, PAGE):
         query = seen.where(document.c.active_version.is_not(None))
         page = _without_newer(connection, list(connection.execute(query, {"some": some}).scalars()))
         connection.execute(update(document).where(document.c.id.in_(page)).values(generation=document.c.generation + 1))
-        _submit_page(connection, job_id, page, document.c.generation, max_attempts=max_attempts, stage=Stage.VALIDATE)
+        rows = _read_page(connection, page, document.c.generation)
+        rows = [{**row, "version": digest("revalidated", row["version"], str(job_id), length=16)} for row in rows]
+        _submit(connection, job_id, rows, stage=stage, max_attempts=max_attempts)
     end_enumeration(connection, job_id, held_deletions=0)
     return job_id
 
@@ -50,17 +58,10 @@ def _create_job(connection: Connection, collection_id: int, kind: str) -> int:
     return create_job(connection, collection_id=collection_id, identity=identity, sources=[], options={kind: True})
 
 
-def _submit_page(
-    connection: Connection,
-    job_id: int,
-    ids: Sequence[str],
-    generation: ColumnElement[int],
-    *,
-    max_attempts: int,
-    stage: Stage = Stage.EMBED,
-) -> None:
+def _read_page(connection: Connection, ids: Sequence[str], generation: ColumnElement[int]) -> list[dict[str, Any]]:
+    """What work on documents is made of, from what is stored of them."""
     last = select(func.max(work.c.id)).where(work.c.document_id.in_(ids), work.c.deletes.is_(False))
-    origins = (
+    query = (
         select(
             document.c.id.label("document_id"),
             generation.label("generation"),
@@ -78,9 +79,12 @@ def _submit_page(
         .join_from(document, work, work.c.document_id == document.c.id)
         .where(document.c.id.in_(ids), work.c.id.in_(last.group_by(work.c.document_id).scalar_subquery()))
     )
-    rows = [dict(row._mapping) for row in connection.execute(origins)]
-    if stage is Stage.VALIDATE:
-        rows = [{**row, "version": digest("revalidated", row["version"], str(job_id), length=16)} for row in rows]
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _submit(
+    connection: Connection, job_id: int, rows: Sequence[Mapping[str, Any]], *, stage: str, max_attempts: int
+) -> None:
     if rows:
         connection.execute(
             insert(work).values(

@@ -19,7 +19,7 @@ from embedmill.shared.db.running import Letter, bury, cancel_running, move_runni
 from embedmill.shared.db.schema import attempt, in_state, job, work, worker
 from embedmill.shared.db.transitions import hold_with_jobs
 from embedmill.shared.errors import WorkerLost
-from embedmill.shared.states import JobState, Stage, State, WorkerState
+from embedmill.shared.states import JobState, State, WorkerState
 
 # Where a lost worker is hardly a document's fault, it takes so many times its attempts to bury it.
 PATIENCE = 3
@@ -111,7 +111,7 @@ def _lost_letter(row: RowMapping, lost: WorkerLost) -> Letter:
     return Letter(
         work_id=row["id"],
         job_id=row["job_id"],
-        stage=Stage(row["stage"]),
+        stage=row["stage"],
         error_class=type(lost).__name__,
         error=str(lost),
         hint=lost.hint,

@@ -1,42 +1,34 @@
 """What caches may let go: since when unfinished work has needed entries, and how much went."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, literal, select
 
+from embedmill.shared import stages
 from embedmill.shared.caches.embeddings import Size
 from embedmill.shared.db.bulk import insert_or
 from embedmill.shared.db.engine import clock, read_clock
 from embedmill.shared.db.schema import attempt, cache_eviction, job, work
-from embedmill.shared.states import FINAL, Stage, State
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """Entries are made or looked up in `made_in`, and needed while work is in one of `stages`."""
-
-    made_in: Stage
-    stages: tuple[Stage, ...]
-
+from embedmill.shared.stages import Product
+from embedmill.shared.states import FINAL, State
 
 UNFINISHED = tuple(state for state in State if state not in FINAL)
 RETURNS_SECONDS = 3600.0
 """A document that goes round and round does so within minutes."""
 
-VECTORS = Need(Stage.EMBED, (Stage.EMBED, Stage.INDEX))
-VERDICTS = Need(Stage.VALIDATE, (Stage.VALIDATE,))
 
+def measure_need(connection: Connection, product: Product) -> float:
+    """For how many seconds unfinished work may have had entries that it still needs; 0 when there is none.
 
-def measure_need(connection: Connection, need: Need) -> float:
-    """For how many seconds unfinished work may have had entries that it still needs; 0 when there is none."""
+    They are made or looked up in one stage, and needed until the last that needs them is done.
+    """
     # As the index on job, state and stage has it: most work of a large home is finished.
     open_jobs = select(job.c.id).where(job.c.finished_at.is_(None))
-    waits = (work.c.job_id.in_(open_jobs), work.c.state.in_(UNFINISHED), work.c.stage.in_(need.stages))
+    waits = (work.c.job_id.in_(open_jobs), work.c.state.in_(UNFINISHED), work.c.stage.in_(stages.depending_on(product)))
     began = select(func.min(attempt.c.started_at)).join_from(attempt, work, attempt.c.work_id == work.c.id)
     runs = select(func.min(work.c.claimed_at)).where(work.c.state == State.RUNNING, *waits)
     moments = (
-        connection.execute(began.where(attempt.c.stage == need.made_in, *waits)).scalar(),
+        connection.execute(began.where(attempt.c.stage == stages.maker(product), *waits)).scalar(),
         connection.execute(runs).scalar(),
     )
     now = read_clock(connection)
@@ -48,7 +40,7 @@ def count_returns(connection: Connection, ids: Sequence[int]) -> dict[int, int]:
     recent = attempt.c.started_at > clock() - literal(RETURNS_SECONDS)
     query = (
         select(attempt.c.work_id, func.count())
-        .where(attempt.c.work_id.in_(ids), attempt.c.stage == Stage.INDEX, attempt.c.outcome == "ok", recent)
+        .where(attempt.c.work_id.in_(ids), attempt.c.stage == stages.last(), attempt.c.outcome == "ok", recent)
         .group_by(attempt.c.work_id)
     )
     return {row[0]: row[1] for row in connection.execute(query)}

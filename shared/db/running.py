@@ -19,15 +19,15 @@ from sqlalchemy import (
 from embedmill.shared import VERSION
 from embedmill.shared.db.bulk import Rows, insert_each, update_each
 from embedmill.shared.db.engine import clock
-from embedmill.shared.db.schema import collection, dead_letter, job, work
+from embedmill.shared.db.schema import STAGE_LETTERS, collection, dead_letter, job, work
 from embedmill.shared.db.transitions import move_work
 from embedmill.shared.fingerprints import fingerprint
-from embedmill.shared.states import Stage, State
+from embedmill.shared.states import State
 
 # Types of the parameters that are not columns of `work`; those that are begin with `v_`.
 PARAMETERS: dict[str, Any] = {
     "row": BigInteger(),
-    "to_stage": String(8),
+    "to_stage": String(STAGE_LETTERS),
     "delay": Double(),
     "fails": Boolean(),
     "why": Text(),
@@ -43,7 +43,7 @@ class Letter:
 
     work_id: int
     job_id: int
-    stage: Stage
+    stage: str
     error_class: str
     error: str
     hint: str

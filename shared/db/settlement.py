@@ -15,6 +15,7 @@ from sqlalchemy import (
     select,
 )
 
+from embedmill.shared import stages
 from embedmill.shared.db.budgets import has_refused
 from embedmill.shared.db.bulk import insert_each
 from embedmill.shared.db.bulk_lane import wake_answered
@@ -25,7 +26,8 @@ from embedmill.shared.db.schema import attempt, in_state, job, work
 from embedmill.shared.db.transitions import hold_with_jobs
 from embedmill.shared.errors import BlobMissing, ProviderUnavailable
 from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
-from embedmill.shared.states import JobState, Stage, State, WaitReason
+from embedmill.shared.stages import Product
+from embedmill.shared.states import JobState, State, WaitReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class RetryPolicy:
 
 def settle(
     connection: Connection, claim: Claim, outcomes: Mapping[int, Outcome], *, retry: RetryPolicy
-) -> dict[Stage, list[int]]:
+) -> dict[str, list[int]]:
     """Write what happened to claimed work; return, by stage, the ids whose next message may leave after the commit.
 
     Only work that is still held under the claim's lease is touched; the rest was taken over and its outcome is void.
@@ -95,7 +97,7 @@ class Ended:
         assert isinstance(self.outcome, Fail)
         return not self.outcome.retryable or self.outcome.is_outage or self.item.attempt >= self.item.max_attempts
 
-    def letter(self, stage: Stage) -> "Letter":
+    def letter(self, stage: str) -> "Letter":
         """The dead letter of a final failure."""
         assert isinstance(self.outcome, Fail)
         return Letter(
@@ -210,13 +212,13 @@ def _write_completions(connection: Connection, ended: Sequence[Ended]) -> None:
     move_running(connection, State.COMPLETED, rows, result=bindparam("ended"), reason=bindparam("why"))
 
 
-def _write_retries(connection: Connection, stage: Stage, ended: Sequence[Ended], retry: RetryPolicy) -> None:
+def _write_retries(connection: Connection, stage: str, ended: Sequence[Ended], retry: RetryPolicy) -> None:
     rows = [
         {
             "row": e.item.id,
             "delay": retry.delay(e.item.attempt),
             "why": f"{e.outcome.error_class}: {e.outcome.message}",
-            "to_stage": Stage.CHUNK if e.outcome.error_class == BlobMissing.__name__ else stage,
+            "to_stage": stages.maker(Product.CHUNKS) if e.outcome.error_class == BlobMissing.__name__ else stage,
         }
         for e in ended
         if isinstance(e.outcome, Fail)
@@ -250,7 +252,7 @@ def _write_parks(connection: Connection, ended: Sequence[Ended]) -> None:
             for id_, park in parked
         ]
         # What is left of a document without text is its reason for being skipped.
-        is_empty = and_(work.c.stage == Stage.INDEX, work.c.chunks_expected == 0)
+        is_empty = and_(work.c.stage == stages.last(), work.c.chunks_expected == 0)
         move_running(
             connection,
             State.WAITING,
@@ -298,8 +300,8 @@ def _attempt_row(ended: Ended) -> dict[str, Any]:
     }
 
 
-def _advanced(ended: Sequence[Ended]) -> dict[Stage, list[int]]:
-    sent: dict[Stage, list[int]] = {}
+def _advanced(ended: Sequence[Ended]) -> dict[str, list[int]]:
+    sent: dict[str, list[int]] = {}
     for e in ended:
         if isinstance(e.outcome, Advance):
             sent.setdefault(e.outcome.stage, []).append(e.item.id)

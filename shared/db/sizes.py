@@ -6,10 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from embedmill.shared import stages
 from embedmill.shared.db.schema import document, work
-from embedmill.shared.states import Stage
-
-_IS_SPLIT = work.c.stage != Stage.CHUNK
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +31,11 @@ class Listed:
 
 def sum_sizes(connection: Connection, job_id: int) -> dict[bool, Sizes]:
     """What a job writes, apart for what is split already; their sizes are of two kinds."""
+    is_split = work.c.stage != stages.first()
     query = (
-        select(_IS_SPLIT.label("is_split"), func.count().label("documents"), func.sum(work.c.size).label("size"))
+        select(is_split.label("is_split"), func.count().label("documents"), func.sum(work.c.size).label("size"))
         .where(work.c.job_id == job_id, ~work.c.deletes)
-        .group_by(_IS_SPLIT)
+        .group_by(is_split)
     )
     return {bool(row.is_split): Sizes(int(row.documents), int(row.size)) for row in connection.execute(query)}
 
@@ -44,8 +43,9 @@ def sum_sizes(connection: Connection, job_id: int) -> dict[bool, Sizes]:
 def list_some(connection: Connection, job_id: int, *, documents: int, most: int) -> list[Listed]:
     """At most about `most` of a job's `documents`, evenly spread over the order in which they were submitted."""
     step = max(1, documents // most)
+    is_split = work.c.stage != stages.first()
     query = (
-        select(document.c.uri, work.c.title, work.c.size, work.c.origin, _IS_SPLIT.label("is_split"))
+        select(document.c.uri, work.c.title, work.c.size, work.c.origin, is_split.label("is_split"))
         .join_from(work, document)
         .where(work.c.job_id == job_id, work.c.id % step == 0, ~work.c.deletes)
         .order_by(work.c.id)

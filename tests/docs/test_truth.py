@@ -11,11 +11,12 @@ import pytest
 import typer
 
 from embedmill.console.cli.app import app
+from embedmill.shared import stages
 from embedmill.shared.db.catalogue import MEANINGS
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.providers.embeddings.table import EMBEDDERS
 from embedmill.shared.settings import Settings
-from embedmill.shared.states import DocumentState, JobState, Result, Stage, State, WaitReason
+from embedmill.shared.states import DocumentState, JobState, Result, State, WaitReason
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -79,7 +80,7 @@ def test_a_line_of_help_is_short_enough_to_be_shown_whole(command: str, line: st
     assert 0 < len(line) < 55
 
 
-@pytest.mark.parametrize("value", [*Stage, *State, *WaitReason, *Result, *JobState])
+@pytest.mark.parametrize("value", [*stages.names(), *State, *WaitReason, *Result, *JobState])
 def test_every_state_is_on_the_page_of_states(value: str) -> None:
     assert f"`{value}`" in page("state-machine.md")
 

@@ -12,7 +12,6 @@ import pytest
 
 from embedmill.shared.db import pools, presence
 from embedmill.shared.db.engine import Database, open_database
-from embedmill.shared.states import Stage
 from tests.chaos.test_poison import POISON
 from tests.chaos.watching import Watch
 from tests.command import Command, finish, kill_group
@@ -85,7 +84,7 @@ def test_scaling_up_and_down_under_load_completes_every_document_once(
         wait_until(lambda: watch.work("state = 'completed'"), "the first are done")
         for slots in (1, 4, 2, 0, 3):
             with database.write() as connection:
-                pools.scale_pool(connection, Stage.EMBED, slots)
+                pools.scale_pool(connection, "embed", slots)
             wait_until(partial(has_slots, watch, slots), f"{slots} slots embed", seconds=60)
         wait_until(lambda: is_done(watch, 120), "all is done", seconds=60)
         found = command.json("workers", "list")
@@ -289,7 +288,7 @@ def test_supervisors_share_a_scaled_queue_and_take_over_from_one_that_dies(
 ) -> None:
     database = open_database(shared_url)
     with database.write() as connection:
-        pools.scale_pool(connection, Stage.EMBED, 4)
+        pools.scale_pool(connection, "embed", 4)
     homes = [narrow.with_settings(home=str(tmp_path / name), database_url=shared_url) for name in ("one", "two")]
     first, second = (home.start("workers", "start", "--queue", "embed", "--pool", "threads") for home in homes)
     wait_until(lambda: live_slots(database) == [2, 2], "each has its half")

@@ -33,7 +33,7 @@ from embedmill.shared.errors import ScanStopped, SourceGone, UserError
 from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Return
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import load_settings
-from embedmill.shared.states import JobState, Result, Stage, State
+from embedmill.shared.states import JobState, Result, State
 from embedmill.shared.uris import uri_to_path
 from tests.shared.db.tracker import RETRY
 
@@ -247,14 +247,14 @@ class Walk:
             rows = connection.execute(queued.order_by(work_table.c.id).limit(limit)).all()
             for stage in {row.stage for row in rows}:
                 ids = [row.id for row in rows if row.stage == stage]
-                taken = leases.claim(connection, Stage(stage), ids, worker="worker", lease_seconds=60.0)
+                taken = leases.claim(connection, stage, ids, worker="worker", lease_seconds=60.0)
                 if taken.items:
                     self.held.append(taken)
         return bool(rows)
 
     def finish(self, held: Claim) -> None:
         """What the stages write; a worker whose lease was lost comes here too."""
-        if held.stage is Stage.CHUNK:
+        if held.stage == "chunk":
             self.settle_claim(held, {item.id: self.chunk(item) for item in held.items})
             return
         with self.database.write() as connection:
@@ -268,13 +268,13 @@ class Walk:
 
     def chunk(self, item: Item) -> Outcome:
         if item.origin["kind"] == "row":
-            return Advance(Stage.INDEX, {"chunks_expected": 1})
+            return Advance("index", {"chunks_expected": 1})
         path = Path(uri_to_path(item.uri).decode())
         if not path.exists():
             return Fail(SourceGone("it is gone"))
         content = sha256(path.read_bytes()).hexdigest()
         version = version_id(content, self.settings_hash)
-        return Advance(Stage.INDEX, {"chunks_expected": 1, "content_hash": content, "version": version})
+        return Advance("index", {"chunks_expected": 1, "content_hash": content, "version": version})
 
     def lose_lease(self) -> None:
         """The rescuer takes work from a worker that comes back, or does not."""

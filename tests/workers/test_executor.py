@@ -9,7 +9,7 @@ from embedmill.shared.db.leases import Claim, Item
 from embedmill.shared.db.schema import attempt
 from embedmill.shared.errors import FlowControl, StorageFailed, UnreadableDocument
 from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park
-from embedmill.shared.states import Result, Stage, State
+from embedmill.shared.states import Result, State
 from embedmill.workers.executor import bisect, execute, hand_back
 from embedmill.workers.messages import BatchMessage
 from embedmill.workers.runtime import WorkerRuntime
@@ -27,7 +27,7 @@ def send(runtime: WorkerRuntime, tracker: Tracker, stage: object) -> list[BatchM
     """Run a stage over three queued documents; returns what was published."""
     tracker.submit(URIS)
     published: list[BatchMessage] = []
-    execute(runtime, BatchMessage(Stage.CHUNK, tuple(tracker.queue())), stage, published.append)  # type: ignore[arg-type]
+    execute(runtime, BatchMessage("chunk", tuple(tracker.queue())), stage, published.append)  # type: ignore[arg-type]
     return published
 
 
@@ -38,8 +38,8 @@ def test_the_next_message_leaves_after_the_commit(runtime: WorkerRuntime, tracke
         states.append(tracker.states())
 
     tracker.submit(URIS)
-    message = BatchMessage(Stage.CHUNK, tuple(tracker.queue()))
-    execute(runtime, message, lambda _, claim: {i.id: Advance(Stage.EMBED) for i in claim.items}, publish)
+    message = BatchMessage("chunk", tuple(tracker.queue()))
+    execute(runtime, message, lambda _, claim: {i.id: Advance("embed") for i in claim.items}, publish)
     assert states == [[State.QUEUED] * 3]
 
 
@@ -80,7 +80,7 @@ def test_a_message_whose_work_is_gone_runs_no_stage(runtime: WorkerRuntime, trac
     def stage(_: WorkerRuntime, claim: Claim) -> Mapping[int, Outcome]:
         raise AssertionError("nothing was claimed")
 
-    execute(runtime, BatchMessage(Stage.CHUNK, (1, 2, 3)), stage, lambda _: None)
+    execute(runtime, BatchMessage("chunk", (1, 2, 3)), stage, lambda _: None)
     assert tracker.rows(attempt) == []
 
 
@@ -89,10 +89,10 @@ def test_work_of_a_queue_that_was_paused_meanwhile_goes_back(runtime: WorkerRunt
         raise AssertionError("nothing was claimed")
 
     with runtime.database.write() as connection:
-        pools.pause_pool(connection, Stage.EMBED)
-    send(runtime, tracker, lambda _, claim: {i.id: Advance(Stage.EMBED) for i in claim.items})
+        pools.pause_pool(connection, "embed")
+    send(runtime, tracker, lambda _, claim: {i.id: Advance("embed") for i in claim.items})
     ids = tuple(row["id"] for row in tracker.rows())
-    assert execute(runtime, BatchMessage(Stage.EMBED, ids), stage, lambda _: None) == 0
+    assert execute(runtime, BatchMessage("embed", ids), stage, lambda _: None) == 0
     assert [(row["state"], row["stage"], row["attempt"]) for row in tracker.rows()] == [("pending", "embed", 0)] * 3
 
 

@@ -23,7 +23,7 @@ from embedmill.shared.editions import Edition
 from embedmill.shared.providers.vectorstores.base import VectorStore
 from embedmill.shared.providers.vectorstores.pinecone.client import PineconeClient
 from embedmill.shared.settings import Settings
-from embedmill.shared.states import Stage, State
+from embedmill.shared.states import State
 from embedmill.workers.chores.sweeper import sweep
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.stages.index import index
@@ -129,7 +129,7 @@ class Scene:
         job = self.tracker.create_job(f"job {self._edition}")
         self.tracker.submit(self._uris, text=f"{edition or self._edition}", job=job)
         claim = self.tracker.claim(self.tracker.queue(job=job))
-        while claim.stage is not Stage.INDEX:
+        while claim.stage != "index":
             (sent,) = self.tracker.settle(claim, STAGES[claim.stage](self.other, claim)).items()
             claim = self.tracker.claim(sent[1], sent[0])
         return claim
@@ -149,7 +149,7 @@ class Scene:
     def finish_waiting(self) -> None:
         pending = [row for row in self.tracker.rows() if row["state"] == State.PENDING]
         for job in {row["job_id"] for row in pending}:
-            again = self.tracker.claim(self.tracker.queue(job=job), Stage.INDEX)
+            again = self.tracker.claim(self.tracker.queue(job=job), "index")
             self.finish(again)
 
     def require_agreement(self) -> None:

@@ -14,7 +14,7 @@ from embedmill.shared.flow.circuit import state_of
 from embedmill.shared.ledger import BudgetScope
 from embedmill.shared.outcomes import Complete, Park
 from embedmill.shared.settings import Settings
-from embedmill.shared.states import Result, Stage, State
+from embedmill.shared.states import Result, State
 from embedmill.simulators.faults import Fault
 from embedmill.simulators.pinecone import PineconeSimulator
 from embedmill.workers.runtime import WorkerRuntime
@@ -56,17 +56,17 @@ def uris(tmp_path: Path) -> list[str]:
 def reach_index(runtime: WorkerRuntime, tracker: Tracker, uris: list[str]) -> list[int]:
     """Work that is embedded and waits to be indexed."""
     claim = tracker.take(uris)
-    while claim.stage is not Stage.EMBED:
+    while claim.stage != "embed":
         (sent,) = tracker.settle(claim, STAGES[claim.stage](runtime, claim)).items()
         claim = tracker.claim(sent[1], sent[0])
-    (sent,) = tracker.settle(claim, STAGES[Stage.EMBED](runtime, claim)).items()
+    (sent,) = tracker.settle(claim, STAGES["embed"](runtime, claim)).items()
     return sent[1]
 
 
 def index(runtime: WorkerRuntime, tracker: Tracker, work: list[int]) -> set[object]:
     """Run the stage once; returns its outcomes."""
-    claim = tracker.claim(work, Stage.INDEX)
-    outcomes = STAGES[Stage.INDEX](runtime, claim)
+    claim = tracker.claim(work, "index")
+    outcomes = STAGES["index"](runtime, claim)
     tracker.settle(claim, outcomes)
     return set(outcomes.values())
 

@@ -10,7 +10,7 @@ from embedmill.shared.db.collections import update_settings
 from embedmill.shared.db.leases import Claim
 from embedmill.shared.db.schema import dead_letter, index_version
 from embedmill.shared.outcomes import Advance, Complete, Outcome, Park
-from embedmill.shared.states import Result, Stage, State
+from embedmill.shared.states import Result, State
 from embedmill.simulators.base import Simulator
 from embedmill.simulators.faults import Fault
 from embedmill.simulators.openai import OpenAISimulator
@@ -26,7 +26,7 @@ from tests.services.pinecone import running_pinecone
 from tests.shared.db.tracker import Tracker
 
 MODEL = "openai/text-embedding-3-small@64"
-STAGES = {Stage.CHUNK: chunk, Stage.VALIDATE: validate, Stage.EMBED: embed}
+STAGES = {"chunk": chunk, "validate": validate, "embed": embed}
 REFUSED = Fault(kind="status", status=401, times=None)
 
 
@@ -62,7 +62,7 @@ def use(runtime: WorkerRuntime, tracker: Tracker, model: str) -> None:
     runtime.forget_collections()
 
 
-def claim_of(runtime: WorkerRuntime, tracker: Tracker, folder: Path, number: int, *, stage: Stage) -> Claim:
+def claim_of(runtime: WorkerRuntime, tracker: Tracker, folder: Path, number: int, *, stage: str) -> Claim:
     """A document that has come as far as a stage."""
     path = folder / f"{number}.txt"
     path.write_text(text_of(number))
@@ -93,7 +93,7 @@ def test_a_worker_with_a_good_key_is_not_held_back_by_one_with_a_bad_key(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     use(runtime, tracker, MODEL)
-    first, second, third = (claim_of(runtime, tracker, tmp_path, n, stage=Stage.EMBED) for n in range(3))
+    first, second, third = (claim_of(runtime, tracker, tmp_path, n, stage="embed") for n in range(3))
     monkeypatch.setenv("OPENAI_API_KEY", "revoked")
     openai.faults.add(REFUSED)
     refused = only(embed(other, first))
@@ -112,13 +112,13 @@ def test_a_refused_key_uses_up_no_attempt_and_makes_no_dead_letter(
     runtime: WorkerRuntime, tracker: Tracker, openai: OpenAISimulator, tmp_path: Path
 ) -> None:
     use(runtime, tracker, MODEL)
-    claim = claim_of(runtime, tracker, tmp_path, 1, stage=Stage.EMBED)
+    claim = claim_of(runtime, tracker, tmp_path, 1, stage="embed")
     openai.faults.add(REFUSED)
     for _ in range(5):
         tracker.settle(claim, embed(runtime, claim))
         assert [(row["state"], row["attempt"]) for row in tracker.rows()] == [(State.WAITING, 0)]
         runtime.spender.keys.wake()
-        claim = tracker.claim(tracker.queue(), Stage.EMBED)
+        claim = tracker.claim(tracker.queue(), "embed")
     assert refusals(openai) == 1
     assert not tracker.rows(dead_letter)
     runtime.spender.keys.try_anew()
@@ -157,7 +157,7 @@ def test_pinecones_refused_key_parks_the_documents_and_is_not_asked_again(
     use(runtime, tracker, "hash")
     for worker in (runtime, other):
         worker.settings = worker.settings.model_copy(update={"vector_url": "pinecone://mill?timeout=3"})
-    first, second = (claim_of(runtime, tracker, tmp_path, n, stage=Stage.INDEX) for n in range(2))
+    first, second = (claim_of(runtime, tracker, tmp_path, n, stage="index") for n in range(2))
     pinecone.simulator.faults.add(Fault(kind="status", status=401, path=path, times=None))
     refused = only(index(runtime, first))
     assert isinstance(refused, Park)
@@ -185,7 +185,7 @@ def test_what_pinecones_account_may_not_is_no_documents_fault(
 ) -> None:
     use(runtime, tracker, "hash")
     runtime.settings = runtime.settings.model_copy(update={"vector_url": "pinecone://mill?timeout=3"})
-    claim = claim_of(runtime, tracker, tmp_path, 1, stage=Stage.INDEX)
+    claim = claim_of(runtime, tracker, tmp_path, 1, stage="index")
     pinecone.simulator.faults.add(Fault(kind="status", status=status))
     parked = only(index(runtime, claim))
     assert isinstance(parked, Park)

@@ -19,7 +19,7 @@ from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park, Re
 from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.shared.providers.vectorstores.base import VectorRow, VectorStore
 from embedmill.shared.sharding import shard_for
-from embedmill.shared.states import Result, Stage, State
+from embedmill.shared.states import Result, State
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.stages import index as stages_index
 from embedmill.workers.stages.chunk import chunk
@@ -29,7 +29,7 @@ from embedmill.workers.stages.validate import validate
 from tests.corpus import text_of
 from tests.shared.db.tracker import Tracker
 
-STAGES = {Stage.CHUNK: chunk, Stage.VALIDATE: validate, Stage.EMBED: embed, Stage.INDEX: index}
+STAGES = {"chunk": chunk, "validate": validate, "embed": embed, "index": index}
 
 
 class Calls:
@@ -71,7 +71,7 @@ def uris(folder: Path) -> list[str]:
     return [path.as_uri() for path in sorted(folder.iterdir())]
 
 
-def run(runtime: WorkerRuntime, tracker: Tracker, claim: Claim, *, until: Stage = Stage.INDEX) -> Claim:
+def run(runtime: WorkerRuntime, tracker: Tracker, claim: Claim, *, until: str = "index") -> Claim:
     """Bring a claim from the first stage to `until`; returns the claim of that stage."""
     while claim.stage is not until:
         (sent,) = tracker.settle(claim, STAGES[claim.stage](runtime, claim)).items()
@@ -99,7 +99,7 @@ def test_documents_go_through_every_stage_and_are_seen(runtime: WorkerRuntime, t
 
 def test_a_stage_that_runs_twice_leaves_the_same(runtime: WorkerRuntime, tracker: Tracker, folder: Path) -> None:
     claim = tracker.take(uris(folder))
-    for stage in (Stage.VALIDATE, Stage.EMBED, Stage.INDEX):
+    for stage in ("validate", "embed", "index"):
         assert STAGES[claim.stage](runtime, claim).keys() == STAGES[claim.stage](runtime, claim).keys()
         claim = run(runtime, tracker, claim, until=stage)
     index(runtime, claim)
@@ -111,12 +111,12 @@ def test_a_stage_that_runs_twice_leaves_the_same(runtime: WorkerRuntime, tracker
 def test_what_was_embedded_once_is_never_embedded_again(
     runtime: WorkerRuntime, tracker: Tracker, folder: Path, calls: Calls
 ) -> None:
-    claim = run(runtime, tracker, tracker.take(uris(folder)), until=Stage.EMBED)
+    claim = run(runtime, tracker, tracker.take(uris(folder)), until="embed")
     embed(runtime, claim)
     paid = list(calls.texts)
     assert paid and len(paid) == len(set(paid))
     tracker.rescue(claim)
-    again = tracker.claim(tracker.queue(), Stage.EMBED)
+    again = tracker.claim(tracker.queue(), "embed")
     finish(runtime, tracker, run(runtime, tracker, again))
     assert calls.texts == paid
 
@@ -141,7 +141,7 @@ def test_a_text_that_the_embedder_cannot_take_costs_only_its_document(
         return original(embedder, texts, **options)
 
     monkeypatch.setattr(Embedder, "embed_many", embed_many)
-    claim = run(runtime, tracker, tracker.take(uris(folder)), until=Stage.EMBED)
+    claim = run(runtime, tracker, tracker.take(uris(folder)), until="embed")
     outcomes = embed(runtime, claim)
     assert [type(outcomes[item.id]) for item in claim.items] == [Advance, Fail, Advance]
 
@@ -175,7 +175,7 @@ def test_a_store_that_does_not_answer_is_left_alone_and_embedding_goes_on(
     again = index(runtime, claims[0])[claims[0].items[0].id]
     assert isinstance(again, Park) and again.reason == "circuit", "nobody asks while it is open"
     (folder / "late.txt").write_text(text_of(9))
-    late = run(runtime, tracker, tracker.take([(folder / "late.txt").as_uri()]), until=Stage.EMBED)
+    late = run(runtime, tracker, tracker.take([(folder / "late.txt").as_uri()]), until="embed")
     assert {type(outcome) for outcome in embed(runtime, late).values()} == {Advance}
 
 
@@ -323,7 +323,7 @@ def test_what_was_written_after_the_document_was_deleted_is_taken_back(
     def late(self: VectorStore, shard: str, rows: Sequence[VectorRow]) -> None:
         monkeypatch.undo()
         tracker.rescue(claim)
-        finish(runtime, tracker, tracker.claim(tracker.queue(), Stage.INDEX))
+        finish(runtime, tracker, tracker.claim(tracker.queue(), "index"))
         finish(runtime, tracker, tracker.remove_all())
         assert stored(runtime) == []
         upsert(self, shard, rows)
@@ -354,9 +354,9 @@ def test_two_workers_that_embed_the_same_text_at_once_pay_once(
 ) -> None:
     (folder / "1.txt").write_text(text_of(0))
     (folder / "2.txt").unlink()
-    held = run(runtime, tracker, tracker.take(uris(folder)), until=Stage.VALIDATE)
-    sent = tracker.settle(held, validate(runtime, held))[Stage.EMBED]
-    claims = [tracker.claim([id_], Stage.EMBED) for id_ in sent]
+    held = run(runtime, tracker, tracker.take(uris(folder)), until="validate")
+    sent = tracker.settle(held, validate(runtime, held))["embed"]
+    claims = [tracker.claim([id_], "embed") for id_ in sent]
     other = WorkerRuntime(runtime.settings, process_id="other")
     paid: list[str] = []
     met = threading.Barrier(2)
@@ -455,9 +455,9 @@ def test_a_document_whose_vectors_were_evicted_is_embedded_again_and_pays_only_f
     paid = list(calls.texts)
     assert runtime.cache.evict(kinds=KINDS, unused_seconds=-1.0, freeing=None, limit=1)
     outcomes = finish(runtime, tracker, claim)
-    (again,) = [id_ for id_, outcome in outcomes.items() if outcome == Advance(Stage.EMBED, {"chunks_embedded": 0})]
+    (again,) = [id_ for id_, outcome in outcomes.items() if outcome == Advance("embed", {"chunks_embedded": 0})]
     assert sum(outcome == Complete(Result.INDEXED) for outcome in outcomes.values()) == 2
-    finish(runtime, tracker, run(runtime, tracker, tracker.claim([again], Stage.EMBED)))
+    finish(runtime, tracker, run(runtime, tracker, tracker.claim([again], "embed")))
     assert len(calls.texts) == len(paid) + 1
     assert tracker.states() == [State.COMPLETED] * 3
     assert len(stored(runtime)) == sum(row["chunks_expected"] for row in tracker.rows())
@@ -473,7 +473,7 @@ def test_a_cache_that_keeps_nothing_is_not_paid_for_without_end(
     for _ in range(MOST_RETURNS):
         forget_vectors(runtime)
         sent = tracker.settle(claim, index(runtime, claim))
-        claim = run(runtime, tracker, tracker.claim(sent[Stage.EMBED], Stage.EMBED))
+        claim = run(runtime, tracker, tracker.claim(sent["embed"], "embed"))
     forget_vectors(runtime)
     (outcome,) = index(runtime, claim).values()
     assert isinstance(outcome, Fail)
@@ -484,7 +484,7 @@ def test_a_cache_that_keeps_nothing_is_not_paid_for_without_end(
 def test_documents_whose_provider_failed_before_share_no_request_with_others(
     runtime: WorkerRuntime, tracker: Tracker, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    claim = run(runtime, tracker, tracker.take(uris(folder)), until=Stage.EMBED)
+    claim = run(runtime, tracker, tracker.take(uris(folder)), until="embed")
     first, second, third = claim.items
     calls: list[int] = []
     original = Embedder.embed_many

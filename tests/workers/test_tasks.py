@@ -11,7 +11,7 @@ import structlog
 from embedmill.shared.db import settlement
 from embedmill.shared.db.leases import Claim
 from embedmill.shared.outcomes import Complete, Outcome
-from embedmill.shared.states import Result, Stage, State
+from embedmill.shared.states import Result, State
 from embedmill.workers import tasks
 from embedmill.workers.messages import BatchMessage
 from embedmill.workers.processes.gate import Gate
@@ -56,10 +56,10 @@ def queue(tracker: Tracker, count: int) -> list[int]:
 
 def test_a_claim_is_alone_only_if_nothing_else_can_run_beside_it(process: Ended, tracker: Tracker) -> None:
     ids = queue(tracker, 3)
-    process.work(BatchMessage(Stage.CHUNK, (ids[0],)), complete)
+    process.work(BatchMessage("chunk", (ids[0],)), complete)
     share(process, 4)
-    process.work(BatchMessage(Stage.CHUNK, (ids[1],)), complete)
-    process.work(BatchMessage(Stage.CHUNK, (ids[2],), alone=True), complete)
+    process.work(BatchMessage("chunk", (ids[1],)), complete)
+    process.work(BatchMessage("chunk", (ids[2],), alone=True), complete)
     assert [row["claimed_with"] for row in tracker.rows()] == [1, 2, 1]
 
 
@@ -82,7 +82,7 @@ def test_a_suspect_runs_with_nothing_else_in_the_process(process: Ended, tracker
 
     suspects = ids[3::4]
     with ThreadPoolExecutor(12) as threads:
-        messages = [BatchMessage(Stage.CHUNK, (id_,), alone=id_ in suspects) for id_ in ids]
+        messages = [BatchMessage("chunk", (id_,), alone=id_ in suspects) for id_ in ids]
         list(threads.map(lambda message: process.work(message, stage), messages))
     assert [together[id_] for id_ in suspects] == [1] * 3
     assert set(tracker.states()) == {State.COMPLETED}
@@ -98,7 +98,7 @@ def test_every_thread_has_a_runtime_of_its_own_over_one_database(process: Ended,
         seen[runtime.owner] = runtime
         return complete(runtime, claim)
 
-    messages = [BatchMessage(Stage.CHUNK, (id_,)) for id_ in queue(tracker, 3)]
+    messages = [BatchMessage("chunk", (id_,)) for id_ in queue(tracker, 3)]
     with ThreadPoolExecutor(3) as threads:
         list(threads.map(lambda message: process.work(message, stage), messages))
     assert len(seen) == 3
@@ -119,9 +119,9 @@ def test_what_waits_at_the_gate_when_it_closes_is_given_back(process: Ended, tra
         return complete(runtime, claim)
 
     with ThreadPoolExecutor(2) as threads:
-        running = threads.submit(process.work, BatchMessage(Stage.CHUNK, (first,)), stage)
+        running = threads.submit(process.work, BatchMessage("chunk", (first,)), stage)
         begun.wait(30)
-        waiting = threads.submit(process.work, BatchMessage(Stage.CHUNK, (second,)), stage)
+        waiting = threads.submit(process.work, BatchMessage("chunk", (second,)), stage)
         wait_until(lambda: len(process._made) == 2, "the second message is in hand")
         process.gate.close()
         waiting.result(timeout=30)
@@ -135,7 +135,7 @@ def test_a_process_ends_after_its_share_of_batches(process: Ended, tracker: Trac
     process.max_batches = 2
     ended: list[Any] = []
     for id_ in queue(tracker, 2):
-        process.work(BatchMessage(Stage.CHUNK, (id_,)), complete)
+        process.work(BatchMessage("chunk", (id_,)), complete)
         ended.append((process.ended, process.is_spent))
     assert ended == [(0, False), (1, True)]
 
@@ -150,9 +150,9 @@ def test_what_goes_wrong_outside_of_a_stage_is_said_and_its_work_comes_back(
     monkeypatch.setattr(settlement, "settle", fail)
     (id_,) = queue(tracker, 1)
     with structlog.testing.capture_logs() as logs, pytest.raises(KeyError):
-        tasks.run(Stage.CHUNK, (BatchMessage(Stage.CHUNK, (id_,)).encode(),), complete)
+        tasks.run("chunk", (BatchMessage("chunk", (id_,)).encode(),))
     assert [(e["stage"], e["work"], e["error_class"]) for e in logs if e["event"] == "batch.failed"] == [
-        (Stage.CHUNK, (id_,), "KeyError")
+        ("chunk", (id_,), "KeyError")
     ]
     assert not process.is_busy
     assert tracker.states() == [State.RUNNING], "until its lease runs out"

@@ -10,7 +10,7 @@ from embedmill.shared.db.schema import index_version
 from embedmill.shared.errors import InputTooLong
 from embedmill.shared.outcomes import Fail, Outcome
 from embedmill.shared.providers.vectorstores.base import VectorRow
-from embedmill.shared.states import Stage, State
+from embedmill.shared.states import State
 from embedmill.shared.tokenizer import count_tokens
 from embedmill.simulators.base import Options
 from embedmill.simulators.faults import Fault
@@ -25,7 +25,7 @@ from embedmill.workers.stages.validate import validate
 from tests.corpus import text_of
 from tests.shared.db.tracker import Tracker
 
-STAGES = {Stage.CHUNK: chunk, Stage.VALIDATE: validate, Stage.EMBED: embed, Stage.INDEX: index}
+STAGES = {"chunk": chunk, "validate": validate, "embed": embed, "index": index}
 MODEL = "openai/text-embedding-3-small@64"
 
 
@@ -104,7 +104,7 @@ def test_what_was_not_too_long_keeps_its_id(
     (before,) = chunk_sets(runtime, tracker)
     fitting = {i for i, t in zip(before.ids, before.embedded_texts(), strict=True) if count_tokens(t) <= 340}
     ids = [item.id for item in claim.items]
-    for stage in (Stage.VALIDATE, Stage.EMBED):
+    for stage in ("validate", "embed"):
         claim = tracker.claim(ids, stage)
         tracker.settle(claim, STAGES[stage](runtime, claim))
     (after,) = chunk_sets(runtime, tracker)

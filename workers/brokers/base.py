@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from embedmill.shared.settings import Settings
-from embedmill.shared.states import Stage
 from embedmill.workers.messages import BatchMessage
 
 
@@ -51,14 +50,14 @@ class Broker(ABC):
         """Send wake-ups; when it raises, any of them may or may not have left."""
 
     @abstractmethod
-    def depths(self) -> dict[Stage, int]:
+    def depths(self) -> dict[str, int]:
         """Messages by stage that nobody has taken yet."""
 
     def depth(self) -> int:
         """Messages that nobody has taken yet."""
         return sum(self.depths().values())
 
-    def dead_depths(self) -> dict[Stage, int]:
+    def dead_depths(self) -> dict[str, int]:
         """Messages in the broker's dead-letter queues; empty where it has none."""
         return {}
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from kombu import Queue
 
+from embedmill.shared import stages
 from embedmill.shared.settings import Settings
-from embedmill.shared.states import Stage
 from embedmill.workers.brokers.base import Broker, Health
 from embedmill.workers.brokers.embedded_transport import QueueFile
 from embedmill.workers.brokers.remote import translated
@@ -29,7 +29,7 @@ class EmbeddedBroker(Broker):
         return {
             "broker_url": "embedded://",
             "broker_transport_options": {"path": _path(settings)},
-            "task_queues": [Queue(queue_name(stage), routing_key=queue_name(stage)) for stage in Stage],
+            "task_queues": [Queue(queue_name(stage), routing_key=queue_name(stage)) for stage in stages.names()],
         }
 
     def publish_many(self, messages: Sequence[BatchMessage]) -> None:
@@ -39,10 +39,10 @@ class EmbeddedBroker(Broker):
             for message in messages:
                 send(message)
 
-    def depths(self) -> dict[Stage, int]:
+    def depths(self) -> dict[str, int]:
         with translated():
             counts = self._file.depths()
-        return {stage: counts.get(queue_name(stage), 0) for stage in Stage}
+        return {stage: counts.get(queue_name(stage), 0) for stage in stages.names()}
 
     def check(self) -> Health:
         return Health(f"embedded://; {self.depth()} messages waiting")

@@ -6,8 +6,8 @@ from typing import Any
 from amqp.exceptions import NotFound
 from kombu import Exchange, Queue
 
+from embedmill.shared import stages
 from embedmill.shared.settings import Settings
-from embedmill.shared.states import Stage
 from embedmill.workers.brokers.base import DeadMessage, Health
 from embedmill.workers.brokers.envelopes import as_text
 from embedmill.workers.brokers.remote import ANSWER_SECONDS, COMMON, RECONNECT, RemoteBroker, shown
@@ -67,26 +67,26 @@ class RabbitBroker(RemoteBroker):
             "broker_heartbeat": 20,
             "broker_transport_options": RECONNECT
             | {"confirm_publish": True, "read_timeout": ANSWER_SECONDS, "write_timeout": ANSWER_SECONDS},
-            "task_queues": [stage_queue(queue_name(stage)) for stage in Stage],
+            "task_queues": [stage_queue(queue_name(stage)) for stage in stages.names()],
             "task_default_queue_type": "quorum",
             "worker_detect_quorum_queues": True,
         }
 
-    def depths(self) -> dict[Stage, int]:
+    def depths(self) -> dict[str, int]:
         """By passive declaration: messages that are ready, without those in a worker's hands."""
-        return {stage: self._count(queue_name(stage)) for stage in Stage}
+        return {stage: self._count(queue_name(stage)) for stage in stages.names()}
 
-    def dead_depths(self) -> dict[Stage, int]:
-        return {stage: self._count(f"{queue_name(stage)}{DEAD_SUFFIX}") for stage in Stage}
+    def dead_depths(self) -> dict[str, int]:
+        return {stage: self._count(f"{queue_name(stage)}{DEAD_SUFFIX}") for stage in stages.names()}
 
     def drain_dead(self, handle: Callable[[DeadMessage], object], *, limit: int) -> int:
         drained = 0
-        for stage in Stage:
+        for stage in stages.names():
             if self._count(f"{queue_name(stage)}{DEAD_SUFFIX}"):
                 drained += self._drain(stage, handle, limit=limit - drained)
         return drained
 
-    def _drain(self, stage: Stage, handle: Callable[[DeadMessage], object], *, limit: int) -> int:
+    def _drain(self, stage: str, handle: Callable[[DeadMessage], object], *, limit: int) -> int:
         with self._channel() as channel, channel.connection.channel() as own:
             for drained in range(limit):
                 message = own.basic_get(f"{queue_name(stage)}{DEAD_SUFFIX}")
@@ -102,7 +102,7 @@ class RabbitBroker(RemoteBroker):
         return Health(f"{shown(self.settings.broker_url)}, version {version}; {self.depth()} messages waiting")
 
     def purge(self) -> None:
-        for stage in Stage:
+        for stage in stages.names():
             if self._count(queue_name(stage)):
                 with self._channel() as channel:
                     channel.queue_purge(queue_name(stage))

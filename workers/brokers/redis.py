@@ -5,8 +5,8 @@ from typing import Any
 from kombu import Queue
 from kombu.transport import TRANSPORT_ALIASES
 
+from embedmill.shared import stages
 from embedmill.shared.settings import Settings
-from embedmill.shared.states import Stage
 from embedmill.workers.brokers.base import Health
 from embedmill.workers.brokers.remote import (
     ANSWER_SECONDS,
@@ -47,13 +47,13 @@ class RedisBroker(RemoteBroker):
                 "health_check_interval": 25,
                 "retry_on_timeout": False,
             },
-            "task_queues": [Queue(queue_name(stage), routing_key=queue_name(stage)) for stage in Stage],
+            "task_queues": [Queue(queue_name(stage), routing_key=queue_name(stage)) for stage in stages.names()],
         }
 
-    def depths(self) -> dict[Stage, int]:
+    def depths(self) -> dict[str, int]:
         """By LLEN of every list of a queue; messages that were taken and not acknowledged are not among them."""
         with self._channel() as channel:
-            return {stage: int(channel._size(queue_name(stage))) for stage in Stage}  # noqa: SLF001 - kombu has no other
+            return {stage: int(channel._size(queue_name(stage))) for stage in stages.names()}  # noqa: SLF001 - kombu has no other
 
     def check(self) -> Health:
         with self._channel() as channel, channel.conn_or_acquire() as client:
@@ -75,5 +75,5 @@ class RedisBroker(RemoteBroker):
 
     def purge(self) -> None:
         with self._channel() as channel:
-            for stage in Stage:
+            for stage in stages.names():
                 channel.queue_purge(queue_name(stage))

@@ -10,9 +10,9 @@ from typing import Any
 from kombu import Queue
 from kombu.transport import TRANSPORT_ALIASES
 
+from embedmill.shared import stages
 from embedmill.shared.errors import SettingsError
 from embedmill.shared.settings import Settings
-from embedmill.shared.states import Stage
 from embedmill.workers.brokers.base import DeadMessage, Health
 from embedmill.workers.brokers.envelopes import as_text, enveloped, read_json
 from embedmill.workers.brokers.remote import (
@@ -63,15 +63,15 @@ class SqsBroker(RemoteBroker):
         return COMMON | {
             "broker_url": settings.broker_url,
             "broker_transport_options": RECONNECT | options,
-            "task_queues": [Queue(queue_name(stage), routing_key=queue_name(stage)) for stage in Stage],
+            "task_queues": [Queue(queue_name(stage), routing_key=queue_name(stage)) for stage in stages.names()],
         }
 
-    def depths(self) -> dict[Stage, int]:
+    def depths(self) -> dict[str, int]:
         """Visible messages, without those in a worker's hands, where they may die."""
         with self._sqs() as (client, urls):
             return {stage: _count(client, url, WAITING) for stage, url in urls.items()}
 
-    def dead_depths(self) -> dict[Stage, int]:
+    def dead_depths(self) -> dict[str, int]:
         with self._sqs() as (client, urls):
             dead = {stage: _dead_url(client, url) for stage, url in urls.items()}
             return {stage: _count(client, url, WAITING, IN_HAND) for stage, url in dead.items() if url}
@@ -113,18 +113,20 @@ class SqsBroker(RemoteBroker):
                 client.purge_queue(QueueUrl=url)
 
     @contextmanager
-    def _sqs(self) -> Iterator[tuple[Any, dict[Stage, str]]]:
+    def _sqs(self) -> Iterator[tuple[Any, dict[str, str]]]:
         """The SDK's client and the URL of each stage's queue, which is made when it is missing."""
         with self._channel() as channel:
-            urls = {stage: channel._new_queue(queue_name(stage)) for stage in Stage}  # noqa: SLF001
-            yield channel.sqs(queue=channel.canonical_queue_name(queue_name(Stage.CHUNK))), urls
+            urls = {stage: channel._new_queue(queue_name(stage)) for stage in stages.names()}  # noqa: SLF001
+            yield channel.sqs(queue=channel.canonical_queue_name(queue_name(stages.first()))), urls
 
 
 def _predefined(queues: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """The form that kombu wants for EMBEDMILL_SQS_QUEUES; raises SettingsError unless every stage has its URL."""
-    if set(queues) != {str(stage) for stage in Stage}:
-        raise SettingsError(f"EMBEDMILL_SQS_QUEUES: name the URL of each of {', '.join(Stage)}, and nothing else")
-    return {queue_name(Stage(stage)): {"url": url} for stage, url in queues.items()}
+    if set(queues) != set(stages.names()):
+        raise SettingsError(
+            f"EMBEDMILL_SQS_QUEUES: name the URL of each of {', '.join(stages.names())}, and nothing else"
+        )
+    return {queue_name(stage): {"url": url} for stage, url in queues.items()}
 
 
 def _attributes(client: Any, url: str) -> dict[str, str]:

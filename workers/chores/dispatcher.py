@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 
+from embedmill.shared import stages
 from embedmill.shared.db import jobs, presence, queueing
 from embedmill.shared.db.engine import Connection, Database
 from embedmill.shared.db.pools import count_slots
 from embedmill.shared.db.queueing import Ready
 from embedmill.shared.settings import Settings
-from embedmill.shared.states import Stage
 from embedmill.workers.messages import BatchMessage
 
 # Batches that may be out for each place that works on one: one in hand, and one that waits for it.
@@ -146,7 +146,7 @@ def divide(room: int, weights: dict[int, int], counts: dict[int, int]) -> dict[i
 
 
 def pack(
-    ready: Sequence[Ready], settings: Settings, slots: Mapping[Stage, int], *, behind: int = 0
+    ready: Sequence[Ready], settings: Settings, slots: Mapping[str, int], *, behind: int = 0
 ) -> list[BatchMessage]:
     """Cut ready work into messages: by stage, by tokens and count, what is worth it even over the stage's slots.
 
@@ -154,7 +154,7 @@ def pack(
     are set. `behind` is what will follow: with plenty of it no batch is made small for the sake of evenness.
     """
     messages = [BatchMessage(r.stage, (r.id,), alone=True) for r in ready if r.suspect]
-    for stage in Stage:
+    for stage in stages.names():
         trusted = [r for r in ready if r.stage == stage and not r.suspect]
         size = sum(r.size for r in trusted)
         parts = min(slots.get(stage) or settings.worker_count, max(1, size // EVEN_TOKENS))

@@ -14,11 +14,12 @@ import structlog
 
 from embedmill.shared.caches.embeddings import KINDS, TOUCH_SECONDS, Size
 from embedmill.shared.caches.verdicts import VerdictCache
-from embedmill.shared.db.retention import VECTORS, VERDICTS, Need, measure_need, record_evictions
+from embedmill.shared.db.retention import measure_need, record_evictions
 from embedmill.shared.db.verdicts import VERDICT
 from embedmill.shared.errors import FlowControl
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings
+from embedmill.shared.stages import Product
 
 log = structlog.get_logger()
 
@@ -72,8 +73,10 @@ def prune(runtime: Runtime, policy: Policy, *, seconds: float) -> dict[str, Size
     gone: dict[str, Size] = {}
     with closing(runtime.open_cache()) as cache:
         for pruned in (
-            _Pruning(runtime, cache, policy, VECTORS, KINDS, policy.vector_bytes),
-            _Pruning(runtime, VerdictCache(runtime.database), policy, VERDICTS, (VERDICT,), policy.verdict_bytes),
+            _Pruning(runtime, cache, policy, Product.VECTORS, KINDS, policy.vector_bytes),
+            _Pruning(
+                runtime, VerdictCache(runtime.database), policy, Product.VERDICTS, (VERDICT,), policy.verdict_bytes
+            ),
         ):
             try:
                 for some in pruned.run(deadline):
@@ -90,7 +93,7 @@ class _Pruning:
     runtime: Runtime
     cache: Prunable
     policy: Policy
-    need: Need
+    product: Product
     kinds: Sequence[str]
     most_bytes: int
 
@@ -107,7 +110,7 @@ class _Pruning:
             yield from self._evict(self.kinds, youngest, excess, deadline)
 
     def _youngest(self) -> float:
-        needed = self.runtime.database.query(lambda connection: measure_need(connection, self.need))
+        needed = self.runtime.database.query(lambda connection: measure_need(connection, self.product))
         return max(self.policy.youngest_seconds, needed + TOUCH_SECONDS if needed else 0.0)
 
     def _evict(

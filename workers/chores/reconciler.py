@@ -4,9 +4,9 @@ import json
 
 import structlog
 
+from embedmill.shared import stages
 from embedmill.shared.db import queueing, unreadable
 from embedmill.shared.db.engine import Database
-from embedmill.shared.states import Stage
 from embedmill.workers.brokers.base import Broker, DeadMessage
 from embedmill.workers.messages import BatchMessage, UnreadableMessage, decode
 from embedmill.workers.queues import task_name
@@ -46,7 +46,7 @@ def _settle(database: Database, message: DeadMessage) -> None:
 
 def _read(message: DeadMessage) -> BatchMessage:
     """The batch in a Celery message's body; raises UnreadableMessage."""
-    if message.headers.get("task") not in [task_name(stage) for stage in Stage]:
+    if message.headers.get("task") not in [task_name(stage) for stage in stages.names()]:
         raise UnreadableMessage(f"unknown task {str(message.headers.get('task'))[:100]!r}")
     try:
         arguments, _, _ = json.loads(message.body)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import structlog
 
+from embedmill.shared import stages
 from embedmill.shared.db import leases, queueing, rescues
 from embedmill.shared.db.engine import Connection, Database
 from embedmill.shared.presence import is_gone
 from embedmill.shared.settings import Settings
-from embedmill.shared.states import Stage
 
 log = structlog.get_logger()
 
@@ -58,17 +58,17 @@ class Rescuer:
         held = self._database.query(leases.find_leases)
         return sum(self._rescue(lease.token) for lease in held if lease.worker == process_id)
 
-    def requeue_lost_messages(self, depths: Mapping[Stage, int], *, settled_seconds: float) -> int:
+    def requeue_lost_messages(self, depths: Mapping[str, int], *, settled_seconds: float) -> int:
         """Give work back to the dispatcher whose message is gone: its queue is empty, or it is long overdue.
 
         A message that left a queue `settled_seconds` ago without its work being claimed was lost with whoever took it.
         """
-        empty = [stage for stage in Stage if not depths.get(stage)]
+        empty = [stage for stage in stages.names() if not depths.get(stage)]
         overdue = self._settings.lease_seconds * OVERDUE_LEASES
 
         def requeue(connection: Connection) -> int:
             count = queueing.requeue_lost(connection, stages=empty, older_than_seconds=settled_seconds)
-            return count + queueing.requeue_lost(connection, stages=list(Stage), older_than_seconds=overdue)
+            return count + queueing.requeue_lost(connection, stages=list(stages.names()), older_than_seconds=overdue)
 
         count = self._database.transact(requeue)
         if count:

@@ -1,13 +1,16 @@
 """Pure planning of worker pools: which processes a supervisor should run, given what is wanted and who else serves."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from embedmill.shared import stages
 from embedmill.shared.flow.limits import find_limits
+from embedmill.shared.providers.names import ModelName
+from embedmill.shared.providers.vectorstores.table import is_remote
 from embedmill.shared.settings import Settings
-from embedmill.shared.states import Stage
+from embedmill.shared.stages import Use
 
 # Slots of one process with threads; more slots are more processes.
 THREADS_PER_PROCESS = 32
@@ -24,7 +27,7 @@ class PoolKind(StrEnum):
 class PoolSpec:
     """A pool as a supervisor was started with it; no queues are all queues, no kind is the queue's default."""
 
-    queues: tuple[Stage, ...] = tuple(Stage)
+    queues: tuple[str, ...] = field(default_factory=stages.names)
     slots: int = 1
     kind: PoolKind | None = None
 
@@ -37,19 +40,21 @@ class PoolSpec:
 class Group:
     """Processes that are alike: they serve the same queues in the same way."""
 
-    queues: tuple[Stage, ...]
+    queues: tuple[str, ...]
     kind: PoolKind
 
 
-def default_kind(stage: Stage, settings: Settings) -> PoolKind:
+def default_kind(stage: str, settings: Settings) -> PoolKind:
     """Threads where a stage waits for somebody else's computer, processes where it needs this one's."""
-    waits = {
-        Stage.CHUNK: False,
-        Stage.VALIDATE: "/" in settings.validator,
-        Stage.EMBED: "/" in settings.embedding and not settings.embedding.startswith("local/"),
-        Stage.INDEX: not settings.vector_url.startswith("embedded:"),
-    }
-    return PoolKind.THREADS if waits[stage] else PoolKind.PREFORK
+    uses = stages.find_stage(stage).uses
+    asks = Use.PROVIDER in uses and _model(stage, settings).is_remote
+    writes = Use.STORE in uses and is_remote(settings.vector_url)
+    return PoolKind.THREADS if asks or writes else PoolKind.PREFORK
+
+
+def _model(stage: str, settings: Settings) -> ModelName:
+    name = stages.find_stage(stage).model_setting
+    return ModelName.parse(getattr(settings, name) if name else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +65,18 @@ class Cap:
     setting: str
 
 
-def provider_cap(stage: Stage, settings: Settings) -> Cap | None:
+def provider_cap(stage: str, settings: Settings) -> Cap | None:
     """The slots of a stage beyond which a provider would only answer with refusals, or None when there is no limit.
 
     Of requests a minute, because a call takes less than that: with as many slots as requests, or as the calls that a
     slot has out at once make of them, some have none to make.
     """
-    used = {Stage.EMBED: (settings.embedding, 1), Stage.VALIDATE: (settings.validator, settings.validation_concurrency)}
-    name, calls = used.get(stage, ("", 1))
-    provider, _, model = name.partition("/")
-    rpm = find_limits(provider, model, settings.limits).fixed.get("requests") if model else None
+    entry, name = stages.find_stage(stage), _model(stage, settings)
+    rpm = find_limits(name.provider, name.model, settings.limits).fixed.get("requests") if name.model else None
+    calls = getattr(settings, entry.calls_setting) if entry.calls_setting else 1
     caps = [Cap(max(1, rpm // calls), "EMBEDMILL_LIMITS")] if rpm else []
-    if stage is Stage.EMBED and settings.embed_max_concurrency:
-        caps.append(Cap(settings.embed_max_concurrency, "EMBEDMILL_EMBED_MAX_CONCURRENCY"))
+    if most := getattr(settings, entry.most_slots_setting) if entry.most_slots_setting else 0:
+        caps.append(Cap(most, f"EMBEDMILL_{entry.most_slots_setting.upper()}"))
     return min(caps, key=lambda cap: cap.slots, default=None)
 
 
@@ -90,9 +94,9 @@ class Situation:
     """What a plan depends on beside the pools themselves: wanted slots, who serves a queue, and who asks."""
 
     own: str
-    desired: Mapping[Stage, int]
-    serving: Mapping[Stage, Sequence[str]]
-    given_up: Mapping[tuple[Stage, ...], int]
+    desired: Mapping[str, int]
+    serving: Mapping[str, Sequence[str]]
+    given_up: Mapping[tuple[str, ...], int]
 
 
 def plan(specs: Sequence[PoolSpec], situation: Situation, settings: Settings) -> dict[Group, int]:
@@ -115,7 +119,7 @@ def plan(specs: Sequence[PoolSpec], situation: Situation, settings: Settings) ->
     return wanted
 
 
-def kind_of(spec: PoolSpec, queues: Sequence[Stage], settings: Settings) -> PoolKind:
+def kind_of(spec: PoolSpec, queues: Sequence[str], settings: Settings) -> PoolKind:
     """The kind of a pool's processes that serve `queues`."""
     if spec.kind is not None:
         return spec.kind
@@ -133,7 +137,7 @@ def split(kind: PoolKind, slots: int) -> list[int]:
 def slots_by_queue(wanted: Mapping[Group, int]) -> dict[str, int]:
     """Slots that serve each queue; a process that serves several counts for each."""
     return {
-        str(stage): sum(slots for group, slots in wanted.items() if stage in group.queues)
-        for stage in Stage
+        stage: sum(slots for group, slots in wanted.items() if stage in group.queues)
+        for stage in stages.names()
         if any(stage in group.queues for group in wanted)
     }

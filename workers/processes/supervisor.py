@@ -13,12 +13,12 @@ from typing import IO, Any
 
 import structlog
 
+from embedmill.shared import stages
 from embedmill.shared.db import pools, presence, queueing
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.errors import InternalError, StorageFailed
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.starting import unheard
-from embedmill.shared.states import Stage
 from embedmill.workers.processes.pools import Group, PoolSpec, Situation, plan, slots_by_queue, split
 
 log = structlog.get_logger()
@@ -86,7 +86,7 @@ class Supervisor:
         specs: Sequence[PoolSpec],
         *,
         on_death: Callable[[str], object],
-        depths: Callable[[], Mapping[Stage, int]] = lambda: dict.fromkeys(Stage, 1),
+        depths: Callable[[], Mapping[str, int]] = lambda: dict.fromkeys(stages.names(), 1),
         batches: Callable[[], int] | None = None,
         recycling: Recycling | None = None,
         grace_seconds: float | None = None,
@@ -103,12 +103,12 @@ class Supervisor:
         self._look_seconds = min(LOOK_SECONDS, settings.lease_seconds / 8)
         self._children: list[Child] = []
         self._wanted: dict[Group, int] = {}
-        self._given_up: dict[tuple[Stage, ...], int] = {}
+        self._given_up: dict[tuple[str, ...], int] = {}
         self._starts: dict[Group, Starts] = {}
         self._next_look = self._next_beat = 0.0
         self._told: Mapping[str, int] | None = None
-        self._scaled: frozenset[Stage] = frozenset()
-        self._backlog_since: dict[Stage, float] = {}
+        self._scaled: frozenset[str] = frozenset()
+        self._backlog_since: dict[str, float] = {}
 
     def __enter__(self) -> "Supervisor":
         def register(connection: Connection) -> None:
@@ -350,7 +350,7 @@ class Supervisor:
         except StorageFailed as error:
             log.warning("supervisor.not_signed_off", error=str(error))
 
-    def _watch(self, queued: set[Stage]) -> None:
+    def _watch(self, queued: set[str]) -> None:
         """Replace a worker that makes no progress: liveness is what it does, not that its process is there.
 
         Everything is measured by this process's own clock and its own looks, so a machine that slept, or a clock that
@@ -366,16 +366,16 @@ class Supervisor:
             if owed & waiting:
                 self._replace_hung(child)
 
-    def _find_waiting(self) -> set[Stage]:
+    def _find_waiting(self) -> set[str]:
         """The stages in whose queues messages wait."""
         try:
             return {stage for stage, count in self._depths().items() if count}
         # Whatever it is, a broker that cannot be asked now may be just what the worker did not survive.
         except Exception as error:  # noqa: BLE001
             log.warning("supervisor.no_broker", error_class=type(error).__name__)
-            return set(Stage)
+            return set(stages.names())
 
-    def _find_owed(self, child: Child, now: float) -> set[Stage]:
+    def _find_owed(self, child: Child, now: float) -> set[str]:
         """The queues that had work for too long while this worker, which serves them, did nothing."""
         limit = self._settings.hung_seconds * self._starts_of(child.group).patience
         if now - child.progressed <= limit:
@@ -399,13 +399,11 @@ def _has_progressed(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     return at_work or now["batches"] > before["batches"] or taken > SAME_MESSAGE_SECONDS
 
 
-def _serving(
-    supervisors: Sequence[Mapping[str, Any]], *, own: str, specs: Sequence[PoolSpec]
-) -> dict[Stage, list[str]]:
+def _serving(supervisors: Sequence[Mapping[str, Any]], *, own: str, specs: Sequence[PoolSpec]) -> dict[str, list[str]]:
     """Names of the live supervisors by the queue that they serve, this one included."""
     served = {entry["id"]: {queue for spec in entry["pools"] for queue in spec["queues"]} for entry in supervisors}
     served[own] = {str(queue) for spec in specs for queue in spec.queues}
-    return {stage: [name for name, queues in served.items() if stage in queues] for stage in Stage}
+    return {stage: [name for name, queues in served.items() if stage in queues] for stage in stages.names()}
 
 
 def _least_missed(children: Sequence[Child]) -> list[Child]:

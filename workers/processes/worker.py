@@ -15,6 +15,7 @@ import structlog
 from celery.exceptions import SecurityWarning
 from celery.signals import worker_ready
 
+from embedmill.shared import stages
 from embedmill.shared.db import pools
 from embedmill.shared.db import presence as registry
 from embedmill.shared.db.engine import Connection
@@ -23,7 +24,7 @@ from embedmill.shared.errors import StorageFailed
 from embedmill.shared.logs import configure_logs
 from embedmill.shared.presence import Presence
 from embedmill.shared.settings import load_settings
-from embedmill.shared.states import Stage, WorkerState
+from embedmill.shared.states import WorkerState
 from embedmill.workers.app import app
 from embedmill.workers.brokers.refusals import refusals
 from embedmill.workers.heartbeat import Heartbeat
@@ -69,7 +70,7 @@ def _sessions(options: argparse.Namespace) -> int:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="embedmill.workers.processes.entry", description=__doc__)
-    parser.add_argument("--queue", action="append", choices=list(Stage), help="serve a queue; all when left out")
+    parser.add_argument("--queue", action="append", choices=stages.names(), help="serve a queue; all when left out")
     parser.add_argument("--kind", choices=list(PoolKind), default=PoolKind.PREFORK, help="processes or threads")
     parser.add_argument("--slots", type=int, default=1, help="batches at once, with threads")
     parser.add_argument("--max-batches", type=int, default=0, help="end after so many batches")
@@ -86,7 +87,7 @@ class Worker:
     def __init__(self, runtime: WorkerRuntime, options: argparse.Namespace) -> None:
         self._runtime = runtime
         self._options = options
-        self._stages = [Stage(stage) for stage in options.queue or list(Stage)]
+        self._stages = options.queue or stages.names()
         self._is_threaded = options.kind == PoolKind.THREADS
         self._is_ready = False
         self._told: tuple[WorkerState, int] | None = None

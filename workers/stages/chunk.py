@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from embedmill.shared import stages
 from embedmill.shared.addresses import version_id
 from embedmill.shared.collections import CollectionSettings
 from embedmill.shared.db.leases import Claim, Item
@@ -15,7 +16,6 @@ from embedmill.shared.files import read_regular_file
 from embedmill.shared.notes import join_notes
 from embedmill.shared.outcomes import Advance, Outcome
 from embedmill.shared.providers.embeddings.table import most_chunk_tokens
-from embedmill.shared.states import Stage, next_stage
 from embedmill.shared.uris import uri_to_path
 from embedmill.workers.chunking import ChunkSet, ChunkSettings, build_chunk_set, encode_chunk_set, normalise
 from embedmill.workers.executor import outcome_of
@@ -50,7 +50,7 @@ def chunk(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
             outcomes[item.id] = outcome_of(error)
     references = runtime.blobs.put_pack([p.encoded for p in prepared])
     for p, reference in zip(prepared, references, strict=True):
-        outcomes[p.item.id] = _advance(runtime.collection_settings(p.item.collection_id), p, reference)
+        outcomes[p.item.id] = _advance(claim.stage, runtime.collection_settings(p.item.collection_id), p, reference)
     return outcomes
 
 
@@ -103,10 +103,10 @@ def parse_row(text: str) -> ParsedDocument:
     return draft.finish()
 
 
-def _advance(settings: CollectionSettings, prepared: Prepared, reference: str) -> Advance:
+def _advance(stage: str, settings: CollectionSettings, prepared: Prepared, reference: str) -> Advance:
     count = len(prepared.chunk_set.chunks)
     return Advance(
-        next_stage(Stage.CHUNK, validator=settings.validator) if count else Stage.INDEX,
+        stages.following(stage, settings) if count else stages.last(),
         {
             "chunks_ref": reference,
             "rejections_ref": None,

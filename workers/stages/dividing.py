@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 
 import structlog
 
+from embedmill.shared import stages
 from embedmill.shared.errors import EmbedmillError, InputTooLong
 from embedmill.shared.outcomes import Advance, Fail, Outcome
 from embedmill.shared.providers.embeddings.base import Embedder
-from embedmill.shared.states import Stage, next_stage
+from embedmill.shared.stages import Product
 from embedmill.workers.chunking import can_divide, divide, encode_chunk_set
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.stages.stored import Stored
@@ -63,7 +64,7 @@ def _cut(runtime: WorkerRuntime, cut: Mapping[int, tuple[Stored, list[int]]]) ->
         s, ordinals = cut[id_]
         log.info("document.chunks_split", work=id_, split=len(ordinals), chunks=len(chunk_set.chunks))
         outcomes[id_] = Advance(
-            next_stage(Stage.CHUNK, validator=runtime.collection_settings(s.item.collection_id).validator),
+            stages.following(stages.maker(Product.CHUNKS), runtime.collection_settings(s.item.collection_id)),
             {
                 "chunks_ref": reference,
                 "rejections_ref": None,

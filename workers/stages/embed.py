@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from embedmill.shared import stages
 from embedmill.shared.db.leases import Claim, Item
 from embedmill.shared.errors import EmbedmillError, FlowControl
 from embedmill.shared.ledger import Subject, Tokens
@@ -15,7 +16,7 @@ from embedmill.shared.presence import is_gone
 from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.shared.spend.metering import EmbeddingMeter, adapt, is_free
 from embedmill.shared.spend.spender import Planned
-from embedmill.shared.states import Stage
+from embedmill.shared.stages import Product
 from embedmill.workers.bulk.texts import hold_texts
 from embedmill.workers.executor import bisect, outcome_of
 from embedmill.workers.runtime import WorkerRuntime
@@ -78,7 +79,8 @@ def _embed_now(
     wanted = {s.item.id: addressed[s.item.id] for s in stored}
     unique = {address: text for texts in wanted.values() for address, text in texts.items()}
     made = _make(runtime, embedder, unique, _subject_finder(stored, wanted))
-    outcomes = {id_: _outcome(texts, made, paid.get(id_, ())) for id_, texts in wanted.items()}
+    stage = stages.following(stages.maker(Product.VECTORS), runtime.collection_settings(stored[0].item.collection_id))
+    outcomes = {id_: _outcome(texts, made, paid.get(id_, ()), stage) for id_, texts in wanted.items()}
     # What waits or failed comes back, and would be counted again.
     done = {a: t for id_, texts in wanted.items() if isinstance(outcomes[id_], Advance) for a, t in texts.items()}
     batched = {bytes.fromhex(address) for addresses in paid.values() for address in addresses}
@@ -180,13 +182,13 @@ def addressed_texts(embedder: Embedder, stored: Stored) -> dict[bytes, Text]:
     return texts
 
 
-def _outcome(texts: Mapping[bytes, Text], made: Made, batched: Collection[str]) -> Outcome:
+def _outcome(texts: Mapping[bytes, Text], made: Made, batched: Collection[str], following: str) -> Outcome:
     errors = [made.errors[address] for address in texts if address in made.errors]
     if errors:
         # What no wait can mend decides; otherwise the document waits, and pays for nothing twice when it comes back.
         return outcome_of(min(errors, key=lambda error: (error.retryable, not isinstance(error, FlowControl))))
     embedded = sum(address in made.texts for address in texts) + len(batched)
-    return Advance(Stage.INDEX, {"chunks_embedded": embedded})
+    return Advance(following, {"chunks_embedded": embedded})
 
 
 def _record(

@@ -17,6 +17,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from embedmill.shared import stages
 from embedmill.shared.collections import CollectionSettings
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.documents import Standing, find_active_generations, switch_versions
@@ -36,7 +37,8 @@ from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park, Re
 from embedmill.shared.paging import pages
 from embedmill.shared.providers.vectorstores.base import VectorRow, VectorStore
 from embedmill.shared.spend.keys import Use
-from embedmill.shared.states import Result, Stage, WaitReason
+from embedmill.shared.stages import Product
+from embedmill.shared.states import Result, WaitReason
 from embedmill.workers.executor import bisect, outcome_of
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.stages.stored import Stored, load_stored
@@ -209,7 +211,7 @@ def _embed_again(runtime: WorkerRuntime, ids: Iterable[int]) -> dict[int, Outcom
     log.warning("index.vectors_missing", work=len(wanted))
     returns = runtime.database.query(lambda connection: count_returns(connection, wanted))
     return {
-        id_: Advance(Stage.EMBED, {"chunks_embedded": 0})
+        id_: Advance(stages.maker(Product.VECTORS), {"chunks_embedded": 0})
         if returns.get(id_, 0) < MOST_RETURNS
         else Fail(VectorsLost(f"the cache lost vectors {returns[id_]} times within an hour"))
         for id_ in wanted

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from embedmill.shared import stages
 from embedmill.shared.collections import CollectionSettings
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.leases import Claim
@@ -10,7 +11,6 @@ from embedmill.shared.db.samples import TERMS, VERDICT, submit_samples
 from embedmill.shared.ledger import Subject
 from embedmill.shared.outcomes import Advance, Outcome
 from embedmill.shared.spend.metering import ModelMeter
-from embedmill.shared.states import Stage, next_stage
 from embedmill.workers.bulk.subjects import hold_subjects
 from embedmill.workers.executor import outcome_of
 from embedmill.workers.runtime import WorkerRuntime
@@ -38,7 +38,7 @@ def validate(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
         else:
             findings |= {s.item.id: Findings(rejections=reject_by_rules(s)) for s in documents}
         _sample(runtime, settings, collection_id, [s for s in documents if s.item.id in findings])
-    return outcomes | _advance(runtime, findings)
+    return outcomes | _advance(runtime, claim, findings)
 
 
 def _by_job_and_collection(stored: Sequence[Stored]) -> dict[tuple[int, int, int], list[Stored]]:
@@ -130,12 +130,15 @@ def _sample(runtime: WorkerRuntime, settings: CollectionSettings, collection_id:
     runtime.database.transact(note)
 
 
-def _advance(runtime: WorkerRuntime, findings: Mapping[int, Findings]) -> dict[int, Outcome]:
+def _advance(runtime: WorkerRuntime, claim: Claim, findings: Mapping[int, Findings]) -> dict[int, Outcome]:
     kept = {id_: found for id_, found in findings.items() if found.rejections or found.repairs}
     references = runtime.blobs.put_pack([encode_findings(f.rejections, f.repairs) for f in kept.values()])
     by_item = dict(zip(kept, references, strict=True))
-    stage = next_stage(Stage.VALIDATE, validator="rules")
+    collections = {item.id: item.collection_id for item in claim.items}
     return {
-        id_: Advance(stage, {"rejections_ref": by_item.get(id_), "chunks_rejected": len(found.rejections)})
+        id_: Advance(
+            stages.following(claim.stage, runtime.collection_settings(collections[id_])),
+            {"rejections_ref": by_item.get(id_), "chunks_rejected": len(found.rejections)},
+        )
         for id_, found in findings.items()
     }

@@ -1,9 +1,10 @@
-"""Changes a CHECK constraint where SQLite can only make a table anew.
+"""Changes a CHECK constraint or the length of a column where SQLite can only make a table anew.
 
-Dropping the old table would delete what refers to it. So the constraint is rewritten in place, as
+Dropping the old table would delete what refers to it. So the declaration is rewritten in place, as
 sqlite.org/lang_altertable.html describes for changes that touch no row.
 """
 
+import re
 from collections.abc import Callable
 
 import sqlalchemy as sa
@@ -38,11 +39,21 @@ def add_check(table: str, name: str, condition: str) -> None:
 
 
 def drop_check(table: str, name: str, condition: str) -> None:
-    """Remove what `add_check` added."""
+    """Remove a constraint, be it of the table's beginning or added by `add_check`."""
     if _is_postgres():
         op.drop_constraint(op.f(name), table, type_="check")
         return
-    _rewrite(table, lambda sql: sql.replace(_clause(name, condition), ""))
+    clause = re.compile(rf",\s*CONSTRAINT {name} CHECK \({re.escape(condition)}\)")
+    _rewrite(table, lambda sql: clause.sub("", sql))
+
+
+def resize(table: str, column: str, before: int, after: int) -> None:
+    """Change how long the words of a column may be; Postgres writes a table anew only where they become shorter."""
+    if _is_postgres():
+        cut = f"left({column}, {after})" if after < before else None
+        op.alter_column(table, column, type_=sa.String(after), postgresql_using=cut)
+        return
+    _rewrite(table, lambda sql: sql.replace(f"{column} VARCHAR({before})", f"{column} VARCHAR({after})"))
 
 
 def _is_postgres() -> bool:

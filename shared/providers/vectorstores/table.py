@@ -25,6 +25,11 @@ OFFERS = {"pinecone": pinecone_units.OFFER}
 """What a scheme's service bills; the others bill no requests."""
 
 
+def is_remote(url: str) -> bool:
+    """Whether somebody else's computer keeps the vectors."""
+    return urlsplit(url).scheme != "embedded"
+
+
 def find_offer(url: str) -> Offer | None:
     """What the service behind a URL bills its requests by; None when it does not."""
     return OFFERS.get(urlsplit(url).scheme)

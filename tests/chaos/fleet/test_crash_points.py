@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from embedmill.shared.states import Stage
+from embedmill.shared import stages
 from tests.chaos.fleet.conftest import MATRIX, Services, corpus_with_reference, require_as_without_faults, tell
 from tests.chaos.fleet.deployment import Fleet
 from tests.command import Command
@@ -17,20 +17,20 @@ DOCUMENTS = 60
 Point = tuple[str, str, str | None]
 
 
-def around(where: str, *stages: Stage) -> list[Point]:
+def around(where: str, *names: str) -> list[Point]:
     """Before and after, at each of the stages."""
-    return [(where, when, stage) for when in ("before", "after") for stage in (stages or (None,))]
+    return [(where, when, stage) for when in ("before", "after") for stage in (names or (None,))]
 
 
 WORKER_POINTS = [
     # Committed or not yet begun.
-    *around("embedmill.workers.executor:_claim", *Stage),
-    *around("embedmill.workers.executor:_run_stage", *Stage),
-    *around("embedmill.workers.executor:_settle", *Stage),
+    *around("embedmill.workers.executor:_claim", *stages.names()),
+    *around("embedmill.workers.executor:_run_stage", *stages.names()),
+    *around("embedmill.workers.executor:_settle", *stages.names()),
     # Within the transaction.
     *around("embedmill.shared.db.leases:claim"),
     *around("embedmill.shared.db.settlement:settle"),
-    *around("embedmill.workers.tasks:publish", Stage.VALIDATE, Stage.EMBED, Stage.INDEX),
+    *around("embedmill.workers.tasks:publish", "validate", "embed", "index"),
     *around("embedmill.shared.providers.embeddings.base:Embedder.embed_many"),
     *around("embedmill.workers.stages.embed:_embed_share"),
     *around("embedmill.shared.providers.vectorstores.embedded.store:EmbeddedVectorStore.upsert"),

@@ -16,7 +16,7 @@ from embedmill.shared.outcomes import Advance, Fail, Park
 from embedmill.shared.presence import Presence
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings
-from embedmill.shared.states import JobState, Stage
+from embedmill.shared.states import JobState
 from embedmill.workers.executor import outcome_of
 from tests.shared.db.tracker import Tracker
 
@@ -39,7 +39,7 @@ def staff(runtime: Runtime, *queues: str) -> None:
         presence.register_worker(connection, runtime.process_id, host="here", pid=1, queues=list(queues))
 
 
-def scale(runtime: Runtime, queue: Stage, slots: int | None) -> None:
+def scale(runtime: Runtime, queue: str, slots: int | None) -> None:
     with runtime.database.write() as connection:
         pools.scale_pool(connection, queue, slots)
 
@@ -47,9 +47,9 @@ def scale(runtime: Runtime, queue: Stage, slots: int | None) -> None:
 def test_a_queue_that_was_scaled_to_nothing_is_named_with_what_mends_it(
     runtime: Runtime, tracker: Tracker, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tracker.settle(tracker.take(["file:///a"]), Advance(Stage.EMBED, {}))
+    tracker.settle(tracker.take(["file:///a"]), Advance("embed", {}))
     staff(runtime, "chunk", "validate", "index")
-    scale(runtime, Stage.EMBED, 0)
+    scale(runtime, "embed", 0)
     report = explain_job(runtime, tracker.job)
     assert (report["state"], report["activity"]) == ("running", "waiting for workers")
     assert [row["reason"] for row in report["waiting"]] == ["scaled"]
@@ -64,7 +64,7 @@ def test_a_queue_that_was_scaled_to_nothing_is_named_with_what_mends_it(
 
 
 def test_a_queue_that_nobody_serves_is_named_with_what_it_holds_back(runtime: Runtime, tracker: Tracker) -> None:
-    tracker.settle(tracker.take(["file:///a"]), Advance(Stage.EMBED, {}))
+    tracker.settle(tracker.take(["file:///a"]), Advance("embed", {}))
     tracker.submit(["file:///b"])
     staff(runtime, "chunk")
     found = {row["reason"]: row for row in explain_job(runtime, tracker.job)["hindrances"]}
@@ -125,7 +125,7 @@ def test_an_error_is_told_while_it_holds_and_not_after_the_next_attempt_succeede
     tracker.write(claim.items[0].id, available_at=0.0)
     again = tracker.claim(tracker.queue())
     assert errors() == ["BlobMissing: it is away"], "it is tried again, and has not got over it yet"
-    tracker.settle(again, Advance(Stage.EMBED, {}))
+    tracker.settle(again, Advance("embed", {}))
     assert errors() == [None]
 
 
@@ -174,7 +174,7 @@ def test_whoever_watches_is_told_once_of_each_thing_that_keeps_a_job_from_moving
 
     for _ in range(2):
         runtime.database.query(look)
-    scale(runtime, Stage.CHUNK, 0)
+    scale(runtime, "chunk", 0)
     runtime.database.query(look)
     told = capsys.readouterr().err
     assert told.count("embedmill workers start --queue chunk") == 1

@@ -19,7 +19,7 @@ from embedmill.shared.db.schema import dead_letter, document, tally
 from embedmill.shared.db.schema import work as work_table
 from embedmill.shared.errors import IllegalTransition, UnreadableDocument
 from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
-from embedmill.shared.states import FINAL, JobState, Result, Stage, State, WaitReason
+from embedmill.shared.states import FINAL, JobState, Result, State, WaitReason
 from tests.shared.db.tracker import RETRY, Tracker
 from tests.waiting import wait_until
 
@@ -75,7 +75,7 @@ def make_case(tracker: Tracker, places: Sequence[str], *, state: JobState, scann
         by_place: dict[str, list[int]] = {}
         for number, place in enumerate(places):
             by_place.setdefault(place, []).append(ids[number])
-        held = leases.claim(connection, Stage.CHUNK, by_place.get("claimed", []), worker="w", lease_seconds=600.0)
+        held = leases.claim(connection, "chunk", by_place.get("claimed", []), worker="w", lease_seconds=600.0)
         letters = [_bury(connection, job, id_) for id_ in by_place.get("dead", [])]
         if scanned:
             jobs.end_enumeration(connection, job, held_deletions=0)
@@ -96,9 +96,9 @@ _PLACES: dict[str, dict[str, Any]] = {
     "queued": {"state": State.QUEUED, "dispatched_at": clock()},
     "claimed": {"state": State.QUEUED, "dispatched_at": clock()},
     "due": {"state": State.WAITING, "wait_reason": WaitReason.RETRY, "available_at": clock() - 1, "attempt": 1},
-    "bulk": {"state": State.WAITING, "wait_reason": WaitReason.BULK, "stage": Stage.EMBED},
+    "bulk": {"state": State.WAITING, "wait_reason": WaitReason.BULK, "stage": "embed"},
     "dead": {"state": State.DEAD, "finished_at": clock(), "attempt": 1},
-    "done": {"state": State.COMPLETED, "result": Result.INDEXED, "finished_at": clock(), "stage": Stage.INDEX},
+    "done": {"state": State.COMPLETED, "result": Result.INDEXED, "finished_at": clock(), "stage": "index"},
 }
 
 
@@ -107,7 +107,7 @@ def _add(connection: Connection, tracker: Tracker, job: int, place: str, number:
     document_row = {"id": id_, "collection_id": tracker.collection.id, "uri": f"file:///{job}/{number}"}
     owners = {name: tracker.source if name == "source_id" else job for name in OWNERS}
     connection.execute(insert(document).values(**document_row, **owners, generation=1, updated_at=clock()))
-    row = {"stage": Stage.CHUNK, "version": "v", "content_hash": "", "settings_hash": "", "origin": {}, "size": 1}
+    row = {"stage": "chunk", "version": "v", "content_hash": "", "settings_hash": "", "origin": {}, "size": 1}
     values = row | {"job_id": job, "document_id": id_, "generation": 1, "max_attempts": 3, "created_at": clock()}
     key = connection.execute(insert(work_table).values(values | _PLACES[place])).inserted_primary_key
     assert key is not None
@@ -119,7 +119,7 @@ OWNERS = tuple(name for name in ("source_id", "seen_job") if name in document.c)
 
 
 def _bury(connection: Connection, job: int, id_: int) -> int:
-    values = {"work_id": id_, "job_id": job, "stage": Stage.CHUNK, "error_class": "UnreadableDocument", "error": "torn"}
+    values = {"work_id": id_, "job_id": job, "stage": "chunk", "error_class": "UnreadableDocument", "error": "torn"}
     values |= {"hint": "", "fingerprint": "f", "attempts": 1, "crashes": 0, "code_version": "0", "created_at": clock()}
     key = connection.execute(insert(dead_letter).values(values)).inserted_primary_key
     assert key is not None
@@ -155,15 +155,15 @@ OPERATIONS: dict[str, Operation] = {
     "complete": _in_one(lambda c, case: jobs.complete_jobs(c)),
     "end the scan": _in_one(lambda c, case: jobs.end_enumeration(c, case.job, held_deletions=0)),
     "dispatch": _dispatch,
-    "claim": _in_one(lambda c, case: leases.claim(c, Stage.CHUNK, case.queued, worker="v", lease_seconds=600.0)),
-    "advance": _settle(lambda: Advance(Stage.EMBED)),
+    "claim": _in_one(lambda c, case: leases.claim(c, "chunk", case.queued, worker="v", lease_seconds=600.0)),
+    "advance": _settle(lambda: Advance("embed")),
     "finish": _settle(lambda: Complete(Result.INDEXED)),
     "die": _settle(lambda: Fail(UnreadableDocument("torn"))),
     "try later": _settle(lambda: Fail(RuntimeError("odd"))),
     "park": _settle(lambda: Park("bulk", None)),
     "give back": _settle(Return),
     "rescue": _in_one(lambda c, case: rescues.rescue(c, case.claim.token)),
-    "take back": _in_one(lambda c, case: queueing.put_back(c, Stage.CHUNK, case.queued)),
+    "take back": _in_one(lambda c, case: queueing.put_back(c, "chunk", case.queued)),
     "release": _in_one(lambda c, case: bulk_lane.wake_answered(c)),
 }
 

@@ -13,7 +13,7 @@ from embedmill.shared.db.schema import bulk_batch, bulk_entry, bulk_wait
 from embedmill.shared.db.schema import job as job_table
 from embedmill.shared.ledger import BatchState, BudgetScope, Lane, Subject, Tokens
 from embedmill.shared.outcomes import Advance, Park
-from embedmill.shared.states import Stage, State, WaitReason
+from embedmill.shared.states import State, WaitReason
 from tests.shared.db.tracker import Tracker
 
 TARGET = "openai/text-embedding-3-small"
@@ -35,8 +35,8 @@ def to_embed(tracker: Tracker, *names: str, job: int | None = None) -> Claim:
     """Claim new documents for the embed stage."""
     tracker.submit([f"file:///{name}" for name in names], job=job, text=f"as job {job} has it")
     claim = tracker.claim(tracker.queue(job=job))
-    (sent,) = tracker.settle(claim, Advance(Stage.EMBED, {"chunks_ref": "ref"})).values()
-    return tracker.claim(sent, Stage.EMBED)
+    (sent,) = tracker.settle(claim, Advance("embed", {"chunks_ref": "ref"})).values()
+    return tracker.claim(sent, "embed")
 
 
 def ask(tracker: Tracker, claim: Claim, *addresses: str, known: Sequence[str] = ()) -> list[Standing]:
@@ -124,7 +124,7 @@ def test_what_two_documents_want_is_asked_for_once_and_wakes_both(tracker: Track
     assert groups(tracker)[0].is_whole
     end(tracker, send(tracker))
     assert reasons(tracker) == [State.PENDING, State.PENDING]
-    again = tracker.claim(tracker.queue(), Stage.EMBED)
+    again = tracker.claim(tracker.queue(), "embed")
     paid = ask(tracker, again, known=[A, B])
     assert sorted(len(standing.paid) for standing in paid) == [0, 2], "the one that it was asked for"
     assert not tracker.rows(bulk_entry) and not tracker.rows(bulk_wait)
@@ -149,7 +149,7 @@ def test_a_failure_is_told_once_to_everybody_who_waited_and_a_replay_asks_anew(t
     batch = send(tracker)
     (entry,) = tracker.rows(bulk_entry)
     end(tracker, batch, Ends(failed={entry["id"]: ("InputRefused", "no")}))
-    again = tracker.claim(tracker.queue(), Stage.EMBED)
+    again = tracker.claim(tracker.queue(), "embed")
     assert [standing.errors for standing in ask(tracker, again, A)] == [[("InputRefused", "no")]] * 2
     assert not tracker.rows(bulk_entry)
     (first, second) = ask(tracker, again, A)
@@ -167,7 +167,7 @@ def test_what_comes_back_too_often_is_left_to_calls_at_once(tracker: Tracker) ->
         end(tracker, batch, Ends(returned=[entry["id"]]), most_returns=2)
         assert entry_states(tracker) == {A: expected}
     assert reasons(tracker) == [State.PENDING]
-    again = tracker.claim(tracker.queue(), Stage.EMBED)
+    again = tracker.claim(tracker.queue(), "embed")
     (standing,) = ask(tracker, again, A)
     assert not standing.is_open
 
@@ -254,7 +254,7 @@ def test_entries_are_answered_lost_failed_or_left_waiting_for_money(tracker: Tra
         assert reasons(tracker) == [reason]
         assert groups(tracker) == []
         tracker.write(claim.items[0].id, state=State.PENDING, wait_reason=None, available_at=None)
-        claim = tracker.claim(tracker.queue(), Stage.EMBED)
+        claim = tracker.claim(tracker.queue(), "embed")
 
 
 def test_nobody_waits_for_money_that_is_there_again(tracker: Tracker) -> None:

@@ -14,7 +14,7 @@ from embedmill.shared.errors import NotFound, UnreadableDocument, UserError
 from embedmill.shared.globs import Glob
 from embedmill.shared.notes import join_notes
 from embedmill.shared.outcomes import Advance, Complete, Fail, Park
-from embedmill.shared.states import DocumentState, Result, Stage
+from embedmill.shared.states import DocumentState, Result
 from tests.shared.db.statements import count_statements, read_plans
 from tests.shared.db.tracker import SETTINGS_HASH, Tracker, submission
 
@@ -42,8 +42,8 @@ def take(tracker: Tracker, *names: str, job: int | None = None) -> Any:
 def index(tracker: Tracker, *names: str, chunks: int = 2, notes: tuple[str, ...] = (), **options: Any) -> None:
     claim = take(tracker, *names, **options)
     ids = [item.id for item in claim.items]
-    tracker.settle(claim, Advance(Stage.INDEX, {"chunks_expected": chunks, "notes": join_notes(notes)}))
-    last = tracker.claim(ids, Stage.INDEX)
+    tracker.settle(claim, Advance("index", {"chunks_expected": chunks, "notes": join_notes(notes)}))
+    last = tracker.claim(ids, "index")
     tracker.switch(last)
     tracker.settle(last, Complete(Result.INDEXED if chunks else Result.SKIPPED))
 
@@ -87,7 +87,7 @@ def test_a_document_that_is_taken_out_is_removing_and_then_deleted_and_listed_no
     remove(tracker, "a")
     assert states(tracker) == {"a": "removing", "b": "indexed"}
     assert states(tracker, state=DocumentState.REMOVING) == {"a": "removing"}
-    claim = tracker.claim(tracker.queue(job=2), Stage.INDEX)
+    claim = tracker.claim(tracker.queue(job=2), "index")
     tracker.switch(claim)
     tracker.settle(claim, Complete(Result.DELETED))
     assert states(tracker) == {"b": "indexed"}

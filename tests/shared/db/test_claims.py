@@ -2,10 +2,11 @@
 
 import pytest
 
+from embedmill.shared import stages
 from embedmill.shared.db import leases, queueing
 from embedmill.shared.db.engine import clock
 from embedmill.shared.outcomes import Advance, Park
-from embedmill.shared.states import Stage, State
+from embedmill.shared.states import State
 from tests.shared.db.tracker import Tracker
 
 URIS = [f"file:///{n}" for n in range(4)]
@@ -31,14 +32,14 @@ def test_a_duplicate_message_takes_nothing(tracker: Tracker) -> None:
 def test_a_message_of_another_stage_takes_nothing(tracker: Tracker) -> None:
     tracker.submit(URIS)
     ids = tracker.queue()
-    assert tracker.claim(ids, Stage.EMBED).items == ()
+    assert tracker.claim(ids, "embed").items == ()
     assert tracker.states() == [State.QUEUED] * 4
 
 
 def test_a_stale_message_of_a_stage_that_is_over_takes_nothing(tracker: Tracker) -> None:
     claim = tracker.take(URIS)
-    tracker.settle(claim, Advance(Stage.EMBED))
-    assert tracker.claim([item.id for item in claim.items], Stage.CHUNK).items == ()
+    tracker.settle(claim, Advance("embed"))
+    assert tracker.claim([item.id for item in claim.items], "chunk").items == ()
 
 
 def test_a_message_that_names_unknown_work_takes_what_there_is(tracker: Tracker) -> None:
@@ -120,7 +121,7 @@ def test_a_lost_message_is_sent_again_also_when_the_clock_moved(
     for id_ in tracker.queue():
         tracker.write(id_, dispatched_at=clock() + seconds)
     with tracker.database.write() as connection:
-        assert queueing.requeue_lost(connection, stages=list(Stage), older_than_seconds=10.0) == requeued
+        assert queueing.requeue_lost(connection, stages=list(stages.names()), older_than_seconds=10.0) == requeued
     assert tracker.states().count(State.PENDING) == requeued
 
 

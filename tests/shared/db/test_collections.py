@@ -12,7 +12,7 @@ from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.engine import open_database, read_clock
 from embedmill.shared.errors import UserError
 from embedmill.shared.outcomes import Advance, Complete
-from embedmill.shared.states import Result, Stage
+from embedmill.shared.states import Result
 from tests.shared.db.tracker import Tracker
 
 MIGRATIONS = Path(__file__).parents[3] / "shared" / "db" / "migrations"
@@ -74,8 +74,8 @@ def test_of_two_moves_that_begin_together_the_second_is_refused(tracker: Tracker
 
 def test_batches_that_began_before_a_move_are_counted_until_they_end(tracker: Tracker) -> None:
     first = tracker.take(["a", "b"])
-    tracker.settle(first, Advance(Stage.INDEX))
-    claim = tracker.claim([item.id for item in first.items], Stage.INDEX)
+    tracker.settle(first, Advance("index"))
+    claim = tracker.claim([item.id for item in first.items], "index")
     move(tracker, 2)
     with tracker.database.read() as connection:
         began = read_clock(connection)

@@ -11,7 +11,7 @@ from embedmill.shared.db.documents import Submitted
 from embedmill.shared.db.schema import dead_letter, scan_note
 from embedmill.shared.errors import SourceGone, UnreadableDocument, is_document_fault
 from embedmill.shared.outcomes import Advance, Fail
-from embedmill.shared.states import Stage, State
+from embedmill.shared.states import State
 from tests.shared.db.tracker import Tracker, submission
 
 TORN, ODD = "file:///torn.pdf", "file:///odd.txt"
@@ -131,7 +131,7 @@ def test_a_replayed_letter_speaks_for_nothing(tracker: Tracker, second: int) -> 
 
     replay_letters(tracker.database, Filter(ids=[1]), by="a test")
     assert tracker.submit([TORN], job=second).queued == 1
-    tracker.settle(tracker.claim(tracker.queue(job=second)), Advance(Stage.EMBED))
+    tracker.settle(tracker.claim(tracker.queue(job=second)), Advance("embed"))
 
 
 def test_faults_of_documents_are_told_from_others() -> None:

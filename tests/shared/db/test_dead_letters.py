@@ -8,7 +8,7 @@ from embedmill.shared.db.replays import replay_letters
 from embedmill.shared.db.schema import dead_letter
 from embedmill.shared.errors import EncryptedDocument, NotFound, UnreadableDocument
 from embedmill.shared.outcomes import Advance, Fail
-from embedmill.shared.states import JobState, Stage, State
+from embedmill.shared.states import JobState, State
 from tests.shared.db.tracker import Tracker
 
 URIS = [f"file:///{n}" for n in range(3)]
@@ -19,8 +19,8 @@ def bury_three(tracker: Tracker) -> list[int]:
     claim = tracker.take(URIS)
     first, second, third = (item.id for item in claim.items)
     torn = {first: Fail(UnreadableDocument("page 1 torn")), second: Fail(UnreadableDocument("page 2 torn"))}
-    tracker.settle(claim, torn | {third: Advance(Stage.EMBED)})
-    tracker.settle(tracker.claim([third], Stage.EMBED), Fail(EncryptedDocument("locked")))
+    tracker.settle(claim, torn | {third: Advance("embed")})
+    tracker.settle(tracker.claim([third], "embed"), Fail(EncryptedDocument("locked")))
     tracker.end_scan()
     tracker.complete_jobs()
     return [first, second, third]
@@ -80,7 +80,7 @@ def test_a_replay_goes_back_to_the_stage_that_failed_with_fresh_attempts(tracker
     assert tracker.get_job().state is JobState.COMPLETED
     assert len(replay(tracker, stage="embed")) == 1
     row = tracker.row(third)
-    assert (row["state"], row["stage"], row["attempt"], row["crashes"]) == (State.PENDING, Stage.EMBED, 0, 0)
+    assert (row["state"], row["stage"], row["attempt"], row["crashes"]) == (State.PENDING, "embed", 0, 0)
     assert tracker.get_job().state is JobState.RUNNING
     assert find(tracker) == URIS[:2]
 
@@ -88,7 +88,7 @@ def test_a_replay_goes_back_to_the_stage_that_failed_with_fresh_attempts(tracker
 def test_history_outlives_a_replay(tracker: Tracker) -> None:
     *_, third = bury_three(tracker)
     replay(tracker, stage="embed")
-    tracker.settle(tracker.claim(tracker.queue(), Stage.EMBED), Fail(EncryptedDocument("locked")))
+    tracker.settle(tracker.claim(tracker.queue(), "embed"), Fail(EncryptedDocument("locked")))
     assert tracker.attempts(third) == [(1, "ok"), (2, "error"), (3, "error")]
     assert len(tracker.rows(dead_letter)) == 4
     assert find(tracker) == URIS

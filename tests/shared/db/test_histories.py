@@ -11,7 +11,7 @@ from embedmill.shared.db.histories import History
 from embedmill.shared.db.schema import document, work
 from embedmill.shared.errors import NotFound, UnreadableDocument, UserError
 from embedmill.shared.outcomes import Advance, Complete, Fail
-from embedmill.shared.states import Result, Stage
+from embedmill.shared.states import Result
 from tests.shared.db.tracker import Tracker, submission
 
 URI = "file:///a"
@@ -66,9 +66,9 @@ def test_an_error_is_shown_while_it_is_true(tracker: Tracker) -> None:
     id_ = claim.items[0].id
     tracker.write(id_, available_at=0)
     again = tracker.claim(tracker.queue())
-    tracker.settle(again, Advance(Stage.INDEX, {"chunks_expected": 1}))
+    tracker.settle(again, Advance("index", {"chunks_expected": 1}))
     assert read(tracker)[1] is None
-    last = tracker.claim([id_], Stage.INDEX)
+    last = tracker.claim([id_], "index")
     tracker.settle(last, Fail(UnreadableDocument("torn")))
     assert read(tracker)[1] == "UnreadableDocument: torn"
 
@@ -76,8 +76,8 @@ def test_an_error_is_shown_while_it_is_true(tracker: Tracker) -> None:
 def test_attempts_letters_and_times_by_stage_are_those_of_the_document(tracker: Tracker) -> None:
     tracker.submit([URI, "file:///b"])
     claim = tracker.claim(tracker.queue())
-    tracker.settle(claim, Advance(Stage.INDEX, {"chunks_expected": 1}))
-    last = tracker.claim([item.id for item in claim.items], Stage.INDEX)
+    tracker.settle(claim, Advance("index", {"chunks_expected": 1}))
+    last = tracker.claim([item.id for item in claim.items], "index")
     tracker.switch(last)
     tracker.settle(last, Complete(Result.INDEXED))
     history, _ = read(tracker)
@@ -89,7 +89,7 @@ def test_attempts_letters_and_times_by_stage_are_those_of_the_document(tracker: 
 
 def test_what_a_document_cost_is_its_share_of_the_calls_that_named_it(tracker: Tracker) -> None:
     claim = tracker.take([URI])
-    tracker.settle(claim, Advance(Stage.INDEX, {"chunks_expected": 1}))
+    tracker.settle(claim, Advance("index", {"chunks_expected": 1}))
     calls: list[dict[str, Any]] = [
         {"documents": f'["{ID}", "other"]', "cost": 1000, "job": tracker.job},
         {"documents": f'["{ID}"]', "cost": 10, "job": tracker.job},

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import update
 
+from embedmill.shared import stages
 from embedmill.shared.db import jobs
 from embedmill.shared.db.dead_letters import Filter, discard_letters
 from embedmill.shared.db.engine import Database, open_database
@@ -19,7 +20,7 @@ from embedmill.shared.db.replays import replay_letters
 from embedmill.shared.db.schema import attempt, dead_letter, document, tally, work
 from embedmill.shared.errors import BlobMissing, UnreadableDocument
 from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
-from embedmill.shared.states import FINAL, JobState, Result, Stage, State
+from embedmill.shared.states import FINAL, JobState, Result, State
 from tests.migrated import place_migrated
 from tests.services import postgres
 from tests.shared.db.conftest import empty
@@ -28,20 +29,20 @@ from tests.shared.db.tracker import Tracker
 DOCUMENTS = 6
 # Longer than any wait that a walk may cause.
 PASSED_SECONDS = 1000.0
-NEXT = {Stage.CHUNK: Stage.VALIDATE, Stage.VALIDATE: Stage.EMBED, Stage.EMBED: Stage.INDEX, Stage.INDEX: Stage.INDEX}
-CHANGES: dict[Stage, dict[str, Any]] = {
-    Stage.CHUNK: {"chunks_expected": 3, "chunks_rejected": 0, "notes": "page 2 holds no text"},
-    Stage.VALIDATE: {"chunks_rejected": 1},
-    Stage.EMBED: {"chunks_embedded": 2},
-    Stage.INDEX: {},
+NEXT = {"chunk": "validate", "validate": "embed", "embed": "index", "index": "index"}
+CHANGES: dict[str, dict[str, Any]] = {
+    "chunk": {"chunks_expected": 3, "chunks_rejected": 0, "notes": "page 2 holds no text"},
+    "validate": {"chunks_rejected": 1},
+    "embed": {"chunks_embedded": 2},
+    "index": {},
 }
 KINDS = ("ok", "ok", "ok", "permanent", "transient", "blob", "park", "return")
 
 
-def outcome(kind: str, stage: Stage) -> Outcome:
+def outcome(kind: str, stage: str) -> Outcome:
     match kind:
         case "ok":
-            return Complete(Result.INDEXED) if stage is Stage.INDEX else Advance(NEXT[stage], CHANGES[stage])
+            return Complete(Result.INDEXED) if stage == "index" else Advance(NEXT[stage], CHANGES[stage])
         case "permanent":
             return Fail(UnreadableDocument("torn"))
         case "transient":
@@ -93,8 +94,8 @@ class WorkMachine(RuleBasedStateMachine):
         if self.job_state is JobState.RUNNING:
             self.tracker.queue(limit=limit)
 
-    @rule(stage=st.sampled_from(list(Stage)), chosen=st.sets(st.integers(1, DOCUMENTS), min_size=1))
-    def deliver(self, stage: Stage, chosen: set[int]) -> None:
+    @rule(stage=st.sampled_from(list(stages.names())), chosen=st.sets(st.integers(1, DOCUMENTS), min_size=1))
+    def deliver(self, stage: str, chosen: set[int]) -> None:
         """Any message at any time: right, duplicate, late, of another stage."""
         before = {row["id"]: row for row in self.tracker.rows()}
         claim = self.tracker.claim(sorted(chosen), stage)
@@ -111,7 +112,7 @@ class WorkMachine(RuleBasedStateMachine):
         claim = self.live.pop(data.draw(st.integers(0, len(self.live) - 1)))
         kinds = data.draw(st.lists(st.sampled_from(KINDS), min_size=len(claim.items), max_size=len(claim.items)))
         outcomes = {item.id: outcome(kind, claim.stage) for item, kind in zip(claim.items, kinds, strict=True)}
-        if claim.stage is Stage.INDEX:
+        if claim.stage == "index":
             self.tracker.switch(claim)
         sent = self.tracker.settle(claim, outcomes)
         assert {id_ for ids in sent.values() for id_ in ids} <= {item.id for item in claim.items}

@@ -9,7 +9,7 @@ from embedmill.shared.db.documents import switch_versions
 from embedmill.shared.db.schema import document
 from embedmill.shared.notes import join_notes, split_notes
 from embedmill.shared.outcomes import Advance, Complete
-from embedmill.shared.states import Result, Stage
+from embedmill.shared.states import Result
 from tests.shared.db.tracker import Tracker
 
 NOTES = ("3 of 5 pages hold no text: 2-4", "attachment left out: ä.bin: it is binary data of no known kind")
@@ -18,8 +18,8 @@ NOTES = ("3 of 5 pages hold no text: 2-4", "attachment left out: ä.bin: it is b
 def index(tracker: Tracker, text: str, notes: tuple[str, ...], *, job: int | None = None) -> None:
     tracker.submit(["file:///a"], text=text, job=job)
     claim = tracker.claim(tracker.queue(job=job))
-    tracker.settle(claim, Advance(Stage.INDEX, {"chunks_expected": 2, "notes": join_notes(notes)}))
-    last = tracker.claim([item.id for item in claim.items], Stage.INDEX)
+    tracker.settle(claim, Advance("index", {"chunks_expected": 2, "notes": join_notes(notes)}))
+    last = tracker.claim([item.id for item in claim.items], "index")
     tracker.switch(last)
     tracker.settle(last, Complete(Result.INDEXED))
 
@@ -45,7 +45,7 @@ def test_a_job_counts_documents_and_not_notes(tracker: Tracker) -> None:
     tracker.submit(["file:///a", "file:///b", "file:///c"])
     claim = tracker.claim(tracker.queue())
     noted = {"chunks_expected": 1, "notes": join_notes(NOTES)}
-    outcomes = [Advance(Stage.INDEX, noted), Advance(Stage.INDEX, noted), Advance(Stage.INDEX, noted | {"notes": None})]
+    outcomes = [Advance("index", noted), Advance("index", noted), Advance("index", noted | {"notes": None})]
     tracker.settle(claim, dict(zip([item.id for item in claim.items], outcomes, strict=True)))
     assert tracker.progress().noted == 2
     with tracker.database.write() as connection:

@@ -13,7 +13,7 @@ from embedmill.shared.db.engine import Database, open_database
 from embedmill.shared.db.postgres import Sizing
 from embedmill.shared.errors import DatabaseAway, StorageFailed, TransactionLost
 from embedmill.shared.outcomes import Advance
-from embedmill.shared.states import Stage, State
+from embedmill.shared.states import State
 from tests.services import postgres
 from tests.services.needed import require
 from tests.services.postgres import OwnServer, Server
@@ -124,13 +124,13 @@ def test_work_is_claimed_and_settled_once_though_commits_lose_their_answers(
         behind = open_database(own.url.replace(str(own.folder), str(folder)), sizing=QUICK)
         proxy.cut_commits = 1
         claim = behind.transact(
-            lambda connection: leases.claim(connection, Stage.CHUNK, ids, worker="worker", lease_seconds=60.0)
+            lambda connection: leases.claim(connection, "chunk", ids, worker="worker", lease_seconds=60.0)
         )
         assert [item.id for item in claim.items] == ids
         proxy.cut_commits = 1
-        outcomes = {item.id: Advance(Stage.EMBED) for item in claim.items}
+        outcomes = {item.id: Advance("embed") for item in claim.items}
         sent = behind.transact(lambda connection: settlement.settle(connection, claim, outcomes, retry=RETRY))
-        assert sent == {Stage.EMBED: ids}
+        assert sent == {"embed": ids}
         assert proxy.cut == 2
         behind.close()
     assert {(row["state"], row["epoch"], row["attempt"]) for row in tracker.rows()} == {(State.QUEUED, 1, 0)}

@@ -10,7 +10,7 @@ from embedmill.shared.db.engine import Database, clock
 from embedmill.shared.db.presence import Report
 from embedmill.shared.db.schema import supervisor, worker
 from embedmill.shared.errors import HomeInUse
-from embedmill.shared.states import Stage, State, WorkerState
+from embedmill.shared.states import State, WorkerState
 from tests.shared.db.tracker import Tracker
 
 REPORT = Report(WorkerState.IDLE, slots=4, busy=0, batches=2, documents=9, rate=1.5, rss_bytes=1000, message_age=3.0)
@@ -42,25 +42,25 @@ def shown(database: Database) -> dict[str, str]:
 
 def test_every_change_raises_the_revision_and_leaves_the_rest(database: Database) -> None:
     with database.write() as connection:
-        pools.scale_pool(connection, Stage.EMBED, 8)
-        pools.pause_pool(connection, Stage.EMBED)
-        pools.resume_pool(connection, Stage.EMBED)
-        pools.pause_pool(connection, Stage.INDEX)
+        pools.scale_pool(connection, "embed", 8)
+        pools.pause_pool(connection, "embed")
+        pools.resume_pool(connection, "embed")
+        pools.pause_pool(connection, "index")
         found = pools.read_pools(connection)
-    assert (found[Stage.EMBED].desired, found[Stage.EMBED].paused, found[Stage.EMBED].revision) == (8, False, 3)
-    assert (found[Stage.INDEX].desired, found[Stage.INDEX].paused) == (None, True)
-    assert found[Stage.CHUNK].revision == 0
+    assert (found["embed"].desired, found["embed"].paused, found["embed"].revision) == (8, False, 3)
+    assert (found["index"].desired, found["index"].paused) == (None, True)
+    assert found["chunk"].revision == 0
     with database.read() as connection:
-        assert pools.find_paused(connection) == [Stage.INDEX]
-        assert pools.is_paused(connection, Stage.INDEX) and not pools.is_paused(connection, Stage.EMBED)
+        assert pools.find_paused(connection, ("embed", "index")) == ["index"]
+        assert pools.is_paused(connection, "index") and not pools.is_paused(connection, "embed")
 
 
 def pause(connection: Connection, *, paused: bool) -> None:
-    (pools.pause_pool if paused else pools.resume_pool)(connection, Stage.CHUNK)
+    (pools.pause_pool if paused else pools.resume_pool)(connection, "chunk")
 
 
 def scale_to_nothing(connection: Connection, *, paused: bool) -> None:
-    pools.scale_pool(connection, Stage.CHUNK, 0 if paused else 3)
+    pools.scale_pool(connection, "chunk", 0 if paused else 3)
 
 
 @pytest.mark.parametrize("stop", [pause, scale_to_nothing])
@@ -97,8 +97,8 @@ def test_what_is_in_hand_and_was_not_claimed_goes_back(database: Database, track
     first, *_ = ids = tracker.queue()
     tracker.claim([first])
     with database.write() as connection:
-        assert queueing.put_back(connection, Stage.EMBED, ids) == 0
-        assert queueing.put_back(connection, Stage.CHUNK, ids) == 2
+        assert queueing.put_back(connection, "embed", ids) == 0
+        assert queueing.put_back(connection, "chunk", ids) == 2
     assert tracker.states() == [State.RUNNING, State.PENDING, State.PENDING]
 
 
@@ -106,7 +106,7 @@ def test_a_crash_in_company_is_not_held_against_a_document_that_was_claimed_by_i
     tracker.submit(["file:///a"], max_attempts=1)
     with tracker.database.write() as connection:
         ids = [ready.id for ready in queueing.queue_ready(connection, tracker.job, limit=1)]
-        claim = leases.claim(connection, Stage.CHUNK, ids, worker="w", lease_seconds=60, company=1)
+        claim = leases.claim(connection, "chunk", ids, worker="w", lease_seconds=60, company=1)
     assert tracker.rescue(claim).dead == 0
     assert (tracker.row(ids[0])["attempt"], tracker.row(ids[0])["crashes"]) == (0, 1)
 
@@ -118,10 +118,10 @@ def test_slots_are_those_that_live_supervisors_plan(database: Database) -> None:
     supervise(database, "two", slots={"embed": 4})
     with database.read() as connection:
         assert pools.count_slots(connection, silent_seconds=30.0) == {
-            Stage.CHUNK: 1,
-            Stage.VALIDATE: 0,
-            Stage.EMBED: 7,
-            Stage.INDEX: 0,
+            "chunk": 1,
+            "validate": 0,
+            "embed": 7,
+            "index": 0,
         }
 
 

@@ -14,7 +14,7 @@ from embedmill.shared.db.schema import attempt, dead_letter
 from embedmill.shared.db.settlement import RetryPolicy
 from embedmill.shared.errors import FlowControl, ProviderUnavailable
 from embedmill.shared.outcomes import Advance, Fail, Outcome, Park
-from embedmill.shared.states import Stage, State
+from embedmill.shared.states import State
 from embedmill.workers.executor import outcome_of
 from tests.shared.db.tracker import Tracker
 
@@ -93,7 +93,7 @@ def test_what_is_tried_once_a_day_has_its_tries_before_it_is_buried(tracker: Tra
     assert tracker.states() == [State.DEAD]
 
 
-@pytest.mark.parametrize("between", [Advance(Stage.EMBED), Fail(RuntimeError("odd"))], ids=["success", "another error"])
+@pytest.mark.parametrize("between", [Advance("embed"), Fail(RuntimeError("odd"))], ids=["success", "another error"])
 def test_an_answer_ends_the_run_of_failures(tracker: Tracker, between: Outcome) -> None:
     settle(tracker, tracker.take(["file:///a"]), Fail(DOWN))
     fail_again(tracker, 1700, between)

@@ -5,7 +5,7 @@ from embedmill.shared.db.dead_letters import Filter
 from embedmill.shared.db.schema import dead_letter, document
 from embedmill.shared.errors import BlobMissing, ProviderRefused
 from embedmill.shared.outcomes import Advance, Fail
-from embedmill.shared.states import Stage, State
+from embedmill.shared.states import State
 from tests.shared.db.tracker import Tracker, submission
 
 URIS = [f"file:///{n}" for n in range(3)]
@@ -18,9 +18,9 @@ def test_a_repair_is_a_job_that_starts_where_the_vectors_are_made(tracker: Track
             connection, tracker.collection.id, [submission(uri).document_id for uri in URIS[:2]], max_attempts=3
         )
     rows = [row for row in tracker.rows() if row["job_id"] == job]
-    assert [(row["state"], row["stage"], row["generation"]) for row in rows] == [(State.PENDING, Stage.EMBED, 1)] * 2
+    assert [(row["state"], row["stage"], row["generation"]) for row in rows] == [(State.PENDING, "embed", 1)] * 2
     assert {row["version"] for row in rows} == {submission(URIS[0]).version}
-    assert len(tracker.claim(tracker.queue(job=job), Stage.EMBED).items) == 2
+    assert len(tracker.claim(tracker.queue(job=job), "embed").items) == 2
 
 
 def test_a_repair_supersedes_nothing_that_waits(tracker: Tracker) -> None:
@@ -31,9 +31,9 @@ def test_a_repair_supersedes_nothing_that_waits(tracker: Tracker) -> None:
         repair = repairs.submit_repair(
             connection, tracker.collection.id, [submission(URIS[0]).document_id], max_attempts=3
         )
-    mended = tracker.claim(tracker.queue(job=repair), Stage.EMBED)
-    tracker.settle(mended, Advance(Stage.INDEX))
-    mended = tracker.claim([item.id for item in mended.items], Stage.INDEX)
+    mended = tracker.claim(tracker.queue(job=repair), "embed")
+    tracker.settle(mended, Advance("index"))
+    mended = tracker.claim([item.id for item in mended.items], "index")
     assert set(tracker.switch(mended).values()) == {1}
     tracker.index(tracker.claim(tracker.queue(job=job)))
     assert {row["active_version"] for row in tracker.rows(document)} == {submission(URIS[0], "changed").version}
@@ -49,7 +49,7 @@ def kill_repair(tracker: Tracker, uri: str) -> None:
     with tracker.database.write() as connection:
         id_ = submission(uri).document_id
         job = repairs.submit_repair(connection, tracker.collection.id, [id_], max_attempts=1)
-    tracker.settle(tracker.claim(tracker.queue(job=job), Stage.EMBED), Fail(BlobMissing("it is gone")))
+    tracker.settle(tracker.claim(tracker.queue(job=job), "embed"), Fail(BlobMissing("it is gone")))
 
 
 def is_settled(tracker: Tracker, uri: str) -> bool:

@@ -18,7 +18,7 @@ from embedmill.shared.db.schema import dead_letter
 from embedmill.shared.db.schema import replay as replay_table
 from embedmill.shared.errors import LONGEST_WAIT_SECONDS, NotFound, UnreadableDocument
 from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome
-from embedmill.shared.states import JobState, Result, Stage, State
+from embedmill.shared.states import JobState, Result, State
 from tests.shared.db.statements import count_statements, read_plans
 from tests.shared.db.tracker import Tracker
 from tests.waiting import wait_until
@@ -67,7 +67,7 @@ def test_the_end_of_every_replayed_letter_is_linked_back_to_it(tracker: Tracker)
     assert outcomes(tracker) == [("running", None)] * 4
     claim = tracker.claim(tracker.queue())
     first, second, *rest = (item.id for item in claim.items)
-    ends: dict[int, Outcome] = dict.fromkeys(rest, Advance(Stage.EMBED))
+    ends: dict[int, Outcome] = dict.fromkeys(rest, Advance("embed"))
     tracker.settle(claim, {**ends, first: Complete(Result.INDEXED), second: TORN})
     assert outcomes(tracker)[:3] == [("completed", None), ("dead again", 5), ("running", None)]
     tracker.control("cancel_job")

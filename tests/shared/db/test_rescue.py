@@ -3,7 +3,7 @@
 from embedmill.shared.db import presence, queueing, rescues
 from embedmill.shared.db.schema import dead_letter
 from embedmill.shared.outcomes import Advance
-from embedmill.shared.states import Stage, State
+from embedmill.shared.states import State
 from tests.shared.db.tracker import Tracker
 
 URIS = [f"file:///{n}" for n in range(3)]
@@ -41,7 +41,7 @@ def lose_others(tracker: Tracker, count: int) -> None:
     """Other workers that were lost a moment ago."""
     with tracker.database.write() as connection:
         for number in range(count):
-            presence.register_worker(connection, f"other-{number}", host="here", pid=number, queues=[Stage.CHUNK])
+            presence.register_worker(connection, f"other-{number}", host="here", pid=number, queues=["chunk"])
             presence.lose_worker(connection, f"other-{number}")
 
 
@@ -88,7 +88,7 @@ def test_rescuing_twice_has_one_effect(tracker: Tracker) -> None:
 
 def test_rescue_leaves_alone_what_the_worker_had_settled(tracker: Tracker) -> None:
     claim = tracker.take(URIS)
-    tracker.settle(claim, Advance(Stage.EMBED))
+    tracker.settle(claim, Advance("embed"))
     assert tracker.rescue(claim) == rescues.Rescue(returned=0, dead=0)
     assert tracker.states() == [State.QUEUED] * 3
 
@@ -96,7 +96,7 @@ def test_rescue_leaves_alone_what_the_worker_had_settled(tracker: Tracker) -> No
 def test_a_suspect_that_succeeds_is_trusted_again(tracker: Tracker) -> None:
     tracker.rescue(tracker.take(URIS[:1]))
     claim = tracker.claim(tracker.queue())
-    tracker.settle(claim, Advance(Stage.EMBED))
+    tracker.settle(claim, Advance("embed"))
     assert (tracker.rows()[0]["crashes"], tracker.rows()[0]["attempt"]) == (0, 0)
 
 

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, event, select, text
 
+from embedmill.shared import stages
 from embedmill.shared.db import documents, jobs, leases, queueing, rescues, settlement
 from embedmill.shared.db.documents import Submission
 from embedmill.shared.db.engine import Database, open_database
@@ -18,7 +19,7 @@ from embedmill.shared.db.schema import dead_letter, document
 from embedmill.shared.db.schema import work as work_table
 from embedmill.shared.errors import UnreadableDocument
 from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park
-from embedmill.shared.states import Result, Stage, State
+from embedmill.shared.states import Result, State
 from tests.services import postgres
 from tests.services.needed import require
 from tests.services.postgres import Server
@@ -97,7 +98,7 @@ def scans(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield from scans(part)
 
 
-def claim_some(tracker: Tracker, stage: Stage = Stage.CHUNK) -> leases.Claim:
+def claim_some(tracker: Tracker, stage: str = "chunk") -> leases.Claim:
     query = select(work_table.c.id).where(work_table.c.state == State.QUEUED, work_table.c.stage == stage).limit(64)
     with tracker.database.write() as connection:
         ids = list(connection.execute(query).scalars())
@@ -109,7 +110,7 @@ LOOKS: dict[str, Callable[[Connection], object]] = {
     "count_queued": queueing.count_queued,
     "count_ready": lambda c: queueing.count_ready(c, 1, limit=2048),
     "queue_ready": lambda c: queueing.queue_ready(c, 1, limit=2048),
-    "requeue_lost": lambda c: queueing.requeue_lost(c, stages=list(Stage), older_than_seconds=600.0),
+    "requeue_lost": lambda c: queueing.requeue_lost(c, stages=list(stages.names()), older_than_seconds=600.0),
     "find_leases": leases.find_leases,
     "find_completable": jobs.find_completable,
     "complete_jobs": jobs.complete_jobs,
@@ -118,7 +119,7 @@ LOOKS: dict[str, Callable[[Connection], object]] = {
     "measure_progress": lambda c: jobs.measure_progress(c, jobs.get_job(c, 1)),
     "count_notes": lambda c: jobs.count_notes(c, 1, limit=100),
     "list_notes": lambda c: jobs.list_notes(c, 1, limit=1000),
-    "claim": lambda c: leases.claim(c, Stage.CHUNK, list(range(1000, 1256)), worker="w", lease_seconds=60.0),
+    "claim": lambda c: leases.claim(c, "chunk", list(range(1000, 1256)), worker="w", lease_seconds=60.0),
     "submit_batch": lambda c: documents.submit_batch(
         c,
         [submission(f"file:///new/{n}") for n in range(500)],
@@ -148,7 +149,7 @@ def test_no_end_of_a_claim_reads_all_work(large: Tracker, kind: str) -> None:
         "switch": lambda c: documents.switch_versions(c, claim.token, [item.id for item in claim.items]),
     }
     by_kind: dict[str, Outcome] = {
-        "advance": Advance(Stage.EMBED, {"chunks_expected": 3}),
+        "advance": Advance("embed", {"chunks_expected": 3}),
         "complete": Complete(Result.INDEXED),
         "fail": Fail(UnreadableDocument("torn")),
         "park": Park("rate", 60.0),

@@ -21,7 +21,7 @@ from embedmill.shared.db.schema import claim as claim_table
 from embedmill.shared.db.schema import dead_letter, document
 from embedmill.shared.errors import IllegalTransition, ScanStopped, UnreadableDocument
 from embedmill.shared.outcomes import Complete, Fail, Outcome, Return
-from embedmill.shared.states import JobState, Result, Stage, State
+from embedmill.shared.states import JobState, Result, State
 from tests.migrated import place_migrated
 from tests.services import postgres
 from tests.shared.db.conftest import empty
@@ -124,7 +124,7 @@ class ScanMachine(RuleBasedStateMachine):
             if job.state is JobState.RUNNING:
                 self.tracker.queue(job=job.id)
         ids = [int(str(row["id"])) for row in self.tracker.rows()]
-        for stage in (Stage.CHUNK, Stage.INDEX) if ids else ():
+        for stage in ("chunk", "index") if ids else ():
             claim = self.tracker.claim(ids, stage)
             self.held += [claim] if claim.items else []
 

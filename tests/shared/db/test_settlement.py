@@ -9,13 +9,13 @@ from sqlalchemy.exc import IntegrityError
 from embedmill.shared.db.schema import attempt, dead_letter
 from embedmill.shared.errors import BlobMissing, IllegalTransition, StorageFailed, UnreadableDocument
 from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
-from embedmill.shared.states import TRANSITIONS, Result, Stage, State, require_transition
+from embedmill.shared.states import TRANSITIONS, Result, State, require_transition
 from tests.shared.db.tracker import Tracker
 from tests.waiting import wait_until
 
 URIS = [f"file:///{n}" for n in range(3)]
 OUTCOMES: list[Outcome] = [
-    Advance(Stage.EMBED),
+    Advance("embed"),
     Complete(Result.INDEXED),
     Fail(UnreadableDocument("torn")),
     Fail(RuntimeError("odd")),
@@ -27,9 +27,9 @@ OUTCOMES: list[Outcome] = [
 def test_advancing_returns_the_next_stage_and_what_to_send(tracker: Tracker) -> None:
     claim = tracker.take(URIS)
     ids = [item.id for item in claim.items]
-    assert tracker.settle(claim, Advance(Stage.EMBED, {"chunks_expected": 7})) == {Stage.EMBED: ids}
+    assert tracker.settle(claim, Advance("embed", {"chunks_expected": 7})) == {"embed": ids}
     row = tracker.row(ids[0])
-    assert (row["state"], row["stage"], row["chunks_expected"]) == (State.QUEUED, Stage.EMBED, 7)
+    assert (row["state"], row["stage"], row["chunks_expected"]) == (State.QUEUED, "embed", 7)
     assert (row["attempt"], row["crashes"], row["lease"]) == (0, 0, None)
 
 
@@ -49,7 +49,7 @@ def test_a_zombie_changes_nothing_after_its_lease_was_taken_away(tracker: Tracke
     before = tracker.rows(), tracker.rows(attempt), tracker.rows(dead_letter)
     assert tracker.settle(zombie, late) == {}
     assert (tracker.rows(), tracker.rows(attempt), tracker.rows(dead_letter)) == before
-    assert tracker.settle(successor, Advance(Stage.EMBED))
+    assert tracker.settle(successor, Advance("embed"))
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda outcome: type(outcome).__name__)
@@ -72,7 +72,7 @@ def test_every_outcome_is_recorded_as_an_attempt(tracker: Tracker) -> None:
 def test_outcomes_within_a_batch_are_independent(tracker: Tracker) -> None:
     claim = tracker.take(URIS)
     first, second, third = (item.id for item in claim.items)
-    tracker.settle(claim, {first: Advance(Stage.EMBED), second: Fail(UnreadableDocument("torn")), third: Return()})
+    tracker.settle(claim, {first: Advance("embed"), second: Fail(UnreadableDocument("torn")), third: Return()})
     assert tracker.states() == [State.QUEUED, State.DEAD, State.PENDING]
 
 
@@ -126,16 +126,16 @@ def test_what_a_parked_document_was_told_is_seen_while_it_waits_and_in_its_attem
 
 def test_why_a_document_is_skipped_is_not_forgotten_while_it_is_parked(tracker: Tracker) -> None:
     claim = tracker.take(URIS[:1])
-    ids = tracker.settle(claim, Advance(Stage.INDEX, {"chunks_expected": 0, "reason": "it holds no text"}))[Stage.INDEX]
-    tracker.settle(tracker.claim(ids, Stage.INDEX), Park("key", 60.0, told="Pinecone answered 401"))
+    ids = tracker.settle(claim, Advance("index", {"chunks_expected": 0, "reason": "it holds no text"}))["index"]
+    tracker.settle(tracker.claim(ids, "index"), Park("key", 60.0, told="Pinecone answered 401"))
     assert tracker.row(ids[0])["reason"] == "it holds no text"
 
 
 def test_a_missing_object_sends_its_document_back_to_the_first_stage(tracker: Tracker) -> None:
     claim = tracker.take(URIS[:1])
-    ids = tracker.settle(claim, Advance(Stage.EMBED))[Stage.EMBED]
-    tracker.settle(tracker.claim(ids, Stage.EMBED), Fail(BlobMissing("gone")))
-    assert tracker.row(ids[0])["stage"] == Stage.CHUNK
+    ids = tracker.settle(claim, Advance("embed"))["embed"]
+    tracker.settle(tracker.claim(ids, "embed"), Fail(BlobMissing("gone")))
+    assert tracker.row(ids[0])["stage"] == "chunk"
 
 
 def test_an_error_of_a_library_is_recorded_without_its_text(tracker: Tracker) -> None:

@@ -6,13 +6,12 @@ from sqlalchemy import Connection
 
 from embedmill.shared.db.sizes import Sizes, list_some, sum_sizes
 from embedmill.shared.outcomes import Advance
-from embedmill.shared.states import Stage
 from tests.shared.db.statements import count_statements, read_plans
 from tests.shared.db.tracker import Tracker
 
 
 def test_sizes_in_bytes_and_in_tokens_are_summed_apart_and_removals_not_at_all(tracker: Tracker) -> None:
-    tracker.settle(tracker.take(["file:///a", "file:///b"]), Advance(Stage.EMBED, {"size": 7}))
+    tracker.settle(tracker.take(["file:///a", "file:///b"]), Advance("embed", {"size": 7}))
     tracker.submit([f"file:///{n}" for n in range(5)])
     tracker.write(tracker.rows()[-1]["id"], deletes=True)
     with tracker.database.read() as connection:

@@ -9,7 +9,7 @@ from embedmill.shared.db.schema import claim as claim_table
 from embedmill.shared.db.schema import document
 from embedmill.shared.errors import ScanStopped, ScanTakenOver, SourceClosed
 from embedmill.shared.outcomes import Advance, Complete
-from embedmill.shared.states import JobState, Result, Stage, State
+from embedmill.shared.states import JobState, Result, State
 from tests.shared.db.tracker import Tracker, submission
 
 URIS = ["file:///a", "file:///b", "file:///c"]
@@ -30,10 +30,10 @@ def work_off(tracker: Tracker, job: int) -> None:
     """Bring all work of a job to its end."""
     while ids := tracker.queue(job=job):
         stages = {row["id"]: row["stage"] for row in tracker.rows()}
-        chunk = tracker.claim([id_ for id_ in ids if stages[id_] == Stage.CHUNK])
+        chunk = tracker.claim([id_ for id_ in ids if stages[id_] == "chunk"])
         if chunk.items:
             tracker.index(chunk)
-        removal = tracker.claim([id_ for id_ in ids if stages[id_] == Stage.INDEX], Stage.INDEX)
+        removal = tracker.claim([id_ for id_ in ids if stages[id_] == "index"], "index")
         if removal.items:
             finish_removal(tracker, removal)
 
@@ -188,7 +188,7 @@ def test_a_document_that_changes_again_within_one_job_gets_its_work_again(tracke
     if state == "done":
         tracker.index(claim)
     assert tracker.meet(tracker.scan(), URIS[:1], text="two").queued == 1
-    tracker.settle(claim, Advance(Stage.EMBED))
+    tracker.settle(claim, Advance("embed"))
     assert tracker.states() == [State.PENDING]
     work_off(tracker, tracker.job)
     with tracker.database.read() as connection:
@@ -220,7 +220,7 @@ def test_an_older_removal_never_ends_a_newer_version(tracker: Tracker) -> None:
     ingest(tracker, URIS)
     scan = tracker.scan(tracker.create_job("leaving"))
     tracker.depart(scan)
-    removal = tracker.claim(tracker.queue(job=scan.job_id), Stage.INDEX)
+    removal = tracker.claim(tracker.queue(job=scan.job_id), "index")
     back = tracker.create_job("back")
     tracker.meet(tracker.scan(back), URIS, text="newer")
     work_off(tracker, back)

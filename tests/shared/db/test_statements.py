@@ -3,7 +3,7 @@
 import pytest
 
 from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park
-from embedmill.shared.states import Result, Stage
+from embedmill.shared.states import Result
 from tests.shared.db.statements import count_statements
 from tests.shared.db.tracker import Tracker
 
@@ -16,16 +16,16 @@ def test_a_batch_costs_the_same_few_statements_whatever_its_size(tracker: Tracke
     ids = [row["id"] for row in tracker.rows()]
     claims = []
     assert count_statements(tracker, lambda: claims.append(tracker.claim(ids))) <= 2
-    ended = Advance(Stage.INDEX, {"chunks_expected": 1})
+    ended = Advance("index", {"chunks_expected": 1})
     assert count_statements(tracker, lambda: tracker.settle(claims[0], ended)) <= 3
-    assert count_statements(tracker, lambda: claims.append(tracker.claim(ids, Stage.INDEX))) <= 2
+    assert count_statements(tracker, lambda: claims.append(tracker.claim(ids, "index"))) <= 2
     assert count_statements(tracker, lambda: tracker.switch(claims[1])) <= 2
     assert count_statements(tracker, lambda: tracker.settle(claims[1], Complete(Result.INDEXED))) <= 3
 
 
 def test_a_batch_of_mixed_outcomes_costs_a_statement_an_outcome(tracker: Tracker) -> None:
     claim = tracker.take([f"file:///{n}" for n in range(90)])
-    kinds: list[Outcome] = [Advance(Stage.EMBED), Fail(RuntimeError("odd")), Park("rate", 1.0)]
+    kinds: list[Outcome] = [Advance("embed"), Fail(RuntimeError("odd")), Park("rate", 1.0)]
     outcomes = {item.id: kinds[n % 3] for n, item in enumerate(claim.items)}
     assert count_statements(tracker, lambda: tracker.settle(claim, outcomes)) <= 6
 

@@ -4,7 +4,6 @@ from embedmill.shared.db.documents import find_active_versions
 from embedmill.shared.db.leases import Claim
 from embedmill.shared.db.schema import document
 from embedmill.shared.outcomes import Advance
-from embedmill.shared.states import Stage
 from tests.shared.db.tracker import Tracker, submission
 
 URI = "file:///a"
@@ -15,8 +14,8 @@ def at_index(tracker: Tracker, text: str, *, job: int | None = None) -> Claim:
     """A claim of the last stage, ready to switch."""
     tracker.submit([URI], text=text, job=job)
     ids = tracker.queue(job=job)
-    tracker.settle(tracker.claim(ids), Advance(Stage.INDEX))
-    return tracker.claim(ids, Stage.INDEX)
+    tracker.settle(tracker.claim(ids), Advance("index"))
+    return tracker.claim(ids, "index")
 
 
 def active(tracker: Tracker) -> str | None:
@@ -41,7 +40,7 @@ def test_a_zombie_switches_nothing(tracker: Tracker) -> None:
 def test_a_zombie_switches_nothing_while_its_successor_works(tracker: Tracker) -> None:
     zombie = at_index(tracker, "one")
     tracker.rescue(zombie)
-    successor = tracker.claim(tracker.queue(), Stage.INDEX)
+    successor = tracker.claim(tracker.queue(), "index")
     assert tracker.switch(zombie) == {}
     assert active(tracker) is None
     assert tracker.switch(successor) == {ID: 1}

@@ -19,7 +19,7 @@ from embedmill.shared.db.schema import job as job_table
 from embedmill.shared.db.schema import work as work_table
 from embedmill.shared.db.settlement import RetryPolicy
 from embedmill.shared.outcomes import Advance, Complete, Outcome
-from embedmill.shared.states import Result, Stage, State
+from embedmill.shared.states import Result, State
 
 RETRY = RetryPolicy(base=0.02, longest=0.1)
 SETTINGS_HASH = digest("settings")
@@ -116,7 +116,7 @@ class Tracker:
             return [ready.id for ready in queueing.queue_ready(connection, job or self.job, limit=limit)]
 
     def claim(
-        self, ids: Sequence[int], stage: Stage = Stage.CHUNK, *, worker: str = "worker", lease_seconds: float = 60.0
+        self, ids: Sequence[int], stage: str = "chunk", *, worker: str = "worker", lease_seconds: float = 60.0
     ) -> Claim:
         with self.database.write() as connection:
             return leases.claim(connection, stage, ids, worker=worker, lease_seconds=lease_seconds)
@@ -132,9 +132,9 @@ class Tracker:
         with self.database.write() as connection:
             ids = list(connection.execute(select(document.c.id)).scalars())
             claims.end_claims(connection, claims.of_anybody, ids, job_id=job, max_attempts=3)
-        return self.claim(self.queue(job=job), Stage.INDEX)
+        return self.claim(self.queue(job=job), "index")
 
-    def settle(self, claim: Claim, outcomes: Mapping[int, Outcome] | Outcome) -> dict[Stage, list[int]]:
+    def settle(self, claim: Claim, outcomes: Mapping[int, Outcome] | Outcome) -> dict[str, list[int]]:
         if not isinstance(outcomes, Mapping):
             outcomes = {item.id: outcomes for item in claim.items}
         with self.database.write() as connection:
@@ -157,8 +157,8 @@ class Tracker:
     def index(self, claim: Claim) -> None:
         """Bring a claim of the chunk stage to its end: every document is indexed and readers see it."""
         ids = [item.id for item in claim.items]
-        self.settle(claim, Advance(Stage.INDEX, {"chunks_ref": None, "chunks_expected": 2}))
-        last = self.claim(ids, Stage.INDEX)
+        self.settle(claim, Advance("index", {"chunks_ref": None, "chunks_expected": 2}))
+        last = self.claim(ids, "index")
         self.switch(last)
         self.settle(last, Complete(Result.INDEXED))
 

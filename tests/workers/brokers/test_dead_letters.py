@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from embedmill.shared.states import Stage, State
+from embedmill.shared import stages
+from embedmill.shared.states import State
 from embedmill.workers.brokers.base import Broker
 from embedmill.workers.chores.reconciler import reconcile
 from embedmill.workers.messages import BatchMessage
@@ -24,14 +25,14 @@ def give_up(place: Place) -> None:
     with app.connection_for_write() as connection:
         if place.name == "sqs":
             client = connection.default_channel.sqs()
-            url = client.get_queue_url(QueueName=queue_name(Stage.CHUNK))["QueueUrl"]
+            url = client.get_queue_url(QueueName=queue_name("chunk"))["QueueUrl"]
             policy = json.loads(
                 client.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]["RedrivePolicy"]
             )
             for _ in range(int(policy["maxReceiveCount"]) + 1):
                 client.receive_message(QueueUrl=url, VisibilityTimeout=0)
         else:
-            message = connection.default_channel.basic_get(queue_name(Stage.CHUNK))
+            message = connection.default_channel.basic_get(queue_name("chunk"))
             connection.default_channel.basic_reject(message.delivery_tag, requeue=False)
 
 
@@ -40,7 +41,7 @@ def test_an_innocent_that_the_broker_gave_up_is_pending_again(
 ) -> None:
     tracker.submit(["file:///1"])
     (id_,) = tracker.queue()
-    broker.publish_many([BatchMessage(Stage.CHUNK, (id_,))])
+    broker.publish_many([BatchMessage("chunk", (id_,))])
     give_up(place)
     wait_until(lambda: sum(broker.dead_depths().values()) == 1, "the broker has given it up")
     assert broker.depth() == 0
@@ -50,6 +51,6 @@ def test_an_innocent_that_the_broker_gave_up_is_pending_again(
 
 
 def test_every_queue_has_its_dead_letter_queue(broker: Broker) -> None:
-    broker.publish_many([BatchMessage(stage, (1,)) for stage in Stage])
-    assert set(broker.dead_depths()) == set(Stage)
+    broker.publish_many([BatchMessage(stage, (1,)) for stage in stages.names()])
+    assert set(broker.dead_depths()) == set(stages.names())
     assert not [warning for warning in broker.check().warnings if "redrive" in warning]

@@ -4,7 +4,6 @@ import pytest
 
 from embedmill.shared.errors import BrokerUnavailable
 from embedmill.shared.settings import Settings
-from embedmill.shared.states import Stage
 from embedmill.workers.brokers.embedded import EmbeddedBroker
 from embedmill.workers.messages import BatchMessage
 
@@ -22,4 +21,4 @@ def test_a_queue_file_that_cannot_be_opened_is_a_broker_that_is_away(
             ask()
     monkeypatch.setattr("embedmill.workers.tasks.send", refuse)
     with pytest.raises(BrokerUnavailable, match="No space left"):
-        broker.publish_many([BatchMessage(Stage.CHUNK, (1,))])
+        broker.publish_many([BatchMessage("chunk", (1,))])

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from embedmill.shared import stages
 from embedmill.shared.errors import BrokerUnavailable, SettingsError
 from embedmill.shared.settings import load_settings
-from embedmill.shared.states import Stage
 from embedmill.workers.app import configuration
 from embedmill.workers.brokers.table import BROKERS, open_broker
 from embedmill.workers.messages import BatchMessage
@@ -14,7 +14,7 @@ from tests.services import moto
 from tests.services.needed import free_port, require
 from tests.workers.brokers.conftest import use_app
 
-QUEUES = {str(stage): f"https://sqs.eu-west-1.amazonaws.com/1/{stage}" for stage in Stage}
+QUEUES = {stage: f"https://sqs.eu-west-1.amazonaws.com/1/{stage}" for stage in stages.names()}
 
 
 @pytest.mark.parametrize("url", ["kafka://host", "redis", "memory://"])
@@ -29,7 +29,7 @@ def test_nothing_is_delayed_stored_pickled_or_controlled_on_any_broker(scheme: s
     assert found["accept_content"] == ["json"]
     assert found["task_ignore_result"] and found["task_acks_late"]
     assert not found["worker_enable_remote_control"] and not found["worker_send_task_events"]
-    assert {queue.name for queue in found["task_queues"]} == {f"embedmill-{stage}" for stage in Stage}
+    assert {queue.name for queue in found["task_queues"]} == {f"embedmill-{stage}" for stage in stages.names()}
 
 
 def test_queues_that_exist_already_are_given_for_every_stage() -> None:
@@ -45,7 +45,7 @@ def test_a_broker_that_is_away_is_said_to_be_so_soon_and_without_its_password(
 ) -> None:
     monkeypatch.setenv("EMBEDMILL_BROKER_URL", f"{scheme}://user:secret@127.0.0.1:{free_port()}/0")
     broker = open_broker(use_app(monkeypatch))
-    for call in (broker.depths, broker.check, lambda: broker.publish_many([BatchMessage(Stage.CHUNK, (1,))])):
+    for call in (broker.depths, broker.check, lambda: broker.publish_many([BatchMessage("chunk", (1,))])):
         with pytest.raises(BrokerUnavailable) as raised:
             call()
         assert "secret" not in str(raised.value)
@@ -60,7 +60,7 @@ def test_what_sqs_refuses_is_the_brokers_failure(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv("EMBEDMILL_BROKER_URL", "sqs://")
         monkeypatch.setenv("EMBEDMILL_SQS_QUEUES", json.dumps({s: f"{server.url}/1/nowhere-{s}" for s in QUEUES}))
         broker = open_broker(use_app(monkeypatch))
-        for call in (broker.depths, lambda: broker.publish_many([BatchMessage(Stage.CHUNK, (1,))])):
+        for call in (broker.depths, lambda: broker.publish_many([BatchMessage("chunk", (1,))])):
             with pytest.raises(BrokerUnavailable, match=r"NonExistentQueue|QueueDoesNotExist"):
                 call()
         broker.close()

@@ -10,7 +10,7 @@ from embedmill.shared.db.bulk_batches import Batch, list_batches
 from embedmill.shared.db.schema import bulk_entry, bulk_wait, usage
 from embedmill.shared.ledger import Lane
 from embedmill.shared.providers.vectorstores.base import VectorRow
-from embedmill.shared.states import FINAL, Stage
+from embedmill.shared.states import FINAL
 from embedmill.simulators.base import Simulator
 from embedmill.workers.chores.batcher import Batcher
 from embedmill.workers.chores.dispatcher import dispatch
@@ -23,7 +23,7 @@ from embedmill.workers.stages.validate import validate
 from tests.shared.db.tracker import Tracker
 from tests.waiting import wait_until
 
-STAGES = {Stage.CHUNK: chunk, Stage.VALIDATE: validate, Stage.EMBED: embed, Stage.INDEX: index}
+STAGES = {"chunk": chunk, "validate": validate, "embed": embed, "index": index}
 DAY_SECONDS = 86_400.0
 
 S = TypeVar("S", bound=Simulator)

@@ -4,11 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from embedmill.shared import stages
 from embedmill.shared.db import jobs, presence
 from embedmill.shared.db.queueing import Ready
 from embedmill.shared.outcomes import Fail
 from embedmill.shared.settings import Settings
-from embedmill.shared.states import Stage, State
+from embedmill.shared.states import State
 from embedmill.workers.chores.dispatcher import Demand, dispatch, divide, pack, share_out, size_window
 from embedmill.workers.runtime import WorkerRuntime
 from tests.shared.db.tracker import Tracker
@@ -55,9 +56,9 @@ def test_paused_jobs_are_sent_nothing(runtime: WorkerRuntime, tracker: Tracker) 
 
 def test_messages_are_cut_by_the_slots_that_are_there() -> None:
     settings = Settings(batch_documents=100, workers=2)
-    ready = [Ready(id_, Stage.EMBED, 1000, suspect=False) for id_ in range(80)]
-    assert [len(m.work) for m in pack(ready, settings, {Stage.EMBED: 8})] == [10] * 8
-    assert [len(m.work) for m in pack(ready, settings, {Stage.CHUNK: 8})] == [40] * 2, "nobody serves it yet"
+    ready = [Ready(id_, "embed", 1000, suspect=False) for id_ in range(80)]
+    assert [len(m.work) for m in pack(ready, settings, {"embed": 8})] == [10] * 8
+    assert [len(m.work) for m in pack(ready, settings, {"chunk": 8})] == [40] * 2, "nobody serves it yet"
 
 
 def submit_large(tracker: Tracker, documents: int = 100) -> None:
@@ -116,7 +117,7 @@ def test_what_is_out_is_a_few_batches_for_each_worker_and_not_the_high_water_mar
     assert tracker.states().count(State.QUEUED) == 2 * 3 * 4
     with tracker.database.write() as connection:
         for name in ("a", "b", "c", "d"):
-            presence.register_worker(connection, name, host="here", pid=1, queues=list(Stage))
+            presence.register_worker(connection, name, host="here", pid=1, queues=list(stages.names()))
     dispatch(runtime.database, small_batches)
     assert tracker.states().count(State.QUEUED) == 2 * 4 * 4
 
@@ -169,14 +170,14 @@ def test_a_job_waits_until_a_whole_batch_has_room_so_that_batches_stay_large() -
 
 def test_a_large_job_is_cut_into_full_batches_and_a_small_one_is_spread_over_the_workers() -> None:
     settings = Settings(batch_documents=100, workers=4)
-    ready = [Ready(n, Stage.CHUNK, 1000, suspect=False) for n in range(200)]
+    ready = [Ready(n, "chunk", 1000, suspect=False) for n in range(200)]
     assert [len(message.work) for message in pack(ready, settings, {}, behind=10_000)] == [100, 100]
     assert [len(message.work) for message in pack(ready, settings, {})] == [50] * 4
 
 
 @pytest.mark.parametrize(("tokens", "batches"), [(10, [5]), (799, [5]), (800, [3, 2]), (2000, [2, 2, 1])])
 def test_a_few_small_documents_are_one_batch_for_one_worker(tokens: int, batches: list[int]) -> None:
-    ready = [Ready(n, Stage.CHUNK, tokens, suspect=False) for n in range(5)]
+    ready = [Ready(n, "chunk", tokens, suspect=False) for n in range(5)]
     assert [len(message.work) for message in pack(ready, Settings(workers=4), {})] == batches
 
 
@@ -218,8 +219,8 @@ def test_shares_fill_the_room_and_exceed_no_job(room: int, asked: dict[int, tupl
     assert sum(shares.values()) == min(room, sum(counts.values()))
 
 
-@given(st.lists(st.tuples(st.sampled_from(list(Stage)), st.integers(0, 5000), st.booleans()), max_size=60))
-def test_every_ready_document_is_in_one_message_and_suspects_are_alone(found: list[tuple[Stage, int, bool]]) -> None:
+@given(st.lists(st.tuples(st.sampled_from(list(stages.names())), st.integers(0, 5000), st.booleans()), max_size=60))
+def test_every_ready_document_is_in_one_message_and_suspects_are_alone(found: list[tuple[str, int, bool]]) -> None:
     settings = Settings(batch_documents=7, batch_tokens=9000, workers=2)
     ready = [Ready(id_, stage, size, suspect) for id_, (stage, size, suspect) in enumerate(found)]
     messages = pack(ready, settings, {})

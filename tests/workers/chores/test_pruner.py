@@ -9,7 +9,6 @@ from embedmill.shared.caches.verdicts import VerdictCache
 from embedmill.shared.db.retention import list_evictions
 from embedmill.shared.db.verdicts import VERDICT
 from embedmill.shared.outcomes import Advance, Park
-from embedmill.shared.states import Stage
 from embedmill.workers.chores.pruner import ENTRIES_AT_ONCE, Policy, prune
 from embedmill.workers.runtime import WorkerRuntime
 from tests.contracts.cache import VECTOR_BYTES, address, vector
@@ -88,7 +87,7 @@ def test_what_was_used_within_the_hour_stays_whatever_the_room(runtime: WorkerRu
 
 def test_what_an_unfinished_document_may_need_stays(runtime: WorkerRuntime, tracker: Tracker) -> None:
     claim = tracker.take(["file:///a"])
-    ((stage, ids),) = tracker.settle(claim, Advance(Stage.EMBED, {})).items()
+    ((stage, ids),) = tracker.settle(claim, Advance("embed", {})).items()
     embedding = tracker.claim(ids, stage)
     fill(runtime, 3)
     (work,) = ids
@@ -106,10 +105,10 @@ def test_what_an_unfinished_document_may_need_stays(runtime: WorkerRuntime, trac
 
 def test_what_a_document_was_embedded_with_stays_until_it_is_indexed(runtime: WorkerRuntime, tracker: Tracker) -> None:
     claim = tracker.take(["file:///a"])
-    ((stage, ids),) = tracker.settle(claim, Advance(Stage.EMBED, {})).items()
+    ((stage, ids),) = tracker.settle(claim, Advance("embed", {})).items()
     embedding = tracker.claim(ids, stage)
     fill(runtime, 3)
-    tracker.settle(embedding, Advance(Stage.INDEX, {}))
+    tracker.settle(embedding, Advance("index", {}))
     assert prune(runtime, policy(room=1), seconds=10) == {}, "it waits for the store"
     tracker.control("cancel_job")
     assert prune(runtime, policy(room=1), seconds=10) == {DOCUMENT: Size(3, 3 * VECTOR_BYTES)}

@@ -6,7 +6,7 @@ from typing import Any
 
 from embedmill.shared.db import unreadable
 from embedmill.shared.settings import Settings
-from embedmill.shared.states import Stage, State
+from embedmill.shared.states import State
 from embedmill.workers.brokers.base import Broker, DeadMessage, Health
 from embedmill.workers.chores.reconciler import reconcile
 from embedmill.workers.messages import BatchMessage
@@ -30,7 +30,7 @@ class Shelf(Broker):
     def publish_many(self, messages: Sequence[BatchMessage]) -> None:
         raise AssertionError("the reconciler publishes nothing")
 
-    def depths(self) -> dict[Stage, int]:
+    def depths(self) -> dict[str, int]:
         return {}
 
     def drain_dead(self, handle: Callable[[DeadMessage], object], *, limit: int) -> int:
@@ -61,7 +61,7 @@ def test_work_that_is_still_queued_goes_back_and_the_rest_stays_as_it_is(
     tracker.submit(URIS)
     ids = tracker.queue()
     tracker.claim(ids[:1])
-    shelf = Shelf(runtime.settings, [dead(BatchMessage(Stage.CHUNK, tuple(ids)).encode())])
+    shelf = Shelf(runtime.settings, [dead(BatchMessage("chunk", tuple(ids)).encode())])
     assert reconcile(runtime.database, shelf) == 1
     assert tracker.states() == [State.RUNNING, State.PENDING, State.PENDING]
     assert reconcile(runtime.database, shelf) == 0
@@ -70,7 +70,7 @@ def test_work_that_is_still_queued_goes_back_and_the_rest_stays_as_it_is(
 def test_a_dead_message_of_an_earlier_stage_changes_nothing(runtime: WorkerRuntime, tracker: Tracker) -> None:
     tracker.submit(URIS)
     ids = tracker.queue()
-    reconcile(runtime.database, Shelf(runtime.settings, [dead(BatchMessage(Stage.INDEX, tuple(ids)).encode())]))
+    reconcile(runtime.database, Shelf(runtime.settings, [dead(BatchMessage("index", tuple(ids)).encode())]))
     assert tracker.states() == [State.QUEUED] * 3
 
 

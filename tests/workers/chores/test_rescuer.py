@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from embedmill.shared import stages
 from embedmill.shared.db.engine import clock
 from embedmill.shared.presence import Presence
-from embedmill.shared.states import Stage, State
+from embedmill.shared.states import State
 from embedmill.workers.chores.rescuer import Rescuer
 from embedmill.workers.runtime import WorkerRuntime
 from tests.shared.db.tracker import Tracker
@@ -96,8 +97,8 @@ def test_what_a_known_dead_worker_held_is_rescued_and_nothing_else(tracker: Trac
     assert tracker.states() == [State.PENDING] * 3 + [State.RUNNING]
 
 
-def depths(chunk: int) -> dict[Stage, int]:
-    return {stage: chunk if stage == Stage.CHUNK else 0 for stage in Stage}
+def depths(chunk: int) -> dict[str, int]:
+    return {stage: chunk if stage == "chunk" else 0 for stage in stages.names()}
 
 
 def test_messages_are_sent_again_when_their_queue_is_empty(tracker: Tracker, rescuer: Rescuer) -> None:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from embedmill.shared import stages
 from embedmill.shared.settings import Settings
-from embedmill.shared.states import Stage
 from embedmill.workers.processes.pools import (
     THREADS_PER_PROCESS,
     Group,
@@ -22,13 +22,12 @@ from embedmill.workers.processes.pools import (
     split,
 )
 
-EVERYTHING = tuple(Stage)
-OTHERS = (Stage.CHUNK, Stage.VALIDATE, Stage.INDEX)
+EVERYTHING = stages.names()
+OTHERS = ("chunk", "validate", "index")
 
 
 def situation(own: str = "a", serving: tuple[str, ...] = ("a",), **desired: int) -> Situation:
-    wanted = {Stage(name): slots for name, slots in desired.items()}
-    return Situation(own, wanted, dict.fromkeys(Stage, serving), {})
+    return Situation(own, desired, dict.fromkeys(stages.names(), serving), {})
 
 
 @given(st.integers(0, 1000), st.sets(st.text(min_size=1, max_size=3), min_size=1, max_size=9))
@@ -49,12 +48,12 @@ def test_what_nobody_scaled_stays_as_it_was_started() -> None:
 
 def test_a_scaled_queue_is_left_to_processes_of_its_own() -> None:
     wanted = plan([PoolSpec(slots=3)], situation(embed=5), Settings())
-    assert wanted == {Group(OTHERS, PoolKind.PREFORK): 3, Group((Stage.EMBED,), PoolKind.PREFORK): 5}
+    assert wanted == {Group(OTHERS, PoolKind.PREFORK): 3, Group(("embed",), PoolKind.PREFORK): 5}
 
 
 def test_a_queue_that_is_not_served_here_is_nobody_s_business_here() -> None:
-    wanted = plan([PoolSpec((Stage.CHUNK,), 2)], situation(embed=5), Settings())
-    assert wanted == {Group((Stage.CHUNK,), PoolKind.PREFORK): 2}
+    wanted = plan([PoolSpec(("chunk",), 2)], situation(embed=5), Settings())
+    assert wanted == {Group(("chunk",), PoolKind.PREFORK): 2}
 
 
 def test_what_was_drained_for_good_is_not_started_again() -> None:
@@ -70,40 +69,40 @@ def test_slots_are_split_into_processes_without_a_rest(kind: PoolKind, slots: in
 
 
 def test_slots_are_counted_for_every_queue_that_a_process_serves() -> None:
-    wanted = {Group(OTHERS, PoolKind.PREFORK): 3, Group((Stage.EMBED,), PoolKind.THREADS): 5}
+    wanted = {Group(OTHERS, PoolKind.PREFORK): 3, Group(("embed",), PoolKind.THREADS): 5}
     assert slots_by_queue(wanted) == {"chunk": 3, "validate": 3, "embed": 5, "index": 3}
 
 
 @pytest.mark.parametrize(
     ("stage", "settings", "kind"),
     [
-        (Stage.CHUNK, Settings(), PoolKind.PREFORK),
-        (Stage.EMBED, Settings(embedding="local"), PoolKind.PREFORK),
-        (Stage.EMBED, Settings(embedding="local/minilm"), PoolKind.PREFORK),
-        (Stage.EMBED, Settings(embedding="openai/text-embedding-3-large"), PoolKind.THREADS),
-        (Stage.INDEX, Settings(), PoolKind.PREFORK),
-        (Stage.INDEX, Settings(vector_url="pinecone://index"), PoolKind.THREADS),
-        (Stage.VALIDATE, Settings(validator="rules"), PoolKind.PREFORK),
-        (Stage.VALIDATE, Settings(validator="anthropic/claude-opus-4-7"), PoolKind.THREADS),
+        ("chunk", Settings(), PoolKind.PREFORK),
+        ("embed", Settings(embedding="local"), PoolKind.PREFORK),
+        ("embed", Settings(embedding="local/minilm"), PoolKind.PREFORK),
+        ("embed", Settings(embedding="openai/text-embedding-3-large"), PoolKind.THREADS),
+        ("index", Settings(), PoolKind.PREFORK),
+        ("index", Settings(vector_url="pinecone://index"), PoolKind.THREADS),
+        ("validate", Settings(validator="rules"), PoolKind.PREFORK),
+        ("validate", Settings(validator="anthropic/claude-opus-4-7"), PoolKind.THREADS),
     ],
 )
-def test_threads_are_for_stages_that_wait_for_another_computer(stage: Stage, settings: Settings, kind: str) -> None:
+def test_threads_are_for_stages_that_wait_for_another_computer(stage: str, settings: Settings, kind: str) -> None:
     assert default_kind(stage, settings) == kind
 
 
-def caps(**chosen: Any) -> dict[Stage, tuple[int, str]]:
-    found = {stage: provider_cap(stage, Settings(**chosen)) for stage in Stage}
+def caps(**chosen: Any) -> dict[str, tuple[int, str]]:
+    found = {stage: provider_cap(stage, Settings(**chosen)) for stage in stages.names()}
     return {stage: (cap.slots, cap.setting.removeprefix("EMBEDMILL_")) for stage, cap in found.items() if cap}
 
 
 def test_slots_are_capped_by_what_is_set_for_their_provider() -> None:
     assert caps() == {}
-    assert caps(embed_max_concurrency=8) == {Stage.EMBED: (8, "EMBED_MAX_CONCURRENCY")}
+    assert caps(embed_max_concurrency=8) == {"embed": (8, "EMBED_MAX_CONCURRENCY")}
     limits = {"openai": {"rpm": 60}, "anthropic/claude-opus-4-7": {"rpm": 50, "tpm": 1000}}
     assert caps(limits=limits) == {}, "nothing is paid for, so nobody refuses"
     paid = {"embedding": "openai/text-embedding-3-small", "validator": "anthropic/claude-opus-4-7", "limits": limits}
-    assert caps(**paid) == {Stage.EMBED: (60, "LIMITS"), Stage.VALIDATE: (12, "LIMITS")}, "a slot has four calls out"
-    assert caps(**paid, embed_max_concurrency=8)[Stage.EMBED] == (8, "EMBED_MAX_CONCURRENCY")
-    assert caps(**paid, embed_max_concurrency=80)[Stage.EMBED] == (60, "LIMITS")
+    assert caps(**paid) == {"embed": (60, "LIMITS"), "validate": (12, "LIMITS")}, "a slot has four calls out"
+    assert caps(**paid, embed_max_concurrency=8)["embed"] == (8, "EMBED_MAX_CONCURRENCY")
+    assert caps(**paid, embed_max_concurrency=80)["embed"] == (60, "LIMITS")
     scarce = {"anthropic": {"rpm": 2}}
-    assert caps(**(paid | {"limits": scarce})) == {Stage.VALIDATE: (1, "LIMITS")}
+    assert caps(**(paid | {"limits": scarce})) == {"validate": (1, "LIMITS")}

@@ -9,7 +9,6 @@ import pytest
 from embedmill.shared.db import presence
 from embedmill.shared.errors import StorageFailed
 from embedmill.shared.presence import sweep
-from embedmill.shared.states import Stage
 from embedmill.workers.processes.pools import PoolSpec
 from embedmill.workers.processes.supervisor import Supervisor
 from embedmill.workers.runtime import WorkerRuntime
@@ -40,9 +39,7 @@ def test_a_worker_that_dies_is_named_and_replaced(runtime: WorkerRuntime, tracke
 
 
 def test_workers_stop_in_good_order_and_leave_nothing(runtime: WorkerRuntime, tracker: Tracker) -> None:
-    with Supervisor(
-        runtime, [PoolSpec((Stage.CHUNK,)), PoolSpec((Stage.EMBED,))], on_death=lambda _: None
-    ) as supervisor:
+    with Supervisor(runtime, [PoolSpec(("chunk",)), PoolSpec(("embed",))], on_death=lambda _: None) as supervisor:
         pids = supervisor.pids
         wait_until(lambda: set(pids) <= set(registered(runtime)), "both workers are up")
     assert not any(os.path.exists(f"/proc/{pid}") for pid in pids)
@@ -82,14 +79,14 @@ def test_a_worker_is_hung_when_messages_wait_in_its_own_queue_and_not_in_that_of
     monkeypatch.setattr(runtime, "settings", runtime.settings.model_copy(update={"worker_silence_seconds": 1.0}))
     tracker.submit(["file:///1"])
     tracker.queue()
-    depths = {Stage.EMBED: 5}
+    depths = {"embed": 5}
     asked: list[int] = []
 
-    def count() -> dict[Stage, int]:
+    def count() -> dict[str, int]:
         asked.append(1)
         return depths
 
-    with Supervisor(runtime, [PoolSpec((Stage.CHUNK,))], on_death=lambda _: None, depths=count) as supervisor:
+    with Supervisor(runtime, [PoolSpec(("chunk",))], on_death=lambda _: None, depths=count) as supervisor:
         (first,) = supervisor.pids
 
         def after_poll(condition: Callable[[], bool]) -> bool:
@@ -98,5 +95,5 @@ def test_a_worker_is_hung_when_messages_wait_in_its_own_queue_and_not_in_that_of
 
         wait_until(lambda: after_poll(lambda: len(asked) >= 3), "it is late", seconds=60)
         assert supervisor.pids == [first]
-        depths[Stage.CHUNK] = 1
+        depths["chunk"] = 1
         wait_until(lambda: after_poll(lambda: bool(supervisor.pids) and supervisor.pids != [first]), "it is replaced")

@@ -6,7 +6,6 @@ from pathlib import Path
 from embedmill.shared.db.leases import Claim
 from embedmill.shared.outcomes import Outcome
 from embedmill.shared.providers.vectorstores.base import VectorRow
-from embedmill.shared.states import Stage
 from embedmill.simulators.anthropic import AnthropicSimulator
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.stages.chunk import chunk
@@ -15,7 +14,7 @@ from embedmill.workers.stages.index import index
 from embedmill.workers.stages.validate import validate
 from tests.shared.db.tracker import Tracker
 
-STAGES = {Stage.CHUNK: chunk, Stage.VALIDATE: validate, Stage.EMBED: embed, Stage.INDEX: index}
+STAGES = {"chunk": chunk, "validate": validate, "embed": embed, "index": index}
 
 PLAIN = "The crane on quay four lifts forty tonnes. It is inspected every spring by the harbour office."
 LEFTOVER = "Everything in this part was reported lost and nothing more is known about it at all."
@@ -34,7 +33,7 @@ def to_validate(runtime: WorkerRuntime, tracker: Tracker, uris: Sequence[str]) -
     """Claim documents for the validate stage."""
     claim = tracker.take(uris)
     (sent,) = tracker.settle(claim, chunk(runtime, claim)).values()
-    return tracker.claim(sent, Stage.VALIDATE)
+    return tracker.claim(sent, "validate")
 
 
 def finish(runtime: WorkerRuntime, tracker: Tracker, claim: Claim) -> Mapping[int, Outcome]:

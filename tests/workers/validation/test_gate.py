@@ -9,7 +9,7 @@ from embedmill.shared.db.documents import list_tracked
 from embedmill.shared.db.repairs import submit_revalidation
 from embedmill.shared.db.reviews import list_reviews, resolve_review
 from embedmill.shared.outcomes import Advance, Complete, Fail, Park
-from embedmill.shared.states import Result, Stage
+from embedmill.shared.states import Result
 from embedmill.simulators.anthropic import AnthropicSimulator
 from embedmill.simulators.faults import Fault
 from embedmill.simulators.prompts import Verdict as Scripted
@@ -91,7 +91,7 @@ def test_two_workers_that_meet_the_same_chunks_pay_once(
     gated.submit(uris, text="as a second job sees them", job=job)
     again = gated.claim(gated.queue(job=job))
     (sent,) = gated.settle(again, chunk(runtime, again)).values()
-    second = gated.claim(sent, Stage.VALIDATE)
+    second = gated.claim(sent, "validate")
     simulated.faults.add(Fault(kind="slow", seconds=0.5, times=None))
     other = WorkerRuntime(runtime.settings, process_id="other")
     outcomes: dict[str, object] = {}
@@ -148,7 +148,7 @@ def test_documents_whose_verdicts_are_there_do_not_wait_for_the_others(
     gated.submit([*uris, *more], text="as a second job sees them", job=job)
     claim = gated.claim(gated.queue(job=job))
     (sent,) = gated.settle(claim, chunk(runtime, claim)).values()
-    outcomes = validate(runtime, gated.claim(sent, Stage.VALIDATE))
+    outcomes = validate(runtime, gated.claim(sent, "validate"))
     assert sorted(type(outcome).__name__ for outcome in outcomes.values()) == ["Advance"] * 3 + ["Park"]
 
 
@@ -181,7 +181,7 @@ def test_a_verdict_in_doubt_changes_nothing_until_it_is_accepted_and_then_costs_
         (entry,) = list_reviews(connection)
         ((_, document),) = resolve_review(connection, entry["id"], "accepted")
         job = submit_revalidation(connection, 1, [document], max_attempts=3)
-    claim = gated.claim(gated.queue(job=job), Stage.VALIDATE)
+    claim = gated.claim(gated.queue(job=job), "validate")
     outcomes = finish(runtime, gated, claim)
     assert set(outcomes.values()) == {Complete(Result.INDEXED)}
     assert indexed(runtime).keys() == {"other"}
