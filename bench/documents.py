@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from embedmill.shared.db import catalogue, collections, histories, jobs, scans, sources
+from embedmill.shared.db import catalogue, collections, histories, jobs, scans, sources, tallies
 from embedmill.shared.db.catalogue import Wanted
 from embedmill.shared.db.engine import Connection, Database, open_database
 from embedmill.shared.globs import Glob
@@ -69,7 +69,7 @@ def fill(database: Database, rows: int) -> None:
         for statement in FILL:
             connection.exec_driver_sql(statement.format(**_parts(database, rows)))
     with database.write() as connection:
-        jobs.add_up_tallies(connection)
+        tallies.add_up_tallies(connection)
         if not database.is_sqlite:
             connection.exec_driver_sql("ANALYZE")
 

@@ -14,11 +14,24 @@ from typing import TypeVar
 
 from embedmill.shared import stages
 from embedmill.shared.addresses import digest
-from embedmill.shared.db import claims, collections, documents, jobs, leases, queueing, scans, settlement
-from embedmill.shared.db.documents import Submission
+from embedmill.shared.db import (
+    claims,
+    collections,
+    documents,
+    jobs,
+    leases,
+    queueing,
+    scan_notes,
+    scans,
+    settlement,
+    submitting,
+    tallies,
+    waits,
+)
 from embedmill.shared.db.engine import Connection, Database, open_database
 from embedmill.shared.db.leases import Claim
 from embedmill.shared.db.settlement import RetryPolicy
+from embedmill.shared.db.submitting import Submission
 from embedmill.shared.outcomes import Advance, Complete
 from embedmill.shared.states import Result
 
@@ -58,7 +71,7 @@ def measure(database: Database, rows: int, *, rounds: int) -> Iterator[tuple[str
     if before is not None:
         yield "sequential scans of work meanwhile (target 0)", str((_sequential_scans(database) or 0) - before)
     with database.read() as connection:
-        progress = jobs.measure_progress(connection, jobs.get_job(connection, job_id))
+        progress = tallies.measure_progress(connection, jobs.get_job(connection, job_id))
     yield "documents counted", f"{progress.documents['total']:,}"
 
 
@@ -80,7 +93,7 @@ def _round(database: Database, job_id: int, queued: deque[int], took: _Took) -> 
     transact, query = database.transact, database.query
     took(
         "plan a dispatch",
-        lambda: query(lambda c: (jobs.list_dispatchable(c), queueing.count_ready(c, job_id, limit=WINDOW))),
+        lambda: query(lambda c: (queueing.list_dispatchable(c), queueing.count_ready(c, job_id, limit=WINDOW))),
     )
     while len(queued) < WINDOW:
         ready = took(f"dispatch {BATCH}", lambda: transact(lambda c: queueing.queue_ready(c, job_id, limit=BATCH)))
@@ -101,7 +114,7 @@ def _round(database: Database, job_id: int, queued: deque[int], took: _Took) -> 
     )
     took("look for jobs that ended", lambda: query(jobs.find_completable))
     took("jobs show", lambda: query(lambda c: _show(c, job_id)))
-    took("add up tallies", lambda: transact(jobs.add_up_tallies))
+    took("add up tallies", lambda: transact(tallies.add_up_tallies))
 
 
 def _claim(connection: Connection, stage: str, ids: Sequence[int]) -> Claim:
@@ -110,11 +123,11 @@ def _claim(connection: Connection, stage: str, ids: Sequence[int]) -> Claim:
 
 def _show(connection: Connection, job_id: int) -> object:
     found = jobs.get_job(connection, job_id)
-    progress = jobs.measure_progress(connection, found)
+    progress = tallies.measure_progress(connection, found)
     return (
         progress,
-        jobs.list_notes(connection, job_id, limit=1000),
-        jobs.list_waiting(connection, jobs.get_job(connection, job_id)),
+        scan_notes.list_notes(connection, job_id, limit=1000),
+        waits.list_waiting(connection, jobs.get_job(connection, job_id)),
     )
 
 
@@ -130,7 +143,7 @@ def _fill(database: Database, rows: int) -> int:
         batch = [_submission(number) for number in range(start, min(start + FILL, rows))]
         with database.write() as connection:
             newest = scans.require_current(connection, scan)
-            documents.submit_batch(connection, batch, job_id=job_id, collection_id=collection.id, max_attempts=3)
+            submitting.submit_batch(connection, batch, job_id=job_id, collection_id=collection.id, max_attempts=3)
             sightings = [claims.Sighting(s.document_id, s.content_hash) for s in batch]
             claims.record_claims(connection, scan, sightings, newest=newest)
     with database.write() as connection:

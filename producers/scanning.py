@@ -23,12 +23,12 @@ from embedmill.producers.sources.base import (
 )
 from embedmill.producers.sources.folder import FolderSource
 from embedmill.shared.addresses import document_id, version_id
-from embedmill.shared.db import claims, dead_letters, documents, jobs, scans
+from embedmill.shared.db import claims, dead_letters, documents, scan_notes, scans, submitting
 from embedmill.shared.db.claims import LeftBehind, OtherClaim, Sighting, Which
 from embedmill.shared.db.collections import Collection
-from embedmill.shared.db.documents import Submission
 from embedmill.shared.db.engine import Connection, Database
 from embedmill.shared.db.scans import Scan
+from embedmill.shared.db.submitting import Submission
 from embedmill.shared.errors import SourceClosed
 from embedmill.shared.paging import pages, walk
 from embedmill.shared.runtime import Runtime
@@ -146,7 +146,7 @@ class SourceScan:
         except SourceClosed as error:
             self._complete = False
             note = describe_item(Remark(str(self.source.spec["uri"]), str(error), RemarkKind.UNMET))
-            database.transact(lambda connection: jobs.note_scan(connection, self.scan.job_id, [note]))
+            database.transact(lambda connection: scan_notes.note_scan(connection, self.scan.job_id, [note]))
 
     def batches(self, most: int) -> Iterator[Batch]:
         """What the source holds, `most` items at a time, ready to be recorded."""
@@ -156,7 +156,7 @@ class SourceScan:
         """Make a batch durable in one transaction; raises ScanStopped, and then nothing of it is."""
         try:
             return self.reading.database.transact(lambda connection: self._record(connection, batch))
-        except documents.TextWanted:
+        except submitting.TextWanted:
             stored = self._store_rows(batch, list(batch.submissions))
             return self.reading.database.transact(lambda connection: self._record(connection, stored))
 
@@ -168,7 +168,7 @@ class SourceScan:
         notes = [*batch.notes, *repeated.values()]
         queued = 0
         if taken:
-            done = documents.submit_batch(
+            done = submitting.submit_batch(
                 connection,
                 list(taken.values()),
                 job_id=self.scan.job_id,
@@ -183,7 +183,7 @@ class SourceScan:
             notes += self._find_conflicts(connection, batch, taken)
             sightings = [Sighting(id_, s.content_hash, batch.items[id_].place.line) for id_, s in taken.items()]
             claims.record_claims(connection, self.scan, sightings, newest=newest)
-        jobs.note_scan(connection, self.scan.job_id, notes)
+        scan_notes.note_scan(connection, self.scan.job_id, notes)
         return Recorded(len(batch.submissions), queued)
 
     def _find_repeated(self, connection: Connection, batch: Batch) -> tuple[dict[str, dict[str, Any]], set[str]]:
@@ -248,7 +248,7 @@ class SourceScan:
             scans.require_current(connection, self.scan)
             self.reading.renew(connection, self.scan.job_id)
             most = self.reading.runtime.settings.max_attempts
-            jobs.note_scan(connection, self.scan.job_id, self._find_left_behind(connection, which, ids))
+            scan_notes.note_scan(connection, self.scan.job_id, self._find_left_behind(connection, which, ids))
             claims.end_claims(connection, which, ids, job_id=self.scan.job_id, max_attempts=most)
 
         self.reading.database.transact(end)

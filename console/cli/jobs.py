@@ -85,11 +85,11 @@ def show(
 
 
 def _show_waiting(runtime: "Runtime", job: int, *, limit: int, after: int, as_json: bool) -> None:
-    from embedmill.shared.db import jobs
+    from embedmill.shared.db import jobs, waits
 
     def find(connection: "Connection") -> list[dict[str, Any]]:
         jobs.get_job(connection, job)
-        return jobs.list_waiting_documents(connection, job, limit=limit, after=after)
+        return waits.list_waiting_documents(connection, job, limit=limit, after=after)
 
     rows = runtime.database.query(find)
     if as_json:

@@ -11,7 +11,8 @@ from embedmill.shared.harmless import harmless
 
 if TYPE_CHECKING:
     from embedmill.console.services.standing import Pace
-    from embedmill.shared.db.jobs import Job, Progress
+    from embedmill.shared.db.jobs import Job
+    from embedmill.shared.db.tallies import Progress
 
 TERMINAL_SECONDS = 0.3
 PIPE_SECONDS = 10.0

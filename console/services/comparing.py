@@ -11,9 +11,9 @@ from heapq import merge
 from itertools import chain, groupby
 from operator import itemgetter
 
-from embedmill.shared.db import documents
+from embedmill.shared.db import manifest
 from embedmill.shared.db.collections import Collection
-from embedmill.shared.db.documents import Tracked, Unsettled
+from embedmill.shared.db.manifest import Tracked, Unsettled
 from embedmill.shared.editions import Edition
 from embedmill.shared.paging import batched
 from embedmill.shared.runtime import Runtime
@@ -127,7 +127,7 @@ def walk(
 
 
 def _each_tracked(runtime: Runtime, collection: Collection) -> Iterator[Tracked]:
-    return chain.from_iterable(documents.walk_tracked(runtime.database, collection.id, page=PAGE))
+    return chain.from_iterable(manifest.walk_tracked(runtime.database, collection.id, page=PAGE))
 
 
 def _each_held(runtime: Runtime, collection: Collection) -> list[Iterator[Held]]:
@@ -183,8 +183,8 @@ class _Tracker:
 def _read(runtime: Runtime, collection: Collection, ids: Sequence[str]) -> _Tracker:
     with runtime.database.read() as connection:
         return _Tracker(
-            documents.find_tracked(connection, collection.id, ids),
-            documents.find_unsettled(connection, collection.id, ids),
+            manifest.find_tracked(connection, collection.id, ids),
+            manifest.find_unsettled(connection, collection.id, ids),
         )
 
 

@@ -243,11 +243,11 @@ def _workers(runtime: Runtime) -> str:
 
 def _count_waiting(runtime: Runtime) -> int:
     """Unfinished documents of jobs that may run."""
-    from embedmill.shared.db import jobs
+    from embedmill.shared.db import jobs, tallies
 
     def count(connection: Connection) -> int:
         found = jobs.list_jobs(connection, wanted=jobs.JobFilter(JobState.RUNNING))
-        progress = jobs.measure_each(connection, found).values()
+        progress = tallies.measure_each(connection, found).values()
         return sum(sum(states.values()) for each in progress for states in each.active.values())
 
     return runtime.database.query(count)

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedmill.console.rendering import LEFT_OUT
-from embedmill.shared.db import collections, documents
-from embedmill.shared.db.documents import Tracked
+from embedmill.shared.db import collections, documents, manifest
+from embedmill.shared.db.manifest import Tracked
 from embedmill.shared.errors import BlobMissing
 from embedmill.shared.paging import batched
 from embedmill.shared.providers.vectorstores.base import VectorRow
@@ -68,7 +68,7 @@ def export(runtime: Runtime, collection: str, *, with_vectors: bool = False) -> 
 def export_rejected(runtime: Runtime, collection: str) -> Iterator[Rejected]:
     """One entry for each rejected chunk of what readers see; streamed. Raises NotFound, BlobMissing."""
     found = runtime.database.query(lambda connection: collections.get_collection(connection, collection))
-    for page in documents.walk_tracked(runtime.database, found.id):
+    for page in manifest.walk_tracked(runtime.database, found.id):
         rejecting = [tracked for tracked in page if tracked.rejections_ref]
         blobs = runtime.blobs.get_pack([r for t in rejecting for r in (t.chunks_ref, t.rejections_ref) if r])
         for tracked in rejecting:

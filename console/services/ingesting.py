@@ -33,7 +33,7 @@ from embedmill.console.services.standing import (
 )
 from embedmill.shared import stages
 from embedmill.shared.collections import read_collection_settings
-from embedmill.shared.db import bulk_batches, bulk_lane, jobs, ledger, scans
+from embedmill.shared.db import bulk_batches, bulk_lane, jobs, ledger, scan_notes, scans, tallies, waits
 from embedmill.shared.db.collections import Collection, get_collection, get_collection_by_id
 from embedmill.shared.db.dead_letters import Filter, count_dead_before, list_letters
 from embedmill.shared.db.engine import Connection, read_clock
@@ -143,7 +143,7 @@ def work_until_done(
         job = runtime.database.query(lambda connection: jobs.get_job(connection, job_id))
         if job.state in FINAL:
             return True
-        unfinished = runtime.database.query(lambda connection: jobs.count_unfinished(connection, job_id))
+        unfinished = runtime.database.query(lambda connection: tallies.count_unfinished(connection, job_id))
         if unfinished:
             workshop.start_workers()
         stuck = _is_stuck(runtime, workshop, job, unfinished)
@@ -167,7 +167,7 @@ def show_progress(runtime: Runtime, display: Display, job: jobs.Job, *, served: 
     """Show where a job stands, and how quickly it moves; `served` are queues whose workers this process brings."""
 
     def look(connection: Connection) -> tuple[Any, ...]:
-        progress, staffing = jobs.measure_progress(connection, job), read_staffing(runtime, connection)
+        progress, staffing = tallies.measure_progress(connection, job), read_staffing(runtime, connection)
         staffing = replace(staffing, served=staffing.served | served)
         return progress, measure_pace(connection, job, progress, staffing)
 
@@ -183,7 +183,7 @@ def _is_stuck(runtime: Runtime, workshop: Workshop, job: jobs.Job, unfinished: M
         return False
 
     def look(connection: Connection) -> bool:
-        here = WaitReason.KEY not in unfinished or jobs.was_refused_here(
+        here = WaitReason.KEY not in unfinished or waits.was_refused_here(
             connection, job.id, supervisor=workshop.supervisor_id
         )
         lane = WaitReason.BULK not in unfinished or bulk_lane.find_providers(connection, job.id) <= refused.keys()
@@ -196,7 +196,7 @@ def _print_stuck(runtime: Runtime, workshop: Workshop, job_id: int) -> None:
     """Say which key is missing, and how much waits for it."""
 
     def look(connection: Connection) -> list[dict[str, Any]]:
-        return jobs.list_waiting(connection, jobs.get_job(connection, job_id))
+        return waits.list_waiting(connection, jobs.get_job(connection, job_id))
 
     waiting = runtime.database.query(look)
     causes = [row["last_error"] for row in waiting if row["reason"] == WaitReason.KEY and row["last_error"]]
@@ -229,7 +229,7 @@ class Notice:
         """Look again every few seconds, until it was said."""
         if time.monotonic() < self._due:
             return
-        found = {reason: jobs.find_cause(connection, job_id, reason) for reason in self._left}
+        found = {reason: waits.find_cause(connection, job_id, reason) for reason in self._left}
         self._left = [reason for reason in self._left if found[reason] is None]
         self._due = time.monotonic() + NOTICE_SECONDS if self._left else math.inf
         for reason, cause in found.items():
@@ -245,13 +245,13 @@ class Watch:
         self._due = time.monotonic() + NOTICE_SECONDS
         self._said: set[tuple[str, str | None]] = set()
 
-    def give_if_due(self, connection: Connection, job: jobs.Job, progress: jobs.Progress) -> None:
+    def give_if_due(self, connection: Connection, job: jobs.Job, progress: tallies.Progress) -> None:
         """Look again every few seconds."""
         if time.monotonic() < self._due:
             return
         self._due = time.monotonic() + NOTICE_SECONDS
         staffing = read_staffing(self._runtime, connection)
-        for found in find_hindrances(job, progress, staffing, jobs.list_waiting(connection, job)):
+        for found in find_hindrances(job, progress, staffing, waits.list_waiting(connection, job)):
             if (found.reason, found.stage) not in self._said:
                 self._said.add((found.reason, found.stage))
                 print_warning(f"{found.says}: {found.command}")
@@ -265,7 +265,7 @@ def watch(runtime: Runtime, job_id: int, *, quiet: bool) -> dict[str, Any]:
         def look(connection: Connection) -> jobs.Job:
             job = jobs.get_job(connection, job_id)
             if job.state not in FINAL:
-                notices.give_if_due(connection, job, jobs.measure_progress(connection, job))
+                notices.give_if_due(connection, job, tallies.measure_progress(connection, job))
             return job
 
         while (job := runtime.database.query(look)).state not in FINAL:
@@ -401,9 +401,9 @@ def describe_job(runtime: Runtime, job_id: int) -> dict[str, Any]:
 
     def look(connection: Connection) -> dict[str, Any]:
         job = jobs.get_job(connection, job_id)
-        notes = jobs.list_notes(connection, job_id, limit=REPORTED_NOTES)
-        reasons = jobs.count_notes(connection, job_id, limit=REPORTED_REASONS)
-        progress, staffing = jobs.measure_progress(connection, job), read_staffing(runtime, connection)
+        notes = scan_notes.list_notes(connection, job_id, limit=REPORTED_NOTES)
+        reasons = scan_notes.count_notes(connection, job_id, limit=REPORTED_REASONS)
+        progress, staffing = tallies.measure_progress(connection, job), read_staffing(runtime, connection)
         summary = _summarise(job, progress, staffing, now=read_clock(connection))
         before = asdict(count_dead_before(connection, job_id))
         return summary | {"notes": notes, "reasons": reasons, "dead_before": before}
@@ -417,7 +417,7 @@ def list_summaries(runtime: Runtime, *, limit: int, wanted: jobs.JobFilter = job
     def find(connection: Connection) -> list[dict[str, Any]]:
         staffing, now = read_staffing(runtime, connection), read_clock(connection)
         found = jobs.list_jobs(connection, limit=limit, wanted=wanted)
-        progress = jobs.measure_each(connection, found)
+        progress = tallies.measure_each(connection, found)
         return [_summarise(job, progress[job.id], staffing, now=now) for job in found]
 
     return runtime.database.query(find)
@@ -438,8 +438,8 @@ def explain_job(runtime: Runtime, job_id: int) -> dict[str, Any]:
 
     def look(connection: Connection) -> dict[str, Any]:
         job = jobs.get_job(connection, job_id)
-        progress, staffing = jobs.measure_progress(connection, job), read_staffing(runtime, connection)
-        pace, waiting = measure_pace(connection, job, progress, staffing), jobs.list_waiting(connection, job)
+        progress, staffing = tallies.measure_progress(connection, job), read_staffing(runtime, connection)
+        pace, waiting = measure_pace(connection, job, progress, staffing), waits.list_waiting(connection, job)
         return {
             "waiting": waiting,
             "bulk": _describe_lane(runtime, connection, job),
@@ -454,8 +454,8 @@ def explain_job(runtime: Runtime, job_id: int) -> dict[str, Any]:
         }
 
     found = report | runtime.database.query(look)
-    waits = any(row["reason"] == WaitReason.CIRCUIT for row in found["waiting"])
-    return found | {"circuits": _list_circuits(runtime) if waits else []}
+    is_refused = any(row["reason"] == WaitReason.CIRCUIT for row in found["waiting"])
+    return found | {"circuits": _list_circuits(runtime) if is_refused else []}
 
 
 def _list_circuits(runtime: Runtime) -> list[dict[str, Any]]:
@@ -481,7 +481,7 @@ def _describe_lane(runtime: Runtime, connection: Connection, job: jobs.Job) -> d
     }
 
 
-def _summarise(job: jobs.Job, progress: jobs.Progress, staffing: Staffing, *, now: float) -> dict[str, Any]:
+def _summarise(job: jobs.Job, progress: tallies.Progress, staffing: Staffing, *, now: float) -> dict[str, Any]:
     """What every command says of a job; `activity` tells what it does, or waits for, while its state is `running`."""
     sources = [str(spec["uri"]) for spec in job.sources]
     return {

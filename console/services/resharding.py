@@ -15,10 +15,10 @@ from embedmill.console.cli.output import print_line
 from embedmill.console.cli.session import interruptible, opened
 from embedmill.console.services.ingesting import work_on_job
 from embedmill.shared.collections import MAX_SHARDS
-from embedmill.shared.db import collections, documents, leases, repairs
+from embedmill.shared.db import collections, documents, leases, manifest, repairs
 from embedmill.shared.db.collections import Collection
-from embedmill.shared.db.documents import Tracked
 from embedmill.shared.db.engine import read_clock
+from embedmill.shared.db.manifest import Tracked
 from embedmill.shared.errors import FlowControl, KeyRefused, SettingsError
 from embedmill.shared.providers.vectorstores.base import VectorRow
 from embedmill.shared.providers.vectorstores.rows import edition_of, named
@@ -100,7 +100,7 @@ class Mover:
 
     def move(self) -> None:
         """Go through every document once; those that are written meanwhile are written at home."""
-        for page in documents.walk_tracked(self._runtime.database, self._collection.id, page=PAGE):
+        for page in manifest.walk_tracked(self._runtime.database, self._collection.id, page=PAGE):
             routes: dict[tuple[str, str], list[Tracked]] = {}
             for tracked in page:
                 if former := self._collection.former_home(tracked.id):
@@ -186,7 +186,7 @@ def _mended(runtime: Runtime, mover: Mover, *, quiet: bool) -> bool:
     work_on_job(runtime, job, quiet=quiet)
     mended = set(mover.incomplete)
     with runtime.database.read() as connection:
-        pages = documents.list_tracked(connection, mover.collection.id)
+        pages = manifest.list_tracked(connection, mover.collection.id)
         wanted = {tracked.id: tracked for page in pages for tracked in page if tracked.id in mended}
     store = runtime.store(mover.collection)
     for shard in mover.collection.shards:

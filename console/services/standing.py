@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from embedmill.shared import stages
-from embedmill.shared.db import jobs, pools, presence
+from embedmill.shared.db import jobs, pools, presence, tallies, waits
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.presence import is_gone
 from embedmill.shared.runtime import Runtime
@@ -58,7 +58,7 @@ def read_staffing(runtime: Runtime, connection: Connection) -> Staffing:
     )
 
 
-def name_activity(job: jobs.Job, progress: jobs.Progress, staffing: Staffing) -> str:
+def name_activity(job: jobs.Job, progress: tallies.Progress, staffing: Staffing) -> str:
     """What a job does: a final state, `paused`, `scanning`, `working`, or what all of its work waits for."""
     if job.state in FINAL or job.state is JobState.PAUSED:
         return str(job.state)
@@ -75,7 +75,7 @@ def name_activity(job: jobs.Job, progress: jobs.Progress, staffing: Staffing) ->
     return SCANNING if job.enumerated_at is None else WORKING
 
 
-def _name_wait(progress: jobs.Progress, staffing: Staffing) -> str:
+def _name_wait(progress: tallies.Progress, staffing: Staffing) -> str:
     """By the reason that most of it waits for; nobody's turn comes where there are no workers."""
     most = max(progress.waiting, key=lambda reason: progress.waiting[reason])
     passes = WAITING[most] in _PASSING
@@ -91,10 +91,10 @@ class Pace:
     seconds_left: float | None
 
 
-def measure_pace(connection: Connection, job: jobs.Job, progress: jobs.Progress, staffing: Staffing) -> Pace:
+def measure_pace(connection: Connection, job: jobs.Job, progress: tallies.Progress, staffing: Staffing) -> Pace:
     """A job's pace now."""
     activity = name_activity(job, progress, staffing)
-    rate = jobs.measure_rate(connection, job) if activity in _PASSING else 0.0
+    rate = tallies.measure_rate(connection, job) if activity in _PASSING else 0.0
     left = sum(sum(states.values()) for states in progress.active.values())
     return Pace(activity, round(rate, 3), round(left / rate, 1) if rate else None)
 
@@ -115,7 +115,7 @@ class Hindrance:
 
 
 def find_hindrances(
-    job: jobs.Job, progress: jobs.Progress, staffing: Staffing, waiting: Sequence[Mapping[str, Any]]
+    job: jobs.Job, progress: tallies.Progress, staffing: Staffing, waiting: Sequence[Mapping[str, Any]]
 ) -> list[Hindrance]:
     """Everything that keeps a job's work where it is; `waiting` are the rows of `list_waiting`."""
     if job.state in FINAL:
@@ -135,7 +135,7 @@ def name_command(queue: str, staffing: Staffing) -> str:
     return f"embedmill workers start --queue {queue}"
 
 
-def _find_unserved(progress: jobs.Progress, staffing: Staffing) -> Iterator[Hindrance]:
+def _find_unserved(progress: tallies.Progress, staffing: Staffing) -> Iterator[Hindrance]:
     for stage, states in progress.active.items():
         ready = sum(states.get(state, 0) for state in _READY)
         if not ready or staffing.moves(stage):
@@ -143,13 +143,13 @@ def _find_unserved(progress: jobs.Progress, staffing: Staffing) -> Iterator[Hind
         if stage in staffing.paused:
             reason, says = "paused", f"the queue {stage} is paused"
         elif stage in staffing.scaled:
-            reason, says = jobs.SCALED, f"the queue {stage} is scaled to 0"
+            reason, says = waits.SCALED, f"the queue {stage} is scaled to 0"
         else:
             reason, says = "unserved", f"nobody serves the queue {stage}, where work waits"
         yield Hindrance(reason, stage, ready, says, name_command(stage, staffing))
 
 
-def _find_crowded(progress: jobs.Progress, staffing: Staffing) -> Iterator[Hindrance]:
+def _find_crowded(progress: tallies.Progress, staffing: Staffing) -> Iterator[Hindrance]:
     """A queue that nobody serves fills its job's share of what may be out, and the stages before it get none."""
     order = list(stages.names())
     lost = [

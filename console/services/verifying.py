@@ -11,7 +11,7 @@ from embedmill.console.cli.output import print_line
 from embedmill.console.cli.session import opened
 from embedmill.console.services.comparing import Difference, Findings, Held, compare, find_differences
 from embedmill.console.services.ingesting import work_on_job
-from embedmill.shared.db import collections, documents, repairs
+from embedmill.shared.db import collections, manifest, repairs
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.providers.vectorstores.rows import edition_of
 from embedmill.shared.runtime import Runtime
@@ -108,7 +108,7 @@ class _Mender:
         reached: dict[str, int] = {}
         for held in surplus:
             reached[held.document] = max(reached.get(held.document, 0), held.edition.generation or 0)
-        self._runtime.database.transact(lambda connection: documents.leave_behind(connection, reached))
+        self._runtime.database.transact(lambda connection: manifest.leave_behind(connection, reached))
 
 
 def _describe(collection: Collection, findings: Findings) -> dict[str, Any]:

@@ -13,9 +13,10 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, Connection, Row, and_, case, delete, exists, func, or_, select, true, update
 
 from embedmill.shared.db.bulk import among, upsert_each
-from embedmill.shared.db.documents import lock_documents, submit_removals
+from embedmill.shared.db.documents import lock_documents
 from embedmill.shared.db.scans import FILES, NAMED, Scan
 from embedmill.shared.db.schema import claim, document, scan, source, work
+from embedmill.shared.db.submitting import submit_removals
 
 CONTENT_CHARACTERS = 16
 # Documents that one transaction may let go: neither a worker nor a kill has to wait for more.

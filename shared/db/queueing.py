@@ -15,10 +15,10 @@ from sqlalchemy import (
 
 from embedmill.shared.db.engine import clock
 from embedmill.shared.db.pools import is_served
-from embedmill.shared.db.schema import in_state, work
+from embedmill.shared.db.schema import in_state, job, work
 from embedmill.shared.db.transitions import move_chosen, move_work
 from embedmill.shared.errors import LONGEST_WAIT_SECONDS
-from embedmill.shared.states import State, WaitReason
+from embedmill.shared.states import JobState, State, WaitReason
 
 # What others may ask us to wait for, as by Retry-After; our own pauses are shorter.
 TOLD_TO_WAIT = (WaitReason.RATE, WaitReason.BUDGET, WaitReason.CIRCUIT)
@@ -109,3 +109,39 @@ def put_back(connection: Connection, stage: str, ids: Sequence[int]) -> int:
     """Give work whose message is in hand, and was not claimed, back to the dispatcher; returns how many."""
     query = _TAKE_BACK.where(work.c.id.in_(list(ids)), work.c.stage == stage)
     return connection.execute(query).rowcount
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatchable:
+    """A job that may run: `out` is what has a message out or is in the hands of a worker."""
+
+    id: int
+    priority: int
+    weight: int
+    enumerated: bool
+    out: int
+
+
+def list_dispatchable(connection: Connection) -> list[Dispatchable]:
+    """Every job that may run, the most urgent first."""
+    query = select(job.c.id, job.c.priority, job.c.weight, job.c.enumerated_at).where(
+        job.c.finished_at.is_(None), job.c.state == JobState.RUNNING
+    )
+    rows = connection.execute(query.order_by(job.c.priority.desc(), job.c.id)).all()
+    out = count_out(connection) if rows else {}
+    return [Dispatchable(r.id, r.priority, r.weight, r.enumerated_at is not None, out.get(r.id, 0)) for r in rows]
+
+
+def count_out(connection: Connection) -> dict[int, int]:
+    """By job that may run, work in the hands of a worker or with a message out to a queue that somebody is to serve.
+
+    What lies in a paused queue, or in one that was scaled to nothing, takes no room from the stages before it.
+    """
+    is_open = select(job.c.id).where(job.c.finished_at.is_(None), job.c.state == JobState.RUNNING)
+    query = (
+        select(work.c.job_id, func.count().label("n"))
+        .where(work.c.job_id.in_(is_open.scalar_subquery()), work.c.state.in_((State.QUEUED, State.RUNNING)))
+        .where(or_(work.c.state == State.RUNNING, is_served(work.c.stage)))
+        .group_by(work.c.job_id)
+    )
+    return {row.job_id: row.n for row in connection.execute(query)}

@@ -14,7 +14,7 @@ from embedmill.producers.sources.base import Source
 from embedmill.producers.sources.open import SourceOptions, open_sources
 from embedmill.producers.submission import Submitted, Submitter
 from embedmill.shared.addresses import document_id
-from embedmill.shared.db import jobs
+from embedmill.shared.db import jobs, scan_notes, tallies
 from embedmill.shared.db.engine import Database
 from embedmill.shared.db.schema import chore, source
 from embedmill.shared.errors import ScanStopped, ScanTakenOver
@@ -56,7 +56,7 @@ class Desk:
         self.walk.drain()
         with self.database.read() as connection:
             job = jobs.get_job(connection, found.id)
-            counts = jobs.measure_progress(connection, job).documents
+            counts = tallies.measure_progress(connection, job).documents
         return {**counts, "problems": job.problems, "held": job.held_deletions}
 
     def job(self, job_id: int) -> jobs.Job:
@@ -65,7 +65,7 @@ class Desk:
 
     def notes(self, job_id: int) -> list[str]:
         with self.database.read() as connection:
-            found = jobs.list_notes(connection, job_id, limit=100)
+            found = scan_notes.list_notes(connection, job_id, limit=100)
         return [f"{note['line']}: {note['reason']}" for note in found if note["kind"] == "problem"]
 
     def visible(self) -> set[str]:

@@ -12,9 +12,9 @@ import pytest
 from embedmill.console.services import comparing
 from embedmill.console.services.comparing import Findings, Held, compare, find_differences
 from embedmill.console.services.verifying import _Mender
-from embedmill.shared.db import documents
+from embedmill.shared.db import manifest
 from embedmill.shared.db.collections import Collection
-from embedmill.shared.db.documents import Tracked
+from embedmill.shared.db.manifest import Tracked
 from embedmill.shared.db.schema import document
 from embedmill.shared.editions import Edition
 from embedmill.shared.providers.vectorstores.base import VectorRow, VectorStore
@@ -140,6 +140,6 @@ def test_a_generation_that_was_left_behind_is_given_to_nobody(tracker: Tracker) 
     tracker.submit(["file:///a"])
     (row,) = tracker.rows(document)
     with tracker.database.write() as connection:
-        documents.leave_behind(connection, {row["id"]: 7, "nobody": 3})
-        documents.leave_behind(connection, {row["id"]: 2})
+        manifest.leave_behind(connection, {row["id"]: 7, "nobody": 3})
+        manifest.leave_behind(connection, {row["id"]: 2})
     assert [row["generation"] for row in tracker.rows(document)] == [7]

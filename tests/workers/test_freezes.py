@@ -14,10 +14,10 @@ import pytest
 from sqlalchemy import update
 
 from embedmill.console.services.comparing import compare
-from embedmill.shared.db.documents import list_tracked
 from embedmill.shared.db.engine import Database
 from embedmill.shared.db.leases import Claim
 from embedmill.shared.db.leftovers import DELAYS
+from embedmill.shared.db.manifest import list_tracked
 from embedmill.shared.db.schema import attempt, index_version
 from embedmill.shared.editions import Edition
 from embedmill.shared.providers.vectorstores.base import VectorStore

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from embedmill.shared.db import jobs
+from embedmill.shared.db import tallies, waits
 from embedmill.shared.db.collections import update_settings
 from embedmill.shared.db.leases import Claim
 from embedmill.shared.db.schema import dead_letter, index_version
@@ -140,9 +140,9 @@ def test_only_what_a_supervisors_own_workers_parked_is_beyond_its_help(
     claim = tracker.claim(tracker.queue(), worker="theirs")
     tracker.settle(claim, Park("key", 60.0))
     with runtime.database.read() as connection:
-        assert jobs.count_unfinished(connection, tracker.job) == {"key": 1}
-        assert jobs.was_refused_here(connection, tracker.job, supervisor="supervisor of theirs")
-        assert not jobs.was_refused_here(connection, tracker.job, supervisor="supervisor of ours")
+        assert tallies.count_unfinished(connection, tracker.job) == {"key": 1}
+        assert waits.was_refused_here(connection, tracker.job, supervisor="supervisor of theirs")
+        assert not waits.was_refused_here(connection, tracker.job, supervisor="supervisor of ours")
 
 
 @pytest.mark.parametrize("path", ["/indexes", "upsert"])

@@ -1,7 +1,7 @@
 """The cleaner: removes stored objects that nothing refers to any more."""
 
-from embedmill.shared.db.documents import list_referenced_objects
 from embedmill.shared.db.engine import Database
+from embedmill.shared.db.manifest import list_referenced_objects
 from embedmill.shared.providers.blobs.base import BlobStore
 
 # An object is written before the row that names it; younger ones may still be on their way into the database.

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import groupby
 
 from embedmill.shared import stages
-from embedmill.shared.db import jobs, presence, queueing
+from embedmill.shared.db import presence, queueing
 from embedmill.shared.db.engine import Connection, Database
 from embedmill.shared.db.pools import count_slots
 from embedmill.shared.db.queueing import Ready
@@ -68,7 +68,7 @@ def _queue(database: Database, share: Share, batch: int) -> list[Ready]:
 
 def _plan(database: Database, settings: Settings) -> list[Share]:
     with database.read() as connection:
-        open_jobs = jobs.list_dispatchable(connection)
+        open_jobs = queueing.list_dispatchable(connection)
         if not open_jobs:
             return []
         window = size_window(settings, slots=_count_slots(connection, settings))

@@ -9,7 +9,7 @@ from types import TracebackType
 
 import structlog
 
-from embedmill.shared.db import jobs, presence, queueing
+from embedmill.shared.db import jobs, presence, queueing, receipts, tallies
 from embedmill.shared.db.engine import PAUSE_SECONDS, Connection
 from embedmill.shared.errors import BrokerUnavailable, DatabaseAway, EmbedmillError, StorageFailed, TransactionLost
 from embedmill.shared.presence import is_gone
@@ -172,8 +172,8 @@ class ChoreRunner:
 
     def _add_up(self) -> None:
         def add_up(connection: Connection) -> None:
-            jobs.add_up_tallies(connection)
-            jobs.forget_receipts(connection, older_than_seconds=RECEIPT_SECONDS)
+            tallies.add_up_tallies(connection)
+            receipts.forget_receipts(connection, older_than_seconds=RECEIPT_SECONDS)
 
         self._runtime.database.transact(add_up)
 

@@ -17,9 +17,9 @@ from embedmill.console.services.ingesting import (
 )
 from embedmill.producers.sources.folder import FolderSource
 from embedmill.producers.submission import ensure_collection
-from embedmill.shared.db import jobs, presence
-from embedmill.shared.db.jobs import SCALED
+from embedmill.shared.db import presence, scan_notes
 from embedmill.shared.db.scans import ensure_source
+from embedmill.shared.db.waits import SCALED
 from embedmill.shared.errors import UnknownPrice
 from embedmill.shared.outcomes import Park
 from embedmill.shared.presence import Presence
@@ -43,7 +43,7 @@ def test_a_list_of_jobs_asks_nothing_about_what_each_passed_over(runtime: Runtim
     ids = [tracker.create_job(f"job {n}") for n in range(30)]
     note = {"kind": "skipped", "uri": "file:///fifo", "line": None, "reason": "a FIFO"}
     with runtime.database.write() as connection:
-        jobs.note_scan(connection, ids[0], [note] * 500)
+        scan_notes.note_scan(connection, ids[0], [note] * 500)
     before = runtime.database.statements
     rows = list_summaries(runtime, limit=1000)
     assert runtime.database.statements - before <= 7, "however many there are"

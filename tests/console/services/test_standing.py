@@ -9,7 +9,7 @@ from embedmill.console.durations import format_time
 from embedmill.console.services import ingesting as running
 from embedmill.console.services.ingesting import explain_job, find_jobs, list_summaries, print_report, print_waiting
 from embedmill.console.services.standing import Pace
-from embedmill.shared.db import jobs, pools, presence
+from embedmill.shared.db import jobs, pools, presence, tallies
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.errors import BlobMissing, NotFound, ProviderUnavailable, SourceGone
 from embedmill.shared.outcomes import Advance, Fail, Park
@@ -170,7 +170,7 @@ def test_whoever_watches_is_told_once_of_each_thing_that_keeps_a_job_from_moving
 
     def look(connection: Connection) -> None:
         job = jobs.get_job(connection, tracker.job)
-        watch.give_if_due(connection, job, jobs.measure_progress(connection, job))
+        watch.give_if_due(connection, job, tallies.measure_progress(connection, job))
 
     for _ in range(2):
         runtime.database.query(look)

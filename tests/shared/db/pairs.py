@@ -141,7 +141,7 @@ def _settle(outcome: Callable[[], Outcome]) -> Operation:
 
 
 def _dispatch(database: Database, case: Case) -> None:
-    if case.job in [found.id for found in database.query(jobs.list_dispatchable)]:
+    if case.job in [found.id for found in database.query(queueing.list_dispatchable)]:
         database.transact(lambda connection: queueing.queue_ready(connection, case.job, limit=10))
 
 

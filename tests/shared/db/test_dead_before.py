@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Connection, insert
 
-from embedmill.shared.db import dead_letters, documents, jobs
+from embedmill.shared.db import dead_letters, scan_notes, submitting
 from embedmill.shared.db.dead_letters import DeadBefore, Filter
-from embedmill.shared.db.documents import Submitted
 from embedmill.shared.db.schema import dead_letter, scan_note
+from embedmill.shared.db.submitting import Submitted
 from embedmill.shared.errors import SourceGone, UnreadableDocument, is_document_fault
 from embedmill.shared.outcomes import Advance, Fail
 from embedmill.shared.states import State
@@ -34,7 +34,7 @@ def discard(tracker: Tracker) -> None:
 
 def note(tracker: Tracker, job: int, done: Submitted) -> DeadBefore:
     def record(connection: Connection) -> DeadBefore:
-        jobs.note_scan(connection, job, dead_letters.describe_dead_before(connection, done.dead_before))
+        scan_notes.note_scan(connection, job, dead_letters.describe_dead_before(connection, done.dead_before))
         return dead_letters.count_dead_before(connection, job)
 
     return tracker.database.transact(record)
@@ -98,7 +98,7 @@ def test_what_changed_is_tried_again(tracker: Tracker, second: int, first: Calla
 
 def test_what_is_asked_for_is_tried_again_and_its_letter_closes(tracker: Tracker, second: int) -> None:
     with tracker.database.write() as connection:
-        done = documents.submit_batch(
+        done = submitting.submit_batch(
             connection,
             [submission(TORN)],
             job_id=second,
@@ -142,6 +142,6 @@ def test_faults_of_documents_are_told_from_others() -> None:
 def test_two_kinds_of_notes_go_in_together(tracker: Tracker) -> None:
     plain = {"kind": "skipped", "uri": "fifo", "line": None, "reason": "no document"}
     with tracker.database.write() as connection:
-        jobs.note_scan(connection, tracker.job, [plain, {**plain, "letter_id": 7}])
+        scan_notes.note_scan(connection, tracker.job, [plain, {**plain, "letter_id": 7}])
         connection.execute(insert(scan_note).values(job_id=tracker.job, **plain))
     assert [row["letter_id"] for row in tracker.rows(scan_note)] == [None, 7, None]

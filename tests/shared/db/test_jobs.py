@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from embedmill.shared.db import jobs, pools
+from embedmill.shared.db import jobs, pools, queueing, scan_notes, tallies, waits
 from embedmill.shared.db.engine import clock, open_database
 from embedmill.shared.errors import IllegalTransition, NotFound, UnreadableDocument, UserError
 from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park
@@ -160,7 +160,7 @@ def test_the_documents_of_a_finished_job_add_up(tracker: Tracker) -> None:
         },
     )
     with tracker.database.write() as connection:
-        jobs.note_scan(
+        scan_notes.note_scan(
             connection,
             tracker.job,
             [
@@ -171,9 +171,11 @@ def test_the_documents_of_a_finished_job_add_up(tracker: Tracker) -> None:
             ],
         )
         assert jobs.get_job(connection, tracker.job).problems == 2
-        listed = jobs.list_notes(connection, tracker.job, limit=10)
+        listed = scan_notes.list_notes(connection, tracker.job, limit=10)
         assert [note["kind"] for note in listed] == ["skipped", "problem", "problem", "note", "skipped"]
-        counted = {(row["kind"], row["reason"]): row["count"] for row in jobs.count_notes(connection, 1, limit=10)}
+        counted = {
+            (row["kind"], row["reason"]): row["count"] for row in scan_notes.count_notes(connection, 1, limit=10)
+        }
         assert counted == {(note["kind"], note["reason"]): 1 for note in listed}
     counts = tracker.progress().documents
     parts = ("completed", "unchanged", "skipped", "dead", "cancelled")
@@ -184,14 +186,14 @@ def test_the_documents_of_a_finished_job_add_up(tracker: Tracker) -> None:
 def waiting(tracker: Tracker) -> dict[str, int]:
     counts: Counter[str] = Counter()
     with tracker.database.read() as connection:
-        for row in jobs.list_waiting(connection, jobs.get_job(connection, tracker.job)):
+        for row in waits.list_waiting(connection, jobs.get_job(connection, tracker.job)):
             counts[row["reason"]] += row["documents"]
     return dict(counts)
 
 
 def documents(tracker: Tracker, **options: int) -> list[dict[str, object]]:
     with tracker.database.read() as connection:
-        return jobs.list_waiting_documents(connection, tracker.job, **{"limit": 100, **options})
+        return waits.list_waiting_documents(connection, tracker.job, **{"limit": 100, **options})
 
 
 def test_every_unfinished_document_says_what_it_waits_for(tracker: Tracker) -> None:
@@ -219,10 +221,10 @@ def summed(tracker: Tracker) -> dict[tuple[str, str], dict[str, Any]]:
     found = []
     for _ in range(2):
         with tracker.database.read() as connection:
-            rows = jobs.list_waiting(connection, jobs.get_job(connection, tracker.job))
+            rows = waits.list_waiting(connection, jobs.get_job(connection, tracker.job))
         found.append({(row["stage"], row["reason"]): row for row in rows})
         with tracker.database.write() as connection:
-            jobs.add_up_tallies(connection)
+            tallies.add_up_tallies(connection)
     before, after = ({place: row["documents"] for place, row in rows.items()} for rows in found)
     assert before == after
     return found[0]
@@ -281,7 +283,7 @@ def test_what_work_waits_for_is_the_same_in_sum_and_document_by_document(tracker
 def test_what_waits_for_a_time_says_when_it_comes(tracker: Tracker) -> None:
     tracker.settle(tracker.take(URIS), Park("rate", 60.0))
     with tracker.database.read() as connection:
-        (row,) = jobs.list_waiting(connection, jobs.get_job(connection, tracker.job))
+        (row,) = waits.list_waiting(connection, jobs.get_job(connection, tracker.job))
     assert 50 < row["next_in_seconds"] <= 60
 
 
@@ -301,7 +303,7 @@ def test_waiting_documents_are_listed_one_by_one_and_page_by_page(tracker: Track
 
 def rate(tracker: Tracker) -> float:
     with tracker.database.read() as connection:
-        return jobs.measure_rate(connection, jobs.get_job(connection, tracker.job))
+        return tallies.measure_rate(connection, jobs.get_job(connection, tracker.job))
 
 
 def test_the_rate_is_what_ended_within_the_last_minute(tracker: Tracker) -> None:
@@ -349,7 +351,7 @@ def test_dispatchable_jobs_come_by_priority_with_what_they_have_out(tracker: Tra
     with tracker.database.write() as connection:
         jobs.update_job(connection, urgent, priority=3, weight=7)
     with tracker.database.read() as connection:
-        found = jobs.list_dispatchable(connection)
+        found = queueing.list_dispatchable(connection)
     assert [(job.id, job.priority, job.weight, job.out) for job in found] == [(urgent, 3, 7, 0), (tracker.job, 0, 1, 2)]
 
 
@@ -364,8 +366,8 @@ def test_resuming_keeps_what_waits_for_a_rate_waiting(tracker: Tracker) -> None:
 @pytest.mark.parametrize(
     ("call", "index"),
     [
-        (lambda connection, _: jobs.count_out(connection), "ix_work_job_state (job_id=? AND state=?)"),
-        (jobs.measure_rate, "ix_work_finished (job_id=? AND finished_at>?)"),
+        (lambda connection, _: queueing.count_out(connection), "ix_work_job_state (job_id=? AND state=?)"),
+        (tallies.measure_rate, "ix_work_finished (job_id=? AND finished_at>?)"),
     ],
     ids=["out", "rate"],
 )

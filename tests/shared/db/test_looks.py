@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Connection
 
-from embedmill.shared.db import budgets, bulk_lane, flow, jobs, leases, ledger, presence, queueing, samples
+from embedmill.shared.db import budgets, bulk_lane, flow, leases, ledger, presence, queueing, samples, waits
 from embedmill.shared.db.engine import open_database
 from embedmill.shared.db.transitions import wake_work
 from embedmill.shared.settings import Settings
@@ -17,12 +17,12 @@ LOOKS: dict[str, Callable[[Connection], object]] = {
     "count_indexing": lambda c: leases.count_indexing(c, 1, claimed_until=1.0),
     "count_queued": queueing.count_queued,
     "find_leases": leases.find_leases,
-    "find_cause": lambda c: jobs.find_cause(c, 1, WaitReason.BUDGET),
+    "find_cause": lambda c: waits.find_cause(c, 1, WaitReason.BUDGET),
     "forget_refusals": budgets._forget_refusals,
     "wake_budgets": lambda c: wake_work(c, WaitReason.BUDGET),
     "wake_circuit": flow.wake_circuit,
     "wake_keys": flow.wake_keys,
-    "was_refused_here": lambda c: jobs.was_refused_here(c, 1, supervisor="s"),
+    "was_refused_here": lambda c: waits.was_refused_here(c, 1, supervisor="s"),
     "find_providers": lambda c: bulk_lane.find_providers(c, 1),
     "list_shown_workers": lambda c: presence.list_shown_workers(c, silent_seconds=1.0),
     "list_reserving_owners": ledger.list_reserving_owners,

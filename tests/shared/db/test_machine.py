@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sqlalchemy import update
 
 from embedmill.shared import stages
-from embedmill.shared.db import jobs
+from embedmill.shared.db import tallies
 from embedmill.shared.db.dead_letters import Filter, discard_letters
 from embedmill.shared.db.engine import Database, open_database
 from embedmill.shared.db.leases import Claim
@@ -176,7 +176,7 @@ class WorkMachine(RuleBasedStateMachine):
     @rule()
     def add_up(self) -> None:
         with self._database.write() as connection:
-            jobs.add_up_tallies(connection)
+            tallies.add_up_tallies(connection)
 
     @invariant()
     def counts_kept_by_triggers_are_those_of_the_rows(self) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import update
 
-from embedmill.shared.db import jobs
+from embedmill.shared.db import scan_notes, tallies
 from embedmill.shared.db.documents import switch_versions
 from embedmill.shared.db.schema import document
 from embedmill.shared.notes import join_notes, split_notes
@@ -49,18 +49,18 @@ def test_a_job_counts_documents_and_not_notes(tracker: Tracker) -> None:
     tracker.settle(claim, dict(zip([item.id for item in claim.items], outcomes, strict=True)))
     assert tracker.progress().noted == 2
     with tracker.database.write() as connection:
-        jobs.add_up_tallies(connection)
+        tallies.add_up_tallies(connection)
     assert tracker.progress().noted == 2
 
 
 def test_the_notes_of_a_job_name_their_documents_and_are_bounded(tracker: Tracker) -> None:
     index(tracker, "one", NOTES)
     with tracker.database.read() as connection:
-        noted = jobs.list_notes(connection, tracker.job, limit=10)
+        noted = scan_notes.list_notes(connection, tracker.job, limit=10)
         assert [(note["kind"], note["uri"], note["reason"]) for note in noted] == [
             ("noted", "file:///a", note) for note in NOTES
         ]
-        assert len(jobs.list_notes(connection, tracker.job, limit=1)) == 1
+        assert len(scan_notes.list_notes(connection, tracker.job, limit=1)) == 1
 
 
 def test_an_unchanged_document_is_not_read_and_not_counted_again(tracker: Tracker) -> None:

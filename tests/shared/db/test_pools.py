@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Connection
 
-from embedmill.shared.db import jobs, leases, pools, presence, queueing
+from embedmill.shared.db import leases, pools, presence, queueing
 from embedmill.shared.db.engine import Database, clock
 from embedmill.shared.db.presence import Report
 from embedmill.shared.db.schema import supervisor, worker
@@ -85,11 +85,11 @@ def test_what_lies_in_such_a_queue_takes_no_room_from_the_stages_before_it(
     first, *_ = tracker.queue()
     tracker.claim([first])
     with database.write() as connection:
-        assert jobs.count_out(connection) == {tracker.job: 3}
+        assert queueing.count_out(connection) == {tracker.job: 3}
         stop(connection, paused=True)
-        assert jobs.count_out(connection) == {tracker.job: 1}, "what runs is out"
+        assert queueing.count_out(connection) == {tracker.job: 1}, "what runs is out"
         stop(connection, paused=False)
-        assert jobs.count_out(connection) == {tracker.job: 3}
+        assert queueing.count_out(connection) == {tracker.job: 3}
 
 
 def test_what_is_in_hand_and_was_not_claimed_goes_back(database: Database, tracker: Tracker) -> None:

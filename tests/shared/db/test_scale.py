@@ -12,11 +12,22 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, event, select, text
 
 from embedmill.shared import stages
-from embedmill.shared.db import documents, jobs, leases, queueing, rescues, settlement
-from embedmill.shared.db.documents import Submission
+from embedmill.shared.db import (
+    documents,
+    jobs,
+    leases,
+    queueing,
+    rescues,
+    scan_notes,
+    settlement,
+    submitting,
+    tallies,
+    waits,
+)
 from embedmill.shared.db.engine import Database, open_database
 from embedmill.shared.db.schema import dead_letter, document
 from embedmill.shared.db.schema import work as work_table
+from embedmill.shared.db.submitting import Submission
 from embedmill.shared.errors import UnreadableDocument
 from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park
 from embedmill.shared.states import Result, State
@@ -64,7 +75,7 @@ def large(server: Server) -> Iterator[Tracker]:
         connection.execute(text(FILL_DOCUMENTS), {"rows": ROWS})
         connection.execute(text(FILL_WORK), {"rows": ROWS})
     with database.write() as connection:
-        jobs.add_up_tallies(connection)
+        tallies.add_up_tallies(connection)
     server.execute("VACUUM ANALYZE")
     yield tracker
     database.close()
@@ -114,13 +125,13 @@ LOOKS: dict[str, Callable[[Connection], object]] = {
     "find_leases": leases.find_leases,
     "find_completable": jobs.find_completable,
     "complete_jobs": jobs.complete_jobs,
-    "count_unfinished": lambda c: jobs.count_unfinished(c, 1),
-    "list_waiting": lambda c: jobs.list_waiting(c, jobs.get_job(c, 1)),
-    "measure_progress": lambda c: jobs.measure_progress(c, jobs.get_job(c, 1)),
-    "count_notes": lambda c: jobs.count_notes(c, 1, limit=100),
-    "list_notes": lambda c: jobs.list_notes(c, 1, limit=1000),
+    "count_unfinished": lambda c: tallies.count_unfinished(c, 1),
+    "list_waiting": lambda c: waits.list_waiting(c, jobs.get_job(c, 1)),
+    "measure_progress": lambda c: tallies.measure_progress(c, jobs.get_job(c, 1)),
+    "count_notes": lambda c: scan_notes.count_notes(c, 1, limit=100),
+    "list_notes": lambda c: scan_notes.list_notes(c, 1, limit=1000),
     "claim": lambda c: leases.claim(c, "chunk", list(range(1000, 1256)), worker="w", lease_seconds=60.0),
-    "submit_batch": lambda c: documents.submit_batch(
+    "submit_batch": lambda c: submitting.submit_batch(
         c,
         [submission(f"file:///new/{n}") for n in range(500)],
         job_id=1,
@@ -228,7 +239,7 @@ def test_tallies_added_up_by_two_at_once_stay_exact(tracker: Tracker) -> None:
 
     def add_up() -> int:
         with tracker.database.write() as connection:
-            return jobs.add_up_tallies(connection)
+            return tallies.add_up_tallies(connection)
 
     assert sum(race(3, add_up)) > 30
     assert tracker.progress().documents["total"] == 120
@@ -261,7 +272,7 @@ def test_a_nul_in_what_a_row_says_of_itself_is_left_out(tracker: Tracker) -> Non
     metadata = {"a": "x\0\0y", "b": "back\\u0000slash"}
     odd = replace(made, title="a\0b", origin={"kind": "row", "ref": "0:0:0", "metadata": metadata})
     with tracker.database.write() as connection:
-        documents.submit_batch(
+        submitting.submit_batch(
             connection, [odd], job_id=tracker.job, collection_id=tracker.collection.id, max_attempts=3
         )
     (row,) = tracker.rows()
@@ -277,7 +288,7 @@ def recorded(url: str, steps: Any) -> list[Any]:
     for job, texts, then in steps:
         batch = [with_text(uri, body) for uri, body in texts.items()]
         with database.write() as connection:
-            done = documents.submit_batch(
+            done = submitting.submit_batch(
                 connection,
                 batch,
                 job_id=known[job],

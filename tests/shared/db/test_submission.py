@@ -2,7 +2,7 @@
 
 from sqlalchemy import update
 
-from embedmill.shared.db import documents
+from embedmill.shared.db import manifest
 from embedmill.shared.db.leases import Claim
 from embedmill.shared.db.schema import document, work
 from embedmill.shared.states import State
@@ -71,7 +71,7 @@ def test_tracked_documents_are_listed_in_pages_without_gaps(tracker: Tracker) ->
     tracker.submit([f"file:///{n}" for n in range(7)])
     index_all(tracker)
     with tracker.database.read() as connection:
-        pages = list(documents.list_tracked(connection, tracker.collection.id, page=3))
+        pages = list(manifest.list_tracked(connection, tracker.collection.id, page=3))
     assert [len(page) for page in pages] == [3, 3, 1]
     assert len({tracked.id for page in pages for tracked in page}) == 7
 
@@ -79,7 +79,7 @@ def test_tracked_documents_are_listed_in_pages_without_gaps(tracker: Tracker) ->
 def test_a_walk_over_tracked_documents_holds_no_transaction_between_its_pages(tracker: Tracker) -> None:
     tracker.submit([f"file:///{n}" for n in range(7)])
     index_all(tracker)
-    walk = documents.walk_tracked(tracker.database, tracker.collection.id, page=3)
+    walk = manifest.walk_tracked(tracker.database, tracker.collection.id, page=3)
     first = next(walk)
     with tracker.database.write() as connection:
         connection.execute(update(document).where(document.c.id > first[-1].id).values(title="newer"))
@@ -96,4 +96,4 @@ def test_objects_of_active_versions_and_of_replayable_work_are_referenced(tracke
     tracker.write(claim.items[0].id, state=State.DEAD, finished_at=1.0, lease=None, lease_until=None)
     tracker.write(claim.items[1].id, state=State.CANCELLED, finished_at=1.0, lease=None, lease_until=None)
     with tracker.database.read() as connection:
-        assert documents.list_referenced_objects(connection) == {refs[0][:64], refs[2][:64]}
+        assert manifest.list_referenced_objects(connection) == {refs[0][:64], refs[2][:64]}

@@ -6,10 +6,21 @@ from typing import Any
 from sqlalchemy import Table, select, update
 
 from embedmill.shared.addresses import digest, document_id, version_id
-from embedmill.shared.db import claims, collections, documents, jobs, leases, queueing, rescues, scans, settlement
+from embedmill.shared.db import (
+    claims,
+    collections,
+    documents,
+    jobs,
+    leases,
+    queueing,
+    rescues,
+    scans,
+    settlement,
+    submitting,
+    tallies,
+)
 from embedmill.shared.db.claims import Sighting
 from embedmill.shared.db.collections import Collection
-from embedmill.shared.db.documents import Submission, Submitted
 from embedmill.shared.db.engine import Database
 from embedmill.shared.db.leases import Claim
 from embedmill.shared.db.rescues import Rescue
@@ -18,6 +29,7 @@ from embedmill.shared.db.schema import attempt, document
 from embedmill.shared.db.schema import job as job_table
 from embedmill.shared.db.schema import work as work_table
 from embedmill.shared.db.settlement import RetryPolicy
+from embedmill.shared.db.submitting import Submission, Submitted
 from embedmill.shared.outcomes import Advance, Complete, Outcome
 from embedmill.shared.states import Result, State
 
@@ -74,7 +86,7 @@ class Tracker:
         self, uris: Iterable[str], *, text: str = "text", job: int | None = None, max_attempts: int = 3
     ) -> Submitted:
         with self.database.write() as connection:
-            return documents.submit_batch(
+            return submitting.submit_batch(
                 connection,
                 [submission(uri, text) for uri in uris],
                 job_id=job or self.job,
@@ -92,7 +104,7 @@ class Tracker:
         met = [submission(uri, text) for uri in uris]
         with self.database.write() as connection:
             newest = scans.require_current(connection, scan)
-            done = documents.submit_batch(
+            done = submitting.submit_batch(
                 connection, met, job_id=scan.job_id, collection_id=self.collection.id, max_attempts=3
             )
             sightings = [Sighting(s.document_id, s.content_hash) for s in met]
@@ -174,9 +186,9 @@ class Tracker:
         with self.database.read() as connection:
             return jobs.get_job(connection, job or self.job)
 
-    def progress(self, job: int | None = None) -> jobs.Progress:
+    def progress(self, job: int | None = None) -> tallies.Progress:
         with self.database.read() as connection:
-            return jobs.measure_progress(connection, jobs.get_job(connection, job or self.job))
+            return tallies.measure_progress(connection, jobs.get_job(connection, job or self.job))
 
     def row(self, id_: int, table: Table = work_table) -> dict[str, Any]:
         with self.database.read() as connection:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from embedmill.shared.db.documents import list_tracked
+from embedmill.shared.db.manifest import list_tracked
 from embedmill.shared.db.repairs import submit_revalidation
 from embedmill.shared.db.reviews import list_reviews, resolve_review
 from embedmill.shared.outcomes import Advance, Complete, Fail, Park
