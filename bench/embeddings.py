@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from embedmill.shared.providers.embeddings.packing import Room, Size, lower_bound
+from embedmill.shared.asking.packing import Room, Size, lower_bound
 from embedmill.shared.providers.embeddings.table import open_embedder
 from embedmill.shared.tokenizer import count_many
 

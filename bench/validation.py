@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from unittest.mock import patch
 
 from bench.ingest import SEED, WORDS
+from embedmill.shared.asking.question import Request
 from embedmill.shared.providers.models.base import Block, Model, Prompt
 from embedmill.shared.providers.models.metering import FreeMeter
 from embedmill.shared.providers.models.table import open_model
@@ -24,10 +25,10 @@ from embedmill.simulators.prompts import Verdict as Scripted
 from embedmill.simulators.serving import running
 from embedmill.workers.chunking import ChunkSettings, build_chunk_set, normalise
 from embedmill.workers.stages.chunk import parse_row
-from embedmill.workers.validation.calls import Call, pack_calls, word_call
 from embedmill.workers.validation.judging import judge
-from embedmill.workers.validation.subject import Subject, make_subjects
+from embedmill.workers.validation.passages import Passage, make_passages
 from embedmill.workers.validation.verdict import Verdict, read_answer
+from embedmill.workers.validation.wording import pack_passages, word_request
 
 MODEL = "anthropic/claude-opus-4-7"
 WRITE_WEIGHT, READ_WEIGHT = 1.25, 0.1
@@ -76,17 +77,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def measure(documents: int) -> list[tuple[str, str]]:
     """(figure, value) rows."""
-    subjects = list(make_corpus(documents))
+    passages = list(make_corpus(documents))
     with served() as (simulator, model):
-        naive_verdicts = _one_by_one(model, subjects)
+        naive_verdicts = _one_by_one(model, passages)
         naive = _bill(simulator)
         ours_verdicts: dict[str, Verdict] = {}
-        judge(subjects, ours_verdicts.update, model=model, meter=FreeMeter(), concurrency=4)
+        judge(passages, ours_verdicts.update, model=model, meter=FreeMeter(), concurrency=4)
         ours = _bill(simulator)
-    equal = sum(_told(naive_verdicts[s.address]) == _told(ours_verdicts[s.address]) for s in subjects)
+    equal = sum(_told(naive_verdicts[s.address]) == _told(ours_verdicts[s.address]) for s in passages)
     return [
-        ("documents, chunks", f"{documents}, {len(subjects)}"),
-        ("verdicts that are equal (target all)", f"{equal} of {len(subjects)}"),
+        ("documents, chunks", f"{documents}, {len(passages)}"),
+        ("verdicts that are equal (target all)", f"{equal} of {len(passages)}"),
         ("calls, one by one and ours", f"{naive.calls}, {ours.calls}"),
         ("weighted tokens, one by one and ours", f"{naive.tokens:,.0f}, {ours.tokens:,.0f}"),
         ("  of these output", f"{naive.out:,}, {ours.out:,}"),
@@ -98,7 +99,7 @@ def measure(documents: int) -> list[tuple[str, str]]:
     ]
 
 
-def make_corpus(documents: int) -> Iterator[Subject]:
+def make_corpus(documents: int) -> Iterator[Passage]:
     """The chunks of generated documents of several sizes, the same for the same count."""
     choose = random.Random(SEED)
     for number in range(documents):
@@ -109,7 +110,7 @@ def make_corpus(documents: int) -> Iterator[Subject]:
             title=f"Report {number}",
             media_type="text/plain",
         )
-        yield from make_subjects(chunk_set, chunk_set.chunks, document=f"d{number}", judge=MODEL)
+        yield from make_passages(chunk_set, chunk_set.chunks, document=f"d{number}", judge=MODEL)
 
 
 def _paragraph(choose: random.Random, number: int) -> str:
@@ -129,19 +130,20 @@ def served() -> Iterator[tuple[AnthropicSimulator, Model]]:
         model.close()
 
 
-def _one_by_one(model: Model, subjects: Sequence[Subject]) -> Mapping[str, Verdict]:
+def _one_by_one(model: Model, passages: Sequence[Passage]) -> Mapping[str, Verdict]:
     """The same rubric and the same surroundings, but a call for each chunk and nothing cached."""
     found: dict[str, Verdict] = {}
-    for subject in subjects:
-        (call,) = pack_calls([subject])
-        answer = model.ask(_uncached(word_call(call)))
-        found |= _read(call, answer.text)
+    for passage in passages:
+        (request,) = pack_passages([passage])
+        answer = model.ask(_uncached(word_request(request)))
+        found |= _read(request, answer.text)
     return found
 
 
-def _read(call: Call, text: str) -> dict[str, Verdict]:
-    reading = read_answer(text, {id_: s.body for id_, s in call.by_id.items()})
-    return {call.by_id[id_].address: verdict for id_, verdict in reading.verdicts.items()}
+def _read(request: Request[Passage], text: str) -> dict[str, Verdict]:
+    passages = request.by_id
+    reading = read_answer(text, {id_: passage.body for id_, passage in passages.items()})
+    return {passages[id_].address: verdict for id_, verdict in reading.found.items()}
 
 
 def _uncached(prompt: Prompt) -> Prompt:

@@ -23,6 +23,10 @@ class Fence:
         return f"<{kind}-{self.token}{told}>\n{text}\n</{kind}-{self.token}>"
 
 
+NO_FENCE = Fence("")
+"""Of requests that no model reads as words."""
+
+
 def make_fence(texts: Iterable[str]) -> Fence:
     """A fence around these texts; a token that one of them holds by chance is drawn again."""
     joined = "\n".join(texts).lower()

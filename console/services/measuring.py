@@ -226,17 +226,17 @@ class Outline:
         """What a document comes to that has its share of the calls: chunks together, chunks one by one, its terms."""
         from embedmill.shared.providers.models.rules import judge
         from embedmill.workers.validation.forecast import ask_alone, ask_for_terms
-        from embedmill.workers.validation.subject import make_subjects
+        from embedmill.workers.validation.passages import make_passages
 
         chunks = [c for c, body in zip(chunk_set.chunks, chunk_set.bodies(), strict=True) if judge(body) is None]
-        subjects = make_subjects(chunk_set, chunks, document=uri, judge=self._judge)
-        known = self._find_known([subject.address for subject in subjects])
+        passages = make_passages(chunk_set, chunks, document=uri, judge=self._judge)
+        known = self._find_known([passage.address for passage in passages])
         single = Asked()
         if self.settings.audits:
-            some = _spread(subjects, SINGLES)
-            for subject in some:
-                single += ask_alone([subject]).scaled(len(subjects) / len(some))
-        return Wanted(ask_alone(subjects), single, ask_for_terms(chunk_set), len(known))
+            some = _spread(passages, SINGLES)
+            for passage in some:
+                single += ask_alone([passage]).scaled(len(passages) / len(some))
+        return Wanted(ask_alone(passages), single, ask_for_terms(chunk_set), len(known))
 
     def scale(self, wanted: "Wanted", totals: Totals) -> Asked:
         """What is asked about so many documents and chunks, if `wanted` is what they come to when all are asked about.

@@ -10,7 +10,7 @@ from embedmill.simulators.anthropic import AnthropicSimulator
 from embedmill.simulators.base import Options
 from embedmill.simulators.openai import OpenAISimulator
 from embedmill.simulators.serving import Running, running
-from embedmill.workers.validation.calls import MOST_CHUNKS
+from embedmill.workers.validation.wording import MOST_CHUNKS
 from tests.chaos.conftest import query
 from tests.command import Command, finish
 from tests.corpus import text_of

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 
+from embedmill.shared.asking.following import MODEL_REFUSED
+from embedmill.shared.asking.question import Request
 from embedmill.shared.caches.verdicts import VerdictCache
 from embedmill.shared.db.bulk_lane import VERDICT, Entry, Want
 from embedmill.shared.db.leases import Item
@@ -24,18 +26,18 @@ from embedmill.shared.spend.metering import MESSAGE, tokens_of
 from embedmill.workers.bulk.errand import Draft, Errand, Harvest
 from embedmill.workers.bulk.holding import Held, Question, hold
 from embedmill.workers.chunking import ChunkSet, decode_chunk_set
-from embedmill.workers.validation.calls import MOST_CHUNKS, Call, pack_calls, verdict_prompt, word_call
-from embedmill.workers.validation.judging import INPUT_REFUSED, REFUSED, REFUSED_CHUNKS
+from embedmill.workers.validation.judging import VerdictQuestion
 from embedmill.workers.validation.obtaining import find_opinions, judge_name
-from embedmill.workers.validation.subject import Subject, make_subjects
+from embedmill.workers.validation.passages import Passage, make_passages
 from embedmill.workers.validation.verdict import Verdict, read_answer, verdict_by_rules
+from embedmill.workers.validation.wording import MOST_CHUNKS, pack_passages, verdict_prompt, word_request
 
 PAGE = 500
 """Chunk sets that are read together."""
 
 
 def hold_subjects(
-    runtime: Runtime, model: Model, items: Sequence[Item], subjects: Mapping[int, Sequence[Subject]]
+    runtime: Runtime, model: Model, items: Sequence[Item], subjects: Mapping[int, Sequence[Passage]]
 ) -> Held:
     """Keep back the documents whose verdicts are to come by the batch lane."""
     cache = _cache(runtime, model)
@@ -92,20 +94,20 @@ class SubjectErrand(Errand):
         subjects = self._read_subjects(asked)
         draft.gone = [entry.id for entry in asked if entry.address not in subjects]
         by_address = {entry.address: entry for entry in asked}
-        for complaint, call in _plan([e for e in asked if e.address in subjects], subjects):
-            prompt = word_call(call, complaint=complaint)
+        for request in _plan([e for e in asked if e.address in subjects], subjects):
+            prompt = word_request(request)
             draft.add(
-                [by_address[subject.address] for subject in call.subjects],
+                [by_address[subject.address] for subject in request.items],
                 self._model.parameters(prompt, batch=True),
                 _at_most(self._model, prompt),
-                token=call.fence.token,
+                token=request.fence.token,
             )
         return draft
 
-    def _read_subjects(self, entries: Sequence[Entry]) -> dict[str, Subject]:
+    def _read_subjects(self, entries: Sequence[Entry]) -> dict[str, Passage]:
         """Subjects by address; without those that are not what they were asked for as."""
         judge = judge_name(self._model)
-        subjects: dict[str, Subject] = {}
+        subjects: dict[str, Passage] = {}
         places = sorted({entry.chunks_ref for entry in entries if entry.chunks_ref is not None})
         for part in pages(places, PAGE):
             chunk_sets = self._read_chunk_sets(part)
@@ -135,7 +137,7 @@ class SubjectErrand(Errand):
             harvest.returned |= {entry.id for entry in entries if entry.address not in subjects}
             at_most = partial(self._at_most, there, subjects) if len(there) == len(entries) else _unknown
             self._read_one(harvest, there, {e.address: subjects[e.address] for e in there}, result, at_most=at_most)
-        if harvest.refused >= REFUSED_CHUNKS and not harvest.succeeded:
+        if harvest.refused >= VerdictQuestion.most_refused and not harvest.succeeded:
             harvest.blame(ProviderRefused(f"{self._model.name} refuses every chunk: {harvest.last_refusal}"))
         else:
             self._keep({address: verdict_by_rules(body, fallback=why) for address, body, why in harvest.left.values()})
@@ -145,7 +147,7 @@ class SubjectErrand(Errand):
         self,
         harvest: Harvest,
         entries: Sequence[Entry],
-        subjects: Mapping[str, Subject],
+        subjects: Mapping[str, Passage],
         result: Result,
         *,
         at_most: Callable[[], Tokens | None],
@@ -154,7 +156,7 @@ class SubjectErrand(Errand):
             if isinstance(result.error, InputRefused):
                 harvest.refused += 1
                 harvest.last_refusal = str(result.error)
-                self._divide(harvest, entries, subjects, INPUT_REFUSED)
+                self._divide(harvest, entries, subjects, "the provider refused the chunk")
             else:
                 harvest.note_without_answer(entries, result)
             return
@@ -165,34 +167,34 @@ class SubjectErrand(Errand):
             return
         harvest.count(tokens_of(answer.usage), inputs=len(entries), at_most=at_most)
         if answer.stop is Stop.REFUSAL:
-            self._divide(harvest, entries, subjects, REFUSED)
+            self._divide(harvest, entries, subjects, MODEL_REFUSED)
         elif entries:
             self._store(harvest, entries, subjects, answer)
 
-    def _at_most(self, entries: Sequence[Entry], subjects: Mapping[str, Subject]) -> Tokens | None:
+    def _at_most(self, entries: Sequence[Entry], subjects: Mapping[str, Passage]) -> Tokens | None:
         """What a request was reserved for; None when it is not one of ours."""
         if not entries:
             return None
-        calls = pack_calls([subjects[entry.address] for entry in entries])
         complaint = entries[0].complaint or ""
-        return sum((_at_most(self._model, word_call(call, complaint=complaint)) for call in calls), Tokens())
+        requests = pack_passages([subjects[entry.address] for entry in entries])
+        return sum((_at_most(self._model, word_request(r.again(r.items, complaint))) for r in requests), Tokens())
 
     def _store(
-        self, harvest: Harvest, entries: Sequence[Entry], subjects: Mapping[str, Subject], answer: Answer
+        self, harvest: Harvest, entries: Sequence[Entry], subjects: Mapping[str, Passage], answer: Answer
     ) -> None:
         """Keep the verdicts that were read; what is left over is asked about again, once."""
         fence = Fence(str(entries[0].token))
         by_id = {f"c{(entry.place or 0) + 1}-{fence.token[:4]}": entry for entry in entries}
         bodies = {id_: subjects[entry.address].body for id_, entry in by_id.items()}
         reading = read_answer(answer.text, bodies, repaired=_is_second_chance(entries[0]))
-        self._keep({by_id[id_].address: verdict for id_, verdict in reading.verdicts.items()})
+        self._keep({by_id[id_].address: verdict for id_, verdict in reading.found.items()})
         problem = reading.problem or "no verdict was given"
-        left = [entry for id_, entry in by_id.items() if id_ not in reading.verdicts]
+        left = [entry for id_, entry in by_id.items() if id_ not in reading.found]
         harvest.again |= {entry.id: (problem, entry.alone) for entry in left if not _is_second_chance(entry)}
         over = [entry for entry in left if _is_second_chance(entry)]
         self._keep({e.address: verdict_by_rules(subjects[e.address].body, fallback=problem) for e in over})
 
-    def _divide(self, harvest: Harvest, entries: Sequence[Entry], subjects: Mapping[str, Subject], reason: str) -> None:
+    def _divide(self, harvest: Harvest, entries: Sequence[Entry], subjects: Mapping[str, Passage], reason: str) -> None:
         """What was refused together is asked about one by one, and what was refused alone is left to the rules."""
         if len(entries) > 1:
             harvest.again |= {entry.id: (reason, True) for entry in entries}
@@ -210,26 +212,26 @@ def _unknown() -> None:
 
 def _is_second_chance(entry: Entry) -> bool:
     """Whether a first answer could not be used; that a request was refused is no answer."""
-    return entry.complaint not in (None, REFUSED, INPUT_REFUSED)
+    return entry.complaint not in (None, MODEL_REFUSED, "the provider refused the chunk")
 
 
-def _plan(entries: Sequence[Entry], subjects: Mapping[str, Subject]) -> Iterator[tuple[str, Call]]:
+def _plan(entries: Sequence[Entry], subjects: Mapping[str, Passage]) -> Iterator[Request[Passage]]:
     """Calls with what was wrong before; documents are kept together, and what was refused is alone."""
     alone = [entry for entry in entries if entry.alone]
     for entry in alone:
-        for call in pack_calls([subjects[entry.address]]):
-            yield (entry.complaint or "") if _is_second_chance(entry) else "", call
+        for request in pack_passages([subjects[entry.address]]):
+            yield request.again(request.items, (entry.complaint or "") if _is_second_chance(entry) else "")
     rest = sorted((e for e in entries if not e.alone), key=lambda e: (e.complaint or "", e.document_id, e.ordinal))
     for complaint, group in groupby(rest, key=lambda entry: entry.complaint or ""):
-        for call in pack_calls([subjects[entry.address] for entry in group]):
-            yield complaint, call
+        for request in pack_passages([subjects[entry.address] for entry in group]):
+            yield request.again(request.items, complaint)
 
 
-def _subject(chunk_set: ChunkSet, entry: Entry, judge: str) -> Subject | None:
+def _subject(chunk_set: ChunkSet, entry: Entry, judge: str) -> Passage | None:
     if entry.ordinal >= len(chunk_set.chunks):
         return None
     chunk = chunk_set.chunks[entry.ordinal]
-    (subject,) = make_subjects(chunk_set, [chunk], document=entry.document_id, judge=judge)
+    (subject,) = make_passages(chunk_set, [chunk], document=entry.document_id, judge=judge)
     return subject if subject.address == entry.address else None
 
 

@@ -1,11 +1,12 @@
 """The auditor: shows samples to the model beside the path; whatever goes wrong there holds no document."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
+from embedmill.shared.asking.sending import Pace, ask_all
 from embedmill.shared.collections import CollectionSettings, read_collection_settings
 from embedmill.shared.db.collections import get_collection_by_id
 from embedmill.shared.db.engine import Connection
@@ -23,17 +24,16 @@ from embedmill.shared.db.samples import (
 from embedmill.shared.db.terms import FoundTerm, replace_terms
 from embedmill.shared.errors import BlobMissing, EmbedmillError, FlowControl, NotFound, StorageFailed, UserError
 from embedmill.shared.ledger import Subject
-from embedmill.shared.providers.models.base import Answer, Model
+from embedmill.shared.providers.models.base import Model
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.spend.metering import ModelMeter
 from embedmill.workers.chores.aside import Aside
 from embedmill.workers.chunking import ChunkSet, decode_chunk_set
 from embedmill.workers.validation.gate import doubts_of
 from embedmill.workers.validation.obtaining import Obtained, judge_name, obtain_verdicts
+from embedmill.workers.validation.passages import Passage, make_passages
 from embedmill.workers.validation.sampling import BAD_SCORE
-from embedmill.workers.validation.subject import Subject as Chunk
-from embedmill.workers.validation.subject import make_subjects
-from embedmill.workers.validation.terms import ask_for_terms, read_terms
+from embedmill.workers.validation.terms import TermsQuestion, Titled, request_terms
 
 log = structlog.get_logger()
 
@@ -108,52 +108,48 @@ def _look(
     texts: Mapping[str, ChunkSet],
     result: Round,
 ) -> None:
-    chunks = [t for t in taken if t.sampled.kind == VERDICT]
-    documents = [t for t in taken if t.sampled.kind == TERMS]
-    left = [*chunks, *documents]
     try:
         model = runtime.model(settings.validator)
-        if chunks:
-            _judge_chunks(runtime, model, chunks, texts, result)
-        left = documents
-        while left:
-            _collect_terms(runtime, model, left[0], texts[left[0].sampled.chunks_ref], result)
-            left = left[1:]
     except StorageFailed:
         raise
     except EmbedmillError as error:
         result.trouble = True
-        _postpone(runtime, left, error)
+        _postpone(runtime, taken, error)
+        return
+    if chunks := [t for t in taken if t.sampled.kind == VERDICT]:
+        _judge_chunks(runtime, model, chunks, texts, result)
+    if documents := [t for t in taken if t.sampled.kind == TERMS]:
+        _collect_terms(runtime, model, documents, texts, result)
 
 
 def _judge_chunks(
     runtime: Runtime, model: Model, taken: Sequence[Taken], texts: Mapping[str, ChunkSet], result: Round
 ) -> None:
     judge = judge_name(model)
-    subjects = {t.id: _subject(t, texts[t.sampled.chunks_ref], judge) for t in taken}
+    passages = {t.id: _passage(t, texts[t.sampled.chunks_ref], judge) for t in taken}
     meter = _meter(runtime, taken[0])
-    obtained = obtain_verdicts(runtime, model, list(subjects.values()), meter=meter, concurrency=1)
+    obtained = obtain_verdicts(runtime, model, list(passages.values()), meter=meter, concurrency=1)
     meter.record_known(model.provider, model.model, inputs=obtained.cached, tokens=obtained.cached_tokens)
     for sample in taken:
-        subject = subjects[sample.id]
-        if subject.address in obtained.opinions:
-            _conclude(runtime, sample, subject, obtained, known=texts[sample.sampled.chunks_ref].text)
+        passage = passages[sample.id]
+        if passage.address in obtained.opinions:
+            _conclude(runtime, sample, passage, obtained, known=texts[sample.sampled.chunks_ref].text)
             result.done += 1
         else:
-            error = obtained.errors[subject.address]
+            error = obtained.errors[passage.address]
             result.trouble = True
             _postpone(runtime, [sample], error)
 
 
-def _subject(taken: Taken, chunk_set: ChunkSet, judge: str) -> Chunk:
+def _passage(taken: Taken, chunk_set: ChunkSet, judge: str) -> Passage:
     chunk = chunk_set.chunks[taken.sampled.ordinal]
-    return make_subjects(chunk_set, [chunk], document=taken.sampled.document_id, judge=judge)[0]
+    return make_passages(chunk_set, [chunk], document=taken.sampled.document_id, judge=judge)[0]
 
 
-def _conclude(runtime: Runtime, taken: Taken, subject: Chunk, obtained: Obtained, *, known: str) -> None:
-    opinion = obtained.opinions[subject.address]
+def _conclude(runtime: Runtime, taken: Taken, passage: Passage, obtained: Obtained, *, known: str) -> None:
+    opinion = obtained.opinions[passage.address]
     verdict, sampled = opinion.verdict, taken.sampled
-    doubts = doubts_of(subject, opinion, known)
+    doubts = doubts_of(passage, opinion, known)
     by_model = verdict.source == "model"
 
     def conclude(connection: Connection) -> None:
@@ -165,7 +161,7 @@ def _conclude(runtime: Runtime, taken: Taken, subject: Chunk, obtained: Obtained
                 sampled.document_id,
                 sampled.chunk,
                 sampled.ordinal,
-                subject.address,
+                passage.address,
                 tuple(doubts),
             )
             submit_reviews(connection, [doubt])
@@ -173,29 +169,36 @@ def _conclude(runtime: Runtime, taken: Taken, subject: Chunk, obtained: Obtained
     runtime.database.transact(conclude)
 
 
-def _collect_terms(runtime: Runtime, model: Model, taken: Taken, chunk_set: ChunkSet, result: Round) -> None:
-    meter = _meter(runtime, taken)
-    document = taken.sampled.document_id
-
-    def keep(answer: Answer) -> None:
-        terms = read_terms(answer, chunk_set.text)
-        runtime.database.transact(lambda connection: store(connection, terms))
+def _collect_terms(
+    runtime: Runtime, model: Model, taken: Sequence[Taken], texts: Mapping[str, ChunkSet], result: Round
+) -> None:
+    def keep(titled: Titled, terms: Sequence[FoundTerm] | None) -> None:
+        _store_terms(runtime, by_key[titled.key], terms)
         result.done += terms is not None
 
-    def store(connection: Connection, terms: Sequence[FoundTerm] | None) -> None:
+    by_key: dict[Hashable, Taken] = {t.id: t for t in taken}
+    requests = request_terms(_titled(t, texts[t.sampled.chunks_ref]) for t in taken)
+    errors = ask_all(TermsQuestion(model, keep), requests, meter=_meter(runtime, taken[0]), pace=Pace())
+    for titled, error in errors.items():
+        result.trouble = True
+        _postpone(runtime, [by_key[titled.key]], error)
+
+
+def _titled(taken: Taken, chunk_set: ChunkSet) -> Titled:
+    return Titled(taken.id, taken.sampled.document_id, chunk_set.title, chunk_set.text)
+
+
+def _store_terms(runtime: Runtime, taken: Taken, terms: Sequence[FoundTerm] | None) -> None:
+    sampled = taken.sampled
+
+    def store(connection: Connection) -> None:
         if terms is None:
             drop_sample(connection, taken.id, reason="the model gave no usable answer")
             return
-        replace_terms(
-            connection,
-            terms,
-            collection_id=taken.sampled.collection_id,
-            document_id=taken.sampled.document_id,
-        )
+        replace_terms(connection, terms, collection_id=sampled.collection_id, document_id=sampled.document_id)
         finish_sample(connection, taken.id, score=None)
 
-    title = chunk_set.title
-    ask_for_terms(model, chunk_set.text, title=title, document=document, meter=meter, keep=keep)
+    runtime.database.transact(store)
 
 
 def _postpone(runtime: Runtime, taken: Sequence[Taken], error: EmbedmillError) -> None:

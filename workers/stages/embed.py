@@ -1,6 +1,5 @@
 """The embed stage: vectors for every kept chunk, from the cache or the provider, stored answer by answer."""
 
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -8,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedmill.shared import stages
+from embedmill.shared.asking.single_flight import SingleFlight
 from embedmill.shared.db.leases import Claim, Item
 from embedmill.shared.errors import EmbedmillError, FlowControl
 from embedmill.shared.ledger import Subject, Tokens
 from embedmill.shared.outcomes import Advance, Outcome
-from embedmill.shared.presence import is_gone
 from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.shared.spend.metering import EmbeddingMeter, adapt, is_free
 from embedmill.shared.spend.spender import Planned
@@ -25,7 +24,6 @@ from embedmill.workers.stages.stored import Stored, load_stored
 
 # How long texts stay reserved, in leases; only a call that takes longer may be paid for twice.
 RESERVED_LEASES = 4
-LOOK_AGAIN_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,23 +114,21 @@ def _subject_finder(stored: Sequence[Stored], wanted: Mapping[int, Mapping[bytes
 
 
 def _make(runtime: WorkerRuntime, embedder: Embedder, unique: Mapping[bytes, Text], subject_of: SubjectFinder) -> Made:
-    """Have every vector in the cache; returns what was embedded here and what failed here.
-
-    What another worker is embedding at this moment is waited for; its own share comes first, so that two workers
-    never wait for each other.
-    """
+    """Have every vector in the cache; returns what was embedded here and what failed here."""
     made = Made()
-    missing = _missing(runtime, embedder, unique)
-    while missing:
-        seconds = RESERVED_LEASES * runtime.settings.lease_seconds
-        mine = runtime.cache.reserve(list(missing), owner=runtime.owner, seconds=seconds)
-        if mine:
-            share = {address: text for address, text in missing.items() if address in mine}
-            _embed_share(runtime, embedder, share, subject_of, made)
-        else:
-            _await_others(runtime, list(missing))
-        left = {address: text for address, text in missing.items() if address not in mine}
-        missing = _missing(runtime, embedder, left)
+
+    def ask(share: dict[bytes, Text]) -> dict[bytes, EmbedmillError]:
+        errors = _embed_share(runtime, embedder, share, subject_of)
+        made.texts |= {address: text for address, text in share.items() if address not in errors}
+        return errors
+
+    seconds = RESERVED_LEASES * runtime.settings.lease_seconds
+    flight = SingleFlight(runtime.cache, runtime.owner, runtime.run_folder, seconds)
+    made.errors = flight.obtain(
+        _missing(runtime, embedder, unique),
+        find_known=lambda some: runtime.cache.get_many(some, dimensions=embedder.dimensions),
+        ask=ask,
+    )
     return made
 
 
@@ -142,8 +138,8 @@ def _missing(runtime: WorkerRuntime, embedder: Embedder, texts: Mapping[bytes, T
 
 
 def _embed_share(
-    runtime: WorkerRuntime, embedder: Embedder, share: Mapping[bytes, Text], subject_of: SubjectFinder, made: Made
-) -> None:
+    runtime: WorkerRuntime, embedder: Embedder, share: Mapping[bytes, Text], subject_of: SubjectFinder
+) -> dict[bytes, EmbedmillError]:
     addresses = list(share)
     meter = EmbeddingMeter(runtime.spender, embedder, lambda positions: subject_of([addresses[p] for p in positions]))
     paid = not is_free(embedder)
@@ -153,24 +149,8 @@ def _embed_share(
     def keep(vectors: Mapping[int, NDArray[np.float32]]) -> None:
         runtime.cache.put_many({addresses[position]: vector for position, vector in vectors.items()})
 
-    try:
-        result = embedder.embed_many([share[a].text for a in addresses], meter=meter if paid else None, keep=keep)
-        errors = {addresses[position]: meter.told(error) for position, error in result.errors.items()}
-    except BaseException:
-        runtime.cache.release(runtime.owner)
-        raise
-    if errors:
-        runtime.cache.release(runtime.owner)
-    made.texts |= {address: text for address, text in share.items() if address not in errors}
-    made.errors |= errors
-
-
-def _await_others(runtime: WorkerRuntime, addresses: Sequence[bytes]) -> None:
-    """Wait a moment for whoever holds the addresses; what a dead process held is free."""
-    for holder in runtime.cache.find_holders(addresses):
-        if is_gone(runtime.run_folder, holder):
-            runtime.cache.release(holder)
-    time.sleep(LOOK_AGAIN_SECONDS)
+    result = embedder.embed_many([share[a].text for a in addresses], meter=meter if paid else None, keep=keep)
+    return {addresses[position]: meter.told(error) for position, error in result.errors.items()}
 
 
 def addressed_texts(embedder: Embedder, stored: Stored) -> dict[bytes, Text]:

@@ -15,7 +15,7 @@ from embedmill.workers.bulk.subjects import hold_subjects
 from embedmill.workers.executor import outcome_of
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.stages.stored import Stored, encode_findings, load_stored
-from embedmill.workers.validation.gate import Findings, apply_opinions, gate_subjects, reject_by_rules
+from embedmill.workers.validation.gate import Findings, apply_opinions, gate_passages, reject_by_rules
 from embedmill.workers.validation.obtaining import Obtained, judge_name, obtain_verdicts
 from embedmill.workers.validation.sampling import (
     chunk_candidates,
@@ -61,16 +61,16 @@ def _gate(
     judge = judge_name(model)
     item = stored[0].item
     meter = ModelMeter(runtime.spender, Subject(item.job_id, item.collection_id))
-    subjects = {s.item.id: gate_subjects(s, judge=judge) for s in stored}
-    held = hold_subjects(runtime, model, [s.item for s in stored], subjects)
+    passages = {s.item.id: gate_passages(s, judge=judge) for s in stored}
+    held = hold_subjects(runtime, model, [s.item for s in stored], passages)
     stored = [s for s in stored if s.item.id not in held.outcomes]
     if not stored:
         return {}, held.outcomes
-    subjects = {s.item.id: subjects[s.item.id] for s in stored}
+    passages = {s.item.id: passages[s.item.id] for s in stored}
     obtained = obtain_verdicts(
         runtime,
         model,
-        [subject for found in subjects.values() for subject in found],
+        [passage for found in passages.values() for passage in found],
         meter=meter,
         concurrency=min(
             runtime.settings.validation_concurrency, runtime.spender.concurrency(model.provider, model.model).allowed
@@ -78,7 +78,7 @@ def _gate(
     )
     batched = {address for addresses in held.paid.values() for address in addresses}
     batched_tokens = sum(
-        {s.address: s.tokens for found in subjects.values() for s in found if s.address in batched}.values()
+        {s.address: s.tokens for found in passages.values() for s in found if s.address in batched}.values()
     )
     meter.record_known(
         model.provider,
@@ -87,7 +87,7 @@ def _gate(
         tokens=obtained.cached_tokens - batched_tokens,
     )
     found = {
-        s.item.id: apply_opinions(s, subjects[s.item.id], obtained, reject_below=settings.reject_below) for s in stored
+        s.item.id: apply_opinions(s, passages[s.item.id], obtained, reject_below=settings.reject_below) for s in stored
     }
     doubts = [doubt for findings in found.values() for doubt in findings.doubts]
     runtime.database.transact(lambda connection: submit_reviews(connection, doubts))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from embedmill.shared.addresses import digest
+from embedmill.shared.asking.question import Request
 from embedmill.shared.db.samples import TERMS, VERDICT, Counts, Sampled
 from embedmill.shared.ledger import Tokens
 from embedmill.shared.prompts import load_prompt
@@ -12,10 +13,10 @@ from embedmill.shared.providers.models.rules import judge as judge_by_rules
 from embedmill.shared.spend.estimates import Asked
 from embedmill.shared.tokenizer import count_many
 from embedmill.workers.chunking import ChunkSet
-from embedmill.workers.validation.calls import MOST_CHUNKS, MOST_TOKENS, Call, pack_calls, verdict_prompt, word_call
+from embedmill.workers.validation.passages import Passage, make_passages
 from embedmill.workers.validation.sampling import is_chunk_sampled, is_document_sampled
-from embedmill.workers.validation.subject import Subject, make_subjects
 from embedmill.workers.validation.terms import MOST_CHARACTERS
+from embedmill.workers.validation.wording import MOST_CHUNKS, MOST_TOKENS, pack_passages, verdict_prompt, word_request
 
 BATCH_TOKENS = 100_000
 """So many tokens of chunks are packed together, about as a worker's batch is; a sample is asked about with its like."""
@@ -51,7 +52,7 @@ class Forecast:
     policy: Policy
     verdicts: Asked = field(default_factory=Asked)
     terms: Asked = field(default_factory=Asked)
-    _waiting: list[Subject] = field(default_factory=list)
+    _waiting: list[Passage] = field(default_factory=list)
     _met: set[str] = field(default_factory=set)
     _chunks: Counts | None = None
     _documents: Counts | None = None
@@ -59,9 +60,9 @@ class Forecast:
     def add(self, chunk_set: ChunkSet, document: str) -> None:
         """Take in a document."""
         chosen = [chunk for chunk in chunk_set.chunks if self._is_asked_about(chunk_set, chunk.ordinal, document)]
-        self._waiting += self._unknown(make_subjects(chunk_set, chosen, document=document, judge=self.policy.judge))
+        self._waiting += self._unknown(make_passages(chunk_set, chosen, document=document, judge=self.policy.judge))
         self._ask_for_terms(chunk_set, document)
-        if sum(subject.tokens for subject in self._waiting) >= BATCH_TOKENS:
+        if sum(passage.tokens for passage in self._waiting) >= BATCH_TOKENS:
             self._pack()
 
     def finish(self) -> Asked:
@@ -69,10 +70,10 @@ class Forecast:
         self._pack()
         return self.verdicts + self.terms
 
-    def _unknown(self, subjects: Sequence[Subject]) -> list[Subject]:
+    def _unknown(self, passages: Sequence[Passage]) -> list[Passage]:
         """Those whose verdict nobody has, each once."""
-        known = {*self._met, *self.policy.find_known([subject.address for subject in subjects])}
-        fresh = {s.address: s for s in subjects if s.address not in known}
+        known = {*self._met, *self.policy.find_known([passage.address for passage in passages])}
+        fresh = {s.address: s for s in passages if s.address not in known}
         if len(self._met) > MOST_MET:
             self._met.clear()
         self._met |= fresh.keys()
@@ -80,9 +81,9 @@ class Forecast:
 
     def _pack(self) -> None:
         known: str | None = None
-        for call in pack_calls(self._waiting):
-            self._count(call, again=call.shares_document and call.subjects[0].document == known)
-            known = call.subjects[0].document
+        for request in pack_passages(self._waiting):
+            self._count(request, again=request.shares_start and request.items[0].document == known)
+            known = request.items[0].document
         self._waiting.clear()
 
     def _is_asked_about(self, chunk_set: ChunkSet, ordinal: int, document: str) -> bool:
@@ -100,27 +101,27 @@ class Forecast:
             self._documents = Counts(counts.sampled + 1, counts.judged, counts.errors)
             self.terms += ask_for_terms(chunk_set)
 
-    def _count(self, call: Call, *, again: bool) -> None:
+    def _count(self, request: Request[Passage], *, again: bool) -> None:
         """A call; what is shared with those before it is read from the provider's prompt cache."""
-        prompt = word_call(call)
+        prompt = word_request(request)
         rubric, *user = count_many([block.text for block in (*prompt.system, *prompt.user)])
-        shared = user[0] if call.shares_document else 0
+        shared = user[0] if request.shares_start else 0
         read = (rubric if self.verdicts.chunks else 0) + (shared if again else 0)
         tokens = Tokens(into=sum(user) - shared, cache_read=read, cache_write=rubric + shared - read)
-        self.verdicts += Asked(calls=1, chunks=len(call.subjects), tokens=tokens)
+        self.verdicts += Asked(calls=1, chunks=len(request.items), tokens=tokens)
 
 
-def ask_alone(subjects: Sequence[Subject]) -> Asked:
-    """What subjects of one document come to among many others with which they share calls, without the rubric."""
+def ask_alone(passages: Sequence[Passage]) -> Asked:
+    """What passages of one document come to among many others with which they share calls, without the rubric."""
     asked = Asked()
-    for position, call in enumerate(pack_calls(subjects)):
-        user = count_many([block.text for block in word_call(call).user])
-        shared = user[0] if call.shares_document else 0
-        filled = max(len(call.subjects) / MOST_CHUNKS, sum(s.tokens for s in call.subjects) / MOST_TOKENS)
+    for position, request in enumerate(pack_passages(passages)):
+        user = count_many([block.text for block in word_request(request).user])
+        shared = user[0] if request.shares_start else 0
+        filled = max(len(request.items) / MOST_CHUNKS, sum(s.tokens for s in request.items) / MOST_TOKENS)
         kept = {"cache_read" if position else "cache_write": shared}
         asked += Asked(
-            calls=1 if call.shares_document else min(1.0, filled),
-            chunks=len(call.subjects),
+            calls=1 if request.shares_start else min(1.0, filled),
+            chunks=len(request.items),
             tokens=Tokens(into=sum(user) - shared, **kept),
         )
     return asked

@@ -7,9 +7,9 @@ from embedmill.shared.db.reviews import Doubt
 from embedmill.shared.providers.models.rules import judge as judge_by_rules
 from embedmill.workers.stages.stored import Stored
 from embedmill.workers.validation.obtaining import Obtained, Opinion
+from embedmill.workers.validation.passages import Passage, make_passages
 from embedmill.workers.validation.repair import Reject, Repair, decide
 from embedmill.workers.validation.sanity import find_doubts
-from embedmill.workers.validation.subject import Subject, make_subjects
 
 
 @dataclass(slots=True)
@@ -31,46 +31,46 @@ def reject_by_rules(stored: Stored) -> dict[int, str]:
     return {ordinal: reason for ordinal, reason in judged if reason is not None}
 
 
-def gate_subjects(stored: Stored, *, judge: str) -> list[Subject]:
+def gate_passages(stored: Stored, *, judge: str) -> list[Passage]:
     """The chunks that a model is asked about: those that the rules, which cost nothing, let pass."""
     rejected = reject_by_rules(stored)
     chunks = [chunk for chunk in stored.chunk_set.chunks if chunk.ordinal not in rejected]
-    return make_subjects(stored.chunk_set, chunks, document=stored.item.document_id, judge=judge)
+    return make_passages(stored.chunk_set, chunks, document=stored.item.document_id, judge=judge)
 
 
-def apply_opinions(stored: Stored, subjects: Sequence[Subject], obtained: Obtained, *, reject_below: int) -> Findings:
+def apply_opinions(stored: Stored, passages: Sequence[Passage], obtained: Obtained, *, reject_below: int) -> Findings:
     """What the opinions mean for a document. A verdict in doubt changes nothing until a person has accepted it."""
     findings = Findings(rejections=reject_by_rules(stored))
-    known = _known(subjects)
-    for subject in subjects:
-        opinion = obtained.opinions.get(subject.address)
+    known = _known(passages)
+    for passage in passages:
+        opinion = obtained.opinions.get(passage.address)
         if opinion is None:
-            findings.missing.append(subject.address)
+            findings.missing.append(passage.address)
             continue
-        doubts = doubts_of(subject, opinion, known)
+        doubts = doubts_of(passage, opinion, known)
         if doubts and opinion.decision is None:
-            findings.doubts.append(_doubt(stored, subject, doubts))
+            findings.doubts.append(_doubt(stored, passage, doubts))
         if opinion.decision == "rejected" or (doubts and opinion.decision is None):
             continue
-        match decide(opinion.verdict, subject.body, reject_below=reject_below):
+        match decide(opinion.verdict, passage.body, reject_below=reject_below):
             case Reject(reason):
-                findings.rejections[subject.ordinal] = reason
+                findings.rejections[passage.ordinal] = reason
             case Repair() as repair:
-                findings.repairs[subject.ordinal] = repair
+                findings.repairs[passage.ordinal] = repair
     return findings
 
 
-def doubts_of(subject: Subject, opinion: Opinion, known: str) -> list[str]:
-    """Why the verdict on a subject should be looked at first."""
-    return find_doubts(opinion.verdict, subject.body, tokens=subject.tokens, known=f"{known}\n{subject.known}")
+def doubts_of(passage: Passage, opinion: Opinion, known: str) -> list[str]:
+    """Why the verdict on a passage should be looked at first."""
+    return find_doubts(opinion.verdict, passage.body, tokens=passage.tokens, known=f"{known}\n{passage.known}")
 
 
-def _known(subjects: Iterable[Subject]) -> str:
+def _known(passages: Iterable[Passage]) -> str:
     """All text of a document that a model may have been shown."""
-    return "\n".join(subject.body for subject in subjects)
+    return "\n".join(passage.body for passage in passages)
 
 
-def _doubt(stored: Stored, subject: Subject, doubts: Sequence[str]) -> Doubt:
+def _doubt(stored: Stored, passage: Passage, doubts: Sequence[str]) -> Doubt:
     item = stored.item
-    chunk = stored.chunk_set.ids[subject.ordinal]
-    return Doubt(item.collection_id, item.document_id, chunk, subject.ordinal, subject.address, tuple(doubts))
+    chunk = stored.chunk_set.ids[passage.ordinal]
+    return Doubt(item.collection_id, item.document_id, chunk, passage.ordinal, passage.address, tuple(doubts))

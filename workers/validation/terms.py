@@ -1,19 +1,23 @@
 """Terminology: what a document calls things, collected by a model and checked, word for word, against the document."""
 
 import re
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import from_json
 
+from embedmill.shared.asking.following import MODEL_REFUSED
+from embedmill.shared.asking.question import Reading, Request
 from embedmill.shared.db.terms import LONGEST, FoundTerm
+from embedmill.shared.errors import EmbedmillError, InputRefused
 from embedmill.shared.fence import make_fence
 from embedmill.shared.prompts import load_prompt
+from embedmill.shared.providers.models.asking import ModelQuestion
 from embedmill.shared.providers.models.base import Answer, Block, Model, Prompt, Stop
-from embedmill.shared.providers.models.metering import About, Keep, Meter, ask
 from embedmill.workers.validation.sanity import gives_orders
 
-OPERATION = "terms"
 MOST_CHARACTERS = 24_000
 """Of a document's text; terms are introduced early, and a sample does not have to be complete."""
 MOST_TERMS, MOST_WORDS = 30, 12
@@ -51,19 +55,64 @@ class _Named(BaseModel):
     synonyms: list[str]
 
 
-def ask_for_terms(model: Model, text: str, *, title: str, document: str, meter: Meter, keep: Keep) -> Answer:
-    """The model's answer about a document; raises what `Model.ask` raises. `keep` is given it before it is settled."""
-    shown = text[:MOST_CHARACTERS]
-    fence = make_fence((shown, title))
-    question = f"The fence token of this request is {fence.token}.\n\n{fence.wrap('document', shown, title=title)}"
-    prompt = Prompt(
-        system=(Block(load_prompt("embedmill.workers.validation", "terms").text, cached=True),),
-        user=(Block(question),),
-        schema_name="terms",
-        schema=SCHEMA,
-        max_tokens=ANSWER_TOKENS,
-    )
-    return ask(model, prompt, About(OPERATION, documents=(document,)), meter=meter, keep=keep)
+@dataclass(frozen=True, slots=True)
+class Titled:
+    """A document whose terms are asked for; `key` is whatever the caller knows it by."""
+
+    key: Hashable
+    document: str
+    title: str
+    text: str
+
+
+class TermsQuestion(ModelQuestion[Titled, Sequence[FoundTerm] | None]):
+    """Asks what a document calls things; None stands for an answer that could not be used."""
+
+    operation = "terms"
+    noun = "document"
+
+    def __init__(self, model: Model, store: Callable[[Titled, Sequence[FoundTerm] | None], None]) -> None:
+        super().__init__(model)
+        self._store = store
+
+    def word(self, request: Request[Titled]) -> Prompt:
+        (titled,) = request.items
+        fence, shown = request.fence, titled.text[:MOST_CHARACTERS]
+        asked = [
+            f"The fence token of this request is {fence.token}.",
+            fence.wrap("document", shown, title=titled.title),
+        ]
+        complaint = [f"An earlier answer could not be used: {request.complaint}."] if request.complaint else []
+        return Prompt(
+            system=(Block(load_prompt("embedmill.workers.validation", "terms").text, cached=True),),
+            user=(Block("\n\n".join([*asked, *complaint])),),
+            schema_name="terms",
+            schema=SCHEMA,
+            max_tokens=ANSWER_TOKENS,
+        )
+
+    def documents(self, request: Request[Titled]) -> tuple[str, ...]:
+        return tuple(titled.document for titled in request.items)
+
+    def read(self, request: Request[Titled], answer: Answer) -> Reading[Titled, Sequence[FoundTerm] | None]:
+        (titled,) = request.items
+        terms = read_terms(answer, titled.text)
+        if terms is None:
+            return Reading({}, request.items, "it held no list of terms", is_refusal=answer.stop is Stop.REFUSAL)
+        return Reading({titled: terms})
+
+    def keep(self, found: Mapping[Titled, Sequence[FoundTerm] | None]) -> None:
+        for titled, terms in found.items():
+            self._store(titled, terms)
+
+    def fall_back(self, item: Titled, reason: str, error: EmbedmillError) -> None:
+        if isinstance(error, InputRefused) and reason != MODEL_REFUSED:
+            raise error
+
+
+def request_terms(documents: Iterable[Titled]) -> list[Request[Titled]]:
+    """A request for each document."""
+    return [Request((titled,), make_fence((titled.text[:MOST_CHARACTERS], titled.title))) for titled in documents]
 
 
 def read_terms(answer: Answer, text: str) -> list[FoundTerm] | None:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
+from embedmill.shared.asking.question import Reading
 from embedmill.shared.providers.models.rules import judge
 
 Source = Literal["model", "rules"]
@@ -97,20 +98,12 @@ class _Answered(BaseModel):
     caveats: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """The verdicts that an answer holds by id, and what was wrong with it, in words that may be sent back."""
-
-    verdicts: Mapping[str, Verdict]
-    problem: str = ""
-
-
-def read_answer(text: str, bodies: Mapping[str, str], *, repaired: bool = False) -> Reading:
+def read_answer(text: str, bodies: Mapping[str, str], *, repaired: bool = False) -> Reading[str, Verdict]:
     """The verdicts on `bodies`, chunks by id, in a model's answer; ids that are unknown or contradict are left out."""
     try:
         items, whole = _items(text)
     except ValueError:
-        return Reading({}, "the answer was no JSON object with a list of verdicts")
+        return Reading({}, list(bodies), "the answer was no JSON object with a list of verdicts")
     read: dict[str, Verdict] = {}
     problems: set[str] = set() if whole else {"the answer was cut off"}
     disputed: set[str] = set()
@@ -127,7 +120,8 @@ def read_answer(text: str, bodies: Mapping[str, str], *, repaired: bool = False)
     if disputed:
         problems.add("an id had two different verdicts")
     kept = {id_: verdict for id_, verdict in read.items() if id_ not in disputed}
-    return Reading(kept, _complaint(problems, bodies.keys() - kept.keys()))
+    left = [id_ for id_ in bodies if id_ not in kept]
+    return Reading(kept, left, _complaint(problems, left))
 
 
 def _items(text: str) -> tuple[list[Any], bool]:
@@ -169,7 +163,7 @@ def _verdict(answered: _Answered, body: str, *, repaired: bool) -> Verdict:
 
 
 def _complaint(problems: Collection[str], missing: Collection[str]) -> str:
-    told = sorted(problems)
+    complaints = sorted(problems)
     if missing:
-        told.append(f"{len(missing)} chunks had no usable verdict")
-    return "; ".join(told)
+        complaints.append(f"{len(missing)} chunks had no usable verdict")
+    return "; ".join(complaints)

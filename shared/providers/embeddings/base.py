@@ -9,11 +9,13 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from embedmill.shared.asking.packing import Plan, Room, Size, pack
+from embedmill.shared.asking.question import Request
+from embedmill.shared.asking.sending import Meter, Pace, ask_all
 from embedmill.shared.errors import BadVector, EmbedmillError, InputTooLong, SettingsError
 from embedmill.shared.providers.embeddings.address import content_address
-from embedmill.shared.providers.embeddings.calls import Answer, EmbedResult, FreeMeter, Keep, Meter
-from embedmill.shared.providers.embeddings.packing import Plan, Room, Size, pack
-from embedmill.shared.providers.embeddings.sending import Sender, send_all
+from embedmill.shared.providers.embeddings.asking import VectorQuestion
+from embedmill.shared.providers.embeddings.calls import Answer, EmbedResult, FreeMeter, Keep
 
 InputType = Literal["document", "query"]
 
@@ -119,20 +121,21 @@ class Embedder(ABC):
         too_long = self._too_long(texts, tokens)
         sent = [place for place, text in enumerate(texts) if place not in too_long and (text or self.takes_empty)]
         plan = [[sent[place] for place in request] for request in self._plan(texts, tokens, sent)]
-        sender = Sender(
+        question = VectorQuestion(
             self.name.split("/")[0],
             self.model,
-            self.dimensions,
-            self.concurrency,
-            self.seconds_per_request,
-            self.sends_apart,
+            tokens,
+            np.zeros((len(texts), self.dimensions), dtype=np.float32),
             lambda positions: self.send([texts[position] for position in positions], input_type=input_type),
+            keep or _drop,
         )
-        result = send_all(sender, plan, tokens, meter or FreeMeter(), keep or _drop)
+        pace = Pace(self.concurrency, self.sends_apart, self.seconds_per_request)
+        requests = [Request(tuple(positions)) for positions in plan]
+        errors = too_long | ask_all(question, requests, meter=meter or FreeMeter(), pace=pace)
         blank = set(range(len(texts))) - too_long.keys() - set(sent)
         if blank and keep is not None:
-            keep({place: result.vectors[place] for place in blank})
-        return EmbedResult(result.vectors, {**too_long, **result.errors}, result.calls)
+            keep({place: question.vectors[place] for place in blank})
+        return EmbedResult(question.vectors, errors, tuple(question.calls))
 
     def embed_all(self, texts: Sequence[str], *, input_type: InputType = "document") -> NDArray[np.float32]:
         """Embed any number of texts; float32 of shape (len(texts), dimensions), in order.

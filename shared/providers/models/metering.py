@@ -3,13 +3,12 @@
 The meter has the three methods of the embedders' meter, so that one ledger can stand behind both.
 """
 
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from embedmill.shared.errors import EmbedmillError, ProviderUnavailable
-from embedmill.shared.providers.models.base import Answer, Model, Prompt, Usage
+from embedmill.shared.errors import EmbedmillError
+from embedmill.shared.providers.models.base import Model, Prompt, Usage
 from embedmill.shared.tokenizer import count_tokens
 
 Billed = Literal["no", "unknown"]
@@ -41,15 +40,6 @@ class ModelRequest:
     tokens_cached: int = 0
     key: str = ""
     """The hash of the credentials."""
-
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """What a call is made for; `operation` names it in logs, `inputs` counts its chunks."""
-
-    operation: str
-    inputs: int = 1
-    documents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,44 +84,6 @@ class FreeMeter:
     def on_failure(self, reservation: Any, error: EmbedmillError, *, billed: Billed) -> EmbedmillError:
         """Nothing to release."""
         return error
-
-
-Keep = Callable[[Answer], None]
-
-
-def ask(model: Model, prompt: Prompt, about: About, *, meter: Meter, keep: Keep | None = None) -> Answer:
-    """One metered call; raises what `Model.ask` raises, and FlowControl when the meter keeps it back.
-
-    `keep` stores what the answer says before the meter is told of it: a process that dies in between has it, and a
-    reservation that counts as spent. What `keep` raises is passed on once the call is settled.
-    """
-    request = ModelRequest(
-        model.provider,
-        model.model,
-        about.operation,
-        estimate(prompt),
-        prompt.max_tokens,
-        about.inputs,
-        about.documents,
-        estimate_kept(model, prompt),
-        model.key_hash,
-    )
-    reservation = meter.on_request(request)
-    started = time.monotonic()
-    try:
-        answer = model.ask(prompt)
-    except EmbedmillError as error:
-        unknown = isinstance(error, ProviderUnavailable) and error.may_be_billed
-        told = meter.on_failure(reservation, error, billed="unknown" if unknown else "no")
-        raise told from None
-    seconds = time.monotonic() - started
-    paid = (answer.usage, answer.request_id, seconds, answer.limits)
-    try:
-        if keep is not None:
-            keep(answer)
-    finally:
-        meter.on_response(reservation, ModelCall(model.provider, model.model, about.operation, *paid))
-    return answer
 
 
 def estimate(prompt: Prompt) -> int:

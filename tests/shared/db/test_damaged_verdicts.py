@@ -12,11 +12,11 @@ from embedmill.shared.caches.verdicts import VerdictCache
 from embedmill.shared.db import reviews
 from embedmill.shared.db.reviews import Doubt
 from embedmill.shared.db.schema import verdict
-from embedmill.shared.providers.models.metering import FreeMeter
+from embedmill.shared.providers.models.metering import FreeMeter, ModelCall
 from embedmill.workers.validation.obtaining import Obtained, obtain_verdicts
 from tests.shared.db.tracker import Tracker
 from tests.shared.providers.models.simulated import Served, served
-from tests.workers.validation.subjects import subject
+from tests.workers.validation.passages import passage
 
 DAMAGED = [
     {},
@@ -37,19 +37,30 @@ def claude() -> Iterator[Served]:
         yield model
 
 
+class Counter(FreeMeter):
+    """A meter that counts the calls that were answered."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def on_response(self, reservation: Any, call: ModelCall) -> None:
+        self.calls += 1
+
+
 class Judges:
     """A worker that wants verdicts on three chunks."""
 
     def __init__(self, tracker: Tracker, claude: Served, folder: Path) -> None:
         self.cache = VerdictCache(tracker.database)
-        self.subjects = [subject(n) for n in range(3)]
+        self.passages = [passage(n) for n in range(3)]
         self._claude = claude
         self._runtime: Any = SimpleNamespace(database=tracker.database, owner="one", run_folder=folder)
 
     def obtain(self) -> Obtained:
         model = self._claude.model
-        obtained = obtain_verdicts(self._runtime, model, self.subjects, meter=FreeMeter(), concurrency=1)
-        assert obtained.opinions.keys() == {s.address for s in self.subjects}
+        self.meter = Counter()
+        obtained = obtain_verdicts(self._runtime, model, self.passages, meter=self.meter, concurrency=1)
+        assert obtained.opinions.keys() == {s.address for s in self.passages}
         return obtained
 
 
@@ -62,11 +73,11 @@ def judges(tracker: Tracker, claude: Served, tmp_path: Path) -> Judges:
 
 @pytest.mark.parametrize("body", DAMAGED, ids=str)
 def test_a_damaged_verdict_is_dropped_counted_and_made_anew(judges: Judges, tracker: Tracker, body: Any) -> None:
-    address = judges.subjects[1].address
+    address = judges.passages[1].address
     with tracker.database.write() as connection:
         connection.execute(update(verdict).where(verdict.c.address == address).values(body=body))
     again = judges.obtain()
-    assert (again.cached, again.judged.calls, judges.cache.count_damaged()) == (2, 1, 1)
+    assert (again.cached, judges.meter.calls, judges.cache.count_damaged()) == (2, 1, 1)
     assert (judges.obtain().cached, judges.cache.count_damaged()) == (3, 1)
 
 
@@ -75,11 +86,12 @@ def test_what_is_no_json_any_more_is_damaged_too(judges: Judges, tracker: Tracke
         pytest.skip("Postgres lets no such text in")
     with tracker.database.write() as connection:
         connection.execute(text("UPDATE verdict SET body = substr(body, 1, 20)"))
-    assert (judges.obtain().judged.calls, judges.cache.count_damaged()) == (1, 3)
+    judges.obtain()
+    assert (judges.meter.calls, judges.cache.count_damaged()) == (1, 3)
 
 
 def test_what_a_person_decided_stays_with_the_chunk(judges: Judges, tracker: Tracker) -> None:
-    address = judges.subjects[0].address
+    address = judges.passages[0].address
     document = tracker.take(["file:///a"]).items[0].document_id
     with tracker.database.write() as connection:
         reviews.submit_reviews(connection, [Doubt(tracker.collection.id, document, "c", 0, address, ("odd",))])
@@ -92,7 +104,7 @@ def test_what_a_person_decided_stays_with_the_chunk(judges: Judges, tracker: Tra
 
 
 def test_of_two_that_find_a_damaged_verdict_the_later_drops_no_new_one(judges: Judges, tracker: Tracker) -> None:
-    address = judges.subjects[0].address
+    address = judges.passages[0].address
     with tracker.database.write() as connection:
         connection.execute(update(verdict).where(verdict.c.address == address).values(body={}))
     found = judges.cache.get_many([address])

@@ -13,7 +13,7 @@ from embedmill.workers.chunking import ChunkSet, ChunkSettings, build_chunk_set,
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.stages.chunk import parse_row
 from embedmill.workers.validation.forecast import Forecast, Policy, add_rubric, ask_alone
-from embedmill.workers.validation.subject import make_subjects
+from embedmill.workers.validation.passages import make_passages
 from tests.corpus import text_of
 from tests.shared.db.tracker import Tracker
 from tests.workers.test_too_long import run_all
@@ -64,7 +64,7 @@ def test_documents_counted_apart_come_to_what_they_come_to_together(paragraphs: 
     sets = chunk_sets(48, paragraphs=paragraphs)
     together, apart = forecast(Policy(audits=False), sets), Asked()
     for number, chunk_set in enumerate(sets):
-        apart += ask_alone(make_subjects(chunk_set, chunk_set.chunks, document=f"d{number}", judge=""))
+        apart += ask_alone(make_passages(chunk_set, chunk_set.chunks, document=f"d{number}", judge=""))
     apart = add_rubric(apart)
     assert apart.chunks == together.chunks
     assert apart.calls == pytest.approx(together.calls, rel=0.2)

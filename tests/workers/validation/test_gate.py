@@ -133,6 +133,8 @@ def test_a_refused_key_parks_the_documents_and_no_other_call_is_made(
 def test_a_provider_that_fails_fails_the_documents(
     runtime: WorkerRuntime, gated: Tracker, simulated: AnthropicSimulator, uris: list[str], status: int, error: str
 ) -> None:
+    # With its circuit open they would wait for it.
+    runtime.settings = runtime.settings.model_copy(update={"circuit_failures": 1000})
     simulated.faults.add(Fault(kind="status", status=status, times=None))
     outcomes = validate(runtime, to_validate(runtime, gated, uris))
     assert {o.error_class for o in outcomes.values() if isinstance(o, Fail)} == {error}

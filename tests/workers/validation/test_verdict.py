@@ -23,14 +23,14 @@ def answer(*verdicts: Any) -> str:
 
 def test_a_whole_answer_gives_a_verdict_for_each_id() -> None:
     reading = read_answer(answer(verdict("c1", score=5), verdict("c2", score=1)), BODIES)
-    assert {id_: v.score for id_, v in reading.verdicts.items()} == {"c1": 5, "c2": 1}
+    assert {id_: v.score for id_, v in reading.found.items()} == {"c1": 5, "c2": 1}
     assert reading.problem == ""
 
 
 def test_spans_that_do_not_stand_in_the_chunk_word_for_word_are_dropped_and_recorded() -> None:
     reading = read_answer(answer(verdict("c1", extraneous_spans=["Page 3.", "page 3", "", "Page 4."])), BODIES)
-    assert reading.verdicts["c1"].cuts == ("Page 3.",)
-    assert reading.verdicts["c1"].not_found == ("page 3", "Page 4.")
+    assert reading.found["c1"].cuts == ("Page 3.",)
+    assert reading.found["c1"].not_found == ("page 3", "Page 4.")
 
 
 @pytest.mark.parametrize(
@@ -49,37 +49,37 @@ def test_spans_that_do_not_stand_in_the_chunk_word_for_word_are_dropped_and_reco
 )
 def test_a_verdict_outside_the_schema_leaves_only_its_own_chunk_without_one(wrong: dict[str, Any]) -> None:
     reading = read_answer(answer(verdict("c1", **wrong), verdict("c2")), BODIES)
-    assert reading.verdicts.keys() == {"c2"}
+    assert reading.found.keys() == {"c2"}
     assert "schema" in reading.problem
 
 
 def test_an_unknown_id_is_ignored_and_named() -> None:
     reading = read_answer(answer(verdict("c1"), verdict("c2"), verdict("c99", score=1)), BODIES)
-    assert reading.verdicts.keys() == BODIES.keys()
+    assert reading.found.keys() == BODIES.keys()
     assert "not asked for" in reading.problem
 
 
 def test_two_verdicts_that_contradict_each_other_count_as_none() -> None:
     reading = read_answer(answer(verdict("c1", score=1), verdict("c1", score=5), verdict("c2")), BODIES)
-    assert reading.verdicts.keys() == {"c2"}
+    assert reading.found.keys() == {"c2"}
     assert "two different verdicts" in reading.problem
 
 
 def test_the_same_verdict_twice_counts_once() -> None:
-    assert read_answer(answer(verdict("c1"), verdict("c1"), verdict("c2")), BODIES).verdicts.keys() == BODIES.keys()
+    assert read_answer(answer(verdict("c1"), verdict("c1"), verdict("c2")), BODIES).found.keys() == BODIES.keys()
 
 
 def test_of_an_answer_that_was_cut_off_the_whole_verdicts_count() -> None:
     text = answer(verdict("c1", score=2), verdict("c2"))
     reading = read_answer(text[: text.index('"c2"') + 20], BODIES)
-    assert {id_: v.score for id_, v in reading.verdicts.items()} == {"c1": 2}
+    assert {id_: v.score for id_, v in reading.found.items()} == {"c1": 2}
     assert "cut off" in reading.problem
     assert "1 chunks had no usable verdict" in reading.problem
 
 
 def test_words_around_the_json_do_no_harm() -> None:
     fenced = f"Here it is:\n```json\n{answer(verdict('c1'), verdict('c2'))}\n```"
-    assert read_answer(fenced, BODIES).verdicts.keys() == BODIES.keys()
+    assert read_answer(fenced, BODIES).found.keys() == BODIES.keys()
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_words_around_the_json_do_no_harm() -> None:
 )
 def test_an_answer_without_a_list_of_verdicts_says_so(text: str) -> None:
     reading = read_answer(text, BODIES)
-    assert (reading.verdicts, bool(reading.problem)) == ({}, True)
+    assert (reading.found, bool(reading.problem)) == ({}, True)
 
 
 json_values = st.recursive(
@@ -110,7 +110,7 @@ def test_no_text_raises(text: str) -> None:
 @given(st.integers(min_value=0, max_value=400))
 def test_no_cut_raises_or_makes_a_verdict_up(length: int) -> None:
     text = answer(verdict("c1", score=2, reasoning='quoted "words" and }{'), verdict("c2", score=3))
-    for id_, found in read_answer(text[:length], BODIES).verdicts.items():
+    for id_, found in read_answer(text[:length], BODIES).found.items():
         assert found.score == {"c1": 2, "c2": 3}[id_]
 
 

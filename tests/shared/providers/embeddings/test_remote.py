@@ -19,10 +19,10 @@ from embedmill.shared.errors import (
     SettingsError,
     StorageFailed,
 )
+from embedmill.shared.providers.embeddings.asking import VectorQuestion
 from embedmill.shared.providers.embeddings.calls import Billed, Call, Request
 from embedmill.shared.providers.embeddings.openai import OpenAIEmbedder
 from embedmill.shared.providers.embeddings.remote import RemoteEmbedder
-from embedmill.shared.providers.embeddings.sending import REFUSED_TEXTS
 from embedmill.simulators.base import Options, Simulator
 from embedmill.simulators.faults import Fault
 from embedmill.simulators.openai import OpenAISimulator
@@ -184,7 +184,9 @@ def test_a_provider_that_refuses_every_text_is_not_asked_for_each(openai: Remote
     result = openai.embed_many([f"text {number}" for number in range(1000)], meter=books)
     assert len(result.errors) == 1000
     assert isinstance(result.errors[999], ProviderRefused)
-    assert len(books.requests) <= 2 * REFUSED_TEXTS + 10, "ten halvings to the first text, two requests for each more"
+    assert len(books.requests) <= 2 * VectorQuestion.most_refused + 10, (
+        "ten halvings to the first text, two requests for each more"
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedmill.shared.providers.embeddings.packing import Plan, Room, Size, lower_bound, pack
+from embedmill.shared.asking.packing import Plan, Room, Size, lower_bound, pack
 
 SIZES = st.lists(st.builds(Size, st.integers(0, 60), st.integers(0, 200)), max_size=80)
 ROOMS = st.builds(Room, st.integers(1, 12), st.none() | st.integers(1, 100), st.none() | st.integers(1, 400))

@@ -2,7 +2,7 @@
 
 import heapq
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 SLACK = 1.02
@@ -30,6 +30,10 @@ class Room:
     tokens: int | None = None
     bytes: int | None = None
 
+    def holds(self, sizes: Sequence[Size]) -> bool:
+        """Whether one request holds all of them."""
+        return lower_bound(sizes, self) <= 1
+
 
 def pack(sizes: Sequence[Size], room: Room) -> Plan:
     """Positions of `sizes`, each in one request and rising within it; one that exceeds the room alone is alone.
@@ -39,7 +43,7 @@ def pack(sizes: Sequence[Size], room: Room) -> Plan:
     neither inputs nor tokens run out first, texts are dealt out from the longest on.
     """
     good = max(lower_bound(sizes, room), int(SLACK * lower_bound(sizes, room)))
-    best = _in_order(sizes, room)
+    best = pack_in_order(sizes, room)
     if len(best) > good:
         best = min(best, _first_fit(sizes, room), key=len)
     if len(best) > good:
@@ -54,7 +58,7 @@ def lower_bound(sizes: Sequence[Size], room: Room) -> int:
     return max(math.ceil(len(sizes) / room.inputs), tokens, bytes_)
 
 
-class _Request:
+class _Filling:
     """A request being filled."""
 
     __slots__ = ("bytes", "positions", "room", "tokens")
@@ -85,22 +89,23 @@ class _Request:
         return not self.takes(Size(1, 1))
 
 
-def _in_order(sizes: Sequence[Size], room: Room) -> Plan:
-    requests: list[_Request] = []
+def pack_in_order(sizes: Sequence[Size], room: Room) -> Plan:
+    """Positions in requests that keep the order; one that exceeds the room alone is alone."""
+    requests: list[_Filling] = []
     for position, size in enumerate(sizes):
         if not requests or not requests[-1].takes(size):
-            requests.append(_Request(room))
+            requests.append(_Filling(room))
         requests[-1].put(position, size)
     return [request.positions for request in requests]
 
 
 def _first_fit(sizes: Sequence[Size], room: Room) -> Plan:
-    requests: list[_Request] = []
-    open_: list[_Request] = []
+    requests: list[_Filling] = []
+    open_: list[_Filling] = []
     for position, size in enumerate(sizes):
         request = next((request for request in open_ if request.takes(size)), None)
         if request is None:
-            request = _Request(room)
+            request = _Filling(room)
             requests.append(request)
             open_.append(request)
         request.put(position, size)
@@ -124,7 +129,7 @@ def _dealt(sizes: Sequence[Size], room: Room, *, fewer_than: int) -> Plan | None
 def _deal(sizes: Sequence[Size], room: Room, count: int) -> Plan | None:
     """Each text, from the longest on, to the emptiest request; None when one of them has no room for it."""
     weigh = _weight(room)
-    requests = [_Request(room) for _ in range(count)]
+    requests = [_Filling(room) for _ in range(count)]
     queue = [(0.0, number) for number in range(count)]
     for position in sorted(range(len(sizes)), key=lambda position: -weigh(sizes[position])):
         number = _emptiest(queue, requests, sizes[position])
@@ -136,7 +141,7 @@ def _deal(sizes: Sequence[Size], room: Room, count: int) -> Plan | None:
     return [request.positions for request in requests if request.positions]
 
 
-def _emptiest(queue: list[tuple[float, int]], requests: Sequence[_Request], size: Size) -> int | None:
+def _emptiest(queue: list[tuple[float, int]], requests: Sequence[_Filling], size: Size) -> int | None:
     """Take the emptiest request that has room; one that is full leaves the queue for good."""
     while queue:
         _, number = heapq.heappop(queue)
@@ -154,10 +159,3 @@ def _weight(room: Room) -> Callable[[Size], float]:
         return max(size.tokens / room.tokens if room.tokens else 0.0, size.bytes / room.bytes if room.bytes else 0.0)
 
     return weigh
-
-
-def halves(positions: Sequence[int]) -> Iterator[list[int]]:
-    """The two halves of a request that failed as a whole."""
-    middle = len(positions) // 2
-    yield list(positions[:middle])
-    yield list(positions[middle:])

@@ -1,12 +1,12 @@
 """Subjects for tests."""
 
-from embedmill.workers.validation.subject import Subject
+from embedmill.workers.validation.passages import Passage
 
 
-def subject(number: int, body: str = "", *, document: str = "d1", tokens: int = 50, before: str = "") -> Subject:
+def passage(number: int, body: str = "", *, document: str = "d1", tokens: int = 50, before: str = "") -> Passage:
     """A chunk to be judged; its address is its number."""
     text = body or f"Chunk number {number} says something that can be understood."
-    return Subject(
+    return Passage(
         address=f"address-{document}-{number}",
         document=document,
         title=f"Handbook {document}",

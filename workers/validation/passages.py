@@ -1,4 +1,4 @@
-"""The subjects of validation: chunks with the surroundings that a model is shown, and their content addresses."""
+"""What a model judges: chunks with the surroundings that it is shown, and their content addresses."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ BEFORE_CHARACTERS = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class Passage:
     """A chunk to be judged. Everything that a verdict may rest on is part of `address`, and nothing else is.
 
     Two documents share a verdict only if title, beginning, section, what stands directly before, and the chunk itself
@@ -35,17 +35,17 @@ class Subject:
         return f"{self.title}\n{self.section}\n{self.opening}\n{self.before}\n{self.body}"
 
 
-def make_subjects(chunk_set: ChunkSet, chunks: Sequence[Chunk], *, document: str, judge: str) -> list[Subject]:
-    """Chunks of one document as subjects; `judge` names who is asked: the model and the hash of its prompt."""
+def make_passages(chunk_set: ChunkSet, chunks: Sequence[Chunk], *, document: str, judge: str) -> list[Passage]:
+    """Chunks of one document as passages; `judge` names who is asked: the model and the hash of its prompt."""
     text, title = chunk_set.text, chunk_set.title
     opening = text[:OPENING_CHARACTERS]
     known = digest(judge, title, opening, length=64)
-    return [_subject(chunk, text, document=document, title=title, opening=opening, known=known) for chunk in chunks]
+    return [_passage(chunk, text, document=document, title=title, opening=opening, known=known) for chunk in chunks]
 
 
-def _subject(chunk: Chunk, text: str, *, document: str, title: str, opening: str, known: str) -> Subject:
+def _passage(chunk: Chunk, text: str, *, document: str, title: str, opening: str, known: str) -> Passage:
     before, body = text[max(0, chunk.start - BEFORE_CHARACTERS) : chunk.start], chunk.body(text)
     address = digest("verdict", known, chunk.section, before, body)
-    return Subject(
+    return Passage(
         address, document, title, opening, chunk.section, before, body, ordinal=chunk.ordinal, tokens=chunk.tokens
     )

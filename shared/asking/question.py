@@ -1,0 +1,105 @@
+"""Requests, what is read from their answers, and the questions that know how: the nouns of asking."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar
+
+from embedmill.shared.errors import EmbedmillError
+from embedmill.shared.fence import NO_FENCE, Fence
+
+ItemT = TypeVar("ItemT", bound=Hashable)
+FoundT = TypeVar("FoundT")
+AnswerT = TypeVar("AnswerT")
+
+
+@dataclass(frozen=True, slots=True)
+class Request(Generic[ItemT]):
+    """Items that are asked about together.
+
+    `shares_start` says that other requests begin with the same words, which a provider may keep; `complaint` what was
+    wrong with an earlier answer: this is the second chance then, and the last.
+    """
+
+    items: tuple[ItemT, ...]
+    fence: Fence = NO_FENCE
+    shares_start: bool = False
+    complaint: str = ""
+
+    @property
+    def by_id(self) -> dict[str, ItemT]:
+        """Items by the short ids that an answer uses; a document cannot guess the id of another's text."""
+        suffix = self.fence.token[:4]
+        return {f"c{number}-{suffix}": item for number, item in enumerate(self.items, 1)}
+
+    def only(self, items: Iterable[ItemT]) -> "Request[ItemT]":
+        """The same request about some of its items."""
+        return replace(self, items=tuple(items))
+
+    def again(self, items: Iterable[ItemT], complaint: str) -> "Request[ItemT]":
+        """The second chance of some of its items."""
+        return replace(self, items=tuple(items), complaint=complaint)
+
+    def halves(self) -> list["Request[ItemT]"]:
+        """Two requests in the place of one that failed as a whole."""
+        middle = len(self.items) // 2
+        return [self.only(self.items[:middle]), self.only(self.items[middle:])]
+
+    def singles(self) -> list["Request[ItemT]"]:
+        """A request for each item, where every round takes long."""
+        return [self.only([item]) for item in self.items]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading(Generic[ItemT, FoundT]):
+    """What an answer says: what was found by item, and the items that nothing usable is said of, with what was wrong.
+
+    `problem` is worded so that it may be sent back. `errors` are of items that are not asked about again.
+    """
+
+    found: Mapping[ItemT, FoundT]
+    left: Sequence[ItemT] = ()
+    problem: str = ""
+    errors: Mapping[ItemT, EmbedmillError] = field(default_factory=dict)
+    is_refusal: bool = False
+    """Whether the model would not answer at all."""
+
+
+class Question(ABC, Generic[ItemT, FoundT, AnswerT]):
+    """How answers are read and kept, whether they came at once or in a batch."""
+
+    name: str
+    """Who is asked, for messages."""
+    noun: str = "text"
+    """What it is asked about."""
+    most_refused: int = 16
+    """So many refused one by one, none accepted: then it is the provider, and not they."""
+
+    @abstractmethod
+    def read(self, request: Request[ItemT], answer: AnswerT) -> Reading[ItemT, FoundT]:
+        """What an answer says; raises nothing, whatever the answer is."""
+
+    @abstractmethod
+    def keep(self, found: Mapping[ItemT, FoundT]) -> None:
+        """Store what was found; it is called before the request is settled."""
+
+    def fall_back(self, item: ItemT, reason: str, error: EmbedmillError) -> FoundT:
+        """What stands for an answer that is not to be had; raises the error where nothing does."""
+        del item, reason
+        raise error
+
+
+class LiveQuestion(Question[ItemT, FoundT, AnswerT]):
+    """A question that is sent at once."""
+
+    @abstractmethod
+    def send(self, request: Request[ItemT]) -> AnswerT:
+        """Carry out one request; raises what providers raise about it as a whole."""
+
+    @abstractmethod
+    def announce(self, request: Request[ItemT]) -> Any:
+        """The request as the meter wants to know it before it is sent."""
+
+    @abstractmethod
+    def account(self, request: Request[ItemT], answer: AnswerT, seconds: float) -> Any:
+        """The answered request as the meter wants to know it."""

@@ -1,0 +1,275 @@
+"""Sends requests at once: several in flight, one end for each item, the meter asked before and told after each.
+
+Until the first answer, requests go one at a time once one was refused, because it may be the provider that refuses
+everything, and eight that are divided at once would find that out eight times. A request at which the provider fails
+without billing it is divided too: its halves are sent after all others, an item alone once more. What an answer says is
+kept before the meter is told of it: a process that dies in between has it, and a reservation that counts as spent.
+
+What concerns the account or the provider as a whole (flow control, settings) ends the sending: requests not sent yet
+get the same error, those in flight are awaited. So does a store that fails; it is tried once more in the end, with all
+that it has not taken. Everything but the sending itself is done in the caller's thread.
+"""
+
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, Protocol
+
+from embedmill.shared.asking.following import Following, Rules
+from embedmill.shared.asking.question import AnswerT, FoundT, ItemT, LiveQuestion, Request
+from embedmill.shared.errors import (
+    EmbedmillError,
+    FlowControl,
+    InputRefused,
+    ProviderUnavailable,
+    StorageFailed,
+    UserError,
+)
+
+FAILED_REQUESTS = 5
+"""So many failures of the provider without an answer in between, and the rest is left for a later attempt."""
+LEFT_SECONDS = 5.0
+"""When that is, unless a circuit knows better."""
+
+Billed = Literal["no", "unknown"]
+"""Whether a request without an answer may have been charged: never for a refusal, perhaps after a time-out or a cut."""
+
+
+class Meter(Protocol):
+    """Is asked before each request and told after it, always in the thread that asks."""
+
+    def on_request(self, request: Any) -> Any:
+        """Reserve; the result comes back with the end. Raising FlowControl keeps this and later requests back."""
+
+    def on_response(self, reservation: Any, call: Any) -> None:
+        """Settle, once what the answer says is kept."""
+
+    def on_failure(self, reservation: Any, error: EmbedmillError, *, billed: Billed) -> EmbedmillError | None:
+        """Release when nothing was billed, keep the reservation as spent when that is not known.
+
+        Returns FlowControl when the meter knows that the provider is better left alone.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How requests are sent."""
+
+    concurrency: int = 1
+    """Requests in flight at once."""
+    apart: bool = False
+    """Whether a request has a thread of its own; otherwise it is made in the caller's and cannot be given up."""
+    seconds: float | None = None
+    """Longest wait for one answer; a request that takes longer is given up, though its thread may live on."""
+    first_alone: bool = False
+    """Whether the first goes alone, because the others can be cheaper once it is answered."""
+
+
+def ask_all(
+    question: LiveQuestion[ItemT, FoundT, AnswerT], requests: Iterable[Request[ItemT]], *, meter: Meter, pace: Pace
+) -> dict[ItemT, EmbedmillError]:
+    """Ask until every item has an answer that was kept, or an error; returns the errors.
+
+    Raises StorageFailed when what was found could not be kept, or the meter could not write; by then all answers are in
+    and accounted for.
+    """
+    return _Sending(question, requests, meter, pace).run()
+
+
+@dataclass(frozen=True, slots=True)
+class _Flight(Generic[ItemT]):
+    """A request on its way."""
+
+    request: Request[ItemT]
+    reservation: Any
+    started: float
+
+
+class _Sending(Generic[ItemT, FoundT, AnswerT]):
+    def __init__(
+        self,
+        question: LiveQuestion[ItemT, FoundT, AnswerT],
+        requests: Iterable[Request[ItemT]],
+        meter: Meter,
+        pace: Pace,
+    ) -> None:
+        self._question = question
+        self._meter = meter
+        self._pace = pace
+        self._rules = Rules(question)
+        self._errors = self._rules.errors
+        self._waiting = deque(requests)
+        self._flights: dict[int, _Flight[ItemT]] = {}
+        self._landed: queue.SimpleQueue[tuple[int, AnswerT | EmbedmillError]] = queue.SimpleQueue()
+        self._sent = self._ended = self._failed = 0
+        self._failing: dict[ItemT, ProviderUnavailable] = {}
+        self._again: set[ItemT] = set()
+        self._unkept: dict[ItemT, FoundT] = {}
+        self._broken: EmbedmillError | None = None
+        self._stopped: EmbedmillError | None = None
+        self._circuit: FlowControl | None = None
+
+    def run(self) -> dict[ItemT, EmbedmillError]:
+        while self._waiting or self._flights:
+            while self._waiting and self._stopped is None and len(self._flights) < self._width:
+                self._start(self._waiting.popleft())
+            if self._stopped is not None:
+                self._leave_the_rest(self._stopped)
+            if self._flights:
+                self._receive()
+        if self._broken is not None:
+            self._question.keep(self._unkept)
+            raise self._broken
+        self._keep(self._rules.finish())
+        return {item: self._told(error) for item, error in self._errors.items()}
+
+    @property
+    def _width(self) -> int:
+        """Requests in flight at once."""
+        waits = self._rules.is_doubted or (self._pace.first_alone and not self._ended)
+        return 1 if waits else self._pace.concurrency
+
+    def _start(self, request: Request[ItemT]) -> None:
+        try:
+            reservation = self._meter.on_request(self._question.announce(request))
+        except StorageFailed as error:
+            self._stopped = self._broken = error
+            return
+        except EmbedmillError as error:
+            self._keep_back(request, error)
+            return
+        self._sent += 1
+        self._flights[self._sent] = _Flight(request, reservation, time.monotonic())
+        if self._pace.apart:
+            # A daemon, because an SDK cannot be made to give up on an answer that drips in.
+            threading.Thread(target=self._fly_apart, args=(self._sent, request), name="asking", daemon=True).start()
+        else:
+            self._fly(self._sent, request)
+
+    def _keep_back(self, request: Request[ItemT], error: EmbedmillError) -> None:
+        if isinstance(error, FlowControl) and error.reason == "budget" and len(request.items) > 1:
+            # What is left of the money may do for a part.
+            self._go_on(request.halves())
+        else:
+            self._fail(request.items, error)
+
+    def _fly(self, number: int, request: Request[ItemT]) -> None:
+        try:
+            self._landed.put((number, self._question.send(request)))
+        except EmbedmillError as error:
+            self._landed.put((number, error))
+
+    def _fly_apart(self, number: int, request: Request[ItemT]) -> None:
+        try:
+            self._fly(number, request)
+        except Exception as error:  # noqa: BLE001 - whatever else the SDK throws must reach the thread that waits
+            self._landed.put((number, ProviderUnavailable(f"{self._question.name}: {type(error).__name__}")))
+
+    def _receive(self) -> None:
+        try:
+            number, outcome = self._landed.get(timeout=self._seconds_left())
+        except queue.Empty:
+            self._give_up_overdue()
+            return
+        if (flight := self._flights.pop(number, None)) is not None:
+            self._conclude(flight, outcome)
+
+    def _seconds_left(self) -> float | None:
+        if self._pace.seconds is None:
+            return None
+        oldest = min(flight.started for flight in self._flights.values())
+        return max(oldest + self._pace.seconds - time.monotonic(), 0.001)
+
+    def _give_up_overdue(self) -> None:
+        now, seconds = time.monotonic(), self._pace.seconds or 0.0
+        overdue = [n for n, flight in self._flights.items() if now - flight.started >= seconds]
+        for number in overdue:
+            message = f"{self._question.name} did not answer within {seconds:g} s"
+            self._conclude(self._flights.pop(number), ProviderUnavailable(message))
+
+    def _conclude(self, flight: _Flight[ItemT], outcome: AnswerT | EmbedmillError) -> None:
+        self._ended += 1
+        if not isinstance(outcome, EmbedmillError):
+            self._accept(flight, outcome)
+            return
+        told = self._meter.on_failure(flight.reservation, outcome, billed=_billed(outcome))
+        match outcome:
+            case InputRefused():
+                self._failed = 0
+                self._follow(self._rules.refused(flight.request, outcome))
+                self._stopped = self._stopped or self._rules.blame
+            case ProviderUnavailable():
+                self._circuit = told if isinstance(told, FlowControl) else self._circuit
+                self._try_apart(flight.request, outcome)
+            case _:
+                self._fail(flight.request.items, told or outcome)
+
+    def _accept(self, flight: _Flight[ItemT], answer: AnswerT) -> None:
+        self._failed = 0
+        seconds = time.monotonic() - flight.started
+        try:
+            self._follow(self._rules.answered(flight.request, answer))
+        finally:
+            self._meter.on_response(flight.reservation, self._question.account(flight.request, answer, seconds))
+
+    def _follow(self, following: Following[ItemT, FoundT]) -> None:
+        self._keep(following.found)
+        self._go_on(following.requests)
+
+    def _go_on(self, requests: Sequence[Request[ItemT]]) -> None:
+        """Depth before breadth."""
+        self._waiting.extendleft(reversed(requests))
+
+    def _keep(self, found: dict[ItemT, FoundT]) -> None:
+        """Keep what was found; once that has failed, collect it for the end: the account of it must not wait."""
+        if not found:
+            return
+        try:
+            if self._broken is None:
+                self._question.keep(found)
+                return
+        except EmbedmillError as error:
+            self._stopped = self._broken = error
+        self._unkept |= found
+
+    def _try_apart(self, request: Request[ItemT], error: ProviderUnavailable) -> None:
+        """The provider's fault: the items once more, apart from each other, unless it fails for everybody."""
+        self._failed += 1
+        self._failing |= dict.fromkeys(request.items, error)
+        if self._failed >= FAILED_REQUESTS:
+            self._fail(request.items, error)
+            self._stopped = self._stopped or _left(error)
+        elif error.may_be_billed or self._again.issuperset(request.items):
+            self._fail(request.items, error)
+        elif len(request.items) > 1:
+            # After all others: when they are answered, it is these items and not the provider.
+            self._waiting.extend(request.halves())
+        else:
+            self._again.update(request.items)
+            self._waiting.append(request)
+
+    def _fail(self, items: Iterable[ItemT], error: EmbedmillError) -> None:
+        # What failed before and is now kept back has failed.
+        self._errors |= {item: self._failing.get(item, error) for item in items}
+        if isinstance(error, FlowControl | UserError):
+            self._stopped = error
+
+    def _leave_the_rest(self, error: EmbedmillError) -> None:
+        while self._waiting:
+            self._errors |= {item: self._failing.get(item, error) for item in self._waiting.popleft().items}
+
+    def _told(self, error: EmbedmillError) -> EmbedmillError:
+        """With the circuit open, an outage is a time to wait and not a failure."""
+        return self._circuit if self._circuit and isinstance(error, ProviderUnavailable) else error
+
+
+def _left(error: ProviderUnavailable) -> FlowControl:
+    """What items are told that were not sent, because the provider fails for everybody."""
+    return FlowControl(f"not asked: {error}", reason="circuit", retry_after_seconds=LEFT_SECONDS)
+
+
+def _billed(error: EmbedmillError) -> Billed:
+    return "unknown" if isinstance(error, ProviderUnavailable) and error.may_be_billed else "no"
