@@ -13,10 +13,12 @@ from typing import Any
 from pydantic_core import PydanticUndefined
 
 import embedmill.shared.errors
+from embedmill.shared import stages
 from embedmill.shared.collections import CollectionSettings
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.settings import Settings
 from embedmill.shared.states import FINAL, JOB_TRANSITIONS, TRANSITIONS, JobState
+from embedmill.workers.queues import queue_name
 
 DOCS = Path(__file__).parent
 BLOCK = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n)(?P<body>.*?)(<!-- end of generated -->)", re.DOTALL)
@@ -41,6 +43,38 @@ def main(arguments: Sequence[str]) -> int:
 def regenerated(text: str) -> str:
     """The text with the body of every block made anew; raises KeyError for a block that nobody makes."""
     return BLOCK.sub(lambda found: found[1] + "\n" + BLOCKS[found["name"]]() + "\n\n" + found[4], text)
+
+
+def stage_diagram() -> str:
+    """The stages in order, and past those that may be left out, as a Mermaid diagram."""
+    arrows = [f"    {stage} --> {target}" for stage, target in _steps()]
+    return "\n".join(["```mermaid", "flowchart LR", *arrows, "```"])
+
+
+def _steps() -> Iterator[tuple[str, str]]:
+    """Each stage with those that may follow it: up to the first that is never left out."""
+    for place, stage in enumerate(stages.STAGES):
+        for later in stages.STAGES[place + 1 :]:
+            yield stage.name, later.name
+            if later.when == "always":
+                break
+
+
+def stage_table() -> str:
+    """Every stage as the table of stages has it."""
+    rows = [
+        (
+            f"`{stage.name}`",
+            stage.does,
+            stage.when,
+            ", ".join(stage.needs),
+            stage.makes or "",
+            ", ".join(sorted(stage.uses)),
+            f"`{queue_name(stage.name)}`",
+        )
+        for stage in stages.STAGES
+    ]
+    return _table(("stage", "does", "applies", "needs", "makes", "may use", "queue"), rows)
 
 
 def work_diagram() -> str:
@@ -161,6 +195,8 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
+    "stage-diagram": stage_diagram,
+    "stages": stage_table,
     "work-diagram": work_diagram,
     "work-transitions": work_transitions,
     "job-diagram": job_diagram,

@@ -52,6 +52,28 @@ def test_a_database_of_the_first_release_is_upgraded_with_what_is_in_it(url: str
     opened.close()
 
 
+def test_work_of_an_older_release_goes_on_and_no_constraint_says_which_stages_there_are(url: str) -> None:
+    old = Database(url)
+    for revision, statements in (("0001", FILLED), ("0023", OF_STAGES)):
+        move(old, revision)
+        with old.write() as connection:
+            for statement in statements:
+                connection.execute(text(statement))
+    old.close()
+    database = open_database(url)
+    with database.write() as connection:
+        kept = connection.execute(text("SELECT stage, state FROM work ORDER BY id")).all()
+        tried = connection.execute(text("SELECT stage, outcome FROM attempt")).all()
+        queues = connection.execute(text("SELECT queue, desired FROM pool")).all()
+        connection.execute(text("UPDATE work SET stage = 'a-stage-of-some-later-release'"))
+        counted = connection.execute(text("SELECT DISTINCT stage FROM tally WHERE documents > 0")).scalars().all()
+    assert [tuple(row) for row in kept] == [("index", "completed"), ("index", "completed"), ("chunk", "pending")]
+    assert [tuple(row) for row in (*tried, *queues)] == [("embed", "error"), ("validate", 4)]
+    assert "a-stage-of-some-later-release" in counted
+    assert differences(database) == []
+    database.close()
+
+
 def test_a_downgrade_leaves_a_database_that_can_be_upgraded_again(url: str) -> None:
     database = open_database(url)
     tracker = Tracker(database)
@@ -109,6 +131,13 @@ FILLED = (
     ),
     """INSERT INTO work (job_id, document_id, generation, stage, state, max_attempts, size, content_hash,
     settings_hash, version, origin, created_at) VALUES (1, 'd2', 1, 'chunk', 'pending', 3, 1, '', '', '', '{}', 1.0)""",
+)
+
+
+OF_STAGES = (
+    """INSERT INTO attempt (work_id, stage, epoch, attempt, worker, started_at, ended_at, outcome)
+    VALUES (1, 'embed', 1, 1, 'w', 1.0, 2.0, 'error')""",
+    "INSERT INTO pool (queue, desired, updated_at) VALUES ('validate', 4, 1.0)",
 )
 
 

@@ -67,7 +67,7 @@ def claim_of(runtime: WorkerRuntime, tracker: Tracker, folder: Path, number: int
     path = folder / f"{number}.txt"
     path.write_text(text_of(number))
     claim = tracker.take([path.as_uri()])
-    while claim.stage is not stage:
+    while claim.stage != stage:
         (sent,) = tracker.settle(claim, STAGES[claim.stage](runtime, claim)).items()
         claim = tracker.claim(sent[1], sent[0])
     return claim

@@ -1,4 +1,4 @@
-"""The four stages as plain functions over a real home folder: what each leaves, and what running it again costs."""
+"""The stages as plain functions over a real home folder: what each leaves, and what running it again costs."""
 
 import threading
 from collections import Counter
@@ -73,7 +73,7 @@ def uris(folder: Path) -> list[str]:
 
 def run(runtime: WorkerRuntime, tracker: Tracker, claim: Claim, *, until: str = "index") -> Claim:
     """Bring a claim from the first stage to `until`; returns the claim of that stage."""
-    while claim.stage is not until:
+    while claim.stage != until:
         (sent,) = tracker.settle(claim, STAGES[claim.stage](runtime, claim)).items()
         claim = tracker.claim(sent[1], sent[0])
     return claim
