@@ -1,6 +1,7 @@
-"""Writes dollars for people: cents where that says enough, and as many digits as a smaller sum needs."""
+"""Reads and writes dollars as people do: cents where that says enough, and as many digits as a smaller sum needs."""
 
 import math
+from decimal import Decimal, InvalidOperation
 
 DECIMALS, MOST_DECIMALS = 2, 6
 """A micro-dollar is the least that the ledger knows."""
@@ -16,3 +17,14 @@ def format_usd(usd: float | None, *, sign: str = "$") -> str:
     digits = f"{usd:.{decimals}f}"
     whole, _, part = digits.partition(".")
     return f"{sign}{whole}.{part.rstrip('0').ljust(DECIMALS, '0')}"
+
+
+def parse_usd(text: str) -> Decimal:
+    """Dollars from `5`, `$12.50` or `0`; raises ValueError."""
+    try:
+        amount = Decimal(text.removeprefix("$"))
+    except InvalidOperation:
+        amount = Decimal("nan")
+    if not amount.is_finite() or amount < 0:
+        raise ValueError(f"{text!r} is no amount of dollars")
+    return amount

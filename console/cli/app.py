@@ -2,11 +2,11 @@
 
 import os
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.main import get_command
 
 from embedmill.console.cli import budget as budget_cli
 from embedmill.console.cli import bulk as bulk_cli
@@ -18,6 +18,7 @@ from embedmill.console.cli import jobs as jobs_cli
 from embedmill.console.cli import review as review_cli
 from embedmill.console.cli import search as search_cli
 from embedmill.console.cli import sources as sources_cli
+from embedmill.console.cli import spend as spend_cli
 from embedmill.console.cli import workers as workers_cli
 from embedmill.console.cli.output import DONE, FAILED, USAGE, print_error, print_json, print_line, print_notice
 from embedmill.shared.ledger import Lane
@@ -63,18 +64,6 @@ NullSeparated = Annotated[bool, typer.Option("--null", "-0", help="A list of fil
 
 # What typer returns in the place of a KeyboardInterrupt; no command ends so by itself.
 TYPER_INTERRUPTED = 130
-
-
-class SpendBy(StrEnum):
-    """What spend is summed by."""
-
-    MODEL = "model"
-    JOB = "job"
-    COLLECTION = "collection"
-    DAY = "day"
-    PROVIDER = "provider"
-    OPERATION = "operation"
-    LANE = "lane"
 
 
 RetryDead = Annotated[bool, typer.Option("--retry-dead", help="Try again what failed for good before.")]
@@ -141,7 +130,8 @@ def _run(arguments: list[str], *, debug: bool) -> int:
     except EmbedmillError as error:
         if debug:
             raise
-        print_error(str(error), error.hint, as_json=as_json)
+        hint = error.hint or (f"{_named(arguments)} -h" if isinstance(error, UsageError) else "")
+        print_error(str(error), hint, as_json=as_json)
         return USAGE if isinstance(error, SettingsError | UsageError) else FAILED
     except OSError as error:
         if debug:
@@ -170,6 +160,17 @@ def _misused(error: typer.TyperException, *, as_json: bool) -> int:
     said = reword(message.removeprefix("Invalid value: ").rstrip("."))
     print_error(said.replace("Invalid value for ", "").replace(": must", " must"), f"{command} -h", as_json=as_json)
     return USAGE
+
+
+def _named(arguments: list[str]) -> str:
+    """The command that the arguments begin with, as `embedmill dlq list`."""
+    commands, names = {"embedmill": get_command(app)}, ["embedmill"]
+    for argument in arguments:
+        commands = getattr(commands[names[-1]], "commands", {})
+        if argument not in commands:
+            break
+        names.append(argument)
+    return " ".join(names)
 
 
 def _interrupted(*, as_json: bool) -> int:
@@ -309,21 +310,7 @@ def verify(
     raise typer.Exit(DONE if report["ok"] else FAILED)
 
 
-@app.command()
-def spend(
-    by: Annotated[SpendBy, typer.Option(help="What to sum by.")] = SpendBy.MODEL,
-    since: Annotated[str | None, typer.Option(help="From a date on, or for a span such as 12h or 7d.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show what was spent, saved, and is still reserved."""
-    from embedmill.console.services.spending import print_spend
-    from embedmill.console.services.spending import spend as run
-
-    report = run(by, since=since)
-    if as_json:
-        print_json(report)
-    else:
-        print_spend(report)
+app.command()(spend_cli.spend)
 
 
 @app.command()

@@ -1,10 +1,16 @@
 """`embedmill bulk`: list, show."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from embedmill.console.cli.output import print_json
+from embedmill.console.cli.output import print_line, print_result, print_table
+from embedmill.console.durations import format_duration
+from embedmill.console.rendering import to_json
+
+if TYPE_CHECKING:
+    from embedmill.console.services.bulk import VendorBatch
 
 app = typer.Typer(no_args_is_help=True, help="Look at vendors' batches of --lane bulk.")
 
@@ -23,18 +29,12 @@ def list_(
     Their state here and at the vendor, their age, and when they expire.
     """
     from embedmill.console.cli.session import opened
-    from embedmill.console.services.bulk import describe_batch, print_batches
-    from embedmill.shared.db import bulk_batches
+    from embedmill.console.services import bulk
 
     with opened() as runtime:
-        found = runtime.database.query(
-            lambda connection: bulk_batches.list_batches(connection, job_id=job, only_open=open_, limit=limit)
-        )
-    rows = [describe_batch(batch) for batch in found]
-    if as_json:
-        print_json({"batches": rows})
-    else:
-        print_batches(rows, empty="no batches: embedmill ingest FOLDER --lane bulk")
+        found = bulk.list_batches(runtime, job=job, only_open=open_, limit=limit)
+    empty = "no batches: embedmill ingest FOLDER --lane bulk"
+    print_result(found, lambda found: print_batches(found.batches, empty=empty), as_json=as_json)
 
 
 @app.command()
@@ -43,16 +43,30 @@ def show(
 ) -> None:
     """Show one batch."""
     from embedmill.console.cli.session import opened
-    from embedmill.console.services.bulk import describe_batch, print_batch
-    from embedmill.shared.db import bulk_batches
-    from embedmill.shared.errors import NotFound
+    from embedmill.console.services import bulk
 
     with opened() as runtime:
-        found = runtime.database.query(lambda connection: bulk_batches.get_batch(connection, batch))
-    if found is None:
-        raise NotFound(f"no batch {batch}", hint="embedmill bulk list")
-    row = describe_batch(found)
-    if as_json:
-        print_json(row)
-    else:
-        print_batch(row)
+        found = bulk.show_batch(runtime, batch)
+    print_result(found, _print_batch, as_json=as_json)
+
+
+def print_batches(batches: "Sequence[VendorBatch]", *, empty: str) -> None:
+    """Batches as a table."""
+    columns = ("batch", "job", "model", "state", "vendor_state", "requests", "age", "expires in", "vendor_id", "error")
+    print_table([_row(batch) for batch in batches], columns, empty=empty)
+
+
+def _row(batch: "VendorBatch") -> dict[str, Any]:
+    left = batch.expires_in_seconds
+    return {
+        **to_json(batch),
+        "age": format_duration(batch.age_seconds),
+        "expires in": "" if left is None else format_duration(left),
+    }
+
+
+def _print_batch(batch: "VendorBatch") -> None:
+    """One batch, a line for each thing known of it."""
+    for name, value in to_json(batch).items():
+        if value is not None:
+            print_line(f"{name}: {value}")

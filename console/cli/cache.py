@@ -1,14 +1,22 @@
 """`embedmill cache`: show, prune."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from embedmill.console.cli.output import print_json
+from embedmill.console.cli.output import print_line, print_result, print_table
+from embedmill.console.cli.typed import read_duration
+from embedmill.console.dollars import format_usd
+from embedmill.console.rendering import to_json
+
+if TYPE_CHECKING:
+    from embedmill.console.services.caches import CachedKind, CacheReport, Forgotten
 
 app = typer.Typer(no_args_is_help=True, help="Look at kept vectors and verdicts; let some go.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+
+MEBIBYTE = 1024 * 1024
 
 
 @app.command()
@@ -17,14 +25,12 @@ def show(as_json: AsJson = False) -> None:
 
     Entries, hits, misses, and the tokens and dollars that were not paid again.
     """
-    from embedmill.console.services.caches import print_show
-    from embedmill.console.services.caches import show as run
+    from embedmill.console.cli.session import opened
+    from embedmill.console.services import caches
 
-    report = run()
-    if as_json:
-        print_json(report)
-    else:
-        print_show(report)
+    with opened() as runtime:
+        report = caches.show_caches(runtime)
+    print_result(report, _print_report, as_json=as_json)
 
 
 @app.command()
@@ -41,20 +47,36 @@ def prune(
 
     What unfinished work may need stays, and so does what was used in the last hour.
     """
-    from embedmill.console.services.caches import print_pruned
-    from embedmill.console.services.caches import prune as run
+    from embedmill.console.cli.session import interruptible, opened
+    from embedmill.console.services import caches
 
-    report = run(unused_seconds=None if unused is None else _seconds(unused), max_mb=max_mb)
-    if as_json:
-        print_json(report)
-    else:
-        print_pruned(report)
+    seconds = None if unused is None else read_duration(unused)
+    with opened() as runtime, interruptible():
+        done = caches.prune_caches(runtime, unused_seconds=seconds, max_mb=max_mb)
+    print_result(done, _print_forgotten, as_json=as_json)
 
 
-def _seconds(span: str) -> float:
-    from embedmill.console.durations import parse_duration
+def _print_report(report: "CacheReport") -> None:
+    limit = f" of {report.max_bytes // MEBIBYTE} MiB" if report.max_bytes else ""
+    print_line(f"vectors are in: {report.home}, {report.bytes / MEBIBYTE:.1f} MiB{limit}")
+    columns = ("kind", "entries", "mib", "keep_days", "hits", "misses", "saved_tokens", "saved_usd", "evicted")
+    print_table([_row(name, kind) for name, kind in report.kinds.items()], columns, empty="")
+    if report.damaged:
+        print_line(f"{report.damaged} entries were damaged: they were dropped, and are made anew when they are needed")
 
-    try:
-        return parse_duration(span)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
+
+def _row(name: str, kind: "CachedKind") -> dict[str, Any]:
+    return {
+        **to_json(kind),
+        "kind": name,
+        "mib": kind.bytes / MEBIBYTE,
+        "saved_usd": format_usd(kind.saved_usd, sign=""),
+        "evicted": kind.evicted.entries,
+    }
+
+
+def _print_forgotten(done: "Forgotten") -> None:
+    for kind, size in done.evicted.items():
+        print_line(f"{kind}: {size.entries} entries forgotten, {size.bytes / MEBIBYTE:.1f} MiB")
+    if not done.evicted:
+        print_line("nothing to forget")

@@ -1,15 +1,14 @@
-"""`embedmill collections`: create, list, show, update, delete."""
+"""`embedmill collections`: create, list, show, update, terms, delete, reshard."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from embedmill.console.cli.output import FAILED, confirm, print_json, print_line, print_table
+from embedmill.console.cli.output import FAILED, confirm, print_line, print_result, print_table
+from embedmill.console.rendering import to_json
 
 if TYPE_CHECKING:
-    from embedmill.shared.db.collections import Collection
-    from embedmill.shared.db.engine import Connection
-    from embedmill.shared.runtime import Runtime
+    from embedmill.console.services.collections import CollectedTerms, CollectionReport, CollectionReports
 
 app = typer.Typer(no_args_is_help=True, help="Make collections and change their settings.")
 
@@ -47,47 +46,43 @@ def create(
 ) -> None:
     """Make a collection."""
     from embedmill.console.cli.session import opened
-    from embedmill.producers.submission import create_collection
+    from embedmill.console.services import collections
 
-    chosen: dict[str, Any] = {
-        "chunk_tokens": chunk_tokens,
-        "chunk_overlap": _overlap(chunk_tokens, chunk_overlap),
-        "shards": shards,
-        "embedding": embedding,
-        "validator": validator,
-        "policy": policy,
-        "reject_below": reject_below,
-    }
     with opened() as runtime:
-        made = create_collection(runtime, name, **{k: v for k, v in chosen.items() if v is not None})
-        _print(runtime, made, as_json=as_json)
+        made = collections.create_collection(
+            runtime,
+            name,
+            chunk_tokens=chunk_tokens,
+            chunk_overlap=chunk_overlap,
+            shards=shards,
+            embedding=embedding,
+            validator=validator,
+            policy=policy,
+            reject_below=reject_below,
+        )
+    print_result(made, _print_collection, as_json=as_json)
 
 
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
     """List collections."""
     from embedmill.console.cli.session import opened
-    from embedmill.shared.db import collections
+    from embedmill.console.services import collections
 
     with opened() as runtime:
-        found = runtime.database.query(collections.list_collections)
-        rows = [_describe(runtime, collection) for collection in found]
-    if as_json:
-        print_json({"collections": rows})
-    else:
-        columns = ("name", "documents", "chunks", "model", "dimensions", "shards")
-        print_table(rows, columns, empty="no collections yet: embedmill ingest FOLDER")
+        found = collections.list_collections(runtime)
+    print_result(found, _print_collections, as_json=as_json)
 
 
 @app.command()
 def show(name: Name, as_json: AsJson = False) -> None:
     """Show a collection's settings and size."""
     from embedmill.console.cli.session import opened
-    from embedmill.shared.db import collections
+    from embedmill.console.services import collections
 
     with opened() as runtime:
-        found = runtime.database.query(lambda connection: collections.get_collection(connection, name))
-        _print(runtime, found, as_json=as_json)
+        found = collections.show_collection(runtime, name)
+    print_result(found, _print_collection, as_json=as_json)
 
 
 @app.command()
@@ -105,27 +100,19 @@ def update(
     Ingest the sources again to apply it to what is indexed already.
     """
     from embedmill.console.cli.session import opened
-    from embedmill.producers.submission import fit_chunks
-    from embedmill.shared.collections import CollectionSettings
-    from embedmill.shared.db import collections
-
-    chosen = {
-        "chunk_tokens": chunk_tokens,
-        "chunk_overlap": chunk_overlap,
-        "validator": validator,
-        "policy": policy,
-        "reject_below": reject_below,
-    }
-
-    def change(connection: "Connection") -> "Collection":
-        found = collections.get_collection(connection, name)
-        given = {k: v for k, v in chosen.items() if v is not None}
-        settings = fit_chunks(CollectionSettings(**{**found.settings, **given}), given)
-        collections.update_settings(connection, found.id, settings.as_json())
-        return collections.get_collection(connection, name)
+    from embedmill.console.services import collections
 
     with opened() as runtime:
-        _print(runtime, runtime.database.transact(change), as_json=as_json)
+        changed = collections.update_collection(
+            runtime,
+            name,
+            chunk_tokens=chunk_tokens,
+            chunk_overlap=chunk_overlap,
+            validator=validator,
+            policy=policy,
+            reject_below=reject_below,
+        )
+    print_result(changed, _print_collection, as_json=as_json)
 
 
 @app.command()
@@ -139,20 +126,11 @@ def terms(
     A model validator collects them from a sample of the documents.
     """
     from embedmill.console.cli.session import opened
-    from embedmill.shared.db import collections
-    from embedmill.shared.db import terms as stored
-
-    def find(connection: "Connection") -> list[dict[str, Any]]:
-        return stored.list_terms(connection, collections.get_collection(connection, name).id, limit=limit)
+    from embedmill.console.services import collections
 
     with opened() as runtime:
-        rows = runtime.database.query(find)
-    if as_json:
-        print_json({"collection": name, "terms": rows})
-        return
-    shown = [{**row, "synonyms": ", ".join(s["synonym"] for s in row["synonyms"])} for row in rows]
-    empty = "no terms yet: they are collected when a model validates (docs/validation.md)"
-    print_table(shown, ("term", "documents", "mentions", "synonyms"), empty=empty)
+        found = collections.list_terms(runtime, name, limit=limit)
+    print_result(found, _print_terms, as_json=as_json)
 
 
 @app.command()
@@ -163,28 +141,15 @@ def delete(
 ) -> None:
     """Delete a collection with its index and its history."""
     from embedmill.console.cli.session import opened
-    from embedmill.shared.db import collections
+    from embedmill.console.services import collections
 
     with opened() as runtime:
-
-        def find(connection: "Connection") -> collections.Collection:
-            found = collections.get_collection(connection, name)
-            collections.require_idle(connection, found.id)
-            return found
-
-        found = runtime.database.query(find)
+        collections.require_deletable(runtime, name)
         if not yes and not confirm(f"delete {name} with everything in it?"):
             print_line("nothing was deleted")
             raise typer.Exit(FAILED)
-        # The vectors first: if the store refuses, the collection is still there, and the same command goes on.
-        store = runtime.store(found)
-        for shard in found.reading_shards:
-            store.drop(shard)
-        runtime.database.transact(lambda connection: collections.delete_collection(connection, found.id))
-    if as_json:
-        print_json({"deleted": name})
-    else:
-        print_line(f"{name} deleted")
+        done = collections.delete_collection(runtime, name)
+    print_result(done, lambda done: print_line(f"{done.deleted} deleted"), as_json=as_json)
 
 
 @app.command()
@@ -200,54 +165,24 @@ def reshard(
     from embedmill.console.services.resharding import print_move, reshard
 
     report = reshard(name, shards=shards, quiet=as_json)
-    if as_json:
-        print_json(report)
-    else:
-        print_move(report)
+    print_result(report, print_move, as_json=as_json)
     if not report["finished"]:
         raise typer.Exit(FAILED)
 
 
-def _overlap(chunk_tokens: int | None, chunk_overlap: int | None) -> int | None:
-    """The usual overlap shrinks with small chunks."""
-    if chunk_overlap is None and chunk_tokens is not None:
-        return min(32, chunk_tokens // 8)
-    return chunk_overlap
+def _print_collections(found: "CollectionReports") -> None:
+    columns = ("name", "documents", "chunks", "model", "dimensions", "shards")
+    print_table(found.collections, columns, empty="no collections yet: embedmill ingest FOLDER")
 
 
-def _describe(runtime: "Runtime", collection: "Collection") -> dict[str, Any]:
-    from embedmill.shared.db import collections
-    from embedmill.shared.db.reviews import count_open_reviews
-    from embedmill.shared.db.samples import VERDICT, count_samples, get_counts
-
-    def count(connection: "Connection") -> tuple[Any, ...]:
-        id_ = collection.id
-        documents, chunks = collections.count_documents(connection, id_)
-        counts, samples = get_counts(connection, id_, VERDICT), count_samples(connection, id_)
-        return documents, chunks, counts, samples, count_open_reviews(connection, id_)
-
-    documents, chunks, counts, samples, in_doubt = runtime.database.query(count)
-    return {
-        "name": collection.name,
-        "documents": documents,
-        "chunks": chunks,
-        "settings": dict(collection.settings),
-        "model": collection.model,
-        "dimensions": collection.dimensions,
-        "index_version": collection.index_version,
-        "shards": len(collection.shards),
-        "moving": bool(collection.leaving),
-        "audit": {"sampled": counts.sampled, "judged": counts.judged, "errors": counts.errors, "samples": samples},
-        "in_doubt": in_doubt,
-    }
-
-
-def _print(runtime: "Runtime", collection: "Collection", *, as_json: bool) -> None:
-    described = _describe(runtime, collection)
-    if as_json:
-        print_json(described)
-        return
-    audit = ", ".join(f"{name} {described['audit'][name]}" for name in ("sampled", "judged", "errors"))
-    for name, value in {**described, "audit": audit, **described["settings"]}.items():
+def _print_collection(found: "CollectionReport") -> None:
+    audit = f"sampled {found.audit.sampled}, judged {found.audit.judged}, errors {found.audit.errors}"
+    for name, value in {**to_json(found), "audit": audit, **found.settings}.items():
         if name != "settings":
             print_line(f"{name:14} {value}")
+
+
+def _print_terms(found: "CollectedTerms") -> None:
+    rows = [{**to_json(term), "synonyms": ", ".join(each.synonym for each in term.synonyms)} for term in found.terms]
+    empty = "no terms yet: they are collected when a model validates (docs/validation.md)"
+    print_table(rows, ("term", "documents", "mentions", "synonyms"), empty=empty)

@@ -3,12 +3,14 @@
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TextIO
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TextIO, TypeVar
 
 from embedmill.console.listening import Notice, Severity
 from embedmill.console.rendering import to_json
 from embedmill.shared.harmless import harmless, harmless_json
+
+T = TypeVar("T")
 
 DONE, FAILED, USAGE, DEAD_LETTERS = 0, 1, 2, 3
 
@@ -22,6 +24,14 @@ def print_json(result: Any) -> None:
     """Write what a service returned as one JSON document."""
     sys.stdout.write(harmless_json(json.dumps(to_json(result), ensure_ascii=False, default=str)) + "\n")
     sys.stdout.flush()
+
+
+def print_result(result: T, people: Callable[[T], object], *, as_json: bool) -> None:
+    """Show what a service returned, to machines or to people."""
+    if as_json:
+        print_json(result)
+    else:
+        people(result)
 
 
 def print_json_lines(results: Iterable[Any]) -> None:
@@ -75,12 +85,12 @@ def print_notice(message: str) -> None:
     _write_line(sys.stderr, message)
 
 
-def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, empty: str) -> None:
-    """A table: as wide as the terminal, or plain where the output is a file or a pipe."""
+def print_table(rows: Sequence[Any], columns: Sequence[str], *, empty: str) -> None:
+    """Rows, by the names of their fields, in a table: as wide as the terminal, or plain in a file or a pipe."""
     if not rows:
         print_line(empty)
         return
-    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
+    cells = [[_cell(row.get(column)) for column in columns] for row in map(to_json, rows)]
     if sys.stdout.isatty():
         from embedmill.console.cli.tables import draw
 

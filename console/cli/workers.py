@@ -1,17 +1,16 @@
 """`embedmill workers`: run worker pools in the foreground, look at them, and say what is wanted of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from embedmill.console.cli.output import FAILED, print_error, print_json, print_line, print_table
+from embedmill.console.cli.output import FAILED, print_error, print_json, print_line, print_result, print_table
+from embedmill.console.rendering import to_json
 from embedmill.shared import stages
 
 if TYPE_CHECKING:
-    from embedmill.shared.db.engine import Connection
-    from embedmill.shared.settings import Settings
-    from embedmill.workers.processes.pools import PoolSpec
+    from embedmill.console.services.workers import Drained, HostHealth, PoolOrder, WorkerReport, WorkersReport
 
 app = typer.Typer(no_args_is_help=True, help="Run workers; list, scale, pause and drain them.")
 
@@ -53,21 +52,23 @@ def start(
     Every queue and the chores, unless --queue chooses queues.
     """
     from embedmill.console.cli.session import Options, Workshop, interruptible, opened
+    from embedmill.console.services import workers
     from embedmill.workers.processes.supervisor import Recycling
 
     if only_chores and (queue or without_chores):
         raise typer.BadParameter("--only-chores goes with neither --queue nor --without-chores")
+    slots = _read_slots(queue, concurrency or 1)
     options = Options(Recycling(max_tasks, max_memory_mb), grace, with_chores=not without_chores)
     with opened() as runtime, interruptible():
-        pools = [] if only_chores else _pools(queue, concurrency, pool, runtime.settings)
-        slots = sum(spec.slots for spec in pools)
+        pools = [] if only_chores else workers.plan_pools(runtime.settings, slots, concurrency=concurrency, kind=pool)
+        total = sum(spec.slots for spec in pools)
         try:
             with Workshop(runtime, pools, options=options) as workshop:
                 workshop.start_workers()
                 if as_json:
-                    print_json({"supervisor": runtime.process_id, "slots": slots})
+                    print_json({"supervisor": runtime.process_id, "slots": total})
                 else:
-                    print_line(f"{slots} slots started; SIGTERM or Ctrl-C stops them after the batch in hand")
+                    print_line(f"{total} slots started; SIGTERM or Ctrl-C stops them after the batch in hand")
                 workshop.run_until(lambda: False)
         except KeyboardInterrupt:
             if not as_json:
@@ -78,18 +79,11 @@ def start(
 def list_(as_json: AsJson = False) -> None:
     """List worker processes, pools and supervisors."""
     from embedmill.console.cli.session import opened
-    from embedmill.console.services.workers import describe
+    from embedmill.console.services import workers
 
     with opened() as runtime:
-        found = describe(runtime)
-    if as_json:
-        print_json(found)
-        return
-    rows = [row | {"queues": " ".join(row["queues"]), "work": _work(row)} for row in found["workers"]]
-    columns = ("id", "kind", "queues", "host", "pid", "state", "busy", "slots", "work", "rate", "rss_mb", "age")
-    print_table(rows, columns, empty="no workers: embedmill workers start")
-    if any(pool["desired"] is not None or pool["paused"] for pool in found["pools"]):
-        print_table(found["pools"], ("queue", "desired", "actual", "paused", "revision"), empty="")
+        found = workers.list_workers(runtime)
+    print_result(found, _print_workers, as_json=as_json)
 
 
 @app.command()
@@ -99,15 +93,12 @@ def health(as_json: AsJson = False) -> None:
     For the health checks of containers: it ends with 1 if none said lately that it lives.
     """
     from embedmill.console.cli.session import opened
-    from embedmill.console.services.workers import find_local_supervisors
+    from embedmill.console.services import workers
 
     with opened() as runtime:
-        found = find_local_supervisors(runtime)
-    if as_json:
-        print_json({"healthy": bool(found), "supervisors": found})
-    else:
-        print_line(f"{len(found)} supervisors on this host" if found else "no supervisor on this host")
-    if not found:
+        found = workers.check_health(runtime)
+    print_result(found, _print_health, as_json=as_json)
+    if not found.healthy:
         raise typer.Exit(FAILED)
 
 
@@ -127,17 +118,13 @@ def scale(
     Every supervisor that serves the queue takes its share.
     """
     from embedmill.console.cli.session import opened
-    from embedmill.shared.db import pools
+    from embedmill.console.services import workers
 
     if (slots is None) != reset:
         raise typer.BadParameter("give either a number of slots or --reset")
-    stage = _stage(queue)
     with opened() as runtime:
-        if slots is not None and not force:
-            _require_below_cap(stage, slots, runtime.settings)
-        before, after = _changed(runtime, stage, lambda connection: pools.scale_pool(connection, stage, slots))
-        report = _change(runtime, stage, before=before, after=after, wait=wait)
-    _print_change(report, as_json=as_json)
+        order = workers.scale_queue(runtime, queue, slots, force=force, wait_seconds=wait)
+    _show_order(order, as_json=as_json)
 
 
 @app.command()
@@ -146,13 +133,23 @@ def pause(queue: Queue, as_json: AsJson = False) -> None:
 
     What runs is finished.
     """
-    _set_paused(queue, paused=True, as_json=as_json)
+    from embedmill.console.cli.session import opened
+    from embedmill.console.services import workers
+
+    with opened() as runtime:
+        order = workers.pause_queue(runtime, queue)
+    _show_order(order, as_json=as_json)
 
 
 @app.command()
 def resume(queue: Queue, as_json: AsJson = False) -> None:
     """Let workers claim work of a queue again."""
-    _set_paused(queue, paused=False, as_json=as_json)
+    from embedmill.console.cli.session import opened
+    from embedmill.console.services import workers
+
+    with opened() as runtime:
+        order = workers.resume_queue(runtime, queue)
+    _show_order(order, as_json=as_json)
 
 
 @app.command()
@@ -168,7 +165,7 @@ def drain(
     They are not replaced.
     """
     from embedmill.console.cli.session import opened
-    from embedmill.console.services.workers import await_stopped, drain_workers, live_workers
+    from embedmill.console.services import workers
 
     if sum((bool(worker), queue is not None, all_)) != 1:
         raise typer.BadParameter("name workers, or give --queue QUEUE, or --all")
@@ -176,117 +173,63 @@ def drain(
         scale(queue, 0, wait=wait, as_json=as_json)
         return
     with opened() as runtime:
-        report = drain_workers(runtime, live_workers(runtime) if all_ else worker)
-        stopped = await_stopped(runtime, report["draining"], seconds=wait) if wait else None
-    if as_json:
-        print_json(report | ({} if stopped is None else {"stopped": stopped}))
-    else:
-        for name in report["draining"]:
-            print_line(f"{name} finishes what it holds and stops")
-        for change in report["pools"]:
-            print_line(f"{change['queue']}: {change['before']['desired']} -> {change['after']['desired']} slots")
-    if stopped is False:
+        done = workers.drain_workers(runtime, None if all_ else worker, wait_seconds=wait)
+    print_result(done, _print_drained, as_json=as_json)
+    if done.stopped is False:
         raise typer.Exit(FAILED)
 
 
-def _set_paused(queue: str, *, paused: bool, as_json: bool) -> None:
-    from embedmill.console.cli.session import opened
-    from embedmill.shared.db import pools
-
-    stage = _stage(queue)
-    with opened() as runtime:
-        turn = pools.pause_pool if paused else pools.resume_pool
-        before, after = _changed(runtime, stage, lambda connection: turn(connection, stage))
-        report = _change(runtime, stage, before=before, after=after)
-    _print_change(report, as_json=as_json)
+def _print_workers(found: "WorkersReport") -> None:
+    columns = ("id", "kind", "queues", "host", "pid", "state", "busy", "slots", "work", "rate", "rss_mb", "age")
+    print_table([_row(worker) for worker in found.workers], columns, empty="no workers: embedmill workers start")
+    if any(pool.desired is not None or pool.paused for pool in found.pools):
+        print_table(found.pools, ("queue", "desired", "actual", "paused", "revision"), empty="")
 
 
-def _changed(runtime: Any, stage: str, change: Callable[[Any], Any]) -> tuple[Any, Any]:
-    """A pool before a change and after it, in one transaction."""
-    from embedmill.shared.db import pools
-
-    def make(connection: "Connection") -> tuple[Any, Any]:
-        return pools.read_pools(connection)[stage], change(connection)
-
-    changed: tuple[Any, Any] = runtime.database.transact(make)
-    return changed
+def _row(worker: "WorkerReport") -> dict[str, Any]:
+    work = ", ".join(f"{held.documents} {held.stage} {held.seconds:.0f}s" for held in worker.current)
+    return {**to_json(worker), "queues": " ".join(worker.queues), "work": work}
 
 
-def _change(runtime: Any, stage: str, *, before: Any, after: Any, wait: float = 0.0) -> dict[str, Any]:
-    from embedmill.console.services.workers import await_slots, describe_change
-
-    report = describe_change(runtime, stage, before, after)
-    return report | {"converged": await_slots(runtime, stage, seconds=wait)} if wait else report
+def _print_health(found: "HostHealth") -> None:
+    count = len(found.supervisors)
+    print_line(f"{count} supervisors on this host" if found.healthy else "no supervisor on this host")
 
 
-def _print_change(report: Mapping[str, Any], *, as_json: bool) -> None:
-    before, after = report["before"], report["after"]
-    if as_json:
-        print_json(report)
-    else:
-        for name, unset in (("desired", "as started"), ("paused", None)):
-            if before[name] != after[name]:
-                old, new = (unset if value is None else value for value in (before[name], after[name]))
-                print_line(f"{report['queue']}: {name} {old} -> {new}")
-        if before["desired"] == after["desired"] and before["paused"] == after["paused"]:
-            print_line(f"{report['queue']}: nothing changed")
-        if not report["supervisors"]:
-            print_line("nobody serves this queue now; whoever starts to will follow")
-    if report.get("converged") is False:
+def _show_order(order: "PoolOrder", *, as_json: bool) -> None:
+    print_result(order, _print_order, as_json=as_json)
+    if order.converged is False:
         print_error("the workers have not followed yet", "embedmill workers list")
         raise typer.Exit(FAILED)
 
 
-def _work(row: Mapping[str, Any]) -> str:
-    return ", ".join(f"{c['documents']} {c['stage']} {c['seconds']:.0f}s" for c in row["current"])
+def _print_order(order: "PoolOrder") -> None:
+    before, after = order.before, order.after
+    if before.desired != after.desired:
+        old, new = ("as started" if value is None else value for value in (before.desired, after.desired))
+        print_line(f"{order.queue}: desired {old} -> {new}")
+    if before.paused != after.paused:
+        print_line(f"{order.queue}: paused {before.paused} -> {after.paused}")
+    if (before.desired, before.paused) == (after.desired, after.paused):
+        print_line(f"{order.queue}: nothing changed")
+    if not order.supervisors:
+        print_line("nobody serves this queue now; whoever starts to will follow")
 
 
-def _pools(entries: list[str], concurrency: int | None, pool: str | None, settings: "Settings") -> list["PoolSpec"]:
-    from embedmill.workers.processes.pools import PoolSpec
-
-    kind = _kind(pool)
-    if not entries:
-        return [PoolSpec(slots=concurrency or settings.worker_count, kind=kind)]
-    slots: dict[str, int] = {}
-    for entry in entries:
-        stage, count = _slots(entry, concurrency or 1)
-        slots[stage] = slots.get(stage, 0) + count
-    for stage, count in slots.items():
-        _require_below_cap(stage, count, settings)
-    return [PoolSpec((stage,), count, kind) for stage, count in slots.items()]
+def _print_drained(done: "Drained") -> None:
+    for name in done.draining:
+        print_line(f"{name} finishes what it holds and stops")
+    for change in done.pools:
+        print_line(f"{change.queue}: {change.before.desired} -> {change.after.desired} slots")
 
 
-def _kind(pool: str | None) -> Any:
-    from embedmill.workers.processes.pools import PoolKind
-
-    kinds = {None: None, "processes": PoolKind.PREFORK} | {str(kind): kind for kind in PoolKind}
-    if pool not in kinds:
-        raise typer.BadParameter(f"unknown pool {pool!r}; there are prefork and threads", param_hint="--pool")
-    return kinds[pool]
+def _read_slots(entries: Sequence[str], default: int) -> list[tuple[str, int]]:
+    """Queues and their slots from `QUEUE` or `QUEUE=N`."""
+    return [_read_entry(entry, default) for entry in entries]
 
 
-def _slots(entry: str, default: int) -> tuple[str, int]:
+def _read_entry(entry: str, default: int) -> tuple[str, int]:
     name, _, count = entry.partition("=")
-    stage = _stage(name, hint="--queue")
     if count and not (count.isdigit() and 1 <= int(count) <= MOST_SLOTS):
         raise typer.BadParameter(f"{entry!r}: write {name}=N with N from 1 to {MOST_SLOTS}", param_hint="--queue")
-    return stage, int(count or default)
-
-
-def _stage(name: str, *, hint: str = "QUEUE") -> str:
-    if name not in stages.names():
-        raise typer.BadParameter(f"unknown queue {name!r}; there are {', '.join(stages.names())}", param_hint=hint)
-    return name
-
-
-def _require_below_cap(stage: str, slots: int, settings: "Settings") -> None:
-    from embedmill.shared.errors import UserError
-    from embedmill.workers.processes.pools import provider_cap
-
-    cap = provider_cap(stage, settings)
-    if cap is not None and slots > cap.slots:
-        raise UserError(
-            f"{slots} slots for {stage}: its provider has a use for {cap.slots} ({cap.setting}), "
-            "and the requests of more would only be refused",
-            hint=f"Take at most {cap.slots}, raise the setting if the provider allows more, or scale with --force.",
-        )
+    return name, int(count or default)

@@ -1,41 +1,97 @@
-"""Batches as `embedmill bulk` and `jobs show` describe them."""
+"""Vendors' batches of the batch lane: which there are, and how one stands here and at its vendor."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-from embedmill.console.cli.output import print_line, print_table
-from embedmill.console.durations import format_duration
+from embedmill.shared.db import bulk_batches
 from embedmill.shared.db.bulk_batches import Batch
+from embedmill.shared.errors import NotFound
+from embedmill.shared.ledger import BatchState
+from embedmill.shared.runtime import Runtime
 
 
-def describe_batch(batch: Batch) -> dict[str, Any]:
-    """A batch as `--json` shows it; times in ISO 8601, UTC."""
-    return {
-        "batch": batch.id,
-        "job": batch.job_id,
-        "kind": batch.kind,
-        "model": batch.target,
-        "state": str(batch.state),
-        "vendor": batch.provider,
-        "vendor_id": batch.vendor_id,
-        "vendor_state": batch.vendor_state,
-        "requests": batch.requests,
-        "inputs": batch.inputs,
-        "succeeded": batch.succeeded,
-        "errored": batch.errored,
-        "returned": batch.returned,
-        "age_seconds": round((batch.ended_at or batch.now) - batch.created_at, 1),
-        "expires_in_seconds": _until(batch.expires_at, batch),
-        "next_look_in_seconds": _until(batch.due_at, batch),
-        "created_at": _stamp(batch.created_at),
-        "submitted_at": _stamp(batch.submitted_at),
-        "expires_at": _stamp(batch.expires_at),
-        "cancelled_at": _stamp(batch.cancelled_at),
-        "ended_at": _stamp(batch.ended_at),
-        "troubles": batch.troubles,
-        "error": batch.error,
-    }
+@dataclass(frozen=True, slots=True)
+class VendorBatch:
+    """A batch as people see it; points in time in ISO 8601, UTC."""
+
+    batch: int
+    job: int | None
+    kind: str
+    model: str
+    state: BatchState
+    vendor: str
+    vendor_id: str | None
+    vendor_state: str | None
+    requests: int
+    inputs: int
+    succeeded: int
+    errored: int
+    returned: int
+    age_seconds: float
+    expires_in_seconds: float | None
+    next_look_in_seconds: float | None
+    created_at: str | None
+    submitted_at: str | None
+    expires_at: str | None
+    cancelled_at: str | None
+    ended_at: str | None
+    troubles: int
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class VendorBatches:
+    """Some batches, newest first."""
+
+    batches: Sequence[VendorBatch]
+
+
+def list_batches(
+    runtime: Runtime, *, job: int | None = None, only_open: bool = False, limit: int = 100
+) -> VendorBatches:
+    """Batches, newest first: all of them, of one job, or those that are under way."""
+    found = runtime.database.query(
+        lambda connection: bulk_batches.list_batches(connection, job_id=job, only_open=only_open, limit=limit)
+    )
+    return VendorBatches([describe_batch(batch) for batch in found])
+
+
+def show_batch(runtime: Runtime, number: int) -> VendorBatch:
+    """One batch; raises NotFound."""
+    found = runtime.database.query(lambda connection: bulk_batches.get_batch(connection, number))
+    if found is None:
+        raise NotFound(f"no batch {number}", hint="embedmill bulk list")
+    return describe_batch(found)
+
+
+def describe_batch(batch: Batch) -> VendorBatch:
+    """A batch as people see it, from how it is kept."""
+    return VendorBatch(
+        batch=batch.id,
+        job=batch.job_id,
+        kind=batch.kind,
+        model=batch.target,
+        state=batch.state,
+        vendor=batch.provider,
+        vendor_id=batch.vendor_id,
+        vendor_state=batch.vendor_state,
+        requests=batch.requests,
+        inputs=batch.inputs,
+        succeeded=batch.succeeded,
+        errored=batch.errored,
+        returned=batch.returned,
+        age_seconds=round((batch.ended_at or batch.now) - batch.created_at, 1),
+        expires_in_seconds=_until(batch.expires_at, batch),
+        next_look_in_seconds=_until(batch.due_at, batch),
+        created_at=_stamp(batch.created_at),
+        submitted_at=_stamp(batch.submitted_at),
+        expires_at=_stamp(batch.expires_at),
+        cancelled_at=_stamp(batch.cancelled_at),
+        ended_at=_stamp(batch.ended_at),
+        troubles=batch.troubles,
+        error=batch.error,
+    )
 
 
 def _until(moment: float | None, batch: Batch) -> float | None:
@@ -44,24 +100,3 @@ def _until(moment: float | None, batch: Batch) -> float | None:
 
 def _stamp(seconds: float | None) -> str | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
-
-
-def print_batches(rows: Sequence[Mapping[str, Any]], *, empty: str) -> None:
-    """Batches as a table."""
-    told = [
-        {
-            **row,
-            "age": format_duration(row["age_seconds"]),
-            "expires in": "" if row["expires_in_seconds"] is None else format_duration(row["expires_in_seconds"]),
-        }
-        for row in rows
-    ]
-    columns = ("batch", "job", "model", "state", "vendor_state", "requests", "age", "expires in", "vendor_id", "error")
-    print_table(told, columns, empty=empty)
-
-
-def print_batch(row: Mapping[str, Any]) -> None:
-    """One batch, a line for each thing known of it."""
-    for name, value in row.items():
-        if value is not None:
-            print_line(f"{name}: {value}")

@@ -1,101 +1,109 @@
-"""`embedmill cache`: what caches hold, what they saved, and what they may forget."""
+"""What caches hold, what they saved, and what they may forget."""
 
 from collections.abc import Mapping
 from contextlib import closing
-from typing import Any
+from dataclasses import dataclass
 
-from embedmill.console.cli.output import print_line, print_table
-from embedmill.console.cli.session import interruptible, opened
-from embedmill.console.dollars import format_usd
 from embedmill.shared.caches.embeddings import KINDS, Size
 from embedmill.shared.caches.verdicts import VerdictCache
 from embedmill.shared.db import ledger, retention
+from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.verdicts import VERDICT
-from embedmill.workers.chores.pruner import MEBIBYTE, Policy
-from embedmill.workers.chores.pruner import prune as run
+from embedmill.shared.runtime import Runtime
+from embedmill.workers.chores import pruner
+from embedmill.workers.chores.pruner import MEBIBYTE
 
 MICRO = 1_000_000
 DAY = 86_400
 PRUNE_SECONDS = 24 * 3600.0
 
 
-def show() -> dict[str, Any]:
-    """`{"home", "bytes", "max_bytes", "kinds": {kind: {"entries", "bytes", "keep_days", "hits", "misses", …}}}`."""
-    with opened() as runtime, closing(runtime.open_cache()) as cache:
-        sizes = {**cache.measure(), **VerdictCache(runtime.database).measure()}
-        verdicts_damaged = VerdictCache(runtime.database).count_damaged()
-        damaged = cache.count_damaged() + verdicts_damaged
-        counts = runtime.database.query(ledger.measure_caches)
-        evicted = runtime.database.query(retention.list_evictions)
-        settings, home = runtime.settings, cache.home
-    keep = settings.cache_keep_seconds
+@dataclass(frozen=True, slots=True)
+class CachedKind:
+    """What is held of one kind of entry, for how long, what it answered, and what was forgotten of it."""
+
+    entries: int
+    bytes: int
+    keep_days: float | None
+    hits: int
+    misses: int
+    saved_tokens: int
+    saved_usd: float
+    evicted: Size
+
+
+@dataclass(frozen=True, slots=True)
+class CacheReport:
+    """What the caches hold; `bytes` are those of vectors, no limit is None."""
+
+    home: str
+    bytes: int
+    max_bytes: int | None
+    damaged: int
+    verdicts_damaged: int
+    verdict_max_bytes: int | None
+    kinds: Mapping[str, CachedKind]
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What was forgotten, by kind."""
+
+    evicted: Mapping[str, Size]
+
+
+def show_caches(runtime: Runtime) -> CacheReport:
+    """Entries, hits, misses, and the tokens and dollars that were not paid again."""
+    verdicts = VerdictCache(runtime.database)
+    with closing(runtime.open_cache()) as cache:
+        sizes = {**cache.measure(), **verdicts.measure()}
+        verdicts_damaged = verdicts.count_damaged()
+        damaged, home = cache.count_damaged() + verdicts_damaged, cache.home
+    settings = runtime.settings
+    return CacheReport(
+        home=home,
+        bytes=sum(sizes[kind].bytes for kind in KINDS if kind in sizes),
+        max_bytes=settings.cache_max_mb * MEBIBYTE or None,
+        damaged=damaged,
+        verdicts_damaged=verdicts_damaged,
+        verdict_max_bytes=settings.cache_verdict_max_mb * MEBIBYTE or None,
+        kinds=_describe_kinds(runtime, sizes),
+    )
+
+
+def prune_caches(runtime: Runtime, *, unused_seconds: float | None = None, max_mb: int | None = None) -> Forgotten:
+    """Forget now what the settings let go, or what was not used for so long, or what is beyond so much room."""
+    policy = pruner.Policy.from_settings(runtime.settings).tightened(
+        keep_seconds=unused_seconds, vector_bytes=None if max_mb is None else max_mb * MEBIBYTE
+    )
+    gone = pruner.prune(runtime, policy, seconds=PRUNE_SECONDS)
+    return Forgotten(dict(sorted(gone.items())))
+
+
+def _describe_kinds(runtime: Runtime, sizes: Mapping[str, Size]) -> dict[str, CachedKind]:
+    def find(connection: Connection) -> tuple[dict[str, dict[str, int]], dict[str, Size]]:
+        return ledger.measure_caches(connection), retention.list_evictions(connection)
+
+    answers, evicted = runtime.database.query(find)
     return {
-        "home": home,
-        "bytes": sum(sizes[kind].bytes for kind in KINDS if kind in sizes),
-        "max_bytes": settings.cache_max_mb * MEBIBYTE or None,
-        "damaged": damaged,
-        "verdicts_damaged": verdicts_damaged,
-        "verdict_max_bytes": settings.cache_verdict_max_mb * MEBIBYTE or None,
-        "kinds": {
-            kind: {
-                **_size(sizes.get(kind, Size())),
-                "keep_days": keep[kind] / DAY or None,
-                **_counts(counts.get(kind, {})),
-                "evicted": _size(evicted.get(kind, Size())),
-            }
-            for kind in (*KINDS, VERDICT)
-        },
+        kind: _describe(
+            sizes.get(kind, Size()),
+            answers.get(kind, {}),
+            keep_seconds=runtime.settings.cache_keep_seconds[kind],
+            evicted=evicted.get(kind, Size()),
+        )
+        for kind in (*KINDS, VERDICT)
     }
 
 
-def prune(*, unused_seconds: float | None, max_mb: int | None) -> dict[str, Any]:
-    """Forget now what may be forgotten; returns what went, by kind."""
-    with opened() as runtime, interruptible():
-        policy = Policy.from_settings(runtime.settings).tightened(
-            keep_seconds=unused_seconds, vector_bytes=None if max_mb is None else max_mb * MEBIBYTE
-        )
-        gone = run(runtime, policy, seconds=PRUNE_SECONDS)
-    return {"evicted": {kind: _size(size) for kind, size in sorted(gone.items())}}
-
-
-def _size(size: Size) -> dict[str, int]:
-    return {"entries": size.entries, "bytes": size.bytes}
-
-
-def _counts(counts: Mapping[str, int]) -> dict[str, Any]:
-    return {
-        "hits": counts.get("hits", 0),
-        "misses": counts.get("misses", 0),
-        "saved_tokens": counts.get("saved_tokens", 0),
-        "saved_usd": counts.get("saved_microusd", 0) / MICRO,
-    }
-
-
-def print_show(report: Mapping[str, Any]) -> None:
-    """The caches for people."""
-    limit = f" of {report['max_bytes'] // MEBIBYTE} MiB" if report["max_bytes"] else ""
-    print_line(f"vectors are in: {report['home']}, {report['bytes'] / MEBIBYTE:.1f} MiB{limit}")
-    rows = [
-        {
-            "kind": kind,
-            **row,
-            "mib": row["bytes"] / MEBIBYTE,
-            "saved_usd": format_usd(row["saved_usd"], sign=""),
-            "evicted": row["evicted"]["entries"],
-        }
-        for kind, row in report["kinds"].items()
-    ]
-    columns = ("kind", "entries", "mib", "keep_days", "hits", "misses", "saved_tokens", "saved_usd", "evicted")
-    print_table(rows, columns, empty="")
-    if report["damaged"]:
-        print_line(
-            f"{report['damaged']} entries were damaged: they were dropped, and are made anew when they are needed"
-        )
-
-
-def print_pruned(report: Mapping[str, Any]) -> None:
-    """What went, for people."""
-    for kind, size in report["evicted"].items():
-        print_line(f"{kind}: {size['entries']} entries forgotten, {size['bytes'] / MEBIBYTE:.1f} MiB")
-    if not report["evicted"]:
-        print_line("nothing to forget")
+def _describe(held: Size, answers: Mapping[str, int], *, keep_seconds: float, evicted: Size) -> CachedKind:
+    return CachedKind(
+        entries=held.entries,
+        bytes=held.bytes,
+        keep_days=keep_seconds / DAY or None,
+        hits=answers.get("hits", 0),
+        misses=answers.get("misses", 0),
+        saved_tokens=answers.get("saved_tokens", 0),
+        saved_usd=answers.get("saved_microusd", 0) / MICRO,
+        evicted=evicted,
+    )

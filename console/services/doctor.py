@@ -216,28 +216,28 @@ def _service(runtime: Runtime, found: Sequence[Collection]) -> str:
 
 
 def _workers(runtime: Runtime) -> str:
-    from embedmill.console.services.workers import describe
+    from embedmill.console.services.workers import list_workers
 
-    found = describe(runtime)
-    refused = [row for row in found["workers"] if row["broker_refusals"]]
+    found = list_workers(runtime)
+    refused = [row for row in found.workers if row.broker_refusals]
     if refused:
-        count, last = refused[0]["broker_refusals"], refused[0]["broker_refusal"]
+        count, last = refused[0].broker_refusals, refused[0].broker_refusal
         raise EmbedmillError(
-            f"the broker refused worker {refused[0]['id']} {count} times: {last}",
+            f"the broker refused worker {refused[0].id} {count} times: {last}",
             hint="Give the workers' credentials the rights of docs/brokers.md, and make the queues; then restart them.",
         )
-    pools = found["pools"]
-    if not any(pool["actual"] for pool in pools):
+    pools = found.pools
+    if not any(pool.actual for pool in pools):
         waiting = _count_waiting(runtime)
         told = f"; {waiting} documents wait for them: embedmill workers start" if waiting else ""
         return f"none running; ingest brings its own, submit needs `workers start`{told}"
-    stopped = [pool["queue"] for pool in pools if pool["paused"] or pool["desired"] == 0]
-    missing = [pool["queue"] for pool in pools if not pool["actual"] and pool["queue"] not in stopped]
+    stopped = [pool.queue for pool in pools if pool.paused or pool.desired == 0]
+    missing = [pool.queue for pool in pools if not pool.actual and pool.queue not in stopped]
     if missing:
         raise EmbedmillError(
             f"no consumer on {', '.join(missing)}", hint=f"embedmill workers start --queue {missing[0]}"
         )
-    listed = ", ".join(f"{pool['queue']} {pool['actual']}" for pool in pools)
+    listed = ", ".join(f"{pool.queue} {pool.actual}" for pool in pools)
     return f"consumers: {listed}" + (f"; paused or scaled to 0: {', '.join(stopped)}" if stopped else "")
 
 

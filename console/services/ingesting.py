@@ -607,11 +607,11 @@ WAITS_FOR = {
 
 def print_lane(lane: Mapping[str, Any]) -> None:
     """What a job has in the batch lane, for people."""
-    from embedmill.console.services.bulk import print_batches
+    from embedmill.console.cli.bulk import print_batches
 
     for stage, why in lane["live"].items():
         print_line(f"lane bulk, but {stage} goes live: {why}")
-    print_batches([batch for batch in lane["batches"] if batch["ended_at"] is None][:SHOWN], empty="no open batch")
+    print_batches([batch for batch in lane["batches"] if batch.ended_at is None][:SHOWN], empty="no open batch")
 
 
 def print_waiting(report: Mapping[str, Any]) -> None:

@@ -1,90 +1,128 @@
-"""`embedmill spend`: the ledger summed, with what caches and the batch lane saved and what is not settled."""
+"""The ledger summed, with what caches and the batch lane saved and what is not settled."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from embedmill.console.cli.output import print_line, print_table
-from embedmill.console.cli.session import opened
-from embedmill.console.dollars import format_usd
 from embedmill.console.durations import parse_since
-from embedmill.console.services.estimates import EXACT
 from embedmill.shared.db import ledger
+from embedmill.shared.db.engine import Connection
+from embedmill.shared.runtime import Runtime
 
 MICRO, MILLI = 1_000_000, 1000
-SUMMED = (
-    "microusd", "tokens_in", "tokens_out", "cache_read", "cache_write", "milliunits", "calls", "inputs", "cached",
-    "cached_tokens", "cache_saved_microusd", "lane_saved_microusd", "unsettled_calls", "unsettled_microusd",
-    "unsettled_tokens", "unsettled_milliunits", "unpriced_calls",
-)  # fmt: skip
 
 
-def spend(by: str, *, since: str | None) -> dict[str, Any]:
-    """Rows by `by` and their total; dollars as numbers, and exactly as micro-dollars."""
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """Dollars that were not paid, because a cache knew the answer or a vendor's batch was cheaper."""
+
+    cache_usd: float
+    lane_usd: float
+
+
+@dataclass(frozen=True, slots=True)
+class UnsettledCalls:
+    """Calls of which nobody knows yet, or ever will, what they cost; they count as spent."""
+
+    calls: int
+    usd: float
+    tokens: int
+    units: float
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Amounts of the ledger; `microusd` are the same dollars exactly, `units` what a vector store billed."""
+
+    usd: float
+    reserved_usd: float
+    tokens_in: int
+    tokens_fresh: int
+    tokens_out: int
+    cache_read: int
+    cache_write: int
+    calls: int
+    inputs: int
+    cached: int
+    cached_tokens: int
+    unpriced_calls: int
+    units: float
+    microusd: int
+    saved: Saved
+    unsettled: UnsettledCalls
+
+    @property
+    def saved_usd(self) -> float:
+        """All that was not paid."""
+        return self.saved.cache_usd + self.saved.lane_usd
+
+
+@dataclass(frozen=True, slots=True)
+class SpentBy(Spent):
+    """Amounts of one model, job, day, …; the key is None for calls that belong to none."""
+
+    key: Any
+
+
+@dataclass(frozen=True, slots=True)
+class SpentByJob(SpentBy):
+    """Amounts of one job, and what it was expected to cost."""
+
+    estimate: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class SpendReport:
+    """What was spent since a time, as it was written, by `by`, and in all."""
+
+    by: str
+    since: str | None
+    rows: Sequence[SpentBy]
+    total: Spent
+
+
+def sum_spend(runtime: Runtime, by: str, *, since: str | None = None) -> SpendReport:
+    """What was spent by model, job, collection, day, provider, operation or lane; raises UsageError for the time."""
     begin = parse_since(since) if since else None
-    with opened() as runtime, runtime.database.read() as connection:
-        rows = ledger.sum_spend(connection, by=by, since=begin)
+
+    def find(connection: Connection) -> tuple[list[dict[str, Any]], Mapping[int, Mapping[str, Any]]]:
         estimates = ledger.list_estimates(connection) if by == "job" else {}
-    described = [_describe(row) for row in rows]
+        return ledger.sum_spend(connection, by=by, since=begin), estimates
+
+    rows, estimates = runtime.database.query(find)
+    keyed = [_describe(row, by, estimates) for row in rows]
+    return SpendReport(by, since, keyed, Spent(**_amounts(rows)))
+
+
+def _describe(row: Mapping[str, Any], by: str, estimates: Mapping[int, Mapping[str, Any]]) -> SpentBy:
+    amounts = _amounts([row])
     if by == "job":
-        described = [row | {"estimate": estimates.get(row["key"])} for row in described]
-    total = {name: sum(int(row[name]) for row in rows) for name in SUMMED}
-    return {"by": by, "since": since, "rows": described, "total": _describe(total)}
+        return SpentByJob(**amounts, key=row["key"], estimate=estimates.get(row["key"]))
+    return SpentBy(**amounts, key=row["key"])
 
 
-def _describe(row: Mapping[str, Any]) -> dict[str, Any]:
-    def usd(name: str) -> float:
-        return int(row[name]) / MICRO
+def _amounts(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The fields of `Spent` for some rows of the ledger's sums."""
+    found = list(rows)
 
-    derived = ("microusd", "milliunits", "unsettled", "tokens_in")
-    sent = int(row["tokens_in"])
-    described = {
-        "usd": usd("microusd"),
-        "reserved_usd": usd("unsettled_microusd"),
-        "tokens_in": sent + int(row["cache_read"]) + int(row["cache_write"]),
-        "tokens_fresh": sent,
-        **{name: int(row[name]) for name in SUMMED if not any(part in name for part in derived)},
-        "units": int(row["milliunits"]) / MILLI,
-        "microusd": int(row["microusd"]),
-        "saved": {"cache_usd": usd("cache_saved_microusd"), "lane_usd": usd("lane_saved_microusd")},
-        "unsettled": {
-            "calls": int(row["unsettled_calls"]),
-            "usd": usd("unsettled_microusd"),
-            "tokens": int(row["unsettled_tokens"]),
-            "units": int(row["unsettled_milliunits"]) / MILLI,
-        },
-    }
-    return {"key": row["key"], **described} if "key" in row else described
+    def total(name: str) -> int:
+        return sum(int(row[name]) for row in found)
 
-
-def print_spend(report: Mapping[str, Any]) -> None:
-    """The sums for people."""
-    by, units = report["by"], ("units",) if report["total"]["units"] else ()
-    columns = ("usd", "tokens_in", "tokens_out", *units, "calls", "cached", "saved_usd", "reserved_usd")
-    rows = [_printed(row, by) for row in report["rows"]]
-    if len(rows) > 1:
-        rows.append(_printed(report["total"] | {"key": "total"}, by))
-    estimated = ("estimate_usd",) if by == "job" else ()
-    print_table(rows, (by, *columns, *estimated), empty="nothing was spent")
-    unsettled, unpriced = report["total"]["unsettled"], report["total"]["unpriced_calls"]
-    if unsettled["calls"]:
-        print_line(
-            f"{unsettled['calls']} calls are not settled; {format_usd(unsettled['usd'])} counts as spent for them"
-        )
-    if unpriced:
-        print_line(f"{unpriced} calls are unpriced and not in these dollars; docs/spend.md says how to add a price")
-
-
-def _printed(row: Mapping[str, Any], by: str) -> dict[str, Any]:
-    saved = row["saved"]["cache_usd"] + row["saved"]["lane_usd"]
-    estimate = row.get("estimate")
-    about = "about " if estimate and estimate.get("basis") != EXACT else ""
+    fresh = total("tokens_in")
+    same = ("tokens_out", "cache_read", "cache_write", "calls", "inputs", "cached", "cached_tokens", "unpriced_calls")
     return {
-        **row,
-        by: "none" if row["key"] is None else row["key"],
-        "usd": format_usd(row["usd"], sign=""),
-        "saved_usd": format_usd(saved, sign=""),
-        "reserved_usd": format_usd(row["reserved_usd"], sign=""),
-        "estimate_usd": f"{about}{format_usd(estimate['usd'], sign='')}"
-        if estimate and estimate["usd"] is not None
-        else None,
+        **{name: total(name) for name in same},
+        "usd": total("microusd") / MICRO,
+        "microusd": total("microusd"),
+        "reserved_usd": total("unsettled_microusd") / MICRO,
+        "tokens_in": fresh + total("cache_read") + total("cache_write"),
+        "tokens_fresh": fresh,
+        "units": total("milliunits") / MILLI,
+        "saved": Saved(total("cache_saved_microusd") / MICRO, total("lane_saved_microusd") / MICRO),
+        "unsettled": UnsettledCalls(
+            total("unsettled_calls"),
+            total("unsettled_microusd") / MICRO,
+            total("unsettled_tokens"),
+            total("unsettled_milliunits") / MILLI,
+        ),
     }

@@ -233,12 +233,22 @@ def list_budgets(connection: Connection) -> list[Budget]:
     return [_on_day(_row(row), now=now) for row in connection.execute(select(budget).order_by(budget.c.id))]
 
 
-def list_alerts(connection: Connection) -> list[dict[str, Any]]:
-    """Alerts, newest first: budget, day, percent, created_at."""
+@dataclass(frozen=True, slots=True)
+class PassedThreshold:
+    """An alert on record; `day` is empty for a budget that is not of a day."""
+
+    budget_id: int
+    day: str
+    percent: int
+    created_at: float
+
+
+def list_alerts(connection: Connection) -> list[PassedThreshold]:
+    """Alerts, newest first."""
     query = select(
         budget_alert.c.budget_id, budget_alert.c.day, budget_alert.c.percent, budget_alert.c.created_at
     ).order_by(budget_alert.c.created_at.desc(), budget_alert.c.percent.desc())
-    return [dict(row._mapping) for row in connection.execute(query)]
+    return [PassedThreshold(*row) for row in connection.execute(query)]
 
 
 def has_refused(connection: Connection, *, lock: bool) -> bool:

@@ -6,9 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from embedmill.console.cli.app import _run
-from embedmill.console.cli.budget import _require_name
-from embedmill.shared.ledger import BudgetScope
 from embedmill.simulators.base import Options
 from embedmill.simulators.faults import Fault
 from embedmill.simulators.openai import OpenAISimulator
@@ -247,52 +244,3 @@ def test_what_search_and_doctor_ask_a_paid_model_is_in_the_ledger(
     searched = billed(provider)
     assert paid.json("doctor")["ok"]
     assert ledger(paid, "settled") == billed(provider) > searched
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("set",),
-        ("set", "--usd", "much"),
-        ("set", "--usd", "-1"),
-        ("set", "--scope", "job", "--usd", "1"),
-        ("set", "--scope", "job", "--name", "x", "--usd", "1"),
-        ("set", "--scope", "day", "--name", "x", "--usd", "1"),
-    ],
-)
-def test_a_budget_that_makes_no_sense_is_a_usage_error(
-    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert _run(["budget", *arguments], debug=False) == 2
-    assert "error: " in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("scope", "name", "told"),
-    [("job", "99", "no job 99"), ("provider", "opnai", "there are anthropic, bedrock, cohere, openai")],
-)
-def test_a_budget_for_a_job_or_provider_that_there_is_not_is_refused(
-    scope: str,
-    name: str,
-    told: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setenv("EMBEDMILL_HOME", str(tmp_path))
-    assert _run(["budget", "set", "--scope", scope, "--name", name, "--usd", "1"], debug=False) == 1
-    assert told in capsys.readouterr().err
-    assert query(tmp_path / "tracking.db", "SELECT count(*) FROM budget") == [(0,)]
-
-
-def test_a_budget_for_a_collection_that_is_still_to_come_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("EMBEDMILL_HOME", str(tmp_path))
-    assert _run(["budget", "set", "--scope", "collection", "--name", "manuals", "--usd", "1"], debug=False) == 0
-    assert "no collection named 'manuals' yet" in capsys.readouterr().err
-
-
-def test_a_job_s_budget_is_found_however_its_number_is_written() -> None:
-    assert _require_name(BudgetScope.JOB, "007") == "7"
-    assert _require_name(BudgetScope.COLLECTION, "007") == "007"

@@ -12,7 +12,7 @@ from embedmill.console.cli.session import opened
 from embedmill.console.services import measuring
 from embedmill.console.services.estimates import describe_cost, estimate
 from embedmill.console.services.ingesting import Request, describe_job, submit
-from embedmill.console.services.spending import spend
+from embedmill.console.services.spending import sum_spend
 from embedmill.producers.sources.open import SourceOptions
 from embedmill.shared.db.ledger import Entry, measure_due, record
 from embedmill.shared.ledger import Lane, Subject, Tokens
@@ -56,7 +56,8 @@ def test_a_few_documents_are_all_read_and_both_estimates_are_equal(
     assert before["basis"] == kept["basis"] == "exact"
     assert kept["tokens"] == before["stages"]["embed"]["tokens"] > 0
     assert kept["usd"] == before["total"]["live"]["usd"]
-    assert spend("job", since=None)["rows"] == []
+    with opened() as runtime:
+        assert sum_spend(runtime, "job").rows == []
 
 
 @pytest.mark.parametrize("policy", ["gate", "audit"])

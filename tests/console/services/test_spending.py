@@ -1,21 +1,18 @@
-"""What is spent, for people: the columns that matter, and since when it is summed."""
+"""What is spent: since when it is summed, and by what."""
 
-import io
 import time
-from collections.abc import Mapping
-from contextlib import closing, redirect_stdout
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
 from embedmill.console.durations import parse_since
-from embedmill.console.services.spending import print_spend, spend
+from embedmill.console.rendering import to_json
+from embedmill.console.services.spending import sum_spend
 from embedmill.shared.db.ledger import Entry, record
 from embedmill.shared.errors import UserError
-from embedmill.shared.ledger import NO_TOKENS, NOBODY, Lane, Tokens
+from embedmill.shared.ledger import NO_TOKENS, NOBODY, Lane, Subject, Tokens
 from embedmill.shared.runtime import Runtime
-from embedmill.shared.settings import Settings
+from tests.shared.db.tracker import Tracker
 
 
 @pytest.mark.parametrize(
@@ -36,23 +33,23 @@ def test_what_is_neither_is_refused(text: str) -> None:
         parse_since(text)
 
 
-def printed(report: Mapping[str, Any]) -> str:
-    """What people see; not by capsys, whose files end with the test while a process logs to what it began with."""
-    with redirect_stdout(io.StringIO()) as shown:
-        print_spend(report)
-    return shown.getvalue()
-
-
-def test_units_are_shown_where_there_are_any(settings: Settings) -> None:
+def test_units_are_summed_where_a_vector_store_billed_any(runtime: Runtime) -> None:
     asked = Entry("openai", "m", "embed", Lane.LIVE, NOBODY, 1, Tokens(into=10), "a price", 1)
     listed = Entry("pinecone", "serverless", "list", Lane.LIVE, NOBODY, 3, NO_TOKENS, "a price", 36, milliunits=2250)
-    with closing(Runtime(settings, process_id="test")) as runtime:
-        runtime.database.transact(lambda connection: record(connection, [asked]))
-        assert "units" not in printed(spend("provider", since=None))
-        runtime.database.transact(lambda connection: record(connection, [listed]))
-    report = spend("provider", since=None)
-    assert "units" in printed(report)
-    assert [(row["key"], row["units"], row["tokens_in"]) for row in report["rows"]] == [
-        ("openai", 0.0, 10), ("pinecone", 2.25, 0),
-    ]  # fmt: skip
-    assert report["total"]["units"] == 2.25
+    runtime.database.transact(lambda connection: record(connection, [asked]))
+    assert sum_spend(runtime, "provider").total.units == 0
+    runtime.database.transact(lambda connection: record(connection, [listed]))
+    report = sum_spend(runtime, "provider")
+    assert [(row.key, row.units, row.tokens_in) for row in report.rows] == [("openai", 0.0, 10), ("pinecone", 2.25, 0)]
+    assert (report.total.units, report.total.microusd) == (2.25, 37)
+
+
+def test_what_belongs_to_no_job_is_told_beside_those_that_do(runtime: Runtime, tracker: Tracker) -> None:
+    of_job = Entry("openai", "m", "embed", Lane.LIVE, Subject(tracker.job), 1, Tokens(into=10), "a price", 5)
+    alone = Entry("openai", "m", "embed", Lane.LIVE, NOBODY, 1, Tokens(into=10, cache_read=7), "a price", 3)
+    runtime.database.transact(lambda connection: record(connection, [of_job, alone]))
+    rows = {row["key"]: row for row in to_json(sum_spend(runtime, "job"))["rows"]}
+    assert rows.keys() == {None, tracker.job}
+    assert rows[None]["estimate"] is rows[tracker.job]["estimate"] is None
+    assert (rows[None]["tokens_in"], rows[None]["tokens_fresh"]) == (17, 10)
+    assert "key" not in to_json(sum_spend(runtime, "model"))["total"]

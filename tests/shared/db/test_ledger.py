@@ -156,7 +156,7 @@ def test_alerts_come_once_at_75_90_and_100_percent(tracker: Tracker) -> None:
     told = [[alert.percent for alert in reserve(tracker, cost).alerts] for cost in (74, 1, 14, 1, 10, 1)]
     assert told == [[], [75], [], [90], [100], []]
     with tracker.database.read() as connection:
-        assert [alert["percent"] for alert in budgets.list_alerts(connection)] == [100, 90, 75]
+        assert [alert.percent for alert in budgets.list_alerts(connection)] == [100, 90, 75]
 
 
 def test_a_call_that_does_not_fit_sets_off_no_alert_that_was_not_reached(tracker: Tracker) -> None:
@@ -166,7 +166,7 @@ def test_a_call_that_does_not_fit_sets_off_no_alert_that_was_not_reached(tracker
     reserved(tracker, 10)
     assert reserve(tracker, 11).alerts == ()
     with tracker.database.read() as connection:
-        assert [alert["percent"] for alert in budgets.list_alerts(connection)] == [90, 75]
+        assert [alert.percent for alert in budgets.list_alerts(connection)] == [90, 75]
 
 
 def test_raising_a_budget_takes_its_alerts_back(tracker: Tracker) -> None:

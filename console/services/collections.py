@@ -1,0 +1,198 @@
+"""Collections: made, listed, changed and deleted with all that is in them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypedDict, Unpack
+
+from embedmill.producers import submission
+from embedmill.shared.collections import CollectionSettings
+from embedmill.shared.db import collections
+from embedmill.shared.db import terms as stored_terms
+from embedmill.shared.db.collections import Collection
+from embedmill.shared.db.engine import Connection
+from embedmill.shared.db.reviews import count_open_reviews
+from embedmill.shared.db.samples import VERDICT, count_samples, get_counts
+from embedmill.shared.runtime import Runtime
+
+
+class SettingChoices(TypedDict, total=False):
+    """What is chosen of how documents are split and validated; None leaves a setting as it is."""
+
+    chunk_tokens: int | None
+    chunk_overlap: int | None
+    validator: str | None
+    policy: str | None
+    reject_below: int | None
+
+
+class CollectionChoices(SettingChoices, total=False):
+    """The same for a new collection, with what stays for ever."""
+
+    shards: int | None
+    embedding: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditCounts:
+    """What a model looked at beside the path: chunks, the bad ones among them, and samples by kind and state."""
+
+    sampled: int
+    judged: int
+    errors: int
+    samples: Mapping[str, Mapping[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionReport:
+    """A collection with its settings and size; `in_doubt` are verdicts that wait for a person."""
+
+    name: str
+    documents: int
+    chunks: int
+    settings: Mapping[str, Any]
+    model: str
+    dimensions: int
+    index_version: int
+    shards: int
+    moving: bool
+    audit: AuditCounts
+    in_doubt: int
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionReports:
+    """Every collection, by name."""
+
+    collections: Sequence[CollectionReport]
+
+
+@dataclass(frozen=True, slots=True)
+class Synonym:
+    """Another word for a term, and in how many documents it stands for it."""
+
+    synonym: str
+    documents: int
+
+
+@dataclass(frozen=True, slots=True)
+class CollectedTerm:
+    """A term that a model found, where, how often, and what else it is called."""
+
+    term: str
+    documents: int
+    mentions: int
+    synonyms: Sequence[Synonym]
+
+
+@dataclass(frozen=True, slots=True)
+class CollectedTerms:
+    """The terms of a collection, those of the most documents first."""
+
+    collection: str
+    terms: Sequence[CollectedTerm]
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedCollection:
+    """The collection that is no more."""
+
+    deleted: str
+
+
+def create_collection(runtime: Runtime, name: str, **chosen: Unpack[CollectionChoices]) -> CollectionReport:
+    """Make a collection; raises UsageError, SettingsError, UserError when it is there already."""
+    given = _given(chosen)
+    if "chunk_tokens" in given and "chunk_overlap" not in given:
+        # The usual overlap shrinks with small chunks.
+        given["chunk_overlap"] = min(32, given["chunk_tokens"] // 8)
+    return _describe(runtime, submission.create_collection(runtime, name, **given))
+
+
+def list_collections(runtime: Runtime) -> CollectionReports:
+    """Every collection with its settings and size."""
+    found = runtime.database.query(collections.list_collections)
+    return CollectionReports([_describe(runtime, collection) for collection in found])
+
+
+def show_collection(runtime: Runtime, name: str) -> CollectionReport:
+    """One collection with its settings and size; raises NotFound."""
+    return _describe(runtime, runtime.database.query(lambda connection: collections.get_collection(connection, name)))
+
+
+def update_collection(runtime: Runtime, name: str, **chosen: Unpack[SettingChoices]) -> CollectionReport:
+    """Change how documents will be split or validated; raises NotFound, SettingsError.
+
+    What is indexed stays as it is until its source is ingested again.
+    """
+    given = _given(chosen)
+
+    def change(connection: Connection) -> Collection:
+        found = collections.get_collection(connection, name)
+        settings = submission.fit_chunks(CollectionSettings(**{**found.settings, **given}), given)
+        collections.update_settings(connection, found.id, settings.as_json())
+        return collections.get_collection(connection, name)
+
+    return _describe(runtime, runtime.database.transact(change))
+
+
+def list_terms(runtime: Runtime, name: str, *, limit: int = 200) -> CollectedTerms:
+    """Terms and synonyms that a model found in a sample of the documents; raises NotFound."""
+
+    def find(connection: Connection) -> list[dict[str, Any]]:
+        return stored_terms.list_terms(connection, collections.get_collection(connection, name).id, limit=limit)
+
+    rows = runtime.database.query(find)
+    return CollectedTerms(
+        name, [CollectedTerm(**row | {"synonyms": [Synonym(**entry) for entry in row["synonyms"]]}) for row in rows]
+    )
+
+
+def require_deletable(runtime: Runtime, name: str) -> None:
+    """Raise NotFound for a collection that there is not, UserError for one that a job works on."""
+    runtime.database.query(lambda connection: _find_idle(connection, name))
+
+
+def delete_collection(runtime: Runtime, name: str) -> DeletedCollection:
+    """Delete a collection with its index and its history; raises NotFound, UserError while a job works on it.
+
+    The vectors go first: if the store refuses, the collection is still there, and the same call goes on.
+    """
+    found = runtime.database.query(lambda connection: _find_idle(connection, name))
+    store = runtime.store(found)
+    for shard in found.reading_shards:
+        store.drop(shard)
+    runtime.database.transact(lambda connection: collections.delete_collection(connection, found.id))
+    return DeletedCollection(name)
+
+
+def _find_idle(connection: Connection, name: str) -> Collection:
+    found = collections.get_collection(connection, name)
+    collections.require_idle(connection, found.id)
+    return found
+
+
+def _given(chosen: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in chosen.items() if value is not None}
+
+
+def _describe(runtime: Runtime, collection: Collection) -> CollectionReport:
+    return runtime.database.query(lambda connection: _measure(connection, collection))
+
+
+def _measure(connection: Connection, collection: Collection) -> CollectionReport:
+    documents, chunks = collections.count_documents(connection, collection.id)
+    counts = get_counts(connection, collection.id, VERDICT)
+    samples = count_samples(connection, collection.id)
+    return CollectionReport(
+        name=collection.name,
+        documents=documents,
+        chunks=chunks,
+        settings=collection.settings,
+        model=collection.model,
+        dimensions=collection.dimensions,
+        index_version=collection.index_version,
+        shards=len(collection.shards),
+        moving=bool(collection.leaving),
+        audit=AuditCounts(counts.sampled, counts.judged, counts.errors, samples),
+        in_doubt=count_open_reviews(connection, collection.id),
+    )
