@@ -10,7 +10,7 @@ import pytest
 
 from embedmill.shared.presence import Presence, is_gone, sweep, thread_name
 
-LIVE = "import sys; from pathlib import Path; from shared.presence import Presence\n"
+LIVE = "import sys; from pathlib import Path; from embedmill.shared.presence import Presence\n"
 LIVE += "with Presence(Path(sys.argv[1])) as p: print(p.id, flush=True); sys.stdin.read()"
 
 

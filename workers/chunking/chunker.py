@@ -2,7 +2,7 @@
 
 import itertools
 
-from embedmill.shared.tokenizer import count_many
+from embedmill.shared.tokenizer import CountedText
 from embedmill.workers.chunking.chunk import Chunk
 from embedmill.workers.chunking.normalise import NormalisedDocument
 from embedmill.workers.chunking.packing import Group, Packer, overlap_start
@@ -18,14 +18,13 @@ def chunk(document: NormalisedDocument, settings: ChunkSettings, *, title: str) 
     more than `settings.maximum` tokens. The same input gives the same chunks on every machine.
     """
     limits = _limits(settings)
-    groups = Packer(document.text, settings, limits).pack(cut_pieces(document, limits))
-    starts = _starts(document.text, groups, settings)
-    ends = [group[-1].end for group in groups]
-    tokens = count_many([document.text[start:end] for start, end in zip(starts, ends, strict=True)])
+    text = CountedText(document.text)
+    groups = Packer(text, settings, limits).pack(cut_pieces(text, document.blocks, limits))
+    starts = _starts(text, groups, settings)
     prefixes = _Prefixes(title, settings)
     return [
-        _chunk(ordinal, group, start=start, tokens=count, prefixes=prefixes)
-        for ordinal, (group, start, count) in enumerate(zip(groups, starts, tokens, strict=True))
+        _chunk(ordinal, group, start=start, tokens=text.count(start, group[-1].end), prefixes=prefixes)
+        for ordinal, (group, start) in enumerate(zip(groups, starts, strict=True))
     ]
 
 
@@ -35,15 +34,14 @@ def _limits(settings: ChunkSettings) -> Limits:
     return Limits(whole=whole, room=settings.room, maximum=settings.maximum)
 
 
-def _starts(text: str, groups: list[Group], settings: ChunkSettings) -> list[int]:
+def _starts(text: CountedText, groups: list[Group], settings: ChunkSettings) -> list[int]:
     """Where each chunk starts: with its overlap, if the maximum allows it."""
     wished = [group[0].start for group in groups[:1]] + [
         overlap_start(text, before, group, overlap=settings.overlap) for before, group in itertools.pairwise(groups)
     ]
-    counts = count_many([text[start : group[-1].end] for start, group in zip(wished, groups, strict=True)])
     return [
-        start if count <= settings.maximum else group[0].start
-        for start, count, group in zip(wished, counts, groups, strict=True)
+        start if text.count(start, group[-1].end) <= settings.maximum else group[0].start
+        for start, group in zip(wished, groups, strict=True)
     ]
 
 

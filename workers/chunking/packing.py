@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from embedmill.shared.tokenizer import count_tokens
+from embedmill.shared.tokenizer import CountedText
 from embedmill.workers.chunking.pieces import Limits, Piece, count_spans, hard_cut
 from embedmill.workers.chunking.sentences import SENTENCE, spans
 from embedmill.workers.chunking.settings import ChunkSettings
@@ -14,7 +14,7 @@ Group = list[Piece]
 class Packer:
     """Packs pieces greedily; sums of piece counts steer, and exact counts of the text decide."""
 
-    def __init__(self, text: str, settings: ChunkSettings, limits: Limits) -> None:
+    def __init__(self, text: CountedText, settings: ChunkSettings, limits: Limits) -> None:
         self._text = text
         self._settings = settings
         self._limits = limits
@@ -97,12 +97,12 @@ class Packer:
         ]
 
 
-def count_group(text: str, group: Group) -> int:
+def count_group(text: CountedText, group: Group) -> int:
     """Exact tokens of the text from the first piece to the last."""
-    return count_tokens(text[group[0].start : group[-1].end])
+    return text.count(group[0].start, group[-1].end)
 
 
-def overlap_start(text: str, before: Group, following: Group, *, overlap: int) -> int:
+def overlap_start(text: CountedText, before: Group, following: Group, *, overlap: int) -> int:
     """Where `following` starts when it repeats the last whole sentences of `before`, at most `overlap` tokens.
 
     Nothing is repeated across a heading, out of a code block, or from within a sentence; `before` is never repeated
@@ -111,8 +111,8 @@ def overlap_start(text: str, before: Group, following: Group, *, overlap: int) -
     start, end = following[0].start, before[-1].end
     if not overlap or following[0].heading:
         return start
-    for candidate in _sentence_starts(text, before):
-        if candidate <= before[0].start or count_tokens(text[candidate:end]) > overlap:
+    for candidate in _sentence_starts(text.text, before):
+        if candidate <= before[0].start or text.count(candidate, end) > overlap:
             break
         start = candidate
     return start

@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from embedmill.shared.tokenizer import count_many, count_tokens
-from embedmill.workers.chunking.normalise import BlockSpan, NormalisedDocument
+from embedmill.shared.tokenizer import CountedText
+from embedmill.workers.chunking.normalise import BlockSpan
 from embedmill.workers.chunking.sentences import LINE, PARAGRAPH, SENTENCE, WORD, Span, even_cut, spans
 from embedmill.workers.parsing.document import BlockKind
 
@@ -43,55 +43,50 @@ class Limits:
     maximum: int
 
 
-def cut_pieces(document: NormalisedDocument, limits: Limits) -> list[Piece]:
+def cut_pieces(text: CountedText, blocks: Sequence[BlockSpan], limits: Limits) -> list[Piece]:
     """Every block as one piece where it may stay whole, else its sentences, lines, words or graphemes."""
-    blocks = document.blocks
-    counted = count_spans(document.text, [(block.start, block.end) for block in blocks])
+    counted = count_spans(text, [(block.start, block.end) for block in blocks])
     pieces: list[Piece] = []
     for block, (tokens, gap) in zip(blocks, counted, strict=True):
-        if _stays_whole(document.text, block, tokens=tokens, limits=limits):
+        if _stays_whole(text, block, tokens=tokens, limits=limits):
             pieces.append(Piece(block.start, block.end, tokens, gap, block))
         else:
-            pieces += _cut_block(document.text, block, limits)
+            pieces += _cut_block(text, block, limits)
     return pieces
 
 
-def count_spans(text: str, pieces: Sequence[Span]) -> list[tuple[int, int]]:
+def count_spans(text: CountedText, pieces: Sequence[Span]) -> list[tuple[int, int]]:
     """Tokens and gap tokens of each of these consecutive spans, as a Piece has them."""
     starts = [start for start, _ in pieces]
     ends = [starts[0] if starts else 0, *(end for _, end in pieces[:-1])]
-    tokens = count_many(
-        [text[max(before, start - GAP) : end] for before, (start, end) in zip(ends, pieces, strict=False)]
-    )
-    gaps = (
-        count_tokens(text[before:start]) if start - before > GAP else 0
-        for before, start in zip(ends, starts, strict=False)
-    )
-    return list(zip(tokens, gaps, strict=True))
+    return [
+        (text.count(max(before, start - GAP), end), text.count(before, start) if start - before > GAP else 0)
+        for before, (start, end) in zip(ends, pieces, strict=False)
+    ]
 
 
-def hard_cut(text: str, span: Span, limits: Limits) -> list[Span]:
+def hard_cut(text: CountedText, span: Span, limits: Limits) -> list[Span]:
     """`span` cut between characters, each part within the maximum; a character has at most four tokens."""
-    tokens = count_tokens(text[slice(*span)])
+    tokens = text.count(*span)
     if tokens <= limits.maximum:
         return [span]
     parts = max(2, -(-tokens // limits.room))
-    return [part for half in even_cut(text, span, parts=parts) for part in hard_cut(text, half, limits)]
+    return [part for half in even_cut(text.text, span, parts=parts) for part in hard_cut(text, half, limits)]
 
 
-def cut_span(text: str, span: Span, *, most: int) -> list[Span]:
+def cut_span(text: CountedText, span: Span, *, most: int) -> list[Span]:
     """`span` cut at sentences, lines, words or graphemes into as few parts of about `most` tokens as that allows."""
     limits = Limits(whole=most, room=most, maximum=most)
     parts = _divide(text, span, (SENTENCE, LINE, WORD), limits=limits)
     return [part for part, _ in _merged(text, parts, most)]
 
 
-def _stays_whole(text: str, block: BlockSpan, *, tokens: int, limits: Limits) -> bool:
+def _stays_whole(text: CountedText, block: BlockSpan, *, tokens: int, limits: Limits) -> bool:
     limit = limits.whole if block.kind in PROSE else limits.maximum
-    return tokens <= limit or (tokens <= limit + GAP and count_tokens(text[block.start : block.end]) <= limit)
+    return tokens <= limit or (tokens <= limit + GAP and text.count(block.start, block.end) <= limit)
 
 
-def _cut_block(text: str, block: BlockSpan, limits: Limits) -> list[Piece]:
+def _cut_block(text: CountedText, block: BlockSpan, limits: Limits) -> list[Piece]:
     first = PARAGRAPH if block.kind is BlockKind.CODE else SENTENCE
     parts = _divide(text, (block.start, block.end), (first, LINE, WORD), limits=limits)
     counted = count_spans(text, [span for span, _ in parts])
@@ -102,12 +97,12 @@ def _cut_block(text: str, block: BlockSpan, limits: Limits) -> list[Piece]:
 
 
 def _divide(
-    text: str, span: Span, boundaries: tuple[re.Pattern[str], ...], *, limits: Limits
+    text: CountedText, span: Span, boundaries: tuple[re.Pattern[str], ...], *, limits: Limits
 ) -> list[tuple[Span, bool]]:
     """The parts of `span` within the maximum, each with whether it starts where the first boundary says."""
     if not boundaries:
         return [(part, False) for part in hard_cut(text, span, limits)]
-    found = spans(text, span, boundaries[0])
+    found = spans(text.text, span, boundaries[0])
     counted = count_spans(text, found)
     parts: list[tuple[Span, bool]] = []
     for part, (tokens, _) in zip(found, counted, strict=True):
@@ -118,7 +113,7 @@ def _divide(
     return _merged(text, parts, limits.room) if boundaries == (WORD,) else parts
 
 
-def _merged(text: str, parts: list[tuple[Span, bool]], room: int) -> list[tuple[Span, bool]]:
+def _merged(text: CountedText, parts: list[tuple[Span, bool]], room: int) -> list[tuple[Span, bool]]:
     """Neighbouring words joined up to `room` tokens, so that a million words are not a million pieces."""
     merged: list[tuple[Span, bool]] = []
     used = 0

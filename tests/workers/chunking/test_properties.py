@@ -95,7 +95,7 @@ def test_hostile_text_is_cut_within_the_maximum_and_in_time(name: str, target: i
 @pytest.mark.parametrize("seed", ["0", "1"])
 def test_ids_are_the_same_in_every_process(seed: str) -> None:
     script = (
-        "from tests.workers.chunking.documents import *; from workers.chunking import *;"
+        "from tests.workers.chunking.documents import *; from embedmill.workers.chunking import *;"
         "whole = document(heading('One'), paragraph(prose(99)));"
         "made = build_chunk_set(whole, ChunkSettings(), title='T', media_type='x');"
         "print(list(made.ids))"

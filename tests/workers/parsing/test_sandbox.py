@@ -217,7 +217,7 @@ def test_the_child_ends_with_its_parser() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's parent-death signal is Linux's")
 def test_the_child_ends_with_a_parent_that_is_killed() -> None:
     program = (
-        "import sys\nfrom workers.parsing.sandbox import Parser\n"
+        "import sys\nfrom embedmill.workers.parsing.sandbox import Parser\n"
         "p = Parser()\np.parse(b'<p>x', name='a.html')\nprint(p.pid, flush=True)\nsys.stdin.read()\n"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:

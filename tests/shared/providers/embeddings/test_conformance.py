@@ -103,7 +103,7 @@ def test_a_text_that_is_too_long_is_an_error_and_never_cut(embedder: Embedder) -
 @pytest.mark.parametrize("name", ["hash", "local"])
 def test_vectors_are_the_same_in_every_process(name: str, cache_dir: Path, seed: str) -> None:
     script = (
-        "import sys; from pathlib import Path; from shared.providers.embeddings.table import open_embedder;"
+        "import sys; from pathlib import Path; from embedmill.shared.providers.embeddings.table import open_embedder;"
         "opened = open_embedder(sys.argv[1], cache_dir=Path(sys.argv[2]));"
         "vectors = opened.embed_batch(['A cat sat on the mat.', '漢字']);"
         "sys.stdout.buffer.write(vectors.tobytes())"

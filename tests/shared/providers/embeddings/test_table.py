@@ -42,7 +42,7 @@ def test_the_missing_sdk_of_a_vendor_is_named_by_its_extra(monkeypatch: pytest.M
 
 def test_a_paid_model_is_opened_without_a_key_and_without_its_sdk() -> None:
     script = (
-        "import sys; from pathlib import Path; from shared.providers.embeddings.table import open_embedder;"
+        "import sys; from pathlib import Path; from embedmill.shared.providers.embeddings.table import open_embedder;"
         "names = ('openai/text-embedding-3-small', 'cohere/embed-v4.0', 'bedrock/cohere.embed-v4:0');"
         "counts = [open_embedder(name, cache_dir=Path('unused')).count_tokens(['a text']) for name in names];"
         "sys.exit(counts != [[2]] * 3 or bool({'openai', 'cohere', 'boto3'} & set(sys.modules)))"
@@ -50,12 +50,10 @@ def test_a_paid_model_is_opened_without_a_key_and_without_its_sdk() -> None:
     assert subprocess.run([sys.executable, "-c", script], check=False, env={}).returncode == 0
 
 
-@pytest.mark.parametrize(
-    ("name", "unwanted"), [("hash", "tokenizers"), ("local", "onnxruntime"), ("local", "wordllama")]
-)
+@pytest.mark.parametrize(("name", "unwanted"), [("hash", "tokenizers"), ("local", "onnxruntime")])
 def test_opening_one_imports_no_other(name: str, unwanted: str) -> None:
     script = (
-        "import sys; from pathlib import Path; from shared.providers.embeddings.table import open_embedder;"
+        "import sys; from pathlib import Path; from embedmill.shared.providers.embeddings.table import open_embedder;"
         f"open_embedder({name!r}, cache_dir=Path('unused')); sys.exit({unwanted!r} in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
