@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from types import FrameType
 from typing import NoReturn
 
@@ -33,10 +34,24 @@ def main() -> None:
 def _interrupt_again(swallowed: "sys.UnraisableHookArgs") -> None:
     """An interruption that came while an object was being taken apart is lost there, and wanted all the same."""
     if isinstance(swallowed.exc_value, KeyboardInterrupt):
-        # In a moment: here it would be lost again.
-        threading.Timer(0.01, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)).start()
+        threading.Thread(target=_interrupt_outside, daemon=True).start()
     else:
         sys.__unraisablehook__(swallowed)
+
+
+def _interrupt_outside() -> None:
+    """Interrupt the main thread once it has left the hook: in there an interruption would be lost again."""
+    main = threading.main_thread().ident
+    assert main is not None
+    while _runs_hook(sys._current_frames().get(main)):  # noqa: SLF001 - documented, and the only way to know
+        time.sleep(0.001)
+    signal.pthread_kill(main, signal.SIGINT)
+
+
+def _runs_hook(frame: FrameType | None) -> bool:
+    while frame is not None and frame.f_code is not _interrupt_again.__code__:
+        frame = frame.f_back
+    return frame is not None
 
 
 def _leave(_number: int = signal.SIGINT, _frame: FrameType | None = None) -> NoReturn:
