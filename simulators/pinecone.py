@@ -1,7 +1,7 @@
 """Pinecone as its SDK 10.2 speaks it (API 2026-07): control plane, and the vectors API of the data plane.
 
 Writes are seen late: each namespace has a log, a write answers with its position and is applied `lag_seconds` after,
-and a query answers with the position it has reached. Limits are the vendor's (facts/providers.md 3.2), and so is the
+and a query answers with the position it has reached. Limits are the vendor's (docs/facts.md), and so is the
 bill (docs.pinecone.io, "Understand Pinecone cost"): by the gigabyte for a query, by ten records for a fetch, by the
 request for a list, by the kilobyte that comes or was there before for writes and deletes. An answer tells whole units,
 because the API's field is an integer; the bill has the quarter of one that a query of a small namespace costs.

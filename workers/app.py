@@ -1,4 +1,4 @@
-"""The Celery app: queues, and the settings under which the broker is only a doorbell (facts/queues.md 1.14)."""
+"""The Celery app: queues, and the settings under which the broker is only a doorbell (docs/facts.md)."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
 """Compatibility with Celery and kombu 5.7.0, which stop working when a broker fails; applied to these versions only.
 
-What is mended (facts/brokers.md, sections 2 and 3; docs/decisions/0006): a Redis connection that is lost with a task in
+What is mended (docs/facts.md, docs/decisions/0006): a Redis connection that is lost with a task in
 hand is closed twice, after which every acknowledgement fails and the worker ends; one failed receive from SQS ends the
 worker; and a receive from SQS that is never answered is waited on for ever. tests/workers/test_celery_compat.py fails
 as soon as a release no longer does so.

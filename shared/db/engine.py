@@ -386,7 +386,7 @@ def _sqlite_engine(url: URL, begin: str) -> Engine:
 
 
 def _prepare_sqlite(engine: Engine, begin: str, pragmas: Sequence[str]) -> None:
-    """Transactions begin as told: sqlite3's own default loses updates (facts/queues.md 3.4)."""
+    """Transactions begin as told: sqlite3's own default loses updates (docs/facts.md)."""
 
     def connected(connection: SqliteConnection, _record: object) -> None:
         connection.isolation_level = None

@@ -37,7 +37,7 @@ class RedisBroker(RemoteBroker):
             | {
                 "global_keyprefix": PREFIX,
                 "visibility_timeout": VISIBILITY_SECONDS,
-                # The defaults look for lost messages every 100 s only (facts/brokers.md, section 3).
+                # The defaults look for lost messages every 100 s only (docs/facts.md).
                 "unacked_restore_interval": 5,
                 "unacked_restore_throttle": 1,
                 # A half-open connection blocks for ever otherwise.

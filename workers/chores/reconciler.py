@@ -21,7 +21,7 @@ LIMIT = 100
 def reconcile(database: Database, broker: Broker) -> int:
     """Empty the broker's dead-letter queues into the database; returns how many messages were there.
 
-    A broker counts deliveries, not failures: what it gives up may never have been tried (facts/queues.md 0). Work that
+    A broker counts deliveries, not failures: what it gives up may never have been tried (docs/facts.md). Work that
     is still queued becomes pending; whether it is at fault is for its own attempts to show.
     """
     count = broker.drain_dead(lambda message: _settle(database, message), limit=LIMIT)

@@ -14,7 +14,7 @@ ENDPOINTS = {"embed": "/v1/embeddings", "message": "/v1/chat/completions"}
 
 
 def has_batches(provider: str) -> bool:
-    """Whether a provider has a batch API. Claude on Bedrock has none (facts/providers.md 1.7)."""
+    """Whether a provider has a batch API. Claude on Bedrock has none (docs/facts.md)."""
     return provider in BATCHES
 
 

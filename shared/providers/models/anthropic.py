@@ -1,7 +1,7 @@
 """Claude through Anthropic's own SDK, which reads `ANTHROPIC_API_KEY` and `ANTHROPIC_BASE_URL`.
 
 Sampling parameters, a prefilled answer and `thinking` are left out: Opus 4.7 refuses them or some values of them
-(facts/providers.md 1.2). The answer's shape comes from `output_config.format`.
+(docs/facts.md). The answer's shape comes from `output_config.format`.
 """
 
 import importlib.util

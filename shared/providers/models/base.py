@@ -31,7 +31,7 @@ class Prompt:
     """One question: stable instructions first, what changes last, because caches match from the front.
 
     `schema` is a JSON schema that every provider's structured output takes: objects are closed, every property is
-    required, no bounds on numbers or lengths (facts/providers.md 1.9). `max_tokens` bounds the answer.
+    required, no bounds on numbers or lengths (docs/facts.md). `max_tokens` bounds the answer.
     """
 
     system: tuple[Block, ...]

@@ -1,7 +1,7 @@
 """Owns the connection to one Pinecone index: finding or making it, every request bounded, and what its errors mean.
 
 The SDK's own retries are switched off: they sleep up to a minute inside a worker, and ours know about leases. There is
-no public switch for the data plane (facts/models.md 4.3), so a private one is used where it exists.
+no public switch for the data plane (docs/facts.md), so a private one is used where it exists.
 """
 
 import threading
