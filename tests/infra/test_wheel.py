@@ -53,10 +53,10 @@ def test_it_runs_beside_packages_by_the_names_of_our_folders(environment: Path, 
     settings = {"EMBEDMILL_HOME": str(tmp_path / "home"), "PATH": os.environ["PATH"]}
 
     def run(*arguments: str) -> str:
-        command = [environment / "bin" / "python", "-m", "embedmill.console", *arguments, "--json"]
+        command = [str(environment / "bin" / "python"), "-m", "embedmill.console", *arguments, "--json"]
         done = subprocess.run(command, cwd=tmp_path, env=settings, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-        return done.stdout
+        return str(done.stdout)
 
     assert json.loads(run("ingest", "a.txt"))["documents"]["completed"] == 1
     assert json.loads(run("search", "copper lantern"))["hits"][0]["text"].startswith("The copper lantern")
