@@ -102,7 +102,7 @@ def reject(numbers: Numbers, as_json: AsJson = False) -> None:
 def _described(runtime: "Runtime", rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Entries as they are shown; `text` is null when the document has changed since."""
     from embedmill.shared.errors import BlobMissing
-    from embedmill.workers.stages.stored import read_stored
+    from embedmill.workers.stored import read_stored
 
     found = runtime.blobs.get_pack(list({row["chunks_ref"] for row in rows if row["chunks_ref"]}))
 

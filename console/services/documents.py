@@ -254,7 +254,7 @@ def _describe_letter(letter: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read_verdicts(runtime: Runtime, row: Any) -> list[dict[str, Any]] | None:
     """The first chunks with what was decided about each; None when what is stored cannot be read."""
-    from embedmill.workers.stages.stored import read_stored
+    from embedmill.workers.stored import read_stored
 
     if row.chunks_ref is None or row.active_version is None:
         return []

@@ -115,7 +115,7 @@ def _exported(row: VectorRow, shard: str, *, with_vectors: bool) -> Exported:
 
 
 def _rejected(tracked: Tracked, blobs: Mapping[str, bytes | BlobMissing]) -> Iterator[Rejected]:
-    from embedmill.workers.stages.stored import read_stored
+    from embedmill.workers.stored import read_stored
 
     chunk_set, rejections, _ = read_stored(tracked.chunks_ref, tracked.rejections_ref, blobs)
     for chunk in chunk_set.chunks:

@@ -54,7 +54,7 @@ def _measure(runtime: Runtime, letter: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _look_up(runtime: Runtime, letter: Mapping[str, Any]) -> dict[str, Any]:
-    from embedmill.workers.stages.stored import embedded_text, read_stored
+    from embedmill.workers.stored import embedded_text, read_stored
 
     references = [r for r in (letter["chunks_ref"], letter["rejections_ref"]) if r]
     found = runtime.blobs.get_pack(references) if references else {}

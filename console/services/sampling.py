@@ -74,7 +74,7 @@ def take_sample(runtime: Runtime, letter: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _from_chunks(runtime: Runtime, letter: Mapping[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
-    from embedmill.workers.stages.stored import read_stored
+    from embedmill.workers.stored import read_stored
 
     references = [r for r in (letter["chunks_ref"], letter["rejections_ref"]) if r]
     chunk_set, _, _ = read_stored(letter["chunks_ref"], letter["rejections_ref"], runtime.blobs.get_pack(references))

@@ -28,7 +28,7 @@ from embedmill.workers.executor import execute
 from embedmill.workers.messages import BatchMessage, decode
 from embedmill.workers.processes.pools import PoolKind, PoolSpec, default_kind, provider_cap
 from embedmill.workers.runtime import WorkerRuntime
-from embedmill.workers.stages.stored import load_stored
+from embedmill.workers.stored import load_stored
 from tests.corpus import text_of
 from tests.shared.db.tracker import Tracker
 

@@ -15,9 +15,9 @@ from embedmill.shared.db.engine import Connection
 from embedmill.shared.errors import EmbedmillError, KeyRefused
 from embedmill.shared.presence import is_gone
 from embedmill.shared.runtime import Runtime
-from embedmill.workers.bulk.collector import Collector
-from embedmill.workers.bulk.desk import Desk
-from embedmill.workers.bulk.submitter import Submitter
+from embedmill.workers.bulk.client import Desk
+from embedmill.workers.bulk.collecting import Collector
+from embedmill.workers.bulk.submitting import Submitter
 from embedmill.workers.chores.aside import Aside
 from embedmill.workers.heartbeat import Heartbeat
 

@@ -15,7 +15,7 @@ from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.shared.stages import Product
 from embedmill.workers.chunking import can_divide, divide, encode_chunk_set
 from embedmill.workers.runtime import WorkerRuntime
-from embedmill.workers.stages.stored import Stored
+from embedmill.workers.stored import Stored
 
 log = structlog.get_logger()
 

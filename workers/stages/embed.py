@@ -16,23 +16,14 @@ from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.shared.spend.metering import EmbeddingMeter, adapt, is_free
 from embedmill.shared.spend.spender import Planned
 from embedmill.shared.stages import Product
-from embedmill.workers.bulk.texts import hold_texts
+from embedmill.workers.bulk.embeddings import hold_texts
 from embedmill.workers.executor import bisect, outcome_of
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.stages.dividing import divide_too_long
-from embedmill.workers.stages.stored import Stored, load_stored
+from embedmill.workers.stored import Stored, Text, addressed_texts, load_stored
 
 # How long texts stay reserved, in leases; only a call that takes longer may be paid for twice.
 RESERVED_LEASES = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """What is sent to the embedder for one address; `tokens` are the chunk's, by the chunker's count."""
-
-    text: str
-    tokens: int
-    ordinal: int = 0
 
 
 def embed(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
@@ -151,15 +142,6 @@ def _embed_share(
 
     result = embedder.embed_many([share[a].text for a in addresses], meter=meter if paid else None, keep=keep)
     return {addresses[position]: meter.told(error) for position, error in result.errors.items()}
-
-
-def addressed_texts(embedder: Embedder, stored: Stored) -> dict[bytes, Text]:
-    """The texts to embed for a document, by content address; equal texts are one."""
-    texts = {}
-    for chunk in stored.kept:
-        text = stored.embedded_text(chunk)
-        texts[embedder.address(text)] = Text(text, chunk.tokens, chunk.ordinal)
-    return texts
 
 
 def _outcome(texts: Mapping[bytes, Text], made: Made, batched: Collection[str], following: str) -> Outcome:

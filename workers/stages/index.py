@@ -41,7 +41,7 @@ from embedmill.shared.stages import Product
 from embedmill.shared.states import Result, WaitReason
 from embedmill.workers.executor import bisect, outcome_of
 from embedmill.workers.runtime import WorkerRuntime
-from embedmill.workers.stages.stored import Stored, load_stored
+from embedmill.workers.stored import Stored, load_stored
 
 log = structlog.get_logger()
 

@@ -11,10 +11,10 @@ from embedmill.shared.db.samples import TERMS, VERDICT, submit_samples
 from embedmill.shared.ledger import Subject
 from embedmill.shared.outcomes import Advance, Outcome
 from embedmill.shared.spend.metering import ModelMeter
-from embedmill.workers.bulk.subjects import hold_subjects
+from embedmill.workers.bulk.verdicts import hold_subjects
 from embedmill.workers.executor import outcome_of
 from embedmill.workers.runtime import WorkerRuntime
-from embedmill.workers.stages.stored import Stored, encode_findings, load_stored
+from embedmill.workers.stored import Stored, encode_findings, load_stored
 from embedmill.workers.validation.gate import Findings, apply_opinions, gate_passages, reject_by_rules
 from embedmill.workers.validation.obtaining import Obtained, judge_name, obtain_verdicts
 from embedmill.workers.validation.sampling import (

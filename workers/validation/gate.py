@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 from embedmill.shared.db.reviews import Doubt
 from embedmill.shared.providers.models.rules import judge as judge_by_rules
-from embedmill.workers.stages.stored import Stored
+from embedmill.workers.stored import Repair, Stored
 from embedmill.workers.validation.obtaining import Obtained, Opinion
 from embedmill.workers.validation.passages import Passage, make_passages
-from embedmill.workers.validation.repair import Reject, Repair, decide
+from embedmill.workers.validation.repair import Reject, decide
 from embedmill.workers.validation.sanity import find_doubts
 
 

@@ -2,39 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
 
+from embedmill.workers.stored import Repair
 from embedmill.workers.validation.verdict import Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class Repair:
-    """`context` goes before the body, and the spans `cuts`, offsets into the body, are left out of it.
-
-    Only the text that is embedded changes. The chunk's offsets into its document and the text that a reader is shown
-    stay as they are, so quotes can still be checked against the source.
-    """
-
-    context: str = ""
-    cuts: tuple[tuple[int, int], ...] = ()
-
-    def apply(self, body: str) -> str:
-        """The body as it is embedded, without its prefix."""
-        kept, start = [], 0
-        for cut_start, cut_end in self.cuts:
-            kept.append(body[start:cut_start])
-            start = cut_end
-        text = "".join([*kept, body[start:]])
-        return f"{self.context}\n{text}" if self.context else text
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON, as it is stored beside rejections."""
-        return {"context": self.context, "cuts": [list(cut) for cut in self.cuts]}
-
-    @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> Self:
-        """The repair as it was stored."""
-        return cls(stored["context"], tuple((start, end) for start, end in stored["cuts"]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from embedmill.shared.addresses import digest
 from embedmill.shared.db.samples import TERMS, VERDICT, Counts, Sampled
-from embedmill.workers.stages.stored import Stored
+from embedmill.workers.stored import Stored
 
 FIRST_CHUNKS, FIRST_DOCUMENTS = 100, 20
 USUAL_SHARE, RAISED_SHARE = 0.10, 0.50

@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedmill.workers.validation.repair import Reject, Repair, decide, find_cuts
+from embedmill.workers.stored import Repair
+from embedmill.workers.validation.repair import Reject, decide, find_cuts
 from embedmill.workers.validation.verdict import Verdict
 
 BODY = "The pump runs. Page 3 of 9. It stops at noon. Page 3 of 9."

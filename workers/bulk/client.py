@@ -11,9 +11,9 @@ from embedmill.shared.providers.batches.base import BatchApi
 from embedmill.shared.providers.batches.table import open_batches
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.spend.spender import Call, Planned
-from embedmill.workers.bulk.errand import Errand
-from embedmill.workers.bulk.subjects import SubjectErrand
-from embedmill.workers.bulk.texts import TextErrand
+from embedmill.workers.bulk.embeddings import TextErrand
+from embedmill.workers.bulk.question import Errand
+from embedmill.workers.bulk.verdicts import SubjectErrand
 
 
 class Desk:

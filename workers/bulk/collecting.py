@@ -18,9 +18,9 @@ from embedmill.shared.db.engine import Connection
 from embedmill.shared.errors import EmbedmillError, FlowControl, KeyRefused, ProviderUnavailable, StorageFailed
 from embedmill.shared.ledger import BatchState, Tokens
 from embedmill.shared.providers.batches.base import UNREADABLE, BatchApi, Lost, Result, Status
-from embedmill.workers.bulk.desk import Desk
-from embedmill.workers.bulk.errand import Harvest
-from embedmill.workers.bulk.submitter import custom_id
+from embedmill.workers.bulk.client import Desk
+from embedmill.workers.bulk.question import Harvest
+from embedmill.workers.bulk.submitting import custom_id
 
 log = structlog.get_logger()
 

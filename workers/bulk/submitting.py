@@ -28,8 +28,8 @@ from embedmill.shared.ledger import BatchState, Lane, Subject, Tokens
 from embedmill.shared.providers.batches.base import BatchApi, Request, Status
 from embedmill.shared.spend.spender import Call, Planned
 from embedmill.shared.states import WaitReason
-from embedmill.workers.bulk.desk import Desk
-from embedmill.workers.bulk.errand import Draft, Drafted, Errand
+from embedmill.workers.bulk.client import Desk
+from embedmill.workers.bulk.question import Draft, Drafted, Errand
 
 log = structlog.get_logger()
 

@@ -23,8 +23,8 @@ from embedmill.shared.providers.models.base import Answer, Model, Prompt, Stop
 from embedmill.shared.providers.models.metering import estimate, estimate_kept
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.spend.metering import MESSAGE, tokens_of
-from embedmill.workers.bulk.errand import Draft, Errand, Harvest
-from embedmill.workers.bulk.holding import Held, Question, hold
+from embedmill.workers.bulk.question import Draft, Errand, Harvest
+from embedmill.workers.bulk.waiting import Held, Question, hold
 from embedmill.workers.chunking import ChunkSet, decode_chunk_set
 from embedmill.workers.validation.judging import VerdictQuestion
 from embedmill.workers.validation.obtaining import find_opinions, judge_name

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 import orjson
 
@@ -9,8 +10,38 @@ from embedmill.shared.db.leases import Item
 from embedmill.shared.errors import BlobMissing
 from embedmill.shared.outcomes import Fail, Outcome
 from embedmill.shared.providers.blobs.base import BlobStore
+from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.workers.chunking import Chunk, ChunkSet, decode_chunk_set
-from embedmill.workers.validation.repair import Repair
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """`context` goes before the body, and the spans `cuts`, offsets into the body, are left out of it.
+
+    Only the text that is embedded changes. The chunk's offsets into its document and the text that a reader is shown
+    stay as they are, so quotes can still be checked against the source.
+    """
+
+    context: str = ""
+    cuts: tuple[tuple[int, int], ...] = ()
+
+    def apply(self, body: str) -> str:
+        """The body as it is embedded, without its prefix."""
+        kept, start = [], 0
+        for cut_start, cut_end in self.cuts:
+            kept.append(body[start:cut_start])
+            start = cut_end
+        text = "".join([*kept, body[start:]])
+        return f"{self.context}\n{text}" if self.context else text
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON, as it is stored beside rejections."""
+        return {"context": self.context, "cuts": [list(cut) for cut in self.cuts]}
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> Self:
+        """The repair as it was stored."""
+        return cls(stored["context"], tuple((start, end) for start, end in stored["cuts"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +64,24 @@ def embedded_text(chunk_set: ChunkSet, chunk: Chunk, repairs: Mapping[int, Repai
     repair = repairs.get(chunk.ordinal)
     text = chunk_set.text
     return chunk.embedded_text(text) if repair is None else chunk.prefix + repair.apply(chunk.body(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What is sent to the embedder for one address; `tokens` are the chunk's, by the chunker's count."""
+
+    text: str
+    tokens: int
+    ordinal: int = 0
+
+
+def addressed_texts(embedder: Embedder, stored: Stored) -> dict[bytes, Text]:
+    """The texts to embed for a document, by content address; equal texts are one."""
+    texts = {}
+    for chunk in stored.kept:
+        text = stored.embedded_text(chunk)
+        texts[embedder.address(text)] = Text(text, chunk.tokens, chunk.ordinal)
+    return texts
 
 
 def load_stored(blobs: BlobStore, items: Sequence[Item]) -> tuple[list[Stored], dict[int, Outcome]]:

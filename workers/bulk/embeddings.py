@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,9 @@ from embedmill.shared.paging import pages
 from embedmill.shared.providers.batches.base import Result
 from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.shared.runtime import Runtime
-from embedmill.workers.bulk.errand import Draft, Errand, Harvest
-from embedmill.workers.bulk.holding import Held, Question, hold
-from embedmill.workers.stages.stored import embedded_text, read_stored
-
-if TYPE_CHECKING:
-    from embedmill.workers.stages.embed import Text
+from embedmill.workers.bulk.question import Draft, Errand, Harvest
+from embedmill.workers.bulk.waiting import Held, Question, hold
+from embedmill.workers.stored import Text, embedded_text, read_stored
 
 OPERATION = "embed"
 REFUSED_TEXTS = 16
@@ -30,7 +27,7 @@ PAGE = 500
 
 
 def hold_texts(
-    runtime: Runtime, embedder: Embedder, items: Sequence[Item], wanted: "Mapping[int, Mapping[bytes, Text]]"
+    runtime: Runtime, embedder: Embedder, items: Sequence[Item], wanted: Mapping[int, Mapping[bytes, Text]]
 ) -> Held:
     """Keep back the documents of one job whose vectors are to come by the batch lane."""
 
@@ -45,7 +42,7 @@ def hold_texts(
     return hold(runtime, items, question, list_wants=list_wants, known=known)
 
 
-def _wants(embedder: Embedder, item: Item, texts: "Mapping[bytes, Text]") -> Iterator[Want]:
+def _wants(embedder: Embedder, item: Item, texts: Mapping[bytes, Text]) -> Iterator[Want]:
     """What is too long or empty is left to the stage, which needs no request to say so."""
     sendable = embedder.find_sendable([text.text for text in texts.values()])
     for place, (address, text) in enumerate(texts.items()):
