@@ -1,5 +1,6 @@
 """How a service speaks while it works: progress now and then, and notices; who listens is the caller's business."""
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -47,3 +48,17 @@ class Listener:
 
 
 NOBODY = Listener()
+
+
+class Teller:
+    """Tells a listener of progress, which is measured only when it is time for it."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._due = time.monotonic() + listener.every_seconds
+
+    def tell(self, measure: Callable[[], object]) -> None:
+        """Tell what `measure` returns, if somebody wants to hear it now."""
+        if self._listener.on_progress is not None and time.monotonic() >= self._due:
+            self._listener.on_progress(measure())
+            self._due = time.monotonic() + self._listener.every_seconds

@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from typer.main import get_command
@@ -14,19 +14,18 @@ from embedmill.console.cli import cache as cache_cli
 from embedmill.console.cli import collections as collections_cli
 from embedmill.console.cli import dlq as dlq_cli
 from embedmill.console.cli import documents as documents_cli
+from embedmill.console.cli import ingest as ingest_cli
 from embedmill.console.cli import jobs as jobs_cli
 from embedmill.console.cli import review as review_cli
 from embedmill.console.cli import search as search_cli
 from embedmill.console.cli import sources as sources_cli
 from embedmill.console.cli import spend as spend_cli
+from embedmill.console.cli import verify as verify_cli
 from embedmill.console.cli import workers as workers_cli
+from embedmill.console.cli.options import AsJson
 from embedmill.console.cli.output import DONE, FAILED, USAGE, print_error, print_json, print_line, print_notice
-from embedmill.shared.ledger import Lane
 from embedmill.shared.starting import start_lightly
 from embedmill.shared.wording import reword
-
-if TYPE_CHECKING:
-    from embedmill.producers.sources.open import SourceOptions
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -45,42 +44,8 @@ app.add_typer(budget_cli.app, name="budget")
 app.add_typer(cache_cli.app, name="cache")
 app.add_typer(bulk_cli.app, name="bulk")
 
-Sources = Annotated[
-    list[str], typer.Argument(metavar="SOURCE", help="Files, folders, JSONL or CSV files; - reads a list of files.")
-]
-Collection = Annotated[str, typer.Option("--collection", "-c", help="Collection; made on first use.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
-Include = Annotated[list[str], typer.Option("--include", help="Only files that match this glob; may be repeated.")]
-Exclude = Annotated[list[str], typer.Option("--exclude", help="No files that match this glob; may be repeated.")]
-Fields = Annotated[
-    list[str],
-    typer.Option("--field", help="Name of a row's field, as text=body; of id, text, title, uri, metadata."),
-]
-Hidden = Annotated[
-    bool, typer.Option("--hidden", help="Take hidden files, dependency folders and keys in folders too.")
-]
-NullSeparated = Annotated[bool, typer.Option("--null", "-0", help="A list of files is separated by NUL, not newline.")]
-
-
 # What typer returns in the place of a KeyboardInterrupt; no command ends so by itself.
 TYPER_INTERRUPTED = 130
-
-
-RetryDead = Annotated[bool, typer.Option("--retry-dead", help="Try again what failed for good before.")]
-AllowDeletes = Annotated[
-    bool, typer.Option("--allow-deletes", help="Remove vanished documents though they are more than a fifth.")
-]
-Priority = Annotated[
-    int | None, typer.Option(min=-100, max=100, help="Urgency: the higher is served first; 0 if not given.")
-]
-Weight = Annotated[int | None, typer.Option(min=1, max=100, help="Share among jobs of one priority; 1 if not given.")]
-LaneOption = Annotated[
-    Lane | None,
-    typer.Option(
-        "--lane", help="`bulk` asks models in the vendors' batches: half the price, within a day; live if not given."
-    ),
-]
-JobName = Annotated[str | None, typer.Option("--name", help="What to call the job.")]
 
 
 def main() -> int:
@@ -178,90 +143,9 @@ def _interrupted(*, as_json: bool) -> int:
     return FAILED
 
 
-@app.command()
-def ingest(
-    sources: Sources,
-    collection: Collection = "default",
-    include: Include = [],  # noqa: B006 - typer copies defaults
-    exclude: Exclude = [],  # noqa: B006
-    field: Fields = [],  # noqa: B006
-    hidden: Hidden = False,
-    null: NullSeparated = False,
-    allow_deletes: AllowDeletes = False,
-    retry_dead: RetryDead = False,
-    priority: Priority = None,
-    weight: Weight = None,
-    lane: LaneOption = None,
-    name: JobName = None,
-    as_json: AsJson = False,
-) -> None:
-    """Put documents in and work here until they are indexed."""
-    from embedmill.console.services.ingesting import Request
-    from embedmill.console.services.ingesting import ingest as run
-
-    options = _options(include, exclude, field, null=null, hidden=hidden)
-    request = Request(tuple(sources), collection, options, allow_deletes, priority, weight, lane, name, retry_dead)
-    report, status = run(request, quiet=as_json)
-    if as_json:
-        print_json(report)
-    raise typer.Exit(status)
-
-
-@app.command()
-def submit(
-    sources: Sources,
-    collection: Collection = "default",
-    include: Include = [],  # noqa: B006
-    exclude: Exclude = [],  # noqa: B006
-    field: Fields = [],  # noqa: B006
-    hidden: Hidden = False,
-    null: NullSeparated = False,
-    allow_deletes: AllowDeletes = False,
-    retry_dead: RetryDead = False,
-    priority: Priority = None,
-    weight: Weight = None,
-    lane: LaneOption = None,
-    name: JobName = None,
-    as_json: AsJson = False,
-) -> None:
-    """Put documents in for the workers, and return at once."""
-    from embedmill.console.services.ingesting import Request, print_submitted
-    from embedmill.console.services.ingesting import submit as run
-
-    options = _options(include, exclude, field, null=null, hidden=hidden)
-    request = Request(tuple(sources), collection, options, allow_deletes, priority, weight, lane, name, retry_dead)
-    report, status = run(request)
-    if as_json:
-        print_json(report)
-    else:
-        print_submitted(report)
-    raise typer.Exit(status)
-
-
-@app.command()
-def estimate(
-    sources: Sources,
-    collection: Collection = "default",
-    include: Include = [],  # noqa: B006
-    exclude: Exclude = [],  # noqa: B006
-    field: Fields = [],  # noqa: B006
-    hidden: Hidden = False,
-    null: NullSeparated = False,
-    as_json: AsJson = False,
-) -> None:
-    """Say what an ingest would take and cost.
-
-    Documents, chunks, tokens, calls and dollars per stage. Nothing is stored or spent.
-    """
-    from embedmill.console.services.estimates import estimate as run
-    from embedmill.console.services.estimates import print_estimate
-
-    report = run(sources, collection, _options(include, exclude, field, null=null, hidden=hidden))
-    if as_json:
-        print_json(report)
-    else:
-        print_estimate(report)
-    raise typer.Exit(FAILED if report["refused"] else DONE)
+app.command()(ingest_cli.ingest)
+app.command()(ingest_cli.submit)
+app.command()(ingest_cli.estimate)
 
 
 @app.command()
@@ -287,29 +171,7 @@ def parse(
 
 app.command()(search_cli.search)
 app.command()(search_cli.export)
-
-
-@app.command()
-def verify(
-    collection: Annotated[str | None, typer.Option("--collection", "-c", help="Only this collection.")] = None,
-    repair: Annotated[bool, typer.Option("--repair", help="Mend what differs.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Compare the records with the vector store.
-
-    It names what is missing, orphaned or stale in the store.
-    """
-    from embedmill.console.services.verifying import print_verification
-    from embedmill.console.services.verifying import verify as run
-
-    report = run(collection, repair=repair, quiet=as_json)
-    if as_json:
-        print_json(report)
-    else:
-        print_verification(report)
-    raise typer.Exit(DONE if report["ok"] else FAILED)
-
-
+app.command()(verify_cli.verify)
 app.command()(spend_cli.spend)
 
 
@@ -363,18 +225,3 @@ def version(as_json: AsJson = False) -> None:
         print_json({"version": VERSION})
     else:
         print_line(f"embedmill {VERSION}")
-
-
-def _options(include: list[str], exclude: list[str], field: list[str], *, null: bool, hidden: bool) -> "SourceOptions":
-    from embedmill.producers.sources.open import SourceOptions
-    from embedmill.producers.sources.rows import FieldMap
-
-    names = dict(_field(entry) for entry in field)
-    return SourceOptions(tuple(include), tuple(exclude), FieldMap(**names), null, hidden)
-
-
-def _field(entry: str) -> tuple[str, str]:
-    name, _, column = entry.partition("=")
-    if name not in ("id", "text", "title", "uri", "metadata") or not column:
-        raise typer.BadParameter(f"{entry!r}: write id=NAME, text=NAME, title=NAME, uri=NAME or metadata=NAME")
-    return name, column

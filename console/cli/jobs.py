@@ -1,21 +1,21 @@
 """`embedmill jobs`: list, show, watch, update, pause, resume, cancel, retry."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from embedmill.console.cli.output import print_json, print_line, print_table, print_warning
+from embedmill.console.cli.options import AsJson
+from embedmill.console.cli.output import print_json, print_line, print_warning
+from embedmill.console.durations import parse_since
 from embedmill.shared.ledger import Lane
 from embedmill.shared.states import JobState
 
 if TYPE_CHECKING:
-    from embedmill.shared.db.engine import Connection
-    from embedmill.shared.runtime import Runtime
+    from embedmill.console.services.jobs import JobControl
 
 app = typer.Typer(no_args_is_help=True, help="List jobs; pause, resume, cancel or watch one.")
 
 JobId = Annotated[int, typer.Argument(metavar="JOB", help="The job's number.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
 
 @app.command("list")
@@ -27,34 +27,17 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List jobs, newest first."""
+    from embedmill.console.cli.reports import print_jobs
     from embedmill.console.cli.session import opened
-    from embedmill.console.services.ingesting import find_jobs
+    from embedmill.console.services.jobs import list_jobs
 
+    begin = parse_since(since) if since else None
     with opened() as runtime:
-        rows = find_jobs(runtime, state=state, collection=collection, since=since, limit=limit)
+        found = list_jobs(runtime, state=state, collection=collection, since=begin, limit=limit)
     if as_json:
-        print_json({"jobs": rows})
-        return
-    print_jobs(rows)
-
-
-def print_jobs(rows: list[dict[str, Any]]) -> None:
-    """Jobs for people: what none of them has gets no column."""
-    flat = [
-        {
-            **row,
-            **{name: count or None for name, count in row["documents"].items()},
-            "created": row["created"].replace("T", " ")[:16],
-            "state": row["state"] if row["activity"] == "working" else row["activity"],
-            "in part": row["noted"] or None,
-        }
-        for row in rows
-    ]
-    fixed = {"job", "created", "collection", "state", "total"}
-    counts = ("total", "completed", "unchanged", "skipped", "deleted", "dead", "cancelled", "in part")
-    columns = ("job", "name", "created", "collection", "state", *counts, "seconds", "source")
-    shown = [column for column in columns if column in fixed or any(row[column] for row in flat)]
-    print_table(flat, shown, empty="no jobs: embedmill ingest FOLDER")
+        print_json(found)
+    else:
+        print_jobs(found.jobs)
 
 
 @app.command()
@@ -69,47 +52,22 @@ def show(
 
     Documents, chunks, spend, pace, and queues that nobody serves.
     """
+    from embedmill.console.cli.reports import print_waiting, print_waiting_documents, show_report
     from embedmill.console.cli.session import opened
-    from embedmill.console.services.ingesting import explain_job, print_report, print_waiting
+    from embedmill.console.services.jobs import explain_job, list_waiting
 
     with opened() as runtime:
         if waiting:
-            _show_waiting(runtime, job, limit=limit, after=after, as_json=as_json)
-            return
-        report = explain_job(runtime, job)
-        if as_json:
-            print_json(report)
-            return
-        print_report(runtime, report)
+            documents = list_waiting(runtime, job, limit=limit, after=after)
+        else:
+            report = explain_job(runtime, job)
+            show_report(runtime, report, as_json=as_json)
+    if waiting and as_json:
+        print_json(documents)
+    elif waiting:
+        print_waiting_documents(documents, limit=limit)
+    elif not as_json:
         print_waiting(report)
-
-
-def _show_waiting(runtime: "Runtime", job: int, *, limit: int, after: int, as_json: bool) -> None:
-    from embedmill.shared.db import jobs, waits
-
-    def find(connection: "Connection") -> list[dict[str, Any]]:
-        jobs.get_job(connection, job)
-        return waits.list_waiting_documents(connection, job, limit=limit, after=after)
-
-    rows = runtime.database.query(find)
-    if as_json:
-        print_json({"job": job, "waiting": rows})
-        return
-    columns = (
-        "work",
-        "stage",
-        "state",
-        "reason",
-        "due_in_seconds",
-        "attempt",
-        "crashes",
-        "worker",
-        "uri",
-        "last_error",
-    )
-    print_table(rows, columns, empty="nothing waits")
-    if len(rows) == limit:
-        print_line(f"the next ones: --after {rows[-1]['work']}")
 
 
 @app.command()
@@ -125,24 +83,15 @@ def update(
     as_json: AsJson = False,
 ) -> None:
     """Change a job's name, priority, weight or lane."""
-    from embedmill.console.cli.session import opened
-    from embedmill.console.services.ingesting import warn_of_obstacles
-    from embedmill.shared.db import jobs
-    from embedmill.shared.db.collections import get_collection_by_id
+    from embedmill.console.cli.session import heard, opened
+    from embedmill.console.services import jobs
 
     if (priority, weight, lane, name) == (None, None, None, None):
         raise typer.BadParameter("give --priority, --weight, --lane, --name, or several")
-
-    def change(connection: "Connection") -> tuple[jobs.Job, Any]:
-        jobs.update_job(connection, job, priority=priority, weight=weight, lane=lane, name=name)
-        found = jobs.get_job(connection, job)
-        return found, get_collection_by_id(connection, found.collection_id)
-
-    with opened() as runtime:
-        found, collection = runtime.database.transact(change)
-        warn_of_obstacles(runtime, collection, lane)
+    with opened() as runtime, heard(quiet=True) as listener:
+        found = jobs.update(runtime, job, priority=priority, weight=weight, lane=lane, name=name, listener=listener)
     if as_json:
-        print_json({"job": job, "priority": found.priority, "weight": found.weight, "lane": str(found.lane)})
+        print_json(found)
     else:
         print_line(f"job {job}: priority {found.priority}, weight {found.weight}, lane {found.lane}")
 
@@ -153,35 +102,45 @@ def watch(job: JobId, as_json: AsJson = False) -> None:
 
     It ends with the report and the status that `ingest` would have had.
     """
-    from embedmill.console.cli.session import opened
-    from embedmill.console.services.ingesting import exit_status, print_report
-    from embedmill.console.services.ingesting import watch as run
+    from embedmill.console.cli.reports import exit_status, show_report
+    from embedmill.console.cli.session import heard, opened
+    from embedmill.console.services.working import wait
 
     with opened() as runtime:
-        report = run(runtime, job, quiet=as_json)
-        if as_json:
-            print_json(report)
-        else:
-            print_report(runtime, report)
+        with heard(quiet=as_json) as listener:
+            report = wait(runtime, job, listener=listener)
+        show_report(runtime, report, as_json=as_json)
     raise typer.Exit(exit_status(report))
 
 
 @app.command()
 def pause(job: JobId, as_json: AsJson = False) -> None:
     """Stop sending a job's work; what runs is finished."""
-    _control("pause_job", job, as_json=as_json)
+    from embedmill.console.cli.session import opened
+    from embedmill.console.services import jobs
+
+    with opened() as runtime:
+        _say(jobs.pause(runtime, job), as_json=as_json)
 
 
 @app.command()
 def resume(job: JobId, as_json: AsJson = False) -> None:
     """Let a paused job go on."""
-    _control("resume_job", job, as_json=as_json)
+    from embedmill.console.cli.session import opened
+    from embedmill.console.services import jobs
+
+    with opened() as runtime:
+        _say(jobs.resume(runtime, job), as_json=as_json)
 
 
 @app.command()
 def cancel(job: JobId, as_json: AsJson = False) -> None:
     """End a job; what is indexed stays."""
-    _control("cancel_job", job, as_json=as_json)
+    from embedmill.console.cli.session import opened
+    from embedmill.console.services import jobs
+
+    with opened() as runtime:
+        _say(jobs.cancel(runtime, job), as_json=as_json)
 
 
 @app.command()
@@ -198,19 +157,10 @@ def retry(
     raise typer.Exit(replay_matching(Filter(job=job), dry_run=False, rate=None, work=work, wait=wait, as_json=as_json))
 
 
-def _control(function: str, job: int, *, as_json: bool) -> None:
-    from embedmill.console.cli.session import opened
-    from embedmill.shared.db import jobs
-
-    def change(connection: "Connection") -> jobs.Job:
-        getattr(jobs, function)(connection, job)
-        return jobs.get_job(connection, job)
-
-    with opened() as runtime:
-        found = runtime.database.transact(change)
+def _say(found: "JobControl", *, as_json: bool) -> None:
     if as_json:
-        print_json({"job": job, "state": str(found.state), "read": found.is_read})
+        print_json(found)
         return
-    print_line(f"job {job} {found.state}")
-    if found.state == JobState.RUNNING and not found.is_read:
+    print_line(f"job {found.job} {found.state}")
+    if found.state == JobState.RUNNING and not found.read:
         print_warning("its sources were not read to their end: run the same command again, it takes the job up")

@@ -1,7 +1,6 @@
 """Progress on stderr: documents done, per-stage counts, rate and time left."""
 
 import sys
-import time
 from shutil import get_terminal_size
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -10,22 +9,19 @@ from embedmill.console.durations import format_duration
 from embedmill.shared.harmless import harmless
 
 if TYPE_CHECKING:
-    from embedmill.console.services.standing import Pace
-    from embedmill.shared.db.jobs import Job
-    from embedmill.shared.db.tallies import Progress
+    from embedmill.console.services.standing import JobProgress, Pace
 
 TERMINAL_SECONDS = 0.3
 PIPE_SECONDS = 10.0
 
 
 class Display:
-    """A line that is rewritten on a terminal and repeated now and then in a log; silent when `quiet`."""
+    """A line that is rewritten on a terminal and repeated now and then in a log."""
 
-    def __init__(self, *, quiet: bool) -> None:
-        self._quiet = quiet
-        self._terminal = sys.stderr.isatty()
-        self._began = time.monotonic()
-        self._due = self._began + (TERMINAL_SECONDS if self._terminal else PIPE_SECONDS)
+    def __init__(self) -> None:
+        self._is_terminal = sys.stderr.isatty()
+        self._has_shown = False
+        self.every_seconds = TERMINAL_SECONDS if self._is_terminal else PIPE_SECONDS
 
     def __enter__(self) -> Self:
         return self
@@ -33,33 +29,30 @@ class Display:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._terminal and not self._quiet:
+        if self._is_terminal and self._has_shown:
             sys.stderr.write("\r\x1b[K")
 
-    def is_due(self) -> bool:
-        """Whether it is time to measure progress."""
-        return not self._quiet and time.monotonic() >= self._due
-
-    def scanned(self, seen: int) -> None:
-        """Show how far the scan of the sources has come."""
-        if self.is_due():
-            self._write(f"scanning: {seen} documents")
-
-    def show(self, job: "Job", progress: "Progress", pace: "Pace") -> None:
+    def show(self, progress: "JobProgress") -> None:
         """Show where a job stands."""
-        documents = progress.documents
-        ended = sum(documents[name] for name in ("completed", "unchanged", "skipped", "dead", "cancelled"))
-        stages = "  ".join(f"{stage} {sum(states.values())}" for stage, states in sorted(progress.active.items()))
-        self._write(f"job {job.id}: {ended}/{documents['total']} documents  {stages}  {format_pace(pace)}")
+        self._write(format_progress(progress))
 
     def _write(self, line: str) -> None:
+        self._has_shown = True
         shown = harmless(line)
-        if self._terminal:
+        if self._is_terminal:
             # A line that is longer than the terminal would be repeated instead of rewritten.
             shown = f"\r{shown[: get_terminal_size().columns - 1]}\x1b[K"
-        sys.stderr.write(shown if self._terminal else f"{shown}\n")
+        sys.stderr.write(shown if self._is_terminal else f"{shown}\n")
         sys.stderr.flush()
-        self._due = time.monotonic() + (TERMINAL_SECONDS if self._terminal else PIPE_SECONDS)
+
+
+def format_progress(progress: "JobProgress") -> str:
+    """`job 3: 12/40 documents  chunk 8  embed 20  40/s, 12 min left`."""
+    if progress.scanned is not None:
+        return f"scanning: {progress.scanned} documents"
+    documents = progress.documents
+    stages = "  ".join(f"{stage} {count}" for stage, count in sorted(progress.active.items()))
+    return f"job {progress.job}: {documents.ended}/{documents.total} documents  {stages}  {format_pace(progress.pace)}"
 
 
 def format_pace(pace: "Pace") -> str:

@@ -53,13 +53,16 @@ def accept(
 
     Applying them costs nothing.
     """
-    from embedmill.console.cli.session import opened
-    from embedmill.console.services.ingesting import describe_job, exit_status, work_on_job
+    from embedmill.console.cli.reports import exit_status
+    from embedmill.console.cli.session import heard, opened
+    from embedmill.console.services.jobs import describe_job
+    from embedmill.console.services.working import work_on_job
 
     with opened() as runtime:
         jobs = runtime.database.transact(lambda connection: _accept(connection, numbers, runtime.settings.max_attempts))
-        for job in jobs if work else ():
-            work_on_job(runtime, job, quiet=as_json)
+        with heard(quiet=as_json) as listener:
+            for job in jobs if work else ():
+                work_on_job(runtime, job, listener)
         reports = [describe_job(runtime, job) for job in jobs]
     _report({"accepted": numbers, "jobs": reports}, f"{len(numbers)} accepted", as_json=as_json)
     raise typer.Exit(max((exit_status(report) for report in reports), default=DONE) if work else DONE)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from embedmill.console.cli.options import AsJson, Collection
 from embedmill.console.cli.output import print_json, print_json_lines, print_line
 
 if TYPE_CHECKING:
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from embedmill.retrieval.search import Hit, SearchResult
 
 SNIPPET = 240
-
-Collection = Annotated[str, typer.Option("--collection", "-c", help="Collection; made on first use.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
 
 class SearchMode(StrEnum):

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from embedmill.console.cli.output import confirm, print_json, print_line
+from embedmill.console.cli.output import DONE, FAILED, confirm, print_json, print_line
 
 app = typer.Typer(no_args_is_help=True, help="See what claims documents; read it again, close it.")
 
@@ -59,16 +59,25 @@ def rescan(
 
     A source that was closed is opened by it.
     """
-    from embedmill.console.services.sources import request_rescan
-    from embedmill.console.services.sources import rescan as run
+    from embedmill.console.cli.reports import exit_status, show_report
+    from embedmill.console.cli.session import heard, opened
+    from embedmill.console.services import sources
 
-    request = request_rescan(source, collection=collection, allow_deletes=allow_deletes)
-    report, status = run(request, work=not submit, quiet=as_json)
+    with opened() as runtime:
+        known = sources.find(runtime, source, collection=collection)
+        with heard(quiet=as_json) as listener:
+            if submit:
+                submitted = sources.submit_rescan(runtime, known, allow_deletes=allow_deletes, listener=listener)
+            else:
+                report = sources.rescan(runtime, known, allow_deletes=allow_deletes, listener=listener)
+        if not submit:
+            show_report(runtime, report, as_json=as_json)
+            raise typer.Exit(exit_status(report))
     if as_json:
-        print_json(report)
-    elif submit:
-        print_line(f"job {report['job']}: {report['documents']} documents; embedmill jobs show {report['job']}")
-    raise typer.Exit(status)
+        print_json(submitted)
+    else:
+        print_line(f"job {submitted.job}: {submitted.documents} documents; embedmill jobs show {submitted.job}")
+    raise typer.Exit(FAILED if submitted.problems else DONE)
 
 
 @app.command()

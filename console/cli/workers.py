@@ -51,19 +51,20 @@ def start(
 
     Every queue and the chores, unless --queue chooses queues.
     """
-    from embedmill.console.cli.session import Options, Workshop, interruptible, opened
+    from embedmill.console.cli.session import heard, opened
     from embedmill.console.services import workers
+    from embedmill.console.services.running import Workshop, WorkshopOptions
     from embedmill.workers.processes.supervisor import Recycling
 
     if only_chores and (queue or without_chores):
         raise typer.BadParameter("--only-chores goes with neither --queue nor --without-chores")
     slots = _read_slots(queue, concurrency or 1)
-    options = Options(Recycling(max_tasks, max_memory_mb), grace, with_chores=not without_chores)
-    with opened() as runtime, interruptible():
+    options = WorkshopOptions(Recycling(max_tasks, max_memory_mb), grace, with_chores=not without_chores)
+    with opened() as runtime, heard(quiet=True) as listener:
         pools = [] if only_chores else workers.plan_pools(runtime.settings, slots, concurrency=concurrency, kind=pool)
         total = sum(spec.slots for spec in pools)
         try:
-            with Workshop(runtime, pools, options=options) as workshop:
+            with Workshop(runtime, pools, options=options, listener=listener) as workshop:
                 workshop.start_workers()
                 if as_json:
                     print_json({"supervisor": runtime.process_id, "slots": total})

@@ -8,11 +8,12 @@ from dataclasses import asdict
 from typing import Any
 
 from embedmill.console.cli.output import DEAD_LETTERS, DONE, FAILED, print_json, print_line, print_table
-from embedmill.console.cli.session import interruptible, opened
+from embedmill.console.cli.session import heard, opened
 from embedmill.console.durations import format_duration
-from embedmill.console.services.ingesting import describe_job, work_on_job
+from embedmill.console.services.jobs import describe_job
 from embedmill.console.services.replay_cost import EXACT_DOCUMENTS, describe_cost, estimate_cost, measure_cost
 from embedmill.console.services.sampling import take_sample
+from embedmill.console.services.working import work_on_job
 from embedmill.shared.db import replays, unreadable
 from embedmill.shared.db.collections import get_collection
 from embedmill.shared.db.dead_letters import (
@@ -238,10 +239,11 @@ def replay(wanted: Filter, *, rate: float | None, work: bool, wait: bool, as_jso
         runtime.database.query(lambda connection: require_known(connection, wanted))
         done = replay_letters(runtime.database, wanted, by=user(), rate=rate)
         jobs = sorted(done.jobs)
-        for job_id in jobs if work else ():
-            work_on_job(runtime, job_id, quiet=as_json)
-        if wait and done.id is not None:
-            _await_replay(runtime, done.id)
+        with heard(quiet=as_json) as listener:
+            for job_id in jobs if work else ():
+                work_on_job(runtime, job_id, listener)
+            if wait and done.id is not None:
+                _await_replay(runtime, done.id)
         outcomes = _read_outcomes(runtime, done.id)
         reports = [describe_job(runtime, job_id) for job_id in jobs]
     if as_json:
@@ -265,9 +267,8 @@ def replay(wanted: Filter, *, rate: float | None, work: bool, wait: bool, as_jso
 
 def _await_replay(runtime: Runtime, replay_id: int) -> None:
     """Return when every letter of a replay has ended; a paused job's letters wait for somebody to resume it."""
-    with interruptible():
-        while _read_outcomes(runtime, replay_id)["running"]:
-            time.sleep(LOOK_SECONDS)
+    while _read_outcomes(runtime, replay_id)["running"]:
+        time.sleep(LOOK_SECONDS)
 
 
 def _read_outcomes(runtime: Runtime, replay_id: int | None) -> dict[str, int]:

@@ -10,8 +10,11 @@ from typing import Any
 from urllib.parse import quote_from_bytes
 
 from embedmill.console.cli.output import DONE, print_line, print_table, print_warning
+from embedmill.console.cli.reports import exit_status
+from embedmill.console.cli.session import heard
 from embedmill.console.durations import format_time
-from embedmill.console.services.ingesting import describe_job, exit_status, work_on_job
+from embedmill.console.services.jobs import describe_job
+from embedmill.console.services.working import work_on_job
 from embedmill.shared.db import catalogue, histories, sources
 from embedmill.shared.db.catalogue import MEANINGS, Listed, Wanted
 from embedmill.shared.db.collections import get_collection
@@ -359,10 +362,11 @@ def delete(runtime: Runtime, wanted: Wanted, *, quiet: bool) -> tuple[dict[str, 
 
 def finish_departures(runtime: Runtime, job_ids: Sequence[int], *, quiet: bool) -> tuple[dict[str, Any], int]:
     """Work until documents that are to leave are out of the index; how many left, and the exit status."""
-    for job_id in job_ids:
-        work_on_job(runtime, job_id, quiet=quiet)
+    with heard(quiet=quiet) as listener:
+        for job_id in job_ids:
+            work_on_job(runtime, job_id, listener)
     reports = [describe_job(runtime, job_id) for job_id in job_ids]
-    deleted = sum(report["documents"]["deleted"] for report in reports)
+    deleted = sum(report.documents.deleted for report in reports)
     return {"deleted": deleted, "jobs": list(job_ids)}, max((exit_status(report) for report in reports), default=DONE)
 
 

@@ -1,16 +1,16 @@
-"""`embedmill estimate`, and the estimate that is kept with a job: one method, from all documents or from a sample."""
+"""What an ingest would take and cost, and the estimate that is kept with a job: from all documents or from a sample."""
 
 import math
-import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from embedmill.console.cli.output import print_line, print_table, print_warning
-from embedmill.console.cli.session import opened
-from embedmill.console.dollars import format_usd
+from embedmill.console.rendering import LEFT_OUT
+from embedmill.console.services.jobs import Note, Reason
 from embedmill.console.services.measuring import Measured, Measurer, Outline, Totals, measure_job
+from embedmill.console.services.noticing import Noticed
 from embedmill.shared.addresses import document_id, version_id
 from embedmill.shared.collections import CollectionSettings, read_collection_settings
 from embedmill.shared.db import collections, documents, ledger
@@ -29,9 +29,7 @@ from embedmill.shared.spend.estimates import (
 )
 
 if TYPE_CHECKING:
-    from embedmill.console.services.passed_over import Noticed
-    from embedmill.producers.sources.base import FileItem, Item, Remark, RowItem
-    from embedmill.producers.sources.open import SourceOptions
+    from embedmill.producers.sources.base import FileItem, Item, Remark, RowItem, Source
     from embedmill.shared.db.collections import Collection
     from embedmill.shared.providers.embeddings.base import Embedder
     from embedmill.workers.chunking import ChunkSet
@@ -40,44 +38,154 @@ if TYPE_CHECKING:
 SHOWN = 20
 ITEMS = 256
 EXACT, ROUGH = "exact", "rough"
+_KEPT_AMOUNTS = ("tokens_in", "tokens_out", "write_units", "read_units")
 
 
-def estimate(sources: Sequence[str], collection: str, options: "SourceOptions") -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class LaneTotal:
+    """Dollars of a lane, None where a price is not known, and the seconds that limits make it take, if they do."""
+
+    usd: float | None
+    usd_at_most: float | None
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LanePrice(LaneTotal):
+    """The same of one stage, with the price that it was reckoned by."""
+
+    price: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkEstimate:
+    """What is read and cut."""
+
+    documents: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallsEstimate:
+    """What a provider is asked in a stage: as expected, and at most."""
+
+    calls: int
+    tokens_in: int
+    tokens_out: int
+    tokens_in_at_most: int
+    tokens_out_at_most: int
+    lanes: Mapping[str, LanePrice]
+
+
+@dataclass(frozen=True, slots=True)
+class ValidateEstimate(CallsEstimate):
+    """What is judged by a model."""
+
+    validator: str
+    chunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedEstimate(CallsEstimate):
+    """What is embedded and was not before."""
+
+    model: str
+    chunks: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class IndexEstimate:
+    """What is written; units and lanes where the vector store bills."""
+
+    vectors: int
+    write_units: float | None = field(default=None, metadata=LEFT_OUT)
+    read_units: float | None = field(default=None, metadata=LEFT_OUT)
+    lanes: Mapping[str, LanePrice] | None = field(default=None, metadata=LEFT_OUT)
+
+
+@dataclass(frozen=True, slots=True)
+class StageEstimates:
+    """Stage by stage."""
+
+    chunk: ChunkEstimate
+    validate: ValidateEstimate
+    embed: EmbedEstimate
+    index: IndexEstimate
+
+    def paid(self) -> dict[str, CallsEstimate | IndexEstimate]:
+        """Those that cost something."""
+        stages: dict[str, CallsEstimate | IndexEstimate]
+        stages = {"validate": self.validate, "embed": self.embed, "index": self.index}
+        return {name: stage for name, stage in stages.items() if any(p.usd != 0 for p in (stage.lanes or {}).values())}
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What an ingest would take and cost: `total` by lane, `basis` exact or rough, `read` documents looked into."""
+
+    documents: int
+    unchanged: int
+    skipped: int
+    unreadable: int
+    stages: StageEstimates
+    total: Mapping[str, LaneTotal]
+    basis: str
+    read: int
+    problems: list[str]
+    refused: int
+    sources: list[str]
+    notes: list[Note]
+    reasons: list[Reason]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Priced:
+    """Stages and lanes with their prices, whoever measured."""
+
+    stages: StageEstimates
+    total: Mapping[str, LaneTotal]
+    basis: str
+    read: int
+
+
+def estimate(runtime: Runtime, sources: "Sequence[Source]", *, collection: str) -> Estimate:
     """Documents, chunks, tokens, calls, dollars and seconds per stage and lane of what an ingest would do now."""
-    from embedmill.console.services.passed_over import Noticed
-    from embedmill.producers.sources.open import open_sources
     from embedmill.workers.parsing.limits import ParserLimits
     from embedmill.workers.parsing.sandbox import Parser
 
     began = time.monotonic()
-    with opened() as runtime, Parser(ParserLimits.from_settings(runtime.settings)) as parser:
+    with Parser(ParserLimits.from_settings(runtime.settings)) as parser:
         found = runtime.database.query(lambda connection: collections.find_collection(connection, collection))
-        noticed, named = Noticed(), list[str]()
+        noticed = Noticed()
         counter = _Counter(runtime, parser, collection, found, noticed)
-        for source in open_sources(sources, options=options, stdin=sys.stdin.buffer):
-            named.append(str(source.spec["uri"]))
+        for source in sources:
             counter.take_all(source.scan())
         measured = counter.measured()
-        report = _price(runtime, counter.settings, measured)
-    totals = measured.totals
-    return {
-        "documents": counter.unchanged + int(totals.documents),
-        "unchanged": counter.unchanged,
-        "skipped": counter.skipped,
-        "unreadable": int(totals.unreadable),
-        **report,
-        "problems": counter.problems[:SHOWN],
-        "refused": noticed.problems,
-        "sources": named,
-        **noticed.as_json(),
-        "seconds": round(time.monotonic() - began, 3),
-    }
+        priced = _price(runtime, counter.settings, measured)
+    return Estimate(
+        documents=counter.unchanged + int(measured.totals.documents),
+        unchanged=counter.unchanged,
+        skipped=counter.skipped,
+        unreadable=int(measured.totals.unreadable),
+        stages=priced.stages,
+        total=priced.total,
+        basis=priced.basis,
+        read=priced.read,
+        problems=counter.problems[:SHOWN],
+        refused=noticed.problems,
+        sources=[str(source.spec["uri"]) for source in sources],
+        notes=noticed.notes,
+        reasons=noticed.reasons(),
+        seconds=round(time.monotonic() - began, 3),
+    )
 
 
 def estimate_job(
     runtime: Runtime, job_id: int, collection: "Collection", *, lane: Lane = Lane.LIVE
 ) -> dict[str, Any] | None:
-    """The same of a job, in one lane, from a sample of its documents: what is kept with it.
+    """The same of a job, in one lane, from a sample of its documents: the JSON that is kept with it.
 
     Raises nothing that has to do with reading a document. Where nothing costs money there is none.
     """
@@ -87,22 +195,26 @@ def estimate_job(
     return _outline(_price(runtime, settings, measure_job(runtime, job_id, settings, collection)), lane)
 
 
-def _outline(report: Mapping[str, Any], lane: Lane) -> dict[str, Any]:
+def _outline(priced: _Priced, lane: Lane) -> dict[str, Any]:
     """What is kept with a job: its sums, and tokens and dollars of the stages that cost something."""
+    stages, total = priced.stages, priced.total.get(lane, priced.total[Lane.LIVE])
+    return {
+        "tokens": stages.embed.tokens,
+        "chunks": stages.index.vectors,
+        **asdict(total),
+        "basis": priced.basis,
+        "read": priced.read,
+        "stages": {name: _outline_stage(stage, lane) for name, stage in stages.paid().items()},
+    }
 
-    def told(stage: Mapping[str, Any]) -> dict[str, Any]:
-        # Where nothing goes by batches there is no such lane, and everything is asked at once.
-        priced = stage["lanes"].get(lane, stage["lanes"][Lane.LIVE])
-        amounts = {
-            name: stage[name] for name in ("tokens_in", "tokens_out", "write_units", "read_units") if name in stage
-        }
-        return amounts | {name: priced[name] for name in ("usd", "usd_at_most")}
 
-    embed = report["stages"]["embed"]
-    paid = {name: told(stage) for name, stage in report["stages"].items() if _costs(stage)}
-    total = report["total"].get(lane, report["total"][Lane.LIVE])
-    counts = {"tokens": embed["tokens"], "chunks": report["stages"]["index"]["vectors"]}
-    return {**counts, **total, "basis": report["basis"], "read": report["read"], "stages": paid}
+def _outline_stage(stage: CallsEstimate | IndexEstimate, lane: Lane) -> dict[str, Any]:
+    lanes = stage.lanes or {}
+    # Where nothing goes by batches there is no such lane, and everything is asked at once.
+    price = lanes.get(lane, lanes[Lane.LIVE])
+    amounts = {name: getattr(stage, name, None) for name in _KEPT_AMOUNTS}
+    told = {name: amount for name, amount in amounts.items() if amount is not None}
+    return told | {"usd": price.usd, "usd_at_most": price.usd_at_most}
 
 
 def _costs_money(runtime: Runtime, settings: CollectionSettings) -> bool:
@@ -113,30 +225,35 @@ def _costs_money(runtime: Runtime, settings: CollectionSettings) -> bool:
     return embedder not in FREE_PROVIDERS or models or find_offer(runtime.settings.vector_url) is not None
 
 
-def _price(runtime: Runtime, settings: CollectionSettings, measured: Measured) -> dict[str, Any]:
-    """Stages and lanes with their prices, whoever measured."""
+def _price(runtime: Runtime, settings: CollectionSettings, measured: Measured) -> _Priced:
     embedder, totals = runtime.embedder(settings.embedding), measured.totals
+    stages = StageEstimates(
+        ChunkEstimate(documents=math.ceil(totals.documents), tokens=math.ceil(totals.tokens)),
+        _price_verdicts(runtime, settings, measured.asked),
+        _price_vectors(runtime, embedder, totals),
+        _price_indexing(runtime, embedder, totals),
+    )
+    is_exact = measured.is_exact and embedder.counts_exactly
+    return _Priced(stages, _add_up(stages), EXACT if is_exact else ROUGH, measured.read)
+
+
+def _add_up(stages: StageEstimates) -> dict[str, LaneTotal]:
+    billed = [stage.lanes for stage in (stages.validate, stages.embed, stages.index) if stage.lanes is not None]
+    totals = total_lanes({str(n): {"lanes": {k: asdict(v) for k, v in of.items()}} for n, of in enumerate(billed)})
+    return {lane: LaneTotal(**total) for lane, total in totals.items()}
+
+
+def _price_verdicts(runtime: Runtime, settings: CollectionSettings, asked: Asked) -> ValidateEstimate:
+    priced = _priced(runtime, _foresee(runtime, settings, asked))
+    return ValidateEstimate(**priced, validator=settings.validator, chunks=math.ceil(asked.chunks))
+
+
+def _price_vectors(runtime: Runtime, embedder: "Embedder", totals: Totals) -> EmbedEstimate:
     chunks, tokens = math.ceil(totals.due_chunks), math.ceil(totals.due_tokens)
     calls = max(math.ceil(chunks / embedder.max_inputs), math.ceil(tokens / embedder.max_tokens_per_request))
     vectors = Demand(embedder.name.split("/")[0], embedder.model, "embed", Tokens(into=tokens), calls, inputs=chunks)
-    verdicts = _foresee(runtime, settings, measured.asked)
-    paid = {"validate": _priced(runtime, verdicts), "embed": _priced(runtime, Outlook(vectors, vectors))}
-    paid |= _price_indexing(runtime, embedder, totals)
-    return {
-        "stages": {
-            "chunk": {"documents": math.ceil(totals.documents), "tokens": math.ceil(totals.tokens)},
-            "validate": {
-                "validator": settings.validator,
-                "chunks": math.ceil(measured.asked.chunks),
-                **paid["validate"],
-            },
-            "embed": {"model": embedder.name, "chunks": chunks, "tokens": tokens, **paid["embed"]},
-            "index": {"vectors": math.ceil(totals.chunks), **paid.get("index", {})},
-        },
-        "total": total_lanes(paid),
-        "basis": EXACT if measured.is_exact and embedder.counts_exactly else ROUGH,
-        "read": measured.read,
-    }
+    priced = _priced(runtime, Outlook(vectors, vectors))
+    return EmbedEstimate(**priced, model=embedder.name, chunks=chunks, tokens=tokens)
 
 
 def _foresee(runtime: Runtime, settings: CollectionSettings, asked: Asked) -> Outlook:
@@ -149,6 +266,7 @@ def _foresee(runtime: Runtime, settings: CollectionSettings, asked: Asked) -> Ou
 
 
 def _priced(runtime: Runtime, outlook: Outlook) -> dict[str, Any]:
+    """The fields of a CallsEstimate."""
     expected, most = outlook.expected, outlook.at_most
     return {
         "calls": expected.calls,
@@ -156,33 +274,37 @@ def _priced(runtime: Runtime, outlook: Outlook) -> dict[str, Any]:
         "tokens_out": expected.tokens.out,
         "tokens_in_at_most": most.tokens.prompt,
         "tokens_out_at_most": most.tokens.out,
-        "lanes": price_lanes(outlook, runtime.spender.prices, runtime.settings),
+        "lanes": _price_lanes(runtime, outlook),
     }
 
 
-def _price_indexing(runtime: Runtime, embedder: "Embedder", totals: Totals) -> dict[str, dict[str, Any]]:
-    """What a vector store that bills its requests will bill."""
+def _price_lanes(runtime: Runtime, outlook: Outlook) -> dict[str, LanePrice]:
+    lanes = price_lanes(outlook, runtime.spender.prices, runtime.settings)
+    return {lane: LanePrice(**priced) for lane, priced in lanes.items()}
+
+
+def _price_indexing(runtime: Runtime, embedder: "Embedder", totals: Totals) -> IndexEstimate:
+    """What is written; with what a vector store that bills its requests will bill."""
     from embedmill.shared.providers.vectorstores.table import find_offer
 
+    vectors = math.ceil(totals.chunks)
     if find_offer(runtime.settings.vector_url) is None:
-        return {}
+        return IndexEstimate(vectors)
     counted = {name: math.ceil(getattr(totals, name)) for name in ("documents", "chunks", "text_bytes")}
     demands = demands_of_indexing(**counted, dimensions=embedder.dimensions)
-    prices = [
-        price_lanes(Outlook(demand, demand), runtime.spender.prices, runtime.settings)[Lane.LIVE] for demand in demands
-    ]
-    dollars = [price["usd"] for price in prices]
-    usd = None if None in dollars else sum(dollars)
-    live = prices[0] | {"usd": usd, "usd_at_most": usd}
+    prices = [_price_lanes(runtime, Outlook(demand, demand))[Lane.LIVE] for demand in demands]
+    dollars = [price.usd for price in prices if price.usd is not None]
+    usd = sum(dollars) if len(dollars) == len(prices) else None
     written, *read = (demand.milliunits / UNIT for demand in demands)
-    return {"index": {"write_units": written, "read_units": sum(read), "lanes": {str(Lane.LIVE): live}}}
+    live = replace(prices[0], usd=usd, usd_at_most=usd)
+    return IndexEstimate(vectors, written, sum(read), {str(Lane.LIVE): live})
 
 
 class _Counter:
     """Reads every document that is new or changed, and counts."""
 
     def __init__(
-        self, runtime: Runtime, parser: "Parser", name: str, found: "Collection | None", noticed: "Noticed"
+        self, runtime: Runtime, parser: "Parser", name: str, found: "Collection | None", noticed: Noticed
     ) -> None:
         chosen = runtime.settings
         self.settings = (
@@ -249,52 +371,3 @@ class _Counter:
         if isinstance(item, RowItem):
             return self._measurer.split_row(item.text, title=item.title)
         return self._measurer.split_file(item.path, uri=item.uri, title=item.title or "")
-
-
-def print_estimate(report: Mapping[str, Any]) -> None:
-    """The estimate for people."""
-    from embedmill.console.services.passed_over import print_passed_over
-
-    embed = report["stages"]["embed"]
-    passed = ", ".join(f"{report[name]} {name}" for name in ("unchanged", "unreadable", "skipped") if report[name])
-    print_line(
-        f"{report['documents']} documents ({passed or 'all new'}): {_count_chunks(report)}, "
-        f"{embed['tokens']} tokens to embed with {embed['model']} in {embed['calls']} calls"
-    )
-    rows = [_row(name, stage) for name, stage in report["stages"].items() if _costs(stage)]
-    if rows:
-        columns = ("stage", "calls", "tokens_in", "tokens_out", "write_units", "read_units", *report["total"])
-        print_table(rows, [column for column in columns if any(column in row for row in rows)], empty="")
-    for lane, total in report["total"].items():
-        limits = "" if total["seconds"] is None else f", {total['seconds']:.0f} s at the providers' limits"
-        print_line(f"lane {lane}: {describe_cost(total, report['basis'])}{limits}")
-    for problem in report["problems"]:
-        print_warning(problem)
-    print_passed_over(report)
-
-
-def _count_chunks(report: Mapping[str, Any]) -> str:
-    """The chunks that will be indexed, and how many of them have no vector yet, if not all."""
-    chunks, due = report["stages"]["index"]["vectors"], report["stages"]["embed"]["chunks"]
-    return f"{chunks} chunks" if chunks == due else f"{chunks} chunks of which {due} were not embedded before"
-
-
-def describe_cost(total: Mapping[str, Any], basis: str) -> str:
-    """`$0.0423, counted`, or `about $0.94, at most $2.20`; `unpriced` where a price is not known."""
-    if total["usd"] is None:
-        return "unpriced"
-    most = total.get("usd_at_most")
-    about = f"{format_usd(total['usd'])}, counted" if basis == EXACT else f"about {format_usd(total['usd'])}"
-    return about if most is None or most <= total["usd"] else f"{about}, at most {format_usd(most)}"
-
-
-def _costs(stage: Mapping[str, Any]) -> bool:
-    return any(lane["usd"] != 0 for lane in stage.get("lanes", {}).values())
-
-
-def _row(name: str, stage: Mapping[str, Any]) -> dict[str, Any]:
-    """A stage with its dollars by lane, as people read it."""
-    counts = {key: math.ceil(n) for key, n in stage.items() if key.endswith("_units")}
-    counts |= {key: stage[key] for key in ("calls", "tokens_in", "tokens_out") if key in stage}
-    lanes = {lane: format_usd(told["usd"]) for lane, told in stage["lanes"].items()}
-    return {"stage": name, **counts, **lanes}

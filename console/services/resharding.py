@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 import structlog
 
 from embedmill.console.cli.output import print_line
-from embedmill.console.cli.session import interruptible, opened
-from embedmill.console.services.ingesting import work_on_job
+from embedmill.console.cli.session import heard, opened
+from embedmill.console.listening import Listener
+from embedmill.console.services.working import work_on_job
 from embedmill.shared.collections import MAX_SHARDS
 from embedmill.shared.db import collections, documents, leases, manifest, repairs
 from embedmill.shared.db.collections import Collection
@@ -41,7 +42,7 @@ def reshard(name: str, *, shards: int, quiet: bool) -> dict[str, Any]:
     """Move a collection to so many shards; raises UserError while a move to another number is not finished."""
     if not 1 <= shards <= MAX_SHARDS:
         raise SettingsError(f"{shards} shards: choose from 1 to {MAX_SHARDS}")
-    with opened() as runtime, interruptible():
+    with opened() as runtime, heard(quiet=quiet) as listener:
         with runtime.database.write() as connection:
             found = collections.get_collection(connection, name)
             collections.begin_move(connection, found, shards)
@@ -50,7 +51,7 @@ def reshard(name: str, *, shards: int, quiet: bool) -> dict[str, Any]:
         if found.leaving:
             _await_older_batches(runtime, found)
             mover.move()
-            _finish(runtime, mover, quiet=quiet)
+            _finish(runtime, mover, listener)
     return {
         "collection": name,
         "shards": shards,
@@ -164,10 +165,10 @@ def _patiently(step: Callable[[], T]) -> T:
             time.sleep(refusal.retry_after_seconds)
 
 
-def _finish(runtime: Runtime, mover: Mover, *, quiet: bool) -> None:
+def _finish(runtime: Runtime, mover: Mover, listener: Listener) -> None:
     """Mend from the cache what was not whole, leave the former shards, and drop those that are no more."""
     collection = mover.collection
-    if mover.incomplete and not _mended(runtime, mover, quiet=quiet):
+    if mover.incomplete and not _mended(runtime, mover, listener):
         return
     with runtime.database.write() as connection:
         collections.end_move(connection, collection)
@@ -178,12 +179,12 @@ def _finish(runtime: Runtime, mover: Mover, *, quiet: bool) -> None:
     mover.finished = True
 
 
-def _mended(runtime: Runtime, mover: Mover, *, quiet: bool) -> bool:
+def _mended(runtime: Runtime, mover: Mover, listener: Listener) -> bool:
     with runtime.database.write() as connection:
         job = repairs.submit_repair(
             connection, mover.collection.id, mover.incomplete, max_attempts=runtime.settings.max_attempts
         )
-    work_on_job(runtime, job, quiet=quiet)
+    work_on_job(runtime, job, listener)
     mended = set(mover.incomplete)
     with runtime.database.read() as connection:
         pages = manifest.list_tracked(connection, mover.collection.id)

@@ -28,7 +28,7 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Answered:
     """What was found for one of several queries."""
 
     id: object
@@ -46,12 +46,12 @@ def search(runtime: Runtime, query: str, *, collection: str, top_k: int, mode: M
 
 def search_each(
     runtime: Runtime, queries: Iterator[Query], *, collection: str, top_k: int, mode: Mode
-) -> Iterator[Answer]:
+) -> Iterator[Answered]:
     """The answers to many queries, in their order; raises NotFound."""
     with open_searcher(runtime, collection) as searcher:
         for query in queries:
             found = searcher.search(query.text, top_k=top_k, mode=mode)
-            yield Answer(query.id, found.hits, found.timings)
+            yield Answered(query.id, found.hits, found.timings)
 
 
 @contextmanager

@@ -1,16 +1,22 @@
 """`embedmill sources`: which sources claim documents, reading one again, and closing one."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from embedmill.console.cli.output import print_line, print_table
 from embedmill.console.cli.session import opened
 from embedmill.console.durations import format_time
+from embedmill.console.listening import NOBODY, Listener
 from embedmill.console.services.documents import finish_departures, spellings
-from embedmill.console.services.ingesting import Request, ingest, submit
+from embedmill.console.services.jobs import JobReport
+from embedmill.console.services.submitting import JobOptions, SubmittedJob, submit
+from embedmill.console.services.working import ingest
 from embedmill.shared.db import sources
 from embedmill.shared.db.sources import Known
 from embedmill.shared.runtime import Runtime
+
+if TYPE_CHECKING:
+    from embedmill.producers.sources.base import Source
 
 
 def list_known(collection: str | None, *, limit: int, after: int) -> dict[str, Any]:
@@ -86,18 +92,22 @@ def print_source(found: Mapping[str, Any]) -> None:
         print_line(f"  read with {options}")
 
 
-def request_rescan(name: str, *, collection: str | None, allow_deletes: bool) -> Request:
-    """What reads a source again as it was read before, into the collection that it belongs to."""
-    from embedmill.producers.sources.open import SourceOptions
-
-    with opened() as runtime:
-        found = find(runtime, name, collection=collection)
-    return Request((), found.collection, SourceOptions(), allow_deletes, specs=(found.spec,))
+def rescan(runtime: Runtime, found: Known, *, allow_deletes: bool, listener: Listener = NOBODY) -> JobReport:
+    """Read a source again, as it was read before, and work here until that is done."""
+    options = JobOptions(allow_deletes=allow_deletes)
+    return ingest(runtime, _open(found), collection=found.collection, options=options, listener=listener)
 
 
-def rescan(request: Request, *, work: bool, quiet: bool) -> tuple[dict[str, Any], int]:
-    """Read a source again and work until that is done, or leave the work to workers; as `ingest` and `submit` do."""
-    return ingest(request, quiet=quiet) if work else submit(request)
+def submit_rescan(runtime: Runtime, found: Known, *, allow_deletes: bool, listener: Listener = NOBODY) -> SubmittedJob:
+    """The same, with the work left to workers."""
+    options = JobOptions(allow_deletes=allow_deletes)
+    return submit(runtime, _open(found), collection=found.collection, options=options, listener=listener)
+
+
+def _open(found: Known) -> "list[Source]":
+    from embedmill.producers.sources.open import source_from_spec
+
+    return [source_from_spec(dict(found.spec))]
 
 
 def remove(runtime: Runtime, found: Known, *, quiet: bool) -> tuple[dict[str, Any], int]:

@@ -1,7 +1,7 @@
 """What a job is doing at this moment, how quickly, and what would get it going again: the same for every command."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from embedmill.shared import stages
@@ -100,6 +100,56 @@ def measure_pace(connection: Connection, job: jobs.Job, progress: tallies.Progre
 
 
 @dataclass(frozen=True, slots=True)
+class DocumentCounts:
+    """A job's documents by what became of them; what left is no part of the total."""
+
+    total: int
+    completed: int
+    unchanged: int
+    skipped: int
+    deleted: int
+    dead: int
+    cancelled: int
+
+    @property
+    def ended(self) -> int:
+        """Those about which nothing is left to do."""
+        return self.completed + self.unchanged + self.skipped + self.dead + self.cancelled
+
+
+@dataclass(frozen=True, slots=True)
+class JobProgress:
+    """Where a job stands: its documents, those that are not ended by stage, and how quickly it moves.
+
+    While this process reads the job's sources, `scanned` says how many documents it has seen.
+    """
+
+    job: int
+    documents: DocumentCounts
+    active: Mapping[str, int]
+    pace: Pace
+    scanned: int | None = None
+
+
+def scanning(job_id: int, seen: int) -> JobProgress:
+    """The progress of a job whose sources are being read here."""
+    return JobProgress(job_id, DocumentCounts(seen, 0, 0, 0, 0, 0, 0), {}, Pace(SCANNING, 0.0, None), scanned=seen)
+
+
+def measure_job_progress(runtime: Runtime, job: jobs.Job, *, served: frozenset[str] = frozenset()) -> JobProgress:
+    """Where a job stands; `served` are queues whose workers this process brings."""
+
+    def look(connection: Connection) -> tuple[tallies.Progress, Pace]:
+        progress, staffing = tallies.measure_progress(connection, job), read_staffing(runtime, connection)
+        staffing = replace(staffing, served=staffing.served | served)
+        return progress, measure_pace(connection, job, progress, staffing)
+
+    progress, pace = runtime.database.query(look)
+    active = {stage: sum(states.values()) for stage, states in progress.active.items()}
+    return JobProgress(job.id, DocumentCounts(**progress.documents), active, pace)
+
+
+@dataclass(frozen=True, slots=True)
 class Hindrance:
     """Why work of a stage does not move, in words, and the command that mends it."""
 
@@ -108,10 +158,6 @@ class Hindrance:
     documents: int
     says: str
     command: str
-
-    def as_json(self) -> dict[str, Any]:
-        """As `--json` shows it."""
-        return asdict(self)
 
 
 def find_hindrances(

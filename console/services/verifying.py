@@ -1,16 +1,15 @@
-"""`embedmill verify`: the tracker against the vector store, and the mending of what differs.
+"""The tracker against the vector store, and the mending of what differs.
 
 A repair deletes rows by names that nobody will write again: those of generations that are left behind. What is missing
 is indexed again, under the generation that readers see, by work as any other. So it undoes nothing of what others do.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, fields
 
-from embedmill.console.cli.output import print_line
-from embedmill.console.cli.session import opened
+from embedmill.console.listening import NOBODY, Listener
 from embedmill.console.services.comparing import Difference, Findings, Held, compare, find_differences
-from embedmill.console.services.ingesting import work_on_job
+from embedmill.console.services.working import work_on_job
 from embedmill.shared.db import collections, manifest, repairs
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.providers.vectorstores.rows import edition_of
@@ -20,47 +19,94 @@ REINDEXED_AT_ONCE = 10_000
 """Documents in one job of a repair."""
 
 
-def verify(collection: str | None, *, repair: bool, quiet: bool) -> dict[str, Any]:
-    """Compare one collection or all; with `repair`, mend and compare again."""
-    with opened() as runtime:
-        with runtime.database.read() as connection:
-            chosen = (
-                [collections.get_collection(connection, collection)]
-                if collection
-                else collections.list_collections(connection)
-            )
-        reports = [_verify(runtime, found, repair=repair, quiet=quiet) for found in chosen]
-    return {"ok": all(report["ok"] for report in reports), "collections": reports}
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What was found in one collection: documents of which the store lacks rows, and editions that it has too many."""
+
+    collection: str
+    ok: bool
+    documents: int
+    chunks: int
+    vectors: int
+    missing: int
+    orphan: int
+    stale: int
+    in_flight: int
+    examples: Mapping[str, list[str]]
 
 
-def _verify(runtime: Runtime, collection: Collection, *, repair: bool, quiet: bool) -> dict[str, Any]:
-    if not repair:
-        return _describe(collection, compare(runtime, collection))
-    mender = _Mender(runtime, collection, quiet=quiet)
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What differs after a repair."""
+
+    missing: int
+    orphan: int
+    stale: int
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired(Compared):
+    """What was found in a collection that was repaired, what was done, and what is left; `ok` is as it is now."""
+
+    repaired: bool
+    repair_job: int | None
+    deleted_vectors: int
+    indexed_again: int
+    left: Left
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Whether the store agrees with the tracker, collection by collection."""
+
+    ok: bool
+    collections: list[Compared]
+
+
+def verify(
+    runtime: Runtime, collection: str | None = None, *, repair: bool = False, listener: Listener = NOBODY
+) -> Verification:
+    """Compare one collection or all; with `repair`, mend and compare again. Raises NotFound."""
+    with runtime.database.read() as connection:
+        chosen = (
+            [collections.get_collection(connection, collection)]
+            if collection
+            else collections.list_collections(connection)
+        )
+    found = [_repair(runtime, each, listener) if repair else _compare(runtime, each) for each in chosen]
+    return Verification(all(each.ok for each in found), found)
+
+
+def _compare(runtime: Runtime, collection: Collection) -> Compared:
+    return _compared(collection, compare(runtime, collection))
+
+
+def _repair(runtime: Runtime, collection: Collection, listener: Listener) -> Compared:
+    mender = _Mender(runtime, collection, listener)
     found = mender.mend_all()
-    report = _describe(collection, found)
-    if not found.ok:
-        # What was indexed again makes rows of 0.1.0 superfluous.
-        mender.mend_all()
-        after = compare(runtime, collection)
-        report |= {
-            "ok": after.ok,
-            "repaired": after.ok,
-            "repair_job": mender.jobs[-1] if mender.jobs else None,
-            "deleted_vectors": mender.deleted,
-            "indexed_again": mender.indexed_again,
-            "left": {"missing": after.missing, "orphan": after.orphan, "stale": after.stale},
-        }
-    return report
+    before = _compared(collection, found)
+    if found.ok:
+        return before
+    # What was indexed again makes rows of 0.1.0 superfluous.
+    mender.mend_all()
+    after = compare(runtime, collection)
+    return Repaired(
+        **{f.name: getattr(before, f.name) for f in fields(before)} | {"ok": after.ok},
+        repaired=after.ok,
+        repair_job=mender.jobs[-1] if mender.jobs else None,
+        deleted_vectors=mender.deleted,
+        indexed_again=mender.indexed_again,
+        left=Left(after.missing, after.orphan, after.stale),
+    )
 
 
 class _Mender:
     """Deletes what readers do not see, and has indexed again, from what is stored, what the store lacks."""
 
-    def __init__(self, runtime: Runtime, collection: Collection, *, quiet: bool) -> None:
+    def __init__(self, runtime: Runtime, collection: Collection, listener: Listener = NOBODY) -> None:
         self._runtime = runtime
         self._collection = collection
-        self._quiet = quiet
+        self._listener = listener
         self._missing: list[str] = []
         self.jobs: list[int] = []
         self.deleted = 0
@@ -91,7 +137,7 @@ class _Mender:
             )
         self.jobs.append(job)
         self.indexed_again += len(missing)
-        work_on_job(self._runtime, job, quiet=self._quiet)
+        work_on_job(self._runtime, job, self._listener)
 
     def _delete(self, differences: Sequence[Difference]) -> None:
         surplus = {(held.shard, held.document, held.edition): held for d in differences for held in d.surplus}
@@ -111,42 +157,16 @@ class _Mender:
         self._runtime.database.transact(lambda connection: manifest.leave_behind(connection, reached))
 
 
-def _describe(collection: Collection, findings: Findings) -> dict[str, Any]:
-    return {
-        "collection": collection.name,
-        "ok": findings.ok,
-        "documents": findings.documents,
-        "chunks": findings.chunks,
-        "vectors": findings.vectors,
-        "missing": findings.missing,
-        "orphan": findings.orphan,
-        "stale": findings.stale,
-        "in_flight": findings.in_flight,
-        "examples": findings.examples,
-    }
-
-
-def print_verification(report: Mapping[str, Any]) -> None:
-    """The comparison for people."""
-    for found in report["collections"]:
-        counts = f"{found['documents']} documents, {found['chunks']} chunks"
-        print_line(f"{found['collection']}: {counts}; {_verdict(found)}")
-        if "left" in found or not found["ok"]:
-            print_line(f"  missing {found['missing']}, orphan {found['orphan']}, stale {found['stale']} documents")
-        if "left" in found:
-            print_line(
-                f"  {found['deleted_vectors']} vectors deleted, {found['indexed_again']} documents indexed again"
-            )
-        if found["in_flight"]:
-            print_line(f"  {found['in_flight']} documents are being worked on and were not judged")
-    if not report["collections"]:
-        print_line("no collections yet: embedmill ingest FOLDER")
-
-
-def _verdict(found: Mapping[str, Any]) -> str:
-    if found["ok"]:
-        return "repaired, agrees with its store" if "left" in found else "agrees with its store"
-    if "left" not in found:
-        return "DIFFERS from its store: embedmill verify --repair"
-    left = found["left"]
-    return f"STILL DIFFERS: missing {left['missing']}, orphan {left['orphan']}, stale {left['stale']}"
+def _compared(collection: Collection, findings: Findings) -> Compared:
+    return Compared(
+        collection=collection.name,
+        ok=findings.ok,
+        documents=findings.documents,
+        chunks=findings.chunks,
+        vectors=findings.vectors,
+        missing=findings.missing,
+        orphan=findings.orphan,
+        stale=findings.stale,
+        in_flight=findings.in_flight,
+        examples=findings.examples,
+    )

@@ -72,7 +72,7 @@ def test_a_repair_deletes_what_nobody_will_switch_to_and_writes_what_is_missing(
     store.upsert("v1-000", [row_of(scene, "nobody"), late])
     found = compare(scene.other, collection)
     assert (found.missing, found.stale, found.orphan) == (0, 1, 1)
-    mender = _Mender(scene.other, collection, quiet=True)
+    mender = _Mender(scene.other, collection)
     mender.mend_all()
     assert mender.deleted == 2
     assert compare(scene.other, collection).ok

@@ -46,7 +46,7 @@ def test_two_homes_on_one_store_are_kept_apart(
         scene.require_agreement()
     second.tracker.remove_all()
     collection = other.collection(1)
-    _Mender(other, collection, quiet=True).mend_all()
+    _Mender(other, collection).mend_all()
     assert compare(runtime, runtime.collection(1)).ok
     assert compare(runtime, runtime.collection(1)).vectors == 2
     for scene in (first, second):

@@ -7,41 +7,54 @@ from typing import Any
 
 import pytest
 
+from embedmill.console.cli.estimates import print_estimate
 from embedmill.console.dollars import format_usd
-from embedmill.console.services.estimates import estimate, print_estimate
-from embedmill.producers.sources.open import SourceOptions
+from embedmill.console.rendering import to_json
+from embedmill.console.services.estimates import Estimate, estimate
+from embedmill.console.services.opening import open_runtime
+from embedmill.producers.sources.jsonl import JsonlSource
+from embedmill.producers.sources.rows import FieldMap
 from embedmill.shared.ledger import Tokens
+from embedmill.shared.settings import load_settings
 from embedmill.shared.spend.estimates import Asked, demands_of_indexing, foresee_verdicts, total_lanes
 from tests.corpus import text_of
 
 MODEL = "anthropic/claude-opus-4-7"
-Estimate = Callable[..., dict[str, Any]]
+Estimated = Callable[..., Estimate]
+Rendered = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def estimated(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Estimate:
+def found(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Estimated:
     """The estimate of 300 short documents under some settings."""
     monkeypatch.chdir(tmp_path)
     source = tmp_path / "rows.jsonl"
     rows = ({"id": str(n), "text": text_of(n, paragraphs=1)} for n in range(300))
     source.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
-    def run(**settings: str) -> dict[str, Any]:
+    def run(**settings: str) -> Estimate:
         for name, value in settings.items():
             monkeypatch.setenv(f"EMBEDMILL_{name.upper()}", value)
-        return estimate([str(source)], "default", SourceOptions())
+        with open_runtime(load_settings()) as runtime:
+            return estimate(runtime, [JsonlSource(bytes(source), FieldMap())], collection="default")
 
     return run
 
 
-def test_a_model_on_this_machine_has_no_batch_lane(estimated: Estimate) -> None:
+@pytest.fixture
+def estimated(found: Estimated) -> Rendered:
+    """The same as `--json` shows it."""
+    return lambda **settings: to_json(found(**settings))
+
+
+def test_a_model_on_this_machine_has_no_batch_lane(estimated: Rendered) -> None:
     report = estimated()
     assert list(report["total"]) == ["live"]
     assert report["total"]["live"]["usd"] == 0
     assert all(list(report["stages"][stage]["lanes"]) == ["live"] for stage in ("validate", "embed"))
 
 
-def test_a_gate_is_asked_about_everything_and_an_audit_about_a_sample(estimated: Estimate) -> None:
+def test_a_gate_is_asked_about_everything_and_an_audit_about_a_sample(estimated: Rendered) -> None:
     paid = {"embedding": "openai/text-embedding-3-small", "validator": MODEL, "terms_sample": "0"}
     gate = estimated(**paid, validation_policy="gate")
     audit = estimated(**paid, validation_policy="audit")
@@ -54,7 +67,7 @@ def test_a_gate_is_asked_about_everything_and_an_audit_about_a_sample(estimated:
     assert gate["total"]["bulk"]["usd"] == pytest.approx(gate["total"]["live"]["usd"] / 2, abs=1e-6)
 
 
-def test_a_store_that_bills_writes_is_part_of_the_estimate(estimated: Estimate) -> None:
+def test_a_store_that_bills_writes_is_part_of_the_estimate(estimated: Rendered) -> None:
     plain = estimated(embedding="openai/text-embedding-3-small")
     billed = estimated(embedding="openai/text-embedding-3-small", vector_url="pinecone://mill")
     assert "write_units" not in plain["stages"]["index"]
@@ -66,9 +79,10 @@ def test_a_store_that_bills_writes_is_part_of_the_estimate(estimated: Estimate) 
     assert difference == pytest.approx((written * 4 + read * 16) / 1e6)
 
 
-def test_people_see_what_each_stage_costs_in_each_lane(estimated: Estimate, capsys: pytest.CaptureFixture[str]) -> None:
-    paid = estimated(embedding="openai/text-embedding-3-small", validator=MODEL, vector_url="pinecone://mill")
-    print_estimate(paid)
+def test_people_see_what_each_stage_costs_in_each_lane(found: Estimated, capsys: pytest.CaptureFixture[str]) -> None:
+    report = found(embedding="openai/text-embedding-3-small", validator=MODEL, vector_url="pinecone://mill")
+    print_estimate(report)
+    paid = to_json(report)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[1:5]] == ["stage", "validate", "embed", "index"]
     assert lines[1].split()[-2:] == ["live", "bulk"]
@@ -79,9 +93,9 @@ def test_people_see_what_each_stage_costs_in_each_lane(estimated: Estimate, caps
 
 
 def test_where_nothing_costs_money_people_see_one_line_of_it(
-    estimated: Estimate, capsys: pytest.CaptureFixture[str]
+    found: Estimated, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    print_estimate(estimated())
+    print_estimate(found())
     assert sum("lane" in line for line in capsys.readouterr().out.splitlines()) == 1
 
 

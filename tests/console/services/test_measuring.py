@@ -1,5 +1,6 @@
 """The estimate kept with a job: the one that `estimate` gives, from a sample, whatever the documents look like."""
 
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,12 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from embedmill.console.cli.estimates import describe_cost
 from embedmill.console.cli.session import opened
+from embedmill.console.rendering import to_json
 from embedmill.console.services import measuring
-from embedmill.console.services.estimates import describe_cost, estimate
-from embedmill.console.services.ingesting import Request, describe_job, submit
+from embedmill.console.services.estimates import estimate
+from embedmill.console.services.jobs import describe_job
 from embedmill.console.services.spending import sum_spend
-from embedmill.producers.sources.open import SourceOptions
+from embedmill.console.services.submitting import submit
+from embedmill.producers.sources.base import Source
+from embedmill.producers.sources.open import SourceOptions, open_sources
 from embedmill.shared.db.ledger import Entry, measure_due, record
 from embedmill.shared.ledger import Lane, Subject, Tokens
 from embedmill.shared.settings import Settings
@@ -31,10 +36,21 @@ def choose(monkeypatch: pytest.MonkeyPatch, settings: Mapping[str, str]) -> None
 
 def compare(source: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """What `estimate` says before a submission, and what the job says of itself after it."""
-    before = estimate([str(source)], "default", SourceOptions())
-    report, _ = submit(Request((str(source),), "default", SourceOptions(), allow_deletes=False))
+    before = estimated(source)
     with opened() as runtime:
-        return before, describe_job(runtime, report["job"])["estimate"]
+        submitted = submit(runtime, sources(source), collection="default")
+        return before, dict(describe_job(runtime, submitted.job).estimate or {})
+
+
+def estimated(source: Path) -> dict[str, Any]:
+    """What `estimate` says, as its JSON."""
+    with opened() as runtime:
+        found: dict[str, Any] = to_json(estimate(runtime, sources(source), collection="default"))
+        return found
+
+
+def sources(path: Path) -> list[Source]:
+    return open_sources([str(path)], options=SourceOptions(), stdin=io.BytesIO())
 
 
 def write_rows(path: Path, count: int, *, paragraphs: int = 1) -> Path:
@@ -85,9 +101,9 @@ def test_what_a_cache_has_and_what_comes_twice_is_in_no_estimate(
 ) -> None:
     choose(monkeypatch, PAID)
     rows = write_rows(tmp_path / "rows.jsonl", 20)
-    whole = estimate([str(rows)], "default", SourceOptions())["stages"]["embed"]
+    whole = estimated(rows)["stages"]["embed"]
     rows.write_text(rows.read_text() + rows.read_text().replace('"id": "', '"id": "again-'))
-    assert estimate([str(rows)], "default", SourceOptions())["stages"]["embed"]["tokens"] == whole["tokens"]
+    assert estimated(rows)["stages"]["embed"]["tokens"] == whole["tokens"]
     with opened() as runtime:
         embedder = runtime.embedder(PAID["embedding"])
         vector = np.ones(embedder.dimensions, dtype=np.float32)
@@ -103,7 +119,7 @@ def test_what_is_indexed_as_it_is_costs_nothing(monkeypatch: pytest.MonkeyPatch,
     with opened() as runtime:
         statement = "UPDATE document SET active_version = (SELECT version FROM work WHERE document_id = document.id)"
         runtime.database.transact(lambda connection: connection.exec_driver_sql(statement))
-    again = estimate([str(rows)], "default", SourceOptions())
+    again = estimated(rows)
     assert (again["documents"], again["unchanged"], again["stages"]["embed"]["chunks"]) == (5, 5, 0)
 
 
@@ -138,7 +154,7 @@ def test_whoever_stops_early_has_read_small_and_large_ones_alike() -> None:
 
 
 def test_an_estimate_says_whether_it_was_counted() -> None:
-    assert describe_cost({"usd": 0.5, "usd_at_most": 0.5}, "exact") == "$0.50, counted"
-    assert describe_cost({"usd": 0.5, "usd_at_most": 2.0}, "rough") == "about $0.50, at most $2.00"
-    assert describe_cost({"usd": None}, "rough") == "unpriced"
-    assert describe_cost({"usd": 0.5}, "size") == "about $0.50", "of an older release"
+    assert describe_cost(0.5, 0.5, "exact") == "$0.50, counted"
+    assert describe_cost(0.5, 2.0, "rough") == "about $0.50, at most $2.00"
+    assert describe_cost(None, None, "rough") == "unpriced"
+    assert describe_cost(0.5, None, "size") == "about $0.50", "of an older release"

@@ -5,12 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from embedmill.console.cli.progress import format_pace
-from embedmill.console.durations import format_time
-from embedmill.console.services import ingesting as running
-from embedmill.console.services.ingesting import explain_job, find_jobs, list_summaries, print_report, print_waiting
+from embedmill.console.cli.reports import print_report, print_waiting
+from embedmill.console.services.jobs import explain_job, list_jobs
 from embedmill.console.services.standing import Pace
-from embedmill.shared.db import jobs, pools, presence, tallies
-from embedmill.shared.db.engine import Connection
+from embedmill.shared.db import jobs, pools, presence
 from embedmill.shared.errors import BlobMissing, NotFound, ProviderUnavailable, SourceGone
 from embedmill.shared.outcomes import Advance, Fail, Park
 from embedmill.shared.presence import Presence
@@ -51,11 +49,11 @@ def test_a_queue_that_was_scaled_to_nothing_is_named_with_what_mends_it(
     staff(runtime, "chunk", "validate", "index")
     scale(runtime, "embed", 0)
     report = explain_job(runtime, tracker.job)
-    assert (report["state"], report["activity"]) == ("running", "waiting for workers")
-    assert [row["reason"] for row in report["waiting"]] == ["scaled"]
-    (found,) = report["hindrances"]
-    assert found["reason"] == "scaled"
-    print_report(runtime, report)
+    assert (report.state, report.activity) == ("running", "waiting for workers")
+    assert [row.reason for row in report.waiting] == ["scaled"]
+    (found,) = report.hindrances
+    assert found.reason == "scaled"
+    print_report(report, [])
     print_waiting(report)
     shown = capsys.readouterr()
     assert "embedmill workers scale embed N" in shown.err and "scale embed --reset" in shown.err
@@ -67,15 +65,15 @@ def test_a_queue_that_nobody_serves_is_named_with_what_it_holds_back(runtime: Ru
     tracker.settle(tracker.take(["file:///a"]), Advance("embed", {}))
     tracker.submit(["file:///b"])
     staff(runtime, "chunk")
-    found = {row["reason"]: row for row in explain_job(runtime, tracker.job)["hindrances"]}
-    assert found["unserved"]["command"] == found["crowded"]["command"] == "embedmill workers start --queue embed"
-    assert found["crowded"]["stage"] == "chunk"
+    found = {row.reason: row for row in explain_job(runtime, tracker.job).hindrances}
+    assert found["unserved"].command == found["crowded"].command == "embedmill workers start --queue embed"
+    assert found["crowded"].stage == "chunk"
 
 
 def test_what_a_job_does_is_told_apart_from_its_state(runtime: Runtime, tracker: Tracker) -> None:
     def activity() -> str:
-        (row,) = list_summaries(runtime, limit=1)
-        return str(row["activity"])
+        (row,) = list_jobs(runtime, limit=1).jobs
+        return row.activity
 
     assert activity() == "scanning"
     tracker.submit(["file:///a", "file:///b"])
@@ -95,9 +93,9 @@ def test_a_job_that_cannot_move_has_no_rate_and_no_time_left(runtime: Runtime, t
     tracker.index(tracker.take(["file:///a", "file:///b"]))
     tracker.submit(["file:///c"])
     report = explain_job(runtime, tracker.job)
-    assert (report["rate"], report["seconds_left"]) == (0.0, None)
+    assert (report.rate, report.seconds_left) == (0.0, None)
     staff(runtime, "chunk")
-    assert explain_job(runtime, tracker.job)["rate"] > 0
+    assert explain_job(runtime, tracker.job).rate > 0
 
 
 @pytest.mark.parametrize(
@@ -117,7 +115,7 @@ def test_an_error_is_told_while_it_holds_and_not_after_the_next_attempt_succeede
     runtime: Runtime, tracker: Tracker
 ) -> None:
     def errors() -> list[str | None]:
-        return [row["last_error"] for row in explain_job(runtime, tracker.job)["waiting"]]
+        return [row.last_error for row in explain_job(runtime, tracker.job).waiting]
 
     claim = tracker.take(["file:///a"])
     tracker.settle(claim, Fail(BlobMissing("it is away")))
@@ -132,9 +130,9 @@ def test_an_error_is_told_while_it_holds_and_not_after_the_next_attempt_succeede
 def test_what_a_budget_let_go_on_is_not_said_to_be_stopped_by_it(runtime: Runtime, tracker: Tracker) -> None:
     claim = tracker.take(["file:///a"])
     tracker.settle(claim, Park("budget", 0.0, told="the budget is used up"))
-    assert explain_job(runtime, tracker.job)["waiting"][0]["last_error"] == "the budget is used up"
+    assert explain_job(runtime, tracker.job).waiting[0].last_error == "the budget is used up"
     tracker.queue()
-    assert explain_job(runtime, tracker.job)["waiting"][0]["last_error"] is None
+    assert explain_job(runtime, tracker.job).waiting[0].last_error is None
 
 
 def test_jobs_are_found_by_state_collection_and_time_and_have_name_time_and_source(
@@ -147,38 +145,18 @@ def test_jobs_are_found_by_state_collection_and_time_and_have_name_time_and_sour
             connection, collection_id=other.id, identity="x", sources=sources, options={}, name="nightly"
         )
     tracker.control("pause_job")
-    (row,) = find_jobs(runtime, state=None, collection="other", since=None, limit=10)
-    assert (row["id"], row["name"], row["collection"]) == (named, "nightly", "other")
-    assert row["source"] == "file:///manuals"
-    assert row["created"] == format_time(tracker.get_job(named).created_at)
-    (paused,) = find_jobs(runtime, state=JobState.PAUSED, collection=None, since=None, limit=10)
-    assert (paused["id"], paused["name"]) == (tracker.job, None)
+    (row,) = list_jobs(runtime, collection="other").jobs
+    assert (row.id, row.name, row.collection) == (named, "nightly", "other")
+    assert row.source == "file:///manuals"
+    assert row.created.timestamp() == pytest.approx(tracker.get_job(named).created_at)
+    (paused,) = list_jobs(runtime, state=JobState.PAUSED).jobs
+    assert (paused.id, paused.name) == (tracker.job, None)
     tracker.write_job(created_at=1000.0)
-    (late,) = find_jobs(runtime, state=None, collection=None, since="1h", limit=10)
-    assert late["id"] == named
-    assert len(find_jobs(runtime, state=None, collection=None, since=None, limit=1)) == 1
+    (late,) = list_jobs(runtime, since=2000.0).jobs
+    assert late.id == named
+    assert len(list_jobs(runtime, limit=1).jobs) == 1
     with pytest.raises(NotFound):
-        find_jobs(runtime, state=None, collection="none", since=None, limit=1)
-
-
-def test_whoever_watches_is_told_once_of_each_thing_that_keeps_a_job_from_moving(
-    runtime: Runtime, tracker: Tracker, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(running, "NOTICE_SECONDS", 0.0)
-    tracker.submit(["file:///a"])
-    watch = running.Watch(runtime)
-
-    def look(connection: Connection) -> None:
-        job = jobs.get_job(connection, tracker.job)
-        watch.give_if_due(connection, job, tallies.measure_progress(connection, job))
-
-    for _ in range(2):
-        runtime.database.query(look)
-    scale(runtime, "chunk", 0)
-    runtime.database.query(look)
-    told = capsys.readouterr().err
-    assert told.count("embedmill workers start --queue chunk") == 1
-    assert told.count("embedmill workers scale chunk N") == 1
+        list_jobs(runtime, collection="none")
 
 
 def test_a_removal_that_died_is_in_the_total_as_it_is_among_the_dead(runtime: Runtime, tracker: Tracker) -> None:
@@ -189,9 +167,9 @@ def test_a_removal_that_died_is_in_the_total_as_it_is_among_the_dead(runtime: Ru
     tracker.settle(tracker.claim([id_]), Fail(SourceGone("it is gone")))
     tracker.end_scan()
     tracker.complete_jobs()
-    (row,) = list_summaries(runtime, limit=1)
-    documents = row["documents"]
-    assert (documents["total"], documents["completed"], documents["dead"]) == (2, 1, 1)
+    (row,) = list_jobs(runtime, limit=1).jobs
+    documents = row.documents
+    assert (documents.total, documents.completed, documents.dead) == (2, 1, 1)
 
 
 def test_a_circuit_that_is_open_is_named_with_the_time_at_which_it_goes_on(
@@ -201,11 +179,11 @@ def test_a_circuit_that_is_open_is_named_with_the_time_at_which_it_goes_on(
     told: BaseException = down
     while told is down:
         told = runtime.spender.circuit("openai:embed").failed(down)
-    assert explain_job(runtime, tracker.job)["circuits"] == [], "nothing of this job waits for it"
+    assert explain_job(runtime, tracker.job).circuits == [], "nothing of this job waits for it"
     tracker.settle(tracker.take(["file:///a"]), outcome_of(told))
     report = explain_job(runtime, tracker.job)
-    (circuit,) = report["circuits"]
-    assert (circuit["name"], circuit["state"]) == ("openai:embed", "open")
-    assert 0 < circuit["seconds_left"] <= runtime.settings.circuit_seconds
+    (circuit,) = report.circuits
+    assert (circuit.name, circuit.state) == ("openai:embed", "open")
+    assert 0 < circuit.seconds_left <= runtime.settings.circuit_seconds
     print_waiting(report)
     assert "openai:embed does not answer and is left alone" in capsys.readouterr().out

@@ -1,10 +1,12 @@
 """What a scan passed over is shown by reason, with the paths that people know, harmless on every terminal."""
 
-from typing import Any
+from dataclasses import dataclass
 
 import pytest
 
-from embedmill.console.services.passed_over import Noticed, name_place, print_passed_over
+from embedmill.console.cli.passed_over import Noted, name_place, print_passed_over
+from embedmill.console.services.jobs import Note, Reason
+from embedmill.console.services.noticing import Noticed
 from embedmill.producers.sources.base import Problem, Remark, RemarkKind, Skipped
 from embedmill.producers.sources.left_out import LeftOut
 
@@ -31,11 +33,18 @@ def test_a_source_that_is_the_root_of_the_machine_has_relative_places() -> None:
     assert name_place("file:///etc/motd", ["file:///"]) == "etc/motd"
 
 
-def report(*items: Skipped | Problem | Remark) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Report:
+    sources: list[str]
+    notes: list[Note]
+    reasons: list[Reason]
+
+
+def report(*items: Skipped | Problem | Remark) -> Noted:
     noticed = Noticed()
     for item in items:
         noticed.add(item)
-    return {"sources": [ROOT], **noticed.as_json()}
+    return Report([ROOT], noticed.notes, noticed.reasons())
 
 
 def test_what_was_left_out_is_one_line_and_other_reasons_are_one_each(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,55 @@
+"""What people read of an estimate."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from embedmill.console.cli.output import print_line, print_table, print_warning
+from embedmill.console.cli.passed_over import print_passed_over
+from embedmill.console.dollars import format_usd
+
+if TYPE_CHECKING:
+    from embedmill.console.services.estimates import CallsEstimate, Estimate, IndexEstimate
+
+AMOUNTS = ("calls", "tokens_in", "tokens_out", "write_units", "read_units")
+
+
+def print_estimate(report: "Estimate") -> None:
+    """The estimate for people."""
+    embed = report.stages.embed
+    counts = {"unchanged": report.unchanged, "unreadable": report.unreadable, "skipped": report.skipped}
+    passed = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    print_line(
+        f"{report.documents} documents ({passed or 'all new'}): {_count_chunks(report)}, "
+        f"{embed.tokens} tokens to embed with {embed.model} in {embed.calls} calls"
+    )
+    rows = [_row(name, stage) for name, stage in report.stages.paid().items()]
+    if rows:
+        columns = ("stage", *AMOUNTS, *report.total)
+        print_table(rows, [column for column in columns if any(column in row for row in rows)], empty="")
+    for lane, total in report.total.items():
+        limits = "" if total.seconds is None else f", {total.seconds:.0f} s at the providers' limits"
+        print_line(f"lane {lane}: {describe_cost(total.usd, total.usd_at_most, report.basis)}{limits}")
+    for problem in report.problems:
+        print_warning(problem)
+    print_passed_over(report)
+
+
+def _count_chunks(report: "Estimate") -> str:
+    """The chunks that will be indexed, and how many of them have no vector yet, if not all."""
+    chunks, due = report.stages.index.vectors, report.stages.embed.chunks
+    return f"{chunks} chunks" if chunks == due else f"{chunks} chunks of which {due} were not embedded before"
+
+
+def describe_cost(usd: float | None, at_most: float | None, basis: str) -> str:
+    """`$0.0423, counted`, or `about $0.94, at most $2.20`; `unpriced` where a price is not known."""
+    if usd is None:
+        return "unpriced"
+    about = f"{format_usd(usd)}, counted" if basis == "exact" else f"about {format_usd(usd)}"
+    return about if at_most is None or at_most <= usd else f"{about}, at most {format_usd(at_most)}"
+
+
+def _row(name: str, stage: "CallsEstimate | IndexEstimate") -> dict[str, Any]:
+    """A stage with its dollars by lane, as people read it."""
+    counts = {amount: math.ceil(n) for amount in AMOUNTS if (n := getattr(stage, amount, None)) is not None}
+    lanes = {lane: format_usd(price.usd) for lane, price in (stage.lanes or {}).items()}
+    return {"stage": name, **counts, **lanes}

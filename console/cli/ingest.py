@@ -1,0 +1,160 @@
+"""`embedmill ingest`, `submit` and `estimate`: what is done with sources."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from embedmill.console.cli.options import AsJson, Collection
+from embedmill.console.cli.output import DONE, FAILED, print_json
+from embedmill.shared.ledger import Lane
+
+if TYPE_CHECKING:
+    from embedmill.producers.sources.base import Source
+    from embedmill.producers.sources.open import SourceOptions
+
+Sources = Annotated[
+    list[str], typer.Argument(metavar="SOURCE", help="Files, folders, JSONL or CSV files; - reads a list of files.")
+]
+Include = Annotated[list[str], typer.Option("--include", help="Only files that match this glob; may be repeated.")]
+Exclude = Annotated[list[str], typer.Option("--exclude", help="No files that match this glob; may be repeated.")]
+Fields = Annotated[
+    list[str],
+    typer.Option("--field", help="Name of a row's field, as text=body; of id, text, title, uri, metadata."),
+]
+Hidden = Annotated[
+    bool, typer.Option("--hidden", help="Take hidden files, dependency folders and keys in folders too.")
+]
+NullSeparated = Annotated[bool, typer.Option("--null", "-0", help="A list of files is separated by NUL, not newline.")]
+RetryDead = Annotated[bool, typer.Option("--retry-dead", help="Try again what failed for good before.")]
+AllowDeletes = Annotated[
+    bool, typer.Option("--allow-deletes", help="Remove vanished documents though they are more than a fifth.")
+]
+Priority = Annotated[
+    int | None, typer.Option(min=-100, max=100, help="Urgency: the higher is served first; 0 if not given.")
+]
+Weight = Annotated[int | None, typer.Option(min=1, max=100, help="Share among jobs of one priority; 1 if not given.")]
+LaneOption = Annotated[
+    Lane | None,
+    typer.Option(
+        "--lane", help="`bulk` asks models in the vendors' batches: half the price, within a day; live if not given."
+    ),
+]
+JobName = Annotated[str | None, typer.Option("--name", help="What to call the job.")]
+
+
+def ingest(
+    sources: Sources,
+    collection: Collection = "default",
+    include: Include = [],  # noqa: B006 - typer copies defaults
+    exclude: Exclude = [],  # noqa: B006
+    field: Fields = [],  # noqa: B006
+    hidden: Hidden = False,
+    null: NullSeparated = False,
+    allow_deletes: AllowDeletes = False,
+    retry_dead: RetryDead = False,
+    priority: Priority = None,
+    weight: Weight = None,
+    lane: LaneOption = None,
+    name: JobName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put documents in and work here until they are indexed."""
+    from embedmill.console.cli.reports import exit_status, show_report
+    from embedmill.console.cli.session import heard, opened
+    from embedmill.console.services import working
+    from embedmill.console.services.submitting import JobOptions
+
+    how = _options(include, exclude, field, null=null, hidden=hidden)
+    options = JobOptions(allow_deletes, retry_dead, priority, weight, lane, name)
+    with opened() as runtime:
+        with heard(quiet=as_json) as listener:
+            report = working.ingest(
+                runtime, _open(sources, how), collection=collection, options=options, listener=listener
+            )
+        show_report(runtime, report, as_json=as_json)
+    raise typer.Exit(exit_status(report))
+
+
+def submit(
+    sources: Sources,
+    collection: Collection = "default",
+    include: Include = [],  # noqa: B006
+    exclude: Exclude = [],  # noqa: B006
+    field: Fields = [],  # noqa: B006
+    hidden: Hidden = False,
+    null: NullSeparated = False,
+    allow_deletes: AllowDeletes = False,
+    retry_dead: RetryDead = False,
+    priority: Priority = None,
+    weight: Weight = None,
+    lane: LaneOption = None,
+    name: JobName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put documents in for the workers, and return at once."""
+    from embedmill.console.cli.reports import print_submitted
+    from embedmill.console.cli.session import heard, opened
+    from embedmill.console.services import submitting
+    from embedmill.console.services.submitting import JobOptions
+
+    how = _options(include, exclude, field, null=null, hidden=hidden)
+    options = JobOptions(allow_deletes, retry_dead, priority, weight, lane, name)
+    with opened() as runtime, heard(quiet=True) as listener:
+        report = submitting.submit(
+            runtime, _open(sources, how), collection=collection, options=options, listener=listener
+        )
+    if as_json:
+        print_json(report)
+    else:
+        print_submitted(report)
+    raise typer.Exit(FAILED if report.problems else DONE)
+
+
+def estimate(
+    sources: Sources,
+    collection: Collection = "default",
+    include: Include = [],  # noqa: B006
+    exclude: Exclude = [],  # noqa: B006
+    field: Fields = [],  # noqa: B006
+    hidden: Hidden = False,
+    null: NullSeparated = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say what an ingest would take and cost.
+
+    Documents, chunks, tokens, calls and dollars per stage. Nothing is stored or spent.
+    """
+    from embedmill.console.cli.estimates import print_estimate
+    from embedmill.console.cli.session import opened
+    from embedmill.console.services import estimates
+
+    how = _options(include, exclude, field, null=null, hidden=hidden)
+    with opened() as runtime:
+        report = estimates.estimate(runtime, _open(sources, how), collection=collection)
+    if as_json:
+        print_json(report)
+    else:
+        print_estimate(report)
+    raise typer.Exit(FAILED if report.refused else DONE)
+
+
+def _open(sources: list[str], options: "SourceOptions") -> "list[Source]":
+    from embedmill.producers.sources.open import open_sources
+
+    return open_sources(sources, options=options, stdin=sys.stdin.buffer)
+
+
+def _options(include: list[str], exclude: list[str], field: list[str], *, null: bool, hidden: bool) -> "SourceOptions":
+    from embedmill.producers.sources.open import SourceOptions
+    from embedmill.producers.sources.rows import FieldMap
+
+    names = dict(_field(entry) for entry in field)
+    return SourceOptions(tuple(include), tuple(exclude), FieldMap(**names), null, hidden)
+
+
+def _field(entry: str) -> tuple[str, str]:
+    name, _, column = entry.partition("=")
+    if name not in ("id", "text", "title", "uri", "metadata") or not column:
+        raise typer.BadParameter(f"{entry!r}: write id=NAME, text=NAME, title=NAME, uri=NAME or metadata=NAME")
+    return name, column

@@ -1,0 +1,63 @@
+"""`embedmill verify`: the tracker against the vector store."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from embedmill.console.cli.options import AsJson
+from embedmill.console.cli.output import DONE, FAILED, print_json, print_line
+
+if TYPE_CHECKING:
+    from embedmill.console.services.verifying import Compared, Verification
+
+
+def verify(
+    collection: Annotated[str | None, typer.Option("--collection", "-c", help="Only this collection.")] = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Mend what differs.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the records with the vector store.
+
+    It names what is missing, orphaned or stale in the store.
+    """
+    from embedmill.console.cli.session import heard, opened
+    from embedmill.console.services import verifying
+
+    with opened() as runtime, heard(quiet=as_json) as listener:
+        report = verifying.verify(runtime, collection, repair=repair, listener=listener)
+    if as_json:
+        print_json(report)
+    else:
+        print_verification(report)
+    raise typer.Exit(DONE if report.ok else FAILED)
+
+
+def print_verification(report: "Verification") -> None:
+    """The comparison for people."""
+    for found in report.collections:
+        _print_collection(found)
+    if not report.collections:
+        print_line("no collections yet: embedmill ingest FOLDER")
+
+
+def _print_collection(found: "Compared") -> None:
+    from embedmill.console.services.verifying import Repaired
+
+    print_line(f"{found.collection}: {found.documents} documents, {found.chunks} chunks; {_verdict(found)}")
+    if isinstance(found, Repaired) or not found.ok:
+        print_line(f"  missing {found.missing}, orphan {found.orphan}, stale {found.stale} documents")
+    if isinstance(found, Repaired):
+        print_line(f"  {found.deleted_vectors} vectors deleted, {found.indexed_again} documents indexed again")
+    if found.in_flight:
+        print_line(f"  {found.in_flight} documents are being worked on and were not judged")
+
+
+def _verdict(found: "Compared") -> str:
+    from embedmill.console.services.verifying import Repaired
+
+    match found:
+        case Repaired(ok=True):
+            return "repaired, agrees with its store"
+        case Repaired(left=left):
+            return f"STILL DIFFERS: missing {left.missing}, orphan {left.orphan}, stale {left.stale}"
+    return "agrees with its store" if found.ok else "DIFFERS from its store: embedmill verify --repair"

@@ -1,0 +1,417 @@
+"""What users see of jobs and do with them: reports, what each waits for, and their control."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from embedmill.console.listening import NOBODY, Listener
+from embedmill.console.rendering import LEFT_OUT
+from embedmill.console.services.bulk import VendorBatch, describe_batch
+from embedmill.console.services.lanes import find_obstacles, tell_obstacles
+from embedmill.console.services.standing import (
+    DocumentCounts,
+    Hindrance,
+    Staffing,
+    find_hindrances,
+    measure_pace,
+    name_activity,
+    name_command,
+    read_staffing,
+)
+from embedmill.shared.db import bulk_batches, bulk_lane, jobs, scan_notes, tallies, waits
+from embedmill.shared.db.collections import Collection, get_collection, get_collection_by_id
+from embedmill.shared.db.dead_letters import DeadBefore, Filter, count_dead_before, list_letters
+from embedmill.shared.db.engine import Connection, read_clock
+from embedmill.shared.db.jobs import Job
+from embedmill.shared.errors import FlowControl
+from embedmill.shared.ledger import Lane
+from embedmill.shared.runtime import Runtime
+from embedmill.shared.states import JobState, WaitReason
+
+REPORTED_NOTES = 1000
+REPORTED_REASONS = 100
+# By the option that such a job has: what it was made by, in the place of a source.
+WITHOUT_SOURCE = {"repair": "verify --repair", "revalidation": "review"}
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkCounts:
+    """A job's chunks; `split` were too long for the model and were cut."""
+
+    expected: int
+    indexed: int
+    rejected: int
+    embedded: int
+    split: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpend:
+    """What a job cost in dollars and tokens.
+
+    `reserved_usd` is that part of `usd` which is not settled, `units` are those that a vector store billed, and
+    `unpriced_calls` those whose price is not known and is missing in `usd`; None where there are none.
+    """
+
+    usd: float
+    tokens_in: int
+    tokens_out: int
+    reserved_usd: float | None = field(default=None, metadata=LEFT_OUT)
+    units: float | None = field(default=None, metadata=LEFT_OUT)
+    unpriced_calls: int | None = field(default=None, metadata=LEFT_OUT)
+
+
+@dataclass(frozen=True, slots=True)
+class JobSummary:
+    """A job; `activity` tells what it does, or waits for, while its state is `running`."""
+
+    job: int
+    id: int
+    name: str | None
+    collection: str
+    source: str
+    sources: list[str]
+    state: JobState
+    activity: str
+    created: datetime
+    priority: int
+    weight: int
+    lane: Lane
+    documents: DocumentCounts
+    chunks: ChunkCounts
+    spend: JobSpend
+    estimate: Mapping[str, Any] | None
+    seconds: float
+    active: Mapping[str, Mapping[str, int]]
+    problems: int
+    noted: int
+    held_deletions: int
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something that a job passed over, refused or read in part: `kind` is skipped, problem, note or noted."""
+
+    kind: str
+    uri: str
+    line: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """How often a job passed something over for a reason, and one example."""
+
+    kind: str
+    reason: str
+    count: int
+    uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobReport(JobSummary):
+    """A job with what it passed over, and with documents of which it knew that they had died before."""
+
+    notes: list[Note]
+    reasons: list[Reason]
+    dead_before: DeadBefore
+
+    @property
+    def took_nothing(self) -> bool:
+        """Whether it met things and skipped every one of them; a document that had died before is known already."""
+        before = self.dead_before.unreadable + self.dead_before.failed + self.dead_before.settled
+        return 0 < self.documents.total == self.documents.skipped and not before
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Documents of one stage that wait for the same, and the seconds until the next of them is due."""
+
+    stage: str
+    reason: str
+    documents: int
+    next_in_seconds: float | None
+    last_error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingDocument:
+    """An unfinished document of a job."""
+
+    work: int
+    uri: str
+    stage: str
+    state: str
+    due_in_seconds: float | None
+    attempt: int
+    crashes: int
+    worker: str | None
+    last_error: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingDocuments:
+    """A page of a job's unfinished documents, in the order in which they were submitted."""
+
+    job: int
+    waiting: list[WaitingDocument]
+
+
+@dataclass(frozen=True, slots=True)
+class UnservedQueue:
+    """A queue that no worker serves, and what starts one."""
+
+    queue: str
+    documents: int
+    start: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLane:
+    """What a job has in the batch lane: stages that go live all the same, entries by state, and batches."""
+
+    live: Mapping[str, str]
+    entries: Mapping[str, int]
+    batches: list[VendorBatch]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCircuit:
+    """A provider that fails for everybody and is left alone for a while."""
+
+    name: str
+    state: str
+    seconds_left: float
+
+
+@dataclass(frozen=True, slots=True)
+class JobExplanation(JobReport):
+    """A job with what its work waits for, how quickly it moves, and what would get it going where it does not."""
+
+    waiting: list[Waiting]
+    bulk: BatchLane | None
+    rate: float
+    seconds_left: float | None
+    hindrances: list[Hindrance]
+    queues_without_consumer: list[UnservedQueue]
+    circuits: list[OpenCircuit]
+
+
+@dataclass(frozen=True, slots=True)
+class JobList:
+    """Jobs, newest first."""
+
+    jobs: list[JobSummary]
+
+
+@dataclass(frozen=True, slots=True)
+class DeadDocument:
+    """A document of a job that died, and what to do about it."""
+
+    id: int
+    uri: str
+    stage: str
+    error: str
+    hint: str
+
+
+def describe_job(runtime: Runtime, job_id: int) -> JobReport:
+    """A job as it stands; raises NotFound."""
+    return runtime.database.query(lambda connection: _report(runtime, connection, jobs.get_job(connection, job_id)))
+
+
+def list_jobs(
+    runtime: Runtime,
+    *,
+    state: JobState | None = None,
+    collection: str | None = None,
+    since: float | None = None,
+    limit: int = 100,
+) -> JobList:
+    """Jobs that were asked for, `since` in seconds since 1970; raises NotFound for a collection that there is not."""
+
+    def find(connection: Connection) -> JobList:
+        known = get_collection(connection, collection).id if collection else None
+        staffing, now = read_staffing(runtime, connection), read_clock(connection)
+        found = jobs.list_jobs(connection, limit=limit, wanted=jobs.JobFilter(state, known, since))
+        progress = tallies.measure_each(connection, found)
+        return JobList([_summarise(job, progress[job.id], staffing, now=now) for job in found])
+
+    return runtime.database.query(find)
+
+
+def explain_job(runtime: Runtime, job_id: int) -> JobExplanation:
+    """A job with what its work waits for, and why; raises NotFound."""
+
+    def look(connection: Connection) -> JobExplanation:
+        job = jobs.get_job(connection, job_id)
+        progress, staffing = tallies.measure_progress(connection, job), read_staffing(runtime, connection)
+        pace, waiting = measure_pace(connection, job, progress, staffing), waits.list_waiting(connection, job)
+        return JobExplanation(
+            **_fields_of(_report(runtime, connection, job)),
+            waiting=[Waiting(**row) for row in waiting],
+            bulk=_describe_lane(runtime, connection, job),
+            rate=pace.rate,
+            seconds_left=pace.seconds_left,
+            hindrances=find_hindrances(job, progress, staffing, waiting),
+            queues_without_consumer=_find_unserved(progress, staffing),
+            circuits=[],
+        )
+
+    found = runtime.database.query(look)
+    is_refused = any(row.reason == WaitReason.CIRCUIT for row in found.waiting)
+    return replace(found, circuits=_list_circuits(runtime)) if is_refused else found
+
+
+def list_waiting(runtime: Runtime, job_id: int, *, limit: int = 100, after: int = 0) -> WaitingDocuments:
+    """A job's unfinished documents after a piece of work, one by one; raises NotFound."""
+    rows = runtime.database.query(lambda c: waits.list_waiting_documents(c, job_id, limit=limit, after=after))
+    return WaitingDocuments(job_id, [WaitingDocument(**row) for row in rows])
+
+
+def list_dead(runtime: Runtime, job_id: int, *, limit: int) -> list[DeadDocument]:
+    """The first documents of a job that died."""
+    letters = runtime.database.query(lambda connection: list_letters(connection, Filter(job=job_id), limit=limit))
+    names = [f.name for f in fields(DeadDocument)]
+    return [DeadDocument(**{name: letter[name] for name in names}) for letter in letters]
+
+
+def _report(runtime: Runtime, connection: Connection, job: Job) -> JobReport:
+    notes = scan_notes.list_notes(connection, job.id, limit=REPORTED_NOTES)
+    reasons = scan_notes.count_notes(connection, job.id, limit=REPORTED_REASONS)
+    progress, staffing = tallies.measure_progress(connection, job), read_staffing(runtime, connection)
+    return JobReport(
+        **_fields_of(_summarise(job, progress, staffing, now=read_clock(connection))),
+        notes=[Note(**note) for note in notes],
+        reasons=[Reason(**reason) for reason in reasons],
+        dead_before=count_dead_before(connection, job.id),
+    )
+
+
+def _fields_of(found: JobSummary) -> dict[str, Any]:
+    return {f.name: getattr(found, f.name) for f in fields(found)}
+
+
+def _summarise(job: Job, progress: tallies.Progress, staffing: Staffing, *, now: float) -> JobSummary:
+    sources = [str(spec["uri"]) for spec in job.sources]
+    return JobSummary(
+        job=job.id,
+        id=job.id,
+        name=job.name,
+        collection=job.collection,
+        source=", ".join(sources) or next((why for key, why in WITHOUT_SOURCE.items() if key in job.options), ""),
+        sources=sources,
+        state=job.state,
+        activity=name_activity(job, progress, staffing),
+        created=datetime.fromtimestamp(job.created_at, UTC),
+        priority=job.priority,
+        weight=job.weight,
+        lane=job.lane,
+        documents=DocumentCounts(**progress.documents),
+        chunks=ChunkCounts(**progress.chunks),
+        spend=JobSpend(**progress.spend),  # type: ignore[arg-type]  # tokens are whole
+        estimate=job.options.get("estimate"),
+        seconds=round(max(0.0, (job.finished_at or now) - job.created_at), 3),
+        active=progress.active,
+        problems=job.problems,
+        noted=progress.noted,
+        held_deletions=job.held_deletions,
+        error=job.error,
+    )
+
+
+def _find_unserved(progress: tallies.Progress, staffing: Staffing) -> list[UnservedQueue]:
+    return [
+        UnservedQueue(stage, sum(states.values()), name_command(stage, staffing))
+        for stage, states in progress.active.items()
+        if stage not in staffing.served
+    ]
+
+
+def _list_circuits(runtime: Runtime) -> list[OpenCircuit]:
+    """The circuits that are not closed; none when those who know cannot be asked."""
+    try:
+        return [OpenCircuit(**circuit) for circuit in runtime.spender.list_circuits()]
+    except FlowControl:
+        return []
+
+
+def _describe_lane(runtime: Runtime, connection: Connection, job: Job) -> BatchLane | None:
+    """What a job has in the batch lane; None when it never was there."""
+    batches = bulk_batches.list_batches(connection, job_id=job.id)
+    if job.lane is Lane.LIVE and not batches:
+        return None
+    obstacles = find_obstacles(runtime, get_collection_by_id(connection, job.collection_id))
+    return BatchLane(
+        live={stage: why for stage, why in obstacles.items() if why is not None},
+        entries=bulk_lane.count_entries(connection, job_id=job.id),
+        batches=[describe_batch(batch) for batch in batches],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class JobControl:
+    """A job after an order: its state, and whether its sources were read to their end."""
+
+    job: int
+    state: JobState
+    read: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JobUrgency:
+    """How urgent a job is, and in which lane its calls go."""
+
+    job: int
+    priority: int
+    weight: int
+    lane: Lane
+
+
+def pause(runtime: Runtime, job_id: int) -> JobControl:
+    """Stop sending a job's work; what runs is finished. Raises NotFound, IllegalTransition."""
+    return _control(runtime, job_id, jobs.pause_job)
+
+
+def resume(runtime: Runtime, job_id: int) -> JobControl:
+    """Let a paused job go on; raises NotFound, IllegalTransition."""
+    return _control(runtime, job_id, jobs.resume_job)
+
+
+def cancel(runtime: Runtime, job_id: int) -> JobControl:
+    """End a job; what is indexed stays. Raises NotFound, IllegalTransition."""
+    return _control(runtime, job_id, jobs.cancel_job)
+
+
+def _control(runtime: Runtime, job_id: int, order: Callable[[Connection, int], None]) -> JobControl:
+    def change(connection: Connection) -> JobControl:
+        order(connection, job_id)
+        job = jobs.get_job(connection, job_id)
+        return JobControl(job_id, job.state, job.is_read)
+
+    return runtime.database.transact(change)
+
+
+def update(
+    runtime: Runtime,
+    job_id: int,
+    *,
+    priority: int | None = None,
+    weight: int | None = None,
+    lane: Lane | None = None,
+    name: str | None = None,
+    listener: Listener = NOBODY,
+) -> JobUrgency:
+    """Change what is given of an unfinished job; raises NotFound, UserError."""
+
+    def change(connection: Connection) -> tuple[Job, Collection]:
+        jobs.update_job(connection, job_id, priority=priority, weight=weight, lane=lane, name=name)
+        job = jobs.get_job(connection, job_id)
+        return job, get_collection_by_id(connection, job.collection_id)
+
+    job, collection = runtime.database.transact(change)
+    tell_obstacles(runtime, collection, lane, listener)
+    return JobUrgency(job_id, job.priority, job.weight, job.lane)

@@ -1,0 +1,46 @@
+"""Prices and lanes of a collection's jobs: what has to be known before anything is submitted."""
+
+from embedmill.console.listening import Listener, Notice
+from embedmill.shared.collections import read_collection_settings
+from embedmill.shared.db.collections import Collection
+from embedmill.shared.ledger import Lane
+from embedmill.shared.runtime import Runtime
+from embedmill.shared.spend.lanes import find_obstacle
+
+
+def require_prices(runtime: Runtime, collection: Collection) -> None:
+    """Raise UnknownPrice before anything is submitted that could not be paid for."""
+    from embedmill.shared.providers.vectorstores.table import find_offer
+
+    settings = read_collection_settings(collection.settings)
+    embedder = runtime.embedder(settings.embedding)
+    runtime.spender.prices.find(embedder.name.split("/")[0], embedder.model, "embed")
+    provider, _, model = settings.validator.partition("/")
+    if model:
+        runtime.spender.prices.find(provider, model, "message")
+    if offer := find_offer(runtime.settings.vector_url):
+        for operation in offer.operations:
+            runtime.spender.prices.find(offer.provider, offer.model, operation)
+
+
+def find_obstacles(runtime: Runtime, collection: Collection) -> dict[str, str | None]:
+    """By what a collection's jobs call models for, why it goes at once even in the batch lane; None where it does not.
+
+    What a model is asked beside the path, as for audits and terms, always goes at once.
+    """
+    settings = read_collection_settings(collection.settings)
+    prices = runtime.spender.prices
+    provider, _, model = settings.embedding.partition("@")[0].partition("/")
+    found = {"embed": find_obstacle(prices, provider, model, "embed")}
+    provider, _, model = settings.validator.partition("/")
+    if model and settings.gates:
+        found["validate"] = find_obstacle(prices, provider, model, "message")
+    return found
+
+
+def tell_obstacles(runtime: Runtime, collection: Collection, lane: Lane | None, listener: Listener) -> None:
+    """Say what a job of the batch lane will not send there."""
+    if lane is Lane.BULK:
+        for stage, obstacle in find_obstacles(runtime, collection).items():
+            if obstacle is not None:
+                listener.on_notice(Notice(f"--lane bulk: {stage} goes live: {obstacle}"))

@@ -1,0 +1,167 @@
+"""Runs workers and chores in this process until what was asked for is done."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import structlog
+
+from embedmill.console.listening import NOBODY, Listener, Notice
+from embedmill.shared.db import leases, presence, queueing
+from embedmill.shared.db import pools as pool_table
+from embedmill.shared.errors import KeyRefused
+from embedmill.shared.presence import is_gone, sweep
+from embedmill.shared.runtime import Runtime
+
+if TYPE_CHECKING:
+    from embedmill.workers.processes.pools import PoolSpec
+    from embedmill.workers.processes.supervisor import Recycling
+
+log = structlog.get_logger()
+
+POLL_SECONDS = 0.1
+# How long work that is done waits for audits in the end; what is left is for the next one, or for the workers.
+AUDIT_SECONDS = 60.0
+
+
+class HandBack(KeyboardInterrupt):
+    """End now and hand back what is held, instead of finishing it."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkshopOptions:
+    """How a workshop works beside its pools; by default as the settings say."""
+
+    recycling: "Recycling | None" = None
+    grace_seconds: float | None = None
+    with_chores: bool = True
+
+
+class Workshop:
+    """The workers and chores of one command; workers are started when there is work for them.
+
+    Without `pools`, one pool of worker processes serves every queue; an empty list is for chores alone.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        pools: Sequence["PoolSpec"] | None = None,
+        *,
+        options: WorkshopOptions | None = None,
+        listener: Listener = NOBODY,
+    ) -> None:
+        from embedmill.workers.brokers.table import open_broker
+        from embedmill.workers.chores.runner import ChoreRunner
+        from embedmill.workers.processes.pools import PoolSpec
+        from embedmill.workers.processes.supervisor import Supervisor
+
+        self._runtime = runtime
+        self._options = options or WorkshopOptions()
+        self._listener = listener
+        self._broker = open_broker(runtime.settings)
+        self._stack = ExitStack()
+        self._recover()
+        self._chores = ChoreRunner(runtime, self._broker)
+        self._supervisor = Supervisor(
+            runtime,
+            [PoolSpec(slots=runtime.settings.worker_count)] if pools is None else pools,
+            on_death=self._chores.rescuer.rescue_worker,
+            depths=self._broker.depths,
+            batches=self._count_batches if pools is None and self._broker.is_local else None,
+            recycling=self._options.recycling,
+            grace_seconds=self._options.grace_seconds,
+        )
+        self._started = False
+
+    def __enter__(self) -> "Workshop":
+        self._warn_of_standstill()
+        woken = self._runtime.spender.keys.try_anew()
+        if woken:
+            log.info("session.woken", work=woken)
+        self._stack.callback(self._broker.close)
+        if self._options.with_chores:
+            self._stack.enter_context(self._chores)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        from embedmill.workers.tasks import process
+
+        with self._listener.while_stopping(self._supervisor.hurry):
+            if isinstance(error, HandBack):
+                self._supervisor.hurry()
+            self._stack.close()
+        log.info("process.ended", statements=self._runtime.database.statements, messages=process.published)
+
+    def _count_batches(self) -> int:
+        """Batches that are worked on or wait for a worker; a few documents are one, and need one process."""
+        return self._runtime.database.query(leases.count_claims) + self._broker.depth()
+
+    def start_workers(self) -> None:
+        """Start the first worker process, once; others follow as there are batches for them."""
+        if not self._started:
+            self._started = True
+            self._stack.enter_context(self._supervisor)
+
+    def poll(self) -> None:
+        """Replace dead workers; raises StorageFailed when this home cannot be written any more."""
+        # A database server comes back; a full disk does not.
+        if self._chores.failure is not None and self._runtime.database.is_sqlite:
+            raise self._chores.failure
+        if self._started:
+            self._supervisor.poll()
+
+    def finish_audits(self) -> None:
+        """Give what is due for an audit a moment; documents have not waited for it."""
+        self._chores.auditor.finish(seconds=AUDIT_SECONDS)
+
+    @property
+    def supervisor_id(self) -> str:
+        """Under what name its worker processes are known."""
+        return self._supervisor.id
+
+    @property
+    def refused_batches(self) -> Mapping[str, KeyRefused]:
+        """By provider, that its key was not accepted when this process last used it for a batch."""
+        return self._chores.batcher.refused
+
+    def run_until(self, is_done: Callable[[], bool]) -> None:
+        """Work until `is_done`; it is asked less often the longer it takes to answer."""
+        while True:
+            self.poll()
+            asked = time.monotonic()
+            if is_done():
+                return
+            time.sleep(max(POLL_SECONDS, 10 * (time.monotonic() - asked)))
+
+    def _warn_of_standstill(self) -> None:
+        """Say which queues nobody will work on because an operator wanted it so, maybe long ago."""
+        for queue, wanted in self._runtime.database.query(pool_table.read_pools).items():
+            if wanted.paused:
+                self._warn(f"the queue {queue} is paused; embedmill workers resume {queue}")
+            elif wanted.desired == 0:
+                self._warn(f"the queue {queue} is scaled to 0; embedmill workers scale {queue} N, or --reset")
+
+    def _warn(self, text: str) -> None:
+        self._listener.on_notice(Notice(text))
+
+    def _recover(self) -> None:
+        """When no other process is at work, here or elsewhere, whatever was out is known to be lost."""
+        if not self._broker.is_local or sweep(self._runtime.run_folder) > 1 or self._are_others_alive():
+            return
+        self._broker.purge()
+        lost = self._runtime.database.transact(queueing.requeue_all)
+        if lost:
+            log.info("session.recovered", work=lost)
+
+    def _are_others_alive(self) -> bool:
+        silent = self._runtime.settings.silent_seconds
+        found = self._runtime.database.query(
+            lambda connection: presence.list_supervisors(connection, silent_seconds=silent)
+        )
+        return any(is_gone(self._runtime.run_folder, entry["id"]) is None for entry in found)

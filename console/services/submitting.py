@@ -1,0 +1,162 @@
+"""Submission: sources become a job for workers, under rules that hold whoever submits."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from embedmill.console.listening import NOBODY, Listener, Notice, Severity
+from embedmill.console.services.jobs import JobReport, Note, Reason, describe_job
+from embedmill.console.services.lanes import require_prices, tell_obstacles
+from embedmill.producers.submission import Submitted, Submitter, ensure_collection
+from embedmill.shared.db import jobs, ledger, scans
+from embedmill.shared.db.collections import Collection
+from embedmill.shared.errors import ScanTakenOver
+from embedmill.shared.ledger import Lane
+from embedmill.shared.runtime import Runtime
+
+if TYPE_CHECKING:
+    from embedmill.producers.sources.base import Source
+
+# The oldest sources of a collection that are compared with those of a submission.
+SPELLINGS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class JobOptions:
+    """How sources are read and their job is served; what is None stays as it is, or is the usual."""
+
+    allow_deletes: bool = False
+    retry_dead: bool = False
+    priority: int | None = None
+    weight: int | None = None
+    lane: Lane | None = None
+    name: str | None = None
+
+
+USUAL = JobOptions()
+
+
+@dataclass(frozen=True, slots=True)
+class SubmittedJob:
+    """A job that workers will do: how many documents there are, and what was passed over."""
+
+    job: int
+    problems: int
+    notes: list[Note]
+    reasons: list[Reason]
+    sources: list[str]
+    documents: int
+
+
+def submit(
+    runtime: Runtime,
+    sources: "Sequence[Source]",
+    *,
+    collection: str,
+    options: JobOptions = USUAL,
+    listener: Listener = NOBODY,
+) -> SubmittedJob:
+    """Record a job for the workers of this home; returns when everything is durable. Raises UserError."""
+    submission = Submission(runtime, sources, collection, options, listener)
+    submitted = submission.open()
+    if submission.scan(submitted):
+        # Where nothing has changed there is nothing to wait for, and perhaps no worker that would say so.
+        runtime.database.transact(jobs.complete_jobs)
+    return _as_submitted(describe_job(runtime, submitted.job_id))
+
+
+def _as_submitted(report: JobReport) -> SubmittedJob:
+    return SubmittedJob(
+        report.job, report.problems, report.notes, report.reasons, report.sources, report.documents.total
+    )
+
+
+def _ignore_batch(_job: int, _seen: int, _queued: int) -> None:
+    pass
+
+
+class Submission:
+    """Sources on their way into a collection, which is made on first use; raises UserError where a rule forbids it.
+
+    `on_batch` is told the job, how many documents were seen and how many are queued so far.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        sources: "Sequence[Source]",
+        collection: str,
+        options: JobOptions,
+        listener: Listener,
+        *,
+        on_batch: Callable[[int, int, int], None] = _ignore_batch,
+    ) -> None:
+        self._runtime = runtime
+        self._sources = sources
+        self._options = options
+        self._listener = listener
+        self._on_batch = on_batch
+        self._job = 0
+        self._submitter = Submitter(runtime, on_batch=self._tell_batch)
+        self._collection = ensure_collection(runtime, collection)
+        require_prices(runtime, self._collection)
+        tell_obstacles(runtime, self._collection, options.lane, listener)
+        tell_spellings(runtime, self._collection, sources, listener)
+
+    def open(self) -> Submitted:
+        """Create the job, or take up the unfinished one of the same sources; with the urgency that was asked for."""
+        options = self._options
+        submitted = self._submitter.open(
+            self._sources, self._collection, options={"allow_deletes": options.allow_deletes}
+        )
+        self._job = submitted.job_id
+        urgency = {name: getattr(options, name) for name in ("priority", "weight", "lane", "name")}
+        if any(value is not None for value in urgency.values()):
+            self._runtime.database.transact(lambda c: jobs.update_job(c, submitted.job_id, **urgency))
+        if submitted.resumed:
+            text = f"taking up job {submitted.job_id} of the same sources, which is not finished"
+            self._listener.on_notice(Notice(text, Severity.INFO))
+        return submitted
+
+    def scan(self, submitted: Submitted) -> bool:
+        """Read the sources if that is for this process to do; False when another process does it."""
+        if not submitted.to_scan:
+            return False
+        deletes, retry = self._options.allow_deletes, self._options.retry_dead
+        try:
+            self._submitter.enumerate(
+                submitted, self._sources, self._collection, allow_deletes=deletes, retry_dead=retry
+            )
+        except ScanTakenOver as error:
+            self._listener.on_notice(Notice(f"{error}; this one follows it"))
+            return False
+        self._store_estimate(submitted.job_id)
+        return True
+
+    def is_abandoned(self, job_id: int) -> bool:
+        """Whether nobody reads a job's sources any more."""
+        return self._submitter.is_abandoned(job_id)
+
+    def _tell_batch(self, seen: int, queued: int) -> None:
+        self._on_batch(self._job, seen, queued)
+
+    def _store_estimate(self, job_id: int) -> None:
+        from embedmill.console.services.estimates import estimate_job
+
+        estimate = estimate_job(self._runtime, job_id, self._collection, lane=self._options.lane or Lane.LIVE)
+        if estimate is not None:
+            self._runtime.database.transact(lambda connection: ledger.store_estimate(connection, job_id, estimate))
+
+
+def tell_spellings(runtime: Runtime, collection: Collection, sources: "Sequence[Source]", listener: Listener) -> None:
+    """Say which sources on record are the same places under other names: their documents are in the index twice."""
+    from embedmill.producers.sources.open import find_other_spellings
+
+    known = runtime.database.query(lambda c: scans.list_oldest_uris(c, collection.id, limit=SPELLINGS))
+    for uri in find_other_spellings(known, sources):
+        listener.on_notice(
+            Notice(
+                f"an earlier release recorded this source as {uri} too, and its documents stay under that name; "
+                f"close that one: embedmill sources remove {uri}"
+            )
+        )

@@ -1,0 +1,69 @@
+"""What holds for a submission, whoever submits."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from embedmill.console.listening import Listener, Notice
+from embedmill.console.services.lanes import require_prices
+from embedmill.console.services.submitting import tell_spellings
+from embedmill.producers.sources.folder import FolderSource
+from embedmill.producers.submission import ensure_collection
+from embedmill.shared.db.scans import ensure_source
+from embedmill.shared.errors import UnknownPrice
+from embedmill.shared.presence import Presence
+from embedmill.shared.runtime import Runtime
+from embedmill.shared.settings import Settings
+from embedmill.shared.spend.prices import Prices
+from tests.shared.db.tracker import Tracker
+
+
+@pytest.fixture
+def runtime(settings: Settings) -> Iterator[Runtime]:
+    with Presence(settings.home_path / "run") as presence_:
+        opened = Runtime(settings, process_id=presence_.id)
+        yield opened
+        opened.close()
+
+
+def test_a_source_that_is_known_by_another_spelling_is_named(runtime: Runtime, tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "link").symlink_to("docs")
+    former = FolderSource(bytes(tmp_path / "link"))
+    collection = ensure_collection(runtime, "default")
+    with runtime.database.write() as connection:
+        ensure_source(connection, collection_id=collection.id, identity=former.identity, spec=former.spec)
+    told: list[Notice] = []
+    tell_spellings(runtime, collection, [FolderSource(bytes(tmp_path / "docs"))], Listener(told.append))
+    (notice,) = told
+    assert f"embedmill sources remove {(tmp_path / 'link').as_uri()}" in notice.text
+    tell_spellings(runtime, collection, [former], Listener(told.append))
+    assert told == [notice]
+
+
+def required(settings: Settings, prices: Prices, **changed: str) -> None:
+    """Ask for the prices of a job under some settings."""
+    with closing(Runtime(settings.model_copy(update=changed), process_id="test")) as runtime:
+        vars(runtime.spender)["prices"] = prices
+        require_prices(runtime, Tracker(runtime.database).collection)
+
+
+def test_a_job_whose_store_would_bill_without_a_price_is_refused(settings: Settings) -> None:
+    with pytest.raises(UnknownPrice, match="pinecone/serverless"):
+        required(settings, Prices([]), vector_url="pinecone://mill")
+
+
+@pytest.mark.parametrize(
+    ("prices", "store"),
+    [
+        (Prices([]), "embedded://"),
+        (Prices([], allow_unpriced=True), "pinecone://mill"),
+        (Prices.load(), "pinecone://mill"),
+    ],
+)
+def test_a_job_whose_store_is_free_or_priced_or_may_be_unpriced_is_not(
+    settings: Settings, prices: Prices, store: str
+) -> None:
+    required(settings, prices, vector_url=store)
