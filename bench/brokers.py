@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 
 from bench.ingest import make_corpus
 from embedmill.shared.db import jobs, presence
-from embedmill.shared.db.engine import Database, open_database
+from embedmill.shared.db.engine import Database
+from embedmill.shared.db.opening import open_database
 from embedmill.shared.states import JobState
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from embedmill.shared.db import catalogue, collections, histories, jobs, scans, sources, tallies
 from embedmill.shared.db.catalogue import Wanted
-from embedmill.shared.db.engine import Connection, Database, open_database
+from embedmill.shared.db.engine import Connection, Database
+from embedmill.shared.db.opening import open_database
 from embedmill.shared.globs import Glob
 from embedmill.shared.states import DocumentState
 

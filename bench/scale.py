@@ -28,8 +28,9 @@ from embedmill.shared.db import (
     tallies,
     waits,
 )
-from embedmill.shared.db.engine import Connection, Database, open_database
+from embedmill.shared.db.engine import Connection, Database
 from embedmill.shared.db.leases import Claim
+from embedmill.shared.db.opening import open_database
 from embedmill.shared.db.settlement import RetryPolicy
 from embedmill.shared.db.submitting import Submission
 from embedmill.shared.outcomes import Advance, Complete

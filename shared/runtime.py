@@ -11,9 +11,11 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from embedmill.shared.collections import CollectionSettings, read_collection_settings
 from embedmill.shared.db.collections import Collection, get_collection_by_id
+from embedmill.shared.db.connecting import is_server
 from embedmill.shared.db.documents import count_known_documents
-from embedmill.shared.db.engine import Database, is_server, open_database
+from embedmill.shared.db.engine import Database
 from embedmill.shared.db.installation import find_installation, name_installation
+from embedmill.shared.db.opening import open_database
 from embedmill.shared.db.postgres import Sizing
 from embedmill.shared.errors import HomeInUse, SettingsError, StorageFailed, UserError
 from embedmill.shared.providers.endpoints import EMBEDDINGS, MODELS, find_endpoint

@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from embedmill.shared.db.engine import open_database
+from embedmill.shared.db.opening import open_database
 
 
 def place_migrated(path: Path) -> None:

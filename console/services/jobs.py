@@ -20,9 +20,10 @@ from embedmill.console.services.standing import (
     read_staffing,
 )
 from embedmill.shared.db import bulk_batches, bulk_lane, jobs, scan_notes, tallies, waits
+from embedmill.shared.db.clock import read_clock
 from embedmill.shared.db.collections import Collection, get_collection, get_collection_by_id
 from embedmill.shared.db.dead_letters import DeadBefore, Filter, count_dead_before, list_letters
-from embedmill.shared.db.engine import Connection, read_clock
+from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.jobs import Job
 from embedmill.shared.errors import FlowControl
 from embedmill.shared.ledger import Lane

@@ -17,8 +17,8 @@ from embedmill.console.listening import Listener
 from embedmill.console.services.working import work_on_job
 from embedmill.shared.collections import MAX_SHARDS
 from embedmill.shared.db import collections, documents, leases, manifest, repairs
+from embedmill.shared.db.clock import read_clock
 from embedmill.shared.db.collections import Collection
-from embedmill.shared.db.engine import read_clock
 from embedmill.shared.db.manifest import Tracked
 from embedmill.shared.errors import FlowControl, KeyRefused, SettingsError
 from embedmill.shared.providers.vectorstores.base import VectorRow

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, delete, exists, func, or_, select, update
 
 from embedmill.shared.db.bulk import insert_or
-from embedmill.shared.db.engine import clock, read_clock
+from embedmill.shared.db.clock import clock, read_clock
 from embedmill.shared.db.schema import budget, budget_alert, collection, in_state, usage, work
 from embedmill.shared.db.transitions import wake_work
 from embedmill.shared.errors import NotFound

@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, Connection, Integer, String, insert, select, 
 from sqlalchemy import bindparam as given
 
 from embedmill.shared.db.bulk import update_each
-from embedmill.shared.db.engine import clock
+from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import bulk_batch, bulk_entry, usage
 from embedmill.shared.ledger import BatchState, BulkState, Subject
 from embedmill.shared.paging import pages

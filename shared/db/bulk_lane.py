@@ -13,7 +13,7 @@ from sqlalchemy import bindparam as given
 
 from embedmill.shared.db.budgets import has_refused
 from embedmill.shared.db.bulk import among, insert_or
-from embedmill.shared.db.engine import clock
+from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import bulk_batch, bulk_entry, bulk_wait, in_state, job, work
 from embedmill.shared.db.transitions import move_work
 from embedmill.shared.ledger import BatchState, BulkState, Lane

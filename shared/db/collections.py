@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from embedmill.shared.db.bulk import insert_or
-from embedmill.shared.db.engine import clock
+from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import collection, document, index_version, job
 from embedmill.shared.errors import NotFound, UserError
 from embedmill.shared.sharding import reading_order, shard_for

@@ -9,7 +9,8 @@ from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_,
 
 from embedmill.shared import VERSION, stages
 from embedmill.shared.db.bulk import among
-from embedmill.shared.db.engine import Database, clock
+from embedmill.shared.db.clock import clock
+from embedmill.shared.db.engine import Database
 from embedmill.shared.db.schema import attempt, collection, dead_letter, document, job, scan_note, work
 from embedmill.shared.db.transitions import lock_jobs, move_work
 from embedmill.shared.errors import NotFound, SourceGone, is_document_fault

@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 
 from embedmill.shared.db.bulk import among
-from embedmill.shared.db.engine import clock
+from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import claim, dead_letter, document, work
 from embedmill.shared.editions import Edition
 from embedmill.shared.states import State

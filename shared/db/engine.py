@@ -1,4 +1,4 @@
-"""Opens the tracking database: transactions that outlive its outages, and errors translated at the edge.
+"""The tracking database: transactions that outlive its outages, and errors translated at the edge.
 
 A server that is away is waited for where a transaction begins. A transaction that lost its session half-way is run
 again by `transact`; whether one that lost it in its COMMIT took effect is read from its receipt, a row that every
@@ -9,35 +9,28 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from sqlite3 import Connection as SqliteConnection
 from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 from uuid import uuid4
 
 import sqlalchemy
 import structlog
-from sqlalchemy import Double, Engine, create_engine, event, select, text
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy import Engine, event, text
+from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import FunctionElement
 
 from embedmill.shared.db import postgres
+from embedmill.shared.db.connecting import make_engine
 from embedmill.shared.db.postgres import Sizing
 from embedmill.shared.errors import (
     DatabaseAway,
     EmbedmillError,
     HomeInUse,
-    MissingExtra,
-    SettingsError,
     StorageFailed,
     TransactionLost,
 )
-from embedmill.shared.sqlite_files import file_uri, is_writable
 
 log = structlog.get_logger()
 
@@ -46,40 +39,6 @@ P = ParamSpec("P")
 
 # A transaction, by the name under which all other packages know it: they hand it on to the queries of this one.
 Connection: TypeAlias = sqlalchemy.Connection
-
-HEAD = "0024"
-BUSY_TIMEOUT_MS = 30_000
-_FILE = "sqlite:///"
-PRAGMAS = (
-    f"busy_timeout={BUSY_TIMEOUT_MS}",
-    "journal_mode=WAL",
-    "synchronous=NORMAL",
-    "foreign_keys=ON",
-    "cache_size=-4000",
-)
-
-
-class clock(FunctionElement[float]):
-    """The database's own clock, as seconds since 1970; workers' clocks are never compared."""
-
-    type = Double()
-    inherit_cache = True
-
-
-@compiles(clock, "sqlite")
-def _sqlite_clock(element: Any, compiler: Any, **kw: Any) -> str:
-    return "((julianday('now') - 2440587.5) * 86400.0)"
-
-
-@compiles(clock, "postgresql")
-def _postgresql_clock(element: Any, compiler: Any, **kw: Any) -> str:
-    # Not clock_timestamp(), which is volatile: a condition on it cannot use an index. Both move within a transaction.
-    return "extract(epoch FROM statement_timestamp())::float8"
-
-
-def read_clock(connection: Connection) -> float:
-    """Seconds since 1970 by the database's clock, at the beginning of this statement."""
-    return float(connection.execute(select(clock())).scalar_one())
 
 
 # Longest pause between two attempts to reach a server.
@@ -120,9 +79,9 @@ class Database:
         self.url = url
         self._pid = os.getpid()
         self._sizing = sizing or Sizing()
-        self._writer = _engine(url, begin="BEGIN IMMEDIATE", sizing=self._sizing)
+        self._writer = make_engine(url, begin="BEGIN IMMEDIATE", sizing=self._sizing)
         # SQLite begins otherwise to read; a server's sessions are few and serve for both.
-        self._reader = _engine(url, begin="BEGIN", sizing=self._sizing) if self.is_sqlite else self._writer
+        self._reader = make_engine(url, begin="BEGIN", sizing=self._sizing) if self.is_sqlite else self._writer
         self._keeps_receipts = keeps_receipts
         self._patience = _Patience()
         self._away_since: float | None = None
@@ -173,6 +132,26 @@ class Database:
     def query(self, body: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `body` reads; it is run again when the session is lost."""
         return self._repeated(self.read, lambda connection: body(connection, *args, **kwargs))
+
+    def alter(self, body: Callable[[Connection], None]) -> None:
+        """Change the schema in one transaction, which leaves no receipt: there may be no table for it yet."""
+
+        @contextmanager
+        def begin() -> Iterator[Connection]:
+            with self._translated(), self._connected(self._writer) as connection, connection.begin():
+                yield connection
+
+        self._repeated(begin, body)
+
+    def find_revision(self) -> str | None:
+        """The schema's number; None for a database without tables."""
+        try:
+            with self._connected(self._reader) as connection:
+                return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        except DBAPIError as error:
+            if _has_no_tables(error, is_sqlite=self.is_sqlite):
+                return None
+            raise _translate(error) from None
 
     @contextmanager
     def impatient(self) -> Iterator[None]:
@@ -247,7 +226,7 @@ class Database:
             self._away_since, self._back_at = None, time.monotonic()
 
     def _write_receipt(self, connection: Connection) -> Receipt | None:
-        if not self._keeps_receipts:
+        if not self._keeps_receipts or self.is_sqlite:
             return None
         id_ = connection.info.setdefault("receipt", uuid4().hex)
         number = connection.info["receipts"] = connection.info.get("receipts", 0) + 1
@@ -280,124 +259,8 @@ def _first_line(error: DBAPIError) -> str:
     return next(iter(str(error.orig).strip().splitlines()), type(error.orig).__name__)
 
 
-def _parse(url: str) -> URL:
-    """A URL; the path of a file is taken as it stands, because a folder's name may hold `?`, `#` or `%`."""
-    path = url.removeprefix(_FILE)
-    return make_url(url) if path == url else URL.create("sqlite", database=path)
-
-
-def is_server(url: str) -> bool:
-    """Whether a URL names a database that several hosts can share; raises SettingsError for one that means nothing."""
-    try:
-        return _parse(url).get_backend_name() != "sqlite"
-    except ArgumentError as error:
-        raise SettingsError(f"EMBEDMILL_DATABASE_URL: {error}") from None
-
-
-def open_database(url: str, *, sizing: Sizing | None = None) -> Database:
-    """Open and, where its schema is older, migrate; raises HomeInUse for a newer schema or a read-only home."""
-    database = Database(url, sizing=sizing)
-    try:
-        revision = _revision(database)
-        if revision is None or revision < HEAD:
-            migrate(database)
-        elif revision > HEAD:
-            raise HomeInUse(f"the database was made by a newer Embedmill (schema {revision}, this one knows {HEAD})")
-    except EmbedmillError:
-        database.close()
-        raise
-    database._keeps_receipts = not database.is_sqlite
-    return database
-
-
-def migrate(database: Database) -> None:
-    """Bring the schema to HEAD; processes that start together wait for one of them to do it.
-
-    All steps are one transaction, begun before alembic plans them: on SQLite it would commit each by itself, and
-    whoever waited in between would go on with a plan of before. It is run again when its session is lost: what took
-    effect is not done twice.
-    """
-
-    @contextmanager
-    def begin() -> Iterator[Connection]:
-        with database._translated(), database._connected(database._writer) as connection, connection.begin():
-            yield connection
-
-    database._repeated(begin, _upgrade)
-
-
-def _upgrade(connection: Connection) -> None:
-    from alembic import command
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    if connection.dialect.name != "sqlite":
-        connection.execute(text("SET LOCAL statement_timeout = 0"))
-        connection.execute(text("SET LOCAL lock_timeout = 0"))
-        connection.execute(text("SELECT pg_advisory_xact_lock(7166230)"))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-
-
-def _revision(database: Database) -> str | None:
-    try:
-        with database._connected(database._reader) as connection:
-            return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    except OperationalError as error:
-        if "no such table" in str(error):
-            return None
-        raise _translate(error) from None
-    except DBAPIError as error:
-        if "alembic_version" in str(error):
-            return None
-        raise _translate(error) from None
-
-
-def _engine(url: str, *, begin: str, sizing: Sizing) -> Engine:
-    try:
-        parsed = postgres.normalise(_parse(url))
-        if parsed.get_backend_name() == "sqlite":
-            return _sqlite_engine(parsed, begin)
-        # A slot needs one session; heartbeats and chores come beside it.
-        return create_engine(
-            parsed,
-            pool_pre_ping=True,
-            hide_parameters=True,
-            pool_size=sizing.slots + 1,
-            max_overflow=sizing.slots + 3,
-            connect_args=postgres.connect_arguments(parsed, sizing),
-        )
-    except (ArgumentError, NoSuchModuleError) as error:
-        raise SettingsError(f"EMBEDMILL_DATABASE_URL: {error}") from None
-    except ModuleNotFoundError as error:
-        hint = "pip install 'embedmill[postgres]'"
-        raise MissingExtra(f"the database URL needs the package {error.name}: {hint}") from None
-
-
-def _sqlite_engine(url: URL, begin: str) -> Engine:
-    """An engine on a file; on one that can only be read, where its folder cannot be written."""
-    path = Path(url.database or "")
-    frozen = path.is_file() and not is_writable(path.parent)
-    opened = url.set(database=file_uri(path, mode="ro"), query={"uri": "true"}) if frozen else url
-    engine = create_engine(opened, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, hide_parameters=True)
-    _prepare_sqlite(engine, begin, [pragma for pragma in PRAGMAS if not (frozen and "journal" in pragma)])
-    return engine
-
-
-def _prepare_sqlite(engine: Engine, begin: str, pragmas: Sequence[str]) -> None:
-    """Transactions begin as told: sqlite3's own default loses updates (docs/facts.md)."""
-
-    def connected(connection: SqliteConnection, _record: object) -> None:
-        connection.isolation_level = None
-        for pragma in pragmas:
-            connection.execute(f"PRAGMA {pragma}")
-
-    def begun(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
-
-    event.listen(engine, "connect", connected)
-    event.listen(engine, "begin", begun)
+def _has_no_tables(error: DBAPIError, *, is_sqlite: bool) -> bool:
+    return "no such table" in str(error) if is_sqlite else isinstance(error, ProgrammingError)
 
 
 def _translate(error: DBAPIError) -> EmbedmillError:

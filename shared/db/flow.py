@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from embedmill.shared.db.bulk import insert_or
-from embedmill.shared.db.engine import clock, read_clock
+from embedmill.shared.db.clock import clock, read_clock
 from embedmill.shared.db.schema import flow_state
 from embedmill.shared.db.transitions import wake_work
 from embedmill.shared.states import WaitReason

@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 
 from embedmill.shared.db.bulk import insert_or
-from embedmill.shared.db.engine import clock
+from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import collection, job, scan_note, tally, work
 from embedmill.shared.db.transitions import lock_jobs, move_jobs, move_work, no_job
 from embedmill.shared.errors import IllegalTransition, ScanStopped, UsageError, UserError

@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 
 from embedmill.shared import stages
-from embedmill.shared.db.engine import clock
+from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import document, in_state, job, work
 from embedmill.shared.db.transitions import move_chosen
 from embedmill.shared.stages import Use

@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from embedmill.shared.db import budgets
 from embedmill.shared.db.budgets import Budget
-from embedmill.shared.db.engine import clock
+from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import collection, is_literally, job, usage
 from embedmill.shared.errors import UnknownPrice
 from embedmill.shared.ledger import FREE, BudgetScope, EntryState, Lane, Subject, Tokens

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, or_, select
 
 from embedmill.shared import stages
 from embedmill.shared.db.bulk import insert_or
-from embedmill.shared.db.engine import clock
+from embedmill.shared.db.clock import clock
 from embedmill.shared.db.presence import list_supervisors
 from embedmill.shared.db.schema import pool
 

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select
 
 from embedmill.shared import VERSION
 from embedmill.shared.db.bulk import insert_or
-from embedmill.shared.db.engine import clock
+from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import chore, in_state, supervisor, worker
 from embedmill.shared.db.schema import work as work_table
 from embedmill.shared.errors import HomeInUse

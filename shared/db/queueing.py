@@ -13,7 +13,7 @@ from sqlalchemy import (
     select,
 )
 
-from embedmill.shared.db.engine import clock
+from embedmill.shared.db.clock import clock
 from embedmill.shared.db.pools import is_served
 from embedmill.shared.db.schema import in_state, job, work
 from embedmill.shared.db.transitions import move_chosen, move_work

@@ -1,11 +1,8 @@
 """Receipts of transactions on Postgres (see `shared.db.engine`)."""
 
-from sqlalchemy import (
-    Connection,
-    delete,
-)
+from sqlalchemy import Connection, delete
 
-from embedmill.shared.db.engine import clock
+from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import receipt
 
 

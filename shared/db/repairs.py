@@ -8,8 +8,8 @@ from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, inser
 
 from embedmill.shared import stages
 from embedmill.shared.addresses import digest
+from embedmill.shared.db.clock import clock
 from embedmill.shared.db.documents import lock_documents
-from embedmill.shared.db.engine import clock
 from embedmill.shared.db.jobs import create_job, end_enumeration
 from embedmill.shared.db.schema import document, work
 from embedmill.shared.paging import pages

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, String, bindparam, cast, func, insert, literal, or_, select, update
 
+from embedmill.shared.db.clock import clock, read_clock
 from embedmill.shared.db.dead_letters import (
     Filter,
     conditions_of,
@@ -15,7 +16,7 @@ from embedmill.shared.db.dead_letters import (
     outcome_of_replay,
     resolve,
 )
-from embedmill.shared.db.engine import Database, clock, read_clock
+from embedmill.shared.db.engine import Database
 from embedmill.shared.db.schema import dead_letter, document, job, replay, work
 from embedmill.shared.db.transitions import move_jobs, move_work
 from embedmill.shared.errors import NotFound

@@ -14,7 +14,7 @@ from sqlalchemy import (
 )
 
 from embedmill.shared.db.bulk import insert_each
-from embedmill.shared.db.engine import clock
+from embedmill.shared.db.clock import clock
 from embedmill.shared.db.running import Letter, bury, cancel_running, move_running
 from embedmill.shared.db.schema import attempt, in_state, job, work, worker
 from embedmill.shared.db.transitions import hold_with_jobs

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, func, literal, select
 from embedmill.shared import stages
 from embedmill.shared.caches.embeddings import Size
 from embedmill.shared.db.bulk import insert_or
-from embedmill.shared.db.engine import clock, read_clock
+from embedmill.shared.db.clock import clock, read_clock
 from embedmill.shared.db.schema import attempt, cache_eviction, job, work
 from embedmill.shared.stages import Product
 from embedmill.shared.states import FINAL, State

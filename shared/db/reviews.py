@@ -8,7 +8,7 @@ import orjson
 from sqlalchemy import Connection, Text, cast, func, select, update
 
 from embedmill.shared.db.bulk import insert_or
-from embedmill.shared.db.engine import clock
+from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import collection, document, review, verdict
 from embedmill.shared.errors import NotFound, UserError
 

@@ -18,7 +18,7 @@ from sqlalchemy import (
 
 from embedmill.shared import VERSION
 from embedmill.shared.db.bulk import Rows, insert_each, update_each
-from embedmill.shared.db.engine import clock
+from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import STAGE_LETTERS, collection, dead_letter, job, work
 from embedmill.shared.db.transitions import move_work
 from embedmill.shared.fingerprints import fingerprint

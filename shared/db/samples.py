@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, func, select, update
 
 from embedmill.shared.db.bulk import insert_or
-from embedmill.shared.db.engine import clock
+from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import is_literally, sample, sample_count
 
 MOST_ATTEMPTS = 5

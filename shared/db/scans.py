@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, update
 
 from embedmill.shared.db.bulk import insert_or
-from embedmill.shared.db.engine import clock
+from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import job, scan, source
 from embedmill.shared.errors import NotFound, ScanStopped, ScanTakenOver, SourceClosed
 from embedmill.shared.states import JobState

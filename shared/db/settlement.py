@@ -19,7 +19,7 @@ from embedmill.shared import stages
 from embedmill.shared.db.budgets import has_refused
 from embedmill.shared.db.bulk import insert_each
 from embedmill.shared.db.bulk_lane import wake_answered
-from embedmill.shared.db.engine import clock, read_clock
+from embedmill.shared.db.clock import clock, read_clock
 from embedmill.shared.db.leases import Claim, Item
 from embedmill.shared.db.running import Letter, bury, cancel_running, move_running
 from embedmill.shared.db.schema import attempt, in_state, job, work

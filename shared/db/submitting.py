@@ -18,9 +18,9 @@ from sqlalchemy.dialects import sqlite
 
 from embedmill.shared import stages
 from embedmill.shared.db.bulk import among
+from embedmill.shared.db.clock import clock
 from embedmill.shared.db.dead_letters import find_dead_before
 from embedmill.shared.db.documents import is_broken, lock_documents
-from embedmill.shared.db.engine import clock
 from embedmill.shared.db.schema import dead_letter, document, job, work
 from embedmill.shared.db.transitions import BEGUN_ANEW, begin_work
 from embedmill.shared.states import State

@@ -15,7 +15,7 @@ from sqlalchemy import (
     select,
 )
 
-from embedmill.shared.db.engine import read_clock
+from embedmill.shared.db.clock import read_clock
 from embedmill.shared.db.jobs import UNFINISHED, Job
 from embedmill.shared.db.ledger import measure_spends
 from embedmill.shared.db.schema import tally, work

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, Update, literal_column, null, or_, select, update
 
 from embedmill.shared.db.bulk import upsert_each
-from embedmill.shared.db.engine import clock
+from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import in_state, job, work
 from embedmill.shared.errors import NotFound
 from embedmill.shared.states import (

@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from embedmill.shared.caches.embeddings import TOUCH_SECONDS, Entry, Size, choose
 from embedmill.shared.db.bulk import insert_or
-from embedmill.shared.db.engine import clock
+from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import cache_damage, review, verdict, verdict_hold
 from embedmill.shared.paging import pages
 

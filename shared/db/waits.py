@@ -11,7 +11,7 @@ from sqlalchemy import (
 )
 
 from embedmill.shared import stages
-from embedmill.shared.db.engine import clock
+from embedmill.shared.db.clock import clock
 from embedmill.shared.db.jobs import UNFINISHED, Job, get_job
 from embedmill.shared.db.pools import read_pools
 from embedmill.shared.db.schema import document, in_state, tally, work, worker

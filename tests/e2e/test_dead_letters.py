@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from embedmill.shared.db import unreadable
-from embedmill.shared.db.engine import open_database
+from embedmill.shared.db.opening import open_database
 from tests.command import Command, finish
 from tests.corpus import text_of, write_corpus
 from tests.waiting import wait_until

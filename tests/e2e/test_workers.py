@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from embedmill.shared.db import pools, presence
-from embedmill.shared.db.engine import Database, open_database
+from embedmill.shared.db.engine import Database
+from embedmill.shared.db.opening import open_database
 from tests.chaos.test_poison import POISON
 from tests.chaos.watching import Watch
 from tests.command import Command, finish, kill_group

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from sqlalchemy import select, text
 
-from embedmill.shared.db.engine import Database, open_database
+from embedmill.shared.db.engine import Database
+from embedmill.shared.db.opening import open_database
 from embedmill.shared.db.schema import claim, document, job, metadata, work
 from tests.producers.test_reconciling import TEN, Desk
 from tests.shared.test_migrations import move

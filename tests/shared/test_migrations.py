@@ -12,7 +12,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 
 import embedmill.shared.db
-from embedmill.shared.db.engine import HEAD, Database, open_database
+from embedmill.shared.db.engine import Database
+from embedmill.shared.db.opening import HEAD, open_database
 from embedmill.shared.db.schema import metadata, usage
 from embedmill.shared.errors import EmbedmillError
 from tests.services import postgres

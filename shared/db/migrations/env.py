@@ -1,4 +1,4 @@
-"""Alembic's entry: runs migrations on the connection that `embedmill.shared.db.engine.migrate` hands over."""
+"""Alembic's entry: runs migrations on the connection that `embedmill.shared.db.opening.migrate` hands over."""
 
 from alembic import context
 

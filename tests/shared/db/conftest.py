@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from embedmill.shared.db.engine import Database, open_database
+from embedmill.shared.db.engine import Database
+from embedmill.shared.db.opening import open_database
 from tests.migrated import place_migrated
 from tests.services import postgres
 from tests.services.needed import require

@@ -11,8 +11,9 @@ from uuid import uuid4
 from sqlalchemy import Connection, insert, select, text
 
 from embedmill.shared.db import bulk_lane, jobs, leases, queueing, rescues, settlement
+from embedmill.shared.db.clock import clock
 from embedmill.shared.db.dead_letters import Filter, discard_letters
-from embedmill.shared.db.engine import Database, clock
+from embedmill.shared.db.engine import Database
 from embedmill.shared.db.leases import Claim
 from embedmill.shared.db.replays import replay_letters
 from embedmill.shared.db.schema import dead_letter, document, tally

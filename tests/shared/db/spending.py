@@ -4,8 +4,8 @@ import random
 import sys
 
 from embedmill.shared.db import ledger
-from embedmill.shared.db.engine import open_database
 from embedmill.shared.db.ledger import Entry, Reserved
+from embedmill.shared.db.opening import open_database
 from embedmill.shared.ledger import NOBODY, Lane, Subject, Tokens
 
 

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import Connection
 
 from embedmill.shared.db import collections, jobs, scans, terms
-from embedmill.shared.db.engine import Database, open_database
+from embedmill.shared.db.engine import Database
+from embedmill.shared.db.opening import open_database
 from embedmill.shared.db.schema import source, term
 from embedmill.shared.errors import UserError
 from tests.shared.db.tracker import Tracker, submission

@@ -4,7 +4,7 @@ import pytest
 
 from embedmill.shared import stages
 from embedmill.shared.db import leases, queueing
-from embedmill.shared.db.engine import clock
+from embedmill.shared.db.clock import clock
 from embedmill.shared.outcomes import Advance, Park
 from embedmill.shared.states import State
 from tests.shared.db.tracker import Tracker

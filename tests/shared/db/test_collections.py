@@ -8,8 +8,9 @@ from alembic.config import Config
 from sqlalchemy import create_engine, text
 
 from embedmill.shared.db import collections, leases
+from embedmill.shared.db.clock import read_clock
 from embedmill.shared.db.collections import Collection
-from embedmill.shared.db.engine import open_database, read_clock
+from embedmill.shared.db.opening import open_database
 from embedmill.shared.errors import UserError
 from embedmill.shared.outcomes import Advance, Complete
 from embedmill.shared.states import Result

@@ -10,12 +10,13 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import inspect, text
 
-from embedmill.shared.db import engine
-from embedmill.shared.db.engine import HEAD, Database, open_database
+from embedmill.shared.db import opening
+from embedmill.shared.db.engine import Database
+from embedmill.shared.db.opening import HEAD, open_database
 from embedmill.shared.db.schema import metadata
 from embedmill.shared.errors import HomeInUse, SettingsError, StorageFailed
 
-OPEN = "import sys; from embedmill.shared.db.engine import open_database; open_database(sys.argv[1]).close()"
+OPEN = "import sys; from embedmill.shared.db.opening import open_database; open_database(sys.argv[1]).close()"
 
 
 def test_the_database_has_every_table_column_index_and_check_of_the_schema(database: Database) -> None:
@@ -94,7 +95,7 @@ def test_a_wrong_url_is_a_wrong_setting(url: str) -> None:
 
 
 def test_a_lock_that_is_never_freed_is_a_storage_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("embedmill.shared.db.engine.PRAGMAS", ("busy_timeout=50", "journal_mode=WAL"))
+    monkeypatch.setattr("embedmill.shared.db.connecting.PRAGMAS", ("busy_timeout=50", "journal_mode=WAL"))
     path = tmp_path / "tracking.db"
     opened = open_database(f"sqlite:///{path}")
     other = sqlite3.connect(path, isolation_level=None)
@@ -111,7 +112,7 @@ def test_a_database_of_the_first_release_is_brought_up_to_date_with_all_that_is_
     old = Database(database_url)
     with old._writer.connect() as connection:
         config = Config()
-        config.set_main_option("script_location", str(Path(engine.__file__).parent / "migrations"))
+        config.set_main_option("script_location", str(Path(opening.__file__).parent / "migrations"))
         config.attributes["connection"] = connection
         # The server is shared by the session and was brought up to date by whoever came first.
         move = command.upgrade if old.is_sqlite else command.downgrade

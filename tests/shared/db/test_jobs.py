@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import Connection
 
 from embedmill.shared.db import jobs, pools, queueing, scan_notes, tallies, waits
-from embedmill.shared.db.engine import clock, open_database
+from embedmill.shared.db.clock import clock
+from embedmill.shared.db.opening import open_database
 from embedmill.shared.errors import IllegalTransition, NotFound, UnreadableDocument, UserError
 from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park
 from embedmill.shared.states import JobState, Result, State

@@ -10,8 +10,10 @@ from sqlalchemy import func, select, text
 
 from embedmill.shared.db import budgets, collections, ledger
 from embedmill.shared.db.budgets import DAY_SECONDS, Budget
-from embedmill.shared.db.engine import Connection, Database, open_database, read_clock
+from embedmill.shared.db.clock import read_clock
+from embedmill.shared.db.engine import Connection, Database
 from embedmill.shared.db.ledger import Refused, Reserved
+from embedmill.shared.db.opening import open_database
 from embedmill.shared.db.schema import budget, usage
 from embedmill.shared.errors import NotFound, UnknownPrice
 from embedmill.shared.ledger import UNPRICED, BudgetScope, EntryState, Subject

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Connection
 
 from embedmill.shared.db import budgets, bulk_lane, flow, leases, ledger, presence, queueing, samples, waits
-from embedmill.shared.db.engine import open_database
+from embedmill.shared.db.opening import open_database
 from embedmill.shared.db.transitions import wake_work
 from embedmill.shared.settings import Settings
 from embedmill.shared.states import WaitReason

@@ -14,8 +14,9 @@ from sqlalchemy import update
 from embedmill.shared import stages
 from embedmill.shared.db import tallies
 from embedmill.shared.db.dead_letters import Filter, discard_letters
-from embedmill.shared.db.engine import Database, open_database
+from embedmill.shared.db.engine import Database
 from embedmill.shared.db.leases import Claim
+from embedmill.shared.db.opening import open_database
 from embedmill.shared.db.replays import replay_letters
 from embedmill.shared.db.schema import attempt, dead_letter, document, tally, work
 from embedmill.shared.errors import BlobMissing, UnreadableDocument

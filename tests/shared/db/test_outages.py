@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import Connection, text
 
 from embedmill.shared.db import leases, settlement
-from embedmill.shared.db.engine import Database, open_database
+from embedmill.shared.db.engine import Database
+from embedmill.shared.db.opening import open_database
 from embedmill.shared.db.postgres import Sizing
 from embedmill.shared.errors import DatabaseAway, StorageFailed, TransactionLost
 from embedmill.shared.outcomes import Advance

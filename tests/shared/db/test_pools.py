@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import Connection
 
 from embedmill.shared.db import leases, pools, presence, queueing
-from embedmill.shared.db.engine import Database, clock
+from embedmill.shared.db.clock import clock
+from embedmill.shared.db.engine import Database
 from embedmill.shared.db.presence import Report
 from embedmill.shared.db.schema import supervisor, worker
 from embedmill.shared.errors import HomeInUse

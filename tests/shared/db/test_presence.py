@@ -1,7 +1,8 @@
 """Chores and workers in the database: one process does a chore, and a lease that ran out is taken over."""
 
 from embedmill.shared.db import presence
-from embedmill.shared.db.engine import Database, clock
+from embedmill.shared.db.clock import clock
+from embedmill.shared.db.engine import Database
 from embedmill.shared.db.schema import chore
 
 

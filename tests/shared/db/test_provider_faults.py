@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import pytest
 
 from embedmill.shared.db import flow, settlement
+from embedmill.shared.db.clock import read_clock
 from embedmill.shared.db.dead_letters import Filter
-from embedmill.shared.db.engine import read_clock
 from embedmill.shared.db.leases import Claim
 from embedmill.shared.db.replays import replay_letters
 from embedmill.shared.db.schema import attempt, dead_letter

@@ -12,8 +12,9 @@ import pytest
 from sqlalchemy import Connection, text
 
 from embedmill.shared.db import dead_letters, queueing, replays, unreadable
+from embedmill.shared.db.clock import clock
 from embedmill.shared.db.dead_letters import Filter
-from embedmill.shared.db.engine import Database, clock
+from embedmill.shared.db.engine import Database
 from embedmill.shared.db.schema import dead_letter
 from embedmill.shared.db.schema import replay as replay_table
 from embedmill.shared.errors import LONGEST_WAIT_SECONDS, NotFound, UnreadableDocument

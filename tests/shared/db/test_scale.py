@@ -24,7 +24,8 @@ from embedmill.shared.db import (
     tallies,
     waits,
 )
-from embedmill.shared.db.engine import Database, open_database
+from embedmill.shared.db.engine import Database
+from embedmill.shared.db.opening import open_database
 from embedmill.shared.db.schema import dead_letter, document
 from embedmill.shared.db.schema import work as work_table
 from embedmill.shared.db.submitting import Submission

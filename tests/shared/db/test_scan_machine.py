@@ -13,8 +13,9 @@ from sqlalchemy import Connection
 
 from embedmill.shared.db import jobs, scans
 from embedmill.shared.db.dead_letters import Filter, discard_letters
-from embedmill.shared.db.engine import Database, open_database
+from embedmill.shared.db.engine import Database
 from embedmill.shared.db.leases import Claim
+from embedmill.shared.db.opening import open_database
 from embedmill.shared.db.replays import replay_letters
 from embedmill.shared.db.scans import Scan
 from embedmill.shared.db.schema import claim as claim_table

@@ -8,7 +8,8 @@ from sqlalchemy import inspect, text
 
 import embedmill.shared.db
 from embedmill.shared.db import presence
-from embedmill.shared.db.engine import Database, open_database
+from embedmill.shared.db.engine import Database
+from embedmill.shared.db.opening import open_database
 from embedmill.shared.db.schema import metadata
 
 FIRST = "0001"

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, update
 
 from embedmill.shared.caches.verdicts import VerdictCache
 from embedmill.shared.db import reviews, samples, terms, verdicts
-from embedmill.shared.db.engine import open_database
+from embedmill.shared.db.opening import open_database
 from embedmill.shared.db.reviews import Doubt
 from embedmill.shared.db.samples import Counts, Sampled
 from embedmill.shared.db.schema import verdict, verdict_hold

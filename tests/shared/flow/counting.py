@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from embedmill.shared.db.engine import open_database
+from embedmill.shared.db.opening import open_database
 from embedmill.shared.flow.state import SharedState, open_shared_state
 from embedmill.shared.settings import Settings
 

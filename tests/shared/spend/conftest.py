@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from embedmill.shared.db.engine import open_database
+from embedmill.shared.db.opening import open_database
 from embedmill.shared.settings import Settings
 from embedmill.shared.spend.spender import Spender
 from tests.migrated import place_migrated

@@ -4,7 +4,7 @@ import os
 import socket
 
 from embedmill.shared.db import presence
-from embedmill.shared.db.engine import clock
+from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import worker
 from embedmill.shared.presence import Presence
 from embedmill.workers.chores.registrar import tidy

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from embedmill.shared import stages
-from embedmill.shared.db.engine import clock
+from embedmill.shared.db.clock import clock
 from embedmill.shared.presence import Presence
 from embedmill.shared.states import State
 from embedmill.workers.chores.rescuer import Rescuer

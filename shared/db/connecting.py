@@ -1,0 +1,85 @@
+"""How a database's sessions are made and set, by its URL."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from sqlite3 import Connection as SqliteConnection
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from embedmill.shared.db import postgres
+from embedmill.shared.db.postgres import Sizing
+from embedmill.shared.errors import MissingExtra, SettingsError
+from embedmill.shared.sqlite_files import file_uri, is_writable
+
+BUSY_TIMEOUT_MS = 30_000
+_FILE = "sqlite:///"
+PRAGMAS = (
+    f"busy_timeout={BUSY_TIMEOUT_MS}",
+    "journal_mode=WAL",
+    "synchronous=NORMAL",
+    "foreign_keys=ON",
+    "cache_size=-4000",
+)
+
+
+def parse_url(url: str) -> URL:
+    """A URL; the path of a file is taken as it stands, because a folder's name may hold `?`, `#` or `%`."""
+    path = url.removeprefix(_FILE)
+    return make_url(url) if path == url else URL.create("sqlite", database=path)
+
+
+def is_server(url: str) -> bool:
+    """Whether a URL names a database that several hosts can share; raises SettingsError for one that means nothing."""
+    try:
+        return parse_url(url).get_backend_name() != "sqlite"
+    except ArgumentError as error:
+        raise SettingsError(f"EMBEDMILL_DATABASE_URL: {error}") from None
+
+
+def make_engine(url: str, *, begin: str, sizing: Sizing) -> Engine:
+    """Sessions that begin their transactions as told; raises SettingsError, MissingExtra."""
+    try:
+        parsed = postgres.normalise(parse_url(url))
+        if parsed.get_backend_name() == "sqlite":
+            return _sqlite_engine(parsed, begin)
+        # A slot needs one session; heartbeats and chores come beside it.
+        return create_engine(
+            parsed,
+            pool_pre_ping=True,
+            hide_parameters=True,
+            pool_size=sizing.slots + 1,
+            max_overflow=sizing.slots + 3,
+            connect_args=postgres.connect_arguments(parsed, sizing),
+        )
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise SettingsError(f"EMBEDMILL_DATABASE_URL: {error}") from None
+    except ModuleNotFoundError as error:
+        hint = "pip install 'embedmill[postgres]'"
+        raise MissingExtra(f"the database URL needs the package {error.name}: {hint}") from None
+
+
+def _sqlite_engine(url: URL, begin: str) -> Engine:
+    """An engine on a file; on one that can only be read, where its folder cannot be written."""
+    path = Path(url.database or "")
+    frozen = path.is_file() and not is_writable(path.parent)
+    opened = url.set(database=file_uri(path, mode="ro"), query={"uri": "true"}) if frozen else url
+    engine = create_engine(opened, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, hide_parameters=True)
+    _prepare_sqlite(engine, begin, [pragma for pragma in PRAGMAS if not (frozen and "journal" in pragma)])
+    return engine
+
+
+def _prepare_sqlite(engine: Engine, begin: str, pragmas: Sequence[str]) -> None:
+    """Transactions begin as told: sqlite3's own default loses updates (docs/facts.md)."""
+
+    def connected(connection: SqliteConnection, _record: object) -> None:
+        connection.isolation_level = None
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
+
+    def begun(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "begin", begun)

@@ -1,0 +1,51 @@
+"""Opens the tracking database, migrated to the schema that this release knows."""
+
+from pathlib import Path
+
+from sqlalchemy import text
+
+from embedmill.shared.db.engine import Connection, Database
+from embedmill.shared.db.postgres import Sizing
+from embedmill.shared.errors import EmbedmillError, HomeInUse
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+HEAD = max(path.name[:4] for path in _MIGRATIONS.glob("versions/[0-9]*.py"))
+
+
+def open_database(url: str, *, sizing: Sizing | None = None) -> Database:
+    """Open and, where its schema is older, migrate; raises HomeInUse for a newer schema or a read-only home."""
+    database = Database(url, sizing=sizing, keeps_receipts=True)
+    try:
+        revision = database.find_revision()
+        if revision is None or revision < HEAD:
+            migrate(database)
+        elif revision > HEAD:
+            raise HomeInUse(f"the database was made by a newer Embedmill (schema {revision}, this one knows {HEAD})")
+    except EmbedmillError:
+        database.close()
+        raise
+    return database
+
+
+def migrate(database: Database) -> None:
+    """Bring the schema to HEAD; processes that start together wait for one of them to do it.
+
+    All steps are one transaction, begun before alembic plans them: on SQLite it would commit each by itself, and
+    whoever waited in between would go on with a plan of before. It is run again when its session is lost: what took
+    effect is not done twice.
+    """
+    database.alter(_upgrade)
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    if connection.dialect.name != "sqlite":
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        connection.execute(text("SET LOCAL lock_timeout = 0"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(7166230)"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

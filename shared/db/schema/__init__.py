@@ -1,0 +1,64 @@
+"""The tables, by area. Times are seconds since 1970 by the database's clock; constraints tie states to their times."""
+
+from embedmill.shared.db.schema.base import STAGE_LETTERS, is_literally, know_partial_indexes_on_postgres, metadata
+from embedmill.shared.db.schema.bulk import bulk_batch, bulk_entry, bulk_wait
+from embedmill.shared.db.schema.dead_letters import dead_letter, replay, unreadable_message
+from embedmill.shared.db.schema.documents import claim, collection, document, index_version, scan, scan_note, source
+from embedmill.shared.db.schema.jobs import attempt, in_state, job, tally, work
+from embedmill.shared.db.schema.processes import chore, installation, pool, receipt, supervisor, worker
+from embedmill.shared.db.schema.spend import AMOUNTS, NOTHING_NEGATIVE, budget, budget_alert, flow_state, usage
+from embedmill.shared.db.schema.verdicts import (
+    cache_damage,
+    cache_eviction,
+    review,
+    sample,
+    sample_count,
+    term,
+    verdict,
+    verdict_hold,
+)
+
+__all__ = [
+    "AMOUNTS",
+    "NOTHING_NEGATIVE",
+    "STAGE_LETTERS",
+    "attempt",
+    "budget",
+    "budget_alert",
+    "bulk_batch",
+    "bulk_entry",
+    "bulk_wait",
+    "cache_damage",
+    "cache_eviction",
+    "chore",
+    "claim",
+    "collection",
+    "dead_letter",
+    "document",
+    "flow_state",
+    "in_state",
+    "index_version",
+    "installation",
+    "is_literally",
+    "job",
+    "know_partial_indexes_on_postgres",
+    "metadata",
+    "pool",
+    "receipt",
+    "replay",
+    "review",
+    "sample",
+    "sample_count",
+    "scan",
+    "scan_note",
+    "source",
+    "supervisor",
+    "tally",
+    "term",
+    "unreadable_message",
+    "usage",
+    "verdict",
+    "verdict_hold",
+    "work",
+    "worker",
+]
