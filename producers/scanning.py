@@ -342,7 +342,6 @@ def _batches(source: Iterable[Item | Remark], most: int) -> Iterator[list[Item |
 
 
 def _describe_item(id_: str, settings_hash: str, item: FileItem | RowItem) -> Submission:
-    row = isinstance(item, RowItem)
     size = len(item.text) if isinstance(item, RowItem) else item.size
     return Submission(
         document_id=id_,
@@ -352,7 +351,7 @@ def _describe_item(id_: str, settings_hash: str, item: FileItem | RowItem) -> Su
         settings_hash=settings_hash,
         version=version_id(item.content_hash, settings_hash),
         size=max(1, size // BYTES_PER_TOKEN),
-        origin={"kind": "row" if row else "file", "metadata": dict(item.metadata)},
+        origin={"kind": item.kind, "metadata": dict(item.metadata)},
     )
 
 

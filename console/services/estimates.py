@@ -11,11 +11,13 @@ from embedmill.console.rendering import LEFT_OUT
 from embedmill.console.services.jobs import Note, Reason
 from embedmill.console.services.measuring import Measured, Measurer, Outline, Totals, measure_job
 from embedmill.console.services.noticing import Noticed
+from embedmill.shared import loading
 from embedmill.shared.addresses import document_id, version_id
 from embedmill.shared.collections import CollectionSettings, read_collection_settings
 from embedmill.shared.db import collections, documents, ledger
 from embedmill.shared.errors import DocumentError, ParserCrashed
 from embedmill.shared.ledger import FREE_PROVIDERS, Lane, Tokens
+from embedmill.shared.loading import Loaded
 from embedmill.shared.providers.vectorstores.pinecone.units import UNIT
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.spend.estimates import (
@@ -368,6 +370,9 @@ class _Counter:
     def _split(self, item: "FileItem | RowItem") -> "ChunkSet":
         from embedmill.producers.sources.base import RowItem
 
-        if isinstance(item, RowItem):
-            return self._measurer.split_row(item.text, title=item.title)
-        return self._measurer.split_file(item.path, uri=item.uri, title=item.title or "")
+        loaded = (
+            Loaded("the row", text=item.text)
+            if isinstance(item, RowItem)
+            else loading.load(self._runtime, item.uri, {"kind": item.kind, "metadata": item.metadata})
+        )
+        return self._measurer.split(loaded, uri=item.uri, title=item.title or "")

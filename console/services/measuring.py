@@ -11,8 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-import orjson
-
+from embedmill.shared import loading
 from embedmill.shared.collections import CollectionSettings
 from embedmill.shared.db import ledger, samples
 from embedmill.shared.db.engine import Connection
@@ -20,14 +19,13 @@ from embedmill.shared.db.samples import Counts
 from embedmill.shared.db.sizes import Listed, Sizes, list_some, sum_sizes
 from embedmill.shared.db.verdicts import find_verdicts
 from embedmill.shared.errors import BlobMissing, DocumentError, FlowControl, ParserCrashed
-from embedmill.shared.files import read_regular_file
 from embedmill.shared.providers.endpoints import MODELS, find_endpoint
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.spend.estimates import Asked
-from embedmill.shared.uris import uri_to_path
 
 if TYPE_CHECKING:
     from embedmill.shared.db.collections import Collection
+    from embedmill.shared.loading import Loaded
     from embedmill.workers.chunking import ChunkSet
     from embedmill.workers.parsing.sandbox import Parser
     from embedmill.workers.validation.forecast import Forecast
@@ -134,28 +132,16 @@ class Measurer:
             known = {}
         return [by_address[address] for address in fresh if address not in known]
 
-    def split_file(self, path: bytes, *, uri: str, title: str) -> "ChunkSet":
-        """A file's chunks; raises DocumentError, ParserCrashed."""
-        from embedmill.workers.stages.chunk import split
+    def split(self, loaded: "Loaded", *, uri: str, title: str) -> "ChunkSet":
+        """A document's chunks; raises DocumentError, ParserCrashed."""
+        from embedmill.workers.stages.chunk import parse, split
 
-        data = read_regular_file(path, max_bytes=self.runtime.settings.max_document_bytes)
-        return split(self.parser.parse(data, name=uri), self.settings, title=title)
-
-    def split_row(self, text: str, *, title: str) -> "ChunkSet":
-        """A row's chunks."""
-        from embedmill.workers.stages.chunk import parse_row, split
-
-        return split(parse_row(text), self.settings, title=title)
+        return split(parse(loaded, self.parser, name=uri), self.settings, title=title)
 
     def split_listed(self, listed: Listed) -> "ChunkSet":
         """The chunks of a document that was submitted; raises what reading it raises."""
-        if listed.origin["kind"] != "row":
-            return self.split_file(uri_to_path(listed.uri), uri=listed.uri, title=listed.title)
-        reference = listed.origin["ref"]
-        data = self.runtime.blobs.get_pack([reference])[reference]
-        if isinstance(data, BlobMissing):
-            raise data
-        return self.split_row(orjson.loads(data)["text"], title=listed.title)
+        loaded = loading.load(self.runtime, listed.uri, listed.origin)
+        return self.split(loaded, uri=listed.uri, title=listed.title)
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,7 +322,8 @@ def _stratify(listed: Sequence[Listed], sizes: Mapping[bool, int]) -> Iterator[S
 
 
 def _kind(listed: Listed) -> str:
-    return "row" if listed.origin["kind"] == "row" else PurePosixPath(listed.uri).suffix.lower()
+    kind = str(listed.origin["kind"])
+    return kind if loading.loader_class(kind).holds_text else PurePosixPath(listed.uri).suffix.lower()
 
 
 def _sum(listed: Sequence[Listed]) -> int:

@@ -10,12 +10,9 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
-from embedmill.shared.errors import BlobMissing, EmbedmillError
-from embedmill.shared.files import read_regular_file
+from embedmill.shared import loading
+from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.runtime import Runtime
-from embedmill.shared.uris import uri_to_path
 
 EXCERPT_CHARACTERS = 240
 # So much of a text is looked at for its script and language.
@@ -66,9 +63,7 @@ def take_sample(runtime: Runtime, letter: Mapping[str, Any]) -> dict[str, Any]:
             return {"source": "a removal, which has no text", "facts": facts, "excerpt": ""}
         if letter["chunks_ref"]:
             return _from_chunks(runtime, letter, facts)
-        if letter["origin"]["kind"] == "row":
-            return _from_row(runtime, letter, facts)
-        return _from_file(runtime, letter, facts)
+        return _from_origin(runtime, letter, facts)
     except (EmbedmillError, OSError, ValueError) as error:
         return {"source": f"cannot be read from here ({type(error).__name__})", "facts": facts, "excerpt": ""}
 
@@ -83,24 +78,16 @@ def _from_chunks(runtime: Runtime, letter: Mapping[str, Any], facts: dict[str, A
     return {"source": "the stored text", "facts": found, "excerpt": excerpt(chunk_set.text, at)}
 
 
-def _from_row(runtime: Runtime, letter: Mapping[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
-    reference = letter["origin"]["ref"]
-    data = runtime.blobs.get_pack([reference])[reference]
-    if isinstance(data, BlobMissing):
-        raise data
-    text = orjson.loads(data)["text"]
+def _from_origin(runtime: Runtime, letter: Mapping[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
+    loaded = loading.load(runtime, letter["uri"], letter["origin"])
+    text = loaded.text
+    if text is None:
+        facts = facts | describe_bytes(loaded.data, name=letter["uri"])
+        if facts["first_bad_utf8"] is not None or facts["nul_bytes"]:
+            return {"source": loaded.whence, "facts": facts, "excerpt": ""}
+        text = loaded.data.decode()
     at = _place_in(text, letter["error"], starts=[])
-    return {"source": "the stored row", "facts": facts | describe_text(text), "excerpt": excerpt(text, at)}
-
-
-def _from_file(runtime: Runtime, letter: Mapping[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
-    data = read_regular_file(uri_to_path(letter["uri"]), max_bytes=runtime.settings.max_document_bytes)
-    found = facts | describe_bytes(data, name=letter["uri"])
-    if found["first_bad_utf8"] is not None or found["nul_bytes"]:
-        return {"source": "the file", "facts": found, "excerpt": ""}
-    text = data.decode()
-    at = _place_in(text, letter["error"], starts=[])
-    return {"source": "the file", "facts": found | describe_text(text), "excerpt": excerpt(text, at)}
+    return {"source": loaded.whence, "facts": facts | describe_text(text), "excerpt": excerpt(text, at)}
 
 
 def _place_in(text: str, error: str, *, starts: list[int]) -> int:

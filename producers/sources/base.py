@@ -5,7 +5,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from embedmill.shared.uris import uri_to_path
+
+if TYPE_CHECKING:
+    from embedmill.producers.sources.open import SourceOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +26,23 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class FileItem:
-    """A document that lives in a file and is read later, by a worker. `size` in bytes, `content_hash` SHA-256 hex."""
+    """A document that is read later, by a worker; `size` in bytes, `content_hash` SHA-256 hex.
+
+    `kind` says where it is and what reads it there (`embedmill.shared.loading`).
+    """
 
     uri: str
-    path: bytes
     size: int
     content_hash: str
     title: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     listed_at: Place | None = field(default=None, compare=False)
+    kind: str = "file"
+
+    @property
+    def path(self) -> bytes:
+        """Of a file on this machine; raises ValueError for anything else."""
+        return uri_to_path(self.uri)
 
     @property
     def place(self) -> Place:
@@ -47,6 +60,7 @@ class RowItem:
     metadata: Mapping[str, Any]
     content_hash: str
     place: Place = field(default=Place(""), compare=False)
+    kind: ClassVar[str] = "row"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +126,16 @@ class Source(ABC):
     kind: ClassVar[str]
     detects_deletions: ClassVar[bool] = True
     empty: ClassVar[str] = "there is nothing in it"
+
+    @classmethod
+    def open(cls, url: str, options: "SourceOptions") -> Self:
+        """The source that a URL of its scheme names; only those that have one. Raises SourceError, UsageError."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_spec(cls, spec: Spec) -> Self:
+        """The source that has this spec; only those that a URL names."""
+        raise NotImplementedError
 
     @property
     @abstractmethod

@@ -78,4 +78,4 @@ def hashed_file(
         return Problem(uri, describe_os_error(error))
     if reason := judge(name, hashed.head):
         return Skipped(uri, reason)
-    return FileItem(uri, path, hashed.size, hashed.content_hash)
+    return FileItem(uri, hashed.size, hashed.content_hash)

@@ -5,7 +5,7 @@ import re
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from embedmill.producers.sources.base import Source, Spec
 from embedmill.producers.sources.csv_rows import CsvSource, holds_rows
@@ -17,6 +17,7 @@ from embedmill.producers.sources.paths import absolute_path, canonical_path, sho
 from embedmill.producers.sources.rows import FieldMap
 from embedmill.shared.errors import SourceError, UsageError
 from embedmill.shared.files import describe_mode, describe_os_error
+from embedmill.shared.loading import source_class
 from embedmill.shared.uris import path_to_uri, uri_to_path
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -82,7 +83,10 @@ def source_from_spec(spec: Spec) -> Source:
             return CsvSource(uri_to_path(uri), FieldMap(**fields))
         case {"kind": "list", "uri": str(uri), "base": str(base), "null_separated": bool(null_separated)}:
             return _list_from_spec(uri, base, null_separated=null_separated)
-    raise SourceError(f"not the description of a source: kind {spec.get('kind')!r}")
+    kind = str(spec.get("kind"))
+    if (made := source_class(kind)) is not None:
+        return cast(type[Source], made).from_spec(spec)
+    raise SourceError(f"not the description of a source: kind {kind!r}")
 
 
 def _list_from_spec(uri: str, base: str, *, null_separated: bool) -> Source:
@@ -95,6 +99,8 @@ def _open(argument: str, *, options: SourceOptions, stdin: BinaryIO) -> Source:
     if argument == "-":
         base = canonical_path(_current_folder())
         return ListSource.of_stream(stdin, base=base, null_separated=options.null_separated)
+    if (scheme := _SCHEME.match(argument)) and (named := source_class(scheme[1].lower())) is not None:
+        return cast(type[Source], named).open(argument, options)
     path = _path_of(argument)
     mode = _mode_of(path)
     if stat.S_ISDIR(mode):

@@ -1,26 +1,25 @@
 """The chunk stage: load, parse, normalise, split; one stored object per batch."""
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
-
-import orjson
+from typing import TYPE_CHECKING
 
 from embedmill.shared import stages
 from embedmill.shared.addresses import version_id
 from embedmill.shared.collections import CollectionSettings
 from embedmill.shared.db.leases import Claim, Item
-from embedmill.shared.errors import BlobMissing, StorageFailed
-from embedmill.shared.files import read_regular_file
+from embedmill.shared.errors import StorageFailed
+from embedmill.shared.loading import Loaded, Loading, Located
 from embedmill.shared.notes import join_notes
 from embedmill.shared.outcomes import Advance, Outcome
 from embedmill.shared.providers.embeddings.table import most_chunk_tokens
-from embedmill.shared.uris import uri_to_path
 from embedmill.workers.chunking import ChunkSet, ChunkSettings, build_chunk_set, encode_chunk_set, normalise
 from embedmill.workers.executor import outcome_of
 from embedmill.workers.parsing.document import ParsedDocument
 from embedmill.workers.runtime import WorkerRuntime
+
+if TYPE_CHECKING:
+    from embedmill.workers.parsing.sandbox import Parser
 
 EMPTY = "it holds no text: nothing to index"
 
@@ -40,10 +39,10 @@ def chunk(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
     """Split every document on its own; what one raises is its own outcome."""
     outcomes: dict[int, Outcome] = {}
     prepared: list[Prepared] = []
-    rows = _Rows(runtime, claim.items)
+    loading = Loading(runtime, [Located(item.uri, item.origin) for item in claim.items])
     for item in claim.items:
         try:
-            prepared.append(_prepare(runtime, item, rows))
+            prepared.append(_prepare(runtime, item, loading))
         except StorageFailed:
             raise
         except BaseException as error:  # noqa: BLE001 - MemoryError and SystemExit too are this document's outcome
@@ -54,35 +53,18 @@ def chunk(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
     return outcomes
 
 
-class _Rows:
-    """The stored rows of a batch, read together on first use."""
-
-    def __init__(self, runtime: WorkerRuntime, items: Iterable[Item]) -> None:
-        self._runtime = runtime
-        self._references = [item.origin["ref"] for item in items if item.origin["kind"] == "row"]
-        self._rows: dict[str, bytes | BlobMissing] | None = None
-
-    def load(self, reference: str) -> dict[str, Any]:
-        """Title and text of one row; raises BlobMissing."""
-        if self._rows is None:
-            self._rows = self._runtime.blobs.get_pack(self._references)
-        data = self._rows[reference]
-        if isinstance(data, BlobMissing):
-            raise data
-        row: dict[str, Any] = orjson.loads(data)
-        return row
-
-
-def _prepare(runtime: WorkerRuntime, item: Item, rows: _Rows) -> Prepared:
+def _prepare(runtime: WorkerRuntime, item: Item, loading: Loading) -> Prepared:
     settings = runtime.collection_settings(item.collection_id)
-    if item.origin["kind"] == "row":
-        row = rows.load(item.origin["ref"])
-        parsed, content_hash = parse_row(row["text"]), item.content_hash
-    else:
-        data = read_regular_file(uri_to_path(item.uri), max_bytes=runtime.settings.max_document_bytes)
-        parsed, content_hash = runtime.parser.parse(data, name=item.uri), hashlib.sha256(data).hexdigest()
+    loaded = loading.load(Located(item.uri, item.origin))
+    parsed = parse(loaded, runtime.parser, name=item.uri)
+    content_hash = item.content_hash if loaded.text is not None else hashlib.sha256(loaded.data).hexdigest()
     chunk_set = split(parsed, settings, title=item.title)
     return Prepared(item, chunk_set, encode_chunk_set(chunk_set), content_hash, parsed.notes)
+
+
+def parse(loaded: Loaded, parser: "Parser", *, name: str) -> ParsedDocument:
+    """What was read as structure; raises DocumentError, ParserCrashed."""
+    return parser.parse(loaded.data, name=name) if loaded.text is None else parse_row(loaded.text)
 
 
 def split(parsed: ParsedDocument, settings: CollectionSettings, *, title: str) -> ChunkSet:

@@ -37,8 +37,7 @@ def reasons(items: Iterable[Item], kind: type[Skipped] | type[Problem]) -> dict[
 
 def test_a_file_item_says_where_the_file_is_and_what_it_holds(tmp_path: Path) -> None:
     write(tmp_path, "a.md")
-    path = bytes(tmp_path / "a.md")
-    expected = FileItem((tmp_path / "a.md").as_uri(), path, 4, hashlib.sha256(b"a.md").hexdigest())
+    expected = FileItem((tmp_path / "a.md").as_uri(), 4, hashlib.sha256(b"a.md").hexdigest())
     assert list(source(tmp_path)) == [expected]
 
 
