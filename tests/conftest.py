@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from embedmill.shared.settings import Settings, load_settings
+from tests import together
 from tests.command import Command
+from tests.migrated import place_migrated
 from tests.services import postgres
 
 SMALL = {
@@ -31,9 +33,22 @@ if threading.current_thread() is threading.main_thread():
             signal.signal(number, handler)
 
 
-def pytest_unconfigure() -> None:
-    """Stop what tests of this process shared."""
+def pytest_configure(config: pytest.Config) -> None:
+    """The first process of a run makes the folder that they share."""
+    if not is_helper(config):
+        together.begin()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop what tests of this process shared, and remove what those of all did."""
     postgres.stop_shared()
+    if not is_helper(config):
+        together.end()
+
+
+def is_helper(config: pytest.Config) -> bool:
+    """Whether this process runs tests for another one (pytest-xdist)."""
+    return hasattr(config, "workerinput")
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +77,8 @@ def settings(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Set
 
 @pytest.fixture
 def cli(tmp_path: Path, clean_environment: None) -> Iterator[Command]:
-    """The real command in a home folder of its own."""
+    """The real command in a home folder of its own, where nothing was done yet."""
+    place_migrated(tmp_path / "home" / "tracking.db")
     command = Command({**os.environ, **SMALL, "EMBEDMILL_HOME": str(tmp_path / "home")}, tmp_path)
     yield command
     command.close()

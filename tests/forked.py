@@ -9,11 +9,28 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 context = multiprocessing.get_context("forkserver")
 context.set_forkserver_preload(["tests.preloaded", __name__])
+
+
+def start(function: Callable[..., object], *arguments: Any) -> BaseProcess:
+    """A function of a module, in a process that ends with 0 unless it raises."""
+    process = context.Process(target=function, args=arguments)
+    process.start()
+    return process
+
+
+def run_at_once(function: Callable[..., object], each: Iterable[Sequence[Any]], *, seconds: float = 120.0) -> None:
+    """The function in a process for each of these arguments, all at the same time; each must end well."""
+    processes = [start(function, *arguments) for arguments in each]
+    for process in processes:
+        process.join(seconds)
+    assert [process.exitcode for process in processes] == [0] * len(processes)
 
 
 class Forked:

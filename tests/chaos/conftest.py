@@ -1,6 +1,7 @@
 """A corpus, the outcome of a run without faults, and the oracle that every disturbed run is held against."""
 
 import os
+import pickle
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,6 +14,8 @@ import pytest
 from tests.command import Command
 from tests.conftest import SMALL
 from tests.corpus import write_corpus
+from tests.migrated import place_migrated
+from tests.together import once
 
 DOCUMENTS = 80
 # Many small batches: more boundaries to strike at, and a backlog in the broker.
@@ -35,24 +38,29 @@ class Outcome:
 
 
 @pytest.fixture(scope="session")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of small text files; tests copy it before they change it."""
-    return write_corpus(tmp_path_factory.mktemp("chaos") / "corpus", DOCUMENTS)
+def corpus() -> Path:
+    """A folder of small text files, the same for all processes; tests copy it before they change it."""
+    return once("chaos-corpus", lambda path: write_corpus(path, DOCUMENTS))
 
 
 @pytest.fixture(scope="session")
 def faultless(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    """The corpus ingested without a fault."""
-    folder = tmp_path_factory.mktemp("faultless")
-    command = Command({**clean(), **CHAOTIC, "EMBEDMILL_HOME": str(folder / "home")}, folder)
-    report = command.json("ingest", corpus)
-    assert report["documents"]["completed"] == DOCUMENTS
-    return measure(command)
+    """The corpus ingested without a fault, once for all processes."""
+
+    def ingest(path: Path) -> None:
+        folder = tmp_path_factory.mktemp("faultless")
+        command = Command({**clean(), **CHAOTIC, "EMBEDMILL_HOME": str(folder / "home")}, folder)
+        assert command.json("ingest", corpus)["documents"]["completed"] == DOCUMENTS
+        path.write_bytes(pickle.dumps(measure(command)))
+
+    outcome: Outcome = pickle.loads(once("faultless", ingest).read_bytes())
+    return outcome
 
 
 @pytest.fixture
 def command(tmp_path: Path) -> Iterator[Command]:
     """The real command in a home folder of its own, with many small batches."""
+    place_migrated(tmp_path / "home" / "tracking.db")
     found = Command({**clean(), **CHAOTIC, "EMBEDMILL_HOME": str(tmp_path / "home")}, tmp_path)
     yield found
     found.close()

@@ -33,8 +33,9 @@ def test_two_folders_are_ingested_into_one_home_at_once(cli: Command, tmp_path: 
     assert cli.json("verify")["ok"]
 
 
-def test_many_commands_may_make_the_home_at_once(cli: Command) -> None:
-    processes = [cli.start("jobs", "list", "--json") for _ in range(6)]
+def test_many_commands_may_make_the_home_at_once(cli: Command, tmp_path: Path) -> None:
+    new = cli.with_settings(home=str(tmp_path / "new"))
+    processes = [new.start("jobs", "list", "--json") for _ in range(6)]
     for process in processes:
         ran = finish(process)
         assert (ran.status, ran.json) == (0, {"jobs": []}), ran

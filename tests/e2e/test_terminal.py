@@ -89,8 +89,9 @@ def test_an_interruption_prints_no_traceback_whenever_it_comes(tmp_path: Path, m
 
 def test_a_home_and_what_is_in_it_are_for_their_owner_only(cli: Command, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a document that is nobody else's business")
-    cli.json("ingest", tmp_path / "a.txt")
-    found = [cli.home, *cli.home.rglob("*")]
+    new = cli.with_settings(home=str(tmp_path / "new"))
+    new.json("ingest", tmp_path / "a.txt")
+    found = [new.home, *new.home.rglob("*")]
     assert len(found) > 10
     assert [path for path in found if path.stat().st_mode & 0o077] == []
 

@@ -11,6 +11,7 @@ from tests.chaos.fleet import deployment
 from tests.chaos.fleet.deployment import Fleet, Service
 from tests.command import Command
 from tests.corpus import write_corpus
+from tests.migrated import place_migrated
 
 BROKERS = {
     "embedded": deployment.on_embedded,
@@ -45,6 +46,7 @@ def services() -> Iterator[Services]:
 @pytest.fixture
 def chaotic(tmp_path: Path) -> Iterator[Command]:
     """The real command in a home folder of its own, with many small batches and a short lease."""
+    place_migrated(tmp_path / "home" / "tracking.db")
     command = Command({**clean(), **CHAOTIC, "EMBEDMILL_HOME": str(tmp_path / "home")}, tmp_path)
     yield command
     command.close()

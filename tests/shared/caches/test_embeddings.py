@@ -1,8 +1,6 @@
 """The embedding cache in each of its homes: a file, a database server, Redis."""
 
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -28,20 +26,19 @@ from embedmill.shared.db.engine import Database
 from embedmill.shared.errors import FlowControl, SettingsError, StorageFailed
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import load_settings
+from tests import forked
 from tests.contracts.cache import VECTOR_BYTES, Again, CacheContract, address, evict, vector
 from tests.services import postgres, redis
 from tests.services.needed import require
 from tests.services.postgres import Server
 from tests.waiting import wait_until
 
-WRITE = """
-import sys, numpy as np
-from pathlib import Path
-from embedmill.shared.caches.embeddings import FileCache
-cache = FileCache(Path(sys.argv[1]))
-for n in range(50):
-    cache.put_many({bytes([n]) * 32: np.full(4, n, np.float32)})
-"""
+
+def write_fifty(path: Path) -> None:
+    """A process that writes what others write too."""
+    cache = FileCache(path)
+    for n in range(50):
+        cache.put_many({bytes([n]) * 32: np.full(4, n, np.float32)})
 
 
 class TestFile(CacheContract):
@@ -56,11 +53,7 @@ class TestFile(CacheContract):
         return again()
 
     def test_processes_that_write_the_same_agree(self, cache: EmbeddingCache, tmp_path: Path) -> None:
-        command = [sys.executable, "-c", WRITE, str(tmp_path / "cache.db")]
-        processes = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(3)]
-        for process in processes:
-            _, stderr = process.communicate(timeout=60)
-            assert process.returncode == 0, stderr.decode()
+        forked.run_at_once(write_fifty, [(tmp_path / "cache.db",)] * 3)
         assert cache.count() == 50
 
     def test_a_place_that_cannot_be_written_is_a_storage_failure(self, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
-"""A process that spends and fails at random: `python -m tests.shared.db.spending URL SEED N`."""
+"""A process that spends and fails at random."""
 
 import random
-import sys
 
 from embedmill.shared.db import ledger
 from embedmill.shared.db.ledger import Entry, Reserved
@@ -24,9 +23,8 @@ def entry(*, microusd: int, tokens: int, subject: Subject = NOBODY, provider: st
     )
 
 
-def main() -> None:
-    """Make N calls of random size that end in a random way."""
-    url, seed, calls = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+def spend(url: str, seed: int, calls: int) -> None:
+    """Calls of random size that end in a random way."""
     chance = random.Random(seed)
     database = open_database(url)
     for _ in range(calls):
@@ -47,7 +45,3 @@ def main() -> None:
                 with database.write() as connection:
                     ledger.leave_unsettled(connection, reserved.id)
     database.close()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,8 +1,6 @@
 """Opening the database: made once, by whoever comes first, and refused with a reason when it cannot be used."""
 
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,8 +13,7 @@ from embedmill.shared.db.engine import Database
 from embedmill.shared.db.opening import HEAD, open_database
 from embedmill.shared.db.schema import metadata
 from embedmill.shared.errors import HomeInUse, SettingsError, StorageFailed
-
-OPEN = "import sys; from embedmill.shared.db.opening import open_database; open_database(sys.argv[1]).close()"
+from tests import forked
 
 
 def test_the_database_has_every_table_column_index_and_check_of_the_schema(database: Database) -> None:
@@ -58,10 +55,7 @@ def test_a_write_that_fails_leaves_nothing(database: Database) -> None:
 
 def test_processes_that_start_together_make_the_schema_once(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'tracking.db'}"
-    processes = [subprocess.Popen([sys.executable, "-c", OPEN, url], stderr=subprocess.PIPE) for _ in range(5)]
-    for process in processes:
-        _, stderr = process.communicate(timeout=60)
-        assert process.returncode == 0, stderr.decode()
+    forked.run_at_once(open_database, [(url,)] * 5)
 
 
 def test_a_database_of_a_newer_release_is_refused(database_url: str) -> None:

@@ -1,7 +1,5 @@
 """The ledger and its budgets: reserved before, settled after, never over a limit, whoever spends at the same time."""
 
-import subprocess
-import sys
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +17,8 @@ from embedmill.shared.errors import NotFound, UnknownPrice
 from embedmill.shared.ledger import UNPRICED, BudgetScope, EntryState, Subject
 from embedmill.shared.outcomes import Park
 from embedmill.shared.states import State, WaitReason
-from tests.shared.db.spending import entry
+from tests import forked
+from tests.shared.db.spending import entry, spend
 from tests.shared.db.tracker import Tracker
 
 PROCESSES, CALLS, LIMIT = 8, 25, 9_000
@@ -56,14 +55,11 @@ def test_eight_processes_never_pass_a_limit_together(database_url: str) -> None:
     with database.write() as connection:
         budgets.set_budget(connection, BudgetScope.TOTAL, "", limit_microusd=LIMIT, limit_tokens=LIMIT + 7)
         budgets.set_budget(connection, BudgetScope.PROVIDER, "openai", limit_microusd=2 * LIMIT, limit_tokens=None)
-    processes = [
-        subprocess.Popen([sys.executable, "-m", "tests.shared.db.spending", database_url, str(seed), str(CALLS)])
-        for seed in range(PROCESSES)
-    ]
+    processes = [forked.start(spend, database_url, seed, CALLS) for seed in range(PROCESSES)]
     seen = []
-    while any(process.poll() is None for process in processes):
+    while any(process.is_alive() for process in processes):
         seen.append(measure(database))
-    assert [process.returncode for process in processes] == [0] * PROCESSES
+    assert [process.exitcode for process in processes] == [0] * PROCESSES
     counted, summed, tokens = measure(database)
     assert counted == summed == tokens
     assert all(one[0] == one[1] <= LIMIT for one in seen)

@@ -1,15 +1,15 @@
 """Replays: tracked batches in bounded transactions, at a rate that the database keeps, with the end of each letter."""
 
+import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, event, text
 
 from embedmill.shared.db import dead_letters, queueing, replays, unreadable
 from embedmill.shared.db.clock import clock
@@ -20,6 +20,7 @@ from embedmill.shared.db.schema import replay as replay_table
 from embedmill.shared.errors import LONGEST_WAIT_SECONDS, NotFound, UnreadableDocument
 from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome
 from embedmill.shared.states import JobState, Result, State
+from tests import forked
 from tests.shared.db.statements import count_statements, read_plans
 from tests.shared.db.tracker import Tracker
 from tests.waiting import wait_until
@@ -283,21 +284,18 @@ def test_pages_go_through_every_letter_once(tracker: Tracker) -> None:
 
 
 # Killed when it is about to commit for the fourth time.
-REPLAY = """
-import os, signal, sys
-from sqlalchemy import Engine, event
-from embedmill.shared.db.dead_letters import Filter
-from embedmill.shared.db.engine import open_database
-from embedmill.shared.db.replays import replay_letters
-commits = []
-def strike(_connection):
-    commits.append(1)
-    if len(commits) == 4:
-        os.kill(os.getpid(), signal.SIGKILL)
-database = open_database(sys.argv[1])
-event.listen(Engine, "commit", strike)
-replay_letters(database, Filter(stage="chunk"), by="the killed", rate=1e6)
-"""
+def replay_and_die(url: str) -> None:
+    """A process that is killed after its fourth transaction."""
+    commits = []
+
+    def strike(_connection: Any) -> None:
+        commits.append(1)
+        if len(commits) == 4:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    database = open_database(url)
+    event.listen(Engine, "commit", strike)
+    replays.replay_letters(database, Filter(stage="chunk"), by="the killed", rate=1e6)
 
 
 def test_a_replay_that_was_killed_in_the_middle_is_taken_up_and_nothing_is_sent_twice(
@@ -305,8 +303,9 @@ def test_a_replay_that_was_killed_in_the_middle_is_taken_up_and_nothing_is_sent_
 ) -> None:
     tracker = Tracker(database)
     make_letters(tracker, 3000, causes=1)
-    ran = subprocess.run([sys.executable, "-c", REPLAY, database_url], check=False)
-    assert ran.returncode == -signal.SIGKILL
+    killed_one = forked.start(replay_and_die, database_url)
+    killed_one.join()
+    assert killed_one.exitcode == -signal.SIGKILL
     killed = batch(tracker, 1)
     assert isinstance(killed["count"], int)
     assert 0 < killed["count"] < 3000

@@ -32,13 +32,14 @@ from embedmill.shared.db.submitting import Submission
 from embedmill.shared.errors import UnreadableDocument
 from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park
 from embedmill.shared.states import Result, State
+from tests.migrated import place_migrated
 from tests.services import postgres
 from tests.services.needed import require
 from tests.services.postgres import Server
 from tests.shared.db.conftest import empty
 from tests.shared.db.tracker import RETRY, Tracker, submission
 
-ROWS = 60_000
+ROWS = 24_000
 
 # A table in every state, as it is in the middle of a large job; made by the server itself, which is quick.
 FILL_DOCUMENTS = """
@@ -134,12 +135,12 @@ LOOKS: dict[str, Callable[[Connection], object]] = {
     "claim": lambda c: leases.claim(c, "chunk", list(range(1000, 1256)), worker="w", lease_seconds=60.0),
     "submit_batch": lambda c: submitting.submit_batch(
         c,
-        [submission(f"file:///new/{n}") for n in range(500)],
+        [submission(f"file:///new/{n}") for n in range(200)],
         job_id=1,
         collection_id=1,
         max_attempts=3,
     ),
-    "find_active_versions": lambda c: documents.find_active_versions(c, [f"{n:032d}" for n in range(200)]),
+    "find_active_versions": lambda c: documents.find_active_versions(c, [f"{n:032d}" for n in range(50)]),
 }
 
 
@@ -264,8 +265,9 @@ def test_a_batch_in_one_statement_records_what_a_batch_row_by_row_records(
     server: Server, tmp_path_factory: pytest.TempPathFactory, steps: Any
 ) -> None:
     empty(server.url)
-    folder = tmp_path_factory.mktemp("rows")
-    assert recorded(server.url, steps) == recorded(f"sqlite:///{folder / 'tracking.db'}", steps)
+    path = tmp_path_factory.mktemp("rows") / "tracking.db"
+    place_migrated(path)
+    assert recorded(server.url, steps) == recorded(f"sqlite:///{path}", steps)
 
 
 def test_a_nul_in_what_a_row_says_of_itself_is_left_out(tracker: Tracker) -> None:

@@ -1,6 +1,5 @@
-"""A process that counts one up, again and again: `python -m tests.shared.flow.counting DATABASE LIMITS TIMES`."""
+"""A process that counts one up, again and again."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -30,7 +29,8 @@ def count(state: SharedState) -> int:
     return state.update("count", change)
 
 
-if __name__ == "__main__":
-    with opened(sys.argv[1], sys.argv[2]) as shared:
-        for _ in range(int(sys.argv[3])):
+def count_often(database_url: str, limits_url: str, times: int) -> None:
+    """A process's whole life."""
+    with opened(database_url, limits_url) as shared:
+        for _ in range(times):
             count(shared)

@@ -1,14 +1,12 @@
 """Shared state in SQLite, Postgres and Redis: changes come one at a time, whoever makes them."""
 
-import subprocess
-import sys
-
 import pytest
 
 from embedmill.shared.errors import FlowControl
 from embedmill.shared.flow.redis_state import RedisState
 from embedmill.shared.flow.state import DatabaseState
-from tests.shared.flow.counting import count, opened
+from tests import forked
+from tests.shared.flow.counting import count, count_often, opened
 
 PROCESSES, TIMES = 4, 40
 
@@ -16,9 +14,7 @@ PROCESSES, TIMES = 4, 40
 def test_four_processes_lose_no_change(state_urls: tuple[str, str]) -> None:
     with opened(*state_urls) as first:
         assert isinstance(first, RedisState if state_urls[1] else DatabaseState)
-        command = [sys.executable, "-m", "tests.shared.flow.counting", *state_urls, str(TIMES)]
-        processes = [subprocess.Popen(command) for _ in range(PROCESSES)]
-        assert [process.wait(60) for process in processes] == [0] * PROCESSES
+        forked.run_at_once(count_often, [(*state_urls, TIMES)] * PROCESSES)
         assert count(first) == PROCESSES * TIMES + 1
 
 
