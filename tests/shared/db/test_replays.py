@@ -15,6 +15,7 @@ from embedmill.shared.db import dead_letters, queueing, replays, unreadable
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.dead_letters import Filter
 from embedmill.shared.db.engine import Database
+from embedmill.shared.db.opening import open_database
 from embedmill.shared.db.schema import dead_letter
 from embedmill.shared.db.schema import replay as replay_table
 from embedmill.shared.errors import LONGEST_WAIT_SECONDS, NotFound, UnreadableDocument
