@@ -13,6 +13,8 @@ from typing import Any
 
 from tests.forked import Forked
 
+# What every sitecustomize may import.
+ALTERING = Path(__file__).parent / "altering"
 EMBEDMILL = Path(sys.executable).with_name("embedmill")
 SECONDS = 120.0
 
@@ -60,7 +62,7 @@ class Command:
 
     def altered_by(self, folder: Path, **variables: str) -> "Command":
         """The same command, whose interpreters all load the folder's sitecustomize."""
-        path = os.pathsep.join(filter(None, (str(folder), self.environment.get("PYTHONPATH"))))
+        path = os.pathsep.join(filter(None, (str(folder), str(ALTERING), self.environment.get("PYTHONPATH"))))
         return self._with({"PYTHONPATH": path, **variables})
 
     def _with(self, changed: Mapping[str, str]) -> "Command":

@@ -64,13 +64,14 @@ def ingest(
     from embedmill.console.cli.session import heard, opened
     from embedmill.console.services import working
     from embedmill.console.services.submitting import JobOptions
+    from embedmill.workers.processes.launching import forking
 
     how = _options(include, exclude, field, null=null, hidden=hidden)
     options = JobOptions(allow_deletes, retry_dead, priority, weight, lane, name)
-    with opened() as runtime:
+    with forking() as forks, opened() as runtime:
         with heard(quiet=as_json) as listener:
             report = working.ingest(
-                runtime, _open(sources, how), collection=collection, options=options, listener=listener
+                runtime, _open(sources, how), collection=collection, options=options, listener=listener, forks=forks
             )
         show_report(runtime, report, as_json=as_json)
     raise typer.Exit(exit_status(report))

@@ -54,13 +54,15 @@ def start(
     from embedmill.console.cli.session import heard, opened
     from embedmill.console.services import workers
     from embedmill.console.services.running import Workshop, WorkshopOptions
+    from embedmill.workers.processes.launching import forking
     from embedmill.workers.processes.supervisor import Recycling
 
     if only_chores and (queue or without_chores):
         raise typer.BadParameter("--only-chores goes with neither --queue nor --without-chores")
     slots = _read_slots(queue, concurrency or 1)
-    options = WorkshopOptions(Recycling(max_tasks, max_memory_mb), grace, with_chores=not without_chores)
-    with opened() as runtime, heard(quiet=True) as listener:
+    recycling = Recycling(max_tasks, max_memory_mb)
+    with forking() as forks, opened() as runtime, heard(quiet=True) as listener:
+        options = WorkshopOptions(recycling, grace, with_chores=not without_chores, forks=forks)
         pools = [] if only_chores else workers.plan_pools(runtime.settings, slots, concurrency=concurrency, kind=pool)
         total = sum(spec.slots for spec in pools)
         try:

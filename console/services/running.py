@@ -17,6 +17,7 @@ from embedmill.shared.presence import is_gone, sweep
 from embedmill.shared.runtime import Runtime
 
 if TYPE_CHECKING:
+    from embedmill.workers.processes.launching import ForkServer
     from embedmill.workers.processes.pools import PoolSpec
     from embedmill.workers.processes.supervisor import Recycling
 
@@ -38,6 +39,8 @@ class WorkshopOptions:
     recycling: "Recycling | None" = None
     grace_seconds: float | None = None
     with_chores: bool = True
+    forks: "ForkServer | None" = None
+    """Workers are forked from it; without it they are new interpreters."""
 
 
 class Workshop:
@@ -74,6 +77,7 @@ class Workshop:
             batches=self._count_batches if pools is None and self._broker.is_local else None,
             recycling=self._options.recycling,
             grace_seconds=self._options.grace_seconds,
+            forks=self._options.forks,
         )
         self._started = False
 

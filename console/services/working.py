@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from embedmill.console.listening import NOBODY, Listener, Notice, Severity, Teller
 from embedmill.console.services.jobs import JobReport, describe_job
-from embedmill.console.services.running import Workshop
+from embedmill.console.services.running import Workshop, WorkshopOptions
 from embedmill.console.services.standing import (
     FINAL,
     Hindrance,
@@ -25,6 +25,7 @@ from embedmill.shared.states import JobState, WaitReason
 
 if TYPE_CHECKING:
     from embedmill.producers.sources.base import Source
+    from embedmill.workers.processes.launching import ForkServer
 
 NOTICE_SECONDS = 3.0
 WATCH_SECONDS = 0.3
@@ -39,6 +40,7 @@ def ingest(
     collection: str,
     options: JobOptions = USUAL,
     listener: Listener = NOBODY,
+    forks: "ForkServer | None" = None,
 ) -> JobReport:
     """Submit sources and work here until they are done. Raises UserError, StorageFailed."""
     teller = Teller(listener)
@@ -50,7 +52,7 @@ def ingest(
         teller.tell(lambda: scanning(job_id, seen))
 
     submission = Submission(runtime, sources, collection, options, listener, on_batch=on_batch)
-    with Workshop(runtime, listener=listener) as workshop:
+    with Workshop(runtime, options=WorkshopOptions(forks=forks), listener=listener) as workshop:
         while True:
             submitted = submission.open()
             submission.scan(submitted)

@@ -1,6 +1,7 @@
-"""The entry of a worker process: `python -m workers.process [--queue STAGE]…`; what it works with is loaded here."""
+"""The entry of a worker process: `python -m embedmill.workers.processes.entry [--queue STAGE]…`."""
 
 import sys
+from collections.abc import Sequence
 
 from embedmill.shared.errors import EmbedmillError, HomeInUse, StorageFailed
 from embedmill.shared.harmless import harmless
@@ -10,11 +11,16 @@ from embedmill.shared.starting import start_lightly
 def main() -> int:
     """Work until told to stop; returns the exit status."""
     start_lightly()
+    return work(sys.argv[1:])
+
+
+def work(arguments: Sequence[str]) -> int:
+    """The same in a process that started lightly; what it works with is loaded here."""
     from embedmill.workers.processes.supervisor import EXIT_STORAGE
     from embedmill.workers.processes.worker import run
 
     try:
-        return run()
+        return run(arguments)
     except EmbedmillError as error:
         sys.stderr.write(harmless(f"worker: {error}") + "\n")
         return EXIT_STORAGE if isinstance(error, HomeInUse | StorageFailed) else 1

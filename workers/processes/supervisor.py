@@ -3,13 +3,11 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import IO, Any
+from typing import Any
 
 import structlog
 
@@ -18,7 +16,12 @@ from embedmill.shared.db import pools, presence, queueing
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.errors import InternalError, StorageFailed
 from embedmill.shared.runtime import Runtime
+<<<<<<< HEAD
 from embedmill.shared.starting import unheard
+=======
+from embedmill.shared.states import Stage
+from embedmill.workers.processes.launching import ForkServer, WorkerProcess, launch
+>>>>>>> 153794a (Workers are forked from a process that has loaded their code: the next one costs a fork instead of an interpreter's start)
 from embedmill.workers.processes.pools import Group, PoolSpec, Situation, plan, slots_by_queue, split
 
 log = structlog.get_logger()
@@ -54,7 +57,7 @@ class Child:
 
     group: Group
     slots: int
-    process: subprocess.Popen[bytes]
+    process: WorkerProcess
     started: float
     leaving: float | None = None
     row: Mapping[str, Any] = field(default_factory=dict)
@@ -90,6 +93,7 @@ class Supervisor:
         batches: Callable[[], int] | None = None,
         recycling: Recycling | None = None,
         grace_seconds: float | None = None,
+        forks: ForkServer | None = None,
     ) -> None:
         settings = runtime.settings
         self._runtime = runtime
@@ -100,6 +104,7 @@ class Supervisor:
         self._batches = batches
         self._recycling = recycling or Recycling()
         self._grace_seconds = settings.grace_seconds if grace_seconds is None else grace_seconds
+        self._forks = forks
         self._look_seconds = min(LOOK_SECONDS, settings.lease_seconds / 8)
         self._children: list[Child] = []
         self._wanted: dict[Group, int] = {}
@@ -160,7 +165,7 @@ class Supervisor:
         late = time.monotonic() - self._grace_seconds - EXTRA_SECONDS
         for child in self._children:
             if child.leaving is not None and child.leaving < late:
-                child.process.kill()
+                child.process.send_signal(signal.SIGKILL)
 
     def stop(self) -> None:
         """Let every worker finish what it holds, for the grace time at most, and end it."""
@@ -173,7 +178,7 @@ class Supervisor:
                 self._forget(child)
             time.sleep(0.01)
         for child in list(self._children):
-            child.process.kill()
+            child.process.send_signal(signal.SIGKILL)
             self._forget(child)
 
     def hurry(self) -> None:
@@ -272,7 +277,6 @@ class Supervisor:
     def _start(self, group: Group, slots: int) -> None:
         queues = [argument for queue in group.queues for argument in ("--queue", str(queue))]
         options = {
-            "--parent": os.getpid(),
             "--supervisor": self.id,
             "--kind": group.kind,
             "--slots": slots,
@@ -281,10 +285,7 @@ class Supervisor:
             "--max-memory-mb": self._recycling.max_memory_mb,
         }
         given = [str(part) for option in options.items() for part in option]
-        # -P: a package named like one of ours in the user's current folder is not ours.
-        command = [sys.executable, "-P", "-m", "embedmill.workers.processes.entry", *given, *queues]
-        with unheard(signal.SIGINT):
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        process = launch([*given, *queues], forks=self._forks)
         now = time.monotonic()
         self._children.append(Child(group, slots, process, now, progressed=now))
 
@@ -292,25 +293,24 @@ class Supervisor:
         """Tell a worker to finish what it holds and go."""
         if child.leaving is None:
             child.leaving = time.monotonic()
-        child.process.terminate()
+        child.process.send_signal(signal.SIGTERM)
 
     def _bury(self, child: Child) -> None:
-        announced = self._forget(child)
-        status = child.process.returncode
+        status, announced = self._forget(child)
         if status == EXIT_STORAGE:
-            self._endure_storage(child)
+            self._endure_storage(child.group)
         elif child.leaving is None and status != EXIT_SPENT:
             (log.warning if status else log.info)("worker.died", worker=announced, status=status)
-            self._slow_down(child, was_born=bool(announced))
+            self._slow_down(child, status, was_born=bool(announced))
         if announced:
             self._report_death(child, announced)
 
-    def _endure_storage(self, child: Child) -> None:
+    def _endure_storage(self, group: Group) -> None:
         """A full disk stays full; a database server comes back."""
         if self._runtime.database.is_sqlite:
             raise StorageFailed("a worker could not write to the home folder or the database")
-        self._starts_of(child.group).wait_until = time.monotonic() + STORAGE_WAIT_SECONDS
-        log.error("worker.storage_failed", status=child.process.returncode)
+        self._starts_of(group).wait_until = time.monotonic() + STORAGE_WAIT_SECONDS
+        log.error("worker.storage_failed", status=EXIT_STORAGE)
 
     def _report_death(self, child: Child, worker_id: str) -> None:
         try:
@@ -323,25 +323,18 @@ class Supervisor:
             # Its leases run out by themselves.
             log.warning("supervisor.death_not_recorded", error=str(error))
 
-    def _slow_down(self, child: Child, *, was_born: bool) -> None:
+    def _slow_down(self, child: Child, status: int, *, was_born: bool) -> None:
         starts = self._starts_of(child.group)
         starts.stillborn = 0 if was_born else starts.stillborn + 1
         if starts.stillborn >= STILLBORN:
-            status = child.process.returncode
             raise InternalError(f"workers end with status {status} before they are ready; see stderr")
         early = time.monotonic() - child.started < EARLY_SECONDS
         starts.wait_until = time.monotonic() + (0.2 if early else 0.0)
 
-    def _forget(self, child: Child) -> str:
-        """Take leave of a process that ended or was killed; returns the name it said."""
-        child.process.wait()
-        stream: IO[bytes] | None = child.process.stdout
-        announced = ""
-        if stream is not None:
-            announced = stream.readline().decode().strip()
-            stream.close()
+    def _forget(self, child: Child) -> tuple[int, str]:
+        """Take leave of a process that ended or was killed; returns its status and the name it said."""
         self._children.remove(child)
-        return announced
+        return child.process.wait(), child.process.read_name()
 
     def _sign_off(self) -> None:
         try:

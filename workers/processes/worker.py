@@ -44,7 +44,7 @@ LOOK_SECONDS = 1.0
 PR_SET_PDEATHSIG = 1
 
 
-def run(arguments: Sequence[str] | None = None) -> int:
+def run(arguments: Sequence[str]) -> int:
     """Work until told to stop; returns the exit status."""
     options = _parse(arguments)
     settings = load_settings()
@@ -68,7 +68,7 @@ def _sessions(options: argparse.Namespace) -> int:
     return max(THREADS_PER_PROCESS, options.slots) if options.kind == PoolKind.THREADS else 1
 
 
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="embedmill.workers.processes.entry", description=__doc__)
     parser.add_argument("--queue", action="append", choices=stages.names(), help="serve a queue; all when left out")
     parser.add_argument("--kind", choices=list(PoolKind), default=PoolKind.PREFORK, help="processes or threads")

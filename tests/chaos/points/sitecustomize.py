@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from altering import in_workers
+
 
 def stage_of(arguments: tuple[Any, ...]) -> str | None:
     return next((str(found.stage) for found in arguments if hasattr(found, "stage")), None)
@@ -54,7 +56,6 @@ def lay_all(points: list[tuple[str, str, str | None]]) -> None:
         lay(where, [(when, stage) for other, when, stage in points if other == where])
 
 
-if "embedmill.workers.processes.entry" in sys.orig_argv:
-    lay_all(json.loads(os.environ.get("POINTS", "[]")))
-elif sys.orig_argv[-2:] == ["workers", "start"]:
+in_workers(lambda: lay_all(json.loads(os.environ.get("POINTS", "[]"))))
+if sys.orig_argv[-2:] == ["workers", "start"]:
     lay_all(json.loads(os.environ.get("CHORE_POINTS", "[]")))

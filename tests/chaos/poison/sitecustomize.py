@@ -12,6 +12,8 @@ import sys
 import time
 from typing import Any
 
+from altering import in_workers
+
 MARKER = "POISON-PILL"
 
 
@@ -83,7 +85,7 @@ def poison_indexing() -> None:
     EmbeddedVectorStore.upsert = upsert  # type: ignore[method-assign]
 
 
-if "embedmill.workers.processes.entry" in sys.orig_argv:
+def poison() -> None:
     if "DEAF" in os.environ:
         deafen(os.environ["DEAF"])
     match os.environ.get("POISON_STAGE"):
@@ -93,3 +95,6 @@ if "embedmill.workers.processes.entry" in sys.orig_argv:
             poison_embedding()
         case "index":
             poison_indexing()
+
+
+in_workers(poison)

@@ -5,14 +5,16 @@ while a task is surely in flight.
 """
 
 import os
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
+from altering import in_workers
+
 MARKER = "HOLD-UP"
 
-if "embedmill.workers.processes.entry" in sys.orig_argv and os.environ.get("HELD_AT"):
+
+def hold_up() -> None:
     import embedmill.workers.chunking
 
     original = embedmill.workers.chunking.normalise
@@ -26,3 +28,7 @@ if "embedmill.workers.processes.entry" in sys.orig_argv and os.environ.get("HELD
         return original(parsed)
 
     embedmill.workers.chunking.normalise = normalise
+
+
+if os.environ.get("HELD_AT"):
+    in_workers(hold_up)

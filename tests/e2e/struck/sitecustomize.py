@@ -6,10 +6,11 @@ made when it has struck. REQUEST_INPUTS makes the requests of OpenAI's embedders
 
 import os
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from altering import in_workers
 
 
 class Point:
@@ -42,7 +43,7 @@ def strike_around(owner: Any, method: str, *, before: str = "", after: str = "")
     setattr(owner, method, struck)
 
 
-if "embedmill.workers.processes.entry" in sys.orig_argv and os.environ.get("STRIKE_AT"):
+def lay_points() -> None:
     import embedmill.shared.caches.embeddings
     import embedmill.shared.caches.verdicts
     import embedmill.shared.providers.embeddings.openai
@@ -58,3 +59,7 @@ if "embedmill.workers.processes.entry" in sys.orig_argv and os.environ.get("STRI
     strike_around(embedmill.shared.spend.metering.ModelMeter, "on_response", after="verdicts settled")
     if os.environ.get("REQUEST_INPUTS"):
         embedmill.shared.providers.embeddings.openai.OpenAIEmbedder.max_inputs = int(os.environ["REQUEST_INPUTS"])
+
+
+if os.environ.get("STRIKE_AT"):
+    in_workers(lay_points)

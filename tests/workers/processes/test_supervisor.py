@@ -2,13 +2,19 @@
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from embedmill.shared.db import presence
 from embedmill.shared.errors import StorageFailed
 from embedmill.shared.presence import sweep
+<<<<<<< HEAD
+=======
+from embedmill.shared.settings import Settings
+from embedmill.shared.states import Stage
+from embedmill.workers.processes.launching import ForkServer
+>>>>>>> 153794a (Workers are forked from a process that has loaded their code: the next one costs a fork instead of an interpreter's start)
 from embedmill.workers.processes.pools import PoolSpec
 from embedmill.workers.processes.supervisor import Supervisor
 from embedmill.workers.runtime import WorkerRuntime
@@ -16,14 +22,25 @@ from tests.shared.db.tracker import Tracker
 from tests.waiting import wait_until
 
 
+@pytest.fixture(params=["forks", "interpreters"])
+def forks(settings: Settings, request: pytest.FixtureRequest) -> Iterator[ForkServer | None]:
+    """Both ways to start a worker; named first, because it forks before a database is open, as commands do."""
+    server = ForkServer() if request.param == "forks" else None
+    yield server
+    if server is not None:
+        server.close()
+
+
 def registered(runtime: WorkerRuntime) -> list[int]:
     with runtime.database.read() as connection:
         return [row["pid"] for row in presence.list_workers(connection)]
 
 
-def test_a_worker_that_dies_is_named_and_replaced(runtime: WorkerRuntime, tracker: Tracker) -> None:
+def test_a_worker_that_dies_is_named_and_replaced(
+    forks: ForkServer | None, runtime: WorkerRuntime, tracker: Tracker
+) -> None:
     died: list[str] = []
-    with Supervisor(runtime, [PoolSpec()], on_death=died.append) as supervisor:
+    with Supervisor(runtime, [PoolSpec()], on_death=died.append, forks=forks) as supervisor:
         (first,) = supervisor.pids
         wait_until(lambda: first in registered(runtime), "the worker is up")
         os.kill(first, signal.SIGKILL)
@@ -38,8 +55,17 @@ def test_a_worker_that_dies_is_named_and_replaced(runtime: WorkerRuntime, tracke
     assert [f"-{first}-" in name for name in died] == [True]
 
 
+<<<<<<< HEAD
 def test_workers_stop_in_good_order_and_leave_nothing(runtime: WorkerRuntime, tracker: Tracker) -> None:
     with Supervisor(runtime, [PoolSpec(("chunk",)), PoolSpec(("embed",))], on_death=lambda _: None) as supervisor:
+=======
+def test_workers_stop_in_good_order_and_leave_nothing(
+    forks: ForkServer | None, runtime: WorkerRuntime, tracker: Tracker
+) -> None:
+    with Supervisor(
+        runtime, [PoolSpec((Stage.CHUNK,)), PoolSpec((Stage.EMBED,))], on_death=lambda _: None, forks=forks
+    ) as supervisor:
+>>>>>>> 153794a (Workers are forked from a process that has loaded their code: the next one costs a fork instead of an interpreter's start)
         pids = supervisor.pids
         wait_until(lambda: set(pids) <= set(registered(runtime)), "both workers are up")
     assert not any(os.path.exists(f"/proc/{pid}") for pid in pids)

@@ -1,0 +1,125 @@
+"""The fork server: what it forks are workers like any other, and it shares nothing with its command but its code."""
+
+import fcntl
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from embedmill.shared.db import presence
+from embedmill.shared.presence import Presence
+from embedmill.shared.settings import Settings
+from embedmill.workers.processes.forkserver import fork
+from embedmill.workers.processes.launching import UNKNOWN_STATUS, ForkServer, NotForked, WorkerProcess, forking, launch
+from embedmill.workers.runtime import WorkerRuntime
+from tests.shared.db.tracker import Tracker
+from tests.waiting import wait_until
+
+
+# Named first by every test: it is forked before the test has a database open, as in a command.
+@pytest.fixture
+def forks(settings: Settings) -> Iterator[ForkServer]:
+    with closing(ForkServer()) as server:
+        yield server
+
+
+def is_there(pid: int) -> bool:
+    return os.path.exists(f"/proc/{pid}")
+
+
+def registered(runtime: WorkerRuntime) -> set[int]:
+    return {row["pid"] for row in runtime.database.query(presence.list_workers)}
+
+
+def end_of(worker: WorkerProcess) -> tuple[int, str]:
+    return worker.wait(), worker.read_name()
+
+
+def locks(runtime: WorkerRuntime) -> int:
+    return len(list(runtime.run_folder.glob("*.lock")))
+
+
+def test_a_fork_is_a_worker_with_a_lock_of_its_own_and_ends_in_good_order(
+    forks: ForkServer, runtime: WorkerRuntime, tracker: Tracker
+) -> None:
+    first, second = forks.fork([]), forks.fork([])
+    wait_until(lambda: registered(runtime) == {first.pid, second.pid}, "both are up")
+    second.send_signal(signal.SIGTERM)
+    first.send_signal(signal.SIGKILL)
+    for worker, expected in ((first, -signal.SIGKILL), (second, 0)):
+        status, name = end_of(worker)
+        assert (status, name.split("-")[-2]) == (expected, str(worker.pid))
+
+
+def test_a_worker_that_was_killed_leaves_the_fork_server_whole(
+    forks: ForkServer, runtime: WorkerRuntime, tracker: Tracker
+) -> None:
+    for number in (signal.SIGSEGV, signal.SIGKILL):
+        worker = forks.fork([])
+        worker.send_signal(number)
+        assert end_of(worker)[0] == -number
+    assert forks.is_up
+
+
+def test_without_its_fork_server_a_worker_finishes_and_the_next_is_an_interpreter(
+    forks: ForkServer, runtime: WorkerRuntime, tracker: Tracker
+) -> None:
+    before = locks(runtime)
+    worker = forks.fork([])
+    wait_until(lambda: registered(runtime) == {worker.pid}, "it is up")
+    os.kill(forks.pid, signal.SIGKILL)
+    assert end_of(worker)[0] == UNKNOWN_STATUS
+    assert locks(runtime) == before, "it ended in good order"
+    with pytest.raises(NotForked):
+        forks.fork([])
+    other = launch([], forks=forks)
+    other.send_signal(signal.SIGKILL)
+    assert end_of(other)[0] == -signal.SIGKILL
+
+
+def test_the_fork_server_ends_with_its_command_and_so_do_workers(settings: Settings, tmp_path: Path) -> None:
+    told = tmp_path / "pids"
+
+    def command() -> int:
+        server = ForkServer()
+        told.write_text(f"{server.pid} {server.fork([]).pid}")
+        signal.pause()
+        return 0
+
+    pid = fork(command)
+    wait_until(lambda: told.is_file() and told.read_text().count(" ") == 1, "both are there")
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    for left in told.read_text().split():
+        wait_until(lambda left=left: not is_there(int(left)), "it has ended")
+
+
+def test_what_is_locked_here_is_not_held_there(tmp_path: Path) -> None:
+    """A lock that outlived its command would make the dead look alive."""
+    with Presence(tmp_path), closing(ForkServer()):
+        (lock,) = tmp_path.glob("*.lock")
+        other = os.open(lock, os.O_RDWR)
+    wait_until(lambda: _can_lock(other), "the lock is free")
+    os.close(other)
+
+
+def _can_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def test_beside_threads_nothing_is_forked() -> None:
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    with forking() as forks:
+        assert forks is None
+    done.set()
+    thread.join()
