@@ -1,4 +1,4 @@
-"""The fork server: a process that has loaded the code of workers and does nothing but fork them (decision 0036).
+"""The fork server: a process that has loaded the code of workers and does nothing but fork them (decision 0037).
 
 It is forked itself, from a command that has neither threads nor anything open yet, and never runs a stage: whatever
 kills a worker leaves it whole. It ends with its command, however that ends; its workers see that and finish what they

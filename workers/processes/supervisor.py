@@ -16,12 +16,7 @@ from embedmill.shared.db import pools, presence, queueing
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.errors import InternalError, StorageFailed
 from embedmill.shared.runtime import Runtime
-<<<<<<< HEAD
-from embedmill.shared.starting import unheard
-=======
-from embedmill.shared.states import Stage
 from embedmill.workers.processes.launching import ForkServer, WorkerProcess, launch
->>>>>>> 153794a (Workers are forked from a process that has loaded their code: the next one costs a fork instead of an interpreter's start)
 from embedmill.workers.processes.pools import Group, PoolSpec, Situation, plan, slots_by_queue, split
 
 log = structlog.get_logger()

@@ -94,8 +94,8 @@ def test_the_fork_server_ends_with_its_command_and_so_do_workers(settings: Setti
     wait_until(lambda: told.is_file() and told.read_text().count(" ") == 1, "both are there")
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
-    for left in told.read_text().split():
-        wait_until(lambda left=left: not is_there(int(left)), "it has ended")
+    left = [int(pid) for pid in told.read_text().split()]
+    wait_until(lambda: not any(is_there(pid) for pid in left), "they have ended")
 
 
 def test_what_is_locked_here_is_not_held_there(tmp_path: Path) -> None:

@@ -9,12 +9,8 @@ import pytest
 from embedmill.shared.db import presence
 from embedmill.shared.errors import StorageFailed
 from embedmill.shared.presence import sweep
-<<<<<<< HEAD
-=======
 from embedmill.shared.settings import Settings
-from embedmill.shared.states import Stage
 from embedmill.workers.processes.launching import ForkServer
->>>>>>> 153794a (Workers are forked from a process that has loaded their code: the next one costs a fork instead of an interpreter's start)
 from embedmill.workers.processes.pools import PoolSpec
 from embedmill.workers.processes.supervisor import Supervisor
 from embedmill.workers.runtime import WorkerRuntime
@@ -55,17 +51,12 @@ def test_a_worker_that_dies_is_named_and_replaced(
     assert [f"-{first}-" in name for name in died] == [True]
 
 
-<<<<<<< HEAD
-def test_workers_stop_in_good_order_and_leave_nothing(runtime: WorkerRuntime, tracker: Tracker) -> None:
-    with Supervisor(runtime, [PoolSpec(("chunk",)), PoolSpec(("embed",))], on_death=lambda _: None) as supervisor:
-=======
 def test_workers_stop_in_good_order_and_leave_nothing(
     forks: ForkServer | None, runtime: WorkerRuntime, tracker: Tracker
 ) -> None:
     with Supervisor(
-        runtime, [PoolSpec((Stage.CHUNK,)), PoolSpec((Stage.EMBED,))], on_death=lambda _: None, forks=forks
+        runtime, [PoolSpec(("chunk",)), PoolSpec(("embed",))], on_death=lambda _: None, forks=forks
     ) as supervisor:
->>>>>>> 153794a (Workers are forked from a process that has loaded their code: the next one costs a fork instead of an interpreter's start)
         pids = supervisor.pids
         wait_until(lambda: set(pids) <= set(registered(runtime)), "both workers are up")
     assert not any(os.path.exists(f"/proc/{pid}") for pid in pids)
