@@ -17,8 +17,8 @@ from unittest.mock import patch
 
 from bench.ingest import SEED, WORDS
 from embedmill.shared.asking.question import Request
+from embedmill.shared.metering import FreeMeter
 from embedmill.shared.providers.models.base import Block, Model, Prompt
-from embedmill.shared.providers.models.metering import FreeMeter
 from embedmill.shared.providers.models.table import open_model
 from embedmill.simulators.anthropic import AnthropicSimulator
 from embedmill.simulators.prompts import Verdict as Scripted

@@ -1,4 +1,4 @@
-"""The words of the ledger: lanes, states of an entry, scopes of a budget, amounts."""
+"""The words of the ledger: lanes, states of an entry, scopes of a budget, what a call takes and what it costs."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -99,14 +99,48 @@ class Tokens:
         return self.prompt + self.out
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What a call is made for."""
+NO_TOKENS = Tokens()
 
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one call takes of its provider, and for whom: before the call the most of it, afterwards what it took.
+
+    A model takes tokens, a vector store `milliunits`, thousandths of its read or write units. `inputs` are texts,
+    chunks, or a store's requests. `key` is the hash of the credentials.
+    """
+
+    provider: str
+    model: str
+    operation: str
+    tokens: Tokens = NO_TOKENS
+    inputs: int = 1
+    milliunits: int = 0
+    lane: Lane = Lane.LIVE
     job_id: int | None = None
     collection_id: int | None = None
     documents: tuple[str, ...] = ()
+    key: str = ""
+    calls: int = 1
+    """More than one for a batch, which is one row in the ledger."""
+
+    @property
+    def amounts(self) -> dict[str, int]:
+        """What it takes of a provider's allowance; tokens that a prompt cache answers are not counted there."""
+        sent = self.tokens.into + self.tokens.cache_write
+        return {"requests": 1, "tokens": sent, "output": self.tokens.out, "inputs": self.inputs}
 
 
-NO_TOKENS = Tokens()
-NOBODY = Subject()
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A call as the ledger keeps it, with its price; costs in micro-dollars, None when the price is not known."""
+
+    usage: Usage
+    price: str
+    cost_microusd: int | None
+    cached: int = 0
+    cached_tokens: int = 0
+    cache_saved_microusd: int = 0
+    lane_saved_microusd: int = 0
+    request_id: str | None = None
+    owner: str | None = None

@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from embedmill.shared.caches.embeddings import QUERY, EmbeddingCache
 from embedmill.shared.errors import FlowControl, StorageFailed
-from embedmill.shared.ledger import Subject, Tokens
-from embedmill.shared.providers.embeddings.base import Embedder, InputType
-from embedmill.shared.spend.metering import is_free, metered
-from embedmill.shared.spend.spender import Planned, Spender
+from embedmill.shared.ledger import Usage
+from embedmill.shared.providers.embeddings.base import EMBED, Embedder, InputType
+from embedmill.shared.spend.metering import LedgerMeter, is_free, metered
 
 log = structlog.get_logger()
 
@@ -23,12 +22,11 @@ AWAY_SECONDS = 30.0
 class RememberedQueries(Embedder):
     """An embedder before a cache. Searching does not depend on the cache: while it is away, the model is asked."""
 
-    def __init__(self, embedder: Embedder, cache: EmbeddingCache, spender: Spender, subject: Subject) -> None:
+    def __init__(self, embedder: Embedder, cache: EmbeddingCache, meter: LedgerMeter) -> None:
         self._plain = embedder
-        self._metered = metered(embedder, spender, subject)
+        self._metered = metered(embedder, meter)
         self._cache = cache
-        self._spender = spender
-        self._subject = subject
+        self._meter = meter
         self._away_until = 0.0
         self.name, self.model, self.dimensions = embedder.name, embedder.model, embedder.dimensions
         self.symmetric = embedder.symmetric
@@ -71,10 +69,10 @@ class RememberedQueries(Embedder):
         log.warning("cache.unavailable", error=str(error))
 
     def _record(self, texts: Sequence[str]) -> None:
-        planned = Planned(self.name.split("/")[0], self.model, "embed", Tokens(), inputs=0, subject=self._subject)
-        self._spender.record_free(planned, cached=len(texts), cached_tokens=sum(self.count_tokens(texts)))
+        usage = Usage(self.name.split("/")[0], self.model, EMBED, inputs=0)
+        self._meter.record_free(usage, cached=len(texts), cached_tokens=sum(self.count_tokens(texts)))
 
 
-def remembered(embedder: Embedder, cache: EmbeddingCache, spender: Spender, subject: Subject) -> Embedder:
+def remembered(embedder: Embedder, cache: EmbeddingCache, meter: LedgerMeter) -> Embedder:
     """The embedder before a cache where it costs money; a model on this machine is as quick as a cache."""
-    return embedder if is_free(embedder) else RememberedQueries(embedder, cache, spender, subject)
+    return embedder if is_free(embedder) else RememberedQueries(embedder, cache, meter)

@@ -23,11 +23,11 @@ from embedmill.shared.settings import Settings
 
 if TYPE_CHECKING:
     from embedmill.shared.caches.embeddings import EmbeddingCache
+    from embedmill.shared.metering import Meter
     from embedmill.shared.providers.blobs.base import BlobStore
     from embedmill.shared.providers.embeddings.base import Embedder
     from embedmill.shared.providers.models.base import Model
     from embedmill.shared.providers.vectorstores.base import VectorStore
-    from embedmill.shared.providers.vectorstores.metering import Meter
     from embedmill.shared.providers.vectorstores.places import Owner
     from embedmill.shared.spend.spender import Spender
 
@@ -194,15 +194,14 @@ class Runtime:
         return None
 
     def _store_meter(self, collection: Collection, job_id: int | None = None) -> "Meter":
-        from embedmill.shared.providers.vectorstores.metering import FREE
+        from embedmill.shared.metering import FreeMeter
         from embedmill.shared.providers.vectorstores.table import find_offer
 
         if find_offer(self.settings.vector_url) is None:
-            return FREE
-        from embedmill.shared.ledger import Subject
+            return FreeMeter()
         from embedmill.shared.spend.metering import StoreMeter
 
-        return StoreMeter(self.spender, Subject(job_id, collection.id))
+        return StoreMeter(self.spender, job_id=job_id, collection_id=collection.id)
 
     def open_spills(self) -> "BlobStore":
         """Where vector stores put what is too large for them: apart from the blobs, which the cleaner goes through."""

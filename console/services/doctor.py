@@ -119,13 +119,12 @@ def _cache(runtime: Runtime) -> str:
 
 def _embedding(runtime: Runtime) -> str:
     """Of new collections and of those that there are: a sentence is embedded, so that the key is tried."""
-    from embedmill.shared.ledger import NOBODY
-    from embedmill.shared.spend.metering import metered
+    from embedmill.shared.spend.metering import LedgerMeter, metered
 
     def try_one(name: str) -> str:
         embedder = runtime.embedder(name)
         with _naming(embedder.endpoint):
-            metered(embedder, runtime.spender, NOBODY).embed_batch(["a sentence to embed"], input_type="document")
+            metered(embedder, LedgerMeter(runtime.spender)).embed_batch(["a sentence to embed"], input_type="document")
         return f"{embedder.model}, {embedder.dimensions} dimensions{_where(embedder.endpoint)}"
 
     return _try_each(_find_users(runtime, "embedding"), try_one)

@@ -10,10 +10,10 @@ from embedmill.shared.collections import read_collection_settings
 from embedmill.shared.db import collections, documents
 from embedmill.shared.editions import Edition
 from embedmill.shared.errors import UsageError
-from embedmill.shared.ledger import Subject
 from embedmill.shared.paging import pages
 from embedmill.shared.queries import remembered
 from embedmill.shared.runtime import Runtime
+from embedmill.shared.spend.metering import LedgerMeter
 
 # Under SQLite's limit of bound values.
 PAGE = 5000
@@ -60,7 +60,7 @@ def open_searcher(runtime: Runtime, collection: str) -> Iterator[Searcher]:
     found = runtime.database.query(lambda connection: collections.get_collection(connection, collection))
     embedder = runtime.embedder(read_collection_settings(found.settings).embedding)
     with closing(runtime.open_cache()) as cache:
-        embedder = remembered(embedder, cache, runtime.spender, Subject(collection_id=found.id))
+        embedder = remembered(embedder, cache, LedgerMeter(runtime.spender, collection_id=found.id))
         yield Searcher(
             runtime.store(found), lambda: _shards(runtime, found.id), embedder, lambda ids: _active(runtime, ids)
         )

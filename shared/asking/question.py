@@ -3,14 +3,31 @@
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.fence import NO_FENCE, Fence
+from embedmill.shared.ledger import Tokens, Usage
 
 ItemT = TypeVar("ItemT", bound=Hashable)
 FoundT = TypeVar("FoundT")
-AnswerT = TypeVar("AnswerT")
+AnswerT = TypeVar("AnswerT", bound="Answered")
+
+
+class Answered(Protocol):
+    """What every answer says of its price."""
+
+    @property
+    def tokens(self) -> Tokens | None:
+        """What it took; None when the provider does not say."""
+
+    @property
+    def request_id(self) -> str | None:
+        """The provider's own name of the request."""
+
+    @property
+    def limits(self) -> Mapping[str, str]:
+        """The response headers that tell how much of a rate limit is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +114,5 @@ class LiveQuestion(Question[ItemT, FoundT, AnswerT]):
         """Carry out one request; raises what providers raise about it as a whole."""
 
     @abstractmethod
-    def announce(self, request: Request[ItemT]) -> Any:
-        """The request as the meter wants to know it before it is sent."""
-
-    @abstractmethod
-    def account(self, request: Request[ItemT], answer: AnswerT, seconds: float) -> Any:
-        """The answered request as the meter wants to know it."""
+    def usage(self, request: Request[ItemT]) -> Usage:
+        """The most that a request may take."""

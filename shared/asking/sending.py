@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, Protocol
+from typing import Generic
 
 from embedmill.shared.asking.following import Following, Rules
 from embedmill.shared.asking.question import AnswerT, FoundT, ItemT, LiveQuestion, Request
@@ -28,30 +28,12 @@ from embedmill.shared.errors import (
     StorageFailed,
     UserError,
 )
+from embedmill.shared.metering import Meter, Reservation
 
 FAILED_REQUESTS = 5
 """So many failures of the provider without an answer in between, and the rest is left for a later attempt."""
 LEFT_SECONDS = 5.0
 """When that is, unless a circuit knows better."""
-
-Billed = Literal["no", "unknown"]
-"""Whether a request without an answer may have been charged: never for a refusal, perhaps after a time-out or a cut."""
-
-
-class Meter(Protocol):
-    """Is asked before each request and told after it, always in the thread that asks."""
-
-    def on_request(self, request: Any) -> Any:
-        """Reserve; the result comes back with the end. Raising FlowControl keeps this and later requests back."""
-
-    def on_response(self, reservation: Any, call: Any) -> None:
-        """Settle, once what the answer says is kept."""
-
-    def on_failure(self, reservation: Any, error: EmbedmillError, *, billed: Billed) -> EmbedmillError | None:
-        """Release when nothing was billed, keep the reservation as spent when that is not known.
-
-        Returns FlowControl when the meter knows that the provider is better left alone.
-        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +66,7 @@ class _Flight(Generic[ItemT]):
     """A request on its way."""
 
     request: Request[ItemT]
-    reservation: Any
+    reservation: Reservation
     started: float
 
 
@@ -124,7 +106,7 @@ class _Sending(Generic[ItemT, FoundT, AnswerT]):
             self._question.keep(self._unkept)
             raise self._broken
         self._keep(self._rules.finish())
-        return {item: self._told(error) for item, error in self._errors.items()}
+        return {item: self._meaning(error) for item, error in self._errors.items()}
 
     @property
     def _width(self) -> int:
@@ -134,7 +116,7 @@ class _Sending(Generic[ItemT, FoundT, AnswerT]):
 
     def _start(self, request: Request[ItemT]) -> None:
         try:
-            reservation = self._meter.on_request(self._question.announce(request))
+            reservation = self._meter.reserve(self._question.usage(request))
         except StorageFailed as error:
             self._stopped = self._broken = error
             return
@@ -195,25 +177,24 @@ class _Sending(Generic[ItemT, FoundT, AnswerT]):
         if not isinstance(outcome, EmbedmillError):
             self._accept(flight, outcome)
             return
-        told = self._meter.on_failure(flight.reservation, outcome, billed=_billed(outcome))
+        meaning = flight.reservation.fail(outcome)
         match outcome:
             case InputRefused():
                 self._failed = 0
                 self._follow(self._rules.refused(flight.request, outcome))
                 self._stopped = self._stopped or self._rules.blame
             case ProviderUnavailable():
-                self._circuit = told if isinstance(told, FlowControl) else self._circuit
+                self._circuit = meaning if isinstance(meaning, FlowControl) else self._circuit
                 self._try_apart(flight.request, outcome)
             case _:
-                self._fail(flight.request.items, told or outcome)
+                self._fail(flight.request.items, meaning)
 
     def _accept(self, flight: _Flight[ItemT], answer: AnswerT) -> None:
         self._failed = 0
-        seconds = time.monotonic() - flight.started
         try:
             self._follow(self._rules.answered(flight.request, answer))
         finally:
-            self._meter.on_response(flight.reservation, self._question.account(flight.request, answer, seconds))
+            flight.reservation.settle(answer.tokens, request_id=answer.request_id, headers=answer.limits)
 
     def _follow(self, following: Following[ItemT, FoundT]) -> None:
         self._keep(following.found)
@@ -261,7 +242,7 @@ class _Sending(Generic[ItemT, FoundT, AnswerT]):
         while self._waiting:
             self._errors |= {item: self._failing.get(item, error) for item in self._waiting.popleft().items}
 
-    def _told(self, error: EmbedmillError) -> EmbedmillError:
+    def _meaning(self, error: EmbedmillError) -> EmbedmillError:
         """With the circuit open, an outage is a time to wait and not a failure."""
         return self._circuit if self._circuit and isinstance(error, ProviderUnavailable) else error
 
@@ -269,7 +250,3 @@ class _Sending(Generic[ItemT, FoundT, AnswerT]):
 def _left(error: ProviderUnavailable) -> FlowControl:
     """What items are told that were not sent, because the provider fails for everybody."""
     return FlowControl(f"not asked: {error}", reason="circuit", retry_after_seconds=LEFT_SECONDS)
-
-
-def _billed(error: EmbedmillError) -> Billed:
-    return "unknown" if isinstance(error, ProviderUnavailable) and error.may_be_billed else "no"

@@ -12,7 +12,7 @@ from embedmill.shared.db.clock import clock, read_clock
 from embedmill.shared.db.schema import budget, budget_alert, collection, in_state, usage, work
 from embedmill.shared.db.transitions import wake_work
 from embedmill.shared.errors import NotFound
-from embedmill.shared.ledger import FREE, BudgetScope, EntryState, Subject
+from embedmill.shared.ledger import FREE, BudgetScope, EntryState
 from embedmill.shared.states import State, WaitReason
 
 ALERT_PERCENTS = (75, 90, 100)
@@ -90,7 +90,9 @@ def hold_still(connection: Connection, *, alone: bool = False) -> None:
         connection.execute(select(getattr(func, lock)(BUDGETS_LOCK)))
 
 
-def lock_budgets(connection: Connection, provider: str, subject: Subject) -> tuple[float, list[Budget]]:
+def lock_budgets(
+    connection: Connection, provider: str, *, job_id: int | None, collection_id: int | None
+) -> tuple[float, list[Budget]]:
     """The time, and the budgets that a call concerns, locked in the order of their numbers; a past day's start again.
 
     The time is read once they are locked: whoever waited over midnight charges the new day, and says so in the ledger.
@@ -99,10 +101,10 @@ def lock_budgets(connection: Connection, provider: str, subject: Subject) -> tup
         budget.c.scope.in_((BudgetScope.DAY, BudgetScope.TOTAL)),
         and_(budget.c.scope == BudgetScope.PROVIDER, budget.c.name == provider),
     ]
-    if subject.job_id is not None:
-        named.append(and_(budget.c.scope == BudgetScope.JOB, budget.c.name == str(subject.job_id)))
-    if subject.collection_id is not None:
-        name = select(collection.c.name).where(collection.c.id == subject.collection_id).scalar_subquery()
+    if job_id is not None:
+        named.append(and_(budget.c.scope == BudgetScope.JOB, budget.c.name == str(job_id)))
+    if collection_id is not None:
+        name = select(collection.c.name).where(collection.c.id == collection_id).scalar_subquery()
         named.append(and_(budget.c.scope == BudgetScope.COLLECTION, budget.c.name == name))
     query = select(budget).where(or_(*named)).order_by(budget.c.id).with_for_update()
     found = [_row(row) for row in connection.execute(query).all()]

@@ -13,8 +13,8 @@ from sqlalchemy import bindparam as given
 
 from embedmill.shared.db.bulk import update_each
 from embedmill.shared.db.clock import clock
-from embedmill.shared.db.schema import bulk_batch, bulk_entry, usage
-from embedmill.shared.ledger import BatchState, BulkState, Subject
+from embedmill.shared.db.schema import bulk_batch, bulk_entry
+from embedmill.shared.ledger import BatchState, BulkState
 from embedmill.shared.paging import pages
 
 # Well under SQLite's limit of bound values in one statement.
@@ -165,10 +165,3 @@ def find_known_vendor_ids(connection: Connection, ids: Sequence[str]) -> set[str
     """Which of a vendor's batches are known to be ours."""
     query = select(bulk_batch.c.vendor_id).where(bulk_batch.c.vendor_id.in_(list(ids)))
     return set(connection.execute(query).scalars())
-
-
-def get_subject(connection: Connection, usage_id: int | None) -> Subject:
-    """What a batch was reserved for, as its row in the ledger has it."""
-    query = select(usage.c.job_id, usage.c.collection_id, usage.c.documents).where(usage.c.id == usage_id)
-    row = connection.execute(query).first()
-    return Subject(row.job_id, row.collection_id, tuple(row.documents or ())) if row else Subject()

@@ -30,57 +30,36 @@ from embedmill.shared.db.budgets import Budget
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import collection, is_literally, job, usage
 from embedmill.shared.errors import UnknownPrice
-from embedmill.shared.ledger import FREE, BudgetScope, EntryState, Lane, Subject, Tokens
+from embedmill.shared.ledger import FREE, NO_TOKENS, BudgetScope, Entry, EntryState, Lane, Tokens
 
 # A call that has not ended after this long never will: whoever made it is gone.
 LONGEST_CALL_SECONDS = 3600.0
 MICRO = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A call as the ledger keeps it; costs in micro-dollars, None when the price is not known."""
-
-    provider: str
-    model: str
-    operation: str
-    lane: Lane
-    subject: Subject
-    inputs: int
-    tokens: Tokens
-    price: str
-    cost_microusd: int | None
-    milliunits: int = 0
-    """Thousandths of the read or write units of a vector store, which are no tokens."""
-    cached: int = 0
-    cached_tokens: int = 0
-    cache_saved_microusd: int = 0
-    lane_saved_microusd: int = 0
-    request_id: str | None = None
-    owner: str | None = None
-
-    def columns(self) -> dict[str, Any]:
-        """The values of its row."""
-        return {
-            "job_id": self.subject.job_id,
-            "collection_id": self.subject.collection_id,
-            "documents": list(self.subject.documents) or None,
-            "provider": self.provider,
-            "model": self.model,
-            "operation": self.operation,
-            "lane": self.lane,
-            "inputs": self.inputs,
-            "cached": self.cached,
-            "cached_tokens": self.cached_tokens,
-            **token_columns(self.tokens),
-            "milliunits": self.milliunits,
-            "price": self.price,
-            "cost_microusd": self.cost_microusd,
-            "cache_saved_microusd": self.cache_saved_microusd,
-            "lane_saved_microusd": self.lane_saved_microusd,
-            "request_id": self.request_id,
-            "owner": self.owner,
-        }
+def columns_of(entry: Entry) -> dict[str, Any]:
+    """The values of an entry's row."""
+    used = entry.usage
+    return {
+        "job_id": used.job_id,
+        "collection_id": used.collection_id,
+        "documents": list(used.documents) or None,
+        "provider": used.provider,
+        "model": used.model,
+        "operation": used.operation,
+        "lane": used.lane,
+        "inputs": used.inputs,
+        "cached": entry.cached,
+        "cached_tokens": entry.cached_tokens,
+        **token_columns(used.tokens),
+        "milliunits": used.milliunits,
+        "price": entry.price,
+        "cost_microusd": entry.cost_microusd,
+        "cache_saved_microusd": entry.cache_saved_microusd,
+        "lane_saved_microusd": entry.lane_saved_microusd,
+        "request_id": entry.request_id,
+        "owner": entry.owner,
+    }
 
 
 def token_columns(tokens: Tokens) -> dict[str, int]:
@@ -102,7 +81,7 @@ class Reserved:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class NoRoom:
     """The budget without room; `seconds` until it starts again, None when it never does by itself."""
 
     budget: Budget
@@ -110,20 +89,23 @@ class Refused:
     alerts: tuple[budgets.Alert, ...]
 
 
-def reserve(connection: Connection, entry: Entry) -> Reserved | Refused:
+def reserve(connection: Connection, entry: Entry) -> Reserved | NoRoom:
     """Write a row for what a call may cost at most, unless a budget has no room for it; commit in either case."""
     budgets.hold_still(connection)
-    now, concerned = budgets.lock_budgets(connection, entry.provider, entry.subject)
+    used = entry.usage
+    now, concerned = budgets.lock_budgets(
+        connection, used.provider, job_id=used.job_id, collection_id=used.collection_id
+    )
     if entry.cost_microusd is None:
         _require_no_dollars(concerned, entry)
-    cost, tokens = entry.cost_microusd or 0, entry.tokens.total
+    cost, tokens = entry.cost_microusd or 0, used.tokens.total
     for found in concerned:
-        if not found.has_room(microusd=cost, tokens=None if entry.milliunits else tokens):
+        if not found.has_room(microusd=cost, tokens=None if used.milliunits else tokens):
             alert = budgets.refuse(connection, found, microusd=cost, tokens=tokens)
-            return Refused(found, found.seconds_left(now), alert)
+            return NoRoom(found, found.seconds_left(now), alert)
     alerts = budgets.charge(connection, concerned, microusd=cost, tokens=tokens)
     key = connection.execute(
-        insert(usage).values(state=EntryState.RESERVED, created_at=now, **entry.columns())
+        insert(usage).values(state=EntryState.RESERVED, created_at=now, **columns_of(entry))
     ).inserted_primary_key
     assert key is not None
     return Reserved(int(key[0]), alerts)
@@ -144,14 +126,14 @@ def leave_at(connection: Connection, id_: int, entry: Entry) -> tuple[budgets.Al
 
 def _end_as(connection: Connection, id_: int, entry: Entry, state: EntryState) -> tuple[budgets.Alert, ...]:
     known = {"job_id", "collection_id", "documents"}
-    told = {name: value for name, value in entry.columns().items() if name not in known}
+    told = {name: value for name, value in columns_of(entry).items() if name not in known}
     values = {**told, "state": state, "settled_at": clock()}
-    return _end(connection, id_, values, entry.cost_microusd or 0, entry.tokens.total)
+    return _end(connection, id_, values, entry.cost_microusd or 0, entry.usage.tokens.total)
 
 
 def release(connection: Connection, id_: int) -> None:
     """The provider certainly did not bill the call: the reservation is given back and the row costs nothing."""
-    nothing = {**token_columns(Tokens()), "milliunits": 0, "cost_microusd": 0, "price": FREE, "inputs": 0}
+    nothing = {**token_columns(NO_TOKENS), "milliunits": 0, "cost_microusd": 0, "price": FREE, "inputs": 0}
     _end(connection, id_, {**nothing, "state": EntryState.RELEASED, "settled_at": clock()}, 0, 0)
 
 
@@ -167,14 +149,14 @@ def _end(
     budgets.hold_still(connection)
     # Budgets before the row, as a reservation does, so that two transactions never wait for each other.
     found = connection.execute(select(usage).where(usage.c.id == id_)).mappings().one()
-    subject = Subject(found["job_id"], found["collection_id"])
-    _, concerned = budgets.lock_budgets(connection, found["provider"], subject)
+    for_whom = {name: found[name] for name in ("job_id", "collection_id")}
+    _, concerned = budgets.lock_budgets(connection, found["provider"], **for_whom)
     query = update(usage).where(usage.c.id == id_, usage.c.state.in_((EntryState.RESERVED, EntryState.UNSETTLED)))
     if not connection.execute(query.values(values)).rowcount:
         return ()
     day = day_of(found["created_at"])
     counted = [b for b in concerned if b.scope is not BudgetScope.DAY or b.day == day]
-    before = sum(found[name] for name in token_columns(Tokens()))
+    before = sum(found[name] for name in token_columns(NO_TOKENS))
     return budgets.charge(
         connection, counted, microusd=microusd - (found["cost_microusd"] or 0), tokens=tokens - before
     )
@@ -184,7 +166,7 @@ def record(connection: Connection, entries: Sequence[Entry]) -> None:
     """Write rows of calls that cost nothing, or of inputs that the cache answered; no budget is asked."""
     if entries:
         query = insert(usage).values(state=EntryState.SETTLED, created_at=clock(), settled_at=clock())
-        connection.execute(query, [entry.columns() for entry in entries])
+        connection.execute(query, [columns_of(entry) for entry in entries])
 
 
 def list_reserving_owners(connection: Connection) -> list[str]:
@@ -214,7 +196,7 @@ def _require_no_dollars(concerned: Sequence[Budget], entry: Entry) -> None:
     limited = [found.label for found in concerned if found.limit_microusd is not None]
     if limited:
         raise UnknownPrice(
-            f"{entry.provider}/{entry.model} has no price, and the budget for {limited[0]} is in dollars",
+            f"{entry.usage.provider}/{entry.usage.model} has no price, and the budget for {limited[0]} is in dollars",
             hint="Add its price (docs/spend.md), or limit tokens instead of dollars.",
         )
 

@@ -1,4 +1,4 @@
-"""The arithmetic of a provider's limits: token buckets with variable cost, taken from in all dimensions or in none.
+"""A provider's limits and their arithmetic: token buckets with variable cost, taken from in all dimensions or in none.
 
 A bucket refills continuously. It lets a call through that is larger than what it holds, once it is full, and goes into
 debt by the difference: a provider's own bucket holds a whole minute, ours a few seconds of it, so ours is the narrower
@@ -6,11 +6,19 @@ one at every moment and yet lets every call through that the provider would. Whe
 its own, ours is as large as that: its first minute is used at once, and no call is sent that does not fit.
 """
 
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from embedmill.shared.errors import LONGEST_WAIT_SECONDS
+import structlog
+
+from embedmill.shared.errors import LONGEST_WAIT_SECONDS, FlowControl
+from embedmill.shared.flow.headers import ReportedLimits
+from embedmill.shared.flow.limits import ProviderLimits
+from embedmill.shared.flow.state import SharedState
+
+log = structlog.get_logger()
 
 MINUTE_SECONDS = 60.0
 BURST_SECONDS = 8.0
@@ -26,6 +34,9 @@ LATE_SECONDS = 30.0
 NEWEST_SHARE = 0.3
 LEAST_SHARE = 1e-6
 LEAST_RATIO, MOST_RATIO = 0.25, 4.0
+
+PATIENCE_SECONDS = 2.0
+"""A worker waits so long for its turn; for longer the work is parked and the worker does something else."""
 
 Value = dict[str, Any]
 Amounts = Mapping[str, int]
@@ -233,3 +244,71 @@ def _queued(value: Value, now: float, amounts: Amounts, limits: Amounts) -> floa
         },
     }
     return turn
+
+
+class Allowance:
+    """A provider's limits for one pool of models and one key, shared by all processes; `name` is what errors say."""
+
+    def __init__(
+        self,
+        key: str,
+        name: str,
+        limits: ProviderLimits,
+        state: SharedState,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._key = key
+        self._name = name
+        self._limits = limits
+        self._state = state
+        self._sleep = sleep
+
+    def await_turn(self, amounts: Amounts, *, job: str) -> None:
+        """Take what a call needs, after a short wait if that is enough; raises FlowControl when it is not."""
+        waited = 0.0
+        while (wait := self._take(amounts, job=job, patience=PATIENCE_SECONDS - waited)) is not None:
+            if wait.seconds > PATIENCE_SECONDS - waited:
+                raise FlowControl(
+                    f"the limit of {self._name} is used up", reason="rate", retry_after_seconds=wait.promise
+                )
+            self._sleep(wait.seconds)
+            waited += wait.seconds
+
+    def _take(self, amounts: Amounts, *, job: str, patience: float) -> Wait | None:
+        return self._state.update(
+            self._key,
+            lambda value, now: take(value, now, amounts, self._of(value), job=job, patience=patience),
+        )
+
+    def correct(self, difference: Amounts) -> None:
+        """Give back what was not used."""
+        if any(difference.values()):
+            self._change(lambda value, now: correct(value, now, difference, self._of(value)))
+
+    def answered(self, reserved: Amounts, used: Amounts, reported: ReportedLimits) -> None:
+        """Put what was used in the place of what was reserved, and believe the response's headers."""
+        difference = {name: reserved[name] - used[name] for name in reserved}
+
+        def change(value: Value, now: float) -> Value:
+            # Of a limit that was not known when the call was made, nothing was taken.
+            unheard_of = self._of({"learned": reported.limits}).keys() - value.get("levels", {}).keys()
+            value["learned"] = {**value.get("learned", {}), **reported.limits}
+            taken = {name: amount for name, amount in difference.items() if name not in unheard_of}
+            value = correct(value, now, taken, self._of(value))
+            value = observe(value, reserved, used)
+            return learn(value, now, reported.remaining, self._of(value), unheard_of=unheard_of)
+
+        if reported.limits or reported.remaining or any(difference.values()):
+            self._change(change)
+
+    def refused(self, retry_after_seconds: float) -> None:
+        """The provider said: not now."""
+        log.info("limit.refused", limit=self._key.rpartition(":")[0], seconds=retry_after_seconds)
+        self._change(lambda value, now: refuse(value, now, retry_after_seconds, self._of(value)))
+
+    def _of(self, value: Value) -> dict[str, int]:
+        return self._limits.with_learned(value.get("learned", {}))
+
+    def _change(self, change: Callable[[Value, float], Value]) -> None:
+        self._state.update(self._key, lambda value, now: (change(value, now), None))

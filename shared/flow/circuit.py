@@ -1,18 +1,33 @@
-"""The arithmetic of a circuit: closed, open for a rest that doubles, half open for one probe by one worker.
+"""A circuit and its arithmetic: closed, open for a rest that doubles, half open for one probe by one worker.
 
 It opens for who is down and not for who stumbles: when enough of the last calls failed, and most of them. The last
 calls are counted and not timed, because a call that is given up may take minutes.
 """
 
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
+
+import structlog
+
+from embedmill.shared.errors import FlowControl, ProviderUnavailable
+from embedmill.shared.flow.state import SharedState
+
+log = structlog.get_logger()
 
 LONGEST_REST_SECONDS = 300.0
 PROBE_SECONDS = 60.0
 """How long a probe may take before another worker sends one."""
 LAST_CALLS = 20
 """So many are looked at; of more, all count half."""
+CLOSED_SECONDS = 0.5
+"""A circuit that was just seen closed is taken for closed without asking again."""
+CIRCUIT = "circuit:"
+"""Begins the keys of circuits in the state."""
 Value = dict[str, Any]
+Failure = TypeVar("Failure", bound=BaseException)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +113,89 @@ def _count(value: Value, *, failed: int, answered: int, most: int) -> Value:
 def _is_down(counts: Value, policy: Policy) -> bool:
     failed = counts["failed"]
     return bool(failed >= policy.failures and failed >= policy.share * (failed + counts["answered"]))
+
+
+class Circuit:
+    """A circuit that all processes share; `closed` is called when it closes, and says how much work that woke."""
+
+    def __init__(self, name: str, policy: Policy, state: SharedState, *, closed: Callable[[], int]) -> None:
+        self._name = name
+        self._key = f"{CIRCUIT}{name}"
+        self._policy = policy
+        self._state = state
+        self._closed = closed
+        self._closed_until = 0.0
+        self._marked = False
+        self._probing = False
+        self._answered = 0
+        self._told_until = 0.0
+
+    def ask(self) -> None:
+        """Raise FlowControl while no call may be made."""
+        if time.monotonic() < self._closed_until:
+            return
+        value, now = self._state.peek(self._key)
+        self._marked = bool(value)
+        if state_of(value, now) == "closed":
+            self._closed_until = time.monotonic() + CLOSED_SECONDS
+            return
+        seconds = self._state.update(self._key, ask)
+        if seconds > 0:
+            raise self._rest(seconds)
+        self._probing = True
+
+    def give_back(self) -> None:
+        """The call that was let through is not made; if it was the probe, another may be."""
+        if self._probing:
+            self._probing = False
+            with suppress(FlowControl):
+                self._state.update(self._key, give_back)
+
+    def succeeded(self) -> None:
+        """A call was answered; the others are told as long as they know of failures, and not of every call."""
+        probing, self._probing = self._probing, False
+        self._answered = min(self._answered + 1, LAST_CALLS)
+        if not self._marked or (not probing and time.monotonic() < self._told_until):
+            return
+        answered, self._answered = self._answered, 0
+
+        def change(value: Value, now: float) -> tuple[Value | None, tuple[bool, bool]]:
+            changed, closed = succeed(value, now, answered=answered)
+            return changed, (closed, bool(value if changed is None else changed))
+
+        closed, self._marked = self._state.update(self._key, change)
+        self._told_until = time.monotonic() + CLOSED_SECONDS
+        if closed:
+            log.info("circuit.closed", circuit=self._name, woken=self._closed())
+
+    def failed(self, error: Failure) -> Failure | FlowControl:
+        """A call failed; returns the error, or FlowControl when the circuit is open now and the work is to wait."""
+        self._marked, self._probing, self._closed_until = True, False, 0.0
+        answered, self._answered = self._answered, 0
+        told = error.retry_after_seconds if isinstance(error, FlowControl) else 0.0
+
+        def change(value: Value, now: float) -> tuple[Value, float]:
+            return fail(value, now, self._policy, answered=answered, told_seconds=told)
+
+        rest = self._state.update(self._key, change)
+        if rest <= 0:
+            return error
+        log.warning("circuit.opened", circuit=self._name, seconds=round(rest, 3), error_class=type(error).__name__)
+        return self._rest(rest, failure=_failure_of(error))
+
+    def _rest(self, seconds: float, failure: ProviderUnavailable | None = None) -> FlowControl:
+        return FlowControl(
+            f"{self._name} does not answer and is left alone",
+            reason="circuit",
+            retry_after_seconds=seconds,
+            failure=failure,
+        )
+
+
+def _failure_of(error: BaseException) -> ProviderUnavailable | None:
+    match error:
+        case ProviderUnavailable():
+            return error
+        case FlowControl(failure=failure):
+            return failure
+    return None

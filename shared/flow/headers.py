@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from embedmill.shared.providers.usage import as_header_count
+MOST_DIGITS = 15
+"""Of a number in a header; nothing that is counted has more."""
 
 _NAMES = (
     re.compile(r"x-ratelimit-(?P<what>limit|remaining)-(?P<of>requests|tokens)"),
@@ -14,20 +15,28 @@ _DIMENSIONS = {"requests": "requests", "tokens": "tokens", "input-tokens": "toke
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ReportedLimits:
     """Units a minute and units left, by dimension."""
 
     limits: Mapping[str, int]
     remaining: Mapping[str, int]
 
 
-def read_limits(headers: Mapping[str, str]) -> Told:
+def read_limits(headers: Mapping[str, str]) -> ReportedLimits:
     """The limits in response headers; what is absent or unreadable is left out."""
-    told: dict[str, dict[str, int]] = {"limit": {}, "remaining": {}}
+    reported: dict[str, dict[str, int]] = {"limit": {}, "remaining": {}}
     for name, value in headers.items():
         for pattern in _NAMES:
             found = pattern.fullmatch(name.lower())
             count = as_header_count(value)
             if found and count is not None:
-                told[found["what"]][_DIMENSIONS[found["of"]]] = count
-    return Told({name: limit for name, limit in told["limit"].items() if limit > 0}, told["remaining"])
+                reported[found["what"]][_DIMENSIONS[found["of"]]] = count
+    return ReportedLimits(
+        {name: limit for name, limit in reported["limit"].items() if limit > 0}, reported["remaining"]
+    )
+
+
+def as_header_count(value: str | None) -> int | None:
+    """A count that stands in a header; None for what is none."""
+    text = (value or "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS else None

@@ -12,7 +12,7 @@ DIMENSIONS = {"rpm": "requests", "tpm": "tokens", "otpm": "output", "ipm": "inpu
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ProviderLimits:
     """Units a minute by dimension (`requests`, `tokens`, `output`, `inputs`), shared by all models of a pool."""
 
     pool: str
@@ -26,11 +26,11 @@ class Limits:
         return {**self.usual, **learned, **self.fixed}
 
 
-def find_limits(provider: str, model: str, settings: Mapping[str, Mapping[Any, int]]) -> Limits:
+def find_limits(provider: str, model: str, settings: Mapping[str, Mapping[Any, int]]) -> ProviderLimits:
     """The limits of a model; `settings` is EMBEDMILL_LIMITS, in which a model goes over its provider."""
     row = next((r for r in _packaged() if r["provider"] == provider and fnmatchcase(model, r["model"])), {})
     set_ = {**settings.get(provider, {}), **settings.get(f"{provider}/{model}", {})}
-    return Limits(row.get("pool", model), _dimensions(set_), _dimensions(row))
+    return ProviderLimits(row.get("pool", model), _dimensions(set_), _dimensions(row))
 
 
 def _dimensions(row: Mapping[Any, Any]) -> dict[str, int]:

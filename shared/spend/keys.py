@@ -42,14 +42,14 @@ class Keys:
         self._seen: Value = {}
         self._seen_until = 0.0
 
-    def use(self, provider: str, key: str, *, purpose: str) -> "Use":
-        """One use of a key; `key` is its hash, `purpose` tells the uses apart of those that have none."""
-        return Use(self, f"{provider}:{key or purpose}", is_shared=bool(key))
+    def use(self, provider: str, key: str, *, operation: str) -> "Use":
+        """One use of a key; `key` is its hash, `operation` tells the uses apart of those that have none."""
+        return Use(self, f"{provider}:{key or operation}", is_shared=bool(key))
 
     @contextmanager
-    def using(self, provider: str, key: str, *, purpose: str) -> Iterator[None]:
+    def using(self, provider: str, key: str, *, operation: str) -> Iterator[None]:
         """A use of a key as a block, which raises KeyRefused when the provider does not accept it."""
-        use = self.use(provider, key, purpose=purpose)
+        use = self.use(provider, key, operation=operation)
         use.ask()
         try:
             yield

@@ -16,7 +16,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from embedmill.shared.errors import SettingsError, UnknownPrice
-from embedmill.shared.ledger import FREE, FREE_PROVIDERS, UNPRICED, Lane, Tokens
+from embedmill.shared.ledger import FREE, FREE_PROVIDERS, UNPRICED, Lane, Tokens, Usage
 
 OUR_FILE = "prices.toml"
 Rate = Decimal | None
@@ -133,6 +133,16 @@ class Prices:
             f"no price for {provider}/{model}, operation {operation!r}, lane {lane}",
             hint=f"Add a [[price]] with these keys to the file that EMBEDMILL_PRICES names ({self._where} has none), "
             "or set EMBEDMILL_ALLOW_UNPRICED=true; see docs/spend.md.",
+        )
+
+    def price_of(self, usage: Usage) -> Price:
+        """The price of a call, or of as many as a batch has, by the size of one of them; raises UnknownPrice."""
+        return self.find(
+            usage.provider,
+            usage.model,
+            usage.operation,
+            lane=usage.lane,
+            prompt_tokens=-(-usage.tokens.prompt // usage.calls),
         )
 
 

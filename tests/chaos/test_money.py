@@ -24,10 +24,10 @@ from tests.waiting import wait_until
 SECONDS = 240.0
 DEADLY = Path(__file__).parent / "points"
 POINTS = {
-    "reserved and not sent": ("embedmill.shared.spend.metering:ModelMeter.on_request", "after"),
+    "reserved and not sent": ("embedmill.shared.providers.models.anthropic:AnthropicModel.ask", "before"),
     "answered and not stored": ("embedmill.shared.caches.verdicts:VerdictCache.put_many", "before"),
-    "stored and not settled": ("embedmill.shared.spend.metering:ModelMeter.on_response", "before"),
-    "settled and not applied": ("embedmill.shared.spend.metering:ModelMeter.on_response", "after"),
+    "stored and not settled": ("embedmill.shared.caches.verdicts:VerdictCache.put_many", "after"),
+    "settled and not applied": ("embedmill.shared.spend.call:PaidCall.settle", "after"),
 }
 LEFTOVER = "Everything in this part was reported lost and nothing more is known about it at all."
 VAGUE = "It must be shut down before the cover is opened. Page 12 of 40. Wait until the lamp is dark."

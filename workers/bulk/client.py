@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from embedmill.shared.db.bulk_batches import Batch
 from embedmill.shared.db.bulk_lane import EMBED
 from embedmill.shared.errors import EmbedmillError, KeyRefused, StorageFailed
-from embedmill.shared.ledger import Lane, Subject, Tokens
+from embedmill.shared.ledger import Lane, Tokens, Usage
 from embedmill.shared.providers.batches.base import BatchApi
 from embedmill.shared.providers.batches.table import open_batches
 from embedmill.shared.runtime import Runtime
-from embedmill.shared.spend.spender import Call, Planned
+from embedmill.shared.spend.call import PaidCall
 from embedmill.workers.bulk.embeddings import TextErrand
 from embedmill.workers.bulk.question import Errand
 from embedmill.workers.bulk.verdicts import SubjectErrand
@@ -42,7 +42,7 @@ class Desk:
     def using_key(self, batch: Batch) -> Iterator[None]:
         """Requests about a batch; raises KeyRefused, without one, while the vendor does not accept the key."""
         try:
-            with self.runtime.spender.keys.using(batch.provider, self._find_key(batch), purpose=batch.operation):
+            with self.runtime.spender.keys.using(batch.provider, self._find_key(batch), operation=batch.operation):
                 yield
         except KeyRefused as error:
             self.refused[batch.provider] = error
@@ -57,21 +57,20 @@ class Desk:
         except EmbedmillError:
             return ""  # of a model that is not to be had any more; its batches are looked after all the same
 
-    def reservation(self, batch: Batch, subject: Subject) -> Call | None:
+    def reservation(self, batch: Batch) -> PaidCall | None:
         """The call by which a batch is paid for; None when its row in the ledger was deleted."""
         if batch.usage_id is None:
             return None
-        planned = Planned(
+        usage = Usage(
             batch.provider,
             batch.model,
             batch.operation,
             Tokens(into=batch.tokens_in, out=batch.tokens_out),
             inputs=batch.inputs,
             lane=Lane.BULK,
-            subject=subject,
             calls=batch.requests,
         )
-        return self.runtime.spender.resume(batch.usage_id, planned)
+        return self.runtime.spender.resume(batch.usage_id, usage)
 
     def close(self) -> None:
         """Release connections."""

@@ -226,8 +226,7 @@ class Collector:
     def _conclude(self, batch: Batch, harvest: Harvest | None, note: Callable[[Any, int], None]) -> None:
         """Settle a batch's money together with what `note` writes down."""
         self.has_concluded = True
-        subject = self._desk.database.query(lambda connection: bulk_batches.get_subject(connection, batch.usage_id))
-        call = self._desk.reservation(batch, subject)
+        call = self._desk.reservation(batch)
         if call is None:
             self._desk.database.transact(lambda connection: note(connection, 0))
         elif harvest is not None and harvest.is_unknown:

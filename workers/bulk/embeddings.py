@@ -126,8 +126,7 @@ class TextErrand(Errand):
         except EmbedmillError as error:
             harvest.note_unreadable(entries, error, at_most=self._at_most(entries))
             return None
-        told = None if answer.tokens_in is None else Tokens(into=answer.tokens_in)
-        harvest.count(told, inputs=1, at_most=partial(self._at_most, entries))
+        harvest.count(answer.tokens, inputs=1, at_most=partial(self._at_most, entries))
         vector: NDArray[np.float32] = answer.vectors[0]
         if not np.isfinite(vector).all():
             harvest.fail(entries, BadVector(f"{self.provider} returned an unusable vector"))

@@ -24,9 +24,9 @@ from embedmill.shared.errors import (
     ProviderUnavailable,
     StorageFailed,
 )
-from embedmill.shared.ledger import BatchState, Lane, Subject, Tokens
+from embedmill.shared.ledger import BatchState, Lane, Tokens, Usage
 from embedmill.shared.providers.batches.base import BatchApi, Request, Status
-from embedmill.shared.spend.spender import Call, Planned
+from embedmill.shared.spend.call import PaidCall
 from embedmill.shared.states import WaitReason
 from embedmill.workers.bulk.client import Desk
 from embedmill.workers.bulk.question import Draft, Drafted, Errand
@@ -44,7 +44,7 @@ class Prepared:
     """A batch that is written down, with its requests."""
 
     batch: Batch
-    call: Call
+    call: PaidCall
     requests: list[Request]
 
 
@@ -83,7 +83,7 @@ class Submitter:
     def _is_refused(self, errand: Errand) -> bool:
         """Whether the vendor does not accept the key at this time; then nothing is drafted."""
         try:
-            self._desk.runtime.spender.keys.use(errand.provider, errand.key, purpose=errand.operation).require()
+            self._desk.runtime.spender.keys.use(errand.provider, errand.key, operation=errand.operation).require()
         except KeyRefused as error:
             self._desk.refused[errand.provider] = error
             return True
@@ -139,14 +139,16 @@ class Submitter:
     def _reserve(self, group: Group, errand: Errand, part: Sequence[Drafted], key: str) -> Prepared:
         made: list[int] = []
         documents = sorted({entry.document_id for drafted in part for entry in drafted.entries})
-        planned = Planned(
+        usage = Usage(
             errand.provider,
             errand.model,
             errand.operation,
             sum((drafted.tokens for drafted in part), Tokens()),
             inputs=sum(len(d.entries) for d in part),
             lane=Lane.BULK,
-            subject=Subject(group.job_id, group.collection_id, tuple(documents)),
+            job_id=group.job_id,
+            collection_id=group.collection_id,
+            documents=tuple(documents),
             key=errand.key,
             calls=len(part),
         )
@@ -155,22 +157,22 @@ class Submitter:
             "job_id": group.job_id,
             "kind": group.kind,
             "target": group.target,
-            "provider": planned.provider,
-            "model": planned.model,
-            "operation": planned.operation,
-            "requests": planned.calls,
-            "inputs": planned.inputs,
-            "tokens_in": planned.tokens.prompt,
-            "tokens_out": planned.tokens.out,
+            "provider": usage.provider,
+            "model": usage.model,
+            "operation": usage.operation,
+            "requests": usage.calls,
+            "inputs": usage.inputs,
+            "tokens_in": usage.tokens.prompt,
+            "tokens_out": usage.tokens.out,
         }
 
         def write_down(connection: Connection, row: int) -> None:
             made[:] = [bulk_batches.create_batch(connection, values, list(_assign(part)), usage_id=row)]
 
-        call = self._desk.runtime.spender.begin(planned, note=write_down)
+        call = self._desk.runtime.spender.begin(usage, note=write_down)
         batch = self._desk.database.query(lambda connection: bulk_batches.get_batch(connection, made[0]))
         assert batch is not None
-        log.info("bulk.prepared", batch=batch.id, job=group.job_id, requests=len(part), tokens=planned.tokens.total)
+        log.info("bulk.prepared", batch=batch.id, job=group.job_id, requests=len(part), tokens=usage.tokens.total)
         return Prepared(batch, call, [_request(key, number, d) for number, d in enumerate(part)])
 
     def _send(self, prepared: Prepared, api: BatchApi) -> bool:

@@ -19,10 +19,10 @@ from embedmill.shared.fence import Fence
 from embedmill.shared.ledger import Tokens
 from embedmill.shared.paging import pages
 from embedmill.shared.providers.batches.base import Result
-from embedmill.shared.providers.models.base import Answer, Model, Prompt, Stop
-from embedmill.shared.providers.models.metering import estimate, estimate_kept
+from embedmill.shared.providers.models.asking import MESSAGE
+from embedmill.shared.providers.models.base import Answer, Model, Stop
+from embedmill.shared.providers.models.counting import most_tokens
 from embedmill.shared.runtime import Runtime
-from embedmill.shared.spend.metering import MESSAGE, tokens_of
 from embedmill.workers.bulk.question import Draft, Errand, Harvest
 from embedmill.workers.bulk.waiting import Held, Question, hold
 from embedmill.workers.chunking import ChunkSet, decode_chunk_set
@@ -99,7 +99,7 @@ class SubjectErrand(Errand):
             draft.add(
                 [by_address[subject.address] for subject in request.items],
                 self._model.parameters(prompt, batch=True),
-                _at_most(self._model, prompt),
+                most_tokens(self._model, prompt, batch=True),
                 token=request.fence.token,
             )
         return draft
@@ -165,7 +165,7 @@ class SubjectErrand(Errand):
         except EmbedmillError as error:
             harvest.note_unreadable(entries, error, at_most=at_most())
             return
-        harvest.count(tokens_of(answer.usage), inputs=len(entries), at_most=at_most)
+        harvest.count(answer.tokens, inputs=len(entries), at_most=at_most)
         if answer.stop is Stop.REFUSAL:
             self._divide(harvest, entries, subjects, MODEL_REFUSED)
         elif entries:
@@ -177,7 +177,8 @@ class SubjectErrand(Errand):
             return None
         complaint = entries[0].complaint or ""
         requests = pack_passages([subjects[entry.address] for entry in entries])
-        return sum((_at_most(self._model, word_request(r.again(r.items, complaint))) for r in requests), Tokens())
+        prompts = (word_request(r.again(r.items, complaint)) for r in requests)
+        return sum((most_tokens(self._model, prompt, batch=True) for prompt in prompts), Tokens())
 
     def _store(
         self, harvest: Harvest, entries: Sequence[Entry], subjects: Mapping[str, Passage], answer: Answer
@@ -233,10 +234,3 @@ def _subject(chunk_set: ChunkSet, entry: Entry, judge: str) -> Passage | None:
     chunk = chunk_set.chunks[entry.ordinal]
     (subject,) = make_passages(chunk_set, [chunk], document=entry.document_id, judge=judge)
     return subject if subject.address == entry.address else None
-
-
-def _at_most(model: Model, prompt: Prompt) -> Tokens:
-    """What a request costs at most: the vendor may have to write all that it is asked to keep, and keeps it an hour."""
-    sent = estimate(prompt)
-    kept = min(estimate_kept(model, prompt), sent)
-    return Tokens(into=sent - kept, out=prompt.max_tokens, cache_write=kept, cache_write_1h=kept)

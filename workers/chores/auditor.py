@@ -23,10 +23,11 @@ from embedmill.shared.db.samples import (
 )
 from embedmill.shared.db.terms import FoundTerm, replace_terms
 from embedmill.shared.errors import BlobMissing, EmbedmillError, FlowControl, NotFound, StorageFailed, UserError
-from embedmill.shared.ledger import Subject
+from embedmill.shared.ledger import Usage
+from embedmill.shared.providers.models.asking import MESSAGE
 from embedmill.shared.providers.models.base import Model
 from embedmill.shared.runtime import Runtime
-from embedmill.shared.spend.metering import ModelMeter
+from embedmill.shared.spend.metering import LedgerMeter
 from embedmill.workers.chores.aside import Aside
 from embedmill.workers.chunking import ChunkSet, decode_chunk_set
 from embedmill.workers.validation.gate import doubts_of
@@ -129,7 +130,8 @@ def _judge_chunks(
     passages = {t.id: _passage(t, texts[t.sampled.chunks_ref], judge) for t in taken}
     meter = _meter(runtime, taken[0])
     obtained = obtain_verdicts(runtime, model, list(passages.values()), meter=meter, concurrency=1)
-    meter.record_known(model.provider, model.model, inputs=obtained.cached, tokens=obtained.cached_tokens)
+    known = Usage(model.provider, model.model, MESSAGE, inputs=0)
+    meter.record_free(known, cached=obtained.cached, cached_tokens=obtained.cached_tokens)
     for sample in taken:
         passage = passages[sample.id]
         if passage.address in obtained.opinions:
@@ -258,5 +260,5 @@ def _drop(runtime: Runtime, taken: Iterable[Taken], reason: str) -> None:
         runtime.database.transact(drop)
 
 
-def _meter(runtime: Runtime, taken: Taken) -> ModelMeter:
-    return ModelMeter(runtime.spender, Subject(taken.sampled.job_id, taken.sampled.collection_id))
+def _meter(runtime: Runtime, taken: Taken) -> LedgerMeter:
+    return LedgerMeter(runtime.spender, job_id=taken.sampled.job_id, collection_id=taken.sampled.collection_id)

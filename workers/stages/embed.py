@@ -1,6 +1,6 @@
 """The embed stage: vectors for every kept chunk, from the cache or the provider, stored answer by answer."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,11 +10,10 @@ from embedmill.shared import stages
 from embedmill.shared.asking.single_flight import SingleFlight
 from embedmill.shared.db.leases import Claim, Item
 from embedmill.shared.errors import EmbedmillError, FlowControl
-from embedmill.shared.ledger import Subject, Tokens
+from embedmill.shared.ledger import Tokens, Usage
 from embedmill.shared.outcomes import Advance, Outcome
-from embedmill.shared.providers.embeddings.base import Embedder
-from embedmill.shared.spend.metering import EmbeddingMeter, adapt, is_free
-from embedmill.shared.spend.spender import Planned
+from embedmill.shared.providers.embeddings.base import EMBED, Embedder
+from embedmill.shared.spend.metering import LedgerMeter, adapt, is_free
 from embedmill.shared.stages import Product
 from embedmill.workers.bulk.embeddings import hold_texts
 from embedmill.workers.executor import bisect, outcome_of
@@ -67,14 +66,16 @@ def _embed_now(
 ) -> dict[int, Outcome]:
     wanted = {s.item.id: addressed[s.item.id] for s in stored}
     unique = {address: text for texts in wanted.values() for address, text in texts.items()}
-    made = _make(runtime, embedder, unique, _subject_finder(stored, wanted))
-    stage = stages.following(stages.maker(Product.VECTORS), runtime.collection_settings(stored[0].item.collection_id))
+    first = stored[0].item
+    meter = LedgerMeter(runtime.spender, job_id=first.job_id, collection_id=first.collection_id)
+    made = _make(runtime, embedder, unique, meter, _documents_of(stored, wanted))
+    stage = stages.following(stages.maker(Product.VECTORS), runtime.collection_settings(first.collection_id))
     outcomes = {id_: _outcome(texts, made, paid.get(id_, ()), stage) for id_, texts in wanted.items()}
     # What waits or failed comes back, and would be counted again.
     done = {a: t for id_, texts in wanted.items() if isinstance(outcomes[id_], Advance) for a, t in texts.items()}
     batched = {bytes.fromhex(address) for addresses in paid.values() for address in addresses}
     cached = {address: text for address, text in done.items() if address not in made.texts and address not in batched}
-    _record(runtime, embedder, stored[0].item, cached, made.texts if is_free(embedder) else {})
+    _record(embedder, meter, cached, made.texts if is_free(embedder) else {})
     return outcomes | divide_too_long(runtime, embedder, stored, made.errors)
 
 
@@ -86,30 +87,30 @@ class Made:
     errors: dict[bytes, EmbedmillError] = field(default_factory=dict)
 
 
-SubjectFinder = Callable[[Sequence[bytes]], Subject]
+Documents = Mapping[bytes, Sequence[str]]
+"""By address, the documents that a text is embedded for."""
 
 
-def _subject_finder(stored: Sequence[Stored], wanted: Mapping[int, Mapping[bytes, Text]]) -> SubjectFinder:
-    """Finds, for some texts, the job and the documents that they are embedded for."""
-    first = stored[0].item
+def _documents_of(stored: Sequence[Stored], wanted: Mapping[int, Mapping[bytes, Text]]) -> Documents:
     documents: dict[bytes, list[str]] = {}
     for s in stored:
         for address in wanted[s.item.id]:
             documents.setdefault(address, []).append(s.item.document_id)
-
-    def find(addresses: Sequence[bytes]) -> Subject:
-        found = sorted({document for address in addresses for document in documents[address]})
-        return Subject(first.job_id, first.collection_id, tuple(found))
-
-    return find
+    return documents
 
 
-def _make(runtime: WorkerRuntime, embedder: Embedder, unique: Mapping[bytes, Text], subject_of: SubjectFinder) -> Made:
+def _make(
+    runtime: WorkerRuntime,
+    embedder: Embedder,
+    unique: Mapping[bytes, Text],
+    meter: LedgerMeter,
+    documents: Documents,
+) -> Made:
     """Have every vector in the cache; returns what was embedded here and what failed here."""
     made = Made()
 
     def ask(share: dict[bytes, Text]) -> dict[bytes, EmbedmillError]:
-        errors = _embed_share(runtime, embedder, share, subject_of)
+        errors = _embed_share(runtime, embedder, share, meter, documents)
         made.texts |= {address: text for address, text in share.items() if address not in errors}
         return errors
 
@@ -129,10 +130,13 @@ def _missing(runtime: WorkerRuntime, embedder: Embedder, texts: Mapping[bytes, T
 
 
 def _embed_share(
-    runtime: WorkerRuntime, embedder: Embedder, share: Mapping[bytes, Text], subject_of: SubjectFinder
+    runtime: WorkerRuntime,
+    embedder: Embedder,
+    share: Mapping[bytes, Text],
+    meter: LedgerMeter,
+    documents: Documents,
 ) -> dict[bytes, EmbedmillError]:
     addresses = list(share)
-    meter = EmbeddingMeter(runtime.spender, embedder, lambda positions: subject_of([addresses[p] for p in positions]))
     paid = not is_free(embedder)
     if paid:
         adapt(embedder, runtime.spender)
@@ -140,8 +144,13 @@ def _embed_share(
     def keep(vectors: Mapping[int, NDArray[np.float32]]) -> None:
         runtime.cache.put_many({addresses[position]: vector for position, vector in vectors.items()})
 
-    result = embedder.embed_many([share[a].text for a in addresses], meter=meter if paid else None, keep=keep)
-    return {addresses[position]: meter.told(error) for position, error in result.errors.items()}
+    result = embedder.embed_many(
+        [share[a].text for a in addresses],
+        meter=meter if paid else None,
+        documents=[documents[a] for a in addresses],
+        keep=keep,
+    )
+    return {addresses[position]: error for position, error in result.errors.items()}
 
 
 def _outcome(texts: Mapping[bytes, Text], made: Made, batched: Collection[str], following: str) -> Outcome:
@@ -153,23 +162,8 @@ def _outcome(texts: Mapping[bytes, Text], made: Made, batched: Collection[str], 
     return Advance(following, {"chunks_embedded": embedded})
 
 
-def _record(
-    runtime: WorkerRuntime,
-    embedder: Embedder,
-    item: Item,
-    cached: Mapping[bytes, Text],
-    free: Mapping[bytes, Text],
-) -> None:
+def _record(embedder: Embedder, meter: LedgerMeter, cached: Mapping[bytes, Text], free: Mapping[bytes, Text]) -> None:
     """Write down what cost nothing: texts that the cache knew, and those of a local model; the rest is there."""
-    if not (cached or free):
-        return
-    planned = Planned(
-        embedder.name.split("/")[0],
-        embedder.model,
-        "embed",
-        Tokens(into=sum(text.tokens for text in free.values())),
-        inputs=len(free),
-        subject=Subject(item.job_id, item.collection_id),
-    )
-    cached_tokens = sum(text.tokens for text in cached.values())
-    runtime.spender.record_free(planned, cached=len(cached), cached_tokens=cached_tokens)
+    tokens = Tokens(into=sum(text.tokens for text in free.values()))
+    usage = Usage(embedder.name.split("/")[0], embedder.model, EMBED, tokens, inputs=len(free))
+    meter.record_free(usage, cached=len(cached), cached_tokens=sum(text.tokens for text in cached.values()))

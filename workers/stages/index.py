@@ -122,7 +122,7 @@ def _parts(items: Sequence[Item]) -> list[Sequence[Item]]:
 def _key(runtime: WorkerRuntime, collection: Collection) -> Use:
     """The key of a collection's store; of one that needs none, nothing bad is ever known."""
     store = runtime.store(collection)
-    return runtime.spender.keys.use(store.provider, store.key_hash, purpose="index")
+    return runtime.spender.keys.use(store.provider, store.key_hash, operation="index")
 
 
 def _was_not_asked(outcome: Outcome) -> bool:

@@ -8,9 +8,10 @@ from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.leases import Claim
 from embedmill.shared.db.reviews import submit_reviews
 from embedmill.shared.db.samples import TERMS, VERDICT, submit_samples
-from embedmill.shared.ledger import Subject
+from embedmill.shared.ledger import Usage
 from embedmill.shared.outcomes import Advance, Outcome
-from embedmill.shared.spend.metering import ModelMeter
+from embedmill.shared.providers.models.asking import MESSAGE
+from embedmill.shared.spend.metering import LedgerMeter
 from embedmill.workers.bulk.verdicts import hold_subjects
 from embedmill.workers.executor import outcome_of
 from embedmill.workers.runtime import WorkerRuntime
@@ -60,7 +61,7 @@ def _gate(
     model = runtime.model(settings.validator)
     judge = judge_name(model)
     item = stored[0].item
-    meter = ModelMeter(runtime.spender, Subject(item.job_id, item.collection_id))
+    meter = LedgerMeter(runtime.spender, job_id=item.job_id, collection_id=item.collection_id)
     passages = {s.item.id: gate_passages(s, judge=judge) for s in stored}
     held = hold_subjects(runtime, model, [s.item for s in stored], passages)
     stored = [s for s in stored if s.item.id not in held.outcomes]
@@ -80,11 +81,10 @@ def _gate(
     batched_tokens = sum(
         {s.address: s.tokens for found in passages.values() for s in found if s.address in batched}.values()
     )
-    meter.record_known(
-        model.provider,
-        model.model,
-        inputs=obtained.cached - len(batched),
-        tokens=obtained.cached_tokens - batched_tokens,
+    meter.record_free(
+        Usage(model.provider, model.model, MESSAGE, inputs=0),
+        cached=obtained.cached - len(batched),
+        cached_tokens=obtained.cached_tokens - batched_tokens,
     )
     found = {
         s.item.id: apply_opinions(s, passages[s.item.id], obtained, reject_below=settings.reject_below) for s in stored

@@ -6,8 +6,9 @@ import structlog
 
 from embedmill.shared.asking.following import MODEL_REFUSED
 from embedmill.shared.asking.question import Reading, Request
-from embedmill.shared.asking.sending import Meter, Pace, ask_all
+from embedmill.shared.asking.sending import Pace, ask_all
 from embedmill.shared.errors import EmbedmillError
+from embedmill.shared.metering import Meter
 from embedmill.shared.providers.models.asking import ModelQuestion
 from embedmill.shared.providers.models.base import Answer, Model, Prompt, Stop
 from embedmill.workers.validation.passages import Passage
@@ -23,7 +24,6 @@ Store = Callable[[Mapping[str, Verdict]], None]
 class VerdictQuestion(ModelQuestion[Passage, Verdict]):
     """Asks whether a reader who sees a chunk alone can understand it."""
 
-    operation = "validate"
     noun = "chunk"
     most_refused = 8
 

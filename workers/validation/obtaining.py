@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from embedmill.shared.asking.sending import Meter
 from embedmill.shared.asking.single_flight import SingleFlight
 from embedmill.shared.caches.verdicts import VerdictCache
 from embedmill.shared.db.verdicts import Origin
 from embedmill.shared.errors import EmbedmillError
+from embedmill.shared.metering import Meter
 from embedmill.shared.providers.models.base import Model
 from embedmill.shared.runtime import Runtime
 from embedmill.workers.validation.judging import judge

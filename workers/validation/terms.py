@@ -68,7 +68,6 @@ class Titled:
 class TermsQuestion(ModelQuestion[Titled, Sequence[FoundTerm] | None]):
     """Asks what a document calls things; None stands for an answer that could not be used."""
 
-    operation = "terms"
     noun = "document"
 
     def __init__(self, model: Model, store: Callable[[Titled, Sequence[FoundTerm] | None], None]) -> None:

@@ -1,55 +1,38 @@
 """What is asked of embedders: the vectors of texts, which are told by their positions among those given."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embedmill.shared.asking.question import LiveQuestion, Reading, Request
 from embedmill.shared.errors import BadVector
-from embedmill.shared.providers.embeddings.calls import Answer, Call, Keep
-from embedmill.shared.providers.embeddings.calls import Request as Announced
-
-OPERATION = "embed"
+from embedmill.shared.ledger import Usage
+from embedmill.shared.providers.embeddings.answers import EmbeddingAnswer, Keep
 
 Vector = NDArray[np.float32]
 
 
 @dataclass(slots=True)
-class VectorQuestion(LiveQuestion[int, Vector, Answer]):
-    """The texts of one `embed_many`; `name` is the provider, `tokens` are those of each text."""
+class VectorQuestion(LiveQuestion[int, Vector, EmbeddingAnswer]):
+    """The texts of one `embed_many`; `name` is the provider, `most` the most that a request with some of them takes."""
 
     name: str
-    model: str
-    tokens: Sequence[int]
     vectors: Vector
-    request_vectors: Callable[[Sequence[int]], Answer]
+    most: Callable[[Sequence[int]], Usage]
+    request_vectors: Callable[[Sequence[int]], EmbeddingAnswer]
     keep_vectors: Keep
-    calls: list[Call] = field(default_factory=list)
+    answers: int = 0
 
-    def send(self, request: Request[int]) -> Answer:
+    def send(self, request: Request[int]) -> EmbeddingAnswer:
         return self.request_vectors(request.items)
 
-    def announce(self, request: Request[int]) -> Announced:
-        tokens = sum(self.tokens[position] for position in request.items)
-        return Announced(self.name, self.model, OPERATION, request.items, tokens)
+    def usage(self, request: Request[int]) -> Usage:
+        return self.most(request.items)
 
-    def account(self, request: Request[int], answer: Answer, seconds: float) -> Call:
-        call = Call(
-            self.name,
-            self.model,
-            OPERATION,
-            request.items,
-            answer.tokens_in,
-            answer.request_id,
-            seconds,
-            answer.limits,
-        )
-        self.calls.append(call)
-        return call
-
-    def read(self, request: Request[int], answer: Answer) -> Reading[int, Vector]:
+    def read(self, request: Request[int], answer: EmbeddingAnswer) -> Reading[int, Vector]:
+        self.answers += 1
         usable: list[bool] = np.asarray(np.isfinite(answer.vectors).all(axis=1)).tolist()
         rows = list(zip(request.items, answer.vectors, usable, strict=True))
         spoiled = BadVector(f"{self.name} returned an unusable vector")

@@ -11,13 +11,20 @@ from numpy.typing import NDArray
 
 from embedmill.shared.asking.packing import Plan, Room, Size, pack
 from embedmill.shared.asking.question import Request
-from embedmill.shared.asking.sending import Meter, Pace, ask_all
+from embedmill.shared.asking.sending import Pace, ask_all
 from embedmill.shared.errors import BadVector, EmbedmillError, InputTooLong, SettingsError
+from embedmill.shared.ledger import Tokens, Usage
+from embedmill.shared.metering import FreeMeter, Meter
 from embedmill.shared.providers.embeddings.address import content_address
+from embedmill.shared.providers.embeddings.answers import EmbeddingAnswer, EmbedResult, Keep
 from embedmill.shared.providers.embeddings.asking import VectorQuestion
-from embedmill.shared.providers.embeddings.calls import Answer, EmbedResult, FreeMeter, Keep
 
 InputType = Literal["document", "query"]
+
+EMBED = "embed"
+"""What a call of an embedding model is called in the price file."""
+INEXACT_MARGIN = 1.5
+"""What is reserved over our count where the provider's tokenizer is not ours; it is given back with the answer."""
 
 TOKENS_PER_CHARACTER, TOKENS_PER_TEXT = 4, 8
 """No tokenizer makes more of a text: a token has at least a byte, and a few markers are added."""
@@ -94,7 +101,7 @@ class Embedder(ABC):
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens that the provider would count for each text."""
 
-    def send(self, texts: Sequence[str], *, input_type: InputType = "document") -> Answer:
+    def send(self, texts: Sequence[str], *, input_type: InputType = "document") -> EmbeddingAnswer:
         """Carry out one request, or raise an error of `embedmill.shared.errors` about it as a whole.
 
         Raises InputRefused when the provider will not take one of the texts and does not say which.
@@ -102,7 +109,7 @@ class Embedder(ABC):
         vectors = self.embed_batch(texts, input_type=input_type)
         if vectors.shape != (len(texts), self.dimensions):
             raise BadVector(f"expected vectors of shape {(len(texts), self.dimensions)}, got {vectors.shape}")
-        return Answer(vectors)
+        return EmbeddingAnswer(vectors)
 
     def embed_many(
         self,
@@ -110,11 +117,13 @@ class Embedder(ABC):
         *,
         input_type: InputType = "document",
         meter: Meter | None = None,
+        documents: Sequence[Collection[str]] = (),
         keep: Keep | None = None,
     ) -> EmbedResult:
         """Embed any number of texts, in requests within the model's limits; every text has a vector or an error.
 
-        `keep` stores the vectors of each answer as it comes, so that a process that dies later has not paid in vain.
+        `documents` are those that each text is embedded for, for the meter. `keep` stores the vectors of each answer as
+        it comes, so that a process that dies later has not paid in vain.
         What raises is a fault of the meter, of `keep` or of this machine, never of a text or of the provider.
         """
         tokens = self._tokens_at_most(texts)
@@ -123,9 +132,8 @@ class Embedder(ABC):
         plan = [[sent[place] for place in request] for request in self._plan(texts, tokens, sent)]
         question = VectorQuestion(
             self.name.split("/")[0],
-            self.model,
-            tokens,
             np.zeros((len(texts), self.dimensions), dtype=np.float32),
+            lambda positions: self._usage(positions, tokens, documents),
             lambda positions: self.send([texts[position] for position in positions], input_type=input_type),
             keep or _drop,
         )
@@ -135,7 +143,7 @@ class Embedder(ABC):
         blank = set(range(len(texts))) - too_long.keys() - set(sent)
         if blank and keep is not None:
             keep({place: question.vectors[place] for place in blank})
-        return EmbedResult(question.vectors, errors, tuple(question.calls))
+        return EmbedResult(question.vectors, errors, question.answers)
 
     def embed_all(self, texts: Sequence[str], *, input_type: InputType = "document") -> NDArray[np.float32]:
         """Embed any number of texts; float32 of shape (len(texts), dimensions), in order.
@@ -156,6 +164,20 @@ class Embedder(ABC):
 
     def close(self) -> None:  # noqa: B027 - most embedders hold none
         """Give back connections; what is sent afterwards opens new ones."""
+
+    def _usage(self, positions: Sequence[int], tokens: Sequence[int], documents: Sequence[Collection[str]]) -> Usage:
+        """The most that a request with some of the texts may take."""
+        counted = sum(tokens[position] for position in positions)
+        about = {document for position in positions for document in (documents[position] if documents else ())}
+        return Usage(
+            self.name.split("/")[0],
+            self.model,
+            EMBED,
+            Tokens(into=counted if self.counts_exactly else int(INEXACT_MARGIN * counted)),
+            inputs=len(positions),
+            documents=tuple(sorted(about)),
+            key=self.key_hash,
+        )
 
     def _plan(self, texts: Sequence[str], tokens: Sequence[int], sent: Sequence[int]) -> Plan:
         room = Room(self.max_inputs, self.max_tokens_per_request, self.max_bytes_per_request)

@@ -12,13 +12,14 @@ from typing import Any
 import orjson
 
 from embedmill.shared.errors import EmbedmillError, FlowControl, KeyRefused, ProviderUnavailable
+from embedmill.shared.flow.headers import as_header_count
+from embedmill.shared.providers.counts import read_count
 from embedmill.shared.providers.credentials import AWS_KEYS, require_sendable
+from embedmill.shared.providers.embeddings.answers import EmbeddingAnswer, counted
 from embedmill.shared.providers.embeddings.base import InputType
-from embedmill.shared.providers.embeddings.calls import Answer
 from embedmill.shared.providers.embeddings.cohere import INPUT_TYPES
 from embedmill.shared.providers.embeddings.remote import RemoteEmbedder, Row
 from embedmill.shared.providers.translation import BUDGET_SECONDS, error_of, unreadable
-from embedmill.shared.providers.usage import as_header_count, read_count
 
 CONNECT_SECONDS = 5.0
 TOKENS_HEADER = "x-amzn-bedrock-input-token-count"
@@ -60,7 +61,7 @@ class BedrockEmbedder(RemoteEmbedder):
     def read(self, body: Mapping[str, Any]) -> tuple[Sequence[Row], int | None]:
         """The vectors and the tokens of the model's own answer; raises KeyError or TypeError when it is another."""
 
-    def request(self, texts: Sequence[str], *, input_type: InputType) -> Answer:
+    def request(self, texts: Sequence[str], *, input_type: InputType) -> EmbeddingAnswer:
         from botocore.exceptions import (
             BotoCoreError,
             ClientError,
@@ -97,12 +98,12 @@ class BedrockEmbedder(RemoteEmbedder):
     def _without_key(self, error: Exception) -> KeyRefused:
         return KeyRefused(f"bedrock has no AWS credentials ({type(error).__name__}): set {self.credentials}")
 
-    def _answer(self, received: bytes, metadata: Mapping[str, Any]) -> Answer:
+    def _answer(self, received: bytes, metadata: Mapping[str, Any]) -> EmbeddingAnswer:
         headers = metadata["HTTPHeaders"]
         try:
             rows, tokens = self.read(json.loads(received))  # takes NaN, which is checked later
             tokens = as_header_count(headers.get(TOKENS_HEADER)) if tokens is None else tokens
-            return Answer(self.rows(rows), tokens, metadata.get("RequestId"))
+            return EmbeddingAnswer(self.rows(rows), counted(tokens), metadata.get("RequestId"))
         except (ValueError, KeyError, TypeError):
             raise unreadable(self.provider) from None
 

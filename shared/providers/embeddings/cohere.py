@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from embedmill.shared.errors import KeyRefused, ProviderUnavailable
+from embedmill.shared.providers.counts import read_count
 from embedmill.shared.providers.credentials import hash_variable, require_sendable
+from embedmill.shared.providers.embeddings.answers import EmbeddingAnswer, counted
 from embedmill.shared.providers.embeddings.base import InputType
-from embedmill.shared.providers.embeddings.calls import Answer
 from embedmill.shared.providers.embeddings.remote import RemoteEmbedder
 from embedmill.shared.providers.translation import error_of, unreadable
-from embedmill.shared.providers.usage import read_count
 
 INPUT_TYPES = {"document": "search_document", "query": "search_query"}
 
@@ -50,7 +50,7 @@ class CohereEmbedder(RemoteEmbedder):
         with client:  # it has no close(); leaving it closes its connections
             pass
 
-    def request(self, texts: Sequence[str], *, input_type: InputType) -> Answer:
+    def request(self, texts: Sequence[str], *, input_type: InputType) -> EmbeddingAnswer:
         import httpx
         from cohere.core.api_error import ApiError
         from cohere.core.parse_error import ParsingError
@@ -81,13 +81,13 @@ class CohereEmbedder(RemoteEmbedder):
             raise ProviderUnavailable("cohere could not be reached", may_be_billed=not never_made) from None
         return self._answer(response)
 
-    def _answer(self, response: Any) -> Answer:
+    def _answer(self, response: Any) -> EmbeddingAnswer:
         try:
             vectors = self.rows(response.data.embeddings.float_)
         except (AttributeError, TypeError, ValueError):
             raise unreadable(self.provider) from None
         tokens = read_count(response.data, "meta", "billed_units", "input_tokens")
-        return Answer(vectors, tokens, response.data.id)
+        return EmbeddingAnswer(vectors, counted(tokens), response.data.id)
 
 
 class EmbedV4(CohereEmbedder):

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from embedmill.shared.errors import EmbedmillError, KeyRefused, ProviderRefused
+from embedmill.shared.providers.counts import read_count
 from embedmill.shared.providers.credentials import require_sendable
+from embedmill.shared.providers.embeddings.answers import EmbeddingAnswer, counted
 from embedmill.shared.providers.embeddings.base import InputType, encodable
-from embedmill.shared.providers.embeddings.calls import Answer
 from embedmill.shared.providers.embeddings.remote import RemoteEmbedder, Row
 from embedmill.shared.providers.translation import read_json, unreadable
-from embedmill.shared.providers.usage import read_count
 
 SETTINGS = frozenset({"model", "dimensions", "encoding_format", "user"})
 """Parameters whose refusal is nobody's text's fault."""
@@ -45,7 +45,7 @@ class OpenAIEmbedder(RemoteEmbedder):
         except openai.OpenAIError:
             raise KeyRefused("openai has no key: OPENAI_API_KEY is not set") from None
 
-    def request(self, texts: Sequence[str], *, input_type: InputType) -> Answer:
+    def request(self, texts: Sequence[str], *, input_type: InputType) -> EmbeddingAnswer:
         import openai
 
         client = self.client
@@ -60,12 +60,12 @@ class OpenAIEmbedder(RemoteEmbedder):
         fixed = {"model": self.model, "dimensions": self.dimensions, "encoding_format": "base64"}
         return {**fixed, "input": [encodable(text) for text in texts]}
 
-    def read_batch(self, body: Any, *, count: int = 1) -> Answer:
+    def read_batch(self, body: Any, *, count: int = 1) -> EmbeddingAnswer:
         """The answer to a request of a batch; raises ProviderUnavailable for one that makes no sense."""
         answer = self._read(body, count=count)
         return replace(answer, vectors=self._checked(answer.vectors))
 
-    def _answer(self, response: Any, *, count: int) -> Answer:
+    def _answer(self, response: Any, *, count: int) -> EmbeddingAnswer:
         try:
             body = read_json(response.content)
         except ValueError:
@@ -73,12 +73,12 @@ class OpenAIEmbedder(RemoteEmbedder):
         limits = {name: value for name, value in response.headers.items() if name.startswith(LIMIT_HEADERS)}
         return replace(self._read(body, count=count), request_id=response.headers.get("x-request-id"), limits=limits)
 
-    def _read(self, body: Any, *, count: int) -> Answer:
+    def _read(self, body: Any, *, count: int) -> EmbeddingAnswer:
         try:
             rows = _in_order(body["data"], count)
         except (ValueError, KeyError, TypeError):
             raise unreadable(self.provider) from None
-        return Answer(self.rows(rows), read_count(body, "usage", "prompt_tokens"))
+        return EmbeddingAnswer(self.rows(rows), counted(read_count(body, "usage", "prompt_tokens")))
 
     def _translated(self, error: Any) -> EmbedmillError:
         from embedmill.shared.providers.openai_errors import translate

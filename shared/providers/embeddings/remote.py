@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from embedmill.shared.errors import MissingExtra
 from embedmill.shared.providers.credentials import hash_credentials
+from embedmill.shared.providers.embeddings.answers import EmbeddingAnswer
 from embedmill.shared.providers.embeddings.base import Embedder, InputType, encodable, unit_rows
-from embedmill.shared.providers.embeddings.calls import Answer
 from embedmill.shared.providers.endpoints import EMBEDDINGS, find_endpoint
 from embedmill.shared.providers.translation import unreadable
 from embedmill.shared.tokenizer import count_many
@@ -61,7 +61,7 @@ class RemoteEmbedder(Embedder):
         """The vendor's client, from the environment variables that its SDK reads."""
 
     @abstractmethod
-    def request(self, texts: Sequence[str], *, input_type: InputType) -> Answer:
+    def request(self, texts: Sequence[str], *, input_type: InputType) -> EmbeddingAnswer:
         """Carry out one request within the limits, with the vendor's errors translated."""
 
     @property
@@ -97,7 +97,7 @@ class RemoteEmbedder(Embedder):
     def embed_batch(self, texts: Sequence[str], *, input_type: InputType = "document") -> NDArray[np.float32]:
         return self.embed_all(texts, input_type=input_type)
 
-    def send(self, texts: Sequence[str], *, input_type: InputType = "document") -> Answer:
+    def send(self, texts: Sequence[str], *, input_type: InputType = "document") -> EmbeddingAnswer:
         answer = self.request([encodable(text) for text in texts], input_type=input_type)
         if answer.vectors.shape != (len(texts), self.dimensions):
             raise unreadable(self.provider)

@@ -13,11 +13,12 @@ from typing import Any
 import anthropic
 from anthropic.types import Message
 
+from embedmill.shared.ledger import Tokens
 from embedmill.shared.providers.anthropic_errors import FORESEEN, KEYS, translate
+from embedmill.shared.providers.counts import read_count
 from embedmill.shared.providers.credentials import AWS_KEYS, hash_credentials, require_sendable
-from embedmill.shared.providers.models.base import UNTOLD, Answer, Block, Model, Prompt, Stop, Usage
+from embedmill.shared.providers.models.base import Answer, Block, Model, Prompt, Stop
 from embedmill.shared.providers.translation import unreadable
-from embedmill.shared.providers.usage import read_count
 
 TIMEOUT_SECONDS = 180.0
 CONNECT_SECONDS = 5.0
@@ -144,17 +145,17 @@ def _answer(message: Message, headers: Any) -> Answer:
         # By type and never by place: a model that thinks puts its thoughts first.
         text="".join(block.text for block in message.content if block.type == "text"),
         stop=_STOPS.get(message.stop_reason or "", Stop.OTHER),
-        usage=_usage(message),
+        tokens=_tokens(message),
         request_id=headers.get("request-id", ""),
         limits={name: value for name, value in headers.items() if name.startswith(LIMIT_HEADERS)},
     )
 
 
-def _usage(message: Message) -> Usage:
+def _tokens(message: Message) -> Tokens | None:
     sent, answered = read_count(message, "usage", "input_tokens"), read_count(message, "usage", "output_tokens")
     read = read_count(message, "usage", "cache_read_input_tokens", absent=0)
     written = read_count(message, "usage", "cache_creation_input_tokens", absent=0)
     for_an_hour = read_count(message, "usage", "cache_creation", "ephemeral_1h_input_tokens", absent=0)
     if sent is None or answered is None or read is None or written is None or for_an_hour is None:
-        return UNTOLD
-    return Usage(sent, answered, read, written, for_an_hour) if for_an_hour <= written else UNTOLD
+        return None
+    return Tokens(sent, answered, read, written, for_an_hour) if for_an_hour <= written else None

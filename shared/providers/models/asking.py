@@ -1,16 +1,18 @@
-"""What is asked of models: a prompt for every request, and what the meter has to know of it."""
+"""What is asked of models: a prompt for every request, and the most that it may take."""
 
 from abc import abstractmethod
 
 from embedmill.shared.asking.question import FoundT, ItemT, LiveQuestion, Request
+from embedmill.shared.ledger import Usage
 from embedmill.shared.providers.models.base import Answer, Model, Prompt
-from embedmill.shared.providers.models.metering import ModelCall, ModelRequest, estimate, estimate_kept
+from embedmill.shared.providers.models.counting import most_tokens
+
+MESSAGE = "message"
+"""What a call of a generating model is called in the price file."""
 
 
 class ModelQuestion(LiveQuestion[ItemT, FoundT, Answer]):
-    """A question to a model; `operation` names it in logs."""
-
-    operation: str
+    """A question to a model."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -27,22 +29,14 @@ class ModelQuestion(LiveQuestion[ItemT, FoundT, Answer]):
     def send(self, request: Request[ItemT]) -> Answer:
         return self.model.ask(self.word(request))
 
-    def announce(self, request: Request[ItemT]) -> ModelRequest:
-        prompt = self.word(request)
-        return ModelRequest(
-            self.model.provider,
-            self.model.model,
-            self.operation,
-            estimate(prompt),
-            prompt.max_tokens,
-            len(request.items),
-            self.documents(request),
-            estimate_kept(self.model, prompt),
-            self.model.key_hash,
-        )
-
-    def account(self, request: Request[ItemT], answer: Answer, seconds: float) -> ModelCall:
+    def usage(self, request: Request[ItemT]) -> Usage:
         model = self.model
-        return ModelCall(
-            model.provider, model.model, self.operation, answer.usage, answer.request_id, seconds, answer.limits
+        return Usage(
+            model.provider,
+            model.model,
+            MESSAGE,
+            most_tokens(model, self.word(request)),
+            inputs=len(request.items),
+            documents=self.documents(request),
+            key=model.key_hash,
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from embedmill.shared.ledger import Tokens
 from embedmill.shared.providers.endpoints import MODELS, find_endpoint
 
 
@@ -42,29 +43,13 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens of one call; `tokens_in` leaves out what was read from or written to the provider's prompt cache."""
-
-    tokens_in: int = 0
-    tokens_out: int = 0
-    cache_read: int = 0
-    cache_write: int = 0
-    cache_write_1h: int = 0
-    """The part of `cache_write` that is kept for an hour."""
-    told: bool = True
-    """False when the provider did not say, as servers that only speak like OpenAI's may: then it is not nothing."""
-
-
-UNTOLD = Usage(told=False)
-
-
-@dataclass(frozen=True, slots=True)
 class Answer:
     """What a model said, as text; a refusal and an answer that was cut off are answers too."""
 
     text: str
     stop: Stop
-    usage: Usage
+    tokens: Tokens | None
+    """What the call took; None when the provider did not say, as servers that only speak like OpenAI's may not."""
     request_id: str
     limits: Mapping[str, str] = field(default_factory=dict)
     """The response headers that tell how much of a rate limit is left, lower-case."""

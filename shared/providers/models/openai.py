@@ -7,11 +7,12 @@ from typing import Any
 import openai
 from openai.types.chat import ChatCompletion
 
+from embedmill.shared.ledger import Tokens
+from embedmill.shared.providers.counts import read_count
 from embedmill.shared.providers.credentials import hash_credentials, require_sendable
-from embedmill.shared.providers.models.base import UNTOLD, Answer, Block, Model, Prompt, Stop, Usage
+from embedmill.shared.providers.models.base import Answer, Block, Model, Prompt, Stop
 from embedmill.shared.providers.openai_errors import CREDENTIALS, FORESEEN, PROVIDER, translate
 from embedmill.shared.providers.translation import read_json, unreadable
-from embedmill.shared.providers.usage import read_count
 
 TIMEOUT_SECONDS = 180.0
 CONNECT_SECONDS = 5.0
@@ -91,17 +92,17 @@ def _answer(completion: ChatCompletion, body: Any, headers: Any) -> Answer:
         text=choice.message.content or "",
         stop=Stop.REFUSAL if choice.message.refusal else _STOPS.get(choice.finish_reason, Stop.OTHER),
         # From what was sent: the SDK makes numbers of texts and truth values.
-        usage=_usage(body.get("usage")),
+        tokens=_tokens(body.get("usage")),
         request_id=headers.get("x-request-id", ""),
         limits={name: value for name, value in headers.items() if name.startswith(LIMIT_HEADERS)},
     )
 
 
-def _usage(usage: Any) -> Usage:
+def _tokens(usage: Any) -> Tokens | None:
     sent, answered = read_count(usage, "prompt_tokens"), read_count(usage, "completion_tokens")
     read = read_count(usage, "prompt_tokens_details", "cached_tokens", absent=0)
     written = read_count(usage, "prompt_tokens_details", "cache_write_tokens", absent=0)
     if sent is None or answered is None or read is None or written is None or read + written > sent:
-        return UNTOLD
+        return None
     # The prompt's tokens include both.
-    return Usage(sent - read - written, answered, cache_read=read, cache_write=written)
+    return Tokens(sent - read - written, answered, cache_read=read, cache_write=written)

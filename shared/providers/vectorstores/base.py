@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedmill.shared.editions import Edition
-from embedmill.shared.providers.vectorstores.metering import Meter
+from embedmill.shared.metering import Meter
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from embedmill.shared.errors import MissingExtra, SettingsError
+from embedmill.shared.metering import FreeMeter, Meter
 from embedmill.shared.providers.blobs.base import BlobStore
 from embedmill.shared.providers.vectorstores.base import VectorStore
-from embedmill.shared.providers.vectorstores.metering import FREE, Meter, Offer
+from embedmill.shared.providers.vectorstores.metering import Offer
 from embedmill.shared.providers.vectorstores.pinecone import units as pinecone_units
 from embedmill.shared.providers.vectorstores.places import Owner
 
@@ -42,7 +43,7 @@ def open_vector_store(
     collection_key: str,
     dimensions: int,
     spills: Callable[[], BlobStore] | None = None,
-    meter: Meter = FREE,
+    meter: Meter | None = None,
     owner: Owner | None = None,
 ) -> VectorStore:
     """Open one collection's store, `embedded://` in the home folder; raises SettingsError or MissingExtra.
@@ -66,7 +67,12 @@ def open_vector_store(
             opened = store(url, collection_key=collection_key, dimensions=dimensions, owner=owner)
         case _:
             opened = store(
-                url, collection_key=collection_key, dimensions=dimensions, spills=spills, meter=meter, owner=owner
+                url,
+                collection_key=collection_key,
+                dimensions=dimensions,
+                spills=spills,
+                meter=meter or FreeMeter(),
+                owner=owner,
             )
     return opened
 

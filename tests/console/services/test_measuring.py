@@ -19,8 +19,8 @@ from embedmill.console.services.spending import sum_spend
 from embedmill.console.services.submitting import submit
 from embedmill.producers.sources.base import Source
 from embedmill.producers.sources.open import SourceOptions, open_sources
-from embedmill.shared.db.ledger import Entry, measure_due, record
-from embedmill.shared.ledger import Lane, Subject, Tokens
+from embedmill.shared.db.ledger import measure_due, record
+from embedmill.shared.ledger import Entry, Tokens, Usage
 from embedmill.shared.settings import Settings
 from tests.corpus import text_of
 from tests.shared.db.tracker import Tracker
@@ -126,8 +126,8 @@ def test_what_is_indexed_as_it_is_costs_nothing(monkeypatch: pytest.MonkeyPatch,
 def test_what_a_job_has_embedded_itself_was_in_no_cache_before_it(settings: Settings) -> None:
     with opened() as runtime:
         tracker = Tracker(runtime.database)
-        subject = Subject(tracker.job, tracker.collection.id)
-        entry = Entry("openai", "m", "embed", Lane.LIVE, subject, 30, Tokens(into=10), "a price", 1, cached=10)
+        used = Usage("openai", "m", "embed", Tokens(into=10), inputs=30, job_id=tracker.job)
+        entry = Entry(used, "a price", 1, cached=10)
         with runtime.database.write() as connection:
             assert measure_due(connection, tracker.job) == {}
             record(connection, [entry])

@@ -8,9 +8,9 @@ import pytest
 from embedmill.console.durations import parse_since
 from embedmill.console.rendering import to_json
 from embedmill.console.services.spending import sum_spend
-from embedmill.shared.db.ledger import Entry, record
+from embedmill.shared.db.ledger import record
 from embedmill.shared.errors import UserError
-from embedmill.shared.ledger import NO_TOKENS, NOBODY, Lane, Subject, Tokens
+from embedmill.shared.ledger import Entry, Tokens, Usage
 from embedmill.shared.runtime import Runtime
 from tests.shared.db.tracker import Tracker
 
@@ -34,8 +34,8 @@ def test_what_is_neither_is_refused(text: str) -> None:
 
 
 def test_units_are_summed_where_a_vector_store_billed_any(runtime: Runtime) -> None:
-    asked = Entry("openai", "m", "embed", Lane.LIVE, NOBODY, 1, Tokens(into=10), "a price", 1)
-    listed = Entry("pinecone", "serverless", "list", Lane.LIVE, NOBODY, 3, NO_TOKENS, "a price", 36, milliunits=2250)
+    asked = Entry(Usage("openai", "m", "embed", Tokens(into=10)), "a price", 1)
+    listed = Entry(Usage("pinecone", "serverless", "list", inputs=3, milliunits=2250), "a price", 36)
     runtime.database.transact(lambda connection: record(connection, [asked]))
     assert sum_spend(runtime, "provider").total.units == 0
     runtime.database.transact(lambda connection: record(connection, [listed]))
@@ -45,8 +45,8 @@ def test_units_are_summed_where_a_vector_store_billed_any(runtime: Runtime) -> N
 
 
 def test_what_belongs_to_no_job_is_told_beside_those_that_do(runtime: Runtime, tracker: Tracker) -> None:
-    of_job = Entry("openai", "m", "embed", Lane.LIVE, Subject(tracker.job), 1, Tokens(into=10), "a price", 5)
-    alone = Entry("openai", "m", "embed", Lane.LIVE, NOBODY, 1, Tokens(into=10, cache_read=7), "a price", 3)
+    of_job = Entry(Usage("openai", "m", "embed", Tokens(into=10), job_id=tracker.job), "a price", 5)
+    alone = Entry(Usage("openai", "m", "embed", Tokens(into=10, cache_read=7)), "a price", 3)
     runtime.database.transact(lambda connection: record(connection, [of_job, alone]))
     rows = {row["key"]: row for row in to_json(sum_spend(runtime, "job"))["rows"]}
     assert rows.keys() == {None, tracker.job}

@@ -47,16 +47,16 @@ def lay_points() -> None:
     import embedmill.shared.caches.embeddings
     import embedmill.shared.caches.verdicts
     import embedmill.shared.providers.embeddings.openai
-    import embedmill.shared.spend.metering
+    import embedmill.shared.spend.call
 
     strike_around(
         embedmill.shared.caches.embeddings.FileCache, "put_many", before="vectors arrived", after="vectors stored"
     )
-    strike_around(embedmill.shared.spend.metering.EmbeddingMeter, "on_response", after="vectors settled")
+    strike_around(embedmill.shared.spend.call.PaidCall, "settle", after="vectors settled")
     strike_around(
         embedmill.shared.caches.verdicts.VerdictCache, "put_many", before="verdicts arrived", after="verdicts stored"
     )
-    strike_around(embedmill.shared.spend.metering.ModelMeter, "on_response", after="verdicts settled")
+    strike_around(embedmill.shared.spend.call.PaidCall, "settle", after="verdicts settled")
     if os.environ.get("REQUEST_INPUTS"):
         embedmill.shared.providers.embeddings.openai.OpenAIEmbedder.max_inputs = int(os.environ["REQUEST_INPUTS"])
 

@@ -3,24 +3,14 @@
 import random
 
 from embedmill.shared.db import ledger
-from embedmill.shared.db.ledger import Entry, Reserved
+from embedmill.shared.db.ledger import Reserved
 from embedmill.shared.db.opening import open_database
-from embedmill.shared.ledger import NOBODY, Lane, Subject, Tokens
+from embedmill.shared.ledger import Entry, Tokens, Usage
 
 
-def entry(*, microusd: int, tokens: int, subject: Subject = NOBODY, provider: str = "openai") -> Entry:
+def entry(*, microusd: int, tokens: int, provider: str = "openai", **whom: Any) -> Entry:
     """A paid call."""
-    return Entry(
-        provider=provider,
-        model="model",
-        operation="embed",
-        lane=Lane.LIVE,
-        subject=subject,
-        inputs=1,
-        tokens=Tokens(into=tokens),
-        price="a price",
-        cost_microusd=microusd,
-    )
+    return Entry(Usage(provider, "model", "embed", Tokens(into=tokens), **whom), "a price", microusd)
 
 
 def spend(url: str, seed: int, calls: int) -> None:

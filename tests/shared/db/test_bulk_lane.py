@@ -1,6 +1,7 @@
 """The books of the batch lane on both engines: who waits for what, who pays, and what happens to those who leave."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -8,10 +9,10 @@ from embedmill.shared.db import budgets, bulk_batches, bulk_lane, jobs
 from embedmill.shared.db.bulk_batches import Assignment
 from embedmill.shared.db.bulk_lane import EMBED, Ends, Standing, Want
 from embedmill.shared.db.leases import Claim
-from embedmill.shared.db.ledger import Entry, Reserved, reserve
+from embedmill.shared.db.ledger import Reserved, reserve
 from embedmill.shared.db.schema import bulk_batch, bulk_entry, bulk_wait
 from embedmill.shared.db.schema import job as job_table
-from embedmill.shared.ledger import BatchState, BudgetScope, Lane, Subject, Tokens
+from embedmill.shared.ledger import BatchState, BudgetScope, Entry, Lane, Tokens, Usage
 from embedmill.shared.outcomes import Advance, Park
 from embedmill.shared.states import State, WaitReason
 from tests.shared.db.tracker import Tracker
@@ -64,10 +65,9 @@ def send(tracker: Tracker, job: int | None = None) -> int:
     (group,) = [g for g in groups(tracker) if g.job_id == (job or tracker.job)]
     with tracker.database.write() as connection:
         entries = bulk_lane.list_ready(connection, group, limit=100)
-        subject = Subject(group.job_id, group.collection_id, ("d",))
-        tokens = Tokens(into=10)
-        entry = Entry("openai", "m", "embed", Lane.BULK, subject, len(entries), tokens, "a price", 1)
-        reserved = reserve(connection, entry)
+        asked = Usage("openai", "m", "embed", Tokens(into=10), inputs=len(entries), lane=Lane.BULK)
+        used = replace(asked, job_id=group.job_id, collection_id=group.collection_id, documents=("d",))
+        reserved = reserve(connection, Entry(used, "a price", 1))
         assert isinstance(reserved, Reserved)
         values = {"key": f"key-{reserved.id}", "job_id": group.job_id, "kind": EMBED, "target": TARGET}
         values |= {"provider": "openai", "model": "m", "operation": "embed"}
@@ -282,7 +282,6 @@ def test_a_move_from_another_state_changes_nothing(tracker: Tracker) -> None:
         assert (found.state, found.vendor_state, found.succeeded) == (BatchState.ENDED, None, 1)
         assert bulk_batches.list_due_batches(connection) == []
         assert bulk_batches.find_known_vendor_ids(connection, [f"vendor-{batch}", "other"]) == {f"vendor-{batch}"}
-        assert bulk_batches.get_subject(connection, found.usage_id).documents == ("d",)
         assert bulk_lane.count_entries(connection, job_id=tracker.job) == {"sent": 1}
 
 

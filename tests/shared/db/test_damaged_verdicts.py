@@ -12,9 +12,9 @@ from embedmill.shared.caches.verdicts import VerdictCache
 from embedmill.shared.db import reviews
 from embedmill.shared.db.reviews import Doubt
 from embedmill.shared.db.schema import verdict
-from embedmill.shared.providers.models.metering import FreeMeter, ModelCall
 from embedmill.workers.validation.obtaining import Obtained, obtain_verdicts
 from tests.shared.db.tracker import Tracker
+from tests.shared.providers.books import Books
 from tests.shared.providers.models.simulated import Served, served
 from tests.workers.validation.passages import passage
 
@@ -37,16 +37,6 @@ def claude() -> Iterator[Served]:
         yield model
 
 
-class Counter(FreeMeter):
-    """A meter that counts the calls that were answered."""
-
-    def __init__(self) -> None:
-        self.calls = 0
-
-    def on_response(self, reservation: Any, call: ModelCall) -> None:
-        self.calls += 1
-
-
 class Judges:
     """A worker that wants verdicts on three chunks."""
 
@@ -58,8 +48,8 @@ class Judges:
 
     def obtain(self) -> Obtained:
         model = self._claude.model
-        self.meter = Counter()
-        obtained = obtain_verdicts(self._runtime, model, self.passages, meter=self.meter, concurrency=1)
+        self.books = Books()
+        obtained = obtain_verdicts(self._runtime, model, self.passages, meter=self.books, concurrency=1)
         assert obtained.opinions.keys() == {s.address for s in self.passages}
         return obtained
 
@@ -77,7 +67,7 @@ def test_a_damaged_verdict_is_dropped_counted_and_made_anew(judges: Judges, trac
     with tracker.database.write() as connection:
         connection.execute(update(verdict).where(verdict.c.address == address).values(body=body))
     again = judges.obtain()
-    assert (again.cached, judges.meter.calls, judges.cache.count_damaged()) == (2, 1, 1)
+    assert (again.cached, len(judges.books.settled), judges.cache.count_damaged()) == (2, 1, 1)
     assert (judges.obtain().cached, judges.cache.count_damaged()) == (3, 1)
 
 
@@ -87,7 +77,7 @@ def test_what_is_no_json_any_more_is_damaged_too(judges: Judges, tracker: Tracke
     with tracker.database.write() as connection:
         connection.execute(text("UPDATE verdict SET body = substr(body, 1, 20)"))
     judges.obtain()
-    assert (judges.meter.calls, judges.cache.count_damaged()) == (1, 3)
+    assert (len(judges.books.settled), judges.cache.count_damaged()) == (1, 3)
 
 
 def test_what_a_person_decided_stays_with_the_chunk(judges: Judges, tracker: Tracker) -> None:

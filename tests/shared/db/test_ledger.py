@@ -10,11 +10,11 @@ from embedmill.shared.db import budgets, collections, ledger
 from embedmill.shared.db.budgets import DAY_SECONDS, Budget
 from embedmill.shared.db.clock import read_clock
 from embedmill.shared.db.engine import Connection, Database
-from embedmill.shared.db.ledger import Refused, Reserved
+from embedmill.shared.db.ledger import NoRoom, Reserved
 from embedmill.shared.db.opening import open_database
 from embedmill.shared.db.schema import budget, usage
 from embedmill.shared.errors import NotFound, UnknownPrice
-from embedmill.shared.ledger import UNPRICED, BudgetScope, EntryState, Subject
+from embedmill.shared.ledger import UNPRICED, BudgetScope, EntryState
 from embedmill.shared.outcomes import Park
 from embedmill.shared.states import State, WaitReason
 from tests import forked
@@ -30,7 +30,7 @@ def limit(tracker: Tracker, scope: BudgetScope = BudgetScope.TOTAL, name: str = 
         return budgets.set_budget(connection, scope, name, **given)
 
 
-def reserve(tracker: Tracker, microusd: int, **options: Any) -> Reserved | Refused:
+def reserve(tracker: Tracker, microusd: int, **options: Any) -> Reserved | NoRoom:
     with tracker.database.write() as connection:
         return ledger.reserve(connection, entry(microusd=microusd, tokens=microusd, **options))
 
@@ -85,7 +85,7 @@ def measure(database: Database) -> tuple[int, int, int]:
 def test_a_reservation_counts_until_it_is_settled_for_less(tracker: Tracker) -> None:
     limit(tracker, limit_microusd=100)
     row = reserved(tracker, 80)
-    assert isinstance(reserve(tracker, 30), Refused)
+    assert isinstance(reserve(tracker, 30), NoRoom)
     settle(tracker, row, 50)
     assert used(tracker) == 50
     assert isinstance(reserve(tracker, 50), Reserved)
@@ -114,7 +114,7 @@ def test_a_late_settlement_puts_the_real_cost_in_the_place_of_an_unsettled_one(t
 
 
 def test_a_call_is_held_against_every_budget_that_concerns_it_and_against_no_other(tracker: Tracker) -> None:
-    mine = {"subject": Subject(tracker.job, tracker.collection.id)}
+    mine = {"job_id": tracker.job, "collection_id": tracker.collection.id}
     for scope, name in (("day", ""), ("total", ""), ("job", str(tracker.job)), ("collection", "default")):
         limit(tracker, BudgetScope(scope), name, limit_tokens=1000)
     limit(tracker, BudgetScope.PROVIDER, "openai", limit_tokens=1000)
@@ -128,15 +128,15 @@ def test_a_call_is_held_against_every_budget_that_concerns_it_and_against_no_oth
 
 def test_a_limit_of_nothing_stops_every_paid_call(tracker: Tracker) -> None:
     limit(tracker, limit_microusd=0)
-    assert isinstance(reserve(tracker, 1), Refused)
-    assert isinstance(reserve(tracker, 0), Refused)
+    assert isinstance(reserve(tracker, 1), NoRoom)
+    assert isinstance(reserve(tracker, 0), NoRoom)
     assert tracker.rows(usage) == []
 
 
 def test_a_refused_call_leaves_nothing_on_any_budget(tracker: Tracker) -> None:
     limit(tracker, BudgetScope.DAY, limit_microusd=1000)
     limit(tracker, limit_microusd=10)
-    assert isinstance(reserve(tracker, 11), Refused)
+    assert isinstance(reserve(tracker, 11), NoRoom)
     assert [row["used_microusd"] for row in tracker.rows(budget)] == [0, 0]
 
 
@@ -184,7 +184,7 @@ def parked(tracker: Tracker, *, is_woken: bool = True) -> int:
 @pytest.mark.parametrize("how", ["raised", "deleted"])
 def test_work_that_waits_for_a_budget_goes_on_when_it_is_raised_or_deleted(tracker: Tracker, how: str) -> None:
     limit(tracker, limit_microusd=10)
-    assert isinstance(reserve(tracker, 11), Refused)
+    assert isinstance(reserve(tracker, 11), NoRoom)
     id_ = parked(tracker)
     assert tracker.row(id_)["state"] == State.WAITING
     assert tracker.queue() == []
@@ -200,7 +200,7 @@ def test_work_that_waits_for_a_budget_goes_on_when_it_is_raised_or_deleted(track
 
 def test_work_that_is_parked_after_its_budget_was_raised_goes_on_at_once(tracker: Tracker) -> None:
     limit(tracker, limit_microusd=10)
-    assert isinstance(reserve(tracker, 11), Refused)
+    assert isinstance(reserve(tracker, 11), NoRoom)
     limit(tracker, limit_microusd=20)
     assert tracker.queue() == []
     id_ = parked(tracker)
@@ -215,7 +215,7 @@ def test_work_that_waits_for_the_providers_own_credit_waits_for_its_time(tracker
 def test_a_budget_has_room_again_when_calls_turn_out_cheaper(tracker: Tracker) -> None:
     limit(tracker, limit_microusd=100)
     row = reserved(tracker, 90)
-    assert isinstance(reserve(tracker, 40), Refused)
+    assert isinstance(reserve(tracker, 40), NoRoom)
     id_ = parked(tracker)
     with tracker.database.write() as connection:
         assert budgets.wake_affordable(connection) == 0
@@ -251,12 +251,12 @@ def test_a_call_that_waited_for_its_budget_over_midnight_is_the_new_days(
 
 def test_a_call_is_settled_though_its_job_and_collection_were_deleted_meanwhile(tracker: Tracker) -> None:
     limit(tracker, BudgetScope.TOTAL, limit_microusd=100)
-    subject = Subject(tracker.job, tracker.collection.id)
-    call = reserved(tracker, 60, subject=subject)
+    whom = {"job_id": tracker.job, "collection_id": tracker.collection.id}
+    call = reserved(tracker, 60, **whom)
     tracker.control("cancel_job")
     with tracker.database.write() as connection:
         collections.delete_collection(connection, tracker.collection.id)
-    settle(tracker, call, 20, subject=subject)
+    settle(tracker, call, 20, **whom)
     row = tracker.row(call, usage)
     assert (row["state"], row["cost_microusd"], row["job_id"], row["collection_id"]) == ("settled", 20, None, None)
     assert used(tracker) == 20
@@ -265,7 +265,7 @@ def test_a_call_is_settled_though_its_job_and_collection_were_deleted_meanwhile(
 def test_a_budget_a_day_starts_again_at_midnight_and_wakes_what_waits(tracker: Tracker) -> None:
     today = limit(tracker, BudgetScope.DAY, limit_microusd=100)
     old = reserved(tracker, 90)
-    assert isinstance(reserve(tracker, 20), Refused)
+    assert isinstance(reserve(tracker, 20), NoRoom)
     id_ = parked(tracker)
     # The rows look as they would tomorrow.
     tracker.write(today.id, budget, day="2000-01-01")
@@ -290,15 +290,15 @@ def test_a_budget_in_dollars_refuses_what_has_no_price(tracker: Tracker) -> None
 
 
 def test_a_limit_in_tokens_does_not_stop_what_is_billed_by_units(tracker: Tracker) -> None:
-    def ask(microusd: int) -> Reserved | Refused:
-        units = replace(entry(microusd=microusd, tokens=0), milliunits=1000)
+    def ask(microusd: int) -> Reserved | NoRoom:
+        units = entry(microusd=microusd, tokens=0, milliunits=1000)
         with tracker.database.write() as connection:
             return ledger.reserve(connection, units)
 
     limit(tracker, limit_microusd=100, limit_tokens=0)
     assert isinstance(ask(60), Reserved)
-    assert isinstance(ask(50), Refused)
-    assert isinstance(reserve(tracker, 1), Refused), "a call that takes tokens is stopped"
+    assert isinstance(ask(50), NoRoom)
+    assert isinstance(reserve(tracker, 1), NoRoom), "a call that takes tokens is stopped"
 
 
 def test_deleting_a_budget_that_is_not_there_says_so(tracker: Tracker) -> None:
@@ -319,7 +319,7 @@ def test_only_what_gone_processes_or_old_calls_left_is_closed(tracker: Tracker) 
 
 
 def test_spend_is_summed_by_what_is_asked_for_with_the_unsettled_apart(tracker: Tracker) -> None:
-    mine = {"subject": Subject(tracker.job, tracker.collection.id)}
+    mine = {"job_id": tracker.job, "collection_id": tracker.collection.id}
     settle(tracker, reserved(tracker, 50, **mine), 30, **mine)
     reserved(tracker, 7, **mine)
     settle(tracker, reserved(tracker, 5, provider="cohere"), 5, provider="cohere")
@@ -347,7 +347,7 @@ def reserved_in(connection: Connection, microusd: int) -> int:
 
 def test_a_refusal_that_nothing_waits_for_any_more_is_forgotten(tracker: Tracker) -> None:
     found = limit(tracker, limit_microusd=10)
-    assert isinstance(reserve(tracker, 11), Refused)
+    assert isinstance(reserve(tracker, 11), NoRoom)
     id_ = parked(tracker)
     tracker.write(found.id, budget, refused_at=1.0)
     with tracker.database.write() as connection:
@@ -362,10 +362,10 @@ def test_a_refusal_that_nothing_waits_for_any_more_is_forgotten(tracker: Tracker
 
 
 def test_what_a_job_spent_tells_calls_without_a_price(tracker: Tracker) -> None:
-    subject = Subject(tracker.job, tracker.collection.id)
-    settle(tracker, reserved(tracker, 60, subject=subject), 20, subject=subject)
+    whom: dict[str, Any] = {"job_id": tracker.job, "collection_id": tracker.collection.id}
+    settle(tracker, reserved(tracker, 60, **whom), 20, **whom)
     assert tracker.progress().spend == {"usd": 0.00002, "tokens_in": 20, "tokens_out": 0}
-    unpriced = replace(entry(microusd=0, tokens=7, subject=subject), price=UNPRICED, cost_microusd=None)
+    unpriced = replace(entry(microusd=0, tokens=7, **whom), price=UNPRICED, cost_microusd=None)
     with tracker.database.write() as connection:
         ledger.reserve(connection, unpriced)
     assert tracker.progress().spend == {"usd": 0.00002, "tokens_in": 27, "tokens_out": 0, "unpriced_calls": 1}

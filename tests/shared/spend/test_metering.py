@@ -1,5 +1,6 @@
 """The meter of a vector store: its units in the ledger and against budgets in dollars, and nothing else."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -10,14 +11,13 @@ import pytest
 from embedmill.shared.db import budgets, ledger
 from embedmill.shared.db.schema import budget, flow_state, usage
 from embedmill.shared.errors import FlowControl, UnknownPrice
-from embedmill.shared.ledger import BudgetScope, Subject, Tokens
-from embedmill.shared.providers.vectorstores.metering import Made, Requests
+from embedmill.shared.ledger import BudgetScope, Tokens, Usage
+from embedmill.shared.metering import Reservation
 from embedmill.shared.spend.metering import StoreMeter
 from embedmill.shared.spend.prices import Prices
-from embedmill.shared.spend.spender import Planned
 from tests.shared.db.tracker import Tracker
 
-LISTED = Requests("pinecone", "serverless", "list", 3000, 3, ("d1", "d2"))
+LISTED = Usage("pinecone", "serverless", "list", inputs=3, milliunits=3000, documents=("d1", "d2"))
 
 
 def limit(tracked: Tracker, scope: BudgetScope = BudgetScope.TOTAL, name: str = "", **limits: int | None) -> None:
@@ -27,7 +27,7 @@ def limit(tracked: Tracker, scope: BudgetScope = BudgetScope.TOTAL, name: str = 
 
 
 def meter(spenders: Any, tracked: Tracker, **settings: Any) -> StoreMeter:
-    return StoreMeter(spenders(**settings), Subject(tracked.job, tracked.collection.id))
+    return StoreMeter(spenders(**settings), job_id=tracked.job, collection_id=tracked.collection.id)
 
 
 def entries(tracked: Tracker) -> list[tuple[str, int, int | None, int]]:
@@ -36,9 +36,9 @@ def entries(tracked: Tracker) -> list[tuple[str, int, int | None, int]]:
 
 def test_requests_are_one_entry_before_they_are_made_and_settled_after(spenders: Any, tracked: Tracker) -> None:
     books = meter(spenders, tracked)
-    reservation = books.on_requests(LISTED)
+    reservation = books.reserve(LISTED)
     assert entries(tracked) == [("reserved", 3000, 48, 3)]
-    books.on_end(reservation, Made(2, 1250))
+    reservation.settle(milliunits=1250, inputs=2)
     assert entries(tracked) == [("settled", 1250, 20, 2)]
     (row,) = tracked.rows(usage)
     assert (row["provider"], row["model"], row["operation"]) == ("pinecone", "serverless", "list")
@@ -48,20 +48,20 @@ def test_requests_are_one_entry_before_they_are_made_and_settled_after(spenders:
 
 
 @pytest.mark.parametrize(
-    ("made", "left"),
+    ("end", "left"),
     [
-        (Made(0, 0), ("released", 0, 0, 0)),
-        (Made(2, 1000, 1000), ("unsettled", 2000, 32, 2)),
-        (Made(1, 0, 1000), ("unsettled", 1000, 16, 1)),
-        (Made(9, 90_000), ("settled", 90_000, 1440, 9)),
+        (lambda reserved: reserved.release(), ("released", 0, 0, 0)),
+        (lambda reserved: reserved.leave(milliunits=2000, inputs=2), ("unsettled", 2000, 32, 2)),
+        (lambda reserved: reserved.leave(), ("unsettled", 3000, 48, 3)),
+        (lambda reserved: reserved.settle(milliunits=90_000, inputs=9), ("settled", 90_000, 1440, 9)),
     ],
+    ids=["nothing was billed", "some may be", "all may be", "more than was reserved for"],
 )
 def test_what_may_be_billed_stays_and_the_rest_is_given_back(
-    spenders: Any, tracked: Tracker, made: Made, left: tuple[Any, ...]
+    spenders: Any, tracked: Tracker, end: Callable[[Reservation], None], left: tuple[Any, ...]
 ) -> None:
     limit(tracked, limit_microusd=1_000_000)
-    books = meter(spenders, tracked)
-    books.on_end(books.on_requests(LISTED), made)
+    end(meter(spenders, tracked).reserve(LISTED))
     assert entries(tracked) == [left]
     assert tracked.rows(budget)[0]["used_microusd"] == left[2]
 
@@ -75,49 +75,49 @@ def test_dollars_that_are_used_up_keep_requests_back(
 ) -> None:
     limit(tracked, scope, name, limit_microusd=47)
     with pytest.raises(FlowControl, match="is used up") as refused:
-        meter(spenders, tracked).on_requests(LISTED)
+        meter(spenders, tracked).reserve(LISTED)
     assert (refused.value.reason, refused.value.is_woken) == ("budget", True)
     assert "budget show" in refused.value.hint
     assert entries(tracked) == []
     limit(tracked, scope, name, limit_microusd=0)
     with pytest.raises(FlowControl):
-        meter(spenders, tracked).on_requests(replace(LISTED, milliunits=1))
+        meter(spenders, tracked).reserve(replace(LISTED, milliunits=1))
 
 
 def test_a_budget_in_tokens_is_no_matter_of_units(spenders: Any, tracked: Tracker) -> None:
     limit(tracked, limit_tokens=0)
     books = meter(spenders, tracked)
-    books.on_end(books.on_requests(LISTED), Made(3, 3000))
+    books.reserve(LISTED).settle(milliunits=3000)
     assert tracked.rows(budget)[0]["used_tokens"] == 0
     assert entries(tracked) == [("settled", 3000, 48, 3)]
     with pytest.raises(FlowControl):
-        spenders().begin(Planned("openai", "text-embedding-3-small", "embed", Tokens(into=1)))
+        spenders().begin(Usage("openai", "text-embedding-3-small", "embed", Tokens(into=1)))
 
 
 def test_a_shard_that_does_not_answer_is_no_matter_of_the_provider(spenders: Any, tracked: Tracker) -> None:
     books = meter(spenders, tracked, limits={"pinecone": {"rpm": 1}})
     for _ in range(20):
-        books.on_end(books.on_requests(LISTED), Made(1, 0, 1000))
-    books.on_requests(LISTED)
+        books.reserve(LISTED).leave(milliunits=1000, inputs=1)
+    books.reserve(LISTED)
     assert tracked.rows(flow_state) == [], "neither a circuit nor an allowance was touched"
 
 
 def test_units_without_a_price_are_refused_or_unpriced(spenders: Any, tracked: Tracker, tmp_path: Path) -> None:
     unknown = replace(LISTED, operation="dream")
     with pytest.raises(UnknownPrice, match="pinecone/serverless"):
-        meter(spenders, tracked).on_requests(unknown)
+        meter(spenders, tracked).reserve(unknown)
     lenient = meter(spenders, tracked, allow_unpriced=True)
-    lenient.on_end(lenient.on_requests(unknown), Made(2, 1000, 1000))
+    lenient.reserve(unknown).leave(milliunits=2000, inputs=2)
     assert entries(tracked) == [("unsettled", 2000, None, 2)]
     limit(tracked, limit_microusd=1_000_000)
     with pytest.raises(UnknownPrice, match="budget for total is in dollars"):
-        lenient.on_requests(unknown)
+        lenient.reserve(unknown)
 
 
 def test_units_are_summed_apart_from_tokens(spenders: Any, tracked: Tracker) -> None:
     books = meter(spenders, tracked)
-    books.on_end(books.on_requests(LISTED), Made(3, 2250))
-    books.on_requests(LISTED)
+    books.reserve(LISTED).settle(milliunits=2250)
+    books.reserve(LISTED)
     with tracked.database.read() as connection:
         (row,) = ledger.sum_spend(connection, by="model")
         assert ledger.measure_caches(connection) == {}

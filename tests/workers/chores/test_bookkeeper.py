@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from embedmill.shared.db import budgets, ledger
-from embedmill.shared.db.ledger import Refused, Reserved
+from embedmill.shared.db.ledger import NoRoom, Reserved
 from embedmill.shared.db.schema import usage
 from embedmill.shared.ledger import BudgetScope
 from embedmill.shared.outcomes import Park
@@ -42,7 +42,7 @@ def test_work_that_waits_for_a_budget_is_woken_when_there_is_room_and_not_before
         budgets.set_budget(connection, BudgetScope.TOTAL, "", limit_microusd=60, limit_tokens=None)
     row = reserve(tracker, runtime.process_id)
     with tracker.database.write() as connection:
-        assert isinstance(ledger.reserve(connection, entry(microusd=30, tokens=30)), Refused)
+        assert isinstance(ledger.reserve(connection, entry(microusd=30, tokens=30)), NoRoom)
     claim = tracker.take(["file:///a"])
     tracker.settle(claim, Park("budget", 3600.0, is_woken=True))
     assert wake_affordable(tracker.database) == 0

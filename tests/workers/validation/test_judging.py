@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from embedmill.shared.asking.sending import Meter
 from embedmill.shared.errors import EmbedmillError, FlowControl, ProviderRefused, ProviderUnavailable
-from embedmill.shared.providers.models.base import Usage
-from embedmill.shared.providers.models.metering import FreeMeter, ModelCall, ModelRequest
+from embedmill.shared.ledger import NO_TOKENS, Usage
+from embedmill.shared.metering import FreeMeter, Meter, Reservation
 from embedmill.simulators.faults import Fault
 from embedmill.simulators.prompts import Verdict as Scripted
 from embedmill.workers.validation.judging import VerdictQuestion, judge
 from embedmill.workers.validation.passages import Passage
 from embedmill.workers.validation.verdict import Verdict
+from tests.shared.providers.books import Books
 from tests.shared.providers.models.simulated import Served, served
 from tests.waiting import wait_until
 from tests.workers.validation.passages import passage
@@ -136,11 +136,12 @@ class Purse(FreeMeter):
         self.left = chunks
         self.calls: list[int] = []
 
-    def on_request(self, request: ModelRequest) -> None:
-        if request.inputs > self.left:
+    def reserve(self, usage: Usage) -> Reservation:
+        if usage.inputs > self.left:
             raise FlowControl("the budget is used up", reason="budget", retry_after_seconds=60)
-        self.left -= request.inputs
-        self.calls.append(request.inputs)
+        self.left -= usage.inputs
+        self.calls.append(usage.inputs)
+        return super().reserve(usage)
 
 
 def test_a_call_is_cut_to_fit_what_is_left_of_a_budget(claude: Served) -> None:
@@ -204,24 +205,14 @@ def test_what_was_answered_is_kept_when_the_second_chance_fails(claude: Served) 
     assert errors.keys() == {"address-d1-1"}
 
 
-class Receipts(FreeMeter):
-    """A meter that writes down what calls took."""
-
-    def __init__(self) -> None:
-        self.used: list[Usage] = []
-
-    def on_response(self, reservation: Any, call: ModelCall) -> None:
-        self.used.append(call.usage)
-
-
 def test_usage_is_counted_as_it_is_billed(claude: Served) -> None:
     claude.simulator.writer.add(Scripted(raw="nothing", times=1))
-    receipts = Receipts()
-    ask(claude, [passage(n) for n in range(20)], meter=receipts)
+    books = Books()
+    ask(claude, [passage(n) for n in range(20)], meter=books)
     bill: dict[str, Any] = claude.simulator.bill.as_json()["totals"]
-    for name, billed in (("tokens_in", "tokens_in"), ("tokens_out", "tokens_out"), ("cache_read", "cache_read")):
-        assert sum(getattr(usage, name) for usage in receipts.used) == bill[billed]
-    assert sum(usage.cache_write for usage in receipts.used) == bill["cache_write_5m"]
+    used = sum((end.tokens or NO_TOKENS for end in books.settled), NO_TOKENS)
+    assert (used.into, used.out, used.cache_read) == (bill["tokens_in"], bill["tokens_out"], bill["cache_read"])
+    assert used.cache_write == bill["cache_write_5m"]
 
 
 def test_nothing_is_asked_about_nothing(claude: Served) -> None:

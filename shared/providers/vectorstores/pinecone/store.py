@@ -5,8 +5,8 @@ it: before a count that decides a switch, and before any listing. What stays uns
 Reads and writes are by id, whose beginning is the document: deletes by metadata are refused by serverless indexes, and
 listing ids costs a thousandth of fetching rows. What others do between a read and a write changes nothing, because an
 id names the generation that alone may write it; ids of other forms are not ours and passed over. Rows that are there
-already are not written again, so that work which comes back does not pay twice. Every request is on a tab (`metering`);
-what it is billed by is in `pinecone_units`.
+already are not written again, so that work which comes back does not pay twice. Every request is metered
+(`metering`); what it is billed by is in `units`.
 """
 
 from collections import Counter
@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 
 from embedmill.shared.editions import Edition, parse_id
 from embedmill.shared.errors import FlowControl, ProviderUnavailable
+from embedmill.shared.metering import Meter
 from embedmill.shared.paging import pages
 from embedmill.shared.providers.blobs.base import BlobStore
 from embedmill.shared.providers.vectorstores.base import Match, ShardDescription, VectorRow, VectorStore
-from embedmill.shared.providers.vectorstores.metering import FREE, Meter, Tab
+from embedmill.shared.providers.vectorstores.metering import MeteredRequests
 from embedmill.shared.providers.vectorstores.pinecone import records, units
 from embedmill.shared.providers.vectorstores.pinecone.client import PineconeClient, parse_address
 from embedmill.shared.providers.vectorstores.pinecone.freshness import Unseen
@@ -69,7 +70,7 @@ class PineconeVectorStore(VectorStore):
         collection_key: str,
         dimensions: int,
         spills: Callable[[], BlobStore] | None = None,
-        meter: Meter = FREE,
+        meter: Meter,
         owner: Owner | None = None,
     ) -> None:
         address = parse_address(url, dimensions=dimensions)
@@ -112,8 +113,8 @@ class PineconeVectorStore(VectorStore):
         packs = [self._pack(some, held) for some in records.packs(made)]
         ids = [record["id"] for record in made]
         most = sum(pack.most for pack in packs)
-        with self._tab(units.UPSERT, ids, milliunits=most, number=len(packs)) as tab:
-            self._all(packs, lambda pack: self._send_on(tab, space, pack))
+        with self._metered(units.UPSERT, ids, milliunits=most, number=len(packs)) as requests:
+            self._all(packs, lambda pack: self._send_on(requests, space, pack))
 
     def _pack(self, some: Sequence[records.Record], held: Mapping[str, Any]) -> "_Pack":
         written = {record["id"]: self._size(record["id"], record["metadata"]) for record in some}
@@ -123,8 +124,8 @@ class PineconeVectorStore(VectorStore):
         most = [max(size, replaced.get(id, 0)) for id, size in written.items()]
         return _Pack(some, cost, units.milliunits_of_upsert(written.values(), most))
 
-    def _send_on(self, tab: Tab, space: str, pack: "_Pack") -> None:
-        self._persist(lambda: tab.ask(pack.most, lambda: self._send(space, pack), lambda _: pack.cost))
+    def _send_on(self, requests: MeteredRequests, space: str, pack: "_Pack") -> None:
+        self._persist(lambda: requests.send(pack.most, lambda: self._send(space, pack), lambda _: pack.cost))
 
     def _send(self, space: str, pack: "_Pack") -> None:
         answer = self._client.call(space, lambda index: index.upsert(vectors=list(pack.records), namespace=space))
@@ -155,14 +156,14 @@ class PineconeVectorStore(VectorStore):
     def _delete(self, space: str, held: Mapping[str, Any]) -> int:
         gone = [list(page) for page in pages(list(held), DELETE_IDS)]
         costs = [units.milliunits_of_delete(self._size(id, held[id].metadata or {}) for id in page) for page in gone]
-        with self._tab(units.DELETE, held, milliunits=sum(costs), number=len(gone)) as tab:
+        with self._metered(units.DELETE, held, milliunits=sum(costs), number=len(gone)) as requests:
             for page, cost in zip(gone, costs, strict=True):
-                self._call(tab, cost, space, lambda index, page=page: index.delete(ids=page, namespace=space))  # type: ignore[misc]
+                self._call(requests, cost, space, lambda index, page=page: index.delete(ids=page, namespace=space))  # type: ignore[misc]
         # A delete tells no position. Its rows are invisible to readers already, so that being late is no failure.
         pause = Pause(seconds=self._client.address.fresh_seconds)
         last = [page[-1] for page in gone]
-        with self._tab(units.FETCH, last, milliunits=units.milliunits_of_fetch(len(last))) as tab:
-            while self._fetch_on(tab, space, last) and pause.wait():
+        with self._metered(units.FETCH, last, milliunits=units.milliunits_of_fetch(len(last))) as requests:
+            while self._fetch_on(requests, space, last) and pause.wait():
                 pass
         self._spills.forget(held.values())
         return len(held)
@@ -183,20 +184,22 @@ class PineconeVectorStore(VectorStore):
         """How many ids have each document's beginning, all that this process wrote among them."""
         expected = {d: self._unseen.expected(space, d, beginning) for d, beginning in beginnings.items()}
         most = sum(units.milliunits_of_list(rows) for rows in expected.values())
-        with self._tab(units.LIST, (), milliunits=most, number=most // units.UNIT, documents=beginnings) as tab:
-            counts = self._count(tab, space, beginnings)
+        with self._metered(
+            units.LIST, (), milliunits=most, number=most // units.UNIT, documents=beginnings
+        ) as requests:
+            counts = self._count(requests, space, beginnings)
             pause = Pause(seconds=self._client.address.fresh_seconds)
             while late := {d: beginning for d, beginning in beginnings.items() if counts[d] < expected[d]}:
                 if not pause.wait():
                     if self._unseen.tells_positions:
                         break  # not late but lost: the caller sees how many there are
                     raise _late(shard)
-                counts |= self._count(tab, space, late)
+                counts |= self._count(requests, space, late)
         self._unseen.counted(space, beginnings.items())
         return counts
 
-    def _count(self, tab: Tab, space: str, beginnings: Mapping[str, str]) -> dict[str, int]:
-        listed = self._all(beginnings.values(), lambda beginning: list(self._each_id(tab, space, beginning)))
+    def _count(self, requests: MeteredRequests, space: str, beginnings: Mapping[str, str]) -> dict[str, int]:
+        listed = self._all(beginnings.values(), lambda beginning: list(self._each_id(requests, space, beginning)))
         return {document: len(ids) for document, ids in zip(beginnings, listed, strict=True)}
 
     def query(
@@ -206,8 +209,8 @@ class PineconeVectorStore(VectorStore):
         check_query(vector, dimensions=self._dimensions)
         if top_k < 1 or not vector.any() or records.matches_nothing(filter):
             return []
-        with self._tab(units.QUERY, milliunits=self._query_units.get(space, units.UNIT)) as tab:
-            answer = self._query(tab, space, vector, min(top_k, MAX_TOP_K), records.condition_of(filter))
+        with self._metered(units.QUERY, milliunits=self._query_units.get(space, units.UNIT)) as requests:
+            answer = self._query(requests, space, vector, min(top_k, MAX_TOP_K), records.condition_of(filter))
         if answer is None:
             return []
         return [match for found in answer.matches if (match := records.match_of(found)) is not None]
@@ -239,8 +242,8 @@ class PineconeVectorStore(VectorStore):
     def list_rows(self, shard: str, *, with_vectors: bool = False, page: int = 500) -> Iterator[VectorRow]:
         space = self._namespace(shard)
         self._settle(space)
-        with self._tab(units.LIST) as tab:
-            ids = self._each_id(tab, space)
+        with self._metered(units.LIST) as requests:
+            ids = self._each_id(requests, space)
             while some := list(islice((id for id in ids if parse_id(id)), page)):
                 found = self._fetch(space, some)
                 yield from (self._row(found[id], with_vector=with_vectors) for id in some if id in found)
@@ -248,8 +251,8 @@ class PineconeVectorStore(VectorStore):
     def list_editions(self, shard: str) -> Iterator[tuple[str, Edition, int]]:
         space = self._namespace(shard)
         self._settle(space)
-        with self._tab(units.LIST) as tab:
-            names = (name for id in self._each_id(tab, space) if (name := parse_id(id)) is not None)
+        with self._metered(units.LIST) as requests:
+            names = (name for id in self._each_id(requests, space) if (name := parse_id(id)) is not None)
             for document, rows in groupby(names, lambda name: name.document):
                 yield from ((document, edition, n) for edition, n in Counter(row.edition for row in rows).items())
 
@@ -277,12 +280,12 @@ class PineconeVectorStore(VectorStore):
         if not self.count(shard):
             return
         self._spills.forget(self._each_spilled(space))
-        with self._tab(units.DELETE) as tab:
+        with self._metered(units.DELETE) as requests:
             cost = units.DELETE_ALL
-            self._call(tab, cost, space, lambda index: index.delete(delete_all=True, namespace=space))
+            self._call(requests, cost, space, lambda index: index.delete(delete_all=True, namespace=space))
         pause = Pause(seconds=self._client.address.fresh_seconds)
-        with self._tab(units.LIST) as tab:
-            while next(self._each_id(tab, space), None) is not None and pause.wait():
+        with self._metered(units.LIST) as requests:
+            while next(self._each_id(requests, space), None) is not None and pause.wait():
                 pass
 
     def check(self) -> str:
@@ -295,9 +298,9 @@ class PineconeVectorStore(VectorStore):
         self._threads.shutdown()
         self._client.close()
 
-    # Asking, always in a shard's lane and on a tab
+    # Asking, always in a shard's lane and metered
 
-    def _tab(
+    def _metered(
         self,
         operation: str,
         ids: Iterable[str] = (),
@@ -305,36 +308,41 @@ class PineconeVectorStore(VectorStore):
         documents: Iterable[str] = (),
         milliunits: int = 0,
         number: int = 1,
-    ) -> Tab:
-        """A tab for requests about some rows or documents; `milliunits` are what `number` of them cost at most."""
+    ) -> MeteredRequests:
+        """Requests about some rows or documents; `milliunits` are what `number` of them cost at most."""
         about = {*documents, *map(records.document_of, ids)}
-        return Tab(
+        return MeteredRequests(
             self._meter, units.OFFER, operation, milliunits=milliunits, number=number, documents=tuple(sorted(about))
         )
 
     def _persist(self, ask: Callable[[], T]) -> T:
-        """Ask again what a service that stumbles failed at; each try is on the tab, and any may be made twice."""
+        """Ask again what a service that stumbles failed at; each try is metered, and any may be made twice."""
         return self._client.persistence.ask(ask)
 
-    def _call(self, tab: Tab, cost: int, space: str, request: Callable[[Any], Any]) -> None:
+    def _call(self, requests: MeteredRequests, cost: int, space: str, request: Callable[[Any], Any]) -> None:
         """A request whose answer does not tell what it cost."""
-        self._persist(lambda: tab.ask(cost, lambda: self._client.call(space, request), lambda _: cost))
+        self._persist(lambda: requests.send(cost, lambda: self._client.call(space, request), lambda _: cost))
 
-    def _find(self, tab: Tab, most: int, space: str, request: Callable[[Any], T]) -> T | None:
+    def _find(self, requests: MeteredRequests, most: int, space: str, request: Callable[[Any], T]) -> T | None:
         """A request whose answer tells what it cost; None when the service knows no such namespace."""
         return self._persist(
-            lambda: tab.ask(
+            lambda: requests.send(
                 most,
                 lambda: self._client.find(space, request),
-                lambda answer: units.milliunits_told(tab.operation, answer, otherwise=most),
+                lambda answer: units.milliunits_told(requests.operation, answer, otherwise=most),
             )
         )
 
-    def _query(self, tab: Tab, space: str, vector: NDArray[np.float32], top_k: int, condition: Any = None) -> Any:
+    def _query(
+        self, requests: MeteredRequests, space: str, vector: NDArray[np.float32], top_k: int, condition: Any = None
+    ) -> Any:
         values = vector.tolist()
         most = self._query_units.get(space, units.UNIT)
         answer = self._find(
-            tab, most, space, lambda index: index.query(vector=values, top_k=top_k, namespace=space, filter=condition)
+            requests,
+            most,
+            space,
+            lambda index: index.query(vector=values, top_k=top_k, namespace=space, filter=condition),
         )
         self._query_units[space] = max(units.milliunits_told(units.QUERY, answer, otherwise=most), units.UNIT)
         return answer
@@ -347,13 +355,13 @@ class PineconeVectorStore(VectorStore):
             return {}
         sizes = [len(page) for page in pages(ids, FETCH_IDS)]
         most = sum(map(units.milliunits_of_fetch, sizes))
-        with self._tab(units.FETCH, ids, milliunits=most, number=len(sizes)) as tab:
-            return self._fetch_on(tab, space, ids)
+        with self._metered(units.FETCH, ids, milliunits=most, number=len(sizes)) as requests:
+            return self._fetch_on(requests, space, ids)
 
-    def _fetch_on(self, tab: Tab, space: str, ids: Sequence[str]) -> dict[str, Any]:
+    def _fetch_on(self, requests: MeteredRequests, space: str, ids: Sequence[str]) -> dict[str, Any]:
         def fetch(page: Sequence[str]) -> dict[str, Any]:
             most = units.milliunits_of_fetch(len(page))
-            answer = self._find(tab, most, space, lambda index: index.fetch(ids=list(page), namespace=space))
+            answer = self._find(requests, most, space, lambda index: index.fetch(ids=list(page), namespace=space))
             found = answer.vectors if answer else {}
             return {id: found[id] for id in page if id in found}
 
@@ -362,16 +370,16 @@ class PineconeVectorStore(VectorStore):
     def _list_documents(self, space: str, documents: Sequence[str]) -> list[str]:
         """The ids of all rows of these documents, in every version."""
         most = units.UNIT * len(documents)
-        with self._tab(units.LIST, documents=documents, milliunits=most, number=len(documents)) as tab:
-            found = self._all(documents, lambda document: list(self._each_id(tab, space, f"{document}-")))
+        with self._metered(units.LIST, documents=documents, milliunits=most, number=len(documents)) as requests:
+            found = self._all(documents, lambda document: list(self._each_id(requests, space, f"{document}-")))
         # A document's id may be the beginning of another's.
         return [id for d, ids in zip(documents, found, strict=True) for id in ids if records.document_of(id) == d]
 
-    def _each_id(self, tab: Tab, space: str, prefix: str | None = None) -> Iterator[str]:
+    def _each_id(self, requests: MeteredRequests, space: str, prefix: str | None = None) -> Iterator[str]:
         token = None
         while True:
             ask = {"prefix": prefix, "limit": LIST_IDS, "pagination_token": token, "namespace": space}
-            page = self._find(tab, units.UNIT, space, lambda index, ask=ask: index.list_paginated(**ask))  # type: ignore[misc]
+            page = self._find(requests, units.UNIT, space, lambda index, ask=ask: index.list_paginated(**ask))  # type: ignore[misc]
             if page is None:
                 return
             yield from (item.id for item in page.vectors)
@@ -383,10 +391,10 @@ class PineconeVectorStore(VectorStore):
         token = None
         most = units.milliunits_of_fetch(FETCH_IDS)
         condition = {records.SPILLED: {"$exists": True}}
-        with self._tab(units.FETCH) as tab:
+        with self._metered(units.FETCH) as requests:
             while True:
                 ask = {"filter": condition, "namespace": space, "limit": FETCH_IDS, "pagination_token": token}
-                page = self._find(tab, most, space, lambda index, ask=ask: index.fetch_by_metadata(**ask))  # type: ignore[misc]
+                page = self._find(requests, most, space, lambda index, ask=ask: index.fetch_by_metadata(**ask))  # type: ignore[misc]
                 if page is None:
                     return
                 yield from page.vectors.values()
@@ -402,15 +410,15 @@ class PineconeVectorStore(VectorStore):
         if position is None:
             return
         pause = Pause(seconds=self._client.address.fresh_seconds)
-        with self._tab(units.QUERY) as tab:
-            while not self._has_reached(tab, space, position):
+        with self._metered(units.QUERY) as requests:
+            while not self._has_reached(requests, space, position):
                 if not pause.wait():
                     raise _late(space)
         self._unseen.reached(space, position)
 
-    def _has_reached(self, tab: Tab, space: str, position: int) -> bool:
+    def _has_reached(self, requests: MeteredRequests, space: str, position: int) -> bool:
         """Whether reads have reached a position; True when the service tells none."""
-        answer = self._query(tab, space, records.stand_in(self._dimensions), 1)
+        answer = self._query(requests, space, records.stand_in(self._dimensions), 1)
         info = answer.response_info if answer else None
         reached = info.lsn_reconciled if info else None
         return reached is None or reached >= position
@@ -452,15 +460,15 @@ class PineconeVectorStore(VectorStore):
         space = self._namespace_at(place, shard)
         if not self._stats(space).namespaces.get(space):
             return []
-        with self._tab(units.LIST) as tab:
-            listed = islice(self._each_id(tab, space), LIST_IDS)
+        with self._metered(units.LIST) as requests:
+            listed = islice(self._each_id(requests, space), LIST_IDS)
             names = [name for id in listed if (name := parse_id(id)) is not None]
         return list(dict.fromkeys(name.document for name in names))[:limit]
 
     def _all(self, arguments: Iterable[A], ask: Callable[[A], T]) -> list[T]:
         """Answers in order, asked for at once as far as the lane allows; one alone is asked from this thread.
 
-        When one fails, those on their way are awaited, so that their tab knows what became of them.
+        When one fails, those on their way are awaited, so that the meter is told what became of them.
         """
         listed = list(arguments)
         if len(listed) < 2:

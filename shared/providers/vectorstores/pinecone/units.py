@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from embedmill.shared.providers.usage import read_count
+from embedmill.shared.providers.counts import read_count
 from embedmill.shared.providers.vectorstores.metering import Offer
 
 QUERY, FETCH, LIST, UPSERT, DELETE = "query", "fetch", "list", "upsert", "delete"

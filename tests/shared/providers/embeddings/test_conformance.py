@@ -11,6 +11,7 @@ import pytest
 from embedmill.shared.errors import InputTooLong
 from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.shared.providers.embeddings.table import open_embedder
+from tests.shared.providers.books import Books
 
 LONG = "word " * 400
 TEXTS = [
@@ -81,11 +82,12 @@ def test_a_text_that_shares_words_or_meaning_is_nearer(embedder: Embedder) -> No
 
 def test_many_texts_come_back_in_order_with_a_vector_or_an_error_each(embedder: Embedder) -> None:
     texts = [f"text number {number}" for number in range(min(embedder.max_inputs, 100) + 5)]
-    result = embedder.embed_many(texts)
+    books = Books()
+    result = embedder.embed_many(texts, meter=books)
     assert result.errors == {}
     assert np.array_equal(result.vectors[[0, -1]], embedder.embed_batch([texts[0], texts[-1]]))
-    assert sorted(place for call in result.calls for place in call.inputs) == list(range(len(texts)))
-    assert embedder.embed_many([]).calls == ()
+    assert sum(usage.inputs for usage in books.reserved) == len(texts)
+    assert embedder.embed_many([]).answers == 0
 
 
 def test_a_text_that_is_too_long_is_an_error_and_never_cut(embedder: Embedder) -> None:

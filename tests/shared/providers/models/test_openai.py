@@ -4,7 +4,8 @@ from typing import Any
 
 from openai.types.chat import ChatCompletion
 
-from embedmill.shared.providers.models.base import UNTOLD, Answer, Stop, Usage
+from embedmill.shared.ledger import Tokens
+from embedmill.shared.providers.models.base import Answer, Stop
 from embedmill.shared.providers.models.openai import _answer
 
 
@@ -17,12 +18,11 @@ def answered(**fields: Any) -> Answer:
 
 def test_an_answer_without_usage_is_not_one_that_cost_nothing() -> None:
     answer = answered()
-    assert (answer.text, answer.stop, answer.usage) == ("{}", Stop.END, UNTOLD)
-    assert not answer.usage.told
+    assert (answer.text, answer.stop, answer.tokens) == ("{}", Stop.END, None)
 
 
 def test_what_was_read_from_the_cache_and_written_to_it_is_told_apart_from_the_rest() -> None:
     usage = {"prompt_tokens": 1000, "completion_tokens": 20, "total_tokens": 1020}
     cached = {"prompt_tokens_details": {"cached_tokens": 128, "cache_write_tokens": 512}}
-    assert answered(usage=usage | cached).usage == Usage(360, 20, cache_read=128, cache_write=512)
-    assert answered(usage=usage).usage == Usage(1000, 20)
+    assert answered(usage=usage | cached).tokens == Tokens(360, 20, cache_read=128, cache_write=512)
+    assert answered(usage=usage).tokens == Tokens(1000, 20)

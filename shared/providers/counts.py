@@ -4,9 +4,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-MOST_DIGITS = 15
-"""Of a number in a header; nothing that is counted has more."""
-
 
 def read_count(answer: Any, *path: str, absent: int | None = None) -> int | None:
     """The count at a path of keys or attributes; `absent` where there is none, None where it is no count.
@@ -23,9 +20,3 @@ def as_count(value: Any) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
     return int(value) if value >= 0 and value == int(value) else None
-
-
-def as_header_count(value: str | None) -> int | None:
-    """A count that stands in a header."""
-    text = (value or "").strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS else None
