@@ -4,10 +4,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from embedmill.shared.db import flow
-from embedmill.shared.db.engine import Connection, Database
-from embedmill.shared.settings import REDIS_SCHEMES, Settings
-
 T = TypeVar("T")
 Value = dict[str, Any]
 # Takes the value ({} at first) and the store's time in seconds; returns the new value, None to leave it, and a result.
@@ -31,36 +27,3 @@ class SharedState(ABC):
 
     def close(self) -> None:  # noqa: B027 - the database is closed by whoever opened it
         """Release connections."""
-
-
-class DatabaseState(SharedState):
-    """In the tracking database: a row a key, locked for the moment of its change."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def update(self, key: str, change: Change[T]) -> T:
-        def apply(connection: Connection) -> T:
-            value, now = flow.lock_value(connection, key)
-            changed, result = change(value, now)
-            if changed is not None:
-                flow.write_value(connection, key, changed)
-            return result
-
-        return self._database.transact(apply)
-
-    def peek(self, key: str) -> tuple[Value, float]:
-        return self._database.query(lambda connection: flow.read_value(connection, key))
-
-    def peek_all(self, prefix: str) -> tuple[dict[str, Value], float]:
-        return self._database.query(lambda connection: flow.list_values(connection, prefix))
-
-
-def open_shared_state(settings: Settings, database: Database) -> SharedState:
-    """Redis where the setting or the broker names one, the tracking database otherwise."""
-    url = settings.limits_url or settings.broker_url
-    if url.startswith(REDIS_SCHEMES):
-        from embedmill.shared.flow.redis_state import RedisState
-
-        return RedisState(url)
-    return DatabaseState(database)

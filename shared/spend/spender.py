@@ -21,7 +21,7 @@ from embedmill.shared.flow.allowance import Allowance
 from embedmill.shared.flow.circuit import CIRCUIT, Circuit, Policy, state_of
 from embedmill.shared.flow.concurrency import Concurrency
 from embedmill.shared.flow.limits import ProviderLimits, find_limits
-from embedmill.shared.flow.state import SharedState, open_shared_state
+from embedmill.shared.flow.state import SharedState
 from embedmill.shared.ledger import FREE, Entry, Lane, Tokens, Usage
 from embedmill.shared.settings import Settings
 from embedmill.shared.spend.call import PaidCall
@@ -29,6 +29,7 @@ from embedmill.shared.spend.guard import Guard
 from embedmill.shared.spend.keys import Keys
 from embedmill.shared.spend.money import Money, Note
 from embedmill.shared.spend.prices import Prices
+from embedmill.shared.spend.shared_state import open_shared_state
 
 
 class Spender:

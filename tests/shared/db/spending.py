@@ -1,6 +1,7 @@
 """A process that spends and fails at random."""
 
 import random
+from typing import Any
 
 from embedmill.shared.db import ledger
 from embedmill.shared.db.ledger import Reserved

@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from embedmill.shared.db.opening import open_database
-from embedmill.shared.flow.state import SharedState, open_shared_state
+from embedmill.shared.flow.state import SharedState
 from embedmill.shared.settings import Settings
+from embedmill.shared.spend.shared_state import open_shared_state
 
 
 @contextmanager

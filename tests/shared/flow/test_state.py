@@ -4,7 +4,7 @@ import pytest
 
 from embedmill.shared.errors import FlowControl
 from embedmill.shared.flow.redis_state import RedisState
-from embedmill.shared.flow.state import DatabaseState
+from embedmill.shared.spend.shared_state import DatabaseState
 from tests import forked
 from tests.shared.flow.counting import count, count_often, opened
 
