@@ -30,7 +30,7 @@ def execute(
     """
     runtime.forget_collections()
     claim = _claim(runtime, message, company)
-    if claim is None or not claim.items:
+    if not claim.items:
         log.info("batch.nothing_to_claim", stage=message.stage, work=len(message.work))
         return 0
     with (
@@ -44,14 +44,11 @@ def execute(
     return len(claim.items)
 
 
-def _claim(runtime: WorkerRuntime, message: BatchMessage, company: int) -> Claim | None:
-    """The claim, or None when the queue is paused: then its work goes back, to be sent when it is resumed."""
+def _claim(runtime: WorkerRuntime, message: BatchMessage, company: int) -> Claim:
+    """The claim, which has nothing when the queue is paused: then its work goes back, to be sent when it is resumed."""
 
-    def take(connection: Connection) -> Claim | None:
-        if pools.is_paused(connection, message.stage):
-            queueing.put_back(connection, message.stage, message.work)
-            return None
-        return leases.claim(
+    def take(connection: Connection) -> Claim:
+        claim = leases.claim(
             connection,
             message.stage,
             message.work,
@@ -59,6 +56,9 @@ def _claim(runtime: WorkerRuntime, message: BatchMessage, company: int) -> Claim
             lease_seconds=runtime.settings.lease_seconds,
             company=company,
         )
+        if not claim.items and pools.is_paused(connection, message.stage):
+            queueing.put_back(connection, message.stage, message.work)
+        return claim
 
     return runtime.database.transact(take)
 

@@ -12,6 +12,7 @@ import structlog
 from embedmill.console.listening import NOBODY, Listener, Notice
 from embedmill.shared.db import leases, presence, queueing
 from embedmill.shared.db import pools as pool_table
+from embedmill.shared.db.changes import Changes
 from embedmill.shared.errors import KeyRefused
 from embedmill.shared.presence import is_gone, sweep
 from embedmill.shared.runtime import Runtime
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 POLL_SECONDS = 0.1
+# How often whether it is done is asked where nobody commits anything meanwhile.
+QUIET_SECONDS = 0.5
 # How long work that is done waits for audits in the end; what is left is for the next one, or for the workers.
 AUDIT_SECONDS = 60.0
 
@@ -103,8 +106,12 @@ class Workshop:
         log.info("process.ended", statements=self._runtime.database.statements, messages=process.published)
 
     def _count_batches(self) -> int:
-        """Batches that are worked on or wait for a worker; a few documents are one, and need one process."""
-        return self._runtime.database.query(leases.count_claims) + self._broker.depth()
+        """Batches that are worked on or wait for a worker; a few documents are one, and need one process.
+
+        While none waits it does not matter how many are worked on.
+        """
+        waiting = self._broker.depth()
+        return waiting + self._runtime.database.query(leases.count_claims) if waiting else 0
 
     def start_workers(self) -> None:
         """Start the first worker process, once; others follow as there are batches for them."""
@@ -135,13 +142,17 @@ class Workshop:
         return self._chores.batcher.refused
 
     def run_until(self, is_done: Callable[[], bool]) -> None:
-        """Work until `is_done`; it is asked less often the longer it takes to answer."""
+        """Work until `is_done`; it is asked less often the longer it takes to answer, and while nothing changes."""
+        changes, due = Changes(self._runtime.database), 0.0
         while True:
             self.poll()
-            asked = time.monotonic()
-            if is_done():
-                return
-            time.sleep(max(POLL_SECONDS, 10 * (time.monotonic() - asked)))
+            asked, pause = time.monotonic(), POLL_SECONDS
+            if changes.are_there() or asked >= due:
+                if is_done():
+                    return
+                due = asked + QUIET_SECONDS
+                pause = max(pause, 10 * (time.monotonic() - asked))
+            time.sleep(pause)
 
     def _warn_of_standstill(self) -> None:
         """Say which queues nobody will work on because an operator wanted it so, maybe long ago."""

@@ -91,7 +91,7 @@ class Database:
             event.listen(engine, "before_cursor_execute", self._count)
 
     def _count(self, _session: Connection, _cursor: Any, statement: str, *_: Any) -> None:
-        self.statements += "receipt" not in statement
+        self.statements += not statement.startswith("BEGIN") and "receipt" not in statement
 
     @property
     def is_sqlite(self) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     bindparam,
     func,
@@ -19,6 +20,7 @@ from sqlalchemy import (
 
 from embedmill.shared import stages
 from embedmill.shared.db.clock import clock
+from embedmill.shared.db.pools import is_running
 from embedmill.shared.db.schema import document, in_state, job, work
 from embedmill.shared.db.transitions import move_chosen
 from embedmill.shared.stages import Use
@@ -96,6 +98,7 @@ _CLAIM = move_chosen(
         work.c.id.in_(bindparam("ids", expanding=True)),
         work.c.stage == bindparam("of_stage"),
         work.c.job_id.in_(select(job.c.id).where(job.c.state == JobState.RUNNING)),
+        is_running(work.c.stage),
     )
     .order_by(work.c.id),
     epoch=work.c.epoch + 1,
@@ -107,15 +110,14 @@ _CLAIM = move_chosen(
     worker=bindparam("by"),
 )
 
-_HELD = (
-    select(
-        # In the order of Item's fields: building an item by position costs a third of building it by name.
-        *(document.c[f] if f in ("collection_id", "uri") else work.c[f] for f in Item.__dataclass_fields__)
-    )
-    .join_from(work, document)
-    .where(work.c.lease == bindparam("token"), in_state(State.RUNNING))
-    .order_by(work.c.id)
-)
+
+def _of_document(name: str) -> ColumnElement[Any]:
+    return select(document.c[name]).where(document.c.id == work.c.document_id).scalar_subquery()
+
+
+# In the order of Item's fields: building an item by position costs a third of building it by name.
+_FIELDS = [_of_document(f) if f in ("collection_id", "uri") else work.c[f] for f in Item.__dataclass_fields__]
+_TAKE = _CLAIM.returning(*_FIELDS)
 
 
 def claim(
@@ -127,13 +129,13 @@ def claim(
     lease_seconds: float,
     company: int = 0,
 ) -> Claim:
-    """Take what is still queued of `ids` in `stage`; duplicates and late messages take nothing.
+    """Take what is still queued of `ids` in `stage`; duplicates and late messages, or a paused queue, give nothing.
 
     `company` is what else may run in the same process meanwhile: with any, a crash is nobody's in particular.
     """
     token = secrets.token_hex(16)
-    connection.execute(
-        _CLAIM,
+    rows = connection.execute(
+        _TAKE,
         {
             "ids": list(ids),
             "of_stage": stage,
@@ -143,8 +145,7 @@ def claim(
             "by": worker,
         },
     )
-    rows = connection.execute(_HELD, {"token": token})
-    return Claim(token, stage, worker, tuple(Item(*row) for row in rows))
+    return Claim(token, stage, worker, tuple(sorted((Item(*row) for row in rows), key=lambda item: item.id)))
 
 
 def find_held(connection: Connection, token: str) -> set[int]:

@@ -64,6 +64,11 @@ def find_paused(connection: Connection, queues: Collection[str]) -> list[str]:
     return sorted(connection.execute(query).scalars())
 
 
+def is_running(stage: ColumnElement[str]) -> ColumnElement[bool]:
+    """A condition for work whose queue is not paused."""
+    return stage.not_in(select(pool.c.queue).where(pool.c.paused))
+
+
 def is_served(stage: ColumnElement[str]) -> ColumnElement[bool]:
     """A condition for work whose queue is neither paused nor scaled to nothing."""
     return stage.not_in(select(pool.c.queue).where(or_(pool.c.paused, pool.c.desired == 0)))

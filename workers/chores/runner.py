@@ -10,6 +10,7 @@ from types import TracebackType
 import structlog
 
 from embedmill.shared.db import jobs, presence, queueing, receipts, tallies
+from embedmill.shared.db.changes import Changes
 from embedmill.shared.db.engine import PAUSE_SECONDS, Connection
 from embedmill.shared.errors import BrokerUnavailable, DatabaseAway, EmbedmillError, StorageFailed, TransactionLost
 from embedmill.shared.presence import is_gone
@@ -31,6 +32,8 @@ from embedmill.workers.messages import BatchMessage
 log = structlog.get_logger()
 
 TICK_SECONDS = 0.1
+# What time alone makes due is found this late where nobody commits anything meanwhile.
+QUIET_SECONDS = 0.5
 RECONCILE_SECONDS = 15.0
 ADD_UP_SECONDS = 5.0
 CLEAN_SECONDS = 600.0
@@ -45,12 +48,18 @@ CLOSE_SECONDS = 2.0
 
 @dataclass(slots=True)
 class Chore:
-    """Something to do every `seconds`."""
+    """Something to do every `seconds`, or every `quiet` ones while the database does not change."""
 
     name: str
     run: Callable[[], object]
     seconds: float
     due: float = 0.0
+    quiet: float = 0.0
+    has_news: bool = True
+
+    def is_due(self, now: float) -> bool:
+        """Whether its time has come."""
+        return now >= self.due + (0.0 if self.has_news else self.quiet)
 
 
 class ChoreRunner:
@@ -61,6 +70,7 @@ class ChoreRunner:
         self._runtime = runtime
         self._broker = broker
         self._outage = Outage()
+        self._changes = Changes(runtime.database)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="chores", daemon=True)
         self._lease_seconds = max(2.0, settings.lease_seconds / 3)
@@ -73,8 +83,8 @@ class ChoreRunner:
         look = min(1.0, settings.lease_seconds / 6)
         now = time.monotonic()
         self._chores = [
-            Chore("dispatch", self._dispatch, TICK_SECONDS),
-            Chore("complete", self._complete_jobs, TICK_SECONDS),
+            Chore("dispatch", self._dispatch, TICK_SECONDS, quiet=QUIET_SECONDS),
+            Chore("complete", self._complete_jobs, TICK_SECONDS, quiet=QUIET_SECONDS),
             Chore("rescue", self.rescuer.rescue_lost, look),
             Chore(
                 "tidy",
@@ -127,8 +137,11 @@ class ChoreRunner:
         self._ended.wait(PAUSE_SECONDS)
 
     def _tick(self) -> None:
+        has_news = self._changes.are_there()
         for chore in self._chores:
-            if time.monotonic() >= chore.due:
+            chore.has_news |= has_news
+            if chore.is_due(time.monotonic()):
+                chore.has_news = False
                 self._do(chore)
                 chore.due = time.monotonic() + chore.seconds
 

@@ -10,10 +10,10 @@ from tests.shared.db.tracker import Tracker
 
 
 def count_statements(tracker: Tracker, call: Callable[[], object]) -> int:
-    """Statements of one transaction; on SQLite its BEGIN is one of them, and not counted."""
+    """Statements of a call."""
     before = tracker.database.statements
     call()
-    return tracker.database.statements - before - tracker.database.is_sqlite
+    return tracker.database.statements - before
 
 
 def read_plans(database: Database, call: Callable[[Connection], object]) -> list[str]:

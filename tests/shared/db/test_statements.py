@@ -15,10 +15,10 @@ def test_a_batch_costs_the_same_few_statements_whatever_its_size(tracker: Tracke
     assert count_statements(tracker, tracker.queue) <= 2
     ids = [row["id"] for row in tracker.rows()]
     claims = []
-    assert count_statements(tracker, lambda: claims.append(tracker.claim(ids))) <= 2
+    assert count_statements(tracker, lambda: claims.append(tracker.claim(ids))) <= 1
     ended = Advance("index", {"chunks_expected": 1})
     assert count_statements(tracker, lambda: tracker.settle(claims[0], ended)) <= 3
-    assert count_statements(tracker, lambda: claims.append(tracker.claim(ids, "index"))) <= 2
+    assert count_statements(tracker, lambda: claims.append(tracker.claim(ids, "index"))) <= 1
     assert count_statements(tracker, lambda: tracker.switch(claims[1])) <= 2
     assert count_statements(tracker, lambda: tracker.settle(claims[1], Complete(Result.INDEXED))) <= 3
 
