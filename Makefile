@@ -53,10 +53,11 @@ check: setup ## Lint, formatting, types and import contracts: what CI runs besid
 	$(BIN)/python docs/generate.py --check
 
 .PHONY: format
-format: setup ## Format the code, mend what can be mended, regenerate blocks in docs/
+format: setup ## Format the code, mend what can be mended, regenerate blocks in docs/ and the newest schema
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format --quiet .
 	$(BIN)/python docs/generate.py
+	$(BIN)/python -m embedmill.shared.db.snapshot
 
 .PHONY: bench
 bench: setup ## Measure against a bare script (BENCH_ARGS=...)

@@ -6,6 +6,7 @@ from sqlalchemy import text
 
 from embedmill.shared.db.engine import Connection, Database
 from embedmill.shared.db.postgres import Sizing
+from embedmill.shared.db.snapshot import create_newest
 from embedmill.shared.errors import EmbedmillError, HomeInUse
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -17,6 +18,9 @@ def open_database(url: str, *, sizing: Sizing | None = None) -> Database:
     database = Database(url, sizing=sizing, keeps_receipts=True)
     try:
         revision = database.find_revision()
+        if revision is None and database.is_sqlite:
+            database.alter(create_newest)
+            revision = database.find_revision()
         if revision is None or revision < HEAD:
             migrate(database)
         elif revision > HEAD:

@@ -12,9 +12,11 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 
 import embedmill.shared.db
+from embedmill.shared.db import snapshot
 from embedmill.shared.db.engine import Database
 from embedmill.shared.db.opening import HEAD, open_database
 from embedmill.shared.db.schema import metadata, usage
+from embedmill.shared.db.snapshot import dump, dump_migrated
 from embedmill.shared.errors import EmbedmillError
 from tests.services import postgres
 from tests.services.needed import require
@@ -36,6 +38,24 @@ def test_the_migrations_make_the_declared_schema(url: str) -> None:
     database = open_database(url)
     assert differences(database) == []
     database.close()
+
+
+def test_a_new_database_is_the_one_that_the_migrations_make(tmp_path: Path) -> None:
+    path = tmp_path / "tracking.db"
+    open_database(f"sqlite:///{path}").close()
+    assert dump(path) == dump_migrated(), "make format writes the newest schema"
+
+
+def test_a_new_database_goes_on_from_an_older_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    older = tmp_path / "older.sql"
+    database = Database(f"sqlite:///{tmp_path / 'older.db'}")
+    move(database, "0001")
+    database.close()
+    older.write_text(dump(tmp_path / "older.db"))
+    monkeypatch.setattr(snapshot, "NEWEST", older)
+    opened = open_database(f"sqlite:///{tmp_path / 'tracking.db'}")
+    assert differences(opened) == []
+    opened.close()
 
 
 def test_a_database_of_the_first_release_is_upgraded_with_what_is_in_it(url: str) -> None:
