@@ -8,8 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Protocol
 
 from tests.forked import Forked
 
@@ -38,13 +37,37 @@ class Ran:
         return [json.loads(line) for line in self.stdout.splitlines()]
 
 
+class Process(Protocol):
+    """A command that was started: forked, or in an interpreter of its own."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id, and that of its process group."""
+
+    @property
+    def returncode(self) -> int | None:
+        """The status it ended with, less than 0 for a signal, once somebody has looked."""
+
+    def poll(self) -> int | None:
+        """The same; None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The same, once it has ended."""
+
+    def send_signal(self, number: int, /) -> None:
+        """Signal it alone."""
+
+    def communicate(self, *, timeout: float | None = None) -> tuple[str, str]:
+        """What it has written, once it has ended."""
+
+
 class Command:
     """`embedmill` with one environment; every process it starts is the head of its own process group."""
 
     def __init__(self, environment: Mapping[str, str], folder: Path) -> None:
         self.environment = dict(environment)
         self.folder = folder
-        self._started: list[subprocess.Popen[str]] = []
+        self._started: list[Process] = []
 
     @property
     def home(self) -> Path:
@@ -71,13 +94,22 @@ class Command:
         command._started = self._started
         return command
 
-    def start(self, *arguments: object, **options: Any) -> "subprocess.Popen[str]":
+    def start(self, *arguments: object, stdin: str = "") -> Process:
         """Start a command and return at once."""
+        # Only a new interpreter looks for what alters it.
+        if self.environment.get("PYTHONPATH") != os.environ.get("PYTHONPATH"):
+            return self.launch(*arguments)
+        process = Forked([str(argument) for argument in arguments], self.environment, self.folder, stdin=stdin)
+        self._started.append(process)
+        return process
+
+    def launch(self, *arguments: object, **options: Any) -> "subprocess.Popen[str]":
+        """The same in a new interpreter, as a user does, with pipes for its streams."""
         process = subprocess.Popen(
             [EMBEDMILL, *map(str, arguments)],
             env=self.environment,
             cwd=self.folder,
-            stdin=options.pop("stdin", subprocess.DEVNULL),
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -87,24 +119,9 @@ class Command:
         self._started.append(process)
         return process
 
-    def run(self, *arguments: object, stdin: str | None = None, seconds: float = SECONDS, **options: Any) -> Ran:
-        """Run a command to its end: forked, or with options of its own for how it is started."""
-        # Only a new interpreter looks for what alters it.
-        if options or self.environment.get("PYTHONPATH") != os.environ.get("PYTHONPATH"):
-            source = subprocess.PIPE if stdin is not None else subprocess.DEVNULL
-            return finish(self.start(*arguments, stdin=source, **options), stdin=stdin, seconds=seconds)
-        with TemporaryDirectory(prefix="embedmill-streams-") as name:
-            streams = (Path(name, "stdin"), Path(name, "stdout"), Path(name, "stderr"))
-            for stream in streams:
-                stream.write_text(stdin or "" if stream.name == "stdin" else "")
-            forked = Forked([str(argument) for argument in arguments], self.environment, self.folder, streams)
-            try:
-                status = forked.wait(seconds)
-            finally:
-                forked.kill_group()
-            stdout, stderr = (stream.read_text() for stream in streams[1:])
-            assert status is not None, _too_long(forked.pid, seconds, stdout, stderr)
-            return Ran(status, stdout, stderr)
+    def run(self, *arguments: object, stdin: str = "", seconds: float = SECONDS) -> Ran:
+        """Run a command to its end."""
+        return finish(self.start(*arguments, stdin=stdin), seconds=seconds)
 
     def json(self, *arguments: object, **options: Any) -> Any:
         """What a command prints with --json; it must end with status 0."""
@@ -125,27 +142,25 @@ class Command:
         """End what a failing test left running."""
         for process in self._started:
             kill_group(process)
-            for stream in (process.stdin, process.stdout, process.stderr):
-                if stream is not None:
-                    stream.close()
+            if isinstance(process, subprocess.Popen):
+                for stream in (process.stdout, process.stderr):
+                    if stream is not None:
+                        stream.close()
 
 
-def finish(process: "subprocess.Popen[str]", *, stdin: str | None = None, seconds: float = SECONDS) -> Ran:
+def finish(process: Process, *, seconds: float = SECONDS) -> Ran:
     """Wait for a started command."""
     try:
-        stdout, stderr = process.communicate(stdin, timeout=seconds)
+        stdout, stderr = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
         kill_group(process)
         stdout, stderr = process.communicate()
-        raise AssertionError(_too_long(process.pid, seconds, stdout, stderr)) from None
-    return Ran(process.returncode, stdout, stderr)
+        told = f"{stdout[-2000:]} {stderr[-2000:]}"
+        raise AssertionError(f"{process.pid} ran for more than {seconds:g} s: {told}") from None
+    return Ran(process.wait(), stdout, stderr)
 
 
-def _too_long(pid: int, seconds: float, stdout: str, stderr: str) -> str:
-    return f"{pid} ran for more than {seconds:g} s: {stdout[-2000:]} {stderr[-2000:]}"
-
-
-def kill_group(process: "subprocess.Popen[Any]") -> None:
+def kill_group(process: "Process | subprocess.Popen[Any]") -> None:
     """kill -9 of a command with everything it started, as a power cut would."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)

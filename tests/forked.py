@@ -7,12 +7,16 @@ depends on how an interpreter starts is tested with started ones.
 import atexit
 import multiprocessing
 import os
-import signal
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
+
+from tests import together
 
 context = multiprocessing.get_context("forkserver")
 context.set_forkserver_preload(["tests.preloaded", __name__])
@@ -34,13 +38,17 @@ def run_at_once(function: Callable[..., object], each: Iterable[Sequence[Any]], 
 
 
 class Forked:
-    """A command that was started; `streams` are the files of its stdin, stdout and stderr."""
+    """A command that was started, with the methods of a subprocess; its streams are files."""
 
-    def __init__(
-        self, arguments: Sequence[str], environment: Mapping[str, str], folder: Path, streams: tuple[Path, Path, Path]
-    ) -> None:
-        self._process = context.Process(target=_run, args=(list(arguments), dict(environment), folder, streams))
-        self._process.start()
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], folder: Path, *, stdin: str) -> None:
+        self._streams = streams = Path(tempfile.mkdtemp(prefix="streams-", dir=together.folder()))
+        for name, written in (("0", stdin), ("1", ""), ("2", "")):
+            (streams / name).write_text(written)
+        reader, writer = context.Pipe(duplex=False)
+        with reader, writer:
+            self._process = start(_run, writer, list(arguments), dict(environment), folder, streams)
+            # From then on it is the head of its process group.
+            reader.recv()
 
     @property
     def pid(self) -> int:
@@ -48,24 +56,41 @@ class Forked:
         assert self._process.pid is not None
         return self._process.pid
 
-    def wait(self, seconds: float) -> int | None:
-        """The status it ended with, as of a subprocess; None if it runs for longer."""
-        self._process.join(seconds)
+    @property
+    def returncode(self) -> int | None:
+        """The status it ended with."""
         return self._process.exitcode
 
-    def kill_group(self) -> None:
-        """kill -9 of it with everything it started."""
+    def poll(self) -> int | None:
+        """The same; less than 0 for a signal."""
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end."""
+        self._process.join(timeout)
         if self._process.exitcode is None:
-            os.killpg(self.pid, signal.SIGKILL)
-            self._process.join()
+            raise subprocess.TimeoutExpired("embedmill", timeout or 0.0)
+        return self._process.exitcode
+
+    def communicate(self, *, timeout: float | None = None) -> tuple[str, str]:
+        """What it wrote, when it has ended."""
+        self.wait(timeout)
+        return (self._streams / "1").read_text(), (self._streams / "2").read_text()
+
+    def send_signal(self, number: int, /) -> None:
+        """Signal it; nothing happens to one that has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
 
 
-def _run(arguments: list[str], environment: dict[str, str], folder: Path, streams: tuple[Path, Path, Path]) -> None:
+def _run(begun: Connection, arguments: list[str], environment: dict[str, str], folder: Path, streams: Path) -> None:
     os.setsid()
-    for number, path in enumerate(streams):
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND if number else os.O_RDONLY)
+    for number in range(3):
+        descriptor = os.open(streams / str(number), os.O_WRONLY | os.O_APPEND if number else os.O_RDONLY)
         os.dup2(descriptor, number)
         os.close(descriptor)
+    begun.send(None)
+    begun.close()
     sys.stdin = os.fdopen(0, closefd=False)
     os.environ.clear()
     os.environ.update(environment)

@@ -20,9 +20,14 @@ def end() -> None:
     shutil.rmtree(os.environ.pop(FOLDER), ignore_errors=True)
 
 
+def folder() -> Path:
+    """The folder."""
+    return Path(os.environ[FOLDER])
+
+
 def once(name: str, make: Callable[[Path], object]) -> Path:
     """The path of what `make` makes at the path that it is given; only one process of the run calls it."""
-    path = Path(os.environ[FOLDER]) / name
+    path = folder() / name
     with path.with_name(f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():

@@ -7,7 +7,6 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from subprocess import Popen
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ from embedmill.simulators.prompts import Verdict as Scripted
 from tests.chaos.books import OPERATIONS, Providers, require_covering_books, require_equal_books, running_providers
 from tests.chaos.conftest import CHAOTIC, clean, query, require_consistent
 from tests.chaos.watching import Watch, seen
-from tests.command import Command, finish, kill_group
+from tests.command import Command, Process, finish, kill_group
 from tests.corpus import write_corpus
 from tests.waiting import wait_until
 
@@ -133,7 +132,7 @@ def run_calmly(command: Command, providers: Providers, folder: Path, index: str)
     return end_state(calm, providers, index)
 
 
-def kill_workers(process: "Popen[str]", home: Path, chance: random.Random, *, kills: int) -> int:
+def kill_workers(process: Process, home: Path, chance: random.Random, *, kills: int) -> int:
     """kill -9 of workers that hold something, again and again while a command runs; returns how many."""
     struck = 0
     with Watch(home) as watch:

@@ -6,8 +6,9 @@ import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
-from subprocess import Popen
 from typing import Any
+
+from tests.command import Process
 
 POLL_SECONDS = 0.001
 
@@ -91,7 +92,7 @@ class Watch:
         return [path.relative_to(self._home) for path in self._home.glob("vectors/*/*.db")]
 
 
-def seen(process: "Popen[str]", moment: Callable[[], object], *, seconds: float = 60.0) -> bool:
+def seen(process: Process, moment: Callable[[], object], *, seconds: float = 60.0) -> bool:
     """Whether `moment` came before the process ended."""
     deadline = time.monotonic() + seconds
     while process.poll() is None:
@@ -102,7 +103,7 @@ def seen(process: "Popen[str]", moment: Callable[[], object], *, seconds: float 
     return False
 
 
-def stop_a_holder(process: "Popen[str]", watch: Watch) -> tuple[int, list[int]]:
+def stop_a_holder(process: Process, watch: Watch) -> tuple[int, list[int]]:
     """SIGSTOP a worker in the middle of a batch, outside every transaction; returns its pid and what it holds."""
     while seen(process, lambda: watch.holder() is not None):
         pid = watch.holder()

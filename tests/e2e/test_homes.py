@@ -110,7 +110,7 @@ def limit_files(kib: int) -> Callable[[], None]:
 @pytest.mark.parametrize("kib", [600, *(pytest.param(kib, marks=pytest.mark.chaos) for kib in (150, 300, 1200))])
 def test_a_disk_that_fills_up_loses_nothing(cli: Command, tmp_path: Path, kib: int) -> None:
     corpus = write_corpus(tmp_path / "corpus", 200)
-    failed = cli.run("ingest", corpus, "--json", preexec_fn=limit_files(kib))
+    failed = finish(cli.launch("ingest", corpus, "--json", preexec_fn=limit_files(kib)))
     require_clear(failed)
     require_recovered(cli, corpus, 200)
 

@@ -7,11 +7,10 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from subprocess import Popen
 
 import pytest
 
-from tests.command import Command, finish
+from tests.command import Command, Process, finish
 from tests.corpus import write_corpus
 from tests.waiting import wait_until
 
@@ -22,7 +21,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def workers(cli: Command) -> Iterator["Popen[str]"]:
+def workers(cli: Command) -> Iterator[Process]:
     process = cli.start("workers", "start")
     yield process
     process.send_signal(signal.SIGTERM)
@@ -64,7 +63,7 @@ def test_a_job_that_is_resumed_before_its_sources_were_read_says_how_they_are(cl
     assert cli.json("submit", folder)["job"] == job
 
 
-def test_a_paused_job_rests_until_it_is_resumed(cli: Command, folder: Path, workers: "Popen[str]") -> None:
+def test_a_paused_job_rests_until_it_is_resumed(cli: Command, folder: Path, workers: Process) -> None:
     other = write_corpus(folder.parent / "other", 3)
     paused = cli.json("submit", folder, "--collection", "paused")["job"]
     cli.json("jobs", "pause", paused)

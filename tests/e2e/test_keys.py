@@ -110,7 +110,7 @@ def test_workers_wait_for_a_key_say_so_and_a_start_with_another_has_effect_at_on
         assert "OPENAI_API_KEY" in check["detail"]
         assert workers.poll() is None
         assert requests(openai) <= HANDFUL + 1
-        watcher = embedded.start("jobs", "watch", job)
+        watcher = embedded.launch("jobs", "watch", job)
         assert watcher.stderr is not None
         assert "OPENAI_API_KEY" in watcher.stderr.readline(), "whoever watches is told what is waited for"
         workers.send_signal(signal.SIGTERM)

@@ -133,9 +133,9 @@ def test_commands_whose_session_is_ended_half_way_do_what_they_were_told(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE wait_event_type = 'Lock' AND backend_type = 'client backend'"
         )
-    for process in processes:
+    for parts, process in zip(COMMANDS, processes, strict=True):
         ran = finish(process)
-        assert ran.status == 0, (process.args, ran)
+        assert ran.status == 0, (parts, ran)
     assert command.json("jobs", "show", 1)["state"] == "paused"
     assert command.json("collections", "show", "default")["settings"]["chunk_tokens"] == 300
     (embed,) = (pool for pool in command.json("workers", "list")["pools"] if pool["queue"] == "embed")

@@ -13,7 +13,7 @@ from tests.command import Command
 
 @contextmanager
 def simulated(cli: Command, name: str, *options: str) -> Iterator[dict[str, Any]]:
-    process = cli.start("simulate", name, "--json", *options)
+    process = cli.launch("simulate", name, "--json", *options)
     assert process.stdout is not None
     yield json.loads(process.stdout.readline())
     process.send_signal(signal.SIGTERM)

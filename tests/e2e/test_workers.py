@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from subprocess import Popen
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from embedmill.shared.db.engine import Database
 from embedmill.shared.db.opening import open_database
 from tests.chaos.test_poison import POISON
 from tests.chaos.watching import Watch
-from tests.command import Command, finish, kill_group
+from tests.command import Command, Process, finish, kill_group
 from tests.corpus import text_of, write_corpus
 from tests.services import postgres
 from tests.services.needed import require
@@ -38,7 +37,7 @@ def watch(cli: Command) -> Iterator[Watch]:
 
 
 @contextmanager
-def working(command: Command, *arguments: object) -> Iterator["Popen[str]"]:
+def working(command: Command, *arguments: object) -> Iterator[Process]:
     """`workers start`, ended in good order."""
     process = command.start("workers", "start", *arguments)
     yield process
@@ -150,7 +149,7 @@ def slow(narrow: Command, tmp_path: Path) -> Callable[[float], Command]:
     return submit
 
 
-def start_on(command: Command, watch: Watch, *arguments: object) -> "Popen[str]":
+def start_on(command: Command, watch: Watch, *arguments: object) -> Process:
     """Workers that are in the middle of the slow document."""
     process = command.start("workers", "start", "--queue", "chunk", *arguments)
     wait_until(lambda: watch.work("state = 'running'") == 1, "the slow document is being worked on")
