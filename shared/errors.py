@@ -284,11 +284,19 @@ class BadVector(InternalError):
 
 def is_document_fault(error_class: str) -> bool:
     """Whether errors of a class are the document's own fault: while it stays as it is, another try ends the same."""
-    return error_class in _names_below(DocumentError)
+    return error_class in _below(DocumentError)
 
 
-def _names_below(error: type[EmbedmillError]) -> set[str]:
-    return {error.__name__}.union(*(_names_below(child) for child in error.__subclasses__()))
+def recall_error(error_class: str, message: str) -> EmbedmillError:
+    """An error as it was stored, by the name of its class and its words."""
+    return _below(EmbedmillError)[error_class](message)
+
+
+def _below(error: type[EmbedmillError]) -> dict[str, type[EmbedmillError]]:
+    found = {error.__name__: error}
+    for child in error.__subclasses__():
+        found |= _below(child)
+    return found
 
 
 def may_be_billed(error: BaseException) -> bool:

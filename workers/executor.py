@@ -7,7 +7,7 @@ import structlog
 from embedmill.shared.db import leases, pools, queueing, settlement
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.leases import Claim, Item
-from embedmill.shared.errors import FlowControl, StorageFailed
+from embedmill.shared.errors import EmbedmillError, FlowControl, StorageFailed
 from embedmill.shared.outcomes import Fail, Outcome, Park, Return
 from embedmill.workers.heartbeat import Heartbeat
 from embedmill.workers.messages import BatchMessage
@@ -115,6 +115,11 @@ def outcome_of(error: BaseException) -> Outcome:
     if isinstance(error, FlowControl):
         return Park(error.reason, error.retry_after_seconds, error.is_woken, str(error), error.failure)
     return Fail(error)
+
+
+def worst_outcome(errors: Sequence[EmbedmillError]) -> Outcome:
+    """What several errors mean: what no wait can mend decides; otherwise the document waits, and pays nothing twice."""
+    return outcome_of(min(errors, key=lambda error: (error.retryable, not isinstance(error, FlowControl))))
 
 
 def bisect(items: Sequence[Item], call: Callable[[Sequence[Item]], Mapping[int, Outcome]]) -> dict[int, Outcome]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from embedmill.shared.db import bulk_batches
-from embedmill.shared.db.bulk_batches import Batch
+from embedmill.shared.db.bulk_batches import BulkBatch
 from embedmill.shared.errors import NotFound
 from embedmill.shared.ledger import BatchState
 from embedmill.shared.runtime import Runtime
@@ -65,7 +65,7 @@ def show_batch(runtime: Runtime, number: int) -> VendorBatch:
     return describe_batch(found)
 
 
-def describe_batch(batch: Batch) -> VendorBatch:
+def describe_batch(batch: BulkBatch) -> VendorBatch:
     """A batch as people see it, from how it is kept."""
     return VendorBatch(
         batch=batch.id,
@@ -94,7 +94,7 @@ def describe_batch(batch: Batch) -> VendorBatch:
     )
 
 
-def _until(moment: float | None, batch: Batch) -> float | None:
+def _until(moment: float | None, batch: BulkBatch) -> float | None:
     return None if moment is None or batch.ended_at is not None else round(max(moment - batch.now, 0.0), 1)
 
 

@@ -19,7 +19,7 @@ from embedmill.console.services.standing import (
     name_command,
     read_staffing,
 )
-from embedmill.shared.db import bulk_batches, bulk_lane, jobs, scan_notes, tallies, waits
+from embedmill.shared.db import bulk_batches, bulk_items, jobs, scan_notes, tallies, waits
 from embedmill.shared.db.clock import read_clock
 from embedmill.shared.db.collections import Collection, get_collection, get_collection_by_id
 from embedmill.shared.db.dead_letters import DeadBefore, Filter, count_dead_before, list_letters
@@ -348,7 +348,7 @@ def _describe_lane(runtime: Runtime, connection: Connection, job: Job) -> BatchL
     obstacles = find_obstacles(runtime, get_collection_by_id(connection, job.collection_id))
     return BatchLane(
         live={stage: why for stage, why in obstacles.items() if why is not None},
-        entries=bulk_lane.count_entries(connection, job_id=job.id),
+        entries=bulk_items.count_items(connection, job_id=job.id),
         batches=[describe_batch(batch) for batch in batches],
     )
 

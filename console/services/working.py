@@ -18,7 +18,7 @@ from embedmill.console.services.standing import (
 )
 from embedmill.console.services.submitting import USUAL, JobOptions, Submission
 from embedmill.shared import stages
-from embedmill.shared.db import bulk_lane, jobs, tallies, waits
+from embedmill.shared.db import bulk_waits, jobs, tallies, waits
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.states import JobState, WaitReason
@@ -132,7 +132,7 @@ class Work:
             here = WaitReason.KEY not in unfinished or waits.was_refused_here(
                 connection, job.id, supervisor=self._workshop.supervisor_id
             )
-            lane = WaitReason.BULK not in unfinished or bulk_lane.find_providers(connection, job.id) <= refused.keys()
+            lane = WaitReason.BULK not in unfinished or bulk_waits.find_providers(connection, job.id) <= refused.keys()
             return here and lane
 
         return self._runtime.database.query(look)

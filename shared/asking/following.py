@@ -73,21 +73,22 @@ class Rules(Generic[ItemT, FoundT, AnswerT]):
         """Whether it may be the provider that refuses everything."""
         return bool(self._refusals) and not self.answers
 
-    @property
-    def blame(self) -> ProviderRefused | None:
-        """What the provider is to blame for, once it has refused too many items alone."""
-        return self._blamed() if len(self._alone) >= self._question.most_refused else None
+    def blame(self, *, whole_requests: bool = False) -> ProviderRefused | None:
+        """What the provider is to blame for, once it has answered nothing and refused too many items alone.
 
-    def finish(self, *, refused_requests: bool = False) -> dict[ItemT, FoundT]:
-        """What the last refusals come to; `refused_requests` counts those of several items too."""
-        count = len(self._refusals) if refused_requests else len(self._alone)
-        if count >= self._question.most_refused and not self.answers:
-            self.errors |= dict.fromkeys(self._alone, self._blamed())
-            return {}
-        return self._end_refused()
-
-    def _blamed(self) -> ProviderRefused:
+        `whole_requests` counts refusals of several items too, where each round takes long.
+        """
+        count = len(self._refusals) if whole_requests else len(self._alone)
+        if self.answers or count < self._question.most_refused:
+            return None
         return ProviderRefused(f"{self._question.name} refuses every {self._question.noun}: {self._refusals[-1]}")
+
+    def finish(self, blame: ProviderRefused | None) -> dict[ItemT, FoundT]:
+        """What the last refusals come to: the items' own fault, or the provider's."""
+        if blame is None:
+            return self._end_refused()
+        self.errors |= dict.fromkeys(self._alone, blame)
+        return {}
 
     @property
     def _reason(self) -> str:

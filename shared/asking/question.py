@@ -35,27 +35,30 @@ class Request(Generic[ItemT]):
     """Items that are asked about together.
 
     `shares_start` says that other requests begin with the same words, which a provider may keep; `complaint` what was
-    wrong with an earlier answer: this is the second chance then, and the last.
+    wrong with an earlier answer: this is the second chance then, and the last. `places` are those that items had in the
+    request when it was sent, where some of its items are gone by now.
     """
 
     items: tuple[ItemT, ...]
     fence: Fence = NO_FENCE
     shares_start: bool = False
     complaint: str = ""
+    places: tuple[int, ...] | None = None
 
     @property
     def by_id(self) -> dict[str, ItemT]:
         """Items by the short ids that an answer uses; a document cannot guess the id of another's text."""
         suffix = self.fence.token[:4]
-        return {f"c{number}-{suffix}": item for number, item in enumerate(self.items, 1)}
+        places = range(len(self.items)) if self.places is None else self.places
+        return {f"c{place + 1}-{suffix}": item for place, item in zip(places, self.items, strict=True)}
 
     def only(self, items: Iterable[ItemT]) -> "Request[ItemT]":
         """The same request about some of its items."""
-        return replace(self, items=tuple(items))
+        return replace(self, items=tuple(items), places=None)
 
     def again(self, items: Iterable[ItemT], complaint: str) -> "Request[ItemT]":
         """The second chance of some of its items."""
-        return replace(self, items=tuple(items), complaint=complaint)
+        return replace(self, items=tuple(items), complaint=complaint, places=None)
 
     def halves(self) -> list["Request[ItemT]"]:
         """Two requests in the place of one that failed as a whole."""

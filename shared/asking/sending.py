@@ -105,7 +105,7 @@ class _Sending(Generic[ItemT, FoundT, AnswerT]):
         if self._broken is not None:
             self._question.keep(self._unkept)
             raise self._broken
-        self._keep(self._rules.finish())
+        self._keep(self._rules.finish(self._rules.blame()))
         return {item: self._meaning(error) for item, error in self._errors.items()}
 
     @property
@@ -182,7 +182,7 @@ class _Sending(Generic[ItemT, FoundT, AnswerT]):
             case InputRefused():
                 self._failed = 0
                 self._follow(self._rules.refused(flight.request, outcome))
-                self._stopped = self._stopped or self._rules.blame
+                self._stopped = self._stopped or self._rules.blame()
             case ProviderUnavailable():
                 self._circuit = meaning if isinstance(meaning, FlowControl) else self._circuit
                 self._try_apart(flight.request, outcome)

@@ -33,7 +33,7 @@ class Assignment:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class BulkBatch:
     """A batch as it is kept; times by the database's clock."""
 
     id: int
@@ -69,12 +69,12 @@ class Batch:
 
 
 def _select_batches() -> Any:
-    fields = [name for name in Batch.__dataclass_fields__ if name != "now"]
+    fields = [name for name in BulkBatch.__dataclass_fields__ if name != "now"]
     return select(*(bulk_batch.c[name] for name in fields), clock().label("now"))
 
 
-def _batch(row: Any) -> Batch:
-    return Batch(**{**row._mapping, "state": BatchState(row.state)})
+def _batch(row: Any) -> BulkBatch:
+    return BulkBatch(**{**row._mapping, "state": BatchState(row.state)})
 
 
 def create_batch(
@@ -137,13 +137,13 @@ def rest(connection: Connection, id_: int, *, seconds: float) -> None:
     connection.execute(update(bulk_batch).where(bulk_batch.c.id == id_).values(rests_until=clock() + seconds))
 
 
-def list_due_batches(connection: Connection) -> list[Batch]:
+def list_due_batches(connection: Connection) -> list[BulkBatch]:
     """Batches that are to be looked at, oldest first."""
     query = _select_batches().where(bulk_batch.c.ended_at.is_(None), bulk_batch.c.due_at <= clock())
     return [_batch(row) for row in connection.execute(query.order_by(bulk_batch.c.id))]
 
 
-def get_batch(connection: Connection, id_: int) -> Batch | None:
+def get_batch(connection: Connection, id_: int) -> BulkBatch | None:
     """A batch by its number."""
     row = connection.execute(_select_batches().where(bulk_batch.c.id == id_)).first()
     return _batch(row) if row else None
@@ -151,7 +151,7 @@ def get_batch(connection: Connection, id_: int) -> Batch | None:
 
 def list_batches(
     connection: Connection, *, job_id: int | None = None, only_open: bool = False, limit: int = 100
-) -> list[Batch]:
+) -> list[BulkBatch]:
     """Batches, newest first."""
     query = _select_batches().order_by(bulk_batch.c.id.desc()).limit(limit)
     if job_id is not None:

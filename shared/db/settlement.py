@@ -18,7 +18,7 @@ from sqlalchemy import (
 from embedmill.shared import stages
 from embedmill.shared.db.budgets import has_refused
 from embedmill.shared.db.bulk import insert_each
-from embedmill.shared.db.bulk_lane import wake_answered
+from embedmill.shared.db.bulk_waits import wake_answered
 from embedmill.shared.db.clock import clock, read_clock
 from embedmill.shared.db.leases import Claim, Item
 from embedmill.shared.db.running import Letter, bury, cancel_running, move_running

@@ -1,22 +1,24 @@
-"""What the batch lane's two halves share: the vendors' APIs, the errands, and the entry to money."""
+"""What the batch lane's two halves share: the vendors' APIs, the questions, and the entry to money."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from embedmill.shared.db.bulk_batches import Batch
-from embedmill.shared.db.bulk_lane import EMBED
+from embedmill.shared.db.bulk_batches import BulkBatch
+from embedmill.shared.db.bulk_items import EMBED, VERDICT
 from embedmill.shared.errors import EmbedmillError, KeyRefused, StorageFailed
 from embedmill.shared.ledger import Lane, Tokens, Usage
 from embedmill.shared.providers.batches.base import BatchApi
 from embedmill.shared.providers.batches.table import open_batches
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.spend.call import PaidCall
-from embedmill.workers.bulk.embeddings import TextErrand
-from embedmill.workers.bulk.question import Errand
-from embedmill.workers.bulk.verdicts import SubjectErrand
+from embedmill.workers.bulk.embeddings import VectorBatches
+from embedmill.workers.bulk.question import AnyQuestion
+from embedmill.workers.bulk.verdicts import VerdictBatches
+
+QUESTIONS: dict[str, Callable[[Runtime, str], AnyQuestion]] = {EMBED: VectorBatches, VERDICT: VerdictBatches}
 
 
-class Desk:
+class BatchClient:
     """Opened by one thread and used by it alone."""
 
     def __init__(self, runtime: Runtime) -> None:
@@ -34,12 +36,12 @@ class Desk:
             self._apis[key] = open_batches(provider, operation)
         return self._apis[key]
 
-    def errand(self, kind: str, target: str) -> Errand:
-        """The errand of a kind to a model; raises MissingExtra, SettingsError."""
-        return TextErrand(self.runtime, target) if kind == EMBED else SubjectErrand(self.runtime, target)
+    def question(self, kind: str, target: str) -> AnyQuestion:
+        """What is asked of a model; raises MissingExtra, SettingsError."""
+        return QUESTIONS[kind](self.runtime, target)
 
     @contextmanager
-    def using_key(self, batch: Batch) -> Iterator[None]:
+    def using_key(self, batch: BulkBatch) -> Iterator[None]:
         """Requests about a batch; raises KeyRefused, without one, while the vendor does not accept the key."""
         try:
             with self.runtime.spender.keys.using(batch.provider, self._find_key(batch), operation=batch.operation):
@@ -49,15 +51,15 @@ class Desk:
             raise
         self.refused.pop(batch.provider, None)
 
-    def _find_key(self, batch: Batch) -> str:
+    def _find_key(self, batch: BulkBatch) -> str:
         try:
-            return self.errand(batch.kind, batch.target).key
+            return self.question(batch.kind, batch.target).key
         except StorageFailed:
             raise
         except EmbedmillError:
             return ""  # of a model that is not to be had any more; its batches are looked after all the same
 
-    def reservation(self, batch: Batch) -> PaidCall | None:
+    def reservation(self, batch: BulkBatch) -> PaidCall | None:
         """The call by which a batch is paid for; None when its row in the ledger was deleted."""
         if batch.usage_id is None:
             return None

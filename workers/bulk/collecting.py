@@ -1,6 +1,6 @@
 """Follows batches to their end: looks for those whose creation was not answered, polls, stores results, pays, deletes.
 
-Results go to the caches first, then the ledger, the entries and the batch change together, and last the vendor's copy
+Results go to the caches first, then the ledger, the items and the batch change together, and last the vendor's copy
 is deleted. A process that dies in between leaves a batch that is taken up where it was: what is stored is stored again
 with no effect, and what is paid is not paid again.
 """
@@ -11,15 +11,15 @@ from typing import Any
 
 import structlog
 
-from embedmill.shared.db import bulk_batches, bulk_lane, ledger
-from embedmill.shared.db.bulk_batches import Batch
-from embedmill.shared.db.bulk_lane import Ends, Entry
+from embedmill.shared.db import bulk_batches, bulk_items, bulk_waits, ledger
+from embedmill.shared.db.bulk_batches import BulkBatch
+from embedmill.shared.db.bulk_items import BulkItem, ItemEnds
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.errors import EmbedmillError, FlowControl, KeyRefused, ProviderUnavailable, StorageFailed
 from embedmill.shared.ledger import BatchState, Tokens
-from embedmill.shared.providers.batches.base import UNREADABLE, BatchApi, Lost, Result, Status
-from embedmill.workers.bulk.client import Desk
-from embedmill.workers.bulk.question import Harvest
+from embedmill.shared.providers.batches.base import UNREADABLE, BatchApi, BatchResult, BatchStatus, Lost
+from embedmill.workers.bulk.client import BatchClient
+from embedmill.workers.bulk.results import BatchBill, ResultReader
 from embedmill.workers.bulk.submitting import custom_id
 
 log = structlog.get_logger()
@@ -36,26 +36,26 @@ CANCELLING = frozenset({"canceling", "cancelling"})
 class Collector:
     """Takes one step with every batch that is due. `may_act` says whether this process may still act for the lane."""
 
-    def __init__(self, desk: Desk, *, may_act: Callable[[], bool]) -> None:
-        self._desk = desk
+    def __init__(self, client: BatchClient, *, may_act: Callable[[], bool]) -> None:
+        self._client = client
         self._may_act = may_act
         self.has_concluded = False
 
     def step_all(self) -> int:
         """One step with every batch that is due; returns how many there were."""
-        due = self._desk.database.query(bulk_batches.list_due_batches)
+        due = self._client.database.query(bulk_batches.list_due_batches)
         for batch in due:
             if self._may_act():
                 self._step(batch)
         return len(due)
 
-    def _step(self, batch: Batch) -> None:
+    def _step(self, batch: BulkBatch) -> None:
         try:
-            api = self._desk.api(batch.provider, batch.operation)
+            api = self._client.api(batch.provider, batch.operation)
             if batch.state is BatchState.PREPARED and not api.stages:
                 self._release(batch, api)
                 return
-            with self._desk.using_key(batch):
+            with self._client.using_key(batch):
                 self._step_by_vendor(batch, api)
             if batch.state is BatchState.SUBMITTED:
                 self._step_collected(batch)
@@ -66,13 +66,13 @@ class Collector:
         except EmbedmillError as error:
             self._note_trouble(batch, error)
 
-    def _step_collected(self, batch: Batch) -> None:
+    def _step_collected(self, batch: BulkBatch) -> None:
         """Results are deleted at the vendor as soon as they are here."""
-        collected = self._desk.database.query(lambda connection: bulk_batches.get_batch(connection, batch.id))
+        collected = self._client.database.query(lambda connection: bulk_batches.get_batch(connection, batch.id))
         if collected is not None and collected.state is BatchState.COLLECTED:
             self._step(collected)
 
-    def _step_by_vendor(self, batch: Batch, api: BatchApi) -> None:
+    def _step_by_vendor(self, batch: BulkBatch, api: BatchApi) -> None:
         match batch.state:
             case BatchState.PREPARED:
                 # Whoever prepared it is gone: nothing was asked for, and its requests went with it.
@@ -84,7 +84,7 @@ class Collector:
             case BatchState.COLLECTED:
                 self._clear_away(batch, api)
 
-    def _search(self, batch: Batch, api: BatchApi) -> None:
+    def _search(self, batch: BulkBatch, api: BatchApi) -> None:
         """Find out what became of a batch whose creation was not answered, before it is made a second time."""
         since = batch.submitting_at or batch.created_at
         search = api.find(Lost(batch.key, batch.requests, since, self._find_ours))
@@ -99,26 +99,26 @@ class Collector:
                 expires_at=status.expires_at,
                 error=None,
             )
-        elif search.is_open or batch.now - since < self._desk.settings.bulk_lost_seconds:
+        elif search.is_open or batch.now - since < self._client.settings.bulk_lost_seconds:
             self._look_later(batch)
         else:
             self._release(batch, api)
 
     def _find_ours(self, ids: Any) -> set[str]:
-        return self._desk.database.query(lambda connection: bulk_batches.find_known_vendor_ids(connection, ids))
+        return self._client.database.query(lambda connection: bulk_batches.find_known_vendor_ids(connection, ids))
 
-    def _release(self, batch: Batch, api: BatchApi) -> None:
-        """It was never made: money and entries are given back."""
+    def _release(self, batch: BulkBatch, api: BatchApi) -> None:
+        """It was never made: money and items are given back."""
         api.delete_staged(batch.key, batch.file_id)
 
         def release(connection: Connection, _row: int) -> None:
             if bulk_batches.move_batch(connection, batch.id, batch.state, BatchState.RELEASED):
-                bulk_lane.return_entries(connection, batch.id)
+                bulk_items.return_items(connection, batch.id)
 
         log.info("bulk.released", batch=batch.id, job=batch.job_id, state=batch.state)
         self._conclude(batch, None, release)
 
-    def _look(self, batch: Batch, api: BatchApi) -> None:
+    def _look(self, batch: BulkBatch, api: BatchApi) -> None:
         assert batch.vendor_id is not None
         if batch.cancelled_at is not None and batch.vendor_state not in CANCELLING:
             api.cancel(batch.vendor_id)
@@ -133,38 +133,39 @@ class Collector:
         else:
             self._collect(batch, status, api)
 
-    def _collect(self, batch: Batch, status: Status, api: BatchApi) -> None:
-        errand = self._desk.errand(batch.kind, batch.target)
-        sent: dict[int, list[Entry]] = {}
-        for entry in self._desk.database.query(lambda connection: bulk_lane.list_sent(connection, batch.id)):
-            sent.setdefault(entry.request or 0, []).append(entry)
-        found = Found()
-        harvest = errand.read(sent, _numbered(batch, api.results(status), found))
+    def _collect(self, batch: BulkBatch, status: BatchStatus, api: BatchApi) -> None:
+        question = self._client.question(batch.kind, batch.target)
+        sent: dict[int, list[BulkItem]] = {}
+        for item in self._client.database.query(lambda connection: bulk_items.list_sent(connection, batch.id)):
+            sent.setdefault(item.request or 0, []).append(item)
+        found = FoundResults()
+        reader = ResultReader(question, sent)
+        reader.read(_numbered(batch, api.results(status), found))
         lacking = batch.requests - len(found.seen) if found.unreadable or status.state in CARRIED_OUT else 0
         if lacking and batch.troubles + 1 < MOST_READS:
             # What could be read is stored; the rest may have been spoiled on the way.
             message = f"{lacking} of {batch.requests} results cannot be read"
             self._note_trouble(batch, ProviderUnavailable(f"{batch.provider}: {message}"))
             return
-        harvest.unaccounted += lacking
-        self._end(batch, status, harvest, harvest.ends(sent, found.seen, were_lost=lacking > 0), lacking=lacking)
+        reader.bill.unaccounted += lacking
+        self._end(batch, status, reader.bill, reader.ends(found.seen, were_lost=lacking > 0), lacking=lacking)
 
-    def _end(self, batch: Batch, status: Status, harvest: Harvest, ends: Ends, *, lacking: int) -> None:
-        most = self._desk.settings.bulk_returns
+    def _end(self, batch: BulkBatch, status: BatchStatus, bill: BatchBill, ends: ItemEnds, *, lacking: int) -> None:
+        most = self._client.settings.bulk_returns
         error = f"{lacking} results could not be read; they are asked for at once" if lacking else None
         if error is not None:
             log.warning("bulk.unreadable", batch=batch.id, vendor=batch.vendor_id, results=lacking)
 
         def end(connection: Connection, _row: int) -> None:
             counts = {
-                "succeeded": harvest.succeeded,
+                "succeeded": bill.answers,
                 "errored": len(ends.failed),
                 "returned": len(ends.returned) + len(ends.again) + len(ends.lost),
             }
             values = {"vendor_state": status.state, "troubles": 0, "error": error, **counts}
             if bulk_batches.move_batch(connection, batch.id, BatchState.SUBMITTED, BatchState.COLLECTED, **values):
-                waited = bulk_lane.end_entries(connection, batch.id, ends, most_returns=most)
-                bulk_lane.wake_answered(connection, waited)
+                waited = bulk_items.end_items(connection, batch.id, ends, most_returns=most)
+                bulk_waits.wake_answered(connection, waited)
 
         log.info(
             "bulk.collected",
@@ -172,30 +173,30 @@ class Collector:
             job=batch.job_id,
             vendor=batch.vendor_id,
             state=status.state,
-            answered=harvest.succeeded,
+            answered=bill.answers,
             failed=len(ends.failed),
             returned=len(ends.returned) + len(ends.again) + len(ends.lost),
         )
-        self._conclude(batch, harvest, end)
+        self._conclude(batch, bill, end)
 
-    def _return_failed(self, batch: Batch, status: Status, error: EmbedmillError) -> None:
+    def _return_failed(self, batch: BulkBatch, status: BatchStatus, error: EmbedmillError) -> None:
         """The vendor looked at a batch and did not begin: nothing was billed."""
 
         def give_back(connection: Connection, _row: int) -> None:
             values = {"vendor_state": status.state, "error": str(error)}
             if not bulk_batches.move_batch(connection, batch.id, BatchState.SUBMITTED, BatchState.COLLECTED, **values):
                 return
-            sent = [entry.id for entry in bulk_lane.list_sent(connection, batch.id)]
-            bulk_lane.return_entries(connection, batch.id)
+            sent = [item.id for item in bulk_items.list_sent(connection, batch.id)]
+            bulk_items.return_items(connection, batch.id)
             if isinstance(error, FlowControl):
                 bulk_batches.rest(connection, batch.id, seconds=error.retry_after_seconds)
             else:
-                bulk_lane.fail_entries(connection, sent, type(error).__name__, str(error))
+                bulk_items.fail_items(connection, sent, error)
 
         log.warning("bulk.failed", batch=batch.id, vendor=batch.vendor_id, error_class=type(error).__name__)
         self._conclude(batch, None, give_back)
 
-    def _lose(self, batch: Batch) -> None:
+    def _lose(self, batch: BulkBatch) -> None:
         """Somebody deleted it at the vendor, with what it may have answered: that counts as spent."""
         message = "the vendor has no such batch any more"
 
@@ -204,18 +205,18 @@ class Collector:
             if bulk_batches.move_batch(connection, batch.id, BatchState.SUBMITTED, BatchState.ENDED, **values):
                 if batch.usage_id is not None:
                     ledger.leave_unsettled(connection, batch.usage_id)
-                sent = [entry.id for entry in bulk_lane.list_sent(connection, batch.id)]
-                returned = Ends(returned=sent)
-                waited = bulk_lane.end_entries(
-                    connection, batch.id, returned, most_returns=self._desk.settings.bulk_returns
+                sent = [item.id for item in bulk_items.list_sent(connection, batch.id)]
+                returned = ItemEnds(returned=sent)
+                waited = bulk_items.end_items(
+                    connection, batch.id, returned, most_returns=self._client.settings.bulk_returns
                 )
-                bulk_lane.wake_answered(connection, waited)
+                bulk_waits.wake_answered(connection, waited)
 
         self.has_concluded = True
         log.warning("bulk.lost", batch=batch.id, vendor=batch.vendor_id)
-        self._desk.database.transact(lose)
+        self._client.database.transact(lose)
 
-    def _clear_away(self, batch: Batch, api: BatchApi) -> None:
+    def _clear_away(self, batch: BulkBatch, api: BatchApi) -> None:
         """Results hold what documents say; they are not left at the vendor."""
         assert batch.vendor_id is not None
         status = api.look(batch.vendor_id)
@@ -223,22 +224,22 @@ class Collector:
             api.delete(status)
         self._move(batch, BatchState.ENDED)
 
-    def _conclude(self, batch: Batch, harvest: Harvest | None, note: Callable[[Any, int], None]) -> None:
+    def _conclude(self, batch: BulkBatch, bill: BatchBill | None, note: Callable[[Any, int], None]) -> None:
         """Settle a batch's money together with what `note` writes down."""
         self.has_concluded = True
-        call = self._desk.reservation(batch)
+        call = self._client.reservation(batch)
         if call is None:
-            self._desk.database.transact(lambda connection: note(connection, 0))
-        elif harvest is not None and harvest.is_unknown:
+            self._client.database.transact(lambda connection: note(connection, 0))
+        elif bill is not None and bill.is_unknown:
             self._leave_unsettled(batch, note)
-        elif harvest is None or harvest.tokens == Tokens():
+        elif bill is None or bill.tokens == Tokens():
             call.release(note=note)
         else:
-            if harvest.doubts:
-                log.warning("usage.not_believed", batch=batch.id, provider=batch.provider, answers=harvest.doubts)
-            call.settle(harvest.tokens + harvest.doubtful, inputs=harvest.inputs, request_id=batch.vendor_id, note=note)
+            if bill.doubts:
+                log.warning("usage.not_believed", batch=batch.id, provider=batch.provider, answers=bill.doubts)
+            call.settle(bill.tokens + bill.doubtful, inputs=bill.inputs, request_id=batch.vendor_id, note=note)
 
-    def _leave_unsettled(self, batch: Batch, note: Callable[[Any, int], None]) -> None:
+    def _leave_unsettled(self, batch: BulkBatch, note: Callable[[Any, int], None]) -> None:
         """The reservation goes on counting: it is never less than what was billed."""
 
         def leave(connection: Connection) -> None:
@@ -246,54 +247,56 @@ class Collector:
                 ledger.leave_unsettled(connection, batch.usage_id)
             note(connection, 0)
 
-        self._desk.database.transact(leave)
+        self._client.database.transact(leave)
 
-    def _move(self, batch: Batch, target: BatchState, **values: Any) -> None:
-        self._desk.database.transact(
+    def _move(self, batch: BulkBatch, target: BatchState, **values: Any) -> None:
+        self._client.database.transact(
             lambda connection: bulk_batches.move_batch(connection, batch.id, batch.state, target, **values)
         )
 
-    def _look_later(self, batch: Batch, **values: Any) -> None:
-        self._desk.database.transact(
+    def _look_later(self, batch: BulkBatch, **values: Any) -> None:
+        self._client.database.transact(
             lambda connection: bulk_batches.note_look(connection, batch.id, due_in_seconds=self._pause(batch), **values)
         )
 
-    def _note_trouble(self, batch: Batch, error: EmbedmillError) -> None:
+    def _note_trouble(self, batch: BulkBatch, error: EmbedmillError) -> None:
         """The vendor could not be asked: later, and later each time."""
         log.warning("bulk.trouble", batch=batch.id, error_class=type(error).__name__, error=str(error))
-        seconds = min(self._desk.settings.bulk_poll_seconds * 2.0**batch.troubles, self._longest)
+        seconds = min(self._client.settings.bulk_poll_seconds * 2.0**batch.troubles, self._longest)
         if isinstance(error, FlowControl):
             seconds = max(seconds, error.retry_after_seconds)
         values = {"troubles": batch.troubles + 1, "error": str(error)}
-        self._desk.database.transact(
+        self._client.database.transact(
             lambda connection: bulk_batches.note_look(connection, batch.id, due_in_seconds=seconds, **values)
         )
 
-    def _note_refused(self, batch: Batch, error: KeyRefused) -> None:
+    def _note_refused(self, batch: BulkBatch, error: KeyRefused) -> None:
         """The vendor did not accept the key: it stays as it is, and is looked at as soon as that may have changed."""
         seconds = error.retry_after_seconds
-        self._desk.database.transact(
+        self._client.database.transact(
             lambda connection: bulk_batches.note_look(connection, batch.id, due_in_seconds=seconds, error=str(error))
         )
 
-    def _pause(self, batch: Batch) -> float:
+    def _pause(self, batch: BulkBatch) -> float:
         age = batch.now - (batch.submitted_at or batch.submitting_at or batch.created_at)
-        return min(max(self._desk.settings.bulk_poll_seconds, AGE_SHARE * age), self._longest)
+        return min(max(self._client.settings.bulk_poll_seconds, AGE_SHARE * age), self._longest)
 
     @property
     def _longest(self) -> float:
-        return MOST_PAUSES * self._desk.settings.bulk_poll_seconds
+        return MOST_PAUSES * self._client.settings.bulk_poll_seconds
 
 
 @dataclass(slots=True)
-class Found:
+class FoundResults:
     """The numbers of the requests whose results were read, and how many lines could not be."""
 
     seen: set[int] = field(default_factory=set)
     unreadable: int = 0
 
 
-def _numbered(batch: Batch, results: Iterator[Result], found: Found) -> Iterator[tuple[int, Result]]:
+def _numbered(
+    batch: BulkBatch, results: Iterator[BatchResult], found: FoundResults
+) -> Iterator[tuple[int, BatchResult]]:
     """Results with the number of their request, each once; what bears no id of ours is none of ours."""
     numbers = {custom_id(batch.key, number): number for number in range(batch.requests)}
     for result in results:

@@ -15,9 +15,9 @@ from embedmill.shared.db.engine import Connection
 from embedmill.shared.errors import EmbedmillError, KeyRefused
 from embedmill.shared.presence import is_gone
 from embedmill.shared.runtime import Runtime
-from embedmill.workers.bulk.client import Desk
+from embedmill.workers.bulk.client import BatchClient
 from embedmill.workers.bulk.collecting import Collector
-from embedmill.workers.bulk.submitting import Submitter
+from embedmill.workers.bulk.submitting import BatchSubmitter
 from embedmill.workers.chores.aside import Aside
 from embedmill.workers.heartbeat import Heartbeat
 
@@ -40,7 +40,7 @@ class Batcher(Aside):
     def __init__(self, runtime: Runtime) -> None:
         super().__init__()
         self._runtime = runtime
-        self._desk: Desk | None = None
+        self._client: BatchClient | None = None
         self._renewed_at = -float("inf")
         self._lanes: list[tuple[int, str, str]] = []
         self._left_at = -float("inf")
@@ -61,27 +61,27 @@ class Batcher(Aside):
     @property
     def refused(self) -> dict[str, KeyRefused]:
         """By provider, that its key was not accepted when this process last used it for a batch."""
-        return dict(self._desk.refused) if self._desk is not None else {}
+        return dict(self._client.refused) if self._client is not None else {}
 
     def close(self, *, seconds: float) -> None:
         super().close(seconds=seconds)
-        if self._desk is not None and not self.is_busy:
-            self._desk.close()
+        if self._client is not None and not self.is_busy:
+            self._client.close()
 
     def run_round(self) -> int:
         """Leave, look, submit; returns how many batches were looked at or made. Raises StorageFailed."""
         with self._leased() as is_ours:
             if not is_ours:
                 return 0
-            desk = self._desk = self._desk or Desk(self._runtime)
+            client = self._client = self._client or BatchClient(self._runtime)
             self._leave()
-            collector = Collector(desk, may_act=self._may_act)
+            collector = Collector(client, may_act=self._may_act)
             looked = collector.step_all()
             if collector.has_concluded:
                 # What came back may be of jobs that have left the lane meanwhile.
                 self._left_at = -float("inf")
                 self._leave()
-            return looked + Submitter(desk, may_act=self._may_act).submit_ready()
+            return looked + BatchSubmitter(client, may_act=self._may_act).submit_ready()
 
     def _leave(self) -> None:
         """Take out of the lane what nobody wants there any more, and have the vendor stop batches that are left."""

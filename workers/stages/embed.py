@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 from embedmill.shared import stages
 from embedmill.shared.asking.single_flight import SingleFlight
 from embedmill.shared.db.leases import Claim, Item
-from embedmill.shared.errors import EmbedmillError, FlowControl
+from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.ledger import Tokens, Usage
 from embedmill.shared.outcomes import Advance, Outcome
 from embedmill.shared.providers.embeddings.base import EMBED, Embedder
 from embedmill.shared.spend.metering import LedgerMeter, adapt, is_free
 from embedmill.shared.stages import Product
-from embedmill.workers.bulk.embeddings import hold_texts
-from embedmill.workers.executor import bisect, outcome_of
+from embedmill.workers.bulk.embeddings import divert_texts
+from embedmill.workers.executor import bisect, worst_outcome
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.stages.dividing import divide_too_long
 from embedmill.workers.stored import Stored, Text, addressed_texts, load_stored
@@ -52,9 +52,9 @@ def _by_job_and_model(runtime: WorkerRuntime, stored: Sequence[Stored]) -> dict[
 
 def _embed(runtime: WorkerRuntime, embedder: Embedder, stored: Sequence[Stored]) -> dict[int, Outcome]:
     wanted = {s.item.id: addressed_texts(embedder, s) for s in stored}
-    held = hold_texts(runtime, embedder, [s.item for s in stored], wanted)
-    stored = [s for s in stored if s.item.id not in held.outcomes]
-    return held.outcomes | (_embed_now(runtime, embedder, stored, wanted, held.paid) if stored else {})
+    diverted = divert_texts(runtime, embedder, [s.item for s in stored], wanted)
+    stored = [s for s in stored if s.item.id not in diverted.outcomes]
+    return diverted.outcomes | (_embed_now(runtime, embedder, stored, wanted, diverted.paid) if stored else {})
 
 
 def _embed_now(
@@ -156,8 +156,7 @@ def _embed_share(
 def _outcome(texts: Mapping[bytes, Text], made: Made, batched: Collection[str], following: str) -> Outcome:
     errors = [made.errors[address] for address in texts if address in made.errors]
     if errors:
-        # What no wait can mend decides; otherwise the document waits, and pays for nothing twice when it comes back.
-        return outcome_of(min(errors, key=lambda error: (error.retryable, not isinstance(error, FlowControl))))
+        return worst_outcome(errors)
     embedded = sum(address in made.texts for address in texts) + len(batched)
     return Advance(following, {"chunks_embedded": embedded})
 

@@ -12,7 +12,7 @@ from embedmill.shared.ledger import Usage
 from embedmill.shared.outcomes import Advance, Outcome
 from embedmill.shared.providers.models.asking import MESSAGE
 from embedmill.shared.spend.metering import LedgerMeter
-from embedmill.workers.bulk.verdicts import hold_subjects
+from embedmill.workers.bulk.verdicts import divert_passages
 from embedmill.workers.executor import outcome_of
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.stored import Stored, encode_findings, load_stored
@@ -63,10 +63,10 @@ def _gate(
     item = stored[0].item
     meter = LedgerMeter(runtime.spender, job_id=item.job_id, collection_id=item.collection_id)
     passages = {s.item.id: gate_passages(s, judge=judge) for s in stored}
-    held = hold_subjects(runtime, model, [s.item for s in stored], passages)
-    stored = [s for s in stored if s.item.id not in held.outcomes]
+    diverted = divert_passages(runtime, model, [s.item for s in stored], passages)
+    stored = [s for s in stored if s.item.id not in diverted.outcomes]
     if not stored:
-        return {}, held.outcomes
+        return {}, diverted.outcomes
     passages = {s.item.id: passages[s.item.id] for s in stored}
     obtained = obtain_verdicts(
         runtime,
@@ -77,7 +77,7 @@ def _gate(
             runtime.settings.validation_concurrency, runtime.spender.concurrency(model.provider, model.model).allowed
         ),
     )
-    batched = {address for addresses in held.paid.values() for address in addresses}
+    batched = {address for addresses in diverted.paid.values() for address in addresses}
     batched_tokens = sum(
         {s.address: s.tokens for found in passages.values() for s in found if s.address in batched}.values()
     )
@@ -92,7 +92,7 @@ def _gate(
     doubts = [doubt for findings in found.values() for doubt in findings.doubts]
     runtime.database.transact(lambda connection: submit_reviews(connection, doubts))
     whole, waiting = _split(found, obtained)
-    return whole, waiting | held.outcomes
+    return whole, waiting | diverted.outcomes
 
 
 def _split(found: Mapping[int, Findings], obtained: Obtained) -> tuple[dict[int, Findings], dict[int, Outcome]]:

@@ -10,7 +10,7 @@ from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.metering import Meter
 from embedmill.shared.providers.models.base import Model
 from embedmill.shared.runtime import Runtime
-from embedmill.workers.validation.judging import judge
+from embedmill.workers.validation.judging import Store, judge
 from embedmill.workers.validation.passages import Passage
 from embedmill.workers.validation.verdict import Verdict, verdict_from_json
 from embedmill.workers.validation.wording import verdict_prompt
@@ -53,6 +53,15 @@ def verdict_cache(runtime: Runtime, model: Model) -> VerdictCache:
     return VerdictCache(runtime.database, Origin(model.name, prompt.name, prompt.hash))
 
 
+def store_verdicts(cache: VerdictCache) -> Store:
+    """Stores verdicts in the cache."""
+
+    def store(verdicts: Mapping[str, Verdict]) -> None:
+        cache.put_many({address: verdict.as_json() for address, verdict in verdicts.items()})
+
+    return store
+
+
 def obtain_verdicts(
     runtime: Runtime, model: Model, passages: Sequence[Passage], *, meter: Meter, concurrency: int
 ) -> Obtained:
@@ -66,10 +75,7 @@ def obtain_verdicts(
     obtained.cached_tokens = sum(known[address].tokens for address in obtained.opinions)
 
     def ask(share: dict[str, Passage]) -> dict[str, EmbedmillError]:
-        return judge(list(share.values()), store, model=model, meter=meter, concurrency=concurrency)
-
-    def store(verdicts: Mapping[str, Verdict]) -> None:
-        cache.put_many({address: verdict.as_json() for address, verdict in verdicts.items()})
+        return judge(list(share.values()), store_verdicts(cache), model=model, meter=meter, concurrency=concurrency)
 
     while missing:
         obtained.errors |= flight.obtain(missing, find_known=lambda some: find_opinions(cache, some), ask=ask)

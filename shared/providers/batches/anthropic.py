@@ -20,11 +20,11 @@ from embedmill.shared.providers.batches.base import (
     GONE,
     NO_LINE,
     BatchApi,
+    BatchRequest,
+    BatchResult,
+    BatchStatus,
     Lost,
-    Request,
-    Result,
     Search,
-    Status,
 )
 from embedmill.shared.providers.codes import shown_code
 from embedmill.shared.providers.credentials import require_sendable
@@ -63,13 +63,13 @@ class AnthropicBatches(BatchApi):
         del endpoint  # there is but one
         self._made: anthropic.Anthropic | None = None
 
-    def size(self, request: Request) -> int:
+    def size(self, request: BatchRequest) -> int:
         return len(orjson.dumps({"custom_id": request.custom_id, "params": request.body})) + 1
 
-    def stage(self, requests: Sequence[Request], *, mark: str) -> None:
+    def stage(self, requests: Sequence[BatchRequest], *, mark: str) -> None:
         """Nothing is uploaded before."""
 
-    def create(self, requests: Sequence[Request], *, file_id: str | None, mark: str) -> Status:
+    def create(self, requests: Sequence[BatchRequest], *, file_id: str | None, mark: str) -> BatchStatus:
         entries: Any = [{"custom_id": request.custom_id, "params": request.body} for request in requests]
         with self.translating():
             return _status(self._client.messages.batches.create(requests=entries))
@@ -94,18 +94,18 @@ class AnthropicBatches(BatchApi):
             if total == lost.requests:
                 yield batch
 
-    def _is_marked(self, status: Status, mark: str) -> bool:
+    def _is_marked(self, status: BatchStatus, mark: str) -> bool:
         first = next(self.results(status), None)
         return first is not None and first.custom_id.startswith(mark)
 
-    def look(self, id: str) -> Status | None:
+    def look(self, id: str) -> BatchStatus | None:
         with self.translating():
             try:
                 return _status(self._client.messages.batches.retrieve(id))
             except anthropic.NotFoundError:
                 return None
 
-    def results(self, status: Status) -> Iterator[Result]:
+    def results(self, status: BatchStatus) -> Iterator[BatchResult]:
         yield from self.read_lines(self._lines(status.id))
 
     def _lines(self, id: str) -> Iterator[str]:
@@ -123,7 +123,7 @@ class AnthropicBatches(BatchApi):
             except anthropic.AnthropicError:  # the vendor keeps results for a time only, and says where no longer
                 yield NO_LINE
 
-    def read_result(self, line: Any) -> Result:
+    def read_result(self, line: Any) -> BatchResult:
         return _result(MessageBatchIndividualResponse.construct(**line))
 
     def cancel(self, id: str) -> None:
@@ -131,7 +131,7 @@ class AnthropicBatches(BatchApi):
         with self.translating(), suppress(anthropic.BadRequestError, anthropic.ConflictError, anthropic.NotFoundError):
             self._client.messages.batches.cancel(id)
 
-    def delete(self, status: Status) -> None:
+    def delete(self, status: BatchStatus) -> None:
         with self.translating(), suppress(anthropic.NotFoundError):
             self._client.messages.batches.delete(status.id)
 
@@ -154,15 +154,15 @@ class AnthropicBatches(BatchApi):
         return self._made
 
 
-def _status(batch: Any) -> Status:
+def _status(batch: Any) -> BatchStatus:
     ended = batch.processing_status == "ended"
-    return Status(batch.id, shown_code(batch.processing_status), ended, batch.expires_at.timestamp())
+    return BatchStatus(batch.id, shown_code(batch.processing_status), ended, batch.expires_at.timestamp())
 
 
-def _result(line: Any) -> Result:
+def _result(line: Any) -> BatchResult:
     match line.result.type:
         case "succeeded":
-            return Result(line.custom_id, line.result.message)
+            return BatchResult(line.custom_id, line.result.message)
         case "errored":
             told = line.result.error.error
             error = error_of(
@@ -172,5 +172,5 @@ def _result(line: Any) -> Result:
                 code=str(told.type),
                 message=str(told.message),
             )
-            return Result(line.custom_id, error=error)
-    return Result(line.custom_id, unanswered=UNANSWERED.get(line.result.type, EXPIRED))
+            return BatchResult(line.custom_id, error=error)
+    return BatchResult(line.custom_id, unanswered=UNANSWERED.get(line.result.type, EXPIRED))

@@ -19,7 +19,7 @@ HTTP_LIBRARIES = ("httpx", "httpcore")
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class BatchRequest:
     """One request of a batch; `custom_id` comes back with its result, and `body` is what a call at once would send."""
 
     custom_id: str
@@ -27,7 +27,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class BatchStatus:
     """What the vendor says of a batch: its own word, whether it has ended, its files, and what it failed with."""
 
     id: str
@@ -40,7 +40,7 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class BatchResult:
     """One request's end: the vendor's answer, an error, or why there is none (`cancelled`, `expired`, `unreadable`).
 
     What cannot be read may have been answered, and billed; its id is empty where that cannot be read either.
@@ -56,7 +56,7 @@ class Result:
 class Search:
     """What became of a submission whose answer was lost; `is_open` while it cannot be told."""
 
-    found: Status | None = None
+    found: BatchStatus | None = None
     is_open: bool = False
 
 
@@ -88,15 +88,15 @@ class BatchApi(ABC):
     """Below what vendors take, so that a batch is held in memory by those who send it."""
 
     @abstractmethod
-    def size(self, request: Request) -> int:
+    def size(self, request: BatchRequest) -> int:
         """Bytes that a request takes of a batch."""
 
     @abstractmethod
-    def stage(self, requests: Sequence[Request], *, mark: str) -> str | None:
+    def stage(self, requests: Sequence[BatchRequest], *, mark: str) -> str | None:
         """Upload the requests where the vendor wants that first; returns the file's id."""
 
     @abstractmethod
-    def create(self, requests: Sequence[Request], *, file_id: str | None, mark: str) -> Status:
+    def create(self, requests: Sequence[BatchRequest], *, file_id: str | None, mark: str) -> BatchStatus:
         """Have the batch made; from here on it is carried out and billed."""
 
     @abstractmethod
@@ -104,11 +104,11 @@ class BatchApi(ABC):
         """Look for a batch that may have been made."""
 
     @abstractmethod
-    def look(self, id: str) -> Status | None:
+    def look(self, id: str) -> BatchStatus | None:
         """The batch now; None when the vendor has none by that id any more."""
 
     @abstractmethod
-    def results(self, status: Status) -> Iterator[Result]:
+    def results(self, status: BatchStatus) -> Iterator[BatchResult]:
         """Results of a batch that has ended, in no order; one that is `unreadable` for each line or file that is so.
 
         Raises ProviderUnavailable when the vendor does not answer.
@@ -119,7 +119,7 @@ class BatchApi(ABC):
         """Ask that nothing more of a batch is done; what was done is answered, and billed."""
 
     @abstractmethod
-    def delete(self, status: Status) -> None:
+    def delete(self, status: BatchStatus) -> None:
         """Remove results and files of a batch that has ended from the vendor; what is gone already is no error."""
 
     @abstractmethod
@@ -148,7 +148,7 @@ class BatchApi(ABC):
                 raise ProviderUnavailable(f"{self.provider} broke off") from None
             raise
 
-    def read_lines(self, lines: Iterator[str]) -> Iterator[Result]:
+    def read_lines(self, lines: Iterator[str]) -> Iterator[BatchResult]:
         """Results of the lines of a file; an answer that breaks off is one more that cannot be read."""
         try:
             for line in lines:
@@ -157,19 +157,19 @@ class BatchApi(ABC):
         except ProviderUnavailable as error:
             if not error.may_be_billed:
                 raise
-            yield Result("", unanswered=UNREADABLE)
+            yield BatchResult("", unanswered=UNREADABLE)
 
-    def _read_line(self, line: str) -> Result:
+    def _read_line(self, line: str) -> BatchResult:
         found: Any = None
         try:
             found = read_json(line.encode())
             return self.read_result(found)
         except (ValueError, TypeError, LookupError, AttributeError):
             id_ = found.get("custom_id") if isinstance(found, dict) else None
-            return Result(id_ if isinstance(id_, str) else "", unanswered=UNREADABLE)
+            return BatchResult(id_ if isinstance(id_, str) else "", unanswered=UNREADABLE)
 
     @abstractmethod
-    def read_result(self, line: Any) -> Result:
+    def read_result(self, line: Any) -> BatchResult:
         """The result of a line; raises ValueError, TypeError, LookupError or AttributeError when it is none."""
 
     def close(self) -> None:  # noqa: B027 - not all hold connections

@@ -18,11 +18,11 @@ from embedmill.shared.providers.batches.base import (
     GONE,
     NO_LINE,
     BatchApi,
+    BatchRequest,
+    BatchResult,
+    BatchStatus,
     Lost,
-    Request,
-    Result,
     Search,
-    Status,
 )
 from embedmill.shared.providers.codes import shown_code
 from embedmill.shared.providers.credentials import require_sendable
@@ -52,15 +52,15 @@ class OpenAIBatches(BatchApi):
         self._endpoint = endpoint
         self._made: openai.OpenAI | None = None
 
-    def size(self, request: Request) -> int:
+    def size(self, request: BatchRequest) -> int:
         return len(self._line(request))
 
-    def stage(self, requests: Sequence[Request], *, mark: str) -> str:
+    def stage(self, requests: Sequence[BatchRequest], *, mark: str) -> str:
         content = b"".join(map(self._line, requests))
         with self.translating():
             return str(self._client.files.create(file=(_file_name(mark), content), purpose="batch").id)
 
-    def create(self, requests: Sequence[Request], *, file_id: str | None, mark: str) -> Status:
+    def create(self, requests: Sequence[BatchRequest], *, file_id: str | None, mark: str) -> BatchStatus:
         with self.translating():
             batch = self._client.batches.create(
                 input_file_id=str(file_id),
@@ -79,14 +79,14 @@ class OpenAIBatches(BatchApi):
                     break
         return Search()
 
-    def look(self, id: str) -> Status | None:
+    def look(self, id: str) -> BatchStatus | None:
         with self.translating():
             try:
                 return _status(self._client.batches.retrieve(id))
             except openai.NotFoundError:
                 return None
 
-    def results(self, status: Status) -> Iterator[Result]:
+    def results(self, status: BatchStatus) -> Iterator[BatchResult]:
         for file_id in status.result_files:
             yield from self.read_lines(self._lines(file_id))
 
@@ -100,7 +100,7 @@ class OpenAIBatches(BatchApi):
                     raise
                 yield NO_LINE
 
-    def read_result(self, line: Any) -> Result:
+    def read_result(self, line: Any) -> BatchResult:
         return _result(line)
 
     def cancel(self, id: str) -> None:
@@ -108,7 +108,7 @@ class OpenAIBatches(BatchApi):
         with self.translating(), suppress(openai.ConflictError, openai.NotFoundError):
             self._client.batches.cancel(id)
 
-    def delete(self, status: Status) -> None:
+    def delete(self, status: BatchStatus) -> None:
         for file_id in (status.input_file, *status.result_files):
             if file_id is not None:
                 self._delete_file(file_id)
@@ -140,7 +140,7 @@ class OpenAIBatches(BatchApi):
                 raise KeyRefused(f"openai has no key: {CREDENTIALS} is not set") from None
         return self._made
 
-    def _line(self, request: Request) -> bytes:
+    def _line(self, request: BatchRequest) -> bytes:
         line = {"custom_id": request.custom_id, "method": "POST", "url": self._endpoint, "body": request.body}
         return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
 
@@ -153,8 +153,8 @@ def _file_name(mark: str) -> str:
     return f"embedmill-{mark}.jsonl"
 
 
-def _status(batch: Any) -> Status:
-    return Status(
+def _status(batch: Any) -> BatchStatus:
+    return BatchStatus(
         batch.id,
         shown_code(batch.status),
         batch.status in ENDED,
@@ -174,16 +174,16 @@ def _failure(batch: Any) -> EmbedmillError:
     return error_of(400, provider=PROVIDER, credentials=CREDENTIALS, code=code)
 
 
-def _result(line: dict[str, Any]) -> Result:
+def _result(line: dict[str, Any]) -> BatchResult:
     custom_id, response = line["custom_id"], line.get("response")
     if response is None:
         code = str((line.get("error") or {}).get("code") or "")
         if code in UNANSWERED:
-            return Result(custom_id, unanswered=UNANSWERED[code])
-        return Result(custom_id, error=error_of(500, provider=PROVIDER, credentials=CREDENTIALS, code=code))
+            return BatchResult(custom_id, unanswered=UNANSWERED[code])
+        return BatchResult(custom_id, error=error_of(500, provider=PROVIDER, credentials=CREDENTIALS, code=code))
     status, body = response["status_code"], response["body"]
     if status == 200:
-        return Result(custom_id, body)
+        return BatchResult(custom_id, body)
     told = (body or {}).get("error") or {}
     error = error_of(
         status,
@@ -192,4 +192,4 @@ def _result(line: dict[str, Any]) -> Result:
         code=str(told.get("code") or told.get("type") or ""),
         message=str(told.get("message") or ""),
     )
-    return Result(custom_id, error=error)
+    return BatchResult(custom_id, error=error)

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, insert, select, text
 
-from embedmill.shared.db import bulk_lane, jobs, leases, queueing, rescues, settlement
+from embedmill.shared.db import bulk_waits, jobs, leases, queueing, rescues, settlement
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.dead_letters import Filter, discard_letters
 from embedmill.shared.db.engine import Database
@@ -165,7 +165,7 @@ OPERATIONS: dict[str, Operation] = {
     "give back": _settle(Return),
     "rescue": _in_one(lambda c, case: rescues.rescue(c, case.claim.token)),
     "take back": _in_one(lambda c, case: queueing.put_back(c, "chunk", case.queued)),
-    "release": _in_one(lambda c, case: bulk_lane.wake_answered(c)),
+    "release": _in_one(lambda c, case: bulk_waits.wake_answered(c)),
 }
 
 

@@ -5,13 +5,15 @@ from dataclasses import replace
 
 import pytest
 
-from embedmill.shared.db import budgets, bulk_batches, bulk_lane, jobs
+from embedmill.shared.db import budgets, bulk_batches, bulk_items, bulk_lane, bulk_waits, jobs
 from embedmill.shared.db.bulk_batches import Assignment
-from embedmill.shared.db.bulk_lane import EMBED, Ends, Standing, Want
+from embedmill.shared.db.bulk_items import EMBED, ItemEnds
+from embedmill.shared.db.bulk_waits import NewItem, WaitState
 from embedmill.shared.db.leases import Claim
 from embedmill.shared.db.ledger import Reserved, reserve
 from embedmill.shared.db.schema import bulk_batch, bulk_entry, bulk_wait
 from embedmill.shared.db.schema import job as job_table
+from embedmill.shared.errors import InputRefused, ProviderRefused
 from embedmill.shared.ledger import BatchState, BudgetScope, Entry, Lane, Tokens, Usage
 from embedmill.shared.outcomes import Advance, Park
 from embedmill.shared.states import State, WaitReason
@@ -19,7 +21,7 @@ from tests.shared.db.tracker import Tracker
 
 TARGET = "openai/text-embedding-3-small"
 A, B = "a" * 64, "b" * 64
-ANSWERED = Ends()
+ANSWERED = ItemEnds()
 
 
 @pytest.fixture(autouse=True)
@@ -40,11 +42,11 @@ def to_embed(tracker: Tracker, *names: str, job: int | None = None) -> Claim:
     return tracker.claim(sent, "embed")
 
 
-def ask(tracker: Tracker, claim: Claim, *addresses: str, known: Sequence[str] = ()) -> list[Standing]:
+def ask(tracker: Tracker, claim: Claim, *addresses: str, known: Sequence[str] = ()) -> list[WaitState]:
     """Ask for the same addresses for every document of a claim."""
-    wants = {i.id: [Want(a, i.document_id, "ref", None, 0) for a in addresses] for i in claim.items}
+    wants = {i.id: [NewItem(a, i.document_id, "ref", None, 0) for a in addresses] for i in claim.items}
     with tracker.database.write() as connection:
-        standings = bulk_lane.ask_for(
+        states = bulk_waits.ask_for(
             connection,
             wants,
             {item.id: known for item in claim.items},
@@ -53,7 +55,7 @@ def ask(tracker: Tracker, claim: Claim, *addresses: str, known: Sequence[str] = 
             kind=EMBED,
             target=TARGET,
         )
-    return [standings[item.id] for item in claim.items]
+    return [states[item.id] for item in claim.items]
 
 
 def park(tracker: Tracker, claim: Claim) -> None:
@@ -64,7 +66,7 @@ def send(tracker: Tracker, job: int | None = None) -> int:
     """Make a batch of all that is ready and take it to the vendor."""
     (group,) = [g for g in groups(tracker) if g.job_id == (job or tracker.job)]
     with tracker.database.write() as connection:
-        entries = bulk_lane.list_ready(connection, group, limit=100)
+        entries = bulk_items.list_ready(connection, group, limit=100)
         asked = Usage("openai", "m", "embed", Tokens(into=10), inputs=len(entries), lane=Lane.BULK)
         used = replace(asked, job_id=group.job_id, collection_id=group.collection_id, documents=("d",))
         reserved = reserve(connection, Entry(used, "a price", 1))
@@ -80,10 +82,10 @@ def send(tracker: Tracker, job: int | None = None) -> int:
     return id_
 
 
-def end(tracker: Tracker, batch: int, ends: Ends = ANSWERED, *, most_returns: int = 3) -> None:
+def end(tracker: Tracker, batch: int, ends: ItemEnds = ANSWERED, *, most_returns: int = 3) -> None:
     with tracker.database.write() as connection:
-        waited = bulk_lane.end_entries(connection, batch, ends, most_returns=most_returns)
-        bulk_lane.wake_answered(connection, waited)
+        waited = bulk_items.end_items(connection, batch, ends, most_returns=most_returns)
+        bulk_waits.wake_answered(connection, waited)
 
 
 def refuse_all(tracker: Tracker) -> None:
@@ -93,9 +95,9 @@ def refuse_all(tracker: Tracker) -> None:
         budgets.refuse(connection, found, microusd=1, tokens=1)
 
 
-def groups(tracker: Tracker) -> list[bulk_lane.Group]:
+def groups(tracker: Tracker) -> list[bulk_items.BulkGroup]:
     with tracker.database.read() as connection:
-        return bulk_lane.find_groups(connection)
+        return bulk_items.find_groups(connection)
 
 
 def leave(tracker: Tracker) -> list[int]:
@@ -114,19 +116,19 @@ def reasons(tracker: Tracker, job: int | None = None) -> list[str]:
 
 def test_what_two_documents_want_is_asked_for_once_and_wakes_both(tracker: Tracker) -> None:
     claim = to_embed(tracker, "one", "two")
-    assert all(standing.is_open for standing in ask(tracker, claim, A, B))
+    assert all(state.is_open for state in ask(tracker, claim, A, B))
     assert groups(tracker) == [], "nobody is parked yet"
     park(tracker, claim)
     assert reasons(tracker) == ["bulk", "bulk"]
     (group,) = groups(tracker)
-    assert (group.entries, group.is_whole) == (2, False), "its sources are still being scanned"
+    assert (group.items, group.is_whole) == (2, False), "its sources are still being scanned"
     tracker.end_scan()
     assert groups(tracker)[0].is_whole
     end(tracker, send(tracker))
     assert reasons(tracker) == [State.PENDING, State.PENDING]
     again = tracker.claim(tracker.queue(), "embed")
     paid = ask(tracker, again, known=[A, B])
-    assert sorted(len(standing.paid) for standing in paid) == [0, 2], "the one that it was asked for"
+    assert sorted(len(state.paid) for state in paid) == [0, 2], "the one that it was asked for"
     assert not tracker.rows(bulk_entry) and not tracker.rows(bulk_wait)
 
 
@@ -148,9 +150,10 @@ def test_a_failure_is_told_once_to_everybody_who_waited_and_a_replay_asks_anew(t
     park(tracker, claim)
     batch = send(tracker)
     (entry,) = tracker.rows(bulk_entry)
-    end(tracker, batch, Ends(failed={entry["id"]: ("InputRefused", "no")}))
+    end(tracker, batch, ItemEnds(failed={entry["id"]: InputRefused("no")}))
     again = tracker.claim(tracker.queue(), "embed")
-    assert [standing.errors for standing in ask(tracker, again, A)] == [[("InputRefused", "no")]] * 2
+    found = [error for state in ask(tracker, again, A) for error in state.errors]
+    assert [(type(error), str(error)) for error in found] == [(InputRefused, "no")] * 2
     assert not tracker.rows(bulk_entry)
     (first, second) = ask(tracker, again, A)
     assert first.is_open and second.is_open
@@ -164,12 +167,12 @@ def test_what_comes_back_too_often_is_left_to_calls_at_once(tracker: Tracker) ->
     for expected in ("wanted", "live"):
         batch = send(tracker)
         (entry,) = tracker.rows(bulk_entry)
-        end(tracker, batch, Ends(returned=[entry["id"]]), most_returns=2)
+        end(tracker, batch, ItemEnds(returned=[entry["id"]]), most_returns=2)
         assert entry_states(tracker) == {A: expected}
     assert reasons(tracker) == [State.PENDING]
     again = tracker.claim(tracker.queue(), "embed")
-    (standing,) = ask(tracker, again, A)
-    assert not standing.is_open
+    (state,) = ask(tracker, again, A)
+    assert not state.is_open
 
 
 def test_what_is_asked_again_keeps_what_was_wrong(tracker: Tracker) -> None:
@@ -178,7 +181,7 @@ def test_what_is_asked_again_keeps_what_was_wrong(tracker: Tracker) -> None:
     park(tracker, claim)
     batch = send(tracker)
     (entry,) = tracker.rows(bulk_entry)
-    end(tracker, batch, Ends(again={entry["id"]: ("cut off", True)}))
+    end(tracker, batch, ItemEnds(again={entry["id"]: ("cut off", True)}))
     (entry,) = tracker.rows(bulk_entry)
     assert (entry["state"], entry["complaint"], entry["alone"], entry["returns"]) == ("wanted", "cut off", True, 0)
     assert reasons(tracker) == ["bulk"]
@@ -238,10 +241,10 @@ def test_entries_are_answered_lost_failed_or_left_waiting_for_money(tracker: Tra
     claim = to_embed(tracker, "one")
     refuse_all(tracker)
     for act, expected, reason in (
-        (lambda c, ids: bulk_lane.await_budget(c, ids, seconds=60.0), "wanted", "budget"),
-        (bulk_lane.settle_known, "done", State.PENDING),
-        (lambda c, ids: bulk_lane.fail_entries(c, ids, "ProviderRefused", "no"), "failed", State.PENDING),
-        (bulk_lane.drop_lost, None, State.PENDING),
+        (lambda c, ids: bulk_items.await_budget(c, ids, seconds=60.0), "wanted", "budget"),
+        (bulk_items.settle_known, "done", State.PENDING),
+        (lambda c, ids: bulk_items.fail_items(c, ids, ProviderRefused("no")), "failed", State.PENDING),
+        (bulk_items.drop_lost, None, State.PENDING),
     ):
         with tracker.database.write() as connection:
             connection.execute(bulk_entry.delete())
@@ -263,7 +266,7 @@ def test_nobody_waits_for_money_that_is_there_again(tracker: Tracker) -> None:
     park(tracker, claim)
     ids = [row["id"] for row in tracker.rows(bulk_entry)]
     with tracker.database.write() as connection:
-        assert bulk_lane.await_budget(connection, ids, seconds=60.0) == 0
+        assert bulk_items.await_budget(connection, ids, seconds=60.0) == 0
     assert reasons(tracker) == ["bulk"]
 
 
@@ -282,7 +285,7 @@ def test_a_move_from_another_state_changes_nothing(tracker: Tracker) -> None:
         assert (found.state, found.vendor_state, found.succeeded) == (BatchState.ENDED, None, 1)
         assert bulk_batches.list_due_batches(connection) == []
         assert bulk_batches.find_known_vendor_ids(connection, [f"vendor-{batch}", "other"]) == {f"vendor-{batch}"}
-        assert bulk_lane.count_entries(connection, job_id=tracker.job) == {"sent": 1}
+        assert bulk_items.count_items(connection, job_id=tracker.job) == {"sent": 1}
 
 
 def test_a_group_rests_after_its_vendor_had_no_room(tracker: Tracker) -> None:
@@ -291,7 +294,7 @@ def test_a_group_rests_after_its_vendor_had_no_room(tracker: Tracker) -> None:
     park(tracker, claim)
     batch = send(tracker)
     with tracker.database.write() as connection:
-        bulk_lane.return_entries(connection, batch)
+        bulk_items.return_items(connection, batch)
         bulk_batches.rest(connection, batch, seconds=60.0)
     assert groups(tracker) == []
     tracker.write(batch, bulk_batch, rests_until=1.0)
@@ -315,7 +318,7 @@ def test_a_live_job_is_not_concerned_unless_it_left_the_lane(tracker: Tracker) -
 
     def concerned() -> bool:
         with tracker.database.read() as connection:
-            return bulk_lane.is_concerned(connection, tracker.job, ids)
+            return bulk_waits.is_concerned(connection, tracker.job, ids)
 
     assert concerned()
     set_lane(tracker, Lane.LIVE)

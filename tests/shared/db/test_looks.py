@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Connection
 
-from embedmill.shared.db import budgets, bulk_lane, flow, leases, ledger, presence, queueing, samples, waits
+from embedmill.shared.db import budgets, bulk_lane, bulk_waits, flow, leases, ledger, presence, queueing, samples, waits
 from embedmill.shared.db.opening import open_database
 from embedmill.shared.db.transitions import wake_work
 from embedmill.shared.settings import Settings
@@ -23,7 +23,7 @@ LOOKS: dict[str, Callable[[Connection], object]] = {
     "wake_circuit": flow.wake_circuit,
     "wake_keys": flow.wake_keys,
     "was_refused_here": lambda c: waits.was_refused_here(c, 1, supervisor="s"),
-    "find_providers": lambda c: bulk_lane.find_providers(c, 1),
+    "find_providers": lambda c: bulk_waits.find_providers(c, 1),
     "list_shown_workers": lambda c: presence.list_shown_workers(c, silent_seconds=1.0),
     "list_reserving_owners": ledger.list_reserving_owners,
     "abandon": lambda c: ledger.abandon(c, owners=["gone"]),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from embedmill.shared.db import jobs
-from embedmill.shared.db.bulk_batches import Batch, list_batches
+from embedmill.shared.db.bulk_batches import BulkBatch, list_batches
 from embedmill.shared.db.schema import bulk_entry, bulk_wait, usage
 from embedmill.shared.ledger import Lane
 from embedmill.shared.providers.vectorstores.base import VectorRow
@@ -93,7 +93,7 @@ class Line(Generic[S]):
     def reasons(self) -> set[str]:
         return {str(row["wait_reason"] or row["state"]) for row in self.unfinished()}
 
-    def batches(self) -> list[Batch]:
+    def batches(self) -> list[BulkBatch]:
         """All batches, the first first."""
         with self.runtime.database.read() as connection:
             return list_batches(connection)[::-1]
@@ -118,7 +118,7 @@ class Line(Generic[S]):
     def change(self, **settings: Any) -> None:
         """Change settings of this process."""
         self.runtime.settings = self.runtime.settings.model_copy(update=settings)
-        self.batcher._desk = None
+        self.batcher._client = None
 
     def set_lane(self, lane: Lane) -> None:
         with self.runtime.database.write() as connection:

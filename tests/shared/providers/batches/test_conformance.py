@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from embedmill.shared.errors import FlowControl, KeyRefused, ProviderUnavailable
-from embedmill.shared.providers.batches.base import CANCELLED, EXPIRED, UNREADABLE, BatchApi, Lost, Request, Status
+from embedmill.shared.providers.batches.base import (
+    CANCELLED,
+    EXPIRED,
+    UNREADABLE,
+    BatchApi,
+    BatchRequest,
+    BatchStatus,
+    Lost,
+)
 from embedmill.shared.providers.batches.table import BATCHES, has_batches, open_batches
 from embedmill.shared.providers.models.base import Model
 from embedmill.shared.providers.models.table import open_model
@@ -30,17 +38,17 @@ class Batched:
     model: Model
     simulator: Any
 
-    def requests(self, count: int = 3, *, mark: str = MARK) -> list[Request]:
+    def requests(self, count: int = 3, *, mark: str = MARK) -> list[BatchRequest]:
         return [
-            Request(f"{mark}-{n}", self.model.parameters(question(f"Judge number {n} of all."), batch=True))
+            BatchRequest(f"{mark}-{n}", self.model.parameters(question(f"Judge number {n} of all."), batch=True))
             for n in range(count)
         ]
 
-    def make(self, requests: Sequence[Request] | None = None, *, mark: str = MARK) -> Status:
+    def make(self, requests: Sequence[BatchRequest] | None = None, *, mark: str = MARK) -> BatchStatus:
         requests = self.requests(mark=mark) if requests is None else requests
         return self.api.create(requests, file_id=self.api.stage(requests, mark=mark), mark=mark)
 
-    def ended(self, id_: str) -> Status:
+    def ended(self, id_: str) -> BatchStatus:
         status = self.api.look(id_)
         assert status is not None and status.has_ended, status
         return status
