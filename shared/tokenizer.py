@@ -110,6 +110,11 @@ def _encodable(text: str) -> str:
     return text if text.isascii() else _LONE_SURROGATE.sub("?", text)
 
 
+def load_vocabulary() -> None:
+    """Load what counting needs, which the first count does otherwise."""
+    _token_lengths()
+
+
 @cache
 def _encoding() -> "Encoding":
     # Reading the vocabulary takes 0.2 s, which a command that counts nothing should not pay.

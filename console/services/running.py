@@ -118,6 +118,7 @@ class Workshop:
         if not self._started:
             self._started = True
             self._stack.enter_context(self._supervisor)
+            self._chores.wake()
 
     def poll(self) -> None:
         """Replace dead workers; raises StorageFailed when this home cannot be written any more."""
@@ -146,13 +147,14 @@ class Workshop:
         changes, due = Changes(self._runtime.database), 0.0
         while True:
             self.poll()
+            self._chores.completed.clear()
             asked, pause = time.monotonic(), POLL_SECONDS
             if changes.are_there() or asked >= due:
                 if is_done():
                     return
                 due = asked + QUIET_SECONDS
                 pause = max(pause, 10 * (time.monotonic() - asked))
-            time.sleep(pause)
+            self._chores.completed.wait(pause)
 
     def _warn_of_standstill(self) -> None:
         """Say which queues nobody will work on because an operator wanted it so, maybe long ago."""

@@ -72,6 +72,9 @@ class ChoreRunner:
         self._outage = Outage()
         self._changes = Changes(runtime.database)
         self._ended = threading.Event()
+        self._woken = threading.Event()
+        # Set whenever jobs were completed here; whoever waits for one clears it before looking.
+        self.completed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="chores", daemon=True)
         self._lease_seconds = max(2.0, settings.lease_seconds / 3)
         self._holds_until = 0.0
@@ -112,13 +115,21 @@ class ChoreRunner:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ended.set()
+        self.wake()
         self._thread.join()
         self.auditor.close(seconds=CLOSE_SECONDS)
         self.batcher.close(seconds=CLOSE_SECONDS)
         self._free()
 
+    def wake(self) -> None:
+        """Dispatch now: there is something new."""
+        for chore in self._chores:
+            if chore.name == "dispatch":
+                chore.due = 0.0
+        self._woken.set()
+
     def _run(self) -> None:
-        while not self._ended.wait(TICK_SECONDS):
+        while not self._is_over():
             try:
                 with self._runtime.database.impatient():
                     if self._hold():
@@ -128,6 +139,12 @@ class ChoreRunner:
                 self._wait_for_database(error)
             except StorageFailed as error:
                 self._note_failure(error, chore="hold")
+
+    def _is_over(self) -> bool:
+        """Wait for the next turn; whether there is one."""
+        self._woken.wait(TICK_SECONDS)
+        self._woken.clear()
+        return self._ended.is_set()
 
     def _wait_for_database(self, error: StorageFailed) -> None:
         """Chores come back anyway; only an outage that lasts longer than it is waited for ends this process."""
@@ -252,3 +269,4 @@ class ChoreRunner:
         with self._runtime.database.write() as connection:
             for job_id in jobs.complete_jobs(connection):
                 log.info("job.completed", job=job_id)
+        self.completed.set()

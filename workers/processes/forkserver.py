@@ -16,9 +16,14 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import NoReturn
 
+from embedmill.shared.errors import EmbedmillError
+from embedmill.shared.providers.embeddings.table import embedder_class
+from embedmill.shared.settings import load_settings
 from embedmill.shared.stages import STAGES
+from embedmill.shared.tokenizer import load_vocabulary
 
 # What a worker loads before it has a message, and what every stage is made of.
 WARM = (
@@ -74,6 +79,10 @@ def serve(channel: socket.socket, *, parent: int) -> NoReturn:
     _keep_only(channel)
     for module in WARM:
         importlib.import_module(module)
+    load_vocabulary()
+    # Wrong settings and missing extras are for a worker to tell.
+    with suppress(EmbedmillError, ImportError):
+        embedder_class(load_settings().embedding).load()
     # What is here stays, and is shared with the workers as long as nobody touches it.
     gc.freeze()
     Server(channel).run()

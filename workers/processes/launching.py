@@ -1,5 +1,6 @@
 """Starts worker processes: as forks of one that has loaded their code, where there is one, or as new interpreters."""
 
+import importlib
 import json
 import os
 import select
@@ -19,6 +20,8 @@ from embedmill.workers.processes.forkserver import ORDER_BYTES, fork, serve
 
 log = structlog.get_logger()
 
+# What commands that work load sooner or later, and their workers too: loaded before the fork, it is loaded once.
+COMMON = ("embedmill.workers.tasks", "embedmill.shared.providers.embeddings.base")
 # How long the fork server may take to load everything, on the slowest machine.
 PATIENCE_SECONDS = 120.0
 # What a worker's end is taken for when the fork server, which alone can know its status, is gone.
@@ -91,7 +94,11 @@ def forking() -> Iterator["ForkServer | None"]:
 
     To be entered before anything is opened: what is open here is open there.
     """
-    server = ForkServer() if _may_fork() else None
+    server = None
+    if _may_fork():
+        for module in COMMON:
+            importlib.import_module(module)
+        server = ForkServer()
     try:
         yield server
     finally:

@@ -73,6 +73,10 @@ class Embedder(ABC):
             opened.name = f"{cls.name}@{dimensions}"
         return opened
 
+    @classmethod  # noqa: B027 - most have nothing to load
+    def load(cls) -> None:
+        """Load now what all its instances share, which the first text does otherwise; starts no thread."""
+
     @classmethod
     def chosen_size(cls, dimensions: int) -> int:
         """The dimensions if the model can be had with so many; raises SettingsError otherwise."""

@@ -4,7 +4,7 @@ The model's two files are in `wordllama/` beside this module, with their origin 
 """
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -28,18 +28,14 @@ class LocalEmbedder(Embedder):
     model = "wordllama-l2-supercat-256@0.4.0.post1"
     dimensions = 256
 
-    # Loaded when the first text comes: many commands only want to know the model's name and dimensions.
-    @cached_property
-    def _tokenizer(self) -> Tokenizer:
-        return load_tokenizer(TOKENIZER_FILE)
-
-    @cached_property
-    def _vectors(self) -> NDArray[np.float32]:
-        return load_file(WEIGHTS_FILE)[WEIGHTS_NAME].astype(np.float32)
+    @classmethod
+    def load(cls) -> None:
+        _tokenizer()
+        _vectors()
 
     def embed_batch(self, texts: Sequence[str], *, input_type: InputType = "document") -> NDArray[np.float32]:
         vectors = np.zeros((len(texts), self.dimensions), dtype=np.float32)
-        known = self._vectors
+        known = _vectors()
         for row, ids in enumerate(self._token_ids(texts)):
             if ids:
                 # One sum a text stays in the processor's cache: 25 times faster than np.add.reduceat over a batch.
@@ -50,8 +46,19 @@ class LocalEmbedder(Embedder):
         return [len(ids) for ids in self._token_ids(texts)]
 
     def _token_ids(self, texts: Sequence[str]) -> Iterator[list[int]]:
-        encodings = self._tokenizer.encode_batch_fast([encodable(text) for text in texts], add_special_tokens=False)
+        encodings = _tokenizer().encode_batch_fast([encodable(text) for text in texts], add_special_tokens=False)
         return (encoding.ids for encoding in encodings)
+
+
+# Loaded when the first text comes: many commands only want to know the model's name and dimensions.
+@cache
+def _tokenizer() -> Tokenizer:
+    return load_tokenizer(TOKENIZER_FILE)
+
+
+@cache
+def _vectors() -> NDArray[np.float32]:
+    return load_file(WEIGHTS_FILE)[WEIGHTS_NAME].astype(np.float32)
 
 
 def load_tokenizer(file: Path) -> Tokenizer:

@@ -123,3 +123,9 @@ def test_beside_threads_nothing_is_forked() -> None:
         assert forks is None
     done.set()
     thread.join()
+
+
+def test_the_fork_server_has_one_thread_when_it_has_loaded_everything(forks: ForkServer) -> None:
+    status, said = end_of(forks.fork(["--help"]))
+    assert (status, said.startswith("usage:")) == (0, True), "it has loaded everything"
+    assert len(os.listdir(f"/proc/{forks.pid}/task")) == 1
