@@ -2,7 +2,6 @@
 
 import os
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,9 +12,11 @@ from embedmill.console.cli import bulk as bulk_cli
 from embedmill.console.cli import cache as cache_cli
 from embedmill.console.cli import collections as collections_cli
 from embedmill.console.cli import dlq as dlq_cli
+from embedmill.console.cli import doctor as doctor_cli
 from embedmill.console.cli import documents as documents_cli
 from embedmill.console.cli import ingest as ingest_cli
 from embedmill.console.cli import jobs as jobs_cli
+from embedmill.console.cli import parse as parse_cli
 from embedmill.console.cli import review as review_cli
 from embedmill.console.cli import search as search_cli
 from embedmill.console.cli import sources as sources_cli
@@ -146,47 +147,12 @@ def _interrupted(*, as_json: bool) -> int:
 app.command()(ingest_cli.ingest)
 app.command()(ingest_cli.submit)
 app.command()(ingest_cli.estimate)
-
-
-@app.command()
-def parse(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to read.")],
-    collection: Annotated[
-        str | None, typer.Option("--collection", "-c", help="Cut it as this collection does; as usual if not given.")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show what is read from a file.
-
-    Its text, structure, notes and chunks. Nothing is stored.
-    """
-    from embedmill.console.services.parsing import parse_file, print_reading
-
-    found = parse_file(file, collection=collection)
-    if as_json:
-        print_json(found)
-    else:
-        print_reading(found)
-
-
+app.command()(parse_cli.parse)
 app.command()(search_cli.search)
 app.command()(search_cli.export)
 app.command()(verify_cli.verify)
 app.command()(spend_cli.spend)
-
-
-@app.command()
-def doctor(as_json: AsJson = False) -> None:
-    """Check settings, services, keys and workers."""
-    from embedmill.console.services.doctor import examine, print_checks
-
-    checks = examine()
-    ok = all(check["ok"] for check in checks)
-    if as_json:
-        print_json({"ok": ok, "checks": checks})
-    else:
-        print_checks(checks)
-    raise typer.Exit(DONE if ok else FAILED)
+app.command()(doctor_cli.doctor)
 
 
 @app.command()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from embedmill.console.cli.options import AsJson, Collection
-from embedmill.console.cli.output import DONE, FAILED, print_json
+from embedmill.console.cli.output import DONE, FAILED, print_result
 from embedmill.shared.ledger import Lane
 
 if TYPE_CHECKING:
@@ -105,10 +105,7 @@ def submit(
         report = submitting.submit(
             runtime, _open(sources, how), collection=collection, options=options, listener=listener
         )
-    if as_json:
-        print_json(report)
-    else:
-        print_submitted(report)
+    print_result(report, print_submitted, as_json=as_json)
     raise typer.Exit(FAILED if report.problems else DONE)
 
 
@@ -133,10 +130,7 @@ def estimate(
     how = _options(include, exclude, field, null=null, hidden=hidden)
     with opened() as runtime:
         report = estimates.estimate(runtime, _open(sources, how), collection=collection)
-    if as_json:
-        print_json(report)
-    else:
-        print_estimate(report)
+    print_result(report, print_estimate, as_json=as_json)
     raise typer.Exit(FAILED if report.refused else DONE)
 
 

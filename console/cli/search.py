@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from embedmill.console.cli.options import AsJson, Collection
-from embedmill.console.cli.output import print_json, print_json_lines, print_line
+from embedmill.console.cli.output import print_json, print_json_lines, print_line, print_result
 
 if TYPE_CHECKING:
     from embedmill.console.services.searching import Query
@@ -47,10 +47,7 @@ def search(
                 print_json(answer)
             return
         result = searching.search(runtime, str(query), collection=collection, top_k=top_k, mode=mode.value)
-    if as_json:
-        print_json(result)
-    else:
-        print_hits(result)
+    print_result(result, print_hits, as_json=as_json)
 
 
 def export(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from embedmill.console.cli.options import AsJson
-from embedmill.console.cli.output import DONE, FAILED, print_json, print_line
+from embedmill.console.cli.output import DONE, FAILED, print_line, print_result
 
 if TYPE_CHECKING:
     from embedmill.console.services.verifying import Compared, Verification
@@ -25,10 +25,7 @@ def verify(
 
     with opened() as runtime, heard(quiet=as_json) as listener:
         report = verifying.verify(runtime, collection, repair=repair, listener=listener)
-    if as_json:
-        print_json(report)
-    else:
-        print_verification(report)
+    print_result(report, print_verification, as_json=as_json)
     raise typer.Exit(DONE if report.ok else FAILED)
 
 

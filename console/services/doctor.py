@@ -1,4 +1,4 @@
-"""`embedmill doctor`: configuration, folders, database, broker, model and consumers, each with what to do."""
+"""Examines configuration, folders, database, broker, model and consumers, each with what to do."""
 
 import shutil
 import sqlite3
@@ -6,18 +6,16 @@ import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
-from embedmill.console.cli.output import print_line
-from embedmill.console.cli.session import opened
+from embedmill.console.services.opening import open_runtime
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.errors import EmbedmillError
-from embedmill.shared.logs import configure_logs
 from embedmill.shared.providers.endpoints import describe_endpoint, is_vendor_endpoint
 from embedmill.shared.runtime import Runtime
-from embedmill.shared.settings import load_settings, unknown_variables
+from embedmill.shared.settings import Settings, load_settings, unknown_variables
 from embedmill.shared.states import JobState
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -25,50 +23,52 @@ LEAST_FREE_BYTES = 1024**3
 SHOWN_USERS = 3
 
 
-def examine() -> list[dict[str, Any]]:
-    """Run every check; one that fails does not hide the others."""
-    checks = [_check("python", _python), _check("settings", _settings)]
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at, what there is to say of it, and what to do where it is not well."""
+
+    name: str
+    ok: bool
+    detail: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """Whether all is well, and everything that was looked at."""
+
+    ok: bool
+    checks: list[Check]
+
+
+def examine(load: Callable[[], Settings] = load_settings) -> Examination:
+    """Run every check on the settings that are loaded; one that fails does not hide the others."""
+    checks = [_check("python", _python), _check("settings", partial(_settings, load))]
     try:
-        settings = load_settings()
-        configure_logs(settings.log_level)
         # A server that is away is what somebody wants to hear now, not after each check has waited for it.
-        with opened(settings.model_copy(update={"database_outage_seconds": 0.0})) as runtime:
-            probes = (
-                ("home", _home),
-                ("disk", _disk),
-                ("database", _database),
-                ("broker", _broker),
-                ("blobs", _blobs),
-                ("cache", _cache),
-                ("embedding", _embedding),
-                ("validator", _validator),
-                ("vectors", _vectors),
-                ("workers", _workers),
-                ("jobs", _jobs),
-            )
-            checks += [_check(name, partial(probe, runtime)) for name, probe in probes]
+        with open_runtime(load().model_copy(update={"database_outage_seconds": 0.0})) as runtime:
+            checks += [_check(name, partial(probe, runtime)) for name, probe in _PROBES.items()]
     except EmbedmillError as error:
-        checks.append({"name": "home", "ok": False, "detail": str(error), "hint": error.hint})
-    return checks
+        checks.append(Check("home", ok=False, detail=str(error), hint=error.hint))
+    return Examination(all(check.ok for check in checks), checks)
 
 
-def _check(name: str, probe: Callable[[], str]) -> dict[str, Any]:
+def _check(name: str, probe: Callable[[], str]) -> Check:
     try:
-        return {"name": name, "ok": True, "detail": probe(), "hint": ""}
+        return Check(name, ok=True, detail=probe())
     except EmbedmillError as error:
-        return {"name": name, "ok": False, "detail": str(error), "hint": error.hint}
+        return Check(name, ok=False, detail=str(error), hint=error.hint)
     # Whatever a library raises that nobody thought of: what is asked for is a report, and the other checks.
     except Exception as error:  # noqa: BLE001
-        detail = f"{type(error).__name__}: {error}"
-        return {"name": name, "ok": False, "detail": detail, "hint": "See docs/operations.md."}
+        return Check(name, ok=False, detail=f"{type(error).__name__}: {error}", hint="See docs/operations.md.")
 
 
 def _python() -> str:
     return f"Python {sys.version.split()[0]}, SQLite {sqlite3.sqlite_version}"
 
 
-def _settings() -> str:
-    load_settings()
+def _settings(load: Callable[[], Settings]) -> str:
+    load()
     unknown = unknown_variables()
     return f"warning: no setting of ours: {', '.join(unknown)}" if unknown else "all known"
 
@@ -262,9 +262,16 @@ def _jobs(runtime: Runtime) -> str:
     return f"{len(open_jobs)} unfinished; {letters} dead letters, {messages} unreadable messages: embedmill dlq list"
 
 
-def print_checks(checks: Sequence[Mapping[str, Any]]) -> None:
-    """The checks for people."""
-    for check in checks:
-        print_line(f"{'ok  ' if check['ok'] else 'FAIL'} {check['name']:10} {check['detail']}")
-        if check["hint"]:
-            print_line(f"     next: {check['hint']}")
+_PROBES: Mapping[str, Callable[[Runtime], str]] = {
+    "home": _home,
+    "disk": _disk,
+    "database": _database,
+    "broker": _broker,
+    "blobs": _blobs,
+    "cache": _cache,
+    "embedding": _embedding,
+    "validator": _validator,
+    "vectors": _vectors,
+    "workers": _workers,
+    "jobs": _jobs,
+}

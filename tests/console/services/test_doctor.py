@@ -1,11 +1,10 @@
 """The doctor: a check that fails in a way that nobody thought of is reported, and hides no other."""
 
-from typing import Any
-
 import pytest
 
 from embedmill.console.cli.session import opened
 from embedmill.console.services import doctor
+from embedmill.console.services.doctor import Check
 from embedmill.producers.submission import create_collection
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings
@@ -15,88 +14,73 @@ from embedmill.simulators.serving import running
 from tests.shared.db.tracker import Tracker
 
 
-@pytest.fixture(autouse=True)
-def logs_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The levels that logs were set to, which is for the whole process and so not done here."""
-    levels: list[str] = []
-    monkeypatch.setattr(doctor, "configure_logs", levels.append)
-    return levels
-
-
 def test_a_check_that_raises_something_foreign_hides_no_other(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def odd(_: Runtime) -> str:
         raise RuntimeError("odd")
 
-    monkeypatch.setattr(doctor, "load_settings", lambda: settings)
-    monkeypatch.setattr(doctor, "_broker", odd)
-    checks = {check["name"]: check for check in doctor.examine()}
-    assert [name for name, check in checks.items() if not check["ok"]] == ["broker"]
-    assert checks["broker"]["detail"] == "RuntimeError: odd"
+    monkeypatch.setitem(doctor._PROBES, "broker", odd)
+    checks = {check.name: check for check in doctor.examine(lambda: settings).checks}
+    assert [name for name, check in checks.items() if not check.ok] == ["broker"]
+    assert checks["broker"].detail == "RuntimeError: odd"
     assert list(checks)[-1] == "jobs"
 
 
 def test_the_key_of_every_validator_in_use_is_tried_for_nothing(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "load_settings", lambda: settings)
+    def validator() -> Check:
+        return next(check for check in doctor.examine(lambda: settings).checks if check.name == "validator")
 
-    def validator() -> dict[str, Any]:
-        return next(check for check in doctor.examine() if check["name"] == "validator")
-
-    assert validator()["detail"] == "rules; no model is asked"
+    assert validator().detail == "rules; no model is asked"
     with running(AnthropicSimulator()) as server:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
         with opened(settings) as runtime:
             create_collection(runtime, "judged", validator="anthropic/claude-opus-4-7")
-        assert "serves claude-opus-4-7" in validator()["detail"]
-        assert "a simulator or proxy on this machine (http://127.0.0.1:" in validator()["detail"]
+        assert "serves claude-opus-4-7" in validator().detail
+        assert "a simulator or proxy on this machine (http://127.0.0.1:" in validator().detail
         server.simulator.faults.add(Fault(kind="status", status=401, times=None))
-        assert (validator()["ok"], "ANTHROPIC_API_KEY" in validator()["detail"]) == (False, True)
+        assert (validator().ok, "ANTHROPIC_API_KEY" in validator().detail) == (False, True)
         assert server.simulator.bill.as_json()["totals"] == {}
 
 
-def test_a_database_that_is_away_is_reported_at_once_and_logged_where_logs_go(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, logs_at: list[str]
+def test_a_database_that_is_away_is_reported_at_once(
+    settings: Settings,
 ) -> None:
     # Long enough to outlast the test, should anybody wait.
     unreachable = {"database_url": "postgresql://127.0.0.1:9/none", "database_outage_seconds": 3600.0}
     away = settings.model_copy(update=unreachable)
-    monkeypatch.setattr(doctor, "load_settings", lambda: away)
-    checks = {check["name"]: check for check in doctor.examine()}
-    assert "cannot be reached" in checks["database"]["detail"]
-    assert not checks["database"]["ok"]
-    assert checks["blobs"]["ok"]
-    assert logs_at == [away.log_level], "or structlog would print on stdout, where --json is"
+    checks = {check.name: check for check in doctor.examine(lambda: away).checks}
+    assert "cannot be reached" in checks["database"].detail
+    assert not checks["database"].ok
+    assert checks["blobs"].ok
 
 
 def test_every_bad_key_of_every_embedder_in_use_is_named_with_who_needs_it(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "load_settings", lambda: settings)
     for name in ("OPENAI_API_KEY", "CO_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     with opened(settings) as runtime:
         create_collection(runtime, "oa", embedding="openai/text-embedding-3-large")
         create_collection(runtime, "co", embedding="cohere/embed-v4.0")
-    check = next(check for check in doctor.examine() if check["name"] == "embedding")
-    assert not check["ok"]
-    assert "collection oa: openai has no key: OPENAI_API_KEY is not set" in check["detail"]
-    assert "collection co: cohere has no key" in check["detail"]
-    assert check["hint"]
+    check = next(check for check in doctor.examine(lambda: settings).checks if check.name == "embedding")
+    assert not check.ok
+    assert "collection oa: openai has no key: OPENAI_API_KEY is not set" in check.detail
+    assert "collection co: cohere has no key" in check.detail
+    assert check.hint
 
 
 def test_a_home_that_others_may_look_into_and_work_that_nobody_takes_are_told(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "load_settings", lambda: settings)
     with opened(settings) as runtime:
         Tracker(runtime.database).submit(["file:///a", "file:///b"])
         runtime.home.chmod(0o750)
         assert "warning: others than its owner may look into it: chmod" in doctor._home(runtime)
         runtime.home.chmod(0o700)
         assert doctor._home(runtime) == str(runtime.home)
-    workers = next(check for check in doctor.examine() if check["name"] == "workers")
-    assert "2 documents wait for them: embedmill workers start" in workers["detail"]
+    workers = next(check for check in doctor.examine(lambda: settings).checks if check.name == "workers")
+    assert "2 documents wait for them: embedmill workers start" in workers.detail
