@@ -5,8 +5,6 @@ from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import structlog
-
 from embedmill.producers.scanning import Reading, SourceScan
 from embedmill.producers.sources.base import Source
 from embedmill.shared.addresses import digest
@@ -16,12 +14,13 @@ from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.engine import Connection, Database
 from embedmill.shared.db.scans import Scan
 from embedmill.shared.errors import ScanStopped, ScanTakenOver, SettingsError, UsageError, UserError
+from embedmill.shared.logs import get_logger
 from embedmill.shared.presence import is_gone
 from embedmill.shared.providers.embeddings.table import embedder_class, most_chunk_tokens
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.states import JobState
 
-log = structlog.get_logger()
+log = get_logger()
 
 LEASE_SECONDS = 30.0
 

@@ -4,16 +4,16 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
-import structlog
 from numpy.typing import NDArray
 
 from embedmill.shared.caches.embeddings import QUERY, EmbeddingCache
 from embedmill.shared.errors import FlowControl, StorageFailed
 from embedmill.shared.ledger import Usage
+from embedmill.shared.logs import get_logger
 from embedmill.shared.providers.embeddings.base import EMBED, Embedder, InputType
 from embedmill.shared.spend.metering import LedgerMeter, is_free, metered
 
-log = structlog.get_logger()
+log = get_logger()
 
 AWAY_SECONDS = 30.0
 """A cache that did not answer is not asked for so long: who searches would wait for it each time."""

@@ -8,9 +8,10 @@ as soon as a release no longer does so.
 
 import celery
 import kombu
-import structlog
 
-log = structlog.get_logger()
+from embedmill.shared.logs import get_logger
+
+log = get_logger()
 
 PATCHED = {"celery": "5.7.0", "kombu": "5.7.0"}
 

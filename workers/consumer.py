@@ -4,7 +4,6 @@ import os
 from contextlib import suppress
 from typing import Any
 
-import structlog
 from celery.worker.consumer import consumer
 from celery.worker.consumer.connection import Connection
 from celery.worker.consumer.events import Events
@@ -12,9 +11,10 @@ from celery.worker.consumer.mingle import Mingle
 from celery.worker.consumer.tasks import Tasks
 from kombu import Message
 
+from embedmill.shared.logs import get_logger
 from embedmill.workers import celery_compat, unreadable
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 class Alarm:

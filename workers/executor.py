@@ -2,18 +2,17 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-import structlog
-
 from embedmill.shared.db import leases, pools, queueing, settlement
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.leases import Claim, Item
 from embedmill.shared.errors import EmbedmillError, FlowControl, StorageFailed
+from embedmill.shared.logs import get_logger
 from embedmill.shared.outcomes import Fail, Outcome, Park, Return
 from embedmill.workers.heartbeat import Heartbeat
 from embedmill.workers.messages import BatchMessage
 from embedmill.workers.runtime import WorkerRuntime
 
-log = structlog.get_logger()
+log = get_logger()
 
 StageFunction = Callable[[WorkerRuntime, Claim], Mapping[int, Outcome]]
 Publish = Callable[[BatchMessage], None]

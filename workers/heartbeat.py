@@ -4,9 +4,9 @@ import threading
 from collections.abc import Callable
 from types import TracebackType
 
-import structlog
+from embedmill.shared.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 class Heartbeat:

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from pkgutil import resolve_name
 from typing import Any
 
-import structlog
 from celery.exceptions import Reject
 
 from embedmill.shared import stages
 from embedmill.shared.errors import BrokerUnavailable, StorageFailed
+from embedmill.shared.logs import get_logger
 from embedmill.shared.settings import load_settings
 from embedmill.workers import unreadable
 from embedmill.workers.app import app
@@ -26,7 +26,7 @@ from embedmill.workers.processes.throughput import Throughput
 from embedmill.workers.queues import queue_name, task_name
 from embedmill.workers.runtime import WorkerRuntime
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 class Process:

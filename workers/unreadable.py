@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-import structlog
 from kombu import Message
 
 from embedmill.shared.db import unreadable
 from embedmill.shared.errors import EmbedmillError
+from embedmill.shared.logs import get_logger
 from embedmill.workers.brokers.envelopes import as_text
 
-log = structlog.get_logger()
+log = get_logger()
 
 # Of the headers, what says where a message came from; arguments are in the body.
 HEADERS = ("task", "id", "lang", "origin", "content_type", "content_encoding", "retries")

@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-import structlog
-
 from embedmill.console.cli.output import print_line
 from embedmill.console.cli.session import heard, opened
 from embedmill.console.listening import Listener
@@ -21,13 +19,14 @@ from embedmill.shared.db.clock import read_clock
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.manifest import Tracked
 from embedmill.shared.errors import FlowControl, KeyRefused, SettingsError
+from embedmill.shared.logs import get_logger
 from embedmill.shared.providers.vectorstores.base import VectorRow
 from embedmill.shared.providers.vectorstores.rows import edition_of, named
 from embedmill.shared.runtime import Runtime
 
 T = TypeVar("T")
 
-log = structlog.get_logger()
+log = get_logger()
 
 PAGE = 500
 """Documents looked at in one step."""

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-import structlog
-
 from embedmill.console.listening import NOBODY, Listener, Notice
 from embedmill.shared.db import leases, presence, queueing
 from embedmill.shared.db import pools as pool_table
 from embedmill.shared.db.changes import Changes
 from embedmill.shared.errors import KeyRefused
+from embedmill.shared.logs import get_logger
 from embedmill.shared.presence import is_gone, sweep
 from embedmill.shared.runtime import Runtime
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from embedmill.workers.processes.pools import PoolSpec
     from embedmill.workers.processes.supervisor import Recycling
 
-log = structlog.get_logger()
+log = get_logger()
 
 POLL_SECONDS = 0.1
 # How often whether it is done is asked where nobody commits anything meanwhile.

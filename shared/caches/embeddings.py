@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import structlog
 from numpy.typing import NDArray
 
 from embedmill.shared.errors import StorageFailed
+from embedmill.shared.logs import get_logger
 from embedmill.shared.paging import pages
 
-log = structlog.get_logger()
+log = get_logger()
 
 FLOAT_BYTES = 4
 DOCUMENT, QUERY = "document", "query"

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
-import structlog
 from numpy.typing import NDArray
 
 from embedmill.shared.caches.embeddings import (
@@ -28,9 +27,10 @@ from embedmill.shared.caches.embeddings import (
     seal_vector,
 )
 from embedmill.shared.errors import FlowControl, MissingExtra
+from embedmill.shared.logs import get_logger
 from embedmill.shared.paging import pages
 
-log = structlog.get_logger()
+log = get_logger()
 
 T = TypeVar("T")
 

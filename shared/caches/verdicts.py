@@ -7,14 +7,13 @@ and a second worker, on whatever host, must not pay for it again.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import structlog
-
 from embedmill.shared.caches.embeddings import Size
 from embedmill.shared.db import verdicts
 from embedmill.shared.db.engine import Connection, Database
 from embedmill.shared.db.verdicts import VERDICT, Origin, StoredVerdict
+from embedmill.shared.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 NOBODY = Origin("", "", "")
 """For those who put none."""

@@ -16,7 +16,6 @@ from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 from uuid import uuid4
 
 import sqlalchemy
-import structlog
 from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -31,8 +30,9 @@ from embedmill.shared.errors import (
     StorageFailed,
     TransactionLost,
 )
+from embedmill.shared.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 T = TypeVar("T")
 P = ParamSpec("P")

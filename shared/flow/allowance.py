@@ -11,14 +11,13 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
-
 from embedmill.shared.errors import LONGEST_WAIT_SECONDS, FlowControl
 from embedmill.shared.flow.headers import ReportedLimits
 from embedmill.shared.flow.limits import ProviderLimits
 from embedmill.shared.flow.state import SharedState
+from embedmill.shared.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 MINUTE_SECONDS = 60.0
 BURST_SECONDS = 8.0

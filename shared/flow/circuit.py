@@ -10,12 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import structlog
-
 from embedmill.shared.errors import FlowControl, ProviderUnavailable
 from embedmill.shared.flow.state import SharedState
+from embedmill.shared.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 LONGEST_REST_SECONDS = 300.0
 PROBE_SECONDS = 60.0

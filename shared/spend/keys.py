@@ -10,16 +10,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-import structlog
-
 from embedmill.shared.db import flow
 from embedmill.shared.db.engine import Database
 from embedmill.shared.errors import KEY_SECONDS, FlowControl, KeyRefused
 from embedmill.shared.flow import circuit
 from embedmill.shared.flow.circuit import Value
 from embedmill.shared.flow.state import Change, SharedState, T
+from embedmill.shared.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 KEYS = "keys"
 POLICY = circuit.Policy(failures=1, first_rest_seconds=KEY_SECONDS, longest_rest_seconds=KEY_SECONDS)

@@ -8,17 +8,16 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
-import structlog
-
 from embedmill.shared.db import ledger
 from embedmill.shared.db.budgets import Alert
 from embedmill.shared.db.engine import Connection, Database
 from embedmill.shared.errors import EmbedmillError, FlowControl, UnknownPrice, may_be_billed
 from embedmill.shared.ledger import NO_TOKENS, Entry, Lane, Tokens, Usage
+from embedmill.shared.logs import get_logger
 from embedmill.shared.spend.credibility import is_credible
 from embedmill.shared.spend.prices import Price, Prices
 
-log = structlog.get_logger()
+log = get_logger()
 
 AWAIT_BUDGET_SECONDS = 3600.0
 """Work that a budget stopped is woken when there is room; this is how long it waits if nobody wakes it."""

@@ -1,8 +1,7 @@
 """The heartbeat: it goes on, whatever one beat raises."""
 
-import structlog
-
 from embedmill.workers.heartbeat import Heartbeat
+from tests.logs import captured_logs
 from tests.waiting import wait_until
 
 
@@ -14,6 +13,6 @@ def test_a_beat_that_raises_something_foreign_is_logged_and_followed_by_others()
         if len(beats) == 1:
             raise AttributeError("odd")
 
-    with structlog.testing.capture_logs() as logs, Heartbeat(beat, interval=0.001):
+    with captured_logs() as logs, Heartbeat(beat, interval=0.001):
         wait_until(lambda: len(beats) > 2, "it beats again")
     assert [(entry["event"], entry["error_class"]) for entry in logs] == [("heartbeat.failed", "AttributeError")]

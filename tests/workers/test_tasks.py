@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-import structlog
 
 from embedmill.shared.db import settlement
 from embedmill.shared.db.leases import Claim
@@ -17,6 +16,7 @@ from embedmill.workers.messages import BatchMessage
 from embedmill.workers.processes.gate import Gate
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.tasks import Process
+from tests.logs import captured_logs
 from tests.shared.db.tracker import Tracker
 from tests.waiting import wait_until
 
@@ -149,7 +149,7 @@ def test_what_goes_wrong_outside_of_a_stage_is_said_and_its_work_comes_back(
     monkeypatch.setattr(tasks, "process", process)
     monkeypatch.setattr(settlement, "settle", fail)
     (id_,) = queue(tracker, 1)
-    with structlog.testing.capture_logs() as logs, pytest.raises(KeyError):
+    with captured_logs() as logs, pytest.raises(KeyError):
         tasks.run("chunk", (BatchMessage("chunk", (id_,)).encode(),))
     assert [(e["stage"], e["work"], e["error_class"]) for e in logs if e["event"] == "batch.failed"] == [
         ("chunk", (id_,), "KeyError")

@@ -3,11 +3,10 @@
 import time
 from collections.abc import Callable
 
-import structlog
-
 from embedmill.shared.errors import BrokerUnavailable
+from embedmill.shared.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 FIRST_SECONDS = 0.5
 LONGEST_SECONDS = 10.0

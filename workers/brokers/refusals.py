@@ -1,8 +1,8 @@
 """Receives that a broker refused this process: temporary ones slow it down, permanent ones are counted for `doctor`."""
 
-import structlog
+from embedmill.shared.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 LONGEST_PAUSE_SECONDS = 30.0
 # Answers by which SQS says that asking again cannot help until somebody changes something.

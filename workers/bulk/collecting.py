@@ -9,20 +9,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import structlog
-
 from embedmill.shared.db import bulk_batches, bulk_items, bulk_waits, ledger
 from embedmill.shared.db.bulk_batches import BulkBatch
 from embedmill.shared.db.bulk_items import BulkItem, ItemEnds
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.errors import EmbedmillError, FlowControl, KeyRefused, ProviderUnavailable, StorageFailed
 from embedmill.shared.ledger import BatchState, Tokens
+from embedmill.shared.logs import get_logger
 from embedmill.shared.providers.batches.base import UNREADABLE, BatchApi, BatchResult, BatchStatus, Lost
 from embedmill.workers.bulk.client import BatchClient
 from embedmill.workers.bulk.results import BatchBill, ResultReader
 from embedmill.workers.bulk.submitting import custom_id
 
-log = structlog.get_logger()
+log = get_logger()
 
 AGE_SHARE, MOST_PAUSES = 0.1, 20
 """A batch is looked at after a tenth of its age again, and at most so many first pauses later."""

@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
-
 from embedmill.shared.db import bulk_batches, bulk_items
 from embedmill.shared.db.bulk_batches import Assignment, BulkBatch
 from embedmill.shared.db.bulk_items import BulkGroup
@@ -25,13 +23,14 @@ from embedmill.shared.errors import (
     StorageFailed,
 )
 from embedmill.shared.ledger import BatchState, Lane, Tokens, Usage
+from embedmill.shared.logs import get_logger
 from embedmill.shared.providers.batches.base import BatchApi, BatchRequest, BatchStatus
 from embedmill.shared.spend.call import PaidCall
 from embedmill.shared.states import WaitReason
 from embedmill.workers.bulk.client import BatchClient
 from embedmill.workers.bulk.question import AnyQuestion, BatchDraft, DraftedRequest, draft_requests
 
-log = structlog.get_logger()
+log = get_logger()
 
 BATCHES_A_ROUND = 4
 """Of one group, before open batches are looked at again."""

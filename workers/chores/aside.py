@@ -4,11 +4,10 @@ import threading
 import time
 from abc import ABC, abstractmethod
 
-import structlog
-
 from embedmill.shared.errors import EmbedmillError
+from embedmill.shared.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 class Aside(ABC):

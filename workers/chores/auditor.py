@@ -4,8 +4,6 @@ import time
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import structlog
-
 from embedmill.shared.asking.sending import Pace, ask_all
 from embedmill.shared.collections import CollectionSettings, read_collection_settings
 from embedmill.shared.db.collections import get_collection_by_id
@@ -24,6 +22,7 @@ from embedmill.shared.db.samples import (
 from embedmill.shared.db.terms import FoundTerm, replace_terms
 from embedmill.shared.errors import BlobMissing, EmbedmillError, FlowControl, NotFound, StorageFailed, UserError
 from embedmill.shared.ledger import Usage
+from embedmill.shared.logs import get_logger
 from embedmill.shared.providers.models.asking import MESSAGE
 from embedmill.shared.providers.models.base import Model
 from embedmill.shared.runtime import Runtime
@@ -36,7 +35,7 @@ from embedmill.workers.validation.passages import Passage, make_passages
 from embedmill.workers.validation.sampling import BAD_SCORE
 from embedmill.workers.validation.terms import TermsQuestion, Titled, request_terms
 
-log = structlog.get_logger()
+log = get_logger()
 
 ROUND = 64
 """Samples that are looked at together."""

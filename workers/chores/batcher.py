@@ -8,11 +8,10 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-import structlog
-
 from embedmill.shared.db import bulk_batches, bulk_lane, presence
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.errors import EmbedmillError, KeyRefused
+from embedmill.shared.logs import get_logger
 from embedmill.shared.presence import is_gone
 from embedmill.shared.runtime import Runtime
 from embedmill.workers.bulk.client import BatchClient
@@ -21,7 +20,7 @@ from embedmill.workers.bulk.submitting import BatchSubmitter
 from embedmill.workers.chores.aside import Aside
 from embedmill.workers.heartbeat import Heartbeat
 
-log = structlog.get_logger()
+log = get_logger()
 
 BATCHES = "batches"
 LEASE_SECONDS = 60.0

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-import structlog
-
 from embedmill.shared.db import budgets, ledger
 from embedmill.shared.db.engine import Database
+from embedmill.shared.logs import get_logger
 from embedmill.shared.presence import is_gone
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 def wake_affordable(database: Database) -> int:

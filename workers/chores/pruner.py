@@ -10,18 +10,17 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-import structlog
-
 from embedmill.shared.caches.embeddings import KINDS, TOUCH_SECONDS, Size
 from embedmill.shared.caches.verdicts import VerdictCache
 from embedmill.shared.db.retention import measure_need, record_evictions
 from embedmill.shared.db.verdicts import VERDICT
 from embedmill.shared.errors import FlowControl
+from embedmill.shared.logs import get_logger
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings
 from embedmill.shared.stages import Product
 
-log = structlog.get_logger()
+log = get_logger()
 
 ENTRIES_AT_ONCE = 500
 YOUNGEST_SECONDS = 3600.0

@@ -2,17 +2,16 @@
 
 import json
 
-import structlog
-
 from embedmill.shared import stages
 from embedmill.shared.db import queueing, unreadable
 from embedmill.shared.db.engine import Database
+from embedmill.shared.logs import get_logger
 from embedmill.workers.brokers.base import Broker, DeadMessage
 from embedmill.workers.messages import BatchMessage, UnreadableMessage, decode
 from embedmill.workers.queues import task_name
 from embedmill.workers.unreadable import chosen
 
-log = structlog.get_logger()
+log = get_logger()
 
 # Messages in one go; the next comes with the next round.
 LIMIT = 100

@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-import structlog
-
 from embedmill.shared.db import presence
 from embedmill.shared.db.engine import Database
+from embedmill.shared.logs import get_logger
 from embedmill.shared.presence import is_gone
 from embedmill.shared.settings import Settings
 
-log = structlog.get_logger()
+log = get_logger()
 
 # How long an ended worker's row is kept, to look things up by the name in a dead letter's attempts.
 KEPT_SECONDS = 24 * 3600.0

@@ -4,15 +4,14 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import structlog
-
 from embedmill.shared import stages
 from embedmill.shared.db import leases, queueing, rescues
 from embedmill.shared.db.engine import Connection, Database
+from embedmill.shared.logs import get_logger
 from embedmill.shared.presence import is_gone
 from embedmill.shared.settings import Settings
 
-log = structlog.get_logger()
+log = get_logger()
 
 # A message that waited for so many leases is sent again, although others still wait in its queue.
 OVERDUE_LEASES = 10

@@ -7,12 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 
-import structlog
-
 from embedmill.shared.db import jobs, presence, queueing, receipts, tallies
 from embedmill.shared.db.changes import Changes
 from embedmill.shared.db.engine import PAUSE_SECONDS, Connection
 from embedmill.shared.errors import BrokerUnavailable, DatabaseAway, EmbedmillError, StorageFailed, TransactionLost
+from embedmill.shared.logs import get_logger
 from embedmill.shared.presence import is_gone
 from embedmill.shared.runtime import Runtime
 from embedmill.workers.brokers.base import Broker
@@ -29,7 +28,7 @@ from embedmill.workers.chores.rescuer import Rescuer
 from embedmill.workers.chores.sweeper import sweep
 from embedmill.workers.messages import BatchMessage
 
-log = structlog.get_logger()
+log = get_logger()
 
 TICK_SECONDS = 0.1
 # What time alone makes due is found this late where nobody commits anything meanwhile.

@@ -8,19 +8,18 @@ as often as one likes.
 from collections.abc import Sequence
 from itertools import groupby
 
-import structlog
-
 from embedmill.shared.db.collections import Collection, get_collection_by_id
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.flow import lock_value, read_value, write_value
 from embedmill.shared.db.leftovers import DELAYS, Leftover, find_leftovers
 from embedmill.shared.errors import EmbedmillError, StorageFailed
+from embedmill.shared.logs import get_logger
 from embedmill.shared.paging import pages
 from embedmill.shared.providers.vectorstores.base import VectorStore
 from embedmill.shared.providers.vectorstores.rows import edition_of
 from embedmill.shared.runtime import Runtime
 
-log = structlog.get_logger()
+log = get_logger()
 
 KEY = "sweeper"
 UNTIL = "until"

@@ -11,16 +11,16 @@ import threading
 from collections.abc import Callable
 from types import FrameType
 
-import structlog
 from celery.exceptions import WorkerShutdown
 from celery.worker import state
 from kombu.transport.virtual import Transport
 
+from embedmill.shared.logs import get_logger
 from embedmill.workers.executor import hand_back
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.tasks import Process
 
-log = structlog.get_logger()
+log = get_logger()
 
 NUDGE_SECONDS = 0.05
 

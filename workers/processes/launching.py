@@ -13,12 +13,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
-import structlog
-
+from embedmill.shared.logs import get_logger
 from embedmill.shared.starting import unheard
 from embedmill.workers.processes.forkserver import ORDER_BYTES, fork, serve
 
-log = structlog.get_logger()
+log = get_logger()
 
 # What commands that work load sooner or later, and their workers too: loaded before the fork, it is loaded once.
 COMMON = ("embedmill.workers.tasks", "embedmill.shared.providers.embeddings.base")

@@ -9,17 +9,16 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
-import structlog
-
 from embedmill.shared import stages
 from embedmill.shared.db import pools, presence, queueing
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.errors import InternalError, StorageFailed
+from embedmill.shared.logs import get_logger
 from embedmill.shared.runtime import Runtime
 from embedmill.workers.processes.launching import ForkServer, WorkerProcess, launch
 from embedmill.workers.processes.pools import Group, PoolSpec, Situation, plan, slots_by_queue, split
 
-log = structlog.get_logger()
+log = get_logger()
 
 # Exit status of a worker that could not write any more: another start would not help.
 EXIT_STORAGE = 75

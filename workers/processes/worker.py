@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import psutil
-import structlog
 from celery.exceptions import SecurityWarning
 from celery.signals import worker_ready
 
@@ -21,7 +20,7 @@ from embedmill.shared.db import presence as registry
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.presence import Report
 from embedmill.shared.errors import StorageFailed
-from embedmill.shared.logs import configure_logs
+from embedmill.shared.logs import configure_logs, get_logger
 from embedmill.shared.presence import Presence
 from embedmill.shared.settings import load_settings
 from embedmill.shared.states import WorkerState
@@ -36,7 +35,7 @@ from embedmill.workers.queues import queue_name
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.tasks import process
 
-log = structlog.get_logger()
+log = get_logger()
 
 MIB = 1024 * 1024
 # How often a worker looks what it is told; it says how it is less often.

@@ -6,10 +6,9 @@ measure: each one halves the chunk, until it is taken or cannot be cut any more.
 
 from collections.abc import Mapping, Sequence
 
-import structlog
-
 from embedmill.shared import stages
 from embedmill.shared.errors import EmbedmillError, InputTooLong
+from embedmill.shared.logs import get_logger
 from embedmill.shared.outcomes import Advance, Fail, Outcome
 from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.shared.stages import Product
@@ -17,7 +16,7 @@ from embedmill.workers.chunking import can_divide, divide, encode_chunk_set
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.stored import Stored
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 def divide_too_long(

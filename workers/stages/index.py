@@ -14,7 +14,6 @@ from functools import partial
 from itertools import groupby
 
 import numpy as np
-import structlog
 from numpy.typing import NDArray
 
 from embedmill.shared import stages
@@ -33,6 +32,7 @@ from embedmill.shared.errors import (
     UnknownPrice,
     VectorsLost,
 )
+from embedmill.shared.logs import get_logger
 from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
 from embedmill.shared.paging import pages
 from embedmill.shared.providers.vectorstores.base import VectorRow, VectorStore
@@ -43,7 +43,7 @@ from embedmill.workers.executor import bisect, outcome_of
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.stored import Stored, load_stored
 
-log = structlog.get_logger()
+log = get_logger()
 
 MOST_RETURNS = 3
 """So often within an hour vectors that the cache has lost are paid for anew; then something is wrong with the cache."""

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-import structlog
-
 from embedmill.shared.asking.following import MODEL_REFUSED
 from embedmill.shared.asking.question import Reading, Request
 from embedmill.shared.asking.sending import Pace, ask_all
 from embedmill.shared.errors import EmbedmillError
+from embedmill.shared.logs import get_logger
 from embedmill.shared.metering import Meter
 from embedmill.shared.providers.models.asking import ModelQuestion
 from embedmill.shared.providers.models.base import Answer, Model, Prompt, Stop
@@ -15,7 +14,7 @@ from embedmill.workers.validation.passages import Passage
 from embedmill.workers.validation.verdict import Verdict, read_answer, verdict_by_rules
 from embedmill.workers.validation.wording import pack_passages, word_request
 
-log = structlog.get_logger()
+log = get_logger()
 
 Store = Callable[[Mapping[str, Verdict]], None]
 """Is given verdicts by address as soon as they are known."""

@@ -10,11 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import structlog
-
 from embedmill.shared.errors import SettingsError
+from embedmill.shared.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 SAMPLE = 100
 """Documents of an unmarked place that are looked for in the tracker."""

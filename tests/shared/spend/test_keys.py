@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import redis
-from structlog.testing import capture_logs
 
 from embedmill.shared.db.schema import flow_state, usage
 from embedmill.shared.errors import FlowControl, InputRefused, KeyRefused, ProviderUnavailable
@@ -14,6 +13,7 @@ from embedmill.shared.outcomes import Park
 from embedmill.shared.settings import Settings
 from embedmill.shared.spend.spender import Spender
 from embedmill.shared.states import State
+from tests.logs import captured_logs
 from tests.shared.db.tracker import Tracker
 from tests.shared.flow.conftest import redis_url
 
@@ -155,7 +155,7 @@ def test_whoever_starts_tries_every_key_anew_and_wakes_what_waits(
 def test_an_opening_is_logged_once_and_names_the_provider(processes: tuple[Spender, Spender]) -> None:
     first, second = processes
     calls = [first.begin(most()), first.begin(most()), second.begin(most())]
-    with capture_logs() as logs:
+    with captured_logs() as logs:
         for call in calls:
             call.fail(KeyRefused(REFUSAL))
         first.keys.try_anew()

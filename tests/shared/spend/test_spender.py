@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
-from structlog.testing import capture_logs
 
 from embedmill.shared.db import budgets, ledger
 from embedmill.shared.db.engine import Database
@@ -24,6 +23,7 @@ from embedmill.shared.providers.models.table import open_model
 from embedmill.shared.spend.call import PaidCall
 from embedmill.shared.spend.spender import Spender
 from embedmill.shared.states import State
+from tests.logs import captured_logs
 from tests.shared.db.tracker import Tracker
 from tests.shared.spend.conftest import Sleeper
 
@@ -85,7 +85,7 @@ INCREDIBLE = (
 @pytest.mark.parametrize("told", INCREDIBLE)
 def test_what_cannot_be_true_counts_as_what_was_reserved(spenders: Any, tracked: Tracker, told: Tokens | None) -> None:
     limit(tracked.database, 100)
-    with capture_logs() as logged:
+    with captured_logs() as logged:
         spenders().begin(most(1000)).settle(told)
     assert rows(tracked) == [("settled", 1000, 20)]
     assert tracked.rows(budget)[0]["used_microusd"] == 20

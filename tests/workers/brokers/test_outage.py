@@ -1,10 +1,10 @@
 """An outage is said once, reminded of once a minute, and tried ever less often."""
 
 import pytest
-import structlog
 
 from embedmill.shared.errors import BrokerUnavailable
 from embedmill.workers.brokers.outage import LONGEST_SECONDS, Outage
+from tests.logs import captured_logs
 
 AWAY = BrokerUnavailable("away")
 
@@ -39,7 +39,7 @@ def test_the_broker_is_tried_ever_less_often_until_it_answers(clock: Clock) -> N
 
 def test_a_long_outage_fills_no_log(clock: Clock) -> None:
     outage = Outage(monotonic=clock)
-    with structlog.testing.capture_logs() as logs:
+    with captured_logs() as logs:
         for _ in range(600):
             outage.failed(AWAY)
             clock.now += 0.25

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any, Never
 
 import pytest
-import structlog
 
 from embedmill.shared.errors import FlowControl, StorageFailed, TransactionLost
 from embedmill.shared.states import JobState
@@ -12,6 +11,7 @@ from embedmill.workers.brokers.table import open_broker
 from embedmill.workers.chores import runner
 from embedmill.workers.chores.runner import ChoreRunner
 from embedmill.workers.runtime import WorkerRuntime
+from tests.logs import captured_logs
 from tests.shared.db.tracker import Tracker
 from tests.waiting import wait_until
 
@@ -36,7 +36,7 @@ def test_a_chore_that_fails_keeps_no_other_from_its_turn_and_waits_for_its_next(
     done: list[str] = []
     first.run, first.seconds = failing(RuntimeError("odd")), 60.0
     last.run, last.due = (lambda: done.append("clean")), 0.0
-    with structlog.testing.capture_logs() as logs, made:
+    with captured_logs() as logs, made:
         wait_until(lambda: done, "the last chore has its turn")
         ended = tracker.create_job("ended")
         tracker.end_scan(ended)
@@ -54,7 +54,7 @@ def test_a_statement_that_the_database_refuses_is_known_and_keeps_no_other_chore
     done: list[str] = []
     chores_of(made)["tidy"].run, chores_of(made)["tidy"].due = failing(refused), 0.0
     chores_of(made)["clean"].run, chores_of(made)["clean"].due = (lambda: done.append("clean")), 0.0
-    with structlog.testing.capture_logs() as logs:
+    with captured_logs() as logs:
         made._tick()
     assert done == ["clean"]
     assert made.failure is refused
@@ -68,7 +68,7 @@ def test_a_blob_store_that_cannot_be_cleaned_ends_no_process(
     away = FlowControl("S3 is away", reason="circuit", retry_after_seconds=15.0)
     for refused in (away, StorageFailed("the bucket refused to list")):
         monkeypatch.setattr(runner, "clean", failing(refused))
-        with structlog.testing.capture_logs() as logs:
+        with captured_logs() as logs:
             chores_of(made)["clean"].run()
         assert [(entry["event"], entry["error"]) for entry in logs] == [("cleaner.failed", str(refused))]
     monkeypatch.setattr(runner, "clean", failing(TransactionLost("gone")))
