@@ -12,7 +12,7 @@ from embedmill.shared.addresses import document_id
 from embedmill.shared.collections import CollectionSettings
 from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.shared.providers.embeddings.table import open_embedder
-from embedmill.shared.providers.vectorstores.base import VectorRow, VectorStore
+from embedmill.shared.providers.vectorstores.base import StoreOptions, VectorRow, VectorStore
 from embedmill.shared.providers.vectorstores.table import open_vector_store
 from embedmill.shared.uris import path_to_uri
 from embedmill.workers.chunking import ChunkSet
@@ -32,7 +32,9 @@ def main() -> None:
     parser.add_argument("--embedding", default="hash")
     options = parser.parse_args()
     embedder = open_embedder(options.embedding, cache_dir=options.home / "models")
-    store = open_vector_store("embedded://", home=options.home, collection_key="bare", dimensions=embedder.dimensions)
+    store = open_vector_store(
+        "embedded://", StoreOptions(home=options.home, collection_key="bare", dimensions=embedder.dimensions)
+    )
     settings = CollectionSettings(embedding=options.embedding)
     pending: list[tuple[str, ChunkSet]] = []
     count = 0

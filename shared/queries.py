@@ -28,7 +28,8 @@ class RememberedQueries(Embedder):
         self._cache = cache
         self._meter = meter
         self._away_until = 0.0
-        self.name, self.model, self.dimensions = embedder.name, embedder.model, embedder.dimensions
+        self.provider, self.name = embedder.provider, embedder.name
+        self.model, self.dimensions = embedder.model, embedder.dimensions
         self.symmetric = embedder.symmetric
 
     def embed_batch(self, texts: Sequence[str], *, input_type: InputType = "query") -> NDArray[np.float32]:
@@ -69,7 +70,7 @@ class RememberedQueries(Embedder):
         log.warning("cache.unavailable", error=str(error))
 
     def _record(self, texts: Sequence[str]) -> None:
-        usage = Usage(self.name.split("/")[0], self.model, EMBED, inputs=0)
+        usage = Usage(self.provider, self.model, EMBED, inputs=0)
         self._meter.record_free(usage, cached=len(texts), cached_tokens=sum(self.count_tokens(texts)))
 
 

@@ -19,6 +19,7 @@ from embedmill.shared.db.opening import open_database
 from embedmill.shared.db.postgres import Sizing
 from embedmill.shared.errors import HomeInUse, SettingsError, StorageFailed, UserError
 from embedmill.shared.providers.endpoints import EMBEDDINGS, MODELS, find_endpoint
+from embedmill.shared.providers.names import ModelName
 from embedmill.shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -156,22 +157,25 @@ class Runtime:
         )
 
     def _endpoint(self, family: str, name: str) -> str:
-        return find_endpoint(family, name.partition("/")[0], gateways=self.settings.vendor_gateways)
+        return find_endpoint(family, ModelName.parse(name).provider, gateways=self.settings.vendor_gateways)
 
     def store(self, collection: Collection, *, job_id: int | None = None) -> "VectorStore":
         """The vector store that holds a collection's shards; what it is billed is booked on both."""
+        from embedmill.shared.providers.vectorstores.base import StoreOptions
         from embedmill.shared.providers.vectorstores.table import open_vector_store
 
         key = (collection.id, collection.index_version)
         if key not in self._stores:
             self._stores[key] = open_vector_store(
                 self.settings.vector_url,
-                home=self.home,
-                collection_key=f"c{collection.id}",
-                dimensions=collection.dimensions,
-                spills=self.open_spills,
-                meter=self._store_meter(collection),
-                owner=self._owner_of(collection),
+                StoreOptions(
+                    home=self.home,
+                    collection_key=f"c{collection.id}",
+                    dimensions=collection.dimensions,
+                    spills=self.open_spills,
+                    meter=self._store_meter(collection),
+                    owner=self._owner_of(collection),
+                ),
             )
         found = self._stores[key]
         return found if job_id is None else found.with_meter(self._store_meter(collection, job_id))

@@ -13,6 +13,7 @@ from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.jobs import get_job
 from embedmill.shared.errors import UsageError, UserError
 from embedmill.shared.ledger import FREE_PROVIDERS, NAMED_SCOPES, BudgetScope
+from embedmill.shared.providers.names import ModelName
 from embedmill.shared.runtime import Runtime
 
 MICRO = 1_000_000
@@ -137,10 +138,10 @@ def _require_subject(connection: Connection, scope: BudgetScope, name: str, list
 def _paid_providers() -> set[str]:
     from embedmill.shared.providers.embeddings.table import EMBEDDERS
     from embedmill.shared.providers.models.table import MODELS
-    from embedmill.shared.providers.vectorstores.table import OFFERS
+    from embedmill.shared.providers.vectorstores.table import list_offers
 
-    embedders = {model.partition("/")[0] for model in EMBEDDERS}
-    return (embedders | set(MODELS) | {offer.provider for offer in OFFERS.values()}) - FREE_PROVIDERS
+    embedders = {ModelName.parse(name).provider for name in EMBEDDERS}
+    return (embedders | set(MODELS) | {offer.provider for offer in list_offers()}) - FREE_PROVIDERS
 
 
 def _describe(budget: Budget) -> BudgetUse:

@@ -201,13 +201,16 @@ def _vectors(runtime: Runtime) -> str:
 
 def _service(runtime: Runtime, found: Sequence[Collection]) -> str:
     """What is behind the vector store; before the first collection, as the default model would use it."""
+    from embedmill.shared.providers.vectorstores.base import StoreOptions
     from embedmill.shared.providers.vectorstores.table import open_vector_store
 
     if found:
         return runtime.store(found[0]).check()
     settings = runtime.settings
     dimensions = runtime.embedder(settings.embedding).dimensions
-    store = open_vector_store(settings.vector_url, home=runtime.home, collection_key="doctor", dimensions=dimensions)
+    store = open_vector_store(
+        settings.vector_url, StoreOptions(home=runtime.home, collection_key="doctor", dimensions=dimensions)
+    )
     try:
         return store.check()
     finally:

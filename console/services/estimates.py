@@ -16,9 +16,10 @@ from embedmill.shared.addresses import document_id, version_id
 from embedmill.shared.collections import CollectionSettings, read_collection_settings
 from embedmill.shared.db import collections, documents, ledger
 from embedmill.shared.errors import DocumentError, ParserCrashed
-from embedmill.shared.ledger import FREE_PROVIDERS, Lane, Tokens
+from embedmill.shared.ledger import Lane, Tokens
 from embedmill.shared.loading import Loaded
-from embedmill.shared.providers.vectorstores.pinecone.units import UNIT
+from embedmill.shared.providers.names import ModelName
+from embedmill.shared.providers.vectorstores.metering import UNIT
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.spend.estimates import (
     Asked,
@@ -29,6 +30,7 @@ from embedmill.shared.spend.estimates import (
     price_lanes,
     total_lanes,
 )
+from embedmill.shared.spend.metering import is_free
 
 if TYPE_CHECKING:
     from embedmill.producers.sources.base import FileItem, Item, Remark, RowItem, Source
@@ -222,9 +224,9 @@ def _outline_stage(stage: CallsEstimate | IndexEstimate, lane: Lane) -> dict[str
 def _costs_money(runtime: Runtime, settings: CollectionSettings) -> bool:
     from embedmill.shared.providers.vectorstores.table import find_offer
 
-    embedder = runtime.embedder(settings.embedding).name.split("/")[0]
+    embedder = runtime.embedder(settings.embedding)
     models = settings.gates or settings.audits
-    return embedder not in FREE_PROVIDERS or models or find_offer(runtime.settings.vector_url) is not None
+    return not is_free(embedder) or models or find_offer(runtime.settings.vector_url) is not None
 
 
 def _price(runtime: Runtime, settings: CollectionSettings, measured: Measured) -> _Priced:
@@ -253,7 +255,7 @@ def _price_verdicts(runtime: Runtime, settings: CollectionSettings, asked: Asked
 def _price_vectors(runtime: Runtime, embedder: "Embedder", totals: Totals) -> EmbedEstimate:
     chunks, tokens = math.ceil(totals.due_chunks), math.ceil(totals.due_tokens)
     calls = max(math.ceil(chunks / embedder.max_inputs), math.ceil(tokens / embedder.max_tokens_per_request))
-    vectors = Demand(embedder.name.split("/")[0], embedder.model, "embed", Tokens(into=tokens), calls, inputs=chunks)
+    vectors = Demand(embedder.provider, embedder.model, "embed", Tokens(into=tokens), calls, inputs=chunks)
     priced = _priced(runtime, Outlook(vectors, vectors))
     return EmbedEstimate(**priced, model=embedder.name, chunks=chunks, tokens=tokens)
 
@@ -262,8 +264,8 @@ def _foresee(runtime: Runtime, settings: CollectionSettings, asked: Asked) -> Ou
     """What the validator takes, by what it answered in this home before, if it did."""
     if not asked.calls:
         return foresee_verdicts("rules", asked, tokens_per_answer=None)
-    provider, _, model = settings.validator.partition("/")
-    known = runtime.database.query(lambda c: ledger.measure_answers(c, provider=provider, model=model))
+    name = ModelName.parse(settings.validator)
+    known = runtime.database.query(lambda c: ledger.measure_answers(c, provider=name.provider, model=name.model))
     return foresee_verdicts(settings.validator, asked, tokens_per_answer=known)
 
 
@@ -290,10 +292,11 @@ def _price_indexing(runtime: Runtime, embedder: "Embedder", totals: Totals) -> I
     from embedmill.shared.providers.vectorstores.table import find_offer
 
     vectors = math.ceil(totals.chunks)
-    if find_offer(runtime.settings.vector_url) is None:
+    offer = find_offer(runtime.settings.vector_url)
+    if offer is None:
         return IndexEstimate(vectors)
     counted = {name: math.ceil(getattr(totals, name)) for name in ("documents", "chunks", "text_bytes")}
-    demands = demands_of_indexing(**counted, dimensions=embedder.dimensions)
+    demands = demands_of_indexing(offer, **counted, dimensions=embedder.dimensions)
     prices = [_price_lanes(runtime, Outlook(demand, demand))[Lane.LIVE] for demand in demands]
     dollars = [price.usd for price in prices if price.usd is not None]
     usd = sum(dollars) if len(dollars) == len(prices) else None

@@ -1,11 +1,14 @@
 """Prices and lanes of a collection's jobs: what has to be known before anything is submitted."""
 
 from embedmill.console.listening import Listener, Notice
+from embedmill.shared import stages
 from embedmill.shared.collections import read_collection_settings
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.ledger import Lane
+from embedmill.shared.providers.names import ModelName
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.spend.lanes import find_obstacle
+from embedmill.shared.stages import Product
 
 
 def require_prices(runtime: Runtime, collection: Collection) -> None:
@@ -14,10 +17,10 @@ def require_prices(runtime: Runtime, collection: Collection) -> None:
 
     settings = read_collection_settings(collection.settings)
     embedder = runtime.embedder(settings.embedding)
-    runtime.spender.prices.find(embedder.name.split("/")[0], embedder.model, "embed")
-    provider, _, model = settings.validator.partition("/")
-    if model:
-        runtime.spender.prices.find(provider, model, "message")
+    runtime.spender.prices.find(embedder.provider, embedder.model, "embed")
+    validator = ModelName.parse(settings.validator)
+    if validator.model:
+        runtime.spender.prices.find(validator.provider, validator.model, "message")
     if offer := find_offer(runtime.settings.vector_url):
         for operation in offer.operations:
             runtime.spender.prices.find(offer.provider, offer.model, operation)
@@ -30,11 +33,11 @@ def find_obstacles(runtime: Runtime, collection: Collection) -> dict[str, str | 
     """
     settings = read_collection_settings(collection.settings)
     prices = runtime.spender.prices
-    provider, _, model = settings.embedding.partition("@")[0].partition("/")
-    found = {"embed": find_obstacle(prices, provider, model, "embed")}
-    provider, _, model = settings.validator.partition("/")
-    if model and settings.gates:
-        found["validate"] = find_obstacle(prices, provider, model, "message")
+    name = ModelName.parse(settings.embedding)
+    found = {stages.maker(Product.VECTORS): find_obstacle(prices, name.provider, name.model, "embed")}
+    if settings.gates:
+        judge = ModelName.parse(settings.validator)
+        found[stages.maker(Product.VERDICTS)] = find_obstacle(prices, judge.provider, judge.model, "message")
     return found
 
 

@@ -20,6 +20,7 @@ from embedmill.shared.db.sizes import Listed, Sizes, list_some, sum_sizes
 from embedmill.shared.db.verdicts import find_verdicts
 from embedmill.shared.errors import BlobMissing, DocumentError, FlowControl, ParserCrashed
 from embedmill.shared.providers.endpoints import MODELS, find_endpoint
+from embedmill.shared.providers.names import ModelName
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.spend.estimates import Asked
 
@@ -249,7 +250,7 @@ class Outline:
         from embedmill.workers.validation.obtaining import name_judge
 
         validator, gateways = self.settings.validator, self.runtime.settings.vendor_gateways
-        return name_judge(validator, find_endpoint(MODELS, validator.partition("/")[0], gateways=gateways))
+        return name_judge(validator, find_endpoint(MODELS, ModelName.parse(validator).provider, gateways=gateways))
 
     def _find_known(self, addresses: Sequence[str]) -> Mapping[str, Any]:
         from embedmill.workers.validation.verdict import verdict_from_json

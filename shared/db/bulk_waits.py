@@ -15,6 +15,7 @@ from embedmill.shared.db.transitions import move_work
 from embedmill.shared.errors import EmbedmillError, recall_error
 from embedmill.shared.ledger import BulkState, Lane
 from embedmill.shared.paging import pages
+from embedmill.shared.providers.names import ModelName
 from embedmill.shared.states import State, WaitReason
 
 OPEN = (BulkState.WANTED, BulkState.SENT)
@@ -228,4 +229,4 @@ def find_providers(connection: Connection, job_id: int) -> set[str]:
         .where(work.c.job_id == job_id, in_state(State.WAITING), bulk_entry.c.state.in_(OPEN))
         .distinct()
     )
-    return {target.partition("/")[0] for target in connection.execute(query).scalars()}
+    return {ModelName.parse(target).provider for target in connection.execute(query).scalars()}

@@ -3,24 +3,23 @@
 from dataclasses import dataclass
 from typing import Self
 
-LOCAL_PROVIDERS = frozenset({"local", "hash", "rules"})
-"""Those that compute on this machine, and cost nothing."""
+from embedmill.shared.ledger import FREE_PROVIDERS
 
 
 @dataclass(frozen=True, slots=True)
 class ModelName:
-    """`provider/model`, or the provider alone; a size behind an @ is no part of the model."""
+    """`provider/model`, or the provider alone, whose model has no name of its own."""
 
     provider: str
     model: str
 
     @classmethod
     def parse(cls, name: str) -> Self:
-        """The parts of a name as settings have it, as `openai/text-embedding-3-large@1024`."""
+        """The parts of a name as settings have it; a number of dimensions behind an @ is no part of the model."""
         provider, _, model = name.partition("@")[0].partition("/")
         return cls(provider, model)
 
     @property
     def is_remote(self) -> bool:
         """Whether somebody else's computer answers."""
-        return bool(self.model) and self.provider not in LOCAL_PROVIDERS
+        return bool(self.model) and self.provider not in FREE_PROVIDERS

@@ -8,7 +8,9 @@ from typing import Any
 from embedmill.shared.errors import UnknownPrice
 from embedmill.shared.flow.limits import find_limits
 from embedmill.shared.ledger import FREE_PROVIDERS, NO_TOKENS, Lane, Tokens
-from embedmill.shared.providers.vectorstores.pinecone import units as pinecone_units
+from embedmill.shared.providers.models.table import MODELS
+from embedmill.shared.providers.names import ModelName
+from embedmill.shared.providers.vectorstores.metering import Offer
 from embedmill.shared.settings import Settings
 from embedmill.shared.spend.prices import Prices
 
@@ -86,18 +88,18 @@ class Outlook:
 
 def foresee_verdicts(validator: str, asked: Asked, *, tokens_per_answer: float | None) -> Outlook:
     """What a validator will take; `tokens_per_answer` is what it is known to answer for a chunk, if it is known."""
-    provider, _, model = validator.partition("/")
-    if not model:
+    name = ModelName.parse(validator)
+    if not name.model:
         nothing = Demand("rules", validator, "message")
         return Outlook(nothing, nothing)
     known = EXPECTED if tokens_per_answer is None else replace(EXPECTED, answers=Answers(*2 * (tokens_per_answer,)))
 
     def demand(habits: Habits) -> Demand:
-        sent = _times(asked.tokens, 1.0 if provider == "openai" else habits.growth)
+        sent = _times(asked.tokens, 1.0 if MODELS[name.provider].counts_as_here else habits.growth)
         out = habits.answers.per_chunk * asked.chunks + habits.answers.per_document * asked.documents
         told = replace(sent, out=math.ceil(out))
         inputs = math.ceil(asked.chunks + asked.documents)
-        return Demand(provider, model, "message", told, calls=math.ceil(asked.calls), inputs=inputs)
+        return Demand(name.provider, name.model, "message", told, calls=math.ceil(asked.calls), inputs=inputs)
 
     return Outlook(demand(known), demand(AT_MOST))
 
@@ -107,25 +109,14 @@ def _times(tokens: Tokens, factor: float) -> Tokens:
     return Tokens(*(math.ceil(factor * count) for count in kinds))
 
 
-RECORD_BYTES = 600
-"""Of a record in a vector store beside its vector and text: id, title, place."""
-
-
-def demands_of_indexing(*, documents: int, chunks: int, text_bytes: int, dimensions: int) -> tuple[Demand, ...]:
-    """What Pinecone bills for writing so many vectors for the first time: the write, and the reads around it.
-
-    A record is looked for before it is written and its document listed after. How often a store is asked whether it has
-    caught up depends on its lag, and is a quarter of a unit each time while a shard is small.
-    """
-    each = RECORD_BYTES + pinecone_units.FLOAT_BYTES * dimensions + math.ceil(text_bytes / max(chunks, 1))
-    written = pinecone_units.milliunits_of_upsert([each] * chunks) if chunks else 0
-    looked_for = pinecone_units.UNIT * math.ceil(chunks / pinecone_units.IDS_PER_FETCH)
-    listed = pinecone_units.UNIT * max(documents, math.ceil(chunks / pinecone_units.IDS_PER_LIST)) if chunks else 0
-    provider, model = pinecone_units.OFFER.provider, pinecone_units.OFFER.model
-    return (
-        Demand(provider, model, pinecone_units.UPSERT, inputs=chunks, milliunits=written),
-        Demand(provider, model, pinecone_units.FETCH, milliunits=looked_for),
-        Demand(provider, model, pinecone_units.LIST, milliunits=listed),
+def demands_of_indexing(
+    offer: Offer, *, documents: int, chunks: int, text_bytes: int, dimensions: int
+) -> tuple[Demand, ...]:
+    """What a store that bills requests will bill for writing so many vectors for the first time; the write first."""
+    foreseen = offer.foresee(documents=documents, chunks=chunks, text_bytes=text_bytes, dimensions=dimensions)
+    return tuple(
+        Demand(offer.provider, offer.model, each.operation, inputs=each.rows, milliunits=each.milliunits)
+        for each in foreseen
     )
 
 

@@ -41,14 +41,13 @@ class StoreMeter(LedgerMeter):
 
 def is_free(embedder: Embedder) -> bool:
     """Whether the model computes on this machine."""
-    return embedder.name.split("/")[0] in FREE_PROVIDERS
+    return embedder.provider in FREE_PROVIDERS
 
 
 def adapt(embedder: Embedder, spender: Spender) -> None:
     """Fit an embedder's requests to what its provider takes at this time: how many at once, and how large."""
-    provider = embedder.name.split("/")[0]
-    embedder.concurrency = spender.concurrency(provider, embedder.model).allowed
-    most = spender.most_tokens(provider, embedder.model)
+    embedder.concurrency = spender.concurrency(embedder.provider, embedder.model).allowed
+    most = spender.most_tokens(embedder.provider, embedder.model)
     if most is not None:
         embedder.max_tokens_per_request = min(type(embedder).max_tokens_per_request, most)
 
@@ -59,7 +58,8 @@ class MeteredEmbedder(Embedder):
     def __init__(self, embedder: Embedder, meter: Meter) -> None:
         self._embedder = embedder
         self._meter = meter
-        self.name, self.model, self.dimensions = embedder.name, embedder.model, embedder.dimensions
+        self.provider, self.name = embedder.provider, embedder.name
+        self.model, self.dimensions = embedder.model, embedder.dimensions
         self.symmetric = embedder.symmetric
 
     def embed_batch(self, texts: Sequence[str], *, input_type: InputType = "document") -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from embedmill.shared.providers.blobs.folder import FolderBlobStore
-from embedmill.shared.providers.vectorstores.base import VectorStore
+from embedmill.shared.providers.vectorstores.base import StoreOptions, VectorStore
 from embedmill.shared.providers.vectorstores.table import open_vector_store
 from embedmill.simulators.pinecone import PineconeSimulator
 from tests.command import Command
@@ -56,10 +56,12 @@ class Stored:
         os.environ.update(self.place.environment)
         store = open_vector_store(
             self.place.url,
-            home=self.cli.home,
-            collection_key="c1",
-            dimensions=shown["dimensions"],
-            spills=lambda: FolderBlobStore(self.cli.home / "spilled"),
+            StoreOptions(
+                home=self.cli.home,
+                collection_key="c1",
+                dimensions=shown["dimensions"],
+                spills=lambda: FolderBlobStore(self.cli.home / "spilled"),
+            ),
         )
         try:
             yield store

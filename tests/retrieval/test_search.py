@@ -23,7 +23,7 @@ from tests.contracts.vectorstore import DIMENSIONS, make_row, unit_vector
 class AngleEmbedder(Embedder):
     """Takes a query's last word for an angle in degrees; a query without a number has no vector."""
 
-    name = model = "angle"
+    provider = name = model = "angle"
     dimensions = DIMENSIONS
 
     def embed_batch(self, texts: Sequence[str], *, input_type: InputType = "document") -> NDArray[np.float32]:

@@ -20,7 +20,7 @@ from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.providers.embeddings.table import open_embedder
 from embedmill.shared.providers.models.base import Block, Prompt
 from embedmill.shared.providers.models.table import open_model
-from embedmill.shared.providers.vectorstores.base import VectorRow
+from embedmill.shared.providers.vectorstores.base import StoreOptions, VectorRow
 from embedmill.shared.providers.vectorstores.table import open_vector_store
 from embedmill.simulators.anthropic import AnthropicSimulator
 from embedmill.simulators.base import Simulator
@@ -219,7 +219,8 @@ SHAPES = {
 def test_pinecone_requests_answers_and_errors_are_as_published(tmp_path: Path) -> None:
     with served(Recording()) as server:
         store = open_vector_store(
-            "pinecone://mill", home=tmp_path, collection_key="c1", dimensions=4, spills=lambda: pytest.fail("no spill")
+            "pinecone://mill",
+            StoreOptions(home=tmp_path, collection_key="c1", dimensions=4, spills=lambda: pytest.fail("no spill")),
         )
         store.upsert("s", [row(0), row(1)])
         store.query("s", row(0).vector, top_k=2, filter={"author": "Ada"})

@@ -35,7 +35,7 @@ def divert_texts(
     def list_needed() -> dict[int, list[NewItem]]:
         return {item.id: list(_needed(embedder, item, texts[item.id])) for item in items}
 
-    target = BatchTarget(EMBED, embedder.name, embedder.name.split("/")[0], embedder.model, OPERATION)
+    target = BatchTarget(EMBED, embedder.name, embedder.provider, embedder.model, OPERATION)
     return divert(
         runtime,
         items,
@@ -72,7 +72,7 @@ class VectorBatches(BatchQuestion[BulkItem, Vector, EmbeddingAnswer]):
         self._embedder: Any = runtime.embedder(target)
         self._texts: dict[str, str] = {}
         self._tokens: dict[str, int] = {}
-        self.name = self.provider = target.partition("/")[0]
+        self.name = self.provider = self._embedder.provider
         self.model_name = self._embedder.model
         self.key = self._embedder.key_hash
 

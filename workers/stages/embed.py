@@ -164,5 +164,5 @@ def _outcome(texts: Mapping[bytes, Text], made: Made, batched: Collection[str], 
 def _record(embedder: Embedder, meter: LedgerMeter, cached: Mapping[bytes, Text], free: Mapping[bytes, Text]) -> None:
     """Write down what cost nothing: texts that the cache knew, and those of a local model; the rest is there."""
     tokens = Tokens(into=sum(text.tokens for text in free.values()))
-    usage = Usage(embedder.name.split("/")[0], embedder.model, EMBED, tokens, inputs=len(free))
+    usage = Usage(embedder.provider, embedder.model, EMBED, tokens, inputs=len(free))
     meter.record_free(usage, cached=len(cached), cached_tokens=sum(text.tokens for text in cached.values()))

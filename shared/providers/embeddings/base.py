@@ -37,6 +37,8 @@ class Embedder(ABC):
     and the input type is part of every vector's content address, so a change of weights must change `model`.
     """
 
+    provider: str
+    """Who serves it, as budgets, limits and the price file call them."""
     name: str
     model: str
     dimensions: int
@@ -135,7 +137,7 @@ class Embedder(ABC):
         sent = [place for place, text in enumerate(texts) if place not in too_long and (text or self.takes_empty)]
         plan = [[sent[place] for place in request] for request in self._plan(texts, tokens, sent)]
         question = VectorQuestion(
-            self.name.split("/")[0],
+            self.provider,
             np.zeros((len(texts), self.dimensions), dtype=np.float32),
             lambda positions: self._usage(positions, tokens, documents),
             lambda positions: self.send([texts[position] for position in positions], input_type=input_type),
@@ -174,7 +176,7 @@ class Embedder(ABC):
         counted = sum(tokens[position] for position in positions)
         about = {document for position in positions for document in (documents[position] if documents else ())}
         return Usage(
-            self.name.split("/")[0],
+            self.provider,
             self.model,
             EMBED,
             Tokens(into=counted if self.counts_exactly else int(INEXACT_MARGIN * counted)),

@@ -29,6 +29,7 @@ JSON = "application/json"
 class BedrockEmbedder(RemoteEmbedder):
     """What the models share."""
 
+    provider = "bedrock"
     max_bytes_per_request = 24_990_000
     extra = "bedrock"
     package = "boto3"

@@ -22,6 +22,7 @@ INPUT_TYPES = {"document": "search_document", "query": "search_query"}
 class CohereEmbedder(RemoteEmbedder):
     """What the models share."""
 
+    provider = "cohere"
     max_inputs = 96
     symmetric = False
     unit_length = False

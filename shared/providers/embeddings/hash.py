@@ -20,6 +20,7 @@ CACHED_WORDS = 1 << 18
 class HashEmbedder(Embedder):
     """Feature hashing of lower-cased words: the square root of each dimension's word count, at unit length."""
 
+    provider = "hash"
     name = "hash"
     model = "hash-crc32-256-v1"
     dimensions = 256

@@ -23,6 +23,7 @@ WEIGHTS_NAME = "embedding.weight"
 class LocalEmbedder(Embedder):
     """The mean of each text's token vectors at unit length: 256 dimensions, no limit on length."""
 
+    provider = "local"
     name = "local"
     # With the version of the package that the files are from: vectors are kept under this name.
     model = "wordllama-l2-supercat-256@0.4.0.post1"

@@ -34,6 +34,7 @@ class MiniLMEmbedder(Embedder):
     otherwise depend on its neighbours, and at the length of a chunk a batch is hardly faster (measured: 5 %).
     """
 
+    provider = "local"
     name = "local/minilm"
     model: str
     dimensions = 384

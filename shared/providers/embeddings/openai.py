@@ -29,6 +29,7 @@ LIMIT_HEADERS = "x-ratelimit-"
 class OpenAIEmbedder(RemoteEmbedder):
     """What the two models share."""
 
+    provider = "openai"
     max_inputs = 2048
     max_tokens_per_input = 8191
     max_tokens_per_request = 300_000

@@ -65,11 +65,6 @@ class RemoteEmbedder(Embedder):
         """Carry out one request within the limits, with the vendor's errors translated."""
 
     @property
-    def provider(self) -> str:
-        """The vendor, as in the name."""
-        return self.name.split("/")[0]
-
-    @property
     def client(self) -> Any:
         """The client, made once whichever thread comes first."""
         with self._making:

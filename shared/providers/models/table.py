@@ -1,17 +1,29 @@
 """The table of models: who serves a name like `anthropic/claude-opus-4-7`, and the class behind it."""
 
 import re
+from dataclasses import dataclass
 from pkgutil import resolve_name
 
 from embedmill.shared.errors import MissingExtra, SettingsError
 from embedmill.shared.providers.models.base import Model
+from embedmill.shared.providers.names import ModelName
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """How a provider's models are reached: `module:Class`, and the extra that brings its packages."""
+
+    model: str
+    extra: str
+    counts_as_here: bool = False
+    """Whether its tokenizer counts what ours does, so that prompts are no longer there than here."""
+
 
 MODELS = {
-    "anthropic": "embedmill.shared.providers.models.anthropic:AnthropicModel",
-    "bedrock": "embedmill.shared.providers.models.anthropic:BedrockModel",
-    "openai": "embedmill.shared.providers.models.openai:OpenAIModel",
+    "anthropic": Serving("embedmill.shared.providers.models.anthropic:AnthropicModel", "anthropic"),
+    "bedrock": Serving("embedmill.shared.providers.models.anthropic:BedrockModel", "anthropic,bedrock"),
+    "openai": Serving("embedmill.shared.providers.models.openai:OpenAIModel", "openai", counts_as_here=True),
 }
-EXTRAS = {"anthropic": "anthropic", "bedrock": "anthropic,bedrock", "openai": "openai"}
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
 
@@ -30,10 +42,11 @@ def open_model(name: str) -> Model:
     if not is_model(name):
         known = ", ".join(f"{provider}/MODEL" for provider in MODELS)
         raise SettingsError(f"no model {name!r}; write {known}, as anthropic/claude-opus-4-7")
-    provider, _, model = name.partition("/")
+    parts = ModelName.parse(name)
+    serving = MODELS[parts.provider]
     try:
-        found: type[Model] = resolve_name(MODELS[provider])
+        found: type[Model] = resolve_name(serving.model)
     except ModuleNotFoundError as error:
-        hint = f"pip install 'embedmill[{EXTRAS[provider]}]'"
+        hint = f"pip install 'embedmill[{serving.extra}]'"
         raise MissingExtra(f"{name} needs the package {error.name}: {hint}", hint=hint) from None
-    return found(name, model)
+    return found(name, parts.model)

@@ -6,15 +6,18 @@ every submission of a document and is part of a row's id: nobody's late write or
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embedmill.shared.editions import Edition
-from embedmill.shared.metering import Meter
+from embedmill.shared.metering import FreeMeter, Meter
+from embedmill.shared.providers.blobs.base import BlobStore
+from embedmill.shared.providers.vectorstores.places import Owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,23 @@ class ShardDescription:
     size_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class StoreOptions:
+    """What a store is opened with beside its URL.
+
+    `home` is the home folder; `spills` opens where a store puts what is too large for its service, and without it such
+    rows are refused; `meter` keeps the books of a service that bills its requests; `owner` says who opens it, so that
+    two installations do not write to one place, and without it nobody asks.
+    """
+
+    home: Path
+    collection_key: str
+    dimensions: int
+    spills: Callable[[], BlobStore] | None = None
+    meter: Meter = field(default_factory=FreeMeter)
+    owner: Owner | None = None
+
+
 class VectorStore(ABC):
     """All shards of one collection.
 
@@ -76,6 +96,11 @@ class VectorStore(ABC):
     supports_lexical: bool = False
     provider: str = ""
     """The vendor whose key the store needs; empty for one that needs none."""
+
+    @classmethod
+    @abstractmethod
+    def open(cls, url: str, options: StoreOptions) -> Self:
+        """One collection's store; raises SettingsError for a URL that makes no sense."""
 
     @property
     def key_hash(self) -> str:

@@ -6,7 +6,7 @@ money.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypeVar
@@ -21,6 +21,19 @@ MOST_AT_ONCE = 64
 """Where nobody knows how many requests there will be, more and more are reserved for at once, up to this."""
 
 
+UNIT = 1000
+"""Thousandths, in which parts of a unit are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What all requests of one operation will be billed together; `rows` are those that it writes."""
+
+    operation: str
+    milliunits: int
+    rows: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Offer:
     """What a service bills: its name, and that of the model and the operations in the price file."""
@@ -28,6 +41,10 @@ class Offer:
     provider: str
     model: str
     operations: tuple[str, ...]
+
+    def foresee(self, *, documents: int, chunks: int, text_bytes: int, dimensions: int) -> Sequence[Foreseen]:
+        """What writing so many vectors for the first time will be billed, the write before the reads around it."""
+        raise NotImplementedError
 
 
 class MeteredRequests:

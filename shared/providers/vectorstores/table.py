@@ -1,85 +1,75 @@
 """The vector stores by URL scheme."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any
 from urllib.parse import urlsplit
 
 from embedmill.shared.errors import MissingExtra, SettingsError
-from embedmill.shared.metering import FreeMeter, Meter
-from embedmill.shared.providers.blobs.base import BlobStore
-from embedmill.shared.providers.vectorstores.base import VectorStore
+from embedmill.shared.providers.vectorstores.base import StoreOptions, VectorStore
 from embedmill.shared.providers.vectorstores.metering import Offer
-from embedmill.shared.providers.vectorstores.pinecone import units as pinecone_units
-from embedmill.shared.providers.vectorstores.places import Owner
 
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """How a scheme's stores are reached: `module:Class`, and the extra with the packages that it brings."""
+
+    store: str
+    extra: str = ""
+    packages: tuple[str, ...] = ()
+    offer: str = ""
+    """`module:NAME` of what the service bills; empty for one that bills no requests."""
+    is_remote: bool = True
+    """Whether somebody else's computer keeps the vectors."""
+
+
+_HERE = "embedmill.shared.providers.vectorstores"
 STORES = {
-    "embedded": "embedmill.shared.providers.vectorstores.embedded.store:EmbeddedVectorStore",
-    "pinecone": "embedmill.shared.providers.vectorstores.pinecone.store:PineconeVectorStore",
-    "postgresql": "embedmill.shared.providers.vectorstores.pgvector.store:PgVectorStore",
+    "embedded": Store(f"{_HERE}.embedded.store:EmbeddedVectorStore", is_remote=False),
+    "pinecone": Store(
+        f"{_HERE}.pinecone.store:PineconeVectorStore", "pinecone", ("pinecone",), f"{_HERE}.pinecone.units:OFFER"
+    ),
+    "postgresql": Store(f"{_HERE}.pgvector.store:PgVectorStore", "pgvector", ("psycopg", "pgvector")),
 }
-EXTRAS = {"pinecone": ("pinecone", ("pinecone",)), "postgresql": ("pgvector", ("psycopg", "pgvector"))}
-"""The extra of a scheme and the packages that it brings."""
-OFFERS = {"pinecone": pinecone_units.OFFER}
-"""What a scheme's service bills; the others bill no requests."""
 
 
 def is_remote(url: str) -> bool:
-    """Whether somebody else's computer keeps the vectors."""
-    return urlsplit(url).scheme != "embedded"
+    """Whether somebody else's computer keeps the vectors; raises SettingsError."""
+    return _find(url).is_remote
 
 
 def find_offer(url: str) -> Offer | None:
     """What the service behind a URL bills its requests by; None when it does not."""
-    return OFFERS.get(urlsplit(url).scheme)
+    found = STORES.get(urlsplit(url).scheme)
+    return _offer(found) if found is not None else None
 
 
-def open_vector_store(
-    url: str,
-    *,
-    home: Path,
-    collection_key: str,
-    dimensions: int,
-    spills: Callable[[], BlobStore] | None = None,
-    meter: Meter | None = None,
-    owner: Owner | None = None,
-) -> VectorStore:
-    """Open one collection's store, `embedded://` in the home folder; raises SettingsError or MissingExtra.
+def list_offers() -> Iterator[Offer]:
+    """All that services bill."""
+    return (offer for store in STORES.values() if (offer := _offer(store)) is not None)
 
-    `spills` opens where a store puts what is too large for the service; without it such rows are refused. `meter` keeps
-    the books of a service that bills its requests (`find_offer`). `owner` says who opens it, so that two installations
-    do not write to one place; without it nobody asks.
-    """
+
+def open_vector_store(url: str, options: StoreOptions) -> VectorStore:
+    """Open one collection's store, `embedded://` in the home folder; raises SettingsError or MissingExtra."""
+    found = _find(url)
+    missing = [package for package in found.packages if find_spec(package) is None]
+    if missing:
+        message = f"EMBEDMILL_VECTOR_URL: {urlsplit(url).scheme}:// needs the package {missing[0]}"
+        raise MissingExtra(message, hint=f"pip install 'embedmill[{found.extra}]'")
+    store: type[VectorStore] = resolve_name(found.store)
+    return store.open(url, options)
+
+
+def _find(url: str) -> Store:
     scheme = urlsplit(url).scheme
     if scheme not in STORES:
         known = ", ".join(f"{name}://" for name in STORES)
         # Not the URL itself, which may hold a password.
         raise SettingsError(f"EMBEDMILL_VECTOR_URL: {scheme!r} names no vector store; known are {known}")
-    _require_extra(scheme)
-    store: Any = resolve_name(STORES[scheme])
-    opened: VectorStore
-    match scheme:
-        case "embedded":
-            opened = store(home / "vectors" / collection_key, dimensions=dimensions, owner=owner)
-        case "postgresql":
-            opened = store(url, collection_key=collection_key, dimensions=dimensions, owner=owner)
-        case _:
-            opened = store(
-                url,
-                collection_key=collection_key,
-                dimensions=dimensions,
-                spills=spills,
-                meter=meter or FreeMeter(),
-                owner=owner,
-            )
-    return opened
+    return STORES[scheme]
 
 
-def _require_extra(scheme: str) -> None:
-    extra, packages = EXTRAS.get(scheme, ("", ()))
-    missing = [package for package in packages if find_spec(package) is None]
-    if missing:
-        message = f"EMBEDMILL_VECTOR_URL: {scheme}:// needs the package {missing[0]}"
-        raise MissingExtra(message, hint=f"pip install 'embedmill[{extra}]'")
+def _offer(store: Store) -> Offer | None:
+    found: Offer | None = resolve_name(store.offer) if store.offer else None
+    return found

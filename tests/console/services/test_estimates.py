@@ -15,6 +15,7 @@ from embedmill.console.services.opening import open_runtime
 from embedmill.producers.sources.jsonl import JsonlSource
 from embedmill.producers.sources.rows import FieldMap
 from embedmill.shared.ledger import Tokens
+from embedmill.shared.providers.vectorstores.pinecone.units import OFFER
 from embedmill.shared.settings import load_settings
 from embedmill.shared.spend.estimates import Asked, demands_of_indexing, foresee_verdicts, total_lanes
 from tests.corpus import text_of
@@ -100,7 +101,7 @@ def test_where_nothing_costs_money_people_see_one_line_of_it(
 
 
 def test_a_store_without_rows_bills_nothing() -> None:
-    nothing = demands_of_indexing(documents=0, chunks=0, text_bytes=0, dimensions=1536)
+    nothing = demands_of_indexing(OFFER, documents=0, chunks=0, text_bytes=0, dimensions=1536)
     assert [demand.milliunits for demand in nothing] == [0, 0, 0]
 
 

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import orjson
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from embedmill.shared.editions import Edition
 from embedmill.shared.errors import StorageFailed
-from embedmill.shared.providers.vectorstores.base import Match, ShardDescription, VectorRow, VectorStore
+from embedmill.shared.providers.vectorstores.base import Match, ShardDescription, StoreOptions, VectorRow, VectorStore
 from embedmill.shared.providers.vectorstores.embedded.filters import where_clause
 from embedmill.shared.providers.vectorstores.embedded.lexical import match_expression
 from embedmill.shared.providers.vectorstores.embedded.matrix import Matrix
@@ -104,6 +104,12 @@ class EmbeddedVectorStore(VectorStore):
         self._place = Place(root.name, owner)
         self._dimensions = dimensions
         self._shards: dict[Path, tuple[ShardFile, Matrix]] = {}
+
+    @classmethod
+    def open(cls, url: str, options: StoreOptions) -> Self:
+        del url
+        folder = options.home / "vectors" / options.collection_key
+        return cls(folder, dimensions=options.dimensions, owner=options.owner)
 
     def upsert(self, shard: str, rows: Sequence[VectorRow]) -> None:
         wanted = named(rows)

@@ -6,7 +6,7 @@ searched exactly; once a shard is large an HNSW index is built beside the reader
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import numpy as np
@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 
 from embedmill.shared.editions import Edition
 from embedmill.shared.errors import SettingsError
-from embedmill.shared.providers.vectorstores.base import Match, ShardDescription, VectorRow, VectorStore
+from embedmill.shared.providers.vectorstores.base import Match, ShardDescription, StoreOptions, VectorRow, VectorStore
 from embedmill.shared.providers.vectorstores.pgvector import sql as statements
 from embedmill.shared.providers.vectorstores.pgvector.connections import ABSENT, Connections
 from embedmill.shared.providers.vectorstores.pgvector.text import map_strings, with_nul, without_nul
@@ -65,6 +65,10 @@ class PgVectorStore(VectorStore):
         self._made: set[str] = set()
         self._uncounted: dict[str, int] = {}
         self._index_from_rows = index_from_rows
+
+    @classmethod
+    def open(cls, url: str, options: StoreOptions) -> Self:
+        return cls(url, collection_key=options.collection_key, dimensions=options.dimensions, owner=options.owner)
 
     def upsert(self, shard: str, rows: Sequence[VectorRow]) -> None:
         table = self._table(shard, to_write=True)

@@ -15,7 +15,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from copy import copy
 from dataclasses import dataclass
 from itertools import groupby, islice
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,8 @@ from embedmill.shared.errors import FlowControl, ProviderUnavailable
 from embedmill.shared.metering import Meter
 from embedmill.shared.paging import pages
 from embedmill.shared.providers.blobs.base import BlobStore
-from embedmill.shared.providers.vectorstores.base import Match, ShardDescription, VectorRow, VectorStore
-from embedmill.shared.providers.vectorstores.metering import MeteredRequests
+from embedmill.shared.providers.vectorstores.base import Match, ShardDescription, StoreOptions, VectorRow, VectorStore
+from embedmill.shared.providers.vectorstores.metering import UNIT, MeteredRequests
 from embedmill.shared.providers.vectorstores.pinecone import records, units
 from embedmill.shared.providers.vectorstores.pinecone.client import PineconeClient, parse_address
 from embedmill.shared.providers.vectorstores.pinecone.freshness import Unseen
@@ -94,6 +94,17 @@ class PineconeVectorStore(VectorStore):
     @property
     def key_hash(self) -> str:
         return self._client.key_hash
+
+    @classmethod
+    def open(cls, url: str, options: StoreOptions) -> Self:
+        return cls(
+            url,
+            collection_key=options.collection_key,
+            dimensions=options.dimensions,
+            spills=options.spills,
+            meter=options.meter,
+            owner=options.owner,
+        )
 
     def upsert(self, shard: str, rows: Sequence[VectorRow]) -> None:
         space = self._namespace(shard, to_write=bool(rows))
@@ -184,9 +195,7 @@ class PineconeVectorStore(VectorStore):
         """How many ids have each document's beginning, all that this process wrote among them."""
         expected = {d: self._unseen.expected(space, d, beginning) for d, beginning in beginnings.items()}
         most = sum(units.milliunits_of_list(rows) for rows in expected.values())
-        with self._metered(
-            units.LIST, (), milliunits=most, number=most // units.UNIT, documents=beginnings
-        ) as requests:
+        with self._metered(units.LIST, (), milliunits=most, number=most // UNIT, documents=beginnings) as requests:
             counts = self._count(requests, space, beginnings)
             pause = Pause(seconds=self._client.address.fresh_seconds)
             while late := {d: beginning for d, beginning in beginnings.items() if counts[d] < expected[d]}:
@@ -209,7 +218,7 @@ class PineconeVectorStore(VectorStore):
         check_query(vector, dimensions=self._dimensions)
         if top_k < 1 or not vector.any() or records.matches_nothing(filter):
             return []
-        with self._metered(units.QUERY, milliunits=self._query_units.get(space, units.UNIT)) as requests:
+        with self._metered(units.QUERY, milliunits=self._query_units.get(space, UNIT)) as requests:
             answer = self._query(requests, space, vector, min(top_k, MAX_TOP_K), records.condition_of(filter))
         if answer is None:
             return []
@@ -337,14 +346,14 @@ class PineconeVectorStore(VectorStore):
         self, requests: MeteredRequests, space: str, vector: NDArray[np.float32], top_k: int, condition: Any = None
     ) -> Any:
         values = vector.tolist()
-        most = self._query_units.get(space, units.UNIT)
+        most = self._query_units.get(space, UNIT)
         answer = self._find(
             requests,
             most,
             space,
             lambda index: index.query(vector=values, top_k=top_k, namespace=space, filter=condition),
         )
-        self._query_units[space] = max(units.milliunits_told(units.QUERY, answer, otherwise=most), units.UNIT)
+        self._query_units[space] = max(units.milliunits_told(units.QUERY, answer, otherwise=most), UNIT)
         return answer
 
     def _stats(self, space: str) -> Any:
@@ -369,7 +378,7 @@ class PineconeVectorStore(VectorStore):
 
     def _list_documents(self, space: str, documents: Sequence[str]) -> list[str]:
         """The ids of all rows of these documents, in every version."""
-        most = units.UNIT * len(documents)
+        most = UNIT * len(documents)
         with self._metered(units.LIST, documents=documents, milliunits=most, number=len(documents)) as requests:
             found = self._all(documents, lambda document: list(self._each_id(requests, space, f"{document}-")))
         # A document's id may be the beginning of another's.
@@ -379,7 +388,7 @@ class PineconeVectorStore(VectorStore):
         token = None
         while True:
             ask = {"prefix": prefix, "limit": LIST_IDS, "pagination_token": token, "namespace": space}
-            page = self._find(requests, units.UNIT, space, lambda index, ask=ask: index.list_paginated(**ask))  # type: ignore[misc]
+            page = self._find(requests, UNIT, space, lambda index, ask=ask: index.list_paginated(**ask))  # type: ignore[misc]
             if page is None:
                 return
             yield from (item.id for item in page.vectors)

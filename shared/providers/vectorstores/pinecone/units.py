@@ -12,12 +12,9 @@ from typing import Any
 import orjson
 
 from embedmill.shared.providers.counts import read_count
-from embedmill.shared.providers.vectorstores.metering import Offer
+from embedmill.shared.providers.vectorstores.metering import UNIT, Foreseen, Offer
 
 QUERY, FETCH, LIST, UPSERT, DELETE = "query", "fetch", "list", "upsert", "delete"
-OFFER = Offer("pinecone", "serverless", (QUERY, FETCH, LIST, UPSERT, DELETE))
-
-UNIT = 1000
 BYTES_PER_WRITE_UNIT = 1000
 LEAST_WRITE_UNITS = 5
 LEAST_READ = {QUERY: 250, FETCH: UNIT, LIST: UNIT}
@@ -29,6 +26,33 @@ DELETE_ALL = UNIT * LEAST_WRITE_UNITS
 FLOAT_BYTES = 4
 MOST_UNITS = 1_000_000
 """Of one read, beyond which its answer is not believed: a read costs at most some units a gigabyte or a record."""
+
+
+RECORD_BYTES = 600
+"""Of a record beside its vector and text: id, title, place."""
+
+
+class PineconeOffer(Offer):
+    """What Pinecone bills."""
+
+    __slots__ = ()
+
+    def foresee(self, *, documents: int, chunks: int, text_bytes: int, dimensions: int) -> tuple[Foreseen, ...]:
+        """A record is looked for before it is written and its document listed after.
+
+        How often a store is asked whether it has caught up depends on its lag, and is a quarter of a unit each time
+        while a shard is small.
+        """
+        each = RECORD_BYTES + FLOAT_BYTES * dimensions + math.ceil(text_bytes / max(chunks, 1))
+        listed = UNIT * max(documents, math.ceil(chunks / IDS_PER_LIST)) if chunks else 0
+        return (
+            Foreseen(UPSERT, milliunits_of_upsert([each] * chunks) if chunks else 0, rows=chunks),
+            Foreseen(FETCH, UNIT * math.ceil(chunks / IDS_PER_FETCH)),
+            Foreseen(LIST, listed),
+        )
+
+
+OFFER = PineconeOffer("pinecone", "serverless", (QUERY, FETCH, LIST, UPSERT, DELETE))
 
 
 def size_of(id: str, metadata: Mapping[str, Any], *, dimensions: int) -> int:

@@ -15,7 +15,7 @@ from embedmill.shared.providers.embeddings.base import Embedder, InputType
 class Recorder(Embedder):
     """Counts a token a character, embeds a text as its length, and remembers its requests."""
 
-    name = model = "recorder"
+    provider = name = model = "recorder"
     dimensions = 1
     max_inputs = 3
     max_tokens_per_request = 10

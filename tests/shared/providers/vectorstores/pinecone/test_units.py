@@ -4,11 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from embedmill.shared.providers.vectorstores.metering import UNIT
 from embedmill.shared.providers.vectorstores.pinecone.units import (
     FETCH,
     LIST,
     QUERY,
-    UNIT,
     milliunits_of_delete,
     milliunits_of_fetch,
     milliunits_of_list,
