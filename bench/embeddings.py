@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from embedmill.shared.asking.packing import Room, Size, lower_bound
+from embedmill.shared.asking.packing import ItemSize, Room, lower_bound
 from embedmill.shared.providers.embeddings.table import open_embedder
 from embedmill.shared.tokenizer import count_many
 
@@ -66,7 +66,7 @@ def compare(texts: Sequence[str], url: str, *, rounds: int) -> dict[str, Any]:
                 seconds[name].append(time.monotonic() - started)
             calls[name] = _requests(url)
     tokens = count_many(texts)
-    least = lower_bound([Size(count) for count in tokens], Room(MAX_INPUTS, MAX_TOKENS))
+    least = lower_bound([ItemSize(count) for count in tokens], Room(MAX_INPUTS, MAX_TOKENS))
     medians = {name: statistics.median(times) for name, times in seconds.items()}
     return {
         "texts": len(texts),

@@ -21,7 +21,7 @@ from embedmill.shared.metering import FreeMeter
 from embedmill.shared.providers.models.base import Block, Model, Prompt
 from embedmill.shared.providers.models.table import open_model
 from embedmill.simulators.anthropic import AnthropicSimulator
-from embedmill.simulators.prompts import Verdict as Scripted
+from embedmill.simulators.prompts import ScriptedVerdict as Scripted
 from embedmill.simulators.serving import running
 from embedmill.workers.chunking import ChunkSettings, build_chunk_set, normalise
 from embedmill.workers.stages.chunk import parse_row

@@ -34,7 +34,7 @@ MANY_PREFIXES = 10_000
 Schema = Mapping[str, Any]
 
 
-class Verdict(BaseModel):
+class ScriptedVerdict(BaseModel):
     """What the model thinks of the chunks, or of the prompts, that hold a text."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,17 +46,17 @@ class Verdict(BaseModel):
     times: int | None = Field(None, ge=1, description="How often; null means for ever.")
 
 
-VERDICTS = TypeAdapter(list[Verdict])
+VERDICTS = TypeAdapter(list[ScriptedVerdict])
 
 
 class Writer:
     """Writes answers. The verdict that was scripted last wins."""
 
     def __init__(self) -> None:
-        self._script: list[tuple[Verdict, list[int]]] = []
+        self._script: list[tuple[ScriptedVerdict, list[int]]] = []
         self._lock = threading.Lock()
 
-    def add(self, *verdicts: Verdict) -> None:
+    def add(self, *verdicts: ScriptedVerdict) -> None:
         """Script verdicts."""
         with self._lock:
             self._script[:0] = [(verdict, [0]) for verdict in reversed(verdicts)]
@@ -91,7 +91,7 @@ class Writer:
         self.clear()
         return Reply({"done": True})
 
-    def _find(self, model: str, text: str, *, raw: bool) -> Verdict | None:
+    def _find(self, model: str, text: str, *, raw: bool) -> ScriptedVerdict | None:
         with self._lock:
             for verdict, used in self._script:
                 left = verdict.times is None or used[0] < verdict.times

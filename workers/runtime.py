@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from embedmill.workers.parsing.sandbox import Parser
 
 
-class Held:
+class HeldClaims:
     """The claims that a process works on at this moment, over all its threads."""
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class WorkerRuntime(Runtime):
 
     def __init__(self, settings: Settings, *, process_id: str, slots: int = 1) -> None:
         super().__init__(settings, process_id=process_id, slots=slots)
-        self.held = Held()
+        self.held = HeldClaims()
         self._opening = threading.Lock()
 
     def for_thread(self, number: int) -> "WorkerRuntime":

@@ -73,7 +73,7 @@ def show_caches(runtime: Runtime) -> CacheReport:
 
 def prune_caches(runtime: Runtime, *, unused_seconds: float | None = None, max_mb: int | None = None) -> Forgotten:
     """Forget now what the settings let go, or what was not used for so long, or what is beyond so much room."""
-    policy = pruner.Policy.from_settings(runtime.settings).tightened(
+    policy = pruner.PrunePolicy.from_settings(runtime.settings).tightened(
         keep_seconds=unused_seconds, vector_bytes=None if max_mb is None else max_mb * MEBIBYTE
     )
     gone = pruner.prune(runtime, policy, seconds=PRUNE_SECONDS)

@@ -197,9 +197,9 @@ class Outline:
 
     def forecast(self) -> "Forecast":
         """What a run from here on would ask, call by call."""
-        from embedmill.workers.validation.forecast import Forecast, Policy
+        from embedmill.workers.validation.forecast import AskingPolicy, Forecast
 
-        policy = Policy(
+        policy = AskingPolicy(
             audits=self.settings.audits,
             chunks=self.verdicts,
             documents=self.terms,

@@ -15,7 +15,7 @@ Plan = list[list[int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
+class ItemSize:
     """What a text takes of a request."""
 
     tokens: int
@@ -30,12 +30,12 @@ class Room:
     tokens: int | None = None
     bytes: int | None = None
 
-    def holds(self, sizes: Sequence[Size]) -> bool:
+    def holds(self, sizes: Sequence[ItemSize]) -> bool:
         """Whether one request holds all of them."""
         return lower_bound(sizes, self) <= 1
 
 
-def pack(sizes: Sequence[Size], room: Room) -> Plan:
+def pack(sizes: Sequence[ItemSize], room: Room) -> Plan:
     """Positions of `sizes`, each in one request and rising within it; one that exceeds the room alone is alone.
 
     Neighbours stay together as long as that costs no request: the chunks of a document then fail together. Otherwise
@@ -51,7 +51,7 @@ def pack(sizes: Sequence[Size], room: Room) -> Plan:
     return sorted((sorted(request) for request in best), key=lambda request: request[0])
 
 
-def lower_bound(sizes: Sequence[Size], room: Room) -> int:
+def lower_bound(sizes: Sequence[ItemSize], room: Room) -> int:
     """Fewer requests than this cannot hold the sizes."""
     tokens = math.ceil(sum(size.tokens for size in sizes) / room.tokens) if room.tokens else 0
     bytes_ = math.ceil(sum(size.bytes for size in sizes) / room.bytes) if room.bytes else 0
@@ -68,7 +68,7 @@ class _Filling:
         self.positions: list[int] = []
         self.tokens = self.bytes = 0
 
-    def takes(self, size: Size) -> bool:
+    def takes(self, size: ItemSize) -> bool:
         room = self.room
         if not self.positions:
             return True
@@ -78,7 +78,7 @@ class _Filling:
             and (room.bytes is None or self.bytes + size.bytes <= room.bytes)
         )
 
-    def put(self, position: int, size: Size) -> None:
+    def put(self, position: int, size: ItemSize) -> None:
         self.positions.append(position)
         self.tokens += size.tokens
         self.bytes += size.bytes
@@ -86,10 +86,10 @@ class _Filling:
     @property
     def full(self) -> bool:
         """Whether not even an empty text would fit."""
-        return not self.takes(Size(1, 1))
+        return not self.takes(ItemSize(1, 1))
 
 
-def pack_in_order(sizes: Sequence[Size], room: Room) -> Plan:
+def pack_in_order(sizes: Sequence[ItemSize], room: Room) -> Plan:
     """Positions in requests that keep the order; one that exceeds the room alone is alone."""
     requests: list[_Filling] = []
     for position, size in enumerate(sizes):
@@ -99,7 +99,7 @@ def pack_in_order(sizes: Sequence[Size], room: Room) -> Plan:
     return [request.positions for request in requests]
 
 
-def _first_fit(sizes: Sequence[Size], room: Room) -> Plan:
+def _first_fit(sizes: Sequence[ItemSize], room: Room) -> Plan:
     requests: list[_Filling] = []
     open_: list[_Filling] = []
     for position, size in enumerate(sizes):
@@ -116,7 +116,7 @@ def _first_fit(sizes: Sequence[Size], room: Room) -> Plan:
     return [request.positions for request in requests]
 
 
-def _dealt(sizes: Sequence[Size], room: Room, *, fewer_than: int) -> Plan | None:
+def _dealt(sizes: Sequence[ItemSize], room: Room, *, fewer_than: int) -> Plan | None:
     """As few requests as texts can be dealt out to, or None when that is no gain."""
     count = lower_bound(sizes, room)
     while count < fewer_than:
@@ -126,7 +126,7 @@ def _dealt(sizes: Sequence[Size], room: Room, *, fewer_than: int) -> Plan | None
     return None
 
 
-def _deal(sizes: Sequence[Size], room: Room, count: int) -> Plan | None:
+def _deal(sizes: Sequence[ItemSize], room: Room, count: int) -> Plan | None:
     """Each text, from the longest on, to the emptiest request; None when one of them has no room for it."""
     weigh = _weight(room)
     requests = [_Filling(room) for _ in range(count)]
@@ -136,12 +136,12 @@ def _deal(sizes: Sequence[Size], room: Room, count: int) -> Plan | None:
         if number is None:
             return None
         requests[number].put(position, sizes[position])
-        filled = weigh(Size(requests[number].tokens, requests[number].bytes))
+        filled = weigh(ItemSize(requests[number].tokens, requests[number].bytes))
         heapq.heappush(queue, (filled, number))
     return [request.positions for request in requests if request.positions]
 
 
-def _emptiest(queue: list[tuple[float, int]], requests: Sequence[_Filling], size: Size) -> int | None:
+def _emptiest(queue: list[tuple[float, int]], requests: Sequence[_Filling], size: ItemSize) -> int | None:
     """Take the emptiest request that has room; one that is full leaves the queue for good."""
     while queue:
         _, number = heapq.heappop(queue)
@@ -152,10 +152,10 @@ def _emptiest(queue: list[tuple[float, int]], requests: Sequence[_Filling], size
     return None
 
 
-def _weight(room: Room) -> Callable[[Size], float]:
+def _weight(room: Room) -> Callable[[ItemSize], float]:
     """How much of a request a size fills, by the scarcer of tokens and bytes."""
 
-    def weigh(size: Size) -> float:
+    def weigh(size: ItemSize) -> float:
         return max(size.tokens / room.tokens if room.tokens else 0.0, size.bytes / room.bytes if room.bytes else 0.0)
 
     return weigh

@@ -11,10 +11,10 @@ from embedmill.shared.ledger import Tokens, Usage
 
 ItemT = TypeVar("ItemT", bound=Hashable)
 FoundT = TypeVar("FoundT")
-AnswerT = TypeVar("AnswerT", bound="Answered")
+AnswerT = TypeVar("AnswerT", bound="PricedAnswer")
 
 
-class Answered(Protocol):
+class PricedAnswer(Protocol):
     """What every answer says of its price."""
 
     @property
@@ -71,7 +71,7 @@ class Request(Generic[ItemT]):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading(Generic[ItemT, FoundT]):
+class ReadAnswer(Generic[ItemT, FoundT]):
     """What an answer says: what was found by item, and the items that nothing usable is said of, with what was wrong.
 
     `problem` is worded so that it may be sent back. `errors` are of items that are not asked about again.
@@ -96,7 +96,7 @@ class Question(ABC, Generic[ItemT, FoundT, AnswerT]):
     """So many refused one by one, none accepted: then it is the provider, and not they."""
 
     @abstractmethod
-    def read(self, request: Request[ItemT], answer: AnswerT) -> Reading[ItemT, FoundT]:
+    def read(self, request: Request[ItemT], answer: AnswerT) -> ReadAnswer[ItemT, FoundT]:
         """What an answer says; raises nothing, whatever the answer is."""
 
     @abstractmethod

@@ -37,7 +37,7 @@ LEFT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class Pacing:
     """How requests are sent."""
 
     concurrency: int = 1
@@ -51,7 +51,7 @@ class Pace:
 
 
 def ask_all(
-    question: LiveQuestion[ItemT, FoundT, AnswerT], requests: Iterable[Request[ItemT]], *, meter: Meter, pace: Pace
+    question: LiveQuestion[ItemT, FoundT, AnswerT], requests: Iterable[Request[ItemT]], *, meter: Meter, pace: Pacing
 ) -> dict[ItemT, EmbedmillError]:
     """Ask until every item has an answer that was kept, or an error; returns the errors.
 
@@ -76,7 +76,7 @@ class _Sending(Generic[ItemT, FoundT, AnswerT]):
         question: LiveQuestion[ItemT, FoundT, AnswerT],
         requests: Iterable[Request[ItemT]],
         meter: Meter,
-        pace: Pace,
+        pace: Pacing,
     ) -> None:
         self._question = question
         self._meter = meter

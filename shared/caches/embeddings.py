@@ -161,7 +161,7 @@ class EmbeddingCache(ABC):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CacheEntry:
     """An entry that may be evicted."""
 
     address: bytes
@@ -169,9 +169,9 @@ class Entry:
     bytes: int
 
 
-def choose(oldest_first: Iterable[Entry], freeing: int | None) -> list[Entry]:
+def choose(oldest_first: Iterable[CacheEntry], freeing: int | None) -> list[CacheEntry]:
     """The first entries that together free as many bytes."""
-    chosen: list[Entry] = []
+    chosen: list[CacheEntry] = []
     for entry in oldest_first:
         if freeing is not None and freeing <= 0:
             break
@@ -180,7 +180,7 @@ def choose(oldest_first: Iterable[Entry], freeing: int | None) -> list[Entry]:
     return chosen
 
 
-def add_up(entries: Iterable[Entry]) -> dict[str, Size]:
+def add_up(entries: Iterable[CacheEntry]) -> dict[str, Size]:
     """Sizes by kind."""
     sizes: dict[str, Size] = {}
     for entry in entries:
@@ -295,7 +295,7 @@ class FileCache(EmbeddingCache):
                 "ORDER BY used_at LIMIT ?",
                 (time.time() - unused_seconds, *kinds, limit),
             )
-            chosen = choose((Entry(*row) for row in rows), freeing)
+            chosen = choose((CacheEntry(*row) for row in rows), freeing)
             for table in ("embedding", "entry"):
                 connection.executemany(f"DELETE FROM {table} WHERE address = ?", [(entry.address,) for entry in chosen])
         if chosen:

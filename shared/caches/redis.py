@@ -19,8 +19,8 @@ from embedmill.shared.caches.embeddings import (
     KINDS,
     LONGEST_SECONDS,
     LOOK_UP,
+    CacheEntry,
     EmbeddingCache,
-    Entry,
     Size,
     add_up,
     choose,
@@ -222,7 +222,7 @@ class RedisCache(EmbeddingCache):
         return {kind: size for kind, size in with_entries.items() if size.entries}
 
     def evict(self, *, kinds: Sequence[str], unused_seconds: float, freeing: int | None, limit: int) -> dict[str, Size]:
-        gone: list[Entry] = []
+        gone: list[CacheEntry] = []
         chosen = choose(self._asked(lambda: self._oldest(kinds, unused_seconds, limit)), freeing)
         for kind in kinds:
             members = [_member(entry) for entry in chosen if entry.kind == kind]
@@ -254,15 +254,17 @@ class RedisCache(EmbeddingCache):
             known = {a: value for a, value in zip(page, values, strict=True) if value is not None}
             found |= known
             if known:
-                self._run(_TOUCH, DOCUMENT, *(_member(Entry(a, DOCUMENT, len(value))) for a, value in known.items()))
+                self._run(
+                    _TOUCH, DOCUMENT, *(_member(CacheEntry(a, DOCUMENT, len(value))) for a, value in known.items())
+                )
         return found
 
     def _measure(self, kind: str) -> Size:
         entries = self._client.zcard(PREFIX + b"used:" + kind.encode())
         return Size(int(entries), int(self._client.hget(PREFIX + b"bytes", kind) or 0))
 
-    def _oldest(self, kinds: Sequence[str], unused_seconds: float, limit: int) -> list[Entry]:
-        found: list[tuple[float, Entry]] = []
+    def _oldest(self, kinds: Sequence[str], unused_seconds: float, limit: int) -> list[CacheEntry]:
+        found: list[tuple[float, CacheEntry]] = []
         for kind in kinds:
             flat = self._run(_OLDEST, kind, unused_seconds, limit)
             found += [(float(score), _entry(kind, member)) for member, score in zip(flat[::2], flat[1::2], strict=True)]
@@ -302,9 +304,9 @@ class RedisCache(EmbeddingCache):
         )
 
 
-def _member(entry: Entry) -> bytes:
+def _member(entry: CacheEntry) -> bytes:
     return entry.address + struct.pack(">I", entry.bytes)
 
 
-def _entry(kind: str, member: bytes) -> Entry:
-    return Entry(member[:ADDRESS_BYTES], kind, struct.unpack(">I", member[ADDRESS_BYTES:])[0])
+def _entry(kind: str, member: bytes) -> CacheEntry:
+    return CacheEntry(member[:ADDRESS_BYTES], kind, struct.unpack(">I", member[ADDRESS_BYTES:])[0])

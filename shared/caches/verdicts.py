@@ -10,19 +10,19 @@ from typing import Any
 from embedmill.shared.caches.embeddings import Size
 from embedmill.shared.db import verdicts
 from embedmill.shared.db.engine import Connection, Database
-from embedmill.shared.db.verdicts import VERDICT, Origin, StoredVerdict
+from embedmill.shared.db.verdicts import VERDICT, StoredVerdict, VerdictOrigin
 from embedmill.shared.logs import get_logger
 
 log = get_logger()
 
-NOBODY = Origin("", "", "")
+NOBODY = VerdictOrigin("", "", "")
 """For those who put none."""
 
 
 class VerdictCache:
     """Verdicts by address; `origin` is stored with those that are put. Raises StorageFailed."""
 
-    def __init__(self, database: Database, origin: Origin = NOBODY) -> None:
+    def __init__(self, database: Database, origin: VerdictOrigin = NOBODY) -> None:
         self._database = database
         self._origin = origin
 

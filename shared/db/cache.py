@@ -11,8 +11,8 @@ from embedmill.shared.caches.embeddings import (
     DOCUMENT,
     LONGEST_SECONDS,
     TOUCH_SECONDS,
+    CacheEntry,
     EmbeddingCache,
-    Entry,
     Size,
     add_up,
     choose,
@@ -163,9 +163,9 @@ class ServerCache(EmbeddingCache):
         return {row.kind: Size(int(row.entries), int(row.bytes)) for row in rows}
 
     def evict(self, *, kinds: Sequence[str], unused_seconds: float, freeing: int | None, limit: int) -> dict[str, Size]:
-        def evict(connection: Connection) -> list[Entry]:
+        def evict(connection: Connection) -> list[CacheEntry]:
             rows = connection.execute(_OLDEST, {"unused": unused_seconds, "kinds": list(kinds), "limit": limit})
-            chosen = choose((Entry(bytes(row.address), row.kind, row.bytes) for row in rows), freeing)
+            chosen = choose((CacheEntry(bytes(row.address), row.kind, row.bytes) for row in rows), freeing)
             for statement in _DROP:
                 _run(connection, statement, addresses=[entry.address for entry in chosen])
             return chosen

@@ -19,7 +19,7 @@ from sqlalchemy import (
     update,
 )
 
-from embedmill.shared.caches.embeddings import TOUCH_SECONDS, Entry, Size, choose
+from embedmill.shared.caches.embeddings import TOUCH_SECONDS, CacheEntry, Size, choose
 from embedmill.shared.db.bulk import insert_or
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import cache_damage, review, verdict, verdict_hold
@@ -47,7 +47,7 @@ class StoredVerdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class VerdictOrigin:
     """Who gave a verdict: the model and the prompt it was asked with."""
 
     model: str
@@ -116,14 +116,14 @@ def evict_verdicts(connection: Connection, *, unused_seconds: float, freeing: in
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    oldest = (Entry(row.address.encode(), VERDICT, row.bytes) for row in connection.execute(query))
+    oldest = (CacheEntry(row.address.encode(), VERDICT, row.bytes) for row in connection.execute(query))
     chosen = choose(oldest, freeing)
     for part in pages([entry.address.decode() for entry in chosen], PAGE):
         connection.execute(delete(verdict).where(verdict.c.address.in_(part)))
     return sum((Size(1, entry.bytes) for entry in chosen), Size())
 
 
-def store_verdicts(connection: Connection, bodies: Mapping[str, Mapping[str, Any]], *, origin: Origin) -> None:
+def store_verdicts(connection: Connection, bodies: Mapping[str, Mapping[str, Any]], *, origin: VerdictOrigin) -> None:
     """Store verdicts and end the holds on them; an address that is known already keeps its verdict.
 
     One whose verdict was dropped gets the new one, and keeps what a person has decided.

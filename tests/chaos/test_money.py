@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from embedmill.simulators.faults import Fault
-from embedmill.simulators.prompts import Verdict as Scripted
+from embedmill.simulators.prompts import ScriptedVerdict as Scripted
 from tests.chaos.books import OPERATIONS, Providers, require_covering_books, require_equal_books, running_providers
 from tests.chaos.conftest import CHAOTIC, clean, query, require_consistent
 from tests.chaos.watching import Watch, seen

@@ -9,7 +9,7 @@ import pytest
 
 from embedmill.simulators.anthropic import AnthropicSimulator
 from embedmill.simulators.faults import Fault
-from embedmill.simulators.prompts import Verdict as Scripted
+from embedmill.simulators.prompts import ScriptedVerdict as Scripted
 from embedmill.simulators.serving import Running, running
 from tests.command import Command
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from embedmill.simulators.anthropic import AnthropicSimulator
 from embedmill.simulators.base import Options
 from embedmill.simulators.faults import Fault
-from embedmill.simulators.prompts import SOUND_REASON, Verdict
+from embedmill.simulators.prompts import SOUND_REASON, ScriptedVerdict
 from embedmill.simulators.serving import Running, running
 
 OPUS, HAIKU = "claude-opus-4-7", "claude-haiku-5-5"
@@ -69,7 +69,9 @@ def test_every_chunk_gets_a_benign_verdict_that_fits_the_schema(client: anthropi
 
 
 def test_a_scripted_verdict_is_for_the_chunk_that_holds_its_text(client: anthropic.Anthropic, server: Server) -> None:
-    server.simulator.writer.add(Verdict(match="cookie banner", verdict={"score": 1, "extraneous": ["Copyright"]}))
+    server.simulator.writer.add(
+        ScriptedVerdict(match="cookie banner", verdict={"score": 1, "extraneous": ["Copyright"]})
+    )
     messages: Any = [{"role": "user", "content": PROMPT}]
     parsed = client.messages.parse(model=OPUS, max_tokens=500, messages=messages, output_format=Verdicts).parsed_output
     assert parsed is not None
@@ -85,7 +87,7 @@ def test_a_forced_tool_is_used_with_fitting_input(client: anthropic.Anthropic) -
 
 
 def test_a_raw_answer_may_be_no_json(client: anthropic.Anthropic, server: Server) -> None:
-    server.simulator.writer.add(Verdict(raw="Sure! Here is", times=1))
+    server.simulator.writer.add(ScriptedVerdict(raw="Sure! Here is", times=1))
     form = {"format": {"type": "json_schema", "schema": {"type": "object", "additionalProperties": False}}}
     assert text_of(ask(client, output_config=form)) == "Sure! Here is"
     assert json.loads(text_of(ask(client, output_config=form))) == {}

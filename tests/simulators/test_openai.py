@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from embedmill.simulators.base import Options
 from embedmill.simulators.faults import Fault
 from embedmill.simulators.openai import OpenAISimulator, duration
-from embedmill.simulators.prompts import Verdict
+from embedmill.simulators.prompts import ScriptedVerdict
 from embedmill.simulators.serving import Running, running
 
 SMALL, GPT = "text-embedding-3-small", "gpt-5-mini"
@@ -89,7 +89,7 @@ def test_durations_are_written_as_in_the_headers(seconds: float, written: str) -
 
 
 def test_both_parse_helpers_get_what_fits_their_schema(client: openai.OpenAI, server: Server) -> None:
-    server.simulator.writer.add(Verdict(match="nonsense", verdict={"score": 1, "keep": False}))
+    server.simulator.writer.add(ScriptedVerdict(match="nonsense", verdict={"score": 1, "keep": False}))
     messages: Any = [{"role": "system", "content": "nonsense is bad"}, {"role": "user", "content": "good text"}]
     chat = client.chat.completions.parse(model=GPT, messages=messages, response_format=Judgement)
     assert chat.choices[0].message.parsed == Judgement(

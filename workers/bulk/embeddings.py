@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embedmill.shared.asking.question import Reading, Request
+from embedmill.shared.asking.question import ReadAnswer, Request
 from embedmill.shared.db.bulk_items import EMBED, BulkItem
 from embedmill.shared.db.bulk_waits import NewItem
 from embedmill.shared.db.leases import Item
@@ -107,11 +107,11 @@ class VectorBatches(BatchQuestion[BulkItem, Vector, EmbeddingAnswer]):
         answer: EmbeddingAnswer = self._embedder.read_batch(body)
         return answer
 
-    def read(self, request: Request[BulkItem], answer: EmbeddingAnswer) -> Reading[BulkItem, Vector]:
+    def read(self, request: Request[BulkItem], answer: EmbeddingAnswer) -> ReadAnswer[BulkItem, Vector]:
         if np.isfinite(answer.vectors[0]).all():
-            return Reading(dict.fromkeys(request.items, answer.vectors[0]))
+            return ReadAnswer(dict.fromkeys(request.items, answer.vectors[0]))
         spoiled = BadVector(f"{self.provider} returned an unusable vector")
-        return Reading({}, errors=dict.fromkeys(request.items, spoiled))
+        return ReadAnswer({}, errors=dict.fromkeys(request.items, spoiled))
 
     def keep(self, found: Mapping[BulkItem, Vector]) -> None:
         self._runtime.cache.put_many({bytes.fromhex(item.address): vector for item, vector in found.items()})

@@ -12,7 +12,7 @@ from embedmill.shared.errors import BlobMissing
 from embedmill.shared.ledger import Tokens
 from embedmill.shared.paging import pages
 from embedmill.shared.providers.models.asking import MESSAGE
-from embedmill.shared.providers.models.base import Answer, Model
+from embedmill.shared.providers.models.base import Model, ModelAnswer
 from embedmill.shared.providers.models.counting import most_tokens
 from embedmill.shared.runtime import Runtime
 from embedmill.workers.bulk.question import BatchQuestion
@@ -50,7 +50,7 @@ def divert_passages(
     )
 
 
-class VerdictBatches(VerdictQuestion, BatchQuestion[Passage, Verdict, Answer]):
+class VerdictBatches(VerdictQuestion, BatchQuestion[Passage, Verdict, ModelAnswer]):
     """Chunks, which are read anew where they are stored, and what a model thinks of them."""
 
     kind = VERDICT
@@ -90,7 +90,7 @@ class VerdictBatches(VerdictQuestion, BatchQuestion[Passage, Verdict, Answer]):
     def most_tokens(self, request: Request[Passage]) -> Tokens | None:
         return most_tokens(self.model, self.word(request), batch=True) if request.items else None
 
-    def parse(self, body: Any) -> Answer:
+    def parse(self, body: Any) -> ModelAnswer:
         return self.model.read_batch(body)
 
     def _read_chunk_sets(self, references: Sequence[str]) -> dict[str, ChunkSet]:

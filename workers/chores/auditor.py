@@ -4,7 +4,7 @@ import time
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from embedmill.shared.asking.sending import Pace, ask_all
+from embedmill.shared.asking.sending import Pacing, ask_all
 from embedmill.shared.collections import CollectionSettings, read_collection_settings
 from embedmill.shared.db.collections import get_collection_by_id
 from embedmill.shared.db.engine import Connection
@@ -179,7 +179,7 @@ def _collect_terms(
 
     by_key: dict[Hashable, Taken] = {t.id: t for t in taken}
     requests = request_terms(_titled(t, texts[t.sampled.chunks_ref]) for t in taken)
-    errors = ask_all(TermsQuestion(model, keep), requests, meter=_meter(runtime, taken[0]), pace=Pace())
+    errors = ask_all(TermsQuestion(model, keep), requests, meter=_meter(runtime, taken[0]), pace=Pacing())
     for titled, error in errors.items():
         result.trouble = True
         _postpone(runtime, [by_key[titled.key]], error)

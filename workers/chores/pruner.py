@@ -38,7 +38,7 @@ class Prunable(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class PrunePolicy:
     """How long kinds are kept without being used, and how much room there is; 0 means always, or any."""
 
     keep_seconds: dict[str, float]
@@ -47,13 +47,13 @@ class Policy:
     youngest_seconds: float = YOUNGEST_SECONDS
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> "Policy":
+    def from_settings(cls, settings: Settings) -> "PrunePolicy":
         """As configured."""
         return cls(
             settings.cache_keep_seconds, settings.cache_max_mb * MEBIBYTE, settings.cache_verdict_max_mb * MEBIBYTE
         )
 
-    def tightened(self, *, keep_seconds: float | None, vector_bytes: int | None) -> "Policy":
+    def tightened(self, *, keep_seconds: float | None, vector_bytes: int | None) -> "PrunePolicy":
         """With another time for all kinds, and another room for vectors, where they are given."""
         # 0 would mean always.
         given = None if keep_seconds is None else max(keep_seconds, 1.0)
@@ -63,7 +63,7 @@ class Policy:
         )
 
 
-def prune(runtime: Runtime, policy: Policy, *, seconds: float) -> dict[str, Size]:
+def prune(runtime: Runtime, policy: PrunePolicy, *, seconds: float) -> dict[str, Size]:
     """Evict for at most about `seconds`, in small transactions; returns what went, by kind.
 
     A cache that is away is left for the next time.
@@ -91,7 +91,7 @@ class _Pruning:
 
     runtime: Runtime
     cache: Prunable
-    policy: Policy
+    policy: PrunePolicy
     product: Product
     kinds: Sequence[str]
     most_bytes: int

@@ -21,7 +21,7 @@ from embedmill.workers.chores.batcher import Batcher
 from embedmill.workers.chores.bookkeeper import close_entries, wake_affordable
 from embedmill.workers.chores.cleaner import clean
 from embedmill.workers.chores.dispatcher import dispatch
-from embedmill.workers.chores.pruner import Policy, prune
+from embedmill.workers.chores.pruner import PrunePolicy, prune
 from embedmill.workers.chores.reconciler import reconcile
 from embedmill.workers.chores.registrar import tidy
 from embedmill.workers.chores.rescuer import Rescuer
@@ -259,7 +259,7 @@ class ChoreRunner:
             log.warning("cleaner.failed", error=str(error))
 
     def _prune(self) -> None:
-        prune(self._runtime, Policy.from_settings(self._runtime.settings), seconds=1.0)
+        prune(self._runtime, PrunePolicy.from_settings(self._runtime.settings), seconds=1.0)
 
     def _complete_jobs(self) -> None:
         with self._runtime.database.read() as connection:

@@ -13,10 +13,10 @@ from embedmill.shared.outcomes import Advance, Outcome
 from embedmill.shared.providers.models.asking import MESSAGE
 from embedmill.shared.spend.metering import LedgerMeter
 from embedmill.workers.bulk.verdicts import divert_passages
-from embedmill.workers.executor import outcome_of
+from embedmill.workers.executor import worst_outcome
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.stored import Stored, encode_findings, load_stored
-from embedmill.workers.validation.gate import Findings, apply_opinions, gate_passages, reject_by_rules
+from embedmill.workers.validation.gate import Judgement, apply_opinions, gate_passages, reject_by_rules
 from embedmill.workers.validation.obtaining import Obtained, judge_name, obtain_verdicts
 from embedmill.workers.validation.sampling import (
     chunk_candidates,
@@ -29,7 +29,7 @@ from embedmill.workers.validation.sampling import (
 def validate(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
     """Judge the chunks of each document as its collection wants it."""
     stored, outcomes = load_stored(runtime.blobs, claim.items)
-    findings: dict[int, Findings] = {}
+    findings: dict[int, Judgement] = {}
     for (_, collection_id, _alone), documents in _by_job_and_collection(stored).items():
         settings = runtime.collection_settings(collection_id)
         if settings.gates:
@@ -37,7 +37,7 @@ def validate(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
             findings |= found
             outcomes |= waiting
         else:
-            findings |= {s.item.id: Findings(rejections=reject_by_rules(s)) for s in documents}
+            findings |= {s.item.id: Judgement(rejections=reject_by_rules(s)) for s in documents}
         _sample(runtime, settings, collection_id, [s for s in documents if s.item.id in findings])
     return outcomes | _advance(runtime, claim, findings)
 
@@ -56,7 +56,7 @@ def _by_job_and_collection(stored: Sequence[Stored]) -> dict[tuple[int, int, int
 
 def _gate(
     runtime: WorkerRuntime, settings: CollectionSettings, stored: Sequence[Stored]
-) -> tuple[dict[int, Findings], dict[int, Outcome]]:
+) -> tuple[dict[int, Judgement], dict[int, Outcome]]:
     """Findings of the documents all of whose verdicts could be had, and what becomes of the others."""
     model = runtime.model(settings.validator)
     judge = judge_name(model)
@@ -95,10 +95,12 @@ def _gate(
     return whole, waiting | diverted.outcomes
 
 
-def _split(found: Mapping[int, Findings], obtained: Obtained) -> tuple[dict[int, Findings], dict[int, Outcome]]:
+def _split(found: Mapping[int, Judgement], obtained: Obtained) -> tuple[dict[int, Judgement], dict[int, Outcome]]:
     whole = {id_: findings for id_, findings in found.items() if not findings.missing}
     waiting = {
-        id_: outcome_of(obtained.errors[findings.missing[0]]) for id_, findings in found.items() if findings.missing
+        id_: worst_outcome([obtained.errors[address] for address in findings.missing])
+        for id_, findings in found.items()
+        if findings.missing
     }
     return whole, waiting
 
@@ -130,7 +132,7 @@ def _sample(runtime: WorkerRuntime, settings: CollectionSettings, collection_id:
     runtime.database.transact(note)
 
 
-def _advance(runtime: WorkerRuntime, claim: Claim, findings: Mapping[int, Findings]) -> dict[int, Outcome]:
+def _advance(runtime: WorkerRuntime, claim: Claim, findings: Mapping[int, Judgement]) -> dict[int, Outcome]:
     kept = {id_: found for id_, found in findings.items() if found.rejections or found.repairs}
     references = runtime.blobs.put_pack([encode_findings(f.rejections, f.repairs) for f in kept.values()])
     by_item = dict(zip(kept, references, strict=True))

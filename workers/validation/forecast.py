@@ -31,7 +31,7 @@ def know_nothing(_: Sequence[str]) -> Collection[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class AskingPolicy:
     """Which chunks of a collection are asked about, with what was sampled there before, and whose terms.
 
     `judge` is whom verdicts would be from, `find_known` tells those addresses that have one, which costs nothing.
@@ -49,7 +49,7 @@ class Policy:
 class Forecast:
     """Adds up documents as they are split; tokens are those of our tokenizer, and of prompts alone."""
 
-    policy: Policy
+    policy: AskingPolicy
     verdicts: Asked = field(default_factory=Asked)
     terms: Asked = field(default_factory=Asked)
     _waiting: list[Passage] = field(default_factory=list)

@@ -13,7 +13,7 @@ from embedmill.workers.validation.sanity import find_doubts
 
 
 @dataclass(slots=True)
-class Findings:
+class Judgement:
     """What was found out about one document; `missing` are the addresses whose verdicts could not be had."""
 
     rejections: dict[int, str] = field(default_factory=dict)
@@ -38,9 +38,9 @@ def gate_passages(stored: Stored, *, judge: str) -> list[Passage]:
     return make_passages(stored.chunk_set, chunks, document=stored.item.document_id, judge=judge)
 
 
-def apply_opinions(stored: Stored, passages: Sequence[Passage], obtained: Obtained, *, reject_below: int) -> Findings:
+def apply_opinions(stored: Stored, passages: Sequence[Passage], obtained: Obtained, *, reject_below: int) -> Judgement:
     """What the opinions mean for a document. A verdict in doubt changes nothing until a person has accepted it."""
-    findings = Findings(rejections=reject_by_rules(stored))
+    findings = Judgement(rejections=reject_by_rules(stored))
     known = _known(passages)
     for passage in passages:
         opinion = obtained.opinions.get(passage.address)

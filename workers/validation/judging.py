@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from embedmill.shared.asking.following import MODEL_REFUSED
-from embedmill.shared.asking.question import Reading, Request
-from embedmill.shared.asking.sending import Pace, ask_all
+from embedmill.shared.asking.question import ReadAnswer, Request
+from embedmill.shared.asking.sending import Pacing, ask_all
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.logs import get_logger
 from embedmill.shared.metering import Meter
 from embedmill.shared.providers.models.asking import ModelQuestion
-from embedmill.shared.providers.models.base import Answer, Model, Prompt, Stop
+from embedmill.shared.providers.models.base import Model, ModelAnswer, Prompt, Stop
 from embedmill.workers.validation.passages import Passage
 from embedmill.workers.validation.verdict import Verdict, read_answer, verdict_by_rules
 from embedmill.workers.validation.wording import pack_passages, word_request
@@ -36,19 +36,19 @@ class VerdictQuestion(ModelQuestion[Passage, Verdict]):
     def documents(self, request: Request[Passage]) -> tuple[str, ...]:
         return tuple(sorted({passage.document for passage in request.items}))
 
-    def send(self, request: Request[Passage]) -> Answer:
+    def send(self, request: Request[Passage]) -> ModelAnswer:
         if request.complaint:
             log.info("validation.asked_again", chunks=len(request.items), problem=request.complaint)
         return super().send(request)
 
-    def read(self, request: Request[Passage], answer: Answer) -> Reading[Passage, Verdict]:
+    def read(self, request: Request[Passage], answer: ModelAnswer) -> ReadAnswer[Passage, Verdict]:
         if answer.stop is Stop.REFUSAL:
-            return Reading({}, request.items, MODEL_REFUSED, is_refusal=True)
+            return ReadAnswer({}, request.items, MODEL_REFUSED, is_refusal=True)
         passages = request.by_id
         bodies = {id_: passage.body for id_, passage in passages.items()}
         reading = read_answer(answer.text, bodies, repaired=bool(request.complaint))
         found = {passages[id_]: verdict for id_, verdict in reading.found.items()}
-        return Reading(found, [passages[id_] for id_ in reading.left], reading.problem)
+        return ReadAnswer(found, [passages[id_] for id_ in reading.left], reading.problem)
 
     def keep(self, found: Mapping[Passage, Verdict]) -> None:
         if found:
@@ -65,6 +65,6 @@ def judge(
 
     The first request goes alone: a provider's prompt cache can be read only once its first answer has begun.
     """
-    pace = Pace(concurrency, apart=concurrency > 1, first_alone=True)
+    pace = Pacing(concurrency, apart=concurrency > 1, first_alone=True)
     errors = ask_all(VerdictQuestion(model, store), pack_passages(passages), meter=meter, pace=pace)
     return {passage.address: error for passage, error in errors.items()}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from embedmill.shared.asking.single_flight import SingleFlight
 from embedmill.shared.caches.verdicts import VerdictCache
-from embedmill.shared.db.verdicts import Origin
+from embedmill.shared.db.verdicts import VerdictOrigin
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.metering import Meter
 from embedmill.shared.providers.models.base import Model
@@ -50,7 +50,7 @@ def name_judge(model: str, endpoint: str) -> str:
 def verdict_cache(runtime: Runtime, model: Model) -> VerdictCache:
     """The cache for verdicts of a model by the present rubric."""
     prompt = verdict_prompt()
-    return VerdictCache(runtime.database, Origin(model.name, prompt.name, prompt.hash))
+    return VerdictCache(runtime.database, VerdictOrigin(model.name, prompt.name, prompt.hash))
 
 
 def store_verdicts(cache: VerdictCache) -> Store:

@@ -9,13 +9,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import from_json
 
 from embedmill.shared.asking.following import MODEL_REFUSED
-from embedmill.shared.asking.question import Reading, Request
+from embedmill.shared.asking.question import ReadAnswer, Request
 from embedmill.shared.db.terms import LONGEST, FoundTerm
 from embedmill.shared.errors import EmbedmillError, InputRefused
 from embedmill.shared.fence import make_fence
 from embedmill.shared.prompts import load_prompt
 from embedmill.shared.providers.models.asking import ModelQuestion
-from embedmill.shared.providers.models.base import Answer, Block, Model, Prompt, Stop
+from embedmill.shared.providers.models.base import Block, Model, ModelAnswer, Prompt, Stop
 from embedmill.workers.validation.sanity import gives_orders
 
 MOST_CHARACTERS = 24_000
@@ -93,12 +93,12 @@ class TermsQuestion(ModelQuestion[Titled, Sequence[FoundTerm] | None]):
     def documents(self, request: Request[Titled]) -> tuple[str, ...]:
         return tuple(titled.document for titled in request.items)
 
-    def read(self, request: Request[Titled], answer: Answer) -> Reading[Titled, Sequence[FoundTerm] | None]:
+    def read(self, request: Request[Titled], answer: ModelAnswer) -> ReadAnswer[Titled, Sequence[FoundTerm] | None]:
         (titled,) = request.items
         terms = read_terms(answer, titled.text)
         if terms is None:
-            return Reading({}, request.items, "it held no list of terms", is_refusal=answer.stop is Stop.REFUSAL)
-        return Reading({titled: terms})
+            return ReadAnswer({}, request.items, "it held no list of terms", is_refusal=answer.stop is Stop.REFUSAL)
+        return ReadAnswer({titled: terms})
 
     def keep(self, found: Mapping[Titled, Sequence[FoundTerm] | None]) -> None:
         for titled, terms in found.items():
@@ -114,7 +114,7 @@ def request_terms(documents: Iterable[Titled]) -> list[Request[Titled]]:
     return [Request((titled,), make_fence((titled.text[:MOST_CHARACTERS], titled.title))) for titled in documents]
 
 
-def read_terms(answer: Answer, text: str) -> list[FoundTerm] | None:
+def read_terms(answer: ModelAnswer, text: str) -> list[FoundTerm] | None:
     """The terms of an answer that occur in the text, with those of their synonyms that do; None when it is unusable."""
     if answer.stop is Stop.REFUSAL:
         return None

@@ -1,6 +1,6 @@
 """The verdict: what was thought of one chunk, by whom, and the strict reading of a model's answer.
 
-Reading never raises. What cannot be used is missing, with a reason, and whoever asked decides what to do about it.
+ReadAnswer never raises. What cannot be used is missing, with a reason, and whoever asked decides what to do about it.
 """
 
 from collections.abc import Collection, Mapping
@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from embedmill.shared.asking.question import Reading
+from embedmill.shared.asking.question import ReadAnswer
 from embedmill.shared.providers.models.rules import judge
 
 Source = Literal["model", "rules"]
@@ -98,12 +98,12 @@ class _Answered(BaseModel):
     caveats: list[str]
 
 
-def read_answer(text: str, bodies: Mapping[str, str], *, repaired: bool = False) -> Reading[str, Verdict]:
+def read_answer(text: str, bodies: Mapping[str, str], *, repaired: bool = False) -> ReadAnswer[str, Verdict]:
     """The verdicts on `bodies`, chunks by id, in a model's answer; ids that are unknown or contradict are left out."""
     try:
         items, whole = _items(text)
     except ValueError:
-        return Reading({}, list(bodies), "the answer was no JSON object with a list of verdicts")
+        return ReadAnswer({}, list(bodies), "the answer was no JSON object with a list of verdicts")
     read: dict[str, Verdict] = {}
     problems: set[str] = set() if whole else {"the answer was cut off"}
     disputed: set[str] = set()
@@ -121,7 +121,7 @@ def read_answer(text: str, bodies: Mapping[str, str], *, repaired: bool = False)
         problems.add("an id had two different verdicts")
     kept = {id_: verdict for id_, verdict in read.items() if id_ not in disputed}
     left = [id_ for id_ in bodies if id_ not in kept]
-    return Reading(kept, left, _complaint(problems, left))
+    return ReadAnswer(kept, left, _complaint(problems, left))
 
 
 def _items(text: str) -> tuple[list[Any], bool]:

@@ -7,7 +7,7 @@ then the chunks. Whatever changes comes after whatever does not.
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from embedmill.shared.asking.packing import Room, Size, pack_in_order
+from embedmill.shared.asking.packing import ItemSize, Room, pack_in_order
 from embedmill.shared.asking.question import Request
 from embedmill.shared.fence import Fence, make_fence
 from embedmill.shared.prompts import PromptText, load_prompt
@@ -48,8 +48,8 @@ def _fits(passages: Sequence[Passage]) -> bool:
     return ROOM.holds(_sizes(passages))
 
 
-def _sizes(passages: Iterable[Passage]) -> list[Size]:
-    return [Size(passage.tokens) for passage in passages]
+def _sizes(passages: Iterable[Passage]) -> list[ItemSize]:
+    return [ItemSize(passage.tokens) for passage in passages]
 
 
 def _request(passages: Sequence[Passage]) -> Request[Passage]:

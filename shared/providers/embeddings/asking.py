@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from embedmill.shared.asking.question import LiveQuestion, Reading, Request
+from embedmill.shared.asking.question import LiveQuestion, ReadAnswer, Request
 from embedmill.shared.errors import BadVector
 from embedmill.shared.ledger import Usage
 from embedmill.shared.providers.embeddings.answers import EmbeddingAnswer, Keep
@@ -31,13 +31,13 @@ class VectorQuestion(LiveQuestion[int, Vector, EmbeddingAnswer]):
     def usage(self, request: Request[int]) -> Usage:
         return self.most(request.items)
 
-    def read(self, request: Request[int], answer: EmbeddingAnswer) -> Reading[int, Vector]:
+    def read(self, request: Request[int], answer: EmbeddingAnswer) -> ReadAnswer[int, Vector]:
         self.answers += 1
         usable: list[bool] = np.asarray(np.isfinite(answer.vectors).all(axis=1)).tolist()
         rows = list(zip(request.items, answer.vectors, usable, strict=True))
         spoiled = BadVector(f"{self.name} returned an unusable vector")
         errors = {position: spoiled for position, _, fine in rows if not fine}
-        return Reading({position: vector for position, vector, fine in rows if fine}, errors=errors)
+        return ReadAnswer({position: vector for position, vector, fine in rows if fine}, errors=errors)
 
     def keep(self, found: Mapping[int, Vector]) -> None:
         self.keep_vectors(found)

@@ -9,9 +9,9 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from embedmill.shared.asking.packing import Plan, Room, Size, pack
+from embedmill.shared.asking.packing import ItemSize, Plan, Room, pack
 from embedmill.shared.asking.question import Request
-from embedmill.shared.asking.sending import Pace, ask_all
+from embedmill.shared.asking.sending import Pacing, ask_all
 from embedmill.shared.errors import BadVector, EmbedmillError, InputTooLong, SettingsError
 from embedmill.shared.ledger import Tokens, Usage
 from embedmill.shared.metering import FreeMeter, Meter
@@ -143,7 +143,7 @@ class Embedder(ABC):
             lambda positions: self.send([texts[position] for position in positions], input_type=input_type),
             keep or _drop,
         )
-        pace = Pace(self.concurrency, self.sends_apart, self.seconds_per_request)
+        pace = Pacing(self.concurrency, self.sends_apart, self.seconds_per_request)
         requests = [Request(tuple(positions)) for positions in plan]
         errors = too_long | ask_all(question, requests, meter=meter or FreeMeter(), pace=pace)
         blank = set(range(len(texts))) - too_long.keys() - set(sent)
@@ -188,7 +188,7 @@ class Embedder(ABC):
     def _plan(self, texts: Sequence[str], tokens: Sequence[int], sent: Sequence[int]) -> Plan:
         room = Room(self.max_inputs, self.max_tokens_per_request, self.max_bytes_per_request)
         counted = self.max_bytes_per_request is not None
-        sizes = [Size(tokens[place], encoded_length(texts[place]) if counted else 0) for place in sent]
+        sizes = [ItemSize(tokens[place], encoded_length(texts[place]) if counted else 0) for place in sent]
         return pack(sizes, room)
 
     def _too_long(self, texts: Sequence[str], tokens: Sequence[int]) -> dict[int, EmbedmillError]:

@@ -17,7 +17,7 @@ from embedmill.shared.ledger import Tokens
 from embedmill.shared.providers.anthropic_errors import FORESEEN, KEYS, translate
 from embedmill.shared.providers.counts import read_count
 from embedmill.shared.providers.credentials import AWS_KEYS, hash_credentials, require_sendable
-from embedmill.shared.providers.models.base import Answer, Block, Model, Prompt, Stop
+from embedmill.shared.providers.models.base import Block, Model, ModelAnswer, Prompt, Stop
 from embedmill.shared.providers.translation import unreadable
 
 TIMEOUT_SECONDS = 180.0
@@ -53,7 +53,7 @@ class AnthropicModel(Model):
         """What the SDK raises."""
         return FORESEEN
 
-    def ask(self, prompt: Prompt) -> Answer:
+    def ask(self, prompt: Prompt) -> ModelAnswer:
         with self._translated():
             response = self._opened().messages.with_raw_response.create(**self.parameters(prompt, batch=False))
             return _answer(response.parse(), response.headers)
@@ -73,7 +73,7 @@ class AnthropicModel(Model):
             "output_config": {"format": {"type": "json_schema", "schema": dict(prompt.schema)}},
         }
 
-    def read_batch(self, body: Any) -> Answer:
+    def read_batch(self, body: Any) -> ModelAnswer:
         try:
             return _answer(body, {})
         except (TypeError, ValueError, AttributeError):
@@ -140,8 +140,8 @@ def _block(block: Block, ttl: Mapping[str, str]) -> dict[str, Any]:
     return made | {"cache_control": {"type": "ephemeral", **ttl}} if block.cached else made
 
 
-def _answer(message: Message, headers: Any) -> Answer:
-    return Answer(
+def _answer(message: Message, headers: Any) -> ModelAnswer:
+    return ModelAnswer(
         # By type and never by place: a model that thinks puts its thoughts first.
         text="".join(block.text for block in message.content if block.type == "text"),
         stop=_STOPS.get(message.stop_reason or "", Stop.OTHER),

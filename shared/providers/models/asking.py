@@ -4,14 +4,14 @@ from abc import abstractmethod
 
 from embedmill.shared.asking.question import FoundT, ItemT, LiveQuestion, Request
 from embedmill.shared.ledger import Usage
-from embedmill.shared.providers.models.base import Answer, Model, Prompt
+from embedmill.shared.providers.models.base import Model, ModelAnswer, Prompt
 from embedmill.shared.providers.models.counting import most_tokens
 
 MESSAGE = "message"
 """What a call of a generating model is called in the price file."""
 
 
-class ModelQuestion(LiveQuestion[ItemT, FoundT, Answer]):
+class ModelQuestion(LiveQuestion[ItemT, FoundT, ModelAnswer]):
     """A question to a model."""
 
     def __init__(self, model: Model) -> None:
@@ -26,7 +26,7 @@ class ModelQuestion(LiveQuestion[ItemT, FoundT, Answer]):
     def documents(self, request: Request[ItemT]) -> tuple[str, ...]:
         """The documents that a request is about."""
 
-    def send(self, request: Request[ItemT]) -> Answer:
+    def send(self, request: Request[ItemT]) -> ModelAnswer:
         return self.model.ask(self.word(request))
 
     def usage(self, request: Request[ItemT]) -> Usage:

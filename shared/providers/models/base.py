@@ -43,7 +43,7 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ModelAnswer:
     """What a model said, as text; a refusal and an answer that was cut off are answers too."""
 
     text: str
@@ -78,7 +78,7 @@ class Model(ABC):
         return ""
 
     @abstractmethod
-    def ask(self, prompt: Prompt) -> Answer:
+    def ask(self, prompt: Prompt) -> ModelAnswer:
         """One call; nothing is retried here, because whoever calls has reserved money for exactly one."""
 
     @abstractmethod
@@ -92,7 +92,7 @@ class Model(ABC):
         """
         raise NotImplementedError(f"{self.provider} has no batch API")
 
-    def read_batch(self, body: Any) -> Answer:
+    def read_batch(self, body: Any) -> ModelAnswer:
         """The answer to a call of a batch; raises ProviderUnavailable for one that makes no sense."""
         raise NotImplementedError(f"{self.provider} has no batch API")
 

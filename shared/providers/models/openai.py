@@ -10,7 +10,7 @@ from openai.types.chat import ChatCompletion
 from embedmill.shared.ledger import Tokens
 from embedmill.shared.providers.counts import read_count
 from embedmill.shared.providers.credentials import hash_credentials, require_sendable
-from embedmill.shared.providers.models.base import Answer, Block, Model, Prompt, Stop
+from embedmill.shared.providers.models.base import Block, Model, ModelAnswer, Prompt, Stop
 from embedmill.shared.providers.openai_errors import CREDENTIALS, FORESEEN, PROVIDER, translate
 from embedmill.shared.providers.translation import read_json, unreadable
 
@@ -37,7 +37,7 @@ class OpenAIModel(Model):
     def key_hash(self) -> str:
         return hash_credentials(self._opened)
 
-    def ask(self, prompt: Prompt) -> Answer:
+    def ask(self, prompt: Prompt) -> ModelAnswer:
         try:
             response = self._opened().chat.completions.with_raw_response.create(**self.parameters(prompt, batch=False))
             return _answer(response.parse(), read_json(response.content), response.headers)
@@ -63,7 +63,7 @@ class OpenAIModel(Model):
             "response_format": {"type": "json_schema", "json_schema": schema},
         }
 
-    def read_batch(self, body: Any) -> Answer:
+    def read_batch(self, body: Any) -> ModelAnswer:
         try:
             return _answer(ChatCompletion.model_validate({**body, "usage": None}), body, {})
         except (TypeError, ValueError, AttributeError, LookupError):
@@ -86,9 +86,9 @@ def _joined(blocks: Sequence[Block]) -> str:
     return "\n\n".join(block.text for block in blocks)
 
 
-def _answer(completion: ChatCompletion, body: Any, headers: Any) -> Answer:
+def _answer(completion: ChatCompletion, body: Any, headers: Any) -> ModelAnswer:
     choice = completion.choices[0]
-    return Answer(
+    return ModelAnswer(
         text=choice.message.content or "",
         stop=Stop.REFUSAL if choice.message.refusal else _STOPS.get(choice.finish_reason, Stop.OTHER),
         # From what was sent: the SDK makes numbers of texts and truth values.

@@ -14,14 +14,14 @@ from embedmill.shared.db.reviews import Doubt
 from embedmill.shared.db.samples import Counts, Sampled
 from embedmill.shared.db.schema import verdict, verdict_hold
 from embedmill.shared.db.terms import FoundTerm
-from embedmill.shared.db.verdicts import Origin
+from embedmill.shared.db.verdicts import VerdictOrigin
 from embedmill.shared.errors import NotFound, UserError
 from tests.shared.db.tracker import Tracker
 from tests.waiting import wait_until
 
 URIS = ["file:///a", "file:///b"]
 ADDRESSES = [f"{n:032x}" for n in range(3)]
-ORIGIN = Origin("anthropic/model", "verdicts", "hash")
+ORIGIN = VerdictOrigin("anthropic/model", "verdicts", "hash")
 
 
 def body(score: int = 5) -> dict[str, Any]:

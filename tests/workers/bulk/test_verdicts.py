@@ -11,10 +11,10 @@ from embedmill.shared.db.schema import dead_letter, verdict
 from embedmill.shared.errors import ProviderUnavailable
 from embedmill.shared.ledger import Lane
 from embedmill.shared.providers.models.anthropic import AnthropicModel
-from embedmill.shared.providers.models.base import Answer
+from embedmill.shared.providers.models.base import ModelAnswer
 from embedmill.simulators.anthropic import AnthropicSimulator
 from embedmill.simulators.faults import Fault
-from embedmill.simulators.prompts import Verdict as Scripted
+from embedmill.simulators.prompts import ScriptedVerdict as Scripted
 from embedmill.workers.chores.batcher import Batcher
 from tests.workers.bulk.killing import Scythe, live_until_killed
 from tests.workers.bulk.line import Line
@@ -112,9 +112,9 @@ def test_an_answer_that_does_not_say_what_it_took_leaves_the_reservation_open(
 def test_one_answer_that_does_not_say_what_it_took_counts_at_its_most_and_all_others_as_they_are(
     judged: Line[AnthropicSimulator], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_nonsense: bool
 ) -> None:
-    answers, read = AnthropicModel.read_batch, list[Answer]()
+    answers, read = AnthropicModel.read_batch, list[ModelAnswer]()
 
-    def second_in_doubt(model: AnthropicModel, body: Any) -> Answer:
+    def second_in_doubt(model: AnthropicModel, body: Any) -> ModelAnswer:
         read.append(answers(model, body))
         if len(read) != 2:
             return read[-1]

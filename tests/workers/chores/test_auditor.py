@@ -15,7 +15,7 @@ from embedmill.shared.ledger import BudgetScope
 from embedmill.shared.outcomes import Advance
 from embedmill.simulators.anthropic import AnthropicSimulator
 from embedmill.simulators.faults import Fault
-from embedmill.simulators.prompts import Verdict as Scripted
+from embedmill.simulators.prompts import ScriptedVerdict as Scripted
 from embedmill.workers.chores.auditor import Auditor, audit
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.stages.validate import validate

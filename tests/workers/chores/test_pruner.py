@@ -9,7 +9,7 @@ from embedmill.shared.caches.verdicts import VerdictCache
 from embedmill.shared.db.retention import list_evictions
 from embedmill.shared.db.verdicts import VERDICT
 from embedmill.shared.outcomes import Advance, Park
-from embedmill.workers.chores.pruner import ENTRIES_AT_ONCE, Policy, prune
+from embedmill.workers.chores.pruner import ENTRIES_AT_ONCE, PrunePolicy, prune
 from embedmill.workers.runtime import WorkerRuntime
 from tests.contracts.cache import VECTOR_BYTES, address, vector
 from tests.services import redis
@@ -22,8 +22,8 @@ FOREVER = dict.fromkeys((*KINDS, VERDICT), 0.0)
 
 def policy(
     *, keep: dict[str, float] | None = None, room: int = 0, verdict_room: int = 0, youngest: float = -1.0
-) -> Policy:
-    return Policy(FOREVER | (keep or {}), room, verdict_room, youngest_seconds=youngest)
+) -> PrunePolicy:
+    return PrunePolicy(FOREVER | (keep or {}), room, verdict_room, youngest_seconds=youngest)
 
 
 def fill(runtime: WorkerRuntime, count: int, *, kind: str = DOCUMENT, first: int = 0) -> None:
@@ -43,7 +43,7 @@ def held(runtime: WorkerRuntime) -> int:
 def test_without_limits_nothing_is_forgotten(runtime: WorkerRuntime, tracker: Tracker) -> None:
     fill(runtime, 3)
     age(runtime, 1000 * 24 * HOUR)
-    assert prune(runtime, Policy.from_settings(runtime.settings), seconds=10) == {}
+    assert prune(runtime, PrunePolicy.from_settings(runtime.settings), seconds=10) == {}
     assert held(runtime) == 3
 
 

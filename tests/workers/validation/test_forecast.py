@@ -12,7 +12,7 @@ from embedmill.simulators.anthropic import AnthropicSimulator
 from embedmill.workers.chunking import ChunkSet, ChunkSettings, build_chunk_set, normalise
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.stages.chunk import parse_row
-from embedmill.workers.validation.forecast import Forecast, Policy, add_rubric, ask_alone
+from embedmill.workers.validation.forecast import AskingPolicy, Forecast, add_rubric, ask_alone
 from embedmill.workers.validation.passages import make_passages
 from tests.corpus import text_of
 from tests.shared.db.tracker import Tracker
@@ -25,7 +25,7 @@ def chunk_sets(count: int, *, paragraphs: int = 6) -> list[ChunkSet]:
     return [build_chunk_set(normalise(parse_row(t)), settings, title="", media_type="text/plain") for t in texts]
 
 
-def forecast(policy: Policy, sets: list[ChunkSet]) -> Asked:
+def forecast(policy: AskingPolicy, sets: list[ChunkSet]) -> Asked:
     made = Forecast(policy)
     for number, chunk_set in enumerate(sets):
         made.add(chunk_set, f"d{number}")
@@ -35,7 +35,7 @@ def forecast(policy: Policy, sets: list[ChunkSet]) -> Asked:
 def test_a_gate_asks_about_every_chunk_and_sixteen_at_a_time() -> None:
     sets = chunk_sets(12)
     chunks = sum(len(chunk_set.chunks) for chunk_set in sets)
-    made = forecast(Policy(audits=False), sets)
+    made = forecast(AskingPolicy(audits=False), sets)
     assert made.chunks == chunks
     assert chunks / 16 <= made.calls <= chunks / 16 + 2
 
@@ -47,7 +47,7 @@ def test_a_gate_asks_about_every_chunk_and_sixteen_at_a_time() -> None:
 def test_an_audit_asks_about_the_first_hundred_and_then_a_share(before: Counts, share: float | None) -> None:
     sets = chunk_sets(150)
     chunks = sum(len(chunk_set.chunks) for chunk_set in sets)
-    made = forecast(Policy(audits=True, chunks=before), sets)
+    made = forecast(AskingPolicy(audits=True, chunks=before), sets)
     expected = 100 + 0.1 * (chunks - 100) if share is None else share * chunks
     assert made.chunks == pytest.approx(expected, rel=0.25)
 
@@ -55,14 +55,14 @@ def test_an_audit_asks_about_the_first_hundred_and_then_a_share(before: Counts, 
 def test_a_text_that_comes_twice_or_has_a_verdict_is_asked_about_once_or_not_at_all() -> None:
     sets = chunk_sets(6)
     chunks = sum(len(chunk_set.chunks) for chunk_set in sets)
-    assert forecast(Policy(audits=False), [*sets, *sets]).chunks == chunks
-    assert forecast(Policy(audits=False, find_known=lambda addresses: addresses), sets).calls == 0
+    assert forecast(AskingPolicy(audits=False), [*sets, *sets]).chunks == chunks
+    assert forecast(AskingPolicy(audits=False, find_known=lambda addresses: addresses), sets).calls == 0
 
 
 @pytest.mark.parametrize("paragraphs", [1, 6, 60])
 def test_documents_counted_apart_come_to_what_they_come_to_together(paragraphs: int) -> None:
     sets = chunk_sets(48, paragraphs=paragraphs)
-    together, apart = forecast(Policy(audits=False), sets), Asked()
+    together, apart = forecast(AskingPolicy(audits=False), sets), Asked()
     for number, chunk_set in enumerate(sets):
         apart += ask_alone(make_passages(chunk_set, chunk_set.chunks, document=f"d{number}", judge=""))
     apart = add_rubric(apart)
@@ -73,8 +73,8 @@ def test_documents_counted_apart_come_to_what_they_come_to_together(paragraphs: 
 
 def test_terms_are_asked_for_once_a_sampled_document() -> None:
     sets = chunk_sets(30, paragraphs=1)
-    without = forecast(Policy(audits=True), sets)
-    made = forecast(Policy(audits=True, terms_share=0.05), sets)
+    without = forecast(AskingPolicy(audits=True), sets)
+    made = forecast(AskingPolicy(audits=True, terms_share=0.05), sets)
     assert 20 <= made.calls - without.calls < 30
 
 
@@ -93,7 +93,7 @@ def test_the_provider_counts_what_was_forecast(
     for number in range(5):
         (folder / f"{number}.txt").write_text(text_of(number))
     (folder / "long.txt").write_text(text_of(9, paragraphs=50))
-    made = Forecast(Policy(audits=False))
+    made = Forecast(AskingPolicy(audits=False))
     settings = ChunkSettings.from_target(384, overlap=32)
     for path in sorted(folder.iterdir()):
         text = normalise(parse_row(path.read_text()))

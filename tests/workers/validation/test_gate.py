@@ -12,7 +12,7 @@ from embedmill.shared.outcomes import Advance, Complete, Fail, Park
 from embedmill.shared.states import Result
 from embedmill.simulators.anthropic import AnthropicSimulator
 from embedmill.simulators.faults import Fault
-from embedmill.simulators.prompts import Verdict as Scripted
+from embedmill.simulators.prompts import ScriptedVerdict as Scripted
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.stages.chunk import chunk
 from embedmill.workers.stages.validate import validate

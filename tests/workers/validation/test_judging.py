@@ -11,7 +11,7 @@ from embedmill.shared.errors import EmbedmillError, FlowControl, ProviderRefused
 from embedmill.shared.ledger import NO_TOKENS, Usage
 from embedmill.shared.metering import FreeMeter, Meter, Reservation
 from embedmill.simulators.faults import Fault
-from embedmill.simulators.prompts import Verdict as Scripted
+from embedmill.simulators.prompts import ScriptedVerdict as Scripted
 from embedmill.workers.validation.judging import VerdictQuestion, judge
 from embedmill.workers.validation.passages import Passage
 from embedmill.workers.validation.verdict import Verdict

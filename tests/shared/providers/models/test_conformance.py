@@ -18,7 +18,7 @@ from embedmill.shared.errors import (
 from embedmill.shared.providers.models.base import Stop
 from embedmill.shared.providers.models.table import open_model
 from embedmill.simulators.faults import Fault
-from embedmill.simulators.prompts import Verdict
+from embedmill.simulators.prompts import ScriptedVerdict
 from tests.shared.providers.models.simulated import NAMES, Served, question, served
 
 SECRET = "the text of a document that must not leak"
@@ -57,7 +57,7 @@ def test_a_prompt_that_comes_back_as_the_code_of_an_error_goes_nowhere(model: Se
 
 
 def test_an_answer_follows_the_schema(model: Served) -> None:
-    model.simulator.writer.add(Verdict(match="Judge", verdict={"score": 2, "reasoning": "because"}))
+    model.simulator.writer.add(ScriptedVerdict(match="Judge", verdict={"score": 2, "reasoning": "because"}))
     answer = model.model.ask(question())
     assert answer.stop is Stop.END
     assert json.loads(answer.text) == {"score": 2, "reasoning": "because"}

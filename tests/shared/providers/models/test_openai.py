@@ -5,11 +5,11 @@ from typing import Any
 from openai.types.chat import ChatCompletion
 
 from embedmill.shared.ledger import Tokens
-from embedmill.shared.providers.models.base import Answer, Stop
+from embedmill.shared.providers.models.base import ModelAnswer, Stop
 from embedmill.shared.providers.models.openai import _answer
 
 
-def answered(**fields: Any) -> Answer:
+def answered(**fields: Any) -> ModelAnswer:
     """What our adapter makes of an answer with these fields."""
     message = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "{}"}}
     body = {"id": "c1", "object": "chat.completion", "created": 0, "model": "some-model", "choices": [message]}
