@@ -123,14 +123,28 @@ def worst_outcome(errors: Sequence[EmbedmillError]) -> Outcome:
 
 def bisect(items: Sequence[Item], call: Callable[[Sequence[Item]], Mapping[int, Outcome]]) -> dict[int, Outcome]:
     """Outcomes of a call that treats its items as one; when it fails, halves are tried until the culprit is alone."""
+    return {id_: as_outcome(end) for id_, end in try_apart(items, call).items()}
+
+
+End = Outcome | BaseException
+"""How a document's part in a batch ended, as long as it matters what raised."""
+
+
+def as_outcome(end: End) -> Outcome:
+    """What it means for the document."""
+    return outcome_of(end) if isinstance(end, BaseException) else end
+
+
+def try_apart(items: Sequence[Item], call: Callable[[Sequence[Item]], Mapping[int, End]]) -> dict[int, End]:
+    """The same with errors as they were raised."""
     try:
         return dict(call(items))
     except StorageFailed:
         raise
     except FlowControl as error:
-        return {item.id: outcome_of(error) for item in items}
+        return {item.id: error for item in items}
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is somebody's in this batch
         if len(items) == 1:
-            return {items[0].id: outcome_of(error)}
+            return {items[0].id: error}
         middle = len(items) // 2
-        return bisect(items[:middle], call) | bisect(items[middle:], call)
+        return try_apart(items[:middle], call) | try_apart(items[middle:], call)

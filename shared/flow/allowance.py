@@ -14,7 +14,7 @@ from typing import Any
 from embedmill.shared.errors import LONGEST_WAIT_SECONDS, FlowControl
 from embedmill.shared.flow.headers import ReportedLimits
 from embedmill.shared.flow.limits import ProviderLimits
-from embedmill.shared.flow.state import SharedState
+from embedmill.shared.flow.state import FlowState
 from embedmill.shared.logs import get_logger
 
 log = get_logger()
@@ -253,7 +253,7 @@ class Allowance:
         key: str,
         name: str,
         limits: ProviderLimits,
-        state: SharedState,
+        state: FlowState,
         *,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from embedmill.shared.errors import FlowControl, MissingExtra
-from embedmill.shared.flow.state import Change, SharedState, T, Value
+from embedmill.shared.flow.state import Change, FlowState, T, Value
 
 # Nobody asks for a key that long: a circuit rests for minutes, or for the day that a provider may ask for.
 FORGOTTEN_SECONDS = 2 * 86_400
@@ -22,7 +22,7 @@ return 1
 """
 
 
-class RedisState(SharedState):
+class RedisState(FlowState):
     """Values in one Redis; when it cannot be reached, work waits a moment instead of passing unlimited."""
 
     def __init__(self, url: str) -> None:

@@ -1,5 +1,7 @@
-"""What processes tell each other about providers: small JSON values that change one at a time, in Redis or in SQL."""
+"""What is known of providers: small JSON values that change one at a time, shared in Redis or in SQL, or one's own."""
 
+import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -10,8 +12,8 @@ Value = dict[str, Any]
 Change = Callable[[Value, float], tuple[Value | None, T]]
 
 
-class SharedState(ABC):
-    """Values by key; a change is seen whole by everybody or not at all. Times are the store's, never a worker's."""
+class FlowState(ABC):
+    """Values by key; a change is seen whole by everybody or not at all. Where it is shared, times are the store's."""
 
     @abstractmethod
     def update(self, key: str, change: Change[T]) -> T:
@@ -27,3 +29,26 @@ class SharedState(ABC):
 
     def close(self) -> None:  # noqa: B027 - the database is closed by whoever opened it
         """Release connections."""
+
+
+class LocalState(FlowState):
+    """What one process knows for itself; safe between threads."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._values: dict[str, Value] = {}
+
+    def update(self, key: str, change: Change[T]) -> T:
+        with self._lock:
+            changed, result = change(self._values.get(key, {}), self._clock())
+            if changed is not None:
+                self._values[key] = changed
+            return result
+
+    def peek(self, key: str) -> tuple[Value, float]:
+        return self._values.get(key, {}), self._clock()
+
+    def peek_all(self, prefix: str) -> tuple[dict[str, Value], float]:
+        with self._lock:
+            return {key: value for key, value in self._values.items() if key.startswith(prefix)}, self._clock()

@@ -4,7 +4,6 @@ All processes share it, by provider and hash of the key, so that a worker with a
 key cannot be told from another (there is none, or it is a role of AWS), each process keeps it for itself.
 """
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,13 +14,13 @@ from embedmill.shared.db.engine import Database
 from embedmill.shared.errors import KEY_SECONDS, FlowControl, KeyRefused
 from embedmill.shared.flow import circuit
 from embedmill.shared.flow.circuit import Value
-from embedmill.shared.flow.state import Change, SharedState, T
+from embedmill.shared.flow.state import Change, FlowState, LocalState, T
 from embedmill.shared.logs import get_logger
 
 log = get_logger()
 
 KEYS = "keys"
-POLICY = circuit.Policy(failures=1, first_rest_seconds=KEY_SECONDS, longest_rest_seconds=KEY_SECONDS)
+POLICY = circuit.CircuitPolicy(failures=1, first_rest_seconds=KEY_SECONDS, longest_rest_seconds=KEY_SECONDS)
 CLEAR_SECONDS = 0.5
 """A key that was just not among the refused ones is used without asking again."""
 PROBING_SECONDS = 2.0
@@ -33,11 +32,10 @@ FORGOTTEN_SECONDS = 86_400.0
 class Keys:
     """The refused keys, as one process sees them; safe between threads."""
 
-    def __init__(self, database: Database, open_state: Callable[[], SharedState]) -> None:
+    def __init__(self, database: Database, open_state: Callable[[], FlowState]) -> None:
         self._database = database
         self._open_state = open_state
-        self._lock = threading.Lock()
-        self._own: Value = {}
+        self._own = LocalState()
         self._seen: Value = {}
         self._seen_until = 0.0
 
@@ -73,8 +71,8 @@ class Keys:
     def look(self, name: str, *, is_shared: bool) -> tuple[Value, float]:
         """What is known of a key ({} for nothing bad), and the time by the clock that goes with it."""
         if not is_shared:
-            with self._lock:
-                return self._own.get(name, {}), time.monotonic()
+            own, now = self._own.peek(KEYS)
+            return own.get(name, {}), now
         if name in self._seen or time.monotonic() >= self._seen_until:
             self._seen, now = self._open_state().peek(KEYS)
             self._seen_until = time.monotonic() + CLEAR_SECONDS
@@ -83,12 +81,8 @@ class Keys:
 
     def change(self, name: str, change: Change[T], *, is_shared: bool) -> T:
         """Change what is known of a key."""
-        if not is_shared:
-            with self._lock:
-                changed, result = _change_one(self._own, time.monotonic(), name, change)
-                self._own = self._own if changed is None else changed
-                return result
-        result = self._open_state().update(KEYS, lambda value, now: _change_one(value, now, name, change))
+        state = self._open_state() if is_shared else self._own
+        result = state.update(KEYS, lambda value, now: _change_one(value, now, name, change))
         self._seen_until = 0.0
         return result
 

@@ -2,11 +2,11 @@
 
 from embedmill.shared.db import flow
 from embedmill.shared.db.engine import Connection, Database
-from embedmill.shared.flow.state import Change, SharedState, T, Value
+from embedmill.shared.flow.state import Change, FlowState, T, Value
 from embedmill.shared.settings import REDIS_SCHEMES, Settings
 
 
-class DatabaseState(SharedState):
+class DatabaseState(FlowState):
     """In the tracking database: a row a key, locked for the moment of its change."""
 
     def __init__(self, database: Database) -> None:
@@ -29,7 +29,7 @@ class DatabaseState(SharedState):
         return self._database.query(lambda connection: flow.list_values(connection, prefix))
 
 
-def open_shared_state(settings: Settings, database: Database) -> SharedState:
+def open_shared_state(settings: Settings, database: Database) -> FlowState:
     """Redis where the setting or the broker names one, the tracking database otherwise."""
     url = settings.limits_url or settings.broker_url
     if url.startswith(REDIS_SCHEMES):

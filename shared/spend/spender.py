@@ -18,10 +18,10 @@ from embedmill.shared.db import flow, ledger
 from embedmill.shared.db.engine import Database
 from embedmill.shared.errors import UnknownPrice
 from embedmill.shared.flow.allowance import Allowance
-from embedmill.shared.flow.circuit import CIRCUIT, Circuit, Policy, state_of
+from embedmill.shared.flow.circuit import CIRCUIT, Circuit, CircuitPolicy, state_of
 from embedmill.shared.flow.concurrency import Concurrency
 from embedmill.shared.flow.limits import ProviderLimits, find_limits
-from embedmill.shared.flow.state import SharedState
+from embedmill.shared.flow.state import FlowState
 from embedmill.shared.ledger import FREE, Entry, Lane, Tokens, Usage
 from embedmill.shared.settings import Settings
 from embedmill.shared.spend.call import PaidCall
@@ -44,7 +44,7 @@ class Spender:
         self._sleep = sleep
         self._concurrency: dict[tuple[str, str], Concurrency] = {}
         self._circuits: dict[str, Circuit] = {}
-        self._state: SharedState | None = None
+        self._state: FlowState | None = None
         self._opening = threading.RLock()
         self.keys = Keys(database, lambda: self.state)
 
@@ -54,7 +54,7 @@ class Spender:
         return Prices.load(self._settings.prices_path, allow_unpriced=self._settings.allow_unpriced)
 
     @property
-    def state(self) -> SharedState:
+    def state(self) -> FlowState:
         """What processes tell each other; opened by one thread only."""
         with self._opening:
             if self._state is None:
@@ -97,7 +97,7 @@ class Spender:
         """The circuit of a provider's operation, or of a store's shard, by its name."""
         with self._opening:
             if name not in self._circuits:
-                policy = Policy(self._settings.circuit_failures, self._settings.circuit_seconds)
+                policy = CircuitPolicy(self._settings.circuit_failures, self._settings.circuit_seconds)
                 self._circuits[name] = Circuit(
                     name, policy, self.state, closed=lambda: self.database.transact(flow.wake_circuit)
                 )

@@ -12,6 +12,7 @@ removed by the sweeper (`embedmill.workers.chores.sweeper`).
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import groupby
+from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,13 +34,13 @@ from embedmill.shared.errors import (
     VectorsLost,
 )
 from embedmill.shared.logs import get_logger
-from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
+from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Return
 from embedmill.shared.paging import pages
 from embedmill.shared.providers.vectorstores.base import VectorRow, VectorStore
-from embedmill.shared.spend.keys import Use
+from embedmill.shared.spend.guard import Guard
 from embedmill.shared.stages import Product
 from embedmill.shared.states import Result, WaitReason
-from embedmill.workers.executor import bisect, outcome_of
+from embedmill.workers.executor import End, as_outcome, outcome_of, try_apart
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.stored import Stored, load_stored
 
@@ -63,53 +64,59 @@ def index(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
     written: list[Item] = []
     for (collection_id, shard, _), items in _by_shard_and_job(runtime, claim.items).items():
         collection = runtime.collection(collection_id)
-        found = _guarded(runtime, claim, collection, shard, items)
+        found = _write_guarded(runtime, claim, collection, shard, items)
         outcomes |= {id_: outcome for id_, outcome in found.items() if not isinstance(outcome, Complete)}
         written += [item for item in items if isinstance(found[item.id], Complete)]
     return outcomes | _finish(runtime, claim, written)
 
 
-def _guarded(
+def _write_guarded(
     runtime: WorkerRuntime, claim: Claim, collection: Collection, shard: str, items: Sequence[Item]
 ) -> dict[int, Outcome]:
-    """Leave a shard that does not answer alone: embedding goes on into the cache, and drains from there later.
-
-    One document that it took shows that the shard is well, however many others it would not take.
-    """
-    circuit = runtime.spender.circuit(f"{STORE_CIRCUIT} {collection.id}/{shard}")
+    """Leave a shard that does not answer alone: embedding goes on into the cache, and drains from there later."""
     try:
-        key = _key(runtime, collection)
-        key.ask()
-        try:
-            circuit.ask()
-        except BaseException:
-            key.give_back()
-            raise
+        guard = _guard(runtime, collection, shard)
+        guard.ask()
     except StorageFailed:
         raise
     except EmbedmillError as error:
         return {item.id: outcome_of(error) for item in items}
-    found: dict[int, Outcome] = {}
-    for part in _parts(items):
-        found |= bisect(part, lambda some: _write(runtime, claim, collection, shard, some))
-    refusals = [outcome for outcome in found.values() if isinstance(outcome, Park) and outcome.reason == WaitReason.KEY]
-    if refusals:
-        circuit.give_back()
-        key.refused(KeyRefused(str(refusals[0].told)))
-        return found
-    if all(_was_not_asked(outcome) for outcome in found.values()):
-        circuit.give_back()
-        key.give_back()
-        return found
-    outages = [_outage(outcome) for outcome in found.values()]
-    down = [outage for outage in outages if outage is not None]
-    if len(down) < len(found):
-        key.accepted()
-        circuit.succeeded()
-        return found
-    key.give_back()
-    told = circuit.failed(down[0])
-    return found if told is down[0] else {item.id: outcome_of(told) for item in items}
+    ends: dict[int, End] = {}
+    try:
+        for part in _parts(items):
+            ends |= try_apart(part, lambda some: _write(runtime, claim, collection, shard, some))
+    except BaseException:
+        guard.give_back()
+        raise
+    wait = _tell(guard, list(ends.values()))
+    return {id_: as_outcome(wait if wait and _is_outage(end) else end) for id_, end in ends.items()}
+
+
+def _guard(runtime: WorkerRuntime, collection: Collection, shard: str) -> Guard:
+    """A store's key, of which nothing bad is ever known where it needs none, and its shard's circuit."""
+    store = runtime.store(collection)
+    circuit = f"{STORE_CIRCUIT} {collection.id}/{shard}"
+    return runtime.spender.guard(store.provider, store.key_hash, operation="index", circuit=circuit)
+
+
+def _tell(guard: Guard, ends: Sequence[End]) -> FlowControl | None:
+    """Say how the shard answered; returns what all have to wait for, when it is to be left alone now.
+
+    One document that it took shows that the shard is well, however many others it would not take.
+    """
+    refusal = next((end for end in ends if isinstance(end, KeyRefused)), None)
+    asked = [end for end in ends if _was_asked(end)]
+    outages = [end for end in asked if _is_outage(end)]
+    if refusal is not None:
+        guard.failed(refusal)
+    elif not asked:
+        guard.give_back()
+    elif len(outages) < len(asked):
+        guard.answered()
+    else:
+        meaning = guard.failed(outages[0])
+        return meaning if isinstance(meaning, FlowControl) and meaning is not outages[0] else None
+    return None
 
 
 def _parts(items: Sequence[Item]) -> list[Sequence[Item]]:
@@ -119,28 +126,19 @@ def _parts(items: Sequence[Item]) -> list[Sequence[Item]]:
     return [*([others] if others else []), *pages(failing, FAILING_AT_ONCE)]
 
 
-def _key(runtime: WorkerRuntime, collection: Collection) -> Use:
-    """The key of a collection's store; of one that needs none, nothing bad is ever known."""
-    store = runtime.store(collection)
-    return runtime.spender.keys.use(store.provider, store.key_hash, operation="index")
+def _was_asked(end: End) -> bool:
+    """Whether the shard was asked to the end; for want of money, of the lease or of vectors nothing is known of it."""
+    match end:
+        case FlowControl(reason=WaitReason.BUDGET) | UnknownPrice():
+            return False
+    return isinstance(end, Complete | BaseException)
 
 
-def _was_not_asked(outcome: Outcome) -> bool:
-    """Whether the shard was not asked to the end, for want of money or of the lease, so that nothing is known of it."""
-    match outcome:
-        case Park(WaitReason.BUDGET) | Fail(UnknownPrice()) | Return():
+def _is_outage(end: End) -> TypeGuard[ProviderUnavailable | FlowControl]:
+    match end:
+        case ProviderUnavailable() | FlowControl(reason=WaitReason.CIRCUIT):
             return True
     return False
-
-
-def _outage(outcome: Outcome) -> BaseException | None:
-    match outcome:
-        case Fail(ProviderUnavailable() as error):
-            return error
-        case Park("circuit", float() as seconds, failure=failure):
-            told = "the store does not answer"
-            return FlowControl(told, reason="circuit", retry_after_seconds=seconds, failure=failure)
-    return None
 
 
 def _by_shard_and_job(runtime: WorkerRuntime, items: Sequence[Item]) -> dict[tuple[int, str, int], list[Item]]:
@@ -154,7 +152,7 @@ def _by_shard_and_job(runtime: WorkerRuntime, items: Sequence[Item]) -> dict[tup
 
 def _write(
     runtime: WorkerRuntime, claim: Claim, collection: Collection, shard: str, items: Sequence[Item]
-) -> dict[int, Outcome]:
+) -> dict[int, End]:
     """Upsert and confirm; `Complete` means that the store holds every row of the version."""
     stored, outcomes = load_stored(runtime.blobs, [item for item in items if not item.deletes])
     rows, unembedded = _rows(runtime, collection, stored)
@@ -169,32 +167,32 @@ def _write(
     return outcomes | confirmed | again | deleted
 
 
-def _confirm(store: VectorStore, shard: str, written: Sequence[Stored]) -> dict[int, Outcome]:
+def _confirm(store: VectorStore, shard: str, written: Sequence[Stored]) -> dict[int, End]:
     """Ask whether every row is there, some documents at a time, and halves of them where that fails.
 
     So one question that fails sends back its own document and not all that were written with it. Whoever says that all
     have to wait is not asked again.
     """
-    outcomes: dict[int, Outcome] = {}
+    ends: dict[int, End] = {}
     for some in pages(written, CONFIRMED_AT_ONCE):
         rows = {s.item.id: len(s.kept) for s in some}
-        parked = next((outcome for outcome in outcomes.values() if isinstance(outcome, Park)), None)
-        if parked is None:
-            outcomes |= bisect([s.item for s in some], partial(_count, store, shard, rows))
+        wait = next((end for end in ends.values() if isinstance(end, FlowControl)), None)
+        if wait is None:
+            ends |= try_apart([s.item for s in some], partial(_count, store, shard, rows))
         else:
-            outcomes |= dict.fromkeys(rows, parked)
-    return outcomes
+            ends |= dict.fromkeys(rows, wait)
+    return ends
 
 
-def _count(store: VectorStore, shard: str, rows: Mapping[int, int], items: Sequence[Item]) -> dict[int, Outcome]:
+def _count(store: VectorStore, shard: str, rows: Mapping[int, int], items: Sequence[Item]) -> dict[int, End]:
     held = store.count_editions(shard, {item.document_id: (item.version, item.generation) for item in items})
     return {item.id: _confirmation(held[item.document_id], rows[item.id]) for item in items}
 
 
-def _confirmation(held: int, expected: int) -> Outcome:
+def _confirmation(held: int, expected: int) -> End:
     if held == expected:
         return Complete(Result.INDEXED)
-    return Fail(ProviderUnavailable(f"the store confirms {held} of {expected} vectors"))
+    return ProviderUnavailable(f"the store confirms {held} of {expected} vectors")
 
 
 def _is_lost(runtime: WorkerRuntime, claim: Claim, items: Sequence[Item]) -> bool:
@@ -277,7 +275,7 @@ def _finish(runtime: WorkerRuntime, claim: Claim, written: Sequence[Item]) -> di
             raise
         except EmbedmillError as error:
             if isinstance(error, KeyRefused):
-                _key(runtime, runtime.collection(collection_id)).refused(error)
+                _guard(runtime, runtime.collection(collection_id), shard).key.refused(error)
             late |= {item.id: outcome_of(error) for item in items}
     return {item.id: _complete(item, standings[item.document_id]) for item in mine} | late
 

@@ -5,13 +5,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from embedmill.shared.db.opening import open_database
-from embedmill.shared.flow.state import SharedState
+from embedmill.shared.flow.state import FlowState
 from embedmill.shared.settings import Settings
 from embedmill.shared.spend.shared_state import open_shared_state
 
 
 @contextmanager
-def opened(database_url: str, limits_url: str) -> Iterator[SharedState]:
+def opened(database_url: str, limits_url: str) -> Iterator[FlowState]:
     """The store of those URLs, as a process opens it."""
     database = open_database(database_url)
     state = open_shared_state(Settings(database_url=database_url, limits_url=limits_url), database)
@@ -20,7 +20,7 @@ def opened(database_url: str, limits_url: str) -> Iterator[SharedState]:
     database.close()
 
 
-def count(state: SharedState) -> int:
+def count(state: FlowState) -> int:
     """One more; returns how many."""
 
     def change(value: dict[str, Any], now: float) -> tuple[dict[str, Any], int]:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from embedmill.shared.flow import circuit
-from embedmill.shared.flow.circuit import LONGEST_REST_SECONDS, PROBE_SECONDS, Policy
+from embedmill.shared.flow.circuit import LONGEST_REST_SECONDS, PROBE_SECONDS, CircuitPolicy
 
-POLICY = Policy(failures=3, first_rest_seconds=10.0)
+POLICY = CircuitPolicy(failures=3, first_rest_seconds=10.0)
 
 
 class Watched:
@@ -82,8 +82,8 @@ def test_failures_are_forgotten_after_many_answers() -> None:
 
 def test_a_provider_that_says_for_how_long_is_left_alone_for_so_long() -> None:
     watched = Watched()
-    assert watched.fail(2, told_seconds=7200.0) == 0, "one of many servers may say so"
-    assert watched.fail(told_seconds=7200.0) == 7200.0
+    assert watched.fail(2, asked_seconds=7200.0) == 0, "one of many servers may say so"
+    assert watched.fail(asked_seconds=7200.0) == 7200.0
     assert watched.ask() == 7200.0
     watched.now -= 86_400
     assert watched.ask() == 7200.0, "a clock that was put back makes it no longer"

@@ -8,7 +8,7 @@ import psycopg
 from pgvector.psycopg import register_vector
 
 from embedmill.shared.errors import EmbedmillError, FlowControl, ProviderUnavailable, SettingsError
-from embedmill.shared.providers.vectorstores.circuit import Circuit
+from embedmill.shared.providers.vectorstores.outages import open_circuit
 from embedmill.shared.providers.vectorstores.persistence import Persistence
 
 CONNECT_SECONDS = 5
@@ -16,6 +16,7 @@ CONNECT_SECONDS = 5
 UNANSWERED_MILLISECONDS = 30_000
 # What a shard that nothing was written to looks like.
 ABSENT = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedObject, psycopg.errors.InvalidSchemaName)
+POSTGRES = "the vector store's Postgres"
 USERS_FAULT = ("authentication failed", "does not exist", "no pg_hba.conf entry", "password", "permission denied")
 
 
@@ -27,7 +28,7 @@ class Connections:
         self._conninfo = conninfo
         self._prepare = prepare
         self._idle: list[psycopg.Connection[Any]] = []
-        self._circuit = Circuit("the vector store's Postgres")
+        self._circuit = open_circuit(POSTGRES)
 
     @contextmanager
     def use(self) -> Iterator[psycopg.Connection[Any]]:
@@ -39,7 +40,7 @@ class Connections:
         try:
             with connection.transaction():
                 yield connection
-            self._circuit.closed()
+            self._circuit.succeeded()
         except ABSENT:
             raise
         except psycopg.Error as error:
@@ -68,12 +69,12 @@ class Connections:
             connection = self._idle.pop()
             if not connection.closed:
                 return connection
-        self._circuit.check()
+        self._circuit.ask()
         try:
             connection = self._connect()
         except psycopg.Error as error:
             raise self._translated(error) from None
-        self._circuit.closed()
+        self._circuit.succeeded()
         return connection
 
     def _connect(self) -> psycopg.Connection[Any]:
@@ -118,7 +119,8 @@ class Connections:
                 return SettingsError(f"EMBEDMILL_VECTOR_URL: {' '.join(str(error).split())}")
             case psycopg.OperationalError() | psycopg.InterfaceError():
                 self.close()
-                return self._circuit.failed(f"no answer from the server ({name})")
+                outage = ProviderUnavailable(f"{POSTGRES}: no answer from the server ({name})", may_be_billed=False)
+                return self._circuit.failed(outage)
         return ProviderUnavailable(f"the vector store's Postgres refused: {name} {error.sqlstate or ''}".rstrip())
 
 

@@ -28,7 +28,7 @@ from embedmill.shared.providers.codes import shown_id
 from embedmill.shared.providers.credentials import hash_variable
 from embedmill.shared.providers.translation import BUDGET_SECONDS, retry_after_seconds, was_never_sent
 from embedmill.shared.providers.vectorstores.persistence import Persistence
-from embedmill.shared.providers.vectorstores.pinecone.lanes import Lane, Waited
+from embedmill.shared.providers.vectorstores.pinecone.limiter import Limiter, Waited
 
 T = TypeVar("T")
 
@@ -86,7 +86,7 @@ def parse_address(url: str, *, dimensions: int) -> Address:
 
 
 class PineconeClient:
-    """One index; requests go to it by shard, each in the shard's own lane."""
+    """One index; requests go to it by shard, within the shard's own limit."""
 
     def __init__(self, address: Address, *, dimensions: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.address = address
@@ -95,8 +95,8 @@ class PineconeClient:
         # Its clock stands still while a request waits for others: a long queue is no reason to give up.
         self.persistence = Persistence(clock=lambda: clock() - self._waited.seconds)
         self._dimensions = dimensions
-        self._lanes: dict[str, Lane] = {}
-        self._control = Lane("Pinecone's control plane", patience_seconds=address.request_seconds)
+        self._limiters: dict[str, Limiter] = {}
+        self._control = Limiter("Pinecone's control plane", patience_seconds=address.request_seconds)
         self._opened: Index | None = None
         self._opening = threading.Lock()
 
@@ -106,12 +106,12 @@ class PineconeClient:
         return hash_variable(CREDENTIALS)
 
     def call(self, shard: str, request: Callable[[Index], T]) -> T:
-        """Send a request in the shard's lane, once; raises our errors, SettingsError when the index is gone.
+        """Send a request once, at its turn; raises our errors, SettingsError when the index is gone.
 
         A refusal, and a shard that does not answer, are FlowControl; `persistence` says which is made again.
         """
         try:
-            return self._send(self.lane(shard), request)
+            return self._send(self.limiter(shard), request)
         except vendor.NotFoundError:
             raise SettingsError(
                 f"there is no {self.describe()} any more", hint="It is made anew on the next start."
@@ -120,15 +120,15 @@ class PineconeClient:
     def find(self, shard: str, request: Callable[[Index], T]) -> T | None:
         """As `call`; None when the service knows no such namespace."""
         try:
-            return self._send(self.lane(shard), request)
+            return self._send(self.limiter(shard), request)
         except vendor.NotFoundError:
             return None
 
-    def lane(self, shard: str) -> Lane:
-        """The lane of a shard."""
+    def limiter(self, shard: str) -> Limiter:
+        """How many requests a shard is sent at once."""
         patience = 2 * self.address.request_seconds
-        fresh = Lane(f"Pinecone, shard {shard}", patience_seconds=patience, clock=self._clock, waited=self._waited)
-        return self._lanes.setdefault(shard, fresh)
+        fresh = Limiter(f"Pinecone, shard {shard}", patience_seconds=patience, clock=self._clock, waited=self._waited)
+        return self._limiters.setdefault(shard, fresh)
 
     def make_namespace(self, name: str) -> None:
         """Make an empty namespace; nothing when it is there, or when the service does not know how."""
@@ -151,32 +151,32 @@ class PineconeClient:
             with Pinecone(timeout=self.address.request_seconds, retry_config=RetryConfig(max_retries=0)) as client:
                 return bool(client.indexes.exists(self.address.index))
         except vendor.PineconeError as error:
-            raise _translated(error, self._control, since=self._control.circuit.now) from None
+            raise _translated(error, self._control, since=self._control.now) from None
 
     def close(self) -> None:
         """Release the connections."""
         if self._opened is not None:
             self._opened.close()
 
-    def _send(self, lane: Lane, request: Callable[[Index], T]) -> T:
+    def _send(self, limiter: Limiter, request: Callable[[Index], T]) -> T:
         index = self._index()
-        with lane.turn():
-            since = lane.circuit.now
+        with limiter.turn():
+            since = limiter.now
             try:
                 answer = request(index)
             except vendor.NotFoundError:
-                lane.succeeded()
+                limiter.succeeded()
                 raise
             except vendor.PineconeError as error:
-                raise _translated(error, lane, since=since) from None
-        lane.succeeded()
+                raise _translated(error, limiter, since=since) from None
+        limiter.succeeded()
         return answer
 
     def _index(self) -> Index:
         with self._opening:
             if self._opened is None:
-                self._control.circuit.check()
-                since = self._control.circuit.now
+                self._control.check()
+                since = self._control.now
                 try:
                     self._opened = Index(host=self._find_host(), timeout=self.address.request_seconds)
                 except vendor.PineconeError as error:
@@ -226,15 +226,15 @@ def _unbilled(error: EmbedmillError) -> EmbedmillError:
     return error
 
 
-def _translated(error: vendor.PineconeError, lane: Lane, *, since: float) -> EmbedmillError:
+def _translated(error: vendor.PineconeError, limiter: Limiter, *, since: float) -> EmbedmillError:
     """Our error of a request that was sent then; the vendor's own text may quote a record and is left out."""
     if isinstance(error, vendor.ApiError):
-        return _refused(error, lane)
+        return _refused(error, limiter)
     match error:
         case vendor.PineconeTimeoutError():
-            return lane.circuit.unanswered("no answer", since=since, may_be_billed=not was_never_sent(error))
+            return limiter.unanswered("no answer", since=since, may_be_billed=not was_never_sent(error))
         case vendor.PineconeConnectionError():
-            return lane.circuit.failed("no connection, or one that broke", may_be_billed=not was_never_sent(error))
+            return limiter.failed("no connection, or one that broke", may_be_billed=not was_never_sent(error))
         case vendor.ResponseParsingError():
             return ProviderUnavailable("Pinecone gave an answer that cannot be read")
         case vendor.PineconeValueError() if "API key" in str(error):
@@ -242,7 +242,7 @@ def _translated(error: vendor.PineconeError, lane: Lane, *, since: float) -> Emb
     return InternalError(f"Pinecone's SDK refused the request ({type(error).__name__})")
 
 
-def _refused(error: vendor.ApiError, lane: Lane) -> EmbedmillError:
+def _refused(error: vendor.ApiError, limiter: Limiter) -> EmbedmillError:
     request = shown_id(error.request_id)
     told = f"({error.status_code}{f', request {request}' if request else ''})"
     match error:
@@ -259,7 +259,7 @@ def _refused(error: vendor.ApiError, lane: Lane) -> EmbedmillError:
                 hint="Look at the project's plan and quotas; the work goes on by itself.",
             )
         case vendor.RateLimitError():
-            lane.refused()
+            limiter.refused()
             asked = retry_after_seconds(error.headers or {})
             return FlowControl(
                 f"Pinecone limits the rate {told}",
@@ -270,8 +270,8 @@ def _refused(error: vendor.ApiError, lane: Lane) -> EmbedmillError:
         case vendor.PayloadTooLargeError():
             return DocumentError(f"Pinecone refused a record as too large {told}")
         case vendor.ServiceError() if error.status_code not in UNANSWERED:
-            return lane.circuit.failed(f"it failed {told}")
+            return limiter.failed(f"it failed {told}")
     if error.status_code in UNANSWERED:
         late = error.status_code == GATEWAY_TIMEOUT
-        return lane.circuit.failed(f"the service is away {told}", may_be_billed=late)
+        return limiter.failed(f"the service is away {told}", may_be_billed=late)
     return InternalError(f"Pinecone refused the request {told}")

@@ -30,7 +30,7 @@ from embedmill.shared.providers.vectorstores.metering import UNIT, MeteredReques
 from embedmill.shared.providers.vectorstores.pinecone import records, units
 from embedmill.shared.providers.vectorstores.pinecone.client import PineconeClient, parse_address
 from embedmill.shared.providers.vectorstores.pinecone.freshness import Unseen
-from embedmill.shared.providers.vectorstores.pinecone.lanes import MOST, Pause
+from embedmill.shared.providers.vectorstores.pinecone.limiter import MOST, Pause
 from embedmill.shared.providers.vectorstores.pinecone.spills import Spills
 from embedmill.shared.providers.vectorstores.pinecone.words import score_words
 from embedmill.shared.providers.vectorstores.places import Owner, Place
@@ -307,7 +307,7 @@ class PineconeVectorStore(VectorStore):
         self._threads.shutdown()
         self._client.close()
 
-    # Asking, always in a shard's lane and metered
+    # Asking, always within a shard's limit and metered
 
     def _metered(
         self,
@@ -475,7 +475,7 @@ class PineconeVectorStore(VectorStore):
         return list(dict.fromkeys(name.document for name in names))[:limit]
 
     def _all(self, arguments: Iterable[A], ask: Callable[[A], T]) -> list[T]:
-        """Answers in order, asked for at once as far as the lane allows; one alone is asked from this thread.
+        """Answers in order, asked for at once as far as the shard takes them; one alone is asked from this thread.
 
         When one fails, those on their way are awaited, so that the meter is told what became of them.
         """

@@ -22,10 +22,9 @@ from embedmill.shared.errors import (
 from embedmill.shared.metering import FreeMeter
 from embedmill.shared.providers.blobs.folder import FolderBlobStore
 from embedmill.shared.providers.vectorstores.base import VectorRow
-from embedmill.shared.providers.vectorstores.circuit import Circuit
 from embedmill.shared.providers.vectorstores.persistence import Persistence
 from embedmill.shared.providers.vectorstores.pinecone import units
-from embedmill.shared.providers.vectorstores.pinecone.lanes import MOST
+from embedmill.shared.providers.vectorstores.pinecone.limiter import MOST
 from embedmill.shared.providers.vectorstores.pinecone.records import record_of
 from embedmill.shared.providers.vectorstores.pinecone.store import PineconeVectorStore
 from embedmill.shared.providers.vectorstores.places import Owner
@@ -238,17 +237,17 @@ def test_ids_that_pinecone_could_not_read_back_are_refused(store: PineconeVector
         store.upsert("s", [make_row(document)])
 
 
-def test_a_short_refusal_is_waited_for_and_halves_the_lane(
+def test_a_short_refusal_is_waited_for_and_halves_the_limit(
     store: PineconeVectorStore, simulator: PineconeSimulator
 ) -> None:
     store.upsert("s", [make_row()])
-    lane = store._client.lane("c1-s")
+    limiter = store._client.limiter("c1-s")
     for _ in range(1000):
-        lane.succeeded()
+        limiter.succeeded()
     simulator.faults.add(Fault(kind="status", status=429, path="upsert", headers={"retry-after": "1"}))
     store.upsert("s", [make_row("d2")])
     assert store.count("s") == 2
-    assert lane.limit <= MOST / 2 + 2
+    assert limiter.limit <= MOST / 2 + 2
 
 
 def test_a_late_delete_takes_no_row_that_was_written_after_the_look(
@@ -592,7 +591,7 @@ def test_a_write_that_may_be_billed_stays_in_the_books_and_its_repetition_is_cov
     with pytest.raises((FlowControl, ProviderUnavailable)):
         store.upsert("s", rows)
     assert (books.doubtful("upsert") > 0) == (billed_for_it == "unknown")
-    store._client.lane("c1-s").circuit = Circuit("c1-s")
+    store._client._limiters.clear()
     # The service may show what it took of the first attempt, or not yet.
     store.upsert("s", rows)
     wait_until(lambda: not simulator._in_flight, "the service has done what it was asked")

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from embedmill.shared.errors import FlowControl
-from embedmill.shared.providers.vectorstores.circuit import Circuit
+from embedmill.shared.errors import FlowControl, ProviderUnavailable
+from embedmill.shared.providers.vectorstores.outages import open_circuit
 
 START = 4.0
 MOST = 16.0
@@ -19,12 +19,12 @@ HALVED_SECONDS = 1.0
 
 
 class Waited(threading.local):
-    """How long a thread has waited for turns, in all lanes that share this."""
+    """How long a thread has waited for turns, in all limiters that share this."""
 
     seconds = 0.0
 
 
-class Lane:
+class Limiter:
     """The requests of one process to one shard, or to the service itself; `name` says which in errors."""
 
     def __init__(
@@ -35,8 +35,9 @@ class Lane:
         clock: Callable[[], float] = time.monotonic,
         waited: Waited | None = None,
     ) -> None:
-        self.circuit = Circuit(name, clock=clock)
+        self._circuit = open_circuit(name, clock=clock)
         self._clock = clock
+        self._answered_at = -1.0
         self._waited = waited or Waited()
         self._halved_until = 0.0
         self._name = name
@@ -49,19 +50,19 @@ class Lane:
     @property
     def limit(self) -> int:
         """Requests that may be under way now; one, to a shard that was down a moment ago."""
-        return int(self._limit) if self.circuit.is_closed else 1
+        return int(self._limit) if self._circuit.is_closed else 1
 
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Wait for a turn as long as those of others come to an end; raises FlowControl."""
-        self.circuit.check()
+        self.check()
         began = self._clock()
         with self._free:
             self._await_turn()
             self._active += 1
         self._waited.seconds += self._clock() - began
         try:
-            self.circuit.check()  # whoever went before may have found the shard dead
+            self.check()  # whoever went before may have found the shard dead
             yield
         finally:
             with self._free:
@@ -78,9 +79,31 @@ class Lane:
         message = f"{self._name}: no turn within {self._patience_seconds:g} s"
         raise FlowControl(message, reason="rate", retry_after_seconds=self._patience_seconds)
 
+    @property
+    def now(self) -> float:
+        """The time by its clock, for `unanswered`."""
+        return self._clock()
+
+    def check(self) -> None:
+        """Raise FlowControl while the shard is to be left alone."""
+        self._circuit.ask()
+
+    def failed(self, cause: str, *, may_be_billed: bool = False) -> FlowControl | ProviderUnavailable:
+        """A request failed; returns what to raise, FlowControl when the shard seems to be down."""
+        return self._circuit.failed(self._failure(cause, may_be_billed=may_be_billed))
+
+    def unanswered(self, cause: str, *, since: float, may_be_billed: bool = True) -> FlowControl | ProviderUnavailable:
+        """A request was given up; when nobody had an answer since it was sent, the shard is down."""
+        is_down = self._answered_at <= since
+        return self._circuit.failed(self._failure(cause, may_be_billed=may_be_billed), is_down=is_down)
+
+    def _failure(self, cause: str, *, may_be_billed: bool) -> ProviderUnavailable:
+        return ProviderUnavailable(f"{self._name}: {cause}", may_be_billed=may_be_billed)
+
     def succeeded(self) -> None:
         """One more after a round of successes."""
-        self.circuit.closed()
+        self._answered_at = self._clock()
+        self._circuit.succeeded()
         with self._free:
             self._limit = min(MOST, self._limit + 1 / self._limit)
             self._free.notify_all()
