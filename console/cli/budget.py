@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from embedmill.console.cli.output import print_line, print_result, print_table, print_told
-from embedmill.console.cli.typed import read_dollars
+from embedmill.console.cli.typed import dollars
 from embedmill.console.dollars import format_usd
 from embedmill.console.rendering import to_json
 from embedmill.shared.ledger import BudgetScope
@@ -38,7 +38,7 @@ def set_(
 
     if usd is None and tokens is None:
         raise typer.BadParameter("give --usd, --tokens or both")
-    limit = None if usd is None else read_dollars(usd)
+    limit = None if usd is None else dollars(usd)
     with opened() as runtime:
         listener = Listener(on_notice=print_told)
         found = budgets.set_budget(runtime, scope, name, usd=limit, tokens=tokens, listener=listener)

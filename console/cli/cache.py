@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from embedmill.console.cli.output import print_line, print_result, print_table
-from embedmill.console.cli.typed import read_duration
+from embedmill.console.cli.typed import duration
 from embedmill.console.dollars import format_usd
 from embedmill.console.rendering import to_json
 
@@ -50,7 +50,7 @@ def prune(
     from embedmill.console.cli.session import interruptible, opened
     from embedmill.console.services import caches
 
-    seconds = None if unused is None else read_duration(unused)
+    seconds = None if unused is None else duration(unused)
     with opened() as runtime, interruptible():
         done = caches.prune_caches(runtime, unused_seconds=seconds, max_mb=max_mb)
     print_result(done, _print_forgotten, as_json=as_json)

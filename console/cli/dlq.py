@@ -1,25 +1,20 @@
 """`embedmill dlq`: dead letters, by root cause or one by one, replayed or discarded; and unreadable messages."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from embedmill.console.cli.output import DONE, json_line, print_json, print_line
-from embedmill.console.durations import parse_duration
+from embedmill.console.cli.output import DONE, json_line, print_json, print_json_lines, print_line, print_result
+from embedmill.console.cli.typed import duration
 from embedmill.shared import stages
+from embedmill.shared.letters import LetterFilter
 
 if TYPE_CHECKING:
-    from embedmill.shared.db.dead_letters import Filter
+    from embedmill.console.services.dead_letters import ExportedLetter, ExportedMessage
 
 app = typer.Typer(no_args_is_help=True, help="Look at what failed for good; try again or give up.")
-
-
-def _duration(text: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
 
 
 def _stage(name: str) -> str:
@@ -42,10 +37,12 @@ StageOption = Annotated[
 ClassOption = Annotated[str | None, typer.Option("--error-class", help="Only of this error class.")]
 FingerprintOption = Annotated[str | None, typer.Option("--fingerprint", help="Only with this root cause.")]
 OlderOption = Annotated[
-    float | None, typer.Option("--older-than", parser=_duration, metavar="AGE", help="Only older than 90, 15m, 2h, 3d.")
+    float | None,
+    typer.Option("--older-than", parser=duration, metavar="AGE", help="Only older than 90, 15m, 2h, 3d."),
 ]
 NewerOption = Annotated[
-    float | None, typer.Option("--newer-than", parser=_duration, metavar="AGE", help="Only newer than 90, 15m, 2h, 3d.")
+    float | None,
+    typer.Option("--newer-than", parser=duration, metavar="AGE", help="Only newer than 90, 15m, 2h, 3d."),
 ]
 ResolvedOption = Annotated[
     bool, typer.Option("--resolved", "--all", help="Also what was replayed, discarded or superseded.")
@@ -74,17 +71,14 @@ def list_(
 
     Open letters were neither replayed nor discarded, and their document was not submitted again.
     """
-    from embedmill.console.services.dead_letters import list_matching, print_groups, print_rows
-    from embedmill.shared.db.dead_letters import Filter
+    from embedmill.console.cli.letters import print_causes, print_letters
+    from embedmill.console.cli.session import opened
+    from embedmill.console.services import dead_letters
 
-    wanted = Filter(None, job, collection, stage, error_class, fingerprint, older_than, newer_than, resolved)
-    found = list_matching(wanted, limit=limit, before=before)
-    if as_json:
-        print_json(found)
-    elif flat or before is not None:
-        print_rows(found)
-    else:
-        print_groups(found)
+    wanted = LetterFilter(None, job, collection, stage, error_class, fingerprint, older_than, newer_than, resolved)
+    with opened() as runtime:
+        found = dead_letters.list_letters(runtime, wanted, limit=limit, before=before)
+    print_result(found, print_letters if flat or before is not None else print_causes, as_json=as_json)
 
 
 @app.command()
@@ -96,23 +90,17 @@ def show(
 
     It says what failed, where, why and how often, and what its document looks like.
     """
+    from embedmill.console.cli.letters import print_explanation, print_message
     from embedmill.console.cli.session import opened
-    from embedmill.console.services.dead_letters import explain, print_explanation, show_unreadable
+    from embedmill.console.services import dead_letters
 
     letters, messages = _split_ids([letter])
-    if messages:
-        message = show_unreadable(messages[0])
-        if as_json:
-            print_json(message)
-        for name, value in () if as_json else message.items():
-            print_line(f"{name:18} {value if value is not None else '-'}")
-        return
     with opened() as runtime:
-        found = explain(runtime, letters[0])
-    if as_json:
-        print_json(found)
-    else:
-        print_explanation(found)
+        if messages:
+            print_result(dead_letters.show_message(runtime, messages[0]), print_message, as_json=as_json)
+            return
+        found = dead_letters.explain_letter(runtime, letters[0])
+    print_result(found, print_explanation, as_json=as_json)
 
 
 @app.command()
@@ -129,7 +117,8 @@ def replay(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go, and what it would cost.")] = False,
     rate: Annotated[float | None, typer.Option("--rate", min=0.001, help="At most so many documents a second.")] = None,
     stagger: Annotated[
-        float | None, typer.Option("--stagger", parser=_duration, metavar="TIME", help="Or so long apart: 200ms, 5s.")
+        float | None,
+        typer.Option("--stagger", parser=duration, metavar="TIME", help="Or so long apart: 200ms, 5s."),
     ] = None,
     work: WorkOption = False,
     wait: WaitOption = False,
@@ -140,14 +129,15 @@ def replay(
     Their history stays. What was paid for is not paid again. With --work or --wait the exit status is that of these
     letters: 0 when all went through, 3 when some died again, 1 when some did not come to an end.
     """
-    from embedmill.shared.db.dead_letters import Filter
-
     if rate is not None and stagger is not None:
         raise typer.BadParameter("give either --rate or --stagger")
-    wanted = Filter(ids or None, job, collection, stage, error_class, fingerprint, older_than, newer_than)
+    wanted = LetterFilter(ids or None, job, collection, stage, error_class, fingerprint, older_than, newer_than)
     _require_selection(wanted, all_=all_)
+    if dry_run:
+        _preview(wanted, as_json=as_json)
+        return
     pace = rate or (1 / stagger if stagger else None)
-    raise typer.Exit(replay_matching(wanted, dry_run=dry_run, rate=pace, work=work, wait=wait, as_json=as_json))
+    raise typer.Exit(send_again(wanted, rate=pace, work=work, wait=wait, as_json=as_json))
 
 
 @app.command()
@@ -157,13 +147,13 @@ def replays(
     as_json: AsJson = False,
 ) -> None:
     """List replays and what became of their letters."""
-    from embedmill.console.services.dead_letters import list_batches, print_batches
+    from embedmill.console.cli.letters import print_replays
+    from embedmill.console.cli.session import opened
+    from embedmill.console.services import replaying
 
-    found = list_batches(batch, limit=limit)
-    if as_json:
-        print_json({"replays": found})
-    else:
-        print_batches(found)
+    with opened() as runtime:
+        found = replaying.list_replays(runtime, batch, limit=limit)
+    print_result(found, print_replays, as_json=as_json)
 
 
 @app.command()
@@ -181,21 +171,19 @@ def discard(
     as_json: AsJson = False,
 ) -> None:
     """Give up dead letters or unreadable messages."""
-    from embedmill.console.services.dead_letters import discard as run
-    from embedmill.console.services.dead_letters import print_refusals
-    from embedmill.shared.db.dead_letters import Filter
+    from embedmill.console.cli.letters import print_discarded
+    from embedmill.console.cli.session import opened
+    from embedmill.console.services import dead_letters
 
     letters, messages = _split_ids(ids)
-    wanted = Filter(letters or None, job, collection, stage, error_class, fingerprint, older_than, newer_than)
-    only_messages = bool(messages) and wanted == Filter() and not all_
+    wanted = LetterFilter(letters or None, job, collection, stage, error_class, fingerprint, older_than, newer_than)
+    only_messages = bool(messages) and wanted.is_everything and not all_
     if not only_messages:
         _require_selection(wanted, all_=all_)
-    report = run(None if only_messages else wanted, messages, reason=reason)
-    if as_json:
-        print_json(report)
-    else:
-        print_line(f"{report['discarded']} discarded")
-        print_refusals(report["refused"])
+    chosen = None if only_messages else wanted
+    with opened() as runtime:
+        done = dead_letters.discard_letters(runtime, chosen, messages=messages, reason=reason)
+    print_result(done, print_discarded, as_json=as_json)
 
 
 @app.command()
@@ -215,49 +203,52 @@ def export(
 
     All that `dlq show` says. Unreadable messages are written too, unless a filter is given.
     """
-    import sys
-    from contextlib import ExitStack
-
     from embedmill.console.cli.session import opened
-    from embedmill.console.services.dead_letters import export_lines
-    from embedmill.shared.db.dead_letters import Filter
+    from embedmill.console.services import dead_letters
 
-    wanted = Filter(None, job, collection, stage, error_class, fingerprint, older_than, newer_than, resolved)
-    with opened() as runtime, ExitStack() as stack:
-        is_stdout = str(output) == "-"
-        stream: Any = sys.stdout.buffer if is_stdout else stack.enter_context(output.open("wb"))
-        count = 0
-        for line in export_lines(runtime, wanted, with_messages=wanted == Filter(resolved=resolved)):
-            stream.write(json_line(line))
-            count += 1
-        stream.flush()
-    if not is_stdout and as_json:
+    wanted = LetterFilter(None, job, collection, stage, error_class, fingerprint, older_than, newer_than, resolved)
+    with opened() as runtime:
+        lines = dead_letters.export_letters(runtime, wanted)
+        if str(output) == "-":
+            print_json_lines(lines)
+            return
+        count = _write_lines(lines, output)
+    if as_json:
         print_json({"exported": count})
-    elif not is_stdout:
+    else:
         print_line(f"{count} exported to {output}")
 
 
-def replay_matching(
-    wanted: "Filter", *, dry_run: bool, rate: float | None, work: bool, wait: bool, as_json: bool
-) -> int:
-    """Replay or only preview what matches; returns the exit status."""
-    from embedmill.console.services.dead_letters import preview, print_preview
-    from embedmill.console.services.dead_letters import replay as run
-
-    if not dry_run:
-        return run(wanted, rate=rate, work=work, wait=wait, as_json=as_json)
-    found = preview(wanted)
-    if as_json:
-        print_json(found)
-    else:
-        print_preview(found)
-    return DONE
+def _write_lines(lines: "Iterable[ExportedLetter | ExportedMessage]", output: Path) -> int:
+    with output.open("wb") as stream:
+        return sum(1 for line in lines if stream.write(json_line(line)))
 
 
-def _require_selection(wanted: "Filter", *, all_: bool) -> None:
-    from embedmill.shared.db.dead_letters import Filter
+def _preview(wanted: LetterFilter, *, as_json: bool) -> None:
+    from embedmill.console.cli.letters import print_preview
+    from embedmill.console.cli.session import opened
+    from embedmill.console.services import replaying
 
-    if wanted == Filter() and not all_:
+    with opened() as runtime:
+        found = replaying.preview_replay(runtime, wanted)
+    print_result(found, print_preview, as_json=as_json)
+
+
+def send_again(wanted: LetterFilter, *, rate: float | None, work: bool, wait: bool, as_json: bool) -> int:
+    """Replay what matches; returns the exit status: what became of these letters, whatever else their jobs hold."""
+    from embedmill.console.cli.letters import print_replayed, replay_status
+    from embedmill.console.cli.session import heard, opened
+    from embedmill.console.services import replaying
+
+    is_awaited = work or wait
+    with opened() as runtime, heard(quiet=as_json) as listener:
+        done = replaying.replay_letters(runtime, wanted, rate=rate, work=work, wait=wait, listener=listener)
+    print_result(done, lambda done: print_replayed(done, rate=rate, is_awaited=is_awaited), as_json=as_json)
+    return replay_status(done.outcomes) if is_awaited else DONE
+
+
+def _require_selection(wanted: LetterFilter, *, all_: bool) -> None:
+    if wanted.is_everything and not all_:
         raise typer.BadParameter("say which dead letters: numbers, a filter, or --all")
 
 

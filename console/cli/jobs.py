@@ -151,10 +151,10 @@ def retry(
     as_json: AsJson = False,
 ) -> None:
     """Replay every dead letter of a job."""
-    from embedmill.console.cli.dlq import replay_matching
-    from embedmill.shared.db.dead_letters import Filter
+    from embedmill.console.cli.dlq import send_again
+    from embedmill.shared.letters import LetterFilter
 
-    raise typer.Exit(replay_matching(Filter(job=job), dry_run=False, rate=None, work=work, wait=wait, as_json=as_json))
+    raise typer.Exit(send_again(LetterFilter(job=job), rate=None, work=work, wait=wait, as_json=as_json))
 
 
 def _say(found: "JobControl", *, as_json: bool) -> None:

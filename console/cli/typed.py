@@ -12,12 +12,12 @@ from embedmill.console.durations import parse_duration
 T = TypeVar("T")
 
 
-def read_duration(text: str) -> float:
+def duration(text: str) -> float:
     """Seconds from `90`, `15m`, `2h`, `3d`."""
     return _read(parse_duration, text)
 
 
-def read_dollars(text: str) -> Decimal:
+def dollars(text: str) -> Decimal:
     """Dollars from `5` or `$12.50`."""
     return _read(parse_usd, text)
 

@@ -257,10 +257,11 @@ def _count_waiting(runtime: Runtime) -> int:
 
 def _jobs(runtime: Runtime) -> str:
     from embedmill.shared.db import dead_letters, jobs, unreadable
+    from embedmill.shared.letters import LetterFilter
 
     with runtime.database.read() as connection:
         open_jobs = jobs.list_jobs(connection, wanted=jobs.JobFilter(only_open=True))
-        letters = dead_letters.count_letters(connection, dead_letters.Filter())
+        letters = dead_letters.count_letters(connection, LetterFilter())
         messages = unreadable.count_messages(connection)
     return f"{len(open_jobs)} unfinished; {letters} dead letters, {messages} unreadable messages: embedmill dlq list"
 

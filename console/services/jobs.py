@@ -22,11 +22,12 @@ from embedmill.console.services.standing import (
 from embedmill.shared.db import bulk_batches, bulk_items, jobs, scan_notes, tallies, waits
 from embedmill.shared.db.clock import read_clock
 from embedmill.shared.db.collections import Collection, get_collection, get_collection_by_id
-from embedmill.shared.db.dead_letters import DeadBefore, Filter, count_dead_before, list_letters
+from embedmill.shared.db.dead_letters import DeadBefore, count_dead_before, list_letters
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.jobs import Job
 from embedmill.shared.errors import FlowControl
 from embedmill.shared.ledger import Lane
+from embedmill.shared.letters import LetterFilter
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.states import JobState, WaitReason
 
@@ -275,9 +276,9 @@ def list_waiting(runtime: Runtime, job_id: int, *, limit: int = 100, after: int 
 
 def list_dead(runtime: Runtime, job_id: int, *, limit: int) -> list[DeadDocument]:
     """The first documents of a job that died."""
-    letters = runtime.database.query(lambda connection: list_letters(connection, Filter(job=job_id), limit=limit))
+    letters = runtime.database.query(lambda connection: list_letters(connection, LetterFilter(job=job_id), limit=limit))
     names = [f.name for f in fields(DeadDocument)]
-    return [DeadDocument(**{name: letter[name] for name in names}) for letter in letters]
+    return [DeadDocument(**{name: getattr(letter, name) for name in names}) for letter in letters]
 
 
 def _report(runtime: Runtime, connection: Connection, job: Job) -> JobReport:

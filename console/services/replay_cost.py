@@ -1,10 +1,12 @@
 """What sending dead letters again would cost: which of their texts are embedded already, and the tokens of the rest."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from embedmill.shared import stages
+from embedmill.shared.db.dead_letters import StoredLetter
 from embedmill.shared.errors import EmbedmillError
+from embedmill.shared.letters import DeadAtStage
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.stages import Product
 
@@ -12,54 +14,66 @@ from embedmill.shared.stages import Product
 EXACT_DOCUMENTS = 200
 
 
-def measure_cost(runtime: Runtime, letters: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """`{"documents", "chunks", "cached", "tokens", "exact"}`: chunks known and embedded already, tokens to be paid.
+@dataclass(frozen=True, slots=True)
+class ReplayCost:
+    """Chunks that are known, those of them that are embedded already, and tokens to be paid.
 
-    Without a stored text the tokens are the estimate of the submission, and the figure is not `exact`.
+    Without a stored text the tokens are the estimate of the submission, and the figure is not `exact`. Where documents
+    were not looked at one by one, nothing is said of chunks.
     """
-    total = {"documents": len(letters), "chunks": 0, "cached": 0, "tokens": 0, "exact": True}
-    for letter in letters:
-        for name, value in _measure(runtime, letter).items():
-            total[name] = total[name] and value if name == "exact" else total[name] + value
-    return total
+
+    documents: int
+    chunks: int | None
+    cached: int | None
+    tokens: int
+    exact: bool
 
 
-def estimate_cost(measured: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """What one document's chunks are, and what is left to pay for."""
+
+    chunks: int = 0
+    cached: int = 0
+    tokens: int = 0
+    exact: bool = True
+
+
+def measure_cost(runtime: Runtime, letters: Sequence[StoredLetter]) -> ReplayCost:
+    """What sending letters again costs, from each one's stored chunks."""
+    each = [_measure(runtime, letter) for letter in letters]
+    return ReplayCost(
+        documents=len(letters),
+        chunks=sum(due.chunks for due in each),
+        cached=sum(due.cached for due in each),
+        tokens=sum(due.tokens for due in each),
+        exact=all(due.exact for due in each),
+    )
+
+
+def estimate_cost(measured: Sequence[DeadAtStage]) -> ReplayCost:
     """The same from documents and tokens by stage: at most so much, for what was embedded is free."""
     made = stages.maker(Product.VECTORS)
-    return {
-        "documents": sum(row["documents"] for row in measured),
-        "chunks": None,
-        "cached": None,
-        "tokens": sum(row["tokens"] for row in measured if not stages.is_past(row["stage"], made)),
-        "exact": False,
-    }
+    documents = sum(found.documents for found in measured)
+    tokens = sum(found.tokens for found in measured if not stages.is_past(found.stage, made))
+    return ReplayCost(documents, None, None, tokens, exact=False)
 
 
-def describe_cost(cost: Mapping[str, Any]) -> str:
-    """The figures in one line."""
-    if cost["chunks"] is None:
-        return f"at most {cost['tokens']} tokens to embed; what was embedded before is free"
-    known = f"{cost['cached']} of {cost['chunks']} chunks are embedded already" if cost["chunks"] else "no stored text"
-    return f"{known}; {'' if cost['exact'] else 'about '}{cost['tokens']} tokens to embed"
-
-
-def _measure(runtime: Runtime, letter: Mapping[str, Any]) -> dict[str, Any]:
-    if letter["deletes"]:
-        return {"chunks": 0, "cached": 0, "tokens": 0, "exact": True}
+def _measure(runtime: Runtime, letter: StoredLetter) -> _Due:
+    if letter.deletes:
+        return _Due()
     try:
         return _look_up(runtime, letter)
     except EmbedmillError:
-        return {"chunks": 0, "cached": 0, "tokens": letter["size"], "exact": False}
+        return _Due(tokens=letter.size, exact=False)
 
 
-def _look_up(runtime: Runtime, letter: Mapping[str, Any]) -> dict[str, Any]:
+def _look_up(runtime: Runtime, letter: StoredLetter) -> _Due:
     from embedmill.workers.stored import embedded_text, read_stored
 
-    references = [r for r in (letter["chunks_ref"], letter["rejections_ref"]) if r]
-    found = runtime.blobs.get_pack(references) if references else {}
-    chunk_set, rejections, repairs = read_stored(letter["chunks_ref"], letter["rejections_ref"], found)
-    collection = runtime.collection(letter["collection_id"])
+    found = runtime.blobs.get_pack(letter.blobs) if letter.blobs else {}
+    chunk_set, rejections, repairs = read_stored(letter.chunks_ref, letter.rejections_ref, found)
+    collection = runtime.collection(letter.collection_id)
     embedder = runtime.embedder(runtime.collection_settings(collection.id).embedding)
     tokens = {
         embedder.address(embedded_text(chunk_set, chunk, repairs)): chunk.tokens
@@ -69,5 +83,4 @@ def _look_up(runtime: Runtime, letter: Mapping[str, Any]) -> dict[str, Any]:
     cached = runtime.cache.get_many(list(tokens))
     due = sum(count for address, count in tokens.items() if address not in cached)
     # The chunks of a document that was not validated yet may be rejected, which costs less.
-    exact = letter["stage"] in stages.depending_on(Product.VECTORS)
-    return {"chunks": len(tokens), "cached": len(cached), "tokens": due, "exact": exact}
+    return _Due(len(tokens), len(cached), due, exact=letter.stage in stages.depending_on(Product.VECTORS))

@@ -7,10 +7,11 @@ A dead letter may be read by people who may not read the document. No letter and
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from embedmill.shared import loading
+from embedmill.shared.db.dead_letters import StoredLetter
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.runtime import Runtime
 
@@ -33,7 +34,19 @@ _WORDS = {
     "Portuguese": "os que uma para com não por mais dos como em",
     "Dutch": "het een van en niet dat op voor met zijn aan",
 }
+Facts: TypeAlias = dict[str, str | int | None]
+"""What is known of bytes or a text, by name."""
+
 _PLACE = re.compile(r"\b(chunk|line) (\d+)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """From where a document was read, facts about it, and a masked excerpt where it is text."""
+
+    source: str
+    facts: Facts
+    excerpt: str
 
 
 def mask(text: str) -> str:
@@ -55,39 +68,44 @@ def _shape(character: str) -> str:
     return character if character.isascii() and category[0] in "PS" else "·"
 
 
-def take_sample(runtime: Runtime, letter: Mapping[str, Any]) -> dict[str, Any]:
-    """What may be shown of a dead letter's document: `source`, `facts`, and a masked `excerpt` where it is text."""
-    facts = {"chunks": letter["chunks_expected"], "chunks_rejected": letter["chunks_rejected"]}
+def take_sample(runtime: Runtime, letter: StoredLetter) -> Sample:
+    """What may be shown of a dead letter's document."""
+    facts: Facts = {"chunks": letter.chunks_expected, "chunks_rejected": letter.chunks_rejected}
     try:
-        if letter["deletes"]:
-            return {"source": "a removal, which has no text", "facts": facts, "excerpt": ""}
-        if letter["chunks_ref"]:
-            return _from_chunks(runtime, letter, facts)
-        return _from_origin(runtime, letter, facts)
+        source, found, shown = _look_at(runtime, letter)
     except (EmbedmillError, OSError, ValueError) as error:
-        return {"source": f"cannot be read from here ({type(error).__name__})", "facts": facts, "excerpt": ""}
+        source, found, shown = f"cannot be read from here ({type(error).__name__})", {}, ""
+    return Sample(source, facts | found, shown)
 
 
-def _from_chunks(runtime: Runtime, letter: Mapping[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
+def _look_at(runtime: Runtime, letter: StoredLetter) -> tuple[str, Facts, str]:
+    """From where it is read, what is found, and the excerpt."""
+    if letter.deletes:
+        return "a removal, which has no text", {}, ""
+    if letter.chunks_ref:
+        return _from_chunks(runtime, letter)
+    return _from_origin(runtime, letter)
+
+
+def _from_chunks(runtime: Runtime, letter: StoredLetter) -> tuple[str, Facts, str]:
     from embedmill.workers.stored import read_stored
 
-    references = [r for r in (letter["chunks_ref"], letter["rejections_ref"]) if r]
-    chunk_set, _, _ = read_stored(letter["chunks_ref"], letter["rejections_ref"], runtime.blobs.get_pack(references))
-    at = _place_in(chunk_set.text, letter["error"], starts=[chunk.start for chunk in chunk_set.chunks])
-    found = facts | {"media_type": chunk_set.media_type} | describe_text(chunk_set.text)
-    return {"source": "the stored text", "facts": found, "excerpt": excerpt(chunk_set.text, at)}
+    stored = runtime.blobs.get_pack(letter.blobs)
+    chunk_set, _, _ = read_stored(letter.chunks_ref, letter.rejections_ref, stored)
+    at = _place_in(chunk_set.text, letter.error, starts=[chunk.start for chunk in chunk_set.chunks])
+    facts: Facts = {"media_type": chunk_set.media_type}
+    return "the stored text", facts | describe_text(chunk_set.text), excerpt(chunk_set.text, at)
 
 
-def _from_origin(runtime: Runtime, letter: Mapping[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
-    loaded = loading.load(runtime, letter["uri"], letter["origin"])
-    text = loaded.text
+def _from_origin(runtime: Runtime, letter: StoredLetter) -> tuple[str, Facts, str]:
+    loaded = loading.load(runtime, letter.uri, letter.origin)
+    text, facts = loaded.text, Facts()
     if text is None:
-        facts = facts | describe_bytes(loaded.data, name=letter["uri"])
+        facts = describe_bytes(loaded.data, name=letter.uri)
         if facts["first_bad_utf8"] is not None or facts["nul_bytes"]:
-            return {"source": loaded.whence, "facts": facts, "excerpt": ""}
+            return loaded.whence, facts, ""
         text = loaded.data.decode()
-    at = _place_in(text, letter["error"], starts=[])
-    return {"source": loaded.whence, "facts": facts | describe_text(text), "excerpt": excerpt(text, at)}
+    return loaded.whence, facts | describe_text(text), excerpt(text, _place_in(text, letter.error, starts=[]))
 
 
 def _place_in(text: str, error: str, *, starts: list[int]) -> int:
@@ -106,7 +124,7 @@ def excerpt(text: str, at: int) -> str:
     return mask(text[at : at + EXCERPT_CHARACTERS])
 
 
-def describe_bytes(data: bytes, *, name: str) -> dict[str, Any]:
+def describe_bytes(data: bytes, *, name: str) -> Facts:
     """Size, kind and health of a file's bytes."""
     return {
         "bytes": len(data),
@@ -135,7 +153,7 @@ def _first_bad(data: bytes) -> int | None:
     return None
 
 
-def describe_text(text: str) -> dict[str, Any]:
+def describe_text(text: str) -> Facts:
     """Extent, script and language of a text."""
     lines = text.splitlines()
     return {

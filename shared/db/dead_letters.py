@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select, update
@@ -14,6 +14,7 @@ from embedmill.shared.db.engine import Database
 from embedmill.shared.db.schema import attempt, collection, dead_letter, document, job, scan_note, work
 from embedmill.shared.db.transitions import lock_jobs, move_work
 from embedmill.shared.errors import NotFound, SourceGone, is_document_fault
+from embedmill.shared.letters import DeadAtStage, LetterAttempt, LetterFilter, RootCause, SiblingLetter
 from embedmill.shared.states import JobState, State
 
 # Letters that one transaction may change: neither a worker nor a kill has to wait for more.
@@ -21,26 +22,68 @@ CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
-    """Which dead letters; None means any. `older_than` and `newer_than` are ages in seconds."""
+class StoredLetter:
+    """A dead letter as it is kept, with how its work, its document and its job stand now.
 
-    ids: Sequence[int] | None = None
-    job: int | None = None
-    collection: str | None = None
-    stage: str | None = None
-    error_class: str | None = None
-    fingerprint: str | None = None
-    older_than: float | None = None
-    newer_than: float | None = None
-    resolved: bool = False
+    `outcome` is what became of a replayed one, `next_letter` that of the same work which came after it, `superseded_by`
+    the job that speaks for its document since. `size` is that of its text in tokens, as the submission guessed it.
+    """
 
-    def as_json(self) -> dict[str, Any]:
-        """What was asked for, without what was not."""
-        found = asdict(self) | {"ids": None if self.ids is None else list(self.ids)}
-        return {name: value for name, value in found.items() if value not in (None, False)}
+    id: int
+    work_id: int
+    job_id: int
+    stage: str
+    error_class: str
+    error: str
+    hint: str
+    fingerprint: str
+    attempts: int
+    crashes: int
+    code_version: str
+    settings_hash: str | None
+    index_version: int | None
+    epoch: int | None
+    created_at: float
+    resolved_at: float | None
+    resolution: str | None
+    resolution_reason: str | None
+    replay_id: int | None
+    chunks_expected: int
+    chunks_rejected: int
+    chunks_ref: str | None
+    rejections_ref: str | None
+    size: int
+    deletes: bool
+    origin: Mapping[str, Any]
+    content_hash: str
+    max_attempts: int
+    work_state: str
+    is_superseded: bool
+    uri: str
+    document: str
+    collection: str
+    collection_id: int
+    job_state: str
+    outcome: str | None
+    next_letter: int | None
+    superseded_by: int | None
+
+    @property
+    def blobs(self) -> list[str]:
+        """The stored objects of its chunks."""
+        return [ref for ref in (self.chunks_ref, self.rejections_ref) if ref]
 
 
-def conditions_of(wanted: Filter) -> list[ColumnElement[bool]]:
+@dataclass(frozen=True, slots=True)
+class LetterHistory:
+    """A letter with every attempt at its work, and every letter of it."""
+
+    letter: StoredLetter
+    attempts: Sequence[LetterAttempt]
+    letters: Sequence[SiblingLetter]
+
+
+def conditions_of(wanted: LetterFilter) -> list[ColumnElement[bool]]:
     """What a dead letter has to meet; needs no other table beside it."""
     named = select(job.c.id).join_from(job, collection).where(collection.c.name == wanted.collection)
     found = [
@@ -114,8 +157,8 @@ def _select() -> Any:
 
 
 def list_letters(
-    connection: Connection, wanted: Filter, *, limit: int = 100, before: int | None = None
-) -> list[dict[str, Any]]:
+    connection: Connection, wanted: LetterFilter, *, limit: int = 100, before: int | None = None
+) -> list[StoredLetter]:
     """Dead letters, newest first; the next page is `before` the last id of this one."""
     # The page is chosen first: everything else is looked up for its letters only, whatever the planner believes.
     page = select(dead_letter.c.id).where(*conditions_of(wanted)).order_by(dead_letter.c.id.desc()).limit(limit)
@@ -123,16 +166,16 @@ def list_letters(
         page = page.where(dead_letter.c.id < before)
     chosen = page.subquery("page")
     query = _select().join(chosen, chosen.c.id == dead_letter.c.id).order_by(dead_letter.c.id.desc())
-    return [dict(row._mapping) for row in connection.execute(query)]
+    return [StoredLetter(**row._mapping) for row in connection.execute(query)]
 
 
-def count_letters(connection: Connection, wanted: Filter) -> int:
+def count_letters(connection: Connection, wanted: LetterFilter) -> int:
     """How many dead letters match."""
     query = select(func.count()).select_from(dead_letter).where(*conditions_of(wanted))
     return connection.execute(query).scalar_one()
 
 
-def group_letters(connection: Connection, wanted: Filter, *, limit: int = 100) -> list[dict[str, Any]]:
+def group_letters(connection: Connection, wanted: LetterFilter, *, limit: int = 100) -> list[RootCause]:
     """Matching dead letters by root cause, the most frequent first, each with its newest letter as an example."""
     count = func.count().label("count")
     groups = connection.execute(
@@ -151,7 +194,7 @@ def group_letters(connection: Connection, wanted: Filter, *, limit: int = 100) -
     ).mappings()
     found = [dict(group) for group in groups]
     examples = _find_examples(connection, [group["example"] for group in found])
-    return [group | examples[group["example"]] for group in found]
+    return [RootCause(**group, **examples[group["example"]]) for group in found]
 
 
 def _find_examples(connection: Connection, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
@@ -172,7 +215,7 @@ def _find_examples(connection: Connection, ids: Sequence[int]) -> dict[int, dict
     return {row.pop("id"): row for row in rows}
 
 
-def measure_work(connection: Connection, wanted: Filter) -> list[dict[str, Any]]:
+def measure_work(connection: Connection, wanted: LetterFilter) -> list[DeadAtStage]:
     """Documents and the size of their text in tokens, by stage: what sending them again is about."""
     query = (
         select(
@@ -184,69 +227,67 @@ def measure_work(connection: Connection, wanted: Filter) -> list[dict[str, Any]]
         .where(*conditions_of(wanted))
         .group_by(dead_letter.c.stage)
     )
-    rows = {row["stage"]: dict(row) for row in connection.execute(query).mappings()}
-    return [rows[stage] | {"tokens": int(rows[stage]["tokens"])} for stage in stages.names() if stage in rows]
+    found = {row.stage: DeadAtStage(row.stage, row.documents, int(row.tokens)) for row in connection.execute(query)}
+    return [found[stage] for stage in stages.names() if stage in found]
 
 
-def show_letter(connection: Connection, letter_id: int) -> dict[str, Any]:
+def show_letter(connection: Connection, letter_id: int) -> LetterHistory:
     """One dead letter with every attempt and every other letter of its document's work; raises NotFound."""
-    rows = list_letters(connection, Filter(ids=[letter_id], resolved=True), limit=1)
+    rows = list_letters(connection, LetterFilter(ids=[letter_id], resolved=True), limit=1)
     if not rows:
         raise NotFound(f"no dead letter {letter_id}", hint="embedmill dlq list --resolved")
     (found,) = _with_histories(connection, rows)
     return found
 
 
-def walk_letters(database: Database, wanted: Filter, *, page: int = CHUNK) -> Iterator[list[dict[str, Any]]]:
+def walk_letters(database: Database, wanted: LetterFilter, *, page: int = CHUNK) -> Iterator[list[LetterHistory]]:
     """Every matching dead letter as `show_letter` gives it, newest first, a page at a time.
 
     No transaction is open while the caller is at work on a page: a server would end it for being idle.
     """
-    found: list[dict[str, Any]] = []
+    found: list[LetterHistory] = []
 
-    def read(connection: Connection) -> list[dict[str, Any]]:
-        before = found[-1]["id"] if found else None
+    def read(connection: Connection) -> list[LetterHistory]:
+        before = found[-1].letter.id if found else None
         return _with_histories(connection, list_letters(connection, wanted, limit=page, before=before))
 
     while found := database.query(read):
         yield found
 
 
-def _with_histories(connection: Connection, letters: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    works = sorted({letter["work_id"] for letter in letters})
-    seconds = (attempt.c.ended_at - attempt.c.started_at).label("seconds")
-    attempts = select(attempt, seconds).where(attempt.c.work_id.in_(works)).order_by(attempt.c.work_id, attempt.c.epoch)
-    history = _by_work(connection, attempts)
-    others = (
-        select(
-            dead_letter.c.id,
-            dead_letter.c.work_id,
-            dead_letter.c.stage,
-            dead_letter.c.error_class,
-            dead_letter.c.created_at,
-            dead_letter.c.resolution,
-            dead_letter.c.replay_id,
-            outcome_of_replay().label("outcome"),
-        )
-        .join_from(dead_letter, work)
-        .where(dead_letter.c.work_id.in_(works))
-        .order_by(dead_letter.c.id)
-    )
-    family = _by_work(connection, others)
+def _with_histories(connection: Connection, letters: Sequence[StoredLetter]) -> list[LetterHistory]:
+    works = sorted({letter.work_id for letter in letters})
+    attempts = _read_attempts(connection, works)
+    siblings = _read_siblings(connection, works)
     return [
-        letter | {"history": history.get(letter["work_id"], []), "letters": family.get(letter["work_id"], [])}
-        for letter in letters
+        LetterHistory(letter, attempts.get(letter.work_id, []), siblings.get(letter.work_id, [])) for letter in letters
     ]
 
 
-def _by_work(connection: Connection, query: Any) -> dict[int, list[dict[str, Any]]]:
-    groups: dict[int, list[dict[str, Any]]] = {}
-    for row in connection.execute(query).mappings():
-        groups.setdefault(row["work_id"], []).append(dict(row))
-    return groups
+def _read_attempts(connection: Connection, works: Sequence[int]) -> dict[int, list[LetterAttempt]]:
+    columns = "stage epoch attempt worker started_at ended_at outcome error_class error"
+    seconds = (attempt.c.ended_at - attempt.c.started_at).label("seconds")
+    query = select(attempt.c.work_id, *(attempt.c[name] for name in columns.split()), seconds)
+    query = query.where(attempt.c.work_id.in_(works)).order_by(attempt.c.work_id, attempt.c.epoch)
+    found: dict[int, list[LetterAttempt]] = {}
+    for work_id, *values in connection.execute(query):
+        found.setdefault(work_id, []).append(LetterAttempt(*values))
+    return found
 
 
-def discard_letters(database: Database, wanted: Filter, *, reason: str) -> list[int]:
+def _read_siblings(connection: Connection, works: Sequence[int]) -> dict[int, list[SiblingLetter]]:
+    columns = "id stage error_class created_at resolution replay_id"
+    query = select(
+        dead_letter.c.work_id, *(dead_letter.c[name] for name in columns.split()), outcome_of_replay().label("outcome")
+    )
+    query = query.join_from(dead_letter, work).where(dead_letter.c.work_id.in_(works)).order_by(dead_letter.c.id)
+    found: dict[int, list[SiblingLetter]] = {}
+    for work_id, *values in connection.execute(query):
+        found.setdefault(work_id, []).append(SiblingLetter(*values))
+    return found
+
+
+def discard_letters(database: Database, wanted: LetterFilter, *, reason: str) -> list[int]:
     """Give matching dead letters up, for a reason, in bounded transactions; returns them."""
     discarded: list[int] = []
 
@@ -334,21 +375,23 @@ def count_dead_before(connection: Connection, job_id: int) -> DeadBefore:
 
 def describe_dead_before(connection: Connection, ids: Sequence[int]) -> list[dict[str, Any]]:
     """Notes of a scan on documents that it passes over for these letters."""
-    rows = list_letters(connection, Filter(ids=ids, resolved=True), limit=len(ids)) if ids else []
+    rows = list_letters(connection, LetterFilter(ids=ids, resolved=True), limit=len(ids)) if ids else []
     return [
-        {"kind": "skipped", "uri": row["uri"], "line": None, "reason": _say_before(row), "letter_id": row["id"]}
+        {"kind": "skipped", "uri": row.uri, "line": None, "reason": _say_before(row), "letter_id": row.id}
         for row in rows
     ]
 
 
-def _say_before(row: Mapping[str, Any]) -> str:
-    said = "unreadable as before" if is_document_fault(row["error_class"]) else "failed as before"
-    if row["resolution"] == "discarded":
-        return f"{said}; its dead letter was discarded: {row['resolution_reason']}"
-    return f"{said} ({row['error_class']}); its dead letter is open, --retry-dead tries again"
+def _say_before(letter: StoredLetter) -> str:
+    said = "unreadable as before" if is_document_fault(letter.error_class) else "failed as before"
+    if letter.resolution == "discarded":
+        return f"{said}; its dead letter was discarded: {letter.resolution_reason}"
+    return f"{said} ({letter.error_class}); its dead letter is open, --retry-dead tries again"
 
 
-def lock_letters(connection: Connection, wanted: Filter, *, after: int, newest: int | None = None) -> Locked | None:
+def lock_letters(
+    connection: Connection, wanted: LetterFilter, *, after: int, newest: int | None = None
+) -> Locked | None:
     """The next letters of at most `CHUNK` matching ones that nobody else is at, with their jobs; None at the end."""
     chosen = (
         select(dead_letter.c.id, dead_letter.c.job_id)

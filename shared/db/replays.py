@@ -1,6 +1,6 @@
 """Replays: dead letters sent again as a tracked batch, in bounded transactions, at a rate that the database keeps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,7 +8,7 @@ from sqlalchemy import Connection, String, bindparam, cast, func, insert, litera
 
 from embedmill.shared.db.clock import clock, read_clock
 from embedmill.shared.db.dead_letters import (
-    Filter,
+    StoredLetter,
     conditions_of,
     leave_dead,
     list_letters,
@@ -20,19 +20,12 @@ from embedmill.shared.db.engine import Database
 from embedmill.shared.db.schema import dead_letter, document, job, replay, work
 from embedmill.shared.db.transitions import move_jobs, move_work
 from embedmill.shared.errors import NotFound
+from embedmill.shared.letters import LetterFilter, Refusal, Replay
 from embedmill.shared.states import JobState, State, WaitReason
 
 # What becomes of replayed letters; `running` are those that have not ended yet.
 OUTCOMES = ("completed", "dead again", "cancelled", "running")
 ALTERED = "its document was submitted again; the newer work speaks for it"
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A dead letter that is left alone, and why."""
-
-    id: int
-    reason: str
 
 
 @dataclass(slots=True)
@@ -55,7 +48,7 @@ class _Step:
     jobs: set[int]
 
 
-def replay_letters(database: Database, wanted: Filter, *, by: str, rate: float | None = None) -> Replayed:
+def replay_letters(database: Database, wanted: LetterFilter, *, by: str, rate: float | None = None) -> Replayed:
     """Send matching dead letters back to the stage that failed, with fresh attempts; their history stays.
 
     `rate` is in documents a second: the database holds each back until its turn, whoever called may leave. What was
@@ -87,7 +80,7 @@ def replay_letters(database: Database, wanted: Filter, *, by: str, rate: float |
     return done
 
 
-def _open(connection: Connection, wanted: Filter, *, by: str, rate: float | None) -> tuple[int, int] | None:
+def _open(connection: Connection, wanted: LetterFilter, *, by: str, rate: float | None) -> tuple[int, int] | None:
     """The batch to go on with, unfinished or new, and its newest letter; None when nothing matches.
 
     Letters that come while it runs are not in it, or what dies again would be sent again for ever.
@@ -107,7 +100,9 @@ def _open(connection: Connection, wanted: Filter, *, by: str, rate: float | None
     return int(key[0]), newest
 
 
-def _replay_some(connection: Connection, replay_id: int, wanted: Filter, *, after: int, newest: int) -> _Step | None:
+def _replay_some(
+    connection: Connection, replay_id: int, wanted: LetterFilter, *, after: int, newest: int
+) -> _Step | None:
     found = lock_letters(connection, wanted, after=after, newest=newest)
     if found is None:
         return None
@@ -131,7 +126,7 @@ def _why_not(row: Any, job_state: JobState) -> str | None:
     return None if row.work_state == State.DEAD else f"its work is {row.work_state}"
 
 
-def count_refusals(connection: Connection, wanted: Filter) -> int:
+def count_refusals(connection: Connection, wanted: LetterFilter) -> int:
     """How many matching letters a replay would leave alone."""
     is_hopeless = or_(job.c.state == JobState.CANCELLED, work.c.generation < document.c.generation)
     query = (
@@ -149,19 +144,20 @@ def _refuse_named(connection: Connection, ids: Sequence[int]) -> list[Refusal]:
     """Letters that were asked for by number and are not open any more."""
     if not ids:
         return []
-    found = {row["id"]: row for row in list_letters(connection, Filter(ids=ids, resolved=True), limit=len(ids))}
+    letters = list_letters(connection, LetterFilter(ids=ids, resolved=True), limit=len(ids))
+    found = {letter.id: letter for letter in letters}
     refused = [Refusal(id_, "there is no such dead letter") for id_ in ids if id_ not in found]
-    return refused + [Refusal(id_, _how_resolved(row)) for id_, row in found.items() if row["resolution"]]
+    return refused + [Refusal(letter.id, _how_resolved(letter)) for letter in letters if letter.resolution]
 
 
-def _how_resolved(letter: dict[str, Any]) -> str:
-    match letter["resolution"]:
+def _how_resolved(letter: StoredLetter) -> str:
+    match letter.resolution:
         case "replayed":
-            again = f" as letter {letter['next_letter']}" if letter["next_letter"] else ""
-            return f"it was replayed already: {letter['outcome']}{again}"
+            again = f" as letter {letter.next_letter}" if letter.next_letter else ""
+            return f"it was replayed already: {letter.outcome}{again}"
         case "superseded":
             return ALTERED
-    return f"it was discarded: {letter['resolution_reason']}"
+    return f"it was discarded: {letter.resolution_reason}"
 
 
 _FRESH: dict[str, Any] = {"attempt": 0, "crashes": 0, "failing_since": None, "reason": None}
@@ -203,31 +199,30 @@ def _run_again(connection: Connection, states: Mapping[int, JobState]) -> None:
     move_jobs(connection, ended, JobState.RUNNING)
 
 
-def list_replays(connection: Connection, *, limit: int = 100) -> list[dict[str, Any]]:
+def list_replays(connection: Connection, *, limit: int = 100) -> list[Replay]:
     """Replays, newest first, each with what became of its letters."""
-    rows = connection.execute(select(replay).order_by(replay.c.id.desc()).limit(limit)).mappings()
-    return _with_outcomes(connection, [dict(row) for row in rows])
+    return _with_outcomes(connection, connection.execute(select(replay).order_by(replay.c.id.desc()).limit(limit)))
 
 
-def get_replay(connection: Connection, replay_id: int) -> dict[str, Any]:
+def get_replay(connection: Connection, replay_id: int) -> Replay:
     """One replay with what became of its letters; raises NotFound."""
-    rows = connection.execute(select(replay).where(replay.c.id == replay_id)).mappings().all()
-    if not rows:
+    found = _with_outcomes(connection, connection.execute(select(replay).where(replay.c.id == replay_id)))
+    if not found:
         raise NotFound(f"no replay {replay_id}", hint="embedmill dlq replays")
-    (found,) = _with_outcomes(connection, [dict(row) for row in rows])
-    return found
+    return found[0]
 
 
-def _with_outcomes(connection: Connection, replays: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _with_outcomes(connection: Connection, rows: Iterable[Any]) -> list[Replay]:
+    replays = list(rows)
     outcome = outcome_of_replay().label("outcome")
     letters = (
         select(dead_letter.c.replay_id, outcome)
         .join_from(dead_letter, work)
-        .where(dead_letter.c.replay_id.in_([row["id"] for row in replays]))
+        .where(dead_letter.c.replay_id.in_([row.id for row in replays]))
         .subquery()
     )
     query = select(letters, func.count().label("n")).group_by(letters.c.replay_id, letters.c.outcome)
-    counts: dict[int, dict[str, int]] = {}
-    for row in connection.execute(query):
-        counts.setdefault(row.replay_id, {})[row.outcome] = row.n
-    return [row | {"outcomes": {name: counts.get(row["id"], {}).get(name, 0) for name in OUTCOMES}} for row in replays]
+    counts = {(row.replay_id, row.outcome): row.n for row in connection.execute(query)}
+    return [
+        Replay(**row._mapping, outcomes={name: counts.get((row.id, name), 0) for name in OUTCOMES}) for row in replays
+    ]

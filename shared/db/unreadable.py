@@ -10,6 +10,7 @@ from embedmill.shared.db.bulk import insert_or
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import unreadable_message
 from embedmill.shared.errors import NotFound
+from embedmill.shared.letters import KeptMessage
 
 # What is kept of a body; a message of our own is never longer.
 MAX_BODY_BYTES = 8 * 1024
@@ -35,12 +36,12 @@ def record(connection: Connection, *, queue: str, reason: str, body: str, header
     connection.execute(query)
 
 
-def list_messages(connection: Connection, *, include_resolved: bool = False, limit: int = 100) -> list[dict[str, Any]]:
+def list_messages(connection: Connection, *, include_resolved: bool = False, limit: int = 100) -> list[KeptMessage]:
     """Kept messages, newest first."""
     query = select(unreadable_message).order_by(unreadable_message.c.id.desc()).limit(limit)
     if not include_resolved:
         query = query.where(unreadable_message.c.resolved_at.is_(None))
-    return [dict(row._mapping) for row in connection.execute(query)]
+    return [KeptMessage(**row._mapping) for row in connection.execute(query)]
 
 
 def count_messages(connection: Connection) -> int:
@@ -49,12 +50,12 @@ def count_messages(connection: Connection) -> int:
     return connection.execute(query).scalar_one()
 
 
-def show_message(connection: Connection, message_id: int) -> dict[str, Any]:
+def show_message(connection: Connection, message_id: int) -> KeptMessage:
     """One kept message; raises NotFound."""
     row = connection.execute(select(unreadable_message).where(unreadable_message.c.id == message_id)).first()
     if row is None:
         raise NotFound(f"no unreadable message {message_id}", hint="embedmill dlq list")
-    return dict(row._mapping)
+    return KeptMessage(**row._mapping)
 
 
 def discard_message(connection: Connection, message_id: int, *, reason: str) -> None:

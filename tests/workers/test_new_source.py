@@ -23,6 +23,7 @@ from embedmill.shared.states import State
 from embedmill.workers.executor import execute
 from embedmill.workers.messages import BatchMessage
 from embedmill.workers.runtime import WorkerRuntime
+from tests.console.letters import letter
 from tests.corpus import text_of
 from tests.shared.db.tracker import Tracker
 
@@ -121,10 +122,9 @@ def test_it_is_measured_before_anything_is_paid(runtime: WorkerRuntime, tracker:
 
 
 def test_a_sample_says_where_it_was_taken(runtime: WorkerRuntime) -> None:
-    letter = {"uri": "shelf://upper/1.txt", "origin": {"kind": "shelf"}, "error": "", "deletes": False}
-    sample = take_sample(runtime, {**letter, "chunks_ref": None, "chunks_expected": 0, "chunks_rejected": 0})
-    assert sample["source"] == "the shelf"
-    assert sample["excerpt"]
+    sample = take_sample(runtime, letter(uri="shelf://upper/1.txt", origin={"kind": "shelf"}))
+    assert sample.source == "the shelf"
+    assert sample.excerpt
 
 
 def test_it_is_built_again_from_its_spec_and_other_schemes_are_refused() -> None:

@@ -12,11 +12,11 @@ from sqlalchemy import select
 
 from embedmill.shared import stages
 from embedmill.shared.db import dead_letters, pools
-from embedmill.shared.db.dead_letters import Filter
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.leases import Claim
 from embedmill.shared.db.schema import attempt, index_version
 from embedmill.shared.errors import UnreadableDocument
+from embedmill.shared.letters import LetterFilter
 from embedmill.shared.outcomes import Advance, Fail, Outcome
 from embedmill.shared.settings import Settings
 from embedmill.shared.stages import Product, Stage, Use
@@ -94,10 +94,10 @@ def test_documents_run_through_it_in_its_place(runtime: WorkerRuntime, tracker: 
 def test_its_dead_letters_are_counted_at_it(runtime: WorkerRuntime, tracker: Tracker, documents: list[str]) -> None:
     tracker.submit(documents)
     work_off(runtime, tracker.queue())
-    everything = Filter(None, None, None, NAME, None, None, None, None)
+    everything = LetterFilter(stage=NAME)
     with tracker.database.read() as connection:
         (letters,) = dead_letters.measure_work(connection, everything)
-    assert (letters["stage"], letters["documents"]) == (NAME, 1)
+    assert (letters.stage, letters.documents) == (NAME, 1)
 
 
 def test_it_has_a_queue_and_a_task(settings: Settings) -> None:

@@ -1,7 +1,6 @@
 """The redacted sample: it helps to find out what is wrong, and nothing of the document can be read in it."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
@@ -18,8 +17,8 @@ from embedmill.console.services.sampling import (
     take_sample,
 )
 from embedmill.shared.runtime import Runtime
-from embedmill.shared.settings import Settings
 from embedmill.shared.uris import path_to_uri
+from tests.console.letters import letter
 from tests.workers.parsing.making import word, word_paragraph
 
 PII = Path("/work/shared/data/pii/docs.jsonl")
@@ -29,18 +28,6 @@ PEOPLE = [
     {"text": "inet6 ea11:427b:72e6:b4e4::7cac ether 90:a6:75:ed:10:51", "spans": ["ea11:427b", "90:a6:75:ed:10:51"]},
     {"text": "Имя: Иван Петров, 氏名: 山田太郎, الاسم: محمد", "spans": ["Иван Петров", "山田太郎", "محمد"]},
 ]
-
-
-@pytest.fixture
-def runtime(settings: Settings) -> Iterator[Runtime]:
-    opened = Runtime(settings, process_id="a test")
-    yield opened
-    opened.close()
-
-
-def letter(**changed: object) -> dict[str, object]:
-    usual = {"deletes": False, "chunks_ref": None, "rejections_ref": None, "chunks_expected": 0, "chunks_rejected": 0}
-    return usual | {"error": "torn", "uri": "row-1", "origin": {"kind": "file"}} | changed
 
 
 @given(st.text(max_size=300))
@@ -83,9 +70,9 @@ def test_a_row_is_sampled_around_the_line_that_the_error_names(runtime: Runtime)
     text = "Anna Kowalska\nsecond line\n" + "x" * 40
     (reference,) = runtime.blobs.put_pack([orjson.dumps({"title": "", "text": text})])
     sample = take_sample(runtime, letter(origin={"kind": "row", "ref": reference}, error="line 2 is odd"))
-    assert sample["source"] == "the stored row"
-    assert sample["excerpt"].startswith("xxxxxx xxxx\n")
-    assert (sample["facts"]["lines"], sample["facts"]["characters"]) == (3, len(text))
+    assert sample.source == "the stored row"
+    assert sample.excerpt.startswith("xxxxxx xxxx\n")
+    assert (sample.facts["lines"], sample.facts["characters"]) == (3, len(text))
 
 
 def test_a_file_that_is_no_text_gives_facts_and_no_excerpt(runtime: Runtime, tmp_path: Path) -> None:
@@ -93,23 +80,23 @@ def test_a_file_that_is_no_text_gives_facts_and_no_excerpt(runtime: Runtime, tmp
     path = tmp_path / "torn.docx"
     path.write_bytes(whole[: len(whole) // 2])
     sample = take_sample(runtime, letter(uri=path_to_uri(bytes(path))))
-    assert sample["excerpt"] == ""
-    assert sample["facts"]["bytes"] == len(whole) // 2
-    assert sample["facts"]["signature"] == "50 4b 03 04"
+    assert sample.excerpt == ""
+    assert sample.facts["bytes"] == len(whole) // 2
+    assert sample.facts["signature"] == "50 4b 03 04"
     assert "quokka" not in str(sample)
 
 
 def test_a_text_with_a_bad_byte_says_where_it_is(runtime: Runtime, tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_bytes(b"plain words \xff\xfe and more")
-    facts = take_sample(runtime, letter(uri=path_to_uri(bytes(path))))["facts"]
+    facts = take_sample(runtime, letter(uri=path_to_uri(bytes(path)))).facts
     assert (facts["first_bad_utf8"], facts["nul_bytes"]) == (12, 0)
 
 
 @pytest.mark.parametrize("uri", ["file:///nowhere/a.txt", "https://example.com/a", "s3://bucket/key"])
 def test_a_document_that_cannot_be_reached_says_so(runtime: Runtime, uri: str) -> None:
     sample = take_sample(runtime, letter(uri=uri))
-    assert sample["source"].startswith("cannot be read from here")
+    assert sample.source.startswith("cannot be read from here")
 
 
 def test_language_and_script_are_told() -> None:

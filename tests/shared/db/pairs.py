@@ -12,13 +12,14 @@ from sqlalchemy import Connection, insert, select, text
 
 from embedmill.shared.db import bulk_waits, jobs, leases, queueing, rescues, settlement
 from embedmill.shared.db.clock import clock
-from embedmill.shared.db.dead_letters import Filter, discard_letters
+from embedmill.shared.db.dead_letters import discard_letters
 from embedmill.shared.db.engine import Database
 from embedmill.shared.db.leases import Claim
 from embedmill.shared.db.replays import replay_letters
 from embedmill.shared.db.schema import dead_letter, document, tally
 from embedmill.shared.db.schema import work as work_table
 from embedmill.shared.errors import IllegalTransition, UnreadableDocument
+from embedmill.shared.letters import LetterFilter
 from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
 from embedmill.shared.states import FINAL, JobState, Result, State, WaitReason
 from tests.shared.db.tracker import RETRY, Tracker
@@ -147,9 +148,9 @@ def _dispatch(database: Database, case: Case) -> None:
 
 
 OPERATIONS: dict[str, Operation] = {
-    "replay": lambda database, case: replay_letters(database, Filter(job=case.job), by="a test"),
-    "replay slowly": lambda database, case: replay_letters(database, Filter(job=case.job), by="a test", rate=0.1),
-    "discard": lambda database, case: discard_letters(database, Filter(job=case.job), reason="known"),
+    "replay": lambda database, case: replay_letters(database, LetterFilter(job=case.job), by="a test"),
+    "replay slowly": lambda database, case: replay_letters(database, LetterFilter(job=case.job), by="a test", rate=0.1),
+    "discard": lambda database, case: discard_letters(database, LetterFilter(job=case.job), reason="known"),
     "pause": _in_one(lambda c, case: jobs.pause_job(c, case.job)),
     "resume": _in_one(lambda c, case: jobs.resume_job(c, case.job)),
     "cancel": _in_one(lambda c, case: jobs.cancel_job(c, case.job)),

@@ -9,9 +9,10 @@ from sqlalchemy import text
 from bench.documents import fill
 from embedmill.shared.db import catalogue
 from embedmill.shared.db.catalogue import MEANINGS, Page, Wanted, list_documents
-from embedmill.shared.db.dead_letters import Filter, discard_letters
+from embedmill.shared.db.dead_letters import discard_letters
 from embedmill.shared.errors import NotFound, UnreadableDocument, UserError
 from embedmill.shared.globs import Glob
+from embedmill.shared.letters import LetterFilter
 from embedmill.shared.notes import join_notes
 from embedmill.shared.outcomes import Advance, Complete, Fail, Park
 from embedmill.shared.states import DocumentState, Result
@@ -59,7 +60,7 @@ def varied(tracker: Tracker) -> Tracker:
     index(tracker, "empty", chunks=0)
     bury(tracker, "dead")
     bury(tracker, "discarded")
-    discard_letters(tracker.database, Filter(ids=[2]), reason="known")
+    discard_letters(tracker.database, LetterFilter(ids=[2]), reason="known")
     tracker.settle(take(tracker, "waiting"), Park("rate", 60.0))
     take(tracker, "running")
     tracker.submit(["file:///queued"])

@@ -6,10 +6,11 @@ import pytest
 from sqlalchemy import Connection, insert
 
 from embedmill.shared.db import dead_letters, scan_notes, submitting
-from embedmill.shared.db.dead_letters import DeadBefore, Filter
+from embedmill.shared.db.dead_letters import DeadBefore
 from embedmill.shared.db.schema import dead_letter, scan_note
 from embedmill.shared.db.submitting import Submitted
 from embedmill.shared.errors import SourceGone, UnreadableDocument, is_document_fault
+from embedmill.shared.letters import LetterFilter
 from embedmill.shared.outcomes import Advance, Fail
 from embedmill.shared.states import State
 from tests.shared.db.tracker import Tracker, submission
@@ -29,7 +30,7 @@ def second(tracker: Tracker) -> int:
 
 
 def discard(tracker: Tracker) -> None:
-    dead_letters.discard_letters(tracker.database, Filter(), reason="known")
+    dead_letters.discard_letters(tracker.database, LetterFilter(), reason="known")
 
 
 def note(tracker: Tracker, job: int, done: Submitted) -> DeadBefore:
@@ -111,7 +112,7 @@ def test_what_is_asked_for_is_tried_again_and_its_letter_closes(tracker: Tracker
 
 
 def test_another_release_tries_again_unless_it_was_discarded(tracker: Tracker, second: int) -> None:
-    dead_letters.discard_letters(tracker.database, Filter(ids=[2]), reason="known")
+    dead_letters.discard_letters(tracker.database, LetterFilter(ids=[2]), reason="known")
     for letter in (1, 2):
         tracker.write(letter, dead_letter, code_version="0.0.1")
     done = tracker.submit([TORN, ODD], job=second)
@@ -129,7 +130,7 @@ def test_a_document_of_which_readers_see_an_older_version_is_passed_over_too(tra
 def test_a_replayed_letter_speaks_for_nothing(tracker: Tracker, second: int) -> None:
     from embedmill.shared.db.replays import replay_letters
 
-    replay_letters(tracker.database, Filter(ids=[1]), by="a test")
+    replay_letters(tracker.database, LetterFilter(ids=[1]), by="a test")
     assert tracker.submit([TORN], job=second).queued == 1
     tracker.settle(tracker.claim(tracker.queue(job=second)), Advance("embed"))
 

@@ -3,10 +3,11 @@
 import pytest
 
 from embedmill.shared.db import dead_letters
-from embedmill.shared.db.dead_letters import Filter
+from embedmill.shared.db.dead_letters import StoredLetter
 from embedmill.shared.db.replays import replay_letters
 from embedmill.shared.db.schema import dead_letter
 from embedmill.shared.errors import EncryptedDocument, NotFound, UnreadableDocument
+from embedmill.shared.letters import LetterFilter
 from embedmill.shared.outcomes import Advance, Fail
 from embedmill.shared.states import JobState, State
 from tests.shared.db.tracker import Tracker
@@ -28,22 +29,22 @@ def bury_three(tracker: Tracker) -> list[int]:
 
 def find(tracker: Tracker, **wanted: object) -> list[str]:
     with tracker.database.read() as connection:
-        letters = dead_letters.list_letters(connection, Filter(**wanted))  # type: ignore[arg-type]
-        assert len(letters) == dead_letters.count_letters(connection, Filter(**wanted))  # type: ignore[arg-type]
-    return sorted(letter["uri"] for letter in letters)
+        letters = dead_letters.list_letters(connection, LetterFilter(**wanted))  # type: ignore[arg-type]
+        assert len(letters) == dead_letters.count_letters(connection, LetterFilter(**wanted))  # type: ignore[arg-type]
+    return sorted(letter.uri for letter in letters)
 
 
 def replay(tracker: Tracker, **wanted: object) -> list[int]:
-    return replay_letters(tracker.database, Filter(**wanted), by="a test").letters  # type: ignore[arg-type]
+    return replay_letters(tracker.database, LetterFilter(**wanted), by="a test").letters  # type: ignore[arg-type]
 
 
 def discard(tracker: Tracker, **wanted: object) -> list[int]:
-    return dead_letters.discard_letters(tracker.database, Filter(**wanted), reason="not ours")  # type: ignore[arg-type]
+    return dead_letters.discard_letters(tracker.database, LetterFilter(**wanted), reason="not ours")  # type: ignore[arg-type]
 
 
 def test_letters_are_found_by_every_filter(tracker: Tracker) -> None:
     bury_three(tracker)
-    fingerprints = {row["uri"]: row["fingerprint"] for row in listed(tracker)}
+    fingerprints = {row.uri: row.fingerprint for row in listed(tracker)}
     assert find(tracker) == URIS
     assert find(tracker, stage="embed") == URIS[2:]
     assert find(tracker, error_class="UnreadableDocument") == URIS[:2]
@@ -54,20 +55,20 @@ def test_letters_are_found_by_every_filter(tracker: Tracker) -> None:
     assert find(tracker, collection="other") == []
     assert find(tracker, older_than=600) == []
     assert find(tracker, newer_than=600) == URIS
-    assert find(tracker, ids=[listed(tracker)[0]["id"]]) == [listed(tracker)[0]["uri"]]
+    assert find(tracker, ids=[listed(tracker)[0].id]) == [listed(tracker)[0].uri]
 
 
-def listed(tracker: Tracker) -> list[dict[str, object]]:
+def listed(tracker: Tracker) -> list[StoredLetter]:
     with tracker.database.read() as connection:
-        return dead_letters.list_letters(connection, Filter())
+        return dead_letters.list_letters(connection, LetterFilter())
 
 
 def test_a_letter_shows_every_attempt_at_its_document(tracker: Tracker) -> None:
     bury_three(tracker)
-    (letter,) = [row for row in listed(tracker) if row["uri"] == URIS[2]]
+    (letter,) = [row for row in listed(tracker) if row.uri == URIS[2]]
     with tracker.database.read() as connection:
-        shown = dead_letters.show_letter(connection, letter["id"])  # type: ignore[arg-type]
-    assert [(row["stage"], row["outcome"]) for row in shown["history"]] == [("chunk", "ok"), ("embed", "error")]
+        shown = dead_letters.show_letter(connection, letter.id)
+    assert [(row.stage, row.outcome) for row in shown.attempts] == [("chunk", "ok"), ("embed", "error")]
 
 
 def test_an_unknown_letter_is_named(tracker: Tracker) -> None:
@@ -132,6 +133,6 @@ def test_a_superseded_letter_names_the_job_that_speaks_for_its_document_since(tr
     tracker.submit(URIS[:1], text="mended", job=second)
     assert URIS[0] not in find(tracker)
     with tracker.database.read() as connection:
-        shown = dead_letters.show_letter(connection, 1)
-        other = dead_letters.show_letter(connection, 2)
-    assert (shown["resolution"], shown["superseded_by"], other["superseded_by"]) == ("superseded", second, None)
+        shown = dead_letters.show_letter(connection, 1).letter
+        other = dead_letters.show_letter(connection, 2).letter
+    assert (shown.resolution, shown.superseded_by, other.superseded_by) == ("superseded", second, None)

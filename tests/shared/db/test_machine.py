@@ -13,13 +13,14 @@ from sqlalchemy import update
 
 from embedmill.shared import stages
 from embedmill.shared.db import tallies
-from embedmill.shared.db.dead_letters import Filter, discard_letters
+from embedmill.shared.db.dead_letters import discard_letters
 from embedmill.shared.db.engine import Database
 from embedmill.shared.db.leases import Claim
 from embedmill.shared.db.opening import open_database
 from embedmill.shared.db.replays import replay_letters
 from embedmill.shared.db.schema import attempt, dead_letter, document, tally, work
 from embedmill.shared.errors import BlobMissing, UnreadableDocument
+from embedmill.shared.letters import LetterFilter
 from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
 from embedmill.shared.states import FINAL, JobState, Result, State
 from tests.migrated import place_migrated
@@ -151,12 +152,12 @@ class WorkMachine(RuleBasedStateMachine):
 
     @rule(rate=st.sampled_from([None, 0.1, 1000.0]))
     def replay(self, rate: float | None) -> None:
-        replay_letters(self._database, Filter(), by="a test", rate=rate)
+        replay_letters(self._database, LetterFilter(), by="a test", rate=rate)
 
     @rule(sure=st.integers(0, 2))
     def discard(self, sure: int) -> None:
         if sure == 0:
-            discard_letters(self._database, Filter(), reason="not ours")
+            discard_letters(self._database, LetterFilter(), reason="not ours")
 
     @rule()
     def complete(self) -> None:

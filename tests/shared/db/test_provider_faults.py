@@ -7,12 +7,12 @@ import pytest
 
 from embedmill.shared.db import flow, settlement
 from embedmill.shared.db.clock import read_clock
-from embedmill.shared.db.dead_letters import Filter
 from embedmill.shared.db.leases import Claim
 from embedmill.shared.db.replays import replay_letters
 from embedmill.shared.db.schema import attempt, dead_letter
 from embedmill.shared.db.settlement import RetryPolicy
 from embedmill.shared.errors import FlowControl, ProviderUnavailable
+from embedmill.shared.letters import LetterFilter
 from embedmill.shared.outcomes import Advance, Fail, Outcome, Park
 from embedmill.shared.states import State
 from embedmill.workers.executor import outcome_of
@@ -80,7 +80,7 @@ def test_it_is_buried_when_the_patience_is_over_with_a_hint_that_says_so_and_a_r
     (letter,) = tracker.rows(dead_letter)
     assert (letter["error_class"], letter["error"]) == ("ProviderUnavailable", "openai answered 500")
     assert "30 minutes (EMBEDMILL_OUTAGE_MINUTES)" in letter["hint"] and "dlq replay" in letter["hint"]
-    replay_letters(tracker.database, Filter(ids=[letter["id"]]), by="test")
+    replay_letters(tracker.database, LetterFilter(ids=[letter["id"]]), by="test")
     settle(tracker, tracker.claim(tracker.queue()), Fail(DOWN))
     assert tracker.states() == [State.WAITING]
 

@@ -1,9 +1,9 @@
 """Repairs: lost vectors are made again from what is stored, as a job of their own."""
 
 from embedmill.shared.db import dead_letters, documents, repairs
-from embedmill.shared.db.dead_letters import Filter
 from embedmill.shared.db.schema import dead_letter, document
 from embedmill.shared.errors import BlobMissing, ProviderRefused
+from embedmill.shared.letters import LetterFilter
 from embedmill.shared.outcomes import Advance, Fail
 from embedmill.shared.states import State
 from tests.shared.db.tracker import Tracker, submission
@@ -85,5 +85,5 @@ def test_it_is_wanted_until_it_is_there_and_once_by_a_job(tracker: Tracker) -> N
 def test_a_repair_that_was_given_up_is_not_wanted_from_the_source(tracker: Tracker) -> None:
     tracker.index(tracker.take(URIS[:1]))
     kill_repair(tracker, URIS[0])
-    dead_letters.discard_letters(tracker.database, Filter(), reason="known")
+    dead_letters.discard_letters(tracker.database, LetterFilter(), reason="known")
     assert tracker.submit(URIS[:1], job=tracker.create_job("second")).unchanged == 1

@@ -13,12 +13,12 @@ from sqlalchemy import Connection, Engine, event, text
 
 from embedmill.shared.db import dead_letters, queueing, replays, unreadable
 from embedmill.shared.db.clock import clock
-from embedmill.shared.db.dead_letters import Filter
 from embedmill.shared.db.engine import Database
 from embedmill.shared.db.opening import open_database
 from embedmill.shared.db.schema import dead_letter
 from embedmill.shared.db.schema import replay as replay_table
 from embedmill.shared.errors import LONGEST_WAIT_SECONDS, NotFound, UnreadableDocument
+from embedmill.shared.letters import LetterFilter, Replay
 from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome
 from embedmill.shared.states import JobState, Result, State
 from tests import forked
@@ -39,16 +39,16 @@ def bury(tracker: Tracker, uris: list[str] = URIS) -> list[int]:
 
 
 def replay(tracker: Tracker, rate: float | None = None, **wanted: object) -> replays.Replayed:
-    return replays.replay_letters(tracker.database, Filter(**wanted), by="a test", rate=rate)  # type: ignore[arg-type]
+    return replays.replay_letters(tracker.database, LetterFilter(**wanted), by="a test", rate=rate)  # type: ignore[arg-type]
 
 
 def outcomes(tracker: Tracker) -> list[tuple[str | None, int | None]]:
     with tracker.database.read() as connection:
-        rows = dead_letters.list_letters(connection, Filter(resolved=True), limit=1000)
-    return [(row["outcome"], row["next_letter"]) for row in reversed(rows)]
+        rows = dead_letters.list_letters(connection, LetterFilter(resolved=True), limit=1000)
+    return [(row.outcome, row.next_letter) for row in reversed(rows)]
 
 
-def batch(tracker: Tracker, replay_id: int | None) -> dict[str, object]:
+def batch(tracker: Tracker, replay_id: int | None) -> Replay:
     assert replay_id is not None
     with tracker.database.read() as connection:
         return replays.get_replay(connection, replay_id)
@@ -59,8 +59,8 @@ def test_a_replay_is_a_batch_with_who_asked_and_what_for(tracker: Tracker) -> No
     done = replay(tracker, stage="chunk")
     found = batch(tracker, done.id)
     assert done.letters == letters
-    assert (found["by"], found["filter"], found["count"], found["rate"]) == ("a test", {"stage": "chunk"}, 4, None)
-    assert found["finished_at"] is not None
+    assert (found.by, found.filter, found.count, found.rate) == ("a test", {"stage": "chunk"}, 4, None)
+    assert found.finished_at is not None
     assert {row["replay_id"] for row in tracker.rows(dead_letter)} == {done.id}
 
 
@@ -75,7 +75,7 @@ def test_the_end_of_every_replayed_letter_is_linked_back_to_it(tracker: Tracker)
     assert outcomes(tracker)[:3] == [("completed", None), ("dead again", 5), ("running", None)]
     tracker.control("cancel_job")
     assert outcomes(tracker) == [("completed", None), ("dead again", 5), *[("cancelled", None)] * 2, (None, None)]
-    assert batch(tracker, done.id)["outcomes"] == {"completed": 1, "dead again": 1, "cancelled": 2, "running": 0}
+    assert batch(tracker, done.id).outcomes == {"completed": 1, "dead again": 1, "cancelled": 2, "running": 0}
 
 
 def test_a_letter_that_died_again_and_was_mended_then_tells_both_stories(tracker: Tracker) -> None:
@@ -87,9 +87,9 @@ def test_a_letter_that_died_again_and_was_mended_then_tells_both_stories(tracker
     assert outcomes(tracker) == [("dead again", 2), ("completed", None)]
     with tracker.database.read() as connection:
         shown = dead_letters.show_letter(connection, 1)
-    assert [row["outcome"] for row in shown["letters"]] == ["dead again", "completed"]
-    assert [(row["epoch"], row["outcome"]) for row in shown["history"]] == [(1, "error"), (2, "error"), (3, "ok")]
-    assert all(row["seconds"] >= 0 for row in shown["history"])
+    assert [row.outcome for row in shown.letters] == ["dead again", "completed"]
+    assert [(row.epoch, row.outcome) for row in shown.attempts] == [(1, "error"), (2, "error"), (3, "ok")]
+    assert all(row.seconds >= 0 for row in shown.attempts)
 
 
 def test_a_rate_gives_every_document_a_turn_of_its_own(tracker: Tracker) -> None:
@@ -152,12 +152,12 @@ def test_letters_of_a_cancelled_job_are_left_alone_and_the_reason_is_given(track
     tracker.settle(tracker.take(URIS[:2]), TORN)
     tracker.control("cancel_job")
     with tracker.database.read() as connection:
-        assert replays.count_refusals(connection, Filter()) == 2
+        assert replays.count_refusals(connection, LetterFilter()) == 2
     done = replay(tracker)
     assert done.letters == []
     assert [refusal.id for refusal in done.refused] == [1, 2]
     assert all("cancelled" in refusal.reason for refusal in done.refused)
-    assert batch(tracker, done.id)["refused"] == 2
+    assert batch(tracker, done.id).refused == 2
     assert tracker.states() == [State.DEAD] * 2
 
 
@@ -176,7 +176,7 @@ def test_a_document_that_died_after_it_was_submitted_again_is_left_alone(tracker
     tracker.submit(URIS[:1], text="mended", job=later)
     tracker.settle(claim, TORN)
     with tracker.database.read() as connection:
-        assert replays.count_refusals(connection, Filter()) == 1
+        assert replays.count_refusals(connection, LetterFilter()) == 1
     (refusal,) = replay(tracker).refused
     assert "submitted again" in refusal.reason
     assert tracker.states() == [State.DEAD]
@@ -185,7 +185,7 @@ def test_a_document_that_died_after_it_was_submitted_again_is_left_alone(tracker
 def test_what_is_asked_for_by_number_and_not_open_is_refused_with_its_story(tracker: Tracker) -> None:
     bury(tracker)
     replay(tracker, ids=[1])
-    dead_letters.discard_letters(tracker.database, Filter(ids=[2]), reason="not ours")
+    dead_letters.discard_letters(tracker.database, LetterFilter(ids=[2]), reason="not ours")
     done = replay(tracker, ids=[1, 2, 3, 99])
     assert done.letters == [3]
     reasons = {refusal.id: refusal.reason for refusal in done.refused}
@@ -242,17 +242,17 @@ def test_ten_thousand_letters_are_grouped_found_and_replayed_in_few_steps(tracke
         return count_statements(tracker, lambda: tracker.database.query(look))
 
     with tracker.database.read() as connection:
-        groups = dead_letters.group_letters(connection, Filter())
-    assert [group["count"] for group in groups] == [2000] * 5
-    assert {group["error_class"] for group in groups} == {f"Error{n}" for n in range(5)}
-    assert count(lambda c: dead_letters.group_letters(c, Filter())) == 2
-    assert count(lambda c: dead_letters.list_letters(c, Filter(error_class="Error3"))) == 1
-    assert count(lambda c: dead_letters.measure_work(c, Filter(job=tracker.job))) == 1
+        groups = dead_letters.group_letters(connection, LetterFilter())
+    assert [group.count for group in groups] == [2000] * 5
+    assert {group.error_class for group in groups} == {f"Error{n}" for n in range(5)}
+    assert count(lambda c: dead_letters.group_letters(c, LetterFilter())) == 2
+    assert count(lambda c: dead_letters.list_letters(c, LetterFilter(error_class="Error3"))) == 1
+    assert count(lambda c: dead_letters.measure_work(c, LetterFilter(job=tracker.job))) == 1
     sent = count_statements(tracker, lambda: replay(tracker, rate=500.0, fingerprint="cause2"))
     assert sent <= 10 * (2000 / dead_letters.CHUNK + 1)
-    assert batch(tracker, 1)["count"] == 2000
+    assert batch(tracker, 1).count == 2000
     with tracker.database.read() as connection:
-        assert dead_letters.count_letters(connection, Filter()) == 8000
+        assert dead_letters.count_letters(connection, LetterFilter()) == 8000
     assert count(replays.list_replays) == 2
 
 
@@ -263,7 +263,7 @@ def test_a_page_of_letters_is_chosen_before_anything_is_looked_up_for_them(track
         connection.exec_driver_sql("ANALYZE")
 
     def list_some(connection: Connection) -> None:
-        assert len(dead_letters.list_letters(connection, Filter(error_class="Error3"), limit=10)) == 10
+        assert len(dead_letters.list_letters(connection, LetterFilter(error_class="Error3"), limit=10)) == 10
 
     plan = "\n".join(read_plans(tracker.database, list_some))
     assert re.search(r"MATERIALIZE page|-> +Limit", plan), plan
@@ -272,16 +272,16 @@ def test_a_page_of_letters_is_chosen_before_anything_is_looked_up_for_them(track
 
 def test_pages_go_through_every_letter_once(tracker: Tracker) -> None:
     make_letters(tracker, 1200)
-    walk = dead_letters.walk_letters(tracker.database, Filter())
+    walk = dead_letters.walk_letters(tracker.database, LetterFilter())
     pages = [next(walk)]
     with tracker.database.write() as connection:
         unreadable.record(connection, queue="q", reason="a transaction between two pages", body="", headers={})
     pages += walk
-    seen = [row["id"] for page in pages for row in page]
+    seen = [row.letter.id for page in pages for row in page]
     with tracker.database.read() as connection:
-        some = dead_letters.list_letters(connection, Filter(), limit=3, before=10)
+        some = dead_letters.list_letters(connection, LetterFilter(), limit=3, before=10)
     assert seen == list(range(1200, 0, -1))
-    assert [row["id"] for row in some] == [9, 8, 7]
+    assert [row.id for row in some] == [9, 8, 7]
 
 
 # Killed when it is about to commit for the fourth time.
@@ -296,7 +296,7 @@ def replay_and_die(url: str) -> None:
 
     database = open_database(url)
     event.listen(Engine, "commit", strike)
-    replays.replay_letters(database, Filter(stage="chunk"), by="the killed", rate=1e6)
+    replays.replay_letters(database, LetterFilter(stage="chunk"), by="the killed", rate=1e6)
 
 
 def test_a_replay_that_was_killed_in_the_middle_is_taken_up_and_nothing_is_sent_twice(
@@ -308,12 +308,11 @@ def test_a_replay_that_was_killed_in_the_middle_is_taken_up_and_nothing_is_sent_
     killed_one.join()
     assert killed_one.exitcode == -signal.SIGKILL
     killed = batch(tracker, 1)
-    assert isinstance(killed["count"], int)
-    assert 0 < killed["count"] < 3000
-    assert killed["count"] % dead_letters.CHUNK == 0, "a transaction was cut in two"
-    assert killed["finished_at"] is None
-    done = replays.replay_letters(database, Filter(stage="chunk"), by="a test", rate=1e6)
-    assert (done.id, len(done.letters)) == (1, 3000 - killed["count"])
-    assert batch(tracker, 1)["count"] == 3000
+    assert 0 < killed.count < 3000
+    assert killed.count % dead_letters.CHUNK == 0, "a transaction was cut in two"
+    assert killed.finished_at is None
+    done = replays.replay_letters(database, LetterFilter(stage="chunk"), by="a test", rate=1e6)
+    assert (done.id, len(done.letters)) == (1, 3000 - killed.count)
+    assert batch(tracker, 1).count == 3000
     assert {row["replay_id"] for row in tracker.rows(dead_letter)} == {1}
-    assert replays.replay_letters(database, Filter(stage="chunk"), by="a test", rate=1e6).letters == []
+    assert replays.replay_letters(database, LetterFilter(stage="chunk"), by="a test", rate=1e6).letters == []

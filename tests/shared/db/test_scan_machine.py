@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sqlalchemy import Connection
 
 from embedmill.shared.db import jobs, scans
-from embedmill.shared.db.dead_letters import Filter, discard_letters
+from embedmill.shared.db.dead_letters import discard_letters
 from embedmill.shared.db.engine import Database
 from embedmill.shared.db.leases import Claim
 from embedmill.shared.db.opening import open_database
@@ -21,6 +21,7 @@ from embedmill.shared.db.scans import Scan
 from embedmill.shared.db.schema import claim as claim_table
 from embedmill.shared.db.schema import dead_letter, document
 from embedmill.shared.errors import IllegalTransition, ScanStopped, UnreadableDocument
+from embedmill.shared.letters import LetterFilter
 from embedmill.shared.outcomes import Complete, Fail, Outcome, Return
 from embedmill.shared.states import JobState, Result, State
 from tests.migrated import place_migrated
@@ -168,12 +169,12 @@ class ScanMachine(RuleBasedStateMachine):
 
     @rule()
     def replay(self) -> None:
-        replay_letters(self._database, Filter(), by="a test")
+        replay_letters(self._database, LetterFilter(), by="a test")
 
     @rule(sure=st.booleans())
     def discard(self, sure: bool) -> None:  # noqa: FBT001 - drawn
         if sure:
-            discard_letters(self._database, Filter(), reason="known")
+            discard_letters(self._database, LetterFilter(), reason="known")
 
     def everything(self) -> list[object]:
         return [self.tracker.rows(table) for table in (document, dead_letter, claim_table)] + [self.tracker.rows()]

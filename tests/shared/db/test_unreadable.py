@@ -15,8 +15,8 @@ def keep(database: Database, body: str = "{}", *, reason: str = "not a task mess
 def listed(database: Database, *, resolved: bool = False) -> list[tuple[str, int]]:
     with database.read() as connection:
         rows = unreadable.list_messages(connection, include_resolved=resolved)
-        assert unreadable.count_messages(connection) == len([row for row in rows if row["resolved_at"] is None])
-    return [(row["body"], row["times"]) for row in rows]
+        assert unreadable.count_messages(connection) == len([row for row in rows if row.resolved_at is None])
+    return [(row.body, row.times) for row in rows]
 
 
 def test_the_same_message_again_is_counted_and_another_is_kept_beside_it(database: Database) -> None:
@@ -38,11 +38,11 @@ def test_a_discarded_message_keeps_its_reason_and_a_new_one_like_it_is_kept_anew
     keep(database, "one")
     with database.write() as connection:
         (row,) = unreadable.list_messages(connection)
-        unreadable.discard_message(connection, row["id"], reason="a test")
+        unreadable.discard_message(connection, row.id, reason="a test")
     assert listed(database) == []
     with database.read() as connection:
-        shown = unreadable.show_message(connection, row["id"])
-    assert (shown["resolution"], shown["resolution_reason"]) == ("discarded", "a test")
+        shown = unreadable.show_message(connection, row.id)
+    assert (shown.resolution, shown.resolution_reason) == ("discarded", "a test")
     keep(database, "one")
     assert listed(database) == [("one", 1)]
     assert listed(database, resolved=True) == [("one", 1), ("one", 1)]

@@ -84,5 +84,5 @@ def test_what_cannot_be_read_is_kept(runtime: WorkerRuntime) -> None:
     assert reconcile(runtime.database, Shelf(runtime.settings, strange)) == 4
     with runtime.database.read() as connection:
         rows = unreadable.list_messages(connection)
-    assert {row["queue"] for row in rows} == {"embedmill-chunk", "embedmill-embed"}
+    assert {row.queue for row in rows} == {"embedmill-chunk", "embedmill-embed"}
     assert len(rows) == 4

@@ -1,0 +1,128 @@
+"""Replays: dead letters sent again from the stage that failed, previewed, tracked and waited for."""
+
+import getpass
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from embedmill.console.listening import NOBODY, Listener
+from embedmill.console.services.dead_letters import EVERY_LETTER, DeadLetter, publish, require_known
+from embedmill.console.services.jobs import JobReport, describe_job
+from embedmill.console.services.replay_cost import EXACT_DOCUMENTS, ReplayCost, estimate_cost, measure_cost
+from embedmill.console.services.working import work_on_job
+from embedmill.shared.db import dead_letters, replays
+from embedmill.shared.db.dead_letters import StoredLetter
+from embedmill.shared.db.engine import Connection
+from embedmill.shared.db.replays import OUTCOMES
+from embedmill.shared.letters import DeadAtStage, LetterFilter, Refusal, Replay, RootCause
+from embedmill.shared.runtime import Runtime
+
+LOOK_SECONDS = 0.3
+MOST_CAUSES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayPreview:
+    """What a replay would send and leave alone, by root cause and by stage, and what it would cost."""
+
+    would_replay: int
+    would_refuse: int
+    groups: Sequence[RootCause]
+    stages: Sequence[DeadAtStage]
+    cost: ReplayCost
+    dead_letters: Sequence[DeadLetter]
+
+
+@dataclass(frozen=True, slots=True)
+class Replays:
+    """Replays, newest first."""
+
+    replays: Sequence[Replay]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayReport:
+    """A replay, None where nothing matched: letters sent again and left alone, their outcomes and their jobs."""
+
+    replay: int | None
+    replayed: int
+    ids: Sequence[int]
+    outcomes: Mapping[str, int]
+    refused: Sequence[Refusal]
+    jobs: Sequence[JobReport]
+
+
+def preview_replay(runtime: Runtime, wanted: LetterFilter = EVERY_LETTER) -> ReplayPreview:
+    """What a replay would send, and what it would cost; raises NotFound for a job or collection that there is not."""
+
+    def find(connection: Connection) -> tuple[int, int, list[RootCause], list[DeadAtStage], list[StoredLetter]]:
+        require_known(connection, wanted)
+        return (
+            dead_letters.count_letters(connection, wanted),
+            replays.count_refusals(connection, wanted),
+            dead_letters.group_letters(connection, wanted, limit=MOST_CAUSES),
+            dead_letters.measure_work(connection, wanted),
+            dead_letters.list_letters(connection, wanted, limit=EXACT_DOCUMENTS),
+        )
+
+    count, refused, groups, measured, letters = runtime.database.query(find)
+    cost = measure_cost(runtime, letters) if count <= len(letters) else estimate_cost(measured)
+    return ReplayPreview(count - refused, refused, groups, measured, cost, [publish(letter) for letter in letters])
+
+
+def replay_letters(
+    runtime: Runtime,
+    wanted: LetterFilter = EVERY_LETTER,
+    *,
+    rate: float | None = None,
+    work: bool = False,
+    wait: bool = False,
+    by: str | None = None,
+    listener: Listener = NOBODY,
+) -> ReplayReport:
+    """Send letters again, at most `rate` documents a second; raises NotFound for a job or collection that there is not.
+
+    With `work` their jobs are worked on here until they end, with `wait` workers are waited for until every letter has
+    ended; a paused job's letters wait for somebody to resume it. `by` is who asks, for the record.
+    """
+    runtime.database.query(lambda connection: require_known(connection, wanted))
+    done = replays.replay_letters(runtime.database, wanted, by=by or name_user(), rate=rate)
+    jobs = sorted(done.jobs)
+    for job in jobs if work else ():
+        work_on_job(runtime, job, listener)
+    while wait and _read_outcomes(runtime, done.id)["running"]:
+        time.sleep(LOOK_SECONDS)
+    return ReplayReport(
+        replay=done.id,
+        replayed=len(done.letters),
+        ids=done.letters,
+        outcomes=_read_outcomes(runtime, done.id),
+        refused=done.refused,
+        jobs=[describe_job(runtime, job) for job in jobs],
+    )
+
+
+def _read_outcomes(runtime: Runtime, replay: int | None) -> Mapping[str, int]:
+    if replay is None:
+        return dict.fromkeys(OUTCOMES, 0)
+    return runtime.database.query(lambda connection: replays.get_replay(connection, replay)).outcomes
+
+
+def list_replays(runtime: Runtime, number: int | None = None, *, limit: int = 100) -> Replays:
+    """Replays with what became of their letters, newest first, or one of them; raises NotFound."""
+
+    def find(connection: Connection) -> list[Replay]:
+        if number is not None:
+            return [replays.get_replay(connection, number)]
+        return replays.list_replays(connection, limit=limit)
+
+    return Replays(runtime.database.query(find))
+
+
+def name_user() -> str:
+    """Who runs this process, and where."""
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (KeyError, OSError):
+        return socket.gethostname()

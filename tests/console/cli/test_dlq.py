@@ -1,0 +1,71 @@
+"""`embedmill dlq` as people read it: root causes with their next step, pages, messages; and what it refuses."""
+
+from pathlib import Path
+
+import pytest
+
+from embedmill.console.cli.app import _run
+from embedmill.shared.db import unreadable
+from embedmill.shared.errors import UnreadableDocument
+from embedmill.shared.outcomes import Fail
+from tests.shared.db.tracker import Tracker
+
+
+@pytest.fixture(autouse=True)
+def letters(tracker: Tracker) -> None:
+    """Two torn documents, and a message that nobody could read."""
+    tracker.settle(tracker.take(["file:///a", "file:///b"]), Fail(UnreadableDocument("torn")))
+    with tracker.database.write() as connection:
+        unreadable.record(connection, queue="embedmill-embed", reason="version 9", body="{}", headers={})
+
+
+def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert _run(["dlq", *arguments], debug=False) == 0
+    return capsys.readouterr().out
+
+
+def test_letters_are_read_by_root_cause_and_on_demand_one_by_one(capsys: pytest.CaptureFixture[str]) -> None:
+    causes = told(capsys, "list")
+    assert "2 x UnreadableDocument at chunk" in causes
+    assert UnreadableDocument.hint in causes and "m1" in causes
+    flat = told(capsys, "list", "--flat", "--limit", "1")
+    assert "file:///b" in flat and "2 in all; the next ones: --before 2" in flat
+    assert "file:///a" in told(capsys, "list", "--before", "2")
+
+
+def test_a_letter_and_a_message_are_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    letter = told(capsys, "show", "1")
+    assert "to send it again: no stored text; about 10 tokens to embed" in letter
+    assert "embedmill dlq replay 1" in letter
+    assert "version 9" in told(capsys, "show", "m1")
+
+
+def test_letters_are_exported_to_a_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "letters.jsonl"
+    assert f"3 exported to {path}" in told(capsys, "export", "--output", str(path))
+    assert len(path.read_bytes().splitlines()) == 3
+
+
+def test_what_was_sent_and_given_up_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "2 would be replayed" in told(capsys, "replay", "--all", "--dry-run")
+    assert "1 replayed; embedmill dlq replays 1" in told(capsys, "replay", "1")
+    assert "fingerprint=" not in told(capsys, "replays")
+    done = told(capsys, "discard", "1", "2", "m1", "--reason", "not ours")
+    assert "2 discarded" in done and "letter 1 left alone: it is no open dead letter" in done
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("replay",),
+        ("replay", "m1"),
+        ("replay", "1", "--rate", "1", "--stagger", "2s"),
+        ("replay", "--stage", "embd"),
+        ("discard", "--reason", "gone"),
+        ("list", "--older-than", "soon"),
+        ("show", "one"),
+    ],
+)
+def test_what_makes_no_sense_is_a_usage_error(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]) -> None:
+    assert _run(["dlq", *arguments], debug=False) == 2
+    assert "error: " in capsys.readouterr().err
