@@ -51,6 +51,8 @@ class Stage:
     """Says how many calls one slot has out at once."""
     most_slots_setting: str = ""
     """Says how many slots are of use, whatever the provider allows."""
+    estimate: str = ""
+    """`module:function` of what it will take: of a runtime, a collection's settings and what was measured."""
 
 
 STAGES = (
@@ -60,6 +62,7 @@ STAGES = (
         "load, parse, normalise, split",
         makes=Product.CHUNKS,
         uses=frozenset({Use.PARSER}),
+        estimate="embedmill.console.services.estimates:estimate_chunks",
     ),
     Stage(
         "validate",
@@ -72,6 +75,7 @@ STAGES = (
         when="unless the validator is `off`",
         model_setting="validator",
         calls_setting="validation_concurrency",
+        estimate="embedmill.console.services.estimates:estimate_verdicts",
     ),
     Stage(
         "embed",
@@ -82,6 +86,7 @@ STAGES = (
         uses=frozenset({Use.PROVIDER}),
         model_setting="embedding",
         most_slots_setting="embed_max_concurrency",
+        estimate="embedmill.console.services.estimates:estimate_vectors",
     ),
     Stage(
         "index",
@@ -90,6 +95,7 @@ STAGES = (
         makes=Product.ROWS,
         needs=(Product.CHUNKS, Product.VECTORS),
         uses=frozenset({Use.STORE}),
+        estimate="embedmill.console.services.estimates:estimate_rows",
     ),
 )
 

@@ -8,21 +8,23 @@ from embedmill.console.cli.passed_over import print_passed_over
 from embedmill.console.dollars import format_usd
 
 if TYPE_CHECKING:
-    from embedmill.console.services.estimates import CallsEstimate, Estimate, IndexEstimate
+    from embedmill.console.services.estimates import Estimate, StageEstimate
 
 AMOUNTS = ("calls", "tokens_in", "tokens_out", "write_units", "read_units")
 
 
 def print_estimate(report: "Estimate") -> None:
     """The estimate for people."""
-    embed = report.stages.embed
+    from embedmill.console.services.estimates import list_paid, of_vectors
+
+    embed = of_vectors(report.stages)
     counts = {"unchanged": report.unchanged, "unreadable": report.unreadable, "skipped": report.skipped}
     passed = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     print_line(
         f"{report.documents} documents ({passed or 'all new'}): {_count_chunks(report)}, "
         f"{embed.tokens} tokens to embed with {embed.model} in {embed.calls} calls"
     )
-    rows = [_row(name, stage) for name, stage in report.stages.paid().items()]
+    rows = [_row(name, stage) for name, stage in list_paid(report.stages).items()]
     if rows:
         columns = ("stage", *AMOUNTS, *report.total)
         print_table(rows, [column for column in columns if any(column in row for row in rows)], empty="")
@@ -36,7 +38,9 @@ def print_estimate(report: "Estimate") -> None:
 
 def _count_chunks(report: "Estimate") -> str:
     """The chunks that will be indexed, and how many of them have no vector yet, if not all."""
-    chunks, due = report.stages.index.vectors, report.stages.embed.chunks
+    from embedmill.console.services.estimates import of_rows, of_vectors
+
+    chunks, due = of_rows(report.stages).vectors, of_vectors(report.stages).chunks
     return f"{chunks} chunks" if chunks == due else f"{chunks} chunks of which {due} were not embedded before"
 
 
@@ -48,8 +52,8 @@ def describe_cost(usd: float | None, at_most: float | None, basis: str) -> str:
     return about if at_most is None or at_most <= usd else f"{about}, at most {format_usd(at_most)}"
 
 
-def _row(name: str, stage: "CallsEstimate | IndexEstimate") -> dict[str, Any]:
+def _row(name: str, stage: "StageEstimate") -> dict[str, Any]:
     """A stage with its dollars by lane, as people read it."""
     counts = {amount: math.ceil(n) for amount in AMOUNTS if (n := getattr(stage, amount, None)) is not None}
-    lanes = {lane: format_usd(price.usd) for lane, price in (stage.lanes or {}).items()}
+    lanes = {lane: format_usd(price.usd) for lane, price in stage.prices.items()}
     return {"stage": name, **counts, **lanes}

@@ -5,19 +5,21 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any, cast
 
 from embedmill.console.rendering import LEFT_OUT
 from embedmill.console.services.jobs import Note, Reason
 from embedmill.console.services.measuring import Measured, Measurer, Outline, Totals, measure_job
 from embedmill.console.services.noticing import Noticed
-from embedmill.shared import loading
+from embedmill.shared import loading, stages
 from embedmill.shared.addresses import document_id, version_id
 from embedmill.shared.collections import CollectionSettings, read_collection_settings
 from embedmill.shared.db import collections, documents, ledger
 from embedmill.shared.errors import DocumentError, ParserCrashed
 from embedmill.shared.ledger import Lane, Tokens
 from embedmill.shared.loading import Loaded
+from embedmill.shared.providers.embeddings.base import EMBED
 from embedmill.shared.providers.names import ModelName
 from embedmill.shared.providers.vectorstores.metering import UNIT
 from embedmill.shared.runtime import Runtime
@@ -31,11 +33,11 @@ from embedmill.shared.spend.estimates import (
     total_lanes,
 )
 from embedmill.shared.spend.metering import is_free
+from embedmill.shared.stages import Product
 
 if TYPE_CHECKING:
     from embedmill.producers.sources.base import FileItem, Item, Remark, RowItem, Source
     from embedmill.shared.db.collections import Collection
-    from embedmill.shared.providers.embeddings.base import Embedder
     from embedmill.workers.chunking import ChunkSet
     from embedmill.workers.parsing.sandbox import Parser
 
@@ -62,7 +64,17 @@ class LanePrice(LaneTotal):
 
 
 @dataclass(frozen=True, slots=True)
-class ChunkEstimate:
+class StageEstimate:
+    """What a stage takes; a subclass says more, and has `lanes` where somebody is paid."""
+
+    @property
+    def prices(self) -> Mapping[str, LanePrice]:
+        """Prices by lane, none where nobody is paid."""
+        return getattr(self, "lanes", None) or {}
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkEstimate(StageEstimate):
     """What is read and cut."""
 
     documents: int
@@ -70,7 +82,7 @@ class ChunkEstimate:
 
 
 @dataclass(frozen=True, slots=True)
-class CallsEstimate:
+class CallsEstimate(StageEstimate):
     """What a provider is asked in a stage: as expected, and at most."""
 
     calls: int
@@ -99,7 +111,7 @@ class EmbedEstimate(CallsEstimate):
 
 
 @dataclass(frozen=True, slots=True)
-class IndexEstimate:
+class IndexEstimate(StageEstimate):
     """What is written; units and lanes where the vector store bills."""
 
     vectors: int
@@ -108,20 +120,22 @@ class IndexEstimate:
     lanes: Mapping[str, LanePrice] | None = field(default=None, metadata=LEFT_OUT)
 
 
-@dataclass(frozen=True, slots=True)
-class StageEstimates:
-    """Stage by stage."""
+StageEstimates = Mapping[str, StageEstimate]
 
-    chunk: ChunkEstimate
-    validate: ValidateEstimate
-    embed: EmbedEstimate
-    index: IndexEstimate
 
-    def paid(self) -> dict[str, CallsEstimate | IndexEstimate]:
-        """Those that cost something."""
-        stages: dict[str, CallsEstimate | IndexEstimate]
-        stages = {"validate": self.validate, "embed": self.embed, "index": self.index}
-        return {name: stage for name, stage in stages.items() if any(p.usd != 0 for p in (stage.lanes or {}).values())}
+def list_paid(found: StageEstimates) -> dict[str, StageEstimate]:
+    """The stages that cost something."""
+    return {name: stage for name, stage in found.items() if any(price.usd != 0 for price in stage.prices.values())}
+
+
+def of_vectors(found: StageEstimates) -> EmbedEstimate:
+    """What is embedded."""
+    return cast(EmbedEstimate, found[stages.maker(Product.VECTORS)])
+
+
+def of_rows(found: StageEstimates) -> IndexEstimate:
+    """What is written."""
+    return cast(IndexEstimate, found[stages.maker(Product.ROWS)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,19 +215,19 @@ def estimate_job(
 
 def _outline(priced: _Priced, lane: Lane) -> dict[str, Any]:
     """What is kept with a job: its sums, and tokens and dollars of the stages that cost something."""
-    stages, total = priced.stages, priced.total.get(lane, priced.total[Lane.LIVE])
+    total = priced.total.get(lane, priced.total[Lane.LIVE])
     return {
-        "tokens": stages.embed.tokens,
-        "chunks": stages.index.vectors,
+        "tokens": of_vectors(priced.stages).tokens,
+        "chunks": of_rows(priced.stages).vectors,
         **asdict(total),
         "basis": priced.basis,
         "read": priced.read,
-        "stages": {name: _outline_stage(stage, lane) for name, stage in stages.paid().items()},
+        "stages": {name: _outline_stage(stage, lane) for name, stage in list_paid(priced.stages).items()},
     }
 
 
-def _outline_stage(stage: CallsEstimate | IndexEstimate, lane: Lane) -> dict[str, Any]:
-    lanes = stage.lanes or {}
+def _outline_stage(stage: StageEstimate, lane: Lane) -> dict[str, Any]:
+    lanes = stage.prices
     # Where nothing goes by batches there is no such lane, and everything is asked at once.
     price = lanes.get(lane, lanes[Lane.LIVE])
     amounts = {name: getattr(stage, name, None) for name in _KEPT_AMOUNTS}
@@ -230,32 +244,39 @@ def _costs_money(runtime: Runtime, settings: CollectionSettings) -> bool:
 
 
 def _price(runtime: Runtime, settings: CollectionSettings, measured: Measured) -> _Priced:
-    embedder, totals = runtime.embedder(settings.embedding), measured.totals
-    stages = StageEstimates(
-        ChunkEstimate(documents=math.ceil(totals.documents), tokens=math.ceil(totals.tokens)),
-        _price_verdicts(runtime, settings, measured.asked),
-        _price_vectors(runtime, embedder, totals),
-        _price_indexing(runtime, embedder, totals),
-    )
-    is_exact = measured.is_exact and embedder.counts_exactly
-    return _Priced(stages, _add_up(stages), EXACT if is_exact else ROUGH, measured.read)
+    found: dict[str, StageEstimate] = {
+        stage.name: resolve_name(stage.estimate)(runtime, settings, measured)
+        for stage in stages.STAGES
+        if stage.estimate
+    }
+    is_exact = measured.is_exact and runtime.embedder(settings.embedding).counts_exactly
+    return _Priced(found, _add_up(found), EXACT if is_exact else ROUGH, measured.read)
 
 
-def _add_up(stages: StageEstimates) -> dict[str, LaneTotal]:
-    billed = [stage.lanes for stage in (stages.validate, stages.embed, stages.index) if stage.lanes is not None]
-    totals = total_lanes({str(n): {"lanes": {k: asdict(v) for k, v in of.items()}} for n, of in enumerate(billed)})
+def _add_up(found: StageEstimates) -> dict[str, LaneTotal]:
+    billed = {name: stage.prices for name, stage in found.items() if stage.prices}
+    totals = total_lanes({name: {"lanes": {k: asdict(v) for k, v in of.items()}} for name, of in billed.items()})
     return {lane: LaneTotal(**total) for lane, total in totals.items()}
 
 
-def _price_verdicts(runtime: Runtime, settings: CollectionSettings, asked: Asked) -> ValidateEstimate:
-    priced = _priced(runtime, _foresee(runtime, settings, asked))
-    return ValidateEstimate(**priced, validator=settings.validator, chunks=math.ceil(asked.chunks))
+def estimate_chunks(runtime: Runtime, settings: CollectionSettings, measured: Measured) -> ChunkEstimate:
+    """What is read and cut."""
+    del runtime, settings
+    return ChunkEstimate(math.ceil(measured.totals.documents), math.ceil(measured.totals.tokens))
 
 
-def _price_vectors(runtime: Runtime, embedder: "Embedder", totals: Totals) -> EmbedEstimate:
+def estimate_verdicts(runtime: Runtime, settings: CollectionSettings, measured: Measured) -> ValidateEstimate:
+    """What is judged by a model."""
+    priced = _priced(runtime, _foresee(runtime, settings, measured.asked))
+    return ValidateEstimate(**priced, validator=settings.validator, chunks=math.ceil(measured.asked.chunks))
+
+
+def estimate_vectors(runtime: Runtime, settings: CollectionSettings, measured: Measured) -> EmbedEstimate:
+    """What is embedded and was not before."""
+    embedder, totals = runtime.embedder(settings.embedding), measured.totals
     chunks, tokens = math.ceil(totals.due_chunks), math.ceil(totals.due_tokens)
     calls = max(math.ceil(chunks / embedder.max_inputs), math.ceil(tokens / embedder.max_tokens_per_request))
-    vectors = Demand(embedder.provider, embedder.model, "embed", Tokens(into=tokens), calls, inputs=chunks)
+    vectors = Demand(embedder.provider, embedder.model, EMBED, Tokens(into=tokens), calls, inputs=chunks)
     priced = _priced(runtime, Outlook(vectors, vectors))
     return EmbedEstimate(**priced, model=embedder.name, chunks=chunks, tokens=tokens)
 
@@ -287,10 +308,11 @@ def _price_lanes(runtime: Runtime, outlook: Outlook) -> dict[str, LanePrice]:
     return {lane: LanePrice(**priced) for lane, priced in lanes.items()}
 
 
-def _price_indexing(runtime: Runtime, embedder: "Embedder", totals: Totals) -> IndexEstimate:
+def estimate_rows(runtime: Runtime, settings: CollectionSettings, measured: Measured) -> IndexEstimate:
     """What is written; with what a vector store that bills its requests will bill."""
     from embedmill.shared.providers.vectorstores.table import find_offer
 
+    embedder, totals = runtime.embedder(settings.embedding), measured.totals
     vectors = math.ceil(totals.chunks)
     offer = find_offer(runtime.settings.vector_url)
     if offer is None:

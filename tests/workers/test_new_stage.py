@@ -10,7 +10,10 @@ from types import ModuleType
 import pytest
 from sqlalchemy import select
 
+from embedmill.console.services.estimates import StageEstimate, estimate
+from embedmill.console.services.measuring import Measured
 from embedmill.shared import stages
+from embedmill.shared.collections import CollectionSettings
 from embedmill.shared.db import dead_letters, pools
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.leases import Claim
@@ -46,6 +49,11 @@ def count_words(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
     return outcomes
 
 
+def estimate_words(runtime: WorkerRuntime, settings: CollectionSettings, measured: Measured) -> StageEstimate:
+    """What the estimate says of it: nobody is paid."""
+    return StageEstimate()
+
+
 @pytest.fixture(autouse=True)
 def new_stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
     """The stage, between those that judge and embed; what anybody else asks the table from now on finds it there."""
@@ -57,6 +65,7 @@ def new_stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
         uses=frozenset({Use.PROVIDER}),
         model_setting="embedding",
         most_slots_setting="embed_max_concurrency",
+        estimate=f"{__name__}:estimate_words",
     )
     before, after = stages.STAGES[:2], stages.STAGES[2:]
     monkeypatch.setattr(stages, "STAGES", (*before, made, *after))
@@ -124,6 +133,12 @@ def test_what_it_may_use_decides_the_kind_and_the_number_of_its_slots() -> None:
     assert (default_kind(NAME, Settings()), default_kind(NAME, asks)) == (PoolKind.PREFORK, PoolKind.THREADS)
     cap = provider_cap(NAME, asks)
     assert cap is not None and (cap.slots, cap.setting) == (7, "EMBEDMILL_EMBED_MAX_CONCURRENCY")
+
+
+def test_an_estimate_has_it_in_its_place(runtime: WorkerRuntime, tracker: Tracker) -> None:
+    found = estimate(runtime, [], collection=tracker.collection.name)
+    assert tuple(found.stages) == stages.names()
+    assert set(found.total) == {"live"}
 
 
 def test_it_is_in_the_tables_and_charts_of_the_docs() -> None:
