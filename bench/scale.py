@@ -29,7 +29,7 @@ from embedmill.shared.db import (
     waits,
 )
 from embedmill.shared.db.engine import Connection, Database
-from embedmill.shared.db.leases import Claim
+from embedmill.shared.db.leases import Lease
 from embedmill.shared.db.opening import open_database
 from embedmill.shared.db.settlement import RetryPolicy
 from embedmill.shared.db.submitting import Submission
@@ -118,7 +118,7 @@ def _round(database: Database, job_id: int, queued: deque[int], took: _Took) -> 
     took("add up tallies", lambda: transact(tallies.add_up_tallies))
 
 
-def _claim(connection: Connection, stage: str, ids: Sequence[int]) -> Claim:
+def _claim(connection: Connection, stage: str, ids: Sequence[int]) -> Lease:
     return leases.claim(connection, stage, ids, worker="bench", lease_seconds=600.0)
 
 

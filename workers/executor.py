@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from embedmill.shared.db import leases, pools, queueing, settlement
 from embedmill.shared.db.engine import Connection
-from embedmill.shared.db.leases import Claim, Item
+from embedmill.shared.db.leases import Lease, WorkItem
 from embedmill.shared.errors import EmbedmillError, FlowControl, StorageFailed
 from embedmill.shared.logs import get_logger
 from embedmill.shared.outcomes import Fail, Outcome, Park, Return
@@ -14,7 +14,7 @@ from embedmill.workers.runtime import WorkerRuntime
 
 log = get_logger()
 
-StageFunction = Callable[[WorkerRuntime, Claim], Mapping[int, Outcome]]
+StageFunction = Callable[[WorkerRuntime, Lease], Mapping[int, Outcome]]
 Publish = Callable[[BatchMessage], None]
 
 
@@ -43,10 +43,10 @@ def execute(
     return len(claim.items)
 
 
-def _claim(runtime: WorkerRuntime, message: BatchMessage, company: int) -> Claim:
+def _claim(runtime: WorkerRuntime, message: BatchMessage, company: int) -> Lease:
     """The claim, which has nothing when the queue is paused: then its work goes back, to be sent when it is resumed."""
 
-    def take(connection: Connection) -> Claim:
+    def take(connection: Connection) -> Lease:
         claim = leases.claim(
             connection,
             message.stage,
@@ -73,7 +73,7 @@ def give_back(runtime: WorkerRuntime, message: BatchMessage) -> None:
         log.warning("batch.not_given_back", stage=message.stage, error=str(error))
 
 
-def _run_stage(runtime: WorkerRuntime, claim: Claim, stage: StageFunction) -> Mapping[int, Outcome]:
+def _run_stage(runtime: WorkerRuntime, claim: Lease, stage: StageFunction) -> Mapping[int, Outcome]:
     try:
         return stage(runtime, claim)
     except StorageFailed:
@@ -84,7 +84,7 @@ def _run_stage(runtime: WorkerRuntime, claim: Claim, stage: StageFunction) -> Ma
         return {item.id: outcome_of(error) for item in claim.items}
 
 
-def _settle(runtime: WorkerRuntime, claim: Claim, outcomes: Mapping[int, Outcome]) -> dict[str, list[int]]:
+def _settle(runtime: WorkerRuntime, claim: Lease, outcomes: Mapping[int, Outcome]) -> dict[str, list[int]]:
     advanced = runtime.database.transact(
         lambda connection: settlement.settle(connection, claim, outcomes, retry=runtime.retry)
     )
@@ -93,7 +93,7 @@ def _settle(runtime: WorkerRuntime, claim: Claim, outcomes: Mapping[int, Outcome
     return advanced
 
 
-def hand_back(runtime: WorkerRuntime, claim: Claim) -> None:
+def hand_back(runtime: WorkerRuntime, claim: Lease) -> None:
     """Give up a lease and return its work untouched; whatever its stage still does will have no effect."""
     returned = {item.id: Return() for item in claim.items}
     try:
@@ -104,7 +104,7 @@ def hand_back(runtime: WorkerRuntime, claim: Claim) -> None:
         log.warning("batch.not_returned", stage=claim.stage, error=str(error))
 
 
-def _renew(runtime: WorkerRuntime, claim: Claim) -> None:
+def _renew(runtime: WorkerRuntime, claim: Lease) -> None:
     seconds = runtime.settings.lease_seconds
     runtime.database.transact(lambda connection: leases.renew(connection, claim.token, lease_seconds=seconds))
 
@@ -121,7 +121,9 @@ def worst_outcome(errors: Sequence[EmbedmillError]) -> Outcome:
     return outcome_of(min(errors, key=lambda error: (error.retryable, not isinstance(error, FlowControl))))
 
 
-def bisect(items: Sequence[Item], call: Callable[[Sequence[Item]], Mapping[int, Outcome]]) -> dict[int, Outcome]:
+def bisect(
+    items: Sequence[WorkItem], call: Callable[[Sequence[WorkItem]], Mapping[int, Outcome]]
+) -> dict[int, Outcome]:
     """Outcomes of a call that treats its items as one; when it fails, halves are tried until the culprit is alone."""
     return {id_: as_outcome(end) for id_, end in try_apart(items, call).items()}
 
@@ -135,7 +137,7 @@ def as_outcome(end: End) -> Outcome:
     return outcome_of(end) if isinstance(end, BaseException) else end
 
 
-def try_apart(items: Sequence[Item], call: Callable[[Sequence[Item]], Mapping[int, End]]) -> dict[int, End]:
+def try_apart(items: Sequence[WorkItem], call: Callable[[Sequence[WorkItem]], Mapping[int, End]]) -> dict[int, End]:
     """The same with errors as they were raised."""
     try:
         return dict(call(items))

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from embedmill.shared.db.collections import Collection
-from embedmill.shared.db.leases import Claim
+from embedmill.shared.db.leases import Lease
 from embedmill.shared.db.settlement import RetryPolicy
 from embedmill.shared.presence import thread_name
 from embedmill.shared.runtime import Runtime
@@ -26,10 +26,10 @@ class HeldClaims:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._claims: dict[str, Claim] = {}
+        self._claims: dict[str, Lease] = {}
 
     @contextmanager
-    def holding(self, claim: Claim) -> Iterator[None]:
+    def holding(self, claim: Lease) -> Iterator[None]:
         """Count a claim as held until the block ends."""
         with self._lock:
             self._claims[claim.token] = claim
@@ -39,7 +39,7 @@ class HeldClaims:
             with self._lock:
                 del self._claims[claim.token]
 
-    def claims(self) -> list[Claim]:
+    def claims(self) -> list[Lease]:
         """What is held now."""
         with self._lock:
             return list(self._claims.values())

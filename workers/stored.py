@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import orjson
 
-from embedmill.shared.db.leases import Item
+from embedmill.shared.db.leases import WorkItem
 from embedmill.shared.errors import BlobMissing
 from embedmill.shared.outcomes import Fail, Outcome
 from embedmill.shared.providers.blobs.base import BlobStore
@@ -48,7 +48,7 @@ class Repair:
 class Stored:
     """One document's chunks; `rejections` maps ordinals to reasons, `kept` are the chunks that were not rejected."""
 
-    item: Item
+    item: WorkItem
     chunk_set: ChunkSet
     rejections: dict[int, str]
     repairs: dict[int, Repair]
@@ -84,7 +84,7 @@ def addressed_texts(embedder: Embedder, stored: Stored) -> dict[bytes, Text]:
     return texts
 
 
-def load_stored(blobs: BlobStore, items: Sequence[Item]) -> tuple[list[Stored], dict[int, Outcome]]:
+def load_stored(blobs: BlobStore, items: Sequence[WorkItem]) -> tuple[list[Stored], dict[int, Outcome]]:
     """The documents that could be read, and the outcome of those that could not."""
     references = [r for item in items for r in (item.chunks_ref, item.rejections_ref) if r is not None]
     found = blobs.get_pack(references)
@@ -98,7 +98,7 @@ def load_stored(blobs: BlobStore, items: Sequence[Item]) -> tuple[list[Stored], 
     return loaded, failed
 
 
-def _load(item: Item, found: Mapping[str, bytes | BlobMissing]) -> Stored:
+def _load(item: WorkItem, found: Mapping[str, bytes | BlobMissing]) -> Stored:
     chunk_set, rejected, repairs = read_stored(item.chunks_ref, item.rejections_ref, found)
     kept = [chunk for chunk in chunk_set.chunks if chunk.ordinal not in rejected]
     return Stored(item, chunk_set, rejected, repairs, kept)

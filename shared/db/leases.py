@@ -28,7 +28,7 @@ from embedmill.shared.states import JobState, State
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class WorkItem:
     """One claimed piece of work with what its stage needs to know."""
 
     id: int
@@ -57,13 +57,13 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class Lease:
     """Work held under one lease; `token` fences everything that is written about it."""
 
     token: str
     stage: str
     worker: str
-    items: tuple[Item, ...]
+    items: tuple[WorkItem, ...]
 
 
 def count_claims(connection: Connection) -> int:
@@ -115,8 +115,8 @@ def _of_document(name: str) -> ColumnElement[Any]:
     return select(document.c[name]).where(document.c.id == work.c.document_id).scalar_subquery()
 
 
-# In the order of Item's fields: building an item by position costs a third of building it by name.
-_FIELDS = [_of_document(f) if f in ("collection_id", "uri") else work.c[f] for f in Item.__dataclass_fields__]
+# In the order of its fields: building an item by position costs a third of building it by name.
+_FIELDS = [_of_document(f) if f in ("collection_id", "uri") else work.c[f] for f in WorkItem.__dataclass_fields__]
 _TAKE = _CLAIM.returning(*_FIELDS)
 
 
@@ -128,7 +128,7 @@ def claim(
     worker: str,
     lease_seconds: float,
     company: int = 0,
-) -> Claim:
+) -> Lease:
     """Take what is still queued of `ids` in `stage`; duplicates and late messages, or a paused queue, give nothing.
 
     `company` is what else may run in the same process meanwhile: with any, a crash is nobody's in particular.
@@ -145,7 +145,7 @@ def claim(
             "by": worker,
         },
     )
-    return Claim(token, stage, worker, tuple(sorted((Item(*row) for row in rows), key=lambda item: item.id)))
+    return Lease(token, stage, worker, tuple(sorted((WorkItem(*row) for row in rows), key=lambda item: item.id)))
 
 
 def find_held(connection: Connection, token: str) -> set[int]:
@@ -162,7 +162,7 @@ def renew(connection: Connection, token: str, *, lease_seconds: float) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Lease:
+class LeaseState:
     """Work in a worker's hands, and whether the time for it has run out."""
 
     token: str
@@ -170,8 +170,8 @@ class Lease:
     is_expired: bool
 
 
-def find_leases(connection: Connection) -> list[Lease]:
+def find_leases(connection: Connection) -> list[LeaseState]:
     """Every lease that somebody holds, or held until he died."""
     is_expired = work.c.lease_until < clock()
     query = select(work.c.lease, work.c.worker, is_expired).where(in_state(State.RUNNING)).distinct()
-    return [Lease(token, worker, bool(expired)) for token, worker, expired in connection.execute(query)]
+    return [LeaseState(token, worker, bool(expired)) for token, worker, expired in connection.execute(query)]

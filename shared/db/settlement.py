@@ -20,7 +20,7 @@ from embedmill.shared.db.budgets import has_refused
 from embedmill.shared.db.bulk import insert_each
 from embedmill.shared.db.bulk_waits import wake_answered
 from embedmill.shared.db.clock import clock, read_clock
-from embedmill.shared.db.leases import Claim, Item
+from embedmill.shared.db.leases import Lease, WorkItem
 from embedmill.shared.db.running import Letter, bury, cancel_running, move_running
 from embedmill.shared.db.schema import attempt, in_state, job, work
 from embedmill.shared.db.transitions import hold_with_jobs
@@ -53,7 +53,7 @@ class RetryPolicy:
 
 
 def settle(
-    connection: Connection, claim: Claim, outcomes: Mapping[int, Outcome], *, retry: RetryPolicy
+    connection: Connection, claim: Lease, outcomes: Mapping[int, Outcome], *, retry: RetryPolicy
 ) -> dict[str, list[int]]:
     """Write what happened to claimed work; return, by stage, the ids whose next message may leave after the commit.
 
@@ -88,7 +88,7 @@ class Cancel:
 class Ended:
     """A claimed item with the outcome that holds for it."""
 
-    item: Item
+    item: WorkItem
     outcome: Outcome | Cancel
 
     @property
@@ -112,7 +112,7 @@ class Ended:
         )
 
 
-def _held_job_states(connection: Connection, claim: Claim) -> dict[int, str]:
+def _held_job_states(connection: Connection, claim: Lease) -> dict[int, str]:
     held = and_(work.c.lease == claim.token, in_state(State.RUNNING))
     query = hold_with_jobs(select(work.c.id, job.c.state).join_from(work, job).where(held))
     return {row.id: row.state for row in connection.execute(query)}
@@ -125,7 +125,7 @@ def _under_job(outcome: Outcome, job_state: str) -> Outcome | Cancel:
 
 
 def _under_outage(
-    connection: Connection, claim: Claim, outcomes: Mapping[int, Outcome], retry: RetryPolicy
+    connection: Connection, claim: Lease, outcomes: Mapping[int, Outcome], retry: RetryPolicy
 ) -> dict[int, Outcome]:
     """What the faults of providers mean: a wait until they have gone on for too long, and then a failure."""
     failures = {
@@ -150,7 +150,7 @@ def _under_outage(
     }
 
 
-def _find_tried(connection: Connection, items: Sequence[Item]) -> set[int]:
+def _find_tried(connection: Connection, items: Sequence[WorkItem]) -> set[int]:
     """Those that had all their tries in the present run of failures: in the batch lane two may be a day apart."""
     if not items:
         return set()
@@ -276,7 +276,7 @@ def _write_returns(connection: Connection, ended: Sequence[Ended]) -> None:
     move_running(connection, State.PENDING, [{"row": e.item.id} for e in ended], attempt=work.c.attempt - 1)
 
 
-def _record_attempts(connection: Connection, claim: Claim, ended: Sequence[Ended]) -> None:
+def _record_attempts(connection: Connection, claim: Lease, ended: Sequence[Ended]) -> None:
     if ended:
         rows = [_attempt_row(e) for e in ended]
         insert_each(connection, attempt, rows, stage=claim.stage, worker=claim.worker, ended_at=clock())

@@ -26,7 +26,7 @@ from embedmill.shared.addresses import document_id, version_id
 from embedmill.shared.db import jobs, leases, queueing, rescues, settlement
 from embedmill.shared.db.documents import Standing, switch_versions
 from embedmill.shared.db.engine import Database
-from embedmill.shared.db.leases import Claim, Item
+from embedmill.shared.db.leases import Lease, WorkItem
 from embedmill.shared.db.schema import chore, claim, document, job, source
 from embedmill.shared.db.schema import work as work_table
 from embedmill.shared.errors import ScanStopped, SourceGone, UserError
@@ -83,7 +83,7 @@ class Walk:
     now: int = 0
     changed_at: dict[str, int] = field(default_factory=dict)
     readers: list[Reader] = field(default_factory=list)
-    held: list[Claim] = field(default_factory=list)
+    held: list[Lease] = field(default_factory=list)
     met: list[Met] = field(default_factory=list)
     # When a document was deleted, or one of its sources closed: from then on what a scan said before does not hold.
     meddled_at: dict[str, int] = field(default_factory=dict)
@@ -252,7 +252,7 @@ class Walk:
                     self.held.append(taken)
         return bool(rows)
 
-    def finish(self, held: Claim) -> None:
+    def finish(self, held: Lease) -> None:
         """What the stages write; a worker whose lease was lost comes here too."""
         if held.stage == "chunk":
             self.settle_claim(held, {item.id: self.chunk(item) for item in held.items})
@@ -262,11 +262,11 @@ class Walk:
         mine = [item for item in held.items if item.document_id in found]
         self.settle_claim(held, {item.id: conclude(item, found[item.document_id]) for item in mine})
 
-    def settle_claim(self, held: Claim, outcomes: dict[int, Outcome]) -> None:
+    def settle_claim(self, held: Lease, outcomes: dict[int, Outcome]) -> None:
         with self.database.write() as connection:
             settlement.settle(connection, held, outcomes, retry=RETRY)
 
-    def chunk(self, item: Item) -> Outcome:
+    def chunk(self, item: WorkItem) -> Outcome:
         if item.origin["kind"] == "row":
             return Advance("index", {"chunks_expected": 1})
         path = Path(uri_to_path(item.uri).decode())
@@ -409,7 +409,7 @@ def in_end(table: Any) -> Any:
     return table.c.finished_at.is_not(None)
 
 
-def conclude(item: Item, standing: Standing) -> Outcome:
+def conclude(item: WorkItem, standing: Standing) -> Outcome:
     """As the index stage ends its work (workers.stages.index)."""
     if item.deletes and standing.active < item.generation < standing.newest:
         return Complete(Result.SUPERSEDED)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from embedmill.shared.db import pools
-from embedmill.shared.db.leases import Claim, Item
+from embedmill.shared.db.leases import Lease, WorkItem
 from embedmill.shared.db.schema import attempt
 from embedmill.shared.errors import FlowControl, StorageFailed, UnreadableDocument
 from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park
@@ -49,7 +49,7 @@ def test_the_next_message_leaves_after_the_commit(runtime: WorkerRuntime, tracke
 def test_whatever_a_stage_raises_becomes_a_recorded_attempt(
     runtime: WorkerRuntime, tracker: Tracker, error: BaseException
 ) -> None:
-    def stage(_: WorkerRuntime, claim: Claim) -> Mapping[int, Outcome]:
+    def stage(_: WorkerRuntime, claim: Lease) -> Mapping[int, Outcome]:
         raise error
 
     assert send(runtime, tracker, stage) == []
@@ -58,7 +58,7 @@ def test_whatever_a_stage_raises_becomes_a_recorded_attempt(
 
 
 def test_flow_control_parks_and_uses_up_no_attempt(runtime: WorkerRuntime, tracker: Tracker) -> None:
-    def stage(_: WorkerRuntime, claim: Claim) -> Mapping[int, Outcome]:
+    def stage(_: WorkerRuntime, claim: Lease) -> Mapping[int, Outcome]:
         raise FlowControl("slow down", reason="rate", retry_after_seconds=9.0)
 
     send(runtime, tracker, stage)
@@ -68,7 +68,7 @@ def test_flow_control_parks_and_uses_up_no_attempt(runtime: WorkerRuntime, track
 
 
 def test_a_full_disk_hands_the_batch_back_and_ends_the_worker(runtime: WorkerRuntime, tracker: Tracker) -> None:
-    def stage(_: WorkerRuntime, claim: Claim) -> Mapping[int, Outcome]:
+    def stage(_: WorkerRuntime, claim: Lease) -> Mapping[int, Outcome]:
         raise StorageFailed("no room")
 
     with pytest.raises(StorageFailed):
@@ -77,7 +77,7 @@ def test_a_full_disk_hands_the_batch_back_and_ends_the_worker(runtime: WorkerRun
 
 
 def test_a_message_whose_work_is_gone_runs_no_stage(runtime: WorkerRuntime, tracker: Tracker) -> None:
-    def stage(_: WorkerRuntime, claim: Claim) -> Mapping[int, Outcome]:
+    def stage(_: WorkerRuntime, claim: Lease) -> Mapping[int, Outcome]:
         raise AssertionError("nothing was claimed")
 
     execute(runtime, BatchMessage("chunk", (1, 2, 3)), stage, lambda _: None)
@@ -85,7 +85,7 @@ def test_a_message_whose_work_is_gone_runs_no_stage(runtime: WorkerRuntime, trac
 
 
 def test_work_of_a_queue_that_was_paused_meanwhile_goes_back(runtime: WorkerRuntime, tracker: Tracker) -> None:
-    def stage(_: WorkerRuntime, claim: Claim) -> Mapping[int, Outcome]:
+    def stage(_: WorkerRuntime, claim: Lease) -> Mapping[int, Outcome]:
         raise AssertionError("nothing was claimed")
 
     with runtime.database.write() as connection:
@@ -99,7 +99,7 @@ def test_work_of_a_queue_that_was_paused_meanwhile_goes_back(runtime: WorkerRunt
 def test_what_is_handed_back_is_free_at_once_and_its_stage_has_no_effect(
     runtime: WorkerRuntime, tracker: Tracker
 ) -> None:
-    def stage(_: WorkerRuntime, claim: Claim) -> Mapping[int, Outcome]:
+    def stage(_: WorkerRuntime, claim: Lease) -> Mapping[int, Outcome]:
         (held,) = runtime.held.claims()
         hand_back(runtime, held)
         assert tracker.states() == [State.PENDING] * 3
@@ -111,7 +111,7 @@ def test_what_is_handed_back_is_free_at_once_and_its_stage_has_no_effect(
 
 
 def test_a_long_stage_keeps_its_lease(runtime: WorkerRuntime, tracker: Tracker) -> None:
-    def stage(_: WorkerRuntime, claim: Claim) -> Mapping[int, Outcome]:
+    def stage(_: WorkerRuntime, claim: Lease) -> Mapping[int, Outcome]:
         first = tracker.rows()[0]["lease_until"]
         wait_until(lambda: tracker.rows()[0]["lease_until"] > first, "the lease was extended")
         return {item.id: Complete(Result.INDEXED) for item in claim.items}
@@ -121,7 +121,7 @@ def test_a_long_stage_keeps_its_lease(runtime: WorkerRuntime, tracker: Tracker) 
 
 
 def test_a_stage_that_lost_its_lease_has_no_effect(runtime: WorkerRuntime, tracker: Tracker) -> None:
-    def stage(_: WorkerRuntime, claim: Claim) -> Mapping[int, Outcome]:
+    def stage(_: WorkerRuntime, claim: Lease) -> Mapping[int, Outcome]:
         tracker.rescue(claim)
         return {item.id: Complete(Result.INDEXED) for item in claim.items}
 
@@ -130,7 +130,7 @@ def test_a_stage_that_lost_its_lease_has_no_effect(runtime: WorkerRuntime, track
     assert {row["outcome"] for row in tracker.rows(attempt)} == {"lost"}
 
 
-def items(tracker: Tracker, count: int) -> Sequence[Item]:
+def items(tracker: Tracker, count: int) -> Sequence[WorkItem]:
     return tracker.take([f"file:///{n}" for n in range(count)]).items
 
 
@@ -138,7 +138,7 @@ def items(tracker: Tracker, count: int) -> Sequence[Item]:
 def test_bisection_finds_the_bad_member_and_spares_the_others(tracker: Tracker, culprit: int) -> None:
     batch = items(tracker, 5)
 
-    def call(part: Sequence[Item]) -> Mapping[int, Outcome]:
+    def call(part: Sequence[WorkItem]) -> Mapping[int, Outcome]:
         if batch[culprit] in part:
             raise UnreadableDocument("bad")
         return {item.id: Complete(Result.INDEXED) for item in part}
@@ -150,7 +150,7 @@ def test_bisection_finds_the_bad_member_and_spares_the_others(tracker: Tracker, 
 def test_bisection_of_a_batch_without_a_fault_is_one_call(tracker: Tracker) -> None:
     calls: list[int] = []
 
-    def call(part: Sequence[Item]) -> Mapping[int, Outcome]:
+    def call(part: Sequence[WorkItem]) -> Mapping[int, Outcome]:
         calls.append(len(part))
         return {item.id: Complete(Result.INDEXED) for item in part}
 
@@ -161,7 +161,7 @@ def test_bisection_of_a_batch_without_a_fault_is_one_call(tracker: Tracker) -> N
 def test_flow_control_breaks_no_batch(tracker: Tracker) -> None:
     calls: list[int] = []
 
-    def call(part: Sequence[Item]) -> Mapping[int, Outcome]:
+    def call(part: Sequence[WorkItem]) -> Mapping[int, Outcome]:
         calls.append(len(part))
         raise FlowControl("slow down", reason="rate", retry_after_seconds=1.0)
 
@@ -171,7 +171,7 @@ def test_flow_control_breaks_no_batch(tracker: Tracker) -> None:
 
 
 def test_a_full_disk_is_nobody_s_fault(tracker: Tracker) -> None:
-    def call(part: Sequence[Item]) -> Mapping[int, Outcome]:
+    def call(part: Sequence[WorkItem]) -> Mapping[int, Outcome]:
         raise StorageFailed("no room")
 
     with pytest.raises(StorageFailed):

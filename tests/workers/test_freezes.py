@@ -15,7 +15,7 @@ from sqlalchemy import update
 
 from embedmill.console.services.comparing import compare
 from embedmill.shared.db.engine import Database
-from embedmill.shared.db.leases import Claim
+from embedmill.shared.db.leases import Lease
 from embedmill.shared.db.leftovers import DELAYS
 from embedmill.shared.db.manifest import list_tracked
 from embedmill.shared.db.schema import attempt, index_version
@@ -79,7 +79,7 @@ class Freezer:
             self._strike()
             self._armed = True
 
-    def run(self, runtime: WorkerRuntime, claim: Claim, at: int, strike: Callable[[], None]) -> dict[int, Any] | None:
+    def run(self, runtime: WorkerRuntime, claim: Lease, at: int, strike: Callable[[], None]) -> dict[int, Any] | None:
         """The index stage, interrupted by `strike` at one moment; None when it died."""
         self._armed, self.struck, self._moment, self._at, self._strike = True, False, 0, at, strike
         try:
@@ -121,7 +121,7 @@ class Scene:
         folder.mkdir()
         self.finish(self.next_version())
 
-    def next_version(self, edition: int | None = None) -> Claim:
+    def next_version(self, edition: int | None = None) -> Lease:
         """Claim the indexing of other texts; an edition that was there before is the same text again."""
         self._edition += 1
         for number in range(2):
@@ -138,10 +138,10 @@ class Scene:
     def _uris(self) -> list[str]:
         return [path.as_uri() for path in sorted(self.folder.iterdir())]
 
-    def finish(self, claim: Claim) -> None:
+    def finish(self, claim: Lease) -> None:
         self.tracker.settle(claim, index(self.other, claim))
 
-    def take_over(self, claim: Claim) -> None:
+    def take_over(self, claim: Lease) -> None:
         """Another worker gets what the frozen one held, and finishes it."""
         self.tracker.rescue(claim)
         self.finish_waiting()
@@ -169,30 +169,30 @@ class Scene:
         assert compare(self.other, self.other.collection(1)).ok
 
 
-Interlude = Callable[[Scene, Claim], None]
+Interlude = Callable[[Scene, Lease], None]
 
 
-def finished_by_another(scene: Scene, claim: Claim) -> None:
+def finished_by_another(scene: Scene, claim: Lease) -> None:
     scene.take_over(claim)
 
 
-def replaced(scene: Scene, claim: Claim) -> None:
+def replaced(scene: Scene, claim: Lease) -> None:
     scene.take_over(claim)
     scene.finish(scene.next_version())
 
 
-def deleted(scene: Scene, claim: Claim) -> None:
+def deleted(scene: Scene, claim: Lease) -> None:
     scene.take_over(claim)
     scene.finish(scene.tracker.remove_all())
 
 
-def replaced_and_put_back(scene: Scene, claim: Claim) -> None:
+def replaced_and_put_back(scene: Scene, claim: Lease) -> None:
     scene.take_over(claim)
     scene.finish(scene.next_version())
     scene.finish(scene.next_version(edition=2))
 
 
-def taken_away(scene: Scene, claim: Claim) -> None:
+def taken_away(scene: Scene, claim: Lease) -> None:
     scene.tracker.rescue(claim)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from embedmill.shared.db import tallies, waits
 from embedmill.shared.db.collections import update_settings
-from embedmill.shared.db.leases import Claim
+from embedmill.shared.db.leases import Lease
 from embedmill.shared.db.schema import dead_letter, index_version
 from embedmill.shared.outcomes import Advance, Complete, Outcome, Park
 from embedmill.shared.states import Result, State
@@ -62,7 +62,7 @@ def use(runtime: WorkerRuntime, tracker: Tracker, model: str) -> None:
     runtime.forget_collections()
 
 
-def claim_of(runtime: WorkerRuntime, tracker: Tracker, folder: Path, number: int, *, stage: str) -> Claim:
+def claim_of(runtime: WorkerRuntime, tracker: Tracker, folder: Path, number: int, *, stage: str) -> Lease:
     """A document that has come as far as a stage."""
     path = folder / f"{number}.txt"
     path.write_text(text_of(number))

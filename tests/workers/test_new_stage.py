@@ -16,7 +16,7 @@ from embedmill.shared import stages
 from embedmill.shared.collections import CollectionSettings
 from embedmill.shared.db import dead_letters, pools
 from embedmill.shared.db.engine import Connection
-from embedmill.shared.db.leases import Claim
+from embedmill.shared.db.leases import Lease
 from embedmill.shared.db.schema import attempt, index_version
 from embedmill.shared.errors import UnreadableDocument
 from embedmill.shared.letters import LetterFilter
@@ -39,7 +39,7 @@ NAME = "count-words"
 ROOT = Path(__file__).parents[2]
 
 
-def count_words(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
+def count_words(runtime: WorkerRuntime, claim: Lease) -> dict[int, Outcome]:
     """The throw-away stage: a document with few words is refused, all others go on."""
     stored, outcomes = load_stored(runtime.blobs, claim.items)
     for s in stored:

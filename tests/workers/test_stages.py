@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from embedmill.shared.caches.embeddings import KINDS
-from embedmill.shared.db.leases import Claim
+from embedmill.shared.db.leases import Lease
 from embedmill.shared.db.schema import document, index_version
 from embedmill.shared.errors import BadVector, FlowControl, ProviderUnavailable
 from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
@@ -71,7 +71,7 @@ def uris(folder: Path) -> list[str]:
     return [path.as_uri() for path in sorted(folder.iterdir())]
 
 
-def run(runtime: WorkerRuntime, tracker: Tracker, claim: Claim, *, until: str = "index") -> Claim:
+def run(runtime: WorkerRuntime, tracker: Tracker, claim: Lease, *, until: str = "index") -> Lease:
     """Bring a claim from the first stage to `until`; returns the claim of that stage."""
     while claim.stage != until:
         (sent,) = tracker.settle(claim, STAGES[claim.stage](runtime, claim)).items()
@@ -79,7 +79,7 @@ def run(runtime: WorkerRuntime, tracker: Tracker, claim: Claim, *, until: str = 
     return claim
 
 
-def finish(runtime: WorkerRuntime, tracker: Tracker, claim: Claim) -> Mapping[int, Outcome]:
+def finish(runtime: WorkerRuntime, tracker: Tracker, claim: Lease) -> Mapping[int, Outcome]:
     outcomes = index(runtime, claim)
     tracker.settle(claim, outcomes)
     return outcomes
@@ -378,7 +378,7 @@ def test_two_workers_that_embed_the_same_text_at_once_pay_once(
     assert len(paid) == len(set(paid))
 
 
-def submitted_again(tracker: Tracker, folder: Path) -> Claim:
+def submitted_again(tracker: Tracker, folder: Path) -> Lease:
     """The folder's documents under a second job, with other texts."""
     job = tracker.create_job("second")
     tracker.submit(uris(folder), text="changed", job=job)
@@ -389,7 +389,7 @@ def parked(outcomes: Mapping[int, Outcome]) -> set[int]:
     return {id_ for id_, outcome in outcomes.items() if isinstance(outcome, Park)}
 
 
-def at(claim: Claim, shards: Sequence[str], shard: str) -> set[int]:
+def at(claim: Lease, shards: Sequence[str], shard: str) -> set[int]:
     return {item.id for item in claim.items if shard_for(item.document_id, shards) == shard}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from embedmill.shared.db import settlement
-from embedmill.shared.db.leases import Claim
+from embedmill.shared.db.leases import Lease
 from embedmill.shared.outcomes import Complete, Outcome
 from embedmill.shared.states import Result, State
 from embedmill.workers import tasks
@@ -39,7 +39,7 @@ def process(runtime: WorkerRuntime) -> Iterator[Ended]:
         thread_runtime.close()
 
 
-def complete(_: WorkerRuntime, claim: Claim) -> Mapping[int, Outcome]:
+def complete(_: WorkerRuntime, claim: Lease) -> Mapping[int, Outcome]:
     return {item.id: Complete(Result.INDEXED) for item in claim.items}
 
 
@@ -70,7 +70,7 @@ def test_a_suspect_runs_with_nothing_else_in_the_process(process: Ended, tracker
     together: dict[int, int] = {}
     lock = threading.Lock()
 
-    def stage(runtime: WorkerRuntime, claim: Claim) -> Mapping[int, Outcome]:
+    def stage(runtime: WorkerRuntime, claim: Lease) -> Mapping[int, Outcome]:
         id_ = claim.items[0].id
         with lock:
             running.append(id_)
@@ -93,7 +93,7 @@ def test_every_thread_has_a_runtime_of_its_own_over_one_database(process: Ended,
     seen: dict[str, WorkerRuntime] = {}
     barrier = threading.Barrier(3, timeout=30)
 
-    def stage(runtime: WorkerRuntime, claim: Claim) -> Mapping[int, Outcome]:
+    def stage(runtime: WorkerRuntime, claim: Lease) -> Mapping[int, Outcome]:
         barrier.wait()
         seen[runtime.owner] = runtime
         return complete(runtime, claim)
@@ -113,7 +113,7 @@ def test_what_waits_at_the_gate_when_it_closes_is_given_back(process: Ended, tra
     first, second = queue(tracker, 2)
     begun, finish = threading.Event(), threading.Event()
 
-    def stage(runtime: WorkerRuntime, claim: Claim) -> Mapping[int, Outcome]:
+    def stage(runtime: WorkerRuntime, claim: Lease) -> Mapping[int, Outcome]:
         begun.set()
         finish.wait(30)
         return complete(runtime, claim)

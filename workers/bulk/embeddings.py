@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from embedmill.shared.asking.question import ReadAnswer, Request
 from embedmill.shared.db.bulk_items import EMBED, BulkItem
 from embedmill.shared.db.bulk_waits import NewItem
-from embedmill.shared.db.leases import Item
+from embedmill.shared.db.leases import WorkItem
 from embedmill.shared.errors import BadVector, BlobMissing
 from embedmill.shared.ledger import Tokens
 from embedmill.shared.paging import pages
@@ -28,7 +28,7 @@ Vector = NDArray[np.float32]
 
 
 def divert_texts(
-    runtime: Runtime, embedder: Embedder, items: Sequence[Item], texts: Mapping[int, Mapping[bytes, Text]]
+    runtime: Runtime, embedder: Embedder, items: Sequence[WorkItem], texts: Mapping[int, Mapping[bytes, Text]]
 ) -> Diverted:
     """The documents of one job whose vectors are to come by the batch lane; `texts` are theirs by address."""
 
@@ -45,7 +45,7 @@ def divert_texts(
     )
 
 
-def _needed(embedder: Embedder, item: Item, texts: Mapping[bytes, Text]) -> Iterator[NewItem]:
+def _needed(embedder: Embedder, item: WorkItem, texts: Mapping[bytes, Text]) -> Iterator[NewItem]:
     """What is too long or empty is left to the stage, which needs no request to say so."""
     sendable = embedder.find_sendable([text.text for text in texts.values()])
     for place, (address, text) in enumerate(texts.items()):

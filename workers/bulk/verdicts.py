@@ -7,7 +7,7 @@ from embedmill.shared.asking.question import Request
 from embedmill.shared.caches.verdicts import VerdictCache
 from embedmill.shared.db.bulk_items import VERDICT, BulkItem
 from embedmill.shared.db.bulk_waits import NewItem
-from embedmill.shared.db.leases import Item
+from embedmill.shared.db.leases import WorkItem
 from embedmill.shared.errors import BlobMissing
 from embedmill.shared.ledger import Tokens
 from embedmill.shared.paging import pages
@@ -29,7 +29,7 @@ PAGE = 500
 
 
 def divert_passages(
-    runtime: Runtime, model: Model, items: Sequence[Item], passages: Mapping[int, Sequence[Passage]]
+    runtime: Runtime, model: Model, items: Sequence[WorkItem], passages: Mapping[int, Sequence[Passage]]
 ) -> Diverted:
     """The documents of one job whose verdicts are to come by the batch lane."""
     cache = verdict_cache(runtime, model)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from embedmill.shared.db import bulk_waits
 from embedmill.shared.db.bulk_waits import NewItem, WaitState
-from embedmill.shared.db.leases import Item
+from embedmill.shared.db.leases import WorkItem
 from embedmill.shared.errors import InputTooLong
 from embedmill.shared.outcomes import Outcome, Park
 from embedmill.shared.runtime import Runtime
@@ -35,7 +35,7 @@ class BatchTarget:
 
 def divert(
     runtime: Runtime,
-    items: Sequence[Item],
+    items: Sequence[WorkItem],
     target: BatchTarget,
     *,
     list_needed: Callable[[], Mapping[int, Sequence[NewItem]]],

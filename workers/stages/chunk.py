@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from embedmill.shared import stages
 from embedmill.shared.addresses import version_id
 from embedmill.shared.collections import CollectionSettings
-from embedmill.shared.db.leases import Claim, Item
+from embedmill.shared.db.leases import Lease, WorkItem
 from embedmill.shared.errors import StorageFailed
 from embedmill.shared.loading import Loaded, Loading, Located
 from embedmill.shared.notes import join_notes
@@ -28,14 +28,14 @@ EMPTY = "it holds no text: nothing to index"
 class Prepared:
     """A document that was split and is ready to be stored."""
 
-    item: Item
+    item: WorkItem
     chunk_set: ChunkSet
     encoded: bytes
     content_hash: str
     notes: tuple[str, ...]
 
 
-def chunk(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
+def chunk(runtime: WorkerRuntime, claim: Lease) -> dict[int, Outcome]:
     """Split every document on its own; what one raises is its own outcome."""
     outcomes: dict[int, Outcome] = {}
     prepared: list[Prepared] = []
@@ -53,7 +53,7 @@ def chunk(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
     return outcomes
 
 
-def _prepare(runtime: WorkerRuntime, item: Item, loading: Loading) -> Prepared:
+def _prepare(runtime: WorkerRuntime, item: WorkItem, loading: Loading) -> Prepared:
     settings = runtime.collection_settings(item.collection_id)
     loaded = loading.load(Located(item.uri, item.origin))
     parsed = parse(loaded, runtime.parser, name=item.uri)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from embedmill.shared import stages
 from embedmill.shared.asking.single_flight import SingleFlight
-from embedmill.shared.db.leases import Claim, Item
+from embedmill.shared.db.leases import Lease, WorkItem
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.ledger import Tokens, Usage
 from embedmill.shared.outcomes import Advance, Outcome
@@ -25,7 +25,7 @@ from embedmill.workers.stored import Stored, Text, addressed_texts, load_stored
 RESERVED_LEASES = 4
 
 
-def embed(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
+def embed(runtime: WorkerRuntime, claim: Lease) -> dict[int, Outcome]:
     """Embed all documents of a job that use the same model together; every document has an outcome of its own."""
     stored, outcomes = load_stored(runtime.blobs, claim.items)
     by_id = {s.item.id: s for s in stored}
@@ -35,13 +35,13 @@ def embed(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
     return outcomes
 
 
-def _by_job_and_model(runtime: WorkerRuntime, stored: Sequence[Stored]) -> dict[tuple[int, str, int], list[Item]]:
+def _by_job_and_model(runtime: WorkerRuntime, stored: Sequence[Stored]) -> dict[tuple[int, str, int], list[WorkItem]]:
     """Documents that share requests.
 
     One is alone at its last attempt, or when its provider failed for it before, and then comes last: it would take
     others with it.
     """
-    groups: dict[tuple[int, str, int], list[Item]] = {}
+    groups: dict[tuple[int, str, int], list[WorkItem]] = {}
     for s in sorted(stored, key=lambda s: s.item.failing_since is not None):
         name = runtime.collection_settings(s.item.collection_id).embedding
         is_last = s.item.attempt >= s.item.max_attempts > 1

@@ -21,7 +21,7 @@ from embedmill.shared import stages
 from embedmill.shared.collections import CollectionSettings
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.documents import Standing, find_active_generations, switch_versions
-from embedmill.shared.db.leases import Claim, Item, find_held
+from embedmill.shared.db.leases import Lease, WorkItem, find_held
 from embedmill.shared.db.retention import count_returns
 from embedmill.shared.editions import row_id
 from embedmill.shared.errors import (
@@ -56,12 +56,12 @@ STORE_CIRCUIT = "vector store"
 """With the shard's name: shards may be on services of their own, and a dead one parks its own documents."""
 
 
-def index(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
+def index(runtime: WorkerRuntime, claim: Lease) -> dict[int, Outcome]:
     """Bring every document of a batch to its end, shard by shard."""
     # A cache that is away must not be taken for shards that do not answer.
     runtime.cache.require()
     outcomes: dict[int, Outcome] = {}
-    written: list[Item] = []
+    written: list[WorkItem] = []
     for (collection_id, shard, _), items in _by_shard_and_job(runtime, claim.items).items():
         collection = runtime.collection(collection_id)
         found = _write_guarded(runtime, claim, collection, shard, items)
@@ -71,7 +71,7 @@ def index(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
 
 
 def _write_guarded(
-    runtime: WorkerRuntime, claim: Claim, collection: Collection, shard: str, items: Sequence[Item]
+    runtime: WorkerRuntime, claim: Lease, collection: Collection, shard: str, items: Sequence[WorkItem]
 ) -> dict[int, Outcome]:
     """Leave a shard that does not answer alone: embedding goes on into the cache, and drains from there later."""
     try:
@@ -119,7 +119,7 @@ def _tell(guard: Guard, ends: Sequence[End]) -> FlowControl | None:
     return None
 
 
-def _parts(items: Sequence[Item]) -> list[Sequence[Item]]:
+def _parts(items: Sequence[WorkItem]) -> list[Sequence[WorkItem]]:
     """All at once, but for those that failed before: one of them may be what the store cannot digest."""
     failing = [item for item in items if item.failing_since is not None]
     others = [item for item in items if item.failing_since is None]
@@ -141,17 +141,17 @@ def _is_outage(end: End) -> TypeGuard[ProviderUnavailable | FlowControl]:
     return False
 
 
-def _by_shard_and_job(runtime: WorkerRuntime, items: Sequence[Item]) -> dict[tuple[int, str, int], list[Item]]:
+def _by_shard_and_job(runtime: WorkerRuntime, items: Sequence[WorkItem]) -> dict[tuple[int, str, int], list[WorkItem]]:
     """Documents that share requests, which are made for one job."""
 
-    def place(item: Item) -> tuple[int, str, int]:
+    def place(item: WorkItem) -> tuple[int, str, int]:
         return item.collection_id, runtime.collection(item.collection_id).home(item.document_id), item.job_id
 
     return {key: list(group) for key, group in groupby(sorted(items, key=place), key=place)}
 
 
 def _write(
-    runtime: WorkerRuntime, claim: Claim, collection: Collection, shard: str, items: Sequence[Item]
+    runtime: WorkerRuntime, claim: Lease, collection: Collection, shard: str, items: Sequence[WorkItem]
 ) -> dict[int, End]:
     """Upsert and confirm; `Complete` means that the store holds every row of the version."""
     stored, outcomes = load_stored(runtime.blobs, [item for item in items if not item.deletes])
@@ -184,7 +184,7 @@ def _confirm(store: VectorStore, shard: str, written: Sequence[Stored]) -> dict[
     return ends
 
 
-def _count(store: VectorStore, shard: str, rows: Mapping[int, int], items: Sequence[Item]) -> dict[int, End]:
+def _count(store: VectorStore, shard: str, rows: Mapping[int, int], items: Sequence[WorkItem]) -> dict[int, End]:
     held = store.count_editions(shard, {item.document_id: (item.version, item.generation) for item in items})
     return {item.id: _confirmation(held[item.document_id], rows[item.id]) for item in items}
 
@@ -195,7 +195,7 @@ def _confirmation(held: int, expected: int) -> End:
     return ProviderUnavailable(f"the store confirms {held} of {expected} vectors")
 
 
-def _is_lost(runtime: WorkerRuntime, claim: Claim, items: Sequence[Item]) -> bool:
+def _is_lost(runtime: WorkerRuntime, claim: Lease, items: Sequence[WorkItem]) -> bool:
     """Whether somebody else has work of this claim now: a last look before writing."""
     held = runtime.database.query(lambda connection: find_held(connection, claim.token))
     return any(item.id not in held for item in items)
@@ -258,7 +258,7 @@ def _document_rows(stored: Stored, vectors: Sequence[NDArray[np.float32]], index
     ]
 
 
-def _finish(runtime: WorkerRuntime, claim: Claim, written: Sequence[Item]) -> dict[int, Outcome]:
+def _finish(runtime: WorkerRuntime, claim: Lease, written: Sequence[WorkItem]) -> dict[int, Outcome]:
     if not written:
         return {}
     ids = [item.id for item in written]
@@ -280,7 +280,7 @@ def _finish(runtime: WorkerRuntime, claim: Claim, written: Sequence[Item]) -> di
     return {item.id: _complete(item, standings[item.document_id]) for item in mine} | late
 
 
-def _take_back(runtime: WorkerRuntime, lost: Sequence[Item]) -> None:
+def _take_back(runtime: WorkerRuntime, lost: Sequence[WorkItem]) -> None:
     """Remove what was written too late: rows of a generation that its document has left behind, or lost with itself.
 
     Those of the generation that is seen, or will be, are the same that whoever has the work now writes or has written.
@@ -302,7 +302,7 @@ def _take_back(runtime: WorkerRuntime, lost: Sequence[Item]) -> None:
 
 
 def _delete_stale(
-    collection: Collection, shard: str, items: Sequence[Item], active: Mapping[str, int], runtime: WorkerRuntime
+    collection: Collection, shard: str, items: Sequence[WorkItem], active: Mapping[str, int], runtime: WorkerRuntime
 ) -> None:
     """Old versions, at home and where a move between shards has not fetched them yet."""
     stale = {i.document_id: active[i.document_id] for i in items if active[i.document_id] > 1}
@@ -320,7 +320,7 @@ def _delete_stale(
         store.delete_stale(left, generations)
 
 
-def _complete(item: Item, standing: Standing) -> Outcome:
+def _complete(item: WorkItem, standing: Standing) -> Outcome:
     if item.deletes and standing.active < item.generation < standing.newest:
         return Complete(Result.SUPERSEDED, "the document came back before it was removed")
     if standing.active < item.generation:

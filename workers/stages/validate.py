@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from embedmill.shared import stages
 from embedmill.shared.collections import CollectionSettings
 from embedmill.shared.db.engine import Connection
-from embedmill.shared.db.leases import Claim
+from embedmill.shared.db.leases import Lease
 from embedmill.shared.db.reviews import submit_reviews
 from embedmill.shared.db.samples import TERMS, VERDICT, submit_samples
 from embedmill.shared.ledger import Usage
@@ -26,7 +26,7 @@ from embedmill.workers.validation.sampling import (
 )
 
 
-def validate(runtime: WorkerRuntime, claim: Claim) -> dict[int, Outcome]:
+def validate(runtime: WorkerRuntime, claim: Lease) -> dict[int, Outcome]:
     """Judge the chunks of each document as its collection wants it."""
     stored, outcomes = load_stored(runtime.blobs, claim.items)
     findings: dict[int, Judgement] = {}
@@ -132,7 +132,7 @@ def _sample(runtime: WorkerRuntime, settings: CollectionSettings, collection_id:
     runtime.database.transact(note)
 
 
-def _advance(runtime: WorkerRuntime, claim: Claim, findings: Mapping[int, Judgement]) -> dict[int, Outcome]:
+def _advance(runtime: WorkerRuntime, claim: Lease, findings: Mapping[int, Judgement]) -> dict[int, Outcome]:
     kept = {id_: found for id_, found in findings.items() if found.rejections or found.repairs}
     references = runtime.blobs.put_pack([encode_findings(f.rejections, f.repairs) for f in kept.values()])
     by_item = dict(zip(kept, references, strict=True))

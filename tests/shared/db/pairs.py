@@ -14,7 +14,7 @@ from embedmill.shared.db import bulk_waits, jobs, leases, queueing, rescues, set
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.dead_letters import discard_letters
 from embedmill.shared.db.engine import Database
-from embedmill.shared.db.leases import Claim
+from embedmill.shared.db.leases import Lease
 from embedmill.shared.db.replays import replay_letters
 from embedmill.shared.db.schema import dead_letter, document, tally
 from embedmill.shared.db.schema import work as work_table
@@ -62,7 +62,7 @@ class Case:
 
     job: int
     queued: list[int]
-    claim: Claim
+    claim: Lease
     letters: list[int]
 
 

@@ -9,7 +9,7 @@ from embedmill.shared.db import budgets, bulk_batches, bulk_items, bulk_lane, bu
 from embedmill.shared.db.bulk_batches import Assignment
 from embedmill.shared.db.bulk_items import EMBED, ItemEnds
 from embedmill.shared.db.bulk_waits import NewItem, WaitState
-from embedmill.shared.db.leases import Claim
+from embedmill.shared.db.leases import Lease
 from embedmill.shared.db.ledger import Reserved, reserve
 from embedmill.shared.db.schema import bulk_batch, bulk_entry, bulk_wait
 from embedmill.shared.db.schema import job as job_table
@@ -34,7 +34,7 @@ def set_lane(tracker: Tracker, lane: Lane, job: int | None = None) -> None:
         jobs.update_job(connection, job or tracker.job, lane=lane)
 
 
-def to_embed(tracker: Tracker, *names: str, job: int | None = None) -> Claim:
+def to_embed(tracker: Tracker, *names: str, job: int | None = None) -> Lease:
     """Claim new documents for the embed stage."""
     tracker.submit([f"file:///{name}" for name in names], job=job, text=f"as job {job} has it")
     claim = tracker.claim(tracker.queue(job=job))
@@ -42,7 +42,7 @@ def to_embed(tracker: Tracker, *names: str, job: int | None = None) -> Claim:
     return tracker.claim(sent, "embed")
 
 
-def ask(tracker: Tracker, claim: Claim, *addresses: str, known: Sequence[str] = ()) -> list[WaitState]:
+def ask(tracker: Tracker, claim: Lease, *addresses: str, known: Sequence[str] = ()) -> list[WaitState]:
     """Ask for the same addresses for every document of a claim."""
     wants = {i.id: [NewItem(a, i.document_id, "ref", None, 0) for a in addresses] for i in claim.items}
     with tracker.database.write() as connection:
@@ -58,7 +58,7 @@ def ask(tracker: Tracker, claim: Claim, *addresses: str, known: Sequence[str] = 
     return [states[item.id] for item in claim.items]
 
 
-def park(tracker: Tracker, claim: Claim) -> None:
+def park(tracker: Tracker, claim: Lease) -> None:
     tracker.settle(claim, Park(WaitReason.BULK, None))
 
 

@@ -86,7 +86,7 @@ def test_expired_leases_are_found_and_live_ones_are_not(tracker: Tracker) -> Non
         found = {lease.token: lease for lease in leases.find_leases(connection)}
     assert len(found) == 2
     assert [lease for lease in found.values() if lease.is_expired] == [
-        leases.Lease(expired.token, "slow", is_expired=True)
+        leases.LeaseState(expired.token, "slow", is_expired=True)
     ]
 
 

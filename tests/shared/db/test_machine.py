@@ -15,7 +15,7 @@ from embedmill.shared import stages
 from embedmill.shared.db import tallies
 from embedmill.shared.db.dead_letters import discard_letters
 from embedmill.shared.db.engine import Database
-from embedmill.shared.db.leases import Claim
+from embedmill.shared.db.leases import Lease
 from embedmill.shared.db.opening import open_database
 from embedmill.shared.db.replays import replay_letters
 from embedmill.shared.db.schema import attempt, dead_letter, document, tally, work
@@ -64,8 +64,8 @@ class WorkMachine(RuleBasedStateMachine):
         self._folder = TemporaryDirectory()
         self._database = self.open()
         self.tracker = Tracker(self._database)
-        self.live: list[Claim] = []
-        self.lost: list[Claim] = []
+        self.live: list[Lease] = []
+        self.lost: list[Lease] = []
         self.epochs: Counter[int] = Counter()
 
     def open(self) -> Database:

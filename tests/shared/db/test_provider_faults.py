@@ -7,7 +7,7 @@ import pytest
 
 from embedmill.shared.db import flow, settlement
 from embedmill.shared.db.clock import read_clock
-from embedmill.shared.db.leases import Claim
+from embedmill.shared.db.leases import Lease
 from embedmill.shared.db.replays import replay_letters
 from embedmill.shared.db.schema import attempt, dead_letter
 from embedmill.shared.db.settlement import RetryPolicy
@@ -22,7 +22,7 @@ RETRY = RetryPolicy(base=2.0, longest=300.0, outage=1800.0, draw=lambda: 0.5)
 DOWN = ProviderUnavailable("openai answered 500", may_be_billed=False)
 
 
-def settle(tracker: Tracker, claim: Claim, outcome: Outcome) -> None:
+def settle(tracker: Tracker, claim: Lease, outcome: Outcome) -> None:
     with tracker.database.write() as connection:
         settlement.settle(connection, claim, {item.id: outcome for item in claim.items}, retry=RETRY)
 

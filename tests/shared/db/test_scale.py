@@ -111,7 +111,7 @@ def scans(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield from scans(part)
 
 
-def claim_some(tracker: Tracker, stage: str = "chunk") -> leases.Claim:
+def claim_some(tracker: Tracker, stage: str = "chunk") -> leases.Lease:
     query = select(work_table.c.id).where(work_table.c.state == State.QUEUED, work_table.c.stage == stage).limit(64)
     with tracker.database.write() as connection:
         ids = list(connection.execute(query).scalars())

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from embedmill.shared.db import jobs, scans
 from embedmill.shared.db.dead_letters import discard_letters
 from embedmill.shared.db.engine import Database
-from embedmill.shared.db.leases import Claim
+from embedmill.shared.db.leases import Lease
 from embedmill.shared.db.opening import open_database
 from embedmill.shared.db.replays import replay_letters
 from embedmill.shared.db.scans import Scan
@@ -50,8 +50,8 @@ class ScanMachine(RuleBasedStateMachine):
         self.tracker = Tracker(self._database)
         self.reading: list[Scan] = []
         self.gone: list[Scan] = []
-        self.held: list[Claim] = []
-        self.lost: list[Claim] = []
+        self.held: list[Lease] = []
+        self.lost: list[Lease] = []
 
     def open(self) -> Database:
         """An empty database."""

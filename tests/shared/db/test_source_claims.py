@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from embedmill.shared.db import claims, documents, jobs, scans
-from embedmill.shared.db.leases import Claim
+from embedmill.shared.db.leases import Lease
 from embedmill.shared.db.schema import claim as claim_table
 from embedmill.shared.db.schema import document
 from embedmill.shared.errors import ScanStopped, ScanTakenOver, SourceClosed
@@ -38,7 +38,7 @@ def work_off(tracker: Tracker, job: int) -> None:
             finish_removal(tracker, removal)
 
 
-def finish_removal(tracker: Tracker, removal: Claim) -> None:
+def finish_removal(tracker: Tracker, removal: Lease) -> None:
     found = tracker.switch(removal)
     done = {i.id: Result.DELETED if found[i.document_id] == i.generation else Result.SUPERSEDED for i in removal.items}
     tracker.settle(removal, {id_: Complete(result) for id_, result in done.items()})

@@ -3,7 +3,7 @@
 from sqlalchemy import update
 
 from embedmill.shared.db import manifest
-from embedmill.shared.db.leases import Claim
+from embedmill.shared.db.leases import Lease
 from embedmill.shared.db.schema import document, work
 from embedmill.shared.states import State
 from tests.shared.db.tracker import Tracker
@@ -11,7 +11,7 @@ from tests.shared.db.tracker import Tracker
 URIS = ["file:///a", "file:///b", "file:///c"]
 
 
-def index_all(tracker: Tracker, *, job: int | None = None) -> Claim:
+def index_all(tracker: Tracker, *, job: int | None = None) -> Lease:
     claim = tracker.claim(tracker.queue(job=job))
     tracker.index(claim)
     return claim

@@ -1,7 +1,7 @@
 """The switch: readers go from one whole version to the next, never back, and only the lease holder switches."""
 
 from embedmill.shared.db.documents import find_active_versions
-from embedmill.shared.db.leases import Claim
+from embedmill.shared.db.leases import Lease
 from embedmill.shared.db.schema import document
 from embedmill.shared.outcomes import Advance
 from tests.shared.db.tracker import Tracker, submission
@@ -10,7 +10,7 @@ URI = "file:///a"
 ID = submission(URI).document_id
 
 
-def at_index(tracker: Tracker, text: str, *, job: int | None = None) -> Claim:
+def at_index(tracker: Tracker, text: str, *, job: int | None = None) -> Lease:
     """A claim of the last stage, ready to switch."""
     tracker.submit([URI], text=text, job=job)
     ids = tracker.queue(job=job)

@@ -22,7 +22,7 @@ from embedmill.shared.db import (
 from embedmill.shared.db.claims import Sighting
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.engine import Database
-from embedmill.shared.db.leases import Claim
+from embedmill.shared.db.leases import Lease
 from embedmill.shared.db.rescues import Rescue
 from embedmill.shared.db.scans import Scan
 from embedmill.shared.db.schema import attempt, document
@@ -129,16 +129,16 @@ class Tracker:
 
     def claim(
         self, ids: Sequence[int], stage: str = "chunk", *, worker: str = "worker", lease_seconds: float = 60.0
-    ) -> Claim:
+    ) -> Lease:
         with self.database.write() as connection:
             return leases.claim(connection, stage, ids, worker=worker, lease_seconds=lease_seconds)
 
-    def take(self, uris: Sequence[str], **options: Any) -> Claim:
+    def take(self, uris: Sequence[str], **options: Any) -> Lease:
         """Submit, queue and claim together."""
         self.submit(uris, **options)
         return self.claim(self.queue())
 
-    def remove_all(self) -> Claim:
+    def remove_all(self) -> Lease:
         """Claim the removal of all documents, as after a scan that met none of them."""
         job = self.create_job(f"removal {len(self.rows(job_table))}")
         with self.database.write() as connection:
@@ -146,27 +146,27 @@ class Tracker:
             claims.end_claims(connection, claims.of_anybody, ids, job_id=job, max_attempts=3)
         return self.claim(self.queue(job=job), "index")
 
-    def settle(self, claim: Claim, outcomes: Mapping[int, Outcome] | Outcome) -> dict[str, list[int]]:
+    def settle(self, claim: Lease, outcomes: Mapping[int, Outcome] | Outcome) -> dict[str, list[int]]:
         if not isinstance(outcomes, Mapping):
             outcomes = {item.id: outcomes for item in claim.items}
         with self.database.write() as connection:
             return settlement.settle(connection, claim, outcomes, retry=RETRY)
 
-    def rescue(self, claim: Claim) -> Rescue:
+    def rescue(self, claim: Lease) -> Rescue:
         with self.database.write() as connection:
             return rescues.rescue(connection, claim.token)
 
-    def rescue_silent(self, claim: Claim) -> Rescue:
+    def rescue_silent(self, claim: Lease) -> Rescue:
         with self.database.write() as connection:
             return rescues.rescue_silent(connection, claim.token)
 
-    def switch(self, claim: Claim) -> dict[str, int]:
+    def switch(self, claim: Lease) -> dict[str, int]:
         """Returns the active generation of each document whose work is still held."""
         with self.database.write() as connection:
             found = documents.switch_versions(connection, claim.token, [item.id for item in claim.items])
         return {id_: standing.active for id_, standing in found.items()}
 
-    def index(self, claim: Claim) -> None:
+    def index(self, claim: Lease) -> None:
         """Bring a claim of the chunk stage to its end: every document is indexed and readers see it."""
         ids = [item.id for item in claim.items]
         self.settle(claim, Advance("index", {"chunks_ref": None, "chunks_expected": 2}))

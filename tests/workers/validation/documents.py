@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from embedmill.shared.db.leases import Claim
+from embedmill.shared.db.leases import Lease
 from embedmill.shared.outcomes import Outcome
 from embedmill.shared.providers.vectorstores.base import VectorRow
 from embedmill.simulators.anthropic import AnthropicSimulator
@@ -29,14 +29,14 @@ def write(folder: Path, texts: Mapping[str, str]) -> list[str]:
     return [(folder / f"{name}.txt").as_uri() for name in texts]
 
 
-def to_validate(runtime: WorkerRuntime, tracker: Tracker, uris: Sequence[str]) -> Claim:
+def to_validate(runtime: WorkerRuntime, tracker: Tracker, uris: Sequence[str]) -> Lease:
     """Claim documents for the validate stage."""
     claim = tracker.take(uris)
     (sent,) = tracker.settle(claim, chunk(runtime, claim)).values()
     return tracker.claim(sent, "validate")
 
 
-def finish(runtime: WorkerRuntime, tracker: Tracker, claim: Claim) -> Mapping[int, Outcome]:
+def finish(runtime: WorkerRuntime, tracker: Tracker, claim: Lease) -> Mapping[int, Outcome]:
     """Run a claim's stage and those after it; returns the outcomes of the last that was run."""
     while True:
         outcomes = STAGES[claim.stage](runtime, claim)
