@@ -87,8 +87,8 @@ class Reading:
         departing = self.database.query(lambda c: claims.find_sources_with_departures(c, job_id))
         held = 0
         for source in read:
-            if source.proves_absence and (source.scan.source_id in departing or source.is_folder):
-                held += source.end_departed()
+            if source.proves_absence:
+                held += source.end_departed(has_unmet=source.scan.source_id in departing)
         return held
 
 
@@ -118,11 +118,6 @@ class SourceScan:
     source: Source
     _complete: bool = field(default=True, init=False)
     _watches: bool = field(default=False, init=False)
-
-    @property
-    def is_folder(self) -> bool:
-        """Whether a scan also sees that files which others name one by one are gone."""
-        return isinstance(self.source, FolderSource)
 
     @property
     def proves_absence(self) -> bool:
@@ -219,11 +214,13 @@ class SourceScan:
                 found[other.document_id] = _note_on(item, why) | {"kind": "unmet"}
         return list(found.values())
 
-    def end_departed(self) -> int:
+    def end_departed(self, *, has_unmet: bool) -> int:
         """End the claims on what is not there any more; returns how many removals were held back for want of a flag."""
         database, scan = self.reading.database, self.scan
         unmet = claims.not_met_by(scan)
         missing = self._find_missing_by_name()
+        if not has_unmet and not missing:
+            return 0
 
         def measure(connection: Connection) -> claims.Departures:
             scans.require_current(connection, scan)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from embedmill.producers.scanning import Reading, SourceScan
@@ -71,7 +72,8 @@ class Submitter:
             resumed = not found.is_new
             if not self._take(connection, found.id):
                 return Submitted(found.id, resumed, to_scan=False)
-            jobs.begin_enumeration(connection, found.id)
+            if resumed:
+                jobs.begin_enumeration(connection, found.id)
             ids = [
                 scans.ensure_source(connection, collection_id=collection.id, identity=s.identity, spec=s.spec)
                 for s in sources
@@ -157,11 +159,14 @@ class Submitter:
             self._take(connection, job_id)
 
     def _take(self, connection: Connection, job_id: int) -> bool:
-        holder = presence.find_chore_holder(connection, _lease(job_id))
-        if holder is not None and is_gone(self._runtime.run_folder, holder):
-            presence.free_chore(connection, _lease(job_id), holder=holder)
         self._renewed = time.monotonic()
-        return presence.take_chore(connection, _lease(job_id), holder=self._runtime.process_id, seconds=LEASE_SECONDS)
+        return presence.seize_chore(
+            connection,
+            _lease(job_id),
+            holder=self._runtime.process_id,
+            seconds=LEASE_SECONDS,
+            is_gone=partial(is_gone, self._runtime.run_folder),
+        )
 
 
 def _lease(job_id: int) -> str:

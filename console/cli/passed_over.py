@@ -10,7 +10,7 @@ from embedmill.producers.sources.paths import shown
 from embedmill.shared.uris import SCHEME, uri_to_path
 
 if TYPE_CHECKING:
-    from embedmill.console.services.jobs import Note, Reason
+    from embedmill.shared.notes import Note, Reason
 
 SHOWN = 20
 EXAMPLES = 3

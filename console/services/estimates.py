@@ -9,7 +9,6 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, cast
 
 from embedmill.console.rendering import LEFT_OUT
-from embedmill.console.services.jobs import Note, Reason
 from embedmill.console.services.measuring import Measured, Measurer, Outline, Totals, measure_job
 from embedmill.console.services.noticing import Noticed
 from embedmill.shared import loading, stages
@@ -19,6 +18,7 @@ from embedmill.shared.db import collections, documents, ledger
 from embedmill.shared.errors import DocumentError, ParserCrashed
 from embedmill.shared.ledger import Lane, Tokens
 from embedmill.shared.loading import Loaded
+from embedmill.shared.notes import Note, Reason
 from embedmill.shared.providers.embeddings.base import EMBED
 from embedmill.shared.providers.names import ModelName
 from embedmill.shared.providers.vectorstores.metering import UNIT

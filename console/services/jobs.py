@@ -10,6 +10,7 @@ from embedmill.console.rendering import LEFT_OUT
 from embedmill.console.services.bulk import VendorBatch, describe_batch
 from embedmill.console.services.lanes import find_obstacles, tell_obstacles
 from embedmill.console.services.standing import (
+    NOBODY_SERVES,
     DocumentCounts,
     Hindrance,
     Staffing,
@@ -28,6 +29,7 @@ from embedmill.shared.db.jobs import Job
 from embedmill.shared.errors import FlowControl
 from embedmill.shared.ledger import Lane
 from embedmill.shared.letters import LetterFilter
+from embedmill.shared.notes import Note, Reason
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.states import JobState, WaitReason
 
@@ -90,26 +92,6 @@ class JobSummary:
     noted: int
     held_deletions: int
     error: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """Something that a job passed over, refused or read in part: `kind` is skipped, problem, note or noted."""
-
-    kind: str
-    uri: str
-    line: int | None
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """How often a job passed something over for a reason, and one example."""
-
-    kind: str
-    reason: str
-    count: int
-    uri: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +204,14 @@ class DeadDocument:
 
 def describe_job(runtime: Runtime, job_id: int) -> JobReport:
     """A job as it stands; raises NotFound."""
-    return runtime.database.query(lambda connection: _report(runtime, connection, jobs.get_job(connection, job_id)))
+
+    def look(connection: Connection) -> JobReport:
+        job = jobs.get_job(connection, job_id)
+        # Who serves the queues does not matter to what has ended.
+        staffing = NOBODY_SERVES if job.finished_at else read_staffing(runtime, connection)
+        return _report(connection, job, tallies.measure_progress(connection, job), staffing)
+
+    return runtime.database.query(look)
 
 
 def list_jobs(
@@ -253,7 +242,7 @@ def explain_job(runtime: Runtime, job_id: int) -> JobExplanation:
         progress, staffing = tallies.measure_progress(connection, job), read_staffing(runtime, connection)
         pace, waiting = measure_pace(connection, job, progress, staffing), waits.list_waiting(connection, job)
         return JobExplanation(
-            **_fields_of(_report(runtime, connection, job)),
+            **_fields_of(_report(connection, job, progress, staffing)),
             waiting=[Waiting(**row) for row in waiting],
             bulk=_describe_lane(runtime, connection, job),
             rate=pace.rate,
@@ -281,15 +270,14 @@ def list_dead(runtime: Runtime, job_id: int, *, limit: int) -> list[DeadDocument
     return [DeadDocument(**{name: getattr(letter, name) for name in names}) for letter in letters]
 
 
-def _report(runtime: Runtime, connection: Connection, job: Job) -> JobReport:
+def _report(connection: Connection, job: Job, progress: tallies.Progress, staffing: Staffing) -> JobReport:
     notes = scan_notes.list_notes(connection, job.id, limit=REPORTED_NOTES)
-    reasons = scan_notes.count_notes(connection, job.id, limit=REPORTED_REASONS)
-    progress, staffing = tallies.measure_progress(connection, job), read_staffing(runtime, connection)
     return JobReport(
-        **_fields_of(_summarise(job, progress, staffing, now=read_clock(connection))),
-        notes=[Note(**note) for note in notes],
-        reasons=[Reason(**reason) for reason in reasons],
-        dead_before=count_dead_before(connection, job.id),
+        **_fields_of(_summarise(job, progress, staffing, now=job.finished_at or read_clock(connection))),
+        notes=notes,
+        reasons=scan_notes.count_notes(connection, job.id, limit=REPORTED_REASONS) if notes else [],
+        # What had died before was skipped.
+        dead_before=count_dead_before(connection, job.id) if job.skipped else DeadBefore(),
     )
 
 

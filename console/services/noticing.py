@@ -2,8 +2,8 @@
 
 from collections import Counter
 
-from embedmill.console.services.jobs import Note, Reason
 from embedmill.producers.sources.base import Problem, Remark, Skipped, describe_item
+from embedmill.shared.notes import Note, Reason
 
 KEPT = 1000
 

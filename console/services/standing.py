@@ -42,6 +42,9 @@ class Staffing:
         return queue in self.served and queue not in self.paused | self.scaled
 
 
+NOBODY_SERVES = Staffing(frozenset(), frozenset(), frozenset())
+
+
 def read_staffing(runtime: Runtime, connection: Connection) -> Staffing:
     """Who serves the queues now."""
     silent = runtime.settings.silent_seconds

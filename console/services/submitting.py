@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from embedmill.console.listening import NOBODY, Listener, Notice, Severity
-from embedmill.console.services.jobs import JobReport, Note, Reason, describe_job
+from embedmill.console.services.jobs import JobReport, describe_job
 from embedmill.console.services.lanes import require_prices, tell_obstacles
 from embedmill.producers.submission import Submitted, Submitter, ensure_collection
 from embedmill.shared.db import jobs, ledger, scans
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.errors import ScanTakenOver
 from embedmill.shared.ledger import Lane
+from embedmill.shared.notes import Note, Reason
 from embedmill.shared.runtime import Runtime
 
 if TYPE_CHECKING:

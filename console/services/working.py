@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from embedmill.console.listening import NOBODY, Listener, Notice, Severity, Teller
@@ -11,6 +11,7 @@ from embedmill.console.services.running import Workshop, WorkshopOptions
 from embedmill.console.services.standing import (
     FINAL,
     Hindrance,
+    JobProgress,
     find_hindrances,
     measure_job_progress,
     read_staffing,
@@ -106,33 +107,40 @@ class Work:
         return not self._abandoned
 
     def _is_done(self) -> bool:
-        job = self._runtime.database.query(lambda connection: jobs.get_job(connection, self._job_id))
-        if job.state in FINAL:
+        left = self._runtime.database.query(tallies.measure_left, self._job_id)
+        if left.state in FINAL:
             return True
-        unfinished = self._runtime.database.query(lambda connection: tallies.count_unfinished(connection, self._job_id))
-        if unfinished:
+        if left.waiting:
             self._workshop.start_workers()
-        self._stuck = self._is_stuck(job, unfinished)
+        self._stuck = self._is_stuck(left)
         if self._stuck:
             return True
-        self._teller.tell(lambda: measure_job_progress(self._runtime, job, served=HERE))
+        self._teller.tell(self._measure)
         self._waits.tell_if_due(self._runtime, self._job_id)
-        self._abandoned = job.enumerated_at is None and self._is_abandoned(self._job_id)
+        self._abandoned = not left.is_read and self._is_abandoned(self._job_id)
         return self._abandoned
 
-    def _is_stuck(self, job: jobs.Job, unfinished: Mapping[str, int]) -> bool:
+    def _measure(self) -> JobProgress:
+        job = self._runtime.database.query(jobs.get_job, self._job_id)
+        return measure_job_progress(self._runtime, job, served=HERE)
+
+    def _is_stuck(self, left: tallies.Left) -> bool:
         """Whether all that is left waits for keys which the workers and the batcher of this process lack."""
-        if job.state != JobState.RUNNING or job.enumerated_at is None or not unfinished:
+        if left.state != JobState.RUNNING or not left.is_read or not left.waiting:
             return False
+        unfinished = left.waiting
         refused = self._workshop.refused_batches
         if unfinished.keys() - {WaitReason.KEY, WaitReason.BULK} or (WaitReason.BULK in unfinished and not refused):
             return False
 
         def look(connection: Connection) -> bool:
             here = WaitReason.KEY not in unfinished or waits.was_refused_here(
-                connection, job.id, supervisor=self._workshop.supervisor_id
+                connection, self._job_id, supervisor=self._workshop.supervisor_id
             )
-            lane = WaitReason.BULK not in unfinished or bulk_waits.find_providers(connection, job.id) <= refused.keys()
+            lane = (
+                WaitReason.BULK not in unfinished
+                or bulk_waits.find_providers(connection, self._job_id) <= refused.keys()
+            )
             return here and lane
 
         return self._runtime.database.query(look)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, exists, func, or_, select, update
+from sqlalchemy import Connection, Select, and_, delete, exists, func, or_, select, update
 
 from embedmill.shared.db.bulk import insert_or
 from embedmill.shared.db.clock import clock, read_clock
@@ -253,9 +253,14 @@ def list_alerts(connection: Connection) -> list[PassedThreshold]:
     return [PassedThreshold(*row) for row in connection.execute(query)]
 
 
+def select_refused() -> Select[int]:
+    """Budgets that hold work up."""
+    return select(budget.c.id).where(budget.c.refused_at.is_not(None))
+
+
 def has_refused(connection: Connection, *, lock: bool) -> bool:
     """Whether any budget still holds work up; with `lock`, nobody can change that before this transaction ends."""
-    query = select(budget.c.id).where(budget.c.refused_at.is_not(None)).order_by(budget.c.id)
+    query = select_refused().order_by(budget.c.id)
     rows = connection.execute(query.with_for_update(read=True) if lock else query).all()
     return bool(rows)
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import and_, delete, exists, func, literal, or_, select, update
+from sqlalchemy import Select, and_, delete, exists, func, literal, or_, select, update
 
 from embedmill.shared.db.bulk_waits import OPEN, is_waited_for, wake_answered
 from embedmill.shared.db.clock import clock
@@ -13,9 +13,15 @@ from embedmill.shared.ledger import BatchState, BulkState, Lane
 AT_VENDOR = (BatchState.SUBMITTING, BatchState.SUBMITTED)
 
 
+def select_business() -> Select[int]:
+    """Something that is wanted or under way."""
+    newest = select(func.max(bulk_entry.c.id)).scalar_subquery()
+    return select(literal(1)).where(or_(exists().where(bulk_batch.c.ended_at.is_(None)), newest.is_not(None)))
+
+
 def has_business(connection: Connection) -> bool:
     """Whether anything is wanted or under way."""
-    return _is_any(connection, bulk_batch.c.ended_at.is_(None)) or _is_any(connection, bulk_entry.c.id.is_not(None))
+    return connection.execute(select_business()).first() is not None
 
 
 def has_due_business(connection: Connection) -> bool:

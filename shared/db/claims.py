@@ -145,11 +145,13 @@ def _agree(one: OtherClaim, other: OtherClaim) -> bool:
 
 def has_rivals(connection: Connection, source_id: int) -> bool:
     """Whether a document of a source may have another source's row under its id: files are never each other's."""
-    mine = select(source.c.collection_id, source.c.spec).where(source.c.id == source_id)
-    row = connection.execute(mine).one()
-    others = select(source.c.id).where(source.c.collection_id == row.collection_id, source.c.id != source_id)
-    if row.spec.get("kind") in FILES:
-        others = others.where(_kind(source).not_in(FILES))
+    rival = source.alias("rival")
+    others = (
+        select(rival.c.id)
+        .join_from(source, rival, rival.c.collection_id == source.c.collection_id)
+        .where(source.c.id == source_id, rival.c.id != source_id)
+        .where(or_(_kind(source).not_in(FILES), _kind(rival).not_in(FILES)))
+    )
     return connection.execute(others.limit(1)).first() is not None
 
 

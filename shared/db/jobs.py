@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import (
     Connection,
+    Select,
     and_,
     delete,
     func,
@@ -18,7 +19,7 @@ from sqlalchemy import (
 from embedmill.shared.db.bulk import insert_or
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import collection, job, scan_note, tally, work
-from embedmill.shared.db.transitions import lock_jobs, move_jobs, move_work, no_job
+from embedmill.shared.db.transitions import lock_jobs, move_held_jobs, move_jobs, move_work, no_job
 from embedmill.shared.errors import IllegalTransition, ScanStopped, UsageError, UserError
 from embedmill.shared.ledger import Lane
 from embedmill.shared.states import FINAL, JobState, State, WaitReason
@@ -223,10 +224,12 @@ def pause_job(connection: Connection, job_id: int) -> None:
 
 def resume_job(connection: Connection, job_id: int) -> None:
     """Let a paused job go on; what waits for a rate, a budget or a circuit waits on."""
-    state = lock_jobs(connection, [job_id]).get(job_id)
-    if state not in (None, JobState.PAUSED):
-        raise IllegalTransition(f"a job cannot go from {state} to running again: it is not paused")
-    move_jobs(connection, [job_id], JobState.RUNNING)
+    held = lock_jobs(connection, [job_id])
+    if job_id not in held:
+        raise no_job(job_id)
+    if held[job_id] is not JobState.PAUSED:
+        raise IllegalTransition(f"a job cannot go from {held[job_id]} to running again: it is not paused")
+    move_held_jobs(connection, held, JobState.RUNNING)
     released = move_work(State.PENDING, of=[State.QUEUED, State.WAITING])
     kept = work.c.wait_reason.in_((WaitReason.PAUSED, WaitReason.RETRY))
     connection.execute(released.where(work.c.job_id == job_id, or_(work.c.wait_reason.is_(None), kept)))
@@ -239,9 +242,10 @@ def cancel_job(connection: Connection, job_id: int) -> None:
     connection.execute(ended.where(work.c.job_id == job_id))
 
 
-def _is_completable() -> Any:
+def select_completable() -> Select[int]:
+    """Running jobs whose scan and work have ended."""
     running = and_(job.c.state == JobState.RUNNING, job.c.finished_at.is_(None))
-    return and_(running, job.c.enumerated_at.is_not(None), _count_unfinished(job.c.id) == 0)
+    return select(job.c.id).where(running, job.c.enumerated_at.is_not(None), _count_unfinished(job.c.id) == 0)
 
 
 def _count_unfinished(job_id: Any) -> Any:
@@ -251,7 +255,7 @@ def _count_unfinished(job_id: Any) -> Any:
 
 def find_completable(connection: Connection, *, among: Iterable[int] | None = None) -> list[int]:
     """Running jobs, all or some, whose scan and work have ended."""
-    query = select(job.c.id).where(_is_completable())
+    query = select_completable()
     if among is not None:
         query = query.where(job.c.id.in_(list(among)))
     return list(connection.execute(query).scalars())
@@ -263,6 +267,7 @@ def complete_jobs(connection: Connection) -> list[int]:
     if not found:
         return []
     # Looked at again once they are held: until then a replay may have opened work in them.
-    ended = find_completable(connection, among=lock_jobs(connection, found))
-    move_jobs(connection, ended, JobState.COMPLETED)
+    held = lock_jobs(connection, found)
+    ended = find_completable(connection, among=held)
+    move_held_jobs(connection, {id_: held[id_] for id_ in ended}, JobState.COMPLETED)
     return ended

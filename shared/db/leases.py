@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Select,
     bindparam,
     func,
     select,
@@ -146,6 +147,11 @@ def claim(
         },
     )
     return Lease(token, stage, worker, tuple(sorted((WorkItem(*row) for row in rows), key=lambda item: item.id)))
+
+
+def select_held() -> Select[int]:
+    """Work that somebody holds, or held until he died."""
+    return select(work.c.id).where(in_state(State.RUNNING))
 
 
 def find_held(connection: Connection, token: str) -> set[int]:

@@ -169,10 +169,15 @@ def record(connection: Connection, entries: Sequence[Entry]) -> None:
         connection.execute(query, [columns_of(entry) for entry in entries])
 
 
+def select_reserved() -> Select[int]:
+    """Calls that are under way, as far as the ledger knows."""
+    return select(usage.c.id).where(_is_reserved(), usage.c.lane == Lane.LIVE, usage.c.owner.is_not(None))
+
+
 def list_reserving_owners(connection: Connection) -> list[str]:
     """Processes that have calls under way, as far as the ledger knows."""
-    query = select(usage.c.owner).where(_is_reserved(), usage.c.lane == Lane.LIVE, usage.c.owner.is_not(None))
-    return list(connection.execute(query.distinct()).scalars())
+    query = select_reserved().with_only_columns(usage.c.owner)
+    return [str(owner) for owner in connection.execute(query.distinct()).scalars()]
 
 
 def abandon(connection: Connection, *, owners: Sequence[str], older_than_seconds: float = LONGEST_CALL_SECONDS) -> int:

@@ -1,10 +1,10 @@
 """Who is at work: supervisors and worker processes with their heartbeats, and the leases by which one does a chore."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select, union_all, update
 
 from embedmill.shared import VERSION
 from embedmill.shared.db.bulk import insert_or
@@ -253,15 +253,17 @@ def require_one_host(connection: Connection, host: str, *, silent_seconds: float
     """
     if connection.dialect.name != "sqlite":
         return
-    for table in (supervisor, worker):
-        query = select(table.c.host).where(_is_live(table, silent_seconds), table.c.host != host).limit(1)
-        other = connection.execute(query).scalar()
-        if other is not None:
-            raise HomeInUse(
-                f"the tracking database is a SQLite file, which is for one host, and {other} is at work on it",
-                hint="Point EMBEDMILL_DATABASE_URL of both hosts at Postgres. If the other host is gone, "
-                f"try again in {silent_seconds:g} s.",
-            )
+    live = [
+        select(table.c.host).where(_is_live(table, silent_seconds), table.c.host != host)
+        for table in (supervisor, worker)
+    ]
+    other = connection.execute(union_all(*live).limit(1)).scalar()
+    if other is not None:
+        raise HomeInUse(
+            f"the tracking database is a SQLite file, which is for one host, and {other} is at work on it",
+            hint="Point EMBEDMILL_DATABASE_URL of both hosts at Postgres. If the other host is gone, "
+            f"try again in {silent_seconds:g} s.",
+        )
 
 
 def _is_live(table: Table, silent_seconds: float) -> ColumnElement[bool]:
@@ -277,6 +279,19 @@ def take_chore(connection: Connection, name: str, *, holder: str, seconds: float
         where=or_(chore.c.holder == holder, chore.c.lease_until < clock(), chore.c.lease_until > clock() + 3600),
     )
     return connection.execute(query.returning(chore.c.name)).first() is not None
+
+
+def seize_chore(
+    connection: Connection, name: str, *, holder: str, seconds: float, is_gone: Callable[[str], bool | None]
+) -> bool:
+    """The same; one who is known to be gone is not waited for."""
+    if take_chore(connection, name, holder=holder, seconds=seconds):
+        return True
+    other = find_chore_holder(connection, name)
+    if other is None or not is_gone(other):
+        return False
+    free_chore(connection, name, holder=other)
+    return take_chore(connection, name, holder=holder, seconds=seconds)
 
 
 def free_chore(connection: Connection, name: str, *, holder: str) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Select,
     and_,
@@ -75,12 +76,20 @@ def count_ready(connection: Connection, job_id: int, *, limit: int) -> int:
     return min(limit, int(connection.execute(select(counts[0] + counts[1])).scalar_one()))
 
 
-def _select_pending(job_id: int) -> Select[int]:
+def select_jobs_with_ready() -> Select[int]:
+    """Jobs that may run and have pending or due work."""
+    may_run = and_(job.c.finished_at.is_(None), job.c.state == JobState.RUNNING)
+    # The first of each, in the order of its index: of an EXISTS Postgres forgets both, and may read the whole table.
+    firsts = [chosen.limit(1).scalar_subquery() for chosen in (_select_pending(job.c.id), _select_due(job.c.id))]
+    return select(job.c.id).where(may_run, or_(*(first.is_not(None) for first in firsts)))
+
+
+def _select_pending(job_id: int | ColumnElement[int]) -> Select[int]:
     pending = and_(work.c.job_id == job_id, in_state(State.PENDING))
     return select(work.c.id).where(pending, is_served(work.c.stage)).order_by(work.c.id)
 
 
-def _select_due(job_id: int) -> Select[int]:
+def _select_due(job_id: int | ColumnElement[int]) -> Select[int]:
     now = clock()
     # A due time further away than this was set by a clock that has since been put back.
     most = case((work.c.wait_reason.in_(TOLD_TO_WAIT), LONGEST_WAIT_SECONDS), else_=LONGEST_PAUSE_SECONDS)

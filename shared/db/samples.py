@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, func, select, update
 
 from embedmill.shared.db.bulk import insert_or
 from embedmill.shared.db.clock import clock
@@ -84,10 +84,14 @@ def submit_samples(
     return len(chosen)
 
 
+def select_due() -> Select[int]:
+    """Samples to look at."""
+    return select(sample.c.id).where(_is_pending(), sample.c.available_at <= clock())
+
+
 def has_due_samples(connection: Connection) -> bool:
     """Whether there is something to look at."""
-    due = select(sample.c.id).where(_is_pending(), sample.c.available_at <= clock()).limit(1)
-    return connection.execute(due).first() is not None
+    return connection.execute(select_due().limit(1)).first() is not None
 
 
 def take_samples(connection: Connection, *, limit: int) -> list[Taken]:

@@ -5,8 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
+    Integer,
+    Row,
+    Select,
     case,
+    cast,
     func,
     insert,
     literal,
@@ -18,7 +23,7 @@ from sqlalchemy import (
 )
 
 from embedmill.shared.db.schema import document, job, scan_note, work
-from embedmill.shared.notes import split_notes
+from embedmill.shared.notes import Note, Reason, split_notes
 from embedmill.shared.states import Result
 
 
@@ -44,15 +49,16 @@ def note_scan(connection: Connection, job_id: int, notes: Sequence[Mapping[str, 
 
 
 _NOTE_KIND = case((scan_note.c.kind == "unmet", "problem"), else_=scan_note.c.kind).label("kind")
+_IS_EMPTY = work.c.result == literal_column(f"'{Result.SKIPPED}'")
 
 
-def count_notes(connection: Connection, job_id: int, *, limit: int) -> list[dict[str, Any]]:
-    """What a job passed over, by reason: dicts of kind, reason, count and the URI of one; the most frequent first."""
+def count_notes(connection: Connection, job_id: int, *, limit: int) -> list[Reason]:
+    """What a job passed over, by reason; the most frequent first."""
     scanned = select(_NOTE_KIND, scan_note.c.reason, scan_note.c.uri).where(scan_note.c.job_id == job_id)
     empty = (
         select(literal("skipped").label("kind"), work.c.reason, document.c.uri)
         .join_from(work, document)
-        .where(work.c.job_id == job_id, work.c.result == literal_column(f"'{Result.SKIPPED}'"))
+        .where(work.c.job_id == job_id, _IS_EMPTY)
     )
     found = union_all(scanned, empty).subquery()
     counted = func.count().label("count")
@@ -62,35 +68,27 @@ def count_notes(connection: Connection, job_id: int, *, limit: int) -> list[dict
         .order_by(counted.desc(), found.c.reason)
         .limit(limit)
     )
-    return [dict(row._mapping) for row in connection.execute(query)]
+    return [Reason(**row) for row in connection.execute(query).mappings()]
 
 
-def list_notes(connection: Connection, job_id: int, *, limit: int) -> list[dict[str, Any]]:
+def list_notes(connection: Connection, job_id: int, *, limit: int) -> list[Note]:
     """What a job passed over, with reasons: things its scan met, documents that hold nothing, and parts of others."""
-    scanned = (
-        select(_NOTE_KIND, scan_note.c.uri, scan_note.c.line, scan_note.c.reason)
-        .where(scan_note.c.job_id == job_id)
-        .order_by(scan_note.c.id)
-    )
-    empty = (
-        select(literal("skipped").label("kind"), document.c.uri, null().label("line"), work.c.reason)
-        .join_from(work, document)
-        .where(work.c.job_id == job_id, work.c.result == literal_column(f"'{Result.SKIPPED}'"))
-        .order_by(work.c.id)
-    )
-    rows = list(connection.execute(scanned.limit(limit)))
-    rows += connection.execute(empty.limit(limit - len(rows)))
-    found = [dict(row._mapping) for row in rows]
-    return found + _list_noted(connection, job_id, limit=limit - len(found))
+    # In this order, and within each in that of its ids.
+    scanned = select(
+        literal(0).label("place"), scan_note.c.id, _NOTE_KIND, scan_note.c.uri, scan_note.c.line, scan_note.c.reason
+    ).where(scan_note.c.job_id == job_id)
+    empty = _of_documents(1, "skipped", work.c.reason).where(work.c.job_id == job_id, _IS_EMPTY)
+    noted = _of_documents(2, "noted", work.c.notes).where(work.c.job_id == job_id, work.c.notes.is_not(None))
+    parts = [select(part.order_by("id").limit(limit).subquery()) for part in (scanned, empty, noted)]
+    rows = connection.execute(union_all(*parts).order_by("place", "id").limit(limit))
+    found = [Note(row.kind, row.uri, row.line, reason) for row in rows for reason in _reasons_of(row)]
+    return found[:limit]
 
 
-def _list_noted(connection: Connection, job_id: int, *, limit: int) -> list[dict[str, Any]]:
-    query = (
-        select(document.c.uri, work.c.notes)
-        .join_from(work, document)
-        .where(work.c.job_id == job_id, work.c.notes.is_not(None))
-        .order_by(work.c.id)
-        .limit(limit)
-    )
-    notes = [(row.uri, note) for row in connection.execute(query) for note in split_notes(row.notes)]
-    return [{"kind": "noted", "uri": uri, "line": None, "reason": note} for uri, note in notes[:limit]]
+def _of_documents(place: int, kind: str, reason: ColumnElement[Any]) -> Select[Any]:
+    said = (literal(kind).label("kind"), document.c.uri, cast(null(), Integer).label("line"), reason.label("reason"))
+    return select(literal(place).label("place"), work.c.id, *said).join_from(work, document)
+
+
+def _reasons_of(row: Row[Any]) -> Sequence[str]:
+    return split_notes(row.reason) if row.kind == "noted" else [row.reason]

@@ -18,19 +18,35 @@ from sqlalchemy import (
 from embedmill.shared.db.clock import read_clock
 from embedmill.shared.db.jobs import UNFINISHED, Job
 from embedmill.shared.db.ledger import measure_spends
-from embedmill.shared.db.schema import tally, work
-from embedmill.shared.states import FINAL, Result, State
+from embedmill.shared.db.schema import job, tally, work
+from embedmill.shared.db.transitions import no_job
+from embedmill.shared.states import FINAL, JobState, Result, State
 
 TALLIES_AT_ONCE = 10_000
 
 
-def count_unfinished(connection: Connection, job_id: int) -> dict[str, int]:
-    """What is still to be done of a job, by what it waits for; '' is work that waits for nothing."""
-    query = select(tally.c.wait_reason, func.sum(tally.c.documents).label("documents")).where(
-        tally.c.job_id == job_id, tally.c.state.in_(UNFINISHED)
-    )
-    rows = connection.execute(query.group_by(tally.c.wait_reason))
-    return {row.wait_reason: int(row.documents) for row in rows if row.documents}
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A job's state, whether its sources were read, and what is left to do by what it waits for; '' is for nothing."""
+
+    state: JobState
+    is_read: bool
+    waiting: Mapping[str, int]
+
+
+def measure_left(connection: Connection, job_id: int) -> Left:
+    """What is left to do of a job; raises NotFound."""
+    of_job = and_(tally.c.job_id == job.c.id, tally.c.state.in_(UNFINISHED))
+    rows = connection.execute(
+        select(job.c.state, job.c.enumerated_at, tally.c.wait_reason, func.sum(tally.c.documents).label("documents"))
+        .join_from(job, tally, of_job, isouter=True)
+        .where(job.c.id == job_id)
+        .group_by(job.c.state, job.c.enumerated_at, tally.c.wait_reason)
+    ).all()
+    if not rows:
+        raise no_job(job_id)
+    waiting = {row.wait_reason: int(row.documents) for row in rows if row.documents}
+    return Left(JobState(rows[0].state), rows[0].enumerated_at is not None, waiting)
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,10 +136,20 @@ def move_jobs(connection: Connection, ids: Iterable[int], target: JobState, *, e
     for job_id in wanted:
         if job_id not in states:
             raise no_job(job_id)
-        require_job_transition(states[job_id], target)
+    move_held_jobs(connection, states, target, error=error)
+
+
+def move_held_jobs(
+    connection: Connection, states: Mapping[int, JobState], target: JobState, *, error: str | None = None
+) -> None:
+    """The same of jobs that the caller holds, by the state of each; raises IllegalTransition."""
+    if not states:
+        return
+    for state in states.values():
+        require_job_transition(state, target)
     starts = [start for start, targets in JOB_TRANSITIONS.items() if target in targets]
     values = {"state": target, "finished_at": clock() if target in ENDED else None, "error": error}
-    connection.execute(update(job).where(job.c.id.in_(wanted), job.c.state.in_(starts)).values(values))
+    connection.execute(update(job).where(job.c.id.in_(states), job.c.state.in_(starts)).values(values))
 
 
 def no_job(job_id: int) -> NotFound:

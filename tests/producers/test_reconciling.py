@@ -66,7 +66,7 @@ class Desk:
     def notes(self, job_id: int) -> list[str]:
         with self.database.read() as connection:
             found = scan_notes.list_notes(connection, job_id, limit=100)
-        return [f"{note['line']}: {note['reason']}" for note in found if note["kind"] == "problem"]
+        return [f"{note.line}: {note.reason}" for note in found if note.kind == "problem"]
 
     def visible(self) -> set[str]:
         return {uri.rsplit("/", 1)[-1] for uri in self.walk.visible()}

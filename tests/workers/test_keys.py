@@ -140,7 +140,7 @@ def test_only_what_a_supervisors_own_workers_parked_is_beyond_its_help(
     claim = tracker.claim(tracker.queue(), worker="theirs")
     tracker.settle(claim, Park("key", 60.0))
     with runtime.database.read() as connection:
-        assert tallies.count_unfinished(connection, tracker.job) == {"key": 1}
+        assert tallies.measure_left(connection, tracker.job).waiting == {"key": 1}
         assert waits.was_refused_here(connection, tracker.job, supervisor="supervisor of theirs")
         assert not waits.was_refused_here(connection, tracker.job, supervisor="supervisor of ours")
 

@@ -5,9 +5,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 
 from embedmill.shared.db import jobs, presence, queueing, receipts, tallies
+from embedmill.shared.db.agenda import Agenda, read_agenda
 from embedmill.shared.db.changes import Changes
 from embedmill.shared.db.engine import PAUSE_SECONDS, Connection
 from embedmill.shared.errors import BrokerUnavailable, DatabaseAway, EmbedmillError, StorageFailed, TransactionLost
@@ -47,13 +49,17 @@ CLOSE_SECONDS = 2.0
 
 @dataclass(slots=True)
 class Chore:
-    """Something to do every `seconds`, or every `quiet` ones while the database does not change."""
+    """Something to do every `seconds`, or `quiet` ones later while the database does not change.
+
+    What has an entry on the agenda is left out while there is nothing for it.
+    """
 
     name: str
     run: Callable[[], object]
     seconds: float
     due: float = 0.0
     quiet: float = 0.0
+    asks: Callable[[Agenda], bool] | None = None
     has_news: bool = True
 
     def is_due(self, now: float) -> bool:
@@ -85,9 +91,9 @@ class ChoreRunner:
         look = min(1.0, settings.lease_seconds / 6)
         now = time.monotonic()
         self._chores = [
-            Chore("dispatch", self._dispatch, TICK_SECONDS, quiet=QUIET_SECONDS),
-            Chore("complete", self._complete_jobs, TICK_SECONDS, quiet=QUIET_SECONDS),
-            Chore("rescue", self.rescuer.rescue_lost, look),
+            Chore("dispatch", self._dispatch, TICK_SECONDS, quiet=QUIET_SECONDS, asks=lambda agenda: agenda.ready),
+            Chore("complete", self._complete_jobs, TICK_SECONDS, quiet=QUIET_SECONDS, asks=lambda agenda: agenda.ended),
+            Chore("rescue", self.rescuer.rescue_lost, look, asks=lambda agenda: agenda.leases),
             Chore(
                 "tidy",
                 lambda: tidy(runtime.database, settings, run_folder=runtime.run_folder),
@@ -97,10 +103,17 @@ class ChoreRunner:
             Chore("requeue", self._requeue_lost_messages, look, due=now + look),
             Chore("reconcile", self._reconcile, RECONCILE_SECONDS, due=now + look),
             Chore("add_up", self._add_up, ADD_UP_SECONDS, due=now + ADD_UP_SECONDS),
-            Chore("audit", self.auditor.poke, 0.5),
-            Chore("batches", self.batcher.poke, min(1.0, settings.bulk_poll_seconds)),
-            Chore("wake", lambda: wake_affordable(runtime.database), 1.0),
-            Chore("close_entries", lambda: close_entries(runtime.database, runtime.run_folder), look),
+            Chore("audit", self.auditor.poke, 0.5, asks=lambda agenda: agenda.samples),
+            Chore(
+                "batches", self.batcher.poke, min(1.0, settings.bulk_poll_seconds), asks=lambda agenda: agenda.batches
+            ),
+            Chore("wake", lambda: wake_affordable(runtime.database), 1.0, asks=lambda agenda: agenda.refusals),
+            Chore(
+                "close_entries",
+                lambda: close_entries(runtime.database, runtime.run_folder),
+                look,
+                asks=lambda agenda: agenda.reservations,
+            ),
             Chore("sweep", lambda: sweep(runtime), SWEEP_SECONDS, due=now + SWEEP_SECONDS),
             Chore("clean", self._clean, CLEAN_SECONDS, due=now + CLEAN_SECONDS),
             Chore("prune", self._prune, PRUNE_SECONDS, due=now + PRUNE_SECONDS),
@@ -156,10 +169,16 @@ class ChoreRunner:
         has_news = self._changes.are_there()
         for chore in self._chores:
             chore.has_news |= has_news
-            if chore.is_due(time.monotonic()):
-                chore.has_news = False
+        agenda: Agenda | None = None
+        for chore in self._chores:
+            if not chore.is_due(time.monotonic()):
+                continue
+            chore.has_news = False
+            if chore.asks is not None and agenda is None:
+                agenda = self._runtime.database.query(read_agenda)
+            if chore.asks is None or (agenda and chore.asks(agenda)):
                 self._do(chore)
-                chore.due = time.monotonic() + chore.seconds
+            chore.due = time.monotonic() + chore.seconds
 
     def _do(self, chore: Chore) -> None:
         """A chore that fails keeps no other from its turn, and waits for its own next one.
@@ -183,10 +202,13 @@ class ChoreRunner:
         if time.monotonic() < self._holds_until:
             return True
         with self._runtime.database.write() as connection:
-            holder = presence.find_chore_holder(connection, CHORES)
-            if holder is not None and is_gone(self._runtime.run_folder, holder):
-                presence.free_chore(connection, CHORES, holder=holder)
-            held = presence.take_chore(connection, CHORES, holder=self._runtime.process_id, seconds=self._lease_seconds)
+            held = presence.seize_chore(
+                connection,
+                CHORES,
+                holder=self._runtime.process_id,
+                seconds=self._lease_seconds,
+                is_gone=partial(is_gone, self._runtime.run_folder),
+            )
         self._holds_until = time.monotonic() + self._lease_seconds / 2 if held else 0.0
         if not held:
             self._ended.wait(0.5)
@@ -262,9 +284,6 @@ class ChoreRunner:
         prune(self._runtime, PrunePolicy.from_settings(self._runtime.settings), seconds=1.0)
 
     def _complete_jobs(self) -> None:
-        with self._runtime.database.read() as connection:
-            if not jobs.find_completable(connection):
-                return
         with self._runtime.database.write() as connection:
             for job_id in jobs.complete_jobs(connection):
                 log.info("job.completed", job=job_id)

@@ -173,11 +173,9 @@ def test_the_documents_of_a_finished_job_add_up(tracker: Tracker) -> None:
         )
         assert jobs.get_job(connection, tracker.job).problems == 2
         listed = scan_notes.list_notes(connection, tracker.job, limit=10)
-        assert [note["kind"] for note in listed] == ["skipped", "problem", "problem", "note", "skipped"]
-        counted = {
-            (row["kind"], row["reason"]): row["count"] for row in scan_notes.count_notes(connection, 1, limit=10)
-        }
-        assert counted == {(note["kind"], note["reason"]): 1 for note in listed}
+        assert [note.kind for note in listed] == ["skipped", "problem", "problem", "note", "skipped"]
+        counted = {(row.kind, row.reason): row.count for row in scan_notes.count_notes(connection, 1, limit=10)}
+        assert counted == {(note.kind, note.reason): 1 for note in listed}
     counts = tracker.progress().documents
     parts = ("completed", "unchanged", "skipped", "dead", "cancelled")
     assert counts["total"] == sum(counts[part] for part in parts) == 6

@@ -5,7 +5,19 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Connection
 
-from embedmill.shared.db import budgets, bulk_lane, bulk_waits, flow, leases, ledger, presence, queueing, samples, waits
+from embedmill.shared.db import (
+    agenda,
+    budgets,
+    bulk_lane,
+    bulk_waits,
+    flow,
+    leases,
+    ledger,
+    presence,
+    queueing,
+    samples,
+    waits,
+)
 from embedmill.shared.db.opening import open_database
 from embedmill.shared.db.transitions import wake_work
 from embedmill.shared.settings import Settings
@@ -15,6 +27,7 @@ from tests.shared.db.statements import read_plans
 LOOKS: dict[str, Callable[[Connection], object]] = {
     "find_queued_stages": queueing.find_queued_stages,
     "count_indexing": lambda c: leases.count_indexing(c, 1, claimed_until=1.0),
+    "read_agenda": agenda.read_agenda,
     "count_queued": queueing.count_queued,
     "find_leases": leases.find_leases,
     "find_cause": lambda c: waits.find_cause(c, 1, WaitReason.BUDGET),

@@ -57,7 +57,7 @@ def test_the_notes_of_a_job_name_their_documents_and_are_bounded(tracker: Tracke
     index(tracker, "one", NOTES)
     with tracker.database.read() as connection:
         noted = scan_notes.list_notes(connection, tracker.job, limit=10)
-        assert [(note["kind"], note["uri"], note["reason"]) for note in noted] == [
+        assert [(note.kind, note.uri, note.reason) for note in noted] == [
             ("noted", "file:///a", note) for note in NOTES
         ]
         assert len(scan_notes.list_notes(connection, tracker.job, limit=1)) == 1

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, event, select, text
 
 from embedmill.shared import stages
 from embedmill.shared.db import (
+    agenda,
     documents,
     jobs,
     leases,
@@ -127,7 +128,8 @@ LOOKS: dict[str, Callable[[Connection], object]] = {
     "find_leases": leases.find_leases,
     "find_completable": jobs.find_completable,
     "complete_jobs": jobs.complete_jobs,
-    "count_unfinished": lambda c: tallies.count_unfinished(c, 1),
+    "measure_left": lambda c: tallies.measure_left(c, 1),
+    "read_agenda": agenda.read_agenda,
     "list_waiting": lambda c: waits.list_waiting(c, jobs.get_job(c, 1)),
     "measure_progress": lambda c: tallies.measure_progress(c, jobs.get_job(c, 1)),
     "count_notes": lambda c: scan_notes.count_notes(c, 1, limit=100),

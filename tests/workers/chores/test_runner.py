@@ -32,9 +32,9 @@ def test_a_chore_that_fails_keeps_no_other_from_its_turn_and_waits_for_its_next(
 ) -> None:
     made = ChoreRunner(runtime, open_broker(runtime.settings))
     chores = chores_of(made)
-    first, last = chores["rescue"], chores["clean"]
+    first, last = chores["requeue"], chores["clean"]
     done: list[str] = []
-    first.run, first.seconds = failing(RuntimeError("odd")), 60.0
+    first.run, first.seconds, first.due = failing(RuntimeError("odd")), 60.0, 0.0
     last.run, last.due = (lambda: done.append("clean")), 0.0
     with captured_logs() as logs, made:
         wait_until(lambda: done, "the last chore has its turn")
@@ -42,7 +42,7 @@ def test_a_chore_that_fails_keeps_no_other_from_its_turn_and_waits_for_its_next(
         tracker.end_scan(ended)
         wait_until(lambda: tracker.get_job(ended).state == JobState.COMPLETED, "the others go on")
     failures = [entry for entry in logs if entry["event"] == "chores.failed"]
-    assert [(entry["chore"], entry["error_class"]) for entry in failures] == [("rescue", "RuntimeError")]
+    assert [(entry["chore"], entry["error_class"]) for entry in failures] == [("requeue", "RuntimeError")]
     assert made.failure is None
 
 
