@@ -35,8 +35,9 @@ import os, sys, time
 from celery import Celery
 from embedmill.workers.app import app as ours
 app = Celery("plain")
-app.conf.update({k: ours.conf[k] for k in ("broker_url", "broker_transport_options", "task_acks_late",
-    "worker_prefetch_multiplier", "task_ignore_result", "worker_enable_remote_control", "worker_send_task_events")},
+app.conf.update({k: ours.conf[k] for k in ("broker_url", "broker_transport", "broker_transport_options",
+    "task_acks_late", "worker_prefetch_multiplier", "task_ignore_result", "worker_enable_remote_control",
+    "worker_send_task_events")},
     task_default_queue="plain-bench", task_create_missing_queues=True)
 @app.task(name="plain")
 def plain(number):

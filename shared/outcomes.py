@@ -1,4 +1,4 @@
-"""What happened to one piece of work: a value that a stage returns and `shared.db.settlement` writes."""
+"""What happened to one piece of work: a value that a stage returns and `embedmill.shared.db.settlement` writes."""
 
 import traceback
 from collections.abc import Mapping

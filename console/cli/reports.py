@@ -4,15 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from embedmill.console.cli.estimates import describe_cost
-from embedmill.console.cli.output import (
-    DEAD_LETTERS,
-    DONE,
-    FAILED,
-    print_json,
-    print_line,
-    print_table,
-    print_warning,
-)
+from embedmill.console.cli.output import DEAD_LETTERS, DONE, FAILED, print_json, print_line, print_table, print_warning
 from embedmill.console.cli.passed_over import name_place, print_passed_over
 from embedmill.console.dollars import format_usd
 from embedmill.console.durations import format_duration, format_time

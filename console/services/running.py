@@ -96,13 +96,11 @@ class Workshop:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        from embedmill.workers.tasks import process
-
         with self._listener.while_stopping(self._supervisor.hurry):
             if isinstance(error, HandBack):
                 self._supervisor.hurry()
             self._stack.close()
-        log.info("process.ended", statements=self._runtime.database.statements, messages=process.published)
+        log.info("process.ended", statements=self._runtime.database.statements, messages=self._broker.published)
 
     def _count_batches(self) -> int:
         """Batches that are worked on or wait for a worker; a few documents are one, and need one process.

@@ -23,13 +23,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from embedmill.shared.db import postgres
 from embedmill.shared.db.connecting import make_engine
 from embedmill.shared.db.postgres import Sizing
-from embedmill.shared.errors import (
-    DatabaseAway,
-    EmbedmillError,
-    HomeInUse,
-    StorageFailed,
-    TransactionLost,
-)
+from embedmill.shared.errors import DatabaseAway, EmbedmillError, HomeInUse, StorageFailed, TransactionLost
 from embedmill.shared.logs import get_logger
 
 log = get_logger()

@@ -1,4 +1,4 @@
-"""Receipts of transactions on Postgres (see `shared.db.engine`)."""
+"""Receipts of transactions on Postgres (see `embedmill.shared.db.engine`)."""
 
 from sqlalchemy import Connection, delete
 

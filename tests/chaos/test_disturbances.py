@@ -24,14 +24,15 @@ PUBLISH = """
 import random, sys
 from embedmill.shared import stages
 from embedmill.workers.messages import BatchMessage
-from embedmill.workers.app import app, queue_name, task_name
-from embedmill.workers.tasks import publish
+from embedmill.workers.app import app
+from embedmill.workers.consuming.process import process
+from embedmill.workers.queues import queue_name, task_name
 ids = list(range(1, int(sys.argv[1]) + 1))
 random.Random(7).shuffle(ids)
 for _ in range(3):
     for stage in stages.names():
         for start in range(0, len(ids), 40):
-            publish(BatchMessage(stage, tuple(ids[start:start + 40])))
+            process.publish(BatchMessage(stage, tuple(ids[start:start + 40])))
 for body in ({"v": 2, "stage": "chunk", "work": [1]}, {"v": 1, "stage": "polish", "work": [1]}, "nonsense", None, []):
     app.send_task(task_name("chunk"), args=[body], queue=queue_name("chunk"))
 """

@@ -26,7 +26,7 @@ from embedmill.shared.stages import Product, Stage, Use
 from embedmill.shared.states import State
 from embedmill.workers import tasks
 from embedmill.workers.app import app
-from embedmill.workers.brokers.table import configure
+from embedmill.workers.brokers.table import configuration
 from embedmill.workers.executor import execute
 from embedmill.workers.messages import BatchMessage, decode
 from embedmill.workers.processes.pools import PoolKind, PoolSpec, default_kind, provider_cap
@@ -110,7 +110,7 @@ def test_its_dead_letters_are_counted_at_it(runtime: WorkerRuntime, tracker: Tra
 
 
 def test_it_has_a_queue_and_a_task(settings: Settings) -> None:
-    assert f"embedmill-{NAME}" in {queue.name for queue in configure(settings)["task_queues"]}
+    assert f"embedmill-{NAME}" in {queue.name for queue in configuration(settings)["task_queues"]}
     tasks.declare(NAME)
     assert app.tasks.pop(f"embedmill.{NAME}")
 

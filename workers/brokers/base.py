@@ -39,6 +39,7 @@ class Broker(ABC):
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.published = 0
 
     @classmethod
     @abstractmethod
@@ -47,7 +48,7 @@ class Broker(ABC):
 
     @abstractmethod
     def publish_many(self, messages: Sequence[BatchMessage]) -> None:
-        """Send wake-ups; when it raises, any of them may or may not have left."""
+        """Send wake-ups, and count them; when it raises, any of them may or may not have left."""
 
     @abstractmethod
     def depths(self) -> dict[str, int]:

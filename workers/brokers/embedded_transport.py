@@ -17,7 +17,7 @@ from embedmill.workers.brokers.envelopes import enveloped, read_json
 POLLING_SECONDS = 0.02
 
 
-class Channel(virtual.Channel):
+class EmbeddedChannel(virtual.Channel):
     """Queues as rows of one table, oldest first."""
 
     supports_fanout = False
@@ -65,10 +65,10 @@ class Channel(virtual.Channel):
             self._queue.close()
 
 
-class Transport(virtual.Transport):
+class EmbeddedTransport(virtual.Transport):
     """`embedded://`, with the file's path in the transport options."""
 
-    Channel = Channel
+    Channel = EmbeddedChannel
     driver_type = "embedded"
     driver_name = "sqlite3"
     polling_interval = POLLING_SECONDS

@@ -10,7 +10,8 @@ from embedmill.shared import stages
 from embedmill.shared.settings import Settings
 from embedmill.workers.brokers.base import DeadMessage, Health
 from embedmill.workers.brokers.envelopes import as_text
-from embedmill.workers.brokers.remote import ANSWER_SECONDS, COMMON, RECONNECT, RemoteBroker, shown
+from embedmill.workers.brokers.remote import COMMON, RECONNECT, RemoteBroker, shown
+from embedmill.workers.brokers.sending import ANSWER_SECONDS
 from embedmill.workers.queues import queue_name
 
 # Deliveries after which RabbitMQ gives a message up. The database counts attempts and blames the guilty document long

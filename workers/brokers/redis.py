@@ -3,13 +3,11 @@
 from typing import Any
 
 from kombu import Queue
-from kombu.transport import TRANSPORT_ALIASES
 
 from embedmill.shared import stages
 from embedmill.shared.settings import Settings
 from embedmill.workers.brokers.base import Health
 from embedmill.workers.brokers.remote import (
-    ANSWER_SECONDS,
     COMMON,
     CONNECT_SECONDS,
     RECONNECT,
@@ -18,9 +16,8 @@ from embedmill.workers.brokers.remote import (
     require_module,
     shown,
 )
+from embedmill.workers.brokers.sending import ANSWER_SECONDS
 from embedmill.workers.queues import queue_name
-
-TRANSPORT_ALIASES |= dict.fromkeys(("redis", "rediss"), "embedmill.workers.brokers.redis_transport:Transport")
 
 PREFIX = "embedmill:"
 
@@ -33,6 +30,7 @@ class RedisBroker(RemoteBroker):
         require_module("redis", scheme="redis", extra="redis")
         return COMMON | {
             "broker_url": settings.broker_url,
+            "broker_transport": "embedmill.workers.brokers.redis_transport:RedisTransport",
             "broker_transport_options": RECONNECT
             | {
                 "global_keyprefix": PREFIX,

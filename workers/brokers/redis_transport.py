@@ -7,7 +7,7 @@ from kombu import Connection
 from kombu.asynchronous import get_event_loop
 from kombu.transport import redis, virtual
 
-from embedmill.workers import celery_compat
+from embedmill.workers.brokers import celery_compat
 from embedmill.workers.brokers.envelopes import enveloped, read_json
 
 if celery_compat.is_needed():
@@ -18,7 +18,7 @@ if celery_compat.is_needed():
 SILENCE_SECONDS = 12.0
 
 
-class QoS(redis.QoS):
+class RedisQoS(redis.QoS):
     """Messages in hand, of which one that could not be acknowledged is no longer.
 
     A worker with its hands full does not listen, so it learns that Redis is gone by an acknowledgement that fails.
@@ -55,10 +55,10 @@ def _raise(error: Exception) -> None:
     raise error
 
 
-class Channel(redis.Channel):
+class RedisChannel(redis.Channel):
     """A channel with our bookkeeping of what is in hand."""
 
-    QoS = QoS
+    QoS = RedisQoS
     heard_at = float("inf")
 
     def _brpop_read(self, **options: Any) -> Any:
@@ -74,10 +74,10 @@ class Channel(redis.Channel):
             raise ConnectionError("Redis does not answer although the worker listens")
 
 
-class Transport(redis.Transport):
+class RedisTransport(redis.Transport):
     """`redis://`, delivering whatever a list holds."""
 
-    Channel = Channel
+    Channel = RedisChannel
 
     def register_with_event_loop(self, connection: Connection, loop: Any) -> None:
         """Watch that Redis goes on answering; a socket that nobody reads any more is not found in another way."""

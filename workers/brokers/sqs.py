@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from kombu import Queue
-from kombu.transport import TRANSPORT_ALIASES
 
 from embedmill.shared import stages
 from embedmill.shared.errors import SettingsError
@@ -16,7 +15,6 @@ from embedmill.shared.settings import Settings
 from embedmill.workers.brokers.base import DeadMessage, Health
 from embedmill.workers.brokers.envelopes import as_text, enveloped, read_json
 from embedmill.workers.brokers.remote import (
-    ANSWER_SECONDS,
     COMMON,
     CONNECT_SECONDS,
     RECONNECT,
@@ -24,9 +22,8 @@ from embedmill.workers.brokers.remote import (
     RemoteBroker,
     require_module,
 )
+from embedmill.workers.brokers.sending import ANSWER_SECONDS
 from embedmill.workers.queues import queue_name
-
-TRANSPORT_ALIASES["sqs"] = "embedmill.workers.brokers.sqs_transport:Transport"
 
 POLL_SECONDS = 15
 # How long a dead letter is hidden from another reconciler while it is looked at.
@@ -62,6 +59,7 @@ class SqsBroker(RemoteBroker):
             options["queue_name_prefix"] = settings.sqs_prefix
         return COMMON | {
             "broker_url": settings.broker_url,
+            "broker_transport": "embedmill.workers.brokers.sqs_transport:SqsTransport",
             "broker_transport_options": RECONNECT | options,
             "task_queues": [Queue(queue_name(stage), routing_key=queue_name(stage)) for stage in stages.names()],
         }

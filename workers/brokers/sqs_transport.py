@@ -10,10 +10,11 @@ from kombu.transport import SQS
 from kombu.utils.json import dumps
 
 from embedmill.shared.paging import pages
-from embedmill.workers import celery_compat
+from embedmill.workers.brokers import celery_compat
 from embedmill.workers.brokers.envelopes import enveloped, read_json
 from embedmill.workers.brokers.refusals import refusals
-from embedmill.workers.brokers.remote import ANSWER_SECONDS, CONNECT_SECONDS
+from embedmill.workers.brokers.remote import CONNECT_SECONDS
+from embedmill.workers.brokers.sending import ANSWER_SECONDS
 from embedmill.workers.brokers.sqs import POLL_SECONDS
 
 # Receives after which SQS gives a message up; see DELIVERY_LIMIT in workers/brokers/rabbitmq.py.
@@ -26,7 +27,7 @@ BATCH_ENTRIES = 10
 class PublishBatch:
     """What kombu's `Producer.batch()` asks of a channel: messages kept back and sent ten at a time."""
 
-    def __init__(self, channel: "Channel") -> None:
+    def __init__(self, channel: "SqsChannel") -> None:
         self.channel = channel
         self._bodies: dict[str, list[str]] = {}
 
@@ -50,7 +51,7 @@ class PublishBatch:
         """Nothing to release."""
 
 
-class Channel(SQS.Channel):
+class SqsChannel(SQS.Channel):
     """A channel that makes queues with a redrive policy and outlives receives that fail."""
 
     def create_publish_batch(self, max_size: int) -> PublishBatch:
@@ -137,9 +138,9 @@ def _forgiving(answer: Callable[..., Any]) -> Callable[..., Any]:
     return on_list_ready
 
 
-class Transport(SQS.Transport):
+class SqsTransport(SQS.Transport):
     """`sqs://`, with our channel."""
 
-    Channel = Channel
+    Channel = SqsChannel
     # What SQS refuses, such as a missing right, is the broker's failure and not ours.
     channel_errors = (*SQS.Transport.channel_errors, ClientError)

@@ -7,9 +7,9 @@ from embedmill.shared.db import queueing, unreadable
 from embedmill.shared.db.engine import Database
 from embedmill.shared.logs import get_logger
 from embedmill.workers.brokers.base import Broker, DeadMessage
+from embedmill.workers.brokers.envelopes import chosen_headers
 from embedmill.workers.messages import BatchMessage, UnreadableMessage, decode
 from embedmill.workers.queues import task_name
-from embedmill.workers.unreadable import chosen
 
 log = get_logger()
 
@@ -35,7 +35,11 @@ def _settle(database: Database, message: DeadMessage) -> None:
     except UnreadableMessage as error:
         with database.write() as connection:
             unreadable.record(
-                connection, queue=message.queue, reason=str(error), body=message.body, headers=chosen(message.headers)
+                connection,
+                queue=message.queue,
+                reason=str(error),
+                body=message.body,
+                headers=chosen_headers(message.headers),
             )
         return
     with database.write() as connection:

@@ -16,9 +16,9 @@ from celery.worker import state
 from kombu.transport.virtual import Transport
 
 from embedmill.shared.logs import get_logger
+from embedmill.workers.consuming.process import Process
 from embedmill.workers.executor import hand_back
 from embedmill.workers.runtime import WorkerRuntime
-from embedmill.workers.tasks import Process
 
 log = get_logger()
 

@@ -26,14 +26,13 @@ from embedmill.shared.settings import load_settings
 from embedmill.shared.states import WorkerState
 from embedmill.workers.app import app
 from embedmill.workers.brokers.refusals import refusals
+from embedmill.workers.consuming.process import process
 from embedmill.workers.heartbeat import Heartbeat
 from embedmill.workers.processes.ending import Ending
-from embedmill.workers.processes.gate import Gate
 from embedmill.workers.processes.pools import THREADS_PER_PROCESS, PoolKind
 from embedmill.workers.processes.supervisor import EXIT_SPENT, EXIT_STORAGE
 from embedmill.workers.queues import queue_name
 from embedmill.workers.runtime import WorkerRuntime
-from embedmill.workers.tasks import process
 
 log = get_logger()
 
@@ -52,7 +51,8 @@ def run(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with Presence(settings.home_path / "run") as presence:
         runtime = WorkerRuntime(settings, process_id=presence.id, slots=_sessions(options))
-        process.runtime = runtime
+        is_shared = options.kind == PoolKind.THREADS
+        process.begin(runtime, slots=options.slots, is_shared=is_shared, max_batches=options.max_batches)
         try:
             Worker(runtime, options).run()
         finally:
@@ -94,9 +94,6 @@ class Worker:
         self._look_seconds = min(LOOK_SECONDS, runtime.settings.lease_seconds / 8)
         self._memory = psutil.Process()
         self._ending = Ending(process, runtime, grace_seconds=options.grace, leave=self._sign_off)
-        process.is_shared = self._is_threaded
-        process.gate = Gate(options.slots)
-        process.max_batches = options.max_batches
 
     def run(self) -> None:
         """Consume until told to stop."""
@@ -140,8 +137,6 @@ class Worker:
     def _make_celery_worker(self) -> Any:
         # Celery warns root of pickles; only JSON is accepted here.
         warnings.filterwarnings("ignore", category=SecurityWarning)
-        # After a reconnect Celery would ask for as many messages as there could be threads, not as there are slots.
-        app.conf.worker_enable_prefetch_count_reduction = False
         # One batch at a time on the embedded broker needs no second thread; a network's heartbeats do.
         is_solo = not self._is_threaded and self._runtime.settings.broker_url.startswith("embedded:")
         worker = app.Worker(

@@ -27,7 +27,7 @@ Id = BigInteger().with_variant(Integer, "sqlite")
 
 
 STAGE_LETTERS = 32
-"""The longest name of a stage; which stages there are is `shared.stages`'s to say and no constraint's."""
+"""The longest name of a stage; which stages there are is `embedmill.shared.stages`'s to say and no constraint's."""
 
 
 def one_of(column: str, values: Iterable[str]) -> str:

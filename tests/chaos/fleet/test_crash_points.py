@@ -30,7 +30,7 @@ WORKER_POINTS = [
     # Within the transaction.
     *around("embedmill.shared.db.leases:claim"),
     *around("embedmill.shared.db.settlement:settle"),
-    *around("embedmill.workers.tasks:publish", "validate", "embed", "index"),
+    *around("embedmill.workers.consuming.process:Process.publish", "validate", "embed", "index"),
     *around("embedmill.shared.providers.embeddings.base:Embedder.embed_many"),
     *around("embedmill.workers.stages.embed:_embed_share"),
     *around("embedmill.shared.providers.vectorstores.embedded.store:EmbeddedVectorStore.upsert"),

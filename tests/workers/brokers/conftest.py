@@ -10,10 +10,9 @@ import pytest
 from celery import Celery
 
 from embedmill.shared.settings import Settings, load_settings
-from embedmill.workers.app import configuration
 from embedmill.workers.brokers.base import Broker
 from embedmill.workers.brokers.embedded_transport import QueueFile
-from embedmill.workers.brokers.table import open_broker
+from embedmill.workers.brokers.table import configuration, open_broker
 from tests.command import Command
 from tests.services import moto, rabbitmq, redis
 from tests.services.needed import require
@@ -105,21 +104,19 @@ def on_sqs(server: moto.Server) -> Place:
 
 @pytest.fixture
 def placed(place: Place, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """The settings of a process on that broker, and a Celery app that read them."""
+    """The settings of a process on that broker."""
     for name, value in place.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
-    return use_app(monkeypatch)
+    return load_settings()
 
 
-def use_app(monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """A new Celery app for the settings of now, in the place of the one of this process."""
-    settings = load_settings()
-    app: Any = Celery("embedmill-test", set_as_current=False)
-    app.add_defaults(lambda: configuration(settings))
-    monkeypatch.setattr("embedmill.workers.app.app", app)
-    monkeypatch.setattr("embedmill.workers.tasks.app", app)
-    return settings
+@pytest.fixture
+def app(placed: Settings) -> Celery:
+    """What else might talk to that broker, configured as workers are."""
+    made: Any = Celery("embedmill-test", set_as_current=False)
+    made.conf.update(configuration(placed))
+    return made
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ import sqlite3
 from contextlib import closing
 from typing import Any
 
+from celery import Celery
+
 from embedmill.shared import stages
 from embedmill.shared.settings import Settings
 from embedmill.workers.brokers.base import Broker
@@ -33,9 +35,7 @@ def test_what_is_published_is_counted_by_stage_until_it_is_purged(broker: Broker
     assert broker.depth() == 0
 
 
-def test_a_message_in_a_workers_hands_waits_no_more(broker: Broker) -> None:
-    from embedmill.workers.app import app
-
+def test_a_message_in_a_workers_hands_waits_no_more(broker: Broker, app: Celery) -> None:
     broker.publish_many(messages(2))
     with app.connection_for_write() as connection:
         assert connection.default_channel.basic_get(queue_name("chunk")) is not None
@@ -53,34 +53,32 @@ def test_the_check_names_the_broker_and_shows_no_password(broker: Broker, place:
     assert "guest:guest" not in health.detail
 
 
-def send(name: str, arguments: list[Any], queue: str, **options: Any) -> None:
-    from embedmill.workers.app import app
-
-    app.send_task(name, args=arguments, queue=queue, retry=False, **options)
-
-
-def publish_unreadable(place: Place) -> int:
+def publish_unreadable(place: Place, app: Celery) -> int:
     """One of every kind; returns how many kinds there are."""
     queue = queue_name("chunk")
+
+    def send(name: str, arguments: list[Any], **options: Any) -> None:
+        app.send_task(name, args=arguments, queue=queue, retry=False, **options)
+
     for body in GARBAGE:
         place.put_raw(queue, body)
-    send("embedmill.rewrite", [{"v": 1}], queue)
+    send("embedmill.rewrite", [{"v": 1}])
     unknown = [{"v": 99, "stage": "chunk", "work": [1]}, {"v": 1, "stage": "polish", "work": [1]}, "not a batch"]
     for content in unknown:
-        send("embedmill.chunk", [content], queue)
-    send("embedmill.chunk", [{"v": 1, "stage": "chunk", "work": [1]}, "and more"], queue)
-    send("embedmill.chunk", [{"v": 1}], queue, serializer="yaml")
+        send("embedmill.chunk", [content])
+    send("embedmill.chunk", [{"v": 1, "stage": "chunk", "work": [1]}, "and more"])
+    send("embedmill.chunk", [{"v": 1}], serializer="yaml")
     return len(GARBAGE) + 1 + len(unknown) + 2
 
 
 def test_a_worker_takes_every_document_once_and_keeps_what_it_cannot_read(
-    command: Command, place: Place, placed: Settings, broker: Broker
+    command: Command, place: Place, placed: Settings, broker: Broker, app: Celery
 ) -> None:
     corpus = write_corpus(command.folder / "corpus", DOCUMENTS)
     job = command.json("submit", corpus)["job"]
     process = command.start("workers", "start")
     wait_until(lambda: query(placed, "SELECT id FROM worker"), "a worker is at work")
-    kinds = publish_unreadable(place)
+    kinds = publish_unreadable(place, app)
 
     def is_completed() -> bool:
         # Late, doubled and about work that is not there.

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from celery import Celery
 
 from embedmill.shared import stages
 from embedmill.shared.states import State
@@ -18,10 +19,8 @@ from tests.workers.brokers.conftest import Place
 pytestmark = pytest.mark.parametrize("place", ["rabbitmq", "sqs"], indirect=True)
 
 
-def give_up(place: Place) -> None:
+def give_up(place: Place, app: Celery) -> None:
     """Take the one message of a queue and refuse it for good, as often as the broker asks."""
-    from embedmill.workers.app import app
-
     with app.connection_for_write() as connection:
         if place.name == "sqs":
             client = connection.default_channel.sqs()
@@ -37,12 +36,12 @@ def give_up(place: Place) -> None:
 
 
 def test_an_innocent_that_the_broker_gave_up_is_pending_again(
-    broker: Broker, place: Place, runtime: WorkerRuntime, tracker: Tracker
+    broker: Broker, place: Place, app: Celery, runtime: WorkerRuntime, tracker: Tracker
 ) -> None:
     tracker.submit(["file:///1"])
     (id_,) = tracker.queue()
     broker.publish_many([BatchMessage("chunk", (id_,))])
-    give_up(place)
+    give_up(place, app)
     wait_until(lambda: sum(broker.dead_depths().values()) == 1, "the broker has given it up")
     assert broker.depth() == 0
     assert reconcile(runtime.database, broker) == 1

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from kombu import Connection
 
-import embedmill.workers.app  # noqa: F401 - registers the transport
 from embedmill.workers.brokers.embedded_transport import QueueFile
+
+TRANSPORT = "embedmill.workers.brokers.embedded_transport:EmbeddedTransport"
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def connection(path: Path) -> Iterator[Connection]:
-    with Connection("embedded://", transport_options={"path": str(path)}) as connection:
+    with Connection(transport=TRANSPORT, transport_options={"path": str(path)}) as connection:
         yield connection
 
 
@@ -70,7 +71,7 @@ def test_a_wiped_file_is_opened_anew_by_publishers_and_consumers(connection: Con
 
 def take_all(path: str, results: Any) -> None:
     taken = []
-    with Connection("embedded://", transport_options={"path": path}) as connection:
+    with Connection(transport=TRANSPORT, transport_options={"path": path}) as connection:
         queue = connection.SimpleQueue("one")
         while True:
             try:

@@ -7,12 +7,10 @@ import pytest
 from embedmill.shared import stages
 from embedmill.shared.errors import BrokerUnavailable, SettingsError
 from embedmill.shared.settings import load_settings
-from embedmill.workers.app import configuration
-from embedmill.workers.brokers.table import BROKERS, open_broker
+from embedmill.workers.brokers.table import BROKERS, configuration, open_broker
 from embedmill.workers.messages import BatchMessage
 from tests.services import moto
 from tests.services.needed import free_port, require
-from tests.workers.brokers.conftest import use_app
 
 QUEUES = {stage: f"https://sqs.eu-west-1.amazonaws.com/1/{stage}" for stage in stages.names()}
 
@@ -44,7 +42,7 @@ def test_a_broker_that_is_away_is_said_to_be_so_soon_and_without_its_password(
     scheme: str, monkeypatch: pytest.MonkeyPatch, settings: object
 ) -> None:
     monkeypatch.setenv("EMBEDMILL_BROKER_URL", f"{scheme}://user:secret@127.0.0.1:{free_port()}/0")
-    broker = open_broker(use_app(monkeypatch))
+    broker = open_broker(load_settings())
     for call in (broker.depths, broker.check, lambda: broker.publish_many([BatchMessage("chunk", (1,))])):
         with pytest.raises(BrokerUnavailable) as raised:
             call()
@@ -59,7 +57,7 @@ def test_what_sqs_refuses_is_the_brokers_failure(monkeypatch: pytest.MonkeyPatch
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("EMBEDMILL_BROKER_URL", "sqs://")
         monkeypatch.setenv("EMBEDMILL_SQS_QUEUES", json.dumps({s: f"{server.url}/1/nowhere-{s}" for s in QUEUES}))
-        broker = open_broker(use_app(monkeypatch))
+        broker = open_broker(load_settings())
         for call in (broker.depths, lambda: broker.publish_many([BatchMessage("chunk", (1,))])):
             with pytest.raises(BrokerUnavailable, match=r"NonExistentQueue|QueueDoesNotExist"):
                 call()

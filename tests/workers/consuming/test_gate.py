@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embedmill.workers.processes.gate import Gate
+from embedmill.workers.consuming.gate import Gate
 from tests.waiting import wait_until
 
 

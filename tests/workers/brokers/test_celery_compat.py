@@ -1,6 +1,7 @@
 """The compatibility patches: what they mend is still broken in the installed release, and mended by them.
 
-When a test of what is still broken fails, upstream has mended it: take that patch out of workers/celery_compat.py."""
+When a test of what is still broken fails, upstream has mended it: take that patch out of
+workers/brokers/celery_compat.py."""
 
 import subprocess
 import sys
@@ -24,11 +25,10 @@ from kombu.transport import SQS
 from kombu.transport import redis as kombu_redis
 from kombu.utils.json import loads
 
-from embedmill.workers import celery_compat
-from embedmill.workers.brokers import redis_transport, sqs_transport
+from embedmill.workers.brokers import celery_compat, redis_transport, sqs_transport
 from embedmill.workers.brokers.envelopes import as_text
 from embedmill.workers.brokers.refusals import Refusals, refusals
-from embedmill.workers.consumer import Consumer as OurConsumer
+from embedmill.workers.consuming.consumer import Consumer as OurConsumer
 from tests.services import moto, redis
 from tests.services.needed import require
 from tests.services.redis import OwnServer
@@ -56,11 +56,11 @@ def own_redis() -> Iterator[OwnServer]:
 
 
 ROOT = Path(__file__).parents[2]
-OURS = "embedmill.workers.consumer:Consumer"
+OURS = "embedmill.workers.consuming.consumer:Consumer"
 
 
 class StockWorker:
-    """A worker of tests/workers/stock_worker.py with room for four tasks, so that it listens while it works."""
+    """A worker of tests/workers/brokers/stock_worker.py with room for four tasks, so that it listens while it works."""
 
     def __init__(self, server: OwnServer, held: Path, consumer: str) -> None:
         self._app = celery.Celery("stock", broker=server.url, set_as_current=False)
@@ -70,7 +70,10 @@ class StockWorker:
         self._log = held.with_name("log")
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.workers.stock_worker", *arguments], cwd=ROOT, stdout=log, stderr=log
+                [sys.executable, "-m", "tests.workers.brokers.stock_worker", *arguments],
+                cwd=ROOT,
+                stdout=log,
+                stderr=log,
             )
 
     def hold(self) -> None:
@@ -165,13 +168,13 @@ def test_kombu_still_keeps_what_it_could_not_acknowledge_in_hand(own_redis: OwnS
 
 
 def test_ours_lets_go_of_what_it_could_not_acknowledge(own_redis: OwnServer) -> None:
-    assert can_consume_after_a_failed_ack(own_redis, redis_transport.Transport)
+    assert can_consume_after_a_failed_ack(own_redis, redis_transport.RedisTransport)
 
 
 def take_garbage(server: redis.Server) -> Any:
     with server.client as client:
         client.lpush("garbage", "no JSON")
-    with Connection(server.url, transport="embedmill.workers.brokers.redis_transport:Transport") as connection:
+    with Connection(server.url, transport="embedmill.workers.brokers.redis_transport:RedisTransport") as connection:
         channel = connection.default_channel
         taken: list[Any] = []
         channel.basic_consume("garbage", no_ack=True, callback=taken.append, consumer_tag="one")
@@ -215,7 +218,7 @@ def channels(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, Any]]:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
         with Connection("sqs://", transport=SQS.Transport) as stock, Connection("sqs://") as ours:
-            ours.transport_cls = sqs_transport.Transport
+            ours.transport_cls = sqs_transport.SqsTransport
             yield stock.default_channel, ours.default_channel
     get_event_loop().close()
     set_event_loop(before)

@@ -12,7 +12,8 @@ from celery.worker.consumer.tasks import Tasks
 from kombu import Message
 
 from embedmill.shared.logs import get_logger
-from embedmill.workers import celery_compat, unreadable
+from embedmill.workers.brokers import celery_compat
+from embedmill.workers.consuming import unreadable
 
 log = get_logger()
 

@@ -1,6 +1,6 @@
 """What a worker says it did: counters, and a rate that forgets what is older than a minute."""
 
-from embedmill.workers.processes.throughput import Throughput
+from embedmill.workers.consuming.throughput import Throughput
 
 
 class Clock:

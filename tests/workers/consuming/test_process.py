@@ -12,10 +12,9 @@ from embedmill.shared.db.leases import Lease
 from embedmill.shared.outcomes import Complete, Outcome
 from embedmill.shared.states import Result, State
 from embedmill.workers import tasks
+from embedmill.workers.consuming.process import Process
 from embedmill.workers.messages import BatchMessage
-from embedmill.workers.processes.gate import Gate
 from embedmill.workers.runtime import WorkerRuntime
-from embedmill.workers.tasks import Process
 from tests.logs import captured_logs
 from tests.shared.db.tracker import Tracker
 from tests.waiting import wait_until
@@ -33,7 +32,7 @@ class Ended(Process):
 @pytest.fixture
 def process(runtime: WorkerRuntime) -> Iterator[Ended]:
     made = Ended()
-    made.runtime = runtime
+    made.begin(runtime)
     yield made
     for thread_runtime in made._made:
         thread_runtime.close()
@@ -45,8 +44,7 @@ def complete(_: WorkerRuntime, claim: Lease) -> Mapping[int, Outcome]:
 
 def share(process: Process, slots: int) -> None:
     """Make it a process with threads."""
-    process.is_shared = True
-    process.gate = Gate(slots)
+    process.begin(process.require_runtime(), slots=slots, is_shared=True)
 
 
 def queue(tracker: Tracker, count: int) -> list[int]:
@@ -132,7 +130,7 @@ def test_what_waits_at_the_gate_when_it_closes_is_given_back(process: Ended, tra
 
 
 def test_a_process_ends_after_its_share_of_batches(process: Ended, tracker: Tracker) -> None:
-    process.max_batches = 2
+    process.begin(process.require_runtime(), max_batches=2)
     ended: list[Any] = []
     for id_ in queue(tracker, 2):
         process.work(BatchMessage("chunk", (id_,)), complete)

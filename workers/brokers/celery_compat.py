@@ -2,8 +2,8 @@
 
 What is mended (docs/facts.md, docs/decisions/0006): a Redis connection that is lost with a task in
 hand is closed twice, after which every acknowledgement fails and the worker ends; one failed receive from SQS ends the
-worker; and a receive from SQS that is never answered is waited on for ever. tests/workers/test_celery_compat.py fails
-as soon as a release no longer does so.
+worker; and a receive from SQS that is never answered is waited on for ever.
+tests/workers/brokers/test_celery_compat.py fails as soon as a release no longer does so.
 """
 
 import celery

@@ -8,13 +8,10 @@ from kombu import Message
 from embedmill.shared.db import unreadable
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.logs import get_logger
-from embedmill.workers.brokers.envelopes import as_text
+from embedmill.workers.brokers.envelopes import as_text, chosen_headers
+from embedmill.workers.consuming.process import process
 
 log = get_logger()
-
-# Of the headers, what says where a message came from; arguments are in the body.
-HEADERS = ("task", "id", "lang", "origin", "content_type", "content_encoding", "retries")
-MAX_HEADER_CHARS = 200
 
 
 def keep(message: Message, reason: str) -> None:
@@ -30,21 +27,14 @@ def keep(message: Message, reason: str) -> None:
 
 def record(queue: str, reason: str, body: str, headers: Mapping[str, Any]) -> bool:
     """Write to the database; False when that failed."""
-    from embedmill.workers.tasks import process
-
     log.warning("message.unreadable", queue=queue, reason=reason)
     try:
         process.require_runtime().database.transact(
             lambda connection: unreadable.record(
-                connection, queue=queue, reason=reason, body=body, headers=chosen(headers)
+                connection, queue=queue, reason=reason, body=body, headers=chosen_headers(headers)
             )
         )
     except EmbedmillError as error:
         log.error("message.not_kept", queue=queue, error=str(error))
         return False
     return True
-
-
-def chosen(headers: Mapping[str, Any]) -> dict[str, str]:
-    """The headers that are kept, as short text."""
-    return {name: str(headers[name])[:MAX_HEADER_CHARS] for name in HEADERS if headers.get(name) is not None}

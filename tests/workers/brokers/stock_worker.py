@@ -1,4 +1,4 @@
-"""A worker with Celery's own consumer or with ours, run by tests/workers/test_celery_compat.py: URL, FILE, CONSUMER."""
+"""A worker with Celery's own consumer or with ours, run by test_celery_compat.py beside it: URL, FILE, CONSUMER."""
 
 import sys
 import time
