@@ -40,7 +40,7 @@ class BulkGroup:
 
 
 def find_groups(connection: Connection) -> list[BulkGroup]:
-    """What is wanted, by job and model, the most urgent job first; what waits for a budget is left aside."""
+    """What waits to be asked, by job and model, the most urgent job first; what waits for a budget is left aside."""
     busy = exists().where(
         work.c.job_id == job.c.id, work.c.state.in_((State.PENDING, State.QUEUED, State.RUNNING)), ~work.c.deletes
     )
@@ -78,7 +78,7 @@ def find_groups(connection: Connection) -> list[BulkGroup]:
 
 
 def _is_ready() -> Any:
-    """Whether an item is wanted and somebody is parked for it, who does not wait for money first."""
+    """Whether an item waits to be asked, and somebody is parked for it, who does not wait for money first."""
     parked = select(bulk_wait.c.work_id).join(work, work.c.id == bulk_wait.c.work_id)
     waits = parked.where(
         bulk_wait.c.entry_id == bulk_entry.c.id,
@@ -90,7 +90,7 @@ def _is_ready() -> Any:
 
 @dataclass(frozen=True, slots=True)
 class BulkItem:
-    """A wanted or sent item, with what it takes to find its text and to read its answer."""
+    """An item that waits or was sent, with what it takes to find its text and to read its answer."""
 
     id: int
     address: str
@@ -170,7 +170,7 @@ def end_items(connection: Connection, batch_id: int, ends: ItemEnds, *, most_ret
 
 
 def return_items(connection: Connection, batch_id: int) -> None:
-    """What was never sent is wanted again."""
+    """What was never sent waits again."""
     query = update(bulk_entry).where(bulk_entry.c.batch_id == batch_id, bulk_entry.c.state == BulkState.SENT)
     connection.execute(query.values(state=BulkState.WANTED, batch_id=None))
 

@@ -14,13 +14,13 @@ AT_VENDOR = (BatchState.SUBMITTING, BatchState.SUBMITTED)
 
 
 def select_business() -> Select[int]:
-    """Something that is wanted or under way."""
+    """Something that waits or is under way."""
     newest = select(func.max(bulk_entry.c.id)).scalar_subquery()
     return select(literal(1)).where(or_(exists().where(bulk_batch.c.ended_at.is_(None)), newest.is_not(None)))
 
 
 def has_business(connection: Connection) -> bool:
-    """Whether anything is wanted or under way."""
+    """Whether anything waits or is under way."""
     return connection.execute(select_business()).first() is not None
 
 
@@ -47,7 +47,7 @@ def leave(connection: Connection) -> list[int]:
     """Take out of the lane what nobody needed in it any more; returns the batches that the vendor may stop.
 
     Work that has ended waits for nothing, and neither does that of a job that left the lane: it asks at once. What was
-    wanted on its behalf is paid by another that waits for it there.
+    waiting on its behalf is paid by another that waits for it there.
     """
     finished = select(work.c.id).where(work.c.id == bulk_wait.c.work_id, work.c.finished_at.is_not(None))
     connection.execute(delete(bulk_wait).where(exists(finished)))

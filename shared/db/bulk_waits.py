@@ -97,7 +97,7 @@ def ask_for(
 
 @dataclass(slots=True)
 class _Moves:
-    """Waits, as (item, work), that begin and end, and failed items that are wanted again."""
+    """Waits, as (item, work), that begin and end, and failed items that are asked about again."""
 
     new: list[tuple[int, int]] = field(default_factory=list)
     over: list[tuple[int, int]] = field(default_factory=list)
@@ -145,7 +145,7 @@ def _find_waits(connection: Connection, work_ids: Sequence[int]) -> set[tuple[in
 
 
 def _ask(connection: Connection, needed: Sequence[NewItem], *, job_id: int, kind: str, target: str) -> None:
-    """New items; one that was answered, and whose answer the cache has lost, is wanted again."""
+    """New items; one that was answered, and whose answer the cache has lost, is asked about again."""
     rows = [
         {
             "address": item.address,

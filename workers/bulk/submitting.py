@@ -1,4 +1,4 @@
-"""Makes batches of what is wanted: drafts requests, reserves their money, and takes them to the vendor.
+"""Makes batches of what waits: drafts requests, reserves their money, and takes them to the vendor.
 
 Each step is written down before it is taken. Until `submitting` is written, the vendor was asked for nothing that costs
 anything; from then on, only the vendor knows (see the collector).

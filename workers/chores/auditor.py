@@ -27,7 +27,7 @@ from embedmill.shared.providers.models.asking import MESSAGE
 from embedmill.shared.providers.models.base import Model
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.spend.metering import LedgerMeter
-from embedmill.workers.chores.aside import Aside
+from embedmill.workers.chores.background import BackgroundChore
 from embedmill.workers.chunking import ChunkSet, decode_chunk_set
 from embedmill.workers.validation.gate import doubts_of
 from embedmill.workers.validation.obtaining import Obtained, judge_name, obtain_verdicts
@@ -61,7 +61,7 @@ class _Group:
     taken: list[Taken] = field(default_factory=list)
 
 
-class Auditor(Aside):
+class Auditor(BackgroundChore):
     """Runs rounds while there is something to look at. An audit is beside the path: it holds nothing up."""
 
     name = "auditor"

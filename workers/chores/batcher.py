@@ -17,7 +17,7 @@ from embedmill.shared.runtime import Runtime
 from embedmill.workers.bulk.client import BatchClient
 from embedmill.workers.bulk.collecting import Collector
 from embedmill.workers.bulk.submitting import BatchSubmitter
-from embedmill.workers.chores.aside import Aside
+from embedmill.workers.chores.background import BackgroundChore
 from embedmill.workers.heartbeat import Heartbeat
 
 log = get_logger()
@@ -30,7 +30,7 @@ QUIET_SECONDS = 5.0
 """After a round that failed."""
 
 
-class Batcher(Aside):
+class Batcher(BackgroundChore):
     """Runs a round whenever there is anything in the batch lane."""
 
     name = "batcher"

@@ -51,10 +51,10 @@ def _by_job_and_model(runtime: WorkerRuntime, stored: Sequence[Stored]) -> dict[
 
 
 def _embed(runtime: WorkerRuntime, embedder: Embedder, stored: Sequence[Stored]) -> dict[int, Outcome]:
-    wanted = {s.item.id: addressed_texts(embedder, s) for s in stored}
-    diverted = divert_texts(runtime, embedder, [s.item for s in stored], wanted)
+    texts_of = {s.item.id: addressed_texts(embedder, s) for s in stored}
+    diverted = divert_texts(runtime, embedder, [s.item for s in stored], texts_of)
     stored = [s for s in stored if s.item.id not in diverted.outcomes]
-    return diverted.outcomes | (_embed_now(runtime, embedder, stored, wanted, diverted.paid) if stored else {})
+    return diverted.outcomes | (_embed_now(runtime, embedder, stored, texts_of, diverted.paid) if stored else {})
 
 
 def _embed_now(
@@ -64,15 +64,15 @@ def _embed_now(
     addressed: Mapping[int, Mapping[bytes, Text]],
     paid: Mapping[int, set[str]],
 ) -> dict[int, Outcome]:
-    wanted = {s.item.id: addressed[s.item.id] for s in stored}
-    unique = {address: text for texts in wanted.values() for address, text in texts.items()}
+    texts_of = {s.item.id: addressed[s.item.id] for s in stored}
+    unique = {address: text for texts in texts_of.values() for address, text in texts.items()}
     first = stored[0].item
     meter = LedgerMeter(runtime.spender, job_id=first.job_id, collection_id=first.collection_id)
-    made = _make(runtime, embedder, unique, meter, _documents_of(stored, wanted))
+    made = _make(runtime, embedder, unique, meter, _documents_of(stored, texts_of))
     stage = stages.following(stages.maker(Product.VECTORS), runtime.collection_settings(first.collection_id))
-    outcomes = {id_: _outcome(texts, made, paid.get(id_, ()), stage) for id_, texts in wanted.items()}
+    outcomes = {id_: _outcome(texts, made, paid.get(id_, ()), stage) for id_, texts in texts_of.items()}
     # What waits or failed comes back, and would be counted again.
-    done = {a: t for id_, texts in wanted.items() if isinstance(outcomes[id_], Advance) for a, t in texts.items()}
+    done = {a: t for id_, texts in texts_of.items() if isinstance(outcomes[id_], Advance) for a, t in texts.items()}
     batched = {bytes.fromhex(address) for addresses in paid.values() for address in addresses}
     cached = {address: text for address, text in done.items() if address not in made.texts and address not in batched}
     _record(embedder, meter, cached, made.texts if is_free(embedder) else {})
@@ -91,10 +91,10 @@ Documents = Mapping[bytes, Sequence[str]]
 """By address, the documents that a text is embedded for."""
 
 
-def _documents_of(stored: Sequence[Stored], wanted: Mapping[int, Mapping[bytes, Text]]) -> Documents:
+def _documents_of(stored: Sequence[Stored], texts_of: Mapping[int, Mapping[bytes, Text]]) -> Documents:
     documents: dict[bytes, list[str]] = {}
     for s in stored:
-        for address in wanted[s.item.id]:
+        for address in texts_of[s.item.id]:
             documents.setdefault(address, []).append(s.item.document_id)
     return documents
 

@@ -164,13 +164,13 @@ def _result(line: Any) -> BatchResult:
         case "succeeded":
             return BatchResult(line.custom_id, line.result.message)
         case "errored":
-            told = line.result.error.error
+            fault = line.result.error.error
             error = error_of(
-                STATUS.get(told.type, 500),
+                STATUS.get(fault.type, 500),
                 provider="anthropic",
                 credentials=CREDENTIALS,
-                code=str(told.type),
-                message=str(told.message),
+                code=str(fault.type),
+                message=str(fault.message),
             )
             return BatchResult(line.custom_id, error=error)
     return BatchResult(line.custom_id, unanswered=UNANSWERED.get(line.result.type, EXPIRED))

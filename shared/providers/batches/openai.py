@@ -184,12 +184,12 @@ def _result(line: dict[str, Any]) -> BatchResult:
     status, body = response["status_code"], response["body"]
     if status == 200:
         return BatchResult(custom_id, body)
-    told = (body or {}).get("error") or {}
+    fault = (body or {}).get("error") or {}
     error = error_of(
         status,
         provider=PROVIDER,
         credentials=CREDENTIALS,
-        code=str(told.get("code") or told.get("type") or ""),
-        message=str(told.get("message") or ""),
+        code=str(fault.get("code") or fault.get("type") or ""),
+        message=str(fault.get("message") or ""),
     )
     return BatchResult(custom_id, error=error)

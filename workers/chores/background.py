@@ -10,7 +10,7 @@ from embedmill.shared.logs import get_logger
 log = get_logger()
 
 
-class Aside(ABC):
+class BackgroundChore(ABC):
     """Works, once at a time, when it is poked and there is something to do."""
 
     name: str
@@ -59,5 +59,5 @@ class Aside(ABC):
         # Nothing that happens here may end the process: it comes back to it, and says what is wrong.
         except Exception as error:  # noqa: BLE001
             self.rest()
-            told = str(error) if isinstance(error, EmbedmillError) else ""
-            log.error("aside.failed", chore=self.name, error_class=type(error).__name__, error=told)
+            message = str(error) if isinstance(error, EmbedmillError) else ""
+            log.error("chore.failed", chore=self.name, error_class=type(error).__name__, error=message)
