@@ -37,7 +37,7 @@ class Stage:
     name: str
     """At most 32 letters; part of a queue's and a task's name."""
     function: str
-    """`module:function`, imported by whoever runs it; takes a runtime and a claim, returns an outcome for each item."""
+    """`module:function`, imported by whoever runs it; takes a runtime and a lease, returns an outcome for each item."""
     does: str
     makes: Product | None = None
     needs: tuple[Product, ...] = ()

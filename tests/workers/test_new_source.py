@@ -2,10 +2,8 @@
 
 import hashlib
 import io
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pkgutil import resolve_name
 from typing import ClassVar, Self
 
 import pytest
@@ -14,18 +12,16 @@ from embedmill.console.services.measuring import measure_job
 from embedmill.console.services.sampling import take_sample
 from embedmill.producers.sources.base import FileItem, Item, Remark, Source, Spec
 from embedmill.producers.sources.open import SourceOptions, open_sources, source_from_spec
-from embedmill.producers.submission import Submitter
-from embedmill.shared import loading, stages
-from embedmill.shared.db.schema import document, index_version
+from embedmill.shared import loading
+from embedmill.shared.db.schema import document
 from embedmill.shared.errors import SourceError, SourceGone
 from embedmill.shared.loading import Loaded, Loader, Located, Origin
 from embedmill.shared.states import State
-from embedmill.workers.executor import execute
-from embedmill.workers.messages import BatchMessage
 from embedmill.workers.runtime import WorkerRuntime
 from tests.console.letters import letter
 from tests.corpus import text_of
 from tests.shared.db.tracker import Tracker
+from tests.workers.working import embed_by_hash, submit_sources, work_off
 
 SHELF: dict[str, bytes] = {}
 
@@ -79,29 +75,16 @@ def shelf(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def job(runtime: WorkerRuntime, tracker: Tracker) -> int:
     """The submission of the shelf."""
-    embedder = runtime.embedder("hash")
-    tracker.write(1, index_version, model=embedder.model, dimensions=embedder.dimensions)
-    runtime.forget_collections()
-    sources, submitter = opened("shelf://upper"), Submitter(runtime)
-    submitted = submitter.open(sources, tracker.collection, options={})
-    submitter.enumerate(submitted, sources, tracker.collection, allow_deletes=False)
-    tracker.job = submitted.job_id
-    return tracker.job
+    embed_by_hash(runtime, tracker)
+    return submit_sources(runtime, tracker, opened("shelf://upper"))
 
 
 def opened(url: str) -> list[Source]:
     return open_sources([url], options=SourceOptions(), stdin=io.BytesIO())
 
 
-def work_off(runtime: WorkerRuntime, ids: list[int]) -> None:
-    sent = deque([BatchMessage(stages.first(), tuple(ids))])
-    while sent:
-        message = sent.popleft()
-        execute(runtime, message, resolve_name(stages.find_stage(message.stage).function), sent.append)
-
-
 def test_what_it_holds_is_ingested(runtime: WorkerRuntime, tracker: Tracker, job: int) -> None:
-    work_off(runtime, tracker.queue())
+    work_off(runtime, tracker)
     assert tracker.states() == [State.COMPLETED, State.COMPLETED]
     found = {row["uri"]: row["content_hash"] for row in tracker.rows(document)}
     assert found == {uri: hashlib.sha256(data).hexdigest() for uri, data in SHELF.items()}
@@ -111,7 +94,7 @@ def test_what_is_gone_when_a_worker_comes_is_the_documents_own_failure(
     runtime: WorkerRuntime, tracker: Tracker, job: int
 ) -> None:
     del SHELF["shelf://upper/0.txt"]
-    work_off(runtime, tracker.queue())
+    work_off(runtime, tracker)
     assert sorted(tracker.states()) == [State.COMPLETED, State.DEAD]
 
 

@@ -1,10 +1,8 @@
 """A stage is an entry of the table and a function: one that is made up here runs, and is wherever stages are."""
 
 import importlib.util
-from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
-from pkgutil import resolve_name
 from types import ModuleType
 
 import pytest
@@ -17,7 +15,7 @@ from embedmill.shared.collections import CollectionSettings
 from embedmill.shared.db import dead_letters, pools
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.leases import Lease
-from embedmill.shared.db.schema import attempt, index_version
+from embedmill.shared.db.schema import attempt
 from embedmill.shared.errors import UnreadableDocument
 from embedmill.shared.letters import LetterFilter
 from embedmill.shared.outcomes import Advance, Fail, Outcome
@@ -27,13 +25,12 @@ from embedmill.shared.states import State
 from embedmill.workers import tasks
 from embedmill.workers.app import app
 from embedmill.workers.brokers.table import configuration
-from embedmill.workers.executor import execute
-from embedmill.workers.messages import BatchMessage, decode
 from embedmill.workers.processes.pools import PoolKind, PoolSpec, default_kind, provider_cap
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.stored import load_stored
 from tests.corpus import text_of
 from tests.shared.db.tracker import Tracker
+from tests.workers.working import embed_by_hash, work_off
 
 NAME = "count-words"
 ROOT = Path(__file__).parents[2]
@@ -75,24 +72,15 @@ def new_stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
 @pytest.fixture
 def documents(tracker: Tracker, runtime: WorkerRuntime, tmp_path: Path) -> list[str]:
     """Two documents of a collection that `hash` embeds; the second has few words."""
-    embedder = runtime.embedder("hash")
-    tracker.write(1, index_version, model=embedder.model, dimensions=embedder.dimensions)
+    embed_by_hash(runtime, tracker)
     (tmp_path / "long.txt").write_text(text_of(0))
     (tmp_path / "short.txt").write_text("Two words")
     return [(tmp_path / name).as_uri() for name in ("long.txt", "short.txt")]
 
 
-def work_off(runtime: WorkerRuntime, ids: list[int]) -> None:
-    """What workers do with the messages of a job, in this process and by the wire's own form."""
-    sent = deque([BatchMessage(stages.first(), tuple(ids))])
-    while sent:
-        message = decode(sent.popleft().encode())
-        execute(runtime, message, resolve_name(stages.find_stage(message.stage).function), sent.append)
-
-
 def test_documents_run_through_it_in_its_place(runtime: WorkerRuntime, tracker: Tracker, documents: list[str]) -> None:
     tracker.submit(documents)
-    work_off(runtime, tracker.queue())
+    work_off(runtime, tracker)
     with tracker.database.read() as connection:
         run = connection.execute(select(attempt.c.work_id, attempt.c.stage).order_by(attempt.c.id)).all()
     assert tracker.states() == [State.COMPLETED, State.DEAD]
@@ -102,7 +90,7 @@ def test_documents_run_through_it_in_its_place(runtime: WorkerRuntime, tracker: 
 
 def test_its_dead_letters_are_counted_at_it(runtime: WorkerRuntime, tracker: Tracker, documents: list[str]) -> None:
     tracker.submit(documents)
-    work_off(runtime, tracker.queue())
+    work_off(runtime, tracker)
     everything = LetterFilter(stage=NAME)
     with tracker.database.read() as connection:
         (letters,) = dead_letters.measure_work(connection, everything)

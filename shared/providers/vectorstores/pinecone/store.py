@@ -32,9 +32,9 @@ from embedmill.shared.providers.vectorstores.pinecone.client import PineconeClie
 from embedmill.shared.providers.vectorstores.pinecone.freshness import Unseen
 from embedmill.shared.providers.vectorstores.pinecone.limiter import MOST, Pause
 from embedmill.shared.providers.vectorstores.pinecone.spills import Spills
-from embedmill.shared.providers.vectorstores.pinecone.words import score_words
 from embedmill.shared.providers.vectorstores.places import Owner, Place
 from embedmill.shared.providers.vectorstores.rows import check_query, check_row, check_shard, named
+from embedmill.shared.providers.vectorstores.scoring import score_words
 
 T = TypeVar("T")
 A = TypeVar("A")
