@@ -9,6 +9,7 @@ from embedmill.console.rendering import to_json
 
 if TYPE_CHECKING:
     from embedmill.console.services.collections import CollectedTerms, CollectionReport, CollectionReports
+    from embedmill.console.services.resharding import Resharded
 
 app = typer.Typer(no_args_is_help=True, help="Make collections and change their settings.")
 
@@ -162,11 +163,13 @@ def reshard(
 
     It can be searched and written meanwhile. Run the command again to take up a move.
     """
-    from embedmill.console.services.resharding import print_move, reshard
+    from embedmill.console.cli.session import heard, opened
+    from embedmill.console.services.resharding import reshard_collection
 
-    report = reshard(name, shards=shards, quiet=as_json)
-    print_result(report, print_move, as_json=as_json)
-    if not report["finished"]:
+    with opened() as runtime, heard(quiet=as_json) as listener:
+        done = reshard_collection(runtime, name, shards=shards, listener=listener)
+    print_result(done, _print_resharded, as_json=as_json)
+    if not done.finished:
         raise typer.Exit(FAILED)
 
 
@@ -186,3 +189,14 @@ def _print_terms(found: "CollectedTerms") -> None:
     rows = [{**to_json(term), "synonyms": ", ".join(each.synonym for each in term.synonyms)} for term in found.terms]
     empty = "no terms yet: they are collected when a model validates (docs/validation.md)"
     print_table(rows, ("term", "documents", "mentions", "synonyms"), empty=empty)
+
+
+def _print_resharded(done: "Resharded") -> None:
+    print_line(
+        f"{done.collection}: {done.shards} shards; {done.documents} documents with "
+        f"{done.vectors} vectors moved, nothing was embedded"
+    )
+    if done.repaired:
+        print_line(f"  {done.repaired} documents were not whole and were indexed again from the cache")
+    if not done.finished:
+        print_line("  some documents are not whole in any shard: embedmill verify --repair, then run this again")

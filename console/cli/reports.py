@@ -1,6 +1,6 @@
 """What people read of a job: its outcome, what was passed over, what died, what waits; and the status that it gives."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from embedmill.console.cli.estimates import describe_cost
@@ -38,6 +38,13 @@ def exit_status(report: "JobReport") -> int:
     if report.documents.dead or report.dead_before.failed:
         return DEAD_LETTERS
     return FAILED if report.problems or report.took_nothing else DONE
+
+
+def worst_status(runtime: "Runtime", jobs: "Iterable[int]") -> int:
+    """The status of several jobs: the greatest that one of them has."""
+    from embedmill.console.services.jobs import describe_job
+
+    return max((exit_status(describe_job(runtime, job)) for job in jobs), default=DONE)
 
 
 def show_report(runtime: "Runtime", report: "JobReport", *, as_json: bool) -> None:

@@ -1,10 +1,22 @@
 """`embedmill sources`: list, show, rescan, remove."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from embedmill.console.cli.output import DONE, FAILED, confirm, print_json, print_line
+from embedmill.console.cli.output import DONE, FAILED, confirm, print_json, print_line, print_result, print_table
+from embedmill.console.rendering import to_json
+
+if TYPE_CHECKING:
+    from embedmill.console.services.sources import (
+        ClosedSource,
+        ClosingPreview,
+        SourceDetail,
+        SourceReport,
+        SourceReports,
+    )
+    from embedmill.console.services.submitting import SubmittedJob
 
 app = typer.Typer(no_args_is_help=True, help="See what claims documents; read it again, close it.")
 
@@ -21,28 +33,23 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List sources with the documents that they claim."""
-    from embedmill.console.services.sources import list_known, print_list
+    from embedmill.console.cli.session import opened
+    from embedmill.console.services import sources
 
-    found = list_known(collection, limit=limit, after=after)
-    if as_json:
-        print_json(found)
-        return
-    print_list(found["sources"])
-    if len(found["sources"]) == limit:
-        print_line(f"the next ones: --after {found['sources'][-1]['id']}")
+    with opened() as runtime:
+        found = sources.list_sources(runtime, collection=collection, limit=limit, after=after)
+    print_result(found, lambda found: _print_sources(found, limit=limit), as_json=as_json)
 
 
 @app.command()
 def show(source: SourceArgument, collection: CollectionOption = None, as_json: AsJson = False) -> None:
     """Show one source, and what it alone claims."""
-    from embedmill.console.services.sources import print_source
-    from embedmill.console.services.sources import show as explain
+    from embedmill.console.cli.session import opened
+    from embedmill.console.services import sources
 
-    found = explain(source, collection=collection)
-    if as_json:
-        print_json(found)
-    else:
-        print_source(found)
+    with opened() as runtime:
+        found = sources.show_source(runtime, source, collection=collection)
+    print_result(found, _print_source, as_json=as_json)
 
 
 @app.command()
@@ -64,19 +71,19 @@ def rescan(
     from embedmill.console.services import sources
 
     with opened() as runtime:
-        known = sources.find(runtime, source, collection=collection)
         with heard(quiet=as_json) as listener:
             if submit:
-                submitted = sources.submit_rescan(runtime, known, allow_deletes=allow_deletes, listener=listener)
+                submitted = sources.submit_rescan(
+                    runtime, source, collection=collection, allow_deletes=allow_deletes, listener=listener
+                )
             else:
-                report = sources.rescan(runtime, known, allow_deletes=allow_deletes, listener=listener)
+                report = sources.rescan_source(
+                    runtime, source, collection=collection, allow_deletes=allow_deletes, listener=listener
+                )
         if not submit:
             show_report(runtime, report, as_json=as_json)
             raise typer.Exit(exit_status(report))
-    if as_json:
-        print_json(submitted)
-    else:
-        print_line(f"job {submitted.job}: {submitted.documents} documents; embedmill jobs show {submitted.job}")
+    print_result(submitted, _print_submitted, as_json=as_json)
     raise typer.Exit(FAILED if submitted.problems else DONE)
 
 
@@ -92,28 +99,79 @@ def remove(
 
     What nobody else claims leaves the index.
     """
-    from embedmill.console.cli.session import opened
-    from embedmill.console.services.sources import describe, find
-    from embedmill.console.services.sources import remove as close
-    from embedmill.producers.departing import preview_closing
+    from embedmill.console.cli.reports import worst_status
+    from embedmill.console.cli.session import heard, opened
+    from embedmill.console.services import sources
 
     with opened() as runtime:
-        found = find(runtime, source, collection=collection)
-        count = preview_closing(runtime, found.id)
-        told = f"{found.uri}: documents that it claims: {found.documents}; that would leave with it: {count}"
+        found = sources.preview_closing(runtime, source, collection=collection)
+        told = _describe_closing(found)
         if dry_run:
-            _tell({"source": describe(found), "deleted": 0, "would_delete": count}, told, as_json=as_json)
+            print_result(found, lambda _: print_line(told), as_json=as_json)
             return
         if not yes and not confirm(f"{told}. Remove it?"):
-            _tell({"removed": None, "deleted": 0, "declined": True}, "nothing was removed", as_json=as_json)
+            _decline(as_json=as_json)
             return
-        report, status = close(runtime, found, quiet=as_json)
-    _tell(report, f"{found.uri} is closed; documents that left the index: {report['deleted']}", as_json=as_json)
+        with heard(quiet=as_json) as listener:
+            done = sources.close_source(runtime, str(found.source.id), listener=listener)
+        status = worst_status(runtime, done.jobs)
+    print_result(done, _print_closed, as_json=as_json)
     raise typer.Exit(status)
 
 
-def _tell(report: dict[str, object], line: str, *, as_json: bool) -> None:
+def _describe_closing(found: "ClosingPreview") -> str:
+    claimed = found.source.documents
+    return f"{found.source.uri}: documents that it claims: {claimed}; that would leave with it: {found.would_delete}"
+
+
+def _decline(*, as_json: bool) -> None:
     if as_json:
-        print_json(report)
+        print_json({"removed": None, "deleted": 0, "declined": True})
     else:
-        print_line(line)
+        print_line("nothing was removed")
+
+
+def _print_closed(done: "ClosedSource") -> None:
+    print_line(f"{done.removed.uri} is closed; documents that left the index: {done.deleted}")
+
+
+def _print_submitted(report: "SubmittedJob") -> None:
+    print_line(f"job {report.job}: {report.documents} documents; embedmill jobs show {report.job}")
+
+
+def _print_sources(found: "SourceReports", *, limit: int) -> None:
+    rows = [_row(source) for source in found.sources]
+    columns = ["id", "kind", "state", "documents", "scanned", "collection", "uri", "read with"]
+    if not any(row["read with"] for row in rows):
+        columns.pop()
+    print_table(rows, columns, empty="no sources: embedmill ingest FOLDER")
+    if len(rows) == limit:
+        print_line(f"the next ones: --after {rows[-1]['id']}")
+
+
+def _row(source: "SourceReport") -> dict[str, Any]:
+    scanned = to_json(source.scanned) or "never to its end"
+    return {**to_json(source), "scanned": scanned, "read with": _in_short(source.options)}
+
+
+def _in_short(options: Mapping[str, Any]) -> str:
+    return " ".join(f"{name}={_option(value)}" for name, value in options.items() if value)
+
+
+def _option(value: Any) -> str:
+    """An option's value as it was typed: of names of fields, those that are not their own."""
+    match value:
+        case Mapping():
+            return ",".join(f"{name}:{column}" for name, column in value.items() if column and name != column) or "rows"
+        case list():
+            return ",".join(map(str, value))
+        case _:
+            return str(value)
+
+
+def _print_source(found: "SourceDetail") -> None:
+    print_line(f"source {found.id}: {found.uri} ({found.kind}, {found.state})")
+    print_line(f"  collection {found.collection}, last read to its end: {to_json(found.scanned) or 'never'}")
+    print_line(f"  claims {found.documents} documents, {found.only_here} of them alone")
+    if options := _in_short(found.options):
+        print_line(f"  read with {options}")

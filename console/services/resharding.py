@@ -1,22 +1,21 @@
-"""`embedmill collections reshard`: documents move to the shards where they belong, each copied whole before it goes.
+"""Resharding: documents move to the shards where they belong, each copied whole before it goes.
 
 Nothing is embedded: vectors are copied from shard to shard, and what a shard has lost comes from the cache. A step can
-be repeated at any point, so whoever was killed is followed by the same command.
+be repeated at any point, so whoever was killed is followed by the same call.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from embedmill.console.cli.output import print_line
-from embedmill.console.cli.session import heard, opened
-from embedmill.console.listening import Listener
+from embedmill.console.listening import NOBODY, Listener
 from embedmill.console.services.working import work_on_job
 from embedmill.shared.collections import MAX_SHARDS
 from embedmill.shared.db import collections, documents, leases, manifest, repairs
 from embedmill.shared.db.clock import read_clock
 from embedmill.shared.db.collections import Collection
+from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.manifest import Tracked
 from embedmill.shared.errors import FlowControl, KeyRefused, SettingsError
 from embedmill.shared.logs import get_logger
@@ -37,28 +36,45 @@ PATIENCE_SECONDS = 600.0
 """How long a store may refuse before the move is left for later."""
 
 
-def reshard(name: str, *, shards: int, quiet: bool) -> dict[str, Any]:
-    """Move a collection to so many shards; raises UserError while a move to another number is not finished."""
+@dataclass(frozen=True, slots=True)
+class Resharded:
+    """Documents and vectors that moved, and documents that were mended; `finished` unless some are whole nowhere."""
+
+    collection: str
+    shards: int
+    documents: int
+    vectors: int
+    repaired: int
+    finished: bool
+
+
+def reshard_collection(runtime: Runtime, name: str, *, shards: int, listener: Listener = NOBODY) -> Resharded:
+    """Move a collection to so many shards, or take such a move up; it can be searched and written meanwhile.
+
+    Raises NotFound, SettingsError, UserError while a move to another number is not finished, and FlowControl when a
+    store refuses for too long.
+    """
     if not 1 <= shards <= MAX_SHARDS:
         raise SettingsError(f"{shards} shards: choose from 1 to {MAX_SHARDS}")
-    with opened() as runtime, heard(quiet=quiet) as listener:
-        with runtime.database.write() as connection:
-            found = collections.get_collection(connection, name)
-            collections.begin_move(connection, found, shards)
-            found = collections.get_collection(connection, name)
-        mover = Mover(runtime, found)
-        if found.leaving:
-            _await_older_batches(runtime, found)
-            mover.move()
-            _finish(runtime, mover, listener)
-    return {
-        "collection": name,
-        "shards": shards,
-        "documents": mover.moved,
-        "vectors": mover.rows,
-        "repaired": len(mover.incomplete) if mover.finished else 0,
-        "finished": mover.finished or not found.leaving,
-    }
+    found = runtime.database.transact(lambda connection: _begin(connection, name, shards))
+    mover = Mover(runtime, found)
+    if found.leaving:
+        _await_older_batches(runtime, found)
+        mover.move()
+        _finish(runtime, mover, listener)
+    return Resharded(
+        collection=name,
+        shards=shards,
+        documents=mover.moved,
+        vectors=mover.rows,
+        repaired=len(mover.incomplete) if mover.finished else 0,
+        finished=mover.finished or not found.leaving,
+    )
+
+
+def _begin(connection: Connection, name: str, shards: int) -> Collection:
+    collections.begin_move(connection, collections.get_collection(connection, name), shards)
+    return collections.get_collection(connection, name)
 
 
 def _await_older_batches(runtime: Runtime, collection: Collection) -> None:
@@ -195,15 +211,3 @@ def _mended(runtime: Runtime, mover: Mover, listener: Listener) -> bool:
         if any(counts[id] != wanted[id].indexed for id in here):
             return False
     return True
-
-
-def print_move(report: Mapping[str, Any]) -> None:
-    """The move for people."""
-    print_line(
-        f"{report['collection']}: {report['shards']} shards; {report['documents']} documents with "
-        f"{report['vectors']} vectors moved, nothing was embedded"
-    )
-    if report["repaired"]:
-        print_line(f"  {report['repaired']} documents were not whole and were indexed again from the cache")
-    if not report["finished"]:
-        print_line("  some documents are not whole in any shard: embedmill verify --repair, then run this again")

@@ -1,26 +1,24 @@
-"""What people write about documents is understood: conditions, globs over paths, and every spelling of a name."""
+"""Documents: found by globs over paths and every spelling of a name, listed, explained, and chosen for deletion."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from embedmill.console.services.documents import Asked, _in_uris, ask_where, spellings
-from embedmill.shared.errors import UsageError
+from embedmill.console.services.documents import (
+    DocumentQuery,
+    _in_uris,
+    delete_documents,
+    list_documents,
+    preview_deletion,
+    show_document,
+    spellings,
+)
+from embedmill.shared.errors import NotFound, UnreadableDocument, UsageError
+from embedmill.shared.outcomes import Fail
+from embedmill.shared.runtime import Runtime
 from embedmill.shared.states import DocumentState
-
-
-def test_conditions_are_read() -> None:
-    asked = ask_where(["state=dead", "job=3", "uri=*.pdf", "noted=true", "metadata.team=a=b"], collection="c")
-    assert asked == Asked("c", DocumentState.DEAD, job=3, uri="*.pdf", noted=True, metadata=("team=a=b",))
-    assert ask_where([], collection="c").is_everything
-    assert not ask_where(["stale="], collection=None).is_everything
-
-
-@pytest.mark.parametrize("condition", ["state=odd", "job=x", "colour=red", "state=", "metadata.=x", "noted=maybe"])
-def test_a_condition_without_a_meaning_is_refused(condition: str) -> None:
-    with pytest.raises(UsageError, match="--where"):
-        ask_where([condition], collection=None)
+from tests.shared.db.tracker import Tracker
 
 
 def test_a_glob_over_paths_is_one_over_uris(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,3 +37,54 @@ def test_a_name_may_be_a_uri_an_id_or_a_path_through_links(tmp_path: Path, monke
     found = spellings("link/a.txt")
     assert found[0] == "link/a.txt"
     assert {f"file://{tmp_path}/link/a.txt", (tmp_path / "real").resolve().as_uri() + "/a.txt"} == set(found[1:])
+
+
+@pytest.fixture
+def indexed(tracker: Tracker) -> list[str]:
+    """Three documents that readers see, which a source claims, and one that died."""
+    uris = [f"file:///shelf/{n}.txt" for n in range(3)]
+    scan = tracker.scan()
+    tracker.meet(scan, uris)
+    tracker.index(tracker.claim(tracker.queue()))
+    tracker.meet(scan, ["file:///shelf/torn.txt"])
+    tracker.settle(tracker.claim(tracker.queue()), Fail(UnreadableDocument("torn")))
+    tracker.end_scan()
+    tracker.complete_jobs()
+    return uris
+
+
+def test_documents_are_listed_a_page_at_a_time(runtime: Runtime, indexed: list[str]) -> None:
+    page = list_documents(runtime, limit=3)
+    assert [(row.uri, row.state, row.chunks) for row in page.documents] == [
+        (uri, DocumentState.INDEXED, 2) for uri in indexed
+    ]
+    rest = list_documents(runtime, after=page.next)
+    assert ([row.state for row in rest.documents], rest.next) == ([DocumentState.DEAD], None)
+    assert len(list_documents(runtime, DocumentQuery(uri="/shelf/[0-1].txt")).documents) == 2
+
+
+def test_what_a_query_names_and_is_not_there_is_an_error(runtime: Runtime, indexed: list[str]) -> None:
+    for query in (DocumentQuery("none"), DocumentQuery(job=77), DocumentQuery(source="77")):
+        with pytest.raises(NotFound):
+            list_documents(runtime, query)
+    with pytest.raises(NotFound):
+        show_document(runtime, "file:///nowhere")
+
+
+def test_a_document_is_explained_with_what_stands_in_its_way(runtime: Runtime, indexed: list[str]) -> None:
+    torn = show_document(runtime, "file:///shelf/torn.txt")
+    assert (torn.state, torn.last_error) == (DocumentState.DEAD, "UnreadableDocument: torn")
+    assert [letter.error for letter in torn.letters] == ["torn"]
+    assert [attempt.outcome for attempt in torn.attempts] == ["error"]
+    fine = show_document(runtime, indexed[0])
+    assert (fine.last_error, fine.chunks.indexed, [version.active for version in fine.versions]) == (None, 2, [True])
+    assert [found.stage for found in fine.stages] == ["chunk", "index"]
+
+
+def test_documents_to_delete_are_named_or_asked_for_and_not_both(runtime: Runtime, indexed: list[str]) -> None:
+    found = preview_deletion(runtime, query=DocumentQuery(uri="*.txt"))
+    assert (found.deleted, found.would_delete, found.examples[:3]) == (0, 4, indexed)
+    assert preview_deletion(runtime, [indexed[0], indexed[0]]).would_delete == 1
+    for names, query in (([], DocumentQuery()), (indexed, DocumentQuery(uri="*"))):
+        with pytest.raises(UsageError, match="not both, and not neither"):
+            delete_documents(runtime, names, query)
