@@ -8,7 +8,8 @@ import pkgutil
 
 from embedmill.shared.starting import start_lightly
 
-# SDKs of vendors, and whatever else is loaded on demand, stays so.
+# What is loaded on demand elsewhere, and takes a second of every worker that asks for it.
+SDKS = ("anthropic", "boto3", "openai", "pinecone", "psycopg", "redis")
 PACKAGES = (
     "embedmill.console",
     "embedmill.producers",
@@ -26,4 +27,7 @@ for package in PACKAGES:
             # Of an extra that is not installed.
             with contextlib.suppress(ImportError):
                 importlib.import_module(module.name)
+for sdk in SDKS:
+    with contextlib.suppress(ImportError):
+        importlib.import_module(sdk)
 gc.freeze()

@@ -17,7 +17,7 @@ def simulated(cli: Command, name: str, *options: str) -> Iterator[dict[str, Any]
     assert process.stdout is not None
     yield json.loads(process.stdout.readline())
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=60) == 0
 
 
 def bill(url: str) -> dict[str, Any]:

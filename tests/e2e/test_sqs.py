@@ -53,7 +53,7 @@ def test_the_worker_outlives_what_happens_to_sqs(on_sqs: Command, proxy: Proxy) 
         workshop.wait_for(workshop.submit())
         for down, up in FAULTS.values():
             outlive(workshop, partial(down, proxy), partial(up, proxy))
-        wait_until(lambda: not proxy.due, "the worker met every error", seconds=40)
+        wait_until(lambda: not proxy.due, "the worker met every error")
         workshop.wait_for(workshop.submit())
 
 

@@ -15,7 +15,7 @@ from tests.corpus import text_of
 from tests.waiting import wait_until
 
 HELD = Path(__file__).parent / "held"
-RECOVERY_SECONDS = 45.0
+RECOVERY_SECONDS = 90.0
 
 
 class Workshop:

@@ -72,7 +72,7 @@ class OwnServer(Server):
         self._process = subprocess.Popen(
             [binary, *options, "--dir", str(self._folder)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        wait_until(self._answers, "Redis answers", seconds=15)
+        wait_until(self._answers, "Redis answers")
 
     def kill(self) -> None:
         """kill -9."""

@@ -253,7 +253,7 @@ class TestRedis(CacheContract):
         with ThreadPoolExecutor(1) as pool:
             stored = pool.submit(cache.put_many, {address(1): vector(1)})
             valkey.start()
-            stored.result(timeout=20)
+            stored.result(timeout=60)
         assert np.array_equal(cache.get_many([address(1)])[address(1)], vector(1))
 
 

@@ -197,7 +197,7 @@ def test_a_block_that_lost_its_session_is_known_not_to_have_taken_effect(server:
 
 
 def test_transactions_that_deadlock_both_take_effect(database: Database) -> None:
-    met = threading.Barrier(2, timeout=20)
+    met = threading.Barrier(2, timeout=60)
 
     def cross(first: str, second: str) -> None:
         waited = False

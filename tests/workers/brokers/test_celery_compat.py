@@ -81,7 +81,7 @@ class StockWorker:
         wait_until(self._held.exists, "the worker holds a task", seconds=60)
 
     def wait_until_it_misses_redis(self) -> None:
-        wait_until(lambda: b"Connection to broker lost" in self._log.read_bytes(), "it has noticed", seconds=30)
+        wait_until(lambda: b"Connection to broker lost" in self._log.read_bytes(), "it has noticed")
 
     def release(self) -> None:
         self._held.unlink()

@@ -1,7 +1,6 @@
 """The embedded broker: what is published is taken once, by one process, and a wiped file is opened anew."""
 
 import json
-import multiprocessing
 from collections.abc import Iterator
 from pathlib import Path
 from queue import Empty
@@ -11,6 +10,7 @@ import pytest
 from kombu import Connection
 
 from embedmill.workers.brokers.embedded_transport import QueueFile
+from tests import forked
 
 TRANSPORT = "embedmill.workers.brokers.embedded_transport:EmbeddedTransport"
 
@@ -87,11 +87,8 @@ def test_no_message_is_taken_by_two_processes(connection: Connection, path: Path
     queue = connection.SimpleQueue("one")
     for number in range(200):
         queue.put({"n": number})
-    context = multiprocessing.get_context("spawn")
-    results = context.Queue()
-    processes = [context.Process(target=take_all, args=(str(path), results)) for _ in range(3)]
-    for process in processes:
-        process.start()
+    results = forked.context.Queue()
+    processes = [forked.start(take_all, str(path), results) for _ in range(3)]
     taken = [n for _ in processes for n in json.loads(results.get(timeout=60))]
     for process in processes:
         process.join()

@@ -5,7 +5,6 @@ import os
 import statistics
 import subprocess
 import sys
-import time
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -82,13 +81,12 @@ def test_a_chunk_set_survives_its_bytes(parsed: ParsedDocument, limits: ChunkSet
     assert len(set(kept.ids)) == len(kept.chunks)
 
 
+# A million characters: whatever takes their square in time does not end before pytest calls it hung.
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("target", [16, 384])
-def test_hostile_text_is_cut_within_the_maximum_and_in_time(name: str, target: int) -> None:
+def test_hostile_text_is_cut_within_the_maximum(name: str, target: int) -> None:
     limits = ChunkSettings.from_target(target)
-    began = time.process_time()
     text, chunks = cut(limits, paragraph(HOSTILE[name]))
-    assert time.process_time() - began < 15
     check(text, chunks, limits)
 
 

@@ -587,6 +587,8 @@ def test_a_write_that_may_be_billed_stays_in_the_books_and_its_repetition_is_cov
 ) -> None:
     store, books = booked(impatient)
     rows = [make_row(f"d{n}", text="x" * 5_000) for n in range(4)]
+    # A dead shard of another test may still be about to answer.
+    others = simulator._in_flight
     simulator.faults.add(fault.model_copy(update={"path": "upsert"}))
     with pytest.raises((FlowControl, ProviderUnavailable)):
         store.upsert("s", rows)
@@ -594,7 +596,7 @@ def test_a_write_that_may_be_billed_stays_in_the_books_and_its_repetition_is_cov
     store._client._limiters.clear()
     # The service may show what it took of the first attempt, or not yet.
     store.upsert("s", rows)
-    wait_until(lambda: not simulator._in_flight, "the service has done what it was asked")
+    wait_until(lambda: simulator._in_flight <= others, "the service has done what it was asked")
     assert (
         books.answered("upsert") <= billed(simulator)["upsert"] <= books.answered("upsert") + books.doubtful("upsert")
     )
