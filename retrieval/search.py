@@ -30,7 +30,7 @@ STEPS = ("embed", "dense", "lexical", "versions", "fuse", "fetch")
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class StageScore:
     """What one side said of a hit; `rank` is None where that side did not put the row up by itself."""
 
     rank: int | None
@@ -52,7 +52,7 @@ class Hit:
     text: str
     title: str
     page: int | None
-    stages: Mapping[str, Stage]
+    stages: Mapping[str, StageScore]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class _Ranking:
     """Every candidate, what each stage said of it, and the last stage's scores, best first."""
 
     candidates: Mapping[str, Candidate]
-    stages: Mapping[str, Mapping[str, Stage]]
+    stages: Mapping[str, Mapping[str, StageScore]]
     scores: Mapping[str, float]
 
 
@@ -244,7 +244,7 @@ def _ranking(
     ranks = {name: _ranks(item.match.id for item in side) for name, side in found.items()}
     ranks[final] = _ranks(final_scores)
     stages = {
-        id: {name: Stage(ranks[name].get(id), values.get(id, 0.0)) for name, values in scores.items()}
+        id: {name: StageScore(ranks[name].get(id), values.get(id, 0.0)) for name, values in scores.items()}
         for id in final_scores
     }
     return _Ranking(candidates, stages, final_scores)

@@ -11,7 +11,7 @@ from typing import Any
 
 from embedmill.shared.tokenizer import count_tokens
 from embedmill.simulators.base import Call, Handler, Options, Refused, Reply, Simulator, new_id, refuse_on_order
-from embedmill.simulators.batches import Batch, Batches
+from embedmill.simulators.batches import Batches, VendorBatch
 from embedmill.simulators.claude_rules import (
     THINKING_TOKENS,
     ModelRules,
@@ -23,8 +23,8 @@ from embedmill.simulators.claude_rules import (
     schema_of,
     thinking_effort,
 )
-from embedmill.simulators.limits import Limiter
-from embedmill.simulators.prompts import Block, Cached, PromptCache, Writer
+from embedmill.simulators.limits import Quota
+from embedmill.simulators.prompts import Cached, PromptCache, PromptPart, Writer
 
 FIVE_MINUTES, HOUR = 300.0, 3600.0
 MOST_BYTES, MOST_BATCH_BYTES, MOST_BATCH_REQUESTS = 32 * 1024**2, 256 * 1024**2, 100_000
@@ -88,13 +88,13 @@ class AnthropicSimulator(Simulator):
         """By a bearer token, as the SDK has sent its key since 2.x, or by x-api-key."""
         return bool(call.headers.get("x-api-key")) or super().authorised(call)
 
-    def make_limiter(self) -> Limiter:
+    def make_limiter(self) -> Quota:
         limits = {
             "requests": self.options.requests_per_minute,
             "input-tokens": self.options.tokens_per_minute,
             "output-tokens": self.options.output_tokens_per_minute,
         }
-        return Limiter(limits, clock=self.clock)
+        return Quota(limits, clock=self.clock)
 
     def error(self, refused: Refused) -> Reply:
         id = new_id("req_")
@@ -152,7 +152,9 @@ class AnthropicSimulator(Simulator):
         }
         return message, {"request-id": new_id("req_"), **headers}
 
-    def _admit(self, model: str, blocks: Sequence[Block], rules: ModelRules, *, max_tokens: int) -> Mapping[str, str]:
+    def _admit(
+        self, model: str, blocks: Sequence[PromptPart], rules: ModelRules, *, max_tokens: int
+    ) -> Mapping[str, str]:
         """The rate-limit headers; refuses what is over a limit. Output is reserved as `max_tokens`."""
         key = POOLED if model.startswith(POOLED) else model
         read = self._cache.readable(model, blocks, now=self.clock.now())
@@ -170,7 +172,7 @@ class AnthropicSimulator(Simulator):
         message = f"This request would exceed your rate limit of {exceeded.limit:,} {exceeded.dimension} per minute"
         raise Refused(429, message, headers={**headers, **wait})
 
-    def _cached(self, model: str, blocks: Sequence[Block], rules: ModelRules) -> Cached:
+    def _cached(self, model: str, blocks: Sequence[PromptPart], rules: ModelRules) -> Cached:
         # An entry can be read once the response that wrote it has begun.
         later = self.options.latency_seconds
         return self._cache.use(model, blocks, least=rules.least_cached, now=self.clock.now(), readable_in=later)
@@ -247,10 +249,10 @@ class AnthropicSimulator(Simulator):
         lines = [json.dumps(result).encode() + b"\n" for result in reversed(batch.results)]
         return Reply(b"".join(lines), media_type="application/x-jsonl")
 
-    def _settled(self, call: Call) -> Batch:
+    def _settled(self, call: Call) -> VendorBatch:
         return self._settle(self._batches.find(call.params["id"]))
 
-    def _settle(self, batch: Batch) -> Batch:
+    def _settle(self, batch: VendorBatch) -> VendorBatch:
         return self._batches.settle(batch, answer=self._answer_entry, unanswered=_unanswered)
 
     def _answer_entry(self, entry: dict[str, Any]) -> dict[str, Any]:
@@ -265,7 +267,7 @@ class AnthropicSimulator(Simulator):
             return {"custom_id": entry.get("custom_id"), "result": {"type": "errored", "error": error}}
         return {"custom_id": entry.get("custom_id"), "result": {"type": "succeeded", "message": message}}
 
-    def _described(self, batch: Batch, call: Call) -> dict[str, Any]:
+    def _described(self, batch: VendorBatch, call: Call) -> dict[str, Any]:
         ended, stamp = batch.results is not None, self.clock.stamp
         counts = dict.fromkeys(("processing", "succeeded", "errored", "canceled", "expired"), 0)
         for kind in (r["result"]["type"] for r in batch.results or []):
@@ -287,21 +289,21 @@ class AnthropicSimulator(Simulator):
         }
 
 
-def blocks_of(body: Mapping[str, Any]) -> list[Block]:
+def blocks_of(body: Mapping[str, Any]) -> list[PromptPart]:
     """The prompt in the order in which it is cached: tools, system, messages."""
     blocks = [_block("tool", tool) for tool in body.get("tools") or []]
     blocks += [_block("system", part) for part in parts(body.get("system"))]
     for message in body.get("messages") or []:
         blocks += [_block(str(message.get("role")), part) for part in parts(message.get("content"))]
     if blocks and body.get("cache_control"):
-        blocks[-1] = Block(blocks[-1].content, blocks[-1].tokens, _keep_seconds(body["cache_control"]))
+        blocks[-1] = PromptPart(blocks[-1].content, blocks[-1].tokens, _keep_seconds(body["cache_control"]))
     return blocks
 
 
-def _block(kind: str, part: Mapping[str, Any]) -> Block:
+def _block(kind: str, part: Mapping[str, Any]) -> PromptPart:
     content = {name: value for name, value in part.items() if name != "cache_control"}
     text = content["text"] if part.get("type") == "text" else json.dumps(content, ensure_ascii=False)
-    return Block(f"{kind}\n{text}", count_tokens(text), _keep_seconds(part.get("cache_control")))
+    return PromptPart(f"{kind}\n{text}", count_tokens(text), _keep_seconds(part.get("cache_control")))
 
 
 def _keep_seconds(control: Mapping[str, Any] | None) -> float | None:

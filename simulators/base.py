@@ -31,7 +31,7 @@ from starlette.types import Receive, Scope, Send
 from embedmill.simulators.bill import Bill
 from embedmill.simulators.clock import Clock
 from embedmill.simulators.faults import AFTER, SCRIPT, Fault, FaultScript, Kind, find
-from embedmill.simulators.limits import Limiter
+from embedmill.simulators.limits import Quota
 from embedmill.simulators.miscounting import COUNT_HEADERS, miscounted
 
 REMEMBERED_REQUESTS, REMEMBERED_BODIES = 1000, 16
@@ -155,10 +155,10 @@ class Simulator(ABC):
         """Whether the call carries a key, any key; the SDKs send none when none is set."""
         return bool(call.headers.get("authorization", "").removeprefix("Bearer").strip())
 
-    def make_limiter(self) -> Limiter:
+    def make_limiter(self) -> Quota:
         """The rate limits; by default tokens and requests a minute."""
         limits = {"requests": self.options.requests_per_minute, "tokens": self.options.tokens_per_minute}
-        return Limiter(limits, clock=self.clock)
+        return Quota(limits, clock=self.clock)
 
     def environment(self, url: str) -> dict[str, str]:
         """The variables to set so that the vendor's SDK comes here."""

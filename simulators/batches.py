@@ -14,7 +14,7 @@ LONGEST_SECONDS = 24 * 3600.0
 
 
 @dataclass(slots=True)
-class Batch:
+class VendorBatch:
     """Entries and, once it has ended, their results; `meta` is what the vendor's own answer repeats."""
 
     id: str
@@ -40,24 +40,24 @@ class Batches:
     def __init__(self, clock: Clock, *, prefix: str) -> None:
         self._clock = clock
         self._prefix = prefix
-        self._batches: dict[str, Batch] = {}
+        self._batches: dict[str, VendorBatch] = {}
 
-    def create(self, call: Call, entries: Sequence[Any], **meta: Any) -> Batch:
+    def create(self, call: Call, entries: Sequence[Any], **meta: Any) -> VendorBatch:
         """Take the entries; a fault `late` on the request says how many seconds they take, `partial` halves them."""
         now, late = self._clock.now(), call.fault("late")
         seconds = late.seconds if late else USUAL_SECONDS
         partial = call.fault("partial") is not None
-        batch = Batch(new_id(self._prefix), list(entries), now, now + seconds, meta, partial)
+        batch = VendorBatch(new_id(self._prefix), list(entries), now, now + seconds, meta, partial)
         self._batches[batch.id] = batch
         return batch
 
-    def find(self, id: str) -> Batch:
+    def find(self, id: str) -> VendorBatch:
         """The batch by its id; refuses with 404."""
         if id not in self._batches:
             raise Refused(404, f"no batch {id}", code="not_found_error")
         return self._batches[id]
 
-    def all(self) -> list[Batch]:
+    def all(self) -> list[VendorBatch]:
         """Every batch, the youngest first."""
         return list(self._batches.values())[::-1]
 
@@ -65,16 +65,18 @@ class Batches:
         """As if there had never been any."""
         self._batches.clear()
 
-    def forget(self, batch: Batch) -> None:
+    def forget(self, batch: VendorBatch) -> None:
         """Delete it with its results."""
         del self._batches[batch.id]
 
-    def cancel(self, batch: Batch) -> None:
+    def cancel(self, batch: VendorBatch) -> None:
         """Ask that nothing more is done; it has ended by the next look."""
         if batch.results is None and batch.cancelled_at is None:
             batch.cancelled_at = self._clock.now()
 
-    def settle(self, batch: Batch, *, answer: Callable[[Any], Any], unanswered: Callable[[Any, str], Any]) -> Batch:
+    def settle(
+        self, batch: VendorBatch, *, answer: Callable[[Any], Any], unanswered: Callable[[Any, str], Any]
+    ) -> VendorBatch:
         """Carry it out if its time has come: `unanswered` makes the results of entries `canceled` or `expired`."""
         if batch.results is not None:
             return batch

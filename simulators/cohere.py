@@ -7,7 +7,7 @@ from typing import Any
 
 from embedmill.simulators.base import Call, Handler, Refused, Reply, Simulator, new_id
 from embedmill.simulators.embedding import Counted, answered, as_lists, counted
-from embedmill.simulators.limits import Limiter
+from embedmill.simulators.limits import Quota
 
 MAX_INPUTS = 96
 SIZES = {"embed-v4.0": (256, 512, 1024, 1536), "embed-english-v3.0": (1024,), "embed-multilingual-v3.0": (1024,)}
@@ -27,9 +27,9 @@ class CohereSimulator(Simulator):
     def error(self, refused: Refused) -> Reply:
         return Reply({"id": new_id(""), "message": refused.message}, refused.status, refused.headers)
 
-    def make_limiter(self) -> Limiter:
+    def make_limiter(self) -> Quota:
         limits = {"inputs": self.options.requests_per_minute, "tokens": self.options.tokens_per_minute}
-        return Limiter(limits, clock=self.clock)
+        return Quota(limits, clock=self.clock)
 
     def _embed(self, call: Call) -> Reply:
         body = call.body if isinstance(call.body, dict) else {}

@@ -29,7 +29,7 @@ class Exceeded:
     retry_after_seconds: float
 
 
-class Limiter:
+class Quota:
     """Allowances a minute by dimension (`requests`, `tokens`, …), filled continuously, a full minute at most."""
 
     def __init__(self, per_minute: Mapping[str, int | None], *, clock: Clock) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 from embedmill.shared.tokenizer import count_tokens
 from embedmill.simulators.base import Call, Handler, Options, Refused, Reply, Simulator, new_id
 from embedmill.simulators.embedding import Vectors, answered, as_lists, counted
-from embedmill.simulators.openai_batches import BatchLane
-from embedmill.simulators.prompts import Block, Cached, PromptCache, Writer
+from embedmill.simulators.openai_batches import BatchApi
+from embedmill.simulators.prompts import Cached, PromptCache, PromptPart, Writer
 
 DIMENSIONS = {"text-embedding-3-large": 3072, "text-embedding-3-small": 1536, "text-embedding-ada-002": 1536}
 ONE_SIZE = "text-embedding-ada-002"
@@ -27,7 +27,7 @@ ERROR_TYPES = {429: "requests", 500: "server_error", 503: "server_error"}
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class Completion:
     """A model's answer with what it took."""
 
     text: str
@@ -59,7 +59,7 @@ class OpenAISimulator(Simulator):
             "/v1/chat/completions": self._chat,
             "/v1/responses": self._responses,
         }
-        self.lane = BatchLane(self, handlers)
+        self.lane = BatchApi(self, handlers)
 
     def forget_batches(self) -> None:
         """Drop all files and batches."""
@@ -172,7 +172,7 @@ class OpenAISimulator(Simulator):
         schema: Any,
         limit: int | None,
         lane: str,
-    ) -> tuple[Written, Mapping[str, str]]:
+    ) -> tuple[Completion, Mapping[str, str]]:
         model = str(body.get("model"))
         _require_chat(model)
         if not messages:
@@ -189,10 +189,10 @@ class OpenAISimulator(Simulator):
         kept = sum(prompt.written.values()) if BILLS_WRITES.fullmatch(model) else 0
         amounts = {"cache_read": cached, "tokens_out": tokens_out} | ({"cache_write": kept} if kept else {})
         self.bill.charge(model, f"generate{lane}", tokens_in=prompt.total - cached - kept, **amounts)
-        return Written(text, refusal, complete, prompt, cached, kept, tokens_out), headers
+        return Completion(text, refusal, complete, prompt, cached, kept, tokens_out), headers
 
     def _cached(self, model: str, messages: Sequence[tuple[str, str]]) -> Cached:
-        blocks = [Block(f"{role}\n{text}", count_tokens(text), CACHED_SECONDS) for role, text in messages]
+        blocks = [PromptPart(f"{role}\n{text}", count_tokens(text), CACHED_SECONDS) for role, text in messages]
         return self._cache.use(model, blocks, least=CACHED_FROM, now=self.clock.now())
 
     def _admit(self, model: str, tokens: int) -> Mapping[str, str]:
@@ -268,7 +268,7 @@ def _text_of(content: Any) -> str:
     return "\n".join(str(part.get("text", "")) for part in content or [])
 
 
-def _usage(written: Written, tokens_in: str, tokens_out: str) -> dict[str, Any]:
+def _usage(written: Completion, tokens_in: str, tokens_out: str) -> dict[str, Any]:
     total = written.prompt.total + written.tokens_out
     return {tokens_in: written.prompt.total, tokens_out: written.tokens_out, "total_tokens": total}
 

@@ -6,13 +6,13 @@ from email.parser import BytesParser
 from typing import Any
 
 from embedmill.simulators.base import Call, Handler, Refused, Reply, Simulator, new_id, refuse_on_order
-from embedmill.simulators.batches import Batch, Batches
+from embedmill.simulators.batches import Batches, VendorBatch
 
 MAX_BATCH_LINES, MAX_FILE_BYTES = 50_000, 200 * 1000**2
 STATUS = {"canceled": "cancelled", "expired": "expired"}
 
 
-class BatchLane:
+class BatchApi:
     """The files and batches of a simulator; `handlers` are the endpoints that a batch may be for."""
 
     def __init__(self, owner: Simulator, handlers: Mapping[str, Callable[..., Reply]]) -> None:
@@ -108,7 +108,7 @@ class BatchLane:
         self._batches.cancel(batch)
         return Reply(self._described(batch))
 
-    def _settled(self, batch: Batch) -> Batch:
+    def _settled(self, batch: VendorBatch) -> VendorBatch:
         before = batch.results
         self._batches.settle(batch, answer=self._answer_line, unanswered=_unanswered)
         if before is None and batch.results is not None:
@@ -133,7 +133,7 @@ class BatchLane:
         response = {"status_code": reply.status, "request_id": new_id("req_"), "body": json.loads(reply.body)}
         return {"id": new_id("batch_req_"), "custom_id": entry["custom_id"], "response": response, "error": None}
 
-    def _described(self, batch: Batch) -> dict[str, Any]:
+    def _described(self, batch: VendorBatch) -> dict[str, Any]:
         status = "in_progress"
         if batch.results is not None:
             status = "cancelled" if batch.cancelled_at is not None else "expired" if batch.expired else "completed"

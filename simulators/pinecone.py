@@ -14,26 +14,35 @@ an upsert, and `slow` with many seconds and `match` on a namespace is a shard th
 
 import math
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
-import numpy as np
 import orjson
 from starlette.requests import Request
 
 from embedmill.simulators.base import Call, Options, Refused, Reply, Simulator, new_id
-from embedmill.simulators.limits import Limiter
+from embedmill.simulators.limits import Quota
+from embedmill.simulators.pinecone_index import (
+    Index,
+    Namespace,
+    Record,
+    as_match,
+    check_record,
+    find_nearest,
+    kilobytes,
+    meets,
+    page_after,
+    size_of,
+)
 
 MAX_RECORDS = 1_000
 MAX_BYTES = 2 * 1024 * 1024
-MAX_METADATA_BYTES = 40 * 1024
-MAX_ID_CHARACTERS = 512
 MAX_TOP_K = 10_000
 MAX_RESULT_BYTES = 4 * 1024 * 1024
 LIST_PAGE = 100
-KILOBYTE, GIGABYTE = 1000, 1000**3
-"""As the vendor's examples of units have them."""
+GIGABYTE = 1000**3
+"""As the vendor's examples of units have it."""
 LEAST_QUERY_MILLIUNITS = 250
 LEAST_WRITE_UNITS = 5
 RECORDS_PER_UNIT = 10
@@ -41,57 +50,6 @@ CODES = {400: 3, 401: 16, 403: 7, 404: 5, 409: 6, 413: 8, 429: 8, 500: 13, 503: 
 """gRPC's numbers, which the data plane answers with."""
 RPC_STATUS = frozenset({"code", "message", "details"})
 """The fields of the data plane's errors; the control plane has others."""
-
-Record = dict[str, Any]
-Change = Callable[[dict[str, Record]], None]
-
-
-@dataclass(slots=True)
-class Namespace:
-    """What is applied, and what is written but not seen yet."""
-
-    records: dict[str, Record] = field(default_factory=dict)
-    written: int = 0
-    """Position of the last write."""
-    applied: int = 0
-    """Position of the last write that reads see."""
-    log: list[tuple[float, int, Change]] = field(default_factory=list)
-    sizes: dict[str, int] = field(default_factory=dict)
-    """Bytes of every record that was written and not deleted since, seen or not: what a write or a delete replaces."""
-
-    def write(self, change: Change, *, visible_at: float) -> int:
-        """Put a change into the log; nothing overtakes what was written before."""
-        self.written += 1
-        not_before = self.log[-1][0] if self.log else 0.0
-        self.log.append((max(visible_at, not_before), self.written, change))
-        return self.written
-
-    def catch_up(self, now: float) -> "Namespace":
-        """Apply what is due."""
-        while self.log and self.log[0][0] <= now:
-            _, self.applied, change = self.log.pop(0)
-            change(self.records)
-        return self
-
-    def forget(self, ids: Iterable[str]) -> list[int]:
-        """The sizes that these records had, which are gone now."""
-        return [self.sizes.pop(id) for id in ids if id in self.sizes]
-
-    @property
-    def size_bytes(self) -> int:
-        """As the vendor counts storage: id, metadata and four bytes a dimension."""
-        return sum(_size(record) for record in self.records.values())
-
-
-@dataclass(slots=True)
-class Index:
-    """An index with its namespaces."""
-
-    name: str
-    dimension: int
-    metric: str
-    description: dict[str, Any]
-    namespaces: dict[str, Namespace] = field(default_factory=dict)
 
 
 class PineconeSimulator(Simulator):
@@ -130,9 +88,9 @@ class PineconeSimulator(Simulator):
         )
         return [*control, *((method, f"/i/{{index}}{path}", self._locked(handler)) for method, path, handler in data)]
 
-    def make_limiter(self) -> Limiter:
+    def make_limiter(self) -> Quota:
         """Requests a minute, counted for each namespace."""
-        return Limiter({"requests": self.options.requests_per_minute}, clock=self.clock)
+        return Quota({"requests": self.options.requests_per_minute}, clock=self.clock)
 
     def authorised(self, call: Call) -> bool:
         """Any key will do."""
@@ -249,13 +207,13 @@ class PineconeSimulator(Simulator):
         if len(given) > MAX_RECORDS:
             raise Refused(400, f"{len(given)} records, at most {MAX_RECORDS}", code="INVALID_ARGUMENT")
         for record in given:
-            _check(record, index)
+            check_record(record, index)
         space = self._space(call, call.body.get("namespace", ""), create=True)
         kept = given[: len(given) // 2] if call.fault("partial") else given
         fresh = {record["id"]: record for record in kept}
         position = space.write(lambda records: records.update(fresh), visible_at=self._visible_at(call))
-        sizes = {id: _size(record) for id, record in fresh.items()}
-        units = max(LEAST_WRITE_UNITS, _kilobytes(sizes.values())) + _kilobytes(space.forget(sizes))
+        sizes = {id: size_of(record) for id, record in fresh.items()}
+        units = max(LEAST_WRITE_UNITS, kilobytes(sizes.values())) + kilobytes(space.forget(sizes))
         space.sizes |= sizes
         self.bill.charge(index.name, "upsert", write_units=units, records=len(kept))
         return Reply({"upsertedCount": len(kept)}, headers={"x-pinecone-lsn-committed": str(position)})
@@ -271,8 +229,8 @@ class PineconeSimulator(Simulator):
                 f"Vector dimension {len(vector or ())} does not match the dimension of the index {index.dimension}"
             )
             raise Refused(400, message, code="INVALID_ARGUMENT")
-        found = _nearest(space, vector, body["topK"], body.get("filter"))
-        matches = [_match(record, score, body) for record, score in found]
+        found = find_nearest(space, vector, body["topK"], body.get("filter"))
+        matches = [as_match(record, score, body) for record, score in found]
         milliunits = max(LEAST_QUERY_MILLIUNITS, math.ceil(space.size_bytes * 1000 / GIGABYTE))
         told = math.ceil(milliunits / 1000)
         self.bill.charge(index.name, "query", read_milliunits=milliunits, told_milliunits=1000 * told)
@@ -293,8 +251,8 @@ class PineconeSimulator(Simulator):
     def _fetch_by_metadata(self, call: Call) -> Reply:
         body = call.body
         space = self._space(call, body.get("namespace", ""))
-        met = sorted(id for id, record in space.records.items() if _meets(record, body["filter"]))
-        page, rest = _page(met, body.get("paginationToken"), body.get("limit", LIST_PAGE))
+        met = sorted(id for id, record in space.records.items() if meets(record, body["filter"]))
+        page, rest = page_after(met, body.get("paginationToken"), body.get("limit", LIST_PAGE))
         units = self._charge_fetch(call, len(page))
         content = {"vectors": {id: space.records[id] for id in page}, "namespace": body.get("namespace", "")}
         return Reply(content | {"usage": {"readUnits": units}} | rest)
@@ -322,7 +280,7 @@ class PineconeSimulator(Simulator):
         position = space.write(forget, visible_at=self._visible_at(call))
         if body.get("deleteAll"):
             space.sizes.clear()
-        units = max(LEAST_WRITE_UNITS, _kilobytes(space.forget(ids)))
+        units = max(LEAST_WRITE_UNITS, kilobytes(space.forget(ids)))
         self.bill.charge(index.name, "delete", write_units=units, records=len(ids))
         return Reply({}, headers={"x-pinecone-lsn-committed": str(position)})
 
@@ -330,14 +288,16 @@ class PineconeSimulator(Simulator):
         name, prefix = call.params.get("namespace", ""), call.params.get("prefix", "")
         space = self._space(call, name)
         ids = sorted(id for id in space.records if id.startswith(prefix))
-        page, rest = _page(ids, call.params.get("paginationToken"), int(call.params.get("limit", LIST_PAGE)))
+        page, rest = page_after(ids, call.params.get("paginationToken"), int(call.params.get("limit", LIST_PAGE)))
         self.bill.charge(self._index(call).name, "list", read_milliunits=1000, told_milliunits=1000)
         content = {"vectors": [{"id": id} for id in page], "namespace": name, "usage": {"readUnits": 1}}
         return Reply(content | rest)
 
     def _list_namespaces(self, call: Call) -> Reply:
         spaces, prefix = self._index(call).namespaces, call.params.get("prefix", "")
-        names, rest = _page(sorted(n for n in spaces if n.startswith(prefix)), call.params.get("paginationToken"), 100)
+        names, rest = page_after(
+            sorted(n for n in spaces if n.startswith(prefix)), call.params.get("paginationToken"), 100
+        )
         return Reply({"namespaces": [_namespace(name, spaces[name]) for name in names], **rest})
 
     def _create_namespace(self, call: Call) -> Reply:
@@ -376,101 +336,3 @@ def _parsed(raw: bytes) -> Any:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:
         return None
-
-
-def _check(record: Record, index: Index) -> None:
-    id, values, metadata = record.get("id", ""), record.get("values"), record.get("metadata") or {}
-    problem = None
-    if not 1 <= len(id) <= MAX_ID_CHARACTERS or not id.isascii():
-        problem = f"an id has 1 to {MAX_ID_CHARACTERS} ASCII characters"
-    elif not values or any(value is None for value in values):
-        problem = f"vector {id}: values have to be numbers"
-    elif len(values) != index.dimension:
-        problem = f"Vector dimension {len(values)} does not match the dimension of the index {index.dimension}"
-    elif not any(values):
-        problem = "Dense vectors must contain at least one non-zero value"
-    elif len(orjson.dumps(metadata)) > MAX_METADATA_BYTES:
-        problem = f"Metadata size exceeds the limit of {MAX_METADATA_BYTES} bytes per vector"
-    elif not all(map(_is_allowed, metadata.values())):
-        problem = "Metadata value must be a string, number, boolean or list of strings"
-    if problem:
-        raise Refused(400, problem, code="INVALID_ARGUMENT")
-
-
-def _is_allowed(value: Any) -> bool:
-    return isinstance(value, str | int | float) or (
-        isinstance(value, list) and all(isinstance(item, str) for item in value)
-    )
-
-
-def _size(record: Record) -> int:
-    return len(record["id"]) + 4 * len(record["values"]) + len(orjson.dumps(record.get("metadata") or {}))
-
-
-def _kilobytes(sizes: Iterable[int]) -> int:
-    return math.ceil(sum(sizes) / KILOBYTE)
-
-
-def _page(ids: Sequence[str], token: str | None, limit: int) -> tuple[list[str], dict[str, Any]]:
-    """One page after the token, and the pagination part of the answer, which is left out at the end."""
-    after = [id for id in ids if token is None or id > token]
-    page = after[:limit]
-    return page, ({"pagination": {"next": page[-1]}} if len(after) > limit else {})
-
-
-def _nearest(
-    space: Namespace, vector: Sequence[float], top_k: int, condition: Mapping[str, Any] | None
-) -> Iterator[tuple[Record, float]]:
-    records = [record for record in space.records.values() if condition is None or _meets(record, condition)]
-    if not records:
-        return
-    matrix = np.array([record["values"] for record in records], np.float32)
-    query = np.asarray(vector, np.float32)
-    lengths = np.linalg.norm(matrix, axis=1) * (np.linalg.norm(query) or 1)
-    scores = matrix @ query / lengths
-    for row in np.argsort(-scores, kind="stable")[:top_k]:
-        yield records[row], float(scores[row])
-
-
-def _match(record: Record, score: float, body: Mapping[str, Any]) -> Record:
-    match: Record = {"id": record["id"], "score": score}
-    if body.get("includeValues"):
-        match["values"] = record["values"]
-    if body.get("includeMetadata"):
-        match["metadata"] = record.get("metadata", {})
-    return match
-
-
-def _meets(record: Record, condition: Mapping[str, Any]) -> bool:
-    return all(_meets_one(record.get("metadata") or {}, name, wanted) for name, wanted in condition.items())
-
-
-def _meets_one(metadata: Mapping[str, Any], name: str, wanted: Any) -> bool:
-    match name:
-        case "$and":
-            return all(_meets({"metadata": metadata}, part) for part in wanted)
-        case "$or":
-            return any(_meets({"metadata": metadata}, part) for part in wanted)
-    operators = wanted if isinstance(wanted, dict) else {"$eq": wanted}
-    held = metadata.get(name)
-    return all(_compare(held, operator, operand) for operator, operand in operators.items())
-
-
-def _compare(held: Any, operator: str, operand: Any) -> bool:
-    values = held if isinstance(held, list) else [] if held is None else [held]
-    match operator:
-        case "$eq":
-            return any(_same(value, operand) for value in values)
-        case "$ne":
-            return not any(_same(value, operand) for value in values)
-        case "$in":
-            return any(_same(value, item) for value in values for item in operand)
-        case "$nin":
-            return not any(_same(value, item) for value in values for item in operand)
-        case "$exists":
-            return (held is not None) == bool(operand)
-    raise Refused(400, f"unknown operator {operator}", code="INVALID_ARGUMENT")
-
-
-def _same(value: Any, other: Any) -> bool:
-    return isinstance(value, bool) == isinstance(other, bool) and bool(value == other)

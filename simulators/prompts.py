@@ -211,7 +211,7 @@ def _bounded(value: float, schema: Schema) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class PromptPart:
     """A part of a prompt in the order in which it is cached; `keep_seconds` when a cache breakpoint is behind it."""
 
     content: str
@@ -239,7 +239,9 @@ class PromptCache:
     def __init__(self) -> None:
         self._kept: dict[str, _Kept] = {}
 
-    def use(self, scope: str, blocks: Sequence[Block], *, least: int, now: float, readable_in: float = 0.0) -> Cached:
+    def use(
+        self, scope: str, blocks: Sequence[PromptPart], *, least: int, now: float, readable_in: float = 0.0
+    ) -> Cached:
         """Read the longest kept prefix that ends at a breakpoint or up to 20 blocks before one, and keep the others.
 
         A prefix of fewer than `least` tokens is not kept. What is written can be read from `readable_in` seconds on.
@@ -261,13 +263,13 @@ class PromptCache:
             self._kept = {key: kept for key, kept in self._kept.items() if kept.expires_at > now}
         return Cached(prefixes[-1][1] if prefixes else 0, read, written)
 
-    def readable(self, scope: str, blocks: Sequence[Block], *, now: float) -> int:
+    def readable(self, scope: str, blocks: Sequence[PromptPart], *, now: float) -> int:
         """Tokens that would be read from the cache at this moment."""
         prefixes = _prefixes(scope, blocks)
         hit = self._longest(blocks, prefixes, now)
         return 0 if hit is None else prefixes[hit][1]
 
-    def _longest(self, blocks: Sequence[Block], prefixes: Sequence[tuple[str, int]], now: float) -> int | None:
+    def _longest(self, blocks: Sequence[PromptPart], prefixes: Sequence[tuple[str, int]], now: float) -> int | None:
         breakpoints = [place for place, block in enumerate(blocks) if block.keep_seconds is not None]
         for breakpoint_ in reversed(breakpoints):
             for place in range(breakpoint_, max(breakpoint_ - LOOK_BACK_BLOCKS, -1), -1):
@@ -287,7 +289,7 @@ class _Kept:
         self.expires_at = now + self.seconds
 
 
-def _prefixes(scope: str, blocks: Sequence[Block]) -> list[tuple[str, int]]:
+def _prefixes(scope: str, blocks: Sequence[PromptPart]) -> list[tuple[str, int]]:
     """For each block, the hash and the tokens of everything up to its end."""
     hasher, total, prefixes = hashlib.sha256(scope.encode()), 0, []
     for block in blocks:

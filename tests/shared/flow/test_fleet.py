@@ -9,7 +9,7 @@ import pytest
 
 from embedmill.shared.flow import allowance
 from embedmill.simulators.clock import Clock
-from embedmill.simulators.limits import Limiter
+from embedmill.simulators.limits import Quota
 
 PROCESSES = 4
 PATIENCE_SECONDS, WAKING_SECONDS, LATENCY_SECONDS = 2.0, 0.2, 0.06
@@ -42,7 +42,7 @@ class Fleet:
     def run(self, *, seconds: float) -> None:
         chance = random.Random(7)
         limits = {"tokens": self.tokens_per_minute}
-        provider = Limiter(limits, clock=self.clock)
+        provider = Quota(limits, clock=self.clock)
         end = self.clock.at + seconds
         due = [(self.clock.at + n / 1000, n, chance.randint(1, self.largest_call)) for n in range(PROCESSES)]
         while due and due[0][0] < end:
@@ -58,7 +58,7 @@ class Fleet:
                 amount = self._send(provider, amount, limits) or chance.randint(1, self.largest_call)
             heapq.heappush(due, (self.clock.at + pause, process, amount))
 
-    def _send(self, provider: Limiter, amount: int, limits: dict[str, int]) -> int:
+    def _send(self, provider: Quota, amount: int, limits: dict[str, int]) -> int:
         """0 when the call went through, what has to be sent again otherwise."""
         self.calls += 1
         exceeded = provider.take("key", {"tokens": amount})
