@@ -5,9 +5,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-# Which tests, and how: make test PYTEST_ARGS="-k dispatcher -x"
+# Which tests, and how: make test PYTEST_ARGS="tests/shared -k dispatcher -x"
 PYTEST_ARGS ?=
-JOBS ?= 3
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+# Tests that compute take a core each; those that start processes also wait for them.
+JOBS ?= $(CORES)
+PROCESS_JOBS ?= $(shell expr $(CORES) + 1)
+PROCESSES := tests/e2e tests/chaos tests/workers/brokers
+PYTEST := $(BIN)/python -m pytest --dist worksteal
+# Bytecode of tests that is not kept is compiled again by every process.
+unexport PYTHONDONTWRITEBYTECODE
 BENCH_ARGS ?=
 # What the lock file holds; minilm is left out because it would bring torch.
 EXTRAS := anthropic bedrock cohere openai pgvector pinecone postgres redis s3 simulate sqs
@@ -41,8 +48,15 @@ demo: setup ## Ingest real documents and search them; needs no key and no servic
 	@demo/run.sh $(BIN)/embedmill
 
 .PHONY: test
-test: setup check ## Run the checks and the whole test suite (PYTEST_ARGS=...)
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal $(PYTEST_ARGS)
+test: setup check ## Run the checks and the whole test suite, or what PYTEST_ARGS says of it
+ifeq ($(strip $(PYTEST_ARGS)),)
+	@status=0; set -x; \
+	$(PYTEST) --numprocesses $(JOBS) $(PROCESSES:%=--ignore=%) || status=$$?; \
+	$(PYTEST) --numprocesses $(PROCESS_JOBS) $(PROCESSES) || status=$$?; \
+	exit $$status
+else
+	$(PYTEST) --numprocesses $(JOBS) $(PYTEST_ARGS)
+endif
 
 .PHONY: check
 check: setup ## Lint, formatting, types and import contracts: what CI runs besides tests
@@ -63,9 +77,26 @@ format: setup ## Format the code, mend what can be mended, regenerate blocks in 
 bench: setup ## Measure against a bare script (BENCH_ARGS=...)
 	$(BIN)/python -m bench $(BENCH_ARGS)
 
-.PHONY: chaos
-chaos: setup ## Long tests of random kills and faults
-	$(BIN)/python -m pytest -m chaos --timeout 1800 $(PYTEST_ARGS)
+# Each part is a target of its own: make chaos-fleet PYTEST_ARGS="-rP -k redis"
+PARTS := kills money fleet commands walks
+CHAOS := $(PYTEST) -m chaos --timeout 1800 $(PYTEST_ARGS)
+.PHONY: chaos $(PARTS:%=chaos-%)
+chaos: $(PARTS:%=chaos-%) ## Random kills and faults at length, in parts (chaos-fleet, ...): an hour
+
+chaos-kills: setup
+	$(CHAOS) tests/chaos/test_kills.py tests/chaos/test_disturbances.py tests/chaos/test_poison.py
+
+chaos-money: setup
+	$(CHAOS) tests/chaos/test_money.py
+
+chaos-fleet: setup
+	$(CHAOS) tests/chaos/fleet
+
+chaos-commands: setup
+	$(CHAOS) --numprocesses $(JOBS) tests/e2e
+
+chaos-walks: setup
+	$(CHAOS) --numprocesses $(JOBS) tests/shared tests/producers tests/workers tests/retrieval
 
 # Hosts, folders and options of the machine that locks stay out of the file. The image's packages are a part of the
 # developers', at the same versions.

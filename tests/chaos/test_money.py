@@ -186,11 +186,11 @@ def test_through_faults_and_kills_the_ledger_covers_the_bill_and_the_end_is_that
 
 @pytest.mark.chaos
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_through_a_long_storm_the_ledger_covers_the_bill_and_the_end_is_that_of_a_calm_run(
     command: Command, providers: Providers, tmp_path: Path, seed: int
 ) -> None:
-    folder = write_documents(tmp_path / "documents", 60)
+    folder = write_documents(tmp_path / "documents", 30)
     calm = run_calmly(command, providers, folder, f"calm-{seed}")
     providers.forget()
     for simulator, script in zip(

@@ -13,8 +13,8 @@ from tests.command import Command
 from tests.corpus import write_corpus
 from tests.waiting import wait_until
 
-AWAY_SECONDS = 60.0
-DOCUMENTS = 400
+AWAY_SECONDS = 20.0
+DOCUMENTS = 200
 # Ours look for a broker that is away every 10 s at the latest, Celery's consumers every 30 s or so.
 RESUMED_SECONDS = 60.0
 

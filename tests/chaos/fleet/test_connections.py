@@ -17,8 +17,8 @@ from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600), pytest.mark.parametrize("pair", REMOTE, ids="-".join)]
 
-CHURN_SECONDS = 60.0
-DOCUMENTS = 600
+CHURN_SECONDS = 20.0
+DOCUMENTS = 300
 # Until a consumer whose socket went silent takes messages again.
 SILENT_SECONDS = 90.0
 CONSUMING_SECONDS = 60.0
@@ -62,9 +62,7 @@ def churn(fleet: Fleet, wires: Wires, *, seconds: float, seed: int) -> Counter[s
     return struck
 
 
-def test_a_minute_of_broken_connections_loses_nothing(
-    services: Services, chaotic: Command, pair: tuple[str, str]
-) -> None:
+def test_broken_connections_lose_nothing(services: Services, chaotic: Command, pair: tuple[str, str]) -> None:
     corpus, expected = corpus_with_reference(chaotic.folder, DOCUMENTS)
     with wired(services, chaotic.with_settings(lease_seconds="4"), pair) as (fleet, wires):
         fleet.start(2)

@@ -9,8 +9,8 @@ from tests.chaos.fleet.conftest import MATRIX, Services, corpus_with_reference, 
 from tests.chaos.fleet.deployment import Fleet
 from tests.command import Command
 
-DOCUMENTS = 500
-STEPS = 8
+DOCUMENTS = 250
+STEPS = 5
 # On an idle machine within ten; a Python process takes its time to start on a busy one.
 FOLLOWED_SECONDS = 40
 

@@ -1,5 +1,6 @@
 """Everything at once, on every broker and database: the store and the tracker end as after a run without faults."""
 
+import os
 import random
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from tests.chaos.test_poison import poisoned
 from tests.command import Command
 
 COMMANDS = 2
+# STORM_SEEDS="21 22 23" has others, and more of them.
+SEEDS = [int(seed) for seed in os.environ.get("STORM_SEEDS", "21").split()]
 # Before so many disturbances no storm is over: the last stage waits for them.
 LEAST = 3
 
@@ -30,7 +33,7 @@ class Size:
 
 
 SHORT = Size(documents=80, disturbances=7, seconds=150)
-LONG = Size(documents=2000, disturbances=80, seconds=1200)
+LONG = Size(documents=600, disturbances=30, seconds=600)
 
 
 def publish_again(fleet: Fleet, documents: int) -> None:
@@ -105,9 +108,9 @@ def test_a_short_storm_leaves_what_a_calm_run_leaves(
 
 @pytest.mark.chaos
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("seed", [21, 22])
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("pair", MATRIX, ids="-".join)
-def test_two_thousand_documents_survive_a_long_storm(
+def test_hundreds_of_documents_survive_a_long_storm(
     services: Services, chaotic: Command, pair: tuple[str, str], seed: int
 ) -> None:
     storm(services, chaotic, pair, size=LONG, seed=seed)

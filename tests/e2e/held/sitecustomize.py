@@ -15,9 +15,9 @@ MARKER = "HOLD-UP"
 
 
 def hold_up() -> None:
-    import embedmill.workers.chunking
+    import embedmill.workers.stages.chunk
 
-    original = embedmill.workers.chunking.normalise
+    original = embedmill.workers.stages.chunk.normalise
 
     def normalise(parsed: Any) -> Any:
         if any(MARKER in block.text for block in parsed.blocks):
@@ -27,7 +27,7 @@ def hold_up() -> None:
                 time.sleep(0.02)
         return original(parsed)
 
-    embedmill.workers.chunking.normalise = normalise
+    embedmill.workers.stages.chunk.normalise = normalise
 
 
 if os.environ.get("HELD_AT"):
