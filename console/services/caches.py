@@ -5,9 +5,9 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from embedmill.shared.caches.embeddings import KINDS, Size
-from embedmill.shared.caches.verdicts import VerdictCache
 from embedmill.shared.db import ledger, retention
 from embedmill.shared.db.engine import Connection
+from embedmill.shared.db.verdict_cache import VerdictCache
 from embedmill.shared.db.verdicts import VERDICT
 from embedmill.shared.runtime import Runtime
 from embedmill.workers.chores import pruner

@@ -24,8 +24,8 @@ SECONDS = 240.0
 DEADLY = Path(__file__).parent / "points"
 POINTS = {
     "reserved and not sent": ("embedmill.shared.providers.models.anthropic:AnthropicModel.ask", "before"),
-    "answered and not stored": ("embedmill.shared.caches.verdicts:VerdictCache.put_many", "before"),
-    "stored and not settled": ("embedmill.shared.caches.verdicts:VerdictCache.put_many", "after"),
+    "answered and not stored": ("embedmill.shared.db.verdict_cache:VerdictCache.put_many", "before"),
+    "stored and not settled": ("embedmill.shared.db.verdict_cache:VerdictCache.put_many", "after"),
     "settled and not applied": ("embedmill.shared.spend.call:PaidCall.settle", "after"),
 }
 LEFTOVER = "Everything in this part was reported lost and nothing more is known about it at all."

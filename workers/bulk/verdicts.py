@@ -4,10 +4,10 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from embedmill.shared.asking.question import Request
-from embedmill.shared.caches.verdicts import VerdictCache
 from embedmill.shared.db.bulk_items import VERDICT, BulkItem
 from embedmill.shared.db.bulk_waits import NewItem
 from embedmill.shared.db.leases import WorkItem
+from embedmill.shared.db.verdict_cache import VerdictCache
 from embedmill.shared.errors import BlobMissing
 from embedmill.shared.ledger import Tokens
 from embedmill.shared.paging import pages

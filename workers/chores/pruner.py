@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from embedmill.shared.caches.embeddings import KINDS, TOUCH_SECONDS, Size
-from embedmill.shared.caches.verdicts import VerdictCache
 from embedmill.shared.db.retention import measure_need, record_evictions
+from embedmill.shared.db.verdict_cache import VerdictCache
 from embedmill.shared.db.verdicts import VERDICT
 from embedmill.shared.errors import FlowControl
 from embedmill.shared.logs import get_logger

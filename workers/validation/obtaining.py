@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from embedmill.shared.asking.single_flight import SingleFlight
-from embedmill.shared.caches.verdicts import VerdictCache
+from embedmill.shared.db.verdict_cache import VerdictCache
 from embedmill.shared.db.verdicts import VerdictOrigin
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.metering import Meter

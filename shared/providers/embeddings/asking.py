@@ -33,13 +33,15 @@ class VectorQuestion(LiveQuestion[int, Vector, EmbeddingAnswer]):
 
     def read(self, request: Request[int], answer: EmbeddingAnswer) -> ReadAnswer[int, Vector]:
         self.answers += 1
-        usable: list[bool] = np.asarray(np.isfinite(answer.vectors).all(axis=1)).tolist()
-        rows = list(zip(request.items, answer.vectors, usable, strict=True))
+        usable = np.asarray(np.isfinite(answer.vectors).all(axis=1))
+        rows = dict(zip(request.items, answer.vectors, strict=True))
+        if usable.all():
+            return ReadAnswer(rows)
         spoiled = BadVector(f"{self.name} returned an unusable vector")
-        errors = {position: spoiled for position, _, fine in rows if not fine}
-        return ReadAnswer({position: vector for position, vector, fine in rows if fine}, errors=errors)
+        errors = {request.items[place]: spoiled for place in np.flatnonzero(~usable).tolist()}
+        return ReadAnswer({position: rows[position] for position in rows if position not in errors}, errors=errors)
 
     def keep(self, found: Mapping[int, Vector]) -> None:
         self.keep_vectors(found)
-        for position, vector in found.items():
-            self.vectors[position] = vector
+        if found:
+            self.vectors[list(found)] = list(found.values())

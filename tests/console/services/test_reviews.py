@@ -3,10 +3,10 @@
 import pytest
 
 from embedmill.console.services.reviews import accept_reviews, list_reviews, reject_reviews
-from embedmill.shared.caches.verdicts import VerdictCache
 from embedmill.shared.db import collections, reviews
 from embedmill.shared.db.reviews import Doubt
 from embedmill.shared.db.schema import document
+from embedmill.shared.db.verdict_cache import VerdictCache
 from embedmill.shared.errors import NotFound, UserError
 from embedmill.shared.runtime import Runtime
 from tests.shared.db.tracker import Tracker

@@ -6,6 +6,7 @@ while a task is surely in flight.
 
 import os
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,8 @@ MARKER = "HOLD-UP"
 
 
 def hold_up() -> None:
-    import embedmill.workers.stages.chunk
-
-    original = embedmill.workers.stages.chunk.normalise
+    stage: Any = import_module("embedmill.workers.stages.chunk")
+    original = stage.normalise
 
     def normalise(parsed: Any) -> Any:
         if any(MARKER in block.text for block in parsed.blocks):
@@ -27,7 +27,7 @@ def hold_up() -> None:
                 time.sleep(0.02)
         return original(parsed)
 
-    embedmill.workers.stages.chunk.normalise = normalise
+    stage.normalise = normalise
 
 
 if os.environ.get("HELD_AT"):

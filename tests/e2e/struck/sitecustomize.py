@@ -45,7 +45,7 @@ def strike_around(owner: Any, method: str, *, before: str = "", after: str = "")
 
 def lay_points() -> None:
     import embedmill.shared.caches.embeddings
-    import embedmill.shared.caches.verdicts
+    import embedmill.shared.db.verdict_cache
     import embedmill.shared.providers.embeddings.openai
     import embedmill.shared.spend.call
 
@@ -54,7 +54,7 @@ def lay_points() -> None:
     )
     strike_around(embedmill.shared.spend.call.PaidCall, "settle", after="vectors settled")
     strike_around(
-        embedmill.shared.caches.verdicts.VerdictCache, "put_many", before="verdicts arrived", after="verdicts stored"
+        embedmill.shared.db.verdict_cache.VerdictCache, "put_many", before="verdicts arrived", after="verdicts stored"
     )
     strike_around(embedmill.shared.spend.call.PaidCall, "settle", after="verdicts settled")
     if os.environ.get("REQUEST_INPUTS"):

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import text, update
 
-from embedmill.shared.caches.verdicts import VerdictCache
 from embedmill.shared.db import reviews
 from embedmill.shared.db.reviews import Doubt
 from embedmill.shared.db.schema import verdict
+from embedmill.shared.db.verdict_cache import VerdictCache
 from embedmill.workers.validation.obtaining import Obtained, obtain_verdicts
 from tests.shared.db.tracker import Tracker
 from tests.shared.providers.books import Books

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, update
 
-from embedmill.shared.caches.verdicts import VerdictCache
 from embedmill.shared.db import reviews, samples, terms, verdicts
 from embedmill.shared.db.opening import open_database
 from embedmill.shared.db.reviews import Doubt
 from embedmill.shared.db.samples import Counts, Sampled
 from embedmill.shared.db.schema import verdict, verdict_hold
 from embedmill.shared.db.terms import FoundTerm
+from embedmill.shared.db.verdict_cache import VerdictCache
 from embedmill.shared.db.verdicts import VerdictOrigin
 from embedmill.shared.errors import NotFound, UserError
 from tests.shared.db.tracker import Tracker

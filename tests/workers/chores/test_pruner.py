@@ -5,8 +5,8 @@ import sqlite3
 from contextlib import closing
 
 from embedmill.shared.caches.embeddings import DOCUMENT, KINDS, QUERY, Size
-from embedmill.shared.caches.verdicts import VerdictCache
 from embedmill.shared.db.retention import list_evictions
+from embedmill.shared.db.verdict_cache import VerdictCache
 from embedmill.shared.db.verdicts import VERDICT
 from embedmill.shared.outcomes import Advance, Park
 from embedmill.workers.chores.pruner import ENTRIES_AT_ONCE, PrunePolicy, prune
