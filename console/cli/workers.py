@@ -54,8 +54,8 @@ def start(
     from embedmill.console.cli.session import heard, opened
     from embedmill.console.services import workers
     from embedmill.console.services.running import Workshop, WorkshopOptions
+    from embedmill.workers.processes.children import Recycling
     from embedmill.workers.processes.launching import forking
-    from embedmill.workers.processes.supervisor import Recycling
 
     if only_chores and (queue or without_chores):
         raise typer.BadParameter("--only-chores goes with neither --queue nor --without-chores")

@@ -17,9 +17,9 @@ from embedmill.shared.presence import is_gone, sweep
 from embedmill.shared.runtime import Runtime
 
 if TYPE_CHECKING:
+    from embedmill.workers.processes.children import Recycling
     from embedmill.workers.processes.launching import ForkServer
     from embedmill.workers.processes.pools import PoolSpec
-    from embedmill.workers.processes.supervisor import Recycling
 
 log = get_logger()
 

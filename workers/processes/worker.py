@@ -28,9 +28,9 @@ from embedmill.workers.app import app
 from embedmill.workers.brokers.refusals import refusals
 from embedmill.workers.consuming.process import process
 from embedmill.workers.heartbeat import Heartbeat
+from embedmill.workers.processes.children import EXIT_SPENT, EXIT_STORAGE
 from embedmill.workers.processes.ending import Ending
 from embedmill.workers.processes.pools import THREADS_PER_PROCESS, PoolKind
-from embedmill.workers.processes.supervisor import EXIT_SPENT, EXIT_STORAGE
 from embedmill.workers.queues import queue_name
 from embedmill.workers.runtime import WorkerRuntime
 
