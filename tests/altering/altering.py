@@ -1,15 +1,24 @@
-"""For a sitecustomize: does something in worker processes, whether they are interpreters or forks."""
+"""For a sitecustomize: alters worker processes, whether they are interpreters or forks."""
 
 import os
 import sys
 from collections.abc import Callable
 
 COMMAND = os.getpid()
+IS_WORKER = "embedmill.workers.processes.entry" in sys.orig_argv
 
 
 def in_workers(act: Callable[[], object]) -> None:
-    """A worker is an interpreter of its own, or a fork of a fork of its command."""
-    if "embedmill.workers.processes.entry" in sys.orig_argv:
+    """Before they load what they work with; where they are forks, in what they are forked from."""
+    if IS_WORKER:
         act()
     else:
-        os.register_at_fork(after_in_child=lambda: os.getppid() == COMMAND or act())
+        os.register_at_fork(after_in_child=lambda: act() if os.getppid() == COMMAND else None)
+
+
+def in_each_worker(act: Callable[[], object]) -> None:
+    """At the start of each."""
+    if IS_WORKER:
+        act()
+    else:
+        os.register_at_fork(after_in_child=lambda: act() if os.getppid() != COMMAND else None)

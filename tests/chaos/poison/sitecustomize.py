@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any
 
-from altering import in_workers
+from altering import in_each_worker, in_workers
 
 MARKER = "POISON-PILL"
 
@@ -86,8 +86,6 @@ def poison_indexing() -> None:
 
 
 def poison() -> None:
-    if "DEAF" in os.environ:
-        deafen(os.environ["DEAF"])
     match os.environ.get("POISON_STAGE"):
         case "chunk":
             poison_chunking()
@@ -98,3 +96,5 @@ def poison() -> None:
 
 
 in_workers(poison)
+if "DEAF" in os.environ:
+    in_each_worker(lambda: deafen(os.environ["DEAF"]))
