@@ -22,7 +22,7 @@ class Product(StrEnum):
     ROWS = "rows"
 
 
-class Use(StrEnum):
+class Resource(StrEnum):
     """What a stage may use beside the database, the blob store and the caches."""
 
     PARSER = "parser"
@@ -41,7 +41,7 @@ class Stage:
     does: str
     makes: Product | None = None
     needs: tuple[Product, ...] = ()
-    uses: frozenset[Use] = frozenset()
+    uses: frozenset[Resource] = frozenset()
     applies: "Callable[[CollectionSettings], bool]" = lambda _: True
     when: str = "always"
     """`applies`, in words."""
@@ -61,7 +61,7 @@ STAGES = (
         "embedmill.workers.stages.chunk:chunk",
         "load, parse, normalise, split",
         makes=Product.CHUNKS,
-        uses=frozenset({Use.PARSER}),
+        uses=frozenset({Resource.PARSER}),
         estimate="embedmill.console.services.estimates:estimate_chunks",
     ),
     Stage(
@@ -70,7 +70,7 @@ STAGES = (
         "keep, repair or reject every chunk",
         makes=Product.VERDICTS,
         needs=(Product.CHUNKS,),
-        uses=frozenset({Use.PROVIDER}),
+        uses=frozenset({Resource.PROVIDER}),
         applies=lambda settings: settings.validator != "off",
         when="unless the validator is `off`",
         model_setting="validator",
@@ -83,7 +83,7 @@ STAGES = (
         "vectors, from the cache or the model",
         makes=Product.VECTORS,
         needs=(Product.CHUNKS,),
-        uses=frozenset({Use.PROVIDER}),
+        uses=frozenset({Resource.PROVIDER}),
         model_setting="embedding",
         most_slots_setting="embed_max_concurrency",
         estimate="embedmill.console.services.estimates:estimate_vectors",
@@ -94,7 +94,7 @@ STAGES = (
         "write, confirm, switch, delete the old version",
         makes=Product.ROWS,
         needs=(Product.CHUNKS, Product.VECTORS),
-        uses=frozenset({Use.STORE}),
+        uses=frozenset({Resource.STORE}),
         estimate="embedmill.console.services.estimates:estimate_rows",
     ),
 )
@@ -136,11 +136,16 @@ def depending_on(product: Product) -> tuple[str, ...]:
     return tuple(stage.name for stage in STAGES if stage.makes is product or product in stage.needs)
 
 
-def using(use: Use) -> tuple[str, ...]:
+def using(resource: Resource) -> tuple[str, ...]:
     """The stages that may use something."""
-    return tuple(stage.name for stage in STAGES if use in stage.uses)
+    return tuple(stage.name for stage in STAGES if resource in stage.uses)
 
 
 def is_past(name: str, other: str) -> bool:
     """Whether one stage comes after another."""
-    return names().index(name) > names().index(other)
+    return place(name) > place(other)
+
+
+def place(name: str) -> int:
+    """Where in the order a stage comes; one that this release does not have, as after a downgrade, comes last."""
+    return names().index(name) if name in names() else len(names())

@@ -200,14 +200,13 @@ def _find_unserved(progress: tallies.Progress, staffing: Staffing) -> Iterator[H
 
 def _find_crowded(progress: tallies.Progress, staffing: Staffing) -> Iterator[Hindrance]:
     """A queue that nobody serves fills its job's share of what may be out, and the stages before it get none."""
-    order = list(stages.names())
     lost = [
         stage
         for stage, states in progress.active.items()
         if State.QUEUED in states and stage not in staffing.served | staffing.paused | staffing.scaled
     ]
     for stage, states in progress.active.items():
-        later = [queue for queue in lost if order.index(queue) > order.index(stage)]
+        later = [queue for queue in lost if stages.is_past(queue, stage)]
         if later and set(states) == {State.PENDING} and staffing.moves(stage):
             says = f"{stage} is held back: what lies in the queue {later[0]} takes all that the job may have out"
             yield Hindrance("crowded", stage, states[State.PENDING], says, name_command(later[0], staffing))

@@ -228,7 +228,7 @@ def measure_work(connection: Connection, wanted: LetterFilter) -> list[DeadAtSta
         .group_by(dead_letter.c.stage)
     )
     found = {row.stage: DeadAtStage(row.stage, row.documents, int(row.tokens)) for row in connection.execute(query)}
-    return [found[stage] for stage in stages.names() if stage in found]
+    return sorted(found.values(), key=lambda each: stages.place(each.stage))
 
 
 def show_letter(connection: Connection, letter_id: int) -> LetterHistory:

@@ -24,7 +24,7 @@ from embedmill.shared.db.clock import clock
 from embedmill.shared.db.pools import is_running
 from embedmill.shared.db.schema import document, in_state, job, work
 from embedmill.shared.db.transitions import move_chosen
-from embedmill.shared.stages import Use
+from embedmill.shared.stages import Resource
 from embedmill.shared.states import JobState, State
 
 
@@ -84,7 +84,7 @@ def count_indexing(
         select(func.count())
         .select_from(work.join(document))
         .where(document.c.collection_id == collection_id, in_state(State.RUNNING))
-        .where(work.c.stage.in_(stages.using(Use.STORE)))
+        .where(work.c.stage.in_(stages.using(Resource.STORE)))
         .where(work.c.claimed_at <= claimed_until, work.c.lease_until >= clock() - expired_seconds)
     )
     return connection.execute(query).scalar_one()

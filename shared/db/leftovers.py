@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, tex
 
 from embedmill.shared import stages
 from embedmill.shared.db.schema import attempt, document, in_state, work, worker
-from embedmill.shared.stages import Use
+from embedmill.shared.stages import Resource
 from embedmill.shared.states import State
 
 DELAYS = (15.0, 60.0, 300.0, 1800.0, 3 * 3600.0, 24 * 3600.0, 3 * 86400.0, 10 * 86400.0, 30 * 86400.0)
@@ -48,7 +48,7 @@ def _leftovers() -> Select[tuple[int, str, int]]:
         .select_from(attempt)
         .join(work, work.c.id == attempt.c.work_id)
         .join(document, document.c.id == work.c.document_id)
-        .where(attempt.c.stage.in_(stages.using(Use.STORE)), UNSURE, or_(left_behind, given_up))
+        .where(attempt.c.stage.in_(stages.using(Resource.STORE)), UNSURE, or_(left_behind, given_up))
     )
 
 

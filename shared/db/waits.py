@@ -39,7 +39,6 @@ def find_cause(connection: Connection, job_id: int, reason: WaitReason) -> str |
 def list_waiting(connection: Connection, subject: Job) -> list[dict[str, Any]]:
     """What a job's unfinished work waits for, by stage and reason: how many, the next one's seconds, a late error."""
     why = _read_circumstances(connection, subject)
-    order = stages.names()
     groups: dict[tuple[str, str], int] = {}
     for row in connection.execute(
         select(tally.c.stage, tally.c.state, tally.c.wait_reason, func.sum(tally.c.documents).label("documents"))
@@ -58,7 +57,7 @@ def list_waiting(connection: Connection, subject: Job) -> list[dict[str, Any]]:
             "next_in_seconds": due.get(key),
             "last_error": errors.get(key),
         }
-        for key, count in sorted(groups.items(), key=lambda group: (order.index(group[0][0]), group[0][1]))
+        for key, count in sorted(groups.items(), key=lambda group: (stages.place(group[0][0]), group[0][1]))
         if count
     ]
 

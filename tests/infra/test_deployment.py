@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 import yaml
 
+from embedmill.shared import stages
 from embedmill.shared.settings import Settings
 from tests.command import EMBEDMILL, Command
 
@@ -46,7 +47,7 @@ def test_the_schema_refuses_a_service_that_compose_would_refuse(compose: Any) ->
 def test_every_stage_has_its_workers_and_one_service_runs_the_chores(compose: Any) -> None:
     commands = {name: service["command"] for name, service in workers(compose).items()}
     queues = {argument.partition("=")[0] for command in commands.values() for argument in command}
-    assert {"chunk", "validate", "embed", "index"} <= queues
+    assert set(stages.names()) <= queues
     assert [name for name, command in commands.items() if "--without-chores" not in command] == ["scheduler"]
 
 

@@ -1,6 +1,8 @@
 """The table of stages: it is sound, and what it names is there."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 from pkgutil import resolve_name
 
 import pytest
@@ -11,6 +13,8 @@ from embedmill.shared.db.schema import STAGE_LETTERS
 from embedmill.shared.settings import Settings
 from embedmill.shared.stages import Product, Stage
 
+ROOT = Path(__file__).parents[2]
+FOLDERS = ("console", "producers", "retrieval", "shared", "simulators", "workers")
 EVERY = [pytest.param(stage, id=stage.name) for stage in stages.STAGES]
 
 
@@ -30,6 +34,20 @@ def test_what_a_stage_needs_an_earlier_one_makes(stage: Stage) -> None:
 
 def test_every_product_is_made_once() -> None:
     assert [stage.makes for stage in stages.STAGES if stage.makes] == list(Product)
+
+
+def test_a_stage_of_another_release_comes_last() -> None:
+    assert sorted(["index", "of-tomorrow", "chunk"], key=stages.place) == ["chunk", "index", "of-tomorrow"]
+    assert stages.is_past("of-tomorrow", stages.last())
+
+
+def test_few_files_name_a_stage() -> None:
+    """`validate` is a stage and nothing else; the other names are words of vendors, columns and price files too."""
+    quoted = re.compile(r"""["']validate["']""")
+    tracked = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
+    product = [path for path in tracked if "migrations" not in path.parts]
+    named = {str(path.relative_to(ROOT)) for path in product if quoted.search(path.read_text(encoding="utf-8"))}
+    assert named == {"shared/stages.py"}
 
 
 def test_what_does_not_apply_is_left_out() -> None:

@@ -20,7 +20,7 @@ from embedmill.shared.errors import UnreadableDocument
 from embedmill.shared.letters import LetterFilter
 from embedmill.shared.outcomes import Advance, Fail, Outcome
 from embedmill.shared.settings import Settings
-from embedmill.shared.stages import Product, Stage, Use
+from embedmill.shared.stages import Product, Resource, Stage
 from embedmill.shared.states import State
 from embedmill.workers import tasks
 from embedmill.workers.app import app
@@ -59,7 +59,7 @@ def new_stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
         f"{__name__}:count_words",
         "refuse what has few words",
         needs=(Product.CHUNKS,),
-        uses=frozenset({Use.PROVIDER}),
+        uses=frozenset({Resource.PROVIDER}),
         model_setting="embedding",
         most_slots_setting="embed_max_concurrency",
         estimate=f"{__name__}:estimate_words",

@@ -10,7 +10,7 @@ from embedmill.shared.flow.limits import find_limits
 from embedmill.shared.providers.names import ModelName
 from embedmill.shared.providers.vectorstores.table import is_remote
 from embedmill.shared.settings import Settings
-from embedmill.shared.stages import Use
+from embedmill.shared.stages import Resource
 
 # Slots of one process with threads; more slots are more processes.
 THREADS_PER_PROCESS = 32
@@ -47,8 +47,8 @@ class Group:
 def default_kind(stage: str, settings: Settings) -> PoolKind:
     """Threads where a stage waits for somebody else's computer, processes where it needs this one's."""
     uses = stages.find_stage(stage).uses
-    asks = Use.PROVIDER in uses and _model(stage, settings).is_remote
-    writes = Use.STORE in uses and is_remote(settings.vector_url)
+    asks = Resource.PROVIDER in uses and _model(stage, settings).is_remote
+    writes = Resource.STORE in uses and is_remote(settings.vector_url)
     return PoolKind.THREADS if asks or writes else PoolKind.PREFORK
 
 
