@@ -24,7 +24,7 @@ EXTRAS := anthropic bedrock cohere openai pgvector pinecone postgres redis s3 si
 
 .PHONY: help
 help: ## List what can be made
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(STAMP) ## Build .venv/ from the lock file; nothing happens when it is up to date
@@ -78,24 +78,29 @@ bench: setup ## Measure against a bare script (BENCH_ARGS=...)
 	$(BIN)/python -m bench $(BENCH_ARGS)
 
 # Each part is a target of its own: make chaos-fleet PYTEST_ARGS="-rP -k redis"
-PARTS := kills money fleet commands walks
 CHAOS := $(PYTEST) -m chaos --timeout 1800 $(PYTEST_ARGS)
-.PHONY: chaos $(PARTS:%=chaos-%)
-chaos: $(PARTS:%=chaos-%) ## Random kills and faults at length, in parts (chaos-fleet, ...): an hour
 
-chaos-kills: setup
+.PHONY: chaos
+chaos: chaos-kills chaos-money chaos-fleet chaos-commands chaos-walks ## Random kills and faults at length, an hour in all
+
+.PHONY: chaos-kills
+chaos-kills: setup ## Kills at every moment of an ingest
 	$(CHAOS) tests/chaos/test_kills.py tests/chaos/test_disturbances.py tests/chaos/test_poison.py
 
-chaos-money: setup
+.PHONY: chaos-money
+chaos-money: setup ## Faults of paid providers while workers are killed
 	$(CHAOS) tests/chaos/test_money.py
 
-chaos-fleet: setup
+.PHONY: chaos-fleet
+chaos-fleet: setup ## Fleets of workers on brokers and databases under fire
 	$(CHAOS) tests/chaos/fleet
 
-chaos-commands: setup
+.PHONY: chaos-commands
+chaos-commands: setup ## Tests of commands on more stores and with more values
 	$(CHAOS) --numprocesses $(JOBS) tests/e2e
 
-chaos-walks: setup
+.PHONY: chaos-walks
+chaos-walks: setup ## Long walks over states, pairs and freezes
 	$(CHAOS) --numprocesses $(JOBS) tests/shared tests/producers tests/workers tests/retrieval
 
 # Hosts, folders and options of the machine that locks stay out of the file. The image's packages are a part of the
