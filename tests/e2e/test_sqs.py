@@ -14,7 +14,7 @@ from tests.services.fault_proxy import Proxy, running_proxy
 from tests.services.needed import require
 from tests.waiting import wait_until
 
-OUTAGE_SECONDS = 3.0
+OUTAGE_SECONDS = 1.0
 
 
 @pytest.fixture
