@@ -19,6 +19,7 @@ from embedmill.console.cli import jobs as jobs_cli
 from embedmill.console.cli import parse as parse_cli
 from embedmill.console.cli import review as review_cli
 from embedmill.console.cli import search as search_cli
+from embedmill.console.cli import simulate as simulate_cli
 from embedmill.console.cli import sources as sources_cli
 from embedmill.console.cli import spend as spend_cli
 from embedmill.console.cli import verify as verify_cli
@@ -155,31 +156,7 @@ app.command()(spend_cli.spend)
 app.command()(doctor_cli.doctor)
 
 
-@app.command()
-def simulate(
-    name: Annotated[
-        str, typer.Argument(metavar="PROVIDER", help="One of openai, anthropic, cohere, bedrock and pinecone.")
-    ],
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 0,
-    host: Annotated[str, typer.Option(help="Address to listen on; the loopback interface unless told.")] = "127.0.0.1",
-    tpm: Annotated[
-        int | None, typer.Option("--tpm", min=1, help="Tokens a minute and model; no limit if absent.")
-    ] = None,
-    rpm: Annotated[int | None, typer.Option("--rpm", min=1, help="Requests a minute and model.")] = None,
-    latency_ms: Annotated[int, typer.Option("--latency-ms", min=0, help="Least time of an answer.")] = 0,
-    as_json: AsJson = False,
-) -> None:
-    """Act as a paid provider, to rehearse a run.
-
-    It prints the variables to set.
-
-    It is told what to do over HTTP, as docs/simulators.md shows: POST /_sim/faults orders refusals, delays, cuts and
-    spoiled answers, POST /_sim/verdicts scripts what the model thinks, GET /_sim/bill is what it would charge.
-    """
-    from embedmill.console.cli.simulating import Rehearsal
-    from embedmill.console.cli.simulating import simulate as run
-
-    run(Rehearsal(name, host, port, tpm, rpm, latency_ms), as_json=as_json)
+app.command()(simulate_cli.simulate)
 
 
 @app.command()

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from embedmill.console.cli.options import AsJson
 from embedmill.console.cli.output import print_line, print_result, print_table, print_told
 from embedmill.console.cli.typed import dollars
 from embedmill.console.dollars import format_usd
@@ -17,7 +18,6 @@ app = typer.Typer(no_args_is_help=True, help="Limit what may be spent on paid pr
 
 Scope = Annotated[BudgetScope, typer.Option(help="What the limit is for; a day is one in UTC.")]
 Name = Annotated[str, typer.Option(help="The job's number, the collection or the provider; none for day and total.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
 
 @app.command("set")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from embedmill.console.cli.options import AsJson
 from embedmill.console.cli.output import print_line, print_result, print_table
 from embedmill.console.durations import format_duration
 from embedmill.console.rendering import to_json
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     from embedmill.console.services.bulk import VendorBatch
 
 app = typer.Typer(no_args_is_help=True, help="Look at vendors' batches of --lane bulk.")
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
 
 @app.command("list")

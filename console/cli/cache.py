@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from embedmill.console.cli.options import AsJson
 from embedmill.console.cli.output import print_line, print_result, print_table
 from embedmill.console.cli.typed import duration
 from embedmill.console.dollars import format_usd
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Look at kept vectors and verdicts; let some go.")
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
 MEBIBYTE = 1024 * 1024
 

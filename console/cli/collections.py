@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from embedmill.console.cli.options import AsJson
 from embedmill.console.cli.output import FAILED, confirm, print_line, print_result, print_table
 from embedmill.console.rendering import to_json
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Make collections and change their settings.")
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The collection's name.")]
 ChunkTokens = Annotated[int | None, typer.Option("--chunk-tokens", help="Size that chunks aim at, 16 to 1024 tokens.")]
 ChunkOverlap = Annotated[int | None, typer.Option("--chunk-overlap", help="Tokens that a chunk repeats.")]

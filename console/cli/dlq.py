@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from embedmill.console.cli.options import AsJson
 from embedmill.console.cli.output import DONE, json_line, print_json, print_json_lines, print_line, print_result
 from embedmill.console.cli.typed import duration
 from embedmill.shared import stages
@@ -23,7 +24,6 @@ def _stage(name: str) -> str:
     return name
 
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Ids = Annotated[list[int], typer.Argument(metavar="ID", help="Dead letters by number.")]
 NamedIds = Annotated[
     list[str], typer.Argument(metavar="ID", help="Dead letters by number, unreadable messages as m1, m2, …")

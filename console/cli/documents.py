@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from embedmill.console.cli.options import AsJson
 from embedmill.console.cli.output import confirm, print_json, print_line, print_result, print_table, print_warning
 from embedmill.console.rendering import to_json
 from embedmill.shared.states import DocumentState
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="See what became of documents; take them out.")
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 CollectionOption = Annotated[str | None, typer.Option("--collection", "-c", help="Only of this collection.")]
 
 CONDITIONS = ("state", "source", "job", "uri", "noted", "stale", "metadata.NAME")

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from embedmill.console.cli.options import AsJson
 from embedmill.console.cli.output import DONE, print_line, print_result, print_table
 from embedmill.console.rendering import to_json
 
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Decide on verdicts of a model that are in doubt.")
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Numbers = Annotated[list[int], typer.Argument(metavar="ID", help="Numbers of review entries.")]
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from embedmill.console.cli.options import AsJson
 from embedmill.console.cli.output import DONE, FAILED, confirm, print_json, print_line, print_result, print_table
 from embedmill.console.rendering import to_json
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="See what claims documents; read it again, close it.")
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 CollectionOption = Annotated[str | None, typer.Option("--collection", "-c", help="Only of this collection.")]
 SourceArgument = Annotated[str, typer.Argument(metavar="ID|URI", help="A source's number, URI or path.")]
 

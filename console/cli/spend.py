@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from embedmill.console.cli.options import AsJson
 from embedmill.console.cli.output import print_line, print_result, print_table
 from embedmill.console.dollars import format_usd
 
 if TYPE_CHECKING:
     from embedmill.console.services.spending import SpendReport, Spent
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
 
 class SpendBy(StrEnum):

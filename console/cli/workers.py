@@ -1,20 +1,22 @@
 """`embedmill workers`: run worker pools in the foreground, look at them, and say what is wanted of them."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from embedmill.console.cli.output import FAILED, print_error, print_json, print_line, print_result, print_table
+from embedmill.console.cli.options import AsJson
+from embedmill.console.cli.output import FAILED, print_error, print_line, print_result, print_table
 from embedmill.console.rendering import to_json
 from embedmill.shared import stages
 
 if TYPE_CHECKING:
+    from embedmill.console.services.running import StartedWorkers
     from embedmill.console.services.workers import Drained, HostHealth, PoolOrder, WorkerReport, WorkersReport
 
 app = typer.Typer(no_args_is_help=True, help="Run workers; list, scale, pause and drain them.")
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Queue = Annotated[
     str, typer.Argument(metavar="QUEUE", help=f"A queue: {', '.join(stages.names()[:-1])} or {stages.last()}.")
 ]
@@ -53,29 +55,25 @@ def start(
     """
     from embedmill.console.cli.session import heard, opened
     from embedmill.console.services import workers
-    from embedmill.console.services.running import Workshop, WorkshopOptions
+    from embedmill.console.services.running import WorkshopOptions, run_workers
     from embedmill.workers.processes.children import Recycling
     from embedmill.workers.processes.launching import forking
 
     if only_chores and (queue or without_chores):
         raise typer.BadParameter("--only-chores goes with neither --queue nor --without-chores")
+
+    def announce(started: "StartedWorkers") -> None:
+        print_result(started, _print_started, as_json=as_json)
+
     slots = _read_slots(queue, concurrency or 1)
     recycling = Recycling(max_tasks, max_memory_mb)
     with forking() as forks, opened() as runtime, heard(quiet=True) as listener:
         options = WorkshopOptions(recycling, grace, with_chores=not without_chores, forks=forks)
         pools = [] if only_chores else workers.plan_pools(runtime.settings, slots, concurrency=concurrency, kind=pool)
-        total = sum(spec.slots for spec in pools)
-        try:
-            with Workshop(runtime, pools, options=options, listener=listener) as workshop:
-                workshop.start_workers()
-                if as_json:
-                    print_json({"supervisor": runtime.process_id, "slots": total})
-                else:
-                    print_line(f"{total} slots started; SIGTERM or Ctrl-C stops them after the batch in hand")
-                workshop.run_until(lambda: False)
-        except KeyboardInterrupt:
-            if not as_json:
-                print_line("workers stopped")
+        with suppress(KeyboardInterrupt):
+            run_workers(runtime, pools, options=options, on_started=announce, listener=listener)
+        if not as_json:
+            print_line("workers stopped")
 
 
 @app.command("list")
@@ -180,6 +178,10 @@ def drain(
     print_result(done, _print_drained, as_json=as_json)
     if done.stopped is False:
         raise typer.Exit(FAILED)
+
+
+def _print_started(started: "StartedWorkers") -> None:
+    print_line(f"{started.slots} slots started; SIGTERM or Ctrl-C stops them after the batch in hand")
 
 
 def _print_workers(found: "WorkersReport") -> None:

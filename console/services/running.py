@@ -179,3 +179,26 @@ class Workshop:
             lambda connection: presence.list_supervisors(connection, silent_seconds=silent)
         )
         return any(is_gone(self._runtime.run_folder, entry["id"]) is None for entry in found)
+
+
+@dataclass(frozen=True, slots=True)
+class StartedWorkers:
+    """Under what name the pools of this process are known, and how many slots they have."""
+
+    supervisor: str
+    slots: int
+
+
+def run_workers(
+    runtime: Runtime,
+    pools: Sequence["PoolSpec"],
+    *,
+    options: WorkshopOptions | None = None,
+    on_started: Callable[[StartedWorkers], None],
+    listener: Listener = NOBODY,
+) -> None:
+    """Run pools, and the chores, until this process is interrupted; raises StorageFailed when its home is full."""
+    with Workshop(runtime, pools, options=options, listener=listener) as workshop:
+        workshop.start_workers()
+        on_started(StartedWorkers(runtime.process_id, sum(pool.slots for pool in pools)))
+        workshop.run_until(lambda: False)
