@@ -11,7 +11,7 @@ from embedmill.console.durations import format_duration
 from embedmill.console.rendering import to_json
 
 if TYPE_CHECKING:
-    from embedmill.console.services.bulk import VendorBatch
+    from embedmill.console.services.bulk import BatchReport
 
 app = typer.Typer(no_args_is_help=True, help="Look at vendors' batches of --lane bulk.")
 
@@ -49,13 +49,13 @@ def show(
     print_result(found, _print_batch, as_json=as_json)
 
 
-def print_batches(batches: "Sequence[VendorBatch]", *, empty: str) -> None:
+def print_batches(batches: "Sequence[BatchReport]", *, empty: str) -> None:
     """Batches as a table."""
     columns = ("batch", "job", "model", "state", "vendor_state", "requests", "age", "expires in", "vendor_id", "error")
     print_table([_row(batch) for batch in batches], columns, empty=empty)
 
 
-def _row(batch: "VendorBatch") -> dict[str, Any]:
+def _row(batch: "BatchReport") -> dict[str, Any]:
     left = batch.expires_in_seconds
     return {
         **to_json(batch),
@@ -64,7 +64,7 @@ def _row(batch: "VendorBatch") -> dict[str, Any]:
     }
 
 
-def _print_batch(batch: "VendorBatch") -> None:
+def _print_batch(batch: "BatchReport") -> None:
     """One batch, a line for each thing known of it."""
     for name, value in to_json(batch).items():
         if value is not None:

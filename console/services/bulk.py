@@ -12,7 +12,7 @@ from embedmill.shared.runtime import Runtime
 
 
 @dataclass(frozen=True, slots=True)
-class VendorBatch:
+class BatchReport:
     """A batch as people see it; points in time in ISO 8601, UTC."""
 
     batch: int
@@ -41,23 +41,23 @@ class VendorBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class VendorBatches:
+class BatchReports:
     """Some batches, newest first."""
 
-    batches: Sequence[VendorBatch]
+    batches: Sequence[BatchReport]
 
 
 def list_batches(
     runtime: Runtime, *, job: int | None = None, only_open: bool = False, limit: int = 100
-) -> VendorBatches:
+) -> BatchReports:
     """Batches, newest first: all of them, of one job, or those that are under way."""
     found = runtime.database.query(
         lambda connection: bulk_batches.list_batches(connection, job_id=job, only_open=only_open, limit=limit)
     )
-    return VendorBatches([describe_batch(batch) for batch in found])
+    return BatchReports([describe_batch(batch) for batch in found])
 
 
-def show_batch(runtime: Runtime, number: int) -> VendorBatch:
+def show_batch(runtime: Runtime, number: int) -> BatchReport:
     """One batch; raises NotFound."""
     found = runtime.database.query(lambda connection: bulk_batches.get_batch(connection, number))
     if found is None:
@@ -65,9 +65,9 @@ def show_batch(runtime: Runtime, number: int) -> VendorBatch:
     return describe_batch(found)
 
 
-def describe_batch(batch: BulkBatch) -> VendorBatch:
+def describe_batch(batch: BulkBatch) -> BatchReport:
     """A batch as people see it, from how it is kept."""
-    return VendorBatch(
+    return BatchReport(
         batch=batch.id,
         job=batch.job_id,
         kind=batch.kind,

@@ -196,7 +196,7 @@ class DeletionPreview:
 
 
 @dataclass(frozen=True, slots=True)
-class Departures:
+class DepartedDocuments:
     """How many documents left the index, and the jobs that took them out."""
 
     deleted: int
@@ -204,7 +204,7 @@ class Departures:
 
 
 @dataclass(frozen=True, slots=True)
-class DeletedDocuments(Departures):
+class DeletedDocuments(DepartedDocuments):
     """The same of documents that were named, with the sources that bring some back when they are read again."""
 
     claimed_by: Sequence[str]
@@ -451,8 +451,8 @@ def _find_claiming(runtime: Runtime, page: Sequence[Listed]) -> set[str]:
     return {uri for uris in claims.values() for uri in uris}
 
 
-def finish_departures(runtime: Runtime, jobs: Sequence[int], listener: Listener) -> Departures:
+def finish_departures(runtime: Runtime, jobs: Sequence[int], listener: Listener) -> DepartedDocuments:
     """Work until documents that are to leave are out of the index."""
     for job in jobs:
         work_on_job(runtime, job, listener)
-    return Departures(sum(describe_job(runtime, job).documents.deleted for job in jobs), list(jobs))
+    return DepartedDocuments(sum(describe_job(runtime, job).documents.deleted for job in jobs), list(jobs))

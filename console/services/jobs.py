@@ -7,7 +7,7 @@ from typing import Any
 
 from embedmill.console.listening import NOBODY, Listener
 from embedmill.console.rendering import LEFT_OUT
-from embedmill.console.services.bulk import VendorBatch, describe_batch
+from embedmill.console.services.bulk import BatchReport, describe_batch
 from embedmill.console.services.lanes import find_obstacles, tell_obstacles
 from embedmill.console.services.standing import (
     NOBODY_SERVES,
@@ -159,7 +159,7 @@ class BatchLane:
 
     live: Mapping[str, str]
     entries: Mapping[str, int]
-    batches: list[VendorBatch]
+    batches: list[BatchReport]
 
 
 @dataclass(frozen=True, slots=True)

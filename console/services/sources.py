@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from embedmill.console.listening import NOBODY, Listener
-from embedmill.console.services.documents import Departures, finish_departures, spellings
+from embedmill.console.services.documents import DepartedDocuments, finish_departures, spellings
 from embedmill.console.services.jobs import JobReport
 from embedmill.console.services.submitting import JobOptions, SubmittedJob, submit
 from embedmill.console.services.working import ingest
@@ -57,7 +57,7 @@ class ClosingPreview:
 
 
 @dataclass(frozen=True, slots=True)
-class ClosedSource(Departures):
+class ClosedSource(DepartedDocuments):
     """A source that was closed, and the documents that left with it."""
 
     removed: SourceReport
