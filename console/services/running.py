@@ -69,7 +69,6 @@ class Workshop:
         self._listener = listener
         self._broker = open_broker(runtime.settings)
         self._stack = ExitStack()
-        self._recover()
         self._chores = ChoreRunner(runtime, self._broker)
         self._supervisor = Supervisor(
             runtime,
@@ -84,6 +83,7 @@ class Workshop:
         self._started = False
 
     def __enter__(self) -> "Workshop":
+        self._recover()
         self._warn_of_standstill()
         woken = self._runtime.spender.keys.try_anew()
         if woken:
