@@ -5,6 +5,8 @@ from embedmill.shared import stages
 from embedmill.shared.collections import read_collection_settings
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.ledger import Lane
+from embedmill.shared.providers.embeddings.base import EMBED
+from embedmill.shared.providers.models.asking import MESSAGE
 from embedmill.shared.providers.names import ModelName
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.spend.lanes import find_obstacle
@@ -17,10 +19,10 @@ def require_prices(runtime: Runtime, collection: Collection) -> None:
 
     settings = read_collection_settings(collection.settings)
     embedder = runtime.embedder(settings.embedding)
-    runtime.spender.prices.find(embedder.provider, embedder.model, "embed")
+    runtime.spender.prices.find(embedder.provider, embedder.model, EMBED)
     validator = ModelName.parse(settings.validator)
     if validator.model:
-        runtime.spender.prices.find(validator.provider, validator.model, "message")
+        runtime.spender.prices.find(validator.provider, validator.model, MESSAGE)
     if offer := find_offer(runtime.settings.vector_url):
         for operation in offer.operations:
             runtime.spender.prices.find(offer.provider, offer.model, operation)
@@ -34,10 +36,10 @@ def find_obstacles(runtime: Runtime, collection: Collection) -> dict[str, str | 
     settings = read_collection_settings(collection.settings)
     prices = runtime.spender.prices
     name = ModelName.parse(settings.embedding)
-    found = {stages.maker(Product.VECTORS): find_obstacle(prices, name.provider, name.model, "embed")}
+    found = {stages.maker(Product.VECTORS): find_obstacle(prices, name.provider, name.model, EMBED)}
     if settings.gates:
         judge = ModelName.parse(settings.validator)
-        found[stages.maker(Product.VERDICTS)] = find_obstacle(prices, judge.provider, judge.model, "message")
+        found[stages.maker(Product.VERDICTS)] = find_obstacle(prices, judge.provider, judge.model, MESSAGE)
     return found
 
 

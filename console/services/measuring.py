@@ -19,7 +19,9 @@ from embedmill.shared.db.samples import Counts
 from embedmill.shared.db.sizes import Listed, Sizes, list_some, sum_sizes
 from embedmill.shared.db.verdicts import find_verdicts
 from embedmill.shared.errors import BlobMissing, DocumentError, FlowControl, ParserCrashed
+from embedmill.shared.providers.embeddings.base import EMBED
 from embedmill.shared.providers.endpoints import MODELS, find_endpoint
+from embedmill.shared.providers.models.asking import MESSAGE
 from embedmill.shared.providers.names import ModelName
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.spend.estimates import Asked
@@ -282,12 +284,12 @@ def measure_job(runtime: Runtime, job_id: int, settings: CollectionSettings, col
         read = reader.read(_choose(strata, everything=documents <= ALL_READ))
     totals, wanted = _extrapolate(strata, documents)
     due = runtime.database.query(lambda connection: ledger.measure_due(connection, job_id))
-    if "embed" in due:
+    if EMBED in due:
         told = {"due_chunks": totals.embedded_chunks, "due_tokens": totals.embedded_tokens}
-        totals = replace(totals, **{name: due["embed"] * amount for name, amount in told.items()})
+        totals = replace(totals, **{name: due[EMBED] * amount for name, amount in told.items()})
     asked = Asked()
     if outline.asks:
-        fresh = due.get("message", 1 - wanted.known / max(wanted.every.chunks, 1))
+        fresh = due.get(MESSAGE, 1 - wanted.known / max(wanted.every.chunks, 1))
         asked = outline.scale(replace(wanted, every=wanted.every.scaled(fresh)), totals)
     return Measured(totals, asked, read)
 

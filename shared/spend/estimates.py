@@ -8,6 +8,7 @@ from typing import Any
 from embedmill.shared.errors import UnknownPrice
 from embedmill.shared.flow.limits import find_limits
 from embedmill.shared.ledger import FREE_PROVIDERS, NO_TOKENS, Lane, Tokens
+from embedmill.shared.providers.models.asking import MESSAGE
 from embedmill.shared.providers.models.table import MODELS
 from embedmill.shared.providers.names import ModelName
 from embedmill.shared.providers.vectorstores.metering import Offer
@@ -90,7 +91,7 @@ def foresee_verdicts(validator: str, asked: Asked, *, tokens_per_answer: float |
     """What a validator will take; `tokens_per_answer` is what it is known to answer for a chunk, if it is known."""
     name = ModelName.parse(validator)
     if not name.model:
-        nothing = Demand("rules", validator, "message")
+        nothing = Demand("rules", validator, MESSAGE)
         return Outlook(nothing, nothing)
     known = EXPECTED if tokens_per_answer is None else replace(EXPECTED, answers=Answers(*2 * (tokens_per_answer,)))
 
@@ -99,7 +100,7 @@ def foresee_verdicts(validator: str, asked: Asked, *, tokens_per_answer: float |
         out = habits.answers.per_chunk * asked.chunks + habits.answers.per_document * asked.documents
         told = replace(sent, out=math.ceil(out))
         inputs = math.ceil(asked.chunks + asked.documents)
-        return Demand(name.provider, name.model, "message", told, calls=math.ceil(asked.calls), inputs=inputs)
+        return Demand(name.provider, name.model, MESSAGE, told, calls=math.ceil(asked.calls), inputs=inputs)
 
     return Outlook(demand(known), demand(AT_MOST))
 

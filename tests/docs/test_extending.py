@@ -3,6 +3,7 @@
 import importlib.machinery
 import io
 import re
+import subprocess
 import sys
 import zipfile
 from collections.abc import Mapping
@@ -33,7 +34,8 @@ from tests.workers.working import embed_by_hash, submit_sources, work_off
 
 __all__ = ["runtime", "tracker"]
 
-TEXT = (Path(__file__).parents[2] / "docs" / "extending.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 MODULES = dict(re.findall(r"<!-- module: ([\w.]+) -->\n```python\n(.*?)```", TEXT, re.DOTALL))
 ENTRIES = dict(re.findall(r"<!-- entry: (\w+) -->\n```python\n(.*?)```", TEXT, re.DOTALL))
 (PRICES,) = re.findall(r"<!-- prices -->\n```toml\n(.*?)```", TEXT, re.DOTALL)
@@ -61,6 +63,14 @@ def _evaluated(code: str, module: ModuleType) -> Any:
 
 def test_every_block_of_code_on_the_page_is_run() -> None:
     assert len(re.findall("^```python", TEXT, re.MULTILINE)) == len(MODULES) + len(ENTRIES) == 8
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_code_is_as_the_house_wants_it(name: str) -> None:
+    path = f"{name.removeprefix('embedmill.').replace('.', '/')}.py"
+    checked = [sys.executable, "-m", "ruff", "check", "--stdin-filename", path, "-"]
+    done = subprocess.run(checked, input=MODULES[name], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stdout
 
 
 def test_the_stage_refuses_and_lets_pass(runtime: WorkerRuntime, tracker: Tracker, tmp_path: Path) -> None:
