@@ -1,5 +1,6 @@
 """Settings: `EMBEDMILL_*` environment variables over `embedmill.toml` over defaults, read once and frozen."""
 
+import json
 import os
 import re
 from pathlib import Path
@@ -152,6 +153,14 @@ class Settings(BaseSettings):
         if url and not url.startswith(REDIS_SCHEMES):
             raise ValueError(f"only Redis is taken: {', '.join(REDIS_SCHEMES)}")
         return url
+
+    def beyond_environment(self) -> dict[str, str]:
+        """The variables that give another process of ours these settings, as far as it does not read them by itself."""
+        read = load_settings()
+        values = self.model_dump(mode="json")
+        differing = {name: value for name, value in values.items() if getattr(self, name) != getattr(read, name)}
+        texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in differing.items()}
+        return {f"EMBEDMILL_{name.upper()}": text for name, text in texts.items()}
 
     @property
     def home_path(self) -> Path:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from embedmill.console.cli.output import print_line, print_warning
+from embedmill.producers.sources.given import GIVEN
 from embedmill.producers.sources.left_out import LeftOut
 from embedmill.producers.sources.listing import STDIN
 from embedmill.producers.sources.paths import shown
@@ -46,6 +47,8 @@ def name_place(uri: str, sources: Sequence[str]) -> str:
     """Where something is: relative to the folder that is its source, and harmless on every terminal."""
     if uri.startswith(STDIN):
         return "the list on standard input"
+    if uri.startswith(GIVEN):
+        return "the documents that were given"
     if not uri.startswith(SCHEME):
         return shown(uri.encode("utf-8", "surrogatepass"))
     path = uri_to_path(uri)

@@ -40,7 +40,7 @@ class JsonlSource(Source):
         try:
             with os.fdopen(open_regular_file(self.path), "rb") as stream:
                 reader = RowReader(self.fields, uri)
-                yield from _items(stream, uri=uri, reader=reader)
+                yield from read_rows(stream, uri=uri, reader=reader)
                 remarks += reader.remarks()
         except DocumentError as error:
             yield Problem(uri, str(error))
@@ -48,7 +48,8 @@ class JsonlSource(Source):
             yield Problem(uri, describe_os_error(error))
 
 
-def _items(stream: BinaryIO, *, uri: str, reader: RowReader) -> Iterator[Item]:
+def read_rows(stream: BinaryIO, *, uri: str, reader: RowReader) -> Iterator[Item]:
+    """A RowItem or a Problem for each line of a stream that is not blank."""
     records = split_records(stream, separator=b"\n", max_bytes=MAX_ROW_BYTES)
     first = next(records, b"")
     if first is not None and first.startswith(_UTF16_MARKS):

@@ -2,8 +2,6 @@
 
 import hashlib
 import os
-import tempfile
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -14,8 +12,9 @@ from embedmill.producers.sources.file import named_file
 from embedmill.producers.sources.paths import absolute_path, canonical_path
 from embedmill.producers.sources.records import CHUNK_BYTES, split_records
 from embedmill.producers.sources.seen import Seen
+from embedmill.producers.sources.spool import Spool
 from embedmill.producers.sources.tables import Documents
-from embedmill.shared.errors import DocumentError, StorageFailed
+from embedmill.shared.errors import DocumentError
 from embedmill.shared.files import describe_os_error, open_regular_file
 from embedmill.shared.uris import path_to_uri
 
@@ -39,15 +38,12 @@ class ListSource(Source):
     path: bytes | None
     base: bytes
     null_separated: bool = False
-    _spool: "_Spool | None" = field(default=None, repr=False, compare=False)
+    _spool: Spool | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def of_stream(cls, stream: BinaryIO, *, base: bytes, null_separated: bool = False) -> "ListSource":
         """Read the stream to its end in bounded memory; StorageFailed when there is no room for the copy."""
-        try:
-            spool = _Spool(stream)
-        except OSError as error:
-            raise StorageFailed(f"the list could not be copied: {describe_os_error(error)}") from error
+        spool = Spool(iter(lambda: stream.read(CHUNK_BYTES), b""), what="the list")
         return cls(STDIN + spool.content_hash, None, base, null_separated, spool)
 
     @classmethod
@@ -82,8 +78,7 @@ class ListSource(Source):
             with os.fdopen(open_regular_file(self.path), "rb") as stream:
                 yield stream
         elif self._spool is not None:
-            self._spool.file.seek(0)
-            yield self._spool.file
+            yield self._spool.rewound()
 
     def _items(self, stream: BinaryIO) -> Iterator[Item]:
         seen = Seen()
@@ -112,16 +107,3 @@ def _at_line(item: Item, place: Place) -> Item:
         case Problem():
             return replace(item, line=place.line)
     return item
-
-
-class _Spool:
-    """A copy of a stream in an unnamed temporary file that goes away with this object."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self.file: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as its source
-        weakref.finalize(self, self.file.close)
-        hasher = hashlib.sha256()
-        while chunk := stream.read(CHUNK_BYTES):
-            self.file.write(chunk)
-            hasher.update(chunk)
-        self.content_hash = hasher.hexdigest()

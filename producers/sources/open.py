@@ -11,6 +11,7 @@ from embedmill.producers.sources.base import Source, Spec
 from embedmill.producers.sources.csv_rows import CsvSource, holds_rows
 from embedmill.producers.sources.file import FileSource
 from embedmill.producers.sources.folder import FolderSource
+from embedmill.producers.sources.given import GivenSource
 from embedmill.producers.sources.jsonl import JsonlSource
 from embedmill.producers.sources.listing import STDIN, ListSource
 from embedmill.producers.sources.paths import absolute_path, canonical_path, shown
@@ -83,6 +84,8 @@ def source_from_spec(spec: Spec) -> Source:
             return CsvSource(uri_to_path(uri), FieldMap(**fields))
         case {"kind": "list", "uri": str(uri), "base": str(base), "null_separated": bool(null_separated)}:
             return _list_from_spec(uri, base, null_separated=null_separated)
+        case {"kind": GivenSource.kind}:
+            raise SourceError("documents that a program gave come only once", hint="Submit them again from there.")
     kind = str(spec.get("kind"))
     if (made := source_class(kind)) is not None:
         return cast(type[Source], made).from_spec(spec)

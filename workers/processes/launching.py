@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
@@ -51,25 +51,32 @@ class WorkerProcess(Protocol):
         """The name that one that has ended had said, or nothing; to be called once, at last."""
 
 
-def launch(arguments: Sequence[str], *, forks: "ForkServer | None") -> WorkerProcess:
-    """Start a worker process; the signals of the terminal are its supervisor's to act upon."""
-    if forks is not None and forks.is_up:
+def launch(
+    arguments: Sequence[str], *, forks: "ForkServer | None", settings: Mapping[str, str] | None = None
+) -> WorkerProcess:
+    """Start a worker process; the signals of the terminal are its supervisor's to act upon.
+
+    `settings` are variables of its environment that are not in ours; a fork has ours.
+    """
+    if forks is not None and forks.is_up and not settings:
         try:
             return forks.fork(arguments)
         except NotForked as error:
             log.warning("worker.not_forked", error=str(error))
-    return Interpreter(arguments)
+    return Interpreter(arguments, settings or {})
 
 
 class Interpreter:
     """A worker that is an interpreter of its own, started from nothing."""
 
-    def __init__(self, arguments: Sequence[str]) -> None:
+    def __init__(self, arguments: Sequence[str], settings: Mapping[str, str]) -> None:
         # -P: a package named like one of ours in the user's current folder is not ours.
         command = [sys.executable, "-P", "-m", "embedmill.workers.processes.entry", *arguments]
         command += ["--parent", str(os.getpid())]
         with unheard(signal.SIGINT):
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env={**os.environ, **settings}
+            )
         self.pid = self._process.pid
 
     def poll(self) -> int | None:

@@ -58,6 +58,8 @@ class Supervisor:
         self._recycling = recycling or Recycling()
         self._grace_seconds = settings.grace_seconds if grace_seconds is None else grace_seconds
         self._forks = forks
+        # Where they were given as values, workers cannot read them for themselves.
+        self._told_settings = settings.beyond_environment()
         self._look_seconds = min(LOOK_SECONDS, settings.lease_seconds / 8)
         self._children: list[Child] = []
         self._wanted: dict[Group, int] = {}
@@ -235,7 +237,7 @@ class Supervisor:
             "--max-memory-mb": self._recycling.max_memory_mb,
         }
         given = [str(part) for option in options.items() for part in option]
-        process = launch([*given, *queues], forks=self._forks)
+        process = launch([*given, *queues], forks=self._forks, settings=self._told_settings)
         now = time.monotonic()
         self._children.append(Child(group, slots, process, now, progressed=now))
 

@@ -22,6 +22,7 @@ ROOT = "file:///data/docs"
         (f"{ROOT}/%1B%5B2Jx%0Ay%FF", r"\x1b[2Jx\ny\xff"),
         ("row \u202e1", r"row \u202e1"),
         ("stdin:0123", "the list on standard input"),
+        ("given:0123", "the documents that were given"),
         ("file:///other", "/other"),
     ],
 )

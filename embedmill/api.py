@@ -1,0 +1,297 @@
+"""The Python API: what the commands do, as methods that return typed values or raise an error of ours.
+
+Nothing is printed, no signal handler is taken, and no logging is set up; see docs/python.md.
+"""
+
+import io
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypedDict, Unpack
+
+from embedmill.console.listening import Listener, Notice, Severity
+from embedmill.console.services import (
+    budgets as budget_service,
+)
+from embedmill.console.services import (
+    collections as collection_service,
+)
+from embedmill.console.services import (
+    estimates as estimate_service,
+)
+from embedmill.console.services import exporting as export_service
+from embedmill.console.services import jobs as job_service
+from embedmill.console.services import searching, spending, submitting, verifying, working
+from embedmill.console.services.budgets import BudgetReport
+from embedmill.console.services.collections import CollectionChoices, CollectionReport, DeletedCollection
+from embedmill.console.services.estimates import Estimate
+from embedmill.console.services.exporting import Exported, Rejected
+from embedmill.console.services.jobs import JobControl, JobExplanation, JobReport, JobSummary
+from embedmill.console.services.lending import Runtimes
+from embedmill.console.services.spending import SpendReport
+from embedmill.console.services.standing import JobProgress
+from embedmill.console.services.submitting import JobOptions, SubmittedJob
+from embedmill.console.services.verifying import Verification
+from embedmill.producers.sources.base import Source
+from embedmill.producers.sources.given import GivenSource
+from embedmill.producers.sources.open import SourceOptions, open_sources
+from embedmill.producers.sources.rows import FieldMap
+from embedmill.retrieval.search import Mode, SearchResult
+from embedmill.shared.errors import UsageError
+from embedmill.shared.ledger import Lane
+from embedmill.shared.settings import Settings, load_settings
+from embedmill.shared.states import JobState
+
+Document = Mapping[str, object]
+"""A document as a value: `id` and `text`, and optionally `title`, `uri` and `metadata`."""
+OnProgress = Callable[[JobProgress], object]
+OnNotice = Callable[[Notice], object]
+
+_LEVELS = {Severity.INFO: logging.INFO, Severity.WARNING: logging.WARNING, Severity.ERROR: logging.ERROR}
+
+
+class ReadChoices(TypedDict, total=False):
+    """How sources are read: gitignore patterns for folders, a row's names for its fields, hidden files too."""
+
+    include: Sequence[str]
+    exclude: Sequence[str]
+    fields: Mapping[str, str]
+    hidden: bool
+
+
+class JobChoices(ReadChoices, total=False):
+    """The same, and how the job is served; see `embedmill submit -h`."""
+
+    allow_deletes: bool
+    retry_dead: bool
+    priority: int | None
+    weight: int | None
+    lane: Lane | None
+    name: str | None
+
+
+def log_notice(notice: Notice) -> None:
+    """Hand a notice to the `logging` of the program, if it has set that up."""
+    logger = logging.getLogger("embedmill")
+    if logger.hasHandlers():
+        logger.log(_LEVELS[notice.severity], "%s", notice.text)
+
+
+def open(  # noqa: A001 - it is called as embedmill.open
+    home: str | os.PathLike[str] | None = None,
+    *,
+    settings: Settings | Mapping[str, Any] | None = None,
+    on_notice: OnNotice = log_notice,
+) -> "Mill":
+    """A mill over a home folder, or over `settings`, by names in lower case as docs/configuration.md has them.
+
+    What is not given comes from the environment and from embedmill.toml, as for commands. Notices, such as that work
+    waits for money, go to `on_notice`. Raises SettingsError, HomeInUse.
+    """
+    chosen = settings if isinstance(settings, Settings) else load_settings(**settings or {})
+    if home is not None:
+        chosen = chosen.model_copy(update={"home": Path(home)})
+    return Mill(chosen, on_notice=on_notice)
+
+
+class Mill:
+    """Collections, jobs and searches of one installation; for any number of threads, and one process.
+
+    Open it after a fork. What is submitted is worked on by `ingest`, by `embedmill workers start`, or by both.
+    """
+
+    def __init__(self, settings: Settings, *, on_notice: OnNotice = log_notice) -> None:
+        self.settings = settings
+        self._on_notice = on_notice
+        self._runtimes = Runtimes(settings)
+        self._work = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release what is held open; calls that are under way end first."""
+        self._runtimes.close()
+
+    def submit(
+        self,
+        *sources: str | os.PathLike[str],
+        documents: Iterable[Document] | None = None,
+        collection: str = "default",
+        **choices: Unpack[JobChoices],
+    ) -> SubmittedJob:
+        """Put sources, documents given as values, or both in for the workers; returns when all of it is durable.
+
+        What could not be read is in the result's `notes`, and is counted in its `problems`. Raises UserError.
+        """
+        with self._runtimes.lend() as runtime:
+            return submitting.submit(
+                runtime,
+                _open_sources(sources, documents, choices),
+                collection=collection,
+                options=_job_options(choices),
+                listener=self._listener(),
+            )
+
+    def ingest(
+        self,
+        *sources: str | os.PathLike[str],
+        documents: Iterable[Document] | None = None,
+        collection: str = "default",
+        on_progress: OnProgress | None = None,
+        **choices: Unpack[JobChoices],
+    ) -> JobReport:
+        """The same, and work on it with processes of this machine until it is done; one at a time in a mill.
+
+        It ends early where all that is left waits for a key that this process does not have. Raises UserError,
+        StorageFailed.
+        """
+        with self._work, self._runtimes.lend() as runtime:
+            return working.ingest(
+                runtime,
+                _open_sources(sources, documents, choices),
+                collection=collection,
+                options=_job_options(choices),
+                listener=self._listener(on_progress),
+            )
+
+    def estimate(
+        self,
+        *sources: str | os.PathLike[str],
+        documents: Iterable[Document] | None = None,
+        collection: str = "default",
+        **choices: Unpack[ReadChoices],
+    ) -> Estimate:
+        """What an ingest would take and cost; nothing is stored or spent. Raises UserError."""
+        with self._runtimes.lend() as runtime:
+            return estimate_service.estimate(runtime, _open_sources(sources, documents, choices), collection=collection)
+
+    def jobs(
+        self, *, state: JobState | None = None, collection: str | None = None, limit: int = 100
+    ) -> list[JobSummary]:
+        """Jobs, newest first; raises NotFound for a collection that there is not."""
+        with self._runtimes.lend() as runtime:
+            return job_service.list_jobs(runtime, state=state, collection=collection, limit=limit).jobs
+
+    def job(self, job: int) -> JobExplanation:
+        """A job with what its work waits for, and what would get it going; raises NotFound."""
+        with self._runtimes.lend() as runtime:
+            return job_service.explain_job(runtime, job)
+
+    def wait(self, job: int, *, seconds: float = float("inf"), on_progress: OnProgress | None = None) -> JobReport:
+        """The report of a job when workers have ended it, or as it stands after so many seconds; raises NotFound."""
+        with self._runtimes.lend() as runtime:
+            return working.wait(runtime, job, seconds=seconds, listener=self._listener(on_progress))
+
+    def pause(self, job: int) -> JobControl:
+        """Stop sending a job's work; what runs is finished. Raises NotFound, IllegalTransition."""
+        with self._runtimes.lend() as runtime:
+            return job_service.pause(runtime, job)
+
+    def resume(self, job: int) -> JobControl:
+        """Let a paused job go on; raises NotFound, IllegalTransition."""
+        with self._runtimes.lend() as runtime:
+            return job_service.resume(runtime, job)
+
+    def cancel(self, job: int) -> JobControl:
+        """End a job; what is indexed stays. Raises NotFound, IllegalTransition."""
+        with self._runtimes.lend() as runtime:
+            return job_service.cancel(runtime, job)
+
+    def search(
+        self, query: str, *, collection: str = "default", top_k: int = 10, mode: Mode = "hybrid"
+    ) -> SearchResult:
+        """The best chunks for a query, by meaning and by words; raises NotFound, UsageError."""
+        with self._runtimes.lend() as runtime:
+            return searching.search(runtime, query, collection=collection, top_k=top_k, mode=mode)
+
+    def verify(self, collection: str | None = None, *, repair: bool = False) -> Verification:
+        """Compare the records with the vector store; with `repair`, mend what differs here. Raises NotFound."""
+        if not repair:
+            with self._runtimes.lend() as runtime:
+                return verifying.verify(runtime, collection)
+        with self._work, self._runtimes.lend() as runtime:
+            return verifying.verify(runtime, collection, repair=True, listener=self._listener())
+
+    def export(self, collection: str = "default", *, vectors: bool = False) -> Iterator[Exported]:
+        """What the vector store itself holds, one entry for each vector, streamed; raises NotFound."""
+        with self._runtimes.lend() as runtime:
+            yield from export_service.export(runtime, collection, with_vectors=vectors)
+
+    def rejected(self, collection: str = "default") -> Iterator[Rejected]:
+        """The rejected chunks with their reasons, streamed; raises NotFound, BlobMissing."""
+        with self._runtimes.lend() as runtime:
+            yield from export_service.export_rejected(runtime, collection)
+
+    def collections(self) -> Sequence[CollectionReport]:
+        """Every collection, by name."""
+        with self._runtimes.lend() as runtime:
+            return collection_service.list_collections(runtime).collections
+
+    def create_collection(self, name: str, **choices: Unpack[CollectionChoices]) -> CollectionReport:
+        """Make a collection with settings of its own; raises UserError, SettingsError."""
+        with self._runtimes.lend() as runtime:
+            return collection_service.create_collection(runtime, name, **choices)
+
+    def delete_collection(self, name: str) -> DeletedCollection:
+        """Delete a collection with all that is in it; raises NotFound, and UserError while it is worked on."""
+        with self._runtimes.lend() as runtime:
+            return collection_service.delete_collection(runtime, name)
+
+    def spend(self, by: str = "model", *, since: str | None = None) -> SpendReport:
+        """What was spent, saved, and is still reserved; by model, job, collection, day, provider, operation or lane."""
+        with self._runtimes.lend() as runtime:
+            return spending.sum_spend(runtime, by, since=since)
+
+    def budgets(self) -> BudgetReport:
+        """Every limit, what is used of it, and alerts."""
+        with self._runtimes.lend() as runtime:
+            return budget_service.show_budgets(runtime)
+
+    def _listener(self, on_progress: OnProgress | None = None) -> Listener:
+        return Listener(self._on_notice, on_progress)
+
+
+def _open_sources(
+    sources: Sequence[str | os.PathLike[str]], documents: Iterable[Document] | None, choices: ReadChoices
+) -> list[Source]:
+    named = [os.fspath(source) for source in sources]
+    if "-" in named:
+        raise UsageError("- is the command line's own source", hint="Give the documents as values, or name a file.")
+    fields = _field_map(choices.get("fields", {}))
+    opened: list[Source] = [] if documents is None else [GivenSource.of(documents, fields=fields)]
+    if named or not opened:
+        options = SourceOptions(
+            tuple(choices.get("include", ())),
+            tuple(choices.get("exclude", ())),
+            fields,
+            hidden=choices.get("hidden", False),
+        )
+        opened += open_sources(named, options=options, stdin=io.BytesIO())
+    return opened
+
+
+def _field_map(names: Mapping[str, str]) -> FieldMap:
+    known = FieldMap().to_spec()
+    if unknown := [name for name in names if name not in known]:
+        raise UsageError(f"a document has no field {unknown[0]!r}: there are {', '.join(known)}")
+    return FieldMap(**names)
+
+
+def _job_options(choices: JobChoices) -> JobOptions:
+    return JobOptions(
+        allow_deletes=choices.get("allow_deletes", False),
+        retry_dead=choices.get("retry_dead", False),
+        priority=choices.get("priority"),
+        weight=choices.get("weight"),
+        lane=choices.get("lane"),
+        name=choices.get("name"),
+    )

@@ -1,0 +1,120 @@
+"""The Python API beyond its examples: threads, documents as values, settings as values, and its end."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import embedmill
+from embedmill.api import Mill, log_notice
+from embedmill.console.listening import Notice
+from embedmill.shared.errors import NotFound, UsageError
+from embedmill.shared.settings import Settings, load_settings
+
+
+@pytest.fixture
+def mill(settings: Settings) -> Iterator[Mill]:
+    with embedmill.open(settings=settings) as opened:
+        yield opened
+
+
+def document(number: int) -> dict[str, object]:
+    return {"id": str(number), "text": f"Document {number} is about the number {number}."}
+
+
+def test_threads_submit_search_and_look_at_once(mill: Mill) -> None:
+    mill.ingest(documents=[document(0)])
+
+    def work(number: int) -> tuple[int, list[str]]:
+        job = mill.submit(documents=[document(number)]).job
+        assert mill.job(job).documents.total == 1
+        return job, [hit.uri for hit in mill.search("document number 0").hits]
+
+    with ThreadPoolExecutor(8) as threads:
+        done = list(threads.map(work, range(1, 17)))
+    assert len({job for job, _ in done}) == 16
+    assert all(found == ["0"] for _, found in done)
+    assert {job.documents.total for job in mill.jobs()} == {1}
+    assert len(mill.jobs()) == 17
+
+
+def test_what_is_given_twice_is_one_job_and_what_is_left_out_stays(mill: Mill) -> None:
+    first = mill.submit(documents=iter([document(1), document(2)]))
+    assert mill.submit(documents=[document(1), document(2)]).job == first.job
+    assert mill.submit(documents=[document(1)]).job != first.job
+    assert mill.job(first.job).documents.total == 2
+    assert mill.job(first.job).held_deletions == 0
+
+
+def test_what_is_no_document_is_told_and_the_others_are_taken(mill: Mill) -> None:
+    report = mill.submit(documents=[document(1), {"id": "2"}, {"id": "1", "text": "again"}])
+    assert (report.documents, report.problems) == (3, 2)
+    assert [(note.line, note.reason[:9]) for note in report.notes] == [(2, "no 'text'"), (3, "the id or")]
+    with pytest.raises(UsageError, match="cannot be written as JSON"):
+        mill.submit(documents=[{"id": "1", "text": object()}])
+
+
+def test_fields_may_have_other_names(mill: Mill) -> None:
+    found = mill.estimate(documents=[{"key": 1, "body": "a text"}], fields={"id": "key", "text": "body"})
+    assert (found.documents, found.refused, found.notes) == (1, 0, [])
+    with pytest.raises(UsageError, match="no field 'body'"):
+        mill.estimate(documents=[], fields={"body": "text"})
+
+
+def test_nothing_given_is_told(mill: Mill) -> None:
+    assert mill.submit(documents=[]).problems == 1
+    with pytest.raises(UsageError, match="no SOURCE was given"):
+        mill.submit()
+    with pytest.raises(UsageError, match="command line's"):
+        mill.submit("-")
+
+
+def test_settings_that_are_values_reach_other_processes(settings: Settings, tmp_path: Path) -> None:
+    assert settings.beyond_environment() == {}
+    changed = load_settings(home=tmp_path / "other", workers=3, limits={"openai": {"rpm": 5}})
+    told = changed.beyond_environment()
+    assert told["EMBEDMILL_HOME"] == str(tmp_path / "other")
+    assert told["EMBEDMILL_WORKERS"] == "3"
+    assert set(told) == {"EMBEDMILL_HOME", "EMBEDMILL_WORKERS", "EMBEDMILL_LIMITS"}
+
+
+def test_values_of_settings_hold_for_workers_too(settings: Settings, tmp_path: Path) -> None:
+    with embedmill.open(tmp_path / "other", settings={"workers": 1}) as mill:
+        report = mill.ingest(documents=[document(1)])
+        assert report.documents.completed == 1
+        assert [hit.uri for hit in mill.search("number").hits] == ["1"]
+    assert (tmp_path / "other" / "tracking.db").is_file()
+    assert not settings.home_path.exists()
+
+
+def test_a_mill_that_was_closed_says_so(mill: Mill) -> None:
+    mill.close()
+    mill.close()
+    with pytest.raises(UsageError, match="closed"):
+        mill.jobs()
+
+
+def test_an_export_that_was_begun_outlives_the_closing(mill: Mill) -> None:
+    mill.ingest(documents=[document(1), document(2)])
+    rows = mill.export()
+    first = next(rows)
+    mill.close()
+    assert {first.uri, *(row.uri for row in rows)} == {"1", "2"}
+
+
+def test_what_is_not_there_is_an_error_of_ours(mill: Mill) -> None:
+    with pytest.raises(NotFound):
+        mill.search("anything", collection="none")
+    with pytest.raises(NotFound):
+        mill.wait(7)
+
+
+def test_a_notice_goes_to_logging_where_that_is_set_up(caplog: pytest.LogCaptureFixture) -> None:
+    log_notice(Notice("work waits for money"))
+    assert [record.getMessage() for record in caplog.records] == ["work waits for money"]
+
+
+def test_the_package_loads_its_api_only_when_it_is_asked_for() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        embedmill.nothing  # noqa: B018
