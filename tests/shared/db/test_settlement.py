@@ -157,7 +157,6 @@ def test_only_moves_of_the_table_are_legal(start: State, target: State) -> None:
     "values",
     [
         {"state": "sleeping"},
-        {"stage": "polish"},
         {"state": State.RUNNING},
         {"lease": "token"},
         {"lease_until": 1.0},
