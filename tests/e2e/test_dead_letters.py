@@ -136,8 +136,8 @@ def failing_index(cli: Command, tmp_path: Path) -> Command:
     folder = write_corpus(tmp_path / "documents", 5, paragraphs=2)
     for path in folder.iterdir():
         path.write_text(f"{path.read_text()} POISON-PILL")
-    poison = {"PYTHONPATH": str(POISON), "POISON_STAGE": "index", "POISON_DEATH": "RecursionError"}
-    ran = cli.with_settings(max_attempts="1").with_environment(**poison).run("ingest", folder, "--json")
+    poison = {"POISON_STAGE": "index", "POISON_DEATH": "RecursionError"}
+    ran = cli.with_settings(max_attempts="1").altered_by(POISON, **poison).run("ingest", folder, "--json")
     assert (ran.status, ran.json["documents"]["dead"]) == (3, 5), ran
     return cli
 
