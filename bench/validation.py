@@ -18,7 +18,7 @@ from unittest.mock import patch
 from bench.ingest import SEED, WORDS
 from embedmill.shared.asking.question import Request
 from embedmill.shared.metering import FreeMeter
-from embedmill.shared.providers.models.base import Block, Model, Prompt
+from embedmill.shared.providers.models.base import Model, Prompt, PromptBlock
 from embedmill.shared.providers.models.table import open_model
 from embedmill.simulators.anthropic import AnthropicSimulator
 from embedmill.simulators.prompts import ScriptedVerdict as Scripted
@@ -147,8 +147,8 @@ def _read(request: Request[Passage], text: str) -> dict[str, Verdict]:
 
 
 def _uncached(prompt: Prompt) -> Prompt:
-    def plain(blocks: Sequence[Block]) -> tuple[Block, ...]:
-        return tuple(Block(block.text) for block in blocks)
+    def plain(blocks: Sequence[PromptBlock]) -> tuple[PromptBlock, ...]:
+        return tuple(PromptBlock(block.text) for block in blocks)
 
     return replace(prompt, system=plain(prompt.system), user=plain(prompt.user))
 

@@ -102,10 +102,11 @@ class _Sending(Generic[ItemT, FoundT, AnswerT]):
                 self._leave_the_rest(self._stopped)
             if self._flights:
                 self._receive()
+        if self._broken is None:
+            self._keep(self._rules.finish(self._rules.blame()))
         if self._broken is not None:
             self._question.keep(self._unkept)
             raise self._broken
-        self._keep(self._rules.finish(self._rules.blame()))
         return {item: self._meaning(error) for item, error in self._errors.items()}
 
     @property

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.providers.embeddings.table import open_embedder
-from embedmill.shared.providers.models.base import Block, Prompt
+from embedmill.shared.providers.models.base import Prompt, PromptBlock
 from embedmill.shared.providers.models.table import open_model
 from embedmill.shared.providers.vectorstores.base import StoreOptions, VectorRow
 from embedmill.shared.providers.vectorstores.table import open_vector_store
@@ -34,8 +34,8 @@ from tests.simulators.specs import problems, unknown_fields
 
 KEYS = {"authorization": "Bearer sk-test", "x-api-key": "sk-test", "api-key": "key", "anthropic-version": "2023-06-01"}
 PROMPT = Prompt(
-    system=(Block("You judge chunks.", cached=True),),
-    user=(Block('<chunk-7f id="c1">The harbour was quiet.</chunk-7f>'),),
+    system=(PromptBlock("You judge chunks.", cached=True),),
+    user=(PromptBlock('<chunk-7f id="c1">The harbour was quiet.</chunk-7f>'),),
     schema_name=SCHEMA_NAME,
     schema=SCHEMA,
     max_tokens=500,

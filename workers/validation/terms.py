@@ -15,7 +15,7 @@ from embedmill.shared.errors import EmbedmillError, InputRefused
 from embedmill.shared.fence import make_fence
 from embedmill.shared.prompts import load_prompt
 from embedmill.shared.providers.models.asking import ModelQuestion
-from embedmill.shared.providers.models.base import Block, Model, ModelAnswer, Prompt, Stop
+from embedmill.shared.providers.models.base import Model, ModelAnswer, Prompt, PromptBlock, Stop
 from embedmill.workers.validation.sanity import gives_orders
 
 MOST_CHARACTERS = 24_000
@@ -83,8 +83,8 @@ class TermsQuestion(ModelQuestion[Titled, Sequence[FoundTerm] | None]):
         ]
         complaint = [f"An earlier answer could not be used: {request.complaint}."] if request.complaint else []
         return Prompt(
-            system=(Block(load_prompt("embedmill.workers.validation", "terms").text, cached=True),),
-            user=(Block("\n\n".join([*asked, *complaint])),),
+            system=(PromptBlock(load_prompt("embedmill.workers.validation", "terms").text, cached=True),),
+            user=(PromptBlock("\n\n".join([*asked, *complaint])),),
             schema_name="terms",
             schema=SCHEMA,
             max_tokens=ANSWER_TOKENS,

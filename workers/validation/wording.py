@@ -11,7 +11,7 @@ from embedmill.shared.asking.packing import ItemSize, Room, pack_in_order
 from embedmill.shared.asking.question import Request
 from embedmill.shared.fence import Fence, make_fence
 from embedmill.shared.prompts import PromptText, load_prompt
-from embedmill.shared.providers.models.base import Block, Prompt
+from embedmill.shared.providers.models.base import Prompt, PromptBlock
 from embedmill.workers.validation.passages import Passage
 from embedmill.workers.validation.verdict import SCHEMA, SCHEMA_NAME
 
@@ -75,11 +75,14 @@ def word_request(request: Request[Passage]) -> Prompt:
     if request.shares_start:
         # Written to the cache by the first request and read by the others: it has to be the same in all of them.
         known = "\n\n".join([token, _known(request.items[0], fence, with_opening=True)])
-        blocks: tuple[Block, ...] = (Block(known, cached=True), Block("\n\n".join([*_chunks(request), *tail])))
+        blocks: tuple[PromptBlock, ...] = (
+            PromptBlock(known, cached=True),
+            PromptBlock("\n\n".join([*_chunks(request), *tail])),
+        )
     else:
-        blocks = (Block("\n\n".join([token, *_documents(request), *tail])),)
+        blocks = (PromptBlock("\n\n".join([token, *_documents(request), *tail])),)
     return Prompt(
-        system=(Block(verdict_prompt().text, cached=True),),
+        system=(PromptBlock(verdict_prompt().text, cached=True),),
         user=blocks,
         schema_name=SCHEMA_NAME,
         schema=SCHEMA,

@@ -17,7 +17,7 @@ from embedmill.shared.ledger import Tokens
 from embedmill.shared.providers.anthropic_errors import FORESEEN, KEYS, translate
 from embedmill.shared.providers.counts import read_count
 from embedmill.shared.providers.credentials import AWS_KEYS, hash_credentials, require_sendable
-from embedmill.shared.providers.models.base import Block, Model, ModelAnswer, Prompt, Stop
+from embedmill.shared.providers.models.base import Model, ModelAnswer, Prompt, PromptBlock, Stop
 from embedmill.shared.providers.translation import unreadable
 
 TIMEOUT_SECONDS = 180.0
@@ -131,11 +131,11 @@ def _timeout() -> Any:
     return anthropic.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS)
 
 
-def _blocks(blocks: Sequence[Block], ttl: Mapping[str, str]) -> list[dict[str, Any]]:
+def _blocks(blocks: Sequence[PromptBlock], ttl: Mapping[str, str]) -> list[dict[str, Any]]:
     return [_block(block, ttl) for block in blocks]
 
 
-def _block(block: Block, ttl: Mapping[str, str]) -> dict[str, Any]:
+def _block(block: PromptBlock, ttl: Mapping[str, str]) -> dict[str, Any]:
     made: dict[str, Any] = {"type": "text", "text": block.text}
     return made | {"cache_control": {"type": "ephemeral", **ttl}} if block.cached else made
 

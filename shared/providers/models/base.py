@@ -20,7 +20,7 @@ class Stop(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class PromptBlock:
     """A part of a prompt; `cached` asks the provider to keep everything up to its end for the next call."""
 
     text: str
@@ -35,8 +35,8 @@ class Prompt:
     required, no bounds on numbers or lengths (docs/facts.md). `max_tokens` bounds the answer.
     """
 
-    system: tuple[Block, ...]
-    user: tuple[Block, ...]
+    system: tuple[PromptBlock, ...]
+    user: tuple[PromptBlock, ...]
     schema_name: str
     schema: Mapping[str, Any]
     max_tokens: int

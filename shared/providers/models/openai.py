@@ -10,7 +10,7 @@ from openai.types.chat import ChatCompletion
 from embedmill.shared.ledger import Tokens
 from embedmill.shared.providers.counts import read_count
 from embedmill.shared.providers.credentials import hash_credentials, require_sendable
-from embedmill.shared.providers.models.base import Block, Model, ModelAnswer, Prompt, Stop
+from embedmill.shared.providers.models.base import Model, ModelAnswer, Prompt, PromptBlock, Stop
 from embedmill.shared.providers.openai_errors import CREDENTIALS, FORESEEN, PROVIDER, translate
 from embedmill.shared.providers.translation import read_json, unreadable
 
@@ -82,7 +82,7 @@ class OpenAIModel(Model):
         return self._client
 
 
-def _joined(blocks: Sequence[Block]) -> str:
+def _joined(blocks: Sequence[PromptBlock]) -> str:
     return "\n\n".join(block.text for block in blocks)
 
 

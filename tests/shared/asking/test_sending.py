@@ -157,3 +157,13 @@ def test_what_was_paid_is_stored_at_the_end_when_the_store_failed_once() -> None
     with pytest.raises(StorageFailed):
         ask(question, 64)
     assert question.kept.keys() == set(range(8)), "nothing more was asked, and what was answered is there"
+
+
+def test_what_stands_for_answers_that_are_not_to_be_had_is_not_lost_either() -> None:
+    def refuse(request: Request[int]) -> Said:
+        raise InputRefused("no")
+
+    question = Full(refuse)
+    with pytest.raises(StorageFailed):
+        ask(question, 2, size=1)
+    assert question.kept.keys() == {0, 1}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from embedmill.shared.providers.models.base import Block, Model, Prompt
+from embedmill.shared.providers.models.base import Model, Prompt, PromptBlock
 from embedmill.shared.providers.models.table import open_model
 from embedmill.simulators.anthropic import AnthropicSimulator
 from embedmill.simulators.base import Simulator
@@ -59,4 +59,4 @@ def served(name: str) -> Iterator[Served]:
 
 def question(text: str = "Judge this.", *, system: str = "You judge.", max_tokens: int = 200) -> Prompt:
     """A prompt whose answer has a score."""
-    return Prompt((Block(system, cached=True),), (Block(text),), "opinion", SCHEMA, max_tokens)
+    return Prompt((PromptBlock(system, cached=True),), (PromptBlock(text),), "opinion", SCHEMA, max_tokens)

@@ -17,7 +17,7 @@ from embedmill.shared.errors import (
 from embedmill.shared.ledger import Tokens
 from embedmill.shared.metering import Meter
 from embedmill.shared.providers.models.asking import ModelQuestion
-from embedmill.shared.providers.models.base import Block, Model, ModelAnswer, Prompt, Stop
+from embedmill.shared.providers.models.base import Model, ModelAnswer, Prompt, PromptBlock, Stop
 from embedmill.shared.tokenizer import count_tokens
 from tests.shared.providers.books import Books, Ended
 from tests.shared.providers.models.simulated import question
@@ -92,11 +92,11 @@ def test_what_is_reserved_for_a_prompt_is_half_as_much_again_as_our_own_count(te
 
 def test_what_the_provider_is_asked_to_keep_is_reserved_as_that() -> None:
     books = Books()
-    kept = Prompt((Block("rubric " * 500, cached=True),), (Block("a question"),), "s", {}, 10)
+    kept = Prompt((PromptBlock("rubric " * 500, cached=True),), (PromptBlock("a question"),), "s", {}, 10)
     ask(Scripted(ModelAnswer("{}", Stop.END, TOKENS, "r1")), kept, meter=books)
     tokens = books.reserved[0].tokens
     assert 0.9 * tokens.prompt < tokens.cache_write <= tokens.prompt
-    plain = Prompt((Block("rubric " * 500),), (Block("a question"),), "s", {}, 10)
+    plain = Prompt((PromptBlock("rubric " * 500),), (PromptBlock("a question"),), "s", {}, 10)
     ask(Scripted(ModelAnswer("{}", Stop.END, TOKENS, "r1")), plain, meter=books)
     assert books.reserved[1].tokens.cache_write == 0
     keeps_all = Scripted(ModelAnswer("{}", Stop.END, TOKENS, "r1"))
@@ -137,7 +137,7 @@ def test_a_meter_may_turn_a_failure_into_waiting() -> None:
 
 def test_a_request_says_how_much_of_it_a_prompt_cache_may_have_to_write() -> None:
     books = Books()
-    prompt = Prompt((Block("a" * 400, cached=True),), (Block("b" * 100),), "answer", {}, 50)
+    prompt = Prompt((PromptBlock("a" * 400, cached=True),), (PromptBlock("b" * 100),), "answer", {}, 50)
     ask(Scripted(ModelAnswer("{}", Stop.END, None, "r1")), prompt, meter=books)
     tokens = books.reserved[0].tokens
     assert tokens.cache_write >= 100 and 0 < tokens.into < tokens.cache_write
