@@ -198,7 +198,7 @@ class Fork:
         if self._status is None:
             self._status = self._server.find_status(self.pid)
             if self._status is None and not self._server.is_up and _is_ready(self._process, within_seconds=0):
-                self._status = UNKNOWN_STATUS
+                self._status = _reap_orphan(self.pid)
         return self._status
 
     def wait(self) -> int:
@@ -215,6 +215,15 @@ class Fork:
         os.close(self._process)
         with self._stdout as stream:
             return stream.readline().decode().strip()
+
+
+def _reap_orphan(pid: int) -> int:
+    """The status of a worker that has outlived its fork server: process 1 of a container has inherited it."""
+    try:
+        _, status = os.waitpid(pid, 0)
+    except ChildProcessError:
+        return UNKNOWN_STATUS
+    return os.waitstatus_to_exitcode(status)
 
 
 def _is_ready(descriptor: int, *, within_seconds: float | None = None) -> bool:

@@ -1,5 +1,6 @@
 """The fork server: what it forks are workers like any other, and it shares nothing with its command but its code."""
 
+import ctypes
 import fcntl
 import os
 import signal
@@ -18,6 +19,8 @@ from embedmill.workers.processes.launching import UNKNOWN_STATUS, ForkServer, No
 from embedmill.workers.runtime import WorkerRuntime
 from tests.shared.db.tracker import Tracker
 from tests.waiting import wait_until
+
+PR_SET_CHILD_SUBREAPER = 36
 
 
 # Named first by every test: it is forked before the test has a database open, as in a command.
@@ -79,6 +82,21 @@ def test_without_its_fork_server_a_worker_finishes_and_the_next_is_an_interprete
     other = launch([], forks=forks)
     other.send_signal(signal.SIGKILL)
     assert end_of(other)[0] == -signal.SIGKILL
+
+
+def test_process_1_buries_a_worker_that_has_outlived_its_fork_server(
+    forks: ForkServer, runtime: WorkerRuntime, tracker: Tracker
+) -> None:
+    libc = ctypes.CDLL(None)
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
+    try:
+        worker = forks.fork([])
+        wait_until(lambda: registered(runtime) == {worker.pid}, "it is up")
+        os.kill(forks.pid, signal.SIGKILL)
+        assert end_of(worker)[0] == 0
+    finally:
+        libc.prctl(PR_SET_CHILD_SUBREAPER, 0)
+    assert not is_there(worker.pid)
 
 
 def test_the_fork_server_ends_with_its_command_and_so_do_workers(settings: Settings, tmp_path: Path) -> None:
