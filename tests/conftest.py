@@ -16,7 +16,8 @@ from tests.services import postgres
 
 SMALL = {
     "EMBEDMILL_EMBEDDING": "hash",
-    "EMBEDMILL_LEASE_SECONDS": "2",
+    # Longer than a busy machine lets a worker stand still; who is dead is seen without it.
+    "EMBEDMILL_LEASE_SECONDS": "6",
     "EMBEDMILL_RETRY_BASE_SECONDS": "0.05",
     "EMBEDMILL_RETRY_MAX_SECONDS": "0.2",
     "EMBEDMILL_WORKERS": "2",

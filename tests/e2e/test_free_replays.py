@@ -57,7 +57,7 @@ def paid(cli: Command, vendors: Vendors) -> Command:
         "embedding": EMBEDDING,
         "validator": VALIDATOR,
         "terms_sample": "0",
-        "circuit_seconds": "0.5",
+        "circuit_seconds": "0.05",
         "lease_seconds": "30",
     }
     return cli.with_settings(**settings).with_environment(**vendors.openai.environment | vendors.anthropic.environment)
