@@ -1,13 +1,16 @@
-"""Many rows in one statement: arrays on Postgres, one prepared statement run many times on SQLite."""
+"""Many rows in one statement: one JSON text on Postgres, one prepared statement run many times on SQLite."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import orjson
 from sqlalchemy import (
     ARRAY,
     JSON,
     ColumnElement,
     Connection,
+    Select,
     Table,
     Text,
     Update,
@@ -19,12 +22,15 @@ from sqlalchemy import (
     insert,
     literal,
     select,
+    true,
 )
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.elements import BindParameter
 from sqlalchemy.types import TypeEngine
 
 Rows = Sequence[Mapping[str, Any]]
+# An escaped NUL, and not an escaped backslash before the characters u0000.
+_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 def among(connection: Connection, of: ColumnElement[Any], values: Sequence[Any]) -> ColumnElement[bool]:
@@ -34,19 +40,33 @@ def among(connection: Connection, of: ColumnElement[Any], values: Sequence[Any])
     return of == any_(bindparam(None, list(values), type_=ARRAY(of.type)))
 
 
+def each_of(connection: Connection, query: Select[Any], of: ColumnElement[Any], values: Sequence[Any]) -> Select[Any]:
+    """A query for rows by any number of ids, each looked up by itself in the order in which they are given.
+
+    A server's planner, which cannot know how many there are, may else read the whole table for them.
+    """
+    if connection.dialect.name == "sqlite":
+        return query.where(of.in_(values))
+    array = bindparam(None, list(values), type_=ARRAY(of.type))
+    given = func.unnest(array).table_valued(column("value", of.type), name="given").render_derived()
+    # With an OFFSET a subquery stays one.
+    found = query.where(of == given.c.value).offset(0).lateral("found")
+    return select(found).join_from(given, found, true())
+
+
 def update_each(connection: Connection, query: Update, rows: Rows, types: Mapping[str, Any]) -> None:
     """Run an update for every row; its parameters are bound by name, and `types` has the type of each."""
     if connection.dialect.name == "sqlite":
         connection.execute(query, list(rows))
         return
-    given = _arrays({name: types[name] for name in rows[0]})
+    given = _relation({name: types[name] for name in rows[0]})
 
     def replace(element: Any, **_: Any) -> Any:
         known = isinstance(element, BindParameter) and element.key in rows[0]
         return given.c[element.key] if known else None
 
     bulk: Any = visitors.replacement_traverse(query, {}, replace)
-    connection.execute(bulk, _columns(rows))
+    connection.execute(bulk, _as_json(rows))
 
 
 def insert_or(connection: Connection, table: Table) -> Any:
@@ -68,7 +88,7 @@ def insert_each(connection: Connection, table: Table, rows: Rows, **constants: A
     if connection.dialect.name == "sqlite":
         connection.execute(insert(table).values(**constants), list(rows))
         return
-    connection.execute(_from_arrays(insert(table), table, rows, constants), _columns(rows))
+    connection.execute(_from_given(insert(table), table, rows, constants), _as_json(rows))
 
 
 def upsert_each(
@@ -77,50 +97,55 @@ def upsert_each(
     rows: Rows,
     *,
     keys: Sequence[str],
+    kept: Collection[str] = (),
     anew: Mapping[str, ColumnElement[Any]] | None = None,
     **constants: Any,
 ) -> None:
     """Insert rows, or write over those that are there by `keys`; else as `insert_each`.
 
-    `anew` are values of columns that a new row has by default, and one that was there gets back.
+    `anew` are values that a row gets which was there, and `kept` the columns that it keeps.
     """
     query = insert_or(connection, table)
     is_sqlite = connection.dialect.name == "sqlite"
-    query = query.values(**constants) if is_sqlite else _from_arrays(query, table, rows, constants)
-    written = [name for name in (*rows[0], *constants) if name not in keys]
+    query = query.values(**constants) if is_sqlite else _from_given(query, table, rows, constants)
+    written = [name for name in (*rows[0], *constants) if name not in (*keys, *kept)]
     query = query.on_conflict_do_update(
         index_elements=[table.c[name] for name in keys],
         set_={name: query.excluded[name] for name in written} | dict(anew or {}),
     )
-    connection.execute(query, list(rows) if is_sqlite else _columns(rows))
+    connection.execute(query, list(rows) if is_sqlite else _as_json(rows))
 
 
-def _from_arrays(query: Any, table: Table, rows: Rows, constants: Mapping[str, Any]) -> Any:
-    given = _arrays({name: _plain(table.c[name].type) for name in rows[0]})
-    taken = [cast(given.c[n], JSON) if isinstance(table.c[n].type, JSON) else given.c[n] for n in rows[0]]
+def _from_given(query: Any, table: Table, rows: Rows, constants: Mapping[str, Any]) -> Any:
+    given = _relation({name: table.c[name].type for name in rows[0]})
     same = [
         value if isinstance(value, ColumnElement) else literal(value, table.c[n].type) for n, value in constants.items()
     ]
-    return query.from_select([*rows[0], *constants], select(*taken, *same))
+    return query.from_select([*rows[0], *constants], select(*given.c, *same))
 
 
-def _plain(type_: TypeEngine[Any]) -> TypeEngine[Any]:
-    return Text() if isinstance(type_, JSON) else type_
-
-
-def _arrays(types: Mapping[str, TypeEngine[Any]]) -> Any:
-    """A relation `given` of one array parameter a column."""
-    arrays = [bindparam(f"all_{name}", type_=ARRAY(type_)) for name, type_ in types.items()]
+def _relation(types: Mapping[str, TypeEngine[Any]]) -> Any:
+    """A relation `given` whose rows arrive as one JSON text: an array a column costs ten times as much to write."""
     columns = [column(name, type_) for name, type_ in types.items()]
-    return func.unnest(*arrays).table_valued(*columns, name="given").render_derived()
+    read = func.json_to_recordset(cast(bindparam("given_rows", type_=Text()), JSON))
+    return read.table_valued(*columns, name="given").render_derived(with_types=True)
 
 
-def _columns(rows: Rows) -> dict[str, list[Any]]:
-    return {f"all_{name}": [_storable(row[name]) for row in rows] for name in rows[0]}
+def _as_json(rows: Rows) -> dict[str, str]:
+    """Rows without what text of Postgres cannot hold, and a title or error may have: NUL, and half a surrogate pair."""
+    try:
+        text = orjson.dumps([dict(row) for row in rows], option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:
+        text = orjson.dumps([_mended(row) for row in rows], option=orjson.OPT_NON_STR_KEYS).decode()
+    return {"given_rows": _NUL.sub(r"\1", text) if "\\u0000" in text else text}
 
 
-def _storable(value: Any) -> Any:
-    """Text of Postgres has neither NUL nor half a surrogate pair; the title or error of a document may have both."""
-    if not isinstance(value, str) or (value.isascii() and "\0" not in value):
-        return value
-    return value.encode("utf-8", "replace").decode().replace("\0", "")
+def _mended(value: Any) -> Any:
+    match value:
+        case str():
+            return value.encode("utf-8", "replace").decode()
+        case Mapping():
+            return {_mended(key): _mended(part) for key, part in value.items()}
+        case list() | tuple():
+            return [_mended(part) for part in value]
+    return value

@@ -10,7 +10,6 @@ from sqlalchemy import (
     and_,
     case,
     delete,
-    exists,
     func,
     or_,
     select,
@@ -30,12 +29,16 @@ def is_broken() -> ColumnElement[bool]:
     Its vectors may be gone and its stored text with them: then its source alone brings it back.
     """
     remade = work.alias("remade")
-    return (
-        exists()
+    # A number and no EXISTS, for which a server may read all work that died instead of this document's.
+    letter = (
+        select(func.min(dead_letter.c.id))
+        .join_from(remade, dead_letter, dead_letter.c.work_id == remade.c.id)
         .where(remade.c.document_id == document.c.id, remade.c.state == State.DEAD, ~remade.c.deletes)
         .where(remade.c.version == document.c.active_version, remade.c.generation >= document.c.active_generation)
-        .where(dead_letter.c.work_id == remade.c.id, dead_letter.c.resolved_at.is_(None))
+        .where(dead_letter.c.resolved_at.is_(None))
+        .correlate(document)
     )
+    return letter.scalar_subquery().is_not(None)
 
 
 def lock_documents(connection: Connection, ids: Sequence[str]) -> None:

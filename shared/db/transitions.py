@@ -76,16 +76,6 @@ _BEGINNING: Mapping[str, Any] = {
     **dict.fromkeys(("result", "reason", "notes", "finished_at")),
 }
 _ANEW = {name: null() if value is None else literal_column(str(value)) for name, value in _BEGINNING.items()}
-_GIVEN = ("generation", "deletes", "stage", "state", "max_attempts", "size", "content_hash", "settings_hash", "version")
-
-# The same as what a statement in text writes over work that its job has for a document already.
-BEGUN_ANEW = ", ".join(
-    [
-        *(f"{name} = excluded.{name}" for name in (*_GIVEN, "origin", "title", "created_at")),
-        *(f"{name} = {'NULL' if value is None else value}" for name, value in _BEGINNING.items()),
-    ]
-)
-
 for _start in set(State) - {State.PENDING}:
     require_transition(_start, State.PENDING)
 

@@ -263,7 +263,7 @@ batches = st.lists(
 
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps=batches)
-def test_a_batch_in_one_statement_records_what_a_batch_row_by_row_records(
+def test_a_batch_records_the_same_on_a_server_as_row_by_row(
     server: Server, tmp_path_factory: pytest.TempPathFactory, steps: Any
 ) -> None:
     empty(server.url)
