@@ -128,7 +128,7 @@ class Usage:
     def amounts(self) -> dict[str, int]:
         """What it takes of a provider's allowance; tokens that a prompt cache answers are not counted there."""
         sent = self.tokens.into + self.tokens.cache_write
-        return {"requests": 1, "tokens": sent, "output": self.tokens.out, "inputs": self.inputs}
+        return {"requests": self.calls, "tokens": sent, "output": self.tokens.out, "inputs": self.inputs}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from embedmill.shared.caches.embeddings import KINDS, Size
-from embedmill.shared.db import ledger, retention
+from embedmill.shared.db import retention, spending
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.verdict_cache import VerdictCache
 from embedmill.shared.db.verdicts import VERDICT
@@ -82,7 +82,7 @@ def prune_caches(runtime: Runtime, *, unused_seconds: float | None = None, max_m
 
 def _describe_kinds(runtime: Runtime, sizes: Mapping[str, Size]) -> dict[str, CachedKind]:
     def find(connection: Connection) -> tuple[dict[str, dict[str, int]], dict[str, Size]]:
-        return ledger.measure_caches(connection), retention.list_evictions(connection)
+        return spending.measure_caches(connection), retention.list_evictions(connection)
 
     answers, evicted = runtime.database.query(find)
     return {

@@ -14,9 +14,9 @@ from embedmill.console.services.noticing import Noticed
 from embedmill.shared import loading, stages
 from embedmill.shared.addresses import document_id, version_id
 from embedmill.shared.collections import CollectionSettings, read_collection_settings
-from embedmill.shared.db import collections, documents, ledger
+from embedmill.shared.db import collections, documents, spending
 from embedmill.shared.errors import DocumentError, ParserCrashed
-from embedmill.shared.ledger import Lane, Tokens
+from embedmill.shared.ledger import Lane, Tokens, Usage
 from embedmill.shared.loading import Loaded
 from embedmill.shared.notes import Note, Reason
 from embedmill.shared.providers.embeddings.base import EMBED
@@ -24,10 +24,8 @@ from embedmill.shared.providers.names import ModelName
 from embedmill.shared.providers.vectorstores.metering import UNIT
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.spend.estimates import (
-    Asked,
-    Demand,
     Outlook,
-    demands_of_indexing,
+    ValidationLoad,
     foresee_verdicts,
     price_lanes,
     total_lanes,
@@ -276,17 +274,17 @@ def estimate_vectors(runtime: Runtime, settings: CollectionSettings, measured: M
     embedder, totals = runtime.embedder(settings.embedding), measured.totals
     chunks, tokens = math.ceil(totals.due_chunks), math.ceil(totals.due_tokens)
     calls = max(math.ceil(chunks / embedder.max_inputs), math.ceil(tokens / embedder.max_tokens_per_request))
-    vectors = Demand(embedder.provider, embedder.model, EMBED, Tokens(into=tokens), calls, inputs=chunks)
+    vectors = Usage(embedder.provider, embedder.model, EMBED, Tokens(into=tokens), inputs=chunks, calls=calls)
     priced = _priced(runtime, Outlook(vectors, vectors))
     return EmbedEstimate(**priced, model=embedder.name, chunks=chunks, tokens=tokens)
 
 
-def _foresee(runtime: Runtime, settings: CollectionSettings, asked: Asked) -> Outlook:
+def _foresee(runtime: Runtime, settings: CollectionSettings, asked: ValidationLoad) -> Outlook:
     """What the validator takes, by what it answered in this home before, if it did."""
     if not asked.calls:
         return foresee_verdicts("rules", asked, tokens_per_answer=None)
     name = ModelName.parse(settings.validator)
-    known = runtime.database.query(lambda c: ledger.measure_answers(c, provider=name.provider, model=name.model))
+    known = runtime.database.query(lambda c: spending.measure_answers(c, provider=name.provider, model=name.model))
     return foresee_verdicts(settings.validator, asked, tokens_per_answer=known)
 
 
@@ -318,11 +316,11 @@ def estimate_rows(runtime: Runtime, settings: CollectionSettings, measured: Meas
     if offer is None:
         return IndexEstimate(vectors)
     counted = {name: math.ceil(getattr(totals, name)) for name in ("documents", "chunks", "text_bytes")}
-    demands = demands_of_indexing(offer, **counted, dimensions=embedder.dimensions)
-    prices = [_price_lanes(runtime, Outlook(demand, demand))[Lane.LIVE] for demand in demands]
+    usages = offer.usage_of_indexing(**counted, dimensions=embedder.dimensions)
+    prices = [_price_lanes(runtime, Outlook(usage, usage))[Lane.LIVE] for usage in usages]
     dollars = [price.usd for price in prices if price.usd is not None]
     usd = sum(dollars) if len(dollars) == len(prices) else None
-    written, *read = (demand.milliunits / UNIT for demand in demands)
+    written, *read = (usage.milliunits / UNIT for usage in usages)
     live = replace(prices[0], usd=usd, usd_at_most=usd)
     return IndexEstimate(vectors, written, sum(read), {str(Lane.LIVE): live})
 
@@ -368,7 +366,7 @@ class _Counter:
 
     def measured(self) -> Measured:
         """What was counted."""
-        asked = self._forecast.finish() if self._forecast else Asked()
+        asked = self._forecast.finish() if self._forecast else ValidationLoad()
         return Measured(self._totals, asked, int(self._totals.documents))
 
     def _changed(self, items: "Sequence[FileItem | RowItem]") -> "list[FileItem | RowItem]":

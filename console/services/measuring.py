@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from embedmill.shared import loading
 from embedmill.shared.collections import CollectionSettings
-from embedmill.shared.db import ledger, samples
+from embedmill.shared.db import samples, spending
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.samples import Counts
 from embedmill.shared.db.sizes import Listed, Sizes, list_some, sum_sizes
@@ -24,7 +24,7 @@ from embedmill.shared.providers.endpoints import MODELS, find_endpoint
 from embedmill.shared.providers.models.asking import MESSAGE
 from embedmill.shared.providers.names import ModelName
 from embedmill.shared.runtime import Runtime
-from embedmill.shared.spend.estimates import Asked
+from embedmill.shared.spend.estimates import ValidationLoad
 
 if TYPE_CHECKING:
     from embedmill.shared.db.collections import Collection
@@ -78,7 +78,7 @@ class Measured:
     """What documents come to, and what a validating model would be asked; `read` of them were read for it."""
 
     totals: Totals
-    asked: Asked
+    asked: ValidationLoad
     read: int
 
     @property
@@ -154,9 +154,9 @@ class Wanted:
     `known` are chunks that have a verdict already.
     """
 
-    every: Asked = field(default_factory=Asked)
-    singly: Asked = field(default_factory=Asked)
-    terms: Asked = field(default_factory=Asked)
+    every: ValidationLoad = field(default_factory=ValidationLoad)
+    singly: ValidationLoad = field(default_factory=ValidationLoad)
+    terms: ValidationLoad = field(default_factory=ValidationLoad)
     known: float = 0
 
     def __add__(self, other: "Wanted") -> "Wanted":
@@ -220,14 +220,14 @@ class Outline:
         chunks = [c for c, body in zip(chunk_set.chunks, chunk_set.bodies(), strict=True) if judge(body) is None]
         passages = make_passages(chunk_set, chunks, document=uri, judge=self._judge)
         known = self._find_known([passage.address for passage in passages])
-        single = Asked()
+        single = ValidationLoad()
         if self.settings.audits:
             some = _spread(passages, SINGLES)
             for passage in some:
                 single += ask_alone([passage]).scaled(len(passages) / len(some))
         return Wanted(ask_alone(passages), single, ask_for_terms(chunk_set), len(known))
 
-    def scale(self, wanted: "Wanted", totals: Totals) -> Asked:
+    def scale(self, wanted: "Wanted", totals: Totals) -> ValidationLoad:
         """What is asked about so many documents and chunks, if `wanted` is what they come to when all are asked about.
 
         A gate asks about everything, an audit about the first chunks and then a share, of which hardly two stand
@@ -283,11 +283,11 @@ def measure_job(runtime: Runtime, job_id: int, settings: CollectionSettings, col
         reader = _Reader(Measurer(runtime, settings, parser), outline, until=time.monotonic() + READ_SECONDS)
         read = reader.read(_choose(strata, everything=documents <= ALL_READ))
     totals, wanted = _extrapolate(strata, documents)
-    due = runtime.database.query(lambda connection: ledger.measure_due(connection, job_id))
+    due = runtime.database.query(lambda connection: spending.measure_due(connection, job_id))
     if EMBED in due:
         told = {"due_chunks": totals.embedded_chunks, "due_tokens": totals.embedded_tokens}
         totals = replace(totals, **{name: due[EMBED] * amount for name, amount in told.items()})
-    asked = Asked()
+    asked = ValidationLoad()
     if outline.asks:
         fresh = due.get(MESSAGE, 1 - wanted.known / max(wanted.every.chunks, 1))
         asked = outline.scale(replace(wanted, every=wanted.every.scaled(fresh)), totals)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from embedmill.console.durations import parse_since
-from embedmill.shared.db import ledger
+from embedmill.shared.db import spending
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.runtime import Runtime
 
@@ -86,8 +86,8 @@ def sum_spend(runtime: Runtime, by: str, *, since: str | None = None) -> SpendRe
     begin = parse_since(since) if since else None
 
     def find(connection: Connection) -> tuple[list[dict[str, Any]], Mapping[int, Mapping[str, Any]]]:
-        estimates = ledger.list_estimates(connection) if by == "job" else {}
-        return ledger.sum_spend(connection, by=by, since=begin), estimates
+        estimates = spending.list_estimates(connection) if by == "job" else {}
+        return spending.sum_spend(connection, by=by, since=begin), estimates
 
     rows, estimates = runtime.database.query(find)
     keyed = [_describe(row, by, estimates) for row in rows]

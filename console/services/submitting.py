@@ -8,7 +8,7 @@ from embedmill.console.listening import NOBODY, Listener, Notice, Severity
 from embedmill.console.services.jobs import JobReport, describe_job
 from embedmill.console.services.lanes import require_prices, tell_obstacles
 from embedmill.producers.submission import Submitted, Submitter, ensure_collection
-from embedmill.shared.db import jobs, ledger, scans
+from embedmill.shared.db import jobs, scans, spending
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.errors import ScanTakenOver
 from embedmill.shared.ledger import Lane
@@ -146,7 +146,7 @@ class Submission:
 
         estimate = estimate_job(self._runtime, job_id, self._collection, lane=self._options.lane or Lane.LIVE)
         if estimate is not None:
-            self._runtime.database.transact(lambda connection: ledger.store_estimate(connection, job_id, estimate))
+            self._runtime.database.transact(lambda connection: spending.store_estimate(connection, job_id, estimate))
 
 
 def tell_spellings(runtime: Runtime, collection: Collection, sources: "Sequence[Source]", listener: Listener) -> None:

@@ -17,8 +17,8 @@ from sqlalchemy import (
 
 from embedmill.shared.db.clock import read_clock
 from embedmill.shared.db.jobs import UNFINISHED, Job
-from embedmill.shared.db.ledger import measure_spends
 from embedmill.shared.db.schema import job, tally, work
+from embedmill.shared.db.spending import measure_spends
 from embedmill.shared.db.transitions import no_job
 from embedmill.shared.states import FINAL, JobState, Result, State
 

@@ -7,11 +7,10 @@ from typing import Any
 
 from embedmill.shared.errors import UnknownPrice
 from embedmill.shared.flow.limits import find_limits
-from embedmill.shared.ledger import FREE_PROVIDERS, NO_TOKENS, Lane, Tokens
+from embedmill.shared.ledger import FREE_PROVIDERS, NO_TOKENS, Lane, Tokens, Usage
 from embedmill.shared.providers.models.asking import MESSAGE
 from embedmill.shared.providers.models.table import MODELS
 from embedmill.shared.providers.names import ModelName
-from embedmill.shared.providers.vectorstores.metering import Offer
 from embedmill.shared.settings import Settings
 from embedmill.shared.spend.prices import Prices
 
@@ -41,7 +40,7 @@ AT_MOST = Habits(1.35, Answers(per_chunk=120, per_document=600))
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ValidationLoad:
     """What a validating model is asked: calls, chunks to judge, documents for terms, and tokens of the prompts.
 
     Of what documents share, each has its part: there are half calls.
@@ -52,73 +51,50 @@ class Asked:
     documents: float = 0
     tokens: Tokens = NO_TOKENS
 
-    def __add__(self, other: "Asked") -> "Asked":
-        return Asked(
+    def __add__(self, other: "ValidationLoad") -> "ValidationLoad":
+        return ValidationLoad(
             self.calls + other.calls,
             self.chunks + other.chunks,
             self.documents + other.documents,
             self.tokens + other.tokens,
         )
 
-    def scaled(self, factor: float) -> "Asked":
+    def scaled(self, factor: float) -> "ValidationLoad":
         """The same for so many times as much."""
-        return Asked(factor * self.calls, factor * self.chunks, factor * self.documents, _times(self.tokens, factor))
-
-
-@dataclass(frozen=True, slots=True)
-class Demand:
-    """What a stage asks of a provider."""
-
-    provider: str
-    model: str
-    operation: str
-    tokens: Tokens = NO_TOKENS
-    calls: int = 0
-    inputs: int = 0
-    milliunits: int = 0
-    """Of a vector store, in thousandths of its units."""
+        return ValidationLoad(
+            factor * self.calls, factor * self.chunks, factor * self.documents, _times(self.tokens, factor)
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
     """What a stage is expected to ask of a provider, and what it asks at most."""
 
-    expected: Demand
-    at_most: Demand
+    expected: Usage
+    at_most: Usage
 
 
-def foresee_verdicts(validator: str, asked: Asked, *, tokens_per_answer: float | None) -> Outlook:
+def foresee_verdicts(validator: str, asked: ValidationLoad, *, tokens_per_answer: float | None) -> Outlook:
     """What a validator will take; `tokens_per_answer` is what it is known to answer for a chunk, if it is known."""
     name = ModelName.parse(validator)
     if not name.model:
-        nothing = Demand("rules", validator, MESSAGE)
+        nothing = Usage("rules", validator, MESSAGE, inputs=0, calls=0)
         return Outlook(nothing, nothing)
     known = EXPECTED if tokens_per_answer is None else replace(EXPECTED, answers=Answers(*2 * (tokens_per_answer,)))
 
-    def demand(habits: Habits) -> Demand:
+    def foresee(habits: Habits) -> Usage:
         sent = _times(asked.tokens, 1.0 if MODELS[name.provider].counts_as_here else habits.growth)
         out = habits.answers.per_chunk * asked.chunks + habits.answers.per_document * asked.documents
-        told = replace(sent, out=math.ceil(out))
+        tokens = replace(sent, out=math.ceil(out))
         inputs = math.ceil(asked.chunks + asked.documents)
-        return Demand(name.provider, name.model, MESSAGE, told, calls=math.ceil(asked.calls), inputs=inputs)
+        return Usage(name.provider, name.model, MESSAGE, tokens, inputs=inputs, calls=math.ceil(asked.calls))
 
-    return Outlook(demand(known), demand(AT_MOST))
+    return Outlook(foresee(known), foresee(AT_MOST))
 
 
 def _times(tokens: Tokens, factor: float) -> Tokens:
     kinds = (tokens.into, tokens.out, tokens.cache_read, tokens.cache_write)
     return Tokens(*(math.ceil(factor * count) for count in kinds))
-
-
-def demands_of_indexing(
-    offer: Offer, *, documents: int, chunks: int, text_bytes: int, dimensions: int
-) -> tuple[Demand, ...]:
-    """What a store that bills requests will bill for writing so many vectors for the first time; the write first."""
-    foreseen = offer.foresee(documents=documents, chunks=chunks, text_bytes=text_bytes, dimensions=dimensions)
-    return tuple(
-        Demand(offer.provider, offer.model, each.operation, inputs=each.rows, milliunits=each.milliunits)
-        for each in foreseen
-    )
 
 
 def price_lanes(outlook: Outlook, prices: Prices, settings: Settings) -> dict[str, dict[str, Any]]:
@@ -127,13 +103,13 @@ def price_lanes(outlook: Outlook, prices: Prices, settings: Settings) -> dict[st
     Raises UnknownPrice for `live`. Dollars are None when the model may be unpriced and is; seconds are None when no
     limit is known that takes time, and in the batch lane, whose answers come within a day.
     """
-    demand = outlook.expected
+    usage = outlook.expected
 
     def priced(lane: Lane) -> dict[str, Any]:
-        return _priced(demand, lane, prices) | {"usd_at_most": _priced(outlook.at_most, lane, prices)["usd"]}
+        return _priced(usage, lane, prices) | {"usd_at_most": _priced(outlook.at_most, lane, prices)["usd"]}
 
-    lanes = {str(Lane.LIVE): priced(Lane.LIVE) | {"seconds": seconds_at_limits(demand, settings)}}
-    if demand.provider not in FREE_PROVIDERS:
+    lanes = {str(Lane.LIVE): priced(Lane.LIVE) | {"seconds": seconds_at_limits(usage, settings)}}
+    if usage.provider not in FREE_PROVIDERS:
         try:
             lanes[str(Lane.BULK)] = priced(Lane.BULK) | {"seconds": None}
         except UnknownPrice:
@@ -141,24 +117,16 @@ def price_lanes(outlook: Outlook, prices: Prices, settings: Settings) -> dict[st
     return lanes
 
 
-def _priced(demand: Demand, lane: Lane, prices: Prices) -> dict[str, Any]:
-    # The band of a price goes by the size of one prompt, not of all of them.
-    each = math.ceil(demand.tokens.prompt / demand.calls) if demand.calls else 0
-    price = prices.find(demand.provider, demand.model, demand.operation, lane=lane, prompt_tokens=each)
-    cost = price.cost(demand.tokens, milliunits=demand.milliunits)
+def _priced(usage: Usage, lane: Lane, prices: Prices) -> dict[str, Any]:
+    price = prices.price_of(replace(usage, lane=lane))
+    cost = price.cost(usage.tokens, milliunits=usage.milliunits)
     return {"usd": None if cost is None else cost / MICRO, "price": price.name}
 
 
-def seconds_at_limits(demand: Demand, settings: Settings) -> float | None:
+def seconds_at_limits(usage: Usage, settings: Settings) -> float | None:
     """How long the provider's limits make a stage take, as far as they were set or published."""
-    limits = find_limits(demand.provider, demand.model, settings.limits).with_learned({})
-    amounts = {
-        "requests": demand.calls,
-        "tokens": demand.tokens.into + demand.tokens.cache_write,
-        "output": demand.tokens.out,
-        "inputs": demand.inputs,
-    }
-    seconds = [60.0 * amounts[dimension] / limit for dimension, limit in limits.items()]
+    limits = find_limits(usage.provider, usage.model, settings.limits).with_learned({})
+    seconds = [60.0 * usage.amounts[dimension] / limit for dimension, limit in limits.items()]
     return round(max(seconds), 1) if seconds else None
 
 

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from embedmill.shared.errors import EmbedmillError, FlowControl, KeyRefused, ProviderUnavailable
 from embedmill.shared.flow.circuit import Circuit
-from embedmill.shared.spend.keys import Use
+from embedmill.shared.spend.keys import KeyUse
 
 Failure = TypeVar("Failure", bound=BaseException)
 
@@ -13,7 +13,7 @@ Failure = TypeVar("Failure", bound=BaseException)
 class Guard:
     """Is asked before, and told once how it ended."""
 
-    def __init__(self, key: Use, circuit: Circuit) -> None:
+    def __init__(self, key: KeyUse, circuit: Circuit) -> None:
         self.key = key
         """For those who use it by themselves."""
         self._circuit = circuit

@@ -39,9 +39,9 @@ class Keys:
         self._seen: Value = {}
         self._seen_until = 0.0
 
-    def use(self, provider: str, key: str, *, operation: str) -> "Use":
+    def use(self, provider: str, key: str, *, operation: str) -> "KeyUse":
         """One use of a key; `key` is its hash, `operation` tells the uses apart of those that have none."""
-        return Use(self, f"{provider}:{key or operation}", is_shared=bool(key))
+        return KeyUse(self, f"{provider}:{key or operation}", is_shared=bool(key))
 
     @contextmanager
     def using(self, provider: str, key: str, *, operation: str) -> Iterator[None]:
@@ -91,7 +91,7 @@ class Keys:
         return self._database.transact(flow.wake_keys)
 
 
-class Use:
+class KeyUse:
     """One use of a key, between the question whether it may be used and what came of it."""
 
     def __init__(self, keys: Keys, name: str, *, is_shared: bool) -> None:

@@ -142,7 +142,7 @@ class Prices:
             usage.model,
             usage.operation,
             lane=usage.lane,
-            prompt_tokens=-(-usage.tokens.prompt // usage.calls),
+            prompt_tokens=-(-usage.tokens.prompt // max(usage.calls, 1)),
         )
 
 

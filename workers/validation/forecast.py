@@ -10,7 +10,7 @@ from embedmill.shared.db.samples import TERMS, VERDICT, Counts, Sampled
 from embedmill.shared.ledger import Tokens
 from embedmill.shared.prompts import load_prompt
 from embedmill.shared.providers.models.rules import judge as judge_by_rules
-from embedmill.shared.spend.estimates import Asked
+from embedmill.shared.spend.estimates import ValidationLoad
 from embedmill.shared.tokenizer import count_many
 from embedmill.workers.chunking import ChunkSet
 from embedmill.workers.validation.passages import Passage, make_passages
@@ -50,8 +50,8 @@ class Forecast:
     """Adds up documents as they are split; tokens are those of our tokenizer, and of prompts alone."""
 
     policy: AskingPolicy
-    verdicts: Asked = field(default_factory=Asked)
-    terms: Asked = field(default_factory=Asked)
+    verdicts: ValidationLoad = field(default_factory=ValidationLoad)
+    terms: ValidationLoad = field(default_factory=ValidationLoad)
     _waiting: list[Passage] = field(default_factory=list)
     _met: set[str] = field(default_factory=set)
     _chunks: Counts | None = None
@@ -65,7 +65,7 @@ class Forecast:
         if sum(passage.tokens for passage in self._waiting) >= BATCH_TOKENS:
             self._pack()
 
-    def finish(self) -> Asked:
+    def finish(self) -> ValidationLoad:
         """What all that was taken in comes to."""
         self._pack()
         return self.verdicts + self.terms
@@ -108,18 +108,18 @@ class Forecast:
         shared = user[0] if request.shares_start else 0
         read = (rubric if self.verdicts.chunks else 0) + (shared if again else 0)
         tokens = Tokens(into=sum(user) - shared, cache_read=read, cache_write=rubric + shared - read)
-        self.verdicts += Asked(calls=1, chunks=len(request.items), tokens=tokens)
+        self.verdicts += ValidationLoad(calls=1, chunks=len(request.items), tokens=tokens)
 
 
-def ask_alone(passages: Sequence[Passage]) -> Asked:
+def ask_alone(passages: Sequence[Passage]) -> ValidationLoad:
     """What passages of one document come to among many others with which they share calls, without the rubric."""
-    asked = Asked()
+    asked = ValidationLoad()
     for position, request in enumerate(pack_passages(passages)):
         user = count_many([block.text for block in word_request(request).user])
         shared = user[0] if request.shares_start else 0
         filled = max(len(request.items) / MOST_CHUNKS, sum(s.tokens for s in request.items) / MOST_TOKENS)
         kept = {"cache_read" if position else "cache_write": shared}
-        asked += Asked(
+        asked += ValidationLoad(
             calls=1 if request.shares_start else min(1.0, filled),
             chunks=len(request.items),
             tokens=Tokens(into=sum(user) - shared, **kept),
@@ -127,19 +127,19 @@ def ask_alone(passages: Sequence[Passage]) -> Asked:
     return asked
 
 
-def add_rubric(asked: Asked) -> Asked:
+def add_rubric(asked: ValidationLoad) -> ValidationLoad:
     """With what every call says first, which the provider keeps for those after it."""
     if not asked.calls:
         return asked
     (rubric,) = count_many([verdict_prompt().text])
     read = math.ceil(max(0.0, asked.calls - 1) * rubric)
-    return asked + Asked(tokens=Tokens(cache_read=read, cache_write=rubric))
+    return asked + ValidationLoad(tokens=Tokens(cache_read=read, cache_write=rubric))
 
 
-def ask_for_terms(chunk_set: ChunkSet) -> Asked:
+def ask_for_terms(chunk_set: ChunkSet) -> ValidationLoad:
     """What the terms of a document come to."""
     asked = count_many([load_prompt("embedmill.workers.validation", "terms").text, chunk_set.text[:MOST_CHARACTERS]])
-    return Asked(calls=1, documents=1, tokens=Tokens(into=sum(asked)))
+    return ValidationLoad(calls=1, documents=1, tokens=Tokens(into=sum(asked)))
 
 
 def _sampled(kind: str, document: str, chunk: str) -> Sampled:

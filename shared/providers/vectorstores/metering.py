@@ -26,15 +26,6 @@ UNIT = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Foreseen:
-    """What all requests of one operation will be billed together; `rows` are those that it writes."""
-
-    operation: str
-    milliunits: int
-    rows: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Offer:
     """What a service bills: its name, and that of the model and the operations in the price file."""
 
@@ -42,7 +33,7 @@ class Offer:
     model: str
     operations: tuple[str, ...]
 
-    def foresee(self, *, documents: int, chunks: int, text_bytes: int, dimensions: int) -> Sequence[Foreseen]:
+    def usage_of_indexing(self, *, documents: int, chunks: int, text_bytes: int, dimensions: int) -> Sequence[Usage]:
         """What writing so many vectors for the first time will be billed, the write before the reads around it."""
         raise NotImplementedError
 

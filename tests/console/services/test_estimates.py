@@ -17,7 +17,7 @@ from embedmill.producers.sources.rows import FieldMap
 from embedmill.shared.ledger import Tokens
 from embedmill.shared.providers.vectorstores.pinecone.units import OFFER
 from embedmill.shared.settings import load_settings
-from embedmill.shared.spend.estimates import Asked, demands_of_indexing, foresee_verdicts, total_lanes
+from embedmill.shared.spend.estimates import ValidationLoad, foresee_verdicts, total_lanes
 from tests.corpus import text_of
 
 MODEL = "anthropic/claude-opus-4-7"
@@ -101,12 +101,12 @@ def test_where_nothing_costs_money_people_see_one_line_of_it(
 
 
 def test_a_store_without_rows_bills_nothing() -> None:
-    nothing = demands_of_indexing(OFFER, documents=0, chunks=0, text_bytes=0, dimensions=1536)
-    assert [demand.milliunits for demand in nothing] == [0, 0, 0]
+    nothing = OFFER.usage_of_indexing(documents=0, chunks=0, text_bytes=0, dimensions=1536)
+    assert [usage.milliunits for usage in nothing] == [0, 0, 0]
 
 
 def test_what_is_expected_is_less_than_the_most_until_a_home_knows_better() -> None:
-    asked = Asked(calls=10, chunks=160, documents=2, tokens=Tokens(into=16_000, cache_read=40_000))
+    asked = ValidationLoad(calls=10, chunks=160, documents=2, tokens=Tokens(into=16_000, cache_read=40_000))
     guessed = foresee_verdicts(MODEL, asked, tokens_per_answer=None)
     known = foresee_verdicts(MODEL, asked, tokens_per_answer=200.0)
     assert guessed.expected.tokens.prompt < guessed.at_most.tokens.prompt

@@ -19,7 +19,8 @@ from embedmill.console.services.spending import sum_spend
 from embedmill.console.services.submitting import submit
 from embedmill.producers.sources.base import Source
 from embedmill.producers.sources.open import SourceOptions, open_sources
-from embedmill.shared.db.ledger import measure_due, record
+from embedmill.shared.db.ledger import record
+from embedmill.shared.db.spending import measure_due
 from embedmill.shared.ledger import Entry, Tokens, Usage
 from embedmill.shared.settings import Settings
 from tests.corpus import text_of

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text
 
-from embedmill.shared.db import budgets, collections, ledger
+from embedmill.shared.db import budgets, collections, ledger, spending
 from embedmill.shared.db.budgets import DAY_SECONDS, Budget
 from embedmill.shared.db.clock import read_clock
 from embedmill.shared.db.engine import Connection, Database
@@ -325,11 +325,11 @@ def test_spend_is_summed_by_what_is_asked_for_with_the_unsettled_apart(tracker: 
     settle(tracker, reserved(tracker, 5, provider="cohere"), 5, provider="cohere")
     with tracker.database.write() as connection:
         ledger.release(connection, reserved_in(connection, 99))
-        by_provider = {row["key"]: row for row in ledger.sum_spend(connection, by="provider")}
-        by_job = {row["key"]: row for row in ledger.sum_spend(connection, by="job")}
-        by_day = ledger.sum_spend(connection, by="day")
-        by_collection = {row["key"] for row in ledger.sum_spend(connection, by="collection")}
-        assert ledger.sum_spend(connection, by="model", since=4e9) == []
+        by_provider = {row["key"]: row for row in spending.sum_spend(connection, by="provider")}
+        by_job = {row["key"]: row for row in spending.sum_spend(connection, by="job")}
+        by_day = spending.sum_spend(connection, by="day")
+        by_collection = {row["key"] for row in spending.sum_spend(connection, by="collection")}
+        assert spending.sum_spend(connection, by="model", since=4e9) == []
     assert (by_provider["openai"]["microusd"], by_provider["openai"]["unsettled_microusd"]) == (37, 7)
     assert by_provider["openai"]["calls"] == 2
     assert by_job[tracker.job]["microusd"] == 37

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from embedmill.shared.db import budgets, ledger
+from embedmill.shared.db import budgets, spending
 from embedmill.shared.db.schema import budget, flow_state, usage
 from embedmill.shared.errors import FlowControl, UnknownPrice
 from embedmill.shared.ledger import BudgetScope, Tokens, Usage
@@ -119,8 +119,8 @@ def test_units_are_summed_apart_from_tokens(spenders: Any, tracked: Tracker) -> 
     books.reserve(LISTED).settle(milliunits=2250)
     books.reserve(LISTED)
     with tracked.database.read() as connection:
-        (row,) = ledger.sum_spend(connection, by="model")
-        assert ledger.measure_caches(connection) == {}
+        (row,) = spending.sum_spend(connection, by="model")
+        assert spending.measure_caches(connection) == {}
     assert (row["key"], row["milliunits"], row["unsettled_milliunits"]) == ("pinecone/serverless", 5250, 3000)
     assert (row["microusd"], row["tokens_in"], row["calls"], row["inputs"]) == (36 + 48, 0, 2, 6)
     assert tracked.progress().spend == {

@@ -7,7 +7,7 @@ import pytest
 
 from embedmill.shared import fence
 from embedmill.shared.db.samples import Counts
-from embedmill.shared.spend.estimates import Asked
+from embedmill.shared.spend.estimates import ValidationLoad
 from embedmill.simulators.anthropic import AnthropicSimulator
 from embedmill.workers.chunking import ChunkSet, ChunkSettings, build_chunk_set, normalise
 from embedmill.workers.runtime import WorkerRuntime
@@ -25,7 +25,7 @@ def chunk_sets(count: int, *, paragraphs: int = 6) -> list[ChunkSet]:
     return [build_chunk_set(normalise(parse_row(t)), settings, title="", media_type="text/plain") for t in texts]
 
 
-def forecast(policy: AskingPolicy, sets: list[ChunkSet]) -> Asked:
+def forecast(policy: AskingPolicy, sets: list[ChunkSet]) -> ValidationLoad:
     made = Forecast(policy)
     for number, chunk_set in enumerate(sets):
         made.add(chunk_set, f"d{number}")
@@ -62,7 +62,7 @@ def test_a_text_that_comes_twice_or_has_a_verdict_is_asked_about_once_or_not_at_
 @pytest.mark.parametrize("paragraphs", [1, 6, 60])
 def test_documents_counted_apart_come_to_what_they_come_to_together(paragraphs: int) -> None:
     sets = chunk_sets(48, paragraphs=paragraphs)
-    together, apart = forecast(AskingPolicy(audits=False), sets), Asked()
+    together, apart = forecast(AskingPolicy(audits=False), sets), ValidationLoad()
     for number, chunk_set in enumerate(sets):
         apart += ask_alone(make_passages(chunk_set, chunk_set.chunks, document=f"d{number}", judge=""))
     apart = add_rubric(apart)

@@ -28,7 +28,7 @@ from embedmill.shared.providers.codes import shown_id
 from embedmill.shared.providers.credentials import hash_variable
 from embedmill.shared.providers.translation import BUDGET_SECONDS, retry_after_seconds, was_never_sent
 from embedmill.shared.providers.vectorstores.persistence import Persistence
-from embedmill.shared.providers.vectorstores.pinecone.limiter import Limiter, Waited
+from embedmill.shared.providers.vectorstores.pinecone.limiter import ShardLimiter, Waited
 
 T = TypeVar("T")
 
@@ -95,8 +95,8 @@ class PineconeClient:
         # Its clock stands still while a request waits for others: a long queue is no reason to give up.
         self.persistence = Persistence(clock=lambda: clock() - self._waited.seconds)
         self._dimensions = dimensions
-        self._limiters: dict[str, Limiter] = {}
-        self._control = Limiter("Pinecone's control plane", patience_seconds=address.request_seconds)
+        self._limiters: dict[str, ShardLimiter] = {}
+        self._control = ShardLimiter("Pinecone's control plane", patience_seconds=address.request_seconds)
         self._opened: Index | None = None
         self._opening = threading.Lock()
 
@@ -124,10 +124,12 @@ class PineconeClient:
         except vendor.NotFoundError:
             return None
 
-    def limiter(self, shard: str) -> Limiter:
+    def limiter(self, shard: str) -> ShardLimiter:
         """How many requests a shard is sent at once."""
         patience = 2 * self.address.request_seconds
-        fresh = Limiter(f"Pinecone, shard {shard}", patience_seconds=patience, clock=self._clock, waited=self._waited)
+        fresh = ShardLimiter(
+            f"Pinecone, shard {shard}", patience_seconds=patience, clock=self._clock, waited=self._waited
+        )
         return self._limiters.setdefault(shard, fresh)
 
     def make_namespace(self, name: str) -> None:
@@ -158,7 +160,7 @@ class PineconeClient:
         if self._opened is not None:
             self._opened.close()
 
-    def _send(self, limiter: Limiter, request: Callable[[Index], T]) -> T:
+    def _send(self, limiter: ShardLimiter, request: Callable[[Index], T]) -> T:
         index = self._index()
         with limiter.turn():
             since = limiter.now
@@ -226,7 +228,7 @@ def _unbilled(error: EmbedmillError) -> EmbedmillError:
     return error
 
 
-def _translated(error: vendor.PineconeError, limiter: Limiter, *, since: float) -> EmbedmillError:
+def _translated(error: vendor.PineconeError, limiter: ShardLimiter, *, since: float) -> EmbedmillError:
     """Our error of a request that was sent then; the vendor's own text may quote a record and is left out."""
     if isinstance(error, vendor.ApiError):
         return _refused(error, limiter)
@@ -242,7 +244,7 @@ def _translated(error: vendor.PineconeError, limiter: Limiter, *, since: float) 
     return InternalError(f"Pinecone's SDK refused the request ({type(error).__name__})")
 
 
-def _refused(error: vendor.ApiError, limiter: Limiter) -> EmbedmillError:
+def _refused(error: vendor.ApiError, limiter: ShardLimiter) -> EmbedmillError:
     request = shown_id(error.request_id)
     told = f"({error.status_code}{f', request {request}' if request else ''})"
     match error:

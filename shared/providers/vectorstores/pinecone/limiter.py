@@ -24,7 +24,7 @@ class Waited(threading.local):
     seconds = 0.0
 
 
-class Limiter:
+class ShardLimiter:
     """The requests of one process to one shard, or to the service itself; `name` says which in errors."""
 
     def __init__(

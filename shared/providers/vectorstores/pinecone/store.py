@@ -338,7 +338,7 @@ class PineconeVectorStore(VectorStore):
             lambda: requests.send(
                 most,
                 lambda: self._client.find(space, request),
-                lambda answer: units.milliunits_told(requests.operation, answer, otherwise=most),
+                lambda answer: units.milliunits_billed(requests.operation, answer, otherwise=most),
             )
         )
 
@@ -353,7 +353,7 @@ class PineconeVectorStore(VectorStore):
             space,
             lambda index: index.query(vector=values, top_k=top_k, namespace=space, filter=condition),
         )
-        self._query_units[space] = max(units.milliunits_told(units.QUERY, answer, otherwise=most), UNIT)
+        self._query_units[space] = max(units.milliunits_billed(units.QUERY, answer, otherwise=most), UNIT)
         return answer
 
     def _stats(self, space: str) -> Any:

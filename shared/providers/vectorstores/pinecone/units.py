@@ -11,8 +11,9 @@ from typing import Any
 
 import orjson
 
+from embedmill.shared.ledger import Usage
 from embedmill.shared.providers.counts import read_count
-from embedmill.shared.providers.vectorstores.metering import UNIT, Foreseen, Offer
+from embedmill.shared.providers.vectorstores.metering import UNIT, Offer
 
 QUERY, FETCH, LIST, UPSERT, DELETE = "query", "fetch", "list", "upsert", "delete"
 BYTES_PER_WRITE_UNIT = 1000
@@ -37,7 +38,7 @@ class PineconeOffer(Offer):
 
     __slots__ = ()
 
-    def foresee(self, *, documents: int, chunks: int, text_bytes: int, dimensions: int) -> tuple[Foreseen, ...]:
+    def usage_of_indexing(self, *, documents: int, chunks: int, text_bytes: int, dimensions: int) -> tuple[Usage, ...]:
         """A record is looked for before it is written and its document listed after.
 
         How often a store is asked whether it has caught up depends on its lag, and is a quarter of a unit each time
@@ -45,10 +46,12 @@ class PineconeOffer(Offer):
         """
         each = RECORD_BYTES + FLOAT_BYTES * dimensions + math.ceil(text_bytes / max(chunks, 1))
         listed = UNIT * max(documents, math.ceil(chunks / IDS_PER_LIST)) if chunks else 0
-        return (
-            Foreseen(UPSERT, milliunits_of_upsert([each] * chunks) if chunks else 0, rows=chunks),
-            Foreseen(FETCH, UNIT * math.ceil(chunks / IDS_PER_FETCH)),
-            Foreseen(LIST, listed),
+        written = milliunits_of_upsert([each] * chunks) if chunks else 0
+        looked_for = UNIT * math.ceil(chunks / IDS_PER_FETCH)
+        amounts = ((UPSERT, written, chunks), (FETCH, looked_for, 0), (LIST, listed, 0))
+        return tuple(
+            Usage(self.provider, self.model, operation, inputs=rows, milliunits=milliunits, calls=0)
+            for operation, milliunits, rows in amounts
         )
 
 
@@ -80,17 +83,17 @@ def milliunits_of_list(ids: int) -> int:
     return UNIT * max(1, math.ceil(ids / IDS_PER_LIST))
 
 
-def milliunits_told(operation: str, answer: Any, *, otherwise: int) -> int:
+def milliunits_billed(operation: str, answer: Any, *, otherwise: int) -> int:
     """What the answer to a read says that it cost, whatever became of a fraction, and the least that it can be.
 
     Nothing was billed where the service knows no such namespace.
     """
     if answer is None:
         return 0
-    told = read_count(answer, "usage", "read_units")
-    if told is None or told > MOST_UNITS:
+    read = read_count(answer, "usage", "read_units")
+    if read is None or read > MOST_UNITS:
         return otherwise
-    return max(UNIT * told, LEAST_READ[operation])
+    return max(UNIT * read, LEAST_READ[operation])
 
 
 def _kilobytes(sizes: Iterable[int]) -> int:

@@ -8,13 +8,13 @@ import pytest
 
 from embedmill.shared.errors import FlowControl, ProviderUnavailable
 from embedmill.shared.providers.vectorstores.pinecone.client import PineconeClient, parse_address
-from embedmill.shared.providers.vectorstores.pinecone.limiter import HALVED_SECONDS, MOST, Limiter
+from embedmill.shared.providers.vectorstores.pinecone.limiter import HALVED_SECONDS, MOST, ShardLimiter
 from tests.waiting import wait_until
 
 
 def test_successes_widen_the_limit_slowly_and_a_refusal_halves_it() -> None:
     now = 100.0
-    limiter = Limiter("s", patience_seconds=1, clock=lambda: now)
+    limiter = ShardLimiter("s", patience_seconds=1, clock=lambda: now)
     before = limiter.limit
     for _ in range(before):
         limiter.succeeded()
@@ -32,7 +32,7 @@ def test_successes_widen_the_limit_slowly_and_a_refusal_halves_it() -> None:
 
 
 def test_no_more_than_the_limit_are_under_way_and_nobody_waits_for_ever() -> None:
-    limiter = Limiter("s", patience_seconds=0.05)
+    limiter = ShardLimiter("s", patience_seconds=0.05)
     with ExitStack() as taken:
         for _ in range(limiter.limit):
             taken.enter_context(limiter.turn())
@@ -43,7 +43,7 @@ def test_no_more_than_the_limit_are_under_way_and_nobody_waits_for_ever() -> Non
 
 
 def test_a_long_queue_is_waited_for_as_long_as_it_moves(monkeypatch: pytest.MonkeyPatch) -> None:
-    limiter = Limiter("s", patience_seconds=1)
+    limiter = ShardLimiter("s", patience_seconds=1)
     frees = iter([False, False, True])
 
     def wait_for(*_: object) -> bool:
@@ -83,7 +83,7 @@ def test_waiting_for_a_turn_is_no_time_of_a_request() -> None:
 
 
 def test_whoever_waits_for_a_dead_shard_does_not_ask_it_again() -> None:
-    limiter = Limiter("s", patience_seconds=5)
+    limiter = ShardLimiter("s", patience_seconds=5)
     outcome: list[str] = []
 
     def wait() -> None:
@@ -105,7 +105,7 @@ def test_whoever_waits_for_a_dead_shard_does_not_ask_it_again() -> None:
 
 def test_a_shard_that_was_down_is_tried_by_one_at_a_time() -> None:
     now = 100.0
-    limiter = Limiter("s", patience_seconds=1, clock=lambda: now)
+    limiter = ShardLimiter("s", patience_seconds=1, clock=lambda: now)
     limiter.unanswered("no answer", since=now)
     now += 1.0
     assert limiter.limit == 1
@@ -115,7 +115,7 @@ def test_a_shard_that_was_down_is_tried_by_one_at_a_time() -> None:
 
 def test_no_answer_at_all_opens_the_circuit_at_once_unless_others_had_one_meanwhile() -> None:
     now = 100.0
-    limiter = Limiter("s", patience_seconds=1, clock=lambda: now)
+    limiter = ShardLimiter("s", patience_seconds=1, clock=lambda: now)
     since = limiter.now
     now += 10
     limiter.succeeded()

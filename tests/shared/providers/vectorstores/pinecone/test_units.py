@@ -9,11 +9,11 @@ from embedmill.shared.providers.vectorstores.pinecone.units import (
     FETCH,
     LIST,
     QUERY,
+    milliunits_billed,
     milliunits_of_delete,
     milliunits_of_fetch,
     milliunits_of_list,
     milliunits_of_upsert,
-    milliunits_told,
     size_of,
 )
 
@@ -56,13 +56,13 @@ def answered(read_units: int | None) -> SimpleNamespace:
 
 
 def test_what_an_answer_tells_counts_and_otherwise_what_was_thought() -> None:
-    assert milliunits_told(QUERY, answered(7), otherwise=1000) == 7000
-    assert milliunits_told(QUERY, answered(None), otherwise=2000) == 2000
-    assert milliunits_told(QUERY, SimpleNamespace(usage=None), otherwise=2000) == 2000
-    assert milliunits_told(QUERY, None, otherwise=2000) == 0, "there is no such namespace"
+    assert milliunits_billed(QUERY, answered(7), otherwise=1000) == 7000
+    assert milliunits_billed(QUERY, answered(None), otherwise=2000) == 2000
+    assert milliunits_billed(QUERY, SimpleNamespace(usage=None), otherwise=2000) == 2000
+    assert milliunits_billed(QUERY, None, otherwise=2000) == 0, "there is no such namespace"
 
 
 def test_a_fraction_that_an_answer_cannot_tell_is_not_taken_for_nothing() -> None:
-    assert milliunits_told(QUERY, answered(0), otherwise=1000) == 250
-    assert milliunits_told(FETCH, answered(0), otherwise=1000) == 1000
-    assert milliunits_told(LIST, answered(0), otherwise=1000) == 1000
+    assert milliunits_billed(QUERY, answered(0), otherwise=1000) == 250
+    assert milliunits_billed(FETCH, answered(0), otherwise=1000) == 1000
+    assert milliunits_billed(LIST, answered(0), otherwise=1000) == 1000
