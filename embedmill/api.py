@@ -8,29 +8,38 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypedDict, Unpack
 
 from embedmill.console.listening import Listener, Notice, Severity
-from embedmill.console.services import (
-    budgets as budget_service,
-)
-from embedmill.console.services import (
-    collections as collection_service,
-)
-from embedmill.console.services import (
-    estimates as estimate_service,
-)
+from embedmill.console.services import budgets as budget_service
+from embedmill.console.services import collections as collection_service
+from embedmill.console.services import dead_letters as letter_service
+from embedmill.console.services import documents as document_service
+from embedmill.console.services import estimates as estimate_service
 from embedmill.console.services import exporting as export_service
 from embedmill.console.services import jobs as job_service
-from embedmill.console.services import searching, spending, submitting, verifying, working
+from embedmill.console.services import replaying, searching, spending, submitting, verifying, working
+from embedmill.console.services import sources as source_service
 from embedmill.console.services.budgets import BudgetReport
 from embedmill.console.services.collections import CollectionChoices, CollectionReport, DeletedCollection
+from embedmill.console.services.dead_letters import EVERY_LETTER, DeadLetters
+from embedmill.console.services.documents import (
+    EVERY_DOCUMENT,
+    DeletedDocuments,
+    DocumentPage,
+    DocumentQuery,
+    DocumentReport,
+)
 from embedmill.console.services.estimates import Estimate
 from embedmill.console.services.exporting import Exported, Rejected
 from embedmill.console.services.jobs import JobControl, JobExplanation, JobReport, JobSummary
 from embedmill.console.services.lending import Runtimes
+from embedmill.console.services.replaying import ReplayReport
+from embedmill.console.services.searching import Answered, Query
+from embedmill.console.services.sources import SourceReport
 from embedmill.console.services.spending import SpendReport
 from embedmill.console.services.standing import JobProgress
 from embedmill.console.services.submitting import JobOptions, SubmittedJob
@@ -42,6 +51,7 @@ from embedmill.producers.sources.rows import FieldMap
 from embedmill.retrieval.search import Mode, SearchResult
 from embedmill.shared.errors import UsageError
 from embedmill.shared.ledger import Lane
+from embedmill.shared.letters import LetterFilter
 from embedmill.shared.settings import Settings, load_settings
 from embedmill.shared.states import JobState
 
@@ -206,12 +216,68 @@ class Mill:
         with self._runtimes.lend() as runtime:
             return job_service.cancel(runtime, job)
 
+    def retry(self, job: int, *, work: bool = False, wait: bool = False) -> ReplayReport:
+        """Send every dead letter of a job again; with `work`, work on them here, with `wait`, until workers have.
+
+        Raises NotFound.
+        """
+        return self.replay(LetterFilter(job=job), work=work, wait=wait)
+
     def search(
         self, query: str, *, collection: str = "default", top_k: int = 10, mode: Mode = "hybrid"
     ) -> SearchResult:
         """The best chunks for a query, by meaning and by words; raises NotFound, UsageError."""
         with self._runtimes.lend() as runtime:
             return searching.search(runtime, query, collection=collection, top_k=top_k, mode=mode)
+
+    def search_each(
+        self,
+        queries: Iterable[tuple[object, str]],
+        *,
+        collection: str = "default",
+        top_k: int = 10,
+        mode: Mode = "hybrid",
+    ) -> Iterator[Answered]:
+        """The answers to many queries, each an id and a text, in their order, streamed; raises NotFound."""
+        asked = (Query(id_, text) for id_, text in queries)
+        with self._runtimes.lend() as runtime:
+            yield from searching.search_each(runtime, asked, collection=collection, top_k=top_k, mode=mode)
+
+    def documents(
+        self, query: DocumentQuery = EVERY_DOCUMENT, *, limit: int = 100, after: str | None = None
+    ) -> DocumentPage:
+        """A page of documents from where `after` says; raises NotFound for what the query names and there is not."""
+        with self._runtimes.lend() as runtime:
+            return document_service.list_documents(runtime, query, limit=limit, after=after)
+
+    def document(self, name: str, *, collection: str | None = None) -> DocumentReport:
+        """Everything about one document, by id, URI or path; raises NotFound, UserError."""
+        with self._runtimes.lend() as runtime:
+            return document_service.show_document(runtime, name, collection=collection)
+
+    def delete_documents(self, *names: str, query: DocumentQuery = EVERY_DOCUMENT) -> DeletedDocuments:
+        """Take documents out, by name or all that a query finds, and work here until they are; raises NotFound."""
+        with self._work, self._runtimes.lend() as runtime:
+            return document_service.delete_documents(runtime, names, query, listener=self._listener())
+
+    def sources(self, *, collection: str | None = None, limit: int = 100, after: int = 0) -> Sequence[SourceReport]:
+        """Which sources claim documents, those with a number above `after`; raises NotFound."""
+        with self._runtimes.lend() as runtime:
+            return source_service.list_sources(runtime, collection=collection, limit=limit, after=after).sources
+
+    def dead_letters(
+        self, wanted: LetterFilter = EVERY_LETTER, *, limit: int = 100, before: int | None = None
+    ) -> DeadLetters:
+        """What failed for good, newest first, and its root causes; raises NotFound."""
+        with self._runtimes.lend() as runtime:
+            return letter_service.list_letters(runtime, wanted, limit=limit, before=before)
+
+    def replay(
+        self, wanted: LetterFilter = EVERY_LETTER, *, rate: float | None = None, work: bool = False, wait: bool = False
+    ) -> ReplayReport:
+        """Send dead letters again, at most so many a second; with `work` or `wait` as `retry` does. Raises NotFound."""
+        with self._work if work else nullcontext(), self._runtimes.lend() as runtime:
+            return replaying.replay_letters(runtime, wanted, rate=rate, work=work, wait=wait, listener=self._listener())
 
     def verify(self, collection: str | None = None, *, repair: bool = False) -> Verification:
         """Compare the records with the vector store; with `repair`, mend what differs here. Raises NotFound."""

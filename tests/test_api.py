@@ -95,12 +95,19 @@ def test_a_mill_that_was_closed_says_so(mill: Mill) -> None:
         mill.jobs()
 
 
-def test_an_export_that_was_begun_outlives_the_closing(mill: Mill) -> None:
-    mill.ingest(documents=[document(1), document(2)])
+def test_documents_are_listed_shown_exported_and_taken_out(mill: Mill) -> None:
+    report = mill.ingest(documents=[document(1), document(2), document(3)])
+    assert [found.uri for found in mill.documents().documents] == ["1", "2", "3"]
+    assert mill.document("2").chunks.indexed == 1
+    (source,) = mill.sources()
+    assert (source.kind, source.documents) == ("given", 3)
+    assert (mill.dead_letters().total, mill.retry(report.job).replayed) == (0, 0)
+    assert mill.delete_documents("2").deleted == 1
+    assert [answer.id for answer in mill.search_each([("a", "number 1"), ("b", "number 3")])] == ["a", "b"]
     rows = mill.export()
     first = next(rows)
     mill.close()
-    assert {first.uri, *(row.uri for row in rows)} == {"1", "2"}
+    assert {first.uri, *(row.uri for row in rows)} == {"1", "3"}, "what was begun outlives the closing"
 
 
 def test_what_is_not_there_is_an_error_of_ours(mill: Mill) -> None:
