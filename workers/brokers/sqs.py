@@ -114,6 +114,7 @@ class SqsBroker(RemoteBroker):
     def _sqs(self) -> Iterator[tuple[Any, dict[str, str]]]:
         """The SDK's client and the URL of each stage's queue, which is made when it is missing."""
         with self._channel() as channel:
+            # kombu makes a queue, and finds its URL, in no other way
             urls = {stage: channel._new_queue(queue_name(stage)) for stage in stages.names()}  # noqa: SLF001
             yield channel.sqs(queue=channel.canonical_queue_name(queue_name(stages.first()))), urls
 

@@ -27,8 +27,28 @@ from embedmill.shared.tokenizer import load_vocabulary
 
 # What a worker loads before it has a message, and what every stage is made of.
 WARM = (
+    "embedmill.workers.processes.entry",
     "embedmill.workers.processes.worker",
     "embedmill.workers.brokers.embedded_transport",
+    "embedmill.workers.consuming.consumer",
+    "embedmill.workers.parsing.sandbox",
+    "embedmill.shared.db.cache",
+    "embedmill.shared.providers.blobs.folder",
+    "embedmill.shared.providers.vectorstores.embedded.store",
+    # What Celery loads when its worker is made.
+    "celery.app.amqp",
+    "celery.app.events",
+    "celery.app.log",
+    "celery.app.trace",
+    "celery.apps.worker",
+    "celery.backends.base",
+    "celery.concurrency.solo",
+    "celery.concurrency.thread",
+    "celery.events.receiver",
+    "celery.loaders.app",
+    "celery.worker.autoscale",
+    "celery.worker.consumer",
+    "celery.worker.strategy",
     *(stage.function.partition(":")[0] for stage in STAGES),
 )
 # A terminal and a service manager signal every process of a group: the command sees to that.

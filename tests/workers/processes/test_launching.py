@@ -17,6 +17,8 @@ from embedmill.shared.settings import Settings
 from embedmill.workers.processes.forkserver import fork
 from embedmill.workers.processes.launching import UNKNOWN_STATUS, ForkServer, NotForked, WorkerProcess, forking, launch
 from embedmill.workers.runtime import WorkerRuntime
+from tests.command import Command
+from tests.corpus import write_corpus
 from tests.shared.db.tracker import Tracker
 from tests.waiting import wait_until
 
@@ -147,3 +149,30 @@ def test_the_fork_server_has_one_thread_when_it_has_loaded_everything(forks: For
     status, said = end_of(forks.fork(["--help"]))
     assert (status, said.startswith("usage:")) == (0, True), "it has loaded everything"
     assert len(os.listdir(f"/proc/{forks.pid}/task")) == 1
+
+
+TELLING = """
+import os, sys
+from altering import in_each_worker
+
+def tell():
+    before, end = set(sys.modules), os._exit
+    def told(status):
+        with open(os.environ["TOLD"], "a") as file:
+            print(*(set(sys.modules) - before), file=file)
+        end(status)
+    os._exit = told
+
+in_each_worker(tell)
+"""
+
+
+def test_a_fork_loads_only_what_its_documents_need(cli: Command, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(TELLING)
+    command = cli.altered_by(site, TOLD=str(tmp_path / "told")).with_settings(workers="1")
+    assert command.json("ingest", write_corpus(tmp_path / "documents", 2))["documents"]["completed"] == 2
+    loaded = (tmp_path / "told").read_text().split()
+    assert not [name for name in loaded if not name.startswith("embedmill.")], loaded
+    assert len(loaded) < 10, loaded
