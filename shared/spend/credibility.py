@@ -11,12 +11,12 @@ EXTRA_TOKENS = 64
 """What a provider may add to each input, as markers and a system prompt of its own."""
 
 
-def is_credible(told: Tokens, *, reserved: Tokens, inputs: int) -> bool:
+def is_credible(reported: Tokens, *, reserved: Tokens, inputs: int) -> bool:
     """Whether a call for which `reserved` was the most, of so many inputs, can have taken these tokens."""
-    amounts = told.into, told.out, told.cache_read, told.cache_write, told.cache_write_1h
-    if min(amounts) < 0 or told.cache_write_1h > told.cache_write:
+    amounts = reported.into, reported.out, reported.cache_read, reported.cache_write, reported.cache_write_1h
+    if min(amounts) < 0 or reported.cache_write_1h > reported.cache_write:
         return False
-    if reserved.prompt and told.prompt <= 0:
+    if reserved.prompt and reported.prompt <= 0:
         return False
     most = MOST_TIMES * reserved.prompt + EXTRA_TOKENS * max(inputs, 1)
-    return told.prompt <= most and told.out <= reserved.out + EXTRA_TOKENS
+    return reported.prompt <= most and reported.out <= reserved.out + EXTRA_TOKENS
