@@ -12,14 +12,12 @@ from sqlalchemy import (
     func,
     or_,
     select,
-    text,
     update,
 )
 
-from embedmill.shared.db.bulk import insert_or
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import collection, job, scan_note, tally, work
-from embedmill.shared.db.transitions import lock_jobs, move_held_jobs, move_jobs, move_work, no_job
+from embedmill.shared.db.transitions import begin_job, lock_jobs, move_held_jobs, move_jobs, move_work, no_job
 from embedmill.shared.errors import IllegalTransition, ScanStopped, UsageError, UserError
 from embedmill.shared.ledger import Lane
 from embedmill.shared.states import FINAL, JobState, State, WaitReason
@@ -108,22 +106,19 @@ def open_job(
     """
     is_open = and_(job.c.collection_id == collection_id, job.c.identity == identity, job.c.finished_at.is_(None))
     find = select(job.c.id, job.c.state).where(is_open).with_for_update(key_share=True)
-    make = insert_or(connection, job).values(
-        name=name,
-        collection_id=collection_id,
-        identity=identity,
-        sources=list(sources),
-        options=dict(options),
-        state=JobState.RUNNING,
-        created_at=clock(),
-    )
-    index = {"index_elements": [job.c.collection_id, job.c.identity], "index_where": text("finished_at IS NULL")}
+    wanted = {
+        "name": name,
+        "collection_id": collection_id,
+        "identity": identity,
+        "sources": list(sources),
+        "options": dict(options),
+    }
     # The one that was there a moment ago may have ended meanwhile.
     while True:
         if (row := connection.execute(find).first()) is not None:
             return OpenJob(row.id, JobState(row.state), is_new=False)
-        if (made := connection.execute(make.on_conflict_do_nothing(**index).returning(job.c.id)).scalar()) is not None:
-            return OpenJob(int(made), JobState.RUNNING, is_new=True)
+        if (made := begin_job(connection, wanted)) is not None:
+            return OpenJob(made, JobState.RUNNING, is_new=True)
 
 
 def get_job(connection: Connection, job_id: int) -> Job:

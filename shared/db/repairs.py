@@ -4,17 +4,16 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, select, update
 
 from embedmill.shared import stages
 from embedmill.shared.addresses import digest
-from embedmill.shared.db.clock import clock
 from embedmill.shared.db.documents import lock_documents
 from embedmill.shared.db.jobs import create_job, end_enumeration
 from embedmill.shared.db.schema import document, work
+from embedmill.shared.db.transitions import begin_work
 from embedmill.shared.paging import pages
 from embedmill.shared.stages import Product
-from embedmill.shared.states import State
 
 PAGE = 500
 
@@ -86,12 +85,7 @@ def _submit(
     connection: Connection, job_id: int, rows: Sequence[Mapping[str, Any]], *, stage: str, max_attempts: int
 ) -> None:
     if rows:
-        connection.execute(
-            insert(work).values(
-                job_id=job_id, stage=stage, state=State.PENDING, max_attempts=max_attempts, created_at=clock()
-            ),
-            rows,
-        )
+        begin_work(connection, rows, job_id=job_id, stage=stage, max_attempts=max_attempts, deletes=False)
 
 
 def _without_newer(connection: Connection, ids: Sequence[str]) -> list[str]:

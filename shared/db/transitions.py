@@ -9,9 +9,9 @@ that nothing is left open in a job that is cancelled meanwhile. Counters of a jo
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, Update, literal_column, null, or_, select, update
+from sqlalchemy import Connection, Select, Update, literal_column, null, or_, select, text, update
 
-from embedmill.shared.db.bulk import upsert_each
+from embedmill.shared.db.bulk import insert_or, upsert_each
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import in_state, job, work
 from embedmill.shared.errors import NotFound
@@ -87,11 +87,18 @@ def begin_work(connection: Connection, rows: Sequence[Mapping[str, Any]], **cons
         work,
         rows,
         keys=("job_id", "document_id"),
-        anew=_ANEW,
+        anew={name: value for name, value in _ANEW.items() if name not in rows[0]},
         created_at=clock(),
         state=State.PENDING,
         **constants,
     )
+
+
+def begin_job(connection: Connection, values: Mapping[str, Any]) -> int | None:
+    """A running job; None when there is an open one of the same identity in its collection."""
+    make = insert_or(connection, job).values(state=JobState.RUNNING, created_at=clock(), **values)
+    open_ones = {"index_elements": [job.c.collection_id, job.c.identity], "index_where": text("finished_at IS NULL")}
+    return connection.execute(make.on_conflict_do_nothing(**open_ones).returning(job.c.id)).scalar()
 
 
 def wake_work(connection: Connection, reason: WaitReason) -> int:
