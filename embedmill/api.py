@@ -17,18 +17,18 @@ from embedmill.console.listening import Listener, Notice, Severity
 from embedmill.console.services import budgets as budget_service
 from embedmill.console.services import collections as collection_service
 from embedmill.console.services import dead_letters as letter_service
+from embedmill.console.services import deleting, replaying, searching, spending, submitting, verifying, working
 from embedmill.console.services import documents as document_service
 from embedmill.console.services import estimates as estimate_service
 from embedmill.console.services import exporting as export_service
 from embedmill.console.services import jobs as job_service
-from embedmill.console.services import replaying, searching, spending, submitting, verifying, working
 from embedmill.console.services import sources as source_service
 from embedmill.console.services.budgets import BudgetReport
 from embedmill.console.services.collections import CollectionChoices, CollectionReport, DeletedCollection
 from embedmill.console.services.dead_letters import EVERY_LETTER, DeadLetters
+from embedmill.console.services.deleting import DeletedDocuments
 from embedmill.console.services.documents import (
     EVERY_DOCUMENT,
-    DeletedDocuments,
     DocumentPage,
     DocumentQuery,
     DocumentReport,
@@ -258,7 +258,7 @@ class Mill:
     def delete_documents(self, *names: str, query: DocumentQuery = EVERY_DOCUMENT) -> DeletedDocuments:
         """Take documents out, by name or all that a query finds, and work here until they are; raises NotFound."""
         with self._work, self._runtimes.lend() as runtime:
-            return document_service.delete_documents(runtime, names, query, listener=self._listener())
+            return deleting.delete_documents(runtime, names, query, listener=self._listener())
 
     def sources(self, *, collection: str | None = None, limit: int = 100, after: int = 0) -> Sequence[SourceReport]:
         """Which sources claim documents, those with a number above `after`; raises NotFound."""

@@ -11,9 +11,8 @@ from embedmill.console.rendering import to_json
 from embedmill.shared.states import DocumentState
 
 if TYPE_CHECKING:
+    from embedmill.console.services.deleting import DeletedDocuments, DeletionPreview
     from embedmill.console.services.documents import (
-        DeletedDocuments,
-        DeletionPreview,
         DocumentPage,
         DocumentQuery,
         DocumentReport,
@@ -90,7 +89,7 @@ def delete(
     """
     from embedmill.console.cli.reports import worst_status
     from embedmill.console.cli.session import heard, opened
-    from embedmill.console.services.documents import delete_documents, preview_deletion
+    from embedmill.console.services.deleting import delete_documents, preview_deletion
 
     query = read_where(where, collection=collection)
     with opened() as runtime:

@@ -1,25 +1,21 @@
-"""Documents: what is in a collection, what became of one, and taking some out of the index."""
+"""Documents: what is in a collection, and what became of one."""
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_from_bytes
 
-from embedmill.console.listening import NOBODY, Listener
-from embedmill.console.services.jobs import describe_job
-from embedmill.console.services.working import work_on_job
 from embedmill.shared.db import catalogue, histories, sources
 from embedmill.shared.db.catalogue import MEANINGS, Listed, Wanted
 from embedmill.shared.db.collections import get_collection
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.histories import Cost, History
 from embedmill.shared.db.jobs import get_job
-from embedmill.shared.errors import BlobMissing, UsageError
+from embedmill.shared.errors import BlobMissing
 from embedmill.shared.globs import Glob
 from embedmill.shared.notes import split_notes
 from embedmill.shared.runtime import Runtime
@@ -27,8 +23,6 @@ from embedmill.shared.states import DocumentState
 from embedmill.shared.uris import SCHEME, path_to_uri
 
 SHOWN_CHUNKS = 100
-SHOWN = 20
-PAGE = 2000
 
 _HAS_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
@@ -185,31 +179,6 @@ class DocumentReport:
     verdicts: Sequence[ChunkVerdict] | None
 
 
-@dataclass(frozen=True, slots=True)
-class DeletionPreview:
-    """How many documents would be taken out, some of them, and the sources that would bring some back."""
-
-    deleted: int
-    would_delete: int
-    examples: Sequence[str]
-    claimed_by: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True)
-class DepartedDocuments:
-    """How many documents left the index, and the jobs that took them out."""
-
-    deleted: int
-    jobs: Sequence[int]
-
-
-@dataclass(frozen=True, slots=True)
-class DeletedDocuments(DepartedDocuments):
-    """The same of documents that were named, with the sources that bring some back when they are read again."""
-
-    claimed_by: Sequence[str]
-
-
 def list_documents(
     runtime: Runtime, query: DocumentQuery = EVERY_DOCUMENT, *, limit: int = 100, after: str | None = None
 ) -> DocumentPage:
@@ -218,14 +187,17 @@ def list_documents(
     def find(connection: Connection) -> DocumentPage:
         if query.job is not None:
             get_job(connection, query.job)
-        page = catalogue.list_documents(connection, _want(runtime, connection, query), limit=limit, after=after)
+        page = catalogue.list_documents(
+            connection, want_documents(runtime, connection, query), limit=limit, after=after
+        )
         claims = sources.find_claims(connection, [listed.id for listed in page.documents])
         return DocumentPage([_describe(listed, claims.get(listed.id, [])) for listed in page.documents], page.next)
 
     return runtime.database.query(find)
 
 
-def _want(runtime: Runtime, connection: Connection, query: DocumentQuery) -> Wanted:
+def want_documents(runtime: Runtime, connection: Connection, query: DocumentQuery) -> Wanted:
+    """The same for the database; raises NotFound for a collection or a source that there is not."""
     if query.collection is not None:
         get_collection(connection, query.collection)
     source = None
@@ -382,77 +354,3 @@ def _read_verdicts(runtime: Runtime, row: Any) -> list[ChunkVerdict] | None:
         )
         for chunk in chunk_set.chunks[:SHOWN_CHUNKS]
     ]
-
-
-def preview_deletion(
-    runtime: Runtime, names: Sequence[str] = (), query: DocumentQuery = EVERY_DOCUMENT
-) -> DeletionPreview:
-    """What `delete_documents` would take out; raises the same."""
-    count, examples, claiming = 0, list[str](), set[str]()
-    for page in _pages(runtime, _choose(runtime, names, query)):
-        count += len(page)
-        examples += [listed.uri for listed in page[: SHOWN - len(examples)]]
-        claiming |= _find_claiming(runtime, page)
-    return DeletionPreview(0, count, examples, sorted(claiming))
-
-
-def delete_documents(
-    runtime: Runtime,
-    names: Sequence[str] = (),
-    query: DocumentQuery = EVERY_DOCUMENT,
-    *,
-    listener: Listener = NOBODY,
-) -> DeletedDocuments:
-    """Take documents out through the queue, and work here until they are out.
-
-    They are named, by id, URI or path, or those of a query. Raises UsageError for both or neither, NotFound, UserError.
-    """
-    from embedmill.producers.departing import delete_documents as submit
-
-    chosen: dict[str, list[str]] = {}
-    claiming = set[str]()
-    for page in _pages(runtime, _choose(runtime, names, query)):
-        claiming |= _find_claiming(runtime, page)
-        for listed in page:
-            chosen.setdefault(listed.collection, []).append(listed.id)
-    departed = []
-    for name, ids in chosen.items():
-        found = runtime.database.query(partial(get_collection, name=name))
-        departed.append(submit(runtime, found.id, ids))
-    done = finish_departures(runtime, [each.job_id for each in departed if each.job_id is not None], listener)
-    return DeletedDocuments(**asdict(done), claimed_by=sorted(claiming))
-
-
-def _choose(runtime: Runtime, names: Sequence[str], query: DocumentQuery) -> Wanted:
-    if bool(names) == (not query.is_everything):
-        raise UsageError("name documents, or give --where; not both, and not neither")
-
-    def find(connection: Connection) -> Wanted:
-        if not names:
-            return _want(runtime, connection, query)
-        found = [histories.find_document(connection, spellings(n), collection=query.collection)[0] for n in names]
-        return Wanted(ids=list(dict.fromkeys(row.id for row in found)))
-
-    return runtime.database.query(find)
-
-
-def _pages(runtime: Runtime, wanted: Wanted) -> Iterator[list[Listed]]:
-    after: str | None = None
-    while True:
-        page = runtime.database.query(partial(catalogue.list_documents, wanted=wanted, limit=PAGE, after=after))
-        yield page.documents
-        if (after := page.next) is None:
-            return
-
-
-def _find_claiming(runtime: Runtime, page: Sequence[Listed]) -> set[str]:
-    """The sources that claim any of some documents, by URI."""
-    claims = runtime.database.query(partial(sources.find_claims, ids=[listed.id for listed in page]))
-    return {uri for uris in claims.values() for uri in uris}
-
-
-def finish_departures(runtime: Runtime, jobs: Sequence[int], listener: Listener) -> DepartedDocuments:
-    """Work until documents that are to leave are out of the index."""
-    for job in jobs:
-        work_on_job(runtime, job, listener)
-    return DepartedDocuments(sum(describe_job(runtime, job).documents.deleted for job in jobs), list(jobs))

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from embedmill.console.listening import NOBODY, Listener
-from embedmill.console.services.documents import DepartedDocuments, finish_departures, spellings
+from embedmill.console.services.deleting import DepartedDocuments, finish_departures
+from embedmill.console.services.documents import spellings
 from embedmill.console.services.jobs import JobReport
 from embedmill.console.services.submitting import JobOptions, SubmittedJob, submit
 from embedmill.console.services.working import ingest

@@ -126,16 +126,6 @@ def test_a_drained_worker_finishes_and_is_not_replaced(narrow: Command, watch: W
     assert watch.count("SELECT count(*) FROM worker") == 2
 
 
-def test_a_scaled_queue_that_loses_a_drained_worker_wants_one_slot_less(narrow: Command, watch: Watch) -> None:
-    narrow.json("workers", "scale", "embed", 2)
-    with working(narrow, "--queue", "embed"):
-        wait_until(lambda: serving(watch) == 2, "two workers are up")
-        first, second = (worker["id"] for worker in narrow.json("workers", "list")["workers"])
-        report = narrow.json("workers", "drain", first, "--wait", 30)
-        assert [(c["before"]["desired"], c["after"]["desired"]) for c in report["pools"]] == [(2, 1)]
-        assert [worker["id"] for worker in narrow.json("workers", "list")["workers"]] == [second]
-
-
 @pytest.fixture
 def slow(narrow: Command, tmp_path: Path) -> Callable[[float], Command]:
     """A document, submitted, that takes its time to chunk."""
@@ -322,30 +312,3 @@ def test_a_host_is_healthy_while_a_supervisor_lives_there(narrow: Command) -> No
             wait_until(lambda: narrow.run("workers", "health").status == 0, "the supervisor has registered")
         ran = narrow.run("workers", "health", "--json")
         assert (ran.status, ran.json) == (1, {"healthy": False, "supervisors": []})
-
-
-def test_scaling_beyond_what_the_provider_allows_needs_force(cli: Command) -> None:
-    capped = cli.with_settings(embed_max_concurrency="4")
-    refused = capped.run("workers", "scale", "embed", 5, "--json")
-    assert refused.status == 1
-    assert "EMBEDMILL_EMBED_MAX_CONCURRENCY" in refused.json["error"]
-    assert capped.run("workers", "start", "--queue", "embed=5").status == 1
-    assert capped.json("workers", "scale", "embed", 4)["after"]["desired"] == 4
-    assert capped.json("workers", "scale", "embed", 5, "--force")["after"]["desired"] == 5
-    assert capped.json("workers", "scale", "chunk", 50)["after"]["desired"] == 50
-    assert capped.json("workers", "scale", "embed", "--reset")["after"]["desired"] is None
-
-
-def test_nonsense_is_refused_with_the_reason(cli: Command) -> None:
-    for arguments in (
-        ("scale", "parse", 3),
-        ("scale", "embed"),
-        ("scale", "embed", 3, "--reset"),
-        ("drain",),
-        ("drain", "--all", "--queue", "embed"),
-        ("start", "--pool", "gevent"),
-        ("start", "--queue", "embed=0"),
-    ):
-        ran = cli.run("workers", *arguments)
-        assert ran.status == 2, (arguments, ran)
-    assert "no worker is called" in cli.run("workers", "drain", "nobody").stderr

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from embedmill.console.services.deleting import delete_documents, preview_deletion
 from embedmill.console.services.documents import (
     DocumentQuery,
     _in_uris,
-    delete_documents,
     list_documents,
-    preview_deletion,
     show_document,
     spellings,
 )

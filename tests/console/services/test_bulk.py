@@ -1,0 +1,33 @@
+"""Vendors' batches as people see them."""
+
+import pytest
+
+from embedmill.console.services.bulk import describe_batch, list_batches, show_batch
+from embedmill.shared.db.bulk_batches import BulkBatch
+from embedmill.shared.errors import NotFound
+from embedmill.shared.ledger import BatchState
+from embedmill.shared.runtime import Runtime
+
+
+def batch(**told: object) -> BulkBatch:
+    """A batch that was submitted at 100 and is looked at at 160."""
+    nothing = dict.fromkeys(BulkBatch.__dataclass_fields__)
+    usual = {"id": 7, "state": BatchState.SUBMITTED, "created_at": 100.0, "due_at": 170.0, "now": 160.0}
+    return BulkBatch(**nothing | usual | told)  # type: ignore[arg-type]
+
+
+def test_an_open_batch_says_how_old_it_is_and_how_long_it_may_take() -> None:
+    found = describe_batch(batch(expires_at=400.0))
+    assert (found.age_seconds, found.expires_in_seconds, found.next_look_in_seconds) == (60.0, 240.0, 10.0)
+    assert (found.created_at, found.ended_at) == ("1970-01-01T00:01:40+00:00", None)
+
+
+def test_a_batch_that_has_ended_grows_no_older() -> None:
+    found = describe_batch(batch(expires_at=400.0, ended_at=130.0))
+    assert (found.age_seconds, found.expires_in_seconds, found.next_look_in_seconds) == (30.0, None, None)
+
+
+def test_a_batch_that_there_is_not_is_named(runtime: Runtime) -> None:
+    assert list_batches(runtime).batches == []
+    with pytest.raises(NotFound, match="no batch 9"):
+        show_batch(runtime, 9)
