@@ -27,6 +27,7 @@ for package in PACKAGES:
             # Of an extra that is not installed.
             with contextlib.suppress(ImportError):
                 importlib.import_module(module.name)
+importlib.import_module("embedmill.workers.processes.forkserver").load()
 for sdk in SDKS:
     with contextlib.suppress(ImportError):
         importlib.import_module(sdk)

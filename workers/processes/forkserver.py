@@ -97,15 +97,20 @@ def serve(channel: socket.socket, *, parent: int) -> NoReturn:
     """Fork workers as ordered over the channel, and tell of their ends, until the command is gone."""
     _die_with(parent)
     _keep_only(channel)
+    load()
+    # What is here stays, and is shared with the workers as long as nobody touches it.
+    gc.freeze()
+    Server(channel).run()
+
+
+def load() -> None:
+    """Load what workers need, the vocabulary and the usual embedder's model included; starts no thread."""
     for module in WARM:
         importlib.import_module(module)
     load_vocabulary()
     # Wrong settings and missing extras are for a worker to tell.
     with suppress(EmbedmillError, ImportError):
         embedder_class(load_settings().embedding).load()
-    # What is here stays, and is shared with the workers as long as nobody touches it.
-    gc.freeze()
-    Server(channel).run()
 
 
 class Server:
