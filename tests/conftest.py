@@ -6,10 +6,11 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from embedmill.shared.settings import Settings, load_settings
-from tests import together
+from tests import cheaper, together
 from tests.command import Command
 from tests.migrated import place_migrated
 from tests.services import postgres
@@ -34,10 +35,22 @@ if threading.current_thread() is threading.main_thread():
             signal.signal(number, handler)
 
 
+# No example fails because the machine is slow. `make chaos-walks` looks at many more of them.
+hypothesis.settings.register_profile(
+    "suite",
+    max_examples=int(os.environ.get("TEST_EXAMPLES", "50")),
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("suite")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """The first process of a run makes the folder that they share."""
+    cheaper.share_compiled_statements()
     if not is_helper(config):
         together.begin()
+        cheaper.trust_one_authority(together.folder() / "authority.pem")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -41,20 +41,20 @@ def cut(settings: ChunkSettings, *blocks: Block) -> tuple[str, list[Chunk]]:
 
 
 HOSTILE = {
-    "cjk without sentences": "漢字仮名交じり文" * 12_000,
-    "cjk sentences": "これは文です。漢字を分割する。" * 6_000,
-    "no spaces": "a" * 1_000_000,
-    "one line of words": "word " * 40_000,
-    "full stops": "." * 1_000_000,
-    "bracketed exclamations": "!)" * 200_000,
-    "white space": "a" + " " * 1_000_000 + "b",
-    "blank lines": "a" + "\n \n" * 300_000 + "b",
-    "stops then spaces": ("." + " " * 1000) * 500,
-    "zalgo": ("e" + "\u0301\u0315\u0336" * 5) * 5_000,
-    "one zalgo cluster": "e" + "\u0301" * 200_000,
+    "cjk without sentences": "漢字仮名交じり文" * 3_000,
+    "cjk sentences": "これは文です。漢字を分割する。" * 2_000,
+    "no spaces": "a" * 250_000,
+    "one line of words": "word " * 10_000,
+    "full stops": "." * 250_000,
+    "bracketed exclamations": "!)" * 50_000,
+    "white space": "a" + " " * 250_000 + "b",
+    "blank lines": "a" + "\n \n" * 75_000 + "b",
+    "stops then spaces": ("." + " " * 1000) * 150,
+    "zalgo": ("e" + "\u0301\u0315\u0336" * 5) * 2_000,
+    "one zalgo cluster": "e" + "\u0301" * 50_000,
     "families": "👨‍👩‍👧‍👦" * 10_000,
     "special tokens": "<|endoftext|>" * 10_000,
-    "numbers": "0123456789" * 30_000,
+    "numbers": "0123456789" * 8_000,
 }
 
 blocks = st.builds(

@@ -1,0 +1,38 @@
+"""What a test run may share and a product may not: compiled statements, and a list of authorities that is short."""
+
+import os
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import certifi
+from sqlalchemy import Connection, Engine, event, util
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+
+END = "-----END CERTIFICATE-----\n"
+
+
+def share_compiled_statements() -> None:
+    """Every test has databases of its own, and each of them would compile the same statements again."""
+    cache: Any = util.LRUCache(5000)
+
+    def share(connection: Connection) -> None:
+        connection.engine._compiled_cache = cache
+
+    event.listen(Engine, "engine_connect", share)
+    # A statement is kept by its dialect too, of which every engine has a new one.
+    for dialect in (SQLiteDialect_pysqlite, PGDialect_psycopg):
+        dialect.__hash__ = lambda self: hash(_sort(self))  # type: ignore[method-assign]
+        dialect.__eq__ = lambda self, other: _sort(self) == _sort(other)  # type: ignore[method-assign]
+
+
+def _sort(dialect: Any) -> Hashable:
+    return type(dialect), getattr(dialect, "server_version_info", None)
+
+
+def trust_one_authority(path: Path) -> None:
+    """No test meets TLS, and every client of an SDK would read a hundred certificates first."""
+    first, _, _ = Path(certifi.where()).read_text(encoding="utf-8").partition(END)
+    path.write_text(first + END, encoding="utf-8")
+    os.environ["SSL_CERT_FILE"] = str(path)
