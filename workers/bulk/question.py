@@ -12,7 +12,7 @@ from embedmill.shared.db.bulk_items import BulkItem
 from embedmill.shared.ledger import Tokens
 
 NO_COMPLAINTS = frozenset({MODEL_REFUSED, "the provider refused the chunk"})
-"""What releases of earlier releases wrote down of items that were refused together: they have had no answer yet."""
+"""What earlier releases wrote down of items that were refused together: they have had no answer yet."""
 
 
 class Addressed(Hashable, Protocol):
