@@ -16,6 +16,7 @@ from typing import Any, Self, TypedDict, Unpack
 from embedmill.console.listening import Listener, Notice, Severity
 from embedmill.console.services import budgets as budget_service
 from embedmill.console.services import collections as collection_service
+from embedmill.console.services import controlling, replaying, searching, spending, submitting, verifying, working
 from embedmill.console.services import dead_letters as letter_service
 from embedmill.console.services import deleting, replaying, searching, spending, submitting, verifying, working
 from embedmill.console.services import documents as document_service
@@ -25,6 +26,7 @@ from embedmill.console.services import jobs as job_service
 from embedmill.console.services import sources as source_service
 from embedmill.console.services.budgets import BudgetReport
 from embedmill.console.services.collections import CollectionChoices, CollectionReport, DeletedCollection
+from embedmill.console.services.controlling import JobControl
 from embedmill.console.services.dead_letters import EVERY_LETTER, DeadLetters
 from embedmill.console.services.deleting import DeletedDocuments
 from embedmill.console.services.documents import (
@@ -35,7 +37,7 @@ from embedmill.console.services.documents import (
 )
 from embedmill.console.services.estimates import Estimate
 from embedmill.console.services.exporting import Exported, Rejected
-from embedmill.console.services.jobs import JobControl, JobExplanation, JobReport, JobSummary
+from embedmill.console.services.jobs import JobExplanation, JobReport, JobSummary
 from embedmill.console.services.lending import Runtimes
 from embedmill.console.services.replaying import ReplayReport
 from embedmill.console.services.searching import Answered, Query
@@ -204,17 +206,17 @@ class Mill:
     def pause(self, job: int) -> JobControl:
         """Stop sending a job's work; what runs is finished. Raises NotFound, IllegalTransition."""
         with self._runtimes.lend() as runtime:
-            return job_service.pause(runtime, job)
+            return controlling.pause(runtime, job)
 
     def resume(self, job: int) -> JobControl:
         """Let a paused job go on; raises NotFound, IllegalTransition."""
         with self._runtimes.lend() as runtime:
-            return job_service.resume(runtime, job)
+            return controlling.resume(runtime, job)
 
     def cancel(self, job: int) -> JobControl:
         """End a job; what is indexed stays. Raises NotFound, IllegalTransition."""
         with self._runtimes.lend() as runtime:
-            return job_service.cancel(runtime, job)
+            return controlling.cancel(runtime, job)
 
     def retry(self, job: int, *, work: bool = False, wait: bool = False) -> ReplayReport:
         """Send every dead letter of a job again; with `work`, work on them here, with `wait`, until workers have.

@@ -11,7 +11,7 @@ from embedmill.shared.ledger import Lane
 from embedmill.shared.states import JobState
 
 if TYPE_CHECKING:
-    from embedmill.console.services.jobs import JobControl
+    from embedmill.console.services.controlling import JobControl
 
 app = typer.Typer(no_args_is_help=True, help="List jobs; pause, resume, cancel or watch one.")
 
@@ -84,12 +84,14 @@ def update(
 ) -> None:
     """Change a job's name, priority, weight or lane."""
     from embedmill.console.cli.session import heard, opened
-    from embedmill.console.services import jobs
+    from embedmill.console.services import controlling
 
     if (priority, weight, lane, name) == (None, None, None, None):
         raise typer.BadParameter("give --priority, --weight, --lane, --name, or several")
     with opened() as runtime, heard(quiet=True) as listener:
-        found = jobs.update(runtime, job, priority=priority, weight=weight, lane=lane, name=name, listener=listener)
+        found = controlling.update(
+            runtime, job, priority=priority, weight=weight, lane=lane, name=name, listener=listener
+        )
     if as_json:
         print_json(found)
     else:
@@ -117,30 +119,30 @@ def watch(job: JobId, as_json: AsJson = False) -> None:
 def pause(job: JobId, as_json: AsJson = False) -> None:
     """Stop sending a job's work; what runs is finished."""
     from embedmill.console.cli.session import opened
-    from embedmill.console.services import jobs
+    from embedmill.console.services import controlling
 
     with opened() as runtime:
-        _say(jobs.pause(runtime, job), as_json=as_json)
+        _say(controlling.pause(runtime, job), as_json=as_json)
 
 
 @app.command()
 def resume(job: JobId, as_json: AsJson = False) -> None:
     """Let a paused job go on."""
     from embedmill.console.cli.session import opened
-    from embedmill.console.services import jobs
+    from embedmill.console.services import controlling
 
     with opened() as runtime:
-        _say(jobs.resume(runtime, job), as_json=as_json)
+        _say(controlling.resume(runtime, job), as_json=as_json)
 
 
 @app.command()
 def cancel(job: JobId, as_json: AsJson = False) -> None:
     """End a job; what is indexed stays."""
     from embedmill.console.cli.session import opened
-    from embedmill.console.services import jobs
+    from embedmill.console.services import controlling
 
     with opened() as runtime:
-        _say(jobs.cancel(runtime, job), as_json=as_json)
+        _say(controlling.cancel(runtime, job), as_json=as_json)
 
 
 @app.command()

@@ -2,22 +2,19 @@
 
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from itertools import islice
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, cast
 
 from embedmill.console.rendering import LEFT_OUT
-from embedmill.console.services.measuring import Measured, Measurer, Outline, Totals, measure_job
+from embedmill.console.services.counting import DocumentCounter
+from embedmill.console.services.measuring import Measured, measure_job
 from embedmill.console.services.noticing import Noticed
-from embedmill.shared import loading, stages
-from embedmill.shared.addresses import document_id, version_id
+from embedmill.shared import stages
 from embedmill.shared.collections import CollectionSettings, read_collection_settings
-from embedmill.shared.db import collections, documents, spending
-from embedmill.shared.errors import DocumentError, ParserCrashed
+from embedmill.shared.db import collections, spending
 from embedmill.shared.ledger import Lane, Tokens, Usage
-from embedmill.shared.loading import Loaded
 from embedmill.shared.notes import Note, Reason
 from embedmill.shared.providers.embeddings.base import EMBED
 from embedmill.shared.providers.names import ModelName
@@ -34,13 +31,10 @@ from embedmill.shared.spend.metering import is_free
 from embedmill.shared.stages import Product
 
 if TYPE_CHECKING:
-    from embedmill.producers.sources.base import FileItem, Item, Remark, RowItem, Source
+    from embedmill.producers.sources.base import Source
     from embedmill.shared.db.collections import Collection
-    from embedmill.workers.chunking import ChunkSet
-    from embedmill.workers.parsing.sandbox import Parser
 
 SHOWN = 20
-ITEMS = 256
 EXACT, ROUGH = "exact", "rough"
 _KEPT_AMOUNTS = ("tokens_in", "tokens_out", "write_units", "read_units")
 
@@ -175,7 +169,7 @@ def estimate(runtime: Runtime, sources: "Sequence[Source]", *, collection: str) 
     with Parser(ParserLimits.from_settings(runtime.settings)) as parser:
         found = runtime.database.query(lambda connection: collections.find_collection(connection, collection))
         noticed = Noticed()
-        counter = _Counter(runtime, parser, collection, found, noticed)
+        counter = DocumentCounter(runtime, parser, collection, found, noticed)
         for source in sources:
             counter.take_all(source.scan())
         measured = counter.measured()
@@ -323,79 +317,3 @@ def estimate_rows(runtime: Runtime, settings: CollectionSettings, measured: Meas
     written, *read = (usage.milliunits / UNIT for usage in usages)
     live = replace(prices[0], usd=usd, usd_at_most=usd)
     return IndexEstimate(vectors, written, sum(read), {str(Lane.LIVE): live})
-
-
-class _Counter:
-    """Reads every document that is new or changed, and counts."""
-
-    def __init__(
-        self, runtime: Runtime, parser: "Parser", name: str, found: "Collection | None", noticed: Noticed
-    ) -> None:
-        chosen = runtime.settings
-        self.settings = (
-            read_collection_settings(found.settings)
-            if found is not None
-            else CollectionSettings(chosen.embedding, chosen.validator, chosen.validation_policy)
-        )
-        self.unchanged = self.skipped = 0
-        self.problems: list[str] = []
-        self._runtime = runtime
-        self._name = name
-        self._noticed = noticed
-        self._known_by = None if found is None else runtime.fingerprint(found)
-        self._measurer = Measurer(runtime, self.settings, parser)
-        outline = Outline.read(runtime, self.settings, found)
-        self._forecast = outline.forecast() if outline.asks else None
-        self._totals = Totals()
-
-    def take_all(self, source: "Iterable[Item | Remark]") -> None:
-        """Everything in a source."""
-        items = iter(source)
-        while some := list(islice(items, ITEMS)):
-            self._take(some)
-
-    def _take(self, items: "Sequence[Item | Remark]") -> None:
-        from embedmill.producers.sources.base import FileItem, Problem, RowItem, Skipped
-
-        for item in items:
-            if not isinstance(item, FileItem | RowItem):
-                self.skipped += isinstance(item, Skipped | Problem)
-                self._noticed.add(item)
-        for document in self._changed([item for item in items if isinstance(item, FileItem | RowItem)]):
-            self._count(document)
-
-    def measured(self) -> Measured:
-        """What was counted."""
-        asked = self._forecast.finish() if self._forecast else ValidationLoad()
-        return Measured(self._totals, asked, int(self._totals.documents))
-
-    def _changed(self, items: "Sequence[FileItem | RowItem]") -> "list[FileItem | RowItem]":
-        """Without those that are indexed as they are."""
-        if self._known_by is None:
-            return list(items)
-        ids = {item.uri: document_id(self._name, item.uri) for item in items}
-        active = self._runtime.database.query(lambda c: documents.find_active_versions(c, list(ids.values())))
-        changed = [i for i in items if active.get(ids[i.uri]) != version_id(i.content_hash, self._known_by)]
-        self.unchanged += len(items) - len(changed)
-        return changed
-
-    def _count(self, item: "FileItem | RowItem") -> None:
-        try:
-            chunk_set = self._split(item)
-        except (DocumentError, ParserCrashed) as error:
-            self._totals += Totals(documents=1, unreadable=1)
-            self.problems.append(f"{item.uri}: {error}")
-            return
-        if self._forecast is not None:
-            self._forecast.add(chunk_set, item.uri)
-        self._totals += self._measurer.measure(chunk_set)
-
-    def _split(self, item: "FileItem | RowItem") -> "ChunkSet":
-        from embedmill.producers.sources.base import RowItem
-
-        loaded = (
-            Loaded("the row", text=item.text)
-            if isinstance(item, RowItem)
-            else loading.load(self._runtime, item.uri, {"kind": item.kind, "metadata": item.metadata})
-        )
-        return self._measurer.split(loaded, uri=item.uri, title=item.title or "")

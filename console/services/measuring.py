@@ -148,7 +148,7 @@ class Measurer:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Prospect:
     """What documents come to when all of their chunks are judged together, or one by one, or their terms collected.
 
     `known` are chunks that have a verdict already.
@@ -159,18 +159,18 @@ class Wanted:
     terms: ValidationLoad = field(default_factory=ValidationLoad)
     known: float = 0
 
-    def __add__(self, other: "Wanted") -> "Wanted":
-        return Wanted(
+    def __add__(self, other: "Prospect") -> "Prospect":
+        return Prospect(
             self.every + other.every,
             self.singly + other.singly,
             self.terms + other.terms,
             self.known + other.known,
         )
 
-    def scaled(self, factor: float) -> "Wanted":
+    def scaled(self, factor: float) -> "Prospect":
         """The same for so many times as much."""
         every, singly, terms = (of.scaled(factor) for of in (self.every, self.singly, self.terms))
-        return Wanted(every, singly, terms, factor * self.known)
+        return Prospect(every, singly, terms, factor * self.known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +211,7 @@ class Outline:
         )
         return Forecast(policy)
 
-    def ask_alone(self, chunk_set: "ChunkSet", uri: str) -> "Wanted":
+    def ask_alone(self, chunk_set: "ChunkSet", uri: str) -> "Prospect":
         """What a document comes to that has its share of the calls: chunks together, chunks one by one, its terms."""
         from embedmill.shared.providers.models.rules import judge
         from embedmill.workers.validation.forecast import ask_alone, ask_for_terms
@@ -225,9 +225,9 @@ class Outline:
             some = _spread(passages, SINGLES)
             for passage in some:
                 single += ask_alone([passage]).scaled(len(passages) / len(some))
-        return Wanted(ask_alone(passages), single, ask_for_terms(chunk_set), len(known))
+        return Prospect(ask_alone(passages), single, ask_for_terms(chunk_set), len(known))
 
-    def scale(self, wanted: "Wanted", totals: Totals) -> ValidationLoad:
+    def scale(self, wanted: "Prospect", totals: Totals) -> ValidationLoad:
         """What is asked about so many documents and chunks, if `wanted` is what they come to when all are asked about.
 
         A gate asks about everything, an audit about the first chunks and then a share, of which hardly two stand
@@ -280,7 +280,7 @@ def measure_job(runtime: Runtime, job_id: int, settings: CollectionSettings, col
     outline = Outline.read(runtime, settings, collection)
     limits = replace(ParserLimits.from_settings(runtime.settings), seconds=ONE_SECONDS)
     with Parser(limits) as parser:
-        reader = _Reader(Measurer(runtime, settings, parser), outline, until=time.monotonic() + READ_SECONDS)
+        reader = _SampleReader(Measurer(runtime, settings, parser), outline, until=time.monotonic() + READ_SECONDS)
         read = reader.read(_choose(strata, everything=documents <= ALL_READ))
     totals, wanted = _extrapolate(strata, documents)
     due = runtime.database.query(lambda connection: spending.measure_due(connection, job_id))
@@ -302,7 +302,7 @@ class Stratum:
     size: float
     read: float = 0
     totals: Totals = field(default_factory=Totals)
-    wanted: Wanted = field(default_factory=Wanted)
+    wanted: Prospect = field(default_factory=Prospect)
 
 
 def _stratify(listed: Sequence[Listed], sizes: Mapping[bool, int]) -> Iterator[Stratum]:
@@ -352,7 +352,7 @@ def _spread(items: Sequence[T], wanted: int) -> list[T]:
 
 
 @dataclass(slots=True)
-class _Reader:
+class _SampleReader:
     """Reads documents that were chosen, until all are read or the time is over."""
 
     measurer: Measurer
@@ -379,14 +379,14 @@ class _Reader:
         stratum.totals += found
 
 
-def _extrapolate(strata: Sequence[Stratum], documents: int) -> tuple[Totals, Wanted]:
+def _extrapolate(strata: Sequence[Stratum], documents: int) -> tuple[Totals, Prospect]:
     """Each stratum by what was read of it; one of which nothing was read, as the average of all."""
     read = sum(stratum.read for stratum in strata)
     average = Stratum([], 0, read)
     for stratum in strata:
         average.totals += stratum.totals
         average.wanted += stratum.wanted
-    totals, wanted = Totals(), Wanted()
+    totals, wanted = Totals(), Prospect()
     for stratum in strata:
         known = stratum if stratum.read else average
         factor = stratum.size / max(known.read, 1)

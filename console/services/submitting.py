@@ -58,7 +58,7 @@ def submit(
     listener: Listener = NOBODY,
 ) -> SubmittedJob:
     """Record a job for the workers of this home; returns when everything is durable. Raises UserError."""
-    submission = Submission(runtime, sources, collection, options, listener)
+    submission = JobSubmission(runtime, sources, collection, options, listener)
     submitted = submission.open()
     if submission.scan(submitted):
         # Where nothing has changed there is nothing to wait for, and perhaps no worker that would say so.
@@ -76,7 +76,7 @@ def _ignore_batch(_job: int, _seen: int, _queued: int) -> None:
     pass
 
 
-class Submission:
+class JobSubmission:
     """Sources on their way into a collection, which is made on first use; raises UserError where a rule forbids it.
 
     `on_batch` is told the job, how many documents were seen and how many are queued so far.

@@ -36,7 +36,7 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class StillDiffering:
     """What differs after a repair."""
 
     missing: int
@@ -52,7 +52,7 @@ class Repaired(Compared):
     repair_job: int | None
     deleted_vectors: int
     indexed_again: int
-    left: Left
+    left: StillDiffering
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def _repair(runtime: Runtime, collection: Collection, listener: Listener) -> Com
         repair_job=mender.jobs[-1] if mender.jobs else None,
         deleted_vectors=mender.deleted,
         indexed_again=mender.indexed_again,
-        left=Left(after.missing, after.orphan, after.stale),
+        left=StillDiffering(after.missing, after.orphan, after.stale),
     )
 
 

@@ -17,7 +17,7 @@ from embedmill.console.services.standing import (
     read_staffing,
     scanning,
 )
-from embedmill.console.services.submitting import USUAL, JobOptions, Submission
+from embedmill.console.services.submitting import USUAL, JobOptions, JobSubmission
 from embedmill.shared import stages
 from embedmill.shared.db import bulk_waits, jobs, tallies, waits
 from embedmill.shared.db.engine import Connection
@@ -52,7 +52,7 @@ def ingest(
         workshop.poll()
         teller.tell(lambda: scanning(job_id, seen))
 
-    submission = Submission(runtime, sources, collection, options, listener, on_batch=on_batch)
+    submission = JobSubmission(runtime, sources, collection, options, listener, on_batch=on_batch)
     with Workshop(runtime, options=WorkshopOptions(forks=forks), listener=listener) as workshop:
         while True:
             submitted = submission.open()

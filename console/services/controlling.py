@@ -1,0 +1,79 @@
+"""What users do with a job: pause, resume, cancel, and change how urgent it is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from embedmill.console.listening import NOBODY, Listener
+from embedmill.console.services.lanes import tell_obstacles
+from embedmill.shared.db import jobs
+from embedmill.shared.db.collections import Collection, get_collection_by_id
+from embedmill.shared.db.engine import Connection
+from embedmill.shared.db.jobs import Job
+from embedmill.shared.ledger import Lane
+from embedmill.shared.runtime import Runtime
+from embedmill.shared.states import JobState
+
+
+@dataclass(frozen=True, slots=True)
+class JobControl:
+    """A job after an order: its state, and whether its sources were read to their end."""
+
+    job: int
+    state: JobState
+    read: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JobUrgency:
+    """How urgent a job is, and in which lane its calls go."""
+
+    job: int
+    priority: int
+    weight: int
+    lane: Lane
+
+
+def pause(runtime: Runtime, job_id: int) -> JobControl:
+    """Stop sending a job's work; what runs is finished. Raises NotFound, IllegalTransition."""
+    return _control(runtime, job_id, jobs.pause_job)
+
+
+def resume(runtime: Runtime, job_id: int) -> JobControl:
+    """Let a paused job go on; raises NotFound, IllegalTransition."""
+    return _control(runtime, job_id, jobs.resume_job)
+
+
+def cancel(runtime: Runtime, job_id: int) -> JobControl:
+    """End a job; what is indexed stays. Raises NotFound, IllegalTransition."""
+    return _control(runtime, job_id, jobs.cancel_job)
+
+
+def _control(runtime: Runtime, job_id: int, order: Callable[[Connection, int], None]) -> JobControl:
+    def change(connection: Connection) -> JobControl:
+        order(connection, job_id)
+        job = jobs.get_job(connection, job_id)
+        return JobControl(job_id, job.state, job.is_read)
+
+    return runtime.database.transact(change)
+
+
+def update(
+    runtime: Runtime,
+    job_id: int,
+    *,
+    priority: int | None = None,
+    weight: int | None = None,
+    lane: Lane | None = None,
+    name: str | None = None,
+    listener: Listener = NOBODY,
+) -> JobUrgency:
+    """Change what is given of an unfinished job; raises NotFound, UserError."""
+
+    def change(connection: Connection) -> tuple[Job, Collection]:
+        jobs.update_job(connection, job_id, priority=priority, weight=weight, lane=lane, name=name)
+        job = jobs.get_job(connection, job_id)
+        return job, get_collection_by_id(connection, job.collection_id)
+
+    job, collection = runtime.database.transact(change)
+    tell_obstacles(runtime, collection, lane, listener)
+    return JobUrgency(job_id, job.priority, job.weight, job.lane)
