@@ -16,9 +16,17 @@ from typing import Any, Self, TypedDict, Unpack
 from embedmill.console.listening import Listener, Notice, Severity
 from embedmill.console.services import budgets as budget_service
 from embedmill.console.services import collections as collection_service
-from embedmill.console.services import controlling, replaying, searching, spending, submitting, verifying, working
+from embedmill.console.services import (
+    controlling,
+    deleting,
+    replaying,
+    searching,
+    spending,
+    submitting,
+    verifying,
+    working,
+)
 from embedmill.console.services import dead_letters as letter_service
-from embedmill.console.services import deleting, replaying, searching, spending, submitting, verifying, working
 from embedmill.console.services import documents as document_service
 from embedmill.console.services import estimates as estimate_service
 from embedmill.console.services import exporting as export_service
