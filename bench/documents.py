@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from embedmill.shared.db import catalogue, collections, histories, jobs, scans, sources, tallies
-from embedmill.shared.db.catalogue import Wanted
+from embedmill.shared.db.catalogue import DocumentFilter
 from embedmill.shared.db.engine import Connection, Database
 from embedmill.shared.db.opening import open_database
 from embedmill.shared.globs import Glob
@@ -102,28 +102,28 @@ def measure(database: Database, rows: int, *, rounds: int) -> Iterator[tuple[str
     def somewhere() -> int:
         return chance.randrange(rows)
 
-    def page(wanted: Wanted, after: str | None = None) -> object:
+    def page(wanted: DocumentFilter, after: str | None = None) -> object:
         return database.query(lambda c: _list(c, wanted, after))
 
     def deep() -> object:
-        return page(Wanted(), catalogue.write_cursor("uri", 1, f"file:///bench/{somewhere():07d}.pdf"))
+        return page(DocumentFilter(), catalogue.write_cursor("uri", 1, f"file:///bench/{somewhere():07d}.pdf"))
 
     def show() -> object:
         return database.query(lambda c: _show(c, f"{somewhere():032x}"))
 
     looks: dict[str, Callable[[], object]] = {
-        "list": lambda: page(Wanted()),
+        "list": lambda: page(DocumentFilter()),
         "list, from anywhere": deep,
-        "list --collection": lambda: page(Wanted(collection="bench")),
-        "list --uri 'PREFIX*'": lambda: page(Wanted(uri=Glob(f"file:///bench/{somewhere():07d}"[:-3] + "*"))),
-        "list --state indexed": lambda: page(Wanted(state=DocumentState.INDEXED)),
-        "list --state dead": lambda: page(Wanted(state=DocumentState.DEAD)),
-        "list --state pending": lambda: page(Wanted(state=DocumentState.PENDING)),
-        "list --state deleted": lambda: page(Wanted(state=DocumentState.DELETED)),
-        "list --noted": lambda: page(Wanted(noted=True)),
-        "list --source": lambda: page(Wanted(source=1)),
-        "list --job": lambda: page(Wanted(job=1)),
-        "list --job --noted": lambda: page(Wanted(job=1, noted=True)),
+        "list --collection": lambda: page(DocumentFilter(collection="bench")),
+        "list --uri 'PREFIX*'": lambda: page(DocumentFilter(uri=Glob(f"file:///bench/{somewhere():07d}"[:-3] + "*"))),
+        "list --state indexed": lambda: page(DocumentFilter(state=DocumentState.INDEXED)),
+        "list --state dead": lambda: page(DocumentFilter(state=DocumentState.DEAD)),
+        "list --state pending": lambda: page(DocumentFilter(state=DocumentState.PENDING)),
+        "list --state deleted": lambda: page(DocumentFilter(state=DocumentState.DELETED)),
+        "list --noted": lambda: page(DocumentFilter(noted=True)),
+        "list --source": lambda: page(DocumentFilter(source=1)),
+        "list --job": lambda: page(DocumentFilter(job=1)),
+        "list --job --noted": lambda: page(DocumentFilter(job=1, noted=True)),
         "show": show,
     }
     for name, look in looks.items():
@@ -131,7 +131,7 @@ def measure(database: Database, rows: int, *, rounds: int) -> Iterator[tuple[str
         yield name, took[len(took) // 2] * 1000, took[int(len(took) * 0.95)] * 1000
 
 
-def _list(connection: Connection, wanted: Wanted, after: str | None) -> object:
+def _list(connection: Connection, wanted: DocumentFilter, after: str | None) -> object:
     page = catalogue.list_documents(connection, wanted, limit=LIMIT, after=after)
     return page, sources.find_claims(connection, [listed.id for listed in page.documents])
 

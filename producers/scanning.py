@@ -12,13 +12,13 @@ import orjson
 from embedmill.producers.sources.base import (
     FileItem,
     Item,
-    Place,
     Problem,
     Remark,
     RemarkKind,
     RowItem,
     Skipped,
     Source,
+    SourcePlace,
     describe_item,
 )
 from embedmill.producers.sources.folder import FolderSource
@@ -362,7 +362,7 @@ def _named(item: FileItem | RowItem | LeftBehind) -> str:
 
 
 def _note_on(item: FileItem | RowItem, reason: str) -> dict[str, Any]:
-    place: Place = item.place
+    place: SourcePlace = item.place
     return describe_item(Problem(place.uri or item.uri, reason, place.line))
 
 

@@ -9,7 +9,7 @@ from embedmill.console.services.documents import EVERY_DOCUMENT, DocumentQuery, 
 from embedmill.console.services.jobs import describe_job
 from embedmill.console.services.working import work_on_job
 from embedmill.shared.db import catalogue, histories, sources
-from embedmill.shared.db.catalogue import Listed, Wanted
+from embedmill.shared.db.catalogue import DocumentFilter, DocumentSummary
 from embedmill.shared.db.collections import get_collection
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.errors import UsageError
@@ -83,20 +83,20 @@ def delete_documents(
     return DeletedDocuments(**asdict(done), claimed_by=sorted(claiming))
 
 
-def _choose(runtime: Runtime, names: Sequence[str], query: DocumentQuery) -> Wanted:
+def _choose(runtime: Runtime, names: Sequence[str], query: DocumentQuery) -> DocumentFilter:
     if bool(names) == (not query.is_everything):
         raise UsageError("name documents, or give --where; not both, and not neither")
 
-    def find(connection: Connection) -> Wanted:
+    def find(connection: Connection) -> DocumentFilter:
         if not names:
             return want_documents(runtime, connection, query)
         found = [histories.find_document(connection, spellings(n), collection=query.collection)[0] for n in names]
-        return Wanted(ids=list(dict.fromkeys(row.id for row in found)))
+        return DocumentFilter(ids=list(dict.fromkeys(row.id for row in found)))
 
     return runtime.database.query(find)
 
 
-def _pages(runtime: Runtime, wanted: Wanted) -> Iterator[list[Listed]]:
+def _pages(runtime: Runtime, wanted: DocumentFilter) -> Iterator[list[DocumentSummary]]:
     after: str | None = None
     while True:
         page = runtime.database.query(partial(catalogue.list_documents, wanted=wanted, limit=PAGE, after=after))
@@ -105,7 +105,7 @@ def _pages(runtime: Runtime, wanted: Wanted) -> Iterator[list[Listed]]:
             return
 
 
-def _find_claiming(runtime: Runtime, page: Sequence[Listed]) -> set[str]:
+def _find_claiming(runtime: Runtime, page: Sequence[DocumentSummary]) -> set[str]:
     """The sources that claim any of some documents, by URI."""
     claims = runtime.database.query(partial(sources.find_claims, ids=[listed.id for listed in page]))
     return {uri for uris in claims.values() for uri in uris}

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote_from_bytes
 
 from embedmill.shared.db import catalogue, histories, sources
-from embedmill.shared.db.catalogue import MEANINGS, Listed, Wanted
+from embedmill.shared.db.catalogue import MEANINGS, DocumentFilter, DocumentSummary
 from embedmill.shared.db.collections import get_collection
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.histories import Cost, History
@@ -196,14 +196,14 @@ def list_documents(
     return runtime.database.query(find)
 
 
-def want_documents(runtime: Runtime, connection: Connection, query: DocumentQuery) -> Wanted:
+def want_documents(runtime: Runtime, connection: Connection, query: DocumentQuery) -> DocumentFilter:
     """The same for the database; raises NotFound for a collection or a source that there is not."""
     if query.collection is not None:
         get_collection(connection, query.collection)
     source = None
     if query.source is not None:
         source = sources.find_source(connection, spellings(query.source), collection_name=query.collection).id
-    return Wanted(
+    return DocumentFilter(
         collection=query.collection,
         state=query.state,
         source=source,
@@ -235,7 +235,7 @@ def spellings(name: str) -> list[str]:
     return list(dict.fromkeys([name, *files]))
 
 
-def _describe(listed: Listed, claims: Sequence[str]) -> ListedDocument:
+def _describe(listed: DocumentSummary, claims: Sequence[str]) -> ListedDocument:
     return ListedDocument(
         id=listed.id,
         uri=listed.uri,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SourcePlace:
     """Where a source names a document: the URI of a file, and the line in it where rows and lists have one."""
 
     uri: str
@@ -36,7 +36,7 @@ class FileItem:
     content_hash: str
     title: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    listed_at: Place | None = field(default=None, compare=False)
+    listed_at: SourcePlace | None = field(default=None, compare=False)
     kind: str = "file"
 
     @property
@@ -45,9 +45,9 @@ class FileItem:
         return uri_to_path(self.uri)
 
     @property
-    def place(self) -> Place:
+    def place(self) -> SourcePlace:
         """The line of the list that names the file, or the file itself."""
-        return self.listed_at or Place(self.uri)
+        return self.listed_at or SourcePlace(self.uri)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class RowItem:
     text: str
     metadata: Mapping[str, Any]
     content_hash: str
-    place: Place = field(default=Place(""), compare=False)
+    place: SourcePlace = field(default=SourcePlace(""), compare=False)
     kind: ClassVar[str] = "row"
 
 

@@ -59,12 +59,12 @@ class FolderSource(Source):
 
     def read(self, remarks: list[Remark]) -> Iterator[Item]:
         """Files of a folder by name, then its special things, then the folders below it."""
-        walk = _Walk(self)
+        walk = _FolderWalk(self)
         while walk.pending:
             yield from self._read_folder(walk.pending.pop(), walk)
         remarks += walk.remarks()
 
-    def _read_folder(self, folder: bytes, walk: "_Walk") -> Iterator[Item]:
+    def _read_folder(self, folder: bytes, walk: "_FolderWalk") -> Iterator[Item]:
         try:
             descriptor = self._open(folder)
         except OSError as error:
@@ -90,7 +90,7 @@ class FolderSource(Source):
     def _open(self, folder: bytes) -> int:
         return os.open(self._path(folder), _FOLDER_FLAGS | (os.O_NOFOLLOW if folder else 0))
 
-    def _walk(self, folder: bytes, names: "_Names", descriptor: int, walk: "_Walk") -> Iterator[Item]:
+    def _walk(self, folder: bytes, names: "_Names", descriptor: int, walk: "_FolderWalk") -> Iterator[Item]:
         if folder and not self.hidden and (reason := reason_by_folder_files(names.files)):
             yield Skipped(self._uri(folder), reason)
             return
@@ -102,7 +102,7 @@ class FolderSource(Source):
                 yield self._other(folder + name, name, descriptor)
         yield from self._enter(folder, names, walk)
 
-    def _enter(self, folder: bytes, names: "_Names", walk: "_Walk") -> Iterator[Item]:
+    def _enter(self, folder: bytes, names: "_Names", walk: "_FolderWalk") -> Iterator[Item]:
         """Keep the folders below for later; those that are left out are one item each."""
         beside = frozenset(names.files)
         entered = []
@@ -126,7 +126,7 @@ class FolderSource(Source):
             return LeftOut.VERSION_CONTROL if is_version_control(name) else None
         return reason_by_file_name(name)
 
-    def _file(self, relative: bytes, name: bytes, descriptor: int, walk: "_Walk") -> Item:
+    def _file(self, relative: bytes, name: bytes, descriptor: int, walk: "_FolderWalk") -> Item:
         path = self._path(relative)
         if reason := self._leaves_file(name):
             return Skipped(path_to_uri(path), reason)
@@ -152,7 +152,7 @@ class FolderSource(Source):
         return Skipped(uri, f"{describe_mode(mode)} holds no document")
 
 
-class _Walk:
+class _FolderWalk:
     """One walk: the folders that are still to be read, and what there will be to say about it."""
 
     def __init__(self, source: FolderSource) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO, ClassVar
 
-from embedmill.producers.sources.base import FileItem, Item, Place, Problem, Remark, Source, Spec
+from embedmill.producers.sources.base import FileItem, Item, Problem, Remark, Source, SourcePlace, Spec
 from embedmill.producers.sources.file import named_file
 from embedmill.producers.sources.paths import absolute_path, canonical_path
 from embedmill.producers.sources.records import CHUNK_BYTES, split_records
@@ -89,7 +89,7 @@ class ListSource(Source):
             if name is None or b"\0" in name:
                 yield Problem(self.uri, "not a path: it is too long or holds a NUL byte", line)
             elif name and _is_new(path := canonical_path(absolute_path(name, base=self.base)), seen, line):
-                yield _at_line(named_file(path), Place(self.uri, line))
+                yield _at_line(named_file(path), SourcePlace(self.uri, line))
 
 
 def _is_new(path: bytes, seen: Seen, line: int) -> bool:
@@ -100,7 +100,7 @@ def _is_new(path: bytes, seen: Seen, line: int) -> bool:
     return True
 
 
-def _at_line(item: Item, place: Place) -> Item:
+def _at_line(item: Item, place: SourcePlace) -> Item:
     match item:
         case FileItem():
             return replace(item, listed_at=place)

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from embedmill.producers.sources.base import Place, Remark, RemarkKind, RowItem
+from embedmill.producers.sources.base import Remark, RemarkKind, RowItem, SourcePlace
 from embedmill.producers.sources.seen import Seen
 from embedmill.producers.sources.tables import remark_on_rows
 
@@ -65,7 +65,7 @@ class RowReader:
         _check_name(uri, self.fields.uri)
         title = _optional_text(record, self.fields.title)
         text, metadata = _text(record, self.fields.text), _metadata(record, self.fields)
-        item = RowItem(uri, title, text, metadata, hash_row(title, text, metadata), Place(self.uri, line))
+        item = RowItem(uri, title, text, metadata, hash_row(title, text, metadata), SourcePlace(self.uri, line))
         self._claim(key, uri, line)
         self._met.rows += 1
         return item

@@ -84,7 +84,7 @@ def state_of(row: Any, newest: Any) -> DocumentState:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DocumentFilter:
     """What documents are asked for; what is None or empty does not matter. `ids` are documents.
 
     `fresh` is what a collection's settings would leave on a document now; wanted is what has something else.
@@ -102,7 +102,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class DocumentSummary:
     """A document as lists show it; `chunks` are those that can be found, `job` is the newest that worked on it."""
 
     id: str
@@ -121,15 +121,15 @@ class Listed:
 class Page:
     """Documents in the order of their list, and where the next page begins; None at the end."""
 
-    documents: list[Listed]
+    documents: list[DocumentSummary]
     next: str | None
 
 
-def list_documents(connection: Connection, wanted: Wanted, *, limit: int, after: str | None = None) -> Page:
+def list_documents(connection: Connection, wanted: DocumentFilter, *, limit: int, after: str | None = None) -> Page:
     """A page of what is wanted; raises NotFound for a collection that there is not, UserError for a foreign cursor."""
     look = _Look(connection, wanted)
     begin = read_cursor(after, look.road.name) if after else None
-    found: list[tuple[Listed, int, Any]] = []
+    found: list[tuple[DocumentSummary, int, Any]] = []
     for stretch in look.stretches:
         if begin and stretch < begin[0]:
             continue
@@ -153,7 +153,7 @@ class _Road:
     name: str
     key: ColumnElement[Any]
     table: FromClause
-    where: Callable[[Wanted], list[ColumnElement[bool]]]
+    where: Callable[[DocumentFilter], list[ColumnElement[bool]]]
     by_collection: bool = False
 
 
@@ -169,7 +169,7 @@ _IS_LEFT = work.c.state != literal_column(f"'{State.COMPLETED}'")
 _WORK = work.join(document, document.c.id == work.c.document_id)
 
 
-def _along_uris(wanted: Wanted) -> list[ColumnElement[bool]]:
+def _along_uris(wanted: DocumentFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = [_IS_PRESENT]
     if wanted.uri and (prefix := wanted.uri.prefix):
         conditions.append(document.c.uri >= prefix)
@@ -209,12 +209,12 @@ _OF_STATE: dict[DocumentState | None, _Road] = {
 }
 
 
-def _state(wanted: Wanted) -> DocumentState:
+def _state(wanted: DocumentFilter) -> DocumentState:
     assert wanted.state is not None
     return wanted.state
 
 
-def _choose_road(wanted: Wanted) -> _Road:
+def _choose_road(wanted: DocumentFilter) -> _Road:
     """The narrowest that is asked for, as far as one can know it without counting."""
     if wanted.ids is not None:
         return _BY_ID
@@ -232,7 +232,7 @@ def _choose_road(wanted: Wanted) -> _Road:
 class _Look:
     """One look at the documents that are wanted: which way, through which collections."""
 
-    def __init__(self, connection: Connection, wanted: Wanted) -> None:
+    def __init__(self, connection: Connection, wanted: DocumentFilter) -> None:
         self._connection = connection
         self._wanted = wanted
         self._collections = _find_collections(connection, wanted)
@@ -241,7 +241,7 @@ class _Look:
         self.stretches = list(self._collections) if self.road.by_collection else [0]
         self._conditions = [*self.road.where(wanted), *self._residue()]
 
-    def walk(self, stretch: int, after: Any, most: int) -> Iterator[tuple[Listed, Any]]:
+    def walk(self, stretch: int, after: Any, most: int) -> Iterator[tuple[DocumentSummary, Any]]:
         """Up to `most` documents after a key, each with its own."""
         count, size = 0, most
         while True:
@@ -300,8 +300,8 @@ class _Look:
         ]
         return and_(document.c.active_version.is_not(None), or_(false(), *of_each))
 
-    def _describe(self, row: Any, newest: Any) -> Listed:
-        return Listed(
+    def _describe(self, row: Any, newest: Any) -> DocumentSummary:
+        return DocumentSummary(
             id=row.id,
             uri=row.uri,
             collection=self._collections[row.collection_id].name,
@@ -324,7 +324,7 @@ DOCUMENT = tuple(
 )
 
 
-def _find_collections(connection: Connection, wanted: Wanted) -> dict[int, Collection]:
+def _find_collections(connection: Connection, wanted: DocumentFilter) -> dict[int, Collection]:
     if wanted.collection is not None:
         found = collections.get_collection(connection, wanted.collection)
         return {found.id: found}

@@ -49,14 +49,14 @@ def lock_documents(connection: Connection, ids: Sequence[str]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Generations:
     """The generations of a document: the one that readers see, and the one that was submitted last."""
 
     active: int
     newest: int
 
 
-def switch_versions(connection: Connection, token: str, ids: Ids[int]) -> dict[str, Standing]:
+def switch_versions(connection: Connection, token: str, ids: Ids[int]) -> dict[str, Generations]:
     """Make the versions of work held under a lease the active ones; return how their documents stand.
 
     One statement per batch. Work under another lease, and a document whose active generation is newer, stay as they
@@ -97,7 +97,7 @@ def switch_versions(connection: Connection, token: str, ids: Ids[int]) -> dict[s
     rows = connection.execute(query).all()
     if gone := [row.id for row in rows if row.removed]:
         connection.execute(delete(claim).where(claim.c.leaving, among(connection, claim.c.document_id, gone)))
-    return {row.id: Standing(row.active_generation, row.generation) for row in rows}
+    return {row.id: Generations(row.active_generation, row.generation) for row in rows}
 
 
 def find_settled_versions(connection: Connection, ids: Sequence[str]) -> dict[str, str]:

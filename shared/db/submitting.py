@@ -37,7 +37,7 @@ class Submission:
 
 
 @dataclass(frozen=True, slots=True)
-class Submitted:
+class SubmittedBatch:
     """How many documents of a batch need work and how many are as they were; letters of those that died as before."""
 
     queued: int
@@ -58,7 +58,7 @@ def submit_batch(
     max_attempts: int,
     counted: Ids[str] = frozenset(),
     passes_over_dead: bool = True,
-) -> Submitted:
+) -> SubmittedBatch:
     """Record a batch of documents seen by a job; those that are new or changed get work, and their rows are held.
 
     A document is unchanged when readers see the version that is wanted last: one whose removal waits is not, nor one
@@ -86,7 +86,7 @@ def submit_batch(
     unchanged = sum(known[id_].done_version is None for id_ in passed_over)
     if unchanged:
         connection.execute(update(job).where(job.c.id == job_id).values(unchanged=job.c.unchanged + unchanged))
-    return Submitted(len(changed), unchanged, [letter for id_, letter in dead.items() if id_ not in counted])
+    return SubmittedBatch(len(changed), unchanged, [letter for id_, letter in dead.items() if id_ not in counted])
 
 
 def _hold_known(connection: Connection, job_id: int, ids: Sequence[str]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from embedmill.producers.sources.open import SourceOptions, open_sources
 from embedmill.producers.submission import Submitted, Submitter, ensure_collection
 from embedmill.shared.addresses import document_id, version_id
 from embedmill.shared.db import jobs, leases, queueing, rescues, settlement
-from embedmill.shared.db.documents import Standing, switch_versions
+from embedmill.shared.db.documents import Generations, switch_versions
 from embedmill.shared.db.engine import Database
 from embedmill.shared.db.leases import Lease, WorkItem
 from embedmill.shared.db.schema import chore, claim, document, job, source
@@ -409,7 +409,7 @@ def in_end(table: Any) -> Any:
     return table.c.finished_at.is_not(None)
 
 
-def conclude(item: WorkItem, standing: Standing) -> Outcome:
+def conclude(item: WorkItem, standing: Generations) -> Outcome:
     """As the index stage ends its work (workers.stages.index)."""
     if item.deletes and standing.active < item.generation < standing.newest:
         return Complete(Result.SUPERSEDED)

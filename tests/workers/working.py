@@ -1,6 +1,7 @@
 """Works off a job in this process: each stage of the table through the real executor, messages by their wire form."""
 
 from collections import deque
+from collections.abc import Sequence
 from pkgutil import resolve_name
 
 from embedmill.producers.sources.base import Source
@@ -31,7 +32,12 @@ def submit_sources(runtime: WorkerRuntime, tracker: Tracker, sources: list[Sourc
 
 def work_off(runtime: WorkerRuntime, tracker: Tracker) -> None:
     """What workers do with what is ready of the tracker's job, until nothing follows."""
-    sent = deque([BatchMessage(stages.first(), tuple(tracker.queue()))])
+    work_through(runtime, [BatchMessage(stages.first(), tuple(tracker.queue()))])
+
+
+def work_through(runtime: WorkerRuntime, messages: Sequence[BatchMessage]) -> None:
+    """What workers do with messages, until nothing follows."""
+    sent = deque(messages)
     while sent:
         message = decode(sent.popleft().encode())
         execute(runtime, message, resolve_name(stages.find_stage(message.stage).function), sent.append)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from embedmill.shared import stages
 from embedmill.shared.collections import CollectionSettings
 from embedmill.shared.db.collections import Collection
-from embedmill.shared.db.documents import Standing, find_active_generations, switch_versions
+from embedmill.shared.db.documents import Generations, find_active_generations, switch_versions
 from embedmill.shared.db.leases import Lease, WorkItem, find_held
 from embedmill.shared.db.retention import count_returns
 from embedmill.shared.editions import row_id
@@ -320,7 +320,7 @@ def _delete_stale(
         store.delete_stale(left, generations)
 
 
-def _complete(item: WorkItem, standing: Standing) -> Outcome:
+def _complete(item: WorkItem, standing: Generations) -> Outcome:
     if item.deletes and standing.active < item.generation < standing.newest:
         return Complete(Result.SUPERSEDED, "the document came back before it was removed")
     if standing.active < item.generation:

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from bench.documents import fill
 from embedmill.shared.db import catalogue
-from embedmill.shared.db.catalogue import MEANINGS, Page, Wanted, list_documents
+from embedmill.shared.db.catalogue import MEANINGS, DocumentFilter, Page, list_documents
 from embedmill.shared.db.dead_letters import discard_letters
 from embedmill.shared.errors import NotFound, UnreadableDocument, UserError
 from embedmill.shared.globs import Glob
@@ -19,10 +19,10 @@ from embedmill.shared.states import DocumentState, Result
 from tests.shared.db.statements import count_statements, read_plans
 from tests.shared.db.tracker import SETTINGS_HASH, Tracker, submission
 
-EVERYTHING = Wanted()
+EVERYTHING = DocumentFilter()
 
 
-def ask(tracker: Tracker, wanted: Wanted = EVERYTHING, *, limit: int = 100, after: str | None = None) -> Page:
+def ask(tracker: Tracker, wanted: DocumentFilter = EVERYTHING, *, limit: int = 100, after: str | None = None) -> Page:
     with tracker.database.read() as connection:
         return list_documents(connection, wanted, limit=limit, after=after)
 
@@ -32,7 +32,9 @@ def uris(page: Page) -> list[str]:
 
 
 def states(tracker: Tracker, **wanted: Any) -> dict[str, str]:
-    return {listed.uri.removeprefix("file:///"): listed.state for listed in ask(tracker, Wanted(**wanted)).documents}
+    return {
+        listed.uri.removeprefix("file:///"): listed.state for listed in ask(tracker, DocumentFilter(**wanted)).documents
+    }
 
 
 def take(tracker: Tracker, *names: str, job: int | None = None) -> Any:
@@ -143,7 +145,7 @@ def test_pages_of_every_kind_of_list_are_whole(tracker: Tracker, filters: dict[s
     found: list[str] = []
     after: str | None = None
     while True:
-        page = ask(tracker, Wanted(**filters), limit=7, after=after)
+        page = ask(tracker, DocumentFilter(**filters), limit=7, after=after)
         found += uris(page)
         if (after := page.next) is None:
             break
@@ -155,7 +157,7 @@ def test_a_cursor_of_another_list_is_refused(tracker: Tracker) -> None:
     cursor = ask(tracker, limit=1).next
     for bad in ("nonsense", "%%%", cursor):
         with pytest.raises(UserError, match="--after"):
-            ask(tracker, Wanted(job=tracker.job), after=bad)
+            ask(tracker, DocumentFilter(job=tracker.job), after=bad)
 
 
 def test_globs_noted_stale_and_jobs_narrow_a_list_together(tracker: Tracker) -> None:
@@ -163,7 +165,9 @@ def test_globs_noted_stale_and_jobs_narrow_a_list_together(tracker: Tracker) -> 
     index(tracker, "b.pdf", "c.txt")
     second = tracker.create_job("second")
     index(tracker, "d.pdf", job=second, notes=("guessed",))
-    assert uris(ask(tracker, Wanted(noted=True))) == sorted(uris(ask(tracker, Wanted(noted=True))), key=id_of)
+    assert uris(ask(tracker, DocumentFilter(noted=True))) == sorted(
+        uris(ask(tracker, DocumentFilter(noted=True))), key=id_of
+    )
     assert set(states(tracker, noted=True)) == {"a.pdf", "d.pdf"}
     assert set(states(tracker, noted=True, job=second)) == {"d.pdf"}
     assert set(states(tracker, uri=Glob("file:///*.pdf"))) == {"a.pdf", "b.pdf", "d.pdf"}
@@ -194,9 +198,9 @@ def test_collections_come_one_after_another_and_one_alone_if_asked(tracker: Trac
     tracker.submit(["file:///a"])
     tracker.create_collection("other")
     assert [listed.collection for listed in ask(tracker).documents] == ["default"]
-    assert uris(ask(tracker, Wanted(collection="other"))) == []
+    assert uris(ask(tracker, DocumentFilter(collection="other"))) == []
     with pytest.raises(NotFound):
-        ask(tracker, Wanted(collection="nowhere"))
+        ask(tracker, DocumentFilter(collection="nowhere"))
 
 
 def test_a_page_takes_as_many_statements_whatever_is_on_it(tracker: Tracker) -> None:
@@ -209,19 +213,19 @@ def test_every_state_has_its_meaning() -> None:
     assert set(MEANINGS) == set(DocumentState)
 
 
-ROADS: dict[str, tuple[Wanted, str]] = {
-    "all": (Wanted(), "ix_document_uri"),
-    "collection": (Wanted(collection="default"), "ix_document_uri"),
-    "prefix": (Wanted(uri=Glob("file:///bench/00012*")), "ix_document_uri"),
-    "noted": (Wanted(noted=True), "ix_document_noted"),
-    "deleted": (Wanted(state=DocumentState.DELETED), "ix_document_deleted"),
-    "empty": (Wanted(state=DocumentState.EMPTY), "ix_document_empty"),
-    "dead": (Wanted(state=DocumentState.DEAD), "ix_work_left"),
-    "pending": (Wanted(state=DocumentState.PENDING), "ix_work_left"),
-    "removing": (Wanted(state=DocumentState.REMOVING), "ix_work_removing"),
-    "job": (Wanted(job=1), "job_id_document_id|sqlite_autoindex_work"),
-    "source": (Wanted(source=1), "claim"),
-    "noted by a job": (Wanted(job=1, noted=True), "ix_work_noted"),
+ROADS: dict[str, tuple[DocumentFilter, str]] = {
+    "all": (DocumentFilter(), "ix_document_uri"),
+    "collection": (DocumentFilter(collection="default"), "ix_document_uri"),
+    "prefix": (DocumentFilter(uri=Glob("file:///bench/00012*")), "ix_document_uri"),
+    "noted": (DocumentFilter(noted=True), "ix_document_noted"),
+    "deleted": (DocumentFilter(state=DocumentState.DELETED), "ix_document_deleted"),
+    "empty": (DocumentFilter(state=DocumentState.EMPTY), "ix_document_empty"),
+    "dead": (DocumentFilter(state=DocumentState.DEAD), "ix_work_left"),
+    "pending": (DocumentFilter(state=DocumentState.PENDING), "ix_work_left"),
+    "removing": (DocumentFilter(state=DocumentState.REMOVING), "ix_work_removing"),
+    "job": (DocumentFilter(job=1), "job_id_document_id|sqlite_autoindex_work"),
+    "source": (DocumentFilter(source=1), "claim"),
+    "noted by a job": (DocumentFilter(job=1, noted=True), "ix_work_noted"),
 }
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, insert
 from embedmill.shared.db import dead_letters, scan_notes, submitting
 from embedmill.shared.db.dead_letters import DeadBefore
 from embedmill.shared.db.schema import dead_letter, scan_note
-from embedmill.shared.db.submitting import Submitted
+from embedmill.shared.db.submitting import SubmittedBatch
 from embedmill.shared.errors import SourceGone, UnreadableDocument, is_document_fault
 from embedmill.shared.letters import LetterFilter
 from embedmill.shared.outcomes import Advance, Fail
@@ -33,7 +33,7 @@ def discard(tracker: Tracker) -> None:
     dead_letters.discard_letters(tracker.database, LetterFilter(), reason="known")
 
 
-def note(tracker: Tracker, job: int, done: Submitted) -> DeadBefore:
+def note(tracker: Tracker, job: int, done: SubmittedBatch) -> DeadBefore:
     def record(connection: Connection) -> DeadBefore:
         scan_notes.note_scan(connection, job, dead_letters.describe_dead_before(connection, done.dead_before))
         return dead_letters.count_dead_before(connection, job)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from embedmill.shared.db import scans, sources
-from embedmill.shared.db.catalogue import Wanted, list_documents
+from embedmill.shared.db.catalogue import DocumentFilter, list_documents
 from embedmill.shared.db.schema import claim
 from embedmill.shared.db.sources import Known
 from embedmill.shared.errors import NotFound, UserError
@@ -67,8 +67,8 @@ def test_documents_know_their_sources_and_sources_their_documents(claimed: Track
     ids = [submission(uri).document_id for uri in URIS]
     found = ask(claimed, sources.find_claims, ids)
     assert [len(found[id_]) for id_ in ids] == [2, 1]
-    page = ask(claimed, list_documents, Wanted(source=claimed.source), limit=10)
+    page = ask(claimed, list_documents, DocumentFilter(source=claimed.source), limit=10)
     assert {listed.uri for listed in page.documents} == set(URIS)
     other = ask(claimed, sources.find_source, ["file:///docs/a"]).id
-    for wanted in (Wanted(source=other), Wanted(source=other, job=claimed.job)):
+    for wanted in (DocumentFilter(source=other), DocumentFilter(source=other, job=claimed.job)):
         assert [listed.uri for listed in ask(claimed, list_documents, wanted, limit=10).documents] == [URIS[0]]

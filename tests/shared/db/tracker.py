@@ -29,7 +29,7 @@ from embedmill.shared.db.schema import attempt, document
 from embedmill.shared.db.schema import job as job_table
 from embedmill.shared.db.schema import work as work_table
 from embedmill.shared.db.settlement import RetryPolicy
-from embedmill.shared.db.submitting import Submission, Submitted
+from embedmill.shared.db.submitting import Submission, SubmittedBatch
 from embedmill.shared.outcomes import Advance, Complete, Outcome
 from embedmill.shared.states import Result, State
 
@@ -84,7 +84,7 @@ class Tracker:
 
     def submit(
         self, uris: Iterable[str], *, text: str = "text", job: int | None = None, max_attempts: int = 3
-    ) -> Submitted:
+    ) -> SubmittedBatch:
         with self.database.write() as connection:
             return submitting.submit_batch(
                 connection,
@@ -99,7 +99,7 @@ class Tracker:
         with self.database.write() as connection:
             return scans.begin_scans(connection, job or self.job, [source or self.source])[0]
 
-    def meet(self, scan: Scan, uris: Iterable[str], *, text: str = "text") -> Submitted:
+    def meet(self, scan: Scan, uris: Iterable[str], *, text: str = "text") -> SubmittedBatch:
         """A batch of a scan, under its fence."""
         met = [submission(uri, text) for uri in uris]
         with self.database.write() as connection:
