@@ -23,7 +23,7 @@ from embedmill.producers.sources.base import (
 )
 from embedmill.producers.sources.folder import FolderSource
 from embedmill.shared.addresses import document_id, version_id
-from embedmill.shared.db import claims, dead_letters, documents, scan_notes, scans, submitting
+from embedmill.shared.db import claims, dead_before, documents, scan_notes, scans, submitting
 from embedmill.shared.db.claims import LeftBehind, OtherClaim, Sighting, Which
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.engine import Connection, Database
@@ -173,7 +173,7 @@ class SourceScan:
                 passes_over_dead=not self.reading.retry_dead,
             )
             queued = done.queued
-            notes += dead_letters.describe_dead_before(connection, done.dead_before)
+            notes += dead_before.describe_dead_before(connection, done.dead_before)
             # The documents are held now: what others claim of them does not change until this is durable.
             notes += self._find_conflicts(connection, batch, taken)
             sightings = [Sighting(id_, s.content_hash, batch.items[id_].place.line) for id_, s in taken.items()]

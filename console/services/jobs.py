@@ -22,7 +22,8 @@ from embedmill.console.services.standing import (
 from embedmill.shared.db import bulk_batches, bulk_items, jobs, scan_notes, tallies, waits
 from embedmill.shared.db.clock import read_clock
 from embedmill.shared.db.collections import get_collection, get_collection_by_id
-from embedmill.shared.db.dead_letters import DeadBefore, count_dead_before, list_letters
+from embedmill.shared.db.dead_before import DeadBefore, count_dead_before
+from embedmill.shared.db.dead_letters import list_letters
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.jobs import Job
 from embedmill.shared.errors import FlowControl

@@ -1,19 +1,17 @@
 """Dead letters: grouped by root cause, found by filter, shown with their history and what became of them, discarded."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, case, func, select, update
 
-from embedmill.shared import VERSION, stages
-from embedmill.shared.db.bulk import among
+from embedmill.shared import stages
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.engine import Database
-from embedmill.shared.db.schema import attempt, collection, dead_letter, document, job, scan_note, work
+from embedmill.shared.db.schema import attempt, collection, dead_letter, document, job, work
 from embedmill.shared.db.transitions import lock_jobs, move_work
-from embedmill.shared.errors import NotFound, SourceGone, is_document_fault
+from embedmill.shared.errors import NotFound
 from embedmill.shared.letters import DeadAtStage, LetterAttempt, LetterFilter, RootCause, SiblingLetter
 from embedmill.shared.states import JobState, State
 
@@ -316,77 +314,6 @@ class Locked:
     last: int
     rows: Sequence[Any]
     jobs: Mapping[int, JobState]
-
-
-def find_dead_before(connection: Connection, versions: Mapping[str, str], *, job_id: int) -> dict[str, int]:
-    """Of documents, by the version that is submitted, those that died as just that, each with its newest letter.
-
-    A discarded letter settles its document's content and settings for good, an open one until there is another release.
-    What was gone when a worker came is there again, or nobody would submit it. What the job itself has work for is not
-    among them.
-    """
-    in_job = work.alias("in_job")
-    still_holds = or_(
-        dead_letter.c.resolution == "discarded",
-        and_(dead_letter.c.resolved_at.is_(None), dead_letter.c.code_version == VERSION),
-    )
-    query = (
-        select(document.c.id, work.c.version, dead_letter.c.id.label("letter"))
-        .join_from(
-            document, work, and_(work.c.document_id == document.c.id, work.c.generation == document.c.generation)
-        )
-        .join(dead_letter, dead_letter.c.work_id == work.c.id)
-        .where(among(connection, document.c.id, list(versions)), document.c.generation > document.c.active_generation)
-        .where(document.c.active_version.is_distinct_from(work.c.version))
-        .where(work.c.state.in_((State.DEAD, State.CANCELLED)), dead_letter.c.error_class != SourceGone.__name__)
-        .where(still_holds, ~exists().where(in_job.c.document_id == document.c.id, in_job.c.job_id == job_id))
-        .order_by(dead_letter.c.id)
-    )
-    rows = connection.execute(query).all()
-    return {row.id: row.letter for row in rows if row.version == versions[row.id]}
-
-
-@dataclass(frozen=True, slots=True)
-class DeadBefore:
-    """Documents that a job passed over because they had died as they are, by what holds of their letters now.
-
-    Open letters are of documents at fault themselves (`unreadable`) or of others (`failed`).
-    """
-
-    unreadable: int = 0
-    failed: int = 0
-    settled: int = 0
-
-
-def count_dead_before(connection: Connection, job_id: int) -> DeadBefore:
-    """What a job passed over because it had died before."""
-    query = (
-        select(dead_letter.c.error_class, dead_letter.c.resolved_at.is_(None).label("is_open"), func.count().label("n"))
-        .join_from(scan_note, dead_letter, dead_letter.c.id == scan_note.c.letter_id)
-        .where(scan_note.c.job_id == job_id, scan_note.c.letter_id.is_not(None))
-        .group_by(dead_letter.c.error_class, dead_letter.c.resolved_at.is_(None))
-    )
-    counts = Counter[str]()
-    for row in connection.execute(query):
-        fault = "unreadable" if is_document_fault(row.error_class) else "failed"
-        counts[fault if row.is_open else "settled"] += row.n
-    return DeadBefore(**counts)
-
-
-def describe_dead_before(connection: Connection, ids: Sequence[int]) -> list[dict[str, Any]]:
-    """Notes of a scan on documents that it passes over for these letters."""
-    rows = list_letters(connection, LetterFilter(ids=ids, resolved=True), limit=len(ids)) if ids else []
-    return [
-        {"kind": "skipped", "uri": row.uri, "line": None, "reason": _say_before(row), "letter_id": row.id}
-        for row in rows
-    ]
-
-
-def _say_before(letter: StoredLetter) -> str:
-    said = "unreadable as before" if is_document_fault(letter.error_class) else "failed as before"
-    if letter.resolution == "discarded":
-        return f"{said}; its dead letter was discarded: {letter.resolution_reason}"
-    return f"{said} ({letter.error_class}); its dead letter is open, --retry-dead tries again"
 
 
 def lock_letters(

@@ -15,7 +15,7 @@ from sqlalchemy import (
 from embedmill.shared import stages
 from embedmill.shared.db.bulk import among, each_of, upsert_each
 from embedmill.shared.db.clock import clock
-from embedmill.shared.db.dead_letters import find_dead_before
+from embedmill.shared.db.dead_before import find_dead_before
 from embedmill.shared.db.documents import is_broken, lock_documents
 from embedmill.shared.db.schema import dead_letter, document, job, work
 from embedmill.shared.db.transitions import begin_work

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Connection, insert
 
-from embedmill.shared.db import dead_letters, scan_notes, submitting
-from embedmill.shared.db.dead_letters import DeadBefore
+from embedmill.shared.db import dead_before, dead_letters, scan_notes, submitting
+from embedmill.shared.db.dead_before import DeadBefore
 from embedmill.shared.db.schema import dead_letter, scan_note
 from embedmill.shared.db.submitting import SubmittedBatch
 from embedmill.shared.errors import SourceGone, UnreadableDocument, is_document_fault
@@ -35,8 +35,8 @@ def discard(tracker: Tracker) -> None:
 
 def note(tracker: Tracker, job: int, done: SubmittedBatch) -> DeadBefore:
     def record(connection: Connection) -> DeadBefore:
-        scan_notes.note_scan(connection, job, dead_letters.describe_dead_before(connection, done.dead_before))
-        return dead_letters.count_dead_before(connection, job)
+        scan_notes.note_scan(connection, job, dead_before.describe_dead_before(connection, done.dead_before))
+        return dead_before.count_dead_before(connection, job)
 
     return tracker.database.transact(record)
 
@@ -58,7 +58,7 @@ def test_it_is_counted_among_what_was_skipped_by_whose_fault_it_was(tracker: Tra
     assert reasons[1].startswith("unreadable as before (UnreadableDocument)")
     discard(tracker)
     with tracker.database.read() as connection:
-        assert dead_letters.count_dead_before(connection, second) == DeadBefore(settled=2)
+        assert dead_before.count_dead_before(connection, second) == DeadBefore(settled=2)
 
 
 def test_what_was_discarded_stays_so(tracker: Tracker, second: int) -> None:

@@ -6,7 +6,6 @@ import signal
 import time
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine, event, text
@@ -289,7 +288,7 @@ def replay_and_die(url: str) -> None:
     """A process that is killed after its fourth transaction."""
     commits = []
 
-    def strike(_connection: Any) -> None:
+    def strike(_connection: Connection) -> None:
         commits.append(1)
         if len(commits) == 4:
             os.kill(os.getpid(), signal.SIGKILL)
