@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.command import Process
 
-POLL_SECONDS = 0.001
+POLL_SECONDS = 0.002
 
 
 class Watch:
