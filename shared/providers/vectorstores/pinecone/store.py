@@ -10,12 +10,11 @@ already are not written again, so that work which comes back does not pay twice.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from itertools import groupby, islice
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,20 +27,16 @@ from embedmill.shared.providers.blobs.base import BlobStore
 from embedmill.shared.providers.vectorstores.base import Match, ShardDescription, StoreOptions, VectorRow, VectorStore
 from embedmill.shared.providers.vectorstores.metering import UNIT, MeteredRequests
 from embedmill.shared.providers.vectorstores.pinecone import records, units
+from embedmill.shared.providers.vectorstores.pinecone.asking import LIST_IDS, Asking
 from embedmill.shared.providers.vectorstores.pinecone.client import PineconeClient, parse_address
 from embedmill.shared.providers.vectorstores.pinecone.freshness import Unseen
-from embedmill.shared.providers.vectorstores.pinecone.limiter import MOST, Pause
+from embedmill.shared.providers.vectorstores.pinecone.limiter import Pause
 from embedmill.shared.providers.vectorstores.pinecone.spills import Spills
 from embedmill.shared.providers.vectorstores.places import Owner, Place
 from embedmill.shared.providers.vectorstores.rows import check_query, check_row, check_shard, named
 from embedmill.shared.providers.vectorstores.scoring import score_words
 
-T = TypeVar("T")
-A = TypeVar("A")
-
-FETCH_IDS = units.IDS_PER_FETCH
 DELETE_IDS = 1_000
-LIST_IDS = units.IDS_PER_LIST
 MAX_TOP_K = 10_000
 OWNED = "-owned-by-"
 """Between a place and its owner's name, in the name of the namespace that is the mark."""
@@ -77,23 +72,19 @@ class PineconeVectorStore(VectorStore):
         self._prefix = address.prefix
         self._place = Place(collection_key, owner)
         self._dimensions = dimensions
-        self._meter = meter
+        self._asking = Asking(PineconeClient(address, dimensions=dimensions), meter)
         # What follows is shared with the stores that `with_meter` makes of this one.
-        self._client = PineconeClient(address, dimensions=dimensions)
         self._spills = Spills(spills)
         self._unseen = Unseen()
-        self._threads = ThreadPoolExecutor(int(MOST), thread_name_prefix="pinecone")
-        self._query_units: dict[str, int] = {}
-        """By namespace: thousandths of a unit that its last query cost; the next may cost as much."""
 
     def with_meter(self, meter: Meter) -> "PineconeVectorStore":
         other = copy(self)
-        other._meter = meter  # noqa: SLF001 - it is one of us
+        other._asking = self._asking.with_meter(meter)  # noqa: SLF001 - it is one of us
         return other
 
     @property
     def key_hash(self) -> str:
-        return self._client.key_hash
+        return self._asking.client.key_hash
 
     @classmethod
     def open(cls, url: str, options: StoreOptions) -> Self:
@@ -114,7 +105,7 @@ class PineconeVectorStore(VectorStore):
         if not wanted:
             return
         self._settle(space)
-        held = self._fetch(space, list(wanted))
+        held = self._asking.fetch(space, list(wanted))
         made = [records.record_of(row, self._spills.put) for row in wanted.values()]
         self._unseen.expect(space, wanted.values())
         self._write(space, [record for record in made if not records.is_held(record, held)], held)
@@ -124,8 +115,8 @@ class PineconeVectorStore(VectorStore):
         packs = [self._pack(some, held) for some in records.packs(made)]
         ids = [record["id"] for record in made]
         most = sum(pack.most for pack in packs)
-        with self._metered(units.UPSERT, ids, milliunits=most, number=len(packs)) as requests:
-            self._all(packs, lambda pack: self._send_on(requests, space, pack))
+        with self._asking.metered(units.UPSERT, ids, milliunits=most, number=len(packs)) as requests:
+            self._asking.all(packs, lambda pack: self._send_on(requests, space, pack))
 
     def _pack(self, some: Sequence[records.Record], held: Mapping[str, Any]) -> "_Pack":
         written = {record["id"]: self._size(record["id"], record["metadata"]) for record in some}
@@ -136,10 +127,12 @@ class PineconeVectorStore(VectorStore):
         return _Pack(some, cost, units.milliunits_of_upsert(written.values(), most))
 
     def _send_on(self, requests: MeteredRequests, space: str, pack: "_Pack") -> None:
-        self._persist(lambda: requests.send(pack.most, lambda: self._send(space, pack), lambda _: pack.cost))
+        self._asking.persist(lambda: requests.send(pack.most, lambda: self._send(space, pack), lambda _: pack.cost))
 
     def _send(self, space: str, pack: "_Pack") -> None:
-        answer = self._client.call(space, lambda index: index.upsert(vectors=list(pack.records), namespace=space))
+        answer = self._asking.client.call(
+            space, lambda index: index.upsert(vectors=list(pack.records), namespace=space)
+        )
         if answer.has_errors or answer.upserted_count != len(pack.records):
             raise ProviderUnavailable(f"Pinecone took {answer.upserted_count} of {len(pack.records)} records")
         info = answer.response_info
@@ -148,33 +141,33 @@ class PineconeVectorStore(VectorStore):
     def delete_stale(self, shard: str, generations: Mapping[str, int]) -> int:
         space = self._namespace(shard, to_write=True)
         self._settle(space)
-        names = {name: parse_id(name) for name in self._list_documents(space, list(generations))}
+        names = {name: parse_id(name) for name in self._asking.list_documents(space, list(generations))}
         # What names no generation tells it in its metadata.
         perhaps = [
             id
             for id, name in names.items()
             if name is not None and (name.edition.generation or 0) < generations[name.document]
         ]
-        held = self._fetch(space, perhaps)
+        held = self._asking.fetch(space, perhaps)
         stale = {id: r for id, r in held.items() if records.generation_of(r) < generations[records.document_of(id)]}
         return self._delete(space, stale)
 
     def delete_ids(self, shard: str, ids: Sequence[str]) -> int:
         space = self._namespace(shard, to_write=True)
         self._settle(space)
-        return self._delete(space, self._fetch(space, ids))
+        return self._delete(space, self._asking.fetch(space, ids))
 
     def _delete(self, space: str, held: Mapping[str, Any]) -> int:
         gone = [list(page) for page in pages(list(held), DELETE_IDS)]
         costs = [units.milliunits_of_delete(self._size(id, held[id].metadata or {}) for id in page) for page in gone]
-        with self._metered(units.DELETE, held, milliunits=sum(costs), number=len(gone)) as requests:
+        with self._asking.metered(units.DELETE, held, milliunits=sum(costs), number=len(gone)) as requests:
             for page, cost in zip(gone, costs, strict=True):
-                self._call(requests, cost, space, lambda index, page=page: index.delete(ids=page, namespace=space))  # type: ignore[misc]
+                self._asking.call(requests, cost, space, _deletion(page, space))
         # A delete tells no position. Its rows are invisible to readers already, so that being late is no failure.
-        pause = Pause(seconds=self._client.address.fresh_seconds)
+        pause = Pause(seconds=self._asking.client.address.fresh_seconds)
         last = [page[-1] for page in gone]
-        with self._metered(units.FETCH, last, milliunits=units.milliunits_of_fetch(len(last))) as requests:
-            while self._fetch_on(requests, space, last) and pause.wait():
+        with self._asking.metered(units.FETCH, last, milliunits=units.milliunits_of_fetch(len(last))) as requests:
+            while self._asking.fetch_on(requests, space, last) and pause.wait():
                 pass
         self._spills.forget(held.values())
         return len(held)
@@ -195,9 +188,11 @@ class PineconeVectorStore(VectorStore):
         """How many ids have each document's beginning, all that this process wrote among them."""
         expected = {d: self._unseen.expected(space, d, beginning) for d, beginning in beginnings.items()}
         most = sum(units.milliunits_of_list(rows) for rows in expected.values())
-        with self._metered(units.LIST, (), milliunits=most, number=most // UNIT, documents=beginnings) as requests:
+        with self._asking.metered(
+            units.LIST, (), milliunits=most, number=most // UNIT, documents=beginnings
+        ) as requests:
             counts = self._count(requests, space, beginnings)
-            pause = Pause(seconds=self._client.address.fresh_seconds)
+            pause = Pause(seconds=self._asking.client.address.fresh_seconds)
             while late := {d: beginning for d, beginning in beginnings.items() if counts[d] < expected[d]}:
                 if not pause.wait():
                     if self._unseen.tells_positions:
@@ -208,7 +203,9 @@ class PineconeVectorStore(VectorStore):
         return counts
 
     def _count(self, requests: MeteredRequests, space: str, beginnings: Mapping[str, str]) -> dict[str, int]:
-        listed = self._all(beginnings.values(), lambda beginning: list(self._each_id(requests, space, beginning)))
+        listed = self._asking.all(
+            beginnings.values(), lambda beginning: list(self._asking.each_id(requests, space, beginning))
+        )
         return {document: len(ids) for document, ids in zip(beginnings, listed, strict=True)}
 
     def query(
@@ -218,8 +215,8 @@ class PineconeVectorStore(VectorStore):
         check_query(vector, dimensions=self._dimensions)
         if top_k < 1 or not vector.any() or records.matches_nothing(filter):
             return []
-        with self._metered(units.QUERY, milliunits=self._query_units.get(space, UNIT)) as requests:
-            answer = self._query(requests, space, vector, min(top_k, MAX_TOP_K), records.condition_of(filter))
+        with self._asking.metered(units.QUERY, milliunits=self._asking.foresee_query(space)) as requests:
+            answer = self._asking.query(requests, space, vector, min(top_k, MAX_TOP_K), records.condition_of(filter))
         if answer is None:
             return []
         return [match for found in answer.matches if (match := records.match_of(found)) is not None]
@@ -238,7 +235,7 @@ class PineconeVectorStore(VectorStore):
         return score_words(self.fetch(shard, ids), text)
 
     def fetch(self, shard: str, ids: Sequence[str], *, with_vectors: bool = False) -> dict[str, VectorRow]:
-        found = self._fetch(self._namespace(shard), ids)
+        found = self._asking.fetch(self._namespace(shard), ids)
         return {id: self._row(record, with_vector=with_vectors) for id, record in found.items()}
 
     def fetch_documents(
@@ -246,35 +243,35 @@ class PineconeVectorStore(VectorStore):
     ) -> dict[str, VectorRow]:
         space = self._namespace(shard)
         self._settle(space)
-        return self.fetch(shard, self._list_documents(space, documents), with_vectors=with_vectors)
+        return self.fetch(shard, self._asking.list_documents(space, documents), with_vectors=with_vectors)
 
     def list_rows(self, shard: str, *, with_vectors: bool = False, page: int = 500) -> Iterator[VectorRow]:
         space = self._namespace(shard)
         self._settle(space)
-        with self._metered(units.LIST) as requests:
-            ids = self._each_id(requests, space)
+        with self._asking.metered(units.LIST) as requests:
+            ids = self._asking.each_id(requests, space)
             while some := list(islice((id for id in ids if parse_id(id)), page)):
-                found = self._fetch(space, some)
+                found = self._asking.fetch(space, some)
                 yield from (self._row(found[id], with_vector=with_vectors) for id in some if id in found)
 
     def list_editions(self, shard: str) -> Iterator[tuple[str, Edition, int]]:
         space = self._namespace(shard)
         self._settle(space)
-        with self._metered(units.LIST) as requests:
-            names = (name for id in self._each_id(requests, space) if (name := parse_id(id)) is not None)
+        with self._asking.metered(units.LIST) as requests:
+            names = (name for id in self._asking.each_id(requests, space) if (name := parse_id(id)) is not None)
             for document, rows in groupby(names, lambda name: name.document):
                 yield from ((document, edition, n) for edition, n in Counter(row.edition for row in rows).items())
 
     def find_editions(self, shard: str, documents: Sequence[str]) -> list[tuple[str, Edition, int]]:
         space = self._namespace(shard)
         self._settle(space)
-        names = (name for id in self._list_documents(space, documents) if (name := parse_id(id)) is not None)
+        names = (name for id in self._asking.list_documents(space, documents) if (name := parse_id(id)) is not None)
         return [(d, edition, rows) for (d, edition), rows in Counter(name[:2] for name in names).items()]
 
     def count(self, shard: str) -> int:
         space = self._namespace(shard)
         self._settle(space)
-        summary = self._stats(space).namespaces.get(space)
+        summary = self._asking.stats(space).namespaces.get(space)
         return max(int(summary.vector_count), 0) if summary else 0
 
     def describe(self, shard: str) -> ShardDescription:
@@ -288,128 +285,25 @@ class PineconeVectorStore(VectorStore):
         space = self._namespace(shard)
         if not self.count(shard):
             return
-        self._spills.forget(self._each_spilled(space))
-        with self._metered(units.DELETE) as requests:
+        self._spills.forget(self._asking.each_spilled(space))
+        with self._asking.metered(units.DELETE) as requests:
             cost = units.DELETE_ALL
-            self._call(requests, cost, space, lambda index: index.delete(delete_all=True, namespace=space))
-        pause = Pause(seconds=self._client.address.fresh_seconds)
-        with self._metered(units.LIST) as requests:
-            while next(self._each_id(requests, space), None) is not None and pause.wait():
+            self._asking.call(requests, cost, space, lambda index: index.delete(delete_all=True, namespace=space))
+        pause = Pause(seconds=self._asking.client.address.fresh_seconds)
+        with self._asking.metered(units.LIST) as requests:
+            while next(self._asking.each_id(requests, space), None) is not None and pause.wait():
                 pass
 
     def check(self) -> str:
-        if not self._client.exists():
-            return f"{self._client.describe()} is not there yet; the first write makes it"
-        stats = self._stats("doctor")
-        return f"{self._client.describe()}, {stats.dimension} dimensions, {stats.total_vector_count} vectors in all"
+        if not self._asking.client.exists():
+            return f"{self._asking.client.describe()} is not there yet; the first write makes it"
+        stats = self._asking.stats("doctor")
+        return (
+            f"{self._asking.client.describe()}, {stats.dimension} dimensions, {stats.total_vector_count} vectors in all"
+        )
 
     def close(self) -> None:
-        self._threads.shutdown()
-        self._client.close()
-
-    # Asking, always within a shard's limit and metered
-
-    def _metered(
-        self,
-        operation: str,
-        ids: Iterable[str] = (),
-        *,
-        documents: Iterable[str] = (),
-        milliunits: int = 0,
-        number: int = 1,
-    ) -> MeteredRequests:
-        """Requests about some rows or documents; `milliunits` are what `number` of them cost at most."""
-        about = {*documents, *map(records.document_of, ids)}
-        return MeteredRequests(
-            self._meter, units.OFFER, operation, milliunits=milliunits, number=number, documents=tuple(sorted(about))
-        )
-
-    def _persist(self, ask: Callable[[], T]) -> T:
-        """Ask again what a service that stumbles failed at; each try is metered, and any may be made twice."""
-        return self._client.persistence.ask(ask)
-
-    def _call(self, requests: MeteredRequests, cost: int, space: str, request: Callable[[Any], Any]) -> None:
-        """A request whose answer does not tell what it cost."""
-        self._persist(lambda: requests.send(cost, lambda: self._client.call(space, request), lambda _: cost))
-
-    def _find(self, requests: MeteredRequests, most: int, space: str, request: Callable[[Any], T]) -> T | None:
-        """A request whose answer tells what it cost; None when the service knows no such namespace."""
-        return self._persist(
-            lambda: requests.send(
-                most,
-                lambda: self._client.find(space, request),
-                lambda answer: units.milliunits_billed(requests.operation, answer, otherwise=most),
-            )
-        )
-
-    def _query(
-        self, requests: MeteredRequests, space: str, vector: NDArray[np.float32], top_k: int, condition: Any = None
-    ) -> Any:
-        values = vector.tolist()
-        most = self._query_units.get(space, UNIT)
-        answer = self._find(
-            requests,
-            most,
-            space,
-            lambda index: index.query(vector=values, top_k=top_k, namespace=space, filter=condition),
-        )
-        self._query_units[space] = max(units.milliunits_billed(units.QUERY, answer, otherwise=most), UNIT)
-        return answer
-
-    def _stats(self, space: str) -> Any:
-        return self._persist(lambda: self._client.call(space, lambda index: index.describe_index_stats()))
-
-    def _fetch(self, space: str, ids: Sequence[str]) -> dict[str, Any]:
-        if not ids:
-            return {}
-        sizes = [len(page) for page in pages(ids, FETCH_IDS)]
-        most = sum(map(units.milliunits_of_fetch, sizes))
-        with self._metered(units.FETCH, ids, milliunits=most, number=len(sizes)) as requests:
-            return self._fetch_on(requests, space, ids)
-
-    def _fetch_on(self, requests: MeteredRequests, space: str, ids: Sequence[str]) -> dict[str, Any]:
-        def fetch(page: Sequence[str]) -> dict[str, Any]:
-            most = units.milliunits_of_fetch(len(page))
-            answer = self._find(requests, most, space, lambda index: index.fetch(ids=list(page), namespace=space))
-            found = answer.vectors if answer else {}
-            return {id: found[id] for id in page if id in found}
-
-        return {id: record for found in self._all(pages(ids, FETCH_IDS), fetch) for id, record in found.items()}
-
-    def _list_documents(self, space: str, documents: Sequence[str]) -> list[str]:
-        """The ids of all rows of these documents, in every version."""
-        most = UNIT * len(documents)
-        with self._metered(units.LIST, documents=documents, milliunits=most, number=len(documents)) as requests:
-            found = self._all(documents, lambda document: list(self._each_id(requests, space, f"{document}-")))
-        # A document's id may be the beginning of another's.
-        return [id for d, ids in zip(documents, found, strict=True) for id in ids if records.document_of(id) == d]
-
-    def _each_id(self, requests: MeteredRequests, space: str, prefix: str | None = None) -> Iterator[str]:
-        token = None
-        while True:
-            ask = {"prefix": prefix, "limit": LIST_IDS, "pagination_token": token, "namespace": space}
-            page = self._find(requests, UNIT, space, lambda index, ask=ask: index.list_paginated(**ask))  # type: ignore[misc]
-            if page is None:
-                return
-            yield from (item.id for item in page.vectors)
-            token = page.pagination.next if page.pagination else None
-            if not token:
-                return
-
-    def _each_spilled(self, space: str) -> Iterator[Any]:
-        token = None
-        most = units.milliunits_of_fetch(FETCH_IDS)
-        condition = {records.SPILLED: {"$exists": True}}
-        with self._metered(units.FETCH) as requests:
-            while True:
-                ask = {"filter": condition, "namespace": space, "limit": FETCH_IDS, "pagination_token": token}
-                page = self._find(requests, most, space, lambda index, ask=ask: index.fetch_by_metadata(**ask))  # type: ignore[misc]
-                if page is None:
-                    return
-                yield from page.vectors.values()
-                token = page.pagination.next if page.pagination else None
-                if not token:
-                    return
+        self._asking.close()
 
     # Freshness
 
@@ -418,8 +312,8 @@ class PineconeVectorStore(VectorStore):
         position = self._unseen.position(space)
         if position is None:
             return
-        pause = Pause(seconds=self._client.address.fresh_seconds)
-        with self._metered(units.QUERY) as requests:
+        pause = Pause(seconds=self._asking.client.address.fresh_seconds)
+        with self._asking.metered(units.QUERY) as requests:
             while not self._has_reached(requests, space, position):
                 if not pause.wait():
                     raise _late(space)
@@ -427,12 +321,12 @@ class PineconeVectorStore(VectorStore):
 
     def _has_reached(self, requests: MeteredRequests, space: str, position: int) -> bool:
         """Whether reads have reached a position; True when the service tells none."""
-        answer = self._query(requests, space, records.stand_in(self._dimensions), 1)
+        answer = self._asking.query(requests, space, records.stand_in(self._dimensions), 1)
         info = answer.response_info if answer else None
         reached = info.lsn_reconciled if info else None
         return reached is None or reached >= position
 
-    # Rows, names and threads
+    # Rows and names
 
     def _row(self, record: Any, *, with_vector: bool) -> VectorRow:
         return records.row_of(record, self._spills.get, dimensions=self._dimensions if with_vector else None)
@@ -450,8 +344,8 @@ class PineconeVectorStore(VectorStore):
 
     def read_marks(self, place: str) -> set[str]:
         beginning = f"{self._prefix}{place}{OWNED}"
-        pages = self._persist(
-            lambda: self._client.find(
+        pages = self._asking.persist(
+            lambda: self._asking.client.find(
                 beginning, lambda index: [page.namespaces for page in index.list_namespaces(prefix=beginning)]
             )
         )
@@ -459,36 +353,24 @@ class PineconeVectorStore(VectorStore):
 
     def leave_mark(self, place: str, name: str) -> None:
         space = f"{self._prefix}{place}{OWNED}{name}"
-        self._persist(lambda: self._client.make_namespace(space))
+        self._asking.persist(lambda: self._asking.client.make_namespace(space))
 
     def remove_mark(self, place: str, name: str) -> None:
         space = f"{self._prefix}{place}{OWNED}{name}"
-        self._persist(lambda: self._client.find(space, lambda index: index.delete_namespace(name=space)))
+        self._asking.persist(lambda: self._asking.client.find(space, lambda index: index.delete_namespace(name=space)))
 
     def sample_documents(self, place: str, shard: str, limit: int) -> list[str]:
         space = self._namespace_at(place, shard)
-        if not self._stats(space).namespaces.get(space):
+        if not self._asking.stats(space).namespaces.get(space):
             return []
-        with self._metered(units.LIST) as requests:
-            listed = islice(self._each_id(requests, space), LIST_IDS)
+        with self._asking.metered(units.LIST) as requests:
+            listed = islice(self._asking.each_id(requests, space), LIST_IDS)
             names = [name for id in listed if (name := parse_id(id)) is not None]
         return list(dict.fromkeys(name.document for name in names))[:limit]
 
-    def _all(self, arguments: Iterable[A], ask: Callable[[A], T]) -> list[T]:
-        """Answers in order, asked for at once as far as the shard takes them; one alone is asked from this thread.
 
-        When one fails, those on their way are awaited, so that the meter is told what became of them.
-        """
-        listed = list(arguments)
-        if len(listed) < 2:
-            return [ask(argument) for argument in listed]
-        futures = [self._threads.submit(ask, argument) for argument in listed]
-        _, left = wait(futures, return_when=FIRST_EXCEPTION)
-        wait([future for future in left if not future.cancel()])
-        for future in futures:
-            if not future.cancelled() and (error := future.exception()):
-                raise error
-        return [future.result() for future in futures]
+def _deletion(ids: Sequence[str], space: str) -> Callable[[Any], Any]:
+    return lambda index: index.delete(ids=ids, namespace=space)
 
 
 def _late(shard: str) -> FlowControl:

@@ -89,7 +89,7 @@ def store(store_factory: StoreFactory) -> PineconeVectorStore:
 def impatient(simulator: PineconeSimulator, tmp_path: Path) -> Iterator[PineconeVectorStore]:
     """A store that waits for an answer for less than a second, and asks once."""
     opened = open_pinecone(tmp_path, f"pinecone://{INDEX}?timeout=0.7")
-    opened._client.persistence = Persistence(tries=1)
+    opened._asking.client.persistence = Persistence(tries=1)
     yield opened
     opened.close()
 
@@ -105,7 +105,7 @@ def open_pinecone(
         meter=FreeMeter(),
         owner=owner,
     )
-    store._client.persistence = Persistence(sleep=lambda _: None)
+    store._asking.client.persistence = Persistence(sleep=lambda _: None)
     return store
 
 
@@ -241,7 +241,7 @@ def test_a_short_refusal_is_waited_for_and_halves_the_limit(
     store: PineconeVectorStore, simulator: PineconeSimulator
 ) -> None:
     store.upsert("s", [make_row()])
-    limiter = store._client.limiter("c1-s")
+    limiter = store._asking.client.limiter("c1-s")
     for _ in range(1000):
         limiter.succeeded()
     simulator.faults.add(Fault(kind="status", status=429, path="upsert", headers={"retry-after": "1"}))
@@ -272,15 +272,15 @@ def test_a_late_delete_takes_no_row_that_was_written_after_the_look(
 def test_a_write_that_comes_late_takes_no_others_place(
     store: PineconeVectorStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fetch = store._fetch
+    fetch = store._asking.fetch
 
     def late(space: str, ids: Sequence[str]) -> dict[str, Any]:
-        monkeypatch.setattr(store, "_fetch", fetch)
+        monkeypatch.setattr(store._asking, "fetch", fetch)
         held = fetch(space, ids)
         store.upsert("s", [make_row(generation=5, text="the owner's")])
         return held
 
-    monkeypatch.setattr(store, "_fetch", late)
+    monkeypatch.setattr(store._asking, "fetch", late)
     store.upsert("s", [make_row(generation=4, text="too late")])
     assert store.delete_stale("s", {"d1": 5}) == 1
     assert [(row.generation, row.text) for row in store.list_rows("s")] == [(5, "the owner's")]
@@ -593,7 +593,7 @@ def test_a_write_that_may_be_billed_stays_in_the_books_and_its_repetition_is_cov
     with pytest.raises((FlowControl, ProviderUnavailable)):
         store.upsert("s", rows)
     assert (books.doubtful("upsert") > 0) == (billed_for_it == "unknown")
-    store._client._limiters.clear()
+    store._asking.client._limiters.clear()
     # The service may show what it took of the first attempt, or not yet.
     store.upsert("s", rows)
     wait_until(lambda: simulator._in_flight <= others, "the service has done what it was asked")

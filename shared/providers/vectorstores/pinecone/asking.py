@@ -1,0 +1,166 @@
+"""Owns the requests to one Pinecone index: within a shard's limit, metered, made again where a service stumbles."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from copy import copy
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embedmill.shared.metering import Meter
+from embedmill.shared.paging import pages
+from embedmill.shared.providers.vectorstores.metering import UNIT, MeteredRequests
+from embedmill.shared.providers.vectorstores.pinecone import records, units
+from embedmill.shared.providers.vectorstores.pinecone.client import PineconeClient
+from embedmill.shared.providers.vectorstores.pinecone.limiter import MOST
+
+T = TypeVar("T")
+A = TypeVar("A")
+
+FETCH_IDS = units.IDS_PER_FETCH
+LIST_IDS = units.IDS_PER_LIST
+
+
+class Asking:
+    """Asks one index on the account of one meter; several requests go out at once from threads of its own."""
+
+    def __init__(self, client: PineconeClient, meter: Meter) -> None:
+        self.client = client
+        self._meter = meter
+        self._threads = ThreadPoolExecutor(int(MOST), thread_name_prefix="pinecone")
+        self._query_units: dict[str, int] = {}
+        """By namespace: thousandths of a unit that its last query cost; the next may cost as much."""
+
+    def with_meter(self, meter: Meter) -> "Asking":
+        """The same, on another account."""
+        other = copy(self)
+        other._meter = meter  # noqa: SLF001 - it is one of us
+        return other
+
+    def close(self) -> None:
+        """End the threads and the connection."""
+        self._threads.shutdown()
+        self.client.close()
+
+    def foresee_query(self, space: str) -> int:
+        """The thousandths of a unit that a query of a namespace may cost."""
+        return self._query_units.get(space, UNIT)
+
+    def metered(
+        self,
+        operation: str,
+        ids: Iterable[str] = (),
+        *,
+        documents: Iterable[str] = (),
+        milliunits: int = 0,
+        number: int = 1,
+    ) -> MeteredRequests:
+        """Requests about some rows or documents; `milliunits` are what `number` of them cost at most."""
+        about = {*documents, *map(records.document_of, ids)}
+        return MeteredRequests(
+            self._meter, units.OFFER, operation, milliunits=milliunits, number=number, documents=tuple(sorted(about))
+        )
+
+    def persist(self, ask: Callable[[], T]) -> T:
+        """Ask again what a service that stumbles failed at; each try is metered, and any may be made twice."""
+        return self.client.persistence.ask(ask)
+
+    def call(self, requests: MeteredRequests, cost: int, space: str, request: Callable[[Any], Any]) -> None:
+        """A request whose answer does not tell what it cost."""
+        self.persist(lambda: requests.send(cost, lambda: self.client.call(space, request), lambda _: cost))
+
+    def find(self, requests: MeteredRequests, most: int, space: str, request: Callable[[Any], T]) -> T | None:
+        """A request whose answer tells what it cost; None when the service knows no such namespace."""
+        return self.persist(
+            lambda: requests.send(
+                most,
+                lambda: self.client.find(space, request),
+                lambda answer: units.milliunits_billed(requests.operation, answer, otherwise=most),
+            )
+        )
+
+    def query(
+        self, requests: MeteredRequests, space: str, vector: NDArray[np.float32], top_k: int, condition: Any = None
+    ) -> Any:
+        values = vector.tolist()
+        most = self.foresee_query(space)
+        answer = self.find(
+            requests,
+            most,
+            space,
+            lambda index: index.query(vector=values, top_k=top_k, namespace=space, filter=condition),
+        )
+        self._query_units[space] = max(units.milliunits_billed(units.QUERY, answer, otherwise=most), UNIT)
+        return answer
+
+    def stats(self, space: str) -> Any:
+        return self.persist(lambda: self.client.call(space, lambda index: index.describe_index_stats()))
+
+    def fetch(self, space: str, ids: Sequence[str]) -> dict[str, Any]:
+        if not ids:
+            return {}
+        sizes = [len(page) for page in pages(ids, FETCH_IDS)]
+        most = sum(map(units.milliunits_of_fetch, sizes))
+        with self.metered(units.FETCH, ids, milliunits=most, number=len(sizes)) as requests:
+            return self.fetch_on(requests, space, ids)
+
+    def fetch_on(self, requests: MeteredRequests, space: str, ids: Sequence[str]) -> dict[str, Any]:
+        def fetch(page: Sequence[str]) -> dict[str, Any]:
+            most = units.milliunits_of_fetch(len(page))
+            answer = self.find(requests, most, space, lambda index: index.fetch(ids=list(page), namespace=space))
+            found = answer.vectors if answer else {}
+            return {id: found[id] for id in page if id in found}
+
+        return {id: record for found in self.all(pages(ids, FETCH_IDS), fetch) for id, record in found.items()}
+
+    def list_documents(self, space: str, documents: Sequence[str]) -> list[str]:
+        """The ids of all rows of these documents, in every version."""
+        most = UNIT * len(documents)
+        with self.metered(units.LIST, documents=documents, milliunits=most, number=len(documents)) as requests:
+            found = self.all(documents, lambda document: list(self.each_id(requests, space, f"{document}-")))
+        # A document's id may be the beginning of another's.
+        return [id for d, ids in zip(documents, found, strict=True) for id in ids if records.document_of(id) == d]
+
+    def each_id(self, requests: MeteredRequests, space: str, prefix: str | None = None) -> Iterator[str]:
+        token = None
+        while True:
+            ask = {"prefix": prefix, "limit": LIST_IDS, "pagination_token": token, "namespace": space}
+            page = self.find(requests, UNIT, space, lambda index, ask=ask: index.list_paginated(**ask))  # type: ignore[misc]
+            if page is None:
+                return
+            yield from (item.id for item in page.vectors)
+            token = page.pagination.next if page.pagination else None
+            if not token:
+                return
+
+    def each_spilled(self, space: str) -> Iterator[Any]:
+        token = None
+        most = units.milliunits_of_fetch(FETCH_IDS)
+        condition = {records.SPILLED: {"$exists": True}}
+        with self.metered(units.FETCH) as requests:
+            while True:
+                ask = {"filter": condition, "namespace": space, "limit": FETCH_IDS, "pagination_token": token}
+                page = self.find(requests, most, space, lambda index, ask=ask: index.fetch_by_metadata(**ask))  # type: ignore[misc]
+                if page is None:
+                    return
+                yield from page.vectors.values()
+                token = page.pagination.next if page.pagination else None
+                if not token:
+                    return
+
+    def all(self, arguments: Iterable[A], ask: Callable[[A], T]) -> list[T]:
+        """Answers in order, asked for at once as far as the shard takes them; one alone is asked from this thread.
+
+        When one fails, those on their way are awaited, so that the meter is told what became of them.
+        """
+        listed = list(arguments)
+        if len(listed) < 2:
+            return [ask(argument) for argument in listed]
+        futures = [self._threads.submit(ask, argument) for argument in listed]
+        _, left = wait(futures, return_when=FIRST_EXCEPTION)
+        wait([future for future in left if not future.cancel()])
+        for future in futures:
+            if not future.cancelled() and (error := future.exception()):
+                raise error
+        return [future.result() for future in futures]
