@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -296,12 +295,12 @@ class Fleet:
 
     def kill_a_worker_of(self, command: "subprocess.Popen[bytes]", chance: random.Random) -> bool:
         """kill -9 of a worker of one of the commands."""
-        pids = [pid for pid in self._worker_pids() if _parent(pid) == command.pid]
+        pids = [pid for pid in self._worker_pids() if _command(pid) == command.pid]
         return bool(pids) and _signal(chance.choice(pids), signal.SIGKILL)
 
     def kill_a_command_of(self, pid: int) -> bool:
         """kill -9 of the command of a worker with everything it started, and another in its place."""
-        for process in [found for found in self._running if found.pid == _parent(pid)]:
+        for process in [found for found in self._running if found.pid == _command(pid)]:
             self._running.remove(process)
             kill_group(process)
             self.start()
@@ -344,17 +343,18 @@ class Fleet:
 
     def _is_ours(self, pid: int) -> bool:
         """Whether a pid is a worker of this fleet now, and not that of somebody who came after."""
-        return _parent(pid) in [process.pid for process in self._running]
+        return _command(pid) in [process.pid for process in self._running]
 
     def _remove_queue(self) -> None:
         for name in ("queue.db", "queue.db-wal", "queue.db-shm"):
             (self.command.home / name).unlink(missing_ok=True)
 
 
-def _parent(pid: int) -> int | None:
+def _command(pid: int) -> int | None:
+    """The command that a worker belongs to, which is the head of their session; its parent may be a fork server."""
     try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except (OSError, ValueError):
+        return os.getsid(pid)
+    except ProcessLookupError:
         return None
 
 

@@ -48,7 +48,7 @@ def write_edition(folder: Path, edition: int) -> Path:
 def lasting(fleet: Fleet) -> list[psutil.Process]:
     """The second command and its workers, which nobody kills."""
     command = psutil.Process(fleet.commands[1].pid)
-    return [command, *command.children()]
+    return [command, *command.children(recursive=True)]
 
 
 def take_sample(fleet: Fleet, processes: list[psutil.Process]) -> Sample:
