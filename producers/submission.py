@@ -78,7 +78,8 @@ class Submitter:
                 scans.ensure_source(connection, collection_id=collection.id, identity=s.identity, spec=s.spec)
                 for s in sources
             ]
-            return Submitted(found.id, resumed, to_scan=True, scans=tuple(scans.begin_scans(connection, found.id, ids)))
+            begun = scans.begin_scans(connection, found.id, ids, of_new_job=found.is_new)
+            return Submitted(found.id, resumed, to_scan=True, scans=tuple(begun))
 
         return self._database.transact(take_up)
 

@@ -54,7 +54,7 @@ def show_report(runtime: "Runtime", report: "JobReport", *, as_json: bool) -> No
     if as_json:
         print_json(report)
     else:
-        print_report(report, list_dead(runtime, report.job, limit=SHOWN))
+        print_report(report, list_dead(runtime, report.job, limit=SHOWN) if report.documents.dead else [])
 
 
 def print_report(report: "JobReport", dead: "Sequence[DeadDocument]") -> None:

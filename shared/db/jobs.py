@@ -258,11 +258,10 @@ def find_completable(connection: Connection, *, among: Iterable[int] | None = No
 
 def complete_jobs(connection: Connection) -> list[int]:
     """Complete every running job whose scan and work have ended; returns them."""
-    found = find_completable(connection)
-    if not found:
+    held = lock_jobs(connection, select_completable())
+    if not held:
         return []
     # Looked at again once they are held: until then a replay may have opened work in them.
-    held = lock_jobs(connection, found)
     ended = find_completable(connection, among=held)
     move_held_jobs(connection, {id_: held[id_] for id_ in ended}, JobState.COMPLETED)
     return ended

@@ -1,16 +1,16 @@
 """What operators want of the worker pools: slots by queue and pauses; supervisors and workers follow what is here."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, or_, select
+from sqlalchemy import ColumnElement, Connection, bindparam, func, or_, select
 
 from embedmill.shared import stages
 from embedmill.shared.db.bulk import insert_or
 from embedmill.shared.db.clock import clock
-from embedmill.shared.db.presence import list_supervisors
-from embedmill.shared.db.schema import pool
+from embedmill.shared.db.presence import is_live
+from embedmill.shared.db.schema import pool, supervisor, worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +74,24 @@ def is_served(stage: ColumnElement[str]) -> ColumnElement[bool]:
     return stage.not_in(select(pool.c.queue).where(or_(pool.c.paused, pool.c.desired == 0)))
 
 
-def count_slots(connection: Connection, *, silent_seconds: float) -> dict[str, int]:
-    """Slots by queue that the live supervisors mean to have."""
-    supervisors = list_supervisors(connection, silent_seconds=silent_seconds)
-    return {stage: _total(supervisors, stage) for stage in stages.names()}
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """How many slots the live workers have, and how many, by queue, the live supervisors mean to have."""
+
+    there: int
+    meant: Mapping[str, int]
 
 
-def _total(supervisors: Sequence[dict[str, Any]], stage: str) -> int:
-    return sum(int(entry["slots"].get(stage, 0)) for entry in supervisors)
+def count_slots(connection: Connection, *, silent_seconds: float) -> Slots:
+    """Places to work in, of all hosts."""
+    there = select(func.coalesce(func.sum(worker.c.slots), 0)).where(is_live(worker, silent_seconds)).scalar_subquery()
+    one = select(there.label("there")).subquery()
+    query = select(one.c.there, supervisor.c.slots).select_from(
+        one.outerjoin(supervisor, is_live(supervisor, silent_seconds))
+    )
+    rows = connection.execute(query).all()
+    meant = {stage: sum(int((row.slots or {}).get(stage, 0)) for row in rows) for stage in stages.names()}
+    return Slots(rows[0].there, meant)
 
 
 def _write(connection: Connection, queue: str, **values: Any) -> Pool:

@@ -240,7 +240,7 @@ def list_supervisors(connection: Connection, *, silent_seconds: float) -> list[d
     """Live supervisors with `age` in seconds since their last heartbeat, by name."""
     query = (
         select(supervisor, (clock() - supervisor.c.heartbeat_at).label("age"))
-        .where(_is_live(supervisor, silent_seconds))
+        .where(is_live(supervisor, silent_seconds))
         .order_by(supervisor.c.id)
     )
     return [dict(row._mapping) for row in connection.execute(query)]
@@ -254,7 +254,7 @@ def require_one_host(connection: Connection, host: str, *, silent_seconds: float
     if connection.dialect.name != "sqlite":
         return
     live = [
-        select(table.c.host).where(_is_live(table, silent_seconds), table.c.host != host)
+        select(table.c.host).where(is_live(table, silent_seconds), table.c.host != host)
         for table in (supervisor, worker)
     ]
     other = connection.execute(union_all(*live).limit(1)).scalar()
@@ -266,7 +266,8 @@ def require_one_host(connection: Connection, host: str, *, silent_seconds: float
         )
 
 
-def _is_live(table: Table, silent_seconds: float) -> ColumnElement[bool]:
+def is_live(table: Table, silent_seconds: float) -> ColumnElement[bool]:
+    """A condition for the workers or supervisors that are at work."""
     return and_(table.c.stopped_at.is_(None), table.c.heartbeat_at >= clock() - silent_seconds)
 
 

@@ -122,7 +122,7 @@ def put_back(connection: Connection, stage: str, ids: Sequence[int]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Dispatchable:
-    """A job that may run: `out` is what has a message out or is in the hands of a worker."""
+    """A job that may run: `out` is in the hands of a worker, or has a message out to a queue that is to be served."""
 
     id: int
     priority: int
@@ -132,25 +132,15 @@ class Dispatchable:
 
 
 def list_dispatchable(connection: Connection) -> list[Dispatchable]:
-    """Every job that may run, the most urgent first."""
-    query = select(job.c.id, job.c.priority, job.c.weight, job.c.enumerated_at).where(
-        job.c.finished_at.is_(None), job.c.state == JobState.RUNNING
-    )
-    rows = connection.execute(query.order_by(job.c.priority.desc(), job.c.id)).all()
-    out = count_out(connection) if rows else {}
-    return [Dispatchable(r.id, r.priority, r.weight, r.enumerated_at is not None, out.get(r.id, 0)) for r in rows]
-
-
-def count_out(connection: Connection) -> dict[int, int]:
-    """By job that may run, work in the hands of a worker or with a message out to a queue that somebody is to serve.
+    """Every job that may run, the most urgent first.
 
     What lies in a paused queue, or in one that was scaled to nothing, takes no room from the stages before it.
     """
-    is_open = select(job.c.id).where(job.c.finished_at.is_(None), job.c.state == JobState.RUNNING)
-    query = (
-        select(work.c.job_id, func.count().label("n"))
-        .where(work.c.job_id.in_(is_open.scalar_subquery()), work.c.state.in_((State.QUEUED, State.RUNNING)))
-        .where(or_(work.c.state == State.RUNNING, is_served(work.c.stage)))
-        .group_by(work.c.job_id)
+    is_sent = work.c.state.in_((State.QUEUED, State.RUNNING))
+    is_out = or_(work.c.state == State.RUNNING, is_served(work.c.stage))
+    out = select(func.count()).select_from(work).where(work.c.job_id == job.c.id, is_sent, is_out).scalar_subquery()
+    query = select(job.c.id, job.c.priority, job.c.weight, job.c.enumerated_at, out.label("out")).where(
+        job.c.finished_at.is_(None), job.c.state == JobState.RUNNING
     )
-    return {row.job_id: row.n for row in connection.execute(query)}
+    rows = connection.execute(query.order_by(job.c.priority.desc(), job.c.id))
+    return [Dispatchable(r.id, r.priority, r.weight, r.enumerated_at is not None, r.out) for r in rows]

@@ -29,12 +29,15 @@ class Scan:
 
 def ensure_source(connection: Connection, *, collection_id: int, identity: str, spec: Mapping[str, Any]) -> int:
     """The number of a collection's source, recorded on first sight and opened again if it was closed."""
-    query = insert_or(connection, source).values(collection_id=collection_id, identity=identity, spec=dict(spec))
-    connection.execute(query.on_conflict_do_nothing())
     find = select(source.c.id, source.c.state).where(
         source.c.collection_id == collection_id, source.c.identity == identity
     )
-    row = connection.execute(find).one()
+    row = connection.execute(find).first()
+    if row is None:
+        query = insert_or(connection, source).values(collection_id=collection_id, identity=identity, spec=dict(spec))
+        connection.execute(query.on_conflict_do_nothing())
+        # Another may have recorded it at this moment.
+        row = connection.execute(find).one()
     if row.state != "open":
         connection.execute(update(source).where(source.c.id == row.id).values(state="open"))
     return int(row.id)
@@ -65,9 +68,12 @@ def list_oldest_uris(connection: Connection, collection_id: int, *, limit: int) 
     return [str(spec.get("uri", "")) for spec in connection.execute(query).scalars()]
 
 
-def begin_scans(connection: Connection, job_id: int, source_ids: Sequence[int]) -> list[Scan]:
+def begin_scans(
+    connection: Connection, job_id: int, source_ids: Sequence[int], *, of_new_job: bool = False
+) -> list[Scan]:
     """Begin to read sources for a job, in the place of whoever read them for it before."""
-    abandon_scans(connection, job_id)
+    if not of_new_job:
+        abandon_scans(connection, job_id)
     query = insert(scan).values(job_id=job_id, started_at=clock()).returning(scan.c.id)
     return [
         Scan(connection.execute(query, {"source_id": source_id}).scalar_one(), job_id, source_id)

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     Connection,
     and_,
+    exists,
     select,
     update,
 )
@@ -78,7 +79,7 @@ def submit_batch(
         raise TextWanted
     if changed:
         generations = _want(connection, changed, known, collection_id=collection_id)
-        again = [s.document_id for s in changed if s.document_id in known]
+        again = [s.document_id for s in changed if s.document_id in known and known[s.document_id].has_letters]
         _supersede_letters(connection, again, "the document was submitted again")
         rows = [_work_row(s, generations[s.document_id]) for s in changed]
         begin_work(connection, rows, job_id=job_id, max_attempts=max_attempts, deletes=False, stage=stages.first())
@@ -104,6 +105,8 @@ def _hold_known(connection: Connection, job_id: int, ids: Sequence[str]) -> dict
         select(done.c.version).where(in_job).scalar_subquery().label("done_version"),
         select(done.c.deletes).where(in_job).scalar_subquery().label("done_deletes"),
         is_broken().label("is_broken"),
+        # Of any document: asked once, and mostly there is none.
+        exists(select(dead_letter.c.id).where(dead_letter.c.resolved_at.is_(None))).label("has_letters"),
     ).with_for_update(of=document, key_share=True)
     return {row.id: row for row in connection.execute(each_of(connection, query, document.c.id, sorted(ids)))}
 

@@ -115,12 +115,14 @@ def hold_with_jobs(query: Select[Any]) -> Select[Any]:
     return shared.suffix_with("FOR UPDATE OF work", dialect="postgresql")
 
 
-def lock_jobs(connection: Connection, ids: Iterable[int]) -> dict[int, JobState]:
-    """The states of jobs, which nobody else changes until this transaction ends; those that there are not are left out.
+def lock_jobs(connection: Connection, ids: Iterable[int] | Select[int]) -> dict[int, JobState]:
+    """The states of jobs, which nobody else changes until this transaction ends, by number or as a query finds them.
 
-    A plain UPDATE would let those who share a job go on with what they read before.
+    Those that there are not are left out. A plain UPDATE would let those who share a job go on with what they read
+    before.
     """
-    query = select(job.c.id, job.c.state).where(job.c.id.in_(sorted(set(ids)))).order_by(job.c.id).with_for_update()
+    wanted = ids if isinstance(ids, Select) else sorted(set(ids))
+    query = select(job.c.id, job.c.state).where(job.c.id.in_(wanted)).order_by(job.c.id).with_for_update()
     return {row.id: JobState(row.state) for row in connection.execute(query)}
 
 

@@ -113,7 +113,7 @@ def test_its_queue_is_served_scaled_and_paused(tracker: Tracker) -> None:
     found = tracker.database.transact(scale)
     assert (found[NAME].desired, found[NAME].paused) == (3, True)
     with tracker.database.read() as connection:
-        assert list(pools.count_slots(connection, silent_seconds=60)) == list(stages.names())
+        assert list(pools.count_slots(connection, silent_seconds=60).meant) == list(stages.names())
 
 
 def test_what_it_may_use_decides_the_kind_and_the_number_of_its_slots() -> None:

@@ -7,8 +7,8 @@ from functools import partial
 from itertools import groupby
 
 from embedmill.shared import stages
-from embedmill.shared.db import presence, queueing
-from embedmill.shared.db.engine import Connection, Database
+from embedmill.shared.db import queueing
+from embedmill.shared.db.engine import Database
 from embedmill.shared.db.pools import count_slots
 from embedmill.shared.db.queueing import Ready
 from embedmill.shared.settings import Settings
@@ -43,11 +43,7 @@ class Share:
 
 def dispatch(database: Database, settings: Settings) -> list[BatchMessage]:
     """Mark ready work as queued and return the messages to publish, now that it is committed."""
-    shares = _plan(database, settings)
-    if not shares:
-        return []
-    with database.read() as connection:
-        slots = count_slots(connection, silent_seconds=settings.silent_seconds)
+    shares, slots = _plan(database, settings)
     messages: list[BatchMessage] = []
     for share in shares:
         messages.extend(pack(_queue(database, share, settings.batch_documents), settings, slots, behind=share.behind))
@@ -66,12 +62,14 @@ def _queue(database: Database, share: Share, batch: int) -> list[Ready]:
     return ready
 
 
-def _plan(database: Database, settings: Settings) -> list[Share]:
+def _plan(database: Database, settings: Settings) -> tuple[list[Share], Mapping[str, int]]:
+    """What each job may send, and for how many slots by queue."""
     with database.read() as connection:
         open_jobs = queueing.list_dispatchable(connection)
         if not open_jobs:
-            return []
-        window = size_window(settings, slots=_count_slots(connection, settings))
+            return [], {}
+        slots = count_slots(connection, silent_seconds=settings.silent_seconds)
+        window = size_window(settings, slots=slots.there)
         ready = {found.id: queueing.count_ready(connection, found.id, limit=window) for found in open_jobs}
     is_idle = not any(found.out for found in open_jobs)
     batch = min(settings.batch_documents, window)
@@ -87,12 +85,8 @@ def _plan(database: Database, settings: Settings) -> list[Share]:
         for found in open_jobs
     ]
     sends = share_out(window, demands, batch=batch)
-    return [Share(d.job_id, sends[d.job_id], d.ready - sends[d.job_id]) for d in demands if sends[d.job_id]]
-
-
-def _count_slots(connection: Connection, settings: Settings) -> int:
-    workers = presence.list_workers(connection)
-    return sum(row["slots"] for row in workers if row["age"] < settings.silent_seconds)
+    shares = [Share(d.job_id, sends[d.job_id], d.ready - sends[d.job_id]) for d in demands if sends[d.job_id]]
+    return shares, slots.meant
 
 
 def size_window(settings: Settings, *, slots: int) -> int:

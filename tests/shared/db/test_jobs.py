@@ -365,7 +365,7 @@ def test_resuming_keeps_what_waits_for_a_rate_waiting(tracker: Tracker) -> None:
 @pytest.mark.parametrize(
     ("call", "index"),
     [
-        (lambda connection, _: queueing.count_out(connection), "ix_work_job_state (job_id=? AND state=?)"),
+        (lambda connection, _: queueing.list_dispatchable(connection), "ix_work_job_state (job_id=? AND state=?)"),
         (tallies.measure_rate, "ix_work_finished (job_id=? AND finished_at>?)"),
     ],
     ids=["out", "rate"],
