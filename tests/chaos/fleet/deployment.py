@@ -232,6 +232,7 @@ class Fleet:
 
     def deploy(self) -> list[tuple[int, float]]:
         """New commands, then SIGTERM to all old ones at once; returns their exit statuses and seconds to the end."""
+        self._wait_until_up()
         old, self._running = self._running, []
         self.start(len(old))
         began = time.monotonic()
@@ -242,11 +243,21 @@ class Fleet:
     def stop(self) -> list[int]:
         """SIGTERM to every command; returns their exit statuses."""
         self.thaw()
+        self._wait_until_up()
         for process in self._running:
             process.send_signal(signal.SIGTERM)
         statuses = [process.wait(STOP_SECONDS) for process in self._running]
         self._running.clear()
         return statuses
+
+    def _wait_until_up(self) -> None:
+        """Who has not yet said that it is there does not act upon signals yet."""
+
+        def is_up() -> bool:
+            known = {row.pid for row in self.rows("SELECT pid FROM supervisor")}
+            return all(process.pid in known or process.poll() is not None for process in self._running)
+
+        wait_until(is_up, "every command has begun", seconds=STOP_SECONDS)
 
     @property
     def commands(self) -> "list[subprocess.Popen[bytes]]":
