@@ -152,6 +152,7 @@ class Mill:
 
         What could not be read is in the result's `notes`, and is counted in its `problems`. Raises UserError.
         """
+        _require_known(choices, JobChoices)
         with self._runtimes.lend() as runtime:
             return submitting.submit(
                 runtime,
@@ -174,6 +175,7 @@ class Mill:
         It ends early where all that is left waits for a key that this process does not have. Raises UserError,
         StorageFailed.
         """
+        _require_known(choices, JobChoices)
         with self._work, self._runtimes.lend() as runtime:
             return working.ingest(
                 runtime,
@@ -191,6 +193,7 @@ class Mill:
         **choices: Unpack[ReadChoices],
     ) -> Estimate:
         """What an ingest would take and cost; nothing is stored or spent. Raises UserError."""
+        _require_known(choices, ReadChoices)
         with self._runtimes.lend() as runtime:
             return estimate_service.estimate(runtime, _open_sources(sources, documents, choices), collection=collection)
 
@@ -231,7 +234,7 @@ class Mill:
 
         Raises NotFound.
         """
-        return self.replay(LetterFilter(job=job), work=work, wait=wait)
+        return self.replay(LetterFilter(job=self.job(job).job), work=work, wait=wait)
 
     def search(
         self, query: str, *, collection: str = "default", top_k: int = 10, mode: Mode = "hybrid"
@@ -353,6 +356,15 @@ def _open_sources(
         )
         opened += open_sources(named, options=options, stdin=io.BytesIO())
     return opened
+
+
+def _require_known(choices: Mapping[str, object], known: type[ReadChoices]) -> None:
+    names = known.__annotations__
+    if unknown := sorted(choices.keys() - names):
+        raise UsageError(f"there is no argument {unknown[0]!r}: there are {', '.join(names)}")
+    for name in ("include", "exclude"):
+        if isinstance(choices.get(name), str):
+            raise UsageError(f"{name} is one string, and not a list of patterns", hint=f"Write {name}=[…].")
 
 
 def _field_map(names: Mapping[str, str]) -> FieldMap:

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 import embedmill
 from embedmill.api import Mill, log_notice
 from embedmill.console.listening import Notice
-from embedmill.shared.errors import NotFound, UsageError
+from embedmill.shared.errors import NotFound, SourceError, UsageError
 from embedmill.shared.settings import Settings, load_settings
 
 
@@ -115,6 +116,48 @@ def test_what_is_not_there_is_an_error_of_ours(mill: Mill) -> None:
         mill.search("anything", collection="none")
     with pytest.raises(NotFound):
         mill.wait(7)
+
+
+def test_a_document_that_cannot_be_taken_is_named(mill: Mill) -> None:
+    texts: list[dict[str, object]] = [document(1), {"id": "2", "text": "half of an emoji: \ud83d"}]
+    with pytest.raises(UsageError, match=r"document 2 .* with the id '2', cannot be written as JSON") as told:
+        mill.submit(documents=texts)
+    assert "Unicode" in told.value.hint
+    assert "emoji" not in str(told.value)
+    with pytest.raises(UsageError, match="document 1 of those given is no mapping, but of type str"):
+        mill.submit(documents=cast(Any, {"id": "1", "text": "a document, and not a list of them"}))
+
+
+@pytest.mark.parametrize(
+    ("choices", "told"),
+    [
+        ({"exlude": ["drafts"]}, "no argument 'exlude'"),
+        ({"exclude": "drafts"}, "exclude is one string"),
+        ({"lane": "slow"}, "no lane 'slow': choose from live, bulk"),
+        ({"priority": 500}, "priority of 500"),
+        ({"name": "a\0b"}, "no name for a job"),
+        ({"name": "\udcff"}, "no name for a job"),
+    ],
+)
+def test_an_argument_without_a_meaning_leaves_no_job(mill: Mill, choices: Any, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        mill.submit(documents=[document(1)], **choices)
+    assert mill.jobs() == []
+    assert mill.collections() == []
+
+
+def test_arguments_without_a_meaning_are_errors_of_ours(mill: Mill) -> None:
+    with pytest.raises(UsageError, match="no argument 'lane'"):
+        mill.estimate(documents=[document(1)], **cast(Any, {"lane": "bulk"}))
+    with pytest.raises(UsageError, match="a page of 0"):
+        mill.documents(limit=0)
+    with pytest.raises(UsageError, match="not summed by 'colour'"):
+        mill.spend("colour")
+    with pytest.raises(NotFound):
+        mill.retry(cast(Any, None))
+    for name in ("a\0b", "\ud83d"):
+        with pytest.raises(SourceError, match="can be no file's name"):
+            mill.submit(name)
 
 
 def test_a_notice_goes_to_logging_where_that_is_set_up(caplog: pytest.LogCaptureFixture) -> None:

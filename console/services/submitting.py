@@ -92,6 +92,7 @@ class JobSubmission:
         *,
         on_batch: Callable[[int, int, int], None] = _ignore_batch,
     ) -> None:
+        jobs.check_service(priority=options.priority, weight=options.weight, lane=options.lane, name=options.name)
         self._runtime = runtime
         self._sources = sources
         self._options = options

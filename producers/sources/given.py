@@ -13,6 +13,7 @@ from embedmill.producers.sources.spool import Spool
 from embedmill.shared.errors import UsageError
 
 GIVEN = "given:"
+_WRITABLE = "Use strings that are valid Unicode, numbers, dates, lists, and mappings with strings as keys."
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,10 @@ class GivenSource(Source):
     @classmethod
     def of(cls, documents: Iterable[Mapping[str, object]], *, fields: FieldMap | None = None) -> "GivenSource":
         """Take the documents in bounded memory; raises UsageError for what JSON cannot hold, StorageFailed."""
-        spool = Spool(map(_line, documents), what="the documents")
-        return cls(GIVEN + spool.content_hash, fields or FieldMap(), spool)
+        names = fields or FieldMap()
+        lines = (_line(document, place, names.id) for place, document in enumerate(documents, 1))
+        spool = Spool(lines, what="the documents")
+        return cls(GIVEN + spool.content_hash, names, spool)
 
     @property
     def spec(self) -> Spec:
@@ -49,8 +52,14 @@ class GivenSource(Source):
         remarks += [remark for remark in reader.remarks() if remark.kind is not RemarkKind.READ]
 
 
-def _line(document: Mapping[str, object]) -> bytes:
+def _line(document: Mapping[str, object], place: int, id_: str) -> bytes:
     try:
-        return orjson.dumps(dict(document), option=orjson.OPT_SERIALIZE_NUMPY) + b"\n"
+        row = dict(document)
+    except (TypeError, ValueError):
+        kind, hint = type(document).__name__, "Give a list of mappings, each with an id and a text."
+        raise UsageError(f"document {place} of those given is no mapping, but of type {kind}", hint=hint) from None
+    try:
+        return orjson.dumps(row, option=orjson.OPT_SERIALIZE_NUMPY) + b"\n"
     except (TypeError, ValueError) as error:
-        raise UsageError(f"a document that was given cannot be written as JSON: {error}") from None
+        told = f"document {place} of those given, with the id {row.get(id_)!a:.80}, cannot be written as JSON"
+        raise UsageError(f"{told}: {error}", hint=_WRITABLE) from None

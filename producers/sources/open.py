@@ -131,13 +131,23 @@ def _path_of(argument: str) -> bytes:
         raise UsageError("a SOURCE is empty", hint="Write . for the current folder.")
     scheme = _SCHEME.match(argument)
     if scheme is None:
-        return absolute_path(os.fsencode(argument), base=_current_folder())
+        return absolute_path(_encoded(argument), base=_current_folder())
     if scheme[1].lower() != "file":
         raise SourceError(f"{scheme[0]} sources are not supported yet", hint="Download it and name the local copy.")
     try:
         return uri_to_path(argument)
     except ValueError as error:
         raise SourceError(f"{shown(os.fsencode(argument))}: {error}") from error
+
+
+def _encoded(argument: str) -> bytes:
+    try:
+        encoded = os.fsencode(argument)
+    except UnicodeEncodeError:
+        encoded = b"\0"
+    if b"\0" in encoded:
+        raise SourceError(f"{argument!a} can be no file's name", hint="Check where the name comes from.")
+    return encoded
 
 
 def _current_folder() -> bytes:

@@ -31,7 +31,7 @@ from embedmill.shared.db import collections
 from embedmill.shared.db.bulk import among
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.schema import claim, dead_letter, document, is_literally, work
-from embedmill.shared.errors import UserError
+from embedmill.shared.errors import UsageError, UserError
 from embedmill.shared.globs import Glob, successor
 from embedmill.shared.notes import split_notes
 from embedmill.shared.states import DocumentState, State
@@ -127,6 +127,8 @@ class Page:
 
 def list_documents(connection: Connection, wanted: DocumentFilter, *, limit: int, after: str | None = None) -> Page:
     """A page of what is wanted; raises NotFound for a collection that there is not, UserError for a foreign cursor."""
+    if limit < 1:
+        raise UsageError(f"a page of {limit} documents: ask for at least one")
     look = _Look(connection, wanted)
     begin = read_cursor(after, look.road.name) if after else None
     found: list[tuple[DocumentSummary, int, Any]] = []

@@ -160,6 +160,23 @@ def list_jobs(connection: Connection, *, limit: int = 100, wanted: JobFilter = E
 PRIORITIES, WEIGHTS = (-100, 100), (1, 100)
 
 
+def check_service(
+    *, priority: int | None = None, weight: int | None = None, lane: Lane | None = None, name: str | None = None
+) -> None:
+    """Raise UsageError for what no job can have, before there is one."""
+    for told, value, (least, most) in (("priority", priority, PRIORITIES), ("weight", weight, WEIGHTS)):
+        if value is not None and not least <= value <= most:
+            raise UsageError(f"a {told} of {value}: choose from {least} to {most}")
+    if lane is not None and lane not in tuple(Lane):
+        raise UsageError(f"there is no lane {lane!r}: choose from {', '.join(Lane)}")
+    if name is not None and ("\0" in name or not _is_unicode(name)):
+        raise UsageError(f"{name!a} is no name for a job: it holds a NUL character, or is no valid Unicode")
+
+
+def _is_unicode(text: str) -> bool:
+    return text.encode(errors="ignore").decode() == text
+
+
 def update_job(
     connection: Connection,
     job_id: int,
@@ -173,9 +190,7 @@ def update_job(
 
     What is out already is not called back; what a job left in the batch lane is, by the batcher.
     """
-    for told, value, (least, most) in (("priority", priority, PRIORITIES), ("weight", weight, WEIGHTS)):
-        if value is not None and not least <= value <= most:
-            raise UsageError(f"a {told} of {value}: choose from {least} to {most}")
+    check_service(priority=priority, weight=weight, lane=lane, name=name)
     found = get_job(connection, job_id)
     if found.finished_at is not None:
         raise UserError(f"job {job_id} is {found.state}: there is nothing to hurry", hint="embedmill jobs list")

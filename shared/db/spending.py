@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Connection, Integer, Select, and_, case, c
 
 from embedmill.shared.db.ledger import day_of
 from embedmill.shared.db.schema import collection, job, usage
+from embedmill.shared.errors import UsageError
 from embedmill.shared.ledger import EntryState
 
 MICRO = 1_000_000
@@ -26,6 +27,8 @@ def sum_spend(
     connection: Connection, *, by: str, since: float | None = None, job_id: int | None = None
 ) -> list[dict[str, Any]]:
     """Amounts by `by` (a key of GROUPS, or `day`), by key; what is reserved or unsettled is summed apart as well."""
+    if by not in (known := (*GROUPS, "day")):
+        raise UsageError(f"spending is not summed by {by!r}: choose from {', '.join(known)}")
     key = _day(connection) if by == "day" else GROUPS[by]
     query = _amounts(key).where(usage.c.state != EntryState.RELEASED)
     if since is not None:
