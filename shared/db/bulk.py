@@ -10,6 +10,7 @@ from sqlalchemy import (
     JSON,
     ColumnElement,
     Connection,
+    Row,
     Select,
     Table,
     Text,
@@ -47,10 +48,11 @@ def each_of(connection: Connection, query: Select[Any], of: ColumnElement[Any], 
     """
     if connection.dialect.name == "sqlite":
         return query.where(of.in_(values))
-    array = bindparam(None, list(values), type_=ARRAY(of.type))
-    given = func.unnest(array).table_valued(column("value", of.type), name="given").render_derived()
+    texts = bindparam(None, orjson.dumps(values).decode(), type_=Text())
+    given = func.json_array_elements_text(cast(texts, JSON)).table_valued(column("value", Text()), name="given")
+    given = given.render_derived()
     # With an OFFSET a subquery stays one.
-    found = query.where(of == given.c.value).offset(0).lateral("found")
+    found = query.where(of == cast(given.c.value, of.type)).offset(0).lateral("found")
     return select(found).join_from(given, found, true())
 
 
@@ -99,11 +101,13 @@ def upsert_each(
     keys: Sequence[str],
     kept: Collection[str] = (),
     anew: Mapping[str, ColumnElement[Any]] | None = None,
+    returning: Sequence[ColumnElement[Any]] = (),
     **constants: Any,
-) -> None:
+) -> Sequence[Row[Any]]:
     """Insert rows, or write over those that are there by `keys`; else as `insert_each`.
 
-    `anew` are values that a row gets which was there, and `kept` the columns that it keeps.
+    `anew` are values that a row gets which was there, and `kept` the columns that it keeps. Of each row, `returning` is
+    returned, which slows SQLite down.
     """
     query = insert_or(connection, table)
     is_sqlite = connection.dialect.name == "sqlite"
@@ -113,7 +117,10 @@ def upsert_each(
         index_elements=[table.c[name] for name in keys],
         set_={name: query.excluded[name] for name in written} | dict(anew or {}),
     )
-    connection.execute(query, list(rows) if is_sqlite else _as_json(rows))
+    done = connection.execute(
+        query.returning(*returning) if returning else query, list(rows) if is_sqlite else _as_json(rows)
+    )
+    return done.all() if returning else ()
 
 
 def _from_given(query: Any, table: Table, rows: Rows, constants: Mapping[str, Any]) -> Any:
@@ -134,7 +141,7 @@ def _relation(types: Mapping[str, TypeEngine[Any]]) -> Any:
 def _as_json(rows: Rows) -> dict[str, str]:
     """Rows without what text of Postgres cannot hold, and a title or error may have: NUL, and half a surrogate pair."""
     try:
-        text = orjson.dumps([dict(row) for row in rows], option=orjson.OPT_NON_STR_KEYS).decode()
+        text = orjson.dumps(rows, default=dict, option=orjson.OPT_NON_STR_KEYS).decode()
     except TypeError:
         text = orjson.dumps([_mended(row) for row in rows], option=orjson.OPT_NON_STR_KEYS).decode()
     return {"given_rows": _NUL.sub(r"\1", text) if "\\u0000" in text else text}

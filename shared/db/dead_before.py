@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, func, or_, select
+from sqlalchemy import Connection, and_, func, or_, select
 
 from embedmill.shared import VERSION
 from embedmill.shared.db.bulk import among
@@ -16,14 +16,12 @@ from embedmill.shared.letters import LetterFilter
 from embedmill.shared.states import State
 
 
-def find_dead_before(connection: Connection, versions: Mapping[str, str], *, job_id: int) -> dict[str, int]:
-    """Of documents, by the version that is submitted, those that died as just that, each with its newest letter.
+def find_dead_before(connection: Connection, versions: Mapping[str, str]) -> dict[str, int]:
+    """Of documents whose newest version readers do not see, those that died as just that, each with its newest letter.
 
     A discarded letter settles its document's content and settings for good, an open one until there is another release.
-    What was gone when a worker came is there again, or nobody would submit it. What the job itself has work for is not
-    among them.
+    What was gone when a worker came is there again, or nobody would submit it.
     """
-    in_job = work.alias("in_job")
     still_holds = or_(
         dead_letter.c.resolution == "discarded",
         and_(dead_letter.c.resolved_at.is_(None), dead_letter.c.code_version == VERSION),
@@ -34,10 +32,10 @@ def find_dead_before(connection: Connection, versions: Mapping[str, str], *, job
             document, work, and_(work.c.document_id == document.c.id, work.c.generation == document.c.generation)
         )
         .join(dead_letter, dead_letter.c.work_id == work.c.id)
-        .where(among(connection, document.c.id, list(versions)), document.c.generation > document.c.active_generation)
+        .where(among(connection, document.c.id, list(versions)))
         .where(document.c.active_version.is_distinct_from(work.c.version))
         .where(work.c.state.in_((State.DEAD, State.CANCELLED)), dead_letter.c.error_class != SourceGone.__name__)
-        .where(still_holds, ~exists().where(in_job.c.document_id == document.c.id, in_job.c.job_id == job_id))
+        .where(still_holds)
         .order_by(dead_letter.c.id)
     )
     rows = connection.execute(query).all()

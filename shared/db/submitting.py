@@ -17,7 +17,7 @@ from embedmill.shared import stages
 from embedmill.shared.db.bulk import among, each_of, upsert_each
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.dead_before import find_dead_before
-from embedmill.shared.db.documents import is_broken, lock_documents
+from embedmill.shared.db.documents import is_broken
 from embedmill.shared.db.schema import dead_letter, document, job, work
 from embedmill.shared.db.transitions import begin_work
 from embedmill.shared.states import State
@@ -68,13 +68,10 @@ def submit_batch(
     is left as it is, unless it is not to be passed over. Raises TextWanted.
     """
     by_id = {s.document_id: s for s in submissions}
-    versions = {id_: s.version for id_, s in by_id.items()}
-    dead = find_dead_before(connection, versions, job_id=job_id) if passes_over_dead else {}
-    if dead:
-        lock_documents(connection, list(dead))
-    tried = [s for id_, s in by_id.items() if id_ not in dead]
-    known = _hold_known(connection, job_id, [s.document_id for s in tried])
-    changed = [s for s in tried if _needs_work(s, known.get(s.document_id))]
+    known = _hold_known(connection, job_id, list(by_id))
+    tried = {id_: row.wanted_version for id_, row in known.items() if _was_tried(by_id[id_], row)}
+    dead = find_dead_before(connection, tried) if tried and passes_over_dead else {}
+    changed = [s for id_, s in by_id.items() if id_ not in dead and _needs_work(s, known.get(id_))]
     if any(s.origin["kind"] == "row" and s.origin.get("ref") is None for s in changed):
         raise TextWanted
     if changed:
@@ -83,7 +80,7 @@ def submit_batch(
         _supersede_letters(connection, again, "the document was submitted again")
         rows = [_work_row(s, generations[s.document_id]) for s in changed]
         begin_work(connection, rows, job_id=job_id, max_attempts=max_attempts, deletes=False, stage=stages.first())
-    passed_over = known.keys() - {s.document_id for s in changed} - set(counted)
+    passed_over = known.keys() - dead.keys() - {s.document_id for s in changed} - set(counted)
     unchanged = sum(known[id_].done_version is None for id_ in passed_over)
     if unchanged:
         connection.execute(update(job).where(job.c.id == job_id).values(unchanged=job.c.unchanged + unchanged))
@@ -100,6 +97,7 @@ def _hold_known(connection: Connection, job_id: int, ids: Sequence[str]) -> dict
     query = select(
         document.c.id,
         document.c.generation,
+        document.c.active_generation,
         document.c.active_version,
         document.c.wanted_version,
         select(done.c.version).where(in_job).scalar_subquery().label("done_version"),
@@ -109,6 +107,12 @@ def _hold_known(connection: Connection, job_id: int, ids: Sequence[str]) -> dict
         exists(select(dead_letter.c.id).where(dead_letter.c.resolved_at.is_(None))).label("has_letters"),
     ).with_for_update(of=document, key_share=True)
     return {row.id: row for row in connection.execute(each_of(connection, query, document.c.id, sorted(ids)))}
+
+
+def _was_tried(submission: Submission, known: Any) -> bool:
+    """Whether another job was the last that had to make just this of a document, and readers do not see it."""
+    is_wanted = known.wanted_version == submission.version
+    return bool(is_wanted and known.generation > known.active_generation and known.done_version is None)
 
 
 def _needs_work(submission: Submission, known: Any) -> bool:
@@ -128,24 +132,24 @@ def _want(
         {"id": s.document_id, "uri": s.uri, "title": s.title, "wanted_version": s.version}
         for s in sorted(submissions, key=lambda s: s.document_id)
     ]
-    upsert_each(
+    generations = {
+        s.document_id: known[s.document_id].generation + 1 if s.document_id in known else 1 for s in submissions
+    }
+    # On a server, another may have submitted the same for the first time at this moment.
+    may_race = connection.dialect.name != "sqlite" and not generations.keys() <= known.keys()
+    wanted = upsert_each(
         connection,
         document,
         rows,
         keys=("id",),
         kept=("collection_id", "uri", "title", "updated_at"),
         anew={"generation": document.c.generation + 1},
+        returning=(document.c.id, document.c.generation) if may_race else (),
         collection_id=collection_id,
         generation=1,
         updated_at=clock(),
     )
-    held = {s.document_id: known[s.document_id].generation + 1 for s in submissions if s.document_id in known}
-    fresh = [s.document_id for s in submissions if s.document_id not in known]
-    if not fresh or connection.dialect.name == "sqlite":
-        return dict.fromkeys(fresh, 1) | held
-    # Another may have submitted the same for the first time at this moment.
-    query = each_of(connection, select(document.c.id, document.c.generation), document.c.id, fresh)
-    return {row.id: row.generation for row in connection.execute(query)} | held
+    return generations | {row.id: row.generation for row in wanted}
 
 
 def _supersede_letters(connection: Connection, ids: Sequence[str], why: str) -> None:
