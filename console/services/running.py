@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from embedmill.console.listening import NOBODY, Listener, Notice
 from embedmill.shared.db import leases, presence, queueing
 from embedmill.shared.db import pools as pool_table
+from embedmill.shared.db.agenda import Leftovers, read_leftovers
 from embedmill.shared.db.changes import Changes
 from embedmill.shared.errors import KeyRefused
 from embedmill.shared.logs import get_logger
@@ -83,8 +84,12 @@ class Workshop:
         self._started = False
 
     def __enter__(self) -> "Workshop":
-        self._recover()
-        self._warn_of_standstill()
+        left = self._runtime.database.query(
+            lambda connection: read_leftovers(connection, silent_seconds=self._runtime.settings.silent_seconds)
+        )
+        self._recover(left)
+        if left.pools:
+            self._warn_of_standstill()
         woken = self._runtime.spender.keys.try_anew()
         if woken:
             log.info("session.woken", work=woken)
@@ -140,18 +145,25 @@ class Workshop:
         return self._chores.batcher.refused
 
     def run_until(self, is_done: Callable[[], bool]) -> None:
-        """Work until `is_done`; it is asked less often the longer it takes to answer, and while nothing changes."""
-        changes, due = Changes(self._runtime.database), 0.0
+        """Work until `is_done`; it is asked less often the longer it takes to answer, and while nothing changes.
+
+        While the chores are done here, they say when a job has ended: what changes before that is no reason to ask.
+        """
+        changes, due, has_ended = Changes(self._runtime.database), 0.0, False
         while True:
             self.poll()
-            self._chores.completed.clear()
             asked, pause = time.monotonic(), POLL_SECONDS
-            if changes.are_there() or asked >= due:
+            if has_ended or asked >= due or (not self._chores.are_done_here and changes.are_there()):
                 if is_done():
                     return
-                due = asked + QUIET_SECONDS
+                due = asked + self._quiet_seconds
                 pause = max(pause, 10 * (time.monotonic() - asked))
-            self._chores.completed.wait(pause)
+            if has_ended := self._chores.completed.wait(pause):
+                self._chores.completed.clear()
+
+    @property
+    def _quiet_seconds(self) -> float:
+        return QUIET_SECONDS if self._listener.on_progress is None else self._listener.every_seconds
 
     def _warn_of_standstill(self) -> None:
         """Say which queues nobody will work on because an operator wanted it so, maybe long ago."""
@@ -164,12 +176,13 @@ class Workshop:
     def _warn(self, text: str) -> None:
         self._listener.on_notice(Notice(text))
 
-    def _recover(self) -> None:
+    def _recover(self, left: Leftovers) -> None:
         """When no other process is at work, here or elsewhere, whatever was out is known to be lost."""
-        if not self._broker.is_local or sweep(self._runtime.run_folder) > 1 or self._are_others_alive():
+        is_alone = self._broker.is_local and sweep(self._runtime.run_folder) <= 1
+        if not is_alone or (left.supervisors and self._are_others_alive()):
             return
         self._broker.purge()
-        lost = self._runtime.database.transact(queueing.requeue_all)
+        lost = self._runtime.database.transact(queueing.requeue_all) if left.queued else 0
         if lost:
             log.info("session.recovered", work=lost)
 

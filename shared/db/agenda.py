@@ -1,10 +1,15 @@
-"""What there is to be done at all, in one statement: a chore that would find nothing asks nothing."""
+"""What there is to be done at all, in one statement: whoever would find nothing asks nothing."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, Select, exists, select
+from sqlalchemy import Connection, Select, exists, or_, select
 
 from embedmill.shared.db import budgets, bulk_lane, jobs, leases, ledger, queueing, samples
+from embedmill.shared.db.presence import is_live
+from embedmill.shared.db.schema import in_state, pool, supervisor, work
+from embedmill.shared.states import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,5 +38,29 @@ _QUESTIONS: dict[str, Select[int]] = {
 
 def read_agenda(connection: Connection) -> Agenda:
     """What there is to be done now."""
-    found = connection.execute(select(*(exists(query).label(name) for name, query in _QUESTIONS.items())))
-    return Agenda(**{name: bool(answer) for name, answer in found.mappings().one().items()})
+    return Agenda(**_answer(connection, _QUESTIONS))
+
+
+@dataclass(frozen=True, slots=True)
+class Leftovers:
+    """Whether there is anything that others left behind, or are at, when a process begins."""
+
+    supervisors: bool
+    queued: bool
+    pools: bool
+    """Queues that an operator paused, or scaled to nothing."""
+
+
+def read_leftovers(connection: Connection, *, silent_seconds: float) -> Leftovers:
+    """What others have left, or are at."""
+    questions: dict[str, Select[Any]] = {
+        "supervisors": select(supervisor.c.id).where(is_live(supervisor, silent_seconds)),
+        "queued": select(work.c.id).where(in_state(State.QUEUED)),
+        "pools": select(pool.c.queue).where(or_(pool.c.paused, pool.c.desired == 0)),
+    }
+    return Leftovers(**_answer(connection, questions))
+
+
+def _answer(connection: Connection, questions: Mapping[str, Select[Any]]) -> dict[str, bool]:
+    found = connection.execute(select(*(exists(query).label(name) for name, query in questions.items())))
+    return {name: bool(answer) for name, answer in found.mappings().one().items()}

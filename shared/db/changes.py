@@ -11,8 +11,9 @@ from pathlib import Path
 from embedmill.shared.db.connecting import parse_url
 from embedmill.shared.db.engine import Database
 
-# File systems keep times coarsely: a commit so shortly before a look may have been made after it.
-GRAIN_NS = 100_000_000
+# A file's time is that of the kernel's last tick, of which there are a hundred a second at least: a commit so shortly
+# before a look may have been made after it.
+GRAIN_NS = 20_000_000
 _Stamp = tuple[int, int, int]
 
 

@@ -83,6 +83,8 @@ class ChoreRunner:
         self._thread = threading.Thread(target=self._run, name="chores", daemon=True)
         self._lease_seconds = max(2.0, settings.lease_seconds / 3)
         self._holds_until = 0.0
+        self._agenda: Agenda | None = None
+        self._agenda_until = 0.0
         self.rescuer = Rescuer(runtime.database, settings, run_folder=runtime.run_folder)
         self.auditor = Auditor(runtime)
         self.batcher = Batcher(runtime)
@@ -140,6 +142,11 @@ class ChoreRunner:
                 chore.due = 0.0
         self._woken.set()
 
+    @property
+    def are_done_here(self) -> bool:
+        """Whether this process has the lease on the chores, so that `completed` tells of every job that ends."""
+        return time.monotonic() < self._holds_until
+
     def _run(self) -> None:
         while not self._is_over():
             try:
@@ -169,16 +176,22 @@ class ChoreRunner:
         has_news = self._changes.are_there()
         for chore in self._chores:
             chore.has_news |= has_news
-        agenda: Agenda | None = None
+        if has_news or time.monotonic() >= self._agenda_until:
+            self._agenda = None
         for chore in self._chores:
             if not chore.is_due(time.monotonic()):
                 continue
             chore.has_news = False
-            if chore.asks is not None and agenda is None:
-                agenda = self._runtime.database.query(read_agenda)
-            if chore.asks is None or (agenda and chore.asks(agenda)):
+            if chore.asks is None or chore.asks(self._read_agenda()):
                 self._do(chore)
             chore.due = time.monotonic() + chore.seconds
+
+    def _read_agenda(self) -> Agenda:
+        """The agenda as it is; for a while as it was, if nobody has committed anything since."""
+        if self._agenda is None:
+            self._agenda_until = time.monotonic() + QUIET_SECONDS
+            self._agenda = self._runtime.database.query(read_agenda)
+        return self._agenda
 
     def _do(self, chore: Chore) -> None:
         """A chore that fails keeps no other from its turn, and waits for its own next one.
@@ -199,7 +212,7 @@ class ChoreRunner:
         log.error("chores.storage_failed", chore=chore, error=str(error))
 
     def _hold(self) -> bool:
-        if time.monotonic() < self._holds_until:
+        if self.are_done_here:
             return True
         with self._runtime.database.write() as connection:
             held = presence.seize_chore(

@@ -146,8 +146,10 @@ class Supervisor:
             with self._runtime.database.read() as connection:
                 wished = pools.read_pools(connection)
                 supervisors = presence.list_supervisors(connection, silent_seconds=self._settings.silent_seconds)
-                rows = presence.list_children(connection, self.id, [child.process.pid for child in self._children])
-                queued = queueing.find_queued_stages(connection)
+                # Before there are any, nothing is to be known of them.
+                pids = [child.process.pid for child in self._children]
+                rows = presence.list_children(connection, self.id, pids) if pids else []
+                queued = queueing.find_queued_stages(connection) if pids else set()
             desired = {queue: found.desired for queue, found in wished.items() if found.desired is not None}
             self._scaled = frozenset(desired)
             self._match(rows)
