@@ -106,6 +106,11 @@ def is_mostly_control(text: str) -> bool:
     return len(_CONTROL.findall(sample)) > CONTROL_SHARE * max(len(sample), 1)
 
 
+def is_storable(text: str) -> bool:
+    """Whether every database takes it: it holds no NUL and no lone surrogate, as a byte that is no UTF-8 becomes."""
+    return "\0" not in text and text.encode(errors="ignore").decode() == text
+
+
 def has_many_nuls(data: bytes) -> bool:
     """More than one byte in a hundred, which no 8-bit text has; a stray one is damage."""
     sample = data[:SAMPLE_BYTES]

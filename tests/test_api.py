@@ -153,6 +153,11 @@ def test_arguments_without_a_meaning_are_errors_of_ours(mill: Mill) -> None:
         mill.documents(limit=0)
     with pytest.raises(UsageError, match="not summed by 'colour'"):
         mill.spend("colour")
+    for name in ("a\0b", "\ud83d"):
+        with pytest.raises(UsageError, match="is no collection name"):
+            mill.submit(documents=[document(1)], collection=name)
+        with pytest.raises(NotFound, match="no collection named"):
+            mill.search("anything", collection=name)
     with pytest.raises(NotFound):
         mill.retry(cast(Any, None))
     for name in ("a\0b", "\ud83d"):

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from embedmill.shared.db.bulk import insert_or
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import collection, document, index_version, job
+from embedmill.shared.encoding import is_storable
 from embedmill.shared.errors import NotFound, UserError
 from embedmill.shared.sharding import reading_order, shard_for
 
@@ -66,6 +67,8 @@ def _row(row: Any) -> Collection:
 
 def find_collection(connection: Connection, name: str) -> Collection | None:
     """The collection by that name, or None."""
+    if not is_storable(name):
+        return None
     row = connection.execute(_select().where(collection.c.name == name)).first()
     return _row(row) if row else None
 

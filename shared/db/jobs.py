@@ -18,6 +18,7 @@ from sqlalchemy import (
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import collection, job, scan_note, tally, work
 from embedmill.shared.db.transitions import begin_job, lock_jobs, move_held_jobs, move_jobs, move_work, no_job
+from embedmill.shared.encoding import is_storable
 from embedmill.shared.errors import IllegalTransition, ScanStopped, UsageError, UserError
 from embedmill.shared.ledger import Lane
 from embedmill.shared.states import FINAL, JobState, State, WaitReason
@@ -169,12 +170,8 @@ def check_service(
             raise UsageError(f"a {told} of {value}: choose from {least} to {most}")
     if lane is not None and lane not in tuple(Lane):
         raise UsageError(f"there is no lane {lane!r}: choose from {', '.join(Lane)}")
-    if name is not None and ("\0" in name or not _is_unicode(name)):
+    if name is not None and not is_storable(name):
         raise UsageError(f"{name!a} is no name for a job: it holds a NUL character, or is no valid Unicode")
-
-
-def _is_unicode(text: str) -> bool:
-    return text.encode(errors="ignore").decode() == text
 
 
 def update_job(
