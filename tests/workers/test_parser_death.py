@@ -2,11 +2,12 @@
 
 import os
 import signal
-import threading
-import time
+
+import pytest
 
 from embedmill.shared.errors import ParserCrashed
 from embedmill.shared.outcomes import Advance, Fail
+from embedmill.workers.parsing import sandbox
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.stages.chunk import chunk
 from tests.corpus import text_of
@@ -15,7 +16,7 @@ from tests.workers.parsing.making import word, word_paragraph
 
 
 def test_a_parser_that_is_killed_costs_one_attempt_of_its_document(
-    runtime: WorkerRuntime, tracker: Tracker, tmp_path: object
+    runtime: WorkerRuntime, tracker: Tracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = runtime.home / "documents"
     folder.mkdir()
@@ -23,22 +24,18 @@ def test_a_parser_that_is_killed_costs_one_attempt_of_its_document(
     (folder / "b.docx").write_bytes(word(word_paragraph("word ") * 150_000))
     (folder / "c.docx").write_bytes(word(word_paragraph(text_of(2))))
     claim = tracker.take([(folder / name).as_uri() for name in ("a.docx", "b.docx", "c.docx")])
-    parser = runtime.parser
     killed: list[int] = []
+    read = sandbox._Child._read_frame
 
-    def kill_the_parser_of_the_second() -> None:
-        while not killed:
-            child = parser._child
-            if child is not None and child.asked == 2:
-                os.kill(child.pid, signal.SIGKILL)
-                killed.append(child.pid)
-            time.sleep(0.001)
+    def kill_at_the_second(child: sandbox._Child, deadline: float) -> bytes:
+        if child.asked == 2 and not killed:
+            os.kill(child.pid, signal.SIGKILL)
+            killed.append(child.pid)
+        return read(child, deadline)
 
-    watcher = threading.Thread(target=kill_the_parser_of_the_second)
-    watcher.start()
+    monkeypatch.setattr(sandbox._Child, "_read_frame", kill_at_the_second)
     outcomes = chunk(runtime, claim)
-    watcher.join()
     first, second, third = (outcomes[item.id] for item in claim.items)
     assert isinstance(first, Advance) and isinstance(third, Advance)
     assert isinstance(second, Fail) and isinstance(second.error, ParserCrashed)
-    assert parser.pid not in (None, *killed)
+    assert runtime.parser.pid not in (None, *killed)

@@ -79,7 +79,9 @@ def test_workers_that_cannot_open_their_home_end_the_command(
 ) -> None:
     blocked = runtime.home.parent / "file"
     blocked.write_text("here already")
-    monkeypatch.setenv("EMBEDMILL_DATABASE_URL", f"sqlite:///{blocked / 'tracking.db'}")
+    assert runtime.database.is_sqlite, "its own is open by now"
+    elsewhere = {"database_url": f"sqlite:///{blocked / 'tracking.db'}"}
+    monkeypatch.setattr(runtime, "settings", runtime.settings.model_copy(update=elsewhere))
     with Supervisor(runtime, [PoolSpec()], on_death=lambda _: None) as supervisor:
 
         def poll() -> bool:
