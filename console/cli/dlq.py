@@ -32,7 +32,7 @@ JobOption = Annotated[int | None, typer.Option("--job", help="Only of this job."
 CollectionOption = Annotated[str | None, typer.Option("--collection", "-c", help="Only of this collection.")]
 StageOption = Annotated[
     str | None,
-    typer.Option("--stage", parser=_stage, metavar=f"[{'|'.join(stages.names())}]", help="Only of this stage."),
+    typer.Option("--stage", parser=_stage, metavar=f"<{'|'.join(stages.names())}>", help="Only of this stage."),
 ]
 ClassOption = Annotated[str | None, typer.Option("--error-class", help="Only of this error class.")]
 FingerprintOption = Annotated[str | None, typer.Option("--fingerprint", help="Only with this root cause.")]
