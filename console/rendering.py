@@ -9,6 +9,9 @@ from typing import Any
 LEFT_OUT = {"left_out": True}
 """Metadata of a field that is published only where it is not None."""
 
+FIRST = {"first": True}
+"""Metadata of a field that is published before those without it, inherited ones too: it says what the rest is about."""
+
 
 def published_as(name: str) -> dict[str, str]:
     """Metadata of a field that is published under another name than its own, as `in` or `dead again`."""
@@ -32,7 +35,8 @@ def to_json(result: Any) -> Any:
 
 
 def _fields_of(result: Any) -> dict[str, Any]:
-    found = ((field.metadata, field.name, getattr(result, field.name)) for field in fields(result))
+    ordered = sorted(fields(result), key=lambda field: "first" not in field.metadata)
+    found = ((field.metadata, field.name, getattr(result, field.name)) for field in ordered)
     return {
         metadata.get("published_as", name): to_json(value)
         for metadata, name, value in found

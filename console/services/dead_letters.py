@@ -1,9 +1,10 @@
 """Dead letters: listed by root cause, explained, given up and exported; and messages that nobody could read."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from embedmill.console.rendering import FIRST
 from embedmill.console.services.replay_cost import ReplayCost, measure_cost
 from embedmill.console.services.sampling import Sample, take_sample
 from embedmill.shared.db import dead_letters, replays, unreadable
@@ -82,14 +83,14 @@ class ExplainedLetter(WholeLetter):
 class ExportedLetter(WholeLetter):
     """A letter as a line of an export."""
 
-    kind: str = "dead_letter"
+    kind: str = field(default="dead_letter", metadata=FIRST)
 
 
 @dataclass(frozen=True, slots=True)
 class ExportedMessage(KeptMessage):
     """An unreadable message as a line of an export."""
 
-    kind: str = "unreadable_message"
+    kind: str = field(default="unreadable_message", metadata=FIRST)
 
 
 @dataclass(frozen=True, slots=True)

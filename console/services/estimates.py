@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, cast
 
-from embedmill.console.rendering import LEFT_OUT
+from embedmill.console.rendering import FIRST, LEFT_OUT
 from embedmill.console.services.counting import DocumentCounter
 from embedmill.console.services.measuring import Measured, measure_job
 from embedmill.console.services.noticing import Noticed
@@ -89,17 +89,17 @@ class CallsEstimate(StageEstimate):
 class ValidateEstimate(CallsEstimate):
     """What is judged by a model."""
 
-    validator: str
-    chunks: int
+    validator: str = field(metadata=FIRST)
+    chunks: int = field(metadata=FIRST)
 
 
 @dataclass(frozen=True, slots=True)
 class EmbedEstimate(CallsEstimate):
     """What is embedded and was not before."""
 
-    model: str
-    chunks: int
-    tokens: int
+    model: str = field(metadata=FIRST)
+    chunks: int = field(metadata=FIRST)
+    tokens: int = field(metadata=FIRST)
 
 
 @dataclass(frozen=True, slots=True)

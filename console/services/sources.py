@@ -1,11 +1,12 @@
 """Sources: which of them claim documents, reading one again, and closing one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from embedmill.console.listening import NOBODY, Listener
+from embedmill.console.rendering import FIRST
 from embedmill.console.services.deleting import DepartedDocuments, finish_departures
 from embedmill.console.services.documents import spellings
 from embedmill.console.services.jobs import JobReport
@@ -61,7 +62,7 @@ class ClosingPreview:
 class ClosedSource(DepartedDocuments):
     """A source that was closed, and the documents that left with it."""
 
-    removed: SourceReport
+    removed: SourceReport = field(metadata=FIRST)
 
 
 def list_sources(runtime: Runtime, *, collection: str | None = None, limit: int = 100, after: int = 0) -> SourceReports:

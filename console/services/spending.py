@@ -1,10 +1,11 @@
 """The ledger summed, with what caches and the batch lane saved and what is not settled."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from embedmill.console.durations import parse_since
+from embedmill.console.rendering import FIRST
 from embedmill.shared.db import spending
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.runtime import Runtime
@@ -61,7 +62,7 @@ class Spent:
 class SpentBy(Spent):
     """Amounts of one model, job, day, …; the key is None for calls that belong to none."""
 
-    key: Any
+    key: Any = field(metadata=FIRST)
 
 
 @dataclass(frozen=True, slots=True)

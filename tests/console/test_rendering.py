@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from enum import StrEnum
 
-from embedmill.console.rendering import LEFT_OUT, published_as, to_json
+from embedmill.console.rendering import FIRST, LEFT_OUT, published_as, to_json
 
 
 class Colour(StrEnum):
@@ -33,6 +33,16 @@ def test_a_result_is_its_fields_in_their_order() -> None:
     assert rendered == {"colour": "red", "inner": [inner_json], "by_colour": {"red": inner_json}, "nothing": None}
     assert list(rendered) == ["colour", "inner", "by_colour", "nothing"]
     assert type(rendered["colour"]) is str
+
+
+@dataclass(frozen=True, slots=True)
+class Named(Inner):
+    size: int
+    name: str = field(metadata=FIRST)
+
+
+def test_a_field_may_come_before_inherited_ones() -> None:
+    assert list(to_json(Named(1, 2, 3, "it"))) == ["name", "count", "dead again", "size"]
 
 
 def test_a_field_may_be_left_out_while_it_is_none() -> None:
