@@ -23,7 +23,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from embedmill.shared.db import postgres
 from embedmill.shared.db.connecting import make_engine
 from embedmill.shared.db.postgres import Sizing
-from embedmill.shared.errors import DatabaseAway, EmbedmillError, HomeInUse, StorageFailed, TransactionLost
+from embedmill.shared.errors import DatabaseAway, EmbedmillError, HomeInUse, StorageFailed, TransactionLost, UsageError
 from embedmill.shared.logs import get_logger
 
 log = get_logger()
@@ -37,6 +37,8 @@ Connection: TypeAlias = sqlalchemy.Connection
 
 # Longest pause between two attempts to reach a server.
 PAUSE_SECONDS = 1.0
+TOO_LARGE = "a number is larger than any that there can be: more than 64 bits"
+NUMERIC_OUT_OF_RANGE = "22003"
 # The row is the transaction's own: the same session writes it again with its next number. Only writers need one.
 _WRITE_RECEIPT = text(
     "INSERT INTO receipt (id, number, written_at) "
@@ -245,6 +247,8 @@ class Database:
                 if postgres.is_contended(error):
                     raise TransactionLost(f"the database preferred another transaction: {_first_line(error)}") from None
             raise _translate(error) from error
+        except OverflowError:
+            raise UsageError(TOO_LARGE) from None
         except PoolTimeout as error:
             raise StorageFailed("this process has no database session left to use") from error
 
@@ -260,6 +264,8 @@ def _has_no_tables(error: DBAPIError, *, is_sqlite: bool) -> bool:
 def _translate(error: DBAPIError) -> EmbedmillError:
     # The lines below the first may quote data.
     cause = _first_line(error)
+    if getattr(error.orig, "sqlstate", None) == NUMERIC_OUT_OF_RANGE:
+        return UsageError(TOO_LARGE)
     if "readonly" in cause or "unable to open" in cause:
         return HomeInUse(
             f"the tracking database cannot be opened for writing ({cause})",

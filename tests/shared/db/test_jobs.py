@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from embedmill.shared.db import jobs, pools, queueing, scan_notes, tallies, waits
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.opening import open_database
-from embedmill.shared.errors import IllegalTransition, NotFound, UnreadableDocument, UserError
+from embedmill.shared.errors import IllegalTransition, NotFound, UnreadableDocument, UsageError, UserError
 from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park
 from embedmill.shared.states import JobState, Result, State
 from tests.shared.db.statements import read_plans
@@ -30,6 +30,11 @@ def test_a_job_completes_only_when_its_scan_and_its_work_have_ended(tracker: Tra
     tracker.index(claim)
     assert tracker.complete_jobs() == [tracker.job]
     assert tracker.get_job().state is JobState.COMPLETED
+
+
+def test_a_number_that_no_database_holds_is_a_wrong_argument(tracker: Tracker) -> None:
+    with pytest.raises(UsageError, match="64 bits"):
+        tracker.database.query(jobs.get_job, 10**30)
 
 
 def test_a_job_whose_work_ended_before_its_scan_stays_open(tracker: Tracker) -> None:
