@@ -198,7 +198,7 @@ def _row(worker: "WorkerReport") -> dict[str, Any]:
 
 def _print_health(found: "HostHealth") -> None:
     count = len(found.supervisors)
-    print_line(f"{count} supervisors on this host" if found.healthy else "no supervisor on this host")
+    print_line(f"{count} supervisor{'s' * (count > 1)} on this host" if found.healthy else "no supervisor on this host")
 
 
 def _show_order(order: "PoolOrder", *, as_json: bool) -> None:
