@@ -1,6 +1,7 @@
 """Owns one parser process per worker: what a hostile document does to it, it does to nobody else."""
 
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -118,6 +119,8 @@ class _Child:
     def __init__(self, limits: ParserLimits) -> None:
         self._limits = limits
         self._owner = os.getpid()
+        # A process has its parent's peak for its own until it needs more.
+        self._inherited_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIB
         self._process = _start(limits)
         self.asked = 0
         assert self._process.stdin
@@ -201,7 +204,8 @@ class _Child:
         code, peak_bytes = self._reap()
         if code == -signal.SIGXCPU:
             return ParserLimitExceeded(f"parsing used more than {self._limits.seconds:g} s of processor time")
-        if code < 0 and peak_bytes > MEMORY_BLAME_SHARE * self._limits.memory_mb * MIB:
+        blamed_bytes = max(MEMORY_BLAME_SHARE * self._limits.memory_mb * MIB, self._inherited_bytes)
+        if code < 0 and peak_bytes > blamed_bytes:
             return ParserLimitExceeded(f"parsing needed more than {self._limits.memory_mb} MB of memory")
         if code == -signal.SIGABRT:
             return ParserLimitExceeded(

@@ -115,6 +115,17 @@ def test_a_child_that_is_stopped_for_its_processor_time_is_over_a_limit(
         parser.parse(PAGE, name="a.html")
 
 
+def test_a_death_in_a_large_process_is_not_taken_for_want_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child has its parent's peak of memory for its own until it needs more."""
+    held = b"x" * (200 << 20)
+    with Parser(replace(LIMITS, memory_mb=256)) as parser:
+        child_of(parser)
+        die_of(signal.SIGKILL, monkeypatch)
+        with pytest.raises(ParserCrashed, match="SIGKILL"):
+            parser.parse(PAGE, name="a.html")
+    del held
+
+
 def test_a_library_that_aborts_for_want_of_memory_is_over_a_limit(parser: Parser) -> None:
     """Two cells in opposite corners make calamine ask for 17 billion."""
     stream = io.BytesIO()
