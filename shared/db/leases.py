@@ -13,7 +13,9 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
+    Text,
     bindparam,
+    cast,
     func,
     select,
     update,
@@ -113,7 +115,8 @@ _CLAIM = move_chosen(
 
 
 def _of_document(name: str) -> ColumnElement[Any]:
-    return select(document.c[name]).where(document.c.id == work.c.document_id).scalar_subquery()
+    # In a RETURNING of SQLite a column has no affinity, and without one the index of documents would not be used.
+    return select(document.c[name]).where(document.c.id == cast(work.c.document_id, Text)).scalar_subquery()
 
 
 # In the order of its fields: building an item by position costs a third of building it by name.

@@ -30,6 +30,7 @@ LOOKS: dict[str, Callable[[Connection], object]] = {
     "read_agenda": agenda.read_agenda,
     "count_queued": queueing.count_queued,
     "find_leases": leases.find_leases,
+    "claim": lambda c: leases.claim(c, "chunk", [1, 2, 3], worker="w", lease_seconds=1.0),
     "find_cause": lambda c: waits.find_cause(c, 1, WaitReason.BUDGET),
     "forget_refusals": budgets._forget_refusals,
     "wake_budgets": lambda c: wake_work(c, WaitReason.BUDGET),
