@@ -17,7 +17,7 @@ PYTEST := $(BIN)/python -m pytest --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 BENCH_ARGS ?=
 # What the lock file holds; minilm is left out because it would bring torch.
-EXTRAS := anthropic bedrock cohere openai pgvector pinecone postgres redis s3 simulate sqs
+EXTRAS := anthropic bedrock cohere eval openai pgvector pinecone postgres redis s3 simulate sqs
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

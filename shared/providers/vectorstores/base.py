@@ -15,9 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedmill.shared.editions import Edition
+from embedmill.shared.filtering.conditions import Condition
 from embedmill.shared.metering import FreeMeter, Meter
 from embedmill.shared.providers.blobs.base import BlobStore
 from embedmill.shared.providers.vectorstores.places import Owner
+from embedmill.shared.words.weighing import WordCounts, Wording
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,38 @@ class Match:
     document: str
     version: str
     score: float
+    shard: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which rows a search may find, by meaning and by words alike.
+
+    `where` is the user's filter. A row holds at least one term of each set of `required` and none of `excluded`.
+    """
+
+    where: Condition | None = None
+    required: tuple[frozenset[int], ...] = ()
+    excluded: frozenset[int] = frozenset()
+
+
+EVERYTHING = Selection()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Rows of several shards, best first, ties by id; and the shards that did not answer, each with the reason."""
+
+    matches: list[Match]
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The words of several shards counted together; and the shards that did not answer, each with the reason."""
+
+    counts: WordCounts
+    failed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +192,60 @@ class VectorStore(ABC):
         A store that cannot search words may still compare these rows by them, so that hybrid search can rank by both.
         """
         return {}
+
+    # One pass over all shards of an index version. A store with an engine of its own overrides these, and finds the
+    # same rows with the same scores: they depend on what was indexed, not on the shards, the store or the depth. A
+    # shard that fails or is late (`deadline`, on the monotonic clock) is named in the answer, and the others answer.
+
+    def search_vectors(
+        self,
+        shards: Sequence[str],
+        vector: NDArray[np.float32],
+        *,
+        top_k: int,
+        selection: Selection = EVERYTHING,
+        deadline: float | None = None,
+    ) -> Found:
+        """The nearest rows by cosine."""
+        from embedmill.shared.providers.vectorstores import exact
+
+        def scored(row: VectorRow) -> float:
+            return exact.cosine(row, vector)
+
+        return exact.search(shards, self._all_rows, scored, top_k=top_k, selection=selection, deadline=deadline)
+
+    def search_words(
+        self,
+        shards: Sequence[str],
+        wording: Wording,
+        *,
+        top_k: int,
+        selection: Selection = EVERYTHING,
+        deadline: float | None = None,
+    ) -> Found:
+        """The best rows by BM25, of those that hold any of the words."""
+        from embedmill.shared.providers.vectorstores import exact
+
+        def scored(row: VectorRow) -> float | None:
+            return exact.word_score(row, wording)
+
+        return exact.search(shards, self._all_rows, scored, top_k=top_k, selection=selection, deadline=deadline)
+
+    def count_words(self, shards: Sequence[str], terms: Sequence[int], *, deadline: float | None = None) -> Counted:
+        """How many rows there are, how many words they have, and how many of them hold each term."""
+        from embedmill.shared.providers.vectorstores import exact
+
+        return exact.count(shards, self._all_rows, terms, deadline=deadline)
+
+    def score_words(self, shard: str, ids: Sequence[str], wording: Wording) -> dict[str, float]:
+        """BM25 of the given rows, as `search_words` has it; rows without any of the words are absent."""
+        from embedmill.shared.providers.vectorstores import exact
+
+        scores = {id: exact.word_score(row, wording) for id, row in self.fetch(shard, ids).items()}
+        return {id: score for id, score in scores.items() if score is not None}
+
+    def _all_rows(self, shard: str) -> Iterator[VectorRow]:
+        return self.list_rows(shard, with_vectors=True)
 
     @abstractmethod
     def fetch(self, shard: str, ids: Sequence[str], *, with_vectors: bool = False) -> dict[str, VectorRow]:

@@ -1,0 +1,1 @@
+"""Conditions on documents: one small grammar, the same meaning in every store."""
