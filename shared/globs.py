@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from embedmill.shared.errors import UsageError
 
@@ -42,8 +43,32 @@ class Glob:
         """The same as an anchored regular expression, as Python and Postgres have it."""
         return "^" + "".join(_as_regex(part) for part in self._parts()) + "$"
 
+    def matches(self, text: str) -> bool:
+        """Whether the whole text matches, in a time that grows with its length alone, however many stars there are."""
+        return _compiled(self.pattern).fullmatch(text) is not None
+
+    def between_stars(self) -> list[str]:
+        """The regular expressions of what stands before, between and after the stars."""
+        fixed = [""]
+        for part in self._parts():
+            if part[0] == "*":
+                fixed.append("")
+            else:
+                fixed[-1] += _as_regex(part)
+        return fixed
+
     def _parts(self) -> Iterator[str]:
         return (found[0] for found in _PART.finditer(self.pattern))
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Between two stars the first place that fits is taken for good: what a later one allows, the earlier one does."""
+    head, *between = Glob(pattern).between_stars()
+    if not between:
+        return re.compile(head)
+    *inner, tail = between
+    return re.compile(f"{head}{''.join(f'(?>(?s:.*?){fixed})' for fixed in inner)}(?s:.*){tail}")
 
 
 def successor(prefix: str) -> str | None:

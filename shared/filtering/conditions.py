@@ -1,14 +1,14 @@
 """Owns what a filter is: a tree of conditions over fields, and what it means for one row.
 
-Stores translate the tree (`to_sql` and the like live with them); `holds` is the meaning that they have to match.
+Stores translate the tree (that lives with them); `holds` is the meaning that they have to match. A condition is true or
+false, never unknown: about a field that is missing all but `!=`, `not in` and `not` are false.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
 
-Value = str | float | bool
-Operator = Literal["=", "!=", "<", "<=", ">", ">="]
+from embedmill.shared.filtering.fields import Fields
+from embedmill.shared.filtering.readings import Operator, Range, Value, ranges
+from embedmill.shared.globs import Glob
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,16 @@ class IsOneOf:
 
 
 @dataclass(frozen=True, slots=True)
+class Resembles:
+    """A field with a text that a glob matches as a whole."""
+
+    field: str
+    glob: Glob
+
+
+@dataclass(frozen=True, slots=True)
 class Exists:
-    """A field that is there and not null."""
+    """A field that is there, with a value that is not null."""
 
     field: str
 
@@ -56,11 +64,11 @@ class AnyOf:
     conditions: tuple["Condition", ...]
 
 
-Condition = Compare | IsOneOf | Exists | Not | All | AnyOf
+Condition = Compare | IsOneOf | Resembles | Exists | Not | All | AnyOf
 
 
-def holds(condition: Condition, fields: Mapping[str, Any]) -> bool:
-    """Whether a row with these fields (metadata, `document`, `uri`, …) meets the condition."""
+def holds(condition: Condition, fields: Fields) -> bool:
+    """Whether a row with these fields meets the condition."""
     match condition:
         case All(conditions):
             return all(holds(one, fields) for one in conditions)
@@ -69,35 +77,19 @@ def holds(condition: Condition, fields: Mapping[str, Any]) -> bool:
         case Not(inner):
             return not holds(inner, fields)
         case Exists(name):
-            return fields.get(name) is not None
-        case IsOneOf(name, values):
-            return any(_same(item, value) for item in _items(fields.get(name)) for value in values)
+            return name in fields
+        case Resembles(name, glob):
+            return any(glob.matches(text) for value in fields.get(name, ()) if (text := value.get("text")) is not None)
         case Compare(name, "!=", value):
-            return not any(_same(item, value) for item in _items(fields.get(name)))
-        case Compare(name, operator, value):
-            return any(_compares(item, operator, value) for item in _items(fields.get(name)))
+            return not holds(Compare(name, "=", value), fields)
+    wanted = ranges_of(condition)
+    return any(one.holds(value) for value in fields.get(condition.field, ()) for one in wanted)
 
 
-def _items(held: Any) -> Sequence[Any]:
-    if held is None:
-        return ()
-    return held if isinstance(held, list | tuple) else (held,)
-
-
-def _same(item: Any, value: Value) -> bool:
-    return isinstance(item, bool) == isinstance(value, bool) and bool(item == value)
-
-
-def _compares(item: Any, operator: Operator, value: Value) -> bool:
-    if isinstance(item, str) != isinstance(value, str) or isinstance(item, bool) != isinstance(value, bool):
-        return False
-    match operator:
-        case "<":
-            return bool(item < value)
-        case "<=":
-            return bool(item <= value)
-        case ">":
-            return bool(item > value)
-        case ">=":
-            return bool(item >= value)
-    return _same(item, value)
+def ranges_of(condition: Compare | IsOneOf) -> tuple[Range, ...]:
+    """Where one of the field's values has to lie; for a comparison other than `!=`, which is the opposite of `=`."""
+    match condition:
+        case IsOneOf(_, values):
+            return tuple(dict.fromkeys(one for value in values for one in ranges("=", value)))
+        case Compare(_, operator, value):
+            return ranges(operator, value)

@@ -4,13 +4,15 @@ It says what every engine has to find, to the last digit and tie; the tests comp
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embedmill.shared.errors import EmbedmillError
+from embedmill.shared.filtering import fields as filtering
 from embedmill.shared.filtering.conditions import holds
+from embedmill.shared.filtering.fields import Fields
 from embedmill.shared.providers.vectorstores.base import Counted, Found, Match, Selection, VectorRow
 from embedmill.shared.words.counts import TermCounts
 from embedmill.shared.words.cutting import count_terms
@@ -75,10 +77,9 @@ def selects(selection: Selection, row: VectorRow) -> bool:
     return all(terms & wanted for wanted in selection.required) and not terms & selection.excluded
 
 
-def fields_of(row: VectorRow) -> Mapping[str, object]:
-    """What conditions may ask of a row: its metadata, and its own fields, which come first."""
-    own = {"document": row.document, "uri": row.uri, "title": row.title, "section": row.section, "page": row.page}
-    return dict(row.metadata) | own
+def fields_of(row: VectorRow) -> Fields:
+    """What conditions may ask of a row."""
+    return filtering.fields_of({name: getattr(row, name) for name in filtering.OWN}, row.metadata)
 
 
 def count(shards: Sequence[str], rows: ListRows, terms: Sequence[int], *, deadline: float | None) -> Counted:
