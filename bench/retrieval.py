@@ -18,7 +18,8 @@ from typing import Any, get_args
 
 import orjson
 
-from embedmill.retrieval.search import CHUNKS_PER_DOCUMENT, Mode, Searcher
+from embedmill.retrieval.question import Mode
+from embedmill.retrieval.search import CHUNKS_PER_DOCUMENT, Searcher
 from embedmill.shared.editions import Edition
 from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.shared.providers.embeddings.table import open_embedder

@@ -58,7 +58,8 @@ from embedmill.producers.sources.base import Source
 from embedmill.producers.sources.given import GivenSource
 from embedmill.producers.sources.open import SourceOptions, open_sources
 from embedmill.producers.sources.rows import FieldMap
-from embedmill.retrieval.search import Mode, SearchResult
+from embedmill.retrieval.hits import SearchResult
+from embedmill.retrieval.question import Mode
 from embedmill.shared.errors import UsageError
 from embedmill.shared.ledger import Lane
 from embedmill.shared.letters import LetterFilter

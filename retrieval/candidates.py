@@ -1,28 +1,20 @@
-"""Owns the gathering of candidates: every shard asked, superseded rows dropped, missing scores filled in."""
+"""Owns which of the rows that a store finds are candidates: seen by readers, each chunk once, and enough of them."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from math import isfinite
-from typing import TypeVar
 
 from embedmill.shared.editions import Edition, parse_id
 from embedmill.shared.providers.vectorstores.base import Match
 
-T = TypeVar("T")
-
 WIDENING = 4
+SPARE = 1.25
+"""More rows are asked for than are wanted, so that a few that are dropped cost no second pass."""
 
 ActiveEditions = Callable[[Collection[str]], Mapping[str, Edition]]
-Ask = Callable[[str, int], list[Match]]
-"""(shard, top_k) to matches."""
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A row that a reader may see, with the shard that holds it."""
-
-    shard: str
-    match: Match
+Ask = Callable[[int], list[Match]]
+"""How many to the best matches, best first."""
+Keep = Callable[[Sequence[Match]], list[Match]]
+"""Matches to those of them that may be shown, in their order."""
 
 
 class Visibility:
@@ -39,16 +31,19 @@ class Visibility:
         """Whether a document may have changed versions during the query: it has one, but only others were found."""
         return bool(self._missed - self._seen)
 
-    def visible(self, matches: Iterable[Candidate]) -> list[Candidate]:
-        """Those of the active edition of their document; nothing of a row whose id is none of ours is believed."""
-        listed = list(matches)
-        unknown = {item.match.document for item in listed} - self._known.keys()
+    def learn(self, matches: Iterable[Match]) -> None:
+        """Look up the documents of these rows, as far as they are not known yet."""
+        unknown = {match.document for match in matches} - self._known.keys()
         if unknown:
             active = self._look_up(unknown)
             self._known.update((document, active.get(document)) for document in unknown)
-        kept = [item for item in listed if self._sees(item.match)]
-        self._seen.update(item.match.document for item in kept)
-        self._missed.update(item.match.document for item in listed if self._known[item.match.document] is not None)
+
+    def visible(self, matches: Sequence[Match]) -> list[Match]:
+        """Those of the active edition of their document; nothing of a row whose id is none of ours is believed."""
+        self.learn(matches)
+        kept = [match for match in matches if self._sees(match)]
+        self._seen.update(match.document for match in kept)
+        self._missed.update(match.document for match in matches if self._known[match.document] is not None)
         return kept
 
     def _sees(self, match: Match) -> bool:
@@ -61,49 +56,30 @@ class Visibility:
         )
 
 
-def scatter(shards: Iterable[str], ask: Callable[[str], T]) -> list[T]:
-    """The answer of every shard, in their order; one after the other, as threads made embedded shards slower."""
-    return [ask(shard) for shard in shards]
+def asked_for(wanted: int) -> int:
+    """How many rows the first pass asks for."""
+    return int(wanted * SPARE)
 
 
-def gather(shards: Sequence[str], ask: Ask, visibility: Visibility, *, wanted: int) -> list[Candidate]:
-    """The `wanted` best visible rows of all shards, best first.
-
-    Asks for more when dropped rows leave less than half, until there is enough or the shards have no more.
-    """
-    depth = wanted
+def gather(found: list[Match], ask: Ask, keep: Keep, *, wanted: int) -> list[Match]:
+    """The `wanted` best rows that are kept, of what a first pass has `found`; asks for more while there are too few."""
+    depth = asked_for(wanted)
     while True:
-        answers = scatter(shards, lambda shard: ask(shard, depth))  # noqa: B023 - used before depth changes
-        found = [Candidate(shard, match) for shard, answer in zip(shards, answers, strict=True) for match in answer]
-        best = _once(visibility.visible(sorted(found, key=lambda item: (-item.match.score, item.match.id))))
-        exhausted = all(len(answer) < depth for answer in answers)
-        if exhausted or 2 * len(best) >= wanted:
+        best = each_once(keep(found))
+        if len(best) >= wanted or len(found) < depth:
             return best[:wanted]
         depth *= WIDENING
+        found = ask(depth)
 
 
-def _once(candidates: Iterable[Candidate]) -> list[Candidate]:
+def each_once(matches: Iterable[Match]) -> list[Match]:
     """Every chunk once: one that is being moved is met at both shards, and the latter is where it stays.
 
     What 0.1.0 wrote is met beside what replaces it, for as long as that takes to be deleted.
     """
-    return list({_chunk_of(item.match.id): item for item in candidates}.values())
+    return list({_chunk_of(match.id): match for match in matches}.values())
 
 
 def _chunk_of(id: str) -> tuple[str, int]:
     name = parse_id(id)
     return (id, 0) if name is None else (f"{name.document}-{name.edition.version}", name.ordinal)
-
-
-def fill(
-    candidates: Mapping[str, Candidate],
-    scores: Mapping[str, float],
-    rescore: Callable[[str, list[str]], Mapping[str, float]],
-) -> dict[str, float]:
-    """The scores with those that are missing asked from the candidates' shards."""
-    missing: dict[str, list[str]] = {}
-    for id, candidate in candidates.items():
-        if id not in scores:
-            missing.setdefault(candidate.shard, []).append(id)
-    answers = scatter(list(missing), lambda shard: rescore(shard, missing[shard]))
-    return dict(scores) | {id: score for answer in answers for id, score in answer.items()}

@@ -1,73 +1,40 @@
-"""Owns the answering of a query: embed, ask every shard both ways, drop what is not visible, fuse, fetch the texts."""
+"""Owns the answering of a query: embed it, look at the shards until nothing moves meanwhile, and show the best."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from embedmill.retrieval.candidates import ActiveEditions, Candidate, Visibility, fill, gather, scatter
-from embedmill.retrieval.fusion import fuse, limit_per_group, ranked
-from embedmill.retrieval.stopwatch import Stopwatch
+from embedmill.retrieval import look as looking
+from embedmill.retrieval.candidates import ActiveEditions, Visibility
+from embedmill.retrieval.embedding import EMBED, embed
+from embedmill.retrieval.hits import Asked, Hit, SearchResult
+from embedmill.retrieval.look import Look
+from embedmill.retrieval.order import Place, places
+from embedmill.retrieval.question import Mode, Question, ask, texts_of
+from embedmill.retrieval.shards import Shards
+from embedmill.retrieval.steps import Steps
 from embedmill.shared.editions import Edition
-from embedmill.shared.errors import SettingsError
-from embedmill.shared.paging import pages
+from embedmill.shared.errors import UsageError
+from embedmill.shared.filtering.conditions import Condition
+from embedmill.shared.paging import batched
 from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.shared.providers.vectorstores.base import VectorRow, VectorStore
 
-Mode = Literal["dense", "lexical", "hybrid"]
-Filter = Mapping[str, Any]
-
-DEPTH = 100
-"""Candidates that each side puts up for fusion; quality is the same from 30 to 400."""
+MOST_HITS = 1000
 CHUNKS_PER_DOCUMENT = 3
 """Enough to answer from one good document, too few for it to fill the page; quality is the same from 1 to all."""
 LOOKS = 3
 """A query that met a document in the middle of its switch looks again, so that the document is not missing."""
-STEPS = ("embed", "dense", "lexical", "versions", "fuse", "fetch")
-
-
-@dataclass(frozen=True, slots=True)
-class StageScore:
-    """What one side said of a hit; `rank` is None where that side did not put the row up by itself."""
-
-    rank: int | None
-    score: float
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """One chunk; `score` is the last stage's, comparable only within one result."""
-
-    rank: int
-    score: float
-    document: str
-    uri: str
-    chunk: str
-    section: str
-    start: int
-    end: int
-    text: str
-    title: str
-    page: int | None
-    stages: Mapping[str, StageScore]
-
-
-@dataclass(frozen=True, slots=True)
-class SearchResult:
-    """The hits, best first, and how many milliseconds each step took."""
-
-    hits: list[Hit]
-    timings: dict[str, float]
+SECONDS = 10.0
+VERSIONS = "versions"
+STEPS = (EMBED, looking.DENSE, looking.LEXICAL, VERSIONS, looking.PHRASES, looking.FUSE, looking.FETCH)
+NOTHING_ASKED = "nothing is asked: a query needs a word that is not excluded"
 
 
 class Searcher:
     """Answers queries over one collection's shards.
 
     Shards are asked in the order given. A function in their place is called for every query, because documents can be
-    moved to other shards at any time.
+    moved to other shards at any time. `seconds` is how long the shards may take for a pass over all of them.
 
     `active_editions` maps document ids to their active edition and leaves out documents that have none; it is asked
     during every query, so that a superseded or deleted document is gone from the next answer on.
@@ -79,11 +46,14 @@ class Searcher:
         shards: Sequence[str] | Callable[[], Sequence[str]],
         embedder: Embedder,
         active_editions: ActiveEditions,
+        *,
+        seconds: float = SECONDS,
     ) -> None:
         self._store = store
         self._find_shards = shards if callable(shards) else lambda: shards
         self._embedder = embedder
         self._active_editions = active_editions
+        self._seconds = seconds
 
     def search(
         self,
@@ -91,173 +61,65 @@ class Searcher:
         *,
         top_k: int = 10,
         mode: Mode = "hybrid",
-        filter: Filter | None = None,
+        where: Condition | None = None,
         chunks_per_document: int | None = CHUNKS_PER_DOCUMENT,
     ) -> SearchResult:
         """The best chunks for a query; no hits for a query without words.
 
         The best `chunks_per_document` chunks of each document come first and the others after all of those; None
-        ranks chunks without regard to their documents. Raises StorageFailed or ProviderUnavailable, and SettingsError
-        for an unknown mode.
+        ranks chunks without regard to their documents. What fails is said in the result, as long as something answers.
+        Raises UsageError; StorageFailed when no shard answers; and what the embedder raises in mode `dense`.
         """
-        watch = Stopwatch(*STEPS)
-        if mode not in ("dense", "lexical", "hybrid"):
-            raise SettingsError(f"{mode!r} is no search mode", hint="Use dense, lexical or hybrid.")
-        if mode == "lexical" and not self._store.supports_lexical:
-            hint = "Use --mode hybrid: it orders what is near in meaning by its words too."
-            raise SettingsError("this vector store cannot search words alone", hint=hint)
-        if top_k < 1 or not text.strip():
-            return SearchResult([], watch.timings())
-        vector = None if mode == "lexical" else self._embed(text, watch)
+        question = ask(text, mode=mode, where=where)
+        _check_top_k(top_k)
+        steps, failed = Steps(*STEPS), dict[str, str]()
+        if not question.asks:
+            return _result([], question, steps, failed, NOTHING_ASKED)
+        vector = embed(question, self._embedder, steps)
         hits: list[Hit] = []
         for _ in range(LOOKS):
-            visibility = self._timed_visibility(watch)
-            shards = tuple(self._find_shards())
-            query = _Query(self._store, shards, text, filter, watch, visibility)
-            ranking = query.rank(vector, lexical=mode != "dense", depth=max(DEPTH, 3 * top_k))
-            hits = query.hits(ranking, top_k, chunks_per_document)
-            if not visibility.moved and not query.vanished and tuple(self._find_shards()) == shards:
+            names = tuple(self._find_shards())
+            shards = Shards(self._store, names, seconds=self._seconds, failed=failed)
+            visibility = Visibility(_timed(self._active_editions, steps))
+            look = Look(question, vector, shards, visibility, steps)
+            hits = _best_hits(look, top_k, chunks_per_document)
+            if not (visibility.moved or look.vanished or shards.broke) and tuple(self._find_shards()) == names:
                 break
-        return SearchResult(hits, watch.timings())
-
-    def _embed(self, text: str, watch: Stopwatch) -> NDArray[np.float32] | None:
-        """The query's vector; None when it has no token that the model knows, which would be near to anything."""
-        with watch.step("embed"):
-            vector: NDArray[np.float32] = self._embedder.embed_batch([text], input_type="query")[0]
-        return vector if vector.any() else None
-
-    def _timed_visibility(self, watch: Stopwatch) -> Visibility:
-        def look_up(documents: Collection[str]) -> Mapping[str, Edition]:
-            with watch.step("versions"):
-                return self._active_editions(documents)
-
-        return Visibility(look_up)
+        return _result(hits, question, steps, failed)
 
 
-@dataclass(frozen=True, slots=True)
-class _Ranking:
-    """Every candidate, what each stage said of it, and the last stage's scores, best first."""
-
-    candidates: Mapping[str, Candidate]
-    stages: Mapping[str, Mapping[str, StageScore]]
-    scores: Mapping[str, float]
+def _check_top_k(top_k: int) -> None:
+    if type(top_k) is not int or not 1 <= top_k <= MOST_HITS:
+        raise UsageError(f"top_k is {top_k!r}, and not a number from 1 to {MOST_HITS}")
 
 
-class _Query:
-    """One query under way."""
+def _timed(look_up: ActiveEditions, steps: Steps) -> ActiveEditions:
+    def timed(documents: Collection[str]) -> Mapping[str, Edition]:
+        with steps.step(VERSIONS, given=len(documents)) as step:
+            active = look_up(documents)
+            step.out = len(active)
+        return active
 
-    def __init__(
-        self,
-        store: VectorStore,
-        shards: Sequence[str],
-        text: str,
-        filter: Filter | None,
-        watch: Stopwatch,
-        visibility: Visibility,
-    ) -> None:
-        self._store = store
-        self._shards = shards
-        self._text = text
-        self._filter = filter
-        self._watch = watch
-        self._visibility = visibility
-        self.vanished = False
-        """Whether a row went away between its ranking and the fetching of its text."""
-
-    def rank(self, vector: NDArray[np.float32] | None, *, lexical: bool, depth: int) -> _Ranking:
-        """Candidates of the sides in use, ranked; with both in use every candidate gets both scores."""
-        near = [] if vector is None else self._nearest(vector, depth)
-        worded = self._worded(depth) if lexical else []
-        candidates = {item.match.id: item for item in (*near, *worded)}
-        if vector is None or not lexical:
-            name, found = ("lexical", worded) if lexical else ("dense", near)
-            return _ranking(candidates, {name: _scores(found)}, {name: found}, final=name)
-        dense, wording = self._rescored(candidates, near, worded, vector)
-        with self._watch.step("fuse"):
-            scores = {"dense": dense, "lexical": wording, "fused": fuse(dense, wording)}
-            return _ranking(candidates, scores, {"dense": near, "lexical": worded}, final="fused")
-
-    def _nearest(self, vector: NDArray[np.float32], depth: int) -> list[Candidate]:
-        def ask(shard: str, top_k: int) -> list[Any]:
-            return self._store.query(shard, vector, top_k=top_k, filter=self._filter)
-
-        with self._watch.step("dense"):
-            return gather(self._shards, ask, self._visibility, wanted=depth)
-
-    def _worded(self, depth: int) -> list[Candidate]:
-        def ask(shard: str, top_k: int) -> list[Any]:
-            return self._store.query_lexical(shard, self._text, top_k=top_k, filter=self._filter)
-
-        with self._watch.step("lexical"):
-            return gather(self._shards, ask, self._visibility, wanted=depth)
-
-    def _rescored(
-        self,
-        candidates: Mapping[str, Candidate],
-        near: Sequence[Candidate],
-        worded: Sequence[Candidate],
-        vector: NDArray[np.float32],
-    ) -> tuple[dict[str, float], dict[str, float]]:
-        with self._watch.step("dense"):
-            dense = fill(candidates, _scores(near), lambda shard, ids: self._store.score(shard, ids, vector))
-        with self._watch.step("lexical"):
-            rescore = self._store.score_lexical
-            return dense, fill(candidates, _scores(worded), lambda shard, ids: rescore(shard, ids, self._text))
-
-    def hits(self, ranking: _Ranking, top_k: int, chunks_per_document: int | None) -> list[Hit]:
-        """The best rows with their texts; a row deleted meanwhile is replaced by the next one."""
-        order = list(ranking.scores)
-        if chunks_per_document is not None:
-            documents = {id: candidate.match.document for id, candidate in ranking.candidates.items()}
-            order = limit_per_group(order, documents, limit=chunks_per_document)
-        with self._watch.step("fetch"):
-            rows = list(islice(self._rows(order, ranking.candidates, page=top_k), top_k))
-        return [_hit(rank, row, ranking) for rank, row in enumerate(rows, 1)]
-
-    def _rows(self, order: Sequence[str], candidates: Mapping[str, Candidate], page: int) -> Iterator[VectorRow]:
-        for ids in pages(order, page):
-            rows = self._fetch(ids, candidates)
-            self.vanished = self.vanished or len(rows) < len(ids)
-            yield from (rows[id] for id in ids if id in rows)
-
-    def _fetch(self, ids: Sequence[str], candidates: Mapping[str, Candidate]) -> dict[str, VectorRow]:
-        held: dict[str, list[str]] = {}
-        for id in ids:
-            held.setdefault(candidates[id].shard, []).append(id)
-        answers = scatter(list(held), lambda shard: self._store.fetch(shard, held[shard]))
-        rows = {id: row for answer in answers for id, row in answer.items()}
-        return {id: row for id, row in rows.items() if row.version == candidates[id].match.version}
+    return timed
 
 
-def _scores(found: Sequence[Candidate]) -> dict[str, float]:
-    return {item.match.id: item.match.score for item in found}
+def _best_hits(look: Look, top_k: int, chunks_per_document: int | None) -> list[Hit]:
+    """The best rows with their texts; a row deleted meanwhile is replaced by the next one."""
+    ordered = places(look, chunks_per_document=chunks_per_document)
+    return [_hit(rank, *found) for rank, found in enumerate(islice(_read(look, ordered, page=top_k), top_k), 1)]
 
 
-def _ranking(
-    candidates: Mapping[str, Candidate],
-    scores: Mapping[str, Mapping[str, float]],
-    found: Mapping[str, Sequence[Candidate]],
-    *,
-    final: str,
-) -> _Ranking:
-    final_scores = ranked(scores[final])
-    ranks = {name: _ranks(item.match.id for item in side) for name, side in found.items()}
-    ranks[final] = _ranks(final_scores)
-    stages = {
-        id: {name: StageScore(ranks[name].get(id), values.get(id, 0.0)) for name, values in scores.items()}
-        for id in final_scores
-    }
-    return _Ranking(candidates, stages, final_scores)
+def _read(look: Look, ordered: Iterator[Place], *, page: int) -> Iterator[tuple[Place, VectorRow]]:
+    for some in batched(ordered, page):
+        rows = look.fetch([place.match for place in some])
+        yield from ((place, rows[place.match.id]) for place in some if place.match.id in rows)
 
 
-def _ranks(ids: Iterable[str]) -> dict[str, int]:
-    return {id: rank for rank, id in enumerate(ids, 1)}
-
-
-def _hit(rank: int, row: VectorRow, ranking: _Ranking) -> Hit:
+def _hit(rank: int, place: Place, row: VectorRow) -> Hit:
+    nearness = place.stages.get(looking.DENSE)
     return Hit(
         rank=rank,
-        score=ranking.scores[row.id],
+        score=place.score,
         document=row.document,
         uri=row.uri,
         chunk=row.chunk,
@@ -267,5 +129,20 @@ def _hit(rank: int, row: VectorRow, ranking: _Ranking) -> Hit:
         text=row.text,
         title=row.title,
         page=row.page,
-        stages=ranking.stages[row.id],
+        stages=place.stages,
+        similarity=None if nearness is None else nearness.score,
+    )
+
+
+def _result(hits: list[Hit], question: Question, steps: Steps, failed: Mapping[str, str], *notes: str) -> SearchResult:
+    words = question.words
+    return SearchResult(
+        hits=hits,
+        timings=steps.timings(),
+        query=Asked(question.text, words.plain, texts_of(words.words)),
+        steps=steps.told(),
+        partial=list(failed),
+        failures=failed,
+        degraded=steps.degraded or bool(failed),
+        notes=[*notes, *words.notes],
     )

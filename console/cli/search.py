@@ -13,7 +13,7 @@ from embedmill.console.cli.output import print_json, print_json_lines, print_lin
 
 if TYPE_CHECKING:
     from embedmill.console.services.searching import Query
-    from embedmill.retrieval.search import Hit, SearchResult
+    from embedmill.retrieval.hits import Hit, SearchResult
 
 SNIPPET = 240
 

@@ -3,9 +3,13 @@
 from collections.abc import Collection as Ids
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Self
 
-from embedmill.retrieval.search import Hit, Mode, Searcher, SearchResult
+from embedmill.retrieval.hits import Asked, Hit, SearchResult
+from embedmill.retrieval.question import Mode
+from embedmill.retrieval.search import Searcher
+from embedmill.retrieval.steps import Step
 from embedmill.shared.collections import read_collection_settings
 from embedmill.shared.db import collections, documents
 from embedmill.shared.editions import Edition
@@ -29,11 +33,22 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What was found for one of several queries."""
+    """What was found for one of several queries: a result with the query's `id`."""
 
     id: object
     hits: Sequence[Hit]
     timings: Mapping[str, float]
+    query: Asked
+    steps: Sequence[Step]
+    partial: Sequence[str]
+    failures: Mapping[str, str]
+    degraded: bool
+    notes: Sequence[str]
+
+    @classmethod
+    def of(cls, id_: object, result: SearchResult) -> Self:
+        """The answer to a query of that id."""
+        return cls(id_, **{each.name: getattr(result, each.name) for each in fields(result)})
 
 
 def search(runtime: Runtime, query: str, *, collection: str, top_k: int, mode: Mode) -> SearchResult:
@@ -51,7 +66,7 @@ def search_each(
     with open_searcher(runtime, collection) as searcher:
         for query in queries:
             found = searcher.search(query.text, top_k=top_k, mode=mode)
-            yield Answered(query.id, found.hits, found.timings)
+            yield Answered.of(query.id, found)
 
 
 @contextmanager

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench.retrieval import COLLECTIONS, Quality, index, measure, read_collection
-from embedmill.retrieval.search import CHUNKS_PER_DOCUMENT, Mode, Searcher
+from embedmill.retrieval.question import Mode
+from embedmill.retrieval.search import CHUNKS_PER_DOCUMENT, Searcher
 from embedmill.shared.editions import Edition
 from embedmill.shared.providers.embeddings.local import LocalEmbedder
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore

@@ -13,7 +13,7 @@ from embedmill.console.services.parsing import ParsedBlock, ParsedChunk, ParsedF
 from embedmill.console.services.standing import DocumentCounts
 from embedmill.console.services.submitting import SubmittedJob
 from embedmill.console.services.verifying import Compared, Repaired
-from embedmill.retrieval.search import Hit, SearchResult
+from embedmill.retrieval.hits import Hit, SearchResult
 
 JOB = (
     "job id name collection source sources state activity created priority weight lane documents chunks spend estimate "

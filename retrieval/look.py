@@ -1,0 +1,122 @@
+"""Owns one look at the shards: both sides at a depth, what readers see of them, fused into one ranking, and texts."""
+
+from collections.abc import Mapping, Sequence
+
+from embedmill.retrieval.candidates import Ask, Visibility, asked_for, gather
+from embedmill.retrieval.embedding import Vector
+from embedmill.retrieval.fusion import fuse
+from embedmill.retrieval.question import Question
+from embedmill.retrieval.ranking import Ranking, missing, rank, scores_of
+from embedmill.retrieval.shards import Shards
+from embedmill.retrieval.steps import Running, Steps
+from embedmill.shared.providers.vectorstores.base import Match, VectorRow
+from embedmill.shared.words.queries import weigh
+from embedmill.shared.words.weighing import Wording
+
+DENSE, LEXICAL, PHRASES, FUSE, FETCH = "dense", "lexical", "phrases", "fuse", "fetch"
+FUSED = "fused"
+
+Found = Mapping[str, list[Match]]
+"""What each side in use found, best first."""
+
+
+class Look:
+    """One look: what is found, ranked and fetched, by one view of who is visible and which shards answer."""
+
+    def __init__(
+        self, question: Question, vector: Vector | None, shards: Shards, visibility: Visibility, steps: Steps
+    ) -> None:
+        self._question = question
+        self._selection = question.selection
+        self._vector = vector
+        self._shards = shards
+        self._visibility = visibility
+        self._steps = steps
+        self._rows: dict[str, VectorRow] = {}
+        self._wording = self._weigh()
+        self.vanished = False
+        """Whether a row went away between its ranking and the fetching of its text."""
+
+    def rank(self, depth: int) -> Ranking:
+        """The `depth` best of each side, ranked; with both in use every candidate gets both scores."""
+        found = self._find(depth)
+        if len(found) < 2:
+            return rank({name: scores_of(side) for name, side in found.items()} or {DENSE: {}}, found, depth=depth)
+        candidates = {match.id: match for side in found.values() for match in side}
+        scores = self._score(candidates, found)
+        with self._steps.step(FUSE, given=len(candidates)) as step:
+            fused = fuse(scores[DENSE], scores[LEXICAL])
+            step.out = len(fused)
+        return rank({**scores, FUSED: fused}, found, depth=depth)
+
+    def fetch(self, matches: Sequence[Match]) -> dict[str, VectorRow]:
+        """The rows with their texts by id; one that was deleted since it was found is absent."""
+        with self._steps.step(FETCH, given=len(matches)) as step:
+            rows = self._fetch(matches)
+            step.out = len(rows)
+        self.vanished = self.vanished or len(rows) < len(matches)
+        return rows
+
+    def _weigh(self) -> Wording | None:
+        """The words and their weights, counted over all shards; None without a word that any row holds."""
+        if self._question.mode == DENSE:
+            self._steps.skip(LEXICAL, "only meaning is asked for")
+            return None
+        query = self._question.words
+        with self._steps.step(LEXICAL) as step:
+            wording = weigh(query, self._shards.count_words(query.terms))
+            if not wording.weights:
+                step.ran, step.why = False, "no document holds any of its words"
+        return wording if wording.weights else None
+
+    def _find(self, depth: int) -> Found:
+        """What the sides in use find, seen by readers; the tracker is asked once for what both found first."""
+        sides: dict[str, Ask] = {}
+        if self._vector is not None:
+            sides[DENSE] = self._nearest
+        if self._wording is not None:
+            sides[LEXICAL] = self._worded
+        first = {name: ask(asked_for(depth)) for name, ask in sides.items()}
+        self._visibility.learn(match for side in first.values() for match in side)
+        return {name: gather(side, sides[name], self._kept, wanted=depth) for name, side in first.items()}
+
+    def _nearest(self, top_k: int) -> list[Match]:
+        assert self._vector is not None
+        with self._steps.step(DENSE, given=top_k) as step:
+            return _counted(step, self._shards.search_vectors(self._vector, top_k, self._selection))
+
+    def _worded(self, top_k: int) -> list[Match]:
+        assert self._wording is not None
+        with self._steps.step(LEXICAL, given=top_k) as step:
+            return _counted(step, self._shards.search_words(self._wording, top_k, self._selection))
+
+    def _kept(self, matches: Sequence[Match]) -> list[Match]:
+        visible = self._visibility.visible(matches)
+        if not self._question.reads_rows:
+            return visible
+        with self._steps.step(PHRASES, given=len(visible)) as step:
+            rows = self._fetch(visible)
+            return _counted(step, [m for m in visible if m.id in rows and self._question.is_met_by(rows[m.id])])
+
+    def _score(self, candidates: Mapping[str, Match], found: Found) -> dict[str, dict[str, float]]:
+        """Both scores of every candidate, as far as it has them."""
+        assert self._vector is not None
+        assert self._wording is not None
+        near, worded = scores_of(found[DENSE]), scores_of(found[LEXICAL])
+        with self._steps.step(DENSE, given=len(candidates)) as step:
+            near |= self._shards.score(missing(candidates, near), self._vector)
+            step.out = len(near)
+        with self._steps.step(LEXICAL, given=len(candidates)) as step:
+            worded |= self._shards.score_words(missing(candidates, worded), self._wording)
+            step.out = len(worded)
+        return {DENSE: near, LEXICAL: worded}
+
+    def _fetch(self, matches: Sequence[Match]) -> dict[str, VectorRow]:
+        """Rows that were not read yet are read; none is read twice in a look."""
+        self._rows |= self._shards.fetch(match for match in matches if match.id not in self._rows)
+        return {match.id: self._rows[match.id] for match in matches if match.id in self._rows}
+
+
+def _counted(step: Running, found: list[Match]) -> list[Match]:
+    step.out = len(found)
+    return found

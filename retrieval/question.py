@@ -1,0 +1,77 @@
+"""Owns what is asked: the text, what its signs mean, and what that asks of every row that a search may find."""
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from embedmill.shared.errors import UsageError
+from embedmill.shared.filtering.conditions import Condition
+from embedmill.shared.providers.vectorstores.base import Selection, VectorRow
+from embedmill.shared.words.queries import Phrase, QueryWord, WordQuery, parse_query
+
+Mode = Literal["dense", "lexical", "hybrid"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A query as it was read once for the whole search."""
+
+    text: str
+    words: WordQuery
+    mode: Mode
+    where: Condition | None = None
+
+    @property
+    def asks(self) -> bool:
+        """Whether anything is looked for: signs and exclusions alone are no query."""
+        return bool(self.words.words) or any(map(_is_telling, self.words.plain))
+
+    @property
+    def selection(self) -> Selection:
+        """What stores are told: the filter, every word of the phrases, and none of what is excluded."""
+        phrased = (word for phrase in self.words.phrases for word in parse_query(phrase.text).words)
+        return Selection(
+            self.where,
+            tuple(frozenset(word.terms) for word in phrased),
+            frozenset(term for word in self.words.excluded for term in word.terms),
+        )
+
+    @property
+    def reads_rows(self) -> bool:
+        """Whether a row's text has to be read to know if it may be found: stores know of words, not of phrases."""
+        return bool(self.words.phrases or self.words.excluded_phrases)
+
+    def is_met_by(self, row: VectorRow) -> bool:
+        """Whether a row holds every phrase, and none that is excluded."""
+        fields = (row.title, row.uri, row.section, row.text)
+        return _hold_all(self.words.phrases, fields) and not _hold_any(self.words.excluded_phrases, fields)
+
+
+def ask(text: str, *, mode: Mode = "hybrid", where: Condition | None = None) -> Question:
+    """Read a query; raises UsageError for what is none."""
+    if not isinstance(text, str):
+        raise UsageError(f"a query is a text, and not {type(text).__name__}")
+    if mode not in MODES:
+        raise UsageError(f"{mode!r} is no search mode", hint=f"Use {', '.join(MODES[:-1])} or {MODES[-1]}.")
+    return Question(text, parse_query(text), mode, where)
+
+
+def texts_of(words: Iterable[QueryWord]) -> list[str]:
+    """The words as they are shown."""
+    return [word.text for word in words]
+
+
+def _is_telling(character: str) -> bool:
+    """Letters, digits and pictures say something; punctuation does not."""
+    category = unicodedata.category(character)
+    return category[0] in "LN" or category == "So"
+
+
+def _hold_all(phrases: Iterable[Phrase], fields: tuple[str, ...]) -> bool:
+    return all(phrase.held_by(*fields) for phrase in phrases)
+
+
+def _hold_any(phrases: Iterable[Phrase], fields: tuple[str, ...]) -> bool:
+    return any(phrase.held_by(*fields) for phrase in phrases)

@@ -1,0 +1,51 @@
+"""Owns the order of candidates: what each side said of them, and the score that orders them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from embedmill.retrieval.fusion import ranked
+from embedmill.retrieval.hits import StageScore
+from embedmill.shared.providers.vectorstores.base import Match
+
+Scores = Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Every candidate by id, what each stage said of it, and the last stage's scores, best first.
+
+    `goes_on` where a side may hold more than it was asked for.
+    """
+
+    candidates: Mapping[str, Match]
+    stages: Mapping[str, Mapping[str, StageScore]]
+    scores: Scores
+    goes_on: bool
+
+
+def rank(scores: Mapping[str, Scores], found: Mapping[str, Sequence[Match]], *, depth: int) -> Ranking:
+    """Rank by the last of the `scores`, each by candidate; `found` are the rows that a side put up, best first."""
+    final = list(scores)[-1]
+    order = ranked(scores[final])
+    ranks = {name: _ranks(match.id for match in side) for name, side in found.items()}
+    ranks[final] = _ranks(order)
+    stages = {
+        id: {name: StageScore(ranks[name].get(id), values.get(id, 0.0)) for name, values in scores.items()}
+        for id in order
+    }
+    candidates = {match.id: match for side in found.values() for match in side}
+    return Ranking(candidates, stages, order, goes_on=any(len(side) >= depth for side in found.values()))
+
+
+def scores_of(found: Iterable[Match]) -> dict[str, float]:
+    """The scores that came with the rows."""
+    return {match.id: match.score for match in found}
+
+
+def missing(candidates: Mapping[str, Match], scores: Scores) -> list[Match]:
+    """The candidates that have no score yet."""
+    return [match for id, match in candidates.items() if id not in scores]
+
+
+def _ranks(ids: Iterable[str]) -> dict[str, int]:
+    return {id: place for place, id in enumerate(ids, 1)}

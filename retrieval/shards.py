@@ -1,0 +1,106 @@
+"""Owns what a search asks of the shards: one that fails, or is late, is named and left out, and the others answer."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embedmill.shared.errors import EmbedmillError, StorageFailed
+from embedmill.shared.providers.vectorstores.base import Match, Selection, VectorRow, VectorStore
+from embedmill.shared.words.weighing import WordCounts, Wording
+
+T = TypeVar("T")
+
+ALL_FAILED_HINT = (
+    "`embedmill doctor` says what is wrong with the vector store; "
+    "`embedmill verify --repair` makes damaged and missing shards anew."
+)
+
+
+class Shards:
+    """The shards that a search asks, and in `failed` those that did not answer, each with the reason.
+
+    `seconds` is how long one pass over all of them may take. Every method raises StorageFailed when none is left.
+    """
+
+    def __init__(self, store: VectorStore, names: Sequence[str], *, seconds: float, failed: dict[str, str]) -> None:
+        self._store = store
+        self._names = names
+        self._seconds = seconds
+        self._have_answered = False
+        self.failed = failed
+        self.broke = False
+        """Whether one failed after it had answered: what it found stands beside what the others were asked alone."""
+
+    @property
+    def answering(self) -> list[str]:
+        """Those that have not failed, in the order in which they are asked."""
+        return [name for name in self._names if name not in self.failed]
+
+    def search_vectors(self, vector: NDArray[np.float32], top_k: int, selection: Selection) -> list[Match]:
+        """The nearest rows, best first."""
+        found = self._store.search_vectors(
+            self.answering, vector, top_k=top_k, selection=selection, deadline=self._deadline()
+        )
+        self.leave_out(found.failed)
+        return self._in_order(found.matches)
+
+    def search_words(self, wording: Wording, top_k: int, selection: Selection) -> list[Match]:
+        """The best rows by their words, best first."""
+        found = self._store.search_words(
+            self.answering, wording, top_k=top_k, selection=selection, deadline=self._deadline()
+        )
+        self.leave_out(found.failed)
+        return self._in_order(found.matches)
+
+    def count_words(self, terms: Sequence[int]) -> WordCounts:
+        """The words of all shards together."""
+        counted = self._store.count_words(self.answering, terms, deadline=self._deadline())
+        self.leave_out(counted.failed)
+        return counted.counts
+
+    def score(self, matches: Iterable[Match], vector: NDArray[np.float32]) -> dict[str, float]:
+        """Cosines of the given rows."""
+        return self._ask_each(matches, lambda shard, ids: self._store.score(shard, ids, vector))
+
+    def score_words(self, matches: Iterable[Match], wording: Wording) -> dict[str, float]:
+        """Scores of the given rows by their words; those without any are absent."""
+        return self._ask_each(matches, lambda shard, ids: self._store.score_words(shard, ids, wording))
+
+    def fetch(self, matches: Iterable[Match]) -> dict[str, VectorRow]:
+        """The given rows with their texts, as far as they are still there in the version that was found."""
+        listed = list(matches)
+        versions = {match.id: match.version for match in listed}
+        rows = self._ask_each(listed, self._store.fetch)
+        return {id: row for id, row in rows.items() if row.version == versions[id]}
+
+    def leave_out(self, failed: Mapping[str, str]) -> None:
+        """Ask these no more."""
+        self.broke = self.broke or (self._have_answered and bool(failed))
+        self._have_answered = True
+        self.failed.update(failed)
+        if failed and not self.answering:
+            reasons = "; ".join(dict.fromkeys(self.failed.values()))
+            raise StorageFailed(f"no shard answers: {reasons}", hint=ALL_FAILED_HINT)
+
+    def _ask_each(self, matches: Iterable[Match], ask: Callable[[str, list[str]], Mapping[str, T]]) -> dict[str, T]:
+        held: dict[str, list[str]] = {}
+        for match in matches:
+            held.setdefault(match.shard, []).append(match.id)
+        found: dict[str, T] = {}
+        for shard, ids in held.items():
+            try:
+                found |= ask(shard, ids)
+            except EmbedmillError as error:
+                self.leave_out({shard: str(error)})
+        return found
+
+    def _in_order(self, matches: Iterable[Match]) -> list[Match]:
+        """Best first, ties by id; what is met at two shards, the one where it stays last."""
+        places = {name: place for place, name in enumerate(self._names)}
+        return sorted(matches, key=lambda match: (-match.score, match.id, places[match.shard]))
+
+    def _deadline(self) -> float:
+        return time.monotonic() + self._seconds
