@@ -29,6 +29,7 @@ from embedmill.console.services import (
 from embedmill.console.services import dead_letters as letter_service
 from embedmill.console.services import documents as document_service
 from embedmill.console.services import estimates as estimate_service
+from embedmill.console.services import evaluating as evaluation_service
 from embedmill.console.services import exporting as export_service
 from embedmill.console.services import jobs as job_service
 from embedmill.console.services import sources as source_service
@@ -44,6 +45,7 @@ from embedmill.console.services.documents import (
     DocumentReport,
 )
 from embedmill.console.services.estimates import Estimate
+from embedmill.console.services.evaluating import Evaluation
 from embedmill.console.services.exporting import Exported, Rejected
 from embedmill.console.services.jobs import JobExplanation, JobReport, JobSummary
 from embedmill.console.services.lending import Runtimes
@@ -256,6 +258,23 @@ class Mill:
         asked = (Query(id_, text) for id_, text in queries)
         with self._runtimes.lend() as runtime:
             yield from searching.search_each(runtime, asked, collection=collection, top_k=top_k, mode=mode)
+
+    def evaluate(
+        self,
+        queries: str | os.PathLike[str],
+        qrels: str | os.PathLike[str],
+        *,
+        collection: str = "default",
+        against: str | None = None,
+    ) -> Evaluation:
+        """How good the search is, by files of queries and judgements as `embedmill eval` takes them; raises UserError.
+
+        `against` is another collection, or a report of `embedmill eval --json`.
+        """
+        with self._runtimes.lend() as runtime:
+            return evaluation_service.evaluate(
+                runtime, Path(queries), Path(qrels), collection=collection, against=against
+            )
 
     def documents(
         self, query: DocumentQuery = EVERY_DOCUMENT, *, limit: int = 100, after: str | None = None

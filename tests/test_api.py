@@ -173,3 +173,14 @@ def test_a_notice_goes_to_logging_where_that_is_set_up(caplog: pytest.LogCapture
 def test_the_package_loads_its_api_only_when_it_is_asked_for() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         embedmill.nothing  # noqa: B018
+
+
+def test_a_search_is_measured_on_queries_whose_answers_are_known(mill: Mill, tmp_path: Path) -> None:
+    mill.ingest(documents=[document(number) for number in range(3)])
+    queries, qrels = tmp_path / "queries.jsonl", tmp_path / "qrels.jsonl"
+    queries.write_text('{"id": "a", "text": "number 2"}')
+    qrels.write_text('{"query": "a", "document": "2", "relevance": 1}')
+    found = mill.evaluate(queries, qrels)
+    assert (found.queries, found.runs["lexical"]["ndcg@10"].mean) == (1, 1.0)
+    with pytest.raises(NotFound):
+        mill.evaluate(queries, qrels, against="nowhere")

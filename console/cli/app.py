@@ -14,6 +14,7 @@ from embedmill.console.cli import collections as collections_cli
 from embedmill.console.cli import dlq as dlq_cli
 from embedmill.console.cli import doctor as doctor_cli
 from embedmill.console.cli import documents as documents_cli
+from embedmill.console.cli import evaluation as evaluation_cli
 from embedmill.console.cli import ingest as ingest_cli
 from embedmill.console.cli import jobs as jobs_cli
 from embedmill.console.cli import parse as parse_cli
@@ -151,6 +152,7 @@ app.command()(ingest_cli.estimate)
 app.command()(parse_cli.parse)
 app.command()(search_cli.search)
 app.command()(search_cli.export)
+app.command("eval")(evaluation_cli.evaluate)
 app.command()(verify_cli.verify)
 app.command()(spend_cli.spend)
 app.command()(doctor_cli.doctor)

@@ -1,0 +1,197 @@
+"""The quality of a collection's search: judged queries, asked in every way of searching, and measured."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import get_args
+
+import orjson
+
+from embedmill.console.rendering import LEFT_OUT
+from embedmill.console.services.judged import Task, Unknown, prepare
+from embedmill.console.services.judgements import read_judgements, read_queries
+from embedmill.console.services.searching import open_searcher
+from embedmill.retrieval.evaluation.measures import METRICS, Gain, RunValues, require_library
+from embedmill.retrieval.evaluation.report import Comparison, Measured, compare_runs, measure_runs, warn, within
+from embedmill.retrieval.evaluation.runs import LeftOut, Run, fold
+from embedmill.retrieval.evaluation.statistics import CONFIDENCE, SEED, Interval
+from embedmill.retrieval.search import Mode, Searcher, SearchResult
+from embedmill.shared.errors import EmbedmillError, SourceError
+from embedmill.shared.runtime import Runtime
+
+DEPTH = 100
+"""Chunks that are asked for: `map` and `mrr` know no more of a ranking than that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """What a collection is compared with: another one, or a report that was kept."""
+
+    name: str
+    queries: int
+    runs: Mapping[str, Mapping[str, Interval]]
+    values: RunValues
+    left_out: Sequence[LeftOut] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """How good a collection's search is, over `queries` queries that were judged and answered whole in every run.
+
+    `gain` is what a grade is worth to nDCG. `asked` counts the queries of the file. Left out of every mean, and named:
+    `unjudged` queries, those `without_relevant` document, `unasked` ones that are judged only, and those `left_out`
+    because a run failed or was degraded. `unknown_documents` count as not found. `values` has the metrics by query.
+    """
+
+    queries: int
+    collection: str
+    runs: Mapping[str, Mapping[str, Interval]]
+    gain: str
+    depth: int
+    confidence: float
+    seed: int
+    asked: int
+    unjudged: Sequence[str]
+    without_relevant: Sequence[str]
+    unasked: Sequence[str]
+    unknown_documents: Sequence[Unknown]
+    left_out: Sequence[LeftOut]
+    warnings: Sequence[str]
+    comparisons: Sequence[Comparison]
+    values: RunValues
+    against: Other | None = field(default=None, metadata=LEFT_OUT)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every judged query was answered as it should be in every run."""
+        return not self.left_out and not (self.against and self.against.left_out)
+
+
+def evaluate(
+    runtime: Runtime,
+    queries: Path,
+    qrels: Path,
+    *,
+    collection: str,
+    against: str | None = None,
+    gain: Gain = Gain.EXPONENTIAL,
+) -> Evaluation:
+    """Measure a collection's search on judged queries, and beside another collection or an earlier report.
+
+    All files are read and checked before the first query is asked. Raises MissingExtra, SourceError, NotFound, and what
+    searching raises where no query was answered at all.
+    """
+    require_library()
+    asked, judged = read_queries(queries), read_judgements(qrels)
+
+    def prepared(name: str) -> Callable[[], tuple[Task, Measured, list[str]]]:
+        task = prepare(runtime, asked, judged, name)
+        return lambda: (task, *_measure(runtime, task, gain))
+
+    measure_subject = prepared(collection)
+    measure_other = _open_other(against, prepared)
+    task, measured, warnings = measure_subject()
+    other = measure_other()
+    comparisons = within(measured) + (_beside(measured, other) if other else [])
+    return _report(task, measured, gain, asked=len(asked), warnings=warnings, comparisons=comparisons, other=other)
+
+
+def _open_other(
+    against: str | None, prepared: Callable[[str], Callable[[], tuple[Task, Measured, list[str]]]]
+) -> Callable[[], Other | None]:
+    """What is compared with, checked now and measured when it is called: a report if there is a file by that name."""
+    if against is None:
+        return lambda: None
+    if Path(against).is_file():
+        report = _read_report(Path(against))
+        return lambda: report
+    measure = prepared(against)
+
+    def other() -> Other:
+        _, found, _ = measure()
+        return Other(against, len(found.queries), found.runs, found.values, found.left_out)
+
+    return other
+
+
+def _measure(runtime: Runtime, task: Task, gain: Gain) -> tuple[Measured, list[str]]:
+    """Every way of searching over all queries; raises the first failure where nothing was answered."""
+    with open_searcher(runtime, task.collection) as searcher:
+        runs = [_run(searcher, task.queries, mode) for mode in get_args(Mode)]
+    measured = measure_runs(runs, task.grades, gain=gain)
+    return measured, [*task.warn(), *warn(measured, runs)]
+
+
+def _run(searcher: Searcher, queries: Mapping[str, str], mode: Mode) -> Run:
+    run = Run(mode)
+    failures: list[EmbedmillError] = []
+    for id_, text in queries.items():
+        try:
+            result = searcher.search(text, top_k=DEPTH, mode=mode, chunks_per_document=None)
+        except EmbedmillError as error:
+            failures.append(error)
+            run.leave_out(id_, "failed", str(error))
+            continue
+        if why := _lacks(result):
+            run.leave_out(id_, "degraded", why)
+        else:
+            run.found[id_] = fold((hit.document, hit.score) for hit in result.hits)
+    if failures and not run.found:
+        raise failures[0]
+    return run
+
+
+def _lacks(result: SearchResult) -> str:
+    """Why an answer is not a whole one; empty for one that is."""
+    del result
+    return ""
+
+
+def _beside(measured: Measured, other: Other) -> list[Comparison]:
+    return compare_runs(measured.values, other.values, [(name, name) for name in measured.values], named=other.name)
+
+
+def _report(
+    task: Task,
+    measured: Measured,
+    gain: Gain,
+    *,
+    asked: int,
+    warnings: Sequence[str],
+    comparisons: Sequence[Comparison],
+    other: Other | None,
+) -> Evaluation:
+    return Evaluation(
+        queries=len(measured.queries),
+        collection=task.collection,
+        runs=measured.runs,
+        gain=gain.formula,
+        depth=DEPTH,
+        confidence=CONFIDENCE,
+        seed=SEED,
+        asked=asked,
+        unjudged=task.unjudged,
+        without_relevant=task.without_relevant,
+        unasked=task.unasked,
+        unknown_documents=task.unknown_documents,
+        left_out=measured.left_out,
+        warnings=warnings,
+        comparisons=comparisons,
+        values=measured.values,
+        against=other,
+    )
+
+
+def _read_report(path: Path) -> Other:
+    """A report as `eval --json` prints it; raises SourceError for anything else."""
+    try:
+        report = orjson.loads(path.read_bytes())
+        runs = {
+            name: {metric: Interval(**found[metric]) for metric in METRICS} for name, found in report["runs"].items()
+        }
+        values = {name: {metric: found[metric] for metric in METRICS} for name, found in report["values"].items()}
+        return Other(str(path), report["queries"], runs, values)
+    except OSError as error:
+        raise SourceError(f"cannot read {path}: {error.strerror}") from None
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        raise SourceError(f"{path} is no report of `embedmill eval --json`") from None
