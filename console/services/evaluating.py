@@ -15,7 +15,9 @@ from embedmill.retrieval.evaluation.measures import METRICS, Gain, RunValues, re
 from embedmill.retrieval.evaluation.report import Comparison, Measured, compare_runs, measure_runs, warn, within
 from embedmill.retrieval.evaluation.runs import LeftOut, Run, fold
 from embedmill.retrieval.evaluation.statistics import CONFIDENCE, SEED, Interval
-from embedmill.retrieval.search import Mode, Searcher, SearchResult
+from embedmill.retrieval.hits import SearchResult
+from embedmill.retrieval.question import Mode
+from embedmill.retrieval.search import Searcher
 from embedmill.shared.errors import EmbedmillError, SourceError
 from embedmill.shared.runtime import Runtime
 
@@ -143,8 +145,9 @@ def _run(searcher: Searcher, queries: Mapping[str, str], mode: Mode) -> Run:
 
 def _lacks(result: SearchResult) -> str:
     """Why an answer is not a whole one; empty for one that is."""
-    del result
-    return ""
+    steps = [f"{step.name}: {step.why}" for step in result.steps if step.failed]
+    shards = [f"shard {shard}: {why}" for shard, why in result.failures.items()]
+    return "; ".join(steps + shards) or ("a part of it failed" if result.degraded else "")
 
 
 def _beside(measured: Measured, other: Other) -> list[Comparison]:

@@ -60,7 +60,7 @@ def compare(first: Mapping[str, float], second: Mapping[str, float]) -> Differen
 
 
 def _chance(differences: NDArray[np.float64]) -> float:
-    """How often the mean is as far from 0 when each query's winner is drawn by lot; never 0, as the pair itself counts."""
+    """How often the mean is as far from 0 when each query's winner is drawn by lot; never 0: the pair itself counts."""
     random = np.random.default_rng(SEED)
     seen = abs(differences.sum()) - EQUAL
     as_far = sum(

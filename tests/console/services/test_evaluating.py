@@ -11,7 +11,8 @@ import pytest
 from embedmill.console.rendering import to_json
 from embedmill.console.services import evaluating
 from embedmill.console.services.evaluating import Evaluation, evaluate
-from embedmill.retrieval.search import Hit, SearchResult
+from embedmill.retrieval.hits import Asked, Hit, SearchResult
+from embedmill.retrieval.steps import Step
 from embedmill.shared.errors import NotFound, ProviderUnavailable, SourceError
 from embedmill.shared.runtime import Runtime
 from tests.shared.db.tracker import Tracker
@@ -23,8 +24,16 @@ def hit(rank: int, document: str) -> Hit:
     return Hit(rank, 1 / rank, document, "", "", "", 0, 1, "", "", None, {})
 
 
+def answer(hits: list[Hit], *, degraded: bool) -> SearchResult:
+    steps = [Step("embed", why="the embedder is away", failed=True)] if degraded else []
+    return SearchResult(hits, {}, Asked("", "", []), steps, [], {}, degraded, [])
+
+
 class Scripted:
-    """A searcher that answers with the documents named in a query, in that order, and is away for the word `away`."""
+    """A searcher that answers with the documents named in a query, in that order.
+
+    For the word `away` it fails but in mode lexical, for `torn` it answers in part.
+    """
 
     def __init__(self, ids: dict[str, str]) -> None:
         self._ids = ids
@@ -35,7 +44,7 @@ class Scripted:
         if "away" in text and mode != "lexical":
             raise ProviderUnavailable("nobody answers")
         found = [self._ids[word] for word in text.split() if word in self._ids]
-        return SearchResult([hit(rank, id_) for rank, id_ in enumerate(found, 1)], {})
+        return answer([hit(rank, id_) for rank, id_ in enumerate(found, 1)], degraded="torn" in text)
 
 
 @pytest.fixture
@@ -121,6 +130,14 @@ def test_an_unanswered_query_is_0_and_a_failed_one_is_left_out(desk: Desk) -> No
         ("c", "hybrid", "failed"),
     ]
     assert not found.is_whole
+
+
+def test_an_answer_in_part_is_in_no_mean(desk: Desk) -> None:
+    found = desk.evaluate({"a": "plain", "b": "row torn"}, "a 0 plain 1\nb 0 7 1")
+    assert found.queries == 1
+    assert {(left.query, left.state, left.why) for left in found.left_out} == {
+        ("b", "degraded", "embed: the embedder is away")
+    }
 
 
 def test_an_embedder_that_is_away_for_all_is_an_error(desk: Desk) -> None:

@@ -48,7 +48,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         "q1\t0\tdoc\t2\r\nq2\t0\tother\t0\r\n",
         "query_id\tdoc_id\trel\nq1\tdoc\t2\nq2\tother\t0\n",
         '{"query": "q1", "document": "doc", "relevance": 2}\n{"query": "q2", "document": "other", "relevance": 0.0}\n',
-        '{"query": "q1", "document": "doc", "relevance": "2"}\n{"query": "q2", "document": "other", "relevance": false}',
+        '{"query": "q1", "document": "doc", "relevance": "2"}\n{"query": "q2", "document": "other", "relevance": 0}',
     ],
 )
 def test_judgements_are_read_from_every_usual_form(tmp_path: Path, text: str) -> None:
