@@ -5,7 +5,7 @@ after writes are polled, because a remote store may take a moment.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 
 from embedmill.shared.editions import Edition, row_id
 from embedmill.shared.errors import BadVector, SettingsError
-from embedmill.shared.providers.vectorstores.base import VectorRow, VectorStore
+from embedmill.shared.filtering.conditions import All, Condition, IsOneOf
+from embedmill.shared.providers.vectorstores.base import Match, Selection, VectorRow, VectorStore
+from embedmill.shared.words.queries import parse_query, weigh
+from embedmill.shared.words.weighing import Wording
 
 DIMENSIONS = 8
 DEADLINE_SECONDS = 30.0
@@ -36,6 +39,11 @@ def unit_vector(*components: float, dimensions: int = DIMENSIONS) -> NDArray[np.
     vector = np.zeros(dimensions, np.float32)
     vector[: len(components)] = components
     return vector / np.float32(np.linalg.norm(vector))
+
+
+def vector_of(rng: np.random.Generator) -> NDArray[np.float32]:
+    """Any vector."""
+    return rng.standard_normal(DIMENSIONS).astype(np.float32)
 
 
 def make_row(document: str = "d1", ordinal: int = 0, **changes: Any) -> VectorRow:
@@ -60,6 +68,33 @@ def make_row(document: str = "d1", ordinal: int = 0, **changes: Any) -> VectorRo
     return VectorRow(**(fields | changes))
 
 
+def near(
+    store: VectorStore, shard: str, vector: NDArray[np.float32], *, top_k: int, where: Condition | None = None
+) -> list[Match]:
+    """The nearest rows of one shard; it must not fail."""
+    found = store.search_vectors([shard], vector, top_k=top_k, selection=Selection(where))
+    assert not found.failed
+    return found.matches
+
+
+def wording_of(store: VectorStore, shards: Sequence[str], text: str) -> Wording:
+    """A query's words, weighed over these shards."""
+    query = parse_query(text)
+    return weigh(query, store.count_words(shards, query.terms).counts)
+
+
+def worded(store: VectorStore, shard: str, text: str, *, top_k: int, where: Condition | None = None) -> list[Match]:
+    """The best rows of one shard by a query's words; it must not fail."""
+    found = store.search_words([shard], wording_of(store, [shard], text), top_k=top_k, selection=Selection(where))
+    assert not found.failed
+    return found.matches
+
+
+def one_of(filter: Mapping[str, Any]) -> Condition:
+    """Every field has one of its values."""
+    return All(tuple(IsOneOf(name, tuple(v if isinstance(v, list) else [v])) for name, v in filter.items()))
+
+
 def eventually(found: Callable[[], Any], expected: Any, what: str) -> None:
     """Poll until `found()` is `expected`, or fail with what was found last."""
     deadline = time.monotonic() + DEADLINE_SECONDS
@@ -78,12 +113,12 @@ class VectorStoreContract:
 
     def test_an_unknown_shard_reads_as_empty(self, store: VectorStore) -> None:
         assert store.count("never") == 0
-        assert store.query("never", unit_vector(1), top_k=3) == []
-        assert store.query_lexical("never", "word", top_k=3) == []
+        assert near(store, "never", unit_vector(1), top_k=3) == []
+        assert worded(store, "never", "word", top_k=3) == []
         assert store.fetch("never", ["a"]) == {}
         assert store.fetch_documents("never", ["d"]) == {}
         assert store.score("never", ["a"], unit_vector(1)) == {}
-        assert store.score_lexical("never", ["a"], "word") == {}
+        assert store.score_words("never", ["a"], Wording({1: 1.0}, 1.0)) == {}
         assert list(store.list_rows("never")) == []
         assert list(store.list_editions("never")) == []
         assert store.find_editions("never", ["d"]) == []
@@ -110,7 +145,7 @@ class VectorStoreContract:
         store.upsert("s", [row, make_row("d2")])
         eventually(lambda: store.count("s"), 2, "both rows")
         assert without_vector(store.fetch("s", [row.id])[row.id]) == without_vector(row)
-        assert [m.document for m in store.query("s", unit_vector(1), top_k=9, filter={"uri": row.uri})] == ["d1"]
+        assert [m.document for m in near(store, "s", unit_vector(1), top_k=9, where=one_of({"uri": row.uri}))] == ["d1"]
 
     def test_nothing_to_write_is_no_error(self, store: VectorStore) -> None:
         store.upsert("s", [])
@@ -144,10 +179,9 @@ class VectorStoreContract:
         store.upsert("s", [make_row(text="second apple")])
         store.upsert("s", [make_row(text="third cherry", vector=unit_vector(0, 1))])
         eventually(lambda: [row.text for row in store.list_rows("s")], ["third cherry"], "the newest row")
-        assert store.query("s", unit_vector(0, 1), top_k=1)[0].score == pytest.approx(1, abs=1e-5)
-        if store.supports_lexical:
-            assert store.query_lexical("s", "apple banana", top_k=5) == []
-            assert len(store.query_lexical("s", "cherry", top_k=5)) == 1
+        assert near(store, "s", unit_vector(0, 1), top_k=1)[0].score == pytest.approx(1, abs=1e-5)
+        assert worded(store, "s", "apple banana", top_k=5) == []
+        assert len(worded(store, "s", "cherry", top_k=5)) == 1
 
     def test_a_stale_delete_spares_rows_written_since(self, store: VectorStore) -> None:
         old = [make_row(ordinal=n, version="v1", generation=1) for n in range(3)]
@@ -186,28 +220,29 @@ class VectorStoreContract:
         query = rng.standard_normal(DIMENSIONS).astype(np.float32)
         cosines = vectors @ query / (np.linalg.norm(vectors, axis=1) * np.linalg.norm(query))
         expected = [f"d{n}" for n in np.argsort(-cosines)[:10]]
-        eventually(lambda: [m.document for m in store.query("s", query, top_k=10)], expected, "ten nearest")
-        found = store.query("s", query, top_k=10)
+        eventually(lambda: [m.document for m in near(store, "s", query, top_k=10)], expected, "ten nearest")
+        found = near(store, "s", query, top_k=10)
         assert [m.score for m in found] == pytest.approx(sorted(cosines, reverse=True)[:10], abs=1e-5)
         assert found[0].version == "v1"
-        assert len(store.query("s", query, top_k=500)) == 50
+        assert len(near(store, "s", query, top_k=500)) == 50
 
     def test_scores_by_id_are_those_of_the_query(self, store: VectorStore) -> None:
         store.upsert("s", [make_row(ordinal=n, text=f"apple {'pie ' * n}") for n in range(4)])
         eventually(lambda: store.count("s"), 4, "rows")
-        found = {match.id: match.score for match in store.query("s", unit_vector(0.3, 1), top_k=4)}
+        found = {match.id: match.score for match in near(store, "s", unit_vector(0.3, 1), top_k=4)}
         assert store.score("s", [*found, "unknown"], unit_vector(0.3, 1)) == pytest.approx(found, abs=1e-6)
-        words = {match.id: match.score for match in store.query_lexical("s", "pie apple", top_k=4)}
-        if store.supports_lexical:
-            assert store.score_lexical("s", [*found, "unknown"], "pie apple") == pytest.approx(words)
+        words = {match.id: match.score for match in worded(store, "s", "pie apple", top_k=4)}
+        wording = wording_of(store, ["s"], "pie apple")
+        assert store.score_words("s", [*found, "unknown"], wording) == pytest.approx(words)
 
     def test_rows_are_ranked_by_their_words(self, store: VectorStore) -> None:
         texts = ["apple tart", "pear and plum", "apple apple apple", "nothing of note"]
         store.upsert("s", [make_row(ordinal=n, text=text) for n, text in enumerate(texts)])
         eventually(lambda: store.count("s"), 4, "rows")
-        scores = store.score_lexical("s", [f"d1-v1-1.{n}" for n in range(4)], "the apple")
+        ids = [f"d1-v1-1.{n}" for n in range(4)]
+        scores = store.score_words("s", ids, wording_of(store, ["s"], "apple"))
         assert sorted(scores, key=lambda id: -scores[id]) == ["d1-v1-1.2", "d1-v1-1.0"]
-        assert store.score_lexical("s", ["d1-v1-1.0"], " ") == {}
+        assert store.score_words("s", ids, wording_of(store, ["s"], " ")) == {}
 
     def test_a_documents_rows_are_had_in_every_version(self, store: VectorStore) -> None:
         rows = [make_row(ordinal=n, version="v1") for n in range(3)]
@@ -249,18 +284,15 @@ class VectorStoreContract:
         ]
         store.upsert("s", [make_row(f"d{n}", metadata=held, text="apple") for n, held in enumerate(metadata, 1)])
         eventually(lambda: store.count("s"), 3, "rows")
-        assert {m.document for m in store.query("s", unit_vector(1), top_k=9, filter=filter)} == expected
-        if store.supports_lexical:
-            assert {m.document for m in store.query_lexical("s", "apple", top_k=9, filter=filter)} == expected
+        assert {m.document for m in near(store, "s", unit_vector(1), top_k=9, where=one_of(filter))} == expected
+        assert {m.document for m in worded(store, "s", "apple", top_k=9, where=one_of(filter))} == expected
 
     def test_words_are_found_in_title_section_and_text(self, store: VectorStore) -> None:
-        if not store.supports_lexical:
-            pytest.skip("this store has no lexical search")
         filler = [make_row(f"f{n}", text="nothing of note") for n in range(20)]
-        store.upsert("s", [make_row("t", title="Running engines"), make_row("x", text="an engine runs"), *filler])
-        store.upsert("s", [make_row("c", section="Engines > Start")])
-        eventually(lambda: {m.document for m in store.query_lexical("s", "engine", top_k=9)}, {"t", "x", "c"}, "hits")
-        found = store.query_lexical("s", "running engine", top_k=9)
+        store.upsert("s", [make_row("t", title="engine running"), make_row("x", text="an engine is running"), *filler])
+        store.upsert("s", [make_row("c", section="engine > Start")])
+        eventually(lambda: {m.document for m in worded(store, "s", "engine", top_k=9)}, {"t", "x", "c"}, "hits")
+        found = worded(store, "s", "running engine", top_k=9)
         assert {found[0].document, found[1].document} == {"t", "x"}
         assert [m.score for m in found] == sorted((m.score for m in found), reverse=True)
         assert found[0].score > 0
@@ -268,30 +300,40 @@ class VectorStoreContract:
     @pytest.mark.parametrize("text", SYNTAX)
     def test_no_query_text_is_taken_for_syntax(self, store: VectorStore, text: str) -> None:
         store.upsert("s", [make_row(text="apple pie")])
-        store.query_lexical("s", text, top_k=3)
-        store.query_lexical("s", text, top_k=3, filter={"document": text.replace("\ud800", "")})
+        worded(store, "s", text, top_k=3)
+        worded(store, "s", text, top_k=3, where=one_of({"document": text.replace("\ud800", "")}))
         assert store.count("s") == 1
-        if store.supports_lexical:
-            assert len(store.query_lexical("s", f"apple {text}", top_k=3)) <= 1
+        assert len(worded(store, "s", f"apple {text}", top_k=3)) <= 1
 
-    def test_stop_words_count_only_when_alone(self, store: VectorStore) -> None:
-        if not store.supports_lexical:
-            pytest.skip("this store has no lexical search")
-        store.upsert("s", [make_row("d1", text="the apple"), make_row("d2", text="the who")])
-        eventually(lambda: [m.document for m in store.query_lexical("s", "the apple", top_k=9)], ["d1"], "apple")
-        assert [m.document for m in store.query_lexical("s", "the who", top_k=1)] == ["d2"]
-        assert store.query_lexical("s", " ", top_k=3) == []
+    def test_one_pass_over_shards_finds_what_reading_every_row_finds(self, store: VectorStore) -> None:
+        rng = np.random.default_rng(5)
+        texts = [" ".join(f"w{n}" for n in rng.zipf(1.3, rng.integers(1, 12)) if n < 40) for _ in range(60)]
+        rows = [make_row(f"d{n}", text=text, vector=vector_of(rng)) for n, text in enumerate(texts)]
+        for n, shard in enumerate(("s", "t", "u")):
+            store.upsert(shard, rows[n::3])
+        shards = ("s", "t", "u", "never")
+        eventually(lambda: sum(map(store.count, shards)), 60, "rows")
+        query = parse_query("w1 w2 w7 w30")
+        counted = store.count_words(shards, query.terms)
+        assert counted == VectorStore.count_words(store, shards, query.terms)
+        wording, vector = weigh(query, counted.counts), vector_of(rng)
+        selection = Selection(required=(frozenset(query.terms[:2]),), excluded=frozenset(query.terms[3:]))
+        for chosen in (Selection(), selection):
+            for top_k in (1, 10, 100):
+                found = store.search_words(shards, wording, top_k=top_k, selection=chosen)
+                assert found == VectorStore.search_words(store, shards, wording, top_k=top_k, selection=chosen)
+                found = store.search_vectors(shards, vector, top_k=top_k, selection=chosen)
+                assert found == VectorStore.search_vectors(store, shards, vector, top_k=top_k, selection=chosen)
 
     def test_deleted_rows_are_found_no_more(self, store: VectorStore) -> None:
         store.upsert("s", [make_row(f"d{n}", text=f"apple n{n}", vector=unit_vector(1, n)) for n in range(6)])
-        eventually(lambda: len(store.query("s", unit_vector(1), top_k=9)), 6, "all rows")
+        eventually(lambda: len(near(store, "s", unit_vector(1), top_k=9)), 6, "all rows")
         store.delete_ids("s", ["d0-v1-1.0", "d3-v1-1.0"])
         store.upsert("s", [make_row("d9", text="apple", vector=unit_vector(1, 9))])
         left = {"d1", "d2", "d4", "d5", "d9"}
-        eventually(lambda: {m.document for m in store.query("s", unit_vector(1), top_k=9)}, left, "dense")
-        assert store.query("s", unit_vector(1, 9), top_k=1)[0].document == "d9"
-        if store.supports_lexical:
-            assert {m.document for m in store.query_lexical("s", "apple", top_k=9)} == left
+        eventually(lambda: {m.document for m in near(store, "s", unit_vector(1), top_k=9)}, left, "dense")
+        assert near(store, "s", unit_vector(1, 9), top_k=1)[0].document == "d9"
+        assert {m.document for m in worded(store, "s", "apple", top_k=9)} == left
 
     def test_rows_are_listed_in_order_whatever_the_page(self, store: VectorStore) -> None:
         expected = [f"d{n:02}" for n in range(23)]
@@ -313,9 +355,9 @@ class VectorStoreContract:
         store.drop("s")
         store.drop("s")
         eventually(lambda: (store.count("s"), store.count("t")), (0, 1), "rows per shard")
-        assert store.query("s", unit_vector(1), top_k=3) == []
+        assert near(store, "s", unit_vector(1), top_k=3) == []
         store.upsert("s", [make_row("d7")])
-        eventually(lambda: [m.document for m in store.query("s", unit_vector(1), top_k=3)], ["d7"], "written again")
+        eventually(lambda: [m.document for m in near(store, "s", unit_vector(1), top_k=3)], ["d7"], "written again")
 
     def test_vectors_of_the_wrong_size_or_not_finite_are_refused(self, store: VectorStore) -> None:
         nan = np.full(DIMENSIONS, np.nan, np.float32)
@@ -326,8 +368,8 @@ class VectorStoreContract:
 
     def test_a_zero_vector_is_kept_and_near_to_nothing(self, store: VectorStore) -> None:
         store.upsert("s", [make_row("zero", vector=np.zeros(DIMENSIONS, np.float32)), make_row("one")])
-        eventually(lambda: [m.document for m in store.query("s", unit_vector(1), top_k=2)], ["one", "zero"], "order")
-        assert all(np.isfinite(m.score) for m in store.query("s", np.zeros(DIMENSIONS, np.float32), top_k=2))
+        eventually(lambda: [m.document for m in near(store, "s", unit_vector(1), top_k=2)], ["one", "zero"], "order")
+        assert all(np.isfinite(m.score) for m in near(store, "s", np.zeros(DIMENSIONS, np.float32), top_k=2))
 
     @pytest.mark.parametrize("name", ["", "../x", "a/b", ".", "a.db", "-x", "x" * 65, "a b", "a\n"])
     def test_shard_names_are_checked(self, store: VectorStore, name: str) -> None:

@@ -21,7 +21,7 @@ from embedmill.shared.providers.embeddings.table import open_embedder
 from embedmill.shared.providers.models.base import Prompt, PromptBlock
 from embedmill.shared.providers.models.table import open_model
 from embedmill.shared.providers.vectorstores.base import StoreOptions, VectorRow
-from embedmill.shared.providers.vectorstores.table import open_vector_store
+from embedmill.shared.providers.vectorstores.pinecone.store import PineconeVectorStore
 from embedmill.simulators.anthropic import AnthropicSimulator
 from embedmill.simulators.base import Simulator
 from embedmill.simulators.cohere import CohereSimulator
@@ -218,7 +218,7 @@ SHAPES = {
 
 def test_pinecone_requests_answers_and_errors_are_as_published(tmp_path: Path) -> None:
     with served(Recording()) as server:
-        store = open_vector_store(
+        store = PineconeVectorStore.open(
             "pinecone://mill",
             StoreOptions(home=tmp_path, collection_key="c1", dimensions=4, spills=lambda: pytest.fail("no spill")),
         )

@@ -127,7 +127,6 @@ class VectorStore(ABC):
     not caught up with what was written: that work waits, and uses up no attempt.
     """
 
-    supports_lexical: bool = False
     provider: str = ""
     """The vendor whose key the store needs; empty for one that needs none."""
 
@@ -161,20 +160,8 @@ class VectorStore(ABC):
     def count_editions(self, shard: str, documents: Mapping[str, tuple[str, int]]) -> dict[str, int]:
         """Rows that a (version, generation) has written of each document, 0 where none: the check before a switch."""
 
-    @abstractmethod
-    def query(
-        self, shard: str, vector: NDArray[np.float32], *, top_k: int, filter: Mapping[str, Any] | None = None
-    ) -> list[Match]:
-        """Nearest rows by cosine. `filter` maps `document`, `uri` or a metadata key to a value or a list of values."""
-
-    @abstractmethod
-    def query_lexical(
-        self, shard: str, text: str, *, top_k: int, filter: Mapping[str, Any] | None = None
-    ) -> list[Match]:
-        """Best rows by BM25; stores that cannot search words (`supports_lexical` False) return []."""
-
     def score(self, shard: str, ids: Sequence[str], vector: NDArray[np.float32]) -> dict[str, float]:
-        """Cosine of the given rows, on the scale of `query`'s scores; unknown ids are absent.
+        """Cosine of the given rows, on the scale of `search_vectors`'s scores; unknown ids are absent.
 
         Fusion needs both scores of a candidate that one side alone found. Stores that can score by themselves override
         this, which fetches the vectors.
@@ -185,13 +172,6 @@ class VectorStore(ABC):
             id: float(row.vector @ vector) / (length * (float(np.linalg.norm(row.vector)) or 1.0))
             for id, row in rows.items()
         }
-
-    def score_lexical(self, shard: str, ids: Sequence[str], text: str) -> dict[str, float]:
-        """BM25 of the given rows, on the scale of `query_lexical`'s scores; rows without any of the words are absent.
-
-        A store that cannot search words may still compare these rows by them, so that hybrid search can rank by both.
-        """
-        return {}
 
     # One pass over all shards of an index version. A store with an engine of its own overrides these, and finds the
     # same rows with the same scores: they depend on what was indexed, not on the shards, the store or the depth. A

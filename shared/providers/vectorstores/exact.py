@@ -53,8 +53,19 @@ def best(matches: Sequence[Match], top_k: int) -> list[Match]:
 
 def cosine(row: VectorRow, vector: NDArray[np.float32]) -> float:
     """The cosine of a row and a vector; 0 when either is zero."""
-    lengths = float(np.linalg.norm(row.vector)) * float(np.linalg.norm(vector))
-    return float(row.vector @ vector) / lengths if lengths else 0.0
+    return float(cosines(row.vector[np.newaxis], vector)[0])
+
+
+def cosines(vectors: NDArray[np.float32], vector: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The cosine of each of the vectors, of shape (n, d), and one; 0 where either is zero.
+
+    In 64 bits, and each by itself: a matrix product's last digits depend on which rows stand beside a row.
+    """
+    wide, query = vectors.astype(np.float64), vector.astype(np.float64)
+    lengths = np.sqrt((wide * wide).sum(axis=1) * (query * query).sum())
+    dots: NDArray[np.float64] = (wide * query).sum(axis=1)
+    found: NDArray[np.float64] = np.divide(dots, lengths, out=np.zeros_like(dots), where=lengths > 0)
+    return found
 
 
 def word_score(row: VectorRow, wording: Wording) -> float | None:

@@ -8,53 +8,18 @@ import fcntl
 import os
 import sqlite3
 import threading
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from embedmill.shared.errors import StorageFailed
+from embedmill.shared.providers.vectorstores.embedded import schema
 from embedmill.shared.sqlite_files import file_uri
 
 APPLICATION_ID = 0x456D764D
-SCHEMA_VERSION = 1
 BUSY_TIMEOUT_SECONDS = 30.0
 WAL_LIMIT_BYTES = 64 * 2**20
 CACHE_KIB = 8_192
-
-SCHEMA = """
-CREATE TABLE shard (
-    identity TEXT NOT NULL, seq INTEGER NOT NULL, floor INTEGER NOT NULL, dimensions INTEGER NOT NULL
-);
-CREATE TABLE vectors (
-    key INTEGER PRIMARY KEY,
-    id TEXT NOT NULL UNIQUE,
-    document TEXT NOT NULL,
-    version TEXT NOT NULL,
-    generation INTEGER NOT NULL,
-    seq INTEGER NOT NULL,
-    ordinal INTEGER NOT NULL,
-    chunk TEXT NOT NULL,
-    uri TEXT NOT NULL,
-    start INTEGER NOT NULL,
-    "end" INTEGER NOT NULL,
-    page INTEGER,
-    index_version TEXT NOT NULL,
-    metadata TEXT NOT NULL,
-    vector BLOB NOT NULL,
-    title TEXT NOT NULL,
-    section TEXT NOT NULL,
-    text TEXT NOT NULL
-);
-CREATE INDEX vectors_by_document ON vectors (document, version, generation);
-CREATE INDEX vectors_by_uri ON vectors (uri);
-CREATE INDEX vectors_by_seq ON vectors (seq);
-CREATE TABLE tombstones (key INTEGER PRIMARY KEY, seq INTEGER NOT NULL);
-CREATE INDEX tombstones_by_seq ON tombstones (seq);
-CREATE VIRTUAL TABLE lexicon USING fts5 (
-    title, section, text, content='vectors', content_rowid='key', tokenize='porter unicode61'
-);
-"""
 
 DISK_HINT = "Free disk space (or raise the quota) on the vector folder, then run the command again."
 DAMAGE_HINT = (
@@ -114,6 +79,8 @@ class ShardFile:
         with self._turn():
             connection = self._open() or self._create()
             connection.execute("BEGIN IMMEDIATE")
+            if schema.version_of(connection) < schema.VERSION:
+                schema.migrate(connection)
             yield connection
             connection.execute("COMMIT")
 
@@ -209,8 +176,8 @@ class ShardFile:
             return False
         if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
             raise StorageFailed(f"{self.path} is not a vector shard of Embedmill", hint="Move that file away.")
-        if (version := connection.execute("PRAGMA user_version").fetchone()[0]) != SCHEMA_VERSION:
-            message = f"{self.path} has schema {version}, this program knows {SCHEMA_VERSION}"
+        if (version := schema.version_of(connection)) not in schema.READABLE:
+            message = f"{self.path} has schema {version}, this program knows {schema.VERSION}"
             raise StorageFailed(message, hint="Use the version of Embedmill that wrote it, or a newer one.")
         if (stored := connection.execute("SELECT dimensions FROM shard").fetchone()[0]) != self._dimensions:
             message = f"{self.path} holds vectors of {stored} dimensions, not {self._dimensions}"
@@ -242,9 +209,6 @@ def _connect(path: Path, *, mode: str) -> sqlite3.Connection:
 def _lay_out(connection: sqlite3.Connection, dimensions: int) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("BEGIN IMMEDIATE")
-    for statement in SCHEMA.split(";\n"):
-        connection.execute(statement)
-    connection.execute("INSERT INTO shard VALUES (?, 0, 0, ?)", (uuid.uuid4().hex, dimensions))
+    schema.lay_out(connection, dimensions=dimensions)
     connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
     connection.execute("COMMIT")

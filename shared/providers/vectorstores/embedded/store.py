@@ -1,7 +1,7 @@
-"""Owns the embedded vector store: one SQLite file per shard, rows and full-text index in the same transaction.
+"""Owns the embedded vector store: a SQLite file per shard with the rows, and what searches look through beside them.
 
-SQLite is the truth and keeps several processes apart; a reading process also holds the shard's vectors in memory
-(`Matrix`) and multiplies. A process that only writes holds no vectors.
+SQLite is the truth and keeps several processes apart. What a search looks through is made from the rows (`view`), and
+is the same for words and vectors. A process that only writes holds none of it.
 """
 
 import json
@@ -10,64 +10,56 @@ import secrets
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from embedmill.shared.editions import Edition
 from embedmill.shared.errors import StorageFailed
-from embedmill.shared.providers.vectorstores.base import Match, ShardDescription, StoreOptions, VectorRow, VectorStore
-from embedmill.shared.providers.vectorstores.embedded.filters import where_clause
-from embedmill.shared.providers.vectorstores.embedded.lexical import match_expression
-from embedmill.shared.providers.vectorstores.embedded.matrix import Matrix
+from embedmill.shared.providers.vectorstores.base import (
+    EVERYTHING,
+    Counted,
+    Found,
+    Match,
+    Selection,
+    ShardDescription,
+    StoreOptions,
+    VectorRow,
+    VectorStore,
+)
+from embedmill.shared.providers.vectorstores.embedded import vector_search, word_search
+from embedmill.shared.providers.vectorstores.embedded.best import keys_by_shard
+from embedmill.shared.providers.vectorstores.embedded.portions import Pass, Portion, select
+from embedmill.shared.providers.vectorstores.embedded.records import INSERT, record, unpack_vectors
+from embedmill.shared.providers.vectorstores.embedded.records import row as row_of
+from embedmill.shared.providers.vectorstores.embedded.records import select as rows_select
 from embedmill.shared.providers.vectorstores.embedded.shard_file import ShardFile
+from embedmill.shared.providers.vectorstores.embedded.view import View
+from embedmill.shared.providers.vectorstores.exact import cosines
 from embedmill.shared.providers.vectorstores.places import Owner, Place
-from embedmill.shared.providers.vectorstores.rows import NO_VECTOR, check_query, check_row, check_shard, named
+from embedmill.shared.providers.vectorstores.rows import check_query, check_row, check_shard, named
+from embedmill.shared.words.cutting import VERSION as CUTTER
+from embedmill.shared.words.cutting import count_terms
+from embedmill.shared.words.weighing import Wording
 
 TOMBSTONES_KEPT = 10_000
 DOCUMENTS_PAGE = 2_000
 OWNER = "owner"
 """The file with the name of who writes to a place."""
 
-BM25 = "bm25(lexicon, 2.0, 1.5, 1.0)"  # title, section, text: a word in a heading says more about the chunk
-
-ROW_COLUMNS = (
-    'id, document, version, generation, ordinal, chunk, uri, title, section, text, start, "end", page, index_version, '
-    "metadata"
-)
-INSERT = f"INSERT INTO vectors ({ROW_COLUMNS}, vector, seq, key) VALUES ({', '.join('?' * 18)})"
-INDEX_WRITTEN = """
-INSERT INTO lexicon (rowid, title, section, text) SELECT key, title, section, text FROM vectors WHERE seq = ?
-"""
-UNINDEX = """
-INSERT INTO lexicon (lexicon, rowid, title, section, text)
-SELECT 'delete', key, title, section, text FROM vectors WHERE key IN (SELECT value FROM json_each(?))
-"""
 STALE_KEYS = """
 SELECT vectors.key FROM json_each(?) AS document
 JOIN vectors ON vectors.document = document.key AND vectors.generation < document.value
 """
-LEXICAL_BEST = f"""
-SELECT vectors.id, vectors.document, vectors.version, -best.score
-FROM (
-    SELECT rowid, {BM25} AS score FROM lexicon WHERE lexicon MATCH ? ORDER BY score, rowid LIMIT ?
-) AS best JOIN vectors ON vectors.key = best.rowid ORDER BY best.score, best.rowid
-"""
-# The unary plus keeps the full-text index from being asked anew for every row.
-LEXICAL_BEST_FILTERED = f"""
-SELECT vectors.id, vectors.document, vectors.version, -best.score
-FROM (
-    SELECT rowid, {BM25} AS score FROM lexicon
-    WHERE lexicon MATCH ? AND +rowid IN (SELECT key FROM vectors WHERE %s)
-    ORDER BY score, rowid LIMIT ?
-) AS best JOIN vectors ON vectors.key = best.rowid ORDER BY best.score, best.rowid
-"""
-LEXICAL_SCORES = f"""
-SELECT rowid, -{BM25} FROM lexicon WHERE lexicon MATCH ? AND +rowid IN (SELECT value FROM json_each(?))
-"""
+TOMBSTONES_BEYOND = "SELECT count(*), max(number) FROM tombstones"
+KEEP_WORDS = "INSERT INTO words (key, cutter, length, terms, counts) VALUES (?, ?, ?, ?, ?)"
+FORGET_WORDS = "DELETE FROM words WHERE key IN (SELECT value FROM json_each(?))"
+NAMES = "SELECT key, id, document, version FROM vectors WHERE key IN (SELECT value FROM json_each(?))"
+VECTORS = "SELECT id, document, version, vector FROM vectors WHERE key IN (SELECT value FROM json_each(?))"
+VECTORS_OF = "SELECT id, vector FROM vectors WHERE id IN (SELECT value FROM json_each(?))"
 # The generation as a row's id tells it: NULL for rows of 0.1.0, whose ids tell none.
 EDITION = """
 document, version,
@@ -97,13 +89,11 @@ LEFT JOIN vectors ON vectors.document = document.key AND vectors.version = docum
 class EmbeddedVectorStore(VectorStore):
     """Shards as files `<root>/<shard>.db`; any number of processes may read and write, threads take turns."""
 
-    supports_lexical = True
-
     def __init__(self, root: Path, *, dimensions: int, owner: Owner | None = None) -> None:
         self._folder = root.parent
         self._place = Place(root.name, owner)
         self._dimensions = dimensions
-        self._shards: dict[Path, tuple[ShardFile, Matrix]] = {}
+        self._shards: dict[Path, tuple[ShardFile, View]] = {}
 
     @classmethod
     def open(cls, url: str, options: StoreOptions) -> Self:
@@ -119,9 +109,10 @@ class EmbeddedVectorStore(VectorStore):
             return
         with self._file(shard, to_write=True).write() as connection:
             seq = _next_seq(connection)
-            keys = _make_room(connection, wanted)
-            connection.executemany(INSERT, (_record(wanted[id], seq, key) for id, key in keys.items()))
-            connection.execute(INDEX_WRITTEN, (seq,))
+            _bury(connection, list(_keys_by_id(connection, list(wanted)).values()))
+            keyed = list(enumerate(wanted.values(), _take_keys(connection, len(wanted))))
+            connection.executemany(INSERT, (record(row, seq, key) for key, row in keyed))
+            connection.executemany(KEEP_WORDS, (_words(row, key) for key, row in keyed))
 
     def delete_stale(self, shard: str, generations: Mapping[str, int]) -> int:
         return self._delete(shard, STALE_KEYS, json.dumps(dict(generations)))
@@ -135,7 +126,8 @@ class EmbeddedVectorStore(VectorStore):
         with self._file(shard, to_write=True).write() as connection:
             keys = [key for (key,) in connection.execute(select_keys, (parameter,))]
             if keys:
-                _bury(connection, keys, _next_seq(connection))
+                _next_seq(connection)
+                _bury(connection, keys)
             return len(keys)
 
     def _holds(self, shard: str, select_keys: str, parameter: str) -> bool:
@@ -155,50 +147,94 @@ class EmbeddedVectorStore(VectorStore):
                 return dict.fromkeys(documents, 0)
             return dict(connection.execute(select, (json.dumps(dict(documents)),)).fetchall())
 
-    def query(
-        self, shard: str, vector: NDArray[np.float32], *, top_k: int, filter: Mapping[str, Any] | None = None
-    ) -> list[Match]:
-        file, matrix = self._open(shard)
-        with file.read() as connection:
-            if connection is None or top_k < 1:
-                return []
-            matrix.refresh(connection)
-            nearest = matrix.nearest(
-                check_query(vector, dimensions=self._dimensions), top_k=top_k, allowed=_allowed(connection, filter)
-            )
-            return _matches(connection, nearest)
+    # One pass over all shards
+
+    def search_vectors(
+        self,
+        shards: Sequence[str],
+        vector: NDArray[np.float32],
+        *,
+        top_k: int,
+        selection: Selection = EVERYTHING,
+        deadline: float | None = None,
+    ) -> Found:
+        check_query(vector, dimensions=self._dimensions)
+        under_way = Pass(deadline)
+        chosen = vector_search.find(
+            self._portions(shards, selection, under_way), vector, top_k=top_k, under_way=under_way
+        )
+        matches: list[Match] = []
+
+        def compare(shard: str, keys: Sequence[int]) -> None:
+            with self._file(shard).read() as connection:
+                found = [] if connection is None else connection.execute(VECTORS, (_json(keys),)).fetchall()
+            scores = cosines(unpack_vectors([kept for *_, kept in found], self._dimensions), vector).tolist()
+            for (id, document, version, _), score in zip(found, scores, strict=True):
+                matches.append(Match(id, document, version, score, shard))
+
+        for shard, keys in keys_by_shard(chosen).items():
+            under_way.ask(shard, partial(compare, shard, keys))
+        return under_way.found(matches, top_k)
+
+    def search_words(
+        self,
+        shards: Sequence[str],
+        wording: Wording,
+        *,
+        top_k: int,
+        selection: Selection = EVERYTHING,
+        deadline: float | None = None,
+    ) -> Found:
+        under_way = Pass(deadline)
+        chosen = word_search.find(
+            self._portions(shards, selection, under_way), wording, top_k=top_k, under_way=under_way
+        )
+        scores = word_search.best_scores(chosen, wording, top_k=top_k)
+        matches: list[Match] = []
+
+        def name(shard: str, scored: Mapping[int, float]) -> None:
+            with self._file(shard).read() as connection:
+                found = [] if connection is None else connection.execute(NAMES, (_json(list(scored)),)).fetchall()
+            matches.extend(Match(id, document, version, scored[key], shard) for key, id, document, version in found)
+
+        for shard, scored in scores.items():
+            under_way.ask(shard, partial(name, shard, scored))
+        return under_way.found(matches, top_k)
+
+    def count_words(self, shards: Sequence[str], terms: Sequence[int], *, deadline: float | None = None) -> Counted:
+        under_way = Pass(deadline)
+        counts = word_search.count(self._portions(shards, EVERYTHING, under_way), terms, under_way=under_way)
+        return Counted(counts, under_way.failed)
+
+    def _portions(self, shards: Sequence[str], selection: Selection, under_way: Pass) -> list[Portion]:
+        portions: list[Portion] = []
+
+        def look(shard: str) -> None:
+            file, view = self._open(shard)
+            with file.read() as connection:
+                if connection is not None:
+                    portions.extend(select(connection, shard, view.refresh(connection), selection))
+
+        for shard in shards:
+            under_way.ask(shard, partial(look, shard))
+        return portions
 
     def score(self, shard: str, ids: Sequence[str], vector: NDArray[np.float32]) -> dict[str, float]:
-        file, matrix = self._open(shard)
+        check_query(vector, dimensions=self._dimensions)
+        with self._file(shard).read() as connection:
+            found = [] if connection is None else connection.execute(VECTORS_OF, (_json(ids),)).fetchall()
+        scores = cosines(unpack_vectors([kept for _, kept in found], self._dimensions), vector).tolist()
+        return {id: score for (id, _), score in zip(found, scores, strict=True)}
+
+    def score_words(self, shard: str, ids: Sequence[str], wording: Wording) -> dict[str, float]:
+        file, view = self._open(shard)
         with file.read() as connection:
-            if connection is None:
-                return {}
-            matrix.refresh(connection)
-            keys = _keys_by_id(connection, ids)
-            scores = dict(matrix.cosines(check_query(vector, dimensions=self._dimensions), list(keys.values())))
-            return {id: scores[key] for id, key in keys.items()}
-
-    def query_lexical(
-        self, shard: str, text: str, *, top_k: int, filter: Mapping[str, Any] | None = None
-    ) -> list[Match]:
-        expression = match_expression(text)
-        with self._file(shard).read() as connection:
-            if connection is None or not expression or top_k < 1:
-                return []
-            if not filter:
-                return [Match(*row) for row in connection.execute(LEXICAL_BEST, (expression, top_k))]
-            where, parameters = where_clause(filter)
-            found = connection.execute(LEXICAL_BEST_FILTERED % where, (expression, *parameters, top_k))
-            return [Match(*row) for row in found]
-
-    def score_lexical(self, shard: str, ids: Sequence[str], text: str) -> dict[str, float]:
-        expression = match_expression(text)
-        with self._file(shard).read() as connection:
-            if connection is None or not expression or not ids:
+            if connection is None or not ids:
                 return {}
             keys = _keys_by_id(connection, ids)
-            scores = dict(connection.execute(LEXICAL_SCORES, (expression, _json(list(keys.values())))).fetchall())
-            return {id: scores[key] for id, key in keys.items() if key in scores}
+            parts = view.refresh(connection)
+        scores = word_search.scores_of([part.segment for part in parts], list(keys.values()), wording)
+        return {id: scores[key] for id, key in keys.items() if scores.get(key)}
 
     def fetch(self, shard: str, ids: Sequence[str], *, with_vectors: bool = False) -> dict[str, VectorRow]:
         return self._fetch(shard, "id", ids, with_vectors=with_vectors)
@@ -209,18 +245,21 @@ class EmbeddedVectorStore(VectorStore):
         return self._fetch(shard, "document", documents, with_vectors=with_vectors)
 
     def _fetch(self, shard: str, column: str, values: Sequence[str], *, with_vectors: bool) -> dict[str, VectorRow]:
-        select = _select(with_vectors=with_vectors) + f" WHERE {column} IN (SELECT value FROM json_each(?))"
+        select = rows_select(with_vectors=with_vectors) + f" WHERE {column} IN (SELECT value FROM json_each(?))"
         with self._file(shard).read() as connection:
             if connection is None:
                 return {}
-            return {record[0]: _row(record) for record in connection.execute(select, (_json(values),))}
+            return {record[0]: self._row(record) for record in connection.execute(select, (_json(values),))}
 
     def list_rows(self, shard: str, *, with_vectors: bool = False, page: int = 500) -> Iterator[VectorRow]:
-        select = _select(with_vectors=with_vectors) + " WHERE id > ? ORDER BY id LIMIT ?"
+        select = rows_select(with_vectors=with_vectors) + " WHERE id > ? ORDER BY id LIMIT ?"
         after = ""
         while records := self._page(shard, select, (after, page)):
-            yield from map(_row, records)
+            yield from map(self._row, records)
             after = records[-1][0]
+
+    def _row(self, kept: tuple[Any, ...]) -> VectorRow:
+        return row_of(kept, dimensions=self._dimensions)
 
     def list_editions(self, shard: str) -> Iterator[tuple[str, Edition, int]]:
         after = ""
@@ -258,12 +297,12 @@ class EmbeddedVectorStore(VectorStore):
     def _file(self, shard: str, *, to_write: bool = False) -> ShardFile:
         return self._open(shard, to_write=to_write)[0]
 
-    def _open(self, shard: str, *, to_write: bool = False) -> tuple[ShardFile, Matrix]:
+    def _open(self, shard: str, *, to_write: bool = False) -> tuple[ShardFile, View]:
         path = self._path(self._place.find(self, check_shard(shard), to_write=to_write), shard)
         opened = self._shards.get(path)
         if opened is None:
             file = ShardFile(path, dimensions=self._dimensions)
-            opened = self._shards.setdefault(path, (file, Matrix(self._dimensions)))
+            opened = self._shards.setdefault(path, (file, View(self._dimensions)))
         return opened
 
     def _path(self, place: str, shard: str) -> Path:
@@ -303,81 +342,33 @@ def _next_seq(connection: sqlite3.Connection) -> int:
     return int(connection.execute("UPDATE shard SET seq = seq + 1 RETURNING seq").fetchone()[0])
 
 
-def _make_room(connection: sqlite3.Connection, rows: Mapping[str, VectorRow]) -> dict[str, int]:
-    """The key of every row to write: its old one after removing what it replaces, or a new one."""
-    replaced = _keys_by_id(connection, list(rows))
-    _erase(connection, list(replaced.values()))
-    free = int(connection.execute("SELECT coalesce(max(key), 0) + 1 FROM vectors").fetchone()[0])
-    fresh = (id for id in rows if id not in replaced)
-    return replaced | {id: key for key, id in enumerate(fresh, max(free, *replaced.values(), 0) + 1)}
+def _take_keys(connection: sqlite3.Connection, number: int) -> int:
+    """The first of so many keys that no row ever had."""
+    taken = connection.execute("UPDATE shard SET last_key = last_key + ? RETURNING last_key", (number,)).fetchone()[0]
+    return int(taken) - number + 1
 
 
-def _erase(connection: sqlite3.Connection, keys: Sequence[int]) -> None:
-    if keys:
-        listed = _json(keys)
-        connection.execute(UNINDEX, (listed,))
-        connection.execute("DELETE FROM vectors WHERE key IN (SELECT value FROM json_each(?))", (listed,))
-
-
-def _bury(connection: sqlite3.Connection, keys: Sequence[int], seq: int) -> None:
+def _bury(connection: sqlite3.Connection, keys: Sequence[int]) -> None:
     """Delete rows and leave tombstones; when those pile up they go, and readers behind `floor` load anew."""
-    _erase(connection, keys)
-    connection.executemany("INSERT OR REPLACE INTO tombstones VALUES (?, ?)", ((key, seq) for key in keys))
-    if connection.execute("SELECT count(*) FROM tombstones").fetchone()[0] > TOMBSTONES_KEPT:
+    if not keys:
+        return
+    for statement in ("DELETE FROM vectors WHERE key IN (SELECT value FROM json_each(?))", FORGET_WORDS):
+        connection.execute(statement, (_json(keys),))
+    connection.executemany("INSERT INTO tombstones (key) VALUES (?)", ((key,) for key in keys))
+    count, newest = connection.execute(TOMBSTONES_BEYOND).fetchone()
+    if count > TOMBSTONES_KEPT:
         connection.execute("DELETE FROM tombstones")
-        connection.execute("UPDATE shard SET floor = seq")
+        connection.execute("UPDATE shard SET floor = ?", (newest,))
 
 
-def _allowed(connection: sqlite3.Connection, filter: Mapping[str, Any] | None) -> list[int] | None:
-    if not filter:
-        return None
-    where, parameters = where_clause(filter)
-    return [key for (key,) in connection.execute(f"SELECT key FROM vectors WHERE {where}", parameters)]
-
-
-def _matches(connection: sqlite3.Connection, nearest: Sequence[tuple[int, float]]) -> list[Match]:
-    select = "SELECT key, id, document, version FROM vectors WHERE key IN (SELECT value FROM json_each(?))"
-    listed = _json([key for key, _ in nearest])
-    rows = {key: (id, document, version) for key, id, document, version in connection.execute(select, (listed,))}
-    return [Match(*rows[key], score) for key, score in nearest]
+def _words(row: VectorRow, key: int) -> tuple[Any, ...]:
+    counted = count_terms(title=row.title, uri=row.uri, section=row.section, text=row.text)
+    return key, CUTTER, counted.length, counted.terms.tobytes(), counted.counts.tobytes()
 
 
 def _keys_by_id(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, int]:
     select = "SELECT id, key FROM vectors WHERE id IN (SELECT value FROM json_each(?))"
     return dict(connection.execute(select, (_json(ids),)).fetchall())
-
-
-def _select(*, with_vectors: bool) -> str:
-    return f"SELECT {ROW_COLUMNS}, {'vector' if with_vectors else 'NULL'} FROM vectors"
-
-
-def _record(row: VectorRow, seq: int, key: int) -> tuple[Any, ...]:
-    return (
-        row.id,
-        row.document,
-        row.version,
-        row.generation,
-        row.ordinal,
-        row.chunk,
-        row.uri,
-        row.title,
-        row.section,
-        row.text,
-        row.start,
-        row.end,
-        row.page,
-        row.index_version,
-        orjson.dumps(dict(row.metadata)).decode(),
-        np.ascontiguousarray(row.vector, np.float32).tobytes(),
-        seq,
-        key,
-    )
-
-
-def _row(record: tuple[Any, ...]) -> VectorRow:
-    *columns, metadata, vector = record
-    stored = NO_VECTOR if vector is None else np.frombuffer(vector, np.float32)
-    return VectorRow(*(*columns, stored, orjson.loads(metadata)))
 
 
 def _held(record: tuple[Any, ...]) -> tuple[str, Edition, int]:

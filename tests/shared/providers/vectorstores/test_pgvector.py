@@ -8,7 +8,15 @@ import pytest
 from embedmill.shared.errors import FlowControl, ProviderUnavailable, SettingsError
 from embedmill.shared.providers.vectorstores.persistence import Persistence
 from embedmill.shared.providers.vectorstores.pgvector.store import PgVectorStore
-from tests.contracts.vectorstore import DIMENSIONS, StoreFactory, VectorStoreContract, make_row, unit_vector
+from tests.contracts.vectorstore import (
+    DIMENSIONS,
+    StoreFactory,
+    VectorStoreContract,
+    make_row,
+    near,
+    one_of,
+    unit_vector,
+)
 from tests.services import postgres
 from tests.services.needed import require
 
@@ -95,7 +103,7 @@ def test_escapes_of_the_text_are_undone(store_factory: StoreFactory) -> None:
     store.upsert("s", [row])
     (found,) = store.list_rows("s")
     assert (found.text, found.title, found.metadata) == (odd, odd, {odd: odd})
-    assert [m.id for m in store.query("s", unit_vector(1), top_k=2, filter={odd: odd})] == [row.id]
+    assert [m.id for m in near(store, "s", unit_vector(1), top_k=2, where=one_of({odd: odd}))] == [row.id]
 
 
 def test_lost_connections_are_replaced_and_a_server_that_is_away_parks_the_work(

@@ -36,6 +36,7 @@ from tests.contracts.vectorstore import (
     StoreFactory,
     VectorStoreContract,
     make_row,
+    near,
     unit_vector,
     without_vector,
 )
@@ -513,9 +514,8 @@ def test_every_unit_of_a_rows_life_is_in_the_books(store: PineconeVectorStore, s
     metered.upsert("s", [*rows, make_row("many", metadata={"big": "y" * 50_000})])
     metered.upsert("s", [make_row(f"d{n:03}", text="new") for n in range(3)])
     metered.count_versions("s", {"d000": "v1", "many": "v1", "nobody": "v1"})
-    found = metered.query("s", unit_vector(1), top_k=3)
+    found = near(metered, "s", unit_vector(1), top_k=3)
     metered.score("s", [match.id for match in found], unit_vector(1))
-    metered.score_lexical("s", [match.id for match in found], "text")
     assert len(list(metered.list_rows("s"))) == 131
     assert len(list(metered.list_editions("s"))) == 131
     assert len(metered.fetch_documents("s", ["d000", "d001"])) == 2
@@ -626,7 +626,6 @@ def test_without_money_nothing_is_asked(store: PineconeVectorStore, simulator: P
     for ask in (
         lambda: poor.upsert("s", [make_row("d2")]),
         lambda: poor.count_versions("s", {"d1": "v1"}),
-        lambda: poor.query("s", unit_vector(1), top_k=1),
         lambda: poor.fetch("s", ["d1-v1-1.0"]),
         lambda: list(poor.list_rows("s")),
         lambda: poor.delete_stale("s", {"d1": 2}),

@@ -1,0 +1,107 @@
+"""Owns what one search looks through: the parts of all shards, each with the rows that may be found."""
+
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from embedmill.shared.errors import EmbedmillError
+from embedmill.shared.filtering.conditions import Condition, holds
+from embedmill.shared.filtering.fields import OWN, fields_of
+from embedmill.shared.providers.vectorstores.base import Found, Match, Selection
+from embedmill.shared.providers.vectorstores.embedded.segment import Segment
+from embedmill.shared.providers.vectorstores.embedded.view import Part
+from embedmill.shared.providers.vectorstores.exact import best
+
+Mask = NDArray[np.bool_]
+LATE = "it was too late"
+
+FIELDS = f"SELECT key, metadata, {', '.join(OWN)} FROM vectors"
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """A segment of a shard, and which of its rows may be found; None for all of them."""
+
+    shard: str
+    segment: Segment
+    mask: Mask | None
+
+    @property
+    def size(self) -> int:
+        """How many rows may be found."""
+        return len(self.segment) if self.mask is None else int(np.count_nonzero(self.mask))
+
+
+@dataclass(slots=True)
+class Pass:
+    """One pass over shards: which of them failed, and why; `deadline` is on the monotonic clock."""
+
+    deadline: float | None = None
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def ask(self, shard: str, step: Callable[[], None]) -> None:
+        """Take a step of a shard's; its failure is noted, and a shard that has failed is not asked again."""
+        if shard in self.failed:
+            return
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            self.failed[shard] = LATE
+            return
+        try:
+            step()
+        except EmbedmillError as error:
+            self.failed[shard] = str(error)
+        except TimeoutError:
+            self.failed[shard] = LATE
+
+    def found(self, matches: Sequence[Match], top_k: int) -> Found:
+        """The best of the matches of shards that did not fail."""
+        return Found(best([match for match in matches if match.shard not in self.failed], top_k), self.failed)
+
+
+def select(connection: sqlite3.Connection, shard: str, parts: Sequence[Part], selection: Selection) -> list[Portion]:
+    """The portions of a shard that a search with this selection looks through."""
+    allowed = None if selection.where is None else _allowed(connection, selection.where)
+    return [
+        Portion(
+            shard, part.segment, _all((part.kept, _keys_mask(part.segment, allowed), *_words_masks(part, selection)))
+        )
+        for part in parts
+    ]
+
+
+def _allowed(connection: sqlite3.Connection, where: Condition) -> NDArray[np.int64]:
+    """The keys of the rows that meet a condition."""
+    found = connection.execute(FIELDS)
+    kept = (
+        key
+        for key, metadata, *own in found
+        if holds(where, fields_of(dict(zip(OWN, own, strict=True)), orjson.loads(metadata)))
+    )
+    return np.fromiter(kept, np.int64)
+
+
+def _keys_mask(segment: Segment, keys: NDArray[np.int64] | None) -> Mask | None:
+    return None if keys is None else np.isin(segment.keys, keys)
+
+
+def _words_masks(part: Part, selection: Selection) -> list[Mask]:
+    wanted = [_holding(part.segment, terms) for terms in selection.required]
+    return [*wanted, ~_holding(part.segment, selection.excluded)] if selection.excluded else wanted
+
+
+def _holding(segment: Segment, terms: frozenset[int]) -> Mask:
+    """The rows that hold any of the terms."""
+    mask = np.zeros(len(segment), np.bool_)
+    for begin, end in zip(*segment.postings.spans(np.array(sorted(terms), np.uint32)), strict=True):
+        mask[segment.postings.rows[begin:end]] = True
+    return mask
+
+
+def _all(masks: Sequence[Mask | None]) -> Mask | None:
+    given = [mask for mask in masks if mask is not None]
+    return np.logical_and.reduce(given) if given else None

@@ -1,0 +1,47 @@
+"""Owns the reading of rows into a segment: their words as they wait for the index, or cut from their texts again."""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+
+import numpy as np
+
+from embedmill.shared.providers.vectorstores.embedded import schema
+from embedmill.shared.providers.vectorstores.embedded.codes import encode
+from embedmill.shared.providers.vectorstores.embedded.records import unpack_text, unpack_vectors
+from embedmill.shared.providers.vectorstores.embedded.segment import Segment, make
+from embedmill.shared.words.counts import TermCounts
+from embedmill.shared.words.cutting import VERSION as CUTTER
+from embedmill.shared.words.cutting import count_terms
+
+ROWS_AFTER = "SELECT key, id, vector FROM vectors WHERE key > ? ORDER BY key LIMIT ?"
+WORDS_BETWEEN = "SELECT key, terms, counts, length FROM words WHERE key BETWEEN ? AND ? AND cutter = ?"
+TEXTS = "SELECT key, title, uri, section, text FROM vectors WHERE key IN (SELECT value FROM json_each(?))"
+IDS_BETWEEN = "SELECT key, id FROM vectors WHERE key BETWEEN ? AND ? ORDER BY key"
+
+
+def read_segment(connection: sqlite3.Connection, after: int, *, limit: int, dimensions: int) -> Segment | None:
+    """A segment of the first rows whose keys are above `after`; None when there are no more."""
+    rows = connection.execute(ROWS_AFTER, (after, limit)).fetchall()
+    if not rows:
+        return None
+    keys = [key for key, _, _ in rows]
+    vectors = unpack_vectors([vector for _, _, vector in rows], dimensions)
+    return make(keys, [id for _, id, _ in rows], read_words(connection, keys), encode(vectors))
+
+
+def read_words(connection: sqlite3.Connection, keys: Sequence[int]) -> list[TermCounts]:
+    """The words of rows, given by ascending keys."""
+    known: dict[int, TermCounts] = {}
+    if schema.version_of(connection) >= schema.WITH_WORDS:
+        for key, terms, counts, length in connection.execute(WORDS_BETWEEN, (keys[0], keys[-1], CUTTER)):
+            known[key] = TermCounts(np.frombuffer(terms, np.uint32), np.frombuffer(counts, np.uint8), length)
+    missing = [key for key in keys if key not in known]
+    for key, title, uri, section, text in connection.execute(TEXTS, (json.dumps(missing),)) if missing else ():
+        known[key] = count_terms(title=title, uri=uri, section=section, text=unpack_text(text))
+    return [known[key] for key in keys]
+
+
+def read_ids(connection: sqlite3.Connection, first: int, last: int) -> dict[int, str]:
+    """The ids of the rows whose keys are in a range."""
+    return dict(connection.execute(IDS_BETWEEN, (first, last)).fetchall())

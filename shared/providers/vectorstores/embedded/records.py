@@ -1,0 +1,98 @@
+"""Owns how a row is kept in a shard's file: texts compressed, vectors in the least width that loses nothing."""
+
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from embedmill.shared.providers.vectorstores.base import VectorRow
+from embedmill.shared.providers.vectorstores.rows import NO_VECTOR
+
+COLUMNS = (
+    'id, document, version, generation, ordinal, chunk, uri, title, section, text, start, "end", page, index_version, '
+    "metadata"
+)
+INSERT = f"INSERT INTO vectors ({COLUMNS}, vector, seq, key) VALUES ({', '.join('?' * 18)})"
+
+TEXT = COLUMNS.split(", ").index("text")
+WINDOW_BITS = -15
+LEVEL = 1
+PLAIN_CHARACTERS = 80
+"""A text up to this is kept as it is."""
+
+
+def select(*, with_vectors: bool) -> str:
+    """The statement that reads rows, without its condition."""
+    return f"SELECT {COLUMNS}, {'vector' if with_vectors else 'NULL'} FROM vectors"
+
+
+def record(row: VectorRow, seq: int, key: int) -> tuple[Any, ...]:
+    """The parameters of `INSERT`."""
+    return (
+        row.id,
+        row.document,
+        row.version,
+        row.generation,
+        row.ordinal,
+        row.chunk,
+        row.uri,
+        row.title,
+        row.section,
+        pack_text(row.text),
+        row.start,
+        row.end,
+        row.page,
+        row.index_version,
+        orjson.dumps(dict(row.metadata)).decode(),
+        pack_vector(row.vector),
+        seq,
+        key,
+    )
+
+
+def row(record: tuple[Any, ...], *, dimensions: int) -> VectorRow:
+    """A row as `select` reads it."""
+    *columns, metadata, vector = record
+    columns[TEXT] = unpack_text(columns[TEXT])
+    stored = NO_VECTOR if vector is None else unpack_vectors([vector], dimensions)[0]
+    return VectorRow(*(*columns, stored, orjson.loads(metadata)))
+
+
+def pack_text(text: str) -> str | bytes:
+    """A long text compressed; one that would not get shorter stays as it is."""
+    if len(text) <= PLAIN_CHARACTERS:
+        return text
+    plain = text.encode()
+    packer = zlib.compressobj(LEVEL, zlib.DEFLATED, WINDOW_BITS)
+    packed = packer.compress(plain) + packer.flush()
+    return packed if len(packed) < len(plain) else text
+
+
+def unpack_text(kept: str | bytes) -> str:
+    """The text of `pack_text`."""
+    return kept if isinstance(kept, str) else zlib.decompress(kept, WINDOW_BITS).decode()
+
+
+def pack_vector(vector: NDArray[np.float32]) -> bytes:
+    """The vector in 16 bits a component where that loses nothing, as most embedders round; otherwise in 32."""
+    wide = np.ascontiguousarray(vector, np.float32)
+    with np.errstate(over="ignore"):
+        narrow = wide.astype(np.float16)
+    return narrow.tobytes() if (narrow == wide).all() else wide.tobytes()
+
+
+def unpack_vectors(kept: Sequence[bytes], dimensions: int) -> NDArray[np.float32]:
+    """Vectors as they were written, of shape (n, dimensions)."""
+    narrow = [len(vector) == 2 * dimensions for vector in kept]
+    if all(narrow):
+        return _read(kept, np.float16, dimensions).astype(np.float32)
+    if not any(narrow):
+        return _read(kept, np.float32, dimensions)
+    return np.concatenate([unpack_vectors([vector], dimensions) for vector in kept])
+
+
+def _read(kept: Sequence[bytes], kind: type[np.generic], dimensions: int) -> NDArray[Any]:
+    return np.frombuffer(b"".join(kept), kind).reshape(len(kept), dimensions)

@@ -1,0 +1,126 @@
+"""Owns a segment: some thousand rows of a shard as arrays that are searched, in memory or mapped from a file.
+
+A row is its position here. Rows are ordered by key, terms by number, and the postings of a term by row: whatever a
+segment tells follows from its rows. It is made from rows or from other segments, and never changes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embedmill.shared.providers.vectorstores.embedded.codes import Codes
+from embedmill.shared.words.counts import TermCounts
+
+MOST_ROWS = 2**16
+"""A row's number has 16 bits; and what is summed for each row of a segment stays in a core's own cache."""
+
+TERM_SHIFT, ROW_SHIFT = np.uint64(24), np.uint64(8)
+
+
+@dataclass(frozen=True, slots=True)
+class Postings:
+    """Which rows hold each term, and how often, in quarters: those of `terms[i]` are from `offsets[i]` on."""
+
+    terms: NDArray[np.uint32]
+    offsets: NDArray[np.uint32]
+    rows: NDArray[np.uint16]
+    counts: NDArray[np.uint8]
+
+    def spans(self, terms: NDArray[np.uint32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where the postings of each of some terms begin and end; of an unknown term they end where they begin."""
+        at = np.searchsorted(self.terms, terms)
+        known = at < len(self.terms)
+        known[known] = self.terms[at[known]] == terms[known]
+        begins, ends = np.zeros((2, len(terms)), np.int64)
+        begins[known], ends[known] = self.offsets[at[known]], self.offsets[at[known] + 1]
+        return begins, ends
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Of n rows: `keys` int64, ascending; `ranks` uint32, the row's place by id; `lengths` uint32 in words."""
+
+    keys: NDArray[np.int64]
+    ranks: NDArray[np.uint32]
+    lengths: NDArray[np.uint32]
+    postings: Postings
+    codes: Codes
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+def make(keys: Sequence[int], ids: Sequence[str], words: Sequence[TermCounts], codes: Codes) -> Segment:
+    """A segment of rows, given in the order of their keys."""
+    sizes = [len(row.terms) for row in words]
+    terms = np.concatenate([np.empty(0, np.uint32), *(row.terms for row in words)])
+    counts = np.concatenate([np.empty(0, np.uint8), *(row.counts for row in words)])
+    rows = np.repeat(np.arange(len(sizes), dtype=np.uint64), sizes)
+    return Segment(
+        np.array(keys, np.int64),
+        ranked(ids),
+        np.array([row.length for row in words], np.uint32),
+        invert(terms, rows, counts),
+        codes,
+    )
+
+
+def ranked(ids: Sequence[str]) -> NDArray[np.uint32]:
+    """The place of each id among all of them."""
+    ranks = np.empty(len(ids), np.uint32)
+    ranks[sorted(range(len(ids)), key=ids.__getitem__)] = np.arange(len(ids), dtype=np.uint32)
+    return ranks
+
+
+def invert(terms: NDArray[np.uint32], rows: NDArray[np.uint64], counts: NDArray[np.uint8]) -> Postings:
+    """Postings in order: term, row and count are sorted as one number of 56 bits."""
+    packed = (terms.astype(np.uint64) << TERM_SHIFT) | (rows << ROW_SHIFT) | counts
+    packed.sort()
+    sorted_terms = (packed >> TERM_SHIFT).astype(np.uint32)
+    begins = np.flatnonzero(np.diff(sorted_terms, prepend=~sorted_terms[:1]))
+    return Postings(
+        sorted_terms[begins],
+        np.append(begins, len(packed)).astype(np.uint32),
+        (packed >> ROW_SHIFT).astype(np.uint16),
+        packed.astype(np.uint8),
+    )
+
+
+def merge(segments: Sequence[Segment], kept: Sequence[NDArray[np.bool_] | None], ids: Sequence[str]) -> Segment:
+    """One segment of the rows that are kept of several, in the order of their keys; `ids` are those of these rows."""
+    picks = [
+        np.flatnonzero(keep) if keep is not None else np.arange(len(s)) for s, keep in zip(segments, kept, strict=True)
+    ]
+    starts = np.cumsum([0, *map(len, picks)])
+    parts = [
+        _renumbered(s.postings, len(s), pick, start) for s, pick, start in zip(segments, picks, starts, strict=False)
+    ]
+    terms, rows, counts = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    chosen = list(zip(segments, picks, strict=True))
+    codes = Codes(
+        np.ascontiguousarray(np.concatenate([s.codes.signs[:, pick] for s, pick in chosen], axis=1)),
+        np.concatenate([s.codes.levels[pick] for s, pick in chosen]),
+        np.concatenate([s.codes.scales[pick] for s, pick in chosen]),
+        np.concatenate([s.codes.slacks[pick] for s, pick in chosen]),
+    )
+    return Segment(
+        np.concatenate([s.keys[pick] for s, pick in chosen]),
+        ranked(ids),
+        np.concatenate([s.lengths[pick] for s, pick in chosen]),
+        invert(terms, rows, counts),
+        codes,
+    )
+
+
+def _renumbered(
+    postings: Postings, size: int, pick: NDArray[np.intp], start: int
+) -> tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.uint8]]:
+    """The postings of the rows that are picked, with the numbers that these get, as they are sorted again."""
+    terms = np.repeat(postings.terms, np.diff(postings.offsets))
+    numbers = np.full(size, -1, np.int64)
+    numbers[pick] = np.arange(start, start + len(pick))
+    rows = numbers[postings.rows]
+    kept = rows >= 0
+    return terms[kept], rows[kept].astype(np.uint64), postings.counts[kept]
