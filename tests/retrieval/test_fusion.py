@@ -2,7 +2,7 @@
 
 import pytest
 
-from embedmill.retrieval.fusion import fuse, limit_per_group, ranked, standardise
+from embedmill.retrieval.fusion import fuse, ranked, standardise
 
 
 def test_agreement_wins_over_either_side_alone() -> None:
@@ -43,9 +43,3 @@ def test_standard_scores_have_mean_zero_and_deviation_one() -> None:
     assert scores.std() == pytest.approx(1)
     assert standardise([3.0, 3.0]).tolist() == [0, 0]
     assert standardise([]).tolist() == []
-
-
-def test_the_surplus_of_a_group_moves_behind_and_is_not_lost() -> None:
-    groups = {"a1": "a", "a2": "a", "a3": "a", "b1": "b"}
-    assert limit_per_group(["a1", "a2", "a3", "b1"], groups, limit=2) == ["a1", "a2", "b1", "a3"]
-    assert limit_per_group(["a1", "a2", "a3", "b1"], groups, limit=1) == ["a1", "b1", "a2", "a3"]

@@ -1,0 +1,183 @@
+"""Owns the folding of near-copies: of rows with the same text but for a few words, the best stands for all of them.
+
+Rows that differ in what the query names are no copies: of a hundred records that differ in a part number, the one whose
+number is asked for stands alone. What is folded depends on the rows and the query; only rows that share many runs of
+bytes are compared word by word.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embedmill.shared.providers.vectorstores.base import VectorRow
+from embedmill.shared.words.cutting import count_terms
+
+ALIKE_TENTHS = 9
+"""So many tenths of the words of the longer text stand in the shorter one too, in whatever order."""
+FIELD_WORDS = 3
+"""Or they differ in one place only, by at most so many words,"""
+AROUND_FIELD = 4
+"""with so many times as many words, and no fewer than five, around it that are the same."""
+LEAST_AROUND = 5
+
+RUN_BYTES = 8
+SAMPLED_RUNS = 16
+"""Runs of bytes by which a text is compared with all others, at least; a text that has fewer is compared by all."""
+LINKED_TENTHS = 3
+"""Texts that share fewer tenths of their sampled runs are no near-copies."""
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+_BEFORE_A_WORD, _SIGN_OF_THREE_BYTES = 0x2F, 0xE0
+"""Runs begin at a space, a sign of punctuation, or a letter of a script that needs none (UTF-8)."""
+_SAME_BYTE = np.frombuffer(bytes(range(256)).lower().translate(bytes.maketrans(b"\t\n\v\f\r", b"     ")), np.uint8)
+"""Small letters for capitals, and a space for every kind of it."""
+
+_EDGES = ".,;:!?()[]{}<>\"'`*_|"
+_UNSPACED = re.compile(r"[a-z0-9.+/_-]+|\S")
+_SIGNS_PER_WORD = 20
+"""A text with more signs in a word, on average, is of a script without spaces: its signs are taken for words."""
+
+
+class Copies:
+    """The rows that stand for others, as they come: best first."""
+
+    def __init__(self, terms: Collection[int]) -> None:
+        """`terms` are those of the query."""
+        self._terms = frozenset(terms)
+        self._leaders: list[_Text] = []
+        self._followers: dict[str, list[VectorRow]] = {}
+
+    def fold(self, rows: Sequence[VectorRow]) -> list[VectorRow]:
+        """Those of the rows, in their order, that are no copies of one before them, here or in an earlier call."""
+        known = len(self._leaders)
+        texts = [*self._leaders, *(_Text(row) for row in rows)]
+        linked = _linked([text.row.text for text in texts])
+        leading = dict.fromkeys(range(known))
+        for place in range(known, len(texts)):
+            near = [one for one in linked.get(place, ()) if one in leading]
+            leader = next((one for one in near if texts[place].repeats(texts[one], self._terms)), None)
+            if leader is None:
+                leading[place] = None
+            else:
+                self._followers.setdefault(texts[leader].row.id, []).append(texts[place].row)
+        self._leaders = [texts[place] for place in leading]
+        return [text.row for text in self._leaders[known:]]
+
+    def of(self, id: str) -> list[VectorRow]:
+        """The copies of a row that stands for them, best first."""
+        return self._followers.get(id, [])
+
+
+class _Text:
+    """A row with its words; what is costly is made when it is asked for."""
+
+    def __init__(self, row: VectorRow) -> None:
+        self.row = row
+        self._told: dict[frozenset[int], frozenset[int]] = {}
+
+    @cached_property
+    def words(self) -> list[str]:
+        return words_of(self.row.text)
+
+    @cached_property
+    def distinct(self) -> frozenset[str]:
+        return frozenset(self.words)
+
+    def repeats(self, leader: "_Text", terms: frozenset[int]) -> bool:
+        """Whether it says nearly the same as another, and nothing else of what the query names."""
+        if self.row.text == leader.row.text:
+            return self._tells_as(leader, terms, "", "")
+        if not alike(self.words, leader.words):
+            return False
+        own, others = self.distinct - leader.distinct, leader.distinct - self.distinct
+        return self._tells_as(leader, terms, " ".join(sorted(own)), " ".join(sorted(others)))
+
+    def _tells_as(self, leader: "_Text", terms: frozenset[int], own: str, others: str) -> bool:
+        """Whether both hold the same of the terms; their texts are cut only where what differs holds some."""
+        return self.held(terms, own) == leader.held(terms, others) or self.held(terms) == leader.held(terms)
+
+    def held(self, terms: frozenset[int], text: str | None = None) -> frozenset[int]:
+        """The terms that it holds, in its title, its name, its section, and its text or another in its place."""
+        row = self.row
+        text = row.text if text is None else text
+        counted = count_terms(title=row.title, uri=row.uri, section=row.section, text=text)
+        return terms.intersection(counted.terms.tolist())
+
+
+def words_of(text: str) -> list[str]:
+    """The words by which texts are compared: without case and what stands at their edges."""
+    small = text.casefold()
+    words = small.split()
+    if len(small) > _SIGNS_PER_WORD * len(words):
+        words = _UNSPACED.findall(small)
+    return [word.strip(_EDGES) or word for word in words]
+
+
+def alike(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether two texts are nearly the same, by their words."""
+    longer, shorter = max(len(one), len(other)), min(len(one), len(other))
+    if one == other or _differ_in_one_field(one, other):
+        return True
+    if 10 * shorter < ALIKE_TENTHS * longer:
+        return False
+    return 10 * (Counter(one) & Counter(other)).total() >= ALIKE_TENTHS * longer
+
+
+def _differ_in_one_field(one: Sequence[str], other: Sequence[str]) -> bool:
+    shorter = min(len(one), len(other))
+    before = _same_at_start(one, other)
+    after = min(_same_at_start(one[::-1], other[::-1]), shorter - before)
+    field = max(len(one), len(other)) - before - after
+    return field <= FIELD_WORDS and before + after >= max(LEAST_AROUND, AROUND_FIELD * field)
+
+
+def _same_at_start(one: Sequence[str], other: Sequence[str]) -> int:
+    same, differing = 0, min(len(one), len(other)) + 1
+    while differing - same > 1:
+        middle = (same + differing) // 2
+        if one[same:middle] == other[same:middle]:
+            same = middle
+        else:
+            differing = middle
+    return same
+
+
+def _linked(texts: Sequence[str]) -> dict[int, list[int]]:
+    """Of each text that has some, the texts before it that share enough with it to be compared by their words."""
+    runs, owners = _sampled_runs([text.encode("utf-8", "surrogatepass") for text in texts])
+    _, column, often = np.unique(runs, return_inverse=True, return_counts=True)
+    common = often > 1
+    shared = common[column]
+    holds = np.zeros((len(texts), int(common.sum())), np.float32)
+    holds[owners[shared], (np.cumsum(common) - 1)[column[shared]]] = 1
+    sizes = holds.sum(axis=1) + np.bincount(owners[~shared], minlength=len(texts))
+    near = 10 * (holds @ holds.T) >= LINKED_TENTHS * np.maximum(np.minimum.outer(sizes, sizes), 1)
+    first = {text: place for place, text in reversed(list(enumerate(texts)))}
+    same = np.array([first[text] for text in texts])
+    found: dict[int, list[int]] = {}
+    for place, before in np.argwhere(np.tril(near | np.equal.outer(same, same), -1)).tolist():
+        found.setdefault(place, []).append(before)
+    return found
+
+
+def _sampled_runs(texts: Sequence[bytes]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Hashes of some runs of bytes of each text, and whose they are.
+
+    Which runs are taken depends on what they are, so that two texts take the same of what they share.
+    """
+    signs = _SAME_BYTE[np.frombuffer(b"".join(texts) + bytes(RUN_BYTES), np.uint8)]
+    begins = np.flatnonzero((signs <= _BEFORE_A_WORD) | (signs >= _SIGN_OF_THREE_BYTES))
+    ends = np.cumsum([len(text) for text in texts])
+    owners = np.searchsorted(ends, begins, side="right")
+    whole = begins + RUN_BYTES <= np.append(ends, 0)[owners]
+    begins, owners = begins[whole], owners[whole]
+    windows = np.ndarray((len(signs) - RUN_BYTES + 1,), "<u8", signs, strides=(1,))
+    hashes = windows[begins] * _MIX
+    hashes = (hashes ^ (hashes >> np.uint64(29))) * _MIX
+    often = np.bincount(owners, minlength=len(texts))
+    rarer = np.log2(np.maximum(often / SAMPLED_RUNS, 1)).astype(np.uint64)
+    taken = hashes <= (np.uint64(2**64 - 1) >> rarer)[owners]
+    return hashes[taken], owners[taken]

@@ -1,0 +1,53 @@
+"""Owns the pages of an answer: a cursor says how far one came, and knows an order that is not the one it came from.
+
+A cursor holds no state of ours. It says what was asked, which sides and shards the order was made of, and, as a hash,
+what was shown before it: a page follows another exactly when what comes before it is still what was shown.
+"""
+
+import binascii
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+
+from embedmill.shared.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a page ended.
+
+    `asked` stands for the query with all that the order depends on, `shown` for the ids of all hits so far. `without`
+    names the shards that did not answer; `by_words` where there was no vector for the query though one was meant to be.
+    """
+
+    offset: int
+    asked: str
+    shown: str
+    without: tuple[str, ...] = ()
+    by_words: bool = False
+
+
+def write_cursor(cursor: Cursor) -> str:
+    """The cursor as a word of ASCII."""
+    return urlsafe_b64encode(json.dumps(asdict(cursor), separators=(",", ":")).encode()).decode().rstrip("=")
+
+
+def read_cursor(text: str) -> Cursor:
+    """The cursor that was written; raises UsageError for what is none."""
+    try:
+        match json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4))):
+            case {
+                "offset": int(offset), "asked": str(asked), "shown": str(shown), "without": list(without),
+                "by_words": bool(by_words),
+            } if offset > 0:  # fmt: skip
+                return Cursor(offset, asked, shown, tuple(map(str, without)), by_words)
+    except (ValueError, binascii.Error, RecursionError):
+        pass
+    raise UsageError("this is no cursor of a search", hint="Take the value of `next` as it is.")
+
+
+def stands_for(parts: Iterable[object]) -> str:
+    """A short hash of some values, the same in every process; their order counts."""
+    return blake2b(json.dumps([str(part) for part in parts]).encode(), digest_size=9).hexdigest()
