@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 from unicodedata import normalize
 
@@ -22,6 +23,9 @@ Reading = Mapping[Axis, Any]
 """A value on every axis on which it is one: a text in NFC, a number, microseconds since 1970, 0 or 1."""
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,19})(?P<rest>(?:\.[0-9]{1,20})?(?:[eE][+-]?[0-9]{1,3})?)")
+SHORT = 64
+"""Characters of a text that is likely to come again."""
+_FIRST = frozenset("-0123456789")
 _TRUTHS = {"true": 1, "false": 0}
 
 
@@ -50,7 +54,7 @@ def read(value: Any) -> Reading:
         case bool():
             return {"truth": int(value)}
         case str():
-            return _read_text(normalize("NFC", value))
+            return _read_short(value) if len(value) <= SHORT else _read_text(value)
         case int():
             return {"number": value}
         case float() if math.isfinite(value):
@@ -58,7 +62,8 @@ def read(value: Any) -> Reading:
     return {}
 
 
-def _read_text(text: str) -> Reading:
+def _read_text(value: str) -> Reading:
+    text = normalize("NFC", value)
     if (number := read_number(text)) is not None:
         return {"text": text, "number": number}
     if (period := read_date(text)) is not None:
@@ -68,9 +73,12 @@ def _read_text(text: str) -> Reading:
     return {"text": text}
 
 
+_read_short = lru_cache(4096)(_read_text)
+
+
 def read_number(text: str) -> int | float | None:
     """The number that a text is, as JSON writes them; `007` is none."""
-    found = _NUMBER.fullmatch(text)
+    found = _NUMBER.fullmatch(text) if text[:1] in _FIRST else None
     if found is None:
         return None
     number = float(text) if found["rest"] else int(text)

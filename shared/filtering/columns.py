@@ -1,0 +1,193 @@
+"""Owns the fields of many rows as arrays, in which a condition finds its rows without reading any of them.
+
+Each field has a column for each axis that its values are on: its distinct values in order, as bytes that sort alike,
+and the rows that have each. A range is a slice of them, found by bisection.
+"""
+
+import struct
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embedmill.shared.filtering.conditions import (
+    All,
+    AnyOf,
+    Compare,
+    Condition,
+    Exists,
+    IsOneOf,
+    Not,
+    Resembles,
+    ranges_of,
+)
+from embedmill.shared.filtering.fields import Fields
+from embedmill.shared.filtering.readings import Axis, Range
+from embedmill.shared.globs import Glob, successor
+
+THERE = "there"
+"""The column of the rows that have a field at all."""
+Mask = NDArray[np.bool_]
+Name = tuple[str, str]
+"""A field and an axis, or THERE."""
+
+_HALF = 1 << 15
+_SIGN_BIT, _ALL_BITS = 1 << 63, (1 << 64) - 1
+_NUMBER, _MOMENT = struct.Struct(">QH"), struct.Struct(">Q")
+
+
+@dataclass(frozen=True, slots=True)
+class Keys(Sequence[bytes]):
+    """Distinct byte strings in order: the i-th ends at `ends[i]`."""
+
+    ends: NDArray[np.int64]
+    data: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    @overload
+    def __getitem__(self, at: int) -> bytes: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[bytes]: ...
+    def __getitem__(self, at: int | slice) -> bytes | Sequence[bytes]:
+        if isinstance(at, slice):
+            return [self[i] for i in range(*at.indices(len(self)))]
+        return self.data[self.ends[at - 1] if at else 0 : self.ends[at]].tobytes()
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """The rows of the i-th key end at `ends[i]` in `rows`."""
+
+    keys: Keys
+    ends: NDArray[np.int64]
+    rows: NDArray[np.uint32]
+
+    def rows_of(self, first: int, after: int) -> NDArray[np.uint32]:
+        """Those of some keys that follow each other."""
+        begin = self.ends[first - 1] if first else 0
+        return self.rows[begin : self.ends[after - 1]] if after > first else self.rows[:0]
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The fields of `size` rows, which are known by their places."""
+
+    size: int
+    columns: Mapping[Name, Column]
+
+    def mask(self, condition: Condition) -> Mask:
+        """Which rows meet a condition, as `holds` says it of each."""
+        match condition:
+            case All(conditions):
+                return np.asarray(np.logical_and.reduce([self.mask(one) for one in conditions]), np.bool_)
+            case AnyOf(conditions):
+                return np.asarray(np.logical_or.reduce([self.mask(one) for one in conditions]), np.bool_)
+            case Not(inner):
+                return ~self.mask(inner)
+            case Compare(name, "!=", value):
+                return ~self.mask(Compare(name, "=", value))
+            case Compare(name) | IsOneOf(name):
+                return self._marked(self._within(name, one) for one in ranges_of(condition))
+            case Resembles(name, glob):
+                return self._marked(self._like(name, glob))
+            case Exists(name):
+                there = self.columns.get((name, THERE))
+                return self._marked([there.rows] if there else [])
+
+    def _marked(self, found: Iterable[NDArray[np.uint32]]) -> Mask:
+        mask = np.zeros(self.size, np.bool_)
+        for rows in found:
+            mask[rows] = True
+        return mask
+
+    def _within(self, name: str, wanted: Range) -> NDArray[np.uint32]:
+        column = self.columns.get((name, wanted.axis))
+        return np.empty(0, np.uint32) if column is None else column.rows_of(*_places(column.keys, wanted))
+
+    def _like(self, name: str, glob: Glob) -> Iterator[NDArray[np.uint32]]:
+        column = self.columns.get((name, "text"))
+        if column is None:
+            return
+        last = successor(glob.prefix)
+        first = bisect_left(column.keys, glob.prefix.encode())
+        after = len(column.keys) if last is None else bisect_left(column.keys, last.encode())
+        for at in range(first, after):
+            if glob.matches(column.keys[at].decode()):
+                yield column.rows_of(at, at + 1)
+
+
+def _places(keys: Keys, wanted: Range) -> tuple[int, int]:
+    """The keys within a range: the first, and the one after the last."""
+    before, behind = (bisect_right, bisect_left) if wanted.open else (bisect_left, bisect_right)
+    first = 0 if wanted.low is None else before(keys, key_of(wanted.axis, wanted.low))
+    after = len(keys) if wanted.high is None else behind(keys, key_of(wanted.axis, wanted.high))
+    return first, max(first, after)
+
+
+def key_of(axis: Axis, value: Any) -> bytes:
+    """A value as bytes that sort as values do."""
+    match axis:
+        case "text":
+            return str(value).encode()
+        case "number":
+            return _number_key(value)
+    return _MOMENT.pack(value + _SIGN_BIT)
+
+
+def _number_key(value: int | float) -> bytes:
+    """The nearest double, and what a whole number has beyond it."""
+    nearest = float(value) or 0.0
+    bits = struct.unpack(">Q", struct.pack(">d", nearest))[0]
+    rest = value - int(nearest) if isinstance(value, int) else 0
+    return _NUMBER.pack(bits ^ (_ALL_BITS if bits >> 63 else _SIGN_BIT), rest + _HALF)
+
+
+Places = array
+"""The places of the rows that have one value, as they are gathered."""
+
+
+class Builder:
+    """Gathers the fields of rows."""
+
+    def __init__(self) -> None:
+        self._rows: dict[Name, dict[bytes, Places[int]]] = {}
+
+    def values(self, fields: Fields) -> list["Places[int]"]:
+        """What `mark` takes for rows with these fields."""
+        return [self._of(name, key) for name, key in _named_keys(fields)]
+
+    def mark(self, values: Iterable["Places[int]"], rows: range) -> None:
+        """Say which rows have these values; those of a value come in ascending order."""
+        for places in values:
+            places.extend(rows)
+
+    def _of(self, name: Name, key: bytes) -> "Places[int]":
+        return self._rows.setdefault(name, {}).setdefault(key, Places("I"))
+
+    def build(self, size: int) -> Columns:
+        """The columns of so many rows."""
+        return Columns(size, {name: _column(values) for name, values in self._rows.items()})
+
+
+def _named_keys(fields: Fields) -> set[tuple[Name, bytes]]:
+    found: set[tuple[Name, bytes]] = {((name, THERE), b"") for name in fields}
+    for name, readings in fields.items():
+        found |= {((name, axis), key_of(axis, value)) for reading in readings for axis, value in reading.items()}
+    return found
+
+
+def _column(values: Mapping[bytes, "Places[int]"]) -> Column:
+    keys = sorted(values)
+    ends = np.cumsum([len(key) for key in keys], dtype=np.int64)
+    rows = np.concatenate([np.frombuffer(values[key], np.uint32) for key in keys])
+    return Column(
+        Keys(ends, np.frombuffer(b"".join(keys), np.uint8)),
+        np.cumsum([len(values[key]) for key in keys], dtype=np.int64),
+        rows,
+    )
