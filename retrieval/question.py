@@ -8,7 +8,8 @@ from typing import Literal, get_args
 from embedmill.shared.errors import UsageError
 from embedmill.shared.filtering.conditions import Condition
 from embedmill.shared.providers.vectorstores.base import Selection, VectorRow
-from embedmill.shared.words.queries import Phrase, QueryWord, WordQuery, parse_query
+from embedmill.shared.words.phrases import Phrase
+from embedmill.shared.words.queries import QueryWord, WordQuery, parse_query
 
 Mode = Literal["dense", "lexical", "hybrid"]
 MODES: tuple[Mode, ...] = get_args(Mode)

@@ -1,34 +1,117 @@
-"""Owns the cutting of texts into terms: one cutter for documents and queries, in every store."""
+"""Owns the cutting of texts into terms: one cutter for documents and queries, in every store.
 
-import re
-from collections import Counter
+A word becomes one term: its stem in the language of the text, or itself where no language is known to inflect it. A
+query asks for its stems in all languages of its script, of which a text holds one at most: no mistake about a language
+can hide a word. Identifiers are terms as they are written, beside those of their parts; scripts without spaces are cut
+into pairs of signs (docs/decisions).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from hashlib import blake2b
+from itertools import chain
+from operator import itemgetter
 
 import numpy as np
+from numpy.typing import NDArray
 
 from embedmill.shared.words.counts import UNITS, TermCounts
+from embedmill.shared.words.folding import normalise
+from embedmill.shared.words.languages import DEFAULTS, Language, Languages, guess, languages, of_script, stems
+from embedmill.shared.words.naming import name_tokens
+from embedmill.shared.words.scripts import script_of
+from embedmill.shared.words.splitting import Pieces, split, tokens
 
-VERSION = 1
+VERSION = 2
 """Belongs to an index: rows cut by another version are cut anew before they are searched."""
 
-FIELDS = (("title", 2.0), ("name", 2.0), ("section", 1.5), ("text", 1.0))
-WORD = re.compile(r"[^\W_]+")
+FIELDS = {"title": 2.0, "section": 1.5, "text": 1.0, "name": 2.0, "path": 0.5}
+"""What a word counts in each field, in steps of a quarter; `name` is the file's or the row's, `path` its folders'."""
+
+KNOWN = 50_000
+"""Words whose terms are remembered for each set of languages, some 250 bytes each."""
+LONGEST_KNOWN = 40
+
+_LENGTH, _TERMS = itemgetter(0), itemgetter(1)
 
 
+@lru_cache(maxsize=100_000)
 def term_id(term: str) -> int:
     """The number of a term, the same in every process: 32 bits, as sparse vectors take them."""
-    return int.from_bytes(blake2b(term.encode(), digest_size=4).digest(), "big")
+    return int.from_bytes(blake2b(term.encode(errors="replace"), digest_size=4).digest(), "big")
 
 
 def count_terms(*, title: str = "", uri: str = "", section: str = "", text: str = "") -> TermCounts:
-    """What a store keeps of a chunk's words."""
-    counted: Counter[int] = Counter()
-    length = 0
-    for (_, weight), field in zip(FIELDS, (title, uri, section, text), strict=True):
-        words = WORD.findall(field.casefold())
-        length += len(words)
-        for word in words:
-            counted[term_id(word)] += int(weight * UNITS)
-    terms = np.array(sorted(counted), np.uint32)
-    counts = np.array([min(counted[term], 255) for term in terms.tolist()], np.uint8)
-    return TermCounts(terms, counts, length)
+    """What a store keeps of a chunk's words. Its length is that of title, section and text in words."""
+    shown = [normalise(field) for field in (title, section, text)]
+    cut = [field.split() for field in shown]
+    known = _known_in(guess(chain.from_iterable(cut), "".join(shown)))
+    lengths, terms = zip(*map(known.look_up, cut), strict=True)
+    named = [known.look_up(field)[1] for field in name_tokens(uri)]
+    return _counted(dict(zip(FIELDS, (*terms, *named), strict=True)), sum(lengths))
+
+
+def _counted(fields: Mapping[str, Sequence[int]], length: int) -> TermCounts:
+    """Terms with their weights added up: sorted once, and summed over equal neighbours."""
+    ids = np.fromiter(chain.from_iterable(fields.values()), np.uint32)
+    if not ids.size:
+        return TermCounts(ids, np.empty(0, np.uint8), length)
+    units = np.repeat([int(FIELDS[name] * UNITS) for name in fields], [len(terms) for terms in fields.values()])
+    order = np.argsort(ids)
+    ids = ids[order]
+    begins = np.flatnonzero(np.concatenate(([True], ids[1:] != ids[:-1])))
+    counts: NDArray[np.int64] = np.add.reduceat(units[order], begins)
+    return TermCounts(ids[begins], np.minimum(counts, 255).astype(np.uint8), length)
+
+
+class _Known(dict[str, tuple[int, tuple[int, ...]]]):
+    """How many words stand between two spaces, and their terms in one set of languages; what was met is remembered."""
+
+    def __init__(self, spoken: Languages) -> None:
+        super().__init__()
+        table = languages()
+        self._spoken = {script: table[code] for script, code in zip(DEFAULTS, spoken, strict=True)}
+
+    def look_up(self, cut: Iterable[str]) -> tuple[int, list[int]]:
+        """The number of words, and their terms, one after the other."""
+        found = [self[written] for written in cut]
+        return sum(map(_LENGTH, found)), list(chain.from_iterable(map(_TERMS, found)))
+
+    def __missing__(self, written: str) -> tuple[int, tuple[int, ...]]:
+        pieces = [split(token) for token in tokens(written)]
+        terms = tuple(term_id(term) for piece in pieces for term in self._terms(piece))
+        found = sum(piece.length for piece in pieces), terms
+        if len(written) <= LONGEST_KNOWN:
+            if len(self) >= KNOWN:
+                self.clear()
+            self[written] = found
+        return found
+
+    def _terms(self, pieces: Pieces) -> Iterator[str]:
+        for word, shown in (
+            *zip(pieces.words, pieces.shown, strict=True),
+            *zip(pieces.wholes, pieces.wholes, strict=True),
+        ):
+            language = self._spoken.get(script_of(word))
+            yield from stemmed(word, shown, language) if language else (word,)
+        yield from pieces.grams
+        yield from pieces.singles
+
+
+@lru_cache(maxsize=64)
+def _known_in(spoken: Languages) -> _Known:
+    return _Known(spoken)
+
+
+def stemmed(word: str, shown: str, language: Language) -> tuple[str, ...]:
+    """The terms of a word in a language: its stems, marked with the language, or itself where nothing is stemmed."""
+    found = stems(word, shown, language)
+    return tuple(f"{language.code}\0{stem}" for stem in found) or (word,)
+
+
+def alternatives(word: str, shown: str) -> tuple[int, ...]:
+    """All terms by which a text of any language may hold a word."""
+    terms = [word]
+    for language in of_script(script_of(word)):
+        terms += stemmed(word, shown, language)
+    return tuple(map(term_id, dict.fromkeys(terms)))

@@ -1,37 +1,46 @@
 """Owns what a user's query says: words, "phrases" and -exclusions; everything else is text."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from embedmill.shared.words.cutting import WORD, term_id
+from embedmill.shared.words.cutting import alternatives, term_id
+from embedmill.shared.words.folding import normalise
+from embedmill.shared.words.languages import guess, languages
+from embedmill.shared.words.phrases import Phrase, pieces_of
+from embedmill.shared.words.signs import Part, parts_of
+from embedmill.shared.words.splitting import Pieces, split, tokens
 from embedmill.shared.words.weighing import WordCounts, Wording, rarity
+
+MOST_WORDS = 1000
+"""Distinct words that are looked for; a longer query says so in its notes."""
+SHORT_QUERY = 2
+"""Queries of so many words keep their function words: `vitamin a`, `the who`."""
+PART_SHARE = 0.1
+"""Of a part's weight beside its identifier, which some row holds: parts that are loose never outweigh it."""
+LOOSE_WHOLE_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class QueryWord:
-    """One word of a query with the terms that stand for it (a stem for each language, say) and its share of weight."""
+    """One word of a query with the terms that stand for it (a stem for each language, say) and its share of weight.
+
+    A row holds one of the terms at most, but for words that are written with and without their marks. `part_of` has the
+    terms of the identifier of which it is a part: it counts little where any row holds that one.
+    """
 
     text: str
     terms: tuple[int, ...]
     weight: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Phrase:
-    """Words that have to stand side by side in one field."""
-
-    text: str
-
-    def held_by(self, *fields: str) -> bool:
-        """Whether one of the fields holds the phrase."""
-        return any(self.text.casefold() in field.casefold() for field in fields)
+    part_of: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class WordQuery:
     """A query as its user meant it.
 
-    `words` has the phrases' words too. `plain` is the text without signs and exclusions: what is embedded.
+    `words` has the phrases' words too; a word of no weight is there to be shown. `plain` is the text without signs and
+    exclusions: what is embedded. `excluded` words are excluded in every form by which they would be found, as `-cars`
+    excludes a car; `-"cars"` excludes that form alone, and is an excluded phrase. `notes` say what was left out.
     """
 
     plain: str
@@ -44,23 +53,114 @@ class WordQuery:
     @property
     def terms(self) -> tuple[int, ...]:
         """All terms that add to a score."""
-        return tuple(dict.fromkeys(term for word in self.words for term in word.terms))
+        return tuple(dict.fromkeys(term for word in self.words if word.weight for term in word.terms))
 
 
 def parse_query(text: str) -> WordQuery:
-    """The parts of a query."""
-    words = dict.fromkeys(WORD.findall(text.casefold()))
-    return WordQuery(text, tuple(QueryWord(word, (term_id(word),)) for word in words))
+    """The parts of a query. One that only excludes is text: there is nothing from which to exclude."""
+    parts = [part for part in parts_of(text) if part.text.strip()]
+    wanted = [part for part in parts if not part.is_excluded]
+    if not any(pieces_of(part.text) for part in wanted):
+        parts = wanted = [Part(text)]
+    plain = " ".join(part.text.strip() for part in wanted)
+    excluded, excluded_phrases = _exclusions(part for part in parts if part.is_excluded)
+    phrases = tuple(Phrase(part.text) for part in wanted if part.is_phrase and pieces_of(part.text))
+    cut = list(dict.fromkeys(tokens(normalise(plain))))
+    words, left = _words_of(cut)
+    return WordQuery(plain, words, phrases, excluded, excluded_phrases, _notes(cut, left))
+
+
+def _notes(cut: Sequence[str], left: int) -> tuple[str, ...]:
+    if not left:
+        return ()
+    return (f"the query has {len(cut):,} different words; the last {left:,} are not looked for",)
+
+
+def _words_of(cut: Sequence[str]) -> tuple[tuple[QueryWord, ...], int]:
+    """The distinct words of a query's tokens in order, identifiers before their parts; and how many tokens are left."""
+    functional = _functional(cut)
+    distinct: dict[str, QueryWord] = {}
+    for at, token in enumerate(cut):
+        if len(distinct) >= MOST_WORDS:
+            return tuple(distinct.values()), len(cut) - at
+        for word in _words_of_token(split(token)):
+            known = distinct.get(word.text)
+            if known is None or (known.part_of and not word.part_of):
+                distinct[word.text] = replace(word, weight=0.0) if token in functional else word
+    return tuple(distinct.values()), 0
+
+
+def _words_of_token(pieces: Pieces) -> Iterator[QueryWord]:
+    wholes = [QueryWord(whole, alternatives(whole, whole)) for whole in pieces.wholes]
+    if pieces.loose:
+        yield from (replace(whole, weight=LOOSE_WHOLE_SHARE) for whole in wholes)
+    else:
+        yield from wholes
+    part_of = () if pieces.loose else tuple(term for whole in wholes for term in whole.terms)
+    for word, shown in zip(pieces.words, pieces.shown, strict=True):
+        yield QueryWord(word, alternatives(word, shown), part_of=part_of)
+    share = pieces.length / len(pieces.grams) if pieces.grams else 1.0
+    for gram in pieces.grams:
+        yield QueryWord(gram, (term_id(gram),), share, part_of)
+
+
+def _functional(cut: Sequence[str]) -> frozenset[str]:
+    """The tokens that only hold the others together, in the language that they tell; none where little else is left."""
+    if len(cut) <= SHORT_QUERY:
+        return frozenset()
+    small = [token.lower() for token in cut]
+    spoken = [languages()[code] for code in guess(small)]
+    shouted = not any(map(str.islower, cut))
+    functional = frozenset(
+        token
+        for at, token in enumerate(cut)
+        if any(token.lower() in language.words for language in spoken)
+        and (shouted or not _is_name(token, is_first=not at))
+    )
+    return functional if len(functional) < len(cut) else frozenset()
+
+
+def _is_name(word: str, *, is_first: bool) -> bool:
+    """Whether a function word is written as a name is: IT, The Who, vitamin A."""
+    if word == "I" or not word[0].isupper():
+        return False
+    return not is_first or (len(word) > 1 and word.isupper())
+
+
+def _exclusions(parts: Iterable[Part]) -> tuple[tuple[QueryWord, ...], tuple[Phrase, ...]]:
+    words, phrases = [], []
+    for part in parts:
+        pieces = pieces_of(part.text)
+        word = None if part.is_phrase or len(pieces) != 1 else _excluded_word(pieces[0])
+        if word:
+            words.append(word)
+        elif pieces:
+            phrases.append(Phrase(part.text))
+    return tuple(words), tuple(phrases)
+
+
+def _excluded_word(pieces: Pieces) -> QueryWord | None:
+    """The one word by which rows are left out; None for what only its order tells, as signs without spaces."""
+    if pieces.grams:
+        return QueryWord(pieces.grams[0], (term_id(pieces.grams[0]),)) if len(pieces.grams) == 1 else None
+    for word in (*pieces.wholes, *pieces.words)[:1]:
+        return QueryWord(word, alternatives(word, word if pieces.wholes else pieces.shown[0]))
+    return None
 
 
 def weigh(query: WordQuery, counted: WordCounts, *, extra: Mapping[int, float] | None = None) -> Wording:
-    """The wording that stores score: terms that no row holds are left out; `extra` adds terms (feedback, expansion)."""
+    """The wording that stores score: terms that no row holds are left out; `extra` adds terms (feedback, expansion).
+
+    The terms of a word stand for it together: it is as rare as all of them.
+    """
     weights: dict[int, float] = {}
     holding = counted.holding or {}
     for word in query.words:
-        for term in word.terms:
-            if held := holding.get(term, 0):
-                weights[term] = weights.get(term, 0.0) + word.weight * rarity(held, counted.rows)
+        held = {term: rows for term in word.terms if (rows := holding.get(term, 0))}
+        share = PART_SHARE if any(holding.get(term) for term in word.part_of) else 1.0
+        weight = word.weight * share * rarity(min(sum(held.values()), counted.rows), counted.rows)
+        for term in held if weight else ():
+            weights[term] = weights.get(term, 0.0) + weight
     for term, weight in (extra or {}).items():
         weights[term] = weights.get(term, 0.0) + weight
     return Wording(dict(sorted(weights.items())), max(counted.words / counted.rows, 1.0) if counted.rows else 1.0)

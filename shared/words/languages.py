@@ -1,0 +1,145 @@
+"""Owns the languages: which one a text is in, by its function words, and the stems of their words."""
+
+import threading
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import Stemmer
+
+from embedmill.shared.words.folding import fold
+from embedmill.shared.words.scripts import script_of
+
+LONGEST_STEMMED = 40
+SHORTEST_STEMMED = 3
+ENOUGH_VOTES = 2
+SHORT_TEXT = 8
+"""Of a text of up to so many words one function word tells the language."""
+OF_A_LETTER = 0.5
+
+DEFAULTS = {
+    "latin": "en",
+    "cyrillic": "ru",
+    "greek": "el",
+    "arabic": "ar",
+    "hebrew": "he",
+    "devanagari": "hi",
+    "armenian": "hy",
+    "tamil": "ta",
+}
+"""What a text is taken for that tells nothing of its language, by script: a wrong guess costs a stem, never a word."""
+
+Languages = tuple[str, ...]
+"""The language of each script of a text, in the order of `DEFAULTS`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """A language; `words` are its function words, folded and as they are written; `stemmer` is empty without one."""
+
+    code: str
+    script: str
+    stemmer: str
+    words: frozenset[str]
+    letters: frozenset[str]
+
+
+@cache
+def languages() -> Mapping[str, Language]:
+    """Every language by its code, in the order of the table."""
+    table = tomllib.loads(files(__package__).joinpath("languages.toml").read_text("utf-8"))
+    return {code: _language(code, entry) for code, entry in table.items()}
+
+
+def _language(code: str, entry: Mapping[str, str]) -> Language:
+    written = entry["words"].split()
+    words = frozenset(written) | frozenset(map(fold, written))
+    return Language(code, script_of(written[0]), entry.get("stemmer", ""), words, frozenset(entry.get("letters", "")))
+
+
+@cache
+def of_script(script: str) -> tuple[Language, ...]:
+    """The languages of one script."""
+    return tuple(language for language in languages().values() if language.script == script)
+
+
+@cache
+def _votes() -> Mapping[str, tuple[str, ...]]:
+    """The languages of which a word is a function word."""
+    voted: dict[str, list[str]] = {}
+    for language in languages().values():
+        for word in language.words:
+            voted.setdefault(word, []).append(language.code)
+    return {word: tuple(codes) for word, codes in voted.items()}
+
+
+@cache
+def _voting() -> frozenset[str]:
+    return frozenset(_votes())
+
+
+def guess(tokens: Iterable[str], signs: str = "") -> Languages:
+    """The language of each script, by distinct function words among the tokens and by rare letters among the signs."""
+    words = set(tokens)
+    votes = _count(words)
+    if signs and not signs.isascii():
+        present = set(signs)
+        for language in languages().values():
+            votes[language.code] += OF_A_LETTER * len(present & language.letters)
+    enough = ENOUGH_VOTES if len(words) > SHORT_TEXT else 1
+    return tuple(_best(script, votes, enough) for script in DEFAULTS)
+
+
+def _count(words: Iterable[str]) -> dict[str, float]:
+    known = _votes()
+    votes: dict[str, float] = dict.fromkeys(languages(), 0.0)
+    for word in _voting().intersection(words):
+        for code in known[word]:
+            votes[code] += 1
+    return votes
+
+
+def _best(script: str, votes: Mapping[str, float], enough: float) -> str:
+    """The language with most votes; the default one when it has as many, or when there are too few."""
+    default = DEFAULTS[script]
+    best = max(of_script(script), key=lambda language: (votes[language.code], language.code == default)).code
+    return best if votes[best] >= enough else default
+
+
+def stems(word: str, shown: str, language: Language) -> tuple[str, ...]:
+    """The stems of a folded word: that of its written form, and that of the folded one, for who leaves marks out.
+
+    Empty for a word that the language does not inflect: a function word, a name with digits.
+    """
+    if not language.stemmer or not _is_stemmed(word) or word in language.words:
+        return ()
+    stemmer = _stemmer(language.stemmer)
+    found = (stemmer.stemWord(form) for form in ((word,) if shown == word else (shown, word)))
+    return tuple(dict.fromkeys(fold(stem) or word for stem in found))
+
+
+def _is_stemmed(word: str) -> bool:
+    """Whether a word may be inflected: what has digits or signs is a name."""
+    return SHORTEST_STEMMED <= len(word) <= LONGEST_STEMMED and not any(map(_is_no_letter, word))
+
+
+def _is_no_letter(sign: str) -> bool:
+    return not sign.isalpha() and sign.isascii()
+
+
+class _Stemmers(threading.local):
+    """Snowball's stemmers keep state while they work: each thread has its own."""
+
+    def __init__(self) -> None:
+        self.by_name: dict[str, Stemmer.Stemmer] = {}
+
+
+_OURS = _Stemmers()
+
+
+def _stemmer(name: str) -> "Stemmer.Stemmer":
+    if name not in _OURS.by_name:
+        _OURS.by_name[name] = Stemmer.Stemmer(name, 0)
+    return _OURS.by_name[name]

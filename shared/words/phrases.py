@@ -1,0 +1,58 @@
+"""Owns phrases: words that stand side by side, as they are written but for case and marks."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from embedmill.shared.words.cutting import alternatives, term_id
+from embedmill.shared.words.folding import normalise
+from embedmill.shared.words.splitting import Pieces, split, tokens
+
+_BORDER = "\0"
+
+
+def pieces_of(text: str) -> list[Pieces]:
+    """What the tokens of a text are found by, in order."""
+    return [split(token) for token in tokens(normalise(text))]
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """Words that have to stand side by side in one field."""
+
+    text: str
+
+    def held_by(self, *fields: str) -> bool:
+        """Whether one of the fields holds its words in order with nothing between, and its identifiers as written."""
+        return any(self._is_in(pieces_of(field)) for field in fields)
+
+    @cached_property
+    def required(self) -> tuple[frozenset[int], ...]:
+        """For each word the terms of which a row that holds the phrase has one, for a `Selection`."""
+        asked = (terms for pieces in self._pieces for terms in _terms_asked(pieces))
+        return tuple(dict.fromkeys(map(frozenset, asked)))
+
+    @cached_property
+    def _pieces(self) -> list[Pieces]:
+        return pieces_of(self.text)
+
+    def _is_in(self, pieces: list[Pieces]) -> bool:
+        if not self._pieces:
+            return False
+        return _line(self._pieces) in _line(pieces) and _wholes(self._pieces) <= _wholes(pieces)
+
+
+def _line(pieces: list[Pieces]) -> str:
+    atoms = (atom for piece in pieces for atom in piece.atoms)
+    return f"{_BORDER}{_BORDER.join(atoms)}{_BORDER}"
+
+
+def _wholes(pieces: list[Pieces]) -> set[str]:
+    return {whole for piece in pieces if not piece.loose for whole in piece.wholes}
+
+
+def _terms_asked(pieces: Pieces) -> Iterator[tuple[int, ...]]:
+    for word, shown in zip(pieces.words, pieces.shown, strict=True):
+        yield alternatives(word, shown)
+    for gram in pieces.grams:
+        yield (term_id(gram),)

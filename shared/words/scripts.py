@@ -1,0 +1,61 @@
+"""Owns what is known of scripts: which need no spaces between words, and what of a word is a mark."""
+
+import sys
+import unicodedata
+
+HAN = "\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+KANA = "\u3041-\u3096\u3099\u309a\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff"
+HANGUL = "\u1100-\u11ff\ua960-\ua97f\uac00-\ud7ff"
+CLUSTERED = (
+    "\u0e00-\u0e3a\u0e40-\u0e4e\u0e80-\u0ebd\u0ec0-\u0ece\u0edc-\u0edf\u1000-\u103f\u1050-\u109f"
+    "\u1780-\u17d3\u17d7\u17dc\u17dd\ua9e0-\ua9ef\ua9fa-\ua9fe\uaa60-\uaa7f"
+)
+"""Thai, Lao, Burmese and Khmer but their digits: no spaces between words, several signs in a syllable."""
+
+SPACELESS = f"{HAN}{KANA}{CLUSTERED}"
+"""Scripts whose words no space parts."""
+
+_SIGNS = (
+    "\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ece\u3099\u309a"
+    "\u102b-\u1038\u103a-\u103e\u1056-\u1059\u105e-\u1060\u1062-\u1064\u1067-\u106d\u1071-\u1074\u1082-\u108d"
+    "\u109a-\u109d\u17b4-\u17d1\u17d3\u17dd"
+)
+CLUSTER = f"(?s:.)(?:[{_SIGNS}]|[\u1039\u17d2].)*"
+"""A letter with the vowels and tones around it, and the letters that are stacked below it."""
+
+_FIRST_OF_SCRIPTS = (
+    (0x0041, "latin"),
+    (0x0370, "greek"),
+    (0x0400, "cyrillic"),
+    (0x0530, "armenian"),
+    (0x0590, "hebrew"),
+    (0x0600, "arabic"),
+    (0x0700, ""),
+    (0x0900, "devanagari"),
+    (0x0980, ""),
+    (0x0B80, "tamil"),
+    (0x0C00, ""),
+    (0x1C80, "cyrillic"),
+    (0x1C90, ""),
+    (0x1E00, "latin"),
+    (0x1F00, "greek"),
+    (0x2000, ""),
+)
+
+
+def script_of(word: str) -> str:
+    """The script of a word's first letter, where it has languages with stemmers; empty for others."""
+    first = next((ord(sign) for sign in word if sign.isalpha()), 0)
+    return next((name for begin, name in reversed(_FIRST_OF_SCRIPTS) if first >= begin), "")
+
+
+def marks() -> str:
+    """The combining marks, as the inside of a character class: parts of words, though no letters."""
+    spans: list[list[int]] = []
+    for code in range(0x300, sys.maxunicode + 1 if sys.maxunicode < 0x1F000 else 0x1F000):
+        if unicodedata.category(chr(code))[0] == "M":
+            if spans and spans[-1][1] == code - 1:
+                spans[-1][1] = code
+            else:
+                spans.append([code, code])
+    return "".join(f"{chr(first)}-{chr(last)}" for first, last in spans)

@@ -1,0 +1,40 @@
+"""Owns the signs of a query: what is quoted, and what is excluded by a minus."""
+# ruff: noqa: RUF001 - these are the very signs that are told apart
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_QUOTES = ('""', "“”", "„“", "„”", "””", "«»", "»«", "‹›", "「」", "『』", "＂＂")
+_QUOTED = "|".join(f"{pair[0]}(?P<quoted{number}>[^{pair}]*){pair[1]}" for number, pair in enumerate(_QUOTES))
+_PART = re.compile(rf"(?:(?<!\S)(?P<minus>[-−－])|(?<![^\s(\[]))(?:{_QUOTED})|(?<!\S)[-−－](?P<word>[.#@]?[^\W\d]\S*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a query; a sign is a phrase, or excludes, or both; what is neither is text."""
+
+    text: str
+    is_phrase: bool = False
+    is_excluded: bool = False
+
+
+def parts_of(query: str) -> Iterator[Part]:
+    """The parts of a query, in order.
+
+    `"…"` is a phrase, `-word` and `-"…"` exclude. A minus before a digit is a number's; exclude a number as `-"40"`. A
+    quotation mark without its other half is text, and so is everything else.
+    """
+    at = 0
+    for match in _PART.finditer(query):
+        yield Part(query[at : match.start()])
+        yield _signed(match)
+        at = match.end()
+    yield Part(query[at:])
+
+
+def _signed(match: re.Match[str]) -> Part:
+    if match["word"]:
+        return Part(match["word"], is_excluded=True)
+    quoted = next(text for number in range(len(_QUOTES)) if (text := match[f"quoted{number}"]) is not None)
+    return Part(quoted, is_phrase=True, is_excluded=bool(match["minus"]))

@@ -1,0 +1,194 @@
+"""Owns the splitting of a text into tokens, and of a token into what it is found by.
+
+A token is what a reader takes for one: a word, an identifier, a version, a date, a path, or a run of a script that
+needs no spaces. An identifier is a word of its own beside its parts.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+
+from embedmill.shared.words.folding import fold
+from embedmill.shared.words.scripts import CLUSTER, HAN, HANGUL, SPACELESS, marks
+
+LONGEST_WHOLE = 80
+"""Signs of an identifier that is kept whole: what is longer is data, as a picture in base 64."""
+LONGEST_CAMEL = 48
+
+_PATTERN = r"""
+(?: (?<![\w)\]}]) [-+] (?: (?=\d) | \. (?=\d) ) # -40, +49
+  | (?<![\w.]) \. (?=\w) # .NET, .5
+  | (?<![\w&]) [#$€£§] (?=\w) # #123, $100, §5
+)?
+PIECE (?: (?: ['.+@/\\,&-] | ::? ) PIECE )*
+(?: \+\+ | [#%] (?!\w) )?
+"""
+_JOINTS = re.compile(r"[/\\:@&]+")
+_CONNECTORS = re.compile(r"['.+,_-]+")
+_CAMEL = re.compile(
+    r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-Za-z]{2})(?=[0-9]{2})|(?<=[0-9]{2})(?=[A-Za-z]{2})"
+)
+_CONTRACTED = re.compile(r"[^\W\d_]+'(?:ll|re|ve|d|m|t)", re.IGNORECASE)
+_POSSESSIVE = re.compile(r"'[sS]?$")
+_ELIDED = re.compile(
+    r"^(?:[cdjlmnst]|qu|jusqu|lorsqu|puisqu|quoiqu|un|gl|all|dall|dell|nell|sull|quell|quest|sant)'(?=[^\W\d_]{2})",
+    re.IGNORECASE,
+)
+_INITIALS = re.compile(r"[^\W\d_](?:\.[^\W\d_])+")
+_GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+")
+_OF_IDENTIFIERS = frozenset("._+,#$€£%§")
+_RUN = re.compile(f"[{SPACELESS}]+")
+_HAN = re.compile(f"[{HAN}]")
+_HANGUL = re.compile(f"[{HANGUL}]+")
+_HANGUL_APART = re.compile(f"[{HANGUL}]+|[^{HANGUL}]+")
+_CLUSTERS = re.compile(CLUSTER)
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """What a token is found by, folded.
+
+    `words` may be inflected; `shown` are the same with the marks that stemmers read. `wholes` are identifiers as
+    they are written; with `loose` the words alone mean the same (`co-operate`), as those of `parse_retry_after` do not.
+    `grams` are of a script without spaces, and overlap; `singles` are signs by which a text is found, which no query
+    asks for beside its grams. `atoms` stand one after the other, as a phrase has them.
+    """
+
+    words: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
+    wholes: tuple[str, ...] = ()
+    grams: tuple[str, ...] = ()
+    singles: tuple[str, ...] = ()
+    atoms: tuple[str, ...] = ()
+    loose: bool = False
+    length: int = 0
+
+
+@cache
+def _token_pattern(*, ascii_only: bool) -> re.Pattern[str]:
+    if ascii_only:
+        return re.compile(_PATTERN.replace("PIECE", r"\w+"), re.VERBOSE | re.ASCII)
+    return re.compile(_PATTERN.replace("PIECE", rf"[\w{marks()}]+"), re.VERBOSE)
+
+
+def tokens(text: str) -> list[str]:
+    """The tokens of a normalised text, in order."""
+    if text.isascii():
+        return _token_pattern(ascii_only=True).findall(text)
+    return _token_pattern(ascii_only=False).findall(_RUN.sub(r" \g<0> ", text))
+
+
+def split(token: str) -> Pieces:
+    """What one token is found by."""
+    if _RUN.match(token):
+        return _run(token)
+    if _HANGUL.search(token):
+        return _korean(token)
+    if token.isalpha():
+        return _word(token)
+    return _compound(token)
+
+
+def _word(token: str) -> Pieces:
+    """A word of letters alone: itself, and the words of which a CamelCase name is made."""
+    parts = _parts_of(token)
+    return _plain(parts, wholes=(fold(token),) if len(parts) > 1 else ())
+
+
+def _compound(token: str) -> Pieces:
+    """An identifier, a number, a path: as a whole, and what its joints part."""
+    subs = [sub for sub in _JOINTS.split(token) if sub]
+    if len(subs) > 1:
+        return _joined([split(sub) for sub in subs], wholes=_whole(token))
+    if "'" in token:
+        return _with_apostrophe(token)
+    if _INITIALS.fullmatch(token):
+        return _plain([token.replace(".", "")])
+    return _parted(token)
+
+
+def _joined(parts: list[Pieces], *, wholes: tuple[str, ...] = ()) -> Pieces:
+    """What stands on both sides of a joint, and all of it."""
+    return Pieces(
+        words=tuple(word for part in parts for word in part.words),
+        shown=tuple(word for part in parts for word in part.shown),
+        wholes=tuple(dict.fromkeys((*wholes, *(whole for part in parts for whole in part.wholes)))),
+        grams=tuple(gram for part in parts for gram in part.grams),
+        singles=tuple(sign for part in parts for sign in part.singles),
+        atoms=tuple(atom for part in parts for atom in part.atoms),
+        length=sum(part.length for part in parts),
+    )
+
+
+def _with_apostrophe(token: str) -> Pieces:
+    """`don't` is one word, `user's` is the user's, `l'homme` is a man, and `O'Brien` is found by Brien too."""
+    if _CONTRACTED.fullmatch(token):
+        return _plain([token.replace("'", "")])
+    bare = _ELIDED.sub("", _POSSESSIVE.sub("", token))
+    return _parted(bare) if "'" in bare else split(bare)
+
+
+def _parted(token: str) -> Pieces:
+    pieces = [piece for piece in _CONNECTORS.split(token) if piece]
+    parts = [part for piece in pieces for part in _parts_of(piece)]
+    if len(pieces) > 1 and all(piece.isalpha() for piece in pieces) and not set(token) & _OF_IDENTIFIERS:
+        return _plain(parts, wholes=(fold(re.sub(r"['-]", "", token)),), loose=True)
+    if not parts or parts == [token]:
+        return _plain(parts)
+    return _plain(parts, wholes=(*_whole(token), *_ungrouped(token)))
+
+
+def _parts_of(piece: str) -> list[str]:
+    """A piece without its signs, or the words of its CamelCase."""
+    bare = piece.strip("#$€£%§+-.") or piece
+    camel = _CAMEL.split(bare) if len(bare) <= LONGEST_CAMEL else [bare]
+    parts = [part for part in camel if len(part) > 1]
+    return parts if len(parts) > 1 else [bare]
+
+
+def _plain(parts: Iterable[str], *, wholes: tuple[str, ...] = (), loose: bool = False) -> Pieces:
+    kept = [(folded, part.lower()) for part in parts if (folded := fold(part))]
+    words = tuple(folded for folded, _ in kept)
+    shown = tuple(part for _, part in kept)
+    kept_wholes = tuple(dict.fromkeys(whole for whole in wholes if whole))
+    return Pieces(words, shown, kept_wholes, atoms=words, loose=loose, length=len(words))
+
+
+def _whole(token: str) -> tuple[str, ...]:
+    return (fold(token),) if len(token) <= LONGEST_WHOLE else ()
+
+
+def _ungrouped(token: str) -> tuple[str, ...]:
+    """10000 for 10,000."""
+    return (token.replace(",", ""),) if _GROUPED.fullmatch(token) else ()
+
+
+def _run(token: str) -> Pieces:
+    """A run of a script without spaces: its pairs of signs; two signs count as one word."""
+    signs = tuple(_CLUSTERS.findall(fold(token)))
+    if len(signs) == 1:
+        return Pieces(grams=signs, atoms=signs, length=1)
+    singles = tuple(filter(_HAN.match, signs))
+    return Pieces(grams=_pairs(signs), singles=singles, atoms=signs, length=(len(signs) + 1) // 2)
+
+
+def _pairs(signs: Sequence[str]) -> tuple[str, ...]:
+    return tuple(first + second for first, second in pairwise(signs))
+
+
+def _korean(token: str) -> Pieces:
+    """A word with its particles, and what of other scripts stands in it."""
+    parts = [part.strip("'.+@/\\,&:_-") for part in _HANGUL_APART.findall(token)]
+    pieces = [_eojeol(part) if _HANGUL.match(part) else split(part) for part in parts if part]
+    return pieces[0] if len(pieces) == 1 else _joined(pieces)
+
+
+def _eojeol(token: str) -> Pieces:
+    """A Korean word with its particles: whole, in pairs of syllables, and by the first of two, one a particle."""
+    word = fold(token)
+    syllables = tuple(word)
+    if len(syllables) < 3:
+        return Pieces(grams=(word,), singles=syllables[: len(syllables) - 1], atoms=syllables, length=1)
+    return Pieces(grams=_pairs(syllables), wholes=(word,), atoms=syllables, loose=True, length=1)

@@ -1,0 +1,58 @@
+"""Identifiers are words of their own, beside their parts."""
+
+import pytest
+
+from tests.shared.words.ranking import rank
+
+OTHERS = {f"other{number}": f"Nothing of it is in text {number}." for number in range(5)}
+
+
+@pytest.mark.parametrize(
+    ("query", "written", "loose"),
+    [
+        ("read_all_lines", "The function read_all_lines is slow.", "read all, read lines, all lines, read"),
+        ("4.17", "Version 4.17 is out.", "4 of 17, 17 of 4, and 4 more"),
+        ("ERR-2041", "It shows ERR-2041 and stops.", "err 2041, 2041 err, err"),
+        ("2023-11-05", "Signed on 2023-11-05.", "2023, 11, 05, 11, 2023, 05"),
+        ("-17", "At -17 it freezes.", "At 17 it melts: 17, 17."),
+        ("1234-4332", "Part 1234-4332 broke.", "1234 and 4332, 4332 and 1234"),
+        ("v1.2.3-rc1", "We run v1.2.3-rc1 here.", "v1 2 3 rc1 v1 2 3 rc1"),
+        ("C++", "Written in C++ by hand.", "C, c, C and c"),
+        ("C#", "Written in C# by hand.", "C, c, C and c"),
+        (".NET", "It needs .NET to run.", "a net, net, net"),
+        ("#123", "See issue #123 for more.", "123, 123 and 123"),
+        ("§ 5", "As in § 5 of the law.", "5 and 5 and 5"),
+        ("usr/local/bin", "It is in /usr/local/bin there.", "usr local bin, local usr bin"),
+        ("jane.doe@example.org", "Write to jane.doe@example.org soon.", "jane doe example org doe jane"),
+        ("10:45", "The train leaves at 10:45 daily.", "10 of 45, 45 of 10"),
+        ("RetryPolicy", "The class RetryPolicy is new.", "retry policy retry policy"),
+    ],
+)
+def test_an_identifier_comes_before_its_parts(query: str, written: str, loose: str) -> None:
+    for decoy in (loose, " ".join([loose] * 30)):
+        assert rank(query, {"written": written, "loose": decoy} | OTHERS)[0] == "written"
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("policy for a retry", "class RetryPolicy:"),
+        ("http server", "An HTTPServer listens."),
+        ("all lines", "read_all_lines()"),
+        ("cooperate", "They co-operate well."),
+        ("co-operating", "They cooperate well."),
+        ("e-mail", "Send an email."),
+        ("USA", "Made in the U.S.A. by hand"),
+        ("10000", "It costs 10,000 in all."),
+        ("brien", "Mr. O’Brien called."),
+        ("homme", "Voici l’homme."),
+        ("file", "a \ufb01le"),
+        ("ABC", "\uff21\uff22\uff23"),
+        ("hyphen", "hy\u00adphen"),
+        ("cafe", "cafe\u0301"),
+        ("windows", "WINDOWS™"),
+        ("footnote", "a footnote¹ below"),
+    ],
+)
+def test_a_word_is_found_however_it_is_written(query: str, text: str) -> None:
+    assert rank(query, {"written": text} | OTHERS) == ["written"]
