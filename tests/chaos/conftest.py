@@ -19,7 +19,7 @@ from tests.together import once
 
 DOCUMENTS = 80
 # Many small batches: more boundaries to strike at, and a backlog in the broker.
-CHAOTIC = {**SMALL, "EMBEDMILL_BATCH_DOCUMENTS": "8", "EMBEDMILL_LEASE_SECONDS": "1"}
+CHAOTIC = {**SMALL, "EMBEDMILL_WORKERS": "2", "EMBEDMILL_BATCH_DOCUMENTS": "8", "EMBEDMILL_LEASE_SECONDS": "1"}
 
 
 @dataclass(frozen=True, slots=True)
