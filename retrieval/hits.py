@@ -62,3 +62,11 @@ class SearchResult:
     failures: Mapping[str, str]
     degraded: bool
     notes: list[str]
+
+    @property
+    def remarks(self) -> list[str]:
+        """What somebody who reads the hits has to know of how they were found."""
+        without = [f"the step {step.name} was left out: {step.why}" for step in self.steps if step.failed]
+        limited = [f"{step.name}: {step.why}" for step in self.steps if step.ran and step.out and step.why]
+        missing = [f"without shard {shard}: {why}" for shard, why in self.failures.items()]
+        return [*without, *missing, *limited, *self.notes]

@@ -50,4 +50,4 @@ def _ordered(ids: Sequence[str], ranking: Ranking, chunks_per_document: int | No
 def _below(lowest: float, scores: Mapping[str, float]) -> dict[str, float]:
     """The scores, moved so that none is above those of what was placed before."""
     excess = max(max(scores.values(), default=lowest) - lowest, 0.0)
-    return {id: score - excess for id, score in scores.items()}
+    return {id: min(score - excess, lowest) for id, score in scores.items()}

@@ -15,6 +15,7 @@ from embedmill.retrieval.steps import Steps
 from embedmill.shared.editions import Edition
 from embedmill.shared.errors import UsageError
 from embedmill.shared.filtering.conditions import Condition
+from embedmill.shared.metering import Tally
 from embedmill.shared.paging import batched
 from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.shared.providers.vectorstores.base import VectorRow, VectorStore
@@ -30,30 +31,44 @@ STEPS = (EMBED, looking.DENSE, looking.LEXICAL, VERSIONS, looking.PHRASES, looki
 NOTHING_ASKED = "nothing is asked: a query needs a word that is not excluded"
 
 
+FindLost = Callable[[Sequence[str]], Mapping[str, str]]
+"""Of some shards, those that hold nothing though they should, each with the reason."""
+
+
+def _lose_none(_: Sequence[str]) -> Mapping[str, str]:
+    return {}
+
+
 class Searcher:
     """Answers queries over one collection's shards.
 
     Shards are asked in the order given. A function in their place is called for every query, because documents can be
-    moved to other shards at any time. `seconds` is how long the shards may take for a pass over all of them.
+    moved to other shards at any time. An embedder that cannot be had, where a function opens it, is one that failed.
 
     `active_editions` maps document ids to their active edition and leaves out documents that have none; it is asked
-    during every query, so that a superseded or deleted document is gone from the next answer on.
+    during every query, so that a superseded or deleted document is gone from the next answer on. `find_lost` is asked
+    about shards that put up nothing. `seconds` is how long a pass over the shards may take, `tally` what paid calls
+    come to.
     """
 
     def __init__(
         self,
         store: VectorStore,
         shards: Sequence[str] | Callable[[], Sequence[str]],
-        embedder: Embedder,
+        embedder: Embedder | Callable[[], Embedder],
         active_editions: ActiveEditions,
         *,
         seconds: float = SECONDS,
+        find_lost: FindLost = _lose_none,
+        tally: Tally | None = None,
     ) -> None:
         self._store = store
         self._find_shards = shards if callable(shards) else lambda: shards
-        self._embedder = embedder
+        self._open_embedder = (lambda: embedder) if isinstance(embedder, Embedder) else embedder
         self._active_editions = active_editions
         self._seconds = seconds
+        self._find_lost = find_lost
+        self._tally = tally
 
     def search(
         self,
@@ -72,10 +87,10 @@ class Searcher:
         """
         question = ask(text, mode=mode, where=where)
         _check_top_k(top_k)
-        steps, failed = Steps(*STEPS), dict[str, str]()
+        steps, failed = Steps(*STEPS, tally=self._tally), dict[str, str]()
         if not question.asks:
             return _result([], question, steps, failed, NOTHING_ASKED)
-        vector = embed(question, self._embedder, steps)
+        vector = embed(question, self._open_embedder, steps)
         hits: list[Hit] = []
         for _ in range(LOOKS):
             names = tuple(self._find_shards())
@@ -85,6 +100,7 @@ class Searcher:
             hits = _best_hits(look, top_k, chunks_per_document)
             if not (visibility.moved or look.vanished or shards.broke) and tuple(self._find_shards()) == names:
                 break
+        shards.leave_out(self._find_lost(shards.silent) if shards.silent else {})
         return _result(hits, question, steps, failed)
 
 

@@ -30,6 +30,7 @@ class Shards:
         self._names = names
         self._seconds = seconds
         self._have_answered = False
+        self._heard: set[str] = set()
         self.failed = failed
         self.broke = False
         """Whether one failed after it had answered: what it found stands beside what the others were asked alone."""
@@ -38,6 +39,11 @@ class Shards:
     def answering(self) -> list[str]:
         """Those that have not failed, in the order in which they are asked."""
         return [name for name in self._names if name not in self.failed]
+
+    @property
+    def silent(self) -> list[str]:
+        """Those that were asked, have not failed, and had nothing to put up."""
+        return [name for name in self.answering if name not in self._heard]
 
     def search_vectors(self, vector: NDArray[np.float32], top_k: int, selection: Selection) -> list[Match]:
         """The nearest rows, best first."""
@@ -97,9 +103,10 @@ class Shards:
                 self.leave_out({shard: str(error)})
         return found
 
-    def _in_order(self, matches: Iterable[Match]) -> list[Match]:
+    def _in_order(self, matches: Sequence[Match]) -> list[Match]:
         """Best first, ties by id; what is met at two shards, the one where it stays last."""
         places = {name: place for place, name in enumerate(self._names)}
+        self._heard.update(match.shard for match in matches)
         return sorted(matches, key=lambda match: (-match.score, match.id, places[match.shard]))
 
     def _deadline(self) -> float:

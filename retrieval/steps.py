@@ -5,13 +5,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from embedmill.shared.metering import Tally
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One step of a search; `why` says why it did not run, or what is to be known of how it ran.
 
-    `given` and `out` count what it is about: candidates, as a rule. `calls` are those of a paid model, `usd` their
-    cost. `failed` where it was meant to run and could not, so that the answer is less than it might be.
+    `given` and `out` count what it is about: candidates, as a rule. `calls` are paid ones, `usd` what they cost. It has
+    `failed` where it was meant to run and could not, so that the answer is less than it might be.
     """
 
     name: str
@@ -25,6 +27,10 @@ class Step:
     failed: bool = False
 
 
+Spent = tuple[float, int, int]
+"""Seconds, paid calls, and their cost in micro-dollars."""
+
+
 @dataclass(slots=True)
 class Running:
     """A step under way; it is told what there is to say of it."""
@@ -33,9 +39,7 @@ class Running:
     why: str = ""
     given: int = 0
     out: int = 0
-    calls: int = 0
-    usd: float = 0.0
-    seconds: float = 0.0
+    spent: Spent = (0.0, 0, 0)
     failed: bool = False
 
     def fail(self, why: str) -> None:
@@ -44,12 +48,16 @@ class Running:
 
 
 class Steps:
-    """The steps of one search, in their order; time in an inner step counts for that step only."""
+    """The steps of one search, in their order; what an inner step takes counts for that step only.
 
-    def __init__(self, *names: str) -> None:
+    `tally` is what paid calls came to so far, be they for the model or for the store.
+    """
+
+    def __init__(self, *names: str, tally: Tally | None = None) -> None:
         self._steps = {name: Running() for name in names}
+        self._tally = tally or Tally()
         self._started = time.perf_counter()
-        self._inner = 0.0
+        self._inner: Spent = (0.0, 0, 0)
 
     @property
     def degraded(self) -> bool:
@@ -62,27 +70,41 @@ class Steps:
 
     @contextmanager
     def step(self, name: str, given: int = 0) -> Iterator[Running]:
-        """Take the time of a step, which may run again: then the last time tells what went in and out."""
+        """Measure a step, which may run again: then the last time tells what went in and out."""
         step = self._steps[name]
         step.ran, step.why, step.given = True, "", given
-        outer, self._inner = self._inner, 0.0
-        begin = time.perf_counter()
+        outer, self._inner = self._inner, (0.0, 0, 0)
+        begin = self._now()
         try:
             yield step
         finally:
-            elapsed = time.perf_counter() - begin
-            step.seconds += elapsed - self._inner
-            self._inner = outer + elapsed
+            taken = _minus(self._now(), begin)
+            step.spent = _plus(step.spent, _minus(taken, self._inner))
+            self._inner = _plus(outer, taken)
 
     def told(self) -> list[Step]:
         """Every step as it ended."""
-        return [
-            Step(name, s.ran, s.why, s.given, s.out, s.calls, s.usd, round(s.seconds, 6), s.failed)
-            for name, s in self._steps.items()
-        ]
+        return [_told(name, step) for name, step in self._steps.items()]
 
     def timings(self) -> dict[str, float]:
         """Milliseconds of every step, and in `total` since the start."""
-        spent = {name: step.seconds for name, step in self._steps.items()}
+        spent = {name: step.spent[0] for name, step in self._steps.items()}
         total = time.perf_counter() - self._started
         return {name: round(1000 * seconds, 3) for name, seconds in (spent | {"total": total}).items()}
+
+    def _now(self) -> Spent:
+        return time.perf_counter(), self._tally.calls, self._tally.microusd
+
+
+def _told(name: str, step: Running) -> Step:
+    seconds, calls, microusd = step.spent
+    usd = round(microusd / 1_000_000, 6)
+    return Step(name, step.ran, step.why, step.given, step.out, calls, usd, round(seconds, 6), step.failed)
+
+
+def _plus(one: Spent, other: Spent) -> Spent:
+    return one[0] + other[0], one[1] + other[1], one[2] + other[2]
+
+
+def _minus(one: Spent, other: Spent) -> Spent:
+    return one[0] - other[0], one[1] - other[1], one[2] - other[2]

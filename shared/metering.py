@@ -5,6 +5,7 @@ So no provider knows of money, and the books know of no provider.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from embedmill.shared.errors import EmbedmillError
@@ -36,6 +37,14 @@ class Reservation(Protocol):
 
     def leave(self, *, milliunits: int | None = None, inputs: int | None = None) -> None:
         """Nobody knows what was billed: all that was reserved counts as spent, or no more than these units."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What calls came to so far, for whoever wants to tell: how many were sent, and what the answered ones cost."""
+
+    calls: int = 0
+    microusd: int = 0
 
 
 class Meter(Protocol):

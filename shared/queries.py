@@ -11,7 +11,7 @@ from embedmill.shared.errors import FlowControl, StorageFailed
 from embedmill.shared.ledger import Usage
 from embedmill.shared.logs import get_logger
 from embedmill.shared.providers.embeddings.base import EMBED, Embedder, InputType
-from embedmill.shared.spend.metering import LedgerMeter, is_free, metered
+from embedmill.shared.spend.metering import LedgerMeter, metered
 
 log = get_logger()
 
@@ -22,15 +22,15 @@ AWAY_SECONDS = 30.0
 class RememberedQueries(Embedder):
     """An embedder before a cache. Searching does not depend on the cache: while it is away, the model is asked."""
 
-    def __init__(self, embedder: Embedder, cache: EmbeddingCache, meter: LedgerMeter) -> None:
+    def __init__(
+        self, embedder: Embedder, cache: EmbeddingCache, meter: LedgerMeter, *, seconds: float | None = None
+    ) -> None:
         self._plain = embedder
-        self._metered = metered(embedder, meter)
+        self._metered = metered(embedder, meter, seconds=seconds)
         self._cache = cache
         self._meter = meter
         self._away_until = 0.0
-        self.provider, self.name = embedder.provider, embedder.name
-        self.model, self.dimensions = embedder.model, embedder.dimensions
-        self.symmetric = embedder.symmetric
+        self.stand_for(embedder)
 
     def embed_batch(self, texts: Sequence[str], *, input_type: InputType = "query") -> NDArray[np.float32]:
         addresses = {text: self._plain.address(text, input_type=input_type) for text in texts}
@@ -72,8 +72,3 @@ class RememberedQueries(Embedder):
     def _record(self, texts: Sequence[str]) -> None:
         usage = Usage(self.provider, self.model, EMBED, inputs=0)
         self._meter.record_free(usage, cached=len(texts), cached_tokens=sum(self.count_tokens(texts)))
-
-
-def remembered(embedder: Embedder, cache: EmbeddingCache, meter: LedgerMeter) -> Embedder:
-    """The embedder before a cache where it costs money; a model on this machine is as quick as a cache."""
-    return embedder if is_free(embedder) else RememberedQueries(embedder, cache, meter)

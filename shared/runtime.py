@@ -24,7 +24,7 @@ from embedmill.shared.settings import Settings
 
 if TYPE_CHECKING:
     from embedmill.shared.caches.embeddings import EmbeddingCache
-    from embedmill.shared.metering import Meter
+    from embedmill.shared.metering import Meter, Tally
     from embedmill.shared.providers.blobs.base import BlobStore
     from embedmill.shared.providers.embeddings.base import Embedder
     from embedmill.shared.providers.models.base import Model
@@ -180,6 +180,10 @@ class Runtime:
         found = self._stores[key]
         return found if job_id is None else found.with_meter(self._store_meter(collection, job_id))
 
+    def tallied_store(self, collection: Collection, tally: "Tally") -> "VectorStore":
+        """The same store for whoever wants to tell what it is billed meanwhile."""
+        return self.store(collection).with_meter(self._store_meter(collection, tally=tally))
+
     def _owner_of(self, collection: Collection) -> "Owner":
         from embedmill.shared.providers.vectorstores.places import Owner
 
@@ -197,7 +201,7 @@ class Runtime:
             return self.database.transact(name_installation)
         return None
 
-    def _store_meter(self, collection: Collection, job_id: int | None = None) -> "Meter":
+    def _store_meter(self, collection: Collection, job_id: int | None = None, tally: "Tally | None" = None) -> "Meter":
         from embedmill.shared.metering import FreeMeter
         from embedmill.shared.providers.vectorstores.table import find_offer
 
@@ -205,7 +209,7 @@ class Runtime:
             return FreeMeter()
         from embedmill.shared.spend.metering import StoreMeter
 
-        return StoreMeter(self.spender, job_id=job_id, collection_id=collection.id)
+        return StoreMeter(self.spender, job_id=job_id, collection_id=collection.id, tally=tally)
 
     def open_spills(self) -> "BlobStore":
         """Where vector stores put what is too large for them: apart from the blobs, which the cleaner goes through."""

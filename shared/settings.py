@@ -112,6 +112,11 @@ class Settings(BaseSettings):
         description="Addresses that stand for the vendor itself, as JSON: of gateways that only pass requests on. "
         "What they answer is kept and found as the vendor's.",
     )
+    search_seconds: float = Field(
+        10.0,
+        gt=0,
+        description="How long a search waits for the embedding model, and for shards; it answers without them then.",
+    )
     limits_url: str = Field("", description="Redis for fleet-wide limits; empty means the broker's or the database.")
     provider_concurrency: int = Field(8, ge=1, le=256, description="Most requests at once to a model, per process.")
     bulk_gather_seconds: float = Field(

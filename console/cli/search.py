@@ -1,7 +1,5 @@
 """`embedmill search` and `embedmill export`: what is in a collection."""
 
-import sys
-from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,11 +7,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from embedmill.console.cli.options import AsJson, Collection
-from embedmill.console.cli.output import print_json, print_json_lines, print_line, print_result
+from embedmill.console.cli.output import (
+    FAILED,
+    print_error,
+    print_json,
+    print_json_lines,
+    print_line,
+    print_result,
+    print_warning,
+)
+from embedmill.console.cli.queries import QueryFile
 
 if TYPE_CHECKING:
-    from embedmill.console.services.searching import Query
     from embedmill.retrieval.hits import Hit, SearchResult
+    from embedmill.retrieval.question import Mode
+    from embedmill.shared.runtime import Runtime
 
 SNIPPET = 240
 
@@ -34,7 +42,11 @@ def search(
     queries: Annotated[Path | None, typer.Option(help='JSONL of {"id", "text"}; - reads stdin.')] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Search a collection by meaning and by words."""
+    """Search a collection by meaning and by words.
+
+    In a query, "several words" in quotes are a phrase, which a hit holds as it stands, and -word keeps out what has the
+    word. Everything else is text. A query that begins with a sign follows two dashes: search -- "-40 degrees"
+    """
     from embedmill.console.cli.session import opened_to_read
     from embedmill.console.services import searching
 
@@ -42,11 +54,10 @@ def search(
         raise typer.BadParameter("give either a QUERY or --queries FILE")
     with opened_to_read() as runtime:
         if queries is not None:
-            asked = _read_queries(queries)
-            for answer in searching.search_each(runtime, asked, collection=collection, top_k=top_k, mode=mode.value):
-                print_json(answer)
+            _answer_all(runtime, QueryFile(queries), collection=collection, top_k=top_k, mode=mode.value)
             return
         result = searching.search(runtime, str(query), collection=collection, top_k=top_k, mode=mode.value)
+    _print_remarks(result)
     print_result(result, print_hits, as_json=as_json)
 
 
@@ -70,34 +81,23 @@ def export(
             print_json_lines(exporting.export(runtime, collection, with_vectors=vectors))
 
 
-def _read_queries(path: Path) -> "Iterator[Query]":
-    """The queries of a JSONL file; raises SourceError at the first line that is none."""
-    from embedmill.shared.errors import SourceError
+def _answer_all(runtime: "Runtime", queries: QueryFile, *, collection: str, top_k: int, mode: "Mode") -> None:
+    """A line of JSON for every query; exits with 1 when one was not answered, or a line is none."""
+    from embedmill.console.services import searching
 
-    try:
-        stream = sys.stdin.buffer if str(path) == "-" else path.open("rb")
-    except OSError as error:
-        raise SourceError(f"cannot read {path}: {error.strerror}") from None
-    with stream:
-        for number, line in enumerate(stream, start=1):
-            if line.strip():
-                yield _read_query(line, number)
+    unanswered = 0
+    for answer in searching.answer_each(runtime, iter(queries), collection=collection, top_k=top_k, mode=mode):
+        print_json(answer)
+        if isinstance(answer, searching.Unanswered):
+            unanswered += 1
+            print_error(f"query {answer.id!r}: {answer.error}", answer.hint)
+    if unanswered or queries.refused:
+        raise typer.Exit(FAILED)
 
 
-def _read_query(line: bytes, number: int) -> "Query":
-    import orjson
-
-    from embedmill.console.services.searching import Query
-    from embedmill.shared.errors import SourceError
-
-    try:
-        query = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        query = None
-    match query:
-        case {"id": id_, "text": str(text)}:
-            return Query(id_, text)
-    raise SourceError(f"line {number} of the queries is not an object with id and text")
+def _print_remarks(result: "SearchResult") -> None:
+    for remark in result.remarks:
+        print_warning(remark)
 
 
 def print_hits(result: "SearchResult") -> None:

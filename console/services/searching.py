@@ -2,22 +2,27 @@
 
 from collections.abc import Collection as Ids
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, fields
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Self
 
+from embedmill.console.services.lost_shards import ShardWatch
 from embedmill.retrieval.hits import Asked, Hit, SearchResult
 from embedmill.retrieval.question import Mode
 from embedmill.retrieval.search import Searcher
 from embedmill.retrieval.steps import Step
 from embedmill.shared.collections import read_collection_settings
 from embedmill.shared.db import collections, documents
+from embedmill.shared.db.collections import Collection
 from embedmill.shared.editions import Edition
-from embedmill.shared.errors import UsageError
+from embedmill.shared.errors import EmbedmillError, UsageError
+from embedmill.shared.metering import Tally
 from embedmill.shared.paging import pages
-from embedmill.shared.queries import remembered
+from embedmill.shared.providers.embeddings.base import Embedder
+from embedmill.shared.queries import RememberedQueries
 from embedmill.shared.runtime import Runtime
-from embedmill.shared.spend.metering import LedgerMeter
+from embedmill.shared.spend.metering import LedgerMeter, is_free
 
 # Under SQLite's limit of bound values.
 PAGE = 5000
@@ -51,6 +56,17 @@ class Answered:
         return cls(id_, **{each.name: getattr(result, each.name) for each in fields(result)})
 
 
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """One of several queries that could not be answered, and why."""
+
+    id: object
+    error: str
+    hint: str
+    hits: Sequence[Hit] = ()
+    timings: Mapping[str, float] = field(default_factory=dict)
+
+
 def search(runtime: Runtime, query: str, *, collection: str, top_k: int, mode: Mode) -> SearchResult:
     """The best chunks for a query; raises NotFound, and UsageError where nothing is asked."""
     if not query.strip():
@@ -65,20 +81,50 @@ def search_each(
     """The answers to many queries, in their order; raises NotFound."""
     with open_searcher(runtime, collection) as searcher:
         for query in queries:
-            found = searcher.search(query.text, top_k=top_k, mode=mode)
-            yield Answered.of(query.id, found)
+            yield Answered.of(query.id, searcher.search(query.text, top_k=top_k, mode=mode))
+
+
+def answer_each(
+    runtime: Runtime, queries: Iterator[Query], *, collection: str, top_k: int, mode: Mode
+) -> Iterator[Answered | Unanswered]:
+    """The same, where a query that cannot be answered keeps nobody from the others; raises NotFound."""
+    with open_searcher(runtime, collection) as searcher:
+        for query in queries:
+            try:
+                yield Answered.of(query.id, searcher.search(query.text, top_k=top_k, mode=mode))
+            except EmbedmillError as error:
+                yield Unanswered(query.id, str(error), error.hint)
 
 
 @contextmanager
 def open_searcher(runtime: Runtime, collection: str) -> Iterator[Searcher]:
     """A searcher over a collection; raises NotFound."""
     found = runtime.database.query(lambda connection: collections.get_collection(connection, collection))
-    embedder = runtime.embedder(read_collection_settings(found.settings).embedding)
-    with closing(runtime.open_cache()) as cache:
-        embedder = remembered(embedder, cache, LedgerMeter(runtime.spender, collection_id=found.id))
+    tally = Tally()
+    store = runtime.tallied_store(found, tally)
+    with ExitStack() as opened:
         yield Searcher(
-            runtime.store(found), lambda: _shards(runtime, found.id), embedder, lambda ids: _active(runtime, ids)
+            store,
+            lambda: _shards(runtime, found.id),
+            cache(lambda: _open_embedder(runtime, found, tally, opened)),
+            lambda ids: _active(runtime, ids),
+            seconds=runtime.settings.search_seconds,
+            find_lost=ShardWatch(runtime, found.id, store).find_lost,
+            tally=tally,
         )
+
+
+def _open_embedder(runtime: Runtime, collection: Collection, tally: Tally, opened: ExitStack) -> Embedder:
+    """The collection's embedder; one that costs money is asked once for each query, and waited for as long as a shard.
+
+    Raises EmbedmillError when it cannot be had, as without its extra.
+    """
+    embedder = runtime.embedder(read_collection_settings(collection.settings).embedding)
+    if is_free(embedder):
+        return embedder
+    kept = opened.enter_context(closing(runtime.open_cache()))
+    meter = LedgerMeter(runtime.spender, collection_id=collection.id, tally=tally)
+    return RememberedQueries(embedder, kept, meter, seconds=runtime.settings.search_seconds)
 
 
 def _shards(runtime: Runtime, collection_id: int) -> Sequence[str]:

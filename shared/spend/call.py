@@ -30,6 +30,11 @@ class PaidCall:
         """The key that it uses, for those who send it by themselves."""
 
     @property
+    def microusd(self) -> int:
+        """What it cost, once it is settled."""
+        return self._money.microusd
+
+    @property
     def row(self) -> int | None:
         """The number of its row in the ledger, by which `Spender.resume` finds it again; None when it is free."""
         return self._money.row

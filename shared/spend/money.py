@@ -42,6 +42,8 @@ class Money:
         """The most that it takes, and, once it is settled, what it took."""
         self.row = row
         """The number of its row in the ledger; None when the call is free, and before it is reserved."""
+        self.microusd = 0
+        """What it cost, once it is settled."""
 
     @property
     def is_free(self) -> bool:
@@ -92,6 +94,7 @@ class Money:
         del headers  # no limits hold for money
         self.usage = self._believed(tokens, milliunits, self._reserved.inputs if inputs is None else inputs)
         entry = replace(self._entry(self.usage, self._price_of(self.usage)), request_id=request_id)
+        self.microusd = entry.cost_microusd or 0
         row = self.row
         if row is None:
             self._database.transact(lambda connection: ledger.record(connection, [entry]))

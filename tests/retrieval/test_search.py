@@ -1,6 +1,6 @@
 """The searcher over a real embedded store, with vectors and versions set by hand."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,84 +10,15 @@ import pytest
 from numpy.typing import NDArray
 
 from embedmill.retrieval import order
-from embedmill.retrieval.hits import Hit
 from embedmill.retrieval.question import Mode
 from embedmill.retrieval.search import Searcher
 from embedmill.shared.editions import Edition
 from embedmill.shared.errors import UsageError
 from embedmill.shared.filtering.conditions import IsOneOf
-from embedmill.shared.providers.embeddings.base import Embedder, InputType
 from embedmill.shared.providers.vectorstores.base import Found, VectorRow
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
-from embedmill.shared.providers.vectorstores.rows import edition_of
-from tests.contracts.vectorstore import DIMENSIONS, make_row, unit_vector
-
-
-class AngleEmbedder(Embedder):
-    """Takes a query's last word for an angle in degrees; a query without a number has no vector."""
-
-    provider = name = model = "angle"
-    dimensions = DIMENSIONS
-
-    def embed_batch(self, texts: Sequence[str], *, input_type: InputType = "document") -> NDArray[np.float32]:
-        assert input_type == "query"
-        return np.stack([self._vector(text.split()[-1]) for text in texts])
-
-    def _vector(self, word: str) -> NDArray[np.float32]:
-        return angle(float(word)) if word.isdigit() else np.zeros(DIMENSIONS, np.float32)
-
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        return [1] * len(texts)
-
-
-def angle(degrees: float) -> NDArray[np.float32]:
-    return unit_vector(np.cos(np.radians(degrees)), np.sin(np.radians(degrees)))
-
-
-class Tracker:
-    """Active editions as the tracking database would tell them; remembers what it was asked."""
-
-    def __init__(self) -> None:
-        self.active: dict[str, Edition] = {}
-        self.asked: list[set[str]] = []
-
-    def __call__(self, documents: Collection[str]) -> Mapping[str, Edition]:
-        self.asked.append(set(documents))
-        return {document: self.active[document] for document in documents if document in self.active}
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[EmbeddedVectorStore]:
-    opened = EmbeddedVectorStore(tmp_path, dimensions=DIMENSIONS)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def tracker() -> Tracker:
-    return Tracker()
-
-
-@pytest.fixture
-def searcher(store: EmbeddedVectorStore, tracker: Tracker) -> Searcher:
-    return Searcher(store, ["s0", "s1"], AngleEmbedder(), tracker)
-
-
-def write(store: EmbeddedVectorStore, tracker: Tracker, *rows: VectorRow, shard: str = "s0") -> None:
-    """Write rows and make their versions active."""
-    store.upsert(shard, rows)
-    tracker.active |= {row.document: edition_of(row) for row in rows}
-
-
-def documents(hits: Sequence[Hit]) -> list[str]:
-    return [hit.document for hit in hits]
-
-
-def fruit(store: EmbeddedVectorStore, tracker: Tracker) -> None:
-    """Ten documents a tenth of a turn apart, on two shards; d0 to d2 speak of apples."""
-    for n in range(10):
-        row = make_row(f"d{n}", text=f"{'apple ' * (3 - n)} and more words {n}", vector=angle(9 * n))
-        write(store, tracker, row, shard=f"s{n // 5}")
+from tests.contracts.vectorstore import DIMENSIONS, make_row
+from tests.retrieval.orchard import AngleEmbedder, Tracker, angle, documents, fruit, write
 
 
 def test_a_hit_has_everything_that_the_command_line_prints(

@@ -30,6 +30,18 @@ TOKENS_PER_CHARACTER, TOKENS_PER_TEXT = 4, 8
 """No tokenizer makes more of a text: a token has at least a byte, and a few markers are added."""
 
 
+_FACTS = (
+    "provider",
+    "name",
+    "model",
+    "dimensions",
+    "symmetric",
+    "max_tokens_per_input",
+    "max_characters_per_input",
+    "counts_exactly",
+)
+
+
 class Embedder(ABC):
     """Turns texts into unit vectors.
 
@@ -90,6 +102,11 @@ class Embedder(ABC):
             choice = ", ".join(map(str, sorted(cls.sizes))) or f"{cls.dimensions} only"
         raise SettingsError(f"{cls.name} has no {dimensions} dimensions; there are {choice}")
 
+    def stand_for(self, other: "Embedder") -> None:
+        """Have the name, the shape and the limits of another, which is asked in the end."""
+        for fact in _FACTS:
+            setattr(self, fact, getattr(other, fact))
+
     @property
     def key_hash(self) -> str:
         """Tells apart the credentials that requests use, whose limits are counted apart; empty without any."""
@@ -125,11 +142,13 @@ class Embedder(ABC):
         meter: Meter | None = None,
         documents: Sequence[Collection[str]] = (),
         keep: Keep | None = None,
+        seconds: float | None = None,
     ) -> EmbedResult:
         """Embed any number of texts, in requests within the model's limits; every text has a vector or an error.
 
         `documents` are those that each text is embedded for, for the meter. `keep` stores the vectors of each answer as
-        it comes, so that a process that dies later has not paid in vain.
+        it comes, so that a process that dies later has not paid in vain. `seconds` may be less than an answer is waited
+        for otherwise.
         What raises is a fault of the meter, of `keep` or of this machine, never of a text or of the provider.
         """
         tokens = self._tokens_at_most(texts)
@@ -143,7 +162,8 @@ class Embedder(ABC):
             lambda positions: self.send([texts[position] for position in positions], input_type=input_type),
             keep or _drop,
         )
-        pace = Pacing(self.concurrency, self.sends_apart, self.seconds_per_request)
+        longest = min(self.seconds_per_request, seconds or self.seconds_per_request)
+        pace = Pacing(self.concurrency, self.sends_apart, longest)
         requests = [Request(tuple(positions)) for positions in plan]
         errors = too_long | ask_all(question, requests, meter=meter or FreeMeter(), pace=pace)
         blank = set(range(len(texts))) - too_long.keys() - set(sent)
