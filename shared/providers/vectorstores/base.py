@@ -166,12 +166,10 @@ class VectorStore(ABC):
         Fusion needs both scores of a candidate that one side alone found. Stores that can score by themselves override
         this, which fetches the vectors.
         """
+        from embedmill.shared.providers.vectorstores import exact
+
         rows = self.fetch(shard, ids, with_vectors=True)
-        length = float(np.linalg.norm(vector)) or 1.0
-        return {
-            id: float(row.vector @ vector) / (length * (float(np.linalg.norm(row.vector)) or 1.0))
-            for id, row in rows.items()
-        }
+        return {id: exact.cosine(row, vector) for id, row in rows.items()}
 
     # One pass over all shards of an index version. A store with an engine of its own overrides these, and finds the
     # same rows with the same scores: they depend on what was indexed, not on the shards, the store or the depth. A

@@ -16,6 +16,8 @@ CONNECT_SECONDS = 5
 UNANSWERED_MILLISECONDS = 30_000
 # What a shard that nothing was written to looks like.
 ABSENT = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedObject, psycopg.errors.InvalidSchemaName)
+LATE = (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable)
+"""What a statement says that was not done in the time that it was given."""
 POSTGRES = "the vector store's Postgres"
 USERS_FAULT = ("authentication failed", "does not exist", "no pg_hba.conf entry", "password", "permission denied")
 
@@ -32,7 +34,7 @@ class Connections:
 
     @contextmanager
     def use(self) -> Iterator[psycopg.Connection[Any]]:
-        """One transaction; raises FlowControl while the server is away, ABSENT as it is, our errors otherwise.
+        """One transaction; raises FlowControl while the server is away, ABSENT and LATE as they are, else our errors.
 
         What may be carried out twice is made again by `persistence` when the server stumbles.
         """
@@ -41,7 +43,7 @@ class Connections:
             with connection.transaction():
                 yield connection
             self._circuit.succeeded()
-        except ABSENT:
+        except (*ABSENT, *LATE):
             raise
         except psycopg.Error as error:
             raise self._translated(error) from None

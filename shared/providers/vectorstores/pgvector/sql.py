@@ -1,22 +1,11 @@
-"""The statements of the pgvector store; `{table}` and `{schema}` are quoted identifiers of our own making.
+"""The statements of the pgvector store about rows; `{table}` and `{schema}` are quoted identifiers of our making."""
 
-BM25 is computed here, as Postgres' own ranking knows nothing of how rare a word is: k1 = 1.2, b = 0.75, and a word in
-a title or heading counts more, as in the embedded store.
-"""
+from embedmill.shared.providers.vectorstores.pgvector import words
 
 VECTOR_INDEX_LIMIT = 2000
 """Dimensions that an HNSW index takes at full precision; twice as many at half."""
 
 SCHEMA = "CREATE SCHEMA IF NOT EXISTS {schema}"
-# Stems without stop words: which words count is decided by the query, not by the index.
-STEMMER = """
-CREATE TEXT SEARCH DICTIONARY {schema}.stem (TEMPLATE = snowball, LANGUAGE = english);
-CREATE TEXT SEARCH CONFIGURATION {schema}.words (COPY = pg_catalog.simple);
-ALTER TEXT SEARCH CONFIGURATION {schema}.words ALTER MAPPING FOR asciiword, word, numword WITH {schema}.stem;
-"""
-HAS_STEMMER = """
-SELECT 1 FROM pg_ts_config JOIN pg_namespace ON pg_namespace.oid = cfgnamespace WHERE nspname = %s AND cfgname = 'words'
-"""
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 7166231))"
 
 TABLE = """
@@ -36,12 +25,26 @@ CREATE TABLE IF NOT EXISTS {table} (
     page integer,
     index_version text NOT NULL,
     metadata jsonb NOT NULL,
-    vector vector({dimensions}) NOT NULL,
-    words integer NOT NULL,
-    lexemes tsvector NOT NULL
+    vector vector({dimensions}) NOT NULL
 );
 CREATE INDEX IF NOT EXISTS {document_index} ON {table} (document, version);
-CREATE INDEX IF NOT EXISTS {lexemes_index} ON {table} USING gin (lexemes);
+"""
+# Of a table that has none yet, a new one or one of a version that kept Postgres' own words.
+WORDS = f"""
+ALTER TABLE {{table}} {", ".join(f"ADD COLUMN {name} {kind}" for name, kind in words.COLUMNS.items())},
+DROP COLUMN IF EXISTS words, DROP COLUMN IF EXISTS lexemes;
+ALTER TABLE {{table}} ALTER COLUMN terms SET STORAGE MAIN, ALTER COLUMN counts SET STORAGE MAIN;
+CREATE INDEX {{terms_index}} ON {{table}} USING gin (terms);
+{words.TRIGGERS}
+"""
+STATES = """
+SELECT relname, EXISTS (
+    SELECT 1 FROM pg_attribute WHERE attrelid = pg_class.oid AND attname = 'cutter' AND NOT attisdropped
+), EXISTS (
+    SELECT 1 FROM pg_index JOIN pg_class AS index ON index.oid = indexrelid
+    WHERE indrelid = pg_class.oid AND indisvalid AND index.relname = pg_class.relname || '-hnsw'
+) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+WHERE nspname = %s AND relkind IN ('r', 'p') AND relname = ANY(%s::text[])
 """
 
 FIELDS = (
@@ -50,27 +53,16 @@ FIELDS = (
 )
 COLUMNS = f"{FIELDS}, vector"
 
+_WRITTEN = f"{COLUMNS}, {', '.join(words.COLUMNS)}"
 UPSERT = f"""
-INSERT INTO {{table}} AS held ({COLUMNS}, words, lexemes)
-SELECT {COLUMNS}, (SELECT coalesce(sum(cardinality(positions)), 0) FROM unnest(lexemes)), lexemes
-FROM (
-    SELECT *,
-        setweight(to_tsvector('{{schema}}.words', title_words), 'A')
-        || setweight(to_tsvector('{{schema}}.words', section_words), 'B')
-        || to_tsvector('{{schema}}.words', text_words) AS lexemes
-    FROM unnest(
-        %s::text[], %s::text[], %s::text[], %s::bigint[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[],
-        %s::text[], %s::bigint[], %s::bigint[], %s::int[], %s::text[], %s::jsonb[], %b::vector[],
-        %s::text[], %s::text[], %s::text[]
-    ) AS given ({COLUMNS}, title_words, section_words, text_words)
-) AS prepared
+INSERT INTO {{table}} AS held ({_WRITTEN})
+SELECT {COLUMNS}, terms::int[], counts, length, cutter FROM unnest(
+    %s::text[], %s::text[], %s::text[], %s::bigint[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[],
+    %s::text[], %s::bigint[], %s::bigint[], %s::int[], %s::text[], %s::jsonb[], %b::vector[],
+    %s::text[], %b::bytea[], %s::int[], %s::smallint[]
+) AS given ({_WRITTEN})
 ORDER BY id
-ON CONFLICT (id) DO UPDATE SET
-    document = excluded.document, version = excluded.version, generation = excluded.generation,
-    ordinal = excluded.ordinal, chunk = excluded.chunk, uri = excluded.uri, title = excluded.title,
-    section = excluded.section, text = excluded.text, "start" = excluded."start", "end" = excluded."end",
-    page = excluded.page, index_version = excluded.index_version, metadata = excluded.metadata,
-    vector = excluded.vector, words = excluded.words, lexemes = excluded.lexemes
+ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _WRITTEN.split(", ")[1:])}
 """
 
 DELETE_STALE = """
@@ -101,37 +93,7 @@ EDITIONS_OF = f"""
 SELECT {_EDITION}, count(*) FROM {{table}} WHERE document = ANY(%s::text[])
 GROUP BY document, version, told ORDER BY document
 """
-NEAREST = """
-SELECT id, document, version, 1 - ({distance}) AS score FROM {table} WHERE {where} ORDER BY {distance} LIMIT %(top_k)s
-"""
-COSINES = "SELECT id, 1 - (vector <=> %(vector)s::vector) FROM {table} WHERE id = ANY(%(ids)s::text[])"
-
-_WEIGHTED = """
-WITH terms AS MATERIALIZED (
-    SELECT lexeme, format('%%L', lexeme)::tsquery AS query FROM unnest(to_tsvector('{schema}.words', %(words)s))
-), size AS MATERIALIZED (
-    SELECT count(*)::float8 AS rows, greatest(avg(words), 1)::float8 AS words FROM {table}
-), weighed AS MATERIALIZED (
-    SELECT terms.lexeme, ln(1 + (size.rows - met.rows + 0.5) / (met.rows + 0.5)) AS rarity
-    FROM terms, size,
-        LATERAL (SELECT count(*)::float8 AS rows FROM {table} AS held WHERE held.lexemes @@ terms.query) AS met
-)
-"""
-_SCORED = """
-FROM {table} AS held, size, LATERAL (
-    SELECT sum(rarity * often * 2.2 / (often + 1.2 * (0.25 + 0.75 * held.words / size.words)))::float8 AS score
-    FROM unnest(held.lexemes) AS found (lexeme, positions, weights) JOIN weighed USING (lexeme), LATERAL (
-        SELECT sum(CASE weight WHEN 'A' THEN 2.0 WHEN 'B' THEN 1.5 ELSE 1.0 END)::float8 AS often
-        FROM unnest(found.weights) AS weight
-    ) AS counted
-) AS ranked
-WHERE held.lexemes @@ (SELECT string_agg(format('%%L', lexeme), '|')::tsquery FROM terms)
-"""
-WORDED = f"""{_WEIGHTED} SELECT held.id, held.document, held.version, ranked.score {_SCORED} AND {{where}}
-ORDER BY ranked.score DESC, held.id LIMIT %(top_k)s
-"""
-WORD_SCORES = f"{_WEIGHTED} SELECT held.id, ranked.score {_SCORED} AND held.id = ANY(%(ids)s::text[])"
-
+WORDS_OF = "SELECT id, length, {often} FROM {table} WHERE id = ANY(%s::text[])"
 BY_ID = "SELECT {columns} FROM {table} WHERE id = ANY(%s::text[])"
 BY_DOCUMENT = "SELECT {columns} FROM {table} WHERE document = ANY(%s::text[])"
 PAGE = "SELECT {columns} FROM {table} WHERE id > %s ORDER BY id LIMIT %s"
@@ -143,13 +105,11 @@ LEAVE_MARK = "INSERT INTO {table} VALUES (%s, %s) ON CONFLICT DO NOTHING"
 SOME_DOCUMENTS = "SELECT DISTINCT document FROM {table} ORDER BY document LIMIT %s"
 DROP = "DROP TABLE IF EXISTS {table}"
 
-INDEX_STATE = """
-SELECT indisvalid FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
-JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE nspname = %s AND relname = %s
-"""
+EXACT_DISTANCE = "coalesce(nullif(vector <=> %(vector)s::vector, 'NaN'::float8), 1)"
+"""As `exact.cosine` has it, where a zero vector is near to nothing; no index is made for it."""
 
 
-def distance(dimensions: int) -> str:
+def indexed_distance(dimensions: int) -> str:
     """The cosine distance as the index of so many dimensions knows it."""
     if dimensions <= VECTOR_INDEX_LIMIT:
         return "vector <=> %(vector)s::vector"

@@ -1,0 +1,175 @@
+"""Owns how rows are searched over all shards' tables: Postgres finds candidates, and the exact functions score them.
+
+Postgres' own numbers differ from `exact`'s in the last digits, so that it is asked for some more rows than are wanted.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+
+from embedmill.shared.providers.vectorstores.base import Found, Match, Selection
+from embedmill.shared.providers.vectorstores.exact import best, cosines
+from embedmill.shared.providers.vectorstores.pgvector import sql as statements
+from embedmill.shared.providers.vectorstores.pgvector import words
+from embedmill.shared.providers.vectorstores.pgvector.passes import Answer, Passes, union
+from embedmill.shared.providers.vectorstores.pgvector.rows import as_array
+from embedmill.shared.providers.vectorstores.pgvector.tables import Table, Tables
+from embedmill.shared.providers.vectorstores.pgvector.text import with_nul
+from embedmill.shared.words.counts import TermCounts
+from embedmill.shared.words.weighing import Wording, score
+
+SPARE = 16
+"""Rows beyond the wanted ones: ties and near ties whose order the last digits decide."""
+FEW = 20_000
+"""When a selection leaves fewer rows of a table, they are all compared, and the index is left alone."""
+MATCHED = "id, document, version"
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A condition in SQL with its parameters."""
+
+    sql: str = "true"
+    parameters: Mapping[str, Any] | None = None
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether it leaves all rows."""
+        return self.sql == "true"
+
+
+def where_of(selection: Selection) -> Where:
+    """What a selection asks of a row's terms; its filter is not in it."""
+    required = {f"r{n}": words.signed(terms) for n, terms in enumerate(selection.required)}
+    conditions = [f"terms && %({name})s::int[]" for name in required]
+    if not selection.excluded:
+        return Where(" AND ".join(conditions) or "true", required)
+    return Where(
+        " AND ".join([*conditions, "NOT terms && %(excluded)s::int[]"]),
+        required | {"excluded": words.signed(selection.excluded)},
+    )
+
+
+class Searching:
+    """The two searches, over the tables of one schema."""
+
+    def __init__(self, passes: Passes, tables: Tables, *, dimensions: int) -> None:
+        self._passes = passes
+        self._tables = tables
+        self._dimensions = dimensions
+
+    def nearest(
+        self,
+        names: Mapping[str, str],
+        vector: NDArray[np.float32],
+        where: Where,
+        *,
+        top_k: int,
+        deadline: float | None,
+    ) -> Found:
+        """The nearest rows by cosine; exactly, where a table has no index or the condition leaves few of its rows."""
+        parameters = {"vector": vector, "most": top_k + SPARE, **(where.parameters or {})}
+
+        def ask(connection: psycopg.Connection[Any], found: Mapping[str, Table]) -> list[Any]:
+            exactly = self._few(connection, found, where)
+
+            def select(number: int, table: Table) -> str:
+                ways = self._exactly if table.name in exactly else self._by_index
+                return self._about(ways(number, where), table)
+
+            statement = f"SELECT shard, {MATCHED}, vector FROM ({union(found, select)}) AS near ORDER BY far, id"
+            return self._run(connection, f"{statement} LIMIT %(most)s", parameters, found)
+
+        answer = self._passes.over(names, ask, deadline=deadline)
+        return _found(answer, _near(answer.rows, vector), top_k)
+
+    def _exactly(self, number: int, where: Where) -> str:
+        far = statements.EXACT_DISTANCE
+        selected = f"SELECT {number} AS shard, {MATCHED}, vector, {far} AS far FROM {{table}}"
+        return f"{selected} WHERE {where.sql} ORDER BY far, id LIMIT %(most)s"
+
+    def _by_index(self, number: int, where: Where) -> str:
+        far = statements.indexed_distance(self._dimensions)
+        selected = f"SELECT {number} AS shard, {MATCHED}, vector, {far} AS far FROM {{table}}"
+        return f"{selected} WHERE {where.sql} ORDER BY {far} LIMIT %(most)s"
+
+    def _few(self, connection: psycopg.Connection[Any], found: Mapping[str, Table], where: Where) -> set[str]:
+        """The tables that are searched exactly."""
+        indexed = {shard: table for shard, table in found.items() if table.has_index}
+        few = {table.name for table in found.values() if not table.has_index}
+        if not indexed or where.is_everything:
+            return few
+
+        def count(number: int, table: Table) -> str:
+            some = self._about(f"SELECT FROM {{table}} WHERE {where.sql} LIMIT {FEW}", table)
+            return f"SELECT {number}, count(*) FROM ({some}) AS met"
+
+        counted = self._run(connection, union(indexed, count), where.parameters, indexed)
+        return few | {indexed[shard].name for shard, rows in counted if rows < FEW}
+
+    def worded(
+        self, names: Mapping[str, str], wording: Wording, where: Where, *, top_k: int, deadline: float | None
+    ) -> Found:
+        """The best rows by BM25."""
+        terms = list(wording.weights)
+        parameters = {"most": top_k + SPARE, "terms": words.signed(terms), **(where.parameters or {})}
+
+        def select(number: int, table: Table) -> str:
+            rows = (
+                f"SELECT {number} AS shard, {MATCHED}, length, {words.often_of(terms)} AS often, "
+                f"{words.spread_of(wording)} AS spread FROM {{table}} "
+                f"WHERE terms && %(terms)s::int[] AND {where.sql} OFFSET 0"
+            )
+            return self._about(rows, table)
+
+        def ask(connection: psycopg.Connection[Any], found: Mapping[str, Table]) -> list[Any]:
+            statement = (
+                f"SELECT shard, {MATCHED}, length, often FROM ({union(found, select)}) AS held "
+                f"ORDER BY ({words.score_of(wording)})::float4 DESC, id LIMIT %(most)s"
+            )
+            return self._run(connection, statement, parameters, found)
+
+        answer = self._passes.over(names, ask, deadline=deadline)
+        return _found(answer, _worded(answer.rows, wording), top_k)
+
+    def _about(self, statement: str, table: Table) -> str:
+        return self._tables.statement(statement, table.name).as_string(None)
+
+    def _run(
+        self, connection: psycopg.Connection[Any], statement: str, parameters: Any, found: Mapping[str, Table]
+    ) -> list[Any]:
+        shards = list(found)
+        rows = connection.execute(psycopg.sql.SQL(statement), parameters or None, binary=True).fetchall()
+        return [(shards[number], *rest) for number, *rest in rows]
+
+
+def score_row(terms: Sequence[int], often: Iterable[int], length: int, wording: Wording) -> float:
+    """The score of a row that has these terms so often: the others add nothing."""
+    held = TermCounts(np.asarray(terms, np.uint32), np.asarray(list(often), np.uint8), length)
+    return score(held, wording)
+
+
+def _near(rows: Sequence[Any], vector: NDArray[np.float32]) -> list[Match]:
+    if not rows:
+        return []
+    scores = cosines(np.stack([as_array(held) for *_, held in rows]), vector)
+    return [_match(row, float(score)) for row, score in zip(rows, scores, strict=True)]
+
+
+def _worded(rows: Sequence[Any], wording: Wording) -> list[Match]:
+    terms = list(wording.weights)
+    scored = ((row, score_row(terms, often, length, wording)) for row in rows for length, often in [row[-2:]])
+    return [_match(row, score) for row, score in scored if score]
+
+
+def _match(row: Sequence[Any], score: float) -> Match:
+    shard, id, document, version, *_ = row
+    return Match(with_nul(id), with_nul(document), with_nul(version), score, shard)
+
+
+def _found(answer: Answer, matches: list[Match], top_k: int) -> Found:
+    return Found(best(matches, top_k), answer.failed)
