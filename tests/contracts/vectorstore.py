@@ -18,6 +18,7 @@ from embedmill.shared.filtering.conditions import All, Condition, IsOneOf
 from embedmill.shared.providers.vectorstores.base import Match, Selection, VectorRow, VectorStore
 from embedmill.shared.words.queries import parse_query, weigh
 from embedmill.shared.words.weighing import Wording
+from tests.contracts.filters import FilterContract
 
 DIMENSIONS = 8
 DEADLINE_SECONDS = 30.0
@@ -102,7 +103,7 @@ def eventually(found: Callable[[], Any], expected: Any, what: str) -> None:
         assert time.monotonic() < deadline, f"{what}: expected {expected!r}, last saw {last!r}"
 
 
-class VectorStoreContract:
+class VectorStoreContract(FilterContract):
     """What every store does alike."""
 
     @pytest.fixture

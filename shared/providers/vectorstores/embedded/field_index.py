@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from embedmill.shared.filtering.columns import Builder, Mask, Places
 from embedmill.shared.filtering.conditions import Condition
 from embedmill.shared.filtering.fields import Fields, lay_flat, own_values
+from embedmill.shared.providers.vectorstores.embedded import schema
 from embedmill.shared.providers.vectorstores.embedded.field_file import Block
 
 FILE_ROWS = 4_096
@@ -69,21 +70,24 @@ class FieldIndex:
     def _forget(self, identity: str) -> None:
         self._identity = identity
         self._blocks: list[Block] = []
-        self._selections: dict[Condition, Selected] = {}
+        self._selections: dict[str, Selected] = {}
 
     def select(self, connection: sqlite3.Connection, condition: Condition) -> Selected:
         """The rows of the connection's view that meet the condition."""
         self.refresh(connection)
-        if condition not in self._selections:
+        said = repr(condition)  # conditions are equal where their values are, and to Python True is 1
+        if said not in self._selections:
             if len(self._selections) >= SELECTIONS_KEPT:
                 self._selections.clear()
             parts = ((block.after + 1, block.dense(block.columns.mask(condition))) for block in self._blocks)
-            self._selections[condition] = Selected(tuple(parts))
-        return self._selections[condition]
+            self._selections[said] = Selected(tuple(parts))
+        return self._selections[said]
 
     def refresh(self, connection: sqlite3.Connection) -> None:
         """Catch up with the connection's view."""
-        identity = connection.execute("SELECT identity FROM shard").fetchone()[0]
+        identity, seq = connection.execute("SELECT identity, seq FROM shard").fetchone()
+        if schema.version_of(connection) < schema.WITH_WORDS:
+            identity = f"{identity}at{seq}"  # keys were given again, so that what is known holds until the next write
         last = connection.execute("SELECT coalesce(max(key), 0) FROM vectors").fetchone()[0]
         if identity != self._identity:
             self._forget(identity)

@@ -6,21 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from embedmill.shared.errors import EmbedmillError
-from embedmill.shared.filtering.conditions import Condition, holds
-from embedmill.shared.filtering.fields import OWN, fields_of
 from embedmill.shared.providers.vectorstores.base import Found, Match, Selection
+from embedmill.shared.providers.vectorstores.embedded.field_index import Selected
 from embedmill.shared.providers.vectorstores.embedded.segment import Segment
-from embedmill.shared.providers.vectorstores.embedded.view import Part
+from embedmill.shared.providers.vectorstores.embedded.view import Part, View
 from embedmill.shared.providers.vectorstores.exact import best
 
 Mask = NDArray[np.bool_]
 LATE = "it was too late"
-
-FIELDS = f"SELECT key, metadata, {', '.join(OWN)} FROM vectors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,30 +59,17 @@ class Pass:
         return Found(best([match for match in matches if match.shard not in self.failed], top_k), self.failed)
 
 
-def select(connection: sqlite3.Connection, shard: str, parts: Sequence[Part], selection: Selection) -> list[Portion]:
+def select(connection: sqlite3.Connection, shard: str, view: View, selection: Selection) -> list[Portion]:
     """The portions of a shard that a search with this selection looks through."""
-    allowed = None if selection.where is None else _allowed(connection, selection.where)
+    allowed = None if selection.where is None else view.fields.select(connection, selection.where)
     return [
-        Portion(
-            shard, part.segment, _all((part.kept, _keys_mask(part.segment, allowed), *_words_masks(part, selection)))
-        )
-        for part in parts
+        Portion(shard, part.segment, _all((part.kept, *_allowed(part, allowed), *_words_masks(part, selection))))
+        for part in view.refresh(connection)
     ]
 
 
-def _allowed(connection: sqlite3.Connection, where: Condition) -> NDArray[np.int64]:
-    """The keys of the rows that meet a condition."""
-    found = connection.execute(FIELDS)
-    kept = (
-        key
-        for key, metadata, *own in found
-        if holds(where, fields_of(dict(zip(OWN, own, strict=True)), orjson.loads(metadata)))
-    )
-    return np.fromiter(kept, np.int64)
-
-
-def _keys_mask(segment: Segment, keys: NDArray[np.int64] | None) -> Mask | None:
-    return None if keys is None else np.isin(segment.keys, keys)
+def _allowed(part: Part, allowed: Selected | None) -> list[Mask]:
+    return [] if allowed is None else [allowed.mask(part.segment.keys)]
 
 
 def _words_masks(part: Part, selection: Selection) -> list[Mask]:

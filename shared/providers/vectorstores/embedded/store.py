@@ -7,6 +7,7 @@ is the same for words and vectors. A process that only writes holds none of it.
 import json
 import os
 import secrets
+import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -213,7 +214,7 @@ class EmbeddedVectorStore(VectorStore):
             file, view = self._open(shard)
             with file.read() as connection:
                 if connection is not None:
-                    portions.extend(select(connection, shard, view.refresh(connection), selection))
+                    portions.extend(select(connection, shard, view, selection))
 
         for shard in shards:
             under_way.ask(shard, partial(look, shard))
@@ -288,7 +289,9 @@ class EmbeddedVectorStore(VectorStore):
             return ShardDescription(shard, vectors, documents, self._dimensions, file.size_bytes())
 
     def drop(self, shard: str) -> None:
-        self._file(shard).drop()
+        file = self._file(shard)
+        file.drop()
+        shutil.rmtree(_fields_folder(file.path), ignore_errors=True)
 
     def close(self) -> None:
         for file, _ in self._shards.values():
@@ -302,7 +305,7 @@ class EmbeddedVectorStore(VectorStore):
         opened = self._shards.get(path)
         if opened is None:
             file = ShardFile(path, dimensions=self._dimensions)
-            opened = self._shards.setdefault(path, (file, View(self._dimensions)))
+            opened = self._shards.setdefault(path, (file, View(self._dimensions, _fields_folder(path))))
         return opened
 
     def _path(self, place: str, shard: str) -> Path:
@@ -336,6 +339,11 @@ class EmbeddedVectorStore(VectorStore):
     def sample_documents(self, place: str, shard: str, limit: int) -> list[str]:
         with ShardFile(self._path(place, shard), dimensions=self._dimensions).read() as connection:
             return [] if connection is None else [id for (id,) in connection.execute(SOME_DOCUMENTS, (limit,))]
+
+
+def _fields_folder(path: Path) -> Path:
+    """Where the files are that find a shard's rows by filters."""
+    return path.with_suffix(".fields")
 
 
 def _next_seq(connection: sqlite3.Connection) -> int:

@@ -7,11 +7,13 @@ is read anew. New rows become a small segment in memory, and small segments of l
 
 import sqlite3
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embedmill.shared.providers.vectorstores.embedded import reading, schema
+from embedmill.shared.providers.vectorstores.embedded.field_index import FieldIndex
 from embedmill.shared.providers.vectorstores.embedded.segment import MOST_ROWS, Segment, merge
 
 LOAD_ROWS = 4_096
@@ -42,10 +44,14 @@ class Part:
 
 
 class View:
-    """The rows of one shard, kept current; call `refresh` inside the read transaction whose view it has to show."""
+    """The rows of one shard, kept current; call `refresh` inside the read transaction whose view it has to show.
 
-    def __init__(self, dimensions: int) -> None:
+    `fields` follows by itself when a filter is asked for; `folder` is where it keeps its files.
+    """
+
+    def __init__(self, dimensions: int, folder: Path) -> None:
         self._dimensions = dimensions
+        self.fields = FieldIndex(folder)
         self._identity = ""
         self._clear()
 

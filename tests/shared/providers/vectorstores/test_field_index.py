@@ -13,8 +13,9 @@ from embedmill.shared.providers.vectorstores.embedded import field_index
 from embedmill.shared.providers.vectorstores.embedded.field_index import FieldIndex
 
 TABLES = """
-CREATE TABLE shard (identity TEXT);
-INSERT INTO shard VALUES ('one');
+PRAGMA user_version = 2;
+CREATE TABLE shard (identity TEXT, seq INTEGER);
+INSERT INTO shard VALUES ('one', 1);
 CREATE TABLE vectors (
     key INTEGER PRIMARY KEY, document TEXT, uri TEXT, title TEXT, section TEXT, page INTEGER, metadata TEXT
 );
@@ -136,3 +137,13 @@ def test_a_selection_is_kept_until_rows_come(shard: sqlite3.Connection, tmp_path
     assert index.select(shard, conditions[-1]) is first[-1]
     write(shard, 31, 34)
     assert index.select(shard, conditions[-1]) is not first[-1]
+
+
+def test_keys_of_an_older_shard_may_be_given_again(shard: sqlite3.Connection, tmp_path: Path) -> None:
+    shard.execute("PRAGMA user_version = 1")
+    write(shard, 1, 31)
+    index = FieldIndex(tmp_path / "s.fields")
+    assert selected(index, shard, "lang = de") == german(1, 31)
+    shard.execute("UPDATE vectors SET metadata = '{}'")
+    shard.execute("UPDATE shard SET seq = 2")
+    assert selected(index, shard, "lang = de") == []
