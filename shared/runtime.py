@@ -78,7 +78,7 @@ class Runtime:
 
         A cache that is not in the tracking database is waited for, while it is away, for `patience_seconds` at most.
         """
-        from embedmill.shared.caches.embeddings import FileCache
+        from embedmill.shared.caches.file import FileCache
         from embedmill.shared.db.cache import ServerCache
 
         url = self.settings.cache_url or self.settings.database

@@ -130,9 +130,9 @@ class Measurer:
             self._met.clear()
         self._met.update(fresh)
         try:
-            known = self.runtime.cache.get_many(fresh)
+            known = self.runtime.cache.find_known(fresh, dimensions=embedder.kept_dimensions)
         except FlowControl:
-            known = {}
+            known = set()
         return [by_address[address] for address in fresh if address not in known]
 
     def split(self, loaded: "Loaded", *, uri: str, title: str) -> "ChunkSet":

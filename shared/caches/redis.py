@@ -1,7 +1,7 @@
 """The embedding cache in Redis: for hosts that share one and want vectors neither on a disk nor in their database.
 
-Vectors are raw float32. Beside them, a sorted set of each kind knows when each was used last and how large it is, so
-that what may go is found without looking at what is there. Times are Redis' own. One server, not a cluster.
+Vectors are as they are sealed. Beside them, a sorted set of each kind knows when each was used last and how large it
+is, so that what may go is found without looking at what is there. Times are Redis' own. One server, not a cluster.
 """
 
 import struct
@@ -79,6 +79,15 @@ for i = 4, #ARGV, 2 do
   redis.call('DEL', hold(address))
 end
 """
+_NOTE = """
+local kind, at, fresh = ARGV[3], now(), {}
+for i = 4, #ARGV do
+  local address = ARGV[i]
+  if redis.call('SET', vector(address), '', 'NX') then fresh[#fresh + 1] = address end
+  keep(touch(kinds, kind, address .. struct.pack('>I4', redis.call('STRLEN', vector(address))), at), address)
+end
+return fresh
+"""
 _TOUCH = """
 local at = now()
 for i = 4, #ARGV do
@@ -122,7 +131,7 @@ for i = 5, #ARGV do
   local score = redis.call('ZSCORE', used(ARGV[3]), member)
   if score and tonumber(score) <= before then
     redis.call('ZREM', used(ARGV[3]), member)
-    redis.call('HINCRBY', P .. 'bytes', ARGV[3], -struct.unpack('>I4', string.sub(member, -4)))
+    redis.call('HINCRBY', P .. 'bytes', ARGV[3], 0 - struct.unpack('>I4', string.sub(member, -4)))
     redis.call('UNLINK', vector(string.sub(member, 1, -5)))
     gone[#gone + 1] = member
   end
@@ -147,7 +156,7 @@ for _, kind in ipairs(kinds) do
   until cursor == '0'
   for _, member in ipairs(gone) do
     if redis.call('ZREM', used(kind), member) == 1 then
-      redis.call('HINCRBY', P .. 'bytes', kind, -struct.unpack('>I4', string.sub(member, -4)))
+      redis.call('HINCRBY', P .. 'bytes', kind, 0 - struct.unpack('>I4', string.sub(member, -4)))
     end
   end
 end
@@ -183,9 +192,15 @@ class RedisCache(EmbeddingCache):
         return self._asked(lambda: self._get(addresses))
 
     def put_many(self, vectors: Mapping[bytes, NDArray[np.float32]], *, kind: str = DOCUMENT) -> None:
-        rows = [(address, seal_vector(address, vector)) for address, vector in vectors.items()]
+        rows = [(address, seal_vector(address, vector, kind=kind)) for address, vector in vectors.items()]
         for page in pages(rows, STORED_AT_ONCE):
             self._insist(kind, page)
+
+    def note_many(self, addresses: Sequence[bytes]) -> set[bytes]:
+        fresh: set[bytes] = set()
+        for page in pages(addresses, LOOK_UP):
+            fresh |= set(self._asked(partial(self._run, _NOTE, DOCUMENT, *page)))
+        return fresh
 
     def drop_damaged(self, addresses: Sequence[bytes]) -> None:
         for page in pages(addresses, LOOK_UP):
@@ -222,7 +237,7 @@ class RedisCache(EmbeddingCache):
         return {kind: size for kind, size in with_entries.items() if size.entries}
 
     def evict(self, *, kinds: Sequence[str], unused_seconds: float, freeing: int | None, limit: int) -> dict[str, Size]:
-        gone: list[CacheEntry] = []
+        gone: list[CacheEntry[bytes]] = []
         chosen = choose(self._asked(lambda: self._oldest(kinds, unused_seconds, limit)), freeing)
         for kind in kinds:
             members = [_member(entry) for entry in chosen if entry.kind == kind]
@@ -263,8 +278,8 @@ class RedisCache(EmbeddingCache):
         entries = self._client.zcard(PREFIX + b"used:" + kind.encode())
         return Size(int(entries), int(self._client.hget(PREFIX + b"bytes", kind) or 0))
 
-    def _oldest(self, kinds: Sequence[str], unused_seconds: float, limit: int) -> list[CacheEntry]:
-        found: list[tuple[float, CacheEntry]] = []
+    def _oldest(self, kinds: Sequence[str], unused_seconds: float, limit: int) -> list[CacheEntry[bytes]]:
+        found: list[tuple[float, CacheEntry[bytes]]] = []
         for kind in kinds:
             flat = self._run(_OLDEST, kind, unused_seconds, limit)
             found += [(float(score), _entry(kind, member)) for member, score in zip(flat[::2], flat[1::2], strict=True)]
@@ -304,9 +319,9 @@ class RedisCache(EmbeddingCache):
         )
 
 
-def _member(entry: CacheEntry) -> bytes:
+def _member(entry: CacheEntry[bytes]) -> bytes:
     return entry.address + struct.pack(">I", entry.bytes)
 
 
-def _entry(kind: str, member: bytes) -> CacheEntry:
+def _entry(kind: str, member: bytes) -> CacheEntry[bytes]:
     return CacheEntry(member[:ADDRESS_BYTES], kind, struct.unpack(">I", member[ADDRESS_BYTES:])[0])

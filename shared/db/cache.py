@@ -10,6 +10,7 @@ from sqlalchemy import ARRAY, Connection, LargeBinary, bindparam, text
 from embedmill.shared.caches.embeddings import (
     DOCUMENT,
     LONGEST_SECONDS,
+    NOTE,
     TOUCH_SECONDS,
     CacheEntry,
     EmbeddingCache,
@@ -54,7 +55,7 @@ _TOUCH = text(
 )
 _PUT = text(
     "INSERT INTO embedding SELECT * FROM unnest(CAST(:addresses AS bytea[]), CAST(:vectors AS bytea[])) "
-    "ON CONFLICT (address) DO NOTHING"
+    "ON CONFLICT (address) DO NOTHING RETURNING address"
 )
 _FREE = text("DELETE FROM embedding_reservation WHERE address = ANY(:addresses)")
 _RESERVE = text(
@@ -111,15 +112,19 @@ class ServerCache(EmbeddingCache):
     def put_many(self, vectors: Mapping[bytes, NDArray[np.float32]], *, kind: str = DOCUMENT) -> None:
         # In order, so that two that store the same do not wait for each other in a circle.
         addresses = sorted(vectors)
-        stored = [seal_vector(address, vectors[address]) for address in addresses]
+        stored = [seal_vector(address, vectors[address], kind=kind) for address in addresses]
 
         def put(connection: Connection) -> None:
-            _run(connection, _ENTER, addresses=addresses, vectors=stored, kind=kind)
-            _run(connection, _PUT, addresses=addresses, vectors=stored)
+            _store(connection, addresses, stored, kind)
             _run(connection, _FREE, addresses=addresses)
 
         self._make()
         self._database.transact(put)
+
+    def note_many(self, addresses: Sequence[bytes]) -> set[bytes]:
+        ordered = sorted(addresses)
+        self._make()
+        return self._database.transact(lambda c: _store(c, ordered, [NOTE] * len(ordered), DOCUMENT))
 
     def drop_damaged(self, addresses: Sequence[bytes]) -> None:
         def drop(connection: Connection) -> None:
@@ -163,7 +168,7 @@ class ServerCache(EmbeddingCache):
         return {row.kind: Size(int(row.entries), int(row.bytes)) for row in rows}
 
     def evict(self, *, kinds: Sequence[str], unused_seconds: float, freeing: int | None, limit: int) -> dict[str, Size]:
-        def evict(connection: Connection) -> list[CacheEntry]:
+        def evict(connection: Connection) -> list[CacheEntry[bytes]]:
             rows = connection.execute(_OLDEST, {"unused": unused_seconds, "kinds": list(kinds), "limit": limit})
             chosen = choose((CacheEntry(bytes(row.address), row.kind, row.bytes) for row in rows), freeing)
             for statement in _DROP:
@@ -192,6 +197,12 @@ def _make_tables(connection: Connection) -> None:
             if connection.execute(wanted).scalar() is None:
                 for statement in statements:
                     connection.execute(text(statement))
+
+
+def _store(connection: Connection, addresses: Sequence[bytes], stored: Sequence[bytes], kind: str) -> set[bytes]:
+    """Those of the addresses that were not known."""
+    _run(connection, _ENTER, addresses=addresses, vectors=stored, kind=kind)
+    return _addresses(_run(connection, _PUT, addresses=addresses, vectors=stored))
 
 
 def _run(connection: Connection, statement: Any, **values: Any) -> Any:

@@ -24,7 +24,7 @@ CHAOTIC = {**SMALL, "EMBEDMILL_WORKERS": "2", "EMBEDMILL_BATCH_DOCUMENTS": "8", 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run left behind: the store by id, cached vectors, tokens and inputs paid for."""
+    """What a run left behind: the store by id, texts that the cache knows, tokens and inputs paid for."""
 
     exported: dict[str, dict[str, Any]]
     cached: int
@@ -74,7 +74,7 @@ def clean() -> dict[str, str]:
 def measure(command: Command) -> Outcome:
     """What is in a home folder now."""
     inputs, tokens = query(command.home / "tracking.db", "SELECT sum(inputs), sum(tokens_in) FROM usage")[0]
-    ((cached,),) = query(command.home / "cache.db", "SELECT count(*) FROM embedding")
+    ((cached,),) = query(command.home / "cache.db", "SELECT count(*) FROM held")
     return Outcome(command.export(), cached, inputs, tokens)
 
 

@@ -21,7 +21,7 @@ MOMENTS: dict[str, Callable[[Watch], object]] = {
     "a batch is being validated": lambda w: w.work("state = 'running' AND stage = 'validate'"),
     "the first document reaches embed": lambda w: w.work("stage = 'embed'"),
     "a batch is being embedded": lambda w: w.work("state = 'running' AND stage = 'embed'"),
-    "vectors are cached and none is stored": lambda w: w.cached and not w.stored,
+    "texts are cached and none is stored": lambda w: w.cached and not w.stored,
     "the first document reaches index": lambda w: w.work("stage = 'index'"),
     "a batch is being indexed": lambda w: w.work("state = 'running' AND stage = 'index'"),
     "vectors are stored and no version is active": lambda w: w.stored and not w.visible,

@@ -115,7 +115,7 @@ def end_state(command: Command, providers: Providers, index: str) -> dict[str, A
         "rows": providers.held(index),
         "documents": query(database, "SELECT state, result, sum(chunks_rejected) FROM work GROUP BY state, result"),
         "verdicts": query(database, verdicts),
-        "vectors": query(command.home / "cache.db", "SELECT count(*) FROM embedding"),
+        "vectors": query(command.home / "cache.db", "SELECT count(*) FROM held"),
     }
 
 

@@ -50,8 +50,8 @@ class Watch:
 
     @property
     def cached(self) -> int:
-        """Vectors in the cache."""
-        return self.count("SELECT count(*) FROM embedding", file="cache.db")
+        """Texts that the cache knows."""
+        return self.count("SELECT count(*) FROM held", file="cache.db")
 
     @property
     def stored(self) -> int:

@@ -19,10 +19,12 @@ def address(number: int) -> bytes:
 
 
 def vector(number: int) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
-    return np.random.default_rng(number).standard_normal(8).astype(np.float32)
+    """Of numbers that lose nothing in half the width."""
+    return np.random.default_rng(number).standard_normal(8).astype(np.float16).astype(np.float32)
 
 
-VECTOR_BYTES = 8 * 4 + CHECKSUM_BYTES
+VECTOR_BYTES = 8 * 2 + CHECKSUM_BYTES
+QUERY_BYTES = 8 * 4 + CHECKSUM_BYTES
 
 
 def evict(cache: EmbeddingCache, **changed: Any) -> dict[str, Size]:
@@ -39,6 +41,36 @@ class CacheContract:
         found = cache.get_many([address(n) for n in range(5)])
         assert set(found) == {address(n) for n in range(3)}
         assert all(np.array_equal(found[address(n)], vector(n)) for n in range(3))
+
+    def test_a_documents_vector_is_kept_in_half_the_width_and_a_querys_as_it_is(self, cache: EmbeddingCache) -> None:
+        exact = np.random.default_rng(7).standard_normal((3, 1536)).astype(np.float32)
+        exact /= np.linalg.norm(exact, axis=1, keepdims=True)
+        cache.put_many({address(0): exact[0]})
+        cache.put_many({address(1): exact[1]}, kind=QUERY)
+        cache.put_many({address(2): exact[2] * 1e6})
+        found = cache.get_many([address(n) for n in range(3)])
+        assert abs(float(found[address(0)] @ exact[0]) - 1) < 1e-5
+        assert np.array_equal(found[address(1)], exact[1])
+        assert np.array_equal(found[address(2)], exact[2] * np.float32(1e6)), "it has no room in half the width"
+        assert cache.measure()[DOCUMENT] == Size(2, 1536 * 6 + 2 * CHECKSUM_BYTES)
+
+    def test_what_is_only_noted_is_known_and_has_no_vector(self, cache: EmbeddingCache, again: Again) -> None:
+        cache.put_many({address(1): vector(1)})
+        assert cache.note_many([address(n) for n in range(3)]) == {address(0), address(2)}
+        assert again().note_many([address(0), address(3)]) == {address(3)}
+        assert cache.find_known([address(n) for n in range(5)], dimensions=0) == {address(n) for n in range(4)}
+        assert np.array_equal(cache.get_many([address(1)])[address(1)], vector(1)), "a vector stays"
+        assert cache.measure() == {DOCUMENT: Size(4, VECTOR_BYTES)}
+        assert evict(cache) == {DOCUMENT: Size(4, VECTOR_BYTES)}
+        assert cache.note_many([address(0)]) == {address(0)}
+        assert cache.note_many([]) == set()
+
+    def test_where_a_vector_is_wanted_a_note_is_none(self, cache: EmbeddingCache) -> None:
+        cache.note_many([address(1)])
+        assert cache.find_known([address(1)], dimensions=8) == set()
+        assert cache.reserve([address(1)], owner="a", seconds=60) == {address(1)}
+        cache.put_many({address(1): vector(1)})
+        assert cache.find_known([address(1)], dimensions=8) == {address(1)}
 
     def test_what_is_damaged_is_dropped_counted_and_made_anew(self, cache: EmbeddingCache, again: Again) -> None:
         cache.put_many({address(n): vector(n) for n in range(3)})
@@ -120,7 +152,7 @@ class CacheContract:
         assert cache.measure() == {}
         cache.put_many({address(n): vector(n) for n in range(3)})
         cache.put_many({address(n): vector(n) for n in range(2, 5)}, kind=QUERY)
-        assert cache.measure() == {DOCUMENT: Size(3, 3 * VECTOR_BYTES), QUERY: Size(2, 2 * VECTOR_BYTES)}
+        assert cache.measure() == {DOCUMENT: Size(3, 3 * VECTOR_BYTES), QUERY: Size(2, 2 * QUERY_BYTES)}
         assert cache.count() == 5
 
     def test_what_was_just_used_is_not_evicted(self, cache: EmbeddingCache) -> None:
@@ -140,7 +172,7 @@ class CacheContract:
     def test_only_the_kinds_that_are_named_are_evicted(self, cache: EmbeddingCache) -> None:
         cache.put_many({address(1): vector(1)})
         cache.put_many({address(2): vector(2)}, kind=QUERY)
-        assert evict(cache, kinds=[QUERY]) == {QUERY: Size(1, VECTOR_BYTES)}
+        assert evict(cache, kinds=[QUERY]) == {QUERY: Size(1, QUERY_BYTES)}
         assert set(cache.get_many([address(1), address(2)])) == {address(1)}
 
     def test_no_more_goes_than_is_wanted_and_the_oldest_first(self, cache: EmbeddingCache) -> None:

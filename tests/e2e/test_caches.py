@@ -110,7 +110,7 @@ def test_what_is_forgotten_is_what_the_command_says(cli: Command, tmp_path: Path
     shown = cli.run("cache", "show")
     assert shown.status == 0 and "vectors are in: file" in shown.stdout
     with closing(sqlite3.connect(cli.home / "cache.db")) as file, file:
-        file.execute("UPDATE entry SET used_at = used_at - 7200")
+        file.execute("UPDATE held SET used_at = used_at - 7200")
     (size,) = cli.json("cache", "prune", "--unused", "90m")["evicted"].values()
     assert size["entries"] == chunks
     document = cli.json("cache", "show")["kinds"]["document"]

@@ -11,12 +11,13 @@ from typing import Any
 import orjson
 import pytest
 
-from embedmill.shared.caches.embeddings import KINDS
+from embedmill.shared.caches.embeddings import DOCUMENT, KINDS, Size
 from embedmill.shared.db.leases import Lease
-from embedmill.shared.db.schema import document, index_version
+from embedmill.shared.db.schema import document, index_version, usage
 from embedmill.shared.errors import BadVector, FlowControl, ProviderUnavailable
 from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
 from embedmill.shared.providers.embeddings.base import Embedder
+from embedmill.shared.providers.embeddings.hash import HashEmbedder
 from embedmill.shared.providers.vectorstores.base import VectorRow, VectorStore
 from embedmill.shared.sharding import shard_for
 from embedmill.shared.states import Result, State
@@ -49,6 +50,12 @@ class Calls:
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
     return Calls(monkeypatch)
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`hash`, as if its vectors were worth keeping."""
+    monkeypatch.setattr(HashEmbedder, "is_instant", False)
 
 
 @pytest.fixture(autouse=True)
@@ -108,6 +115,7 @@ def test_a_stage_that_runs_twice_leaves_the_same(runtime: WorkerRuntime, tracker
     assert [(row.id, row.text) for row in stored(runtime)] == before
 
 
+@pytest.mark.usefixtures("slow")
 def test_what_was_embedded_once_is_never_embedded_again(
     runtime: WorkerRuntime, tracker: Tracker, folder: Path, calls: Calls
 ) -> None:
@@ -121,6 +129,7 @@ def test_what_was_embedded_once_is_never_embedded_again(
     assert calls.texts == paid
 
 
+@pytest.mark.usefixtures("slow")
 def test_texts_that_are_equal_are_embedded_once(
     runtime: WorkerRuntime, tracker: Tracker, folder: Path, calls: Calls
 ) -> None:
@@ -130,9 +139,32 @@ def test_texts_that_are_equal_are_embedded_once(
     assert len(calls.texts) == len(set(calls.texts)) == tracker.rows()[0]["chunks_expected"]
 
 
-def test_a_text_that_the_embedder_cannot_take_costs_only_its_document(
-    runtime: WorkerRuntime, tracker: Tracker, folder: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_vector_that_is_made_as_quickly_as_it_is_read_is_not_kept_and_counted_once(
+    runtime: WorkerRuntime, tracker: Tracker, folder: Path, calls: Calls
 ) -> None:
+    claim = run(runtime, tracker, tracker.take(uris(folder)), until="embed")
+    embed(runtime, claim)
+    tracker.rescue(claim)
+    claim = run(runtime, tracker, tracker.claim(tracker.queue(), "embed"))
+    assert not calls.texts
+    finish(runtime, tracker, claim)
+    expected = sum(row["chunks_expected"] for row in tracker.rows())
+    assert len(calls.texts) == len(stored(runtime)) == expected
+    assert runtime.cache.measure() == {DOCUMENT: Size(expected, 0)}
+    assert [row["inputs"] for row in tracker.rows(usage) if row["inputs"]] == [expected]
+
+
+@pytest.mark.parametrize(("stage", "is_instant"), [("index", True), ("embed", False)])
+def test_a_text_that_the_embedder_cannot_take_costs_only_its_document(
+    runtime: WorkerRuntime,
+    tracker: Tracker,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    stage: str,
+    is_instant: bool,
+) -> None:
+    monkeypatch.setattr(HashEmbedder, "is_instant", is_instant)
     original = Embedder.embed_many
 
     def embed_many(embedder: Embedder, texts: Sequence[str], **options: Any) -> Any:
@@ -141,9 +173,10 @@ def test_a_text_that_the_embedder_cannot_take_costs_only_its_document(
         return original(embedder, texts, **options)
 
     monkeypatch.setattr(Embedder, "embed_many", embed_many)
-    claim = run(runtime, tracker, tracker.take(uris(folder)), until="embed")
-    outcomes = embed(runtime, claim)
-    assert [type(outcomes[item.id]) for item in claim.items] == [Advance, Fail, Advance]
+    claim = run(runtime, tracker, tracker.take(uris(folder)), until=stage)
+    outcomes = STAGES[stage](runtime, claim)
+    well = Complete if is_instant else Advance
+    assert [type(outcomes[item.id]) for item in claim.items] == [well, Fail, well]
 
 
 def test_every_chunk_is_indexed_or_rejected_with_a_reason(
@@ -448,6 +481,7 @@ def forget_vectors(runtime: WorkerRuntime) -> None:
     assert runtime.cache.evict(kinds=KINDS, unused_seconds=-1.0, freeing=None, limit=10_000)
 
 
+@pytest.mark.usefixtures("slow")
 def test_a_document_whose_vectors_were_evicted_is_embedded_again_and_pays_only_for_those(
     runtime: WorkerRuntime, tracker: Tracker, folder: Path, calls: Calls
 ) -> None:
@@ -463,6 +497,7 @@ def test_a_document_whose_vectors_were_evicted_is_embedded_again_and_pays_only_f
     assert len(stored(runtime)) == sum(row["chunks_expected"] for row in tracker.rows())
 
 
+@pytest.mark.usefixtures("slow")
 def test_a_cache_that_keeps_nothing_is_not_paid_for_without_end(
     runtime: WorkerRuntime, tracker: Tracker, folder: Path, calls: Calls
 ) -> None:
@@ -481,6 +516,7 @@ def test_a_cache_that_keeps_nothing_is_not_paid_for_without_end(
     assert len(calls.texts) == once * (1 + MOST_RETURNS)
 
 
+@pytest.mark.usefixtures("slow")
 def test_documents_whose_provider_failed_before_share_no_request_with_others(
     runtime: WorkerRuntime, tracker: Tracker, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,7 +56,7 @@ def _needed(embedder: Embedder, item: WorkItem, texts: Mapping[bytes, Text]) -> 
 def _find_known(runtime: Runtime, addresses: Sequence[str], dimensions: int) -> set[str]:
     known: set[str] = set()
     for part in pages(addresses, PAGE):
-        found = runtime.cache.get_many([bytes.fromhex(address) for address in part], dimensions=dimensions)
+        found = runtime.cache.find_known([bytes.fromhex(address) for address in part], dimensions=dimensions)
         known |= {address.hex() for address in found}
     return known
 

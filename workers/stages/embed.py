@@ -1,4 +1,7 @@
-"""The embed stage: vectors for every kept chunk, from the cache or the provider, stored answer by answer."""
+"""The embed stage: vectors for every kept chunk, from the cache or the provider, stored answer by answer.
+
+A model that is as quick as a cache is left to the index stage, which needs the vectors: storing them would cost more.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -52,9 +55,25 @@ def _by_job_and_model(runtime: WorkerRuntime, stored: Sequence[Stored]) -> dict[
 
 def _embed(runtime: WorkerRuntime, embedder: Embedder, stored: Sequence[Stored]) -> dict[int, Outcome]:
     texts_of = {s.item.id: addressed_texts(embedder, s) for s in stored}
+    if embedder.is_instant:
+        return _leave_to_index(runtime, embedder, stored, texts_of)
     diverted = divert_texts(runtime, embedder, [s.item for s in stored], texts_of)
     stored = [s for s in stored if s.item.id not in diverted.outcomes]
     return diverted.outcomes | (_embed_now(runtime, embedder, stored, texts_of, diverted.paid) if stored else {})
+
+
+def _leave_to_index(
+    runtime: WorkerRuntime, embedder: Embedder, stored: Sequence[Stored], texts_of: Mapping[int, Mapping[bytes, Text]]
+) -> dict[int, Outcome]:
+    """Note which texts are embedded for the first time; the index stage makes their vectors where it writes them."""
+    first = stored[0].item
+    meter = LedgerMeter(runtime.spender, job_id=first.job_id, collection_id=first.collection_id)
+    unique = {address: text for texts in texts_of.values() for address, text in texts.items()}
+    fresh = runtime.cache.note_many(list(unique))
+    made = Made({address: text for address, text in unique.items() if address in fresh})
+    _record(embedder, meter, {address: text for address, text in unique.items() if address not in fresh}, made.texts)
+    stage = stages.following(stages.maker(Product.VECTORS), runtime.collection_settings(first.collection_id))
+    return {id_: _outcome(texts, made, (), stage) for id_, texts in texts_of.items()}
 
 
 def _embed_now(
@@ -118,14 +137,14 @@ def _make(
     flight = SingleFlight(runtime.cache, runtime.owner, runtime.run_folder, seconds)
     made.errors = flight.obtain(
         _missing(runtime, embedder, unique),
-        find_known=lambda some: runtime.cache.get_many(some, dimensions=embedder.dimensions),
+        find_known=lambda some: runtime.cache.find_known(some, dimensions=embedder.dimensions),
         ask=ask,
     )
     return made
 
 
 def _missing(runtime: WorkerRuntime, embedder: Embedder, texts: Mapping[bytes, Text]) -> dict[bytes, Text]:
-    known = runtime.cache.get_many(list(texts), dimensions=embedder.dimensions)
+    known = runtime.cache.find_known(list(texts), dimensions=embedder.dimensions)
     return {address: text for address, text in texts.items() if address not in known}
 
 

@@ -36,6 +36,7 @@ from embedmill.shared.errors import (
 from embedmill.shared.logs import get_logger
 from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Return
 from embedmill.shared.paging import pages
+from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.shared.providers.vectorstores.base import VectorRow, VectorStore
 from embedmill.shared.spend.guard import Guard
 from embedmill.shared.stages import Product
@@ -220,9 +221,10 @@ def _rows(
     runtime: WorkerRuntime, collection: Collection, stored: Sequence[Stored]
 ) -> tuple[dict[int, list[VectorRow]], set[int]]:
     embedder = runtime.embedder(CollectionSettings(**collection.settings).embedding)
-    addresses = {s.item.id: [embedder.address(s.embedded_text(chunk)) for chunk in s.kept] for s in stored}
-    wanted = list({a for found in addresses.values() for a in found})
-    vectors = runtime.cache.get_many(wanted, dimensions=embedder.dimensions)
+    texts = {s.item.id: [s.embedded_text(chunk) for chunk in s.kept] for s in stored}
+    addresses = {id_: [embedder.address(text) for text in found] for id_, found in texts.items()}
+    by_address = {a: t for id_, found in addresses.items() for a, t in zip(found, texts[id_], strict=True)}
+    vectors = _vectors(runtime, embedder, by_address)
     unembedded = {id_ for id_, found in addresses.items() if any(a not in vectors for a in found)}
     rows = {
         s.item.id: _document_rows(s, [vectors[a] for a in addresses[s.item.id]], str(collection.index_version))
@@ -230,6 +232,15 @@ def _rows(
         if s.item.id not in unembedded
     }
     return rows, unembedded
+
+
+def _vectors(
+    runtime: WorkerRuntime, embedder: Embedder, texts: Mapping[bytes, str]
+) -> Mapping[bytes, NDArray[np.float32]]:
+    """The vectors of texts by address: made here, or those that the embed stage left in the cache."""
+    if embedder.is_instant:
+        return dict(zip(texts, embedder.embed_all(list(texts.values())), strict=True))
+    return runtime.cache.get_many(list(texts), dimensions=embedder.dimensions)
 
 
 def _document_rows(stored: Stored, vectors: Sequence[NDArray[np.float32]], index_version: str) -> list[VectorRow]:

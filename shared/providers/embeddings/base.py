@@ -72,6 +72,8 @@ class Embedder(ABC):
     seconds_per_request: float = 120.0
     endpoint: str = ""
     """Who answers, where that is neither the vendor itself nor this machine (shared.providers.endpoints)."""
+    is_instant: bool = False
+    """Whether a vector is made as quickly as a cache stores it and reads it back, and for nothing: none is kept."""
     symmetric: bool = True
     """Whether queries and documents are embedded alike."""
     sizes: ClassVar[Collection[int]] = ()
@@ -106,6 +108,11 @@ class Embedder(ABC):
         """Have the name, the shape and the limits of another, which is asked in the end."""
         for fact in _FACTS:
             setattr(self, fact, getattr(other, fact))
+
+    @property
+    def kept_dimensions(self) -> int:
+        """The dimensions of what a cache keeps of a text: none of an instant model's."""
+        return 0 if self.is_instant else self.dimensions
 
     @property
     def key_hash(self) -> str:

@@ -24,6 +24,7 @@ class HashEmbedder(Embedder):
     name = "hash"
     model = "hash-crc32-256-v1"
     dimensions = 256
+    is_instant = True
 
     def __init__(self) -> None:
         self._dimension_of = _Dimensions(self.dimensions)

@@ -28,6 +28,7 @@ class LocalEmbedder(Embedder):
     # With the version of the package that the files are from: vectors are kept under this name.
     model = "wordllama-l2-supercat-256@0.4.0.post1"
     dimensions = 256
+    is_instant = True
 
     @classmethod
     def load(cls) -> None:

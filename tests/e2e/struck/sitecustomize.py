@@ -49,9 +49,7 @@ def lay_points() -> None:
     import embedmill.shared.providers.embeddings.openai
     import embedmill.shared.spend.call
 
-    strike_around(
-        embedmill.shared.caches.embeddings.FileCache, "put_many", before="vectors arrived", after="vectors stored"
-    )
+    strike_around(embedmill.shared.caches.file.FileCache, "put_many", before="vectors arrived", after="vectors stored")
     strike_around(embedmill.shared.spend.call.PaidCall, "settle", after="vectors settled")
     strike_around(
         embedmill.shared.db.verdict_cache.VerdictCache, "put_many", before="verdicts arrived", after="verdicts stored"

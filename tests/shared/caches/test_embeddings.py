@@ -1,6 +1,7 @@
 """The embedding cache in each of its homes: a file, a database server, Redis."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -15,11 +16,11 @@ from embedmill.shared.caches.embeddings import (
     DOCUMENT,
     QUERY,
     EmbeddingCache,
-    FileCache,
     Size,
     open_vector,
     seal_vector,
 )
+from embedmill.shared.caches.file import FileCache
 from embedmill.shared.caches.redis import RedisCache
 from embedmill.shared.db.cache import ServerCache
 from embedmill.shared.db.engine import Database
@@ -27,7 +28,7 @@ from embedmill.shared.errors import FlowControl, SettingsError, StorageFailed
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import load_settings
 from tests import forked
-from tests.contracts.cache import VECTOR_BYTES, Again, CacheContract, address, evict, vector
+from tests.contracts.cache import QUERY_BYTES, VECTOR_BYTES, Again, CacheContract, address, evict, vector
 from tests.services import postgres, redis
 from tests.services.needed import require
 from tests.services.postgres import Server
@@ -61,24 +62,72 @@ class TestFile(CacheContract):
         with pytest.raises(StorageFailed):
             FileCache(tmp_path / "file" / "cache.db").put_many({address(1): vector(1)})
 
-    def test_a_file_of_an_older_release_is_taken_over(self, tmp_path: Path) -> None:
+    def test_a_file_of_the_first_release_is_taken_over(self, tmp_path: Path) -> None:
         with closing(sqlite3.connect(tmp_path / "cache.db")) as old, old:
             old.execute("CREATE TABLE embedding (address BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID")
             old.execute("INSERT INTO embedding VALUES (?, ?)", (address(1), vector(1).tobytes()))
         cache = FileCache(tmp_path / "cache.db")
-        assert np.array_equal(cache.get_many([address(1)])[address(1)], vector(1))
         assert cache.measure() == {DOCUMENT: Size(1, vector(1).nbytes)}
+        assert np.array_equal(cache.get_many([address(1)])[address(1)], vector(1))
+        assert cache.measure() == {DOCUMENT: Size(1, VECTOR_BYTES)}
         assert evict(cache, unused_seconds=60.0) == {}, "it counts as used when it was taken over"
-        assert evict(cache) == {DOCUMENT: Size(1, vector(1).nbytes)}
+        assert evict(cache) == {DOCUMENT: Size(1, VECTOR_BYTES)}
+
+    @pytest.fixture
+    def former(self, tmp_path: Path) -> EmbeddingCache:
+        """A file as 0.1 left it: vector n was last used n hours before the newest, the second is a query's."""
+        now = time.time() - 10
+        with closing(sqlite3.connect(tmp_path / "cache.db")) as old, old:
+            old.execute("CREATE TABLE embedding (address BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID")
+            old.execute(
+                "CREATE TABLE entry (address BLOB PRIMARY KEY, kind TEXT NOT NULL, "
+                "bytes INTEGER NOT NULL, used_at REAL NOT NULL) WITHOUT ROWID"
+            )
+            for n in range(5):
+                stored = seal_vector(address(n), vector(n), kind=QUERY)
+                kind = QUERY if n == 1 else DOCUMENT
+                old.execute("INSERT INTO embedding VALUES (?, ?)", (address(n), stored))
+                old.execute("INSERT INTO entry VALUES (?, ?, ?, ?)", (address(n), kind, len(stored), now - 3600 * n))
+        return FileCache(tmp_path / "cache.db")
+
+    def test_what_an_older_release_kept_is_not_paid_for_again(self, former: EmbeddingCache) -> None:
+        assert former.reserve([address(n) for n in range(6)], owner="a", seconds=60) == {address(5)}
+        former.put_many({address(0): vector(9)})
+        assert former.note_many([address(2), address(7)]) == {address(7)}
+        found = former.get_many([address(n) for n in range(6)])
+        assert all(np.array_equal(found[address(n)], vector(n)) for n in range(5)) and len(found) == 5
+        assert former.measure() == {DOCUMENT: Size(5, 4 * VECTOR_BYTES), QUERY: Size(1, QUERY_BYTES)}
+        assert former.count() == 6
+
+    def test_of_what_an_older_release_kept_the_oldest_goes_first(self, former: EmbeddingCache) -> None:
+        former.put_many({address(7): vector(7)})
+        assert evict(former, limit=2) == {DOCUMENT: Size(2, 2 * VECTOR_BYTES)}
+        assert former.find_known([address(n) for n in range(8)], dimensions=8) == {address(n) for n in (0, 1, 2, 7)}
+        assert evict(former, unused_seconds=1800.0) == {}, "what was asked for counts as used"
+        assert former.count() == 4
+
+    def test_a_damaged_vector_of_an_older_release_is_embedded_anew(
+        self, former: EmbeddingCache, tmp_path: Path
+    ) -> None:
+        with closing(sqlite3.connect(tmp_path / "cache.db")) as file, file:
+            file.execute("UPDATE embedding SET vector = ? WHERE address = ?", (bytes(32), address(3)))
+        assert former.get_many([address(3), address(4)], dimensions=8).keys() == {address(4)}
+        assert (former.count_damaged(), former.count()) == (1, 4)
+        assert former.reserve([address(3)], owner="a", seconds=60) == {address(3)}
 
     def test_a_use_is_noted_once_it_looks_too_old(self, cache: EmbeddingCache, tmp_path: Path) -> None:
         cache.put_many({address(n): vector(n) for n in range(2)})
         with closing(sqlite3.connect(tmp_path / "cache.db")) as file, file:
-            file.execute("UPDATE entry SET used_at = used_at - 7200")
-            file.execute("DELETE FROM entry WHERE address = ?", (address(1),))
+            file.execute("UPDATE held SET used_at = used_at - 7200")
         cache.get_many([address(n) for n in range(2)])
         assert evict(cache, unused_seconds=60.0) == {}
         assert cache.measure() == {DOCUMENT: Size(2, 2 * VECTOR_BYTES)}
+
+    def test_vectors_that_are_narrow_share_pages(self, cache: EmbeddingCache, tmp_path: Path) -> None:
+        cache.put_many({address(n): np.ones(256, np.float32) for n in range(700)})
+        with closing(sqlite3.connect(tmp_path / "cache.db")) as file:
+            (pages,) = file.execute("PRAGMA page_count").fetchone()
+        assert pages * 4096 < 700 * (2 * 256 + 200)
 
     def test_the_file_shrinks_with_what_is_evicted(self, cache: EmbeddingCache, tmp_path: Path) -> None:
         cache.put_many({address(n): np.zeros(3072, np.float32) for n in range(100)})
@@ -99,7 +148,7 @@ class TestServer(CacheContract):
 
     @pytest.fixture
     def again(self, server: Server) -> Iterator[Again]:
-        server.execute("DROP TABLE IF EXISTS embedding, embedding_reservation, embedding_entry")
+        server.execute("DROP TABLE IF EXISTS embedding, embedding_reservation, embedding_entry, embedding_damage")
         opened: list[ServerCache] = []
 
         def open_again() -> EmbeddingCache:
@@ -162,7 +211,7 @@ class TestRedis(CacheContract):
     def cache(self, again: Again) -> EmbeddingCache:
         return again()
 
-    def test_a_vector_takes_four_bytes_a_number_and_a_checksum(
+    def test_a_vector_takes_two_bytes_a_number_and_a_checksum(
         self, cache: EmbeddingCache, valkey: redis.Server
     ) -> None:
         cache.put_many({address(1): vector(1)})
@@ -193,7 +242,7 @@ class TestRedis(CacheContract):
             client.pexpire(key, 1)
             wait_until(lambda: not client.exists(key), "the query is forgotten")
         assert set(cache.get_many([address(1), address(2)])) == {address(1)}
-        assert evict(cache, kinds=[QUERY]) == {QUERY: Size(1, VECTOR_BYTES)}
+        assert evict(cache, kinds=[QUERY]) == {QUERY: Size(1, QUERY_BYTES)}
         assert cache.measure() == {DOCUMENT: Size(1, VECTOR_BYTES)}
         cache.close()
 
@@ -278,10 +327,11 @@ def test_the_cache_is_where_the_tracking_database_is_unless_a_url_says_otherwise
 
 ADDRESS = b"a" * 32
 SEALED = seal_vector(ADDRESS, np.arange(8, dtype=np.float32))
+WHOLE = seal_vector(ADDRESS, np.arange(8, dtype=np.float32), kind=QUERY)
 PLAIN = np.arange(8, dtype=np.float32).tobytes()
 
 
-@pytest.mark.parametrize("stored", [SEALED, PLAIN], ids=["sealed", "of an older release"])
+@pytest.mark.parametrize("stored", [SEALED, WHOLE, PLAIN], ids=["half", "whole", "of the first release"])
 def test_what_is_whole_is_read(stored: bytes) -> None:
     found = open_vector(ADDRESS, stored, 8)
     assert found is not None and np.array_equal(found, np.arange(8))
@@ -296,6 +346,11 @@ def test_what_is_whole_is_read(stored: bytes) -> None:
         SEALED[:7] + b"\xff" + SEALED[8:],
         SEALED[:-1] + b"\x00",
         SEALED[:-CHECKSUM_BYTES],
+        SEALED[:-CHECKSUM_BYTES] + WHOLE[-CHECKSUM_BYTES:],
+        SEALED[:-CHECKSUM_BYTES] + b"\x01" + SEALED[-4:],
+        WHOLE[:-1],
+        WHOLE[4:],
+        WHOLE[:-1] + b"\x00",
         PLAIN[:-4],
         PLAIN[:-3],
         bytes(32),
@@ -321,7 +376,7 @@ def test_a_damaged_row_of_the_file_is_embedded_anew(tmp_path: Path, spoiled: byt
     with closing(FileCache(tmp_path / "cache.db")) as cache:
         cache.put_many({ADDRESS: np.arange(8, dtype=np.float32)})
         with closing(sqlite3.connect(tmp_path / "cache.db")) as connection:
-            connection.execute("UPDATE embedding SET vector = ?", (spoiled,))
+            connection.execute("UPDATE vector SET data = ?", (spoiled,))
             connection.commit()
         assert cache.get_many([ADDRESS], dimensions=8) == {}
         assert (cache.count(), cache.count_damaged()) == (0, 1)

@@ -11,7 +11,7 @@ from embedmill.shared.db.verdicts import VERDICT
 from embedmill.shared.outcomes import Advance, Park
 from embedmill.workers.chores.pruner import ENTRIES_AT_ONCE, PrunePolicy, prune
 from embedmill.workers.runtime import WorkerRuntime
-from tests.contracts.cache import VECTOR_BYTES, address, vector
+from tests.contracts.cache import QUERY_BYTES, VECTOR_BYTES, address, vector
 from tests.services import redis
 from tests.services.needed import require
 from tests.shared.db.tracker import Tracker
@@ -33,7 +33,7 @@ def fill(runtime: WorkerRuntime, count: int, *, kind: str = DOCUMENT, first: int
 def age(runtime: WorkerRuntime, seconds: float) -> None:
     """Let everything that is cached be so much older."""
     with closing(sqlite3.connect(runtime.home / "cache.db")) as file, file:
-        file.execute("UPDATE entry SET used_at = used_at - ?", (seconds,))
+        file.execute("UPDATE held SET used_at = used_at - ?", (seconds,))
 
 
 def held(runtime: WorkerRuntime) -> int:
@@ -52,9 +52,9 @@ def test_each_kind_is_kept_for_its_own_time(runtime: WorkerRuntime, tracker: Tra
     fill(runtime, 2, kind=QUERY, first=10)
     age(runtime, 48 * HOUR)
     fill(runtime, 1, kind=QUERY, first=20)
-    assert prune(runtime, policy(keep={QUERY: 24 * HOUR}), seconds=10) == {QUERY: Size(2, 2 * VECTOR_BYTES)}
-    assert runtime.cache.measure() == {DOCUMENT: Size(3, 3 * VECTOR_BYTES), QUERY: Size(1, VECTOR_BYTES)}
-    assert tracker.database.query(list_evictions) == {QUERY: Size(2, 2 * VECTOR_BYTES)}
+    assert prune(runtime, policy(keep={QUERY: 24 * HOUR}), seconds=10) == {QUERY: Size(2, 2 * QUERY_BYTES)}
+    assert runtime.cache.measure() == {DOCUMENT: Size(3, 3 * VECTOR_BYTES), QUERY: Size(1, QUERY_BYTES)}
+    assert tracker.database.query(list_evictions) == {QUERY: Size(2, 2 * QUERY_BYTES)}
 
 
 def test_what_is_above_the_room_goes_in_steps_and_the_longest_unused_first(
