@@ -240,11 +240,20 @@ class Mill:
         return self.replay(LetterFilter(job=self.job(job).job), work=work, wait=wait)
 
     def search(
-        self, query: str, *, collection: str = "default", top_k: int = 10, mode: Mode = "hybrid"
+        self,
+        query: str,
+        *,
+        collection: str = "default",
+        top_k: int = 10,
+        mode: Mode = "hybrid",
+        where: str | None = None,
     ) -> SearchResult:
-        """The best chunks for a query, by meaning and by words; raises NotFound, UsageError."""
+        """The best chunks for a query, by meaning and by words; raises NotFound, UsageError.
+
+        `where` is a filter as `embedmill search --where` takes it.
+        """
         with self._runtimes.lend() as runtime:
-            return searching.search(runtime, query, collection=collection, top_k=top_k, mode=mode)
+            return searching.search(runtime, query, collection=collection, top_k=top_k, mode=mode, where=where)
 
     def search_each(
         self,
@@ -253,11 +262,12 @@ class Mill:
         collection: str = "default",
         top_k: int = 10,
         mode: Mode = "hybrid",
+        where: str | None = None,
     ) -> Iterator[Answered]:
         """The answers to many queries, each an id and a text, in their order, streamed; raises NotFound."""
         asked = (Query(id_, text) for id_, text in queries)
         with self._runtimes.lend() as runtime:
-            yield from searching.search_each(runtime, asked, collection=collection, top_k=top_k, mode=mode)
+            yield from searching.search_each(runtime, asked, collection=collection, top_k=top_k, mode=mode, where=where)
 
     def evaluate(
         self,

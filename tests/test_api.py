@@ -175,6 +175,18 @@ def test_the_package_loads_its_api_only_when_it_is_asked_for() -> None:
         embedmill.nothing  # noqa: B018
 
 
+def test_a_search_finds_only_what_a_filter_allows(mill: Mill) -> None:
+    years = {"1": 2019, "2": 2021, "3": "2022"}
+    mill.ingest(documents=[document(int(id)) | {"metadata": {"year": year}} for id, year in years.items()])
+    for mode in ("dense", "lexical", "hybrid"):
+        found = mill.search("document", where="year >= 2020", mode=cast("Any", mode))
+        assert {hit.uri for hit in found.hits} == {"2", "3"}
+    (answer,) = mill.search_each([("q", "document")], where="year < 2020")
+    assert [hit.uri for hit in answer.hits] == ["1"]
+    with pytest.raises(UsageError, match="at character 7"):
+        mill.search("document", where="year >")
+
+
 def test_a_search_is_measured_on_queries_whose_answers_are_known(mill: Mill, tmp_path: Path) -> None:
     mill.ingest(documents=[document(number) for number in range(3)])
     queries, qrels = tmp_path / "queries.jsonl", tmp_path / "qrels.jsonl"

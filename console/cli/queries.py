@@ -57,8 +57,10 @@ def read_query(line: bytes) -> "Query":
     except orjson.JSONDecodeError as error:
         raise ValueError(f"no JSON: {error}") from None
     match found:
+        case {"id": _, "text": str(), "where": where} if not isinstance(where, str | None):
+            raise ValueError("its where is not a text")
         case {"id": id_, "text": str(text)} if text.strip():
-            return Query(id_, text)
+            return Query(id_, text, found.get("where"))
         case {"id": _, "text": str()}:
             raise ValueError("its text is empty")
     raise ValueError("no object with id and text")

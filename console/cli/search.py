@@ -39,13 +39,18 @@ def search(
     collection: Collection = "default",
     top_k: Annotated[int, typer.Option("--top-k", "-k", min=1, max=1000, help="Most hits.")] = 10,
     mode: Annotated[SearchMode, typer.Option(help="How to search.")] = SearchMode.HYBRID,
-    queries: Annotated[Path | None, typer.Option(help='JSONL of {"id", "text"}; - reads stdin.')] = None,
+    where: Annotated[str | None, typer.Option(metavar="FILTER", help="Only chunks that meet it; see below.")] = None,
+    queries: Annotated[Path | None, typer.Option(help='JSONL of {"id", "text", "where"}; - reads stdin.')] = None,
     as_json: AsJson = False,
 ) -> None:
     """Search a collection by meaning and by words.
 
     In a query, "several words" in quotes are a phrase, which a hit holds as it stands, and -word keeps out what has the
     word. Everything else is text. A query that begins with a sign follows two dashes: search -- "-40 degrees"
+
+    A filter compares fields of the metadata, and document, uri, title, section and page, by = != < <= > >= ~ (a glob),
+    in (…), not in (…) and exists(…), with and, or, not and parentheses: --where 'year >= 2020 and not exists(draft)'
+    Dates are written 2026-11-29. A field that is missing meets != and not, and nothing else.
     """
     from embedmill.console.cli.session import opened_to_read
     from embedmill.console.services import searching
@@ -54,9 +59,10 @@ def search(
         raise typer.BadParameter("give either a QUERY or --queries FILE")
     with opened_to_read() as runtime:
         if queries is not None:
-            _answer_all(runtime, QueryFile(queries), collection=collection, top_k=top_k, mode=mode.value)
+            asked = QueryFile(queries)
+            _answer_all(runtime, asked, collection=collection, top_k=top_k, mode=mode.value, where=where)
             return
-        result = searching.search(runtime, str(query), collection=collection, top_k=top_k, mode=mode.value)
+        result = searching.search(runtime, str(query), collection=collection, top_k=top_k, mode=mode.value, where=where)
     _print_remarks(result)
     print_result(result, print_hits, as_json=as_json)
 
@@ -81,12 +87,15 @@ def export(
             print_json_lines(exporting.export(runtime, collection, with_vectors=vectors))
 
 
-def _answer_all(runtime: "Runtime", queries: QueryFile, *, collection: str, top_k: int, mode: "Mode") -> None:
+def _answer_all(
+    runtime: "Runtime", queries: QueryFile, *, collection: str, top_k: int, mode: "Mode", where: str | None
+) -> None:
     """A line of JSON for every query; exits with 1 when one was not answered, or a line is none."""
     from embedmill.console.services import searching
 
     unanswered = 0
-    for answer in searching.answer_each(runtime, iter(queries), collection=collection, top_k=top_k, mode=mode):
+    answers = searching.answer_each(runtime, iter(queries), collection=collection, top_k=top_k, mode=mode, where=where)
+    for answer in answers:
         print_json(answer)
         if isinstance(answer, searching.Unanswered):
             unanswered += 1

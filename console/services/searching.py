@@ -17,6 +17,8 @@ from embedmill.shared.db import collections, documents
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.editions import Edition
 from embedmill.shared.errors import EmbedmillError, UsageError
+from embedmill.shared.filtering.conditions import Condition
+from embedmill.shared.filtering.grammar import parse_filter
 from embedmill.shared.metering import Tally
 from embedmill.shared.paging import pages
 from embedmill.shared.providers.embeddings.base import Embedder
@@ -30,10 +32,11 @@ PAGE = 5000
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One of several queries; `id` is whatever its answer is to be known by."""
+    """One of several queries; `id` is whatever its answer is to be known by, `where` its own filter."""
 
     id: object
     text: str
+    where: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,33 +70,44 @@ class Unanswered:
     timings: Mapping[str, float] = field(default_factory=dict)
 
 
-def search(runtime: Runtime, query: str, *, collection: str, top_k: int, mode: Mode) -> SearchResult:
-    """The best chunks for a query; raises NotFound, and UsageError where nothing is asked."""
+def search(
+    runtime: Runtime, query: str, *, collection: str, top_k: int, mode: Mode, where: str | None = None
+) -> SearchResult:
+    """The best chunks for a query, of those that a filter allows; raises NotFound, UsageError."""
     if not query.strip():
         raise UsageError("the query is empty", hint='embedmill search "what you look for"')
+    condition = _condition(where)
     with open_searcher(runtime, collection) as searcher:
-        return searcher.search(query, top_k=top_k, mode=mode)
+        return searcher.search(query, top_k=top_k, mode=mode, where=condition)
 
 
 def search_each(
-    runtime: Runtime, queries: Iterator[Query], *, collection: str, top_k: int, mode: Mode
+    runtime: Runtime, queries: Iterator[Query], *, collection: str, top_k: int, mode: Mode, where: str | None = None
 ) -> Iterator[Answered]:
-    """The answers to many queries, in their order; raises NotFound."""
+    """The answers to many queries, in their order; `where` is for those without one; raises NotFound, UsageError."""
+    condition = _condition(where)
     with open_searcher(runtime, collection) as searcher:
         for query in queries:
-            yield Answered.of(query.id, searcher.search(query.text, top_k=top_k, mode=mode))
+            own = _condition(query.where) or condition
+            yield Answered.of(query.id, searcher.search(query.text, top_k=top_k, mode=mode, where=own))
 
 
 def answer_each(
-    runtime: Runtime, queries: Iterator[Query], *, collection: str, top_k: int, mode: Mode
+    runtime: Runtime, queries: Iterator[Query], *, collection: str, top_k: int, mode: Mode, where: str | None = None
 ) -> Iterator[Answered | Unanswered]:
-    """The same, where a query that cannot be answered keeps nobody from the others; raises NotFound."""
+    """The same, where a query that cannot be answered keeps nobody from the others; raises NotFound, UsageError."""
+    condition = _condition(where)
     with open_searcher(runtime, collection) as searcher:
         for query in queries:
             try:
-                yield Answered.of(query.id, searcher.search(query.text, top_k=top_k, mode=mode))
+                own = _condition(query.where) or condition
+                yield Answered.of(query.id, searcher.search(query.text, top_k=top_k, mode=mode, where=own))
             except EmbedmillError as error:
                 yield Unanswered(query.id, str(error), error.hint)
+
+
+def _condition(where: str | None) -> Condition | None:
+    return None if where is None else parse_filter(where)
 
 
 @contextmanager
