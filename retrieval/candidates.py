@@ -1,7 +1,7 @@
 """Owns which of the rows that a store finds are candidates: seen by readers, each chunk once, and enough of them."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from math import isfinite
+from math import inf, isfinite
 
 from embedmill.shared.editions import Edition, parse_id
 from embedmill.shared.providers.vectorstores.base import Match
@@ -61,12 +61,15 @@ def asked_for(wanted: int) -> int:
     return int(wanted * SPARE)
 
 
-def gather(found: list[Match], ask: Ask, keep: Keep, *, wanted: int) -> list[Match]:
-    """The `wanted` best rows that are kept, of what a first pass has `found`; asks for more while there are too few."""
+def gather(found: list[Match], ask: Ask, keep: Keep, *, wanted: int, most: float = inf) -> list[Match]:
+    """The `wanted` best rows that are kept, of what a first pass has `found`; asks for more while there are too few.
+
+    `most` is how deep it goes for them, at least.
+    """
     depth = asked_for(wanted)
     while True:
         best = each_once(keep(found))
-        if len(best) >= wanted or len(found) < depth:
+        if len(best) >= wanted or len(found) < depth or depth >= most:
             return best[:wanted]
         depth *= WIDENING
         found = ask(depth)

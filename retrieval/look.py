@@ -1,6 +1,7 @@
 """Owns one look at the shards: both sides at a depth, what readers see of them, fused into one ranking, and texts."""
 
 from collections.abc import Mapping, Sequence
+from math import inf
 
 from embedmill.retrieval.candidates import Ask, Visibility, asked_for, gather
 from embedmill.retrieval.embedding import Vector
@@ -15,6 +16,9 @@ from embedmill.shared.words.weighing import Wording
 
 DENSE, LEXICAL, PHRASES, FUSE, FETCH = "dense", "lexical", "phrases", "fuse", "fetch"
 FUSED = "fused"
+
+MOST_READ = 8000
+"""Rows that are read, of each side, for those that hold a phrase."""
 
 Found = Mapping[str, list[Match]]
 """What each side in use found, best first."""
@@ -78,7 +82,8 @@ class Look:
             sides[LEXICAL] = self._worded
         first = {name: ask(asked_for(depth)) for name, ask in sides.items()}
         self._visibility.learn(match for side in first.values() for match in side)
-        return {name: gather(side, sides[name], self._kept, wanted=depth) for name, side in first.items()}
+        most = MOST_READ if self._question.reads_rows else inf
+        return {name: gather(side, sides[name], self._kept, wanted=depth, most=most) for name, side in first.items()}
 
     def _nearest(self, top_k: int) -> list[Match]:
         assert self._vector is not None
@@ -96,6 +101,8 @@ class Look:
             return visible
         with self._steps.step(PHRASES, given=len(visible)) as step:
             rows = self._fetch(visible)
+            if len(visible) >= MOST_READ:
+                step.why = f"only the {len(visible):,} best rows that hold the words were read"
             return _counted(step, [m for m in visible if m.id in rows and self._question.is_met_by(rows[m.id])])
 
     def _score(self, candidates: Mapping[str, Match], found: Found) -> dict[str, dict[str, float]]:

@@ -32,10 +32,9 @@ class Question:
     @property
     def selection(self) -> Selection:
         """What stores are told: the filter, every word of the phrases, and none of what is excluded."""
-        phrased = (word for phrase in self.words.phrases for word in parse_query(phrase.text).words)
         return Selection(
             self.where,
-            tuple(frozenset(word.terms) for word in phrased),
+            tuple(terms for phrase in self.words.phrases for terms in phrase.required),
             frozenset(term for word in self.words.excluded for term in word.terms),
         )
 

@@ -34,6 +34,7 @@ EmbedmillError
 └── InternalError             our fault
     ├── IllegalTransition
     ├── StorageFailed
+    │   ├── ShardDamaged
     │   ├── DatabaseAway
     │   └── TransactionLost
     └── BadVector
@@ -263,6 +264,12 @@ class StorageFailed(InternalError):
 
     retryable = True
     hint = "Free disk space or mend the database's connection, then run the command again."
+
+
+class ShardDamaged(StorageFailed):
+    """The file of a shard is no shard any more, or not all of one; what it held is stored elsewhere too."""
+
+    hint = "Run `embedmill verify --repair`: it puts the file aside and makes the shard anew, at no cost."
 
 
 class DatabaseAway(StorageFailed):

@@ -18,7 +18,8 @@ def verify(
 ) -> None:
     """Compare the records with the vector store.
 
-    It names what is missing, orphaned or stale in the store.
+    It names what is missing, orphaned or stale in the store, and shards that are damaged or gone. A repair writes what
+    is missing from what is stored already, at no cost.
     """
     from embedmill.console.cli.session import heard, opened
     from embedmill.console.services import verifying
@@ -43,7 +44,11 @@ def _print_collection(found: "Compared") -> None:
     print_line(f"{found.collection}: {found.documents} documents, {found.chunks} chunks; {_verdict(found)}")
     if isinstance(found, Repaired) or not found.ok:
         print_line(f"  missing {found.missing}, orphan {found.orphan}, stale {found.stale} documents")
+    for shard, reason in found.faulty_shards.items():
+        print_line(f"  shard {shard}: {reason}")
     if isinstance(found, Repaired):
+        for shard, kept in found.set_aside.items():
+            print_line(f"  shard {shard} is made anew; its damaged file is kept as {kept}")
         print_line(f"  {found.deleted_vectors} vectors deleted, {found.indexed_again} documents indexed again")
     if found.in_flight:
         print_line(f"  {found.in_flight} documents are being worked on and were not judged")

@@ -5,6 +5,7 @@ at first sight is looked at again: the tracker is read before and after the stor
 worked on, is not held against anybody.
 """
 
+from collections.abc import Collection as Shards
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import merge
@@ -50,7 +51,7 @@ class Findings:
 
     `missing` are documents of which the store lacks vectors; `stale` are editions that readers do not see any more,
     `orphan` editions of documents that the tracker does not know as indexed. `in_flight` are documents that looked
-    different and are being worked on.
+    different and are being worked on. What is in shards that are `unread` counts as missing.
     """
 
     documents: int = 0
@@ -60,12 +61,17 @@ class Findings:
     stale: int = 0
     orphan: int = 0
     in_flight: int = 0
+    unread: frozenset[str] = frozenset()
     examples: dict[str, list[str]] = field(default_factory=lambda: {"missing": [], "orphan": [], "stale": []})
 
     @property
     def ok(self) -> bool:
         """Whether store and tracker agree."""
-        return not (self.missing or self.stale or self.orphan)
+        return not (self.missing or self.stale or self.orphan or self.unread)
+
+    def readable(self, collection: Collection) -> list[str]:
+        """The shards that can be read, in the order in which readers ask them."""
+        return [shard for shard in collection.reading_shards if shard not in self.unread]
 
     def note(self, difference: Difference) -> None:
         """Count a difference and keep it as an example while there are few."""
@@ -83,9 +89,9 @@ class Findings:
             self.examples[kind].append(name)
 
 
-def compare(runtime: Runtime, collection: Collection) -> Findings:
-    """Count what differs."""
-    findings = Findings()
+def compare(runtime: Runtime, collection: Collection, *, without: Shards[str] = ()) -> Findings:
+    """Count what differs, where the shards `without` cannot be read."""
+    findings = Findings(unread=frozenset(without))
     for _ in find_differences(runtime, collection, findings):
         pass
     return findings
@@ -103,7 +109,8 @@ def find_differences(runtime: Runtime, collection: Collection, findings: Finding
 
 def _suspects(runtime: Runtime, collection: Collection, findings: Findings) -> Iterator[str]:
     """Documents of which the two sides tell different things, in one walk that takes its time."""
-    for document, tracked, held in walk(_each_tracked(runtime, collection), _each_held(runtime, collection)):
+    shards = findings.readable(collection)
+    for document, tracked, held in walk(_each_tracked(runtime, collection), _each_held(runtime, collection, shards)):
         findings.documents += tracked is not None
         findings.chunks += tracked.indexed if tracked else 0
         findings.vectors += sum(entry.rows for entry in held)
@@ -130,13 +137,13 @@ def _each_tracked(runtime: Runtime, collection: Collection) -> Iterator[Tracked]
     return chain.from_iterable(manifest.walk_tracked(runtime.database, collection.id, page=PAGE))
 
 
-def _each_held(runtime: Runtime, collection: Collection) -> list[Iterator[Held]]:
+def _each_held(runtime: Runtime, collection: Collection, shards: Iterable[str]) -> list[Iterator[Held]]:
     store = runtime.store(collection)
 
     def each(shard: str) -> Iterator[Held]:
         return (Held(shard, *held) for held in store.list_editions(shard))
 
-    return [each(shard) for shard in collection.reading_shards]
+    return [each(shard) for shard in shards]
 
 
 def _look_again(
@@ -149,7 +156,7 @@ def _look_again(
     for _ in range(LOOKS):
         before = _read(runtime, collection, left)
         held: dict[str, list[Held]] = {}
-        for shard in collection.reading_shards:
+        for shard in findings.readable(collection):
             for document, edition, rows in store.find_editions(shard, left):
                 held.setdefault(document, []).append(Held(shard, document, edition, rows))
         after = _read(runtime, collection, left)

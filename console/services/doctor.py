@@ -21,6 +21,9 @@ from embedmill.shared.states import JobState
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 LEAST_FREE_BYTES = 1024**3
 SHOWN_USERS = 3
+FAULTY_SHARDS_HINT = (
+    "embedmill verify --repair makes shards anew that are damaged or gone, at no cost; see docs/search.md."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +198,18 @@ def _vectors(runtime: Runtime) -> str:
 
     with runtime.database.read() as connection:
         found = collections.list_collections(connection)
+    if faults := [fault for each in found for fault in _faulty_shards(runtime, each)]:
+        raise EmbedmillError("; ".join(faults), hint=FAULTY_SHARDS_HINT)
     counts = [sum(runtime.store(c).count(shard) for shard in c.reading_shards) for c in found]
     return f"{sum(counts)} vectors in {len(found)} collections; {_service(runtime, found)}"
+
+
+def _faulty_shards(runtime: Runtime, collection: Collection) -> list[str]:
+    """The shards of a collection that do not give one document that they should hold."""
+    from embedmill.console.services.shards import find_lost
+
+    faults = find_lost(runtime, collection, collection.reading_shards)
+    return [f"shard {shard} of collection {collection.name}: {reason}" for shard, reason in faults.items()]
 
 
 def _service(runtime: Runtime, found: Sequence[Collection]) -> str:

@@ -5,6 +5,7 @@ document that has to be there, its witness; as documents spread evenly, one is f
 """
 
 from collections.abc import Sequence
+from itertools import islice
 
 from embedmill.shared.db import collections, manifest
 from embedmill.shared.db.collections import Collection
@@ -14,6 +15,8 @@ from embedmill.shared.providers.vectorstores.base import VectorStore
 from embedmill.shared.runtime import Runtime
 
 PAGE = 200
+PAGES = 50
+"""Among so many documents there is one of every shard, or the shard may well be empty."""
 LOST = "it lacks what the records say that it holds"
 
 
@@ -53,12 +56,13 @@ class ShardWatch:
         return tracked.get(witness.id) == witness and _is_home(collection, witness, shard)
 
     def _find_witnesses(self, shards: Sequence[str]) -> None:
-        wanted = set(shards) - self._witnesses.keys()
-        if not wanted:
+        if not (wanted := set(shards) - self._witnesses.keys()):
             return
         with self._database.read() as connection:
             collection = collections.get_collection_by_id(connection, self._collection_id)
-        for page in manifest.walk_tracked(self._database, self._collection_id, page=PAGE):
+        # What a move brings or takes away has no document of which that is certain.
+        wanted &= set(collection.shards) & set(collection.leaving or collection.shards)
+        for page in islice(manifest.walk_tracked(self._database, self._collection_id, page=PAGE), PAGES):
             for tracked in page:
                 home = collection.home(tracked.id)
                 if home in wanted and tracked.indexed and _is_home(collection, tracked, home):

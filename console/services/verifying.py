@@ -5,13 +5,16 @@ is indexed again, under the generation that readers see, by work as any other. S
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields
 
 from embedmill.console.listening import NOBODY, Listener
+from embedmill.console.services import shards
 from embedmill.console.services.comparing import Difference, Findings, Held, compare, find_differences
 from embedmill.console.services.working import work_on_job
 from embedmill.shared.db import collections, manifest, repairs
 from embedmill.shared.db.collections import Collection
+from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.providers.vectorstores.rows import edition_of
 from embedmill.shared.runtime import Runtime
 
@@ -21,7 +24,10 @@ REINDEXED_AT_ONCE = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What was found in one collection: documents of which the store lacks rows, and editions that it has too many."""
+    """What was found in one collection: documents of which the store lacks rows, and editions that it has too many.
+
+    `faulty_shards` cannot be read, or lack all that they should hold, each with the reason.
+    """
 
     collection: str
     ok: bool
@@ -33,6 +39,7 @@ class Compared:
     stale: int
     in_flight: int
     examples: Mapping[str, list[str]]
+    faulty_shards: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +53,17 @@ class StillDiffering:
 
 @dataclass(frozen=True, slots=True)
 class Repaired(Compared):
-    """What was found in a collection that was repaired, what was done, and what is left; `ok` is as it is now."""
+    """What was found in a collection that was repaired, what was done, and what is left; `ok` is as it is now.
+
+    `set_aside` is where damaged shards are kept that were made anew.
+    """
 
     repaired: bool
     repair_job: int | None
     deleted_vectors: int
     indexed_again: int
     left: StillDiffering
+    set_aside: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +89,31 @@ def verify(
 
 
 def _compare(runtime: Runtime, collection: Collection) -> Compared:
-    return _compared(collection, compare(runtime, collection))
+    unreadable = shards.find_unreadable(runtime.store(collection), collection.reading_shards)
+    return _compared(
+        collection, compare(runtime, collection, without=unreadable), _faults(runtime, collection, unreadable)
+    )
+
+
+def _faults(runtime: Runtime, collection: Collection, unreadable: Mapping[str, EmbedmillError]) -> dict[str, str]:
+    readable = [shard for shard in collection.reading_shards if shard not in unreadable]
+    reasons = {shard: str(error) for shard, error in unreadable.items()}
+    return reasons | shards.find_lost(runtime, collection, readable)
 
 
 def _repair(runtime: Runtime, collection: Collection, listener: Listener) -> Compared:
-    mender = _Mender(runtime, collection, listener)
+    store = runtime.store(collection)
+    unreadable = shards.find_unreadable(store, collection.reading_shards)
+    faults = _faults(runtime, collection, unreadable)
+    aside = shards.set_aside(store, unreadable)
+    mender = _Mender(runtime, collection, listener, without=unreadable.keys() - aside.keys())
     found = mender.mend_all()
-    before = _compared(collection, found)
+    before = _compared(collection, found, faults)
     if found.ok:
         return before
     # What was indexed again makes rows of 0.1.0 superfluous.
     mender.mend_all()
-    after = compare(runtime, collection)
+    after = compare(runtime, collection, without=mender.without)
     return Repaired(
         **{f.name: getattr(before, f.name) for f in fields(before)} | {"ok": after.ok},
         repaired=after.ok,
@@ -97,16 +121,26 @@ def _repair(runtime: Runtime, collection: Collection, listener: Listener) -> Com
         deleted_vectors=mender.deleted,
         indexed_again=mender.indexed_again,
         left=StillDiffering(after.missing, after.orphan, after.stale),
+        set_aside=aside,
     )
 
 
 class _Mender:
     """Deletes what readers do not see, and has indexed again, from what is stored, what the store lacks."""
 
-    def __init__(self, runtime: Runtime, collection: Collection, listener: Listener = NOBODY) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        collection: Collection,
+        listener: Listener = NOBODY,
+        *,
+        without: AbstractSet[str] = frozenset(),
+    ) -> None:
         self._runtime = runtime
         self._collection = collection
         self._listener = listener
+        self.without = frozenset(without)
+        """Shards that cannot be read, nor written anew: what belongs there is left as it is."""
         self._missing: list[str] = []
         self.jobs: list[int] = []
         self.deleted = 0
@@ -114,7 +148,7 @@ class _Mender:
 
     def mend_all(self) -> Findings:
         """Mend what differs; returns what that was."""
-        found = Findings()
+        found = Findings(unread=self.without)
         for differences in find_differences(self._runtime, self._collection, found):
             self._mend(differences)
         self._index_again()
@@ -123,7 +157,8 @@ class _Mender:
     def _mend(self, differences: Sequence[Difference]) -> None:
         """Delete the surplus of some documents; what they lack is indexed many at a time."""
         self._delete(differences)
-        self._missing += [difference.document for difference in differences if difference.lacks_rows]
+        lacking = (difference.document for difference in differences if difference.lacks_rows)
+        self._missing += [document for document in lacking if self._collection.home(document) not in self.without]
         if len(self._missing) >= REINDEXED_AT_ONCE:
             self._index_again()
 
@@ -157,7 +192,7 @@ class _Mender:
         self._runtime.database.transact(lambda connection: manifest.leave_behind(connection, reached))
 
 
-def _compared(collection: Collection, findings: Findings) -> Compared:
+def _compared(collection: Collection, findings: Findings, faults: Mapping[str, str]) -> Compared:
     return Compared(
         collection=collection.name,
         ok=findings.ok,
@@ -169,4 +204,5 @@ def _compared(collection: Collection, findings: Findings) -> Compared:
         stale=findings.stale,
         in_flight=findings.in_flight,
         examples=findings.examples,
+        faulty_shards=faults,
     )

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedmill.shared.editions import Edition
+from embedmill.shared.errors import StorageFailed
 from embedmill.shared.filtering.conditions import Condition
 from embedmill.shared.metering import FreeMeter, Meter
 from embedmill.shared.providers.blobs.base import BlobStore
@@ -254,6 +255,17 @@ class VectorStore(ABC):
     @abstractmethod
     def describe(self, shard: str) -> ShardDescription:
         """Size and shape of a shard; zeros when nothing was written yet."""
+
+    def examine(self, shard: str) -> None:
+        """Read as much of a shard as tells whether it is whole; raises ShardDamaged, or what reading raises."""
+        self.count(shard)
+
+    def set_aside(self, shard: str) -> str:
+        """Put a damaged shard where nobody reads it, so that it can be written anew; returns where it is kept.
+
+        Raises StorageFailed where that is not possible.
+        """
+        raise StorageFailed(f"shard {shard} cannot be put aside", hint="Mend it in the vector store itself.")
 
     @abstractmethod
     def drop(self, shard: str) -> None:

@@ -9,10 +9,11 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
-from embedmill.shared.errors import StorageFailed
+from embedmill.shared.errors import ShardDamaged, StorageFailed
 from embedmill.shared.providers.vectorstores.embedded import schema
 from embedmill.shared.sqlite_files import file_uri
 
@@ -22,9 +23,6 @@ WAL_LIMIT_BYTES = 64 * 2**20
 CACHE_KIB = 8_192
 
 DISK_HINT = "Free disk space (or raise the quota) on the vector folder, then run the command again."
-DAMAGE_HINT = (
-    "Move the file away, then run `embedmill verify --repair`; stored vectors are used again and cost nothing."
-)
 ACCESS_HINT = "Check the owner and permissions of the vector folder and its files; the folder has to be writable."
 BUSY_HINT = "Another process held the shard for half a minute; look for a stopped one, then run the command again."
 
@@ -33,9 +31,6 @@ UNKNOWN_CODE = 0xFF  # errors of the Python module itself carry no code
 HINTS = {
     sqlite3.SQLITE_FULL: DISK_HINT,
     sqlite3.SQLITE_IOERR: DISK_HINT,
-    sqlite3.SQLITE_CORRUPT: DAMAGE_HINT,
-    sqlite3.SQLITE_NOTADB: DAMAGE_HINT,
-    sqlite3.SQLITE_ERROR: DAMAGE_HINT,
     sqlite3.SQLITE_READONLY: ACCESS_HINT,
     sqlite3.SQLITE_CANTOPEN: ACCESS_HINT,
     sqlite3.SQLITE_PERM: ACCESS_HINT,
@@ -43,6 +38,11 @@ HINTS = {
     sqlite3.SQLITE_BUSY: BUSY_HINT,
     sqlite3.SQLITE_LOCKED: BUSY_HINT,
 }
+
+DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
+
+FILES = ("", "-wal", "-shm")
+"""What SQLite keeps of a database: these behind its name."""
 
 _abandoned: list[sqlite3.Connection] = []  # a forked child must neither use nor close its parent's connections
 
@@ -90,8 +90,27 @@ class ShardFile:
             self._close()
             if self.path.exists():
                 with self._creation_lock():
-                    for suffix in ("", "-wal", "-shm"):
+                    for suffix in FILES:
                         Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+
+    def examine(self) -> None:
+        """Read all of the file's structure. Raises ShardDamaged."""
+        with self.read() as connection:
+            found = "ok" if connection is None else connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise ShardDamaged(f"vector shard {self.path}: {found}")
+
+    def set_aside(self) -> Path:
+        """Rename the file, so that the next write makes a new one; returns its new name. Raises StorageFailed."""
+        with self._turn():
+            self._close()
+            with self._creation_lock():
+                numbers = (Path(f"{self.path}.damaged-{number}") for number in count(1))
+                kept = next(path for path in numbers if not path.exists())
+                for suffix in reversed(FILES):
+                    with suppress(FileNotFoundError):
+                        os.rename(f"{self.path}{suffix}", f"{kept}{suffix}")
+        return kept
 
     def size_bytes(self) -> int:
         """Bytes on disk, the write-ahead log included."""
@@ -123,6 +142,8 @@ class ShardFile:
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorcode", UNKNOWN_CODE) & 0xFF
             message = f"vector shard {self.path}: {error}"
+            if code in DAMAGE:
+                raise ShardDamaged(message) from error
             raise StorageFailed(message, hint=HINTS.get(code, StorageFailed.hint)) from error
         except OSError as error:
             message = f"vector shard {self.path}: {error.strerror or error}"

@@ -288,6 +288,12 @@ class EmbeddedVectorStore(VectorStore):
             vectors, documents = connection.execute(counts).fetchone()
             return ShardDescription(shard, vectors, documents, self._dimensions, file.size_bytes())
 
+    def examine(self, shard: str) -> None:
+        self._file(shard).examine()
+
+    def set_aside(self, shard: str) -> str:
+        return str(self._file(shard).set_aside())
+
     def drop(self, shard: str) -> None:
         file = self._file(shard)
         file.drop()

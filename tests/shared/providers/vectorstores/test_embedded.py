@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from embedmill.shared.errors import StorageFailed
+from embedmill.shared.errors import ShardDamaged, StorageFailed
 from embedmill.shared.providers.vectorstores.base import VectorStore
 from embedmill.shared.providers.vectorstores.embedded import store as embedded
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
@@ -209,10 +209,27 @@ def test_a_damaged_file_is_a_typed_failure(tmp_path: Path, content: bytes) -> No
     (tmp_path / "s.db").write_bytes(content)
     store = opened(tmp_path)
     for use in (lambda: store.count("s"), lambda: store.upsert("s", [make_row()])):
-        with pytest.raises(StorageFailed, match=r"s\.db") as caught:
+        with pytest.raises(ShardDamaged, match=r"s\.db") as caught:
             use()
-        assert "Move" in caught.value.hint
+        assert "verify --repair" in caught.value.hint
     assert (tmp_path / "s.db").read_bytes() == content
+
+
+def test_a_damaged_file_is_kept_aside_and_the_shard_written_anew(tmp_path: Path) -> None:
+    for _ in range(2):
+        store = opened(tmp_path)
+        store.upsert("s", [make_row("before")])
+        store.examine("s")
+        store.close()
+        (tmp_path / "s.db").write_bytes(b"garbage" * 1000)
+        with pytest.raises(ShardDamaged):
+            store.examine("s")
+        kept = Path(store.set_aside("s"))
+        assert kept.read_bytes() == b"garbage" * 1000
+        assert (store.count("s"), (tmp_path / "s.db").exists()) == (0, False)
+    store.upsert("s", [make_row("after")])
+    assert [row.document for row in store.list_rows("s")] == ["after"]
+    assert sorted(path.name for path in tmp_path.glob("*.damaged-?")) == ["s.db.damaged-1", "s.db.damaged-2"]
 
 
 def test_damage_in_the_middle_is_a_typed_failure(tmp_path: Path) -> None:
@@ -223,8 +240,18 @@ def test_damage_in_the_middle_is_a_typed_failure(tmp_path: Path) -> None:
     content = bytearray(file.read_bytes())
     content[8192:] = os.urandom(len(content) - 8192)
     file.write_bytes(content)
-    with pytest.raises(StorageFailed, match=r"s\.db"):
+    with pytest.raises(ShardDamaged, match=r"s\.db"):
         list(opened(tmp_path).list_rows("s"))
+    with pytest.raises(ShardDamaged, match=r"s\.db"):
+        opened(tmp_path).examine("s")
+
+
+def test_what_cannot_be_opened_is_not_taken_for_damaged(tmp_path: Path) -> None:
+    (tmp_path / "s.db").mkdir()
+    with pytest.raises(StorageFailed, match=r"s\.db") as caught:
+        opened(tmp_path).examine("s")
+    assert not isinstance(caught.value, ShardDamaged)
+    assert "permissions" in caught.value.hint
 
 
 def test_a_foreign_database_is_refused_and_untouched(tmp_path: Path) -> None:

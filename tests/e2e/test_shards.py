@@ -1,0 +1,56 @@
+"""Shards that are damaged or gone: told by search, doctor and verify, and made anew from what is stored."""
+
+from pathlib import Path
+from typing import Any
+
+from tests.command import Command
+from tests.corpus import write_spread_corpus
+
+SHARDS = 4
+
+
+def vectors_folder(cli: Command) -> Path:
+    return next((Path(cli.environment["EMBEDMILL_HOME"]) / "vectors").iterdir())
+
+
+def exported(cli: Command) -> dict[str, Any]:
+    return {row["id"]: row for row in cli.run("export", "--vectors").lines}
+
+
+def fresh_tokens(cli: Command) -> int:
+    return int(cli.json("spend")["total"]["tokens_fresh"])
+
+
+def test_shards_that_are_lost_are_named_and_made_anew_without_paying(cli: Command, tmp_path: Path) -> None:
+    cli.json("collections", "create", "default", "--shards", SHARDS)
+    cli.json("ingest", write_spread_corpus(tmp_path / "documents", 2, shards=SHARDS))
+    rows, embedded = exported(cli), fresh_tokens(cli)
+    truncated, garbled, deleted, whole = sorted(vectors_folder(cli).glob("*.db"))
+    truncated.write_bytes(truncated.read_bytes()[:5000])
+    garbled.write_bytes(b"\x8f\x00garbage" * 1000)
+    for file in vectors_folder(cli).glob(f"{deleted.name}*"):
+        file.unlink()
+    lost = {file.stem for file in (truncated, garbled, deleted)}
+
+    found = cli.json("search", "document", "-k", 50)
+    assert (set(found["partial"]), found["degraded"]) == (lost, True)
+    assert {row["shard"] for row in rows.values() if row["uri"] in {hit["uri"] for hit in found["hits"]}} == {
+        whole.stem
+    }
+    vectors = next(check for check in cli.run("doctor", "--json").json["checks"] if check["name"] == "vectors")
+    assert not vectors["ok"]
+    assert all(shard in vectors["detail"] for shard in lost)
+    assert "verify --repair" in vectors["hint"]
+    verified = cli.run("verify", "--json")
+    assert verified.status == 1
+    (compared,) = verified.json["collections"]
+    assert set(compared["faulty_shards"]) == lost
+    assert compared["missing"] == len({row["document"] for row in rows.values() if row["shard"] in lost})
+
+    (repaired,) = cli.json("verify", "--repair")["collections"]
+    assert (repaired["ok"], set(repaired["set_aside"])) == (True, {truncated.stem, garbled.stem})
+    assert all(Path(kept).read_bytes() for kept in repaired["set_aside"].values())
+    assert exported(cli) == rows
+    assert fresh_tokens(cli) == embedded
+    assert cli.json("search", "document")["partial"] == []
+    assert cli.json("verify")["collections"][0]["faulty_shards"] == {}
