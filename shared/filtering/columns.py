@@ -9,6 +9,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, overload
 
 import numpy as np
@@ -85,9 +86,9 @@ class Columns:
         """Which rows meet a condition, as `holds` says it of each."""
         match condition:
             case All(conditions):
-                return np.asarray(np.logical_and.reduce([self.mask(one) for one in conditions]), np.bool_)
+                return reduce(np.logical_and, map(self.mask, conditions), np.ones(self.size, np.bool_))
             case AnyOf(conditions):
-                return np.asarray(np.logical_or.reduce([self.mask(one) for one in conditions]), np.bool_)
+                return reduce(np.logical_or, map(self.mask, conditions), np.zeros(self.size, np.bool_))
             case Not(inner):
                 return ~self.mask(inner)
             case Compare(name, "!=", value):

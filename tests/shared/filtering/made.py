@@ -37,7 +37,7 @@ METADATA = st.dictionaries(NAMES, HELD, max_size=4)
 GLOBS = st.sampled_from(["*", "a*", "*b", "?", "", "[a-c]*", "2020-*", "*0*", "é", "%*", "[!a]"]).map(Glob)
 SIMPLE: st.SearchStrategy[Condition] = st.one_of(
     st.builds(Compare, NAMES, st.sampled_from(list(OPERATORS.values())), SCALARS),
-    st.builds(IsOneOf, NAMES, st.lists(SCALARS, min_size=1, max_size=3).map(tuple)),
+    st.builds(IsOneOf, NAMES, st.lists(SCALARS, max_size=3).map(tuple)),
     st.builds(Exists, NAMES),
     st.builds(Resembles, NAMES, GLOBS),
 )
@@ -45,8 +45,8 @@ CONDITIONS: st.SearchStrategy[Condition] = st.recursive(
     SIMPLE,
     lambda inner: st.one_of(
         st.builds(Not, inner),
-        st.builds(All, st.lists(inner, min_size=1, max_size=3).map(tuple)),
-        st.builds(AnyOf, st.lists(inner, min_size=1, max_size=3).map(tuple)),
+        st.builds(All, st.lists(inner, max_size=3).map(tuple)),
+        st.builds(AnyOf, st.lists(inner, max_size=3).map(tuple)),
     ),
     max_leaves=4,
 )

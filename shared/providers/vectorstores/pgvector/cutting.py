@@ -1,5 +1,7 @@
 """Owns that the words of rows are those of today's cutter: rows of older versions are cut anew, some at a time.
 
+Their fields, which filters ask for, are read anew with them.
+
 Searches wait for it as long as they may, and name the shard when that was too short; what was cut stays cut, whoever
 did it. Several processes that do so at once take different rows.
 """
@@ -11,10 +13,11 @@ from typing import Any
 import psycopg
 
 from embedmill.shared.errors import EmbedmillError
-from embedmill.shared.providers.vectorstores.pgvector import words
+from embedmill.shared.filtering.fields import OWN
+from embedmill.shared.providers.vectorstores.pgvector import filters, words
 from embedmill.shared.providers.vectorstores.pgvector.connections import Connections
 from embedmill.shared.providers.vectorstores.pgvector.tables import COUNTED, Tables
-from embedmill.shared.providers.vectorstores.pgvector.text import with_nul
+from embedmill.shared.providers.vectorstores.pgvector.text import map_strings, with_nul
 from embedmill.shared.words.counts import TermCounts
 from embedmill.shared.words.cutting import VERSION, count_terms
 
@@ -77,10 +80,12 @@ class Cutter:
         return rows[-1][0] if rows else None
 
 
-def _write(connection: psycopg.Connection[Any], statement: Any, rows: Sequence[Sequence[str]]) -> None:
+def _write(connection: psycopg.Connection[Any], statement: Any, rows: Sequence[Sequence[Any]]) -> None:
     ids = [id for id, *_ in rows]
-    counted = [count_texts(*map(with_nul, texts)) for _, *texts in rows]
-    connection.execute(statement, (VERSION, ids, *words.columns_of(counted)))
+    read = [map_strings(row, with_nul) for _, *row in rows]
+    counted = [count_texts(title, uri, section, text) for _, uri, title, section, _, _, text in read]
+    fields = [filters.keep(dict(zip(OWN, own, strict=True)), metadata) for *own, metadata, _ in read]
+    connection.execute(statement, (VERSION, ids, *words.columns_of(counted), fields))
 
 
 def count_texts(title: str, uri: str, section: str, text: str) -> TermCounts:

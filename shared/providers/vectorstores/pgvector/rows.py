@@ -8,8 +8,10 @@ import orjson
 from numpy.typing import NDArray
 
 from embedmill.shared.editions import Edition
+from embedmill.shared.filtering.fields import OWN
 from embedmill.shared.providers.vectorstores.base import VectorRow
 from embedmill.shared.providers.vectorstores.exact import counts_of
+from embedmill.shared.providers.vectorstores.pgvector import filters
 from embedmill.shared.providers.vectorstores.pgvector import sql as statements
 from embedmill.shared.providers.vectorstores.pgvector.text import map_strings, with_nul, without_nul
 from embedmill.shared.providers.vectorstores.pgvector.words import columns_of
@@ -39,6 +41,7 @@ def written(rows: Sequence[VectorRow]) -> list[list[Any]]:
         [np.ascontiguousarray(row.vector, np.float32) for row in rows],
         *columns_of(list(map(counts_of, rows))),
         [VERSION] * len(rows),
+        [filters.keep({name: getattr(row, name) for name in OWN}, row.metadata) for row in rows],
     ]
 
 

@@ -15,6 +15,7 @@ from embedmill.shared.providers.vectorstores.base import Found, Match, Selection
 from embedmill.shared.providers.vectorstores.exact import best, cosines
 from embedmill.shared.providers.vectorstores.pgvector import sql as statements
 from embedmill.shared.providers.vectorstores.pgvector import words
+from embedmill.shared.providers.vectorstores.pgvector.filters import Translation
 from embedmill.shared.providers.vectorstores.pgvector.passes import Answer, Passes, union
 from embedmill.shared.providers.vectorstores.pgvector.rows import as_array
 from embedmill.shared.providers.vectorstores.pgvector.tables import Table, Tables
@@ -43,7 +44,15 @@ class Where:
 
 
 def where_of(selection: Selection) -> Where:
-    """What a selection asks of a row's terms; its filter is not in it."""
+    """What a selection asks of a row's terms and fields."""
+    terms = _where_of_terms(selection)
+    if selection.where is None:
+        return terms
+    wanted = Translation(selection.where)
+    return Where(f"{terms.sql} AND {wanted.sql}", {**(terms.parameters or {}), **wanted.parameters})
+
+
+def _where_of_terms(selection: Selection) -> Where:
     required = {f"r{n}": words.signed(terms) for n, terms in enumerate(selection.required)}
     conditions = [f"terms && %({name})s::int[]" for name in required]
     if not selection.excluded:

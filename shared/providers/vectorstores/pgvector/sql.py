@@ -35,6 +35,7 @@ ALTER TABLE {{table}} {", ".join(f"ADD COLUMN {name} {kind}" for name, kind in w
 DROP COLUMN IF EXISTS words, DROP COLUMN IF EXISTS lexemes;
 ALTER TABLE {{table}} ALTER COLUMN terms SET STORAGE MAIN, ALTER COLUMN counts SET STORAGE MAIN;
 CREATE INDEX {{terms_index}} ON {{table}} USING gin (terms);
+CREATE INDEX {{fields_index}} ON {{table}} USING gin (fields jsonb_path_ops);
 {words.TRIGGERS}
 """
 STATES = """
@@ -56,10 +57,10 @@ COLUMNS = f"{FIELDS}, vector"
 _WRITTEN = f"{COLUMNS}, {', '.join(words.COLUMNS)}"
 UPSERT = f"""
 INSERT INTO {{table}} AS held ({_WRITTEN})
-SELECT {COLUMNS}, terms::int[], counts, length, cutter FROM unnest(
+SELECT {COLUMNS}, terms::int[], counts, length, cutter, fields FROM unnest(
     %s::text[], %s::text[], %s::text[], %s::bigint[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[],
     %s::text[], %s::bigint[], %s::bigint[], %s::int[], %s::text[], %s::jsonb[], %b::vector[],
-    %s::text[], %b::bytea[], %s::int[], %s::smallint[]
+    %s::text[], %b::bytea[], %s::int[], %s::smallint[], %s::jsonb[]
 ) AS given ({_WRITTEN})
 ORDER BY id
 ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _WRITTEN.split(", ")[1:])}

@@ -141,10 +141,8 @@ class PgVectorStore(VectorStore):
         deadline: float | None = None,
     ) -> Found:
         check_query(vector, dimensions=self._dimensions)
-        if selection.where is not None:
-            return super().search_vectors(shards, vector, top_k=top_k, selection=selection, deadline=deadline)
-        terms = selection.required or selection.excluded
-        names, failed = self._with_words(shards, deadline) if terms else (self._names(shards), {})
+        derived = selection.required or selection.excluded or selection.where is not None
+        names, failed = self._with_words(shards, deadline) if derived else (self._names(shards), {})
         found = self._searching.nearest(names, vector, where_of(selection), top_k=top_k, deadline=deadline)
         return Found(found.matches, {**failed, **found.failed})
 
@@ -157,8 +155,6 @@ class PgVectorStore(VectorStore):
         selection: Selection = EVERYTHING,
         deadline: float | None = None,
     ) -> Found:
-        if selection.where is not None:
-            return super().search_words(shards, wording, top_k=top_k, selection=selection, deadline=deadline)
         if not wording.weights:
             return Found([])
         names, failed = self._with_words(shards, deadline)

@@ -80,7 +80,7 @@ class Tables:
 
     def _filled(self, statement: str, name: str) -> str:
         blanks = {"{dimensions}": str(self._dimensions)}
-        blanks |= {f"{{{kind}_index}}": _quoted(_index_name(name, kind)) for kind in ("document", "terms")}
+        blanks |= {f"{{{kind}_index}}": _quoted(_index_name(name, kind)) for kind in ("document", "terms", "fields")}
         for blank, value in blanks.items():
             statement = statement.replace(blank, value)
         return statement

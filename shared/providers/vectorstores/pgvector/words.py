@@ -24,7 +24,9 @@ COLUMNS = {
     "counts": "bytea NOT NULL DEFAULT ''",
     "length": "integer NOT NULL DEFAULT 0",
     "cutter": "smallint NOT NULL DEFAULT 0",
+    "fields": "jsonb NOT NULL DEFAULT '{}'",
 }
+"""What is derived of a row: its words, the version that cut them, and its fields as filters ask for them."""
 
 COUNTS = """
 CREATE TABLE IF NOT EXISTS {schema}.word_deltas (
@@ -114,12 +116,14 @@ UNION ALL SELECT term, '', 0, rows, 0 FROM ({HOLDING}) AS held (term, rows)
 """
 
 UNCUT = """
-SELECT id, title, uri, section, text FROM {table} WHERE id > %(after)s AND cutter <> %(cutter)s
+SELECT id, document, uri, title, section, page, metadata, text FROM {table}
+WHERE id > %(after)s AND cutter <> %(cutter)s
 ORDER BY id LIMIT %(some)s FOR UPDATE SKIP LOCKED
 """
 CUT = """
-UPDATE {table} AS held SET terms = given.terms::int[], counts = given.counts, length = given.length, cutter = %s
-FROM unnest(%s::text[], %s::text[], %b::bytea[], %s::int[]) AS given (id, terms, counts, length)
+UPDATE {table} AS held SET
+    terms = given.terms::int[], counts = given.counts, length = given.length, cutter = %s, fields = given.fields
+FROM unnest(%s::text[], %s::text[], %b::bytea[], %s::int[], %s::jsonb[]) AS given (id, terms, counts, length, fields)
 WHERE held.id = given.id
 """
 

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from embedmill.shared.errors import FlowControl, ProviderUnavailable, SettingsError
+from embedmill.shared.filtering.grammar import parse_filter
 from embedmill.shared.providers.vectorstores.base import Selection, VectorStore
 from embedmill.shared.providers.vectorstores.persistence import Persistence
 from embedmill.shared.providers.vectorstores.pgvector import cutting, passes, words
@@ -171,6 +172,8 @@ def test_a_table_of_a_release_before_is_cut_anew_when_its_words_are_wanted(
     write_as_released(server, ["d1", "d2", "d3"])
     store = store_factory(dimensions=DIMENSIONS)
     assert [match.document for match in near(store, "s", unit_vector(1), top_k=9)] == ["d1", "d2", "d3"]
+    where = parse_filter("document in (d2, d3) and uri ~ *d? and not exists(x)")
+    assert [match.document for match in near(store, "s", unit_vector(1), top_k=9, where=where)] == ["d2", "d3"]
     assert [match.document for match in worded(store, "s", "apple n2", top_k=9)] == ["d3", "d1", "d2"]
     store.upsert("s", [make_row("d4", text="n2")])
     assert store.count_words(["s"], [term_id("n2")]).counts.holding == {term_id("n2"): 2}
