@@ -48,15 +48,27 @@ NOTE = b""
 def seal_vector(address: bytes, vector: NDArray[np.float32], *, kind: str = DOCUMENT) -> bytes:
     """A vector as it is stored; a query's, which is compared, is the same from the model and from the cache."""
     whole = vector.astype(np.float32, copy=False)
-    mark = _HALF if kind == DOCUMENT and _fits_half(whole) else _WHOLE
+    mark = _HALF if kind == DOCUMENT and _fit(_halved(whole[None]), whole[None])[0] else _WHOLE
     data = whole.astype(_WIDTHS[mark], copy=False).tobytes()
     return data + mark + _checksum(address, data, mark)
 
 
-def _fits_half(vector: NDArray[np.float32]) -> bool:
+def as_kept(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Documents' vectors as a cache gives them back, for those that were in none; so stores keep them narrow too."""
+    narrow = _halved(vectors)
+    return np.where(_fit(narrow, vectors)[:, None], narrow, vectors)
+
+
+def _halved(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     with np.errstate(over="ignore"):
-        off = np.abs(vector - vector.astype(np.float16))
-    return bool(off.max(initial=0) <= HALF_ERROR * np.abs(vector).max(initial=0))
+        return vectors.astype(np.float16).astype(np.float32)
+
+
+def _fit(narrow: NDArray[np.float32], vectors: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which of the vectors, given as rows, are near enough to what half the width leaves of them."""
+    off, largest = (np.abs(rows).max(axis=1, initial=0) for rows in (vectors - narrow, vectors))
+    fits: NDArray[np.bool_] = off <= HALF_ERROR * largest
+    return fits
 
 
 def open_vector(address: bytes, stored: bytes, dimensions: int | None = None) -> NDArray[np.float32] | None:

@@ -1,14 +1,20 @@
-"""What every blob store promises. A module that tests one brings the fixtures `store` and `damage`."""
+"""What every blob store promises. A module that tests one brings the fixtures `store`, `damage` and `kept`."""
 
+import hashlib
 from collections.abc import Callable
 
 import pytest
 
 from embedmill.shared.errors import BlobMissing
 from embedmill.shared.providers.blobs.base import BlobStore, parse_reference
+from embedmill.shared.providers.blobs.compression import MARK, compress
 
 TEXT = b"a text of some length"
+LONG = b" ".join(b"sentence number %d says little" % number for number in range(200))
 Damage = Callable[[str, bytes], None]
+"""What is kept of an object is replaced."""
+Kept = Callable[[str], bytes]
+"""What is kept of an object."""
 
 
 class BlobStoreContract:
@@ -21,6 +27,32 @@ class BlobStoreContract:
 
     def test_an_empty_object_is_one_too(self, store: BlobStore) -> None:
         assert store.get(store.put(b"")) == b""
+
+    def test_what_is_shorter_compressed_is_kept_so_and_has_the_same_id(self, store: BlobStore, kept: Kept) -> None:
+        object_ = store.put(LONG)
+        assert object_ == hashlib.sha256(LONG).hexdigest()
+        assert len(kept(object_)) < len(LONG) / 2
+        assert store.get(object_) == LONG
+
+    @pytest.mark.parametrize("data", [LONG, compress(LONG), MARK], ids=["plain", "as if compressed", "a mark"])
+    def test_an_object_that_is_kept_as_it_is_goes_on_being_read(
+        self, store: BlobStore, damage: Damage, data: bytes
+    ) -> None:
+        object_ = store.put(data)
+        damage(object_, data)
+        assert store.get(object_) == data
+
+    @pytest.mark.parametrize("place", [0, 5, 20, -1])
+    def test_damage_of_what_is_compressed_is_found_and_mended(
+        self, store: BlobStore, damage: Damage, kept: Kept, place: int
+    ) -> None:
+        object_ = store.put(LONG)
+        spoiled = bytearray(kept(object_))
+        spoiled[place] ^= 0xFF
+        damage(object_, bytes(spoiled))
+        with pytest.raises(BlobMissing, match="damaged"):
+            store.get(object_)
+        assert store.get(store.put(LONG)) == LONG
 
     def test_damage_is_found(self, store: BlobStore, damage: Damage) -> None:
         object_ = store.put(TEXT)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedmill.shared import stages
+from embedmill.shared.caches.embeddings import as_kept
 from embedmill.shared.collections import CollectionSettings
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.documents import Generations, find_active_generations, switch_versions
@@ -239,7 +240,7 @@ def _vectors(
 ) -> Mapping[bytes, NDArray[np.float32]]:
     """The vectors of texts by address: made here, or those that the embed stage left in the cache."""
     if embedder.is_instant:
-        return dict(zip(texts, embedder.embed_all(list(texts.values())), strict=True))
+        return dict(zip(texts, as_kept(embedder.embed_all(list(texts.values()))), strict=True))
     return runtime.cache.get_many(list(texts), dimensions=embedder.dimensions)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from embedmill.shared.errors import BlobMissing, StorageFailed
 from embedmill.shared.providers.blobs.base import BlobStore
+from embedmill.shared.providers.blobs.compression import compress, restore
 
 
 class FolderBlobStore(BlobStore):
@@ -22,8 +23,8 @@ class FolderBlobStore(BlobStore):
         object_ = hashlib.sha256(data).hexdigest()
         path = self._path(object_)
         try:
-            if not _renew(path, data):
-                self._write(path, data)
+            if not _renew(path, object_):
+                self._write(path, compress(data))
         except OSError as error:
             raise StorageFailed(f"the blob store refused a write: {error.strerror}") from error
         return object_
@@ -31,12 +32,10 @@ class FolderBlobStore(BlobStore):
     def get(self, object_: str) -> bytes:
         """Read and check against the id."""
         try:
-            data = self._path(object_).read_bytes()
+            kept = self._path(object_).read_bytes()
         except OSError as error:
             raise BlobMissing(f"stored object {object_[:12]} cannot be read: {error.strerror}") from None
-        if hashlib.sha256(data).hexdigest() != object_:
-            raise BlobMissing(f"stored object {object_[:12]} is damaged")
-        return data
+        return restore(kept, object_)
 
     def list_objects(self) -> Iterator[tuple[str, float]]:
         """Walk the fan-out; files that are still being written are not objects."""
@@ -66,11 +65,11 @@ class FolderBlobStore(BlobStore):
             raise
 
 
-def _renew(path: Path, data: bytes) -> bool:
+def _renew(path: Path, object_: str) -> bool:
     """Whether the object is there and whole; if so it counts as new, so that the cleaner leaves it alone."""
     try:
-        whole = path.read_bytes() == data
+        restore(path.read_bytes(), object_)
         os.utime(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, BlobMissing):
         return False
-    return whole
+    return True

@@ -17,6 +17,7 @@ from embedmill.shared.caches.embeddings import (
     QUERY,
     EmbeddingCache,
     Size,
+    as_kept,
     open_vector,
     seal_vector,
 )
@@ -360,6 +361,14 @@ def test_what_is_whole_is_read(stored: bytes) -> None:
 )
 def test_what_is_damaged_is_no_vector(stored: bytes) -> None:
     assert open_vector(ADDRESS, stored, 8 if stored != SEALED[:-CHECKSUM_BYTES] else 9) is None
+
+
+def test_vectors_are_the_same_whether_they_were_in_a_cache_or_not() -> None:
+    rows = np.random.default_rng(3).standard_normal((3, 8)).astype(np.float32) * np.array(
+        [[0.1], [1e6], [0]], np.float32
+    )
+    read = [open_vector(ADDRESS, seal_vector(ADDRESS, row)) for row in rows]
+    assert np.array_equal(as_kept(rows), np.stack([row for row in read if row is not None]))
 
 
 def test_a_vector_at_anothers_address_is_none() -> None:

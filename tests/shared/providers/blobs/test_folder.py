@@ -8,7 +8,7 @@ import pytest
 from embedmill.shared.errors import SettingsError, StorageFailed
 from embedmill.shared.providers.blobs.folder import FolderBlobStore
 from embedmill.shared.providers.blobs.table import open_blob_store
-from tests.contracts.blobs import BlobStoreContract, Damage
+from tests.contracts.blobs import BlobStoreContract, Damage, Kept
 
 
 @pytest.fixture
@@ -27,6 +27,11 @@ def damage(store: FolderBlobStore) -> Damage:
         file_of(store, object_).write_bytes(left)
 
     return write
+
+
+@pytest.fixture
+def kept(store: FolderBlobStore) -> Kept:
+    return lambda object_: file_of(store, object_).read_bytes()
 
 
 class TestFolder(BlobStoreContract):

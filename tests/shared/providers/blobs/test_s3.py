@@ -10,7 +10,7 @@ from embedmill.shared.errors import FlowControl, MissingExtra, StorageFailed
 from embedmill.shared.providers.blobs import s3 as module
 from embedmill.shared.providers.blobs.s3 import S3BlobStore
 from embedmill.shared.providers.blobs.table import open_blob_store
-from tests.contracts.blobs import BlobStoreContract, Damage
+from tests.contracts.blobs import BlobStoreContract, Damage, Kept
 from tests.services import s3
 from tests.services.needed import free_port, require
 from tests.services.s3 import Bucket
@@ -45,6 +45,16 @@ def damage(bucket: Bucket) -> Damage:
         bucket.client.put_object(Bucket=bucket.name, Key=f"some/prefix/{object_[:2]}/{object_}", Body=left)
 
     return put
+
+
+@pytest.fixture
+def kept(bucket: Bucket) -> Kept:
+    def read(object_: str) -> bytes:
+        answer = bucket.client.get_object(Bucket=bucket.name, Key=f"some/prefix/{object_[:2]}/{object_}")
+        data: bytes = answer["Body"].read()
+        return data
+
+    return read
 
 
 class TestS3(BlobStoreContract):

@@ -1,0 +1,34 @@
+"""How an object is kept: compressed where that is shorter; its id is that of the bytes that it was given as."""
+
+import hashlib
+import zlib
+
+from embedmill.shared.errors import BlobMissing
+
+MARK = b"embedmill-z1\n"
+"""Before what is compressed. An object of an older release, or one that is not shorter compressed, is its own bytes."""
+LEVEL = 1
+"""Text to 42 %, at 100 MB a second; level 6 takes eight times as long for 37 %."""
+
+
+def compress(data: bytes) -> bytes:
+    """The bytes to keep of an object."""
+    packed = MARK + zlib.compress(data, LEVEL)
+    return packed if len(packed) < len(data) else data
+
+
+def restore(kept: bytes, object_: str) -> bytes:
+    """The object of that id; raises BlobMissing when what was kept of it is damaged."""
+    data = _expand(kept) if kept.startswith(MARK) else kept
+    # One that happens to begin as if it were compressed may be kept as it is.
+    for found in (data, kept):
+        if hashlib.sha256(found).hexdigest() == object_:
+            return found
+    raise BlobMissing(f"stored object {object_[:12]} is damaged")
+
+
+def _expand(kept: bytes) -> bytes:
+    try:
+        return zlib.decompress(kept[len(MARK) :])
+    except zlib.error:
+        return kept
