@@ -123,27 +123,37 @@ class Searching:
     def worded(
         self, names: Mapping[str, str], wording: Wording, where: Where, *, top_k: int, deadline: float | None
     ) -> Found:
-        """The best rows by BM25."""
-        terms = list(wording.weights)
-        parameters = {"most": top_k + SPARE, "terms": words.signed(terms), **(where.parameters or {})}
+        """The best rows by BM25.
 
-        def select(number: int, table: Table) -> str:
-            rows = (
-                f"SELECT {number} AS shard, {MATCHED}, length, {words.often_of(terms)} AS often, "
-                f"{words.spread_of(wording)} AS spread FROM {{table}} "
-                f"WHERE terms && %(terms)s::int[] AND {where.sql} OFFSET 0"
-            )
-            return self._about(rows, table)
+        Rows with the telling words are scored first. When enough of them beat what the others could add up to, rows
+        that have none of them need not be looked at.
+        """
+        parameters = {"most": top_k + SPARE, **(where.parameters or {})}
 
         def ask(connection: psycopg.Connection[Any], found: Mapping[str, Table]) -> list[Any]:
-            statement = (
-                f"SELECT shard, {MATCHED}, length, often FROM ({union(found, select)}) AS held "
-                f"ORDER BY ({words.score_of(wording)})::float4 DESC, id LIMIT %(most)s"
-            )
-            return self._run(connection, statement, parameters, found)
+            rows: list[Any] = []
+            for telling, rest in words.steps_of(wording):
+                asked = parameters | {"telling": words.signed(telling)}
+                rows = self._run(connection, self._best(found, wording, where), asked, found)
+                if len(rows) > top_k and min(_scores(rows, wording)) > rest:
+                    break
+            return rows
 
         answer = self._passes.over(names, ask, deadline=deadline)
         return _found(answer, _worded(answer.rows, wording), top_k)
+
+    def _best(self, found: Mapping[str, Table], wording: Wording, where: Where) -> str:
+        often, spread = words.often_of(list(wording.weights)), words.spread_of(wording)
+
+        def select(number: int, table: Table) -> str:
+            columns = f"{number} AS shard, {MATCHED}, length, {often} AS often, {spread} AS spread"
+            rows = f"SELECT {columns} FROM {{table}} WHERE terms && %(telling)s::int[] AND {where.sql} OFFSET 0"
+            return self._about(rows, table)
+
+        return (
+            f"SELECT shard, {MATCHED}, length, often FROM ({union(found, select)}) AS held "
+            f"ORDER BY ({words.score_of(wording)})::float4 DESC, id LIMIT %(most)s"
+        )
 
     def _about(self, statement: str, table: Table) -> str:
         return self._tables.statement(statement, table.name).as_string(None)
@@ -170,9 +180,12 @@ def _near(rows: Sequence[Any], vector: NDArray[np.float32]) -> list[Match]:
 
 
 def _worded(rows: Sequence[Any], wording: Wording) -> list[Match]:
+    return [_match(row, score) for row, score in zip(rows, _scores(rows, wording), strict=True) if score]
+
+
+def _scores(rows: Sequence[Any], wording: Wording) -> list[float]:
     terms = list(wording.weights)
-    scored = ((row, score_row(terms, often, length, wording)) for row in rows for length, often in [row[-2:]])
-    return [_match(row, score) for row, score in scored if score]
+    return [score_row(terms, often, length, wording) for *_, length, often in rows]
 
 
 def _match(row: Sequence[Any], score: float) -> Match:

@@ -2,13 +2,16 @@
 
 A term is a number of 32 bits without a sign, and Postgres has none such: it is kept less 2^31, in the same order.
 
-**Counts.** Triggers put what every statement adds and takes away, term by term, into `word_deltas` as one row, in the
-transaction of the rows: whoever writes or deletes them, and however often, the sum is what the table holds. Nobody
-updates a row that another writer needs, so writers never wait for each other. Now and then one of them folds the deltas
-into `word_counts` and `word_totals`. Counts are kept apart for each version of the cutter.
+**Counts.** Triggers put what every statement adds and takes away, term by term, into `word_deltas`, in the transaction
+of the rows: whoever writes or deletes them, and however often, the sum is what the table holds. Nobody updates a row
+that another writer needs, so writers never wait for each other. Now and then one of them folds the deltas into
+`word_counts` and `word_totals`. Counts are kept apart for each version of the cutter.
+
+A delta is some rows: one with the totals, in bucket -1, and one for each bucket of terms. So a statement leaves tens of
+rows and not thousands, and a query reads the buckets of its own terms and not all.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +20,10 @@ from embedmill.shared.words.counts import UNITS, TermCounts
 from embedmill.shared.words.weighing import LENGTH_SHARE, SATURATION, Wording
 
 FOLD_FROM_DELTAS = 32
+TELLING_SHARES = (0.6, 0.3, 0.0)
+"""Of the greatest weight: what a word has to weigh to be told from the rest, in the first look and the next."""
+BUCKETS = 64
+"""A power of two."""
 LARGEST_SIGNED = 2**31
 
 COLUMNS = {
@@ -30,10 +37,11 @@ COLUMNS = {
 
 COUNTS = """
 CREATE TABLE IF NOT EXISTS {schema}.word_deltas (
-    place text NOT NULL, cutter smallint NOT NULL, rows bigint NOT NULL, words bigint NOT NULL,
+    place text NOT NULL, bucket smallint NOT NULL, cutter smallint NOT NULL,
+    rows bigint NOT NULL DEFAULT 0, words bigint NOT NULL DEFAULT 0,
     terms integer[] NOT NULL DEFAULT '{}', holding integer[] NOT NULL DEFAULT '{}'
 );
-CREATE INDEX IF NOT EXISTS word_deltas_place ON {schema}.word_deltas (place);
+CREATE INDEX IF NOT EXISTS word_deltas_place ON {schema}.word_deltas (place, bucket);
 CREATE TABLE IF NOT EXISTS {schema}.word_totals (
     place text NOT NULL, cutter smallint NOT NULL, rows bigint NOT NULL, words bigint NOT NULL,
     PRIMARY KEY (place, cutter)
@@ -44,21 +52,17 @@ CREATE TABLE IF NOT EXISTS {schema}.word_counts (
 );
 CREATE OR REPLACE FUNCTION {schema}.count_words() RETURNS trigger LANGUAGE plpgsql AS $body$
 BEGIN
-    INSERT INTO {schema}.word_deltas (place, cutter, rows, words, terms, holding)
-    SELECT
-        TG_TABLE_NAME, total.cutter, total.rows, total.words, coalesce(held.terms, '{}'), coalesce(held.holding, '{}')
-    FROM (
-        SELECT cutter, TG_ARGV[0]::int * count(*) AS rows, TG_ARGV[0]::int * sum(length) AS words
-        FROM changed GROUP BY cutter
-    ) AS total LEFT JOIN (
-        SELECT cutter, array_agg(term ORDER BY term) AS terms, array_agg(rows ORDER BY term) AS holding FROM (
-            SELECT cutter, term, TG_ARGV[0]::int * count(*)::int AS rows FROM changed, unnest(terms) AS term
-            GROUP BY cutter, term
-        ) AS counted GROUP BY cutter
-    ) AS held USING (cutter);
+    INSERT INTO {schema}.word_deltas (place, bucket, cutter, rows, words)
+    SELECT TG_TABLE_NAME, -1, cutter, TG_ARGV[0]::int * count(*), TG_ARGV[0]::int * sum(length)
+    FROM changed GROUP BY cutter;
+    INSERT INTO {schema}.word_deltas (place, bucket, cutter, terms, holding)
+    SELECT TG_TABLE_NAME, term & BUCKETS, cutter, array_agg(term), array_agg(rows) FROM (
+        SELECT cutter, term, TG_ARGV[0]::int * count(*)::int AS rows FROM changed, unnest(terms) AS term
+        GROUP BY cutter, term
+    ) AS counted GROUP BY cutter, term & BUCKETS;
     RETURN NULL;
 END $body$;
-"""
+""".replace("BUCKETS", str(BUCKETS - 1))
 TRIGGERS = """
 CREATE TRIGGER words_came AFTER INSERT ON {table}
 REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION {schema}.count_words('1');
@@ -75,10 +79,10 @@ totals AS (DELETE FROM {schema}.word_totals WHERE place = %(place)s)
 DELETE FROM {schema}.word_counts WHERE place = %(place)s
 """
 COUNT_AS_UNCUT = """
-INSERT INTO {schema}.word_deltas (place, cutter, rows, words)
-SELECT %(place)s, 0, count(*), 0 FROM {table} HAVING count(*) > 0
+INSERT INTO {schema}.word_deltas (place, bucket, cutter, rows)
+SELECT %(place)s, -1, 0, count(*) FROM {table} HAVING count(*) > 0
 """
-MANY_DELTAS = "SELECT count(*) FROM {schema}.word_deltas WHERE place = %(place)s"
+MANY_DELTAS = "SELECT count(*) FROM {schema}.word_deltas WHERE place = %(place)s AND bucket < 0"
 FOLD_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended(%(place)s, 7166234))"
 FOLD = """
 WITH gone AS (
@@ -96,7 +100,7 @@ TOTALS = """
 SELECT place, cutter, sum(rows)::bigint, sum(words)::bigint FROM (
     SELECT place, cutter, rows, words FROM {schema}.word_totals WHERE place = ANY(%(places)s::text[])
     UNION ALL
-    SELECT place, cutter, rows, words FROM {schema}.word_deltas WHERE place = ANY(%(places)s::text[])
+    SELECT place, cutter, rows, words FROM {schema}.word_deltas WHERE place = ANY(%(places)s::text[]) AND bucket < 0
 ) AS held GROUP BY place, cutter HAVING sum(rows) <> 0
 """
 HOLDING = """
@@ -106,9 +110,9 @@ SELECT term, sum(rows)::bigint FROM (
     UNION ALL
     SELECT asked.term, holding[array_position(terms, asked.term)]
     FROM {schema}.word_deltas, unnest(%(terms)s::int[]) AS asked (term)
-    WHERE place = ANY(%(places)s::text[]) AND cutter = %(cutter)s AND terms && %(terms)s::int[]
+    WHERE place = ANY(%(places)s::text[]) AND cutter = %(cutter)s AND bucket = asked.term & BUCKETS
 ) AS held GROUP BY term HAVING sum(rows) <> 0
-"""
+""".replace("BUCKETS", str(BUCKETS - 1))
 # One statement, so that no fold comes between the two.
 COUNTED = f"""
 SELECT NULL::int AS term, held.* FROM ({TOTALS}) AS held (place, cutter, rows, words)
@@ -165,6 +169,18 @@ def score_of(wording: Wording) -> str:
         for n, weight in enumerate(wording.weights.values(), 1)
     )
     return f"{_float(SATURATION + 1)} * ({' + '.join(parts)})"
+
+
+def steps_of(wording: Wording) -> Iterator[tuple[list[int], float]]:
+    """More and more of the words, the most telling first; with each, the most that the others can add to a score."""
+    most = max(wording.weights.values())
+    told = 0
+    for share in TELLING_SHARES:
+        telling = [term for term, weight in wording.weights.items() if weight >= share * most]
+        rest = sum(weight for weight in wording.weights.values() if weight < share * most)
+        if len(telling) > told:
+            yield telling, (SATURATION + 1) * rest
+        told = len(telling)
 
 
 def spread_of(wording: Wording) -> str:
