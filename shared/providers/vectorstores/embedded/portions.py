@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.providers.vectorstores.base import Found, Match, Selection
-from embedmill.shared.providers.vectorstores.embedded.field_index import Selected
+from embedmill.shared.providers.vectorstores.embedded.field_index import FieldIndex, Selected
 from embedmill.shared.providers.vectorstores.embedded.segment import Segment
-from embedmill.shared.providers.vectorstores.embedded.view import Part, View
+from embedmill.shared.providers.vectorstores.embedded.view import Part
 from embedmill.shared.providers.vectorstores.exact import best
 
 Mask = NDArray[np.bool_]
@@ -44,27 +44,33 @@ class Pass:
         """Take a step of a shard's; its failure is noted, and a shard that has failed is not asked again."""
         if shard in self.failed:
             return
-        if self.deadline is not None and time.monotonic() > self.deadline:
+        if not self.is_in_time():
             self.failed[shard] = LATE
             return
         try:
             step()
         except EmbedmillError as error:
             self.failed[shard] = str(error)
-        except TimeoutError:
-            self.failed[shard] = LATE
+        except TimeoutError as error:
+            self.failed[shard] = str(error) or LATE
+
+    def is_in_time(self) -> bool:
+        """Whether there is time left."""
+        return self.deadline is None or time.monotonic() <= self.deadline
 
     def found(self, matches: Sequence[Match], top_k: int) -> Found:
         """The best of the matches of shards that did not fail."""
         return Found(best([match for match in matches if match.shard not in self.failed], top_k), self.failed)
 
 
-def select(connection: sqlite3.Connection, shard: str, view: View, selection: Selection) -> list[Portion]:
+def select(
+    shard: str, connection: sqlite3.Connection, parts: Sequence[Part], fields: FieldIndex, selection: Selection
+) -> list[Portion]:
     """The portions of a shard that a search with this selection looks through."""
-    allowed = None if selection.where is None else view.fields.select(connection, selection.where)
+    allowed = None if selection.where is None else fields.select(connection, selection.where)
     return [
         Portion(shard, part.segment, _all((part.kept, *_allowed(part, allowed), *_words_masks(part, selection))))
-        for part in view.refresh(connection)
+        for part in parts
     ]
 
 

@@ -10,19 +10,20 @@ from embedmill.shared.providers.vectorstores.embedded import schema
 from embedmill.shared.providers.vectorstores.embedded.codes import encode
 from embedmill.shared.providers.vectorstores.embedded.records import unpack_text, unpack_vectors
 from embedmill.shared.providers.vectorstores.embedded.segment import Segment, make
+from embedmill.shared.words import cutting
 from embedmill.shared.words.counts import TermCounts
-from embedmill.shared.words.cutting import VERSION as CUTTER
-from embedmill.shared.words.cutting import count_terms
 
-ROWS_AFTER = "SELECT key, id, vector FROM vectors WHERE key > ? ORDER BY key LIMIT ?"
+ROWS = "SELECT key, id, vector FROM vectors WHERE key > ? AND key <= ? ORDER BY key LIMIT ?"
 WORDS_BETWEEN = "SELECT key, terms, counts, length FROM words WHERE key BETWEEN ? AND ? AND cutter = ?"
 TEXTS = "SELECT key, title, uri, section, text FROM vectors WHERE key IN (SELECT value FROM json_each(?))"
-IDS_BETWEEN = "SELECT key, id FROM vectors WHERE key BETWEEN ? AND ? ORDER BY key"
+IDS = "SELECT id FROM vectors WHERE key IN (SELECT value FROM json_each(?)) ORDER BY key"
 
 
-def read_segment(connection: sqlite3.Connection, after: int, *, limit: int, dimensions: int) -> Segment | None:
-    """A segment of the first rows whose keys are above `after`; None when there are no more."""
-    rows = connection.execute(ROWS_AFTER, (after, limit)).fetchall()
+def read_segment(
+    connection: sqlite3.Connection, after: int, upto: int, *, limit: int, dimensions: int
+) -> Segment | None:
+    """A segment of the first rows whose keys are above `after`, and `upto` at most; None when there are no more."""
+    rows = connection.execute(ROWS, (after, upto, limit)).fetchall()
     if not rows:
         return None
     keys = [key for key, _, _ in rows]
@@ -34,14 +35,14 @@ def read_words(connection: sqlite3.Connection, keys: Sequence[int]) -> list[Term
     """The words of rows, given by ascending keys."""
     known: dict[int, TermCounts] = {}
     if schema.version_of(connection) >= schema.WITH_WORDS:
-        for key, terms, counts, length in connection.execute(WORDS_BETWEEN, (keys[0], keys[-1], CUTTER)):
+        for key, terms, counts, length in connection.execute(WORDS_BETWEEN, (keys[0], keys[-1], cutting.VERSION)):
             known[key] = TermCounts(np.frombuffer(terms, np.uint32), np.frombuffer(counts, np.uint8), length)
     missing = [key for key in keys if key not in known]
     for key, title, uri, section, text in connection.execute(TEXTS, (json.dumps(missing),)) if missing else ():
-        known[key] = count_terms(title=title, uri=uri, section=section, text=unpack_text(text))
+        known[key] = cutting.count_terms(title=title, uri=uri, section=section, text=unpack_text(text))
     return [known[key] for key in keys]
 
 
-def read_ids(connection: sqlite3.Connection, first: int, last: int) -> dict[int, str]:
-    """The ids of the rows whose keys are in a range."""
-    return dict(connection.execute(IDS_BETWEEN, (first, last)).fetchall())
+def read_ids(connection: sqlite3.Connection, keys: Sequence[int]) -> list[str]:
+    """The ids of rows, given by ascending keys."""
+    return [id for (id,) in connection.execute(IDS, (json.dumps(keys),))]

@@ -37,8 +37,14 @@ CREATE TABLE vectors (
 CREATE INDEX vectors_by_document ON vectors (document, version, generation);
 CREATE INDEX vectors_by_uri ON vectors (uri);
 """
-# `words` waits for the index: rows that a segment holds have none there.
+# `words` waits for the index: rows that a segment holds have none there. A segment has the rows whose keys are above
+# `low` and up to `high`, but for those that the tombstones up to `number` took.
 DERIVED = """
+CREATE TABLE segments (
+    name TEXT PRIMARY KEY, size INTEGER NOT NULL, checksum INTEGER NOT NULL,
+    low INTEGER NOT NULL, high INTEGER NOT NULL, rows INTEGER NOT NULL, number INTEGER NOT NULL,
+    engine INTEGER NOT NULL, cutter INTEGER NOT NULL
+);
 CREATE TABLE tombstones (number INTEGER PRIMARY KEY AUTOINCREMENT, key INTEGER NOT NULL);
 CREATE TABLE words (
     key INTEGER PRIMARY KEY, cutter INTEGER NOT NULL, length INTEGER NOT NULL, terms BLOB NOT NULL, counts BLOB NOT NULL

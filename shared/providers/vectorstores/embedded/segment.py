@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from embedmill.shared.providers.vectorstores.embedded.codes import Codes
+from embedmill.shared.providers.vectorstores.embedded.codes import Codes, encode
 from embedmill.shared.words.counts import TermCounts
 
 MOST_ROWS = 2**16
@@ -65,6 +65,11 @@ def make(keys: Sequence[int], ids: Sequence[str], words: Sequence[TermCounts], c
         invert(terms, rows, counts),
         codes,
     )
+
+
+def empty(dimensions: int) -> Segment:
+    """A segment without rows."""
+    return make([], [], [], encode(np.empty((0, dimensions), np.float32)))
 
 
 def ranked(ids: Sequence[str]) -> NDArray[np.uint32]:

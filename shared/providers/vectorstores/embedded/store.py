@@ -7,7 +7,6 @@ is the same for words and vectors. A process that only writes holds none of it.
 import json
 import os
 import secrets
-import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -31,19 +30,18 @@ from embedmill.shared.providers.vectorstores.base import (
     VectorRow,
     VectorStore,
 )
-from embedmill.shared.providers.vectorstores.embedded import vector_search, word_search
+from embedmill.shared.providers.vectorstores.embedded import listing, vector_search, word_search
 from embedmill.shared.providers.vectorstores.embedded.best import keys_by_shard
 from embedmill.shared.providers.vectorstores.embedded.portions import Pass, Portion, select
 from embedmill.shared.providers.vectorstores.embedded.records import INSERT, record, unpack_vectors
 from embedmill.shared.providers.vectorstores.embedded.records import row as row_of
 from embedmill.shared.providers.vectorstores.embedded.records import select as rows_select
+from embedmill.shared.providers.vectorstores.embedded.shard import Shard
 from embedmill.shared.providers.vectorstores.embedded.shard_file import ShardFile
-from embedmill.shared.providers.vectorstores.embedded.view import View
 from embedmill.shared.providers.vectorstores.exact import cosines
 from embedmill.shared.providers.vectorstores.places import Owner, Place
 from embedmill.shared.providers.vectorstores.rows import check_query, check_row, check_shard, named
-from embedmill.shared.words.cutting import VERSION as CUTTER
-from embedmill.shared.words.cutting import count_terms
+from embedmill.shared.words import cutting
 from embedmill.shared.words.weighing import Wording
 
 TOMBSTONES_KEPT = 10_000
@@ -55,7 +53,6 @@ STALE_KEYS = """
 SELECT vectors.key FROM json_each(?) AS document
 JOIN vectors ON vectors.document = document.key AND vectors.generation < document.value
 """
-TOMBSTONES_BEYOND = "SELECT count(*), max(number) FROM tombstones"
 KEEP_WORDS = "INSERT INTO words (key, cutter, length, terms, counts) VALUES (?, ?, ?, ?, ?)"
 FORGET_WORDS = "DELETE FROM words WHERE key IN (SELECT value FROM json_each(?))"
 NAMES = "SELECT key, id, document, version FROM vectors WHERE key IN (SELECT value FROM json_each(?))"
@@ -94,7 +91,7 @@ class EmbeddedVectorStore(VectorStore):
         self._folder = root.parent
         self._place = Place(root.name, owner)
         self._dimensions = dimensions
-        self._shards: dict[Path, tuple[ShardFile, View]] = {}
+        self._shards: dict[Path, Shard] = {}
 
     @classmethod
     def open(cls, url: str, options: StoreOptions) -> Self:
@@ -108,12 +105,15 @@ class EmbeddedVectorStore(VectorStore):
             check_row(row, dimensions=self._dimensions)
         if not wanted:
             return
-        with self._file(shard, to_write=True).write() as connection:
+        opened = self._shard(shard, to_write=True)
+        with opened.file.write() as connection:
             seq = _next_seq(connection)
-            _bury(connection, list(_keys_by_id(connection, list(wanted)).values()))
+            replaced = _keys_by_id(connection, list(wanted))
+            _bury(connection, list(replaced.values()))
             keyed = list(enumerate(wanted.values(), _take_keys(connection, len(wanted))))
             connection.executemany(INSERT, (record(row, seq, key) for key, row in keyed))
             connection.executemany(KEEP_WORDS, (_words(row, key) for key, row in keyed))
+        opened.look_after(len(wanted) + len(replaced))
 
     def delete_stale(self, shard: str, generations: Mapping[str, int]) -> int:
         return self._delete(shard, STALE_KEYS, json.dumps(dict(generations)))
@@ -124,12 +124,14 @@ class EmbeddedVectorStore(VectorStore):
     def _delete(self, shard: str, select_keys: str, parameter: str) -> int:
         if not self._holds(shard, select_keys, parameter):
             return 0
-        with self._file(shard, to_write=True).write() as connection:
+        opened = self._shard(shard, to_write=True)
+        with opened.file.write() as connection:
             keys = [key for (key,) in connection.execute(select_keys, (parameter,))]
             if keys:
                 _next_seq(connection)
                 _bury(connection, keys)
-            return len(keys)
+        opened.look_after(len(keys))
+        return len(keys)
 
     def _holds(self, shard: str, select_keys: str, parameter: str) -> bool:
         """Whether anything matches: most deletes find nothing and need no turn at writing."""
@@ -211,10 +213,10 @@ class EmbeddedVectorStore(VectorStore):
         portions: list[Portion] = []
 
         def look(shard: str) -> None:
-            file, view = self._open(shard)
-            with file.read() as connection:
-                if connection is not None:
-                    portions.extend(select(connection, shard, view, selection))
+            opened = self._shard(shard)
+            with opened.viewed(under_way.is_in_time) as viewed:
+                if viewed is not None:
+                    portions.extend(select(shard, *viewed, opened.fields, selection))
 
         for shard in shards:
             under_way.ask(shard, partial(look, shard))
@@ -228,12 +230,11 @@ class EmbeddedVectorStore(VectorStore):
         return {id: score for (id, _), score in zip(found, scores, strict=True)}
 
     def score_words(self, shard: str, ids: Sequence[str], wording: Wording) -> dict[str, float]:
-        file, view = self._open(shard)
-        with file.read() as connection:
-            if connection is None or not ids:
+        with self._shard(shard).viewed(lambda: True) as viewed:
+            if viewed is None or not ids:
                 return {}
+            connection, parts = viewed
             keys = _keys_by_id(connection, ids)
-            parts = view.refresh(connection)
         scores = word_search.scores_of([part.segment for part in parts], list(keys.values()), wording)
         return {id: scores[key] for id, key in keys.items() if scores.get(key)}
 
@@ -280,39 +281,34 @@ class EmbeddedVectorStore(VectorStore):
             return 0 if connection is None else int(connection.execute("SELECT count(*) FROM vectors").fetchone()[0])
 
     def describe(self, shard: str) -> ShardDescription:
-        file = self._file(shard)
-        with file.read() as connection:
+        opened = self._shard(shard)
+        with opened.file.read() as connection:
             if connection is None:
                 return ShardDescription(shard, vectors=0, documents=0, dimensions=0, size_bytes=0)
             counts = "SELECT count(*), count(DISTINCT document) FROM vectors"
             vectors, documents = connection.execute(counts).fetchone()
-            return ShardDescription(shard, vectors, documents, self._dimensions, file.size_bytes())
+            return ShardDescription(shard, vectors, documents, self._dimensions, opened.size_bytes())
 
     def examine(self, shard: str) -> None:
         self._file(shard).examine()
 
     def set_aside(self, shard: str) -> str:
-        return str(self._file(shard).set_aside())
+        return str(self._shard(shard).set_aside())
 
     def drop(self, shard: str) -> None:
-        file = self._file(shard)
-        file.drop()
-        shutil.rmtree(_fields_folder(file.path), ignore_errors=True)
+        self._shard(shard).drop()
 
     def close(self) -> None:
-        for file, _ in self._shards.values():
-            file.close()
+        for shard in self._shards.values():
+            shard.file.close()
 
-    def _file(self, shard: str, *, to_write: bool = False) -> ShardFile:
-        return self._open(shard, to_write=to_write)[0]
+    def _file(self, shard: str) -> ShardFile:
+        return self._shard(shard).file
 
-    def _open(self, shard: str, *, to_write: bool = False) -> tuple[ShardFile, View]:
+    def _shard(self, shard: str, *, to_write: bool = False) -> Shard:
         path = self._path(self._place.find(self, check_shard(shard), to_write=to_write), shard)
         opened = self._shards.get(path)
-        if opened is None:
-            file = ShardFile(path, dimensions=self._dimensions)
-            opened = self._shards.setdefault(path, (file, View(self._dimensions, _fields_folder(path))))
-        return opened
+        return opened or self._shards.setdefault(path, Shard(path, dimensions=self._dimensions))
 
     def _path(self, place: str, shard: str) -> Path:
         return self._folder / place / f"{shard}.db"
@@ -347,11 +343,6 @@ class EmbeddedVectorStore(VectorStore):
             return [] if connection is None else [id for (id,) in connection.execute(SOME_DOCUMENTS, (limit,))]
 
 
-def _fields_folder(path: Path) -> Path:
-    """Where the files are that find a shard's rows by filters."""
-    return path.with_suffix(".fields")
-
-
 def _next_seq(connection: sqlite3.Connection) -> int:
     return int(connection.execute("UPDATE shard SET seq = seq + 1 RETURNING seq").fetchone()[0])
 
@@ -363,21 +354,20 @@ def _take_keys(connection: sqlite3.Connection, number: int) -> int:
 
 
 def _bury(connection: sqlite3.Connection, keys: Sequence[int]) -> None:
-    """Delete rows and leave tombstones; when those pile up they go, and readers behind `floor` load anew."""
+    """Delete rows and leave tombstones; from time to time those that no segment needs go."""
     if not keys:
         return
     for statement in ("DELETE FROM vectors WHERE key IN (SELECT value FROM json_each(?))", FORGET_WORDS):
         connection.execute(statement, (_json(keys),))
     connection.executemany("INSERT INTO tombstones (key) VALUES (?)", ((key,) for key in keys))
-    count, newest = connection.execute(TOMBSTONES_BEYOND).fetchone()
-    if count > TOMBSTONES_KEPT:
-        connection.execute("DELETE FROM tombstones")
-        connection.execute("UPDATE shard SET floor = ?", (newest,))
+    (newest,) = connection.execute("SELECT max(number) FROM tombstones").fetchone()
+    if newest // TOMBSTONES_KEPT > (newest - len(keys)) // TOMBSTONES_KEPT:
+        listing.prune_tombstones(connection)
 
 
 def _words(row: VectorRow, key: int) -> tuple[Any, ...]:
-    counted = count_terms(title=row.title, uri=row.uri, section=row.section, text=row.text)
-    return key, CUTTER, counted.length, counted.terms.tobytes(), counted.counts.tobytes()
+    counted = cutting.count_terms(title=row.title, uri=row.uri, section=row.section, text=row.text)
+    return key, cutting.VERSION, counted.length, counted.terms.tobytes(), counted.counts.tobytes()
 
 
 def _keys_by_id(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Owns what one process sees of a shard's index: segments, the rows of them that are gone, and the rows since.
+"""Owns what one process sees of a shard: its segments, the rows since in memory, and which of both are gone.
 
 Rows carry keys that grow, and tombstones numbers: a refresh reads what is newer than the last ones seen, so that it
 costs what changed. When tombstones were removed past that number (`floor`), or the file is another one than before, all
@@ -6,6 +6,7 @@ is read anew. New rows become a small segment in memory, and small segments of l
 """
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,10 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedmill.shared.providers.vectorstores.embedded import reading, schema
-from embedmill.shared.providers.vectorstores.embedded.field_index import FieldIndex
+from embedmill.shared.providers.vectorstores.embedded.listing import Listed, read_list
 from embedmill.shared.providers.vectorstores.embedded.segment import MOST_ROWS, Segment, merge
+from embedmill.shared.providers.vectorstores.embedded.segment_files import open_mapped
 
 LOAD_ROWS = 4_096
+NO_END = 2**62
+
+Range = tuple[int, int]
+"""The keys above the first and up to the second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,70 +37,144 @@ class Part:
         """Which rows are still there; None for all of them."""
         return None if self.gone is None else ~self.gone
 
+    def kept_keys(self) -> list[int]:
+        """The keys of the rows that are still there."""
+        keys: list[int] = (self.segment.keys if self.kept is None else self.segment.keys[self.kept]).tolist()
+        return keys
+
     def without(self, keys: NDArray[np.int64]) -> "Part":
         """The same part when these keys are gone too."""
         at = np.searchsorted(self.segment.keys, keys)
-        at = at[at < len(self.segment)]
-        at = at[np.isin(self.segment.keys[at], keys)]
-        if not len(at):
+        keys, at = keys[at < len(self.segment)], at[at < len(self.segment)]
+        return self._without_rows(at[self.segment.keys[at] == keys])
+
+    def without_range(self, low: int, high: int) -> "Part":
+        """The same part when the keys of a range are gone too."""
+        first, last = np.searchsorted(self.segment.keys, (low, high), side="right")
+        return self._without_rows(np.arange(first, last))
+
+    def _without_rows(self, rows: NDArray[np.intp]) -> "Part":
+        if not len(rows):
             return self
         gone = np.zeros(len(self.segment), np.bool_) if self.gone is None else self.gone.copy()
-        gone[at] = True
+        gone[rows] = True
         return replace(self, gone=gone)
 
 
 class View:
-    """The rows of one shard, kept current; call `refresh` inside the read transaction whose view it has to show.
+    """The rows of one shard, kept current; call `refresh` inside the read transaction whose view it has to show."""
 
-    `fields` follows by itself when a filter is asked for; `folder` is where it keeps its files.
-    """
-
-    def __init__(self, dimensions: int, folder: Path) -> None:
+    def __init__(self, folder: Path, dimensions: int) -> None:
+        self._folder = folder
         self._dimensions = dimensions
-        self.fields = FieldIndex(folder)
+        self._opened: dict[str, Segment | None] = {}
         self._identity = ""
         self._clear()
 
     def _clear(self) -> None:
         self._seq = self._number = self._last_key = 0
-        self._parts: tuple[Part, ...] = ()
+        self._mapped: dict[str, Part] = {}
+        self._fresh: tuple[Part, ...] = ()
+        self._uncovered: list[Range] = []
+
+    @property
+    def distrusted(self) -> set[str]:
+        """The files that are missing or not what was written."""
+        return {name for name, segment in self._opened.items() if segment is None}
 
     def refresh(self, connection: sqlite3.Connection) -> tuple[Part, ...]:
         """The parts that hold the connection's rows; what is returned never changes."""
         identity, seq, floor = connection.execute("SELECT identity, seq, floor FROM shard").fetchone()
+        if (identity, seq) != (self._identity, self._seq):
+            numbered = schema.version_of(connection) >= schema.WITH_WORDS
+            if identity != self._identity or self._number < floor or not numbered:
+                self._clear()
+            if numbered:
+                self._follow(read_list(connection))
+                self._forget(connection)
+                self._number = max(self._number, floor)
+            self._load(connection)
+            self._fresh = tuple(part for part in self._fresh if part.gone is None or not part.gone.all())
+            self._identity, self._seq = identity, seq
+        return (*self._mapped.values(), *self._fresh)
+
+    def unsettled(self, connection: sqlite3.Connection) -> int:
+        """About how many rows `refresh` would have to read into memory; never too few."""
+        identity, seq = connection.execute("SELECT identity, seq FROM shard").fetchone()
         if (identity, seq) == (self._identity, self._seq):
-            return self._parts
-        numbered = schema.version_of(connection) >= schema.WITH_WORDS
-        if identity != self._identity or self._number < floor or not numbered:
-            self._clear()
-        if numbered:
-            self._forget(connection)
-        self._load(connection)
-        self._identity, self._seq = identity, seq
-        return self._parts
+            return 0
+        if schema.version_of(connection) < schema.WITH_WORDS:
+            return int(connection.execute("SELECT count(*) FROM vectors").fetchone()[0])
+        (last,) = connection.execute("SELECT last_key FROM shard").fetchone()
+        uncovered = _complement([(one.low, one.high) for one, _ in self._usable(read_list(connection))])
+        return sum(max(min(high, last) - low, 0) for low, high in uncovered)
+
+    def _usable(self, listed: Sequence[Listed]) -> list[tuple[Listed, Segment]]:
+        return [(one, segment) for one in listed if one.is_current and (segment := self._segment(one)) is not None]
+
+    def _segment(self, listed: Listed) -> Segment | None:
+        name = listed.written.name
+        if name not in self._opened:
+            self._opened[name] = open_mapped(self._folder, listed.written)
+        return self._opened[name]
+
+    def _follow(self, listed: Sequence[Listed]) -> None:
+        """Take up the segments that are listed now; rows in memory that one of them has are gone from there."""
+        usable = self._usable(listed)
+        self._opened = {one.written.name: self._opened.get(one.written.name) for one in listed if one.is_current}
+        known = self._mapped
+        self._mapped = {one.written.name: known.get(one.written.name, Part(segment)) for one, segment in usable}
+        self._number = min([self._number, *(one.number for one, _ in usable if one.written.name not in known)])
+        ranges = [(one.low, one.high) for one, _ in usable if one.written.name not in known]
+        for low, high in ranges:
+            self._fresh = tuple(part.without_range(low, high) for part in self._fresh)
+        self._uncover(_complement([(one.low, one.high) for one, _ in usable]))
+
+    def _uncover(self, ranges: list[Range]) -> None:
+        """Read all anew that is in no segment, when rows are that were in one before."""
+        if not all(any(low >= a and high <= b for a, b in self._uncovered) for low, high in ranges):
+            self._fresh, self._last_key = (), 0
+        self._uncovered = ranges
 
     def _forget(self, connection: sqlite3.Connection) -> None:
         found = connection.execute("SELECT number, key FROM tombstones WHERE number > ?", (self._number,)).fetchall()
         if found:
             keys = np.sort(np.array([key for _, key in found], np.int64))
             self._number = max(number for number, _ in found)
-            self._parts = tuple(part.without(keys) for part in self._parts)
+            self._mapped = {name: part.without(keys) for name, part in self._mapped.items()}
+            self._fresh = tuple(part.without(keys) for part in self._fresh)
 
     def _load(self, connection: sqlite3.Connection) -> None:
-        while segment := reading.read_segment(connection, self._last_key, limit=LOAD_ROWS, dimensions=self._dimensions):
-            self._last_key = int(segment.keys[-1])
-            self._parts = _added(connection, self._parts, Part(segment))
+        for low, high in self._uncovered or [(0, NO_END)]:
+            after = max(low, self._last_key)
+            while segment := self._read(connection, after, high):
+                after = int(segment.keys[-1])
+                self._fresh = _added(connection, self._fresh, Part(segment))
+        self._last_key = max([self._last_key, *(int(part.segment.keys[-1]) for part in self._fresh)])
+
+    def _read(self, connection: sqlite3.Connection, after: int, upto: int) -> Segment | None:
+        return reading.read_segment(connection, after, upto, limit=LOAD_ROWS, dimensions=self._dimensions)
+
+
+def _complement(ranges: Sequence[Range]) -> list[Range]:
+    """What is between ranges and beyond them; they are in order and do not overlap."""
+    ends = [0, *(high for _, high in ranges)]
+    begins = [*(low for low, _ in ranges), NO_END]
+    return [(low, high) for low, high in zip(ends, begins, strict=True) if low < high]
 
 
 def _added(connection: sqlite3.Connection, parts: tuple[Part, ...], new: Part) -> tuple[Part, ...]:
     """The parts with one more; the last ones are merged while they are not larger than twice what follows."""
     *before, last = (*parts, new)
     while before and len(before[-1].segment) <= min(2 * len(last.segment), MOST_ROWS - len(last.segment)):
-        last = _merged(connection, before.pop(), last)
+        last = merged(connection, [before.pop(), last])
     return (*before, last)
 
 
-def _merged(connection: sqlite3.Connection, first: Part, second: Part) -> Part:
-    ids = reading.read_ids(connection, int(first.segment.keys[0]), int(second.segment.keys[-1]))
-    keys = (key for part in (first, second) for key in part.segment.keys[part.kept if part.gone is not None else ...])
-    return Part(merge([first.segment, second.segment], [first.kept, second.kept], [ids[int(key)] for key in keys]))
+def merged(connection: sqlite3.Connection, parts: Sequence[Part]) -> Part:
+    """One part of several, of the rows that are not gone."""
+    if len(parts) == 1 and parts[0].gone is None:
+        return parts[0]
+    keys = [key for part in parts for key in part.kept_keys()]
+    ids = reading.read_ids(connection, keys)
+    return Part(merge([part.segment for part in parts], [part.kept for part in parts], ids))

@@ -1,0 +1,165 @@
+"""Owns the making of a shard's segments from its rows and from each other: one process at a time, a step at a time.
+
+A step reads in a transaction of its own, writes a file, and lists it in another: readers see the segments of before or
+those of after, and a process that is killed leaves a file that nobody lists. Rows move into segments in slices, and
+segments of slices become one of the greatest size, so that a row is written twice whatever there is. A segment that
+lost many of its rows is made anew without them.
+"""
+
+import fcntl
+import sqlite3
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from embedmill.shared.providers.vectorstores.embedded import reading, schema
+from embedmill.shared.providers.vectorstores.embedded.listing import Listed, read_list, replace_listed
+from embedmill.shared.providers.vectorstores.embedded.segment import MOST_ROWS, Segment, empty
+from embedmill.shared.providers.vectorstores.embedded.segment_files import (
+    ENGINE,
+    Written,
+    open_mapped,
+    remove_others,
+    write,
+)
+from embedmill.shared.providers.vectorstores.embedded.shard_file import ShardFile
+from embedmill.shared.providers.vectorstores.embedded.view import Part, merged
+from embedmill.shared.words import cutting
+
+SLICE_ROWS = 8_192
+"""So many rows beyond the segments become one."""
+MERGED_AT_ONCE = 8
+GONE_SHARE = 0.25
+"""A segment that lost more of its rows is made anew."""
+LOCK = "lock"
+
+SLICE_END = "SELECT key FROM vectors WHERE key > ? ORDER BY key LIMIT 1 OFFSET ?"
+GONE = "SELECT key FROM tombstones WHERE key > ? AND key <= ? AND number > ?"
+# With the number of the last tombstone that there ever was.
+IDENTITY = "SELECT identity, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'tombstones'), 0) FROM shard"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to make next: a segment of a range of keys, instead of the listed ones; from their files if that is said."""
+
+    low: int
+    high: int
+    replaced: Sequence[Listed] = ()
+    from_files: bool = False
+
+
+class Builder:
+    """The index of one shard file, in `folder`; `distrusted` are files that a reader found damaged."""
+
+    def __init__(self, file: ShardFile, folder: Path, *, dimensions: int, distrusted: Collection[str] = ()) -> None:
+        self._file = file
+        self._folder = folder
+        self._dimensions = dimensions
+        self._distrusted = distrusted
+
+    def run(self, goes_on: Callable[[], bool]) -> bool:
+        """Make what is to be made, while `goes_on`; whether all was. Another that is at it is left alone."""
+        with self._locked() as is_ours:
+            if is_ours:
+                self._bring_up_to_date()
+            while is_ours and goes_on():
+                if not self._step():
+                    return True
+            return False
+
+    @contextmanager
+    def _locked(self) -> Iterator[bool]:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / LOCK).open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            yield True
+
+    def _bring_up_to_date(self) -> None:
+        with self._file.read() as connection:
+            if connection is None or schema.version_of(connection) == schema.VERSION:
+                return
+        with self._file.write():
+            pass  # that an older file is written to is enough
+
+    def _step(self) -> bool:
+        """Make one segment; False when there is nothing to do."""
+        with self._file.read() as connection:
+            plan = None if connection is None else self._plan(connection)
+            if connection is None or plan is None:
+                return False
+            identity, number = connection.execute(IDENTITY).fetchone()
+            segment = self._make(connection, plan)
+        written = write(self._folder, segment)
+        with self._file.write() as connection:
+            if connection.execute(IDENTITY).fetchone()[0] == identity:
+                made = Listed(written, plan.low, plan.high, len(segment), number, ENGINE, cutting.VERSION)
+                replace_listed(connection, plan.replaced, made)
+        return True
+
+    def _plan(self, connection: sqlite3.Connection) -> Plan | None:
+        listed = read_list(connection)
+        remove_others(self._folder, {one.written.name for one in listed})
+        for one in listed:
+            if not one.is_current or not self._is_there(one.written):
+                return Plan(one.low, one.high, [one])
+        end = listed[-1].high if listed else 0
+        found = connection.execute(SLICE_END, (end, SLICE_ROWS - 1)).fetchone()
+        if found is not None:
+            return Plan(end, found[0])
+        return _smaller(listed) or _thinner(connection, listed)
+
+    def _is_there(self, written: Written) -> bool:
+        file = self._folder / written.name
+        return written.name not in self._distrusted and file.exists() and file.stat().st_size == written.size
+
+    def _make(self, connection: sqlite3.Connection, plan: Plan) -> Segment:
+        parts = self._opened(connection, plan.replaced) if plan.from_files else None
+        if parts is None:
+            parts = list(self._read(connection, plan))
+        return merged(connection, parts or [Part(empty(self._dimensions))]).segment
+
+    def _opened(self, connection: sqlite3.Connection, listed: Sequence[Listed]) -> list[Part] | None:
+        """The segments without the rows that are gone; None when one of them cannot be believed."""
+        parts: list[Part] = []
+        for one in listed:
+            segment = open_mapped(self._folder, one.written)
+            if segment is None:
+                return None
+            gone = [key for (key,) in connection.execute(GONE, (one.low, one.high, one.number))]
+            parts.append(Part(segment).without(np.sort(np.array(gone, np.int64))))
+        return parts
+
+    def _read(self, connection: sqlite3.Connection, plan: Plan) -> Iterator[Part]:
+        after = plan.low
+        while segment := reading.read_segment(
+            connection, after, plan.high, limit=SLICE_ROWS, dimensions=self._dimensions
+        ):
+            after = int(segment.keys[-1])
+            yield Part(segment)
+
+
+def _smaller(listed: Sequence[Listed]) -> Plan | None:
+    """The last segments as one, when they are as many as are merged at once and it would not be too large."""
+    run: list[Listed] = []
+    for one in reversed(listed):
+        if sum(other.rows for other in (one, *run)) > MOST_ROWS:
+            break
+        run.insert(0, one)
+    return Plan(run[0].low, run[-1].high, run, from_files=True) if len(run) >= MERGED_AT_ONCE else None
+
+
+def _thinner(connection: sqlite3.Connection, listed: Sequence[Listed]) -> Plan | None:
+    """A segment that lost many of its rows, without them."""
+    for one in listed:
+        gone = connection.execute(f"SELECT count(*) FROM ({GONE})", (one.low, one.high, one.number)).fetchone()[0]
+        if gone > GONE_SHARE * one.rows:
+            return Plan(one.low, one.high, [one], from_files=True)
+    return None

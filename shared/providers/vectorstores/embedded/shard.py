@@ -1,0 +1,109 @@
+"""Owns one shard as a process has it: its file, what it sees of it, and when the index beside it is made.
+
+A writer makes the index after its commit, whenever a slice of rows is complete. A reader makes it when much of it is
+missing or of another version, and when a file of it is damaged; where it cannot, it reads the rows into memory.
+"""
+
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from embedmill.shared.errors import StorageFailed
+from embedmill.shared.logs import get_logger
+from embedmill.shared.providers.vectorstores.embedded import building
+from embedmill.shared.providers.vectorstores.embedded.building import Builder
+from embedmill.shared.providers.vectorstores.embedded.field_index import FieldIndex
+from embedmill.shared.providers.vectorstores.embedded.listing import measure
+from embedmill.shared.providers.vectorstores.embedded.shard_file import ShardFile
+from embedmill.shared.providers.vectorstores.embedded.view import Part, View
+from embedmill.shared.sqlite_files import is_writable
+
+log = get_logger()
+
+LOOKED_AFTER_EVERY = 1_024
+"""Rows written or deleted between two looks at whether the index is to be made."""
+READ_SLICES = 4
+"""As many slices of rows as a reader has in memory before it makes an index of them."""
+POLL_SECONDS = 0.1
+BEING_MADE = "its index is being made"
+
+
+class Shard:
+    """One shard of one process; `fields` finds its rows by filters."""
+
+    def __init__(self, path: Path, *, dimensions: int) -> None:
+        self.file = ShardFile(path, dimensions=dimensions)
+        self._index = path.with_suffix(".index")
+        self._view = View(self._index, dimensions)
+        self._fields = path.with_suffix(".fields")
+        self.fields = FieldIndex(self._fields)
+        self._dimensions = dimensions
+
+    @contextmanager
+    def viewed(self, is_in_time: Callable[[], bool]) -> Iterator[tuple[sqlite3.Connection, Sequence[Part]] | None]:
+        """A transaction and the parts that hold its rows; None when the shard was never written.
+
+        Raises StorageFailed, and TimeoutError when there was no time to make an index of what it lacks.
+        """
+        self._settle(is_in_time)
+        with self.file.read() as connection:
+            yield None if connection is None else (connection, self._view.refresh(connection))
+
+    def _settle(self, is_in_time: Callable[[], bool]) -> None:
+        while self._lacks() and is_writable(self.file.path.parent):
+            if not self._build(is_in_time):
+                if not is_in_time():
+                    raise TimeoutError(BEING_MADE)
+                time.sleep(POLL_SECONDS)
+            elif self._lacks():
+                return
+
+    def _lacks(self) -> bool:
+        with self.file.read() as connection:
+            if connection is None:
+                return False
+            waiting = self._view.unsettled(connection)
+            return waiting > READ_SLICES * building.SLICE_ROWS or bool(self._view.distrusted)
+
+    def look_after(self, changed: int) -> None:
+        """Make what is due of the index after so many rows were written or deleted; rows are safe whatever happens."""
+        if not changed:
+            return
+        with self.file.read() as connection:
+            counted = 0 if connection is None else measure(connection)
+        if counted // LOOKED_AFTER_EVERY > (counted - changed) // LOOKED_AFTER_EVERY:
+            try:
+                self._build(lambda: True)
+            except (StorageFailed, OSError) as error:
+                log.warning("store.index_not_made", shard=self.file.path.stem, error=str(error))
+
+    def _build(self, goes_on: Callable[[], bool]) -> bool:
+        file = ShardFile(self.file.path, dimensions=self._dimensions)
+        try:
+            builder = Builder(file, self._index, dimensions=self._dimensions, distrusted=self._view.distrusted)
+            return builder.run(goes_on)
+        finally:
+            file.close()
+
+    def size_bytes(self) -> int:
+        """Bytes on disk, what is derived and write-ahead log included."""
+        derived = (file for folder in (self._index, self._fields) for file in folder.glob("*"))
+        return self.file.size_bytes() + sum(file.stat().st_size for file in derived)
+
+    def set_aside(self) -> Path:
+        """Rename the file, so that the next write makes a new one; returns its new name. What was derived goes."""
+        kept = self.file.set_aside()
+        self._remove_derived()
+        return kept
+
+    def drop(self) -> None:
+        """Remove the shard and what was derived; processes that have it open notice at their next call."""
+        self.file.drop()
+        self._remove_derived()
+
+    def _remove_derived(self) -> None:
+        for folder in (self._index, self._fields):
+            shutil.rmtree(folder, ignore_errors=True)

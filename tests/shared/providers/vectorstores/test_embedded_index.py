@@ -1,0 +1,232 @@
+"""The embedded store's index: segments made small, compared with reading every row, whatever happens to them."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from embedmill.shared.providers.vectorstores.base import Selection, VectorRow, VectorStore
+from embedmill.shared.providers.vectorstores.embedded import building, listing, vector_search, view
+from embedmill.shared.providers.vectorstores.embedded import shard as shards_module
+from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
+from embedmill.shared.words import cutting
+from embedmill.shared.words.queries import parse_query, weigh
+from tests.contracts.vectorstore import DIMENSIONS, make_row, near, vector_of, wording_of
+
+SLICE = 20
+WORDS = "w1 w2 w3 w9"
+BUILDER = [sys.executable, "-m", "tests.shared.providers.vectorstores.builder"]
+
+
+@pytest.fixture(autouse=True)
+def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_small(monkeypatch.setattr)
+
+
+def make_small(put: Callable[[object, str, int], None]) -> None:
+    """Have segments of some dozen rows, looked after at every change."""
+    put(building, "SLICE_ROWS", SLICE)
+    put(building, "MOST_ROWS", 6 * SLICE)
+    put(view, "MOST_ROWS", 6 * SLICE)
+    put(building, "MERGED_AT_ONCE", 3)
+    put(shards_module, "LOOKED_AFTER_EVERY", 1)
+    put(shards_module, "READ_SLICES", 1)
+
+
+def opened(root: Path) -> EmbeddedVectorStore:
+    return EmbeddedVectorStore(root, dimensions=DIMENSIONS)
+
+
+def any_row(rng: np.random.Generator, document: str) -> VectorRow:
+    text = " ".join(f"w{n}" for n in rng.zipf(1.3, rng.integers(1, 12)) if n < 30)
+    return make_row(document, text=text, vector=vector_of(rng))
+
+
+def require_exact(store: VectorStore, shards: Sequence[str], rng: np.random.Generator) -> None:
+    """Counts, words and vectors are those of reading every row."""
+    query = parse_query(WORDS)
+    counted = store.count_words(shards, query.terms)
+    assert counted == VectorStore.count_words(store, shards, query.terms)
+    wording, vector = weigh(query, counted.counts), vector_of(rng)
+    for selection in (Selection(), Selection(required=(frozenset(query.terms[:1]),))):
+        for top_k in (1, 7, 1000):
+            found = store.search_words(shards, wording, top_k=top_k, selection=selection)
+            assert found == VectorStore.search_words(store, shards, wording, top_k=top_k, selection=selection)
+            found = store.search_vectors(shards, vector, top_k=top_k, selection=selection)
+            assert found == VectorStore.search_vectors(store, shards, vector, top_k=top_k, selection=selection)
+
+
+def files(root: Path) -> list[Path]:
+    return sorted((root / "s.index").glob("*.segment"))
+
+
+def fill(root: Path, rows: int, *, seed: int = 0) -> EmbeddedVectorStore:
+    rng = np.random.default_rng(seed)
+    store = opened(root)
+    for start in range(0, rows, 10):
+        store.upsert("s", [any_row(rng, f"d{n}") for n in range(start, min(start + 10, rows))])
+    return store
+
+
+def test_random_writes_deletes_and_openings_leave_what_reading_every_row_finds(tmp_path: Path) -> None:
+    rng = np.random.default_rng(11)
+    reader = opened(tmp_path)
+    for turn in range(70):
+        writer = opened(tmp_path)
+        chosen = [f"d{n}" for n in rng.integers(0, 400, 12)]
+        if rng.random() < 0.7:
+            writer.upsert("s", [any_row(rng, document) for document in set(chosen)])
+        else:
+            writer.delete_ids("s", [f"{document}-v1-1.0" for document in chosen * 3])
+        if turn % 7 == 0:
+            require_exact(reader, ["s"], rng)
+        if turn % 20 == 0:
+            require_exact(opened(tmp_path), ["s"], rng)
+        writer.close()
+    assert len(files(tmp_path)) > 2
+
+
+def test_rows_move_into_segments_and_their_words_wait_no_more(tmp_path: Path) -> None:
+    fill(tmp_path, 3 * SLICE + 5)
+    connection = sqlite3.connect(tmp_path / "s.db")
+    assert connection.execute("SELECT count(*) FROM words").fetchone()[0] == 5
+    listed = listing.read_list(connection)
+    assert [one.rows for one in listed] == [3 * SLICE], "three slices became one segment"
+    assert len(files(tmp_path)) <= 4, "what was merged is removed at the next step"
+
+
+def test_a_segment_that_lost_many_rows_is_made_without_them(tmp_path: Path) -> None:
+    store = fill(tmp_path, 3 * SLICE)
+    store.delete_ids("s", [f"d{n}-v1-1.0" for n in range(2 * SLICE)])
+    connection = sqlite3.connect(tmp_path / "s.db")
+    assert [one.rows for one in listing.read_list(connection)] == [SLICE]
+    assert connection.execute("SELECT count(*) FROM tombstones").fetchone()[0] == 0
+    require_exact(store, ["s"], np.random.default_rng(1))
+
+
+def cut_short(file: Path) -> None:
+    os.truncate(file, file.stat().st_size - 1)
+
+
+def change_a_byte(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, cut_short, change_a_byte])
+def test_a_damaged_segment_is_not_believed_and_made_anew(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    fill(tmp_path, 5 * SLICE + 3).close()
+    listed = {one.written.name for one in listing.read_list(sqlite3.connect(tmp_path / "s.db"))}
+    victim = next(file for file in files(tmp_path) if file.name in listed)
+    damage(victim)
+    reader = opened(tmp_path)
+    require_exact(reader, ["s"], np.random.default_rng(2))
+    now = {one.written.name for one in listing.read_list(sqlite3.connect(tmp_path / "s.db"))}
+    assert victim.name not in now
+    assert len(now) == len(listed)
+
+
+def test_without_any_of_its_files_the_index_is_made_anew_and_strangers_are_removed(tmp_path: Path) -> None:
+    fill(tmp_path, 5 * SLICE).close()
+    for file in files(tmp_path):
+        file.unlink()
+    (tmp_path / "s.index" / "0123.segment").write_bytes(b"a stranger")
+    require_exact(opened(tmp_path), ["s"], np.random.default_rng(3))
+    listed = {one.written.name for one in listing.read_list(sqlite3.connect(tmp_path / "s.db"))}
+    assert listed <= {file.name for file in files(tmp_path)}
+    assert not (tmp_path / "s.index" / "0123.segment").exists()
+
+
+def test_an_index_of_another_cutter_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path, 5 * SLICE + 7).close()
+    monkeypatch.setattr(cutting, "VERSION", cutting.VERSION + 1)
+    require_exact(opened(tmp_path), ["s"], np.random.default_rng(4))
+
+
+def test_where_nothing_can_be_written_the_rows_are_read_into_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path, 5 * SLICE + 3).close()
+    for file in files(tmp_path)[1:]:
+        file.unlink()
+    before = sorted(tmp_path.rglob("*"))
+    monkeypatch.setattr(shards_module, "is_writable", lambda folder: False)
+    require_exact(opened(tmp_path), ["s"], np.random.default_rng(5))
+    assert [file for file in sorted(tmp_path.rglob("*")) if "-" not in file.name] == [
+        file for file in before if "-" not in file.name
+    ]
+
+
+def test_without_time_to_make_the_index_the_shard_is_late_and_the_next_search_goes_on(tmp_path: Path) -> None:
+    fill(tmp_path, 5 * SLICE).close()
+    for file in files(tmp_path):
+        file.unlink()
+    store = opened(tmp_path)
+    found = store.search_vectors(["s"], vector_of(np.random.default_rng(0)), top_k=3, deadline=0.0)
+    assert found.matches == []
+    assert list(found.failed) == ["s"]
+    assert len(near(store, "s", vector_of(np.random.default_rng(0)), top_k=3)) == 3
+
+
+def test_a_damaged_shard_is_named_and_the_others_answer(tmp_path: Path) -> None:
+    store = fill(tmp_path, 30)
+    (tmp_path / "t.db").write_bytes(b"this is no database at all" * 100)
+    wording = wording_of(store, ["s"], WORDS)
+    for found in (
+        store.search_words(["s", "t"], wording, top_k=5),
+        store.search_vectors(["t", "s"], vector_of(np.random.default_rng(0)), top_k=5),
+    ):
+        assert len(found.matches) == 5
+        assert list(found.failed) == ["t"]
+    counted = store.count_words(["s", "t"], [])
+    assert (counted.counts.rows, list(counted.failed)) == (30, ["t"])
+
+
+def test_above_the_exact_size_layouts_agree_and_little_is_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vector_search, "EXACT_ROWS", 100)
+    monkeypatch.setattr(vector_search, "CANDIDATES", 150)
+    rng = np.random.default_rng(6)
+    rows = [any_row(rng, f"d{n}") for n in range(600)]
+    one, three = opened(tmp_path / "one"), opened(tmp_path / "three")
+    for start in range(0, len(rows), 50):
+        one.upsert("s", rows[start : start + 50])
+    for n, shard in enumerate("stu"):
+        three.upsert(shard, rows[::-1][n::3])
+    met = 0
+    for _ in range(10):
+        vector = vector_of(rng)
+        first = one.search_vectors(["s"], vector, top_k=10).matches
+        second = three.search_vectors(["s", "t", "u"], vector, top_k=10).matches
+        assert [(match.id, match.score) for match in first] == [(match.id, match.score) for match in second]
+        exact = VectorStore.search_vectors(one, ["s"], vector, top_k=10).matches
+        met += len({match.id for match in first} & {match.id for match in exact})
+    assert met >= 80
+
+
+def test_a_process_killed_while_it_makes_the_index_leaves_all_of_it_to_the_next(tmp_path: Path) -> None:
+    fill(tmp_path, 2 * SLICE - 10).close()
+    for moment in ("written", "listed"):
+        killed = subprocess.run([*BUILDER, str(tmp_path), moment], check=False)
+        assert killed.returncode == 9
+    require_exact(opened(tmp_path), ["s"], np.random.default_rng(7))
+    fill(tmp_path, 4 * SLICE, seed=1)
+    require_exact(opened(tmp_path), ["s"], np.random.default_rng(8))
+
+
+def test_readers_and_writers_of_several_processes_agree(tmp_path: Path) -> None:
+    writers = [subprocess.Popen([*BUILDER, str(tmp_path), "", str(n)]) for n in range(2)]
+    reader, rng = opened(tmp_path), np.random.default_rng(9)
+    while any(writer.poll() is None for writer in writers):
+        found = near(reader, "s", vector_of(rng), top_k=10_000)
+        assert len({match.id for match in found}) == len(found)
+    assert [writer.returncode for writer in writers] == [0, 0]
+    require_exact(reader, ["s"], rng)
+    require_exact(opened(tmp_path), ["s"], rng)
