@@ -19,7 +19,8 @@ from typing import Any, get_args
 import orjson
 
 from embedmill.retrieval.question import Mode
-from embedmill.retrieval.search import CHUNKS_PER_DOCUMENT, Searcher
+from embedmill.retrieval.search import Searcher
+from embedmill.retrieval.view import EVERY_CHUNK, FIRST_PAGE, View
 from embedmill.shared.editions import Edition
 from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.shared.providers.embeddings.table import open_embedder
@@ -126,14 +127,14 @@ def index(
     return sum(map(store.count, shards))
 
 
-def measure(judged: Judged, searcher: Searcher, *, mode: Mode, chunks_per_document: int | None) -> Quality:
+def measure(judged: Judged, searcher: Searcher, *, mode: Mode, view: View = FIRST_PAGE) -> Quality:
     """Run every query once for the ranking; its time is that of an ordinary top 10."""
     searcher.search("warm up", mode=mode)
     figures: list[tuple[float, float, float]] = []
     spent: list[float] = []
     for id, text in judged.queries.items():
         begin = time.perf_counter()
-        first = searcher.search(text, mode=mode, chunks_per_document=chunks_per_document)
+        first = searcher.search(text, mode=mode, view=view)
         spent.append((time.perf_counter() - begin) * 1000)
         more = searcher.search(text, top_k=RANKED_DOCUMENTS, mode=mode)
         top = list(dict.fromkeys(hit.document for hit in first.hits))
@@ -189,7 +190,7 @@ def _report(
         rows = index(judged, store, shards, embedder, settings)
         searcher = Searcher(store, shards, embedder, lambda documents: dict.fromkeys(documents, Edition(VERSION, 1)))
         for mode in get_args(Mode):
-            q = measure(judged, searcher, mode=mode, chunks_per_document=options.chunks_per_document or None)
+            q = measure(judged, searcher, mode=mode, view=EVERY_CHUNK if options.every_chunk else FIRST_PAGE)
             figures = f"{q.ndcg_10:7.3f} {q.mrr_10:7.3f} {q.recall_100:7.3f} {q.p50_ms:8.1f} {q.p95_ms:7.1f}"
             print(f"{judged.name:12} {cut_name:7} {rows:6} {mode:8} {figures}", flush=True)
         store.close()
@@ -202,9 +203,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--embedding", default="local", help="embedder")
     parser.add_argument("--shards", type=int, default=1, help="number of shards")
     parser.add_argument("--chunk-tokens", type=int, default=384, help="chunk size of the second half of the report")
-    parser.add_argument(
-        "--chunks-per-document", type=int, default=CHUNKS_PER_DOCUMENT, help="see Searcher.search; 0 for no limit"
-    )
+    parser.add_argument("--every-chunk", action="store_true", help="by score alone: nothing folded, no document spread")
     return parser
 
 

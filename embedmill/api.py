@@ -62,6 +62,7 @@ from embedmill.producers.sources.open import SourceOptions, open_sources
 from embedmill.producers.sources.rows import FieldMap
 from embedmill.retrieval.hits import SearchResult
 from embedmill.retrieval.question import Mode
+from embedmill.retrieval.view import View
 from embedmill.shared.errors import UsageError
 from embedmill.shared.ledger import Lane
 from embedmill.shared.letters import LetterFilter
@@ -94,6 +95,16 @@ class JobChoices(ReadChoices, total=False):
     weight: int | None
     lane: Lane | None
     name: str | None
+
+
+class ViewChoices(TypedDict, total=False):
+    """How an answer is shown; see `embedmill search -h`. `after` is the `next` of the page before."""
+
+    offset: int
+    after: str | None
+    per_document: int | None
+    context: int
+    fold: bool
 
 
 def log_notice(notice: Notice) -> None:
@@ -247,13 +258,17 @@ class Mill:
         top_k: int = 10,
         mode: Mode = "hybrid",
         where: str | None = None,
+        **shown: Unpack[ViewChoices],
     ) -> SearchResult:
         """The best chunks for a query, by meaning and by words; raises NotFound, UsageError.
 
         `where` is a filter as `embedmill search --where` takes it.
         """
+        view = _view(shown)
         with self._runtimes.lend() as runtime:
-            return searching.search(runtime, query, collection=collection, top_k=top_k, mode=mode, where=where)
+            return searching.search(
+                runtime, query, collection=collection, top_k=top_k, mode=mode, where=where, view=view
+            )
 
     def search_each(
         self,
@@ -263,11 +278,14 @@ class Mill:
         top_k: int = 10,
         mode: Mode = "hybrid",
         where: str | None = None,
+        **shown: Unpack[ViewChoices],
     ) -> Iterator[Answered]:
         """The answers to many queries, each an id and a text, in their order, streamed; raises NotFound."""
-        asked = (Query(id_, text) for id_, text in queries)
+        asked, view = (Query(id_, text) for id_, text in queries), _view(shown)
         with self._runtimes.lend() as runtime:
-            yield from searching.search_each(runtime, asked, collection=collection, top_k=top_k, mode=mode, where=where)
+            yield from searching.search_each(
+                runtime, asked, collection=collection, top_k=top_k, mode=mode, where=where, view=view
+            )
 
     def evaluate(
         self,
@@ -388,7 +406,7 @@ def _open_sources(
     return opened
 
 
-def _require_known(choices: Mapping[str, object], known: type[ReadChoices]) -> None:
+def _require_known(choices: Mapping[str, object], known: type[ReadChoices] | type[ViewChoices]) -> None:
     names = known.__annotations__
     if unknown := sorted(choices.keys() - names):
         raise UsageError(f"there is no argument {unknown[0]!r}: there are {', '.join(names)}")
@@ -402,6 +420,11 @@ def _field_map(names: Mapping[str, str]) -> FieldMap:
     if unknown := [name for name in names if name not in known]:
         raise UsageError(f"a document has no field {unknown[0]!r}: there are {', '.join(known)}")
     return FieldMap(**names)
+
+
+def _view(choices: ViewChoices) -> View:
+    _require_known(choices, ViewChoices)
+    return View(**choices)
 
 
 def _job_options(choices: JobChoices) -> JobOptions:

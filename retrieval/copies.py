@@ -7,7 +7,7 @@ bytes are compared word by word.
 
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from embedmill.shared.providers.vectorstores.base import VectorRow
 from embedmill.shared.words.cutting import count_terms
+from embedmill.shared.words.queries import QueryWord
 
 ALIKE_TENTHS = 9
 """So many tenths of the words of the longer text stand in the shorter one too, in whatever order."""
@@ -23,6 +24,9 @@ FIELD_WORDS = 3
 AROUND_FIELD = 4
 """with so many times as many words, and no fewer than five, around it that are the same."""
 LEAST_AROUND = 5
+
+REMEMBERED = 300
+"""A row is compared with so many that stand before it; near-copies have nearly the same score."""
 
 RUN_BYTES = 8
 SAMPLED_RUNS = 16
@@ -40,31 +44,35 @@ _UNSPACED = re.compile(r"[a-z0-9.+/_-]+|\S")
 _SIGNS_PER_WORD = 20
 """A text with more signs in a word, on average, is of a script without spaces: its signs are taken for words."""
 
+Asked = Mapping[int, int]
+"""The number of the query's word for which a term stands."""
+
 
 class Copies:
     """The rows that stand for others, as they come: best first."""
 
-    def __init__(self, terms: Collection[int]) -> None:
-        """`terms` are those of the query."""
-        self._terms = frozenset(terms)
+    def __init__(self, words: Iterable[QueryWord]) -> None:
+        """`words` are those of the query."""
+        self._asked = {term: number for number, word in enumerate(words) if word.weight for term in word.terms}
         self._leaders: list[_Text] = []
         self._followers: dict[str, list[VectorRow]] = {}
 
     def fold(self, rows: Sequence[VectorRow]) -> list[VectorRow]:
         """Those of the rows, in their order, that are no copies of one before them, here or in an earlier call."""
-        known = len(self._leaders)
-        texts = [*self._leaders, *(_Text(row) for row in rows)]
+        known = self._leaders[-REMEMBERED:]
+        texts = [*known, *(_Text(row) for row in rows)]
         linked = _linked([text.row.text for text in texts])
-        leading = dict.fromkeys(range(known))
-        for place in range(known, len(texts)):
+        leading = dict.fromkeys(range(len(known)))
+        for place in range(len(known), len(texts)):
             near = [one for one in linked.get(place, ()) if one in leading]
-            leader = next((one for one in near if texts[place].repeats(texts[one], self._terms)), None)
+            leader = next((one for one in near if texts[place].repeats(texts[one], self._asked)), None)
             if leader is None:
                 leading[place] = None
             else:
                 self._followers.setdefault(texts[leader].row.id, []).append(texts[place].row)
-        self._leaders = [texts[place] for place in leading]
-        return [text.row for text in self._leaders[known:]]
+        new = [texts[place] for place in leading if place >= len(known)]
+        self._leaders += new
+        return [text.row for text in new]
 
     def of(self, id: str) -> list[VectorRow]:
         """The copies of a row that stands for them, best first."""
@@ -86,25 +94,25 @@ class _Text:
     def distinct(self) -> frozenset[str]:
         return frozenset(self.words)
 
-    def repeats(self, leader: "_Text", terms: frozenset[int]) -> bool:
+    def repeats(self, leader: "_Text", asked: Asked) -> bool:
         """Whether it says nearly the same as another, and nothing else of what the query names."""
         if self.row.text == leader.row.text:
-            return self._tells_as(leader, terms, "", "")
+            return self._tells_as(leader, asked, "", "")
         if not alike(self.words, leader.words):
             return False
         own, others = self.distinct - leader.distinct, leader.distinct - self.distinct
-        return self._tells_as(leader, terms, " ".join(sorted(own)), " ".join(sorted(others)))
+        return self._tells_as(leader, asked, " ".join(sorted(own)), " ".join(sorted(others)))
 
-    def _tells_as(self, leader: "_Text", terms: frozenset[int], own: str, others: str) -> bool:
-        """Whether both hold the same of the terms; their texts are cut only where what differs holds some."""
-        return self.held(terms, own) == leader.held(terms, others) or self.held(terms) == leader.held(terms)
+    def _tells_as(self, leader: "_Text", asked: Asked, own: str, others: str) -> bool:
+        """Whether both hold the same of what is asked; their texts are cut only where what differs holds some."""
+        return self.held(asked, own) == leader.held(asked, others) or self.held(asked) == leader.held(asked)
 
-    def held(self, terms: frozenset[int], text: str | None = None) -> frozenset[int]:
-        """The terms that it holds, in its title, its name, its section, and its text or another in its place."""
+    def held(self, asked: Asked, text: str | None = None) -> frozenset[int]:
+        """The words asked for that it holds, in its title, its name, its section, and its text or another instead."""
         row = self.row
         text = row.text if text is None else text
         counted = count_terms(title=row.title, uri=row.uri, section=row.section, text=text)
-        return terms.intersection(counted.terms.tolist())
+        return frozenset(asked[term] for term in counted.terms.tolist() if term in asked)
 
 
 def words_of(text: str) -> list[str]:

@@ -3,7 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from embedmill.retrieval.neighbours import Context
+from embedmill.retrieval.relevance import Relevance
 from embedmill.retrieval.steps import Step
+
+LEFT_OUT = {"left_out": True}
+"""Of a field that is published only where it is not None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,10 +20,32 @@ class StageScore:
 
 
 @dataclass(frozen=True, slots=True)
+class Copy:
+    """A chunk that says nearly the same as a hit, and nothing else of what the query names."""
+
+    document: str
+    uri: str
+    chunk: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A chunk of a document, by its place."""
+
+    chunk: str
+    section: str
+    page: int | None
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """One chunk; `score` is the last stage's, comparable only within one result.
 
-    `similarity` is the cosine of chunk and query; None where no query was embedded.
+    `similarity` says how near it is to the query by itself, from 0 to 1: it means the same in every result, and is None
+    where nothing is known of what the model's cosines say. `copies` are near-copies that it stands for, as far as was
+    looked. `more_of_document` are chunks that the limit of each document left out, told with the document's first hit.
     """
 
     rank: int
@@ -34,6 +61,10 @@ class Hit:
     page: int | None
     stages: Mapping[str, StageScore]
     similarity: float | None = None
+    copies: list[Copy] = field(default_factory=list)
+    copy_count: int = 0
+    more_of_document: list[Part] | None = field(default=None, metadata=LEFT_OUT)
+    context: Context | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +83,9 @@ class SearchResult:
 
     `timings` are milliseconds by step. `partial` names the shards that did not answer, `failures` says why. A result is
     `degraded` when these or a step are missing: it is not to be kept, nor to be compared with whole ones.
+
+    `relevance` says how near the best of the first hits is to the query, by what `judged_by` names; None where that
+    cannot be told. `next` is where the next page begins, for `after`; None on the last.
     """
 
     hits: list[Hit]
@@ -62,6 +96,9 @@ class SearchResult:
     failures: Mapping[str, str]
     degraded: bool
     notes: list[str]
+    relevance: Relevance | None = None
+    judged_by: str = ""
+    next: str | None = None
 
     @property
     def remarks(self) -> list[str]:

@@ -8,13 +8,14 @@ from embedmill.retrieval.embedding import Vector
 from embedmill.retrieval.fusion import fuse
 from embedmill.retrieval.question import Question
 from embedmill.retrieval.ranking import Ranking, missing, rank, scores_of
+from embedmill.retrieval.relevance import most_of_words
 from embedmill.retrieval.shards import Shards
 from embedmill.retrieval.steps import Running, Steps
 from embedmill.shared.providers.vectorstores.base import Match, VectorRow
 from embedmill.shared.words.queries import weigh
 from embedmill.shared.words.weighing import Wording
 
-DENSE, LEXICAL, PHRASES, FUSE, FETCH = "dense", "lexical", "phrases", "fuse", "fetch"
+DENSE, LEXICAL, PHRASES, FUSE, FETCH, CONTEXT = "dense", "lexical", "phrases", "fuse", "fetch", "context"
 FUSED = "fused"
 
 MOST_READ = 8000
@@ -37,7 +38,10 @@ class Look:
         self._visibility = visibility
         self._steps = steps
         self._rows: dict[str, VectorRow] = {}
+        self.most_of_words = 0.0
+        """What a row with all of the words would score by them; 0 where words are not looked at."""
         self._wording = self._weigh()
+        self.words = question.words.words
         self.vanished = False
         """Whether a row went away between its ranking and the fetching of its text."""
 
@@ -61,6 +65,14 @@ class Look:
         self.vanished = self.vanished or len(rows) < len(matches)
         return rows
 
+    def fetch_beside(self, matches: Sequence[Match]) -> dict[str, VectorRow]:
+        """Those of the rows that are there and may be shown beside hits."""
+        with self._steps.step(CONTEXT, given=len(matches)) as step:
+            rows = self._fetch(matches)
+            beside = {id: row for id, row in rows.items() if self._question.shows(row)}
+            step.out = len(beside)
+        return beside
+
     def _weigh(self) -> Wording | None:
         """The words and their weights, counted over all shards; None without a word that any row holds."""
         if self._question.mode == DENSE:
@@ -68,7 +80,9 @@ class Look:
             return None
         query = self._question.words
         with self._steps.step(LEXICAL) as step:
-            wording = weigh(query, self._shards.count_words(query.terms))
+            counted = self._shards.count_words(query.terms)
+            self.most_of_words = most_of_words(query, counted)
+            wording = weigh(query, counted)
             if not wording.weights:
                 step.ran, step.why = False, "no document holds any of its words"
         return wording if wording.weights else None

@@ -1,6 +1,6 @@
 """Owns what stands around a hit: the chunks before and after it in its document, without what they repeat."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from embedmill.shared.editions import parse_id
@@ -39,14 +39,11 @@ def ids_after(id: str, count: int) -> list[str]:
     return [f"{head}{ordinal + step}" for step in range(1, count + 1)]
 
 
-def context(row: VectorRow, count: int, rows: Mapping[str, VectorRow], shown: Callable[[VectorRow], bool]) -> Context:
-    """What `rows`, by id, add to a row; only those are taken that may be shown."""
+def context(row: VectorRow, count: int, rows: Mapping[str, VectorRow]) -> Context:
+    """What `rows`, by id, add to a row."""
     before = (rows[id] for id in ids_before(row.id, count) if id in rows)
     after = (rows[id] for id in ids_after(row.id, count) if id in rows)
-    return Context(
-        before=list(_backward(row.start, filter(shown, before)))[::-1],
-        after=list(_forward(row.end, filter(shown, after))),
-    )
+    return Context(before=list(_backward(row.start, before))[::-1], after=list(_forward(row.end, after)))
 
 
 def _place(id: str) -> tuple[int, str]:

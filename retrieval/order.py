@@ -1,50 +1,110 @@
 """Owns the one order of all that a search finds: the fused candidates, and behind them what the sides hold deeper."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from embedmill.retrieval.fusion import limit_per_group
+from embedmill.retrieval.copies import Copies
+from embedmill.retrieval.grouping import spread
 from embedmill.retrieval.hits import StageScore
 from embedmill.retrieval.look import Look
 from embedmill.retrieval.ranking import Ranking
-from embedmill.shared.providers.vectorstores.base import Match
+from embedmill.retrieval.steps import Steps
+from embedmill.retrieval.view import View
+from embedmill.shared.paging import batched
+from embedmill.shared.providers.vectorstores.base import Match, VectorRow
 
 DEPTHS = (100, 1000, 4000)
 """Candidates that each side puts up, first and whenever more are wanted; quality is the same from 30 to 400."""
+FOLD = "fold"
+WINDOW = 50
+"""So many rows are read and folded at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A candidate in its place, with its score and what each stage said of it."""
+    """A candidate in its place, with its row, its score and what each stage said of it."""
 
     match: Match
+    row: VectorRow
     score: float
     stages: Mapping[str, StageScore]
 
 
-def places(look: Look, *, chunks_per_document: int | None) -> Iterator[Place]:
-    """Every candidate once, best first; whoever takes more of them makes the sides look deeper.
+class Order:
+    """Every candidate once, best first, as a view wants it: near-copies folded, documents spread or limited.
 
-    How many are taken changes nothing of those before: what is found deeper is ranked by itself and follows.
+    Whoever takes more places makes the sides look deeper. How many are taken changes nothing of those before: what is
+    found deeper is ranked by itself and follows.
     """
-    placed: set[str] = set()
-    lowest = float("inf")
-    for depth in DEPTHS:
-        ranking = look.rank(depth)
-        scores = _below(lowest, {id: score for id, score in ranking.scores.items() if id not in placed})
-        for id in _ordered(list(scores), ranking, chunks_per_document):
-            yield Place(ranking.candidates[id], scores[id], ranking.stages[id])
-        placed |= scores.keys()
-        lowest = min(scores.values(), default=lowest)
-        if not ranking.goes_on:
+
+    def __init__(self, look: Look, view: View, steps: Steps) -> None:
+        self.look = look
+        self.view = view
+        self._steps = steps
+        self._copies = Copies(look.words) if view.fold else None
+        self._left_out: dict[str, list[VectorRow]] = {}
+        self.ends_early = False
+        """Whether the places have ended though a side holds more."""
+
+    def places(self) -> Iterator[Place]:
+        """The places, from the first."""
+        return self._limited(self._all())
+
+    def copies_of(self, row: VectorRow) -> list[VectorRow]:
+        """What a row stands for, as far as places were taken."""
+        return self._copies.of(row.id) if self._copies else []
+
+    def left_out_of(self, document: str) -> list[VectorRow]:
+        """The rows of a document that are over its limit, as far as places were taken."""
+        return self._left_out.get(document, [])
+
+    def _all(self) -> Iterator[Place]:
+        placed: set[str] = set()
+        lowest = float("inf")
+        for depth in DEPTHS:
+            ranking = self.look.rank(depth)
+            scores = _below(lowest, {id: score for id, score in ranking.scores.items() if id not in placed})
+            yield from self._spread(self._folded(ranking, scores))
+            placed |= scores.keys()
+            lowest = min(scores.values(), default=lowest)
+            if not ranking.goes_on:
+                return
+        self.ends_early = True
+
+    def _folded(self, ranking: Ranking, scores: Mapping[str, float]) -> Iterator[Place]:
+        for ids in batched(scores, WINDOW):
+            rows = self.look.fetch([ranking.candidates[id] for id in ids])
+            there = [rows[id] for id in ids if id in rows]
+            for row in self._fold(there):
+                yield Place(ranking.candidates[row.id], row, scores[row.id], ranking.stages[row.id])
+
+    def _fold(self, rows: list[VectorRow]) -> list[VectorRow]:
+        if self._copies is None:
+            self._steps.skip(FOLD, "every copy is asked for")
+            return rows
+        with self._steps.step(FOLD, given=len(rows)) as step:
+            leaders = self._copies.fold(rows)
+            step.out = len(leaders)
+        return leaders
+
+    def _spread(self, places: Iterable[Place]) -> Iterable[Place]:
+        limit = self.view.spread
+        return places if limit is None else spread(places, lambda place: place.row.document, limit=limit)
+
+    def _limited(self, places: Iterator[Place]) -> Iterator[Place]:
+        limit = self.view.per_document
+        if not limit:
+            yield from places
             return
-
-
-def _ordered(ids: Sequence[str], ranking: Ranking, chunks_per_document: int | None) -> Sequence[str]:
-    if chunks_per_document is None:
-        return ids
-    documents = {id: ranking.candidates[id].document for id in ids}
-    return limit_per_group(ids, documents, limit=chunks_per_document)
+        shown: Counter[str] = Counter()
+        for place in places:
+            document = place.row.document
+            if shown[document] < limit:
+                shown[document] += 1
+                yield place
+            else:
+                self._left_out.setdefault(document, []).append(place.row)
 
 
 def _below(lowest: float, scores: Mapping[str, float]) -> dict[str, float]:

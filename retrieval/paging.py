@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 
-from embedmill.shared.errors import UsageError
+from embedmill.retrieval.view import View
+from embedmill.shared.errors import NotFound, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +52,22 @@ def read_cursor(text: str) -> Cursor:
 def stands_for(parts: Iterable[object]) -> str:
     """A short hash of some values, the same in every process; their order counts."""
     return blake2b(json.dumps([str(part) for part in parts]).encode(), digest_size=9).hexdigest()
+
+
+def begin_of(view: View, asked: str) -> Cursor:
+    """Where a page begins; raises UsageError for a cursor that is none, or that belongs to another query."""
+    if view.after is None:
+        return Cursor(view.offset, asked, "")
+    cursor = read_cursor(view.after)
+    if cursor.asked != asked:
+        raise UsageError("the page after belongs to another query", hint="Ask as for the page before.")
+    return cursor
+
+
+def require_order(cursor: Cursor, before: str, *, why: str) -> None:
+    """Raise NotFound where what stands before a page is not what was shown; `why` says what is known of it."""
+    if cursor.shown and cursor.shown != before:
+        reason = why or "documents have changed since"
+        raise NotFound(
+            f"the page that follows is not there any more: {reason}", hint="Begin with the first page again."
+        )

@@ -2,12 +2,13 @@
 
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from embedmill.shared.errors import UsageError
 from embedmill.shared.filtering.conditions import Condition
 from embedmill.shared.providers.vectorstores.base import Selection, VectorRow
+from embedmill.shared.providers.vectorstores.exact import selects
 from embedmill.shared.words.phrases import Phrase
 from embedmill.shared.words.queries import QueryWord, WordQuery, parse_query
 
@@ -45,8 +46,13 @@ class Question:
 
     def is_met_by(self, row: VectorRow) -> bool:
         """Whether a row holds every phrase, and none that is excluded."""
-        fields = (row.title, row.uri, row.section, row.text)
+        fields = _fields(row)
         return _hold_all(self.words.phrases, fields) and not _hold_any(self.words.excluded_phrases, fields)
+
+    def shows(self, row: VectorRow) -> bool:
+        """Whether a row may stand beside a hit: the filter and what is excluded hold for it too."""
+        allowed = replace(self.selection, required=())
+        return selects(allowed, row) and not _hold_any(self.words.excluded_phrases, _fields(row))
 
 
 def ask(text: str, *, mode: Mode = "hybrid", where: Condition | None = None) -> Question:
@@ -56,6 +62,10 @@ def ask(text: str, *, mode: Mode = "hybrid", where: Condition | None = None) -> 
     if mode not in MODES:
         raise UsageError(f"{mode!r} is no search mode", hint=f"Use {', '.join(MODES[:-1])} or {MODES[-1]}.")
     return Question(text, parse_query(text), mode, where)
+
+
+def _fields(row: VectorRow) -> tuple[str, ...]:
+    return row.title, row.uri, row.section, row.text
 
 
 def texts_of(words: Iterable[QueryWord]) -> list[str]:

@@ -10,13 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from embedmill.shared.words.queries import WordQuery
-from embedmill.shared.words.weighing import SATURATION, WordCounts, rarity
+from embedmill.shared.words.queries import WordQuery, weight_of
+from embedmill.shared.words.weighing import SATURATION, WordCounts
 
 GOOD, WEAK = 0.5, 0.2
 """The least similarity of the best hit of a good answer, and of a weak one."""
-JUDGED_HITS = 10
-"""So many of the first hits say how good an answer is, however many are shown."""
 
 
 class Relevance(StrEnum):
@@ -49,6 +47,4 @@ def relevance(similarities: Iterable[float]) -> Relevance:
 
 def most_of_words(query: WordQuery, counted: WordCounts) -> float:
     """What a row would score that held all words of a query as often as counts: those that no row holds weigh most."""
-    holding = counted.holding or {}
-    weights = (word.weight * rarity(holding.get(term, 0), counted.rows) for word in query.words for term in word.terms)
-    return (SATURATION + 1) * math.fsum(weights)
+    return (SATURATION + 1) * math.fsum(weight_of(word, counted) for word in query.words)

@@ -1,33 +1,44 @@
 """Owns the answering of a query: embed it, look at the shards until nothing moves meanwhile, and show the best."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from embedmill.retrieval import look as looking
 from embedmill.retrieval.candidates import ActiveEditions, Visibility
-from embedmill.retrieval.embedding import EMBED, embed
-from embedmill.retrieval.hits import Asked, Hit, SearchResult
+from embedmill.retrieval.embedding import EMBED, Vector, embed
+from embedmill.retrieval.hits import Asked, SearchResult
+from embedmill.retrieval.judging import JUDGE, Judge, find_judge
 from embedmill.retrieval.look import Look
-from embedmill.retrieval.order import Place, places
+from embedmill.retrieval.order import FOLD, Order
+from embedmill.retrieval.page import NO_PAGE, Page, make_page
+from embedmill.retrieval.paging import Cursor, begin_of, require_order, stands_for, write_cursor
 from embedmill.retrieval.question import Mode, Question, ask, texts_of
 from embedmill.retrieval.shards import Shards
 from embedmill.retrieval.steps import Steps
+from embedmill.retrieval.view import FIRST_PAGE, View, check_top_k
 from embedmill.shared.editions import Edition
-from embedmill.shared.errors import UsageError
 from embedmill.shared.filtering.conditions import Condition
 from embedmill.shared.metering import Tally
-from embedmill.shared.paging import batched
 from embedmill.shared.providers.embeddings.base import Embedder
-from embedmill.shared.providers.vectorstores.base import VectorRow, VectorStore
+from embedmill.shared.providers.vectorstores.base import VectorStore
 
-MOST_HITS = 1000
-CHUNKS_PER_DOCUMENT = 3
-"""Enough to answer from one good document, too few for it to fill the page; quality is the same from 1 to all."""
 LOOKS = 3
 """A query that met a document in the middle of its switch looks again, so that the document is not missing."""
 SECONDS = 10.0
 VERSIONS = "versions"
-STEPS = (EMBED, looking.DENSE, looking.LEXICAL, VERSIONS, looking.PHRASES, looking.FUSE, looking.FETCH)
+STEPS = (
+    EMBED,
+    looking.DENSE,
+    looking.LEXICAL,
+    VERSIONS,
+    looking.PHRASES,
+    looking.FUSE,
+    looking.FETCH,
+    FOLD,
+    JUDGE,
+    looking.CONTEXT,
+)
+AS_BEFORE = "the page before was made without it"
+ENDS_EARLY = "no more is ranked; a narrower query or a filter finds what is not here"
 NOTHING_ASKED = "nothing is asked: a query needs a word that is not excluded"
 
 
@@ -77,36 +88,50 @@ class Searcher:
         top_k: int = 10,
         mode: Mode = "hybrid",
         where: Condition | None = None,
-        chunks_per_document: int | None = CHUNKS_PER_DOCUMENT,
+        view: View = FIRST_PAGE,
     ) -> SearchResult:
-        """The best chunks for a query; no hits for a query without words.
+        """The best chunks for a query, as the view wants them; no hits for a query without words.
 
-        The best `chunks_per_document` chunks of each document come first and the others after all of those; None
-        ranks chunks without regard to their documents. What fails is said in the result, as long as something answers.
-        Raises UsageError; StorageFailed when no shard answers; and what the embedder raises in mode `dense`.
+        What fails is said in the result, as long as something answers. Raises UsageError; NotFound for a page that does
+        not follow any more; StorageFailed when no shard answers; and what the embedder raises in mode `dense`.
         """
         question = ask(text, mode=mode, where=where)
-        _check_top_k(top_k)
-        steps, failed = Steps(*STEPS, tally=self._tally), dict[str, str]()
+        check_top_k(top_k)
+        asked = stands_for([text, mode, where, view.per_document, view.fold])
+        begin = begin_of(view, asked)
+        steps, failed = Steps(*STEPS, tally=self._tally), dict.fromkeys(begin.without, AS_BEFORE)
         if not question.asks:
-            return _result([], question, steps, failed, NOTHING_ASKED)
-        vector = embed(question, self._open_embedder, steps)
-        hits: list[Hit] = []
+            return _result(NO_PAGE, question, steps, failed, None, NOTHING_ASKED)
+        vector = self._embed(question, steps, begin)
+        page = NO_PAGE
         for _ in range(LOOKS):
             names = tuple(self._find_shards())
             shards = Shards(self._store, names, seconds=self._seconds, failed=failed)
             visibility = Visibility(_timed(self._active_editions, steps))
             look = Look(question, vector, shards, visibility, steps)
-            hits = _best_hits(look, top_k, chunks_per_document)
+            judge = self._find_judge(vector, look, steps)
+            page = make_page(Order(look, view, steps), judge, begin=begin.offset, top_k=top_k)
             if not (visibility.moved or look.vanished or shards.broke) and tuple(self._find_shards()) == names:
                 break
         shards.leave_out(self._find_lost(shards.silent) if shards.silent else {})
-        return _result(hits, question, steps, failed)
+        require_order(begin, page.before, why=steps.why_failed(EMBED) or "; ".join(failed.values()))
+        following = page.next(asked, without=list(failed), by_words=bool(steps.why_failed(EMBED)))
+        return _result(page, question, steps, failed, following, *([ENDS_EARLY] if page.ends_early else []))
 
+    def _embed(self, question: Question, steps: Steps, begin: Cursor) -> Vector | None:
+        """The query's vector; none where the page before was made without."""
+        if not begin.by_words:
+            return embed(question, self._open_embedder, steps)
+        with steps.step(EMBED) as step:
+            step.fail(AS_BEFORE)
+        return None
 
-def _check_top_k(top_k: int) -> None:
-    if type(top_k) is not int or not 1 <= top_k <= MOST_HITS:
-        raise UsageError(f"top_k is {top_k!r}, and not a number from 1 to {MOST_HITS}")
+    def _find_judge(self, vector: Vector | None, look: Look, steps: Steps) -> Judge:
+        embedding = None if vector is None else self._open_embedder().name
+        judge = find_judge(embedding, most_of_words=look.most_of_words)
+        with steps.step(JUDGE) as step:
+            step.ran, step.why = bool(judge.by), judge.why
+        return judge
 
 
 def _timed(look_up: ActiveEditions, steps: Steps) -> ActiveEditions:
@@ -119,41 +144,12 @@ def _timed(look_up: ActiveEditions, steps: Steps) -> ActiveEditions:
     return timed
 
 
-def _best_hits(look: Look, top_k: int, chunks_per_document: int | None) -> list[Hit]:
-    """The best rows with their texts; a row deleted meanwhile is replaced by the next one."""
-    ordered = places(look, chunks_per_document=chunks_per_document)
-    return [_hit(rank, *found) for rank, found in enumerate(islice(_read(look, ordered, page=top_k), top_k), 1)]
-
-
-def _read(look: Look, ordered: Iterator[Place], *, page: int) -> Iterator[tuple[Place, VectorRow]]:
-    for some in batched(ordered, page):
-        rows = look.fetch([place.match for place in some])
-        yield from ((place, rows[place.match.id]) for place in some if place.match.id in rows)
-
-
-def _hit(rank: int, place: Place, row: VectorRow) -> Hit:
-    nearness = place.stages.get(looking.DENSE)
-    return Hit(
-        rank=rank,
-        score=place.score,
-        document=row.document,
-        uri=row.uri,
-        chunk=row.chunk,
-        section=row.section,
-        start=row.start,
-        end=row.end,
-        text=row.text,
-        title=row.title,
-        page=row.page,
-        stages=place.stages,
-        similarity=None if nearness is None else nearness.score,
-    )
-
-
-def _result(hits: list[Hit], question: Question, steps: Steps, failed: Mapping[str, str], *notes: str) -> SearchResult:
+def _result(
+    page: Page, question: Question, steps: Steps, failed: Mapping[str, str], following: Cursor | None, *notes: str
+) -> SearchResult:
     words = question.words
     return SearchResult(
-        hits=hits,
+        hits=page.hits,
         timings=steps.timings(),
         query=Asked(question.text, words.plain, texts_of(words.words)),
         steps=steps.told(),
@@ -161,4 +157,7 @@ def _result(hits: list[Hit], question: Question, steps: Steps, failed: Mapping[s
         failures=failed,
         degraded=steps.degraded or bool(failed),
         notes=[*notes, *words.notes],
+        relevance=page.relevance,
+        judged_by=page.judged_by,
+        next=None if following is None else write_cursor(following),
     )

@@ -64,6 +64,11 @@ class Steps:
         """Whether a step was meant to run and could not."""
         return any(step.failed for step in self._steps.values())
 
+    def why_failed(self, name: str) -> str:
+        """Why a step could not do its work; empty where it did, or had none."""
+        step = self._steps[name]
+        return step.why if step.failed else ""
+
     def skip(self, name: str, why: str) -> None:
         """Say why a step has nothing to do."""
         self._steps[name].why = why

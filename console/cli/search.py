@@ -6,24 +6,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from embedmill.console.cli.found import print_found
 from embedmill.console.cli.options import AsJson, Collection
 from embedmill.console.cli.output import (
     FAILED,
     print_error,
     print_json,
     print_json_lines,
-    print_line,
     print_result,
     print_warning,
 )
 from embedmill.console.cli.queries import QueryFile
 
 if TYPE_CHECKING:
-    from embedmill.retrieval.hits import Hit, SearchResult
-    from embedmill.retrieval.question import Mode
-    from embedmill.shared.runtime import Runtime
+    from collections.abc import Iterable
 
-SNIPPET = 240
+    from embedmill.console.services.searching import Answered, Unanswered
+    from embedmill.retrieval.hits import SearchResult
 
 
 class SearchMode(StrEnum):
@@ -40,6 +39,20 @@ def search(
     top_k: Annotated[int, typer.Option("--top-k", "-k", min=1, max=1000, help="Most hits.")] = 10,
     mode: Annotated[SearchMode, typer.Option(help="How to search.")] = SearchMode.HYBRID,
     where: Annotated[str | None, typer.Option(metavar="FILTER", help="Only chunks that meet it; see below.")] = None,
+    context: Annotated[int, typer.Option(help="So many chunks before and after each hit.", min=0, max=20)] = 0,
+    per_document: Annotated[
+        int | None,
+        typer.Option(
+            help="At most so many hits of a document, the others named with its first; 0 is no limit. Without it, "
+            "those after a document's third come behind the others.",
+            min=0,
+        ),
+    ] = None,
+    offset: Annotated[int, typer.Option(help="Pass over so many hits.", min=0)] = 0,
+    after: Annotated[
+        str | None, typer.Option(metavar="CURSOR", help="The page after the one with this `next` in its JSON.")
+    ] = None,
+    fold: Annotated[bool, typer.Option(help="One hit for all near-copies, or one for each.")] = True,
     queries: Annotated[Path | None, typer.Option(help='JSONL of {"id", "text", "where"}; - reads stdin.')] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -54,17 +67,24 @@ def search(
     """
     from embedmill.console.cli.session import opened_to_read
     from embedmill.console.services import searching
+    from embedmill.retrieval.view import View
 
     if (query is None) == (queries is None):
         raise typer.BadParameter("give either a QUERY or --queries FILE")
+    view = View(offset=offset, after=after, per_document=per_document, context=context, fold=fold)
     with opened_to_read() as runtime:
         if queries is not None:
             asked = QueryFile(queries)
-            _answer_all(runtime, asked, collection=collection, top_k=top_k, mode=mode.value, where=where)
+            answers = searching.answer_each(
+                runtime, iter(asked), collection=collection, top_k=top_k, mode=mode.value, where=where, view=view
+            )
+            _print_answers(answers, asked)
             return
-        result = searching.search(runtime, str(query), collection=collection, top_k=top_k, mode=mode.value, where=where)
+        result = searching.search(
+            runtime, str(query), collection=collection, top_k=top_k, mode=mode.value, where=where, view=view
+        )
     _print_remarks(result)
-    print_result(result, print_hits, as_json=as_json)
+    print_result(result, lambda found: print_found(found, offset=offset), as_json=as_json)
 
 
 def export(
@@ -87,14 +107,11 @@ def export(
             print_json_lines(exporting.export(runtime, collection, with_vectors=vectors))
 
 
-def _answer_all(
-    runtime: "Runtime", queries: QueryFile, *, collection: str, top_k: int, mode: "Mode", where: str | None
-) -> None:
+def _print_answers(answers: "Iterable[Answered | Unanswered]", queries: QueryFile) -> None:
     """A line of JSON for every query; exits with 1 when one was not answered, or a line is none."""
     from embedmill.console.services import searching
 
     unanswered = 0
-    answers = searching.answer_each(runtime, iter(queries), collection=collection, top_k=top_k, mode=mode, where=where)
     for answer in answers:
         print_json(answer)
         if isinstance(answer, searching.Unanswered):
@@ -107,20 +124,3 @@ def _answer_all(
 def _print_remarks(result: "SearchResult") -> None:
     for remark in result.remarks:
         print_warning(remark)
-
-
-def print_hits(result: "SearchResult") -> None:
-    """Hits for people."""
-    for hit in result.hits:
-        _print_hit(hit)
-    if not result.hits:
-        print_line("nothing found")
-
-
-def _print_hit(hit: "Hit") -> None:
-    place = hit.uri + (f", page {hit.page}" if hit.page else "")
-    print_line(f"{hit.rank:2}. {hit.score:.3f}  {place}  [{hit.start}:{hit.end}]")
-    if hit.section:
-        print_line(f"    {hit.section}")
-    text = " ".join(hit.text.split())
-    print_line(f"    {text[:SNIPPET]}{'…' if len(text) > SNIPPET else ''}")

@@ -18,6 +18,7 @@ from embedmill.retrieval.evaluation.statistics import CONFIDENCE, SEED, Interval
 from embedmill.retrieval.hits import SearchResult
 from embedmill.retrieval.question import Mode
 from embedmill.retrieval.search import Searcher
+from embedmill.retrieval.view import EVERY_CHUNK
 from embedmill.shared.errors import EmbedmillError, SourceError
 from embedmill.shared.runtime import Runtime
 
@@ -129,7 +130,7 @@ def _run(searcher: Searcher, queries: Mapping[str, str], mode: Mode) -> Run:
     failures: list[EmbedmillError] = []
     for id_, text in queries.items():
         try:
-            result = searcher.search(text, top_k=DEPTH, mode=mode, chunks_per_document=None)
+            result = searcher.search(text, top_k=DEPTH, mode=mode, view=EVERY_CHUNK)
         except EmbedmillError as error:
             failures.append(error)
             run.leave_out(id_, "failed", str(error))

@@ -10,8 +10,10 @@ from typing import Self
 from embedmill.console.services.lost_shards import ShardWatch
 from embedmill.retrieval.hits import Asked, Hit, SearchResult
 from embedmill.retrieval.question import Mode
+from embedmill.retrieval.relevance import Relevance
 from embedmill.retrieval.search import Searcher
 from embedmill.retrieval.steps import Step
+from embedmill.retrieval.view import FIRST_PAGE, View
 from embedmill.shared.collections import read_collection_settings
 from embedmill.shared.db import collections, documents
 from embedmill.shared.db.collections import Collection
@@ -52,6 +54,9 @@ class Answered:
     failures: Mapping[str, str]
     degraded: bool
     notes: Sequence[str]
+    relevance: Relevance | None
+    judged_by: str
+    next: str | None
 
     @classmethod
     def of(cls, id_: object, result: SearchResult) -> Self:
@@ -71,29 +76,50 @@ class Unanswered:
 
 
 def search(
-    runtime: Runtime, query: str, *, collection: str, top_k: int, mode: Mode, where: str | None = None
+    runtime: Runtime,
+    query: str,
+    *,
+    collection: str,
+    top_k: int,
+    mode: Mode,
+    where: str | None = None,
+    view: View = FIRST_PAGE,
 ) -> SearchResult:
     """The best chunks for a query, of those that a filter allows; raises NotFound, UsageError."""
     if not query.strip():
         raise UsageError("the query is empty", hint='embedmill search "what you look for"')
     condition = _condition(where)
     with open_searcher(runtime, collection) as searcher:
-        return searcher.search(query, top_k=top_k, mode=mode, where=condition)
+        return searcher.search(query, top_k=top_k, mode=mode, where=condition, view=view)
 
 
 def search_each(
-    runtime: Runtime, queries: Iterator[Query], *, collection: str, top_k: int, mode: Mode, where: str | None = None
+    runtime: Runtime,
+    queries: Iterator[Query],
+    *,
+    collection: str,
+    top_k: int,
+    mode: Mode,
+    where: str | None = None,
+    view: View = FIRST_PAGE,
 ) -> Iterator[Answered]:
     """The answers to many queries, in their order; `where` is for those without one; raises NotFound, UsageError."""
     condition = _condition(where)
     with open_searcher(runtime, collection) as searcher:
         for query in queries:
             own = _condition(query.where) or condition
-            yield Answered.of(query.id, searcher.search(query.text, top_k=top_k, mode=mode, where=own))
+            yield Answered.of(query.id, searcher.search(query.text, top_k=top_k, mode=mode, where=own, view=view))
 
 
 def answer_each(
-    runtime: Runtime, queries: Iterator[Query], *, collection: str, top_k: int, mode: Mode, where: str | None = None
+    runtime: Runtime,
+    queries: Iterator[Query],
+    *,
+    collection: str,
+    top_k: int,
+    mode: Mode,
+    where: str | None = None,
+    view: View = FIRST_PAGE,
 ) -> Iterator[Answered | Unanswered]:
     """The same, where a query that cannot be answered keeps nobody from the others; raises NotFound, UsageError."""
     condition = _condition(where)
@@ -101,7 +127,7 @@ def answer_each(
         for query in queries:
             try:
                 own = _condition(query.where) or condition
-                yield Answered.of(query.id, searcher.search(query.text, top_k=top_k, mode=mode, where=own))
+                yield Answered.of(query.id, searcher.search(query.text, top_k=top_k, mode=mode, where=own, view=view))
             except EmbedmillError as error:
                 yield Unanswered(query.id, str(error), error.hint)
 

@@ -156,11 +156,18 @@ def weigh(query: WordQuery, counted: WordCounts, *, extra: Mapping[int, float] |
     weights: dict[int, float] = {}
     holding = counted.holding or {}
     for word in query.words:
-        held = {term: rows for term in word.terms if (rows := holding.get(term, 0))}
-        share = PART_SHARE if any(holding.get(term) for term in word.part_of) else 1.0
-        weight = word.weight * share * rarity(min(sum(held.values()), counted.rows), counted.rows)
-        for term in held if weight else ():
-            weights[term] = weights.get(term, 0.0) + weight
+        weight = weight_of(word, counted)
+        for term in word.terms if weight else ():
+            if holding.get(term):
+                weights[term] = weights.get(term, 0.0) + weight
     for term, weight in (extra or {}).items():
         weights[term] = weights.get(term, 0.0) + weight
     return Wording(dict(sorted(weights.items())), max(counted.words / counted.rows, 1.0) if counted.rows else 1.0)
+
+
+def weight_of(word: QueryWord, counted: WordCounts) -> float:
+    """What a word of a query weighs, rarity included: most where no row holds it."""
+    holding = counted.holding or {}
+    held = sum(holding.get(term, 0) for term in word.terms)
+    share = PART_SHARE if any(holding.get(term) for term in word.part_of) else 1.0
+    return word.weight * share * rarity(min(held, counted.rows), counted.rows)

@@ -8,6 +8,7 @@ import pytest
 
 from embedmill.console.services.opening import open_runtime
 from embedmill.console.services.searching import open_searcher
+from embedmill.retrieval.view import EVERY_CHUNK
 from embedmill.shared.filtering.conditions import Compare
 from embedmill.shared.settings import load_settings
 from embedmill.shared.sharding import shard_for
@@ -81,7 +82,7 @@ def test_documents_move_while_readers_see_each_whole_and_once(
                 rounds += 1
                 for uri, expected in chunks(before).items():
                     hits = readers.search(
-                        "Document", mode="dense", where=Compare("uri", "=", uri), top_k=50, chunks_per_document=None
+                        "Document", mode="dense", where=Compare("uri", "=", uri), top_k=50, view=EVERY_CHUNK
                     ).hits
                     assert sorted(hit.chunk for hit in hits) == sorted(expected), uri
             ran = finish(process)

@@ -19,7 +19,7 @@ def rows(*texts: str) -> list[VectorRow]:
 
 def fold(query: str, *texts: str) -> list[tuple[str, int]]:
     """The texts that stand for others, and for how many."""
-    copies = Copies(parse_query(query).terms)
+    copies = Copies(parse_query(query).words)
     return [(row.text, len(copies.of(row.id))) for row in copies.fold(rows(*texts))]
 
 
@@ -79,14 +79,14 @@ def test_a_file_that_is_asked_for_tells_copies_apart() -> None:
     one, two, three = (
         replace(row, uri=f"file:///in/{name}.txt") for name, row in zip("abc", rows(*[NOTICE] * 3), strict=True)
     )
-    copies = Copies(parse_query("boiler inspection b.txt").terms)
+    copies = Copies(parse_query("boiler inspection b.txt").words)
     assert copies.fold([one, two, three]) == [one, two]
     assert copies.of(one.id) == [three]
 
 
 def test_a_word_of_the_query_that_both_hold_somewhere_does_not_tell_them_apart() -> None:
     one, two = rows(NOTICE, NOTICE)
-    copies = Copies(parse_query("boiler inspection").terms)
+    copies = Copies(parse_query("boiler inspection").words)
     titled = replace(two, title="Boiler inspection")
     assert copies.fold([one, titled]) == [one]
 
@@ -101,7 +101,7 @@ def test_what_comes_later_is_folded_into_what_came_before() -> None:
 
 def test_how_rows_are_handed_over_changes_nothing() -> None:
     listed = rows(*(record(n % 5) if n % 3 else f"{NOTICE} {n}" for n in range(60)))
-    whole, parts = Copies(parse_query("3").terms), Copies(parse_query("3").terms)
+    whole, parts = Copies(parse_query("3").words), Copies(parse_query("3").words)
     leaders = whole.fold(listed)
     assert leaders == [row for start in range(0, 60, 7) for row in parts.fold(listed[start : start + 7])]
     assert [whole.of(row.id) for row in leaders] == [parts.of(row.id) for row in leaders]

@@ -33,7 +33,7 @@ def test_an_id_that_is_none_of_ours_has_no_neighbour_before_it() -> None:
 
 
 def test_what_neighbours_repeat_is_left_out_and_offsets_are_right() -> None:
-    around = context(MIDDLE, 1, ROWS, lambda row: True)
+    around = context(MIDDLE, 1, ROWS)
     assert [(part.start, part.end) for part in (*around.before, *around.after)] == [(0, 80), (200, 300)]
     joined = around.before[0].text + MIDDLE.text + around.after[0].text
     assert joined == TEXT[0:300]
@@ -41,22 +41,17 @@ def test_what_neighbours_repeat_is_left_out_and_offsets_are_right() -> None:
 
 
 def test_neighbours_stand_in_the_order_of_the_document() -> None:
-    around = context(ROWS["d1-v1-1.2"], 5, ROWS, lambda row: True)
+    around = context(ROWS["d1-v1-1.2"], 5, ROWS)
     assert [(part.start, part.end) for part in around.before] == [(0, 80), (80, 180)]
     assert [(part.start, part.end) for part in around.after] == [(400, 500)]
 
 
-def test_a_neighbour_that_may_not_be_shown_is_not() -> None:
-    around = context(MIDDLE, 1, ROWS, lambda row: row.section != "B")
-    assert (len(around.before), around.after) == (1, [])
-
-
 def test_a_neighbour_that_adds_nothing_is_left_out() -> None:
     inside = replace(chunk(0, 90, 120), id="d1-v1-1.0")
-    assert context(MIDDLE, 1, {inside.id: inside}, lambda row: True).before == []
+    assert context(MIDDLE, 1, {inside.id: inside}).before == []
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_there_are_as_many_as_are_asked_for(count: int) -> None:
-    around = context(ROWS["d1-v1-1.2"], count, ROWS, lambda row: True)
+    around = context(ROWS["d1-v1-1.2"], count, ROWS)
     assert len(around.before) == min(count, 2)

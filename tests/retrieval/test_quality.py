@@ -9,7 +9,7 @@ import pytest
 
 from bench.retrieval import COLLECTIONS, Quality, index, measure, read_collection
 from embedmill.retrieval.question import Mode
-from embedmill.retrieval.search import CHUNKS_PER_DOCUMENT, Searcher
+from embedmill.retrieval.search import Searcher
 from embedmill.shared.editions import Edition
 from embedmill.shared.providers.embeddings.local import LocalEmbedder
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
@@ -35,7 +35,7 @@ def test_hybrid_beats_both_sides(name: str, every: int, tmp_path: Path) -> None:
     searcher = Searcher(store, ["s0"], embedder, lambda documents: dict.fromkeys(documents, Edition("v1", 1)))
 
     def quality(mode: Mode) -> Quality:
-        return measure(judged, searcher, mode=mode, chunks_per_document=CHUNKS_PER_DOCUMENT)
+        return measure(judged, searcher, mode=mode)
 
     hybrid = quality("hybrid")
     for side in (quality("dense"), quality("lexical")):

@@ -4,7 +4,7 @@ import pytest
 
 from embedmill.retrieval.relevance import GOOD, WEAK, Calibration, Relevance, most_of_words, relevance
 from embedmill.shared.words.counts import TermCounts
-from embedmill.shared.words.cutting import count_terms, term_id
+from embedmill.shared.words.cutting import count_terms
 from embedmill.shared.words.queries import parse_query, weigh
 from embedmill.shared.words.weighing import WordCounts, score
 
@@ -45,8 +45,9 @@ def share(query: str, row: TermCounts, counted: WordCounts) -> float:
 
 
 def test_words_that_no_row_holds_weigh_most() -> None:
-    counted = WordCounts(100, 1000, {term_id("boiler"): 5, term_id("room"): 50})
     row = count_terms(text="the boiler is in the boiler room and so on")
+    rows_with = {term: rows for word, rows in (("boiler", 5), ("room", 50)) for term in parse_query(word).terms}
+    counted = WordCounts(100, 1000, {term: rows_with[term] for term in row.terms.tolist() if term in rows_with})
     known, unknown = share("boiler room", row, counted), share("boiler zxqv", row, counted)
     assert 0 < share("zxqv room", row, counted) < unknown < known < 1
     assert share("zxqv blorp", row, counted) == 0

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from embedmill.retrieval import order
 from embedmill.retrieval.question import Mode
 from embedmill.retrieval.search import Searcher
+from embedmill.retrieval.view import EVERY_CHUNK
 from embedmill.shared.editions import Edition
 from embedmill.shared.errors import UsageError
 from embedmill.shared.filtering.conditions import IsOneOf
@@ -32,8 +33,10 @@ def test_a_hit_has_everything_that_the_command_line_prints(
     stages = hit.pop("stages")
     assert hit == {
         "rank": 1, "document": "d1", "uri": "file:///d1", "chunk": "c0", "section": "A > B", "start": 5, "end": 14,
-        "text": "apple pie", "title": "T", "page": 3, "similarity": pytest.approx(1),
+        "text": "apple pie", "title": "T", "page": 3, "similarity": hit["similarity"], "copies": [], "copy_count": 0,
+        "more_of_document": None, "context": None,
     }  # fmt: skip
+    assert 0 < hit["similarity"] < 1
     assert list(stages) == ["dense", "lexical", "fused"]
     assert stages["dense"] == {"rank": 1, "score": pytest.approx(1)}
     assert stages["lexical"]["rank"] == 1
@@ -103,7 +106,7 @@ def test_dropped_rows_are_made_up_for(
     monkeypatch.setattr(order, "DEPTHS", (10,))
     store.upsert("s0", [make_row(f"gone{n}", text="apple apple", vector=angle(0)) for n in range(300)])
     for n in range(12):
-        write(store, tracker, make_row(f"d{n}", text="apple and something else", vector=angle(40 + n)))
+        write(store, tracker, make_row(f"d{n}", text=f"apple and something {n}", vector=angle(40 + n)))
     assert len(searcher.search("apple 0", mode=mode, top_k=10).hits) == 10
 
 
@@ -121,11 +124,11 @@ def test_filters_reach_both_sides(store: EmbeddedVectorStore, tracker: Tracker, 
 
 
 def test_one_document_does_not_fill_the_page(store: EmbeddedVectorStore, tracker: Tracker, searcher: Searcher) -> None:
-    write(store, tracker, *(make_row("long", n, text="apple", vector=angle(0)) for n in range(20)))
-    write(store, tracker, *(make_row(f"d{n}", text="apple tree", vector=angle(10 + n)) for n in range(4)))
+    write(store, tracker, *(make_row("long", n, text=f"apple x{n}", vector=angle(0)) for n in range(20)))
+    write(store, tracker, *(make_row(f"d{n}", text=f"apple tree y{n}", vector=angle(10 + n)) for n in range(4)))
     found = documents(searcher.search("apple 0", top_k=10).hits)
     assert found == ["long"] * 3 + ["d0", "d1", "d2", "d3"] + ["long"] * 3
-    unlimited = searcher.search("apple 0", top_k=10, chunks_per_document=None).hits
+    unlimited = searcher.search("apple 0", top_k=10, view=EVERY_CHUNK).hits
     assert documents(unlimited) == ["long"] * 10
     assert len({hit.chunk for hit in unlimited}) == 10
 

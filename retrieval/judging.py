@@ -1,0 +1,58 @@
+"""Owns the judging of hits: by what it can be said how near they are to the query, and how good the answer is."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from embedmill.retrieval.hits import StageScore
+from embedmill.retrieval.measured import BY_WORDS, measured
+from embedmill.retrieval.relevance import Calibration, Relevance, relevance
+
+JUDGE = "judge"
+BOTH, MEANING, WORDS = "meaning and words", "meaning", "words"
+JUDGED_HITS = 10
+"""So many of the first hits say how good an answer is, however many are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Says how near a hit is, by what there is to say it by; `by` names that, and is empty where there is nothing.
+
+    `most_of_words` is what a hit with all of the words would score; 0 where words are not looked at. `why` says what
+    could not be used: then hits with none of the words may still be what was meant, and no answer is called none.
+    """
+
+    calibration: Calibration | None
+    by: str
+    most_of_words: float
+    why: str = ""
+
+    def similarity(self, stages: Mapping[str, StageScore]) -> float | None:
+        """How near a hit is by what the stages said of it, from 0 to 1; None where nothing was measured."""
+        if self.calibration is None:
+            return None
+        share = _score(stages, "lexical") / self.most_of_words if self.most_of_words else 0.0
+        return self.calibration.similarity(cosine=_score(stages, "dense"), words=share)
+
+    def judge(self, similarities: Iterable[float | None]) -> Relevance | None:
+        """How good an answer with these first hits is; None where they cannot be told."""
+        known = [similarity for similarity in similarities if similarity is not None]
+        if self.calibration is None:
+            return None
+        found = relevance(known)
+        return Relevance.WEAK if self.why and known and found is Relevance.NONE else found
+
+
+def find_judge(embedding: str | None, *, most_of_words: float) -> Judge:
+    """The judge for a query that was embedded by a model, or by none."""
+    known = measured(embedding or "")
+    if not most_of_words:
+        why = "" if known.cosine or not embedding else f"nothing is known of what a cosine of {embedding} says"
+        return Judge(known.cosine, MEANING if known.cosine else "", 0.0, why)
+    if known.nearness:
+        return Judge(known.nearness, BOTH, most_of_words)
+    why = f"nothing is known of what a cosine of {embedding} says" if embedding else ""
+    return Judge(BY_WORDS, WORDS, most_of_words, why)
+
+
+def _score(stages: Mapping[str, StageScore], name: str) -> float:
+    return stages[name].score if name in stages else 0.0
