@@ -75,7 +75,7 @@ class Searcher:
     ) -> None:
         self._store = store
         self._find_shards = shards if callable(shards) else lambda: shards
-        self._open_embedder = (lambda: embedder) if isinstance(embedder, Embedder) else embedder
+        self._open_embedder: Callable[[], Embedder] = (lambda: embedder) if isinstance(embedder, Embedder) else embedder
         self._active_editions = active_editions
         self._seconds = seconds
         self._find_lost = find_lost
@@ -100,6 +100,8 @@ class Searcher:
         asked = stands_for([text, mode, where, view.per_document, view.fold])
         begin = begin_of(view, asked)
         steps, failed = Steps(*STEPS, tally=self._tally), dict.fromkeys(begin.without, AS_BEFORE)
+        if not view.context:
+            steps.skip(looking.CONTEXT, "no neighbours are asked for")
         if not question.asks:
             return _result(NO_PAGE, question, steps, failed, None, NOTHING_ASKED)
         vector = self._embed(question, steps, begin)

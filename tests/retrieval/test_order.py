@@ -63,7 +63,8 @@ def test_the_first_hits_are_the_same_whatever_is_asked_for_and_however_rows_are_
         patch.setattr(order, "DEPTHS", (3, 7, 100))
         many = found(rows, shards=1, top_k=100, mode=mode, seed=0)
         assert told(found(rows, shards=shards, top_k=few, mode=mode, seed=seed)) == told(many[:few])
-    assert len(many) == (len(rows) if mode == "dense" else len({hit.chunk for hit in many}))
+    shown = {hit.chunk for hit in many} | {copy.chunk for hit in many for copy in hit.copies}
+    assert sum(1 + hit.copy_count for hit in many) == (len(rows) if mode == "dense" else len(shown))
 
 
 def test_whoever_wants_more_gets_what_the_sides_hold_deeper_behind(
@@ -71,7 +72,12 @@ def test_whoever_wants_more_gets_what_the_sides_hold_deeper_behind(
 ) -> None:
     monkeypatch.setattr(order, "DEPTHS", (2, 4, 50))
     for n in range(30):
-        write(store, tracker, make_row(f"d{n:02}", text="apple " * (n % 3 + 1), vector=angle(n)), shard=f"s{n % 2}")
+        write(
+            store,
+            tracker,
+            make_row(f"d{n:02}", text=f"{'apple ' * (n % 3 + 1)} x{n}", vector=angle(n)),
+            shard=f"s{n % 2}",
+        )
     hits = searcher.search("apple 0", top_k=30).hits
     assert sorted(documents(hits)) == [f"d{n:02}" for n in range(30)]
     assert all(one.score >= other.score for one, other in pairwise(hits))

@@ -1,4 +1,4 @@
-"""What a page of hits shows: how near they are, copies folded, neighbours, documents apart, and one order over pages."""
+"""What a page of hits shows: how near they are, copies folded, neighbours, documents apart, one order over pages."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -45,7 +45,7 @@ class Unmeasured(HashEmbedder):
     name = "openai/text-embedding-3-small@256"
 
 
-class Collection_:
+class Held:
     """Documents in a store, as readers see them."""
 
     def __init__(self, store: EmbeddedVectorStore) -> None:
@@ -74,9 +74,9 @@ class Collection_:
 
 
 @pytest.fixture
-def held(tmp_path: Path) -> Iterator[Collection_]:
+def held(tmp_path: Path) -> Iterator[Held]:
     store = EmbeddedVectorStore(tmp_path, dimensions=EMBEDDER.dimensions)
-    yield Collection_(store)
+    yield Held(store)
     store.close()
 
 
@@ -88,7 +88,7 @@ def record(number: int) -> str:
     return f"Spare part {number} is a seal of rubber for the inlet of the pump."
 
 
-def topics(held: Collection_, count: int = 60) -> None:
+def topics(held: Held, count: int = 60) -> None:
     """Documents that have little in common but one word."""
     for n in range(count):
         held.add(f"d{n:03}", f"pump {' '.join(f'word{n}x{i}' for i in range(5 + n % 7))}", shard=f"s{n % 2}")
@@ -98,7 +98,7 @@ def topics(held: Collection_, count: int = 60) -> None:
 
 
 @pytest.mark.parametrize("mode", ["hybrid", "lexical", "dense"])
-def test_what_is_there_and_what_is_not_are_told_apart(held: Collection_, mode: Mode) -> None:
+def test_what_is_there_and_what_is_not_are_told_apart(held: Held, mode: Mode) -> None:
     topics(held)
     held.add("notice", NOTICE)
     good = held.search("when is the annual boiler inspection due", mode=mode)
@@ -109,21 +109,21 @@ def test_what_is_there_and_what_is_not_are_told_apart(held: Collection_, mode: M
     assert all(hit.similarity is not None for hit in (*good.hits, *none.hits))
 
 
-def test_nothing_is_hidden_by_being_far_away(held: Collection_) -> None:
+def test_nothing_is_hidden_by_being_far_away(held: Held) -> None:
     topics(held)
     found = held.search("zxqv blorp")
     assert found.relevance is Relevance.NONE
     assert len(found.hits) == 10
 
 
-def test_a_query_of_punctuation_is_no_query(held: Collection_) -> None:
+def test_a_query_of_punctuation_is_no_query(held: Held) -> None:
     topics(held)
     for query in ("???", "%", "{}", " "):
         found = held.search(query)
         assert (found.hits, found.relevance, found.next) == ([], Relevance.NONE, None)
 
 
-def test_how_near_a_hit_is_means_the_same_in_every_answer(held: Collection_) -> None:
+def test_how_near_a_hit_is_means_the_same_in_every_answer(held: Held) -> None:
     topics(held)
     held.add("notice", NOTICE)
     first = held.search("boiler inspection").hits[0]
@@ -131,13 +131,13 @@ def test_how_near_a_hit_is_means_the_same_in_every_answer(held: Collection_) -> 
     assert (first.similarity or 0) > max(hit.similarity or 0 for hit in held.search("boiler lasagne").hits)
 
 
-def test_a_page_says_of_all_the_answer_how_good_it_is(held: Collection_) -> None:
+def test_a_page_says_of_all_the_answer_how_good_it_is(held: Held) -> None:
     topics(held)
     held.add("notice", NOTICE)
     assert held.search("boiler inspection", offset=30).relevance is held.search("boiler inspection").relevance
 
 
-def test_without_a_vector_words_alone_say_how_near_a_hit_is(held: Collection_) -> None:
+def test_without_a_vector_words_alone_say_how_near_a_hit_is(held: Held) -> None:
     held.add("notice", NOTICE)
     assert held.search("boiler inspection").judged_by == "meaning and words"
     held.embedder.away = True
@@ -145,7 +145,7 @@ def test_without_a_vector_words_alone_say_how_near_a_hit_is(held: Collection_) -
     assert (found.judged_by, found.relevance) == ("words", held.search("boiler inspection", mode="lexical").relevance)
 
 
-def test_a_model_that_was_not_measured_is_judged_by_words_and_says_so(held: Collection_) -> None:
+def test_a_model_that_was_not_measured_is_judged_by_words_and_says_so(held: Held) -> None:
     topics(held)
     held.add("notice", NOTICE)
     found = held.search("boiler inspection", embedder=Unmeasured())
@@ -159,7 +159,7 @@ def test_a_model_that_was_not_measured_is_judged_by_words_and_says_so(held: Coll
 # Near-copies are folded
 
 
-def test_copies_are_one_hit_that_names_the_others(held: Collection_) -> None:
+def test_copies_are_one_hit_that_names_the_others(held: Held) -> None:
     for n in range(25):
         held.add(f"copy{n:02}", NOTICE, shard=f"s{n % 2}")
     held.add("other", OTHER)
@@ -171,7 +171,7 @@ def test_copies_are_one_hit_that_names_the_others(held: Collection_) -> None:
     assert len(held.search("boiler inspection", fold=False, top_k=30).hits) == 26
 
 
-def test_however_many_copies_there_are_the_others_are_on_the_page(held: Collection_) -> None:
+def test_however_many_copies_there_are_the_others_are_on_the_page(held: Held) -> None:
     for n in range(230):
         held.add(f"copy{n:03}", NOTICE)
     for n in range(9):
@@ -184,7 +184,7 @@ def test_however_many_copies_there_are_the_others_are_on_the_page(held: Collecti
     assert hits[0].copy_count == 229
 
 
-def test_of_records_the_one_that_is_asked_for_is_first_and_alone(held: Collection_) -> None:
+def test_of_records_the_one_that_is_asked_for_is_first_and_alone(held: Held) -> None:
     for n in range(1000, 1100):
         held.add(f"r{n}", record(n))
     named, others = held.search("seal for part 1042").hits
@@ -194,7 +194,7 @@ def test_of_records_the_one_that_is_asked_for_is_first_and_alone(held: Collectio
     assert only.copy_count == 99
 
 
-def test_what_a_reader_may_not_see_is_no_copy(held: Collection_) -> None:
+def test_what_a_reader_may_not_see_is_no_copy(held: Held) -> None:
     for n in range(6):
         held.add(f"copy{n}", NOTICE, metadata={"team": n % 2})
     del held.active["copy0"]
@@ -202,7 +202,7 @@ def test_what_a_reader_may_not_see_is_no_copy(held: Collection_) -> None:
     assert [hit.document, *(copy.document for copy in hit.copies)] == ["copy2", "copy4"]
 
 
-def test_the_first_hits_and_their_copies_do_not_depend_on_how_many_are_wanted(held: Collection_) -> None:
+def test_the_first_hits_and_their_copies_do_not_depend_on_how_many_are_wanted(held: Held) -> None:
     topics(held, 150)
     for n in range(130):
         held.add(f"copy{n:03}", f"pump {NOTICE}")
@@ -217,13 +217,13 @@ def test_the_first_hits_and_their_copies_do_not_depend_on_how_many_are_wanted(he
 # Neighbours
 
 
-def chapters(held: Collection_) -> None:
+def chapters(held: Held) -> None:
     held.add(
         "long", *(f"Chapter {n} tells of {word}. " for n, word in enumerate(("eggs", "milk", "pumps", "tar", "oil")))
     )
 
 
-def test_neighbours_of_a_hit_come_with_it(held: Collection_) -> None:
+def test_neighbours_of_a_hit_come_with_it(held: Held) -> None:
     chapters(held)
     hit = held.search("pumps", context=1, top_k=1).hits[0]
     assert hit.context is not None
@@ -233,7 +233,7 @@ def test_neighbours_of_a_hit_come_with_it(held: Collection_) -> None:
     assert held.search("pumps", top_k=1).hits[0].context is None
 
 
-def test_neighbours_are_of_the_edition_that_readers_see(held: Collection_) -> None:
+def test_neighbours_are_of_the_edition_that_readers_see(held: Held) -> None:
     chapters(held)
     old = replace(
         make_row("long", 1, generation=7), text="A chapter that is being written.", vector=np.ones(256, np.float32)
@@ -244,7 +244,7 @@ def test_neighbours_are_of_the_edition_that_readers_see(held: Collection_) -> No
     assert [part.text[:9] for part in hit.context.before] == ["Chapter 0", "Chapter 1"]
 
 
-def test_what_is_excluded_is_no_neighbour_either(held: Collection_) -> None:
+def test_what_is_excluded_is_no_neighbour_either(held: Held) -> None:
     chapters(held)
     hit = held.search("pumps -tar", context=1, top_k=1).hits[0]
     assert hit.context is not None
@@ -255,12 +255,12 @@ def test_what_is_excluded_is_no_neighbour_either(held: Collection_) -> None:
 # Documents apart
 
 
-def chunks(held: Collection_) -> None:
+def chunks(held: Held) -> None:
     for name in ("a", "b"):
         held.add(name, *(f"pump {' '.join(f'{name}{n}x{i}' for i in range(4 + n))}" for n in range(8)))
 
 
-def test_at_most_so_many_hits_of_a_document(held: Collection_) -> None:
+def test_at_most_so_many_hits_of_a_document(held: Held) -> None:
     chunks(held)
     hits = held.search("pump", per_document=1).hits
     assert sorted(documents(hits)) == ["a", "b"]
@@ -268,14 +268,14 @@ def test_at_most_so_many_hits_of_a_document(held: Collection_) -> None:
     assert len(held.search("pump", per_document=2).hits) == 4
 
 
-def test_without_a_limit_chunks_are_ordered_by_their_scores_alone(held: Collection_) -> None:
+def test_without_a_limit_chunks_are_ordered_by_their_scores_alone(held: Held) -> None:
     chunks(held)
     scores = [hit.score for hit in held.search("pump", per_document=0, top_k=16).hits]
     assert len(scores) == 16
     assert scores == sorted(scores, reverse=True)
 
 
-def test_a_documents_fourth_chunk_comes_behind_those_of_others(held: Collection_) -> None:
+def test_a_documents_fourth_chunk_comes_behind_those_of_others(held: Held) -> None:
     chunks(held)
     hits = held.search("pump", top_k=16).hits
     assert sorted(documents(hits[:6])) == ["a"] * 3 + ["b"] * 3
@@ -287,7 +287,7 @@ def test_a_documents_fourth_chunk_comes_behind_those_of_others(held: Collection_
 
 
 @pytest.mark.parametrize("options", [{}, {"per_document": 1}, {"fold": False}, {"mode": "lexical"}])
-def test_pages_continue_one_order(held: Collection_, options: dict[str, Any]) -> None:
+def test_pages_continue_one_order(held: Held, options: dict[str, Any]) -> None:
     topics(held, 150)
     chunks(held)
     for n in range(20):
@@ -305,7 +305,7 @@ def test_pages_continue_one_order(held: Collection_, options: dict[str, Any]) ->
     assert [(hit.rank, hit.document, hit.chunk, hit.score) for hit in by_offset] == order
 
 
-def test_behind_the_last_hit_there_is_no_page(held: Collection_) -> None:
+def test_behind_the_last_hit_there_is_no_page(held: Held) -> None:
     topics(held, 12)
     assert held.search("pump", top_k=12).next is None
     assert held.search("pump", top_k=5, offset=50).hits == []
@@ -313,7 +313,7 @@ def test_behind_the_last_hit_there_is_no_page(held: Collection_) -> None:
     assert ([hit.rank for hit in last.hits], last.next) == ([11, 12], None)
 
 
-def test_a_page_of_another_order_is_refused(held: Collection_) -> None:
+def test_a_page_of_another_order_is_refused(held: Held) -> None:
     topics(held)
     first = held.search("pump", top_k=5)
     held.search("pump", top_k=5, after=first.next)
@@ -325,14 +325,14 @@ def test_a_page_of_another_order_is_refused(held: Collection_) -> None:
         held.search("pump", top_k=5, after=first.next)
 
 
-def test_what_is_added_behind_a_page_keeps_its_cursor(held: Collection_) -> None:
+def test_what_is_added_behind_a_page_keeps_its_cursor(held: Held) -> None:
     topics(held)
     first = held.search("pump", top_k=5)
     held.add("late", f"something quite different with a pump {' '.join(f'l{n}' for n in range(40))}")
     assert not set(documents(held.search("pump", top_k=5, after=first.next).hits)) & set(documents(first.hits))
 
 
-def test_the_page_after_one_that_words_alone_made_is_made_by_words_too(held: Collection_) -> None:
+def test_the_page_after_one_that_words_alone_made_is_made_by_words_too(held: Held) -> None:
     topics(held)
     held.embedder.away = True
     first = held.search("pump word3x1 word9x2", top_k=5)
@@ -343,7 +343,7 @@ def test_the_page_after_one_that_words_alone_made_is_made_by_words_too(held: Col
     assert second.degraded
 
 
-def test_a_page_that_cannot_continue_says_why(held: Collection_) -> None:
+def test_a_page_that_cannot_continue_says_why(held: Held) -> None:
     topics(held)
     query = "pump word3x1 word9x2"
     first = held.search(query, top_k=5)
