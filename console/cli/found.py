@@ -99,7 +99,14 @@ def _snippet(text: str, result: "SearchResult") -> str:
 
 def _wrapped(text: str, mark: str = "  ") -> Iterator[str]:
     indent = INDENT + mark if mark.strip() else INDENT
-    yield from textwrap.wrap(text, _width(), initial_indent=indent, subsequent_indent=indent)
+    yield from textwrap.wrap(
+        text,
+        _width(),
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _width() -> int:
