@@ -16,7 +16,7 @@ from embedmill.retrieval.folding import Folded, Reading, fold, has_layout
 
 Span = tuple[int, int]
 
-FEWEST_CHARACTERS = 12
+FEWEST_CHARACTERS = 8
 """Letters and digits of a quote; shorter ones are found anywhere. A letter of a script without spaces counts twice."""
 FEWEST_IN_A_FRAGMENT = 4
 LONGEST_SILENT_GAP = 4

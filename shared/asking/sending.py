@@ -10,6 +10,7 @@ get the same error, those in flight are awaited. So does a store that fails; it 
 that it has not taken. Everything but the sending itself is done in the caller's thread.
 """
 
+import math
 import queue
 import threading
 import time
@@ -46,6 +47,8 @@ class Pacing:
     """Whether a request has a thread of its own; otherwise it is made in the caller's and cannot be given up."""
     seconds: float | None = None
     """Longest wait for one answer; a request that takes longer is given up, though its thread may live on."""
+    all_seconds: float | None = None
+    """Longest wait for all answers; what has none by then is given up."""
     first_alone: bool = False
     """Whether the first goes alone, because the others can be cheaper once it is answered."""
 
@@ -93,6 +96,7 @@ class _Sending(Generic[ItemT, FoundT, AnswerT]):
         self._broken: EmbedmillError | None = None
         self._stopped: EmbedmillError | None = None
         self._circuit: FlowControl | None = None
+        self._ends = math.inf if pace.all_seconds is None else time.monotonic() + pace.all_seconds
 
     def run(self) -> dict[ItemT, EmbedmillError]:
         while self._waiting or self._flights:
@@ -161,17 +165,20 @@ class _Sending(Generic[ItemT, FoundT, AnswerT]):
             self._conclude(flight, outcome)
 
     def _seconds_left(self) -> float | None:
-        if self._pace.seconds is None:
-            return None
-        oldest = min(flight.started for flight in self._flights.values())
-        return max(oldest + self._pace.seconds - time.monotonic(), 0.001)
+        seconds = math.inf if self._pace.seconds is None else self._pace.seconds
+        due = min(self._ends, *(flight.started + seconds for flight in self._flights.values()))
+        return None if due == math.inf else max(due - time.monotonic(), 0.001)
 
     def _give_up_overdue(self) -> None:
-        now, seconds = time.monotonic(), self._pace.seconds or 0.0
-        overdue = [n for n, flight in self._flights.items() if now - flight.started >= seconds]
+        now, seconds = time.monotonic(), math.inf if self._pace.seconds is None else self._pace.seconds
+        if now >= self._ends:
+            self._stopped = self._stopped or self._late(self._pace.all_seconds)
+        overdue = [n for n, flight in self._flights.items() if now >= min(flight.started + seconds, self._ends)]
         for number in overdue:
-            message = f"{self._question.name} did not answer within {seconds:g} s"
-            self._conclude(self._flights.pop(number), ProviderUnavailable(message))
+            self._conclude(self._flights.pop(number), self._late(self._pace.seconds or self._pace.all_seconds))
+
+    def _late(self, seconds: float | None) -> ProviderUnavailable:
+        return ProviderUnavailable(f"{self._question.name} did not answer within {seconds:g} s")
 
     def _conclude(self, flight: _Flight[ItemT], outcome: AnswerT | EmbedmillError) -> None:
         self._ended += 1

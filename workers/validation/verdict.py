@@ -3,14 +3,14 @@
 ReadAnswer never raises. What cannot be used is missing, with a reason, and whoever asked decides what to do about it.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic_core import from_json
 
 from embedmill.shared.asking.question import ReadAnswer
+from embedmill.shared.providers.models.lists import read_list
 from embedmill.shared.providers.models.rules import judge
 
 Source = Literal["model", "rules"]
@@ -100,52 +100,16 @@ class _Answered(BaseModel):
 
 def read_answer(text: str, bodies: Mapping[str, str], *, repaired: bool = False) -> ReadAnswer[str, Verdict]:
     """The verdicts on `bodies`, chunks by id, in a model's answer; ids that are unknown or contradict are left out."""
-    try:
-        items, whole = _items(text)
-    except ValueError:
-        return ReadAnswer({}, list(bodies), "the answer was no JSON object with a list of verdicts")
-    read: dict[str, Verdict] = {}
-    problems: set[str] = set() if whole else {"the answer was cut off"}
-    disputed: set[str] = set()
-    for item in items:
-        answered = _validated(item)
-        if answered is None:
-            problems.add("a verdict did not follow the schema")
-        elif answered.id not in bodies:
-            problems.add("a verdict had an id that was not asked for")
-        else:
-            verdict = _verdict(answered, bodies[answered.id], repaired=repaired)
-            if read.setdefault(answered.id, verdict) != verdict:
-                disputed.add(answered.id)
-    if disputed:
-        problems.add("an id had two different verdicts")
-    kept = {id_: verdict for id_, verdict in read.items() if id_ not in disputed}
-    left = [id_ for id_ in bodies if id_ not in kept]
-    return ReadAnswer(kept, left, _complaint(problems, left))
 
+    def read(item: Any) -> tuple[str, Verdict] | None:
+        try:
+            answered = _Answered.model_validate(item)
+        except ValidationError:
+            return None
+        return answered.id, _verdict(answered, bodies.get(answered.id, ""), repaired=repaired)
 
-def _items(text: str) -> tuple[list[Any], bool]:
-    """The list of verdicts, and whether the answer was whole; of one that is cut off, the items before the cut."""
-    start = max(text.find("{"), 0)
-    try:
-        answer, whole = from_json(_bytes(text[start : text.rfind("}") + 1 or None])), True
-    except ValueError:
-        answer, whole = from_json(_bytes(text[start:]), allow_partial=True), False
-    match answer:
-        case {"verdicts": [*items]}:
-            return items, whole
-    raise ValueError("no list of verdicts")
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "replace")
-
-
-def _validated(item: Any) -> _Answered | None:
-    try:
-        return _Answered.model_validate(item)
-    except ValidationError:
-        return None
+    reading = read_list(text, SCHEMA_NAME, bodies, read)
+    return ReadAnswer(reading.found, list(reading.left), reading.complaint(SCHEMA_NAME))
 
 
 def _verdict(answered: _Answered, body: str, *, repaired: bool) -> Verdict:
@@ -160,10 +124,3 @@ def _verdict(answered: _Answered, body: str, *, repaired: bool) -> Verdict:
         tuple(caveat.strip() for caveat in answered.caveats if caveat.strip()),
         repaired,
     )
-
-
-def _complaint(problems: Collection[str], missing: Collection[str]) -> str:
-    complaints = sorted(problems)
-    if missing:
-        complaints.append(f"{len(missing)} chunks had no usable verdict")
-    return "; ".join(complaints)

@@ -62,7 +62,7 @@ def test_an_unknown_id_is_ignored_and_named() -> None:
 def test_two_verdicts_that_contradict_each_other_count_as_none() -> None:
     reading = read_answer(answer(verdict("c1", score=1), verdict("c1", score=5), verdict("c2")), BODIES)
     assert reading.found.keys() == {"c2"}
-    assert "two different verdicts" in reading.problem
+    assert "answered twice, and differently" in reading.problem
 
 
 def test_the_same_verdict_twice_counts_once() -> None:
@@ -74,7 +74,7 @@ def test_of_an_answer_that_was_cut_off_the_whole_verdicts_count() -> None:
     reading = read_answer(text[: text.index('"c2"') + 20], BODIES)
     assert {id_: v.score for id_, v in reading.found.items()} == {"c1": 2}
     assert "cut off" in reading.problem
-    assert "1 chunks had no usable verdict" in reading.problem
+    assert "1 had no usable answer" in reading.problem
 
 
 def test_words_around_the_json_do_no_harm() -> None:

@@ -1,0 +1,163 @@
+"""Owns staged ranking: similarity puts passages up, a cheap model sifts them, a strong one grades those that are left.
+
+Every stage may fail, as a whole or for some passages. What no model has judged is unjudged, which is neither good nor
+bad: it keeps the order of the stage before, on that stage's own scale, behind what is relevant and before what is not.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from itertools import accumulate
+
+from embedmill.retrieval.grading.passages import HIGHEST, LOWEST, RELEVANT, Grade, Passage, Quote
+from embedmill.retrieval.grading.questions import Asked, Counts, Grading, Ranking, Sifting
+from embedmill.retrieval.steps import Running, Steps
+from embedmill.shared.asking.sending import Pacing, ask_all
+from embedmill.shared.errors import EmbedmillError
+from embedmill.shared.metering import Meter
+from embedmill.shared.providers.models.base import Model
+
+SIFT, RANK = "filter", "rank"
+CANDIDATES = 50
+RANKED = 20
+PASSES_ABOVE = 2
+"""A sifted passage is looked at more closely when it scores above this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """A model that may be asked, who keeps its books, and how: requests at once, seconds for an answer and for all."""
+
+    model: Model
+    meter: Meter
+    concurrency: int = 4
+    seconds: float = 20.0
+    stage_seconds: float = 45.0
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What a final score is made of; similarity is brought to the model's range first."""
+
+    similarity: float = 0.3
+    model: float = 0.7
+
+
+class Standing(IntEnum):
+    """The classes of the final order, the first first."""
+
+    RELEVANT = 0
+    UNJUDGED = 1
+    IRRELEVANT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A passage in its final place. `score` compares within its class; a passage that no model judged has no grade."""
+
+    passage: Passage
+    score: float
+    standing: Standing
+    grade: Grade | None = None
+
+    @property
+    def quote(self) -> Quote | None:
+        """The words that bear the grade."""
+        return None if self.grade is None else self.grade.quote
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """All passages, the best first, and what was wrong with the models' answers."""
+
+    judged: Sequence[Judged]
+    counts: Sequence[Counts]
+
+
+def rank_staged(
+    asked: Asked,
+    passages: Sequence[Passage],
+    *,
+    sift: Judge | None,
+    rank: Judge | None,
+    steps: Steps,
+    weights: Weights = Weights(),
+) -> Order:
+    """The passages, which come best first by similarity, as the models see them; raises nothing of theirs."""
+    counts: list[Counts] = []
+    chosen = list(passages[:CANDIDATES])
+    sifted: Mapping[Passage, Grade] = {}
+    if sift is None:
+        steps.skip(SIFT, "no model is set for it")
+    elif len(chosen) <= 1 or (rank is not None and len(chosen) <= Ranking.room.inputs):
+        steps.skip(SIFT, "there is too little to choose from")
+    else:
+        sifted = _ask(SIFT, Sifting(sift.model, asked), chosen, sift, steps, counts)
+        chosen = _passing(chosen, sifted)
+    graded: Mapping[Passage, Grade] = {}
+    if rank is None:
+        steps.skip(RANK, "no model is set for it")
+    elif not chosen:
+        steps.skip(RANK, "nothing passed the filter")
+    else:
+        graded = _ask(RANK, Ranking(rank.model, asked), chosen[:RANKED], rank, steps, counts)
+    return Order(_ordered(passages, sifted, graded, weights), counts)
+
+
+def _ask(
+    name: str, question: Grading, passages: Sequence[Passage], judge: Judge, steps: Steps, counts: list[Counts]
+) -> Mapping[Passage, Grade]:
+    pace = Pacing(judge.concurrency, apart=True, seconds=judge.seconds, all_seconds=judge.stage_seconds)
+    with steps.step(name, given=len(passages)) as step:
+        try:
+            errors = ask_all(question, question.pack(passages), meter=judge.meter, pace=pace)
+        except EmbedmillError as error:
+            errors = dict.fromkeys((p for p in passages if p not in question.found), error)
+        step.out = len(question.found)
+        _tell(step, errors, len(passages))
+    counts.append(question.counts)
+    return question.found
+
+
+def _tell(step: Running, errors: Mapping[Passage, EmbedmillError], given: int) -> None:
+    if not errors:
+        return
+    reason = str(next(iter(errors.values())))
+    if len(errors) == given:
+        step.fail(reason)
+    else:
+        step.failed, step.why = True, f"{len(errors)} of {given} were not judged: {reason}"
+
+
+def _passing(passages: Sequence[Passage], sifted: Mapping[Passage, Grade]) -> list[Passage]:
+    """Those worth a closer look, the best first: by the sifter's score, unjudged ones as if they just passed."""
+    passing = [p for p in passages if p not in sifted or sifted[p].score > PASSES_ABOVE]
+    return sorted(passing, key=lambda p: -(sifted[p].score if p in sifted else PASSES_ABOVE + 1))
+
+
+def _ordered(
+    passages: Sequence[Passage], sifted: Mapping[Passage, Grade], graded: Mapping[Passage, Grade], weights: Weights
+) -> list[Judged]:
+    """By class, then by score, then by the place that similarity gave; no score is above one before it."""
+    judged = [_judged(passage, sifted.get(passage), graded.get(passage), weights) for passage in passages]
+    if not graded and not sifted:
+        return judged
+    judged.sort(key=lambda item: (item.standing, -item.score))
+    lowest = accumulate((item.score for item in judged), min)
+    return [replace(item, score=score) for item, score in zip(judged, lowest, strict=True)]
+
+
+def _judged(passage: Passage, sifted: Grade | None, graded: Grade | None, weights: Weights) -> Judged:
+    """A passage with its class; one that only the stage before has let pass is scored by what that stage said."""
+    if graded is not None:
+        standing = Standing.RELEVANT if graded.score >= RELEVANT else Standing.IRRELEVANT
+        return Judged(passage, _score(passage, graded.score, weights), standing, graded)
+    if sifted is not None and sifted.score <= PASSES_ABOVE:
+        return Judged(passage, _score(passage, sifted.score, weights), Standing.IRRELEVANT, sifted)
+    passed = PASSES_ABOVE + 1 if sifted is None else sifted.score
+    return Judged(passage, _score(passage, passed, weights), Standing.UNJUDGED)
+
+
+def _score(passage: Passage, score: int, weights: Weights) -> float:
+    similarity = LOWEST + (HIGHEST - LOWEST) * min(max(passage.similarity, 0.0), 1.0)
+    return weights.similarity * similarity + weights.model * score
