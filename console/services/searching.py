@@ -86,7 +86,7 @@ def search(
     view: View = FIRST_PAGE,
 ) -> SearchResult:
     """The best chunks for a query, of those that a filter allows; raises NotFound, UsageError."""
-    if not query.strip():
+    if not _text("a query", query).strip():
         raise UsageError("the query is empty", hint='embedmill search "what you look for"')
     condition = _condition(where)
     with open_searcher(runtime, collection) as searcher:
@@ -133,13 +133,21 @@ def answer_each(
 
 
 def _condition(where: str | None) -> Condition | None:
-    return None if where is None else parse_filter(where)
+    return None if where is None else parse_filter(_text("a filter", where))
+
+
+def _text(what: str, given: object) -> str:
+    """What was given, when it is a text; raises UsageError."""
+    if not isinstance(given, str):
+        raise UsageError(f"{what} is a text, and not {type(given).__name__}")
+    return given
 
 
 @contextmanager
 def open_searcher(runtime: Runtime, collection: str) -> Iterator[Searcher]:
     """A searcher over a collection; raises NotFound."""
-    found = runtime.database.query(lambda connection: collections.get_collection(connection, collection))
+    name = _text("a collection's name", collection)
+    found = runtime.database.query(lambda connection: collections.get_collection(connection, name))
     tally = Tally()
     store = runtime.tallied_store(found, tally)
     with ExitStack() as opened:
