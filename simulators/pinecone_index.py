@@ -1,6 +1,7 @@
 """What the simulator of Pinecone holds: records in namespaces that are seen late, searched and filtered."""
 
 import math
+import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,8 @@ MAX_METADATA_BYTES = 40 * 1024
 MAX_ID_CHARACTERS = 512
 KILOBYTE = 1000
 """As the vendor's examples of units have it."""
+
+ORDERS = {"$gt": operator.gt, "$gte": operator.ge, "$lt": operator.lt, "$lte": operator.le}
 
 Record = dict[str, Any]
 Change = Callable[[dict[str, Record]], None]
@@ -148,12 +151,12 @@ def _meets_one(metadata: Mapping[str, Any], name: str, wanted: Any) -> bool:
             return any(meets({"metadata": metadata}, part) for part in wanted)
     operators = wanted if isinstance(wanted, dict) else {"$eq": wanted}
     held = metadata.get(name)
-    return all(_compare(held, operator, operand) for operator, operand in operators.items())
+    return all(_compare(held, sign, operand) for sign, operand in operators.items())
 
 
-def _compare(held: Any, operator: str, operand: Any) -> bool:
+def _compare(held: Any, sign: str, operand: Any) -> bool:
     values = held if isinstance(held, list) else [] if held is None else [held]
-    match operator:
+    match sign:
         case "$eq":
             return any(_same(value, operand) for value in values)
         case "$ne":
@@ -164,7 +167,22 @@ def _compare(held: Any, operator: str, operand: Any) -> bool:
             return not any(_same(value, item) for value in values for item in operand)
         case "$exists":
             return (held is not None) == bool(operand)
-    raise Refused(400, f"unknown operator {operator}", code="INVALID_ARGUMENT")
+        case "$gt" | "$gte" | "$lt" | "$lte":
+            return _is_beyond(held, sign, operand)
+    raise Refused(400, f"unknown operator {sign}", code="INVALID_ARGUMENT")
+
+
+def _is_beyond(held: Any, sign: str, operand: Any) -> bool:
+    """Numbers are in order, and nothing else is."""
+    if not _is_number(operand):
+        raise Refused(400, f"the {sign} operator must be followed by a number", code="INVALID_ARGUMENT")
+    if not _is_number(held):
+        return False
+    return bool(ORDERS[sign](held, operand))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _same(value: Any, other: Any) -> bool:

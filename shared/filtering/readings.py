@@ -38,6 +38,11 @@ class Range:
     high: Any = None
     open: bool = False
 
+    @property
+    def is_point(self) -> bool:
+        """Whether one value is in it, and no other."""
+        return self.low is not None and self.low == self.high and not self.open
+
     def holds(self, reading: Reading) -> bool:
         """Whether a value lies in it."""
         value = reading.get(self.axis)

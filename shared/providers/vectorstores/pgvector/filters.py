@@ -85,7 +85,7 @@ class Translation:
 
     def _within(self, name: str, wanted: Range) -> str:
         low, high = _kept(wanted.low), _kept(wanted.high)
-        if low == high and low is not None:
+        if wanted.is_point:
             return f"fields @> {self._given(_json({_kept(name): {wanted.axis: [low]}}))}::jsonb"
         ends = {"low": ">" if wanted.open else ">=", "high": "<" if wanted.open else "<="}
         given = {end: value for end, value in (("low", low), ("high", high)) if value is not None}
