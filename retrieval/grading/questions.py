@@ -153,8 +153,8 @@ class Grading(ModelQuestion[Passage, Grade]):
         return f"{self.prompt.text}\n\n# The domain\n\nThe collection's owner says of it: {self._asked.domain}"
 
     def _schema(self) -> Mapping[str, Any]:
-        member = _closed({"id": TEXT, **self.properties})
-        return _closed({self.list_name: {"type": "array", "items": member}})
+        member = closed({"id": TEXT, **self.properties})
+        return closed({self.list_name: {"type": "array", "items": member}})
 
 
 GradedAs = tuple[int, str]
@@ -208,7 +208,8 @@ def _graded(item: Any) -> tuple[str, GradedAs] | None:
     return graded.id, (graded.score, graded.quote)
 
 
-def _closed(properties: Mapping[str, Any]) -> Mapping[str, Any]:
+def closed(properties: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An object of a schema as structured outputs take it: every property required, and no other."""
     return {
         "type": "object",
         "properties": properties,

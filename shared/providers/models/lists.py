@@ -44,7 +44,7 @@ def read_list(
 ) -> ReadList[FoundT]:
     """Read `{name: [...]}`; `read` gives an item's id and meaning, None for one that does not follow the schema."""
     try:
-        items, whole = _items(text, name)
+        items, whole = read_items(text, name)
     except ValueError:
         return ReadList({}, list(ids), {Flaw.NO_LIST: 1})
     flaws: dict[Flaw, int] = {} if whole else {Flaw.CUT_OFF: 1}
@@ -74,8 +74,11 @@ def _flaw(meant: tuple[str, FoundT] | None, ids: Collection[str], found: Mapping
     return None
 
 
-def _items(text: str, name: str) -> tuple[list[Any], bool]:
-    """The list, and whether the answer was whole; of one that is cut off, the items before the cut."""
+def read_items(text: str, name: str) -> tuple[list[Any], bool]:
+    """The list, and whether the answer was whole; of one that is cut off, the items before the cut, and half of one.
+
+    Raises ValueError where there is no such list.
+    """
     start = max(text.find("{"), 0)
     try:
         answer, whole = from_json(_bytes(text[start : text.rfind("}") + 1 or None])), True

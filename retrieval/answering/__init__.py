@@ -1,0 +1,1 @@
+"""Answers from documents alone: every sentence bears quotes that were checked."""

@@ -1,0 +1,132 @@
+"""Owns the question that answering asks of a model, its prompt, and the strict reading of what comes back."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from embedmill.retrieval.answering.answers import Answer, Said, check_answer
+from embedmill.retrieval.grading.passages import Passage
+from embedmill.retrieval.grading.questions import TEXT, Asked, closed
+from embedmill.shared.addresses import digest
+from embedmill.shared.asking.following import MODEL_REFUSED
+from embedmill.shared.asking.question import ReadAnswer, Request
+from embedmill.shared.fence import make_fence
+from embedmill.shared.prompts import PromptText, load_prompt
+from embedmill.shared.providers.models.asking import ModelQuestion
+from embedmill.shared.providers.models.base import Model, ModelAnswer, Prompt, PromptBlock, Stop
+from embedmill.shared.providers.models.lists import read_items
+
+CLAIMS = "claims"
+MAX_TOKENS = 1_500
+
+SCHEMA: Mapping[str, Any] = closed(
+    {
+        CLAIMS: {
+            "type": "array",
+            "items": closed(
+                {"text": TEXT, "quotes": {"type": "array", "items": closed({"id": TEXT, "quote": TEXT})}},
+            ),
+        }
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What one question is answered from."""
+
+    passages: tuple[Passage, ...]
+
+
+class _Quoted(BaseModel):
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    id: str
+    quote: str
+
+
+class _Claimed(BaseModel):
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    text: str
+    quotes: list[_Quoted]
+
+
+class Answering(ModelQuestion[Evidence, Answer]):
+    """Asks for an answer from some passages; what is left of it after the check stands in `answer`."""
+
+    noun = "question"
+
+    def __init__(self, model: Model, asked: Asked) -> None:
+        super().__init__(model)
+        self._asked = asked
+        self.answer: Answer | None = None
+
+    @property
+    def prompt(self) -> PromptText:
+        """The instructions."""
+        return load_prompt("embedmill.retrieval.answering", "answer")
+
+    def pack(self, passages: Sequence[Passage]) -> list[Request[Evidence]]:
+        """One request, in an order that follows from the question and not from the ranks."""
+        shuffled = tuple(sorted(passages, key=lambda passage: digest(self._asked.question, passage.id)))
+        texts = [text for p in shuffled for text in (p.text, p.title, p.section, p.uri)]
+        return [Request((Evidence(shuffled),), make_fence([self._asked.question, self._asked.domain, *texts]))]
+
+    def word(self, request: Request[Evidence]) -> Prompt:
+        fence = request.fence
+        parts = [f"The fence token of this request is {fence.token}.", fence.wrap("question", self._asked.question)]
+        parts += [
+            fence.wrap("passage", item.text, id=id, title=item.title, section=item.section, uri=item.uri)
+            for id, item in _by_id(request).items()
+        ]
+        if request.complaint:
+            parts.append(f"An earlier answer could not be used: {request.complaint}.")
+        parts.append("Answer the question from these passages, in the language of the question.")
+        instructions = self.prompt.text
+        if self._asked.domain:
+            instructions += f"\n\n# The domain\n\nThe collection's owner says of it: {self._asked.domain}"
+        return Prompt(
+            system=(PromptBlock(instructions, cached=True),),
+            user=(PromptBlock("\n\n".join(parts)),),
+            schema_name="answer",
+            schema=SCHEMA,
+            max_tokens=MAX_TOKENS * (2 if request.complaint else 1),
+        )
+
+    def documents(self, request: Request[Evidence]) -> tuple[str, ...]:
+        return tuple(sorted({passage.document for item in request.items for passage in item.passages}))
+
+    def read(self, request: Request[Evidence], answer: ModelAnswer) -> ReadAnswer[Evidence, Answer]:
+        (evidence,) = request.items
+        if answer.stop is Stop.REFUSAL or not answer.text.strip():
+            return ReadAnswer({}, request.items, MODEL_REFUSED, is_refusal=True)
+        try:
+            items, whole = read_items(answer.text, CLAIMS)
+        except ValueError:
+            return ReadAnswer({}, request.items, f"the answer was no JSON object with a list of {CLAIMS}")
+        said = [one for one in map(_said, items) if one is not None]
+        checked = check_answer(self._asked.question, said, _by_id(request), prompt=self.prompt.text, cut=not whole)
+        if not whole and not checked.claims and not request.complaint:
+            return ReadAnswer({}, request.items, "the answer was cut off")
+        return ReadAnswer({evidence: checked})
+
+    def keep(self, found: Mapping[Evidence, Answer]) -> None:
+        for answer in found.values():
+            self.answer = answer
+
+
+def _by_id(request: Request[Evidence]) -> dict[str, Passage]:
+    """Passages by the short ids of this request, which no document can guess."""
+    suffix = request.fence.token[:4]
+    return {f"p{place}-{suffix}": passage for place, passage in enumerate(request.items[0].passages, start=1)}
+
+
+def _said(item: Any) -> Said | None:
+    try:
+        claimed = _Claimed.model_validate(item)
+    except ValidationError:
+        return None
+    return Said(claimed.text, tuple((quoted.id, quoted.quote) for quoted in claimed.quotes))
