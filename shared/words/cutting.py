@@ -17,7 +17,16 @@ from numpy.typing import NDArray
 
 from embedmill.shared.words.counts import UNITS, TermCounts
 from embedmill.shared.words.folding import normalise
-from embedmill.shared.words.languages import DEFAULTS, Language, Languages, guess, languages, of_script, stems
+from embedmill.shared.words.languages import (
+    DEFAULTS,
+    Language,
+    Languages,
+    guess,
+    languages,
+    may_be_inflected,
+    of_script,
+    stems,
+)
 from embedmill.shared.words.naming import name_tokens
 from embedmill.shared.words.scripts import script_of
 from embedmill.shared.words.splitting import Pieces, split, tokens
@@ -93,7 +102,8 @@ class _Known(dict[str, tuple[int, tuple[int, ...]]]):
             *zip(pieces.wholes, pieces.wholes, strict=True),
         ):
             language = self._spoken.get(script_of(word))
-            yield from stemmed(word, shown, language) if language else (word,)
+            stemmed = _stemmed(word, shown, language) if language and may_be_inflected(word) else ()
+            yield from stemmed or (word,)
         yield from pieces.grams
         yield from pieces.singles
 
@@ -103,15 +113,15 @@ def _known_in(spoken: Languages) -> _Known:
     return _Known(spoken)
 
 
-def stemmed(word: str, shown: str, language: Language) -> tuple[str, ...]:
-    """The terms of a word in a language: its stems, marked with the language, or itself where nothing is stemmed."""
-    found = stems(word, shown, language)
-    return tuple(f"{language.code}\0{stem}" for stem in found) or (word,)
+def _stemmed(word: str, shown: str, language: Language) -> list[str]:
+    """The stems of a word, marked with their language."""
+    return [f"{language.code}\0{stem}" for stem in stems(word, shown, language)]
 
 
+@lru_cache(maxsize=4096)
 def alternatives(word: str, shown: str) -> tuple[int, ...]:
     """All terms by which a text of any language may hold a word."""
     terms = [word]
-    for language in of_script(script_of(word)):
-        terms += stemmed(word, shown, language)
-    return tuple(map(term_id, dict.fromkeys(terms)))
+    for language in of_script(script_of(word)) if may_be_inflected(word) else ():
+        terms += _stemmed(word, shown, language)
+    return tuple(map(term_id, terms))

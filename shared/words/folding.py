@@ -16,6 +16,13 @@ _MINUS = re.compile(r"(?<![\w)])[\u2012-\u2015](?=\d)")
 _SECTION = re.compile(r"(?<!\w)§\s(?=\d)")
 _SAME = {"‐": "-", "‑": "-", "−": "-", "־": "-", "⁄": "/", "∕": "/"}
 
+_LEFT_OUT = re.compile(
+    r"(?<![иу])\u0306|(?<!і)\u0308|[\u0300-\u0305\u0307\u0309-\u036f\u0591-\u05bd\u05bf\u05c1-\u05c7\u0610-\u061a"
+    r"\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7-\u06ed\u093c\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff]"
+)
+"""Accents, breathings and vowel points: marks of scripts whose letters stand without them. A breve and two dots that make
+another letter of Cyrillic stay; so do the vowels of India, and what voices a kana."""
+_DIGITS = re.compile(r"[^\x00-\x7f\D]")
 _LETTERS = str.maketrans(
     {
         "ø": "o",
@@ -61,35 +68,10 @@ def fold(word: str) -> str:
     """A word in small letters, without the marks that people leave out; the same for every form of it."""
     if word.isascii():
         return word.lower()
-    small = word.casefold().translate(_LETTERS)
-    parted = unicodedata.normalize("NFKD", small)
-    kept = "".join(sign for at, sign in enumerate(parted) if not _is_dropped(parted, at))
-    return unicodedata.normalize("NFKC", _digits(kept).casefold().translate(_LETTERS))
+    parted = unicodedata.normalize("NFKD", word.casefold().translate(_LETTERS))
+    kept = _LEFT_OUT.sub("", parted).casefold().translate(_LETTERS)
+    return unicodedata.normalize("NFKC", _DIGITS.sub(_digit, kept))
 
 
-def _is_dropped(parted: str, at: int) -> bool:
-    """Whether a sign is an accent, a vowel point or a breathing: marks of scripts whose letters stand without them."""
-    code = ord(parted[at])
-    return (
-        (0x300 <= code <= 0x36F and not _is_short_i(parted, at))
-        or 0x591 <= code <= 0x5C7
-        or 0x610 <= code <= 0x61A
-        or 0x64B <= code <= 0x65F
-        or code in {0x670, 0x93C}
-        or (0x6D6 <= code <= 0x6ED and unicodedata.combining(parted[at]) > 0)
-        or 0x1AB0 <= code <= 0x1AFF
-        or 0x1DC0 <= code <= 0x1DFF
-        or 0x20D0 <= code <= 0x20FF
-    )
-
-
-def _is_short_i(parted: str, at: int) -> bool:
-    """Whether a mark makes another letter of Cyrillic: a breve, or two dots on the letter that looks like an i."""
-    before = parted[at - 1] if at else ""
-    return (parted[at] == "\u0306" and before in {"и", "у"}) or (parted[at] == "\u0308" and before == "і")
-
-
-def _digits(word: str) -> str:
-    if word.isascii() or not any(sign.isdigit() for sign in word):
-        return word
-    return "".join(str(unicodedata.digit(sign, sign)) for sign in word)
+def _digit(match: re.Match[str]) -> str:
+    return str(unicodedata.digit(match[0], match[0]))

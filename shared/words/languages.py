@@ -1,5 +1,6 @@
 """Owns the languages: which one a text is in, by its function words, and the stems of their words."""
 
+import re
 import threading
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -15,6 +16,7 @@ from embedmill.shared.words.scripts import script_of
 LONGEST_STEMMED = 40
 SHORTEST_STEMMED = 3
 ENOUGH_VOTES = 2
+_NO_LETTERS = re.compile(r"[\x00-@\[-`{-\x7f]")
 SHORT_TEXT = 8
 """Of a text of up to so many words one function word tells the language."""
 OF_A_LETTER = 0.5
@@ -111,22 +113,21 @@ def _best(script: str, votes: Mapping[str, float], enough: float) -> str:
 def stems(word: str, shown: str, language: Language) -> tuple[str, ...]:
     """The stems of a folded word: that of its written form, and that of the folded one, for who leaves marks out.
 
-    Empty for a word that the language does not inflect: a function word, a name with digits.
+    Empty for a function word, and where no stemmer is known; whether the word `may_be_inflected` is asked before.
     """
-    if not language.stemmer or not _is_stemmed(word) or word in language.words:
+    if not language.stemmer or word in language.words:
         return ()
     stemmer = _stemmer(language.stemmer)
-    found = (stemmer.stemWord(form) for form in ((word,) if shown == word else (shown, word)))
-    return tuple(dict.fromkeys(fold(stem) or word for stem in found))
+    stem: str = stemmer.stemWord(word)
+    if shown == word:
+        return (stem,)
+    other = fold(stemmer.stemWord(shown)) or word
+    return (stem,) if other == stem else (other, stem)
 
 
-def _is_stemmed(word: str) -> bool:
-    """Whether a word may be inflected: what has digits or signs is a name."""
-    return SHORTEST_STEMMED <= len(word) <= LONGEST_STEMMED and not any(map(_is_no_letter, word))
-
-
-def _is_no_letter(sign: str) -> bool:
-    return not sign.isalpha() and sign.isascii()
+def may_be_inflected(word: str) -> bool:
+    """What has digits or signs is a name, and what is very long is data."""
+    return SHORTEST_STEMMED <= len(word) <= LONGEST_STEMMED and not _NO_LETTERS.search(word)
 
 
 class _Stemmers(threading.local):

@@ -12,8 +12,8 @@ _BORDER = "\0"
 
 
 def pieces_of(text: str) -> list[Pieces]:
-    """What the tokens of a text are found by, in order."""
-    return [split(token) for token in tokens(normalise(text))]
+    """What the tokens of a text are found by, in order; not those of signs alone."""
+    return [pieces for token in tokens(normalise(text)) if (pieces := split(token)).atoms]
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,10 @@ def _wholes(pieces: list[Pieces]) -> set[str]:
 
 
 def _terms_asked(pieces: Pieces) -> Iterator[tuple[int, ...]]:
+    """The terms of the identifier that has to be there as it is written, or those of each word."""
+    if pieces.wholes and not pieces.loose:
+        yield alternatives(pieces.wholes[0], pieces.wholes[0])
+        return
     for word, shown in zip(pieces.words, pieces.shown, strict=True):
         yield alternatives(word, shown)
     for gram in pieces.grams:

@@ -60,14 +60,18 @@ def parse_query(text: str) -> WordQuery:
     """The parts of a query. One that only excludes is text: there is nothing from which to exclude."""
     parts = [part for part in parts_of(text) if part.text.strip()]
     wanted = [part for part in parts if not part.is_excluded]
-    if not any(pieces_of(part.text) for part in wanted):
+    if not any(_has_words(part.text) for part in wanted):
         parts = wanted = [Part(text)]
     plain = " ".join(part.text.strip() for part in wanted)
     excluded, excluded_phrases = _exclusions(part for part in parts if part.is_excluded)
-    phrases = tuple(Phrase(part.text) for part in wanted if part.is_phrase and pieces_of(part.text))
+    phrases = tuple(Phrase(part.text) for part in wanted if part.is_phrase and _has_words(part.text))
     cut = list(dict.fromkeys(tokens(normalise(plain))))
     words, left = _words_of(cut)
     return WordQuery(plain, words, phrases, excluded, excluded_phrases, _notes(cut, left))
+
+
+def _has_words(text: str) -> bool:
+    return any(split(token).atoms for token in tokens(normalise(text)))
 
 
 def _notes(cut: Sequence[str], left: int) -> tuple[str, ...]:
@@ -78,7 +82,7 @@ def _notes(cut: Sequence[str], left: int) -> tuple[str, ...]:
 
 def _words_of(cut: Sequence[str]) -> tuple[tuple[QueryWord, ...], int]:
     """The distinct words of a query's tokens in order, identifiers before their parts; and how many tokens are left."""
-    functional = _functional(cut)
+    functional = _functional(cut[:MOST_WORDS])
     distinct: dict[str, QueryWord] = {}
     for at, token in enumerate(cut):
         if len(distinct) >= MOST_WORDS:
