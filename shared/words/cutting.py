@@ -27,7 +27,7 @@ from embedmill.shared.words.languages import (
     of_script,
     stems,
 )
-from embedmill.shared.words.naming import name_tokens
+from embedmill.shared.words.naming import read_name
 from embedmill.shared.words.scripts import script_of
 from embedmill.shared.words.splitting import Pieces, split, tokens
 
@@ -56,8 +56,10 @@ def count_terms(*, title: str = "", uri: str = "", section: str = "", text: str 
     cut = [field.split() for field in shown]
     known = _known_in(guess(chain.from_iterable(cut), "".join(shown)))
     lengths, terms = zip(*map(known.look_up, cut), strict=True)
-    named = [known.look_up(field)[1] for field in name_tokens(uri)]
-    return _counted(dict(zip(FIELDS, (*terms, *named), strict=True)), sum(lengths))
+    name = read_name(uri)
+    named = known.look_up(name.tokens)[1] + list(map(term_id, name.wholes))
+    fields = (*terms, named, known.look_up(name.folders)[1])
+    return _counted(dict(zip(FIELDS, fields, strict=True)), sum(lengths))
 
 
 def _counted(fields: Mapping[str, Sequence[int]], length: int) -> TermCounts:

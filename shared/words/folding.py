@@ -20,8 +20,10 @@ _LEFT_OUT = re.compile(
     r"(?<![иу])\u0306|(?<!і)\u0308|[\u0300-\u0305\u0307\u0309-\u036f\u0591-\u05bd\u05bf\u05c1-\u05c7\u0610-\u061a"
     r"\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7-\u06ed\u093c\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff]"
 )
-"""Accents, breathings and vowel points: marks of scripts whose letters stand without them. A breve and two dots that make
-another letter of Cyrillic stay; so do the vowels of India, and what voices a kana."""
+"""Accents, breathings and vowel points: marks of scripts whose letters stand without them.
+
+A breve and two dots that make another letter of Cyrillic stay, and so do the vowels of India and what voices a kana.
+"""
 _DIGITS = re.compile(r"[^\x00-\x7f\D]")
 _LETTERS = str.maketrans(
     {
@@ -55,9 +57,9 @@ def normalise(text: str) -> str:
     """The text in one form, case and marks kept: compatible signs, composed, nothing invisible, plain hyphens."""
     if text.isascii():
         return text
-    text = _APART.sub(" ", _INVISIBLE.sub("", text))
-    text = unicodedata.normalize("NFKC", text)
-    return _SECTION.sub("§", _MINUS.sub("-", _ALIKE.sub(_plain, text)))
+    composed = unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
+    compatible = unicodedata.normalize("NFKC", _APART.sub(" ", composed))
+    return _SECTION.sub("§", _MINUS.sub("-", _ALIKE.sub(_plain, compatible)))
 
 
 def _plain(match: re.Match[str]) -> str:

@@ -1,23 +1,34 @@
 """Owns what of a document's address is searched: the name of its file or row, and the folders around it."""
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote
 
 from embedmill.shared.words.folding import normalise
-from embedmill.shared.words.splitting import tokens
+from embedmill.shared.words.splitting import split, tokens
 
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/]*")
 _EXTENSION = re.compile(r"(?<=[^.])(?:\.[a-zA-Z][a-zA-Z0-9]{0,4}){1,2}$")
 LONGEST = 1000
 
 
+@dataclass(frozen=True, slots=True)
+class Name:
+    """The tokens of a name and of its folders, and the name as it is written, with its extension."""
+
+    tokens: tuple[str, ...]
+    folders: tuple[str, ...]
+    wholes: tuple[str, ...]
+
+
 @lru_cache(maxsize=1024)
-def name_tokens(uri: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The tokens of the name, and those of its folders. The extension is part of the whole name alone."""
+def read_name(uri: str) -> Name:
+    """What of a URI is searched. The extension is part of the whole name alone."""
     path, _, row = _SCHEME.sub("", uri, count=1)[-LONGEST:].partition("#")
-    folders, _, name = path.partition("?")[0].rstrip("/").rpartition("/")
-    name, row = normalise(unquote(name)), normalise(unquote(row))
+    folders, _, quoted = path.partition("?")[0].rstrip("/").rpartition("/")
+    name, row = normalise(unquote(quoted)), normalise(unquote(row))
     bare = _EXTENSION.sub("", name)
-    whole = [name] if bare != name else []
-    return (*whole, *tokens(bare), *tokens(row)), tuple(tokens(normalise(unquote(folders))))
+    last = tokens(name)[-1:] if bare != name else ()
+    wholes = tuple(whole for token in last for whole in split(token).wholes[:1])
+    return Name((*tokens(bare), *tokens(row)), tuple(tokens(normalise(unquote(folders)))), wholes)

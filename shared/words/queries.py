@@ -67,7 +67,7 @@ def parse_query(text: str) -> WordQuery:
     phrases = tuple(Phrase(part.text) for part in wanted if part.is_phrase and _has_words(part.text))
     cut = list(dict.fromkeys(tokens(normalise(plain))))
     words, left = _words_of(cut)
-    return WordQuery(plain, words, phrases, excluded, excluded_phrases, _notes(cut, left))
+    return WordQuery(plain, words[:MOST_WORDS], phrases, excluded, excluded_phrases, _notes(cut, left))
 
 
 def _has_words(text: str) -> bool:

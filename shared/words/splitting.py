@@ -26,6 +26,7 @@ PIECE (?: (?: ['.+@/\\,&-] | ::? ) PIECE )*
 (?: \+\+ | [#%] (?!\w) )?
 """
 _JOINTS = re.compile(r"[/\\:@&]+")
+_DOTS = re.compile(r"(?<!\d)\.|\.(?!\d)")
 _CONNECTORS = re.compile(r"['.+,_-]+")
 _CAMEL = re.compile(
     r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-Za-z]{2})(?=[0-9]{2})|(?<=[0-9]{2})(?=[A-Za-z]{2})"
@@ -38,7 +39,7 @@ _ELIDED = re.compile(
 )
 _INITIALS = re.compile(r"[^\W\d_](?:\.[^\W\d_])+")
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+")
-_OF_IDENTIFIERS = frozenset("._+,#$€£%§")
+_OF_IDENTIFIERS = re.compile(r"[\d._+,#$€£%§]")
 _RUN = re.compile(f"[{SPACELESS}]+")
 _HAN = re.compile(f"[{HAN}]")
 _HANGUL = re.compile(f"[{HANGUL}]+")
@@ -99,14 +100,13 @@ def _word(token: str) -> Pieces:
 
 def _compound(token: str) -> Pieces:
     """An identifier, a number, a path: as a whole, and what its joints part."""
-    subs = [sub for sub in _JOINTS.split(token) if sub]
-    if len(subs) > 1:
-        return _joined([split(sub) for sub in subs], wholes=_whole(token))
-    if "'" in token:
-        return _with_apostrophe(token)
     if _INITIALS.fullmatch(token):
         return _plain([token.replace(".", "")])
-    return _parted(token)
+    for joints in (_JOINTS, _DOTS):
+        subs = [sub for sub in joints.split(token) if sub]
+        if len(subs) > 1:
+            return _joined([split(sub) for sub in subs], wholes=_whole(token))
+    return _with_apostrophe(token) if "'" in token else _parted(token)
 
 
 def _joined(parts: list[Pieces], *, wholes: tuple[str, ...] = ()) -> Pieces:
@@ -133,11 +133,12 @@ def _with_apostrophe(token: str) -> Pieces:
 def _parted(token: str) -> Pieces:
     pieces = [piece for piece in _CONNECTORS.split(token) if piece]
     parts = [part for piece in pieces for part in _parts_of(piece)]
-    if len(pieces) > 1 and all(piece.isalpha() for piece in pieces) and not set(token) & _OF_IDENTIFIERS:
+    if len(pieces) > 1 and not _OF_IDENTIFIERS.search(token):
         return _plain(parts, wholes=(fold(re.sub(r"['-]", "", token)),), loose=True)
     if not parts or parts == [token]:
         return _plain(parts)
-    return _plain(parts, wholes=(*_whole(token), *_ungrouped(token)))
+    names = [fold(piece) for piece in pieces if len(_parts_of(piece)) > 1]
+    return _plain(parts, wholes=(*_whole(token), *_ungrouped(token), *names))
 
 
 def _parts_of(piece: str) -> list[str]:

@@ -1,0 +1,173 @@
+"""The signs of a query: quotation marks and a leading minus; everything else is text."""
+
+import pytest
+
+from embedmill.shared.words.cutting import count_terms
+from embedmill.shared.words.phrases import Phrase
+from embedmill.shared.words.queries import MOST_WORDS, WordQuery, parse_query, weigh
+from embedmill.shared.words.weighing import WordCounts
+from tests.shared.words.ranking import rank
+
+LETTERS = str.maketrans("01", "xy")
+
+
+def texts(query: WordQuery) -> list[str]:
+    return [word.text for word in query.words]
+
+
+def signs(text: str) -> tuple[str, list[str], list[str], list[str]]:
+    query = parse_query(text)
+    return (
+        query.plain,
+        [phrase.text for phrase in query.phrases],
+        [word.text for word in query.excluded],
+        [phrase.text for phrase in query.excluded_phrases],
+    )
+
+
+@pytest.mark.parametrize(
+    "quoted", ['"red pump"', "“red pump”", "„red pump“", "„red pump”", "«red pump»", "»red pump«", "「red pump」"]
+)
+def test_what_is_quoted_is_a_phrase(quoted: str) -> None:
+    assert signs(f"{quoted} valve") == ("red pump valve", ["red pump"], [], [])
+    assert signs(f"valve -{quoted}") == ("valve", [], [], ["red pump"])
+
+
+@pytest.mark.parametrize(
+    ("text", "plain", "excluded"),
+    [
+        ("pump -valve", "pump", ["valve"]),
+        ("-valve pump", "pump", ["valve"]),
+        ("pump \u2212valve", "pump", ["valve"]),
+        ("pump -ERR-2041", "pump", ["err-2041"]),
+        ("pump -co-operate", "pump", ["cooperate"]),
+        ("pump -readme.md", "pump", ["readme.md"]),
+        ("pump -天気", "pump", ["天気"]),
+        ("one-way valve", "one-way valve", []),
+        ("temperature -40", "temperature -40", []),
+        ("-40", "-40", []),
+        ("pump - valve", "pump - valve", []),
+        ("git log --no-merges", "git log --no-merges", []),
+        ("-valve", "-valve", []),
+        ("-valve -pump", "-valve -pump", []),
+    ],
+)
+def test_a_minus_before_a_word_excludes_it(text: str, plain: str, excluded: list[str]) -> None:
+    assert signs(text) == (plain, [], excluded, [])
+
+
+def test_a_number_is_excluded_in_quotes() -> None:
+    assert signs('temperature -"40"') == ("temperature", [], [], ["40"])
+
+
+def test_what_only_its_order_tells_is_excluded_as_a_phrase() -> None:
+    assert signs("電車 -来週休み") == ("電車", [], [], ["来週休み"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'an "open end',
+        '5" pipe',
+        "pump AND valve OR NOT hose",
+        "NEAR(pump valve, 5)",
+        "title:pump",
+        "pump*",
+        "^pump",
+        "(pump) [valve] {hose}",
+        "pump\0valve",
+        "'); DROP TABLE rows; --",
+        "a \\ b / c | d & e",
+    ],
+)
+def test_everything_else_is_text(text: str) -> None:
+    assert signs(text) == (text.strip(), [], [], [])
+    assert texts(parse_query(text))
+
+
+@pytest.mark.parametrize("text", ["", " ", '""', "-", '-""', "???", '"?" -"!"', "\0"])
+def test_signs_alone_are_no_words(text: str) -> None:
+    query = parse_query(text)
+    assert (query.words, query.phrases, query.excluded, query.excluded_phrases) == ((), (), (), ())
+
+
+@pytest.mark.parametrize(
+    ("text", "counted"),
+    [
+        ("what is the boiler pressure", ["boiler", "pressure"]),
+        ("what is the boiler", ["boiler"]),
+        ("Wie hoch ist der Druck in dem Kessel", ["hoch", "druck", "kessel"]),
+        ("quelle est la pression de la chaudière", ["pression", "chaudiere"]),
+        ("IT support for all of us", ["it", "support"]),
+        ("which songs did The Who write", ["songs", "the", "who", "write"]),
+        ("what does vitamin A do", ["vitamin", "a"]),
+        ("The Who", ["the", "who"]),
+        ("the who", ["the", "who"]),
+        ("vitamin a", ["vitamin", "a"]),
+        ("to be or not to be", ["to", "be", "or", "not"]),
+        ("WHAT IS THE BOILER PRESSURE", ["boiler", "pressure"]),
+        ("a", ["a"]),
+    ],
+)
+def test_function_words_weigh_nothing_beside_others(text: str, counted: list[str]) -> None:
+    query = parse_query(text)
+    assert [word.text for word in query.words if word.weight] == counted
+    assert set(query.terms) == {term for word in query.words if word.weight for term in word.terms}
+
+
+@pytest.mark.parametrize(
+    ("phrase", "text", "holds"),
+    [
+        ("red pump", "The Red\n  PUMP, at last", True),
+        ("red pump", "red pumps", False),
+        ("red pump", "red and pump", False),
+        ("red pump", "pump red", False),
+        ("ed pump", "red pump", False),
+        ("cafe au lait", "Café au lait", True),
+        ("the file", "the \ufb01le", True),
+        ("-40", "at -40 degrees", True),
+        ("-40", "at 40 degrees", False),
+        ("3.11", "Python 3.11", True),
+        ("3.11", "3, 11", False),
+        ("parse_retry_after", "parse retry after", False),
+        ("co-operate", "they co operate", True),
+        ("天気は晴れ", "東京都の天気は晴れです", True),
+        ("天気が晴れ", "東京都の天気は晴れです", False),
+        ("", "anything", False),
+    ],
+)
+def test_a_phrase_is_held_word_for_word(phrase: str, text: str, *, holds: bool) -> None:
+    assert Phrase(phrase).held_by("", text) is holds
+    if holds:
+        held = set(count_terms(text=text).terms.tolist())
+        assert all(terms & held for terms in Phrase(phrase).required)
+
+
+def test_a_phrase_stays_within_one_field() -> None:
+    assert not Phrase("red pump").held_by("red", "pump")
+
+
+def test_words_behind_the_bound_are_named() -> None:
+    query = parse_query(" ".join(f"word{number:b}" for number in range(MOST_WORDS + 7)).translate(LETTERS))
+    assert len(query.words) == MOST_WORDS
+    assert query.notes == (f"the query has {MOST_WORDS + 7:,} different words; the last 7 are not looked for",)
+    assert parse_query("word " * MOST_WORDS * 2).notes == ()
+
+
+def test_a_word_is_as_rare_as_all_of_its_forms() -> None:
+    query = parse_query("connections")
+    first, second = query.words[0].terms[:2]
+    apart = weigh(query, WordCounts(100, 1000, {first: 3, second: 4})).weights
+    alone = weigh(query, WordCounts(100, 1000, {second: 7})).weights
+    assert set(apart.values()) == set(alone.values())
+
+
+def test_parts_stand_for_an_identifier_that_no_row_holds() -> None:
+    assert rank("retry_policy", {"both": "a retry policy", "one": "a policy", "none": "nothing"}) == ["both", "one"]
+
+
+def test_what_is_excluded_is_excluded_in_every_form() -> None:
+    [word] = parse_query("jaguar -cars").excluded
+    for text in ("Cars are sold here.", "The car is red and it is not for sale."):
+        assert set(word.terms) & set(count_terms(text=text).terms.tolist())
+    assert not set(word.terms) & set(count_terms(text="The cart is red and it is not for sale.").terms.tolist())
