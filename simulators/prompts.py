@@ -3,6 +3,11 @@
 By default every chunk that the prompt names gets a benign verdict; `POST /_sim/verdicts` says otherwise:
 
     [{"match": "text in the chunk", "verdict": {"score": 1}}, {"match": "…", "raw": "no JSON at all"}]
+
+A prompt with a question is answered by the words that texts share with it (`judging`). A script may answer it whole; it
+does not know the ids of the texts, and names each by some of its words:
+
+    [{"match": "the question", "verdict": {"claims": [{"text": "…", "quotes": [{"match": "…", "quote": "…"}]}]}}]
 """
 
 import hashlib
@@ -17,6 +22,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from embedmill.simulators.base import Call, Handler, Reply
+from embedmill.simulators.judging import best, opinion, question_of
 
 ID_FIELDS = ("id", "chunk_id", "chunk", "passage_id", "passage", "document_id")
 TAGGED_ID = re.compile(r"<[\w-]+[^<>]*\bid=[\"']?([^\"'\s>]+)")
@@ -106,6 +112,8 @@ class Writer:
             return [self._object(items, context.about(chunk)) for chunk in context.chunks]
         if "properties" in schema:
             return self._object(schema, context)
+        if (cited := _cited(schema, context)) is not None:
+            return cited
         if schema.get("type") == "array":
             return [self._value(schema["items"], context, name)] if schema.get("minItems") else []
         return _scalar(schema, name)
@@ -113,10 +121,11 @@ class Writer:
     def _object(self, schema: Schema, context: "_Context") -> dict[str, Any]:
         made = {name: self._value(part, context, name) for name, part in schema.get("properties", {}).items()}
         if context.chunk is not None:
-            made |= _identity(schema, context)
+            made |= _opinion(made, context) | _identity(schema, context)
         holds_chunks = any(_chunked(context.resolved(p), context) for p in schema.get("properties", {}).values())
         scripted = None if holds_chunks else self._find(context.model, context.text, raw=False)
-        return made | {k: v for k, v in (scripted.verdict if scripted else {}).items() if k in made}
+        said = scripted.verdict if scripted else {}
+        return made | {name: context.named(value) for name, value in said.items() if name in made}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +142,7 @@ class _Context:
         self.chunk = chunk
         self._root = schema
         self._prompt = prompt
+        self.question = question_of(prompt)
         self.chunks = _chunks(prompt) if chunk is None else []
 
     @property
@@ -141,6 +151,17 @@ class _Context:
 
     def about(self, chunk: _Chunk) -> "_Context":
         return _Context(self._root, self.model, self._prompt, chunk)
+
+    def named(self, value: Any) -> Any:
+        """A scripted value with the ids of the texts that it names by some of their words."""
+        match value:
+            case {"match": str(words), **fields}:
+                return {"id": next((chunk.id for chunk in self.chunks if words in chunk.text), words), **fields}
+            case {**fields}:
+                return {name: self.named(field) for name, field in fields.items()}
+            case [*items]:
+                return [self.named(item) for item in items]
+        return value
 
     def resolved(self, schema: Schema) -> Schema:
         """The schema behind a reference or a union; of a union the null, or else the first."""
@@ -172,6 +193,28 @@ def _chunked(schema: Schema, context: _Context) -> Schema | None:
         return None
     items = context.resolved(schema.get("items", {}))
     return items if any(name in items.get("properties", {}) for name in ID_FIELDS) else None
+
+
+def _opinion(made: Mapping[str, Any], context: _Context) -> dict[str, Any]:
+    """Grade and quote of a text, where a question is asked of it."""
+    if context.question is None or context.chunk is None:
+        return {}
+    found = opinion(context.question, context.chunk.text)
+    grades = {name: found.score for name, value in made.items() if _is_grade(name) and isinstance(value, int)}
+    return grades | {name: found.quote for name in made if "quote" in name}
+
+
+def _cited(schema: Schema, context: _Context) -> list[dict[str, Any]] | None:
+    """A list of statements, each with quotes of the texts that a question is asked of; None for any other value."""
+    if schema.get("type") != "array" or context.question is None or context.chunk is not None:
+        return None
+    properties = context.resolved(schema.get("items", {})).get("properties", {})
+    quoting = next((name for name, part in properties.items() if _chunked(context.resolved(part), context)), None)
+    if quoting is None:
+        return None
+    spoken = next((name for name, part in properties.items() if part.get("type") == "string"), "text")
+    answers = best(context.question, [(chunk.id, chunk.text) for chunk in context.chunks])
+    return [{spoken: sentence, quoting: [{"id": id, "quote": sentence}]} for id, sentence in answers]
 
 
 def _identity(schema: Schema, context: _Context) -> dict[str, Any]:

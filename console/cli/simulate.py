@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,6 +28,9 @@ def simulate(
     ] = None,
     rpm: Annotated[int | None, typer.Option("--rpm", min=1, help="Requests a minute and model.")] = None,
     latency_ms: Annotated[int, typer.Option("--latency-ms", min=0, help="Least time of an answer.")] = 0,
+    script: Annotated[
+        Path | None, typer.Option(help="JSON file with what the model thinks, as POST /_sim/verdicts takes it.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Act as a paid provider, to rehearse a run.
@@ -42,7 +46,7 @@ def simulate(
     def announce(running: "RunningSimulator") -> None:
         print_result(running, _print_running, as_json=as_json)
 
-    rehearsal = Rehearsal(name, host, port, tpm, rpm, latency_ms)
+    rehearsal = Rehearsal(name, host, port, tpm, rpm, latency_ms, script)
     with _ends_quietly():
         bill = run_simulator(load_settings(), rehearsal, on_ready=announce)
     if not as_json:

@@ -2,13 +2,17 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from embedmill.shared.errors import SettingsError, UnknownPrice
+from embedmill.shared.errors import SettingsError, SourceError, UnknownPrice
 from embedmill.shared.ledger import Lane, Tokens
 from embedmill.shared.settings import Settings
 from embedmill.shared.spend.prices import Prices
 from embedmill.simulators.table import simulator_class
+
+if TYPE_CHECKING:
+    from embedmill.simulators.base import Simulator
 
 MICRO = 1_000_000
 STORE, STORE_MODEL = "pinecone", "serverless"
@@ -26,6 +30,8 @@ class Rehearsal:
     tokens_per_minute: int | None
     requests_per_minute: int | None
     latency_ms: int
+    script: Path | None = None
+    """What the model thinks, in a file as `POST /_sim/verdicts` takes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,8 @@ def run_simulator(
         latency_seconds=rehearsal.latency_ms / 1000,
     )
     simulator = found(limits)
+    if rehearsal.script is not None:
+        _follow(simulator, rehearsal.script)
     try:
         listener = listen(rehearsal.host, rehearsal.port)
     except OSError as error:
@@ -73,6 +81,25 @@ def run_simulator(
     with listener:
         serve(simulator, listener, ready=lambda: on_ready(running))
     return price_bill(Prices.load(settings.prices_path), rehearsal.name, simulator.bill.as_json())
+
+
+def _follow(simulator: "Simulator", path: Path) -> None:
+    """Script what the model thinks; raises SourceError, and SettingsError for a simulator that has no opinions."""
+    from pydantic import ValidationError
+
+    from embedmill.simulators.prompts import VERDICTS, Writer
+
+    writer = getattr(simulator, "writer", None)
+    if not isinstance(writer, Writer):
+        raise SettingsError(f"{simulator.name} thinks nothing that a script could say", hint="Leave --script out.")
+    try:
+        writer.add(*VERDICTS.validate_json(path.read_bytes()))
+    except OSError as error:
+        raise SourceError(f"cannot read {path}: {error.strerror or error}") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise SourceError(f"{path} is no script: {place or 'the file'}: {first['msg']}") from None
 
 
 def price_bill(prices: Prices, provider: str, bill: Mapping[str, Any]) -> SimulatedBill:

@@ -1,0 +1,55 @@
+"""What the simulated models make of a question about texts: by the words that they share with it, as no model would.
+
+A text is graded by the share of the question's words that one of its sentences holds, and that sentence is the quote.
+It rehearses calls, money and failures; what a real model thinks has to be scripted.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+QUESTION = re.compile(r"<question\b[^<>]*>\s*(.*?)\s*</question\b", re.DOTALL)
+TAGGED = re.compile(r"\A<[^<>]*>\n(.*?)(?:\n</[^<>]*>.*)?\Z", re.DOTALL)
+SENTENCE = re.compile(r"[^.!?\n]+[.!?]?")
+WORD = re.compile(r"\w+")
+SHORT = 4
+"""Words of so many letters at most say nothing."""
+SHARES = ((0.75, 5), (0.5, 4), (0.34, 3), (0.1, 2))
+"""From which share on a text has which grade; below all of them it has 1."""
+ANSWERS_FROM, MOST_SENTENCES = 0.5, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What is thought of one text."""
+
+    score: int
+    quote: str
+    share: float
+
+
+def question_of(prompt: str) -> str | None:
+    """What a prompt asks, where it says so in a tag named question."""
+    found = QUESTION.search(prompt)
+    return found[1] if found else None
+
+
+def opinion(question: str, tagged: str) -> Opinion:
+    """What is thought of a text between tags."""
+    wanted = _words(question)
+    inner = TAGGED.match(tagged)
+    sentences = [sentence.strip() for sentence in SENTENCE.findall(inner[1] if inner else tagged)]
+    shares = [(len(wanted & _words(sentence)) / max(len(wanted), 1), sentence) for sentence in sentences if sentence]
+    share, quote = max(shares, key=lambda pair: pair[0], default=(0.0, ""))
+    score = next((grade for least, grade in SHARES if share >= least), 1)
+    return Opinion(score, quote if score > 2 else "", share)
+
+
+def best(question: str, texts: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """(id, sentence) of the texts that answer, the best first; none where nothing does."""
+    opinions = sorted(((opinion(question, text), id) for id, text in texts), key=lambda pair: -pair[0].share)
+    return [(id, found.quote) for found, id in opinions if found.share >= ANSWERS_FROM][:MOST_SENTENCES]
+
+
+def _words(text: str) -> set[str]:
+    return {word for word in WORD.findall(text.casefold()) if len(word) > SHORT or not word.isalpha()}

@@ -1,0 +1,60 @@
+"""What simulated models make of a question about texts, by default and by a script."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from embedmill.simulators.prompts import ScriptedVerdict, Writer
+
+TEXT: Mapping[str, Any] = {"type": "string"}
+GRADES = {
+    "properties": {
+        "grades": {
+            "type": "array",
+            "items": {"properties": {"id": TEXT, "quote": TEXT, "score": {"type": "integer", "enum": [5, 4, 3, 2, 1]}}},
+        }
+    }
+}
+QUOTED = {"type": "array", "items": {"properties": {"id": TEXT, "quote": TEXT}}}
+ANSWER = {
+    "properties": {"claims": {"type": "array", "items": {"properties": {"text": TEXT, "quotes": QUOTED}}}},
+}
+WARRANTY = "The X200 pump has a warranty of 36 months."
+PROMPT = f"""<question-7f>
+What warranty does the X200 pump have?
+</question-7f>
+
+<passage-7f id="p1" title="Pumps">
+Oil is bad. {WARRANTY} Call us.
+</passage-7f>
+
+<passage-7f id="p2">
+Harbours are quiet.
+</passage-7f>"""
+
+
+def write(schema: Mapping[str, Any], *script: ScriptedVerdict) -> Any:
+    writer = Writer()
+    writer.add(*script)
+    return json.loads(writer.write(schema, model="claude", prompt=PROMPT))
+
+
+def test_a_text_is_graded_by_the_words_that_it_shares_with_the_question_and_quoted() -> None:
+    good, bad = write(GRADES)["grades"]
+    assert good == {"id": "p1", "quote": WARRANTY, "score": 5}
+    assert bad == {"id": "p2", "quote": "", "score": 1}
+
+
+def test_a_script_says_otherwise_text_by_text() -> None:
+    scripted = ScriptedVerdict(match="Harbours", verdict={"score": 5, "quote": "Harbours are quiet"})
+    assert write(GRADES, scripted)["grades"][1] == {"id": "p2", "quote": "Harbours are quiet", "score": 5}
+
+
+def test_a_question_is_answered_by_the_sentences_that_share_its_words() -> None:
+    assert write(ANSWER) == {"claims": [{"text": WARRANTY, "quotes": [{"id": "p1", "quote": WARRANTY}]}]}
+
+
+def test_a_scripted_answer_names_texts_by_their_words() -> None:
+    claims = [{"text": "Quiet.", "quotes": [{"match": "Harbours", "quote": "are quiet"}]}]
+    scripted = ScriptedVerdict(match="What warranty", verdict={"claims": claims})
+    assert write(ANSWER, scripted) == {"claims": [{"text": "Quiet.", "quotes": [{"id": "p2", "quote": "are quiet"}]}]}
