@@ -107,7 +107,9 @@ class Look:
     def _worded(self, top_k: int) -> list[Match]:
         assert self._wording is not None
         with self._steps.step(LEXICAL, given=top_k) as step:
-            return _counted(step, self._shards.search_words(self._wording, top_k, self._selection))
+            found = _counted(step, self._shards.search_words(self._wording, top_k, self._selection))
+            step.why = step.why if found else self._shards.lacks_words
+            return found
 
     def _kept(self, matches: Sequence[Match]) -> list[Match]:
         visible = self._visibility.visible(matches)

@@ -16,6 +16,7 @@ from embedmill.retrieval.shards import Shards
 from embedmill.retrieval.steps import Steps
 from embedmill.retrieval.view import FIRST_PAGE, View, check_top_k
 from embedmill.shared.editions import Edition
+from embedmill.shared.errors import SettingsError
 from embedmill.shared.filtering.conditions import Condition
 from embedmill.shared.metering import Tally
 from embedmill.shared.providers.embeddings.base import Embedder
@@ -93,7 +94,8 @@ class Searcher:
         """The best chunks for a query, as the view wants them; no hits for a query without words.
 
         What fails is said in the result, as long as something answers. Raises UsageError; NotFound for a page that does
-        not follow any more; StorageFailed when no shard answers; and what the embedder raises in mode `dense`.
+        not follow any more; StorageFailed when no shard answers; SettingsError in mode `lexical` for a store that keeps
+        no words; and what the embedder raises in mode `dense`.
         """
         question = ask(text, mode=mode, where=where)
         check_top_k(top_k)
@@ -109,6 +111,7 @@ class Searcher:
         for _ in range(LOOKS):
             names = tuple(self._find_shards())
             shards = Shards(self._store, names, seconds=self._seconds, failed=failed)
+            _check_words(question, shards)
             visibility = Visibility(_timed(self._active_editions, steps))
             look = Look(question, vector, shards, visibility, steps)
             judge = self._find_judge(vector, look, steps)
@@ -134,6 +137,11 @@ class Searcher:
         with steps.step(JUDGE) as step:
             step.ran, step.why = bool(judge.by), judge.why
         return judge
+
+
+def _check_words(question: Question, shards: Shards) -> None:
+    if question.mode == looking.LEXICAL and (why := shards.lacks_words):
+        raise SettingsError(why, hint="Use --mode hybrid: it orders what is near in meaning by its words too.")
 
 
 def _timed(look_up: ActiveEditions, steps: Steps) -> ActiveEditions:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 import numpy as np
@@ -39,6 +40,13 @@ class Shards:
     def answering(self) -> list[str]:
         """Those that have not failed, in the order in which they are asked."""
         return [name for name in self._names if name not in self.failed]
+
+    @property
+    def lacks_words(self) -> str:
+        """Why the store does not search by words; empty when it does, or when it does not even say that."""
+        with suppress(EmbedmillError):
+            return self._store.lacks_words
+        return ""
 
     @property
     def silent(self) -> list[str]:

@@ -28,6 +28,7 @@ from embedmill.simulators.pinecone_index import (
     Namespace,
     Record,
     as_match,
+    check_query,
     check_record,
     find_nearest,
     kilobytes,
@@ -41,6 +42,8 @@ MAX_BYTES = 2 * 1024 * 1024
 MAX_TOP_K = 10_000
 MAX_RESULT_BYTES = 4 * 1024 * 1024
 LIST_PAGE = 100
+DEPLOYMENT = {"deployment_type": "managed", "cloud": "aws", "region": "us-east-1"}
+"""Of an index that says nothing of it."""
 GIGABYTE = 1000**3
 """As the vendor's examples of units have it."""
 LEAST_QUERY_MILLIUNITS = 250
@@ -152,13 +155,15 @@ class PineconeSimulator(Simulator):
         name = body.get("name", "")
         if name in self.indexes:
             raise Refused(409, f"index {name} exists")
-        values = body.get("schema", {}).get("fields", {}).get("_values")
+        fields = body.get("schema", {}).get("fields", {})
+        values = fields.get("_values")
         if not name or not values or values.get("type") != "dense_vector":
             raise Refused(400, "an index needs a name and a dense vector", code="INVALID_ARGUMENT")
         # An index of vectors is told to have sparse ones too, whatever it was made with.
         schema = {"fields": body["schema"]["fields"] | {"_sparse_values": {"type": "sparse_vector"}}}
-        description = {"schema": schema, "deployment": body["deployment"], "tags": body.get("tags")}
-        index = Index(name, values["dimension"], values.get("metric", "cosine"), description)
+        description = {"schema": schema, "deployment": body.get("deployment") or DEPLOYMENT, "tags": body.get("tags")}
+        has_sparse = "_sparse_values" in fields
+        index = Index(name, values["dimension"], values.get("metric", "cosine"), description, has_sparse=has_sparse)
         self.indexes[name] = index
         return Reply(self._described(index, call), 201)
 
@@ -229,8 +234,8 @@ class PineconeSimulator(Simulator):
                 f"Vector dimension {len(vector or ())} does not match the dimension of the index {index.dimension}"
             )
             raise Refused(400, message, code="INVALID_ARGUMENT")
-        found = find_nearest(space, vector, body["topK"], body.get("filter"))
-        matches = [as_match(record, score, body) for record, score in found]
+        check_query(body, index)
+        matches = [as_match(record, score, body) for record, score in find_nearest(space, body, index)]
         milliunits = max(LEAST_QUERY_MILLIUNITS, math.ceil(space.size_bytes * 1000 / GIGABYTE))
         told = math.ceil(milliunits / 1000)
         self.bill.charge(index.name, "query", read_milliunits=milliunits, told_milliunits=1000 * told)

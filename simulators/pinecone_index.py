@@ -13,6 +13,7 @@ from embedmill.simulators.base import Refused
 
 MAX_METADATA_BYTES = 40 * 1024
 MAX_ID_CHARACTERS = 512
+MAX_SPARSE_VALUES = 1_000
 KILOBYTE = 1000
 """As the vendor's examples of units have it."""
 
@@ -68,6 +69,8 @@ class Index:
     metric: str
     description: dict[str, Any]
     namespaces: dict[str, Namespace] = field(default_factory=dict)
+    has_sparse: bool = False
+    """Whether it was made with a field for sparse vectors, without which it takes none."""
 
 
 def check_record(record: Record, index: Index) -> None:
@@ -82,11 +85,39 @@ def check_record(record: Record, index: Index) -> None:
         problem = f"Vector dimension {len(values)} does not match the dimension of the index {index.dimension}"
     elif not any(values):
         problem = "Dense vectors must contain at least one non-zero value"
+    elif (sparse := record.get("sparseValues")) is not None and (wrong := _wrong_with(sparse, index)):
+        problem = wrong
     elif len(orjson.dumps(metadata)) > MAX_METADATA_BYTES:
         problem = f"Metadata size exceeds the limit of {MAX_METADATA_BYTES} bytes per vector"
     elif not all(map(_is_allowed, metadata.values())):
         problem = "Metadata value must be a string, number, boolean or list of strings"
     if problem:
+        raise Refused(400, problem, code="INVALID_ARGUMENT")
+
+
+def _wrong_with(sparse: Mapping[str, Any], index: Index) -> str | None:
+    """Why a sparse vector would not be taken; None when it would."""
+    indices, values = sparse.get("indices") or [], sparse.get("values") or []
+    if not index.has_sparse:
+        return "Index configuration does not support sparse values"
+    if not indices or len(indices) != len(values):
+        return "Sparse vectors need as many values as indices, one at least"
+    if len(indices) > MAX_SPARSE_VALUES:
+        return f"Sparse vectors can contain no more than {MAX_SPARSE_VALUES} non-zero values"
+    if len(set(indices)) < len(indices) or not all(0 <= index < 2**32 for index in indices):
+        return "Sparse indices have to be unique numbers of 32 bits"
+    if any(value is None or value == 0 for value in values):
+        return "Sparse values have to be numbers other than zero"
+    return None
+
+
+def check_query(body: Mapping[str, Any], index: Index) -> None:
+    """Raise Refused for a sparse query that the index cannot answer."""
+    sparse = body.get("sparseVector")
+    if sparse is None:
+        return
+    problem = None if index.metric == "dotproduct" else "Index configuration does not support sparse values"
+    if problem := problem or _wrong_with(sparse, index):
         raise Refused(400, problem, code="INVALID_ARGUMENT")
 
 
@@ -97,8 +128,9 @@ def _is_allowed(value: Any) -> bool:
 
 
 def size_of(record: Record) -> int:
-    """Its bytes as the vendor counts storage: id, metadata and four bytes a dimension."""
-    return len(record["id"]) + 4 * len(record["values"]) + len(orjson.dumps(record.get("metadata") or {}))
+    """Its bytes as the vendor counts storage: id, metadata, four bytes a dimension and nine a sparse value."""
+    sparse = len((record.get("sparseValues") or {}).get("indices", ()))
+    return len(record["id"]) + 4 * len(record["values"]) + 9 * sparse + len(orjson.dumps(record.get("metadata") or {}))
 
 
 def kilobytes(sizes: Iterable[int]) -> int:
@@ -113,19 +145,35 @@ def page_after(ids: Sequence[str], token: str | None, limit: int) -> tuple[list[
     return page, ({"pagination": {"next": page[-1]}} if len(after) > limit else {})
 
 
-def find_nearest(
-    space: Namespace, vector: Sequence[float], top_k: int, condition: Mapping[str, Any] | None
-) -> Iterator[tuple[Record, float]]:
-    """The records most like a vector, with their cosine, the nearest first."""
+def find_nearest(space: Namespace, body: Mapping[str, Any], index: Index) -> Iterator[tuple[Record, float]]:
+    """The records most like a query's vectors by the index's metric, the nearest first."""
+    condition = body.get("filter")
     records = [record for record in space.records.values() if condition is None or meets(record, condition)]
     if not records:
         return
-    matrix = np.array([record["values"] for record in records], np.float32)
-    query = np.asarray(vector, np.float32)
-    lengths = np.linalg.norm(matrix, axis=1) * (np.linalg.norm(query) or 1)
-    scores = matrix @ query / lengths
-    for row in np.argsort(-scores, kind="stable")[:top_k]:
+    # In 64 bits and then in 32, so that equal records have equal scores wherever they stand.
+    matrix = np.array([record["values"] for record in records], np.float64)
+    query = np.asarray(_dense_query(space, body), np.float64)
+    scores = (matrix * query).sum(axis=1)
+    if index.metric != "dotproduct":
+        scores /= np.linalg.norm(matrix, axis=1) * (np.linalg.norm(query) or 1)
+    elif sparse := body.get("sparseVector"):
+        asked = dict(zip(sparse["indices"], sparse["values"], strict=True))
+        scores += [_sparse_product(record, asked) for record in records]
+    scores = scores.astype(np.float32)
+    for row in np.argsort(-scores, kind="stable")[: body["topK"]]:
         yield records[row], float(scores[row])
+
+
+def _dense_query(space: Namespace, body: Mapping[str, Any]) -> Sequence[float]:
+    found: Sequence[float] = body.get("vector") or space.records[body["id"]]["values"]
+    return found
+
+
+def _sparse_product(record: Record, asked: Mapping[int, float]) -> float:
+    held = record.get("sparseValues") or {"indices": (), "values": ()}
+    values = zip(held["indices"], held["values"], strict=True)
+    return math.fsum(value * asked[index] for index, value in values if index in asked)
 
 
 def as_match(record: Record, score: float, body: Mapping[str, Any]) -> Record:
@@ -133,6 +181,8 @@ def as_match(record: Record, score: float, body: Mapping[str, Any]) -> Record:
     match: Record = {"id": record["id"], "score": score}
     if body.get("includeValues"):
         match["values"] = record["values"]
+        if "sparseValues" in record:
+            match["sparseValues"] = record["sparseValues"]
     if body.get("includeMetadata"):
         match["metadata"] = record.get("metadata", {})
     return match

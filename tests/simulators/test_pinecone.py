@@ -145,3 +145,79 @@ def test_without_a_key_nothing_is_answered(service: Running[PineconeSimulator]) 
         client._http._client.headers["Api-Key"] = ""
         with pytest.raises(UnauthorizedError):
             client.indexes.describe("i")
+
+
+FIELDS: dict[str, dict[str, Any]] = {
+    "_values": {"type": "dense_vector", "dimension": 4, "metric": "dotproduct"},
+    "_sparse_values": {"type": "sparse_vector"},
+}
+
+
+def sparse(*indices: int) -> dict[str, object]:
+    return {"indices": list(indices), "values": [0.5] * len(indices)}
+
+
+@pytest.fixture
+def hybrid(client: Pinecone, service: Running[PineconeSimulator]) -> Iterator[Index]:
+    made = client.indexes.create(name="i", schema={"fields": FIELDS})
+    assert made.host is not None
+    with Index(host=made.host, api_key="key") as index:
+        yield index
+    service.simulator.indexes.clear()
+
+
+def test_dense_and_sparse_products_add_up(hybrid: Index, service: Running[PineconeSimulator]) -> None:
+    service.simulator.lag_seconds = 0
+    records = [vector("a", values=[1, 0, 0, 0], sparse_values=sparse(7, 9)), vector("b", values=[2, 0, 0, 0])]
+    hybrid.upsert(vectors=records, namespace="n")
+
+    def query(values: list[float], words: dict[str, object] | None) -> list[tuple[str, float]]:
+        found = hybrid.query(vector=values, sparse_vector=words, top_k=9, namespace="n", include_values=True)
+        return [(match.id, match.score) for match in found.matches]
+
+    assert query([1, 0, 0, 0], None) == [("b", 2), ("a", 1)]
+    assert query([0, 0, 0, 0], {"indices": [9, 100], "values": [4, 4]}) == [("a", 2), ("b", 0)]
+    assert query([1, 0, 0, 0], {"indices": [7], "values": [8]}) == [("a", 5), ("b", 2)]
+    held = hybrid.fetch(ids=["a"], namespace="n").vectors["a"]
+    assert held.sparse_values is not None
+    assert held.sparse_values.indices == [7, 9]
+    assert hybrid.describe_index_stats().metric == "dotproduct"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"indices": [], "values": []},
+        {"indices": [1, 2], "values": [0.5]},
+        {"indices": [1, 1], "values": [0.5, 0.5]},
+        {"indices": [2**32], "values": [0.5]},
+        {"indices": [1], "values": [0]},
+        sparse(*range(1, 1002)),
+    ],
+)
+def test_sparse_vectors_have_their_limits(
+    hybrid: Index, service: Running[PineconeSimulator], wrong: dict[str, object]
+) -> None:
+    assert post(service, "/vectors/upsert", vectors=[vector(sparseValues=wrong)]).status_code == 400
+    assert post(service, "/vectors/upsert", vectors=[vector(sparseValues=sparse(*range(1000)))]).status_code == 200
+
+
+def test_an_index_made_without_sparse_vectors_takes_none(
+    service: Running[PineconeSimulator], index: Index, client: Pinecone
+) -> None:
+    client.indexes.create(name="j", dimension=4, metric="dotproduct", spec=SPEC)
+    for name in ("i", "j"):
+        url = f"{service.url}/i/{name}"
+        for path, body in (
+            ("/vectors/upsert", {"vectors": [vector(sparseValues=sparse(1))]}),
+            ("/query", {"vector": [1, 0, 0, 0], "sparseVector": sparse(1), "topK": 1}),
+        ):
+            raw = orjson.dumps({"namespace": "n", **body})
+            answer = httpx.post(f"{url}{path}", content=raw, headers={"api-key": "key"})
+            assert (answer.status_code, "sparse" in answer.json()["message"]) == (400, True)
+
+
+def test_sparse_values_are_billed_by_nine_bytes(hybrid: Index, service: Running[PineconeSimulator]) -> None:
+    hybrid.upsert(vectors=[vector(sparse_values=sparse(*range(900)))], namespace="n")
+    (line,) = service.simulator.bill.as_json()["lines"]
+    assert line["write_units"] == 9

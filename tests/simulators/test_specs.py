@@ -22,6 +22,7 @@ from embedmill.shared.providers.models.base import Prompt, PromptBlock
 from embedmill.shared.providers.models.table import open_model
 from embedmill.shared.providers.vectorstores.base import StoreOptions, VectorRow
 from embedmill.shared.providers.vectorstores.pinecone.store import PineconeVectorStore
+from embedmill.shared.words.weighing import Wording
 from embedmill.simulators.anthropic import AnthropicSimulator
 from embedmill.simulators.base import Simulator
 from embedmill.simulators.cohere import CohereSimulator
@@ -223,7 +224,8 @@ def test_pinecone_requests_answers_and_errors_are_as_published(tmp_path: Path) -
             StoreOptions(home=tmp_path, collection_key="c1", dimensions=4, spills=lambda: pytest.fail("no spill")),
         )
         store.upsert("s", [row(0), row(1)])
-        store.query("s", row(0).vector, top_k=2, filter={"author": "Ada"})
+        store.search_vectors(["s"], row(0).vector, top_k=2)
+        store.search_words(["s"], Wording({7: 1.0}, 2.0), top_k=2)
         store.count_versions("s", {"d": "v"})
         store.fetch("s", ["d-v-1.0"], with_vectors=True)
         list(store.list_rows("s"))

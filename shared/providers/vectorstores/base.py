@@ -103,13 +103,18 @@ class ShardDescription:
     size_bytes: int
 
 
+CountWords = Callable[[Sequence[int]], WordCounts]
+"""How many rows and words an index version has, and how many rows hold each of some terms."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoreOptions:
     """What a store is opened with beside its URL.
 
     `home` is the home folder; `spills` opens where a store puts what is too large for its service, and without it such
     rows are refused; `meter` keeps the books of a service that bills its requests; `owner` says who opens it, so that
-    two installations do not write to one place, and without it nobody asks.
+    two installations do not write to one place, and without it nobody asks; `count_words` counts for a store whose
+    service cannot (`counts_words`), and without it such a store reads all of its rows.
     """
 
     home: Path
@@ -118,6 +123,7 @@ class StoreOptions:
     spills: Callable[[], BlobStore] | None = None
     meter: Meter = field(default_factory=FreeMeter)
     owner: Owner | None = None
+    count_words: CountWords | None = None
 
 
 class VectorStore(ABC):
@@ -130,6 +136,13 @@ class VectorStore(ABC):
 
     provider: str = ""
     """The vendor whose key the store needs; empty for one that needs none."""
+    counts_words: bool = True
+    """Whether it knows how many rows hold a word, or has to be told (`StoreOptions.count_words`)."""
+
+    @property
+    def lacks_words(self) -> str:
+        """Why the store does not search by words, which then only order what is near in meaning; empty when it does."""
+        return ""
 
     @classmethod
     @abstractmethod

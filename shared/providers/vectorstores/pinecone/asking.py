@@ -1,13 +1,13 @@
 """Owns the requests to one Pinecone index: within a shard's limit, metered, made again where a service stumbles."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from copy import copy
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
+from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.metering import Meter
 from embedmill.shared.paging import pages
 from embedmill.shared.providers.vectorstores.metering import UNIT, MeteredRequests
@@ -80,17 +80,10 @@ class Asking:
             )
         )
 
-    def query(
-        self, requests: MeteredRequests, space: str, vector: NDArray[np.float32], top_k: int, condition: Any = None
-    ) -> Any:
-        values = vector.tolist()
+    def query(self, requests: MeteredRequests, space: str, **asked: Any) -> Any:
+        """The answer to a query; None when the service knows no such namespace."""
         most = self.foresee_query(space)
-        answer = self.find(
-            requests,
-            most,
-            space,
-            lambda index: index.query(vector=values, top_k=top_k, namespace=space, filter=condition),
-        )
+        answer = self.find(requests, most, space, lambda index: index.query(namespace=space, **asked))
         self._query_units[space] = max(units.milliunits_billed(units.QUERY, answer, otherwise=most), UNIT)
         return answer
 
@@ -164,3 +157,43 @@ class Asking:
             if not future.cancelled() and (error := future.exception()):
                 raise error
         return [future.result() for future in futures]
+
+    def each(self, shards: Sequence[str], ask: Callable[[str], T], *, deadline: float | None) -> "Answers[T]":
+        """The answers of the shards that gave one in time, asked at once; and why the others did not."""
+        if not shards:
+            return Answers({}, {})
+        if deadline is None and len(shards) == 1:
+            return _answers({shards[0]: _done(lambda: ask(shards[0]))})
+        futures = {shard: self._threads.submit(ask, shard) for shard in shards}
+        wait(futures.values(), None if deadline is None else max(deadline - time.monotonic(), 0.0))
+        return _answers(futures)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers(Generic[T]):
+    """What shards answered, and why others did not."""
+
+    found: dict[str, T]
+    failed: dict[str, str]
+
+
+def _answers(futures: Mapping[str, Future[T]]) -> Answers[T]:
+    answers: Answers[T] = Answers({}, {})
+    for shard, future in futures.items():
+        if not future.done():
+            future.cancel()
+            answers.failed[shard] = "it was too late"
+        elif isinstance(error := future.exception(), EmbedmillError):
+            answers.failed[shard] = str(error)
+        else:
+            answers.found[shard] = future.result()
+    return answers
+
+
+def _done(ask: Callable[[], T]) -> Future[T]:
+    future: Future[T] = Future()
+    try:
+        future.set_result(ask())
+    except EmbedmillError as error:
+        future.set_exception(error)
+    return future

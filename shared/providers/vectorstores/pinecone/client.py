@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from pinecone import Index, Pinecone, RetryConfig, ServerlessSpec
+from pinecone import Index, Pinecone, RetryConfig
 from pinecone import errors as vendor
 
 from embedmill.shared.errors import (
@@ -42,7 +42,8 @@ FORBIDDEN_SECONDS = 60.0
 """What a plan or a quota does not allow is never about a document, and is changed by a person."""
 CREDENTIALS = "PINECONE_API_KEY"
 UNANSWERED = frozenset({408, 502, 503, 504})
-GATEWAY_TIMEOUT = 504
+COSINE, DOT_PRODUCT = "cosine", "dotproduct"
+BAD_REQUEST, GATEWAY_TIMEOUT = 400, 504
 """What stood behind the gateway may have done the work, and billed it."""
 OPTIONS = frozenset({"host", "cloud", "region", "prefix", "timeout", "fresh"})
 
@@ -99,6 +100,7 @@ class PineconeClient:
         self._control = ShardLimiter("Pinecone's control plane", patience_seconds=address.request_seconds)
         self._opened: Index | None = None
         self._opening = threading.Lock()
+        self._metric: str | None = None
 
     @property
     def key_hash(self) -> str:
@@ -131,6 +133,18 @@ class PineconeClient:
             f"Pinecone, shard {shard}", patience_seconds=patience, clock=self._clock, waited=self._waited
         )
         return self._limiters.setdefault(shard, fresh)
+
+    def takes_words(self) -> bool:
+        """Whether the index has sparse vectors beside dense ones; one that compares by cosine has none."""
+        self._index()
+        if self._metric is None:
+            self._metric = self.call("doctor", lambda index: index.describe_index_stats()).metric or COSINE
+        if self._metric not in (COSINE, DOT_PRODUCT):
+            raise SettingsError(
+                f"EMBEDMILL_VECTOR_URL: the {self.describe()} compares vectors by {self._metric}",
+                hint="Name another index; one that is not there yet is made as it has to be.",
+            )
+        return self._metric == DOT_PRODUCT
 
     def make_namespace(self, name: str) -> None:
         """Make an empty namespace; nothing when it is there, or when the service does not know how."""
@@ -200,6 +214,7 @@ class PineconeClient:
                 f"collection's model {self._dimensions}",
                 hint="Name another index; {dimensions} in the name keeps models apart: pinecone://name-{dimensions}",
             )
+        self._metric = found.metric
         return str(found.host)
 
     def _find_or_make(self, client: Pinecone) -> Any:
@@ -208,11 +223,16 @@ class PineconeClient:
             return client.indexes.describe(name)
         except vendor.NotFoundError:
             pass
-        spec = ServerlessSpec(cloud=self.address.cloud, region=self.address.region)
+        place = {"deployment_type": "managed", "cloud": self.address.cloud, "region": self.address.region}
         try:
-            return client.indexes.create(name=name, dimension=self._dimensions, metric="cosine", spec=spec)
+            return client.indexes.create(name=name, schema={"fields": self._fields()}, deployment=place)
         except vendor.ConflictError:  # another worker was quicker
             return client.indexes.describe(name)
+
+    def _fields(self) -> dict[str, dict[str, Any]]:
+        """Of an index of vectors with words: the two names that the vectors API has for them, and no others."""
+        dense = {"type": "dense_vector", "dimension": self._dimensions, "metric": DOT_PRODUCT}
+        return {"_values": dense, "_sparse_values": {"type": "sparse_vector"}}
 
 
 def _without_retries(index: Index) -> None:
@@ -231,7 +251,7 @@ def _unbilled(error: EmbedmillError) -> EmbedmillError:
 def _translated(error: vendor.PineconeError, limiter: ShardLimiter, *, since: float) -> EmbedmillError:
     """Our error of a request that was sent then; the vendor's own text may quote a record and is left out."""
     if isinstance(error, vendor.ApiError):
-        return _refused(error, limiter)
+        return _without_words(error) or _refused(error, limiter)
     match error:
         case vendor.PineconeTimeoutError():
             return limiter.unanswered("no answer", since=since, may_be_billed=not was_never_sent(error))
@@ -242,6 +262,15 @@ def _translated(error: vendor.PineconeError, limiter: ShardLimiter, *, since: fl
         case vendor.PineconeValueError() if "API key" in str(error):
             return KeyRefused(f"there is no Pinecone API key: {CREDENTIALS} is not set, or holds none")
     return InternalError(f"Pinecone's SDK refused the request ({type(error).__name__})")
+
+
+def _without_words(error: vendor.ApiError) -> EmbedmillError | None:
+    if error.status_code != BAD_REQUEST or "sparse" not in str(error):
+        return None
+    return SettingsError(
+        "EMBEDMILL_VECTOR_URL: the Pinecone index takes no sparse vectors, in which words are kept",
+        hint="Name another index; one that is not there yet is made as it has to be.",
+    )
 
 
 def _refused(error: vendor.ApiError, limiter: ShardLimiter) -> EmbedmillError:

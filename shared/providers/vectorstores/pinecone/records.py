@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 from embedmill.shared.editions import parse_id, row_id
 from embedmill.shared.errors import BadVector, ProviderUnavailable
 from embedmill.shared.providers.vectorstores.base import Match, VectorRow
+from embedmill.shared.providers.vectorstores.exact import counts_of
+from embedmill.shared.providers.vectorstores.pinecone.wording import sparse_of
 from embedmill.shared.providers.vectorstores.rows import NO_VECTOR
+from embedmill.shared.words import cutting
 
 MAX_ID_CHARACTERS = 512
 MAX_METADATA_BYTES = 40_000
@@ -27,6 +30,9 @@ MAX_PACK_BYTES = 2_000_000
 MAX_PACK_RECORDS = 1_000
 
 ROW, SPILLED, GENERATION, ZERO = "em_row", "em_spilled", "em_generation", "em_zero"
+LENGTH, CUTTER = "em_length", "em_cutter"
+UNIT_LENGTH_WITHIN = 1e-6
+"""A vector whose length differs by less is kept as it is."""
 COLUMNS = {"document": "em_document", "uri": "em_uri"}
 KEPT: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("chunk", "uri", "title", "section", "text", "index_version"), str),
@@ -40,10 +46,15 @@ Spill = Callable[[bytes], str]
 Unspill = Callable[[str], bytes]
 
 
-def record_of(row: VectorRow, spill: Spill) -> Record:
-    """The record of a row; `spill` stores what is too large and returns its reference."""
+def record_of(row: VectorRow, spill: Spill, *, with_words: bool = False) -> Record:
+    """The record of a row; `spill` stores what is too large and returns its reference.
+
+    With words it has a sparse vector too, and its dense one has length 1, so that a dot product is the cosine.
+    """
     _check_id(row)
     zero = not row.vector.any()
+    vector = stand_in(len(row.vector)) if zero else row.vector
+    length = float(np.linalg.norm(vector)) if with_words else 1.0
     metadata = _filterable(row) | {
         COLUMNS["document"]: row.document,
         COLUMNS["uri"]: _short(row.uri),
@@ -51,6 +62,10 @@ def record_of(row: VectorRow, spill: Spill) -> Record:
     }
     if zero:
         metadata[ZERO] = True
+    if with_words:
+        metadata[CUTTER] = cutting.VERSION
+    if abs(length - 1) > UNIT_LENGTH_WITHIN:
+        metadata[LENGTH], vector = length, (vector / np.float32(length)).astype(np.float32)
     body = {name: getattr(row, name) for name in KEPT} | {"metadata": dict(row.metadata)}
     packed = orjson.dumps(body)
     metadata[ROW] = packed.decode()
@@ -58,7 +73,9 @@ def record_of(row: VectorRow, spill: Spill) -> Record:
         # The id is in it, so that no two rows share an object and one can go without the other.
         metadata[SPILLED] = spill(orjson.dumps({"id": row.id, "generation": row.generation, "row": body}))
         del metadata[ROW]
-    return {"id": row.id, "values": _values(stand_in(len(row.vector)) if zero else row.vector), "metadata": metadata}
+    sparse = sparse_of(counts_of(row)) if with_words else None
+    record = {"id": row.id, "values": _values(vector), "metadata": metadata}
+    return record | ({"sparse_values": sparse} if sparse else {})
 
 
 def row_of(record: Any, unspill: Unspill, *, dimensions: int | None) -> VectorRow:
@@ -98,7 +115,11 @@ def _vector_of(record: Any, dimensions: int) -> NDArray[np.float32]:
     held = np.asarray(record.values, np.float32)
     if held.shape != (dimensions,) or not np.isfinite(held).all():
         raise _unlike(record, f"its vector is not one of {dimensions} numbers")
-    return np.zeros_like(held) if (record.metadata or {}).get(ZERO) else held
+    metadata = record.metadata or {}
+    if metadata.get(ZERO):
+        return np.zeros_like(held)
+    length = metadata.get(LENGTH)
+    return held * np.float32(length) if isinstance(length, int | float) and length > 0 else held
 
 
 def _unlike(record: Any, why: str) -> ProviderUnavailable:

@@ -20,24 +20,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedmill.shared.editions import Edition, parse_id
-from embedmill.shared.errors import FlowControl, ProviderUnavailable
+from embedmill.shared.errors import EmbedmillError, FlowControl, ProviderUnavailable
 from embedmill.shared.metering import Meter
 from embedmill.shared.paging import pages
 from embedmill.shared.providers.blobs.base import BlobStore
-from embedmill.shared.providers.vectorstores.base import Match, ShardDescription, StoreOptions, VectorRow, VectorStore
+from embedmill.shared.providers.vectorstores.base import (
+    EVERYTHING,
+    Counted,
+    CountWords,
+    Found,
+    Selection,
+    ShardDescription,
+    StoreOptions,
+    VectorRow,
+    VectorStore,
+)
+from embedmill.shared.providers.vectorstores.exact import cosine, word_score
 from embedmill.shared.providers.vectorstores.metering import UNIT, MeteredRequests
 from embedmill.shared.providers.vectorstores.pinecone import records, units
 from embedmill.shared.providers.vectorstores.pinecone.asking import LIST_IDS, Asking
 from embedmill.shared.providers.vectorstores.pinecone.client import PineconeClient, parse_address
 from embedmill.shared.providers.vectorstores.pinecone.freshness import Unseen
 from embedmill.shared.providers.vectorstores.pinecone.limiter import Pause
+from embedmill.shared.providers.vectorstores.pinecone.recent import Recent
+from embedmill.shared.providers.vectorstores.pinecone.searching import Searching
 from embedmill.shared.providers.vectorstores.pinecone.spills import Spills
 from embedmill.shared.providers.vectorstores.places import Owner, Place
 from embedmill.shared.providers.vectorstores.rows import check_query, check_row, check_shard, named
-from embedmill.shared.providers.vectorstores.scoring import score_words
+from embedmill.shared.words.weighing import Wording
 
 DELETE_IDS = 1_000
-MAX_TOP_K = 10_000
+COSINE_INDEX = (
+    "the Pinecone index compares by cosine and keeps no words: what is near in meaning is ordered by its words too"
+)
+NEW_INDEX = "For a search by words name an index in EMBEDMILL_VECTOR_URL that is not there yet, and ingest again"
 OWNED = "-owned-by-"
 """Between a place and its owner's name, in the name of the namespace that is the mark."""
 LATE_SECONDS = 5.0
@@ -57,6 +73,7 @@ class PineconeVectorStore(VectorStore):
     """Shards as namespaces `<prefix><collection>-<shard>` of the index that the URL names."""
 
     provider = "pinecone"
+    counts_words = False
 
     def __init__(
         self,
@@ -67,6 +84,7 @@ class PineconeVectorStore(VectorStore):
         spills: Callable[[], BlobStore] | None = None,
         meter: Meter,
         owner: Owner | None = None,
+        count_words: CountWords | None = None,
     ) -> None:
         address = parse_address(url, dimensions=dimensions)
         self._prefix = address.prefix
@@ -76,6 +94,8 @@ class PineconeVectorStore(VectorStore):
         # What follows is shared with the stores that `with_meter` makes of this one.
         self._spills = Spills(spills)
         self._unseen = Unseen()
+        self._recent = Recent()
+        self._count_words = count_words
 
     def with_meter(self, meter: Meter) -> "PineconeVectorStore":
         other = copy(self)
@@ -95,6 +115,7 @@ class PineconeVectorStore(VectorStore):
             spills=options.spills,
             meter=options.meter,
             owner=options.owner,
+            count_words=options.count_words,
         )
 
     def upsert(self, shard: str, rows: Sequence[VectorRow]) -> None:
@@ -106,7 +127,9 @@ class PineconeVectorStore(VectorStore):
             return
         self._settle(space)
         held = self._asking.fetch(space, list(wanted))
-        made = [records.record_of(row, self._spills.put) for row in wanted.values()]
+        with_words = self._asking.client.takes_words()
+        made = [records.record_of(row, self._spills.put, with_words=with_words) for row in wanted.values()]
+        self._recent.forget()
         self._unseen.expect(space, wanted.values())
         self._write(space, [record for record in made if not records.is_held(record, held)], held)
         self._spills.forget(held.values(), kept=made)
@@ -119,8 +142,8 @@ class PineconeVectorStore(VectorStore):
             self._asking.all(packs, lambda pack: self._send_on(requests, space, pack))
 
     def _pack(self, some: Sequence[records.Record], held: Mapping[str, Any]) -> "_Pack":
-        written = {record["id"]: self._size(record["id"], record["metadata"]) for record in some}
-        replaced = {id: self._size(id, held[id].metadata or {}) for id in written if id in held}
+        written = {record["id"]: self._size(record["id"], record["metadata"], _terms(record)) for record in some}
+        replaced = {id: self._size_of_held(id, held[id]) for id in written if id in held}
         cost = units.milliunits_of_upsert(written.values(), replaced.values())
         # As if all were there already: a write whose answer is lost is there, unseen, when it is repeated.
         most = [max(size, replaced.get(id, 0)) for id, size in written.items()]
@@ -158,8 +181,9 @@ class PineconeVectorStore(VectorStore):
         return self._delete(space, self._asking.fetch(space, ids))
 
     def _delete(self, space: str, held: Mapping[str, Any]) -> int:
+        self._recent.forget()
         gone = [list(page) for page in pages(list(held), DELETE_IDS)]
-        costs = [units.milliunits_of_delete(self._size(id, held[id].metadata or {}) for id in page) for page in gone]
+        costs = [units.milliunits_of_delete(self._size_of_held(id, held[id]) for id in page) for page in gone]
         with self._asking.metered(units.DELETE, held, milliunits=sum(costs), number=len(gone)) as requests:
             for page, cost in zip(gone, costs, strict=True):
                 self._asking.call(requests, cost, space, _deletion(page, space))
@@ -208,31 +232,77 @@ class PineconeVectorStore(VectorStore):
         )
         return {document: len(ids) for document, ids in zip(beginnings, listed, strict=True)}
 
-    def query(
-        self, shard: str, vector: NDArray[np.float32], *, top_k: int, filter: Mapping[str, Any] | None = None
-    ) -> list[Match]:
-        space = self._namespace(shard)
+    def search_vectors(
+        self,
+        shards: Sequence[str],
+        vector: NDArray[np.float32],
+        *,
+        top_k: int,
+        selection: Selection = EVERYTHING,
+        deadline: float | None = None,
+    ) -> Found:
         check_query(vector, dimensions=self._dimensions)
-        if top_k < 1 or not vector.any() or records.matches_nothing(filter):
-            return []
-        with self._asking.metered(units.QUERY, milliunits=self._asking.foresee_query(space)) as requests:
-            answer = self._asking.query(requests, space, vector, min(top_k, MAX_TOP_K), records.condition_of(filter))
-        if answer is None:
-            return []
-        return [match for found in answer.matches if (match := records.match_of(found)) is not None]
+        if selection.where is not None:
+            return super().search_vectors(shards, vector, top_k=top_k, selection=selection, deadline=deadline)
+        if top_k < 1 or not vector.any():
+            return Found([])
+        return self._searching.nearest(shards, vector, selection, top_k=top_k, deadline=deadline)
 
-    def query_lexical(
-        self, shard: str, text: str, *, top_k: int, filter: Mapping[str, Any] | None = None
-    ) -> list[Match]:
-        self._namespace(shard)
-        return []
+    def search_words(
+        self,
+        shards: Sequence[str],
+        wording: Wording,
+        *,
+        top_k: int,
+        selection: Selection = EVERYTHING,
+        deadline: float | None = None,
+    ) -> Found:
+        if selection.where is not None:
+            return super().search_words(shards, wording, top_k=top_k, selection=selection, deadline=deadline)
+        if top_k < 1 or not wording.weights:
+            return Found([])
+        try:
+            if self.lacks_words:
+                return Found([])
+        except EmbedmillError as error:
+            return Found([], dict.fromkeys(shards, str(error)))
+        return self._searching.worded(shards, wording, selection, top_k=top_k, deadline=deadline)
+
+    @property
+    def lacks_words(self) -> str:
+        return "" if self._asking.client.takes_words() else COSINE_INDEX
+
+    def count_words(self, shards: Sequence[str], terms: Sequence[int], *, deadline: float | None = None) -> Counted:
+        if self._count_words is None:
+            return super().count_words(shards, terms, deadline=deadline)
+        return Counted(self._count_words(terms))
 
     def score(self, shard: str, ids: Sequence[str], vector: NDArray[np.float32]) -> dict[str, float]:
         check_query(vector, dimensions=self._dimensions)
-        return super().score(shard, ids, vector)
+        return {id: cosine(row, vector) for id, row in self._read(shard, ids).items()}
 
-    def score_lexical(self, shard: str, ids: Sequence[str], text: str) -> dict[str, float]:
-        return score_words(self.fetch(shard, ids), text)
+    def score_words(self, shard: str, ids: Sequence[str], wording: Wording) -> dict[str, float]:
+        scores = {id: word_score(row, wording) for id, row in self._read(shard, ids).items()}
+        return {id: score for id, score in scores.items() if score is not None}
+
+    def _read(self, shard: str, ids: Sequence[str]) -> dict[str, VectorRow]:
+        """Rows with their vectors, of which a query that was made a moment ago may have brought some."""
+        held = self._recent.find(shard, ids)
+        missing = [id for id in ids if id not in held]
+        fetched = self.fetch(shard, missing, with_vectors=True) if missing else {}
+        self._recent.keep(shard, fetched.values())
+        return held | fetched
+
+    @property
+    def _searching(self) -> Searching:
+        return Searching(
+            self._asking,
+            self._recent,
+            dimensions=self._dimensions,
+            space_of=self._namespace,
+            row_of=lambda match: self._row(match, with_vector=bool(match.values)),
+            fetch=lambda shard, ids: self.fetch(shard, ids, with_vectors=True),
+        )
 
     def fetch(self, shard: str, ids: Sequence[str], *, with_vectors: bool = False) -> dict[str, VectorRow]:
         found = self._asking.fetch(self._namespace(shard), ids)
@@ -298,8 +368,10 @@ class PineconeVectorStore(VectorStore):
         if not self._asking.client.exists():
             return f"{self._asking.client.describe()} is not there yet; the first write makes it"
         stats = self._asking.stats("doctor")
+        words = f"; {self.lacks_words}. {NEW_INDEX}" if self.lacks_words else ""
         return (
             f"{self._asking.client.describe()}, {stats.dimension} dimensions, {stats.total_vector_count} vectors in all"
+            f"{words}"
         )
 
     def close(self) -> None:
@@ -321,7 +393,7 @@ class PineconeVectorStore(VectorStore):
 
     def _has_reached(self, requests: MeteredRequests, space: str, position: int) -> bool:
         """Whether reads have reached a position; True when the service tells none."""
-        answer = self._asking.query(requests, space, records.stand_in(self._dimensions), 1)
+        answer = self._asking.query(requests, space, vector=records.stand_in(self._dimensions).tolist(), top_k=1)
         info = answer.response_info if answer else None
         reached = info.lsn_reconciled if info else None
         return reached is None or reached >= position
@@ -331,8 +403,11 @@ class PineconeVectorStore(VectorStore):
     def _row(self, record: Any, *, with_vector: bool) -> VectorRow:
         return records.row_of(record, self._spills.get, dimensions=self._dimensions if with_vector else None)
 
-    def _size(self, id: str, metadata: Mapping[str, Any]) -> int:
-        return units.size_of(id, metadata, dimensions=self._dimensions)
+    def _size(self, id: str, metadata: Mapping[str, Any], terms: int) -> int:
+        return units.size_of(id, metadata, dimensions=self._dimensions, terms=terms)
+
+    def _size_of_held(self, id: str, record: Any) -> int:
+        return self._size(id, record.metadata or {}, len(record.sparse_values.indices) if record.sparse_values else 0)
 
     def _namespace(self, shard: str, *, to_write: bool = False) -> str:
         return self._namespace_at(self._place.find(self, check_shard(shard), to_write=to_write), shard)
@@ -367,6 +442,10 @@ class PineconeVectorStore(VectorStore):
             listed = islice(self._asking.each_id(requests, space), LIST_IDS)
             names = [name for id in listed if (name := parse_id(id)) is not None]
         return list(dict.fromkeys(name.document for name in names))[:limit]
+
+
+def _terms(record: records.Record) -> int:
+    return len(record.get("sparse_values", {}).get("indices", ()))
 
 
 def _deletion(ids: Sequence[str], space: str) -> Callable[[Any], Any]:

@@ -14,6 +14,7 @@ import orjson
 from embedmill.shared.ledger import Usage
 from embedmill.shared.providers.counts import read_count
 from embedmill.shared.providers.vectorstores.metering import UNIT, Offer
+from embedmill.shared.providers.vectorstores.pinecone.wording import BYTES_PER_TERM, MAX_TERMS
 
 QUERY, FETCH, LIST, UPSERT, DELETE = "query", "fetch", "list", "upsert", "delete"
 BYTES_PER_WRITE_UNIT = 1000
@@ -25,6 +26,8 @@ IDS_PER_FETCH = 100
 """Ids in one URL; a thousand are allowed, but not by every proxy on the way."""
 DELETE_ALL = UNIT * LEAST_WRITE_UNITS
 FLOAT_BYTES = 4
+BYTES_OF_TEXT_PER_TERM = 8
+"""Of English text: a word of some five letters and a blank, some of which come again."""
 MOST_UNITS = 1_000_000
 """Of one read, beyond which its answer is not believed: a read costs at most some units a gigabyte or a record."""
 
@@ -44,7 +47,9 @@ class PineconeOffer(Offer):
         How often a store is asked whether it has caught up depends on its lag, and is a quarter of a unit each time
         while a shard is small.
         """
-        each = RECORD_BYTES + FLOAT_BYTES * dimensions + math.ceil(text_bytes / max(chunks, 1))
+        text = math.ceil(text_bytes / max(chunks, 1))
+        terms = min(math.ceil(text / BYTES_OF_TEXT_PER_TERM), MAX_TERMS)
+        each = RECORD_BYTES + FLOAT_BYTES * dimensions + text + BYTES_PER_TERM * terms
         listed = UNIT * max(documents, math.ceil(chunks / IDS_PER_LIST)) if chunks else 0
         written = milliunits_of_upsert([each] * chunks) if chunks else 0
         looked_for = UNIT * math.ceil(chunks / IDS_PER_FETCH)
@@ -58,9 +63,9 @@ class PineconeOffer(Offer):
 OFFER = PineconeOffer("pinecone", "serverless", (QUERY, FETCH, LIST, UPSERT, DELETE))
 
 
-def size_of(id: str, metadata: Mapping[str, Any], *, dimensions: int) -> int:
-    """Bytes of a record, as they are billed."""
-    return len(id) + FLOAT_BYTES * dimensions + len(orjson.dumps(metadata))
+def size_of(id: str, metadata: Mapping[str, Any], *, dimensions: int, terms: int = 0) -> int:
+    """Bytes of a record, as they are billed; `terms` are the values of its sparse vector."""
+    return len(id) + FLOAT_BYTES * dimensions + BYTES_PER_TERM * terms + len(orjson.dumps(metadata))
 
 
 def milliunits_of_upsert(written: Iterable[int], replaced: Iterable[int] = ()) -> int:

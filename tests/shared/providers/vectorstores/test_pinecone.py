@@ -21,7 +21,7 @@ from embedmill.shared.errors import (
 )
 from embedmill.shared.metering import FreeMeter
 from embedmill.shared.providers.blobs.folder import FolderBlobStore
-from embedmill.shared.providers.vectorstores.base import VectorRow
+from embedmill.shared.providers.vectorstores.base import CountWords, VectorRow
 from embedmill.shared.providers.vectorstores.persistence import Persistence
 from embedmill.shared.providers.vectorstores.pinecone import units
 from embedmill.shared.providers.vectorstores.pinecone.limiter import MOST
@@ -37,6 +37,7 @@ from tests.contracts.vectorstore import (
     VectorStoreContract,
     make_row,
     near,
+    one_of,
     unit_vector,
     without_vector,
 )
@@ -96,7 +97,12 @@ def impatient(simulator: PineconeSimulator, tmp_path: Path) -> Iterator[Pinecone
 
 
 def open_pinecone(
-    folder: Path, url: str = URL, *, dimensions: int = DIMENSIONS, owner: Owner | None = None
+    folder: Path,
+    url: str = URL,
+    *,
+    dimensions: int = DIMENSIONS,
+    owner: Owner | None = None,
+    count_words: CountWords | None = None,
 ) -> PineconeVectorStore:
     store = PineconeVectorStore(
         url,
@@ -105,6 +111,7 @@ def open_pinecone(
         spills=lambda: FolderBlobStore(folder / "spilled"),
         meter=FreeMeter(),
         owner=owner,
+        count_words=count_words,
     )
     store._asking.client.persistence = Persistence(sleep=lambda _: None)
     return store
@@ -213,7 +220,7 @@ def test_what_is_over_forty_kilobytes_spills_and_goes_with_its_row(
     assert "em_row" not in held
     assert "big" not in held
     assert without_vector(store.fetch("s", [row.id])[row.id]) == without_vector(row)
-    assert len(store.query("s", unit_vector(1), top_k=3, filter={"lang": "de"})) == 1
+    assert len(near(store, "s", unit_vector(1), top_k=3, where=one_of({"lang": "de"}))) == 1
     store.upsert("s", [make_row(text="z" * 60_000, generation=2)])
     assert store.count("s") == 3
     assert spilled() == 2
@@ -228,7 +235,7 @@ def test_vectors_that_are_not_finite_are_never_sent(store: PineconeVectorStore, 
     with pytest.raises(InternalError):
         store.upsert("s", [make_row(vector=np.full(DIMENSIONS, np.inf, np.float32))])
     with pytest.raises(InternalError):
-        store.query("s", np.full(DIMENSIONS, np.nan, np.float32), top_k=1)
+        store.search_vectors(["s"], np.full(DIMENSIONS, np.nan, np.float32), top_k=1)
     assert paths(simulator) == []
 
 
@@ -292,7 +299,7 @@ def test_records_of_others_are_passed_over(store: PineconeVectorStore, simulator
     assert store.count("s") == 1
     held = simulator.indexes[INDEX].namespaces["c1-s"].records
     held["somebody's"] = held["d1-v1-1.0"] | {"id": "somebody's", "metadata": {}}
-    assert [match.id for match in store.query("s", unit_vector(1), top_k=9)] == ["d1-v1-1.0"]
+    assert [match.id for match in near(store, "s", unit_vector(1), top_k=9)] == ["d1-v1-1.0"]
     assert list(store.list_editions("s")) == [("d1", Edition("v1", 1), 1)]
     assert [row.id for row in store.list_rows("s")] == ["d1-v1-1.0"]
 
@@ -316,7 +323,7 @@ def test_rows_of_the_first_release_are_read_replaced_and_deleted(
         ("d1", Edition("v1", None), 2), ("d2", Edition("v1", None), 1), ("other", Edition("v1", 1), 1)
     ]  # fmt: skip
     assert {row.generation for row in store.fetch_documents("s", ["d1"]).values()} == {3}
-    assert {match.id for match in store.query("s", unit_vector(1), top_k=9)} >= {"d1-v1-0", "d1-v1-1"}
+    assert {match.id for match in near(store, "s", unit_vector(1), top_k=9)} >= {"d1-v1-0", "d1-v1-1"}
     assert store.delete_stale("s", {"d1": 3}) == 0
     store.upsert("s", [make_row(generation=4)])
     assert store.count_editions("s", {"d1": ("v1", 4)}) == {"d1": 1}

@@ -1,0 +1,207 @@
+"""Owns how rows are searched in the namespaces of an index: Pinecone finds candidates, and they are scored exactly.
+
+A query is billed by its namespace and not by what it brings along. So candidates come with vector and text as long as
+an answer has room for them (four megabytes), and otherwise with less.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embedmill.shared.errors import InternalError, ProviderUnavailable
+from embedmill.shared.providers.vectorstores.base import Found, Match, Selection, VectorRow
+from embedmill.shared.providers.vectorstores.exact import best, cosine, selects, word_score
+from embedmill.shared.providers.vectorstores.metering import MeteredRequests
+from embedmill.shared.providers.vectorstores.pinecone import records, units
+from embedmill.shared.providers.vectorstores.pinecone.asking import Asking
+from embedmill.shared.providers.vectorstores.pinecone.recent import Recent
+from embedmill.shared.providers.vectorstores.pinecone.wording import asked_for
+from embedmill.shared.words.weighing import Wording
+
+MAX_TOP_K = 10_000
+MOST_CANDIDATES = 1_000
+"""Of one shard, where rows have to be looked at one by one."""
+SPARE = 16
+"""Candidates beyond the wanted ones: near ties that the service's own numbers may have in another order."""
+DEPTH_OF_WORDS = 2
+"""So many times the wanted rows are looked at by their words, for the service knows another mean length."""
+WIDENING = 4
+ANSWER_BYTES = 3_600_000
+"""Of four megabytes that an answer may have."""
+NUMBER_BYTES = 12
+TEXT_BYTES = 7_000
+"""Of a candidate beside its vector, as a rule; an answer that is refused as too large is asked for with less."""
+
+Scored = Callable[[VectorRow], float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Brought:
+    """What a match brings along."""
+
+    vector: bool = False
+    text: bool = False
+
+
+ALL, TEXT, NOTHING = _Brought(vector=True, text=True), _Brought(text=True), _Brought()
+
+
+class Searching:
+    """Searches the namespaces of one index; `space_of` names a shard's, `fetch` reads rows with their vectors."""
+
+    def __init__(
+        self,
+        asking: Asking,
+        recent: Recent,
+        *,
+        dimensions: int,
+        space_of: Callable[[str], str],
+        row_of: Callable[[Any], VectorRow],
+        fetch: Callable[[str, Sequence[str]], dict[str, VectorRow]],
+    ) -> None:
+        self._asking = asking
+        self._recent = recent
+        self._dimensions = dimensions
+        self._space_of = space_of
+        self._row_of = row_of
+        self._fetch = fetch
+
+    def nearest(
+        self,
+        shards: Sequence[str],
+        vector: NDArray[np.float32],
+        selection: Selection,
+        *,
+        top_k: int,
+        deadline: float | None,
+    ) -> Found:
+        """The nearest rows by cosine."""
+        unit = (vector / np.linalg.norm(vector)).astype(np.float32).tolist()
+        has_terms = bool(selection.required or selection.excluded)
+        plain = {"vector": unit}
+
+        def scored(row: VectorRow) -> float:
+            return cosine(row, vector)
+
+        def ask(requests: MeteredRequests, shard: str) -> list[Match]:
+            if not has_terms:
+                return self._plain(requests, shard, plain, scored, top_k + SPARE)
+            takes_words = self._asking.client.takes_words()
+            ways = [plain, plain | {"sparse_vector": asked_for({}, selection)}] if takes_words else [plain]
+            rows = [row for way in ways for row in self._selected(requests, shard, way, selection, top_k)]
+            return _matches(shard, self._with_vectors(shard, rows), scored)
+
+        return self._over(shards, ask, top_k=top_k, times=1 + has_terms, deadline=deadline)
+
+    def worded(
+        self, shards: Sequence[str], wording: Wording, selection: Selection, *, top_k: int, deadline: float | None
+    ) -> Found:
+        """The best rows by BM25."""
+        way = {"vector": [0.0] * self._dimensions, "sparse_vector": asked_for(wording.weights, selection)}
+
+        def scored(row: VectorRow) -> float | None:
+            return word_score(row, wording)
+
+        def ask(requests: MeteredRequests, shard: str) -> list[Match]:
+            depth = DEPTH_OF_WORDS * top_k + SPARE
+            return _matches(shard, self._selected(requests, shard, way, selection, depth), scored)
+
+        return self._over(shards, ask, top_k=top_k, times=1, deadline=deadline)
+
+    def _over(
+        self,
+        shards: Sequence[str],
+        ask: Callable[[MeteredRequests, str], list[Match]],
+        *,
+        top_k: int,
+        times: int,
+        deadline: float | None,
+    ) -> Found:
+        places = self._asking.each(shards, self._space_of, deadline=deadline)
+        most = times * sum(map(self._asking.foresee_query, places.found.values()))
+        with self._asking.metered(units.QUERY, milliunits=most, number=times * len(shards)) as requests:
+            answers = self._asking.each(list(places.found), lambda shard: ask(requests, shard), deadline=deadline)
+        matches = [match for found in answers.found.values() for match in found]
+        return Found(best(matches, top_k), {**places.failed, **answers.failed})
+
+    def _plain(
+        self, requests: MeteredRequests, shard: str, way: Mapping[str, Any], scored: Scored, depth: int
+    ) -> list[Match]:
+        """The nearest by the service's own scores, made exact where the rows came along."""
+        found = self._matched(requests, shard, way, depth, (ALL, NOTHING))
+        rows = {row.id: row for row in self._rows(shard, found) if row.vector.size}
+        matches = [match for one in found if (match := records.match_of(one)) is not None]
+        exactly = {match.id: match for match in _matches(shard, list(rows.values()), scored)}
+        return [exactly.get(m.id) or Match(m.id, m.document, m.version, m.score, shard) for m in matches]
+
+    def _selected(
+        self, requests: MeteredRequests, shard: str, way: Mapping[str, Any], selection: Selection, wanted: int
+    ) -> list[VectorRow]:
+        """The first rows that are selected, with their texts; it looks further while there are too few."""
+        depth = wanted
+        while True:
+            brought = (ALL, TEXT, NOTHING)
+            found = self._matched(requests, shard, way, depth, brought)
+            rows = [row for row in self._texts(shard, found) if selects(selection, row)]
+            if len(rows) >= wanted or len(found) < depth or depth >= MOST_CANDIDATES:
+                return rows
+            depth = min(depth * WIDENING, MOST_CANDIDATES)
+
+    def _matched(
+        self,
+        requests: MeteredRequests,
+        shard: str,
+        way: Mapping[str, Any],
+        depth: int,
+        brought: Sequence[_Brought],
+    ) -> list[Any]:
+        """The matches of a query, with as much as its answer has room for."""
+        space, top_k = self._space_of(shard), min(depth, MAX_TOP_K)
+        fitting = [one for one in brought if top_k * self._bytes_of(one) <= ANSWER_BYTES] or [NOTHING]
+        for one in fitting:
+            asked = {**way, "top_k": top_k, "include_values": one.vector, "include_metadata": one.text}
+            try:
+                answer = self._asking.query(requests, space, **asked)
+            except InternalError:
+                if one is fitting[-1]:
+                    raise
+                continue
+            return list(answer.matches) if answer else []
+        return []
+
+    def _bytes_of(self, brought: _Brought) -> int:
+        return brought.vector * NUMBER_BYTES * self._dimensions + brought.text * TEXT_BYTES
+
+    def _rows(self, shard: str, found: Sequence[Any]) -> Iterator[VectorRow]:
+        """The rows that matches brought along, as far as they are ours and whole."""
+        rows = []
+        for one in found:
+            if one.metadata and records.match_of(one) is not None:
+                try:
+                    rows.append(self._row_of(one))
+                except ProviderUnavailable:
+                    continue
+        self._recent.keep(shard, (row for row in rows if row.vector.size))
+        return iter(rows)
+
+    def _texts(self, shard: str, found: Sequence[Any]) -> list[VectorRow]:
+        """The rows of matches, read where they brought none, in the order of the matches."""
+        rows = {row.id: row for row in self._rows(shard, found)}
+        ours = [match.id for one in found if (match := records.match_of(one)) is not None]
+        if not rows and ours:
+            rows = self._fetch(shard, ours)
+        return [rows[id] for id in ours if id in rows]
+
+    def _with_vectors(self, shard: str, rows: Sequence[VectorRow]) -> list[VectorRow]:
+        held = {row.id: row for row in rows}
+        lean = [row.id for row in held.values() if not row.vector.size]
+        return list((held | (self._fetch(shard, lean) if lean else {})).values())
+
+
+def _matches(shard: str, rows: Sequence[VectorRow], scored: Scored) -> list[Match]:
+    """The rows that have a score."""
+    scores = ((row, scored(row)) for row in rows)
+    return [Match(row.id, row.document, row.version, score, shard) for row, score in scores if score is not None]
