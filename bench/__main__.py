@@ -10,6 +10,7 @@ NAMES = (
     "estimates",
     "ingest",
     "limits",
+    "relevance",
     "replays",
     "retrieval",
     "scale",
