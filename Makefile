@@ -16,6 +16,8 @@ PYTEST := $(BIN)/python -m pytest --dist worksteal
 # Bytecode of tests that is not kept is compiled again by every process.
 unexport PYTHONDONTWRITEBYTECODE
 BENCH_ARGS ?=
+FUZZ_QUERIES ?= 10000
+FUZZ_SEED ?= 1
 # What the lock file holds; minilm is left out because it would bring torch.
 EXTRAS := anthropic bedrock cohere eval openai pgvector pinecone postgres redis s3 simulate sqs
 
@@ -72,6 +74,10 @@ format: setup ## Format the code, mend what can be mended, regenerate blocks in 
 	$(BIN)/ruff format --quiet .
 	$(BIN)/python docs/generate.py
 	$(BIN)/python -m embedmill.shared.db.snapshot
+
+.PHONY: fuzz
+fuzz: setup ## Ask every store ten thousand odd queries (FUZZ_QUERIES=, FUZZ_SEED=)
+	FUZZ_QUERIES=$(FUZZ_QUERIES) FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest tests/retrieval/test_fuzz.py
 
 .PHONY: bench
 bench: setup ## Measure against a bare script (BENCH_ARGS=...)
