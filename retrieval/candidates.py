@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from math import inf, isfinite
 
-from embedmill.shared.editions import Edition, parse_id
+from embedmill.shared.editions import Edition, ordinal_of
 from embedmill.shared.providers.vectorstores.base import Match
 
 WIDENING = 4
@@ -47,11 +47,11 @@ class Visibility:
         return kept
 
     def _sees(self, match: Match) -> bool:
-        name = parse_id(match.id)
+        active = self._known[match.document]
         return (
-            name is not None
-            and (name.document, name.edition.version) == (match.document, match.version)
-            and name.edition.is_seen_as(self._known[match.document])
+            active is not None
+            and match.version == active.version
+            and active.names(match.id, match.document)
             and isfinite(match.score)
         )
 
@@ -76,13 +76,8 @@ def gather(found: list[Match], ask: Ask, keep: Keep, *, wanted: int, most: float
 
 
 def each_once(matches: Iterable[Match]) -> list[Match]:
-    """Every chunk once: one that is being moved is met at both shards, and the latter is where it stays.
+    """Every chunk of visible rows once: one that is being moved is met at both shards, and the latter is where it stays.
 
     What 0.1.0 wrote is met beside what replaces it, for as long as that takes to be deleted.
     """
-    return list({_chunk_of(match.id): match for match in matches}.values())
-
-
-def _chunk_of(id: str) -> tuple[str, int]:
-    name = parse_id(id)
-    return (id, 0) if name is None else (f"{name.document}-{name.edition.version}", name.ordinal)
+    return list({(match.document, match.version, ordinal_of(match.id)): match for match in matches}.values())

@@ -77,7 +77,7 @@ class Order:
             rows = self.look.fetch([ranking.candidates[id] for id in ids])
             there = [rows[id] for id in ids if id in rows]
             for row in self._fold(there):
-                yield Place(ranking.candidates[row.id], row, scores[row.id], ranking.stages[row.id])
+                yield Place(ranking.candidates[row.id], row, scores[row.id], ranking.stages_of(row.id))
 
     def _fold(self, rows: list[VectorRow]) -> list[VectorRow]:
         if self._copies is None:

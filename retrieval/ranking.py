@@ -12,15 +12,23 @@ Scores = Mapping[str, float]
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Every candidate by id, what each stage said of it, and the last stage's scores, best first.
+    """Every candidate by id, and the last stage's scores, best first.
 
-    `goes_on` where a side may hold more than it was asked for.
+    `by_stage` has the scores that each stage gave, `ranks` the places of the rows that it put up by itself. `goes_on`
+    where a side may hold more than it was asked for.
     """
 
     candidates: Mapping[str, Match]
-    stages: Mapping[str, Mapping[str, StageScore]]
     scores: Scores
+    by_stage: Mapping[str, Scores]
+    ranks: Mapping[str, Mapping[str, int]]
     goes_on: bool
+
+    def stages_of(self, id: str) -> dict[str, StageScore]:
+        """What each stage said of a candidate."""
+        return {
+            name: StageScore(self.ranks[name].get(id), values.get(id, 0.0)) for name, values in self.by_stage.items()
+        }
 
 
 def rank(scores: Mapping[str, Scores], found: Mapping[str, Sequence[Match]], *, depth: int) -> Ranking:
@@ -29,12 +37,8 @@ def rank(scores: Mapping[str, Scores], found: Mapping[str, Sequence[Match]], *, 
     order = ranked(scores[final])
     ranks = {name: _ranks(match.id for match in side) for name, side in found.items()}
     ranks[final] = _ranks(order)
-    stages = {
-        id: {name: StageScore(ranks[name].get(id), values.get(id, 0.0)) for name, values in scores.items()}
-        for id in order
-    }
     candidates = {match.id: match for side in found.values() for match in side}
-    return Ranking(candidates, stages, order, goes_on=any(len(side) >= depth for side in found.values()))
+    return Ranking(candidates, order, scores, ranks, goes_on=any(len(side) >= depth for side in found.values()))
 
 
 def scores_of(found: Iterable[Match]) -> dict[str, float]:

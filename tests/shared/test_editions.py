@@ -2,7 +2,7 @@
 
 import pytest
 
-from embedmill.shared.editions import Edition, RowName, parse_id, row_id
+from embedmill.shared.editions import Edition, RowName, ordinal_of, parse_id, row_id
 
 
 @pytest.mark.parametrize("document", ["d", "a-b", "a.b-1.2", "x\ny"])
@@ -28,3 +28,17 @@ def test_readers_see_the_active_edition_and_what_tells_no_generation_of_its_vers
     assert not Edition("v2", 4).is_seen_as(active)
     assert not Edition("v1", 5).is_seen_as(active)
     assert not Edition("v2", 5).is_seen_as(None)
+
+
+@pytest.mark.parametrize("document", ["d", "a-b", "a.b-1.2", "d-v2-5.1"])
+@pytest.mark.parametrize(
+    "rest", ["v2-5.3", "v2-3", "v2-53", "v2-4.3", "v2-55.3", "v1-5.3", "v2-5.", "v2-.3", "v2-5.x", "v2-5.\u0661", "v2-"]
+)
+def test_a_row_is_seen_by_its_name_as_by_its_parts(document: str, rest: str) -> None:
+    active, id = Edition("v2", 5), f"{document}-{rest}"
+    name = parse_id(id)
+    seen = name is not None and name.document == document and name.edition.is_seen_as(active)
+    assert active.names(id, document) == seen
+    assert not active.names(id, "other")
+    if name is not None:
+        assert ordinal_of(id) == str(name.ordinal)
