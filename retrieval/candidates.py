@@ -76,7 +76,7 @@ def gather(found: list[Match], ask: Ask, keep: Keep, *, wanted: int, most: float
 
 
 def each_once(matches: Iterable[Match]) -> list[Match]:
-    """Every chunk of visible rows once: one that is being moved is met at both shards, and the latter is where it stays.
+    """Every chunk of visible rows once: one that is being moved is met at both shards, and stays at the latter.
 
     What 0.1.0 wrote is met beside what replaces it, for as long as that takes to be deleted.
     """

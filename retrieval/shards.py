@@ -15,8 +15,8 @@ from embedmill.shared.words.weighing import WordCounts, Wording
 T = TypeVar("T")
 
 ALL_FAILED_HINT = (
-    "`embedmill doctor` says what is wrong with the vector store; "
-    "`embedmill verify --repair` makes damaged and missing shards anew."
+    "`embedmill doctor` says what is wrong with the vector store, `embedmill verify --repair` makes damaged and lost "
+    "shards anew; those that are late may answer the next time (EMBEDMILL_SEARCH_SECONDS)."
 )
 
 

@@ -24,7 +24,6 @@ class Edition(NamedTuple):
             and (self.generation is None or self.generation == active.generation)
         )
 
-
     def names(self, id: str, document: str) -> bool:
         """Whether readers see the row of a document that is called `id` while this edition is the active one.
 

@@ -120,7 +120,7 @@ def find_active_editions(connection: Connection, ids: Sequence[str]) -> dict[str
     """The edition of each of `ids` that readers may see."""
     columns = (document.c.id, document.c.active_version, document.c.active_generation)
     query = select(*columns).where(among(connection, document.c.id, ids), document.c.active_version.is_not(None))
-    return {row.id: Edition(row.active_version, row.active_generation) for row in connection.execute(query)}
+    return {id: Edition(version, generation) for id, version, generation in connection.execute(query)}
 
 
 def count_known_documents(connection: Connection, collection_id: int, ids: Sequence[str]) -> int:
