@@ -17,6 +17,7 @@ NAMES = (
     "stumbling",
     "submit",
     "validation",
+    "words",
 )
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedmill.shared.words.counts import UNITS, TermCounts
-from embedmill.shared.words.folding import normalise
+from embedmill.shared.words.folding import compose, normalise
 from embedmill.shared.words.languages import (
     DEFAULTS,
     Language,
@@ -52,7 +52,7 @@ def term_id(term: str) -> int:
 
 def count_terms(*, title: str = "", uri: str = "", section: str = "", text: str = "") -> TermCounts:
     """What a store keeps of a chunk's words. Its length is that of title, section and text in words."""
-    shown = [normalise(field) for field in (title, section, text)]
+    shown = [compose(field) for field in (title, section, text)]
     cut = [field.split() for field in shown]
     known = _known_in(guess(chain.from_iterable(cut), "".join(shown)))
     lengths, terms = zip(*map(known.look_up, cut), strict=True)
@@ -67,7 +67,10 @@ def _counted(fields: Mapping[str, Sequence[int]], length: int) -> TermCounts:
     ids = np.fromiter(chain.from_iterable(fields.values()), np.uint32)
     if not ids.size:
         return TermCounts(ids, np.empty(0, np.uint8), length)
-    units = np.repeat([int(FIELDS[name] * UNITS) for name in fields], [len(terms) for terms in fields.values()])
+    units, end = np.empty(ids.size, np.int64), 0
+    for name, terms in fields.items():
+        begin, end = end, end + len(terms)
+        units[begin:end] = int(FIELDS[name] * UNITS)
     order = np.argsort(ids)
     ids = ids[order]
     begins = np.flatnonzero(np.concatenate(([True], ids[1:] != ids[:-1])))
@@ -85,11 +88,11 @@ class _Known(dict[str, tuple[int, tuple[int, ...]]]):
 
     def look_up(self, cut: Iterable[str]) -> tuple[int, list[int]]:
         """The number of words, and their terms, one after the other."""
-        found = [self[written] for written in cut]
+        found = list(map(self.__getitem__, cut))
         return sum(map(_LENGTH, found)), list(chain.from_iterable(map(_TERMS, found)))
 
     def __missing__(self, written: str) -> tuple[int, tuple[int, ...]]:
-        pieces = [split(token) for token in tokens(written)]
+        pieces = [split(token) for token in tokens(normalise(written))]
         terms = tuple(term_id(term) for piece in pieces for term in self._terms(piece))
         found = sum(piece.length for piece in pieces), terms
         if len(written) <= LONGEST_KNOWN:

@@ -5,16 +5,17 @@ import re
 import unicodedata
 
 _INVISIBLE = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]"
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]"
 )
-_APART = re.compile("[™℠®©]|(?<=[^\\W\\d_]{3})(?=[¹²³⁰⁴-⁹])")
+_APART = re.compile(r"[™℠®©]|(?<=[^\W\d_]{3})(?=[¹²³⁰⁴-⁹])")
 """Signs that compatibility would glue to a word: a trade mark, the number of a footnote."""
-_ALIKE = re.compile(
-    "[\u2018\u2019\u201b\u02bc\u02b9\u2032\u0060\u00b4\u05f3\uff07]|[\u2010\u2011\u2212\u05be]|[\u2044\u2215]"
-)
 _MINUS = re.compile(r"(?<![\w)])[\u2012-\u2015](?=\d)")
-_SECTION = re.compile(r"(?<!\w)§\s(?=\d)")
-_SAME = {"‐": "-", "‑": "-", "−": "-", "־": "-", "⁄": "/", "∕": "/"}
+"""A dash that is typed for the sign of a number."""
+_SECTION = re.compile(r"§\s(?=\d)")
+_PLAIN = str.maketrans(
+    "\u2018\u2019\u201b\u02bc\u02b9\u2032\u05f3\u2010\u2011\u2212\u05be\u2044\u2215", "'" * 7 + "-" * 4 + "/" * 2
+)
 
 _LEFT_OUT = re.compile(
     r"(?<![иу])\u0306|(?<!і)\u0308|[\u0300-\u0305\u0307\u0309-\u036f\u0591-\u05bd\u05bf\u05c1-\u05c7\u0610-\u061a"
@@ -25,32 +26,10 @@ _LEFT_OUT = re.compile(
 A breve and two dots that make another letter of Cyrillic stay, and so do the vowels of India and what voices a kana.
 """
 _DIGITS = re.compile(r"[^\x00-\x7f\D]")
-_LETTERS = str.maketrans(
-    {
-        "ø": "o",
-        "đ": "d",
-        "ł": "l",
-        "ı": "i",
-        "æ": "ae",
-        "œ": "oe",
-        "ð": "d",
-        "þ": "th",
-        "ħ": "h",
-        "ŧ": "t",
-        "ŋ": "n",
-        "ə": "a",
-        "ƒ": "f",
-        "ĸ": "k",
-        "ـ": None,
-        "ى": "ي",
-        "ک": "ك",
-        "ی": "ي",
-        "ۀ": "ه",
-        "ة": "ه",
-        "ё": "е",
-    }
+_LETTERS = str.maketrans("øđłıðħŧŋəƒёىکیۀة", "odlidhtnafеيكيهه", "\u0640") | str.maketrans(
+    {"æ": "ae", "œ": "oe", "þ": "th"}
 )
-"""Letters that no decomposition takes to those that are typed for them."""
+"""Letters that no decomposition takes to those that are typed for them; the dash that lengthens a word of Arabic."""
 
 
 def normalise(text: str) -> str:
@@ -59,11 +38,17 @@ def normalise(text: str) -> str:
         return text
     composed = unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
     compatible = unicodedata.normalize("NFKC", _APART.sub(" ", composed))
-    return _SECTION.sub("§", _MINUS.sub("-", _ALIKE.sub(_plain, compatible)))
+    return join_sections(_MINUS.sub("-", compatible.translate(_PLAIN)))
 
 
-def _plain(match: re.Match[str]) -> str:
-    return _SAME.get(match[0], "'")
+def join_sections(text: str) -> str:
+    """`§ 5` as `§5`: of all that is kept whole it alone is written with a space."""
+    return _SECTION.sub("§", text) if "§" in text else text
+
+
+def compose(text: str) -> str:
+    """The text as its words are told apart by spaces, each to be normalised by itself."""
+    return text if text.isascii() else join_sections(unicodedata.normalize("NFC", text))
 
 
 def fold(word: str) -> str:

@@ -3,10 +3,12 @@
 import re
 import threading
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import chain
 
 import Stemmer
 
@@ -20,6 +22,7 @@ _NO_LETTERS = re.compile(r"[\x00-@\[-`{-\x7f]")
 SHORT_TEXT = 8
 """Of a text of up to so many words one function word tells the language."""
 OF_A_LETTER = 0.5
+"""What a letter that few languages have is worth, in function words."""
 
 DEFAULTS = {
     "latin": "en",
@@ -83,31 +86,33 @@ def _voting() -> frozenset[str]:
 
 
 def guess(tokens: Iterable[str], signs: str = "") -> Languages:
-    """The language of each script, by distinct function words among the tokens and by rare letters among the signs."""
+    """The language of each script, by distinct function words among the tokens and by rare letters among the signs.
+
+    The one with most votes, the default one among equals; and the default one when there are too few.
+    """
     words = set(tokens)
-    votes = _count(words)
-    if signs and not signs.isascii():
-        present = set(signs)
-        for language in languages().values():
-            votes[language.code] += OF_A_LETTER * len(present & language.letters)
+    votes: Counter[str] = Counter(chain.from_iterable(map(_votes().__getitem__, _voting().intersection(words))))
+    if not signs.isascii():
+        votes.update(_letters(set(signs)))
     enough = ENOUGH_VOTES if len(words) > SHORT_TEXT else 1
-    return tuple(_best(script, votes, enough) for script in DEFAULTS)
+    spoken = dict(DEFAULTS)
+    for count, _, code in sorted((count, _rank()[code], code) for code, count in votes.items()):
+        if count >= enough:
+            spoken[languages()[code].script] = code
+    return tuple(spoken.values())
 
 
-def _count(words: Iterable[str]) -> dict[str, float]:
-    known = _votes()
-    votes: dict[str, float] = dict.fromkeys(languages(), 0.0)
-    for word in _voting().intersection(words):
-        for code in known[word]:
-            votes[code] += 1
-    return votes
+def _letters(signs: set[str]) -> dict[str, float]:
+    """What the letters of a text that few languages have are worth."""
+    found = ((code, len(language.letters & signs)) for code, language in languages().items())
+    return {code: OF_A_LETTER * count for code, count in found if count}
 
 
-def _best(script: str, votes: Mapping[str, float], enough: float) -> str:
-    """The language with most votes; the default one when it has as many, or when there are too few."""
-    default = DEFAULTS[script]
-    best = max(of_script(script), key=lambda language: (votes[language.code], language.code == default)).code
-    return best if votes[best] >= enough else default
+@cache
+def _rank() -> Mapping[str, int]:
+    """Which language is taken among equals: the default one of its script, then the first of the table."""
+    order = [code for code in languages() if code not in DEFAULTS.values()]
+    return {code: -at for at, code in enumerate([*DEFAULTS.values(), *order])}
 
 
 def stems(word: str, shown: str, language: Language) -> tuple[str, ...]:
