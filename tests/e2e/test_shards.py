@@ -3,8 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.command import Command
 from tests.corpus import write_spread_corpus
+from tests.e2e.stores import Stored, running_place
 
 SHARDS = 4
 
@@ -54,3 +57,25 @@ def test_shards_that_are_lost_are_named_and_made_anew_without_paying(cli: Comman
     assert fresh_tokens(cli) == embedded
     assert cli.json("search", "document")["partial"] == []
     assert cli.json("verify")["collections"][0]["faulty_shards"] == {}
+
+
+@pytest.mark.parametrize("name", [pytest.param("pgvector", marks=pytest.mark.chaos), "pinecone"])
+def test_what_a_service_lost_of_a_collection_is_named_and_written_anew(cli: Command, tmp_path: Path, name: str) -> None:
+    with running_place(name) as place:
+        command = cli.with_environment(**place.environment, EMBEDMILL_VECTOR_URL=place.url)
+        command.json("collections", "create", "default", "--shards", 2)
+        command.json("ingest", write_spread_corpus(tmp_path / "documents", 2, shards=2))
+        rows = command.export()
+        gone, left = sorted({row["shard"] for row in rows.values()})
+        with Stored(command, place).opened() as store:
+            store.drop(gone)
+
+        found = command.json("search", "document", "-k", 50)
+        assert (found["partial"], found["degraded"]) == ([gone], True)
+        assert {row["shard"] for row in rows.values() if row["uri"] in {hit["uri"] for hit in found["hits"]}} == {left}
+        assert gone in command.run("doctor").stdout
+        (compared,) = command.run("verify", "--json").json["collections"]
+        assert set(compared["faulty_shards"]) == {gone}
+        assert command.json("verify", "--repair")["ok"]
+        assert command.export() == rows
+        assert command.json("search", "document")["partial"] == []

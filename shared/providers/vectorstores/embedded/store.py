@@ -216,7 +216,9 @@ class EmbeddedVectorStore(VectorStore):
             opened = self._shard(shard)
             with opened.viewed(under_way.is_in_time) as viewed:
                 if viewed is not None:
-                    portions.extend(select(shard, *viewed, opened.fields, selection))
+                    # The first filter has the columns of a shard's fields made.
+                    with under_way.paused():
+                        portions.extend(select(shard, *viewed, opened.fields, selection))
 
         for shard in shards:
             under_way.ask(shard, partial(look, shard))

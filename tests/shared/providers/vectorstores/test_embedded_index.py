@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from embedmill.shared.providers.vectorstores.base import Selection, VectorRow, VectorStore
-from embedmill.shared.providers.vectorstores.embedded import building, listing, vector_search, view
+from embedmill.shared.providers.vectorstores.embedded import building, listing, portions, vector_search, view
 from embedmill.shared.providers.vectorstores.embedded import shard as shards_module
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
 from embedmill.shared.words import cutting
@@ -172,6 +173,19 @@ def test_without_time_to_make_the_index_the_shard_is_late_and_the_next_search_go
     assert found.matches == []
     assert list(found.failed) == ["s"]
     assert len(near(store, "s", vector_of(np.random.default_rng(0)), top_k=3)) == 3
+
+
+def test_what_is_made_once_for_a_filter_takes_no_time_of_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    under_way = portions.Pass(deadline=5.0)
+    with under_way.paused():
+        now[0] = 60.0
+    assert under_way.is_in_time()
+    now[0] = 66.0
+    assert not under_way.is_in_time()
+    with portions.Pass().paused():
+        now[0] = 90.0
 
 
 def test_a_damaged_shard_is_named_and_the_others_answer(tmp_path: Path) -> None:
