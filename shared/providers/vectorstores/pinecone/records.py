@@ -1,11 +1,9 @@
 """Owns how a row becomes a Pinecone record and back: ids, metadata under its limit, filters, packs under two megabytes.
 
-Metadata has our own fields, named `em_…`, and beside them the user's that a filter can be asked for: strings, numbers,
-booleans, and lists as lists of strings. Everything else of a row is one JSON string, which moves to the blob store
-when it does not fit.
+Metadata has our own fields, named `em_…`, those for filters among them (`filters`). The row itself is one JSON string,
+which moves to the blob store when it does not fit.
 """
 
-import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -16,16 +14,16 @@ from numpy.typing import NDArray
 
 from embedmill.shared.editions import parse_id, row_id
 from embedmill.shared.errors import BadVector, ProviderUnavailable
+from embedmill.shared.filtering.fields import OWN
 from embedmill.shared.providers.vectorstores.base import Match, VectorRow
 from embedmill.shared.providers.vectorstores.exact import counts_of
+from embedmill.shared.providers.vectorstores.pinecone import filters
 from embedmill.shared.providers.vectorstores.pinecone.wording import sparse_of
 from embedmill.shared.providers.vectorstores.rows import NO_VECTOR
 from embedmill.shared.words import cutting
 
 MAX_ID_CHARACTERS = 512
 MAX_METADATA_BYTES = 40_000
-MAX_FILTERED_BYTES = 1_000
-"""A value that is larger is kept with its row but cannot be filtered by; a URI is filtered by its digest then."""
 MAX_PACK_BYTES = 2_000_000
 MAX_PACK_RECORDS = 1_000
 
@@ -33,7 +31,6 @@ ROW, SPILLED, GENERATION, ZERO = "em_row", "em_spilled", "em_generation", "em_ze
 LENGTH, CUTTER = "em_length", "em_cutter"
 UNIT_LENGTH_WITHIN = 1e-6
 """A vector whose length differs by less is kept as it is."""
-COLUMNS = {"document": "em_document", "uri": "em_uri"}
 KEPT: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("chunk", "uri", "title", "section", "text", "index_version"), str),
     **dict.fromkeys(("start", "end"), int),
@@ -55,11 +52,8 @@ def record_of(row: VectorRow, spill: Spill, *, with_words: bool = False) -> Reco
     zero = not row.vector.any()
     vector = stand_in(len(row.vector)) if zero else row.vector
     length = float(np.linalg.norm(vector)) if with_words else 1.0
-    metadata = _filterable(row) | {
-        COLUMNS["document"]: row.document,
-        COLUMNS["uri"]: _short(row.uri),
-        GENERATION: row.generation,
-    }
+    own = {name: getattr(row, name) for name in OWN}
+    metadata = filters.marked(own, row.metadata) | {GENERATION: row.generation}
     if zero:
         metadata[ZERO] = True
     if with_words:
@@ -179,20 +173,6 @@ def packs(records: Sequence[Record]) -> Iterator[list[Record]]:
         yield pack
 
 
-def condition_of(filter: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """A filter in Pinecone's words; None without one. A metadata list matches when it holds one of the values."""
-    conditions = [
-        _one_of(COLUMNS.get(name, name), _with_short(wanted) if name == "uri" else wanted)
-        for name, wanted in (filter or {}).items()
-    ]
-    return {"$and": conditions} if conditions else None
-
-
-def matches_nothing(filter: Mapping[str, Any] | None) -> bool:
-    """Whether a filter asks for one of no values, which Pinecone takes for a mistake."""
-    return any(not _listed(wanted) for wanted in (filter or {}).values())
-
-
 def stand_in(dimensions: int) -> NDArray[np.float32]:
     """What is stored for a zero vector, which Pinecone refuses: a direction that is near to nothing."""
     vector = np.random.default_rng(dimensions).standard_normal(dimensions)
@@ -204,55 +184,6 @@ def _check_id(row: VectorRow) -> None:
         raise BadVector(f"a row's id has to be ASCII and {MAX_ID_CHARACTERS} characters at most")
     if row.id != row_id(row.document, row.version, row.generation, row.ordinal):
         raise BadVector(f"row {row.id}: its id does not tell its document, version, generation and ordinal")
-
-
-def _filterable(row: VectorRow) -> dict[str, Any]:
-    """The user's metadata that filters can be asked for, while it fits."""
-    found: dict[str, Any] = {}
-    for name, value in row.metadata.items():
-        kept = _plain(value)
-        if kept is not None and not name.startswith(("em_", "$")) and _size({name: kept}) <= MAX_FILTERED_BYTES:
-            found[name] = kept
-            if _size(found) > MAX_METADATA_BYTES // 2:
-                del found[name]
-    return found
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case bool() | str() | int():
-            return value
-        case float() if math.isfinite(value):
-            return value
-        case list():
-            return [_as_text(item) for item in value]
-    return None
-
-
-def _as_text(item: Any) -> str:
-    return item if isinstance(item, str) else orjson.dumps(item).decode()
-
-
-def _short(uri: Any) -> Any:
-    """A URI as filters know it: itself, or what tells one from others that is too long to be kept beside the row."""
-    encoded = uri.encode("utf-8", "surrogatepass") if isinstance(uri, str) else b""
-    return uri if len(encoded) <= MAX_FILTERED_BYTES else f"sha256:{hashlib.sha256(encoded).hexdigest()}"
-
-
-def _with_short(uris: Any) -> list[Any]:
-    """What a record with one of these URIs may have of it; 0.1.0 kept longer ones as they are."""
-    return list(dict.fromkeys(kept for uri in _listed(uris) for kept in (uri, _short(uri))))
-
-
-def _one_of(name: str, wanted: Any) -> dict[str, Any]:
-    values = _listed(wanted)
-    ways: list[dict[str, Any]] = [{name: {"$in": [_as_text(value) for value in values]}}]
-    ways += [{name: {"$eq": value}} for value in values if not isinstance(value, str) and value is not None]
-    return ways[0] if len(ways) == 1 else {"$or": ways}
-
-
-def _listed(wanted: Any) -> list[Any]:
-    return list(wanted) if isinstance(wanted, list | tuple | set | frozenset) else [wanted]
 
 
 def _values(vector: NDArray[np.float32]) -> list[float]:

@@ -17,13 +17,14 @@ from embedmill.shared.providers.vectorstores.exact import best, cosine, selects,
 from embedmill.shared.providers.vectorstores.metering import MeteredRequests
 from embedmill.shared.providers.vectorstores.pinecone import records, units
 from embedmill.shared.providers.vectorstores.pinecone.asking import Asking
+from embedmill.shared.providers.vectorstores.pinecone.filters import filter_of
 from embedmill.shared.providers.vectorstores.pinecone.recent import Recent
 from embedmill.shared.providers.vectorstores.pinecone.wording import asked_for
 from embedmill.shared.words.weighing import Wording
 
 MAX_TOP_K = 10_000
 MOST_CANDIDATES = 1_000
-"""Of one shard, where rows have to be looked at one by one."""
+"""Of one shard, where rows are looked at one by one; for a filter as far as there is to see."""
 SPARE = 16
 """Candidates beyond the wanted ones: near ties that the service's own numbers may have in another order."""
 DEPTH_OF_WORDS = 2
@@ -31,6 +32,8 @@ DEPTH_OF_WORDS = 2
 WIDENING = 4
 ANSWER_BYTES = 3_600_000
 """Of four megabytes that an answer may have."""
+TIED_WITHIN = 1e-6
+"""Of a score: what the service's own numbers may be off by."""
 NUMBER_BYTES = 12
 TEXT_BYTES = 7_000
 """Of a candidate beside its vector, as a rule; an answer that is refused as too large is asked for with less."""
@@ -81,16 +84,17 @@ class Searching:
         """The nearest rows by cosine."""
         unit = (vector / np.linalg.norm(vector)).astype(np.float32).tolist()
         has_terms = bool(selection.required or selection.excluded)
-        plain = {"vector": unit}
+        plain = {"vector": unit, "filter": filter_of(selection.where)}
 
         def scored(row: VectorRow) -> float:
             return cosine(row, vector)
 
         def ask(requests: MeteredRequests, shard: str) -> list[Match]:
-            if not has_terms:
-                return self._plain(requests, shard, plain, scored, top_k + SPARE)
-            takes_words = self._asking.client.takes_words()
-            ways = [plain, plain | {"sparse_vector": asked_for({}, selection)}] if takes_words else [plain]
+            if not has_terms and selection.where is None:
+                return self._plain(requests, shard, plain, scored, top_k)
+            ways = [plain]
+            if has_terms and self._asking.client.takes_words():
+                ways.append(plain | {"sparse_vector": asked_for({}, selection)})
             rows = [row for way in ways for row in self._selected(requests, shard, way, selection, top_k)]
             return _matches(shard, self._with_vectors(shard, rows), scored)
 
@@ -100,14 +104,17 @@ class Searching:
         self, shards: Sequence[str], wording: Wording, selection: Selection, *, top_k: int, deadline: float | None
     ) -> Found:
         """The best rows by BM25."""
-        way = {"vector": [0.0] * self._dimensions, "sparse_vector": asked_for(wording.weights, selection)}
+        way = {
+            "vector": [0.0] * self._dimensions,
+            "sparse_vector": asked_for(wording.weights, selection),
+            "filter": filter_of(selection.where),
+        }
 
         def scored(row: VectorRow) -> float | None:
             return word_score(row, wording)
 
         def ask(requests: MeteredRequests, shard: str) -> list[Match]:
-            depth = DEPTH_OF_WORDS * top_k + SPARE
-            return _matches(shard, self._selected(requests, shard, way, selection, depth), scored)
+            return _matches(shard, self._selected(requests, shard, way, selection, DEPTH_OF_WORDS * top_k), scored)
 
         return self._over(shards, ask, top_k=top_k, times=1, deadline=deadline)
 
@@ -128,10 +135,12 @@ class Searching:
         return Found(best(matches, top_k), {**places.failed, **answers.failed})
 
     def _plain(
-        self, requests: MeteredRequests, shard: str, way: Mapping[str, Any], scored: Scored, depth: int
+        self, requests: MeteredRequests, shard: str, way: Mapping[str, Any], scored: Scored, wanted: int
     ) -> list[Match]:
         """The nearest by the service's own scores, made exact where the rows came along."""
-        found = self._matched(requests, shard, way, depth, (ALL, NOTHING))
+        found = self._deep_enough(
+            requests, shard, way, wanted, most=MOST_CANDIDATES, brought=(ALL, NOTHING), select=lambda found: found
+        )
         rows = {row.id: row for row in self._rows(shard, found) if row.vector.size}
         matches = [match for one in found if (match := records.match_of(one)) is not None]
         exactly = {match.id: match for match in _matches(shard, list(rows.values()), scored)}
@@ -140,15 +149,41 @@ class Searching:
     def _selected(
         self, requests: MeteredRequests, shard: str, way: Mapping[str, Any], selection: Selection, wanted: int
     ) -> list[VectorRow]:
-        """The first rows that are selected, with their texts; it looks further while there are too few."""
-        depth = wanted
+        """The first rows that are selected, with their texts."""
+        rows: dict[str, VectorRow] = {}
+
+        def select(found: Sequence[Any]) -> list[Any]:
+            rows.clear()
+            rows.update((row.id, row) for row in self._texts(shard, found) if selects(selection, row))
+            return [one for one in found if one.id in rows]
+
+        most = MOST_CANDIDATES if selection.where is None else MAX_TOP_K
+        self._deep_enough(requests, shard, way, wanted, most=most, brought=(ALL, TEXT, NOTHING), select=select)
+        return list(rows.values())
+
+    def _deep_enough(
+        self,
+        requests: MeteredRequests,
+        shard: str,
+        way: Mapping[str, Any],
+        wanted: int,
+        *,
+        most: int,
+        brought: Sequence[_Brought],
+        select: Callable[[Sequence[Any]], Sequence[Any]],
+    ) -> list[Any]:
+        """Matches with as many selected ones as are wanted, and with all that tie with the last of those."""
+        depth = wanted + SPARE
         while True:
-            brought = (ALL, TEXT, NOTHING)
             found = self._matched(requests, shard, way, depth, brought)
-            rows = [row for row in self._texts(shard, found) if selects(selection, row)]
-            if len(rows) >= wanted or len(found) < depth or depth >= MOST_CANDIDATES:
-                return rows
-            depth = min(depth * WIDENING, MOST_CANDIDATES)
+            selected = select(found)
+            if (
+                len(found) < depth
+                or depth >= most
+                or (len(selected) >= wanted and _ends_below(found, selected[wanted - 1]))
+            ):
+                return found
+            depth = min(depth * WIDENING, most)
 
     def _matched(
         self,
@@ -199,6 +234,11 @@ class Searching:
         held = {row.id: row for row in rows}
         lean = [row.id for row in held.values() if not row.vector.size]
         return list((held | (self._fetch(shard, lean) if lean else {})).values())
+
+
+def _ends_below(found: Sequence[Any], last_wanted: Any) -> bool:
+    """Whether the matches go on beyond those that tie with the last that is wanted."""
+    return bool(found[-1].score < last_wanted.score - TIED_WITHIN * max(1.0, abs(last_wanted.score)))
 
 
 def _matches(shard: str, rows: Sequence[VectorRow], scored: Scored) -> list[Match]:

@@ -242,8 +242,6 @@ class PineconeVectorStore(VectorStore):
         deadline: float | None = None,
     ) -> Found:
         check_query(vector, dimensions=self._dimensions)
-        if selection.where is not None:
-            return super().search_vectors(shards, vector, top_k=top_k, selection=selection, deadline=deadline)
         if top_k < 1 or not vector.any():
             return Found([])
         return self._searching.nearest(shards, vector, selection, top_k=top_k, deadline=deadline)
@@ -257,8 +255,6 @@ class PineconeVectorStore(VectorStore):
         selection: Selection = EVERYTHING,
         deadline: float | None = None,
     ) -> Found:
-        if selection.where is not None:
-            return super().search_words(shards, wording, top_k=top_k, selection=selection, deadline=deadline)
         if top_k < 1 or not wording.weights:
             return Found([])
         try:

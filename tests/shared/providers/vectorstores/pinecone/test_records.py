@@ -8,19 +8,20 @@ import orjson
 import pytest
 
 from embedmill.shared.errors import ProviderUnavailable
+from embedmill.shared.filtering.conditions import Compare
 from embedmill.shared.providers.vectorstores.base import Match
+from embedmill.shared.providers.vectorstores.pinecone.filters import filter_of
 from embedmill.shared.providers.vectorstores.pinecone.records import (
     KEPT,
     MAX_METADATA_BYTES,
     MAX_PACK_BYTES,
-    condition_of,
     match_of,
-    matches_nothing,
     packs,
     record_of,
     row_of,
     stand_in,
 )
+from embedmill.simulators.pinecone_index import meets
 from tests.contracts.vectorstore import make_row
 
 
@@ -28,12 +29,11 @@ def refuse(_: bytes) -> str:
     raise AssertionError("nothing had to be spilled")
 
 
-def test_the_users_metadata_is_filterable_where_pinecone_can_hold_it() -> None:
-    metadata = {"s": "x", "n": 2, "f": 0.5, "b": True, "l": ["a", 1, None], "none": None, "deep": {"a": 1}, "em_x": "y"}
+def test_a_record_has_marks_for_filters_and_the_metadata_in_its_row() -> None:
+    metadata = {"s": "x", "n": 2, "l": ["a", 1, None], "none": None, "deep": {"a": 1}, "em_row": "y", "$and": 1}
     held = record_of(make_row(metadata=metadata), refuse)["metadata"]
-    assert {name: held[name] for name in ("s", "n", "f", "b")} == {"s": "x", "n": 2, "f": 0.5, "b": True}
-    assert held["l"] == ["a", "1", "null"]
-    assert not {"none", "deep", "em_x"} & held.keys()
+    assert held.keys() >= {"em_marks", "em_row", "em_generation"}
+    assert all(name.startswith("em_") for name in held)
     assert orjson.loads(held["em_row"])["metadata"] == metadata
 
 
@@ -49,7 +49,7 @@ def test_metadata_stays_under_its_limit_whatever_the_row_holds() -> None:
     assert len(orjson.dumps(held)) <= MAX_METADATA_BYTES
     assert held["em_spilled"] == "a" * 64
     assert len(spilled) == 1
-    assert sum(name.startswith("field") for name in held) >= 10
+    assert held["em_marks"]
 
 
 def test_packs_are_full_and_under_two_megabytes_on_the_wire() -> None:
@@ -76,18 +76,6 @@ def test_a_zero_vector_has_a_direction_that_is_near_to_nothing() -> None:
     assert abs(stand_in(1024)[0]) < 0.2
 
 
-def test_filters_are_put_in_pinecones_words() -> None:
-    assert condition_of(None) is None
-    assert condition_of({"document": "d", "lang": ["de", 1]}) == {
-        "$and": [
-            {"em_document": {"$in": ["d"]}},
-            {"$or": [{"lang": {"$in": ["de", "1"]}}, {"lang": {"$eq": 1}}]},
-        ]
-    }
-    assert matches_nothing({"lang": []})
-    assert not matches_nothing({"lang": ["x"], "n": 0})
-
-
 def test_a_uri_of_any_length_is_kept_and_filtered_by() -> None:
     spilled: list[bytes] = []
 
@@ -99,14 +87,8 @@ def test_a_uri_of_any_length_is_kept_and_filtered_by() -> None:
     held = record_of(row, keep)["metadata"]
     assert len(orjson.dumps(held)) <= MAX_METADATA_BYTES
     assert orjson.loads(spilled[0])["row"]["uri"] == row.uri
-    condition = condition_of({"uri": row.uri})
-    assert condition is not None
-    assert held["em_uri"] in condition["$and"][0]["em_uri"]["$in"]
-
-
-def test_numbers_that_json_cannot_say_are_not_filtered_by() -> None:
-    held = record_of(make_row(metadata={"a": float("nan"), "b": float("inf"), "c": 1.5}), refuse)["metadata"]
-    assert {"a", "b", "c"} & held.keys() == {"c"}
+    assert meets({"metadata": held}, filter_of(Compare("uri", "=", row.uri)) or {})
+    assert not meets({"metadata": held}, filter_of(Compare("uri", "=", f"{row.uri}u")) or {})
 
 
 @pytest.mark.parametrize(
