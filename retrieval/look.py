@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import inf
 
 from embedmill.retrieval.candidates import Ask, Visibility, asked_for, gather
-from embedmill.retrieval.embedding import Vector
+from embedmill.retrieval.embedding import ONLY_WORDS, Vector
 from embedmill.retrieval.fusion import fuse
 from embedmill.retrieval.question import Question
 from embedmill.retrieval.ranking import Ranking, missing, rank, scores_of
@@ -41,6 +41,7 @@ class Look:
         self.most_of_words = 0.0
         """What a row with all of the words would score by them; 0 where words are not looked at."""
         self._wording = self._weigh()
+        self._skip_what_has_nothing_to_do()
         self.words = question.words.words
         self.vanished = False
         """Whether a row went away between its ranking and the fetching of its text."""
@@ -86,6 +87,14 @@ class Look:
             if not wording.weights:
                 step.ran, step.why = False, "no document holds any of its words"
         return wording if wording.weights else None
+
+    def _skip_what_has_nothing_to_do(self) -> None:
+        if self._vector is None:
+            self._steps.skip(DENSE, ONLY_WORDS if self._question.mode == LEXICAL else "the query has no vector")
+        if self._vector is None or self._wording is None:
+            self._steps.skip(FUSE, "one side alone finds something")
+        if not self._question.reads_rows:
+            self._steps.skip(PHRASES, "the query has no phrase")
 
     def _find(self, depth: int) -> Found:
         """What the sides in use find, seen by readers; the tracker is asked once for what both found first."""

@@ -105,6 +105,7 @@ class Searcher:
         if not view.context:
             steps.skip(looking.CONTEXT, "no neighbours are asked for")
         if not question.asks:
+            steps.skip_all("nothing is asked")
             return _result(NO_PAGE, question, steps, failed, None, NOTHING_ASKED)
         vector = self._embed(question, steps, begin)
         page = NO_PAGE

@@ -27,6 +27,8 @@ class Step:
     failed: bool = False
 
 
+NOTHING_CAME = "nothing came to it"
+
 Spent = tuple[float, int, int]
 """Seconds, paid calls, and their cost in micro-dollars."""
 
@@ -73,6 +75,11 @@ class Steps:
         """Say why a step has nothing to do."""
         self._steps[name].why = why
 
+    def skip_all(self, why: str) -> None:
+        """Say why no step has anything to do."""
+        for name in self._steps:
+            self.skip(name, why)
+
     @contextmanager
     def step(self, name: str, given: int = 0) -> Iterator[Running]:
         """Measure a step, which may run again: then the last time tells what went in and out."""
@@ -104,7 +111,8 @@ class Steps:
 def _told(name: str, step: Running) -> Step:
     seconds, calls, microusd = step.spent
     usd = round(microusd / 1_000_000, 6)
-    return Step(name, step.ran, step.why, step.given, step.out, calls, usd, round(seconds, 6), step.failed)
+    why = step.why or ("" if step.ran else NOTHING_CAME)
+    return Step(name, step.ran, why, step.given, step.out, calls, usd, round(seconds, 6), step.failed)
 
 
 def _plus(one: Spent, other: Spent) -> Spent:

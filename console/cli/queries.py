@@ -1,5 +1,6 @@
 """Owns the reading of a file of queries: a line that is none is told with its number, and the rest goes on."""
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,13 +49,12 @@ class QueryFile:
 
 def read_query(line: bytes) -> "Query":
     """A query of one line; raises ValueError with what is wrong with it."""
-    import orjson
-
     from embedmill.console.services.searching import Query
 
     try:
-        found = orjson.loads(line.removeprefix(BYTE_ORDER_MARK))
-    except orjson.JSONDecodeError as error:
+        # The library's own takes half a pair of surrogates too, as programs write that cut texts anywhere.
+        found = json.loads(line.removeprefix(BYTE_ORDER_MARK))
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"no JSON: {error}") from None
     match found:
         case {"id": _, "text": str(), "where": where} if not isinstance(where, str | None):

@@ -87,6 +87,16 @@ def test_a_whole_answer_is_not_degraded_and_says_what_every_step_took(
     assert result.query.original == result.query.normalised == "apple 0"
 
 
+@pytest.mark.parametrize("mode", ["dense", "lexical", "hybrid"])
+def test_every_step_that_did_not_run_says_why(
+    store: EmbeddedVectorStore, tracker: Tracker, searcher: Searcher, mode: Any
+) -> None:
+    fruit(store, tracker)
+    for query in ("apple 0", "apple", "zebra 0", '"apple apple" 0'):
+        steps = searcher.search(query, mode=mode).steps
+        assert all(s.ran or s.why for s in steps), [s.name for s in steps if not (s.ran or s.why)]
+
+
 def test_what_paid_calls_cost_is_in_their_step(store: EmbeddedVectorStore, tracker: Tracker) -> None:
     fruit(store, tracker)
     tally = Tally()
@@ -231,6 +241,7 @@ def test_punctuation_alone_is_no_query_and_nobody_is_asked(tracker: Tracker, que
     assert (result.hits, result.degraded) == ([], False)
     assert "nothing is asked" in result.notes[0]
     assert not any(s.ran for s in result.steps)
+    assert all(s.why for s in result.steps)
 
 
 def test_a_query_without_a_word_in_the_collection_is_answered_by_meaning(
