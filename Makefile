@@ -77,7 +77,7 @@ format: setup ## Format the code, mend what can be mended, regenerate blocks in 
 
 .PHONY: fuzz
 fuzz: setup ## Ask every store ten thousand odd queries (FUZZ_QUERIES=, FUZZ_SEED=)
-	FUZZ_QUERIES=$(FUZZ_QUERIES) FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest tests/retrieval/test_fuzz.py
+	FUZZ_QUERIES=$(FUZZ_QUERIES) FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest --timeout 0 tests/retrieval/test_fuzz.py
 
 .PHONY: bench
 bench: setup ## Measure against a bare script (BENCH_ARGS=...)

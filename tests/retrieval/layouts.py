@@ -2,17 +2,26 @@
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import Path
+
+import pytest
 
 from embedmill.retrieval.question import MODES, Mode
 from embedmill.retrieval.search import Searcher
 from embedmill.shared.editions import Edition, row_id
 from embedmill.shared.filtering.grammar import parse_filter
+from embedmill.shared.metering import FreeMeter
+from embedmill.shared.providers.blobs.folder import FolderBlobStore
 from embedmill.shared.providers.embeddings.hash import HashEmbedder
+from embedmill.shared.providers.vectorstores import exact
 from embedmill.shared.providers.vectorstores.base import VectorRow, VectorStore
+from embedmill.shared.providers.vectorstores.pinecone.store import PineconeVectorStore
 from embedmill.shared.providers.vectorstores.rows import edition_of
 from embedmill.shared.sharding import shard_for
+from tests.services.pinecone import running_pinecone
 
 EMBEDDER = HashEmbedder()
 TEXTS = (
@@ -149,3 +158,25 @@ def answer(asked: Searcher, query: str, mode: Mode, where: str | None, top_k: in
     result = asked.search(query, mode=mode, where=condition, top_k=top_k)
     assert not result.degraded, result.failures or [step for step in result.steps if step.failed]
     return [(hit.document, hit.chunk, hit.score) for hit in result.hits]
+
+
+@contextmanager
+def pinecone(folder: Path, rows: Sequence[VectorRow]) -> Iterator[Callable[[str], PineconeVectorStore]]:
+    """Opens stores by their collections' keys, on a simulator; the tracker of words is told of the corpus."""
+    with running_pinecone(lag_seconds=0) as service, pytest.MonkeyPatch.context() as patch, ExitStack() as opened:
+        for name, value in service.environment.items():
+            patch.setenv(name, value)
+
+        def open_store(key: str) -> PineconeVectorStore:
+            store = PineconeVectorStore(
+                "pinecone://mill?timeout=10&fresh=10",
+                collection_key=key,
+                dimensions=EMBEDDER.dimensions,
+                spills=lambda: FolderBlobStore(folder),
+                meter=FreeMeter(),
+                count_words=lambda terms: exact.count(["all"], lambda _: iter(rows), terms, deadline=None).counts,
+            )
+            opened.callback(store.close)
+            return store
+
+        yield open_store

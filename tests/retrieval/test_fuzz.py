@@ -16,11 +16,11 @@ from embedmill.shared.providers.vectorstores.base import VectorStore
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
 from embedmill.shared.providers.vectorstores.pgvector.store import PgVectorStore
 from tests.retrieval.fuzzing import Odd, questions
-from tests.retrieval.layouts import EMBEDDER, Layout, corpus, searcher
+from tests.retrieval.layouts import EMBEDDER, Layout, corpus, pinecone, searcher
 from tests.services import postgres
 from tests.services.needed import require
 
-NUMBER = int(os.environ.get("FUZZ_QUERIES", "150"))
+NUMBER = int(os.environ.get("FUZZ_QUERIES", "100"))
 SEED = int(os.environ.get("FUZZ_SEED", "1"))
 LAYOUT = Layout(2)
 SCORES_WITHIN = 1e-6
@@ -31,12 +31,13 @@ def searchers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Se
     require(postgres.why_not(extension="vector"))
     with ExitStack() as opened:
         server = opened.enter_context(postgres.running_database(extension="vector"))
+        rows = corpus()
         folder: Path = tmp_path_factory.mktemp("fuzz")
         stores: dict[str, VectorStore] = {
             "embedded": EmbeddedVectorStore(folder / "c1", dimensions=EMBEDDER.dimensions),
             "pgvector": PgVectorStore(server.url, collection_key="c1", dimensions=EMBEDDER.dimensions),
         }
-        rows = corpus()
+        stores["pinecone"] = opened.enter_context(pinecone(folder / "spilled", rows))("c1")
         for store in stores.values():
             opened.callback(store.close)
             LAYOUT.fill(store, rows)

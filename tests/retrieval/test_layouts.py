@@ -20,6 +20,7 @@ from tests.retrieval.layouts import (
     answer,
     answers,
     corpus,
+    pinecone,
     searcher,
     shuffled,
 )
@@ -110,6 +111,12 @@ def server() -> Iterator[postgres.Server]:
 def test_postgres_answers_alike(name: str, truth: dict[Asked, Answer], server: postgres.Server) -> None:
     store = PgVectorStore(server.url, collection_key=name.replace(" ", "-"), dimensions=EMBEDDER.dimensions)
     agree(found_by(store, LAYOUTS[name]), truth)
+
+
+@pytest.mark.parametrize("name", ["two shards", "replaced and deleted rows before"])
+def test_pinecone_answers_alike(name: str, truth: dict[Asked, Answer], tmp_path: Path) -> None:
+    with pinecone(tmp_path, corpus()) as open_store:
+        agree(found_by(open_store("c1"), LAYOUTS[name]), truth)
 
 
 def agree(found: dict[Asked, Answer], truth: dict[Asked, Answer]) -> None:
