@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from embedmill.retrieval.question import Question
 from embedmill.retrieval.steps import Running, Steps
 from embedmill.shared.errors import EmbedmillError, ProviderUnavailable
-from embedmill.shared.providers.embeddings.base import INEXACT_MARGIN, Embedder
+from embedmill.shared.providers.embeddings.base import INEXACT_MARGIN, TOKENS_PER_CHARACTER, TOKENS_PER_TEXT, Embedder
 
 EMBED = "embed"
 ONLY_WORDS = "only words are asked for"
@@ -56,9 +56,14 @@ def fit(text: str, embedder: Embedder) -> str:
     """As much of a text as the model takes, cut between words where there are any."""
     most = embedder.max_tokens_per_input / (1 if embedder.counts_exactly else INEXACT_MARGIN)
     taken = _shortened(text, embedder.max_characters_per_input or len(text))
-    while (tokens := embedder.count_tokens([taken])[0]) > most:
+    while _tokens_at_most(taken) > most and (tokens := embedder.count_tokens([taken])[0]) > most:
         taken = _shortened(taken, int(len(taken) * most / tokens * CLOSER))
     return taken
+
+
+def _tokens_at_most(text: str) -> int:
+    """A bound that costs nothing: most queries are far below every limit."""
+    return TOKENS_PER_CHARACTER * len(text) + TOKENS_PER_TEXT
 
 
 def _shortened(text: str, most: int) -> str:
