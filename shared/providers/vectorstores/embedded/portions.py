@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +14,13 @@ from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.providers.vectorstores.base import Found, Match, Selection
 from embedmill.shared.providers.vectorstores.embedded.field_index import FieldIndex, Selected
 from embedmill.shared.providers.vectorstores.embedded.segment import Segment
+from embedmill.shared.providers.vectorstores.embedded.shard_file import patience
 from embedmill.shared.providers.vectorstores.embedded.view import Part
 from embedmill.shared.providers.vectorstores.exact import best
 
 Mask = NDArray[np.bool_]
 LATE = "it was too late"
+SHARE_OF_TIME = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +52,16 @@ class Pass:
             self.failed[shard] = LATE
             return
         try:
-            step()
+            with patience(self._share_of_time()):
+                step()
         except EmbedmillError as error:
             self.failed[shard] = str(error)
         except TimeoutError as error:
             self.failed[shard] = str(error) or LATE
+
+    def _share_of_time(self) -> float:
+        """How long a shard that others hold is waited for: the rest has to do for those that follow."""
+        return inf if self.deadline is None else SHARE_OF_TIME * (self.deadline - time.monotonic())
 
     @contextmanager
     def paused(self) -> Iterator[None]:

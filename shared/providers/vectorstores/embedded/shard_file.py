@@ -10,6 +10,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from itertools import count
 from pathlib import Path
 
@@ -44,7 +45,19 @@ DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLIT
 FILES = ("", "-wal", "-shm")
 """What SQLite keeps of a database: these behind its name."""
 
+_patience: ContextVar[float] = ContextVar("patience", default=BUSY_TIMEOUT_SECONDS)
+
 _abandoned: list[sqlite3.Connection] = []  # a forked child must neither use nor close its parent's connections
+
+
+@contextmanager
+def patience(seconds: float) -> Iterator[None]:
+    """Have this thread wait for a file that others hold for so long meanwhile, and never longer than usual."""
+    before = _patience.set(min(seconds, BUSY_TIMEOUT_SECONDS))
+    try:
+        yield
+    finally:
+        _patience.reset(before)
 
 
 class ShardFile:
@@ -153,6 +166,7 @@ class ShardFile:
         """The connection, reopened when the file was dropped or replaced since; None when there is no shard."""
         inode = self._current_inode()
         if self._connection is not None and inode == self._inode:
+            self._connection.execute(f"PRAGMA busy_timeout={int(1000 * _patience.get())}")
             return self._connection
         self._close()
         if not inode:
@@ -219,7 +233,7 @@ class ShardFile:
 
 def _connect(path: Path, *, mode: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        file_uri(path, mode=mode), uri=True, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
+        file_uri(path, mode=mode), uri=True, timeout=_patience.get(), isolation_level=None, check_same_thread=False
     )
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -186,6 +187,23 @@ def test_what_is_made_once_for_a_filter_takes_no_time_of_the_search(monkeypatch:
     assert not under_way.is_in_time()
     with portions.Pass().paused():
         now[0] = 90.0
+
+
+def test_a_shard_that_another_holds_takes_the_time_of_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = fill(tmp_path, 30)
+    store.upsert("t", [any_row(np.random.default_rng(1), "other")])
+    # Some hundredths of a second, of a minute.
+    monkeypatch.setattr(portions, "SHARE_OF_TIME", 0.001)
+    with closing(sqlite3.connect(tmp_path / "s.db", isolation_level=None)) as holder:
+        store.close()
+        holder.execute("PRAGMA locking_mode=EXCLUSIVE")
+        holder.execute("BEGIN IMMEDIATE")
+        holder.execute("UPDATE shard SET seq = seq")
+        found = opened(tmp_path).search_vectors(
+            ["s", "t"], vector_of(np.random.default_rng(0)), top_k=5, deadline=time.monotonic() + 60
+        )
+    assert [match.shard for match in found.matches] == ["t"]
+    assert "locked" in found.failed["s"]
 
 
 def test_a_damaged_shard_is_named_and_the_others_answer(tmp_path: Path) -> None:
