@@ -31,6 +31,7 @@ from embedmill.console.services import documents as document_service
 from embedmill.console.services import estimates as estimate_service
 from embedmill.console.services import evaluating as evaluation_service
 from embedmill.console.services import exporting as export_service
+from embedmill.console.services import fields as field_service
 from embedmill.console.services import jobs as job_service
 from embedmill.console.services import sources as source_service
 from embedmill.console.services.budgets import BudgetReport
@@ -47,6 +48,7 @@ from embedmill.console.services.documents import (
 from embedmill.console.services.estimates import Estimate
 from embedmill.console.services.evaluating import Evaluation
 from embedmill.console.services.exporting import Exported, Rejected
+from embedmill.console.services.fields import FieldReports
 from embedmill.console.services.jobs import JobExplanation, JobReport, JobSummary
 from embedmill.console.services.lending import Runtimes
 from embedmill.console.services.replaying import ReplayReport
@@ -362,6 +364,11 @@ class Mill:
         """Every collection, by name."""
         with self._runtimes.lend() as runtime:
             return collection_service.list_collections(runtime).collections
+
+    def fields(self, collection: str = "default") -> FieldReports:
+        """The fields of the metadata that filters can ask for; raises NotFound."""
+        with self._runtimes.lend() as runtime:
+            return field_service.list_fields(runtime, collection)
 
     def create_collection(self, name: str, **choices: Unpack[CollectionChoices]) -> CollectionReport:
         """Make a collection with settings of its own; raises UserError, SettingsError."""

@@ -10,6 +10,7 @@ import pytest
 import embedmill
 from embedmill.api import Mill, log_notice
 from embedmill.console.listening import Notice
+from embedmill.console.services import fields as fields_of_collections
 from embedmill.shared.errors import NotFound, SourceError, UsageError
 from embedmill.shared.settings import Settings, load_settings
 
@@ -185,6 +186,35 @@ def test_a_search_finds_only_what_a_filter_allows(mill: Mill) -> None:
     assert [hit.uri for hit in answer.hits] == ["1"]
     with pytest.raises(UsageError, match="at character 7"):
         mill.search("document", where="year >")
+
+
+def test_the_fields_of_a_collection_are_what_its_documents_came_with(
+    mill: Mill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metadata: list[dict[str, object]] = [
+        {"year": 2019, "lang": ["en", "de"], "draft": True},
+        {"year": "2021", "lang": "en", "day": "2026-11-29T10:00+02:00", "by": {"name": "Ann"}, "none": None},
+        {"year": 20.5, "lang": "x" * 100, "day": "2026-11-29"},
+    ]
+    documents = [document(n) | {"metadata": held} for n, held in enumerate(metadata)]
+    mill.ingest(documents=documents)
+    mill.ingest(documents=documents)
+    found = mill.fields()
+    assert (found.documents, found.looked_at, found.more) == (3, 3, False)
+    fields = {field.name: field for field in found.fields}
+    assert list(fields) == ["lang", "year", "day", "by.name", "draft"]
+    assert (fields["year"].types, fields["year"].least, fields["year"].greatest) == (["number"], 20.5, "2021")
+    assert (fields["lang"].documents, fields["lang"].values, fields["lang"].examples[0]) == (3, 3, "en")
+    assert fields["lang"].examples[-1] == "x" * 60 + "…"
+    assert (fields["day"].types, fields["day"].least) == (["date"], "2026-11-29")
+    assert fields["draft"].types == ["boolean"]
+    for name, most in (("MOST_DOCUMENTS", 2), ("MOST_FIELDS", 1), ("MOST_VALUES", 1)):
+        monkeypatch.setattr(fields_of_collections, name, most)
+    some = mill.fields()
+    assert (some.documents, some.looked_at, len(some.fields), some.more) == (3, 2, 1, True)
+    assert some.fields[0].values is None
+    with pytest.raises(NotFound):
+        mill.fields("none")
 
 
 def test_a_search_is_measured_on_queries_whose_answers_are_known(mill: Mill, tmp_path: Path) -> None:

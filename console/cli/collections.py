@@ -1,4 +1,4 @@
-"""`embedmill collections`: create, list, show, update, terms, delete, reshard."""
+"""`embedmill collections`: create, list, show, update, terms, fields, delete, reshard."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +10,7 @@ from embedmill.console.rendering import to_json
 
 if TYPE_CHECKING:
     from embedmill.console.services.collections import CollectedTerms, CollectionReport, CollectionReports
+    from embedmill.console.services.fields import FieldReports
     from embedmill.console.services.resharding import Resharded
 
 app = typer.Typer(no_args_is_help=True, help="Make collections and change their settings.")
@@ -135,6 +136,23 @@ def terms(
 
 
 @app.command()
+def fields(
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="The collection's name.")] = "default",
+    as_json: AsJson = False,
+) -> None:
+    """List the fields that a search can filter by.
+
+    Of a large collection some ten thousand documents are looked at.
+    """
+    from embedmill.console.cli.session import opened_to_read
+    from embedmill.console.services.fields import list_fields
+
+    with opened_to_read() as runtime:
+        found = list_fields(runtime, name)
+    print_result(found, _print_fields, as_json=as_json)
+
+
+@app.command()
 def delete(
     name: Name,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
@@ -189,6 +207,23 @@ def _print_terms(found: "CollectedTerms") -> None:
     rows = [{**to_json(term), "synonyms": ", ".join(each.synonym for each in term.synonyms)} for term in found.terms]
     empty = "no terms yet: they are collected when a model validates (docs/validation.md)"
     print_table(rows, ("term", "documents", "mentions", "synonyms"), empty=empty)
+
+
+def _print_fields(found: "FieldReports") -> None:
+    rows = [
+        {
+            **to_json(field),
+            "types": ", ".join(field.types),
+            "values": "many" if field.values is None else field.values,
+            "range": "" if field.least is None else f"{field.least} to {field.greatest}",
+            "examples": ", ".join(map(str, field.examples)),
+        }
+        for field in found.fields
+    ]
+    empty = "no metadata; there are document, uri, title, section and page"
+    print_table(rows, ("name", "types", "documents", "values", "range", "examples"), empty=empty)
+    if found.looked_at < found.documents:
+        print_line(f"of {found.looked_at} of {found.documents} documents")
 
 
 def _print_resharded(done: "Resharded") -> None:

@@ -30,14 +30,21 @@ def own_values(own: Mapping[str, Any]) -> list[tuple[str, Any]]:
 def lay_flat(named: Iterable[tuple[str, Any]]) -> dict[str, tuple[Reading, ...]]:
     """Values by the names that conditions have for them."""
     found: dict[str, list[Reading]] = {}
-    for name, value in named:
-        for path, reading in _walk(normalize("NFC", name), value):
-            found.setdefault(path, []).extend([reading] if reading else [])
+    for path, _, reading in walk(named):
+        found.setdefault(path, []).extend([reading] if reading else [])
     return {name: tuple(values) for name, values in found.items()}
 
 
-def _walk(name: str, value: Any) -> Iterator[tuple[str, Reading]]:
-    """Every value beneath a name, and every object that has one."""
+Step = tuple[str, Any, Reading]
+
+
+def walk(named: Iterable[tuple[str, Any]]) -> Iterator[Step]:
+    """Every value with its field's name and its reading; an object that has one has none itself."""
+    for name, value in named:
+        yield from _walk(normalize("NFC", name), value)
+
+
+def _walk(name: str, value: Any) -> Iterator[Step]:
     match value:
         case list() | tuple():
             for item in value:
@@ -46,11 +53,11 @@ def _walk(name: str, value: Any) -> Iterator[tuple[str, Reading]]:
             yield from _walk_object(name, value)
         case _:
             if reading := read(value):
-                yield name, reading
+                yield name, value, reading
 
 
-def _walk_object(name: str, held: Mapping[str, Any]) -> Iterator[tuple[str, Reading]]:
+def _walk_object(name: str, held: Mapping[str, Any]) -> Iterator[Step]:
     inner = [found for key, value in held.items() for found in _walk(f"{name}.{normalize('NFC', key)}", value)]
     if inner:
-        yield name, {}
+        yield name, held, {}
     yield from inner
