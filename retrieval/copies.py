@@ -53,7 +53,7 @@ class Copies:
 
     def __init__(self, words: Iterable[QueryWord]) -> None:
         """`words` are those of the query."""
-        self._asked = {term: number for number, word in enumerate(words) if word.weight for term in word.terms}
+        self._asked = {term: number for number, word in enumerate(words) if not word.functional for term in word.terms}
         self._leaders: list[_Text] = []
         self._followers: dict[str, list[VectorRow]] = {}
 

@@ -18,6 +18,8 @@ SHORT_QUERY = 2
 PART_SHARE = 0.1
 """Of a part's weight beside its identifier, which some row holds: parts that are loose never outweigh it."""
 LOOSE_WHOLE_SHARE = 0.5
+COMMON_SHARE = 0.01
+"""Of the rows: a function word of the query's language that fewer hold is none here, as `hat` in English texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,20 +27,22 @@ class QueryWord:
     """One word of a query with the terms that stand for it (a stem for each language, say) and its share of weight.
 
     A row holds one of the terms at most, but for words that are written with and without their marks. `part_of` has the
-    terms of the identifier of which it is a part: it counts little where any row holds that one.
+    terms of the identifier of which it is a part: it counts little where any row holds that one. A `functional` word
+    only holds others together, in the language that the query seems to be in: it counts nothing where it is common.
     """
 
     text: str
     terms: tuple[int, ...]
     weight: float = 1.0
     part_of: tuple[int, ...] = ()
+    functional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class WordQuery:
     """A query as its user meant it.
 
-    `words` has the phrases' words too; a word of no weight is there to be shown. `plain` is the text without signs and
+    `words` has the phrases' words too. `plain` is the text without signs and
     exclusions: what is embedded. `excluded` words are excluded in every form by which they would be found, as `-cars`
     excludes a car; `-"cars"` excludes that form alone, and is an excluded phrase. `notes` say what was left out.
     """
@@ -52,8 +56,8 @@ class WordQuery:
 
     @property
     def terms(self) -> tuple[int, ...]:
-        """All terms that add to a score."""
-        return tuple(dict.fromkeys(term for word in self.words if word.weight for term in word.terms))
+        """All terms that may add to a score."""
+        return tuple(dict.fromkeys(term for word in self.words for term in word.terms))
 
 
 def parse_query(text: str) -> WordQuery:
@@ -90,7 +94,7 @@ def _words_of(cut: Sequence[str]) -> tuple[tuple[QueryWord, ...], int]:
         for word in _words_of_token(split(token)):
             known = distinct.get(word.text)
             if known is None or (known.part_of and not word.part_of):
-                distinct[word.text] = replace(word, weight=0.0) if token in functional else word
+                distinct[word.text] = replace(word, functional=token in functional)
     return tuple(distinct.values()), 0
 
 
@@ -173,5 +177,7 @@ def weight_of(word: QueryWord, counted: WordCounts) -> float:
     """What a word of a query weighs, rarity included; one that no row holds is as rare as one that a row holds."""
     holding = counted.holding or {}
     held = sum(holding.get(term, 0) for term in word.terms)
+    if word.functional and not 0 < held < COMMON_SHARE * counted.rows:
+        return 0.0
     share = PART_SHARE if any(holding.get(term) for term in word.part_of) else 1.0
     return word.weight * share * rarity(min(max(held, 1), counted.rows), counted.rows)

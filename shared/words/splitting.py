@@ -7,7 +7,7 @@ needs no spaces. An identifier is a word of its own beside its parts.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 
 from embedmill.shared.words.folding import fold
@@ -25,7 +25,7 @@ _PATTERN = r"""
 PIECE (?: (?: ['.+@/\\,&-] | ::? ) PIECE )*
 (?: \+\+ | [#%] (?!\w) )?
 """
-_JOINTS = re.compile(r"[/\\:@&]+")
+_JOINTS = re.compile(r"[/\\:@&]+|(?<=\d\d-\d\d)[tT](?=\d\d)")
 _DOTS = re.compile(r"(?<!\d)\.|\.(?!\d)")
 _CONNECTORS = re.compile(r"['.+,_-]+")
 _CAMEL = re.compile(
@@ -37,8 +37,10 @@ _ELIDED = re.compile(
     r"^(?:[cdjlmnst]|qu|jusqu|lorsqu|puisqu|quoiqu|un|gl|all|dall|dell|nell|sull|quell|quest|sant)'(?=[^\W\d_]{2})",
     re.IGNORECASE,
 )
+_NUMBER = re.compile(r"\d+[-.,]\d|\d{4}")
 _INITIALS = re.compile(r"[^\W\d_](?:\.[^\W\d_])+")
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+")
+_SIGNS = "#$€£%§+-."
 _OF_IDENTIFIERS = re.compile(r"[\d._+,#$€£%§]")
 _RUN = re.compile(f"[{SPACELESS}]+")
 _HAN = re.compile(f"[{HAN}]")
@@ -81,6 +83,7 @@ def tokens(text: str) -> list[str]:
     return _token_pattern(ascii_only=False).findall(_RUN.sub(r" \g<0> ", text))
 
 
+@lru_cache(maxsize=8192)
 def split(token: str) -> Pieces:
     """What one token is found by."""
     if _RUN.match(token):
@@ -138,12 +141,12 @@ def _parted(token: str) -> Pieces:
     if not parts or parts == [token]:
         return _plain(parts)
     names = [fold(piece) for piece in pieces if len(_parts_of(piece)) > 1]
-    return _plain(parts, wholes=(*_whole(token), *_ungrouped(token), *names))
+    return _plain(parts, wholes=(*_whole(token), *_unsigned(token), *names))
 
 
 def _parts_of(piece: str) -> list[str]:
     """A piece without its signs, or the words of its CamelCase."""
-    bare = piece.strip("#$€£%§+-.") or piece
+    bare = piece.strip(_SIGNS) or piece
     camel = _CAMEL.split(bare) if len(bare) <= LONGEST_CAMEL else [bare]
     parts = [part for part in camel if len(part) > 1]
     return parts if len(parts) > 1 else [bare]
@@ -153,7 +156,7 @@ def _plain(parts: Iterable[str], *, wholes: tuple[str, ...] = (), loose: bool = 
     kept = [(folded, part.lower()) for part in parts if (folded := fold(part))]
     words = tuple(folded for folded, _ in kept)
     shown = tuple(part for _, part in kept)
-    kept_wholes = tuple(dict.fromkeys(whole for whole in wholes if whole))
+    kept_wholes = tuple(dict.fromkeys(whole for whole in wholes if whole and whole not in words))
     return Pieces(words, shown, kept_wholes, atoms=words, loose=loose, length=len(words))
 
 
@@ -161,9 +164,11 @@ def _whole(token: str) -> tuple[str, ...]:
     return (fold(token),) if len(token) <= LONGEST_WHOLE else ()
 
 
-def _ungrouped(token: str) -> tuple[str, ...]:
-    """10000 for 10,000."""
-    return (token.replace(",", ""),) if _GROUPED.fullmatch(token) else ()
+def _unsigned(token: str) -> tuple[str, ...]:
+    """What else a number is written as: 1.5 for $1.5, 1.2.3 for v1.2.3, 10000 for 10,000."""
+    bare = token.strip(_SIGNS).removeprefix("v")
+    found = (bare, bare.replace(",", "") if _GROUPED.fullmatch(bare) else bare)
+    return tuple(fold(number) for number in found if number != token and _NUMBER.match(number))
 
 
 def _run(token: str) -> Pieces:

@@ -25,6 +25,13 @@ OTHERS = {f"other{number}": f"Nothing of it is in text {number}." for number in 
         ("usr/local/bin", "It is in /usr/local/bin there.", "usr local bin, local usr bin"),
         ("jane.doe@example.org", "Write to jane.doe@example.org soon.", "jane doe example org doe jane"),
         ("10:45", "The train leaves at 10:45 daily.", "10 of 45, 45 of 10"),
+        ("2024-03-17", "At 2024-03-17T10:45:00Z it stopped.", "17, 03, 2024"),
+        ("1.2.3", "We run v1.2.3 here.", "1, 2, 3, 2, 1"),
+        ("v1.2.3", "We run v1.2.3 here.", "v1, 2, 3, 2, v1"),
+        ("3.50", "It costs $3.50 or more.", "3 of 50, 50 of 3"),
+        ("10000", "It costs $10,000 or more.", "10 and 000, 000"),
+        ("RetryPolicy", "See retrieval.retries.RetryPolicy there.", "retry policy retry policy"),
+        ("parse_all", "It calls module.parse_all() here.", "parse all, all parse"),
         ("RetryPolicy", "The class RetryPolicy is new.", "retry policy retry policy"),
     ],
 )

@@ -109,10 +109,18 @@ def test_signs_alone_are_no_words(text: str) -> None:
         ("a", ["a"]),
     ],
 )
-def test_function_words_weigh_nothing_beside_others(text: str, counted: list[str]) -> None:
+def test_common_function_words_weigh_nothing_beside_others(text: str, counted: list[str]) -> None:
     query = parse_query(text)
-    assert [word.text for word in query.words if word.weight] == counted
-    assert set(query.terms) == {term for word in query.words if word.weight for term in word.terms}
+    assert [word.text for word in query.words if not word.functional] == counted
+    common = WordCounts(100, 1000, dict.fromkeys(query.terms, 1))
+    counted_terms = {term for word in query.words if not word.functional for term in word.terms}
+    assert set(weigh(query, common).weights) == counted_terms
+
+
+def test_a_function_word_of_another_language_is_a_word_where_it_is_rare() -> None:
+    query = parse_query("red hat linux")
+    assert [word.text for word in query.words if word.functional] == ["hat"]
+    assert set(weigh(query, WordCounts(10_000, 90_000, dict.fromkeys(query.terms, 1))).weights) == set(query.terms)
 
 
 @pytest.mark.parametrize(
