@@ -10,7 +10,6 @@ NAMES = (
     "estimates",
     "ingest",
     "limits",
-    "million",
     "relevance",
     "replays",
     "retrieval",

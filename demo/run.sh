@@ -19,5 +19,6 @@ run ingest docs demo/documents
 run search 'what do I do with a dead letter?' --top-k 3
 run search 'price of a backup tape' --top-k 2
 run search 'who is on call at night?' --top-k 2
+run ask 'how long may a worker that is told to stop finish what it holds?'
 run verify
 printf '\nThe demo lives in %s; EMBEDMILL_HOME=%s embedmill search "…" asks it more.\n' "$EMBEDMILL_HOME" demo-home

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self, TypedDict, Unpack
 
 from embedmill.console.listening import Listener, Notice, Severity
+from embedmill.console.services import asking as asking_service
 from embedmill.console.services import budgets as budget_service
 from embedmill.console.services import collections as collection_service
 from embedmill.console.services import (
@@ -34,6 +35,7 @@ from embedmill.console.services import exporting as export_service
 from embedmill.console.services import fields as field_service
 from embedmill.console.services import jobs as job_service
 from embedmill.console.services import sources as source_service
+from embedmill.console.services.asking import Reply
 from embedmill.console.services.budgets import BudgetReport
 from embedmill.console.services.collections import CollectionChoices, CollectionReport, DeletedCollection
 from embedmill.console.services.controlling import JobControl
@@ -260,16 +262,18 @@ class Mill:
         top_k: int = 10,
         mode: Mode = "hybrid",
         where: str | None = None,
+        rank: bool | None = None,
         **shown: Unpack[ViewChoices],
     ) -> SearchResult:
         """The best chunks for a query, by meaning and by words; raises NotFound, UsageError.
 
-        `where` is a filter as `embedmill search --where` takes it.
+        `where` is a filter as `embedmill search --where` takes it; `rank` says whether models rank what is found,
+        where that is not to be as settings and collection have it.
         """
         view = _view(shown)
         with self._runtimes.lend() as runtime:
             return searching.search(
-                runtime, query, collection=collection, top_k=top_k, mode=mode, where=where, view=view
+                runtime, query, collection=collection, top_k=top_k, mode=mode, where=where, view=view, rank=rank
             )
 
     def search_each(
@@ -280,14 +284,25 @@ class Mill:
         top_k: int = 10,
         mode: Mode = "hybrid",
         where: str | None = None,
+        rank: bool | None = None,
         **shown: Unpack[ViewChoices],
     ) -> Iterator[Answered]:
         """The answers to many queries, each an id and a text, in their order, streamed; raises NotFound."""
         asked, view = (Query(id_, text) for id_, text in queries), _view(shown)
         with self._runtimes.lend() as runtime:
             yield from searching.search_each(
-                runtime, asked, collection=collection, top_k=top_k, mode=mode, where=where, view=view
+                runtime, asked, collection=collection, top_k=top_k, mode=mode, where=where, view=view, rank=rank
             )
+
+    def ask(
+        self, question: str, *, collection: str = "default", where: str | None = None, rank: bool | None = None
+    ) -> Reply:
+        """An answer from the documents, each sentence with quotes that were checked; raises NotFound, UsageError.
+
+        `rank` says whether models rank and answer, where that is not to be as settings and collection have it.
+        """
+        with self._runtimes.lend() as runtime:
+            return asking_service.ask(runtime, question, collection=collection, where=where, rank=rank)
 
     def evaluate(
         self,

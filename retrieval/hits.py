@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from embedmill.retrieval.grading.passages import Quote
 from embedmill.retrieval.neighbours import Context
 from embedmill.retrieval.relevance import Relevance
 from embedmill.retrieval.steps import Step
@@ -43,9 +44,11 @@ class Part:
 class Hit:
     """One chunk; `score` is the last stage's, comparable only within one result.
 
-    `similarity` says how near it is to the query by itself, from 0 to 1: it means the same in every result, and is None
-    where nothing is known of what the model's cosines say. `copies` are near-copies that it stands for, as far as was
-    looked. `more_of_document` are chunks that the limit of each document left out, told with the document's first hit.
+    `similarity` says how near it is to the query by itself, from 0 to 1: it means the same in every result, and is
+    None where nothing is known of what the model's cosines say. `model_score` is from 1 to 5, None where no model
+    judged the hit; `quote` are words of the text that bear it, with offsets into the document's text. `copies` are
+    near-copies that it stands for, as far as was looked. `more_of_document` are chunks that the limit of each
+    document left out, told with the document's first hit.
     """
 
     rank: int
@@ -61,6 +64,8 @@ class Hit:
     page: int | None
     stages: Mapping[str, StageScore]
     similarity: float | None = None
+    model_score: int | None = None
+    quote: Quote | None = None
     copies: list[Copy] = field(default_factory=list)
     copy_count: int = 0
     more_of_document: list[Part] | None = field(default=None, metadata=LEFT_OUT)

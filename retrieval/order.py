@@ -1,10 +1,11 @@
 """Owns the one order of all that a search finds: the fused candidates, and behind them what the sides hold deeper."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from embedmill.retrieval.copies import Copies
+from embedmill.retrieval.grading.passages import Grade
 from embedmill.retrieval.grouping import spread
 from embedmill.retrieval.hits import StageScore
 from embedmill.retrieval.look import Look
@@ -29,6 +30,11 @@ class Place:
     row: VectorRow
     score: float
     stages: Mapping[str, StageScore]
+    grade: Grade | None = None
+    """What a model said of it."""
+
+
+Rerank = Callable[[Iterator[Place]], Iterator[Place]]
 
 
 class Order:
@@ -38,10 +44,11 @@ class Order:
     found deeper is ranked by itself and follows.
     """
 
-    def __init__(self, look: Look, view: View, steps: Steps) -> None:
+    def __init__(self, look: Look, view: View, steps: Steps, rerank: Rerank = iter) -> None:
         self.look = look
         self.view = view
         self._steps = steps
+        self._rerank = rerank
         self._copies = Copies(look.words) if view.fold else None
         self._left_out: dict[str, list[VectorRow]] = {}
         self.ends_early = False
@@ -49,7 +56,7 @@ class Order:
 
     def places(self) -> Iterator[Place]:
         """The places, from the first."""
-        return self._limited(self._all())
+        return self._limited(self._rerank(self._all()))
 
     def copies_of(self, row: VectorRow) -> list[VectorRow]:
         """What a row stands for, as far as places were taken."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from embedmill.retrieval.grading.passages import Quote
 from embedmill.retrieval.hits import Copy, Hit, Part
 from embedmill.retrieval.judging import JUDGED_HITS, Judge
 from embedmill.retrieval.look import Look
@@ -102,11 +103,23 @@ def _hit(rank: int, place: Place, judge: Judge, order: Order, around: Mapping[st
         page=row.page,
         stages=place.stages,
         similarity=judge.similarity(place.stages),
+        model_score=None if place.grade is None else place.grade.score,
+        quote=_quote(place),
         copies=copies,
         copy_count=len(copies),
         more_of_document=[_part(other) for other in left_out] if order.view.per_document else None,
         context=around.get(row.id),
     )
+
+
+def _quote(place: Place) -> Quote | None:
+    """The quote with offsets into the document's text; a chunk that is no span of it, as a mended one, has its own."""
+    quote, row = place.grade.quote if place.grade else None, place.row
+    if quote is None:
+        return None
+    if len(row.text) != row.end - row.start:
+        return Quote(quote.text, row.start, row.end)
+    return Quote(quote.text, row.start + quote.start, row.start + quote.end)
 
 
 def _part(row: VectorRow) -> Part:

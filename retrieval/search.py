@@ -5,6 +5,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from embedmill.retrieval import look as looking
 from embedmill.retrieval.candidates import ActiveEditions, Visibility
 from embedmill.retrieval.embedding import EMBED, Vector, embed
+from embedmill.retrieval.grading.grader import STEPS as GRADING
+from embedmill.retrieval.grading.grader import Grader, Judges
 from embedmill.retrieval.hits import Asked, SearchResult
 from embedmill.retrieval.judging import JUDGE, Judge, find_judge
 from embedmill.retrieval.look import Look
@@ -36,6 +38,7 @@ STEPS = (
     looking.FETCH,
     FOLD,
     JUDGE,
+    *GRADING,
     looking.CONTEXT,
 )
 AS_BEFORE = "the page before was made without it"
@@ -73,6 +76,7 @@ class Searcher:
         seconds: float = SECONDS,
         find_lost: FindLost = _lose_none,
         tally: Tally | None = None,
+        judges: Judges | None = None,
     ) -> None:
         self._store = store
         self._find_shards = shards if callable(shards) else lambda: shards
@@ -80,7 +84,10 @@ class Searcher:
         self._active_editions = active_editions
         self._seconds = seconds
         self._find_lost = find_lost
-        self._tally = tally
+        self.tally = tally
+        """What paid calls come to."""
+        self.judges = judges
+        """The models that grade the first candidates of every query, which come in their order."""
 
     def search(
         self,
@@ -99,16 +106,16 @@ class Searcher:
         """
         question = ask(text, mode=mode, where=where)
         check_top_k(top_k)
-        asked = stands_for([text, mode, where, view.per_document, view.fold])
+        asked = stands_for([text, mode, where, view.per_document, view.fold, self.judges and self.judges.names])
         begin = begin_of(view, asked)
-        steps, failed = Steps(*STEPS, tally=self._tally), dict.fromkeys(begin.without, AS_BEFORE)
+        steps, failed = Steps(*STEPS, tally=self.tally), dict.fromkeys(begin.without, AS_BEFORE)
         if not view.context:
             steps.skip(looking.CONTEXT, "no neighbours are asked for")
         if not question.asks:
             steps.skip_all("nothing is asked")
             return _result(NO_PAGE, question, steps, failed, None, NOTHING_ASKED)
         vector = self._embed(question, steps, begin)
-        page = NO_PAGE
+        page, grader = NO_PAGE, Grader(question.words.plain, self.judges, steps)
         for _ in range(LOOKS):
             names = tuple(self._find_shards())
             shards = Shards(self._store, names, seconds=self._seconds, failed=failed)
@@ -116,7 +123,9 @@ class Searcher:
             visibility = Visibility(_timed(self._active_editions, steps))
             look = Look(question, vector, shards, visibility, steps)
             judge = self._find_judge(vector, look, steps)
-            page = make_page(Order(look, view, steps), judge, begin=begin.offset, top_k=top_k)
+            page = make_page(
+                Order(look, view, steps, grader.by(judge.similarity)), judge, begin=begin.offset, top_k=top_k
+            )
             if not (visibility.moved or look.vanished or shards.broke) and tuple(self._find_shards()) == names:
                 break
         shards.leave_out(self._find_lost(shards.silent) if shards.silent else {})

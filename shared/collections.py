@@ -27,6 +27,10 @@ class CollectionSettings:
     chunk_tokens: int = 384
     chunk_overlap: int = 32
     shards: int = 1
+    rank: bool = False
+    """Whether models rank what is found here, unless a query says otherwise."""
+    domain: str = ""
+    """What the owner says of what the documents are about, for models that read a question."""
 
     def __post_init__(self) -> None:
         if self.validator not in VALIDATORS and not is_model(self.validator):

@@ -117,6 +117,15 @@ class Settings(BaseSettings):
         gt=0,
         description="How long a search waits for the embedding model, and for shards; it answers without them then.",
     )
+    fast_model: str = Field(
+        "",
+        description="Model that sifts what a search found, as `anthropic/claude-haiku-5-5`, or `off`; with it or the "
+        "next one set, searches are ranked by models.",
+    )
+    rank_model: str = Field(
+        "", description="Model that grades what passed, and answers: as `anthropic/claude-opus-4-7`, or `off`."
+    )
+    rank_seconds: float = Field(45.0, gt=0, description="How long each of these models may take for one search.")
     limits_url: str = Field("", description="Redis for fleet-wide limits; empty means the broker's or the database.")
     provider_concurrency: int = Field(8, ge=1, le=256, description="Most requests at once to a model, per process.")
     bulk_gather_seconds: float = Field(
@@ -242,12 +251,8 @@ def _reword_source(message: str) -> str:
     return f"{CONFIG_FILE}: {message}"
 
 
-# Settings of the design whose features come with later releases: known, so that one environment file serves all.
-RESERVED = frozenset({"FAST_MODEL", "RANK_MODEL"})
-
-
 def unknown_variables() -> list[str]:
     """Names of `EMBEDMILL_*` variables that mean nothing, most likely typing errors; for a warning."""
-    known = {name.upper() for name in Settings.model_fields} | RESERVED
+    known = {name.upper() for name in Settings.model_fields}
     given = {key.removeprefix("EMBEDMILL_") for key in os.environ if key.startswith("EMBEDMILL_")}
     return [f"EMBEDMILL_{name}" for name in sorted(given - known)]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 QUESTION = re.compile(r"<question\b[^<>]*>\s*(.*?)\s*</question\b", re.DOTALL)
 TAGGED = re.compile(r"\A<[^<>]*>\n(.*?)(?:\n</[^<>]*>.*)?\Z", re.DOTALL)
-SENTENCE = re.compile(r"[^.!?\n]+[.!?]?")
+SENTENCE = re.compile(r"\S.*?(?:[.!?](?=\s)|$)", re.MULTILINE)
 WORD = re.compile(r"\w+")
 SHORT = 4
 """Words of so many letters at most say nothing."""

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
+from embedmill.console.cli import ask as ask_cli
 from embedmill.console.cli import budget as budget_cli
 from embedmill.console.cli import bulk as bulk_cli
 from embedmill.console.cli import cache as cache_cli
@@ -151,6 +152,7 @@ app.command()(ingest_cli.submit)
 app.command()(ingest_cli.estimate)
 app.command()(parse_cli.parse)
 app.command()(search_cli.search)
+app.command()(ask_cli.ask)
 app.command()(search_cli.export)
 app.command("eval")(evaluation_cli.evaluate)
 app.command()(verify_cli.verify)

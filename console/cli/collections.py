@@ -28,6 +28,13 @@ RejectBelow = Annotated[
     int | None, typer.Option("--reject-below", help="Under gate, chunks with a lower score are rejected; 1 keeps all.")
 ]
 
+Rank = Annotated[
+    bool | None, typer.Option("--rank/--no-rank", help="Have models rank what is found here; each query costs money.")
+]
+Domain = Annotated[
+    str | None, typer.Option("--domain", help="What the documents are about, for models that read questions.")
+]
+
 
 @app.command()
 def create(
@@ -44,6 +51,8 @@ def create(
     validator: Validator = None,
     policy: Policy = None,
     reject_below: RejectBelow = None,
+    rank: Rank = None,
+    domain: Domain = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a collection."""
@@ -61,6 +70,8 @@ def create(
             validator=validator,
             policy=policy,
             reject_below=reject_below,
+            rank=rank,
+            domain=domain,
         )
     print_result(made, _print_collection, as_json=as_json)
 
@@ -95,9 +106,11 @@ def update(
     validator: Validator = None,
     policy: Policy = None,
     reject_below: RejectBelow = None,
+    rank: Rank = None,
+    domain: Domain = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change how documents are split or validated.
+    """Change how documents are split, validated or ranked.
 
     Ingest the sources again to apply it to what is indexed already.
     """
@@ -113,6 +126,8 @@ def update(
             validator=validator,
             policy=policy,
             reject_below=reject_below,
+            rank=rank,
+            domain=domain,
         )
     print_result(changed, _print_collection, as_json=as_json)
 

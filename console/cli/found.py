@@ -42,10 +42,13 @@ def _lines(result: "SearchResult", offset: int) -> Iterator[str]:
 
 def _hit(hit: "Hit", result: "SearchResult") -> Iterator[str]:
     near = "" if hit.similarity is None else f"  ~{hit.similarity:.2f}"
+    near += "" if hit.model_score is None else f"  {hit.model_score}/5"
     place = hit.uri + (f", page {hit.page}" if hit.page else "")
     yield f"{hit.rank:2}. {hit.score:.3f}{near}  {place}  [{hit.start}:{hit.end}]"
     if heading := _heading(hit):
-        yield INDENT + textwrap.shorten(heading, _width() - len(INDENT), placeholder=" …")
+        yield INDENT + textwrap.shorten(heading, width() - len(INDENT), placeholder=" …")
+    if hit.quote is not None:
+        yield from _wrapped(f'"{" ".join(hit.quote.text.split())}"')
     if hit.context is None:
         yield from _wrapped(_snippet(hit.text, result))
     else:
@@ -101,7 +104,7 @@ def _wrapped(text: str, mark: str = "  ") -> Iterator[str]:
     indent = INDENT + mark if mark.strip() else INDENT
     yield from textwrap.wrap(
         text,
-        _width(),
+        width(),
         initial_indent=indent,
         subsequent_indent=indent,
         break_long_words=False,
@@ -109,5 +112,6 @@ def _wrapped(text: str, mark: str = "  ") -> Iterator[str]:
     )
 
 
-def _width() -> int:
+def width() -> int:
+    """Columns of a line."""
     return shutil.get_terminal_size((WIDTH, 24)).columns if sys.stdout.isatty() else WIDTH

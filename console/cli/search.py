@@ -53,6 +53,9 @@ def search(
         str | None, typer.Option(metavar="CURSOR", help="The page after the one with this `next` in its JSON.")
     ] = None,
     fold: Annotated[bool, typer.Option(help="One hit for all near-copies, or one for each.")] = True,
+    rank: Annotated[
+        bool | None, typer.Option("--rank/--no-rank", help="Have models rank what is found, or not; it costs money.")
+    ] = None,
     queries: Annotated[Path | None, typer.Option(help='JSONL of {"id", "text", "where"}; - reads stdin.')] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -76,12 +79,19 @@ def search(
         if queries is not None:
             asked = QueryFile(queries)
             answers = searching.answer_each(
-                runtime, iter(asked), collection=collection, top_k=top_k, mode=mode.value, where=where, view=view
+                runtime,
+                iter(asked),
+                collection=collection,
+                top_k=top_k,
+                mode=mode.value,
+                where=where,
+                view=view,
+                rank=rank,
             )
             _print_answers(answers, asked)
             return
         result = searching.search(
-            runtime, str(query), collection=collection, top_k=top_k, mode=mode.value, where=where, view=view
+            runtime, str(query), collection=collection, top_k=top_k, mode=mode.value, where=where, view=view, rank=rank
         )
     _print_remarks(result)
     print_result(result, lambda found: print_found(found, offset=offset), as_json=as_json)

@@ -23,6 +23,8 @@ class SettingChoices(TypedDict, total=False):
     validator: str | None
     policy: str | None
     reject_below: int | None
+    rank: bool | None
+    domain: str | None
 
 
 class CollectionChoices(SettingChoices, total=False):

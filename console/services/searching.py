@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Self
 
+from embedmill.console.services.judges import is_ranked, open_judges
 from embedmill.console.services.lost_shards import ShardWatch
 from embedmill.retrieval.hits import Asked, Hit, SearchResult
 from embedmill.retrieval.question import Mode
@@ -27,7 +28,6 @@ from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.shared.queries import RememberedQueries
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.spend.metering import LedgerMeter, is_free
-from embedmill.workers.word_counts import catch_up
 
 # Under SQLite's limit of bound values.
 PAGE = 5000
@@ -85,13 +85,12 @@ def search(
     mode: Mode,
     where: str | None = None,
     view: View = FIRST_PAGE,
+    rank: bool | None = None,
 ) -> SearchResult:
     """The best chunks for a query, of those that a filter allows; raises NotFound, UsageError."""
-    if not _text("a query", query).strip():
-        raise UsageError("the query is empty", hint='embedmill search "what you look for"')
-    condition = _condition(where)
-    with open_searcher(runtime, collection) as searcher:
-        return searcher.search(query, top_k=top_k, mode=mode, where=condition, view=view)
+    text, condition = question_text(query, where)
+    with open_searcher(runtime, collection, rank=rank) as searcher:
+        return searcher.search(text, top_k=top_k, mode=mode, where=condition, view=view)
 
 
 def search_each(
@@ -103,10 +102,11 @@ def search_each(
     mode: Mode,
     where: str | None = None,
     view: View = FIRST_PAGE,
+    rank: bool | None = None,
 ) -> Iterator[Answered]:
     """The answers to many queries, in their order; `where` is for those without one; raises NotFound, UsageError."""
     condition = _condition(where)
-    with open_searcher(runtime, collection) as searcher:
+    with open_searcher(runtime, collection, rank=rank) as searcher:
         for query in queries:
             own = _condition(query.where) or condition
             yield Answered.of(query.id, searcher.search(query.text, top_k=top_k, mode=mode, where=own, view=view))
@@ -121,16 +121,24 @@ def answer_each(
     mode: Mode,
     where: str | None = None,
     view: View = FIRST_PAGE,
+    rank: bool | None = None,
 ) -> Iterator[Answered | Unanswered]:
     """The same, where a query that cannot be answered keeps nobody from the others; raises NotFound, UsageError."""
     condition = _condition(where)
-    with open_searcher(runtime, collection) as searcher:
+    with open_searcher(runtime, collection, rank=rank) as searcher:
         for query in queries:
             try:
                 own = _condition(query.where) or condition
                 yield Answered.of(query.id, searcher.search(query.text, top_k=top_k, mode=mode, where=own, view=view))
             except EmbedmillError as error:
                 yield Unanswered(query.id, str(error), error.hint)
+
+
+def question_text(query: str, where: str | None) -> tuple[str, Condition | None]:
+    """What is asked, and under which condition; raises UsageError for what is no text or empty."""
+    if not _text("a query", query).strip():
+        raise UsageError("the query is empty", hint='embedmill search "what you look for"')
+    return query, _condition(where)
 
 
 def _condition(where: str | None) -> Condition | None:
@@ -145,13 +153,13 @@ def _text(what: str, given: object) -> str:
 
 
 @contextmanager
-def open_searcher(runtime: Runtime, collection: str) -> Iterator[Searcher]:
-    """A searcher over a collection; raises NotFound."""
+def open_searcher(runtime: Runtime, collection: str, *, rank: bool | None = False) -> Iterator[Searcher]:
+    """A searcher over a collection, with models that rank where somebody wants them; raises NotFound, SettingsError."""
     name = _text("a collection's name", collection)
     found = runtime.database.query(lambda connection: collections.get_collection(connection, name))
-    catch_up(runtime, found.id, seconds=runtime.settings.search_seconds)
     tally = Tally()
     store = runtime.tallied_store(found, tally)
+    judges = open_judges(runtime, found, tally) if is_ranked(runtime, found, asked=rank) else None
     with ExitStack() as opened:
         yield Searcher(
             store,
@@ -161,6 +169,7 @@ def open_searcher(runtime: Runtime, collection: str) -> Iterator[Searcher]:
             seconds=runtime.settings.search_seconds,
             find_lost=ShardWatch(runtime, found.id, store).find_lost,
             tally=tally,
+            judges=judges,
         )
 
 

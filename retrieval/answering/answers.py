@@ -71,7 +71,7 @@ def check_answer(
             answer.faults[fault] = answer.faults.get(fault, 0) + 1
         if claim is None:
             answer.removed += 1
-        elif claim not in answer.claims:
+        elif claim.text not in {known.text for known in answer.claims}:
             answer.claims.append(claim)
     return answer
 

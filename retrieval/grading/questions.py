@@ -87,6 +87,12 @@ class Grading(ModelQuestion[Passage, Grade]):
         """The instructions."""
         return load_prompt("embedmill.retrieval.grading", self.prompt_name)
 
+    def address(self, passage: Passage) -> str:
+        """The content address of a grade: all that it depends on."""
+        asked = (self._asked.question, self._asked.domain)
+        shown = (passage.title, passage.section, passage.uri, passage.text)
+        return digest("grade", self.model.name, self.model.endpoint, self.prompt.hash, *asked, *shown)
+
     def pack(self, passages: Sequence[Passage]) -> list[Request[Passage]]:
         """Requests for the passages, in an order that follows from the question and not from their ranks."""
         self._checked = {passage.id: passage for passage in passages}

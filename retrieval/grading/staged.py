@@ -5,9 +5,13 @@ bad: it keeps the order of the stage before, on that stage's own scale, behind w
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
 from enum import IntEnum
 from itertools import accumulate
+from typing import Any, Protocol
+
+from pydantic import TypeAdapter, ValidationError
 
 from embedmill.retrieval.grading.passages import HIGHEST, LOWEST, RELEVANT, Grade, Passage, Quote
 from embedmill.retrieval.grading.questions import Asked, Counts, Grading, Ranking, Sifting
@@ -17,11 +21,35 @@ from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.metering import Meter
 from embedmill.shared.providers.models.base import Model
 
+_GRADE = TypeAdapter(Grade)
+
 SIFT, RANK = "filter", "rank"
 CANDIDATES = 50
 RANKED = 20
 PASSES_ABOVE = 2
 """A sifted passage is looked at more closely when it scores above this."""
+
+
+class Memory(Protocol):
+    """Keeps grades by content address, as JSON."""
+
+    def recall(self, addresses: Sequence[str]) -> Mapping[str, str]:
+        """Those that are known."""
+
+    def keep(self, grades: Mapping[str, Mapping[str, Any]], question: Grading) -> None:
+        """Keep what a question was answered."""
+
+
+class NoMemory:
+    """Keeps nothing."""
+
+    def recall(self, addresses: Sequence[str]) -> Mapping[str, str]:
+        """Nothing is known."""
+        del addresses
+        return {}
+
+    def keep(self, grades: Mapping[str, Mapping[str, Any]], question: Grading) -> None:
+        """It is forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +58,7 @@ class Judge:
 
     model: Model
     meter: Meter
+    memory: Memory = field(default_factory=NoMemory)
     concurrency: int = 4
     seconds: float = 20.0
     stage_seconds: float = 45.0
@@ -81,7 +110,7 @@ def rank_staged(
     sift: Judge | None,
     rank: Judge | None,
     steps: Steps,
-    weights: Weights = Weights(),
+    weights: Weights | None = None,
 ) -> Order:
     """The passages, which come best first by similarity, as the models see them; raises nothing of theirs."""
     counts: list[Counts] = []
@@ -101,7 +130,7 @@ def rank_staged(
         steps.skip(RANK, "nothing passed the filter")
     else:
         graded = _ask(RANK, Ranking(rank.model, asked), chosen[:RANKED], rank, steps, counts)
-    return Order(_ordered(passages, sifted, graded, weights), counts)
+    return Order(_ordered(passages, sifted, graded, weights or Weights()), counts)
 
 
 def _ask(
@@ -109,14 +138,28 @@ def _ask(
 ) -> Mapping[Passage, Grade]:
     pace = Pacing(judge.concurrency, apart=True, seconds=judge.seconds, all_seconds=judge.stage_seconds)
     with steps.step(name, given=len(passages)) as step:
+        known = _recalled(question, passages, judge.memory)
+        left = [passage for passage in passages if passage not in known]
         try:
-            errors = ask_all(question, question.pack(passages), meter=judge.meter, pace=pace)
+            errors = ask_all(question, question.pack(left), meter=judge.meter, pace=pace) if left else {}
+            judge.memory.keep({question.address(p): asdict(g) for p, g in question.found.items()}, question)
         except EmbedmillError as error:
-            errors = dict.fromkeys((p for p in passages if p not in question.found), error)
+            errors = dict.fromkeys((p for p in left if p not in question.found), error)
+        question.keep(known)
         step.out = len(question.found)
         _tell(step, errors, len(passages))
     counts.append(question.counts)
     return question.found
+
+
+def _recalled(question: Grading, passages: Sequence[Passage], memory: Memory) -> dict[Passage, Grade]:
+    """What was asked before; a grade that cannot be read is asked for anew."""
+    addresses = {question.address(passage): passage for passage in passages}
+    found: dict[Passage, Grade] = {}
+    for address, stored in memory.recall(list(addresses)).items():
+        with suppress(ValidationError):
+            found[addresses[address]] = _GRADE.validate_json(stored)
+    return found
 
 
 def _tell(step: Running, errors: Mapping[Passage, EmbedmillError], given: int) -> None:

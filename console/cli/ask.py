@@ -1,0 +1,67 @@
+"""`embedmill ask`: a question, answered from the documents."""
+
+import textwrap
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from embedmill.console.cli.found import INDENT, width
+from embedmill.console.cli.options import AsJson, Collection
+from embedmill.console.cli.output import print_line, print_result, print_warning
+from embedmill.console.dollars import format_usd
+
+if TYPE_CHECKING:
+    from embedmill.console.services.asking import AskedClaim, Reply
+
+
+def ask(
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="What you want to know.")],
+    collection: Collection = "default",
+    where: Annotated[
+        str | None, typer.Option(metavar="FILTER", help="Only documents that meet it, as for search.")
+    ] = None,
+    rank: Annotated[
+        bool | None, typer.Option("--rank/--no-rank", help="Have models rank and answer, or not; it costs money.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer a question from the documents.
+
+    Each sentence is shown with the words of a document that bear it, and these were checked. What nothing bears is left
+    out. Without a model the passages that come nearest are shown as they stand.
+    """
+    from embedmill.console.cli.session import opened_to_read
+    from embedmill.console.services import asking
+
+    with opened_to_read() as runtime:
+        reply = asking.ask(runtime, question, collection=collection, where=where, rank=rank)
+    for note in reply.notes:
+        print_warning(note)
+    print_result(reply, _print_reply, as_json=as_json)
+
+
+def _print_reply(reply: "Reply") -> None:
+    if not reply.answered:
+        print_line("the documents don't say")
+    for number, claim in enumerate(reply.claims, start=1):
+        for line in textwrap.wrap(f"{claim.text} [{number}]", width()):
+            print_line(line)
+    if reply.claims:
+        print_line("")
+    for number, claim in enumerate(reply.claims, start=1):
+        _print_sources(number, claim)
+    if reply.cut:
+        print_line("the answer was cut off: there may be more to say")
+    if reply.removed:
+        sentences = "a sentence was" if reply.removed == 1 else f"{reply.removed} sentences were"
+        print_line(f"{sentences} left out, because no document bears them out")
+    if reply.spend.calls:
+        print_line(f"{reply.spend.calls} calls, {format_usd(reply.spend.usd)}")
+
+
+def _print_sources(number: int, claim: "AskedClaim") -> None:
+    for quote in claim.quotes:
+        print_line(f"[{number}] {quote.uri}  [{quote.start}:{quote.end}]")
+        text = f'"{" ".join(quote.text.split())}"'
+        for line in textwrap.wrap(text, width(), initial_indent=INDENT, subsequent_indent=INDENT):
+            print_line(line)

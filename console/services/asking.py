@@ -1,0 +1,117 @@
+"""Answers to questions: every sentence is borne out by quotes, or is a passage's own."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from embedmill.console.services.searching import open_searcher, question_text
+from embedmill.retrieval.answering.answering import ANSWER, Answered, answer
+from embedmill.retrieval.hits import Hit, SearchResult
+from embedmill.retrieval.relevance import Relevance
+from embedmill.retrieval.steps import Step
+from embedmill.shared.runtime import Runtime
+
+READ = 10
+"""So many hits are read."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskedQuote:
+    """Words of a document, with their offsets in it."""
+
+    document: str
+    uri: str
+    chunk: str
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class AskedClaim:
+    """One sentence, and what bears it."""
+
+    text: str
+    quotes: Sequence[AskedQuote]
+
+
+@dataclass(frozen=True, slots=True)
+class AskedDocument:
+    """A document that was read."""
+
+    document: str
+    uri: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskSpend:
+    """What a question came to."""
+
+    usd: float
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to a question.
+
+    `answered` is false where the documents do not say. `by` says who worded the answer: a model, or nobody, where it is
+    passages as they stand. `removed` counts sentences that nothing bore out, `faults` why, by kind; `cut` says that the
+    model was cut off, and there may be more.
+    """
+
+    question: str
+    answered: bool
+    answer: str
+    claims: Sequence[AskedClaim]
+    removed: int
+    documents: Sequence[AskedDocument]
+    by: str
+    faults: Mapping[str, int]
+    cut: bool
+    relevance: Relevance | None
+    degraded: bool
+    notes: Sequence[str]
+    steps: Sequence[Step]
+    spend: AskSpend
+    timings: Mapping[str, float]
+
+
+def ask(
+    runtime: Runtime, question: str, *, collection: str, where: str | None = None, rank: bool | None = None
+) -> Reply:
+    """Answer a question from a collection; raises NotFound, UsageError, SettingsError."""
+    text, condition = question_text(question, where)
+    with open_searcher(runtime, collection, rank=rank) as searcher:
+        found = searcher.search(text, top_k=READ, where=condition)
+        answered = answer(text, found, searcher.judges, searcher.tally)
+    return _reply(text, found, answered)
+
+
+def _reply(question: str, found: SearchResult, answered: Answered) -> Reply:
+    steps = [*found.steps, answered.step]
+    read = {hit.document: AskedDocument(hit.document, hit.uri, hit.title) for hit in found.hits}
+    return Reply(
+        question=question,
+        answered=answered.answer.answered,
+        answer=answered.answer.text,
+        claims=[
+            AskedClaim(claim.text, [_quote(hit, *span) for hit, span in answered.sources(claim)])
+            for claim in answered.answer.claims
+        ],
+        removed=answered.answer.removed,
+        documents=list(read.values()),
+        by=answered.by,
+        faults=answered.answer.faults,
+        cut=answered.answer.cut,
+        relevance=found.relevance,
+        degraded=found.degraded or answered.step.failed,
+        notes=[*found.remarks, *answered.notes],
+        steps=steps,
+        spend=AskSpend(round(sum(step.usd for step in steps), 6), sum(step.calls for step in steps)),
+        timings={**found.timings, ANSWER: round(answered.step.seconds * 1000, 3)},
+    )
+
+
+def _quote(hit: Hit, start: int, end: int) -> AskedQuote:
+    return AskedQuote(hit.document, hit.uri, hit.chunk, hit.text[start:end], hit.start + start, hit.start + end)

@@ -1,0 +1,118 @@
+"""Owns the last step of a question: an answer from what was found, by a model, or in the words of the passages."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from embedmill.retrieval.answering.answers import Answer, Cited, Claim
+from embedmill.retrieval.answering.questions import Answering
+from embedmill.retrieval.grading.grader import Judges
+from embedmill.retrieval.grading.passages import RELEVANT, Passage, Quote
+from embedmill.retrieval.grading.questions import Asked
+from embedmill.retrieval.grading.staged import Judge
+from embedmill.retrieval.hits import Hit, SearchResult
+from embedmill.retrieval.relevance import Relevance
+from embedmill.retrieval.steps import Running, Step, Steps
+from embedmill.shared.asking.sending import Pacing, ask_all
+from embedmill.shared.errors import EmbedmillError
+from embedmill.shared.metering import Tally
+from embedmill.shared.words.cutting import count_terms
+from embedmill.shared.words.queries import parse_query
+
+ANSWER = "answer"
+MOST_PASSAGES = 3
+"""So many passages are shown where no model words an answer."""
+NO_MODEL = "no model was asked for; these are passages as they stand"
+NOT_SAID = "nothing that was found is near enough to the question"
+NONE_RELEVANT = "no passage that a model read answers the question"
+_SENTENCE = re.compile(r"\S.*?(?:[.!?。！？](?=\s|$)|(?=\n\s*[\n|#*`\d-])|$)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer, who worded it, and how that step went; `hits` are what it was made of, by row."""
+
+    answer: Answer
+    by: str
+    step: Step
+    hits: dict[str, Hit]
+    notes: list[str] = field(default_factory=list)
+
+    def sources(self, claim: Claim) -> Iterator[tuple[Hit, tuple[int, int]]]:
+        """The hits that bear a claim, with the quote's offsets in their texts."""
+        for cited in claim.quotes:
+            yield self.hits[cited.passage.id], (cited.quote.start, cited.quote.end)
+
+
+def answer(question: str, found: SearchResult, judges: Judges | None, tally: Tally | None = None) -> Answered:
+    """Answer a question from what a search found; what a model cannot do is done without, and said. Raises nothing."""
+    steps = Steps(ANSWER, tally=tally)
+    hits = {_id(hit): hit for hit in _worth_reading(found)}
+    passages = [_passage(id, hit) for id, hit in hits.items()]
+    judge = judges.rank if judges else None
+    notes: list[str] = []
+    said, by = None, ""
+    if not passages:
+        steps.skip(ANSWER, NONE_RELEVANT if found.relevance is not Relevance.NONE else NOT_SAID)
+    elif judge is None:
+        steps.skip(ANSWER, NO_MODEL)
+    else:
+        with steps.step(ANSWER, given=len(passages)) as step:
+            said = _ask(Asked(question, judges.domain if judges else ""), passages, judge, step)
+        by = judge.model.name if said is not None else ""
+    if said is None:
+        said = Answer(claims=list(_in_their_words(question, passages[:MOST_PASSAGES])))
+    (told,) = steps.told()
+    if told.why:
+        notes.append(f"{ANSWER}: {told.why}")
+    return Answered(said, by, told, hits, notes)
+
+
+def _worth_reading(found: SearchResult) -> Sequence[Hit]:
+    """The hits that may answer: those that a model found relevant or did not judge; none where nothing is near."""
+    if found.relevance is Relevance.NONE and not any((hit.model_score or 0) >= RELEVANT for hit in found.hits):
+        return []
+    return [hit for hit in found.hits if hit.model_score is None or hit.model_score >= RELEVANT]
+
+
+def _ask(asked: Asked, passages: Sequence[Passage], judge: Judge, step: Running) -> Answer | None:
+    question = Answering(judge.model, asked)
+    pace = Pacing(apart=True, seconds=judge.seconds, all_seconds=judge.stage_seconds)
+    try:
+        errors = list(ask_all(question, question.pack(passages), meter=judge.meter, pace=pace).values())
+    except EmbedmillError as error:
+        errors = [error]
+    if question.answer is None:
+        step.fail(str(errors[0]))
+        return None
+    if question.answer.cut and not question.answer.claims:
+        step.fail("the answer was cut off before a sentence was whole")
+        return None
+    step.out = len(question.answer.claims)
+    return question.answer
+
+
+def _id(hit: Hit) -> str:
+    return f"{hit.document}/{hit.chunk}"
+
+
+def _passage(id: str, hit: Hit) -> Passage:
+    return Passage(id, hit.document, hit.uri, hit.title, hit.section, hit.text, hit.similarity or 0.0)
+
+
+def _in_their_words(question: str, passages: Sequence[Passage]) -> Iterator[Claim]:
+    """Of each passage the sentence with most of the question's words, as it stands: it bears itself."""
+    wanted = frozenset(parse_query(question).terms)
+    told: set[str] = set()
+    for passage in passages:
+        start, end = max(
+            (found.span() for found in _SENTENCE.finditer(passage.text)),
+            key=lambda span: len(wanted.intersection(count_terms(text=passage.text[slice(*span)]).terms.tolist())),
+            default=(0, len(passage.text)),
+        )
+        text = passage.text[start:end].rstrip()
+        worded = " ".join(text.split())
+        if worded in told:
+            continue
+        told.add(worded)
+        yield Claim(worded, (Cited(passage, Quote(text, start, start + len(text))),))

@@ -1,0 +1,97 @@
+"""Owns the place of grading in a search: the first candidates come in the models' order, the others as before."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+
+from embedmill.retrieval.grading.passages import Passage
+from embedmill.retrieval.grading.questions import Asked, Counts
+from embedmill.retrieval.grading.staged import CANDIDATES, RANK, SIFT, Judge, Judged, Weights, rank_staged
+from embedmill.retrieval.hits import StageScore
+from embedmill.retrieval.order import Place, Rerank
+from embedmill.retrieval.steps import Steps
+
+STEPS = (SIFT, RANK)
+NOBODY_ASKED = "no model was asked for"
+
+Similarity = Callable[[Mapping[str, StageScore]], float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Judges:
+    """The models that grade what a search finds, and what the collection's owner says of its domain."""
+
+    sift: Judge | None = None
+    rank: Judge | None = None
+    domain: str = ""
+    weights: Weights = field(default_factory=Weights)
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Who grades: on what else an order depends."""
+        return _name(self.sift), _name(self.rank)
+
+
+def _name(judge: Judge | None) -> str:
+    return "" if judge is None else judge.model.name
+
+
+class Grader:
+    """Grades the places of one query; asks about the same places once, however often the shards are looked at."""
+
+    def __init__(self, question: str, judges: Judges | None, steps: Steps) -> None:
+        self._question = question
+        self._judges = judges
+        self._steps = steps
+        self._known: dict[tuple[str, ...], Sequence[Judged]] = {}
+        self.counts: list[Counts] = []
+        if judges is None:
+            for name in STEPS:
+                steps.skip(name, NOBODY_ASKED)
+
+    def by(self, similarity: Similarity) -> Rerank:
+        """What puts places in order, by how near they are."""
+        return lambda places: self._order(places, similarity)
+
+    def _order(self, places: Iterator[Place], similarity: Similarity) -> Iterator[Place]:
+        """The places as the models see them, without models as they come."""
+        if self._judges is None:
+            yield from places
+            return
+        first = list(islice(places, CANDIDATES))
+        judged = self._judge([_passage(place, similarity) for place in first])
+        if all(item.grade is None for item in judged):
+            yield from first
+            yield from places
+            return
+        by_id = {place.row.id: place for place in first}
+        for item in judged:
+            yield replace(by_id[item.passage.id], score=item.score, grade=item.grade)
+        lowest = min((item.score for item in judged), default=0.0)
+        yield from _behind(places, lowest)
+
+    def _judge(self, passages: Sequence[Passage]) -> Sequence[Judged]:
+        assert self._judges is not None
+        key = tuple(passage.id for passage in passages)
+        if key not in self._known:
+            judges = self._judges
+            asked = Asked(self._question, judges.domain)
+            order = rank_staged(
+                asked, passages, sift=judges.sift, rank=judges.rank, steps=self._steps, weights=judges.weights
+            )
+            self._known[key] = order.judged
+            self.counts += order.counts
+        return self._known[key]
+
+
+def _passage(place: Place, similarity: Similarity) -> Passage:
+    row = place.row
+    return Passage(row.id, row.document, row.uri, row.title, row.section, row.text, similarity(place.stages) or 0.0)
+
+
+def _behind(places: Iterator[Place], lowest: float) -> Iterator[Place]:
+    """The places that nobody graded, with scores that are not above the graded ones."""
+    excess: float | None = None
+    for place in places:
+        excess = max(place.score - lowest, 0.0) if excess is None else excess
+        yield replace(place, score=place.score - excess)

@@ -1,0 +1,138 @@
+"""Ranking and answering what workers have indexed: simulated models are scripted, refuse, or are not asked."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from embedmill.console.services import asking, searching
+from embedmill.console.services.asking import Reply
+from embedmill.producers.sources.given import GivenSource
+from embedmill.producers.submission import create_collection
+from embedmill.retrieval.hits import SearchResult
+from embedmill.shared.settings import load_settings
+from embedmill.simulators.anthropic import AnthropicSimulator
+from embedmill.simulators.faults import Fault
+from embedmill.simulators.prompts import ScriptedVerdict
+from embedmill.simulators.serving import Running, running
+from embedmill.workers.runtime import WorkerRuntime
+from tests.shared.db.tracker import Tracker
+from tests.workers.working import submit_sources, work_off
+
+WARRANTY = "The warranty of the X200 pump lasts 36 months."
+TEXTS = {
+    "warranty": f"Keep this sheet. {WARRANTY} It begins with the delivery.",
+    "claims": "Send a warranty claim for the X200 pump in writing.",
+    **{f"page{n}": f"Page {n} of the manual tells of valve {n}." for n in range(10)},
+}
+QUESTION = "How long does the warranty of the X200 pump last?"
+
+
+@pytest.fixture
+def anthropic(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running[AnthropicSimulator]]:
+    with running(AnthropicSimulator()) as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        yield server
+
+
+@pytest.fixture
+def indexed(runtime: WorkerRuntime, tracker: Tracker, anthropic: Running[AnthropicSimulator]) -> WorkerRuntime:
+    tracker.collection = create_collection(runtime, "c", embedding="hash", domain="Pumps of the X series.")
+    source = GivenSource.of({"id": name, "text": text} for name, text in TEXTS.items())
+    submit_sources(runtime, tracker, [source])
+    work_off(runtime, tracker)
+    return runtime
+
+
+def find(runtime: WorkerRuntime, *, rank: bool | None = True) -> SearchResult:
+    return searching.search(runtime, QUESTION, collection="c", top_k=10, mode="hybrid", rank=rank)
+
+
+def ask(runtime: WorkerRuntime, question: str = QUESTION, *, rank: bool | None = True) -> Reply:
+    return asking.ask(runtime, question, collection="c", rank=rank)
+
+
+def calls(server: Running[AnthropicSimulator]) -> int:
+    return sum(line["requests"] for line in server.simulator.bill.as_json()["lines"])
+
+
+def test_models_rank_only_where_somebody_said_so(
+    indexed: WorkerRuntime, anthropic: Running[AnthropicSimulator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = find(indexed, rank=None)
+    assert {step.why for step in result.steps if step.name in ("filter", "rank")} == {"no model was asked for"}
+    assert all(hit.model_score is None for hit in result.hits)
+    assert calls(anthropic) == 0
+    monkeypatch.setenv("EMBEDMILL_FAST_MODEL", "off")
+    monkeypatch.setenv("EMBEDMILL_RANK_MODEL", "anthropic/claude-opus-4-7")
+    indexed.settings = load_settings()
+    assert find(indexed, rank=None).hits[0].model_score is not None
+    assert find(indexed, rank=False).hits[0].model_score is None
+
+
+def test_the_script_s_order_is_the_result_s_and_asking_again_costs_nothing(
+    indexed: WorkerRuntime, anthropic: Running[AnthropicSimulator]
+) -> None:
+    anthropic.simulator.writer.add(
+        ScriptedVerdict(match="valve 7", verdict={"score": 5, "quote": "tells of valve 7"}),
+        ScriptedVerdict(match="valve 3", verdict={"score": 4, "quote": "nobody said this at all"}),
+    )
+    first = find(indexed)
+    best = next(hit for hit in first.hits if hit.uri == "page7")
+    assert (best.rank <= 3, best.model_score) == (True, 5)
+    assert best.quote is not None
+    assert TEXTS["page7"][best.quote.start : best.quote.end] == best.quote.text == "tells of valve 7"
+    invented = next(hit for hit in first.hits if hit.uri == "page3")
+    assert (invented.model_score, invented.quote) == (1, None)
+    paid = calls(anthropic)
+    again = find(indexed)
+    assert [hit.uri for hit in again.hits] == [hit.uri for hit in first.hits]
+    assert calls(anthropic) == paid
+    assert {step.name: step.calls for step in again.steps if step.name in ("filter", "rank")} == {
+        "filter": 0,
+        "rank": 0,
+    }
+
+
+def test_an_answer_has_checked_quotes_and_is_in_the_ledger(
+    indexed: WorkerRuntime, anthropic: Running[AnthropicSimulator]
+) -> None:
+    reply = ask(indexed)
+    assert reply.answered
+    assert reply.by == "anthropic/claude-opus-4-7"
+    (quote,) = next(claim for claim in reply.claims if claim.text == WARRANTY).quotes
+    assert quote.text == WARRANTY == TEXTS["warranty"][quote.start : quote.end]
+    assert reply.spend.calls == calls(anthropic) > 0
+    assert reply.spend.usd > 0
+    assert all(step.ran for step in reply.steps if step.name in ("filter", "rank", "answer"))
+
+
+def test_what_no_document_bears_is_removed_and_an_answer_of_nothing_is_none(
+    indexed: WorkerRuntime, anthropic: Running[AnthropicSimulator]
+) -> None:
+    invented = {"text": "It lasts 48 months.", "quotes": [{"match": "Keep this", "quote": "lasts 48 months"}]}
+    anthropic.simulator.writer.add(ScriptedVerdict(match=QUESTION, verdict={"claims": [invented]}))
+    reply = ask(indexed)
+    assert (reply.answered, reply.removed, reply.claims) == (False, 1, [])
+    assert sum(reply.faults.values()) == 1
+
+
+@pytest.mark.parametrize("kind", ["status", "malformed", "refusal", "max_tokens", "cut"])
+def test_without_its_models_a_question_is_answered_in_the_passages_words(
+    indexed: WorkerRuntime, anthropic: Running[AnthropicSimulator], kind: str
+) -> None:
+    fault = Fault(kind=kind, status=529, times=None) if kind == "status" else Fault(kind=kind, times=None)
+    anthropic.simulator.faults.add(fault)
+    reply = ask(indexed)
+    assert reply.degraded
+    assert reply.cut or not reply.by
+    assert WARRANTY in [claim.text for claim in reply.claims]
+    assert any(step.failed and step.why for step in reply.steps)
+
+
+def test_without_models_passages_are_shown_and_what_nothing_is_near_is_not_answered(indexed: WorkerRuntime) -> None:
+    reply = ask(indexed, rank=None)
+    assert (reply.answered, reply.by, reply.spend.calls) == (True, "", 0)
+    assert reply.claims[0].text == WARRANTY
+    nothing = ask(indexed, "Quelle heure est-il?", rank=None)
+    assert (nothing.answered, nothing.claims) == (False, [])
