@@ -50,6 +50,8 @@ def _print_reply(reply: "Reply") -> None:
         print_line("")
     for number, claim in enumerate(reply.claims, start=1):
         _print_sources(number, claim)
+    if reply.claims and not reply.by:
+        print_line("no model worded this: these are the documents' own words (--rank asks one)")
     if reply.cut:
         print_line("the answer was cut off: there may be more to say")
     if reply.removed:

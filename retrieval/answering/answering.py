@@ -22,7 +22,7 @@ from embedmill.shared.words.queries import parse_query
 ANSWER = "answer"
 MOST_PASSAGES = 3
 """So many passages are shown where no model words an answer."""
-NO_MODEL = "no model was asked for; these are passages as they stand"
+NO_MODEL = "no model was asked for"
 NOT_SAID = "nothing that was found is near enough to the question"
 NONE_RELEVANT = "no passage that a model read answers the question"
 _SENTENCE = re.compile(r"\S.*?(?:[.!?。！？](?=\s|$)|(?=\n\s*[\n|#*`\d-])|$)", re.DOTALL)
@@ -61,9 +61,9 @@ def answer(question: str, found: SearchResult, judges: Judges | None, tally: Tal
             said = _ask(Asked(question, judges.domain if judges else ""), passages, judge, step)
         by = judge.model.name if said is not None else ""
     if said is None:
-        said = Answer(claims=list(_in_their_words(question, passages[:MOST_PASSAGES])))
+        said = Answer(claims=_in_their_words(question, passages[:MOST_PASSAGES]))
     (told,) = steps.told()
-    if told.why:
+    if told.failed:
         notes.append(f"{ANSWER}: {told.why}")
     return Answered(said, by, told, hits, notes)
 
@@ -100,19 +100,19 @@ def _passage(id: str, hit: Hit) -> Passage:
     return Passage(id, hit.document, hit.uri, hit.title, hit.section, hit.text, hit.similarity or 0.0)
 
 
-def _in_their_words(question: str, passages: Sequence[Passage]) -> Iterator[Claim]:
-    """Of each passage the sentence with most of the question's words, as it stands: it bears itself."""
+def _in_their_words(question: str, passages: Sequence[Passage]) -> list[Claim]:
+    """Of each passage the sentence with most of the question's words, as it stands: it bears itself. Best first."""
     wanted = frozenset(parse_query(question).terms)
-    told: set[str] = set()
-    for passage in passages:
-        start, end = max(
-            (found.span() for found in _SENTENCE.finditer(passage.text)),
-            key=lambda span: len(wanted.intersection(count_terms(text=passage.text[slice(*span)]).terms.tolist())),
-            default=(0, len(passage.text)),
-        )
+    best = [max(_sentences(passage, wanted), key=lambda pair: pair[0]) for passage in passages]
+    claims = {claim.text: claim for _, claim in sorted(best, key=lambda pair: -pair[0])}
+    return list(claims.values())
+
+
+def _sentences(passage: Passage, wanted: frozenset[int]) -> Iterator[tuple[int, Claim]]:
+    """The sentences of a passage, each with how many of the wanted terms it holds."""
+    spans = [found.span() for found in _SENTENCE.finditer(passage.text)] or [(0, len(passage.text))]
+    for start, end in spans:
         text = passage.text[start:end].rstrip()
-        worded = " ".join(text.split())
-        if worded in told:
-            continue
-        told.add(worded)
-        yield Claim(worded, (Cited(passage, Quote(text, start, start + len(text))),))
+        held = wanted.intersection(count_terms(text=text).terms.tolist())
+        cited = Cited(passage, Quote(text, start, start + len(text)))
+        yield len(held), Claim(" ".join(text.split()), (cited,))
