@@ -1,44 +1,66 @@
 """Owns the fusion of dense and lexical scores into one ranking, as pure functions.
 
-Both sides score every candidate that either of them found, so "found by one side only" needs no rule. Each side's
-scores are standardised over those candidates, which removes the units (cosines, BM25) and adapts to the query: a side
-that separates few candidates from the rest gives those few a large lead, a side that finds all alike gives nobody one.
-The decision and its measurements are described at `DENSE_WEIGHT`.
+The fused score of a chunk is its cosine, and the share of the query's words that it holds (by weight, from 0 to 1) times
+what words count beside that model's cosines. Both are absolute: they mean the same for every query, so a query whose
+words nobody holds is decided by meaning, and one that no chunk is near to by words, without a rule. What was compared,
+and the figures, are in docs/quality.md.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
+LEADING = 8.0
+"""What words count in addition where the best of them stands alone: 8 times the fourth power of its lead."""
+FOLLOWERS = 10
+"""The lead is how far the best is above the one that many places behind, as a share of itself."""
+USUAL_SPREAD, SPREAD_OVER = 0.3, 100
+"""How far the 100th nearest chunk is behind the nearest, in cosines of the models that were measured."""
+LEAST_SPREAD = 0.01
 
-# Chosen on six collections (Cranfield, Python questions, SciFact, CISI, MEDLINE, Cranfield titles) with the static
-# embedder, which loses to BM25 on four of them. Whichever five choose, they choose 0.45, and the sixth then gains up to
-# 0.12 nDCG@10 over its better side and at worst loses 0.002; 0.3 to 0.5 differ little. Reciprocal ranks, which throw
-# the distances away, lose up to 0.06 to BM25 alone where the embedding is weak (SciFact, titles).
-DENSE_WEIGHT = 0.45
+
+@dataclass(frozen=True, slots=True)
+class Fusion:
+    """What words count beside a model's cosines.
+
+    `own_scale` where nobody has measured the model: its cosines are then stretched, query by query, as if their spread
+    was that of the measured ones.
+    """
+
+    words: float = 0.35
+    own_scale: bool = True
 
 
 def fuse(
-    dense: Mapping[str, float], lexical: Mapping[str, float], *, dense_weight: float = DENSE_WEIGHT
+    dense: Mapping[str, float], lexical: Mapping[str, float], *, most_of_words: float, fusion: Fusion
 ) -> dict[str, float]:
-    """Score of every candidate, best first. A candidate without a lexical score holds none of the words: BM25 of 0."""
-    ids = sorted(dense.keys() | lexical.keys())
-    nearness = standardise([dense.get(id, 0.0) for id in ids])
-    wording = standardise([lexical.get(id, 0.0) for id in ids])
-    fused = dense_weight * nearness + (1 - dense_weight) * wording
-    return ranked(dict(zip(ids, fused.tolist(), strict=True)))
+    """Score of every candidate, best first. A candidate without a lexical score holds none of the words.
+
+    `most_of_words` is what a chunk with all of the words would score by them.
+    """
+    stretch = _stretch(sorted(dense.values(), reverse=True)) if fusion.own_scale else 1.0
+    words = (fusion.words + LEADING * lead(list(lexical.values())) ** 4) / most_of_words if most_of_words else 0.0
+    ids = dense.keys() | lexical.keys()
+    return ranked({id: stretch * dense.get(id, 0.0) + words * lexical.get(id, 0.0) for id in ids})
 
 
-def standardise(scores: Sequence[float]) -> NDArray[np.float64]:
-    """Mean 0 and deviation 1; all zeros when the scores do not differ."""
-    values = np.asarray(scores, np.float64)
-    deviation = values.std() if len(values) else 0.0
-    return (values - values.mean()) / deviation if deviation > 1e-12 else np.zeros_like(values)
+def lead(scores: Sequence[float]) -> float:
+    """How far the best is above the eleventh, from 0 to 1; where there are fewer, that one has 0."""
+    best = sorted(scores, reverse=True)[: FOLLOWERS + 1]
+    if not best or best[0] <= 0:
+        return 0.0
+    follower = best[FOLLOWERS] if len(best) > FOLLOWERS else 0.0
+    return 1 - follower / best[0]
 
 
 def ranked(scores: Mapping[str, float]) -> dict[str, float]:
     """The same scores, best first, ties by id."""
     return dict(sorted(scores.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _stretch(cosines: Sequence[float]) -> float:
+    """What makes the spread of some cosines, best first, the usual one; 1 where they do not differ."""
+    spread = cosines[0] - cosines[:SPREAD_OVER][-1] if cosines else 0.0
+    return USUAL_SPREAD / spread if spread > LEAST_SPREAD else 1.0
 
 
 def limit_per_group(ids: Sequence[str], groups: Mapping[str, str], *, limit: int) -> list[str]:

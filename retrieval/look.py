@@ -5,19 +5,23 @@ from math import inf
 
 from embedmill.retrieval.candidates import Ask, Visibility, asked_for, gather
 from embedmill.retrieval.embedding import ONLY_WORDS, Vector
-from embedmill.retrieval.fusion import fuse
+from embedmill.retrieval.feedback import FIRST, profile, reinforce, weigh_terms, why_not
+from embedmill.retrieval.fusion import Fusion, fuse
 from embedmill.retrieval.question import Question
 from embedmill.retrieval.ranking import Ranking, missing, rank, scores_of
 from embedmill.retrieval.relevance import most_of_words
 from embedmill.retrieval.shards import Shards
 from embedmill.retrieval.steps import Running, Steps
 from embedmill.shared.providers.vectorstores.base import Match, VectorRow
+from embedmill.shared.providers.vectorstores.exact import counts_of
 from embedmill.shared.words.queries import weigh
 from embedmill.shared.words.weighing import Wording
 
-DENSE, LEXICAL, PHRASES, FUSE, FETCH, CONTEXT = "dense", "lexical", "phrases", "fuse", "fetch", "context"
+DENSE, LEXICAL, PHRASES, FUSE = "dense", "lexical", "phrases", "fuse"
+FEEDBACK, FETCH, CONTEXT = "feedback", "fetch", "context"
 FUSED = "fused"
 
+ONE_SIDE = "one side alone finds something"
 MOST_READ = 8000
 """Rows that are read, of each side, for those that hold a phrase."""
 
@@ -29,7 +33,14 @@ class Look:
     """One look: what is found, ranked and fetched, by one view of who is visible and which shards answer."""
 
     def __init__(
-        self, question: Question, vector: Vector | None, shards: Shards, visibility: Visibility, steps: Steps
+        self,
+        question: Question,
+        vector: Vector | None,
+        shards: Shards,
+        visibility: Visibility,
+        steps: Steps,
+        *,
+        fusion: Fusion,
     ) -> None:
         self._question = question
         self._selection = question.selection
@@ -37,6 +48,8 @@ class Look:
         self._shards = shards
         self._visibility = visibility
         self._steps = steps
+        self._fusion = fusion
+        self._learned: Wording | None = None
         self._rows: dict[str, VectorRow] = {}
         self.most_of_words = 0.0
         """What a row with all of the words would score by them; 0 where words are not looked at."""
@@ -54,9 +67,9 @@ class Look:
         candidates = {match.id: match for side in found.values() for match in side}
         scores = self._score(candidates, found)
         with self._steps.step(FUSE, given=len(candidates)) as step:
-            fused = fuse(scores[DENSE], scores[LEXICAL])
+            fused = fuse(scores[DENSE], scores[LEXICAL], most_of_words=self.most_of_words, fusion=self._fusion)
             step.out = len(fused)
-        return rank({**scores, FUSED: fused}, found, depth=depth)
+        return rank({**scores, FUSED: fused, **self._feed_back(candidates, fused)}, found, depth=depth)
 
     def fetch(self, matches: Sequence[Match]) -> dict[str, VectorRow]:
         """The rows with their texts by id; one that was deleted since it was found is absent."""
@@ -92,7 +105,8 @@ class Look:
         if self._vector is None:
             self._steps.skip(DENSE, ONLY_WORDS if self._question.mode == LEXICAL else "the query has no vector")
         if self._vector is None or self._wording is None:
-            self._steps.skip(FUSE, "one side alone finds something")
+            self._steps.skip(FUSE, ONE_SIDE)
+            self._steps.skip(FEEDBACK, ONE_SIDE)
         if not self._question.reads_rows:
             self._steps.skip(PHRASES, "the query has no phrase")
 
@@ -142,6 +156,28 @@ class Look:
             worded |= self._shards.score_words(missing(candidates, worded), self._wording)
             step.out = len(worded)
         return {DENSE: near, LEXICAL: worded}
+
+    def _feed_back(self, candidates: Mapping[str, Match], fused: Mapping[str, float]) -> dict[str, dict[str, float]]:
+        """The candidates by what they share with the first of them too; nothing where that says nothing."""
+        if why := why_not(self._question.words):
+            self._steps.skip(FEEDBACK, why)
+            return {}
+        with self._steps.step(FEEDBACK, given=len(fused)) as step:
+            self._learned = self._learned or self._learn([candidates[id] for id in list(fused)[:FIRST]])
+            if self._learned is None:
+                step.ran, step.why = False, "the first hits have no words of their own"
+                return {}
+            scores = self._shards.score_words(candidates.values(), self._learned)
+            step.out = len(scores)
+            return {FEEDBACK: reinforce(fused, scores, self._learned)}
+
+    def _learn(self, first: Sequence[Match]) -> Wording | None:
+        """The words of the first candidates, the same however deep the sides are looked at afterwards."""
+        assert self._wording is not None
+        rows = self._fetch(first)
+        mean_length = self._wording.mean_length
+        shares = weigh_terms([counts_of(rows[match.id]) for match in first if match.id in rows], mean_length)
+        return profile(shares, self._shards.count_words(list(shares)), mean_length)
 
     def _fetch(self, matches: Sequence[Match]) -> dict[str, VectorRow]:
         """Rows that were not read yet are read; none is read twice in a look."""

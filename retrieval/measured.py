@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from embedmill.retrieval.fusion import Fusion
 from embedmill.retrieval.relevance import Calibration
 
 
@@ -11,10 +12,13 @@ class Measured:
     """What is known of a model.
 
     `nearness` says how near a hit is by its cosine and its words, `cosine` by its cosine alone (`bench.relevance`).
+    `fusion` is what words count beside its cosines (`bench.retrieval`); a model that nobody measured is taken for a
+    strong one.
     """
 
     nearness: Calibration | None = None
     cosine: Calibration | None = None
+    fusion: Fusion = Fusion()
 
 
 UNMEASURED = Measured()
@@ -23,13 +27,19 @@ BY_WORDS = Calibration(cosine=0, words=14.4, bias=-3.6)
 
 MODELS: Mapping[str, Measured] = {
     "local": Measured(
-        nearness=Calibration(cosine=11.6, words=8.8, bias=-5.5), cosine=Calibration(cosine=19.2, words=0, bias=-6.4)
+        nearness=Calibration(cosine=11.6, words=8.8, bias=-5.5),
+        cosine=Calibration(cosine=19.2, words=0, bias=-6.4),
+        fusion=Fusion(1.0, own_scale=False),
     ),
     "local/minilm": Measured(
-        nearness=Calibration(cosine=12.8, words=5.5, bias=-5.5), cosine=Calibration(cosine=18.4, words=0, bias=-6.35)
+        nearness=Calibration(cosine=12.8, words=5.5, bias=-5.5),
+        cosine=Calibration(cosine=18.4, words=0, bias=-6.35),
+        fusion=Fusion(0.35, own_scale=False),
     ),
     "hash": Measured(
-        nearness=Calibration(cosine=6.3, words=14.1, bias=-5.2), cosine=Calibration(cosine=7.5, words=0, bias=-2.5)
+        nearness=Calibration(cosine=6.3, words=14.1, bias=-5.2),
+        cosine=Calibration(cosine=7.5, words=0, bias=-2.5),
+        fusion=Fusion(1.0, own_scale=False),
     ),
 }
 

@@ -36,7 +36,7 @@ def rank(scores: Mapping[str, Scores], found: Mapping[str, Sequence[Match]], *, 
     final = list(scores)[-1]
     order = ranked(scores[final])
     ranks = {name: _ranks(match.id for match in side) for name, side in found.items()}
-    ranks[final] = _ranks(order)
+    ranks |= {name: _ranks(ranked(scores[name])) for name in scores if name == final or name not in found}
     candidates = {match.id: match for side in found.values() for match in side}
     return Ranking(candidates, order, scores, ranks, goes_on=any(len(side) >= depth for side in found.values()))
 

@@ -5,11 +5,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from embedmill.retrieval import look as looking
 from embedmill.retrieval.candidates import ActiveEditions, Visibility
 from embedmill.retrieval.embedding import EMBED, Vector, embed
+from embedmill.retrieval.fusion import Fusion
 from embedmill.retrieval.grading.grader import STEPS as GRADING
 from embedmill.retrieval.grading.grader import Grader, Judges
 from embedmill.retrieval.hits import Asked, SearchResult
 from embedmill.retrieval.judging import JUDGE, Judge, find_judge
 from embedmill.retrieval.look import Look
+from embedmill.retrieval.measured import measured
 from embedmill.retrieval.order import FOLD, Order
 from embedmill.retrieval.page import NO_PAGE, Page, make_page
 from embedmill.retrieval.paging import Cursor, begin_of, require_order, stands_for, write_cursor
@@ -35,6 +37,7 @@ STEPS = (
     VERSIONS,
     looking.PHRASES,
     looking.FUSE,
+    looking.FEEDBACK,
     looking.FETCH,
     FOLD,
     JUDGE,
@@ -63,7 +66,7 @@ class Searcher:
     `active_editions` maps document ids to their active edition and leaves out documents that have none; it is asked
     during every query, so that a superseded or deleted document is gone from the next answer on. `find_lost` is asked
     about shards that put up nothing. `seconds` is how long a pass over the shards may take, `tally` what paid calls
-    come to.
+    come to. `fusion` is what was measured of the embedder, unless it is given.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class Searcher:
         find_lost: FindLost = _lose_none,
         tally: Tally | None = None,
         judges: Judges | None = None,
+        fusion: Fusion | None = None,
     ) -> None:
         self._store = store
         self._find_shards = shards if callable(shards) else lambda: shards
@@ -88,6 +92,7 @@ class Searcher:
         """What paid calls come to."""
         self.judges = judges
         """The models that grade the first candidates of every query, which come in their order."""
+        self._fusion = fusion
 
     def search(
         self,
@@ -115,13 +120,14 @@ class Searcher:
             steps.skip_all("nothing is asked")
             return _result(NO_PAGE, question, steps, failed, None, NOTHING_ASKED)
         vector = self._embed(question, steps, begin)
+        fusion = self._choose_fusion(vector)
         page, grader = NO_PAGE, Grader(question.words.plain, self.judges, steps)
         for _ in range(LOOKS):
             names = tuple(self._find_shards())
             shards = Shards(self._store, names, seconds=self._seconds, failed=failed)
             _check_words(question, shards)
             visibility = Visibility(_timed(self._active_editions, steps))
-            look = Look(question, vector, shards, visibility, steps)
+            look = Look(question, vector, shards, visibility, steps, fusion=fusion)
             judge = self._find_judge(vector, look, steps)
             page = make_page(
                 Order(look, view, steps, grader.by(judge.similarity)), judge, begin=begin.offset, top_k=top_k
@@ -140,6 +146,9 @@ class Searcher:
         with steps.step(EMBED) as step:
             step.fail(AS_BEFORE)
         return None
+
+    def _choose_fusion(self, vector: Vector | None) -> Fusion:
+        return self._fusion or (Fusion() if vector is None else measured(self._open_embedder().name).fusion)
 
     def _find_judge(self, vector: Vector | None, look: Look, steps: Steps) -> Judge:
         embedding = None if vector is None else self._open_embedder().name

@@ -57,7 +57,7 @@ def test_the_mode_decides_who_is_asked(
     hits = searcher.search(query, mode=mode, top_k=3).hits
     assert documents(hits) == expected
     assert [hit.rank for hit in hits] == [1, 2, 3]
-    assert set(hits[0].stages) == ({"dense", "lexical", "fused"} if mode == "hybrid" else {mode})
+    assert set(hits[0].stages) == ({"dense", "lexical", "fused", "feedback"} if mode == "hybrid" else {mode})
 
 
 def test_what_one_side_found_alone_has_the_true_score_of_the_other(
