@@ -1,9 +1,9 @@
 """Owns the fusion of dense and lexical scores into one ranking, as pure functions.
 
-The fused score of a chunk is its cosine, and the share of the query's words that it holds (by weight, from 0 to 1) times
-what words count beside that model's cosines. Both are absolute: they mean the same for every query, so a query whose
-words nobody holds is decided by meaning, and one that no chunk is near to by words, without a rule. What was compared,
-and the figures, are in docs/quality.md.
+The fused score of a chunk is its cosine, and the share of the query's words that it holds (by weight, from 0 to 1),
+times what words count beside that model's cosines. Both are absolute: they mean the same for every query, so a query
+whose words nobody holds is decided by meaning, and one that no chunk is near to by words, without a rule. What was
+compared, and the figures, are in docs/quality.md.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,6 +28,9 @@ class Fusion:
 
     words: float = 0.35
     own_scale: bool = True
+
+
+UNMEASURED_MODEL = Fusion()
 
 
 def fuse(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from embedmill.retrieval.fusion import Fusion
+from embedmill.retrieval.fusion import UNMEASURED_MODEL, Fusion
 from embedmill.retrieval.relevance import Calibration
 
 
@@ -18,7 +18,7 @@ class Measured:
 
     nearness: Calibration | None = None
     cosine: Calibration | None = None
-    fusion: Fusion = Fusion()
+    fusion: Fusion = UNMEASURED_MODEL
 
 
 UNMEASURED = Measured()
