@@ -66,7 +66,7 @@ class Searcher:
     `active_editions` maps document ids to their active edition and leaves out documents that have none; it is asked
     during every query, so that a superseded or deleted document is gone from the next answer on. `find_lost` is asked
     about shards that put up nothing. `seconds` is how long a pass over the shards may take, `tally` what paid calls
-    come to. `fusion` is what was measured of the embedder, unless it is given.
+    come to.
     """
 
     def __init__(
@@ -80,7 +80,6 @@ class Searcher:
         find_lost: FindLost = _lose_none,
         tally: Tally | None = None,
         judges: Judges | None = None,
-        fusion: Fusion | None = None,
     ) -> None:
         self._store = store
         self._find_shards = shards if callable(shards) else lambda: shards
@@ -92,7 +91,8 @@ class Searcher:
         """What paid calls come to."""
         self.judges = judges
         """The models that grade the first candidates of every query, which come in their order."""
-        self._fusion = fusion
+        self.fusion: Fusion | None = None
+        """What words count beside meaning, where it is not to be what was measured of the embedder."""
 
     def search(
         self,
@@ -148,7 +148,7 @@ class Searcher:
         return None
 
     def _choose_fusion(self, vector: Vector | None) -> Fusion:
-        return self._fusion or (Fusion() if vector is None else measured(self._open_embedder().name).fusion)
+        return self.fusion or (Fusion() if vector is None else measured(self._open_embedder().name).fusion)
 
     def _find_judge(self, vector: Vector | None, look: Look, steps: Steps) -> Judge:
         embedding = None if vector is None else self._open_embedder().name
