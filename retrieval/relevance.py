@@ -13,7 +13,7 @@ from enum import StrEnum
 from embedmill.shared.words.queries import WordQuery, weight_of
 from embedmill.shared.words.weighing import SATURATION, WordCounts
 
-GOOD, WEAK = 0.5, 0.2
+GOOD, WEAK = 0.3, 0.1
 """The least similarity of the best hit of a good answer, and of a weak one."""
 
 
@@ -46,5 +46,5 @@ def relevance(similarities: Iterable[float]) -> Relevance:
 
 
 def most_of_words(query: WordQuery, counted: WordCounts) -> float:
-    """What a row would score that held all words of a query as often as counts: those that no row holds weigh most."""
+    """What a row would score that held all words of a query as often as counts: those that no row holds count too."""
     return (SATURATION + 1) * math.fsum(weight_of(word, counted) for word in query.words)

@@ -226,3 +226,16 @@ def test_a_search_is_measured_on_queries_whose_answers_are_known(mill: Mill, tmp
     assert (found.queries, found.runs["lexical"]["ndcg@10"].mean) == (1, 1.0)
     with pytest.raises(NotFound):
         mill.evaluate(queries, qrels, against="nowhere")
+
+
+def test_a_page_of_a_search_is_shown_as_it_is_asked_for(mill: Mill) -> None:
+    mill.ingest(documents=[document(number) for number in range(12)])
+    first = mill.search("the number", top_k=5)
+    second = mill.search("the number", top_k=5, after=first.next)
+    assert [hit.uri for hit in (*first.hits, *second.hits)] == [hit.uri for hit in mill.search("the number").hits]
+    assert mill.search("the number", top_k=1, context=1).hits[0].context is not None
+    assert mill.search("the number", per_document=1, offset=11, fold=False).hits[0].rank == 12
+    [each] = mill.search_each([("q", "the number")], top_k=2, offset=1)
+    assert [hit.rank for hit in each.hits] == [2, 3]
+    with pytest.raises(UsageError, match="no argument 'contxt'"):
+        mill.search("the number", contxt=1)  # type: ignore[call-arg]

@@ -174,10 +174,10 @@ def weigh(query: WordQuery, counted: WordCounts, *, extra: Mapping[int, float] |
 
 
 def weight_of(word: QueryWord, counted: WordCounts) -> float:
-    """What a word of a query weighs, rarity included: most where no row holds it."""
+    """What a word of a query weighs, rarity included; one that no row holds is as rare as one that a row holds."""
     holding = counted.holding or {}
     held = sum(holding.get(term, 0) for term in word.terms)
     if word.functional and not 0 < held < COMMON_SHARE * counted.rows:
         return 0.0
     share = PART_SHARE if any(holding.get(term) for term in word.part_of) else 1.0
-    return word.weight * share * rarity(min(held, counted.rows), counted.rows)
+    return word.weight * share * rarity(min(max(held, 1), counted.rows), counted.rows)

@@ -1,6 +1,7 @@
 """What a page of hits shows: how near they are, copies folded, neighbours, documents apart, one order over pages."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,11 @@ from embedmill.shared.errors import NotFound, ProviderUnavailable, UsageError
 from embedmill.shared.filtering.conditions import Compare
 from embedmill.shared.providers.embeddings.base import Embedder, InputType
 from embedmill.shared.providers.embeddings.hash import HashEmbedder
+from embedmill.shared.providers.embeddings.local import LocalEmbedder
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
 from embedmill.shared.providers.vectorstores.rows import edition_of
 from tests.contracts.vectorstore import make_row
 
-EMBEDDER = HashEmbedder()
 NOTICE = "The annual boiler inspection is due on the first of May. The caretaker keeps the key to the boiler room."
 OTHER = "Boiler inspection: the chimney sweep needs the attic key as well, and brings his own ladder."
 
@@ -48,16 +49,16 @@ class Unmeasured(HashEmbedder):
 class Held:
     """Documents in a store, as readers see them."""
 
-    def __init__(self, store: EmbeddedVectorStore) -> None:
+    def __init__(self, store: EmbeddedVectorStore, embedder: Embedder) -> None:
         self.store = store
-        self.embedder = Awayable()
+        self.embedder = embedder
         self.active: dict[str, Edition] = {}
 
     def add(self, document: str, *texts: str, shard: str = "s0", **fields: Any) -> None:
         """A document of these chunks, one after the other."""
         rows, start = [], 0
         for ordinal, text in enumerate(texts):
-            [vector] = EMBEDDER.embed_batch([text])
+            [vector] = self.embedder.embed_batch([text])
             made = make_row(document, ordinal, text=text, vector=vector, start=start, end=start + len(text))
             rows.append(replace(made, **fields))
             start += len(text)
@@ -75,9 +76,14 @@ class Held:
 
 @pytest.fixture
 def held(tmp_path: Path) -> Iterator[Held]:
-    store = EmbeddedVectorStore(tmp_path, dimensions=EMBEDDER.dimensions)
-    yield Held(store)
+    store = EmbeddedVectorStore(tmp_path, dimensions=HashEmbedder.dimensions)
+    yield Held(store, Awayable())
     store.close()
+
+
+def away(held: Held) -> Awayable:
+    assert isinstance(held.embedder, Awayable)
+    return held.embedder
 
 
 def documents(hits: Sequence[Hit]) -> list[str]:
@@ -107,6 +113,37 @@ def test_what_is_there_and_what_is_not_are_told_apart(held: Held, mode: Mode) ->
     none = held.search("recipe for lasagne with aubergines", mode=mode)
     assert none.relevance is not Relevance.GOOD
     assert all(hit.similarity is not None for hit in (*good.hits, *none.hits))
+
+
+NOTES = (
+    "The pump in hall 2 is serviced every 500 hours. Ada has the key.",
+    "The boiler is inspected in March and in September.",
+    "Visitors sign the book at the gate, and are shown where the emergency exits are.",
+    "The fire drill is on the first Monday of the quarter. Everybody leaves the building and waits in the yard.",
+    "Spare fuses are in the grey cabinet beside the lift.",
+    "The canteen closes at three on Fridays. There is no warm meal after two.",
+)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("when is the boiler inspected?", "good"),
+        ("fire drill", "good"),
+        ("who has the key of the pump", "good"),
+        ("when does the canteen close on Fridays?", "good"),
+        ("zxqv blorp", "none"),
+        ("recipe for lasagne with aubergines", "none"),
+        ("symptoms of vitamin D deficiency in children", "none"),
+        ("Napoleon's exile on Elba", "none"),
+    ],
+)
+def test_the_model_that_is_the_default_tells_what_is_there(tmp_path: Path, query: str, expected: str) -> None:
+    with closing(EmbeddedVectorStore(tmp_path, dimensions=LocalEmbedder.dimensions)) as store:
+        held = Held(store, LocalEmbedder())
+        for number, note in enumerate(NOTES):
+            held.add(f"n{number}", note)
+        assert held.search(query).relevance == expected
 
 
 def test_nothing_is_hidden_by_being_far_away(held: Held) -> None:
@@ -140,7 +177,7 @@ def test_a_page_says_of_all_the_answer_how_good_it_is(held: Held) -> None:
 def test_without_a_vector_words_alone_say_how_near_a_hit_is(held: Held) -> None:
     held.add("notice", NOTICE)
     assert held.search("boiler inspection").judged_by == "meaning and words"
-    held.embedder.away = True
+    away(held).away = True
     found = held.search("boiler inspection")
     assert (found.judged_by, found.relevance) == ("words", held.search("boiler inspection", mode="lexical").relevance)
 
@@ -334,11 +371,11 @@ def test_what_is_added_behind_a_page_keeps_its_cursor(held: Held) -> None:
 
 def test_the_page_after_one_that_words_alone_made_is_made_by_words_too(held: Held) -> None:
     topics(held)
-    held.embedder.away = True
+    away(held).away = True
     first = held.search("pump word3x1 word9x2", top_k=5)
-    held.embedder.away = False
+    away(held).away = False
     second = held.search("pump word3x1 word9x2", top_k=5, after=first.next)
-    held.embedder.away = True
+    away(held).away = True
     assert documents((*first.hits, *second.hits)) == documents(held.search("pump word3x1 word9x2", top_k=10).hits)
     assert second.degraded
 
@@ -347,7 +384,7 @@ def test_a_page_that_cannot_continue_says_why(held: Held) -> None:
     topics(held)
     query = "pump word3x1 word9x2"
     first = held.search(query, top_k=5)
-    held.embedder.away = True
+    away(held).away = True
     with pytest.raises(NotFound, match="the embedder is away"):
         held.search(query, top_k=5, after=first.next)
 

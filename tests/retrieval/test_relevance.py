@@ -44,7 +44,7 @@ def share(query: str, row: TermCounts, counted: WordCounts) -> float:
     return score(row, weigh(parsed, counted)) / most_of_words(parsed, counted)
 
 
-def test_words_that_no_row_holds_weigh_most() -> None:
+def test_words_that_no_row_holds_count_too() -> None:
     row = count_terms(text="the boiler is in the boiler room and so on")
     rows_with = {term: rows for word, rows in (("boiler", 5), ("room", 50)) for term in parse_query(word).terms}
     counted = WordCounts(100, 1000, {term: rows_with[term] for term in row.terms.tolist() if term in rows_with})
