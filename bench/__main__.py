@@ -10,6 +10,7 @@ NAMES = (
     "estimates",
     "ingest",
     "limits",
+    "million",
     "relevance",
     "replays",
     "retrieval",

@@ -50,6 +50,8 @@ class Runtime:
         self._models: dict[str, Model] = {}
         self._stores: dict[tuple[int, int], VectorStore] = {}
         self._collections: dict[int, Collection] = {}
+        # When this process last looked whether all words of a collection are counted.
+        self.counted_at: dict[int, float] = {}
 
     @cached_property
     def database(self) -> Database:
@@ -163,6 +165,7 @@ class Runtime:
         """The vector store that holds a collection's shards; what it is billed is booked on both."""
         from embedmill.shared.providers.vectorstores.base import StoreOptions
         from embedmill.shared.providers.vectorstores.table import open_vector_store
+        from embedmill.shared.word_counts import WordCounter
 
         key = (collection.id, collection.index_version)
         if key not in self._stores:
@@ -175,6 +178,7 @@ class Runtime:
                     spills=self.open_spills,
                     meter=self._store_meter(collection),
                     owner=self._owner_of(collection),
+                    count_words=WordCounter(self.database, collection.id),
                 ),
             )
         found = self._stores[key]
@@ -183,6 +187,13 @@ class Runtime:
     def tallied_store(self, collection: Collection, tally: "Tally") -> "VectorStore":
         """The same store for whoever wants to tell what it is billed meanwhile."""
         return self.store(collection).with_meter(self._store_meter(collection, tally=tally))
+
+    @property
+    def must_count_words(self) -> bool:
+        """Whether the words of documents are counted in the tracking database, as the store's service counts none."""
+        from embedmill.shared.providers.vectorstores.table import counts_words
+
+        return not counts_words(self.settings.vector_url)
 
     def _owner_of(self, collection: Collection) -> "Owner":
         from embedmill.shared.providers.vectorstores.places import Owner

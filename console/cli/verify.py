@@ -46,6 +46,8 @@ def _print_collection(found: "Compared") -> None:
         print_line(f"  missing {found.missing}, orphan {found.orphan}, stale {found.stale} documents")
     for shard, reason in found.faulty_shards.items():
         print_line(f"  shard {shard}: {reason}")
+    if found.uncounted_words:
+        print_line(f"  the words of {found.uncounted_words} documents {'were' if found.ok else 'are'} not counted")
     if isinstance(found, Repaired):
         for shard, kept in found.set_aside.items():
             print_line(f"  shard {shard} is made anew; its damaged file is kept as {kept}")

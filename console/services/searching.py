@@ -28,6 +28,7 @@ from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.shared.queries import RememberedQueries
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.spend.metering import LedgerMeter, is_free
+from embedmill.workers.word_counts import catch_up
 
 # Under SQLite's limit of bound values.
 PAGE = 5000
@@ -157,6 +158,7 @@ def open_searcher(runtime: Runtime, collection: str, *, rank: bool | None = Fals
     """A searcher over a collection, with models that rank where somebody wants them; raises NotFound, SettingsError."""
     name = _text("a collection's name", collection)
     found = runtime.database.query(lambda connection: collections.get_collection(connection, name))
+    catch_up(runtime, found.id, seconds=runtime.settings.search_seconds)
     tally = Tally()
     store = runtime.tallied_store(found, tally)
     judges = open_judges(runtime, found, tally) if is_ranked(runtime, found, asked=rank) else None

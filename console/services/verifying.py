@@ -6,7 +6,7 @@ is indexed again, under the generation that readers see, by work as any other. S
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from embedmill.console.listening import NOBODY, Listener
 from embedmill.console.services import shards
@@ -17,6 +17,7 @@ from embedmill.shared.db.collections import Collection
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.providers.vectorstores.rows import edition_of
 from embedmill.shared.runtime import Runtime
+from embedmill.workers.word_counts import count_differing, mend_counts
 
 REINDEXED_AT_ONCE = 10_000
 """Documents in one job of a repair."""
@@ -26,7 +27,8 @@ REINDEXED_AT_ONCE = 10_000
 class Compared:
     """What was found in one collection: documents of which the store lacks rows, and editions that it has too many.
 
-    `faulty_shards` cannot be read, or lack all that they should hold, each with the reason.
+    `faulty_shards` cannot be read, or lack all that they should hold, each with the reason. `uncounted_words` are
+    documents whose words are not counted as they are, for a store whose service counts none.
     """
 
     collection: str
@@ -40,6 +42,7 @@ class Compared:
     in_flight: int
     examples: Mapping[str, list[str]]
     faulty_shards: Mapping[str, str]
+    uncounted_words: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +93,9 @@ def verify(
 
 def _compare(runtime: Runtime, collection: Collection) -> Compared:
     unreadable = shards.find_unreadable(runtime.store(collection), collection.reading_shards)
-    return _compared(
-        collection, compare(runtime, collection, without=unreadable), _faults(runtime, collection, unreadable)
-    )
+    findings, faults = compare(runtime, collection, without=unreadable), _faults(runtime, collection, unreadable)
+    uncounted = count_differing(runtime, collection.id)
+    return replace(_compared(collection, findings, faults, uncounted), ok=findings.ok and not uncounted)
 
 
 def _faults(runtime: Runtime, collection: Collection, unreadable: Mapping[str, EmbedmillError]) -> dict[str, str]:
@@ -108,7 +111,7 @@ def _repair(runtime: Runtime, collection: Collection, listener: Listener) -> Com
     aside = shards.set_aside(store, unreadable)
     mender = _Mender(runtime, collection, listener, without=unreadable.keys() - aside.keys())
     found = mender.mend_all()
-    before = _compared(collection, found, faults)
+    before = _compared(collection, found, faults, mend_counts(runtime, collection.id))
     if found.ok:
         return before
     # What was indexed again makes rows of 0.1.0 superfluous.
@@ -192,7 +195,7 @@ class _Mender:
         self._runtime.database.transact(lambda connection: manifest.leave_behind(connection, reached))
 
 
-def _compared(collection: Collection, findings: Findings, faults: Mapping[str, str]) -> Compared:
+def _compared(collection: Collection, findings: Findings, faults: Mapping[str, str], uncounted: int) -> Compared:
     return Compared(
         collection=collection.name,
         ok=findings.ok,
@@ -205,4 +208,5 @@ def _compared(collection: Collection, findings: Findings, faults: Mapping[str, s
         in_flight=findings.in_flight,
         examples=findings.examples,
         faulty_shards=faults,
+        uncounted_words=uncounted,
     )

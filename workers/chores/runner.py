@@ -29,6 +29,7 @@ from embedmill.workers.chores.registrar import tidy
 from embedmill.workers.chores.rescuer import Rescuer
 from embedmill.workers.chores.sweeper import sweep
 from embedmill.workers.messages import BatchMessage
+from embedmill.workers.word_counts import count_everywhere
 
 log = get_logger()
 
@@ -40,6 +41,7 @@ ADD_UP_SECONDS = 5.0
 CLEAN_SECONDS = 600.0
 PRUNE_SECONDS = 300.0
 SWEEP_SECONDS = 10.0
+COUNT_SECONDS = 30.0
 # A session that wrote nothing for so long has ended; nobody asks for its receipt any more.
 RECEIPT_SECONDS = 86400.0
 CHORES = "chores"
@@ -117,6 +119,7 @@ class ChoreRunner:
                 asks=lambda agenda: agenda.reservations,
             ),
             Chore("sweep", lambda: sweep(runtime), SWEEP_SECONDS, due=now + SWEEP_SECONDS),
+            Chore("count_words", lambda: count_everywhere(runtime), COUNT_SECONDS, due=now + COUNT_SECONDS),
             Chore("clean", self._clean, CLEAN_SECONDS, due=now + CLEAN_SECONDS),
             Chore("prune", self._prune, PRUNE_SECONDS, due=now + PRUNE_SECONDS),
         ]

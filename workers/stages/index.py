@@ -22,6 +22,7 @@ from embedmill.shared.caches.embeddings import as_kept
 from embedmill.shared.collections import CollectionSettings
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.documents import Generations, find_active_generations, switch_versions
+from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.leases import Lease, WorkItem, find_held
 from embedmill.shared.db.retention import count_returns
 from embedmill.shared.editions import row_id
@@ -45,6 +46,7 @@ from embedmill.shared.states import Result, WaitReason
 from embedmill.workers.executor import End, as_outcome, outcome_of, try_apart
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.stored import Stored, load_stored
+from embedmill.workers.word_counts import Tallies, record_switched, tally_rows
 
 log = get_logger()
 
@@ -64,16 +66,22 @@ def index(runtime: WorkerRuntime, claim: Lease) -> dict[int, Outcome]:
     runtime.cache.require()
     outcomes: dict[int, Outcome] = {}
     written: list[WorkItem] = []
+    tallies: Tallies = {}
     for (collection_id, shard, _), items in _by_shard_and_job(runtime, claim.items).items():
         collection = runtime.collection(collection_id)
-        found = _write_guarded(runtime, claim, collection, shard, items)
+        found = _write_guarded(runtime, claim, collection, shard, items, tallies)
         outcomes |= {id_: outcome for id_, outcome in found.items() if not isinstance(outcome, Complete)}
         written += [item for item in items if isinstance(found[item.id], Complete)]
-    return outcomes | _finish(runtime, claim, written)
+    return outcomes | _finish(runtime, claim, written, tallies)
 
 
 def _write_guarded(
-    runtime: WorkerRuntime, claim: Lease, collection: Collection, shard: str, items: Sequence[WorkItem]
+    runtime: WorkerRuntime,
+    claim: Lease,
+    collection: Collection,
+    shard: str,
+    items: Sequence[WorkItem],
+    tallies: Tallies,
 ) -> dict[int, Outcome]:
     """Leave a shard that does not answer alone: embedding goes on into the cache, and drains from there later."""
     try:
@@ -86,7 +94,7 @@ def _write_guarded(
     ends: dict[int, End] = {}
     try:
         for part in _parts(items):
-            ends |= try_apart(part, lambda some: _write(runtime, claim, collection, shard, some))
+            ends |= try_apart(part, lambda some: _write(runtime, claim, collection, shard, some, tallies))
     except BaseException:
         guard.give_back()
         raise
@@ -153,7 +161,12 @@ def _by_shard_and_job(runtime: WorkerRuntime, items: Sequence[WorkItem]) -> dict
 
 
 def _write(
-    runtime: WorkerRuntime, claim: Lease, collection: Collection, shard: str, items: Sequence[WorkItem]
+    runtime: WorkerRuntime,
+    claim: Lease,
+    collection: Collection,
+    shard: str,
+    items: Sequence[WorkItem],
+    tallies: Tallies,
 ) -> dict[int, End]:
     """Upsert and confirm; `Complete` means that the store holds every row of the version."""
     stored, outcomes = load_stored(runtime.blobs, [item for item in items if not item.deletes])
@@ -161,6 +174,8 @@ def _write(
     store = runtime.store(collection, job_id=items[0].job_id)
     if rows and _is_lost(runtime, claim, items):
         return {item.id: Return() for item in items}
+    if runtime.must_count_words:
+        tallies |= {id_: tally_rows(found) for id_, found in rows.items()}
     if rows:
         store.upsert(shard, [row for s in stored for row in rows.get(s.item.id, ())])
     confirmed = _confirm(store, shard, [s for s in stored if s.item.id not in unembedded])
@@ -270,11 +285,17 @@ def _document_rows(stored: Stored, vectors: Sequence[NDArray[np.float32]], index
     ]
 
 
-def _finish(runtime: WorkerRuntime, claim: Lease, written: Sequence[WorkItem]) -> dict[int, Outcome]:
+def _finish(runtime: WorkerRuntime, claim: Lease, written: Sequence[WorkItem], tallies: Tallies) -> dict[int, Outcome]:
     if not written:
         return {}
-    ids = [item.id for item in written]
-    standings = runtime.database.transact(lambda connection: switch_versions(connection, claim.token, ids))
+
+    def switch(connection: Connection) -> dict[str, Generations]:
+        standings = switch_versions(connection, claim.token, [item.id for item in written])
+        if runtime.must_count_words:
+            record_switched(connection, written, standings, tallies)
+        return standings
+
+    standings = runtime.database.transact(switch)
     # Absent from `standings`: the lease was lost, and whoever has the work now will finish it.
     mine = [item for item in written if item.document_id in standings]
     _take_back(runtime, [item for item in written if item.document_id not in standings])

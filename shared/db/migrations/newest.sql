@@ -3,7 +3,7 @@ CREATE TABLE alembic_version (
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
 
-INSERT INTO "alembic_version" VALUES('0024');
+INSERT INTO "alembic_version" VALUES('0025');
 
 CREATE TABLE attempt (
 	id INTEGER NOT NULL, 
@@ -502,6 +502,26 @@ CREATE TABLE verdict_hold (
 	CONSTRAINT pk_verdict_hold PRIMARY KEY (address)
 );
 
+CREATE TABLE word_delta (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	collection_id INTEGER NOT NULL, 
+	rows BIGINT NOT NULL, 
+	words BIGINT NOT NULL, 
+	terms BLOB NOT NULL, 
+	CONSTRAINT fk_word_delta_collection_id FOREIGN KEY(collection_id) REFERENCES collection (id) ON DELETE CASCADE
+);
+
+CREATE TABLE word_edition (
+	document_id VARCHAR(32) NOT NULL, 
+	collection_id INTEGER NOT NULL, 
+	edition TEXT NOT NULL, 
+	rows INTEGER NOT NULL, 
+	words INTEGER NOT NULL, 
+	terms BLOB NOT NULL, 
+	CONSTRAINT pk_word_edition PRIMARY KEY (document_id), 
+	CONSTRAINT fk_word_edition_collection_id FOREIGN KEY(collection_id) REFERENCES collection (id) ON DELETE CASCADE
+);
+
 CREATE TABLE work (
 	id INTEGER NOT NULL, 
 	job_id INTEGER NOT NULL, 
@@ -687,4 +707,8 @@ CREATE INDEX ix_work_removing ON work (id) WHERE deletes AND finished_at IS NULL
 CREATE INDEX ix_scan_note_letter ON scan_note (job_id) WHERE letter_id IS NOT NULL;
 
 CREATE INDEX ix_attempt_unsure ON attempt (stage, ended_at) WHERE outcome <> 'ok';
+
+CREATE INDEX ix_word_edition_collection_id ON word_edition (collection_id, document_id);
+
+CREATE INDEX ix_word_delta_collection_id ON word_delta (collection_id, id);
 

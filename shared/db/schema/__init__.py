@@ -3,7 +3,17 @@
 from embedmill.shared.db.schema.base import STAGE_LETTERS, is_literally, know_partial_indexes_on_postgres, metadata
 from embedmill.shared.db.schema.bulk import bulk_batch, bulk_entry, bulk_wait
 from embedmill.shared.db.schema.dead_letters import dead_letter, replay, unreadable_message
-from embedmill.shared.db.schema.documents import claim, collection, document, index_version, scan, scan_note, source
+from embedmill.shared.db.schema.documents import (
+    claim,
+    collection,
+    document,
+    index_version,
+    scan,
+    scan_note,
+    source,
+    word_delta,
+    word_edition,
+)
 from embedmill.shared.db.schema.jobs import attempt, in_state, job, tally, work
 from embedmill.shared.db.schema.processes import chore, installation, pool, receipt, supervisor, worker
 from embedmill.shared.db.schema.spend import AMOUNTS, NOTHING_NEGATIVE, budget, budget_alert, flow_state, usage
@@ -59,6 +69,8 @@ __all__ = [
     "usage",
     "verdict",
     "verdict_hold",
+    "word_delta",
+    "word_edition",
     "work",
     "worker",
 ]

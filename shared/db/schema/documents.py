@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -9,6 +10,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     String,
     Table,
     Text,
@@ -93,6 +95,34 @@ document = Table(
             ("ix_document_empty", "id", "active_version IS NOT NULL AND chunks_expected = 0"),
         )
     ),
+)
+
+# What is counted of a document's words for stores whose service counts none; `edition` names its chunks and the cutter.
+# A document may be gone before its words are taken away, so that there is no reference to it.
+word_edition = Table(
+    "word_edition",
+    metadata,
+    Column("document_id", String(32), primary_key=True),
+    Column("collection_id", Id, ForeignKey("collection.id", ondelete="CASCADE"), nullable=False),
+    Column("edition", Text, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("words", Integer, nullable=False),
+    Column("terms", LargeBinary, nullable=False),
+    Index("ix_word_edition_collection_id", "collection_id", "document_id"),
+)
+
+# Their sum is what a collection's documents hold: whoever counts adds a row, and now and then some become one.
+word_delta = Table(
+    "word_delta",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("collection_id", Id, ForeignKey("collection.id", ondelete="CASCADE"), nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("words", BigInteger, nullable=False),
+    Column("terms", LargeBinary, nullable=False),
+    Index("ix_word_delta_collection_id", "collection_id", "id"),
+    # Readers tell deltas apart by their ids: none is given out twice.
+    sqlite_autoincrement=True,
 )
 
 # One reading of one source for one job. Whoever takes a job over abandons the scans that are running for it.

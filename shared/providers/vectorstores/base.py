@@ -114,7 +114,7 @@ class StoreOptions:
     `home` is the home folder; `spills` opens where a store puts what is too large for its service, and without it such
     rows are refused; `meter` keeps the books of a service that bills its requests; `owner` says who opens it, so that
     two installations do not write to one place, and without it nobody asks; `count_words` counts for a store whose
-    service cannot (`counts_words`), and without it such a store reads all of its rows.
+    service cannot, and without it such a store reads all of its rows.
     """
 
     home: Path
@@ -136,8 +136,6 @@ class VectorStore(ABC):
 
     provider: str = ""
     """The vendor whose key the store needs; empty for one that needs none."""
-    counts_words: bool = True
-    """Whether it knows how many rows hold a word, or has to be told (`StoreOptions.count_words`)."""
 
     @property
     def lacks_words(self) -> str:

@@ -22,13 +22,19 @@ class Store:
     """`module:NAME` of what the service bills; empty for one that bills no requests."""
     is_remote: bool = True
     """Whether somebody else's computer keeps the vectors."""
+    counts_words: bool = True
+    """Whether it knows how many rows hold a word, or has to be told (`StoreOptions.count_words`)."""
 
 
 _HERE = "embedmill.shared.providers.vectorstores"
 STORES = {
     "embedded": Store(f"{_HERE}.embedded.store:EmbeddedVectorStore", is_remote=False),
     "pinecone": Store(
-        f"{_HERE}.pinecone.store:PineconeVectorStore", "pinecone", ("pinecone",), f"{_HERE}.pinecone.units:OFFER"
+        f"{_HERE}.pinecone.store:PineconeVectorStore",
+        "pinecone",
+        ("pinecone",),
+        f"{_HERE}.pinecone.units:OFFER",
+        counts_words=False,
     ),
     "postgresql": Store(f"{_HERE}.pgvector.store:PgVectorStore", "pgvector", ("psycopg", "pgvector")),
 }
@@ -37,6 +43,11 @@ STORES = {
 def is_remote(url: str) -> bool:
     """Whether somebody else's computer keeps the vectors; raises SettingsError."""
     return _find(url).is_remote
+
+
+def counts_words(url: str) -> bool:
+    """Whether the store counts words itself; raises SettingsError."""
+    return _find(url).counts_words
 
 
 def find_offer(url: str) -> Offer | None:

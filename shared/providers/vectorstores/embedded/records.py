@@ -18,8 +18,8 @@ COLUMNS = (
 INSERT = f"INSERT INTO vectors ({COLUMNS}, vector, seq, key) VALUES ({', '.join('?' * 18)})"
 
 TEXT = COLUMNS.split(", ").index("text")
-WINDOW_BITS = -15
-LEVEL = 1
+LEVEL, WINDOW_BITS, MEMORY = 6, -12, 5
+"""Of zlib, for texts of a kilobyte: the same size as with its greatest tables, in a third of the time."""
 PLAIN_CHARACTERS = 80
 """A text up to this is kept as it is."""
 
@@ -66,14 +66,14 @@ def pack_text(text: str) -> str | bytes:
     if len(text) <= PLAIN_CHARACTERS:
         return text
     plain = text.encode()
-    packer = zlib.compressobj(LEVEL, zlib.DEFLATED, WINDOW_BITS)
+    packer = zlib.compressobj(LEVEL, zlib.DEFLATED, WINDOW_BITS, MEMORY)
     packed = packer.compress(plain) + packer.flush()
     return packed if len(packed) < len(plain) else text
 
 
 def unpack_text(kept: str | bytes) -> str:
     """The text of `pack_text`."""
-    return kept if isinstance(kept, str) else zlib.decompress(kept, WINDOW_BITS).decode()
+    return kept if isinstance(kept, str) else zlib.decompress(kept, -zlib.MAX_WBITS).decode()
 
 
 def pack_vector(vector: NDArray[np.float32]) -> bytes:

@@ -23,7 +23,7 @@ from embedmill.shared.providers.vectorstores.embedded.codes import (
 from embedmill.shared.providers.vectorstores.embedded.portions import Pass, Portion
 
 EXACT_ROWS = 20_000
-CANDIDATES = 4_000
+CANDIDATES = 16_000
 CANDIDATES_PER_HIT = 4
 """Rows whose signs are nearest that are looked at, in all, and at least for each hit that is wanted."""
 

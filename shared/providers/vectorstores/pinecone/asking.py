@@ -7,13 +7,14 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from embedmill.shared.errors import EmbedmillError
+from embedmill.shared.errors import EmbedmillError, FlowControl
 from embedmill.shared.metering import Meter
 from embedmill.shared.paging import pages
 from embedmill.shared.providers.vectorstores.metering import UNIT, MeteredRequests
 from embedmill.shared.providers.vectorstores.pinecone import records, units
 from embedmill.shared.providers.vectorstores.pinecone.client import PineconeClient
 from embedmill.shared.providers.vectorstores.pinecone.limiter import MOST
+from embedmill.shared.states import WaitReason
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -159,7 +160,10 @@ class Asking:
         return [future.result() for future in futures]
 
     def each(self, shards: Sequence[str], ask: Callable[[str], T], *, deadline: float | None) -> "Answers[T]":
-        """The answers of the shards that gave one in time, asked at once; and why the others did not."""
+        """The answers of the shards that gave one in time, asked at once; and why the others did not.
+
+        Raises FlowControl when there is no money for them.
+        """
         if not shards:
             return Answers({}, {})
         if deadline is None and len(shards) == 1:
@@ -183,7 +187,9 @@ def _answers(futures: Mapping[str, Future[T]]) -> Answers[T]:
         if not future.done():
             future.cancel()
             answers.failed[shard] = "it was too late"
-        elif isinstance(error := future.exception(), EmbedmillError):
+        elif isinstance(error := future.exception(), FlowControl) and error.reason == WaitReason.BUDGET:
+            raise error
+        elif isinstance(error, EmbedmillError):
             answers.failed[shard] = str(error)
         else:
             answers.found[shard] = future.result()

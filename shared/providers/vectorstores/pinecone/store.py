@@ -73,7 +73,6 @@ class PineconeVectorStore(VectorStore):
     """Shards as namespaces `<prefix><collection>-<shard>` of the index that the URL names."""
 
     provider = "pinecone"
-    counts_words = False
 
     def __init__(
         self,

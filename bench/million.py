@@ -1,0 +1,288 @@
+"""The embedded store at size: pace, disk, first answer, memory, time and recall of searches: `python -m bench million`.
+
+`--rows` is how many chunks, `--shards` on how many shards; a store that was filled before in `--folder` is used again.
+Texts are of the judged collections in `--data`, cut and mixed to 120 words, or the lines of `--texts`; vectors are
+those of `local`. What is measured is the searcher, with a tracker that knows all documents; each part is a process of
+its own.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+import numpy as np
+import orjson
+
+from embedmill.retrieval.search import Searcher
+from embedmill.retrieval.view import EVERY_CHUNK
+from embedmill.shared.caches.embeddings import as_kept
+from embedmill.shared.editions import Edition, row_id
+from embedmill.shared.providers.embeddings.base import Embedder
+from embedmill.shared.providers.embeddings.table import open_embedder
+from embedmill.shared.providers.vectorstores.base import VectorRow
+from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
+from embedmill.shared.sharding import shard_for
+
+SEED = 5
+WORDS, WINDOWS = 120, 3
+BATCH = 256
+PACE_ROWS = 50_000
+QUERIES = 200
+QUERY_WORDS = 6
+TOP = 10
+VECTORS = "vectors.f16"
+INGESTED_EACH_SECOND = 200
+LATEST = "latest"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Fill, ask, and print what was measured."""
+    options = _parser().parse_args(arguments)
+    if options.part:
+        PARTS[options.part](options)
+        return
+    with tempfile.TemporaryDirectory(prefix="embedmill-bench-") as made:
+        options.folder = options.folder or Path(made)
+        print(f"load before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+        if not (options.folder / VECTORS).exists():
+            _run("fill", options)
+        _run("ask", options)
+        _run("beside", options)
+
+
+def _run(part: str, options: argparse.Namespace) -> None:
+    given = [f"--{name}={getattr(options, name)}" for name in ("rows", "shards", "folder", "data", "texts", "part")[:5]]
+    began = time.time()
+    command = [sys.executable, "-m", "bench", "million", f"--part={part}", f"--began={began}", *given]
+    found: dict[str, Any] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    for name, value in found.items():
+        print(f"{name:44} {value}", flush=True)
+
+
+def fill(options: argparse.Namespace) -> None:
+    """Write all rows, and their vectors beside them for the exact answers."""
+    embedder, store = _embedder(), _store(options)
+    shards = _shards(options)
+    spent: list[float] = []
+    with (options.folder / VECTORS).open("wb") as vectors:
+        for start, texts in _batches(options):
+            kept = as_kept(embedder.embed_batch(texts))
+            vectors.write(kept.astype(np.float16).tobytes())
+            rows = [_row(start + n, text, vector) for n, (text, vector) in enumerate(zip(texts, kept, strict=True))]
+            began = time.perf_counter()
+            for shard in shards:
+                store.upsert(shard, [row for row in rows if shard_for(row.document, shards) == shard])
+            spent.append((time.perf_counter() - began) / len(rows))
+    store.close()
+    first, last = (len(part) / sum(part) for part in (spent[: PACE_ROWS // BATCH], spent[-PACE_ROWS // BATCH :]))
+    size = sum(file.stat().st_size for file in options.folder.rglob("*") if file.is_file() and file.name != VECTORS)
+    _print(
+        {
+            f"rows a second, first and last {PACE_ROWS}": f"{first:.0f} {last:.0f} ({last / first:.2f})",
+            "store on disk, GB": f"{size / 1e9:.2f}",
+        }
+    )
+
+
+def ask(options: argparse.Namespace) -> None:
+    """Ask every query in each mode, and compare the nearest with the exact ones."""
+    searcher, embedder = _searcher(options), _embedder()
+    queries = _queries(options)
+    searcher.search(queries[0])
+    found = {"first answer after the process began, s": f"{time.time() - options.began:.2f}"}
+    for mode in ("dense", "lexical", "hybrid"):
+        spent = [_seconds(searcher, query, mode) for query in queries]
+        found[f"{mode} p50, p95 ms"] = _milliseconds(spent)
+    found["resident MB (of it mapped files)"] = _resident()
+    found[f"recall@{TOP} of dense"] = f"{_recall(options, searcher, embedder, queries):.3f}"
+    _print(found)
+
+
+def beside(options: argparse.Namespace) -> None:
+    """Ask while another process writes documents, and look how soon they are found."""
+    searcher, queries = _searcher(options), _queries(options)
+    searcher.search(queries[0])
+    alone = [_seconds(searcher, query, "hybrid") for query in queries]
+    command = [sys.executable, "-m", "bench", "million", "--part=write", f"--folder={options.folder}"]
+    with subprocess.Popen([*command, f"--shards={options.shards}"], stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        both = [_seconds(searcher, query, "hybrid") for query in queries * 5]
+        found_after = []
+        for line in islice(writer.stdout, 10):
+            word, written = line.split()
+            while not any(word in hit.text for hit in searcher.search(word, mode="lexical").hits):
+                pass
+            found_after.append(time.time() - float(written))
+        writer.terminate()
+    _print(
+        {
+            "hybrid alone p50, p95 ms": _milliseconds(alone),
+            f"while {INGESTED_EACH_SECOND} are written a second": _milliseconds(both),
+            "found after being written, at most s": f"{max(found_after):.2f}",
+        }
+    )
+
+
+def write(options: argparse.Namespace) -> None:
+    """Write documents at a pace until somebody ends it; one a second is told, with a word of its own."""
+    embedder, store, shards = _embedder(), _store(options), _shards(options)
+    rng = np.random.default_rng(int(time.time()))
+    began = time.monotonic()
+    for turn in range(10_000):
+        word = f"{LATEST}{rng.integers(10**12)}"
+        texts = [" ".join([word, *(f"word{n}" for n in rng.integers(0, 5000, WORDS))]) for _ in range(20)]
+        named = [f"new-{turn}-{n}-{rng.integers(10**9)}" for n in range(len(texts))]
+        vectors = as_kept(embedder.embed_batch(texts))
+        for document, text, vector in zip(named, texts, vectors, strict=True):
+            store.upsert(shard_for(document, shards), [_row(document, text, vector)])
+        if turn % 10 == 0:
+            print(word, time.time(), flush=True)
+        time.sleep(max(0.0, began + (turn + 1) * len(texts) / INGESTED_EACH_SECOND - time.monotonic()))
+
+
+PARTS = {"fill": fill, "ask": ask, "beside": beside, "write": write}
+
+
+def _embedder() -> Embedder:
+    return open_embedder("local", cache_dir=Path(tempfile.gettempdir()) / "embedmill-bench")
+
+
+def _store(options: argparse.Namespace) -> EmbeddedVectorStore:
+    return EmbeddedVectorStore(options.folder / "store", dimensions=256)
+
+
+def _shards(options: argparse.Namespace) -> list[str]:
+    return [f"s{number}" for number in range(options.shards)]
+
+
+def _searcher(options: argparse.Namespace) -> Searcher:
+    known = Edition("v1", 1)
+    return Searcher(_store(options), _shards(options), _embedder(), lambda documents: dict.fromkeys(documents, known))
+
+
+def _row(number: int | str, text: str, vector: np.ndarray[Any, np.dtype[np.float32]]) -> VectorRow:
+    document = f"{number:032x}" if isinstance(number, int) else number
+    return VectorRow(
+        id=row_id(document, "v1", 1, 0),
+        document=document,
+        version="v1",
+        generation=1,
+        ordinal=0,
+        chunk=f"{document}-0",
+        uri=f"file:///corpus/{document}.txt",
+        title="",
+        section="",
+        text=text,
+        start=0,
+        end=len(text),
+        page=None,
+        index_version="1",
+        vector=vector,
+    )
+
+
+def _batches(options: argparse.Namespace) -> Iterator[tuple[int, list[str]]]:
+    texts = islice(_texts(options), options.rows)
+    start = 0
+    while batch := list(islice(texts, BATCH)):
+        yield start, batch
+        start += len(batch)
+
+
+def _texts(options: argparse.Namespace) -> Iterator[str]:
+    """Lines of the file of texts, if any; after them, and without it, windows of known words side by side."""
+    sources: list[list[str]] = []
+    if options.texts:
+        with options.texts.open() as lines:
+            for line in lines:
+                if len(sources) < PACE_ROWS:
+                    sources.append(line.split())
+                yield line.rstrip("\n")
+    for name in () if sources else ("cranfield", "pyfaq"):
+        with (options.data / name / "docs.jsonl").open("rb") as lines:
+            sources += [orjson.loads(line)["text"].split() for line in lines]
+    rng = np.random.default_rng(SEED)
+    while True:
+        yield " ".join(" ".join(_window(rng, sources, WORDS // WINDOWS)) for _ in range(WINDOWS))
+
+
+def _window(rng: np.random.Generator, sources: Sequence[Sequence[str]], words: int) -> Sequence[str]:
+    source = sources[int(rng.integers(len(sources)))]
+    begin = int(rng.integers(max(len(source) - words, 1)))
+    return source[begin : begin + words]
+
+
+def _queries(options: argparse.Namespace) -> list[str]:
+    """Half of them judged queries, half windows of texts."""
+    rng = np.random.default_rng(SEED)
+    judged: list[str] = []
+    for name in ("cranfield", "pyfaq"):
+        with (options.data / name / "queries.jsonl").open("rb") as lines:
+            judged += [orjson.loads(line)["text"] for line in lines]
+    texts = [text.split() for text in islice(_texts(options), 0, 200_000, 1000)]
+    windows = [" ".join(_window(rng, texts, QUERY_WORDS)) for _ in range(QUERIES // 2)]
+    return [judged[n] for n in rng.permutation(len(judged))[: QUERIES // 2]] + windows
+
+
+def _seconds(searcher: Searcher, query: str, mode: Any) -> float:
+    began = time.perf_counter()
+    searcher.search(query, mode=mode)
+    return time.perf_counter() - began
+
+
+def _milliseconds(spent: Sequence[float]) -> str:
+    return f"{median(spent) * 1000:.1f} {quantiles(spent, n=20)[-1] * 1000:.1f}"
+
+
+def _resident() -> str:
+    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    total, mapped = (int(lines[name].split()[0]) / 1024 for name in ("VmRSS", "RssFile"))
+    return f"{total:.0f} ({mapped:.0f})"
+
+
+def _recall(options: argparse.Namespace, searcher: Searcher, embedder: Embedder, queries: Sequence[str]) -> float:
+    kept = np.memmap(options.folder / VECTORS, np.float16, "r").reshape(-1, embedder.dimensions)
+    asked = embedder.embed_batch(queries, input_type="query")
+    scores = np.concatenate(
+        [asked @ kept[n : n + PACE_ROWS].astype(np.float32).T for n in range(0, len(kept), PACE_ROWS)], axis=1
+    )
+    met = 0
+    for query, row in zip(queries, scores, strict=True):
+        bar = np.partition(row, -TOP)[-TOP]
+        hits = searcher.search(query, mode="dense", view=EVERY_CHUNK).hits
+        met += sum(row[int(hit.document, 16)] >= bar - 1e-5 for hit in hits if not hit.document.startswith("new"))
+    return met / (TOP * len(queries))
+
+
+def _print(found: dict[str, str]) -> None:
+    sys.stdout.write(json.dumps({**found, "load": f"{os.getloadavg()[0]:.1f}"}))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench million", description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000, help="chunks")
+    parser.add_argument("--shards", type=int, default=1, help="shards")
+    parser.add_argument("--folder", type=Path, help="where the store is kept; a temporary folder otherwise")
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the judged collections")
+    parser.add_argument("--texts", type=_file, help="file of texts, one a line")
+    parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
+    parser.add_argument("--began", type=float, default=0.0, help=argparse.SUPPRESS)
+    return parser
+
+
+def _file(name: str) -> Path | None:
+    return None if name in ("", "None") else Path(name)
+
+
+if __name__ == "__main__":
+    main()
