@@ -10,15 +10,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
 from embedmill.shared.db import word_counts
-from embedmill.shared.db.collections import list_collections
+from embedmill.shared.db.collections import Collection, list_collections
 from embedmill.shared.db.documents import Generations
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.leases import WorkItem
 from embedmill.shared.db.word_counts import Uncounted
-from embedmill.shared.errors import BlobMissing
+from embedmill.shared.errors import BlobMissing, EmbedmillError, StorageFailed
 from embedmill.shared.logs import get_logger
 from embedmill.shared.providers.vectorstores.base import VectorRow
 from embedmill.shared.providers.vectorstores.exact import counts_of
+from embedmill.shared.providers.vectorstores.table import find_offer, is_remote
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.words.cutting import count_terms
 from embedmill.shared.words.tallies import NOTHING, WordTally
@@ -76,6 +77,29 @@ def count_everywhere(runtime: Runtime) -> None:
         deadline = time.monotonic() + CHORE_SECONDS
         for collection in runtime.database.query(list_collections):
             count_uncounted(runtime, collection.id, deadline=deadline)
+
+
+def cut_everywhere(runtime: Runtime) -> None:
+    """Cut anew, for a moment, what another cutter cut, on a server that bills nothing for it."""
+    url = runtime.settings.vector_url
+    if not is_remote(url) or find_offer(url) is not None:
+        return
+    deadline = time.monotonic() + CHORE_SECONDS
+    for collection in runtime.database.query(list_collections):
+        try:
+            cut_anew(runtime, collection, collection.reading_shards, deadline=deadline)
+        except StorageFailed:
+            raise
+        except EmbedmillError as error:
+            log.warning("words.not_cut", collection=collection.id, error_class=type(error).__name__)
+
+
+def cut_anew(runtime: Runtime, collection: Collection, shards: Iterable[str], *, deadline: float | None = None) -> None:
+    """Cut the words of rows anew that another version of the cutter cut, as far as there is time."""
+    store = runtime.store(collection)
+    rows = sum(store.cut_anew(shard, deadline=deadline) for shard in shards)
+    if rows:
+        log.info("words.cut_anew", collection=collection.id, rows=rows)
 
 
 def catch_up(runtime: Runtime, collection_id: int, *, seconds: float) -> None:

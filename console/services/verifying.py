@@ -17,7 +17,7 @@ from embedmill.shared.db.collections import Collection
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.providers.vectorstores.rows import edition_of
 from embedmill.shared.runtime import Runtime
-from embedmill.workers.word_counts import count_differing, mend_counts
+from embedmill.workers.word_counts import count_differing, cut_anew, mend_counts
 
 REINDEXED_AT_ONCE = 10_000
 """Documents in one job of a repair."""
@@ -111,6 +111,7 @@ def _repair(runtime: Runtime, collection: Collection, listener: Listener) -> Com
     aside = shards.set_aside(store, unreadable)
     mender = _Mender(runtime, collection, listener, without=unreadable.keys() - aside.keys())
     found = mender.mend_all()
+    cut_anew(runtime, collection, [shard for shard in collection.reading_shards if shard not in mender.without])
     before = _compared(collection, found, faults, mend_counts(runtime, collection.id))
     if found.ok:
         return before

@@ -29,7 +29,7 @@ from embedmill.workers.chores.registrar import tidy
 from embedmill.workers.chores.rescuer import Rescuer
 from embedmill.workers.chores.sweeper import sweep
 from embedmill.workers.messages import BatchMessage
-from embedmill.workers.word_counts import count_everywhere
+from embedmill.workers.word_counts import count_everywhere, cut_everywhere
 
 log = get_logger()
 
@@ -120,6 +120,7 @@ class ChoreRunner:
             ),
             Chore("sweep", lambda: sweep(runtime), SWEEP_SECONDS, due=now + SWEEP_SECONDS),
             Chore("count_words", lambda: count_everywhere(runtime), COUNT_SECONDS, due=now + COUNT_SECONDS),
+            Chore("cut_anew", lambda: cut_everywhere(runtime), COUNT_SECONDS, due=now + COUNT_SECONDS),
             Chore("clean", self._clean, CLEAN_SECONDS, due=now + CLEAN_SECONDS),
             Chore("prune", self._prune, PRUNE_SECONDS, due=now + PRUNE_SECONDS),
         ]

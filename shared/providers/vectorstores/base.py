@@ -278,6 +278,14 @@ class VectorStore(ABC):
         """
         raise StorageFailed(f"shard {shard} cannot be put aside", hint="Mend it in the vector store itself.")
 
+    def cut_anew(self, shard: str, *, deadline: float | None = None) -> int:
+        """Cut the words of rows anew that another version of the cutter cut, as far as there is time; returns how many.
+
+        Stores that do so by themselves when words are wanted, or keep nothing of it, have nothing to do.
+        """
+        del shard, deadline
+        return 0
+
     @abstractmethod
     def drop(self, shard: str) -> None:
         """Remove the shard and all it holds; no error when absent."""

@@ -7,7 +7,7 @@ did it. Several processes that do so at once take different rows.
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -61,23 +61,31 @@ class Cutter:
             totals = connection.execute(self._tables.statement(words.TOTALS, COUNTED), {"places": list(names)})
             return [place for place, cutter, *_ in totals if cutter != VERSION]
 
+    def cut(self, name: str, *, deadline: float | None = None) -> int:
+        """Cut the rows of one table that have to be cut, as far as there is time; returns how many that were."""
+        return sum(self._slices(name, deadline)) if self._behind({name: name}) else 0
+
     def _cut_all(self, name: str, deadline: float | None) -> bool:
-        self._tables.make(name)
-        after: str | None = ""
-        while after is not None:
-            if deadline is not None and time.monotonic() > deadline:
-                return False
-            after = self._cut_some(name, after)
+        sum(self._slices(name, deadline))
         return name not in self._uncut([name])
 
-    def _cut_some(self, name: str, after: str) -> str | None:
-        """Cut the next rows; the id of the last, None when there are no more."""
+    def _slices(self, name: str, deadline: float | None) -> Iterator[int]:
+        """How many rows were cut, some at a time."""
+        self._tables.make(name)
+        after: str | None = ""
+        while after is not None and (deadline is None or time.monotonic() <= deadline):
+            rows = self._cut_some(name, after)
+            yield len(rows)
+            after = rows[-1][0] if rows else None
+
+    def _cut_some(self, name: str, after: str) -> list[Any]:
+        """Cut the next rows after an id."""
         asked = {"after": after, "cutter": VERSION, "some": ROWS}
         with self._connections.use() as connection:
             rows = connection.execute(self._tables.statement(words.UNCUT, name), asked).fetchall()
             if rows:
                 _write(connection, self._tables.statement(words.CUT, name), rows)
-        return rows[-1][0] if rows else None
+        return rows
 
 
 def _write(connection: psycopg.Connection[Any], statement: Any, rows: Sequence[Sequence[Any]]) -> None:

@@ -234,6 +234,9 @@ class PgVectorStore(VectorStore):
         vectors, documents, size = rows[0]
         return ShardDescription(shard, vectors, documents, self._dimensions, size)
 
+    def cut_anew(self, shard: str, *, deadline: float | None = None) -> int:
+        return self._cutter.cut(self._table(shard), deadline=deadline)
+
     def drop(self, shard: str) -> None:
         table = self._table(shard)
         self._tables.forget(table)

@@ -128,10 +128,10 @@ class Asking:
             if not token:
                 return
 
-    def each_spilled(self, space: str) -> Iterator[Any]:
+    def each_that(self, space: str, condition: dict[str, Any]) -> Iterator[Any]:
+        """The records that meet a filter."""
         token = None
         most = units.milliunits_of_fetch(FETCH_IDS)
-        condition = {records.SPILLED: {"$exists": True}}
         with self.metered(units.FETCH) as requests:
             while True:
                 ask = {"filter": condition, "namespace": space, "limit": FETCH_IDS, "pagination_token": token}

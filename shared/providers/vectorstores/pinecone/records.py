@@ -29,6 +29,8 @@ MAX_PACK_RECORDS = 1_000
 
 ROW, SPILLED, GENERATION, ZERO = "em_row", "em_spilled", "em_generation", "em_zero"
 LENGTH, CUTTER = "em_length", "em_cutter"
+FIRST_CUTTER = 2
+"""Whose words were the first that an index kept."""
 UNIT_LENGTH_WITHIN = 1e-6
 """A vector whose length differs by less is kept as it is."""
 KEPT: dict[str, type | tuple[type, ...]] = {
@@ -145,6 +147,11 @@ def generation_of(record: Any) -> int:
     if not isinstance(told, int | float) or not math.isfinite(told):
         raise _unlike(record, "its generation is no number")
     return int(told)
+
+
+def of_another_cutter() -> dict[str, Any]:
+    """The filter for records whose words another version of the cutter cut."""
+    return {"$or": [{CUTTER: {"$exists": False}}, {CUTTER: {"$ne": cutting.VERSION}}]}
 
 
 def spill_of(record: Any) -> str | None:

@@ -9,10 +9,10 @@ already are not written again, so that work which comes back does not pay twice.
 (`metering`); what it is billed by is in `units`.
 """
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
 from itertools import groupby, islice
 from typing import Any, Self
 
@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedmill.shared.editions import Edition, parse_id
-from embedmill.shared.errors import EmbedmillError, FlowControl, ProviderUnavailable
+from embedmill.shared.errors import EmbedmillError, FlowControl
 from embedmill.shared.metering import Meter
-from embedmill.shared.paging import pages
+from embedmill.shared.paging import batched, pages
 from embedmill.shared.providers.blobs.base import BlobStore
 from embedmill.shared.providers.vectorstores.base import (
     EVERYTHING,
@@ -38,35 +38,24 @@ from embedmill.shared.providers.vectorstores.base import (
 from embedmill.shared.providers.vectorstores.exact import cosine, word_score
 from embedmill.shared.providers.vectorstores.metering import UNIT, MeteredRequests
 from embedmill.shared.providers.vectorstores.pinecone import records, units
-from embedmill.shared.providers.vectorstores.pinecone.asking import LIST_IDS, Asking
+from embedmill.shared.providers.vectorstores.pinecone.asking import Asking
 from embedmill.shared.providers.vectorstores.pinecone.client import PineconeClient, parse_address
 from embedmill.shared.providers.vectorstores.pinecone.freshness import Unseen
 from embedmill.shared.providers.vectorstores.pinecone.limiter import Pause
+from embedmill.shared.providers.vectorstores.pinecone.marks import NamespaceMarks
 from embedmill.shared.providers.vectorstores.pinecone.recent import Recent
 from embedmill.shared.providers.vectorstores.pinecone.searching import Searching
 from embedmill.shared.providers.vectorstores.pinecone.spills import Spills
+from embedmill.shared.providers.vectorstores.pinecone.wholeness import COSINE_INDEX, NEW_INDEX, SPLIT_INDEX, Wholeness
+from embedmill.shared.providers.vectorstores.pinecone.writing import size_of_held, write_records
 from embedmill.shared.providers.vectorstores.places import Owner, Place
 from embedmill.shared.providers.vectorstores.rows import check_query, check_row, check_shard, named
 from embedmill.shared.words.weighing import Wording
 
 DELETE_IDS = 1_000
-COSINE_INDEX = (
-    "the Pinecone index compares by cosine and keeps no words: what is near in meaning is ordered by its words too"
-)
-NEW_INDEX = "For a search by words name an index in EMBEDMILL_VECTOR_URL that is not there yet, and ingest again"
-OWNED = "-owned-by-"
-"""Between a place and its owner's name, in the name of the namespace that is the mark."""
+CUT_AT_ONCE = 200
 LATE_SECONDS = 5.0
 """When parked work looks again."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Pack:
-    """The records of one request, and what it costs, by what was seen there, and at most."""
-
-    records: Sequence[records.Record]
-    cost: int
-    most: int
 
 
 class PineconeVectorStore(VectorStore):
@@ -94,6 +83,7 @@ class PineconeVectorStore(VectorStore):
         self._spills = Spills(spills)
         self._unseen = Unseen()
         self._recent = Recent()
+        self._wholeness = Wholeness(dimensions=dimensions)
         self._count_words = count_words
 
     def with_meter(self, meter: Meter) -> "PineconeVectorStore":
@@ -130,35 +120,8 @@ class PineconeVectorStore(VectorStore):
         made = [records.record_of(row, self._spills.put, with_words=with_words) for row in wanted.values()]
         self._recent.forget()
         self._unseen.expect(space, wanted.values())
-        self._write(space, [record for record in made if not records.is_held(record, held)], held)
+        write_records(self._asking, self._unseen, space, [r for r in made if not records.is_held(r, held)], held)
         self._spills.forget(held.values(), kept=made)
-
-    def _write(self, space: str, made: Sequence[records.Record], held: Mapping[str, Any]) -> None:
-        packs = [self._pack(some, held) for some in records.packs(made)]
-        ids = [record["id"] for record in made]
-        most = sum(pack.most for pack in packs)
-        with self._asking.metered(units.UPSERT, ids, milliunits=most, number=len(packs)) as requests:
-            self._asking.all(packs, lambda pack: self._send_on(requests, space, pack))
-
-    def _pack(self, some: Sequence[records.Record], held: Mapping[str, Any]) -> "_Pack":
-        written = {record["id"]: self._size(record["id"], record["metadata"], _terms(record)) for record in some}
-        replaced = {id: self._size_of_held(id, held[id]) for id in written if id in held}
-        cost = units.milliunits_of_upsert(written.values(), replaced.values())
-        # As if all were there already: a write whose answer is lost is there, unseen, when it is repeated.
-        most = [max(size, replaced.get(id, 0)) for id, size in written.items()]
-        return _Pack(some, cost, units.milliunits_of_upsert(written.values(), most))
-
-    def _send_on(self, requests: MeteredRequests, space: str, pack: "_Pack") -> None:
-        self._asking.persist(lambda: requests.send(pack.most, lambda: self._send(space, pack), lambda _: pack.cost))
-
-    def _send(self, space: str, pack: "_Pack") -> None:
-        answer = self._asking.client.call(
-            space, lambda index: index.upsert(vectors=list(pack.records), namespace=space)
-        )
-        if answer.has_errors or answer.upserted_count != len(pack.records):
-            raise ProviderUnavailable(f"Pinecone took {answer.upserted_count} of {len(pack.records)} records")
-        info = answer.response_info
-        self._unseen.wrote(space, info.lsn_committed if info else None)
 
     def delete_stale(self, shard: str, generations: Mapping[str, int]) -> int:
         space = self._namespace(shard, to_write=True)
@@ -182,7 +145,7 @@ class PineconeVectorStore(VectorStore):
     def _delete(self, space: str, held: Mapping[str, Any]) -> int:
         self._recent.forget()
         gone = [list(page) for page in pages(list(held), DELETE_IDS)]
-        costs = [units.milliunits_of_delete(self._size_of_held(id, held[id]) for id in page) for page in gone]
+        costs = [units.milliunits_of_delete(size_of_held(held[id]) for id in page) for page in gone]
         with self._asking.metered(units.DELETE, held, milliunits=sum(costs), number=len(gone)) as requests:
             for page, cost in zip(gone, costs, strict=True):
                 self._asking.call(requests, cost, space, _deletion(page, space))
@@ -257,7 +220,7 @@ class PineconeVectorStore(VectorStore):
         if top_k < 1 or not wording.weights:
             return Found([])
         try:
-            if self.lacks_words:
+            if self.lacks_words or self._wholeness.look(self._asking, list(map(self._namespace, shards))):
                 return Found([])
         except EmbedmillError as error:
             return Found([], dict.fromkeys(shards, str(error)))
@@ -265,7 +228,27 @@ class PineconeVectorStore(VectorStore):
 
     @property
     def lacks_words(self) -> str:
-        return "" if self._asking.client.takes_words() else COSINE_INDEX
+        if not self._asking.client.takes_words():
+            return COSINE_INDEX
+        return SPLIT_INDEX if self._wholeness.is_split else ""
+
+    def cut_anew(self, shard: str, *, deadline: float | None = None) -> int:
+        if not self._asking.client.takes_words():
+            return 0
+        space = self._namespace(shard, to_write=True)
+        self._settle(space)
+        cut = 0
+        for held in batched(self._asking.each_that(space, records.of_another_cutter()), CUT_AT_ONCE):
+            if deadline is not None and time.monotonic() > deadline:
+                return cut
+            ours = {record.id: record for record in held if parse_id(record.id)}
+            rows = (self._row(record, with_vector=True) for record in ours.values())
+            made = [records.record_of(row, self._spills.put, with_words=True) for row in rows]
+            write_records(self._asking, self._unseen, space, made, ours)
+            cut += len(made)
+        self._settle(space)
+        self._wholeness.mended(space)
+        return cut
 
     def count_words(self, shards: Sequence[str], terms: Sequence[int], *, deadline: float | None = None) -> Counted:
         if self._count_words is None:
@@ -350,7 +333,7 @@ class PineconeVectorStore(VectorStore):
         space = self._namespace(shard)
         if not self.count(shard):
             return
-        self._spills.forget(self._asking.each_spilled(space))
+        self._spills.forget(self._asking.each_that(space, {records.SPILLED: {"$exists": True}}))
         with self._asking.metered(units.DELETE) as requests:
             cost = units.DELETE_ALL
             self._asking.call(requests, cost, space, lambda index: index.delete(delete_all=True, namespace=space))
@@ -398,49 +381,14 @@ class PineconeVectorStore(VectorStore):
     def _row(self, record: Any, *, with_vector: bool) -> VectorRow:
         return records.row_of(record, self._spills.get, dimensions=self._dimensions if with_vector else None)
 
-    def _size(self, id: str, metadata: Mapping[str, Any], terms: int) -> int:
-        return units.size_of(id, metadata, dimensions=self._dimensions, terms=terms)
-
-    def _size_of_held(self, id: str, record: Any) -> int:
-        return self._size(id, record.metadata or {}, len(record.sparse_values.indices) if record.sparse_values else 0)
-
     def _namespace(self, shard: str, *, to_write: bool = False) -> str:
-        return self._namespace_at(self._place.find(self, check_shard(shard), to_write=to_write), shard)
-
-    def _namespace_at(self, place: str, shard: str) -> str:
+        place = self._place.find(self.marks, check_shard(shard), to_write=to_write)
         return f"{self._prefix}{place}-{shard}"
 
-    # Marks: an empty namespace for each owner, which costs nothing and which no search or count meets
-
-    def read_marks(self, place: str) -> set[str]:
-        beginning = f"{self._prefix}{place}{OWNED}"
-        pages = self._asking.persist(
-            lambda: self._asking.client.find(
-                beginning, lambda index: [page.namespaces for page in index.list_namespaces(prefix=beginning)]
-            )
-        )
-        return {space.name.removeprefix(beginning) for page in pages or () for space in page}
-
-    def leave_mark(self, place: str, name: str) -> None:
-        space = f"{self._prefix}{place}{OWNED}{name}"
-        self._asking.persist(lambda: self._asking.client.make_namespace(space))
-
-    def remove_mark(self, place: str, name: str) -> None:
-        space = f"{self._prefix}{place}{OWNED}{name}"
-        self._asking.persist(lambda: self._asking.client.find(space, lambda index: index.delete_namespace(name=space)))
-
-    def sample_documents(self, place: str, shard: str, limit: int) -> list[str]:
-        space = self._namespace_at(place, shard)
-        if not self._asking.stats(space).namespaces.get(space):
-            return []
-        with self._asking.metered(units.LIST) as requests:
-            listed = islice(self._asking.each_id(requests, space), LIST_IDS)
-            names = [name for id in listed if (name := parse_id(id)) is not None]
-        return list(dict.fromkeys(name.document for name in names))[:limit]
-
-
-def _terms(record: records.Record) -> int:
-    return len(record.get("sparse_values", {}).get("indices", ()))
+    @property
+    def marks(self) -> NamespaceMarks:
+        """Who writes to which place of the index."""
+        return NamespaceMarks(self._asking, self._prefix)
 
 
 def _deletion(ids: Sequence[str], space: str) -> Callable[[Any], Any]:

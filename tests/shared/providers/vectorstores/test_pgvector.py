@@ -205,6 +205,14 @@ def test_rows_of_another_cutter_are_cut_anew(
     store.upsert("s", [make_row("d2", text="apple pie")])
     assert store.count_words(["s"], []).counts.rows == 2
     assert {match.document for match in worded(store, "s", "apple", top_k=9)} == {"d1", "d2"}
+    assert store.cut_anew("s") == store.cut_anew("never") == 0
+
+
+def test_a_chore_cuts_as_long_as_it_may(server: postgres.Server, store_factory: StoreFactory) -> None:
+    write_as_released(server, ["d1", "d2", "d3"])
+    store = store_factory(dimensions=DIMENSIONS)
+    assert store.cut_anew("s", deadline=-math.inf) == 0
+    assert (store.cut_anew("s"), store.cut_anew("s")) == (3, 0)
 
 
 def test_words_are_counted_right_through_writes_deletes_and_folds_of_several_writers(

@@ -394,10 +394,10 @@ def test_a_stumble_at_the_mark_of_a_place_sends_no_batch_back(tmp_path: Path, si
         simulator.faults.add(*(Fault(kind="status", status=503, path="/namespaces", after=n) for n in (0, 1, 2)))
         store.upsert("marked", [make_row()])
         assert store.count_versions("marked", {"d1": "v1"}) == {"d1": 1}
-        assert store.read_marks("c1") == {"host-1"}
+        assert store.marks.read_marks("c1") == {"host-1"}
         simulator.faults.add(Fault(kind="status", status=429, path="/namespaces"))
-        store.remove_mark("c1", "host-1")
-        assert store.read_marks("c1") == set()
+        store.marks.remove_mark("c1", "host-1")
+        assert store.marks.read_marks("c1") == set()
 
 
 def test_what_was_tried_in_vain_is_not_in_the_books_and_what_may_be_billed_is(

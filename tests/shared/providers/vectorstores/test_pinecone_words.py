@@ -15,6 +15,7 @@ from embedmill.shared.providers.vectorstores.base import Selection, VectorStore
 from embedmill.shared.providers.vectorstores.exact import counts_of
 from embedmill.shared.providers.vectorstores.pinecone import asking
 from embedmill.shared.providers.vectorstores.pinecone.store import PineconeVectorStore
+from embedmill.shared.words import cutting
 from embedmill.shared.words.queries import parse_query
 from embedmill.shared.words.weighing import WordCounts, Wording
 from embedmill.simulators.faults import Fault
@@ -197,3 +198,31 @@ def test_words_are_counted_by_whoever_can(simulator: PineconeSimulator, tmp_path
     store = open_pinecone(tmp_path, count_words=lambda terms: WordCounts(7, 70, dict.fromkeys(terms, 3)))
     assert store.count_words(["s"], [5]).counts == WordCounts(7, 70, {5: 3})
     store.close()
+
+
+def test_rows_of_another_cutter_are_searched_by_words_when_they_were_cut_anew(
+    store: PineconeVectorStore, simulator: PineconeSimulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    rows = [make_row(f"d{n}", text="apple", metadata={"big": "y" * 900 * (n % 2)}) for n in range(5)]
+    store.upsert("s", rows)
+    store.upsert("t", [make_row("other", text="pear")])
+    eventually(lambda: store.count("s"), 5, "rows")
+    monkeypatch.setattr(cutting, "VERSION", cutting.VERSION + 1)
+    wording = wording_of(store, ["s", "t"], "apple")
+    assert store.search_words(["s", "t"], wording, top_k=9).matches == []
+    assert "verify --repair" in store.lacks_words
+    assert len(store.score_words("s", [row.id for row in rows], wording)) == 5
+    assert store.cut_anew("s") == 5
+    assert store.search_words(["s", "t"], wording, top_k=9).matches == [], "the other shard is still to be cut"
+    assert (store.cut_anew("t"), store.cut_anew("t")) == (1, 0)
+    assert len(store.search_words(["s", "t"], wording, top_k=9).matches) == 5
+    assert store.lacks_words == ""
+    assert {record["metadata"]["em_cutter"] for record in simulator.vectors(INDEX, "c1-s").values()} == {
+        cutting.VERSION
+    }
+    again = open_pinecone(tmp_path)
+    simulator.bill.clear()
+    again.search_words(["s", "t"], wording, top_k=9)
+    again.search_words(["s", "t"], wording, top_k=9)
+    assert billed(simulator)["query"] == 6000, "one look at each shard, and two searches"
+    again.close()

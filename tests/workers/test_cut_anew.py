@@ -1,0 +1,62 @@
+"""Rows whose words another version of the cutter cut: the chores cut them anew, and so does a repair."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from embedmill.console.services import verifying
+from embedmill.producers.submission import create_collection
+from embedmill.shared.errors import ProviderUnavailable
+from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
+from embedmill.workers import word_counts
+from embedmill.workers.runtime import WorkerRuntime
+
+SERVER = "postgresql://nobody@nowhere/db"
+
+
+@pytest.fixture
+def asked(runtime: WorkerRuntime, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
+    """The shards that are asked to cut anew, and whether that is for a moment."""
+    found: list[tuple[str, bool]] = []
+
+    def cut(_: object, shard: str, *, deadline: float | None = None) -> int:
+        found.append((shard, deadline is not None))
+        return 1
+
+    create_collection(runtime, "c", embedding="hash", shards=2)
+    monkeypatch.setattr(EmbeddedVectorStore, "cut_anew", cut)
+    return found
+
+
+def shards_of(asked: Sequence[tuple[str, bool]]) -> set[str]:
+    return {shard for shard, _ in asked}
+
+
+def test_a_repair_cuts_all_of_it(runtime: WorkerRuntime, asked: list[tuple[str, bool]]) -> None:
+    assert verifying.verify(runtime, "c", repair=True).ok
+    assert shards_of(asked) == {"v1-000", "v1-001"}
+    assert not any(for_a_moment for _, for_a_moment in asked)
+
+
+def test_chores_cut_for_a_moment_where_a_server_bills_nothing(
+    runtime: WorkerRuntime, asked: list[tuple[str, bool]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = EmbeddedVectorStore(runtime.home / "vectors" / "c9", dimensions=8)
+    monkeypatch.setattr(type(runtime), "store", lambda *_: store)
+    for url, expected in (("embedded://", set()), ("pinecone://x", set()), (SERVER, {"v1-000", "v1-001"})):
+        monkeypatch.setattr(runtime, "settings", runtime.settings.model_copy(update={"vector_url": url}))
+        word_counts.cut_everywhere(runtime)
+        assert shards_of(asked) >= expected
+        assert bool(asked) == bool(expected)
+    assert all(for_a_moment for _, for_a_moment in asked)
+
+
+def test_a_server_that_is_away_keeps_no_chore_from_its_work(
+    runtime: WorkerRuntime, monkeypatch: pytest.MonkeyPatch, asked: list[tuple[str, bool]]
+) -> None:
+    def away(*_: object) -> None:
+        raise ProviderUnavailable("away")
+
+    monkeypatch.setattr(type(runtime), "store", away)
+    monkeypatch.setattr(runtime, "settings", runtime.settings.model_copy(update={"vector_url": SERVER}))
+    word_counts.cut_everywhere(runtime)
