@@ -26,6 +26,8 @@ from embedmill.retrieval.search import Searcher
 from embedmill.retrieval.view import EVERY_CHUNK
 from embedmill.shared.caches.embeddings import as_kept
 from embedmill.shared.editions import Edition, row_id
+from embedmill.shared.filtering.conditions import Condition
+from embedmill.shared.filtering.grammar import parse_filter
 from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.shared.providers.embeddings.table import open_embedder
 from embedmill.shared.providers.vectorstores.base import VectorRow
@@ -42,6 +44,12 @@ TOP = 10
 VECTORS = "vectors.f16"
 INGESTED_EACH_SECOND = 200
 LATEST = "latest"
+RARE = 2_000
+FILTERS = {
+    "0.05 %": "rare = 7",
+    "3 %": 'lang = en and year >= 2020 and (team in ("a", "b") or not exists(draft))',
+    "97 %": "not year = 1990",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -56,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if not (options.folder / VECTORS).exists():
             _run("fill", options)
         _run("ask", options)
+        _run("sift", options)
         _run("beside", options)
 
 
@@ -107,6 +116,22 @@ def ask(options: argparse.Namespace) -> None:
     _print(found)
 
 
+def sift(options: argparse.Namespace) -> None:
+    """Ask with filters that leave few, some and most rows, the first time and then again."""
+    searcher, queries = _searcher(options), _queries(options)
+    searcher.search(queries[0])
+    found: dict[str, str] = {}
+    for name, text in FILTERS.items():
+        where = parse_filter(text)
+        first = _seconds(searcher, queries[0], "hybrid", where)
+        spent = [_seconds(searcher, query, "hybrid", where) for query in queries]
+        found[f"{name}: first s, p50, p95 ms"] = f"{first:.2f} {_milliseconds(spent)}"
+    hits = searcher.search(queries[0], mode="dense", where=parse_filter(FILTERS["0.05 %"]), top_k=TOP).hits
+    assert all(int(hit.document, 16) % RARE == 7 for hit in hits)
+    found["resident MB with filters (of it mapped)"] = _resident()
+    _print(found)
+
+
 def beside(options: argparse.Namespace) -> None:
     """Ask while another process writes documents, and look how soon they are found."""
     searcher, queries = _searcher(options), _queries(options)
@@ -150,7 +175,7 @@ def write(options: argparse.Namespace) -> None:
         time.sleep(max(0.0, began + (turn + 1) * len(texts) / INGESTED_EACH_SECOND - time.monotonic()))
 
 
-PARTS = {"fill": fill, "ask": ask, "beside": beside, "write": write}
+PARTS = {"fill": fill, "ask": ask, "sift": sift, "beside": beside, "write": write}
 
 
 def _embedder() -> Embedder:
@@ -188,7 +213,14 @@ def _row(number: int | str, text: str, vector: np.ndarray[Any, np.dtype[np.float
         page=None,
         index_version="1",
         vector=vector,
+        metadata=_metadata(number) if isinstance(number, int) else {},
     )
+
+
+def _metadata(number: int) -> dict[str, Any]:
+    """Fields for filters to ask for, from few values to many."""
+    told = {"rare": number % RARE, "lang": ("en", "de", "fr")[number % 3], "year": 1990 + number % 37}
+    return told | {"team": "abcdef"[number % 6]} | ({"draft": True} if number % 5 else {})
 
 
 def _batches(options: argparse.Namespace) -> Iterator[tuple[int, list[str]]]:
@@ -234,9 +266,9 @@ def _queries(options: argparse.Namespace) -> list[str]:
     return [judged[n] for n in rng.permutation(len(judged))[: QUERIES // 2]] + windows
 
 
-def _seconds(searcher: Searcher, query: str, mode: Any) -> float:
+def _seconds(searcher: Searcher, query: str, mode: Any, where: Condition | None = None) -> float:
     began = time.perf_counter()
-    searcher.search(query, mode=mode)
+    searcher.search(query, mode=mode, where=where)
     return time.perf_counter() - began
 
 

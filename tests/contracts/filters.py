@@ -88,6 +88,22 @@ class FilterContract:
     def test_any_filter_finds_the_rows_that_meet_it(self, filled: "Filled", condition: Condition) -> None:
         filled.check(condition)
 
+    def test_the_few_rows_that_a_filter_leaves_are_found_however_far_they_are(self, store: VectorStore) -> None:
+        from tests.contracts.vectorstore import eventually, make_row, unit_vector
+
+        def row(n: int, metadata: dict[str, Any]) -> VectorRow:
+            vector = unit_vector(-1, n / 100) if metadata["n"] == "rare" else unit_vector(1, n / 1000)
+            return make_row(f"d{n:03}", metadata=metadata, vector=vector, text="apple " * (1 + n % 7))
+
+        rows = [row(n, {"n": "rare" if n % 60 == 7 else n, "day": f"2026-01-{1 + n % 28:02}"}) for n in range(300)]
+        store.upsert(SHARDS[0], rows)
+        eventually(partial(store.count, SHARDS[0]), len(rows), "rows")
+        rare = sorted(row.id for row in rows if row.metadata["n"] == "rare")
+        for text in ("n = rare", "n ~ r*e", "not n < 300", 'n > "q"'):
+            for search in (by_meaning, by_words):
+                assert sorted(search(store, 50, parse_filter(text))) == rare, text
+                assert len(search(store, 3, parse_filter(text))) == 3
+
 
 class Filled:
     """A store with rows, and the order in which both searches find all of them."""
