@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from embedmill.retrieval import order
 from embedmill.retrieval.hits import Hit, SearchResult
 from embedmill.retrieval.question import Mode
 from embedmill.retrieval.relevance import Relevance
@@ -53,6 +54,7 @@ class Held:
         self.store = store
         self.embedder = embedder
         self.active: dict[str, Edition] = {}
+        self._waiting: dict[str, list[VectorRow]] = {}
 
     def add(self, document: str, *texts: str, shard: str = "s0", **fields: Any) -> None:
         """A document of these chunks, one after the other."""
@@ -62,10 +64,12 @@ class Held:
             made = make_row(document, ordinal, text=text, vector=vector, start=start, end=start + len(text))
             rows.append(replace(made, **fields))
             start += len(text)
-        self.store.upsert(shard, rows)
+        self._waiting.setdefault(shard, []).extend(rows)
         self.active[document] = edition_of(rows[0])
 
     def search(self, query: str, *, embedder: Embedder | None = None, **options: Any) -> SearchResult:
+        for shard in list(self._waiting):
+            self.store.upsert(shard, self._waiting.pop(shard))
         top_k, mode, where = options.pop("top_k", 10), options.pop("mode", "hybrid"), options.pop("where", None)
         searcher = Searcher(self.store, ["s0", "s1"], embedder or self.embedder, self._active)
         return searcher.search(query, top_k=top_k, mode=mode, where=where, view=View(**options))
@@ -103,7 +107,7 @@ def topics(held: Held, count: int = 60) -> None:
 # Nothing relevant is a state
 
 
-@pytest.mark.parametrize("mode", ["hybrid", "lexical", "dense"])
+@pytest.mark.parametrize("mode", ["hybrid", "lexical"])
 def test_what_is_there_and_what_is_not_are_told_apart(held: Held, mode: Mode) -> None:
     topics(held)
     held.add("notice", NOTICE)
@@ -144,6 +148,12 @@ def test_the_model_that_is_the_default_tells_what_is_there(tmp_path: Path, query
         for number, note in enumerate(NOTES):
             held.add(f"n{number}", note)
         assert held.search(query).relevance == expected
+
+
+def test_a_model_whose_cosines_tell_nothing_judges_nothing_by_them(held: Held) -> None:
+    held.add("notice", NOTICE)
+    found = held.search("boiler inspection", mode="dense")
+    assert (found.judged_by, found.relevance, found.hits[0].similarity) == ("", None, None)
 
 
 def test_nothing_is_hidden_by_being_far_away(held: Held) -> None:
@@ -240,11 +250,11 @@ def test_what_a_reader_may_not_see_is_no_copy(held: Held) -> None:
 
 
 def test_the_first_hits_and_their_copies_do_not_depend_on_how_many_are_wanted(held: Held) -> None:
-    topics(held, 150)
+    topics(held, 40)
     for n in range(130):
         held.add(f"copy{n:03}", f"pump {NOTICE}")
     wanted = held.search("pump inspection", top_k=1000).hits
-    for top_k in (1, 5, 20, 60):
+    for top_k in (1, 5, 30):
         assert [(h.document, h.score) for h in held.search("pump inspection", top_k=top_k).hits] == [
             (h.document, h.score) for h in wanted[:top_k]
         ]
@@ -324,8 +334,9 @@ def test_a_documents_fourth_chunk_comes_behind_those_of_others(held: Held) -> No
 
 
 @pytest.mark.parametrize("options", [{}, {"per_document": 1}, {"fold": False}, {"mode": "lexical"}])
-def test_pages_continue_one_order(held: Held, options: dict[str, Any]) -> None:
-    topics(held, 150)
+def test_pages_continue_one_order(held: Held, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(order, "DEPTHS", (10, 20, 1000))
+    topics(held, 20)
     chunks(held)
     for n in range(20):
         held.add(f"copy{n:02}", f"pump {NOTICE}")
@@ -337,9 +348,9 @@ def test_pages_continue_one_order(held: Held, options: dict[str, Any]) -> None:
         by_cursor += page.hits
         after = page.next
     by_offset = [hit for n in range(0, len(whole), 7) for hit in held.search("pump", top_k=7, offset=n, **options).hits]
-    order = [(hit.rank, hit.document, hit.chunk, hit.score) for hit in whole]
-    assert [(hit.rank, hit.document, hit.chunk, hit.score) for hit in by_cursor] == order
-    assert [(hit.rank, hit.document, hit.chunk, hit.score) for hit in by_offset] == order
+    expected = [(hit.rank, hit.document, hit.chunk, hit.score) for hit in whole]
+    assert [(hit.rank, hit.document, hit.chunk, hit.score) for hit in by_cursor] == expected
+    assert [(hit.rank, hit.document, hit.chunk, hit.score) for hit in by_offset] == expected
 
 
 def test_behind_the_last_hit_there_is_no_page(held: Held) -> None:
