@@ -37,6 +37,22 @@ class Postings:
         begins[known], ends[known] = self.offsets[at[known]], self.offsets[at[known] + 1]
         return begins, ends
 
+    def counts_of(self, terms: NDArray[np.uint32], rows: NDArray[np.intp]) -> NDArray[np.uint8]:
+        """How often each of some rows holds each of some terms, of shape (rows, terms): all are bisected at once."""
+        begins, ends = self.spans(terms)
+        last = len(self.rows) - 1
+        wanted = rows[:, None].astype(np.uint16)
+        before = np.repeat(
+            begins[None] - 1, len(rows), axis=0
+        )  # the last posting that is known to be of an earlier row
+        for power in reversed(range(int((ends - begins).max(initial=0)).bit_length())):
+            probe = before + (1 << power)
+            is_before = (probe < ends) & (self.rows[np.minimum(probe, last)] < wanted)
+            before = np.where(is_before, probe, before)
+        at = np.minimum(before + 1, last)
+        counts: NDArray[np.uint8] = np.where((before + 1 < ends) & (self.rows[at] == wanted), self.counts[at], 0)
+        return counts.astype(np.uint8, copy=False)
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -50,6 +66,13 @@ class Segment:
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    def rows_of(self, keys: NDArray[np.int64]) -> NDArray[np.intp]:
+        """The rows that have some keys, which are in ascending order."""
+        at = np.searchsorted(self.keys, keys)
+        keys, at = keys[at < len(self)], at[at < len(self)]
+        rows: NDArray[np.intp] = at[self.keys[at] == keys]
+        return rows
 
 
 def make(keys: Sequence[int], ids: Sequence[str], words: Sequence[TermCounts], codes: Codes) -> Segment:

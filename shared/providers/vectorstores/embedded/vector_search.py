@@ -23,9 +23,10 @@ from embedmill.shared.providers.vectorstores.embedded.codes import (
 from embedmill.shared.providers.vectorstores.embedded.portions import Pass, Portion
 
 EXACT_ROWS = 20_000
-CANDIDATES = 16_000
+CANDIDATES = 4_000
+CANDIDATES_SHARE = 64
 CANDIDATES_PER_HIT = 4
-"""Rows whose signs are nearest that are looked at, in all, and at least for each hit that is wanted."""
+"""Rows whose signs are nearest that are looked at: so many, one in so many rows, and so many for each hit, at least."""
 
 
 def find(portions: Sequence[Portion], vector: Floats, *, top_k: int, under_way: Pass) -> list[Chosen]:
@@ -34,13 +35,14 @@ def find(portions: Sequence[Portion], vector: Floats, *, top_k: int, under_way: 
     if not query.any():
         return [(portion, _first_by_id(portion, top_k)) for portion in portions]
     chosen: Sequence[Chosen] = [(portion, _rows(portion)) for portion in portions]
-    if sum(len(rows) for _, rows in chosen) > EXACT_ROWS:
-        wanted = max(CANDIDATES, CANDIDATES_PER_HIT * top_k)
+    size = sum(len(rows) for _, rows in chosen)
+    if size > EXACT_ROWS:
+        wanted = max(CANDIDATES, size // CANDIDATES_SHARE, CANDIDATES_PER_HIT * top_k)
         chosen = _nearest_by_signs(portions, query, wanted=wanted, under_way=under_way)
     cut = Cut(top_k)
 
     def look_at(portion: Portion, rows: Rows) -> None:
-        scores = estimates(portion.segment.codes, query[0], None if len(rows) == len(portion.segment) else rows)
+        scores = estimates(portion.segment.codes, query[0], rows)
         cut.add(portion, rows, scores.astype(np.float64), portion.segment.codes.slacks[rows].astype(np.float64))
 
     for portion, rows in chosen:

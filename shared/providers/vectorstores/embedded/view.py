@@ -44,9 +44,7 @@ class Part:
 
     def without(self, keys: NDArray[np.int64]) -> "Part":
         """The same part when these keys are gone too."""
-        at = np.searchsorted(self.segment.keys, keys)
-        keys, at = keys[at < len(self.segment)], at[at < len(self.segment)]
-        return self._without_rows(at[self.segment.keys[at] == keys])
+        return self._without_rows(self.segment.rows_of(keys))
 
     def without_range(self, low: int, high: int) -> "Part":
         """The same part when the keys of a range are gone too."""

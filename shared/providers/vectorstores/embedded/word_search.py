@@ -1,7 +1,7 @@
 """Owns the search for words in segments: which rows can be among the best, and what they score to the last digit.
 
-Every segment is summed roughly first, in the order of the postings; the few rows that may be among the best by that are
-then scored as `weighing.score` does.
+Every segment is summed roughly first, from the rarest term to the most frequent; the few rows that may be among the
+best by that are then scored as `weighing.score` does.
 """
 
 import math
@@ -15,15 +15,26 @@ from numpy.typing import NDArray
 from embedmill.shared.providers.vectorstores.embedded.best import Chosen, Cut, first
 from embedmill.shared.providers.vectorstores.embedded.portions import Pass, Portion
 from embedmill.shared.providers.vectorstores.embedded.segment import Segment
-from embedmill.shared.words.weighing import WordCounts, Wording, impacts
+from embedmill.shared.words.counts import UNITS
+from embedmill.shared.words.weighing import LENGTH_SHARE, SATURATION, WordCounts, Wording, impacts
 
-ROUNDING = 2.0**-48
-"""What a sum in 64 bits may be off by, for each term and for each unit of what all terms weigh."""
+ROUNDING = 2.0**-22
+"""What a sum in 32 bits may be off by, for each term and for each unit of what all terms can add."""
+MOST_IMPACT = SATURATION + 1
+"""What a term adds to a score at weight 1 is less than this, however often it stands in a row."""
+LOOKUP = 50
+"""To look a row up in the postings of a term takes as long as to add up so many of them."""
+WORTHWHILE = 4_096
+"""So many postings are added up before anybody would think about which rows still matter."""
+TIMES = (np.arange(256) / UNITS).astype(np.float32)
+"""How often a term stands in a row, by its count."""
+
+Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A wording as arrays: `terms` uint32, ascending, and their `weights` float64."""
+    """A wording as arrays: `terms` uint32, and their `weights` float64, the heaviest first."""
 
     terms: NDArray[np.uint32]
     weights: NDArray[np.float64]
@@ -31,7 +42,7 @@ class Query:
 
     @classmethod
     def of(cls, wording: Wording) -> "Query":
-        terms = sorted(wording.weights)
+        terms = sorted(wording.weights, key=lambda term: (-wording.weights[term], term))
         return cls(
             np.array(terms, np.uint32),
             np.array([wording.weights[term] for term in terms], np.float64),
@@ -41,7 +52,7 @@ class Query:
     @property
     def slack(self) -> float:
         """How far a rough score may be from the true one."""
-        return ROUNDING * (len(self.terms) + 8) * float(np.abs(self.weights).sum()) * 4
+        return ROUNDING * (len(self.terms) + 8) * float(np.abs(self.weights).sum()) * MOST_IMPACT
 
 
 def find(portions: Sequence[Portion], wording: Wording, *, top_k: int, under_way: Pass) -> list[Chosen]:
@@ -49,32 +60,60 @@ def find(portions: Sequence[Portion], wording: Wording, *, top_k: int, under_way
     query, cut = Query.of(wording), Cut(top_k)
 
     def look_through(portion: Portion) -> None:
-        scores = rough_scores(portion, query)
-        rows = np.flatnonzero(scores >= cut.bar if cut.bar > 0 else scores)
-        rows = first(rows, scores[rows], portion.segment.ranks, top_k=top_k, slack=query.slack)
-        cut.add(portion, rows, scores[rows], query.slack)
+        scores = rough_scores(portion, query, bar=cut.bar)
+        rows = np.flatnonzero(scores >= cut.bar - query.slack if cut.bar > 0 else scores)
+        rows = first(rows, scores[rows].astype(np.float64), portion.segment.ranks, top_k=top_k, slack=query.slack)
+        cut.add(portion, rows, scores[rows].astype(np.float64), query.slack)
 
     for portion in portions if len(query.terms) else ():
         under_way.ask(portion.shard, partial(look_through, portion))
     return cut.candidates()
 
 
-def rough_scores(portion: Portion, query: Query) -> NDArray[np.float64]:
-    """The score of every row of a portion, 0 for those that hold no word or may not be found."""
-    postings = portion.segment.postings
-    spans = [
-        (begin, end, weight)
-        for begin, end, weight in zip(*postings.spans(query.terms), query.weights, strict=True)
-        if end > begin
-    ]
-    if not spans:
-        return np.zeros(len(portion.segment))
-    rows = np.concatenate([postings.rows[begin:end] for begin, end, _ in spans])
-    counts = np.concatenate([postings.counts[begin:end] for begin, end, _ in spans])
-    weights = np.repeat([weight for _, _, weight in spans], [end - begin for begin, end, _ in spans])
-    added = weights * impacts(counts, portion.segment.lengths[rows], query.mean_length)
-    scores = np.bincount(rows, added, len(portion.segment)).astype(np.float64, copy=False)
-    return scores if portion.mask is None else np.where(portion.mask, scores, 0.0)
+def rough_scores(portion: Portion, query: Query, *, bar: float) -> Floats:
+    """The score of every row of a portion, 0 for those that hold no word or may not be found.
+
+    What cannot reach the bar may have less than its score: terms that many rows hold weigh little, and are only looked
+    up for the rows that they can still lift there.
+    """
+    segment = portion.segment
+    begins, ends = segment.postings.spans(query.terms)
+    norms = _norms(segment.lengths, query.mean_length)
+    scores = np.zeros(len(segment), np.float32)
+    liftable = MOST_IMPACT * np.cumsum(np.abs(query.weights)[::-1])[::-1]
+    postings_left = np.cumsum((ends - begins)[::-1])[::-1]
+    for place in np.flatnonzero(begins < ends).tolist():
+        if postings_left[place] > WORTHWHILE and liftable[place] < bar - query.slack:
+            rows = np.flatnonzero(scores >= bar - query.slack - liftable[place])
+            if LOOKUP * len(rows) * np.count_nonzero(begins[place:] < ends[place:]) < postings_left[place]:
+                scores[rows] += _looked_up(segment, rows, norms[rows], query, place)
+                break
+        held = slice(begins[place], ends[place])
+        rows = segment.postings.rows[held].astype(np.intp)
+        scores[rows] += _added(segment.postings.counts[held], norms[rows], query.weights[place])
+    return scores if portion.mask is None else np.where(portion.mask, scores, np.float32(0))
+
+
+def _norms(lengths: NDArray[np.uint32], mean_length: float) -> Floats:
+    """What `impacts` adds to how often a term stands in rows of these lengths."""
+    share = np.float32(SATURATION * LENGTH_SHARE / mean_length)
+    return np.asarray(lengths * share + np.float32(SATURATION * (1 - LENGTH_SHARE)), np.float32)
+
+
+def _added(counts: NDArray[np.uint8], norms: Floats, weight: float) -> Floats:
+    """What a term adds to rows that hold it so often, as `impacts` has it."""
+    often = TIMES[counts]
+    norms += often
+    often /= norms
+    often *= np.float32(weight * MOST_IMPACT)
+    return often
+
+
+def _looked_up(segment: Segment, rows: NDArray[np.intp], norms: Floats, query: Query, place: int) -> Floats:
+    """What the terms from a place on add to some rows."""
+    often = TIMES[segment.postings.counts_of(query.terms[place:], rows)]
+    added = often / (often + norms[:, None]) * (query.weights[place:] * MOST_IMPACT).astype(np.float32)
+    return np.asarray(added.sum(axis=1), np.float32)
 
 
 def best_scores(chosen: Sequence[Chosen], wording: Wording, *, top_k: int) -> dict[str, dict[int, float]]:
@@ -95,20 +134,17 @@ def scores_of(segments: Sequence[Segment], keys: Sequence[int], wording: Wording
     wanted = np.array(sorted(keys), np.int64)
     found: dict[int, float] = {}
     for segment in segments:
-        rows = np.flatnonzero(np.isin(segment.keys, wanted))
+        rows = segment.rows_of(wanted)
         found.update(zip(segment.keys[rows].tolist(), true_scores(segment, rows, wording), strict=True))
     return found
 
 
 def true_scores(segment: Segment, rows: NDArray[np.intp], wording: Wording) -> list[float]:
     """The score of each of some rows as `weighing.score` has it."""
+    if not len(rows):
+        return []
     query = Query.of(wording)
-    counts = np.zeros((len(rows), len(query.terms)), np.uint8)
-    for column, (begin, end) in enumerate(zip(*segment.postings.spans(query.terms), strict=True)):
-        if end > begin:
-            held = segment.postings.rows[begin:end]
-            at = np.minimum(np.searchsorted(held, rows), len(held) - 1)
-            counts[:, column] = np.where(held[at] == rows, segment.postings.counts[begin:end][at], 0)
+    counts = segment.postings.counts_of(query.terms, rows)
     added = query.weights * impacts(counts, segment.lengths[rows][:, None], query.mean_length)
     return [math.fsum(row) for row in added.tolist()]
 
