@@ -9,6 +9,7 @@ from embedmill.shared.errors import UsageError
 from embedmill.shared.filtering.conditions import Condition
 from embedmill.shared.providers.vectorstores.base import Selection, VectorRow
 from embedmill.shared.providers.vectorstores.exact import selects
+from embedmill.shared.words.naming import read_name
 from embedmill.shared.words.phrases import Phrase
 from embedmill.shared.words.queries import QueryWord, WordQuery, parse_query
 
@@ -65,7 +66,7 @@ def ask(text: str, *, mode: Mode = "hybrid", where: Condition | None = None) -> 
 
 
 def _fields(row: VectorRow) -> tuple[str, ...]:
-    return row.title, row.uri, row.section, row.text
+    return row.title, read_name(row.uri).text, row.section, row.text
 
 
 def texts_of(words: Iterable[QueryWord]) -> list[str]:

@@ -37,14 +37,16 @@ VERSION = 2
 FIELDS = {"title": 2.0, "section": 1.5, "text": 1.0, "name": 2.0, "path": 0.5}
 """What a word counts in each field, in steps of a quarter; `name` is the file's or the row's, `path` its folders'."""
 
-KNOWN = 50_000
+KNOWN = 32_768
 """Words whose terms are remembered for each set of languages, some 250 bytes each."""
+SPOKEN = 16
+"""Sets of languages for which words are remembered."""
 LONGEST_KNOWN = 40
 
 _LENGTH, _TERMS = itemgetter(0), itemgetter(1)
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=KNOWN)
 def term_id(term: str) -> int:
     """The number of a term, the same in every process: 32 bits, as sparse vectors take them."""
     return int.from_bytes(blake2b(term.encode(errors="replace"), digest_size=4).digest(), "big")
@@ -92,14 +94,18 @@ class _Known(dict[str, tuple[int, tuple[int, ...]]]):
         return sum(map(_LENGTH, found)), list(chain.from_iterable(map(_TERMS, found)))
 
     def __missing__(self, written: str) -> tuple[int, tuple[int, ...]]:
-        pieces = [split(token) for token in tokens(normalise(written))]
-        terms = tuple(term_id(term) for piece in pieces for term in self._terms(piece))
-        found = sum(piece.length for piece in pieces), terms
+        bare = written.lstrip("\"'([{<*").rstrip("\"')]}>*.,;:!?")
+        found = self[bare] if bare != written and bare.isalpha() else self._read(written)
         if len(written) <= LONGEST_KNOWN:
             if len(self) >= KNOWN:
                 self.clear()
             self[written] = found
         return found
+
+    def _read(self, written: str) -> tuple[int, tuple[int, ...]]:
+        pieces = [split(token) for token in tokens(normalise(written))]
+        terms = tuple(term_id(term) for piece in pieces for term in self._terms(piece))
+        return sum(piece.length for piece in pieces), terms
 
     def _terms(self, pieces: Pieces) -> Iterator[str]:
         for word, shown in (
@@ -113,7 +119,7 @@ class _Known(dict[str, tuple[int, tuple[int, ...]]]):
         yield from pieces.singles
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=SPOKEN)
 def _known_in(spoken: Languages) -> _Known:
     return _Known(spoken)
 

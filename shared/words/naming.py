@@ -15,20 +15,21 @@ LONGEST = 1000
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """The tokens of a name and of its folders, and the name as it is written, with its extension."""
+    """The tokens of a name and of its folders, the name as it is written, with its extension, and all of it as text."""
 
     tokens: tuple[str, ...]
     folders: tuple[str, ...]
     wholes: tuple[str, ...]
+    text: str
 
 
 @lru_cache(maxsize=1024)
 def read_name(uri: str) -> Name:
     """What of a URI is searched. The extension is part of the whole name alone."""
     path, _, row = _SCHEME.sub("", uri, count=1)[-LONGEST:].partition("#")
-    folders, _, quoted = path.partition("?")[0].rstrip("/").rpartition("/")
-    name, row = normalise(unquote(quoted)), normalise(unquote(row))
+    folders, _, name = path.partition("?")[0].rstrip("/").rpartition("/")
+    folders, name, row = (normalise(unquote(part)) for part in (folders, name, row))
     bare = _EXTENSION.sub("", name)
     last = tokens(name)[-1:] if bare != name else ()
     wholes = tuple(whole for token in last for whole in split(token).wholes[:1])
-    return Name((*tokens(bare), *tokens(row)), tuple(tokens(normalise(unquote(folders)))), wholes)
+    return Name((*tokens(bare), *tokens(row)), tuple(tokens(folders)), wholes, f"{folders}/{name} {row}")

@@ -17,7 +17,10 @@ SHORT_QUERY = 2
 """Queries of so many words keep their function words: `vitamin a`, `the who`."""
 PART_SHARE = 0.1
 """Of a part's weight beside its identifier, which some row holds: parts that are loose never outweigh it."""
-LOOSE_WHOLE_SHARE = 0.5
+LOOSE_PART_SHARE = 0.2
+"""The same for a word with a hyphen, whose parts alone mean as much: `well-known`."""
+WHOLE_SHARE = 0.5
+"""Of a Korean word with its particles, beside its pairs of syllables."""
 COMMON_SHARE = 0.01
 """Of the rows: a function word of the query's language that fewer hold is none here, as `hat` in English texts."""
 
@@ -35,6 +38,7 @@ class QueryWord:
     terms: tuple[int, ...]
     weight: float = 1.0
     part_of: tuple[int, ...] = ()
+    part_share: float = 1.0
     functional: bool = False
 
 
@@ -100,16 +104,21 @@ def _words_of(cut: Sequence[str]) -> tuple[tuple[QueryWord, ...], int]:
 
 def _words_of_token(pieces: Pieces) -> Iterator[QueryWord]:
     wholes = [QueryWord(whole, alternatives(whole, whole)) for whole in pieces.wholes]
-    if pieces.loose:
-        yield from (replace(whole, weight=LOOSE_WHOLE_SHARE) for whole in wholes)
+    part_of = tuple(term for whole in wholes for term in whole.terms)
+    part_share = LOOSE_PART_SHARE if pieces.loose else PART_SHARE
+    if pieces.grams:
+        yield from _overlapping(pieces, wholes)
     else:
         yield from wholes
-    part_of = () if pieces.loose else tuple(term for whole in wholes for term in whole.terms)
     for word, shown in zip(pieces.words, pieces.shown, strict=True):
-        yield QueryWord(word, alternatives(word, shown), part_of=part_of)
-    share = pieces.length / len(pieces.grams) if pieces.grams else 1.0
-    for gram in pieces.grams:
-        yield QueryWord(gram, (term_id(gram),), share, part_of)
+        yield QueryWord(word, alternatives(word, shown), part_of=part_of, part_share=part_share)
+
+
+def _overlapping(pieces: Pieces, wholes: Sequence[QueryWord]) -> Iterator[QueryWord]:
+    """Pairs of signs, which count together as the words that they are; a Korean word with its particle adds half."""
+    yield from (replace(whole, weight=WHOLE_SHARE) for whole in wholes)
+    share = pieces.length / len(pieces.grams)
+    yield from (QueryWord(gram, (term_id(gram),), share) for gram in pieces.grams)
 
 
 def _functional(cut: Sequence[str]) -> frozenset[str]:
@@ -179,5 +188,5 @@ def weight_of(word: QueryWord, counted: WordCounts) -> float:
     held = sum(holding.get(term, 0) for term in word.terms)
     if word.functional and not 0 < held < COMMON_SHARE * counted.rows:
         return 0.0
-    share = PART_SHARE if any(holding.get(term) for term in word.part_of) else 1.0
+    share = word.part_share if any(holding.get(term) for term in word.part_of) else 1.0
     return word.weight * share * rarity(min(max(held, 1), counted.rows), counted.rows)

@@ -20,7 +20,7 @@ LONGEST_CAMEL = 48
 _PATTERN = r"""
 (?: (?<![\w)\]}]) [-+] (?: (?=\d) | \. (?=\d) ) # -40, +49
   | (?<![\w.]) \. (?=\w) # .NET, .5
-  | (?<![\w&]) [#$€£§] (?=\w) # #123, $100, §5
+  | (?<![\w&]) [#$€£§@] (?=\w) # #123, $100, §5, @name
 )?
 PIECE (?: (?: ['.+@/\\,&-] | ::? ) PIECE )*
 (?: \+\+ | [#%] (?!\w) )?
@@ -40,7 +40,7 @@ _ELIDED = re.compile(
 _NUMBER = re.compile(r"\d+[-.,]\d|\d{4}")
 _INITIALS = re.compile(r"[^\W\d_](?:\.[^\W\d_])+")
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+")
-_SIGNS = "#$€£%§+-."
+_SIGNS = "#$€£%§@+-."
 _OF_IDENTIFIERS = re.compile(r"[\d._+,#$€£%§]")
 _RUN = re.compile(f"[{SPACELESS}]+")
 _HAN = re.compile(f"[{HAN}]")

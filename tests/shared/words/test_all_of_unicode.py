@@ -58,6 +58,13 @@ def test_full_width_signs_are_those_of_ascii(text: str) -> None:
     assert not missing(text, wide)
 
 
+@given(LETTERS, st.sampled_from(['("{}",', "[{}].", "<{}>", "{}?!", "*{}*:"]))
+def test_what_stands_around_a_word_is_no_part_of_it(text: str, around: str) -> None:
+    for word in text.split():
+        beside, alone = count_terms(text=around.format(word)), count_terms(text=word)
+        assert beside.terms.tolist() == alone.terms.tolist()
+
+
 @given(ANYTHING)
 def test_a_folded_word_is_folded(text: str) -> None:
     folded = fold(normalise(text))

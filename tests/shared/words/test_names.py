@@ -4,6 +4,8 @@ import pytest
 
 from embedmill.shared.words.counts import UNITS
 from embedmill.shared.words.cutting import FIELDS, count_terms, term_id
+from embedmill.shared.words.naming import read_name
+from embedmill.shared.words.phrases import Phrase
 from embedmill.shared.words.queries import parse_query
 
 URI = "https://host.example.org/srv/tenants/Lease%20Agreement-2031.txt?version=3#row%2017"
@@ -38,6 +40,12 @@ def test_a_document_is_found_by_the_name_of_its_file(query: str, uri: str) -> No
 @pytest.mark.parametrize("query", ["https", "host", "example", "txt", "version"])
 def test_what_is_no_name_is_not_searched(query: str) -> None:
     assert not found(query, URI)
+
+
+@pytest.mark.parametrize("phrase", ["lease agreement", "row 17", "Lease Agreement-2031.txt", "srv tenants"])
+def test_a_phrase_may_stand_in_a_name(phrase: str) -> None:
+    assert Phrase(phrase).held_by(read_name(URI).text)
+    assert found(f'"{phrase}"', URI)
 
 
 def test_fields_have_their_weights() -> None:
