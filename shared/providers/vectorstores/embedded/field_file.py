@@ -1,7 +1,7 @@
 """Owns the file of a block: the fields of the rows within a range of keys, as columns that are mapped, not loaded.
 
-A file is derived from rows that never change, and is written whole under another name first. One that is cut off or of
-another form is none.
+A file is derived from rows that never change, and is written whole under another name first. One that is cut off,
+damaged or of another form is none.
 """
 
 import mmap
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 import orjson
@@ -22,6 +22,8 @@ from embedmill.shared.filtering.columns import Column, Columns, Keys, Mask, Name
 
 FORM = "embedmill fields 1"
 ALIGNMENT = 8
+HEAD = 16
+READ_BYTES = 2**20
 KINDS: tuple[type[np.generic], ...] = (np.int64, np.uint8, np.int64, np.uint32)
 """Of a column's arrays: ends and data of its keys, ends and places of its rows."""
 
@@ -49,44 +51,53 @@ class Block:
         draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
         try:
             path.parent.mkdir(exist_ok=True)
-            draft.write_bytes(b"".join(self._parts()))
+            draft.write_bytes(self._as_bytes())
             os.replace(draft, path)
         except OSError:
             with suppress(OSError):
                 draft.unlink(missing_ok=True)
 
-    def _parts(self) -> Iterator[bytes]:
+    def _as_bytes(self) -> bytes:
+        """The length of the header, the checksum of all that follows, the header, and the arrays."""
         columns = list(self.columns.columns.items())
         arrays = [self.keys, *(array for _, column in columns for array in _arrays(column))]
         sizes = [array.nbytes for array in arrays]
         header = orjson.dumps([FORM, self.after, self.last, [name for name, _ in columns], sizes])
-        yield np.array([len(header), zlib.crc32(header)], np.int64).tobytes()
-        for part in (header, *(array.tobytes() for array in arrays)):
-            yield part
-            yield b"\0" * (-len(part) % ALIGNMENT)
+        body = b"".join(map(_aligned, (header, *(array.tobytes() for array in arrays))))
+        return np.array([len(header), zlib.crc32(body)], np.int64).tobytes() + body
 
     @classmethod
     def load(cls, path: Path) -> Self | None:
         """The block of a file; None when it cannot be read as one."""
         try:
             with path.open("rb") as file:
-                data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            return cls._read(data)
+                length, told = np.frombuffer(file.read(HEAD), np.int64, 2).tolist()
+                if _checksum(file) != told:
+                    return None
+                return cls._read(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), length)
         except (OSError, ValueError, TypeError, UnicodeDecodeError):
             return None
 
     @classmethod
-    def _read(cls, data: mmap.mmap) -> Self | None:
-        length, told = np.frombuffer(data, np.int64, 2).tolist()
-        header = data[16 : 16 + length]
-        if zlib.crc32(header) != told:
+    def _read(cls, data: mmap.mmap, length: int) -> Self | None:
+        form, after, last, names, sizes = orjson.loads(data[HEAD : HEAD + length])
+        if form != FORM:
             return None
-        form, after, last, names, sizes = orjson.loads(header)
-        if form != FORM or 16 + sum(size + -size % ALIGNMENT for size in (length, *sizes)) != len(data):
-            return None
-        keys, *arrays = _mapped(data, 16 + length + -length % ALIGNMENT, [np.int64, *KINDS * len(names)], sizes)
+        keys, *arrays = _mapped(data, HEAD + length + -length % ALIGNMENT, [np.int64, *KINDS * len(names)], sizes)
         columns = {_named(name): _column(arrays[4 * n : 4 * n + 4]) for n, name in enumerate(names)}
         return cls(after, last, keys, Columns(len(keys), columns))
+
+
+def _aligned(part: bytes) -> bytes:
+    return part + b"\0" * (-len(part) % ALIGNMENT)
+
+
+def _checksum(file: BinaryIO) -> int:
+    """Of the rest of a file, which is read and not mapped, so that it takes no memory."""
+    found = 0
+    while part := file.read(READ_BYTES):
+        found = zlib.crc32(part, found)
+    return found
 
 
 def _named(name: Sequence[str]) -> Name:

@@ -98,10 +98,11 @@ def damaged(data: bytes) -> dict[str, bytes]:
         "longer": data + b"\0" * 8,
         "another form": data[:16] + data[16:].replace(b"fields 1", b"fields 9", 1),
         "garbage": bytes(len(data)),
+        "one bit": data[:-20] + bytes([data[-20] ^ 1]) + data[-19:],
     }
 
 
-@pytest.mark.parametrize("how", damaged(b"x" * 30))
+@pytest.mark.parametrize("how", damaged(b"x" * 40))
 def test_a_damaged_file_is_made_anew(shard: sqlite3.Connection, tmp_path: Path, how: str) -> None:
     folder = tmp_path / "s.fields"
     write(shard, 1, 60)
