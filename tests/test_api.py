@@ -186,6 +186,9 @@ def test_a_search_finds_only_what_a_filter_allows(mill: Mill) -> None:
     assert [hit.uri for hit in answer.hits] == ["1"]
     with pytest.raises(UsageError, match="at character 7"):
         mill.search("document", where="year >")
+    (note,) = mill.search("document", where="yaer > 2020 and uri != x").notes
+    assert note.startswith("no document has a field 'yaer'")
+    assert mill.search("document", where="year > 2050").notes == []
 
 
 def test_the_fields_of_a_collection_are_what_its_documents_came_with(

@@ -3,10 +3,11 @@
 from collections.abc import Collection as Ids
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from typing import Self
 
+from embedmill.console.services.fields import note_unknown
 from embedmill.console.services.judges import is_ranked, open_judges
 from embedmill.console.services.lost_shards import ShardWatch
 from embedmill.retrieval.hits import Asked, Hit, SearchResult
@@ -91,7 +92,10 @@ def search(
     """The best chunks for a query, of those that a filter allows; raises NotFound, UsageError."""
     text, condition = question_text(query, where)
     with open_searcher(runtime, collection, rank=rank) as searcher:
-        return searcher.search(text, top_k=top_k, mode=mode, where=condition, view=view)
+        found = searcher.search(text, top_k=top_k, mode=mode, where=condition, view=view)
+    if found.hits or condition is None:
+        return found
+    return replace(found, notes=[*found.notes, *note_unknown(runtime, collection, condition)])
 
 
 def search_each(

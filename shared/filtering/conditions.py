@@ -93,3 +93,13 @@ def ranges_of(condition: Compare | IsOneOf) -> tuple[Range, ...]:
             return tuple(dict.fromkeys(one for value in values for one in ranges("=", value)))
         case Compare(_, operator, value):
             return ranges(operator, value)
+
+
+def fields_named(condition: Condition) -> set[str]:
+    """The fields that a condition asks for."""
+    match condition:
+        case All(conditions) | AnyOf(conditions):
+            return {name for one in conditions for name in fields_named(one)}
+        case Not(inner):
+            return fields_named(inner)
+    return {condition.field}
