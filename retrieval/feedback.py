@@ -18,12 +18,12 @@ FIRST = 3
 MOST_TERMS = 50
 COMMON = 0.25
 """A term that more than this share of all chunks holds says nothing of the first."""
-WEIGHT = 0.8
-"""What the share of their terms counts, beside a cosine."""
 
 
-def why_not(query: WordQuery) -> str:
+def why_not(query: WordQuery, weight: float) -> str:
     """Why a query has no use for feedback; empty if it has."""
+    if not weight:
+        return "it is switched off"
     if query.phrases:
         return "a phrase is asked for to the letter"
     if any(word.part_of for word in query.words):
@@ -53,7 +53,9 @@ def profile(shares: Mapping[int, float], counted: WordCounts, mean_length: float
     return Wording(dict(sorted(best)), mean_length) if best else None
 
 
-def reinforce(fused: Mapping[str, float], scores: Mapping[str, float], learned: Wording) -> dict[str, float]:
+def reinforce(
+    fused: Mapping[str, float], scores: Mapping[str, float], learned: Wording, weight: float
+) -> dict[str, float]:
     """Every candidate's score with what it shares with the first ones, best first."""
     most = (SATURATION + 1) * math.fsum(learned.weights.values())
-    return ranked({id: score + WEIGHT * scores.get(id, 0.0) / most for id, score in fused.items()})
+    return ranked({id: score + weight * scores.get(id, 0.0) / most for id, score in fused.items()})

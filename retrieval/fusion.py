@@ -9,8 +9,6 @@ compared, and the figures, are in docs/quality.md.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-LEADING = 8.0
-"""What words count in addition where the best of them stands alone: 8 times the fourth power of its lead."""
 FOLLOWERS = 10
 """The lead is how far the best is above the one that many places behind, as a share of itself."""
 USUAL_SPREAD, SPREAD_OVER = 0.3, 100
@@ -20,13 +18,16 @@ LEAST_SPREAD = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Fusion:
-    """What words count beside a model's cosines.
+    """What counts beside a model's cosines: the share of the query's words, and of the first hits' words (`feedback`).
 
-    `own_scale` where nobody has measured the model: its cosines are then stretched, query by query, as if their spread
-    was that of the measured ones.
+    Words count more where the best of them stands alone: by `leading` times the fourth power of its lead. `own_scale`
+    where nobody has measured the model: its cosines are then stretched, query by query, as if their spread was that of
+    the measured ones.
     """
 
     words: float = 0.35
+    leading: float = 8.0
+    feedback: float = 0.8
     own_scale: bool = True
 
 
@@ -41,7 +42,9 @@ def fuse(
     `most_of_words` is what a chunk with all of the words would score by them.
     """
     stretch = _stretch(sorted(dense.values(), reverse=True)) if fusion.own_scale else 1.0
-    words = (fusion.words + LEADING * lead(list(lexical.values())) ** 4) / most_of_words if most_of_words else 0.0
+    words = (
+        (fusion.words + fusion.leading * lead(list(lexical.values())) ** 4) / most_of_words if most_of_words else 0.0
+    )
     ids = dense.keys() | lexical.keys()
     return ranked({id: stretch * dense.get(id, 0.0) + words * lexical.get(id, 0.0) for id in ids})
 

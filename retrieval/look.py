@@ -159,7 +159,7 @@ class Look:
 
     def _feed_back(self, candidates: Mapping[str, Match], fused: Mapping[str, float]) -> dict[str, dict[str, float]]:
         """The candidates by what they share with the first of them too; nothing where that says nothing."""
-        if why := why_not(self._question.words):
+        if why := why_not(self._question.words, self._fusion.feedback):
             self._steps.skip(FEEDBACK, why)
             return {}
         with self._steps.step(FEEDBACK, given=len(fused)) as step:
@@ -169,7 +169,7 @@ class Look:
                 return {}
             scores = self._shards.score_words(candidates.values(), self._learned)
             step.out = len(scores)
-            return {FEEDBACK: reinforce(fused, scores, self._learned)}
+            return {FEEDBACK: reinforce(fused, scores, self._learned, self._fusion.feedback)}
 
     def _learn(self, first: Sequence[Match]) -> Wording | None:
         """The words of the first candidates, the same however deep the sides are looked at afterwards."""

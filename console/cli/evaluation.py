@@ -28,6 +28,7 @@ def evaluate(
     gain: Annotated[
         Gain, typer.Option(help="What a grade is worth to nDCG: 2^grade - 1, or the grade as trec_eval has it.")
     ] = Gain.EXPONENTIAL,
+    rank: Annotated[bool, typer.Option("--rank", help="Have the models that rank asked too; it costs money.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure the search on queries whose answers are known.
@@ -39,7 +40,9 @@ def evaluate(
     from embedmill.console.services import evaluating
 
     with opened_to_read() as runtime:
-        report = evaluating.evaluate(runtime, queries, qrels, collection=collection, against=against, gain=gain)
+        report = evaluating.evaluate(
+            runtime, queries, qrels, collection=collection, against=against, gain=gain, rank=rank
+        )
     for warning in report.warnings:
         print_warning(warning)
     print_result(report, print_evaluation, as_json=as_json)

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import get_args
 
 import orjson
 
@@ -11,19 +10,13 @@ from embedmill.console.rendering import LEFT_OUT
 from embedmill.console.services.judged import Task, Unknown, prepare
 from embedmill.console.services.judgements import read_judgements, read_queries
 from embedmill.console.services.searching import open_searcher
+from embedmill.retrieval.evaluation.asking import DEPTH, run_each
 from embedmill.retrieval.evaluation.measures import METRICS, Gain, RunValues, require_library
 from embedmill.retrieval.evaluation.report import Comparison, Measured, compare_runs, measure_runs, warn, within
-from embedmill.retrieval.evaluation.runs import LeftOut, Run, fold
+from embedmill.retrieval.evaluation.runs import LeftOut
 from embedmill.retrieval.evaluation.statistics import CONFIDENCE, SEED, Interval
-from embedmill.retrieval.hits import SearchResult
-from embedmill.retrieval.question import Mode
-from embedmill.retrieval.search import Searcher
-from embedmill.retrieval.view import EVERY_CHUNK
-from embedmill.shared.errors import EmbedmillError, SourceError
+from embedmill.shared.errors import SourceError
 from embedmill.shared.runtime import Runtime
-
-DEPTH = 100
-"""Chunks that are asked for: `map` and `mrr` know no more of a ranking than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +71,12 @@ def evaluate(
     collection: str,
     against: str | None = None,
     gain: Gain = Gain.EXPONENTIAL,
+    rank: bool = False,
 ) -> Evaluation:
     """Measure a collection's search on judged queries, and beside another collection or an earlier report.
 
-    All files are read and checked before the first query is asked. Raises MissingExtra, SourceError, NotFound, and what
+    With `rank`, models that rank are asked too, which costs money. All files are read and checked before the first
+    query is asked. Raises MissingExtra, SourceError, NotFound, and what
     searching raises where no query was answered at all.
     """
     require_library()
@@ -89,7 +84,7 @@ def evaluate(
 
     def prepared(name: str) -> Callable[[], tuple[Task, Measured, list[str]]]:
         task = prepare(runtime, asked, judged, name)
-        return lambda: (task, *_measure(runtime, task, gain))
+        return lambda: (task, *_measure(runtime, task, gain, rank=rank))
 
     measure_subject = prepared(collection)
     measure_other = _open_other(against, prepared)
@@ -117,38 +112,12 @@ def _open_other(
     return other
 
 
-def _measure(runtime: Runtime, task: Task, gain: Gain) -> tuple[Measured, list[str]]:
+def _measure(runtime: Runtime, task: Task, gain: Gain, *, rank: bool) -> tuple[Measured, list[str]]:
     """Every way of searching over all queries; raises the first failure where nothing was answered."""
-    with open_searcher(runtime, task.collection) as searcher:
-        runs = [_run(searcher, task.queries, mode) for mode in get_args(Mode)]
+    with open_searcher(runtime, task.collection, rank=rank) as searcher:
+        runs = run_each(searcher, task.queries)
     measured = measure_runs(runs, task.grades, gain=gain)
     return measured, [*task.warn(), *warn(measured, runs)]
-
-
-def _run(searcher: Searcher, queries: Mapping[str, str], mode: Mode) -> Run:
-    run = Run(mode)
-    failures: list[EmbedmillError] = []
-    for id_, text in queries.items():
-        try:
-            result = searcher.search(text, top_k=DEPTH, mode=mode, view=EVERY_CHUNK)
-        except EmbedmillError as error:
-            failures.append(error)
-            run.leave_out(id_, "failed", str(error))
-            continue
-        if why := _lacks(result):
-            run.leave_out(id_, "degraded", why)
-        else:
-            run.found[id_] = fold((hit.document, hit.score) for hit in result.hits)
-    if failures and not run.found:
-        raise failures[0]
-    return run
-
-
-def _lacks(result: SearchResult) -> str:
-    """Why an answer is not a whole one; empty for one that is."""
-    steps = [f"{step.name}: {step.why}" for step in result.steps if step.failed]
-    shards = [f"shard {shard}: {why}" for shard, why in result.failures.items()]
-    return "; ".join(steps + shards) or ("a part of it failed" if result.degraded else "")
 
 
 def _beside(measured: Measured, other: Other) -> list[Comparison]:

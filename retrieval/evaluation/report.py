@@ -8,7 +8,7 @@ from embedmill.retrieval.evaluation.measures import METRICS, Gain, Grades, RunVa
 from embedmill.retrieval.evaluation.runs import LeftOut, Run
 from embedmill.retrieval.evaluation.statistics import Difference, Interval, compare, interval
 
-INPUTS = {"hybrid": ("dense", "lexical")}
+INPUTS = {"fused": ("dense", "lexical"), "hybrid": ("dense", "lexical", "fused"), "ranked": ("hybrid",)}
 """What a run is made from: it should not be worse than any of these."""
 TOLERATED_LOSS = 0.005
 """A mean that is so much below that of an input is chance, or rounding."""

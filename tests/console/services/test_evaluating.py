@@ -37,6 +37,7 @@ class Scripted:
 
     def __init__(self, ids: dict[str, str]) -> None:
         self._ids = ids
+        self.judges = None
         self.asked: list[str] = []
 
     def search(self, text: str, *, mode: str, **_: Any) -> SearchResult:
@@ -58,7 +59,7 @@ def scripted(runtime: Runtime, tracker: Tracker, monkeypatch: pytest.MonkeyPatch
     searcher = Scripted({"spaced": ids[URIS[0]], "row": ids[URIS[1]], "plain": ids[URIS[2]]})
 
     @contextmanager
-    def opened(runtime: Runtime, collection: str) -> Iterator[Scripted]:
+    def opened(runtime: Runtime, collection: str, *, rank: bool) -> Iterator[Scripted]:
         yield searcher
 
     monkeypatch.setattr(evaluating, "open_searcher", opened)
@@ -127,6 +128,7 @@ def test_an_unanswered_query_is_0_and_a_failed_one_is_left_out(desk: Desk) -> No
     assert {name: means["mrr"].mean for name, means in found.runs.items()} == dict.fromkeys(found.runs, 0.5)
     assert [(left.query, left.run, left.state) for left in found.left_out] == [
         ("c", "dense", "failed"),
+        ("c", "fused", "failed"),
         ("c", "hybrid", "failed"),
     ]
     assert not found.is_whole
@@ -162,7 +164,7 @@ def test_a_report_that_was_kept_is_compared_with(desk: Desk, tmp_path: Path) -> 
 def test_the_report_has_the_names_that_the_contract_gives(desk: Desk) -> None:
     found = to_json(desk.evaluate({"a": "plain"}, "a 0 plain 1"))
     assert found["queries"] == 1
-    assert list(found["runs"]) == ["dense", "lexical", "hybrid"]
+    assert list(found["runs"]) == ["dense", "lexical", "fused", "hybrid"]
     for means in found["runs"].values():
         assert list(means) == ["ndcg@10", "recall@10", "mrr", "map"]
         assert means["map"] == {"mean": 1.0, "low": 1.0, "high": 1.0}
