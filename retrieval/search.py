@@ -1,11 +1,12 @@
 """Owns the answering of a query: embed it, look at the shards until nothing moves meanwhile, and show the best."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 
 from embedmill.retrieval import look as looking
 from embedmill.retrieval.candidates import ActiveEditions, Visibility
 from embedmill.retrieval.embedding import EMBED, Vector, embed
-from embedmill.retrieval.fusion import Fusion
+from embedmill.retrieval.fusion import UNMEASURED_MODEL, Fusion
 from embedmill.retrieval.grading.grader import STEPS as GRADING
 from embedmill.retrieval.grading.grader import Grader, Judges
 from embedmill.retrieval.hits import Asked, SearchResult
@@ -92,7 +93,9 @@ class Searcher:
         self.judges = judges
         """The models that grade the first candidates of every query, which come in their order."""
         self.fusion: Fusion | None = None
-        """What words count beside meaning, where it is not to be what was measured of the embedder."""
+        """What counts beside meaning, where it is not to be what was measured of the embedder."""
+        self.word_weight: float | None = None
+        """What words count in it, where somebody said so."""
 
     def search(
         self,
@@ -120,7 +123,7 @@ class Searcher:
             steps.skip_all("nothing is asked")
             return _result(NO_PAGE, question, steps, failed, None, NOTHING_ASKED)
         vector = self._embed(question, steps, begin)
-        fusion = self._choose_fusion(vector)
+        fusion = UNMEASURED_MODEL if vector is None else self.choose_fusion()
         page, grader = NO_PAGE, Grader(question.words.plain, self.judges, steps)
         for _ in range(LOOKS):
             names = tuple(self._find_shards())
@@ -147,8 +150,10 @@ class Searcher:
             step.fail(AS_BEFORE)
         return None
 
-    def _choose_fusion(self, vector: Vector | None) -> Fusion:
-        return self.fusion or (Fusion() if vector is None else measured(self._open_embedder().name).fusion)
+    def choose_fusion(self) -> Fusion:
+        """What counts beside meaning with this embedder."""
+        fusion = self.fusion or measured(self._open_embedder().name).fusion
+        return fusion if self.word_weight is None else replace(fusion, words=self.word_weight)
 
     def _find_judge(self, vector: Vector | None, look: Look, steps: Steps) -> Judge:
         embedding = None if vector is None else self._open_embedder().name

@@ -126,6 +126,11 @@ class Settings(BaseSettings):
         "", description="Model that grades what passed, and answers: as `anthropic/claude-opus-4-7`, or `off`."
     )
     rank_seconds: float = Field(45.0, gt=0, description="How long each of these models may take for one search.")
+    word_weight: float | None = Field(
+        None,
+        ge=0,
+        description="What words count beside meaning in hybrid search (`eval --tune`); empty: as the model needs it.",
+    )
     limits_url: str = Field("", description="Redis for fleet-wide limits; empty means the broker's or the database.")
     provider_concurrency: int = Field(8, ge=1, le=256, description="Most requests at once to a model, per process.")
     bulk_gather_seconds: float = Field(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from embedmill.console.services.evaluating import Evaluation
     from embedmill.retrieval.evaluation.report import Comparison
     from embedmill.retrieval.evaluation.statistics import Interval
+    from embedmill.retrieval.evaluation.tuning import Tuning
 
 CELL = 15
 
@@ -29,6 +30,9 @@ def evaluate(
         Gain, typer.Option(help="What a grade is worth to nDCG: 2^grade - 1, or the grade as trec_eval has it.")
     ] = Gain.EXPONENTIAL,
     rank: Annotated[bool, typer.Option("--rank", help="Have the models that rank asked too; it costs money.")] = False,
+    tune: Annotated[
+        bool, typer.Option("--tune", help="Find what words should count on half of the queries; report on the other.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure the search on queries whose answers are known.
@@ -40,9 +44,8 @@ def evaluate(
     from embedmill.console.services import evaluating
 
     with opened_to_read() as runtime:
-        report = evaluating.evaluate(
-            runtime, queries, qrels, collection=collection, against=against, gain=gain, rank=rank
-        )
+        choices = evaluating.Choices(gain, rank=rank, tune=tune)
+        report = evaluating.evaluate(runtime, queries, qrels, collection=collection, against=against, choices=choices)
     for warning in report.warnings:
         print_warning(warning)
     print_result(report, print_evaluation, as_json=as_json)
@@ -62,6 +65,8 @@ def print_evaluation(report: "Evaluation") -> None:
     for comparison in report.comparisons:
         if comparison.metric == METRICS[0]:
             print_line(_say(comparison))
+    if report.tuning is not None:
+        _print_tuning(report.tuning)
     if report.left_out:
         _print_left_out(report)
 
@@ -78,6 +83,15 @@ def _cells(intervals: "Iterable[Interval]") -> str:
 def _say(found: "Comparison") -> str:
     counts = f"{found.wins} better, {found.losses} worse, {found.ties} equal"
     return f"{found.run} - {found.against}: {found.metric} {found.mean:+.3f}, p = {found.p:.2g} ({counts})"
+
+
+def _print_tuning(tuning: "Tuning") -> None:
+    print_line(
+        f"{tuning.setting}: {tuning.best:g} is best on {tuning.tuned_on} queries (usual: {tuning.usual:g}); "
+        f"on the other {tuning.reported_on}:"
+    )
+    _print_runs(tuning.runs)
+    print_line(_say(tuning.comparisons[0]))
 
 
 def _print_left_out(report: "Evaluation") -> None:

@@ -1,7 +1,7 @@
 """The quality of a collection's search: judged queries, asked in every way of searching, and measured."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import orjson
@@ -15,6 +15,7 @@ from embedmill.retrieval.evaluation.measures import METRICS, Gain, RunValues, re
 from embedmill.retrieval.evaluation.report import Comparison, Measured, compare_runs, measure_runs, warn, within
 from embedmill.retrieval.evaluation.runs import LeftOut
 from embedmill.retrieval.evaluation.statistics import CONFIDENCE, SEED, Interval
+from embedmill.retrieval.evaluation.tuning import Tuning, tune
 from embedmill.shared.errors import SourceError
 from embedmill.shared.runtime import Runtime
 
@@ -56,11 +57,34 @@ class Evaluation:
     comparisons: Sequence[Comparison]
     values: RunValues
     against: Other | None = field(default=None, metadata=LEFT_OUT)
+    tuning: Tuning | None = field(default=None, metadata=LEFT_OUT)
 
     @property
     def is_whole(self) -> bool:
         """Whether every judged query was answered as it should be in every run."""
         return not self.left_out and not (self.against and self.against.left_out)
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """How to evaluate: what a grade is worth, whether models that rank are asked, which costs money, and tuning."""
+
+    gain: Gain = Gain.EXPONENTIAL
+    rank: bool = False
+    tune: bool = False
+
+
+USUAL = Choices()
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """One collection, measured."""
+
+    task: Task
+    measured: Measured
+    warnings: list[str]
+    tuning: Tuning | None
 
 
 def evaluate(
@@ -70,33 +94,28 @@ def evaluate(
     *,
     collection: str,
     against: str | None = None,
-    gain: Gain = Gain.EXPONENTIAL,
-    rank: bool = False,
+    choices: Choices = USUAL,
 ) -> Evaluation:
     """Measure a collection's search on judged queries, and beside another collection or an earlier report.
 
-    With `rank`, models that rank are asked too, which costs money. All files are read and checked before the first
-    query is asked. Raises MissingExtra, SourceError, NotFound, and what
+    All files are read and checked before the first query is asked. Raises MissingExtra, SourceError, NotFound, and what
     searching raises where no query was answered at all.
     """
     require_library()
     asked, judged = read_queries(queries), read_judgements(qrels)
 
-    def prepared(name: str) -> Callable[[], tuple[Task, Measured, list[str]]]:
+    def prepared(name: str, choices: Choices) -> Callable[[], _Result]:
         task = prepare(runtime, asked, judged, name)
-        return lambda: (task, *_measure(runtime, task, gain, rank=rank))
+        return lambda: _measure(runtime, task, choices)
 
-    measure_subject = prepared(collection)
-    measure_other = _open_other(against, prepared)
-    task, measured, warnings = measure_subject()
-    other = measure_other()
-    comparisons = within(measured) + (_beside(measured, other) if other else [])
-    return _report(task, measured, gain, asked=len(asked), warnings=warnings, comparisons=comparisons, other=other)
+    measure_subject = prepared(collection, choices)
+    measure_other = _open_other(against, lambda name: prepared(name, replace(choices, tune=False)))
+    found, other = measure_subject(), measure_other()
+    comparisons = within(found.measured) + (_beside(found.measured, other) if other else [])
+    return _report(found, choices.gain, asked=len(asked), comparisons=comparisons, other=other)
 
 
-def _open_other(
-    against: str | None, prepared: Callable[[str], Callable[[], tuple[Task, Measured, list[str]]]]
-) -> Callable[[], Other | None]:
+def _open_other(against: str | None, prepared: Callable[[str], Callable[[], _Result]]) -> Callable[[], Other | None]:
     """What is compared with, checked now and measured when it is called: a report if there is a file by that name."""
     if against is None:
         return lambda: None
@@ -106,18 +125,19 @@ def _open_other(
     measure = prepared(against)
 
     def other() -> Other:
-        _, found, _ = measure()
+        found = measure().measured
         return Other(against, len(found.queries), found.runs, found.values, found.left_out)
 
     return other
 
 
-def _measure(runtime: Runtime, task: Task, gain: Gain, *, rank: bool) -> tuple[Measured, list[str]]:
+def _measure(runtime: Runtime, task: Task, choices: Choices) -> _Result:
     """Every way of searching over all queries; raises the first failure where nothing was answered."""
-    with open_searcher(runtime, task.collection, rank=rank) as searcher:
+    with open_searcher(runtime, task.collection, rank=choices.rank) as searcher:
         runs = run_each(searcher, task.queries)
-    measured = measure_runs(runs, task.grades, gain=gain)
-    return measured, [*task.warn(), *warn(measured, runs)]
+        tuning = tune(searcher, task.queries, task.grades, gain=choices.gain) if choices.tune else None
+    measured = measure_runs(runs, task.grades, gain=choices.gain)
+    return _Result(task, measured, [*task.warn(), *warn(measured, runs)], tuning)
 
 
 def _beside(measured: Measured, other: Other) -> list[Comparison]:
@@ -125,15 +145,9 @@ def _beside(measured: Measured, other: Other) -> list[Comparison]:
 
 
 def _report(
-    task: Task,
-    measured: Measured,
-    gain: Gain,
-    *,
-    asked: int,
-    warnings: Sequence[str],
-    comparisons: Sequence[Comparison],
-    other: Other | None,
+    found: _Result, gain: Gain, *, asked: int, comparisons: Sequence[Comparison], other: Other | None
 ) -> Evaluation:
+    task, measured = found.task, found.measured
     return Evaluation(
         queries=len(measured.queries),
         collection=task.collection,
@@ -148,10 +162,11 @@ def _report(
         unasked=task.unasked,
         unknown_documents=task.unknown_documents,
         left_out=measured.left_out,
-        warnings=warnings,
+        warnings=found.warnings,
         comparisons=comparisons,
         values=measured.values,
         against=other,
+        tuning=found.tuning,
     )
 
 

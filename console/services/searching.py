@@ -167,7 +167,7 @@ def open_searcher(runtime: Runtime, collection: str, *, rank: bool | None = Fals
     store = runtime.tallied_store(found, tally)
     judges = open_judges(runtime, found, tally) if is_ranked(runtime, found, asked=rank) else None
     with ExitStack() as opened:
-        yield Searcher(
+        searcher = Searcher(
             store,
             lambda: _shards(runtime, found.id),
             cache(lambda: _open_embedder(runtime, found, tally, opened)),
@@ -177,6 +177,8 @@ def open_searcher(runtime: Runtime, collection: str, *, rank: bool | None = Fals
             tally=tally,
             judges=judges,
         )
+        searcher.word_weight = runtime.settings.word_weight
+        yield searcher
 
 
 def _open_embedder(runtime: Runtime, collection: Collection, tally: Tally, opened: ExitStack) -> Embedder:

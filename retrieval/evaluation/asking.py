@@ -1,6 +1,7 @@
 """Owns the asking of judged queries: every way of searching is a run, and so is every stage that orders hits anew."""
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from embedmill.retrieval.evaluation.runs import Run, fold
 from embedmill.retrieval.hits import Hit, SearchResult
@@ -11,7 +12,8 @@ from embedmill.shared.errors import EmbedmillError
 
 DEPTH = 100
 """Chunks that are asked for: `map` and `mrr` know no more of a ranking than that."""
-FUSED, HYBRID, RANKED = "fused", "hybrid", "ranked"
+FUSED, RANKED = "fused", "ranked"
+HYBRID: Literal["hybrid"] = "hybrid"
 ORDERED_BY: Mapping[str, Sequence[str]] = {
     FUSED: ("fused", "dense", "lexical"),
     HYBRID: ("feedback", "fused", "dense", "lexical"),
@@ -24,10 +26,11 @@ def run_each(searcher: Searcher, queries: Mapping[str, str]) -> list[Run]:
 
     `hybrid` is what retrieval finds, `fused` the same before feedback, and `ranked` what models that rank make of it.
     """
-    return [run for mode in MODES for run in _run(searcher, queries, mode)]
+    return [run for mode in MODES for run in run_mode(searcher, queries, mode)]
 
 
-def _run(searcher: Searcher, queries: Mapping[str, str], mode: Mode) -> list[Run]:
+def run_mode(searcher: Searcher, queries: Mapping[str, str], mode: Mode) -> list[Run]:
+    """The runs of one mode."""
     runs = {name: Run(name) for name in _names(searcher, mode)}
     failures: list[EmbedmillError] = []
     for id_, text in queries.items():
