@@ -8,6 +8,7 @@ bytes are compared word by word.
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -25,13 +26,13 @@ AROUND_FIELD = 4
 """with so many times as many words, and no fewer than five, around it that are the same."""
 LEAST_AROUND = 5
 
-REMEMBERED = 300
+REMEMBERED = 100
 """A row is compared with so many that stand before it; near-copies have nearly the same score."""
 
 RUN_BYTES = 8
 SAMPLED_RUNS = 16
 """Runs of bytes by which a text is compared with all others, at least; a text that has fewer is compared by all."""
-LINKED_TENTHS = 3
+LINKED_TENTHS = 5
 """Texts that share fewer tenths of their sampled runs are no near-copies."""
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _BEFORE_A_WORD, _SIGN_OF_THREE_BYTES = 0x2F, 0xE0
@@ -87,12 +88,8 @@ class _Text:
         self._told: dict[frozenset[int], frozenset[int]] = {}
 
     @cached_property
-    def words(self) -> list[str]:
+    def words(self) -> "Words":
         return words_of(self.row.text)
-
-    @cached_property
-    def distinct(self) -> frozenset[str]:
-        return frozenset(self.words)
 
     def repeats(self, leader: "_Text", asked: Asked) -> bool:
         """Whether it says nearly the same as another, and nothing else of what the query names."""
@@ -100,8 +97,8 @@ class _Text:
             return self._tells_as(leader, asked, "", "")
         if not alike(self.words, leader.words):
             return False
-        own, others = self.distinct - leader.distinct, leader.distinct - self.distinct
-        return self._tells_as(leader, asked, " ".join(sorted(own)), " ".join(sorted(others)))
+        own, others = self.words.counts.keys(), leader.words.counts.keys()
+        return self._tells_as(leader, asked, " ".join(sorted(own - others)), " ".join(sorted(others - own)))
 
     def _tells_as(self, leader: "_Text", asked: Asked, own: str, others: str) -> bool:
         """Whether both hold the same of what is asked; their texts are cut only where what differs holds some."""
@@ -115,23 +112,31 @@ class _Text:
         return frozenset(asked[term] for term in counted.terms.tolist() if term in asked)
 
 
-def words_of(text: str) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words of a text in their order, and how often each stands in it."""
+
+    listed: list[str]
+    counts: Counter[str]
+
+
+def words_of(text: str) -> Words:
     """The words by which texts are compared: without case and what stands at their edges."""
     small = text.casefold()
     words = small.split()
     if len(small) > _SIGNS_PER_WORD * len(words):
         words = _UNSPACED.findall(small)
-    return [word.strip(_EDGES) or word for word in words]
+    listed = [word.strip(_EDGES) or word for word in words]
+    return Words(listed, Counter(listed))
 
 
-def alike(one: Sequence[str], other: Sequence[str]) -> bool:
+def alike(one: Words, other: Words) -> bool:
     """Whether two texts are nearly the same, by their words."""
-    longer, shorter = max(len(one), len(other)), min(len(one), len(other))
-    if one == other or _differ_in_one_field(one, other):
-        return True
-    if 10 * shorter < ALIKE_TENTHS * longer:
+    longer = max(len(one.listed), len(other.listed))
+    shared = (one.counts & other.counts).total()
+    if (AROUND_FIELD + 1) * shared < AROUND_FIELD * longer:
         return False
-    return 10 * (Counter(one) & Counter(other)).total() >= ALIKE_TENTHS * longer
+    return 10 * shared >= ALIKE_TENTHS * longer or _differ_in_one_field(one.listed, other.listed)
 
 
 def _differ_in_one_field(one: Sequence[str], other: Sequence[str]) -> bool:
