@@ -1,10 +1,10 @@
 """Searching a collection: what the vector store finds, as far as readers may see it."""
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Collection as Ids
-from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, fields, replace
-from functools import cache
+from functools import cache, partial
 from typing import Self
 
 from embedmill.console.services.fields import note_unknown
@@ -112,9 +112,9 @@ def search_each(
     """The answers to many queries, in their order; `where` is for those without one; raises NotFound, UsageError."""
     condition = _condition(where)
     with open_searcher(runtime, collection, rank=rank) as searcher:
+        ask = partial(searcher.search, top_k=top_k, mode=mode, view=view)
         for query in queries:
-            own = _condition(query.where) or condition
-            yield Answered.of(query.id, searcher.search(query.text, top_k=top_k, mode=mode, where=own, view=view))
+            yield _answer(query, ask, otherwise=condition)
 
 
 def answer_each(
@@ -131,12 +131,17 @@ def answer_each(
     """The same, where a query that cannot be answered keeps nobody from the others; raises NotFound, UsageError."""
     condition = _condition(where)
     with open_searcher(runtime, collection, rank=rank) as searcher:
+        ask = partial(searcher.search, top_k=top_k, mode=mode, view=view)
         for query in queries:
             try:
-                own = _condition(query.where) or condition
-                yield Answered.of(query.id, searcher.search(query.text, top_k=top_k, mode=mode, where=own, view=view))
+                yield _answer(query, ask, otherwise=condition)
             except EmbedmillError as error:
                 yield Unanswered(query.id, str(error), error.hint)
+
+
+def _answer(query: Query, ask: Callable[..., SearchResult], *, otherwise: Condition | None) -> Answered:
+    """The answer under the query's own filter, or `otherwise`."""
+    return Answered.of(query.id, ask(query.text, where=_condition(query.where) or otherwise))
 
 
 def question_text(query: str, where: str | None) -> tuple[str, Condition | None]:
