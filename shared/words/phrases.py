@@ -1,14 +1,19 @@
 """Owns phrases: words that stand side by side, as they are written but for case and marks."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 from embedmill.shared.words.cutting import alternatives, term_id
-from embedmill.shared.words.folding import normalise
+from embedmill.shared.words.folding import fold, normalise
 from embedmill.shared.words.splitting import Pieces, split, tokens
 
 _BORDER = "\0"
+_BETWEEN = re.compile(r"[\W_]+")
+SKETCHED = 3
+LONGEST_GAP = 7
+"""Letters between two words of a phrase that are not its own: `lorsqu'`, and the `s` of `user's`."""
 
 
 def pieces_of(text: str) -> list[Pieces]:
@@ -24,13 +29,20 @@ class Phrase:
 
     def held_by(self, *fields: str) -> bool:
         """Whether one of the fields holds its words in order with nothing between, and its identifiers as written."""
-        return any(self._is_in(pieces_of(field)) for field in fields)
+        return any(self._sketch.search(_squeezed(field)) and self._is_in(pieces_of(field)) for field in fields)
 
     @cached_property
     def required(self) -> tuple[frozenset[int], ...]:
         """For each word the terms of which a row that holds the phrase has one, for a `Selection`."""
         asked = (terms for pieces in self._pieces for terms in _terms_asked(pieces))
         return tuple(dict.fromkeys(map(frozenset, asked)))
+
+    @cached_property
+    def _sketch(self) -> re.Pattern[str]:
+        """What the letters of a field that holds the phrase look like: it tells most fields without cutting them."""
+        atoms = [atom for pieces in self._pieces for atom in pieces.atoms]
+        letters = (re.escape(_BETWEEN.sub("", atom)) for atom in atoms[:SKETCHED])
+        return re.compile(f".{{0,{LONGEST_GAP}}}".join(letters))
 
     @cached_property
     def _pieces(self) -> list[Pieces]:
@@ -40,6 +52,11 @@ class Phrase:
         if not self._pieces:
             return False
         return _line(self._pieces) in _line(pieces) and _wholes(self._pieces) <= _wholes(pieces)
+
+
+def _squeezed(text: str) -> str:
+    """The folded letters and digits of a text alone."""
+    return _BETWEEN.sub("", fold(normalise(text)))
 
 
 def _line(pieces: list[Pieces]) -> str:

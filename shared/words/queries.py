@@ -15,6 +15,8 @@ MOST_WORDS = 1000
 """Distinct words that are looked for; a longer query says so in its notes."""
 SHORT_QUERY = 2
 """Queries of so many words keep their function words: `vitamin a`, `the who`."""
+_NO_NAMES = frozenset({"I", "AND", "OR", "NOT"})
+"""Function words that are written large by others than names."""
 PART_SHARE = 0.1
 """Of a part's weight beside its identifier, which some row holds: parts that are loose never outweigh it."""
 LOOSE_PART_SHARE = 0.2
@@ -139,7 +141,7 @@ def _functional(cut: Sequence[str]) -> frozenset[str]:
 
 def _is_name(word: str, *, is_first: bool) -> bool:
     """Whether a function word is written as a name is: IT, The Who, vitamin A."""
-    if word == "I" or not word[0].isupper():
+    if word in _NO_NAMES or not word[0].isupper():
         return False
     return not is_first or (len(word) > 1 and word.isupper())
 

@@ -79,6 +79,12 @@ def test_a_text_holds_itself_as_a_phrase(text: str) -> None:
     assert all(terms & held for terms in phrase.required)
 
 
+@given(st.one_of(ANYTHING, SIGNS), st.integers(0, 9), st.integers(1, 9))
+def test_a_text_that_is_told_by_its_letters_to_hold_no_phrase_holds_none(text: str, begin: int, length: int) -> None:
+    phrase = Phrase(text[begin : begin + length])
+    assert phrase.held_by(text) == phrase._is_in(pieces_of(text))
+
+
 @given(st.one_of(ANYTHING, SIGNS))
 def test_every_name_is_cut(text: str) -> None:
     count_terms(uri=text)

@@ -101,6 +101,8 @@ def test_signs_alone_are_no_words(text: str) -> None:
         ("IT support for all of us", ["it", "support"]),
         ("which songs did The Who write", ["songs", "the", "who", "write"]),
         ("what does vitamin A do", ["vitamin", "a"]),
+        ("what do I do", ["what", "do", "i"]),
+        ("pump AND valve OR NOT hose", ["pump", "valve", "hose"]),
         ("The Who", ["the", "who"]),
         ("the who", ["the", "who"]),
         ("vitamin a", ["vitamin", "a"]),
