@@ -106,17 +106,17 @@ def _pair(folder: Path, corpus: Path) -> tuple[Run, Run]:
     for name in ("bare", "home"):
         shutil.rmtree(folder / name, ignore_errors=True)
     (folder / "bare").mkdir()
-    bare = _run([sys.executable, "-m", "bench.bare", str(corpus), str(folder / "bare")], home=folder / "bare")
+    bare = run([sys.executable, "-m", "bench.bare", str(corpus), str(folder / "bare")], home=folder / "bare")
     return bare, _ingest(folder / "home", corpus)
 
 
 def _ingest(home: Path, corpus: Path) -> Run:
-    return _run([sys.executable, "-m", "embedmill.console", "ingest", str(corpus), "--json"], home=home)
+    return run([sys.executable, "-m", "embedmill.console", "ingest", str(corpus), "--json"], home=home)
 
 
 def _verify(home: Path) -> bool:
-    run = _run([sys.executable, "-m", "embedmill.console", "verify", "--json"], home=home)
-    return bool(run.report["ok"])
+    verified = run([sys.executable, "-m", "embedmill.console", "verify", "--json"], home=home)
+    return bool(verified.report["ok"])
 
 
 def _changes(report: dict[str, Any]) -> str:
@@ -138,10 +138,11 @@ def _memory(folder: Path) -> list[tuple[str, str]]:
     return [*rows, ("peak memory 20,000 / 1,000 (target 0.9 to 1.1)", f"{peaks[20_000] / peaks[1_000]:.2f}")]
 
 
-def _run(command: list[str], *, home: Path) -> Run:
+def run(command: list[str], *, home: Path, embedding: str = "hash") -> Run:
+    """One process with a home of its own; raises SystemExit when it fails."""
     environment = os.environ | {
         "EMBEDMILL_HOME": str(home),
-        "EMBEDMILL_EMBEDDING": "hash",
+        "EMBEDMILL_EMBEDDING": embedding,
         "EMBEDMILL_LOG_LEVEL": "info",
     }
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:

@@ -3,7 +3,7 @@ CREATE TABLE alembic_version (
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
 
-INSERT INTO "alembic_version" VALUES('0025');
+INSERT INTO "alembic_version" VALUES('0026');
 
 CREATE TABLE attempt (
 	id INTEGER NOT NULL, 
@@ -611,8 +611,6 @@ CREATE INDEX ix_work_job_state ON work (job_id, state, stage);
 CREATE INDEX ix_work_lease ON work (lease) WHERE state = 'running';
 
 CREATE INDEX ix_work_queued ON work (dispatched_at) WHERE state = 'queued';
-
-CREATE INDEX ix_attempt_work_id ON attempt (work_id);
 
 CREATE INDEX ix_dead_letter_job_id ON dead_letter (job_id);
 

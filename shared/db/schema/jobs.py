@@ -154,7 +154,8 @@ attempt = Table(
     "attempt",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("work_id", Id, ForeignKey("work.id", ondelete="CASCADE"), nullable=False, index=True),
+    # Found by the index of work and epoch.
+    Column("work_id", Id, ForeignKey("work.id", ondelete="CASCADE"), nullable=False),
     Column("stage", String(STAGE_LETTERS), nullable=False),
     Column("epoch", Integer, nullable=False),
     Column("attempt", Integer, nullable=False),
