@@ -26,6 +26,11 @@ AROUND_FIELD = 4
 """with so many times as many words, and no fewer than five, around it that are the same."""
 LEAST_AROUND = 5
 
+COUNTED = 20
+"""Until there are so many rows that stand for themselves, all of them gather copies; then those of the same call only.
+
+What is told of the first rows does not depend on how many more are looked at.
+"""
 REMEMBERED = 100
 """A row is compared with so many that stand before it; near-copies have nearly the same score."""
 
@@ -69,7 +74,7 @@ class Copies:
             leader = next((one for one in near if texts[place].repeats(texts[one], self._asked)), None)
             if leader is None:
                 leading[place] = None
-            else:
+            elif len(self._leaders) < COUNTED or leader >= len(known):
                 self._followers.setdefault(texts[leader].row.id, []).append(texts[place].row)
         new = [texts[place] for place in leading if place >= len(known)]
         self._leaders += new

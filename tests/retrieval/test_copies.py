@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from embedmill.retrieval import copies as copies_module
 from embedmill.retrieval.copies import Copies, alike, words_of
 from embedmill.shared.providers.vectorstores.base import VectorRow
 from embedmill.shared.words.queries import parse_query
@@ -106,6 +107,16 @@ def test_how_rows_are_handed_over_changes_nothing() -> None:
     assert leaders == [row for start in range(0, 60, 7) for row in parts.fold(listed[start : start + 7])]
     assert [whole.of(row.id) for row in leaders] == [parts.of(row.id) for row in leaders]
     assert len(leaders) < 60
+
+
+def test_what_is_told_of_the_first_does_not_depend_on_how_many_follow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copies_module, "COUNTED", 2)
+    copies = Copies(())
+    first, second, third, late, fourth, with_fourth = rows(NOTICE, "one", "two", NOTICE, LONG, LONG)
+    copies.fold([first, second, third])
+    assert copies.fold([late, fourth, with_fourth]) == [fourth]
+    assert copies.of(first.id) == []
+    assert copies.of(fourth.id) == [with_fourth]
 
 
 def test_no_rows_are_no_copies() -> None:

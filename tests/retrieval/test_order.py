@@ -45,7 +45,7 @@ def found(rows: Sequence[VectorRow], *, shards: int, top_k: int, mode: Mode, see
 
 
 def told(hits: Sequence[Hit]) -> list[tuple[Any, ...]]:
-    return [(hit.document, hit.chunk, hit.score, hit.similarity, hit.stages) for hit in hits]
+    return [(hit.document, hit.chunk, hit.score, hit.similarity, hit.stages, hit.copies) for hit in hits]
 
 
 @given(

@@ -253,13 +253,10 @@ def test_what_a_reader_may_not_see_is_no_copy(held: Held) -> None:
 def test_the_first_hits_and_their_copies_do_not_depend_on_how_many_are_wanted(held: Held) -> None:
     topics(held, 40)
     for n in range(130):
-        held.add(f"copy{n:03}", f"pump {NOTICE}")
+        held.add(f"copy{n:03}", f"pump {NOTICE} {' '.join(['May'] * (n % 3))}")
     wanted = held.search("pump inspection", top_k=1000).hits
-    for top_k in (1, 5, 30):
-        assert [(h.document, h.score) for h in held.search("pump inspection", top_k=top_k).hits] == [
-            (h.document, h.score) for h in wanted[:top_k]
-        ]
-    assert held.search("pump inspection", top_k=1).hits[0].copies == wanted[0].copies
+    for top_k in (1, 5, 19, 20, 30):
+        assert held.search("pump inspection", top_k=top_k).hits == wanted[:top_k]
 
 
 # Neighbours
