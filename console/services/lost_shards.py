@@ -4,6 +4,7 @@ A store takes a shard that is gone for one that was never written. So a shard th
 document that has to be there, its witness; as documents spread evenly, one is found among the first few.
 """
 
+import time
 from collections.abc import Sequence
 from itertools import islice
 
@@ -17,6 +18,8 @@ from embedmill.shared.runtime import Runtime
 PAGE = 200
 PAGES = 50
 """Among so many documents there is one of every shard, or the shard may well be empty."""
+BELIEVED_SECONDS = 60.0
+"""So long a shard that gave its witness is not asked again: a service bills each question."""
 LOST = "it lacks what the records say that it holds"
 
 
@@ -28,12 +31,14 @@ class ShardWatch:
         self._collection_id = collection_id
         self._store = store
         self._witnesses: dict[str, Tracked] = {}
+        self._believed_until: dict[str, float] = {}
 
     def find_lost(self, shards: Sequence[str]) -> dict[str, str]:
         """Those of the shards that lack what they should hold, and those that cannot say, each with the reason."""
-        self._find_witnesses(shards)
+        doubted = [shard for shard in shards if self._believed_until.get(shard, 0.0) <= time.monotonic()]
+        self._find_witnesses(doubted)
         lost: dict[str, str] = {}
-        for shard in shards:
+        for shard in doubted:
             if shard in self._witnesses and (reason := self._question(shard)):
                 lost[shard] = reason
         return lost
@@ -42,6 +47,7 @@ class ShardWatch:
         witness = self._witnesses[shard]
         try:
             if self._store.count_versions(shard, {witness.id: witness.version})[witness.id]:
+                self._believed_until[shard] = time.monotonic() + BELIEVED_SECONDS
                 return ""
         except EmbedmillError as error:
             return str(error)

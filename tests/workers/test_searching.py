@@ -1,13 +1,14 @@
 """Searching what workers have indexed, with a paid model that may not be there and shards that may be gone."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from embedmill.console.services import searching
+from embedmill.console.services.lost_shards import ShardWatch
 from embedmill.console.services.searching import Unanswered
 from embedmill.producers.sources.given import GivenSource
 from embedmill.producers.submission import create_collection
@@ -128,6 +129,30 @@ def test_a_shard_that_is_gone_is_told_from_one_that_holds_nothing(indexed: Worke
     create_collection(indexed, "empty", embedding="hash", shards=9)
     found = searching.search(indexed, "anything", collection="empty", top_k=3, mode="hybrid")
     assert (found.hits, found.partial, found.degraded) == ([], [], False)
+
+
+def test_a_shard_that_gave_what_it_should_is_believed_for_a_while(
+    indexed: WorkerRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collection = indexed.collection(2)
+    store = indexed.store(collection)
+    asked: list[str] = []
+    count_versions = store.count_versions
+
+    def remember(shard: str, documents: Mapping[str, str]) -> dict[str, int]:
+        asked.append(shard)
+        return count_versions(shard, documents)
+
+    monkeypatch.setattr(store, "count_versions", remember)
+    watch = ShardWatch(indexed, collection.id, store)
+    shards = list(collection.shards)
+    for _ in range(3):
+        assert watch.find_lost(shards) == {}
+    assert asked == shards
+    watch = ShardWatch(indexed, collection.id, store)
+    for shard in shards:
+        store.drop(shard)
+    assert set(watch.find_lost(shards)) == set(shards)
 
 
 def test_what_cannot_be_answered_is_told_and_keeps_nobody_from_the_others(indexed: WorkerRuntime) -> None:
