@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, overload
+from unicodedata import normalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,12 +27,14 @@ from embedmill.shared.filtering.conditions import (
     Resembles,
     ranges_of,
 )
-from embedmill.shared.filtering.fields import Fields
-from embedmill.shared.filtering.readings import Axis, Range
+from embedmill.shared.filtering.fields import Fields, lay_flat
+from embedmill.shared.filtering.readings import SHORT, Axis, Range, Reading, read
 from embedmill.shared.globs import Glob, successor
 
 THERE = "there"
 """The column of the rows that have a field at all."""
+SCALAR = (str, int, float)
+REMEMBERED = 2**16
 Mask = NDArray[np.bool_]
 Name = tuple[str, str]
 """A field and an axis, or THERE."""
@@ -154,14 +157,39 @@ Places = array
 
 
 class Builder:
-    """Gathers the fields of rows."""
+    """Gathers the fields of rows. What one value adds is remembered, since values come again."""
 
     def __init__(self) -> None:
         self._rows: dict[Name, dict[bytes, Places[int]]] = {}
+        self._remembered: dict[tuple[str, type, Any], list[Places[int]]] = {}
 
-    def values(self, fields: Fields) -> list["Places[int]"]:
-        """What `mark` takes for rows with these fields."""
-        return [self._of(name, key) for name, key in _named_keys(fields)]
+    def values(self, named: Iterable[tuple[str, Any]]) -> list["Places[int]"]:
+        """What `mark` takes for rows with these fields, as metadata has them."""
+        return [places for name, value in named for places in self._remember(name, value)]
+
+    def rare_values(self, named: Iterable[tuple[str, Any]]) -> list["Places[int]"]:
+        """The same of values that hardly come again."""
+        return [places for name, value in named for places in self._read(name, value)]
+
+    def _remember(self, name: str, value: Any) -> list["Places[int]"]:
+        if not isinstance(value, SCALAR) or (isinstance(value, str) and len(value) > SHORT):
+            return self._read(name, value)
+        said = (name, type(value), value)
+        found = self._remembered.get(said)
+        if found is None:
+            if len(self._remembered) >= REMEMBERED:
+                self._remembered.clear()
+            found = self._remembered[said] = self._read(name, value)
+        return found
+
+    def _read(self, name: str, value: Any) -> list["Places[int]"]:
+        if isinstance(value, SCALAR):
+            return self._of_reading(normalize("NFC", name), read(value))
+        return [self._of(*each) for each in _named_keys(lay_flat([(name, value)]))]
+
+    def _of_reading(self, name: str, reading: Reading) -> list["Places[int]"]:
+        found = [self._of((name, axis), key_of(axis, value)) for axis, value in reading.items()]
+        return [self._of((name, THERE), b""), *found] if found else []
 
     def mark(self, values: Iterable["Places[int]"], rows: range) -> None:
         """Say which rows have these values; those of a value come in ascending order."""
@@ -186,9 +214,8 @@ def _named_keys(fields: Fields) -> set[tuple[Name, bytes]]:
 def _column(values: Mapping[bytes, "Places[int]"]) -> Column:
     keys = sorted(values)
     ends = np.cumsum([len(key) for key in keys], dtype=np.int64)
-    rows = np.concatenate([np.frombuffer(values[key], np.uint32) for key in keys])
     return Column(
         Keys(ends, np.frombuffer(b"".join(keys), np.uint8)),
         np.cumsum([len(values[key]) for key in keys], dtype=np.int64),
-        rows,
+        np.frombuffer(b"".join(values[key] for key in keys), np.uint32),
     )

@@ -16,7 +16,7 @@ def test_columns_find_the_rows_that_hold(made: list[tuple[dict[str, Any], int]],
     builder, expected = Builder(), list[bool]()
     for metadata, rows in made:
         fields = fields_of({}, metadata)
-        builder.mark(builder.values(fields), range(len(expected), len(expected) + rows))
+        builder.mark(builder.values(metadata.items()), range(len(expected), len(expected) + rows))
         expected += [holds(condition, fields)] * rows
     assert builder.build(len(expected)).mask(condition).tolist() == expected
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from embedmill.shared.filtering.columns import Builder, Mask, Places
 from embedmill.shared.filtering.conditions import Condition
-from embedmill.shared.filtering.fields import Fields, lay_flat, own_values
+from embedmill.shared.filtering.fields import own_values
 from embedmill.shared.providers.vectorstores.embedded import schema
 from embedmill.shared.providers.vectorstores.embedded.field_file import Block
 
@@ -154,10 +154,11 @@ def _read(connection: sqlite3.Connection, after: int, last: int) -> Block:
     for of_document, run in groupby(rows, key=itemgetter(slice(3, None))):
         first = len(keys)
         for key, *place in map(itemgetter(slice(3)), run):
-            found = places.get(named := tuple(place)) or places.setdefault(named, builder.values(_place_fields(*place)))
-            builder.mark(found, range(len(keys), len(keys) + 1))
+            if (named := tuple(place)) not in places:
+                places[named] = builder.values(own_values(dict(zip(("section", "page"), place, strict=True))))
+            builder.mark(places[named], range(len(keys), len(keys) + 1))
             keys.append(key)
-        builder.mark(builder.values(_document_fields(*of_document)), range(first, len(keys)))
+        builder.mark(_of_document(builder, *of_document), range(first, len(keys)))
     reached = keys[-1] if len(keys) == MOST_ROWS else last
     return Block(after, reached, np.array(keys, np.int64), builder.build(len(keys)))
 
@@ -167,10 +168,6 @@ def _in_pages(rows: sqlite3.Cursor) -> Iterator[tuple[Any, ...]]:
         yield from page
 
 
-def _document_fields(document: str, uri: str, title: str, metadata: str) -> Fields:
-    own = own_values({"document": document, "uri": uri, "title": title})
-    return lay_flat([*own, *orjson.loads(metadata).items()])
-
-
-def _place_fields(section: str, page: int | None) -> Fields:
-    return lay_flat(own_values({"section": section, "page": page}))
+def _of_document(builder: Builder, document: str, uri: str, title: str, metadata: str) -> "list[Places[int]]":
+    own = builder.rare_values(own_values({"document": document, "uri": uri, "title": title}))
+    return own + builder.values(orjson.loads(metadata).items())
