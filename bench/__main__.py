@@ -13,6 +13,7 @@ NAMES = (
     "ingest",
     "limits",
     "million",
+    "pgvector",
     "relevance",
     "replays",
     "retrieval",

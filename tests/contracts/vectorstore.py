@@ -326,6 +326,44 @@ class VectorStoreContract(FilterContract):
                 found = store.search_vectors(shards, vector, top_k=top_k, selection=chosen)
                 assert found == VectorStore.search_vectors(store, shards, vector, top_k=top_k, selection=chosen)
 
+    @pytest.mark.parametrize("top_k", [1, 3, 7])
+    def test_ties_are_broken_by_id_in_every_cut_whatever_the_shard(self, store: VectorStore, top_k: int) -> None:
+        documents = [f"d{n:02}" for n in (7, 3, 11, 5, 2, 9, 1, 8)]
+        for n, document in enumerate(documents):
+            store.upsert(("s", "t")[n % 2], [make_row(document, text="apple pie", vector=unit_vector(1, 2))])
+        eventually(lambda: store.count("s") + store.count("t"), 8, "rows")
+        expected = [f"{document}-v1-1.0" for document in sorted(documents)[:top_k]]
+        for shards in (("s", "t"), ("t", "s")):
+            wording = wording_of(store, shards, "apple pie")
+            assert [m.id for m in store.search_words(shards, wording, top_k=top_k).matches] == expected
+            assert [m.id for m in store.search_vectors(shards, unit_vector(2, 1), top_k=top_k).matches] == expected
+
+    def test_rows_have_the_same_scores_by_id_as_in_a_search(self, store: VectorStore) -> None:
+        texts = ("apple", "apple pie", "pie pie pie and more", "nothing of note")
+        store.upsert("s", [make_row(f"d{n}", text=text, vector=unit_vector(1, n)) for n, text in enumerate(texts)])
+        eventually(lambda: store.count("s"), 4, "rows")
+        wording, vector = wording_of(store, ["s"], "apple pie"), unit_vector(1, 1)
+        worded = store.search_words(["s"], wording, top_k=9).matches
+        near = store.search_vectors(["s"], vector, top_k=9).matches
+        ids = [f"d{n}-v1-1.0" for n in range(4)]
+        assert store.score_words("s", [*ids, "unknown"], wording) == {match.id: match.score for match in worded}
+        assert store.score("s", [*ids, "unknown"], vector) == {match.id: match.score for match in near}
+        assert len(worded) == 3
+        assert {(match.shard, match.version) for match in (*worded, *near)} == {("s", "v1")}
+
+    def test_words_are_counted_through_writes_and_deletes(self, store: VectorStore) -> None:
+        terms = parse_query("apple pie plum").terms
+        for generation, text in ((1, "apple pie"), (1, "apple plum"), (2, "plum plum")):
+            store.upsert("s", [make_row("d1", text=text, generation=generation), make_row("d2", text="pie")])
+            eventually(lambda: store.count_words(["s"], terms), VectorStore.count_words(store, ["s"], terms), "counts")
+        store.delete_stale("s", {"d1": 2})
+        store.delete_ids("s", ["d2-v1-1.0"])
+        eventually(lambda: store.count("s"), 1, "row")
+        counts = store.count_words(["s", "never"], terms).counts
+        assert (counts.rows, counts) == (1, VectorStore.count_words(store, ["s"], terms).counts)
+        store.drop("s")
+        eventually(lambda: store.count_words(["s"], terms).counts.rows, 0, "rows after a drop")
+
     def test_deleted_rows_are_found_no_more(self, store: VectorStore) -> None:
         store.upsert("s", [make_row(f"d{n}", text=f"apple n{n}", vector=unit_vector(1, n)) for n in range(6)])
         eventually(lambda: len(near(store, "s", unit_vector(1), top_k=9)), 6, "all rows")

@@ -3,7 +3,8 @@
 Postgres' own numbers differ from `exact`'s in the last digits, so that it is asked for some more rows than are wanted.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,13 +21,14 @@ from embedmill.shared.providers.vectorstores.pgvector.passes import Answer, Pass
 from embedmill.shared.providers.vectorstores.pgvector.rows import as_array
 from embedmill.shared.providers.vectorstores.pgvector.tables import Table, Tables
 from embedmill.shared.providers.vectorstores.pgvector.text import with_nul
-from embedmill.shared.words.counts import TermCounts
-from embedmill.shared.words.weighing import Wording, score
+from embedmill.shared.words.weighing import Wording, impacts
 
 SPARE = 16
 """Rows beyond the wanted ones: ties and near ties whose order the last digits decide."""
 FEW = 20_000
 """When a selection leaves fewer rows of a table, they are all compared, and the index is left alone."""
+BY_TERMS = "SET LOCAL enable_seqscan = off"
+"""The planner takes the comparison of two arrays for cheap, and would read whole tables and compare them all."""
 MATCHED = "id, document, version"
 
 
@@ -132,6 +134,7 @@ class Searching:
 
         def ask(connection: psycopg.Connection[Any], found: Mapping[str, Table]) -> list[Any]:
             rows: list[Any] = []
+            connection.execute(BY_TERMS)
             for telling, rest in words.steps_of(wording):
                 asked = parameters | {"telling": words.signed(telling)}
                 rows = self._run(connection, self._best(found, wording, where), asked, found)
@@ -166,10 +169,13 @@ class Searching:
         return [(shards[number], *rest) for number, *rest in rows]
 
 
-def score_row(terms: Sequence[int], often: Iterable[int], length: int, wording: Wording) -> float:
-    """The score of a row that has these terms so often: the others add nothing."""
-    held = TermCounts(np.asarray(terms, np.uint32), np.asarray(list(often), np.uint8), length)
-    return score(held, wording)
+def score_rows(often: Sequence[Sequence[int]], lengths: Sequence[int], wording: Wording) -> list[float]:
+    """The scores of rows with a wording's terms so often, as `weighing.score` has them: other terms add nothing."""
+    if not often:
+        return []
+    counts, long = np.array(often, np.uint8), np.array(lengths, np.uint32)[:, np.newaxis]
+    weights = np.array(list(wording.weights.values()), np.float64)
+    return [math.fsum(parts) for parts in (weights * impacts(counts, long, wording.mean_length)).tolist()]
 
 
 def _near(rows: Sequence[Any], vector: NDArray[np.float32]) -> list[Match]:
@@ -184,8 +190,7 @@ def _worded(rows: Sequence[Any], wording: Wording) -> list[Match]:
 
 
 def _scores(rows: Sequence[Any], wording: Wording) -> list[float]:
-    terms = list(wording.weights)
-    return [score_row(terms, often, length, wording) for *_, length, often in rows]
+    return score_rows([row[-1] for row in rows], [row[-2] for row in rows], wording)
 
 
 def _match(row: Sequence[Any], score: float) -> Match:

@@ -32,7 +32,7 @@ from embedmill.shared.providers.vectorstores.pgvector.connections import ABSENT,
 from embedmill.shared.providers.vectorstores.pgvector.cutting import Cutter
 from embedmill.shared.providers.vectorstores.pgvector.passes import Passes
 from embedmill.shared.providers.vectorstores.pgvector.rows import held_of, row_of, selected, written
-from embedmill.shared.providers.vectorstores.pgvector.searching import Searching, score_row, where_of
+from embedmill.shared.providers.vectorstores.pgvector.searching import Searching, score_rows, where_of
 from embedmill.shared.providers.vectorstores.pgvector.tables import COUNTED, INDEX_FROM_ROWS, Table, Tables
 from embedmill.shared.providers.vectorstores.pgvector.text import with_nul, without_nul
 from embedmill.shared.providers.vectorstores.places import Owner, Place
@@ -178,8 +178,8 @@ class PgVectorStore(VectorStore):
         terms = list(wording.weights)
         statement = statements.WORDS_OF.replace("{often}", words.often_of(terms))
         rows = self._rows(shard, statement, (list(map(without_nul, ids)),))
-        scores = {with_nul(id): score_row(terms, often, length, wording) for id, length, often in rows}
-        return {id: score for id, score in scores.items() if score}
+        scores = score_rows([often for *_, often in rows], [length for _, length, _ in rows], wording)
+        return {with_nul(id): score for (id, *_), score in zip(rows, scores, strict=True) if score}
 
     def score(self, shard: str, ids: Sequence[str], vector: NDArray[np.float32]) -> dict[str, float]:
         check_query(vector, dimensions=self._dimensions)
