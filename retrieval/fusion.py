@@ -50,12 +50,11 @@ def fuse(
 
 
 def lead(scores: Sequence[float]) -> float:
-    """How far the best is above the eleventh, from 0 to 1; where there are fewer, that one has 0."""
-    best = sorted(scores, reverse=True)[: FOLLOWERS + 1]
-    if not best or best[0] <= 0:
-        return 0.0
-    follower = best[FOLLOWERS] if len(best) > FOLLOWERS else 0.0
-    return 1 - follower / best[0]
+    """How far the best is above the eleventh, or the last of fewer, from 0 to 1; 1 for one alone."""
+    best = sorted((score for score in scores if score > 0), reverse=True)[: FOLLOWERS + 1]
+    if len(best) < 2:
+        return float(len(best))
+    return 1 - best[-1] / best[0]
 
 
 def ranked(scores: Mapping[str, float]) -> dict[str, float]:

@@ -40,9 +40,10 @@ def test_words_decide_where_one_chunk_alone_holds_them() -> None:
     assert list(usual)[-1] == "named"
 
 
-def test_the_lead_is_over_the_eleventh() -> None:
+def test_the_lead_is_over_the_eleventh_or_the_last_that_has_any_of_the_words() -> None:
     assert lead([4.0, *[3.0] * 9, 1.0, 0.5]) == 0.75
-    assert lead([4.0, 3.0]) == 1
+    assert lead([4.0, 3.0, 0.0]) == 0.25
+    assert lead([0.0, 0.5]) == 1
     assert lead([2.0] * 11) == lead([]) == lead([0.0, 0.0]) == 0
 
 
