@@ -3,7 +3,7 @@
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from embedmill.console.cli.output import print_line
@@ -29,18 +29,21 @@ def print_found(result: "SearchResult", *, offset: int = 0) -> None:
 
 
 def _lines(result: "SearchResult", offset: int) -> Iterator[str]:
+    from embedmill.shared.words.queries import parse_query
+
     if result.hits and result.relevance in NOT_GOOD:
         by = f", by {result.judged_by} alone" if result.judged_by in ("words", "meaning") else ""
         yield NOT_GOOD[result.relevance] + by
+    terms = parse_query(result.query.original).terms
     for hit in result.hits:
-        yield from _hit(hit, result)
+        yield from _hit(hit, terms)
     if not result.hits:
         yield "no more hits" if offset else "nothing found"
     if result.next:
         yield f"more: --offset {result.hits[-1].rank}"
 
 
-def _hit(hit: "Hit", result: "SearchResult") -> Iterator[str]:
+def _hit(hit: "Hit", terms: Collection[int]) -> Iterator[str]:
     near = "" if hit.similarity is None else f"  ~{hit.similarity:.2f}"
     near += "" if hit.model_score is None else f"  {hit.model_score}/5"
     place = hit.uri + (f", page {hit.page}" if hit.page else "")
@@ -50,7 +53,7 @@ def _hit(hit: "Hit", result: "SearchResult") -> Iterator[str]:
     if hit.quote is not None:
         yield from _wrapped(f'"{" ".join(hit.quote.text.split())}"')
     if hit.context is None:
-        yield from _wrapped(_snippet(hit.text, result))
+        yield from _wrapped(_snippet(hit.text, terms))
     else:
         yield from _around(hit)
     if hit.copy_count:
@@ -90,13 +93,12 @@ def _section(section: str, before: str) -> Iterator[str]:
         yield f"{INDENT}-- {section or 'another section'}"
 
 
-def _snippet(text: str, result: "SearchResult") -> str:
+def _snippet(text: str, terms: Collection[int]) -> str:
     """The part of a text that has most of the query's words."""
     from embedmill.retrieval.snippets import snippet
-    from embedmill.shared.words.queries import parse_query
 
     text = " ".join(text.split())
-    start, end = snippet(text, parse_query(result.query.original).terms, width=SNIPPET)
+    start, end = snippet(text, terms, width=SNIPPET)
     return ("…" if start else "") + text[start:end].strip() + ("…" if end < len(text) else "")
 
 
