@@ -6,6 +6,7 @@ lost between levels and full width. All of them depend on the row alone, so that
 """
 
 from dataclasses import dataclass
+from mmap import MADV_DONTNEED, mmap
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,13 @@ class Codes:
     levels: NDArray[np.int8]
     scales: Floats
     slacks: Floats
+    map: mmap | None = None
+    """What `levels` are read from, if that is a file."""
+
+    def release(self) -> None:
+        """Give back the memory that levels took; the file is there when they are read again."""
+        if self.map is not None:
+            self.map.madvise(MADV_DONTNEED)
 
 
 def encode(vectors: Floats) -> Codes:

@@ -4,6 +4,7 @@ A file is the shapes of the arrays and the arrays. Its size and checksum are kep
 that a file that is missing, torn, damaged or another's is not believed; the rows make it anew.
 """
 
+import mmap
 import os
 import secrets
 import zlib
@@ -83,20 +84,23 @@ def open_mapped(folder: Path, written: Written) -> Segment | None:
             return None
     except FileNotFoundError:
         return None
-    return _map(np.memmap(path, np.uint8, "r"))
+    with path.open("rb") as file:
+        # Levels are read here and there, and would be in memory as a whole after some searches: they are given back.
+        whole, here_and_there = (mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) for _ in range(2))
+    return _map(np.frombuffer(whole, np.uint8), here_and_there)
 
 
-def _map(data: NDArray[np.uint8]) -> Segment:
+def _map(data: NDArray[np.uint8], here_and_there: mmap.mmap) -> Segment:
     head = int.from_bytes(data[:ALIGNMENT].tobytes(), "little")
     shapes = orjson.loads(data[ALIGNMENT : ALIGNMENT + head].tobytes())
     at, arrays = _aligned(ALIGNMENT + head), {}
     for name, (kind, shape) in shapes.items():
         size = int(np.prod(shape, dtype=np.int64)) * np.dtype(kind).itemsize
-        # A plain array over the map: a memmap costs more at every slice.
-        arrays[name] = np.asarray(data[at : at + size]).view(kind).reshape(shape)
+        source = np.frombuffer(here_and_there, np.uint8) if name == "levels" else data
+        arrays[name] = source[at : at + size].view(kind).reshape(shape)
         at = _aligned(at + size)
     postings = Postings(*(arrays[name] for name in POSTINGS))
-    codes = Codes(*(arrays[name] for name in CODES))
+    codes = Codes(arrays["signs"], arrays["levels"], arrays["scales"], arrays["slacks"], here_and_there)
     return Segment(arrays["keys"], arrays["ranks"], arrays["lengths"], postings, codes)
 
 

@@ -29,6 +29,10 @@ CANDIDATES_PER_HIT = 4
 """Rows whose signs are nearest that are looked at: so many, one in so many rows, and so many for each hit, at least."""
 
 
+KEPT_BYTES = 64 * 2**20
+"""Up to so many bytes of levels stay in memory between searches."""
+
+
 def find(portions: Sequence[Portion], vector: Floats, *, top_k: int, under_way: Pass) -> list[Chosen]:
     """The rows of each portion that may be among the nearest `top_k` of all."""
     query = unit_rows(vector[None])
@@ -47,6 +51,9 @@ def find(portions: Sequence[Portion], vector: Floats, *, top_k: int, under_way: 
 
     for portion, rows in chosen:
         under_way.ask(portion.shard, partial(look_at, portion, rows))
+    if sum(portion.segment.codes.levels.nbytes for portion in portions) > KEPT_BYTES:
+        for portion in portions:
+            portion.segment.codes.release()
     return cut.candidates()
 
 
