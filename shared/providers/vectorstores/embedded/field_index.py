@@ -6,6 +6,7 @@ that there are few and every row is read a few times. Large ones are files besid
 """
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ MOST_ROWS = 2**18
 """Of a block: so many are in memory while it is made."""
 READ_ROWS = 2_000
 SELECTIONS_KEPT = 8
+DRAFT_SECONDS = 3600
+"""So long nobody writes one."""
 
 ROWS = """
 SELECT key, section, page, document, uri, title, metadata FROM vectors WHERE key > ? AND key <= ?
@@ -127,13 +130,23 @@ class FieldIndex:
         return blocks
 
     def _files(self) -> list[Path]:
-        """The shard's files by the key that they begin after, the longest first; those of a former shard go."""
-        found = [path for path in self._folder.glob("*-*-*") if not path.suffix]
-        for path in found:
-            if not path.name.startswith(self._identity):
+        """The shard's files by the key that they begin after, the longest first; what nobody will read goes."""
+        ours: list[Path] = []
+        for path in self._folder.glob("*-*-*"):
+            if path.suffix:
+                _remove_old(path)
+            elif path.name.startswith(f"{self._identity}-"):
+                ours.append(path)
+            else:
                 _remove(path)
-        ours = (path for path in found if path.name.startswith(self._identity))
         return sorted(ours, key=lambda path: (_range(path)[0], -_range(path)[1]))
+
+
+def _remove_old(draft: Path) -> None:
+    """What a process that was killed did not finish."""
+    with suppress(OSError):
+        if draft.stat().st_mtime < time.time() - DRAFT_SECONDS:
+            draft.unlink(missing_ok=True)
 
 
 def _remove(path: Path) -> None:

@@ -1,6 +1,8 @@
 """The index of fields beside a shard: the rows that a filter selects, whatever was written, deleted or lost since."""
 
+import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -146,5 +148,17 @@ def test_keys_of_an_older_shard_may_be_given_again(shard: sqlite3.Connection, tm
     index = FieldIndex(tmp_path / "s.fields")
     assert selected(index, shard, "lang = de") == german(1, 31)
     shard.execute("UPDATE vectors SET metadata = '{}'")
-    shard.execute("UPDATE shard SET seq = 2")
+    shard.execute("UPDATE shard SET seq = 12")
     assert selected(index, shard, "lang = de") == []
+    assert selected(FieldIndex(tmp_path / "s.fields"), shard, "n >= 0") == []
+
+
+def test_drafts_that_a_killed_process_left_go_after_a_while(shard: sqlite3.Connection, tmp_path: Path) -> None:
+    folder = tmp_path / "s.fields"
+    folder.mkdir()
+    for name, seconds in (("one-0-9.old", 2 * field_index.DRAFT_SECONDS), ("one-0-9.new", 0)):
+        (folder / name).touch()
+        os.utime(folder / name, (time.time() - seconds,) * 2)
+    write(shard, 1, 31)
+    assert selected(FieldIndex(folder), shard, "lang = de") == german(1, 31)
+    assert [path.name for path in folder.glob("*.*")] == ["one-0-9.new"]
