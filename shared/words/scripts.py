@@ -1,7 +1,7 @@
 """Owns what is known of scripts: which need no spaces between words, and what of a word is a mark."""
 
-import sys
 import unicodedata
+from itertools import groupby
 
 HAN = "\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 KANA = "\u3041-\u3096\u3099\u309a\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff"
@@ -22,6 +22,9 @@ _SIGNS = (
 )
 CLUSTER = f"(?s:.)(?:[{_SIGNS}]|[\u1039\u17d2].)*"
 """A letter with the vowels and tones around it, and the letters that are stacked below it."""
+
+END_OF_MARKS = 0x1F000
+"""Beyond are pictures, and selectors of variants, which are left out of texts."""
 
 _FIRST_OF_SCRIPTS = (
     (0x0041, "latin"),
@@ -51,11 +54,7 @@ def script_of(word: str) -> str:
 
 def marks() -> str:
     """The combining marks, as the inside of a character class: parts of words, though no letters."""
-    spans: list[list[int]] = []
-    for code in range(0x300, sys.maxunicode + 1 if sys.maxunicode < 0x1F000 else 0x1F000):
-        if unicodedata.category(chr(code))[0] == "M":
-            if spans and spans[-1][1] == code - 1:
-                spans[-1][1] = code
-            else:
-                spans.append([code, code])
-    return "".join(f"{chr(first)}-{chr(last)}" for first, last in spans)
+    codes = (code for code in range(0x300, END_OF_MARKS) if unicodedata.category(chr(code))[0] == "M")
+    runs = groupby(enumerate(codes), key=lambda numbered: numbered[1] - numbered[0])
+    spans = ([code for _, code in run] for _, run in runs)
+    return "".join(f"{chr(span[0])}-{chr(span[-1])}" for span in spans)

@@ -16,6 +16,7 @@ from embedmill.shared.words.scripts import CLUSTER, HAN, HANGUL, SPACELESS, mark
 LONGEST_WHOLE = 80
 """Signs of an identifier that is kept whole: what is longer is data, as a picture in base 64."""
 LONGEST_CAMEL = 48
+"""Letters of a name that is taken apart: beyond it capitals mean nothing."""
 
 _PATTERN = r"""
 (?: (?<![\w)\]}]) [-+] (?: (?=\d) | \. (?=\d) ) # -40, +49
