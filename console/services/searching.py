@@ -201,7 +201,7 @@ def _open_embedder(runtime: Runtime, collection: Collection, tally: Tally, opene
 
 def _shards(runtime: Runtime, collection_id: int) -> Sequence[str]:
     with runtime.database.read() as connection:
-        return collections.get_collection_by_id(connection, collection_id).reading_shards
+        return collections.get_reading_shards(connection, collection_id)
 
 
 def _active(runtime: Runtime, ids: Ids[str]) -> Mapping[str, Edition]:

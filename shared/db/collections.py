@@ -61,6 +61,9 @@ def _select() -> Any:
     ).select_from(joined)
 
 
+_SHARDS = _select().with_only_columns(index_version.c.shards, index_version.c.leaving)
+
+
 def _row(row: Any) -> Collection:
     return Collection(**{**row._mapping, "shards": tuple(row.shards), "leaving": tuple(row.leaving or ())})
 
@@ -90,6 +93,14 @@ def get_collection_by_id(connection: Connection, collection_id: int) -> Collecti
     if row is None:
         raise NotFound(f"collection number {collection_id} was deleted")
     return _row(row)
+
+
+def get_reading_shards(connection: Connection, collection_id: int) -> tuple[str, ...]:
+    """`reading_shards` alone, which every search asks twice; raises NotFound when the collection was deleted."""
+    row = connection.execute(_SHARDS.where(collection.c.id == collection_id)).first()
+    if row is None:
+        raise NotFound(f"collection number {collection_id} was deleted")
+    return reading_order(tuple(row.leaving or ()), tuple(row.shards))
 
 
 def list_collections(connection: Connection) -> list[Collection]:

@@ -11,7 +11,7 @@ from embedmill.shared.db import collections, leases
 from embedmill.shared.db.clock import read_clock
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.opening import open_database
-from embedmill.shared.errors import UserError
+from embedmill.shared.errors import NotFound, UserError
 from embedmill.shared.outcomes import Advance, Complete
 from embedmill.shared.states import Result
 from tests.shared.db.tracker import Tracker
@@ -50,6 +50,10 @@ def test_a_move_writes_to_the_new_shards_and_reads_the_old_ones_too(tracker: Tra
     assert read(tracker).former_home("d1") is None
     move(tracker, 2)
     assert read(tracker).reading_shards == ("v1-002", "v1-000", "v1-001")
+    with tracker.database.read() as connection:
+        assert collections.get_reading_shards(connection, found.id) == read(tracker).reading_shards
+        with pytest.raises(NotFound):
+            collections.get_reading_shards(connection, found.id + 1)
 
 
 def test_a_move_is_taken_up_and_another_waits_until_it_is_finished(tracker: Tracker) -> None:
