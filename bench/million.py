@@ -28,7 +28,7 @@ from embedmill.shared.caches.embeddings import as_kept
 from embedmill.shared.editions import Edition, row_id
 from embedmill.shared.filtering.conditions import Condition
 from embedmill.shared.filtering.grammar import parse_filter
-from embedmill.shared.providers.embeddings.base import Embedder
+from embedmill.shared.providers.embeddings.base import Embedder, unit_rows
 from embedmill.shared.providers.embeddings.table import open_embedder
 from embedmill.shared.providers.vectorstores.base import VectorRow
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
@@ -288,9 +288,8 @@ def _resident() -> str:
 def _recall(options: argparse.Namespace, searcher: Searcher, embedder: Embedder, queries: Sequence[str]) -> float:
     kept = np.memmap(options.folder / VECTORS, np.float16, "r").reshape(-1, embedder.dimensions)
     asked = embedder.embed_batch([parse_query(query).plain for query in queries], input_type="query")
-    scores = np.concatenate(
-        [asked @ kept[n : n + PACE_ROWS].astype(np.float32).T for n in range(0, len(kept), PACE_ROWS)], axis=1
-    )
+    pages = (unit_rows(kept[n : n + PACE_ROWS].astype(np.float32)) for n in range(0, len(kept), PACE_ROWS))
+    scores = np.concatenate([asked @ page.T for page in pages], axis=1)
     met = 0
     for query, row in zip(queries, scores, strict=True):
         bar = np.partition(row, -TOP)[-TOP]

@@ -48,7 +48,10 @@ class Shard:
 
         Raises StorageFailed, and TimeoutError when there was no time to make an index of what it lacks.
         """
-        self._settle(is_in_time)
+        try:
+            self._settle(is_in_time)
+        except (StorageFailed, OSError) as error:
+            self._warn(error)
         with self.file.read() as connection:
             yield None if connection is None else (connection, self._view.refresh(connection))
 
@@ -78,7 +81,10 @@ class Shard:
             try:
                 self._build(lambda: True)
             except (StorageFailed, OSError) as error:
-                log.warning("store.index_not_made", shard=self.file.path.stem, error=str(error))
+                self._warn(error)
+
+    def _warn(self, error: Exception) -> None:
+        log.warning("store.index_not_made", shard=self.file.path.stem, error=str(error))
 
     def _build(self, goes_on: Callable[[], bool]) -> bool:
         file = ShardFile(self.file.path, dimensions=self._dimensions)

@@ -165,6 +165,18 @@ def test_where_nothing_can_be_written_the_rows_are_read_into_memory(
     ]
 
 
+def test_where_an_index_cannot_be_made_the_rows_are_read_into_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(building, "write", fail)
+    store = fill(tmp_path, 5 * SLICE)
+    require_exact(store, ["s"], np.random.default_rng(10))
+    require_exact(opened(tmp_path), ["s"], np.random.default_rng(10))
+
+
 def test_without_time_to_make_the_index_the_shard_is_late_and_the_next_search_goes_on(tmp_path: Path) -> None:
     fill(tmp_path, 5 * SLICE).close()
     for file in files(tmp_path):
