@@ -26,8 +26,8 @@ IDS_PER_FETCH = 100
 """Ids in one URL; a thousand are allowed, but not by every proxy on the way."""
 DELETE_ALL = UNIT * LEAST_WRITE_UNITS
 FLOAT_BYTES = 4
-BYTES_OF_TEXT_PER_TERM = 8
-"""Of English text: a word of some five letters and a blank, some of which come again."""
+BYTES_OF_TEXT_PER_TERM = 11
+"""Of a chunk in English, where words come again; counted on the shared sets."""
 MOST_UNITS = 1_000_000
 """Of one read, beyond which its answer is not believed: a read costs at most some units a gigabyte or a record."""
 
