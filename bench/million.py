@@ -142,7 +142,7 @@ def beside(options: argparse.Namespace) -> None:
     with subprocess.Popen([*command, f"--shards={options.shards}"], stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout is not None
         writer.stdout.readline()
-        both = [_seconds(searcher, query, "hybrid") for query in queries * 5]
+        both = [_seconds(searcher, query, "hybrid") for query in queries * 2]
         found_after = []
         for line in islice(writer.stdout, 10):
             word, written = line.split()
