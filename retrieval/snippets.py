@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from embedmill.shared.words.cutting import count_terms
 
@@ -11,6 +12,8 @@ _WORD = re.compile(r"\S+")
 LONGEST_WORD = 30
 """Signs of what is taken for a word; a longer run is of a script without spaces, and is looked through sign by sign."""
 SIGNS_OF_A_WORD = 2
+BESIDE = 2
+"""At most so many signs between two words that stand side by side."""
 CACHED_WORDS = 5000
 
 Cut = Callable[[str], frozenset[int]]
@@ -26,7 +29,7 @@ class _Found:
 def snippet(text: str, terms: Collection[int], *, width: int) -> tuple[int, int]:
     """Where the part begins and ends, in characters: at most `width`, from word to word as far as that is possible.
 
-    It holds as many different `terms` as can be, then as many words with one, and is the first such.
+    It holds as many different `terms` as can be, then as many side by side, then as many words, and is the first such.
     """
     if len(text) <= width:
         return 0, len(text)
@@ -60,17 +63,22 @@ def _words(text: str) -> Iterator[tuple[int, int]]:
 
 def _best(found: list[_Found], width: int) -> tuple[_Found, _Found]:
     """The first and the last word of the best part."""
-    best, ends = (0, 0, 0), (found[0], found[0])
+    best, ends = (0, 0, 0, 0), (found[0], found[0])
     last = 0
     for first, word in enumerate(found):
         last = max(last, first)
         while last + 1 < len(found) and found[last + 1].end - word.start <= width:
             last += 1
         held = found[first : last + 1]
-        value = (len(frozenset().union(*(one.terms for one in held))), len(held), -first)
+        value = (len(frozenset().union(*(one.terms for one in held))), _pairs(held), len(held), -first)
         if value > best:
             best, ends = value, (word, found[last])
     return ends
+
+
+def _pairs(found: list[_Found]) -> int:
+    """How many stand beside the next of them."""
+    return sum(1 for one, other in pairwise(found) if other.start - one.end <= BESIDE)
 
 
 def _to_words(text: str, start: int, width: int, *, keep: int = 0) -> tuple[int, int]:

@@ -28,6 +28,11 @@ def test_different_words_count_more_than_the_same_word_again() -> None:
     assert "pump is blocked" in shown(text, "blocked pump")
 
 
+def test_words_side_by_side_count_more_than_more_words() -> None:
+    text = f"In stack 2 it was wet. {FILLER}It is wet, and often wet. Number 2 is no stack. {FILLER}"
+    assert "In stack 2 it was wet." in shown(text, "wet stack 2")
+
+
 def test_without_any_of_the_words_the_beginning_is_shown() -> None:
     assert shown(FILLER, "pump").startswith("This sentence says")
 
