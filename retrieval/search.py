@@ -1,6 +1,6 @@
 """Owns the answering of a query: embed it, look at the shards until nothing moves meanwhile, and show the best."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from embedmill.retrieval import look as looking
@@ -47,6 +47,7 @@ STEPS = (
 )
 AS_BEFORE = "the page before was made without it"
 ENDS_EARLY = "no more is ranked; a narrower query or a filter finds what is not here"
+NO_PHRASE = "nothing that was found holds {phrases} as it is quoted; without the quotation marks these are words"
 NOTHING_ASKED = "nothing is asked: a query needs a word that is not excluded"
 
 
@@ -140,7 +141,7 @@ class Searcher:
         shards.leave_out(self._find_lost(shards.silent) if shards.silent else {})
         require_order(begin, page.before, why=steps.why_failed(EMBED) or "; ".join(failed.values()))
         following = page.next(asked, without=list(failed), by_words=bool(steps.why_failed(EMBED)))
-        return _result(page, question, steps, failed, following, *([ENDS_EARLY] if page.ends_early else []))
+        return _result(page, question, steps, failed, following, *_notes(page, question, begin))
 
     def _embed(self, question: Question, steps: Steps, begin: Cursor) -> Vector | None:
         """The query's vector; none where the page before was made without."""
@@ -176,6 +177,14 @@ def _timed(look_up: ActiveEditions, steps: Steps) -> ActiveEditions:
         return active
 
     return timed
+
+
+def _notes(page: Page, question: Question, begin: Cursor) -> Iterator[str]:
+    if page.ends_early:
+        yield ENDS_EARLY
+    phrases = " and ".join(f'"{phrase.text}"' for phrase in question.words.phrases)
+    if phrases and not page.hits and not begin.offset:
+        yield NO_PHRASE.format(phrases=phrases)
 
 
 def _result(

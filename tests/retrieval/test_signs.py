@@ -56,3 +56,9 @@ def test_rows_that_only_hold_the_words_of_a_phrase_are_made_up_for(
     monkeypatch.setattr(look, "MOST_READ", 200)
     result = searcher.search('"safety valve" 0')
     assert any("best rows that hold the words were read" in step.why for step in result.steps)
+
+
+def test_a_phrase_that_nothing_holds_is_named(filled: Searcher) -> None:
+    (note,) = filled.search('pump "no such phrase" 0').notes
+    assert '"no such phrase" as it is quoted' in note
+    assert filled.search('"safety valve" 0').notes == []
