@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _QUOTES = ('""', "“”", "„“", "„”", "””", "«»", "»«", "‹›", "「」", "『』", "＂＂")
+WORDS_OF_A_SENTENCE = 3
+"""So many words beside what is quoted are a sentence."""
+_OF_BOOKS = "".join(pair[0] for pair in _QUOTES[1:])
 _QUOTED = "|".join(f"{pair[0]}(?P<quoted{number}>[^{pair}]*){pair[1]}" for number, pair in enumerate(_QUOTES))
 _PART = re.compile(rf"(?:(?<!\S)(?P<minus>[-−－])|(?<![^\s(\[]))(?:{_QUOTED})|(?<!\S)[-−－](?P<word>[.#@]?[^\W\d]\S*)")
 
@@ -23,10 +26,15 @@ def parts_of(query: str) -> Iterator[Part]:
     """The parts of a query, in order.
 
     `"…"` is a phrase, `-word` and `-"…"` exclude. A minus before a digit is a number's; exclude a number as `-"40"`. A
-    quotation mark without its other half is text, and so is everything else.
+    quotation mark without its other half is text, and so is everything else. Marks as books have them are text within
+    a sentence, which quotes words to name them, and signs beside a word or two.
     """
     at = 0
-    for match in _PART.finditer(query):
+    signs = list(_PART.finditer(query))
+    is_sentence = len(_PART.sub(" ", query).split()) >= WORDS_OF_A_SENTENCE
+    for match in signs:
+        if is_sentence and not match["minus"] and match[0][0] in _OF_BOOKS:
+            continue
         yield Part(query[at : match.start()])
         yield _signed(match)
         at = match.end()

@@ -181,3 +181,11 @@ def test_what_is_excluded_is_excluded_in_every_form() -> None:
     for text in ("Cars are sold here.", "The car is red and it is not for sale."):
         assert set(word.terms) & set(count_terms(text=text).terms.tolist())
     assert not set(word.terms) & set(count_terms(text="The cart is red and it is not for sale.").terms.tolist())
+
+
+def test_marks_of_books_within_a_sentence_are_text() -> None:
+    query = parse_query("How do I tell “incomplete input” from “invalid input”?")
+    assert query.phrases == ()
+    assert {word.text for word in query.words if word.weight} >= {"incomplete", "invalid", "input"}
+    assert len(parse_query("“incomplete input” “invalid input”").phrases) == 2
+    assert len(parse_query('How do I tell "incomplete input" from it?').phrases) == 1
