@@ -263,17 +263,26 @@ class Mill:
         mode: Mode = "hybrid",
         where: str | None = None,
         rank: bool | None = None,
+        expand: bool | None = None,
         **shown: Unpack[ViewChoices],
     ) -> SearchResult:
         """The best chunks for a query, by meaning and by words; raises NotFound, UsageError.
 
-        `where` is a filter as `embedmill search --where` takes it; `rank` says whether models rank what is found,
-        where that is not to be as settings and collection have it.
+        `where` is a filter as `embedmill search --where` takes it. `rank` says whether models rank what is found,
+        `expand` whether synonyms are looked for, where that is not to be as settings and collection have it.
         """
         view = _view(shown)
         with self._runtimes.lend() as runtime:
             return searching.search(
-                runtime, query, collection=collection, top_k=top_k, mode=mode, where=where, view=view, rank=rank
+                runtime,
+                query,
+                collection=collection,
+                top_k=top_k,
+                mode=mode,
+                where=where,
+                view=view,
+                rank=rank,
+                expand=expand,
             )
 
     def search_each(
@@ -285,13 +294,22 @@ class Mill:
         mode: Mode = "hybrid",
         where: str | None = None,
         rank: bool | None = None,
+        expand: bool | None = None,
         **shown: Unpack[ViewChoices],
     ) -> Iterator[Answered]:
         """The answers to many queries, each an id and a text, in their order, streamed; raises NotFound."""
         asked, view = (Query(id_, text) for id_, text in queries), _view(shown)
         with self._runtimes.lend() as runtime:
             yield from searching.search_each(
-                runtime, asked, collection=collection, top_k=top_k, mode=mode, where=where, view=view, rank=rank
+                runtime,
+                asked,
+                collection=collection,
+                top_k=top_k,
+                mode=mode,
+                where=where,
+                view=view,
+                rank=rank,
+                expand=expand,
             )
 
     def ask(

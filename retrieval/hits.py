@@ -74,12 +74,16 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A query as it was given and as it was understood: without signs, its words, and what it was divided into."""
+    """A query as it was given and as it was understood: without signs, its words, and what it was divided into.
+
+    `expanded` are other names that were looked for beside its words.
+    """
 
     original: str
     normalised: str
     terms: list[str]
     subqueries: list[str] = field(default_factory=list)
+    expanded: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

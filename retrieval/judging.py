@@ -30,7 +30,8 @@ class Judge:
         """How near a hit is by what the stages said of it, from 0 to 1; None where nothing was measured."""
         if self.calibration is None:
             return None
-        share = _score(stages, "lexical") / self.most_of_words if self.most_of_words else 0.0
+        # Added names may bring a row with all of the words above all that these weigh.
+        share = min(_score(stages, "lexical") / self.most_of_words, 1.0) if self.most_of_words else 0.0
         return self.calibration.similarity(cosine=_score(stages, "dense"), words=share)
 
     def judge(self, similarities: Iterable[float | None]) -> Relevance | None:

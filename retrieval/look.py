@@ -12,6 +12,7 @@ from embedmill.retrieval.ranking import Ranking, missing, rank, scores_of
 from embedmill.retrieval.relevance import most_of_words
 from embedmill.retrieval.shards import Shards
 from embedmill.retrieval.steps import Running, Steps
+from embedmill.retrieval.understanding.expansion import weigh_added
 from embedmill.shared.providers.vectorstores.base import Match, VectorRow
 from embedmill.shared.providers.vectorstores.exact import counts_of
 from embedmill.shared.words.queries import weigh
@@ -94,9 +95,9 @@ class Look:
             return None
         query = self._question.words
         with self._steps.step(LEXICAL) as step:
-            counted = self._shards.count_words(query.terms)
+            counted = self._shards.count_words(self._question.terms)
             self.most_of_words = most_of_words(query, counted)
-            wording = weigh(query, counted)
+            wording = weigh(query, counted, extra=weigh_added(self._question.added, query, counted))
             if not wording.weights:
                 step.ran, step.why = False, "no document holds any of its words"
         return wording if wording.weights else None

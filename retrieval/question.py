@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
+from embedmill.retrieval.understanding.expansion import AddedName
 from embedmill.shared.errors import UsageError
 from embedmill.shared.filtering.conditions import Condition
 from embedmill.shared.providers.vectorstores.base import Selection, VectorRow
@@ -25,6 +26,14 @@ class Question:
     words: WordQuery
     mode: Mode
     where: Condition | None = None
+    added: tuple[AddedName, ...] = ()
+    """Other names of what it names: they find and weigh, and nothing is asked of a row for them."""
+
+    @property
+    def terms(self) -> tuple[int, ...]:
+        """All terms that may add to a score, be they the user's or added."""
+        added = (term for name in self.added for word in name.words for term in word.terms)
+        return tuple(dict.fromkeys((*self.words.terms, *added)))
 
     @property
     def asks(self) -> bool:

@@ -19,6 +19,8 @@ from embedmill.retrieval.paging import Cursor, begin_of, require_order, stands_f
 from embedmill.retrieval.question import Mode, Question, ask, texts_of
 from embedmill.retrieval.shards import Shards
 from embedmill.retrieval.steps import Steps
+from embedmill.retrieval.understanding.understanding import AS_IT_STANDS
+from embedmill.retrieval.understanding.understanding import STEPS as UNDERSTANDING
 from embedmill.retrieval.view import FIRST_PAGE, View, check_top_k
 from embedmill.shared.editions import Edition
 from embedmill.shared.errors import SettingsError
@@ -32,6 +34,7 @@ LOOKS = 3
 SECONDS = 10.0
 VERSIONS = "versions"
 STEPS = (
+    *UNDERSTANDING,
     EMBED,
     looking.DENSE,
     looking.LEXICAL,
@@ -93,6 +96,8 @@ class Searcher:
         """What paid calls come to."""
         self.judges = judges
         """The models that grade the first candidates of every query, which come in their order."""
+        self.understanding = AS_IT_STANDS
+        """What is done to every question before the shards are looked at."""
         self.fusion: Fusion | None = None
         """What counts beside meaning, where it is not to be what was measured of the embedder."""
         self.word_weight: float | None = None
@@ -115,7 +120,8 @@ class Searcher:
         """
         question = ask(text, mode=mode, where=where)
         check_top_k(top_k)
-        asked = stands_for([text, mode, where, view.per_document, view.fold, self.judges and self.judges.names])
+        judges, understood = self.judges and self.judges.names, self.understanding.stands_for
+        asked = stands_for([text, mode, where, view.per_document, view.fold, judges, understood])
         begin = begin_of(view, asked)
         steps, failed = Steps(*STEPS, tally=self.tally), dict.fromkeys(begin.without, AS_BEFORE)
         if not view.context:
@@ -123,6 +129,7 @@ class Searcher:
         if not question.asks:
             steps.skip_all("nothing is asked")
             return _result(NO_PAGE, question, steps, failed, None, NOTHING_ASKED)
+        question = self.understanding.understand(question, steps)
         vector = self._embed(question, steps, begin)
         fusion = UNMEASURED_MODEL if vector is None else self.choose_fusion()
         page, grader = NO_PAGE, Grader(question.words.plain, self.judges, steps)
@@ -187,6 +194,11 @@ def _notes(page: Page, question: Question, begin: Cursor) -> Iterator[str]:
         yield NO_PHRASE.format(phrases=phrases)
 
 
+def _asked(question: Question) -> Asked:
+    words, added = question.words, [name.text for name in question.added]
+    return Asked(question.text, words.plain, texts_of(words.words), expanded=added)
+
+
 def _result(
     page: Page, question: Question, steps: Steps, failed: Mapping[str, str], following: Cursor | None, *notes: str
 ) -> SearchResult:
@@ -194,7 +206,7 @@ def _result(
     return SearchResult(
         hits=page.hits,
         timings=steps.timings(),
-        query=Asked(question.text, words.plain, texts_of(words.words)),
+        query=_asked(question),
         steps=steps.told(),
         partial=list(failed),
         failures=failed,

@@ -29,6 +29,8 @@ class CollectionSettings:
     shards: int = 1
     rank: bool = False
     """Whether models rank what is found here, unless a query says otherwise."""
+    expand: bool = False
+    """Whether other names of what a query names are looked for too, unless a query says otherwise."""
     domain: str = ""
     """What the owner says of what the documents are about, for models that read a question."""
 

@@ -31,6 +31,9 @@ RejectBelow = Annotated[
 Rank = Annotated[
     bool | None, typer.Option("--rank/--no-rank", help="Have models rank what is found here; each query costs money.")
 ]
+Expand = Annotated[
+    bool | None, typer.Option("--expand/--no-expand", help="Look for synonyms of what a query names too; see terms.")
+]
 Domain = Annotated[
     str | None, typer.Option("--domain", help="What the documents are about, for models that read questions.")
 ]
@@ -52,6 +55,7 @@ def create(
     policy: Policy = None,
     reject_below: RejectBelow = None,
     rank: Rank = None,
+    expand: Expand = None,
     domain: Domain = None,
     as_json: AsJson = False,
 ) -> None:
@@ -71,6 +75,7 @@ def create(
             policy=policy,
             reject_below=reject_below,
             rank=rank,
+            expand=expand,
             domain=domain,
         )
     print_result(made, _print_collection, as_json=as_json)
@@ -107,10 +112,11 @@ def update(
     policy: Policy = None,
     reject_below: RejectBelow = None,
     rank: Rank = None,
+    expand: Expand = None,
     domain: Domain = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change how documents are split, validated or ranked.
+    """Change how documents are split, judged and found.
 
     Ingest the sources again to apply it to what is indexed already.
     """
@@ -127,6 +133,7 @@ def update(
             policy=policy,
             reject_below=reject_below,
             rank=rank,
+            expand=expand,
             domain=domain,
         )
     print_result(changed, _print_collection, as_json=as_json)

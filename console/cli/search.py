@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from embedmill.console.services.searching import Answered, Unanswered
+    from embedmill.console.services.switches import Switches
     from embedmill.retrieval.hits import SearchResult
 
 
@@ -56,6 +57,10 @@ def search(
     rank: Annotated[
         bool | None, typer.Option("--rank/--no-rank", help="Have models rank what is found, or not; it costs money.")
     ] = None,
+    expand: Annotated[
+        bool | None,
+        typer.Option("--expand/--no-expand", help="Look for synonyms of what the query names too, or not."),
+    ] = None,
     queries: Annotated[Path | None, typer.Option(help='JSONL of {"id", "text", "where"}; - reads stdin.')] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -74,6 +79,7 @@ def search(
 
     if (query is None) == (queries is None):
         raise typer.BadParameter("give either a QUERY or --queries FILE")
+    switches: Switches = {"rank": rank, "expand": expand}
     view = View(offset=offset, after=after, per_document=per_document, context=context, fold=fold)
     with opened_to_read() as runtime:
         if queries is not None:
@@ -86,12 +92,12 @@ def search(
                 mode=mode.value,
                 where=where,
                 view=view,
-                rank=rank,
+                **switches,
             )
             _print_answers(answers, asked)
             return
         result = searching.search(
-            runtime, str(query), collection=collection, top_k=top_k, mode=mode.value, where=where, view=view, rank=rank
+            runtime, str(query), collection=collection, top_k=top_k, mode=mode.value, where=where, view=view, **switches
         )
     _print_remarks(result)
     print_result(result, lambda found: print_found(found, offset=offset), as_json=as_json)

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Unpack
 
 from embedmill.console.services.searching import open_searcher, question_text
+from embedmill.console.services.switches import Switches
 from embedmill.retrieval.answering.answering import ANSWER, Answered, answer
 from embedmill.retrieval.hits import Hit, SearchResult
 from embedmill.retrieval.relevance import Relevance
@@ -78,11 +80,11 @@ class Reply:
 
 
 def ask(
-    runtime: Runtime, question: str, *, collection: str, where: str | None = None, rank: bool | None = None
+    runtime: Runtime, question: str, *, collection: str, where: str | None = None, **switches: Unpack[Switches]
 ) -> Reply:
     """Answer a question from a collection; raises NotFound, UsageError, SettingsError."""
     text, condition = question_text(question, where)
-    with open_searcher(runtime, collection, rank=rank) as searcher:
+    with open_searcher(runtime, collection, **switches) as searcher:
         found = searcher.search(text, top_k=READ, where=condition)
         answered = answer(text, found, searcher.judges, searcher.tally)
     return _reply(text, found, answered)

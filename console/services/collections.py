@@ -24,6 +24,7 @@ class SettingChoices(TypedDict, total=False):
     policy: str | None
     reject_below: int | None
     rank: bool | None
+    expand: bool | None
     domain: str | None
 
 

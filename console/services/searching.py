@@ -5,11 +5,13 @@ from collections.abc import Collection as Ids
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, fields, replace
 from functools import cache, partial
-from typing import Self
+from typing import Self, Unpack
 
 from embedmill.console.services.fields import note_unknown
 from embedmill.console.services.judges import is_ranked, open_judges
 from embedmill.console.services.lost_shards import ShardWatch
+from embedmill.console.services.switches import Switches
+from embedmill.console.services.understanding import open_understanding
 from embedmill.retrieval.hits import Asked, Hit, SearchResult
 from embedmill.retrieval.question import Mode
 from embedmill.retrieval.relevance import Relevance
@@ -87,11 +89,11 @@ def search(
     mode: Mode,
     where: str | None = None,
     view: View = FIRST_PAGE,
-    rank: bool | None = None,
+    **switches: Unpack[Switches],
 ) -> SearchResult:
     """The best chunks for a query, of those that a filter allows; raises NotFound, UsageError."""
     text, condition = question_text(query, where)
-    with open_searcher(runtime, collection, rank=rank) as searcher:
+    with open_searcher(runtime, collection, **switches) as searcher:
         found = searcher.search(text, top_k=top_k, mode=mode, where=condition, view=view)
     if found.hits or condition is None:
         return found
@@ -107,11 +109,11 @@ def search_each(
     mode: Mode,
     where: str | None = None,
     view: View = FIRST_PAGE,
-    rank: bool | None = None,
+    **switches: Unpack[Switches],
 ) -> Iterator[Answered]:
     """The answers to many queries, in their order; `where` is for those without one; raises NotFound, UsageError."""
     condition = _condition(where)
-    with open_searcher(runtime, collection, rank=rank) as searcher:
+    with open_searcher(runtime, collection, **switches) as searcher:
         ask = partial(searcher.search, top_k=top_k, mode=mode, view=view)
         for query in queries:
             yield _answer(query, ask, otherwise=condition)
@@ -126,11 +128,11 @@ def answer_each(
     mode: Mode,
     where: str | None = None,
     view: View = FIRST_PAGE,
-    rank: bool | None = None,
+    **switches: Unpack[Switches],
 ) -> Iterator[Answered | Unanswered]:
     """The same, where a query that cannot be answered keeps nobody from the others; raises NotFound, UsageError."""
     condition = _condition(where)
-    with open_searcher(runtime, collection, rank=rank) as searcher:
+    with open_searcher(runtime, collection, **switches) as searcher:
         ask = partial(searcher.search, top_k=top_k, mode=mode, view=view)
         for query in queries:
             try:
@@ -163,14 +165,14 @@ def _text(what: str, given: object) -> str:
 
 
 @contextmanager
-def open_searcher(runtime: Runtime, collection: str, *, rank: bool | None = False) -> Iterator[Searcher]:
-    """A searcher over a collection, with models that rank where somebody wants them; raises NotFound, SettingsError."""
+def open_searcher(runtime: Runtime, collection: str, **switches: Unpack[Switches]) -> Iterator[Searcher]:
+    """A searcher over a collection, with the steps that somebody wants; raises NotFound, SettingsError."""
     name = _text("a collection's name", collection)
     found = runtime.database.query(lambda connection: collections.get_collection(connection, name))
     catch_up(runtime, found.id, seconds=runtime.settings.search_seconds)
     tally = Tally()
     store = runtime.tallied_store(found, tally)
-    judges = open_judges(runtime, found, tally) if is_ranked(runtime, found, asked=rank) else None
+    judges = open_judges(runtime, found, tally) if is_ranked(runtime, found, asked=switches.get("rank")) else None
     with ExitStack() as opened:
         searcher = Searcher(
             store,
@@ -182,6 +184,7 @@ def open_searcher(runtime: Runtime, collection: str, *, rank: bool | None = Fals
             tally=tally,
             judges=judges,
         )
+        searcher.understanding = open_understanding(runtime, found, switches)
         searcher.word_weight = runtime.settings.word_weight
         yield searcher
 

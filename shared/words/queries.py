@@ -75,9 +75,15 @@ def parse_query(text: str) -> WordQuery:
     plain = " ".join(part.text.strip() for part in wanted)
     excluded, excluded_phrases = _exclusions(part for part in parts if part.is_excluded)
     phrases = tuple(Phrase(part.text) for part in wanted if part.is_phrase and _has_words(part.text))
-    cut = list(dict.fromkeys(tokens(normalise(plain))))
+    read = parse_text(plain)
+    return WordQuery(plain, read.words, phrases, excluded, excluded_phrases, read.notes)
+
+
+def parse_text(text: str) -> WordQuery:
+    """A query without signs, as one that nobody typed: quotation marks and minuses in it mean nothing."""
+    cut = list(dict.fromkeys(tokens(normalise(text))))
     words, left = _words_of(cut)
-    return WordQuery(plain, words[:MOST_WORDS], phrases, excluded, excluded_phrases, _notes(cut, left))
+    return WordQuery(text, words[:MOST_WORDS], notes=_notes(cut, left))
 
 
 def _has_words(text: str) -> bool:

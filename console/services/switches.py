@@ -1,0 +1,10 @@
+"""What a query switches on or off, of the steps that a search may take."""
+
+from typing import TypedDict
+
+
+class Switches(TypedDict, total=False):
+    """Steps that are wanted or not; None, or no word of one, leaves it to the collection and the settings."""
+
+    rank: bool | None
+    expand: bool | None

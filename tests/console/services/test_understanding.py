@@ -1,0 +1,48 @@
+"""What questions are understood by: the terms of their collection, where somebody said so."""
+
+import pytest
+
+from embedmill.console.services.switches import Switches
+from embedmill.console.services.understanding import open_understanding
+from embedmill.producers.submission import create_collection
+from embedmill.retrieval.understanding.expansion import expand
+from embedmill.shared.db.schema import document
+from embedmill.shared.db.terms import FoundTerm, replace_terms
+from embedmill.shared.runtime import Runtime
+from embedmill.shared.words.queries import parse_query
+from tests.shared.db.tracker import Tracker
+
+
+@pytest.mark.parametrize(
+    ("chosen", "switches", "wanted"),
+    [
+        ({}, {}, False),
+        ({"expand": True}, {}, True),
+        ({"expand": True}, {"expand": None}, True),
+        ({}, {"expand": True}, True),
+        ({"expand": True}, {"expand": False}, False),
+    ],
+)
+def test_a_query_switches_expansion_and_else_its_collection(
+    runtime: Runtime, chosen: dict[str, bool], switches: Switches, *, wanted: bool
+) -> None:
+    found = create_collection(runtime, "notes", **chosen)
+    assert (open_understanding(runtime, found, switches).open_thesaurus is not None) == wanted
+
+
+def test_the_terms_of_the_collection_are_known_in_both_directions(runtime: Runtime, tracker: Tracker) -> None:
+    tracker.meet(tracker.scan(), ["file:///a", "file:///b"])
+    one, two = (row["id"] for row in tracker.rows(document))
+    terms = {one: FoundTerm("RAM", ("main memory",), 3), two: FoundTerm("ram", ("work memory",), 1)}
+    with runtime.database.write() as connection:
+        for id_, term in terms.items():
+            replace_terms(connection, [term], collection_id=tracker.collection.id, document_id=id_)
+    understanding = open_understanding(runtime, tracker.collection, {"expand": True})
+    assert understanding.open_thesaurus is not None
+    thesaurus = understanding.open_thesaurus()
+
+    def names(query: str) -> set[str]:
+        return {added.text.casefold() for added in expand(query, parse_query(query), thesaurus)}
+
+    assert names("how much RAM is there") == {"main memory", "work memory"}
+    assert names("how much main memory is there") >= {"ram"}
