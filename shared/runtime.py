@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 # Vectors, caches and the database give documents away as the documents themselves do.
 OWNER_ONLY = 0o700
+USE_ANOTHER = "Point EMBEDMILL_HOME at a folder that this user may write."
 
 
 class Runtime:
@@ -271,6 +272,6 @@ def prepare_home(settings: Settings) -> Path:
     except OSError as error:
         raise HomeInUse(
             f"cannot make the home folder {home}: {error.strerror}",
-            hint="Point EMBEDMILL_HOME at a folder that this user may write.",
+            hint=USE_ANOTHER,
         ) from None
     return home

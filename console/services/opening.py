@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from embedmill.console.listening import NOBODY, Listener, Notice
+from embedmill.shared.errors import HomeInUse
 from embedmill.shared.presence import Presence
-from embedmill.shared.runtime import Runtime, prepare_home
+from embedmill.shared.runtime import USE_ANOTHER, Runtime, prepare_home
 from embedmill.shared.settings import Settings
 from embedmill.shared.sqlite_files import is_writable
 
@@ -15,6 +16,8 @@ from embedmill.shared.sqlite_files import is_writable
 def open_runtime(settings: Settings) -> Iterator[Runtime]:
     """A runtime that may write; raises HomeInUse, SettingsError."""
     home = prepare_home(settings)
+    if not is_writable(home):
+        raise HomeInUse(f"the home folder {home} cannot be written", hint=USE_ANOTHER)
     with Presence(home / "run") as alive, closing(Runtime(settings, process_id=alive.id)) as runtime:
         yield runtime
 

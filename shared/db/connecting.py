@@ -38,6 +38,17 @@ def is_server(url: str) -> bool:
         raise SettingsError(f"EMBEDMILL_DATABASE_URL: {error}") from None
 
 
+def find_frozen_file(url: str) -> Path | None:
+    """The file that a URL names, where it is there and cannot be written."""
+    parsed = parse_url(url)
+    return _frozen_file(parsed) if parsed.get_backend_name() == "sqlite" else None
+
+
+def _frozen_file(url: URL) -> Path | None:
+    path = Path(url.database or "")
+    return path if path.is_file() and not is_writable(path.parent) else None
+
+
 def make_engine(url: str, *, begin: str, sizing: Sizing) -> Engine:
     """Sessions that begin their transactions as told; raises SettingsError, MissingExtra."""
     try:
@@ -62,9 +73,8 @@ def make_engine(url: str, *, begin: str, sizing: Sizing) -> Engine:
 
 def _sqlite_engine(url: URL, begin: str) -> Engine:
     """An engine on a file; on one that can only be read, where its folder cannot be written."""
-    path = Path(url.database or "")
-    frozen = path.is_file() and not is_writable(path.parent)
-    opened = url.set(database=file_uri(path, mode="ro"), query={"uri": "true"}) if frozen else url
+    frozen = _frozen_file(url)
+    opened = url.set(database=file_uri(frozen, mode="ro"), query={"uri": "true"}) if frozen else url
     engine = create_engine(opened, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, hide_parameters=True)
     _prepare_sqlite(engine, begin, [pragma for pragma in PRAGMAS if not (frozen and "journal" in pragma)])
     return engine

@@ -167,6 +167,12 @@ class Database:
         """How long an outage is waited out."""
         return self._sizing.outage_seconds
 
+    def freeze(self) -> None:
+        """Have a file refuse every write from here on, as one does that cannot be written."""
+        self.close()
+        for engine in {self._writer, self._reader}:
+            event.listen(engine, "connect", lambda session, _record: session.execute("PRAGMA query_only=ON"))
+
     def close(self) -> None:
         """Release every connection."""
         self._writer.dispose()

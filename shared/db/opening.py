@@ -1,20 +1,29 @@
 """Opens the tracking database, migrated to the schema that this release knows."""
 
+import sqlite3
+import weakref
+from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from sqlalchemy import text
 
+from embedmill.shared.db.connecting import find_frozen_file
 from embedmill.shared.db.engine import Connection, Database
 from embedmill.shared.db.postgres import Sizing
 from embedmill.shared.db.snapshot import create_newest
 from embedmill.shared.errors import EmbedmillError, HomeInUse
+from embedmill.shared.sqlite_files import file_uri
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 HEAD = max(path.name[:4] for path in _MIGRATIONS.glob("versions/[0-9]*.py"))
 
 
 def open_database(url: str, *, sizing: Sizing | None = None) -> Database:
-    """Open and, where its schema is older, migrate; raises HomeInUse for a newer schema or a read-only home."""
+    """Open and, where its schema is older, migrate; raises HomeInUse for a newer schema.
+
+    A file that cannot be written is read as it stands; with an older schema, a copy of it is migrated and read.
+    """
     database = Database(url, sizing=sizing, keeps_receipts=True)
     try:
         revision = database.find_revision()
@@ -22,12 +31,28 @@ def open_database(url: str, *, sizing: Sizing | None = None) -> Database:
             database.alter(create_newest)
             revision = database.find_revision()
         if revision is None or revision < HEAD:
+            if revision and (frozen := find_frozen_file(url)):
+                database.close()
+                return _open_copy(frozen, sizing)
             migrate(database)
         elif revision > HEAD:
             raise HomeInUse(f"the database was made by a newer Embedmill (schema {revision}, this one knows {HEAD})")
     except EmbedmillError:
         database.close()
         raise
+    return database
+
+
+def _open_copy(file: Path, sizing: Sizing | None) -> Database:
+    """A migrated copy, which takes no writes and is gone with whoever reads it."""
+    folder = TemporaryDirectory(prefix="embedmill-")
+    copy = Path(folder.name) / file.name
+    with closing(sqlite3.connect(file_uri(file, mode="ro"), uri=True)) as old, closing(sqlite3.connect(copy)) as new:
+        old.backup(new)
+    database = Database(f"sqlite:///{copy}", sizing=sizing, keeps_receipts=True)
+    weakref.finalize(database, folder.cleanup)
+    migrate(database)
+    database.freeze()
     return database
 
 

@@ -87,7 +87,10 @@ def _mount(*arguments: str) -> int:
 
 def test_a_read_only_home_is_refused_in_one_line(frozen_home: Command, tmp_path: Path) -> None:
     require_clear(frozen_home.run("ingest", tmp_path / "corpus", "--json"))
-    require_clear(frozen_home.run("jobs", "list", "--json"))
+    for command in (("jobs", "list"), ("verify",)):
+        refused = frozen_home.run(*command, "--json")
+        require_clear(refused)
+        assert f"{frozen_home.home} cannot be written" in refused.stdout + refused.stderr
 
 
 def test_a_read_only_home_is_searched_as_it_stands(frozen_home: Command) -> None:

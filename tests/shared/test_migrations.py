@@ -12,12 +12,13 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 
 import embedmill.shared.db
-from embedmill.shared.db import snapshot
+from embedmill.shared import sqlite_files
+from embedmill.shared.db import connecting, snapshot
 from embedmill.shared.db.engine import Database
 from embedmill.shared.db.opening import HEAD, open_database
 from embedmill.shared.db.schema import metadata, usage
 from embedmill.shared.db.snapshot import dump, dump_migrated
-from embedmill.shared.errors import EmbedmillError
+from embedmill.shared.errors import EmbedmillError, HomeInUse
 from tests.services import postgres
 from tests.services.needed import require
 from tests.shared.db.tracker import Tracker
@@ -71,6 +72,24 @@ def test_a_database_of_the_first_release_is_upgraded_with_what_is_in_it(url: str
         counted = connection.execute(text("SELECT state, result, documents, expected FROM tally ORDER BY state"))
         assert [tuple(row) for row in counted] == [("completed", "indexed", 2, 6), ("pending", "", 1, 0)]
     opened.close()
+
+
+def test_a_database_of_an_older_release_that_cannot_be_written_is_read_in_a_copy_that_takes_no_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "tracking.db"
+    older = Database(f"sqlite:///{path}")
+    move(older, "0001")
+    older.close()
+    before = path.read_bytes()
+    for module in (connecting, sqlite_files):
+        monkeypatch.setattr(module, "is_writable", lambda folder: folder != tmp_path)
+    opened = open_database(f"sqlite:///{path}")
+    assert differences(opened) == []
+    with pytest.raises(HomeInUse), opened.write() as connection:
+        connection.execute(text("UPDATE pool SET desired = 1"))
+    opened.close()
+    assert path.read_bytes() == before
 
 
 def test_work_of_an_older_release_goes_on_and_no_constraint_says_which_stages_there_are(url: str) -> None:
