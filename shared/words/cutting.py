@@ -38,7 +38,7 @@ FIELDS = {"title": 2.0, "section": 1.5, "text": 1.0, "name": 2.0, "path": 0.5}
 """What a word counts in each field, in steps of a quarter; `name` is the file's or the row's, `path` its folders'."""
 
 KNOWN = 32_768
-"""Words whose terms are remembered for each set of languages, some 250 bytes each."""
+"""Words whose terms are remembered for each set of languages, some 250 bytes each: so many that were met lately."""
 SPOKEN = 16
 """Sets of languages for which words are remembered."""
 LONGEST_KNOWN = 40
@@ -87,6 +87,8 @@ class _Known(dict[str, tuple[int, tuple[int, ...]]]):
         super().__init__()
         table = languages()
         self._spoken = {script: table[code] for script, code in zip(DEFAULTS, spoken, strict=True)}
+        self._terms_of = lru_cache(maxsize=KNOWN)(self._find_terms)
+        self._before: dict[str, tuple[int, tuple[int, ...]]] = {}
 
     def look_up(self, cut: Iterable[str]) -> tuple[int, list[int]]:
         """The number of words, and their terms, one after the other."""
@@ -94,29 +96,41 @@ class _Known(dict[str, tuple[int, tuple[int, ...]]]):
         return sum(map(_LENGTH, found)), list(chain.from_iterable(map(_TERMS, found)))
 
     def __missing__(self, written: str) -> tuple[int, tuple[int, ...]]:
-        bare = written.lstrip("\"'([{<*").rstrip("\"')]}>*.,;:!?")
-        found = self[bare] if bare != written and bare.isalpha() else self._read(written)
+        found = self._before.get(written) or self._find(written)
         if len(written) <= LONGEST_KNOWN:
-            if len(self) >= KNOWN:
+            if len(self) >= KNOWN // 2:
+                self._before = dict(self)
                 self.clear()
             self[written] = found
         return found
 
+    def _find(self, written: str) -> tuple[int, tuple[int, ...]]:
+        bare = written.lstrip("\"'([{<*").rstrip("\"')]}>*.,;:!?")
+        if _is_plain(bare):
+            small = bare.lower()
+            return 1, self._terms_of(small, small)
+        return self[bare] if bare != written and bare.isalpha() else self._read(written)
+
     def _read(self, written: str) -> tuple[int, tuple[int, ...]]:
         pieces = [split(token) for token in tokens(normalise(written))]
-        terms = tuple(term_id(term) for piece in pieces for term in self._terms(piece))
+        terms = tuple(chain.from_iterable(map(self._terms, pieces)))
         return sum(piece.length for piece in pieces), terms
 
-    def _terms(self, pieces: Pieces) -> Iterator[str]:
-        for word, shown in (
-            *zip(pieces.words, pieces.shown, strict=True),
-            *zip(pieces.wholes, pieces.wholes, strict=True),
-        ):
-            language = self._spoken.get(script_of(word))
-            stemmed = _stemmed(word, shown, language) if language and may_be_inflected(word) else ()
-            yield from stemmed or (word,)
-        yield from pieces.grams
-        yield from pieces.singles
+    def _terms(self, pieces: Pieces) -> Iterator[int]:
+        shown = map(self._terms_of, pieces.words, pieces.shown)
+        wholes = map(self._terms_of, pieces.wholes, pieces.wholes)
+        return chain(*shown, *wholes, map(term_id, (*pieces.grams, *pieces.singles)))
+
+    def _find_terms(self, word: str, shown: str) -> tuple[int, ...]:
+        """The terms of a folded word, and of what it is `shown` as."""
+        language = self._spoken.get(script_of(word))
+        stemmed = _stemmed(word, shown, language) if language and may_be_inflected(word) else ()
+        return tuple(map(term_id, stemmed or (word,)))
+
+
+def _is_plain(word: str) -> bool:
+    """Whether a word is of plain letters, large ones at its beginning or everywhere: there is nothing to split."""
+    return word.isascii() and word.isalpha() and (word.islower() or word.istitle() or word.isupper())
 
 
 @lru_cache(maxsize=SPOKEN)

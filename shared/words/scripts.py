@@ -1,6 +1,7 @@
 """Owns what is known of scripts: which need no spaces between words, and what of a word is a mark."""
 
 import unicodedata
+from functools import lru_cache
 from itertools import groupby
 
 HAN = "\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
@@ -48,8 +49,15 @@ _FIRST_OF_SCRIPTS = (
 
 def script_of(word: str) -> str:
     """The script of a word's first letter, where it has languages with stemmers; empty for others."""
-    first = next((ord(sign) for sign in word if sign.isalpha()), 0)
-    return next((name for begin, name in reversed(_FIRST_OF_SCRIPTS) if first >= begin), "")
+    for sign in word:
+        if sign.isalpha():
+            return _script_of_letter(sign)
+    return ""
+
+
+@lru_cache(maxsize=4096)
+def _script_of_letter(letter: str) -> str:
+    return next((name for begin, name in reversed(_FIRST_OF_SCRIPTS) if ord(letter) >= begin), "")
 
 
 def marks() -> str:

@@ -6,9 +6,9 @@ needs no spaces. An identifier is a word of its own beside its parts.
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 from embedmill.shared.words.folding import fold
 from embedmill.shared.words.scripts import CLUSTER, HAN, HANGUL, SPACELESS, marks
@@ -50,8 +50,7 @@ _HANGUL_APART = re.compile(f"[{HANGUL}]+|[^{HANGUL}]+")
 _CLUSTERS = re.compile(CLUSTER)
 
 
-@dataclass(frozen=True, slots=True)
-class Pieces:
+class Pieces(NamedTuple):
     """What a token is found by, folded.
 
     `words` may be inflected; `shown` are the same with the marks that stemmers read. `wholes` are identifiers as
