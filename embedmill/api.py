@@ -20,6 +20,7 @@ from embedmill.console.services import collections as collection_service
 from embedmill.console.services import (
     controlling,
     deleting,
+    query_stats,
     replaying,
     searching,
     spending,
@@ -32,6 +33,7 @@ from embedmill.console.services import documents as document_service
 from embedmill.console.services import estimates as estimate_service
 from embedmill.console.services import evaluating as evaluation_service
 from embedmill.console.services import exporting as export_service
+from embedmill.console.services import feedback as feedback_service
 from embedmill.console.services import fields as field_service
 from embedmill.console.services import jobs as job_service
 from embedmill.console.services import sources as source_service
@@ -50,9 +52,11 @@ from embedmill.console.services.documents import (
 from embedmill.console.services.estimates import Estimate
 from embedmill.console.services.evaluating import Evaluation
 from embedmill.console.services.exporting import Exported, Rejected
+from embedmill.console.services.feedback import ExportedFeedback, FeedbackReport, Judged
 from embedmill.console.services.fields import FieldReports
 from embedmill.console.services.jobs import JobExplanation, JobReport, JobSummary
 from embedmill.console.services.lending import Runtimes
+from embedmill.console.services.query_stats import QueryStats
 from embedmill.console.services.replaying import ReplayReport
 from embedmill.console.services.searching import Answered, Query
 from embedmill.console.services.sources import SourceReport
@@ -321,6 +325,29 @@ class Mill:
         """
         with self._runtimes.lend() as runtime:
             return asking_service.ask(runtime, question, collection=collection, where=where, rank=rank)
+
+    def add_feedback(self, result: str, chunk: str, *, helpful: bool, why: str | None = None) -> Judged:
+        """Say of a hit of a result, by their ids, whether it helped; raises NotFound, UsageError.
+
+        What was said of it before is replaced.
+        """
+        with self._runtimes.lend() as runtime:
+            return feedback_service.add_feedback(runtime, result, chunk, helpful=helpful, why=why)
+
+    def feedback(self, *, collection: str | None = None, limit: int = 20) -> FeedbackReport:
+        """What was said of hits, and the worst queries; raises NotFound."""
+        with self._runtimes.lend() as runtime:
+            return feedback_service.report_feedback(runtime, collection=collection, limit=limit)
+
+    def judgements(self, *, collection: str = "default") -> ExportedFeedback:
+        """Queries and judgements as `evaluate` takes them, of queries whose texts were kept; raises NotFound."""
+        with self._runtimes.lend() as runtime:
+            return feedback_service.export_feedback(runtime, collection)
+
+    def query_stats(self, *, days: int = 7, collection: str | None = None) -> QueryStats:
+        """How searches and answers went in so many days, today's included; raises NotFound."""
+        with self._runtimes.lend() as runtime:
+            return query_stats.measure_queries(runtime, days=days, collection=collection)
 
     def evaluate(
         self,

@@ -41,6 +41,7 @@ def embed(question: Question, open_embedder: Callable[[], Embedder], steps: Step
 
 def _embedded(text: str, embedder: Embedder, step: Running) -> Vector | None:
     """None for a text without a token that the model knows, which would be near to anything."""
+    step.model = embedder.name
     taken = fit(text, embedder)
     vector: Vector = embedder.embed_batch([taken], input_type="query")[0]
     if not vector.any():

@@ -95,6 +95,9 @@ class SearchResult:
 
     `relevance` says how near the best of the first hits is to the query, by what `judged_by` names; None where that
     cannot be told. `next` is where the next page begins, for `after`; None on the last.
+
+    `faults` counts quotes of models that the texts do not hold, by kind. By its `id` readers say what they think of a
+    hit; None where no record is kept.
     """
 
     hits: list[Hit]
@@ -108,6 +111,8 @@ class SearchResult:
     relevance: Relevance | None = None
     judged_by: str = ""
     next: str | None = None
+    faults: Mapping[str, int] = field(default_factory=dict)
+    id: str | None = None
 
     @property
     def remarks(self) -> list[str]:

@@ -148,7 +148,8 @@ class Searcher:
         shards.leave_out(self._find_lost(shards.silent) if shards.silent else {})
         require_order(begin, page.before, why=steps.why_failed(EMBED) or "; ".join(failed.values()))
         following = page.next(asked, without=list(failed), by_words=bool(steps.why_failed(EMBED)))
-        return _result(page, question, steps, failed, following, *_notes(page, question, begin))
+        found = _result(page, question, steps, failed, following, *_notes(page, question, begin))
+        return replace(found, faults=grader.faults)
 
     def _embed(self, question: Question, steps: Steps, begin: Cursor) -> Vector | None:
         """The query's vector; none where the page before was made without."""

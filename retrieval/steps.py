@@ -13,7 +13,8 @@ class Step:
     """One step of a search; `why` says why it did not run, or what is to be known of how it ran.
 
     `given` and `out` count what it is about: candidates, as a rule. `calls` are paid ones, `usd` what they cost. It has
-    `failed` where it was meant to run and could not, so that the answer is less than it might be.
+    `failed` where it was meant to run and could not, so that the answer is less than it might be. `model` is the
+    one that took part, `prompt` the hash of what it was told to do.
     """
 
     name: str
@@ -25,6 +26,8 @@ class Step:
     usd: float = 0.0
     seconds: float = 0.0
     failed: bool = False
+    model: str = ""
+    prompt: str = ""
 
 
 NOTHING_CAME = "nothing came to it"
@@ -43,6 +46,8 @@ class Running:
     out: int = 0
     spent: Spent = (0.0, 0, 0)
     failed: bool = False
+    model: str = ""
+    prompt: str = ""
 
     def fail(self, why: str) -> None:
         """It could not do its work, and the search goes on without it."""
@@ -112,7 +117,19 @@ def _told(name: str, step: Running) -> Step:
     seconds, calls, microusd = step.spent
     usd = round(microusd / 1_000_000, 6)
     why = step.why or ("" if step.ran else NOTHING_CAME)
-    return Step(name, step.ran, why, step.given, step.out, calls, usd, round(seconds, 6), step.failed)
+    return Step(
+        name,
+        step.ran,
+        why,
+        step.given,
+        step.out,
+        calls,
+        usd,
+        round(seconds, 6),
+        step.failed,
+        step.model,
+        step.prompt,
+    )
 
 
 def _plus(one: Spent, other: Spent) -> Spent:

@@ -33,6 +33,8 @@ class CollectionSettings:
     """Whether other names of what a query names are looked for too, unless a query says otherwise."""
     domain: str = ""
     """What the owner says of what the documents are about, for models that read a question."""
+    keep_queries: bool = False
+    """Whether the texts of queries are kept with their records."""
 
     def __post_init__(self) -> None:
         if self.validator not in VALIDATORS and not is_model(self.validator):

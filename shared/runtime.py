@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from embedmill.shared.providers.models.base import Model
     from embedmill.shared.providers.vectorstores.base import VectorStore
     from embedmill.shared.providers.vectorstores.places import Owner
+    from embedmill.shared.query_log import QueryLog
     from embedmill.shared.spend.spender import Spender
 
 # Vectors, caches and the database give documents away as the documents themselves do.
@@ -108,6 +109,13 @@ class Runtime:
         from embedmill.shared.spend.spender import Spender
 
         return Spender(self.database, self.settings, owner=self.process_id)
+
+    @cached_property
+    def query_log(self) -> "QueryLog":
+        """What queries came to, on its way into the database."""
+        from embedmill.shared.query_log import QueryLog
+
+        return QueryLog(self.database)
 
     @property
     def run_folder(self) -> Path:
@@ -232,6 +240,8 @@ class Runtime:
     def close(self) -> None:
         """Release everything that was opened."""
         opened = vars(self)
+        if "query_log" in opened:
+            self.query_log.close()
         for store in self._stores.values():
             store.close()
         for model in self._models.values():

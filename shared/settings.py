@@ -126,6 +126,13 @@ class Settings(BaseSettings):
         "", description="Model that grades what passed, and answers: as `anthropic/claude-opus-4-7`, or `off`."
     )
     rank_seconds: float = Field(45.0, gt=0, description="How long each of these models may take for one search.")
+    record_queries: bool = Field(
+        default=True,
+        description="Whether each query leaves a record of numbers and hashes, for `stats` and `feedback`.",
+    )
+    record_days: float = Field(
+        90.0, ge=0, description="Records of queries that nobody judged are forgotten after so long; 0 keeps them."
+    )
     word_weight: float | None = Field(
         None,
         ge=0,

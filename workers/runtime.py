@@ -48,9 +48,9 @@ class HeldClaims:
 class WorkerRuntime(Runtime):
     """The runtime of one thread that works on stages.
 
-    Threads of a process share the database's engines, the embedders, the models, the entry to paid calls and the list
-    of what is held. Everything else each opens for itself, because it keeps a connection, a child process or what the
-    batch in hand has read.
+    Threads of a process share the database's engines, the embedders, the models, the entry to paid calls, the log of
+    queries and the list of what is held. Everything else each opens for itself, because it keeps a connection, a child
+    process or what the batch in hand has read.
     """
 
     def __init__(self, settings: Settings, *, process_id: str, slots: int = 1) -> None:
@@ -68,6 +68,7 @@ class WorkerRuntime(Runtime):
         other._models = self._models
         vars(other)["database"] = self.database
         vars(other)["spender"] = self.spender
+        vars(other)["query_log"] = self.query_log
         return other
 
     def embedder(self, name: str) -> "Embedder":
@@ -112,5 +113,6 @@ class WorkerRuntime(Runtime):
         if self.owner != self.process_id:
             vars(self).pop("database", None)
             vars(self).pop("spender", None)
+            vars(self).pop("query_log", None)
             self._models, self._embedders = {}, {}
         super().close()

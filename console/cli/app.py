@@ -16,6 +16,7 @@ from embedmill.console.cli import dlq as dlq_cli
 from embedmill.console.cli import doctor as doctor_cli
 from embedmill.console.cli import documents as documents_cli
 from embedmill.console.cli import evaluation as evaluation_cli
+from embedmill.console.cli import feedback as feedback_cli
 from embedmill.console.cli import ingest as ingest_cli
 from embedmill.console.cli import jobs as jobs_cli
 from embedmill.console.cli import parse as parse_cli
@@ -24,6 +25,7 @@ from embedmill.console.cli import search as search_cli
 from embedmill.console.cli import simulate as simulate_cli
 from embedmill.console.cli import sources as sources_cli
 from embedmill.console.cli import spend as spend_cli
+from embedmill.console.cli import stats as stats_cli
 from embedmill.console.cli import verify as verify_cli
 from embedmill.console.cli import workers as workers_cli
 from embedmill.console.cli.options import AsJson
@@ -43,6 +45,7 @@ app.add_typer(jobs_cli.app, name="jobs")
 app.add_typer(dlq_cli.app, name="dlq")
 app.add_typer(workers_cli.app, name="workers")
 app.add_typer(collections_cli.app, name="collections")
+app.add_typer(feedback_cli.app, name="feedback")
 app.add_typer(review_cli.app, name="review")
 app.add_typer(budget_cli.app, name="budget")
 app.add_typer(cache_cli.app, name="cache")
@@ -155,6 +158,7 @@ app.command()(search_cli.search)
 app.command()(ask_cli.ask)
 app.command()(search_cli.export)
 app.command("eval")(evaluation_cli.evaluate)
+app.command()(stats_cli.stats)
 app.command()(verify_cli.verify)
 app.command()(spend_cli.spend)
 app.command()(doctor_cli.doctor)

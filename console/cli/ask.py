@@ -35,9 +35,9 @@ def ask(
 
     with opened_to_read() as runtime:
         reply = asking.ask(runtime, question, collection=collection, where=where, rank=rank)
-    for note in reply.notes:
-        print_warning(note)
-    print_result(reply, _print_reply, as_json=as_json)
+        for note in reply.notes:
+            print_warning(note)
+        print_result(reply, _print_reply, as_json=as_json)
 
 
 def _print_reply(reply: "Reply") -> None:

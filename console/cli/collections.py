@@ -37,6 +37,10 @@ Expand = Annotated[
 Domain = Annotated[
     str | None, typer.Option("--domain", help="What the documents are about, for models that read questions.")
 ]
+KeepQueries = Annotated[
+    bool | None,
+    typer.Option("--keep-queries/--no-keep-queries", help="Keep what queries say with their records, or forget it."),
+]
 
 
 @app.command()
@@ -57,6 +61,7 @@ def create(
     rank: Rank = None,
     expand: Expand = None,
     domain: Domain = None,
+    keep_queries: KeepQueries = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a collection."""
@@ -77,6 +82,7 @@ def create(
             rank=rank,
             expand=expand,
             domain=domain,
+            keep_queries=keep_queries,
         )
     print_result(made, _print_collection, as_json=as_json)
 
@@ -114,6 +120,7 @@ def update(
     rank: Rank = None,
     expand: Expand = None,
     domain: Domain = None,
+    keep_queries: KeepQueries = None,
     as_json: AsJson = False,
 ) -> None:
     """Change how documents are split, judged and found.
@@ -135,6 +142,7 @@ def update(
             rank=rank,
             expand=expand,
             domain=domain,
+            keep_queries=keep_queries,
         )
     print_result(changed, _print_collection, as_json=as_json)
 

@@ -99,8 +99,8 @@ def search(
         result = searching.search(
             runtime, str(query), collection=collection, top_k=top_k, mode=mode.value, where=where, view=view, **switches
         )
-    _print_remarks(result)
-    print_result(result, lambda found: print_found(found, offset=offset), as_json=as_json)
+        _print_remarks(result)
+        print_result(result, lambda found: print_found(found, offset=offset), as_json=as_json)
 
 
 def export(

@@ -1,9 +1,11 @@
 """Answers to questions: every sentence is borne out by quotes, or is a passage's own."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Unpack
 
+from embedmill.console.services.recording import CameTo, Door, note_query
 from embedmill.console.services.searching import open_searcher, question_text
 from embedmill.console.services.switches import Switches
 from embedmill.retrieval.answering.answering import ANSWER, Answered, answer
@@ -57,9 +59,10 @@ class AskSpend:
 class Reply:
     """The answer to a question.
 
-    `answered` is false where the documents do not say. `by` says who worded the answer: a model, or nobody, where it is
-    passages as they stand. `removed` counts sentences that nothing bore out, `faults` why, by kind; `cut` says that the
-    model was cut off, and there may be more.
+    By its `id` readers say what they think of a document; None where no record is kept. `answered` is false where the
+    documents do not say. `by` says who worded the answer: a model, or nobody, where it is passages as they stand.
+    `removed` counts sentences that nothing bore out, `faults` why, by kind; `cut` says that the model was cut off, and
+    there may be more.
     """
 
     question: str
@@ -77,6 +80,7 @@ class Reply:
     steps: Sequence[Step]
     spend: AskSpend
     timings: Mapping[str, float]
+    id: str | None = None
 
 
 def ask(
@@ -87,7 +91,14 @@ def ask(
     with open_searcher(runtime, collection, **switches) as searcher:
         found = searcher.search(text, top_k=READ, where=condition)
         answered = answer(text, found, searcher.judges, searcher.tally)
-    return _reply(text, found, answered)
+        reply = _reply(text, found, answered)
+        door = Door("ask", collection, "hybrid", filtered=condition is not None, ranked=searcher.judges is not None)
+        return replace(reply, id=note_query(runtime, door, found, _came_to(reply, found)))
+
+
+def _came_to(reply: Reply, found: SearchResult) -> CameTo:
+    seconds = (reply.timings["total"] + reply.timings[ANSWER]) / 1000
+    return CameTo(reply.steps, Counter(found.faults) + Counter(reply.faults), reply.degraded, seconds)
 
 
 def _reply(question: str, found: SearchResult, answered: Answered) -> Reply:

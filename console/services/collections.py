@@ -10,6 +10,7 @@ from embedmill.shared.db import collections
 from embedmill.shared.db import terms as stored_terms
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.engine import Connection
+from embedmill.shared.db.query_records import forget_texts
 from embedmill.shared.db.reviews import count_open_reviews
 from embedmill.shared.db.samples import VERDICT, count_samples, get_counts
 from embedmill.shared.runtime import Runtime
@@ -26,6 +27,7 @@ class SettingChoices(TypedDict, total=False):
     rank: bool | None
     expand: bool | None
     domain: str | None
+    keep_queries: bool | None
 
 
 class CollectionChoices(SettingChoices, total=False):
@@ -123,9 +125,10 @@ def show_collection(runtime: Runtime, name: str) -> CollectionReport:
 
 
 def update_collection(runtime: Runtime, name: str, **chosen: Unpack[SettingChoices]) -> CollectionReport:
-    """Change how documents will be split or validated; raises NotFound, SettingsError.
+    """Change how documents will be split, validated or searched; raises NotFound, SettingsError.
 
-    What is indexed stays as it is until its source is ingested again.
+    What is indexed stays as it is until its source is ingested again. Texts of queries that are not to be kept are
+    forgotten at once.
     """
     given = _given(chosen)
 
@@ -133,6 +136,8 @@ def update_collection(runtime: Runtime, name: str, **chosen: Unpack[SettingChoic
         found = collections.get_collection(connection, name)
         settings = submission.fit_chunks(CollectionSettings(**{**found.settings, **given}), given)
         collections.update_settings(connection, found.id, settings.as_json())
+        if not settings.keep_queries:
+            forget_texts(connection, found.id)
         return collections.get_collection(connection, name)
 
     return _describe(runtime, runtime.database.transact(change))

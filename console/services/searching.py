@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Collection as Ids
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, fields, replace
-from functools import cache, partial
+from functools import cache
 from typing import Self, Unpack
 
 from embedmill.console.services.fields import note_unknown
 from embedmill.console.services.judges import is_ranked, open_judges
 from embedmill.console.services.lost_shards import ShardWatch
+from embedmill.console.services.recording import CameTo, Door, note_query
 from embedmill.console.services.switches import Switches
 from embedmill.console.services.understanding import open_understanding
 from embedmill.retrieval.hits import Asked, Hit, SearchResult
@@ -62,11 +63,15 @@ class Answered:
     relevance: Relevance | None
     judged_by: str
     next: str | None
+    faults: Mapping[str, int]
+    result: str | None
+    """The id of the result; that of the query stands before everything."""
 
     @classmethod
     def of(cls, id_: object, result: SearchResult) -> Self:
         """The answer to a query of that id."""
-        return cls(id_, **{each.name: getattr(result, each.name) for each in fields(result)})
+        same = {each.name: getattr(result, each.name) for each in fields(result) if each.name != "id"}
+        return cls(id_, **same, result=result.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,7 @@ def search(
     text, condition = question_text(query, where)
     with open_searcher(runtime, collection, **switches) as searcher:
         found = searcher.search(text, top_k=top_k, mode=mode, where=condition, view=view)
+        found = _noted(runtime, collection, searcher, found, mode=mode, where=condition)
     if found.hits or condition is None:
         return found
     return replace(found, notes=[*found.notes, *note_unknown(runtime, collection, condition)])
@@ -114,7 +120,7 @@ def search_each(
     """The answers to many queries, in their order; `where` is for those without one; raises NotFound, UsageError."""
     condition = _condition(where)
     with open_searcher(runtime, collection, **switches) as searcher:
-        ask = partial(searcher.search, top_k=top_k, mode=mode, view=view)
+        ask = _asking(runtime, collection, searcher, top_k=top_k, mode=mode, view=view)
         for query in queries:
             yield _answer(query, ask, otherwise=condition)
 
@@ -133,12 +139,34 @@ def answer_each(
     """The same, where a query that cannot be answered keeps nobody from the others; raises NotFound, UsageError."""
     condition = _condition(where)
     with open_searcher(runtime, collection, **switches) as searcher:
-        ask = partial(searcher.search, top_k=top_k, mode=mode, view=view)
+        ask = _asking(runtime, collection, searcher, top_k=top_k, mode=mode, view=view)
         for query in queries:
             try:
                 yield _answer(query, ask, otherwise=condition)
             except EmbedmillError as error:
                 yield Unanswered(query.id, str(error), error.hint)
+
+
+def _asking(
+    runtime: Runtime, collection: str, searcher: Searcher, *, top_k: int, mode: Mode, view: View
+) -> Callable[..., SearchResult]:
+    """Searches, and leaves records."""
+
+    def ask(text: str, *, where: Condition | None) -> SearchResult:
+        found = searcher.search(text, top_k=top_k, mode=mode, where=where, view=view)
+        return _noted(runtime, collection, searcher, found, mode=mode, where=where)
+
+    return ask
+
+
+def _noted(
+    runtime: Runtime, collection: str, searcher: Searcher, found: SearchResult, *, mode: Mode, where: Condition | None
+) -> SearchResult:
+    """The result, with an id by which its record is known."""
+    ranked = searcher.judges is not None
+    door = Door("search", collection, mode, filtered=where is not None, ranked=ranked)
+    came_to = CameTo(found.steps, found.faults, found.degraded, found.timings["total"] / 1000)
+    return replace(found, id=note_query(runtime, door, found, came_to))
 
 
 def _answer(query: Query, ask: Callable[..., SearchResult], *, otherwise: Condition | None) -> Answered:

@@ -77,6 +77,7 @@ def _worth_reading(found: SearchResult) -> Sequence[Hit]:
 
 def _ask(asked: Asked, passages: Sequence[Passage], judge: Judge, step: Running) -> Answer | None:
     question = Answering(judge.model, asked)
+    step.model, step.prompt = judge.model.name, question.prompt.hash
     pace = Pacing(apart=True, seconds=judge.seconds, all_seconds=judge.stage_seconds)
     try:
         errors = list(ask_all(question, question.pack(passages), meter=judge.meter, pace=pace).values())

@@ -1,5 +1,6 @@
 """Owns the place of grading in a search: the first candidates come in the models' order, the others as before."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -48,6 +49,14 @@ class Grader:
         if judges is None:
             for name in STEPS:
                 steps.skip(name, NOBODY_ASKED)
+
+    @property
+    def faults(self) -> dict[str, int]:
+        """Quotes that the passages do not hold, by kind."""
+        faults: Counter[str] = Counter()
+        for counts in self.counts:
+            faults.update(counts.quotes)
+        return dict(faults)
 
     def by(self, similarity: Similarity) -> Rerank:
         """What puts places in order, by how near they are."""

@@ -138,6 +138,7 @@ def _ask(
 ) -> Mapping[Passage, Grade]:
     pace = Pacing(judge.concurrency, apart=True, seconds=judge.seconds, all_seconds=judge.stage_seconds)
     with steps.step(name, given=len(passages)) as step:
+        step.model, step.prompt = question.model.name, question.prompt.hash
         known = _recalled(question, passages, judge.memory)
         left = [passage for passage in passages if passage not in known]
         try:

@@ -21,7 +21,7 @@ from embedmill.workers.brokers.outage import Outage
 from embedmill.workers.chores.auditor import Auditor
 from embedmill.workers.chores.batcher import Batcher
 from embedmill.workers.chores.bookkeeper import close_entries, wake_affordable
-from embedmill.workers.chores.cleaner import clean
+from embedmill.workers.chores.cleaner import clean, forget_queries
 from embedmill.workers.chores.dispatcher import dispatch
 from embedmill.workers.chores.pruner import PrunePolicy, prune
 from embedmill.workers.chores.reconciler import reconcile
@@ -121,6 +121,12 @@ class ChoreRunner:
             Chore("sweep", lambda: sweep(runtime), SWEEP_SECONDS, due=now + SWEEP_SECONDS),
             Chore("count_words", lambda: count_everywhere(runtime), COUNT_SECONDS, due=now + COUNT_SECONDS),
             Chore("cut_anew", lambda: cut_everywhere(runtime), COUNT_SECONDS, due=now + COUNT_SECONDS),
+            Chore(
+                "forget_queries",
+                lambda: forget_queries(runtime.database, days=settings.record_days),
+                CLEAN_SECONDS,
+                due=now + ADD_UP_SECONDS,
+            ),
             Chore("clean", self._clean, CLEAN_SECONDS, due=now + CLEAN_SECONDS),
             Chore("prune", self._prune, PRUNE_SECONDS, due=now + PRUNE_SECONDS),
         ]

@@ -3,7 +3,7 @@ CREATE TABLE alembic_version (
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
 
-INSERT INTO "alembic_version" VALUES('0026');
+INSERT INTO "alembic_version" VALUES('0027');
 
 CREATE TABLE attempt (
 	id INTEGER NOT NULL, 
@@ -221,6 +221,19 @@ CREATE TABLE document (
 	CONSTRAINT fk_document_collection_id FOREIGN KEY(collection_id) REFERENCES collection (id) ON DELETE CASCADE
 );
 
+CREATE TABLE feedback (
+	id INTEGER NOT NULL, 
+	query_id VARCHAR(16) NOT NULL, 
+	document_id VARCHAR(32) NOT NULL, 
+	chunk VARCHAR(24) NOT NULL, 
+	helpful BOOLEAN NOT NULL, 
+	why TEXT, 
+	created_at DOUBLE NOT NULL, 
+	CONSTRAINT pk_feedback PRIMARY KEY (id), 
+	CONSTRAINT fk_feedback_query_id FOREIGN KEY(query_id) REFERENCES query_record (id) ON DELETE CASCADE, 
+	CONSTRAINT uq_feedback_query_id_document_id_chunk UNIQUE (query_id, document_id, chunk)
+);
+
 CREATE TABLE flow_state (
 	"key" TEXT NOT NULL, 
 	value JSON NOT NULL, 
@@ -244,7 +257,7 @@ CREATE TABLE index_version (
 
 CREATE TABLE installation (
 	id INTEGER NOT NULL, 
-	name VARCHAR(32) NOT NULL, 
+	name VARCHAR(32) NOT NULL, query_key VARCHAR(64), 
 	CONSTRAINT pk_installation PRIMARY KEY (id), 
 	CONSTRAINT ck_installation_one CHECK (id = 1)
 );
@@ -278,6 +291,35 @@ CREATE TABLE pool (
 	updated_at DOUBLE NOT NULL, 
 	CONSTRAINT pk_pool PRIMARY KEY (queue), 
 	CONSTRAINT ck_pool_desired CHECK (desired IS NULL OR desired >= 0)
+);
+
+CREATE TABLE query_record (
+	id VARCHAR(16) NOT NULL, 
+	collection_id INTEGER NOT NULL, 
+	door VARCHAR(8) NOT NULL, 
+	hash VARCHAR(32) NOT NULL, 
+	text TEXT, 
+	mode VARCHAR(8) NOT NULL, 
+	filtered BOOLEAN NOT NULL, 
+	ranked BOOLEAN NOT NULL, 
+	models JSON NOT NULL, 
+	hits INTEGER NOT NULL, 
+	relevance VARCHAR(4), 
+	degraded BOOLEAN NOT NULL, 
+	partial INTEGER NOT NULL, 
+	seconds DOUBLE NOT NULL, 
+	steps JSON NOT NULL, 
+	calls INTEGER NOT NULL, 
+	cost_microusd BIGINT NOT NULL, 
+	faults JSON NOT NULL, 
+	hallucinations INTEGER NOT NULL, 
+	shown JSON NOT NULL, 
+	first_rank INTEGER NOT NULL, 
+	created_at DOUBLE NOT NULL, 
+	CONSTRAINT pk_query_record PRIMARY KEY (id), 
+	CONSTRAINT fk_query_record_collection_id FOREIGN KEY(collection_id) REFERENCES collection (id) ON DELETE CASCADE, 
+	CONSTRAINT ck_query_record_door CHECK (door IN ('search', 'ask')), 
+	CONSTRAINT ck_query_record_relevance CHECK (relevance IS NULL OR relevance IN ('good', 'weak', 'none'))
 );
 
 CREATE TABLE receipt (
@@ -709,4 +751,8 @@ CREATE INDEX ix_attempt_unsure ON attempt (stage, ended_at) WHERE outcome <> 'ok
 CREATE INDEX ix_word_edition_collection_id ON word_edition (collection_id, document_id);
 
 CREATE INDEX ix_word_delta_collection_id ON word_delta (collection_id, id);
+
+CREATE INDEX ix_query_record_collection_id_created_at ON query_record (collection_id, created_at);
+
+CREATE INDEX ix_query_record_created_at ON query_record (created_at);
 

@@ -16,6 +16,7 @@ from embedmill.shared.db.schema.documents import (
 )
 from embedmill.shared.db.schema.jobs import attempt, in_state, job, tally, work
 from embedmill.shared.db.schema.processes import chore, installation, pool, receipt, supervisor, worker
+from embedmill.shared.db.schema.queries import feedback, query_record
 from embedmill.shared.db.schema.spend import AMOUNTS, NOTHING_NEGATIVE, budget, budget_alert, flow_state, usage
 from embedmill.shared.db.schema.verdicts import (
     cache_damage,
@@ -45,6 +46,7 @@ __all__ = [
     "collection",
     "dead_letter",
     "document",
+    "feedback",
     "flow_state",
     "in_state",
     "index_version",
@@ -54,6 +56,7 @@ __all__ = [
     "know_partial_indexes_on_postgres",
     "metadata",
     "pool",
+    "query_record",
     "receipt",
     "replay",
     "review",

@@ -32,6 +32,8 @@ installation = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("name", String(32), nullable=False),
+    # Under it queries are hashed: whoever has a hash alone cannot try out what it may stand for.
+    Column("query_key", String(64)),
     CheckConstraint("id = 1", name="one"),
 )
 

@@ -1,0 +1,124 @@
+"""Owns what readers thought of hits: kept with the record of the query, and added up by query."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, case, func, select
+
+from embedmill.shared.db.bulk import insert_or
+from embedmill.shared.db.clock import clock
+from embedmill.shared.db.schema import collection, document, feedback, query_record
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A result as it was shown: its hits as `document/chunk`, which begin with `first_rank`."""
+
+    id: str
+    collection: str
+    hash: str
+    text: str | None
+    shown: Sequence[str]
+    first_rank: int
+
+
+def find_shown(connection: Connection, id_: str | None) -> Shown | None:
+    """A result by its id; the newest for None."""
+    query = select(
+        query_record.c.id,
+        collection.c.name.label("collection"),
+        query_record.c.hash,
+        query_record.c.text,
+        query_record.c.shown,
+        query_record.c.first_rank,
+    ).join_from(query_record, collection, collection.c.id == query_record.c.collection_id)
+    wanted = query.order_by(query_record.c.created_at.desc()).limit(1)
+    row = connection.execute(wanted if id_ is None else query.where(query_record.c.id == id_)).first()
+    return None if row is None else Shown(**row._mapping)
+
+
+def find_uri(connection: Connection, document_id: str) -> str | None:
+    """The address of a document, as long as it is known."""
+    return connection.execute(select(document.c.uri).where(document.c.id == document_id)).scalar()
+
+
+def put_feedback(
+    connection: Connection, query_id: str, document_id: str, chunk: str, *, helpful: bool, why: str | None
+) -> None:
+    """Keep what somebody thought of a hit, in the place of what was thought of it before."""
+    query = insert_or(connection, feedback).values(
+        query_id=query_id, document_id=document_id, chunk=chunk, helpful=helpful, why=why, created_at=clock()
+    )
+    changed = {name: query.excluded[name] for name in ("helpful", "why", "created_at")}
+    keys = [feedback.c.query_id, feedback.c.document_id, feedback.c.chunk]
+    connection.execute(query.on_conflict_do_update(index_elements=keys, set_=changed))
+
+
+def sum_queries(connection: Connection, collection_id: int | None) -> tuple[int, int]:
+    """How many queries were asked, and how many of them somebody has judged."""
+    judged = select(func.count(feedback.c.query_id.distinct())).join_from(
+        feedback, query_record, feedback.c.query_id == query_record.c.id
+    )
+    asked = select(func.count()).select_from(query_record)
+    found = [connection.execute(_within(query, collection_id)).scalar_one() for query in (asked, judged)]
+    return int(found[0]), int(found[1])
+
+
+def sum_feedback(connection: Connection, collection_id: int | None) -> list[Mapping[str, Any]]:
+    """What was thought of the hits of each judged query, the least helpful first.
+
+    Each has `collection`, `query` (its hash), `text` where that is kept, `helpful` and `not_helpful`.
+    """
+    helpful, not_helpful = _count(feedback.c.helpful), _count(~feedback.c.helpful)
+    query = (
+        select(
+            collection.c.name.label("collection"),
+            query_record.c.hash.label("query"),
+            func.max(query_record.c.text).label("text"),
+            helpful.label("helpful"),
+            not_helpful.label("not_helpful"),
+        )
+        .join_from(feedback, query_record, feedback.c.query_id == query_record.c.id)
+        .join(collection, collection.c.id == query_record.c.collection_id)
+        .group_by(collection.c.name, query_record.c.hash)
+        .order_by((helpful - not_helpful), not_helpful.desc(), collection.c.name, query_record.c.hash)
+    )
+    return [dict(row) for row in connection.execute(_within(query, collection_id)).mappings()]
+
+
+def list_reasons(connection: Connection, collection_id: int | None) -> list[tuple[str, str, str]]:
+    """Why hits were not helpful, the newest first: collection, the query's hash, and what was said."""
+    query = (
+        select(collection.c.name, query_record.c.hash, feedback.c.why)
+        .join_from(feedback, query_record, feedback.c.query_id == query_record.c.id)
+        .join(collection, collection.c.id == query_record.c.collection_id)
+        .where(feedback.c.why.is_not(None), ~feedback.c.helpful)
+        .order_by(feedback.c.created_at.desc(), feedback.c.id.desc())
+    )
+    return [(name, hash_, why) for name, hash_, why in connection.execute(_within(query, collection_id))]
+
+
+def list_judged(connection: Connection, collection_id: int) -> list[Mapping[str, Any]]:
+    """How often each document was helpful or not to each query, by `query` (its hash) and `document`."""
+    query = (
+        select(
+            query_record.c.hash.label("query"),
+            func.max(query_record.c.text).label("text"),
+            feedback.c.document_id.label("document"),
+            _count(feedback.c.helpful).label("helpful"),
+            _count(~feedback.c.helpful).label("not_helpful"),
+        )
+        .join_from(feedback, query_record, feedback.c.query_id == query_record.c.id)
+        .group_by(query_record.c.hash, feedback.c.document_id)
+        .order_by(query_record.c.hash, feedback.c.document_id)
+    )
+    return [dict(row) for row in connection.execute(_within(query, collection_id)).mappings()]
+
+
+def _count(where: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.sum(case((where, 1), else_=0))
+
+
+def _within(query: Select[Any], collection_id: int | None) -> Select[Any]:
+    return query if collection_id is None else query.where(query_record.c.collection_id == collection_id)
