@@ -51,7 +51,7 @@ def find(runtime: WorkerRuntime, query: str = "blocked pump", *, mode: Mode = "h
 
 
 def embed_step(result: SearchResult) -> Step:
-    return result.steps[0]
+    return next(step for step in result.steps if step.name == "embed")
 
 
 def require_answer_by_words(runtime: WorkerRuntime, why: str) -> None:
