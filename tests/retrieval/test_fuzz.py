@@ -20,7 +20,7 @@ from tests.retrieval.layouts import EMBEDDER, Layout, corpus, pinecone, searcher
 from tests.services import postgres
 from tests.services.needed import require
 
-NUMBER = int(os.environ.get("FUZZ_QUERIES", "100"))
+NUMBER = int(os.environ.get("FUZZ_QUERIES", "40"))
 SEED = int(os.environ.get("FUZZ_SEED", "1"))
 LAYOUT = Layout(2)
 SCORES_WITHIN = 1e-6

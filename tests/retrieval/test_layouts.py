@@ -1,8 +1,7 @@
 """One answer whatever the layout: hits, scores and their order depend on the documents alone."""
 
-from collections.abc import Iterator
+import pickle
 from contextlib import closing
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from embedmill.shared.providers.vectorstores.base import VectorStore
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
 from embedmill.shared.providers.vectorstores.pgvector.store import PgVectorStore
-from tests import forked
+from tests import forked, together
 from tests.retrieval.layouts import (
     DEPTHS,
     EMBEDDER,
@@ -28,6 +27,7 @@ from tests.services import postgres
 from tests.services.needed import require
 
 LAYOUTS = {
+    "one shard": Layout(),
     "two shards": Layout(2),
     "eight shards": Layout(8),
     "thirty-two shards": Layout(32),
@@ -36,8 +36,18 @@ LAYOUTS = {
     "replaced and deleted rows before": Layout(1, with_history=True),
     "the same on eight shards": Layout(8, order=shuffled, with_history=True),
 }
+QUICK = ("eight shards", "in another order, in large pages", "the same on eight shards")
+"""What the suite tries on the embedded store; `make chaos` tries all on every store."""
 SCORES_WITHIN = 1e-6
 """Of a service that computes in 32 bits."""
+
+
+def layouts(*quick: str) -> list[object]:
+    """All of them by name; those that are not quick are marked `chaos`."""
+    return [
+        pytest.param(layout, id=name, marks=[] if name in quick else pytest.mark.chaos)
+        for name, layout in LAYOUTS.items()
+    ]
 
 
 class ExactStore(EmbeddedVectorStore):
@@ -49,12 +59,6 @@ class ExactStore(EmbeddedVectorStore):
     score_words = VectorStore.score_words
 
 
-@cache
-def expected(folder: Path) -> dict[Asked, Answer]:
-    """By reading every row of one shard."""
-    return found_by(ExactStore(folder, dimensions=EMBEDDER.dimensions), Layout())
-
-
 def found_by(store: VectorStore, layout: Layout) -> dict[Asked, Answer]:
     rows = corpus()
     with closing(store):
@@ -64,7 +68,14 @@ def found_by(store: VectorStore, layout: Layout) -> dict[Asked, Answer]:
 
 @pytest.fixture(scope="module")
 def truth(tmp_path_factory: pytest.TempPathFactory) -> dict[Asked, Answer]:
-    return expected(tmp_path_factory.mktemp("exact") / "c1")
+    """By reading every row of one shard; one process of a run does that for all."""
+
+    def find(at: Path) -> None:
+        folder = tmp_path_factory.mktemp("exact") / "c1"
+        at.write_bytes(pickle.dumps(found_by(ExactStore(folder, dimensions=EMBEDDER.dimensions), Layout())))
+
+    found: dict[Asked, Answer] = pickle.loads(together.once("layouts.pickle", find).read_bytes())
+    return found
 
 
 def test_the_questions_have_answers(truth: dict[Asked, Answer]) -> None:
@@ -79,7 +90,7 @@ def test_the_first_hits_are_the_same_however_many_are_asked_for(truth: dict[Aske
             assert hits == longest[:depth], query
 
 
-@pytest.mark.parametrize("layout", [Layout(), *LAYOUTS.values()], ids=["one shard", *LAYOUTS])
+@pytest.mark.parametrize("layout", layouts("one shard", *QUICK))
 def test_the_embedded_store_answers_alike(layout: Layout, truth: dict[Asked, Answer], tmp_path: Path) -> None:
     found = found_by(EmbeddedVectorStore(tmp_path / "c1", dimensions=EMBEDDER.dimensions), layout)
     for question, hits in truth.items():
@@ -100,23 +111,18 @@ def _answer_elsewhere(folder: Path, wanted: dict[Asked, Answer]) -> None:
         assert {question: answer(found, *question) for question in wanted} == wanted
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[postgres.Server]:
+@pytest.mark.parametrize("layout", layouts("two shards"))
+def test_postgres_answers_alike(layout: Layout, truth: dict[Asked, Answer]) -> None:
     require(postgres.why_not(extension="vector"))
     with postgres.running_database(extension="vector") as server:
-        yield server
+        store = PgVectorStore(server.url, collection_key="c1", dimensions=EMBEDDER.dimensions)
+        agree(found_by(store, layout), truth)
 
 
-@pytest.mark.parametrize("name", ["two shards", "the same on eight shards"])
-def test_postgres_answers_alike(name: str, truth: dict[Asked, Answer], server: postgres.Server) -> None:
-    store = PgVectorStore(server.url, collection_key=name.replace(" ", "-"), dimensions=EMBEDDER.dimensions)
-    agree(found_by(store, LAYOUTS[name]), truth)
-
-
-@pytest.mark.parametrize("name", ["two shards", "replaced and deleted rows before"])
-def test_pinecone_answers_alike(name: str, truth: dict[Asked, Answer], tmp_path: Path) -> None:
+@pytest.mark.parametrize("layout", layouts("replaced and deleted rows before"))
+def test_pinecone_answers_alike(layout: Layout, truth: dict[Asked, Answer], tmp_path: Path) -> None:
     with pinecone(tmp_path, corpus()) as open_store:
-        agree(found_by(open_store("c1"), LAYOUTS[name]), truth)
+        agree(found_by(open_store("c1"), layout), truth)
 
 
 def agree(found: dict[Asked, Answer], truth: dict[Asked, Answer]) -> None:

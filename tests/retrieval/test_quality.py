@@ -19,14 +19,16 @@ from embedmill.workers.chunking import ChunkSettings
 BESIDE_THE_CHECKOUT = Path(__file__).parents[3] / "shared" / "data"
 DATA = Path(os.environ.get("EMBEDMILL_TEST_DATA", BESIDE_THE_CHECKOUT))
 EXPECTED_NDCG = {"cranfield": 0.39, "pyfaq": 0.6}
-# What every run of the suite asks, a half of a collection's queries; `make chaos` asks all of all.
-QUICK = ("cranfield", 2)
+# What every run of the suite asks: every eighth query of a collection, which are easier than all. `make chaos` asks all
+# of all.
+QUICK = ("cranfield", 8, 0.53)
 
 
 @pytest.mark.parametrize(
-    ("name", "every"), [QUICK, *(pytest.param(name, 1, marks=pytest.mark.chaos) for name in COLLECTIONS)]
+    ("name", "every", "expected"),
+    [QUICK, *(pytest.param(name, 1, EXPECTED_NDCG[name], marks=pytest.mark.chaos) for name in COLLECTIONS)],
 )
-def test_hybrid_beats_both_sides(name: str, every: int, tmp_path: Path) -> None:
+def test_hybrid_beats_both_sides(name: str, every: int, expected: float, tmp_path: Path) -> None:
     if not (DATA / name / "qrels.tsv").is_file():
         pytest.skip(f"no {name} in {DATA}; EMBEDMILL_TEST_DATA names the folder of test data")
     judged, embedder = read_collection(DATA / name), LocalEmbedder()
@@ -43,5 +45,5 @@ def test_hybrid_beats_both_sides(name: str, every: int, tmp_path: Path) -> None:
         assert hybrid.ndcg_10 > side.ndcg_10
         assert hybrid.mrr_10 > side.mrr_10
         assert hybrid.recall_100 > side.recall_100 - TOLERATED_LOSS
-    assert hybrid.ndcg_10 >= EXPECTED_NDCG[name]
+    assert hybrid.ndcg_10 >= expected
     store.close()

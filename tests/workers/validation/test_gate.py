@@ -3,8 +3,11 @@
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from embedmill.shared.caches.embeddings import as_kept
 from embedmill.shared.db.manifest import list_tracked
 from embedmill.shared.db.repairs import submit_revalidation
 from embedmill.shared.db.reviews import list_reviews, resolve_review
@@ -25,6 +28,12 @@ PUMP = "About the pump in the harbour office."
 @pytest.fixture
 def uris(tmp_path: Path) -> list[str]:
     return write(tmp_path / "docs", {"plain": PLAIN, "leftover": LEFTOVER, "vague": f"{VAGUE} {PUMP}"})
+
+
+def vector_of(runtime: WorkerRuntime, text: str) -> NDArray[np.float32]:
+    """As stores have a document's."""
+    (vector,) = as_kept(np.asarray(runtime.embedder("hash").embed_batch([text])))
+    return vector
 
 
 def doubts(runtime: WorkerRuntime) -> list[str]:
@@ -48,14 +57,10 @@ def test_chunks_are_kept_repaired_and_rejected_as_the_model_says(
     vague = rows["vague"]
     assert vague.text == f"{VAGUE} {PUMP}", "what is shown and its offsets stay those of the source"
     assert vague.end - vague.start == len(vague.text)
-    embedder = runtime.embedder("hash")
     repaired = f"{PUMP}\n{vague.text.replace(' Page 12 of 40.', '')}"
-    (expected,) = embedder.embed_batch([repaired])
-    assert vague.vector is not None
-    assert list(vague.vector) == list(expected)
-    (plain,) = embedder.embed_batch([PLAIN])
-    assert rows["plain"].vector is not None
-    assert list(rows["plain"].vector) == list(plain)
+    for row, text in ((vague, repaired), (rows["plain"], PLAIN)):
+        assert row.vector is not None
+        assert list(row.vector) == list(vector_of(runtime, text))
     assert sum(row["chunks_rejected"] for row in gated.rows()) == 1
     assert doubts(runtime) == []
     assert simulated.bill.total("requests") == 1
@@ -220,10 +225,9 @@ def test_a_model_that_obeys_a_document_is_noticed_and_its_repairs_are_held_back(
     found = doubts(runtime)
     assert any("speaks to a model" in doubt for doubt in found)
     assert any("does not support" in doubt for doubt in found)
-    (expected,) = runtime.embedder("hash").embed_batch([f"{PLAIN} {order}"])
     vector = indexed(runtime)["hostile"].vector
     assert vector is not None
-    assert list(vector) == list(expected)
+    assert list(vector) == list(vector_of(runtime, f"{PLAIN} {order}"))
 
 
 def test_an_order_in_one_document_changes_no_verdict_on_another(

@@ -1,29 +1,59 @@
-"""Writes and deletes rows in small segments; or dies when a segment is `written`, or just before it is `listed`."""
+"""Small segments, rows for them, and processes that write and delete some, or die at a moment of it."""
 
 import os
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from embedmill.shared.providers.vectorstores.embedded import building
-from tests.shared.providers.vectorstores.test_embedded_index import any_row, make_small, opened
+from embedmill.shared.providers.vectorstores.base import VectorRow
+from embedmill.shared.providers.vectorstores.embedded import building, view
+from embedmill.shared.providers.vectorstores.embedded import shard as shards_module
+from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
+from tests.contracts.vectorstore import DIMENSIONS, make_row, vector_of
 
-root, moment, *number = sys.argv[1:]
-make_small(setattr)
-if moment:
-    name = {"written": "write", "listed": "replace_listed"}[moment]
-    after = getattr(building, name)
+SLICE = 20
+MOMENTS = {"written": "write", "listed": "replace_listed"}
+TURNS = 12
+
+
+def make_small(put: Callable[[object, str, int], None]) -> None:
+    """Have segments of some dozen rows, looked after at every change."""
+    put(building, "SLICE_ROWS", SLICE)
+    put(building, "MOST_ROWS", 6 * SLICE)
+    put(view, "MOST_ROWS", 6 * SLICE)
+    put(building, "MERGED_AT_ONCE", 3)
+    put(shards_module, "LOOKED_AFTER_EVERY", 1)
+    put(shards_module, "READ_SLICES", 1)
+
+
+def opened(root: Path) -> EmbeddedVectorStore:
+    """A store of the shard `s`."""
+    return EmbeddedVectorStore(root, dimensions=DIMENSIONS)
+
+
+def any_row(rng: np.random.Generator, document: str) -> VectorRow:
+    """With some of thirty words."""
+    text = " ".join(f"w{n}" for n in rng.zipf(1.3, rng.integers(1, 12)) if n < 30)
+    return make_row(document, text=text, vector=vector_of(rng))
+
+
+def write_and_die(root: Path, moment: str) -> None:
+    """Write until a segment is `written`, or has just been `listed`."""
+    done = getattr(building, MOMENTS[moment])
 
     def die(*arguments: object) -> None:
-        """Do it, and nothing more."""
-        after(*arguments)
+        done(*arguments)
         os._exit(9)
 
-    setattr(building, name, die)
-rng = np.random.default_rng(int(number[0]) if number else len(moment))
-prefix = f"p{''.join(number)}{moment}"
-store = opened(Path(root))
-for turn in range(20):
-    store.upsert("s", [any_row(rng, f"{prefix}-{turn}-{n}") for n in range(8)])
-    store.delete_ids("s", [f"{prefix}-{gone}-{turn % 8}-v1-1.0" for gone in range(turn)])
+    setattr(building, MOMENTS[moment], die)
+    write(root, moment, seed=len(moment))
+
+
+def write(root: Path, prefix: str, seed: int) -> None:
+    """Write some rows and delete some of those before, again and again."""
+    make_small(setattr)
+    rng, store = np.random.default_rng(seed), opened(root)
+    for turn in range(TURNS):
+        store.upsert("s", [any_row(rng, f"{prefix}-{turn}-{n}") for n in range(8)])
+        store.delete_ids("s", [f"{prefix}-{gone}-{turn % 8}-v1-1.0" for gone in range(turn)])

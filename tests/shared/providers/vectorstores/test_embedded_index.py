@@ -2,8 +2,6 @@
 
 import os
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -12,41 +10,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embedmill.shared.providers.vectorstores.base import Selection, VectorRow, VectorStore
-from embedmill.shared.providers.vectorstores.embedded import building, listing, portions, vector_search, view
+from embedmill.shared.providers.vectorstores.base import Selection, VectorStore
+from embedmill.shared.providers.vectorstores.embedded import listing, portions, vector_search
 from embedmill.shared.providers.vectorstores.embedded import shard as shards_module
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
 from embedmill.shared.words import cutting
 from embedmill.shared.words.queries import parse_query, weigh
-from tests.contracts.vectorstore import DIMENSIONS, make_row, near, vector_of, wording_of
+from tests import forked
+from tests.contracts.vectorstore import near, vector_of, wording_of
+from tests.shared.providers.vectorstores import builder
+from tests.shared.providers.vectorstores.builder import SLICE, any_row, make_small, opened
 
-SLICE = 20
 WORDS = "w1 w2 w3 w9"
-BUILDER = [sys.executable, "-m", "tests.shared.providers.vectorstores.builder"]
 
 
 @pytest.fixture(autouse=True)
 def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     make_small(monkeypatch.setattr)
-
-
-def make_small(put: Callable[[object, str, int], None]) -> None:
-    """Have segments of some dozen rows, looked after at every change."""
-    put(building, "SLICE_ROWS", SLICE)
-    put(building, "MOST_ROWS", 6 * SLICE)
-    put(view, "MOST_ROWS", 6 * SLICE)
-    put(building, "MERGED_AT_ONCE", 3)
-    put(shards_module, "LOOKED_AFTER_EVERY", 1)
-    put(shards_module, "READ_SLICES", 1)
-
-
-def opened(root: Path) -> EmbeddedVectorStore:
-    return EmbeddedVectorStore(root, dimensions=DIMENSIONS)
-
-
-def any_row(rng: np.random.Generator, document: str) -> VectorRow:
-    text = " ".join(f"w{n}" for n in rng.zipf(1.3, rng.integers(1, 12)) if n < 30)
-    return make_row(document, text=text, vector=vector_of(rng))
 
 
 def require_exact(store: VectorStore, shards: Sequence[str], rng: np.random.Generator) -> None:
@@ -78,7 +58,7 @@ def fill(root: Path, rows: int, *, seed: int = 0) -> EmbeddedVectorStore:
 def test_random_writes_deletes_and_openings_leave_what_reading_every_row_finds(tmp_path: Path) -> None:
     rng = np.random.default_rng(11)
     reader = opened(tmp_path)
-    for turn in range(70):
+    for turn in range(43):
         writer = opened(tmp_path)
         chosen = [f"d{n}" for n in rng.integers(0, 400, 12)]
         if rng.random() < 0.7:
@@ -257,20 +237,21 @@ def test_above_the_exact_size_layouts_agree_and_little_is_missed(
 
 def test_a_process_killed_while_it_makes_the_index_leaves_all_of_it_to_the_next(tmp_path: Path) -> None:
     fill(tmp_path, 2 * SLICE - 10).close()
-    for moment in ("written", "listed"):
-        killed = subprocess.run([*BUILDER, str(tmp_path), moment], check=False)
-        assert killed.returncode == 9
+    for moment in builder.MOMENTS:
+        killed = forked.start(builder.write_and_die, tmp_path, moment)
+        killed.join()
+        assert killed.exitcode == 9
     require_exact(opened(tmp_path), ["s"], np.random.default_rng(7))
     fill(tmp_path, 4 * SLICE, seed=1)
     require_exact(opened(tmp_path), ["s"], np.random.default_rng(8))
 
 
 def test_readers_and_writers_of_several_processes_agree(tmp_path: Path) -> None:
-    writers = [subprocess.Popen([*BUILDER, str(tmp_path), "", str(n)]) for n in range(2)]
+    writers = [forked.start(builder.write, tmp_path, f"p{n}", n) for n in range(2)]
     reader, rng = opened(tmp_path), np.random.default_rng(9)
-    while any(writer.poll() is None for writer in writers):
+    while any(writer.is_alive() for writer in writers):
         found = near(reader, "s", vector_of(rng), top_k=10_000)
         assert len({match.id for match in found}) == len(found)
-    assert [writer.returncode for writer in writers] == [0, 0]
+    assert [writer.exitcode for writer in writers] == [0, 0]
     require_exact(reader, ["s"], rng)
     require_exact(opened(tmp_path), ["s"], rng)
