@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from embedmill.shared.providers.vectorstores.base import Selection, VectorStore
-from embedmill.shared.providers.vectorstores.embedded import listing, portions, vector_search
+from embedmill.shared.providers.vectorstores.embedded import building, listing, portions, vector_search
 from embedmill.shared.providers.vectorstores.embedded import shard as shards_module
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
 from embedmill.shared.words import cutting
