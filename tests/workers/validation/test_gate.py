@@ -32,7 +32,7 @@ def uris(tmp_path: Path) -> list[str]:
 
 def vector_of(runtime: WorkerRuntime, text: str) -> NDArray[np.float32]:
     """As stores have a document's."""
-    (vector,) = as_kept(np.asarray(runtime.embedder("hash").embed_batch([text])))
+    vector: NDArray[np.float32] = as_kept(np.asarray(runtime.embedder("hash").embed_batch([text])))[0]
     return vector
 
 
