@@ -268,12 +268,14 @@ class Mill:
         where: str | None = None,
         rank: bool | None = None,
         expand: bool | None = None,
+        decompose: bool | None = None,
         **shown: Unpack[ViewChoices],
     ) -> SearchResult:
         """The best chunks for a query, by meaning and by words; raises NotFound, UsageError.
 
         `where` is a filter as `embedmill search --where` takes it. `rank` says whether models rank what is found,
-        `expand` whether synonyms are looked for, where that is not to be as settings and collection have it.
+        `expand` whether synonyms are looked for, `decompose` whether a model divides a question that asks several
+        things, where that is not to be as settings and collection have it.
         """
         view = _view(shown)
         with self._runtimes.lend() as runtime:
@@ -287,6 +289,7 @@ class Mill:
                 view=view,
                 rank=rank,
                 expand=expand,
+                decompose=decompose,
             )
 
     def search_each(
@@ -299,6 +302,7 @@ class Mill:
         where: str | None = None,
         rank: bool | None = None,
         expand: bool | None = None,
+        decompose: bool | None = None,
         **shown: Unpack[ViewChoices],
     ) -> Iterator[Answered]:
         """The answers to many queries, each an id and a text, in their order, streamed; raises NotFound."""
@@ -314,6 +318,7 @@ class Mill:
                 view=view,
                 rank=rank,
                 expand=expand,
+                decompose=decompose,
             )
 
     def ask(

@@ -2,20 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from math import inf
+from typing import Protocol
 
 from embedmill.retrieval.candidates import Ask, Visibility, asked_for, gather
 from embedmill.retrieval.embedding import ONLY_WORDS, Vector
 from embedmill.retrieval.feedback import FIRST, profile, reinforce, weigh_terms, why_not
 from embedmill.retrieval.fusion import Fusion, fuse
 from embedmill.retrieval.question import Question
-from embedmill.retrieval.ranking import Ranking, missing, rank, scores_of
+from embedmill.retrieval.ranking import NO_OTHERS, Ranking, missing, rank, scores_of
 from embedmill.retrieval.relevance import most_of_words
 from embedmill.retrieval.shards import Shards
 from embedmill.retrieval.steps import Running, Steps
 from embedmill.retrieval.understanding.expansion import weigh_added
 from embedmill.shared.providers.vectorstores.base import Match, VectorRow
 from embedmill.shared.providers.vectorstores.exact import counts_of
-from embedmill.shared.words.queries import weigh
+from embedmill.shared.words.queries import QueryWord, weigh
 from embedmill.shared.words.weighing import Wording
 
 DENSE, LEXICAL, PHRASES, FUSE = "dense", "lexical", "phrases", "fuse"
@@ -28,6 +29,23 @@ MOST_READ = 8000
 
 Found = Mapping[str, list[Match]]
 """What each side in use found, best first."""
+
+
+class Looking(Protocol):
+    """What an order is made of: rankings at a depth, and the rows behind them."""
+
+    @property
+    def words(self) -> tuple[QueryWord, ...]:
+        """The words that are asked for."""
+
+    def rank(self, depth: int) -> Ranking:
+        """The best of each side down to a depth, ranked."""
+
+    def fetch(self, matches: Sequence[Match]) -> dict[str, VectorRow]:
+        """The rows with their texts by id, as far as they are there."""
+
+    def fetch_beside(self, matches: Sequence[Match]) -> dict[str, VectorRow]:
+        """Those of the rows that are there and may be shown beside hits."""
 
 
 class Look:
@@ -62,15 +80,20 @@ class Look:
 
     def rank(self, depth: int) -> Ranking:
         """The `depth` best of each side, ranked; with both in use every candidate gets both scores."""
-        found = self._find(depth)
+        return self.rank_found(self.find(depth), depth)
+
+    def rank_found(self, found: Found, depth: int, others: Mapping[str, Match] = NO_OTHERS) -> Ranking:
+        """What the sides found, ranked together with candidates that others put up."""
+        candidates = {**others, **{match.id: match for side in found.values() for match in side}}
         if len(found) < 2:
-            return rank({name: scores_of(side) for name, side in found.items()} or {DENSE: {}}, found, depth=depth)
-        candidates = {match.id: match for side in found.values() for match in side}
-        scores = self._score(candidates, found)
+            alone = {name: self._complete(name, candidates, side) for name, side in found.items()}
+            return rank(alone or {DENSE: {}}, found, depth=depth, others=others)
+        scores = {name: self._complete(name, candidates, side) for name, side in found.items()}
         with self._steps.step(FUSE, given=len(candidates)) as step:
             fused = fuse(scores[DENSE], scores[LEXICAL], most_of_words=self.most_of_words, fusion=self._fusion)
             step.out = len(fused)
-        return rank({**scores, FUSED: fused, **self._feed_back(candidates, fused)}, found, depth=depth)
+        stages = {**scores, FUSED: fused, **self._feed_back(candidates, fused)}
+        return rank(stages, found, depth=depth, others=others)
 
     def fetch(self, matches: Sequence[Match]) -> dict[str, VectorRow]:
         """The rows with their texts by id; one that was deleted since it was found is absent."""
@@ -111,7 +134,7 @@ class Look:
         if not self._question.reads_rows:
             self._steps.skip(PHRASES, "the query has no phrase")
 
-    def _find(self, depth: int) -> Found:
+    def find(self, depth: int) -> Found:
         """What the sides in use find, seen by readers; the tracker is asked once for what both found first."""
         sides: dict[str, Ask] = {}
         if self._vector is not None:
@@ -145,18 +168,23 @@ class Look:
                 step.why = f"only the {len(visible):,} best rows that hold the words were read"
             return _counted(step, [m for m in visible if m.id in rows and self._question.is_met_by(rows[m.id])])
 
-    def _score(self, candidates: Mapping[str, Match], found: Found) -> dict[str, dict[str, float]]:
-        """Both scores of every candidate, as far as it has them."""
-        assert self._vector is not None
+    def _complete(self, name: str, candidates: Mapping[str, Match], side: Sequence[Match]) -> dict[str, float]:
+        """The scores by one side of every candidate, as far as it has one."""
+        scores = scores_of(side)
+        left = missing(candidates, scores)
+        if not left:
+            return scores
+        with self._steps.step(name, given=len(candidates)) as step:
+            scores |= self._score(name, left)
+            step.out = len(scores)
+        return scores
+
+    def _score(self, name: str, matches: Sequence[Match]) -> dict[str, float]:
+        if name == DENSE:
+            assert self._vector is not None
+            return self._shards.score(matches, self._vector)
         assert self._wording is not None
-        near, worded = scores_of(found[DENSE]), scores_of(found[LEXICAL])
-        with self._steps.step(DENSE, given=len(candidates)) as step:
-            near |= self._shards.score(missing(candidates, near), self._vector)
-            step.out = len(near)
-        with self._steps.step(LEXICAL, given=len(candidates)) as step:
-            worded |= self._shards.score_words(missing(candidates, worded), self._wording)
-            step.out = len(worded)
-        return {DENSE: near, LEXICAL: worded}
+        return self._shards.score_words(matches, self._wording)
 
     def _feed_back(self, candidates: Mapping[str, Match], fused: Mapping[str, float]) -> dict[str, dict[str, float]]:
         """The candidates by what they share with the first of them too; nothing where that says nothing."""

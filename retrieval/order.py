@@ -8,7 +8,7 @@ from embedmill.retrieval.copies import Copies
 from embedmill.retrieval.grading.passages import Grade
 from embedmill.retrieval.grouping import spread
 from embedmill.retrieval.hits import StageScore
-from embedmill.retrieval.look import Look
+from embedmill.retrieval.look import Looking
 from embedmill.retrieval.ranking import Ranking
 from embedmill.retrieval.steps import Steps
 from embedmill.retrieval.view import View
@@ -44,7 +44,7 @@ class Order:
     found deeper is ranked by itself and follows.
     """
 
-    def __init__(self, look: Look, view: View, steps: Steps, rerank: Rerank = iter) -> None:
+    def __init__(self, look: Looking, view: View, steps: Steps, rerank: Rerank = iter) -> None:
         self.look = look
         self.view = view
         self._steps = steps

@@ -7,7 +7,7 @@ from itertools import islice
 from embedmill.retrieval.grading.passages import Quote
 from embedmill.retrieval.hits import Copy, Hit, Part
 from embedmill.retrieval.judging import JUDGED_HITS, Judge
-from embedmill.retrieval.look import Look
+from embedmill.retrieval.look import Looking
 from embedmill.retrieval.neighbours import Context, context, ids_after, ids_before
 from embedmill.retrieval.order import Order, Place
 from embedmill.retrieval.paging import Cursor, stands_for
@@ -71,7 +71,7 @@ def _first_of_each(places: Sequence[Place]) -> Mapping[str, Place]:
     return {place.row.document: place for place in reversed(places)}
 
 
-def _context(look: Look, places: Sequence[Place], count: int) -> dict[str, Context]:
+def _context(look: Looking, places: Sequence[Place], count: int) -> dict[str, Context]:
     """What is around each hit, by its id; nothing where nothing is wanted."""
     if not count or not places:
         return {}

@@ -31,13 +31,25 @@ class Ranking:
         }
 
 
-def rank(scores: Mapping[str, Scores], found: Mapping[str, Sequence[Match]], *, depth: int) -> Ranking:
-    """Rank by the last of the `scores`, each by candidate; `found` are the rows that a side put up, best first."""
+NO_OTHERS: Mapping[str, Match] = {}
+
+
+def rank(
+    scores: Mapping[str, Scores],
+    found: Mapping[str, Sequence[Match]],
+    *,
+    depth: int,
+    others: Mapping[str, Match] = NO_OTHERS,
+) -> Ranking:
+    """Rank by the last of the `scores`, each by candidate; `found` are the rows that a side put up, best first.
+
+    `others` are candidates that somebody else put up.
+    """
     final = list(scores)[-1]
     order = ranked(scores[final])
     ranks = {name: _ranks(match.id for match in side) for name, side in found.items()}
     ranks |= {name: _ranks(ranked(scores[name])) for name in scores if name == final or name not in found}
-    candidates = {match.id: match for side in found.values() for match in side}
+    candidates = {**others, **{match.id: match for side in found.values() for match in side}}
     return Ranking(candidates, order, scores, ranks, goes_on=any(len(side) >= depth for side in found.values()))
 
 

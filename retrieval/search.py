@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from embedmill.retrieval import look as looking
 from embedmill.retrieval.candidates import ActiveEditions, Visibility
@@ -11,7 +12,7 @@ from embedmill.retrieval.grading.grader import STEPS as GRADING
 from embedmill.retrieval.grading.grader import Grader, Judges
 from embedmill.retrieval.hits import Asked, SearchResult
 from embedmill.retrieval.judging import JUDGE, Judge, find_judge
-from embedmill.retrieval.look import Look
+from embedmill.retrieval.look import Look, Looking
 from embedmill.retrieval.measured import measured
 from embedmill.retrieval.order import FOLD, Order
 from embedmill.retrieval.page import NO_PAGE, Page, make_page
@@ -19,6 +20,8 @@ from embedmill.retrieval.paging import Cursor, begin_of, require_order, stands_f
 from embedmill.retrieval.question import Mode, Question, ask, texts_of
 from embedmill.retrieval.shards import Shards
 from embedmill.retrieval.steps import Steps
+from embedmill.retrieval.understanding.dividing import DECOMPOSE
+from embedmill.retrieval.understanding.parts import SUBQUERIES, DividedLook, Part, embed_parts
 from embedmill.retrieval.understanding.understanding import AS_IT_STANDS
 from embedmill.retrieval.understanding.understanding import STEPS as UNDERSTANDING
 from embedmill.retrieval.view import FIRST_PAGE, View, check_top_k
@@ -42,6 +45,7 @@ STEPS = (
     looking.PHRASES,
     looking.FUSE,
     looking.FEEDBACK,
+    SUBQUERIES,
     looking.FETCH,
     FOLD,
     JUDGE,
@@ -129,8 +133,11 @@ class Searcher:
         if not question.asks:
             steps.skip_all("nothing is asked")
             return _result(NO_PAGE, question, steps, failed, None, NOTHING_ASKED)
-        question = self.understanding.understand(question, steps)
+        question = self.understanding.expand(question, steps)
+        divided = self.understanding.divide(question, steps)
         vector = self._embed(question, steps, begin)
+        with_vectors = mode != looking.LEXICAL and not steps.why_failed(EMBED)
+        parts = embed_parts(divided, self._open_embedder, steps, with_vectors=with_vectors)
         fusion = UNMEASURED_MODEL if vector is None else self.choose_fusion()
         page, grader = NO_PAGE, Grader(question.words.plain, self.judges, steps)
         for _ in range(LOOKS):
@@ -140,15 +147,18 @@ class Searcher:
             visibility = Visibility(_timed(self._active_editions, steps))
             look = Look(question, vector, shards, visibility, steps, fusion=fusion)
             judge = self._find_judge(vector, look, steps)
-            page = make_page(
-                Order(look, view, steps, grader.by(judge.similarity)), judge, begin=begin.offset, top_k=top_k
-            )
+            merged: Looking = look
+            if parts:
+                look_for = partial(_look_for, parts, shards, visibility, fusion)
+                merged = DividedLook(look, look_for, steps)
+            order = Order(merged, view, steps, grader.by(judge.similarity))
+            page = make_page(order, judge, begin=begin.offset, top_k=top_k)
             if not (visibility.moved or look.vanished or shards.broke) and tuple(self._find_shards()) == names:
                 break
         shards.leave_out(self._find_lost(shards.silent) if shards.silent else {})
-        require_order(begin, page.before, why=steps.why_failed(EMBED) or "; ".join(failed.values()))
+        require_order(begin, page.before, why=_why_another(steps) or "; ".join(failed.values()))
         following = page.next(asked, without=list(failed), by_words=bool(steps.why_failed(EMBED)))
-        found = _result(page, question, steps, failed, following, *_notes(page, question, begin))
+        found = _result(page, question, steps, failed, following, *_notes(page, question, begin), parts=parts)
         return replace(found, faults=grader.faults)
 
     def _embed(self, question: Question, steps: Steps, begin: Cursor) -> Vector | None:
@@ -195,19 +205,37 @@ def _notes(page: Page, question: Question, begin: Cursor) -> Iterator[str]:
         yield NO_PHRASE.format(phrases=phrases)
 
 
-def _asked(question: Question) -> Asked:
+def _look_for(
+    parts: Sequence[Part], shards: Shards, visibility: Visibility, fusion: Fusion, steps: Steps
+) -> Sequence[Look]:
+    return [Look(part.question, part.vector, shards, visibility, steps, fusion=fusion) for part in parts]
+
+
+def _why_another(steps: Steps) -> str:
+    """What failed of that on which an order depends."""
+    return next(filter(None, map(steps.why_failed, (EMBED, DECOMPOSE, SUBQUERIES))), "")
+
+
+def _asked(question: Question, parts: Sequence[Part]) -> Asked:
     words, added = question.words, [name.text for name in question.added]
-    return Asked(question.text, words.plain, texts_of(words.words), expanded=added)
+    subqueries = [part.question.text for part in parts]
+    return Asked(question.text, words.plain, texts_of(words.words), subqueries, added)
 
 
 def _result(
-    page: Page, question: Question, steps: Steps, failed: Mapping[str, str], following: Cursor | None, *notes: str
+    page: Page,
+    question: Question,
+    steps: Steps,
+    failed: Mapping[str, str],
+    following: Cursor | None,
+    *notes: str,
+    parts: Sequence[Part] = (),
 ) -> SearchResult:
     words = question.words
     return SearchResult(
         hits=page.hits,
         timings=steps.timings(),
-        query=_asked(question),
+        query=_asked(question, parts),
         steps=steps.told(),
         partial=list(failed),
         failures=failed,

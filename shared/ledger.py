@@ -121,6 +121,8 @@ class Usage:
     collection_id: int | None = None
     documents: tuple[str, ...] = ()
     key: str = ""
+    purpose: str = ""
+    """What the ledger calls the operation, where it is told apart from others of one price: `rank`, `answer`."""
     calls: int = 1
     """More than one for a batch, which is one row in the ledger."""
 

@@ -12,6 +12,8 @@ QUESTION = re.compile(r"<question\b[^<>]*>\s*(.*?)\s*</question\b", re.DOTALL)
 TAGGED = re.compile(r"\A<[^<>]*>\n(.*?)(?:\n</[^<>]*>.*)?\Z", re.DOTALL)
 SENTENCE = re.compile(r"\S.*?(?:[.!?](?=\s)|$)", re.MULTILINE)
 WORD = re.compile(r"\w+")
+PARTED = re.compile(r"[?;,]\s+(?:and\s+)?|\s+(?:and|vs\.?|versus)\s+|[?]\s*$")
+LEAST_WORDS, MOST_PARTS = 2, 4
 SHORT = 4
 """Words of so many letters at most say nothing."""
 SHARES = ((0.75, 5), (0.5, 4), (0.34, 3), (0.1, 2))
@@ -49,6 +51,13 @@ def best(question: str, texts: Sequence[tuple[str, str]]) -> list[tuple[str, str
     """(id, sentence) of the texts that answer, the best first; none where nothing does."""
     opinions = sorted(((opinion(question, text), id) for id, text in texts), key=lambda pair: -pair[0].share)
     return [(id, found.quote) for found, id in opinions if found.share >= ANSWERS_FROM][:MOST_SENTENCES]
+
+
+def divide(question: str) -> list[str]:
+    """The questions in a question, where it is parted by marks, "and" or "vs" into several of some words; else none."""
+    parts = [part.strip() for part in PARTED.split(question)]
+    asked = [part for part in parts if len(part.split()) >= LEAST_WORDS]
+    return asked[:MOST_PARTS] if len(asked) > 1 else []
 
 
 def _words(text: str) -> set[str]:

@@ -4,8 +4,8 @@ By default every chunk that the prompt names gets a benign verdict; `POST /_sim/
 
     [{"match": "text in the chunk", "verdict": {"score": 1}}, {"match": "…", "raw": "no JSON at all"}]
 
-A prompt with a question is answered by the words that texts share with it (`judging`). A script may answer it whole; it
-does not know the ids of the texts, and names each by some of its words:
+A prompt with a question is answered by the words that texts share with it (`judging`); one without texts is divided. A
+script may answer it whole; it does not know the ids of the texts, and names each by some of its words:
 
     [{"match": "the question", "verdict": {"claims": [{"text": "…", "quotes": [{"match": "…", "quote": "…"}]}]}}]
 """
@@ -22,7 +22,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from embedmill.simulators.base import Call, Handler, Reply
-from embedmill.simulators.judging import best, opinion, question_of
+from embedmill.simulators.judging import best, divide, opinion, question_of
 
 ID_FIELDS = ("id", "chunk_id", "chunk", "passage_id", "passage", "document_id")
 TAGGED_ID = re.compile(r"<[\w-]+[^<>]*\bid=[\"']?([^\"'\s>]+)")
@@ -114,6 +114,8 @@ class Writer:
             return self._object(schema, context)
         if (cited := _cited(schema, context)) is not None:
             return cited
+        if (asked := _divided(schema, context)) is not None:
+            return asked
         if schema.get("type") == "array":
             return [self._value(schema["items"], context, name)] if schema.get("minItems") else []
         return _scalar(schema, name)
@@ -215,6 +217,14 @@ def _cited(schema: Schema, context: _Context) -> list[dict[str, Any]] | None:
     spoken = next((name for name, part in properties.items() if part.get("type") == "string"), "text")
     answers = best(context.question, [(chunk.id, chunk.text) for chunk in context.chunks])
     return [{spoken: sentence, quoting: [{"id": id, "quote": sentence}]} for id, sentence in answers]
+
+
+def _divided(schema: Schema, context: _Context) -> list[str] | None:
+    """A list of texts, where a question and nothing else is given: the questions in it; None for any other value."""
+    if schema.get("type") != "array" or context.question is None or context.chunk is not None or context.chunks:
+        return None
+    items = context.resolved(schema.get("items", {}))
+    return divide(context.question) if items.get("type") == "string" else None
 
 
 def _identity(schema: Schema, context: _Context) -> dict[str, Any]:

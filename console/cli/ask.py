@@ -23,6 +23,12 @@ def ask(
     rank: Annotated[
         bool | None, typer.Option("--rank/--no-rank", help="Have models rank and answer, or not; it costs money.")
     ] = None,
+    decompose: Annotated[
+        bool | None,
+        typer.Option(
+            "--decompose/--no-decompose", help="Have a model divide a question that asks several things; costs money."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Answer a question from the documents.
@@ -34,7 +40,7 @@ def ask(
     from embedmill.console.services import asking
 
     with opened_to_read() as runtime:
-        reply = asking.ask(runtime, question, collection=collection, where=where, rank=rank)
+        reply = asking.ask(runtime, question, collection=collection, where=where, rank=rank, decompose=decompose)
         for note in reply.notes:
             print_warning(note)
         print_result(reply, _print_reply, as_json=as_json)

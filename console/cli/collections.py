@@ -34,6 +34,10 @@ Rank = Annotated[
 Expand = Annotated[
     bool | None, typer.Option("--expand/--no-expand", help="Look for synonyms of what a query names too; see terms.")
 ]
+Decompose = Annotated[
+    bool | None,
+    typer.Option("--decompose/--no-decompose", help="Have a model divide compound questions; each costs money."),
+]
 Domain = Annotated[
     str | None, typer.Option("--domain", help="What the documents are about, for models that read questions.")
 ]
@@ -60,6 +64,7 @@ def create(
     reject_below: RejectBelow = None,
     rank: Rank = None,
     expand: Expand = None,
+    decompose: Decompose = None,
     domain: Domain = None,
     keep_queries: KeepQueries = None,
     as_json: AsJson = False,
@@ -81,6 +86,7 @@ def create(
             reject_below=reject_below,
             rank=rank,
             expand=expand,
+            decompose=decompose,
             domain=domain,
             keep_queries=keep_queries,
         )
@@ -119,6 +125,7 @@ def update(
     reject_below: RejectBelow = None,
     rank: Rank = None,
     expand: Expand = None,
+    decompose: Decompose = None,
     domain: Domain = None,
     keep_queries: KeepQueries = None,
     as_json: AsJson = False,
@@ -141,6 +148,7 @@ def update(
             reject_below=reject_below,
             rank=rank,
             expand=expand,
+            decompose=decompose,
             domain=domain,
             keep_queries=keep_queries,
         )

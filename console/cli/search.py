@@ -61,6 +61,12 @@ def search(
         bool | None,
         typer.Option("--expand/--no-expand", help="Look for synonyms of what the query names too, or not."),
     ] = None,
+    decompose: Annotated[
+        bool | None,
+        typer.Option(
+            "--decompose/--no-decompose", help="Have a model divide a question that asks several things; costs money."
+        ),
+    ] = None,
     queries: Annotated[Path | None, typer.Option(help='JSONL of {"id", "text", "where"}; - reads stdin.')] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -79,7 +85,7 @@ def search(
 
     if (query is None) == (queries is None):
         raise typer.BadParameter("give either a QUERY or --queries FILE")
-    switches: Switches = {"rank": rank, "expand": expand}
+    switches: Switches = {"rank": rank, "expand": expand, "decompose": decompose}
     view = View(offset=offset, after=after, per_document=per_document, context=context, fold=fold)
     with opened_to_read() as runtime:
         if queries is not None:

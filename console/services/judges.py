@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from embedmill.retrieval.grading.grader import Judges
-from embedmill.retrieval.grading.questions import Grading
-from embedmill.retrieval.grading.staged import Judge
+from embedmill.retrieval.grading.staged import Judge, Prompted
 from embedmill.shared.collections import read_collection_settings
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.verdict_cache import VerdictCache
@@ -18,8 +17,8 @@ FAST_MODEL, RANK_MODEL = "anthropic/claude-haiku-5-5", "anthropic/claude-opus-4-
 OFF = "off"
 
 
-class KeptGrades:
-    """Grades in the tracking database, beside the verdicts on chunks."""
+class KeptAnswers:
+    """What models answered, in the tracking database, beside the verdicts on chunks."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._database = runtime.database
@@ -28,11 +27,11 @@ class KeptGrades:
         """Those that are known, as they were stored."""
         return {address: found.text for address, found in VerdictCache(self._database).get_many(addresses).items()}
 
-    def keep(self, grades: Mapping[str, Mapping[str, Any]], question: Grading) -> None:
+    def keep(self, answers: Mapping[str, Mapping[str, Any]], question: Prompted) -> None:
         """Keep them, with the model and the prompt that they are from."""
-        if grades:
+        if answers:
             origin = VerdictOrigin(question.model.name, question.prompt.name, question.prompt.hash)
-            stored = {address: {"source": "model", **grade} for address, grade in grades.items()}
+            stored = {address: {"source": "model", **answer} for address, answer in answers.items()}
             VerdictCache(self._database, origin).put_many(stored)
 
 
@@ -56,4 +55,4 @@ def _open(runtime: Runtime, collection: Collection, name: str, tally: Tally) -> 
         return None
     meter = LedgerMeter(runtime.spender, collection_id=collection.id, tally=tally)
     seconds = runtime.settings.rank_seconds
-    return Judge(runtime.model(name), meter, KeptGrades(runtime), seconds=seconds, stage_seconds=seconds)
+    return Judge(runtime.model(name), meter, KeptAnswers(runtime), seconds=seconds, stage_seconds=seconds)

@@ -212,7 +212,7 @@ def open_searcher(runtime: Runtime, collection: str, **switches: Unpack[Switches
             tally=tally,
             judges=judges,
         )
-        searcher.understanding = open_understanding(runtime, found, switches)
+        searcher.understanding = open_understanding(runtime, found, tally, **switches)
         searcher.word_weight = runtime.settings.word_weight
         yield searcher
 

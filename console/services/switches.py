@@ -8,3 +8,4 @@ class Switches(TypedDict, total=False):
 
     rank: bool | None
     expand: bool | None
+    decompose: bool | None

@@ -58,6 +58,7 @@ class Answering(ModelQuestion[Evidence, Answer]):
     """Asks for an answer from some passages; what is left of it after the check stands in `answer`."""
 
     noun = "question"
+    purpose = "answer"
 
     def __init__(self, model: Model, asked: Asked) -> None:
         super().__init__(model)

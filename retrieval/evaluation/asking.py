@@ -16,7 +16,7 @@ FUSED, RANKED = "fused", "ranked"
 HYBRID: Literal["hybrid"] = "hybrid"
 ORDERED_BY: Mapping[str, Sequence[str]] = {
     FUSED: ("fused", "dense", "lexical"),
-    HYBRID: ("feedback", "fused", "dense", "lexical"),
+    HYBRID: ("subqueries", "feedback", "fused", "dense", "lexical"),
 }
 """The stages that ordered a run, last first, of which the first that saw a hit decides."""
 

@@ -170,6 +170,7 @@ GradedAs = tuple[int, str]
 class Sifting(Grading):
     """The cheap question: which passages are worth a closer look; many in one request, without quotes."""
 
+    purpose = "filter"
     prompt_name = "sift"
     list_name = "scores"
     properties: ClassVar = {"score": SCORE}
@@ -185,6 +186,7 @@ class Sifting(Grading):
 class Ranking(Grading):
     """The expensive question: does a passage answer, and with which words; few in a request, each with its quote."""
 
+    purpose = "rank"
     prompt_name = "rank"
     list_name = "grades"
     # The quote comes before the score: a model writes in this order, and the score is to follow from the words.

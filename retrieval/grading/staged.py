@@ -19,6 +19,7 @@ from embedmill.retrieval.steps import Running, Steps
 from embedmill.shared.asking.sending import Pacing, ask_all
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.metering import Meter
+from embedmill.shared.prompts import PromptText
 from embedmill.shared.providers.models.base import Model
 
 _GRADE = TypeAdapter(Grade)
@@ -30,13 +31,23 @@ PASSES_ABOVE = 2
 """A sifted passage is looked at more closely when it scores above this."""
 
 
+class Prompted(Protocol):
+    """A question with its model and its prompt."""
+
+    model: Model
+
+    @property
+    def prompt(self) -> PromptText:
+        """The instructions."""
+
+
 class Memory(Protocol):
-    """Keeps grades by content address, as JSON."""
+    """Keeps what models answered by content address, as JSON."""
 
     def recall(self, addresses: Sequence[str]) -> Mapping[str, str]:
         """Those that are known."""
 
-    def keep(self, grades: Mapping[str, Mapping[str, Any]], question: Grading) -> None:
+    def keep(self, answers: Mapping[str, Mapping[str, Any]], question: Prompted) -> None:
         """Keep what a question was answered."""
 
 
@@ -48,7 +59,7 @@ class NoMemory:
         del addresses
         return {}
 
-    def keep(self, grades: Mapping[str, Mapping[str, Any]], question: Grading) -> None:
+    def keep(self, answers: Mapping[str, Mapping[str, Any]], question: Prompted) -> None:
         """It is forgotten."""
 
 

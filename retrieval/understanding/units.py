@@ -30,6 +30,12 @@ def units_of_query(query: str) -> list[Unit]:
     return found
 
 
+def wanted(query: str) -> str:
+    """A query without what it excludes, its quotes in one form."""
+    parts = [part for part in parts_of(query) if not part.is_excluded]
+    return " ".join(f'"{part.text}"' if part.is_phrase else part.text.strip() for part in parts if part.text.strip())
+
+
 def codes_of(text: str) -> list[str]:
     """The codes and numbers of a text, as they are written but for their form."""
     return [token for token in tokens(normalise(text)) if is_code(token)]

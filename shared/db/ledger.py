@@ -39,7 +39,7 @@ def columns_of(entry: Entry) -> dict[str, Any]:
         "documents": list(used.documents) or None,
         "provider": used.provider,
         "model": used.model,
-        "operation": used.operation,
+        "operation": used.purpose or used.operation,
         "lane": used.lane,
         "inputs": used.inputs,
         "cached": entry.cached,

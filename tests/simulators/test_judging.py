@@ -58,3 +58,29 @@ def test_a_scripted_answer_names_texts_by_their_words() -> None:
     claims = [{"text": "Quiet.", "quotes": [{"match": "Harbours", "quote": "are quiet"}]}]
     scripted = ScriptedVerdict(match="What warranty", verdict={"claims": claims})
     assert write(ANSWER, scripted) == {"claims": [{"text": "Quiet.", "quotes": [{"id": "p2", "quote": "are quiet"}]}]}
+
+
+SUBQUERIES = {"properties": {"subqueries": {"type": "array", "items": TEXT}}}
+
+
+def divided(question: str, *script: ScriptedVerdict) -> Any:
+    writer = Writer()
+    writer.add(*script)
+    return json.loads(writer.write(SUBQUERIES, model="claude", prompt=f"<question-7f>\n{question}\n</question-7f>"))
+
+
+def test_a_question_without_texts_is_divided_where_it_is_parted() -> None:
+    assert divided("How long does it last, and who pays for it?")["subqueries"] == [
+        "How long does it last",
+        "who pays for it",
+    ]
+    assert divided("the red pump vs the blue pump")["subqueries"] == ["the red pump", "the blue pump"]
+    assert divided("What warranty does the pump have?")["subqueries"] == []
+    assert divided("salt and pepper")["subqueries"] == []
+
+
+def test_what_a_question_is_divided_into_may_be_scripted() -> None:
+    nine = [f"part {n}" for n in range(9)]
+    scripted = ScriptedVerdict(match="who pays", verdict={"subqueries": nine})
+    assert divided("How long does it last, and who pays for it?", scripted)["subqueries"] == nine
+    assert divided("another question", scripted)["subqueries"] == []

@@ -14,6 +14,9 @@ MESSAGE = "message"
 class ModelQuestion(LiveQuestion[ItemT, FoundT, ModelAnswer]):
     """A question to a model."""
 
+    purpose: str = ""
+    """What the ledger calls its calls, where they are told apart from others."""
+
     def __init__(self, model: Model) -> None:
         self.model = model
         self.name = model.name
@@ -39,4 +42,5 @@ class ModelQuestion(LiveQuestion[ItemT, FoundT, ModelAnswer]):
             inputs=len(request.items),
             documents=self.documents(request),
             key=model.key_hash,
+            purpose=self.purpose,
         )

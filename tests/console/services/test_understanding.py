@@ -2,14 +2,18 @@
 
 import pytest
 
+from embedmill.console.services.opening import open_runtime
 from embedmill.console.services.switches import Switches
 from embedmill.console.services.understanding import open_understanding
 from embedmill.producers.submission import create_collection
 from embedmill.retrieval.understanding.expansion import expand
 from embedmill.shared.db.schema import document
 from embedmill.shared.db.terms import FoundTerm, replace_terms
+from embedmill.shared.metering import Tally
 from embedmill.shared.runtime import Runtime
+from embedmill.shared.settings import Settings
 from embedmill.shared.words.queries import parse_query
+from tests.migrated import place_migrated
 from tests.shared.db.tracker import Tracker
 
 
@@ -27,7 +31,7 @@ def test_a_query_switches_expansion_and_else_its_collection(
     runtime: Runtime, chosen: dict[str, bool], switches: Switches, *, wanted: bool
 ) -> None:
     found = create_collection(runtime, "notes", **chosen)
-    assert (open_understanding(runtime, found, switches).open_thesaurus is not None) == wanted
+    assert (open_understanding(runtime, found, Tally(), **switches).open_thesaurus is not None) == wanted
 
 
 def test_the_terms_of_the_collection_are_known_in_both_directions(runtime: Runtime, tracker: Tracker) -> None:
@@ -37,7 +41,7 @@ def test_the_terms_of_the_collection_are_known_in_both_directions(runtime: Runti
     with runtime.database.write() as connection:
         for id_, term in terms.items():
             replace_terms(connection, [term], collection_id=tracker.collection.id, document_id=id_)
-    understanding = open_understanding(runtime, tracker.collection, {"expand": True})
+    understanding = open_understanding(runtime, tracker.collection, Tally(), expand=True)
     assert understanding.open_thesaurus is not None
     thesaurus = understanding.open_thesaurus()
 
@@ -46,3 +50,24 @@ def test_the_terms_of_the_collection_are_known_in_both_directions(runtime: Runti
 
     assert names("how much RAM is there") == {"main memory", "work memory"}
     assert names("how much main memory is there") >= {"ram"}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "switches", "model", "by"),
+    [
+        ({}, {}, "anthropic/claude-haiku-5-5", ""),
+        ({}, {"decompose": True}, "", "anthropic/claude-haiku-5-5"),
+        ({"decompose": True}, {}, "openai/gpt-9", "openai/gpt-9"),
+        ({"decompose": True}, {"decompose": False}, "", ""),
+        ({"decompose": True}, {}, "off", ""),
+        ({"rank": True}, {"rank": True}, "", ""),
+    ],
+)
+def test_a_model_divides_only_where_somebody_said_so(
+    settings: Settings, chosen: dict[str, bool], switches: Switches, model: str, by: str
+) -> None:
+    place_migrated(settings.home_path / "tracking.db")
+    with open_runtime(settings.model_copy(update={"fast_model": model})) as runtime:
+        found = create_collection(runtime, "notes", **chosen)
+        understanding = open_understanding(runtime, found, Tally(), **switches)
+    assert (understanding.divided_by, understanding.open_divider is not None) == (by, bool(by))

@@ -346,3 +346,11 @@ def test_a_call_that_ends_by_a_fault_of_our_own_goes_on_counting_as_spent(
 ) -> None:
     assert end(spenders().begin(most(1000)), error) is error
     assert rows(tracked) == [("unsettled", 1000, 20)]
+
+
+def test_calls_of_one_price_are_told_apart_by_what_they_are_for(spenders: Any, tracked: Tracker) -> None:
+    for purpose in ("rank", "decompose", ""):
+        haiku = Usage("anthropic", "claude-haiku-5-5", "message", Tokens(into=1_000), purpose=purpose)
+        spenders().begin(haiku).settle(Tokens(900))
+    booked = [(row["operation"], row["cost_microusd"]) for row in tracked.rows(usage)]
+    assert booked == [("rank", 90), ("decompose", 90), ("message", 90)]
