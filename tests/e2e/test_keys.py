@@ -146,15 +146,18 @@ def test_a_replay_in_the_foreground_ends_as_ingest_does(
     assert embedded.json("ingest", source)["documents"]["completed"] == 1
 
 
-def test_a_search_with_a_refused_key_is_an_error_at_once(
+def test_a_search_with_a_refused_key_answers_by_words_at_once_and_names_the_key(
     embedded: Command, openai: Running[OpenAISimulator], folder: Path
 ) -> None:
     embedded.json("ingest", folder)
     openai.simulator.faults.add(REFUSED)
     for _ in range(2):
         ran = embedded.run("search", "anything", "--json")
-        assert ran.status == 1
-        assert "OPENAI_API_KEY" in ran.json["error"]
+        assert (ran.status, ran.json["degraded"]) == (0, True)
+        assert "OPENAI_API_KEY" in ran.stderr
+        by_meaning = embedded.run("search", "anything", "--mode", "dense", "--json")
+        assert by_meaning.status == 1
+        assert "OPENAI_API_KEY" in by_meaning.json["error"]
 
 
 @pytest.mark.chaos

@@ -50,7 +50,10 @@ def poison_chunking() -> None:
 
 def poison_embedding() -> None:
     from embedmill.shared.providers.embeddings.base import Embedder
+    from embedmill.shared.providers.embeddings.hash import HashEmbedder
 
+    # An instant model's vectors are made when they are indexed.
+    HashEmbedder.is_instant = False
     original = Embedder.embed_many
 
     def embed_many(self: Embedder, texts: Any, **options: Any) -> Any:

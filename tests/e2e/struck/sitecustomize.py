@@ -44,7 +44,7 @@ def strike_around(owner: Any, method: str, *, before: str = "", after: str = "")
 
 
 def lay_points() -> None:
-    import embedmill.shared.caches.embeddings
+    import embedmill.shared.caches.file
     import embedmill.shared.db.verdict_cache
     import embedmill.shared.providers.embeddings.openai
     import embedmill.shared.spend.call
