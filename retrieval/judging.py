@@ -4,8 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from embedmill.retrieval.hits import StageScore
-from embedmill.retrieval.measured import BY_WORDS, measured
-from embedmill.retrieval.relevance import Calibration, Relevance, relevance
+from embedmill.retrieval.measured import BY_WORDS, Measured, measured
+from embedmill.retrieval.order import Place
+from embedmill.retrieval.question import AsWritten, Question
+from embedmill.retrieval.relevance import GOOD, Calibration, Relevance, relevance
+from embedmill.shared.words.scripts import script_of
 
 JUDGE = "judge"
 BOTH, MEANING, WORDS = "meaning and words", "meaning", "words"
@@ -17,17 +20,28 @@ JUDGED_HITS = 10
 class Judge:
     """Says how near a hit is, by what there is to say it by; `by` names that, and is empty where there is nothing.
 
-    `most_of_words` is what a hit with all of the words would score; 0 where words are not looked at. `why` says what
-    could not be used: then hits with none of the words may still be what was meant, and no answer is called none.
+    `most_of_words` is what a hit with all of the words would score; 0 where words are not looked at. `as_written`
+    tells the hits that hold the whole query. `why` says what could not be used: then hits with none of the words may
+    still be what was meant, and no answer is called none.
     """
 
     calibration: Calibration | None
     by: str
     most_of_words: float
+    as_written: AsWritten
     why: str = ""
 
-    def similarity(self, stages: Mapping[str, StageScore]) -> float | None:
-        """How near a hit is by what the stages said of it, from 0 to 1; None where nothing was measured."""
+    def similarity(self, place: Place) -> float | None:
+        """How near a hit is, from 0 to 1; None where nothing was measured.
+
+        It is what the stages said of it. What holds the query as it is written is good all the same: a number that
+        stands once in a long text is far from it by cosine and by weight, and what was looked for.
+        """
+        near = self._by_stages(place.stages)
+        looks_closer = near is not None and near < GOOD and self.most_of_words and "lexical" in place.stages
+        return GOOD if looks_closer and self.as_written(place.row) else near
+
+    def _by_stages(self, stages: Mapping[str, StageScore]) -> float | None:
         if self.calibration is None:
             return None
         # Added names may bring a row with all of the words above all that these weigh.
@@ -43,16 +57,24 @@ class Judge:
         return Relevance.WEAK if self.why and known and found is Relevance.NONE else found
 
 
-def find_judge(embedding: str | None, *, most_of_words: float) -> Judge:
+def find_judge(embedding: str | None, question: Question, *, most_of_words: float) -> Judge:
     """The judge for a query that was embedded by a model, or by none."""
-    known = measured(embedding or "")
+    known, as_written = measured(embedding or ""), question.as_written
     if not most_of_words:
         why = "" if known.cosine or not embedding else f"nothing is known of what a cosine of {embedding} says"
-        return Judge(known.cosine, MEANING if known.cosine else "", 0.0, why)
-    if known.nearness:
-        return Judge(known.nearness, BOTH, most_of_words)
-    why = f"nothing is known of what a cosine of {embedding} says" if embedding else ""
-    return Judge(BY_WORDS, WORDS, most_of_words, why)
+        return Judge(known.cosine, MEANING if known.cosine else "", 0.0, as_written, why)
+    is_read = _is_read(question.words.plain, known)
+    if known.nearness and is_read:
+        return Judge(known.nearness, BOTH, most_of_words, as_written)
+    of_this = "" if is_read else " of such a script"
+    why = f"nothing is known of what a cosine of {embedding} says{of_this}" if embedding else ""
+    return Judge(BY_WORDS, WORDS, most_of_words, as_written, why)
+
+
+def _is_read(text: str, known: Measured) -> bool:
+    """Whether most letters of a text are of a script that the model was measured with."""
+    letters = [script_of(sign) in known.scripts for sign in text if sign.isalpha()]
+    return not known.scripts or 2 * sum(letters) >= len(letters)
 
 
 def _score(stages: Mapping[str, StageScore], name: str) -> float:

@@ -54,7 +54,7 @@ def make_page(order: Order, judge: Judge, *, begin: int, top_k: int) -> Page:
             _hit(rank, place, judge, order, around, is_first=firsts[place.row.document] is place)
             for rank, place in enumerate(shown, begin + 1)
         ],
-        relevance=judge.judge(judge.similarity(place.stages) for place in places[:JUDGED_HITS]),
+        relevance=judge.judge(judge.similarity(place) for place in places[:JUDGED_HITS]),
         judged_by=judge.by,
         before=_stands_for(places[:begin]),
         shown=_stands_for(places[:end]),
@@ -102,7 +102,7 @@ def _hit(rank: int, place: Place, judge: Judge, order: Order, around: Mapping[st
         title=row.title,
         page=row.page,
         stages=place.stages,
-        similarity=judge.similarity(place.stages),
+        similarity=judge.similarity(place),
         model_score=None if place.grade is None else place.grade.score,
         quote=_quote(place),
         copies=copies,

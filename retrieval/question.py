@@ -1,7 +1,7 @@
 """Owns what is asked: the text, what its signs mean, and what that asks of every row that a search may find."""
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -14,6 +14,7 @@ from embedmill.shared.words.naming import read_name
 from embedmill.shared.words.phrases import Phrase
 from embedmill.shared.words.queries import QueryWord, WordQuery, parse_query
 
+AsWritten = Callable[[VectorRow], bool]
 Mode = Literal["dense", "lexical", "hybrid"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
@@ -58,6 +59,12 @@ class Question:
         """Whether a row holds every phrase, and none that is excluded."""
         fields = _fields(row)
         return _hold_all(self.words.phrases, fields) and not _hold_any(self.words.excluded_phrases, fields)
+
+    @property
+    def as_written(self) -> AsWritten:
+        """What tells rows that hold all of the query as it is written."""
+        whole = Phrase(self.words.plain)
+        return lambda row: whole.held_by(*_fields(row))
 
     def shows(self, row: VectorRow) -> bool:
         """Whether a row may stand beside a hit: the filter and what is excluded hold for it too."""

@@ -146,7 +146,7 @@ class Searcher:
             _check_words(question, shards)
             visibility = Visibility(_timed(self._active_editions, steps))
             look = Look(question, vector, shards, visibility, steps, fusion=fusion)
-            judge = self._find_judge(vector, look, steps)
+            judge = self._find_judge(question, vector, look, steps)
             merged: Looking = look
             if parts:
                 look_for = partial(_look_for, parts, shards, visibility, fusion)
@@ -174,9 +174,9 @@ class Searcher:
         fusion = self.fusion or measured(self._open_embedder().name).fusion
         return fusion if self.word_weight is None else replace(fusion, words=self.word_weight)
 
-    def _find_judge(self, vector: Vector | None, look: Look, steps: Steps) -> Judge:
+    def _find_judge(self, question: Question, vector: Vector | None, look: Look, steps: Steps) -> Judge:
         embedding = None if vector is None else self._open_embedder().name
-        judge = find_judge(embedding, most_of_words=look.most_of_words)
+        judge = find_judge(embedding, question, most_of_words=look.most_of_words)
         with steps.step(JUDGE) as step:
             step.ran, step.why = bool(judge.by), judge.why
         return judge

@@ -64,7 +64,8 @@ def _print_reply(reply: "Reply") -> None:
         sentences = "a sentence was" if reply.removed == 1 else f"{reply.removed} sentences were"
         print_line(f"{sentences} left out, because no document bears them out")
     if reply.spend.calls:
-        print_line(f"{reply.spend.calls} calls, {format_usd(reply.spend.usd)}")
+        calls = "1 call" if reply.spend.calls == 1 else f"{reply.spend.calls} calls"
+        print_line(f"{calls}, {format_usd(reply.spend.usd)}")
 
 
 def _print_sources(number: int, claim: "AskedClaim") -> None:

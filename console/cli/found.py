@@ -29,9 +29,11 @@ def print_found(result: "SearchResult", *, offset: int = 0) -> None:
 
 
 def _lines(result: "SearchResult", offset: int) -> Iterator[str]:
+    from embedmill.retrieval.grading.passages import RELEVANT
     from embedmill.shared.words.queries import parse_query
 
-    if result.hits and result.relevance in NOT_GOOD:
+    graded = any((hit.model_score or 0) >= RELEVANT for hit in result.hits)
+    if result.hits and result.relevance in NOT_GOOD and not graded:
         by = f", by {result.judged_by} alone" if result.judged_by in ("words", "meaning") else ""
         yield NOT_GOOD[result.relevance] + by
     terms = parse_query(result.query.original).terms

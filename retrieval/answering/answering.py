@@ -11,7 +11,7 @@ from embedmill.retrieval.grading.passages import RELEVANT, Passage, Quote
 from embedmill.retrieval.grading.questions import Asked
 from embedmill.retrieval.grading.staged import Judge
 from embedmill.retrieval.hits import Hit, SearchResult
-from embedmill.retrieval.relevance import Relevance
+from embedmill.retrieval.relevance import WEAK, Relevance
 from embedmill.retrieval.steps import Running, Step, Steps
 from embedmill.shared.asking.sending import Pacing, ask_all
 from embedmill.shared.errors import EmbedmillError
@@ -61,7 +61,8 @@ def answer(question: str, found: SearchResult, judges: Judges | None, tally: Tal
             said = _ask(Asked(question, judges.domain if judges else ""), passages, judge, step)
         by = judge.model.name if said is not None else ""
     if said is None:
-        said = Answer(claims=_in_their_words(question, passages[:MOST_PASSAGES]))
+        near = [passage for passage in passages if _is_near(hits[passage.id])]
+        said = Answer(claims=_in_their_words(question, (near or passages)[:MOST_PASSAGES]))
     (told,) = steps.told()
     if told.failed:
         notes.append(f"{ANSWER}: {told.why}")
@@ -73,6 +74,11 @@ def _worth_reading(found: SearchResult) -> Sequence[Hit]:
     if found.relevance is Relevance.NONE and not any((hit.model_score or 0) >= RELEVANT for hit in found.hits):
         return []
     return [hit for hit in found.hits if hit.model_score is None or hit.model_score >= RELEVANT]
+
+
+def _is_near(hit: Hit) -> bool:
+    """Whether a hit may be shown as an answer that no model worded."""
+    return hit.model_score is not None or hit.similarity is None or hit.similarity >= WEAK
 
 
 def _ask(asked: Asked, passages: Sequence[Passage], judge: Judge, step: Running) -> Answer | None:

@@ -1,21 +1,20 @@
 """Owns the place of grading in a search: the first candidates come in the models' order, the others as before."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from embedmill.retrieval.grading.passages import Passage
 from embedmill.retrieval.grading.questions import Asked, Counts
 from embedmill.retrieval.grading.staged import CANDIDATES, RANK, SIFT, Judge, Judged, Weights, rank_staged
-from embedmill.retrieval.hits import StageScore
 from embedmill.retrieval.order import Place, Rerank
 from embedmill.retrieval.steps import Steps
 
 STEPS = (SIFT, RANK)
 NOBODY_ASKED = "no model was asked for"
 
-Similarity = Callable[[Mapping[str, StageScore]], float | None]
+Similarity = Callable[[Place], float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ class Grader:
 
 def _passage(place: Place, similarity: Similarity) -> Passage:
     row = place.row
-    return Passage(row.id, row.document, row.uri, row.title, row.section, row.text, similarity(place.stages) or 0.0)
+    return Passage(row.id, row.document, row.uri, row.title, row.section, row.text, similarity(place) or 0.0)
 
 
 def _behind(places: Iterator[Place], lowest: float) -> Iterator[Place]:

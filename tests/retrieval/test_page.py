@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from embedmill.retrieval import order
 from embedmill.retrieval.hits import Hit, SearchResult
 from embedmill.retrieval.question import Mode
-from embedmill.retrieval.relevance import Relevance
+from embedmill.retrieval.relevance import WEAK, Relevance
 from embedmill.retrieval.search import Searcher
 from embedmill.retrieval.view import View
 from embedmill.shared.editions import Edition
@@ -149,6 +149,36 @@ def test_the_model_that_is_the_default_tells_what_is_there(tmp_path: Path, query
         for number, note in enumerate(NOTES):
             held.add(f"n{number}", note)
         assert held.search(query).relevance == expected
+
+
+PARTS = " ".join(f"Step {n}: take the lid off, look whether it is worn, and put it back." for n in range(12))
+MANUAL = f"{PARTS} ERR-2041 is shown when the inlet is blocked. Firmware 2.11.3 is needed; see RFC 7231. {PARTS}"
+
+
+@pytest.mark.parametrize("query", ["ERR-2041", "2.11.3", "rfc 7231", "boiler-manual.txt", "firmware 2.11.3 -pump"])
+def test_what_holds_the_query_as_it_is_written_is_good(tmp_path: Path, query: str) -> None:
+    with closing(EmbeddedVectorStore(tmp_path, dimensions=LocalEmbedder.dimensions)) as store:
+        held = Held(store, LocalEmbedder())
+        held.add("manual", MANUAL, uri="file:///in/boiler-manual.txt")
+        for number, note in enumerate(NOTES):
+            held.add(f"n{number}", note)
+        assert (held.search(query).relevance, held.search(query).hits[0].document) == ("good", "manual")
+        assert held.search("ERR-2042").relevance != "good"
+        assert held.search("7231 rfc").relevance != "good"
+
+
+@pytest.mark.parametrize("query", ["मौसम कैसा रहेगा", "किराया", "погода завтра"])
+def test_texts_in_a_script_that_the_model_does_not_read_are_judged_by_their_words(tmp_path: Path, query: str) -> None:
+    with closing(EmbeddedVectorStore(tmp_path, dimensions=LocalEmbedder.dimensions)) as store:
+        held = Held(store, LocalEmbedder())
+        held.add("soup", "दाल बनाने के लिए प्याज और टमाटर भूनें, फिर दाल और पानी डालकर बीस मिनट पकाएँ।")
+        held.add("flats", "Квартиры на третьем этаже будут отремонтированы в июне.")
+        for number, note in enumerate(NOTES):
+            held.add(f"n{number}", note)
+        found = held.search(query)
+        assert (found.relevance, found.judged_by) == ("weak", "words")
+        assert all((hit.similarity or 0) < WEAK for hit in found.hits)
+        assert held.search("пон третий этаж").relevance == held.search("प्याज").relevance == "good"
 
 
 def test_a_model_whose_cosines_tell_nothing_judges_nothing_by_them(held: Held) -> None:

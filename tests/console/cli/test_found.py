@@ -50,6 +50,12 @@ def test_a_good_answer_has_no_such_line(capsys: pytest.CaptureFixture[str], rele
     assert "no good match" not in printed
 
 
+def test_what_a_model_found_relevant_is_not_called_weak(capsys: pytest.CaptureFixture[str]) -> None:
+    graded = replace(HIT, model_score=5)
+    assert shown(answer(graded, relevance=Relevance.WEAK), capsys)[0].startswith(" 1. ")
+    assert "weak" in shown(answer(replace(HIT, model_score=2), relevance=Relevance.WEAK), capsys)[0]
+
+
 def test_it_is_said_by_what_an_answer_was_judged_where_that_is_less(capsys: pytest.CaptureFixture[str]) -> None:
     by_words = replace(answer(HIT, relevance=Relevance.NONE), judged_by="words")
     assert shown(by_words, capsys)[0].endswith("by words alone")
