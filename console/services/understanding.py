@@ -7,7 +7,7 @@ from embedmill.console.services.judges import FAST_MODEL, OFF, KeptAnswers
 from embedmill.console.services.switches import Switches
 from embedmill.retrieval.understanding.dividing import Divider
 from embedmill.retrieval.understanding.thesaurus import Thesaurus
-from embedmill.retrieval.understanding.understanding import Understanding
+from embedmill.retrieval.understanding.understanding import NOT_WANTED, Understanding
 from embedmill.shared.collections import read_collection_settings
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.terms import list_terms
@@ -19,6 +19,9 @@ MOST_TERMS = 5_000
 """Terms of a collection that queries are expanded by, those of the most documents first."""
 
 
+NO_MODEL = "no model is set for it"
+
+
 def open_understanding(
     runtime: Runtime, collection: Collection, tally: Tally, **switches: Unpack[Switches]
 ) -> Understanding:
@@ -26,11 +29,13 @@ def open_understanding(
     settings = read_collection_settings(collection.settings)
     model = runtime.settings.fast_model or FAST_MODEL
     expands = _says(switches.get("expand"), otherwise=settings.expand)
-    divides = _says(switches.get("decompose"), otherwise=settings.decompose) and model != OFF
+    is_wanted = _says(switches.get("decompose"), otherwise=settings.decompose)
+    divides = is_wanted and model != OFF
     return Understanding(
         cache(lambda: _thesaurus(runtime, collection.id)) if expands else None,
         cache(lambda: _open_divider(runtime, collection, model, settings.domain, tally)) if divides else None,
         model if divides else "",
+        NO_MODEL if is_wanted else NOT_WANTED,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from embedmill.retrieval.grading.questions import TEXT, Asked, closed
 from embedmill.retrieval.grading.staged import Memory, NoMemory
 from embedmill.retrieval.understanding.plans import SUBQUERIES, Plan, check_plan, read_subqueries
+from embedmill.retrieval.understanding.sealing import seal, unseal
 from embedmill.shared.addresses import digest
 from embedmill.shared.asking.following import MODEL_REFUSED
 from embedmill.shared.asking.question import ReadAnswer, Request
@@ -21,7 +22,13 @@ from embedmill.shared.providers.models.base import Model, ModelAnswer, Prompt, P
 
 DECOMPOSE = "decompose"
 MAX_TOKENS = 400
+SEALED = "sealed"
 NO_LIST = "the answer was no list of sub-queries"
+
+
+def instructions() -> PromptText:
+    """What a model is told that divides."""
+    return load_prompt("embedmill.retrieval.understanding", "divide")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,7 @@ class Dividing(ModelQuestion[str, Plan]):
     @property
     def prompt(self) -> PromptText:
         """The instructions."""
-        return load_prompt("embedmill.retrieval.understanding", "divide")
+        return instructions()
 
     @property
     def address(self) -> str:
@@ -68,11 +75,11 @@ class Dividing(ModelQuestion[str, Plan]):
             fence.wrap("question", self._asked.question),
             "Give the sub-queries of this question, or an empty list.",
         ]
-        instructions = self.prompt.text
+        told = self.prompt.text
         if self._asked.domain:
-            instructions += f"\n\n# The domain\n\nThe collection's owner says of it: {self._asked.domain}"
+            told += f"\n\n# The domain\n\nThe collection's owner says of it: {self._asked.domain}"
         return Prompt(
-            system=(PromptBlock(instructions, cached=True),),
+            system=(PromptBlock(told, cached=True),),
             user=(PromptBlock("\n\n".join(parts)),),
             schema_name=SUBQUERIES,
             schema=closed({SUBQUERIES: {"type": "array", "items": TEXT}}),
@@ -107,7 +114,7 @@ class Dividing(ModelQuestion[str, Plan]):
 def divide(question: str, divider: Divider) -> Plan:
     """The sub-queries of a question; raises EmbedmillError where no usable answer is to be had."""
     asking = Dividing(divider.model, Asked(question, divider.domain))
-    if (known := _recalled(asking, divider.memory)) is not None:
+    if (known := _recalled(asking, divider.memory, question)) is not None:
         return known
     pace = Pacing(apart=True, seconds=divider.seconds, all_seconds=divider.seconds)
     errors = ask_all(asking, asking.pack(), meter=divider.meter, pace=pace)
@@ -115,15 +122,16 @@ def divide(question: str, divider: Divider) -> Plan:
         raise next(iter(errors.values()), ProviderUnavailable(NO_LIST))
     if asking.plan.is_whole:
         with suppress(EmbedmillError):
-            divider.memory.keep({asking.address: {SUBQUERIES: list(asking.plan.subqueries)}}, asking)
+            sealed = seal(json.dumps(asking.plan.subqueries), question)
+            divider.memory.keep({asking.address: {SEALED: sealed}}, asking)
     return asking.plan
 
 
-def _recalled(asking: Dividing, memory: Memory) -> Plan | None:
+def _recalled(asking: Dividing, memory: Memory, question: str) -> Plan | None:
     """What was answered before, checked as if it was answered now; None for what cannot be read."""
     stored = memory.recall([asking.address]).get(asking.address)
     if stored is None:
         return None
     with suppress(ValueError, KeyError, TypeError):
-        return asking.check(list(json.loads(stored)[SUBQUERIES]))
+        return asking.check(list(json.loads(unseal(json.loads(stored)[SEALED], question))))
     return None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from embedmill.retrieval.question import Question
 from embedmill.retrieval.steps import Steps
 from embedmill.retrieval.understanding.compound import why_whole
-from embedmill.retrieval.understanding.dividing import DECOMPOSE, Divider, divide
+from embedmill.retrieval.understanding.dividing import DECOMPOSE, Divider, divide, instructions
 from embedmill.retrieval.understanding.expansion import EXPAND, expand
 from embedmill.retrieval.understanding.parts import part_of
 from embedmill.retrieval.understanding.thesaurus import Thesaurus
@@ -27,6 +27,8 @@ class Understanding:
     open_divider: Callable[[], Divider] | None = None
     divided_by: str = ""
     """The model that divides."""
+    why_undivided: str = NOT_WANTED
+    """Why none does, where there is no divider."""
 
     @property
     def stands_for(self) -> tuple[object, ...]:
@@ -51,11 +53,12 @@ class Understanding:
 
     def divide(self, question: Question, steps: Steps) -> list[Question]:
         """The questions in a question; none where it is looked for as a whole."""
-        why = NOT_WANTED if self.open_divider is None else why_whole(question.text)
+        why = self.why_undivided if self.open_divider is None else why_whole(question.text)
         if self.open_divider is None or why:
             steps.skip(DECOMPOSE, why)
             return []
         with steps.step(DECOMPOSE, given=1) as step:
+            step.model, step.prompt = self.divided_by, instructions().hash
             try:
                 plan = divide(wanted(question.text), self.open_divider())
             except EmbedmillError as error:

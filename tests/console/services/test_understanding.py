@@ -71,3 +71,5 @@ def test_a_model_divides_only_where_somebody_said_so(
         found = create_collection(runtime, "notes", **chosen)
         understanding = open_understanding(runtime, found, Tally(), **switches)
     assert (understanding.divided_by, understanding.open_divider is not None) == (by, bool(by))
+    if not by:
+        assert ("no model" in understanding.why_undivided) == (model == "off")

@@ -1,11 +1,13 @@
 """What is held of the sub-queries that a model gives."""
 
 import json
+import re
 
 import pytest
 
 from embedmill.retrieval.understanding.dividing import divide
 from embedmill.retrieval.understanding.plans import Plan, read_subqueries
+from embedmill.retrieval.understanding.sealing import unseal
 from embedmill.shared.errors import EmbedmillError, FlowControl, InputRefused, ProviderUnavailable
 from embedmill.shared.prompts import load_prompt
 from embedmill.shared.providers.models.base import ModelAnswer, Stop
@@ -168,7 +170,21 @@ def test_a_question_that_was_asked_before_costs_nothing(said: "str | ModelAnswer
     assert len(script.prompts) == calls
 
 
-@pytest.mark.parametrize("damaged", ["", "{", "[]", "3", '{"subqueries": 3}', "null"])
+def test_what_is_kept_says_nothing_without_the_question() -> None:
+    dividing, _ = divider(listing(*TWO))
+    memory = Kept()
+    divide(QUESTION, type(dividing)(dividing.model, dividing.meter, memory))  # type: ignore[arg-type]
+    (stored,) = memory.values()
+    assert not {"warranty", "valve", "pump"} & set(re.findall(r"\w+", stored + " ".join(memory)))
+    sealed = json.loads(stored)["sealed"]
+    assert json.loads(unseal(sealed, QUESTION)) == list(TWO)
+    with pytest.raises(ValueError, match=r"\w"):
+        json.loads(unseal(sealed, QUESTION + " "))
+
+
+@pytest.mark.parametrize(
+    "damaged", ["", "{", "[]", "3", '{"sealed": 3}', '{"sealed": "~~~"}', '{"sealed": ""}', "null"]
+)
 def test_a_damaged_memory_is_asked_anew(damaged: str) -> None:
     dividing, script = divider(listing(*TWO))
     memory = Kept()
