@@ -111,6 +111,11 @@ def is_storable(text: str) -> bool:
     return "\0" not in text and text.encode(errors="ignore").decode() == text
 
 
+def make_storable(text: str) -> str:
+    """The text without NULs, and with a question mark for each lone surrogate."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "")
+
+
 def has_many_nuls(data: bytes) -> bool:
     """More than one byte in a hundred, which no 8-bit text has; a stray one is damage."""
     sample = data[:SAMPLE_BYTES]

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Select, case, func, select
 from embedmill.shared.db.bulk import insert_or
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import collection, document, feedback, query_record
+from embedmill.shared.encoding import is_storable, make_storable
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class Shown:
 
 def find_shown(connection: Connection, id_: str | None) -> Shown | None:
     """A result by its id; the newest for None."""
+    if id_ is not None and not is_storable(id_):
+        return None
     query = select(
         query_record.c.id,
         collection.c.name.label("collection"),
@@ -48,7 +51,12 @@ def put_feedback(
 ) -> None:
     """Keep what somebody thought of a hit, in the place of what was thought of it before."""
     query = insert_or(connection, feedback).values(
-        query_id=query_id, document_id=document_id, chunk=chunk, helpful=helpful, why=why, created_at=clock()
+        query_id=query_id,
+        document_id=document_id,
+        chunk=chunk,
+        helpful=helpful,
+        why=None if why is None else make_storable(why),
+        created_at=clock(),
     )
     changed = {name: query.excluded[name] for name in ("helpful", "why", "created_at")}
     keys = [feedback.c.query_id, feedback.c.document_id, feedback.c.chunk]

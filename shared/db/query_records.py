@@ -15,6 +15,7 @@ from embedmill.shared.db.bulk import insert_each
 from embedmill.shared.db.clock import clock, read_clock
 from embedmill.shared.db.installation import name_installation
 from embedmill.shared.db.schema import collection, feedback, installation, query_record
+from embedmill.shared.encoding import make_storable
 
 KEY_BYTES = 32
 FORGOTTEN_AT_ONCE = 1000
@@ -101,7 +102,7 @@ def _row(record: QueryRecord, owner: _Owner, *, key: bytes, created_at: float) -
     return {name: getattr(record, name) for name in _SAME} | {
         "collection_id": owner.id,
         "hash": hash_query(record.text, key),
-        "text": _storable(record.text) if owner.keeps_texts else None,
+        "text": make_storable(record.text) if owner.keeps_texts else None,
         "created_at": created_at,
     }
 
@@ -110,11 +111,6 @@ def hash_query(text: str, key: bytes) -> str:
     """A hash of a query that is the same for the same words, however they are spaced and written large or small."""
     same = " ".join(normalize("NFKC", text).casefold().split())
     return blake2b(same.encode("utf-8", "surrogatepass"), key=key, digest_size=16).hexdigest()
-
-
-def _storable(text: str) -> str:
-    """The text without what a column of text cannot hold: NUL, and half a surrogate pair."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "")
 
 
 def _find_collections(connection: Connection, names: Names[str]) -> dict[str, _Owner]:

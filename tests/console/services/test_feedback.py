@@ -1,7 +1,7 @@
 """What queries leave behind, what readers say of their hits, and what both add up to."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +16,25 @@ from embedmill.console.services.judgements import read_judgements, read_queries
 from embedmill.console.services.query_stats import measure_queries
 from embedmill.console.services.searching import Query
 from embedmill.producers.sources.given import GivenSource
+from embedmill.retrieval.grading.grader import Judges
+from embedmill.retrieval.grading.staged import Judge
 from embedmill.retrieval.hits import SearchResult
 from embedmill.retrieval.view import View
 from embedmill.shared.db.collections import get_collection
 from embedmill.shared.db.query_records import hash_query
 from embedmill.shared.db.schema import query_record
 from embedmill.shared.errors import NotFound, UsageError
+from embedmill.shared.metering import FreeMeter
 from embedmill.shared.presence import Presence
+from embedmill.shared.prompts import load_prompt
+from embedmill.shared.providers.models.base import Prompt
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings
 from embedmill.workers.chores.cleaner import forget_queries
 from embedmill.workers.runtime import WorkerRuntime
+from tests.logs import captured_logs
 from tests.migrated import place_migrated
+from tests.retrieval.grading.judge import Scripted, ScriptedModel, grades
 from tests.shared.db.tracker import Tracker
 from tests.workers.working import submit_sources, work_off
 
@@ -98,6 +105,30 @@ def test_a_question_leaves_one_record_with_the_step_of_its_answer(indexed: Worke
     assert (record["id"], record["door"]) == (reply.id, "ask")
 
 
+def test_models_that_took_part_are_told_with_their_prompts_and_what_they_made_up_is_counted(
+    indexed: WorkerRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def say(shown: Sequence[tuple[str, str]], prompt: Prompt) -> str:
+        if prompt.schema_name == "grades":
+            quotes = [*(said for _, said in shown[:1]), *("it is made of gold" for _ in shown[1:])]
+            return grades([{"id": id_, "quote": q, "score": 5} for (id_, _), q in zip(shown, quotes, strict=True)])
+        return '{"claims": [{"text": "It is gold.", "quotes": []}]}'
+
+    judges = Judges(rank=Judge(ScriptedModel(Scripted(say)), FreeMeter()))
+    monkeypatch.setattr(searching, "open_judges", lambda *_: judges)
+    found = find(indexed, rank=True)
+    assert found.faults == {"fabricated": 2}
+    asking.ask(indexed, "wet stack?", collection="c", rank=True)
+    searched, asked = sorted(records(indexed), key=lambda record: record["door"], reverse=True)
+    assert (searched["ranked"], searched["faults"], searched["hallucinations"]) == (True, {"fabricated": 2}, 2)
+    assert searched["models"]["rank"] == {
+        "model": "anthropic/judge",
+        "prompt": load_prompt("embedmill.retrieval.grading", "rank").hash,
+    }
+    assert asked["models"]["answer"]["prompt"] == load_prompt("embedmill.retrieval.answering", "answer").hash
+    assert asked["faults"] == {"fabricated": 2, "no_quote": 1}
+
+
 def test_each_of_many_queries_leaves_a_record_under_an_id_of_its_own(indexed: WorkerRuntime) -> None:
     queries = (Query(n, f"stack {n}") for n in range(30))
     answers = list(searching.search_each(indexed, queries, collection="c", top_k=1, mode="lexical"))
@@ -126,16 +157,15 @@ def test_where_records_are_off_results_have_no_id(
     assert not records(indexed)
 
 
-def test_a_database_that_takes_no_record_changes_no_answer(
-    indexed: WorkerRuntime, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_database_that_takes_no_record_changes_no_answer(indexed: WorkerRuntime) -> None:
     with indexed.database.write() as connection:
         connection.execute(text("DROP TABLE feedback"))
         connection.execute(text("DROP TABLE query_record"))
-    assert find(indexed).hits
-    indexed.query_log.flush()
-    assert "queries.not_recorded" in caplog.text
-    assert "wet" not in caplog.text
+    with captured_logs() as logged:
+        assert find(indexed).hits
+        indexed.query_log.flush()
+    assert [event["event"] for event in logged] == ["queries.not_recorded"]
+    assert "wet" not in str(logged)
 
 
 def test_what_was_said_of_a_hit_is_replaced_by_what_is_said_of_it_later(indexed: WorkerRuntime) -> None:
