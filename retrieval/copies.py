@@ -90,7 +90,7 @@ class _Text:
 
     def __init__(self, row: VectorRow) -> None:
         self.row = row
-        self._told: dict[frozenset[int], frozenset[int]] = {}
+        self._held: dict[str, frozenset[int]] = {}
 
     @cached_property
     def words(self) -> "Words":
@@ -113,8 +113,10 @@ class _Text:
         """The words asked for that it holds, in its title, its name, its section, and its text or another instead."""
         row = self.row
         text = row.text if text is None else text
-        counted = count_terms(title=row.title, uri=row.uri, section=row.section, text=text)
-        return frozenset(asked[term] for term in counted.terms.tolist() if term in asked)
+        if text not in self._held:
+            counted = count_terms(title=row.title, uri=row.uri, section=row.section, text=text)
+            self._held[text] = frozenset(asked[term] for term in counted.terms.tolist() if term in asked)
+        return self._held[text]
 
 
 @dataclass(frozen=True, slots=True)

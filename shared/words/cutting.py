@@ -6,7 +6,7 @@ can hide a word. Identifiers are terms as they are written, beside those of thei
 into pairs of signs (docs/decisions).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import chain
@@ -29,7 +29,7 @@ from embedmill.shared.words.languages import (
 )
 from embedmill.shared.words.naming import read_name
 from embedmill.shared.words.scripts import script_of
-from embedmill.shared.words.splitting import Pieces, split, tokens
+from embedmill.shared.words.splitting import is_plain, split, tokens
 
 VERSION = 2
 """Belongs to an index: rows cut by another version are cut anew before they are searched."""
@@ -37,9 +37,9 @@ VERSION = 2
 FIELDS = {"title": 2.0, "section": 1.5, "text": 1.0, "name": 2.0, "path": 0.5}
 """What a word counts in each field, in steps of a quarter; `name` is the file's or the row's, `path` its folders'."""
 
-KNOWN = 32_768
+KNOWN = 65_536
 """Words whose terms are remembered for each set of languages, some 250 bytes each: so many that were met lately."""
-SPOKEN = 16
+SPOKEN = 8
 """Sets of languages for which words are remembered."""
 LONGEST_KNOWN = 40
 
@@ -87,6 +87,7 @@ class _Known(dict[str, tuple[int, tuple[int, ...]]]):
         super().__init__()
         table = languages()
         self._spoken = {script: table[code] for script, code in zip(DEFAULTS, spoken, strict=True)}
+        self._token = lru_cache(maxsize=KNOWN // 4)(self._read_token)
         self._terms_of = lru_cache(maxsize=KNOWN)(self._find_terms)
         self._before: dict[str, tuple[int, tuple[int, ...]]] = {}
 
@@ -105,32 +106,31 @@ class _Known(dict[str, tuple[int, tuple[int, ...]]]):
         return found
 
     def _find(self, written: str) -> tuple[int, tuple[int, ...]]:
+        if not written.isascii():
+            return self._read(normalise(written))
         bare = written.lstrip("\"'([{<*").rstrip("\"')]}>*.,;:!?")
-        if _is_plain(bare):
-            small = bare.lower()
+        return self._read(bare) if bare == written else self[bare]
+
+    def _read(self, normalised: str) -> tuple[int, tuple[int, ...]]:
+        if is_plain(normalised):
+            return self._read_token(normalised)
+        cut = list(map(self._token, tokens(normalised)))
+        return sum(map(_LENGTH, cut)), tuple(chain.from_iterable(map(_TERMS, cut)))
+
+    def _read_token(self, token: str) -> tuple[int, tuple[int, ...]]:
+        if is_plain(token):
+            small = token.lower()
             return 1, self._terms_of(small, small)
-        return self[bare] if bare != written and bare.isalpha() else self._read(written)
-
-    def _read(self, written: str) -> tuple[int, tuple[int, ...]]:
-        pieces = [split(token) for token in tokens(normalise(written))]
-        terms = tuple(chain.from_iterable(map(self._terms, pieces)))
-        return sum(piece.length for piece in pieces), terms
-
-    def _terms(self, pieces: Pieces) -> Iterator[int]:
+        pieces = split(token)
         shown = map(self._terms_of, pieces.words, pieces.shown)
         wholes = map(self._terms_of, pieces.wholes, pieces.wholes)
-        return chain(*shown, *wholes, map(term_id, (*pieces.grams, *pieces.singles)))
+        return pieces.length, tuple(chain(*shown, *wholes, map(term_id, (*pieces.grams, *pieces.singles))))
 
     def _find_terms(self, word: str, shown: str) -> tuple[int, ...]:
         """The terms of a folded word, and of what it is `shown` as."""
         language = self._spoken.get(script_of(word))
         stemmed = _stemmed(word, shown, language) if language and may_be_inflected(word) else ()
         return tuple(map(term_id, stemmed or (word,)))
-
-
-def _is_plain(word: str) -> bool:
-    """Whether a word is of plain letters, large ones at its beginning or everywhere: there is nothing to split."""
-    return word.isascii() and word.isalpha() and (word.islower() or word.istitle() or word.isupper())
 
 
 @lru_cache(maxsize=SPOKEN)

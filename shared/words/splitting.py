@@ -86,6 +86,9 @@ def tokens(text: str) -> list[str]:
 @lru_cache(maxsize=8192)
 def split(token: str) -> Pieces:
     """What one token is found by."""
+    if is_plain(token):
+        small = (token.lower(),)
+        return Pieces(words=small, shown=small, atoms=small, length=1)
     if _RUN.match(token):
         return _run(token)
     if _HANGUL.search(token):
@@ -93,6 +96,11 @@ def split(token: str) -> Pieces:
     if token.isalpha():
         return _word(token)
     return _compound(token)
+
+
+def is_plain(word: str) -> bool:
+    """Whether a word is of plain letters, large ones at its beginning or everywhere: there is nothing to split."""
+    return word.isascii() and word.isalpha() and (word.islower() or word.istitle() or word.isupper())
 
 
 def _word(token: str) -> Pieces:

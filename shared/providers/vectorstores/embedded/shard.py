@@ -48,12 +48,19 @@ class Shard:
 
         Raises StorageFailed, and TimeoutError when there was no time to make an index of what it lacks.
         """
+        with self.file.read() as connection:
+            if connection is None or not self._lacks_in(connection):
+                yield self._see(connection)
+                return
         try:
             self._settle(is_in_time)
         except (StorageFailed, OSError) as error:
             self._warn(error)
         with self.file.read() as connection:
-            yield None if connection is None else (connection, self._view.refresh(connection))
+            yield self._see(connection)
+
+    def _see(self, connection: sqlite3.Connection | None) -> tuple[sqlite3.Connection, Sequence[Part]] | None:
+        return None if connection is None else (connection, self._view.refresh(connection))
 
     def _settle(self, is_in_time: Callable[[], bool]) -> None:
         while self._lacks() and is_writable(self.file.path.parent):
@@ -66,10 +73,11 @@ class Shard:
 
     def _lacks(self) -> bool:
         with self.file.read() as connection:
-            if connection is None:
-                return False
-            waiting = self._view.unsettled(connection)
-            return waiting > READ_SLICES * building.SLICE_ROWS or bool(self._view.distrusted)
+            return connection is not None and self._lacks_in(connection)
+
+    def _lacks_in(self, connection: sqlite3.Connection) -> bool:
+        waiting = self._view.unsettled(connection)
+        return waiting > READ_SLICES * building.SLICE_ROWS or bool(self._view.distrusted)
 
     def look_after(self, changed: int) -> None:
         """Make what is due of the index after so many rows were written or deleted; rows are safe whatever happens."""

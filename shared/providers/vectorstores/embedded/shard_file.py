@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from itertools import count
+from math import ceil
 from pathlib import Path
 
 from embedmill.shared.errors import ShardDamaged, StorageFailed
@@ -73,6 +74,7 @@ class ShardFile:
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         self._inode = 0
+        self._tenths: int | None = None
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection | None]:
@@ -166,7 +168,7 @@ class ShardFile:
         """The connection, reopened when the file was dropped or replaced since; None when there is no shard."""
         inode = self._current_inode()
         if self._connection is not None and inode == self._inode:
-            self._connection.execute(f"PRAGMA busy_timeout={int(1000 * _patience.get())}")
+            self._wait_up_to(_patience.get())
             return self._connection
         self._close()
         if not inode:
@@ -182,6 +184,14 @@ class ShardFile:
             return None
         self._connection, self._inode = connection, inode
         return connection
+
+    def _wait_up_to(self, seconds: float) -> None:
+        """Wait so long for who holds the file, in tenths of a second: it is asked for many times in a search."""
+        assert self._connection is not None
+        tenths = ceil(10 * seconds)
+        if tenths != self._tenths:
+            self._connection.execute(f"PRAGMA busy_timeout={100 * tenths}")
+            self._tenths = tenths
 
     def _create(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -227,7 +237,7 @@ class ShardFile:
 
     def _close(self) -> None:
         if self._connection is not None:
-            connection, self._connection = self._connection, None
+            connection, self._connection, self._tenths = self._connection, None, None
             connection.close()
 
 
