@@ -6,6 +6,7 @@ from importlib import import_module
 NAMES = (
     "ablation",
     "brokers",
+    "decomposition",
     "disk",
     "documents",
     "embeddings",

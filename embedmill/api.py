@@ -322,14 +322,24 @@ class Mill:
             )
 
     def ask(
-        self, question: str, *, collection: str = "default", where: str | None = None, rank: bool | None = None
+        self,
+        question: str,
+        *,
+        collection: str = "default",
+        where: str | None = None,
+        rank: bool | None = None,
+        expand: bool | None = None,
+        decompose: bool | None = None,
     ) -> Reply:
         """An answer from the documents, each sentence with quotes that were checked; raises NotFound, UsageError.
 
-        `rank` says whether models rank and answer, where that is not to be as settings and collection have it.
+        `rank` says whether models rank and answer, where that is not to be as settings and collection have it; `expand`
+        and `decompose` are as for a search.
         """
         with self._runtimes.lend() as runtime:
-            return asking_service.ask(runtime, question, collection=collection, where=where, rank=rank)
+            return asking_service.ask(
+                runtime, question, collection=collection, where=where, rank=rank, expand=expand, decompose=decompose
+            )
 
     def add_feedback(self, result: str, chunk: str, *, helpful: bool, why: str | None = None) -> Judged:
         """Say of a hit of a result, by their ids, whether it helped; raises NotFound, UsageError.

@@ -23,6 +23,10 @@ def ask(
     rank: Annotated[
         bool | None, typer.Option("--rank/--no-rank", help="Have models rank and answer, or not; it costs money.")
     ] = None,
+    expand: Annotated[
+        bool | None,
+        typer.Option("--expand/--no-expand", help="Look for synonyms of what the question names too, or not."),
+    ] = None,
     decompose: Annotated[
         bool | None,
         typer.Option(
@@ -40,7 +44,9 @@ def ask(
     from embedmill.console.services import asking
 
     with opened_to_read() as runtime:
-        reply = asking.ask(runtime, question, collection=collection, where=where, rank=rank, decompose=decompose)
+        reply = asking.ask(
+            runtime, question, collection=collection, where=where, rank=rank, expand=expand, decompose=decompose
+        )
         for note in reply.notes:
             print_warning(note)
         print_result(reply, _print_reply, as_json=as_json)

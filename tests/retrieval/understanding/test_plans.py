@@ -1,6 +1,7 @@
 """What is held of the sub-queries that a model gives."""
 
 import json
+import random
 import re
 
 import pytest
@@ -193,3 +194,51 @@ def test_a_damaged_memory_is_asked_anew(damaged: str) -> None:
     memory.update(dict.fromkeys(memory, damaged))
     assert divide(QUESTION, remembering).subqueries == TWO
     assert len(script.prompts) == 2
+
+
+def anything(chance: random.Random, depth: int = 0) -> object:
+    """A value of JSON, as a server gives that answers any schema."""
+    texts = [
+        "",
+        "x",
+        "warranty",
+        QUESTION,
+        "valve " * 50,
+        "ERR-2041 valve",
+        "\u202epump\x00",
+        "-pump",
+        *TWO,
+        "{",
+        "1. a",
+    ]
+    kinds: list[object] = [
+        None,
+        True,
+        0,
+        -1,
+        3.5,
+        10**30,
+        chance.choice(texts),
+        chance.choice(texts),
+        chance.choice(texts),
+    ]
+    if depth < 3:
+        kinds += [
+            [anything(chance, depth + 1) for _ in range(chance.randrange(12))],
+            {chance.choice(["subqueries", "id", ""]): anything(chance, depth + 1) for _ in range(3)},
+        ]
+    return chance.choice(kinds)
+
+
+def test_whatever_a_server_answers_is_two_to_four_sub_queries_or_the_question() -> None:
+    chance = random.Random(11)
+    found = set()
+    for _ in range(400):
+        said = json.dumps({"subqueries": anything(chance)} if chance.random() < 0.8 else anything(chance))
+        try:
+            subqueries = plan(said[: chance.randrange(len(said) + 1)] if chance.random() < 0.2 else said).subqueries
+        except EmbedmillError:
+            continue
+        found.add(len(subqueries))
+        assert all(0 < len(subquery) <= 200 for subquery in subqueries)
+    assert {0, 2} <= found <= {0, 2, 3, 4}
