@@ -15,6 +15,7 @@ NAMES = (
     "limits",
     "million",
     "pgvector",
+    "records",
     "relevance",
     "replays",
     "retrieval",
