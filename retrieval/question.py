@@ -18,6 +18,9 @@ AsWritten = Callable[[VectorRow], bool]
 Mode = Literal["dense", "lexical", "hybrid"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
+MOST_REQUIRED = 200
+"""Different words of phrases that stores are told, as each costs a pass; rows that are read are held to all."""
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -43,10 +46,10 @@ class Question:
 
     @property
     def selection(self) -> Selection:
-        """What stores are told: the filter, every word of the phrases, and none of what is excluded."""
+        """What stores are told: the filter, the words of the phrases, and none of what is excluded."""
         return Selection(
             self.where,
-            tuple(terms for phrase in self.words.phrases for terms in phrase.required),
+            tuple(dict.fromkeys(terms for phrase in self.words.phrases for terms in phrase.required))[:MOST_REQUIRED],
             frozenset(term for word in self.words.excluded for term in word.terms),
         )
 

@@ -54,6 +54,8 @@ STEPS = (
 )
 AS_BEFORE = "the page before was made without it"
 ENDS_EARLY = "no more is ranked; a narrower query or a filter finds what is not here"
+PHRASES_SHOWN = 200
+"""Characters of a query's phrases that a note repeats."""
 NO_PHRASE = "nothing that was found holds {phrases} as it is quoted; without the quotation marks these are words"
 NOTHING_ASKED = "nothing is asked: a query needs a word that is not excluded"
 
@@ -202,7 +204,7 @@ def _notes(page: Page, question: Question, begin: Cursor) -> Iterator[str]:
         yield ENDS_EARLY
     phrases = " and ".join(f'"{phrase.text}"' for phrase in question.words.phrases)
     if phrases and not page.hits and not begin.offset:
-        yield NO_PHRASE.format(phrases=phrases)
+        yield NO_PHRASE.format(phrases=phrases if len(phrases) <= PHRASES_SHOWN else f"{phrases[:PHRASES_SHOWN]}…")
 
 
 def _look_for(

@@ -13,6 +13,8 @@ from embedmill.shared.words.weighing import WordCounts, Wording, rarity
 
 MOST_WORDS = 1000
 """Distinct words that are looked for; a longer query says so in its notes."""
+MOST_PHRASES = 100
+"""Distinct phrases that are held to, and as many that are excluded; a query with more says so in its notes."""
 SHORT_QUERY = 2
 """Queries of so many words keep their function words: `vitamin a`, `the who`."""
 _NO_NAMES = frozenset({"I", "AND", "OR", "NOT"})
@@ -73,10 +75,20 @@ def parse_query(text: str) -> WordQuery:
     if not any(_has_words(part.text) for part in wanted):
         parts = wanted = [Part(text)]
     plain = " ".join(part.text.strip() for part in wanted)
-    excluded, excluded_phrases = _exclusions(part for part in parts if part.is_excluded)
-    phrases = tuple(Phrase(part.text) for part in wanted if part.is_phrase and _has_words(part.text))
+    distinct = dict.fromkeys(parts)
+    excluded, excluded_phrases = _exclusions(part for part in distinct if part.is_excluded)
+    phrases = [
+        Phrase(part.text) for part in distinct if not part.is_excluded and part.is_phrase and _has_words(part.text)
+    ]
     read = parse_text(plain)
-    return WordQuery(plain, read.words, phrases, excluded, excluded_phrases, read.notes)
+    return WordQuery(
+        plain,
+        read.words,
+        tuple(phrases[:MOST_PHRASES]),
+        excluded,
+        tuple(excluded_phrases[:MOST_PHRASES]),
+        (*read.notes, *_phrase_notes(phrases, "held to"), *_phrase_notes(excluded_phrases, "excluded")),
+    )
 
 
 def parse_text(text: str) -> WordQuery:
@@ -88,6 +100,11 @@ def parse_text(text: str) -> WordQuery:
 
 def _has_words(text: str) -> bool:
     return any(split(token).atoms for token in tokens(normalise(text)))
+
+
+def _phrase_notes(phrases: Sequence[Phrase], meant: str) -> tuple[str, ...]:
+    left = len(phrases) - MOST_PHRASES
+    return (f"the last {left:,} of {len(phrases):,} different phrases are not {meant}",) if left > 0 else ()
 
 
 def _notes(cut: Sequence[str], left: int) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ import pytest
 
 from embedmill.retrieval import look
 from embedmill.retrieval.question import MODES, Mode
-from embedmill.retrieval.search import Searcher
+from embedmill.retrieval.search import PHRASES_SHOWN, Searcher
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
 from tests.contracts.vectorstore import make_row
 from tests.retrieval.orchard import Tracker, angle, documents, write
@@ -61,4 +61,6 @@ def test_rows_that_only_hold_the_words_of_a_phrase_are_made_up_for(
 def test_a_phrase_that_nothing_holds_is_named(filled: Searcher) -> None:
     (note,) = filled.search('pump "no such phrase" 0').notes
     assert '"no such phrase" as it is quoted' in note
+    (note,) = filled.search(f'"{"no such phrase " * 1_000}" 0').notes
+    assert len(note) < 2 * PHRASES_SHOWN
     assert filled.search('"safety valve" 0').notes == []

@@ -4,7 +4,7 @@ import pytest
 
 from embedmill.shared.words.cutting import count_terms
 from embedmill.shared.words.phrases import Phrase
-from embedmill.shared.words.queries import MOST_WORDS, WordQuery, parse_query, weigh
+from embedmill.shared.words.queries import MOST_PHRASES, MOST_WORDS, WordQuery, parse_query, weigh
 from embedmill.shared.words.weighing import WordCounts
 from tests.shared.words.ranking import rank
 
@@ -189,3 +189,15 @@ def test_marks_of_books_within_a_sentence_are_text() -> None:
     assert {word.text for word in query.words if word.weight} >= {"incomplete", "invalid", "input"}
     assert len(parse_query("“incomplete input” “invalid input”").phrases) == 2
     assert len(parse_query('How do I tell "incomplete input" from it?').phrases) == 1
+
+
+def test_a_query_is_held_to_so_many_different_phrases_and_says_how_many_are_left() -> None:
+    phrases = [f'"valve {number}"' for number in range(MOST_PHRASES + 3)]
+    query = parse_query(" ".join(phrases + [f"-{phrase}" for phrase in phrases] * 2))
+    assert (len(query.phrases), len(query.excluded_phrases)) == (MOST_PHRASES, MOST_PHRASES)
+    assert [note for note in query.notes if "phrases" in note] == [
+        f"the last 3 of {MOST_PHRASES + 3} different phrases are not held to",
+        f"the last 3 of {MOST_PHRASES + 3} different phrases are not excluded",
+    ]
+    repeated = parse_query('"safety valve" -"old pump" ' * 2 * MOST_PHRASES)
+    assert (len(repeated.phrases), len(repeated.excluded_phrases), repeated.notes) == (1, 1, ())

@@ -96,8 +96,18 @@ def _allowed(part: Part, allowed: Selected | None) -> list[Mask]:
 
 
 def _words_masks(part: Part, selection: Selection) -> list[Mask]:
-    wanted = [_holding(part.segment, terms) for terms in selection.required]
+    wanted = [_holding_all(part.segment, selection.required)] if selection.required else []
     return [*wanted, ~_holding(part.segment, selection.excluded)] if selection.excluded else wanted
+
+
+def _holding_all(segment: Segment, required: Sequence[frozenset[int]]) -> Mask:
+    """The rows that hold one of each; a mask at a time, as a phrase may be long and a segment large."""
+    mask = np.ones(len(segment), np.bool_)
+    for terms in required:
+        mask &= _holding(segment, terms)
+        if not mask.any():
+            break
+    return mask
 
 
 def _holding(segment: Segment, terms: frozenset[int]) -> Mask:
