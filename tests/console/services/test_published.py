@@ -8,8 +8,11 @@ from embedmill.console.services.controlling import JobControl
 from embedmill.console.services.doctor import Check
 from embedmill.console.services.estimates import Estimate
 from embedmill.console.services.exporting import Exported, Rejected
+from embedmill.console.services.feedback import ExportedFeedback, ExportedJudgement, ExportedQuery, FeedbackReport
 from embedmill.console.services.jobs import ChunkCounts, JobExplanation, JobReport, JobSpend
 from embedmill.console.services.parsing import ParsedBlock, ParsedChunk, ParsedFile
+from embedmill.console.services.query_stats import DayOfQueries, QueryStats
+from embedmill.console.services.searching import Answered
 from embedmill.console.services.standing import DocumentCounts
 from embedmill.console.services.submitting import SubmittedJob
 from embedmill.console.services.verifying import Compared, Repaired
@@ -37,7 +40,14 @@ COMPARED = "collection ok documents chunks vectors missing orphan stale in_fligh
         (SubmittedJob, "job problems notes reasons sources documents"),
         (JobControl, "job state read"),
         (Estimate, ESTIMATE),
-        (SearchResult, "hits timings"),
+        (SearchResult, "hits timings id"),
+        (Answered, "id hits timings result"),
+        (ExportedFeedback, "collection queries judgements left_out"),
+        (ExportedQuery, "id text"),
+        (ExportedJudgement, "query document relevance"),
+        (FeedbackReport, "collection queries judged helpful not_helpful worst"),
+        (QueryStats, "since collection days"),
+        (DayOfQueries, "day collection queries seconds no_match degraded calls usd hallucinations steps"),
         (Hit, "rank score document uri chunk section start end text title page stages"),
         (Exported, EXPORTED),
         (Rejected, "document uri chunk start end reason text"),
