@@ -225,7 +225,7 @@ def test_readers_never_see_two_versions_of_a_document(command: Command, tmp_path
     for path in folder.iterdir():
         path.write_text(text_of(int(path.stem), edition=2))
     queries = tmp_path / "queries.jsonl"
-    asked = [{"id": str(n), "text": f"Document {n % 60} edition river stone lantern"} for n in range(300)]
+    asked = [{"id": str(n), "text": f"Document {n % 60} edition river stone lantern"} for n in range(120)]
     queries.write_text("\n".join(map(json.dumps, asked)))
     process = command.start("ingest", folder, "--json")
     answers = []

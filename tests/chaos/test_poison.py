@@ -27,8 +27,8 @@ def folder(tmp_path: Path) -> Path:
     ("stage", "death", "error_class"),
     [
         ("chunk", "SIGKILL", "WorkerLost"),
-        ("chunk", "exit", "WorkerLost"),
-        ("chunk", "SystemExit", "SystemExit"),
+        pytest.param("chunk", "exit", "WorkerLost", marks=pytest.mark.chaos),
+        pytest.param("chunk", "SystemExit", "SystemExit", marks=pytest.mark.chaos),
         ("chunk", "RecursionError", "RecursionError"),
         ("embed", "segfault", "WorkerLost"),
         ("embed", "MemoryError", "MemoryError"),

@@ -120,7 +120,11 @@ def test_a_kill_with_many_requests_out_pays_again_for_no_more_than_those(
 
 @pytest.mark.parametrize(
     ("point", "paid_twice"),
-    [("verdicts arrived", 1), ("verdicts stored", 0), pytest.param("verdicts settled", 0, marks=pytest.mark.chaos)],
+    [
+        pytest.param("verdicts arrived", 1, marks=pytest.mark.chaos),
+        ("verdicts stored", 0),
+        pytest.param("verdicts settled", 0, marks=pytest.mark.chaos),
+    ],
 )
 def test_after_a_kill_only_calls_whose_verdicts_were_not_stored_are_made_again(
     strikable: Command, claude: Running[AnthropicSimulator], tmp_path: Path, point: str, paid_twice: int
