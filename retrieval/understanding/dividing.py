@@ -23,6 +23,7 @@ from embedmill.shared.providers.models.base import Model, ModelAnswer, Prompt, P
 DECOMPOSE = "decompose"
 MAX_TOKENS = 400
 SEALED = "sealed"
+CUT_OFF = "the answer was cut off"
 NO_LIST = "the answer was no list of sub-queries"
 
 
@@ -100,7 +101,10 @@ class Dividing(ModelQuestion[str, Plan]):
             return ReadAnswer({}, errors={question: ProviderUnavailable(f"{self.name}: {NO_LIST}")})
         said, is_whole = listed
         is_whole = is_whole and answer.stop is Stop.END
-        return ReadAnswer({question: self.check(said, is_whole=is_whole)})
+        plan = self.check(said, is_whole=is_whole)
+        if not (plan.is_whole or plan.subqueries):
+            return ReadAnswer({}, errors={question: ProviderUnavailable(f"{self.name}: {CUT_OFF}")})
+        return ReadAnswer({question: plan})
 
     def check(self, said: list[object], *, is_whole: bool = True) -> Plan:
         """What may be searched for of what was said."""

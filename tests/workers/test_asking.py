@@ -6,6 +6,7 @@ import pytest
 
 from embedmill.console.services import asking, searching
 from embedmill.console.services.asking import Reply
+from embedmill.console.services.spending import sum_spend
 from embedmill.producers.sources.given import GivenSource
 from embedmill.producers.submission import create_collection
 from embedmill.retrieval.hits import SearchResult
@@ -136,3 +137,59 @@ def test_without_models_passages_are_shown_and_what_nothing_is_near_is_not_answe
     assert reply.claims[0].text == WARRANTY
     nothing = ask(indexed, "Quelle heure est-il?", rank=None)
     assert (nothing.answered, nothing.claims) == (False, [])
+
+
+COMPOUND = "How long does the warranty of the X200 pump last and who tells of valve 7?"
+PARTS = ["How long does the warranty of the X200 pump last", "who tells of valve 7"]
+
+
+def divide(runtime: WorkerRuntime, question: str = COMPOUND) -> SearchResult:
+    return searching.search(runtime, question, collection="c", top_k=10, mode="hybrid", decompose=True)
+
+
+def test_a_question_is_divided_by_one_call_that_is_booked_and_the_next_time_by_none(
+    indexed: WorkerRuntime, anthropic: Running[AnthropicSimulator]
+) -> None:
+    first, second = divide(indexed), divide(indexed)
+    assert first.query.subqueries == second.query.subqueries == PARTS
+    assert first.hits == second.hits
+    assert calls(anthropic) == 1
+    steps = [next(step for step in result.steps if step.name == "decompose") for result in (first, second)]
+    assert [step.calls for step in steps] == [1, 0]
+    assert steps[0].usd > 0
+    assert steps[0].model == "anthropic/claude-haiku-5-5"
+    by_operation = {row.key: row.calls for row in sum_spend(indexed, "operation").rows}
+    assert by_operation["decompose"] == 1
+
+
+def test_questions_that_need_no_model_cost_nothing(
+    indexed: WorkerRuntime, anthropic: Running[AnthropicSimulator]
+) -> None:
+    for question in ("warranty", "X200 and X300", '"the manual" and "the pump"', QUESTION):
+        assert divide(indexed, question).query.subqueries == []
+    assert find(indexed, rank=None).query.subqueries == []
+    assert calls(anthropic) == 0
+
+
+def test_what_a_model_says_wrong_leaves_the_question(
+    indexed: WorkerRuntime, anthropic: Running[AnthropicSimulator]
+) -> None:
+    whole = searching.search(indexed, COMPOUND, collection="c", top_k=10, mode="hybrid")
+    wrong = ["", "x" * 5000, COMPOUND, "which albums did Drake release", *PARTS[:1] * 9]
+    for script in ({"raw": "I would rather talk about something else."}, {"verdict": {"subqueries": wrong}}):
+        anthropic.simulator.writer.add(ScriptedVerdict.model_validate({"match": COMPOUND, **script}))
+        divided = divide(indexed)
+        assert (divided.hits, divided.query.subqueries) == (whole.hits, [])
+        assert next(step.why for step in divided.steps if step.name == "decompose")
+    assert calls(anthropic) == 2
+
+
+def test_a_model_that_fails_leaves_the_question(indexed: WorkerRuntime, anthropic: Running[AnthropicSimulator]) -> None:
+    whole = searching.search(indexed, COMPOUND, collection="c", top_k=10, mode="hybrid")
+    for kind in ("refusal", "max_tokens", "status", "cut_body", "malformed", "truncated"):
+        anthropic.simulator.faults.clear()
+        anthropic.simulator.faults.add(Fault.model_validate({"kind": kind, "times": None}))
+        divided = divide(indexed)
+        assert (divided.hits, divided.query.subqueries) == (whole.hits, [])
+        assert divided.degraded
+        assert any(remark.startswith("the step decompose was left out") for remark in divided.remarks)

@@ -75,6 +75,7 @@ def test_fewer_than_two_leave_the_question(said: str, why: str) -> None:
     [
         "", "   ", "I would rather not.", "null", "[]", "3", '{"subqueries": 3}', '{"other": ["a", "b"]}',
         "<html>502 Bad Gateway</html>", "import os\nprint(os.environ)",
+        '{"subqueries": ["warranty of the pu', '{"subqueries": [', answer(listing(*TWO)[:-9], Stop.MAX_TOKENS),
         answer("", Stop.REFUSAL), answer("", Stop.MAX_TOKENS), answer(listing(*TWO), Stop.REFUSAL),
         ProviderUnavailable("HTTP 500"), InputRefused("no"),
         FlowControl("busy", reason="rate", retry_after_seconds=60),
