@@ -45,17 +45,28 @@ def write(folder: Path, segment: Segment) -> Written:
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{secrets.token_hex(8)}{SUFFIX}"
     draft = folder / f"{name}.draft"
+    try:
+        size, checksum = _write_parts(draft, _bytes_of(segment))
+        draft.rename(folder / name)
+    except OSError:
+        # A disk that is full has no room for what is of no use.
+        draft.unlink(missing_ok=True)
+        raise
+    _sync(folder)
+    return Written(name, size, checksum)
+
+
+def _write_parts(draft: Path, parts: "list[bytes | memoryview]") -> tuple[int, int]:
+    """Write the parts to the disk; returns how many bytes they are, and their checksum."""
     checksum = size = 0
     with draft.open("wb") as file:
-        for part in _bytes_of(segment):
+        for part in parts:
             file.write(part)
             checksum = zlib.crc32(part, checksum)
             size += memoryview(part).nbytes
         file.flush()
         os.fsync(file.fileno())
-    draft.rename(folder / name)
-    _sync(folder)
-    return Written(name, size, checksum)
+    return size, checksum
 
 
 def _bytes_of(segment: Segment) -> "list[bytes | memoryview]":

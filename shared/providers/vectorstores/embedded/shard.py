@@ -54,6 +54,9 @@ class Shard:
                 return
         try:
             self._settle(is_in_time)
+        # Which is an OSError too: without it the rows would be read one by one, with no time left.
+        except TimeoutError:
+            raise
         except (StorageFailed, OSError) as error:
             self._warn(error)
         with self.file.read() as connection:

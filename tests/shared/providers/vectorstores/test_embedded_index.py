@@ -1,5 +1,6 @@
 """The embedded store's index: segments made small, compared with reading every row, whatever happens to them."""
 
+import errno
 import os
 import sqlite3
 import time
@@ -166,6 +167,27 @@ def test_without_time_to_make_the_index_the_shard_is_late_and_the_next_search_go
     assert found.matches == []
     assert list(found.failed) == ["s"]
     assert len(near(store, "s", vector_of(np.random.default_rng(0)), top_k=3)) == 3
+
+
+def test_a_shard_whose_index_is_not_made_in_time_says_so_and_reads_no_rows_instead(tmp_path: Path) -> None:
+    fill(tmp_path, 5 * SLICE).close()
+    for file in files(tmp_path):
+        file.unlink()
+    shard = shards_module.Shard(tmp_path / "s.db", dimensions=len(vector_of(np.random.default_rng(0))))
+    with pytest.raises(TimeoutError, match=shards_module.BEING_MADE), shard.viewed(lambda: False):
+        pass
+    shard.file.close()
+
+
+def test_a_segment_for_which_the_disk_has_no_room_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_number: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    fill(tmp_path, 5 * SLICE).close()
+    assert list((tmp_path / "s.index").glob("*.segment*")) == []
 
 
 def test_what_is_made_once_for_a_filter_takes_no_time_of_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
