@@ -35,16 +35,21 @@ UNMEASURED_MODEL = Fusion()
 
 
 def fuse(
-    dense: Mapping[str, float], lexical: Mapping[str, float], *, most_of_words: float, fusion: Fusion
+    dense: Mapping[str, float],
+    lexical: Mapping[str, float],
+    *,
+    most_of_words: float,
+    fusion: Fusion,
+    is_named: bool = False,
 ) -> dict[str, float]:
     """Score of every candidate, best first. A candidate without a lexical score holds none of the words.
 
-    `most_of_words` is what a chunk with all of the words would score by them.
+    `most_of_words` is what a chunk with all of the words would score by them. Words decide where what is asked for
+    `is_named` to the letter: no cosine tells -25 from 25.
     """
+    leading = fusion.leading if is_named else fusion.leading * lead(list(lexical.values())) ** 4
     stretch = _stretch(sorted(dense.values(), reverse=True)) if fusion.own_scale else 1.0
-    words = (
-        (fusion.words + fusion.leading * lead(list(lexical.values())) ** 4) / most_of_words if most_of_words else 0.0
-    )
+    words = (fusion.words + leading) / most_of_words if most_of_words else 0.0
     ids = dense.keys() | lexical.keys()
     return ranked({id: stretch * dense.get(id, 0.0) + words * lexical.get(id, 0.0) for id in ids})
 

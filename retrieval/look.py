@@ -16,7 +16,7 @@ from embedmill.retrieval.steps import Running, Steps
 from embedmill.retrieval.understanding.expansion import weigh_added
 from embedmill.shared.providers.vectorstores.base import Match, VectorRow
 from embedmill.shared.providers.vectorstores.exact import counts_of
-from embedmill.shared.words.queries import QueryWord, weigh
+from embedmill.shared.words.queries import QueryWord, names_identifier, weigh
 from embedmill.shared.words.weighing import Wording
 
 DENSE, LEXICAL, PHRASES, FUSE = "dense", "lexical", "phrases", "fuse"
@@ -72,6 +72,7 @@ class Look:
         self._rows: dict[str, VectorRow] = {}
         self.most_of_words = 0.0
         """What a row with all of the words would score by them; 0 where words are not looked at."""
+        self._is_named = False
         self._wording = self._weigh()
         self._skip_what_has_nothing_to_do()
         self.words = question.words.words
@@ -90,7 +91,13 @@ class Look:
             return rank(alone or {DENSE: {}}, found, depth=depth, others=others)
         scores = {name: self._complete(name, candidates, side) for name, side in found.items()}
         with self._steps.step(FUSE, given=len(candidates)) as step:
-            fused = fuse(scores[DENSE], scores[LEXICAL], most_of_words=self.most_of_words, fusion=self._fusion)
+            fused = fuse(
+                scores[DENSE],
+                scores[LEXICAL],
+                most_of_words=self.most_of_words,
+                fusion=self._fusion,
+                is_named=self._is_named,
+            )
             step.out = len(fused)
         stages = {**scores, FUSED: fused, **self._feed_back(candidates, fused)}
         return rank(stages, found, depth=depth, others=others)
@@ -119,7 +126,7 @@ class Look:
         query = self._question.words
         with self._steps.step(LEXICAL) as step:
             counted = self._shards.count_words(self._question.terms)
-            self.most_of_words = most_of_words(query, counted)
+            self.most_of_words, self._is_named = most_of_words(query, counted), names_identifier(query, counted)
             wording = weigh(query, counted, extra=weigh_added(self._question.added, query, counted))
             if not wording.weights:
                 step.ran, step.why = False, "no document holds any of its words"

@@ -19,6 +19,8 @@ SHORT_QUERY = 2
 """Queries of so many words keep their function words: `vitamin a`, `the who`."""
 _NO_NAMES = frozenset({"I", "AND", "OR", "NOT"})
 """Function words that are written large by others than names."""
+FEW_WORDS = 3
+"""Beside an identifier and with it, in a query that is about it: a longer one is a question about more."""
 PART_SHARE = 0.1
 """Of a part's weight beside its identifier, which some row holds: parts that are loose never outweigh it."""
 LOOSE_PART_SHARE = 0.2
@@ -205,6 +207,14 @@ def weigh(query: WordQuery, counted: WordCounts, *, extra: Mapping[int, float] |
     for term, weight in (extra or {}).items():
         weights[term] = weights.get(term, 0.0) + weight
     return Wording(dict(sorted(weights.items())), max(counted.words / counted.rows, 1.0) if counted.rows else 1.0)
+
+
+def names_identifier(query: WordQuery, counted: WordCounts) -> bool:
+    """Whether a query of a few words names something as it is written, as `ERR-2041` or -25, that some row holds."""
+    if sum(not word.part_of and not word.functional for word in query.words) > FEW_WORDS:
+        return False
+    parts = (word for word in query.words if word.part_of and word.part_share == PART_SHARE)
+    return any((counted.holding or {}).get(term) for word in parts for term in word.part_of)
 
 
 def weight_of(word: QueryWord, counted: WordCounts) -> float:

@@ -181,6 +181,27 @@ def test_texts_in_a_script_that_the_model_does_not_read_are_judged_by_their_word
         assert held.search("пон третий этаж").relevance == held.search("प्याज").relevance == "good"
 
 
+@pytest.mark.parametrize(
+    ("query", "named", "decoy"),
+    [
+        ("-25 volts", "The battery fails at -25 volts.", "25 volts is safe; use 25 volts, 25 volts always."),
+        (
+            "meeting 2023-08-14",
+            "Meeting on 2023-08-14 about the roof.",
+            "Meeting room 14, meeting 08, meeting 2023: meetings, meeting.",
+        ),
+    ],
+)
+def test_what_is_named_to_the_letter_comes_before_texts_that_are_nearer_by_its_parts(
+    tmp_path: Path, query: str, named: str, decoy: str
+) -> None:
+    with closing(EmbeddedVectorStore(tmp_path, dimensions=LocalEmbedder.dimensions)) as store:
+        held = Held(store, LocalEmbedder())
+        for number, note in enumerate((decoy, named, *NOTES)):
+            held.add(f"n{number}", note)
+        assert [hit.text for hit in held.search(query).hits[:2]] == [named, decoy]
+
+
 def test_a_model_whose_cosines_tell_nothing_judges_nothing_by_them(held: Held) -> None:
     held.add("notice", NOTICE)
     found = held.search("boiler inspection", mode="dense")

@@ -4,7 +4,7 @@ import pytest
 
 from embedmill.shared.words.cutting import count_terms
 from embedmill.shared.words.phrases import Phrase
-from embedmill.shared.words.queries import MOST_PHRASES, MOST_WORDS, WordQuery, parse_query, weigh
+from embedmill.shared.words.queries import MOST_PHRASES, MOST_WORDS, WordQuery, names_identifier, parse_query, weigh
 from embedmill.shared.words.weighing import WordCounts
 from tests.shared.words.ranking import rank
 
@@ -170,6 +170,20 @@ def test_a_word_is_as_rare_as_all_of_its_forms() -> None:
     apart = weigh(query, WordCounts(100, 1000, {first: 3, second: 4})).weights
     alone = weigh(query, WordCounts(100, 1000, {second: 7})).weights
     assert set(apart.values()) == set(alone.values())
+
+
+def test_a_short_query_is_about_the_identifier_that_it_names() -> None:
+    queries = (
+        "ERR-2041",
+        "-25 volts",
+        "pump",
+        "well-known pump",
+        "why does the pump of hall 2 show ERR-2041 and stop?",
+    )
+    parsed = [parse_query(query) for query in queries]
+    held = [WordCounts(100, 1000, dict.fromkeys(query.terms, 1)) for query in parsed]
+    assert [names_identifier(*pair) for pair in zip(parsed, held, strict=True)] == [True, True, False, False, False]
+    assert not any(names_identifier(query, WordCounts(100, 1000, {})) for query in parsed)
 
 
 def test_parts_stand_for_an_identifier_that_no_row_holds() -> None:
