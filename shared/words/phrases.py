@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from embedmill.shared.words.cutting import alternatives, term_id
 from embedmill.shared.words.folding import fold, normalise
@@ -54,6 +54,7 @@ class Phrase:
         return _line(self._pieces) in _line(pieces) and _wholes(self._pieces) <= _wholes(pieces)
 
 
+@lru_cache(maxsize=2048)
 def _squeezed(text: str) -> str:
     """The folded letters and digits of a text alone."""
     return _BETWEEN.sub("", fold(normalise(text)))

@@ -29,10 +29,10 @@ class Codes:
     scales: Floats
     slacks: Floats
     map: mmap | None = None
-    """What `levels` are read from, if that is a file."""
+    """What `levels` are read from, and postings with them, if that is a file."""
 
     def release(self) -> None:
-        """Give back the memory that levels took; the file is there when they are read again."""
+        """Give back the memory that these took; the file is there when they are read again."""
         if self.map is not None:
             self.map.madvise(MADV_DONTNEED)
 

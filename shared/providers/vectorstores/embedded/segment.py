@@ -5,13 +5,14 @@ segment tells follows from its rows. It is made from rows or from other segments
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embedmill.shared.providers.vectorstores.embedded.codes import Codes, encode
 from embedmill.shared.words.counts import TermCounts
+from embedmill.shared.words.weighing import LENGTH_SHARE, SATURATION
 
 MOST_ROWS = 2**16
 """A row's number has 16 bits; and what is summed for each row of a segment stays in a core's own cache."""
@@ -63,9 +64,20 @@ class Segment:
     lengths: NDArray[np.uint32]
     postings: Postings
     codes: Codes
+    _norms: dict[float, NDArray[np.float32]] = field(default_factory=dict, compare=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    def norms(self, mean_length: float) -> NDArray[np.float32]:
+        """Of each row what `impacts` adds to how often a term stands in it; kept for as long as the mean stays."""
+        norms = self._norms.get(mean_length)
+        if norms is None:
+            share = np.float32(SATURATION * LENGTH_SHARE / mean_length)
+            norms = np.asarray(self.lengths * share + np.float32(SATURATION * (1 - LENGTH_SHARE)), np.float32)
+            self._norms.clear()
+            self._norms[mean_length] = norms
+        return norms
 
     def rows_of(self, keys: NDArray[np.int64]) -> NDArray[np.intp]:
         """The rows that have some keys, which are in ascending order."""

@@ -29,6 +29,7 @@ CHUNK_BYTES = 2**20
 ARRAYS = ("keys", "ranks", "lengths")
 POSTINGS = ("terms", "offsets", "rows", "counts")
 CODES = ("signs", "levels", "scales", "slacks")
+HERE_AND_THERE = {"rows", "counts", "levels"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def open_mapped(folder: Path, written: Written) -> Segment | None:
     except FileNotFoundError:
         return None
     with path.open("rb") as file:
-        # Levels are read here and there, and would be in memory as a whole after some searches: they are given back.
+        # What is read here and there would be in memory as a whole after some searches: it is given back.
         whole, here_and_there = (mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) for _ in range(2))
     return _map(np.frombuffer(whole, np.uint8), here_and_there)
 
@@ -107,7 +108,7 @@ def _map(data: NDArray[np.uint8], here_and_there: mmap.mmap) -> Segment:
     at, arrays = _aligned(ALIGNMENT + head), {}
     for name, (kind, shape) in shapes.items():
         size = int(np.prod(shape, dtype=np.int64)) * np.dtype(kind).itemsize
-        source = np.frombuffer(here_and_there, np.uint8) if name == "levels" else data
+        source = np.frombuffer(here_and_there, np.uint8) if name in HERE_AND_THERE else data
         arrays[name] = source[at : at + size].view(kind).reshape(shape)
         at = _aligned(at + size)
     postings = Postings(*(arrays[name] for name in POSTINGS))

@@ -16,7 +16,7 @@ from embedmill.shared.providers.vectorstores.embedded.best import Chosen, Cut, f
 from embedmill.shared.providers.vectorstores.embedded.portions import Pass, Portion
 from embedmill.shared.providers.vectorstores.embedded.segment import Segment
 from embedmill.shared.words.counts import UNITS
-from embedmill.shared.words.weighing import LENGTH_SHARE, SATURATION, WordCounts, Wording, impacts
+from embedmill.shared.words.weighing import SATURATION, WordCounts, Wording, impacts
 
 ROUNDING = 2.0**-22
 """What a sum in 32 bits may be off by, for each term and for each unit of what all terms can add."""
@@ -78,7 +78,7 @@ def rough_scores(portion: Portion, query: Query, *, bar: float) -> Floats:
     """
     segment = portion.segment
     begins, ends = segment.postings.spans(query.terms)
-    norms = _norms(segment.lengths, query.mean_length)
+    norms = segment.norms(query.mean_length)
     scores = np.zeros(len(segment), np.float32)
     liftable = MOST_IMPACT * np.cumsum(np.abs(query.weights)[::-1])[::-1]
     postings_left = np.cumsum((ends - begins)[::-1])[::-1]
@@ -92,12 +92,6 @@ def rough_scores(portion: Portion, query: Query, *, bar: float) -> Floats:
         rows = segment.postings.rows[held].astype(np.intp)
         scores[rows] += _added(segment.postings.counts[held], norms[rows], query.weights[place])
     return scores if portion.mask is None else np.where(portion.mask, scores, np.float32(0))
-
-
-def _norms(lengths: NDArray[np.uint32], mean_length: float) -> Floats:
-    """What `impacts` adds to how often a term stands in rows of these lengths."""
-    share = np.float32(SATURATION * LENGTH_SHARE / mean_length)
-    return np.asarray(lengths * share + np.float32(SATURATION * (1 - LENGTH_SHARE)), np.float32)
 
 
 def _added(counts: NDArray[np.uint8], norms: Floats, weight: float) -> Floats:
