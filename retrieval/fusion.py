@@ -71,14 +71,3 @@ def _stretch(cosines: Sequence[float]) -> float:
     """What makes the spread of some cosines, best first, the usual one; 1 where they do not differ."""
     spread = cosines[0] - cosines[:SPREAD_OVER][-1] if cosines else 0.0
     return USUAL_SPREAD / spread if spread > LEAST_SPREAD else 1.0
-
-
-def limit_per_group(ids: Sequence[str], groups: Mapping[str, str], *, limit: int) -> list[str]:
-    """The first `limit` ids of each group in their order, then the others in theirs: nothing is lost, only moved."""
-    taken: dict[str, int] = {}
-    first: list[str] = []
-    rest: list[str] = []
-    for id in ids:
-        taken[groups[id]] = taken.get(groups[id], 0) + 1
-        (first if taken[groups[id]] <= limit else rest).append(id)
-    return first + rest

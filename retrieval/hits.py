@@ -73,7 +73,7 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Understood:
     """A query as it was given and as it was understood: without signs, its words, and what it was divided into.
 
     `expanded` are other names that were looked for beside its words.
@@ -102,7 +102,7 @@ class SearchResult:
 
     hits: list[Hit]
     timings: dict[str, float]
-    query: Asked
+    query: Understood
     steps: list[Step]
     partial: list[str]
     failures: Mapping[str, str]

@@ -10,7 +10,7 @@ from embedmill.retrieval.embedding import EMBED, Vector, embed
 from embedmill.retrieval.fusion import UNMEASURED_MODEL, Fusion
 from embedmill.retrieval.grading.grader import STEPS as GRADING
 from embedmill.retrieval.grading.grader import Grader, Judges
-from embedmill.retrieval.hits import Asked, SearchResult
+from embedmill.retrieval.hits import SearchResult, Understood
 from embedmill.retrieval.judging import JUDGE, Judge, find_judge
 from embedmill.retrieval.look import Look, Looking
 from embedmill.retrieval.measured import measured
@@ -218,10 +218,10 @@ def _why_another(steps: Steps) -> str:
     return next(filter(None, map(steps.why_failed, (EMBED, DECOMPOSE, SUBQUERIES))), "")
 
 
-def _asked(question: Question, parts: Sequence[Part]) -> Asked:
+def _asked(question: Question, parts: Sequence[Part]) -> Understood:
     words, added = question.words, [name.text for name in question.added]
     subqueries = [part.question.text for part in parts]
-    return Asked(question.text, words.plain, texts_of(words.words), subqueries, added)
+    return Understood(question.text, words.plain, texts_of(words.words), subqueries, added)
 
 
 def _result(

@@ -13,7 +13,7 @@ from embedmill.console.services.lost_shards import ShardWatch
 from embedmill.console.services.recording import CameTo, Door, note_query
 from embedmill.console.services.switches import Switches
 from embedmill.console.services.understanding import open_understanding
-from embedmill.retrieval.hits import Asked, Hit, SearchResult
+from embedmill.retrieval.hits import Hit, SearchResult, Understood
 from embedmill.retrieval.question import Mode
 from embedmill.retrieval.relevance import Relevance
 from embedmill.retrieval.search import Searcher
@@ -54,7 +54,7 @@ class Answered:
     id: object
     hits: Sequence[Hit]
     timings: Mapping[str, float]
-    query: Asked
+    query: Understood
     steps: Sequence[Step]
     partial: Sequence[str]
     failures: Mapping[str, str]

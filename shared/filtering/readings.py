@@ -18,7 +18,6 @@ from embedmill.shared.filtering.dates import read_date, read_year
 Value = str | int | float | bool
 Operator = Literal["=", "!=", "<", "<=", ">", ">="]
 Axis = Literal["text", "number", "moment", "truth"]
-AXES: tuple[Axis, ...] = ("text", "number", "moment", "truth")
 Reading = Mapping[Axis, Any]
 """A value on every axis on which it is one: a text in NFC, a number, microseconds since 1970, 0 or 1."""
 

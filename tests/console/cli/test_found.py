@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from embedmill.console.cli.found import print_found
-from embedmill.retrieval.hits import Asked, Copy, Hit, Part, SearchResult
+from embedmill.retrieval.hits import Copy, Hit, Part, SearchResult, Understood
 from embedmill.retrieval.neighbours import Context, Neighbour
 from embedmill.retrieval.relevance import Relevance
 
@@ -13,7 +13,7 @@ HIT = Hit(1, 2.5, "d1", "file:///in/a.txt", "c0", "Safety", 0, 20, "The pump is 
 
 
 def answer(*hits: Hit, query: str = "blocked pump", relevance: Relevance | None = Relevance.GOOD) -> SearchResult:
-    asked = Asked(query, query, query.split())
+    asked = Understood(query, query, query.split())
     return SearchResult(list(hits), {}, asked, [], [], {}, degraded=False, notes=[], relevance=relevance)
 
 

@@ -10,7 +10,7 @@ import typer
 from embedmill.console.cli import search as command
 from embedmill.console.cli.queries import QueryFile
 from embedmill.console.services.searching import Answered, Query, Unanswered
-from embedmill.retrieval.hits import Asked, SearchResult
+from embedmill.retrieval.hits import SearchResult, Understood
 from embedmill.retrieval.steps import Step
 
 
@@ -18,7 +18,7 @@ def result(**changes: Any) -> SearchResult:
     whole: dict[str, Any] = {
         "hits": [],
         "timings": {},
-        "query": Asked("q", "q", ["q"]),
+        "query": Understood("q", "q", ["q"]),
         "steps": [Step("embed", ran=True, out=1)],
         "partial": [],
         "failures": {},

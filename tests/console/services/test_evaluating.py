@@ -11,7 +11,7 @@ import pytest
 from embedmill.console.rendering import to_json
 from embedmill.console.services import evaluating
 from embedmill.console.services.evaluating import Evaluation, evaluate
-from embedmill.retrieval.hits import Asked, Hit, SearchResult
+from embedmill.retrieval.hits import Hit, SearchResult, Understood
 from embedmill.retrieval.steps import Step
 from embedmill.shared.errors import NotFound, ProviderUnavailable, SourceError
 from embedmill.shared.runtime import Runtime
@@ -26,7 +26,7 @@ def hit(rank: int, document: str) -> Hit:
 
 def answer(hits: list[Hit], *, degraded: bool) -> SearchResult:
     steps = [Step("embed", why="the embedder is away", failed=True)] if degraded else []
-    return SearchResult(hits, {}, Asked("", "", []), steps, [], {}, degraded, [])
+    return SearchResult(hits, {}, Understood("", "", []), steps, [], {}, degraded, [])
 
 
 class Scripted:

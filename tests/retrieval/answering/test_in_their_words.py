@@ -3,7 +3,7 @@
 import pytest
 
 from embedmill.retrieval.answering.answering import answer
-from embedmill.retrieval.hits import Asked, Hit, SearchResult
+from embedmill.retrieval.hits import Hit, SearchResult, Understood
 from embedmill.retrieval.relevance import Relevance
 
 QUESTION = "what does ERR-2041 mean?"
@@ -16,7 +16,7 @@ def found(*hits: tuple[str, float | None, int | None], relevance: Relevance = Re
         Hit(n, 1.0, f"d{n}", f"{n}.txt", "0", "", 0, len(text), text, "", None, {}, similarity=near, model_score=score)
         for n, (text, near, score) in enumerate(hits, start=1)
     ]
-    asked = Asked(QUESTION, QUESTION, [])
+    asked = Understood(QUESTION, QUESTION, [])
     return SearchResult(shown, {}, asked, [], [], {}, degraded=False, notes=[], relevance=relevance)
 
 

@@ -7,7 +7,7 @@ import pytest
 from embedmill.retrieval.evaluation.measures import Gain
 from embedmill.retrieval.evaluation.tuning import WEIGHTS, halves, tune
 from embedmill.retrieval.fusion import Fusion
-from embedmill.retrieval.hits import Asked, Hit, SearchResult
+from embedmill.retrieval.hits import Hit, SearchResult, Understood
 
 QUERIES = {f"q{number}": f"text {number}" for number in range(40)}
 GRADES = {query: {"right": 1} for query in QUERIES}
@@ -31,7 +31,7 @@ class Weighed:
         hits = [
             Hit(rank, -rank, document, "", "", "", 0, 1, "", "", None, {}) for rank, document in enumerate(found, 1)
         ]
-        return SearchResult(hits, {}, Asked("", "", []), [], [], {}, degraded=False, notes=[])
+        return SearchResult(hits, {}, Understood("", "", []), [], [], {}, degraded=False, notes=[])
 
 
 def test_halves_are_the_same_whatever_else_is_asked() -> None:
