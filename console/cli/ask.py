@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from embedmill.console.cli.found import INDENT, width
-from embedmill.console.cli.options import AsJson, Collection
+from embedmill.console.cli.options import AsJson, Collection, Decompose, Expand, Rank
 from embedmill.console.cli.output import print_line, print_result, print_warning
 from embedmill.console.dollars import format_usd
 
@@ -20,19 +20,9 @@ def ask(
     where: Annotated[
         str | None, typer.Option(metavar="FILTER", help="Only documents that meet it, as for search.")
     ] = None,
-    rank: Annotated[
-        bool | None, typer.Option("--rank/--no-rank", help="Have models rank and answer, or not; it costs money.")
-    ] = None,
-    expand: Annotated[
-        bool | None,
-        typer.Option("--expand/--no-expand", help="Look for synonyms of what the question names too, or not."),
-    ] = None,
-    decompose: Annotated[
-        bool | None,
-        typer.Option(
-            "--decompose/--no-decompose", help="Have a model divide a question that asks several things; costs money."
-        ),
-    ] = None,
+    rank: Rank = None,
+    expand: Expand = None,
+    decompose: Decompose = None,
     as_json: AsJson = False,
 ) -> None:
     """Answer a question from the documents.

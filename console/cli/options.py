@@ -6,3 +6,16 @@ import typer
 
 Collection = Annotated[str, typer.Option("--collection", "-c", help="Collection; made on first use.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Rank = Annotated[
+    bool | None,
+    typer.Option("--rank/--no-rank", help="Have models rank what is found, and answer, or not; it costs money."),
+]
+Expand = Annotated[
+    bool | None, typer.Option("--expand/--no-expand", help="Look for synonyms of what the query names too, or not.")
+]
+Decompose = Annotated[
+    bool | None,
+    typer.Option(
+        "--decompose/--no-decompose", help="Have a model divide a question that asks several things; costs money."
+    ),
+]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from embedmill.console.cli.found import print_found
-from embedmill.console.cli.options import AsJson, Collection
+from embedmill.console.cli.options import AsJson, Collection, Decompose, Expand, Rank
 from embedmill.console.cli.output import (
     FAILED,
     print_error,
@@ -54,19 +54,9 @@ def search(
         str | None, typer.Option(metavar="CURSOR", help="The page after the one with this `next` in its JSON.")
     ] = None,
     fold: Annotated[bool, typer.Option(help="One hit for all near-copies, or one for each.")] = True,
-    rank: Annotated[
-        bool | None, typer.Option("--rank/--no-rank", help="Have models rank what is found, or not; it costs money.")
-    ] = None,
-    expand: Annotated[
-        bool | None,
-        typer.Option("--expand/--no-expand", help="Look for synonyms of what the query names too, or not."),
-    ] = None,
-    decompose: Annotated[
-        bool | None,
-        typer.Option(
-            "--decompose/--no-decompose", help="Have a model divide a question that asks several things; costs money."
-        ),
-    ] = None,
+    rank: Rank = None,
+    expand: Expand = None,
+    decompose: Decompose = None,
     queries: Annotated[Path | None, typer.Option(help='JSONL of {"id", "text", "where"}; - reads stdin.')] = None,
     as_json: AsJson = False,
 ) -> None:
