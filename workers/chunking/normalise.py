@@ -8,8 +8,11 @@ from embedmill.workers.parsing.document import Block, BlockKind, ParsedDocument
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 """PostgreSQL takes no NUL and UTF-8 no lone surrogate."""
 
-TIGHT = {BlockKind.LIST_ITEM, BlockKind.TABLE_ROW}
-"""Kinds whose neighbours of the same kind are one line apart; all else is separated by a blank line."""
+Span = tuple[int, int]
+
+TABLE = {BlockKind.CAPTION, BlockKind.TABLE_ROW}
+INDENTED = {BlockKind.CODE, BlockKind.LIST_ITEM}
+"""Kinds whose first line keeps the blanks before it."""
 
 HEADING_CHARACTERS = 200
 """Most characters of one heading in a section path, which every chunk below it carries."""
@@ -19,13 +22,19 @@ PATH_SEPARATOR = " > "
 
 @dataclass(frozen=True, slots=True)
 class BlockSpan:
-    """A block as `text[start:end]`, in Python characters. `section` is the path of headings above and including it."""
+    """A block as `text[start:end]`, in Python characters. `section` is the path of headings above and including it.
+
+    `head` is the span of the head of its table, None for what belongs to that head or to no table with one. `part` is
+    the part of the document that it stands in; no chunk joins parts.
+    """
 
     start: int
     end: int
     kind: BlockKind
     section: str = ""
     page: int | None = None
+    part: int = 0
+    head: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,24 +54,38 @@ def normalise(parsed: ParsedDocument) -> NormalisedDocument:
     sections: list[tuple[int, str]] = []
     parts: list[str] = []
     spans: list[BlockSpan] = []
+    placed: list[Span | None] = []
+    before: Block | None = None
     length = 0
     for block in parsed.blocks:
         if not (text := clean_block(block)):
+            placed.append(None)
             continue
         if block.kind is BlockKind.HEADING:
             _enter(sections, level=block.level, heading=text)
-        parts += (gap := _gap(spans, block.kind)), text
+        parts += (gap := _gap(before, block)), text
         start = length + len(gap)
         length = start + len(text)
-        spans.append(BlockSpan(start, length, block.kind, _path(sections), block.page))
+        head = _head(block, placed)
+        placed.append((start, length))
+        spans.append(BlockSpan(start, length, block.kind, _path(sections), block.page, block.part, head))
+        before = block
     return NormalisedDocument("".join(parts), tuple(spans))
+
+
+def _head(block: Block, placed: list[Span | None]) -> Span | None:
+    """Where the head of a row's table stands; `placed` has the spans of the blocks before it."""
+    if block.head is None or block.head[1] > len(placed):
+        return None
+    found = [span for span in placed[slice(*block.head)] if span is not None]
+    return (found[0][0], found[-1][1]) if found else None
 
 
 def clean_block(block: Block) -> str:
     """A block's text as stored; empty when it holds only white space."""
     text = UNSTORABLE.sub("", block.text).replace("\r\n", "\n").replace("\r", "\n")
-    if block.kind is BlockKind.CODE:
-        return text.strip("\n") if text.strip() else ""
+    if block.kind in INDENTED:
+        return text.strip("\n").rstrip() if text.strip() else ""
     return text.strip()
 
 
@@ -81,7 +104,16 @@ def _path(sections: list[tuple[int, str]]) -> str:
     return PATH_SEPARATOR.join(heading for _, heading in sections)
 
 
-def _gap(spans: list[BlockSpan], kind: BlockKind) -> str:
-    if not spans:
+def _gap(before: Block | None, block: Block) -> str:
+    """Items of a list and what belongs to one table are one line apart; all else is separated by a blank line."""
+    if before is None:
         return ""
-    return "\n" if kind in TIGHT and spans[-1].kind is kind else "\n\n"
+    return "\n" if _is_tight(before, block) else "\n\n"
+
+
+def _is_tight(before: Block, block: Block) -> bool:
+    if before.part != block.part:
+        return False
+    if block.kind is BlockKind.LIST_ITEM:
+        return before.kind is block.kind
+    return block.kind is BlockKind.TABLE_ROW and before.kind in TABLE and before.head == block.head

@@ -5,23 +5,31 @@ from enum import StrEnum
 
 
 class BlockKind(StrEnum):
-    """What a block is; chunking keeps `code` and `table_row` whole where they fit."""
+    """What a block is; chunking keeps `list_item`, `code` and `table_row` whole where they fit."""
 
     HEADING = "heading"
     PARAGRAPH = "paragraph"
     LIST_ITEM = "list_item"
     CODE = "code"
     TABLE_ROW = "table_row"
+    CAPTION = "caption"
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One run of text. `level` is 1 to 6 for a heading, else 0; `page` counts from 1 where pages exist."""
+    """One run of text; `page` counts from 1 where pages exist.
+
+    `level` is 1 to 6 for a heading, how deep it is nested for a list item, from 0, and else 0. `part` counts the parts
+    that stand for themselves, as slides and sheets do. `head` is (first, end) of the blocks that head a table, its
+    caption and header rows, and is the same in every block of the table; (n, n) where it has no head.
+    """
 
     kind: BlockKind
     text: str
     level: int = 0
     page: int | None = None
+    part: int = 0
+    head: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,13 @@ from embedmill.shared.errors import ParserLimitExceeded
 from embedmill.shared.harmless import harmless
 from embedmill.workers.parsing.document import Block, BlockKind, ParsedDocument
 from embedmill.workers.parsing.limits import ParserLimits
+from embedmill.workers.parsing.table import Table
 
 TITLE_CHARS = 500
 NOTES = 20
 NOTE_CHARS = 200
+DEEPEST = 8
+"""Levels of nesting that a list item's indentation shows."""
 
 _PLACEHOLDERS = frozenset({"", "untitled", "powerpoint presentation", "word document"})
 _CARRIAGE_RETURN = re.compile("\r\n?")
@@ -60,20 +63,28 @@ class Draft:
         self._notes: dict[str, None] = {}
         self._blocks: list[Block] = []
         self._chars = 0
+        self._part = 0
+        self._table: Table | None = None
 
     @property
     def is_empty(self) -> bool:
-        return not self._blocks
+        return not self.blocks
 
     @property
     def chars(self) -> int:
+        self.turn_to(None)
         return self._chars
+
+    @property
+    def blocks(self) -> int:
+        self.turn_to(None)
+        return len(self._blocks)
 
     @property
     def room(self) -> ParserLimits:
         """The limits for a document inside this one: what is left of its own."""
         limits = self.limits
-        left = limits.output_chars - self._chars, limits.blocks - len(self._blocks)
+        left = limits.output_chars - self.chars, limits.blocks - self.blocks
         return replace(limits, output_chars=max(left[0], 0), blocks=max(left[1], 0))
 
     def decode(self, data: bytes, *, declared: str | None = None) -> str:
@@ -83,33 +94,48 @@ class Draft:
             self.note(found.note)
         return found.text
 
+    def part(self) -> None:
+        """What follows stands for itself, as the next slide, sheet or attached document does: no chunk joins parts."""
+        if self.blocks and self._blocks[-1].part == self._part:
+            self._part += 1
+
     def heading(self, text: str, *, level: int, page: int | None = None) -> None:
-        self._add(Block(BlockKind.HEADING, one_line(clean(text)), min(max(level, 1), 6), page))
+        self._append(Block(BlockKind.HEADING, one_line(clean(text)), min(max(level, 1), 6), page))
 
     def paragraph(self, text: str, *, page: int | None = None) -> None:
-        self._add(Block(BlockKind.PARAGRAPH, clean(text).strip(), 0, page))
+        self._append(Block(BlockKind.PARAGRAPH, clean(text).strip(), 0, page))
 
-    def list_item(self, text: str, *, page: int | None = None) -> None:
-        self._add(Block(BlockKind.LIST_ITEM, clean(text).strip(), 0, page))
+    def list_item(self, text: str, *, marker: str = "", depth: int = 0, page: int | None = None) -> None:
+        """`marker` is what a person sees before it: `2.`, `b)`, and `-` for every bullet; `depth` counts from 0."""
+        depth = min(max(depth, 0), DEEPEST)
+        if text := clean(text).strip():
+            words = filter(None, (one_line(clean(marker)), text))
+            self._append(Block(BlockKind.LIST_ITEM, "  " * depth + " ".join(words), depth, page))
 
     def code(self, text: str, *, page: int | None = None) -> None:
         """Verbatim but for empty lines around it."""
-        self._add(Block(BlockKind.CODE, clean(text).strip("\n").rstrip(), 0, page))
+        self._append(Block(BlockKind.CODE, clean(text).strip("\n").rstrip(), 0, page))
 
-    def row(self, cells: list[str], *, page: int | None = None) -> None:
-        """One table row; cells after the last filled one are left out."""
-        texts = [one_line(clean(cell)) for cell in cells]
-        while texts and not texts[-1]:
-            texts.pop()
-        self._add(Block(BlockKind.TABLE_ROW, " | ".join(texts), 0, page))
+    def caption(self, text: str, *, page: int | None = None) -> None:
+        """What stands by a picture or below a table; a caption that opens a table is given to `table`."""
+        self._append(Block(BlockKind.CAPTION, clean(text).strip(), 0, page))
+
+    def table(self, caption: str = "", *, page: int | None = None) -> Table:
+        """A new table; its rows go to it, in their order among whatever else this draft is given."""
+        table = Table(self, caption=self.cell(caption), page=page)
+        self.turn_to(table)
+        return table
 
     def extend(self, document: ParsedDocument, *, below: int = 0, name: str = "") -> None:
         """Takes over another document's blocks and notes, as a message takes over its HTML body.
 
-        Its headings go `below` the level of that number; its notes begin with its `name`.
+        Its headings go `below` the level of that number; its notes begin with its `name`. Its parts count on from this
+        one: where another part must follow it, `part` says so.
         """
+        before, part = self.blocks, self._part
         for block in document.blocks:
-            self._add(replace(block, level=min(block.level + below, 6)) if below and block.level else block)
+            self._part = part + block.part
+            self.add(_moved(block, by=before, below=below))
         for note in document.notes:
             self.note(f"{name}: {note}" if name else note)
 
@@ -119,6 +145,7 @@ class Draft:
 
     def finish(self) -> ParsedDocument:
         """The document; where its program left no title, or a placeholder, its first heading is the title."""
+        self.turn_to(None)
         title = one_line(clean(self.title))
         if title.lower() in _PLACEHOLDERS:
             title = self._first_heading()
@@ -133,7 +160,24 @@ class Draft:
     def _first_heading(self) -> str:
         return next((block.text for block in self._blocks if block.kind is BlockKind.HEADING), "")
 
-    def _add(self, block: Block) -> None:
+    def cell(self, text: str) -> str:
+        """A table cell's text, on one line."""
+        return one_line(clean(text))
+
+    def turn_to(self, table: Table | None) -> None:
+        """Rows of `table` come next, or something else; the rows of another table, if any wait, go first."""
+        before = self._table
+        if before is not None and before is not table:
+            self._table = None
+            before.close()
+        self._table = table
+
+    def _append(self, block: Block) -> None:
+        self.turn_to(None)
+        self.add(block)
+
+    def add(self, block: Block) -> None:
+        """A block whose text is clean, as part of what is being read."""
         if not block.text or block.text.isspace():
             return
         self._chars += len(block.text) + 1
@@ -141,4 +185,11 @@ class Draft:
             raise ParserLimitExceeded(f"it holds more than {self.limits.output_chars:,} characters of text")
         if len(self._blocks) >= self.limits.blocks:
             raise ParserLimitExceeded(f"it holds more than {self.limits.blocks:,} blocks of text")
-        self._blocks.append(block)
+        self._blocks.append(replace(block, part=self._part) if block.part != self._part else block)
+
+
+def _moved(block: Block, *, by: int, below: int) -> Block:
+    """The block as it stands behind `by` others, its heading `below` a level."""
+    level = min(block.level + below, 6) if block.kind is BlockKind.HEADING else block.level
+    head = None if block.head is None else (block.head[0] + by, block.head[1] + by)
+    return Block(block.kind, block.text, level, block.page, block.part, head)

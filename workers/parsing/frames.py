@@ -1,6 +1,7 @@
 """Owns the wire between a worker and its parser process: length-prefixed frames, requests and answers."""
 
 from dataclasses import dataclass
+from operator import attrgetter
 from struct import Struct
 
 import orjson
@@ -19,6 +20,7 @@ LENGTH = Struct(">Q")
 READY = b"ready"
 
 _NAME_LENGTH = Struct(">I")
+_BLOCK = attrgetter("kind", "text", "level", "page", "part", "head")
 _ERRORS: dict[str, type[DocumentError]] = {
     error.__name__: error
     for error in (UnreadableDocument, EncryptedDocument, NoText, UnsupportedDocument, ParserLimitExceeded)
@@ -55,7 +57,7 @@ def pack_answer(outcome: ParsedDocument | DocumentError, *, is_last: bool) -> by
     """One JSON object: parsing yields plain data only, so nothing that the other side must trust is sent."""
     if isinstance(outcome, DocumentError):
         return orjson.dumps({"last": is_last, "error": type(outcome).__name__, "message": str(outcome)})
-    blocks = [(block.kind, block.text, block.level, block.page) for block in outcome.blocks]
+    blocks = [_BLOCK(block) for block in outcome.blocks]
     return orjson.dumps(
         {"last": is_last, "type": outcome.media_type, "title": outcome.title, "notes": outcome.notes, "blocks": blocks}
     )
@@ -66,5 +68,8 @@ def unpack_answer(payload: bytes) -> Answer:
     answer = orjson.loads(payload)
     if "error" in answer:
         return Answer(_ERRORS.get(answer["error"], UnreadableDocument)(answer["message"]), answer["last"])
-    blocks = tuple(Block(BlockKind(kind), text, level, page) for kind, text, level, page in answer["blocks"])
+    blocks = tuple(
+        Block(BlockKind(kind), text, level, page, part, head and (head[0], head[1]))
+        for kind, text, level, page, part, head in answer["blocks"]
+    )
     return Answer(ParsedDocument(answer["type"], blocks, answer["title"], tuple(answer["notes"])), answer["last"])

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from embedmill.workers.parsing.draft import Draft, count, one_line
+from embedmill.workers.parsing.table import Table
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -89,7 +90,8 @@ class _Walk:
         self._items = 0
         self._pres = 0
         self._layout_tables = layout_tables
-        self._is_layout = [True]
+        self._tables: list[Table | None] = [None]
+        self._is_head = False
 
     def run(self, root: "LexborNode") -> None:
         for tag, node in _events(root):
@@ -108,9 +110,12 @@ class _Walk:
             self._break()
         match tag:
             case "table":
-                self._is_layout.append(node.mem_id in self._layout_tables)
-            case "tr" if not self._is_layout[-1]:
+                self._tables.append(None if node.mem_id in self._layout_tables else self._draft.table())
+            case "tr" if self._tables[-1]:
                 self._cells = []
+                self._is_head = True
+            case "td":
+                self._is_head = False
             case "pre":
                 self._pres += 1
             case "li" | "dt" | "dd":
@@ -123,16 +128,22 @@ class _Walk:
             self._break()
         match tag:
             case "table":
-                self._is_layout.pop()
+                self._tables.pop()
             case "td" | "th" if self._cells is not None:
                 self._cells.append(one_line(self._take()))
             case "tr" if self._cells is not None:
-                self._draft.row(self._cells)
+                self._add_row(self._cells)
                 self._cells = None
             case "pre":
                 self._pres -= 1
             case "li" | "dt" | "dd":
                 self._items -= 1
+
+    def _add_row(self, cells: list[str]) -> None:
+        """A row of `th` only heads its table."""
+        if table := self._tables[-1]:
+            add = table.head if self._is_head else table.row
+            add(cells)
 
     def _break(self) -> None:
         if self._cells is None:

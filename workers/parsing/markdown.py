@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from embedmill.workers.parsing.draft import Draft, clean
 from embedmill.workers.parsing.html import read_markup
+from embedmill.workers.parsing.table import Table
 from embedmill.workers.parsing.text import read_text
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class _Reader:
         self._level = 0
         self._is_item = False
         self._cells: list[str] | None = None
+        self._table: Table | None = None
+        self._is_head = False
 
     def read(self, tokens: "list[Token]") -> None:
         for token in tokens:
@@ -70,8 +73,13 @@ class _Reader:
                 self._is_item = True
             case "tr_open":
                 self._cells = []
-            case "tr_close":
-                self._draft.row(self._cells or [])
+            case "table_open":
+                self._table = self._draft.table()
+            case "thead_open" | "thead_close":
+                self._is_head = token.type == "thead_open"
+            case "tr_close" if self._table:
+                add = self._table.head if self._is_head else self._table.row
+                add(self._cells or [])
                 self._cells = None
             case "inline":
                 self._read_inline(token.content)

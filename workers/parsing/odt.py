@@ -44,12 +44,20 @@ def _read_block(element: Element, draft: Draft, *, is_item: bool) -> None:
             draft.list_item(_text(element))
         case "p":
             draft.paragraph(_text(element))
-        case "table-row":
-            draft.row([_text(cell) for cell in element if local_name(cell) == "table-cell"])
+        case "table":
+            _read_table(element, draft)
         case "list-item":
             _read_children(element, draft, is_item=True)
         case name if name and name not in _HIDDEN:
             _read_children(element, draft, is_item=is_item)
+
+
+def _read_table(element: Element, draft: Draft) -> None:
+    table = draft.table()
+    for row in element.iter("{*}table-row"):
+        is_head = local_name(row.getparent()) == "table-header-rows"  # type: ignore[arg-type]
+        add = table.head if is_head else table.row
+        add([_text(cell) for cell in row if local_name(cell) == "table-cell"])
 
 
 def _read_children(element: Element, draft: Draft, *, is_item: bool) -> None:

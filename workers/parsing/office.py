@@ -104,12 +104,15 @@ class _Body:
         self._styles = styles
         self._rows = 0
         self._fallbacks = 0
+        self._table = draft.table()
 
     def read(self, events: Iterator[tuple[str, Element]]) -> None:
         for event, element in events:
             match local_name(element):
                 case "Fallback":
                     self._step_fallback(event, element)
+                case "tbl" if event == "start" and not self._rows:
+                    self._table = self._draft.table()
                 case "tr":
                     self._step_row(event, element)
                 case "p" if event == "end" and not self._rows and not self._fallbacks:
@@ -125,7 +128,9 @@ class _Body:
     def _step_row(self, event: str, element: Element) -> None:
         self._rows += 1 if event == "start" else -1
         if event == "end" and not self._rows:
-            self._draft.row([_cell_text(cell) for cell in element.iter("{*}tc") if _row_of(cell) is element])
+            cells = [_cell_text(cell) for cell in element.iter("{*}tc") if _row_of(cell) is element]
+            add = self._table.row if element.find("{*}trPr/{*}tblHeader") is None else self._table.head
+            add(cells)
             forget(element)
 
     def _add_paragraph(self, element: Element) -> None:

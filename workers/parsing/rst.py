@@ -101,14 +101,22 @@ class _Reader:
                 self._draft.heading(_source(node), level=max(level, 1))
             case nodes.literal_block() | nodes.doctest_block() | nodes.math_block():
                 self._draft.code(node.astext())
-            case nodes.row():
-                self._draft.row([_source(entry) for entry in node.children if isinstance(entry, nodes.Element)])
+            case nodes.table():
+                self._read_table(node)
             case nodes.list_item() | nodes.field() | nodes.option_list_item():
                 self._read_item(node, level, depth)
             case nodes.TextElement():
                 self._draft.paragraph(_source(node))
             case _:
                 self._read_children(node, level, depth)
+
+    def _read_table(self, node: "nodes.Element") -> None:
+        from docutils import nodes
+
+        table = self._draft.table(" ".join(_source(title) for title in node.findall(nodes.title)))
+        for row in node.findall(nodes.row):
+            add = table.head if isinstance(row.parent, nodes.thead) else table.row
+            add([_source(entry) for entry in row.children if isinstance(entry, nodes.Element)])
 
     def _read_item(self, node: "nodes.Element", level: int, depth: int) -> None:
         from docutils import nodes

@@ -4,6 +4,7 @@ import re
 
 from embedmill.shared.errors import UnreadableDocument
 from embedmill.workers.parsing.draft import Draft
+from embedmill.workers.parsing.table import Table
 
 # What striprtf passes over, by control word.
 _LEFT_OUT = {
@@ -29,14 +30,18 @@ def read(data: bytes, draft: Draft) -> None:
     if not source.endswith(b"}"):
         raise UnreadableDocument("the file is cut short")
     text: str = rtf_to_text(source.decode("cp1252", errors="replace"), errors="replace")  # type: ignore[no-untyped-call]
+    table: Table | None = None
     for line in text.splitlines():
-        _read_line(line, draft)
+        table = _read_line(line, draft, table)
     for word in _WORD.findall(source):
         draft.note(_LEFT_OUT[word.decode()])
 
 
-def _read_line(line: str, draft: Draft) -> None:
-    if line.rstrip().endswith("|"):
-        draft.row(line.rstrip()[:-1].split("|"))
-    else:
+def _read_line(line: str, draft: Draft, table: Table | None) -> Table | None:
+    """The table that the line belongs to, which may be the one that is open."""
+    if not line.rstrip().endswith("|"):
         draft.paragraph(line)
+        return None
+    table = table or draft.table()
+    table.row(line.rstrip()[:-1].split("|"))
+    return table

@@ -31,8 +31,10 @@ def read_csv(data: bytes, draft: Draft) -> None:
         draft.note("not valid CSV; kept as plain text")
         read_text(text, draft)
         return
-    for row in rows:
-        draft.row(row)
+    table = draft.table()
+    for number, row in enumerate(rows):
+        add = table.row if number else table.head
+        add(row)
 
 
 def read_workbook(data: bytes, draft: Draft) -> None:
@@ -59,15 +61,15 @@ def read_workbook(data: bytes, draft: Draft) -> None:
 
 
 def _read_sheet(name: str, rows: Iterable[Sequence[Cell]], draft: Draft) -> None:
-    is_first = True
-    for row in rows:
-        cells = [_cell_text(cell) for cell in row]
-        if not any(cells):
-            continue
-        if is_first:
-            draft.heading(name, level=1)
-            is_first = False
-        draft.row(cells)
+    filled = (cells for row in rows if any(cells := [_cell_text(cell) for cell in row]))
+    if (first := next(filled, None)) is None:
+        return
+    draft.part()
+    draft.heading(name, level=1)
+    table = draft.table()
+    table.head(first)
+    for cells in filled:
+        table.row(cells)
 
 
 def _cell_text(cell: Cell) -> str:

@@ -26,6 +26,7 @@ def read(data: bytes, draft: Draft) -> None:
     for page, slide in enumerate(slides, start=1):
         _, part = targets.get(_relation_id(slide), ("", ""))
         before = draft.chars
+        draft.part()
         if part in archive:
             _read_slide(archive, part, draft, page)
         else:
@@ -51,13 +52,13 @@ def _read_shapes(root: Element, draft: Draft, page: int) -> None:
         match local_name(node):
             case "sp":
                 _read_shape(node, draft, page)
-            case "tr":
-                draft.row([_text(cell) for cell in node.iterfind("{*}tc")], page=page)
+            case "tbl":
+                _read_table(node, draft, page)
 
 
 def _visible(root: Element) -> Iterator[Element]:
-    """Shapes and table rows in order, without the fallbacks that repeat them for old programs."""
-    for node in root.iter("{*}sp", "{*}tr"):
+    """Shapes and tables in order, without the fallbacks that repeat them for old programs."""
+    for node in root.iter("{*}sp", "{*}tbl"):
         if next(node.iterancestors("{*}Fallback"), None) is None:
             yield node
 
@@ -72,6 +73,15 @@ def _read_shape(shape: Element, draft: Draft, page: int) -> None:
         return
     for paragraph in shape.iterfind("{*}txBody/{*}p"):
         draft.paragraph(paragraph_text(paragraph), page=page)
+
+
+def _read_table(element: Element, draft: Draft, page: int) -> None:
+    properties = element.find("{*}tblPr")
+    table = draft.table(page=page)
+    has_head = properties is not None and properties.get("firstRow") in {"1", "true"}
+    for number, row in enumerate(element.iterfind("{*}tr")):
+        add = table.row if number or not has_head else table.head
+        add([_text(cell) for cell in row.iterfind("{*}tc")])
 
 
 def _text(element: Element) -> str:

@@ -258,7 +258,7 @@ def test_a_working_directory_with_the_same_package_names_is_not_imported(
 
 
 def test_answers_survive_the_wire() -> None:
-    blocks = (Block(BlockKind.HEADING, "é", 2, 7), Block(BlockKind.CODE, "a\n b"))
+    blocks = (Block(BlockKind.HEADING, "é", 2, 7), Block(BlockKind.TABLE_ROW, "a | b", page=1, part=2, head=(1, 1)))
     document = ParsedDocument("text/html", blocks, "title", ("note",))
     answer = frames.unpack_answer(frames.pack_answer(document, is_last=True))
     assert (answer.outcome, answer.is_last) == (document, True)

@@ -1,0 +1,156 @@
+"""Tables on the way from a parser to blocks: heads, spans on a grid, wide tables in bands, parts and lists."""
+
+from embedmill.workers.chunking import normalise
+from embedmill.workers.parsing.document import Block, BlockKind, ParsedDocument
+from embedmill.workers.parsing.draft import Draft
+from embedmill.workers.parsing.grid import COLUMNS, Cell, bands, place
+from embedmill.workers.parsing.table import WAITING_ROWS
+from tests.workers.parsing.making import LIMITS, shape, texts
+
+H, P, L, T, C = (
+    BlockKind.HEADING, BlockKind.PARAGRAPH, BlockKind.LIST_ITEM, BlockKind.TABLE_ROW, BlockKind.CAPTION,
+)  # fmt: skip
+
+
+def draft() -> Draft:
+    return Draft("text/plain", name="a", limits=LIMITS)
+
+
+def heads(document: ParsedDocument) -> list[list[str]]:
+    """For each block of a table, the texts of its head."""
+    return [[one.text for one in document.blocks[slice(*block.head)]] for block in document.blocks if block.head]
+
+
+def test_rows_know_the_head_of_their_table() -> None:
+    made = draft()
+    made.paragraph("before")
+    table = made.table("Table 1: fruit")
+    table.head(["name", "price"])
+    table.row(["plum", "2"])
+    table.row(["", ""])
+    table.row(["", "3", ""])
+    made.paragraph("after")
+    found = made.finish()
+    assert shape(found) == [
+        (P, "before"), (C, "Table 1: fruit"), (T, "name | price"), (T, "plum | 2"), (T, " | 3"), (P, "after"),
+    ]  # fmt: skip
+    assert heads(found) == [["Table 1: fruit", "name | price"]] * 4
+    stored = normalise(found)
+    assert stored.text == "before\n\nTable 1: fruit\nname | price\nplum | 2\n| 3\n\nafter"
+    assert [block.head and stored.text[slice(*block.head)] for block in stored.blocks] == [
+        None, None, None, *["Table 1: fruit\nname | price"] * 2, None,
+    ]  # fmt: skip
+
+
+def test_tables_beside_each_other_stay_apart() -> None:
+    made = draft()
+    for name in "ab":
+        made.table().row([name, "1"])
+    found = made.finish()
+    assert [block.head for block in found.blocks] == [(0, 0), (1, 1)]
+    assert normalise(found).text == "a | 1\n\nb | 1"
+
+
+def test_a_table_goes_on_after_what_stands_between_its_rows() -> None:
+    made = draft()
+    table = made.table()
+    table.head(["k"])
+    table.row(["1"])
+    made.table().row(["inner"])
+    table.row(["2"])
+    table.head(["k again"])
+    found = made.finish()
+    assert texts(found) == ["k", "1", "inner", "2", "k again"]
+    assert [block.head for block in found.blocks] == [(0, 1), (0, 1), (2, 2), (0, 1), (0, 1)]
+
+
+def test_a_table_may_end_without_rows() -> None:
+    made = draft()
+    made.table()
+    made.table("Only a caption")
+    made.table().head(["only", "a head"])
+    assert texts(made.finish()) == ["Only a caption", "only | a head"]
+
+
+def test_a_wide_table_is_cut_by_columns_and_repeats_the_first() -> None:
+    made = draft()
+    table = made.table("Wide")
+    table.head([f"column number {n}" for n in range(60)])
+    for row in range(WAITING_ROWS + 1):
+        table.row([f"row {row}", *(f"value {row} of {n}" if n % 7 else "" for n in range(1, 60))])
+    found = made.finish()
+    for block in found.blocks:
+        assert block.head is not None
+        head = found.blocks[block.head[1] - 1]
+        assert len(block.text) <= 600
+        for cell in block.text.split(" | ")[1:]:
+            if cell.startswith("value"):
+                place_ = block.text.split(" | ").index(cell)
+                assert head.text.split(" | ")[place_].split()[-1] == cell.split()[-1]
+        assert block.kind is C or block.text.startswith(("column number 0 | ", "row "))
+    assert sum(block.text.count("value") for block in found.blocks) == (WAITING_ROWS + 1) * 51
+
+
+def test_few_columns_and_short_rows_are_one_band() -> None:
+    assert bands([["x" * 900] * 8]) == [list(range(8))]
+    assert bands([["x"] * 60]) == [list(range(60))]
+    assert bands([]) == [[]]
+    assert bands([["k" * 900, *["v"] * 9], ["k" * 900]]) == [[0, *range(1, 10)]]
+
+
+def test_spans_are_placed_on_a_grid() -> None:
+    assert place([
+        [Cell("Region", rows=2), Cell("Sales", columns=2)],
+        [Cell("Q1"), Cell("Q2")],
+        [Cell("North", rows=2), Cell("1"), Cell("2")],
+        [Cell("3"), Cell("4")],
+        [Cell("South"), Cell("sold out", columns=2)],
+    ]) == [
+        ["Region", "Sales", "Sales"],
+        ["Region", "Q1", "Q2"],
+        ["North", "1", "2"],
+        ["North", "3", "4"],
+        ["South", "sold out", "sold out"],
+    ]  # fmt: skip
+
+
+def test_spans_without_an_end_stay_within_the_table() -> None:
+    assert place([[Cell("a", columns=10**9), Cell("b")], [Cell("c"), Cell("d", rows=0)], [Cell("e")]]) == [
+        ["a", "a", "b"],
+        ["c", "d"],
+        ["e", "d"],
+    ]  # fmt: skip
+    assert place([[Cell("a", columns=10**9)]]) == [["a"]]
+    assert len(place([[Cell("x") for _ in range(COLUMNS + 5)]])[0]) == COLUMNS + 5
+
+
+def test_list_items_show_their_marker_and_depth() -> None:
+    made = draft()
+    made.list_item("Open valve B.", marker="2.")
+    made.list_item("nested", marker="-", depth=1)
+    made.list_item(" ", marker="3.")
+    found = made.finish()
+    assert [(block.kind, block.text, block.level) for block in found.blocks] == [
+        (L, "2. Open valve B.", 0), (L, "  - nested", 1),
+    ]  # fmt: skip
+    assert normalise(found).text == "2. Open valve B.\n  - nested"
+
+
+def test_another_document_keeps_its_parts_and_heads_where_it_is_taken_over() -> None:
+    inner = draft()
+    inner.part()
+    inner.table().head(["k"])
+    inner.part()
+    inner.heading("H", level=1)
+    made = draft()
+    made.paragraph("mail")
+    made.part()
+    made.extend(inner.finish(), below=1)
+    made.part()
+    made.caption("last")
+    assert made.finish().blocks == (
+        Block(P, "mail"),
+        Block(T, "k", part=1, head=(1, 2)),
+        Block(H, "H", 2, part=2),
+        Block(C, "last", part=3),
+    )
