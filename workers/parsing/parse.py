@@ -23,7 +23,7 @@ _READERS = {
     detect.MARKDOWN: "embedmill.workers.parsing.markdown:read",
     detect.ODS: "embedmill.workers.parsing.sheets:read_workbook",
     detect.ODT: "embedmill.workers.parsing.odt:read",
-    detect.PDF: "embedmill.workers.parsing.pdf:read",
+    detect.PDF: "embedmill.workers.parsing.pdf.reading:read",
     detect.PLAIN: "embedmill.workers.parsing.text:read",
     detect.PPTX: "embedmill.workers.parsing.slides:read",
     detect.RST: "embedmill.workers.parsing.rst:read",

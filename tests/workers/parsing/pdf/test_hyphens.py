@@ -1,0 +1,43 @@
+"""A hyphen at a line's end goes only where something says that the word has none."""
+
+import pytest
+
+from embedmill.workers.parsing.pdf.hyphens import Words
+from tests.workers.parsing.making import texts
+from tests.workers.parsing.pdf.drawing import Page, read
+
+
+def unlisted(_: str) -> bool:
+    return False
+
+
+def test_the_document_s_own_form_decides() -> None:
+    words = Words(unlisted)
+    words.see("the multicolumn page and the open-domain question")
+    assert words.join("a multi-", "column page") == "a multicolumn page"
+    assert words.join("an open\ufffe", "domain task") == "an open-domain task"
+
+
+@pytest.mark.parametrize(
+    ("line", "following", "joined"),
+    [
+        ("see the docu-", "mentation.", "see the documentation."),
+        ("carbon-", "free", "carbon-free"),
+        ("of n-", "octanal", "of n-octanal"),
+        ("COVID-", "19", "COVID-19"),
+        ("Smith-", "Jones", "Smith-Jones"),
+        ("DOCU-", "MENTATION", "DOCUMENTATION"),
+        ("xylo-", "graphists", "xylo-graphists"),
+        ("a state-of-the-", "art method", "a state-of-the-art method"),
+        ("data-depen-", "dent", "data-dependent"),
+        ("from 3 -", "and on", "from 3 - and on"),
+        ("", "text", "text"),
+    ],
+)
+def test_a_list_of_words_decides_what_the_document_does_not(line: str, following: str, joined: str) -> None:
+    assert Words().join(line, following) == joined
+
+
+def test_soft_hyphens_and_the_marks_of_pdfium_never_reach_the_text() -> None:
+    page = Page().lines(72, 700, "All of it stands in the docu-", "mentation of carbon-", "free energy.")
+    assert texts(read(page)) == ["All of it stands in the documentation of carbon-free energy."]

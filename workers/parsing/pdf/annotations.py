@@ -1,0 +1,101 @@
+"""Owns what lies on a page without being its text: the values filled into a form's fields, and readers' comments."""
+
+import ctypes
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+MOST = 20_000
+"""Annotations of a page that are looked at."""
+
+_HIDDEN = 2 | 32  # bits 2 (Hidden) and 6 (NoView) of an annotation's flags, ISO 32000-1, table 165
+_PASSWORD = 1 << 13  # bit 14 of a text field's flags, ISO 32000-1, table 228
+_SUBTYPES_WITHOUT_WORDS = ("LINK", "POPUP", "WIDGET")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A filled field as people see it, with the name that its form tells readers. `box`: left, bottom, right, top."""
+
+    name: str
+    value: str
+    box: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """What a reader wrote on the page; `author` may be empty."""
+
+    author: str
+    text: str
+
+
+def read_annotations(form: Any, page: Any) -> Iterator[Field | Comment]:
+    """The filled fields and the comments of a page, in their stored order. `form` and `page` are pdfium's handles."""
+    from pypdfium2 import raw
+
+    for index in range(min(raw.FPDFPage_GetAnnotCount(page), MOST)):
+        annotation = raw.FPDFPage_GetAnnot(page, index)
+        if not annotation:
+            continue
+        try:
+            if not raw.FPDFAnnot_GetFlags(annotation) & _HIDDEN and (found := _read(form, annotation)):
+                yield found
+        finally:
+            raw.FPDFPage_CloseAnnot(annotation)
+
+
+def _read(form: Any, annotation: Any) -> Field | Comment | None:
+    from pypdfium2 import raw
+
+    subtype = raw.FPDFAnnot_GetSubtype(annotation)
+    if subtype == raw.FPDF_ANNOT_WIDGET:
+        return _read_field(form, annotation) if form else None
+    if subtype in {getattr(raw, f"FPDF_ANNOT_{name}") for name in _SUBTYPES_WITHOUT_WORDS}:
+        return None
+    text = _string(raw.FPDFAnnot_GetStringValue, annotation, b"Contents").strip()
+    return Comment(_string(raw.FPDFAnnot_GetStringValue, annotation, b"T").strip(), text) if text else None
+
+
+def _read_field(form: Any, annotation: Any) -> Field | None:
+    from pypdfium2 import raw
+
+    value = _value(form, annotation).strip()
+    if not value:
+        return None
+    box = raw.FS_RECTF()
+    raw.FPDFAnnot_GetRect(annotation, box)
+    name = _string(raw.FPDFAnnot_GetFormFieldAlternateName, form, annotation).strip()
+    return Field(name, value, (box.left, min(box.bottom, box.top), box.right, max(box.bottom, box.top)))
+
+
+def _value(form: Any, annotation: Any) -> str:
+    from pypdfium2 import raw
+
+    match raw.FPDFAnnot_GetFormFieldType(form, annotation):
+        case raw.FPDF_FORMFIELD_CHECKBOX | raw.FPDF_FORMFIELD_RADIOBUTTON:
+            return "[x]" if raw.FPDFAnnot_IsChecked(form, annotation) else "[ ]"
+        case raw.FPDF_FORMFIELD_COMBOBOX | raw.FPDF_FORMFIELD_LISTBOX:
+            return _chosen(form, annotation) or _string(raw.FPDFAnnot_GetFormFieldValue, form, annotation)
+        case raw.FPDF_FORMFIELD_TEXTFIELD if not raw.FPDFAnnot_GetFormFieldFlags(form, annotation) & _PASSWORD:
+            return _string(raw.FPDFAnnot_GetFormFieldValue, form, annotation)
+    return ""
+
+
+def _chosen(form: Any, annotation: Any) -> str:
+    """The labels of the options that are chosen."""
+    from pypdfium2 import raw
+
+    options = range(min(max(raw.FPDFAnnot_GetOptionCount(form, annotation), 0), MOST))
+    chosen = (option for option in options if raw.FPDFAnnot_IsOptionSelected(form, annotation, option))
+    return ", ".join(_string(raw.FPDFAnnot_GetOptionLabel, form, annotation, option) for option in chosen)
+
+
+def _string(function: Callable[..., int], *arguments: Any) -> str:
+    """What one of pdfium's functions writes into a buffer, as UTF-16 with a closing NUL."""
+    size = function(*arguments, None, 0)
+    if size <= 2:
+        return ""
+    buffer = (ctypes.c_ushort * (size // 2))()
+    function(*arguments, buffer, size)
+    return bytes(buffer)[: size - 2].decode("utf-16-le", "replace")

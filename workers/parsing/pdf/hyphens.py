@@ -1,0 +1,58 @@
+"""Owns words that a line's end cuts: they are joined where the document, or a list of words, has the whole."""
+
+import re
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Callable
+from functools import cache
+from importlib.resources import files
+
+HYPHENS = "-\u2010\u00ad\x02\ufffe"
+"""What stands at a line's end in a word that goes on; U+FFFE and U+0002 are pdfium's own signs for it."""
+
+_WORD = re.compile(r"[^\W\d_]+(?:[-\u2010][^\W\d_]+)*")
+_LAST_WORD = re.compile(r"[^\W_]+(?:[-\u2010][^\W_]+)*$")
+_FIRST_WORD = re.compile(r"[^\W_]+")
+_SHORTEST = 4
+
+
+class Words:
+    """The words of a document that no line's end cuts, counted without regard to case."""
+
+    def __init__(self, is_listed: Callable[[str], bool] | None = None) -> None:
+        self._is_listed = is_listed or _is_listed
+        self._seen: Counter[str] = Counter()
+
+    def see(self, line: str) -> None:
+        """Counts a line's words, but for those at its ends that may be halves."""
+        self._seen.update(word.replace("\u2010", "-") for word in _WORD.findall(line.casefold()))
+
+    def join(self, line: str, following: str) -> str:
+        """Two lines as one text; a hyphen between them goes only on evidence."""
+        if not line or line[-1] not in HYPHENS or len(line) < 2 or line[-2].isspace():
+            return f"{line} {following}" if line and following else line or following
+        line = line[:-1]
+        left, right = _LAST_WORD.search(line), _FIRST_WORD.match(following)
+        if left and right and self._is_one_word(left[0], right[0]):
+            return line + following
+        return f"{line}-{following}"
+
+    def _is_one_word(self, left: str, right: str) -> bool:
+        if right[0].isupper() and not left.isupper():
+            return False
+        whole, apart = (left + right).casefold(), f"{left}-{right}".casefold()
+        if self._seen[whole] or self._seen[apart]:
+            return self._seen[whole] >= self._seen[apart]
+        part = whole.rpartition("-")[2]
+        return len(part) >= _SHORTEST and (self._seen[part] > 0 or self._is_listed(part))
+
+
+def _is_listed(word: str) -> bool:
+    """Whether the tokenizer's vocabulary has it as a whole: some 40,000 frequent words, most of them English."""
+    return b64encode(f" {word}".encode()) in _vocabulary()
+
+
+@cache
+def _vocabulary() -> frozenset[bytes]:
+    path = files("embedmill.shared") / "vocabulary" / "cl100k_base.tiktoken"
+    return frozenset(line.partition(b" ")[0] for line in path.read_bytes().splitlines())
