@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 
-from embedmill.shared.db import jobs, presence, queueing, receipts, tallies
+from embedmill.shared.db import collection_changes, jobs, presence, queueing, receipts, tallies
 from embedmill.shared.db.agenda import Agenda, read_agenda
 from embedmill.shared.db.changes import Changes
 from embedmill.shared.db.engine import PAUSE_SECONDS, Connection
@@ -247,6 +247,7 @@ class ChoreRunner:
     def _add_up(self) -> None:
         def add_up(connection: Connection) -> None:
             tallies.add_up_tallies(connection)
+            collection_changes.add_up_changes(connection)
             receipts.forget_receipts(connection, older_than_seconds=RECEIPT_SECONDS)
 
         self._runtime.database.transact(add_up)

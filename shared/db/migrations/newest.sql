@@ -3,7 +3,7 @@ CREATE TABLE alembic_version (
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
 
-INSERT INTO "alembic_version" VALUES('0027');
+INSERT INTO "alembic_version" VALUES('0028');
 
 CREATE TABLE attempt (
 	id INTEGER NOT NULL, 
@@ -177,6 +177,14 @@ CREATE TABLE collection (
 	active_index_version INTEGER NOT NULL, 
 	created_at DOUBLE NOT NULL, 
 	CONSTRAINT uq_collection_name UNIQUE (name)
+);
+
+CREATE TABLE collection_change (
+	collection_id INTEGER NOT NULL, 
+	writer INTEGER NOT NULL, 
+	changes BIGINT NOT NULL, 
+	CONSTRAINT pk_collection_change PRIMARY KEY (collection_id, writer), 
+	CONSTRAINT fk_collection_change_collection_id FOREIGN KEY(collection_id) REFERENCES collection (id) ON DELETE CASCADE
 );
 
 CREATE TABLE dead_letter (
@@ -755,4 +763,12 @@ CREATE INDEX ix_word_delta_collection_id ON word_delta (collection_id, id);
 CREATE INDEX ix_query_record_collection_id_created_at ON query_record (collection_id, created_at);
 
 CREATE INDEX ix_query_record_created_at ON query_record (created_at);
+
+CREATE TRIGGER document_change AFTER UPDATE OF active_version, active_generation, chunks_ref, rejections_ref, title ON document WHEN old.active_version IS NOT new.active_version OR old.active_generation IS NOT new.active_generation OR old.chunks_ref IS NOT new.chunks_ref OR old.rejections_ref IS NOT new.rejections_ref OR old.title IS NOT new.title BEGIN INSERT INTO collection_change (collection_id, writer, changes) SELECT id, 0, 1 FROM collection WHERE id = new.collection_id ON CONFLICT (collection_id, writer) DO UPDATE SET changes = changes + 1; END;
+
+CREATE TRIGGER term_change_insert AFTER INSERT ON term BEGIN INSERT INTO collection_change (collection_id, writer, changes) SELECT id, 0, 1 FROM collection WHERE id = new.collection_id ON CONFLICT (collection_id, writer) DO UPDATE SET changes = changes + 1; END;
+
+CREATE TRIGGER term_change_update AFTER UPDATE ON term BEGIN INSERT INTO collection_change (collection_id, writer, changes) SELECT id, 0, 1 FROM collection WHERE id = new.collection_id ON CONFLICT (collection_id, writer) DO UPDATE SET changes = changes + 1; END;
+
+CREATE TRIGGER term_change_delete AFTER DELETE ON term BEGIN INSERT INTO collection_change (collection_id, writer, changes) SELECT id, 0, 1 FROM collection WHERE id = old.collection_id ON CONFLICT (collection_id, writer) DO UPDATE SET changes = changes + 1; END;
 

@@ -6,6 +6,7 @@ from embedmill.shared.db.schema.dead_letters import dead_letter, replay, unreada
 from embedmill.shared.db.schema.documents import (
     claim,
     collection,
+    collection_change,
     document,
     index_version,
     scan,
@@ -44,6 +45,7 @@ __all__ = [
     "chore",
     "claim",
     "collection",
+    "collection_change",
     "dead_letter",
     "document",
     "feedback",

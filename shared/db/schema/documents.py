@@ -48,6 +48,15 @@ index_version = Table(
     UniqueConstraint("collection_id", "number"),
 )
 
+# How often what readers see of a collection has changed, by session of a server; kept by triggers (migration 0028).
+collection_change = Table(
+    "collection_change",
+    metadata,
+    Column("collection_id", Id, ForeignKey("collection.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("writer", Integer, primary_key=True, autoincrement=False),
+    Column("changes", BigInteger, nullable=False),
+)
+
 source = Table(
     "source",
     metadata,

@@ -1,0 +1,50 @@
+"""How often what readers see of a collection has changed: what was found before a change is not found after it.
+
+Triggers count (migration 0028), in the very transaction that shows, changes or removes a document, or the terms by
+which questions are understood. So no writer can forget it, and nobody sees a change and the number before it.
+"""
+
+from sqlalchemy import Connection, delete, func, select
+
+from embedmill.shared.db.bulk import insert_or
+from embedmill.shared.db.schema import collection_change
+
+SUMMED = -1
+"""In the place of a writer, of the changes that were added up."""
+MANY = 64
+"""Writers whose changes are worth adding up."""
+
+
+def count_changes(connection: Connection, collection_id: int) -> int:
+    """A number that every change raises, and that never falls."""
+    total = func.coalesce(func.sum(collection_change.c.changes), 0)
+    query = select(total).where(collection_change.c.collection_id == collection_id)
+    return int(connection.execute(query).scalar_one())
+
+
+def add_up_changes(connection: Connection) -> int:
+    """Make one row of those that sessions left on Postgres, where they are many; returns how many collections had."""
+    crowded = (
+        select(collection_change.c.collection_id)
+        .group_by(collection_change.c.collection_id)
+        .having(func.count() > MANY)
+    )
+    found = list(connection.execute(crowded).scalars())
+    for collection_id in found:
+        _add_up(connection, collection_id)
+    return len(found)
+
+
+def _add_up(connection: Connection, collection_id: int) -> None:
+    """Sessions that are counting at this moment keep their rows."""
+    of_it = collection_change.c.collection_id == collection_id
+    held = select(collection_change.c.writer).where(of_it).with_for_update(skip_locked=True)
+    writers = list(connection.execute(held).scalars())
+    gone = delete(collection_change).where(of_it, collection_change.c.writer.in_(writers))
+    total = sum(connection.execute(gone.returning(collection_change.c.changes)).scalars())
+    add = insert_or(connection, collection_change)
+    add = add.values(collection_id=collection_id, writer=SUMMED, changes=total).on_conflict_do_update(
+        index_elements=[collection_change.c.collection_id, collection_change.c.writer],
+        set_={"changes": collection_change.c.changes + add.excluded.changes},
+    )
+    connection.execute(add)
