@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypedDict, Unpack
+from typing import Any, Self, TypedDict, Unpack, cast
 
 from embedmill.console.listening import Listener, Notice, Severity
 from embedmill.console.services import asking as asking_service
@@ -63,6 +63,7 @@ from embedmill.console.services.sources import SourceReport
 from embedmill.console.services.spending import SpendReport
 from embedmill.console.services.standing import JobProgress
 from embedmill.console.services.submitting import JobOptions, SubmittedJob
+from embedmill.console.services.switches import Switches
 from embedmill.console.services.verifying import Verification
 from embedmill.producers.sources.base import Source
 from embedmill.producers.sources.given import GivenSource
@@ -113,6 +114,10 @@ class ViewChoices(TypedDict, total=False):
     per_document: int | None
     context: int
     fold: bool
+
+
+class SearchChoices(ViewChoices, Switches, total=False):
+    """The same, and which steps a search takes."""
 
 
 def log_notice(notice: Notice) -> None:
@@ -266,18 +271,15 @@ class Mill:
         top_k: int = 10,
         mode: Mode = "hybrid",
         where: str | None = None,
-        rank: bool | None = None,
-        expand: bool | None = None,
-        decompose: bool | None = None,
-        **shown: Unpack[ViewChoices],
+        **choices: Unpack[SearchChoices],
     ) -> SearchResult:
         """The best chunks for a query, by meaning and by words; raises NotFound, UsageError.
 
         `where` is a filter as `embedmill search --where` takes it. `rank` says whether models rank what is found,
         `expand` whether synonyms are looked for, `decompose` whether a model divides a question that asks several
-        things, where that is not to be as settings and collection have it.
+        things, `max_usd` the most that it may cost, where that is not to be as settings and collection have it.
         """
-        view = _view(shown)
+        view, switches = _split(choices)
         with self._runtimes.lend() as runtime:
             return searching.search(
                 runtime,
@@ -287,9 +289,7 @@ class Mill:
                 mode=mode,
                 where=where,
                 view=view,
-                rank=rank,
-                expand=expand,
-                decompose=decompose,
+                **switches,
             )
 
     def search_each(
@@ -300,13 +300,11 @@ class Mill:
         top_k: int = 10,
         mode: Mode = "hybrid",
         where: str | None = None,
-        rank: bool | None = None,
-        expand: bool | None = None,
-        decompose: bool | None = None,
-        **shown: Unpack[ViewChoices],
+        **choices: Unpack[SearchChoices],
     ) -> Iterator[Answered]:
         """The answers to many queries, each an id and a text, in their order, streamed; raises NotFound."""
-        asked, view = (Query(id_, text) for id_, text in queries), _view(shown)
+        asked = (Query(id_, text) for id_, text in queries)
+        view, switches = _split(choices)
         with self._runtimes.lend() as runtime:
             yield from searching.search_each(
                 runtime,
@@ -316,9 +314,7 @@ class Mill:
                 mode=mode,
                 where=where,
                 view=view,
-                rank=rank,
-                expand=expand,
-                decompose=decompose,
+                **switches,
             )
 
     def ask(
@@ -327,19 +323,16 @@ class Mill:
         *,
         collection: str = "default",
         where: str | None = None,
-        rank: bool | None = None,
-        expand: bool | None = None,
-        decompose: bool | None = None,
+        **switches: Unpack[Switches],
     ) -> Reply:
         """An answer from the documents, each sentence with quotes that were checked; raises NotFound, UsageError.
 
         `rank` says whether models rank and answer, where that is not to be as settings and collection have it; `expand`
-        and `decompose` are as for a search.
+        `decompose` and `max_usd` are as for a search.
         """
+        _require_known(switches, Switches)
         with self._runtimes.lend() as runtime:
-            return asking_service.ask(
-                runtime, question, collection=collection, where=where, rank=rank, expand=expand, decompose=decompose
-            )
+            return asking_service.ask(runtime, question, collection=collection, where=where, **switches)
 
     def add_feedback(self, result: str, chunk: str, *, helpful: bool, why: str | None = None) -> Judged:
         """Say of a hit of a result, by their ids, whether it helped; raises NotFound, UsageError.
@@ -488,7 +481,7 @@ def _open_sources(
     return opened
 
 
-def _require_known(choices: Mapping[str, object], known: type[ReadChoices] | type[ViewChoices]) -> None:
+def _require_known(choices: Mapping[str, object], known: type[ReadChoices | SearchChoices | Switches]) -> None:
     names = known.__annotations__
     if unknown := sorted(choices.keys() - names):
         raise UsageError(f"there is no argument {unknown[0]!r}: there are {', '.join(names)}")
@@ -504,9 +497,12 @@ def _field_map(names: Mapping[str, str]) -> FieldMap:
     return FieldMap(**names)
 
 
-def _view(choices: ViewChoices) -> View:
-    _require_known(choices, ViewChoices)
-    return View(**choices)
+def _split(choices: SearchChoices) -> tuple[View, Switches]:
+    """How an answer is shown, and which steps are taken for it."""
+    _require_known(choices, SearchChoices)
+    shown = {name: value for name, value in choices.items() if name in ViewChoices.__annotations__}
+    taken = {name: value for name, value in choices.items() if name in Switches.__annotations__}
+    return View(**cast(ViewChoices, shown)), cast(Switches, taken)
 
 
 def _job_options(choices: JobChoices) -> JobOptions:

@@ -19,6 +19,7 @@ from embedmill.retrieval.page import NO_PAGE, Page, make_page
 from embedmill.retrieval.paging import Cursor, begin_of, require_order, stands_for, write_cursor
 from embedmill.retrieval.question import Mode, Question, ask, texts_of
 from embedmill.retrieval.shards import Shards
+from embedmill.retrieval.stage_settings import StageSettings
 from embedmill.retrieval.steps import Steps
 from embedmill.retrieval.understanding.dividing import DECOMPOSE
 from embedmill.retrieval.understanding.parts import SUBQUERIES, DividedLook, Part, embed_parts
@@ -108,6 +109,8 @@ class Searcher:
         """What counts beside meaning, where it is not to be what was measured of the embedder."""
         self.word_weight: float | None = None
         """What words count in it, where somebody said so."""
+        self.stages = StageSettings()
+        """What all of these were made of, under whose digest answers can be kept."""
 
     def search(
         self,
@@ -126,7 +129,7 @@ class Searcher:
         """
         question = ask(text, mode=mode, where=where)
         check_top_k(top_k)
-        judges, understood = self.judges and self.judges.names, self.understanding.stands_for
+        judges, understood = self.judges and self.judges.stands_for, self.understanding.stands_for
         asked = stands_for([text, mode, where, view.per_document, view.fold, judges, understood])
         begin = begin_of(view, asked)
         steps, failed = Steps(*STEPS, tally=self.tally), dict.fromkeys(begin.without, AS_BEFORE)

@@ -1,5 +1,6 @@
 """What a collection's settings mean: names and bounds, and the hash that tells whether a document is up to date."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,6 +15,9 @@ PIPELINE_VERSION = "1"
 VALIDATORS = ("rules", "off")
 POLICIES = ("gate", "audit")
 MAX_SHARDS = 256
+MAX_CANDIDATES = 200
+OFF = "off"
+"""The name of no model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,20 @@ class CollectionSettings:
     """What the owner says of what the documents are about, for models that read a question."""
     keep_queries: bool = False
     """Whether the texts of queries are kept with their records."""
+    fast_model: str = ""
+    """The model that sifts and divides here, `off` for none; empty: as everywhere."""
+    rank_model: str = ""
+    """The model that grades here, in the same way."""
+    answer_model: str = ""
+    """The model that answers here, in the same way; where nothing names one, the one that grades."""
+    similarity_weight: float = 0.3
+    """What similarity counts beside what a model says, of 1."""
+    candidates: int = 50
+    """So many that similarity puts up are sifted."""
+    ranked: int = 20
+    """So many of those that passed are graded."""
+    max_usd: float | None = None
+    """Most dollars that a query may cost here, unless it says otherwise; None: as everywhere."""
 
     def __post_init__(self) -> None:
         if self.validator not in VALIDATORS and not is_model(self.validator):
@@ -52,6 +70,19 @@ class CollectionSettings:
             raise SettingsError(f"an overlap of {self.chunk_overlap} tokens: choose at most half the chunk size")
         if not 1 <= self.shards <= MAX_SHARDS:
             raise SettingsError(f"{self.shards} shards: choose from 1 to {MAX_SHARDS}")
+        self._check_stages()
+
+    def _check_stages(self) -> None:
+        for name in (self.fast_model, self.rank_model, self.answer_model):
+            if name not in ("", OFF) and not is_model(name):
+                raise SettingsError(f"no model {name!r}; write anthropic/MODEL, openai/MODEL, bedrock/MODEL, or {OFF}")
+        if not 0 <= self.similarity_weight <= 1:
+            raise SettingsError(f"a weight of similarity of {self.similarity_weight:g}: choose from 0 to 1")
+        if not 1 <= self.ranked <= self.candidates <= MAX_CANDIDATES:
+            asked = f"{self.ranked} of {self.candidates} candidates are to be graded"
+            raise SettingsError(f"{asked}: choose from 1 to {MAX_CANDIDATES}, and no more to grade than to sift")
+        if self.max_usd is not None and not 0 <= self.max_usd < math.inf:
+            raise SettingsError(f"at most {self.max_usd:g} dollars for a query: choose 0 or more")
 
     @property
     def gates(self) -> bool:

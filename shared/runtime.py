@@ -154,7 +154,7 @@ class Runtime:
 
         if name not in self._models:
             opened = open_model(name)
-            opened.endpoint = self._endpoint(MODELS, name)
+            opened.endpoint = self.model_endpoint(name)
             self._models[name] = opened
         return self._models[name]
 
@@ -164,8 +164,12 @@ class Runtime:
         return settings.fingerprint(
             model=collection.model,
             embedder_endpoint=self._endpoint(EMBEDDINGS, settings.embedding),
-            validator_endpoint=self._endpoint(MODELS, settings.validator),
+            validator_endpoint=self.model_endpoint(settings.validator),
         )
+
+    def model_endpoint(self, name: str) -> str:
+        """Who answers for a model, where that is not the vendor; nothing is opened for it."""
+        return self._endpoint(MODELS, name)
 
     def _endpoint(self, family: str, name: str) -> str:
         return find_endpoint(family, ModelName.parse(name).provider, gateways=self.settings.vendor_gateways)

@@ -125,6 +125,10 @@ class Settings(BaseSettings):
     rank_model: str = Field(
         "", description="Model that grades what passed, and answers: as `anthropic/claude-opus-4-7`, or `off`."
     )
+    answer_model: str = Field("", description="Model that answers in the place of the one that grades, or `off`.")
+    query_max_usd: float | None = Field(
+        None, ge=0, description="Most dollars that a query may cost; empty: as much as its steps take."
+    )
     rank_seconds: float = Field(45.0, gt=0, description="How long each of these models may take for one search.")
     record_queries: bool = Field(
         default=True,

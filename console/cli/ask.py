@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from embedmill.console.cli.found import INDENT, width
-from embedmill.console.cli.options import AsJson, Collection, Decompose, Expand, Rank
+from embedmill.console.cli.options import AsJson, Collection, Decompose, Expand, MaxUsd, Rank
 from embedmill.console.cli.output import print_line, print_result, print_warning
 from embedmill.console.dollars import format_usd
 
@@ -23,6 +23,7 @@ def ask(
     rank: Rank = None,
     expand: Expand = None,
     decompose: Decompose = None,
+    max_usd: MaxUsd = None,
     as_json: AsJson = False,
 ) -> None:
     """Answer a question from the documents.
@@ -35,7 +36,14 @@ def ask(
 
     with opened_to_read() as runtime:
         reply = asking.ask(
-            runtime, question, collection=collection, where=where, rank=rank, expand=expand, decompose=decompose
+            runtime,
+            question,
+            collection=collection,
+            where=where,
+            rank=rank,
+            expand=expand,
+            decompose=decompose,
+            max_usd=max_usd,
         )
         for note in reply.notes:
             print_warning(note)

@@ -1,11 +1,13 @@
 """`embedmill collections`: create, list, show, update, terms, fields, delete, reshard."""
 
+import math
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from embedmill.console.cli.options import AsJson
 from embedmill.console.cli.output import FAILED, confirm, print_line, print_result, print_table
+from embedmill.console.cli.typed import dollars
 from embedmill.console.rendering import to_json
 
 if TYPE_CHECKING:
@@ -14,6 +16,12 @@ if TYPE_CHECKING:
     from embedmill.console.services.resharding import Resharded
 
 app = typer.Typer(no_args_is_help=True, help="Make collections and change their settings.")
+
+
+def _read_bound(text: str) -> float:
+    """Dollars, without bound for `none`; raises BadParameter."""
+    return math.inf if text == "none" else float(dollars(text))
+
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The collection's name.")]
 ChunkTokens = Annotated[int | None, typer.Option("--chunk-tokens", help="Size that chunks aim at, 16 to 1024 tokens.")]
@@ -45,6 +53,27 @@ KeepQueries = Annotated[
     bool | None,
     typer.Option("--keep-queries/--no-keep-queries", help="Keep what queries say with their records, or forget it."),
 ]
+FastModel = Annotated[
+    str | None, typer.Option("--fast-model", help="Model that sifts and divides here, or off; '' is as everywhere.")
+]
+RankModel = Annotated[
+    str | None, typer.Option("--rank-model", help="Model that grades here, or off; '' is as everywhere.")
+]
+AnswerModel = Annotated[
+    str | None, typer.Option("--answer-model", help="Model that answers here, or off; '' is the one that grades.")
+]
+SimilarityWeight = Annotated[
+    float | None,
+    typer.Option("--similarity-weight", help="What similarity counts beside what a model says, from 0 to 1."),
+]
+Candidates = Annotated[int | None, typer.Option("--candidates", help="So many hits are sifted, 1 to 200.")]
+Ranked = Annotated[int | None, typer.Option("--ranked", help="So many of those that passed are graded.")]
+MaxUsd = Annotated[
+    float | None,
+    typer.Option(
+        "--max-usd", metavar="USD", parser=_read_bound, help="Most that a query may cost here, or none for no limit."
+    ),
+]
 
 
 @app.command()
@@ -67,6 +96,13 @@ def create(
     decompose: Decompose = None,
     domain: Domain = None,
     keep_queries: KeepQueries = None,
+    fast_model: FastModel = None,
+    rank_model: RankModel = None,
+    answer_model: AnswerModel = None,
+    similarity_weight: SimilarityWeight = None,
+    candidates: Candidates = None,
+    ranked: Ranked = None,
+    max_usd: MaxUsd = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a collection."""
@@ -89,6 +125,13 @@ def create(
             decompose=decompose,
             domain=domain,
             keep_queries=keep_queries,
+            fast_model=fast_model,
+            rank_model=rank_model,
+            answer_model=answer_model,
+            similarity_weight=similarity_weight,
+            candidates=candidates,
+            ranked=ranked,
+            max_usd=max_usd,
         )
     print_result(made, _print_collection, as_json=as_json)
 
@@ -128,6 +171,13 @@ def update(
     decompose: Decompose = None,
     domain: Domain = None,
     keep_queries: KeepQueries = None,
+    fast_model: FastModel = None,
+    rank_model: RankModel = None,
+    answer_model: AnswerModel = None,
+    similarity_weight: SimilarityWeight = None,
+    candidates: Candidates = None,
+    ranked: Ranked = None,
+    max_usd: MaxUsd = None,
     as_json: AsJson = False,
 ) -> None:
     """Change how documents are split, judged and found.
@@ -151,6 +201,13 @@ def update(
             decompose=decompose,
             domain=domain,
             keep_queries=keep_queries,
+            fast_model=fast_model,
+            rank_model=rank_model,
+            answer_model=answer_model,
+            similarity_weight=similarity_weight,
+            candidates=candidates,
+            ranked=ranked,
+            max_usd=max_usd,
         )
     print_result(changed, _print_collection, as_json=as_json)
 

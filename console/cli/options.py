@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from embedmill.console.cli.typed import dollars
+
 Collection = Annotated[str, typer.Option("--collection", "-c", help="Collection; made on first use.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Rank = Annotated[
@@ -17,5 +19,14 @@ Decompose = Annotated[
     bool | None,
     typer.Option(
         "--decompose/--no-decompose", help="Have a model divide a question that asks several things; costs money."
+    ),
+]
+MaxUsd = Annotated[
+    float | None,
+    typer.Option(
+        "--max-usd",
+        metavar="USD",
+        parser=lambda text: float(dollars(text)),
+        help="Most that the query may cost; what has no room in it is left out, and 0 lets no paid call be made.",
     ),
 ]

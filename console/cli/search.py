@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from embedmill.console.cli.found import print_found
-from embedmill.console.cli.options import AsJson, Collection, Decompose, Expand, Rank
+from embedmill.console.cli.options import AsJson, Collection, Decompose, Expand, MaxUsd, Rank
 from embedmill.console.cli.output import (
     FAILED,
     print_error,
@@ -57,6 +57,7 @@ def search(
     rank: Rank = None,
     expand: Expand = None,
     decompose: Decompose = None,
+    max_usd: MaxUsd = None,
     queries: Annotated[Path | None, typer.Option(help='JSONL of {"id", "text", "where"}; - reads stdin.')] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -75,7 +76,7 @@ def search(
 
     if (query is None) == (queries is None):
         raise typer.BadParameter("give either a QUERY or --queries FILE")
-    switches: Switches = {"rank": rank, "expand": expand, "decompose": decompose}
+    switches: Switches = {"rank": rank, "expand": expand, "decompose": decompose, "max_usd": max_usd}
     view = View(offset=offset, after=after, per_document=per_document, context=context, fold=fold)
     with opened_to_read() as runtime:
         if queries is not None:

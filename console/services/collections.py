@@ -1,5 +1,6 @@
 """Collections: made, listed, changed and deleted with all that is in them."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack
@@ -29,6 +30,13 @@ class SettingChoices(TypedDict, total=False):
     decompose: bool | None
     domain: str | None
     keep_queries: bool | None
+    fast_model: str | None
+    rank_model: str | None
+    answer_model: str | None
+    similarity_weight: float | None
+    candidates: int | None
+    ranked: int | None
+    max_usd: float | None
 
 
 class CollectionChoices(SettingChoices, total=False):
@@ -181,7 +189,9 @@ def _find_idle(connection: Connection, name: str) -> Collection:
 
 
 def _given(chosen: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in chosen.items() if value is not None}
+    """What was chosen; an infinite sum is one that has no bound."""
+    given = {name: value for name, value in chosen.items() if value is not None}
+    return given | ({"max_usd": None} if given.get("max_usd") == math.inf else {})
 
 
 def _describe(runtime: Runtime, collection: Collection) -> CollectionReport:

@@ -8,9 +8,10 @@ from functools import cache
 from typing import Self, Unpack
 
 from embedmill.console.services.fields import note_unknown
-from embedmill.console.services.judges import is_ranked, open_judges
+from embedmill.console.services.judges import open_judges
 from embedmill.console.services.lost_shards import ShardWatch
 from embedmill.console.services.recording import CameTo, Door, note_query
+from embedmill.console.services.stage_settings import read_stage_settings
 from embedmill.console.services.switches import Switches
 from embedmill.console.services.understanding import open_understanding
 from embedmill.retrieval.hits import Hit, SearchResult, Understood
@@ -200,7 +201,7 @@ def open_searcher(runtime: Runtime, collection: str, **switches: Unpack[Switches
     catch_up(runtime, found.id, seconds=runtime.settings.search_seconds)
     tally = Tally()
     store = runtime.tallied_store(found, tally)
-    judges = open_judges(runtime, found, tally) if is_ranked(runtime, found, asked=switches.get("rank")) else None
+    stages = read_stage_settings(runtime, found, **switches)
     with ExitStack() as opened:
         searcher = Searcher(
             store,
@@ -210,10 +211,11 @@ def open_searcher(runtime: Runtime, collection: str, **switches: Unpack[Switches
             seconds=runtime.settings.search_seconds,
             find_lost=ShardWatch(runtime, found.id, store).find_lost,
             tally=tally,
-            judges=judges,
+            judges=open_judges(runtime, found, stages, tally),
         )
-        searcher.understanding = open_understanding(runtime, found, tally, **switches)
-        searcher.word_weight = runtime.settings.word_weight
+        searcher.understanding = open_understanding(runtime, found, stages, tally)
+        searcher.word_weight = stages.word_weight
+        searcher.stages = stages
         yield searcher
 
 

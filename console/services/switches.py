@@ -9,3 +9,5 @@ class Switches(TypedDict, total=False):
     rank: bool | None
     expand: bool | None
     decompose: bool | None
+    max_usd: float | None
+    """The most that the query may cost in dollars; None leaves that to the collection and the settings too."""

@@ -49,7 +49,7 @@ def answer(question: str, found: SearchResult, judges: Judges | None, tally: Tal
     steps = Steps(ANSWER, tally=tally)
     hits = {_id(hit): hit for hit in _worth_reading(found)}
     passages = [_passage(id, hit) for id, hit in hits.items()]
-    judge = judges.rank if judges else None
+    judge = judges.answer if judges else None
     notes: list[str] = []
     said, by = None, ""
     if not passages:

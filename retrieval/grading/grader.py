@@ -2,12 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from itertools import islice
 
 from embedmill.retrieval.grading.passages import Passage
 from embedmill.retrieval.grading.questions import Asked, Counts
-from embedmill.retrieval.grading.staged import CANDIDATES, RANK, SIFT, Judge, Judged, Weights, rank_staged
+from embedmill.retrieval.grading.staged import RANK, SIFT, Depths, Judge, Judged, Weights, rank_staged
 from embedmill.retrieval.order import Place, Rerank
 from embedmill.retrieval.steps import Steps
 
@@ -19,17 +19,22 @@ Similarity = Callable[[Place], float | None]
 
 @dataclass(frozen=True, slots=True)
 class Judges:
-    """The models that grade what a search finds, and what the collection's owner says of its domain."""
+    """The models that grade what a search finds and answer from it, and what the collection's owner says of its domain.
+
+    Without the one that answers, passages are shown as they stand.
+    """
 
     sift: Judge | None = None
     rank: Judge | None = None
+    answer: Judge | None = None
     domain: str = ""
     weights: Weights = field(default_factory=Weights)
+    depths: Depths = field(default_factory=Depths)
 
     @property
-    def names(self) -> tuple[str, str]:
-        """Who grades: on what else an order depends."""
-        return _name(self.sift), _name(self.rank)
+    def stands_for(self) -> tuple[object, ...]:
+        """Who grades, and how it counts: on what else an order depends."""
+        return _name(self.sift), _name(self.rank), *astuple(self.weights), *astuple(self.depths)
 
 
 def _name(judge: Judge | None) -> str:
@@ -66,7 +71,7 @@ class Grader:
         if self._judges is None:
             yield from places
             return
-        first = list(islice(places, CANDIDATES))
+        first = list(islice(places, self._judges.depths.candidates))
         judged = self._judge([_passage(place, similarity) for place in first])
         if all(item.grade is None for item in judged):
             yield from first
@@ -85,7 +90,13 @@ class Grader:
             judges = self._judges
             asked = Asked(self._question, judges.domain)
             order = rank_staged(
-                asked, passages, sift=judges.sift, rank=judges.rank, steps=self._steps, weights=judges.weights
+                asked,
+                passages,
+                sift=judges.sift,
+                rank=judges.rank,
+                steps=self._steps,
+                weights=judges.weights,
+                depths=judges.depths,
             )
             self._known[key] = order.judged
             self.counts += order.counts

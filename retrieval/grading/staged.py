@@ -25,8 +25,6 @@ from embedmill.shared.providers.models.base import Model
 _GRADE = TypeAdapter(Grade)
 
 SIFT, RANK = "filter", "rank"
-CANDIDATES = 50
-RANKED = 20
 PASSES_ABOVE = 2
 """A sifted passage is looked at more closely when it scores above this."""
 
@@ -83,6 +81,14 @@ class Weights:
     model: float = 0.7
 
 
+@dataclass(frozen=True, slots=True)
+class Depths:
+    """How many passages a stage is shown at most: those that similarity puts up, and those that are graded."""
+
+    candidates: int = 50
+    ranked: int = 20
+
+
 class Standing(IntEnum):
     """The classes of the final order, the first first."""
 
@@ -122,10 +128,12 @@ def rank_staged(
     rank: Judge | None,
     steps: Steps,
     weights: Weights | None = None,
+    depths: Depths | None = None,
 ) -> Order:
     """The passages, which come best first by similarity, as the models see them; raises nothing of theirs."""
     counts: list[Counts] = []
-    chosen = list(passages[:CANDIDATES])
+    depths = depths or Depths()
+    chosen = list(passages[: depths.candidates])
     sifted: Mapping[Passage, Grade] = {}
     if sift is None:
         steps.skip(SIFT, "no model is set for it")
@@ -140,7 +148,7 @@ def rank_staged(
     elif not chosen:
         steps.skip(RANK, "nothing passed the filter")
     else:
-        graded = _ask(RANK, Ranking(rank.model, asked), chosen[:RANKED], rank, steps, counts)
+        graded = _ask(RANK, Ranking(rank.model, asked), chosen[: depths.ranked], rank, steps, counts)
     return Order(_ordered(passages, sifted, graded, weights or Weights()), counts)
 
 

@@ -114,7 +114,8 @@ def test_models_that_took_part_are_told_with_their_prompts_and_what_they_made_up
             return grades([{"id": id_, "quote": q, "score": 5} for (id_, _), q in zip(shown, quotes, strict=True)])
         return '{"claims": [{"text": "It is gold.", "quotes": []}]}'
 
-    judges = Judges(rank=Judge(ScriptedModel(Scripted(say)), FreeMeter()))
+    judge = Judge(ScriptedModel(Scripted(say)), FreeMeter())
+    judges = Judges(rank=judge, answer=judge)
     monkeypatch.setattr(searching, "open_judges", lambda *_: judges)
     found = find(indexed, rank=True)
     assert found.faults == {"fabricated": 2}

@@ -3,9 +3,11 @@
 import pytest
 
 from embedmill.console.services.opening import open_runtime
+from embedmill.console.services.stage_settings import read_stage_settings
 from embedmill.console.services.switches import Switches
 from embedmill.console.services.understanding import open_understanding
 from embedmill.producers.submission import create_collection
+from embedmill.retrieval.stage_settings import StageSettings
 from embedmill.retrieval.understanding.expansion import expand
 from embedmill.shared.db.schema import document
 from embedmill.shared.db.terms import FoundTerm, replace_terms
@@ -31,7 +33,8 @@ def test_a_query_switches_expansion_and_else_its_collection(
     runtime: Runtime, chosen: dict[str, bool], switches: Switches, *, wanted: bool
 ) -> None:
     found = create_collection(runtime, "notes", **chosen)
-    assert (open_understanding(runtime, found, Tally(), **switches).open_thesaurus is not None) == wanted
+    understanding = open_understanding(runtime, found, read_stage_settings(runtime, found, **switches), Tally())
+    assert (understanding.open_thesaurus is not None) == wanted
 
 
 def test_the_terms_of_the_collection_are_known_in_both_directions(runtime: Runtime, tracker: Tracker) -> None:
@@ -41,7 +44,7 @@ def test_the_terms_of_the_collection_are_known_in_both_directions(runtime: Runti
     with runtime.database.write() as connection:
         for id_, term in terms.items():
             replace_terms(connection, [term], collection_id=tracker.collection.id, document_id=id_)
-    understanding = open_understanding(runtime, tracker.collection, Tally(), expand=True)
+    understanding = open_understanding(runtime, tracker.collection, StageSettings(expands=True), Tally())
     assert understanding.open_thesaurus is not None
     thesaurus = understanding.open_thesaurus()
 
@@ -69,7 +72,8 @@ def test_a_model_divides_only_where_somebody_said_so(
     place_migrated(settings.home_path / "tracking.db")
     with open_runtime(settings.model_copy(update={"fast_model": model})) as runtime:
         found = create_collection(runtime, "notes", **chosen)
-        understanding = open_understanding(runtime, found, Tally(), **switches)
+        stages = read_stage_settings(runtime, found, **switches)
+        understanding = open_understanding(runtime, found, stages, Tally())
     assert (understanding.divided_by, understanding.open_divider is not None) == (by, bool(by))
     if not by:
         assert ("no model" in understanding.why_undivided) == (model == "off")
