@@ -99,7 +99,7 @@ class Searcher:
         self._active_editions = active_editions
         self._seconds = seconds
         self._find_lost = find_lost
-        self.tally = tally
+        self.tally = tally or Tally()
         """What paid calls come to."""
         self.judges = judges
         """The models that grade the first candidates of every query, which come in their order."""
@@ -129,6 +129,7 @@ class Searcher:
         """
         question = ask(text, mode=mode, where=where)
         check_top_k(top_k)
+        self.tally.begin(self.stages.max_usd)
         judges, understood = self.judges and self.judges.stands_for, self.understanding.stands_for
         asked = stands_for([text, mode, where, view.per_document, view.fold, judges, understood])
         begin = begin_of(view, asked)

@@ -12,8 +12,9 @@ from embedmill.shared.metering import Tally
 class Step:
     """One step of a search; `why` says why it did not run, or what is to be known of how it ran.
 
-    `given` and `out` count what it is about: candidates, as a rule. `calls` are paid ones, `usd` what they cost. It has
-    `failed` where it was meant to run and could not, so that the answer is less than it might be. `model` is the
+    `given` and `out` count what it is about: candidates, as a rule. `calls` are paid ones, `usd` what they cost,
+    `tokens_in` and `tokens_out` what they took. It has `failed` where it was meant to run and could not, so that the
+    answer is less than it might be. `model` is the
     one that took part, `prompt` the hash of what it was told to do.
     """
 
@@ -28,12 +29,15 @@ class Step:
     failed: bool = False
     model: str = ""
     prompt: str = ""
+    tokens_in: int = 0
+    tokens_out: int = 0
 
 
 NOTHING_CAME = "nothing came to it"
 
-Spent = tuple[float, int, int]
-"""Seconds, paid calls, and their cost in micro-dollars."""
+Spent = tuple[float, int, int, int, int]
+"""Seconds, paid calls, their cost in micro-dollars, and tokens that were sent and answered."""
+NOTHING: Spent = (0.0, 0, 0, 0, 0)
 
 
 @dataclass(slots=True)
@@ -44,7 +48,7 @@ class Running:
     why: str = ""
     given: int = 0
     out: int = 0
-    spent: Spent = (0.0, 0, 0)
+    spent: Spent = NOTHING
     failed: bool = False
     model: str = ""
     prompt: str = ""
@@ -64,7 +68,7 @@ class Steps:
         self._steps = {name: Running() for name in names}
         self._tally = tally or Tally()
         self._started = time.perf_counter()
-        self._inner: Spent = (0.0, 0, 0)
+        self._inner: Spent = NOTHING
 
     def apart(self) -> "Steps":
         """The same steps anew, with the same calls to count: for what is a part of one step here."""
@@ -94,7 +98,7 @@ class Steps:
         """Measure a step, which may run again: then the last time tells what went in and out."""
         step = self._steps[name]
         step.ran, step.why, step.given = True, "", given
-        outer, self._inner = self._inner, (0.0, 0, 0)
+        outer, self._inner = self._inner, NOTHING
         begin = self._now()
         try:
             yield step
@@ -114,11 +118,12 @@ class Steps:
         return {name: round(1000 * seconds, 3) for name, seconds in (spent | {"total": total}).items()}
 
     def _now(self) -> Spent:
-        return time.perf_counter(), self._tally.calls, self._tally.microusd
+        tally = self._tally
+        return time.perf_counter(), tally.calls, tally.microusd, tally.tokens_in, tally.tokens_out
 
 
 def _told(name: str, step: Running) -> Step:
-    seconds, calls, microusd = step.spent
+    seconds, calls, microusd, tokens_in, tokens_out = step.spent
     usd = round(microusd / 1_000_000, 6)
     why = step.why or ("" if step.ran else NOTHING_CAME)
     return Step(
@@ -133,12 +138,14 @@ def _told(name: str, step: Running) -> Step:
         step.failed,
         step.model,
         step.prompt,
+        tokens_in,
+        tokens_out,
     )
 
 
 def _plus(one: Spent, other: Spent) -> Spent:
-    return one[0] + other[0], one[1] + other[1], one[2] + other[2]
+    return one[0] + other[0], one[1] + other[1], one[2] + other[2], one[3] + other[3], one[4] + other[4]
 
 
 def _minus(one: Spent, other: Spent) -> Spent:
-    return one[0] - other[0], one[1] - other[1], one[2] - other[2]
+    return one[0] - other[0], one[1] - other[1], one[2] - other[2], one[3] - other[3], one[4] - other[4]

@@ -4,12 +4,16 @@ A meter is asked before a call, with the most that the call may take, and what i
 So no provider knows of money, and the books know of no provider.
 """
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from embedmill.shared.errors import EmbedmillError
+from embedmill.shared.errors import EmbedmillError, FlowControl
 from embedmill.shared.ledger import NO_TOKENS, Tokens, Usage
+
+MICRO = 1_000_000
+NO_PRICE = "the query has a bound in dollars, and no price is known of the call"
 
 
 class Reservation(Protocol):
@@ -39,12 +43,79 @@ class Reservation(Protocol):
         """Nobody knows what was billed: all that was reserved counts as spent, or no more than these units."""
 
 
-@dataclass(slots=True)
 class Tally:
-    """What calls came to so far, for whoever wants to tell: how many were sent, and what the answered ones cost."""
+    """What calls came to so far, for whoever wants to tell, and what those of one query may come to together.
 
-    calls: int = 0
-    microusd: int = 0
+    It counts the calls that were sent, and what the answered ones cost and took. What is reserved counts against the
+    bound until the call has ended, and for good where nobody knows what was billed. Safe between threads.
+    """
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.microusd = 0
+        self.tokens_in = 0
+        self.tokens_out = 0
+        self._most: int | None = None
+        self._taken = 0
+        self._lock = threading.Lock()
+
+    def begin(self, most_usd: float | None) -> None:
+        """A query begins, which may cost so much at most; None for no limit."""
+        with self._lock:
+            self._most = None if most_usd is None else int(most_usd * MICRO)
+            self._taken = 0
+
+    def hold(self, microusd: int | None, *, whatever_it_costs: bool = False) -> "Hold":
+        """Reserve the most that a call may cost, None for what has no known price; raises FlowControl without room."""
+        with self._lock:
+            if self._most is not None and microusd != 0 and not whatever_it_costs:
+                if microusd is None:
+                    raise FlowControl(NO_PRICE, reason="budget", retry_after_seconds=0.0)
+                if self._taken + microusd > self._most:
+                    raise FlowControl(_no_room(self._most, microusd), reason="budget", retry_after_seconds=0.0)
+            self._taken += microusd or 0
+            self.calls += 1
+        return Hold(self, microusd or 0)
+
+    def settle(self, held: int, microusd: int, tokens: Tokens | None) -> None:
+        """A call cost this, for which so much was held."""
+        with self._lock:
+            self._taken += microusd - held
+            self.microusd += microusd
+            self.tokens_in += tokens.prompt if tokens else 0
+            self.tokens_out += tokens.out if tokens else 0
+
+    def give_back(self, held: int, *, calls: int = 0) -> None:
+        """What was held is not spent; `calls` were not even sent."""
+        with self._lock:
+            self._taken -= held
+            self.calls -= calls
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What a tally holds for one call."""
+
+    tally: Tally
+    microusd: int
+
+    def settle(self, microusd: int, tokens: Tokens | None) -> None:
+        """The call was answered and cost this."""
+        self.tally.settle(self.microusd, microusd, tokens)
+
+    def fail(self) -> None:
+        """It was sent, and certainly not billed."""
+        self.tally.give_back(self.microusd)
+
+    def release(self) -> None:
+        """It was not sent."""
+        self.tally.give_back(self.microusd, calls=1)
+
+
+def _no_room(most: int, wanted: int) -> str:
+    if not most:
+        return "the query may not cost anything"
+    return f"the query may cost {most / MICRO:g} dollars, and a call of up to {wanted / MICRO:g} has no room in that"
 
 
 class Meter(Protocol):

@@ -96,11 +96,12 @@ class _Sending(Generic[ItemT, FoundT, AnswerT]):
         self._broken: EmbedmillError | None = None
         self._stopped: EmbedmillError | None = None
         self._circuit: FlowControl | None = None
+        self._is_short = False
         self._ends = math.inf if pace.all_seconds is None else time.monotonic() + pace.all_seconds
 
     def run(self) -> dict[ItemT, EmbedmillError]:
         while self._waiting or self._flights:
-            while self._waiting and self._stopped is None and len(self._flights) < self._width:
+            while self._waiting and not (self._stopped or self._is_short) and len(self._flights) < self._width:
                 self._start(self._waiting.popleft())
             if self._stopped is not None:
                 self._leave_the_rest(self._stopped)
@@ -137,7 +138,12 @@ class _Sending(Generic[ItemT, FoundT, AnswerT]):
             self._fly(self._sent, request)
 
     def _keep_back(self, request: Request[ItemT], error: EmbedmillError) -> None:
-        if isinstance(error, FlowControl) and error.reason == "budget" and len(request.items) > 1:
+        lacks_money = isinstance(error, FlowControl) and error.reason == "budget"
+        if lacks_money and self._flights:
+            # Those in flight hold the most that they may cost, and give back what they did not take.
+            self._is_short = True
+            self._waiting.appendleft(request)
+        elif lacks_money and len(request.items) > 1:
             # What is left of the money may do for a part.
             self._go_on(request.halves())
         else:
@@ -182,6 +188,7 @@ class _Sending(Generic[ItemT, FoundT, AnswerT]):
 
     def _conclude(self, flight: _Flight[ItemT], outcome: AnswerT | EmbedmillError) -> None:
         self._ended += 1
+        self._is_short = False
         if not isinstance(outcome, EmbedmillError):
             self._accept(flight, outcome)
             return

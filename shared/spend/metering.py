@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embedmill.shared.errors import EmbedmillError
+from embedmill.shared.errors import EmbedmillError, may_be_billed
 from embedmill.shared.ledger import FREE_PROVIDERS, NO_TOKENS, Tokens, Usage
-from embedmill.shared.metering import Meter, Reservation, Tally
+from embedmill.shared.metering import Hold, Meter, Reservation, Tally
 from embedmill.shared.providers.embeddings.base import Embedder, InputType
 from embedmill.shared.spend.call import PaidCall
 from embedmill.shared.spend.money import Money
@@ -18,6 +18,9 @@ from embedmill.shared.spend.spender import Spender
 
 class LedgerMeter(Meter):
     """Books calls on a job and a collection, and tells a tally of them; raises FlowControl, UnknownPrice."""
+
+    cannot_be_left_out = False
+    """Whether nothing would be left of a query without these calls: they count against its bound and pass it."""
 
     def __init__(
         self,
@@ -33,10 +36,22 @@ class LedgerMeter(Meter):
         self._tally = tally
 
     def reserve(self, usage: Usage) -> Reservation:
-        return self._tallied(self._spender.begin(self._booked(usage)))
+        booked = self._booked(usage)
+        if self._tally is None:
+            return self._begin(booked)
+        held = self._tally.hold(self._most_cost(booked), whatever_it_costs=self.cannot_be_left_out)
+        try:
+            return _TalliedCall(self._begin(booked), held)
+        except BaseException:
+            held.release()
+            raise
 
-    def _tallied(self, call: PaidCall | Money) -> Reservation:
-        return call if self._tally is None else _TalliedCall(call, self._tally)
+    def _begin(self, booked: Usage) -> PaidCall | Money:
+        return self._spender.begin(booked)
+
+    def _most_cost(self, booked: Usage) -> int | None:
+        """The most that it may cost, in micro-dollars; None where no price is known."""
+        return self._spender.prices.price_of(booked).cost(booked.tokens, milliunits=booked.milliunits)
 
     def record_free(self, usage: Usage, *, cached: int = 0, cached_tokens: int = 0) -> None:
         """Write down what costs nothing: `usage` of a model on this machine, and what did not have to be asked."""
@@ -50,20 +65,21 @@ class LedgerMeter(Meter):
 class _TalliedCall:
     """A call that counts from its reservation, and its cost from its end."""
 
-    def __init__(self, call: PaidCall | Money, tally: Tally) -> None:
+    def __init__(self, call: PaidCall | Money, held: Hold) -> None:
         self._call = call
-        self._tally = tally
-        tally.calls += 1
+        self._held = held
 
     def settle(self, tokens: Tokens | None = NO_TOKENS, **told: Any) -> None:
         self._call.settle(tokens, **told)
-        self._tally.microusd += self._call.microusd
+        self._held.settle(self._call.microusd, tokens)
 
     def fail(self, error: EmbedmillError) -> EmbedmillError:
+        if not may_be_billed(error):
+            self._held.fail()
         return self._call.fail(error)
 
     def release(self) -> None:
-        self._tally.calls -= 1
+        self._held.release()
         self._call.release()
 
     def leave(self, **told: Any) -> None:
@@ -73,8 +89,10 @@ class _TalliedCall:
 class StoreMeter(LedgerMeter):
     """Of a vector store: held against budgets and nothing more, for each shard has a lane and a circuit of its own."""
 
-    def reserve(self, usage: Usage) -> Reservation:
-        return self._tallied(self._spender.reserve(self._booked(usage)))
+    cannot_be_left_out = True
+
+    def _begin(self, booked: Usage) -> PaidCall | Money:
+        return self._spender.reserve(booked)
 
 
 def is_free(embedder: Embedder) -> bool:

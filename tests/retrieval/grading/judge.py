@@ -35,8 +35,8 @@ class ScriptedModel(Model):
 
     provider = "anthropic"
 
-    def __init__(self, script: Scripted) -> None:
-        super().__init__("anthropic/judge", "judge")
+    def __init__(self, script: Scripted, model: str = "judge") -> None:
+        super().__init__(f"anthropic/{model}", model)
         self._script = script
 
     def ask(self, prompt: Prompt) -> ModelAnswer:

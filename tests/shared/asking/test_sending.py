@@ -134,6 +134,34 @@ def test_a_request_is_cut_to_what_is_left_of_the_money() -> None:
     assert (purse.left, len(question.kept), {type(e) for e in errors.values()}) == (0, 11, {FlowControl})
 
 
+class Returning(FreeMeter):
+    """A meter with money for so many items at a time: a call that has ended gives back what it held."""
+
+    def __init__(self, items: int) -> None:
+        self.left = items
+
+    def reserve(self, usage: Usage) -> Reservation:
+        if usage.inputs > self.left:
+            raise FlowControl("used up", reason="budget", retry_after_seconds=60)
+        self.left -= usage.inputs
+        call, meter = super().reserve(usage), self
+
+        class Returned:
+            fail, release, leave = call.fail, call.release, call.leave
+
+            def settle(self, *_: object, **__: object) -> None:
+                meter.left += usage.inputs
+
+        return Returned()
+
+
+@pytest.mark.parametrize("concurrency", [1, 2, 4])
+def test_what_calls_in_flight_may_give_back_is_waited_for(concurrency: int) -> None:
+    question = Numbers()
+    assert ask(question, 40, meter=Returning(12), concurrency=concurrency) == {}
+    assert sorted(map(len, question.asked)) == [8] * 5, "no request was cut"
+
+
 def test_a_call_without_a_price_is_an_error_and_ends_the_asking() -> None:
     question = Numbers()
     errors = ask(question, 16, meter=Purse(0, UnknownPrice("no price")))
