@@ -1,40 +1,84 @@
 """Owns the short forms of vectors that a search looks through before it reads any vector in full.
 
-The signs of a vector's components, a bit each, tell by how many bits two vectors differ roughly how near they are. Its
-levels, a byte each, tell the cosine up to `slack`, which is known for every row: no row that could be among the best is
-lost between levels and full width. All of them depend on the row alone, so that every layout finds the same rows.
+The signs of a vector's components, a bit each, tell by how many bits two vectors differ roughly how near they are, and
+better when a bit counts as much as the query's component. Its levels, a byte each, tell the cosine up to `slack`, which
+is known for every row: no row that could be among the best is lost between levels and full width. All of them depend on
+the row alone, so that every layout finds the same rows.
 """
 
+import os
+import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass
-from mmap import MADV_DONTNEED, mmap
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from embedmill.shared.errors import StorageFailed
+
 Floats = NDArray[np.float32]
+Bits = NDArray[np.uint64]
 
 WORD_BITS = 64
 LEVELS = 127
+PLANES = 3
+MOST_WEIGHT = 2**PLANES - 1
 ROUNDING = 2e-5
 """What products in 32 bits may be off by, whatever the order in which they are summed."""
 BLOCK_ROWS = 2_048
 
 
+class OpenFile:
+    """A file that is read here and there, closed when nobody has it any more."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        weakref.finalize(self, os.close, self.descriptor)
+
+    def read_each(self, places: Sequence[int], size: int) -> bytes:
+        """So many bytes at each of some places, one after the other. Raises StorageFailed."""
+        try:
+            found = b"".join([os.pread(self.descriptor, size, place) for place in places])
+        except OSError as error:
+            raise StorageFailed(f"{self._path}: {error.strerror}") from error
+        if len(found) != len(places) * size:
+            raise StorageFailed(f"{self._path} has become shorter")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class FileOfLevels:
+    """Where the levels of some rows stand, one row after the other, from `begin` on."""
+
+    file: OpenFile
+    begin: int
+
+    def read(self, rows: NDArray[np.intp], dimensions: int) -> NDArray[np.int8]:
+        """The levels of some rows; read and not mapped, so that they take no memory. Raises StorageFailed."""
+        found = self.file.read_each((self.begin + rows * dimensions).tolist(), dimensions)
+        return np.frombuffer(found, np.int8).reshape(len(rows), dimensions)
+
+
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """Of n rows: `signs` uint64 (words, n), `levels` int8 (n, dimensions), `scales` and `slacks` float32 (n,)."""
+    """Of n rows: `signs` uint64 (words, n), `levels` int8 (n, dimensions), `scales` and `slacks` float32 (n,).
 
-    signs: NDArray[np.uint64]
+    Levels that are mapped are in a `file` too.
+    """
+
+    signs: Bits
     levels: NDArray[np.int8]
     scales: Floats
     slacks: Floats
-    map: mmap | None = None
-    """What `levels` are read from, and postings with them, if that is a file."""
+    file: FileOfLevels | None = None
 
-    def release(self) -> None:
-        """Give back the memory that these took; the file is there when they are read again."""
-        if self.map is not None:
-            self.map.madvise(MADV_DONTNEED)
+    def levels_of(self, rows: NDArray[np.intp], *, mapped: bool) -> NDArray[np.int8]:
+        """The levels of some rows; what is mapped stays in memory."""
+        if mapped or self.file is None:
+            return self.levels[rows]
+        return self.file.read(rows, self.levels.shape[1])
 
 
 def encode(vectors: Floats) -> Codes:
@@ -53,27 +97,51 @@ def unit_rows(vectors: Floats) -> Floats:
     return np.asarray(vectors / np.where(lengths > 0, lengths, 1), np.float32)
 
 
-def sign_words(unit: Floats) -> NDArray[np.uint64]:
+def sign_words(unit: Floats) -> Bits:
     """The signs of the components, packed; of shape (words, n)."""
-    rows, dimensions = unit.shape
+    return _packed(unit > 0)
+
+
+def weight_planes(query: Floats) -> Bits:
+    """How large each component is beside the largest, in sevenths: of shape (planes, words), a plane for each bit."""
+    largest = max(float(np.abs(query).max(initial=0.0)), np.finfo(np.float32).tiny)
+    weights = np.rint(np.abs(query) * (MOST_WEIGHT / largest)).astype(np.int64)
+    return np.concatenate([_packed((weights >> plane & 1).astype(np.bool_)[None]).T for plane in range(PLANES)])
+
+
+def _packed(bits: NDArray[np.bool_]) -> Bits:
+    rows, dimensions = bits.shape
     padded = np.zeros((rows, -(-dimensions // WORD_BITS) * WORD_BITS), np.bool_)
-    padded[:, :dimensions] = unit > 0
+    padded[:, :dimensions] = bits
     return np.ascontiguousarray(np.packbits(padded, axis=1).view(np.uint64).T)
 
 
-def distances(codes: Codes, query: NDArray[np.uint64]) -> NDArray[np.uint16]:
-    """In how many bits each row's signs differ from the query's, which is of shape (words, 1)."""
-    total = np.zeros(codes.signs.shape[1], np.uint16)
-    for word, wanted in zip(codes.signs, query[:, 0], strict=True):
-        total += np.bitwise_count(word ^ wanted)
+def distances(signs: Bits, query: Bits) -> NDArray[np.uint16]:
+    """In how many bits the signs of each row differ from the query's, which are of shape (words, 1)."""
+    rows = signs.shape[1]
+    total, differing, often = np.zeros(rows, np.uint16), np.empty(rows, np.uint64), np.empty(rows, np.uint8)
+    for word, wanted in zip(signs, query[:, 0], strict=True):
+        np.bitwise_xor(word, wanted, out=differing)
+        np.bitwise_count(differing, out=often)
+        np.add(total, often, out=total)
     return total
 
 
-def estimates(codes: Codes, query: Floats, rows: NDArray[np.intp]) -> Floats:
+def weighed_distances(signs: Bits, query: Bits, planes: Bits) -> NDArray[np.uint32]:
+    """The same when each bit counts what the query's component weighs, by its planes."""
+    total = np.zeros(signs.shape[1], np.uint32)
+    for word, wanted, weights in zip(signs, query[:, 0], planes.T, strict=True):
+        differing = word ^ wanted
+        for power, plane in enumerate(weights):
+            total += np.bitwise_count(differing & plane).astype(np.uint32) << np.uint32(power)
+    return total
+
+
+def estimates(codes: Codes, query: Floats, rows: NDArray[np.intp], *, mapped: bool) -> Floats:
     """The cosine of rows with a query of length 1, right up to their slack.
 
     A product a row: a product with the matrix would wait for the threads of a library that a busy machine has not.
     """
     blocks = [rows[begin : begin + BLOCK_ROWS] for begin in range(0, len(rows), BLOCK_ROWS)]
-    products = [np.vecdot(codes.levels[block].astype(np.float32), query) for block in blocks]
+    products = [np.vecdot(codes.levels_of(block, mapped=mapped).astype(np.float32), query) for block in blocks]
     return np.asarray(np.concatenate([np.empty(0, np.float32), *products]) * codes.scales[rows], np.float32)

@@ -6,6 +6,7 @@ segment tells follows from its rows. It is made from rows or from other segments
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from mmap import MADV_DONTNEED, PAGESIZE, mmap
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,20 @@ TERM_SHIFT, ROW_SHIFT = np.uint64(24), np.uint64(8)
 
 
 @dataclass(frozen=True, slots=True)
+class Pages:
+    """A part of a mapped file."""
+
+    map: mmap
+    begin: int
+    end: int
+
+    def give_back(self) -> None:
+        """Give back the memory that they took; the file is there when they are read again."""
+        begin = self.begin - self.begin % PAGESIZE
+        self.map.madvise(MADV_DONTNEED, begin, self.end - begin)
+
+
+@dataclass(frozen=True, slots=True)
 class Postings:
     """Which rows hold each term, and how often, in quarters: those of `terms[i]` are from `offsets[i]` on."""
 
@@ -28,6 +43,8 @@ class Postings:
     offsets: NDArray[np.uint32]
     rows: NDArray[np.uint16]
     counts: NDArray[np.uint8]
+    pages: Pages | None = None
+    """What `rows` and `counts` are read from, if that is a file."""
 
     def spans(self, terms: NDArray[np.uint32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Where the postings of each of some terms begin and end; of an unknown term they end where they begin."""
@@ -39,20 +56,19 @@ class Postings:
         return begins, ends
 
     def counts_of(self, terms: NDArray[np.uint32], rows: NDArray[np.intp]) -> NDArray[np.uint8]:
-        """How often each of some rows holds each of some terms, of shape (rows, terms): all are bisected at once."""
+        """How often each of some rows holds each of some terms, of shape (rows, terms): each term is bisected."""
+        if not len(self.rows):
+            return np.zeros((len(rows), len(terms)), np.uint8)
         begins, ends = self.spans(terms)
-        last = len(self.rows) - 1
-        wanted = rows[:, None].astype(np.uint16)
-        before = np.repeat(
-            begins[None] - 1, len(rows), axis=0
-        )  # the last posting that is known to be of an earlier row
-        for power in reversed(range(int((ends - begins).max(initial=0)).bit_length())):
-            probe = before + (1 << power)
-            is_before = (probe < ends) & (self.rows[np.minimum(probe, last)] < wanted)
-            before = np.where(is_before, probe, before)
-        at = np.minimum(before + 1, last)
-        counts: NDArray[np.uint8] = np.where((before + 1 < ends) & (self.rows[at] == wanted), self.counts[at], 0)
-        return counts.astype(np.uint8, copy=False)
+        wanted = rows.astype(np.uint16)
+        at = np.zeros((len(terms), len(rows)), np.int64)
+        for place in np.flatnonzero(begins < ends).tolist():
+            at[place] = self.rows[begins[place] : ends[place]].searchsorted(wanted)
+        at += begins[:, None]
+        is_there = at < ends[:, None]
+        at[~is_there] = 0
+        counts: NDArray[np.uint8] = np.where(is_there & (self.rows[at] == wanted), self.counts[at], np.uint8(0))
+        return counts.T
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from embedmill.shared.providers.vectorstores.embedded.codes import Codes
-from embedmill.shared.providers.vectorstores.embedded.segment import Postings, Segment
+from embedmill.shared.providers.vectorstores.embedded.codes import Codes, FileOfLevels, OpenFile
+from embedmill.shared.providers.vectorstores.embedded.segment import Pages, Postings, Segment
 
 ENGINE = 1
 """The version of what segments hold and how it is laid out."""
@@ -29,7 +29,6 @@ CHUNK_BYTES = 2**20
 ARRAYS = ("keys", "ranks", "lengths")
 POSTINGS = ("terms", "offsets", "rows", "counts")
 CODES = ("signs", "levels", "scales", "slacks")
-HERE_AND_THERE = {"rows", "counts", "levels"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,24 +95,24 @@ def open_mapped(folder: Path, written: Written) -> Segment | None:
             return None
     except FileNotFoundError:
         return None
-    with path.open("rb") as file:
-        # What is read here and there would be in memory as a whole after some searches: it is given back.
-        whole, here_and_there = (mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) for _ in range(2))
-    return _map(np.frombuffer(whole, np.uint8), here_and_there)
+    return _map(OpenFile(path))
 
 
-def _map(data: NDArray[np.uint8], here_and_there: mmap.mmap) -> Segment:
+def _map(file: OpenFile) -> Segment:
+    mapped = mmap.mmap(file.descriptor, 0, access=mmap.ACCESS_READ)
+    data = np.frombuffer(mapped, np.uint8)
     head = int.from_bytes(data[:ALIGNMENT].tobytes(), "little")
     shapes = orjson.loads(data[ALIGNMENT : ALIGNMENT + head].tobytes())
-    at, arrays = _aligned(ALIGNMENT + head), {}
+    at, arrays, places = _aligned(ALIGNMENT + head), {}, {}
     for name, (kind, shape) in shapes.items():
         size = int(np.prod(shape, dtype=np.int64)) * np.dtype(kind).itemsize
-        source = np.frombuffer(here_and_there, np.uint8) if name in HERE_AND_THERE else data
-        arrays[name] = source[at : at + size].view(kind).reshape(shape)
+        arrays[name], places[name] = data[at : at + size].view(kind).reshape(shape), at
         at = _aligned(at + size)
-    postings = Postings(*(arrays[name] for name in POSTINGS))
-    codes = Codes(arrays["signs"], arrays["levels"], arrays["scales"], arrays["slacks"], here_and_there)
-    return Segment(arrays["keys"], arrays["ranks"], arrays["lengths"], postings, codes)
+    pages = Pages(mapped, places["rows"], places["counts"] + arrays["counts"].nbytes)
+    levels = FileOfLevels(file, places["levels"])
+    postings = Postings(**{name: arrays[name] for name in POSTINGS}, pages=pages)
+    codes = Codes(**{name: arrays[name] for name in CODES}, file=levels)
+    return Segment(**{name: arrays[name] for name in ARRAYS}, postings=postings, codes=codes)
 
 
 def _checksum(path: Path) -> int:

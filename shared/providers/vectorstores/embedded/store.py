@@ -189,10 +189,10 @@ class EmbeddedVectorStore(VectorStore):
         deadline: float | None = None,
     ) -> Found:
         under_way = Pass(deadline)
-        chosen = word_search.find(
-            self._portions(shards, selection, under_way), wording, top_k=top_k, under_way=under_way
-        )
+        portions = self._portions(shards, selection, under_way)
+        chosen = word_search.find(portions, wording, top_k=top_k, under_way=under_way)
         scores = word_search.best_scores(chosen, wording, top_k=top_k)
+        word_search.give_back(portions)
         matches: list[Match] = []
 
         def name(shard: str, scored: Mapping[int, float]) -> None:

@@ -1,12 +1,15 @@
 """Owns the search for near vectors in segments: which rows can be among the best by their codes.
 
 Up to `EXACT_ROWS` rows every row is looked at, and none that belongs to the best is missed. Above that, only the rows
-whose signs are nearest to the query's are. All rows in as many different bits are in or out together, so that which
-rows are looked at depends on the documents alone.
+whose signs are nearest to the query's are, first by how many of them differ and then by how much these weigh. All rows
+that are as far are in or out together, so that which rows are looked at depends on the documents alone.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,18 +22,34 @@ from embedmill.shared.providers.vectorstores.embedded.codes import (
     estimates,
     sign_words,
     unit_rows,
+    weighed_distances,
+    weight_planes,
 )
 from embedmill.shared.providers.vectorstores.embedded.portions import Pass, Portion
 
 EXACT_ROWS = 20_000
-CANDIDATES = 4_000
-CANDIDATES_SHARE = 64
-CANDIDATES_PER_HIT = 4
-"""Rows whose signs are nearest that are looked at: so many, one in so many rows, and so many for each hit, at least."""
 
 
-KEPT_BYTES = 64 * 2**20
-"""Up to so many bytes of levels stay in memory between searches."""
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How many rows are looked at, at least: so many, one in so many of all rows, and so many for each hit."""
+
+    least: int
+    one_in: int
+    for_each: int
+
+    def of(self, size: int, top_k: int) -> int:
+        """Of so many rows, for so many hits."""
+        return max(self.least, size // self.one_in, self.for_each * top_k)
+
+
+NEAR = Share(16_000, 16, 16)
+"""Whose signs differ in the fewest bits."""
+CANDIDATES = Share(2_000, 256, 4)
+"""Of these, whose differing bits weigh least."""
+
+KEPT_BYTES = 32 * 2**20
+"""Up to so many bytes of levels are mapped, those of the first segments; of others only what is wanted is read."""
 
 
 def find(portions: Sequence[Portion], vector: Floats, *, top_k: int, under_way: Pass) -> list[Chosen]:
@@ -39,40 +58,68 @@ def find(portions: Sequence[Portion], vector: Floats, *, top_k: int, under_way: 
     if not query.any():
         return [(portion, _first_by_id(portion, top_k)) for portion in portions]
     chosen: Sequence[Chosen] = [(portion, _rows(portion)) for portion in portions]
-    size = sum(len(rows) for _, rows in chosen)
-    if size > EXACT_ROWS:
-        wanted = max(CANDIDATES, size // CANDIDATES_SHARE, CANDIDATES_PER_HIT * top_k)
-        chosen = _nearest_by_signs(portions, query, wanted=wanted, under_way=under_way)
-    cut = Cut(top_k)
+    if sum(len(rows) for _, rows in chosen) > EXACT_ROWS:
+        chosen = _nearest_by_signs(portions, query, top_k=top_k, under_way=under_way)
+    cut, mapped = Cut(top_k), _mapped(portions)
 
     def look_at(portion: Portion, rows: Rows) -> None:
-        scores = estimates(portion.segment.codes, query[0], rows)
-        cut.add(portion, rows, scores.astype(np.float64), portion.segment.codes.slacks[rows].astype(np.float64))
+        codes = portion.segment.codes
+        scores = estimates(codes, query[0], rows, mapped=id(codes) in mapped)
+        cut.add(portion, rows, scores.astype(np.float64), codes.slacks[rows].astype(np.float64))
 
     for portion, rows in chosen:
         under_way.ask(portion.shard, partial(look_at, portion, rows))
-    if sum(portion.segment.codes.levels.nbytes for portion in portions) > KEPT_BYTES:
-        for portion in portions:
-            portion.segment.codes.release()
     return cut.candidates()
 
 
-def _nearest_by_signs(portions: Sequence[Portion], query: Floats, *, wanted: int, under_way: Pass) -> list[Chosen]:
-    """At least so many rows of each, by the signs of all: the farthest class of bits is in as a whole."""
+def _mapped(portions: Sequence[Portion]) -> set[int]:
+    """The codes whose levels are looked at where they are mapped."""
+    codes = [portion.segment.codes for portion in portions]
+    sizes = np.cumsum([of.levels.nbytes for of in codes])
+    return {id(of) for of, size in zip(codes, sizes.tolist(), strict=True) if size <= KEPT_BYTES}
+
+
+def _nearest_by_signs(portions: Sequence[Portion], query: Floats, *, top_k: int, under_way: Pass) -> list[Chosen]:
+    """At least as many rows of all as are to be looked at, by their signs."""
     signs = sign_words(query)
     beyond = WORD_BITS * len(signs) + 1
     measured: list[tuple[Portion, NDArray[np.uint16]]] = []
 
     def measure(portion: Portion) -> None:
-        apart = distances(portion.segment.codes, signs)
+        apart = distances(portion.segment.codes.signs, signs)
         measured.append((portion, apart if portion.mask is None else np.where(portion.mask, apart, beyond)))
 
     for portion in portions:
         under_way.ask(portion.shard, partial(measure, portion))
     live = [(portion, apart) for portion, apart in measured if portion.shard not in under_way.failed]
-    classes = sum((np.bincount(apart, minlength=beyond + 1) for _, apart in live), np.zeros(beyond + 1, np.int64))
-    reach = min(int(np.searchsorted(np.cumsum(classes), wanted)), beyond - 1)
-    return [(portion, np.flatnonzero(apart <= reach)) for portion, apart in live]
+    size = sum(portion.size for portion, _ in live)
+    reach = min(_reach([apart for _, apart in live], NEAR.of(size, top_k)), beyond - 1)
+    near = [(portion, np.flatnonzero(apart <= reach)) for portion, apart in live]
+    return _nearest_by_weight(near, query, wanted=CANDIDATES.of(size, top_k))
+
+
+def _nearest_by_weight(near: Sequence[Chosen], query: Floats, *, wanted: int) -> list[Chosen]:
+    """At least so many of some rows, by how much the signs weigh that differ."""
+    ends = np.cumsum([len(rows) for _, rows in near])
+    signs = [portion.segment.codes.signs[:, rows] for portion, rows in near]
+    signs_of_query = sign_words(query)
+    weighed = weighed_distances(
+        np.concatenate([signs_of_query[:, :0], *signs], axis=1), signs_of_query, weight_planes(query[0])
+    )
+    is_near = weighed <= _reach([weighed], wanted)
+    return [
+        (portion, rows[is_near[begin:end]])
+        for (portion, rows), (begin, end) in zip(near, pairwise([0, *ends.tolist()]), strict=True)
+    ]
+
+
+def _reach(distances: Sequence[NDArray[Any]], wanted: int) -> int:
+    """Within what distance so many are, at least."""
+    counted = [np.bincount(some) for some in distances]
+    classes = np.zeros(max(map(len, counted), default=0), np.int64)
+    for some in counted:
+        classes[: len(some)] += some
+    return int(np.searchsorted(np.cumsum(classes), wanted))
 
 
 def _rows(portion: Portion) -> Rows:

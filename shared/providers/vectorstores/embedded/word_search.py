@@ -26,6 +26,8 @@ LOOKUP = 50
 """To look a row up in the postings of a term takes as long as to add up so many of them."""
 WORTHWHILE = 4_096
 """So many postings are added up before anybody would think about which rows still matter."""
+KEPT_BYTES = 192 * 2**20
+"""Up to so many bytes of postings stay in memory between searches."""
 TIMES = (np.arange(256) / UNITS).astype(np.float32)
 """How often a term stands in a row, by its count."""
 
@@ -141,6 +143,15 @@ def true_scores(segment: Segment, rows: NDArray[np.intp], wording: Wording) -> l
     counts = segment.postings.counts_of(query.terms, rows)
     added = query.weights * impacts(counts, segment.lengths[rows][:, None], query.mean_length)
     return [math.fsum(row) for row in added.tolist()]
+
+
+def give_back(portions: Sequence[Portion]) -> None:
+    """Give back the memory that postings took, but for those of the first segments."""
+    postings = [portion.segment.postings for portion in portions]
+    kept = np.cumsum([of.rows.nbytes + of.counts.nbytes for of in postings]) <= KEPT_BYTES
+    for of, is_kept in zip(postings, kept.tolist(), strict=True):
+        if of.pages is not None and not is_kept:
+            of.pages.give_back()
 
 
 def count(portions: Sequence[Portion], terms: Sequence[int], *, under_way: Pass) -> WordCounts:
