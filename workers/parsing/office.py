@@ -1,176 +1,106 @@
 """Owns Word documents: read as a stream of XML, so that memory does not grow with the number of paragraphs."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from embedmill.workers.parsing.archive import Archive
-from embedmill.workers.parsing.draft import Draft, count
+from embedmill.workers.parsing.draft import Draft
+from embedmill.workers.parsing.package import core_title, parts_of_kind, read_embedded, relations
+from embedmill.workers.parsing.word_blocks import Blocks
+from embedmill.workers.parsing.word_lists import Numbering
+from embedmill.workers.parsing.word_styles import Styles
+from embedmill.workers.parsing.word_text import Marks
 from embedmill.workers.parsing.xml import Element, attribute, forget, local_name, parse_xml, stream_xml
 
 DOCUMENT = "word/document.xml"
-STYLES = "word/styles.xml"
-CORE = "docProps/core.xml"
-NOTES = ("word/footnotes.xml", "word/endnotes.xml")
-RUNNING = ("word/header", "word/footer")
+FOOTNOTES = "word/footnotes.xml"
+ENDNOTES = "word/endnotes.xml"
 COMMENTS = "word/comments.xml"
-LEFT_OUT = (("word/charts/chart", "chart"), ("word/diagrams/data", "diagram"), ("word/embeddings/", "embedded file"))
+NUMBERING = "word/numbering.xml"
 
-_CODE_STYLES = frozenset({"source code", "html preformatted", "code", "preformatted text", "macro"})
-_STYLE_CHAIN = 20
-_SPACES = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "\u2011"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Style:
-    """What a paragraph style means: `level` 0 is no heading."""
-
-    name: str
-    level: int
-    parent: str
+_FOLLOWED = ("p", "tbl", "tr", "Fallback", "altChunk")
 
 
 def read(data: bytes, draft: Draft) -> None:
-    """Paragraphs, headings, lists and tables of the body, then foot- and endnotes; headers and footers are left out."""
+    """The body, then foot- and endnotes, comments, headers and footers, each once, and embedded documents."""
     archive = Archive(data, draft.limits)
     draft.title = core_title(archive)
-    styles = _read_styles(archive)
-    for part in (DOCUMENT, *(note for note in NOTES if note in archive)):
-        with archive.open(part) as stream:
-            _Body(draft, styles).read(stream_xml(stream))
-    _note_what_is_left_out(archive, draft)
+    styles, marks = Styles.of(archive), Marks()
+    numbering = Numbering(parse_xml(archive.read(NUMBERING)) if NUMBERING in archive else None, styles.lists)
+    blocks = Blocks(archive, DOCUMENT, draft, styles=styles, marks=marks, numbering=numbering)
+    with archive.open(DOCUMENT) as stream:
+        _follow(stream_xml(stream, _FOLLOWED), blocks)
+    blocks.finish()
+    _read_notes(archive, FOOTNOTES, marks.footnotes, blocks)
+    _read_notes(archive, ENDNOTES, marks.endnotes, blocks)
+    _read_comments(archive, blocks)
+    _read_running(archive, blocks)
+    for thing in marks.left_out:
+        draft.note(f"{thing} left out")
+    _read_embedded(archive, draft)
 
 
-def _note_what_is_left_out(archive: Archive, draft: Draft) -> None:
-    note_parts(archive, LEFT_OUT, draft)
-    if COMMENTS in archive and (comments := len(list(parse_xml(archive.read(COMMENTS)).iterfind("{*}comment")))):
-        draft.note(f"{count(comments, 'comment')} left out")
-    # A page's number is no loss; words are.
-    running = [part for part in archive.names if part.startswith(RUNNING) and part.endswith(".xml")]
-    if any(_has_letters(parse_xml(archive.read(part))) for part in running):
-        draft.note("headers and footers were left out")
-
-
-def note_parts(archive: Archive, kinds: Iterable[tuple[str, str]], draft: Draft) -> None:
-    """Notes how many parts of an office file are of kinds that are not read; a kind is a prefix and a noun."""
-    for prefix, thing in kinds:
-        if found := archive.count(prefix):
-            draft.note(f"{count(found, thing)} left out")
-
-
-def _has_letters(root: Element) -> bool:
-    return any(character.isalpha() for character in paragraph_text(root))
-
-
-def core_title(archive: Archive) -> str:
-    """The title in an office package's properties."""
-    if CORE not in archive:
-        return ""
-    return parse_xml(archive.read(CORE)).findtext("{http://purl.org/dc/elements/1.1/}title") or ""
-
-
-def _read_styles(archive: Archive) -> dict[str, _Style]:
-    if STYLES not in archive:
-        return {}
-    root = parse_xml(archive.read(STYLES))
-    return {attribute(style, "styleId"): _read_style(style) for style in root.iterfind("{*}style")}
-
-
-def _read_style(style: Element) -> _Style:
-    name = _child_value(style, "{*}name").lower()
-    outline = _child_value(style, "{*}pPr/{*}outlineLvl")
-    return _Style(name, _heading_level(name, outline), _child_value(style, "{*}basedOn"))
-
-
-def _child_value(element: Element, path: str) -> str:
-    found = element.find(path)
-    return "" if found is None else attribute(found, "val")
-
-
-def _heading_level(name: str, outline: str) -> int:
-    """Outline levels count from 0; 9 is body text."""
-    if outline.isdecimal():
-        return int(outline) + 1 if int(outline) < 9 else 0
-    if name == "title":
-        return 1
-    word, _, number = name.partition(" ")
-    return int(number) if word == "heading" and number.isdecimal() else 0
-
-
-class _Body:
-    """Follows the stream of one part: where it stands in tables and fallbacks decides what a paragraph becomes."""
-
-    def __init__(self, draft: Draft, styles: dict[str, _Style]) -> None:
-        self._draft = draft
-        self._styles = styles
-        self._rows = 0
-        self._fallbacks = 0
-        self._table = draft.table()
-
-    def read(self, events: Iterator[tuple[str, Element]]) -> None:
-        for event, element in events:
-            match local_name(element):
-                case "Fallback":
-                    self._step_fallback(event, element)
-                case "tbl" if event == "start" and not self._rows:
-                    self._table = self._draft.table()
-                case "tr":
-                    self._step_row(event, element)
-                case "p" if event == "end" and not self._rows and not self._fallbacks:
-                    self._add_paragraph(element)
-                    forget(element)
-
-    def _step_fallback(self, event: str, element: Element) -> None:
-        """A fallback repeats, for old programs, what the choice before it says."""
-        self._fallbacks += 1 if event == "start" else -1
-        if event == "end":
+def _follow(events: Iterator[tuple[str, Element]], blocks: Blocks) -> None:
+    """Hands over paragraphs, rows and passages of the body; what lies in them is theirs to read."""
+    depths = dict.fromkeys(_FOLLOWED, 0)
+    for event, element in events:
+        name = local_name(element)
+        if event == "start":
+            depths[name] += 1
+            continue
+        depths[name] -= 1
+        if depths["p"] or depths["Fallback"]:
+            continue
+        if name == "Fallback":
             element.clear()
-
-    def _step_row(self, event: str, element: Element) -> None:
-        self._rows += 1 if event == "start" else -1
-        if event == "end" and not self._rows:
-            cells = [_cell_text(cell) for cell in element.iter("{*}tc") if _row_of(cell) is element]
-            add = self._table.row if element.find("{*}trPr/{*}tblHeader") is None else self._table.head
-            add(cells)
-            forget(element)
-
-    def _add_paragraph(self, element: Element) -> None:
-        text = paragraph_text(element)
-        style = self._styles.get(_child_value(element, "{*}pPr/{*}pStyle"), _Style("", 0, ""))
-        own = _child_value(element, "{*}pPr/{*}outlineLvl")
-        if level := _heading_level("", own) or self._inherited_level(style):
-            self._draft.heading(text, level=level)
-        elif style.name in _CODE_STYLES:
-            self._draft.code(text)
-        elif style.name.startswith("list") or element.find("{*}pPr/{*}numPr") is not None:
-            self._draft.list_item(text)
-        else:
-            self._draft.paragraph(text)
-
-    def _inherited_level(self, style: _Style) -> int:
-        for _ in range(_STYLE_CHAIN):
-            if style.level or style.parent not in self._styles:
-                return style.level
-            style = self._styles[style.parent]
-        return 0
+        elif depths["tbl"] == (name == "tr") and depths["tr"] == 0:
+            _hand_over(name, element, blocks)
 
 
-def paragraph_text(element: Element) -> str:
-    """The text of a Word or drawing paragraph; deleted text and field codes have tags of their own."""
-    return "".join(_pieces(element))
+def _hand_over(name: str, element: Element, blocks: Blocks) -> None:
+    match name:
+        case "p":
+            blocks.paragraph(element)
+        case "tr":
+            blocks.row(element)
+            return
+        case "tbl":
+            blocks.end_table()
+        case "altChunk":
+            blocks.passage(element)
+    forget(element)
 
 
-def _pieces(element: Element) -> Iterator[str]:
-    for node in element.iter():
-        name = local_name(node)
-        if name == "t":
-            yield node.text or ""
-        elif name in _SPACES and local_name(node.getparent()) in {"r", "p"}:  # type: ignore[arg-type]
-            yield _SPACES[name]
+def _read_notes(archive: Archive, part: str, marks: dict[str, str], blocks: Blocks) -> None:
+    """In the order of their marks in the text; separators are notes without words."""
+    if part not in archive:
+        return
+    notes = {attribute(note, "id"): note for note in parse_xml(archive.read(part))}
+    inside = blocks.of_part(part)
+    for number in [*marks, *(number for number in notes if number not in marks)]:
+        if (note := notes.get(number)) is not None and not attribute(note, "type").lower().endswith("separator"):
+            inside.opened_by(marks.get(number, ""), note)
 
 
-def _cell_text(cell: Element) -> str:
-    return " ".join(filter(None, (paragraph_text(paragraph) for paragraph in cell.iter("{*}p"))))
+def _read_comments(archive: Archive, blocks: Blocks) -> None:
+    if COMMENTS not in archive:
+        return
+    inside = blocks.of_part(COMMENTS)
+    for comment in parse_xml(archive.read(COMMENTS)).iterfind("{*}comment"):
+        author = attribute(comment, "author")
+        inside.opened_by(f"Comment by {author}:" if author else "Comment:", comment)
 
 
-def _row_of(cell: Element) -> Element | None:
-    return next(cell.iterancestors("{*}tr"), None)
+def _read_running(archive: Archive, blocks: Blocks) -> None:
+    """Headers and footers: sections repeat them; a page's number is no loss, and words are."""
+    seen: set[str] = set()
+    for part in parts_of_kind(archive, relations(archive, DOCUMENT).values(), "header", "footer"):
+        root = parse_xml(archive.read(part))
+        words = " ".join("".join(text.text or "" for text in root.iter("{*}t")).split())
+        if words not in seen and any(map(str.isalpha, words)):
+            blocks.of_part(part).read(root)
+        seen.add(words)
+
+
+def _read_embedded(archive: Archive, draft: Draft) -> None:
+    related = relations(archive, DOCUMENT).values()
+    read_embedded(archive, parts_of_kind(archive, related, "package", "oleObject"), draft)

@@ -10,7 +10,7 @@ from embedmill.shared.errors import EncryptedDocument, UnreadableDocument
 from embedmill.workers.parsing import detect
 from embedmill.workers.parsing.archive import Archive
 from embedmill.workers.parsing.draft import Draft
-from embedmill.workers.parsing.office import note_parts
+from embedmill.workers.parsing.package import note_parts
 from embedmill.workers.parsing.text import read_text
 
 DELIMITERS = ",;\t|"

@@ -1,113 +1,92 @@
-"""Owns presentations: one page per slide, its title as a heading, then its text, tables and speaker's notes."""
+"""Owns presentations: one page and part per slide, with its text, drawings, speaker's notes and comments."""
 
 from collections.abc import Iterator
-from posixpath import dirname, join, normpath
 
 from embedmill.workers.parsing.archive import Archive
+from embedmill.workers.parsing.charts import drawn_text
 from embedmill.workers.parsing.draft import Draft, ranges
-from embedmill.workers.parsing.office import core_title, note_parts, paragraph_text
-from embedmill.workers.parsing.xml import Element, attribute, local_name, parse_xml
+from embedmill.workers.parsing.package import (
+    Relation,
+    core_title,
+    parts_of_kind,
+    read_embedded,
+    relation_id,
+    relations,
+)
+from embedmill.workers.parsing.slide_layouts import Layouts
+from embedmill.workers.parsing.slide_shapes import Shapes
+from embedmill.workers.parsing.xml import Element, parse_xml
 
 PRESENTATION = "ppt/presentation.xml"
-LEFT_OUT = (("ppt/charts/chart", "chart"), ("ppt/diagrams/data", "diagram"), ("ppt/embeddings/", "embedded file"))
-COMMENTS = "ppt/comments/"
 
-_TITLES = frozenset({"title", "ctrTitle"})
-_FURNITURE = frozenset({"sldNum", "dt", "ftr", "hdr", "sldImg"})
+_HIDDEN = frozenset({"0", "false"})
 
 
 def read(data: bytes, draft: Draft) -> None:
-    """Slides in the order of the presentation, which is not that of their file names."""
+    """Slides in the order of the presentation, which is not that of their file names; then what is embedded."""
     archive = Archive(data, draft.limits)
     draft.title = core_title(archive)
-    targets = _relations(archive, PRESENTATION)
-    slides = parse_xml(archive.read(PRESENTATION)).iterfind("{*}sldIdLst/{*}sldId")
-    silent: list[int] = []
-    for page, slide in enumerate(slides, start=1):
-        _, part = targets.get(_relation_id(slide), ("", ""))
-        before = draft.chars
-        draft.part()
-        if part in archive:
-            _read_slide(archive, part, draft, page)
+    _Deck(archive, draft).read()
+
+
+class _Deck:
+    """Reads the slides of one presentation, and remembers what is said once for all of them."""
+
+    def __init__(self, archive: Archive, draft: Draft) -> None:
+        self._archive = archive
+        self._draft = draft
+        self._targets = relations(archive, PRESENTATION)
+        self._layouts = Layouts(archive)
+        self._authors = dict(self._read_authors())
+        self._footers: set[str] = set()
+        self._silent: list[int] = []
+        self._hidden: list[int] = []
+        self._embedded: list[str] = []
+
+    def read(self) -> None:
+        page = 0
+        for page, slide in enumerate(parse_xml(self._archive.read(PRESENTATION)).iterfind("{*}sldIdLst/{*}sldId"), 1):
+            self._read_slide(relation_id(slide), page)
+        if self._silent:
+            self._draft.note(f"{len(self._silent)} of {page} slides hold no text: {ranges(self._silent)}")
+        if self._hidden:
+            self._draft.note(f"hidden slides, read like the others: {ranges(self._hidden)}")
+        read_embedded(self._archive, dict.fromkeys(self._embedded), self._draft)
+
+    def _read_slide(self, relation: str, page: int) -> None:
+        found = self._targets.get(relation)
+        before = self._draft.chars
+        self._draft.part()
+        if found is not None and found.part in self._archive:
+            self._read_parts(found.part, page)
         else:
-            draft.note(f"slide {page} left out: it is missing")
-        if draft.chars == before:
-            silent.append(page)
-    if silent:
-        draft.note(f"{len(silent)} of {page} slides hold no text: {ranges(silent)}")
-    note_parts(archive, LEFT_OUT, draft)
-    if archive.count(COMMENTS):
-        draft.note("comments were left out")
+            self._draft.note(f"slide {page} left out: it is missing")
+        if self._draft.chars == before:
+            self._silent.append(page)
 
+    def _read_parts(self, part: str, page: int) -> None:
+        root = parse_xml(self._archive.read(part))
+        if root.get("show") in _HIDDEN:
+            self._hidden.append(page)
+        related = relations(self._archive, part)
+        self._shapes(part, related, page).read(root)
+        for notes in parts_of_kind(self._archive, related.values(), "notesSlide"):
+            self._shapes(notes, relations(self._archive, notes), page).read(parse_xml(self._archive.read(notes)))
+        for comments in parts_of_kind(self._archive, related.values(), "comments"):
+            self._read_comments(parse_xml(self._archive.read(comments)), page)
+        self._embedded.extend(parts_of_kind(self._archive, related.values(), "package", "oleObject"))
 
-def _read_slide(archive: Archive, part: str, draft: Draft, page: int) -> None:
-    _read_shapes(parse_xml(archive.read(part)), draft, page)
-    for kind, target in _relations(archive, part).values():
-        if kind == "notesSlide" and target in archive:
-            _read_shapes(parse_xml(archive.read(target)), draft, page)
+    def _shapes(self, part: str, related: dict[str, Relation], page: int) -> Shapes:
+        return Shapes(self._archive, self._draft, page, self._layouts.of_slide(part), related, self._footers)
 
+    def _read_authors(self) -> Iterator[tuple[str, str]]:
+        for part in parts_of_kind(self._archive, self._targets.values(), "commentAuthors", "authors"):
+            for author in parse_xml(self._archive.read(part)):
+                yield author.get("id", ""), author.get("name", "")
 
-def _read_shapes(root: Element, draft: Draft, page: int) -> None:
-    for node in _visible(root):
-        match local_name(node):
-            case "sp":
-                _read_shape(node, draft, page)
-            case "tbl":
-                _read_table(node, draft, page)
-
-
-def _visible(root: Element) -> Iterator[Element]:
-    """Shapes and tables in order, without the fallbacks that repeat them for old programs."""
-    for node in root.iter("{*}sp", "{*}tbl"):
-        if next(node.iterancestors("{*}Fallback"), None) is None:
-            yield node
-
-
-def _read_shape(shape: Element, draft: Draft, page: int) -> None:
-    placeholder = shape.find("{*}nvSpPr/{*}nvPr/{*}ph")
-    kind = "" if placeholder is None else attribute(placeholder, "type") or "body"
-    if kind in _FURNITURE:
-        return
-    if kind in _TITLES:
-        draft.heading(_text(shape), level=1, page=page)
-        return
-    for paragraph in shape.iterfind("{*}txBody/{*}p"):
-        draft.paragraph(paragraph_text(paragraph), page=page)
-
-
-def _read_table(element: Element, draft: Draft, page: int) -> None:
-    properties = element.find("{*}tblPr")
-    table = draft.table(page=page)
-    has_head = properties is not None and properties.get("firstRow") in {"1", "true"}
-    for number, row in enumerate(element.iterfind("{*}tr")):
-        add = table.row if number or not has_head else table.head
-        add([_text(cell) for cell in row.iterfind("{*}tc")])
-
-
-def _text(element: Element) -> str:
-    return " ".join(paragraph_text(paragraph) for paragraph in element.iter("{*}p"))
-
-
-def _relation_id(slide: Element) -> str:
-    """`r:id`, not the `id` without a namespace that stands beside it."""
-    return next((str(value) for key, value in slide.attrib.items() if str(key).endswith("}id")), "")
-
-
-def _relations(archive: Archive, part: str) -> dict[str, tuple[str, str]]:
-    """Relation id to (kind, part), for targets inside the package."""
-    folder, _, name = part.rpartition("/")
-    listing = f"{folder}/_rels/{name}.rels"
-    if listing not in archive:
-        return {}
-    return {
-        relation.get("Id", ""): (
-            relation.get("Type", "").rpartition("/")[2],
-            _resolve(part, relation.get("Target", "")),
-        )
-        for relation in parse_xml(archive.read(listing)).iterfind("{*}Relationship")
-        if relation.get("TargetMode") != "External"
-    }
-
-
-def _resolve(part: str, target: str) -> str:
-    return target.lstrip("/") if target.startswith("/") else normpath(join(dirname(part), target))
+    def _read_comments(self, root: Element, page: int) -> None:
+        for comment in root.iter("{*}cm", "{*}reply"):
+            author = self._authors.get(comment.get("authorId", ""), "")
+            text = comment.findtext("{*}text") or "".join(map(drawn_text, comment.iterfind("{*}txBody")))
+            if text.strip():
+                self._draft.paragraph(f"Comment by {author}: {text}" if author else f"Comment: {text}", page=page)

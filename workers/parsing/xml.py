@@ -1,6 +1,6 @@
 """Owns reading XML that strangers wrote: no entities, no DTD, no network, no unbounded depth or text."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 from lxml import etree
@@ -19,10 +19,16 @@ def parse_xml(data: bytes) -> Element:
         raise _malformed(error) from None
 
 
-def stream_xml(stream: IO[bytes]) -> Iterator[tuple[str, Element]]:
-    """("start" or "end", element) in document order; who is done with an element clears it."""
+def stream_xml(stream: IO[bytes], names: Iterable[str]) -> Iterator[tuple[str, Element]]:
+    """("start" or "end", element) in document order, of elements by these names; who is done with one clears it."""
     events: Any = etree.iterparse(
-        stream, events=("start", "end"), resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
+        stream,
+        events=("start", "end"),
+        tag=[f"{{*}}{name}" for name in names],
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
     )
     try:
         yield from events
@@ -39,6 +45,12 @@ def local_name(element: Element) -> str:
 def attribute(element: Element, name: str) -> str:
     """An attribute's value by its local name, whatever its namespace; "" when absent."""
     return next((str(value) for key, value in element.attrib.items() if str(key).rpartition("}")[2] == name), "")
+
+
+def child_value(element: Element, path: str) -> str:
+    """The `val` of the element at a path, as Office writes properties; "" when absent."""
+    found = element.find(path)
+    return "" if found is None else attribute(found, "val")
 
 
 def forget(element: Element) -> None:

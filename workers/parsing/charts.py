@@ -1,0 +1,130 @@
+"""Owns the charts of office files: the title, the axes, and the numbers as the table that a chart draws."""
+
+from dataclasses import dataclass
+
+from embedmill.workers.parsing.draft import Draft
+from embedmill.workers.parsing.xml import Element, local_name
+
+POINTS = 10_000
+"""Most categories that are read of one chart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """`head` is the category axis' title and the names of the series; a row is a category with its values."""
+
+    title: str
+    head: list[str]
+    rows: list[list[str]]
+
+
+def read_chart(root: Element) -> Chart:
+    """A chart part (`c:chartSpace`), or one of the newer kinds (`cx:chartSpace`), from the values stored in it."""
+    series = [found for found in root.iter("{*}ser", "{*}data") if local_name(found) == "ser" or found.get("id")]
+    read = [_read_series(found) for found in series]
+    names = [_series_name(found) for found in root.iter("{*}ser", "{*}series")]
+    categories: dict[int, str] = {}
+    for labels, _ in read:
+        categories.update({index: label for index, label in labels.items() if index not in categories})
+    values = [values for _, values in read]
+    indexes = sorted({*categories, *(index for points in values for index in points)})[:POINTS]
+    rows = [[categories.get(index, ""), *(points.get(index, "") for points in values)] for index in indexes]
+    across, up = _axis_titles(root)
+    title = " ".join(filter(None, (_title(root), f"({up})" if up else "")))
+    return Chart(title, [across, *names], rows)
+
+
+def _title(root: Element) -> str:
+    found = root.find("{*}chart/{*}title")
+    return "" if found is None else drawn_text(found)
+
+
+def drawn_text(element: Element) -> str:
+    """The words of a drawing's text, one blank between its paragraphs."""
+    paragraphs = list(element.iter("{*}p"))
+    if not paragraphs:
+        return " ".join(found.text or "" for found in element.iter("{*}v"))
+    return " ".join("".join(text.text or "" for text in paragraph.iter("{*}t")) for paragraph in paragraphs).strip()
+
+
+def _axis_titles(root: Element) -> tuple[str, str]:
+    """Of the category axis, and of all others."""
+    across: list[str] = []
+    up: list[str] = []
+    for axis in root.iter("{*}catAx", "{*}dateAx", "{*}valAx", "{*}serAx"):
+        if (title := axis.find("{*}title")) is not None and (text := drawn_text(title)):
+            (across if local_name(axis) in {"catAx", "dateAx"} else up).append(text)
+    return ", ".join(across), ", ".join(up)
+
+
+def _series_name(series: Element) -> str:
+    found = series.find("{*}tx")
+    return "" if found is None else drawn_text(found)
+
+
+def _read_series(series: Element) -> tuple[dict[int, str], dict[int, str]]:
+    """Labels and values by their index; several levels of labels are joined, the outermost first."""
+    labels: dict[int, str] = {}
+    values: dict[int, str] = {}
+    for part in series:
+        match local_name(part):
+            case "cat" | "xVal" | "strDim":
+                labels = _labels(part)
+            case "val" | "yVal" | "numDim":
+                values = _points(part)
+            case "bubbleSize":
+                sizes = _points(part)
+                values = {
+                    index: f"{value} ({sizes[index]})" if index in sizes else value for index, value in values.items()
+                }
+    return labels, values
+
+
+def _labels(part: Element) -> dict[int, str]:
+    levels = list(part.iter("{*}lvl"))
+    if not levels:
+        return _points(part)
+    last = max((index for level in levels for index in _points(level)), default=-1)
+    joined = [_filled(_points(level), min(last, POINTS)) for level in reversed(levels)]
+    return {index: " ".join(filter(None, texts)) for index, texts in enumerate(zip(*joined, strict=True))}
+
+
+def _filled(points: dict[int, str], last: int) -> list[str]:
+    """An outer label stands at its first point and holds until the next one."""
+    found: list[str] = []
+    for index in range(last + 1):
+        found.append(points.get(index, found[-1] if found else ""))
+    return found
+
+
+def _points(part: Element) -> dict[int, str]:
+    points: dict[int, str] = {}
+    for point in part.iter("{*}pt"):
+        if len(points) >= POINTS:
+            break
+        index = point.get("idx", "")
+        text = point.findtext("{*}v") or point.text or ""
+        points[int(index) if index.isdecimal() else len(points)] = _shown(text.strip())
+    return points
+
+
+def _shown(value: str) -> str:
+    """Without the noise of binary fractions: `4.3` for `4.2999999999999998`."""
+    try:
+        number = float(value)
+    except ValueError:
+        return value
+    if "." not in value or len(value) < 15 or number in {float("inf"), float("-inf")}:
+        return value
+    return f"{number:.12g}"
+
+
+def add_chart(chart: Chart, draft: Draft, *, page: int | None = None) -> None:
+    """As the table that the chart draws; one without values leaves its title."""
+    if not chart.rows:
+        draft.caption(chart.title, page=page)
+        return
+    table = draft.table(chart.title, page=page)
+    table.head(chart.head)
+    for row in chart.rows:
+        table.row(row)

@@ -1,0 +1,110 @@
+"""Owns office packages: how a part names others, what their properties say, and documents that lie in them."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from posixpath import basename, dirname, join, normpath
+
+from embedmill.shared.errors import DocumentError, UnsupportedDocument
+from embedmill.workers.parsing.archive import Archive
+from embedmill.workers.parsing.document import ParsedDocument
+from embedmill.workers.parsing.draft import Draft, count
+from embedmill.workers.parsing.limits import ParserLimits
+from embedmill.workers.parsing.xml import Element, parse_xml
+
+CORE = "docProps/core.xml"
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """What a part names: `kind` is the last word of the relation's type, `part` stands in the package."""
+
+    kind: str
+    part: str
+
+
+def relations(archive: Archive, part: str) -> dict[str, Relation]:
+    """What a part names inside the package, by the id that it uses for it."""
+    folder, _, name = part.rpartition("/")
+    listing = f"{folder}/_rels/{name}.rels"
+    if listing not in archive:
+        return {}
+    return {
+        relation.get("Id", ""): Relation(
+            relation.get("Type", "").rpartition("/")[2], _resolve(part, relation.get("Target", ""))
+        )
+        for relation in parse_xml(archive.read(listing)).iterfind("{*}Relationship")
+        if relation.get("TargetMode") != "External"
+    }
+
+
+def parts_of_kind(archive: Archive, related: Iterable[Relation], *kinds: str) -> Iterator[str]:
+    """Each part once, in the order in which it is named."""
+    found = dict.fromkeys(relation.part for relation in related if relation.kind in kinds)
+    return (part for part in found if part in archive)
+
+
+def relation_id(element: Element) -> str:
+    """`r:id` or its like, not the `id` without a namespace that may stand beside it."""
+    return next(
+        (str(value) for key, value in element.attrib.items() if str(key).endswith(("}id", "}embed", "}dm"))), ""
+    )
+
+
+def core_title(archive: Archive) -> str:
+    """The title in an office package's properties."""
+    if CORE not in archive:
+        return ""
+    return parse_xml(archive.read(CORE)).findtext("{http://purl.org/dc/elements/1.1/}title") or ""
+
+
+def note_parts(archive: Archive, kinds: Iterable[tuple[str, str]], draft: Draft) -> None:
+    """Notes how many parts of an office file are of kinds that are not read; a kind is a prefix and a noun."""
+    for prefix, thing in kinds:
+        if found := archive.count(prefix):
+            draft.note(f"{count(found, thing)} left out")
+
+
+def read_embedded(archive: Archive, parts: Iterable[str], draft: Draft) -> None:
+    """Each embedded file as a document of its own, under its name; what cannot be read is noted by name."""
+    for number, part in enumerate(parts, start=1):
+        name = basename(part)
+        try:
+            _require_room(number, draft)
+            document = _parsed(archive.read(part), name, draft)
+        except DocumentError as error:
+            if isinstance(error.__cause__, MemoryError):
+                raise
+            draft.note(f"embedded file left out: {name}: {error}")
+            continue
+        draft.part()
+        draft.heading(name, level=1)
+        draft.extend(document, below=1, name=name)
+
+
+def read_in_place(data: bytes, draft: Draft, *, name: str) -> None:
+    """A document that stands for a passage of the one around it, and is read as such."""
+    try:
+        _require_room(1, draft)
+        draft.extend(_parsed(data, name, draft), name=name)
+    except DocumentError as error:
+        if isinstance(error.__cause__, MemoryError):
+            raise
+        draft.note(f"a passage in a file of its own was left out: {name}: {error}")
+
+
+def _parsed(data: bytes, name: str, draft: Draft) -> ParsedDocument:
+    from embedmill.workers.parsing.parse import parse
+
+    return parse(data, name=name, limits=draft.room, depth=draft.depth + 1)
+
+
+def _require_room(number: int, draft: Draft) -> None:
+    limits: ParserLimits = draft.limits
+    if number > limits.attachments:
+        raise UnsupportedDocument(f"more than {limits.attachments} are embedded")
+    if draft.depth >= limits.attachment_depth:
+        raise UnsupportedDocument("it lies in an embedded file, too deep")
+
+
+def _resolve(part: str, target: str) -> str:
+    return target.lstrip("/") if target.startswith("/") else normpath(join(dirname(part), target))

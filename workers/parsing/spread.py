@@ -1,0 +1,58 @@
+"""Owns a table between its file and its rows: cells are collected, then laid out on the grid with what stands below."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from embedmill.workers.parsing.draft import Draft
+from embedmill.workers.parsing.grid import Cell, place
+
+HEADER_CHARS = 80
+"""A longer cell is a text, and no name of a column."""
+
+_NUMBER = re.compile(r"[\W\d_]*\d[\W\d_]*")
+
+
+@dataclass(slots=True)
+class Spread:
+    """A table's cells row by row. The first `heads` rows are its header, and 0 leaves that to the first row's looks.
+
+    `below` has what is to be read behind a row, such as a table in one of its cells.
+    """
+
+    caption: str = ""
+    rows: list[list[Cell]] = field(default_factory=list)
+    heads: int = 0
+    below: dict[int, list[Callable[[], None]]] = field(default_factory=dict)
+
+    def lay_out(self, draft: Draft, *, page: int | None = None) -> None:
+        table = draft.table(self.caption, page=page)
+        lines = place(self.rows)
+        heads = self.heads or _heads(lines)
+        for number, line in enumerate(lines):
+            add = table.head if number < heads else table.row
+            add(line)
+            for read in self.below.get(number, ()):
+                read()
+
+
+def in_line(rows: Sequence[Sequence[str]]) -> str | None:
+    """A table of one row or one column as a passage of the cell around it; None for any other."""
+    filled = [cells for row in rows if (cells := [cell for cell in row if cell.strip()])]
+    if len(filled) > 1 and any(len(cells) > 1 for cells in filled):
+        return None
+    return ", ".join(cell for cells in filled for cell in cells)
+
+
+def _heads(lines: Sequence[Sequence[str]]) -> int:
+    """The first row heads the others when each of its cells is a short name and no two of them are the same."""
+    if len(lines) < 2 or len(lines[0]) < 2:
+        return 0
+    first = [cell.strip() for cell in lines[0]]
+    named = first if first[0] else first[1:]
+    is_header = len(set(named)) == len(named) >= len(max(lines, key=len)) - 1 and all(map(_is_name, named))
+    return int(is_header)
+
+
+def _is_name(cell: str) -> bool:
+    return 0 < len(cell) <= HEADER_CHARS and not _NUMBER.fullmatch(cell)

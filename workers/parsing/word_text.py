@@ -1,0 +1,196 @@
+"""Owns the text of Word paragraphs: as it reads with all tracked changes accepted, and what is anchored in it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from embedmill.workers.parsing.equations import omml
+from embedmill.workers.parsing.numerals import roman
+from embedmill.workers.parsing.package import relation_id
+from embedmill.workers.parsing.scripts import SUB, SUPER, script
+from embedmill.workers.parsing.symbols import symbol
+from embedmill.workers.parsing.word_styles import Styles, is_on
+from embedmill.workers.parsing.xml import Element, attribute, child_value, local_name
+
+_SPACES = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "\u2011"}
+_SCRIPTS = {"superscript": SUPER, "subscript": SUB}
+_BOXES = {True: "☒", False: "☐"}
+# Deleted text, text that moved elsewhere, and properties.
+_LEFT_OUT = frozenset({"del", "moveFrom", "delText", "pPr", "rPr", "sdtPr", "sdtEndPr", "rubyPr"})
+_DRAWINGS = frozenset({"drawing", "pict", "object"})
+
+
+@dataclass(frozen=True, slots=True)
+class Anchored:
+    """What stands in a paragraph and is no part of its line: `kind` is box, alternative, chart or diagram.
+
+    `text` is an alternative text, or the relation of a chart or diagram.
+    """
+
+    kind: str
+    element: Element
+    text: str = ""
+
+
+@dataclass(slots=True)
+class Line:
+    """A paragraph's text, and what is anchored in it."""
+
+    text: str
+    anchored: list[Anchored] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Marks:
+    """Footnotes and endnotes in the order in which the text refers to them, by their id, and what was left out."""
+
+    footnotes: dict[str, str] = field(default_factory=dict)
+    endnotes: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, None] = field(default_factory=dict)
+
+    def footnote(self, note: str) -> str:
+        return self.footnotes.setdefault(note, f"[{len(self.footnotes) + 1}]")
+
+    def endnote(self, note: str) -> str:
+        return self.endnotes.setdefault(note, f"[{roman(len(self.endnotes) + 1)}]")
+
+
+def read_line(paragraph: Element, styles: Styles, marks: Marks) -> Line:
+    """The text of one `w:p` without that of text boxes in it."""
+    reader = _Reader(styles, marks)
+    style = styles[child_value(paragraph, "{*}pPr/{*}pStyle")]
+    if style.is_hidden:
+        marks.left_out["hidden text"] = None
+    else:
+        reader.read(paragraph)
+    return Line(reader.text(), reader.anchored)
+
+
+class _Reader:
+    """Collects (script, text) pieces; neighbours of one script are one script."""
+
+    def __init__(self, styles: Styles, marks: Marks) -> None:
+        self._styles = styles
+        self._marks = marks
+        self._pieces: list[tuple[str, str]] = []
+        self._script = ""
+        self.anchored: list[Anchored] = []
+
+    def text(self) -> str:
+        out = ""
+        for mark, group in groupby(self._pieces, key=lambda piece: piece[0]):
+            text = "".join(piece for _, piece in group)
+            out += script(mark, text, out) if mark else text
+        return out
+
+    def read(self, node: Element) -> None:
+        for child in node:
+            self._read_child(child, local_name(child))
+
+    def _read_child(self, child: Element, name: str) -> None:
+        if name == "r":
+            self._read_run(child)
+        elif name == "t":
+            self._pieces.append((self._script, child.text or ""))
+        elif name in _SPACES:
+            self._pieces.append(("", _SPACES[name]))
+        elif name in _DRAWINGS:
+            self.anchored.extend(_anchored(child))
+        elif name not in _LEFT_OUT:
+            self._read_special(child, name)
+
+    def _read_special(self, child: Element, name: str) -> None:
+        match name:
+            case "AlternateContent":
+                self.read(chosen(child))
+            case "endnoteReference":
+                self._add(self._marks.endnote(attribute(child, "id")))
+            case "fldChar":
+                self._read_field(child)
+            case "footnoteReference":
+                self._add(self._marks.footnote(attribute(child, "id")))
+            case "oMath" | "oMathPara":
+                self._read_equation(child)
+            case "ruby":
+                self._read_ruby(child)
+            case "sym":
+                self._read_symbol(child)
+            case "txbxContent":
+                self.anchored.append(Anchored("box", child))
+            case _:
+                self.read(child)
+
+    def _read_run(self, run: Element) -> None:
+        before, self._script = self._script, ""
+        properties = run.find("{*}rPr")
+        if properties is None or not self._is_hidden(properties):
+            self.read(run)
+        self._script = before
+
+    def _is_hidden(self, properties: Element) -> bool:
+        """Reads a run's properties: hidden text is left out, and a script holds for the run."""
+        style = self._styles[child_value(properties, "{*}rStyle")]
+        vanish = properties.find("{*}vanish")
+        is_hidden = style.is_hidden if vanish is None else is_on(vanish)
+        self._script = _SCRIPTS.get(child_value(properties, "{*}vertAlign") or style.script, "")
+        if is_hidden:
+            self._marks.left_out["hidden text"] = None
+        return is_hidden
+
+    def _add(self, text: str) -> None:
+        self._pieces.append(("", text))
+
+    def _read_equation(self, element: Element) -> None:
+        before = self._pieces[-1][1][-1:] if self._pieces else ""
+        apart = " " if before.isalnum() else ""
+        self._add(apart + omml(element))
+
+    def _read_ruby(self, element: Element) -> None:
+        """The reading of a word stands behind it in parentheses."""
+        for part, form in (("rubyBase", "{}"), ("rt", "({})")):
+            inner = _Reader(self._styles, self._marks)
+            for found in element.iterfind(f"{{*}}{part}"):
+                inner.read(found)
+            self._add(form.format(inner.text()))
+
+    def _read_symbol(self, element: Element) -> None:
+        sign = symbol(attribute(element, "font"), attribute(element, "char"))
+        self._pieces.append((self._script, sign))
+        if not sign:
+            self._marks.left_out["signs of a symbol font"] = None
+
+    def _read_field(self, element: Element) -> None:
+        """A check box of the old kind stands in the beginning of its field."""
+        for box in element.iterfind("{*}ffData/{*}checkBox"):
+            checked = box.find("{*}checked")
+            self._add(_BOXES[is_on(checked if checked is not None else box.find("{*}default"))])
+
+
+def chosen(element: Element) -> Element:
+    """Of what says the same for new and for old programs, the new."""
+    choice = element.find("{*}Choice")
+    if choice is None:
+        choice = element.find("{*}Fallback")
+    return element if choice is None else choice
+
+
+def _anchored(element: Element) -> Iterator[Anchored]:
+    for child in element:
+        match local_name(child):
+            case "txbxContent":
+                yield Anchored("box", child)
+            case "chart":
+                yield Anchored("chart", child, relation_id(child))
+            case "relIds":
+                yield Anchored("diagram", child, attribute(child, "dm"))
+            case "docPr":
+                yield Anchored("alternative", child, attribute(child, "descr") or attribute(child, "title"))
+            case "textpath":
+                yield Anchored("alternative", child, attribute(child, "string"))
+            case "AlternateContent":
+                yield from _anchored(chosen(child))
+            case "shape":
+                yield Anchored("alternative", child, child.get("alt", ""))
+                yield from _anchored(child)
+            case _:
+                yield from _anchored(child)
