@@ -10,6 +10,7 @@ NAMES = (
     "disk",
     "documents",
     "embeddings",
+    "encodings",
     "estimates",
     "ingest",
     "limits",

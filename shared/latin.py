@@ -1,7 +1,7 @@
-"""Owns telling one-byte encodings of Latin script apart by the letters that languages have.
+"""Owns judging how a one-byte encoding of Latin script reads: by the letters of languages, and where signs stand.
 
-Statistics of letters need a page of text; the alphabet of a language says enough about a sentence. `nińo` and `pińas`
-have a letter of Polish, but `mańana comerá` is no Polish, and in windows-1252 all of it is Spanish.
+Statistics of letters need a paragraph of text; the alphabet of a language says enough about a sentence. `nińo` and
+`pińas` have a letter of Polish, but `mańana comerá` is no Polish, and in windows-1252 all of it is Spanish.
 """
 # ruff: noqa: RUF001 - these are the very letters and signs that are told apart
 
@@ -50,6 +50,11 @@ _ODD = (
     re.compile(r"[–—…·][^\s\w.,;:!?)«»“”„‘’\"'-]"),
     re.compile(rf"(?=[^\x00-\x7f\w])[^{_OPENERS}{_JOINERS}{_SIGNS}]"),
 )
+_STRAY = (
+    re.compile(r"[^\x00-\x7f\w“”„’‘‚–—…•«»€£°§·©®™×½¼²³ºª¿¡´\xa0]"),
+    re.compile(rf"(?<={_LETTER})[‚„‘“¿¡«]|[”»](?={_LETTER})|ƒ|[ÞþÐð]"),
+    re.compile(r"[a-zß-öø-ÿšœž][À-ÖØ-ÞŠŒŽŸ]"),
+)
 _CONTROL = re.compile("[\x80-\x9f\ufffd]")
 _RUN = re.compile(rf"(?:(?![a-zA-Z]){_LETTER}){{{LONGEST_RUN + 1},}}")
 
@@ -58,7 +63,7 @@ def guess_latin(sample: bytes) -> str | None:
     """The encoding under which words read as if of one language; None when there is none, or most is not ASCII."""
     if _count(sample, _BEYOND_ASCII) > MOST_BEYOND_ASCII * _count(sample, _ASCII_LETTERS):
         return None
-    words = b"\n".join(match[0] for match, _ in zip(_WORD.finditer(sample), range(WORDS), strict=False))
+    words = _words(sample)
     readings = {name: words.decode(name, errors="replace") for name in _ALPHABETS}
     odd = {name: (_count_foreign(text, name), _count_misplaced(text)) for name, text in readings.items()}
     best = min(odd, key=lambda name: sum(odd[name]) + (0.0 if name == COMMONEST else OF_A_RARER_ENCODING))
@@ -67,6 +72,22 @@ def guess_latin(sample: bytes) -> str | None:
         return None if foreign or misplaced else best
     beyond = _count(words, _BEYOND_ASCII)
     return best if foreign <= MOST_FOREIGN * beyond and misplaced <= MOST_MISPLACED * beyond else None
+
+
+def reads_clean(sample: bytes, encoding: str) -> bool:
+    """Whether every letter is one of a single language of the encoding's, and nothing is where no language has it."""
+    text = _words(sample).decode(encoding, errors="replace")
+    return not _count_misplaced(text) and not _count_foreign(text, encoding)
+
+
+def stray(sample: bytes) -> bool:
+    """Whether, read as windows-1252, a sign is where no writer puts it, as the letters of other encodings become."""
+    text = sample.decode(COMMONEST, errors="replace")
+    return any(pattern.search(text) for pattern in _STRAY)
+
+
+def _words(sample: bytes) -> bytes:
+    return b"\n".join(match[0] for match, _ in zip(_WORD.finditer(sample), range(WORDS), strict=False))
 
 
 def _count(data: bytes, some: bytes) -> int:

@@ -8,6 +8,7 @@ from itertools import groupby
 from embedmill.shared.encoding import decode
 from embedmill.shared.errors import ParserLimitExceeded
 from embedmill.shared.harmless import harmless
+from embedmill.shared.mojibake import repair
 from embedmill.workers.parsing.document import Block, BlockKind, ParsedDocument
 from embedmill.workers.parsing.limits import ParserLimits
 from embedmill.workers.parsing.table import Table
@@ -21,6 +22,7 @@ DEEPEST = 8
 _PLACEHOLDERS = frozenset({"", "untitled", "powerpoint presentation", "word document"})
 _CARRIAGE_RETURN = re.compile("\r\n?")
 _UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_PARAGRAPHS = re.compile(r"(\n[ \t]*\r?\n\s*)")
 _SPACE_RUN = re.compile("[ \t\n\f\r]+")
 
 
@@ -92,7 +94,7 @@ class Draft:
         found = decode(data, declared=declared)
         if found.note:
             self.note(found.note)
-        return found.text
+        return "".join(map(self._repaired, _PARAGRAPHS.split(found.text)))
 
     def part(self) -> None:
         """What follows stands for itself, as the next slide, sheet or attached document does: no chunk joins parts."""
@@ -100,15 +102,15 @@ class Draft:
             self._part += 1
 
     def heading(self, text: str, *, level: int, page: int | None = None) -> None:
-        self._append(Block(BlockKind.HEADING, one_line(clean(text)), min(max(level, 1), 6), page))
+        self._append(Block(BlockKind.HEADING, one_line(self._clean(text)), min(max(level, 1), 6), page))
 
     def paragraph(self, text: str, *, page: int | None = None) -> None:
-        self._append(Block(BlockKind.PARAGRAPH, clean(text).strip(), 0, page))
+        self._append(Block(BlockKind.PARAGRAPH, self._clean(text).strip(), 0, page))
 
     def list_item(self, text: str, *, marker: str = "", depth: int = 0, page: int | None = None) -> None:
         """`marker` is what a person sees before it: `2.`, `b)`, and `-` for every bullet; `depth` counts from 0."""
         depth = min(max(depth, 0), DEEPEST)
-        if text := clean(text).strip():
+        if text := self._clean(text).strip():
             words = filter(None, (one_line(clean(marker)), text))
             self._append(Block(BlockKind.LIST_ITEM, "  " * depth + " ".join(words), depth, page))
 
@@ -118,7 +120,7 @@ class Draft:
 
     def caption(self, text: str, *, page: int | None = None) -> None:
         """What stands by a picture or below a table; a caption that opens a table is given to `table`."""
-        self._append(Block(BlockKind.CAPTION, clean(text).strip(), 0, page))
+        self._append(Block(BlockKind.CAPTION, self._clean(text).strip(), 0, page))
 
     def table(self, caption: str = "", *, page: int | None = None) -> Table:
         """A new table; its rows go to it, in their order among whatever else this draft is given."""
@@ -162,7 +164,17 @@ class Draft:
 
     def cell(self, text: str) -> str:
         """A table cell's text, on one line."""
-        return one_line(clean(text))
+        return one_line(self._clean(text))
+
+    def _clean(self, text: str) -> str:
+        return clean(self._repaired(text))
+
+    def _repaired(self, text: str) -> str:
+        """Mended where all of it was encoded twice, which is noted."""
+        if text.isascii() or (mended := repair(text)) == text:
+            return text
+        self.note("text that was encoded twice was repaired")
+        return mended
 
     def turn_to(self, table: Table | None) -> None:
         """Rows of `table` come next, or something else; the rows of another table, if any wait, go first."""

@@ -1,0 +1,37 @@
+"""Owns text that was decoded twice: UTF-8 that somebody read as windows-1252 or Latin-1 and wrote as UTF-8 again."""
+# ruff: noqa: RUF001 - these are the very signs that such an accident leaves
+
+import re
+
+# A lead byte of UTF-8 and the bytes that follow it, as windows-1252 shows them; C1 is what Latin-1 makes of them.
+_FOLLOWING = "\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ"
+_PAIR = re.compile(f"[\xc2-\xdf][{_FOLLOWING}]|[\xe0-\xef][{_FOLLOWING}]{{2}}|[\xf0-\xf4][{_FOLLOWING}]{{3}}")
+_BYTES = {bytes((byte,)).decode("cp1252", "ignore") or chr(byte): byte for byte in range(128, 256)}
+_BYTES |= {chr(byte): byte for byte in range(256)}
+TIMES = 3
+
+
+def repair(text: str) -> str:
+    """The text as it was written, when all of it was decoded twice (or up to `TIMES` times more), and else as it is.
+
+    A good text is not UTF-8 when it is written in windows-1252: one letter such as `é` before a blank is a proof.
+    """
+    for _ in range(TIMES):
+        if _PAIR.search(text) is None or (mended := _decode_once(text)) is None:
+            break
+        text = mended
+    return text
+
+
+def share_of_pairs(text: str) -> float:
+    """Which part of the characters are in pairs that such an accident leaves, between 0 and 1."""
+    return sum(len(pair) for pair in _PAIR.findall(text)) / max(len(text), 1)
+
+
+def _decode_once(text: str) -> str | None:
+    if not all(character in _BYTES for character in set(text)):
+        return None
+    try:
+        return bytes(map(_BYTES.__getitem__, text)).decode("utf-8")
+    except UnicodeDecodeError:
+        return None
