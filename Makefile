@@ -79,6 +79,10 @@ format: setup ## Format the code, mend what can be mended, regenerate blocks in 
 fuzz: setup ## Ask every store ten thousand odd queries (FUZZ_QUERIES=, FUZZ_SEED=)
 	FUZZ_QUERIES=$(FUZZ_QUERIES) FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest --timeout 0 tests/retrieval/test_fuzz.py
 
+.PHONY: adversarial
+adversarial: setup ## Ask real models 168 questions that tempt them (needs a key; ADVERSARIAL_USD=10 is the most it may cost)
+	$(BIN)/python -m tests.adversarial
+
 .PHONY: bench
 bench: setup ## Measure against a bare script (BENCH_ARGS=...)
 	$(BIN)/python -m bench $(BENCH_ARGS)

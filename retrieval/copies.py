@@ -7,7 +7,7 @@ bytes are compared word by word.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -57,8 +57,9 @@ Asked = Mapping[int, int]
 class Copies:
     """The rows that stand for others, as they come: best first."""
 
-    def __init__(self, words: Iterable[QueryWord]) -> None:
-        """`words` are those of the query."""
+    def __init__(self, words: Iterable[QueryWord], is_copy: "IsCopy | None" = None) -> None:
+        """`words` are those of the query; `is_copy` says whether two texts are near-copies, where others are to be."""
+        self._is_copy = is_copy or alike
         self._asked = {term: number for number, word in enumerate(words) if not word.functional for term in word.terms}
         self._leaders: list[_Text] = []
         self._followers: dict[str, list[VectorRow]] = {}
@@ -71,7 +72,7 @@ class Copies:
         leading = dict.fromkeys(range(len(known)))
         for place in range(len(known), len(texts)):
             near = [one for one in linked.get(place, ()) if one in leading]
-            leader = next((one for one in near if texts[place].repeats(texts[one], self._asked)), None)
+            leader = next((one for one in near if texts[place].repeats(texts[one], self._asked, self._is_copy)), None)
             if leader is None:
                 leading[place] = None
             elif len(self._leaders) < COUNTED or leader >= len(known):
@@ -96,11 +97,11 @@ class _Text:
     def words(self) -> "Words":
         return words_of(self.row.text)
 
-    def repeats(self, leader: "_Text", asked: Asked) -> bool:
+    def repeats(self, leader: "_Text", asked: Asked, is_copy: "IsCopy") -> bool:
         """Whether it says nearly the same as another, and nothing else of what the query names."""
         if self.row.text == leader.row.text:
             return self._tells_as(leader, asked, "", "")
-        if not alike(self.words, leader.words):
+        if not is_copy(self.words, leader.words):
             return False
         own, others = self.words.counts.keys(), leader.words.counts.keys()
         return self._tells_as(leader, asked, " ".join(sorted(own - others)), " ".join(sorted(others - own)))
@@ -127,6 +128,9 @@ class Words:
     counts: Counter[str]
 
 
+IsCopy = Callable[[Words, Words], bool]
+
+
 def words_of(text: str) -> Words:
     """The words by which texts are compared: without case and what stands at their edges."""
     small = text.casefold()
@@ -144,6 +148,11 @@ def alike(one: Words, other: Words) -> bool:
     if (AROUND_FIELD + 1) * shared < AROUND_FIELD * longer:
         return False
     return 10 * shared >= ALIKE_TENTHS * longer or _differ_in_one_field(one.listed, other.listed)
+
+
+def same(one: Words, other: Words) -> bool:
+    """Whether two texts say the same in the same words."""
+    return one.listed == other.listed
 
 
 def _differ_in_one_field(one: Sequence[str], other: Sequence[str]) -> bool:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from embedmill.retrieval.copies import Copies
+from embedmill.retrieval.copies import Copies, alike, same
 from embedmill.retrieval.grading.passages import Grade
 from embedmill.retrieval.grouping import spread
 from embedmill.retrieval.hits import StageScore
@@ -49,7 +49,7 @@ class Order:
         self.view = view
         self._steps = steps
         self._rerank = rerank
-        self._copies = Copies(look.words) if view.fold else None
+        self._copies = Copies(look.words, same if view.to_the_word else alike) if view.fold else None
         self._left_out: dict[str, list[VectorRow]] = {}
         self.ends_early = False
         """Whether the places have ended though a side holds more."""

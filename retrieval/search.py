@@ -131,7 +131,7 @@ class Searcher:
         check_top_k(top_k)
         self.tally.begin(self.stages.max_usd)
         judges, understood = self.judges and self.judges.stands_for, self.understanding.stands_for
-        asked = stands_for([text, mode, where, view.per_document, view.fold, judges, understood])
+        asked = stands_for([text, mode, where, view.per_document, view.fold, view.to_the_word, judges, understood])
         begin = begin_of(view, asked)
         steps, failed = Steps(*STEPS, tally=self.tally), dict.fromkeys(begin.without, AS_BEFORE)
         if not view.context:

@@ -18,7 +18,7 @@ class View:
     `offset` hits are passed over; or the page follows the one whose `next` is given as `after`. Of each document at
     most `per_document` hits are shown and the others named with its first; 0 is no limit, and None shows all, those
     after a document's third behind those of others. `context` chunks are shown before and after each hit. Near-copies
-    are hits of their own unless they are folded.
+    are hits of their own unless they are folded, `to_the_word` only those that say the same in the same words.
     """
 
     offset: int = 0
@@ -26,6 +26,7 @@ class View:
     per_document: int | None = None
     context: int = 0
     fold: bool = True
+    to_the_word: bool = False
 
     def __post_init__(self) -> None:
         _require(self.offset, "offset", least=0)
@@ -52,5 +53,7 @@ def _require(value: object, name: str, *, least: int, most: int | None = None) -
 
 
 FIRST_PAGE = View()
+EVERY_SAYING = View(to_the_word=True)
+"""Hits to answer from: of two that differ in a word one may contradict the other."""
 EVERY_CHUNK = View(per_document=0, fold=False)
 """Every chunk by its score alone, as it is measured."""

@@ -12,6 +12,7 @@ from embedmill.retrieval.answering.answering import ANSWER, Answered, answer
 from embedmill.retrieval.hits import Hit, SearchResult
 from embedmill.retrieval.relevance import Relevance
 from embedmill.retrieval.steps import Step
+from embedmill.retrieval.view import EVERY_SAYING
 from embedmill.shared.runtime import Runtime
 
 READ = 10
@@ -89,7 +90,7 @@ def ask(
     """Answer a question from a collection; raises NotFound, UsageError, SettingsError."""
     text, condition = question_text(question, where)
     with open_searcher(runtime, collection, **switches) as searcher:
-        found = searcher.search(text, top_k=READ, where=condition)
+        found = searcher.search(text, top_k=READ, where=condition, view=EVERY_SAYING)
         answered = answer(text, found, searcher.judges, searcher.tally)
         reply = _reply(text, found, answered)
         door = Door("ask", collection, "hybrid", filtered=condition is not None, ranked=searcher.judges is not None)
