@@ -277,7 +277,8 @@ class Mill:
 
         `where` is a filter as `embedmill search --where` takes it. `rank` says whether models rank what is found,
         `expand` whether synonyms are looked for, `decompose` whether a model divides a question that asks several
-        things, `max_usd` the most that it may cost, where that is not to be as settings and collection have it.
+        things, `max_usd` the most that it may cost, where that is not to be as settings and collection have it. Without
+        `cache` models are asked again, and nothing is kept.
         """
         view, switches = _split(choices)
         with self._runtimes.lend() as runtime:
@@ -328,7 +329,7 @@ class Mill:
         """An answer from the documents, each sentence with quotes that were checked; raises NotFound, UsageError.
 
         `rank` says whether models rank and answer, where that is not to be as settings and collection have it; `expand`
-        `decompose` and `max_usd` are as for a search.
+        `decompose`, `max_usd` and `cache` are as for a search.
         """
         _require_known(switches, Switches)
         with self._runtimes.lend() as runtime:

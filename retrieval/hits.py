@@ -97,7 +97,8 @@ class SearchResult:
     cannot be told. `next` is where the next page begins, for `after`; None on the last.
 
     `faults` counts quotes of models that the texts do not hold, by kind. By its `id` readers say what they think of a
-    hit; None where no record is kept.
+    hit; None where no record is kept. It was `cached` where it is shown again as it was found before. It is `unsettled`
+    where documents went on changing versions while it was looked for.
     """
 
     hits: list[Hit]
@@ -113,6 +114,13 @@ class SearchResult:
     next: str | None = None
     faults: Mapping[str, int] = field(default_factory=dict)
     id: str | None = None
+    cached: bool = False
+    unsettled: bool | None = field(default=None, metadata=LEFT_OUT)
+
+    @property
+    def new_faults(self) -> Mapping[str, int]:
+        """The faults of this time."""
+        return {} if self.cached else self.faults
 
     @property
     def remarks(self) -> list[str]:

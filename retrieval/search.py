@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
+
+from pydantic import TypeAdapter
 
 from embedmill.retrieval import look as looking
 from embedmill.retrieval.candidates import ActiveEditions, Visibility
@@ -12,6 +14,7 @@ from embedmill.retrieval.grading.grader import STEPS as GRADING
 from embedmill.retrieval.grading.grader import Grader, Judges
 from embedmill.retrieval.hits import SearchResult, Understood
 from embedmill.retrieval.judging import JUDGE, Judge, find_judge
+from embedmill.retrieval.keeping import Kind, Shelf, as_kept, kept_or_made
 from embedmill.retrieval.look import Look, Looking
 from embedmill.retrieval.measured import measured
 from embedmill.retrieval.order import FOLD, Order
@@ -33,6 +36,19 @@ from embedmill.shared.metering import Tally
 from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.shared.providers.vectorstores.base import VectorStore
 
+RESULT: Kind[SearchResult] = Kind(
+    "result",
+    cache(lambda: TypeAdapter(SearchResult)),
+    steps_of=lambda found: found.steps,
+    is_whole=lambda found: not found.degraded and not found.unsettled,
+    as_kept=lambda found, milliseconds: replace(
+        found,
+        steps=as_kept(found.steps),
+        timings=dict.fromkeys(found.timings, 0.0) | {"total": milliseconds},
+        notes=found.remarks,
+        cached=True,
+    ),
+)
 LOOKS = 3
 """A query that met a document in the middle of its switch looks again, so that the document is not missing."""
 SECONDS = 10.0
@@ -111,6 +127,8 @@ class Searcher:
         """What words count in it, where somebody said so."""
         self.stages = StageSettings()
         """What all of these were made of, under whose digest answers can be kept."""
+        self.shelf: Shelf | None = None
+        """Where results are kept, if they are."""
 
     def search(
         self,
@@ -133,6 +151,10 @@ class Searcher:
         judges, understood = self.judges and self.judges.stands_for, self.understanding.stands_for
         asked = stands_for([text, mode, where, view.per_document, view.fold, view.to_the_word, judges, understood])
         begin = begin_of(view, asked)
+        shelf, key = self.shelf if question.asks else None, (asked, top_k, view, self.stages.digest)
+        return kept_or_made(shelf, RESULT, key, text, lambda: self._search(question, top_k, view, asked, begin))
+
+    def _search(self, question: Question, top_k: int, view: View, asked: str, begin: Cursor) -> SearchResult:
         steps, failed = Steps(*STEPS, tally=self.tally), dict.fromkeys(begin.without, AS_BEFORE)
         if not view.context:
             steps.skip(looking.CONTEXT, "no neighbours are asked for")
@@ -142,9 +164,10 @@ class Searcher:
         question = self.understanding.expand(question, steps)
         divided = self.understanding.divide(question, steps)
         vector = self._embed(question, steps, begin)
-        with_vectors = mode != looking.LEXICAL and not steps.why_failed(EMBED)
+        with_vectors = question.mode != looking.LEXICAL and not steps.why_failed(EMBED)
         parts = embed_parts(divided, self._open_embedder, steps, with_vectors=with_vectors)
         fusion = UNMEASURED_MODEL if vector is None else self.choose_fusion()
+        unsettled = None
         page, grader = NO_PAGE, Grader(question.words.plain, self.judges, steps)
         for _ in range(LOOKS):
             names = tuple(self._find_shards())
@@ -161,11 +184,13 @@ class Searcher:
             page = make_page(order, judge, begin=begin.offset, top_k=top_k)
             if not (visibility.moved or look.vanished or shards.broke) and tuple(self._find_shards()) == names:
                 break
+        else:
+            unsettled = True
         shards.leave_out(self._find_lost(shards.silent) if shards.silent else {})
         require_order(begin, page.before, why=_why_another(steps) or "; ".join(failed.values()))
         following = page.next(asked, without=list(failed), by_words=bool(steps.why_failed(EMBED)))
         found = _result(page, question, steps, failed, following, *_notes(page, question, begin), parts=parts)
-        return replace(found, faults=grader.faults)
+        return replace(found, faults=grader.faults, unsettled=unsettled)
 
     def _embed(self, question: Question, steps: Steps, begin: Cursor) -> Vector | None:
         """The query's vector; none where the page before was made without."""

@@ -47,6 +47,12 @@ class StageSettings:
     max_usd: float | None = None
 
     @property
+    def models(self) -> list[StageModel]:
+        """Those that take part, in the order of their steps."""
+        steps = (self.decompose, self.filter, self.rank, self.answer)
+        return [model for model in steps if model is not None]
+
+    @property
     def digest(self) -> str:
         """The hash of all in it that an answer depends on, with the prompts of the steps that ask models."""
         values = {name: value for name, value in asdict(self).items() if name != "max_usd"}

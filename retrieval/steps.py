@@ -3,7 +3,9 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from operator import add, sub
+from typing import NamedTuple
 
 from embedmill.shared.metering import Tally
 
@@ -13,9 +15,10 @@ class Step:
     """One step of a search; `why` says why it did not run, or what is to be known of how it ran.
 
     `given` and `out` count what it is about: candidates, as a rule. `calls` are paid ones, `usd` what they cost,
-    `tokens_in` and `tokens_out` what they took. It has `failed` where it was meant to run and could not, so that the
-    answer is less than it might be. `model` is the
-    one that took part, `prompt` the hash of what it was told to do.
+    `tokens_in` and `tokens_out` what they took; `cached` are inputs that needed no call, as what was answered before is
+    kept, and `saved_usd` and `saved_tokens` what that had taken. It has `failed` where it was meant to run and could
+    not, so that the answer is less than it might be. `model` is the one that took part, `prompt` the hash of what it
+    was told to do.
     """
 
     name: str
@@ -31,13 +34,43 @@ class Step:
     prompt: str = ""
     tokens_in: int = 0
     tokens_out: int = 0
+    cached: int = 0
+    saved_usd: float = 0.0
+    saved_tokens: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """All that its calls took."""
+        return self.tokens_in + self.tokens_out
+
+    def as_kept(self) -> "Step":
+        """The step of a result that is shown again: nothing is done, and nothing spent."""
+        if not self.ran:
+            return self
+        cached = 1 if self.calls or self.cached else 0
+        saved_usd, saved_tokens = round(self.usd + self.saved_usd, 6), self.tokens + self.saved_tokens
+        nothing = Step(self.name, why=KEPT, given=self.given, out=self.out, model=self.model, prompt=self.prompt)
+        return replace(nothing, cached=cached, saved_usd=saved_usd, saved_tokens=saved_tokens)
 
 
 NOTHING_CAME = "nothing came to it"
+KEPT = "the result was kept from before"
 
-Spent = tuple[float, int, int, int, int]
-"""Seconds, paid calls, their cost in micro-dollars, and tokens that were sent and answered."""
-NOTHING: Spent = (0.0, 0, 0, 0, 0)
+
+class Spent(NamedTuple):
+    """What something took: time, and what a tally counts."""
+
+    seconds: float = 0.0
+    calls: int = 0
+    microusd: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cached: int = 0
+    saved_microusd: int = 0
+    saved_tokens: int = 0
+
+
+NOTHING = Spent()
 
 
 @dataclass(slots=True)
@@ -68,7 +101,7 @@ class Steps:
         self._steps = {name: Running() for name in names}
         self._tally = tally or Tally()
         self._started = time.perf_counter()
-        self._inner: Spent = NOTHING
+        self._inner = NOTHING
 
     def apart(self) -> "Steps":
         """The same steps anew, with the same calls to count: for what is a part of one step here."""
@@ -113,39 +146,45 @@ class Steps:
 
     def timings(self) -> dict[str, float]:
         """Milliseconds of every step, and in `total` since the start."""
-        spent = {name: step.spent[0] for name, step in self._steps.items()}
+        spent = {name: step.spent.seconds for name, step in self._steps.items()}
         total = time.perf_counter() - self._started
         return {name: round(1000 * seconds, 3) for name, seconds in (spent | {"total": total}).items()}
 
     def _now(self) -> Spent:
-        tally = self._tally
-        return time.perf_counter(), tally.calls, tally.microusd, tally.tokens_in, tally.tokens_out
+        told = self._tally
+        paid = (told.calls, told.microusd, told.tokens_in, told.tokens_out)
+        return Spent(time.perf_counter(), *paid, told.cached, told.saved_microusd, told.saved_tokens)
 
 
 def _told(name: str, step: Running) -> Step:
-    seconds, calls, microusd, tokens_in, tokens_out = step.spent
-    usd = round(microusd / 1_000_000, 6)
-    why = step.why or ("" if step.ran else NOTHING_CAME)
+    spent = step.spent
     return Step(
         name,
         step.ran,
-        why,
+        step.why or ("" if step.ran else NOTHING_CAME),
         step.given,
         step.out,
-        calls,
-        usd,
-        round(seconds, 6),
+        spent.calls,
+        _dollars(spent.microusd),
+        round(spent.seconds, 6),
         step.failed,
         step.model,
         step.prompt,
-        tokens_in,
-        tokens_out,
+        spent.tokens_in,
+        spent.tokens_out,
+        spent.cached,
+        _dollars(spent.saved_microusd),
+        spent.saved_tokens,
     )
 
 
+def _dollars(microusd: int) -> float:
+    return round(microusd / 1_000_000, 6)
+
+
 def _plus(one: Spent, other: Spent) -> Spent:
-    return one[0] + other[0], one[1] + other[1], one[2] + other[2], one[3] + other[3], one[4] + other[4]
+    return Spent(*map(add, one, other))
 
 
 def _minus(one: Spent, other: Spent) -> Spent:
-    return one[0] - other[0], one[1] - other[1], one[2] - other[2], one[3] - other[3], one[4] - other[4]
+    return Spent(*map(sub, one, other))

@@ -47,7 +47,8 @@ class Tally:
     """What calls came to so far, for whoever wants to tell, and what those of one query may come to together.
 
     It counts the calls that were sent, and what the answered ones cost and took. What is reserved counts against the
-    bound until the call has ended, and for good where nobody knows what was billed. Safe between threads.
+    bound until the call has ended, and for good where nobody knows what was billed. `cached` are inputs that needed no
+    call, as what was answered before is kept; `saved_…` is what that had cost and taken. Safe between threads.
     """
 
     def __init__(self) -> None:
@@ -55,6 +56,9 @@ class Tally:
         self.microusd = 0
         self.tokens_in = 0
         self.tokens_out = 0
+        self.cached = 0
+        self.saved_microusd = 0
+        self.saved_tokens = 0
         self._most: int | None = None
         self._taken = 0
         self._lock = threading.Lock()
@@ -84,6 +88,13 @@ class Tally:
             self.microusd += microusd
             self.tokens_in += tokens.prompt if tokens else 0
             self.tokens_out += tokens.out if tokens else 0
+
+    def save(self, cached: int, *, microusd: int, tokens: int) -> None:
+        """So many inputs needed no call, which had cost and taken this."""
+        with self._lock:
+            self.cached += cached
+            self.saved_microusd += microusd
+            self.saved_tokens += tokens
 
     def give_back(self, held: int, *, calls: int = 0) -> None:
         """What was held is not spent; `calls` were not even sent."""

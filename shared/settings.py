@@ -46,6 +46,15 @@ class Settings(BaseSettings):
         0.0, ge=0, description="Verdicts that nobody used for so long are forgotten; 0 keeps them."
     )
     cache_verdict_max_mb: int = Field(0, ge=0, description="Most that verdicts may take, in MiB; 0 means no limit.")
+    cache_result_minutes: float = Field(
+        60.0, ge=0, description="So long results and answers of models are kept, until documents change; 0 keeps none."
+    )
+    cache_grade_hours: float = Field(
+        24.0, ge=0, description="So long models' grades of what a query found are kept; 0 keeps none."
+    )
+    cache_answer_max_mb: int = Field(
+        64, ge=1, description="Most that results, answers, grades and sub-queries may take, in MiB; the oldest go."
+    )
     broker_url: str = Field(
         "embedded://", description="Where wake-ups travel: `embedded://`, `redis://…`, `sqs://` or `amqp://…`."
     )
@@ -216,6 +225,13 @@ class Settings(BaseSettings):
             "verdict": self.cache_verdict_days,
         }
         return {kind: 86_400 * value for kind, value in days.items()}
+
+    @property
+    def answer_keep_seconds(self) -> dict[str, float]:
+        """For how long what models answered about queries is kept, by kind; what is not there is not kept at all."""
+        minutes, hours = self.cache_result_minutes, self.cache_grade_hours
+        of_results = dict.fromkeys(("result", "answer"), 60 * minutes) if minutes else {}
+        return {"plan": 86_400 * self.cache_query_days} | of_results | ({"grade": 3600 * hours} if hours else {})
 
     @property
     def max_document_bytes(self) -> int:

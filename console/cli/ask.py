@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from embedmill.console.cli.found import INDENT, width
-from embedmill.console.cli.options import AsJson, Collection, Decompose, Expand, MaxUsd, Rank
+from embedmill.console.cli.options import AsJson, Collection, Decompose, Expand, MaxUsd, NoCache, Rank
 from embedmill.console.cli.output import print_line, print_result, print_warning
 from embedmill.console.dollars import format_usd
 
@@ -24,6 +24,7 @@ def ask(
     expand: Expand = None,
     decompose: Decompose = None,
     max_usd: MaxUsd = None,
+    no_cache: NoCache = False,
     as_json: AsJson = False,
 ) -> None:
     """Answer a question from the documents.
@@ -44,6 +45,7 @@ def ask(
             expand=expand,
             decompose=decompose,
             max_usd=max_usd,
+            cache=not no_cache,
         )
         for note in reply.notes:
             print_warning(note)
@@ -67,6 +69,8 @@ def _print_reply(reply: "Reply") -> None:
     if reply.removed:
         sentences = "a sentence was" if reply.removed == 1 else f"{reply.removed} sentences were"
         print_line(f"{sentences} left out, because no document bears them out")
+    if reply.cached:
+        print_line("kept from before: nothing was asked of a model")
     if reply.spend.calls:
         calls = "1 call" if reply.spend.calls == 1 else f"{reply.spend.calls} calls"
         print_line(f"{calls}, {format_usd(reply.spend.usd)}")

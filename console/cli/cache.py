@@ -1,4 +1,4 @@
-"""`embedmill cache`: show, prune."""
+"""`embedmill cache`: show, prune, clear."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +13,7 @@ from embedmill.console.rendering import to_json
 if TYPE_CHECKING:
     from embedmill.console.services.caches import CachedKind, CacheReport, Forgotten
 
-app = typer.Typer(no_args_is_help=True, help="Look at kept vectors and verdicts; let some go.")
+app = typer.Typer(no_args_is_help=True, help="Look at kept vectors and answers; let some go.")
 
 
 MEBIBYTE = 1024 * 1024
@@ -53,6 +53,20 @@ def prune(
     seconds = None if unused is None else duration(unused)
     with opened() as runtime, interruptible():
         done = caches.prune_caches(runtime, unused_seconds=seconds, max_mb=max_mb)
+    print_result(done, _print_forgotten, as_json=as_json)
+
+
+@app.command()
+def clear(as_json: AsJson = False) -> None:
+    """Forget all that was answered about queries.
+
+    Results, answers, grades and sub-queries go; vectors and verdicts on documents stay.
+    """
+    from embedmill.console.cli.session import interruptible, opened
+    from embedmill.console.services import caches
+
+    with opened() as runtime, interruptible():
+        done = caches.clear_answers(runtime)
     print_result(done, _print_forgotten, as_json=as_json)
 
 

@@ -21,6 +21,9 @@ Decompose = Annotated[
         "--decompose/--no-decompose", help="Have a model divide a question that asks several things; costs money."
     ),
 ]
+NoCache = Annotated[
+    bool, typer.Option("--no-cache", help="Ask models again, whatever they answered before, and keep nothing of it.")
+]
 MaxUsd = Annotated[
     float | None,
     typer.Option(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from embedmill.console.cli.found import print_found
-from embedmill.console.cli.options import AsJson, Collection, Decompose, Expand, MaxUsd, Rank
+from embedmill.console.cli.options import AsJson, Collection, Decompose, Expand, MaxUsd, NoCache, Rank
 from embedmill.console.cli.output import (
     FAILED,
     print_error,
@@ -58,6 +58,7 @@ def search(
     expand: Expand = None,
     decompose: Decompose = None,
     max_usd: MaxUsd = None,
+    no_cache: NoCache = False,
     queries: Annotated[Path | None, typer.Option(help='JSONL of {"id", "text", "where"}; - reads stdin.')] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -76,7 +77,13 @@ def search(
 
     if (query is None) == (queries is None):
         raise typer.BadParameter("give either a QUERY or --queries FILE")
-    switches: Switches = {"rank": rank, "expand": expand, "decompose": decompose, "max_usd": max_usd}
+    switches: Switches = {
+        "rank": rank,
+        "expand": expand,
+        "decompose": decompose,
+        "cache": not no_cache,
+        "max_usd": max_usd,
+    }
     view = View(offset=offset, after=after, per_document=per_document, context=context, fold=fold)
     with opened_to_read() as runtime:
         if queries is not None:

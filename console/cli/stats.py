@@ -23,7 +23,8 @@ def stats(
     """Show how searches and answers went, by day.
 
     Milliseconds that half, 95 % and 99 % of them and of their steps took at most, the share without a good match and of
-    those that had to do without something, paid calls, dollars, and what models said that nothing bears out.
+    those that had to do without something, paid calls, dollars, what kept answers saved of them, and what models said
+    that nothing bears out.
     """
     from embedmill.console.cli.session import opened_to_read
     from embedmill.console.services.query_stats import measure_queries
@@ -35,7 +36,19 @@ def stats(
 
 def _print_stats(found: "QueryStats") -> None:
     numbers = ("p50_ms", "p95_ms", "p99_ms")
-    columns = ("day", "collection", "queries", *numbers, "no_match", "degraded", "calls", "usd", "hallucinations")
+    saved = ("cached", "saved_usd")
+    columns = (
+        "day",
+        "collection",
+        "queries",
+        *numbers,
+        "no_match",
+        "degraded",
+        "calls",
+        "usd",
+        *saved,
+        "hallucinations",
+    )
     print_table([_row(day) for day in found.days], columns, empty=f"no query is recorded since {found.since}")
     if steps := [row for day in found.days for row in _steps(day)]:
         print_line("")
@@ -52,6 +65,8 @@ def _row(day: "DayOfQueries") -> dict[str, Any]:
         "degraded": f"{day.degraded:.1%}",
         "calls": day.calls,
         "usd": format_usd(day.usd, sign=""),
+        "cached": day.cached,
+        "saved_usd": format_usd(day.saved_usd, sign=""),
         "hallucinations": day.hallucinations,
     }
 

@@ -3,16 +3,22 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Unpack
+
+from pydantic import TypeAdapter
 
 from embedmill.console.services.recording import CameTo, Door, note_query
 from embedmill.console.services.searching import open_searcher, question_text
 from embedmill.console.services.switches import Switches
 from embedmill.retrieval.answering.answering import ANSWER, Answered, answer
 from embedmill.retrieval.hits import Hit, SearchResult
+from embedmill.retrieval.keeping import Kind, as_kept, kept_or_made
 from embedmill.retrieval.relevance import Relevance
+from embedmill.retrieval.search import Searcher
 from embedmill.retrieval.steps import Step
 from embedmill.retrieval.view import EVERY_SAYING
+from embedmill.shared.filtering.conditions import Condition
 from embedmill.shared.runtime import Runtime
 
 READ = 10
@@ -63,7 +69,7 @@ class Reply:
     By its `id` readers say what they think of a document; None where no record is kept. `answered` is false where the
     documents do not say. `by` says who worded the answer: a model, or nobody, where it is passages as they stand.
     `removed` counts sentences that nothing bore out, `faults` why, by kind; `cut` says that the model was cut off, and
-    there may be more.
+    there may be more. It was `cached` where it is given again as it was given before.
     """
 
     question: str
@@ -82,6 +88,24 @@ class Reply:
     spend: AskSpend
     timings: Mapping[str, float]
     id: str | None = None
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A reply with what it was found in."""
+
+    reply: Reply
+    found: SearchResult
+
+
+KEPT: Kind[Asked] = Kind(
+    "answer",
+    cache(lambda: TypeAdapter(Asked)),
+    steps_of=lambda asked: asked.reply.steps,
+    is_whole=lambda asked: not (asked.reply.degraded or asked.reply.cut or asked.found.unsettled),
+    as_kept=lambda asked, milliseconds: Asked(_as_kept(asked.reply, milliseconds), replace(asked.found, cached=True)),
+)
 
 
 def ask(
@@ -90,16 +114,28 @@ def ask(
     """Answer a question from a collection; raises NotFound, UsageError, SettingsError."""
     text, condition = question_text(question, where)
     with open_searcher(runtime, collection, **switches) as searcher:
-        found = searcher.search(text, top_k=READ, where=condition, view=EVERY_SAYING)
-        answered = answer(text, found, searcher.judges, searcher.tally)
-        reply = _reply(text, found, answered)
+        key = (READ, condition, searcher.stages.digest)
+        asked = kept_or_made(searcher.shelf, KEPT, key, text, lambda: _ask(searcher, text, condition))
+        reply, found = asked.reply, asked.found
         door = Door("ask", collection, "hybrid", filtered=condition is not None, ranked=searcher.judges is not None)
         return replace(reply, id=note_query(runtime, door, found, _came_to(reply, found)))
 
 
+def _ask(searcher: Searcher, question: str, where: Condition | None) -> Asked:
+    found = searcher.search(question, top_k=READ, where=where, view=EVERY_SAYING)
+    return Asked(_reply(question, found, answer(question, found, searcher.judges, searcher.tally)), found)
+
+
+def _as_kept(reply: Reply, milliseconds: float) -> Reply:
+    """The reply as it is when it is given again."""
+    timings = dict.fromkeys(reply.timings, 0.0) | {"total": milliseconds}
+    return replace(reply, steps=as_kept(reply.steps), spend=AskSpend(0.0, 0), timings=timings, cached=True)
+
+
 def _came_to(reply: Reply, found: SearchResult) -> CameTo:
     seconds = (reply.timings["total"] + reply.timings[ANSWER]) / 1000
-    return CameTo(reply.steps, Counter(found.faults) + Counter(reply.faults), reply.degraded, seconds)
+    faults = Counter(found.new_faults) + Counter({} if reply.cached else reply.faults)
+    return CameTo(reply.steps, faults, reply.degraded, seconds)
 
 
 def _reply(question: str, found: SearchResult, answered: Answered) -> Reply:

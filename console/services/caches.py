@@ -1,12 +1,14 @@
 """What caches hold, what they saved, and what they may forget."""
 
+import time
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
 from embedmill.shared.caches.embeddings import KINDS, Size
-from embedmill.shared.db import retention, spending
+from embedmill.shared.db import kept_answers, retention, spending
 from embedmill.shared.db.engine import Connection
+from embedmill.shared.db.kept_answers import KEPT_KINDS, RESULT
 from embedmill.shared.db.verdict_cache import VerdictCache
 from embedmill.shared.db.verdicts import VERDICT
 from embedmill.shared.runtime import Runtime
@@ -80,19 +82,36 @@ def prune_caches(runtime: Runtime, *, unused_seconds: float | None = None, max_m
     return Forgotten(dict(sorted(gone.items())))
 
 
-def _describe_kinds(runtime: Runtime, sizes: Mapping[str, Size]) -> dict[str, CachedKind]:
-    def find(connection: Connection) -> tuple[dict[str, dict[str, int]], dict[str, Size]]:
-        return spending.measure_caches(connection), retention.list_evictions(connection)
+def clear_answers(runtime: Runtime) -> Forgotten:
+    """Forget what models answered about queries, all of it; vectors and verdicts on documents stay."""
 
-    answers, evicted = runtime.database.query(find)
+    def forget(connection: Connection) -> dict[str, Size]:
+        return kept_answers.forget_all(connection, limit=pruner.ENTRIES_AT_ONCE)
+
+    gone: dict[str, Size] = {}
+    for some in pruner.forget_while(runtime, forget, time.monotonic() + PRUNE_SECONDS):
+        gone |= {kind: gone.get(kind, Size()) + size for kind, size in some.items()}
+    return Forgotten(dict(sorted(gone.items())))
+
+
+def _describe_kinds(runtime: Runtime, sizes: Mapping[str, Size]) -> dict[str, CachedKind]:
+    def find(connection: Connection) -> tuple[dict[str, dict[str, int]], dict[str, Size], dict[str, Size]]:
+        kept = kept_answers.measure_kept(connection)
+        return spending.measure_caches(connection), retention.list_evictions(connection), kept
+
+    answers, evicted, kept = runtime.database.query(find)
+    # A result is made of many calls: those that were made are those that were kept.
+    made = (kept.get(RESULT, Size()) + evicted.get(RESULT, Size())).entries
+    answers[RESULT] = {**answers.get(RESULT, {}), "misses": made}
+    keep_seconds = runtime.settings.cache_keep_seconds | runtime.settings.answer_keep_seconds
     return {
         kind: _describe(
-            sizes.get(kind, Size()),
+            (kept if kind in KEPT_KINDS else sizes).get(kind, Size()),
             answers.get(kind, {}),
-            keep_seconds=runtime.settings.cache_keep_seconds[kind],
+            keep_seconds=keep_seconds.get(kind, 0.0),
             evicted=evicted.get(kind, Size()),
         )
-        for kind in (*KINDS, VERDICT)
+        for kind in (*KINDS, VERDICT, *KEPT_KINDS)
     }
 
 

@@ -33,7 +33,7 @@ class DayOfQueries:
 
     `no_match` is the share of those without a hit that is near, of all of which that can be told (None where of none);
     `degraded` the share of those that had to do without something. `hallucinations` are quotes and sentences of models
-    that nothing bears out.
+    that nothing bears out. `cached` counts answers that were kept from before, and `saved_usd` what they had cost.
     """
 
     day: str
@@ -44,6 +44,8 @@ class DayOfQueries:
     degraded: float
     calls: int
     usd: float
+    cached: int
+    saved_usd: float
     hallucinations: int
     steps: Mapping[str, Seconds]
 
@@ -80,6 +82,8 @@ class _Sums:
     degraded: int = 0
     calls: int = 0
     microusd: int = 0
+    cached: int = 0
+    saved_microusd: int = 0
     hallucinations: int = 0
     seconds: "array[float]" = field(default_factory=lambda: array("d"))
     steps: "dict[str, array[float]]" = field(default_factory=dict)
@@ -89,6 +93,8 @@ class _Sums:
         self.degraded += record.degraded
         self.calls += record.calls
         self.microusd += record.cost_microusd
+        self.cached += record.cached
+        self.saved_microusd += record.saved_microusd
         self.hallucinations += record.hallucinations
         self.seconds.append(record.seconds)
         for name, (seconds, *_) in record.steps.items():
@@ -117,6 +123,8 @@ def _describe(day: str, collection: str, found: _Sums) -> DayOfQueries:
         degraded=round(found.degraded / queries, 4),
         calls=found.calls,
         usd=found.microusd / MICRO,
+        cached=found.cached,
+        saved_usd=found.saved_microusd / MICRO,
         hallucinations=found.hallucinations,
         steps={name: _percentiles(seconds) for name, seconds in found.steps.items()},
     )

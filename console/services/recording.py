@@ -65,6 +65,8 @@ def _record(id_: str, door: Door, found: SearchResult, came_to: CameTo) -> Query
         steps={step.name: (step.seconds, step.given, step.out) for step in steps},
         calls=sum(step.calls for step in steps),
         cost_microusd=round(MICRO * sum(step.usd for step in steps)),
+        cached=sum(step.cached for step in came_to.steps),
+        saved_microusd=round(MICRO * sum(step.saved_usd for step in came_to.steps)),
         faults=dict(came_to.faults),
         hallucinations=sum(came_to.faults.values()),
         shown=[f"{hit.document}/{hit.chunk}" for hit in found.hits[:SHOWN]],

@@ -9,12 +9,13 @@ from typing import Self, Unpack
 
 from embedmill.console.services.fields import note_unknown
 from embedmill.console.services.judges import open_judges
+from embedmill.console.services.keeping import Keeping, open_shelf
 from embedmill.console.services.lost_shards import ShardWatch
 from embedmill.console.services.recording import CameTo, Door, note_query
 from embedmill.console.services.stage_settings import read_stage_settings
 from embedmill.console.services.switches import Switches
 from embedmill.console.services.understanding import open_understanding
-from embedmill.retrieval.hits import Hit, SearchResult, Understood
+from embedmill.retrieval.hits import LEFT_OUT, Hit, SearchResult, Understood
 from embedmill.retrieval.question import Mode
 from embedmill.retrieval.relevance import Relevance
 from embedmill.retrieval.search import Searcher
@@ -65,6 +66,8 @@ class Answered:
     judged_by: str
     next: str | None
     faults: Mapping[str, int]
+    cached: bool
+    unsettled: bool | None = field(metadata=LEFT_OUT)
     result: str | None
     """The id of the result; that of the query stands before everything."""
 
@@ -166,7 +169,7 @@ def _noted(
     """The result, with an id by which its record is known."""
     ranked = searcher.judges is not None
     door = Door("search", collection, mode, filtered=where is not None, ranked=ranked)
-    came_to = CameTo(found.steps, found.faults, found.degraded, found.timings["total"] / 1000)
+    came_to = CameTo(found.steps, found.new_faults, found.degraded, found.timings["total"] / 1000)
     return replace(found, id=note_query(runtime, door, found, came_to))
 
 
@@ -202,6 +205,7 @@ def open_searcher(runtime: Runtime, collection: str, **switches: Unpack[Switches
     tally = Tally()
     store = runtime.tallied_store(found, tally)
     stages = read_stage_settings(runtime, found, **switches)
+    keeping = None if switches.get("cache") is False else Keeping(runtime, found, tally)
     with ExitStack() as opened:
         searcher = Searcher(
             store,
@@ -211,11 +215,12 @@ def open_searcher(runtime: Runtime, collection: str, **switches: Unpack[Switches
             seconds=runtime.settings.search_seconds,
             find_lost=ShardWatch(runtime, found.id, store).find_lost,
             tally=tally,
-            judges=open_judges(runtime, found, stages, tally),
+            judges=open_judges(runtime, found, stages, tally, keeping),
         )
-        searcher.understanding = open_understanding(runtime, found, stages, tally)
+        searcher.understanding = open_understanding(runtime, found, stages, tally, keeping)
         searcher.word_weight = stages.word_weight
         searcher.stages = stages
+        searcher.shelf = open_shelf(runtime, found, stages, keeping)
         yield searcher
 
 

@@ -9,5 +9,7 @@ class Switches(TypedDict, total=False):
     rank: bool | None
     expand: bool | None
     decompose: bool | None
+    cache: bool | None
+    """Whether what was answered before is used and kept, which it is unless this is false."""
     max_usd: float | None
     """The most that the query may cost in dollars; None leaves that to the collection and the settings too."""

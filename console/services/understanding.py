@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from embedmill.console.services.judges import KeptAnswers
+from embedmill.console.services.keeping import Keeping, open_memory
 from embedmill.retrieval.stage_settings import StageModel, StageSettings
 from embedmill.retrieval.understanding.dividing import Divider
 from embedmill.retrieval.understanding.thesaurus import Thesaurus
@@ -20,22 +20,33 @@ MOST_TERMS = 5_000
 NO_MODEL = "no model is set for it"
 
 
-def open_understanding(runtime: Runtime, collection: Collection, stages: StageSettings, tally: Tally) -> Understanding:
+def open_understanding(
+    runtime: Runtime, collection: Collection, stages: StageSettings, tally: Tally, keeping: Keeping | None
+) -> Understanding:
     """What the questions of a collection are understood by; models are opened when one is asked."""
     model = stages.decompose
     return Understanding(
         cache(lambda: _thesaurus(runtime, collection.id)) if stages.expands else None,
-        None if model is None else cache(lambda: _open_divider(runtime, collection, model, stages.domain, tally)),
+        None
+        if model is None
+        else cache(lambda: _open_divider(runtime, collection, model, stages.domain, tally, keeping)),
         "" if model is None else model.name,
         NO_MODEL if stages.decomposes else NOT_WANTED,
     )
 
 
-def _open_divider(runtime: Runtime, collection: Collection, model: StageModel, domain: str, tally: Tally) -> Divider:
+def _open_divider(
+    runtime: Runtime,
+    collection: Collection,
+    model: StageModel,
+    domain: str,
+    tally: Tally,
+    keeping: Keeping | None,
+) -> Divider:
     """Raises SettingsError and MissingExtra for a model that cannot be had."""
     meter = LedgerMeter(runtime.spender, collection_id=collection.id, tally=tally)
     seconds = runtime.settings.search_seconds
-    return Divider(runtime.model(model.name), meter, KeptAnswers(runtime), domain, seconds=seconds)
+    return Divider(runtime.model(model.name), meter, open_memory(keeping, tally), domain, seconds=seconds)
 
 
 def _thesaurus(runtime: Runtime, collection_id: int) -> Thesaurus:

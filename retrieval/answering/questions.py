@@ -62,7 +62,7 @@ class Answering(ModelQuestion[Evidence, Answer]):
 
     def __init__(self, model: Model, asked: Asked) -> None:
         super().__init__(model)
-        self._asked = asked
+        self.asked = asked
         self.answer: Answer | None = None
 
     @property
@@ -72,13 +72,13 @@ class Answering(ModelQuestion[Evidence, Answer]):
 
     def pack(self, passages: Sequence[Passage]) -> list[Request[Evidence]]:
         """One request, in an order that follows from the question and not from the ranks."""
-        shuffled = tuple(sorted(passages, key=lambda passage: digest(self._asked.question, passage.id)))
+        shuffled = tuple(sorted(passages, key=lambda passage: digest(self.asked.question, passage.id)))
         texts = [text for p in shuffled for text in (p.text, p.title, p.section, p.uri)]
-        return [Request((Evidence(shuffled),), make_fence([self._asked.question, self._asked.domain, *texts]))]
+        return [Request((Evidence(shuffled),), make_fence([self.asked.question, self.asked.domain, *texts]))]
 
     def word(self, request: Request[Evidence]) -> Prompt:
         fence = request.fence
-        parts = [f"The fence token of this request is {fence.token}.", fence.wrap("question", self._asked.question)]
+        parts = [f"The fence token of this request is {fence.token}.", fence.wrap("question", self.asked.question)]
         parts += [
             fence.wrap("passage", item.text, id=id, title=item.title, section=item.section, uri=item.uri)
             for id, item in _by_id(request).items()
@@ -87,8 +87,8 @@ class Answering(ModelQuestion[Evidence, Answer]):
             parts.append(f"An earlier answer could not be used: {request.complaint}.")
         parts.append("Answer the question from these passages, in the language of the question.")
         instructions = self.prompt.text
-        if self._asked.domain:
-            instructions += f"\n\n# The domain\n\nThe collection's owner says of it: {self._asked.domain}"
+        if self.asked.domain:
+            instructions += f"\n\n# The domain\n\nThe collection's owner says of it: {self.asked.domain}"
         return Prompt(
             system=(PromptBlock(instructions, cached=True),),
             user=(PromptBlock("\n\n".join(parts)),),
@@ -109,7 +109,7 @@ class Answering(ModelQuestion[Evidence, Answer]):
         except ValueError:
             return ReadAnswer({}, request.items, f"the answer was no JSON object with a list of {CLAIMS}")
         said = [one for one in map(_said, items) if one is not None]
-        checked = check_answer(self._asked.question, said, _by_id(request), prompt=self.prompt.text, cut=not whole)
+        checked = check_answer(self.asked.question, said, _by_id(request), prompt=self.prompt.text, cut=not whole)
         if not whole and not checked.claims and not request.complaint:
             return ReadAnswer({}, request.items, "the answer was cut off")
         return ReadAnswer({evidence: checked})

@@ -77,7 +77,7 @@ class Grading(ModelQuestion[Passage, Grade]):
 
     def __init__(self, model: Model, asked: Asked) -> None:
         super().__init__(model)
-        self._asked = asked
+        self.asked = asked
         self.found: dict[Passage, Grade] = {}
         self.counts = Counts()
         self._checked: dict[str, Passage] = {}
@@ -89,14 +89,14 @@ class Grading(ModelQuestion[Passage, Grade]):
 
     def address(self, passage: Passage) -> str:
         """The content address of a grade: all that it depends on."""
-        asked = (self._asked.question, self._asked.domain)
+        asked = (self.asked.question, self.asked.domain)
         shown = (passage.title, passage.section, passage.uri, passage.text)
         return digest("grade", self.model.name, self.model.endpoint, self.prompt.hash, *asked, *shown)
 
     def pack(self, passages: Sequence[Passage]) -> list[Request[Passage]]:
         """Requests for the passages, in an order that follows from the question and not from their ranks."""
         self._checked = {passage.id: passage for passage in passages}
-        shuffled = sorted(passages, key=lambda passage: digest(self._asked.question, passage.id))
+        shuffled = sorted(passages, key=lambda passage: digest(self.asked.question, passage.id))
         sizes = [ItemSize(min(count_tokens(passage.text), self.text_tokens)) for passage in shuffled]
         requests = []
         for places in pack_in_order(sizes, self.room):
@@ -106,7 +106,7 @@ class Grading(ModelQuestion[Passage, Grade]):
 
     def word(self, request: Request[Passage]) -> Prompt:
         fence, ids = request.fence, request.by_id
-        parts = [f"The fence token of this request is {fence.token}.", fence.wrap("question", self._asked.question)]
+        parts = [f"The fence token of this request is {fence.token}.", fence.wrap("question", self.asked.question)]
         parts += [
             fence.wrap("passage", self._shown(item.text), id=id, title=item.title, section=item.section, uri=item.uri)
             for id, item in ids.items()
@@ -146,7 +146,7 @@ class Grading(ModelQuestion[Passage, Grade]):
 
     def _texts(self, passages: Sequence[Passage]) -> list[str]:
         shown = [text for p in passages for text in (p.text, p.title, p.section, p.uri)]
-        return [self._asked.question, self._asked.domain, *shown]
+        return [self.asked.question, self.asked.domain, *shown]
 
     def _shown(self, text: str) -> str:
         """The beginning of a text that is too long to be read in whole."""
@@ -154,9 +154,9 @@ class Grading(ModelQuestion[Passage, Grade]):
         return text if tokens <= self.text_tokens else text[: len(text) * self.text_tokens // tokens] + " …"
 
     def _instructions(self) -> str:
-        if not self._asked.domain:
+        if not self.asked.domain:
             return self.prompt.text
-        return f"{self.prompt.text}\n\n# The domain\n\nThe collection's owner says of it: {self._asked.domain}"
+        return f"{self.prompt.text}\n\n# The domain\n\nThe collection's owner says of it: {self.asked.domain}"
 
     def _schema(self) -> Mapping[str, Any]:
         member = closed({"id": TEXT, **self.properties})
@@ -200,7 +200,7 @@ class Ranking(Grading):
         if score < NEEDS_QUOTE and not words.strip():
             return Grade(score)
         others = [other.text for other in self._checked.values() if other.id != passage.id]
-        ours = f"{self.prompt.text}\n{self._asked.question}"
+        ours = f"{self.prompt.text}\n{self.asked.question}"
         checked = check_quote(words, passage.text, others=others, prompt=ours)
         if checked.start is not None and checked.end is not None:
             return Grade(score, Quote(passage.text[checked.start : checked.end], checked.start, checked.end))

@@ -6,10 +6,10 @@ bad: it keeps the order of the stage before, on that stage's own scale, behind w
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from itertools import accumulate
-from typing import Any, Protocol
+from typing import Protocol
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -30,9 +30,11 @@ PASSES_ABOVE = 2
 
 
 class Prompted(Protocol):
-    """A question with its model and its prompt."""
+    """A question with its model and its prompt; `purpose` is what the ledger calls it."""
 
     model: Model
+    asked: Asked
+    purpose: str
 
     @property
     def prompt(self) -> PromptText:
@@ -42,22 +44,22 @@ class Prompted(Protocol):
 class Memory(Protocol):
     """Keeps what models answered by content address, as JSON."""
 
-    def recall(self, addresses: Sequence[str]) -> Mapping[str, str]:
-        """Those that are known."""
+    def recall(self, addresses: Sequence[str], asked: Prompted) -> Mapping[str, str]:
+        """Those that are known, before what is left is asked."""
 
-    def keep(self, answers: Mapping[str, Mapping[str, Any]], question: Prompted) -> None:
-        """Keep what a question was answered."""
+    def keep(self, answers: Mapping[str, str], asked: Prompted) -> None:
+        """Keep what was answered."""
 
 
 class NoMemory:
     """Keeps nothing."""
 
-    def recall(self, addresses: Sequence[str]) -> Mapping[str, str]:
+    def recall(self, addresses: Sequence[str], asked: Prompted) -> Mapping[str, str]:
         """Nothing is known."""
-        del addresses
+        del addresses, asked
         return {}
 
-    def keep(self, answers: Mapping[str, Mapping[str, Any]], question: Prompted) -> None:
+    def keep(self, answers: Mapping[str, str], asked: Prompted) -> None:
         """It is forgotten."""
 
 
@@ -162,7 +164,7 @@ def _ask(
         left = [passage for passage in passages if passage not in known]
         try:
             errors = ask_all(question, question.pack(left), meter=judge.meter, pace=pace) if left else {}
-            judge.memory.keep({question.address(p): asdict(g) for p, g in question.found.items()}, question)
+            judge.memory.keep(_as_json(question), question)
         except EmbedmillError as error:
             errors = dict.fromkeys((p for p in left if p not in question.found), error)
         question.keep(known)
@@ -176,10 +178,14 @@ def _recalled(question: Grading, passages: Sequence[Passage], memory: Memory) ->
     """What was asked before; a grade that cannot be read is asked for anew."""
     addresses = {question.address(passage): passage for passage in passages}
     found: dict[Passage, Grade] = {}
-    for address, stored in memory.recall(list(addresses)).items():
+    for address, stored in memory.recall(list(addresses), question).items():
         with suppress(ValidationError):
             found[addresses[address]] = _GRADE.validate_json(stored)
     return found
+
+
+def _as_json(question: Grading) -> dict[str, str]:
+    return {question.address(p): _GRADE.dump_json(grade).decode() for p, grade in question.found.items()}
 
 
 def _tell(step: Running, errors: Mapping[Passage, EmbedmillError], given: int) -> None:

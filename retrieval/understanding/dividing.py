@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from embedmill.retrieval.grading.questions import TEXT, Asked, closed
 from embedmill.retrieval.grading.staged import Memory, NoMemory
 from embedmill.retrieval.understanding.plans import SUBQUERIES, Plan, check_plan, read_subqueries
-from embedmill.retrieval.understanding.sealing import seal, unseal
 from embedmill.shared.addresses import digest
 from embedmill.shared.asking.following import MODEL_REFUSED
 from embedmill.shared.asking.question import ReadAnswer, Request
@@ -22,7 +21,6 @@ from embedmill.shared.providers.models.base import Model, ModelAnswer, Prompt, P
 
 DECOMPOSE = "decompose"
 MAX_TOKENS = 400
-SEALED = "sealed"
 CUT_OFF = "the answer was cut off"
 NO_LIST = "the answer was no list of sub-queries"
 
@@ -51,7 +49,7 @@ class Dividing(ModelQuestion[str, Plan]):
 
     def __init__(self, model: Model, asked: Asked) -> None:
         super().__init__(model)
-        self._asked = asked
+        self.asked = asked
         self.plan: Plan | None = None
 
     @property
@@ -62,23 +60,23 @@ class Dividing(ModelQuestion[str, Plan]):
     @property
     def address(self) -> str:
         """The content address of a plan: all that it depends on."""
-        asked = (self._asked.question, self._asked.domain)
+        asked = (self.asked.question, self.asked.domain)
         return digest("plan", self.model.name, self.model.endpoint, self.prompt.hash, *asked)
 
     def pack(self) -> list[Request[str]]:
         """The one request."""
-        return [Request((self._asked.question,), make_fence([self._asked.question, self._asked.domain]))]
+        return [Request((self.asked.question,), make_fence([self.asked.question, self.asked.domain]))]
 
     def word(self, request: Request[str]) -> Prompt:
         fence = request.fence
         parts = [
             f"The fence token of this request is {fence.token}.",
-            fence.wrap("question", self._asked.question),
+            fence.wrap("question", self.asked.question),
             "Give the sub-queries of this question, or an empty list.",
         ]
         told = self.prompt.text
-        if self._asked.domain:
-            told += f"\n\n# The domain\n\nThe collection's owner says of it: {self._asked.domain}"
+        if self.asked.domain:
+            told += f"\n\n# The domain\n\nThe collection's owner says of it: {self.asked.domain}"
         return Prompt(
             system=(PromptBlock(told, cached=True),),
             user=(PromptBlock("\n\n".join(parts)),),
@@ -108,7 +106,7 @@ class Dividing(ModelQuestion[str, Plan]):
 
     def check(self, said: list[object], *, is_whole: bool = True) -> Plan:
         """What may be searched for of what was said."""
-        return check_plan(self._asked.question, said, prompt=self.prompt.text, is_whole=is_whole)
+        return check_plan(self.asked.question, said, prompt=self.prompt.text, is_whole=is_whole)
 
     def keep(self, found: Mapping[str, Plan]) -> None:
         for plan in found.values():
@@ -118,7 +116,7 @@ class Dividing(ModelQuestion[str, Plan]):
 def divide(question: str, divider: Divider) -> Plan:
     """The sub-queries of a question; raises EmbedmillError where no usable answer is to be had."""
     asking = Dividing(divider.model, Asked(question, divider.domain))
-    if (known := _recalled(asking, divider.memory, question)) is not None:
+    if (known := _recalled(asking, divider.memory)) is not None:
         return known
     pace = Pacing(apart=True, seconds=divider.seconds, all_seconds=divider.seconds)
     errors = ask_all(asking, asking.pack(), meter=divider.meter, pace=pace)
@@ -126,16 +124,16 @@ def divide(question: str, divider: Divider) -> Plan:
         raise next(iter(errors.values()), ProviderUnavailable(NO_LIST))
     if asking.plan.is_whole:
         with suppress(EmbedmillError):
-            sealed = seal(json.dumps(asking.plan.subqueries), question)
-            divider.memory.keep({asking.address: {SEALED: sealed}}, asking)
+            divider.memory.keep({asking.address: json.dumps(asking.plan.subqueries)}, asking)
     return asking.plan
 
 
-def _recalled(asking: Dividing, memory: Memory, question: str) -> Plan | None:
+def _recalled(asking: Dividing, memory: Memory) -> Plan | None:
     """What was answered before, checked as if it was answered now; None for what cannot be read."""
-    stored = memory.recall([asking.address]).get(asking.address)
+    stored = memory.recall([asking.address], asking).get(asking.address)
     if stored is None:
         return None
-    with suppress(ValueError, KeyError, TypeError):
-        return asking.check(list(json.loads(unseal(json.loads(stored)[SEALED], question))))
+    with suppress(ValueError):
+        subqueries = json.loads(stored)
+        return asking.check(subqueries) if isinstance(subqueries, list) else None
     return None

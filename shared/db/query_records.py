@@ -30,7 +30,8 @@ class QueryRecord:
 
     `door` is `search` or `ask`. `models` says by step which model took part, with the hash of its prompt; `steps` has
     the seconds of those that ran, and what went in and came out; `faults` what models said that nothing bears out, by
-    kind. `shown` are the first hits as `document/chunk`, which begin with `first_rank`. `asked_at` is this process's
+    kind. `cached` counts what was kept from before in the place of calls, `saved_microusd` is what that had cost.
+    `shown` are the first hits as `document/chunk`, which begin with `first_rank`. `asked_at` is this process's
     monotonic time.
     """
 
@@ -50,6 +51,8 @@ class QueryRecord:
     steps: Mapping[str, Sequence[float]]
     calls: int
     cost_microusd: int
+    cached: int
+    saved_microusd: int
     faults: Mapping[str, int]
     hallucinations: int
     shown: Sequence[str]
@@ -69,6 +72,8 @@ class Measured:
     steps: Mapping[str, Sequence[float]]
     calls: int
     cost_microusd: int
+    cached: int
+    saved_microusd: int
     hallucinations: int
 
 

@@ -80,6 +80,15 @@ def _amounts(key: Any) -> Select[Any]:
 
 
 CACHED_OPERATIONS = ("embed", "message")
+KIND_OF_OPERATION = {
+    "message": "verdict",
+    "filter": "grade",
+    "rank": "grade",
+    "decompose": "plan",
+    "result": "result",
+    "answer": "answer",
+}
+"""Of which kind of entry an answer is that was kept or not, by what the ledger calls its calls."""
 
 
 def measure_caches(connection: Connection) -> dict[str, dict[str, int]]:
@@ -89,18 +98,20 @@ def measure_caches(connection: Connection) -> dict[str, dict[str, int]]:
     embedded for a collection and no job. A miss is an input that a model was given; vector stores have no cache.
     """
     is_query = and_(usage.c.job_id.is_(None), usage.c.collection_id.is_not(None))
-    kind = case((usage.c.operation != "embed", "verdict"), (is_query, "query"), else_="document").label("kind")
+    kinds = [(usage.c.operation == operation, kind) for operation, kind in KIND_OF_OPERATION.items()]
+    kind = case(*kinds, (is_query, "query"), else_="document").label("kind")
 
     def total(column: Any) -> Any:
         return func.coalesce(func.sum(column), 0)
 
+    operations = (*CACHED_OPERATIONS, *KIND_OF_OPERATION)
     query = select(
         kind,
         total(usage.c.cached).label("hits"),
         total(usage.c.inputs).label("misses"),
         total(usage.c.cached_tokens).label("saved_tokens"),
         total(usage.c.cache_saved_microusd).label("saved_microusd"),
-    ).where(usage.c.state != EntryState.RELEASED, usage.c.operation.in_(CACHED_OPERATIONS))
+    ).where(usage.c.state != EntryState.RELEASED, usage.c.operation.in_(operations))
     rows = connection.execute(query.group_by(kind)).mappings()
     return {row["kind"]: {name: int(row[name]) for name in row if name != "kind"} for row in rows}
 

@@ -53,10 +53,20 @@ class LedgerMeter(Meter):
         """The most that it may cost, in micro-dollars; None where no price is known."""
         return self._spender.prices.price_of(booked).cost(booked.tokens, milliunits=booked.milliunits)
 
-    def record_free(self, usage: Usage, *, cached: int = 0, cached_tokens: int = 0) -> None:
-        """Write down what costs nothing: `usage` of a model on this machine, and what did not have to be asked."""
-        if usage.inputs or cached:
-            self._spender.record_free(self._booked(usage), cached=cached, cached_tokens=cached_tokens)
+    def record_free(
+        self, usage: Usage, *, cached: int = 0, cached_tokens: int = 0, saved_microusd: int | None = None
+    ) -> None:
+        """Write down what costs nothing: `usage` of a model on this machine, and what did not have to be asked.
+
+        `saved_microusd` is what that had cost; None takes the price of its tokens as input.
+        """
+        if not (usage.inputs or cached):
+            return
+        saved = self._spender.record_free(
+            self._booked(usage), cached=cached, cached_tokens=cached_tokens, saved_microusd=saved_microusd
+        )
+        if self._tally is not None:
+            self._tally.save(cached, microusd=saved, tokens=cached_tokens)
 
     def _booked(self, usage: Usage) -> Usage:
         return replace(usage, job_id=self._job_id, collection_id=self._collection_id)

@@ -133,11 +133,15 @@ class Spender:
         key = f"limit:{usage.provider}:{limits.pool}:{usage.lane}:{usage.key}"
         return Allowance(key, f"{usage.provider}/{usage.model}", limits, self.state, sleep=self._sleep)
 
-    def record_free(self, usage: Usage, *, cached: int, cached_tokens: int) -> None:
-        """Write down inputs that cost nothing: those of a model on this machine, and those that our cache answered."""
-        saved = self._worth(usage, cached_tokens)
+    def record_free(self, usage: Usage, *, cached: int, cached_tokens: int, saved_microusd: int | None = None) -> int:
+        """Write down inputs that cost nothing: those of a model on this machine, and those that our cache answered.
+
+        Returns the micro-dollars that were saved: as they are known, or else the price of the tokens as input.
+        """
+        saved = self._worth(usage, cached_tokens) if saved_microusd is None else saved_microusd
         entry = Entry(usage, FREE, 0, cached=cached, cached_tokens=cached_tokens, cache_saved_microusd=saved)
         self.database.transact(lambda connection: ledger.record(connection, [entry]))
+        return saved
 
     def _worth(self, usage: Usage, tokens: int) -> int:
         """What input would have cost; what the cache knows needs no price."""

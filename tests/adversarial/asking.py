@@ -46,7 +46,7 @@ def ask_each(
     texts = {document.text.strip(): document.id for document in documents}
     for case in cases:
         where = None if beside is None else _some(case, documents, beside)
-        reply = asking.ask(runtime, case.question, collection=COLLECTION, where=where, rank=True)
+        reply = asking.ask(runtime, case.question, collection=COLLECTION, where=where, rank=True, cache=False)
         yield Outcome(case, reply, list(_faults(case, reply, texts)))
 
 

@@ -5,12 +5,14 @@ used within an hour. The limits give way to that.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from embedmill.shared.caches.embeddings import KINDS, TOUCH_SECONDS, Size
+from embedmill.shared.db import kept_answers
+from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.retention import measure_need, record_evictions
 from embedmill.shared.db.verdict_cache import VerdictCache
 from embedmill.shared.db.verdicts import VERDICT
@@ -39,18 +41,27 @@ class Prunable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PrunePolicy:
-    """How long kinds are kept without being used, and how much room there is; 0 means always, or any."""
+    """How long kinds are kept without being used, and how much room there is; 0 means always, or any.
+
+    What models answered about queries is kept for `answer_seconds` by kind, used or not.
+    """
 
     keep_seconds: dict[str, float]
     vector_bytes: int
     verdict_bytes: int
+    answer_seconds: Mapping[str, float]
+    answer_bytes: int
     youngest_seconds: float = YOUNGEST_SECONDS
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "PrunePolicy":
         """As configured."""
         return cls(
-            settings.cache_keep_seconds, settings.cache_max_mb * MEBIBYTE, settings.cache_verdict_max_mb * MEBIBYTE
+            settings.cache_keep_seconds,
+            settings.cache_max_mb * MEBIBYTE,
+            settings.cache_verdict_max_mb * MEBIBYTE,
+            settings.answer_keep_seconds,
+            settings.cache_answer_max_mb * MEBIBYTE,
         )
 
     def tightened(self, *, keep_seconds: float | None, vector_bytes: int | None) -> "PrunePolicy":
@@ -58,8 +69,14 @@ class PrunePolicy:
         # 0 would mean always.
         given = None if keep_seconds is None else max(keep_seconds, 1.0)
         keep = self.keep_seconds if given is None else dict.fromkeys(self.keep_seconds, given)
+        answers = {
+            kind: min(seconds or given or 0.0, given or seconds) for kind, seconds in self.answer_seconds.items()
+        }
         return replace(
-            self, keep_seconds=keep, vector_bytes=self.vector_bytes if vector_bytes is None else vector_bytes
+            self,
+            keep_seconds=keep,
+            answer_seconds=answers,
+            vector_bytes=self.vector_bytes if vector_bytes is None else vector_bytes,
         )
 
 
@@ -79,10 +96,41 @@ def prune(runtime: Runtime, policy: PrunePolicy, *, seconds: float) -> dict[str,
         ):
             try:
                 for some in pruned.run(deadline):
-                    gone = {kind: gone.get(kind, Size()) + some.get(kind, Size()) for kind in {*gone, *some}}
+                    gone = _added(gone, some)
             except FlowControl as error:
                 log.warning("cache.not_pruned", error=str(error))
+    for some in forget_answers(runtime, policy, deadline):
+        gone = _added(gone, some)
     return gone
+
+
+def forget_answers(runtime: Runtime, policy: PrunePolicy, deadline: float) -> Iterator[dict[str, Size]]:
+    """What models answered about queries and is too old, or was left behind by a change, or is too much."""
+
+    def forget(connection: Connection) -> dict[str, Size]:
+        outdated = kept_answers.forget_outdated(connection, policy.answer_seconds, limit=ENTRIES_AT_ONCE)
+        return outdated or kept_answers.forget_beyond(connection, policy.answer_bytes, limit=ENTRIES_AT_ONCE)
+
+    yield from forget_while(runtime, forget, deadline)
+
+
+def forget_while(
+    runtime: Runtime, forget: Callable[[Connection], dict[str, Size]], deadline: float
+) -> Iterator[dict[str, Size]]:
+    """Forget some at a time until nothing is left to forget; what went is counted."""
+
+    def forget_some(connection: Connection) -> dict[str, Size]:
+        gone = forget(connection)
+        record_evictions(connection, gone)
+        return gone
+
+    while time.monotonic() < deadline and (gone := runtime.database.transact(forget_some)):
+        log.info("cache.evicted", **{kind: size.entries for kind, size in gone.items()})
+        yield gone
+
+
+def _added(gone: Mapping[str, Size], more: Mapping[str, Size]) -> dict[str, Size]:
+    return {kind: gone.get(kind, Size()) + more.get(kind, Size()) for kind in {*gone, *more}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@ CREATE TABLE alembic_version (
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
 
-INSERT INTO "alembic_version" VALUES('0028');
+INSERT INTO "alembic_version" VALUES('0029');
 
 CREATE TABLE attempt (
 	id INTEGER NOT NULL, 
@@ -291,6 +291,24 @@ CREATE TABLE job (
 	CONSTRAINT fk_job_collection_id FOREIGN KEY(collection_id) REFERENCES collection (id) ON DELETE CASCADE
 );
 
+CREATE TABLE kept_answer (
+	address VARCHAR(32) NOT NULL, 
+	kind VARCHAR(8) NOT NULL, 
+	model TEXT NOT NULL, 
+	prompt_hash VARCHAR(16) NOT NULL, 
+	collection_id INTEGER, 
+	changes BIGINT, 
+	bytes INTEGER NOT NULL, 
+	tokens BIGINT NOT NULL, 
+	microusd BIGINT NOT NULL, 
+	created_at DOUBLE NOT NULL, 
+	content BLOB NOT NULL, 
+	CONSTRAINT pk_kept_answer PRIMARY KEY (address), 
+	CONSTRAINT fk_kept_answer_collection_id FOREIGN KEY(collection_id) REFERENCES collection (id) ON DELETE CASCADE, 
+	CONSTRAINT ck_kept_answer_kind CHECK (kind IN ('grade', 'plan', 'result', 'answer')), 
+	CONSTRAINT ck_kept_answer_rests CHECK ((collection_id IS NULL) = (changes IS NULL))
+);
+
 CREATE TABLE pool (
 	queue VARCHAR(32) NOT NULL, 
 	desired INTEGER, 
@@ -323,7 +341,7 @@ CREATE TABLE query_record (
 	hallucinations INTEGER NOT NULL, 
 	shown JSON NOT NULL, 
 	first_rank INTEGER NOT NULL, 
-	created_at DOUBLE NOT NULL, 
+	created_at DOUBLE NOT NULL, cached BIGINT DEFAULT '0' NOT NULL, saved_microusd BIGINT DEFAULT '0' NOT NULL, 
 	CONSTRAINT pk_query_record PRIMARY KEY (id), 
 	CONSTRAINT fk_query_record_collection_id FOREIGN KEY(collection_id) REFERENCES collection (id) ON DELETE CASCADE, 
 	CONSTRAINT ck_query_record_door CHECK (door IN ('search', 'ask')), 
@@ -771,4 +789,8 @@ CREATE TRIGGER term_change_insert AFTER INSERT ON term BEGIN INSERT INTO collect
 CREATE TRIGGER term_change_update AFTER UPDATE ON term BEGIN INSERT INTO collection_change (collection_id, writer, changes) SELECT id, 0, 1 FROM collection WHERE id = new.collection_id ON CONFLICT (collection_id, writer) DO UPDATE SET changes = changes + 1; END;
 
 CREATE TRIGGER term_change_delete AFTER DELETE ON term BEGIN INSERT INTO collection_change (collection_id, writer, changes) SELECT id, 0, 1 FROM collection WHERE id = old.collection_id ON CONFLICT (collection_id, writer) DO UPDATE SET changes = changes + 1; END;
+
+CREATE INDEX ix_kept_answer_created_at ON kept_answer (created_at, kind, bytes);
+
+CREATE INDEX ix_kept_answer_collection_id ON kept_answer (collection_id, changes);
 

@@ -17,7 +17,7 @@ from embedmill.shared.db.schema.documents import (
 )
 from embedmill.shared.db.schema.jobs import attempt, in_state, job, tally, work
 from embedmill.shared.db.schema.processes import chore, installation, pool, receipt, supervisor, worker
-from embedmill.shared.db.schema.queries import feedback, query_record
+from embedmill.shared.db.schema.queries import feedback, kept_answer, query_record
 from embedmill.shared.db.schema.spend import AMOUNTS, NOTHING_NEGATIVE, budget, budget_alert, flow_state, usage
 from embedmill.shared.db.schema.verdicts import (
     cache_damage,
@@ -55,6 +55,7 @@ __all__ = [
     "installation",
     "is_literally",
     "job",
+    "kept_answer",
     "know_partial_indexes_on_postgres",
     "metadata",
     "pool",

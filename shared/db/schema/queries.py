@@ -10,6 +10,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     String,
     Table,
     Text,
@@ -41,6 +42,9 @@ query_record = Table(
     Column("steps", JSON, nullable=False),
     Column("calls", Integer, nullable=False),
     Column("cost_microusd", BigInteger, nullable=False),
+    # What caches answered in the place of models, and what that had cost before.
+    Column("cached", BigInteger, nullable=False, server_default="0"),
+    Column("saved_microusd", BigInteger, nullable=False, server_default="0"),
     # Quotes and sentences of models that nothing bears out, by kind.
     Column("faults", JSON, nullable=False),
     Column("hallucinations", Integer, nullable=False),
@@ -52,6 +56,29 @@ query_record = Table(
     CheckConstraint("relevance IS NULL OR relevance IN ('good', 'weak', 'none')", name="relevance"),
     Index("ix_query_record_collection_id_created_at", "collection_id", "created_at"),
     Index("ix_query_record_created_at", "created_at"),
+)
+
+# What models answered about queries, sealed with the question; results and answers rest on their collection's changes.
+kept_answer = Table(
+    "kept_answer",
+    metadata,
+    Column("address", String(32), primary_key=True),
+    Column("kind", String(8), nullable=False),
+    Column("model", Text, nullable=False),
+    Column("prompt_hash", String(16), nullable=False),
+    Column("collection_id", Id, ForeignKey("collection.id", ondelete="CASCADE")),
+    Column("changes", BigInteger),
+    Column("bytes", Integer, nullable=False),
+    # What had to be paid for it.
+    Column("tokens", BigInteger, nullable=False),
+    Column("microusd", BigInteger, nullable=False),
+    Column("created_at", Double, nullable=False),
+    # Last, so that its pages are not read for what stands before it.
+    Column("content", LargeBinary, nullable=False),
+    CheckConstraint("kind IN ('grade', 'plan', 'result', 'answer')", name="kind"),
+    CheckConstraint("(collection_id IS NULL) = (changes IS NULL)", name="rests"),
+    Index("ix_kept_answer_created_at", "created_at", "kind", "bytes"),
+    Index("ix_kept_answer_collection_id", "collection_id", "changes"),
 )
 
 feedback = Table(

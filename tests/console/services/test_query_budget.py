@@ -52,13 +52,11 @@ def indexed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerRuntime]
 def script(indexed: WorkerRuntime, monkeypatch: pytest.MonkeyPatch) -> Scripted:
     scripted = Scripted(say)
     monkeypatch.setattr(indexed, "model", lambda name: ScriptedModel(scripted, name.partition("/")[2]), raising=True)
-    # What was judged before would cost nothing.
-    monkeypatch.setattr("embedmill.console.services.judges.KeptAnswers.recall", lambda *_: {})
     return scripted
 
 
 def ask(runtime: WorkerRuntime, **how: Any) -> asking.Reply:
-    return asking.ask(runtime, QUESTION, collection="c", rank=True, **how)
+    return asking.ask(runtime, QUESTION, collection="c", rank=True, cache=False, **how)
 
 
 def test_without_a_bound_every_step_is_taken(indexed: WorkerRuntime, script: Scripted) -> None:

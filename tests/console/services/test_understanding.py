@@ -33,7 +33,7 @@ def test_a_query_switches_expansion_and_else_its_collection(
     runtime: Runtime, chosen: dict[str, bool], switches: Switches, *, wanted: bool
 ) -> None:
     found = create_collection(runtime, "notes", **chosen)
-    understanding = open_understanding(runtime, found, read_stage_settings(runtime, found, **switches), Tally())
+    understanding = open_understanding(runtime, found, read_stage_settings(runtime, found, **switches), Tally(), None)
     assert (understanding.open_thesaurus is not None) == wanted
 
 
@@ -44,7 +44,7 @@ def test_the_terms_of_the_collection_are_known_in_both_directions(runtime: Runti
     with runtime.database.write() as connection:
         for id_, term in terms.items():
             replace_terms(connection, [term], collection_id=tracker.collection.id, document_id=id_)
-    understanding = open_understanding(runtime, tracker.collection, StageSettings(expands=True), Tally())
+    understanding = open_understanding(runtime, tracker.collection, StageSettings(expands=True), Tally(), None)
     assert understanding.open_thesaurus is not None
     thesaurus = understanding.open_thesaurus()
 
@@ -73,7 +73,7 @@ def test_a_model_divides_only_where_somebody_said_so(
     with open_runtime(settings.model_copy(update={"fast_model": model})) as runtime:
         found = create_collection(runtime, "notes", **chosen)
         stages = read_stage_settings(runtime, found, **switches)
-        understanding = open_understanding(runtime, found, stages, Tally())
+        understanding = open_understanding(runtime, found, stages, Tally(), None)
     assert (understanding.divided_by, understanding.open_divider is not None) == (by, bool(by))
     if not by:
         assert ("no model" in understanding.why_undivided) == (model == "off")

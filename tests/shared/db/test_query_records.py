@@ -37,6 +37,8 @@ def record(id_: str, text: str = "wet stack", **changes: Any) -> QueryRecord:
         "steps": {"embed": (0.125, 1, 1)},
         "calls": 1,
         "cost_microusd": 7,
+        "cached": 3,
+        "saved_microusd": 9,
         "faults": {"fabricated": 2},
         "hallucinations": 2,
         "shown": ["d1/c1", "d2/c2"],

@@ -23,7 +23,7 @@ FOREVER = dict.fromkeys((*KINDS, VERDICT), 0.0)
 def policy(
     *, keep: dict[str, float] | None = None, room: int = 0, verdict_room: int = 0, youngest: float = -1.0
 ) -> PrunePolicy:
-    return PrunePolicy(FOREVER | (keep or {}), room, verdict_room, youngest_seconds=youngest)
+    return PrunePolicy(FOREVER | (keep or {}), room, verdict_room, {}, 0, youngest_seconds=youngest)
 
 
 def fill(runtime: WorkerRuntime, count: int, *, kind: str = DOCUMENT, first: int = 0) -> None:
