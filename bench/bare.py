@@ -73,7 +73,7 @@ def _write(pending: list[tuple[str, ChunkSet]], embedder: Embedder, store: Vecto
             uri=uri,
             title=chunk_set.title,
             section=chunk.section,
-            text=chunk.body(chunk_set.text),
+            text=chunk.shown(chunk_set.text),
             start=chunk.start,
             end=chunk.end,
             page=chunk.page,

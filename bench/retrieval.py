@@ -100,7 +100,7 @@ def rows_of(document: Mapping[str, str], settings: ChunkSettings, embedder: Embe
             uri=document["id"],
             title=chunk_set.title,
             section=chunk.section,
-            text=chunk.body(chunk_set.text),
+            text=chunk.shown(chunk_set.text),
             start=chunk.start,
             end=chunk.end,
             page=chunk.page,

@@ -68,7 +68,7 @@ class Copies:
         """Those of the rows, in their order, that are no copies of one before them, here or in an earlier call."""
         known = self._leaders[-REMEMBERED:]
         texts = [*known, *(_Text(row) for row in rows)]
-        linked = _linked([text.row.text for text in texts])
+        linked = _linked([text.row.body for text in texts])
         leading = dict.fromkeys(range(len(known)))
         for place in range(len(known), len(texts)):
             near = [one for one in linked.get(place, ()) if one in leading]
@@ -95,7 +95,7 @@ class _Text:
 
     @cached_property
     def words(self) -> "Words":
-        return words_of(self.row.text)
+        return words_of(self.row.body)
 
     def repeats(self, leader: "_Text", asked: Asked, is_copy: "IsCopy") -> bool:
         """Whether it says nearly the same as another, and nothing else of what the query names."""

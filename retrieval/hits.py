@@ -44,6 +44,10 @@ class Part:
 class Hit:
     """One chunk; `score` is the last stage's, comparable only within one result.
 
+    `start` and `end` are where its body stands in the document's text. Where that holds rows of a table and not what
+    heads it, `head` says where the head stands, and `text` is the head, a line feed, and the body. `page` is the first
+    of `pages`.
+
     `similarity` says how near it is to the query by itself, from 0 to 1: it means the same in every result, and is
     None where nothing is known of what the model's cosines say. `model_score` is from 1 to 5, None where no model
     judged the hit; `quote` are words of the text that bear it, with offsets into the document's text. `copies` are
@@ -70,6 +74,8 @@ class Hit:
     copy_count: int = 0
     more_of_document: list[Part] | None = field(default=None, metadata=LEFT_OUT)
     context: Context | None = field(default=None, metadata=LEFT_OUT)
+    pages: tuple[int, int] | None = None
+    head: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

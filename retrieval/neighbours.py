@@ -70,4 +70,4 @@ def _forward(end: int, rows: Iterable[VectorRow]) -> Iterator[Neighbour]:
 
 
 def _part(row: VectorRow, start: int, end: int) -> Neighbour:
-    return Neighbour(row.chunk, row.section, row.page, start, end, row.text[start - row.start : end - row.start])
+    return Neighbour(row.chunk, row.section, row.page, start, end, row.body[start - row.start : end - row.start])

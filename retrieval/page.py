@@ -12,6 +12,7 @@ from embedmill.retrieval.neighbours import Context, context, ids_after, ids_befo
 from embedmill.retrieval.order import Order, Place
 from embedmill.retrieval.paging import Cursor, stands_for
 from embedmill.retrieval.relevance import Relevance
+from embedmill.shared.headed import place_of, within_one
 from embedmill.shared.providers.vectorstores.base import Match, VectorRow
 
 LEAST_TAKEN = 20
@@ -101,6 +102,8 @@ def _hit(rank: int, place: Place, judge: Judge, order: Order, around: Mapping[st
         text=row.text,
         title=row.title,
         page=row.page,
+        pages=row.pages,
+        head=row.head,
         stages=place.stages,
         similarity=judge.similarity(place),
         model_score=None if place.grade is None else place.grade.score,
@@ -117,9 +120,10 @@ def _quote(place: Place) -> Quote | None:
     quote, row = place.grade.quote if place.grade else None, place.row
     if quote is None:
         return None
-    if len(row.text) != row.end - row.start:
+    if len(row.body) != row.end - row.start:
         return Quote(quote.text, row.start, row.end)
-    return Quote(quote.text, row.start + quote.start, row.start + quote.end)
+    start, end = within_one(quote.start, quote.end, row.head)
+    return Quote(row.text[start:end], *place_of(start, end, head=row.head, begin=row.start))
 
 
 def _part(row: VectorRow) -> Part:

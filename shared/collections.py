@@ -10,7 +10,7 @@ from embedmill.shared.errors import SettingsError
 from embedmill.shared.providers.models.table import is_model
 
 # Part of every settings hash: to be raised when parsing or chunking begins to give other chunks for the same bytes.
-PIPELINE_VERSION = "1"
+PIPELINE_VERSION = "2"
 
 VALIDATORS = ("rules", "off")
 POLICIES = ("gate", "audit")

@@ -25,13 +25,13 @@ class Repair:
     context: str = ""
     cuts: tuple[tuple[int, int], ...] = ()
 
-    def apply(self, body: str) -> str:
-        """The body as it is embedded, without its prefix."""
+    def apply(self, body: str, *, heading: str = "") -> str:
+        """The body as it is embedded, behind the head of its table, without its prefix."""
         kept, start = [], 0
         for cut_start, cut_end in self.cuts:
             kept.append(body[start:cut_start])
             start = cut_end
-        text = "".join([*kept, body[start:]])
+        text = "".join([heading, *kept, body[start:]])
         return f"{self.context}\n{text}" if self.context else text
 
     def as_json(self) -> dict[str, Any]:
@@ -63,7 +63,9 @@ def embedded_text(chunk_set: ChunkSet, chunk: Chunk, repairs: Mapping[int, Repai
     """Prefix and body of a chunk, repaired where there is a repair for it."""
     repair = repairs.get(chunk.ordinal)
     text = chunk_set.text
-    return chunk.embedded_text(text) if repair is None else chunk.prefix + repair.apply(chunk.body(text))
+    if repair is None:
+        return chunk.embedded_text(text)
+    return chunk.prefix + repair.apply(chunk.body(text), heading=chunk.heading(text))
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,6 +178,6 @@ def _tally_of(one: Uncounted, blobs: Mapping[str, bytes | BlobMissing]) -> WordT
         return NOTHING
     kept = (chunk for chunk in chunk_set.chunks if chunk.ordinal not in rejected)
     return WordTally.of(
-        count_terms(title=chunk_set.title, uri=one.uri, section=chunk.section, text=chunk.body(chunk_set.text))
+        count_terms(title=chunk_set.title, uri=one.uri, section=chunk.section, text=chunk.shown(chunk_set.text))
         for chunk in kept
     )

@@ -25,7 +25,9 @@ def _read_bound(text: str) -> float:
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The collection's name.")]
 ChunkTokens = Annotated[int | None, typer.Option("--chunk-tokens", help="Size that chunks aim at, 16 to 1024 tokens.")]
-ChunkOverlap = Annotated[int | None, typer.Option("--chunk-overlap", help="Tokens that a chunk repeats.")]
+ChunkOverlap = Annotated[
+    int | None, typer.Option("--chunk-overlap", help="Most tokens that a chunk repeats of the one before.")
+]
 Validator = Annotated[
     str | None, typer.Option("--validator", help="rules, off, or a model such as anthropic/claude-opus-4-7.")
 ]

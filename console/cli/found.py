@@ -48,7 +48,7 @@ def _lines(result: "SearchResult", offset: int) -> Iterator[str]:
 def _hit(hit: "Hit", terms: Collection[int]) -> Iterator[str]:
     near = "" if hit.similarity is None else f"  ~{hit.similarity:.2f}"
     near += "" if hit.model_score is None else f"  {hit.model_score}/5"
-    place = hit.uri + (f", page {hit.page}" if hit.page else "")
+    place = hit.uri + _pages(hit.pages)
     yield f"{hit.rank:2}. {hit.score:.3f}{near}  {place}  [{hit.start}:{hit.end}]"
     if heading := _heading(hit):
         yield INDENT + textwrap.shorten(heading, width() - len(INDENT), placeholder=" …")
@@ -63,6 +63,13 @@ def _hit(hit: "Hit", terms: Collection[int]) -> Iterator[str]:
         yield f"{INDENT}and {others} nearly the same (--json names them)"
     if hit.more_of_document:
         yield f"{INDENT}and {len(hit.more_of_document)} more of this document (--json names them)"
+
+
+def _pages(pages: tuple[int, int] | None) -> str:
+    if pages is None:
+        return ""
+    first, last = pages
+    return f", page {first}" if first == last else f", pages {first}-{last}"
 
 
 def _heading(hit: "Hit") -> str:

@@ -19,6 +19,7 @@ from embedmill.retrieval.search import Searcher
 from embedmill.retrieval.steps import Step
 from embedmill.retrieval.view import EVERY_SAYING
 from embedmill.shared.filtering.conditions import Condition
+from embedmill.shared.headed import place_of, within_one
 from embedmill.shared.runtime import Runtime
 
 READ = 10
@@ -164,4 +165,6 @@ def _reply(question: str, found: SearchResult, answered: Answered) -> Reply:
 
 
 def _quote(hit: Hit, start: int, end: int) -> AskedQuote:
-    return AskedQuote(hit.document, hit.uri, hit.chunk, hit.text[start:end], hit.start + start, hit.start + end)
+    start, end = within_one(start, end, hit.head)
+    place = place_of(start, end, head=hit.head, begin=hit.start)
+    return AskedQuote(hit.document, hit.uri, hit.chunk, hit.text[start:end], *place)

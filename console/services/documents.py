@@ -140,14 +140,16 @@ class StageTime:
 
 @dataclass(frozen=True, slots=True)
 class ChunkVerdict:
-    """What was decided about a chunk."""
+    """What was decided about a chunk; `head` is the place of its table's head, where it carries one."""
 
     chunk: str
     start: int
     end: int
+    head: tuple[int, int] | None
     tokens: int
     section: str
     page: int | None
+    pages: tuple[int, int] | None
     verdict: str
     repaired: bool
     reason: str | None
@@ -348,6 +350,8 @@ def _read_verdicts(runtime: Runtime, row: Any) -> list[ChunkVerdict] | None:
             tokens=chunk.tokens,
             section=chunk.section,
             page=chunk.page,
+            pages=chunk.pages,
+            head=chunk.head,
             verdict="rejected" if chunk.ordinal in rejections else "accepted",
             repaired=chunk.ordinal in repairs,
             reason=rejections.get(chunk.ordinal),

@@ -21,7 +21,11 @@ PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """One vector with its text, as its shard holds it; `vector` only where it was asked for."""
+    """One vector with its text, as its shard holds it; `vector` only where it was asked for.
+
+    `start` and `end` are offsets of the body into the document's text; `text` begins with the head of its table, where
+    `head` says where that stands.
+    """
 
     id: str
     document: str
@@ -31,8 +35,10 @@ class Exported:
     title: str
     section: str
     page: int | None
+    pages: tuple[int, int] | None
     start: int
     end: int
+    head: tuple[int, int] | None
     text: str
     metadata: Mapping[str, Any]
     version: str
@@ -50,6 +56,7 @@ class Rejected:
     chunk: str
     start: int
     end: int
+    head: tuple[int, int] | None
     reason: str
     text: str
 
@@ -103,8 +110,10 @@ def _exported(row: VectorRow, shard: str, *, with_vectors: bool) -> Exported:
         title=row.title,
         section=row.section,
         page=row.page,
+        pages=row.pages,
         start=row.start,
         end=row.end,
+        head=row.head,
         text=row.text,
         metadata=row.metadata,
         version=row.version,
@@ -127,5 +136,6 @@ def _rejected(tracked: Tracked, blobs: Mapping[str, bytes | BlobMissing]) -> Ite
                 start=chunk.start,
                 end=chunk.end,
                 reason=rejections[chunk.ordinal],
-                text=chunk.body(chunk_set.text),
+                head=chunk.head,
+                text=chunk.shown(chunk_set.text),
             )

@@ -101,12 +101,12 @@ class Measurer:
         from embedmill.shared.providers.models.rules import judge
         from embedmill.shared.tokenizer import count_many
 
-        bodies = chunk_set.bodies()
+        shown = chunk_set.shown()
         is_judged = self.settings.validator != "off"
         kept = [
             text
-            for text, body in zip(chunk_set.embedded_texts(), bodies, strict=True)
-            if not is_judged or judge(body) is None
+            for text, judged in zip(chunk_set.embedded_texts(), shown, strict=True)
+            if not is_judged or judge(judged) is None
         ]
         tokens = dict(zip(kept, count_many(kept), strict=True))
         due = self._find_due(kept)
@@ -118,7 +118,7 @@ class Measurer:
             embedded_tokens=sum(tokens.values()),
             due_chunks=len(due),
             due_tokens=sum(tokens[text] for text in due),
-            text_bytes=sum(len(body.encode("utf-8", "replace")) for body in bodies),
+            text_bytes=sum(len(text.encode("utf-8", "replace")) for text in shown),
         )
 
     def _find_due(self, texts: Sequence[str]) -> list[str]:
@@ -217,7 +217,7 @@ class Outline:
         from embedmill.workers.validation.forecast import ask_alone, ask_for_terms
         from embedmill.workers.validation.passages import make_passages
 
-        chunks = [c for c, body in zip(chunk_set.chunks, chunk_set.bodies(), strict=True) if judge(body) is None]
+        chunks = [c for c, text in zip(chunk_set.chunks, chunk_set.shown(), strict=True) if judge(text) is None]
         passages = make_passages(chunk_set, chunks, document=uri, judge=self._judge)
         known = self._find_known([passage.address for passage in passages])
         single = ValidationLoad()

@@ -1,7 +1,6 @@
 """What is read from one file, and into which chunks it is cut; nothing is stored."""
 
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings
 from embedmill.shared.uris import path_to_uri
 from embedmill.workers.chunking import Chunk
-from embedmill.workers.chunking.normalise import BlockSpan, normalise
 from embedmill.workers.parsing.detect import NAMES
 from embedmill.workers.parsing.document import Block, BlockKind
 from embedmill.workers.parsing.limits import ParserLimits
@@ -33,11 +31,15 @@ class ParsedBlock:
 
 @dataclass(frozen=True, slots=True)
 class ParsedChunk:
-    """A chunk with its place in the text, in characters, and its first and last page."""
+    """A chunk with the place of its body in the text, in characters, and its first and last page.
+
+    Where the body holds rows of a table and not what heads it, `head` is the place of that, and `text` begins with it.
+    """
 
     text: str
     start: int
     end: int
+    head: tuple[int, int] | None
     tokens: int
     section: str
     pages: tuple[int, int] | None
@@ -82,7 +84,6 @@ def parse_file(settings: Settings, path: Path, *, chunking: CollectionSettings |
     except DocumentError as error:
         raise UserError(f"{path}: {error}", hint=error.hint) from None
     chunk_set = split(parsed, chosen, title="")
-    spans = normalise(parsed).blocks
     return ParsedFile(
         uri=uri,
         format=NAMES[parsed.media_type],
@@ -91,7 +92,7 @@ def parse_file(settings: Settings, path: Path, *, chunking: CollectionSettings |
         text=chunk_set.text,
         notes=list(parsed.notes),
         blocks=[_describe_block(block) for block in parsed.blocks],
-        chunks=[_describe_chunk(chunk, chunk_set.text, spans) for chunk in chunk_set.chunks],
+        chunks=[_describe_chunk(chunk, chunk_set.text) for chunk in chunk_set.chunks],
     )
 
 
@@ -99,13 +100,13 @@ def _describe_block(block: Block) -> ParsedBlock:
     return ParsedBlock(block.kind, block.text, block.level or None, block.page)
 
 
-def _describe_chunk(chunk: Chunk, text: str, spans: Iterable[BlockSpan]) -> ParsedChunk:
-    pages = [span.page for span in spans if span.page and span.start < chunk.end and span.end > chunk.start]
+def _describe_chunk(chunk: Chunk, text: str) -> ParsedChunk:
     return ParsedChunk(
-        text=chunk.body(text),
+        text=chunk.shown(text),
         start=chunk.start,
         end=chunk.end,
+        head=chunk.head,
         tokens=chunk.tokens,
         section=chunk.section,
-        pages=(min(pages), max(pages)) if pages else None,
+        pages=chunk.pages,
     )

@@ -89,7 +89,7 @@ def _read_chunk(row: Mapping[str, Any], blobs: Mapping[str, bytes | BlobMissing]
         return None
     if row["chunk"] not in chunk_set.ids:
         return None
-    return chunk_set.chunks[chunk_set.ids.index(row["chunk"])].body(chunk_set.text)
+    return chunk_set.chunks[chunk_set.ids.index(row["chunk"])].shown(chunk_set.text)
 
 
 def accept_reviews(

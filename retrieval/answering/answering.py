@@ -15,6 +15,7 @@ from embedmill.retrieval.relevance import WEAK, Relevance
 from embedmill.retrieval.steps import Running, Step, Steps
 from embedmill.shared.asking.sending import Pacing, ask_all
 from embedmill.shared.errors import EmbedmillError
+from embedmill.shared.headed import body_at
 from embedmill.shared.metering import Tally
 from embedmill.shared.words.cutting import count_terms
 from embedmill.shared.words.queries import parse_query
@@ -25,7 +26,7 @@ MOST_PASSAGES = 3
 NO_MODEL = "no model was asked for"
 NOT_SAID = "nothing that was found is near enough to the question"
 NONE_RELEVANT = "no passage that a model read answers the question"
-_SENTENCE = re.compile(r"\S.*?(?:[.!?。！？](?=\s|$)|(?=\n\s*[\n|#*`\d-])|$)", re.DOTALL)
+_SENTENCE = re.compile(r"\S.*?(?:[.!?。！？](?=\s|$)|(?=\n\s*[\n|#*`\d-])|(?=\n[^\n]* \| )|$)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,8 @@ def _id(hit: Hit) -> str:
 
 
 def _passage(id: str, hit: Hit) -> Passage:
-    return Passage(id, hit.document, hit.uri, hit.title, hit.section, hit.text, hit.similarity or 0.0)
+    near = hit.similarity or 0.0
+    return Passage(id, hit.document, hit.uri, hit.title, hit.section, hit.text, near, body_at(hit.head))
 
 
 def _in_their_words(question: str, passages: Sequence[Passage]) -> list[Claim]:
@@ -117,7 +119,8 @@ def _in_their_words(question: str, passages: Sequence[Passage]) -> list[Claim]:
 
 def _sentences(passage: Passage, wanted: frozenset[int]) -> Iterator[tuple[int, Claim]]:
     """The sentences of a passage, each with how many of the wanted terms it holds."""
-    spans = [found.span() for found in _SENTENCE.finditer(passage.text)] or [(0, len(passage.text))]
+    begin = passage.body_at
+    spans = [found.span() for found in _SENTENCE.finditer(passage.text, begin)] or [(begin, len(passage.text))]
     for start, end in spans:
         text = passage.text[start:end].rstrip()
         held = wanted.intersection(count_terms(text=text).terms.tolist())

@@ -11,7 +11,7 @@ RELEVANT = 4
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """One text that a search found; `similarity` is absolute, from 0 to 1."""
+    """One text that a search found; `similarity` is absolute, from 0 to 1. A table's head goes before `body_at`."""
 
     id: str
     document: str
@@ -20,6 +20,7 @@ class Passage:
     section: str
     text: str
     similarity: float = 0.0
+    body_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)

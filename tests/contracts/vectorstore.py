@@ -132,7 +132,7 @@ class VectorStoreContract(FilterContract):
 
     def test_a_row_comes_back_as_it_was_written(self, store: VectorStore) -> None:
         text, metadata = "Zażółć\n\x00 \U0001f600", {"a": [1, "x"], "b": None}
-        row = make_row(title="T", section="A > B", text=text, page=7, metadata=metadata)
+        row = make_row(title="T", section="A > B", text=text, page=7, metadata=metadata, head=(3, 9), last_page=8)
         store.upsert("s", [row])
         eventually(lambda: store.count("s"), 1, "one row")
         fetched = store.fetch("s", [row.id, "unknown"], with_vectors=True)

@@ -35,6 +35,7 @@ def test_a_hit_has_everything_that_the_command_line_prints(
         "rank": 1, "document": "d1", "uri": "file:///d1", "chunk": "c0", "section": "A > B", "start": 5, "end": 14,
         "text": "apple pie", "title": "T", "page": 3, "similarity": hit["similarity"], "copies": [], "copy_count": 0,
         "more_of_document": None, "context": None, "model_score": None, "quote": None,
+        "pages": [3, 3], "head": None,
     }  # fmt: skip
     assert 0 < hit["similarity"] < 1
     assert list(stages) == ["dense", "lexical", "fused"]

@@ -1,7 +1,8 @@
 """The chunk set: one document's text and chunks as a stored object, and the ids by which everything names a chunk."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
@@ -9,12 +10,15 @@ import orjson
 
 from embedmill.shared.addresses import digest
 from embedmill.shared.errors import BlobMissing
-from embedmill.workers.chunking.chunk import Chunk
+from embedmill.workers.chunking.chunk import Chunk, Span
 from embedmill.workers.chunking.chunker import chunk
 from embedmill.workers.chunking.normalise import NormalisedDocument, one_line
 from embedmill.workers.chunking.settings import ChunkSettings
 
-RECORD_VERSION = 1
+RECORD_VERSION = 2
+READABLE = (1, RECORD_VERSION)
+"""Version 1 knew of a chunk's first page only, and of no table."""
+CHUNK_FIELDS = len(fields(Chunk))
 _FIELDS = attrgetter(*(field.name for field in fields(Chunk)))
 ID_LENGTH = 24
 """Hex characters of a chunk id: 96 bits, so that two of a billion chunks share one with a chance of 10^-11."""
@@ -33,9 +37,12 @@ class ChunkSet:
     fingerprint: str
     chunks: tuple[Chunk, ...]
     ids: tuple[str, ...]
+    tables: tuple[tuple[Span, Span], ...] = ()
+    """Where the rows of each table with a head stand, and where that is."""
 
-    def bodies(self) -> list[str]:
-        return [chunk.body(self.text) for chunk in self.chunks]
+    def shown(self) -> list[str]:
+        """What is judged of each chunk."""
+        return [chunk.shown(self.text) for chunk in self.chunks]
 
     def embedded_texts(self) -> list[str]:
         return [chunk.embedded_text(self.text) for chunk in self.chunks]
@@ -47,7 +54,15 @@ def build_chunk_set(document: NormalisedDocument, settings: ChunkSettings, *, ti
     chunks = tuple(chunk(document, settings, title=heading))
     fingerprint = settings.fingerprint()
     ids = chunk_ids(chunks, text=document.text, title=heading, fingerprint=fingerprint)
-    return ChunkSet(document.text, heading, media_type, fingerprint, chunks, ids)
+    return ChunkSet(document.text, heading, media_type, fingerprint, chunks, ids, tuple(_tables(document)))
+
+
+def _tables(document: NormalisedDocument) -> Iterator[tuple[Span, Span]]:
+    rows = (block for block in document.blocks if not block.in_head)
+    for head, run in groupby(rows, key=attrgetter("head")):
+        if head is not None:
+            first, *others = run
+            yield (first.start, (others or [first])[-1].end), head
 
 
 def chunk_ids(chunks: Sequence[Chunk], *, text: str, title: str, fingerprint: str) -> tuple[str, ...]:
@@ -57,7 +72,7 @@ def chunk_ids(chunks: Sequence[Chunk], *, text: str, title: str, fingerprint: st
 
 
 def encode_chunk_set(chunk_set: ChunkSet) -> bytes:
-    """JSON `{v, text, title, media_type, fingerprint, chunks: [[ordinal, start, end, …]], ids}`; stable bytes."""
+    """JSON `{v, text, title, media_type, fingerprint, chunks: [[ordinal, start, …]], ids, tables}`; stable bytes."""
     return orjson.dumps(
         {
             "v": RECORD_VERSION,
@@ -67,6 +82,7 @@ def encode_chunk_set(chunk_set: ChunkSet) -> bytes:
             "fingerprint": chunk_set.fingerprint,
             "chunks": [_FIELDS(chunk) for chunk in chunk_set.chunks],
             "ids": chunk_set.ids,
+            "tables": chunk_set.tables,
         }
     )
 
@@ -78,7 +94,7 @@ def decode_chunk_set(data: bytes) -> ChunkSet:
     """
     try:
         record = orjson.loads(data)
-        if record["v"] != RECORD_VERSION or len(record["ids"]) != len(record["chunks"]):
+        if record["v"] not in READABLE or len(record["ids"]) != len(record["chunks"]):
             raise BlobMissing("a stored chunk set is of another version")
         return _chunk_set(record)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -86,6 +102,21 @@ def decode_chunk_set(data: bytes) -> ChunkSet:
 
 
 def _chunk_set(record: dict[str, Any]) -> ChunkSet:
-    chunks = tuple(Chunk(*fields) for fields in record["chunks"])
-    heads = (record["text"], record["title"], record["media_type"], record["fingerprint"])
-    return ChunkSet(*heads, chunks, tuple(record["ids"]))
+    chunks = tuple(_chunk(*stored) for stored in record["chunks"])
+    names = (record["text"], record["title"], record["media_type"], record["fingerprint"])
+    tables = tuple((_span(rows), _span(head)) for rows, head in record.get("tables", ()))
+    return ChunkSet(*names, chunks, tuple(record["ids"]), tables)
+
+
+def _chunk(*stored: Any) -> Chunk:
+    ordinal, start, end, tokens, section, pages, prefix, head = (
+        stored if len(stored) == CHUNK_FIELDS else (*stored, None)
+    )
+    if isinstance(pages, int):
+        pages = (pages, pages)
+    return Chunk(ordinal, start, end, tokens, section, pages and _span(pages), prefix, head and _span(head))
+
+
+def _span(stored: list[int]) -> Span:
+    first, last = stored
+    return first, last

@@ -1,12 +1,15 @@
 """The chunker: a normalised document in, chunks that cover it out."""
 
-import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from embedmill.shared.tokenizer import CountedText
-from embedmill.workers.chunking.chunk import Chunk
+from embedmill.workers.chunking.chunk import Chunk, Span
+from embedmill.workers.chunking.heads import Head, Heads
 from embedmill.workers.chunking.normalise import NormalisedDocument
-from embedmill.workers.chunking.packing import Group, Packer, overlap_start
-from embedmill.workers.chunking.pieces import Limits, Piece, cut_pieces
+from embedmill.workers.chunking.overlap import overlap_start
+from embedmill.workers.chunking.packing import Group, Packer
+from embedmill.workers.chunking.pieces import Limits, cut_pieces
 from embedmill.workers.chunking.prefix import MOST_TOKENS, prefix
 from embedmill.workers.chunking.settings import ChunkSettings
 
@@ -14,18 +17,18 @@ from embedmill.workers.chunking.settings import ChunkSettings
 def chunk(document: NormalisedDocument, settings: ChunkSettings, *, title: str) -> list[Chunk]:
     """Cut a document into chunks, in order; an empty text has none.
 
-    Every character that is not white space lies in at least one chunk, start offsets rise strictly, and no body has
-    more than `settings.maximum` tokens. The same input gives the same chunks on every machine.
+    Every character that is not white space lies in at least one body, start offsets rise strictly, and no chunk has
+    more than `settings.maximum` tokens, those of a table's head included. The same input gives the same chunks on
+    every machine.
     """
     limits = _limits(settings)
     text = CountedText(document.text)
-    groups = Packer(text, settings, limits).pack(cut_pieces(text, document.blocks, limits))
-    starts = _starts(text, groups, settings)
+    heads = Heads(text, most=settings.most_head)
+    pieces = cut_pieces(text, document.blocks, limits, heads)
+    groups = Packer(text, settings, limits, heads).pack(pieces)
     prefixes = _Prefixes(title, settings)
-    return [
-        _chunk(ordinal, group, start=start, tokens=text.count(start, group[-1].end), prefixes=prefixes)
-        for ordinal, (group, start) in enumerate(zip(groups, starts, strict=True))
-    ]
+    parts = _with_overlap(text, groups, settings, heads)
+    return [_chunk(ordinal, part, prefixes) for ordinal, part in enumerate(parts)]
 
 
 def _limits(settings: ChunkSettings) -> Limits:
@@ -34,15 +37,38 @@ def _limits(settings: ChunkSettings) -> Limits:
     return Limits(whole=whole, room=settings.room, maximum=settings.maximum)
 
 
-def _starts(text: CountedText, groups: list[Group], settings: ChunkSettings) -> list[int]:
-    """Where each chunk starts: with its overlap, if the maximum allows it."""
-    wished = [group[0].start for group in groups[:1]] + [
-        overlap_start(text, before, group, overlap=settings.overlap) for before, group in itertools.pairwise(groups)
-    ]
-    return [
-        start if text.count(start, group[-1].end) <= settings.maximum else group[0].start
-        for start, group in zip(wished, groups, strict=True)
-    ]
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What becomes a chunk: a span, the pieces that it holds any of, its own first piece, and what it carries."""
+
+    start: int
+    end: int
+    pieces: Group
+    tokens: int
+    head: Head | None
+
+
+def _with_overlap(text: CountedText, groups: list[Group], settings: ChunkSettings, heads: Heads) -> Iterator[_Part]:
+    """Each group with what it repeats of the one before, if the maximum and its head allow that."""
+    before: Group = []
+    for group in groups:
+        start = overlap_start(text, before, group, overlap=settings.overlap) if before else group[0].start
+        repeated = [piece for piece in before if piece.end > start]
+        whole = _part(text, start, [*repeated, *group], heads)
+        if whole is None or whole.tokens > settings.maximum:
+            whole = _part(text, group[0].start, group, heads)
+        assert whole is not None
+        yield whole
+        before = group
+
+
+def _part(text: CountedText, start: int, pieces: Group, heads: Heads) -> _Part | None:
+    carried = heads.carried((piece.block for piece in pieces), start)
+    if len(carried) > 1:
+        return None
+    end = pieces[-1].end
+    head = next(iter(carried), None)
+    return _Part(start, end, pieces, text.count(start, end) + (head.tokens if head else 0), head)
 
 
 class _Prefixes(dict[str, str]):
@@ -58,11 +84,17 @@ class _Prefixes(dict[str, str]):
         return self[section]
 
 
-def _chunk(ordinal: int, group: Group, *, start: int, tokens: int, prefixes: _Prefixes) -> Chunk:
-    block = _content(group).block
-    section = block.section
-    return Chunk(ordinal, start, group[-1].end, tokens, section, block.page, prefixes[section])
+def _chunk(ordinal: int, part: _Part, prefixes: _Prefixes) -> Chunk:
+    section = _section(part.pieces)
+    head = (part.head.start, part.head.end) if part.head else None
+    return Chunk(ordinal, part.start, part.end, part.tokens, section, _pages(part.pieces), prefixes[section], head)
 
 
-def _content(group: Group) -> Piece:
-    return next((piece for piece in group if not piece.heading), group[-1])
+def _section(pieces: Group) -> str:
+    """The section of the first content."""
+    return next((piece for piece in pieces if not piece.heading), pieces[-1]).block.section
+
+
+def _pages(pieces: Group) -> Span | None:
+    pages = [piece.block.page for piece in pieces if piece.block.page is not None]
+    return (min(pages), max(pages)) if pages else None

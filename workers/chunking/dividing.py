@@ -1,11 +1,11 @@
 """Dividing: chunks that a model finds too long become several; all others stay what they are, and keep their ids."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from embedmill.shared.addresses import digest
-from embedmill.shared.tokenizer import CountedText
-from embedmill.workers.chunking.chunk import Chunk
+from embedmill.shared.tokenizer import CountedText, count_tokens
+from embedmill.workers.chunking.chunk import Chunk, Span
 from embedmill.workers.chunking.chunk_set import ID_LENGTH, ChunkSet
 from embedmill.workers.chunking.pieces import cut_span
 from embedmill.workers.chunking.settings import SMALLEST_TARGET
@@ -19,21 +19,40 @@ def divide(chunk_set: ChunkSet, ordinals: Collection[int]) -> ChunkSet:
     counted = CountedText(chunk_set.text)
     made: list[tuple[Chunk, str]] = []
     for chunk, id_ in zip(chunk_set.chunks, chunk_set.ids, strict=True):
-        parts = _parts(counted, chunk, id_) if chunk.ordinal in ordinals else [(chunk, id_)]
+        parts = _parts(counted, chunk, id_, chunk_set.tables) if chunk.ordinal in ordinals else [(chunk, id_)]
         made += [(replace(part, ordinal=len(made) + place), part_id) for place, (part, part_id) in enumerate(parts)]
     return replace(chunk_set, chunks=tuple(chunk for chunk, _ in made), ids=tuple(id_ for _, id_ in made))
 
 
 def can_divide(chunk_set: ChunkSet, ordinal: int) -> bool:
-    """Whether a chunk has parts: it is longer than the smallest chunk there may be, and more than one character."""
+    """Whether dividing makes it shorter: it is no smallest chunk, and more than one character or a head."""
     chunk = chunk_set.chunks[ordinal]
-    return chunk.tokens > SMALLEST_TARGET and len(list(_parts(CountedText(chunk_set.text), chunk, ""))) > 1
+    if chunk.tokens <= SMALLEST_TARGET:
+        return False
+    first, *others = _parts(CountedText(chunk_set.text), chunk, "", chunk_set.tables)
+    return bool(others) or first[0].head != chunk.head
 
 
-def _parts(text: CountedText, chunk: Chunk, id_: str) -> Iterator[tuple[Chunk, str]]:
-    spans = cut_span(text, (chunk.start, chunk.end), most=-(-chunk.tokens // 2))
-    for start, end in spans:
-        yield (
-            replace(chunk, start=start, end=end, tokens=text.count(start, end)),
-            digest(id_, f"{start} {end}", length=ID_LENGTH),
-        )
+def _parts(
+    text: CountedText, chunk: Chunk, id_: str, tables: Sequence[tuple[Span, Span]]
+) -> Iterator[tuple[Chunk, str]]:
+    most = -(-chunk.tokens // 2)
+    heads = [head for rows, head in tables if rows[0] < chunk.end and chunk.start < rows[1]]
+    carried = max((_tokens_of(text, head) for head in heads), default=0)
+    if carried > most // 2:
+        # The model would refuse the head alone sooner or later.
+        tables, carried = (), 0
+    for start, end in cut_span(text, (chunk.start, chunk.end), most=most - carried, by_lines=bool(heads)):
+        head = _missing_head(start, end, tables)
+        tokens = text.count(start, end) + (_tokens_of(text, head) if head else 0)
+        part = replace(chunk, start=start, end=end, tokens=tokens, head=head)
+        yield part, digest(id_, f"{start} {end}", length=ID_LENGTH)
+
+
+def _missing_head(start: int, end: int, tables: Sequence[tuple[Span, Span]]) -> Span | None:
+    """The head of the first table of whose rows the span has some, where the span does not hold it."""
+    return next((head for rows, head in tables if rows[0] < end and start < rows[1] and head[0] < start), None)
+
+
+def _tokens_of(text: CountedText, head: Span) -> int:
+    return count_tokens(text.text[slice(*head)] + "\n")

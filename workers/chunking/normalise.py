@@ -1,14 +1,14 @@
 """Normalisation: the blocks of a parsed document as one text, with the span, section and page of each block."""
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from embedmill.workers.chunking.chunk import Span
 from embedmill.workers.parsing.document import Block, BlockKind, ParsedDocument
 
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 """PostgreSQL takes no NUL and UTF-8 no lone surrogate."""
-
-Span = tuple[int, int]
 
 TABLE = {BlockKind.CAPTION, BlockKind.TABLE_ROW}
 INDENTED = {BlockKind.CODE, BlockKind.LIST_ITEM}
@@ -24,8 +24,8 @@ PATH_SEPARATOR = " > "
 class BlockSpan:
     """A block as `text[start:end]`, in Python characters. `section` is the path of headings above and including it.
 
-    `head` is the span of the head of its table, None for what belongs to that head or to no table with one. `part` is
-    the part of the document that it stands in; no chunk joins parts.
+    `head` is the span of what heads its table, where rows follow that; of the head's own blocks too. `part` is the part
+    of the document that it stands in; no chunk joins parts.
     """
 
     start: int
@@ -35,6 +35,11 @@ class BlockSpan:
     page: int | None = None
     part: int = 0
     head: Span | None = None
+
+    @property
+    def in_head(self) -> bool:
+        """Whether it is one of the blocks that head a table."""
+        return self.head is not None and self.end <= self.head[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +56,7 @@ def normalise(parsed: ParsedDocument) -> NormalisedDocument:
     White space around a block is trimmed, inside it is kept, as is a code block's indentation. Characters keep their
     Unicode form.
     """
-    sections: list[tuple[int, str]] = []
     parts: list[str] = []
-    spans: list[BlockSpan] = []
     placed: list[Span | None] = []
     before: Block | None = None
     length = 0
@@ -61,24 +64,34 @@ def normalise(parsed: ParsedDocument) -> NormalisedDocument:
         if not (text := clean_block(block)):
             placed.append(None)
             continue
-        if block.kind is BlockKind.HEADING:
-            _enter(sections, level=block.level, heading=text)
         parts += (gap := _gap(before, block)), text
-        start = length + len(gap)
-        length = start + len(text)
-        head = _head(block, placed)
-        placed.append((start, length))
-        spans.append(BlockSpan(start, length, block.kind, _path(sections), block.page, block.part, head))
+        placed.append((length + len(gap), length + len(gap) + len(text)))
+        length += len(gap) + len(text)
         before = block
-    return NormalisedDocument("".join(parts), tuple(spans))
+    return NormalisedDocument("".join(parts), tuple(_spans(parsed.blocks, placed)))
 
 
-def _head(block: Block, placed: list[Span | None]) -> Span | None:
-    """Where the head of a row's table stands; `placed` has the spans of the blocks before it."""
-    if block.head is None or block.head[1] > len(placed):
-        return None
-    found = [span for span in placed[slice(*block.head)] if span is not None]
-    return (found[0][0], found[-1][1]) if found else None
+def _spans(blocks: Sequence[Block], placed: Sequence[Span | None]) -> Iterator[BlockSpan]:
+    sections: list[tuple[int, str]] = []
+    heads = _heads(blocks, placed)
+    for block, span in zip(blocks, placed, strict=True):
+        if span is None:
+            continue
+        if block.kind is BlockKind.HEADING:
+            _enter(sections, level=block.level, heading=clean_block(block))
+        head = heads.get(block.head) if block.head else None
+        yield BlockSpan(*span, block.kind, _path(sections), block.page, block.part, head)
+
+
+def _heads(blocks: Sequence[Block], placed: Sequence[Span | None]) -> dict[Span, Span]:
+    """Where the heads of tables stand that have rows, by the numbers of their blocks."""
+    heads: dict[Span, Span] = {}
+    for number, block in enumerate(blocks):
+        if block.head is None or block.head in heads or not block.head[0] < block.head[1] <= number:
+            continue
+        if found := [span for span in placed[slice(*block.head)] if span is not None]:
+            heads[block.head] = found[0][0], found[-1][1]
+    return heads
 
 
 def clean_block(block: Block) -> str:

@@ -1,45 +1,58 @@
 """Packing: consecutive pieces gathered into chunks, by the structure of the document first and by size second."""
 
-from collections.abc import Iterator
-
 from embedmill.shared.tokenizer import CountedText
+from embedmill.workers.chunking.heads import Head, Heads
 from embedmill.workers.chunking.pieces import Limits, Piece, count_spans, hard_cut
-from embedmill.workers.chunking.sentences import SENTENCE, spans
 from embedmill.workers.chunking.settings import ChunkSettings
-from embedmill.workers.parsing.document import BlockKind
 
 Group = list[Piece]
 
 
 class Packer:
-    """Packs pieces greedily; sums of piece counts steer, and exact counts of the text decide."""
+    """Packs pieces greedily; sums of piece counts steer, and exact counts of the text decide.
 
-    def __init__(self, text: CountedText, settings: ChunkSettings, limits: Limits) -> None:
+    A group's tokens are those of its text and of the head that it must carry. It has one part and needs one head.
+    """
+
+    def __init__(self, text: CountedText, settings: ChunkSettings, limits: Limits, heads: Heads) -> None:
         self._text = text
         self._settings = settings
         self._limits = limits
+        self._heads = heads
         self._groups: list[Group] = []
         self._current: Group = []
+        self._head: Head | None = None
         self._tokens = 0
 
     def pack(self, pieces: list[Piece]) -> list[Group]:
         """Every piece in one group, in order; no group above the maximum, and few below the minimum."""
         for piece in pieces:
-            while self._is_full_before(piece):
-                self._close()
+            while self._current and self._is_full_before(piece):
+                self._close(before=piece)
             self._append(piece)
         if self._current:
             self._groups.append(self._current)
         return [part for group in self._without_small() for part in self._within_maximum(group)]
 
     def _append(self, piece: Piece) -> None:
+        head = self._missing(piece)
+        if head is not None and self._head is None:
+            self._head = head
+            self._tokens += head.tokens
         self._tokens += piece.tokens + (piece.gap if self._current else 0)
         self._current.append(piece)
 
+    def _missing(self, piece: Piece) -> Head | None:
+        """The head that the current group must carry if it takes the piece."""
+        head = self._heads.of(piece.block)
+        begin = self._current[0].start if self._current else piece.start
+        return head if head is not None and head.start < begin else None
+
     def _is_full_before(self, piece: Piece) -> bool:
-        if not self._current:
-            return False
-        total = self._tokens + piece.gap + piece.tokens
+        head = self._missing(piece)
+        if _are_apart(self._current[-1], piece) or (head and self._head and head != self._head):
+            return True
+        total = self._tokens + piece.gap + piece.tokens + (head.tokens if head and not self._head else 0)
         if total > self._settings.maximum:
             return True
         return (piece.heading or total > self._settings.room) and self._reaches_minimum()
@@ -47,20 +60,20 @@ class Packer:
     def _reaches_minimum(self) -> bool:
         if self._tokens < self._settings.minimum:
             return False
-        return count_group(self._text, self._current[: self._content_length()]) >= self._settings.minimum
+        return self.count(self._current[: self._content_length()]) >= self._settings.minimum
 
     def _content_length(self) -> int:
-        """Pieces up to the last that is no heading: a heading at the end belongs to the chunk that follows."""
+        """Pieces up to the last that opens nothing: what opens something belongs to the chunk that follows."""
         length = len(self._current)
-        while length and self._current[length - 1].heading:
+        while length and self._current[length - 1].opens:
             length -= 1
         return length or len(self._current)
 
-    def _close(self) -> None:
-        length = self._content_length()
+    def _close(self, *, before: Piece) -> None:
+        length = len(self._current) if _are_apart(self._current[-1], before) else self._content_length()
         closed, following = self._current[:length], self._current[length:]
         self._groups.append(closed)
-        self._current, self._tokens = [], 0
+        self._current, self._head, self._tokens = [], None, 0
         for piece in following:
             self._append(piece)
 
@@ -75,13 +88,14 @@ class Packer:
         return kept
 
     def _may_join(self, before: Group, group: Group) -> bool:
-        if count_group(self._text, group) >= self._settings.minimum:
+        if _are_apart(before[-1], group[0]) or self.count(group) >= self._settings.minimum:
             return False
-        return count_group(self._text, [before[0], group[-1]]) <= self._settings.maximum
+        joined = [*before, *group]
+        return len(self._carried(joined)) <= 1 and self.count(joined) <= self._settings.maximum
 
     def _within_maximum(self, group: Group) -> list[Group]:
         """The group, or its halves: a joined text can count more than the sum of its pieces, though it seldom does."""
-        if count_group(self._text, group) <= self._settings.maximum:
+        if self.count(group) <= self._settings.maximum:
             return [group]
         if len(group) == 1:
             return [[piece] for piece in self._fragments(group[0])]
@@ -89,38 +103,22 @@ class Packer:
         return self._within_maximum(group[:middle]) + self._within_maximum(group[middle:])
 
     def _fragments(self, piece: Piece) -> list[Piece]:
-        cut = hard_cut(self._text, (piece.start, piece.end), self._limits)
+        limits = self._limits.beside(self._heads.of(piece.block))
+        cut = hard_cut(self._text, (piece.start, piece.end), limits)
         counted = count_spans(self._text, cut)
         return [
             Piece(start, end, tokens, gap, piece.block, sentence=False)
             for (start, end), (tokens, gap) in zip(cut, counted, strict=True)
         ]
 
+    def count(self, group: Group) -> int:
+        """Exact tokens of a group: of its text, and of a head that it must carry."""
+        body = self._text.count(group[0].start, group[-1].end)
+        return body + sum(head.tokens for head in self._carried(group))
 
-def count_group(text: CountedText, group: Group) -> int:
-    """Exact tokens of the text from the first piece to the last."""
-    return text.count(group[0].start, group[-1].end)
-
-
-def overlap_start(text: CountedText, before: Group, following: Group, *, overlap: int) -> int:
-    """Where `following` starts when it repeats the last whole sentences of `before`, at most `overlap` tokens.
-
-    Nothing is repeated across a heading, out of a code block, or from within a sentence; `before` is never repeated
-    as a whole.
-    """
-    start, end = following[0].start, before[-1].end
-    if not overlap or following[0].heading:
-        return start
-    for candidate in _sentence_starts(text.text, before):
-        if candidate <= before[0].start or text.count(candidate, end) > overlap:
-            break
-        start = candidate
-    return start
+    def _carried(self, group: Group) -> set[Head]:
+        return self._heads.carried((piece.block for piece in group), group[0].start)
 
 
-def _sentence_starts(text: str, group: Group) -> Iterator[int]:
-    """From the last sentence backwards, as far as whole sentences of one section go."""
-    for piece in reversed(group):
-        if piece.heading or piece.block.kind is BlockKind.CODE or not piece.sentence:
-            return
-        yield from (start for start, _ in reversed(spans(text, (piece.start, piece.end), SENTENCE)))
+def _are_apart(one: Piece, other: Piece) -> bool:
+    return one.block.part != other.block.part

@@ -5,11 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from embedmill.shared.tokenizer import CountedText
+from embedmill.workers.chunking.chunk import Span
+from embedmill.workers.chunking.heads import Head, Heads
 from embedmill.workers.chunking.normalise import BlockSpan
-from embedmill.workers.chunking.sentences import LINE, PARAGRAPH, SENTENCE, WORD, Span, even_cut, spans
+from embedmill.workers.chunking.sentences import CELL, LINE, PARAGRAPH, SENTENCE, WORD, even_cut, spans
 from embedmill.workers.parsing.document import BlockKind
 
-PROSE = {BlockKind.PARAGRAPH, BlockKind.LIST_ITEM}
+PROSE = {BlockKind.PARAGRAPH, BlockKind.CAPTION}
+FIRST_CUTS = {BlockKind.CODE: PARAGRAPH, BlockKind.TABLE_ROW: CELL}
+"""Where a block of a kind is cut first, if it must be; others at sentences."""
 GAP = 2
 """Characters of white space before a piece that its count includes: tokens hold the space or lines before a word."""
 
@@ -19,7 +23,7 @@ class Piece:
     """`text[start:end]` of one block. `tokens` include up to two characters of white space before it.
 
     `gap` are the tokens of a longer white space between it and the piece before. `sentence` is false for a fragment
-    that starts within a sentence.
+    that starts within a sentence. `opens` says that it means nothing without what follows: a heading, a table's head.
     """
 
     start: int
@@ -28,10 +32,16 @@ class Piece:
     gap: int
     block: BlockSpan
     sentence: bool = True
+    opens: bool = False
 
     @property
     def heading(self) -> bool:
         return self.block.kind is BlockKind.HEADING
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is all of its block."""
+        return (self.start, self.end) == (self.block.start, self.block.end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +52,24 @@ class Limits:
     room: int
     maximum: int
 
+    def beside(self, head: Head | None) -> "Limits":
+        """What is left of them for rows whose head takes its part."""
+        if head is None:
+            return self
+        return Limits(self.whole, max(self.room - head.tokens, 1), self.maximum - head.tokens)
 
-def cut_pieces(text: CountedText, blocks: Sequence[BlockSpan], limits: Limits) -> list[Piece]:
+
+def cut_pieces(text: CountedText, blocks: Sequence[BlockSpan], limits: Limits, heads: Heads) -> list[Piece]:
     """Every block as one piece where it may stay whole, else its sentences, lines, words or graphemes."""
     counted = count_spans(text, [(block.start, block.end) for block in blocks])
     pieces: list[Piece] = []
     for block, (tokens, gap) in zip(blocks, counted, strict=True):
-        if _stays_whole(text, block, tokens=tokens, limits=limits):
-            pieces.append(Piece(block.start, block.end, tokens, gap, block))
+        within = limits.beside(heads.of(block))
+        if _stays_whole(text, block, tokens=tokens, limits=within):
+            opens = block.kind is BlockKind.HEADING or heads.opens(block)
+            pieces.append(Piece(block.start, block.end, tokens, gap, block, opens=opens))
         else:
-            pieces += _cut_block(text, block, limits)
+            pieces += _cut_block(text, block, within)
     return pieces
 
 
@@ -74,10 +92,14 @@ def hard_cut(text: CountedText, span: Span, limits: Limits) -> list[Span]:
     return [part for half in even_cut(text.text, span, parts=parts) for part in hard_cut(text, half, limits)]
 
 
-def cut_span(text: CountedText, span: Span, *, most: int) -> list[Span]:
-    """`span` cut at sentences, lines, words or graphemes into as few parts of about `most` tokens as that allows."""
+def cut_span(text: CountedText, span: Span, *, most: int, by_lines: bool = False) -> list[Span]:
+    """`span` cut at sentences, lines, words or graphemes into as few parts of about `most` tokens as that allows.
+
+    Rows of a table are cut at lines first.
+    """
     limits = Limits(whole=most, room=most, maximum=most)
-    parts = _divide(text, span, (SENTENCE, LINE, WORD), limits=limits)
+    first = (LINE, SENTENCE) if by_lines else (SENTENCE, LINE)
+    parts = _divide(text, span, (*first, WORD), limits=limits)
     return [part for part, _ in _merged(text, parts, most)]
 
 
@@ -87,11 +109,11 @@ def _stays_whole(text: CountedText, block: BlockSpan, *, tokens: int, limits: Li
 
 
 def _cut_block(text: CountedText, block: BlockSpan, limits: Limits) -> list[Piece]:
-    first = PARAGRAPH if block.kind is BlockKind.CODE else SENTENCE
+    first = FIRST_CUTS.get(block.kind, SENTENCE)
     parts = _divide(text, (block.start, block.end), (first, LINE, WORD), limits=limits)
     counted = count_spans(text, [span for span, _ in parts])
     return [
-        Piece(start, end, tokens, gap, block, sentence)
+        Piece(start, end, tokens, gap, block, sentence, opens=block.kind is BlockKind.HEADING)
         for ((start, end), sentence), (tokens, gap) in zip(parts, counted, strict=True)
     ]
 

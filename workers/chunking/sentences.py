@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-Span = tuple[int, int]
+from embedmill.workers.chunking.chunk import Span
 
 SENTENCE = re.compile(
     r"""[.!?…。！？｡\n](?:"""
@@ -24,6 +24,7 @@ SENTENCE = re.compile(
 
 PARAGRAPH = re.compile(r"\n\s*\n")
 LINE = re.compile(r"\n")
+CELL = re.compile(r" \| ")
 WORD = re.compile(r"\s+")
 
 JOINERS = frozenset("\u200d\ufe0e\ufe0f" + "".join(map(chr, range(0x1F3FB, 0x1F400))))
@@ -63,13 +64,14 @@ def even_cut(text: str, span: Span, *, parts: int) -> list[Span]:
 
 
 def _grapheme_edge(text: str, cut: int, *, span: Span) -> int:
-    before = next((i for i in range(cut, span[0], -1) if not _joined(text, i)), None)
+    before = next((i for i in range(cut, span[0], -1) if not is_joined(text, i)), None)
     if before is not None:
         return before
-    return next((i for i in range(cut + 1, span[1]) if not _joined(text, i)), cut)
+    return next((i for i in range(cut + 1, span[1]) if not is_joined(text, i)), cut)
 
 
-def _joined(text: str, index: int) -> bool:
+def is_joined(text: str, index: int) -> bool:
+    """Whether a character belongs to the one before it."""
     character = text[index]
     if character < "\u0300":
         return False

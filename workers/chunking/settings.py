@@ -6,8 +6,11 @@ from typing import Self
 from embedmill.shared.errors import SettingsError
 from embedmill.shared.tokenizer import ENCODING
 
-CHUNKER_VERSION = 1
-"""Raised whenever the same document and settings would be cut otherwise; every chunk id changes with it."""
+CHUNKER_VERSION = 2
+"""Raised whenever the same document and settings would be cut otherwise; every chunk id changes with it.
+
+2 carries the heads of tables and keeps parts apart.
+"""
 
 SMALLEST_TARGET = 8
 USUAL_MINIMUM, USUAL_TARGET, USUAL_MAXIMUM, USUAL_OVERLAP = 256, 384, 1024, 32
@@ -15,13 +18,13 @@ USUAL_MINIMUM, USUAL_TARGET, USUAL_MAXIMUM, USUAL_OVERLAP = 256, 384, 1024, 32
 
 @dataclass(frozen=True, slots=True)
 class ChunkSettings:
-    """All in cl100k tokens of a chunk's body.
+    """All in cl100k tokens of a chunk's body and of the head of a table that it carries.
 
-    A chunk closes at `target`, or at a heading once it has `minimum`; it goes over `target` only to reach `minimum` or
-    to keep a block whole, and never over `maximum`. Up to `overlap` tokens of the chunk before are repeated, counted
-    within `target`. The target of 384 leaves room for the prefix within the 512 positions of small embedding models
-    and keeps averaged embeddings about one subject. Raises SettingsError unless
-    minimum + overlap <= target <= maximum and target >= 8.
+    A chunk closes at `target`, at a heading once it has `minimum`, and at the end of a part, such as a slide or a
+    sheet; it goes over `target` only to reach `minimum` or to keep a block whole, and never over `maximum`. Up to
+    `overlap` tokens of the chunk before are repeated, counted within `target` (`embedmill.workers.chunking.overlap`).
+    The target of 384 leaves room for the prefix within the 512 positions of small embedding models and keeps averaged
+    embeddings about one subject. Raises SettingsError unless minimum + overlap <= target <= maximum and target >= 8.
     """
 
     target: int = USUAL_TARGET
@@ -61,6 +64,11 @@ class ChunkSettings:
     def room(self) -> int:
         """Tokens that a chunk fills with new text, so that the repeated text still fits the target."""
         return self.target - self.overlap
+
+    @property
+    def most_head(self) -> int:
+        """Tokens that the head of a table may take in every chunk of its rows; of a longer one the last lines do."""
+        return self.target * 3 // 4
 
     def fingerprint(self) -> str:
         """Everything that decides where a text is cut: chunker version, tokenizer and sizes."""

@@ -273,13 +273,15 @@ def _document_rows(stored: Stored, vectors: Sequence[NDArray[np.float32]], index
             uri=item.uri,
             title=chunk_set.title,
             section=chunk.section,
-            text=chunk.body(chunk_set.text),
+            text=chunk.shown(chunk_set.text),
             start=chunk.start,
             end=chunk.end,
             page=chunk.page,
             index_version=index_version,
             vector=vector,
             metadata=metadata,
+            head=chunk.head,
+            last_page=chunk.last_page,
         )
         for chunk, vector in zip(stored.kept, vectors, strict=True)
     ]

@@ -88,7 +88,7 @@ class Forecast:
 
     def _is_asked_about(self, chunk_set: ChunkSet, ordinal: int, document: str) -> bool:
         if not self.policy.audits:
-            return judge_by_rules(chunk_set.chunks[ordinal].body(chunk_set.text)) is None
+            return judge_by_rules(chunk_set.chunks[ordinal].shown(chunk_set.text)) is None
         counts = self._chunks or self.policy.chunks
         chosen = is_chunk_sampled(_sampled(VERDICT, document, chunk_set.ids[ordinal]), counts)
         self._chunks = Counts(counts.sampled + chosen, counts.judged, counts.errors)

@@ -25,8 +25,8 @@ class Judgement:
 def reject_by_rules(stored: Stored) -> dict[int, str]:
     """What holds no language, by ordinal with the reason."""
     judged = (
-        (c.ordinal, judge_by_rules(body))
-        for c, body in zip(stored.chunk_set.chunks, stored.chunk_set.bodies(), strict=True)
+        (c.ordinal, judge_by_rules(text))
+        for c, text in zip(stored.chunk_set.chunks, stored.chunk_set.shown(), strict=True)
     )
     return {ordinal: reason for ordinal, reason in judged if reason is not None}
 

@@ -28,6 +28,8 @@ class Passage:
     body: str
     ordinal: int
     tokens: int
+    headed: bool = False
+    """Whether `before` is the head of its table, which stands further up."""
 
     @property
     def known(self) -> str:
@@ -44,8 +46,18 @@ def make_passages(chunk_set: ChunkSet, chunks: Sequence[Chunk], *, document: str
 
 
 def _passage(chunk: Chunk, text: str, *, document: str, title: str, opening: str, known: str) -> Passage:
-    before, body = text[max(0, chunk.start - BEFORE_CHARACTERS) : chunk.start], chunk.body(text)
+    before = chunk.heading(text)[-BEFORE_CHARACTERS:] or text[max(0, chunk.start - BEFORE_CHARACTERS) : chunk.start]
+    body = chunk.body(text)
     address = digest("verdict", known, chunk.section, before, body)
     return Passage(
-        address, document, title, opening, chunk.section, before, body, ordinal=chunk.ordinal, tokens=chunk.tokens
+        address,
+        document,
+        title,
+        opening,
+        chunk.section,
+        before,
+        body,
+        ordinal=chunk.ordinal,
+        tokens=chunk.tokens,
+        headed=chunk.head is not None,
     )

@@ -110,7 +110,7 @@ def _known(passage: Passage, fence: Fence, *, with_opening: bool) -> str:
 def _worded(pairs: Sequence[tuple[str, Passage]], fence: Fence) -> Iterator[str]:
     previous: int | None = None
     for id_, passage in pairs:
-        if passage.before and previous != passage.ordinal - 1:
+        if passage.before and (passage.headed or previous != passage.ordinal - 1):
             yield fence.wrap("before", f"… {passage.before}", chunk=id_)
         yield fence.wrap("chunk", passage.body, id=id_, section=passage.section)
         previous = passage.ordinal

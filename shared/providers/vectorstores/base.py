@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from embedmill.shared.editions import Edition
 from embedmill.shared.errors import StorageFailed
 from embedmill.shared.filtering.conditions import Condition
+from embedmill.shared.headed import body_at
 from embedmill.shared.metering import FreeMeter, Meter
 from embedmill.shared.providers.blobs.base import BlobStore
 from embedmill.shared.providers.vectorstores.places import Owner
@@ -26,6 +27,9 @@ from embedmill.shared.words.weighing import WordCounts, Wording
 @dataclass(frozen=True, slots=True)
 class VectorRow:
     """One chunk with its vector, as written. `start` and `end` are character offsets into the normalised text.
+
+    `text` is what stands there; where `head` says where the head of its table stands, that and a line feed go before.
+    `last_page` is None where that is `page`, as it is with a chunk of older releases, which knew its first page only.
 
     A store keeps a row as `<document>-<version>-<generation>.<ordinal>` (`embedmill.shared.editions`), whatever `id` it
     comes with: remote stores find a document's rows by the beginning of their ids. Rows of 0.1.0 keep the ids that they
@@ -48,6 +52,18 @@ class VectorRow:
     index_version: str
     vector: NDArray[np.float32]
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    head: tuple[int, int] | None = None
+    last_page: int | None = None
+
+    @property
+    def pages(self) -> tuple[int, int] | None:
+        """The first and the last page."""
+        return None if self.page is None else (self.page, self.last_page or self.page)
+
+    @property
+    def body(self) -> str:
+        """The text from `start` to `end`."""
+        return self.text[body_at(self.head) :]
 
 
 @dataclass(frozen=True, slots=True)

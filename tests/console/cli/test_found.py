@@ -9,7 +9,22 @@ from embedmill.retrieval.hits import Copy, Hit, Part, SearchResult, Understood
 from embedmill.retrieval.neighbours import Context, Neighbour
 from embedmill.retrieval.relevance import Relevance
 
-HIT = Hit(1, 2.5, "d1", "file:///in/a.txt", "c0", "Safety", 0, 20, "The pump is blocked.", "Manual", 3, {}, 0.914)
+HIT = Hit(
+    1,
+    2.5,
+    "d1",
+    "file:///in/a.txt",
+    "c0",
+    "Safety",
+    0,
+    20,
+    "The pump is blocked.",
+    "Manual",
+    3,
+    {},
+    0.914,
+    pages=(3, 3),
+)
 
 
 def answer(*hits: Hit, query: str = "blocked pump", relevance: Relevance | None = Relevance.GOOD) -> SearchResult:

@@ -1,17 +1,20 @@
 """Documents to chunk: short forms for blocks, hostile texts, and a strategy that makes any document."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from hypothesis import strategies as st
 
 from embedmill.workers.chunking import Chunk, ChunkSettings, NormalisedDocument, chunk, normalise
 from embedmill.workers.parsing.document import Block, BlockKind, ParsedDocument
 
 
-def heading(text: str, level: int = 1) -> Block:
-    return Block(BlockKind.HEADING, text, level)
+def heading(text: str, level: int = 1, *, part: int = 0) -> Block:
+    return Block(BlockKind.HEADING, text, level, part=part)
 
 
-def paragraph(text: str, page: int | None = None) -> Block:
-    return Block(BlockKind.PARAGRAPH, text, page=page)
+def paragraph(text: str, page: int | None = None, *, part: int = 0) -> Block:
+    return Block(BlockKind.PARAGRAPH, text, page=page, part=part)
 
 
 def code(text: str) -> Block:
@@ -71,7 +74,38 @@ blocks = st.builds(
     level=st.integers(0, 6),
     page=st.none() | st.integers(1, 9),
 )
-documents = st.lists(blocks, max_size=12).map(lambda found: ParsedDocument("text/plain", tuple(found)))
+
+
+def table(*heads: str, rows: Sequence[str], after: int = 0, caption: str = "", part: int = 0) -> list[Block]:
+    """A table that begins behind so many other blocks."""
+    span = (after, after + len(heads) + bool(caption))
+    kinds = [(BlockKind.CAPTION, caption)] if caption else []
+    kinds += [(BlockKind.TABLE_ROW, text) for text in (*heads, *rows)]
+    return [Block(kind, text, part=part, head=span) for kind, text in kinds]
+
+
+@st.composite
+def _documents(draw: st.DrawFn) -> ParsedDocument:
+    """Blocks of all kinds and tables, in up to some parts; a table's rows may go on after something else."""
+    found: list[Block] = []
+    part = 0
+    for _ in range(draw(st.integers(0, 12))):
+        part += draw(st.sampled_from([0, 0, 0, 1]))
+        made = [replace(draw(blocks), part=part)]
+        if draw(st.booleans()):
+            heads = draw(st.lists(st.sampled_from(["id | name", "k", "x | " * 40, "\ud800", "long " * 90]), max_size=3))
+            rows = draw(st.lists(st.sampled_from(["1 | Ann", "2 | ", "cell | " * 30, "word " * 300, ""]), max_size=9))
+            made = table(*heads, rows=rows, after=len(found), caption=draw(st.sampled_from(["", "Table 1"])), part=part)
+        found += made
+        tables: set[tuple[int, int]] = {block.head for block in found if block.head and block.head[1] < len(found)}
+        if draw(st.booleans()) and tables:
+            found.append(
+                Block(BlockKind.TABLE_ROW, "9 | goes on", part=part, head=draw(st.sampled_from(sorted(tables))))
+            )
+    return ParsedDocument("text/plain", tuple(found))
+
+
+documents = _documents()
 
 
 @st.composite

@@ -13,9 +13,12 @@ from embedmill.shared.tokenizer import count_tokens
 from embedmill.workers.chunking import (
     Chunk,
     ChunkSettings,
+    NormalisedDocument,
     build_chunk_set,
+    can_divide,
     chunk,
     decode_chunk_set,
+    divide,
     encode_chunk_set,
     normalise,
 )
@@ -29,10 +32,23 @@ def check(text: str, chunks: list[Chunk], limits: ChunkSettings) -> None:
     assert all(left < right for left, right in itertools.pairwise(starts))
     assert [one.end for one in chunks] == sorted(one.end for one in chunks)
     assert all(one.body(text).strip() for one in chunks)
-    counts = [count_tokens(one.body(text)) for one in chunks]
+    counts = [count_tokens(one.shown(text)) for one in chunks]
     assert counts == [one.tokens for one in chunks]
     assert max(counts, default=0) <= limits.maximum
     assert not uncovered(text, chunks).strip()
+
+
+def check_structure(whole: NormalisedDocument, chunks: list[Chunk], limits: ChunkSettings) -> None:
+    """Parts are apart, pages are those of the blocks, and rows have their head with them where that may be carried."""
+    for one in chunks:
+        held = [block for block in whole.blocks if block.start < one.end and one.start < block.end]
+        assert len({block.part for block in held}) == 1
+        pages = [block.page for block in held if block.page]
+        assert one.pages == ((min(pages), max(pages)) if pages else None)
+        heads = {block.head for block in held if block.head and not block.in_head and block.head[0] < one.start}
+        short = {head for head in heads if count_tokens(whole.text[slice(*head)] + "\n") <= limits.most_head}
+        assert one.head is None or any(head[0] <= one.head[0] < one.head[1] == head[1] for head in heads)
+        assert not short or {one.head} == short
 
 
 def uncovered(text: str, chunks: list[Chunk]) -> str:
@@ -44,7 +60,21 @@ def uncovered(text: str, chunks: list[Chunk]) -> str:
 @given(documents, settings())
 def test_offsets_coverage_bounds_and_order_hold(parsed: ParsedDocument, limits: ChunkSettings) -> None:
     normalised = normalise(parsed)
-    check(normalised.text, chunk(normalised, limits, title="A title"), limits)
+    chunks = chunk(normalised, limits, title="A title")
+    check(normalised.text, chunks, limits)
+    check_structure(normalised, chunks, limits)
+
+
+@given(documents, settings())
+def test_dividing_keeps_every_character_and_shortens(parsed: ParsedDocument, limits: ChunkSettings) -> None:
+    whole = build_chunk_set(normalise(parsed), limits, title="T", media_type="text/plain")
+    some = [one.ordinal for one in whole.chunks if can_divide(whole, one.ordinal)]
+    divided = divide(whole, some)
+    assert [one.ordinal for one in divided.chunks] == list(range(len(divided.chunks)))
+    assert all(one.tokens == count_tokens(one.shown(divided.text)) for one in divided.chunks)
+    assert not uncovered(divided.text, list(divided.chunks)).strip()
+    assert len(set(divided.ids)) == len(divided.ids)
+    assert not some or divided.chunks != whole.chunks
 
 
 @given(documents, settings())
@@ -103,4 +133,4 @@ def test_chunks_reach_the_minimum_and_pass_the_target_only_for_a_whole_paragraph
     check(text, chunks, ChunkSettings())
 
 
-EXPECTED_IDS = ["7edc62ee76e8b0b834868200", "2ecfcd7ca6964b015273c187", "42f3827aa93b8db21ba9e70d"]
+EXPECTED_IDS = ["b1923b667e96373d389c54c1", "b88f297b0b451b3adf2a17fe", "2b15c681d7111e74a61d32af"]

@@ -108,17 +108,42 @@ def test_overlap_repeats_whole_trailing_sentences() -> None:
         assert after.tokens <= 128
 
 
-def test_overlap_does_not_cross_a_heading_and_leaves_code_alone() -> None:
+OVERLAPPING = {
+    "long sentences": paragraph(" ".join(f"word{n}" for n in range(400))),
+    "no spaces": paragraph("漢字仮名" * 300),
+    "one long word": paragraph("abcdefghij" * 200),
+    "lines of code": code("\n".join(f"  value_{n} = {n}" for n in range(90))),
+    "sentences in items": item(prose(60)),
+}
+
+
+@pytest.mark.parametrize("kind", OVERLAPPING)
+def test_every_kind_of_text_is_repeated_up_to_the_overlap(kind: str) -> None:
+    settings = ChunkSettings.from_target(64, overlap=24)
+    text, chunks = cut(settings, OVERLAPPING[kind])
+    assert len(chunks) > 3
+    for before, after in itertools.pairwise(chunks):
+        repeated = text[after.start : before.end]
+        assert 12 <= count_tokens(repeated) <= 24
+        assert after.tokens <= settings.target or kind == "no spaces"
+        if kind == "long sentences":
+            assert repeated.startswith("word") and text[after.start - 1] == " "
+        if kind == "lines of code":
+            assert text[after.start - 1] == "\n"
+
+
+def test_overlap_does_not_cross_a_heading_or_cut_a_line_of_code() -> None:
     settings = ChunkSettings.from_target(64, overlap=24)
     text, (first, second) = cut(settings, paragraph(prose(3)), heading("Two"), paragraph(prose(3)))
     assert second.start > first.end and second.body(text).startswith("Two")
-    _, chunks = cut(settings, code("a = 1\n" * 90))
+    _, chunks = cut(settings, code("\n".join("a = 1; " * 12 for _ in range(9))))
     assert all(left.end < right.start for left, right in itertools.pairwise(chunks))
 
 
-def test_a_chunk_has_the_page_and_section_of_its_first_content() -> None:
+def test_a_chunk_has_all_its_pages_and_the_section_of_its_first_content() -> None:
     _, (only,) = cut(SMALL, heading("One"), paragraph("First.", page=3), paragraph("Second.", page=4))
     assert (only.section, only.page, only.prefix) == ("One", 3, "A title\nOne\n\n")
+    assert (only.pages, only.last_page) == ((3, 4), 4)
 
 
 def test_a_title_is_not_repeated_by_a_section_of_the_same_name() -> None:
@@ -161,4 +186,4 @@ def test_sizes_without_meaning_are_refused(target: int, overlap: int | None) -> 
 
 
 def test_the_fingerprint_names_every_size() -> None:
-    assert ChunkSettings().fingerprint() == "chunker-1/cl100k_base/384-256-1024-32"
+    assert ChunkSettings().fingerprint() == "chunker-2/cl100k_base/384-256-1024-32"

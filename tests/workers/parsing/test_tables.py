@@ -38,8 +38,9 @@ def test_rows_know_the_head_of_their_table() -> None:
     stored = normalise(found)
     assert stored.text == "before\n\nTable 1: fruit\nname | price\nplum | 2\n| 3\n\nafter"
     assert [block.head and stored.text[slice(*block.head)] for block in stored.blocks] == [
-        None, None, None, *["Table 1: fruit\nname | price"] * 2, None,
+        None, *["Table 1: fruit\nname | price"] * 4, None,
     ]  # fmt: skip
+    assert [block.in_head for block in stored.blocks] == [False, True, True, False, False, False]
 
 
 def test_tables_beside_each_other_stay_apart() -> None:

@@ -9,13 +9,16 @@ import orjson
 from numpy.typing import NDArray
 
 from embedmill.shared.providers.vectorstores.base import VectorRow
+from embedmill.shared.providers.vectorstores.embedded import schema
 from embedmill.shared.providers.vectorstores.rows import NO_VECTOR
 
 COLUMNS = (
     'id, document, version, generation, ordinal, chunk, uri, title, section, text, start, "end", page, index_version, '
     "metadata"
 )
-INSERT = f"INSERT INTO vectors ({COLUMNS}, vector, seq, key) VALUES ({', '.join('?' * 18)})"
+PLACES = "head_start, head_end, last_page"
+"""Of files of version 3 on."""
+INSERT = f"INSERT INTO vectors ({COLUMNS}, {PLACES}, vector, seq, key) VALUES ({', '.join('?' * 21)})"
 
 TEXT = COLUMNS.split(", ").index("text")
 LEVEL, WINDOW_BITS, MEMORY = 6, -12, 5
@@ -24,9 +27,10 @@ PLAIN_CHARACTERS = 80
 """A text up to this is kept as it is."""
 
 
-def select(*, with_vectors: bool) -> str:
-    """The statement that reads rows, without its condition."""
-    return f"SELECT {COLUMNS}, {'vector' if with_vectors else 'NULL'} FROM vectors"
+def select(*, with_vectors: bool, version: int) -> str:
+    """The statement that reads rows of a file of this version, without its condition."""
+    places = PLACES if version >= schema.WITH_PLACES else "NULL, NULL, NULL"
+    return f"SELECT {COLUMNS}, {places}, {'vector' if with_vectors else 'NULL'} FROM vectors"
 
 
 def record(row: VectorRow, seq: int, key: int) -> tuple[Any, ...]:
@@ -47,6 +51,8 @@ def record(row: VectorRow, seq: int, key: int) -> tuple[Any, ...]:
         row.page,
         row.index_version,
         orjson.dumps(dict(row.metadata)).decode(),
+        *(row.head or (None, None)),
+        row.last_page,
         pack_vector(row.vector),
         seq,
         key,
@@ -55,10 +61,11 @@ def record(row: VectorRow, seq: int, key: int) -> tuple[Any, ...]:
 
 def row(record: tuple[Any, ...], *, dimensions: int) -> VectorRow:
     """A row as `select` reads it."""
-    *columns, metadata, vector = record
+    *columns, metadata, head_start, head_end, last_page, vector = record
     columns[TEXT] = unpack_text(columns[TEXT])
     stored = NO_VECTOR if vector is None else unpack_vectors([vector], dimensions)[0]
-    return VectorRow(*(*columns, stored, orjson.loads(metadata)))
+    head = None if head_start is None else (head_start, head_end)
+    return VectorRow(*(*columns, stored, orjson.loads(metadata), head, last_page))
 
 
 def pack_text(text: str) -> str | bytes:

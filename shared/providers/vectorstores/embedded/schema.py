@@ -2,14 +2,16 @@
 
 Version 2 keeps the words of a row as terms (decision 0042) instead of SQLite's full-text index, gives every written row
 a key that was never used before, and lists the segments of the index (`segments`). Rows of version 1 stay as they are:
-a text may be plain or compressed, and a vector in either width.
+a text may be plain or compressed, and a vector in either width. Version 3 knows where the head of a row's table stands,
+and its last page.
 """
 
 import sqlite3
 import uuid
 
-VERSION = 2
-READABLE = (1, VERSION)
+VERSION = 3
+READABLE = (1, 2, VERSION)
+WITH_PLACES = 3
 WITH_WORDS = 2
 """Version 1 is read as it stands where nobody may write."""
 
@@ -32,7 +34,10 @@ CREATE TABLE vectors (
     vector BLOB NOT NULL,
     title TEXT NOT NULL,
     section TEXT NOT NULL,
-    text NOT NULL
+    text NOT NULL,
+    head_start INTEGER,
+    head_end INTEGER,
+    last_page INTEGER
 );
 CREATE INDEX vectors_by_document ON vectors (document, version, generation);
 CREATE INDEX vectors_by_uri ON vectors (uri);
@@ -63,6 +68,11 @@ DROP INDEX vectors_by_seq;
 ALTER TABLE shard ADD COLUMN last_key INTEGER NOT NULL DEFAULT 0;
 UPDATE shard SET floor = 0, last_key = (SELECT coalesce(max(key), 0) FROM vectors);
 """
+FROM_2 = """
+ALTER TABLE vectors ADD COLUMN head_start INTEGER;
+ALTER TABLE vectors ADD COLUMN head_end INTEGER;
+ALTER TABLE vectors ADD COLUMN last_page INTEGER;
+"""
 
 
 def lay_out(connection: sqlite3.Connection, *, dimensions: int) -> None:
@@ -75,9 +85,11 @@ def lay_out(connection: sqlite3.Connection, *, dimensions: int) -> None:
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Bring an older file up to date; call it in a transaction. Its new identity has readers load it anew."""
-    _run(connection, FROM_1 + DERIVED)
-    connection.execute("UPDATE shard SET identity = ?", (uuid.uuid4().hex,))
+    """Bring an older file up to date; call it in a transaction. A new identity has readers load it anew."""
+    if version_of(connection) < WITH_WORDS:
+        _run(connection, FROM_1 + DERIVED)
+        connection.execute("UPDATE shard SET identity = ?", (uuid.uuid4().hex,))
+    _run(connection, FROM_2)
     connection.execute(f"PRAGMA user_version={VERSION}")
 
 

@@ -30,7 +30,7 @@ from embedmill.shared.providers.vectorstores.base import (
     VectorRow,
     VectorStore,
 )
-from embedmill.shared.providers.vectorstores.embedded import listing, vector_search, word_search
+from embedmill.shared.providers.vectorstores.embedded import listing, schema, vector_search, word_search
 from embedmill.shared.providers.vectorstores.embedded.best import keys_by_shard
 from embedmill.shared.providers.vectorstores.embedded.portions import Pass, Portion, select
 from embedmill.shared.providers.vectorstores.embedded.records import INSERT, record, unpack_vectors
@@ -249,21 +249,24 @@ class EmbeddedVectorStore(VectorStore):
         return self._fetch(shard, "document", documents, with_vectors=with_vectors)
 
     def _fetch(self, shard: str, column: str, values: Sequence[str], *, with_vectors: bool) -> dict[str, VectorRow]:
-        select = rows_select(with_vectors=with_vectors) + f" WHERE {column} IN (SELECT value FROM json_each(?))"
-        with self._file(shard).read() as connection:
-            if connection is None:
-                return {}
-            return {record[0]: self._row(record) for record in connection.execute(select, (_json(values),))}
+        condition = f"WHERE {column} IN (SELECT value FROM json_each(?))"
+        rows = self._rows(shard, condition, (_json(values),), with_vectors=with_vectors)
+        return {row.id: row for row in rows}
 
     def list_rows(self, shard: str, *, with_vectors: bool = False, page: int = 500) -> Iterator[VectorRow]:
-        select = rows_select(with_vectors=with_vectors) + " WHERE id > ? ORDER BY id LIMIT ?"
         after = ""
-        while records := self._page(shard, select, (after, page)):
-            yield from map(self._row, records)
-            after = records[-1][0]
+        condition = "WHERE id > ? ORDER BY id LIMIT ?"
+        while rows := self._rows(shard, condition, (after, page), with_vectors=with_vectors):
+            yield from rows
+            after = rows[-1].id
 
-    def _row(self, kept: tuple[Any, ...]) -> VectorRow:
-        return row_of(kept, dimensions=self._dimensions)
+    def _rows(self, shard: str, condition: str, given: tuple[Any, ...], *, with_vectors: bool) -> list[VectorRow]:
+        with self._file(shard).read() as connection:
+            if connection is None:
+                return []
+            select = rows_select(with_vectors=with_vectors, version=schema.version_of(connection))
+            found = connection.execute(f"{select} {condition}", given)
+            return [row_of(record, dimensions=self._dimensions) for record in found]
 
     def list_editions(self, shard: str) -> Iterator[tuple[str, Edition, int]]:
         after = ""

@@ -16,6 +16,7 @@ from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.filtering.fields import OWN
 from embedmill.shared.providers.vectorstores.pgvector import filters, words
 from embedmill.shared.providers.vectorstores.pgvector.connections import Connections
+from embedmill.shared.providers.vectorstores.pgvector.rows import split_metadata
 from embedmill.shared.providers.vectorstores.pgvector.tables import COUNTED, Tables
 from embedmill.shared.providers.vectorstores.pgvector.text import map_strings, with_nul
 from embedmill.shared.words.counts import TermCounts
@@ -92,7 +93,7 @@ def _write(connection: psycopg.Connection[Any], statement: Any, rows: Sequence[S
     ids = [id for id, *_ in rows]
     read = [map_strings(row, with_nul) for _, *row in rows]
     counted = [count_texts(title, uri, section, text) for _, uri, title, section, _, _, text in read]
-    fields = [filters.keep(dict(zip(OWN, own, strict=True)), metadata) for *own, metadata, _ in read]
+    fields = [filters.keep(dict(zip(OWN, own, strict=True)), split_metadata(kept)[0]) for *own, kept, _ in read]
     connection.execute(statement, (VERSION, ids, *words.columns_of(counted), fields))
 
 

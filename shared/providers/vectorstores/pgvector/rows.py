@@ -1,6 +1,6 @@
 """Owns how a row becomes the values of a statement, and back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,9 @@ from embedmill.shared.providers.vectorstores.pgvector.text import map_strings, w
 from embedmill.shared.providers.vectorstores.pgvector.words import columns_of
 from embedmill.shared.providers.vectorstores.rows import NO_VECTOR
 from embedmill.shared.words.cutting import VERSION
+
+PLACE = "em_place"
+"""Of the metadata that is kept: `[[head, last page] or null, what the user calls so, if anything]`."""
 
 
 def selected(*, with_vectors: bool) -> str:
@@ -37,7 +40,7 @@ def written(rows: Sequence[VectorRow]) -> list[list[Any]]:
         [row.end for row in rows],
         [row.page for row in rows],
         [row.index_version for row in rows],
-        [orjson.dumps(map_strings(dict(row.metadata), without_nul)).decode() for row in rows],
+        [orjson.dumps(map_strings(_kept(row), without_nul)).decode() for row in rows],
         [np.ascontiguousarray(row.vector, np.float32) for row in rows],
         *columns_of(list(map(counts_of, rows))),
         [VERSION] * len(rows),
@@ -48,9 +51,32 @@ def written(rows: Sequence[VectorRow]) -> list[list[Any]]:
 def row_of(record: Sequence[Any]) -> VectorRow:
     """A row of a record with the columns of `selected`."""
     *columns, metadata, vector = record
-    texts = [with_nul(value) if isinstance(value, str) else value for value in columns]
+    texts: list[Any] = [with_nul(value) if isinstance(value, str) else value for value in columns]
     stored = NO_VECTOR if vector is None else as_array(vector)
-    return VectorRow(*(*texts, stored, map_strings(metadata, with_nul)))
+    given, (head, last_page) = split_metadata(map_strings(metadata, with_nul))
+    return VectorRow(*(*texts, stored, given, head, last_page))
+
+
+def _kept(row: VectorRow) -> dict[str, Any]:
+    """The metadata, with where the head of the row's table stands and its last page; what has that name is kept too."""
+    place = None if row.head is None and row.last_page is None else [row.head, row.last_page]
+    if place is None and PLACE not in row.metadata:
+        return dict(row.metadata)
+    theirs = [row.metadata[PLACE]] if PLACE in row.metadata else []
+    return {**row.metadata, PLACE: [place, *theirs]}
+
+
+def split_metadata(kept: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[tuple[int, int] | None, int | None]]:
+    """The metadata as it was given, and the row's head and last page. Rows of older releases have no such entry."""
+    given = dict(kept)
+    own = given.pop(PLACE, None)
+    if own is None:
+        return given, (None, None)
+    place, *theirs = own
+    head, last_page = place or (None, None)
+    if theirs:
+        given[PLACE] = theirs[0]
+    return given, (head and (head[0], head[1]), last_page)
 
 
 def held_of(record: Sequence[Any]) -> tuple[str, Edition, int]:

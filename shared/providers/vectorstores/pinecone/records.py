@@ -39,6 +39,8 @@ KEPT: dict[str, type | tuple[type, ...]] = {
     "page": (int, type(None)),
 }
 """What of a row is kept as JSON, with its types."""
+KEPT_SINCE: dict[str, type | tuple[type, ...]] = {"head": (list, type(None)), "last_page": (int, type(None))}
+"""What records of older releases lack; it is kept only where there is some."""
 
 Record = dict[str, Any]
 Spill = Callable[[bytes], str]
@@ -63,6 +65,7 @@ def record_of(row: VectorRow, spill: Spill, *, with_words: bool = False) -> Reco
     if abs(length - 1) > UNIT_LENGTH_WITHIN:
         metadata[LENGTH], vector = length, (vector / np.float32(length)).astype(np.float32)
     body = {name: getattr(row, name) for name in KEPT} | {"metadata": dict(row.metadata)}
+    body |= {name: value for name in KEPT_SINCE if (value := getattr(row, name)) is not None}
     packed = orjson.dumps(body)
     metadata[ROW] = packed.decode()
     if _size(metadata) > MAX_METADATA_BYTES:
@@ -98,13 +101,13 @@ def _body_of(record: Any, unspill: Unspill) -> dict[str, Any]:
     spilled = metadata.get(SPILLED)
     try:
         body = orjson.loads(unspill(spilled))["row"] if spilled else orjson.loads(metadata[ROW])
-        found = {name: body[name] for name in (*KEPT, "metadata")}
+        found = {name: body[name] for name in (*KEPT, "metadata")} | {name: body.get(name) for name in KEPT_SINCE}
     except (orjson.JSONDecodeError, KeyError, TypeError):
         raise _unlike(record, "the rest of its row cannot be read") from None
-    wrong = [name for name, types in KEPT.items() if not isinstance(found[name], types)]
+    wrong = [name for name, types in (KEPT | KEPT_SINCE).items() if not isinstance(found[name], types)]
     if wrong or not isinstance(found["metadata"], dict):
         raise _unlike(record, f"{(*wrong, 'metadata')[0]} is no such value")
-    return found
+    return found | {"head": found["head"] and tuple(found["head"])}
 
 
 def _vector_of(record: Any, dimensions: int) -> NDArray[np.float32]:

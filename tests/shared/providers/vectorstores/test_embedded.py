@@ -338,6 +338,25 @@ def test_a_shard_of_the_older_schema_is_read_as_it_is_and_brought_up_to_date_by_
     assert len(worded(store, "s", "apple", top_k=99)) == 29
 
 
+def test_a_shard_of_version_2_is_read_as_it_is_and_knows_heads_after_a_write(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    old = [make_row(f"d{n}", text=f"apple number{n}") for n in range(3)]
+    store.upsert("s", old)
+    store.close()
+    with sqlite3.connect(tmp_path / "s.db") as connection:
+        for column in ("head_start", "head_end", "last_page"):
+            connection.execute(f"ALTER TABLE vectors DROP COLUMN {column}")
+        connection.execute("PRAGMA user_version = 2")
+    connection.close()
+    store = opened(tmp_path)
+    assert [without_vector(row) for row in store.list_rows("s")] == [without_vector(row) for row in old]
+    assert store.fetch("s", [old[0].id])[old[0].id].head is None
+    new = make_row("d9", text="k | v\n1 | apple", page=2, head=(4, 9), last_page=3)
+    store.upsert("s", [new])
+    assert [without_vector(row) for row in store.list_rows("s")] == [without_vector(row) for row in [*old, new]]
+    assert len(worded(store, "s", "apple", top_k=9)) == 4
+
+
 @pytest.mark.parametrize("kind", [np.float16, np.float32])
 def test_a_vector_comes_back_to_the_last_bit_in_whatever_width_it_is_kept(
     tmp_path: Path, kind: type[np.floating[Any]]
