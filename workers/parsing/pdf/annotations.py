@@ -5,8 +5,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from embedmill.workers.parsing.draft import one_line
+
 MOST = 20_000
 """Annotations of a page that are looked at."""
+
+BOXES = ("[ ]", "[x]")
 
 _HIDDEN = 2 | 32  # bits 2 (Hidden) and 6 (NoView) of an annotation's flags, ISO 32000-1, table 165
 _PASSWORD = 1 << 13  # bit 14 of a text field's flags, ISO 32000-1, table 228
@@ -20,6 +24,11 @@ class Field:
     name: str
     value: str
     box: tuple[float, float, float, float]
+
+    @property
+    def is_box(self) -> bool:
+        """Whether it is ticked or not, instead of filled in."""
+        return self.value in BOXES
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +69,7 @@ def _read(form: Any, annotation: Any) -> Field | Comment | None:
 def _read_field(form: Any, annotation: Any) -> Field | None:
     from pypdfium2 import raw
 
-    value = _value(form, annotation).strip()
+    value = one_line(_value(form, annotation))
     if not value:
         return None
     box = raw.FS_RECTF()
@@ -74,7 +83,7 @@ def _value(form: Any, annotation: Any) -> str:
 
     match raw.FPDFAnnot_GetFormFieldType(form, annotation):
         case raw.FPDF_FORMFIELD_CHECKBOX | raw.FPDF_FORMFIELD_RADIOBUTTON:
-            return "[x]" if raw.FPDFAnnot_IsChecked(form, annotation) else "[ ]"
+            return BOXES[raw.FPDFAnnot_IsChecked(form, annotation)]
         case raw.FPDF_FORMFIELD_COMBOBOX | raw.FPDF_FORMFIELD_LISTBOX:
             return _chosen(form, annotation) or _string(raw.FPDFAnnot_GetFormFieldValue, form, annotation)
         case raw.FPDF_FORMFIELD_TEXTFIELD if not raw.FPDFAnnot_GetFormFieldFlags(form, annotation) & _PASSWORD:

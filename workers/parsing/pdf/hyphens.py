@@ -3,14 +3,14 @@
 import re
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Iterable
+from functools import cache, cached_property
 from importlib.resources import files
 
 HYPHENS = "-\u2010\u00ad\x02\ufffe"
 """What stands at a line's end in a word that goes on; U+FFFE and U+0002 are pdfium's own signs for it."""
 
-_WORD = re.compile(r"[^\W\d_]+(?:[-\u2010][^\W\d_]+)*")
+_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _LAST_WORD = re.compile(r"[^\W_]+(?:[-\u2010][^\W_]+)*$")
 _FIRST_WORD = re.compile(r"[^\W_]+")
 _SHORTEST = 4
@@ -19,13 +19,17 @@ _SHORTEST = 4
 class Words:
     """The words of a document that no line's end cuts, counted without regard to case."""
 
-    def __init__(self, is_listed: Callable[[str], bool] | None = None) -> None:
+    def __init__(self, lines: Iterable[str] = (), is_listed: Callable[[str], bool] | None = None) -> None:
+        self._lines = lines
         self._is_listed = is_listed or _is_listed
-        self._seen: Counter[str] = Counter()
 
-    def see(self, line: str) -> None:
-        """Counts a line's words, but for those at its ends that may be halves."""
-        self._seen.update(word.replace("\u2010", "-") for word in _WORD.findall(line.casefold()))
+    @cached_property
+    def _seen(self) -> Counter[str]:
+        """Counted when a hyphen first asks for it; a half at a line's end is counted as what it looks like."""
+        seen: Counter[str] = Counter()
+        for line in self._lines:
+            seen.update(_WORD.findall(line.casefold().replace("\u2010", "-")))
+        return seen
 
     def join(self, line: str, following: str) -> str:
         """Two lines as one text; a hyphen between them goes only on evidence."""

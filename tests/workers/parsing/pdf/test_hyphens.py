@@ -12,8 +12,7 @@ def unlisted(_: str) -> bool:
 
 
 def test_the_document_s_own_form_decides() -> None:
-    words = Words(unlisted)
-    words.see("the multicolumn page and the open-domain question")
+    words = Words(["the multicolumn page and the open-domain question"], unlisted)
     assert words.join("a multi-", "column page") == "a multicolumn page"
     assert words.join("an open\ufffe", "domain task") == "an open-domain task"
 

@@ -1,0 +1,149 @@
+"""Places on a page become the structure that a reader sees: order, headings, paragraphs, lists, code, running lines."""
+
+from embedmill.workers.parsing.document import BlockKind
+from tests.workers.parsing.making import headings, shape, texts
+from tests.workers.parsing.pdf.drawing import Page, read
+
+H, P, L, C = BlockKind.HEADING, BlockKind.PARAGRAPH, BlockKind.LIST_ITEM, BlockKind.CODE
+LEFT = [f"the left side of line {number} ends" for number in range(8)]
+RIGHT = [f"on the right line {number} goes on" for number in range(8)]
+BODY = [
+    "The body of this page has lines of text that run",
+    "from one side to the other, and more of them below,",
+    "so that it has a size.",
+]
+
+
+def test_columns_that_are_drawn_line_by_line_are_read_one_after_the_other() -> None:
+    page = Page()
+    for number, (left, right) in enumerate(zip(LEFT, RIGHT, strict=True)):
+        page.text(72, 700 - 14 * number, left).text(320, 700 - 14 * number, right)
+    assert " ".join(texts(read(page))) == " ".join(LEFT + RIGHT)
+
+
+def test_columns_in_the_order_of_their_content_stay_as_they_are() -> None:
+    page = Page().lines(72, 700, *LEFT).lines(320, 700, *RIGHT)
+    assert " ".join(texts(read(page))) == " ".join(LEFT + RIGHT)
+
+
+def test_a_page_that_is_written_from_its_end_is_read_from_its_beginning() -> None:
+    page = Page().text(72, 600, "third.").text(72, 640, "second").text(72, 680, "first")
+    assert texts(read(page)) == ["first", "second", "third."]
+
+
+def test_headings_are_known_by_size_weight_and_number() -> None:
+    page = Page().text(72, 740, "Report", size=20).text(72, 700, "1 Aim", size=15).lines(72, 670, *BODY)
+    page.text(72, 600, "1.1 Scope", font="Helvetica-Bold").lines(72, 585, *BODY).text(72, 520, "2 Method", size=15)
+    page.lines(72, 490, *BODY)
+    assert headings(read(page)) == [(1, "Report"), (2, "1 Aim"), (3, "1.1 Scope"), (2, "2 Method")]
+
+
+def test_a_heading_of_two_lines_is_one() -> None:
+    page = (
+        Page()
+        .lines(72, 740, "A title that is so long that", "it takes two lines", size=20, leading=24)
+        .lines(72, 670, *BODY)
+    )
+    assert shape(read(page)) == [(H, "A title that is so long that it takes two lines"), (P, " ".join(BODY))]
+
+
+def test_bold_words_within_a_paragraph_are_no_heading() -> None:
+    bold = [f"Every one of these lines is set in bold, as the {number}th" for number in range(5)]
+    page = Page().lines(72, 700, *BODY).lines(72, 600, *bold, font="Helvetica-Bold")
+    assert headings(read(page)) == []
+
+
+def test_paragraphs_are_told_apart_by_distance_and_by_indented_first_lines() -> None:
+    apart = Page().lines(72, 700, *BODY[:2], "", *BODY)
+    assert texts(read(apart)) == [" ".join(BODY[:2]), " ".join(BODY)]
+    indented = (
+        Page()
+        .lines(72, 700, *BODY)
+        .text(90, 658, "A first line stands farther right than those")
+        .text(72, 644, "below.")
+    )
+    assert texts(read(indented)) == [" ".join(BODY), "A first line stands farther right than those below."]
+
+
+def test_items_keep_their_markers_and_their_nesting() -> None:
+    page = Page().lines(72, 700, "1. Open valve A.", "2. Open valve B, which is the one that has a red", "")
+    page.text(86, 672, "handle.").text(90, 658, "\x95 slowly").text(90, 644, "\x95 with care").text(72, 630, "3. Wait.")
+    assert shape(read(page)) == [
+        (L, "1. Open valve A."),
+        (L, "2. Open valve B, which is the one that has a red handle."),
+        (L, "  - slowly"),
+        (L, "  - with care"),
+        (L, "3. Wait."),
+    ]
+
+
+def test_a_number_that_a_line_begins_with_is_no_item() -> None:
+    page = Page().lines(
+        72, 700, "They met for the first time in Vienna on the", "12. of May, when nobody else was in the town."
+    )
+    assert [kind for kind, _ in shape(read(page))] == [P]
+
+
+def test_code_keeps_its_lines_and_its_indentation() -> None:
+    page = (
+        Page()
+        .lines(72, 720, *BODY)
+        .lines(90, 660, "def f():", "    return 1", "", "f()", font="Courier", size=10, leading=12)
+    )
+    page.lines(72, 590, *BODY)
+    code = [text for kind, text in shape(read(page)) if kind is C]
+    assert code == ["def f():\n    return 1\n\nf()"]
+
+
+def test_a_typewritten_document_is_no_code() -> None:
+    assert shape(read(Page().lines(72, 700, *BODY, font="Courier"))) == [(P, " ".join(BODY))]
+
+
+def numbered(number: int) -> Page:
+    page = (
+        Page().text(72, 770, "Annual report").text(500, 770, f"Chapter {number}").text(300, 30, f"Page {number} of 5")
+    )
+    return page.lines(72, 700, *BODY, "", f"Paragraph {number} ends.")
+
+
+def test_lines_that_run_through_the_pages_are_dropped_and_the_body_s_are_not() -> None:
+    read_texts = texts(read(*map(numbered, range(1, 6))))
+    assert read_texts == [text for number in range(1, 6) for text in (" ".join(BODY), f"Paragraph {number} ends.")]
+
+
+def test_a_header_that_names_the_chapter_and_counts_the_pages_runs() -> None:
+    names = ["Objects", "Objects", "Evaluation", "Functions", "Functions"]
+    pages = [Page().text(72, 770, f"{name}   {at}").lines(72, 700, *BODY) for at, name in enumerate(names, 11)]
+    assert texts(read(*pages)) == [" ".join(BODY)] * 5
+
+
+def test_headings_at_one_height_stay_though_they_count() -> None:
+    pages = [Page().text(72, 760, f"Chapter {at}", size=18).lines(72, 700, *BODY) for at in range(1, 5)]
+    assert [text for _, text in headings(read(*pages))] == [f"Chapter {at}" for at in range(1, 5)]
+
+
+def test_a_word_that_a_page_s_end_cuts_is_one_word() -> None:
+    pages = [Page().lines(72, 700, *BODY[:2], "and this is in the docu-"), Page().lines(72, 700, "mentation as well.")]
+    assert texts(read(*pages)) == [" ".join([*BODY[:2], "and this is in the documentation as well."])]
+
+
+def test_text_outside_the_visible_box_is_another_page_s() -> None:
+    page = Page(more="/CropBox[0 0 300 792]").text(72, 700, "Seen").text(400, 700, "Unseen")
+    assert texts(read(page)) == ["Seen"]
+
+
+def test_turned_text_is_read_as_it_is_turned() -> None:
+    page = Page(more="/Rotate 90")
+    for number, line in enumerate(BODY):
+        page.draw(f"BT /F0 12 Tf 0 1 -1 0 {100 + 14 * number} 72 Tm ({line}) Tj ET")
+    assert texts(read(page)) == [" ".join(BODY)]
+
+
+def test_a_stamp_in_the_margin_comes_last_and_is_no_heading() -> None:
+    page = Page().draw("BT /F0 20 Tf 0 1 -1 0 30 300 Tm (arXiv:1 [cs.CL] 30 Sep 2020) Tj ET").lines(72, 700, *BODY)
+    assert shape(read(page)) == [(P, " ".join(BODY)), (P, "arXiv:1 [cs.CL] 30 Sep 2020")]
+
+
+def test_lines_of_contents_keep_their_pages_without_the_dots() -> None:
+    page = Page().lines(72, 700, "1 Aim . . . . . . . . . . . 3", "2 Method . . . . . . . . . 14")
+    assert texts(read(page)) == ["1 Aim … 3", "2 Method … 14"]

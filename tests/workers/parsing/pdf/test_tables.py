@@ -1,0 +1,133 @@
+"""Tables keep their rows, their empty cells and their header, whether rules are drawn around them or not."""
+
+from collections.abc import Sequence
+
+from embedmill.workers.parsing.document import BlockKind, ParsedDocument
+from tests.workers.parsing.making import shape, texts
+from tests.workers.parsing.pdf.drawing import Page, read
+
+ROWS = [
+    ["Product", "Q1", "Q2", "Note"],
+    ["Apples", "10", "", "good"],
+    ["Pears", "", "30", "bad"],
+    ["Plums", "5", "6", ""],
+]
+TOLD = ["Product | Q1 | Q2 | Note", "Apples | 10 |  | good", "Pears |  | 30 | bad", "Plums | 5 | 6"]
+COLUMNS = (80, 180, 230, 280, 380)
+
+
+def put(
+    page: Page,
+    rows: Sequence[Sequence[str]],
+    *,
+    top: float = 690,
+    leading: float = 18,
+    columns: Sequence[int] = COLUMNS,
+) -> Page:
+    for number, row in enumerate(rows):
+        for column, text in zip(columns, row, strict=False):
+            if text:
+                page.text(column, top - leading * number, text)
+    return page
+
+
+def grid(page: Page, levels: Sequence[float], columns: Sequence[int] = COLUMNS) -> Page:
+    for y in levels:
+        page.rule(columns[0] - 4, y, columns[-1] - 4, y)
+    for x in columns:
+        page.rule(x - 4, levels[0], x - 4, levels[-1])
+    return page
+
+
+def rows(document: ParsedDocument) -> list[str]:
+    return texts(document, BlockKind.TABLE_ROW)
+
+
+def heads(document: ParsedDocument) -> set[tuple[int, int] | None]:
+    return {block.head for block in document.blocks if block.kind is BlockKind.TABLE_ROW}
+
+
+def test_a_table_without_rules_is_rows_with_empty_cells_in_place() -> None:
+    document = read(put(Page(), ROWS))
+    assert rows(document) == TOLD
+    assert heads(document) == {(0, 1)}
+
+
+def test_numbers_that_are_set_flush_right_are_one_column() -> None:
+    page = Page()
+    for number, (name, amount) in enumerate([("Tea", "1,250"), ("Coffee", "90"), ("Milk", "7")]):
+        page.text(80, 690 - 18 * number, name).text(250 - 6.67 * len(amount), 690 - 18 * number, amount)
+    assert rows(read(page)) == ["Tea | 1,250", "Coffee | 90", "Milk | 7"]
+
+
+def test_a_grid_is_read_cell_by_cell() -> None:
+    document = read(grid(put(Page(), ROWS), [705, 687, 669, 651, 633]))
+    assert rows(document) == TOLD
+    assert heads(document) == {(0, 1)}
+
+
+def test_cells_of_several_lines_are_one_cell_where_rules_part_the_rows() -> None:
+    page = put(Page(), [["Item", "What it is for"]], columns=(80, 180))
+    page.lines(80, 670, "Long name", "of it").lines(180, 670, "It opens the", "valve.").text(80, 630, "B").text(
+        180, 630, "Shuts it."
+    )
+    grid(page, [705, 687, 645, 620], columns=(80, 180, 300))
+    assert rows(read(page)) == ["Item | What it is for", "Long name of it | It opens the valve.", "B | Shuts it."]
+
+
+def test_cells_of_several_lines_are_one_cell_without_rules() -> None:
+    page = put(Page(), [["Item", "Purpose"]], columns=(80, 180))
+    page.text(80, 660, "A").lines(180, 660, "It opens the valve and", "shuts the other", leading=13)
+    page.text(80, 617, "B").lines(180, 617, "It shuts the valve and", "opens the other", leading=13)
+    page.text(80, 574, "C").text(180, 574, "Nothing")
+    assert rows(read(page))[1:] == [
+        "A | It opens the valve and shuts the other",
+        "B | It shuts the valve and opens the other",
+        "C | Nothing",
+    ]
+
+
+def test_a_cell_over_two_columns_stands_in_both() -> None:
+    page = Page().text(80, 690, "Item").text(200, 690, "Sales").text(180, 672, "2023").text(230, 672, "2024")
+    page.text(80, 654, "Tea").text(180, 654, "1").text(230, 654, "2")
+    for y in (705, 651):
+        page.rule(76, y, 276, y)
+    page.rule(176, 687, 276, 687).rule(76, 669, 276, 669)
+    for x, top in ((76, 705), (176, 705), (226, 687), (276, 705)):
+        page.rule(x, top, x, 651)
+    assert rows(read(page)) == ["Item | Sales | Sales", "Item | 2023 | 2024", "Tea | 1 | 2"]
+
+
+def test_rules_above_and_below_the_header_say_what_it_is() -> None:
+    page = put(
+        Page(), [["Name", "Kind"], ["Alpha", "first"], ["Beta", "second"], ["Gamma", "third"]], columns=(80, 180)
+    )
+    document = read(page.rule(76, 705, 260, 705).rule(76, 684, 260, 684).rule(76, 630, 260, 630))
+    assert rows(document)[0] == "Name | Kind"
+    assert heads(document) == {(0, 1)}
+
+
+def test_a_caption_above_belongs_to_its_table() -> None:
+    document = read(put(Page().text(80, 715, "Table 3: Fruit by quarter"), ROWS))
+    assert shape(document)[0] == (BlockKind.CAPTION, "Table 3: Fruit by quarter")
+    assert heads(document) == {(0, 2)}
+
+
+def test_a_table_that_goes_on_over_the_page_keeps_its_header_and_says_it_once() -> None:
+    document = read(put(Page(), ROWS), put(Page(), [ROWS[0], ["Figs", "1", "2", "new"], ["Nuts", "3", "", "old"]]))
+    assert rows(document) == [*TOLD, "Figs | 1 | 2 | new", "Nuts | 3 |  | old"]
+    assert heads(document) == {(0, 1)}
+
+
+def test_prose_lists_code_and_contents_are_no_tables() -> None:
+    wide = [" ".join(["text"] * number) + "    and behind a gap there is more of it" for number in (4, 7, 5, 9)]
+    code = Page().lines(72, 700, "x <- 0;    y <- 1", "a <- 2;    b <- 3", "c <- 4;    d <- 5", font="Courier")
+    items = put(Page(), [["1.", "Open it"], ["2.", "Shut it"], ["3.", "Wait"]], columns=(80, 110))
+    contents = put(Page(), [["Aim", "1"], ["Method", "4"], ["Results", "9"], ["Index", "12"]], columns=(80, 400))
+    assert [rows(read(page)) for page in (Page().lines(72, 700, *wide), code, items, contents)] == [[]] * 4
+
+
+def test_a_box_around_text_is_no_table() -> None:
+    page = Page().lines(80, 690, "A note in a box", "of two lines").rule(70, 710, 300, 710).rule(70, 660, 300, 660)
+    page.rule(70, 660, 70, 710).rule(300, 660, 300, 710)
+    assert shape(read(page)) == [(BlockKind.PARAGRAPH, "A note in a box of two lines")]

@@ -1,0 +1,186 @@
+"""Owns tables without rules around their cells: lines with gaps, whose cells stand below one another."""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from statistics import mean, median
+
+from embedmill.workers.parsing.pdf.drawings import Rule
+from embedmill.workers.parsing.pdf.hyphens import Words
+from embedmill.workers.parsing.pdf.lines import Cell, Line
+from embedmill.workers.parsing.pdf.markers import MARKER, has_leaders
+from embedmill.workers.parsing.pdf.tables import Part, Row, Table, count_heads, without_wraps
+
+FARTHEST = 3.0
+"""Of a line's height: rows that are farther apart are no rows of one table."""
+WORDS_OF_CELL = 8
+WORDS_OF_KEY = 6
+"""Words that cells, and those of the first column, have on average at the most: with more they are running text."""
+SPANNING_SHARE = 0.25
+"""Of a table's cells at most so many reach over two cells of another row."""
+ALIGNED_SHARE = 0.7
+"""Of a column's cells so many begin, end, or are centred at one place."""
+SLACK = 0.6
+"""Of a line's height: places that differ less are one."""
+COMPARED = 40
+"""Rows with which a row is compared."""
+_PAGE = re.compile(r"\d{1,4}|[ivxlc]+")
+
+Span = tuple[float, float]
+
+
+def with_aligned_tables(parts: Sequence[Part], level: Sequence[Rule], words: Words) -> list[Part]:
+    """The parts, with tables where lines form them."""
+    found: list[Part] = []
+    at = 0
+    while at < len(parts):
+        lines = list(_region(parts, at)) if _may_begin(parts[at]) else []
+        taken, table = _table(lines, level, words) if len(lines) > 1 else (0, None)
+        found += [table] if table else parts[at : at + max(taken, 1)]
+        at += max(taken, 1)
+    return found
+
+
+def _region(parts: Sequence[Part], start: int) -> Iterator[Line]:
+    """Lines from here on that may be rows: with gaps, or no wider than a cell; each not far below the one before."""
+    above: Line | None = None
+    for part in parts[start:]:
+        if not isinstance(part, Line) or part.fixed or part.alone or has_leaders(part.text):
+            return
+        if above is None:
+            left, right = part.left, part.right
+        elif not _may_follow(above, part, left, right):
+            return
+        left, right = min(left, part.left), max(right, part.right)
+        yield part
+        above = part
+
+
+def _may_begin(part: Part) -> bool:
+    return isinstance(part, Line) and len(part.cells) > 1
+
+
+def _may_follow(above: Line, line: Line, left: float, right: float) -> bool:
+    if not 0 < above.base - line.base < FARTHEST * max(above.size, line.size):
+        return False
+    if len(line.cells) > 1:
+        return True
+    return line.left >= left - 1 and line.right - line.left < 0.6 * (right - left) and line.right <= right + 1
+
+
+def _table(lines: list[Line], level: Sequence[Rule], words: Words) -> tuple[int, Table | None]:
+    """How many of the lines are a table, and it; or how many are something else with gaps, and None."""
+    while len(lines[-1].cells) < 2 and not _is_rest(lines):
+        lines.pop()
+    columns = _columns([line for line in lines if len(line.cells) > 1])
+    rules = [rule.at for rule in level if rule.start < lines[0].right and rule.end > lines[0].left]
+    placed = [_row(line, columns) for line in lines] if len(columns) > 1 else []
+    if placed and (_is_list(placed) or _is_contents(placed)):
+        for line in lines:
+            line.alone = _is_contents(placed)
+        return len(lines), None
+    if not placed or not _is_tabular(placed):
+        return 0, None
+    rows = without_wraps(placed, rules)
+    if len(rows) < 2:
+        return 0, None
+    told = [row.texts(words) for row in rows]
+    if any(line.backward for line in lines):
+        told = [row[::-1] for row in told]
+    heads = _ruled_heads(rows, rules) or count_heads(told, [row.bold for row in rows])
+    return len(lines), Table(told, heads, lines[0].base + lines[0].size, lines[-1].base)
+
+
+def _is_rest(lines: Sequence[Line]) -> bool:
+    """Whether the last line is nearer to the one above than rows are, as the rest of a cell is."""
+    gaps = [above.base - line.base for above, line in pairwise(lines) if len(line.cells) > 1]
+    return bool(gaps) and lines[-2].base - lines[-1].base < 0.85 * median(gaps)
+
+
+def _columns(lines: Sequence[Line]) -> list[Span]:
+    """Where columns begin and end: the cells of all lines, put on one another; none where too many cross others."""
+    cells = [(cell, number) for number, line in enumerate(lines) for cell in line.cells]
+    own = [cell for cell, number in cells if not _crosses(cell, lines[max(number - COMPARED, 0) : number + COMPARED])]
+    if len(cells) - len(own) > SPANNING_SHARE * len(cells):
+        return []
+    columns: list[Span] = []
+    for cell in sorted(own, key=lambda cell: cell.left):
+        if columns and cell.left < columns[-1][1] - 1:
+            columns[-1] = columns[-1][0], max(columns[-1][1], cell.right)
+        else:
+            columns.append((cell.left, cell.right))
+    return columns
+
+
+def _crosses(cell: Cell, lines: Sequence[Line]) -> bool:
+    """Whether a cell reaches over two cells of another line."""
+    return any(sum(_overlap((cell.left, cell.right), other) > 1 for other in line.cells) > 1 for line in lines)
+
+
+def _overlap(span: Span, cell: Cell) -> float:
+    return min(span[1], cell.right) - max(span[0], cell.left)
+
+
+def _row(line: Line, columns: Sequence[Span]) -> Row:
+    cells: list[list[Cell]] = [[] for _ in columns]
+    for cell in line.cells:
+        covered = [number for number, span in enumerate(columns) if _overlap(span, cell) > 1]
+        nearest = max(range(len(columns)), key=lambda number: _overlap(columns[number], cell))
+        for number in covered if len(line.cells) > 1 and len(covered) > 1 else [nearest]:
+            cells[number].append(cell)
+    return Row(line.base, line.size, cells, line.bold)
+
+
+def _is_tabular(rows: Sequence[Row]) -> bool:
+    """Whether these are the rows of a table, and no prose with wide gaps."""
+    several = sum(sum(row.is_filled) > 1 for row in rows)
+    if several < 2 or (several == 2 and len(rows[0].cells) < 3) or not _is_brief(rows):
+        return False
+    columns = zip(*(row.cells for row in rows), strict=True)
+    return all(_is_aligned(column, rows[0].size) for column in columns)
+
+
+def _is_list(rows: Sequence[Row]) -> bool:
+    keys = [row.cells[0][0].text for row in rows if row.cells[0]]
+    return bool(keys) and len(rows[0].cells) == 2 and all(MARKER.fullmatch(f"{key} ") for key in keys)
+
+
+def _is_contents(rows: Sequence[Row]) -> bool:
+    """Titles, and behind them the pages where they stand, which never go back."""
+    pages = [row.cells[-1][0].text for row in rows if row.cells[-1]]
+    if len(pages) < 4 or not all(map(_PAGE.fullmatch, pages)):
+        return False
+    numbers = [int(page) for page in pages if page.isdecimal()]
+    titles = [row.cells[-2][0].text for row in rows if row.cells[-2]]
+    return len(rows[0].cells) <= 3 and numbers == sorted(numbers) and sum(map(_has_words, titles)) > 0.8 * len(pages)
+
+
+def _has_words(text: str) -> bool:
+    return re.search(r"[^\W\d_]{2}", text) is not None
+
+
+def _is_brief(rows: Sequence[Row]) -> bool:
+    counts = [[len(cell.text.split()) for cell in cells] for row in rows for cells in row.cells]
+    keys = [len(cell.text.split()) for row in rows for cell in row.cells[0]]
+    return mean(n for cell in counts for n in cell) <= WORDS_OF_CELL and mean(keys or [0]) <= WORDS_OF_KEY
+
+
+def _is_aligned(column: Sequence[Sequence[Cell]], size: float) -> bool:
+    cells = [cell for held in column for cell in held]
+    places = ([cell.left for cell in cells], [cell.right for cell in cells], [cell.left + cell.right for cell in cells])
+    return any(_agree(place, SLACK * size) for place in places)
+
+
+def _agree(places: Sequence[float], slack: float) -> bool:
+    middle = median(places)
+    return sum(abs(place - middle) <= slack for place in places) >= ALIGNED_SHARE * len(places)
+
+
+def _ruled_heads(rows: Sequence[Row], rules: Sequence[float]) -> int:
+    """Rows above the only rule between rows, as tables have it that are set with few rules."""
+    parted = [number for number, (above, row) in enumerate(pairwise(rows), 1) if _lies(rules, above.base, row.base)]
+    return parted[0] if len(parted) == 1 and parted[0] < min(4, len(rows)) else 0
+
+
+def _lies(rules: Sequence[float], above: float, below: float) -> bool:
+    return any(below < rule < above for rule in rules)

@@ -1,0 +1,103 @@
+"""Owns reading order: pdfium gives a page in the order of its content, which stays but where evidence is against it."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from statistics import mean
+
+from embedmill.workers.parsing.pdf.drawings import Rule
+from embedmill.workers.parsing.pdf.lines import Line
+
+COLUMN_LINES = 6
+"""Lines with text on both sides of a gap that two columns have at the least."""
+COLUMN_WORDS = 4
+"""Words that a column's line has on average, at the least: cells of tables have fewer."""
+RISING_SHARE = 0.8
+"""Of the steps from line to line: a page that goes up so often is told from its end."""
+RISING_LINES = 3
+DEEPEST = 4
+FARTHEST = 4.0
+"""Of a line's height: the next line of a column lies no farther below."""
+
+
+def in_order(lines: list[Line], level: Sequence[Rule]) -> list[Line]:
+    """The lines as they are read. `level` are the page's rules, which tables have and columns have not."""
+    return _columns_apart(_downward(lines), level, DEEPEST)
+
+
+def _downward(lines: list[Line]) -> list[Line]:
+    """Some programs write a page from its last line to its first."""
+    steps = [below.base - line.base for line, below in pairwise(lines)]
+    if len(steps) + 1 >= RISING_LINES and sum(step > 0 for step in steps) > RISING_SHARE * len(steps):
+        return sorted(lines, key=lambda line: (-line.base, line.left))
+    return lines
+
+
+def _columns_apart(lines: list[Line], level: Sequence[Rule], depth: int) -> list[Line]:
+    """Lines that are drawn across two columns are told column by column."""
+    ordered: list[Line] = []
+    start = 0
+    while start < len(lines):
+        end, gap = _columns_at(lines, start, level) if depth else (start, 0.0)
+        if end > start:
+            for side in _sides(lines[start:end], gap):
+                ordered += _columns_apart(side, level, depth - 1)
+            start = end
+        else:
+            ordered.append(lines[start])
+            start += 1
+    return ordered
+
+
+def _columns_at(lines: list[Line], start: int, level: Sequence[Rule]) -> tuple[int, float]:
+    """Where two columns that begin with this line end, and the middle of the gap between them; `start` for none."""
+    if len(lines[start].cells) < 2:
+        return start, 0.0
+    best = start, 0.0
+    for left, right in pairwise(lines[start].cells):
+        low, high, end, both = left.right, right.left, start, 0
+        while end < len(lines) and (narrowed := _narrowed(lines, end, start, low, high)):
+            low, high = narrowed
+            both += _is_on_both_sides(lines[end], low, high)
+            end += 1
+        middle = (low + high) / 2
+        if both >= COLUMN_LINES and end > best[0] and _is_prose(lines[start:end], middle, level):
+            best = end, middle
+    return best
+
+
+def _narrowed(lines: list[Line], at: int, start: int, low: float, high: float) -> tuple[float, float] | None:
+    """The gap from `low` to `high` as far as one line more leaves it open; None where the line crosses it."""
+    line = lines[at]
+    if at > start and not 0 < lines[at - 1].base - line.base < FARTHEST * line.size:
+        return None
+    for cell in line.cells:
+        middle = (cell.left + cell.right) / 2
+        if middle < (low + high) / 2:
+            low = max(low, cell.right)
+        else:
+            high = min(high, cell.left)
+    return (low, high) if high - low >= 0.5 * line.size else None
+
+
+def _is_on_both_sides(line: Line, low: float, high: float) -> bool:
+    return line.cells[0].right <= low and line.cells[-1].left >= high
+
+
+def _is_prose(lines: Sequence[Line], gap: float, level: Sequence[Rule]) -> bool:
+    """Whether both sides are running text, and no rule crosses the gap."""
+    top, bottom = lines[0].base, lines[-1].base
+    if any(rule.start < gap < rule.end and bottom <= rule.at <= top for rule in level):
+        return False
+    return all(mean(len(line.text.split()) for line in side) >= COLUMN_WORDS for side in _sides(lines, gap))
+
+
+def _sides(lines: Sequence[Line], gap: float) -> tuple[list[Line], list[Line]]:
+    left, right = [], []
+    for line in lines:
+        before = [cell for cell in line.cells if cell.right <= gap]
+        behind = [cell for cell in line.cells if cell.right > gap]
+        if before:
+            left.append(line.part(before))
+        if behind:
+            right.append(line.part(behind))
+    return left, right

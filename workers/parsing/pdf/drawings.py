@@ -1,0 +1,157 @@
+"""Owns what is drawn on a page beside its text: the rules of tables, and how much of it is a picture."""
+
+import ctypes
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+MOST_OBJECTS = 20_000
+MOST_PATHS = 4_000
+"""A page with more paths is a drawing, whose lines are no rules."""
+MOST_SEGMENTS = 400
+DEEPEST_FORM = 3
+STRAIGHT = 1.0
+"""Points: a line that leaves the straight by less is upright or level."""
+SHORTEST = 6.0
+"""Points: a shorter line is a part of a sign or of a drawing."""
+
+Matrix = tuple[float, float, float, float, float, float]
+IDENTITY: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
+
+
+class Rule(NamedTuple):
+    """A straight line at `at` (x of an upright one, y of a level one) from `start` to `end`, in points."""
+
+    at: float
+    start: float
+    end: float
+
+
+@dataclass(slots=True)
+class Drawings:
+    """The level and upright rules of a page, and the share of it that its largest picture covers."""
+
+    level: list[Rule] = field(default_factory=list)
+    upright: list[Rule] = field(default_factory=list)
+    picture: float = 0.0
+
+
+def read_drawings(page: Any, area: float) -> Drawings:
+    """What is drawn on a page of that area in square points. `page` is pdfium's handle."""
+    from pypdfium2 import raw
+
+    found = Drawings()
+    paths = 0
+    for thing, kind, matrix in _objects(page):
+        if kind == raw.FPDF_PAGEOBJ_IMAGE:
+            found.picture = max(found.picture, _area(thing, matrix) / max(area, 1.0))
+        else:
+            paths += 1
+            if paths <= MOST_PATHS:
+                _add_rules(thing, matrix, found)
+    return found if paths <= MOST_PATHS else Drawings(picture=found.picture)
+
+
+def _objects(page: Any) -> Iterator[tuple[Any, int, Matrix]]:
+    """The paths and pictures of a page, also of those forms that it is put together from."""
+    from pypdfium2 import raw
+
+    of_page, kind_of = raw.FPDFPage_GetObject, raw.FPDFPageObj_GetType
+    for index in range(min(raw.FPDFPage_CountObjects(page), MOST_OBJECTS)):
+        thing = of_page(page, index)
+        if kind_of(thing) != raw.FPDF_PAGEOBJ_TEXT:
+            yield from _inner(thing, IDENTITY, 0)
+
+
+def _inner(thing: Any, matrix: Matrix, depth: int) -> Iterator[tuple[Any, int, Matrix]]:
+    from pypdfium2 import raw
+
+    kind = raw.FPDFPageObj_GetType(thing)
+    if kind in (raw.FPDF_PAGEOBJ_PATH, raw.FPDF_PAGEOBJ_IMAGE):
+        yield thing, kind, matrix
+    elif kind == raw.FPDF_PAGEOBJ_FORM and depth < DEEPEST_FORM:
+        inside = _product(_matrix(thing), matrix)
+        for index in range(min(raw.FPDFFormObj_CountObjects(thing), MOST_OBJECTS)):
+            yield from _inner(raw.FPDFFormObj_GetObject(thing, index), inside, depth + 1)
+
+
+def _matrix(thing: Any) -> Matrix:
+    from pypdfium2 import raw
+
+    found = raw.FS_MATRIX()
+    if not raw.FPDFPageObj_GetMatrix(thing, found):
+        return IDENTITY
+    return found.a, found.b, found.c, found.d, found.e, found.f
+
+
+def _product(inner: Matrix, outer: Matrix) -> Matrix:
+    a, b, c, d, e, f = inner
+    x, y = _moved(outer, e, f)
+    return (
+        a * outer[0] + b * outer[2],
+        a * outer[1] + b * outer[3],
+        c * outer[0] + d * outer[2],
+        c * outer[1] + d * outer[3],
+        x,
+        y,
+    )
+
+
+def _moved(matrix: Matrix, x: float, y: float) -> tuple[float, float]:
+    a, b, c, d, e, f = matrix
+    return a * x + c * y + e, b * x + d * y + f
+
+
+def _bounds(thing: Any, matrix: Matrix) -> tuple[float, float]:
+    """Width and height of an object on the page."""
+    from pypdfium2 import raw
+
+    left, bottom, right, top = (ctypes.c_float() for _ in range(4))
+    if not raw.FPDFPageObj_GetBounds(thing, left, bottom, right, top):
+        return 0.0, 0.0
+    x0, y0 = _moved(matrix, left.value, bottom.value)
+    x1, y1 = _moved(matrix, right.value, top.value)
+    return abs(x1 - x0), abs(y1 - y0)
+
+
+def _area(thing: Any, matrix: Matrix) -> float:
+    width, height = _bounds(thing, matrix)
+    return width * height
+
+
+def _add_rules(path: Any, matrix: Matrix, found: Drawings) -> None:
+    if max(_bounds(path, matrix)) < SHORTEST or not _is_drawn(path):
+        return
+    for (x0, y0), (x1, y1) in _strokes(path, _product(_matrix(path), matrix)):
+        if abs(y1 - y0) < STRAIGHT and abs(x1 - x0) >= SHORTEST:
+            found.level.append(Rule((y0 + y1) / 2, min(x0, x1), max(x0, x1)))
+        elif abs(x1 - x0) < STRAIGHT and abs(y1 - y0) >= SHORTEST:
+            found.upright.append(Rule((x0 + x1) / 2, min(y0, y1), max(y0, y1)))
+
+
+def _is_drawn(path: Any) -> bool:
+    from pypdfium2 import raw
+
+    filled, stroked = ctypes.c_int(), ctypes.c_int()
+    raw.FPDFPath_GetDrawMode(path, filled, stroked)
+    return bool(filled.value or stroked.value)
+
+
+def _strokes(path: Any, matrix: Matrix) -> Iterator[tuple[tuple[float, float], tuple[float, float]]]:
+    """The straight parts of a path, on the page."""
+    from pypdfium2 import raw
+
+    x, y = ctypes.c_float(), ctypes.c_float()
+    start = point = (0.0, 0.0)
+    for index in range(min(raw.FPDFPath_CountSegments(path), MOST_SEGMENTS)):
+        segment = raw.FPDFPath_GetPathSegment(path, index)
+        raw.FPDFPathSegment_GetPoint(segment, x, y)
+        before, point = point, _moved(matrix, x.value, y.value)
+        kind = raw.FPDFPathSegment_GetType(segment)
+        if kind == raw.FPDF_SEGMENT_MOVETO:
+            start = point
+        elif kind == raw.FPDF_SEGMENT_LINETO:
+            yield before, point
+        if raw.FPDFPathSegment_GetClose(segment):
+            yield point, start
+            point = start

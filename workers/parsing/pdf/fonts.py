@@ -1,0 +1,47 @@
+"""Owns what a font's name and flags tell of a text: whether it is bold, and whether it has characters of one width."""
+
+import ctypes
+import re
+from typing import Any, NamedTuple
+
+_BOLD = re.compile(rb"bold|black|heavy|semib|demi|medi(?:um)?\b|cmbx|cmssbx|[.-]b$", re.IGNORECASE)
+_FIXED = re.compile(
+    rb"mono|courier|consol|menlo|typewriter|cmtt|cmsltt|sftt|ectt|txtt|fixed|letter ?gothic", re.IGNORECASE
+)
+_FIXED_PITCH = 1  # bit 1 of a font descriptor's flags, ISO 32000-1, table 123
+_FORCE_BOLD = 1 << 18
+_NAME_BYTES = 128
+
+
+class Font(NamedTuple):
+    """`fixed`: every character has the same width, as code is set."""
+
+    bold: bool = False
+    fixed: bool = False
+
+
+class Fonts:
+    """The fonts of a document's characters, by name and flags, each judged once."""
+
+    def __init__(self) -> None:
+        self._judged: dict[tuple[bytes, int], Font] = {}
+        self._name = ctypes.create_string_buffer(_NAME_BYTES)
+        self._flags = ctypes.c_int()
+
+    def at(self, text_page: Any, index: int) -> Font:
+        """The font of one character of a page."""
+        from pypdfium2.raw import FPDFText_GetFontInfo
+
+        if not FPDFText_GetFontInfo(text_page, index, self._name, _NAME_BYTES, self._flags):
+            return Font()
+        key = self._name.value, self._flags.value
+        if key not in self._judged:
+            self._judged[key] = _judge(*key)
+        return self._judged[key]
+
+
+def _judge(name: bytes, flags: int) -> Font:
+    return Font(
+        bold=bool(flags & _FORCE_BOLD) or _BOLD.search(name) is not None,
+        fixed=bool(flags & _FIXED_PITCH) or _FIXED.search(name) is not None,
+    )

@@ -1,0 +1,155 @@
+"""Owns lines: words on one baseline, in cells where wide gaps part them."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from embedmill.workers.parsing.pdf.drawings import Rule
+from embedmill.workers.parsing.pdf.fonts import Font, Fonts
+from embedmill.workers.parsing.pdf.words import Stretch, Word
+
+CELL_GAP = 0.75
+"""Of the line's height: a wider gap between words parts cells."""
+SAME_BASE = 0.3
+"""Of the line's height: stretches that differ less are on one line."""
+RAISED = 0.6
+"""Of the line's height: so far a word of one stretch, as a footnote's mark, may stand from the line."""
+
+
+@dataclass(slots=True)
+class Cell:
+    """Text without wide gaps, and where it begins and ends on the line, in points."""
+
+    left: float
+    right: float
+    text: str
+
+
+@dataclass(slots=True)
+class Line:
+    """One line of a page. `base` is the height of its baseline, `size` its words' median height, in points.
+
+    `bold` and `fixed` hold for the whole line. `alone`: it is no part of running text.
+    """
+
+    cells: list[Cell]
+    base: float
+    size: float
+    bold: bool = False
+    fixed: bool = False
+    alone: bool = False
+    backward: bool = False
+
+    @property
+    def left(self) -> float:
+        return self.cells[0].left if len(self.cells) == 1 else min(cell.left for cell in self.cells)
+
+    @property
+    def right(self) -> float:
+        return self.cells[0].right if len(self.cells) == 1 else max(cell.right for cell in self.cells)
+
+    @property
+    def text(self) -> str:
+        return self.cells[0].text if len(self.cells) == 1 else " ".join([cell.text for cell in self.cells])
+
+    def part(self, cells: list[Cell]) -> "Line":
+        """The same line with only these of its cells."""
+        return replace(self, cells=cells)
+
+
+def build_lines(stretches: Iterable[Stretch], text_page: Any, fonts: Fonts, walls: Sequence[Rule] = ()) -> list[Line]:
+    """Lines in the order of the page's content; upright rules, the `walls`, part cells too."""
+    lines: list[Line] = []
+    for stretch in stretches:
+        for words in _runs(stretch.words):
+            _append(lines, _line(words, text_page, fonts, walls), walls)
+    return lines
+
+
+def _append(lines: list[Line], line: Line, walls: Sequence[Rule]) -> None:
+    """Cells that are drawn one by one, from left to right, are one line."""
+    before = lines[-1] if lines else None
+    if before and _goes_on(before, line):
+        gap = line.left - before.right
+        if gap <= CELL_GAP * max(before.size, line.size) and not _parted(walls, before.right, line.left, line.base):
+            before.cells[-1] = _joined(before.cells[-1], line.cells[0])
+            before.cells += line.cells[1:]
+        else:
+            before.cells += line.cells
+        before.bold, before.fixed = before.bold and line.bold, before.fixed and line.fixed
+    else:
+        lines.append(line)
+
+
+def _goes_on(before: Line, line: Line) -> bool:
+    same_base = abs(before.base - line.base) <= SAME_BASE * min(before.size, line.size)
+    return same_base and not before.backward and line.left >= before.right - 0.25 * line.size
+
+
+def _joined(cell: Cell, following: Cell) -> Cell:
+    return Cell(cell.left, max(cell.right, following.right), f"{cell.text} {following.text}")
+
+
+def _runs(words: Sequence[Word]) -> Iterator[list[Word]]:
+    """Words of a stretch that are on one line: pdfium goes on behind a hyphen as if there were no line's end."""
+    run: list[Word] = []
+    for word in words:
+        if run and _breaks(run[-1], word):
+            yield run
+            run = []
+        run.append(word)
+    if run:
+        yield run
+
+
+def _breaks(before: Word, word: Word) -> bool:
+    if before.base == word.base and word.left >= before.left:
+        return False
+    if abs(before.base - word.base) > RAISED * max(before.size, word.size):
+        return True
+    return word.left < before.left and not (word.backward or before.backward)
+
+
+def _line(words: list[Word], text_page: Any, fonts: Fonts, walls: Sequence[Rule]) -> Line:
+    size = sorted([word.size for word in words])[len(words) // 2]
+    base = words[0].base if words[0].size >= size else max(words, key=lambda word: word.size).base
+    bold, fixed = _style(words, text_page, fonts)
+    return Line(
+        _cells(words, CELL_GAP * size, [wall for wall in walls if wall.start <= base + 1 and base <= wall.end]),
+        base,
+        size,
+        bold=bold,
+        fixed=fixed,
+        backward=any(word.backward for word in words),
+    )
+
+
+def _style(words: Sequence[Word], text_page: Any, fonts: Fonts) -> Font:
+    """What the first, the middle and the last word have in common."""
+    style = fonts.at(text_page, words[0].place)
+    for word in (words[len(words) // 2], words[-1]) if any(style) and len(words) > 1 else ():
+        other = fonts.at(text_page, word.place)
+        style = Font(style.bold and other.bold, style.fixed and other.fixed)
+    return style
+
+
+def _parted(walls: Sequence[Rule], right: float, left: float, base: float) -> bool:
+    """Whether a wall stands between two words at that height."""
+    return any(right - 1 <= wall.at <= left + 1 and wall.start <= base + 1 <= wall.end + 2 for wall in walls)
+
+
+def _cells(words: Sequence[Word], widest: float, walls: Sequence[Rule]) -> list[Cell]:
+    cells: list[Cell] = []
+    text: list[str] = []
+    left = right = 0.0
+    for word in words:
+        near = text and (word.left - right <= widest if word.left >= left else left - word.right <= widest)
+        if near and not (walls and _parted(walls, right, word.left, word.base)):
+            text.append(word.text)
+            left, right = min(left, word.left), max(right, word.right)
+            continue
+        if text:
+            cells.append(Cell(left, right, " ".join(text)))
+        text, left, right = [word.text], word.left, word.right
+    cells.append(Cell(left, right, " ".join(text)))
+    return cells

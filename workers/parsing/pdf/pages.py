@@ -1,0 +1,76 @@
+"""Owns one page as it is read: its lines by the direction of their text, its rules, and what lies on it."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from embedmill.workers.parsing.pdf.annotations import Comment, Field, read_annotations
+from embedmill.workers.parsing.pdf.drawings import Drawings, read_drawings
+from embedmill.workers.parsing.pdf.fonts import Fonts
+from embedmill.workers.parsing.pdf.lines import Line, build_lines
+from embedmill.workers.parsing.pdf.words import Box, Stretch, read_stretches
+
+if TYPE_CHECKING:
+    from pypdfium2 import PdfDocument
+
+ANGLE_DIGITS = 1
+"""Digits of an angle in radians: text that is turned alike belongs together."""
+
+
+@dataclass(slots=True)
+class Page:
+    """`lines` are those of the direction that most of its text has; `turned` are the others, direction by direction.
+
+    Where that direction is not upright, no rules are kept.
+    """
+
+    box: Box
+    lines: list[Line]
+    turned: list[list[Line]]
+    drawings: Drawings
+    fields: list[Field]
+    comments: list[Comment]
+
+    @property
+    def holds_text(self) -> bool:
+        return bool(self.lines or self.fields or self.comments)
+
+
+def read_page(document: "PdfDocument", index: int, fonts: Fonts) -> Page | None:
+    """None of a page that is damaged. Text outside the visible box is another page's, as in spreads that were cut."""
+    from pypdfium2 import PdfiumError
+
+    try:
+        with closing(document[index]) as page, closing(page.get_textpage()) as text_page:
+            left, bottom, right, top = box = page.get_bbox()
+            drawings = read_drawings(page.raw, (right - left) * (top - bottom))
+            stretches = list(read_stretches(text_page.raw, box))
+            form = document.formenv.raw if document.formenv else None
+            annotations = list(read_annotations(form, page.raw))
+            upright, *turned = _directions(stretches)
+            if not _is_upright(upright):
+                drawings = Drawings(picture=drawings.picture)
+            return Page(
+                box,
+                build_lines(upright, text_page.raw, fonts, drawings.upright),
+                [build_lines(stretches, text_page.raw, fonts) for stretches in turned],
+                drawings,
+                [found for found in annotations if isinstance(found, Field)],
+                [found for found in annotations if isinstance(found, Comment)],
+            )
+    except PdfiumError:
+        return None
+
+
+def _directions(stretches: Iterable[Stretch]) -> list[list[Stretch]]:
+    """Stretches by their angle, the most words first; at least one, which may be empty."""
+    found: dict[float, list[Stretch]] = defaultdict(list)
+    for stretch in stretches:
+        found[round(stretch.angle, ANGLE_DIGITS)].append(stretch)
+    return sorted(found.values(), key=lambda alike: -sum(len(stretch.words) for stretch in alike)) or [[]]
+
+
+def _is_upright(stretches: list[Stretch]) -> bool:
+    return not stretches or not round(stretches[0].angle, ANGLE_DIGITS)

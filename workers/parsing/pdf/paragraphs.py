@@ -1,0 +1,87 @@
+"""Owns which lines of a page belong together: whether a line goes on with a paragraph, and what opens an item."""
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from statistics import median
+
+from embedmill.workers.parsing.pdf.hyphens import HYPHENS
+from embedmill.workers.parsing.pdf.lines import Line
+from embedmill.workers.parsing.pdf.markers import BULLETS, MARKER
+from embedmill.workers.parsing.pdf.tables import Part
+
+APART = 1.3
+"""Of the usual distance of lines: farther apart is a new paragraph."""
+FARTHEST = 2.3
+"""Of a line's height: lines of one paragraph are never farther apart."""
+INDENT = 0.8
+"""Of a line's height: so much farther right a first line begins."""
+SHORT = 0.85
+"""Of a column's width: a shorter line that ends a sentence ends its paragraph."""
+OTHER_SIZE = 0.12
+NEIGHBOURS = 12
+"""Lines before and behind that tell how wide a column is."""
+
+ENDS_SENTENCE = re.compile(r"[.!?:;\u3002\uff01\uff1f]['\")\]\u201d\u2019]*$")
+
+
+class Paragraphs:
+    """Judges the lines of one page by their distances and by the column in which they stand."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._lines = [part for part in parts if isinstance(part, Line)]
+        self._place = {id(line): number for number, line in enumerate(self._lines)}
+        self._spans = [(line.left, line.right) for line in self._lines]
+        gaps = [above.base - line.base for above, line in pairwise(self._lines) if _is_below(above, line)]
+        self._leading = median(gaps) if gaps else 0.0
+
+    def goes_on(self, before: Line, line: Line) -> bool:
+        """Whether the paragraph of the line before goes on with this one."""
+        if before.alone or line.alone or abs(before.size - line.size) > OTHER_SIZE * max(before.size, line.size):
+            return False
+        ended = ENDS_SENTENCE.search(before.text) is not None
+        if before.bold != line.bold and ended:
+            return False
+        gap = before.base - line.base
+        if gap <= 0:
+            return not ended or before.text[-1] in HYPHENS
+        if gap > min(APART * (self._leading or FARTHEST * line.size), FARTHEST * line.size):
+            return False
+        return not (ended and (self._is_indented(before, line) or self._is_short(before)))
+
+    def opens_item(self, line: Line, before: Line | None, *, in_item: bool) -> "re.Match[str] | None":
+        """The marker that begins the line, if it is one; a number at the beginning of any line is none."""
+        found = MARKER.match(f"{line.text} ")
+        if not found or (found["bullet"] and found["bullet"] in BULLETS):
+            return found
+        if before is None or in_item or not self.goes_on(before, line):
+            return found
+        in_text = not ENDS_SENTENCE.search(before.text) and line.left < before.left + INDENT * line.size
+        return None if in_text else found
+
+    def is_set_in(self, line: Line) -> bool:
+        """Whether the line begins farther right than its column."""
+        return line.left > self._column(line)[0] + INDENT / 2 * line.size
+
+    def _is_indented(self, before: Line, line: Line) -> bool:
+        left, _ = self._column(line)
+        return line.left > max(before.left, left) + INDENT * line.size
+
+    def _is_short(self, line: Line) -> bool:
+        left, right = self._column(line)
+        if line.backward:
+            return right - line.left < SHORT * (right - left)
+        return line.right - left < SHORT * (right - left)
+
+    def _column(self, line: Line) -> tuple[float, float]:
+        """Where lines around this one begin and end."""
+        at = self._place[id(line)]
+        left, right = self._spans[at]
+        around = self._spans[max(at - NEIGHBOURS, 0) : at + NEIGHBOURS]
+        column = [span for span in around if span[0] < right and span[1] > left]
+        return min([span[0] for span in column]), max([span[1] for span in column])
+
+
+def _is_below(above: Line, line: Line) -> bool:
+    alike = abs(above.size - line.size) <= OTHER_SIZE * above.size
+    return alike and 0 < above.base - line.base < FARTHEST * line.size

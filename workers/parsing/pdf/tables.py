@@ -1,0 +1,138 @@
+"""Owns what a table is on a page: rows of cells in columns, where they come from, and which of them head it."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from itertools import pairwise
+from statistics import median
+
+from embedmill.workers.parsing.pdf.hyphens import Words
+from embedmill.workers.parsing.pdf.lines import Cell, Line
+
+NUMBER = re.compile(r"^[(+\u2212-]?[$€£¥]?\s?\d[\d.,'\s]*\s?[%‰$€£¥)]*$")
+
+NEARER = 0.85
+"""Of the usual distance between rows: a line that is nearer to the one above belongs to its row."""
+
+
+@dataclass(slots=True)
+class Table:
+    """`rows` have as many texts as there are columns; the first `heads` of them are its header."""
+
+    rows: list[list[str]]
+    heads: int
+    top: float
+    bottom: float
+    caption: str = ""
+
+
+Part = Line | Table
+"""What a page consists of, in reading order."""
+
+
+def join_cells(cells: Iterable[Cell], words: Words) -> str:
+    """The lines of one cell as one text."""
+    return reduce(words.join, (cell.text for cell in cells), "")
+
+
+def count_heads(rows: Sequence[Sequence[str]], bold: Sequence[bool]) -> int:
+    """How many rows head a table: bold ones, or a first one of words over columns with numbers."""
+    emphasised = next((number for number, is_bold in enumerate(bold) if not is_bold), len(bold))
+    if 0 < emphasised < len(rows):
+        return emphasised
+    return int(len(rows) > 1 and _is_header(rows[0], rows[1:]))
+
+
+def _is_header(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool:
+    """All words, none empty but over the first column, and below stand numbers, or nothing looks like another row."""
+    if any(NUMBER.match(text) for text in first) or not all(first[1:]):
+        return False
+    columns = list(zip(*others, strict=True))
+    if any(any(NUMBER.match(text) for text in column) for column in columns):
+        return True
+    return _is_shorter(first, others)
+
+
+def _is_shorter(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool:
+    """Names of columns begin with capitals and are no longer than what stands in them."""
+    longest = max(map(len, first))
+    below = max(len(text) for row in others for text in row)
+    return all(not text or not text[0].islower() for text in first) and longest <= below
+
+
+@dataclass(slots=True)
+class Row:
+    """A row while its table is put together: for each column the lines of its cell."""
+
+    base: float
+    size: float
+    cells: list[list[Cell]]
+    bold: bool
+
+    @property
+    def is_filled(self) -> list[bool]:
+        return [bool(cell) for cell in self.cells]
+
+    def take(self, row: "Row") -> None:
+        """The row below goes on with this one's cells."""
+        for cell, more in zip(self.cells, row.cells, strict=True):
+            cell.extend(more)
+        self.base = row.base
+
+    def texts(self, words: Words) -> list[str]:
+        return [join_cells(cell, words) for cell in self.cells]
+
+
+def without_wraps(rows: Sequence[Row], rules: Sequence[float]) -> list[Row]:
+    """Rows whose cells have more than one line are one row each. `rules` are the heights of level rules among them."""
+    parted = [any(row.base < rule < above.base for rule in rules) for above, row in pairwise(rows)]
+    is_ruled = sum(parted) > 2 and len(parted) > sum(parted)
+    edges = _edges(rows)
+    usual = _usual_gap(rows)
+    merged = list(rows[:1])
+    for (above, row), is_parted in zip(pairwise(rows), parted, strict=True):
+        goes_on = not is_parted and (is_ruled or _goes_on(above, row, merged[-1], usual, edges))
+        if goes_on:
+            merged[-1] = _taken(merged[-1], row)
+        else:
+            merged.append(row)
+    return merged
+
+
+def _taken(above: Row, row: Row) -> Row:
+    both = Row(above.base, above.size, [list(cell) for cell in above.cells], above.bold and row.bold)
+    both.take(row)
+    return both
+
+
+def _usual_gap(rows: Sequence[Row]) -> float:
+    """From a row's beginning to the line before it, as most rows have it whose first cell is filled."""
+    gaps = [above.base - row.base for above, row in pairwise(rows) if row.cells[0] and sum(row.is_filled) > 1]
+    return median(gaps) if gaps else 0.0
+
+
+def _edges(rows: Sequence[Row]) -> list[float]:
+    columns = zip(*(row.cells for row in rows), strict=True)
+    return [max((cell.right for cells in column for cell in cells), default=0.0) for column in columns]
+
+
+def _goes_on(above: Row, row: Row, whole: Row, usual: float, edges: Sequence[float]) -> bool:
+    """Whether a line is the rest of the row above: nearer than rows are, or cut where its next word had no room."""
+    filled = [number for number, cell in enumerate(row.cells) if cell]
+    if any(not whole.cells[number] for number in filled) or (row.cells[0] and len(filled) > 1):
+        return False
+    gap = above.base - row.base
+    if gap < NEARER * usual:
+        return True
+    if gap > usual * 1.1 and usual:
+        return False
+    return all(_had_no_room(whole.cells[number][-1], row.cells[number][0], edges[number]) for number in filled)
+
+
+def _had_no_room(cell: Cell, following: Cell, edge: float) -> bool:
+    if NUMBER.match(following.text):
+        return False
+    first = following.text.partition(" ")[0]
+    width = (following.right - following.left) * (len(first) + 1) / max(len(following.text), 1)
+    return cell.right + width > edge + 1

@@ -1,0 +1,189 @@
+"""Owns the last step: the parts of a page as blocks of the document."""
+
+import re
+from collections.abc import Sequence
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from embedmill.workers.parsing.draft import Draft
+from embedmill.workers.parsing.pdf.code import code_from, written
+from embedmill.workers.parsing.pdf.headings import Heading, Headings
+from embedmill.workers.parsing.pdf.hyphens import HYPHENS, Words
+from embedmill.workers.parsing.pdf.lines import Line
+from embedmill.workers.parsing.pdf.markers import has_leaders, without_leaders
+from embedmill.workers.parsing.pdf.paragraphs import Paragraphs
+from embedmill.workers.parsing.pdf.tables import Part, Table
+
+if TYPE_CHECKING:
+    from embedmill.workers.parsing.table import Table as DraftTable
+
+DEEPER = 0.8
+"""Of a line's height: so much farther right the marker of a nested item stands."""
+HANGING = 0.3
+"""Of a line's height: so much farther right than its marker the lines of an item stand."""
+LONGEST_CAPTION = 600
+
+_CAPTION = re.compile(
+    r"(?:table|figure|fig\.|chart|exhibit|listing|tabelle|tab\.|abbildung|abb\.|tableau|tabla|figura|tabella|tabela|"
+    r"таблица|рис\.|рисунок|表|図|图)\s*(?:\d+|[A-Z]|[IVX]+)(?:[.\-]\d+)*(?:\s*[.:|\u2013\u2014-]\s|$|\s+(?=[^\W\d_a-z]))",
+    re.IGNORECASE,
+)
+_ADDRESS = re.compile(r"\S+(?: \S+)?@\S+|(?:https?://|www\.)\S+")
+_CAPTION_OF_TABLE = re.compile(r"t|表|т", re.IGNORECASE)
+
+
+class Writer:
+    """Puts the parts of one page after another into a draft.
+
+    A paragraph waits for its lines; an open item knows where its marker stands, and those of the items around it.
+    """
+
+    def __init__(self, draft: Draft, headings: Headings, words: Words, *, code: bool) -> None:
+        self._draft = draft
+        self._headings = headings
+        self._words = words
+        self._has_code = code
+        self._page = 0
+        self._waiting: list[Line] = []
+        self._since = 0
+        self._marker = ""
+        self._markers: list[float] = []
+        self._table: tuple[DraftTable, Table] | None = None
+
+    def write(self, parts: Sequence[Part], page: int) -> None:
+        """The parts of a page, whose number counts from 0."""
+        self._page = page
+        paragraphs = Paragraphs(parts)
+        if not self._is_cut():
+            self._flush()
+        at = 0
+        while at < len(parts):
+            at += self._take(parts, at, paragraphs)
+
+    def close(self) -> None:
+        self._flush()
+
+    def paragraph(self, text: str) -> None:
+        """What stands on the page beside its lines."""
+        self._flush()
+        self._draft.paragraph(text, page=self._page + 1)
+
+    def _is_cut(self) -> bool:
+        """Whether the page before ends within a word."""
+        return bool(self._waiting) and self._waiting[-1].text[-1] in HYPHENS
+
+    def _take(self, parts: Sequence[Part], at: int, paragraphs: Paragraphs) -> int:
+        """Takes the part at `at`, and says how many it took."""
+        part = parts[at]
+        if heading := self._headings.get((self._page, at)):
+            return self._take_heading(parts, heading)
+        if isinstance(part, Table):
+            self._take_table(part)
+            return 1
+        if self._has_code and (listing := code_from(parts, at)) and self._is_code(listing, paragraphs):
+            self._flush()
+            self._draft.code(written(listing), page=self._page + 1)
+            return len(listing)
+        self._take_line(part, paragraphs)
+        return 1
+
+    def _take_heading(self, parts: Sequence[Part], heading: Heading) -> int:
+        self._flush()
+        self._markers = []
+        lines = [part for part in parts[heading.at : heading.at + heading.count] if isinstance(part, Line)]
+        self._draft.heading(self._joined(lines), level=heading.level, page=self._page + 1)
+        return heading.count
+
+    def _is_code(self, listing: Sequence[Line], paragraphs: Paragraphs) -> bool:
+        """A single line in the middle of a paragraph is a long name in it."""
+        if len(listing) > 1:
+            return True
+        if _ADDRESS.fullmatch(listing[0].text):
+            return False
+        if not self._waiting or paragraphs.is_set_in(listing[0]):
+            return True
+        return not paragraphs.goes_on(self._waiting[-1], listing[0])
+
+    def _take_line(self, line: Line, paragraphs: Paragraphs) -> None:
+        before = self._waiting[-1] if self._waiting else None
+        if has_leaders(line.text):
+            self._flush()
+            self._draft.paragraph(without_leaders(line.text), page=self._page + 1)
+        elif opened := paragraphs.opens_item(line, before, in_item=bool(self._marker)):
+            self._flush()
+            self._open_item(line, opened)
+        elif before and (self._hangs(before, line) or paragraphs.goes_on(before, line)):
+            self._waiting.append(line)
+        else:
+            self._flush()
+            self._begin(line)
+
+    def _begin(self, line: Line) -> None:
+        self._waiting, self._since = [line], self._page
+        if self._markers and line.left < self._markers[0] + DEEPER * line.size:
+            self._markers = []
+
+    def _open_item(self, line: Line, opened: "re.Match[str]") -> None:
+        self._waiting, self._since = [line], self._page
+        sign = opened["bullet"]
+        self._marker = opened[0].strip() if not sign or sign in "✓✗✔✘" else "-"
+        self._markers = [left for left in self._markers if left < line.left - DEEPER * line.size]
+        self._markers.append(line.left)
+
+    def _hangs(self, before: Line, line: Line) -> bool:
+        """Whether the line goes on with an item, farther right than its marker."""
+        if not self._marker or line.alone or not self._markers:
+            return False
+        near = 0 < before.base - line.base < 1.6 * line.size
+        return near and line.left > self._markers[-1] + HANGING * line.size
+
+    def _flush(self) -> None:
+        """What waits becomes a block."""
+        lines, self._waiting = self._waiting, []
+        if not lines:
+            return
+        text, page = self._joined(lines), self._since + 1
+        marker, self._marker = self._marker, ""
+        if marker:
+            _, _, text = f"{text} ".partition(" ")
+            self._draft.list_item(text.strip(), marker=marker, depth=len(self._markers) - 1, page=page)
+        elif len(text) <= LONGEST_CAPTION and _CAPTION.match(text):
+            self._draft.caption(text, page=page)
+        else:
+            self._draft.paragraph(text, page=page)
+
+    def _joined(self, lines: Sequence[Line]) -> str:
+        text = reduce(self._words.join, (line.text for line in lines))
+        return text.replace("\ufffe ", "-").replace("\x02 ", "-").replace("\ufffe", "-").replace("\x02", "-")
+
+    def _take_table(self, table: Table) -> None:
+        """A table that goes on from the page before keeps its header, and does not repeat it."""
+        caption = self._caption_above()
+        rows = table.rows
+        before = self._table
+        if before and not caption and not self._waiting and _goes_on(before[1], table):
+            rows = rows[table.heads :]
+            target = before[0]
+        else:
+            self._flush()
+            target = self._draft.table(caption, page=self._page + 1)
+            for row in rows[: table.heads]:
+                target.head(row, page=self._page + 1)
+            rows = rows[table.heads :]
+        for row in rows:
+            target.row(row, page=self._page + 1)
+        self._table = target, table
+        self._markers = []
+
+    def _caption_above(self) -> str:
+        text = self._joined(self._waiting) if self._waiting and not self._marker else ""
+        if not text or len(text) > LONGEST_CAPTION or not (_CAPTION.match(text) and _CAPTION_OF_TABLE.match(text)):
+            return ""
+        self._waiting = []
+        return text
+
+
+def _goes_on(before: Table, table: Table) -> bool:
+    if len(before.rows[0]) != len(table.rows[0]):
+        return False
+    return not table.heads or before.rows[: before.heads] == table.rows[: table.heads]
