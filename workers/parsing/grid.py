@@ -6,6 +6,9 @@ from dataclasses import dataclass
 COLUMNS = 1000
 """Most columns that spans may reach, as HTML's standard bounds them."""
 
+REPEATED_CHARACTERS = 80
+"""A longer text of a spanning cell stands once; where it reaches, an empty cell keeps the place."""
+
 WIDE_COLUMNS = 8
 WIDE_CHARACTERS = 480
 """A row of more columns and characters is cut into bands, so that several rows and their header fit one chunk."""
@@ -21,7 +24,7 @@ class Cell:
 
 
 def place(rows: Sequence[Sequence[Cell]]) -> list[list[str]]:
-    """As many rows of texts, each cell in its column; a spanning cell's text is repeated wherever it reaches.
+    """As many rows of texts, each cell in its column; a spanning cell's short text is repeated wherever it reaches.
 
     A column in which no cell begins is left out: it is there for spans only.
     """
@@ -44,12 +47,13 @@ def _place_row(
             column += 1
         begun.add(column)
         rows = min(cell.rows or left, left)
+        repeated = cell.text if len(cell.text) <= REPEATED_CHARACTERS else ""
         for reached in range(column, column + max(1, min(cell.columns, COLUMNS - column))):
             if reached in line:
                 break
-            line[reached] = cell.text
+            line[reached] = cell.text if reached == column else repeated
             if rows > 1:
-                reaching[reached] = (cell.text, rows - 1)
+                reaching[reached] = (repeated, rows - 1)
     hanging.clear()
     hanging.update(reaching)
     return line

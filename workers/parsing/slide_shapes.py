@@ -96,7 +96,7 @@ class Shapes:
         rows = [
             [_cell(cell) for cell in row.iterfind("{*}tc") if not _is_covered(cell)] for row in table.iterfind("{*}tr")
         ]
-        Spread(rows=rows, heads=int(has_head)).lay_out(self.draft, page=self.page)
+        Spread(rows=rows, heads=1 if has_head else None).lay_out(self.draft, page=self.page)
 
     def _read_chart(self, relation: str) -> None:
         if (root := self._part(relation, "chart")) is not None:

@@ -15,20 +15,24 @@ _NUMBER = re.compile(r"[\W\d_]*\d[\W\d_]*")
 
 @dataclass(slots=True)
 class Spread:
-    """A table's cells row by row. The first `heads` rows are its header, and 0 leaves that to the first row's looks.
+    """A table's cells row by row. The first `heads` rows are its header, and None leaves that to the first row's looks.
 
     `below` has what is to be read behind a row, such as a table in one of its cells.
     """
 
     caption: str = ""
     rows: list[list[Cell]] = field(default_factory=list)
-    heads: int = 0
+    heads: int | None = None
     below: dict[int, list[Callable[[], None]]] = field(default_factory=dict)
+
+    def then(self, read: Callable[[], None]) -> None:
+        """Reads something behind the row that was begun last."""
+        self.below.setdefault(len(self.rows) - 1, []).append(read)
 
     def lay_out(self, draft: Draft, *, page: int | None = None) -> None:
         table = draft.table(self.caption, page=page)
         lines = place(self.rows)
-        heads = self.heads or _heads(lines)
+        heads = _heads(lines) if self.heads is None else self.heads
         for number, line in enumerate(lines):
             add = table.head if number < heads else table.row
             add(line)

@@ -65,7 +65,7 @@ class Grid:
 
     def finished(self) -> Spread:
         rows = [[Cell(cell.text, cell.columns, cell.rows) for cell in row] for row in self._rows]
-        return Spread(self._caption, rows, self._heads, self._below)
+        return Spread(self._caption, rows, self._heads or None, self._below)
 
     def _append(self, cell: _Reaching) -> None:
         self._rows[-1].append(cell)

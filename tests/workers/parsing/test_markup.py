@@ -21,7 +21,7 @@ def test_html_keeps_headings_lists_code_and_rows() -> None:
     document = read(page, "a.html")
     assert document.title == "Guide"
     assert shape(document) == [
-        (H, "Guide"), (P, "One bold word."), (L, "first"), (L, "second"), (L, "inner"), (C, "a  =\n   1"),
+        (H, "Guide"), (P, "One bold word."), (L, "- first"), (L, "- second"), (L, "  - inner"), (C, "a  =\n   1"),
         (T, "k | v"), (T, "x y | 1"), (H, "End"), (P, "tail"),
     ]  # fmt: skip
 

@@ -1,0 +1,196 @@
+"""HTML keeps numbers, spans, captions and scripts, and loses what a site puts around its text."""
+
+import pytest
+
+from embedmill.workers.parsing.document import BlockKind
+from tests.workers.parsing.making import read, shape, texts
+
+H, P, L, C, T, N = (
+    BlockKind.HEADING,
+    BlockKind.PARAGRAPH,
+    BlockKind.LIST_ITEM,
+    BlockKind.CODE,
+    BlockKind.TABLE_ROW,
+    BlockKind.CAPTION,
+)
+
+
+def lines(markup: str) -> list[str]:
+    return texts(read(markup.encode(), "a.html"))
+
+
+@pytest.mark.parametrize(
+    ("markup", "items"),
+    [
+        ("<ol start=4><li>a<li>b</ol>", ["4. a", "5. b"]),
+        ("<ol><li>a<li value=7>b<li>c</ol>", ["1. a", "7. b", "8. c"]),
+        ("<ol reversed><li>a<li>b</ol>", ["2. a", "1. b"]),
+        ("<ol type=a start=3><li>a</ol><ol type=I><li>b</ol>", ["c. a", "I. b"]),
+        ('<ol style="list-style-type: lower-roman"><li>a<li>b</ol>', ["i. a", "ii. b"]),
+        ("<ol start=x><li value=-2>a<li>b</ol>", ["-2. a", "-1. b"]),
+        ("<ul><li>a<ol><li>b<ul><li>c</ul><li>d</ol><li>e</ul>", ["- a", "  1. b", "    - c", "  2. d", "- e"]),
+        ("<ol><li><p>a</p><p>more</p></li><li>b</ol>", ["1. a", "  more", "2. b"]),
+        ("<ul><li><input type=checkbox checked> done<li><input type=checkbox> open</ul>", ["- [x] done", "- [ ] open"]),
+        ("<dl><dt>term<dd>what it is<dd>more<dt>other<dd><dl><dt>inner<dd>x</dl></dl>",
+         ["term", "  what it is", "  more", "other", "  inner", "    x"]),
+        ("<ol><li><h3>Open</h3>text</ol>", ["1. Open", "  text"]),
+        ("<li>a stray item", ["- a stray item"]),
+    ],
+)  # fmt: skip
+def test_lists_keep_numbers_bullets_and_nesting(markup: str, items: list[str]) -> None:
+    assert lines(markup) == items
+
+
+@pytest.mark.parametrize(
+    ("markup", "line"),
+    [
+        ("10<sup>-3</sup> m", "10^-3 m"),
+        ("H<sub>2</sub>O", "H_2O"),
+        ("the 1<sup>st</sup>", "the 1st"),
+        ('said<sup><a href="#n1">1</a></sup> so<a href="#n2"><sup>2</sup></a>', "said[1] so[2]"),
+        ("now <del>100</del> 80 <s>or 90</s>", "now 80 ~~or 90~~"),
+        ("he said <q>yes</q>", "he said “yes”"),
+        ("<ruby>漢<rt>kan</rt></ruby>字", "漢(kan)字"),
+        ("auf&shy;ge&shy;teilt", "aufgeteilt"),
+        ("a<b>b</b>c<span>d</span> e<br>f<wbr>g", "abcd e fg"),
+        ("E = <math><mfrac><mi>a</mi><mi>b</mi></mfrac></math>", "E = a/b"),
+        ('see <img src=x alt="a red lamp">now', "see a red lamp now"),
+        ('x<a class="headerlink" href="#x">¶</a> y<a href="#y">#</a>', "x y"),
+    ],
+)
+def test_inline_elements_neither_glue_nor_split_words(markup: str, line: str) -> None:
+    assert lines(f"<p>{markup}</p>") == [line]
+
+
+def test_spans_stand_on_the_grid_and_end_with_their_section() -> None:
+    table = """<table><thead><tr><th rowspan=9>Region<th colspan=2>Sales<tr><th>Q1<th>Q2</thead>
+    <tbody><tr><td rowspan=0>North<td>1<td>2<tr><td>3<td>4</tbody><tfoot><tr><td>Sum<td colspan=2>10</table>"""
+    document = read(table.encode(), "a.html")
+    assert texts(document) == [
+        "Region | Sales | Sales", "Region | Q1 | Q2", "North | 1 | 2", "North | 3 | 4", "Sum | 10 | 10",
+    ]  # fmt: skip
+    assert {block.head for block in document.blocks} == {(0, 2)}
+
+
+def test_spans_out_of_bounds_cost_nothing() -> None:
+    table = "<table><tr><th>a<th>b<tr><td colspan=99999999 rowspan=99999999>x<tr><td>y<td>z</table>"
+    assert lines(table) == ["a | b", "x | x", "x | x | y | z"]
+    assert lines("<table><tr><td colspan=-1>a<td colspan=0>b<tr><td>1<td>2</table>") == ["a | b", "1 | 2"]
+
+
+def test_a_long_text_that_spans_stands_once() -> None:
+    long = "word " * 30
+    assert lines(f"<table><tr><th>a<th>b<tr><td colspan=2>{long}</table>") == ["a | b", long.strip()]
+
+
+@pytest.mark.parametrize(
+    ("odd", "text"),
+    [
+        ("<pre>tool  list\n --all</pre>", "tool list --all"),
+        ("<ul><li>one<li>two</ul>", "- one - two"),
+        ("<h4>Big</h4>", "Big"),
+        ("<p>one</p><p>two</p>", "one two"),
+        ("<table><tr><td>left<td>right</table>", "left, right"),
+    ],
+)
+def test_one_odd_cell_does_not_flatten_a_table(odd: str, text: str) -> None:
+    table = f"<table><tr><td>list<td>{odd}<tr><td>stop<td>tool stop<tr><td>go<td>tool go</table>"
+    assert [kind for kind, _ in shape(read(table.encode(), "a.html"))] == [T, T, T]
+    assert lines(table)[0] == f"list | {text}"
+
+
+def test_a_table_in_a_cell_follows_its_row() -> None:
+    inner = "<table><tr><th>k<th>v<tr><td>x<td>1</table>"
+    table = f"<table><tr><th>Name<th>More<tr><td>Ann<td>{inner}<tr><td>Bo<td>none</table>"
+    assert lines(table) == ["Name | More", "Ann", "k | v", "x | 1", "Bo | none"]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "<table role=presentation><tr><td>a<td>b</table>",
+        "<table><tr><td><p>a<p>b</table>",
+        "<table><tr><td>a<tr><td>b</table>",
+        '<table><tr><td rowspan=2><img alt="[Tip]"><th>a<tr><td>b</table>',
+        f"<table><tr><td>a<td>b {'long ' * 200}<tr><td></table>",
+    ],
+)
+def test_tables_that_arrange_a_page_are_no_data(table: str) -> None:
+    assert T not in {kind for kind, _ in shape(read(table.encode(), "a.html"))}
+    assert [line[:1] for line in lines(table)] == ["a", "b"]
+
+
+def test_captions_stand_with_what_they_are_of() -> None:
+    page = """<table><caption>Prices <b>now</b></caption><tr><th>k<th>v<tr><td>a<td>1</table>
+    <div class=table><p class=title>Table 2. Keys</p><table><tr><th>k<th>v<tr><td>b<td>2</table></div>
+    <figure><img src=x alt="A pump"><figcaption>Figure 1: A pump</figcaption></figure><p><img src=y alt="A valve">"""
+    document = read(page.encode(), "a.html")
+    assert shape(document) == [
+        (N, "Prices now"), (T, "k | v"), (T, "a | 1"), (N, "Table 2. Keys"), (T, "k | v"), (T, "b | 2"),
+        (N, "Figure 1: A pump"), (N, "A valve"),
+    ]  # fmt: skip
+    assert [block.head for block in document.blocks[:6]] == [(0, 2)] * 3 + [(3, 5)] * 3
+
+
+TEXT = "<p>" + "The text of the page goes on and on. " * 5 + "</p>"
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        "<nav>Home</nav>",
+        "<footer>Imprint</footer>",
+        '<div class="site-footer">Imprint</div>',
+        '<div class="navheader"><table><tr><th>Chapter<td>Next</table></div>',
+        '<div id="cookie-banner">We use cookies</div>',
+        '<ul class="breadcrumbs"><li>Home</ul>',
+        '<div class="sidebar"><a href="/a">A</a> <a href="/b">B</a></div>',
+        f"<div>{' '.join(f'<a hreflang={code} href={code}>{code}</a>' for code in ('de', 'fr', 'ja', 'es'))}</div>",
+        '<form role="search">Search</form>',
+        '<a href="/"><img alt="Logo"></a>',
+        '<a class="skip-link" href="#m">Skip to content</a>',
+    ],
+)  # fmt: skip
+def test_what_a_site_puts_around_its_text_goes(around: str) -> None:
+    page = f"<body>{around}<h1>Title</h1>{TEXT}</body>"
+    assert [kind for kind, _ in shape(read(page.encode(), "a.html"))] == [H, P]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "<details><summary>More</summary>inside</details>",
+        '<div class="sidebar"><p>A box beside the text that explains it.</p></div>',
+        "<blockquote>quoted<footer>Ada</footer></blockquote>",
+        '<div class="footnotes"><p>A note</p></div>',
+        '<section class="next-steps"><p>Then do this</p></section>',
+        "<aside><p>Beside</p></aside>",
+        '<span class="nav">word</span>',
+        '<p>see <a href="#x">the sign §</a></p>',
+        '<table class="related"><tr><th>Modules<tr><td>mod_a</table>',
+    ],
+)
+def test_what_belongs_to_the_text_stays(part: str) -> None:
+    page = f"<body><h1>Title</h1>{TEXT}{part}</body>"
+    assert len(lines(page)) > 2
+
+
+def test_furniture_that_holds_most_of_the_text_is_text() -> None:
+    assert lines(f'<body><div class="navigation">{TEXT}</div><p>x</body>')[0].startswith("The text")
+    assert lines(f"<body><footer><h1>Title</h1></footer>{TEXT}</body>")[0] == "Title"
+
+
+def test_a_main_part_that_holds_most_of_the_text_is_all_that_is_read() -> None:
+    assert lines(f"<body><p>around</p><main>{TEXT}</main></body>")[0].startswith("The text")
+    assert lines("<body><p>around it</p><main>x</main></body>") == ["around it", "x"]
+
+
+def test_numbers_beside_lines_of_code_are_no_code() -> None:
+    page = "<table><tr><td class=linenos><pre>1\n2</pre><td><pre>a = 1\nb = 2</pre></table>"
+    assert shape(read(page.encode(), "a.html")) == [(C, "a = 1\nb = 2")]
+
+
+def test_tables_in_tables_without_end_are_read() -> None:
+    deep = "<table><tr><td>a<td>" * 200 + "x"
+    assert "x" in " ".join(lines(deep))
+    assert len(lines("<table><tr><td>" * 2000 + "x")) == 1

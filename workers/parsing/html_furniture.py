@@ -1,0 +1,130 @@
+"""Owns what is on every page of a site and about none: navigation, footers, cookie notes, lists of languages."""
+
+import re
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+MOST = 0.35
+"""Share of a page's text from which on a part of it is no furniture, whatever it is called."""
+
+MAIN = 0.5
+"""Share of a page's text from which on what calls itself the main part is all that is read."""
+
+LANGUAGES = 4
+"""Links to other languages from which on they are a list of them."""
+
+_CERTAIN = 'nav, [role="navigation"], [role="contentinfo"], [role="search"], footer'
+_HINTS = {
+    "class": ("nav", "footer", "breadcrumb", "cookie", "consent", "gdpr", "sidebar", "toolbar", "prev", "next", "lang",
+              "skip", "related", "pag", "share", "social", "menu"),
+    "id": ("nav", "footer", "breadcrumb", "cookie", "consent", "sidebar", "menu", "lang"),
+}  # fmt: skip
+_NAMED = ", ".join(f'[{name}*="{hint}" i]' for name, hints in _HINTS.items() for hint in hints)
+_WORD = re.compile(
+    r"""(?:.*[-_])?
+    (?: (?:site|page|top|main|sub|global|local|side|doc)?nav(?:bar|igation|header|footer|links?|list|menu|tree)?
+      | (?:site|page|doc|global)?footer | breadcrumbs? | cookies? | consent | gdpr | (?:sphinx)?sidebar(?:wrapper)?
+      | toolbar | prev(?:ious)?next | toplang | bottomlang | pagination | pager | menubar
+      | lang(?:uage)?s?[-_]?(?:switch(?:er)?|list|select(?:or)?|menu|chooser|container|bar)
+      | skip[-_]?(?:to[-_]?\w+|links?|nav) | social | share[-_]?(?:bar|links?|buttons?)
+    )(?:[-_].*)?
+    | (?:prev(?:ious)?|next)(?:[-_]?(?:links?|page|post|button|btn))? | related(?:[-_](?:links|posts|articles))? | menu
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_SIGN_LINKS = 'a[href^="#"], a.headerlink, button[class*="copy" i]'
+_CONTENT = "main, article, h1, [role=main]"
+_PARTS_OF_TEXT = frozenset({
+    "body", "html", "main", "article", "td", "th", "tr", "tbody", "thead", "tfoot", "span", "code", "pre", "h1", "h2",
+    "h3", "h4", "h5", "h6", "dt", "dd", "label", "input",
+})  # fmt: skip
+# These names are given to boxes in a text too; around navigation, most of what they hold is links.
+_BOX = re.compile(r".*(?:sidebar|toolbar|menu|social|share|lang|related).*", re.IGNORECASE)
+LINKS = 0.5
+"""Share of the text of such a box that must be links."""
+_SIGNS = re.compile("[¶#§†↩⏎\u2191⚓🔗\ufe0e\ufe0f\\s]*")
+
+
+def furniture(tree: "LexborHTMLParser") -> set[int]:
+    """What a site put around a page's text, by the nodes' `mem_id`."""
+    body = tree.body
+    if body is None:
+        return set()
+    total = _characters(body)
+    called = [*body.css(_CERTAIN), *filter(_is_called_so, body.css(_NAMED))]
+    found = {node.mem_id for node in called if not _holds_the_text(node, total)}
+    found.update(node.mem_id for node in _language_lists(body))
+    found.update(node.mem_id for node in body.css(_SIGN_LINKS) if _is_sign(node))
+    return found
+
+
+def main_part(tree: "LexborHTMLParser") -> "LexborNode | None":
+    """The part of a page that holds its text, or its whole body."""
+    body = tree.body
+    if body is None:
+        return None
+    found = tree.css("main, [role=main]") or tree.css("article")
+    if len(found) == 1 and _characters(found[0]) > MAIN * _characters(body):
+        return found[0]
+    return body
+
+
+def _characters(node: "LexborNode") -> int:
+    return len(node.text())
+
+
+def _holds_the_text(node: "LexborNode", total: int) -> bool:
+    """A footer in a quotation names whom it quotes."""
+    if node.tag in _PARTS_OF_TEXT or (node.parent is not None and node.parent.tag == "blockquote"):
+        return True
+    return node.css_first(_CONTENT) is not None or _characters(node) > MOST * total
+
+
+def _is_called_so(node: "LexborNode") -> bool:
+    attributes = node.attributes
+    names = f"{attributes.get('class') or ''} {attributes.get('id') or ''}".split()
+    called = [name for name in names if _WORD.fullmatch(name)]
+    return bool(called) and (not all(map(_BOX.fullmatch, called)) or _is_links(node))
+
+
+def _is_links(node: "LexborNode") -> bool:
+    if node.tag == "table":
+        return False
+    links = [node] if node.tag == "a" else node.css("a[href], select")
+    return sum(map(_characters, links)) >= LINKS * _characters(node)
+
+
+def _language_lists(body: "LexborNode") -> "list[LexborNode]":
+    """What holds little else than links to the page in other languages."""
+    links: dict[int, list[LexborNode]] = defaultdict(list)
+    holders: dict[int, LexborNode] = {}
+    for link in body.css("a[hreflang]"):
+        holder = link.parent
+        if holder is not None and holder.tag == "li":
+            holder = holder.parent
+        if holder is not None:
+            links[holder.mem_id].append(link)
+            holders[holder.mem_id] = holder
+    return [
+        holders[key]
+        for key, found in links.items()
+        if len(found) >= LANGUAGES
+        and holders[key].tag not in _PARTS_OF_TEXT
+        and sum(map(_characters, found)) * 2 > _characters(holders[key])
+    ]
+
+
+def _is_sign(link: "LexborNode") -> bool:
+    """A link to where it stands, shown as a sign; a picture in it says something else."""
+    attributes = link.attributes
+    if link.tag == "button":
+        return "copy" in (attributes.get("class") or "").lower()
+    if "headerlink" in (attributes.get("class") or "").split():
+        return True
+    text = link.text()
+    if len(text) > 8 or not text.strip() or not _SIGNS.fullmatch(text):
+        return False
+    return link.parent is None or link.parent.tag != "sup"

@@ -1,0 +1,324 @@
+"""Owns the walk over a page: which blocks it makes of inline text, lists, code, captions and tables."""
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from embedmill.workers.parsing.alternatives import spoken
+from embedmill.workers.parsing.document import BlockKind
+from embedmill.workers.parsing.draft import Draft, one_line
+from embedmill.workers.parsing.equations import mathml
+from embedmill.workers.parsing.html_lists import HtmlItem, HtmlList, integer
+from embedmill.workers.parsing.html_tables import DEEPEST, HtmlCell, HtmlTable, Piece
+from embedmill.workers.parsing.scripts import SUB, SUPER, script
+from embedmill.workers.parsing.xml import parse_xml
+
+if TYPE_CHECKING:
+    from selectolax.lexbor import LexborNode
+
+_HEADINGS = {f"h{level}": level for level in range(1, 7)}
+_BREAKS = frozenset({
+    "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dialog", "dir", "div",
+    "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header",
+    "hgroup", "hr", "legend", "li", "main", "menu", "ol", "option", "p", "pre", "section", "select", "summary", "table",
+    "tbody", "td", "text", "tfoot", "th", "thead", "tr", "ul",
+})  # fmt: skip
+_SCRIPTS = {"sup": SUPER, "sub": SUB}
+_QUOTES = {"q": ("“", "”"), "s": ("~~", "~~"), "strike": ("~~", "~~"), "rt": ("(", ")")}
+_LISTS = frozenset({"ol", "ul", "dl", "menu", "dir"})
+_LEFT = _BREAKS | _SCRIPTS.keys() | _QUOTES.keys()
+_ENTERED = _LEFT | {"br", "img", "input", "math"}
+_LABEL_WORDS = 2
+"""Words up to which the picture in a link is a sign for where the link goes, such as a logo."""
+
+_SOFT_HYPHEN = "\xad"
+_NOTE_MARK = re.compile(r"\s*(\w{1,4}|[*†‡§]{1,3})\s*")
+_ENTITIES = re.compile(r"&(?!amp;|lt;|gt;|quot;|#)\w+;")
+_CHECKED = {True: "[x] ", False: "[ ] "}
+
+
+class Walk:
+    """One pass over a tree, without recursion: depth is the author's to choose and must not be our stack's."""
+
+    def __init__(self, draft: Draft, *, skipped: set[int], captions: set[int]) -> None:
+        """`skipped` and `captions` name nodes by their `mem_id`: what is not read, and what stands over a table."""
+        self._draft = draft
+        self._skipped = skipped
+        self._captions = captions
+        self._caption = ""
+        self._parts: list[str] = []
+        self._scripts: list[tuple[int, bool]] = []
+        self._pres = 0
+        self._lists: list[HtmlList] = []
+        self._items: list[HtmlItem] = []
+        self._tables: list[HtmlTable] = []
+        self._cells: list[_Around] = []
+        self._pieces: list[Piece | HtmlTable] | None = None
+        self._said = ""
+        self._alone = ""
+
+    def run(self, root: "LexborNode") -> None:
+        add = self._parts.append
+        for tag, node in _events(root, self._skipped, self._captions):
+            if node is None:
+                if tag in _LEFT:
+                    self._leave(tag)
+            elif tag == "-text":
+                add(node.text_content or "")
+            elif tag in _ENTERED:
+                self._enter(tag, node)
+        self._flush()
+        self._settle()
+
+    def _enter(self, tag: str, node: "LexborNode") -> None:
+        if tag in _BREAKS:
+            self._flush()
+            if self._captions and node.mem_id in self._captions:
+                self._add_caption(one_line(node.text()))
+            else:
+                self._enter_block(tag, node)
+        elif tag in _SCRIPTS:
+            self._scripts.append((len(self._parts), _refers(node)))
+        elif tag in _QUOTES:
+            self._parts.append(_QUOTES[tag][0])
+        elif tag == "br":
+            self._parts.append("\n")
+        elif tag == "img":
+            self._show_picture(node)
+        elif tag == "math":
+            self._parts.append(_equation(node))
+        elif tag == "input":
+            self._show_box(node)
+
+    def _leave(self, tag: str) -> None:
+        if tag in _BREAKS:
+            self._leave_block(tag)
+        elif tag in _SCRIPTS:
+            self._close_script(_SCRIPTS[tag])
+        elif tag in _QUOTES:
+            self._parts.append(_QUOTES[tag][1])
+
+    def _enter_block(self, tag: str, node: "LexborNode") -> None:
+        match tag:
+            case "li":
+                self._enter_item(node)
+            case "dt" | "dd":
+                depth = max(len(self._lists) - 1, 0) + (tag == "dd")
+                self._items.append(HtmlItem("", depth, depth))
+            case "td" | "th" if self._tables:
+                self._enter_cell(tag, node)
+            case "tr" if self._tables:
+                self._tables[-1].begin_row()
+            case "table":
+                self._enter_table(node)
+            case "thead" | "tbody" | "tfoot" if self._tables:
+                self._tables[-1].begin_section(tag)
+            case "caption" if self._tables:
+                self._open_frame([])
+            case "pre":
+                self._pres += 1
+            case _ if tag in _LISTS:
+                self._lists.append(HtmlList.of(tag, node))
+
+    def _leave_block(self, tag: str) -> None:
+        if tag in _HEADINGS:
+            self._add_heading(one_line(self._take()), _HEADINGS[tag])
+            return
+        if tag == "figcaption":
+            self._add_caption(one_line(self._take()))
+            return
+        self._flush()
+        match tag:
+            case "li" | "dt" | "dd":
+                self._items.pop()
+            case "td" | "th" if self._tables:
+                self._close_frame()
+            case "caption" if self._tables:
+                pieces = self._close_frame()
+                self._tables[-1].caption = " ".join(piece.text for piece in pieces if isinstance(piece, Piece))
+            case "table":
+                self._leave_table(self._tables.pop())
+            case "figure":
+                self._settle()
+            case "pre":
+                self._pres -= 1
+            case _ if tag in _LISTS:
+                self._lists.pop()
+
+    def _enter_item(self, node: "LexborNode") -> None:
+        depth = max(len(self._lists) - 1, 0)
+        around = self._lists[-1] if self._lists else HtmlList()
+        value = node.attributes.get("value") if around.style else None
+        self._items.append(HtmlItem(around.next(value), depth, depth + 1))
+
+    def _enter_table(self, node: "LexborNode") -> None:
+        """A caption that waits is the table's."""
+        caption, self._caption = self._caption, ""
+        arranges = node.attributes.get("role") in {"presentation", "none"}
+        self._tables.append(HtmlTable(over=caption, arranges=arranges))
+
+    def _enter_cell(self, tag: str, node: "LexborNode") -> None:
+        attributes = node.attributes
+        columns, rows = integer(attributes.get("colspan"), 1), integer(attributes.get("rowspan"), 1)
+        cell = HtmlCell(tag == "th", max(columns, 1), max(rows, 0))
+        self._tables[-1].begin_cell(cell)
+        self._open_frame(cell.pieces)
+
+    def _open_frame(self, pieces: "list[Piece | HtmlTable]") -> None:
+        """A cell's lists and code are its own."""
+        self._settle()
+        self._cells.append(_Around(self._pieces, self._lists, self._items, self._pres))
+        self._pieces, self._lists, self._items, self._pres = pieces, [], [], 0
+
+    def _close_frame(self) -> "list[Piece | HtmlTable]":
+        self._settle()
+        pieces = self._pieces or []
+        around = self._cells.pop()
+        self._pieces, self._lists, self._items, self._pres = around.pieces, around.lists, around.items, around.pres
+        return pieces
+
+    def _leave_table(self, table: HtmlTable) -> None:
+        self._settle()
+        if table.is_data and len(self._tables) < DEEPEST:
+            self._add(table)
+            return
+        for text in filter(None, (table.over, table.caption)):
+            self._add(Piece(BlockKind.CAPTION, text))
+        for piece in table.pieces():
+            self._add(piece)
+
+    def _flush(self) -> None:
+        if not self._parts:
+            return
+        text = self._take()
+        if not text or text.isspace():
+            return
+        if self._pres:
+            self._add_block(BlockKind.CODE, text)
+            return
+        line = one_line(text)
+        if line == self._said:
+            self._settle()
+            self._alone, self._said = line, ""
+        elif self._items:
+            marker, depth = self._items[-1].take()
+            self._add_block(BlockKind.LIST_ITEM, line, depth, marker)
+        else:
+            self._add_block(BlockKind.PARAGRAPH, line)
+
+    def _add_heading(self, text: str, level: int) -> None:
+        if text and self._items and not self._items[-1].is_begun:
+            marker, _ = self._items[-1].take()
+            text = f"{marker} {text}" if marker.strip("-") else text
+        self._add_block(BlockKind.HEADING, text, level)
+
+    def _add_caption(self, text: str) -> None:
+        """What stands below a picture says it again, or more of it; what stands over a table waits for it."""
+        if self._alone in text:
+            self._alone = ""
+        self._settle()
+        self._caption = text
+
+    def _add_block(self, kind: BlockKind, text: str, level: int = 0, marker: str = "") -> None:
+        self._settle()
+        self._add(Piece(kind, text, level, marker))
+
+    def _settle(self) -> None:
+        """What waited is a caption by itself: a picture that stands alone, and a caption over no table."""
+        for text in (self._alone, self._caption):
+            if text:
+                self._add(Piece(BlockKind.CAPTION, text))
+        self._alone = self._caption = ""
+
+    def _add(self, piece: Piece | HtmlTable) -> None:
+        if self._pieces is not None:
+            if isinstance(piece, HtmlTable) or piece.text:
+                self._pieces.append(piece)
+        elif isinstance(piece, HtmlTable):
+            piece.lay_out(self._draft)
+        else:
+            piece.add_to(self._draft)
+
+    def _take(self) -> str:
+        text = "".join(self._parts)
+        self._parts.clear()
+        self._scripts = [(0, refers) for _, refers in self._scripts]
+        return text.replace(_SOFT_HYPHEN, "") if _SOFT_HYPHEN in text else text
+
+    def _close_script(self, mark: str) -> None:
+        start, refers = self._scripts.pop()
+        before = next((part for part in reversed(self._parts[:start]) if part), "")
+        text = "".join(self._parts[start:])
+        if refers and (found := _NOTE_MARK.fullmatch(text)):
+            text = f"[{found[1]}]"
+        self._parts[start:] = [script(mark, text, before) if not self._pres else text]
+
+    def _show_picture(self, node: "LexborNode") -> None:
+        said = spoken(node.attributes.get("alt") or "")
+        around = node.parent
+        if said and around is not None and around.tag == "a" and len(said.split()) <= _LABEL_WORDS:
+            return
+        if said:
+            self._said = said
+            self._parts.append(f" {said} ")
+
+    def _show_box(self, node: "LexborNode") -> None:
+        attributes = node.attributes
+        if attributes.get("type") == "checkbox" and self._items:
+            self._parts.append(_CHECKED["checked" in attributes])
+
+
+class _Around:
+    """What a cell stands in, kept until it ends."""
+
+    __slots__ = ("items", "lists", "pieces", "pres")
+
+    def __init__(
+        self,
+        pieces: "list[Piece | HtmlTable] | None",
+        lists: list[HtmlList],
+        items: list[HtmlItem],
+        pres: int,
+    ) -> None:
+        self.pieces = pieces
+        self.lists = lists
+        self.items = items
+        self.pres = pres
+
+
+def _refers(node: "LexborNode") -> bool:
+    """Whether what is raised is a link to a note on this page."""
+    around = node.parent
+    if around is not None and around.tag == "a":
+        return "#" in (around.attributes.get("href") or "")
+    return node.css_first('a[href*="#"]') is not None
+
+
+def _equation(node: "LexborNode") -> str:
+    markup = _ENTITIES.sub(" ", node.html or "")
+    return mathml(parse_xml(markup.encode())) or (node.attributes.get("alttext") or "")
+
+
+def _events(root: "LexborNode", skipped: set[int], whole: set[int]) -> "Iterator[tuple[str, LexborNode | None]]":
+    """(tag, node) on entering, (tag, None) on leaving; text and comments are only entered.
+
+    What is skipped is not entered at all; an equation, and what is taken whole, is not stepped into.
+    """
+    open_tags: list[str] = []
+    node: LexborNode | None = root
+    while node is not None:
+        tag = node.tag or ""
+        if tag in {"-text", "math"} or (key := node.mem_id) in whole:
+            yield tag, node
+        elif key not in skipped:
+            yield tag, node
+            if (child := node.child) is not None:
+                open_tags.append(tag)
+                node = child
+                continue
+            if not tag.startswith(("-", "_", "!")):
+                yield tag, None
+        while open_tags and node is not None and node.next is None:
+            yield open_tags.pop(), None
+            node = node.parent
+        node = node.next if open_tags and node is not None else None
