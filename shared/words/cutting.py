@@ -6,6 +6,7 @@ can hide a word. Identifiers are terms as they are written, beside those of thei
 into pairs of signs (docs/decisions).
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
@@ -28,8 +29,9 @@ from embedmill.shared.words.languages import (
     stems,
 )
 from embedmill.shared.words.naming import read_name
+from embedmill.shared.words.remembering import Remembered
 from embedmill.shared.words.scripts import script_of
-from embedmill.shared.words.splitting import is_plain, split, tokens
+from embedmill.shared.words.splitting import Pieces, is_plain, joined, split, tokens, whole
 
 VERSION = 2
 """Belongs to an index: rows cut by another version are cut anew before they are searched."""
@@ -43,10 +45,17 @@ SPOKEN = 8
 """Sets of languages for which words are remembered."""
 LONGEST_KNOWN = 40
 
+APART = "\0"
+"""Between what spaces parted: no token holds it, and no look beside a token tells it from a space."""
+
+_WORD = re.compile(r"[\"'(\[{<*]*([A-Z]?[a-z]+|[A-Z]+)[\"')\]}>*.,;:!?]*")
+"""A plain word between two spaces, with what may stand around one."""
+
+Reading = tuple[int, Sequence[int]]
+"""How many words, and their terms."""
 _LENGTH, _TERMS = itemgetter(0), itemgetter(1)
 
 
-@lru_cache(maxsize=KNOWN)
 def term_id(term: str) -> int:
     """The number of a term, the same in every process: 32 bits, as sparse vectors take them."""
     return int.from_bytes(blake2b(term.encode(errors="replace"), digest_size=4).digest(), "big")
@@ -57,10 +66,10 @@ def count_terms(*, title: str = "", uri: str = "", section: str = "", text: str 
     shown = [compose(field) for field in (title, section, text)]
     cut = [field.split() for field in shown]
     known = _known_in(guess(chain.from_iterable(cut), "".join(shown)))
-    lengths, terms = zip(*map(known.look_up, cut), strict=True)
+    lengths, terms = zip(*map(known.read, cut), strict=True)
     name = read_name(uri)
-    named = known.look_up(name.tokens)[1] + list(map(term_id, name.wholes))
-    fields = (*terms, named, known.look_up(name.folders)[1])
+    named = (*known.read_tokens(name.tokens)[1], *map(term_id, name.wholes))
+    fields = (*terms, named, known.read_tokens(name.folders)[1])
     return _counted(dict(zip(FIELDS, fields, strict=True)), sum(lengths))
 
 
@@ -80,57 +89,84 @@ def _counted(fields: Mapping[str, Sequence[int]], length: int) -> TermCounts:
     return TermCounts(ids[begins], np.minimum(counts, 255).astype(np.uint8), length)
 
 
-class _Known(dict[str, tuple[int, tuple[int, ...]]]):
-    """How many words stand between two spaces, and their terms in one set of languages; what was met is remembered."""
+class _Known:
+    """The terms of words and tokens in one set of languages; what was met lately is remembered.
+
+    Nearly all of a text is plain words, of one term each. Of what is no word beside its punctuation only the tokens are
+    remembered: in code, tables and lists hardly anything between two spaces comes again.
+    """
 
     def __init__(self, spoken: Languages) -> None:
-        super().__init__()
         table = languages()
         self._spoken = {script: table[code] for script, code in zip(DEFAULTS, spoken, strict=True)}
-        self._token = lru_cache(maxsize=KNOWN // 4)(self._read_token)
-        self._terms_of = lru_cache(maxsize=KNOWN)(self._find_terms)
-        self._before: dict[str, tuple[int, tuple[int, ...]]] = {}
+        self._latin = self._spoken["latin"]
+        self._plain: Remembered[str, int] = Remembered(self._find_term, most=KNOWN)
+        self._terms = Remembered(self._find_term, most=KNOWN)
+        self._tokens = Remembered(self._read_token, most=KNOWN // 2)
+        self._beyond_ascii = Remembered(self._read, most=KNOWN // 4)
 
-    def look_up(self, cut: Iterable[str]) -> tuple[int, list[int]]:
-        """The number of words, and their terms, one after the other."""
-        found = list(map(self.__getitem__, cut))
-        return sum(map(_LENGTH, found)), list(chain.from_iterable(map(_TERMS, found)))
+    def read(self, cut: Sequence[str]) -> Reading:
+        """What stands between the spaces of a composed text, as the number of its words, and their terms in a row."""
+        found = list(map(self._plain.get, cut))
+        terms = [term for term in found if term is not None]
+        if len(terms) == len(cut):
+            return len(terms), terms
+        return self._meet((written for written, term in zip(cut, found, strict=True) if term is None), terms)
 
-    def __missing__(self, written: str) -> tuple[int, tuple[int, ...]]:
-        found = self._before.get(written) or self._find(written)
-        if len(written) <= LONGEST_KNOWN:
-            if len(self) >= KNOWN // 2:
-                self._before = dict(self)
-                self.clear()
-            self[written] = found
-        return found
+    def read_tokens(self, cut: Iterable[str]) -> Reading:
+        """The same of a text that is in tokens."""
+        return _together(list(map(self._tokens.__getitem__, cut)))
 
-    def _find(self, written: str) -> tuple[int, tuple[int, ...]]:
-        if not written.isascii():
-            return self._read(normalise(written))
-        bare = written.lstrip("\"'([{<*").rstrip("\"')]}>*.,;:!?")
-        return self._read(bare) if bare == written else self[bare]
+    def _meet(self, new: Iterable[str], terms: list[int]) -> Reading:
+        """What is not known, beside the terms of what is; compounds are one text, as that is cut much faster."""
+        compounds, others = [], []
+        for written in new:
+            if word := _WORD.fullmatch(written):
+                terms.append(self._plain.keep(written, self._terms[word[1].lower()]))
+            elif written.isascii():
+                compounds.append(written)
+            else:
+                others.append(self._beyond_ascii[written] if len(written) <= LONGEST_KNOWN else self._read(written))
+        length, found = _together([*map(self._tokens.__getitem__, tokens(APART.join(compounds))), *others])
+        return len(terms) + length, terms + found
 
-    def _read(self, normalised: str) -> tuple[int, tuple[int, ...]]:
-        if is_plain(normalised):
-            return self._read_token(normalised)
-        cut = list(map(self._token, tokens(normalised)))
-        return sum(map(_LENGTH, cut)), tuple(chain.from_iterable(map(_TERMS, cut)))
+    def _read(self, written: str) -> Reading:
+        return self.read_tokens(tokens(normalise(written)))
 
-    def _read_token(self, token: str) -> tuple[int, tuple[int, ...]]:
+    def _read_token(self, token: str) -> Reading:
+        if not token.isascii():
+            return self._read_beyond_ascii(split(token))
         if is_plain(token):
-            small = token.lower()
-            return 1, self._terms_of(small, small)
+            return 1, (self._terms[token.lower()],)
+        if len(parts := joined(token)) > 1:
+            length, terms = self.read_tokens(parts)
+            return length, (*terms, *map(term_id, whole(token)))
         pieces = split(token)
-        shown = map(self._terms_of, pieces.words, pieces.shown)
-        wholes = map(self._terms_of, pieces.wholes, pieces.wholes)
-        return pieces.length, tuple(chain(*shown, *wholes, map(term_id, (*pieces.grams, *pieces.singles))))
+        return pieces.length, (*map(self._terms.__getitem__, (*pieces.words, *pieces.wholes)),)
 
-    def _find_terms(self, word: str, shown: str) -> tuple[int, ...]:
-        """The terms of a folded word, and of what it is `shown` as."""
-        language = self._spoken.get(script_of(word))
-        stemmed = _stemmed(word, shown, language) if language and may_be_inflected(word) else ()
-        return tuple(map(term_id, stemmed or (word,)))
+    def _read_beyond_ascii(self, pieces: Pieces) -> Reading:
+        words = map(self._stemmed, (*pieces.words, *pieces.wholes), (*pieces.shown, *pieces.wholes))
+        return pieces.length, (*map(term_id, chain(*words, pieces.grams, pieces.singles)),)
+
+    def _find_term(self, word: str) -> int:
+        """The one term of a word of ASCII."""
+        return term_id(self._stemmed(word, word)[0])
+
+    def _stemmed(self, word: str, shown: str) -> Sequence[str]:
+        """The stems of a folded word, and of what it is `shown` as; itself where it has none."""
+        if not may_be_inflected(word):
+            return (word,)
+        language = self._latin if word.isascii() else self._spoken.get(script_of(word))
+        return (language and _stemmed(word, shown, language)) or (word,)
+
+
+def _together(found: Sequence[Reading]) -> tuple[int, list[int]]:
+    return sum(map(_LENGTH, found)), list(chain.from_iterable(map(_TERMS, found)))
+
+
+def load() -> None:
+    """Make what the first text would wait for, and what forked processes may share: tables and patterns."""
+    count_terms(text="é")
 
 
 @lru_cache(maxsize=SPOKEN)

@@ -95,10 +95,10 @@ def guess(tokens: Iterable[str], signs: str = "") -> Languages:
     if not signs.isascii():
         votes.update(_letters(set(signs)))
     enough = ENOUGH_VOTES if len(words) > SHORT_TEXT else 1
+    told = [code for code, count in votes.items() if count >= enough]
     spoken = dict(DEFAULTS)
-    for count, _, code in sorted((count, _rank()[code], code) for code, count in votes.items()):
-        if count >= enough:
-            spoken[languages()[code].script] = code
+    for code in sorted(told, key=lambda code: (votes[code], _rank()[code])) if told else ():
+        spoken[languages()[code].script] = code
     return tuple(spoken.values())
 
 

@@ -7,7 +7,7 @@ needs no spaces. An identifier is a word of its own beside its parts.
 import re
 from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 from embedmill.shared.words.folding import fold
@@ -27,6 +27,8 @@ PIECE (?: (?: ['.+@/\\,&-] | ::? ) PIECE )*
 (?: \+\+ | [#%] (?!\w) )?
 """
 _JOINTS = re.compile(r"[/\\:@&]+|(?<=\d\d-\d\d)[tT](?=\d\d)")
+_JOINED = re.compile(r"[/\\:@&.]|\d[tT]\d")
+"""What has any joints has one of these."""
 _DOTS = re.compile(r"(?<!\d)\.|\.(?!\d)")
 _CONNECTORS = re.compile(r"['.+,_-]+")
 _CAMEL = re.compile(
@@ -39,6 +41,7 @@ _ELIDED = re.compile(
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"\d+[-.,]\d|\d{4}")
+_SNAKE = re.compile(r"[a-z]+(?:_[a-z]+)+")
 _INITIALS = re.compile(r"[^\W\d_](?:\.[^\W\d_])+")
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+")
 _SIGNS = "#$€£%§@+-."
@@ -111,26 +114,43 @@ def _word(token: str) -> Pieces:
 
 def _compound(token: str) -> Pieces:
     """An identifier, a number, a path: as a whole, and what its joints part."""
-    if _INITIALS.fullmatch(token):
+    parts = joined(token)
+    if len(parts) > 1:
+        return _together(list(map(split, parts)), wholes=whole(token))
+    if "'" in token:
+        return _with_apostrophe(token)
+    if "." in token and _INITIALS.fullmatch(token):
         return _plain([token.replace(".", "")])
+    return _parted(token)
+
+
+def joined(token: str) -> list[str]:
+    """The tokens of which one is made that has joints, and is a whole beside them; itself if it has none."""
+    if not _JOINED.search(token) or _INITIALS.fullmatch(token):
+        return [token]
     for joints in (_JOINTS, _DOTS):
-        subs = [sub for sub in joints.split(token) if sub]
-        if len(subs) > 1:
-            return _joined([split(sub) for sub in subs], wholes=_whole(token))
-    return _with_apostrophe(token) if "'" in token else _parted(token)
+        parts = list(filter(None, joints.split(token)))
+        if len(parts) > 1:
+            return parts
+    return [token]
 
 
-def _joined(parts: list[Pieces], *, wholes: tuple[str, ...] = ()) -> Pieces:
+def _together(parts: list[Pieces], *, wholes: tuple[str, ...] = ()) -> Pieces:
     """What stands on both sides of a joint, and all of it."""
+    words, shown, within, grams, singles, atoms, _, lengths = zip(*parts, strict=True)
     return Pieces(
-        words=tuple(word for part in parts for word in part.words),
-        shown=tuple(word for part in parts for word in part.shown),
-        wholes=tuple(dict.fromkeys((*wholes, *(whole for part in parts for whole in part.wholes)))),
-        grams=tuple(gram for part in parts for gram in part.grams),
-        singles=tuple(sign for part in parts for sign in part.singles),
-        atoms=tuple(atom for part in parts for atom in part.atoms),
-        length=sum(part.length for part in parts),
+        words=_flat(words),
+        shown=_flat(shown),
+        wholes=(*wholes, *_flat(within)),
+        grams=_flat(grams),
+        singles=_flat(singles),
+        atoms=_flat(atoms),
+        length=sum(lengths),
     )
+
+
+def _flat(columns: Iterable[Iterable[str]]) -> tuple[str, ...]:
+    return tuple(chain.from_iterable(columns))
 
 
 def _with_apostrophe(token: str) -> Pieces:
@@ -142,19 +162,25 @@ def _with_apostrophe(token: str) -> Pieces:
 
 
 def _parted(token: str) -> Pieces:
+    if _SNAKE.fullmatch(token):
+        words = tuple(token.split("_"))
+        return Pieces(words, words, whole(token), atoms=words, length=len(words))
     pieces = [piece for piece in _CONNECTORS.split(token) if piece]
-    parts = [part for piece in pieces for part in _parts_of(piece)]
+    cut = list(map(_parts_of, pieces))
+    parts = list(chain.from_iterable(cut))
     if len(pieces) > 1 and not _OF_IDENTIFIERS.search(token):
         return _plain(parts, wholes=(fold(re.sub(r"['-]", "", token)),), loose=True)
     if not parts or parts == [token]:
         return _plain(parts)
-    names = [fold(piece) for piece in pieces if len(_parts_of(piece)) > 1]
-    return _plain(parts, wholes=(*_whole(token), *_unsigned(token), *names))
+    names = [fold(piece) for piece, within in zip(pieces, cut, strict=True) if len(within) > 1]
+    return _plain(parts, wholes=(*whole(token), *_unsigned(token), *names))
 
 
 def _parts_of(piece: str) -> list[str]:
     """A piece without its signs, or the words of its CamelCase."""
     bare = piece.strip(_SIGNS) or piece
+    if bare.islower() and bare.isalpha():
+        return [bare]
     camel = _CAMEL.split(bare) if len(bare) <= LONGEST_CAMEL else [bare]
     parts = [part for part in camel if len(part) > 1]
     return parts if len(parts) > 1 else [bare]
@@ -168,13 +194,16 @@ def _plain(parts: Iterable[str], *, wholes: tuple[str, ...] = (), loose: bool = 
     return Pieces(words, shown, kept_wholes, atoms=words, loose=loose, length=len(words))
 
 
-def _whole(token: str) -> tuple[str, ...]:
+def whole(token: str) -> tuple[str, ...]:
+    """The identifier that a token is as a whole; none where it is data."""
     return (fold(token),) if len(token) <= LONGEST_WHOLE else ()
 
 
 def _unsigned(token: str) -> tuple[str, ...]:
     """What else a number is written as: 1.5 for $1.5, 1.2.3 for v1.2.3, 10000 for 10,000."""
     bare = token.strip(_SIGNS).removeprefix("v")
+    if not bare[:1].isdigit():
+        return ()
     found = (bare, bare.replace(",", "") if _GROUPED.fullmatch(bare) else bare)
     return tuple(fold(number) for number in found if number != token and _NUMBER.match(number))
 
@@ -196,7 +225,7 @@ def _korean(token: str) -> Pieces:
     """A word with its particles, and what of other scripts stands in it."""
     parts = [part.strip("'.+@/\\,&:_-") for part in _HANGUL_APART.findall(token)]
     pieces = [_eojeol(part) if _HANGUL.match(part) else split(part) for part in parts if part]
-    return pieces[0] if len(pieces) == 1 else _joined(pieces)
+    return pieces[0] if len(pieces) == 1 else _together(pieces)
 
 
 def _eojeol(token: str) -> Pieces:

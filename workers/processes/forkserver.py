@@ -24,6 +24,7 @@ from embedmill.shared.providers.embeddings.table import embedder_class
 from embedmill.shared.settings import load_settings
 from embedmill.shared.stages import STAGES
 from embedmill.shared.tokenizer import load_vocabulary
+from embedmill.shared.words import cutting
 
 # What a worker loads before it has a message, and what every stage is made of.
 WARM = (
@@ -104,10 +105,11 @@ def serve(channel: socket.socket, *, parent: int) -> NoReturn:
 
 
 def load() -> None:
-    """Load what workers need, the vocabulary and the usual embedder's model included; starts no thread."""
+    """Load what workers need, the tables of words and the usual embedder's model included; starts no thread."""
     for module in WARM:
         importlib.import_module(module)
     load_vocabulary()
+    cutting.load()
     # Wrong settings and missing extras are for a worker to tell.
     with suppress(EmbedmillError, ImportError):
         embedder_class(load_settings().embedding).load()
