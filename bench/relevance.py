@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.retrieval import Judged, index, read_collection
-from embedmill.console.services.parsing import parse_file
+from embedmill.console.services.parsing import FileParser
 from embedmill.retrieval.hits import StageScore
 from embedmill.retrieval.measured import BY_WORDS, measured
 from embedmill.retrieval.relevance import GOOD, WEAK, Calibration, most_of_words
@@ -116,7 +116,8 @@ def read_folders(data: Path, told: Mapping[str, Any]) -> Iterator[Asked]:
     settings = load_settings()
     for name, folder in told.items():
         files = sorted(file for path in folder["paths"] for file in (data / path).rglob("*") if file.is_file())
-        parsed = [parse_file(settings, file) for file in files]
+        with FileParser(settings) as parser:
+            parsed = [parser.parse(file) for file in files]
         documents = [{"id": file.uri, "title": file.title, "text": file.text} for file in parsed]
         yield Asked(name, documents, dict(enumerate(folder["questions"])))
 

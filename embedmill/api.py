@@ -20,6 +20,7 @@ from embedmill.console.services import collections as collection_service
 from embedmill.console.services import (
     controlling,
     deleting,
+    parsing,
     query_stats,
     replaying,
     searching,
@@ -56,6 +57,7 @@ from embedmill.console.services.feedback import ExportedFeedback, FeedbackReport
 from embedmill.console.services.fields import FieldReports
 from embedmill.console.services.jobs import JobExplanation, JobReport, JobSummary
 from embedmill.console.services.lending import Runtimes
+from embedmill.console.services.parsing import ParsedFile
 from embedmill.console.services.query_stats import QueryStats
 from embedmill.console.services.replaying import ReplayReport
 from embedmill.console.services.searching import Answered, Query
@@ -211,6 +213,21 @@ class Mill:
                 options=_job_options(choices),
                 listener=self._listener(on_progress),
             )
+
+    def parse(
+        self, file: str | os.PathLike[str] | bytes, *, name: str = "bytes", collection: str | None = None
+    ) -> ParsedFile:
+        """What is read from a file, or from the content of one, and its chunks; nothing is stored.
+
+        `name` is what the content would be called: an ending tells its format. It is cut as `collection` does, and as
+        usual without one. Raises UserError, NotFound.
+        """
+        chunking = None
+        if collection is not None:
+            with self._runtimes.lend() as runtime:
+                chunking = parsing.read_chunking(runtime, collection)
+        with parsing.FileParser(self.settings, chunking=chunking) as parser:
+            return parser.parse_bytes(file, name=name) if isinstance(file, bytes) else parser.parse(Path(file))
 
     def estimate(
         self,

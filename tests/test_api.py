@@ -242,3 +242,12 @@ def test_a_page_of_a_search_is_shown_as_it_is_asked_for(mill: Mill) -> None:
     assert [hit.rank for hit in each.hits] == [2, 3]
     with pytest.raises(UsageError, match="no argument 'contxt'"):
         mill.search("the number", contxt=1)  # type: ignore[call-arg]
+
+
+def test_a_file_is_shown_as_a_worker_would_read_it(mill: Mill, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("k,v\n1,2\n")
+    found = mill.parse(tmp_path / "a.csv")
+    assert (found.text, [block.header for block in found.blocks]) == ("k | v\n1 | 2", [True, False])
+    assert mill.parse(b"# One\n\ntext", name="b.md").chunks[0].section == "One"
+    mill.create_collection("small", chunk_tokens=16)
+    assert len(mill.parse(b"word " * 100, collection="small").chunks) > 3

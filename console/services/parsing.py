@@ -1,32 +1,48 @@
-"""What is read from one file, and into which chunks it is cut; nothing is stored."""
+"""What is read from files, and into which chunks it is cut; nothing is stored."""
 
 import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from embedmill.shared.collections import CollectionSettings, read_collection_settings
 from embedmill.shared.db.collections import get_collection
 from embedmill.shared.errors import DocumentError, SourceGone, UserError
-from embedmill.shared.files import read_regular_file
+from embedmill.shared.files import SIZE_HINT, read_regular_file
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings
 from embedmill.shared.uris import path_to_uri
-from embedmill.workers.chunking import Chunk
+from embedmill.workers.chunking import Chunk, ChunkSet, normalise
+from embedmill.workers.chunking.normalise import BlockSpan
 from embedmill.workers.parsing.detect import NAMES
-from embedmill.workers.parsing.document import Block, BlockKind
+from embedmill.workers.parsing.document import BlockKind, ParsedDocument
 from embedmill.workers.parsing.limits import ParserLimits
 from embedmill.workers.parsing.sandbox import Parser
 from embedmill.workers.stages.chunk import split
 
+LEVELLED = {BlockKind.HEADING, BlockKind.LIST_ITEM}
+
 
 @dataclass(frozen=True, slots=True)
 class ParsedBlock:
-    """A part of a document's structure; the level of a heading, the page where there are pages."""
+    """A part of a document's structure, at `start` to `end` of the text, in characters.
+
+    `level` is that of a heading, and of a list item how deep it is nested, from 0. `part` counts the parts that no
+    chunk joins. `table` counts the tables, and `header` says whether a block belongs to what heads its table.
+    """
 
     kind: BlockKind
     text: str
     level: int | None
     page: int | None
+    part: int
+    table: int | None
+    header: bool
+    start: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,25 +81,54 @@ def read_chunking(runtime: Runtime, collection: str) -> CollectionSettings:
     return read_collection_settings(found.settings)
 
 
-def parse_file(settings: Settings, path: Path, *, chunking: CollectionSettings | None = None) -> ParsedFile:
-    """A file as a worker would read it; cut as usual, unless it is said how. Raises UserError where it cannot be read.
+class FileParser(AbstractContextManager["FileParser"]):
+    """Reads files as workers would, in one process beside this one; cuts them as usual, unless it is said how.
 
     It needs no runtime, and makes no home.
     """
-    if path.is_dir():
-        raise UserError(f"{path} is a folder", hint="Name one file; embedmill ingest reads folders.")
-    chosen = chunking or CollectionSettings(embedding=settings.embedding, validator=settings.validator)
-    location = os.fsencode(path.absolute())
-    uri = path_to_uri(location)
-    try:
-        data = read_regular_file(location, max_bytes=settings.max_document_bytes)
-        with Parser(ParserLimits.from_settings(settings)) as parser:
-            parsed = parser.parse(data, name=uri)
-    except SourceGone as error:
-        raise UserError(f"{path}: {error}", hint="Check the path and its permissions.") from None
-    except DocumentError as error:
-        raise UserError(f"{path}: {error}", hint=error.hint) from None
-    chunk_set = split(parsed, chosen, title="")
+
+    def __init__(self, settings: Settings, *, chunking: CollectionSettings | None = None) -> None:
+        self._settings = settings
+        self._chunking = chunking or CollectionSettings(embedding=settings.embedding, validator=settings.validator)
+        self._parser = Parser(ParserLimits.from_settings(settings))
+
+    def __enter__(self) -> Self:
+        self._parser.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._parser.__exit__(kind, error, trace)
+
+    def parse(self, path: Path) -> ParsedFile:
+        """A file; raises UserError where it cannot be read."""
+        if path.is_dir():
+            raise UserError(f"{path} is a folder", hint="Name files; embedmill ingest reads folders.")
+        location = os.fsencode(path.absolute())
+        try:
+            data = read_regular_file(location, max_bytes=self._settings.max_document_bytes)
+        except SourceGone as error:
+            raise UserError(f"{path}: {error}", hint="Check the path and its permissions.") from None
+        except DocumentError as error:
+            raise UserError(f"{path}: {error}", hint=error.hint) from None
+        return self._read(data, path_to_uri(location), shown=str(path))
+
+    def parse_bytes(self, data: bytes, *, name: str) -> ParsedFile:
+        """The content of a file; `name` stands for its address. Raises UserError where it cannot be read."""
+        if len(data) > self._settings.max_document_bytes:
+            raise UserError(f"{name}: it is larger than a document may be", hint=SIZE_HINT)
+        return self._read(data, name, shown=name)
+
+    def _read(self, data: bytes, uri: str, *, shown: str) -> ParsedFile:
+        try:
+            parsed = self._parser.parse(data, name=uri)
+        except DocumentError as error:
+            raise UserError(f"{shown}: {error}", hint=error.hint) from None
+        return _describe(uri, parsed, split(parsed, self._chunking, title=""))
+
+
+def _describe(uri: str, parsed: ParsedDocument, chunk_set: ChunkSet) -> ParsedFile:
     return ParsedFile(
         uri=uri,
         format=NAMES[parsed.media_type],
@@ -91,13 +136,33 @@ def parse_file(settings: Settings, path: Path, *, chunking: CollectionSettings |
         title=chunk_set.title,
         text=chunk_set.text,
         notes=list(parsed.notes),
-        blocks=[_describe_block(block) for block in parsed.blocks],
+        blocks=list(_describe_blocks(parsed)),
         chunks=[_describe_chunk(chunk, chunk_set.text) for chunk in chunk_set.chunks],
     )
 
 
-def _describe_block(block: Block) -> ParsedBlock:
-    return ParsedBlock(block.kind, block.text, block.level or None, block.page)
+def _describe_blocks(parsed: ParsedDocument) -> Iterator[ParsedBlock]:
+    whole = normalise(parsed)
+    blocks = (block for block in parsed.blocks if block.text.strip())
+    tables: dict[tuple[int, int], int] = {}
+    for block, span in zip(blocks, whole.blocks, strict=True):
+        table = None if block.head is None else tables.setdefault(block.head, len(tables))
+        level = block.level if block.kind in LEVELLED else None
+        yield _describe_block(span, whole.text, level=level, table=table)
+
+
+def _describe_block(span: BlockSpan, text: str, *, level: int | None, table: int | None) -> ParsedBlock:
+    return ParsedBlock(
+        kind=span.kind,
+        text=text[span.start : span.end],
+        level=level,
+        page=span.page,
+        part=span.part,
+        table=table,
+        header=span.in_head,
+        start=span.start,
+        end=span.end,
+    )
 
 
 def _describe_chunk(chunk: Chunk, text: str) -> ParsedChunk:
