@@ -27,7 +27,7 @@ _READERS = {
     detect.PLAIN: "embedmill.workers.parsing.text:read",
     detect.PPTX: "embedmill.workers.parsing.slides:read",
     detect.RST: "embedmill.workers.parsing.rst:read",
-    detect.RTF: "embedmill.workers.parsing.rtf:read",
+    detect.RTF: "embedmill.workers.parsing.rtf.reading:read",
     detect.XLS: "embedmill.workers.parsing.sheets:read_workbook",
     detect.XLSX: "embedmill.workers.parsing.sheets:read_workbook",
 }

@@ -178,8 +178,7 @@ def test_charts_and_comments_of_a_workbook_are_noted() -> None:
 @pytest.mark.parametrize(
     ("data", "name", "note"),
     [
-        (rb"{\rtf1 a{\footnote aside}b}", "a.rtf", "footnotes were left out"),
-        (rb"{\rtf1 a{\headerl top}b}", "a.rtf", "headers and footers were left out"),
+        (rb"{\rtf1 a{\object{\*\objdata 00}}b}", "a.rtf", "embedded objects were left out"),
         (b"Text\n\n.. include:: other.rst\n", "a.rst", "a file that it includes was left out: other.rst"),
         (b'<p>a</p><iframe src="b.html"></iframe>', "a.html", "1 embedded page left out"),
         (b'{"a": 1}\n{"a": 2}\n', "a.json", "not valid JSON; kept as plain text"),

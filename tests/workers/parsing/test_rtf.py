@@ -1,0 +1,121 @@
+"""RTF is read with its structure: every font's characters, headings, lists, tables, and what stands beside the text."""
+
+import pytest
+
+from embedmill.shared.errors import UnreadableDocument
+from tests.workers.parsing.making import read, texts
+
+HEAD = (
+    rb"{\rtf1\ansi\ansicpg1252\deff0\uc1{\fonttbl{\f0\fnil Arial;}{\f1\fnil\fcharset204 Arial Cyr;}"
+    rb"{\f2\fnil\fcharset161 Arial Greek;}{\f3\fnil\fcharset128 MS Gothic;}{\f4\ftech\fcharset2 Symbol;}}"
+    rb"{\colortbl;\red0\green0\blue0;}{\stylesheet{\s0 Normal;}{\s1\sb240\outlinelevel0 heading 1;}{\s2 heading 2;}"
+    rb"{\*\cs10 Default Paragraph Font;}}{\info{\title The title}{\author Ada}}\f0 "
+)
+
+
+def shown(body: bytes) -> list[str]:
+    return texts(read(HEAD + body + b"}", "a.rtf"))
+
+
+def kinds(body: bytes) -> list[tuple[str, int, str]]:
+    return [(str(block.kind), block.level, block.text) for block in read(HEAD + body + b"}", "a.rtf").blocks]
+
+
+def test_an_emoji_is_two_halves_and_a_star_counts_only_where_a_group_begins() -> None:
+    assert shown(rb"before \u-10180?\u-8307? after {\loch\i0\*\cs7 words inside a starred group}\par") == [
+        "before \U0001f38d after words inside a starred group"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (rb"\f1\'cf\'f0\'e8\'e2\'e5\'f2", "Привет"),
+        (rb"\f2\'c3\'e5\'e9\'e1", "Γεια"),
+        (rb"\f3\'93\'fa\'96\'7b", "日本"),
+        (rb"caf\'e9 {\f1\'cf} caf\'e9", "café П café"),
+        (rb"\uc2\u8364 ??\uc0\u8364 x", "€€x"),
+        (rb"{\upr{Pr?}{\*\ud{\u1055 ?r}}}", "Пr"),
+        (rb"\lquote a\rquote \emdash b\~c\-d\_e", "‘a’—b\xa0cd\u2011e"),
+        (rb"\{x\} \\y", "{x} \\y"),
+        (rb"a{\pict\pngblip\bin5 }}}{{b}c", "ac"),
+        (rb"10{\super -3} H{\sub 2}O 1{\super st}", "10^-3 H_2O 1st"),
+    ],
+)
+def test_characters_are_those_that_were_written(body: bytes, text: str) -> None:
+    assert shown(body) == [text]
+
+
+def test_headings_are_known_by_their_outline_level_or_style() -> None:
+    body = rb"\pard\s1 One\par\pard\s2 Two\par\pard\outlinelevel2 Three\par{\pard\s1 Four\par}\pard text\par"
+    assert kinds(body) == [
+        ("heading", 1, "One"),
+        ("heading", 2, "Two"),
+        ("heading", 3, "Three"),
+        ("heading", 1, "Four"),
+        ("paragraph", 0, "text"),
+    ]
+    assert read(HEAD + b"x}", "a.rtf").title == "The title"
+
+
+def test_lists_keep_their_numbers_and_nesting() -> None:
+    body = (
+        rb"\pard{\listtext\tab 1.\tab}\ls1 Open\par{\pard\ilvl1\ls1{\listtext\f4\'b7\tab}valve\par}"
+        rb"\pard\li720 b)\tab written\par"
+    )
+    assert kinds(body) == [("list_item", 0, "1. Open"), ("list_item", 1, "  - valve"), ("list_item", 1, "  b) written")]
+
+
+def test_a_table_keeps_empty_cells_and_spans() -> None:
+    row = rb"\trowd\trhdr\cellx1000\cellx2000\cellx3000\pard\intbl Name\cell Size\cell Note\cell\row"
+    row += rb"\trowd\cellx1000\cellx2000\cellx3000 a\cell\cell one\par two\cell\row"
+    row += rb"\trowd\cellx1000\clmgf\cellx2000\clmrg\cellx3000 b\cell both\cell\cell\row"
+    row += rb"\trowd\cellx1000\cellx3000 c\cell wide\cell\row"
+    row += rb"\trowd\clvmrg\cellx1000\cellx2000\cellx3000 \cell 1\cell 2\cell\row\pard after\par"
+    document = read(HEAD + row + b"}", "a.rtf")
+    assert texts(document) == [
+        "Name | Size | Note",
+        "a |  | one two",
+        "b | both | both",
+        "c | wide | wide",
+        "c | 1 | 2",
+        "after",
+    ]
+    assert document.blocks[1].head == (0, 1)
+
+
+def test_what_stands_beside_the_text_follows_it() -> None:
+    body = (
+        rb"{\header Report {\field{\*\fldinst PAGE}{\fldrslt 1}}\par}{\headerl Report {\field{\fldrslt 1}}\par}"
+        rb"{\footer 7\par}A fact{\super\chftn}{\footnote{\super\chftn} The source.}.{\*\atnid AB}{\*\atnauthor Ada}"
+        rb"{\*\annotation{\*\atndate 1}Really?}\par"
+        rb"{\shp{\*\shpinst{\sp{\sn name}{\sv value}}{\shptxt\pard In a box\par}}{\shprslt In a box}}End\par"
+    )
+    assert shown(body) == [
+        "A fact[1].",
+        "End",
+        "In a box",
+        "[1] The source.",
+        "Comment by Ada: Really?",
+        "Report 1",
+    ]
+
+
+def test_hidden_text_is_left_out_and_said_deleted_text_is_left_out() -> None:
+    document = read(HEAD + rb"a {\v secret }b {\deleted gone }c\par{\object{\*\objdata 00}{\result shown}}}", "a.rtf")
+    assert texts(document) == ["a b c", "shown"]
+    assert document.notes == ("hidden text left out", "embedded objects were left out")
+
+
+def test_a_link_keeps_its_words() -> None:
+    assert shown(rb'{\field{\*\fldinst HYPERLINK "x"}{\fldrslt the words}}') == ["the words"]
+
+
+@pytest.mark.parametrize("data", [b"{\\rtf1 half of it", b"{\\rtf1 a{b}", b"{\\rtf1" + b"{" * 100_000 + b"}" * 100_000])
+def test_a_file_that_is_cut_short_or_all_braces_is_refused(data: bytes) -> None:
+    with pytest.raises(UnreadableDocument):
+        read(data, "a.rtf")
+
+
+def test_what_stands_behind_the_last_brace_is_nobodys() -> None:
+    assert texts(read(b"{\\rtf1 a\\par}\0\0{\\b rest", "a.rtf")) == ["a"]

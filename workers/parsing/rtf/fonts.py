@@ -1,0 +1,70 @@
+"""Owns the fonts of an RTF file, as far as they say how its bytes are read, and its styles that are headings."""
+
+from dataclasses import dataclass, field
+
+from embedmill.workers.parsing.symbols import symbol
+from embedmill.workers.parsing.word_styles import heading_level
+
+SYMBOLS = "symbols"
+_CHARSETS = {
+    77: "mac_roman", 78: "cp932", 79: "cp949", 80: "gbk", 81: "big5", 83: "mac_greek", 88: "mac_latin2",
+    89: "mac_cyrillic", 128: "cp932", 129: "cp949", 130: "johab", 134: "gbk", 136: "big5", 161: "cp1253",
+    162: "cp1254", 163: "cp1258", 177: "cp1255", 178: "cp1256", 186: "cp1257", 204: "cp1251", 222: "cp874",
+    238: "cp1250", 254: "cp437", 255: "cp850", 2: SYMBOLS,
+}  # fmt: skip
+_PAGES = {10000: "mac_roman", 10007: "mac_cyrillic", 936: "gbk", 950: "big5", 65001: "utf-8"}
+ALL = {"ansi": "cp1252", "mac": "mac_roman", "pc": "cp437", "pca": "cp850"}
+
+
+@dataclass(slots=True)
+class Font:
+    """A font's name and the encoding of text in it; "" where the document's own holds."""
+
+    name: str = ""
+    encoding: str = ""
+
+
+@dataclass(slots=True)
+class Style:
+    """A paragraph style: its name, and the level of heading that it is, 0 for none."""
+
+    name: str = ""
+    outline: str = ""
+
+    @property
+    def level(self) -> int:
+        return heading_level(self.name.strip().rstrip(";").lower(), self.outline)
+
+
+@dataclass(slots=True)
+class Fonts:
+    """The fonts by their number, and the document's own encoding."""
+
+    own: str = "cp1252"
+    default: int = 0
+    by_number: dict[int, Font] = field(default_factory=dict)
+    defined: Font = field(default_factory=Font)
+
+    def define(self, number: int) -> None:
+        """The font that is described from here on."""
+        self.defined = self.by_number.setdefault(number, Font())
+
+    def describe(self, word: str, number: int) -> None:
+        if word == "fcharset":
+            self.defined.encoding = _CHARSETS.get(number, "")
+        elif word == "cpg":
+            self.defined.encoding = page(number)
+
+    def decode(self, data: bytes, number: int) -> str:
+        font = self.by_number.get(number, Font())
+        if font.encoding == SYMBOLS:
+            return "".join(symbol(font.name.strip().rstrip(";"), f"{byte:x}") or chr(byte) for byte in data)
+        try:
+            return data.decode(font.encoding or self.own, errors="replace")
+        except LookupError:
+            return data.decode("cp1252", errors="replace")
+
+
+def page(number: int) -> str:
+    """The encoding of a code page."""
+    return _PAGES.get(number, f"cp{number}")

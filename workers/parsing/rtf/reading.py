@@ -1,0 +1,354 @@
+r"""Owns RTF: follows groups and control words, and hands text to the story that it belongs to.
+
+A control word holds until its group ends. A group may be a destination: a table of fonts, a footnote, a picture. One
+that begins with `\\*` is passed over unless it is known; anywhere else `\\*` means nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from embedmill.shared.errors import UnreadableDocument
+from embedmill.workers.parsing.draft import Draft
+from embedmill.workers.parsing.rtf.fonts import ALL, Fonts, Style, page
+from embedmill.workers.parsing.rtf.stories import Body, Paragraph, Story
+from embedmill.workers.parsing.rtf.tables import RowDefinition
+from embedmill.workers.parsing.rtf.tokens import Kind, Token, Tokens
+from embedmill.workers.parsing.scripts import SUB, SUPER
+
+DEEPEST = 5000
+
+_SIGNS = {
+    "tab": "\t", "line": "\n", "softline": "\n", "lquote": "‘", "rquote": "’", "ldblquote": "“", "rdblquote": "”",
+    "bullet": "•", "endash": "–", "emdash": "—", "enspace": " ", "emspace": " ", "qmspace": " ", "zwj": "\u200d",
+    "zwnj": "\u200c", "nestcell": " | ", "nestrow": "\n", "~": "\xa0", "_": "\u2011", "{": "{", "}": "}", "\\": "\\",
+    "\t": "\t",
+}  # fmt: skip
+_SKIPPED = frozenset(
+    "colortbl pict objdata objclass objname themedata colorschememapping datastore listtable listoverridetable rsidtbl "
+    "generator latentstyles fldinst datafield bkmkstart bkmkend sp shprslt nonshppict nesttableprops nonesttables xe "
+    "tc atrfstart atrfend atndate atnref atntime atnicon atnid atnparent filetbl revtbl xmlnstbl userprops ftnsep "
+    "ftnsepc ftncn aftnsep aftnsepc aftncn htmltag mhtmltag pnseclvl keycode blipuid picprop wgrffmtfilter mmathPr "
+    "passwordhash protusertbl fontemb falt panose pntxta pntxtb".split()
+)
+_HEADERS = frozenset("header headerl headerr headerf footer footerl footerr footerf".split())
+_BOXES = frozenset(("shptxt", "dptxbxtext"))
+_KNOWN = frozenset("shpinst shppict annotation atnauthor footnote ud fldrslt shptxt dptxbxtext do".split())
+"""Destinations that `\\*` marks as optional, and that hold text."""
+
+
+class _Target(Enum):
+    """Where text goes."""
+
+    STORY = "story"
+    NOWHERE = "nowhere"
+    FONTS = "fonts"
+    STYLES = "styles"
+    TITLE = "title"
+    MARKER = "marker"
+    AUTHOR = "author"
+
+
+@dataclass(slots=True)
+class _State:
+    """What holds until the group ends."""
+
+    story: Story
+    target: _Target = _Target.STORY
+    font: int = 0
+    spare: int = 1
+    is_hidden: bool = False
+    is_deleted: bool = False
+    is_markup: bool = False
+    mark: str = ""
+    paragraph: Paragraph = field(default_factory=Paragraph)
+
+    def inner(self) -> "_State":
+        """What holds at the beginning of a group in this one."""
+        outer = self.paragraph
+        return _State(
+            self.story,
+            self.target,
+            self.font,
+            self.spare,
+            self.is_hidden,
+            self.is_deleted,
+            self.is_markup,
+            self.mark,
+            Paragraph(outer.level, outer.depth, outer.indent, outer.in_table),
+        )
+
+
+def read(data: bytes, draft: Draft) -> None:
+    """UnreadableDocument when the closing brace is missing, or groups are nested too deeply."""
+    if not _Reader(data, draft).read():
+        raise UnreadableDocument("the file is cut short")
+
+
+class _Reader:
+    def __init__(self, data: bytes, draft: Draft) -> None:
+        self._tokens = Tokens(data, _MEANT)
+        self._draft = draft
+        self._body = Body(draft)
+        self._fonts = Fonts()
+        self._styles: dict[int, Style] = {}
+        self._style = Style()
+        self._state = _State(self._body)
+        self._outer: list[_State] = []
+        self._bytes = bytearray()
+        self._to_skip = 0
+        self._is_first = False
+        self._marker = self._author = ""
+        self._notes: list[Story] = []
+        self._comments: list[tuple[str, Story]] = []
+        self._running: list[Story] = []
+        self._row = RowDefinition()
+
+    def read(self) -> bool:
+        """Whether the outermost group was closed; what stands behind it is nobody's."""
+        for token in self._tokens:
+            if token.kind is Kind.BYTES:
+                self._take_bytes(token.data)
+                continue
+            if self._bytes:
+                self._flush()
+            if token.kind is Kind.OPEN:
+                self._open()
+            elif token.kind is Kind.CLOSE:
+                if self._close():
+                    self._finish()
+                    return True
+            else:
+                self._control(token)
+        return False
+
+    def _open(self) -> None:
+        if len(self._outer) >= DEEPEST:
+            raise UnreadableDocument("it is nested too deeply")
+        self._outer.append(self._state)
+        self._state = self._state.inner()
+        self._is_first, self._to_skip = True, 0
+        if self._state.target is _Target.STYLES:
+            self._style = Style()
+
+    def _close(self) -> bool:
+        """Whether that was the outermost group."""
+        self._to_skip = 0
+        self._is_first = False
+        if not self._outer:
+            return True
+        inner, self._state = self._state, self._outer.pop()
+        if inner.story is not self._state.story:
+            inner.story.end_paragraph(Paragraph(), "")
+        return not self._outer
+
+    def _take_bytes(self, data: bytes) -> None:
+        if self._to_skip:
+            skipped = min(self._to_skip, len(data))
+            self._to_skip -= skipped
+            data = data[skipped:]
+        self._is_first = False
+        if self._state.target is not _Target.NOWHERE:
+            self._bytes += data
+
+    def _flush(self) -> None:
+        text = self._fonts.decode(bytes(self._bytes), self._state.font)
+        self._bytes.clear()
+        self._add(text)
+
+    def _add(self, text: str) -> None:
+        state = self._state
+        match state.target:
+            case _Target.STORY if state.is_hidden:
+                self._draft.note("hidden text left out")
+            case _Target.STORY if not state.is_deleted and not state.is_markup:
+                state.story.add(text, state.mark)
+            case _Target.FONTS:
+                self._fonts.defined.name += text
+            case _Target.STYLES:
+                self._style.name += text
+            case _Target.TITLE:
+                self._draft.title += text
+            case _Target.MARKER:
+                self._marker += text
+            case _Target.AUTHOR:
+                self._author += text
+
+    def _control(self, token: Token) -> None:
+        is_optional = token.kind is Kind.OPTIONAL and self._is_first
+        self._is_first = False
+        if self._to_skip:
+            self._to_skip -= 1
+        elif (is_optional and token.word not in _KNOWN) or token.word in _SKIPPED:
+            self._tokens.skip_group()
+        elif (follow := _WORDS.get(token.word)) is not None:
+            follow(self, token.word, token.number)
+        elif token.word in _SIGNS:
+            self._add(_SIGNS[token.word])
+
+    def character(self, _word: str, number: int | None) -> None:
+        code = number or 0
+        if -0x8000 <= code < 0x110000:
+            self._add(chr(code % 0x10000 if code < 0 else code))
+        self._to_skip = self._state.spare
+
+    def set_spare(self, _word: str, number: int | None) -> None:
+        self._state.spare = max(number or 0, 0)
+
+    def set_page(self, word: str, number: int | None) -> None:
+        self._fonts.own = ALL.get(word) or page(number or 1252)
+
+    def default_font(self, _word: str, number: int | None) -> None:
+        self._fonts.default = self._state.font = number or 0
+
+    def use_font(self, _word: str, number: int | None) -> None:
+        if self._state.target is _Target.FONTS:
+            self._fonts.define(number or 0)
+        else:
+            self._state.font = number or 0
+
+    def describe_font(self, word: str, number: int | None) -> None:
+        if self._state.target is _Target.FONTS:
+            self._fonts.describe(word, number or 0)
+
+    def use_style(self, _word: str, number: int | None) -> None:
+        style = self._styles.setdefault(number or 0, Style())
+        if self._state.target is _Target.STYLES:
+            self._style = style
+        else:
+            self._state.paragraph.level = style.level
+
+    def outline(self, _word: str, number: int | None) -> None:
+        if self._state.target is _Target.STYLES:
+            self._style.outline = str(number or 0)
+        else:
+            self._state.paragraph.level = Style(outline=str(number or 0)).level
+
+    def plain(self, _word: str, _number: int | None) -> None:
+        state = self._state
+        state.font, state.mark, state.is_hidden, state.is_deleted = self._fonts.default, "", False, False
+
+    def flag(self, word: str, number: int | None) -> None:
+        is_on = number != 0
+        match word:
+            case "v":
+                self._state.is_hidden = is_on
+            case "deleted":
+                self._state.is_deleted = is_on
+            case "htmlrtf":
+                self._state.is_markup = is_on
+            case _:
+                self._state.mark = {"super": SUPER, "sub": SUB}.get(word, "") if is_on else ""
+
+    def paragraph(self, word: str, number: int | None) -> None:
+        match word:
+            case "pard":
+                self._state.paragraph = Paragraph()
+            case "intbl":
+                self._state.paragraph.in_table = True
+            case "ilvl":
+                self._state.paragraph.depth = number or 0
+            case "li":
+                self._state.paragraph.indent = number or 0
+
+    def target(self, word: str, _number: int | None) -> None:
+        target = _TARGETS[word]
+        if target is _Target.MARKER:
+            self._marker = ""
+        if target is _Target.AUTHOR:
+            self._author = ""
+        self._state.target = target
+
+    def end(self, word: str, _number: int | None) -> None:
+        if self._state.target is not _Target.STORY:
+            return
+        match word:
+            case "cell":
+                self._end_cell()
+            case "row":
+                self._state.story.end_row()
+            case _:
+                self._end_paragraph()
+
+    def _end_cell(self) -> None:
+        if self._marker:
+            self._end_paragraph()
+        self._state.story.end_cell()
+
+    def _end_paragraph(self) -> None:
+        marker, self._marker = " ".join(self._marker.split()), ""
+        if marker and not any(map(str.isalnum, marker)):
+            marker = "-"
+        self._state.story.end_paragraph(self._state.paragraph, marker)
+
+    def define_row(self, word: str, number: int | None) -> None:
+        match word:
+            case "trowd":
+                self._row = self._state.story.define_row()
+            case "cellx":
+                self._row.end_cell(number or 0)
+            case _:
+                self._row.flag(word)
+
+    def begin_story(self, word: str, _number: int | None) -> None:
+        """A footnote's mark stands where the footnote does; of a text box, where its paragraph ends."""
+        if self._state.target is not _Target.STORY:
+            return
+        story = Story()
+        if word == "footnote":
+            self._notes.append(story)
+            self._add(f"[{len(self._notes)}]")
+        elif word == "annotation":
+            self._comments.append((self._author.strip(), story))
+        elif word in _HEADERS:
+            self._running.append(story)
+        else:
+            self._body.beside.append(story)
+        self._state.story, self._state.paragraph, self._state.mark = story, Paragraph(), ""
+
+    def object(self, _word: str, _number: int | None) -> None:
+        self._draft.note("embedded objects were left out")
+
+    def begin_unicode(self, _word: str, _number: int | None) -> None:
+        r"""`\\upr` has the text twice: in bytes, and in Unicode behind `\\ud`."""
+        self._state.target = self._outer[-2].target if _word == "ud" and len(self._outer) > 1 else _Target.NOWHERE
+
+    def _finish(self) -> None:
+        """Foot- and endnotes, comments, headers and footers stand behind the body, each once."""
+        self._body.finish()
+        for number, note in enumerate(self._notes, start=1):
+            self._draft.paragraph(f"[{number}] {note.text}")
+        for author, comment in self._comments:
+            self._draft.paragraph(f"Comment by {author}: {comment.text}" if author else f"Comment: {comment.text}")
+        for text in dict.fromkeys(story.text for story in self._running):
+            if any(map(str.isalpha, text)):
+                self._draft.paragraph(text)
+
+
+_Follow = Callable[[_Reader, str, int | None], None]
+_TARGETS = {
+    "info": _Target.NOWHERE,
+    "fonttbl": _Target.FONTS, "stylesheet": _Target.STYLES, "title": _Target.TITLE, "listtext": _Target.MARKER,
+    "pntext": _Target.MARKER, "atnauthor": _Target.AUTHOR,
+}  # fmt: skip
+_FOLLOWED: dict[_Follow, str] = {
+    _Reader.character: "u",
+    _Reader.set_spare: "uc",
+    _Reader.set_page: "ansicpg ansi mac pc pca",
+    _Reader.default_font: "deff",
+    _Reader.use_font: "f",
+    _Reader.describe_font: "fcharset cpg",
+    _Reader.use_style: "s",
+    _Reader.outline: "outlinelevel",
+    _Reader.plain: "plain",
+    _Reader.flag: "v deleted htmlrtf super sub nosupersub",
+    _Reader.paragraph: "pard intbl ilvl li",
+    _Reader.target: " ".join(_TARGETS),
+    _Reader.end: "par \r \n sect page column cell row",
+    _Reader.define_row: "trowd cellx clmrg clvmrg trhdr",
+    _Reader.begin_story: " ".join(("footnote", "annotation", *_HEADERS, *_BOXES)),
+    _Reader.object: "object",
+    _Reader.begin_unicode: "upr ud",
+}
+_WORDS: dict[str, _Follow] = {word: follow for follow, words in _FOLLOWED.items() for word in words.split(" ")}
+_MEANT = frozenset(_WORDS) | _SIGNS.keys() | _SKIPPED

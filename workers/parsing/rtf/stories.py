@@ -1,0 +1,130 @@
+"""Owns the texts of an RTF file while they are read: the body as blocks, and what stands beside it as lines."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+from embedmill.workers.parsing.draft import Draft
+from embedmill.workers.parsing.rtf.tables import RowDefinition, TableReader
+from embedmill.workers.parsing.scripts import script
+
+# A list whose numbers are text, as pandoc writes them.
+_WRITTEN_MARKER = re.compile(r"\s*([•◦▪·–-]|\w{1,4}[.)])\t\s*(?=\S)")
+_STEP = 360
+"""Twips that such a list is indented by, for each level."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(slots=True)
+class Paragraph:
+    """What control words say of the paragraph that is being read; `level` 0 is no heading, `indent` is in twips."""
+
+    level: int = 0
+    depth: int = 0
+    indent: int = 0
+    in_table: bool = False
+
+
+class Story:
+    """A text apart: a footnote, a comment, a header, a text box. A row of a table in it is a line."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._parts: list[tuple[str, str]] = []
+
+    def add(self, text: str, mark: str) -> None:
+        """`mark` is `^` or `_` for what is raised or lowered."""
+        self._parts.append((text, mark))
+
+    def end_paragraph(self, paragraph: Paragraph, marker: str) -> None:
+        text = self.take().strip()
+        if text:
+            self.lines.append(" ".join(filter(None, (marker, text))))
+
+    def end_cell(self) -> None:
+        self.add(" | ", "")
+
+    def end_row(self) -> None:
+        self.end_paragraph(Paragraph(), "")
+
+    def define_row(self) -> RowDefinition:
+        return RowDefinition()
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    def take(self) -> str:
+        found = ""
+        for mark, parts in groupby(self._parts, key=lambda part: part[1]):
+            text = _whole("".join(part[0] for part in parts))
+            found += script(mark, text, found) if mark else text
+        self._parts.clear()
+        return found
+
+
+class Body(Story):
+    """The document's own text."""
+
+    def __init__(self, draft: Draft) -> None:
+        super().__init__()
+        self.beside: list[Story] = []
+        self._draft = draft
+        self._cell: list[str] = []
+        self._cells: list[str] = []
+        self._table = TableReader()
+        self._row = RowDefinition()
+
+    def end_paragraph(self, paragraph: Paragraph, marker: str) -> None:
+        text = self.take()
+        if paragraph.in_table:
+            self._cell.append(" ".join(filter(None, (marker, text))))
+            return
+        self._table.lay_out(self._draft)
+        self._emit(text, paragraph, marker)
+        for line in self._lines_beside():
+            self._draft.paragraph(line)
+
+    def end_cell(self) -> None:
+        self._cells.append("\n".join([*self._cell, self.take()]))
+        self._cell = []
+
+    def end_row(self) -> None:
+        if self._parts:
+            self.end_cell()
+        self._table.add(self._row, self._cells)
+        self._cells = []
+
+    def define_row(self) -> RowDefinition:
+        self._row = RowDefinition()
+        return self._row
+
+    def finish(self) -> None:
+        if self._cells:
+            self.end_row()
+        self.end_paragraph(Paragraph(), "")
+
+    def _emit(self, text: str, paragraph: Paragraph, marker: str) -> None:
+        depth = paragraph.depth
+        if not marker and not paragraph.level and (written := _WRITTEN_MARKER.match(text)):
+            marker, text, depth = written[1], text[written.end() :], paragraph.indent // _STEP - 1
+            marker = marker if marker[0].isalnum() else "-"
+        if paragraph.level:
+            self._draft.heading(" ".join(filter(None, (marker, text.strip()))), level=paragraph.level)
+        elif marker:
+            self._draft.list_item(text, marker=marker, depth=depth)
+        else:
+            self._draft.paragraph(text)
+
+    def _lines_beside(self) -> Iterator[str]:
+        beside, self.beside = self.beside, []
+        for story in beside:
+            yield from story.lines
+
+
+def _whole(text: str) -> str:
+    """Characters that were written as two surrogates are joined; a lone one is none."""
+    if _SURROGATE.search(text) is None:
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")
