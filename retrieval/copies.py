@@ -52,6 +52,13 @@ _SIGNS_PER_WORD = 20
 
 Asked = Mapping[int, int]
 """The number of the query's word for which a term stands."""
+FindTerms = Callable[[Sequence[str], Sequence[int]], Mapping[str, frozenset[int]]]
+"""Ids of rows, and terms, to those of the terms that each row holds; rows of which that is not known are absent."""
+
+
+def _find_none(ids: Sequence[str], terms: Sequence[int]) -> Mapping[str, frozenset[int]]:
+    del ids, terms
+    return {}
 
 
 class Copies:
@@ -64,10 +71,10 @@ class Copies:
         self._leaders: list[_Text] = []
         self._followers: dict[str, list[VectorRow]] = {}
 
-    def fold(self, rows: Sequence[VectorRow]) -> list[VectorRow]:
+    def fold(self, rows: Sequence[VectorRow], find_terms: FindTerms = _find_none) -> list[VectorRow]:
         """Those of the rows, in their order, that are no copies of one before them, here or in an earlier call."""
-        known = self._leaders[-REMEMBERED:]
-        texts = [*known, *(_Text(row) for row in rows)]
+        known, index = self._leaders[-REMEMBERED:], _Index([row.id for row in rows], find_terms)
+        texts = [*known, *(_Text(row, index) for row in rows)]
         linked = _linked([text.row.body for text in texts])
         leading = dict.fromkeys(range(len(known)))
         for place in range(len(known), len(texts)):
@@ -86,11 +93,28 @@ class Copies:
         return self._followers.get(id, [])
 
 
+class _Index:
+    """What is known of the words of some rows, which is found for all of them when it is asked for."""
+
+    def __init__(self, ids: Sequence[str], find_terms: FindTerms) -> None:
+        self._ids = ids
+        self._find_terms = find_terms
+        self._found: Mapping[str, frozenset[int]] | None = None
+
+    def held(self, id: str, asked: Asked) -> frozenset[int] | None:
+        """The words asked for that a row holds, if that is known."""
+        if self._found is None:
+            self._found = self._find_terms(self._ids, list(asked)) if asked else {}
+        terms = self._found.get(id)
+        return None if terms is None else frozenset(map(asked.__getitem__, terms))
+
+
 class _Text:
     """A row with its words; what is costly is made when it is asked for."""
 
-    def __init__(self, row: VectorRow) -> None:
+    def __init__(self, row: VectorRow, index: _Index) -> None:
         self.row = row
+        self._index = index
         self._held: dict[str, frozenset[int]] = {}
 
     @cached_property
@@ -108,7 +132,14 @@ class _Text:
 
     def _tells_as(self, leader: "_Text", asked: Asked, own: str, others: str) -> bool:
         """Whether both hold the same of what is asked; their texts are cut only where what differs holds some."""
+        known = self.known(asked)
+        if known is not None and known == leader.known(asked):
+            return True
         return self.held(asked, own) == leader.held(asked, others) or self.held(asked) == leader.held(asked)
+
+    def known(self, asked: Asked) -> frozenset[int] | None:
+        """The words asked for that it holds, if that is known without its text."""
+        return self._index.held(self.row.id, asked)
 
     def held(self, asked: Asked, text: str | None = None) -> frozenset[int]:
         """The words asked for that it holds, in its title, its name, its section, and its text or another instead."""

@@ -47,6 +47,9 @@ class Looking(Protocol):
     def fetch_beside(self, matches: Sequence[Match]) -> dict[str, VectorRow]:
         """Those of the rows that are there and may be shown beside hits."""
 
+    def find_terms(self, matches: Sequence[Match], terms: Sequence[int]) -> Mapping[str, frozenset[int]]:
+        """Which of some terms the rows hold, of those of which that is known without reading them."""
+
 
 class Look:
     """One look: what is found, ranked and fetched, by one view of who is visible and which shards answer."""
@@ -73,6 +76,7 @@ class Look:
         self.most_of_words = 0.0
         """What a row with all of the words would score by them; 0 where words are not looked at."""
         self._is_named = False
+        self._holding: Mapping[int, int] = {}
         self._wording = self._weigh()
         self._skip_what_has_nothing_to_do()
         self.words = question.words.words
@@ -118,6 +122,11 @@ class Look:
             step.out = len(beside)
         return beside
 
+    def find_terms(self, matches: Sequence[Match], terms: Sequence[int]) -> Mapping[str, frozenset[int]]:
+        """Which of some terms the rows hold, of those of which that is known without reading them."""
+        held = [term for term in terms if self._holding.get(term, 1)]
+        return self._shards.find_terms(matches, held)
+
     def _weigh(self) -> Wording | None:
         """The words and their weights, counted over all shards; None without a word that any row holds."""
         if self._question.mode == DENSE:
@@ -126,6 +135,7 @@ class Look:
         query = self._question.words
         with self._steps.step(LEXICAL) as step:
             counted = self._shards.count_words(self._question.terms)
+            self._holding = counted.holding or {}
             self.most_of_words, self._is_named = most_of_words(query, counted), names_identifier(query, counted)
             wording = weigh(query, counted, extra=weigh_added(self._question.added, query, counted))
             if not wording.weights:

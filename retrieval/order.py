@@ -1,10 +1,11 @@
 """Owns the one order of all that a search finds: the fused candidates, and behind them what the sides hold deeper."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from embedmill.retrieval.copies import Copies, alike, same
+from embedmill.retrieval.copies import Copies, FindTerms, alike, same
 from embedmill.retrieval.grading.passages import Grade
 from embedmill.retrieval.grouping import spread
 from embedmill.retrieval.hits import StageScore
@@ -83,15 +84,18 @@ class Order:
         for ids in batched(scores, WINDOW):
             rows = self.look.fetch([ranking.candidates[id] for id in ids])
             there = [rows[id] for id in ids if id in rows]
-            for row in self._fold(there):
+            for row in self._fold(there, partial(self._find_terms, ranking)):
                 yield Place(ranking.candidates[row.id], row, scores[row.id], ranking.stages_of(row.id))
 
-    def _fold(self, rows: list[VectorRow]) -> list[VectorRow]:
+    def _find_terms(self, ranking: Ranking, ids: Sequence[str], terms: Sequence[int]) -> Mapping[str, frozenset[int]]:
+        return self.look.find_terms([ranking.candidates[id] for id in ids], terms)
+
+    def _fold(self, rows: list[VectorRow], find_terms: FindTerms) -> list[VectorRow]:
         if self._copies is None:
             self._steps.skip(FOLD, "every copy is asked for")
             return rows
         with self._steps.step(FOLD, given=len(rows)) as step:
-            leaders = self._copies.fold(rows)
+            leaders = self._copies.fold(rows, find_terms)
             step.out = len(leaders)
         return leaders
 

@@ -83,6 +83,10 @@ class Shards:
         """Scores of the given rows by their words; those without any are absent."""
         return self._ask_each(matches, lambda shard, ids: self._store.score_words(shard, ids, wording))
 
+    def find_terms(self, matches: Iterable[Match], terms: Sequence[int]) -> dict[str, frozenset[int]]:
+        """Which of some terms the rows hold, of those of which that is known without reading them."""
+        return self._ask_each(matches, lambda shard, ids: self._store.find_terms(shard, ids, terms))
+
     def fetch(self, matches: Iterable[Match]) -> dict[str, VectorRow]:
         """The given rows with their texts, as far as they are still there in the version that was found."""
         listed = list(matches)

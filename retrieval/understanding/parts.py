@@ -105,6 +105,10 @@ class DividedLook:
         """Those of the rows that are there and may be shown beside hits."""
         return self._whole.fetch_beside(matches)
 
+    def find_terms(self, matches: Sequence[Match], terms: Sequence[int]) -> Mapping[str, frozenset[int]]:
+        """Which of some terms the rows hold, of those of which that is known without reading them."""
+        return self._whole.find_terms(matches, terms)
+
 
 def merge(whole: Scores, parts: Sequence[Scores]) -> dict[str, float]:
     """Every candidate's score, best first, on the scale of the whole: its own there, and that of its best part."""

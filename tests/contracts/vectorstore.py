@@ -16,6 +16,7 @@ from embedmill.shared.editions import Edition, row_id
 from embedmill.shared.errors import BadVector, SettingsError
 from embedmill.shared.filtering.conditions import All, Condition, IsOneOf
 from embedmill.shared.providers.vectorstores.base import Match, Selection, VectorRow, VectorStore
+from embedmill.shared.providers.vectorstores.exact import counts_of
 from embedmill.shared.words.queries import parse_query, weigh
 from embedmill.shared.words.weighing import Wording
 from tests.contracts.filters import FilterContract
@@ -350,6 +351,18 @@ class VectorStoreContract(FilterContract):
         assert store.score("s", [*ids, "unknown"], vector) == {match.id: match.score for match in near}
         assert len(worded) == 3
         assert {(match.shard, match.version) for match in (*worded, *near)} == {("s", "v1")}
+
+    def test_what_is_known_of_a_rows_words_is_what_its_texts_hold(self, store: VectorStore) -> None:
+        terms = parse_query("apple pie plum").terms
+        ids = [f"d{n}-v1-1.0" for n in range(3)]
+        for texts in (("apple", "apple pie", "nothing of note"), ("pie", "nothing at all", "plum")):
+            rows = [make_row(f"d{n}", text=text) for n, text in enumerate(texts)]
+            store.upsert("s", rows)
+            wording = wording_of(store, ["s"], "apple pie plum")
+            eventually(lambda: len(store.score_words("s", ids, wording)), 2, "rows")  # noqa: B023 - asked at once
+            store.search_words(["s"], wording, top_k=9)
+            for id, found in store.find_terms("s", [*ids, "unknown"], terms).items():
+                assert found == set(terms) & set(counts_of(rows[ids.index(id)]).terms.tolist())
 
     def test_words_are_counted_through_writes_and_deletes(self, store: VectorStore) -> None:
         terms = parse_query("apple pie plum").terms

@@ -1,5 +1,6 @@
 """What is folded into one hit: the same text, and nearly the same, unless it differs in what the query names."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from embedmill.retrieval import copies as copies_module
 from embedmill.retrieval.copies import Copies, alike, words_of
 from embedmill.shared.providers.vectorstores.base import VectorRow
+from embedmill.shared.providers.vectorstores.exact import counts_of
 from embedmill.shared.words.queries import parse_query
 from tests.contracts.vectorstore import make_row
 
@@ -19,9 +21,18 @@ def rows(*texts: str) -> list[VectorRow]:
 
 
 def fold(query: str, *texts: str) -> list[tuple[str, int]]:
-    """The texts that stand for others, and for how many."""
-    copies = Copies(parse_query(query).words)
-    return [(row.text, len(copies.of(row.id))) for row in copies.fold(rows(*texts))]
+    """The texts that stand for others, and for how many, be their words known before or not."""
+    words, found = parse_query(query).words, rows(*texts)
+    terms = {row.id: frozenset(counts_of(row).terms.tolist()) for row in found}
+
+    def find_terms(ids: Sequence[str], asked: Sequence[int]) -> dict[str, frozenset[int]]:
+        return {id: terms[id] & set(asked) for id in ids}
+
+    by_texts, by_terms = Copies(words), Copies(words)
+    leading = by_texts.fold(found)
+    assert by_terms.fold(found, find_terms) == leading
+    assert [by_texts.of(row.id) for row in found] == [by_terms.of(row.id) for row in found]
+    return [(row.text, len(by_texts.of(row.id))) for row in leading]
 
 
 def record(number: int) -> str:

@@ -57,6 +57,7 @@ class ExactStore(EmbeddedVectorStore):
     search_words = VectorStore.search_words
     count_words = VectorStore.count_words
     score_words = VectorStore.score_words
+    find_terms = VectorStore.find_terms
 
 
 def found_by(store: VectorStore, layout: Layout) -> dict[Asked, Answer]:

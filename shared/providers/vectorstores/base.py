@@ -250,6 +250,11 @@ class VectorStore(ABC):
         scores = {id: exact.word_score(row, wording) for id, row in self.fetch(shard, ids).items()}
         return {id: score for id, score in scores.items() if score is not None}
 
+    def find_terms(self, shard: str, ids: Sequence[str], terms: Sequence[int]) -> dict[str, frozenset[int]]:
+        """Which of some terms each row holds; absent are rows of which that is not known without reading their texts."""
+        del shard, ids, terms
+        return {}
+
     def _all_rows(self, shard: str) -> Iterator[VectorRow]:
         return self.list_rows(shard, with_vectors=True)
 

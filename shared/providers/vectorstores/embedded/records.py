@@ -20,6 +20,9 @@ PLACES = "head_start, head_end, last_page"
 """Of files of version 3 on."""
 INSERT = f"INSERT INTO vectors ({COLUMNS}, {PLACES}, vector, seq, key) VALUES ({', '.join('?' * 21)})"
 
+EACH_OF = "(SELECT value FROM json_each(?))"
+"""The items of a list in JSON."""
+
 TEXT = COLUMNS.split(", ").index("text")
 LEVEL, WINDOW_BITS, MEMORY = 6, -12, 5
 """Of zlib, for texts of a kilobyte: the same size as with its greatest tables, in a third of the time."""

@@ -17,6 +17,7 @@ from embedmill.shared.providers.vectorstores.embedded import building
 from embedmill.shared.providers.vectorstores.embedded.building import Builder
 from embedmill.shared.providers.vectorstores.embedded.field_index import FieldIndex
 from embedmill.shared.providers.vectorstores.embedded.listing import measure
+from embedmill.shared.providers.vectorstores.embedded.names import Names
 from embedmill.shared.providers.vectorstores.embedded.shard_file import ShardFile
 from embedmill.shared.providers.vectorstores.embedded.view import Part, View
 from embedmill.shared.sqlite_files import is_writable
@@ -40,6 +41,7 @@ class Shard:
         self._view = View(self._index, dimensions)
         self._fields = path.with_suffix(".fields")
         self.fields = FieldIndex(self._fields)
+        self.names = Names()
         self._dimensions = dimensions
 
     @contextmanager

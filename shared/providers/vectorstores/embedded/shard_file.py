@@ -22,7 +22,8 @@ from embedmill.shared.sqlite_files import file_uri
 APPLICATION_ID = 0x456D764D
 BUSY_TIMEOUT_SECONDS = 30.0
 WAL_LIMIT_BYTES = 64 * 2**20
-CACHE_KIB = 8_192
+READ_CACHE_KIB, WRITE_CACHE_KIB = 2_048, 8_192
+"""Of each shard: what is read lies here and there, and what is written changes many pages at once."""
 
 DISK_HINT = "Free disk space (or raise the quota) on the vector folder, then run the command again."
 ACCESS_HINT = "Check the owner and permissions of the vector folder and its files; the folder has to be writable."
@@ -75,6 +76,7 @@ class ShardFile:
         self._connection: sqlite3.Connection | None = None
         self._inode = 0
         self._tenths: int | None = None
+        self._writes = False
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection | None]:
@@ -93,6 +95,7 @@ class ShardFile:
         """One transaction that may write, creating the file if need be. Raises StorageFailed, nothing half-written."""
         with self._turn():
             connection = self._open() or self._create()
+            self._prepare_to_write(connection)
             connection.execute("BEGIN IMMEDIATE")
             if schema.version_of(connection) < schema.VERSION:
                 schema.migrate(connection)
@@ -193,6 +196,11 @@ class ShardFile:
             self._connection.execute(f"PRAGMA busy_timeout={100 * tenths}")
             self._tenths = tenths
 
+    def _prepare_to_write(self, connection: sqlite3.Connection) -> None:
+        if not self._writes:
+            connection.execute(f"PRAGMA cache_size=-{WRITE_CACHE_KIB}")
+            self._writes = True
+
     def _create(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._creation_lock():
@@ -237,7 +245,7 @@ class ShardFile:
 
     def _close(self) -> None:
         if self._connection is not None:
-            connection, self._connection, self._tenths = self._connection, None, None
+            connection, self._connection, self._tenths, self._writes = self._connection, None, None, False
             connection.close()
 
 
@@ -246,7 +254,7 @@ def _connect(path: Path, *, mode: str) -> sqlite3.Connection:
         file_uri(path, mode=mode), uri=True, timeout=_patience.get(), isolation_level=None, check_same_thread=False
     )
     connection.execute("PRAGMA synchronous=NORMAL")
-    connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+    connection.execute(f"PRAGMA cache_size=-{READ_CACHE_KIB}")
     connection.execute(f"PRAGMA journal_size_limit={WAL_LIMIT_BYTES}")
     return connection
 

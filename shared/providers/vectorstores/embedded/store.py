@@ -7,8 +7,7 @@ is the same for words and vectors. A process that only writes holds none of it.
 import json
 import os
 import secrets
-import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -30,21 +29,21 @@ from embedmill.shared.providers.vectorstores.base import (
     VectorRow,
     VectorStore,
 )
-from embedmill.shared.providers.vectorstores.embedded import listing, schema, vector_search, word_search
+from embedmill.shared.providers.vectorstores.embedded import changes, schema, vector_search, word_search
 from embedmill.shared.providers.vectorstores.embedded.best import keys_by_shard
 from embedmill.shared.providers.vectorstores.embedded.portions import Pass, Portion, select
-from embedmill.shared.providers.vectorstores.embedded.records import INSERT, record, unpack_vectors
+from embedmill.shared.providers.vectorstores.embedded.records import EACH_OF, unpack_vectors
 from embedmill.shared.providers.vectorstores.embedded.records import row as row_of
 from embedmill.shared.providers.vectorstores.embedded.records import select as rows_select
+from embedmill.shared.providers.vectorstores.embedded.segment import Segment
 from embedmill.shared.providers.vectorstores.embedded.shard import Shard
 from embedmill.shared.providers.vectorstores.embedded.shard_file import ShardFile
+from embedmill.shared.providers.vectorstores.embedded.view import held_by
 from embedmill.shared.providers.vectorstores.exact import cosines
 from embedmill.shared.providers.vectorstores.places import Owner, Place
 from embedmill.shared.providers.vectorstores.rows import check_query, check_row, check_shard, named
-from embedmill.shared.words import cutting
 from embedmill.shared.words.weighing import Wording
 
-TOMBSTONES_KEPT = 10_000
 DOCUMENTS_PAGE = 2_000
 OWNER = "owner"
 """The file with the name of who writes to a place."""
@@ -53,11 +52,9 @@ STALE_KEYS = """
 SELECT vectors.key FROM json_each(?) AS document
 JOIN vectors ON vectors.document = document.key AND vectors.generation < document.value
 """
-KEEP_WORDS = "INSERT INTO words (key, cutter, length, terms, counts) VALUES (?, ?, ?, ?, ?)"
-FORGET_WORDS = "DELETE FROM words WHERE key IN (SELECT value FROM json_each(?))"
-NAMES = "SELECT key, id, document, version FROM vectors WHERE key IN (SELECT value FROM json_each(?))"
-VECTORS = "SELECT id, document, version, vector FROM vectors WHERE key IN (SELECT value FROM json_each(?))"
-VECTORS_OF = "SELECT id, vector FROM vectors WHERE id IN (SELECT value FROM json_each(?))"
+NAMES = f"SELECT key, id, document, version FROM vectors WHERE key IN {EACH_OF}"
+VECTORS = f"SELECT key, id, document, version, vector FROM vectors WHERE key IN {EACH_OF}"
+VECTORS_OF = "SELECT id, vector FROM vectors"
 # The generation as a row's id tells it: NULL for rows of 0.1.0, whose ids tell none.
 EDITION = """
 document, version,
@@ -91,7 +88,7 @@ class EmbeddedVectorStore(VectorStore):
         self._folder = root.parent
         self._place = Place(root.name, owner)
         self._dimensions = dimensions
-        self._shards: dict[Path, Shard] = {}
+        self._shards: dict[tuple[str, str], Shard] = {}
 
     @classmethod
     def open(cls, url: str, options: StoreOptions) -> Self:
@@ -107,19 +104,16 @@ class EmbeddedVectorStore(VectorStore):
             return
         opened = self._shard(shard, to_write=True)
         with opened.file.write() as connection:
-            seq = _next_seq(connection)
-            replaced = _keys_by_id(connection, list(wanted))
-            _bury(connection, list(replaced.values()))
-            keyed = list(enumerate(wanted.values(), _take_keys(connection, len(wanted))))
-            connection.executemany(INSERT, (record(row, seq, key) for key, row in keyed))
-            connection.executemany(KEEP_WORDS, (_words(row, key) for key, row in keyed))
+            replaced = changes.keys_by_id(connection, list(wanted))
+            changes.bury(connection, list(replaced.values()))
+            changes.add(connection, list(wanted.values()))
         opened.look_after(len(wanted) + len(replaced))
 
     def delete_stale(self, shard: str, generations: Mapping[str, int]) -> int:
         return self._delete(shard, STALE_KEYS, json.dumps(dict(generations)))
 
     def delete_ids(self, shard: str, ids: Sequence[str]) -> int:
-        return self._delete(shard, "SELECT key FROM vectors WHERE id IN (SELECT value FROM json_each(?))", _json(ids))
+        return self._delete(shard, f"SELECT key FROM vectors WHERE id IN {EACH_OF}", _json(ids))
 
     def _delete(self, shard: str, select_keys: str, parameter: str) -> int:
         if not self._holds(shard, select_keys, parameter):
@@ -128,8 +122,8 @@ class EmbeddedVectorStore(VectorStore):
         with opened.file.write() as connection:
             keys = [key for (key,) in connection.execute(select_keys, (parameter,))]
             if keys:
-                _next_seq(connection)
-                _bury(connection, keys)
+                changes.next_seq(connection)
+                changes.bury(connection, keys)
         opened.look_after(len(keys))
         return len(keys)
 
@@ -169,10 +163,9 @@ class EmbeddedVectorStore(VectorStore):
         matches: list[Match] = []
 
         def compare(shard: str, keys: Sequence[int]) -> None:
-            with self._file(shard).read() as connection:
-                found = [] if connection is None else connection.execute(VECTORS, (_json(keys),)).fetchall()
+            found = self._named(shard, VECTORS, keys)
             scores = cosines(unpack_vectors([kept for *_, kept in found], self._dimensions), vector).tolist()
-            for (id, document, version, _), score in zip(found, scores, strict=True):
+            for (_, id, document, version, _), score in zip(found, scores, strict=True):
                 matches.append(Match(id, document, version, score, shard))
 
         for shard, keys in keys_by_shard(chosen).items():
@@ -196,8 +189,7 @@ class EmbeddedVectorStore(VectorStore):
         matches: list[Match] = []
 
         def name(shard: str, scored: Mapping[int, float]) -> None:
-            with self._file(shard).read() as connection:
-                found = [] if connection is None else connection.execute(NAMES, (_json(list(scored)),)).fetchall()
+            found = self._named(shard, NAMES, list(scored))
             matches.extend(Match(id, document, version, scored[key], shard) for key, id, document, version in found)
 
         for shard, scored in scores.items():
@@ -226,31 +218,66 @@ class EmbeddedVectorStore(VectorStore):
 
     def score(self, shard: str, ids: Sequence[str], vector: NDArray[np.float32]) -> dict[str, float]:
         check_query(vector, dimensions=self._dimensions)
-        with self._file(shard).read() as connection:
-            found = [] if connection is None else connection.execute(VECTORS_OF, (_json(ids),)).fetchall()
+        found = self._by_id(shard, lambda _: VECTORS_OF, ids)
         scores = cosines(unpack_vectors([kept for _, kept in found], self._dimensions), vector).tolist()
         return {id: score for (id, _), score in zip(found, scores, strict=True)}
 
     def score_words(self, shard: str, ids: Sequence[str], wording: Wording) -> dict[str, float]:
-        with self._shard(shard).viewed(lambda: True) as viewed:
-            if viewed is None or not ids:
-                return {}
-            connection, parts = viewed
-            keys = _keys_by_id(connection, ids)
-        scores = word_search.scores_of([part.segment for part in parts], list(keys.values()), wording)
+        keys, segments = self._rows_in_segments(shard, ids)
+        scores = word_search.scores_of(segments, list(keys.values()), wording)
         return {id: scores[key] for id, key in keys.items() if scores.get(key)}
 
+    def find_terms(self, shard: str, ids: Sequence[str], terms: Sequence[int]) -> dict[str, frozenset[int]]:
+        keys, segments = self._rows_in_segments(shard, ids)
+        held = word_search.terms_of(segments, list(keys.values()), terms)
+        return {id: held[key] for id, key in keys.items() if key in held}
+
+    def _rows_in_segments(self, shard: str, ids: Sequence[str]) -> tuple[dict[str, int], list[Segment]]:
+        """The keys of rows that are there, and the segments that hold them."""
+        opened = self._shard(shard)
+        with opened.viewed(lambda: True) as viewed:
+            if viewed is None or not ids:
+                return {}, []
+            connection, parts = viewed
+            known = opened.names.find(ids)
+            there = held_by(parts, list(known.values()))
+            keys = {id: key for id, key in known.items() if key in there}
+            keys |= changes.keys_by_id(connection, [id for id in ids if id not in keys])
+        return keys, [part.segment for part in parts]
+
+    def _named(self, shard: str, select: str, keys: Sequence[int]) -> list[Any]:
+        """The rows of some keys, each with key and id first, which are remembered."""
+        opened = self._shard(shard)
+        with opened.file.read() as connection:
+            found = [] if connection is None else connection.execute(select, (_json(keys),)).fetchall()
+        opened.names.remember({id: key for key, id, *_ in found})
+        return found
+
+    def _by_id(self, shard: str, select: Callable[[int], str], ids: Sequence[str]) -> list[Any]:
+        """The rows of some ids, each with its id first: by their keys where these are remembered, which is quicker.
+
+        `select` makes the statement for a version of the schema.
+        """
+        opened = self._shard(shard)
+        known = opened.names.find(ids)
+        with opened.file.read() as connection:
+            if connection is None:
+                return []
+            rows = select(schema.version_of(connection))
+            named = connection.execute(f"{rows} WHERE key IN {EACH_OF}", (_json(list(known.values())),)).fetchall()
+            found = [row for row in named if row[0] in known]
+            left = _json(list(set(ids) - {id for id, *_ in found}))
+            return found + (connection.execute(f"{rows} WHERE id IN {EACH_OF}", (left,)).fetchall())
+
     def fetch(self, shard: str, ids: Sequence[str], *, with_vectors: bool = False) -> dict[str, VectorRow]:
-        return self._fetch(shard, "id", ids, with_vectors=with_vectors)
+        found = self._by_id(shard, lambda version: rows_select(with_vectors=with_vectors, version=version), ids)
+        return {record[0]: row_of(record, dimensions=self._dimensions) for record in found}
 
     def fetch_documents(
         self, shard: str, documents: Sequence[str], *, with_vectors: bool = False
     ) -> dict[str, VectorRow]:
-        return self._fetch(shard, "document", documents, with_vectors=with_vectors)
-
-    def _fetch(self, shard: str, column: str, values: Sequence[str], *, with_vectors: bool) -> dict[str, VectorRow]:
-        condition = f"WHERE {column} IN (SELECT value FROM json_each(?))"
-        rows = self._rows(shard, condition, (_json(values),), with_vectors=with_vectors)
+        condition = f"WHERE document IN {EACH_OF}"
+        rows = self._rows(shard, condition, (_json(documents),), with_vectors=with_vectors)
         return {row.id: row for row in rows}
 
     def list_rows(self, shard: str, *, with_vectors: bool = False, page: int = 500) -> Iterator[VectorRow]:
@@ -311,9 +338,13 @@ class EmbeddedVectorStore(VectorStore):
         return self._shard(shard).file
 
     def _shard(self, shard: str, *, to_write: bool = False) -> Shard:
-        path = self._path(self._place.find(self, check_shard(shard), to_write=to_write), shard)
-        opened = self._shards.get(path)
-        return opened or self._shards.setdefault(path, Shard(path, dimensions=self._dimensions))
+        place = self._place.find(self, check_shard(shard), to_write=to_write)
+        opened = self._shards.get((place, shard))
+        return opened or self._open_shard(place, shard)
+
+    def _open_shard(self, place: str, shard: str) -> Shard:
+        opened = Shard(self._path(place, shard), dimensions=self._dimensions)
+        return self._shards.setdefault((place, shard), opened)
 
     def _path(self, place: str, shard: str) -> Path:
         return self._folder / place / f"{shard}.db"
@@ -346,38 +377,6 @@ class EmbeddedVectorStore(VectorStore):
     def sample_documents(self, place: str, shard: str, limit: int) -> list[str]:
         with ShardFile(self._path(place, shard), dimensions=self._dimensions).read() as connection:
             return [] if connection is None else [id for (id,) in connection.execute(SOME_DOCUMENTS, (limit,))]
-
-
-def _next_seq(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("UPDATE shard SET seq = seq + 1 RETURNING seq").fetchone()[0])
-
-
-def _take_keys(connection: sqlite3.Connection, number: int) -> int:
-    """The first of so many keys that no row ever had."""
-    taken = connection.execute("UPDATE shard SET last_key = last_key + ? RETURNING last_key", (number,)).fetchone()[0]
-    return int(taken) - number + 1
-
-
-def _bury(connection: sqlite3.Connection, keys: Sequence[int]) -> None:
-    """Delete rows and leave tombstones; from time to time those that no segment needs go."""
-    if not keys:
-        return
-    for statement in ("DELETE FROM vectors WHERE key IN (SELECT value FROM json_each(?))", FORGET_WORDS):
-        connection.execute(statement, (_json(keys),))
-    connection.executemany("INSERT INTO tombstones (key) VALUES (?)", ((key,) for key in keys))
-    (newest,) = connection.execute("SELECT max(number) FROM tombstones").fetchone()
-    if newest // TOMBSTONES_KEPT > (newest - len(keys)) // TOMBSTONES_KEPT:
-        listing.prune_tombstones(connection)
-
-
-def _words(row: VectorRow, key: int) -> tuple[Any, ...]:
-    counted = cutting.count_terms(title=row.title, uri=row.uri, section=row.section, text=row.text)
-    return key, cutting.VERSION, counted.length, counted.terms.tobytes(), counted.counts.tobytes()
-
-
-def _keys_by_id(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, int]:
-    select = "SELECT id, key FROM vectors WHERE id IN (SELECT value FROM json_each(?))"
-    return dict(connection.execute(select, (_json(ids),)).fetchall())
 
 
 def _held(record: tuple[Any, ...]) -> tuple[str, Edition, int]:

@@ -27,7 +27,12 @@ from embedmill.shared.providers.vectorstores.embedded.codes import (
 )
 from embedmill.shared.providers.vectorstores.embedded.portions import Pass, Portion
 
+Distances = NDArray[np.uint16]
+
 EXACT_ROWS = 20_000
+SAMPLED = 16
+"""One in so many rows tells roughly how far the nearest are."""
+SPARE = 1.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +48,12 @@ class Share:
         return max(self.least, size // self.one_in, self.for_each * top_k)
 
 
-NEAR = Share(16_000, 16, 16)
+NEAR = Share(16_000, 20, 16)
 """Whose signs differ in the fewest bits."""
-CANDIDATES = Share(2_000, 256, 4)
+CANDIDATES = Share(2_000, 320, 4)
 """Of these, whose differing bits weigh least."""
 
-KEPT_BYTES = 32 * 2**20
+KEPT_BYTES = 16 * 2**20
 """Up to so many bytes of levels are mapped, those of the first segments; of others only what is wanted is read."""
 
 
@@ -83,7 +88,7 @@ def _nearest_by_signs(portions: Sequence[Portion], query: Floats, *, top_k: int,
     """At least as many rows of all as are to be looked at, by their signs."""
     signs = sign_words(query)
     beyond = WORD_BITS * len(signs) + 1
-    measured: list[tuple[Portion, NDArray[np.uint16]]] = []
+    measured: list[tuple[Portion, Distances]] = []
 
     def measure(portion: Portion) -> None:
         apart = distances(portion.segment.codes.signs, signs)
@@ -93,15 +98,27 @@ def _nearest_by_signs(portions: Sequence[Portion], query: Floats, *, top_k: int,
         under_way.ask(portion.shard, partial(measure, portion))
     live = [(portion, apart) for portion, apart in measured if portion.shard not in under_way.failed]
     size = sum(portion.size for portion, _ in live)
-    reach = min(_reach([apart for _, apart in live], NEAR.of(size, top_k)), beyond - 1)
-    near = [(portion, np.flatnonzero(apart <= reach)) for portion, apart in live]
+    near = _nearest(live, NEAR.of(size, top_k), beyond)
     return _nearest_by_weight(near, query, wanted=CANDIDATES.of(size, top_k))
+
+
+def _nearest(measured: Sequence[tuple[Portion, Distances]], wanted: int, beyond: int) -> list[Chosen]:
+    """At least so many rows, by their distances; none that is `beyond`."""
+    # What some of the rows tell is mostly enough to count few.
+    guess = _reach([apart[::SAMPLED] for _, apart in measured], int(SPARE * wanted) // SAMPLED + SAMPLED)
+    near = [(portion, apart, np.flatnonzero(apart <= min(guess, beyond - 1))) for portion, apart in measured]
+    counted = [apart[rows] for _, apart, rows in near]
+    if sum(map(len, counted)) < wanted:
+        near = [(portion, apart, np.flatnonzero(apart < beyond)) for portion, apart in measured]
+        counted = [apart[rows] for _, apart, rows in near]
+    reach = _reach(counted, wanted)
+    return [(portion, rows[apart <= reach]) for (portion, _, rows), apart in zip(near, counted, strict=True)]
 
 
 def _nearest_by_weight(near: Sequence[Chosen], query: Floats, *, wanted: int) -> list[Chosen]:
     """At least so many of some rows, by how much the signs weigh that differ."""
     ends = np.cumsum([len(rows) for _, rows in near])
-    signs = [portion.segment.codes.signs[:, rows] for portion, rows in near]
+    signs = [portion.segment.codes.signs.take(rows, axis=1) for portion, rows in near]
     signs_of_query = sign_words(query)
     weighed = weighed_distances(
         np.concatenate([signs_of_query[:, :0], *signs], axis=1), signs_of_query, weight_planes(query[0])

@@ -42,6 +42,12 @@ class Part:
         keys: list[int] = (self.segment.keys if self.kept is None else self.segment.keys[self.kept]).tolist()
         return keys
 
+    def held(self, keys: NDArray[np.int64]) -> list[int]:
+        """Those of some keys, in ascending order, whose rows are still there."""
+        rows = self.segment.rows_of(keys)
+        held: list[int] = self.segment.keys[rows if self.gone is None else rows[~self.gone[rows]]].tolist()
+        return held
+
     def without(self, keys: NDArray[np.int64]) -> "Part":
         """The same part when these keys are gone too."""
         return self._without_rows(self.segment.rows_of(keys))
@@ -57,6 +63,12 @@ class Part:
         gone = np.zeros(len(self.segment), np.bool_) if self.gone is None else self.gone.copy()
         gone[rows] = True
         return replace(self, gone=gone)
+
+
+def held_by(parts: Sequence[Part], keys: Sequence[int]) -> set[int]:
+    """Those of some keys whose rows the parts hold and are not gone."""
+    wanted = np.array(sorted(keys), np.int64)
+    return {key for part in parts for key in part.held(wanted)}
 
 
 class View:

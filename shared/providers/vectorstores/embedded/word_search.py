@@ -1,13 +1,15 @@
 """Owns the search for words in segments: which rows can be among the best, and what they score to the last digit.
 
-Every segment is summed roughly first, from the rarest term to the most frequent; the few rows that may be among the
+Every segment is summed roughly first, the terms that weigh most before the others; the few rows that may be among the
 best by that are then scored as `weighing.score` does.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,19 +24,23 @@ ROUNDING = 2.0**-22
 """What a sum in 32 bits may be off by, for each term and for each unit of what all terms can add."""
 MOST_IMPACT = SATURATION + 1
 """What a term adds to a score at weight 1 is less than this, however often it stands in a row."""
-LOOKUP = 50
+LOOKUP = 30
 """To look a row up in the postings of a term takes as long as to add up so many of them."""
 WORTHWHILE = 4_096
 """So many postings are added up before anybody would think about which rows still matter."""
-KEPT_BYTES = 192 * 2**20
+SPLIT = 0.5
+"""Terms are light where all of them come to less than this share of what a row needs to be among the best."""
+ADDED_AT_ONCE = 2**18
+"""So many postings are added up at once, and those of one term more."""
+KEPT_BYTES = 272 * 2**20
 """Up to so many bytes of postings stay in memory between searches."""
-TIMES = (np.arange(256) / UNITS).astype(np.float32)
-"""How often a term stands in a row, by its count."""
+QUARTER = np.float32(1 / UNITS)
 
 Floats = NDArray[np.float32]
+Places = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Query:
     """A wording as arrays: `terms` uint32, and their `weights` float64, the heaviest first."""
 
@@ -51,7 +57,11 @@ class Query:
             wording.mean_length,
         )
 
-    @property
+    def only(self, places: NDArray[np.intp]) -> "Query":
+        """The same without the other terms."""
+        return Query(self.terms[places], self.weights[places], self.mean_length)
+
+    @cached_property
     def slack(self) -> float:
         """How far a rough score may be from the true one."""
         return ROUNDING * (len(self.terms) + 8) * float(np.abs(self.weights).sum()) * MOST_IMPACT
@@ -75,39 +85,60 @@ def find(portions: Sequence[Portion], wording: Wording, *, top_k: int, under_way
 def rough_scores(portion: Portion, query: Query, *, bar: float) -> Floats:
     """The score of every row of a portion, 0 for those that hold no word or may not be found.
 
-    What cannot reach the bar may have less than its score: terms that many rows hold weigh little, and are only looked
-    up for the rows that they can still lift there.
+    What cannot reach the bar may have less than its score: terms that weigh little are only looked up for the rows that
+    they can still lift there, where that is quicker.
     """
     segment = portion.segment
     begins, ends = segment.postings.spans(query.terms)
-    norms = segment.norms(query.mean_length)
+    held = np.flatnonzero(begins < ends)
+    begins, ends, query = begins[held], ends[held], query.only(held)
+    left, liftable = _from_each_on(ends - begins), MOST_IMPACT * _from_each_on(np.abs(query.weights))
+    needed = bar - query.slack
+    light = np.flatnonzero((liftable < SPLIT * needed) & (left > WORTHWHILE))[:1]
+    split = int(light[0]) if len(light) else len(held)
     scores = np.zeros(len(segment), np.float32)
-    liftable = MOST_IMPACT * np.cumsum(np.abs(query.weights)[::-1])[::-1]
-    postings_left = np.cumsum((ends - begins)[::-1])[::-1]
-    for place in np.flatnonzero(begins < ends).tolist():
-        if postings_left[place] > WORTHWHILE and liftable[place] < bar - query.slack:
-            rows = np.flatnonzero(scores >= bar - query.slack - liftable[place])
-            if LOOKUP * len(rows) * np.count_nonzero(begins[place:] < ends[place:]) < postings_left[place]:
-                scores[rows] += _looked_up(segment, rows, norms[rows], query, place)
-                break
-        held = slice(begins[place], ends[place])
-        rows = segment.postings.rows[held].astype(np.intp)
-        scores[rows] += _added(segment.postings.counts[held], norms[rows], query.weights[place])
+    _add_up(scores, segment, query, begins, ends, slice(split))
+    if split < len(held):
+        rows = np.flatnonzero(scores >= needed - liftable[split])
+        if LOOKUP * len(rows) * (len(held) - split) < left[split]:
+            scores[rows] += _looked_up(segment, rows, query, split)
+        else:
+            _add_up(scores, segment, query, begins, ends, slice(split, None))
     return scores if portion.mask is None else np.where(portion.mask, scores, np.float32(0))
 
 
-def _added(counts: NDArray[np.uint8], norms: Floats, weight: float) -> Floats:
-    """What a term adds to rows that hold it so often, as `impacts` has it."""
-    often = TIMES[counts]
-    norms += often
-    often /= norms
-    often *= np.float32(weight * MOST_IMPACT)
-    return often
+def _from_each_on(values: NDArray[Any]) -> NDArray[Any]:
+    """The sum of each value and all behind it."""
+    sums: NDArray[Any] = np.cumsum(values[::-1])[::-1]
+    return sums
 
 
-def _looked_up(segment: Segment, rows: NDArray[np.intp], norms: Floats, query: Query, place: int) -> Floats:
+def _add_up(scores: Floats, segment: Segment, query: Query, begins: Places, ends: Places, terms: slice) -> None:
+    """Add what some terms add to each row of a segment, as `impacts` has it."""
+    postings, norms = segment.postings, segment.norms(query.mean_length)
+    sizes, weights = ends[terms] - begins[terms], (query.weights[terms] * MOST_IMPACT).astype(np.float32)
+    for places in _at_once(sizes):
+        spans = [
+            slice(*span) for span in zip(begins[terms][places].tolist(), ends[terms][places].tolist(), strict=True)
+        ]
+        rows = np.concatenate([postings.rows[span] for span in spans]).astype(np.intp)
+        added = np.concatenate([postings.counts[span] for span in spans]) * QUARTER
+        added /= added + norms[rows]
+        added *= np.repeat(weights[places], sizes[places])
+        np.add.at(scores, rows, added)
+
+
+def _at_once(sizes: Places) -> list[slice]:
+    """Which terms are added up together, by how many postings they have."""
+    groups = np.cumsum(sizes) // ADDED_AT_ONCE
+    borders = [0, *(np.flatnonzero(np.diff(groups)) + 1).tolist(), len(sizes)] if len(sizes) else []
+    return [slice(*border) for border in pairwise(borders)]
+
+
+def _looked_up(segment: Segment, rows: NDArray[np.intp], query: Query, place: int) -> Floats:
     """What the terms from a place on add to some rows."""
-    often = TIMES[segment.postings.counts_of(query.terms[place:], rows)]
+    often = segment.postings.counts_of(query.terms[place:], rows) * QUARTER
+    norms = segment.norms(query.mean_length)[rows]
     added = often / (often + norms[:, None]) * (query.weights[place:] * MOST_IMPACT).astype(np.float32)
     return np.asarray(added.sum(axis=1), np.float32)
 
@@ -132,6 +163,20 @@ def scores_of(segments: Sequence[Segment], keys: Sequence[int], wording: Wording
     for segment in segments:
         rows = segment.rows_of(wanted)
         found.update(zip(segment.keys[rows].tolist(), true_scores(segment, rows, wording), strict=True))
+    return found
+
+
+def terms_of(segments: Sequence[Segment], keys: Sequence[int], terms: Sequence[int]) -> dict[int, frozenset[int]]:
+    """Which of some terms the rows with given keys hold."""
+    wanted, asked = np.array(sorted(keys), np.int64), np.array(terms, np.uint32)
+    found: dict[int, frozenset[int]] = {}
+    for segment in segments:
+        rows = segment.rows_of(wanted)
+        if len(rows):
+            held = segment.postings.counts_of(asked, rows) > 0
+            found.update(
+                (key, frozenset(asked[of].tolist())) for key, of in zip(segment.keys[rows].tolist(), held, strict=True)
+            )
     return found
 
 

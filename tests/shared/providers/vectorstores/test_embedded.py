@@ -15,7 +15,7 @@ import pytest
 
 from embedmill.shared.errors import ShardDamaged, StorageFailed
 from embedmill.shared.providers.vectorstores.base import VectorStore
-from embedmill.shared.providers.vectorstores.embedded import store as embedded
+from embedmill.shared.providers.vectorstores.embedded import changes
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
 from tests.contracts.vectorstore import (
     DIMENSIONS,
@@ -129,7 +129,7 @@ def test_threads_share_a_store(tmp_path: Path) -> None:
 
 
 def test_a_reader_behind_pruned_tombstones_loads_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "TOMBSTONES_KEPT", 3)
+    monkeypatch.setattr(changes, "TOMBSTONES_KEPT", 3)
     reader, writer = opened(tmp_path), opened(tmp_path)
     writer.upsert("s", [make_row(f"d{n}") for n in range(12)])
     assert len(near(reader, "s", unit_vector(1), top_k=99)) == 12

@@ -15,6 +15,7 @@ from embedmill.shared.providers.vectorstores.base import Selection, VectorStore
 from embedmill.shared.providers.vectorstores.embedded import building, listing, portions, vector_search
 from embedmill.shared.providers.vectorstores.embedded import shard as shards_module
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
+from embedmill.shared.providers.vectorstores.exact import counts_of
 from embedmill.shared.words import cutting
 from embedmill.shared.words.queries import parse_query, weigh
 from tests import forked
@@ -256,6 +257,42 @@ def test_above_the_exact_size_layouts_agree_and_little_is_missed(
         exact = VectorStore.search_vectors(one, ["s"], vector, top_k=10).matches
         met += len({match.id for match in first} & {match.id for match in exact})
     assert met >= 80
+
+
+def test_what_was_found_before_is_known_by_its_id_whatever_happened_to_it(tmp_path: Path) -> None:
+    store, rng = fill(tmp_path, 3 * SLICE), np.random.default_rng(3)
+    wording, ids = wording_of(store, ["s"], WORDS), [f"d{n}-v1-1.0" for n in range(3 * SLICE)]
+    for _ in range(2):
+        store.search_words(["s"], wording, top_k=100)
+        store.search_vectors(["s"], vector_of(rng), top_k=100)
+        opened(tmp_path).upsert("s", [any_row(rng, f"d{n}") for n in range(SLICE)])
+        opened(tmp_path).delete_ids("s", ids[SLICE : SLICE + 5])
+        assert store.score_words("s", ids, wording) == VectorStore.score_words(store, "s", ids, wording)
+        vector = vector_of(rng)
+        assert store.score("s", ids, vector) == pytest.approx(VectorStore.score(store, "s", ids, vector))
+        held = store.find_terms("s", ids, list(wording.weights))
+        rows = {row.id: row for row in store.list_rows("s")}
+        assert held.keys() == rows.keys() == store.fetch("s", ids).keys()
+        for id, row in rows.items():
+            assert held[id] == wording.weights.keys() & set(counts_of(row).terms.tolist())
+    (tmp_path / "s.db").unlink()
+    assert not store.find_terms("s", ids, [1])
+    assert not store.fetch("s", ids)
+
+
+def test_a_segment_that_became_shorter_is_told_and_the_others_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vector_search, "KEPT_BYTES", 0)
+    store = fill(tmp_path, 6 * SLICE)
+    store.upsert("t", [any_row(np.random.default_rng(1), "other")])
+    vector = vector_of(np.random.default_rng(0))
+    found = store.search_vectors(["s", "t"], vector, top_k=1000)
+    assert found == VectorStore.search_vectors(store, ["s", "t"], vector, top_k=1000)
+    monkeypatch.setattr(os, "pread", lambda *_: b"")
+    found = store.search_vectors(["s", "t"], vector, top_k=1000)
+    assert "shorter" in found.failed["s"]
+    assert [match.document for match in found.matches] == ["other"]
 
 
 def test_a_process_killed_while_it_makes_the_index_leaves_all_of_it_to_the_next(tmp_path: Path) -> None:
