@@ -211,15 +211,27 @@ def _linked(texts: Sequence[str]) -> dict[int, list[int]]:
     _, column, often = np.unique(runs, return_inverse=True, return_counts=True)
     common = often > 1
     shared = common[column]
-    holds = np.zeros((len(texts), int(common.sum())), np.float32)
-    holds[owners[shared], (np.cumsum(common) - 1)[column[shared]]] = 1
+    holds = np.zeros((len(texts), int(common.sum())), np.bool_)
+    holds[owners[shared], (np.cumsum(common) - 1)[column[shared]]] = True
     sizes = holds.sum(axis=1) + np.bincount(owners[~shared], minlength=len(texts))
-    near = 10 * (holds @ holds.T) >= LINKED_TENTHS * np.maximum(np.minimum.outer(sizes, sizes), 1)
+    near = 10 * _shared(holds) >= LINKED_TENTHS * np.maximum(np.minimum.outer(sizes, sizes), 1)
     first = {text: place for place, text in reversed(list(enumerate(texts)))}
     same = np.array([first[text] for text in texts])
     found: dict[int, list[int]] = {}
     for place, before in np.argwhere(np.tril(near | np.equal.outer(same, same), -1)).tolist():
         found.setdefault(place, []).append(before)
+    return found
+
+
+def _shared(holds: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    """How many columns each two rows share, by bits: a product of matrices wakes the threads of a library."""
+    rows, columns = holds.shape
+    padded = np.zeros((rows, -(-columns // 64) * 64), np.bool_)
+    padded[:, :columns] = holds
+    bits = np.packbits(padded, axis=1).view(np.uint64)
+    found = np.zeros((rows, rows), np.uint64)
+    for place, one in enumerate(bits):
+        found[place] = np.bitwise_count(bits & one).sum(axis=1)
     return found
 
 

@@ -251,7 +251,7 @@ class VectorStore(ABC):
         return {id: score for id, score in scores.items() if score is not None}
 
     def find_terms(self, shard: str, ids: Sequence[str], terms: Sequence[int]) -> dict[str, frozenset[int]]:
-        """Which of some terms each row holds; absent are rows of which that is not known without reading their texts."""
+        """Which of some terms each row holds; rows of which that is not known without their texts are absent."""
         del shard, ids, terms
         return {}
 
