@@ -1,0 +1,27 @@
+"""Every file of the truth is read as a person reads it: the blocks stand beside it, in `NAME.truth`.
+
+A file is kept in `truth/files/` where its format is text, and made by a function in `truth/made.py` where it is not.
+`python -m tests.workers.parsing.truth FILE` writes how a file is read today.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from tests.workers.parsing.making import read
+from tests.workers.parsing.truth.made import MADE
+from tests.workers.parsing.truth.written import read_truth, written
+
+FILES = Path(__file__).parent / "truth" / "files"
+KEPT = sorted(path.name for path in FILES.iterdir() if path.suffix != ".truth")
+
+
+@pytest.mark.parametrize("name", sorted([*KEPT, *MADE]))
+def test_a_file_is_read_as_a_person_reads_it(name: str) -> None:
+    data = MADE[name]() if name in MADE else (FILES / name).read_bytes()
+    truth = (FILES / f"{name}.truth").read_text(encoding="utf-8")
+    assert written(read(data, name)) == read_truth(truth)
+
+
+def test_every_truth_has_its_file() -> None:
+    assert {path.stem for path in FILES.glob("*.truth")} == {*KEPT, *MADE}
