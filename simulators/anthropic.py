@@ -24,6 +24,7 @@ from embedmill.simulators.claude_rules import (
     thinking_effort,
 )
 from embedmill.simulators.limits import Quota
+from embedmill.simulators.nonsense import write_nonsense
 from embedmill.simulators.prompts import Cached, PromptCache, PromptPart, Writer
 
 FIVE_MINUTES, HOUR = 300.0, 3600.0
@@ -184,7 +185,12 @@ class AnthropicSimulator(Simulator):
             return Written([], "max_tokens", 0, 0)
         effort = thinking_effort(body, rules)
         thinking = THINKING_TOKENS[effort] if effort else 0
-        text = self.writer.write(schema_of(body), model=model, prompt=_asked(body))
+        schema, asked = schema_of(body), _asked(body)
+        text = (
+            write_nonsense(schema, asked)
+            if call.fault("nonsense")
+            else self.writer.write(schema, model=model, prompt=asked)
+        )
         tokens, most = thinking + count_tokens(text), body["max_tokens"]
         thought = [{"type": "thinking", "thinking": "", "signature": "simulated"}] if thinking else []
         if call.fault("max_tokens") or tokens > most:

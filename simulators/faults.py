@@ -16,6 +16,7 @@ Kind = Literal[
     "truncated",
     "refusal",
     "max_tokens",
+    "nonsense",
     "dimensions",
     "nan",
     "null",

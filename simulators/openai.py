@@ -10,6 +10,7 @@ from typing import Any
 from embedmill.shared.tokenizer import count_tokens
 from embedmill.simulators.base import Call, Handler, Options, Refused, Reply, Simulator, new_id
 from embedmill.simulators.embedding import Vectors, answered, as_lists, counted
+from embedmill.simulators.nonsense import write_nonsense
 from embedmill.simulators.openai_batches import BatchApi
 from embedmill.simulators.prompts import Cached, PromptCache, PromptPart, Writer
 
@@ -180,7 +181,11 @@ class OpenAISimulator(Simulator):
         prompt = self._cached(model, messages)
         headers = {} if lane else self._admit(model, prompt.total + (limit or 0))
         asked = "\n".join(text for role, text in messages if role == "user")
-        text = self.writer.write(schema, model=model, prompt=asked)
+        text = (
+            write_nonsense(schema, asked)
+            if call.fault("nonsense")
+            else self.writer.write(schema, model=model, prompt=asked)
+        )
         complete, tokens_out = True, count_tokens(text)
         if call.fault("max_tokens") or tokens_out > (limit or OUTPUT_TOKENS):
             complete, text, tokens_out = False, text[: len(text) // 2], min(tokens_out, limit or OUTPUT_TOKENS)

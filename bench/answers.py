@@ -1,0 +1,399 @@
+"""Measures what models add to a question, and what they can break: `python -m bench answers [PART …]`.
+
+- `failing`: questions while a share of model calls fails in every way that the simulators know, and the deadline.
+- `nonsense`: questions while every answer fits its schema and means nothing.
+- `order`: the final order beside a scripted judge's, one who favours the first of a list, and one who makes up quotes.
+- `tokens`: calls and billed tokens of a ranked search, beside one call of the strong model for each candidate.
+- `overhead`: processor time of a search without models, beside what the store and the embedder took of it.
+- `memory`: resident memory of a process that searches ten thousand times.
+
+Documents and questions are made up, with the model `hash`; the models are simulated. Nothing is asserted.
+"""
+
+import argparse
+import os
+import random
+import resource
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+from statistics import quantiles
+from typing import Any
+
+import embedmill
+from bench.judges import RulingModel, Verdict
+from embedmill.console.services.opening import open_runtime
+from embedmill.console.services.searching import open_searcher
+from embedmill.retrieval.grading.grader import Judges
+from embedmill.retrieval.grading.passages import RELEVANT, Passage
+from embedmill.retrieval.grading.questions import Asked, Ranking
+from embedmill.retrieval.grading.staged import Depths, Judge, Weights
+from embedmill.retrieval.search import Searcher
+from embedmill.shared.addresses import digest
+from embedmill.shared.asking.packing import Room
+from embedmill.shared.metering import FreeMeter
+from embedmill.shared.providers.models.base import Model
+from embedmill.shared.runtime import Runtime
+from embedmill.shared.settings import Settings, load_settings
+from embedmill.simulators.anthropic import AnthropicSimulator
+from embedmill.simulators.faults import Fault
+from embedmill.simulators.serving import Running, running
+
+FAILING_SHARE = 0.4
+STAGE_SECONDS = 2.0
+"""What each model may take for a question, in the parts in which it may not answer."""
+WAYS = (
+    Fault(kind="status", status=500),
+    Fault(kind="status", status=529),
+    Fault(kind="status", status=429, headers={"retry-after": "1"}),
+    Fault(kind="status", status=400),
+    Fault(kind="cut"),
+    Fault(kind="cut_body"),
+    Fault(kind="malformed"),
+    Fault(kind="truncated"),
+    Fault(kind="usage", usage=-5),
+    Fault(kind="refusal"),
+    Fault(kind="max_tokens"),
+    Fault(kind="nonsense"),
+)
+SLOW = Fault(kind="slow", seconds=2.5 * STAGE_SECONDS)
+WARM, LONG = 1_000, 10_000
+GRADES = (1, 2, 3, 4, 5)
+WORDS = [f"part{number}" for number in range(3000)]
+COLOURS = ("green", "red", "grey", "blue")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print a line for each number."""
+    options = _parser().parse_args(arguments)
+    print(f"load before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
+    for part in options.parts or PARTS:
+        for name, value in PARTS[part](options).items():
+            print(f"{part:9} {name:58} {value}", flush=True)
+    return 0
+
+
+def failing(options: argparse.Namespace) -> dict[str, str]:
+    """No question fails, whatever the models do, and none takes longer than it may."""
+    with _simulated(options) as (settings, simulator):
+        simulator.faults.add(*_striking(FAILING_SHARE))
+        seconds, replies = _ask_all(settings, options.queries)
+        happened = {place: fault for place, fault in enumerate(simulator.faults.left()) if fault["happened"]}
+        failed = sum(int(fault["happened"]) for fault in happened.values())
+        unbilled = sum(int(fault["happened"]) for fault in happened.values() if fault["kind"] in ("status", "cut"))
+        sent = int(simulator.bill.total("requests")) + unbilled
+    deadline = settings.search_seconds + 3 * settings.rank_seconds
+    steps = Counter(step.name for reply in replies for step in reply.steps if step.failed)
+    return {
+        "questions that ended in an error (goal 0)": f"{options.queries - len(replies)} of {options.queries}",
+        "calls that failed, and in how many ways": f"{failed} of {sent} ({failed / sent:.0%}), {len(happened)}",
+        "questions with an answer, degraded ones": f"{_count(replies, 'answered')}, {_count(replies, 'degraded')}",
+        "steps that said that they failed": ", ".join(f"{name} {count}" for name, count in steps.items()),
+        "p50, p95, longest seconds (deadline)": f"{_percentiles(seconds)} ({deadline:g})",
+    }
+
+
+def nonsense(options: argparse.Namespace) -> dict[str, str]:
+    """What random answers leave behind: no error, and no quote that the documents do not hold."""
+    with _simulated(options) as (settings, simulator):
+        simulator.faults.add(Fault(kind="nonsense", times=None))
+        seconds, replies = _ask_all(settings, options.queries)
+    texts = [document["text"] for document in documents(options.documents)]
+    quotes = [quote.text for reply in replies for claim in reply.claims for quote in claim.quotes]
+    false = [quote for quote in quotes if not any(quote in text for text in texts)]
+    refused = sum(sum(reply.faults.values()) for reply in replies)
+    return {
+        "questions that ended in an error (goal 0)": f"{options.queries - len(replies)} of {options.queries}",
+        "quotes shown that no document holds (goal 0)": f"{len(false)} of {len(quotes)}",
+        "quotes and numbers of answers that were refused": str(refused),
+        "p50, p95, longest seconds": _percentiles(seconds),
+    }
+
+
+def order(options: argparse.Namespace) -> dict[str, str]:
+    """The judge's order is the final one, a favoured place gains nothing, and what is made up is not shown."""
+    with _home(options) as settings, open_runtime(settings) as runtime, _searcher(runtime) as searcher:
+        inverted = [_inversions(searcher, query) for query in queries(options.queries)]
+        gains = [_favoured(searcher, query) for query in queries(options.queries)]
+        made_up = [_made_up(searcher, query) for query in queries(options.queries)]
+    shown, counted, asked = (sum(part) for part in zip(*made_up, strict=True))
+    expected = sum(1 / size for _, size in gains)
+    return {
+        "orders that are not the judge's (goal 0)": f"{sum(map(bool, inverted))} of {len(inverted)}",
+        "favoured first of a list: rank 1 before it is rank 1 after": (
+            f"{sum(won for won, _ in gains)} of {len(gains)}, by chance {expected:.0f}"
+        ),
+        "made-up quotes among the first ten (goal 0)": str(shown),
+        "made-up quotes that were counted": f"{counted} of {asked}",
+    }
+
+
+def tokens(options: argparse.Namespace) -> dict[str, str]:
+    """What a ranked search is billed, beside one call of the strong model for each candidate."""
+    asked = queries(min(options.queries, 20))
+    with _simulated(options) as (settings, simulator), open_runtime(settings) as runtime:
+        with open_searcher(runtime, "default", rank=True) as searcher:
+            calls = [_calls(searcher, query) for query in asked]
+        staged, usd = _billed(simulator), _cost(calls)
+        simulator.bill.clear()
+        with _searcher(runtime) as searcher:
+            for query in asked:
+                _one_call_each(searcher, query, runtime.model("anthropic/claude-opus-4-7"))
+        alone = _billed(simulator)
+        again = _repeated(runtime, asked)
+    most = [max(call[step] for call in calls) for step in ("filter", "rank")]
+    return {
+        "most calls of a search: filter, rank (goal 1, 4)": f"{most[0]}, {most[1]}",
+        "billed tokens of a search, of one call a candidate": f"{staged // len(asked)}, {alone // len(asked)}",
+        "fewer tokens (goal 70 %)": f"{1 - staged / alone:.0%}",
+        "dollars of a search": f"{usd / len(asked):.4f}",
+        "calls and tokens of the same searches once more (goal 0)": again,
+    }
+
+
+def overhead(options: argparse.Namespace) -> dict[str, str]:
+    """What a search takes beside what the store and the embedder take of it."""
+    with _home(options) as settings, open_runtime(settings) as runtime, _searcher(runtime) as searcher:
+        spent = _timed(searcher)
+        for query in queries(20):
+            searcher.search(query)
+        spent.clear()
+        begin = time.process_time()
+        for query in queries(options.queries):
+            searcher.search(query)
+        total = time.process_time() - begin
+    below = sum(spent.values())
+    parts = ", ".join(
+        f"{name} {1000 * seconds / options.queries:.2f}"
+        for name, seconds in sorted(spent.items(), key=lambda part: -part[1])[:5]
+    )
+    return {
+        f"ms of the processor a search, {options.documents} documents": f"{1000 * total / options.queries:.2f}",
+        "of these in the store and the embedder": f"{1000 * below / options.queries:.2f} ({parts})",
+        "overhead (goal 20 %)": f"{total / below - 1:.0%}",
+    }
+
+
+def memory(options: argparse.Namespace) -> dict[str, str]:
+    """Resident memory after a thousand searches and after ten thousand."""
+    with _home(options) as settings, open_runtime(settings) as runtime, _searcher(runtime) as searcher:
+        sizes = []
+        for number, query in enumerate(queries(options.long + 1)):
+            searcher.search(query)
+            if number in (WARM, options.long // 2, options.long):
+                sizes.append(_resident_mb())
+    return {
+        f"MB after {WARM}, {options.long // 2} and {options.long} searches": ", ".join(f"{size:.1f}" for size in sizes),
+        "highest": f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.1f}",
+    }
+
+
+PARTS: Mapping[str, Callable[[argparse.Namespace], dict[str, str]]] = {
+    "failing": failing,
+    "nonsense": nonsense,
+    "order": order,
+    "tokens": tokens,
+    "overhead": overhead,
+    "memory": memory,
+}
+
+
+def documents(count: int) -> list[dict[str, str]]:
+    """Short texts about machines, alike and not the same."""
+    draw = Random(5)
+    return [{"id": f"m{number}", "text": _machine(draw, number)} for number in range(count)]
+
+
+def _machine(draw: Random, number: int) -> str:
+    hall, bar, days = draw.randint(1, 40), draw.randint(2, 99), draw.randint(3, 300)
+    colour, maker = draw.choice(COLOURS), draw.choice(("Okland", "Stenzel", "Holt", "Pell"))
+    filling = " ".join(draw.choices(WORDS, k=60))
+    return (
+        f"Machine M-{number} stands in hall {hall} and is {colour}. It runs at {bar} bar and is oiled every {days} "
+        f"days. {maker} made it. Its parts are {filling}."
+    )
+
+
+def queries(count: int) -> list[str]:
+    """Questions about these machines, each another."""
+    draw = Random(6)
+    asked = ("at what pressure does the {} machine in hall {} run", "how often is the {} machine of hall {} oiled")
+    worded = (draw.choice(asked).format(draw.choice(COLOURS), draw.randint(1, 40)) for _ in range(count))
+    return [f"{words} number {number}?" for number, words in enumerate(worded)]
+
+
+@contextmanager
+def _home(options: argparse.Namespace, **changed: Any) -> Iterator[Settings]:
+    with tempfile.TemporaryDirectory(prefix="embedmill-bench-") as folder:
+        settings = load_settings(home=Path(folder), embedding="hash", record_queries=False, **changed)
+        with embedmill.open(settings=settings) as mill:
+            mill.ingest(documents=documents(options.documents))
+        yield settings
+
+
+@contextmanager
+def _simulated(options: argparse.Namespace) -> Iterator[tuple[Settings, AnthropicSimulator]]:
+    """A home, and models that answer on this machine."""
+    changed = {"fast_model": "anthropic/claude-haiku-5-5", "rank_seconds": STAGE_SECONDS}
+    with running(AnthropicSimulator()) as found, _pointed(found), _home(options, **changed) as settings:
+        yield settings, found.simulator
+
+
+@contextmanager
+def _pointed(found: Running[AnthropicSimulator]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in found.environment}
+    os.environ.update(found.environment)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+@contextmanager
+def _searcher(runtime: Runtime) -> Iterator[Searcher]:
+    with open_searcher(runtime, "default", rank=False) as searcher:
+        yield searcher
+
+
+def _striking(share: float) -> list[Fault]:
+    """Faults of every kind, as often one as the other, that together strike this share of the requests."""
+    each = share / (len(WAYS) + 1)
+    one_after_another = [
+        fault.model_copy(update={"times": None, "probability": each / (1 - each * place)})
+        for place, fault in enumerate(WAYS)
+    ]
+    return [*one_after_another, SLOW.model_copy(update={"times": None, "probability": each})]
+
+
+def _ask_all(settings: Settings, count: int) -> tuple[list[float], list[Any]]:
+    """Seconds and replies of the questions that did not end in an error."""
+    seconds, replies = [], []
+    with embedmill.open(settings=settings) as mill:
+        for query in queries(count):
+            begin = time.perf_counter()
+            try:
+                replies.append(mill.ask(query))
+            except embedmill.EmbedmillError as error:
+                print(f"{query}: {error}")
+            seconds.append(time.perf_counter() - begin)
+    return seconds, replies
+
+
+def _percentiles(seconds: Sequence[float]) -> str:
+    cuts = quantiles(seconds, n=20)
+    return f"{cuts[9]:.2f}, {cuts[18]:.2f}, {max(seconds):.2f}"
+
+
+def _count(replies: Sequence[Any], name: str) -> int:
+    return sum(bool(getattr(reply, name)) for reply in replies)
+
+
+def _judges(rule: Callable[[int, str], Verdict]) -> tuple[Judges, RulingModel]:
+    """One who grades all that there is; nothing is sifted."""
+    model = RulingModel(rule)
+    return Judges(rank=Judge(model, FreeMeter()), depths=Depths(20, 20), weights=Weights()), model
+
+
+def _sentence(text: str) -> str:
+    """The first sentence of a text."""
+    return text.partition(".")[0]
+
+
+def _inversions(searcher: Searcher, query: str) -> int:
+    """Hits that stand before one that the judge likes better."""
+
+    def rule(_: int, text: str) -> Verdict:
+        return random.Random(digest(query, text)).choice(GRADES), _sentence(text)
+
+    searcher.judges, _ = _judges(rule)
+    liked = [hit.model_score for hit in searcher.search(query, top_k=20).hits if hit.model_score is not None]
+    relevant = [score for score in liked if score >= RELEVANT]
+    others = [score for score in liked if score < RELEVANT]
+    return sum(one < two for part in (relevant, others) for one, two in pairwise(part))
+
+
+def _favoured(searcher: Searcher, query: str) -> tuple[bool, int]:
+    """Whether rank 1 before the models is rank 1 after one that likes the first of each list, and of how many calls."""
+    searcher.judges = None
+    first = searcher.search(query).hits[0].document
+    searcher.judges, _ = _judges(lambda place, text: (1 if place else 5, _sentence(text)))
+    hits = searcher.search(query, top_k=20).hits
+    return hits[0].document == first, Ranking.room.inputs
+
+
+def _made_up(searcher: Searcher, query: str) -> tuple[int, int, int]:
+    """Made-up quotes that were shown among the first ten, that were counted, and that the judge gave."""
+    searcher.judges, model = _judges(lambda _, text: (5, f"{_sentence(text)} of solid gold"))
+    found = searcher.search(query)
+    return sum(hit.quote is not None for hit in found.hits), sum(found.faults.values()), model.shown
+
+
+def _calls(searcher: Searcher, query: str) -> Mapping[str, float]:
+    steps = searcher.search(query).steps
+    return {step.name: step.calls for step in steps} | {"usd": sum(step.usd for step in steps)}
+
+
+def _cost(calls: Sequence[Mapping[str, float]]) -> float:
+    return sum(call["usd"] for call in calls)
+
+
+def _billed(simulator: AnthropicSimulator) -> int:
+    names = ("tokens_in", "tokens_out", "cache_read", "cache_write_5m", "cache_write_1h")
+    return sum(int(simulator.bill.total(name)) for name in names)
+
+
+def _one_call_each(searcher: Searcher, query: str, model: Model) -> None:
+    hits = searcher.search(query, top_k=Depths().candidates).hits
+    question = Ranking(model, Asked(query))
+    question.room = Room(1, Ranking.room.tokens)
+    passages = [Passage(hit.chunk, hit.document, hit.uri, hit.title, hit.section, hit.text) for hit in hits]
+    for request in question.pack(passages):
+        question.send(request)
+
+
+def _repeated(runtime: Runtime, asked: Sequence[str]) -> str:
+    with open_searcher(runtime, "default", rank=True) as searcher:
+        steps = [step for query in asked for step in searcher.search(query).steps]
+    return f"{sum(step.calls for step in steps)}, {sum(step.tokens_in + step.tokens_out for step in steps)}"
+
+
+def _timed(searcher: Searcher) -> dict[str, float]:
+    """Have the store and the embedder counted: seconds of the processor by what was called."""
+    spent: dict[str, float] = defaultdict(float)
+    store, embedder = searcher._store, searcher._open_embedder()  # noqa: SLF001 - where the time goes is inside
+    asked = ("search_vectors", "search_words", "count_words", "score", "score_words", "fetch")
+    for target, names in ((store, asked), (embedder, ("embed_batch",))):
+        for name in names:
+            setattr(target, name, _counting(spent, name, getattr(target, name)))
+    return spent
+
+
+def _counting(spent: dict[str, float], name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    def counted(*given: Any, **named: Any) -> Any:
+        begin = time.thread_time()
+        try:
+            return call(*given, **named)
+        finally:
+            spent[name] += time.thread_time() - begin
+
+    return counted
+
+
+def _resident_mb() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1024**2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench answers", description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="parts to run; all without any")
+    parser.add_argument("--documents", type=int, default=1_000)
+    parser.add_argument("--queries", type=int, default=100)
+    parser.add_argument("--long", type=int, default=LONG, help="searches of the part memory")
+    return parser
