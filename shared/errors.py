@@ -127,7 +127,7 @@ class EncryptedDocument(UnreadableDocument):
 class NoText(UnreadableDocument):
     """The document was read and holds no text, as a scan does."""
 
-    hint = "If the pages are scanned images, run OCR over the file and ingest the result."
+    hint = "If the pages are scanned images, set EMBEDMILL_OCR=auto where tesseract is installed, or run OCR over it."
 
 
 class UnsupportedDocument(UnreadableDocument):

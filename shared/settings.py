@@ -108,6 +108,15 @@ class Settings(BaseSettings):
     parser_seconds: float = Field(60.0, gt=0, description="Wall-clock limit for parsing one document.")
     parser_memory_mb: int = Field(1024, ge=64, description="Memory limit of the parser's process.")
     parser_characters: int = Field(20_000_000, ge=1000, description="Most characters of text taken from one document.")
+    ocr: Literal["off", "auto"] = Field(
+        "off", description="Read pages without text from their picture: `auto` does where tesseract is installed."
+    )
+    ocr_languages: tuple[str, ...] = Field(
+        ("eng",),
+        min_length=1,
+        description='Languages of such pages as tesseract names them, as JSON: `["deu", "eng"]`.',
+    )
+    ocr_pages: int = Field(100, ge=1, description="Most pages of a document that are read from their picture.")
     max_document_mb: int = Field(256, ge=1, description="Largest file that is read, in MiB.")
     prices: Path | None = Field(None, description="Price file in TOML, merged over the packaged one; see spend.md.")
     allow_unpriced: bool = Field(

@@ -12,7 +12,7 @@ from functools import partial
 from embedmill.console.services.opening import open_runtime
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.engine import Connection
-from embedmill.shared.errors import EmbedmillError
+from embedmill.shared.errors import EmbedmillError, SettingsError
 from embedmill.shared.providers.endpoints import describe_endpoint, is_vendor_endpoint
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings, load_settings, unknown_variables
@@ -279,6 +279,23 @@ def _jobs(runtime: Runtime) -> str:
     return f"{len(open_jobs)} unfinished; {letters} dead letters, {messages} unreadable messages: embedmill dlq list"
 
 
+def _ocr(runtime: Runtime) -> str:
+    """Whether the program is there that reads pages without text, and its languages."""
+    from embedmill.workers.parsing.pdf.ocr import PACKAGE, OcrFailed, missing_languages
+
+    if runtime.settings.ocr == "off":
+        return "off"
+    languages = runtime.settings.ocr_languages
+    try:
+        missing = missing_languages(languages)
+    except OcrFailed as failure:
+        raise SettingsError(str(failure), hint=f"Install {PACKAGE}, or set EMBEDMILL_OCR=off.") from None
+    if missing:
+        packages = " ".join(f"{PACKAGE}-{language.replace('_', '-')}" for language in missing)
+        raise SettingsError(f"tesseract lacks {', '.join(missing)}", hint=f"Install {packages}.")
+    return f"tesseract reads {', '.join(languages)}"
+
+
 _PROBES: Mapping[str, Callable[[Runtime], str]] = {
     "home": _home,
     "disk": _disk,
@@ -286,6 +303,7 @@ _PROBES: Mapping[str, Callable[[Runtime], str]] = {
     "broker": _broker,
     "blobs": _blobs,
     "cache": _cache,
+    "ocr": _ocr,
     "embedding": _embedding,
     "validator": _validator,
     "vectors": _vectors,

@@ -5,6 +5,8 @@ import os
 import resource
 import signal
 import sys
+from dataclasses import replace
+from time import monotonic
 from typing import BinaryIO
 
 import orjson
@@ -67,6 +69,7 @@ def answer_request(payload: bytes, answers: BinaryIO, limits: ParserLimits) -> b
     _allow_cpu(limits)
     data, name = unpack_request(payload)
     try:
+        limits = replace(limits, deadline=monotonic() + limits.seconds)
         outcome: ParsedDocument | DocumentError = parse(data, name=name, limits=limits)
         is_last, answer = False, pack_answer(outcome, is_last=False)
     except DocumentError as error:

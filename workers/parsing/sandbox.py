@@ -35,7 +35,17 @@ READ_BYTES = 1 << 20
 START_SECONDS = 60.0
 
 # A process that reads hostile bytes gets no credentials, which the environment of a worker holds.
-_PASSED_ON = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV")
+_PASSED_ON = (
+    "PATH",
+    "PYTHONPATH",
+    "LD_LIBRARY_PATH",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TMPDIR",
+    "VIRTUAL_ENV",
+    "TESSDATA_PREFIX",
+)
 
 
 class Parser:
@@ -231,7 +241,7 @@ class _Child:
 
 def _start(limits: ParserLimits) -> "subprocess.Popen[bytes]":
     """`-P`: a folder that happens to be the working directory must not shadow the product's packages."""
-    arguments = [str(os.getpid()), orjson.dumps(asdict(limits)).decode()]
+    arguments = [str(os.getpid()), _packed(limits)]
     with unheard(signal.SIGINT):
         return subprocess.Popen(
             [sys.executable, "-P", "-m", "embedmill.workers.parsing.child", *arguments],
@@ -241,6 +251,13 @@ def _start(limits: ParserLimits) -> "subprocess.Popen[bytes]":
             bufsize=0,
             env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
         )
+
+
+def _packed(limits: ParserLimits) -> str:
+    """The limits as JSON; when the time is over is known first when a document comes."""
+    values = asdict(limits)
+    del values["deadline"]
+    return orjson.dumps(values).decode()
 
 
 def _signal_name(number: int) -> str:

@@ -1,5 +1,7 @@
 """The doctor: a check that fails in a way that nobody thought of is reported, and hides no other."""
 
+from pathlib import Path
+
 import pytest
 
 from embedmill.console.cli.session import opened
@@ -44,6 +46,24 @@ def test_the_key_of_every_validator_in_use_is_tried_for_nothing(
         server.simulator.faults.add(Fault(kind="status", status=401, times=None))
         assert (validator().ok, "ANTHROPIC_API_KEY" in validator().detail) == (False, True)
         assert server.simulator.bill.as_json()["totals"] == {}
+
+
+def test_the_languages_of_ocr_are_looked_for(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ocr(**changes: object) -> Check:
+        wanted = settings.model_copy(update=changes)
+        return next(check for check in doctor.examine(lambda: wanted).checks if check.name == "ocr")
+
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert ocr().detail == "off"
+    assert "Install tesseract-ocr" in ocr(ocr="auto").hint
+    program = tmp_path / "tesseract"
+    program.write_text("#!/bin/sh\necho eng\necho deu\n")
+    program.chmod(0o755)
+    assert ocr(ocr="auto", ocr_languages=("deu",)).detail == "tesseract reads deu"
+    lacking = ocr(ocr="auto", ocr_languages=("eng", "chi_sim"))
+    assert (lacking.ok, lacking.hint) == (False, "Install tesseract-ocr-chi-sim.")
 
 
 def test_a_database_that_is_away_is_reported_at_once(

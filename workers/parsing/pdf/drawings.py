@@ -29,11 +29,16 @@ class Rule(NamedTuple):
 
 @dataclass(slots=True)
 class Drawings:
-    """The level and upright rules of a page, and the share of it that its largest picture covers."""
+    """Level and upright rules of a page, the share of it that its largest picture covers, and its number of paths."""
 
     level: list[Rule] = field(default_factory=list)
     upright: list[Rule] = field(default_factory=list)
     picture: float = 0.0
+    paths: int = 0
+
+    def without_rules(self) -> "Drawings":
+        """The same, where its lines mean nothing for the text."""
+        return Drawings(picture=self.picture, paths=self.paths)
 
 
 def read_drawings(page: Any, area: float) -> Drawings:
@@ -41,15 +46,14 @@ def read_drawings(page: Any, area: float) -> Drawings:
     from pypdfium2 import raw
 
     found = Drawings()
-    paths = 0
     for thing, kind, matrix in _objects(page):
         if kind == raw.FPDF_PAGEOBJ_IMAGE:
             found.picture = max(found.picture, _area(thing, matrix) / max(area, 1.0))
         else:
-            paths += 1
-            if paths <= MOST_PATHS:
+            found.paths += 1
+            if found.paths <= MOST_PATHS:
                 _add_rules(thing, matrix, found)
-    return found if paths <= MOST_PATHS else Drawings(picture=found.picture)
+    return found if found.paths <= MOST_PATHS else found.without_rules()
 
 
 def _objects(page: Any) -> Iterator[tuple[Any, int, Matrix]]:

@@ -115,7 +115,7 @@ def _line(words: list[Word], text_page: Any, fonts: Fonts, walls: Sequence[Rule]
     base = words[0].base if words[0].size >= size else max(words, key=lambda word: word.size).base
     bold, fixed = _style(words, text_page, fonts)
     return Line(
-        _cells(words, CELL_GAP * size, [wall for wall in walls if wall.start <= base + 1 and base <= wall.end]),
+        cells_of(words, CELL_GAP * size, [wall for wall in walls if wall.start <= base + 1 and base <= wall.end]),
         base,
         size,
         bold=bold,
@@ -138,7 +138,8 @@ def _parted(walls: Sequence[Rule], right: float, left: float, base: float) -> bo
     return any(right - 1 <= wall.at <= left + 1 and wall.start <= base + 1 <= wall.end + 2 for wall in walls)
 
 
-def _cells(words: Sequence[Word], widest: float, walls: Sequence[Rule]) -> list[Cell]:
+def cells_of(words: Sequence[Word], widest: float, walls: Sequence[Rule] = ()) -> list[Cell]:
+    """Words of a line as cells, parted by gaps wider than `widest` points and by walls."""
     cells: list[Cell] = []
     text: list[str] = []
     left = right = 0.0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from embedmill.workers.parsing.pdf.annotations import Comment, Field, read_annotations
 from embedmill.workers.parsing.pdf.drawings import Drawings, read_drawings
 from embedmill.workers.parsing.pdf.fonts import Fonts
+from embedmill.workers.parsing.pdf.garbled import has_no_meaning, is_garbled
 from embedmill.workers.parsing.pdf.lines import Line, build_lines
 from embedmill.workers.parsing.pdf.words import Box, Stretch, read_stretches
 
@@ -23,7 +24,7 @@ ANGLE_DIGITS = 1
 class Page:
     """`lines` are those of the direction that most of its text has; `turned` are the others, direction by direction.
 
-    Where that direction is not upright, no rules are kept.
+    Where that direction is not upright, no rules are kept. `garbled`: its text says nothing; `scanned`: OCR read it.
     """
 
     box: Box
@@ -32,6 +33,8 @@ class Page:
     drawings: Drawings
     fields: list[Field]
     comments: list[Comment]
+    garbled: bool
+    scanned: bool = False
 
     @property
     def holds_text(self) -> bool:
@@ -51,14 +54,16 @@ def read_page(document: "PdfDocument", index: int, fonts: Fonts) -> Page | None:
             annotations = list(read_annotations(form, page.raw))
             upright, *turned = _directions(stretches)
             if not _is_upright(upright):
-                drawings = Drawings(picture=drawings.picture)
+                drawings = drawings.without_rules()
+            lines = build_lines(upright, text_page.raw, fonts, drawings.upright)
             return Page(
                 box,
-                build_lines(upright, text_page.raw, fonts, drawings.upright),
+                lines,
                 [build_lines(stretches, text_page.raw, fonts) for stretches in turned],
                 drawings,
                 [found for found in annotations if isinstance(found, Field)],
                 [found for found in annotations if isinstance(found, Comment)],
+                garbled=has_no_meaning(stretches, text_page.raw) or is_garbled(lines),
             )
     except PdfiumError:
         return None

@@ -5,7 +5,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from embedmill.shared.errors import EncryptedDocument, ParserLimitExceeded, UnreadableDocument
-from embedmill.workers.parsing.draft import Draft, ranges
+from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.pdf.aligned import with_aligned_tables
 from embedmill.workers.parsing.pdf.annotations import Comment
 from embedmill.workers.parsing.pdf.columns import in_order
@@ -18,6 +18,7 @@ from embedmill.workers.parsing.pdf.outline import read_outline
 from embedmill.workers.parsing.pdf.pages import Page, read_page
 from embedmill.workers.parsing.pdf.ruled import with_ruled_tables
 from embedmill.workers.parsing.pdf.running import drop_running_lines
+from embedmill.workers.parsing.pdf.silent import read_silent_pages
 from embedmill.workers.parsing.pdf.tables import Part
 from embedmill.workers.parsing.pdf.writing import Writer
 
@@ -35,7 +36,7 @@ def read(data: bytes, draft: Draft) -> None:
         draft.title = "" if title == _NAMELESS else title
         document.init_forms()
         pages = _read_pages(document, draft)
-        _note_pages(pages, draft)
+        read_silent_pages(document, pages, draft)
         _write(document, pages, draft)
         _note_what_is_beside_the_pages(document, draft)
 
@@ -62,17 +63,12 @@ def _read_pages(document: "PdfDocument", draft: Draft) -> list[Page | None]:
     return pages
 
 
-def _note_pages(pages: Sequence[Page | None], draft: Draft) -> None:
-    silent = [number for number, page in enumerate(pages, start=1) if page and not page.holds_text]
-    damaged = [number for number, page in enumerate(pages, start=1) if page is None]
-    for numbers, what in ((silent, "hold no text"), (damaged, "could not be read")):
-        if numbers:
-            draft.note(f"{len(numbers)} of {len(pages)} pages {what}: {ranges(numbers)}")
-
-
 def _write(document: "PdfDocument", pages: Sequence[Page | None], draft: Draft) -> None:
     lines = [line for page in pages if page for line in page.lines]
-    body = body_size(lines)
+    body = body_size([line for page in pages if page and not page.scanned for line in page.lines]) or body_size(lines)
+    for page in pages:
+        if page and page.scanned:
+            _liken(page.lines, body)
     drop_running_lines(pages, body)
     words = Words([line.text for page in pages if page for line in page.lines])
     told = [_parts(page, words) if page else [] for page in pages]
@@ -83,6 +79,13 @@ def _write(document: "PdfDocument", pages: Sequence[Page | None], draft: Draft) 
         for comment in page.comments if page else ():
             writer.paragraph(_told(comment))
     writer.close()
+
+
+def _liken(lines: Sequence[Line], body: float) -> None:
+    """Gives the text of a scanned page the size of the document's, by which headings are judged."""
+    usual = body_size(lines)
+    for line in lines:
+        line.size *= body / usual
 
 
 def _parts(page: Page, words: Words) -> list[Part]:

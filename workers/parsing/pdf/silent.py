@@ -1,0 +1,81 @@
+"""Owns pages whose text is missing or says nothing: they are read from their picture if that is wanted, and noted."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from embedmill.workers.parsing.draft import Draft, ranges
+from embedmill.workers.parsing.pdf.ocr import UNSURE, Ocr, OcrFailed
+from embedmill.workers.parsing.pdf.pages import Page
+
+if TYPE_CHECKING:
+    from pypdfium2 import PdfDocument
+
+SMALLEST_PICTURE = 0.05
+"""Of a page: text that a smaller picture may hold is not worth reading."""
+MANY_PATHS = 200
+"""Letters that are drawn as outlines are at least so many on a page."""
+
+OFF = "OCR is off: EMBEDMILL_OCR=auto reads such pages from their picture, with the program tesseract"
+
+
+def read_silent_pages(document: "PdfDocument", pages: Sequence[Page | None], draft: Draft) -> None:
+    """Puts what OCR reads into the pages that want it, and notes which pages hold no text, or none that can be read."""
+    wanting = [index for index, page in enumerate(pages) if page and _wants_ocr(page)]
+    notes = _read(document, pages, wanting, draft) if wanting else []
+    _note(draft, pages, "hold no text", [page is not None and not page.holds_text for page in pages])
+    _note(draft, pages, "hold text that cannot be read", [page is not None and page.garbled for page in pages])
+    _note(draft, pages, "could not be read", [page is None for page in pages])
+    for note in notes:
+        draft.note(note)
+
+
+def _wants_ocr(page: Page) -> bool:
+    shows = page.drawings.picture >= SMALLEST_PICTURE or page.drawings.paths >= MANY_PATHS
+    return page.garbled or (not page.holds_text and shows)
+
+
+def _read(document: "PdfDocument", pages: Sequence[Page | None], wanting: Sequence[int], draft: Draft) -> list[str]:
+    """What there is to note of it."""
+    if not draft.limits.ocr_pages:
+        return [OFF]
+    ocr = Ocr(draft.limits)
+    read: list[int] = []
+    unsure: list[int] = []
+    notes: list[str] = []
+    for index in wanting:
+        try:
+            confidence = _read_page(ocr, document, index, pages)
+        except OcrFailed as failure:
+            notes.append(str(failure))
+            break
+        if confidence:
+            read.append(index + 1)
+        if 0 < confidence < UNSURE:
+            unsure.append(index + 1)
+    if unsure:
+        notes.insert(0, f"OCR is unsure of what it read: pages {ranges(unsure)}")
+    if read:
+        languages = "+".join(draft.limits.ocr_languages)
+        notes.insert(
+            0, f"{len(read)} of {len(pages)} pages were read from their picture (OCR, {languages}): {ranges(read)}"
+        )
+    return notes
+
+
+def _read_page(ocr: Ocr, document: "PdfDocument", index: int, pages: Sequence[Page | None]) -> float:
+    """How sure OCR is of what it put into the page; 0 where it found nothing."""
+    page = pages[index]
+    assert page
+    with closing(document[index]) as opened:
+        reading = ocr.read(opened, page.box)
+    if not reading.lines:
+        return 0.0
+    page.lines, page.turned, page.garbled, page.scanned = reading.lines, [], False, True
+    return reading.confidence
+
+
+def _note(draft: Draft, pages: Sequence[Page | None], what: str, are: Sequence[bool]) -> None:
+    numbers = [number for number, is_one in enumerate(are, start=1) if is_one]
+    if numbers:
+        draft.note(f"{len(numbers)} of {len(pages)} pages {what}: {ranges(numbers)}")
