@@ -2,7 +2,7 @@
 
 A step reads in a transaction of its own, writes a file, and lists it in another: readers see the segments of before or
 those of after, and a process that is killed leaves a file that nobody lists. Rows move into segments in slices, and
-segments of slices become one of the greatest size, so that a row is written twice whatever there is. A segment that
+segments of slices become one, up to the greatest size, so that a row is written a few times whatever there is. One that
 lost many of its rows is made anew without them.
 """
 
@@ -31,7 +31,8 @@ from embedmill.shared.words import cutting
 
 SLICE_ROWS = 8_192
 """So many rows beyond the segments become one."""
-MERGED_AT_ONCE = 8
+MERGED_AT_ONCE = 4
+"""A search takes as long for a small segment as for some thousand rows of a large one."""
 GONE_SHARE = 0.25
 """A segment that lost more of its rows is made anew."""
 LOCK = "lock"

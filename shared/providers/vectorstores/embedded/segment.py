@@ -21,6 +21,10 @@ MOST_ROWS = 2**16
 TERM_SHIFT, ROW_SHIFT = np.uint64(24), np.uint64(8)
 
 
+Spans = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""Where some things begin, and where they end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pages:
     """A part of a mapped file."""
@@ -45,15 +49,27 @@ class Postings:
     counts: NDArray[np.uint8]
     pages: Pages | None = None
     """What `rows` and `counts` are read from, if that is a file."""
+    _asked: dict[bytes, Spans] = field(default_factory=dict, compare=False, repr=False)
 
-    def spans(self, terms: NDArray[np.uint32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Where the postings of each of some terms begin and end; of an unknown term they end where they begin."""
-        at = np.searchsorted(self.terms, terms)
-        known = at < len(self.terms)
-        known[known] = self.terms[at[known]] == terms[known]
-        begins, ends = np.zeros((2, len(terms)), np.int64)
-        begins[known], ends[known] = self.offsets[at[known]], self.offsets[at[known] + 1]
-        return begins, ends
+    def spans(self, terms: NDArray[np.uint32]) -> Spans:
+        """Where the postings of each of some terms begin and end; of an unknown term they end where they begin.
+
+        They are kept for as long as the same terms are asked for: a search does so some times.
+        """
+        asked = terms.tobytes()
+        spans = self._asked.get(asked)
+        if spans is None:
+            spans = self._find_spans(terms)
+            self._asked.clear()
+            self._asked[asked] = spans
+        return spans
+
+    def _find_spans(self, terms: NDArray[np.uint32]) -> Spans:
+        if not len(self.terms):
+            return np.zeros(len(terms), np.int64), np.zeros(len(terms), np.int64)
+        at = self.terms.searchsorted(terms)
+        is_known = self.terms.take(at, mode="clip") == terms
+        return self.offsets.take(at).astype(np.int64), self.offsets.take(at + is_known).astype(np.int64)
 
     def counts_of(self, terms: NDArray[np.uint32], rows: NDArray[np.intp]) -> NDArray[np.uint8]:
         """How often each of some rows holds each of some terms, of shape (rows, terms): each term is bisected."""
@@ -81,6 +97,14 @@ class Segment:
     postings: Postings
     codes: Codes
     _norms: dict[float, NDArray[np.float32]] = field(default_factory=dict, compare=False, repr=False)
+    _words: list[int] = field(default_factory=list, compare=False, repr=False)
+
+    @property
+    def words(self) -> int:
+        """The words of all rows, added up once."""
+        if not self._words:
+            self._words.append(int(self.lengths.sum(dtype=np.int64)))
+        return self._words[0]
 
     def __len__(self) -> int:
         return len(self.keys)

@@ -51,6 +51,9 @@ class Shard:
         Raises StorageFailed, and TimeoutError when there was no time to make an index of what it lacks.
         """
         with self.file.read() as connection:
+            if connection is not None and (current := self._view.current(connection)) is not None:
+                yield connection, current
+                return
             if connection is None or not self._lacks_in(connection):
                 yield self._see(connection)
                 return

@@ -106,7 +106,16 @@ class View:
             self._load(connection)
             self._fresh = tuple(part for part in self._fresh if part.gone is None or not part.gone.all())
             self._identity, self._seq = identity, seq
+        return self._parts
+
+    @property
+    def _parts(self) -> tuple[Part, ...]:
         return (*self._mapped.values(), *self._fresh)
+
+    def current(self, connection: sqlite3.Connection) -> tuple[Part, ...] | None:
+        """The parts that hold the connection's rows, if none of them changed since the last look."""
+        seen = connection.execute("SELECT identity, seq FROM shard").fetchone()
+        return self._parts if seen == (self._identity, self._seq) and not self.distrusted else None
 
     def unsettled(self, connection: sqlite3.Connection) -> int:
         """About how many rows `refresh` would have to read into memory; never too few."""

@@ -217,7 +217,7 @@ def count(portions: Sequence[Portion], terms: Sequence[int], *, under_way: Pass)
 def _counted(portion: Portion, terms: NDArray[np.uint32]) -> tuple[int, int, NDArray[np.int64]]:
     begins, ends = portion.segment.postings.spans(terms)
     if portion.mask is None:
-        return len(portion.segment), int(portion.segment.lengths.sum(dtype=np.int64)), ends - begins
+        return len(portion.segment), portion.segment.words, ends - begins
     rows = portion.segment.postings.rows
     holding = [np.count_nonzero(portion.mask[rows[begin:end]]) for begin, end in zip(begins, ends, strict=True)]
     words = int(portion.segment.lengths[portion.mask].sum(dtype=np.int64))
