@@ -38,7 +38,7 @@ from embedmill.console.services import feedback as feedback_service
 from embedmill.console.services import fields as field_service
 from embedmill.console.services import jobs as job_service
 from embedmill.console.services import sources as source_service
-from embedmill.console.services.asking import Reply
+from embedmill.console.services.asking import OnClaim, Reply
 from embedmill.console.services.budgets import BudgetReport
 from embedmill.console.services.collections import CollectionChoices, CollectionReport, DeletedCollection
 from embedmill.console.services.controlling import JobControl
@@ -341,16 +341,20 @@ class Mill:
         *,
         collection: str = "default",
         where: str | None = None,
+        on_claim: OnClaim | None = None,
         **switches: Unpack[Switches],
     ) -> Reply:
         """An answer from the documents, each sentence with quotes that were checked; raises NotFound, UsageError.
 
         `rank` says whether models rank and answer, where that is not to be as settings and collection have it; `expand`
-        `decompose`, `max_usd` and `cache` are as for a search.
+        `decompose`, `max_usd` and `cache` are as for a search. `on_claim` is given each sentence as soon as it is whole
+        and its quotes are held, in this thread, while the model words the next.
         """
         _require_known(switches, Switches)
         with self._runtimes.lend() as runtime:
-            return asking_service.ask(runtime, question, collection=collection, where=where, **switches)
+            return asking_service.ask(
+                runtime, question, collection=collection, where=where, on_claim=on_claim, **switches
+            )
 
     def add_feedback(self, result: str, chunk: str, *, helpful: bool, why: str | None = None) -> Judged:
         """Say of a hit of a result, by their ids, whether it helped; raises NotFound, UsageError.

@@ -1,6 +1,6 @@
 """Owns the keeping of whole results: asked again, a question costs nothing until anything that it rests on changes.
 
-A result that had to do without something is never kept, and neither is one that is not whole.
+A result that had to do without something is never kept; neither is one that is not whole, or that cost nothing.
 """
 
 import time
@@ -25,6 +25,9 @@ class Worth:
 
     tokens: int = 0
     microusd: int = 0
+
+
+NOTHING = Worth()
 
 
 class Shelf(Protocol):
@@ -69,10 +72,10 @@ def kept_or_made(
             found = kind.adapter().validate_json(content)
             return kind.as_kept(found, round(1000 * (time.perf_counter() - began), 3))
     made = make()
-    if kind.is_whole(made):
+    if (worth := _worth(kind.steps_of(made))) != NOTHING and kind.is_whole(made):
         # A text with half of a pair in it is no JSON.
         with suppress(ValueError):
-            shelf.put(kind.name, address, question, kind.adapter().dump_json(made), _worth(kind.steps_of(made)))
+            shelf.put(kind.name, address, question, kind.adapter().dump_json(made), worth)
     return made
 
 

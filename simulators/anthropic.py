@@ -1,6 +1,7 @@
 """A simulated Anthropic: messages with prompt caching, token counts and message batches, as anthropic 2.12 calls them.
 
-It also answers as Claude on Bedrock does: by `/model/{id}/invoke`, and by `/v1/messages` with Bedrock's model names.
+It also answers as Claude on Bedrock does: by `/model/{id}/invoke`, and its stream of Amazon's frames, and by
+`/v1/messages` with Bedrock's model names.
 """
 
 import json
@@ -26,6 +27,15 @@ from embedmill.simulators.claude_rules import (
 from embedmill.simulators.limits import Quota
 from embedmill.simulators.nonsense import write_nonsense
 from embedmill.simulators.prompts import Cached, PromptCache, PromptPart, Writer
+from embedmill.simulators.streams import (
+    AWS_EVENT_STREAM,
+    EVENT_STREAM,
+    Streamed,
+    framed,
+    framed_error,
+    pieces,
+    server_sent,
+)
 
 FIVE_MINUTES, HOUR = 300.0, 3600.0
 MOST_BYTES, MOST_BATCH_BYTES, MOST_BATCH_REQUESTS = 32 * 1024**2, 256 * 1024**2, 100_000
@@ -73,6 +83,7 @@ class AnthropicSimulator(Simulator):
         return (
             ("POST", "/v1/messages", self._messages),
             ("POST", "/model/{model}/invoke", self._invoke),
+            ("POST", "/model/{model}/invoke-with-response-stream", self._invoke_streaming),
             ("POST", "/v1/messages/count_tokens", self._count_tokens),
             ("POST", "/v1/messages/batches", self._create_batch),
             ("GET", "/v1/messages/batches", self._list_batches),
@@ -112,8 +123,16 @@ class AnthropicSimulator(Simulator):
         body = _object(call)
         message, headers = self._message(call, body, lane="")
         if body.get("stream"):
-            return Reply(b"".join(_events(message)), headers=headers, media_type="text/event-stream")
+            sent = tuple(server_sent(event, event=event["type"]) for event in _events(message))
+            error = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+            return Reply(Streamed(sent, server_sent(error, event="error")), headers=headers, media_type=EVENT_STREAM)
         return Reply(message, headers=headers)
+
+    def _invoke_streaming(self, call: Call) -> Reply:
+        message, headers = self._message(call, {**_object(call), "model": call.params["model"]}, lane="")
+        error = framed_error("modelStreamErrorException", "the model failed")
+        streamed = Streamed(tuple(map(framed, _events(message))), error)
+        return Reply(streamed, headers=headers, media_type=AWS_EVENT_STREAM)
 
     def _invoke(self, call: Call) -> Reply:
         message, headers = self._message(call, {**_object(call), "model": call.params["model"]}, lane="")
@@ -358,29 +377,29 @@ def _unanswered(entry: dict[str, Any], why: str) -> dict[str, Any]:
     return {"custom_id": entry.get("custom_id"), "result": {"type": why}}
 
 
-def _events(message: Mapping[str, Any]) -> Iterator[bytes]:
-    """The message as server-sent events, one delta for each block."""
-    empty = {**message, "content": [], "stop_reason": None}
-    yield _event("message_start", message=empty)
+def _events(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The message as events, with as many deltas as its blocks have pieces."""
+    begun = {**message["usage"], "output_tokens": min(message["usage"]["output_tokens"], 1)}
+    yield {"type": "message_start", "message": {**message, "content": [], "stop_reason": None, "usage": begun}}
+    yield {"type": "ping"}
     for index, block in enumerate(message["content"]):
-        start, delta = _streamed(block)
-        yield _event("content_block_start", index=index, content_block=start)
-        yield _event("content_block_delta", index=index, delta=delta)
-        yield _event("content_block_stop", index=index)
+        start, *deltas = _streamed(block)
+        yield {"type": "content_block_start", "index": index, "content_block": start}
+        yield from ({"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas)
+        yield {"type": "content_block_stop", "index": index}
     stop = {"stop_reason": message["stop_reason"], "stop_sequence": None}
-    yield _event("message_delta", delta=stop, usage=message["usage"])
-    yield _event("message_stop")
+    yield {"type": "message_delta", "delta": stop, "usage": message["usage"]}
+    yield {"type": "message_stop"}
 
 
-def _streamed(block: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _streamed(block: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A block as it begins, and its pieces."""
     match block["type"]:
         case "text":
-            return {**block, "text": ""}, {"type": "text_delta", "text": block["text"]}
+            deltas = [{"type": "text_delta", "text": piece} for piece in pieces(block["text"])]
+            return [{**block, "text": ""}, *deltas]
         case "tool_use":
-            delta = {"type": "input_json_delta", "partial_json": json.dumps(block["input"], ensure_ascii=False)}
-            return {**block, "input": {}}, delta
-    return {**block, "signature": ""}, {"type": "signature_delta", "signature": block["signature"]}
-
-
-def _event(kind: str, **fields: Any) -> bytes:
-    return f"event: {kind}\ndata: {json.dumps({'type': kind, **fields}, ensure_ascii=False)}\n\n".encode()
+            written = json.dumps(block["input"], ensure_ascii=False)
+            deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in pieces(written)]
+            return [{**block, "input": {}}, *deltas]
+    return [{**block, "signature": ""}, {"type": "signature_delta", "signature": block["signature"]}]

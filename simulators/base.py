@@ -33,6 +33,7 @@ from embedmill.simulators.clock import Clock
 from embedmill.simulators.faults import AFTER, SCRIPT, Fault, FaultScript, Kind, find
 from embedmill.simulators.limits import Quota
 from embedmill.simulators.miscounting import COUNT_HEADERS, miscounted
+from embedmill.simulators.streams import Streamed, Streaming
 
 REMEMBERED_REQUESTS, REMEMBERED_BODIES = 1000, 16
 JSON = "application/json"
@@ -54,7 +55,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer: `content` is sent as it is when it is bytes, as JSON otherwise."""
+    """An answer: `content` is sent as it is when it is bytes, as events when it is streamed, as JSON otherwise."""
 
     content: Any
     status: int = 200
@@ -177,12 +178,12 @@ class Simulator(ABC):
         finally:
             # Whoever has an answer may ask again before its sending has ended here.
             self._in_flight -= 1
-        if isinstance(response, _Cut):
+        if isinstance(response, _Cut | Streaming):
             await response.send(send, self.transports.get(scope["client"]))
         else:
             await response(scope, receive, send)
 
-    def _remember(self, call: Call, response: "Response | _Cut", seconds: float) -> None:
+    def _remember(self, call: Call, response: "Response | Streaming | _Cut", seconds: float) -> None:
         """Before the answer leaves, so that whoever has it finds it here."""
         if not call.path.startswith("/_sim"):
             status = 0 if isinstance(response, _Cut) else response.status_code
@@ -197,14 +198,18 @@ class Simulator(ABC):
         faults = () if untouched else self.faults.take(path, _text(raw, body))
         return Call(request.method, path, dict(request.query_params), dict(request.headers), raw, body, faults)
 
-    async def _respond(self, call: Call, started: float) -> "Response | _Cut":
+    async def _respond(self, call: Call, started: float) -> "Response | Streaming | _Cut":
         if slow := call.fault("slow"):
             await asyncio.sleep(slow.seconds)
         if call.fault("cut"):
             return _Cut(b"", half=False)
         reply = self._answer(call)
         await self._wait_for_latency(call, started)
-        return _spoiled(reply, find(call.faults, *AFTER))
+        spoiling = find(call.faults, *AFTER)
+        if isinstance(reply.content, Streamed):
+            headers = {**reply.headers, "content-type": reply.media_type}
+            return Streaming(reply.content, headers, spoiling, pause_seconds=_pause_of(call))
+        return _spoiled(reply, spoiling)
 
     async def _wait_for_latency(self, call: Call, started: float) -> None:
         left = self.options.latency_seconds - (time.monotonic() - started)
@@ -300,6 +305,11 @@ def _spoiled(reply: Reply, fault: Fault | None) -> "Response | _Cut":
             body, told = miscounted(body, fault.usage), {name: str(fault.usage) for name in COUNT_HEADERS}
             reply = replace(reply, headers={name: told.get(name, value) for name, value in reply.headers.items()})
     return Response(body, reply.status, headers=dict(reply.headers), media_type=reply.media_type)
+
+
+def _pause_of(call: Call) -> float:
+    """Seconds between two events of a stream."""
+    return drip.seconds if (drip := call.fault("drip")) else 0.0
 
 
 def _parsed(raw: bytes) -> Any:

@@ -23,12 +23,14 @@ Kind = Literal[
     "partial",
     "late",
     "usage",
+    "drip",
+    "stream_error",
 ]
 
-COMBINING: frozenset[Kind] = frozenset({"slow", "late"})
+COMBINING: frozenset[Kind] = frozenset({"slow", "late", "drip"})
 """May come with another; of the rest, a request meets one, so that a list plays out one after the other."""
-AFTER: frozenset[Kind] = frozenset({"cut_body", "malformed", "truncated", "usage"})
-"""Spoil an answer whose work was done, and is billed."""
+AFTER: frozenset[Kind] = frozenset({"cut_body", "malformed", "truncated", "usage", "stream_error"})
+"""Spoil an answer whose work was done, and is billed; `stream_error` is for those alone that are streamed."""
 
 
 class Fault(BaseModel):
@@ -42,7 +44,11 @@ class Fault(BaseModel):
     message: str | None = None
     headers: dict[str, str] = Field({}, description="Added to the answer, as Retry-After.")
     usage: Any = Field(None, description="For `usage`, what the answer says in the place of its counts of tokens.")
-    seconds: float = Field(0.0, ge=0, description="For `slow`, how long; for `late`, how late writes are seen.")
+    seconds: float = Field(
+        0.0,
+        ge=0,
+        description="For `slow`, how long; for `late`, how late writes are seen; for `drip`, between two events.",
+    )
     match: str = Field("", description="Only requests whose body, with its JSON strings decoded, holds this text.")
     path: str = Field("", description="Only requests whose path holds this text.")
     after: int = Field(0, ge=0, description="So many matching requests pass first.")

@@ -3,7 +3,7 @@
 import base64
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from embedmill.simulators.embedding import Vectors, answered, as_lists, counted
 from embedmill.simulators.nonsense import write_nonsense
 from embedmill.simulators.openai_batches import BatchApi
 from embedmill.simulators.prompts import Cached, PromptCache, PromptPart, Writer
+from embedmill.simulators.streams import EVENT_STREAM, Streamed, pieces, server_sent
 
 DIMENSIONS = {"text-embedding-3-large": 3072, "text-embedding-3-small": 1536, "text-embedding-ada-002": 1536}
 ONE_SIZE = "text-embedding-ada-002"
@@ -128,6 +129,9 @@ class OpenAISimulator(Simulator):
             "choices": [{"index": 0, "message": message, "finish_reason": reason, "logprobs": None}],
             "usage": {**_usage(written, "prompt_tokens", "completion_tokens"), **details},
         }
+        if body.get("stream"):
+            with_usage = bool((body.get("stream_options") or {}).get("include_usage"))
+            return _streamed(answer, headers, with_usage=with_usage)
         return _reply(answer, headers)
 
     def _responses(self, call: Call, *, lane: str = "") -> Reply:
@@ -278,7 +282,32 @@ def _usage(written: Completion, tokens_in: str, tokens_out: str) -> dict[str, An
     return {tokens_in: written.prompt.total, tokens_out: written.tokens_out, "total_tokens": total}
 
 
+def _streamed(answer: Mapping[str, Any], headers: Mapping[str, str], *, with_usage: bool) -> Reply:
+    """A completion in pieces, and what it took in the end, where that is asked for."""
+    error = {"error": {"message": "The server had an error", "type": "server_error", "param": None, "code": None}}
+    sent = (*(server_sent(chunk) for chunk in _chunks(answer, with_usage=with_usage)), server_sent("[DONE]"))
+    return Reply(Streamed(sent, server_sent(error)), headers=_headers(headers), media_type=EVENT_STREAM)
+
+
+def _chunks(answer: Mapping[str, Any], *, with_usage: bool) -> Iterator[dict[str, Any]]:
+    chunk = {**answer, "object": "chat.completion.chunk"} | ({"usage": None} if with_usage else {})
+    if not with_usage:
+        del chunk["usage"]
+    choice, message = answer["choices"][0], answer["choices"][0]["message"]
+    part = "refusal" if message["content"] is None else "content"
+    deltas = [{"role": "assistant", "content": "", "refusal": None}]
+    deltas += [{part: piece} for piece in pieces(message[part] or "")]
+    for delta in deltas:
+        yield {**chunk, "choices": [{"index": 0, "delta": delta, "finish_reason": None, "logprobs": None}]}
+    yield {**chunk, "choices": [{**choice, "delta": {}, "message": None}]}
+    if with_usage:
+        yield {**chunk, "choices": [], "usage": answer["usage"]}
+
+
 def _reply(body: Any, headers: Mapping[str, str]) -> Reply:
     # Not orjson, which would write a NaN as null: the fault is meant to arrive as it is.
-    content = json.dumps(body, ensure_ascii=False).encode()
-    return Reply(content, headers={"x-request-id": new_id("req_"), "openai-processing-ms": "5", **headers})
+    return Reply(json.dumps(body, ensure_ascii=False).encode(), headers=_headers(headers))
+
+
+def _headers(headers: Mapping[str, str]) -> Mapping[str, str]:
+    return {"x-request-id": new_id("req_"), "openai-processing-ms": "5", **headers}

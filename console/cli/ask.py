@@ -1,5 +1,6 @@
 """`embedmill ask`: a question, answered from the documents."""
 
+import sys
 import textwrap
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,18 +47,30 @@ def ask(
             decompose=decompose,
             max_usd=max_usd,
             cache=not no_cache,
+            on_claim=None if as_json else _Sentences(),
         )
         for note in reply.notes:
             print_warning(note)
         print_result(reply, _print_reply, as_json=as_json)
 
 
+class _Sentences:
+    """Shows the sentences of an answer as they come, each when it is whole and its quotes were held."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def __call__(self, claim: "AskedClaim") -> None:
+        self._count += 1
+        for line in textwrap.wrap(f"{claim.text} [{self._count}]", width()):
+            print_line(line)
+        sys.stdout.flush()
+
+
 def _print_reply(reply: "Reply") -> None:
+    """What there is to say beside the sentences, which were shown."""
     if not reply.answered:
         print_line("the documents don't say")
-    for number, claim in enumerate(reply.claims, start=1):
-        for line in textwrap.wrap(f"{claim.text} [{number}]", width()):
-            print_line(line)
     if reply.claims:
         print_line("")
     for number, claim in enumerate(reply.claims, start=1):

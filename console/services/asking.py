@@ -1,7 +1,7 @@
 """Answers to questions: every sentence is borne out by quotes, or is a passage's own."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Unpack
@@ -11,7 +11,8 @@ from pydantic import TypeAdapter
 from embedmill.console.services.recording import CameTo, Door, note_query
 from embedmill.console.services.searching import open_searcher, question_text
 from embedmill.console.services.switches import Switches
-from embedmill.retrieval.answering.answering import ANSWER, Answered, answer
+from embedmill.retrieval.answering.answering import ANSWER, Answered, Source, answer
+from embedmill.retrieval.answering.answers import Claim
 from embedmill.retrieval.hits import Hit, SearchResult
 from embedmill.retrieval.keeping import Kind, as_kept, kept_or_made
 from embedmill.retrieval.relevance import Relevance
@@ -109,22 +110,66 @@ KEPT: Kind[Asked] = Kind(
 )
 
 
+OnClaim = Callable[[AskedClaim], object]
+
+
 def ask(
-    runtime: Runtime, question: str, *, collection: str, where: str | None = None, **switches: Unpack[Switches]
+    runtime: Runtime,
+    question: str,
+    *,
+    collection: str,
+    where: str | None = None,
+    on_claim: OnClaim | None = None,
+    **switches: Unpack[Switches],
 ) -> Reply:
-    """Answer a question from a collection; raises NotFound, UsageError, SettingsError."""
+    """Answer a question from a collection; raises NotFound, UsageError, SettingsError.
+
+    `on_claim` is given each sentence as soon as it is whole and its quotes are held, before the others are worded.
+    """
+    said = _Said(on_claim)
+    reply = _recorded(runtime, question, said, collection=collection, where=where, **switches)
+    said.rest(reply.claims)
+    return reply
+
+
+class _Said:
+    """Passes sentences on, each once."""
+
+    def __init__(self, on_claim: OnClaim | None) -> None:
+        self._on_claim = on_claim
+        self._count = 0
+
+    def hear(self, claim: Claim, sources: Iterable[Source]) -> None:
+        """One that a model has worded."""
+        self._pass_on(_claim(claim, sources))
+
+    def rest(self, claims: Sequence[AskedClaim]) -> None:
+        """Those of the whole answer that were not passed on yet."""
+        for claim in claims[self._count :]:
+            self._pass_on(claim)
+
+    def _pass_on(self, claim: AskedClaim) -> None:
+        self._count += 1
+        if self._on_claim is not None:
+            self._on_claim(claim)
+
+
+def _recorded(
+    runtime: Runtime, question: str, said: _Said, *, collection: str, where: str | None, **switches: Unpack[Switches]
+) -> Reply:
     text, condition = question_text(question, where)
     with open_searcher(runtime, collection, **switches) as searcher:
         key = (READ, condition, searcher.stages.digest)
-        asked = kept_or_made(searcher.shelf, KEPT, key, text, lambda: _ask(searcher, text, condition))
+        asked = kept_or_made(searcher.shelf, KEPT, key, text, lambda: _ask(searcher, text, condition, said))
         reply, found = asked.reply, asked.found
         door = Door("ask", collection, "hybrid", filtered=condition is not None, ranked=searcher.judges is not None)
         return replace(reply, id=note_query(runtime, door, found, _came_to(reply, found)))
 
 
-def _ask(searcher: Searcher, question: str, where: Condition | None) -> Asked:
+def _ask(searcher: Searcher, question: str, where: Condition | None, said: _Said) -> Asked:
     found = searcher.search(question, top_k=READ, where=where, view=EVERY_SAYING)
-    return Asked(_reply(question, found, answer(question, found, searcher.judges, searcher.tally)), found)
+    answered = answer(question, found, searcher.judges, searcher.tally, tell=said.hear)
+    return Asked(_reply(question, found, answered), found)
 
 
 def _as_kept(reply: Reply, milliseconds: float) -> Reply:
@@ -146,10 +191,7 @@ def _reply(question: str, found: SearchResult, answered: Answered) -> Reply:
         question=question,
         answered=answered.answer.answered,
         answer=answered.answer.text,
-        claims=[
-            AskedClaim(claim.text, [_quote(hit, *span) for hit, span in answered.sources(claim)])
-            for claim in answered.answer.claims
-        ],
+        claims=[_claim(claim, answered.sources(claim)) for claim in answered.answer.claims],
         removed=answered.answer.removed,
         documents=list(read.values()),
         by=answered.by,
@@ -162,6 +204,10 @@ def _reply(question: str, found: SearchResult, answered: Answered) -> Reply:
         spend=AskSpend(round(sum(step.usd for step in steps), 6), sum(step.calls for step in steps)),
         timings={**found.timings, ANSWER: round(answered.step.seconds * 1000, 3)},
     )
+
+
+def _claim(claim: Claim, sources: Iterable[Source]) -> AskedClaim:
+    return AskedClaim(claim.text, [_quote(hit, *span) for hit, span in sources])
 
 
 def _quote(hit: Hit, start: int, end: int) -> AskedQuote:

@@ -1,11 +1,11 @@
 """Owns the last step of a question: an answer from what was found, by a model, or in the words of the passages."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from embedmill.retrieval.answering.answers import Answer, Cited, Claim
-from embedmill.retrieval.answering.questions import Answering
+from embedmill.retrieval.answering.questions import Answering, TellClaim
 from embedmill.retrieval.grading.grader import Judges
 from embedmill.retrieval.grading.passages import RELEVANT, Passage, Quote
 from embedmill.retrieval.grading.questions import Asked
@@ -21,6 +21,7 @@ from embedmill.shared.words.cutting import count_terms
 from embedmill.shared.words.queries import parse_query
 
 ANSWER = "answer"
+CUT_OFF = "the answer was cut off"
 MOST_PASSAGES = 3
 """So many passages are shown where no model words an answer."""
 NO_MODEL = "no model was asked for"
@@ -41,12 +42,36 @@ class Answered:
 
     def sources(self, claim: Claim) -> Iterator[tuple[Hit, tuple[int, int]]]:
         """The hits that bear a claim, with the quote's offsets in their texts."""
-        for cited in claim.quotes:
-            yield self.hits[cited.passage.id], (cited.quote.start, cited.quote.end)
+        return sources(claim, self.hits)
 
 
-def answer(question: str, found: SearchResult, judges: Judges | None, tally: Tally | None = None) -> Answered:
-    """Answer a question from what a search found; what a model cannot do is done without, and said. Raises nothing."""
+Source = tuple[Hit, tuple[int, int]]
+TellSourced = Callable[[Claim, Iterator[Source]], object]
+"""Is given a sentence, and the hits that bear it with the offsets of the quotes in their texts."""
+
+
+def sources(claim: Claim, hits: Mapping[str, Hit]) -> Iterator[Source]:
+    """The hits that bear a claim, of those that an answer is made of."""
+    for cited in claim.quotes:
+        yield hits[cited.passage.id], (cited.quote.start, cited.quote.end)
+
+
+def _telling(tell: TellSourced | None, hits: Mapping[str, Hit]) -> TellClaim:
+    return lambda claim: None if tell is None else tell(claim, sources(claim, hits))
+
+
+def answer(
+    question: str,
+    found: SearchResult,
+    judges: Judges | None,
+    tally: Tally | None = None,
+    *,
+    tell: TellSourced | None = None,
+) -> Answered:
+    """Answer a question from what a search found; what a model cannot do is done without, and said.
+
+    Sentences that a model words are told as they are whole, each with its sources. Raises nothing but what `tell` does.
+    """
     steps = Steps(ANSWER, tally=tally)
     hits = {_id(hit): hit for hit in _worth_reading(found)}
     passages = [_passage(id, hit) for id, hit in hits.items()]
@@ -59,7 +84,8 @@ def answer(question: str, found: SearchResult, judges: Judges | None, tally: Tal
         steps.skip(ANSWER, NO_MODEL)
     else:
         with steps.step(ANSWER, given=len(passages)) as step:
-            said = _ask(Asked(question, judges.domain if judges else ""), passages, judge, step)
+            asking = Answering(judge.model, Asked(question, judges.domain if judges else ""), _telling(tell, hits))
+            said = _ask(asking, passages, judge, step)
         by = judge.model.name if said is not None else ""
     if said is None:
         near = [passage for passage in passages if _is_near(hits[passage.id])]
@@ -82,22 +108,21 @@ def _is_near(hit: Hit) -> bool:
     return hit.model_score is not None or hit.similarity is None or hit.similarity >= WEAK
 
 
-def _ask(asked: Asked, passages: Sequence[Passage], judge: Judge, step: Running) -> Answer | None:
-    question = Answering(judge.model, asked)
+def _ask(question: Answering, passages: Sequence[Passage], judge: Judge, step: Running) -> Answer | None:
     step.model, step.prompt = judge.model.name, question.prompt.hash
     pace = Pacing(apart=True, seconds=judge.seconds, all_seconds=judge.stage_seconds)
     try:
         errors = list(ask_all(question, question.pack(passages), meter=judge.meter, pace=pace).values())
     except EmbedmillError as error:
         errors = [error]
-    if question.answer is None:
-        step.fail(str(errors[0]))
+    said, why = question.answer, CUT_OFF
+    if said is None:
+        said, why = question.heard, str(errors[0])
+    if said.cut and not said.claims:
+        step.fail(f"{CUT_OFF} before a sentence was whole" if said is question.answer else why)
         return None
-    if question.answer.cut and not question.answer.claims:
-        step.fail("the answer was cut off before a sentence was whole")
-        return None
-    step.out = len(question.answer.claims)
-    return question.answer
+    step.out, step.why = len(said.claims), why if said.cut else ""
+    return said
 
 
 def _id(hit: Hit) -> str:

@@ -1,12 +1,12 @@
 """Owns the question that answering asks of a model, its prompt, and the strict reading of what comes back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from embedmill.retrieval.answering.answers import Answer, Said, check_answer
+from embedmill.retrieval.answering.answers import Answer, Claim, Said, check_answer
 from embedmill.retrieval.grading.passages import Passage
 from embedmill.retrieval.grading.questions import TEXT, Asked, closed
 from embedmill.shared.addresses import digest
@@ -16,7 +16,7 @@ from embedmill.shared.fence import make_fence
 from embedmill.shared.prompts import PromptText, load_prompt
 from embedmill.shared.providers.models.asking import ModelQuestion
 from embedmill.shared.providers.models.base import Model, ModelAnswer, Prompt, PromptBlock, Stop
-from embedmill.shared.providers.models.lists import read_items
+from embedmill.shared.providers.models.lists import read_items, read_whole_items
 
 CLAIMS = "claims"
 MAX_TOKENS = 1_500
@@ -54,16 +54,31 @@ class _Claimed(BaseModel):
     quotes: list[_Quoted]
 
 
+TellClaim = Callable[[Claim], object]
+
+
+def _nobody(_: Claim) -> None:
+    """Nobody listens."""
+
+
 class Answering(ModelQuestion[Evidence, Answer]):
-    """Asks for an answer from some passages; what is left of it after the check stands in `answer`."""
+    """Asks for an answer from some passages; what is left of it after the check stands in `answer`.
+
+    Each sentence is told as soon as it is whole and held, while the model goes on.
+    """
 
     noun = "question"
     purpose = "answer"
 
-    def __init__(self, model: Model, asked: Asked) -> None:
+    def __init__(self, model: Model, asked: Asked, tell: TellClaim = _nobody) -> None:
         super().__init__(model)
         self.asked = asked
         self.answer: Answer | None = None
+        self.heard = Answer(cut=True)
+        """What was held of what was heard so far."""
+        self._tell = tell
+        self._hearing: Request[Evidence] | None = None
+        self._said = ""
 
     @property
     def prompt(self) -> PromptText:
@@ -100,6 +115,22 @@ class Answering(ModelQuestion[Evidence, Answer]):
     def documents(self, request: Request[Evidence]) -> tuple[str, ...]:
         return tuple(sorted({passage.document for item in request.items for passage in item.passages}))
 
+    def send_aloud(self, request: Request[Evidence], tell: Callable[[str], None]) -> ModelAnswer:
+        return self.model.stream(self.word(request), tell)
+
+    def hear(self, request: Request[Evidence], piece: str) -> None:
+        if request is not self._hearing:
+            self._hearing, self._said = request, ""
+        self._said += piece
+        if "}" in piece and (items := read_whole_items(self._said, CLAIMS)):
+            before, self.heard = len(self.heard.claims), self._check(request, items, cut=True)
+            for claim in self.heard.claims[before:]:
+                self._tell(claim)
+
+    def _check(self, request: Request[Evidence], items: Sequence[Any], *, cut: bool) -> Answer:
+        said = [one for one in map(_said, items) if one is not None]
+        return check_answer(self.asked.question, said, _by_id(request), prompt=self.prompt.text, cut=cut)
+
     def read(self, request: Request[Evidence], answer: ModelAnswer) -> ReadAnswer[Evidence, Answer]:
         (evidence,) = request.items
         if answer.stop is Stop.REFUSAL or not answer.text.strip():
@@ -108,8 +139,7 @@ class Answering(ModelQuestion[Evidence, Answer]):
             items, whole = read_items(answer.text, CLAIMS)
         except ValueError:
             return ReadAnswer({}, request.items, f"the answer was no JSON object with a list of {CLAIMS}")
-        said = [one for one in map(_said, items) if one is not None]
-        checked = check_answer(self.asked.question, said, _by_id(request), prompt=self.prompt.text, cut=not whole)
+        checked = self._check(request, items, cut=not whole)
         if not whole and not checked.claims and not request.complaint:
             return ReadAnswer({}, request.items, "the answer was cut off")
         return ReadAnswer({evidence: checked})

@@ -1,7 +1,7 @@
 """Requests, what is read from their answers, and the questions that know how: the nouns of asking."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, Protocol, TypeVar
 
@@ -115,6 +115,14 @@ class LiveQuestion(Question[ItemT, FoundT, AnswerT]):
     @abstractmethod
     def send(self, request: Request[ItemT]) -> AnswerT:
         """Carry out one request; raises what providers raise about it as a whole."""
+
+    def send_aloud(self, request: Request[ItemT], tell: Callable[[str], None]) -> AnswerT:
+        """The same, for a question that is answered piece by piece: each piece is told as it comes."""
+        del tell
+        return self.send(request)
+
+    def hear(self, request: Request[ItemT], piece: str) -> None:
+        """A piece of the answer to a request came in; called in the thread of whoever asks."""
 
     @abstractmethod
     def usage(self, request: Request[ItemT]) -> Usage:

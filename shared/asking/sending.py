@@ -17,6 +17,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic
 
 from embedmill.shared.asking.following import Following, Rules
@@ -73,6 +74,13 @@ class _Flight(Generic[ItemT]):
     started: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A piece of an answer that goes on."""
+
+    text: str
+
+
 class _Sending(Generic[ItemT, FoundT, AnswerT]):
     def __init__(
         self,
@@ -88,7 +96,7 @@ class _Sending(Generic[ItemT, FoundT, AnswerT]):
         self._errors = self._rules.errors
         self._waiting = deque(requests)
         self._flights: dict[int, _Flight[ItemT]] = {}
-        self._landed: queue.SimpleQueue[tuple[int, AnswerT | EmbedmillError]] = queue.SimpleQueue()
+        self._landed: queue.SimpleQueue[tuple[int, AnswerT | EmbedmillError | _Piece]] = queue.SimpleQueue()
         self._sent = self._ended = self._failed = 0
         self._failing: dict[ItemT, ProviderUnavailable] = {}
         self._again: set[ItemT] = set()
@@ -100,6 +108,15 @@ class _Sending(Generic[ItemT, FoundT, AnswerT]):
         self._ends = math.inf if pace.all_seconds is None else time.monotonic() + pace.all_seconds
 
     def run(self) -> dict[ItemT, EmbedmillError]:
+        try:
+            return self._run()
+        except BaseException:
+            # Whoever hears an answer may have had enough of it: what it took by then nobody knows.
+            for flight in self._flights.values():
+                flight.reservation.leave()
+            raise
+
+    def _run(self) -> dict[ItemT, EmbedmillError]:
         while self._waiting or self._flights:
             while self._waiting and not (self._stopped or self._is_short) and len(self._flights) < self._width:
                 self._start(self._waiting.popleft())
@@ -151,9 +168,13 @@ class _Sending(Generic[ItemT, FoundT, AnswerT]):
 
     def _fly(self, number: int, request: Request[ItemT]) -> None:
         try:
-            self._landed.put((number, self._question.send(request)))
+            self._landed.put((number, self._question.send_aloud(request, partial(self._pass_on, number))))
         except EmbedmillError as error:
             self._landed.put((number, error))
+
+    def _pass_on(self, number: int, piece: str) -> None:
+        """Have a piece of an answer heard by the thread that waits."""
+        self._landed.put((number, _Piece(piece)))
 
     def _fly_apart(self, number: int, request: Request[ItemT]) -> None:
         try:
@@ -167,8 +188,16 @@ class _Sending(Generic[ItemT, FoundT, AnswerT]):
         except queue.Empty:
             self._give_up_overdue()
             return
-        if (flight := self._flights.pop(number, None)) is not None:
+        if isinstance(outcome, _Piece):
+            self._hear(number, outcome.text)
+        elif (flight := self._flights.pop(number, None)) is not None:
             self._conclude(flight, outcome)
+
+    def _hear(self, number: int, piece: str) -> None:
+        """Of what was given up nothing is heard any more; what drips in goes on no longer for it."""
+        if (flight := self._flights.get(number)) is not None:
+            self._question.hear(flight.request, piece)
+            self._give_up_overdue()
 
     def _seconds_left(self) -> float | None:
         seconds = math.inf if self._pace.seconds is None else self._pace.seconds

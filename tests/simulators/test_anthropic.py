@@ -253,6 +253,41 @@ def test_a_stream_carries_the_same_message(client: anthropic.Anthropic) -> None:
     assert streamed.stop_reason == "end_turn"
 
 
+@pytest.mark.parametrize("kind", ["cut_body", "stream_error"])
+def test_a_stream_goes_wrong_on_order(client: anthropic.Anthropic, server: Server, kind: str) -> None:
+    server.simulator.faults.add(Fault.model_validate({"kind": kind}))
+    messages: list[Any] = [{"role": "user", "content": "hi"}]
+    heard: list[str] = []
+    with (
+        pytest.raises(Exception, match=r"peer closed|Overloaded"),
+        client.messages.stream(model=HAIKU, max_tokens=500, messages=messages) as stream,
+    ):
+        heard += stream.text_stream
+    assert 0 < len("".join(heard)) < len(text_of(ask(client, "hi", model=HAIKU)))
+    assert server.simulator.bill.as_json()["totals"]["tokens_out"] > 0
+
+
+def test_a_slow_stream_says_the_same(client: anthropic.Anthropic, server: Server) -> None:
+    server.simulator.faults.add(Fault(kind="drip", seconds=0.001))
+    messages: list[Any] = [{"role": "user", "content": "hi"}]
+    with client.messages.stream(model=HAIKU, max_tokens=500, messages=messages) as stream:
+        assert text_of(stream.get_final_message()) == text_of(ask(client, "hi", model=HAIKU))
+
+
+def test_claude_on_bedrock_streams_in_frames_of_amazon(server: Server) -> None:
+    account: Any = {"aws_region": "us-east-1", "aws_access_key": "a", "aws_secret_key": "b"}
+    client = anthropic.AnthropicBedrock(base_url=server.url, max_retries=0, **account)
+    asked: Any = {"model": f"anthropic.{HAIKU}", "max_tokens": 500, "messages": [{"role": "user", "content": "hi"}]}
+    with client.messages.stream(**asked) as stream:
+        texts = list(stream.text_stream)
+        final = stream.get_final_message()
+    assert len(texts) > 1
+    assert "".join(texts) == text_of(final)
+    server.simulator.faults.add(Fault(kind="stream_error"))
+    with pytest.raises(anthropic.APIStatusError, match="modelStreamError"):
+        list(client.messages.create(**asked, stream=True))
+
+
 def test_a_batch_is_answered_later_at_its_own_price_line(client: anthropic.Anthropic, server: Server) -> None:
     def entry(id: str, text: str) -> Any:
         params = {"model": OPUS, "max_tokens": 50, "messages": [{"role": "user", "content": text}]}

@@ -6,19 +6,22 @@ Sampling parameters, a prefilled answer and `thinking` are left out: Opus 4.7 re
 
 import importlib.util
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import anthropic
 from anthropic.types import Message
 
+from embedmill.shared.errors import EmbedmillError, ProviderUnavailable
 from embedmill.shared.ledger import Tokens
 from embedmill.shared.providers.anthropic_errors import FORESEEN, KEYS, translate
 from embedmill.shared.providers.counts import read_count
 from embedmill.shared.providers.credentials import AWS_KEYS, hash_credentials, require_sendable
 from embedmill.shared.providers.models.base import Model, ModelAnswer, Prompt, PromptBlock, Stop
-from embedmill.shared.providers.translation import unreadable
+from embedmill.shared.providers.models.streaming import Piece, Tell, follow, is_streamed
+from embedmill.shared.providers.translation import read_json, unreadable
 
 TIMEOUT_SECONDS = 180.0
 CONNECT_SECONDS = 5.0
@@ -57,6 +60,23 @@ class AnthropicModel(Model):
         with self._translated():
             response = self._opened().messages.with_raw_response.create(**self.parameters(prompt, batch=False))
             return _answer(response.parse(), response.headers)
+
+    def stream(self, prompt: Prompt, tell: Tell) -> ModelAnswer:
+        with self._translated():
+            messages = self._opened().messages.with_raw_response
+            response = messages.create(**self.parameters(prompt, batch=False), stream=True)
+            headers = response.headers
+            if not is_streamed(headers):
+                return _told(_answer(_whole(response), headers), tell)
+        pieces = _pieces(response.parse())
+        answer = follow(pieces, tell, broken=self._broken, most_out=prompt.max_tokens)
+        return replace(answer, request_id=headers.get("request-id", ""), limits=_limits(headers))
+
+    def _broken(self, error: Exception) -> EmbedmillError:
+        """Our error for what broke a stream: it was most likely billed."""
+        if isinstance(error, self.foreseen):
+            return translate(error, provider=self.provider, credentials=self.credentials)
+        return ProviderUnavailable(f"{self.provider} broke off")
 
     def check(self) -> str:
         with self._translated():
@@ -147,11 +167,48 @@ def _answer(message: Message, headers: Any) -> ModelAnswer:
         stop=_STOPS.get(message.stop_reason or "", Stop.OTHER),
         tokens=_tokens(message),
         request_id=headers.get("request-id", ""),
-        limits={name: value for name, value in headers.items() if name.startswith(LIMIT_HEADERS)},
+        limits=_limits(headers),
     )
 
 
-def _tokens(message: Message) -> Tokens | None:
+def _limits(headers: Any) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name.startswith(LIMIT_HEADERS)}
+
+
+def _whole(response: Any) -> Message:
+    """What a server answered that does not stream, as a message; raises ValueError for what is none."""
+    response.http_response.read()
+    return Message.model_validate(read_json(response.http_response.content))
+
+
+def _told(answer: ModelAnswer, tell: Tell) -> ModelAnswer:
+    """An answer that came at once, told at once."""
+    tell(answer.text)
+    return answer
+
+
+def _pieces(events: Iterable[Any]) -> Iterator[Piece]:
+    """What the events of a message say; counts come with its beginning, and again, some of them, with its end."""
+    usage: dict[str, Any] = {}
+    for event in events:
+        match event.type:
+            case "message_start":
+                usage = _counts(event.message.usage)
+                yield Piece(tokens=_tokens({"usage": usage}))
+            case "content_block_delta" if event.delta.type == "text_delta":
+                yield Piece(event.delta.text)
+            case "message_delta":
+                usage |= _counts(event.usage)
+                stop = _STOPS.get(event.delta.stop_reason or "", Stop.OTHER)
+                yield Piece(stop=stop, tokens=_tokens({"usage": usage}))
+
+
+def _counts(usage: Any) -> dict[str, Any]:
+    """The counts that an event names."""
+    return {name: value for name, value in dict(usage).items() if value is not None}
+
+
+def _tokens(message: Message | Mapping[str, Any]) -> Tokens | None:
     sent, answered = read_count(message, "usage", "input_tokens"), read_count(message, "usage", "output_tokens")
     read = read_count(message, "usage", "cache_read_input_tokens", absent=0)
     written = read_count(message, "usage", "cache_creation_input_tokens", absent=0)

@@ -1,7 +1,7 @@
 """The model interface: one question with a schema for its answer, one answer with what it cost."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -16,6 +16,8 @@ class Stop(StrEnum):
     END = "end"
     MAX_TOKENS = "max_tokens"
     REFUSAL = "refusal"
+    CUT = "cut"
+    """The line broke, or the stream ended without saying why."""
     OTHER = "other"
 
 
@@ -80,6 +82,15 @@ class Model(ABC):
     @abstractmethod
     def ask(self, prompt: Prompt) -> ModelAnswer:
         """One call; nothing is retried here, because whoever calls has reserved money for exactly one."""
+
+    def stream(self, prompt: Prompt, tell: Callable[[str], None]) -> ModelAnswer:
+        """The same call, its text told piece by piece as it comes; by default all of it at its end.
+
+        One that breaks off after some text is an answer too, whose stop is `CUT`.
+        """
+        answer = self.ask(prompt)
+        tell(answer.text)
+        return answer
 
     @abstractmethod
     def check(self) -> str:

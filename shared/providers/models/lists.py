@@ -89,5 +89,16 @@ def read_items(text: str, name: str) -> tuple[list[Any], bool]:
     raise ValueError(f"no list of {name}")
 
 
+def read_whole_items(text: str, name: str) -> list[Any]:
+    """The items of a list that is still being written, as far as each is whole; none where the last is not."""
+    begun = text[max(text.find("{"), 0) : text.rfind("}") + 1]
+    try:
+        answer = from_json(_bytes(f"{begun}]}}"))
+    except ValueError:
+        return []
+    items = answer.get(name) if isinstance(answer, dict) else None
+    return items if isinstance(items, list) else []
+
+
 def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "replace")

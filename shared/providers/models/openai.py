@@ -1,16 +1,19 @@
 """OpenAI's chat models through its own SDK, which reads `OPENAI_API_KEY` and `OPENAI_BASE_URL`."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import openai
 from openai.types.chat import ChatCompletion
 
+from embedmill.shared.errors import EmbedmillError, ProviderUnavailable
 from embedmill.shared.ledger import Tokens
 from embedmill.shared.providers.counts import read_count
 from embedmill.shared.providers.credentials import hash_credentials, require_sendable
 from embedmill.shared.providers.models.base import Model, ModelAnswer, Prompt, PromptBlock, Stop
+from embedmill.shared.providers.models.streaming import Piece, Tell, follow, is_streamed
 from embedmill.shared.providers.openai_errors import CREDENTIALS, FORESEEN, PROVIDER, translate
 from embedmill.shared.providers.translation import read_json, unreadable
 
@@ -43,6 +46,21 @@ class OpenAIModel(Model):
             return _answer(response.parse(), read_json(response.content), response.headers)
         except FORESEEN as error:
             raise translate(error) from None
+
+    def stream(self, prompt: Prompt, tell: Tell) -> ModelAnswer:
+        parameters = self.parameters(prompt, batch=False)
+        try:
+            completions = self._opened().chat.completions.with_raw_response
+            response = completions.create(**parameters, stream=True, stream_options={"include_usage": True})
+            if not is_streamed(response.headers):
+                answer = _whole(response)
+                tell(answer.text)
+                return answer
+        except FORESEEN as error:
+            raise translate(error) from None
+        headers = response.headers
+        answer = follow(_pieces(response.parse()), tell, broken=_broken, most_out=prompt.max_tokens)
+        return replace(answer, request_id=headers.get("x-request-id", ""), limits=_limits(headers))
 
     def check(self) -> str:
         try:
@@ -94,8 +112,36 @@ def _answer(completion: ChatCompletion, body: Any, headers: Any) -> ModelAnswer:
         # From what was sent: the SDK makes numbers of texts and truth values.
         tokens=_tokens(body.get("usage")),
         request_id=headers.get("x-request-id", ""),
-        limits={name: value for name, value in headers.items() if name.startswith(LIMIT_HEADERS)},
+        limits=_limits(headers),
     )
+
+
+def _limits(headers: Any) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name.startswith(LIMIT_HEADERS)}
+
+
+def _whole(response: Any) -> ModelAnswer:
+    """What a server answered that does not stream; raises ValueError for what is no completion."""
+    response.http_response.read()
+    body = read_json(response.http_response.content)
+    return _answer(ChatCompletion.model_validate({**body, "usage": None}), body, response.headers)
+
+
+def _broken(error: Exception) -> EmbedmillError:
+    """Our error for what broke a stream: it was most likely billed."""
+    return translate(error) if isinstance(error, FORESEEN) else ProviderUnavailable(f"{PROVIDER} broke off")
+
+
+def _pieces(chunks: Iterable[Any]) -> Iterator[Piece]:
+    """What the chunks of a completion say; what it took comes last, and with no choice."""
+    refused = False
+    for chunk in chunks:
+        for choice in chunk.choices:
+            refused = refused or bool(choice.delta.refusal)
+            stop = _STOPS.get(choice.finish_reason, Stop.OTHER) if choice.finish_reason else None
+            yield Piece(choice.delta.content or "", Stop.REFUSAL if refused and stop else stop)
+        if chunk.usage is not None:
+            yield Piece(tokens=_tokens(chunk.usage))
 
 
 def _tokens(usage: Any) -> Tokens | None:

@@ -1,7 +1,8 @@
 """Every model answers, accounts and fails in the same way, whoever serves it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,8 +16,9 @@ from embedmill.shared.errors import (
     ProviderRefused,
     ProviderUnavailable,
 )
-from embedmill.shared.providers.models.base import Stop
+from embedmill.shared.providers.models.base import ModelAnswer, Stop
 from embedmill.shared.providers.models.table import open_model
+from embedmill.simulators.base import Call, Reply
 from embedmill.simulators.faults import Fault
 from embedmill.simulators.prompts import ScriptedVerdict
 from tests.shared.providers.models.simulated import NAMES, Served, question, served
@@ -240,3 +242,82 @@ def test_a_long_beginning_is_cached_and_read_again(model: Served) -> None:
     second = model.model.ask(question("two", system=system)).tokens
     assert first and second and first.cache_write > 4096
     assert (second.cache_read, second.cache_write) == (first.cache_write, 0)
+
+
+def hear(model: Served, **prompt: Any) -> tuple[list[str], ModelAnswer]:
+    heard: list[str] = []
+    return heard, model.model.stream(question("Judge this at some length, please.", **prompt), heard.append)
+
+
+def test_a_streamed_answer_is_the_same_in_pieces_and_costs_the_same(model: Served) -> None:
+    asked = model.model.ask(question("Judge this at some length, please."))
+    heard, answer = hear(model)
+    assert len(heard) > 2
+    assert "".join(heard) == answer.text == asked.text
+    assert answer.stop is Stop.END
+    assert answer.tokens is not None and asked.tokens is not None
+    assert (answer.tokens.prompt, answer.tokens.out) == (asked.tokens.prompt, asked.tokens.out)
+    assert answer.request_id
+    streamed, plain = model.simulator.bodies[1], model.simulator.bodies[0]
+    assert {name: streamed[name] for name in plain} == plain
+
+
+@pytest.mark.parametrize("kind", ["cut_body", "truncated", "stream_error"])
+def test_a_stream_that_breaks_off_is_an_answer_that_was_cut(model: Served, kind: str) -> None:
+    whole = model.model.ask(question("Judge this at some length, please.")).text
+    model.simulator.faults.add(Fault.model_validate({"kind": kind}))
+    heard, answer = hear(model)
+    assert answer.stop is Stop.CUT
+    assert heard and "".join(heard) == answer.text != whole
+    assert whole.startswith(answer.text)
+    # What was told of it, and the longest answer: it may be billed for more than was heard.
+    assert answer.tokens is None or answer.tokens.out == question().max_tokens
+
+
+@pytest.mark.parametrize("kind", ["cut", "malformed"])
+def test_a_stream_that_says_nothing_is_worth_a_retry(model: Served, kind: str) -> None:
+    model.simulator.faults.add(Fault.model_validate({"kind": kind}))
+    with pytest.raises(ProviderUnavailable) as caught:
+        hear(model)
+    assert caught.value.may_be_billed
+
+
+def test_a_stream_is_refused_as_any_call_is(model: Served) -> None:
+    for status, error in ((429, FlowControl), (401, KeyRefused), (400, InputRefused), (500, ProviderUnavailable)):
+        model.simulator.faults.add(Fault.model_validate({"kind": "status", "status": status}))
+        with pytest.raises(error):
+            hear(model)
+
+
+def test_a_streamed_refusal_and_an_answer_that_is_too_long_are_told(model: Served) -> None:
+    for kind, stop in (("refusal", Stop.REFUSAL), ("max_tokens", Stop.MAX_TOKENS)):
+        model.simulator.faults.add(Fault.model_validate({"kind": kind}))
+        assert hear(model)[1].stop is stop
+
+
+@pytest.mark.parametrize("told", ["many", -3, 1.5, None])
+def test_nonsense_in_the_counts_of_a_stream_is_no_usage(model: Served, told: Any) -> None:
+    model.simulator.faults.add(Fault.model_validate({"kind": "usage", "usage": told}))
+    heard, answer = hear(model)
+    assert "".join(heard) == answer.text
+    assert answer.tokens is None
+
+
+def test_a_server_that_cannot_stream_is_heard_all_the_same(model: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    for handler in ("_messages", "_chat"):
+        if hasattr(model.simulator, handler):
+            answer_plainly(model, handler, monkeypatch)
+    heard, answer = hear(model)
+    assert heard == [answer.text]
+    assert (answer.stop, answer.tokens is None) == (Stop.END, False)
+
+
+def answer_plainly(model: Served, handler: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a server does that knows nothing of `stream`."""
+    answer: Callable[[Call], Reply] = getattr(model.simulator, handler)
+
+    def plainly(call: Call) -> Reply:
+        return answer(replace(call, body={name: value for name, value in call.body.items() if name != "stream"}))
+
+    monkeypatch.setattr(model.simulator, handler, plainly)
+    vars(model.simulator).pop("_routes", None)
