@@ -1,18 +1,17 @@
-"""Owns OpenDocument texts: headings, paragraphs, lists and tables of `content.xml`."""
-
-from collections.abc import Iterator
+"""Owns OpenDocument texts: the body, then notes, comments, and what stands in headers and footers, each once."""
 
 from embedmill.shared.errors import EncryptedDocument
 from embedmill.workers.parsing.archive import Archive
-from embedmill.workers.parsing.draft import Draft, count
-from embedmill.workers.parsing.xml import Element, attribute, local_name, parse_xml
+from embedmill.workers.parsing.draft import Draft
+from embedmill.workers.parsing.odt_blocks import OdtBlocks
+from embedmill.workers.parsing.odt_styles import OdtStyles
+from embedmill.workers.parsing.odt_text import OdtMarks
+from embedmill.workers.parsing.xml import Element, all_text, local_name, parse_xml
 
 CONTENT = "content.xml"
 MANIFEST = "META-INF/manifest.xml"
 META = "meta.xml"
-
-_SPACES_AT_MOST = 1000
-_HIDDEN = frozenset({"annotation", "tracked-changes", "note-citation", "sequence-decls", "forms"})
+STYLES = "styles.xml"
 
 
 def read(data: bytes, draft: Draft) -> None:
@@ -23,62 +22,41 @@ def read(data: bytes, draft: Draft) -> None:
     if META in archive:
         draft.title = parse_xml(archive.read(META)).findtext(".//{http://purl.org/dc/elements/1.1/}title") or ""
     root = parse_xml(archive.read(CONTENT))
+    pages = parse_xml(archive.read(STYLES)) if STYLES in archive else None
+    _read_document(archive, root, pages, draft)
+
+
+def _read_document(archive: Archive, root: Element, pages: Element | None, draft: Draft) -> None:
+    styles = OdtStyles(root) if pages is None else OdtStyles(pages, root)
+    marks = OdtMarks()
+    blocks = OdtBlocks(archive, draft, styles=styles, marks=marks)
     for body in root.iterfind("{*}body/{*}text"):
-        for element in body:
-            _read_block(element, draft, is_item=False)
-    _note_what_is_left_out(archive, root, draft)
+        blocks.read(body)
+    if pages is not None:
+        _read_running(pages, blocks)
+    _read_asides(blocks, marks)
+    for thing in marks.left_out:
+        draft.note(f"{thing} left out")
 
 
-def _note_what_is_left_out(archive: Archive, root: Element, draft: Draft) -> None:
-    if comments := sum(1 for _ in root.iter("{*}annotation")):
-        draft.note(f"{count(comments, 'comment')} left out")
-    if objects := len({name.split("/")[0] for name in archive.names if name.startswith("Object ")}):
-        draft.note(f"{count(objects, 'embedded object')} left out")
+def _read_asides(blocks: OdtBlocks, marks: OdtMarks) -> None:
+    """Notes and comments; those that stand in notes come behind them."""
+    for mark, note in marks.notes:
+        blocks.opened_by(mark, note)
+    for comment in marks.comments:
+        author = comment.findtext("{*}creator") or ""
+        for written in comment.findall("{*}creator") + comment.findall("{*}date"):
+            comment.remove(written)
+        blocks.opened_by(f"Comment by {author}:" if author else "Comment:", comment)
 
 
-def _read_block(element: Element, draft: Draft, *, is_item: bool) -> None:
-    match local_name(element):
-        case "h":
-            draft.heading(_text(element), level=int(attribute(element, "outline-level") or 1))
-        case "p" if is_item:
-            draft.list_item(_text(element))
-        case "p":
-            draft.paragraph(_text(element))
-        case "table":
-            _read_table(element, draft)
-        case "list-item":
-            _read_children(element, draft, is_item=True)
-        case name if name and name not in _HIDDEN:
-            _read_children(element, draft, is_item=is_item)
-
-
-def _read_table(element: Element, draft: Draft) -> None:
-    table = draft.table()
-    for row in element.iter("{*}table-row"):
-        is_head = local_name(row.getparent()) == "table-header-rows"  # type: ignore[arg-type]
-        add = table.head if is_head else table.row
-        add([_text(cell) for cell in row if local_name(cell) == "table-cell"])
-
-
-def _read_children(element: Element, draft: Draft, *, is_item: bool) -> None:
-    for child in element:
-        _read_block(child, draft, is_item=is_item)
-
-
-def _text(element: Element) -> str:
-    return "".join(_pieces(element))
-
-
-def _pieces(element: Element) -> Iterator[str]:
-    name = local_name(element)
-    if name == "s":
-        yield " " * min(int(attribute(element, "c") or 1), _SPACES_AT_MOST)
-    elif name in {"tab", "line-break"}:
-        yield "\t" if name == "tab" else "\n"
-    elif name and name not in _HIDDEN:
-        yield element.text or ""
-        for child in element:
-            yield from _pieces(child)
-            yield child.tail or ""
-        if name in {"p", "h"}:
-            yield " "
+def _read_running(pages: Element, blocks: OdtBlocks) -> None:
+    """Headers and footers of all kinds of pages; a page's number is no loss, and words are."""
+    seen: set[str] = set()
+    for page in pages.iterfind("{*}master-styles/{*}master-page"):
+        for running in page:
+            words = " ".join(all_text(running).split())
+            if local_name(running).startswith(("header", "footer")) and any(map(str.isalpha, words)):
+                if words not in seen:
+                    blocks.read(running)
+                seen.add(words)

@@ -25,7 +25,7 @@ def read(data: bytes, draft: Draft) -> None:
     archive = Archive(data, draft.limits)
     draft.title = core_title(archive)
     styles, marks = Styles.of(archive), Marks()
-    numbering = Numbering(parse_xml(archive.read(NUMBERING)) if NUMBERING in archive else None, styles.lists)
+    numbering = Numbering(parse_xml(archive.read(NUMBERING)) if NUMBERING in archive else None, styles)
     blocks = Blocks(archive, DOCUMENT, draft, styles=styles, marks=marks, numbering=numbering)
     with archive.open(DOCUMENT) as stream:
         _follow(stream_xml(stream, _FOLLOWED), blocks)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from embedmill.workers.parsing.archive import Archive
-from embedmill.workers.parsing.package import parts_of_kind, relations
+from embedmill.workers.parsing.package import Relation, parts_of_kind, relations
 from embedmill.workers.parsing.xml import Element, local_name, parse_xml
 
 _TITLES = frozenset({"title", "ctrTitle"})
@@ -76,8 +76,9 @@ class Layouts:
         self._archive = archive
         self._known: dict[str, Layout] = {}
 
-    def of_slide(self, slide: str) -> Layout:
-        part = next(parts_of_kind(self._archive, relations(self._archive, slide).values(), "slideLayout"), "")
+    def of_slide(self, related: dict[str, Relation]) -> Layout:
+        """The layout that a slide with these relations names."""
+        part = next(parts_of_kind(self._archive, related.values(), "slideLayout"), "")
         if part not in self._known:
             self._known[part] = self._read(part) if part else self._none
         return self._known[part]

@@ -69,15 +69,15 @@ class _Deck:
         if root.get("show") in _HIDDEN:
             self._hidden.append(page)
         related = relations(self._archive, part)
-        self._shapes(part, related, page).read(root)
+        self._shapes(related, page).read(root)
         for notes in parts_of_kind(self._archive, related.values(), "notesSlide"):
-            self._shapes(notes, relations(self._archive, notes), page).read(parse_xml(self._archive.read(notes)))
+            self._shapes(relations(self._archive, notes), page).read(parse_xml(self._archive.read(notes)))
         for comments in parts_of_kind(self._archive, related.values(), "comments"):
             self._read_comments(parse_xml(self._archive.read(comments)), page)
         self._embedded.extend(parts_of_kind(self._archive, related.values(), "package", "oleObject"))
 
-    def _shapes(self, part: str, related: dict[str, Relation], page: int) -> Shapes:
-        return Shapes(self._archive, self._draft, page, self._layouts.of_slide(part), related, self._footers)
+    def _shapes(self, related: dict[str, Relation], page: int) -> Shapes:
+        return Shapes(self._archive, self._draft, page, self._layouts.of_slide(related), related, self._footers)
 
     def _read_authors(self) -> Iterator[tuple[str, str]]:
         for part in parts_of_kind(self._archive, self._targets.values(), "commentAuthors", "authors"):

@@ -12,14 +12,16 @@ from embedmill.workers.parsing.diagrams import read_diagram
 from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.package import read_in_place, relation_id, relations
 from embedmill.workers.parsing.spread import in_line
+from embedmill.workers.parsing.waiting import Waiting
 from embedmill.workers.parsing.word_lists import BULLET, Numbering
 from embedmill.workers.parsing.word_styles import CAPTIONS, CODE, Style, Styles, heading_level
 from embedmill.workers.parsing.word_tables import Grid, cells_of, is_deleted, is_frame, rows_of
 from embedmill.workers.parsing.word_text import Anchored, Line, Marks, chosen, read_line
-from embedmill.workers.parsing.xml import Element, attribute, forget, local_name, parse_xml
+from embedmill.workers.parsing.xml import Element, children, forget, local_name, parse_xml, value
 
 _LIST_STYLE = re.compile(r"list(?: (bullet|number))?(?: (\d))?\Z")
 _NO_LIST = "0"
+_DEEPEST = 8
 
 
 class Blocks:
@@ -35,9 +37,7 @@ class Blocks:
         self._numbering = numbering
         self._relations = relations(archive, part)
         self._carried = Line("")
-        self._code: list[str] = []
-        self._caption = ""
-        self._alternatives: list[str] = []
+        self._waiting = Waiting(draft)
         self._opening = ""
         self._grid: Grid | None = None
         self._first_row: Element | None = None
@@ -67,17 +67,15 @@ class Blocks:
 
     def finish(self) -> None:
         """Hands over what waited for a block behind it."""
-        self._flush_code()
-        self._flush_caption()
-        self._flush_alternatives()
+        self._waiting.settle()
 
     def paragraph(self, element: Element) -> None:
-        properties = element.find("{*}pPr")
-        line = self._behind_carried(read_line(element, self._styles, self._marks))
-        if properties is not None and properties.find("{*}rPr/{*}del") is not None:
+        properties = _Properties(element, self._styles)
+        line = self._behind_carried(read_line(element, properties.style, self._styles, self._marks))
+        if properties.is_end_deleted:
             self._carried = line
             return
-        self._add_text(line.text, _Properties(properties, self._styles))
+        self._add_text(line.text, properties)
         for thing in line.anchored:
             self._add_anchored(thing)
 
@@ -95,9 +93,7 @@ class Blocks:
         if is_deleted(row):
             return
         if self._grid is None:
-            self._flush_code()
-            self._flush_alternatives()
-            self._grid, self._caption = Grid(self._caption), ""
+            self._grid = Grid(self._waiting.take_caption())
             self._first_row = row
             return
         self._add_first_row()
@@ -110,7 +106,7 @@ class Blocks:
         if grid is None:
             return
         if row is not None and is_frame(row):
-            self._flush_caption()
+            self._draft.caption(grid.caption)
             for cell in cells_of(row):
                 self.read(cell)
             return
@@ -147,8 +143,9 @@ class Blocks:
                     grid.later(partial(self.passage, child))
 
     def _line_pieces(self, paragraph: Element, grid: Grid) -> Iterator[str]:
-        line = read_line(paragraph, self._styles, self._marks)
-        marker, _ = self._marker(_Properties(paragraph.find("{*}pPr"), self._styles))
+        properties = _Properties(paragraph, self._styles)
+        line = read_line(paragraph, properties.style, self._styles, self._marks)
+        marker, _ = self._marker(properties)
         yield f"{marker or ''} {line.text}".strip() if line.text.strip() else ""
         for thing in line.anchored:
             match thing.kind:
@@ -180,16 +177,12 @@ class Blocks:
             return
         style = properties.style
         if style.name in CODE:
-            self._flush_caption()
-            self._code.append(text)
-            return
-        self._flush_code()
-        if style.name in CAPTIONS:
-            self._hold_caption(text)
-            return
-        self._flush_caption()
-        self._flush_alternatives()
-        self._add_block(self._opened(text), properties, marker, depth)
+            self._waiting.add_code(text)
+        elif style.name in CAPTIONS:
+            self._waiting.hold_caption(text)
+        else:
+            self._waiting.settle()
+            self._add_block(self._opened(text), properties, marker, depth)
 
     def _add_block(self, text: str, properties: "_Properties", marker: str | None, depth: int) -> None:
         if level := properties.level:
@@ -217,39 +210,15 @@ class Blocks:
             return BULLET if named[1] == "bullet" else "", by_name
         return None, 0
 
-    def _hold_caption(self, text: str) -> None:
-        """A caption waits for its table; words that only repeat it beside a picture go."""
-        self._flush_caption()
-        said = " ".join(text.split())
-        self._alternatives = [other for other in self._alternatives if other not in said]
-        self._flush_alternatives()
-        self._caption = text
-
-    def _flush_caption(self) -> None:
-        caption, self._caption = self._caption, ""
-        self._draft.caption(caption)
-
-    def _flush_code(self) -> None:
-        code, self._code = self._code, []
-        if code:
-            self._draft.code("\n".join(code))
-
-    def _flush_alternatives(self) -> None:
-        alternatives, self._alternatives = self._alternatives, []
-        for text in alternatives:
-            self._draft.caption(text)
-
     def _add_anchored(self, thing: Anchored) -> None:
         match thing.kind:
             case "alternative":
-                if (said := spoken(thing.text)) and said not in self._alternatives:
-                    self._alternatives.append(said)
+                self._waiting.add_alternative(thing.text)
             case "box":
                 self.finish()
                 self.read(thing.element)
             case _:
-                self._flush_code()
-                self._flush_caption()
+                self.finish()
                 self._add_drawn(thing)
 
     def _add_drawn(self, thing: Anchored) -> None:
@@ -268,20 +237,17 @@ class Blocks:
 class _Properties:
     """What a paragraph says of itself, and its style for it."""
 
-    def __init__(self, element: Element | None, styles: Styles) -> None:
-        own = {} if element is None else {local_name(child): child for child in element}
-        self.style_id = _value(own.get("pStyle"))
+    def __init__(self, paragraph: Element, styles: Styles) -> None:
+        first = next(iter(paragraph), None)
+        own = children(first) if first is not None and local_name(first) == "pPr" else {}
+        self.style_id = value(own.get("pStyle"))
         self.style: Style = styles[self.style_id]
-        self.level = heading_level("", _value(own.get("outlineLvl"))) or self.style.level
-        numbered = own.get("numPr")
-        places = {} if numbered is None else {local_name(child): _value(child) for child in numbered}
-        self.list = places.get("numId") or self.style.list
-        depth = places.get("ilvl") or self.style.depth
-        self.depth = min(int(depth), 8) if depth.isdecimal() else None
-
-
-def _value(element: Element | None) -> str:
-    return "" if element is None else attribute(element, "val")
+        self.level = heading_level("", value(own.get("outlineLvl"))) or self.style.level
+        self.is_end_deleted = "del" in children(own.get("rPr"))
+        listed = children(own.get("numPr"))
+        self.list = value(listed.get("numId")) or self.style.list
+        depth = value(listed.get("ilvl")) or self.style.depth
+        self.depth = min(int(depth), _DEEPEST) if depth.isdecimal() else None
 
 
 def _blocks_of(element: Element) -> Iterator[tuple[str, Element]]:

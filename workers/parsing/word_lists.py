@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from embedmill.workers.parsing.numerals import numeral
-from embedmill.workers.parsing.xml import Element, attribute, child_value
+from embedmill.workers.parsing.word_styles import Styles
+from embedmill.workers.parsing.xml import Element, attribute, child_value, children, value
 
 BULLET = "-"
 
@@ -57,26 +58,47 @@ class _List:
 class Numbering:
     """Counts the items of all lists of one document, in its order."""
 
-    def __init__(self, root: Element | None, style_lists: dict[str, str]) -> None:
-        """`style_lists` has the list that a numbering style names, by the style's id."""
-        self._lists = {} if root is None else _read_lists(root, style_lists)
+    def __init__(self, root: Element | None, styles: Styles) -> None:
+        """Numbering styles name lists, too."""
+        self._styles = styles
+        self._numbers = _by_id(root, "num", "numId")
+        self._abstract = _by_id(root, "abstractNum", "abstractNumId")
+        self._lists: dict[str, _List | None] = {}
         self._counts: dict[str, dict[int, int]] = {}
         self._begun: set[tuple[str, int]] = set()
 
     def level_of_style(self, number: str, style: str) -> int:
         """The level of a list whose items have this paragraph style; 0 when the list names none."""
-        found = self._lists.get(number)
+        found = self._list(number)
         levels = found.levels.items() if found else ()
         return next((depth for depth, level in levels if level.paragraph_style == style), 0)
 
     def next(self, number: str, depth: int) -> str | None:
         """The marker of the next item of a list, which is counted; None where the document has no such list."""
-        found = self._lists.get(number)
+        found = self._list(number)
         level = found.levels.get(depth) if found else None
         if found is None or level is None:
             return None
         counts = self._count(number, found, depth, level)
         return BULLET if level.style == "bullet" else _written(level, found.levels, counts)
+
+    def _list(self, number: str) -> "_List | None":
+        """A list, read when it is first asked for."""
+        if number not in self._lists:
+            element = self._numbers.get(number)
+            self._lists[number] = None if element is None else _read_list(element, self._abstract_of(element))
+        return self._lists[number]
+
+    def _abstract_of(self, number: Element) -> Element | None:
+        """A list may leave its levels to a numbering style, which names a list that has them."""
+        for _ in range(_LINKS):
+            found = self._abstract.get(child_value(number, "{*}abstractNumId"))
+            link = "" if found is None else child_value(found, "{*}numStyleLink")
+            linked = self._numbers.get(self._styles[link].list)
+            if linked is None:
+                return found
+            number = linked
+        return None
 
     def _count(self, number: str, of: _List, depth: int, level: Level) -> dict[int, int]:
         counts = self._counts.setdefault(of.counted_as, {})
@@ -101,29 +123,6 @@ def _written(level: Level, levels: dict[int, Level], counts: dict[int, int]) -> 
     return _PLACE.sub(place, level.text).strip()
 
 
-def _read_lists(root: Element, style_lists: dict[str, str]) -> dict[str, _List]:
-    abstract = {attribute(found, "abstractNumId"): found for found in root.iterfind("{*}abstractNum")}
-    numbers = {attribute(found, "numId"): found for found in root.iterfind("{*}num")}
-    return {
-        number: _read_list(element, _abstract_of(element, abstract, numbers, style_lists))
-        for number, element in numbers.items()
-    }
-
-
-def _abstract_of(
-    number: Element, abstract: dict[str, Element], numbers: dict[str, Element], style_lists: dict[str, str]
-) -> Element | None:
-    """A list may leave its levels to a numbering style, which names a list that has them."""
-    for _ in range(_LINKS):
-        found = abstract.get(child_value(number, "{*}abstractNumId"))
-        link = "" if found is None else child_value(found, "{*}numStyleLink")
-        linked = numbers.get(style_lists.get(link, ""))
-        if linked is None:
-            return found
-        number = linked
-    return None
-
-
 def _read_list(number: Element, abstract: Element | None) -> _List:
     levels = {} if abstract is None else dict(_read_levels(abstract.iterfind("{*}lvl")))
     starts: dict[int, int] = {}
@@ -136,19 +135,25 @@ def _read_list(number: Element, abstract: Element | None) -> _List:
 
 def _read_levels(elements: Iterable[Element]) -> Iterator[tuple[int, Level]]:
     for element in elements:
-        kind = next((attribute(found, "val") for found in element.iter("{*}numFmt")), "decimal")
-        restart = child_value(element, "{*}lvlRestart")
+        own = children(element)
+        # A list with numbers of an uncommon kind stands in a choice, with a common one for old programs.
+        kind = value(own.get("numFmt")) or next((value(found) for found in element.iter("{*}numFmt")), "decimal")
+        restart = value(own.get("lvlRestart"))
         yield (
             min(_integer(attribute(element, "ilvl"), 0), _DEEPEST),
             Level(
                 style=_STYLES.get(kind, kind),
-                text=child_value(element, "{*}lvlText"),
-                start=_integer(child_value(element, "{*}start"), 0),
+                text=value(own.get("lvlText")),
+                start=_integer(value(own.get("start")), 0),
                 restart=int(restart) if restart.isdecimal() else None,
-                is_legal=element.find("{*}isLgl") is not None,
-                paragraph_style=child_value(element, "{*}pStyle"),
+                is_legal="isLgl" in own,
+                paragraph_style=value(own.get("pStyle")),
             ),
         )
+
+
+def _by_id(root: Element | None, name: str, key: str) -> dict[str, Element]:
+    return {} if root is None else {attribute(found, key): found for found in root.iterfind(f"{{*}}{name}")}
 
 
 def _integer(text: str, default: int) -> int:

@@ -1,10 +1,9 @@
 """Owns the styles of a Word document: which paragraphs are headings, code, captions or items of a list."""
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 from embedmill.workers.parsing.archive import Archive
-from embedmill.workers.parsing.xml import Element, attribute, child_value, parse_xml
+from embedmill.workers.parsing.xml import Element, attribute, children, parse_xml, value
 
 STYLES = "word/styles.xml"
 
@@ -40,12 +39,12 @@ class Style:
 
 
 class Styles:
-    """Looks styles up by their id."""
+    """Looks styles up by their id; each is read when it is first asked for."""
 
     def __init__(self, root: Element | None) -> None:
         found = () if root is None else root.iterfind("{*}style")
-        self._own = {attribute(style, "styleId"): _read_style(style) for style in found}
-        self._known: dict[str, Style] = {}
+        self._elements = {attribute(style, "styleId"): style for style in found}
+        self._known: dict[str, Style] = {"": Style()}
 
     @classmethod
     def of(cls, archive: Archive) -> "Styles":
@@ -57,31 +56,34 @@ class Styles:
             self._known[style_id] = self._with_parents(style_id)
         return self._known[style_id]
 
-    @cached_property
-    def lists(self) -> dict[str, str]:
-        """The list that a style names, by the style's id."""
-        return {style_id: style.list for style_id, style in self._own.items() if style.list}
-
     def _with_parents(self, style_id: str) -> Style:
-        style = own = self._own.get(style_id, Style())
+        style = self._own(style_id)
+        parent = style.parent
         for _ in range(_CHAIN):
-            if own.parent not in self._own:
+            if parent not in self._elements:
                 break
-            own = self._own[own.parent]
-            style = style.below(own)
+            own = self._own(parent)
+            style, parent = style.below(own), own.parent
         return style
+
+    def _own(self, style_id: str) -> Style:
+        element = self._elements.get(style_id)
+        return Style() if element is None else _read_style(element)
 
 
 def _read_style(style: Element) -> Style:
-    name = child_value(style, "{*}name").lower()
+    own = children(style)
+    paragraph, run = children(own.get("pPr")), children(own.get("rPr"))
+    listed = children(paragraph.get("numPr"))
+    name = value(own.get("name")).lower()
     return Style(
         name=name,
-        level=heading_level(name, child_value(style, "{*}pPr/{*}outlineLvl")),
-        parent=child_value(style, "{*}basedOn"),
-        list=child_value(style, "{*}pPr/{*}numPr/{*}numId"),
-        depth=child_value(style, "{*}pPr/{*}numPr/{*}ilvl"),
-        is_hidden=is_on(style.find("{*}rPr/{*}vanish")),
-        script=child_value(style, "{*}rPr/{*}vertAlign"),
+        level=heading_level(name, value(paragraph.get("outlineLvl"))),
+        parent=value(own.get("basedOn")),
+        list=value(listed.get("numId")),
+        depth=value(listed.get("ilvl")),
+        is_hidden=is_on(run.get("vanish")),
+        script=value(run.get("vertAlign")),
     )
 
 

@@ -25,7 +25,7 @@ class Grid:
     """Collects the cells of one table, row by row."""
 
     def __init__(self, caption: str = "") -> None:
-        self._caption = caption
+        self.caption = caption
         self._rows: list[list[_Reaching]] = []
         self._reaching: dict[int, _Reaching] = {}
         self._column = 0
@@ -65,7 +65,7 @@ class Grid:
 
     def finished(self) -> Spread:
         rows = [[Cell(cell.text, cell.columns, cell.rows) for cell in row] for row in self._rows]
-        return Spread(self._caption, rows, self._heads or None, self._below)
+        return Spread(self.caption, rows, self._heads or None, self._below)
 
     def _append(self, cell: _Reaching) -> None:
         self._rows[-1].append(cell)

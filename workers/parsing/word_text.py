@@ -9,8 +9,8 @@ from embedmill.workers.parsing.numerals import roman
 from embedmill.workers.parsing.package import relation_id
 from embedmill.workers.parsing.scripts import SUB, SUPER, script
 from embedmill.workers.parsing.symbols import symbol
-from embedmill.workers.parsing.word_styles import Styles, is_on
-from embedmill.workers.parsing.xml import Element, attribute, child_value, local_name
+from embedmill.workers.parsing.word_styles import Style, Styles, is_on
+from embedmill.workers.parsing.xml import Element, attribute, children, local_name, value
 
 _SPACES = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "\u2011"}
 _SCRIPTS = {"superscript": SUPER, "subscript": SUB}
@@ -55,10 +55,9 @@ class Marks:
         return self.endnotes.setdefault(note, f"[{roman(len(self.endnotes) + 1)}]")
 
 
-def read_line(paragraph: Element, styles: Styles, marks: Marks) -> Line:
-    """The text of one `w:p` without that of text boxes in it."""
+def read_line(paragraph: Element, style: Style, styles: Styles, marks: Marks) -> Line:
+    """The text of one `w:p` of a style, without that of text boxes in it."""
     reader = _Reader(styles, marks)
-    style = styles[child_value(paragraph, "{*}pPr/{*}pStyle")]
     if style.is_hidden:
         marks.left_out["hidden text"] = None
     else:
@@ -122,17 +121,17 @@ class _Reader:
 
     def _read_run(self, run: Element) -> None:
         before, self._script = self._script, ""
-        properties = run.find("{*}rPr")
-        if properties is None or not self._is_hidden(properties):
+        first = next(iter(run), None)
+        if first is None or local_name(first) != "rPr" or len(first) == 0 or not self._is_hidden(first):
             self.read(run)
         self._script = before
 
     def _is_hidden(self, properties: Element) -> bool:
         """Reads a run's properties: hidden text is left out, and a script holds for the run."""
-        style = self._styles[child_value(properties, "{*}rStyle")]
-        vanish = properties.find("{*}vanish")
-        is_hidden = style.is_hidden if vanish is None else is_on(vanish)
-        self._script = _SCRIPTS.get(child_value(properties, "{*}vertAlign") or style.script, "")
+        own = children(properties)
+        style = self._styles[value(own.get("rStyle"))]
+        is_hidden = is_on(own["vanish"]) if "vanish" in own else style.is_hidden
+        self._script = _SCRIPTS.get(value(own.get("vertAlign")) or style.script, "")
         if is_hidden:
             self._marks.left_out["hidden text"] = None
         return is_hidden

@@ -43,14 +43,33 @@ def local_name(element: Element) -> str:
 
 
 def attribute(element: Element, name: str) -> str:
-    """An attribute's value by its local name, whatever its namespace; "" when absent."""
+    """An attribute's value by its local name, in the element's namespace or in any other; "" when absent."""
+    tag: object = element.tag
+    space = tag[: tag.rfind("}") + 1] if isinstance(tag, str) else ""
+    value = element.get(f"{space}{name}")
+    if value is not None:
+        return value
     return next((str(value) for key, value in element.attrib.items() if str(key).rpartition("}")[2] == name), "")
 
 
+def children(element: Element | None) -> dict[str, Element]:
+    """An element's children by their local names, the last of each; none where there is no element."""
+    return {} if element is None else {local_name(child): child for child in element}
+
+
+def value(element: Element | None) -> str:
+    """The `val` of an element, as Office writes properties; "" where there is none."""
+    return "" if element is None else attribute(element, "val")
+
+
 def child_value(element: Element, path: str) -> str:
-    """The `val` of the element at a path, as Office writes properties; "" when absent."""
-    found = element.find(path)
-    return "" if found is None else attribute(found, "val")
+    """The `val` of the element at a path; "" when absent."""
+    return value(element.find(path))
+
+
+def all_text(element: Element) -> str:
+    """Every text in an element, tails within it included."""
+    return "".join(map(str, element.itertext()))
 
 
 def forget(element: Element) -> None:

@@ -244,7 +244,7 @@ def test_odt_keeps_headings_lists_and_tables() -> None:
         "<table:table-cell><text:p>k</text:p></table:table-cell><table:table-cell><text:p>v</text:p></table:table-cell>"
         "</table:table-row></table:table>"
     )
-    assert shape(read(odt(body), "a.odt")) == [(H, "Part"), (P, "a  bc"), (L, "item"), (T, "k | v")]
+    assert shape(read(odt(body), "a.odt")) == [(H, "Part"), (P, "a  bc"), (L, "- item"), (T, "k | v")]
 
 
 def test_odt_behind_a_password_is_encrypted() -> None:

@@ -1,0 +1,277 @@
+"""Owns what the blocks of an OpenDocument text become: headings, list items, code, captions, rows, drawings."""
+
+from collections.abc import Iterator
+from functools import partial
+
+from embedmill.workers.parsing.archive import Archive
+from embedmill.workers.parsing.charts import Chart, add_chart
+from embedmill.workers.parsing.draft import Draft
+from embedmill.workers.parsing.equations import mathml
+from embedmill.workers.parsing.grid import Cell
+from embedmill.workers.parsing.odt_styles import Counter, OdtStyles
+from embedmill.workers.parsing.odt_tables import cells_of, rows_of, span
+from embedmill.workers.parsing.odt_text import OdtLine, OdtMarks, read_odt_line
+from embedmill.workers.parsing.spread import Spread, in_line
+from embedmill.workers.parsing.waiting import Waiting
+from embedmill.workers.parsing.word_lists import BULLET
+from embedmill.workers.parsing.xml import Element, all_text, attribute, local_name, parse_xml
+
+OBJECTS_DEEP = 3
+"""Objects in objects that are read."""
+
+_SKIPPED = frozenset({
+    "tracked-changes", "sequence-decls", "variable-decls", "user-field-decls", "forms", "table-of-content-source",
+    "illustration-index-source", "table-index-source", "object-index-source", "user-index-source",
+    "alphabetical-index-source", "bibliography-source", "desc", "title",
+})  # fmt: skip
+_NOT_COUNTED = "list-header"
+
+
+class OdtBlocks:
+    """Reads blocks in their order, and remembers which lists are open and what waits for the next block."""
+
+    def __init__(self, archive: Archive, draft: Draft, *, styles: OdtStyles, marks: OdtMarks, folder: str = "") -> None:
+        self._archive = archive
+        self._draft = draft
+        self._styles = styles
+        self._marks = marks
+        self._folder = folder
+        self._waiting = Waiting(draft)
+        self._outline = Counter(styles.outline)
+        self._counters: dict[str, Counter] = {}
+        self._opening = ""
+
+    def read(self, element: Element) -> None:
+        self._read_children(element, None)
+        self._waiting.settle()
+
+    def opened_by(self, mark: str, element: Element) -> None:
+        """A note or comment, its first words behind its mark."""
+        self._opening = mark
+        self.read(element)
+        self._opening = ""
+
+    def _read_children(self, element: Element, item: "_Item | None") -> None:
+        for child in element:
+            self._read_block(child, local_name(child), item)
+
+    def _read_block(self, element: Element, name: str, item: "_Item | None") -> None:
+        match name:
+            case "h":
+                self._read_heading(element, item)
+            case "p":
+                self._read_paragraph(element, item)
+            case "list":
+                self._read_list(element, item)
+            case "table":
+                self._read_table(element)
+            case "section" if attribute(element, "display") == "none":
+                self._marks.left_out["hidden text"] = None
+            case "frame" | "custom-shape" | "rect" | "ellipse" | "g":
+                self._read_drawing(element)
+            case _ if name and name not in _SKIPPED:
+                self._read_children(element, item)
+
+    def _read_heading(self, element: Element, item: "_Item | None") -> None:
+        line = self._line(element)
+        depth = attribute(element, "outline-level")
+        level = int(depth) if depth.isdecimal() and depth != "0" else 1
+        marker = item.take()[0] if item else self._heading_number(element, level)
+        self._waiting.settle()
+        if line.text.strip():
+            self._draft.heading(f"{marker or ''} {line.text}" if marker != BULLET else line.text, level=level)
+        self._read_drawings(line)
+
+    def _heading_number(self, element: Element, level: int) -> str:
+        if level not in self._styles.outline or attribute(element, "is-list-header") == "true":
+            return ""
+        restarts = attribute(element, "restart-numbering") == "true"
+        return self._outline.next(level, (attribute(element, "start-value") or "1") if restarts else "")
+
+    def _read_paragraph(self, element: Element, item: "_Item | None") -> None:
+        line = self._line(element)
+        style = self._styles[attribute(element, "style-name")]
+        if not line.text.strip():
+            pass
+        elif style.is_code:
+            self._waiting.add_code(line.text)
+        elif style.is_caption:
+            self._waiting.hold_caption(line.text)
+        else:
+            self._waiting.settle()
+            self._add_text(line.text, item, is_title=style.is_title)
+        self._read_drawings(line)
+
+    def _add_text(self, text: str, item: "_Item | None", *, is_title: bool) -> None:
+        opening, self._opening = self._opening, ""
+        text = f"{opening} {text.lstrip()}" if opening else text
+        if is_title:
+            self._draft.heading(text, level=1)
+        elif item:
+            marker, depth = item.take()
+            self._draft.list_item(text, marker=marker, depth=depth)
+        else:
+            self._draft.paragraph(text)
+
+    def _read_list(self, element: Element, around: "_Item | None") -> None:
+        depth = around.depth + 1 if around else 1
+        counter = around.counter if around else self._counter(element)
+        for child in element:
+            number = None if local_name(child) == _NOT_COUNTED else attribute(child, "start-value")
+            self._read_children(child, _Item(counter, depth, number))
+
+    def _counter(self, element: Element) -> Counter:
+        """A list counts anew, unless it says which one it continues."""
+        name, key = attribute(element, "style-name"), attribute(element, "id")
+        before = self._counters.get(f"#{attribute(element, 'continue-list')}")
+        if before is None and attribute(element, "continue-numbering") == "true":
+            before = self._counters.get(name)
+        counter = before or Counter(self._styles.levels(name))
+        self._counters[name] = counter
+        if key:
+            self._counters[f"#{key}"] = counter
+        return counter
+
+    def _line(self, element: Element) -> OdtLine:
+        """A paragraph's text, with equations that stand in it as characters do."""
+        return read_odt_line(element, self._styles, self._marks, self._equation)
+
+    def _equation(self, frame: Element) -> str:
+        for found in frame.iterfind("{*}object"):
+            root = next(iter(found), None)
+            root = self._object(found) if root is None else root
+            if root is not None and local_name(root) == "math":
+                return mathml(root)
+        return ""
+
+    def _read_drawings(self, line: OdtLine) -> None:
+        for drawing in line.drawings:
+            self._read_drawing(drawing)
+
+    def _read_drawing(self, drawing: Element) -> None:
+        for child in drawing:
+            match local_name(child):
+                case "text-box" | "p" | "list":
+                    self._waiting.settle()
+                    self._read_block(child, local_name(child), None)
+                case "object":
+                    self._read_object(child)
+                case "object-ole":
+                    self._marks.left_out["embedded objects"] = None
+                case "frame" | "g" | "custom-shape" | "rect" | "ellipse":
+                    self._read_drawing(child)
+                case "desc":
+                    self._waiting.add_alternative(all_text(child))
+                case "title" if drawing.find("{*}desc") is None:
+                    self._waiting.add_alternative(all_text(child))
+
+    def _object(self, element: Element) -> Element | None:
+        part = f"{self._folder}{attribute(element, 'href').removeprefix('./')}/content.xml"
+        return parse_xml(self._archive.read(part)) if part in self._archive else None
+
+    def _read_object(self, element: Element) -> None:
+        root = self._object(element)
+        folder = f"{self._folder}{attribute(element, 'href').removeprefix('./')}/"
+        if root is None or folder.count("/") > OBJECTS_DEEP:
+            self._marks.left_out["embedded objects"] = None
+        elif local_name(root) != "math":
+            self._waiting.settle()
+            self._read_document(root, folder)
+
+    def _read_document(self, root: Element, folder: str) -> None:
+        if (chart := next(root.iter("{urn:oasis:names:tc:opendocument:xmlns:chart:1.0}chart"), None)) is not None:
+            add_chart(_chart(chart), self._draft)
+            return
+        inner = OdtBlocks(self._archive, self._draft, styles=OdtStyles(root), marks=self._marks, folder=folder)
+        for body in root.iterfind("{*}body/*"):
+            inner.read(body)
+
+    def _read_table(self, table: Element) -> None:
+        caption = self._waiting.take_caption()
+        rows = list(rows_of(table))
+        if len(rows) == 1 and len(cells := list(cells_of(rows[0][0]))) == 1:
+            self._draft.caption(caption)
+            self.read(cells[0])
+            return
+        self._spread(rows, caption).lay_out(self._draft)
+
+    def _spread(self, rows: list[tuple[Element, bool]], caption: str) -> Spread:
+        spread = Spread(caption, heads=sum(is_head for _, is_head in rows) or None)
+        for row, _ in rows:
+            spread.rows.append([])
+            for cell in cells_of(row):
+                text = " ".join(filter(None, self._cell_pieces(cell, None, spread)))
+                spread.rows[-1].append(
+                    Cell(text, span(cell, "number-columns-spanned"), span(cell, "number-rows-spanned"))
+                )
+        return spread
+
+    def _cell_pieces(self, element: Element, item: "_Item | None", spread: Spread) -> Iterator[str]:
+        for child in element:
+            match local_name(child):
+                case "p" | "h":
+                    yield from self._line_pieces(child, item, spread)
+                case "list":
+                    counter = item.counter if item else self._counter(child)
+                    for entry in child:
+                        number = attribute(entry, "start-value")
+                        inner = _Item(counter, item.depth + 1 if item else 1, number)
+                        yield from self._cell_pieces(entry, inner, spread)
+                case "table":
+                    yield self._nested(child, spread)
+                case "text-box" | "section":
+                    yield from self._cell_pieces(child, item, spread)
+
+    def _line_pieces(self, paragraph: Element, item: "_Item | None", spread: Spread) -> Iterator[str]:
+        line = self._line(paragraph)
+        marker = item.take()[0] if item and line.text.strip() else ""
+        yield f"{marker} {line.text}".strip()
+        for drawing in line.drawings:
+            if drawing.find("{*}object") is not None:
+                spread.then(partial(self._read_drawing, drawing))
+            else:
+                yield from self._cell_pieces(drawing, None, spread)
+
+    def _nested(self, table: Element, spread: Spread) -> str:
+        inner = self._spread(list(rows_of(table)), "")
+        text = in_line([[cell.text for cell in row] for row in inner.rows])
+        if text is None:
+            spread.then(partial(inner.lay_out, self._draft))
+        return text or ""
+
+
+class _Item:
+    """An item of a list: its first block has its marker, and is what is counted."""
+
+    def __init__(self, counter: Counter, depth: int, start: str | None) -> None:
+        """`depth` counts from 1; `start` None is an item that is not counted."""
+        self.counter = counter
+        self.depth = depth
+        self._start = start
+
+    def take(self) -> tuple[str, int]:
+        """Marker and depth from 0 of the next block; what follows the first stands one level deeper."""
+        if self._start is None:
+            return "", self.depth
+        start, self._start = self._start, None
+        return self.counter.next(self.depth, start), self.depth - 1
+
+
+def _chart(chart: Element) -> Chart:
+    """The table that a chart keeps of its own values, and the titles of its axes."""
+    titles = {
+        attribute(axis, "dimension"): _words(axis.find("{*}title")) for axis in chart.iterfind("{*}plot-area/{*}axis")
+    }
+    rows = [
+        [_words(cell) for cell in cells_of(row)] for table in chart.iterfind("{*}table") for row, _ in rows_of(table)
+    ]
+    up = titles.get("y", "")
+    title = " ".join(filter(None, (_words(chart.find("{*}title")), f"({up})" if up else "")))
+    head = [titles.get("x", ""), *rows[0][1:]] if rows else []
+    return Chart(title, head, rows[1:])
+
+
+def _words(element: Element | None) -> str:
+    if element is None:
+        return ""
+    return " ".join(all_text(part) for part in element.iterfind("{*}p")).strip()

@@ -1,0 +1,117 @@
+"""Owns the text of OpenDocument paragraphs: without what is deleted or hidden, and with what is anchored in it."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from embedmill.workers.parsing.odt_styles import OdtStyles
+from embedmill.workers.parsing.scripts import script
+from embedmill.workers.parsing.xml import Element, all_text, attribute, local_name
+
+_SPACES_AT_MOST = 1000
+_SPACE_RUN = re.compile("[ \t\n\r]+")
+_LEFT_OUT = frozenset({"annotation-end", "hidden-text", "tracked-changes", "sequence-decls", "forms", "title", "desc"})
+_DRAWN = frozenset({
+    "frame", "custom-shape", "rect", "ellipse", "line", "polyline", "polygon", "path", "connector", "g", "caption",
+    "circle", "regular-polygon", "measure",
+})  # fmt: skip
+
+
+@dataclass(slots=True)
+class OdtLine:
+    """A paragraph's text, and the drawings that are anchored in it."""
+
+    text: str
+    drawings: list[Element] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class OdtMarks:
+    """What a text refers to, in its order, and what was left out of it."""
+
+    notes: list[tuple[str, Element]] = field(default_factory=list)
+    comments: list[Element] = field(default_factory=list)
+    left_out: dict[str, None] = field(default_factory=dict)
+
+
+def read_odt_line(
+    paragraph: Element, styles: OdtStyles, marks: OdtMarks, equation: Callable[[Element], str]
+) -> OdtLine:
+    """One `text:p` or `text:h`; `equation` gives the line of a frame that holds one, and "" for any other frame."""
+    reader = _Reader(styles, marks, equation)
+    reader.read_spanned(paragraph, "")
+    return OdtLine(reader.text(), reader.drawings)
+
+
+class _Reader:
+    """Collects (script, text) pieces; neighbours of one script are one script."""
+
+    def __init__(self, styles: OdtStyles, marks: OdtMarks, equation: Callable[[Element], str]) -> None:
+        self._equation = equation
+        self._styles = styles
+        self._marks = marks
+        self._pieces: list[tuple[str, str]] = []
+        self.drawings: list[Element] = []
+
+    def text(self) -> str:
+        out = ""
+        for mark, group in groupby(self._pieces, key=lambda piece: piece[0]):
+            text = "".join(piece for _, piece in group)
+            out += script(mark, text, out) if mark else text
+        return out
+
+    def read_spanned(self, element: Element, mark: str) -> None:
+        """What is in an element that may have a style of its own."""
+        style = self._styles[attribute(element, "style-name")]
+        if style.is_hidden:
+            self._marks.left_out["hidden text"] = None
+        else:
+            self._read(element, style.script or mark)
+
+    def _read(self, element: Element, mark: str) -> None:
+        self._add(element.text, mark)
+        for child in element:
+            self._read_child(child, local_name(child), mark)
+            self._add(child.tail, mark)
+
+    def _add(self, text: str | None, mark: str) -> None:
+        if text:
+            self._pieces.append((mark, _SPACE_RUN.sub(" ", text)))
+
+    def _read_child(self, child: Element, name: str, mark: str) -> None:
+        match name:
+            case "span":
+                self.read_spanned(child, mark)
+            case "s":
+                count = attribute(child, "c")
+                self._pieces.append((mark, " " * min(int(count) if count.isdecimal() else 1, _SPACES_AT_MOST)))
+            case "tab" | "line-break":
+                self._pieces.append(("", "\t" if name == "tab" else "\n"))
+            case "note":
+                self._pieces.append(("", self._marked(child)))
+            case "annotation":
+                self._marks.comments.append(child)
+            case "ruby":
+                self._pieces.append((mark, self._ruby(child)))
+            case "frame" if line := self._equation(child):
+                self._pieces.append(("", line))
+            case _ if name in _DRAWN:
+                self.drawings.append(child)
+            case _ if name and name not in _LEFT_OUT:
+                self._read(child, mark)
+
+    def _marked(self, note: Element) -> str:
+        citation = note.find("{*}note-citation")
+        number = "" if citation is None else all_text(citation).strip()
+        mark = f"[{number or len(self._marks.notes) + 1}]"
+        body = note.find("{*}note-body")
+        if body is not None:
+            self._marks.notes.append((mark, body))
+        return mark
+
+    def _ruby(self, element: Element) -> str:
+        """The reading of a word stands behind it in parentheses."""
+        base = "".join(map(all_text, element.iterfind("{*}ruby-base")))
+        reading = "".join(map(all_text, element.iterfind("{*}ruby-text")))
+        return f"{base}({reading})" if reading else base
