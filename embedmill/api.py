@@ -73,7 +73,7 @@ from embedmill.producers.sources.open import SourceOptions, open_sources
 from embedmill.producers.sources.rows import FieldMap
 from embedmill.retrieval.hits import SearchResult
 from embedmill.retrieval.question import Mode
-from embedmill.retrieval.view import View
+from embedmill.retrieval.view import EVERY_SAYING, EXPLAINED_SAYING, View
 from embedmill.shared.errors import UsageError
 from embedmill.shared.ledger import Lane
 from embedmill.shared.letters import LetterFilter
@@ -116,6 +116,7 @@ class ViewChoices(TypedDict, total=False):
     per_document: int | None
     context: int
     fold: bool
+    explain: bool
 
 
 class SearchChoices(ViewChoices, Switches, total=False):
@@ -341,19 +342,22 @@ class Mill:
         *,
         collection: str = "default",
         where: str | None = None,
+        explain: bool = False,
         on_claim: OnClaim | None = None,
         **switches: Unpack[Switches],
     ) -> Reply:
         """An answer from the documents, each sentence with quotes that were checked; raises NotFound, UsageError.
 
         `rank` says whether models rank and answer, where that is not to be as settings and collection have it; `expand`
-        `decompose`, `max_usd` and `cache` are as for a search. `on_claim` is given each sentence as soon as it is whole
-        and its quotes are held, in this thread, while the model words the next.
+        `decompose`, `max_usd` and `cache` are as for a search. `explain` tells what each step cost and changed.
+        `on_claim` is given each sentence as soon as it is whole and its quotes are held, in this thread, while the
+        model words the next.
         """
         _require_known(switches, Switches)
+        view = EXPLAINED_SAYING if explain else EVERY_SAYING
         with self._runtimes.lend() as runtime:
             return asking_service.ask(
-                runtime, question, collection=collection, where=where, on_claim=on_claim, **switches
+                runtime, question, collection=collection, where=where, view=view, on_claim=on_claim, **switches
             )
 
     def add_feedback(self, result: str, chunk: str, *, helpful: bool, why: str | None = None) -> Judged:

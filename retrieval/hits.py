@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from embedmill.retrieval.explaining import Explanation
 from embedmill.retrieval.grading.passages import Quote
 from embedmill.retrieval.neighbours import Context
 from embedmill.retrieval.relevance import Relevance
@@ -104,7 +105,7 @@ class SearchResult:
 
     `faults` counts quotes of models that the texts do not hold, by kind. By its `id` readers say what they think of a
     hit; None where no record is kept. It was `cached` where it is shown again as it was found before. It is `unsettled`
-    where documents went on changing versions while it was looked for.
+    where documents went on changing versions while it was looked for. `explanation` is told where it was asked for.
     """
 
     hits: list[Hit]
@@ -122,6 +123,7 @@ class SearchResult:
     id: str | None = None
     cached: bool = False
     unsettled: bool | None = field(default=None, metadata=LEFT_OUT)
+    explanation: Explanation | None = field(default=None, metadata=LEFT_OUT)
 
     @property
     def new_faults(self) -> Mapping[str, int]:

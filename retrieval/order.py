@@ -54,6 +54,8 @@ class Order:
         self._left_out: dict[str, list[VectorRow]] = {}
         self.ends_early = False
         """Whether the places have ended though a side holds more."""
+        self.ranking: Ranking | None = None
+        """The first ranking that the places were made of."""
 
     def places(self) -> Iterator[Place]:
         """The places, from the first."""
@@ -72,6 +74,7 @@ class Order:
         lowest = float("inf")
         for depth in DEPTHS:
             ranking = self.look.rank(depth)
+            self.ranking = self.ranking or ranking
             scores = _below(lowest, {id: score for id, score in ranking.scores.items() if id not in placed})
             yield from self._spread(self._folded(ranking, scores))
             placed |= scores.keys()

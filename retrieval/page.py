@@ -24,7 +24,8 @@ class Page:
     """Some hits of an answer, and how good all of it is.
 
     `shown` stands for the ids of all hits up to its end, `before` for those up to its beginning; `end` is None where no
-    page follows. `ends_early` where nothing follows though the collection holds more.
+    page follows. `ends_early` where nothing follows though the collection holds more. `ids` are those of all places
+    that were taken.
     """
 
     hits: list[Hit]
@@ -34,6 +35,7 @@ class Page:
     shown: str
     end: int | None
     ends_early: bool
+    ids: Sequence[str] = ()
 
     def next(self, asked: str, *, without: Sequence[str], by_words: bool) -> Cursor | None:
         """Where the next page begins."""
@@ -61,6 +63,7 @@ def make_page(order: Order, judge: Judge, *, begin: int, top_k: int) -> Page:
         shown=_stands_for(places[:end]),
         end=end if len(places) > end else None,
         ends_early=order.ends_early and len(places) <= end,
+        ids=[place.row.id for place in places],
     )
 
 

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from embedmill.retrieval import look as looking
 from embedmill.retrieval.candidates import ActiveEditions, Visibility
 from embedmill.retrieval.embedding import EMBED, Vector, embed
+from embedmill.retrieval.explaining import Explanation, explain
 from embedmill.retrieval.fusion import UNMEASURED_MODEL, Fusion
 from embedmill.retrieval.grading.grader import STEPS as GRADING
 from embedmill.retrieval.grading.grader import Grader, Judges
@@ -190,7 +191,8 @@ class Searcher:
         require_order(begin, page.before, why=_why_another(steps) or "; ".join(failed.values()))
         following = page.next(asked, without=list(failed), by_words=bool(steps.why_failed(EMBED)))
         found = _result(page, question, steps, failed, following, *_notes(page, question, begin), parts=parts)
-        return replace(found, faults=grader.faults, unsettled=unsettled)
+        told = _explain(found, page, order, grader, begin) if view.explain else None
+        return replace(found, faults=grader.faults, unsettled=unsettled, explanation=told)
 
     def _embed(self, question: Question, steps: Steps, begin: Cursor) -> Vector | None:
         """The query's vector; none where the page before was made without."""
@@ -211,6 +213,16 @@ class Searcher:
         with steps.step(JUDGE) as step:
             step.ran, step.why = bool(judge.by), judge.why
         return judge
+
+
+def _explain(found: SearchResult, page: Page, order: Order, grader: Grader, begin: Cursor) -> Explanation:
+    """What became of the hits that are shown, and of as many at each stage before."""
+    ids = page.ids[begin.offset :]
+    shown = {id: (hit.rank, hit.document, hit.uri, hit.chunk) for id, hit in zip(ids, found.hits, strict=False)}
+    ranks = order.ranking.ranks if order.ranking else {}
+    found_by = {stage: sorted(places, key=places.__getitem__) for stage, places in ranks.items()}
+    trail = {**found_by, FOLD: page.ids, **grader.trail}
+    return explain(trail, found.steps, shown, depth=begin.offset + len(found.hits))
 
 
 def _check_words(question: Question, shards: Shards) -> None:

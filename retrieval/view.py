@@ -19,6 +19,7 @@ class View:
     most `per_document` hits are shown and the others named with its first; 0 is no limit, and None shows all, those
     after a document's third behind those of others. `context` chunks are shown before and after each hit. Near-copies
     are hits of their own unless they are folded, `to_the_word` only those that say the same in the same words.
+    `explain` tells what each stage cost and changed.
     """
 
     offset: int = 0
@@ -27,6 +28,7 @@ class View:
     context: int = 0
     fold: bool = True
     to_the_word: bool = False
+    explain: bool = False
 
     def __post_init__(self) -> None:
         _require(self.offset, "offset", least=0)
@@ -55,5 +57,6 @@ def _require(value: object, name: str, *, least: int, most: int | None = None) -
 FIRST_PAGE = View()
 EVERY_SAYING = View(to_the_word=True)
 """Hits to answer from: of two that differ in a word one may contradict the other."""
+EXPLAINED_SAYING = View(to_the_word=True, explain=True)
 EVERY_CHUNK = View(per_document=0, fold=False)
 """Every chunk by its score alone, as it is measured."""

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from embedmill.console.cli.explained import print_explanation
 from embedmill.console.cli.found import INDENT, width
-from embedmill.console.cli.options import AsJson, Collection, Decompose, Expand, MaxUsd, NoCache, Rank
+from embedmill.console.cli.options import AsJson, Collection, Decompose, Expand, Explain, MaxUsd, NoCache, Rank
 from embedmill.console.cli.output import print_line, print_result, print_warning
 from embedmill.console.dollars import format_usd
 
@@ -25,6 +26,7 @@ def ask(
     expand: Expand = None,
     decompose: Decompose = None,
     max_usd: MaxUsd = None,
+    explain: Explain = False,
     no_cache: NoCache = False,
     as_json: AsJson = False,
 ) -> None:
@@ -35,6 +37,7 @@ def ask(
     """
     from embedmill.console.cli.session import opened_to_read
     from embedmill.console.services import asking
+    from embedmill.retrieval.view import EVERY_SAYING, EXPLAINED_SAYING
 
     with opened_to_read() as runtime:
         reply = asking.ask(
@@ -42,6 +45,7 @@ def ask(
             question,
             collection=collection,
             where=where,
+            view=EXPLAINED_SAYING if explain else EVERY_SAYING,
             rank=rank,
             expand=expand,
             decompose=decompose,
@@ -87,6 +91,7 @@ def _print_reply(reply: "Reply") -> None:
     if reply.spend.calls:
         calls = "1 call" if reply.spend.calls == 1 else f"{reply.spend.calls} calls"
         print_line(f"{calls}, {format_usd(reply.spend.usd)}")
+    print_explanation(reply.explanation)
 
 
 def _print_sources(number: int, claim: "AskedClaim") -> None:

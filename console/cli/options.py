@@ -33,3 +33,4 @@ MaxUsd = Annotated[
         help="Most that the query may cost; what has no room in it is left out, and 0 lets no paid call be made.",
     ),
 ]
+Explain = Annotated[bool, typer.Option("--explain", help="Tell what each step cost, and which hits it moved.")]

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from embedmill.console.cli.explained import print_explanation
 from embedmill.console.cli.found import print_found
-from embedmill.console.cli.options import AsJson, Collection, Decompose, Expand, MaxUsd, NoCache, Rank
+from embedmill.console.cli.options import AsJson, Collection, Decompose, Expand, Explain, MaxUsd, NoCache, Rank
 from embedmill.console.cli.output import (
     FAILED,
     print_error,
@@ -58,6 +59,7 @@ def search(
     expand: Expand = None,
     decompose: Decompose = None,
     max_usd: MaxUsd = None,
+    explain: Explain = False,
     no_cache: NoCache = False,
     queries: Annotated[Path | None, typer.Option(help='JSONL of {"id", "text", "where"}; - reads stdin.')] = None,
     as_json: AsJson = False,
@@ -84,7 +86,7 @@ def search(
         "cache": not no_cache,
         "max_usd": max_usd,
     }
-    view = View(offset=offset, after=after, per_document=per_document, context=context, fold=fold)
+    view = View(offset=offset, after=after, per_document=per_document, context=context, fold=fold, explain=explain)
     with opened_to_read() as runtime:
         if queries is not None:
             asked = QueryFile(queries)
@@ -104,7 +106,7 @@ def search(
             runtime, str(query), collection=collection, top_k=top_k, mode=mode.value, where=where, view=view, **switches
         )
         _print_remarks(result)
-        print_result(result, lambda found: print_found(found, offset=offset), as_json=as_json)
+        print_result(result, lambda found: _print_found(found, offset), as_json=as_json)
 
 
 def export(
@@ -125,6 +127,11 @@ def export(
             print_json_lines(exporting.export_rejected(runtime, collection))
         else:
             print_json_lines(exporting.export(runtime, collection, with_vectors=vectors))
+
+
+def _print_found(result: "SearchResult", offset: int) -> None:
+    print_found(result, offset=offset)
+    print_explanation(result.explanation)
 
 
 def _print_answers(answers: "Iterable[Answered | Unanswered]", queries: QueryFile) -> None:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Unpack
 
@@ -13,12 +13,13 @@ from embedmill.console.services.searching import open_searcher, question_text
 from embedmill.console.services.switches import Switches
 from embedmill.retrieval.answering.answering import ANSWER, Answered, Source, answer
 from embedmill.retrieval.answering.answers import Claim
-from embedmill.retrieval.hits import Hit, SearchResult
+from embedmill.retrieval.explaining import Explanation, explain_step
+from embedmill.retrieval.hits import LEFT_OUT, Hit, SearchResult
 from embedmill.retrieval.keeping import Kind, as_kept, kept_or_made
 from embedmill.retrieval.relevance import Relevance
 from embedmill.retrieval.search import Searcher
 from embedmill.retrieval.steps import Step
-from embedmill.retrieval.view import EVERY_SAYING
+from embedmill.retrieval.view import EVERY_SAYING, View
 from embedmill.shared.filtering.conditions import Condition
 from embedmill.shared.headed import place_of, within_one
 from embedmill.shared.runtime import Runtime
@@ -91,6 +92,7 @@ class Reply:
     timings: Mapping[str, float]
     id: str | None = None
     cached: bool = False
+    explanation: Explanation | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,7 @@ def ask(
     *,
     collection: str,
     where: str | None = None,
+    view: View = EVERY_SAYING,
     on_claim: OnClaim | None = None,
     **switches: Unpack[Switches],
 ) -> Reply:
@@ -127,7 +130,7 @@ def ask(
     `on_claim` is given each sentence as soon as it is whole and its quotes are held, before the others are worded.
     """
     said = _Said(on_claim)
-    reply = _recorded(runtime, question, said, collection=collection, where=where, **switches)
+    reply = _recorded(runtime, question, said, collection=collection, where=where, view=view, **switches)
     said.rest(reply.claims)
     return reply
 
@@ -155,19 +158,26 @@ class _Said:
 
 
 def _recorded(
-    runtime: Runtime, question: str, said: _Said, *, collection: str, where: str | None, **switches: Unpack[Switches]
+    runtime: Runtime,
+    question: str,
+    said: _Said,
+    *,
+    collection: str,
+    where: str | None,
+    view: View,
+    **switches: Unpack[Switches],
 ) -> Reply:
     text, condition = question_text(question, where)
     with open_searcher(runtime, collection, **switches) as searcher:
-        key = (READ, condition, searcher.stages.digest)
-        asked = kept_or_made(searcher.shelf, KEPT, key, text, lambda: _ask(searcher, text, condition, said))
+        key = (READ, condition, view, searcher.stages.digest)
+        asked = kept_or_made(searcher.shelf, KEPT, key, text, lambda: _ask(searcher, text, condition, view, said))
         reply, found = asked.reply, asked.found
         door = Door("ask", collection, "hybrid", filtered=condition is not None, ranked=searcher.judges is not None)
         return replace(reply, id=note_query(runtime, door, found, _came_to(reply, found)))
 
 
-def _ask(searcher: Searcher, question: str, where: Condition | None, said: _Said) -> Asked:
-    found = searcher.search(question, top_k=READ, where=where, view=EVERY_SAYING)
+def _ask(searcher: Searcher, question: str, where: Condition | None, view: View, said: _Said) -> Asked:
+    found = searcher.search(question, top_k=READ, where=where, view=view)
     answered = answer(question, found, searcher.judges, searcher.tally, tell=said.hear)
     return Asked(_reply(question, found, answered), found)
 
@@ -202,12 +212,19 @@ def _reply(question: str, found: SearchResult, answered: Answered) -> Reply:
         notes=[*found.remarks, *answered.notes],
         steps=steps,
         spend=AskSpend(round(sum(step.usd for step in steps), 6), sum(step.calls for step in steps)),
+        explanation=_explain(found, answered.step),
         timings={**found.timings, ANSWER: round(answered.step.seconds * 1000, 3)},
     )
 
 
 def _claim(claim: Claim, sources: Iterable[Source]) -> AskedClaim:
     return AskedClaim(claim.text, [_quote(hit, *span) for hit, span in sources])
+
+
+def _explain(found: SearchResult, last: Step) -> Explanation | None:
+    """What the search says of itself, with the step that answers."""
+    told = found.explanation
+    return told and replace(told, stages=[*told.stages, explain_step(last)])
 
 
 def _quote(hit: Hit, start: int, end: int) -> AskedQuote:

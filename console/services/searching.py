@@ -15,6 +15,7 @@ from embedmill.console.services.recording import CameTo, Door, note_query
 from embedmill.console.services.stage_settings import read_stage_settings
 from embedmill.console.services.switches import Switches
 from embedmill.console.services.understanding import open_understanding
+from embedmill.retrieval.explaining import Explanation
 from embedmill.retrieval.hits import LEFT_OUT, Hit, SearchResult, Understood
 from embedmill.retrieval.question import Mode
 from embedmill.retrieval.relevance import Relevance
@@ -68,6 +69,7 @@ class Answered:
     faults: Mapping[str, int]
     cached: bool
     unsettled: bool | None = field(metadata=LEFT_OUT)
+    explanation: Explanation | None = field(metadata=LEFT_OUT)
     result: str | None
     """The id of the result; that of the query stands before everything."""
 

@@ -1,14 +1,14 @@
 """Owns the place of grading in a search: the first candidates come in the models' order, the others as before."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from itertools import islice
 
 from embedmill.retrieval.grading.passages import Passage
 from embedmill.retrieval.grading.questions import Asked, Counts
 from embedmill.retrieval.grading.staged import RANK, SIFT, Depths, Judge, Judged, Weights, rank_staged
-from embedmill.retrieval.order import Place, Rerank
+from embedmill.retrieval.order import FOLD, Place, Rerank
 from embedmill.retrieval.steps import Steps
 
 STEPS = (SIFT, RANK)
@@ -50,6 +50,8 @@ class Grader:
         self._steps = steps
         self._known: dict[tuple[str, ...], Sequence[Judged]] = {}
         self.counts: list[Counts] = []
+        self.trail: Mapping[str, Sequence[str]] = {}
+        """The ids of what was graded as each stage left them, and as they came to the first of them."""
         if judges is None:
             for name in STEPS:
                 steps.skip(name, NOBODY_ASKED)
@@ -99,6 +101,7 @@ class Grader:
                 depths=judges.depths,
             )
             self._known[key] = order.judged
+            self.trail = {FOLD: key, **order.trail}
             self.counts += order.counts
         return self._known[key]
 

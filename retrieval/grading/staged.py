@@ -4,7 +4,7 @@ Every stage may fail, as a whole or for some passages. What no model has judged 
 bad: it keeps the order of the stage before, on that stage's own scale, behind what is relevant and before what is not.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
@@ -116,10 +116,14 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """All passages, the best first, and what was wrong with the models' answers."""
+    """All passages, the best first, and what was wrong with the models' answers.
+
+    `trail` has the ids of the passages as each stage left them that judged some.
+    """
 
     judged: Sequence[Judged]
     counts: Sequence[Counts]
+    trail: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def rank_staged(
@@ -151,7 +155,10 @@ def rank_staged(
         steps.skip(RANK, "nothing passed the filter")
     else:
         graded = _ask(RANK, Ranking(rank.model, asked), chosen[: depths.ranked], rank, steps, counts)
-    return Order(_ordered(passages, sifted, graded, weights or Weights()), counts)
+    weights = weights or Weights()
+    ordered = _ordered(passages, sifted, graded, weights)
+    trail = {SIFT: _ids(_ordered(passages, sifted, {}, weights))} if sifted else {}
+    return Order(ordered, counts, trail | ({RANK: _ids(ordered)} if graded else {}))
 
 
 def _ask(
@@ -214,6 +221,10 @@ def _ordered(
     judged.sort(key=lambda item: (item.standing, -item.score))
     lowest = accumulate((item.score for item in judged), min)
     return [replace(item, score=score) for item, score in zip(judged, lowest, strict=True)]
+
+
+def _ids(judged: Iterable[Judged]) -> list[str]:
+    return [item.passage.id for item in judged]
 
 
 def _judged(passage: Passage, sifted: Grade | None, graded: Grade | None, weights: Weights) -> Judged:
