@@ -1,0 +1,1 @@
+"""Archives and mailboxes as containers of documents, read as streams: nothing is ever extracted to a path."""

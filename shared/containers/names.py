@@ -1,0 +1,40 @@
+"""Owns the names of what is in a container: relative, without `..`, drives and control characters, each once."""
+
+import re
+
+NAMELESS = "nameless"
+LONGEST_PART = 255
+
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_DRIVE = re.compile(r"\A[A-Za-z]:")
+
+
+def clean_path(name: str) -> str:
+    """The path by which a file in a container is known: `../../x` is `x`, `C:\\a\\b` is `a/b`."""
+    parts = _UNSAFE.sub("", _DRIVE.sub("", name)).replace("\\", "/").split("/")
+    kept = [part[:LONGEST_PART] for part in parts if part.strip() not in ("", ".", "..")]
+    return "/".join(kept) or NAMELESS
+
+
+class Names:
+    """Tells apart what has the same path in one container."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, int] = {}
+
+    def take(self, name: str) -> str:
+        """The cleaned path; the second file of that path is `a~2.txt`."""
+        path = clean_path(name)
+        count = self._seen[path] = self._seen.get(path, 0) + 1
+        if count == 1:
+            return path
+        stem, dot, suffix = path.rpartition(".")
+        return f"{stem}~{count}.{suffix}" if dot and "/" not in suffix and stem else f"{path}~{count}"
+
+
+def decode_name(raw: bytes) -> str:
+    """A name that says nothing of its encoding: UTF-8 when it is valid, else what DOS wrote."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("cp437")

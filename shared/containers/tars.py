@@ -1,0 +1,55 @@
+"""Owns tape archives as containers, compressed or not: files in their order, links and devices named and passed over."""
+
+import lzma
+import tarfile
+import zlib
+from collections.abc import Iterator
+from typing import BinaryIO, cast
+
+from embedmill.shared.containers.entries import Damage, Entry, Inside, LeftOut
+from embedmill.shared.containers.names import Names
+
+MAGIC, MAGIC_AT = b"ustar", 257
+# Headers of a header, as long names are: more than this is no name.
+MOST_HEADER_BYTES = 1024 * 1024
+
+_HEADERS = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
+_ERRORS = (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError, ValueError, OverflowError, IndexError)
+_BLOCK = 512
+
+
+class _Info(tarfile.TarInfo):
+    """A member whose extended header is refused when it claims a size that would fill the memory."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in _HEADERS and self.size > MOST_HEADER_BYTES:
+            raise tarfile.ReadError("a header that is no header")
+        return cast("tarfile.TarInfo", super()._proc_member(archive))  # type: ignore[misc]
+
+
+def read_tar(stream: BinaryIO, _name: str) -> Iterator[Inside]:
+    """What is in an archive that was decompressed; it is read once, from its beginning on. Raises Damage."""
+    names = Names()
+    try:
+        archive = tarfile.open(fileobj=stream, mode="r|", tarinfo=_Info, errorlevel=0)  # noqa: SIM115 - lives as long as its stream
+        while (info := archive.next()) is not None:
+            archive.members = []  # it would remember all of them
+            if not info.isdir():
+                yield _inside(archive, info, names.take(info.name))
+    except _ERRORS:
+        raise Damage from None
+
+
+def is_tar(head: bytes) -> bool:
+    """Whether bytes begin with a member's header."""
+    return head[MAGIC_AT : MAGIC_AT + len(MAGIC)] == MAGIC
+
+
+def _inside(archive: tarfile.TarFile, info: tarfile.TarInfo, path: str) -> Inside:
+    if info.issym() or info.islnk():
+        return LeftOut(path, "it is a link, which is not followed")
+    if not info.isreg():
+        return LeftOut(path, "it is a device or a pipe, which holds no document")
+    if info.issparse():
+        return LeftOut(path, "it is a sparse file, which may claim any size")
+    return Entry(path, lambda: cast("BinaryIO", archive.extractfile(info)))
