@@ -23,6 +23,7 @@ from embedmill.producers.sources.base import (
 )
 from embedmill.producers.sources.folder import FolderSource
 from embedmill.shared.addresses import document_id, version_id
+from embedmill.shared.containers.walk import WITHIN
 from embedmill.shared.db import claims, dead_before, documents, scan_notes, scans, submitting
 from embedmill.shared.db.claims import LeftBehind, OtherClaim, Sighting, Which
 from embedmill.shared.db.collections import Collection
@@ -348,8 +349,12 @@ def _describe_item(id_: str, settings_hash: str, item: FileItem | RowItem) -> Su
         settings_hash=settings_hash,
         version=version_id(item.content_hash, settings_hash),
         size=max(1, size // BYTES_PER_TOKEN),
-        origin={"kind": item.kind, "metadata": dict(item.metadata)},
+        origin={"kind": item.kind, "metadata": dict(item.metadata)} | _container_of(item),
     )
+
+
+def _container_of(item: FileItem | RowItem) -> dict[str, Any]:
+    return {"container": item.container} if isinstance(item, FileItem) and item.container else {}
 
 
 def _are_two(other: OtherClaim, item: FileItem | RowItem) -> bool:
@@ -371,6 +376,13 @@ def _is_missing(uri: str) -> bool:
     try:
         return stat.S_ISDIR(os.stat(uri_to_path(uri)).st_mode)
     except (FileNotFoundError, NotADirectoryError):
-        return True
+        return not _lies_in_a_file(uri)
     except (OSError, ValueError):
         return False
+
+
+def _lies_in_a_file(uri: str) -> bool:
+    """Whether it is a container's member and the container is there: only who reads that one knows the rest."""
+    parts = uri.split(WITHIN)
+    containers = (WITHIN.join(parts[:count]) for count in range(1, len(parts)))
+    return any(os.path.isfile(uri_to_path(container)) for container in containers)

@@ -32,6 +32,7 @@ class Origin:
 
 ORIGINS: dict[str, Origin] = {
     "file": Origin(loader="embedmill.shared.loading:FileLoader"),
+    "member": Origin(loader="embedmill.shared.containers.loading:MemberLoader"),
     "row": Origin(loader="embedmill.shared.loading:RowLoader"),
 }
 

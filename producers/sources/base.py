@@ -28,7 +28,8 @@ class SourcePlace:
 class FileItem:
     """A document that is read later, by a worker; `size` in bytes, `content_hash` SHA-256 hex.
 
-    `kind` says where it is and what reads it there (`embedmill.shared.loading`).
+    `kind` says where it is and what reads it there (`embedmill.shared.loading`); `container` is the URI of the file
+    that it lies in, if any.
     """
 
     uri: str
@@ -38,6 +39,7 @@ class FileItem:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     listed_at: SourcePlace | None = field(default=None, compare=False)
     kind: str = "file"
+    container: str = ""
 
     @property
     def path(self) -> bytes:

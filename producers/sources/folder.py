@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from embedmill.producers.sources.base import FileItem, Item, Problem, Remark, RemarkKind, Skipped, Source, Spec
-from embedmill.producers.sources.file import Opening, found_file, hashed_file
+from embedmill.producers.sources.file import Opening
 from embedmill.producers.sources.globs import Globs, Unmatched, compile_globs
 from embedmill.producers.sources.left_out import (
     LeftOut,
@@ -20,6 +20,8 @@ from embedmill.producers.sources.left_out import (
     reason_by_folder_files,
     reason_by_folder_name,
 )
+from embedmill.producers.sources.members import read_file
+from embedmill.producers.sources.secrets_inside import reason_by_content
 from embedmill.producers.sources.tables import Documents
 from embedmill.producers.sources.unsupported import reason_by_link
 from embedmill.shared.files import describe_mode, describe_os_error
@@ -96,7 +98,7 @@ class FolderSource(Source):
             return
         for name in names.files:
             if walk.takes(folder + name):
-                yield self._file(folder + name, name, descriptor, walk)
+                yield from self._file(folder + name, name, descriptor, walk)
         for name in names.others:
             if walk.takes(folder + name):
                 yield self._other(folder + name, name, descriptor)
@@ -126,15 +128,16 @@ class FolderSource(Source):
             return LeftOut.VERSION_CONTROL if is_version_control(name) else None
         return reason_by_file_name(name)
 
-    def _file(self, relative: bytes, name: bytes, descriptor: int, walk: "_FolderWalk") -> Item:
+    def _file(self, relative: bytes, name: bytes, descriptor: int, walk: "_FolderWalk") -> Iterator[Item]:
         path = self._path(relative)
         if reason := self._leaves_file(name):
-            return Skipped(path_to_uri(path), reason)
-        read = hashed_file if self.hidden else found_file
-        item = read(path, Opening(name, os.O_NOFOLLOW, descriptor))
-        if isinstance(item, FileItem):
-            walk.documents.add(path)
-        return item
+            yield Skipped(path_to_uri(path), reason)
+            return
+        judge = None if self.hidden else reason_by_content
+        for item in read_file(path, Opening(name, os.O_NOFOLLOW, descriptor), judge=judge, hidden=self.hidden):
+            if isinstance(item, FileItem) and not item.container:
+                walk.documents.add(path)
+            yield item
 
     def _other(self, relative: bytes, name: bytes, descriptor: int) -> Item:
         path = self._path(relative)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import BinaryIO, ClassVar
 
 from embedmill.producers.sources.base import FileItem, Item, Problem, Remark, Source, SourcePlace, Spec
-from embedmill.producers.sources.file import named_file
+from embedmill.producers.sources.named import named_file
 from embedmill.producers.sources.paths import absolute_path, canonical_path
 from embedmill.producers.sources.records import CHUNK_BYTES, split_records
 from embedmill.producers.sources.seen import Seen
@@ -63,7 +63,7 @@ class ListSource(Source):
         try:
             with self._open() as stream:
                 for item in self._items(stream):
-                    if isinstance(item, FileItem):
+                    if isinstance(item, FileItem) and not item.container:
                         documents.add(item.path)
                     yield item
         except DocumentError as error:
@@ -89,7 +89,7 @@ class ListSource(Source):
             if name is None or b"\0" in name:
                 yield Problem(self.uri, "not a path: it is too long or holds a NUL byte", line)
             elif name and _is_new(path := canonical_path(absolute_path(name, base=self.base)), seen, line):
-                yield _at_line(named_file(path), SourcePlace(self.uri, line))
+                yield from (_at_line(item, SourcePlace(self.uri, line)) for item in named_file(path))
 
 
 def _is_new(path: bytes, seen: Seen, line: int) -> bool:

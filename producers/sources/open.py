@@ -9,11 +9,11 @@ from typing import BinaryIO, cast
 
 from embedmill.producers.sources.base import Source, Spec
 from embedmill.producers.sources.csv_rows import CsvSource, holds_rows
-from embedmill.producers.sources.file import FileSource
 from embedmill.producers.sources.folder import FolderSource
 from embedmill.producers.sources.given import GivenSource
 from embedmill.producers.sources.jsonl import JsonlSource
 from embedmill.producers.sources.listing import STDIN, ListSource
+from embedmill.producers.sources.named import FileSource
 from embedmill.producers.sources.paths import absolute_path, canonical_path, shown
 from embedmill.producers.sources.rows import FieldMap
 from embedmill.shared.errors import SourceError, UsageError

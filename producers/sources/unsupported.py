@@ -6,7 +6,7 @@ _FAMILIES = {
     "an image": "avif bmp cr2 gif heic heif ico jfif jpeg jpg nef png psd tif tiff webp",
     "a sound recording": "aac flac m4a mp3 oga ogg opus wav wma",
     "a video": "avi flv m4v mkv mov mp4 mpeg mpg webm wmv",
-    "an archive or compressed file": "7z bz2 deb dmg gz iso jar lz4 rar rpm tar tbz2 tgz txz whl xz zip zst",
+    "an archive or compressed file": "7z deb dmg iso jar lz4 rar rpm whl zst",
     "a program or compiled code": "a class dll dylib exe o pyc pyo so wasm",
     "a font": "eot otf ttf woff woff2",
     "binary data": "arrow feather gguf h5 npy npz onnx parquet pickle pkl safetensors sqlite sqlite3",

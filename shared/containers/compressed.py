@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import lzma
+import zlib
 from collections.abc import Iterator
 from io import BufferedReader, RawIOBase
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -54,13 +55,8 @@ class _Plain(RawIOBase):
         view = memoryview(buffer).cast("B")
         try:
             data = self._stream.read(min(len(view), _READ_BYTES))
-        except (OSError, EOFError, lzma.LZMAError, ValueError):
+        except (OSError, EOFError, lzma.LZMAError, zlib.error, ValueError):
             raise Damage from None
-        except Exception as error:
-            # gzip lets zlib's error through, which has no other common base.
-            if type(error).__module__ == "zlib":
-                raise Damage from None
-            raise
         view[: len(data)] = data
         return len(data)
 
@@ -90,7 +86,7 @@ class _Xz:
 
 def _decompressed(stream: BinaryIO, head: bytes) -> "gzip.GzipFile | bz2.BZ2File | _Xz":
     if head.startswith(GZIP):
-        return gzip.GzipFile(fileobj=stream)
+        return gzip.GzipFile(fileobj=stream, mode="rb")
     if head.startswith(BZIP2):
         return bz2.BZ2File(stream)
     if head.startswith(XZ):

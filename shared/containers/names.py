@@ -10,7 +10,7 @@ _DRIVE = re.compile(r"\A[A-Za-z]:")
 
 
 def clean_path(name: str) -> str:
-    """The path by which a file in a container is known: `../../x` is `x`, `C:\\a\\b` is `a/b`."""
+    r"""The path by which a file in a container is known: `../../x` is `x`, `C:\\a\\b` is `a/b`."""
     parts = _UNSAFE.sub("", _DRIVE.sub("", name)).replace("\\", "/").split("/")
     kept = [part[:LONGEST_PART] for part in parts if part.strip() not in ("", ".", "..")]
     return "/".join(kept) or NAMELESS

@@ -1,4 +1,4 @@
-"""Owns tape archives as containers, compressed or not: files in their order, links and devices named and passed over."""
+"""Owns tape archives as containers: files in their order, links and devices named and passed over."""
 
 import lzma
 import tarfile
@@ -13,9 +13,10 @@ MAGIC, MAGIC_AT = b"ustar", 257
 # Headers of a header, as long names are: more than this is no name.
 MOST_HEADER_BYTES = 1024 * 1024
 
-_HEADERS = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
+_HEADERS = (
+    tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK,
+)  # fmt: skip
 _ERRORS = (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError, ValueError, OverflowError, IndexError)
-_BLOCK = 512
 
 
 class _Info(tarfile.TarInfo):
@@ -31,9 +32,10 @@ def read_tar(stream: BinaryIO, _name: str) -> Iterator[Inside]:
     """What is in an archive that was decompressed; it is read once, from its beginning on. Raises Damage."""
     names = Names()
     try:
-        archive = tarfile.open(fileobj=stream, mode="r|", tarinfo=_Info, errorlevel=0)  # noqa: SIM115 - lives as long as its stream
+        # It lives as long as its stream.
+        archive = tarfile.open(fileobj=stream, mode="r|", tarinfo=_Info, errorlevel=0)  # noqa: SIM115
         while (info := archive.next()) is not None:
-            archive.members = []  # it would remember all of them
+            archive.members = []  # type: ignore[attr-defined] # it would remember all of them
             if not info.isdir():
                 yield _inside(archive, info, names.take(info.name))
     except _ERRORS:

@@ -45,7 +45,7 @@ class ContainerLimits:
     bytes: int = 100 * 1024**3
     ratio: int = 200
     ratio_floor: int = 50 * 1024**2
-    depth: int = 4
+    depth: int = 3
     nested_bytes: int = 512 * 1024**2
 
 
@@ -74,7 +74,7 @@ class Budget:
 
 
 def opener_of(name: str, head: bytes) -> Opener | None:
-    """What reads a file of that name that begins so, when it is a container; an office file is none (`is_container`)."""
+    """What reads a file of that name that begins so, if it is a container; an office file may be one here."""
     base = name.rpartition("/")[2].lower()
     stem, dot, suffix = base.rpartition(".")
     found = _OPENERS.get(f".{suffix}") if dot and stem else None
@@ -194,7 +194,7 @@ class _Counting(RawIOBase):
             data = self._stream.read(len(view))
         except DocumentError:
             raise
-        except Exception as error:  # noqa: BLE001 - archives raise whatever their authors forgot
+        except Exception as error:
             raise Damage from error
         self._budget.spend(len(data))
         view[: len(data)] = data

@@ -19,6 +19,7 @@ from embedmill.shared.db.engine import Database
 from embedmill.shared.db.schema import chore, source
 from embedmill.shared.errors import ScanStopped, ScanTakenOver
 from tests.producers.walking import Walk
+from tests.shared.containers.making import zipped
 
 
 class Desk:
@@ -101,6 +102,27 @@ def test_a_file_that_was_only_named_by_itself_leaves_when_its_folder_is_read(des
     assert desk.ingest("docs", include=("*.txt",))["deleted"] == 0, "left out by a pattern is not gone"
     (desk.folder / "docs/z.md").unlink()
     assert desk.ingest("docs", include=("*.txt",))["deleted"] == 1
+
+
+def test_members_of_an_archive_come_change_and_leave_one_by_one(desk: Desk) -> None:
+    archive = desk.folder / "docs" / "z.zip"
+    archive.write_bytes(zipped({"a.txt": "a", "b.txt": "b", "c.txt": "c"}))
+    assert desk.ingest("docs")["completed"] == 13
+    archive.write_bytes(zipped({"a.txt": "a", "b.txt": "changed", "d.txt": "d"}))
+    counts = desk.ingest("docs")
+    assert (counts["unchanged"], counts["completed"], counts["deleted"]) == (11, 2, 1)
+    assert desk.visible() == TEN | {"a.txt", "b.txt", "d.txt"}
+
+
+def test_an_archive_that_was_only_named_by_itself_keeps_its_members_until_it_is_gone(desk: Desk) -> None:
+    archive = desk.folder / "docs" / "z.zip"
+    archive.write_bytes(zipped({"a.txt": "a"}))
+    desk.ingest("docs/z.zip")
+    desk.ingest("docs", include=("*.txt",))
+    assert "a.txt" in desk.visible()
+    archive.unlink()
+    desk.ingest("docs", include=("*.txt",))
+    assert "a.txt" not in desk.visible()
 
 
 def test_a_file_stays_as_long_as_the_same_folder_with_other_patterns_claims_it(desk: Desk) -> None:

@@ -267,7 +267,7 @@ class Walk:
             settlement.settle(connection, held, outcomes, retry=RETRY)
 
     def chunk(self, item: WorkItem) -> Outcome:
-        if item.origin["kind"] == "row":
+        if item.origin["kind"] != "file":
             return Advance("index", {"chunks_expected": 1})
         path = Path(uri_to_path(item.uri).decode())
         if not path.exists():

@@ -150,11 +150,11 @@ def test_devices_are_skipped() -> None:
 
 
 def test_files_without_text_by_their_name_are_skipped_unread(guarded: Path) -> None:
-    write(guarded, "Photo.PNG", "a.tar.gz", "png", "b.docx", "c.unknown")
+    write(guarded, "Photo.PNG", "a.7z", "png", "b.docx", "c.unknown")
     (guarded / "Photo.PNG").chmod(0)
     found = reasons(source(guarded), Skipped)
     assert "an image" in found["Photo.PNG"]
-    assert "unpack" in found["a.tar.gz"]
+    assert "unpack" in found["a.7z"]
     assert names(source(guarded), guarded) == ["b.docx", "c.unknown", "png"]
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from embedmill.producers.sources.base import FileItem, Skipped
-from embedmill.producers.sources.file import FileSource
 from embedmill.producers.sources.folder import FolderSource
 from embedmill.producers.sources.left_out import LeftOut, reason_by_file_name
 from embedmill.producers.sources.listing import ListSource
+from embedmill.producers.sources.named import FileSource
 from embedmill.producers.sources.secrets_inside import reason_by_content
 from embedmill.shared.files import HEAD_BYTES
 from embedmill.shared.uris import uri_to_path

@@ -9,10 +9,10 @@ import pytest
 
 from embedmill.producers.sources.base import FileItem, Skipped, Source
 from embedmill.producers.sources.csv_rows import CsvSource
-from embedmill.producers.sources.file import FileSource
 from embedmill.producers.sources.folder import FolderSource
 from embedmill.producers.sources.jsonl import JsonlSource
 from embedmill.producers.sources.listing import ListSource
+from embedmill.producers.sources.named import FileSource
 from embedmill.producers.sources.open import SourceOptions, find_other_spellings, open_sources, source_from_spec
 from embedmill.producers.sources.rows import FieldMap
 from embedmill.shared.errors import SourceError, UsageError

@@ -1,0 +1,102 @@
+"""Reads documents that lie in containers: one pass over a container for all that may be wanted of it."""
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
+
+from embedmill.shared.containers.entries import Damage, Entry, Inside
+from embedmill.shared.containers.walk import WITHIN, Budget, ContainerLimits, walk
+from embedmill.shared.errors import DocumentError, ParserLimitExceeded, SourceGone, UnreadableDocument
+from embedmill.shared.files import SIZE_HINT, open_regular_file
+from embedmill.shared.loading import Loaded, Loader, Located
+from embedmill.shared.uris import uri_to_path
+
+if TYPE_CHECKING:
+    from embedmill.shared.runtime import Runtime
+
+MEMBER = "member"
+"""The kind of origin that is read here; its `container` is the URI of the file."""
+
+_SAFE = "/!~@+,;=()$&'*:"
+
+
+def member_uri(container: str, path: str) -> str:
+    """The URI of what lies in a container: `file:///data/archive.zip!/folder/a.txt`."""
+    return container + WITHIN + quote(path, safe=_SAFE)
+
+
+def member_path(container: str, uri: str) -> str:
+    """The path of `member_uri`."""
+    return unquote(uri.removeprefix(container + WITHIN))
+
+
+class MemberLoader(Loader):
+    """A file in an archive, or a message in a mailbox."""
+
+    whence = "the container"
+
+    def __init__(self, runtime: "Runtime", located: Sequence[Located]) -> None:
+        super().__init__(runtime, located)
+        self._passes: dict[str, _Pass] = {}
+
+    def load(self, located: Located) -> Loaded:
+        """One of them; raises SourceGone, UnreadableDocument, ParserLimitExceeded."""
+        container = str(located.origin["container"])
+        path = member_path(container, located.uri)
+        found = self._passes[container].take(path) if container in self._passes else None
+        if found is None:
+            self._passes[container] = self._begin(container)
+            found = self._passes[container].take(path)
+        if found is None:
+            raise SourceGone("it is in its container no more")
+        if isinstance(found, DocumentError):
+            raise found
+        return Loaded(self.whence, found)
+
+    def _begin(self, container: str) -> "_Pass":
+        wanted = {
+            member_path(container, each.uri) for each in self.located if each.origin.get("container") == container
+        }
+        return _Pass(container, wanted, self.runtime.settings.max_document_bytes)
+
+
+class _Pass:
+    """One reading of a container; what was met before it was asked for is kept until then."""
+
+    def __init__(self, container: str, wanted: set[str], most: int) -> None:
+        self._wanted = wanted
+        self._most = most
+        self._met: dict[str, bytes | DocumentError] = {}
+        self._coming = self._read(container)
+
+    def take(self, path: str) -> bytes | DocumentError | None:
+        """The document, or why it cannot be read; None when it is not there, or was taken before."""
+        while path not in self._met:
+            try:
+                name, found = next(self._coming)
+            except StopIteration:
+                return None
+            self._met[name] = found
+        return self._met.pop(path)
+
+    def _read(self, container: str) -> Iterator[tuple[str, bytes | DocumentError]]:
+        path = uri_to_path(container)
+        with os.fdopen(open_regular_file(path), "rb") as stream:
+            budget = Budget(ContainerLimits(), os.fstat(stream.fileno()).st_size)
+            for inside in walk(stream, os.fsdecode(os.path.basename(path)), budget, wanted=self._leads_to_wanted):
+                yield inside.path, self._read_one(inside)
+
+    def _read_one(self, inside: Inside) -> bytes | DocumentError:
+        if not isinstance(inside, Entry):
+            return UnreadableDocument(inside.reason)
+        try:
+            data = inside.open().read(self._most + 1)
+        except Damage as error:
+            return error
+        if len(data) > self._most:
+            return ParserLimitExceeded(f"the file is larger than the limit of {self._most:,} bytes", hint=SIZE_HINT)
+        return data
+
+    def _leads_to_wanted(self, path: str) -> bool:
+        return path in self._wanted or any(each.startswith(path + WITHIN) for each in self._wanted)

@@ -1,0 +1,90 @@
+"""Documents in archives and mailboxes are items of their own, below a folder and by themselves."""
+
+import hashlib
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from embedmill.producers.sources.base import FileItem, Item, Problem, Skipped
+from embedmill.producers.sources.folder import FolderSource
+from embedmill.producers.sources.named import FileSource
+from embedmill.shared.errors import ParserLimitExceeded, SourceGone, UnreadableDocument
+from embedmill.shared.loading import Loading, Located
+from tests.shared.containers.making import mailbox, taped, zipped
+
+RUNTIME: Any = SimpleNamespace(settings=SimpleNamespace(max_document_bytes=1000))
+
+
+def by_path(items: list[Item], root: Path) -> dict[str, str]:
+    """`ok`, or the reason, by the URI below the folder."""
+    return {item.uri.removeprefix(root.as_uri() + "/"): getattr(item, "reason", "ok") for item in items}
+
+
+def located(path: Path, member: str) -> Located:
+    return Located(f"{path.as_uri()}!/{member}", {"kind": "member", "container": path.as_uri()})
+
+
+def test_a_folder_holds_what_its_archives_hold(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(zipped({"b/c d.txt": "text", "in.tgz": taped({"e.txt": "e"}, mode="w:gz")}))
+    (tmp_path / "f.txt").write_text("f")
+    (tmp_path / "g.mbox").write_bytes(mailbox("Message-ID: <1@x>\n\nhi"))
+    items = list(FolderSource(bytes(tmp_path)))
+    assert list(by_path(items, tmp_path)) == ["a.zip!/b/c%20d.txt", "a.zip!/in.tgz!/e.txt", "f.txt", "g.mbox!/1@x.eml"]
+    container = (tmp_path / "a.zip").as_uri()
+    uri = f"{container}!/b/c%20d.txt"
+    assert items[0] == FileItem(uri, 4, hashlib.sha256(b"text").hexdigest(), kind="member", container=container)
+
+
+def test_an_archive_that_is_named_is_opened_and_an_office_file_in_a_zip_is_one_document(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    path.write_bytes(zipped({"b.txt": "b"}))
+    assert by_path(list(FileSource(bytes(path))), tmp_path) == {"a.zip!/b.txt": "ok"}
+    path.write_bytes(zipped({"word/document.xml": "<x/>"}))
+    assert by_path(list(FileSource(bytes(path))), tmp_path) == {"a.zip": "ok"}
+
+
+def test_what_a_walk_leaves_out_is_left_out_of_an_archive_too(tmp_path: Path) -> None:
+    names = ["ok.txt", ".git/a", ".git/b", "node_modules/x/y.js", "__MACOSX/._ok", ".env", "pic.png", "x/.hidden/z"]
+    (tmp_path / "a.zip").write_bytes(
+        zipped(dict.fromkeys(names, "text") | {"k.pem": "-----BEGIN RSA PRIVATE KEY-----\n"})
+    )
+    items = list(FolderSource(bytes(tmp_path)))
+    skipped = {path: reason for path, reason in by_path(items, tmp_path).items() if reason != "ok"}
+    assert sorted(skipped) == [
+        f"a.zip!/{path}" for path in (".env", ".git/", "__MACOSX/", "k.pem", "node_modules/", "pic.png", "x/.hidden/")
+    ]
+    assert all(isinstance(item, Skipped | FileItem) for item in items)
+    everything = by_path(list(FolderSource(bytes(tmp_path), hidden=True)), tmp_path)
+    assert [path for path, reason in everything.items() if reason != "ok"] == ["a.zip!/.git/", "a.zip!/pic.png"]
+
+
+def test_an_archive_that_is_damaged_is_a_problem_so_that_nothing_of_it_leaves(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(zipped({"b.txt": "b"})[:-10])
+    (tmp_path / "b.txt").write_text("b")
+    first, second = FolderSource(bytes(tmp_path))
+    assert isinstance(first, Problem)
+    assert isinstance(second, FileItem)
+
+
+def test_a_member_is_loaded_in_any_order_and_twice(tmp_path: Path) -> None:
+    path = tmp_path / "a.tgz"
+    inner = zipped({"deep é.txt": "deep"})
+    path.write_bytes(taped({"a.txt": "a", "b.txt": "b", "c.zip": inner, "big": "x" * 2000}, mode="w:gz"))
+    wanted = [located(path, name) for name in ("a.txt", "b.txt", "c.zip!/deep%20%C3%A9.txt", "big", "gone")]
+    loading = Loading(RUNTIME, wanted)
+    assert [loading.load(wanted[n]).data for n in (2, 0, 1, 1)] == [b"deep", b"a", b"b", b"b"]
+    with pytest.raises(ParserLimitExceeded, match="1,000 bytes"):
+        loading.load(wanted[3])
+    with pytest.raises(SourceGone):
+        loading.load(wanted[4])
+
+
+def test_a_member_of_a_container_that_is_gone_or_broken_is_said_to_be(tmp_path: Path) -> None:
+    wanted = located(tmp_path / "a.zip", "b.txt")
+    with pytest.raises(SourceGone):
+        Loading(RUNTIME, [wanted]).load(wanted)
+    (tmp_path / "a.zip").write_bytes(b"PK\x03\x04")
+    with pytest.raises(UnreadableDocument):
+        Loading(RUNTIME, [wanted]).load(wanted)
