@@ -51,23 +51,6 @@ class HtmlList:
         return f"{numeral(number, self.style)}."
 
 
-@dataclass(slots=True)
-class HtmlItem:
-    """An item that is open. Its first block has its marker; what follows stands one level deeper."""
-
-    marker: str
-    depth: int
-    deeper: int
-    is_begun: bool = False
-
-    def take(self) -> tuple[str, int]:
-        """Marker and depth of the item's next block."""
-        if self.is_begun:
-            return "", self.deeper
-        self.is_begun = True
-        return self.marker, self.depth
-
-
 def integer(text: str | None, default: int) -> int:
     """The number that an attribute begins with, as browsers read it."""
     found = _INTEGER.match(text or "")

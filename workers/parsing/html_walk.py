@@ -8,8 +8,9 @@ from embedmill.workers.parsing.alternatives import spoken
 from embedmill.workers.parsing.document import BlockKind
 from embedmill.workers.parsing.draft import Draft, one_line
 from embedmill.workers.parsing.equations import mathml
-from embedmill.workers.parsing.html_lists import HtmlItem, HtmlList, integer
+from embedmill.workers.parsing.html_lists import HtmlList, integer
 from embedmill.workers.parsing.html_tables import DEEPEST, HtmlCell, HtmlTable, Piece
+from embedmill.workers.parsing.list_items import Item
 from embedmill.workers.parsing.scripts import SUB, SUPER, script
 from embedmill.workers.parsing.xml import parse_xml
 
@@ -50,7 +51,7 @@ class Walk:
         self._scripts: list[tuple[int, bool]] = []
         self._pres = 0
         self._lists: list[HtmlList] = []
-        self._items: list[HtmlItem] = []
+        self._items: list[Item] = []
         self._tables: list[HtmlTable] = []
         self._cells: list[_Around] = []
         self._pieces: list[Piece | HtmlTable] | None = None
@@ -104,7 +105,7 @@ class Walk:
                 self._enter_item(node)
             case "dt" | "dd":
                 depth = max(len(self._lists) - 1, 0) + (tag == "dd")
-                self._items.append(HtmlItem("", depth, depth))
+                self._items.append(Item("", depth, depth))
             case "td" | "th" if self._tables:
                 self._enter_cell(tag, node)
             case "tr" if self._tables:
@@ -149,7 +150,7 @@ class Walk:
         depth = max(len(self._lists) - 1, 0)
         around = self._lists[-1] if self._lists else HtmlList()
         value = node.attributes.get("value") if around.style else None
-        self._items.append(HtmlItem(around.next(value), depth, depth + 1))
+        self._items.append(Item(around.next(value), depth, depth + 1))
 
     def _enter_table(self, node: "LexborNode") -> None:
         """A caption that waits is the table's."""
@@ -277,7 +278,7 @@ class _Around:
         self,
         pieces: "list[Piece | HtmlTable] | None",
         lists: list[HtmlList],
-        items: list[HtmlItem],
+        items: list[Item],
         pres: int,
     ) -> None:
         self.pieces = pieces

@@ -1,13 +1,18 @@
 """Owns Markdown: the blocks that the syntax marks, each with its source text, so that quotes and links survive."""
 
 import re
+from dataclasses import dataclass
 from functools import cache
+from itertools import groupby
+from textwrap import dedent
 from typing import TYPE_CHECKING
 
 from embedmill.workers.parsing.draft import Draft, clean
 from embedmill.workers.parsing.html import read_markup
+from embedmill.workers.parsing.list_items import Item
 from embedmill.workers.parsing.table import Table
 from embedmill.workers.parsing.text import read_text
+from embedmill.workers.parsing.word_lists import BULLET
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -15,9 +20,13 @@ if TYPE_CHECKING:
 
 NESTING = 1_000_000  # more than the stack allows, so that too much of it is an error
 
-_FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
+_FRONT_MATTER = re.compile(
+    r"\A(?:---[ \t]*\n(.*?)^(?:---|\.\.\.)|\+\+\+[ \t]*\n(.*?)^\+\+\+)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE
+)
 # A plain or quoted scalar; a value with a YAML tag, anchor or structure is no title.
-_TITLE = re.compile(r"""^title:[ \t]+(["']?)([^\s!&*>|\[{"'][^\n]*?)\1[ \t]*$""", re.MULTILINE)
+_TITLE = re.compile(r"""^title(?:[ \t]*=|:)[ \t]+(["']?)([^\s!&*>|\[{"'][^\n]*?)\1[ \t]*$""", re.MULTILINE)
+_CAPTION = re.compile(r"\A(?:Table)?:[ \t]+(\S[^\n]*)\Z")
+_NOTE = re.compile(r"\[\^[^\]\n]+\]:")
 _HEADING_ID = re.compile(r"\s*\{\s*#[^{}]*\}\s*$")
 
 
@@ -27,7 +36,7 @@ def read(data: bytes, draft: Draft) -> None:
     if front := _FRONT_MATTER.match(text):
         text = text[front.end() :]
         draft.note("front matter left out")
-        if title := _TITLE.search(front[1]):
+        if title := _TITLE.search(front[1] or front[2] or ""):
             draft.title = title[2]
     try:
         tokens = _grammar().parse(text)
@@ -40,11 +49,15 @@ def read(data: bytes, draft: Draft) -> None:
 
 @cache
 def _grammar() -> "MarkdownIt":
-    """Blocks only: inline markup stays as written. What is nested below `maxNesting` the grammar drops in silence."""
+    """Blocks only: inline markup stays as written, and so do the targets of links and footnotes.
+
+    What is nested below `maxNesting` the grammar drops in silence.
+    """
     from markdown_it import MarkdownIt
 
     grammar = MarkdownIt("commonmark", {"maxNesting": NESTING}).enable("table")
     grammar.core.ruler.disable(["inline", "text_join"])
+    grammar.block.ruler.disable("reference")
     return grammar
 
 
@@ -54,14 +67,26 @@ class _Reader:
     def __init__(self, draft: Draft) -> None:
         self._draft = draft
         self._level = 0
-        self._is_item = False
-        self._cells: list[str] | None = None
+        self._lists: list[_List] = []
+        self._items: list[Item] = []
+        self._cells: list[str] = []
         self._table: Table | None = None
         self._is_head = False
+        self._caption = ""
+        self._as_written = ""
+        self._is_behind_table = False
+        self._is_in_note = False
 
     def read(self, tokens: "list[Token]") -> None:
-        for token in tokens:
-            self._read_token(token)
+        """Blocks of HTML that follow one another are one: an empty line ends the block, and not the table in it."""
+        for is_html, group in groupby(tokens, key=lambda token: token.type == "html_block"):
+            if is_html:
+                self._settle()
+                read_markup("\n".join(token.content for token in group), self._draft)
+                continue
+            for token in group:
+                self._read_token(token)
+        self._settle()
 
     def _read_token(self, token: "Token") -> None:
         match token.type:
@@ -69,33 +94,106 @@ class _Reader:
                 self._level = int(token.tag[1:])
             case "heading_close":
                 self._level = 0
-            case "list_item_open":
-                self._is_item = True
-            case "tr_open":
-                self._cells = []
-            case "table_open":
-                self._table = self._draft.table()
-            case "thead_open" | "thead_close":
-                self._is_head = token.type == "thead_open"
-            case "tr_close" if self._table:
-                add = self._table.head if self._is_head else self._table.row
-                add(self._cells or [])
-                self._cells = None
             case "inline":
                 self._read_inline(token.content)
-            case "fence" | "code_block":
-                self._draft.code(token.content)
-            case "html_block":
-                read_markup(token.content, self._draft)
+            case "fence":
+                self._add_code(token.content)
+            case "code_block":
+                self._read_indented(token.content)
+            case kind if kind.startswith(("bullet_list", "ordered_list", "list_item")):
+                self._read_list(token)
+            case _:
+                self._read_table(token)
+
+    def _read_list(self, token: "Token") -> None:
+        match token.type:
+            case "ordered_list_open":
+                self._lists.append(_List(int(token.attrs.get("start", 1)), token.markup))
+            case "bullet_list_open":
+                self._lists.append(_List(0, ""))
+            case "list_item_open":
+                depth = len(self._lists) - 1
+                self._items.append(Item(self._lists[-1].next(), depth, depth + 1))
+            case "list_item_close":
+                self._items.pop()
+            case _:
+                self._lists.pop()
+
+    def _read_table(self, token: "Token") -> None:
+        match token.type:
+            case "table_open":
+                caption, self._caption = self._caption, ""
+                self._table = self._draft.table(caption)
+            case "table_close":
+                self._table, self._is_behind_table = None, True
+            case "thead_open" | "thead_close":
+                self._is_head = token.type == "thead_open"
+            case "tr_open":
+                self._cells = []
+            case "tr_close" if self._table:
+                add = self._table.head if self._is_head else self._table.row
+                add(self._cells)
 
     def _read_inline(self, text: str) -> None:
-        if self._cells is not None:
+        if self._table:
             self._cells.append(text)
         elif self._level:
+            self._settle()
             self._draft.title = self._draft.title or _HEADING_ID.sub("", text)
             self._draft.heading(text, level=self._level)
-        elif self._is_item:
-            self._draft.list_item(text)
+        elif found := _CAPTION.match(text):
+            self._read_caption(text, found)
+        else:
+            self._settle()
+            self._is_in_note = _NOTE.match(text) is not None
+            self._add_text(text)
+
+    def _add_text(self, text: str) -> None:
+        if self._items:
+            marker, depth = self._items[-1].take()
+            self._draft.list_item(text, marker=marker, depth=depth)
         else:
             self._draft.paragraph(text)
-        self._is_item = False
+
+    def _read_caption(self, text: str, found: re.Match[str]) -> None:
+        """A line of its own before a table or behind it; anywhere else it is what it looks like."""
+        if self._is_behind_table:
+            self._settle()
+            self._draft.caption(found[1])
+            return
+        self._settle()
+        self._caption = found[1]
+        self._as_written = text
+
+    def _read_indented(self, text: str) -> None:
+        """What is indented below a footnote goes on with it, and is code elsewhere."""
+        if self._is_in_note:
+            self._add_text(dedent(text))
+        else:
+            self._add_code(text)
+
+    def _add_code(self, text: str) -> None:
+        self._settle()
+        self._draft.code(text)
+
+    def _settle(self) -> None:
+        """What looked like a caption has no table."""
+        caption, self._caption = self._caption, ""
+        self._is_behind_table = self._is_in_note = False
+        if caption:
+            self._add_text(self._as_written)
+
+
+@dataclass(slots=True)
+class _List:
+    """A list that is open: `end` is what stands behind its numbers, "" for bullets."""
+
+    number: int
+    end: str
+
+    def next(self) -> str:
+        """The marker of the next item, as it is shown whatever number was written."""
+        if not self.end:
+            return BULLET
+        self.number += 1
+        return f"{self.number - 1}{self.end}"

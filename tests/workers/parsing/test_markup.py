@@ -64,7 +64,7 @@ def test_markdown_keeps_source_text_and_structure() -> None:
     document = read(source, "a.md")
     assert document.title == "Title"
     assert shape(document) == [
-        (H, "Title"), (P, "See [docs](http://x) & `code`."), (L, "one"), (L, "two"), (C, "x  = 1"),
+        (H, "Title"), (P, "See [docs](http://x) & `code`."), (L, "- one"), (L, "- two"), (C, "x  = 1"),
         (T, "a | b"), (T, "1 | 2"), (P, "quoted"),
     ]  # fmt: skip
 
@@ -91,7 +91,7 @@ def test_restructuredtext_keeps_headings_lists_code_and_rows() -> None:
     source = b"""Top\n===\n\nPara with :func:`role`.\n\nSub\n---\n\n* item\n\n::\n\n    code  here\n
 =====  =====\na      b\n=====  =====\n1      2\n=====  =====\n"""
     assert shape(read(source, "a.rst")) == [
-        (H, "Top"), (P, "Para with :func:`role`."), (H, "Sub"), (L, "item"), (C, "code  here"), (T, "a | b"),
+        (H, "Top"), (P, "Para with :func:`role`."), (H, "Sub"), (L, "- item"), (C, "code  here"), (T, "a | b"),
         (T, "1 | 2"),
     ]  # fmt: skip
 
@@ -122,3 +122,72 @@ def test_plain_text_parts_at_empty_lines_and_sees_underlined_titles() -> None:
         (H, "Manual"), (P, "First line\n  second line"), (H, "NAME"), (P, "ls - list"), (H, "Overline"), (P, "x"),
     ]  # fmt: skip
     assert [level for level, _ in headings(document)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("source", "items"),
+    [
+        ("1. a\n1. b\n   - c\n\n     more\n2) d\n", ["1. a", "2. b", "  - c", "    more", "2) d"]),
+        ("7. a\n8. b\n", ["7. a", "8. b"]),
+        ("- [x] done\n* [ ] open\n", ["- [x] done", "- [ ] open"]),
+    ],
+)
+def test_markdown_lists_keep_numbers_and_nesting(source: str, items: list[str]) -> None:
+    assert texts(read(source.encode(), "a.md")) == items
+
+
+def test_markdown_captions_belong_to_their_tables_and_are_text_elsewhere() -> None:
+    table = "| a | b |\n|---|---|\n| 1 |  |\n"
+    document = read(f"Table: Prices\n\n{table}\n: After it\n\nTable: none\n\ntext\n".encode(), "a.md")
+    assert [(block.kind.value, block.text) for block in document.blocks] == [
+        ("caption", "Prices"), ("table_row", "a | b"), ("table_row", "1"), ("caption", "After it"),
+        ("paragraph", "Table: none"), ("paragraph", "text"),
+    ]  # fmt: skip
+    assert document.blocks[2].head == (0, 2)
+
+
+def test_markdown_notes_and_targets_of_links_are_text() -> None:
+    source = "Text[^1] and [a][l].\n\n[^1]: Note.\n\n    More of it.\n\n[l]: http://example.org\n\n    code\n"
+    assert shape(read(source.encode(), "a.md")) == [
+        (P, "Text[^1] and [a][l]."), (P, "[^1]: Note."), (P, "More of it."), (P, "[l]: http://example.org"),
+        (C, "code"),
+    ]  # fmt: skip
+
+
+def test_an_empty_line_does_not_end_a_table_of_html_in_markdown() -> None:
+    source = b"<table>\n<tr><th>k<th>v</tr>\n\n<tr><td>1<td>2</tr>\n</table>\n\n+ x\n"
+    assert shape(read(source, "a.md")) == [(T, "k | v"), (T, "1 | 2"), (L, "- x")]
+
+
+def test_front_matter_may_be_toml() -> None:
+    document = read(b'+++\ntitle = "Plain"\n+++\nbody\n', "a.md")
+    assert (document.title, texts(document)) == ("Plain", ["body"])
+
+
+def test_restructuredtext_lists_keep_numbers_terms_and_nesting() -> None:
+    source = b"""c. a\nd. b\n\n   more\n\n   * nested\n\n(7) x\n\nterm : class\n   meaning\n
+-v, --verbose  Say more.\n\n:Author: Me\n"""
+    assert texts(read(source, "a.rst")) == [
+        "c. a", "d. b", "  more", "  - nested", "(7) x", "term : class", "  meaning", "-v, --verbose", "  Say more.",
+        "Author: Me",
+    ]  # fmt: skip
+
+
+def test_restructuredtext_places_spans_and_keeps_lists_in_cells() -> None:
+    source = b"""+------+-----------+\n| a    | b         |\n+======+=====+=====+\n| x    | 1   | 2   |\n
+|      +-----+-----+\n|      | * p | 4   |\n|      | * q |     |\n+------+-----+-----+\n""".replace(b"\n\n", b"\n")
+    inside = b"".join(b"   " + line + b"\n" for line in source.splitlines())
+    document = read(b".. table:: Prices\n\n" + inside, "a.rst")
+    assert texts(document) == ["Prices", "a | b | b", "x | 1 | 2", "x | - p - q | 4"]
+    assert {block.head for block in document.blocks} == {(0, 2)}
+
+
+def test_restructuredtext_keeps_notes_captions_and_alternative_texts() -> None:
+    source = b""".. [1] A note.\n\n.. figure:: x.png\n   :alt: A pump\n\n   A pump, open\n
+.. image:: y.png\n   :alt: A valve\n
+.. topic:: Title\n\n   Body.\n"""
+    kinds = [(block.kind.value, block.text) for block in read(source, "a.rst").blocks]
+    assert kinds == [
+        ("paragraph", "[1] A note."), ("caption", "A pump, open"), ("caption", "A valve"), ("paragraph", "Title"),
+        ("paragraph", "Body."),
+    ]  # fmt: skip
