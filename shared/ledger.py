@@ -125,6 +125,8 @@ class Usage:
     """What the ledger calls the operation, where it is told apart from others of one price: `rank`, `answer`."""
     calls: int = 1
     """More than one for a batch, which is one row in the ledger."""
+    is_urgent: bool = False
+    """Whether a person waits for it: then it goes before what jobs ask for."""
 
     @property
     def amounts(self) -> dict[str, int]:

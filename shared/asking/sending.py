@@ -118,6 +118,8 @@ class _Sending(Generic[ItemT, FoundT, AnswerT]):
 
     def _run(self) -> dict[ItemT, EmbedmillError]:
         while self._waiting or self._flights:
+            if time.monotonic() >= self._ends:
+                self._stopped = self._stopped or self._late(self._pace.all_seconds)
             while self._waiting and not (self._stopped or self._is_short) and len(self._flights) < self._width:
                 self._start(self._waiting.popleft())
             if self._stopped is not None:

@@ -4,11 +4,17 @@ A bucket refills continuously. It lets a call through that is larger than what i
 debt by the difference: a provider's own bucket holds a whole minute, ours a few seconds of it, so ours is the narrower
 one at every moment and yet lets every call through that the provider would. Where a provider says how much is left of
 its own, ours is as large as that: its first minute is used at once, and no call is sent that does not fit.
+
+What a person waits for goes before all others: while such a call waits for the buckets to hold enough for it, no other
+takes from them. So it waits for one slot at most, however many wait in the row, and the row waits no longer for it than
+for any other call.
 """
 
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
+from secrets import token_hex
 from typing import Any
 
 from embedmill.shared.errors import LONGEST_WAIT_SECONDS, FlowControl
@@ -36,6 +42,8 @@ LEAST_RATIO, MOST_RATIO = 0.25, 4.0
 
 PATIENCE_SECONDS = 2.0
 """A worker waits so long for its turn; for longer the work is parked and the worker does something else."""
+URGENT_PATIENCE_SECONDS = 10.0
+"""What a person waits for cannot be parked; for longer it is done without."""
 
 Value = dict[str, Any]
 Amounts = Mapping[str, int]
@@ -55,25 +63,53 @@ def take(
     """Take amounts from the buckets of `limits` (units a minute); None when they were taken.
 
     A call that has to wait for longer than `patience` is put at the end of the row and told when its turn is. One that
-    came to its turn and finds less than was thought is not sent to the end again.
+    came to its turn and finds less than was thought is not sent to the end again. All of them wait for urgent ones.
     """
     value = _refilled(value, now, limits)
     counted = _as_counted(value, amounts)
     has_turn = _come_to_turn(value, now, _share(counted, limits))
     lacking = (_lacking(value, limits, name, max(amount, counted[name])) for name, amount in amounts.items())
     seconds = max([value["not_before"] - now, *lacking], default=0)
+    seconds = max([seconds, *(max(other["due"] - now, 0.0) + YIELD_SECONDS for other in value["urgent"].values())])
     if seconds <= 0 and _must_yield(value, job, now):
         seconds = YIELD_SECONDS
     if seconds > 0:
         patience_left = None if has_turn else patience
         return value, _promised(value, now, seconds, counted, limits, job=job, patience=patience_left)
-    for dimension, amount in amounts.items():
-        if dimension in limits:
-            value["levels"][dimension] -= amount
+    _spend(value, amounts, limits)
     share = _share(amounts, limits)
     used = value["jobs"].get(job, {}).get("used", 0.0)
     value["jobs"][job] = {"used": used + share, "due": None, "seen": now}
     return value, None
+
+
+def take_urgently(
+    value: Value, now: float, amounts: Amounts, limits: Amounts, *, caller: str, patience: float
+) -> tuple[Value, Wait | None]:
+    """The same for what a person waits for, who is `caller`: it yields to none but to those who waited before it.
+
+    One that has to wait for longer than `patience` is not waited for, as it does not come back.
+    """
+    value = _refilled(value, now, limits)
+    since = value["urgent"].pop(caller, {"since": now})["since"]
+    before = [other["due"] for other in value["urgent"].values() if other["since"] < since]
+    counted = _as_counted(value, amounts)
+    lacking = (_lacking(value, limits, name, max(amount, counted[name])) for name, amount in amounts.items())
+    seconds = max(
+        [value["not_before"] - now, *lacking, *(max(due - now, 0.0) + YIELD_SECONDS for due in before)], default=0
+    )
+    if seconds <= 0:
+        _spend(value, amounts, limits)
+        return value, None
+    if seconds <= patience:
+        value["urgent"][caller] = {"due": now + seconds, "since": since}
+    return value, Wait(seconds, seconds)
+
+
+def _spend(value: Value, amounts: Amounts, limits: Amounts) -> None:
+    for dimension, amount in amounts.items():
+        if dimension in limits:
+            value["levels"][dimension] -= amount
 
 
 def correct(value: Value, now: float, difference: Amounts, limits: Amounts) -> Value:
@@ -147,6 +183,12 @@ def _refilled(value: Value, now: float, limits: Amounts) -> Value:
         "jobs": jobs,
         "told": value.get("told", []),
         "ratios": value.get("ratios", {}),
+        # Who did not come back is gone.
+        "urgent": {
+            caller: waiting
+            for caller, waiting in value.get("urgent", {}).items()
+            if -GRACE_SECONDS < waiting["due"] - now < URGENT_PATIENCE_SECONDS + GRACE_SECONDS
+        },
         "learned": value.get("learned", {}),
     }
 
@@ -265,19 +307,32 @@ class Allowance:
 
     def await_turn(self, amounts: Amounts, *, job: str) -> None:
         """Take what a call needs, after a short wait if that is enough; raises FlowControl when it is not."""
+        self._await(partial(self._take, amounts, job), patience=PATIENCE_SECONDS)
+
+    def await_urgent_turn(self, amounts: Amounts) -> None:
+        """The same for what a person waits for, which goes before all else."""
+        self._await(partial(self._take_urgently, amounts, token_hex(8)), patience=URGENT_PATIENCE_SECONDS)
+
+    def _await(self, ask: Callable[[float], Wait | None], *, patience: float) -> None:
         waited = 0.0
-        while (wait := self._take(amounts, job=job, patience=PATIENCE_SECONDS - waited)) is not None:
-            if wait.seconds > PATIENCE_SECONDS - waited:
+        while (wait := ask(patience - waited)) is not None:
+            if wait.seconds > patience - waited:
                 raise FlowControl(
                     f"the limit of {self._name} is used up", reason="rate", retry_after_seconds=wait.promise
                 )
             self._sleep(wait.seconds)
             waited += wait.seconds
 
-    def _take(self, amounts: Amounts, *, job: str, patience: float) -> Wait | None:
+    def _take(self, amounts: Amounts, job: str, patience: float) -> Wait | None:
         return self._state.update(
             self._key,
             lambda value, now: take(value, now, amounts, self._of(value), job=job, patience=patience),
+        )
+
+    def _take_urgently(self, amounts: Amounts, caller: str, patience: float) -> Wait | None:
+        return self._state.update(
+            self._key,
+            lambda value, now: take_urgently(value, now, amounts, self._of(value), caller=caller, patience=patience),
         )
 
     def correct(self, difference: Amounts) -> None:

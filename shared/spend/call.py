@@ -45,11 +45,17 @@ class PaidCall:
             return
         self._guard.ask()
         try:
-            self._allowance.await_turn(self.usage.amounts, job=str(self.usage.job_id or ""))
+            self._await_turn()
             self._reserve(note)
         except BaseException:
             self._guard.give_back()
             raise
+
+    def _await_turn(self) -> None:
+        if self.usage.is_urgent:
+            self._allowance.await_urgent_turn(self.usage.amounts)
+        else:
+            self._allowance.await_turn(self.usage.amounts, job=str(self.usage.job_id or ""))
 
     def _reserve(self, note: Note | None) -> None:
         try:

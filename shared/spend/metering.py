@@ -69,7 +69,9 @@ class LedgerMeter(Meter):
             self._tally.save(cached, microusd=saved, tokens=cached_tokens)
 
     def _booked(self, usage: Usage) -> Usage:
-        return replace(usage, job_id=self._job_id, collection_id=self._collection_id)
+        """For whom it is; who wants to tell what a query came to waits for it."""
+        urgent = self._tally is not None
+        return replace(usage, job_id=self._job_id, collection_id=self._collection_id, is_urgent=urgent)
 
 
 class _TalliedCall:

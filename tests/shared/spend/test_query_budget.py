@@ -8,7 +8,8 @@ import pytest
 from embedmill.shared.errors import EmbedmillError, FlowControl, InputRefused, ProviderUnavailable
 from embedmill.shared.ledger import Tokens, Usage
 from embedmill.shared.metering import Reservation, Tally
-from embedmill.shared.spend.metering import LedgerMeter, StoreMeter
+from embedmill.shared.spend.call import PaidCall
+from embedmill.shared.spend.metering import LedgerMeter, StoreMeter, _TalliedCall
 from tests.shared.db.tracker import Tracker
 
 # Two cents for a million tokens: a call of a thousand may cost 20 micro-dollars.
@@ -120,6 +121,13 @@ def test_what_the_store_is_billed_counts_and_is_not_left_out(spenders: Any, trac
     StoreMeter(spenders(), collection_id=tracked.collection.id, tally=tally).reserve(READ).settle(milliunits=3000)
     assert passes(meter(spenders, tracked, tally)) is None
     assert passes(StoreMeter(spenders(), collection_id=tracked.collection.id, tally=tally), READ)
+
+
+def test_what_a_query_asks_for_goes_before_what_jobs_do(spenders: Any, tracked: Tracker) -> None:
+    asked = meter(spenders, tracked, bounded(None)).reserve(CALL)
+    worked = LedgerMeter(spenders(), collection_id=tracked.collection.id).reserve(CALL)
+    assert isinstance(asked, _TalliedCall) and isinstance(asked._call, PaidCall) and isinstance(worked, PaidCall)
+    assert (asked._call.usage.is_urgent, worked.usage.is_urgent) == (True, False)
 
 
 def test_calls_at_once_never_hold_more_than_there_is() -> None:
