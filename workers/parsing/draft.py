@@ -164,6 +164,8 @@ class Draft:
 
     def cell(self, text: str) -> str:
         """A table cell's text, on one line."""
+        if text.isascii() and text.isprintable() and "  " not in text:
+            return text.strip(" ")
         return one_line(self._clean(text))
 
     def _clean(self, text: str) -> str:

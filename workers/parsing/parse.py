@@ -14,22 +14,22 @@ from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.limits import ParserLimits
 
 _READERS = {
-    detect.CSV: "embedmill.workers.parsing.sheets:read_csv",
+    detect.CSV: "embedmill.workers.parsing.sheets.separated:read",
     detect.DOCX: "embedmill.workers.parsing.office:read",
     detect.EML: "embedmill.workers.parsing.mail:read",
     detect.EPUB: "embedmill.workers.parsing.epub:read",
     detect.HTML: "embedmill.workers.parsing.html:read",
     detect.JSON: "embedmill.workers.parsing.json:read",
     detect.MARKDOWN: "embedmill.workers.parsing.markdown:read",
-    detect.ODS: "embedmill.workers.parsing.sheets:read_workbook",
+    detect.ODS: "embedmill.workers.parsing.sheets.opendocument:read",
     detect.ODT: "embedmill.workers.parsing.odt:read",
     detect.PDF: "embedmill.workers.parsing.pdf.reading:read",
     detect.PLAIN: "embedmill.workers.parsing.text:read",
     detect.PPTX: "embedmill.workers.parsing.slides:read",
     detect.RST: "embedmill.workers.parsing.rst:read",
     detect.RTF: "embedmill.workers.parsing.rtf.reading:read",
-    detect.XLS: "embedmill.workers.parsing.sheets:read_workbook",
-    detect.XLSX: "embedmill.workers.parsing.sheets:read_workbook",
+    detect.XLS: "embedmill.workers.parsing.sheets.workbook:read",
+    detect.XLSX: "embedmill.workers.parsing.sheets.workbook:read",
 }
 # A text file may be empty; these only ever are when there is nothing that a reader of text could use.
 _NEVER_EMPTY = frozenset(

@@ -24,8 +24,10 @@ class _Line:
     def says_more_than_its_key(self, columns: Sequence[int]) -> bool:
         return any(self.cells[column] for column in columns[1:] if column < len(self.cells))
 
-    def block(self, columns: Sequence[int], head: tuple[int, int] | None = None) -> Block:
-        texts = [self.cells[column] if column < len(self.cells) else "" for column in columns]
+    def block(self, columns: Sequence[int] | None, head: tuple[int, int] | None = None) -> Block:
+        """Some columns of it; all of them where none are named."""
+        cells = self.cells
+        texts = list(cells) if columns is None else [cells[n] if n < len(cells) else "" for n in columns]
         while texts and not texts[-1]:
             texts.pop()
         return Block(BlockKind.TABLE_ROW, SEPARATOR.join(texts), page=self.page, head=head)
@@ -33,9 +35,9 @@ class _Line:
 
 @dataclass(slots=True)
 class _Band:
-    """Some columns of a table, with the number of the first block of its head, once that stands in the text."""
+    """Some columns of a table, or all, with the blocks of its head, once that stands in the text."""
 
-    columns: list[int]
+    columns: list[int] | None
     head: tuple[int, int] | None = None
 
 
@@ -68,7 +70,8 @@ class Table:
     def close(self) -> None:
         """Hands the rows that wait to the draft, band by band; for the draft to call."""
         if not self._bands:
-            self._bands = [_Band(columns) for columns in bands([line.cells for line in self._heads + self._rows])]
+            found = bands([line.cells for line in self._heads + self._rows])
+            self._bands = [_Band(columns if len(found) > 1 else None) for columns in found]
         for band in self._bands:
             self._add_band(band)
         self._rows = []
@@ -82,11 +85,12 @@ class Table:
     def _add_band(self, band: _Band) -> None:
         if band.head is None:
             band.head = self._add_head(band.columns)
+        columns, head = band.columns, band.head
         for line in self._rows:
-            if band is self._bands[0] or line.says_more_than_its_key(band.columns):
-                self._draft.add(line.block(band.columns, band.head))
+            if columns is None or band is self._bands[0] or line.says_more_than_its_key(columns):
+                self._draft.add(line.block(columns, head))
 
-    def _add_head(self, columns: list[int]) -> tuple[int, int]:
+    def _add_head(self, columns: list[int] | None) -> tuple[int, int]:
         caption = Block(BlockKind.CAPTION, self._caption, page=self._page)
         blocks = [block for block in (caption, *(line.block(columns) for line in self._heads)) if block.text]
         head = self._draft.blocks, self._draft.blocks + len(blocks)

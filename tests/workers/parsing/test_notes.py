@@ -1,10 +1,8 @@
 """What a parser leaves out or guesses is noted: by name, in few words, and without a word of the document's text."""
 
 from email.message import EmailMessage
-from io import BytesIO
 
 import pytest
-import xlsxwriter
 from pptx import Presentation
 
 from embedmill.workers.parsing.draft import NOTE_CHARS, NOTES, Draft, ranges
@@ -156,23 +154,6 @@ def test_slides_without_text_are_noted() -> None:
     deck.slides.add_slide(deck.slide_layouts[5]).shapes.title.text = "One"
     deck.slides.add_slide(deck.slide_layouts[6])
     assert read(saved(deck.save), "a.pptx").notes == ("1 of 2 slides hold no text: 2",)
-
-
-def test_charts_and_comments_of_a_workbook_are_noted() -> None:
-    stream = BytesIO()
-    book = xlsxwriter.Workbook(stream)
-    sheet = book.add_worksheet("Prices")
-    sheet.write_row(0, 0, ["tea", 3])
-    sheet.write_comment("A1", "an aside")
-    chart = book.add_chart({"type": "bar"})
-    chart.add_series({"values": "=Prices!$B$1:$B$1"})
-    book.add_chartsheet("Picture").set_chart(chart)
-    book.close()
-    assert read(stream.getvalue(), "a.xlsx").notes == (
-        "1 chart left out",
-        "comments were left out",
-        "sheet left out: Picture: it is a chart",
-    )
 
 
 @pytest.mark.parametrize(

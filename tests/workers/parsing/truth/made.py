@@ -2,4 +2,6 @@
 
 from collections.abc import Callable
 
-MADE: dict[str, Callable[[], bytes]] = {}
+from tests.workers.parsing.truth import sheets
+
+MADE: dict[str, Callable[[], bytes]] = {**sheets.MADE}

@@ -1,0 +1,1 @@
+"""Tables that fill files: separated values and workbooks."""

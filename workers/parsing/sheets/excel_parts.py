@@ -1,0 +1,160 @@
+"""Owns what a workbook's package says beside its values: formats, formulas, comments, and what is drawn on a sheet."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import groupby
+
+from embedmill.workers.parsing.archive import Archive
+from embedmill.workers.parsing.charts import add_chart, drawn_text, read_chart
+from embedmill.workers.parsing.draft import Draft
+from embedmill.workers.parsing.package import Relation, parts_of_kind, relation_id, relations
+from embedmill.workers.parsing.sheets.number_formats import BUILT_IN
+from embedmill.workers.parsing.xml import Element, parse_xml
+
+WORKBOOK = "xl/workbook.xml"
+STYLES = "xl/styles.xml"
+PLAIN = frozenset({"general", "@", ""})
+"""Formats that show a value as it is."""
+STANDS_IN = "[Threaded comment]"
+"""So begin comments for old programs, which repeat those of a thread."""
+
+# Cells as every program writes them, the address before the style; of others the value is shown as it is.
+_STYLED = re.compile(rb'<(?:\w+:)?c r="([A-Z]{1,3})(\d{1,7})" s="(\d{1,6})"')
+_FORMULA = re.compile(
+    rb'<(?:\w+:)?c r="([A-Z]{1,3}\d{1,7})"([^>]*)>\s*<(?:\w+:)?f\b[^>]*(?:/>|>[^<]*</(?:\w+:)?f>)\s*'
+    rb"(<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
+)
+
+Formats = Mapping[int, str]
+
+
+class ExcelPackage:
+    """The parts of one workbook."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self._targets = relations(archive, WORKBOOK)
+
+    def sheet(self, name: str) -> "SheetParts":
+        """What belongs to a sheet; nothing where the package does not say."""
+        part = self._parts.get(name)
+        return SheetParts() if part is None else SheetParts(self._archive, part, self._codes, self._authors)
+
+    @cached_property
+    def _parts(self) -> dict[str, str]:
+        sheets = parse_xml(self._archive.read(WORKBOOK)).iterfind("{*}sheets/{*}sheet")
+        found = {sheet.get("name", ""): self._targets.get(relation_id(sheet)) for sheet in sheets}
+        return {name: target.part for name, target in found.items() if target and target.part in self._archive}
+
+    @cached_property
+    def _codes(self) -> Mapping[bytes, str]:
+        """The format of each style that shows another text than the value's."""
+        if STYLES not in self._archive:
+            return {}
+        root = parse_xml(self._archive.read(STYLES))
+        own = {
+            found.get("numFmtId", ""): found.get("formatCode", "") for found in root.iterfind("{*}numFmts/{*}numFmt")
+        }
+        known = {str(number): code for number, code in BUILT_IN.items()} | own
+        styles = [style.get("numFmtId", "") for style in root.iterfind("{*}cellXfs/{*}xf")]
+        codes = {str(number).encode(): known.get(format_, "") for number, format_ in enumerate(styles)}
+        return {number: code for number, code in codes.items() if code.lower() not in PLAIN}
+
+    @cached_property
+    def _authors(self) -> Mapping[str, str]:
+        parts = parts_of_kind(self._archive, self._targets.values(), "person")
+        people = (person for part in parts for person in parse_xml(self._archive.read(part)).iterfind("{*}person"))
+        return {person.get("id", ""): person.get("displayName", "") for person in people}
+
+
+class SheetParts:
+    """What belongs to one sheet; of a sheet that is in no package, nothing."""
+
+    def __init__(
+        self,
+        archive: Archive | None = None,
+        part: str = "",
+        codes: Mapping[bytes, str] | None = None,
+        authors: Mapping[str, str] | None = None,
+    ) -> None:
+        self._archive = archive
+        self._codes = codes or {}
+        self._authors = authors or {}
+        self._xml = archive.read(part) if archive else b""
+        self._related: Sequence[Relation] = list(relations(archive, part).values()) if archive else []
+
+    def formats(self) -> "FormatsByRow":
+        """The formats of its cells, for rows in their order."""
+        return FormatsByRow(self._styled() if self._codes else iter(()))
+
+    def _styled(self) -> Iterator[tuple[int, int, str]]:
+        for cell in _STYLED.finditer(self._xml):
+            letters, row, style = cell.groups()
+            if (code := self._codes.get(style)) is not None:
+                yield int(row) - 1, _column(letters), code
+
+    def unvalued(self) -> list[str]:
+        """The addresses of formulas whose value no program has stored."""
+        if b"f>" not in self._xml:
+            return []
+        found = (match.groups() for match in _FORMULA.finditer(self._xml))
+        return [address.decode() for address, more, value in found if not value or b't="str"' not in more]
+
+    def comments(self) -> Iterator[tuple[str, str, str]]:
+        """(cell, author, text), those of threads in their order."""
+        for root in self._roots("threadedComment"):
+            for comment in root.iterfind("{*}threadedComment"):
+                author = self._authors.get(comment.get("personId", ""), "")
+                yield comment.get("ref", ""), author, comment.findtext("{*}text") or ""
+        for root in self._roots("comments"):
+            names = [author.text or "" for author in root.iterfind("{*}authors/{*}author")]
+            for comment in root.iterfind("{*}commentList/{*}comment"):
+                text = "".join(found.text or "" for found in comment.iter("{*}t"))
+                number = comment.get("authorId", "")
+                author = names[int(number)] if number.isdecimal() and int(number) < len(names) else ""
+                if not text.startswith(STANDS_IN):
+                    yield comment.get("ref", ""), author, text.removeprefix(f"{author}:")
+
+    def add_drawings(self, draft: Draft) -> None:
+        """Charts as the tables that they draw, and the words of shapes."""
+        if self._archive is None:
+            return
+        for part in parts_of_kind(self._archive, self._related, "drawing"):
+            for shape in parse_xml(self._archive.read(part)).iter("{*}sp"):
+                for body in shape.iterfind("{*}txBody"):
+                    draft.paragraph(drawn_text(body))
+            drawn = relations(self._archive, part).values()
+            for chart in parts_of_kind(self._archive, drawn, "chart", "chartEx"):
+                add_chart(read_chart(parse_xml(self._archive.read(chart))), draft)
+
+    def _roots(self, kind: str) -> Iterator[Element]:
+        if self._archive is not None:
+            for part in parts_of_kind(self._archive, self._related, kind):
+                yield parse_xml(self._archive.read(part))
+
+
+class FormatsByRow:
+    """Formats as they come, cell by cell, handed out row by row."""
+
+    def __init__(self, cells: Iterator[tuple[int, int, str]]) -> None:
+        self._rows = groupby(cells, key=lambda cell: cell[0])
+        self._next: tuple[int, dict[int, str]] | None = None
+        self._advance()
+
+    def of_row(self, number: int) -> Formats:
+        """By column; rows are asked for in their order."""
+        while self._next is not None and self._next[0] < number:
+            self._advance()
+        return self._next[1] if self._next is not None and self._next[0] == number else {}
+
+    def _advance(self) -> None:
+        row = next(self._rows, None)
+        self._next = None if row is None else (row[0], {column: code for _, column, code in row[1]})
+
+
+def _column(letters: bytes) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - 64
+    return number - 1

@@ -1,0 +1,215 @@
+"""Owns number formats: a value as the cell that holds it shows it (ECMA-376, part 1, 18.8.31).
+
+What a code asks for beyond that, as fractions and conditions, is left to the caller, who has the value.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
+
+Moment = date | datetime | time | timedelta
+
+BUILT_IN = {
+    1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 9: "0%", 10: "0.00%", 11: "0.00E+00",
+    18: "h:mm AM/PM", 19: "h:mm:ss AM/PM", 20: "h:mm", 21: "h:mm:ss", 37: "#,##0;(#,##0)", 38: "#,##0;(#,##0)",
+    39: "#,##0.00;(#,##0.00)", 40: "#,##0.00;(#,##0.00)", 45: "mm:ss", 46: "[h]:mm:ss", 47: "mm:ss.0", 48: "##0.0E+0",
+}  # fmt: skip
+"""By their numbers, which files do not spell out. Dates (14 to 17, 22) look as a reader's system has them: ISO here."""
+
+MONTHS = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+_TOKEN = re.compile(
+    r'"(?P<quoted>[^"]*)"|\\(?P<escaped>.)|_(?P<width>.)|\*.|\[\$(?P<currency>[^\]-]*)[^\]]*\]'
+    r"|\[(?P<elapsed>h+|m+|s+)\]|\[(?P<color>Black|Blue|Cyan|Green|Magenta|Red|White|Yellow|Color ?\d+)\]"
+    r"|(?P<bracket>\[)"
+    r"|(?P<half>AM/PM|A/P)|(?P<date>y+|m+|d+|h+|s+(?:\.0+)?)|(?P<number>[0#?][0#?,]*(?:\.[0#?]*)?|\.[0#?]+)"
+    r"|(?P<exponent>E[+-][0#?]+)|(?P<percent>%)|(?P<text>@)|(?P<general>General)|(?P<literal>.)",
+    re.IGNORECASE | re.DOTALL,
+)
+_SECTION = re.compile(r'((?:"[^"]*"|\\.|\[[^\]]*\]|[^;"\\\[])*)(?:;|$)')
+_LITERALS = ("quoted", "escaped", "currency", "literal")
+
+Token = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Number:
+    """How digits are written: `scale` is a power of ten that the value is multiplied by."""
+
+    before: str
+    after: str
+    whole: int
+    decimals: int
+    least_decimals: int
+    grouped: bool
+    scale: int
+    exponent: int | None
+
+
+def shown(value: float | Moment, code: str) -> str | None:
+    """A value in a format; None where the code is beyond what is known here, or shows nothing else than the value."""
+    if isinstance(value, Moment):
+        return _show_moment(value, code)
+    sections = _sections(code)
+    number = _number(_section_for(value, sections))
+    if number is None or isinstance(number, str):
+        return number
+    return _write(value, number, signed=value < 0 and len(sections) < 2)
+
+
+@lru_cache(maxsize=1024)
+def _sections(code: str) -> tuple[str, ...]:
+    return tuple(_SECTION.findall(code)[:-1]) or (code,)
+
+
+def _section_for(value: float, sections: Sequence[str]) -> str:
+    if value < 0 and len(sections) > 1:
+        return sections[1]
+    return sections[2] if value == 0 and len(sections) > 2 else sections[0]
+
+
+@lru_cache(maxsize=4096)
+def _tokens(section: str) -> tuple[Token, ...]:
+    found = ((match.lastgroup or "", match[match.lastgroup or 0]) for match in _TOKEN.finditer(section))
+    return tuple(token for token in found if token[0] and token[0] != "color")
+
+
+@lru_cache(maxsize=4096)
+def _number(section: str) -> _Number | str | None:
+    """How a section writes a number; a text where it has no digits, None where it is not known."""
+    tokens = _tokens(section)
+    kinds = [kind for kind, _ in tokens]
+    if {"bracket", "date", "elapsed", "half", "text", "general"} & set(kinds) or kinds.count("number") > 1:
+        return None
+    if "number" not in kinds:
+        return _literal(tokens).strip() if "exponent" not in kinds else None
+    place = kinds.index("number")
+    exponent = next((text for kind, text in tokens if kind == "exponent"), None)
+    if exponent and kinds[place + 1] != "exponent":
+        return None
+    digits, ends = tokens[place][1], place + 1 + bool(exponent)
+    if any(kind == "literal" and text == "/" for kind, text in tokens):
+        return None
+    whole, _, decimals = digits.rstrip(",").partition(".")
+    trailing = len(digits) - len(digits.rstrip(","))
+    return _Number(
+        before=_literal(tokens[:place]),
+        after=_literal(tokens[ends:]),
+        whole=whole.count("0"),
+        decimals=len(decimals),
+        least_decimals=len(decimals.rstrip("#?")),
+        grouped="," in whole,
+        scale=2 * kinds.count("percent") - 3 * trailing,
+        exponent=exponent.count("0") if exponent else None,
+    )
+
+
+def _literal(tokens: Sequence[Token]) -> str:
+    written = {"percent": "%", "width": " "}
+    return "".join(text if kind in _LITERALS else written.get(kind, "") for kind, text in tokens)
+
+
+def _write(value: float, form: _Number, *, signed: bool) -> str:
+    number = abs(Decimal(repr(value)))
+    if form.exponent is not None:
+        mantissa, _, power = f"{number:.{form.decimals}E}".partition("E")
+        digits = f"{mantissa}E{power[0]}{power[1:].zfill(form.exponent)}"
+    else:
+        digits = _digits(number.scaleb(form.scale), form)
+    sign = "-" if signed and any(digit in digits for digit in "123456789") else ""
+    return f"{sign}{form.before}{digits}{form.after}".strip()
+
+
+def _digits(number: Decimal, form: _Number) -> str:
+    rounded = number.quantize(Decimal(1).scaleb(-form.decimals), ROUND_HALF_UP)
+    whole, _, decimals = f"{rounded:f}".partition(".")
+    whole = whole.lstrip("0").zfill(form.whole)
+    while len(decimals) > form.least_decimals and decimals.endswith("0"):
+        decimals = decimals[:-1]
+    if form.grouped:
+        whole = f"{int(whole):,}".zfill(form.whole) if whole else ""
+    return f"{whole}.{decimals}" if decimals else whole or "0"
+
+
+def _show_moment(value: Moment, code: str) -> str | None:
+    tokens = _tokens(_sections(code)[0])
+    kinds = {kind for kind, _ in tokens}
+    if kinds & {"bracket", "number", "general", "text"} or not kinds & {"date", "elapsed"}:
+        return None
+    twelve = "half" in kinds
+    parts = [_moment_part(place, tokens, value, twelve=twelve) for place in range(len(tokens))]
+    return None if None in parts else "".join(part or "" for part in parts).strip()
+
+
+def _moment_part(place: int, tokens: Sequence[Token], value: Moment, *, twelve: bool) -> str | None:
+    kind, text = tokens[place]
+    if kind == "elapsed":
+        return _elapsed(value, text.lower())
+    if kind == "half":
+        return "AM" if _clock(value)[0] < 12 else "PM"
+    if kind != "date":
+        return _literal(tokens[place : place + 1])
+    code = text.lower()
+    if code[0] in "hs" or (code[0] == "m" and _is_minute(place, tokens)):
+        return _clock_part(value, code, twelve=twelve)
+    return _calendar_part(value, code) if isinstance(value, date) else None
+
+
+def _is_minute(place: int, tokens: Sequence[Token]) -> bool:
+    """An `m` behind hours or before seconds is a minute."""
+    named = [(number, text.lower()) for number, (kind, text) in enumerate(tokens) if kind in {"date", "elapsed"}]
+    before = next((text for number, text in reversed(named) if number < place), "")
+    after = next((text for number, text in named if number > place), "")
+    return len(tokens[place][1]) <= 2 and (before.startswith("h") or after.startswith("s"))
+
+
+def _calendar_part(value: date, code: str) -> str:
+    match code[0], len(code):
+        case "y", length:
+            return f"{value.year % 100:02}" if length <= 2 else f"{value.year:04}"
+        case "m", 1 | 2:
+            return str(value.month).zfill(len(code))
+        case "m", 3:
+            return MONTHS[value.month - 1][:3]
+        case "m", _:
+            return MONTHS[value.month - 1][:1] if len(code) == 5 else MONTHS[value.month - 1]
+        case _, 1 | 2:
+            return str(value.day).zfill(len(code))
+        case _:
+            return DAYS[value.weekday()][:3] if len(code) == 3 else DAYS[value.weekday()]
+
+
+def _clock_part(value: Moment, code: str, *, twelve: bool) -> str:
+    hours, minutes, seconds, micros = _clock(value)
+    letters, _, fraction = code.partition(".")
+    if letters[0] == "h" and twelve:
+        hours = hours % 12 or 12
+    number = {"h": hours, "m": minutes, "s": seconds}[letters[0]]
+    decimals = f".{micros:06}"[: len(fraction) + 1] if fraction else ""
+    return str(number).zfill(min(len(letters), 2)) + decimals
+
+
+def _clock(value: Moment) -> tuple[int, int, int, int]:
+    """Hours, minutes, seconds and microseconds of a day; those of a day alone are midnight's."""
+    if isinstance(value, timedelta):
+        seconds = value.seconds
+        return seconds // 3600, seconds // 60 % 60, seconds % 60, value.microseconds
+    if isinstance(value, datetime | time):
+        return value.hour, value.minute, value.second, value.microsecond
+    return 0, 0, 0, 0
+
+
+def _elapsed(value: Moment, code: str) -> str | None:
+    if isinstance(value, time):
+        value = timedelta(hours=value.hour, minutes=value.minute, seconds=value.second)
+    if not isinstance(value, timedelta):
+        return None
+    unit = {"h": 3600, "m": 60, "s": 1}[code[0]]
+    return str(int(value.total_seconds()) // unit).zfill(len(code))

@@ -1,0 +1,171 @@
+"""Owns OpenDocument spreadsheets, whose cells keep the text that they show beside the value."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from embedmill.shared.errors import EncryptedDocument
+from embedmill.workers.parsing.archive import Archive
+from embedmill.workers.parsing.draft import Draft, count
+from embedmill.workers.parsing.sheets.merges import Merged, Merges
+from embedmill.workers.parsing.sheets.shaping import Row, add_rows
+from embedmill.workers.parsing.sheets.workbook import comment_line, note_unvalued
+from embedmill.workers.parsing.xml import Element, attribute, local_name, parse_xml, stream_xml
+
+CONTENT = "content.xml"
+MANIFEST = "META-INF/manifest.xml"
+META = "meta.xml"
+
+REPEATED = 1000
+"""A cell or row that stands for many, as a column filled to its end, is read so often at most."""
+COLUMNS = 16_384
+
+_CELLS = ("table-cell", "covered-table-cell")
+
+
+def read(data: bytes, draft: Draft) -> None:
+    """Every sheet with cells as a part: its name as a heading, its tables and comments."""
+    archive = Archive(data, draft.limits)
+    if MANIFEST in archive and b"encryption-data" in archive.read(MANIFEST):
+        raise EncryptedDocument("the workbook is protected with a password")
+    if META in archive:
+        draft.title = parse_xml(archive.read(META)).findtext(".//{http://purl.org/dc/elements/1.1/}title") or ""
+    with archive.open(CONTENT) as stream:
+        _Sheets(draft).read(stream_xml(stream, ("style", "table", "table-row")))
+    if objects := len({name.split("/")[0] for name in archive.names if name.startswith("Object ")}):
+        draft.note(f"{count(objects, 'embedded object')} left out")
+
+
+@dataclass(slots=True)
+class _Beside:
+    """What a sheet has beside its values."""
+
+    comments: list[str] = field(default_factory=list)
+    unvalued: list[str] = field(default_factory=list)
+
+
+class _Sheets:
+    """Follows the stream; styles come before the sheets, and say which of these are hidden."""
+
+    def __init__(self, draft: Draft) -> None:
+        self._draft = draft
+        self._hidden: set[str] = set()
+
+    def read(self, events: Iterator[tuple[str, Element]]) -> None:
+        for event, element in events:
+            name = local_name(element)
+            if name == "style" and event == "end":
+                self._read_style(element)
+            elif name == "table" and event == "start":
+                self._read_sheet(element, events)
+
+    def _read_style(self, style: Element) -> None:
+        if any(attribute(found, "display") == "false" for found in style.iterfind("{*}table-properties")):
+            self._hidden.add(attribute(style, "name"))
+
+    def _read_sheet(self, sheet: Element, events: Iterator[tuple[str, Element]]) -> None:
+        name, beside = attribute(sheet, "name"), _Beside()
+        rows = _rows(events, beside)
+        first = next((row for row in rows if any(row.cells)), None)
+        if first is None:
+            return
+        if attribute(sheet, "style-name") in self._hidden:
+            self._draft.note(f"a hidden sheet was read: {name}")
+        self._draft.part()
+        self._draft.heading(name, level=1)
+        add_rows(_with_first(first, rows), self._draft)
+        for comment in beside.comments:
+            self._draft.paragraph(comment)
+        note_unvalued(beside.unvalued, name, self._draft)
+
+
+def _with_first(first: Row, rows: Iterator[Row]) -> Iterator[Row]:
+    yield first
+    yield from rows
+
+
+def _rows(events: Iterator[tuple[str, Element]], beside: _Beside) -> Iterator[Row]:
+    """The rows up to the end of their table; tables within cells are words of these."""
+    merges = Merges((), first_column=0)
+    depth, number = 1, 0
+    for event, element in events:
+        match local_name(element):
+            case "table":
+                depth += 1 if event == "start" else -1
+                if not depth:
+                    return
+            case "table-row" if event == "end" and depth == 1:
+                cells, beginning = _read_cells(element, number, beside)
+                for _ in range(_times(element, "number-rows-repeated") if any(cells) else 1):
+                    yield merges.place_with(number, list(cells), beginning)
+                    number += 1
+                element.clear()
+
+
+def _read_cells(row: Element, number: int, beside: _Beside) -> tuple[list[str], list[Merged]]:
+    cells: list[str] = []
+    beginning: list[Merged] = []
+    blank = 0
+    for cell in row:
+        if local_name(cell) not in _CELLS:
+            continue
+        text, times = _cell_text(cell), int(attribute(cell, "number-columns-repeated") or 1)
+        if not text:
+            blank += times
+        if not text and len(cell) == 0 and not attribute(cell, "formula"):
+            continue
+        column = min(len(cells) + blank, COLUMNS) - (times if not text else 0)
+        _look_beside(cell, f"{_letters(column)}{number + 1}", beside, text)
+        if text:
+            cells += [""] * min(blank, COLUMNS - len(cells))
+            blank = 0
+            beginning += _spanning(cell, len(cells), number)
+            cells += [text] * min(times, REPEATED)
+    reach = max((merged.columns.stop for merged in beginning), default=0)
+    return cells + [""] * (min(reach, COLUMNS) - len(cells)), beginning
+
+
+def _look_beside(cell: Element, address: str, beside: _Beside, text: str) -> None:
+    for note in cell.iterfind("{*}annotation"):
+        author = note.findtext("{http://purl.org/dc/elements/1.1/}creator") or ""
+        words = "\n".join("".join(paragraph.itertext()) for paragraph in note.iterfind("{*}p"))  # type: ignore[arg-type]
+        beside.comments.append(comment_line(address, author, words))
+    if attribute(cell, "formula") and not text and not attribute(cell, "value-type"):
+        beside.unvalued.append(address)
+
+
+def _spanning(cell: Element, column: int, row: int) -> list[Merged]:
+    columns, rows = _times(cell, "number-columns-spanned"), _times(cell, "number-rows-spanned")
+    return [Merged(range(column, column + columns), row + rows - 1)] if columns > 1 or rows > 1 else []
+
+
+def _times(element: Element, name: str) -> int:
+    told = attribute(element, name)
+    return min(int(told), REPEATED) if told.isdecimal() and int(told) else 1
+
+
+def _cell_text(cell: Element) -> str:
+    return "\n".join("".join(_words(paragraph)) for paragraph in cell.iterfind("{*}p"))
+
+
+def _words(element: Element) -> Iterator[str]:
+    match local_name(element):
+        case "annotation" | "":
+            return
+        case "s":
+            yield " " * _times(element, "c")
+        case "tab" | "line-break":
+            yield " "
+        case _:
+            yield element.text or ""
+            for child in element:
+                yield from _words(child)
+                yield child.tail or ""
+
+
+def _letters(column: int) -> str:
+    letters = ""
+    column += 1
+    while column:
+        column, letter = divmod(column - 1, 26)
+        letters = chr(65 + letter) + letters
+    return letters

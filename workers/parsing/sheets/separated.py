@@ -1,0 +1,93 @@
+"""Owns separated values (CSV): which sign separates them, and rows that a stray quotation mark must not swallow."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterator
+
+from embedmill.workers.parsing import detect
+from embedmill.workers.parsing.draft import Draft
+from embedmill.workers.parsing.sheets.shaping import Row, add_rows, is_value
+from embedmill.workers.parsing.text import read_text
+
+DELIMITERS = ",;\t|"
+SNIFFED_LINES = 200
+SNIFFED_CHARACTERS = 65_536
+
+_NAMED = "sep="
+
+
+def read(data: bytes, draft: Draft) -> None:
+    """Tables, titles and remarks; formulas stay text. What has no columns is kept as plain text, with a note."""
+    text = draft.decode(data).replace("\0", "")
+    csv.field_size_limit(draft.limits.output_chars)
+    delimiter, text = _delimiter(text, draft.name)
+    try:
+        if delimiter:
+            add_rows((Row([cell.strip() for cell in row]) for row in _rows(text, delimiter)), draft)
+            return
+    except csv.Error:
+        pass
+    draft.note("not valid CSV; kept as plain text")
+    read_text(text, draft)
+
+
+def _rows(text: str, delimiter: str) -> Iterator[list[str]]:
+    """A quotation mark that nothing closes is a sign like any other: it would take all that follows into its cell."""
+    lines = io.StringIO(text, newline="").readlines()
+    reader = csv.reader(lines, delimiter=delimiter, doublequote=not _escapes(text), escapechar=_escapes(text))
+    begin = 0
+    for row in reader:
+        if reader.line_num == len(lines) and _is_open("".join(lines[begin:])):
+            yield from csv.reader(lines[begin:], delimiter=delimiter, quoting=csv.QUOTE_NONE)
+            return
+        yield row
+        begin = reader.line_num
+
+
+def _is_open(text: str) -> bool:
+    return text.count("\n") > 1 and text.count('"') % 2 == 1
+
+
+def _escapes(text: str) -> str | None:
+    r"""A backslash where quotation marks in cells are written `\"` and not `""`."""
+    return "\\" if '\\"' in text and '""' not in text else None
+
+
+def _delimiter(text: str, name: str) -> tuple[str, str]:
+    """The sign that separates cells, and the text without a line that says so; no sign where there are no columns."""
+    first, _, rest = text.partition("\n")
+    if first.strip().lower().startswith(_NAMED) and len(named := first.strip()[len(_NAMED) :]) == 1:
+        return named, rest
+    if detect.suffix_of(name) in {".tsv", ".tab"}:
+        return "\t", text
+    lines = io.StringIO(text[:SNIFFED_CHARACTERS], newline="").readlines()[:SNIFFED_LINES]
+    scores = {delimiter: _evenness(lines, delimiter) for delimiter in DELIMITERS}
+    best = max(scores, key=lambda delimiter: scores[delimiter])
+    if scores[best][0] > 0:
+        return best, text
+    return ("", text) if any(delimiter in line for line in lines for delimiter in ",;\t") else (",", text)
+
+
+def _evenness(lines: list[str], delimiter: str) -> tuple[float, float, int]:
+    """The share of rows with the same number of cells, that of cells that look whole, and that number.
+
+    The first is 0 where under half of the rows agree.
+    """
+    try:
+        rows = [row for row in csv.reader(lines, delimiter=delimiter) if any(map(str.strip, row))]
+    except csv.Error:
+        return 0, 0, 0
+    counts = Counter(len(row) for row in rows if len(row) > 1)
+    if not counts:
+        return 0, 0, 0
+    width, agreeing = max(counts.items(), key=lambda item: (item[1], item[0]))
+    cells = [cell for row in rows if len(row) == width for cell in row]
+    whole = sum(_is_whole(cell.strip(), delimiter) for cell in cells) / len(cells)
+    share = agreeing / len(rows)
+    return (round(share, 1) if 2 * agreeing > len(rows) else 0.0), round(whole, 2), width
+
+
+def _is_whole(cell: str, delimiter: str) -> bool:
+    """A cell that another sign would divide is none, unless it is a number as `1.234,50`."""
+    return is_value(cell) or not any(other in cell for other in DELIMITERS.replace(delimiter, ""))

@@ -1,0 +1,128 @@
+"""Owns workbooks (XLSX, XLS): values through calamine, and what it does not tell from the parts of the package."""
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime, time, timedelta
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from embedmill.shared.errors import EncryptedDocument, UnreadableDocument
+from embedmill.workers.parsing import detect
+from embedmill.workers.parsing.archive import Archive
+from embedmill.workers.parsing.draft import Draft, count
+from embedmill.workers.parsing.package import core_title
+from embedmill.workers.parsing.sheets.excel_parts import ExcelPackage, Formats, SheetParts
+from embedmill.workers.parsing.sheets.merges import Merges
+from embedmill.workers.parsing.sheets.number_formats import shown
+from embedmill.workers.parsing.sheets.shaping import Row, add_rows
+
+if TYPE_CHECKING:
+    from python_calamine import CalamineSheet, CalamineWorkbook
+
+NAMED_CELLS = 5
+"""So many cells a note names."""
+
+Cell = str | int | float | bool | date | datetime | time | timedelta | None
+
+
+def read(data: bytes, draft: Draft) -> None:
+    """Every sheet with cells as a part: its name as a heading, its tables, its comments, its charts."""
+    from python_calamine import CalamineError, CalamineWorkbook, PasswordError
+
+    package = _package(data, draft)
+    try:
+        with CalamineWorkbook.from_filelike(io.BytesIO(data)) as workbook:
+            _note_sheets(workbook, draft)
+            for name in workbook.sheet_names:
+                _read_sheet(workbook.get_sheet_by_name(name), package.sheet(name) if package else SheetParts(), draft)
+    except PasswordError:
+        raise EncryptedDocument("the workbook is protected with a password") from None
+    except CalamineError:
+        raise UnreadableDocument("the workbook is damaged or cut short") from None
+
+
+def _package(data: bytes, draft: Draft) -> ExcelPackage | None:
+    """None for the format from before 2007, which is no package: its values are shown without their formats."""
+    if draft.media_type == detect.XLS:
+        return None
+    archive = Archive(data, draft.limits)
+    archive.require_honest_sizes()
+    draft.title = core_title(archive)
+    return ExcelPackage(archive)
+
+
+def _note_sheets(workbook: "CalamineWorkbook", draft: Draft) -> None:
+    from python_calamine import SheetVisibleEnum
+
+    for sheet in workbook.sheets_metadata:
+        if sheet.visible != SheetVisibleEnum.Visible:
+            draft.note(f"a hidden sheet was read: {sheet.name}")
+
+
+def _read_sheet(sheet: "CalamineSheet", parts: SheetParts, draft: Draft) -> None:
+    rows = _rows(sheet, parts)
+    first = next((row for row in rows if any(row.cells)), None)
+    comments = [comment_line(*comment) for comment in parts.comments()]
+    drawn = Draft(draft.media_type, name=draft.name, limits=draft.room, depth=draft.depth)
+    parts.add_drawings(drawn)
+    if first is None and not comments and drawn.is_empty:
+        return
+    draft.part()
+    draft.heading(sheet.name, level=1)
+    if first is not None:
+        add_rows(chain([first], rows), draft)
+    for comment in comments:
+        draft.paragraph(comment)
+    draft.extend(drawn.finish())
+    note_unvalued(parts.unvalued(), sheet.name, draft)
+
+
+def note_unvalued(cells: Sequence[str], sheet: str, draft: Draft) -> None:
+    """Names the formulas whose value no program has stored."""
+    if cells:
+        named = ", ".join(cells[:NAMED_CELLS]) + (", …" if len(cells) > NAMED_CELLS else "")
+        draft.note(f"{count(len(cells), 'formula')} without a stored value in {sheet}: {named}")
+
+
+def comment_line(cell: str, author: str, text: str) -> str:
+    """A comment as a line of text."""
+    by = f" by {author}" if author else ""
+    return f"Comment{by} on {cell}: {text.strip()}"
+
+
+def _rows(sheet: "CalamineSheet", parts: SheetParts) -> Iterator[Row]:
+    if not sheet.height:
+        return
+    _, first_column = sheet.start or (0, 0)
+    merges = Merges(sheet.merged_cell_ranges or (), first_column=first_column)
+    formats = parts.formats()
+    for number, values in enumerate(sheet.iter_rows()):
+        yield merges.place(number, _texts(values, formats.of_row(number), first_column))
+
+
+def _texts(values: Iterable[Cell], formats: Formats, first_column: int) -> list[str]:
+    if not formats:
+        return [_text(value) for value in values]
+    return [_text(value, formats.get(column)) for column, value in enumerate(values, first_column)]
+
+
+def _text(value: Cell, form: str | None = None) -> str:
+    """A value as its cell shows it; without a format that is known, a number in full, and a moment in ISO's form."""
+    match value:
+        case None | "":
+            return ""
+        case str():
+            return value
+        case bool():
+            return str(value).upper()
+        case _ if form and (text := shown(value, form)) is not None:
+            return text
+        case float():
+            return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.15g}"
+        case datetime():
+            return value.isoformat(" ")
+        case timedelta():
+            seconds = int(value.total_seconds())
+            return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+        case _:
+            return str(value)
