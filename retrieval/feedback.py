@@ -50,7 +50,7 @@ def profile(shares: Mapping[int, float], counted: WordCounts, mean_length: float
         if 0 < holding.get(term, 0) <= COMMON * counted.rows
     }
     best = sorted(telling.items(), key=lambda item: (-item[1], item[0]))[:MOST_TERMS]
-    return Wording(dict(sorted(best)), mean_length) if best else None
+    return Wording(dict(sorted(best)), mean_length, counted.former) if best else None
 
 
 def reinforce(

@@ -105,7 +105,8 @@ class SearchResult:
 
     `faults` counts quotes of models that the texts do not hold, by kind. By its `id` readers say what they think of a
     hit; None where no record is kept. It was `cached` where it is shown again as it was found before. It is `unsettled`
-    where documents went on changing versions while it was looked for. `explanation` is told where it was asked for.
+    where documents went on changing versions while it was looked for, and where an older index of words answered.
+    `explanation` is told where it was asked for.
     """
 
     hits: list[Hit]

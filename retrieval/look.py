@@ -23,6 +23,10 @@ DENSE, LEXICAL, PHRASES, FUSE = "dense", "lexical", "phrases", "fuse"
 FEEDBACK, FETCH, CONTEXT = "feedback", "fetch", "context"
 FUSED = "fused"
 
+FORMER_INDEX = (
+    "the index of words is being made anew, as what counts as a word has changed; the one of before answers meanwhile, "
+    "and what was written since is found by meaning"
+)
 ONE_SIDE = "one side alone finds something"
 MOST_READ = 8000
 """Rows that are read, of each side, for those that hold a phrase."""

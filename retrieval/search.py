@@ -188,10 +188,13 @@ class Searcher:
         else:
             unsettled = True
         shards.leave_out(self._find_lost(shards.silent) if shards.silent else {})
+        if shards.former:
+            steps.remark(looking.LEXICAL, looking.FORMER_INDEX)
         require_order(begin, page.before, why=_why_another(steps) or "; ".join(failed.values()))
         following = page.next(asked, without=list(failed), by_words=bool(steps.why_failed(EMBED)))
-        found = _result(page, question, steps, failed, following, *_notes(page, question, begin), parts=parts)
+        found = _result(page, question, steps, failed, following, *_notes(page, question, begin, shards), parts=parts)
         told = _explain(found, page, order, grader, begin) if view.explain else None
+        unsettled = unsettled or bool(shards.former) or None
         return replace(found, faults=grader.faults, unsettled=unsettled, explanation=told)
 
     def _embed(self, question: Question, steps: Steps, begin: Cursor) -> Vector | None:
@@ -240,7 +243,9 @@ def _timed(look_up: ActiveEditions, steps: Steps) -> ActiveEditions:
     return timed
 
 
-def _notes(page: Page, question: Question, begin: Cursor) -> Iterator[str]:
+def _notes(page: Page, question: Question, begin: Cursor, shards: Shards) -> Iterator[str]:
+    if shards.former:
+        yield looking.FORMER_INDEX
     if page.ends_early:
         yield ENDS_EARLY
     phrases = " and ".join(f'"{phrase.text}"' for phrase in question.words.phrases)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedmill.shared.errors import EmbedmillError, StorageFailed
-from embedmill.shared.providers.vectorstores.base import Match, Selection, VectorRow, VectorStore
+from embedmill.shared.providers.vectorstores.base import IndexChanged, Match, Selection, VectorRow, VectorStore
 from embedmill.shared.words.weighing import WordCounts, Wording
 
 T = TypeVar("T")
@@ -33,8 +33,11 @@ class Shards:
         self._have_answered = False
         self._heard: set[str] = set()
         self.failed = failed
+        self.former: int | None = None
+        """The version of the cutter whose index answers while today's is made; None for today's."""
+        self._have_counted = False
         self.broke = False
-        """Whether one failed after it had answered: what it found stands beside what the others were asked alone."""
+        """Whether one failed after it had answered, or its index became another: what was found is not of one piece."""
 
     @property
     def answering(self) -> list[str]:
@@ -63,9 +66,13 @@ class Shards:
 
     def search_words(self, wording: Wording, top_k: int, selection: Selection) -> list[Match]:
         """The best rows by their words, best first."""
-        found = self._store.search_words(
-            self.answering, wording, top_k=top_k, selection=selection, deadline=self._deadline()
-        )
+        try:
+            found = self._store.search_words(
+                self.answering, wording, top_k=top_k, selection=selection, deadline=self._deadline()
+            )
+        except IndexChanged:
+            self.broke = True
+            return []
         self.leave_out(found.failed)
         return self._in_order(found.matches)
 
@@ -73,6 +80,8 @@ class Shards:
         """The words of all shards together."""
         counted = self._store.count_words(self.answering, terms, deadline=self._deadline())
         self.leave_out(counted.failed)
+        self.broke = self.broke or (self._have_counted and self.former != counted.counts.former)
+        self._have_counted, self.former = True, counted.counts.former
         return counted.counts
 
     def score(self, matches: Iterable[Match], vector: NDArray[np.float32]) -> dict[str, float]:
@@ -111,6 +120,8 @@ class Shards:
         for shard, ids in held.items():
             try:
                 found |= ask(shard, ids)
+            except IndexChanged:
+                self.broke = True
             except EmbedmillError as error:
                 self.leave_out({shard: str(error)})
         return found

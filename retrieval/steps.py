@@ -121,6 +121,10 @@ class Steps:
         """Say why a step has nothing to do."""
         self._steps[name].why = why
 
+    def remark(self, name: str, why: str) -> None:
+        """Say what is to be known of how a step ran."""
+        self._steps[name].why = why
+
     def skip_all(self, why: str) -> None:
         """Say why no step has anything to do."""
         for name in self._steps:

@@ -15,7 +15,7 @@ from embedmill.shared.db.documents import Generations
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.leases import WorkItem
 from embedmill.shared.db.word_counts import Uncounted
-from embedmill.shared.errors import BlobMissing, EmbedmillError, StorageFailed
+from embedmill.shared.errors import BlobMissing, EmbedmillError, ShardDamaged, StorageFailed
 from embedmill.shared.logs import get_logger
 from embedmill.shared.providers.vectorstores.base import VectorRow
 from embedmill.shared.providers.vectorstores.exact import counts_of
@@ -80,17 +80,17 @@ def count_everywhere(runtime: Runtime) -> None:
 
 
 def cut_everywhere(runtime: Runtime) -> None:
-    """Cut anew, for a moment, what another cutter cut, on a server that bills nothing for it."""
+    """Cut anew, for a moment, what another cutter cut, where nobody bills for it."""
     url = runtime.settings.vector_url
-    if not is_remote(url) or find_offer(url) is not None:
+    if is_remote(url) and find_offer(url) is not None:
         return
     deadline = time.monotonic() + CHORE_SECONDS
     for collection in runtime.database.query(list_collections):
         try:
             cut_anew(runtime, collection, collection.reading_shards, deadline=deadline)
-        except StorageFailed:
-            raise
         except EmbedmillError as error:
+            if isinstance(error, StorageFailed) and not isinstance(error, ShardDamaged):
+                raise
             log.warning("words.not_cut", collection=collection.id, error_class=type(error).__name__)
 
 

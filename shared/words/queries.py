@@ -206,7 +206,8 @@ def weigh(query: WordQuery, counted: WordCounts, *, extra: Mapping[int, float] |
                 weights[term] = weights.get(term, 0.0) + weight
     for term, weight in (extra or {}).items():
         weights[term] = weights.get(term, 0.0) + weight
-    return Wording(dict(sorted(weights.items())), max(counted.words / counted.rows, 1.0) if counted.rows else 1.0)
+    mean_length = max(counted.words / counted.rows, 1.0) if counted.rows else 1.0
+    return Wording(dict(sorted(weights.items())), mean_length, counted.former)
 
 
 def names_identifier(query: WordQuery, counted: WordCounts) -> bool:

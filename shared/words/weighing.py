@@ -15,19 +15,27 @@ LENGTH_SHARE = 0.75
 
 @dataclass(frozen=True, slots=True)
 class WordCounts:
-    """What an index version holds, over all of its shards: rows, words of all rows, and rows that hold each term."""
+    """What an index version holds, over all of its shards: rows, words of all rows, and rows that hold each term.
+
+    `former` is the version of the cutter whose index was counted, where today's has still to be made; or None.
+    """
 
     rows: int = 0
     words: int = 0
     holding: Mapping[int, int] | None = None
+    former: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """The words of a query as a store scores them: a weight for each term, rarity included, and the mean length."""
+    """The words of a query as a store scores them: a weight for each term, rarity included, and the mean length.
+
+    They are for the index of which they were counted: `former` is the version of its cutter, if that is not today's.
+    """
 
     weights: Mapping[int, float]
     mean_length: float
+    former: int | None = None
 
 
 def rarity(holding: int, rows: int) -> float:

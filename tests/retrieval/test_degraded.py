@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from embedmill.retrieval.hits import SearchResult
+from embedmill.retrieval.look import FORMER_INDEX
 from embedmill.retrieval.search import Searcher
 from embedmill.retrieval.steps import Step
 from embedmill.shared.errors import (
@@ -22,7 +23,9 @@ from embedmill.shared.errors import (
 from embedmill.shared.metering import Tally
 from embedmill.shared.providers.embeddings.base import Embedder, InputType
 from embedmill.shared.providers.vectorstores.base import Found, VectorRow
+from embedmill.shared.providers.vectorstores.embedded import building, portions
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
+from embedmill.shared.words import cutting
 from tests.contracts.vectorstore import make_row
 from tests.retrieval.orchard import AngleEmbedder, MemoryStore, Tracker, angle, documents, fruit, write
 
@@ -253,3 +256,42 @@ def test_a_query_without_a_word_in_the_collection_is_answered_by_meaning(
     assert documents(result.hits) == ["d"]
     assert (step(result, "lexical").ran, step(result, "lexical").why) == (False, "no document holds any of its words")
     assert not result.degraded
+
+
+class TestAnIndexOfAnotherCutter:
+    @pytest.fixture
+    def lagging(self, store: EmbeddedVectorStore, tracker: Tracker, monkeypatch: pytest.MonkeyPatch) -> Searcher:
+        """Rows that another cutter cut, and no time to cut them anew."""
+        fruit(store, tracker)
+        monkeypatch.setattr(cutting, "VERSION", cutting.VERSION + 1)
+        monkeypatch.setattr(building, "CUT_AT_ONCE", 0)
+        monkeypatch.setattr(portions.Pass, "for_a_share", lambda _: lambda: False)
+        return Searcher(store, ["s0", "s1"], AngleEmbedder, tracker)
+
+    def test_answers_whole_and_says_so(self, lagging: Searcher, store: EmbeddedVectorStore) -> None:
+        result = lagging.search("apple 0")
+        assert documents(result.hits)[:3] == ["d0", "d1", "d2"]
+        assert not result.degraded
+        assert step(result, "lexical").why == FORMER_INDEX
+        assert FORMER_INDEX in result.notes
+        assert result.unsettled, "it is not kept for those who ask when today's index is there"
+        for shard in ("s0", "s1"):
+            store.cut_anew(shard)
+        after = lagging.search("apple 0")
+        assert (step(after, "lexical").why, after.unsettled) == ("", None)
+        assert [hit.score for hit in after.hits] == [hit.score for hit in result.hits]
+
+    def test_a_search_begins_anew_when_the_index_becomes_another_meanwhile(
+        self, lagging: Searcher, store: EmbeddedVectorStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        search_words = EmbeddedVectorStore.search_words
+
+        def cut_before(self: EmbeddedVectorStore, *given: Any, **named: Any) -> Found:
+            for shard in ("s0", "s1", "s0"):
+                store.cut_anew(shard)
+            return search_words(self, *given, **named)
+
+        monkeypatch.setattr(EmbeddedVectorStore, "search_words", cut_before)
+        result = lagging.search("apple 0")
+        assert documents(result.hits)[:3] == ["d0", "d1", "d2"]
+        assert (step(result, "lexical").why, result.unsettled, result.degraded) == ("", None, False)

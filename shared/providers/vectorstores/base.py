@@ -92,6 +92,10 @@ class Selection:
 EVERYTHING = Selection()
 
 
+class IndexChanged(Exception):
+    """The index that a wording was counted of is there no more, as a newer one was made meanwhile: count again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """Rows of several shards, best first, ties by id; and the shards that did not answer, each with the reason."""

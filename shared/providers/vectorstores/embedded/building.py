@@ -4,6 +4,9 @@ A step reads in a transaction of its own, writes a file, and lists it in another
 those of after, and a process that is killed leaves a file that nobody lists. Rows move into segments in slices, and
 segments of slices become one, up to the greatest size, so that a row is written a few times whatever there is. One that
 lost many of its rows is made anew without them.
+
+Segments of another cutter stay beside those of today's until all shards that are searched together have these: until
+then searches go on with them (`standing`), and never with both.
 """
 
 import fcntl
@@ -15,8 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from embedmill.shared.providers.vectorstores.embedded import reading, schema
-from embedmill.shared.providers.vectorstores.embedded.listing import Listed, read_list, replace_listed
+from embedmill.shared.errors import StorageFailed
+from embedmill.shared.providers.vectorstores.embedded import listing, reading, schema
+from embedmill.shared.providers.vectorstores.embedded.listing import Listed, replace_listed
 from embedmill.shared.providers.vectorstores.embedded.segment import MOST_ROWS, Segment, empty
 from embedmill.shared.providers.vectorstores.embedded.segment_files import (
     ENGINE,
@@ -35,9 +39,15 @@ MERGED_AT_ONCE = 4
 """A search takes as long for a small segment as for some thousand rows of a large one."""
 GONE_SHARE = 0.25
 """A segment that lost more of its rows is made anew."""
+CUT_AT_ONCE = 1_024
+"""So many rows a search cuts itself, in half a second."""
 LOCK = "lock"
 
 SLICE_END = "SELECT key FROM vectors WHERE key > ? ORDER BY key LIMIT 1 OFFSET ?"
+LAST_UNCUT = """
+SELECT max(key) FROM vectors WHERE key > ?
+AND NOT EXISTS (SELECT 1 FROM words WHERE words.key = vectors.key AND cutter = ?)
+"""
 GONE = "SELECT key FROM tombstones WHERE key > ? AND key <= ? AND number > ?"
 # With the number of the last tombstone that there ever was.
 IDENTITY = "SELECT identity, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'tombstones'), 0) FROM shard"
@@ -69,6 +79,7 @@ class Builder:
                 self._bring_up_to_date()
             while is_ours and goes_on():
                 if not self._step():
+                    self._drop_former()
                     return True
             return False
 
@@ -106,16 +117,42 @@ class Builder:
         return True
 
     def _plan(self, connection: sqlite3.Connection) -> Plan | None:
-        listed = read_list(connection)
-        remove_others(self._folder, {one.written.name for one in listed})
+        remove_others(self._folder, {one.written.name for one in listing.read_list(connection)})
+        listed = listing.of_cutter(connection, cutting.VERSION)
         for one in listed:
-            if not one.is_current or not self._is_there(one.written):
+            if not self._is_there(one.written):
                 return Plan(one.low, one.high, [one])
         end = listed[-1].high if listed else 0
-        found = connection.execute(SLICE_END, (end, SLICE_ROWS - 1)).fetchone()
+        found = connection.execute(SLICE_END, (end, SLICE_ROWS - 1)).fetchone() or _uncut(connection, end)
         if found is not None:
             return Plan(end, found[0])
         return _smaller(listed) or _thinner(connection, listed)
+
+    def _drop_former(self) -> None:
+        """Forget what other cutters made, once no shard beside this one needs it either."""
+        with self._file.read() as connection:
+            has_former = connection is not None and bool(former_cutters(connection))
+        if has_former and not any(map(self._lags, self._siblings())):
+            with self._file.write() as connection:
+                listing.drop_former(connection)
+                names = {one.written.name for one in listing.read_list(connection)}
+            remove_others(self._folder, names)
+
+    def _siblings(self) -> Iterator[Path]:
+        """The files of the shards that are searched with this one."""
+        ours = self._file.path
+        return (path for path in ours.parent.glob("*.db") if _group(path) == _group(ours))
+
+    def _lags(self, path: Path) -> bool:
+        """Whether a shard is not ready for today's cutter; what cannot be read is not searched either."""
+        file = ShardFile(path, dimensions=self._dimensions)
+        try:
+            with file.read() as connection:
+                return connection is not None and lags(connection)
+        except StorageFailed:
+            return False
+        finally:
+            file.close()
 
     def _is_there(self, written: Written) -> bool:
         file = self._folder / written.name
@@ -141,10 +178,42 @@ class Builder:
     def _read(self, connection: sqlite3.Connection, plan: Plan) -> Iterator[Part]:
         after = plan.low
         while segment := reading.read_segment(
-            connection, after, plan.high, limit=SLICE_ROWS, dimensions=self._dimensions
+            connection, after, plan.high, limit=SLICE_ROWS, dimensions=self._dimensions, cutter=cutting.VERSION
         ):
             after = int(segment.keys[-1])
             yield Part(segment)
+
+
+def _group(path: Path) -> str:
+    """The name of the shards of one index version without their numbers."""
+    return path.stem.rpartition("-")[0]
+
+
+def lags(connection: sqlite3.Connection) -> bool:
+    """Whether so many rows are not cut by today's cutter that a search would wait for it."""
+    if schema.version_of(connection) < schema.WITH_WORDS:
+        return True
+    return not is_cut(connection, [cutting.VERSION])
+
+
+def is_cut(connection: sqlite3.Connection, cutters: Sequence[int]) -> bool:
+    """Whether all rows but a few were cut by one of the cutters."""
+    return listing.count_uncut(connection, cutters, most=CUT_AT_ONCE + 1) <= CUT_AT_ONCE
+
+
+def former_cutters(connection: sqlite3.Connection) -> list[int]:
+    """The versions of other cutters that have an index here, the latest first."""
+    if schema.version_of(connection) < schema.WITH_WORDS:
+        return []
+    return sorted(listing.cutters(connection) - {cutting.VERSION}, reverse=True)
+
+
+def _uncut(connection: sqlite3.Connection, end: int) -> tuple[int] | None:
+    """The last key, where rows beyond the segments wait with words of another cutter, or wait with none in numbers."""
+    if not lags(connection) and not former_cutters(connection):
+        return None
+    uncut = connection.execute(LAST_UNCUT, (end, cutting.VERSION)).fetchone()[0]
+    return None if uncut is None else (uncut,)
 
 
 def _smaller(listed: Sequence[Listed]) -> Plan | None:

@@ -1,5 +1,6 @@
 """Owns the list of a shard's segments, which is kept among its rows: each view has its own segments."""
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +28,21 @@ DELETE FROM tombstones WHERE NOT EXISTS (
 """
 
 
+# Rows of a range of keys that no words of some cutters wait for: at most so many are counted.
+UNCUT = """
+SELECT count(*) FROM (
+    SELECT 1 FROM vectors WHERE key > ? AND key <= ? AND NOT EXISTS (
+        SELECT 1 FROM words WHERE words.key = vectors.key AND cutter IN (SELECT value FROM json_each(?))
+    ) LIMIT ?
+)
+"""
+CUTTERS = "SELECT cutter FROM segments WHERE engine = ? UNION SELECT cutter FROM words"
+NO_END = 2**62
+
+Range = tuple[int, int]
+"""The keys above the first and up to the second."""
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
     """A segment of a shard: its file, the keys that it covers, its rows, and the tombstones that it knows."""
@@ -39,15 +55,61 @@ class Listed:
     engine: int
     cutter: int
 
-    @property
-    def is_current(self) -> bool:
-        """Whether it was made by this program's engine and cutter."""
-        return (self.engine, self.cutter) == (ENGINE, cutting.VERSION)
+    def is_of(self, cutter: int) -> bool:
+        """Whether this program can read it, and it holds words as a cutter of that version cuts them."""
+        return (self.engine, self.cutter) == (ENGINE, cutter)
 
 
 def read_list(connection: sqlite3.Connection) -> list[Listed]:
-    """The segments of a shard, by their keys."""
+    """The segments of a shard, of every cutter, by their keys."""
     return [Listed(Written(*row[:3]), *row[3:]) for row in connection.execute(LISTED)]
+
+
+def of_cutter(connection: sqlite3.Connection, cutter: int) -> list[Listed]:
+    """The segments of one cutter, by their keys, which do not overlap."""
+    return [one for one in read_list(connection) if one.is_of(cutter)]
+
+
+def cutters(connection: sqlite3.Connection) -> set[int]:
+    """The versions of the cutters by which any words were cut that are kept."""
+    return {cutter for (cutter,) in connection.execute(CUTTERS, (ENGINE,))}
+
+
+def count_uncut(connection: sqlite3.Connection, cutters: Sequence[int], *, most: int) -> int:
+    """How many rows none of the cutters has cut, or `most`."""
+    cut = [(one.low, one.high) for one in read_list(connection) if any(map(one.is_of, cutters))]
+    found, given = 0, json.dumps(cutters)
+    for low, high in between(_together(cut)):
+        found += int(connection.execute(UNCUT, (low, high, given, most - found)).fetchone()[0])
+        if found >= most:
+            break
+    return found
+
+
+def between(ranges: Sequence[Range]) -> list[Range]:
+    """What is between ranges and beyond them; they are in order and do not overlap."""
+    ends = [0, *(high for _, high in ranges)]
+    begins = [*(low for low, _ in ranges), NO_END]
+    return [(low, high) for low, high in zip(ends, begins, strict=True) if low < high]
+
+
+def _together(ranges: Sequence[Range]) -> list[Range]:
+    """Ranges that do not overlap, of some in order that may."""
+    found: list[Range] = []
+    for low, high in ranges:
+        if found and low <= found[-1][1]:
+            found[-1] = (found[-1][0], max(high, found[-1][1]))
+        else:
+            found.append((low, high))
+    return found
+
+
+def drop_former(connection: sqlite3.Connection) -> None:
+    """Forget the segments and words of other cutters and engines."""
+    connection.execute("DELETE FROM segments WHERE NOT (engine = ? AND cutter = ?)", (ENGINE, cutting.VERSION))
+    connection.execute("DELETE FROM words WHERE cutter <> ?", (cutting.VERSION,))
+    connection.execute("UPDATE shard SET seq = seq + 1")
+    prune_tombstones(connection)
 
 
 def replace_listed(connection: sqlite3.Connection, old: Sequence[Listed], new: Listed) -> None:
@@ -56,7 +118,8 @@ def replace_listed(connection: sqlite3.Connection, old: Sequence[Listed], new: L
     file = new.written
     columns = (file.name, file.size, file.checksum, new.low, new.high, new.rows, new.number, new.engine, new.cutter)
     connection.execute(INSERT, columns)
-    connection.execute("DELETE FROM words WHERE key > ? AND key <= ?", (new.low, new.high))
+    waited = "DELETE FROM words WHERE key > ? AND key <= ? AND cutter = ?"
+    connection.execute(waited, (new.low, new.high, new.cutter))
     connection.execute("UPDATE shard SET seq = seq + 1")
     prune_tombstones(connection)
 
@@ -67,11 +130,6 @@ def prune_tombstones(connection: sqlite3.Connection) -> None:
     if newest is not None:
         connection.execute(PRUNE)
         connection.execute("UPDATE shard SET floor = max(floor, ?)", (newest,))
-
-
-def end(connection: sqlite3.Connection) -> int:
-    """The last key that a segment covers."""
-    return int(connection.execute("SELECT coalesce(max(high), 0) FROM segments").fetchone()[0])
 
 
 def measure(connection: sqlite3.Connection) -> int:

@@ -71,6 +71,11 @@ class Pass:
         if self.deadline is not None:
             self.deadline += time.monotonic() - begin
 
+    def for_a_share(self) -> Callable[[], bool]:
+        """Whether a share of the time that is left now is not yet over."""
+        until = time.monotonic() + self._share_of_time()
+        return lambda: time.monotonic() <= until
+
     def is_in_time(self) -> bool:
         """Whether there is time left."""
         return self.deadline is None or time.monotonic() <= self.deadline

@@ -19,8 +19,12 @@ TEXTS = "SELECT key, title, uri, section, text FROM vectors WHERE key IN (SELECT
 IDS = "SELECT id FROM vectors WHERE key IN (SELECT value FROM json_each(?)) ORDER BY key"
 
 
+UNKNOWN = TermCounts(np.empty(0, np.uint32), np.empty(0, np.uint8), 0)
+"""The words of a row that a former cutter never met."""
+
+
 def read_segment(
-    connection: sqlite3.Connection, after: int, upto: int, *, limit: int, dimensions: int
+    connection: sqlite3.Connection, after: int, upto: int, *, limit: int, dimensions: int, cutter: int
 ) -> Segment | None:
     """A segment of the first rows whose keys are above `after`, and `upto` at most; None when there are no more."""
     rows = connection.execute(ROWS, (after, upto, limit)).fetchall()
@@ -28,15 +32,17 @@ def read_segment(
         return None
     keys = [key for key, _, _ in rows]
     vectors = unpack_vectors([vector for _, _, vector in rows], dimensions)
-    return make(keys, [id for _, id, _ in rows], read_words(connection, keys), encode(vectors))
+    return make(keys, [id for _, id, _ in rows], read_words(connection, keys, cutter), encode(vectors))
 
 
-def read_words(connection: sqlite3.Connection, keys: Sequence[int]) -> list[TermCounts]:
-    """The words of rows, given by ascending keys."""
+def read_words(connection: sqlite3.Connection, keys: Sequence[int], cutter: int) -> list[TermCounts]:
+    """The words of rows, given by ascending keys; what is not kept is cut if the cutter is today's."""
     known: dict[int, TermCounts] = {}
     if schema.version_of(connection) >= schema.WITH_WORDS:
-        for key, terms, counts, length in connection.execute(WORDS_BETWEEN, (keys[0], keys[-1], cutting.VERSION)):
+        for key, terms, counts, length in connection.execute(WORDS_BETWEEN, (keys[0], keys[-1], cutter)):
             known[key] = TermCounts(np.frombuffer(terms, np.uint32), np.frombuffer(counts, np.uint8), length)
+    if cutter != cutting.VERSION:
+        return [known.get(key, UNKNOWN) for key in keys]
     missing = [key for key in keys if key not in known]
     for key, title, uri, section, text in connection.execute(TEXTS, (json.dumps(missing),)) if missing else ():
         known[key] = cutting.count_terms(title=title, uri=uri, section=section, text=unpack_text(text))

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from embedmill.shared.errors import StorageFailed
 from embedmill.shared.logs import get_logger
-from embedmill.shared.providers.vectorstores.embedded import building
+from embedmill.shared.providers.vectorstores.base import IndexChanged
+from embedmill.shared.providers.vectorstores.embedded import building, schema
 from embedmill.shared.providers.vectorstores.embedded.building import Builder
 from embedmill.shared.providers.vectorstores.embedded.field_index import FieldIndex
 from embedmill.shared.providers.vectorstores.embedded.listing import measure
@@ -21,6 +22,7 @@ from embedmill.shared.providers.vectorstores.embedded.names import Names
 from embedmill.shared.providers.vectorstores.embedded.shard_file import ShardFile
 from embedmill.shared.providers.vectorstores.embedded.view import Part, View
 from embedmill.shared.sqlite_files import is_writable
+from embedmill.shared.words import cutting
 
 log = get_logger()
 
@@ -38,18 +40,80 @@ class Shard:
     def __init__(self, path: Path, *, dimensions: int) -> None:
         self.file = ShardFile(path, dimensions=dimensions)
         self._index = path.with_suffix(".index")
-        self._view = View(self._index, dimensions)
+        self._views: dict[int, View] = {}
+        self._is_cut = self._is_rid = False
         self._fields = path.with_suffix(".fields")
         self.fields = FieldIndex(self._fields)
         self.names = Names()
         self._dimensions = dimensions
 
+    @property
+    def _view(self) -> View:
+        return self._view_of(cutting.VERSION)
+
+    def lags(self) -> bool:
+        """Whether many of its rows were not yet cut by today's cutter; what was once cut stays so."""
+        if self._is_cut:
+            return False
+        with self.file.read() as connection:
+            return connection is not None and self._lags_in(connection)
+
+    def _lags_in(self, connection: sqlite3.Connection) -> bool:
+        self._is_cut = self._is_cut or not building.lags(connection)
+        return not self._is_cut
+
+    def former_cutters(self) -> list[int]:
+        """The versions of other cutters that have an index here, the latest first."""
+        with self.file.read() as connection:
+            return [] if connection is None else building.former_cutters(connection)
+
+    def stands_by(self, cutter: int) -> bool:
+        """Whether the index of another cutter has all rows but those that were written since today's is used."""
+        with self.file.read() as connection:
+            return connection is None or self._stands_in(connection, cutter)
+
+    def _stands_in(self, connection: sqlite3.Connection, cutter: int) -> bool:
+        read = self._view_of(cutter).unsettled(connection)
+        known = schema.version_of(connection) >= schema.WITH_WORDS
+        in_memory = READ_SLICES * building.SLICE_ROWS
+        return known and read <= in_memory and building.is_cut(connection, [cutter, cutting.VERSION])
+
+    def _view_of(self, cutter: int) -> View:
+        if cutter not in self._views:
+            self._views[cutter] = View(self._index, self._dimensions, cutter)
+        return self._views[cutter]
+
+    def catch_up(self, is_in_time: Callable[[], bool]) -> None:
+        """Make the index of today's cutter while there is time, where it can be written and nobody else is at it."""
+        if is_writable(self.file.path.parent):
+            try:
+                self._build(is_in_time)
+            except (StorageFailed, OSError) as error:
+                self._warn(error)
+
+    def cut_anew(self, is_in_time: Callable[[], bool]) -> bool:
+        """The same, as far as it lags, and be rid of the former one; whether it did lag and does no more."""
+        lagged = self.lags()
+        if lagged or not self._is_rid:
+            self.catch_up(is_in_time)
+            self._is_rid = not self.former_cutters()
+        return lagged and not self.lags()
+
     @contextmanager
-    def viewed(self, is_in_time: Callable[[], bool]) -> Iterator[tuple[sqlite3.Connection, Sequence[Part]] | None]:
+    def viewed(
+        self, is_in_time: Callable[[], bool], *, former: int | None = None
+    ) -> Iterator[tuple[sqlite3.Connection, Sequence[Part]] | None]:
         """A transaction and the parts that hold its rows; None when the shard was never written.
 
-        Raises StorageFailed, and TimeoutError when there was no time to make an index of what it lacks.
+        With `former` the words are those of that cutter; rows that it never met have none. Raises StorageFailed,
+        IndexChanged when the former index is there no more, and TimeoutError when there was no time for today's.
         """
+        if former is not None:
+            with self.file.read() as connection:
+                if connection is not None and not self._stands_in(connection, former):
+                    raise IndexChanged
+                yield None if connection is None else (connection, self._view_of(former).refresh(connection))
+            return
         with self.file.read() as connection:
             if connection is not None and (current := self._view.current(connection)) is not None:
                 yield connection, current
@@ -85,7 +149,8 @@ class Shard:
 
     def _lacks_in(self, connection: sqlite3.Connection) -> bool:
         waiting = self._view.unsettled(connection)
-        return waiting > READ_SLICES * building.SLICE_ROWS or bool(self._view.distrusted)
+        lacks = waiting > READ_SLICES * building.SLICE_ROWS or bool(self._view.distrusted)
+        return lacks or (waiting > 0 and self._lags_in(connection))
 
     def look_after(self, changed: int) -> None:
         """Make what is due of the index after so many rows were written or deleted; rows are safe whatever happens."""

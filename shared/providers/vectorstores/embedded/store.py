@@ -5,10 +5,8 @@ is the same for words and vectors. A process that only writes holds none of it.
 """
 
 import json
-import os
-import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -17,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedmill.shared.editions import Edition
-from embedmill.shared.errors import StorageFailed
 from embedmill.shared.providers.vectorstores.base import (
     EVERYTHING,
     Counted,
@@ -29,7 +26,7 @@ from embedmill.shared.providers.vectorstores.base import (
     VectorRow,
     VectorStore,
 )
-from embedmill.shared.providers.vectorstores.embedded import changes, schema, vector_search, word_search
+from embedmill.shared.providers.vectorstores.embedded import changes, marks, schema, vector_search, word_search
 from embedmill.shared.providers.vectorstores.embedded.best import keys_by_shard
 from embedmill.shared.providers.vectorstores.embedded.portions import Pass, Portion, select
 from embedmill.shared.providers.vectorstores.embedded.records import EACH_OF, unpack_vectors
@@ -38,6 +35,7 @@ from embedmill.shared.providers.vectorstores.embedded.records import select as r
 from embedmill.shared.providers.vectorstores.embedded.segment import Segment
 from embedmill.shared.providers.vectorstores.embedded.shard import Shard
 from embedmill.shared.providers.vectorstores.embedded.shard_file import ShardFile
+from embedmill.shared.providers.vectorstores.embedded.standing import former_cutter
 from embedmill.shared.providers.vectorstores.embedded.view import held_by
 from embedmill.shared.providers.vectorstores.exact import cosines
 from embedmill.shared.providers.vectorstores.places import Owner, Place
@@ -45,9 +43,6 @@ from embedmill.shared.providers.vectorstores.rows import check_query, check_row,
 from embedmill.shared.words.weighing import Wording
 
 DOCUMENTS_PAGE = 2_000
-OWNER = "owner"
-"""The file with the name of who writes to a place."""
-
 STALE_KEYS = """
 SELECT vectors.key FROM json_each(?) AS document
 JOIN vectors ON vectors.document = document.key AND vectors.generation < document.value
@@ -157,9 +152,9 @@ class EmbeddedVectorStore(VectorStore):
     ) -> Found:
         check_query(vector, dimensions=self._dimensions)
         under_way = Pass(deadline)
-        chosen = vector_search.find(
-            self._portions(shards, selection, under_way), vector, top_k=top_k, under_way=under_way
-        )
+        former = self._former(shards, under_way)
+        portions = self._portions(shards, selection, former=former, under_way=under_way)
+        chosen = vector_search.find(portions, vector, top_k=top_k, under_way=under_way)
         matches: list[Match] = []
 
         def compare(shard: str, keys: Sequence[int]) -> None:
@@ -182,7 +177,7 @@ class EmbeddedVectorStore(VectorStore):
         deadline: float | None = None,
     ) -> Found:
         under_way = Pass(deadline)
-        portions = self._portions(shards, selection, under_way)
+        portions = self._portions(shards, selection, former=wording.former, under_way=under_way)
         chosen = word_search.find(portions, wording, top_k=top_k, under_way=under_way)
         scores = word_search.best_scores(chosen, wording, top_k=top_k)
         word_search.give_back(portions)
@@ -198,15 +193,22 @@ class EmbeddedVectorStore(VectorStore):
 
     def count_words(self, shards: Sequence[str], terms: Sequence[int], *, deadline: float | None = None) -> Counted:
         under_way = Pass(deadline)
-        counts = word_search.count(self._portions(shards, EVERYTHING, under_way), terms, under_way=under_way)
-        return Counted(counts, under_way.failed)
+        former = self._former(shards, under_way)
+        portions = self._portions(shards, former=former, under_way=under_way)
+        counts = word_search.count(portions, terms, under_way=under_way)
+        return Counted(replace(counts, former=former), under_way.failed)
 
-    def _portions(self, shards: Sequence[str], selection: Selection, under_way: Pass) -> list[Portion]:
+    def _former(self, shards: Sequence[str], under_way: Pass) -> int | None:
+        return former_cutter({shard: self._shard(shard) for shard in shards}, under_way)
+
+    def _portions(
+        self, shards: Sequence[str], selection: Selection = EVERYTHING, *, former: int | None, under_way: Pass
+    ) -> list[Portion]:
         portions: list[Portion] = []
 
         def look(shard: str) -> None:
             opened = self._shard(shard)
-            with opened.viewed(under_way.is_in_time) as viewed:
+            with opened.viewed(under_way.is_in_time, former=former) as viewed:
                 if viewed is not None:
                     # The first filter has the columns of a shard's fields made.
                     with under_way.paused():
@@ -223,19 +225,23 @@ class EmbeddedVectorStore(VectorStore):
         return {id: score for (id, _), score in zip(found, scores, strict=True)}
 
     def score_words(self, shard: str, ids: Sequence[str], wording: Wording) -> dict[str, float]:
-        keys, segments = self._rows_in_segments(shard, ids)
+        keys, segments = self._rows_in_segments(shard, ids, former=wording.former)
         scores = word_search.scores_of(segments, list(keys.values()), wording)
         return {id: scores[key] for id, key in keys.items() if scores.get(key)}
 
     def find_terms(self, shard: str, ids: Sequence[str], terms: Sequence[int]) -> dict[str, frozenset[int]]:
+        if self._shard(shard).lags():
+            return {}
         keys, segments = self._rows_in_segments(shard, ids)
         held = word_search.terms_of(segments, list(keys.values()), terms)
         return {id: held[key] for id, key in keys.items() if key in held}
 
-    def _rows_in_segments(self, shard: str, ids: Sequence[str]) -> tuple[dict[str, int], list[Segment]]:
+    def _rows_in_segments(
+        self, shard: str, ids: Sequence[str], *, former: int | None = None
+    ) -> tuple[dict[str, int], list[Segment]]:
         """The keys of rows that are there, and the segments that hold them."""
         opened = self._shard(shard)
-        with opened.viewed(lambda: True) as viewed:
+        with opened.viewed(lambda: True, former=former) as viewed:
             if viewed is None or not ids:
                 return {}, []
             connection, parts = viewed
@@ -321,6 +327,9 @@ class EmbeddedVectorStore(VectorStore):
             vectors, documents = connection.execute(counts).fetchone()
             return ShardDescription(shard, vectors, documents, self._dimensions, opened.size_bytes())
 
+    def cut_anew(self, shard: str, *, deadline: float | None = None) -> int:
+        return self.count(shard) if self._shard(shard).cut_anew(Pass(deadline).is_in_time) else 0
+
     def examine(self, shard: str) -> None:
         self._file(shard).examine()
 
@@ -352,24 +361,10 @@ class EmbeddedVectorStore(VectorStore):
     # Marks: a file beside the shards
 
     def read_marks(self, place: str) -> set[str]:
-        try:
-            return {(self._folder / place / OWNER).read_text().strip()}
-        except FileNotFoundError:
-            return set()
-        except OSError as error:
-            raise StorageFailed(f"cannot read {self._folder / place / OWNER}: {error.strerror}") from None
+        return marks.read_marks(self._folder / place)
 
     def leave_mark(self, place: str, name: str) -> None:
-        folder = self._folder / place
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            draft = folder / f"{OWNER}.{secrets.token_hex(8)}"
-            draft.write_text(f"{name}\n")
-            with suppress(FileExistsError):
-                os.link(draft, folder / OWNER)
-            draft.unlink()
-        except OSError as error:
-            raise StorageFailed(f"cannot write {folder / OWNER}: {error.strerror}") from None
+        marks.leave_mark(self._folder / place, name)
 
     def remove_mark(self, place: str, name: str) -> None:
         """Whoever was first has it: there is nothing of ours to take back."""

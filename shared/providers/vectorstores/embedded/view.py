@@ -14,15 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedmill.shared.providers.vectorstores.embedded import reading, schema
-from embedmill.shared.providers.vectorstores.embedded.listing import Listed, read_list
+from embedmill.shared.providers.vectorstores.embedded.listing import NO_END, Listed, Range, between, of_cutter
 from embedmill.shared.providers.vectorstores.embedded.segment import MOST_ROWS, Segment, merge
 from embedmill.shared.providers.vectorstores.embedded.segment_files import open_mapped
 
 LOAD_ROWS = 4_096
-NO_END = 2**62
-
-Range = tuple[int, int]
-"""The keys above the first and up to the second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +68,15 @@ def held_by(parts: Sequence[Part], keys: Sequence[int]) -> set[int]:
 
 
 class View:
-    """The rows of one shard, kept current; call `refresh` inside the read transaction whose view it has to show."""
+    """The rows of one shard with their words by one cutter, kept current.
 
-    def __init__(self, folder: Path, dimensions: int) -> None:
+    Call `refresh` inside the read transaction whose view it has to show.
+    """
+
+    def __init__(self, folder: Path, dimensions: int, cutter: int) -> None:
         self._folder = folder
         self._dimensions = dimensions
+        self._cutter = cutter
         self._opened: dict[str, Segment | None] = {}
         self._identity = ""
         self._clear()
@@ -100,7 +100,7 @@ class View:
             if identity != self._identity or self._number < floor or not numbered:
                 self._clear()
             if numbered:
-                self._follow(read_list(connection))
+                self._follow(of_cutter(connection, self._cutter))
                 self._forget(connection)
                 self._number = max(self._number, floor)
             self._load(connection)
@@ -125,11 +125,11 @@ class View:
         if schema.version_of(connection) < schema.WITH_WORDS:
             return int(connection.execute("SELECT count(*) FROM vectors").fetchone()[0])
         (last,) = connection.execute("SELECT last_key FROM shard").fetchone()
-        uncovered = _complement([(one.low, one.high) for one, _ in self._usable(read_list(connection))])
+        uncovered = between([(one.low, one.high) for one, _ in self._usable(of_cutter(connection, self._cutter))])
         return sum(max(min(high, last) - low, 0) for low, high in uncovered)
 
     def _usable(self, listed: Sequence[Listed]) -> list[tuple[Listed, Segment]]:
-        return [(one, segment) for one in listed if one.is_current and (segment := self._segment(one)) is not None]
+        return [(one, segment) for one in listed if (segment := self._segment(one)) is not None]
 
     def _segment(self, listed: Listed) -> Segment | None:
         name = listed.written.name
@@ -140,14 +140,14 @@ class View:
     def _follow(self, listed: Sequence[Listed]) -> None:
         """Take up the segments that are listed now; rows in memory that one of them has are gone from there."""
         usable = self._usable(listed)
-        self._opened = {one.written.name: self._opened.get(one.written.name) for one in listed if one.is_current}
+        self._opened = {one.written.name: self._opened.get(one.written.name) for one in listed}
         known = self._mapped
         self._mapped = {one.written.name: known.get(one.written.name, Part(segment)) for one, segment in usable}
         self._number = min([self._number, *(one.number for one, _ in usable if one.written.name not in known)])
         ranges = [(one.low, one.high) for one, _ in usable if one.written.name not in known]
         for low, high in ranges:
             self._fresh = tuple(part.without_range(low, high) for part in self._fresh)
-        self._uncover(_complement([(one.low, one.high) for one, _ in usable]))
+        self._uncover(between([(one.low, one.high) for one, _ in usable]))
 
     def _uncover(self, ranges: list[Range]) -> None:
         """Read all anew that is in no segment, when rows are that were in one before."""
@@ -172,14 +172,8 @@ class View:
         self._last_key = max([self._last_key, *(int(part.segment.keys[-1]) for part in self._fresh)])
 
     def _read(self, connection: sqlite3.Connection, after: int, upto: int) -> Segment | None:
-        return reading.read_segment(connection, after, upto, limit=LOAD_ROWS, dimensions=self._dimensions)
-
-
-def _complement(ranges: Sequence[Range]) -> list[Range]:
-    """What is between ranges and beyond them; they are in order and do not overlap."""
-    ends = [0, *(high for _, high in ranges)]
-    begins = [*(low for low, _ in ranges), NO_END]
-    return [(low, high) for low, high in zip(ends, begins, strict=True) if low < high]
+        kind = {"dimensions": self._dimensions, "cutter": self._cutter}
+        return reading.read_segment(connection, after, upto, limit=LOAD_ROWS, **kind)
 
 
 def _added(connection: sqlite3.Connection, parts: tuple[Part, ...], new: Part) -> tuple[Part, ...]:

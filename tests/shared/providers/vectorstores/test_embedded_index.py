@@ -11,15 +11,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embedmill.shared.providers.vectorstores.base import Selection, VectorStore
+from embedmill.shared.providers.vectorstores import exact
+from embedmill.shared.providers.vectorstores.base import IndexChanged, Selection, VectorStore
 from embedmill.shared.providers.vectorstores.embedded import building, listing, portions, vector_search
 from embedmill.shared.providers.vectorstores.embedded import shard as shards_module
+from embedmill.shared.providers.vectorstores.embedded.shard import Shard
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
 from embedmill.shared.providers.vectorstores.exact import counts_of
 from embedmill.shared.words import cutting
 from embedmill.shared.words.queries import parse_query, weigh
+from embedmill.shared.words.weighing import Wording
 from tests import forked
-from tests.contracts.vectorstore import near, vector_of, wording_of
+from tests.contracts.vectorstore import make_row, near, vector_of, wording_of
 from tests.shared.providers.vectorstores import builder
 from tests.shared.providers.vectorstores.builder import SLICE, any_row, make_small, opened
 
@@ -131,6 +134,109 @@ def test_an_index_of_another_cutter_is_made_anew(tmp_path: Path, monkeypatch: py
     fill(tmp_path, 5 * SLICE + 7).close()
     monkeypatch.setattr(cutting, "VERSION", cutting.VERSION + 1)
     require_exact(opened(tmp_path), ["s"], np.random.default_rng(4))
+
+
+class TestAnotherCutter:
+    """Its index is made beside the one of before, which answers whole until all shards have the new one."""
+
+    ROWS = 5 * SLICE + 7
+    SHARDS = ("s", "t")
+    OLD = cutting.VERSION
+
+    @pytest.fixture
+    def before(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+        """How many rows of two shards had a word for the cutter of before; today's finds one more word in each row."""
+        monkeypatch.setattr(building, "CUT_AT_ONCE", 3)
+        rng, store = np.random.default_rng(6), opened(tmp_path)
+        for shard in self.SHARDS:
+            for start in range(0, self.ROWS, 10):
+                store.upsert(shard, [any_row(rng, f"{shard}{n}") for n in range(start, min(start + 10, self.ROWS))])
+        found = self.found(store, "w1")[0]
+        store.close()
+        cut = cutting.count_terms
+        monkeypatch.setattr(cutting, "VERSION", self.OLD + 1)
+        for module in (cutting, exact):
+            monkeypatch.setattr(module, "count_terms", lambda *, text, **fields: cut(text=f"{text} anew", **fields))
+        monkeypatch.setattr(portions.Pass, "for_a_share", lambda _: lambda: False)
+        return found
+
+    def wording(self, store: EmbeddedVectorStore, word: str) -> Wording:
+        query = parse_query(word)
+        counted = store.count_words(self.SHARDS, query.terms)
+        assert not counted.failed
+        return weigh(query, counted.counts)
+
+    def found(self, store: EmbeddedVectorStore, word: str) -> tuple[int, int | None]:
+        """How many rows a search for a word finds, and by whose index if it is not today's."""
+        wording = self.wording(store, word)
+        found = store.search_words(self.SHARDS, wording, top_k=1000)
+        assert not found.failed
+        scores = store.score_words("s", [match.id for match in found.matches if match.shard == "s"], wording)
+        assert scores == {match.id: match.score for match in found.matches if match.shard == "s"}
+        return len(found.matches), wording.former
+
+    def test_the_index_of_before_answers_until_every_shard_has_the_new_one(self, tmp_path: Path, before: int) -> None:
+        reader, writer = opened(tmp_path), opened(tmp_path)
+        assert before > 0
+        assert writer.cut_anew("s") == self.ROWS
+        assert self.found(reader, "w1") == (before, self.OLD), "one shard is ready, and the other is not"
+        assert self.found(reader, "anew") == (0, self.OLD)
+        assert writer.cut_anew("t") == self.ROWS
+        assert self.found(reader, "w1") == (before, None)
+        assert self.found(reader, "anew") == (2 * self.ROWS, None)
+        require_exact(opened(tmp_path), self.SHARDS, np.random.default_rng(4))
+
+    def test_who_dies_in_the_midst_of_it_leaves_the_index_of_before(self, tmp_path: Path, before: int) -> None:
+        steps = iter((True, True, False))
+        opened(tmp_path)._shard("s").catch_up(lambda: next(steps))
+        assert self.found(opened(tmp_path), "w1") == (before, self.OLD)
+        assert self.found(opened(tmp_path), "anew") == (0, self.OLD)
+        assert [opened(tmp_path).cut_anew(shard) for shard in self.SHARDS] == [self.ROWS] * 2
+        assert self.found(opened(tmp_path), "anew") == (2 * self.ROWS, None)
+
+    def test_what_is_written_meanwhile_is_found_by_meaning_and_then_by_its_words(
+        self, tmp_path: Path, before: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store, new = opened(tmp_path), make_row("new", text="w1", vector=vector_of(np.random.default_rng(8)))
+        monkeypatch.setattr(Shard, "look_after", lambda *_: None)
+        store.upsert("s", [new])
+        store.delete_ids("t", [f"t{n}-v1-1.0" for n in range(5)])
+        for shard in self.SHARDS:
+            found, former = self.found(store, "w1")
+            assert (found <= before, former) == (True, self.OLD)
+            nearest = store.search_vectors(self.SHARDS, new.vector, top_k=1)
+            assert ([match.id for match in nearest.matches], nearest.failed) == ([new.id], {})
+            store.cut_anew(shard)
+        assert self.found(store, "anew") == (2 * self.ROWS + 1 - 5, None)
+        require_exact(store, self.SHARDS, np.random.default_rng(4))
+
+    def test_words_that_were_counted_of_an_index_are_scored_by_no_other(self, tmp_path: Path, before: int) -> None:
+        reader, writer = opened(tmp_path), opened(tmp_path)
+        wording = self.wording(reader, "w1")
+        assert [writer.cut_anew(shard) for shard in self.SHARDS] == [self.ROWS] * 2
+        writer.cut_anew("s")
+        for ask in (
+            lambda: reader.search_words(self.SHARDS, wording, top_k=3),
+            lambda: reader.score_words("t", ["t1-v1-1.0"], wording),
+        ):
+            with pytest.raises(IndexChanged):
+                ask()
+
+    def test_where_nothing_can_be_written_the_index_of_before_answers(
+        self, tmp_path: Path, before: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(shards_module, "is_writable", lambda folder: False)
+        assert opened(tmp_path).cut_anew("s") == 0
+        assert self.found(opened(tmp_path), "w1") == (before, self.OLD)
+
+    def test_nothing_of_the_index_of_before_is_left(self, tmp_path: Path, before: int) -> None:
+        for shard in (*self.SHARDS, *self.SHARDS):
+            opened(tmp_path).cut_anew(shard)
+        for shard in self.SHARDS:
+            with closing(sqlite3.connect(tmp_path / f"{shard}.db")) as connection:
+                assert listing.cutters(connection) == {cutting.VERSION}
+                listed = {one.written.name for one in listing.read_list(connection)}
+            assert {file.name for file in (tmp_path / f"{shard}.index").glob("*.segment")} == listed
 
 
 def test_where_nothing_can_be_written_the_rows_are_read_into_memory(
