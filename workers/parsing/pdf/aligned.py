@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from functools import partial
+from itertools import pairwise, takewhile
 from statistics import mean, median
 
 from embedmill.workers.parsing.pdf.drawings import Rule
@@ -13,6 +14,8 @@ from embedmill.workers.parsing.pdf.tables import Part, Row, Table, count_heads, 
 
 FARTHEST = 3.0
 """Of a line's height: rows that are farther apart are no rows of one table."""
+APART = 1.3
+"""Of the usual distance of rows."""
 WORDS_OF_CELL = 8
 WORDS_OF_KEY = 6
 """Words that cells, and those of the first column, have on average at the most: with more they are running text."""
@@ -45,7 +48,7 @@ def _region(parts: Sequence[Part], start: int) -> Iterator[Line]:
     """Lines from here on that may be rows: with gaps, or no wider than a cell; each not far below the one before."""
     above: Line | None = None
     for part in parts[start:]:
-        if not isinstance(part, Line) or part.fixed or part.alone or has_leaders(part.text):
+        if not isinstance(part, Line) or part.fixed or part.alone or has_leaders(part.text) or _is_item(part):
             return
         if above is None:
             left, right = part.left, part.right
@@ -56,12 +59,20 @@ def _region(parts: Sequence[Part], start: int) -> Iterator[Line]:
         above = part
 
 
+def _is_item(line: Line) -> bool:
+    """Whether a marker stands before the line's text."""
+    return len(line.cells) == 2 and MARKER.fullmatch(f"{line.cells[0].text} ") is not None
+
+
 def _may_begin(part: Part) -> bool:
     return isinstance(part, Line) and len(part.cells) > 1
 
 
 def _may_follow(above: Line, line: Line, left: float, right: float) -> bool:
-    if not 0 < above.base - line.base < FARTHEST * max(above.size, line.size):
+    gap, size = above.base - line.base, max(above.size, line.size)
+    if -size < gap <= 0 and line.left > above.right:
+        return True
+    if not 0 < gap < FARTHEST * size:
         return False
     if len(line.cells) > 1:
         return True
@@ -70,6 +81,7 @@ def _may_follow(above: Line, line: Line, left: float, right: float) -> bool:
 
 def _table(lines: list[Line], level: Sequence[Rule], words: Words) -> tuple[int, Table | None]:
     """How many of the lines are a table, and it; or how many are something else with gaps, and None."""
+    lines = _as_far_as_one_table(lines)
     while len(lines[-1].cells) < 2 and not _is_rest(lines):
         lines.pop()
     columns = _columns([line for line in lines if len(line.cells) > 1])
@@ -78,6 +90,8 @@ def _table(lines: list[Line], level: Sequence[Rule], words: Words) -> tuple[int,
     if placed and (_is_list(placed) or _is_contents(placed)):
         for line in lines:
             line.alone = _is_contents(placed)
+            if line.cells[0].text.isdecimal():
+                line.cells[0].text += "."
         return len(lines), None
     if not placed or not _is_tabular(placed):
         return 0, None
@@ -88,7 +102,17 @@ def _table(lines: list[Line], level: Sequence[Rule], words: Words) -> tuple[int,
     if any(line.backward for line in lines):
         told = [row[::-1] for row in told]
     heads = _ruled_heads(rows, rules) or count_heads(told, [row.bold for row in rows])
-    return len(lines), Table(told, heads, lines[0].base + lines[0].size, lines[-1].base)
+    return len(lines), Table(told, heads, columns)
+
+
+def _as_far_as_one_table(lines: list[Line]) -> list[Line]:
+    """A line without gaps that stands apart, as between two tables, ends the first of them."""
+    gaps = [above.base - line.base for above, line in pairwise(lines) if len(line.cells) > 1 and above.base > line.base]
+    usual = median(gaps) if gaps else 0.0
+    for number, (above, line) in enumerate(pairwise(lines), start=1):
+        if len(line.cells) == 1 and usual and above.base - line.base > APART * usual:
+            return lines[:number]
+    return lines
 
 
 def _is_rest(lines: Sequence[Line]) -> bool:
@@ -142,7 +166,11 @@ def _is_tabular(rows: Sequence[Row]) -> bool:
 
 def _is_list(rows: Sequence[Row]) -> bool:
     keys = [row.cells[0][0].text for row in rows if row.cells[0]]
-    return bool(keys) and len(rows[0].cells) == 2 and all(MARKER.fullmatch(f"{key} ") for key in keys)
+    if not keys or len(rows[0].cells) != 2:
+        return False
+    return keys == [str(number) for number in range(1, len(keys) + 1)] or all(
+        MARKER.fullmatch(f"{key} ") for key in keys
+    )
 
 
 def _is_contents(rows: Sequence[Row]) -> bool:
@@ -184,3 +212,22 @@ def _ruled_heads(rows: Sequence[Row], rules: Sequence[float]) -> int:
 
 def _lies(rules: Sequence[float], above: float, below: float) -> bool:
     return any(below < rule < above for rule in rules)
+
+
+def carry_over(pages: Sequence[list[Part]], words: Words) -> None:
+    """The first lines of a page are rows, where the page before ends with a table into whose columns they fit."""
+    for before, page in pairwise(pages):
+        table = before[-1] if before else None
+        if isinstance(table, Table) and table.columns:
+            lines = list(takewhile(partial(_fits, table.columns), page))
+            rows = [_row(line, table.columns).texts(words) for line in lines if isinstance(line, Line)]
+            if rows:
+                page[: len(rows)] = [Table(rows, 0, table.columns)]
+
+
+def _fits(columns: Sequence[Span], part: Part) -> bool:
+    """Whether a line has cells in several columns, each in one of its own."""
+    if not isinstance(part, Line) or len(part.cells) < 2:
+        return False
+    own = [[number for number, span in enumerate(columns) if _overlap(span, cell) > 0] for cell in part.cells]
+    return all(len(covered) == 1 for covered in own) and len({covered[0] for covered in own}) == len(own)

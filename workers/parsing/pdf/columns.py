@@ -6,6 +6,7 @@ from statistics import mean
 
 from embedmill.workers.parsing.pdf.drawings import Rule
 from embedmill.workers.parsing.pdf.lines import Line
+from embedmill.workers.parsing.pdf.markers import MARKER
 
 COLUMN_LINES = 6
 """Lines with text on both sides of a gap that two columns have at the least."""
@@ -15,13 +16,46 @@ RISING_SHARE = 0.8
 """Of the steps from line to line: a page that goes up so often is told from its end."""
 RISING_LINES = 3
 DEEPEST = 4
+MARKER_GAP = 3.0
+"""Of a line's height: an item's text is no farther from its marker."""
 FARTHEST = 4.0
 """Of a line's height: the next line of a column lies no farther below."""
 
 
 def in_order(lines: list[Line], level: Sequence[Rule]) -> list[Line]:
     """The lines as they are read. `level` are the page's rules, which tables have and columns have not."""
-    return _columns_apart(_downward(lines), level, DEEPEST)
+    return _columns_apart(_downward(_with_markers(lines)), level, DEEPEST)
+
+
+def _with_markers(lines: list[Line]) -> list[Line]:
+    """Bullets and numbers of items that are drawn after the text join the lines before which they stand."""
+    if not any(_is_marker(line) for line in lines):
+        return lines
+    kept: list[Line] = []
+    for line in lines:
+        owner = _owner(line, lines) if _is_marker(line) else None
+        if owner:
+            owner.cells.insert(0, line.cells[0])
+        else:
+            kept.append(line)
+    return kept
+
+
+def _is_marker(line: Line) -> bool:
+    return len(line.cells) == 1 and MARKER.fullmatch(f"{line.text} ") is not None
+
+
+def _owner(marker: Line, lines: Sequence[Line]) -> Line | None:
+    """The line at the marker's height that begins nearest behind it."""
+    near = marker.size * MARKER_GAP
+    beside = [
+        line
+        for line in lines
+        if line is not marker
+        and abs(line.base - marker.base) < marker.size / 4
+        and -marker.size / 4 < line.left - marker.right < near
+    ]
+    return min(beside, key=lambda line: line.left, default=None)
 
 
 def _downward(lines: list[Line]) -> list[Line]:

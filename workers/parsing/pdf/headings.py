@@ -138,7 +138,12 @@ def _goes_on(before: Line, line: Line) -> bool:
 
 
 def _may_head(line: Line, text: str, *, larger: bool) -> bool:
-    if has_leaders(text) or not _LETTER.search(text) or len(text) > (LONGEST if larger else LONGEST_BOLD):
+    if (
+        has_leaders(text)
+        or any(cell.text[0] in BULLETS for cell in line.cells)
+        or not _LETTER.search(text)
+        or len(text) > (LONGEST if larger else LONGEST_BOLD)
+    ):
         return False
     if not larger and text.endswith(_ENDS) and not _NUMBERED.match(text):
         return False

@@ -6,12 +6,17 @@ from typing import Any
 
 from embedmill.workers.parsing.pdf.drawings import Rule
 from embedmill.workers.parsing.pdf.fonts import Font, Fonts
+from embedmill.workers.parsing.pdf.scripts import is_script, written
 from embedmill.workers.parsing.pdf.words import Stretch, Word
 
 CELL_GAP = 0.75
 """Of the line's height: a wider gap between words parts cells."""
 SAME_BASE = 0.3
 """Of the line's height: stretches that differ less are on one line."""
+BLANK = 0.1
+"""Of the line's height: a narrower gap is none."""
+SCRIPT_GAP = 0.3
+"""Of the line's height: so near a script stands to its base."""
 RAISED = 0.6
 """Of the line's height: so far a word of one stretch, as a footnote's mark, may stand from the line."""
 
@@ -69,10 +74,12 @@ def build_lines(stretches: Iterable[Stretch], text_page: Any, fonts: Fonts, wall
 def _append(lines: list[Line], line: Line, walls: Sequence[Rule]) -> None:
     """Cells that are drawn one by one, from left to right, are one line."""
     before = lines[-1] if lines else None
-    if before and _goes_on(before, line):
+    if before and _is_beside(before, line):
+        _take_script(before, line)
+    elif before and _goes_on(before, line):
         gap = line.left - before.right
         if gap <= CELL_GAP * max(before.size, line.size) and not _parted(walls, before.right, line.left, line.base):
-            before.cells[-1] = _joined(before.cells[-1], line.cells[0])
+            before.cells[-1] = _joined(before.cells[-1], line.cells[0], line.size)
             before.cells += line.cells[1:]
         else:
             before.cells += line.cells
@@ -81,13 +88,39 @@ def _append(lines: list[Line], line: Line, walls: Sequence[Rule]) -> None:
         lines.append(line)
 
 
+def _is_beside(before: Line, line: Line) -> bool:
+    """Whether one of two lines is a script of the other, right behind it."""
+    size = max(before.size, line.size)
+    if before.size == line.size or not -SCRIPT_GAP * size < line.left - before.right < SCRIPT_GAP * size:
+        return False
+    small, other = (line, before) if line.size < before.size else (before, line)
+    if not is_script(small.size, small.base, of_size=other.size, of_base=other.base):
+        return False
+    return abs(line.base - before.base) <= RAISED * size and not (before.backward or line.backward)
+
+
+def _take_script(before: Line, line: Line) -> None:
+    """Joins a script with the line before; where that is a mark alone, as of a footnote, the line's place is theirs."""
+    cell, following = before.cells[-1], line.cells[0]
+    if line.size < before.size:
+        text = cell.text + written(cell.text, following.text, raised=line.base > before.base)
+    else:
+        text = f"{written('', before.text, raised=True)} {following.text}"
+        before.size, before.base = line.size, line.base
+        before.bold, before.fixed = line.bold, line.fixed
+    before.cells[-1] = Cell(cell.left, max(cell.right, following.right), text)
+    before.cells += line.cells[1:]
+
+
 def _goes_on(before: Line, line: Line) -> bool:
     same_base = abs(before.base - line.base) <= SAME_BASE * min(before.size, line.size)
     return same_base and not before.backward and line.left >= before.right - 0.25 * line.size
 
 
-def _joined(cell: Cell, following: Cell) -> Cell:
-    return Cell(cell.left, max(cell.right, following.right), f"{cell.text} {following.text}")
+def _joined(cell: Cell, following: Cell, size: float) -> Cell:
+    """Two pieces of one cell, with a blank where there is room for one."""
+    blank = " " if following.left - cell.right > BLANK * size else ""
+    return Cell(cell.left, max(cell.right, following.right), f"{cell.text}{blank}{following.text}")
 
 
 def _runs(words: Sequence[Word]) -> Iterator[list[Word]]:

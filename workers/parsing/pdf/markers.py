@@ -12,12 +12,11 @@ MARKER = re.compile(
 """At the beginning of a line, with the blanks behind it."""
 
 _LEADERS = re.compile(r"(?:(?:\. ?){4,}|\u2026{2,})\s*(?=[\dA-Za-z.-]{1,7}$)")
-_SIGNS_OF_LEADERS = ("....", ". . .", "\u2026\u2026")
 
 
 def has_leaders(text: str) -> bool:
     """Whether dots lead to a page number at its end."""
-    return any(sign in text for sign in _SIGNS_OF_LEADERS) and _LEADERS.search(text) is not None
+    return (".." in text or ". ." in text or "\u2026\u2026" in text) and _LEADERS.search(text) is not None
 
 
 def without_leaders(text: str) -> str:

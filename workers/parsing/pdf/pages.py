@@ -49,7 +49,7 @@ def read_page(document: "PdfDocument", index: int, fonts: Fonts) -> Page | None:
         with closing(document[index]) as page, closing(page.get_textpage()) as text_page:
             left, bottom, right, top = box = page.get_bbox()
             drawings = read_drawings(page.raw, (right - left) * (top - bottom))
-            stretches = list(read_stretches(text_page.raw, box))
+            stretches = list(read_stretches(text_page.raw, box, merged=not drawings.upright))
             form = document.formenv.raw if document.formenv else None
             annotations = list(read_annotations(form, page.raw))
             upright, *turned = _directions(stretches)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from embedmill.shared.errors import EncryptedDocument, ParserLimitExceeded, UnreadableDocument
 from embedmill.workers.parsing.draft import Draft
-from embedmill.workers.parsing.pdf.aligned import with_aligned_tables
+from embedmill.workers.parsing.pdf.aligned import carry_over, with_aligned_tables
 from embedmill.workers.parsing.pdf.annotations import Comment
 from embedmill.workers.parsing.pdf.columns import in_order
 from embedmill.workers.parsing.pdf.fields import place_fields
@@ -72,6 +72,7 @@ def _write(document: "PdfDocument", pages: Sequence[Page | None], draft: Draft) 
     drop_running_lines(pages, body)
     words = Words([line.text for page in pages if page for line in page.lines])
     told = [_parts(page, words) if page else [] for page in pages]
+    carry_over(told, words)
     headings = find_headings(told, read_outline(document), body)
     writer = Writer(draft, headings, words, code=not _is_typewritten(lines))
     for index, (page, parts) in enumerate(zip(pages, told, strict=True)):

@@ -2,8 +2,9 @@
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from embedmill.workers.parsing.pdf.drawings import Drawings, Rule
 from embedmill.workers.parsing.pdf.hyphens import Words
@@ -56,8 +57,9 @@ def find_grids(drawings: Drawings) -> Iterator[Grid]:
     if not drawings.upright or len(drawings.level) * len(drawings.upright) > MOST_CROSSINGS:
         return
     for level, upright in _touching(drawings.level, drawings.upright):
-        columns = _merged(rule.at for rule in upright)
-        rows = _merged(rule.at for rule in level)[::-1]
+        outer = min(rule.start for rule in level), max(rule.end for rule in level)
+        columns = _merged([*(rule.at for rule in upright), *outer])
+        rows = _merged([*(rule.at for rule in level), *_shared_ends(upright)])[::-1]
         if 3 <= len(columns) <= MOST_LINES and 2 <= len(rows) <= MOST_LINES:
             yield Grid(columns, rows, level, upright)
 
@@ -69,10 +71,21 @@ def _touching(level: Sequence[Rule], upright: Sequence[Rule]) -> Iterator[tuple[
         for other, crossing in enumerate(level):
             if _touch(rule, crossing):
                 groups.unite(number, other)
+    for rules, first in ((level, 0), (upright, len(level))):
+        for one, other in _continued(rules):
+            groups.unite(first + one, first + other)
     members: dict[int, tuple[list[Rule], list[Rule]]] = defaultdict(lambda: ([], []))
     for number, rule in enumerate([*level, *upright]):
         members[groups.of(number)][number >= len(level)].append(rule)
     yield from (group for group in members.values() if all(group))
+
+
+def _continued(rules: Sequence[Rule]) -> Iterator[tuple[int, int]]:
+    """Pairs of rules, by number, of which one goes on where the other ends."""
+    order = sorted(range(len(rules)), key=lambda number: (round(rules[number].at), rules[number].start))
+    for one, other in pairwise(order):
+        if abs(rules[one].at - rules[other].at) <= NEAR and rules[other].start <= rules[one].end + NEAR:
+            yield one, other
 
 
 def _touch(upright: Rule, level: Rule) -> bool:
@@ -96,7 +109,16 @@ class _Groups:
         self._above[self.of(one)] = self.of(other)
 
 
-def _merged(places: Iterator[float]) -> list[float]:
+def _shared_ends(upright: Sequence[Rule]) -> Iterator[float]:
+    """Where upright rules at several places end: pieces of them, drawn row by row, tell rows without level rules."""
+    ends: dict[int, set[int]] = defaultdict(set)
+    for rule in upright:
+        for end in (rule.start, rule.end):
+            ends[round(end)].add(round(rule.at))
+    yield from (end for end, places in ends.items() if len(places) > 1)
+
+
+def _merged(places: Iterable[float]) -> list[float]:
     """Ascending places, of those that are near one another the first."""
     merged: list[float] = []
     for place in sorted(places):
@@ -116,7 +138,7 @@ def _table(grid: Grid, lines: Sequence[Line], words: Words) -> Table | None:
     if not any(sum(row.is_filled) > 1 for row in rows):
         return None
     told = [row.texts(words) for row in rows]
-    return Table(told, count_heads(told, [row.bold for row in rows]), grid.rows[0], grid.rows[-1])
+    return Table(told, count_heads(told, [row.bold for row in rows]))
 
 
 def _fill(grid: Grid, lines: Sequence[Line]) -> dict[int, list[Cell]]:
@@ -149,9 +171,14 @@ def _spans(grid: Grid) -> _Groups:
     for column in range(width):
         middle = (grid.columns[column] + grid.columns[column + 1]) / 2
         for band in range(height - 1):
-            if not _stands(grid.level, grid.rows[band + 1], middle):
+            if _is_ruled(grid, band) and not _stands(grid.level, grid.rows[band + 1], middle):
                 groups.unite((band + 1) * width + column, band * width + column)
     return groups
+
+
+def _is_ruled(grid: Grid, band: int) -> bool:
+    """Whether there is a level rule below a band, so that it is missing where a cell reaches over it."""
+    return any(abs(rule.at - grid.rows[band + 1]) <= NEAR for rule in grid.level)
 
 
 def _stands(rules: Sequence[Rule], at: float, along: float) -> bool:

@@ -58,7 +58,9 @@ def _stamps(pages: Sequence[tuple[int, Page]]) -> set[str]:
 
 def _slots(pages: Sequence[tuple[int, Page]]) -> Iterator[list[_Edge]]:
     """Edge lines of several pages at one height."""
-    edges = sorted((edge for number, page in pages for edge in _edges(number, page)), key=lambda edge: edge.line.base)
+    leading = _leading([page for _, page in pages])
+    found = (edge for number, page in pages for edge in _edges(number, page, leading))
+    edges = sorted(found, key=lambda edge: edge.line.base)
     slot: list[_Edge] = []
     for edge in edges:
         if slot and edge.line.base - slot[-1].line.base > SAME_HEIGHT:
@@ -69,18 +71,17 @@ def _slots(pages: Sequence[tuple[int, Page]]) -> Iterator[list[_Edge]]:
         yield slot
 
 
-def _edges(number: int, page: Page) -> Iterator[_Edge]:
+def _edges(number: int, page: Page, leading: float) -> Iterator[_Edge]:
     down = sorted((line for line in page.lines if not line.alone), key=lambda line: -line.base)
     if not down:
         return
-    leading = _leading(down)
     _, bottom, _, top = page.box
     margin = MARGIN * (top - bottom)
-    found = {id(line): line for lines in (down, down[::-1]) for line in _edge(lines, leading)}
-    for line in found.values():
+    apart = {id(line) for lines in (down, down[::-1]) for line in _edge(lines, leading)}
+    for line in down:
         in_margin = line.base > top - margin or line.base < bottom + margin
-        if in_margin or len(found) < len(down):
-            yield _Edge(number, line, in_margin)
+        if (in_margin and line in (down[0], down[-1])) or (id(line) in apart and (in_margin or len(apart) < len(down))):
+            yield _Edge(number, line, in_margin=in_margin and id(line) in apart)
 
 
 def _edge(lines: Sequence[Line], leading: float) -> Sequence[Line]:
@@ -91,9 +92,11 @@ def _edge(lines: Sequence[Line], leading: float) -> Sequence[Line]:
     return lines if len(lines) <= MOST_LINES else ()
 
 
-def _leading(down: Sequence[Line]) -> float:
-    gaps = [above.base - line.base for above, line in pairwise(down)]
-    return median([gap for gap in gaps if gap > 1] or [down[0].size])
+def _leading(pages: Sequence[Page]) -> float:
+    """The usual distance of lines."""
+    lines = (sorted(page.lines, key=lambda line: -line.base) for page in pages)
+    gaps = (above.base - line.base for down in lines for above, line in pairwise(down))
+    return median([gap for gap in gaps if gap > 1] or [1.0])
 
 
 def _running(slot: Sequence[_Edge], pages: int, body: float) -> list[_Edge]:

@@ -18,13 +18,14 @@ NEARER = 0.85
 
 @dataclass(slots=True)
 class Table:
-    """`rows` have as many texts as there are columns; the first `heads` of them are its header."""
+    """`rows` have as many texts as there are columns; the first `heads` of them are its header.
+
+    `columns` are where those of a table without rules begin and end.
+    """
 
     rows: list[list[str]]
     heads: int
-    top: float
-    bottom: float
-    caption: str = ""
+    columns: Sequence[tuple[float, float]] = ()
 
 
 Part = Line | Table
@@ -78,7 +79,7 @@ class Row:
         """The row below goes on with this one's cells."""
         for cell, more in zip(self.cells, row.cells, strict=True):
             cell.extend(more)
-        self.base = row.base
+        self.base = min(self.base, row.base)
 
     def texts(self, words: Words) -> list[str]:
         return [join_cells(cell, words) for cell in self.cells]
@@ -120,9 +121,11 @@ def _edges(rows: Sequence[Row]) -> list[float]:
 def _goes_on(above: Row, row: Row, whole: Row, usual: float, edges: Sequence[float]) -> bool:
     """Whether a line is the rest of the row above: nearer than rows are, or cut where its next word had no room."""
     filled = [number for number, cell in enumerate(row.cells) if cell]
+    if row.base >= whole.base and not row.cells[0]:
+        return True
     if any(not whole.cells[number] for number in filled) or (row.cells[0] and len(filled) > 1):
         return False
-    gap = above.base - row.base
+    gap = min(above.base, whole.base) - row.base
     if gap < NEARER * usual:
         return True
     if gap > usual * 1.1 and usual:

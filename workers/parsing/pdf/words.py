@@ -3,24 +3,32 @@
 import ctypes
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from embedmill.workers.parsing.pdf.scripts import MAY_FOLLOW, MAY_OPEN, is_script, written
 from embedmill.workers.parsing.pdf.signs import readable
 
 _LINE = re.compile("[^\r\n\0]+")
 _WORD = re.compile("[^\\s\0\x02\ufffe]+[\x02\ufffe]?|[\x02\ufffe]")
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _UPRIGHT = 0.02  # radians
+_FEW = 4
+NARROW = 0.7
+"""Of a line's height: gaps between words that are narrower part nothing."""
 
 Box = tuple[float, float, float, float]
 """Left, bottom, right, top, in points."""
 
 
-class Word(NamedTuple):
-    """A word along its line: `base` is the height of its baseline, `size` that of its line, in points.
+_Place = tuple[int, int, float, float, float, float]
+"""Where a word begins and ends among the characters, its left and right edge, the height of its baseline, its size."""
 
-    `place` is its first character's on the page.
+
+class Word(NamedTuple):
+    """A word along its line, or several of a line whose gaps are all narrow.
+
+    `base` is the height of its baseline, `size` that of its line, in points; `place` is its first character's.
     """
 
     text: str
@@ -39,12 +47,15 @@ class Stretch(NamedTuple):
     angle: float
 
 
-def read_stretches(text_page: Any, box: Box) -> Iterator[Stretch]:
-    """The page's text in the order of its content, without what begins outside the visible `box`."""
+def read_stretches(text_page: Any, box: Box, *, merged: bool) -> Iterator[Stretch]:
+    """The page's text in the order of its content, without what begins outside the visible `box`.
+
+    Where rules may part words, they must not be `merged`.
+    """
     text = _text(text_page)
     place = _Places(text_page, box)
     for line in _LINE.finditer(text):
-        if words := place.words(text, *line.span()):
+        if words := place.words(text, *line.span(), merged=merged):
             yield Stretch(words, place.angle)
 
 
@@ -74,42 +85,88 @@ class _Places:
         from pypdfium2 import raw
 
         self.angle = 0.0
+        self._is_even = False
         self._raw = raw
         self._page = text_page
         self._visible = box
         self._x, self._y = ctypes.c_double(), ctypes.c_double()
         self._first, self._last = raw.FS_RECTF(), raw.FS_RECTF()
 
-    def words(self, text: str, start: int, end: int) -> list[Word]:
+    def words(self, text: str, start: int, end: int, *, merged: bool) -> list[Word]:
         """The visible words of `text[start:end]`, a line."""
         angle = self._raw.FPDFText_GetCharAngle(self._page, start)
         # pdfium counts clockwise.
         self.angle = 0.0 if angle < _UPRIGHT or angle > 2 * math.pi - _UPRIGHT else 2 * math.pi - angle
         if self.angle:
-            return [self._turned(word) for word in self._upright(text, start, end)]
-        return list(self._upright(text, start, end))
+            return [self._turned(_word(text[place[0] : place[1]], place)) for place in self._upright(text, start, end)]
+        places = list(self._upright(text, start, end))
+        if merged and self._is_even and len(places) > _FEW and not _RIGHT_TO_LEFT.search(text, start, end):
+            places = [places[0], _joined(places[1:-1]), places[-1]]
+        if not MAY_FOLLOW.search(text, start, end) and not MAY_OPEN.match(text, start, end):
+            return [_word(text[place[0] : place[1]], place) for place in places]
+        return [_word(self._with_scripts(text, place[0], place[1]), place) for place in places]
 
-    def _upright(self, text: str, start: int, end: int) -> Iterator[Word]:
+    def _with_scripts(self, text: str, begin: int, behind: int) -> str:
+        """The text of a word with its scripts written apart."""
+        told, since = self._mark(text, begin)
+        for found in MAY_FOLLOW.finditer(text, max(since, begin + 1), behind):
+            raised = self._raised(found.start())
+            if raised is not None:
+                told += text[since : found.start()]
+                told += written(told, found[0], raised=raised)
+                since = found.end()
+        return told + text[since:behind]
+
+    def _mark(self, text: str, begin: int) -> tuple[str, int]:
+        """A footnote's mark at the beginning, and where the text goes on."""
+        found = MAY_OPEN.match(text, begin)
+        if not found:
+            return "", begin
+        base, size = self._height(found.end())
+        above, own = self._height(begin)
+        is_mark = is_script(own, above, of_size=size, of_base=base)
+        return (f"[{found[0]}] ", found.end()) if is_mark else ("", begin)
+
+    def _raised(self, index: int) -> bool | None:
+        """Whether a character is a superscript of the one before, or a subscript; None if it is neither."""
+        before, size = self._height(index - 1)
+        base, own = self._height(index)
+        if not is_script(own, base, of_size=size, of_base=before):
+            return None
+        return base > before
+
+    def _height(self, index: int) -> tuple[float, float]:
+        """The height of a character's baseline, and its size."""
+        self._raw.FPDFText_GetCharOrigin(self._page, index, self._x, self._y)
+        self._raw.FPDFText_GetLooseCharBox(self._page, index, self._last)
+        return self._y.value, self._last.top - self._last.bottom
+
+    def _upright(self, text: str, start: int, end: int) -> Iterator[_Place]:
+        """Notes whether words stand on one baseline, in one order, with narrow gaps, and none was left out."""
         page, first, last, loose_box = self._page, self._first, self._last, self._raw.FPDFText_GetLooseCharBox
         visible_left, _, visible_right, _ = self._visible
-        top = bottom = math.inf
+        top = bottom = right = math.inf
         base: float | None = None
+        widest, is_even = 0.0, True
         for found in _WORD.finditer(text, start, end):
             begin, behind = found.span()
             loose_box(page, begin, first)
+            left = first.left
             if first.top != top or first.bottom != bottom:
-                top, bottom, base = first.top, first.bottom, self._base(begin)
-            left, right = first.left, first.right
-            if not visible_left <= left <= visible_right or base is None:
+                above, base = base, self._base(begin)
+                top, bottom, widest = first.top, first.bottom, NARROW * (first.top - first.bottom)
+                is_even = is_even and above in {base, None}
+            if not -widest < left - right < widest and right != math.inf:
+                is_even = False
+            right = first.right
+            if base is None or not visible_left <= left <= visible_right:
+                is_even = False
                 continue
             if behind - begin > 1:
                 loose_box(page, behind - 1, last)
-                right = last.right
-            word = found[0]
-            if word.isascii() and right >= left:
-                yield Word(word, left, right, base, top - bottom, begin)
-            else:
-                yield _odd_word(word, left, right, base=base, size=top - bottom, place=begin)
+                left, right = (left, last.right) if last.left >= left else (last.left, first.right)
+            yield begin, behind, left, right, base, top - bottom
+        self._is_even = is_even
 
     def _base(self, index: int) -> float | None:
         """The height of a character's baseline; None outside the visible box."""
@@ -137,7 +194,13 @@ class _Places:
         return x * cosine + y * sine, y * cosine - x * sine
 
 
-def _odd_word(text: str, left: float, right: float, *, base: float, size: float, place: int) -> Word:
-    """A word with signs beyond ASCII, or one that runs from right to left."""
-    backward = right < left or _RIGHT_TO_LEFT.search(text) is not None
-    return Word(readable(text), min(left, right), max(left, right), base, size, place, backward)
+def _joined(places: Sequence[_Place]) -> _Place:
+    begin, _, left, _, base, size = places[0]
+    return begin, places[-1][1], left, places[-1][3], base, size
+
+
+def _word(text: str, place: _Place) -> Word:
+    begin, _, left, right, base, size = place
+    if text.isascii():
+        return Word(text, left, right, base, size, begin)
+    return Word(readable(text), left, right, base, size, begin, _RIGHT_TO_LEFT.search(text) is not None)

@@ -48,7 +48,7 @@ class Writer:
         self._since = 0
         self._marker = ""
         self._markers: list[float] = []
-        self._table: tuple[DraftTable, Table] | None = None
+        self._table: tuple[DraftTable, Table, int] | None = None
 
     def write(self, parts: Sequence[Part], page: int) -> None:
         """The parts of a page, whose number counts from 0."""
@@ -80,6 +80,7 @@ class Writer:
         if isinstance(part, Table):
             self._take_table(part)
             return 1
+        self._table = None
         if self._has_code and (listing := code_from(parts, at)) and self._is_code(listing, paragraphs):
             self._flush()
             self._draft.code(written(listing), page=self._page + 1)
@@ -89,7 +90,7 @@ class Writer:
 
     def _take_heading(self, parts: Sequence[Part], heading: Heading) -> int:
         self._flush()
-        self._markers = []
+        self._markers, self._table = [], None
         lines = [part for part in parts[heading.at : heading.at + heading.count] if isinstance(part, Line)]
         self._draft.heading(self._joined(lines), level=heading.level, page=self._page + 1)
         return heading.count
@@ -161,7 +162,7 @@ class Writer:
         caption = self._caption_above()
         rows = table.rows
         before = self._table
-        if before and not caption and not self._waiting and _goes_on(before[1], table):
+        if before and not caption and not self._waiting and before[2] == self._page - 1 and _goes_on(before[1], table):
             rows = rows[table.heads :]
             target = before[0]
         else:
@@ -172,7 +173,7 @@ class Writer:
             rows = rows[table.heads :]
         for row in rows:
             target.row(row, page=self._page + 1)
-        self._table = target, table
+        self._table = target, table, self._page
         self._markers = []
 
     def _caption_above(self) -> str:

@@ -147,3 +147,31 @@ def test_a_stamp_in_the_margin_comes_last_and_is_no_heading() -> None:
 def test_lines_of_contents_keep_their_pages_without_the_dots() -> None:
     page = Page().lines(72, 700, "1 Aim . . . . . . . . . . . 3", "2 Method . . . . . . . . . 14")
     assert texts(read(page)) == ["1 Aim … 3", "2 Method … 14"]
+
+
+def test_scripts_stand_apart_from_what_they_stand_by() -> None:
+    page = Page().draw("BT /F0 12 Tf 72 700 Td (It is 10) Tj 5 Ts /F0 8 Tf (-3) Tj 0 Ts /F0 12 Tf ( of H) Tj ET")
+    page.content[-1] = (
+        page.content[-1][:-2] + "-3 Ts /F0 8 Tf (2) Tj 0 Ts /F0 12 Tf (O, as a note) Tj 5 Ts /F0 8 Tf (4) Tj ET"
+    )
+    page.draw("BT 5 Ts /F0 8 Tf 72 600 Td (4) Tj 0 Ts /F0 12 Tf (The note.) Tj ET")
+    assert texts(read(page)) == ["It is 10^-3 of H_2O, as a note[4]", "[4] The note."]
+
+
+def test_bullets_that_are_drawn_after_the_text_stand_before_it() -> None:
+    page = Page().text(90, 700, "open it").text(104, 686, "slowly").text(90, 672, "shut it")
+    page.text(76, 700, "\x95").text(92, 686, "\x95").text(76, 672, "\x95")
+    assert shape(read(page)) == [(L, "- open it"), (L, "  - slowly"), (L, "- shut it")]
+
+
+def test_text_from_right_to_left_keeps_its_words_and_their_order() -> None:
+    page = Page()
+    for place, letters in ((500, "abc"), (460, "de"), (430, "bgh")):
+        for number, letter in enumerate(letters):
+            page.text(place - 7 * number, 700, letter, font="Hebrew")
+    assert texts(read(page)) == ["\u05d0\u05d1\u05d2 \u05d3\u05d4 \u05d1\u05d6\u05d7"]
+
+
+def test_a_header_right_above_the_text_runs_too() -> None:
+    pages = [Page().text(72, 760, "Handbook").lines(72, 746, f"Page of text number {at}.", *BODY) for at in range(3)]
+    assert "Handbook" not in " ".join(texts(read(*pages)))

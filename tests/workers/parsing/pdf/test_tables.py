@@ -131,3 +131,33 @@ def test_a_box_around_text_is_no_table() -> None:
     page = Page().lines(80, 690, "A note in a box", "of two lines").rule(70, 710, 300, 710).rule(70, 660, 300, 660)
     page.rule(70, 660, 70, 710).rule(300, 660, 300, 710)
     assert shape(read(page)) == [(BlockKind.PARAGRAPH, "A note in a box of two lines")]
+
+
+def test_a_cell_in_the_middle_of_the_height_of_another_is_in_its_row() -> None:
+    page = put(Page(), [["Item", "2023", "Comment"]], columns=(80, 180, 250))
+    for top, item in ((660, "Paper"), (612, "Ink")):
+        page.text(80, top, item).text(180, top, "1.50").lines(
+            250, top + 7, "Bought from several people", "over the year"
+        )
+    comment = "Bought from several people over the year"
+    assert rows(read(page)) == ["Item | 2023 | Comment", f"Paper | 1.50 | {comment}", f"Ink | 1.50 | {comment}"]
+
+
+def test_rules_between_columns_alone_make_a_grid() -> None:
+    page = put(Page(), ROWS)
+    for x in COLUMNS[1:-1]:
+        for top in (705, 687, 669, 651):
+            page.rule(x - 4, top, x - 4, top - 18)
+    page.rule(COLUMNS[0] - 4, 687, COLUMNS[-1] - 4, 687)
+    assert rows(read(page)) == TOLD
+
+
+def test_a_last_row_on_the_next_page_is_a_row() -> None:
+    document = read(put(Page(), ROWS), put(Page(), [["Figs", "1", "2", "new"]]).text(80, 600, "After it."))
+    assert rows(document) == [*TOLD, "Figs | 1 | 2 | new"]
+    assert heads(document) == {(0, 1)}
+
+
+def test_two_tables_with_one_header_are_two() -> None:
+    document = read(put(put(Page(), ROWS).text(80, 590, "And once more, with other numbers:"), ROWS, top=560))
+    assert rows(document) == TOLD * 2

@@ -1,0 +1,31 @@
+"""Owns super- and subscripts, written apart from their base: `10^-3`, `H_2O`, and `[1]` for a footnote's mark."""
+
+import re
+
+SMALLER = 0.92
+"""Of the height of the sign before: a script is smaller."""
+SHIFTED = 0.1
+"""Of that height: the least by which a script stands higher or lower."""
+
+MAY_FOLLOW = re.compile(r"(?<=[^\W\d_])\d{1,3}|(?<=[\d)\]])[-\u2212+]\d{1,3}|(?<=[)\]\u201d.,;:])\d{1,2}(?!\d)")
+"""Digits within a word that may be a script."""
+MAY_OPEN = re.compile(r"\d{1,2}(?=[^\W\d_])")
+"""Digits at a line's beginning that may be a footnote's mark."""
+
+_NUMBER = re.compile(r"[-\u2212+]?\d+")
+_MARK = re.compile(r"\d{1,3}(?:,\s?\d{1,3})*")
+_WORD_BEFORE = re.compile(r"[^\W\d_]{3,}[\W_]*$|[^\w)\]][\"\u201d\u2019)\]]*$|\.$")
+
+
+def written(before: str, script: str, *, raised: bool) -> str:
+    """How a script is written behind `before`; letters stand by it as they are."""
+    if raised and _MARK.fullmatch(script) and _WORD_BEFORE.search(before):
+        return f"[{script}]"
+    if not _NUMBER.fullmatch(script):
+        return script
+    return ("^" if raised else "_") + script.replace("\u2212", "-")
+
+
+def is_script(size: float, base: float, *, of_size: float, of_base: float) -> bool:
+    """Whether a sign of that size and baseline is a script of another."""
+    return size < SMALLER * of_size and SHIFTED * of_size < abs(base - of_base) < of_size
