@@ -183,10 +183,18 @@ def _wide_encoding(data: bytes) -> str | None:
 
 def _wide_script(data: bytes) -> str | None:
     """UTF-16 without a mark in another script: nearly all letters, most of one script, in one order of bytes only."""
-    if len(data) % 2 or len(data) < 4 or (data.isascii() and b"\0" not in data):
+    if len(data) % 2 or len(data) < 4 or (_is_utf8(data) and b"\0" not in data):
         return None
     found = [name for name in ("utf-16-le", "utf-16-be") if _reads_as_script(data[:WIDE_SAMPLE_BYTES], name)]
     return found[0] if len(found) == 1 else None
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _reads_as_script(sample: bytes, encoding: str) -> bool:

@@ -3,8 +3,9 @@
 import re
 from typing import TYPE_CHECKING
 
+from embedmill.workers.parsing.document import Block, BlockKind
 from embedmill.workers.parsing.draft import Draft, count, one_line
-from embedmill.workers.parsing.html_furniture import furniture, main_part
+from embedmill.workers.parsing.html_furniture import furniture, has_title, main_part
 from embedmill.workers.parsing.html_walk import Walk
 
 if TYPE_CHECKING:
@@ -36,12 +37,20 @@ def read(data: bytes, draft: Draft) -> None:
     page = Draft(draft.media_type, name=draft.name, limits=draft.limits, depth=draft.depth)
     tree = _tree(page.decode(data, declared=_declared_encoding(data)), page)
     if (main := main_part(tree)) is not None:
-        Walk(page, skipped=_nodes(tree, _UNSEEN) | furniture(tree), captions=_nodes(tree, _CAPTIONS)).run(main)
+        Walk(page, skipped=_nodes(tree, _UNSEEN) | furniture(tree), captions=_nodes(tree, _CAPTIONS)).run(
+            main, has_title=has_title(main)
+        )
     document = page.finish()
     draft.title = draft.title or document.title
-    if document.blocks and all(one_line(block.text) != document.title for block in document.blocks[:_TITLE_WITHIN]):
+    if document.blocks and not any(_says(block, document.title) for block in document.blocks[:_TITLE_WITHIN]):
         draft.heading(document.title, level=1)
     draft.extend(document)
+
+
+def _says(block: Block, title: str) -> bool:
+    """Whether a block is the title, or the heading to which a site added its name."""
+    text = one_line(block.text)
+    return text == title or (block.kind is BlockKind.HEADING and title.startswith(text) and len(text) > 2)
 
 
 def read_markup(markup: str, draft: Draft) -> None:

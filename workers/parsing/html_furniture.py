@@ -13,13 +13,16 @@ MOST = 0.35
 MAIN = 0.5
 """Share of a page's text from which on what calls itself the main part is all that is read."""
 
-LANGUAGES = 4
+LANGUAGES = 2
 """Links to other languages from which on they are a list of them."""
+
+_LANGUAGES_LABEL = 40
+"""Characters that may stand before them."""
 
 _CERTAIN = 'nav, [role="navigation"], [role="contentinfo"], [role="search"], footer'
 _HINTS = {
     "class": ("nav", "footer", "breadcrumb", "cookie", "consent", "gdpr", "sidebar", "toolbar", "prev", "next", "lang",
-              "skip", "related", "pag", "share", "social", "menu"),
+              "skip", "related", "pag", "share", "social", "menu", "search"),
     "id": ("nav", "footer", "breadcrumb", "cookie", "consent", "sidebar", "menu", "lang"),
 }  # fmt: skip
 _NAMED = ", ".join(f'[{name}*="{hint}" i]' for name, hints in _HINTS.items() for hint in hints)
@@ -29,20 +32,25 @@ _WORD = re.compile(
       | (?:site|page|doc|global)?footer | breadcrumbs? | cookies? | consent | gdpr | (?:sphinx)?sidebar(?:wrapper)?
       | toolbar | prev(?:ious)?next | toplang | bottomlang | pagination | pager | menubar
       | lang(?:uage)?s?[-_]?(?:switch(?:er)?|list|select(?:or)?|menu|chooser|container|bar)
-      | skip[-_]?(?:to[-_]?\w+|links?|nav) | social | share[-_]?(?:bar|links?|buttons?)
+      | search[-_]?(?:box|bar|form|menu|field) | skip[-_]?(?:to[-_]?\w+|links?|nav) | social
+      | share[-_]?(?:bar|links?|buttons?)
     )(?:[-_].*)?
     | (?:prev(?:ious)?|next)(?:[-_]?(?:links?|page|post|button|btn))? | related(?:[-_](?:links|posts|articles))? | menu
     """,
     re.VERBOSE | re.IGNORECASE,
 )
 _SIGN_LINKS = 'a[href^="#"], a.headerlink, button[class*="copy" i]'
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_ANY_HEADING = "h1, h2, h3, h4, h5, h6"
+_NO_WORD = re.compile(r"[\W_]+")
 _CONTENT = "main, article, h1, [role=main]"
 _PARTS_OF_TEXT = frozenset({
     "body", "html", "main", "article", "td", "th", "tr", "tbody", "thead", "tfoot", "span", "code", "pre", "h1", "h2",
     "h3", "h4", "h5", "h6", "dt", "dd", "label", "input",
 })  # fmt: skip
 # These names are given to boxes in a text too; around navigation, most of what they hold is links.
-_BOX = re.compile(r".*(?:sidebar|toolbar|menu|social|share|lang|related).*", re.IGNORECASE)
+_BOX = re.compile(r".*(?:sidebar|toolbar|menu|social|share|related).*", re.IGNORECASE)
+_LINES = frozenset({"p", "li", "dt", "dd"})
 LINKS = 0.5
 """Share of the text of such a box that must be links."""
 _SIGNS = re.compile("[¶#§†↩⏎\u2191⚓🔗\ufe0e\ufe0f\\s]*")
@@ -59,6 +67,11 @@ def furniture(tree: "LexborHTMLParser") -> set[int]:
     found.update(node.mem_id for node in _language_lists(body))
     found.update(node.mem_id for node in body.css(_SIGN_LINKS) if _is_sign(node))
     return found
+
+
+def has_title(root: "LexborNode") -> bool:
+    """Whether a top heading says where the text begins."""
+    return root.css_first("h1") is not None
 
 
 def main_part(tree: "LexborHTMLParser") -> "LexborNode | None":
@@ -85,9 +98,27 @@ def _holds_the_text(node: "LexborNode", total: int) -> bool:
 
 def _is_called_so(node: "LexborNode") -> bool:
     attributes = node.attributes
-    names = f"{attributes.get('class') or ''} {attributes.get('id') or ''}".split()
-    called = [name for name in names if _WORD.fullmatch(name)]
-    return bool(called) and (not all(map(_BOX.fullmatch, called)) or _is_links(node))
+    names = (attributes.get("class") or "").split()
+    key = attributes.get("id") or ""
+    if key and not _is_section(node, key):
+        names.append(key)
+    called = [name for name in names if _WORD.fullmatch(_CAMEL.sub("-", name))]
+    if not called:
+        return False
+    is_certain = node.tag not in _LINES and not all(map(_BOX.fullmatch, called))
+    return is_certain or _is_links(node)
+
+
+def _is_section(node: "LexborNode", key: str) -> bool:
+    """Whether an id is made from the heading, as documentation's tools make them: a section on cookies is no banner."""
+    heading = node.css_first(_ANY_HEADING)
+    if heading is None:
+        return False
+    return _slug(heading.text()).endswith(_slug(key))
+
+
+def _slug(text: str) -> str:
+    return _NO_WORD.sub("-", text.lower()).strip("-")
 
 
 def _is_links(node: "LexborNode") -> bool:
@@ -113,7 +144,7 @@ def _language_lists(body: "LexborNode") -> "list[LexborNode]":
         for key, found in links.items()
         if len(found) >= LANGUAGES
         and holders[key].tag not in _PARTS_OF_TEXT
-        and sum(map(_characters, found)) * 2 > _characters(holders[key])
+        and sum(map(_characters, found)) * 2 + _LANGUAGES_LABEL > _characters(holders[key])
     ]
 
 

@@ -27,10 +27,13 @@ _BREAKS = frozenset({
 _SCRIPTS = {"sup": SUPER, "sub": SUB}
 _QUOTES = {"q": ("“", "”"), "s": ("~~", "~~"), "strike": ("~~", "~~"), "rt": ("(", ")")}
 _LISTS = frozenset({"ol", "ul", "dl", "menu", "dir"})
-_LEFT = _BREAKS | _SCRIPTS.keys() | _QUOTES.keys()
+_LEFT = _BREAKS | _SCRIPTS.keys() | _QUOTES.keys() | {"a"}
 _ENTERED = _LEFT | {"br", "img", "input", "math"}
 _LABEL_WORDS = 2
 """Words up to which the picture in a link is a sign for where the link goes, such as a logo."""
+
+_MENU = 0.7
+"""Share of a line that must be links to be a menu or a path above the title."""
 
 _SOFT_HYPHEN = "\xad"
 _NOTE_MARK = re.compile(r"\s*(\w{1,4}|[*†‡§]{1,3})\s*")
@@ -57,8 +60,13 @@ class Walk:
         self._pieces: list[Piece | HtmlTable] | None = None
         self._said = ""
         self._alone = ""
+        self._link = 0
+        self._linked = 0
+        self._is_before_title = False
 
-    def run(self, root: "LexborNode") -> None:
+    def run(self, root: "LexborNode", *, has_title: bool = False) -> None:
+        """Where a page has a top heading, what stands before it and is nothing but links is no part of the text."""
+        self._is_before_title = has_title
         add = self._parts.append
         for tag, node in _events(root, self._skipped, self._captions):
             if node is None:
@@ -82,6 +90,8 @@ class Walk:
             self._scripts.append((len(self._parts), _refers(node)))
         elif tag in _QUOTES:
             self._parts.append(_QUOTES[tag][0])
+        elif tag == "a":
+            self._link = len(self._parts)
         elif tag == "br":
             self._parts.append("\n")
         elif tag == "img":
@@ -98,6 +108,8 @@ class Walk:
             self._close_script(_SCRIPTS[tag])
         elif tag in _QUOTES:
             self._parts.append(_QUOTES[tag][1])
+        elif tag == "a":
+            self._linked += sum(map(len, self._parts[self._link :]))
 
     def _enter_block(self, tag: str, node: "LexborNode") -> None:
         match tag:
@@ -123,6 +135,7 @@ class Walk:
 
     def _leave_block(self, tag: str) -> None:
         if tag in _HEADINGS:
+            self._is_before_title = self._is_before_title and tag != "h1"
             self._add_heading(one_line(self._take()), _HEADINGS[tag])
             return
         if tag == "figcaption":
@@ -191,8 +204,9 @@ class Walk:
     def _flush(self) -> None:
         if not self._parts:
             return
+        linked, self._linked, self._link = self._linked, 0, 0
         text = self._take()
-        if not text or text.isspace():
+        if not text or text.isspace() or (self._is_before_title and linked > _MENU * len(text)):
             return
         if self._pres:
             self._add_block(BlockKind.CODE, text)

@@ -147,6 +147,10 @@ TEXT = "<p>" + "The text of the page goes on and on. " * 5 + "</p>"
         '<div class="sidebar"><a href="/a">A</a> <a href="/b">B</a></div>',
         f"<div>{' '.join(f'<a hreflang={code} href={code}>{code}</a>' for code in ('de', 'fr', 'ja', 'es'))}</div>",
         '<form role="search">Search</form>',
+        '<div class="searchBox">Search <select><option>Pages</select></div>',
+        '<p class="toplang">Available languages: <a hreflang=de href=a>de</a> | <a hreflang=fr href=b>fr</a></p>',
+        '<div id="path"><a href="/">Home</a> &gt; <a href="/docs">Documentation</a></div>',
+        "<ul><li><a href=/a>Menu of the site</a><li><a href=/b>More of it</a></ul>",
         '<a href="/"><img alt="Logo"></a>',
         '<a class="skip-link" href="#m">Skip to content</a>',
     ],
@@ -167,12 +171,20 @@ def test_what_a_site_puts_around_its_text_goes(around: str) -> None:
         "<aside><p>Beside</p></aside>",
         '<span class="nav">word</span>',
         '<p>see <a href="#x">the sign §</a></p>',
+        '<section id="cookies"><h2>Cookies</h2><p>How they are set</p></section>',
+        "<ul><li><a href=/a>See also</a></ul>",
         '<table class="related"><tr><th>Modules<tr><td>mod_a</table>',
     ],
 )
 def test_what_belongs_to_the_text_stays(part: str) -> None:
     page = f"<body><h1>Title</h1>{TEXT}{part}</body>"
     assert len(lines(page)) > 2
+
+
+def test_a_title_with_the_name_of_its_site_is_said_once() -> None:
+    page = "<title>Pumps &mdash; Acme 3.1 documentation</title><h1>Pumps</h1><p>text"
+    document = read(page.encode(), "a.html")
+    assert (document.title, texts(document)) == ("Pumps — Acme 3.1 documentation", ["Pumps", "text"])
 
 
 def test_furniture_that_holds_most_of_the_text_is_text() -> None:
