@@ -294,9 +294,10 @@ class Mill:
         """The best chunks for a query, by meaning and by words; raises NotFound, UsageError.
 
         `where` is a filter as `embedmill search --where` takes it. `rank` says whether models rank what is found,
-        `expand` whether synonyms are looked for, `decompose` whether a model divides a question that asks several
-        things, `max_usd` the most that it may cost, where that is not to be as settings and collection have it. Without
-        `cache` models are asked again, and nothing is kept.
+        `expand` whether synonyms are looked for, `normalise` whether a model words the query as the documents do,
+        `decompose` whether one divides a question that asks several things, `max_usd` the most that it may cost, where
+        that is not to be as settings and collection have it. Without `cache` models are asked again, and nothing is
+        kept.
         """
         view, switches = _split(choices)
         with self._runtimes.lend() as runtime:
@@ -348,10 +349,10 @@ class Mill:
     ) -> Reply:
         """An answer from the documents, each sentence with quotes that were checked; raises NotFound, UsageError.
 
-        `rank` says whether models rank and answer, where that is not to be as settings and collection have it; `expand`
-        `decompose`, `max_usd` and `cache` are as for a search. `explain` tells what each step cost and changed.
-        `on_claim` is given each sentence as soon as it is whole and its quotes are held, in this thread, while the
-        model words the next.
+        `rank` says whether models rank and answer, where that is not to be as settings and collection have it;
+        `expand`, `normalise`, `decompose`, `max_usd` and `cache` are as for a search. `explain` tells what each step
+        cost and changed. `on_claim` is given each sentence as soon as it is whole and its quotes are held, in this
+        thread, while the model words the next.
         """
         _require_known(switches, Switches)
         view = EXPLAINED_SAYING if explain else EVERY_SAYING

@@ -81,8 +81,9 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """A query as it was given and as it was understood: without signs, its words, and what it was divided into.
+    """A query as it was given and as it was understood: its words, and what it was divided into.
 
+    `normalised` is how its collection would word it, where a model has said so, and else the query without signs.
     `expanded` are other names that were looked for beside its words.
     """
 

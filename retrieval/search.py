@@ -27,6 +27,7 @@ from embedmill.retrieval.stage_settings import StageSettings
 from embedmill.retrieval.steps import Steps
 from embedmill.retrieval.understanding.dividing import DECOMPOSE
 from embedmill.retrieval.understanding.parts import SUBQUERIES, DividedLook, Part, embed_parts
+from embedmill.retrieval.understanding.rewording import NORMALISE
 from embedmill.retrieval.understanding.understanding import AS_IT_STANDS
 from embedmill.retrieval.understanding.understanding import STEPS as UNDERSTANDING
 from embedmill.retrieval.view import FIRST_PAGE, View, check_top_k
@@ -163,10 +164,11 @@ class Searcher:
             steps.skip_all("nothing is asked")
             return _result(NO_PAGE, question, steps, failed, None, NOTHING_ASKED)
         question = self.understanding.expand(question, steps)
+        worded = self.understanding.normalise(question, steps)
         divided = self.understanding.divide(question, steps)
         vector = self._embed(question, steps, begin)
         with_vectors = question.mode != looking.LEXICAL and not steps.why_failed(EMBED)
-        parts = embed_parts(divided, self._open_embedder, steps, with_vectors=with_vectors)
+        parts = embed_parts([*worded, *divided], self._open_embedder, steps, with_vectors=with_vectors)
         fusion = UNMEASURED_MODEL if vector is None else self.choose_fusion()
         unsettled = None
         page, grader = NO_PAGE, Grader(question.words.plain, self.judges, steps)
@@ -192,7 +194,8 @@ class Searcher:
             steps.remark(looking.LEXICAL, looking.FORMER_INDEX)
         require_order(begin, page.before, why=_why_another(steps) or "; ".join(failed.values()))
         following = page.next(asked, without=list(failed), by_words=bool(steps.why_failed(EMBED)))
-        found = _result(page, question, steps, failed, following, *_notes(page, question, begin, shards), parts=parts)
+        notes, asked_for = _notes(page, question, begin, shards), _asked(question, worded, parts)
+        found = _result(page, question, steps, failed, following, *notes, asked_for=asked_for)
         told = _explain(found, page, order, grader, begin) if view.explain else None
         unsettled = unsettled or bool(shards.former) or None
         return replace(found, faults=grader.faults, unsettled=unsettled, explanation=told)
@@ -261,13 +264,15 @@ def _look_for(
 
 def _why_another(steps: Steps) -> str:
     """What failed of that on which an order depends."""
-    return next(filter(None, map(steps.why_failed, (EMBED, DECOMPOSE, SUBQUERIES))), "")
+    return next(filter(None, map(steps.why_failed, (EMBED, NORMALISE, DECOMPOSE, SUBQUERIES))), "")
 
 
-def _asked(question: Question, parts: Sequence[Part]) -> Understood:
+def _asked(question: Question, worded: Sequence[Question] = (), parts: Sequence[Part] = ()) -> Understood:
+    """A question as it was understood, as far as its parts were looked for."""
     words, added = question.words, [name.text for name in question.added]
-    subqueries = [part.question.text for part in parts]
-    return Understood(question.text, words.plain, texts_of(words.words), subqueries, added)
+    wording = next((part.question.text for part in parts if part.question in worded), words.plain)
+    subqueries = [part.question.text for part in parts if part.question not in worded]
+    return Understood(question.text, wording, texts_of(words.words), subqueries, added)
 
 
 def _result(
@@ -277,13 +282,13 @@ def _result(
     failed: Mapping[str, str],
     following: Cursor | None,
     *notes: str,
-    parts: Sequence[Part] = (),
+    asked_for: Understood | None = None,
 ) -> SearchResult:
     words = question.words
     return SearchResult(
         hits=page.hits,
         timings=steps.timings(),
-        query=_asked(question, parts),
+        query=asked_for or _asked(question),
         steps=steps.told(),
         partial=list(failed),
         failures=failed,

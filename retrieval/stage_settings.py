@@ -12,6 +12,7 @@ PROMPTS = {
     "filter": ("embedmill.retrieval.grading", "sift"),
     "rank": ("embedmill.retrieval.grading", "rank"),
     "answer": ("embedmill.retrieval.answering", "answer"),
+    "normalise": ("embedmill.retrieval.understanding", "normalise"),
     "decompose": ("embedmill.retrieval.understanding", "divide"),
 }
 """Where the instructions of each step lie that asks a model."""
@@ -29,16 +30,18 @@ class StageModel:
 class StageSettings:
     """What the stages of a query go by: the model of each, None where it asks none, and what the models say counts.
 
-    `ranks` and `decomposes` are whether models were wanted at all. `max_usd` is the most that a query may cost, None
-    for no limit: it decides what is done, and nothing of what comes out where all of that was done.
+    `ranks`, `normalises` and `decomposes` are whether models were wanted at all. `max_usd` is the most that a query may
+    cost, None for no limit: it decides what is done, and nothing of what comes out where all of that was done.
     """
 
     ranks: bool = False
     expands: bool = False
+    normalises: bool = False
     decomposes: bool = False
     filter: StageModel | None = None
     rank: StageModel | None = None
     answer: StageModel | None = None
+    normalise: StageModel | None = None
     decompose: StageModel | None = None
     domain: str = ""
     weights: Weights = field(default_factory=Weights)
@@ -49,7 +52,7 @@ class StageSettings:
     @property
     def models(self) -> list[StageModel]:
         """Those that take part, in the order of their steps."""
-        steps = (self.decompose, self.filter, self.rank, self.answer)
+        steps = (self.normalise, self.decompose, self.filter, self.rank, self.answer)
         return [model for model in steps if model is not None]
 
     @property

@@ -35,6 +35,8 @@ class CollectionSettings:
     """Whether models rank what is found here, unless a query says otherwise."""
     expand: bool = False
     """Whether other names of what a query names are looked for too, unless a query says otherwise."""
+    normalise: bool = False
+    """Whether a model words questions as the documents would, unless a query says otherwise."""
     decompose: bool = False
     """Whether a model divides questions that ask several things, unless a query says otherwise."""
     domain: str = ""

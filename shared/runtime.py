@@ -52,6 +52,8 @@ class Runtime:
         self._models: dict[str, Model] = {}
         self._stores: dict[tuple[int, int], VectorStore] = {}
         self._collections: dict[int, Collection] = {}
+        # Terms of collections with their synonyms, each as of a number of the collection's changes.
+        self.terms: dict[int, tuple[int, Sequence[Sequence[str]]]] = {}
         # When this process last looked whether all words of a collection are counted.
         self.counted_at: dict[int, float] = {}
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 QUESTION = re.compile(r"<question\b[^<>]*>\s*(.*?)\s*</question\b", re.DOTALL)
+TERMS = re.compile(r"<terms\b[^<>]*>\n(.*?)\n?</terms\b", re.DOTALL)
 TAGGED = re.compile(r"\A<[^<>]*>\n(.*?)(?:\n</[^<>]*>.*)?\Z", re.DOTALL)
 SENTENCE = re.compile(r"\S.*?(?:[.!?](?=\s)|$)", re.MULTILINE)
 WORD = re.compile(r"\w+")
@@ -28,6 +29,12 @@ class Opinion:
     score: int
     quote: str
     share: float
+
+
+def terms_of(prompt: str) -> list[str] | None:
+    """The lines of a tag named terms, where a prompt has one."""
+    found = TERMS.search(prompt)
+    return found[1].splitlines() if found else None
 
 
 def question_of(prompt: str) -> str | None:
@@ -58,6 +65,17 @@ def divide(question: str) -> list[str]:
     parts = [part.strip() for part in PARTED.split(question)]
     asked = [part for part in parts if len(part.split()) >= LEAST_WORDS]
     return asked[:MOST_PARTS] if len(asked) > 1 else []
+
+
+def reword(question: str, terms: Sequence[str]) -> str:
+    """The question with the term of each line in the place of its other names; empty where it has none of these."""
+    worded = question
+    for line in terms:
+        term, _, others = line.partition("; also: ")
+        for other in filter(None, others.split(", ")):
+            escaped = term.replace("\\", r"\\")
+            worded = re.sub(rf"\b{re.escape(other)}\b", escaped, worded, flags=re.IGNORECASE)
+    return "" if worded == question else worded
 
 
 def _words(text: str) -> set[str]:

@@ -4,7 +4,8 @@ By default every chunk that the prompt names gets a benign verdict; `POST /_sim/
 
     [{"match": "text in the chunk", "verdict": {"score": 1}}, {"match": "…", "raw": "no JSON at all"}]
 
-A prompt with a question is answered by the words that texts share with it (`judging`); one without texts is divided. A
+A prompt with a question is answered by the words that texts share with it (`judging`); one without texts is divided, or
+worded by the terms that stand beside it. A
 script may answer it whole; it does not know the ids of the texts, and names each by some of its words:
 
     [{"match": "the question", "verdict": {"claims": [{"text": "…", "quotes": [{"match": "…", "quote": "…"}]}]}}]
@@ -22,7 +23,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from embedmill.simulators.base import Call, Handler, Reply
-from embedmill.simulators.judging import best, divide, opinion, question_of
+from embedmill.simulators.judging import best, divide, opinion, question_of, reword, terms_of
 
 ID_FIELDS = ("id", "chunk_id", "chunk", "passage_id", "passage", "document_id")
 TAGGED_ID = re.compile(r"<[\w-]+[^<>]*\bid=[\"']?([^\"'\s>]+)")
@@ -116,6 +117,8 @@ class Writer:
             return cited
         if (asked := _divided(schema, context)) is not None:
             return asked
+        if (worded := _worded(schema, context)) is not None:
+            return worded
         if schema.get("type") == "array":
             return [self._value(schema["items"], context, name)] if schema.get("minItems") else []
         return _scalar(schema, name)
@@ -225,6 +228,14 @@ def _divided(schema: Schema, context: _Context) -> list[str] | None:
         return None
     items = context.resolved(schema.get("items", {}))
     return divide(context.question) if items.get("type") == "string" else None
+
+
+def _worded(schema: Schema, context: _Context) -> str | None:
+    """A text, where a question and terms are given: the question by these terms; None for any other value."""
+    terms = terms_of(context.text)
+    if schema.get("type") != "string" or context.question is None or terms is None or context.chunk is not None:
+        return None
+    return reword(context.question, terms)
 
 
 def _identity(schema: Schema, context: _Context) -> dict[str, Any]:

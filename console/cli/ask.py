@@ -8,7 +8,17 @@ import typer
 
 from embedmill.console.cli.explained import print_explanation
 from embedmill.console.cli.found import INDENT, width
-from embedmill.console.cli.options import AsJson, Collection, Decompose, Expand, Explain, MaxUsd, NoCache, Rank
+from embedmill.console.cli.options import (
+    AsJson,
+    Collection,
+    Decompose,
+    Expand,
+    Explain,
+    MaxUsd,
+    NoCache,
+    Normalise,
+    Rank,
+)
 from embedmill.console.cli.output import print_line, print_result, print_warning
 from embedmill.console.dollars import format_usd
 
@@ -24,6 +34,7 @@ def ask(
     ] = None,
     rank: Rank = None,
     expand: Expand = None,
+    normalise: Normalise = None,
     decompose: Decompose = None,
     max_usd: MaxUsd = None,
     explain: Explain = False,
@@ -48,6 +59,7 @@ def ask(
             view=EXPLAINED_SAYING if explain else EVERY_SAYING,
             rank=rank,
             expand=expand,
+            normalise=normalise,
             decompose=decompose,
             max_usd=max_usd,
             cache=not no_cache,

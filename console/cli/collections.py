@@ -44,6 +44,10 @@ Rank = Annotated[
 Expand = Annotated[
     bool | None, typer.Option("--expand/--no-expand", help="Look for synonyms of what a query names too; see terms.")
 ]
+Normalise = Annotated[
+    bool | None,
+    typer.Option("--normalise/--no-normalise", help="Have a model word questions as the documents do; costs money."),
+]
 Decompose = Annotated[
     bool | None,
     typer.Option("--decompose/--no-decompose", help="Have a model divide compound questions; each costs money."),
@@ -95,6 +99,7 @@ def create(
     reject_below: RejectBelow = None,
     rank: Rank = None,
     expand: Expand = None,
+    normalise: Normalise = None,
     decompose: Decompose = None,
     domain: Domain = None,
     keep_queries: KeepQueries = None,
@@ -124,6 +129,7 @@ def create(
             reject_below=reject_below,
             rank=rank,
             expand=expand,
+            normalise=normalise,
             decompose=decompose,
             domain=domain,
             keep_queries=keep_queries,
@@ -170,6 +176,7 @@ def update(
     reject_below: RejectBelow = None,
     rank: Rank = None,
     expand: Expand = None,
+    normalise: Normalise = None,
     decompose: Decompose = None,
     domain: Domain = None,
     keep_queries: KeepQueries = None,
@@ -200,6 +207,7 @@ def update(
             reject_below=reject_below,
             rank=rank,
             expand=expand,
+            normalise=normalise,
             decompose=decompose,
             domain=domain,
             keep_queries=keep_queries,

@@ -15,6 +15,10 @@ Rank = Annotated[
 Expand = Annotated[
     bool | None, typer.Option("--expand/--no-expand", help="Look for synonyms of what the query names too, or not.")
 ]
+Normalise = Annotated[
+    bool | None,
+    typer.Option("--normalise/--no-normalise", help="Have a model word the query as the documents do; costs money."),
+]
 Decompose = Annotated[
     bool | None,
     typer.Option(

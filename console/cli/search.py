@@ -8,7 +8,17 @@ import typer
 
 from embedmill.console.cli.explained import print_explanation
 from embedmill.console.cli.found import print_found
-from embedmill.console.cli.options import AsJson, Collection, Decompose, Expand, Explain, MaxUsd, NoCache, Rank
+from embedmill.console.cli.options import (
+    AsJson,
+    Collection,
+    Decompose,
+    Expand,
+    Explain,
+    MaxUsd,
+    NoCache,
+    Normalise,
+    Rank,
+)
 from embedmill.console.cli.output import (
     FAILED,
     print_error,
@@ -57,6 +67,7 @@ def search(
     fold: Annotated[bool, typer.Option(help="One hit for all near-copies, or one for each.")] = True,
     rank: Rank = None,
     expand: Expand = None,
+    normalise: Normalise = None,
     decompose: Decompose = None,
     max_usd: MaxUsd = None,
     explain: Explain = False,
@@ -82,6 +93,7 @@ def search(
     switches: Switches = {
         "rank": rank,
         "expand": expand,
+        "normalise": normalise,
         "decompose": decompose,
         "cache": not no_cache,
         "max_usd": max_usd,

@@ -27,6 +27,7 @@ class SettingChoices(TypedDict, total=False):
     reject_below: int | None
     rank: bool | None
     expand: bool | None
+    normalise: bool | None
     decompose: bool | None
     domain: str | None
     keep_queries: bool | None

@@ -134,8 +134,10 @@ def _open_other(against: str | None, prepared: Callable[[str], Callable[[], _Res
 def _measure(runtime: Runtime, task: Task, choices: Choices) -> _Result:
     """Every way of searching over all queries; raises the first failure where nothing was answered."""
     # Models are paid only where --rank asks for them, whatever the collection says of its searches.
-    decompose = None if choices.rank else False
-    with open_searcher(runtime, task.collection, rank=choices.rank, decompose=decompose, cache=False) as searcher:
+    unasked = None if choices.rank else False
+    with open_searcher(
+        runtime, task.collection, rank=choices.rank, normalise=unasked, decompose=unasked, cache=False
+    ) as searcher:
         runs = run_each(searcher, task.queries)
         tuning = tune(searcher, task.queries, task.grades, gain=choices.gain) if choices.tune else None
     measured = measure_runs(runs, task.grades, gain=choices.gain)

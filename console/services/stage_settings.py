@@ -20,14 +20,17 @@ def read_stage_settings(runtime: Runtime, collection: Collection, **switches: Un
     rank = own.rank_model or general.rank_model or RANK_MODEL
     answer = own.answer_model or general.answer_model or rank
     ranks = _says(switches.get("rank"), otherwise=own.rank or _is_set(general))
+    normalises = _says(switches.get("normalise"), otherwise=own.normalise)
     decomposes = _says(switches.get("decompose"), otherwise=own.decompose)
     return StageSettings(
         ranks=ranks,
         expands=_says(switches.get("expand"), otherwise=own.expand),
+        normalises=normalises,
         decomposes=decomposes,
         filter=_model(runtime, fast) if ranks else None,
         rank=_model(runtime, rank) if ranks else None,
         answer=_model(runtime, answer) if ranks else None,
+        normalise=_model(runtime, fast) if normalises else None,
         decompose=_model(runtime, fast) if decomposes else None,
         domain=own.domain,
         weights=Weights(own.similarity_weight, 1 - own.similarity_weight),

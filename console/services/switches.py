@@ -8,6 +8,7 @@ class Switches(TypedDict, total=False):
 
     rank: bool | None
     expand: bool | None
+    normalise: bool | None
     decompose: bool | None
     cache: bool | None
     """Whether what was answered before is used and kept, which it is unless this is false."""

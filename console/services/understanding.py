@@ -1,22 +1,24 @@
-"""What questions are understood by: the collection's terms, where the collection or the query says so."""
+"""What questions are understood by: the collection's terms, and models where the collection or the query says so."""
 
+from collections.abc import Sequence
 from functools import cache
 
 from embedmill.console.services.keeping import Keeping, open_memory
 from embedmill.retrieval.stage_settings import StageModel, StageSettings
-from embedmill.retrieval.understanding.dividing import Divider
+from embedmill.retrieval.understanding.asking import Adviser
 from embedmill.retrieval.understanding.thesaurus import Thesaurus
-from embedmill.retrieval.understanding.understanding import NOT_WANTED, Understanding
+from embedmill.retrieval.understanding.understanding import NOT_WANTED, Advised, Understanding
+from embedmill.retrieval.understanding.vocabulary import Vocabulary
+from embedmill.shared.db.collection_changes import count_changes
 from embedmill.shared.db.collections import Collection
+from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.terms import list_terms
 from embedmill.shared.metering import Tally
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.spend.metering import LedgerMeter
 
 MOST_TERMS = 5_000
-"""Terms of a collection that queries are expanded by, those of the most documents first."""
-
-
+"""Terms of a collection that queries are understood by, those of the most documents first."""
 NO_MODEL = "no model is set for it"
 
 
@@ -24,31 +26,47 @@ def open_understanding(
     runtime: Runtime, collection: Collection, stages: StageSettings, tally: Tally, keeping: Keeping | None
 ) -> Understanding:
     """What the questions of a collection are understood by; models are opened when one is asked."""
-    model = stages.decompose
+    groups = cache(lambda: _find_terms(runtime, collection.id))
+
+    def advised(model: StageModel | None, *, wanted: bool) -> Advised:
+        if model is None:
+            return Advised(why=NO_MODEL if wanted else NOT_WANTED)
+        return Advised(cache(lambda: _open(runtime, collection, model, stages, tally, keeping)), model.name)
+
     return Understanding(
-        cache(lambda: _thesaurus(runtime, collection.id)) if stages.expands else None,
-        None
-        if model is None
-        else cache(lambda: _open_divider(runtime, collection, model, stages.domain, tally, keeping)),
-        "" if model is None else model.name,
-        NO_MODEL if stages.decomposes else NOT_WANTED,
+        cache(lambda: Thesaurus(groups())) if stages.expands else None,
+        advised(stages.decompose, wanted=stages.decomposes),
+        advised(stages.normalise, wanted=stages.normalises),
+        cache(lambda: Vocabulary(groups(), stages.domain)),
     )
 
 
-def _open_divider(
+def _open(
     runtime: Runtime,
     collection: Collection,
     model: StageModel,
-    domain: str,
+    stages: StageSettings,
     tally: Tally,
     keeping: Keeping | None,
-) -> Divider:
+) -> Adviser:
     """Raises SettingsError and MissingExtra for a model that cannot be had."""
     meter = LedgerMeter(runtime.spender, collection_id=collection.id, tally=tally)
     seconds = runtime.settings.search_seconds
-    return Divider(runtime.model(model.name), meter, open_memory(keeping, tally), domain, seconds=seconds)
+    return Adviser(runtime.model(model.name), meter, open_memory(keeping, tally), stages.domain, seconds=seconds)
 
 
-def _thesaurus(runtime: Runtime, collection_id: int) -> Thesaurus:
-    terms = runtime.database.query(lambda connection: list_terms(connection, collection_id, limit=MOST_TERMS))
-    return Thesaurus([term["term"], *(found["synonym"] for found in term["synonyms"])] for term in terms)
+def _find_terms(runtime: Runtime, collection_id: int) -> Sequence[Sequence[str]]:
+    """Each term with its synonyms, read again when the collection has changed."""
+
+    def find(connection: Connection) -> tuple[int, Sequence[Sequence[str]]]:
+        changes = count_changes(connection, collection_id)
+        known = runtime.terms.get(collection_id)
+        return known if known and known[0] == changes else (changes, _list_groups(connection, collection_id))
+
+    runtime.terms[collection_id] = found = runtime.database.query(find)
+    return found[1]
+
+
+def _list_groups(connection: Connection, collection_id: int) -> Sequence[Sequence[str]]:
+    terms = list_terms(connection, collection_id, limit=MOST_TERMS)
+    return [[term["term"], *(found["synonym"] for found in term["synonyms"])] for term in terms]

@@ -73,16 +73,27 @@ MARKERS: Mapping[str, Markers] = {
 _ANY = MARKERS["en"]
 
 
-def why_whole(query: str) -> str:
-    """Why a query is looked for as a whole without asking a model; empty where it may ask several things."""
+def why_plain(query: str) -> str:
+    """Why a query is not worth asking a model about, whatever it may be asked; empty where it may be."""
     if len(query) > LONGEST:
         return PASTED
-    text = " ".join(part.text for part in parts_of(query) if not part.is_phrase and not part.is_excluded)
-    said = [token for token in tokens(normalise(text)) if not is_code(token)]
+    _, said = _free_words(query)
+    return "" if _count_telling(said, _spoken(said)) > 1 else NAMES_ONE
+
+
+def why_whole(query: str) -> str:
+    """Why a query is looked for as a whole without asking a model; empty where it may ask several things."""
+    if why := why_plain(query):
+        return why
+    text, said = _free_words(query)
     spoken = _spoken(said)
-    if _count_telling(said, spoken) < 2:
-        return NAMES_ONE
     return "" if _may_be_compound(text, [fold(token) for token in said], spoken) else ASKS_ONE
+
+
+def _free_words(query: str) -> tuple[str, list[str]]:
+    """What is neither quoted nor excluded, and its words without codes."""
+    text = " ".join(part.text for part in parts_of(query) if not part.is_phrase and not part.is_excluded)
+    return text, [token for token in tokens(normalise(text)) if not is_code(token)]
 
 
 def _may_be_compound(text: str, said: list[str], markers: Markers) -> bool:

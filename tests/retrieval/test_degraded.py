@@ -82,7 +82,7 @@ def test_a_whole_answer_is_not_degraded_and_says_what_every_step_took(
     fruit(store, tracker)
     result = searcher.search("apple 0", top_k=4)
     assert (result.degraded, result.partial, result.remarks) == (False, [], [])
-    unasked = {"expand", "decompose", "subqueries", "phrases", "context", "filter", "rank"}
+    unasked = {"expand", "normalise", "decompose", "subqueries", "phrases", "context", "filter", "rank"}
     assert all(s.ran != (s.name in unasked) for s in result.steps)
     assert (step(result, "embed").given, step(result, "embed").out) == (1, 1)
     assert (step(result, "dense").out, step(result, "lexical").out) == (10, 3)

@@ -10,6 +10,8 @@ from embedmill.console.services.spending import sum_spend
 from embedmill.producers.sources.given import GivenSource
 from embedmill.producers.submission import create_collection
 from embedmill.retrieval.hits import SearchResult
+from embedmill.shared.db.schema import document
+from embedmill.shared.db.terms import FoundTerm, replace_terms
 from embedmill.shared.settings import load_settings
 from embedmill.simulators.anthropic import AnthropicSimulator
 from embedmill.simulators.faults import Fault
@@ -193,3 +195,39 @@ def test_a_model_that_fails_leaves_the_question(indexed: WorkerRuntime, anthropi
         assert (divided.hits, divided.query.subqueries) == (whole.hits, [])
         assert divided.degraded
         assert any(remark.startswith("the step decompose was left out") for remark in divided.remarks)
+
+
+WORDY = "how long does the guarantee of the X200 pump last?"
+
+
+def word(runtime: WorkerRuntime, question: str = WORDY) -> SearchResult:
+    return searching.search(runtime, question, collection="c", top_k=10, mode="hybrid", normalise=True)
+
+
+def test_a_question_is_worded_as_the_documents_are_by_one_call_that_is_booked(
+    indexed: WorkerRuntime, tracker: Tracker, anthropic: Running[AnthropicSimulator]
+) -> None:
+    id_ = tracker.rows(document)[0]["id"]
+    with indexed.database.write() as connection:
+        found = [FoundTerm("warranty", ("guarantee",), 2)]
+        replace_terms(connection, found, collection_id=tracker.collection.id, document_id=id_)
+    first, second = word(indexed), word(indexed)
+    assert first.query.normalised == second.query.normalised == "how long does the warranty of the X200 pump last?"
+    assert (first.query.original, first.query.subqueries) == (WORDY, [])
+    assert calls(anthropic) == 1
+    assert (first.cached, second.cached) == (False, True)
+    assert {row.key: row.calls for row in sum_spend(indexed, "operation").rows}["normalise"] == 1
+    assert word(indexed, "warranty").query.normalised == "warranty"
+    assert calls(anthropic) == 1
+
+
+def test_a_wording_that_is_refused_or_comes_from_elsewhere_leaves_the_question(
+    indexed: WorkerRuntime, anthropic: Running[AnthropicSimulator]
+) -> None:
+    whole = searching.search(indexed, WORDY, collection="c", top_k=10, mode="hybrid")
+    wrong = ({"verdict": {"question": "how long does the manual of the X300 pump last?"}}, {"raw": "no"})
+    for script in wrong:
+        anthropic.simulator.writer.add(ScriptedVerdict.model_validate({"match": WORDY, **script}))
+        worded = word(indexed)
+        assert (worded.hits, worded.query.normalised) == (whole.hits, WORDY)
+        assert next(step.why for step in worded.steps if step.name == "normalise")

@@ -89,6 +89,14 @@ def read_items(text: str, name: str) -> tuple[list[Any], bool]:
     raise ValueError(f"no list of {name}")
 
 
+def read_object(text: str) -> Mapping[str, Any]:
+    """The object in an answer, with prose around it or without; raises ValueError where there is none."""
+    answer = from_json(_bytes(text[max(text.find("{"), 0) : text.rfind("}") + 1 or None]))
+    if isinstance(answer, dict):
+        return answer
+    raise ValueError("the answer was no JSON object")
+
+
 def read_whole_items(text: str, name: str) -> list[Any]:
     """The items of a list that is still being written, as far as each is whole; none where the last is not."""
     begun = text[max(text.find("{"), 0) : text.rfind("}") + 1]

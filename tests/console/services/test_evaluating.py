@@ -59,8 +59,9 @@ def scripted(runtime: Runtime, tracker: Tracker, monkeypatch: pytest.MonkeyPatch
     searcher = Scripted({"spaced": ids[URIS[0]], "row": ids[URIS[1]], "plain": ids[URIS[2]]})
 
     @contextmanager
-    def opened(runtime: Runtime, collection: str, *, rank: bool, decompose: bool | None) -> Iterator[Scripted]:
-        assert rank or decompose is False, "nobody said that models may be paid"
+    def opened(runtime: Runtime, collection: str, *, rank: bool, **asked: bool | None) -> Iterator[Scripted]:
+        unasked = {"normalise": False, "decompose": False, "cache": False}
+        assert rank or asked == unasked, "nobody said that models may be paid"
         yield searcher
 
     monkeypatch.setattr(evaluating, "open_searcher", opened)

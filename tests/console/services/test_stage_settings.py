@@ -20,19 +20,23 @@ from tests.migrated import place_migrated
 HAIKU, OPUS = "anthropic/claude-haiku-5-5", "anthropic/claude-opus-4-7"
 ON = StageSettings(
     ranks=True,
+    normalises=True,
     decomposes=True,
     filter=StageModel(HAIKU),
     rank=StageModel(OPUS),
     answer=StageModel(OPUS),
+    normalise=StageModel(HAIKU),
     decompose=StageModel(HAIKU),
 )
 OTHERS: dict[str, Any] = {
     "ranks": False,
     "expands": True,
+    "normalises": False,
     "decomposes": False,
     "filter": None,
     "rank": StageModel("openai/gpt-9"),
     "answer": StageModel(OPUS, "http://elsewhere"),
+    "normalise": None,
     "decompose": None,
     "domain": "pumps",
     "weights": Weights(0.4, 0.6),

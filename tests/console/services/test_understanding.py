@@ -74,6 +74,6 @@ def test_a_model_divides_only_where_somebody_said_so(
         found = create_collection(runtime, "notes", **chosen)
         stages = read_stage_settings(runtime, found, **switches)
         understanding = open_understanding(runtime, found, stages, Tally(), None)
-    assert (understanding.divided_by, understanding.open_divider is not None) == (by, bool(by))
+    assert (understanding.divider.by, understanding.divider.open is not None) == (by, bool(by))
     if not by:
-        assert ("no model" in understanding.why_undivided) == (model == "off")
+        assert ("no model" in understanding.divider.why) == (model == "off")

@@ -2,7 +2,7 @@
 
 import json
 
-from embedmill.retrieval.understanding.dividing import Divider
+from embedmill.retrieval.understanding.asking import Adviser
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.metering import FreeMeter
 from embedmill.shared.providers.models.base import ModelAnswer
@@ -15,8 +15,8 @@ def listing(*subqueries: object) -> str:
     return json.dumps({"subqueries": list(subqueries)})
 
 
-def divider(*said: Said) -> tuple[Divider, Scripted]:
+def divider(*said: Said) -> tuple[Adviser, Scripted]:
     """A divider that says one thing after the other, and the last one ever after; and what it was asked."""
     left: list[Said] = list(said)
     script = Scripted(lambda *_: left.pop(0) if len(left) > 1 else left[0])
-    return Divider(ScriptedModel(script), FreeMeter()), script
+    return Adviser(ScriptedModel(script), FreeMeter()), script

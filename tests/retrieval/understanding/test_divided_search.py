@@ -13,7 +13,7 @@ from embedmill.retrieval.question import Mode
 from embedmill.retrieval.search import Searcher
 from embedmill.retrieval.steps import Step
 from embedmill.retrieval.understanding.parts import merge
-from embedmill.retrieval.understanding.understanding import Understanding
+from embedmill.retrieval.understanding.understanding import Advised, Understanding
 from embedmill.retrieval.view import View
 from embedmill.shared.errors import NotFound, ProviderUnavailable, SettingsError
 from embedmill.shared.filtering.grammar import parse_filter
@@ -71,7 +71,7 @@ def searching(store: EmbeddedVectorStore, tracker: Tracker, *said: Said, **chose
     dividing, script = divider(*(said or (listing(*PARTS),)))
     embedder = chosen.get("embedder") or TurningEmbedder(DEGREES)
     searcher = Searcher(store, ["s0", "s1"], embedder, tracker)
-    searcher.understanding = Understanding(open_divider=lambda: dividing, divided_by=dividing.model.name)
+    searcher.understanding = Understanding(divider=Advised(lambda: dividing, dividing.model.name))
     return searcher, script
 
 
@@ -228,7 +228,7 @@ def test_a_model_that_cannot_be_had_leaves_the_question(store: EmbeddedVectorSto
 
     library(store, tracker)
     searcher, _ = searching(store, tracker)
-    searcher.understanding = Understanding(open_divider=fail, divided_by="anthropic/none")
+    searcher.understanding = Understanding(divider=Advised(fail, "anthropic/none"))
     result = searcher.search(QUESTION)
     assert (step_of(result.steps, "decompose").failed, len(result.hits)) == (True, 10)
 
