@@ -2,18 +2,25 @@
 
 import re
 
+from embedmill.shared.containers.mailboxes import is_mailbox
+from embedmill.shared.containers.tars import MAGIC, MAGIC_AT
 from embedmill.shared.encoding import BINARY, decode_unicode, has_many_nuls, is_mostly_control
 from embedmill.shared.errors import EncryptedDocument, UnreadableDocument, UnsupportedDocument
 from embedmill.workers.parsing.archive import Archive
 from embedmill.workers.parsing.limits import ParserLimits
+from embedmill.workers.parsing.source import LANGUAGES, PREFIX, SUFFIXES
 
+BZIP2 = "application/x-bzip2"
 CSV = "text/csv"
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 EML = "message/rfc822"
 EPUB = "application/epub+zip"
+GZIP = "application/gzip"
 HTML = "text/html"
 JSON = "application/json"
 MARKDOWN = "text/markdown"
+MBOX = "application/mbox"
+NOTEBOOK = "application/x-ipynb+json"
 ODS = "application/vnd.oasis.opendocument.spreadsheet"
 ODT = "application/vnd.oasis.opendocument.text"
 PDF = "application/pdf"
@@ -21,12 +28,21 @@ PLAIN = "text/plain"
 PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
 RST = "text/x-rst"
 RTF = "application/rtf"
+SRT = "application/x-subrip"
+TAR = "application/x-tar"
+VTT = "text/vtt"
 XLS = "application/vnd.ms-excel"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+XML = "application/xml"
+XZ = "application/x-xz"
+ZIP = "application/zip"
 
 # What people call them.
 NAMES = {
+    BZIP2: "bzip2", GZIP: "gzip", MBOX: "mbox", NOTEBOOK: "notebook", SRT: "srt", TAR: "tar", VTT: "vtt", XML: "xml",
+    XZ: "xz", ZIP: "zip",
     CSV: "csv", DOCX: "docx", EML: "mail", EPUB: "epub", HTML: "html", JSON: "json", MARKDOWN: "markdown", ODS: "ods",
+    **{PREFIX + language: language for language in LANGUAGES},
     ODT: "odt", PDF: "pdf", PLAIN: "text", PPTX: "pptx", RST: "rst", RTF: "rtf", XLS: "xls", XLSX: "xlsx",
 }  # fmt: skip
 
@@ -37,6 +53,11 @@ _TEXT_SUFFIXES = {
     ".json": JSON,
     ".markdown": MARKDOWN, ".md": MARKDOWN, ".mdown": MARKDOWN, ".mdx": MARKDOWN, ".mkd": MARKDOWN,
     ".rst": RST, ".rest": RST,
+    ".ipynb": NOTEBOOK,
+    ".srt": SRT, ".vtt": VTT,
+    ".xml": XML, ".rss": XML, ".atom": XML, ".dbk": XML, ".docbook": XML, ".dita": XML, ".ditamap": XML, ".svg": XML,
+    ".xsd": XML, ".xsl": XML, ".xslt": XML, ".wsdl": XML, ".rdf": XML, ".opml": XML, ".kml": XML, ".fb2": XML,
+    **SUFFIXES,
 }  # fmt: skip
 _BINARY_SUFFIXES = {
     ".docm": "DOCX", ".docx": "DOCX", ".epub": "EPUB", ".ods": "ODS", ".odt": "ODT", ".pdf": "PDF",
@@ -53,10 +74,14 @@ _MIMETYPES = {
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
+# `BZh` alone is the beginning of a word.
+_COMPRESSED = ((b"\x1f\x8b", GZIP), (b"\xfd7zXZ\0", XZ), *((b"BZh%d1AY&SY" % level, BZIP2) for level in range(1, 10)))
+
 _FOREIGN = (
     (b"\x89PNG\r\n\x1a\n", "a PNG image"), (b"\xff\xd8\xff", "a JPEG image"), (b"GIF87a", "a GIF image"),
     (b"GIF89a", "a GIF image"), (b"II*\0", "a TIFF image"), (b"MM\0*", "a TIFF image"),
-    (b"\x1f\x8b", "a gzip archive"), (b"\xfd7zXZ\0", "an xz archive"), (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
+    (b"\x78\x9f\x3e\x22", "an attachment in Outlook's own format (winmail.dat)"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
     (b"Rar!\x1a\x07", "a RAR archive"), (b"\x28\xb5\x2f\xfd", "a Zstandard archive"),
     (b"\x7fELF", "an ELF program"), (b"\xcf\xfa\xed\xfe", "a Mach-O program"),
     (b"\xca\xfe\xba\xbe", "a Java class or Mach-O program"), (b"\0asm", "a WebAssembly module"),
@@ -64,7 +89,7 @@ _FOREIGN = (
 )  # fmt: skip
 # Letters alone prove nothing: these count only in data that is no text.
 _FOREIGN_LETTERS = (
-    (b"MZ", "a Windows program"), (b"BM", "a BMP image"), (b"BZh", "a bzip2 archive"), (b"RIFF", "a RIFF media file"),
+    (b"MZ", "a Windows program"), (b"BM", "a BMP image"), (b"RIFF", "a RIFF media file"),
     (b"OggS", "an Ogg media file"), (b"fLaC", "FLAC audio"), (b"ID3", "MP3 audio"), (b"PAR1", "a Parquet file"),
     (b"wOFF", "a web font"), (b"wOF2", "a web font"), (b"OTTO", "an OpenType font"),
 )  # fmt: skip
@@ -72,6 +97,10 @@ _FOREIGN_LETTERS = (
 _HTML_START = re.compile(
     rb"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,2000}?-->\s*)?<(?:!doctype\s+html|html[\s>])", re.IGNORECASE | re.DOTALL
 )
+_SRT_START = re.compile(rb"(?:\xef\xbb\xbf)?\s*\d+[ \t]*\r?\n[ \t]*\d{1,2}:\d\d:\d\d[,.]\d{1,3}[ \t]+-->")
+_VTT_START = re.compile(rb"(?:\xef\xbb\xbf)?WEBVTT(?=\s)")
+_NOTEBOOK_KEY = re.compile(rb'"nbformat"\s*:\s*\d')
+_WITH_MAILBOXES = ("", ".mbox", ".mbx", ".txt")
 _HEADER_LINE = re.compile(rb"[!-9;-~]{1,60}:[ \t]?[^\r\n]*\r?\n(?:[ \t][^\r\n]*\r?\n)*")
 _MAIL_HEADER = re.compile(
     rb"^(received|return-path|message-id|mime-version|from|to|subject|date|delivered-to):", re.IGNORECASE | re.MULTILINE
@@ -127,6 +156,8 @@ def _detect_container(data: bytes, suffix: str, limits: ParserLimits) -> str | N
         return _detect_ole(data)
     if data.startswith(b"{\\rtf"):
         return RTF
+    if media_type := _detect_compressed(data):
+        return media_type
     _refuse_foreign(data)
     if kind := _BINARY_SUFFIXES.get(suffix):
         raise UnreadableDocument(f"it is named {suffix} but its content is not {kind}")
@@ -142,7 +173,13 @@ def _detect_zip(data: bytes, suffix: str, limits: ParserLimits) -> str:
         return media_type
     if kind := _BINARY_SUFFIXES.get(suffix):
         raise UnreadableDocument(f"it is named {suffix} but holds no {kind} document")
-    raise UnsupportedDocument("it is a ZIP archive; archives are not opened")
+    return ZIP
+
+
+def _detect_compressed(data: bytes) -> str:
+    if data[MAGIC_AT : MAGIC_AT + len(MAGIC)] == MAGIC:
+        return TAR
+    return next((media_type for magic, media_type in _COMPRESSED if data.startswith(magic)), "")
 
 
 def _declared_mimetype(archive: Archive) -> str:
@@ -188,19 +225,33 @@ def _refuse_foreign_letters(data: bytes) -> None:
             raise UnsupportedDocument(f"it is {kind}")
     if data[4:8] == b"ftyp":
         raise UnsupportedDocument("it is an MP4 media file")
-    if data[257:262] == b"ustar":
-        raise UnsupportedDocument("it is a tar archive")
 
 
 def _detect_text(data: bytes, suffix: str) -> str:
     _refuse_foreign(data)
+    head = data[:4096]
+    if suffix in _WITH_MAILBOXES and is_mailbox(head):
+        return MBOX
     if media_type := _TEXT_SUFFIXES.get(suffix):
         return media_type
     if has_many_nuls(data) and decode_unicode(data) is None:
         raise UnsupportedDocument(BINARY)
-    if suffix in ("", ".txt", ".text") and _HTML_START.match(data[:4096]):
+    if suffix in ("", ".txt", ".text") and (media_type := _detect_marked(head, data)):
+        return media_type
+    return EML if not suffix and _looks_like_mail(head) else PLAIN
+
+
+def _detect_marked(head: bytes, data: bytes) -> str:
+    """What a text shows itself to be, whatever it is called."""
+    if _HTML_START.match(head):
         return HTML
-    return EML if not suffix and _looks_like_mail(data[:4096]) else PLAIN
+    if head.removeprefix(b"\xef\xbb\xbf").startswith(b"<?xml "):
+        return XML
+    if _SRT_START.match(head):
+        return SRT
+    if _VTT_START.match(head):
+        return VTT
+    return NOTEBOOK if head.lstrip().startswith(b"{") and _NOTEBOOK_KEY.search(data) and b'"cells"' in data else ""
 
 
 def _looks_like_mail(head: bytes) -> bool:

@@ -6,7 +6,7 @@ from urllib.parse import unquote
 from embedmill.shared.errors import EncryptedDocument, UnreadableDocument, UnsupportedDocument
 from embedmill.workers.parsing.archive import Archive
 from embedmill.workers.parsing.draft import Draft
-from embedmill.workers.parsing.html import read_markup
+from embedmill.workers.parsing.html import declared_encoding, read_markup
 from embedmill.workers.parsing.xml import Element, parse_xml
 
 CONTAINER = "META-INF/container.xml"
@@ -61,6 +61,8 @@ def _read_chapter(archive: Archive, chapter: str, draft: Draft) -> None:
         draft.note(f"chapter left out: {chapter}: it is missing")
         return
     try:
-        read_markup(draft.decode(archive.read(chapter)), draft)
+        data = archive.read(chapter)
+        draft.part()
+        read_markup(draft.decode(data, declared=declared_encoding(data)), draft)
     except (UnreadableDocument, UnsupportedDocument) as error:
         draft.note(f"chapter left out: {chapter}: {error}")

@@ -35,7 +35,7 @@ _XML_ENCODING = re.compile(rb"""<\?xml[^>]{0,100}?encoding\s*=\s*["']([A-Za-z0-9
 def read(data: bytes, draft: Draft) -> None:
     """A page without what its site put around it; its title opens it, unless a heading of its own says the same."""
     page = Draft(draft.media_type, name=draft.name, limits=draft.limits, depth=draft.depth)
-    tree = _tree(page.decode(data, declared=_declared_encoding(data)), page)
+    tree = _tree(page.decode(data, declared=declared_encoding(data)), page)
     if (main := main_part(tree)) is not None:
         Walk(page, skipped=_nodes(tree, _UNSEEN) | furniture(tree), captions=_nodes(tree, _CAPTIONS)).run(
             main, has_title=has_title(main)
@@ -81,6 +81,7 @@ def _nodes(tree: "LexborHTMLParser", selector: str) -> set[int]:
     return {node.mem_id for node in tree.css(selector)}
 
 
-def _declared_encoding(data: bytes) -> str | None:
+def declared_encoding(data: bytes) -> str | None:
+    """The encoding that a page says it is in."""
     found = _META_CHARSET.search(data[:4096]) or _XML_ENCODING.match(data[:200])
     return found[1].decode("ascii") if found else None

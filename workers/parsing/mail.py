@@ -1,18 +1,26 @@
 """Owns e-mail: the headers that people read, the bodies, and what is attached, each by the parser of its own format."""
 
+import re
+from collections.abc import Callable
 from email import message_from_bytes
 from email.errors import CloseBoundaryNotFoundDefect, InvalidBase64CharactersDefect, InvalidBase64PaddingDefect
 from email.message import EmailMessage, Message
 from email.policy import default
+from functools import partial
 
 from embedmill.shared.encoding import decode, decode_unicode
 from embedmill.shared.errors import DocumentError, UnsupportedDocument
 from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.html import read_markup
 from embedmill.workers.parsing.parse import parse
-from embedmill.workers.parsing.text import read_text
+from embedmill.workers.parsing.replies import read_body
 
 SHOWN_HEADERS = ("From", "To", "Cc", "Date")
+DEEPEST_MESSAGE = 10
+"""Messages that are forwarded in one another."""
+
+# Of a body's words in HTML, a plain version that says less is only a hint that there is one in HTML.
+LEAST_SAID = 0.2
 
 # What the standard library's header parser is known to raise on malformed headers.
 _HEADER_ERRORS = (ValueError, LookupError, AttributeError, TypeError, AssertionError)
@@ -20,6 +28,7 @@ _HEADER_ERRORS = (ValueError, LookupError, AttributeError, TypeError, AssertionE
 
 # The pictures of a page: signatures and logos, mostly.
 _SHOWN_IN_BODY = "multipart/related"
+_TAG = re.compile(rb"<(style|script|title)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 _DAMAGES = (InvalidBase64CharactersDefect, InvalidBase64PaddingDefect)
 
 
@@ -31,17 +40,22 @@ def read(data: bytes, draft: Draft) -> None:
 
 
 class _Reader:
-    """Reads one file's message with what is in it; what is attached lies one deeper than its message."""
+    """Reads one file's message with what is in it; what is attached follows its text, one deeper."""
 
     def __init__(self, draft: Draft) -> None:
         self._draft = draft
         self._attachments = 0
+        self._behind: list[Callable[[], None]] = []
 
     def read_message(self, message: Message, *, level: int) -> None:
         self._draft.heading(self._header(message, "Subject"), level=level)
         lines = [f"{name}: {value}" for name in SHOWN_HEADERS if (value := self._header(message, name))]
         self._draft.paragraph("\n".join(lines))
+        outer, self._behind = self._behind, []
         self._read_part(message, level=level)
+        behind, self._behind = self._behind, outer
+        for read_attached in behind:
+            read_attached()
 
     def _header(self, message: Message, name: str) -> str:
         try:
@@ -56,7 +70,7 @@ class _Reader:
         if any(isinstance(defect, CloseBoundaryNotFoundDefect) for defect in part.defects):
             self._draft.note("the message is cut short: the end of its parts is missing")
         if kind == "message/rfc822":
-            self._read_nested(part, level=level)
+            self._behind.append(partial(self._read_nested, part, level=level))
         elif kind == "multipart/alternative":
             self._read_alternative(_children(part), level=level)
         elif part.is_multipart():
@@ -66,21 +80,43 @@ class _Reader:
             self._read_leaf(part, kind, level=level, around=around)
 
     def _read_nested(self, part: Message, *, level: int) -> None:
+        """A forwarded message is a part of its own."""
+        if level >= DEEPEST_MESSAGE:
+            self._draft.note(f"messages that lie in more than {DEEPEST_MESSAGE} others were left out")
+            return
         for nested in _children(part):
+            self._draft.part()
             self.read_message(nested, level=level + 1)
 
     def _read_alternative(self, parts: list[Message], *, level: int) -> None:
-        """The plain version when it says anything, else the last one, which the sender thinks richest."""
-        plain = [part for part in parts if part.get_content_type() == "text/plain" and _payload(part).strip()]
-        for part in plain[:1] or parts[-1:]:
+        """The plain version when it says enough, else the last one, which the sender thinks richest.
+
+        What is attached to another version is no version of it.
+        """
+        plain = [part for part in parts if part.get_content_type() == "text/plain" and _says_enough(part, parts)]
+        chosen = (plain or parts[-1:])[:1]
+        for part in chosen:
             self._read_part(part, level=level, around="multipart/alternative")
+        for other in parts:
+            if other not in chosen and other.is_multipart():
+                self._read_attached(other, level=level)
+
+    def _read_attached(self, version: Message, *, level: int) -> None:
+        around = version.get_content_type()
+        for part in _children(version):
+            if part.get_content_type() == "message/rfc822":
+                self._behind.append(partial(self._read_nested, part, level=level))
+            elif part.is_multipart():
+                self._read_attached(part, level=level)
+            elif _is_attachment(part) or (_filename(part) and around != _SHOWN_IN_BODY):
+                self._read_leaf(part, part.get_content_type(), level=level, around=around)
 
     def _read_leaf(self, part: Message, kind: str, *, level: int, around: str) -> None:
         name = _filename(part)
         if kind.startswith("image/") and around == _SHOWN_IN_BODY and not _is_attachment(part):
             return
         if _is_attachment(part) or name or not kind.startswith("text/"):
-            self._read_attachment(part, name or kind, level=level)
+            self._behind.append(partial(self._read_attachment, part, name or kind, level=level))
             return
         try:
             self._read_body(part, kind)
@@ -95,7 +131,7 @@ class _Reader:
         if kind == "text/html":
             read_markup(text, self._draft)
         else:
-            read_text(text, self._draft)
+            read_body(text, self._draft)
 
     def _read_attachment(self, part: Message, name: str, *, level: int) -> None:
         """Under its name, as the document that it is; what cannot be read is named, and costs nothing else."""
@@ -110,8 +146,10 @@ class _Reader:
             if isinstance(error.__cause__, MemoryError):
                 raise
             self._draft.note(f"attachment left out: {name}: {error}")
+            self._draft.part()
             self._draft.paragraph(f"Attachment: {name}")
             return
+        self._draft.part()
         self._draft.heading(name, level=level + 1)
         self._draft.extend(document, below=level + 1, name=name)
 
@@ -131,6 +169,16 @@ class _Reader:
 def _children(part: Message) -> list[Message]:
     payload = part.get_payload()
     return [child for child in payload if isinstance(child, Message)] if isinstance(payload, list) else []
+
+
+def _says_enough(plain: Message, versions: list[Message]) -> bool:
+    words = len(_payload(plain).split())
+    marked = max((len(_TAG.sub(b" ", _payload(part)).split()) for part in versions if _is_html(part)), default=0)
+    return words > marked * LEAST_SAID
+
+
+def _is_html(part: Message) -> bool:
+    return part.get_content_type() == "text/html"
 
 
 def _in_unicode(payload: bytes, part: Message) -> bytes:

@@ -38,6 +38,11 @@ def read(data: bytes, draft: Draft) -> None:
         draft.note("front matter left out")
         if title := _TITLE.search(front[1] or front[2] or ""):
             draft.title = title[2]
+    read_marked(text, draft)
+
+
+def read_marked(text: str, draft: Draft) -> None:
+    """Adds the blocks of a text without front matter."""
     try:
         tokens = _grammar().parse(text)
     except RecursionError:

@@ -12,8 +12,14 @@ from embedmill.workers.parsing.archive import DAMAGED
 from embedmill.workers.parsing.document import ParsedDocument
 from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.limits import ParserLimits
+from embedmill.workers.parsing.source import SUFFIXES
 
 _READERS = {
+    **dict.fromkeys(
+        (detect.BZIP2, detect.GZIP, detect.MBOX, detect.TAR, detect.XZ, detect.ZIP),
+        "embedmill.workers.parsing.containers:read",
+    ),
+    **dict.fromkeys(SUFFIXES.values(), "embedmill.workers.parsing.source:read"),
     detect.CSV: "embedmill.workers.parsing.sheets.separated:read",
     detect.DOCX: "embedmill.workers.parsing.office:read",
     detect.EML: "embedmill.workers.parsing.mail:read",
@@ -21,6 +27,7 @@ _READERS = {
     detect.HTML: "embedmill.workers.parsing.html:read",
     detect.JSON: "embedmill.workers.parsing.json:read",
     detect.MARKDOWN: "embedmill.workers.parsing.markdown:read",
+    detect.NOTEBOOK: "embedmill.workers.parsing.notebook:read",
     detect.ODS: "embedmill.workers.parsing.sheets.opendocument:read",
     detect.ODT: "embedmill.workers.parsing.odt:read",
     detect.PDF: "embedmill.workers.parsing.pdf.reading:read",
@@ -28,6 +35,9 @@ _READERS = {
     detect.PPTX: "embedmill.workers.parsing.slides:read",
     detect.RST: "embedmill.workers.parsing.rst:read",
     detect.RTF: "embedmill.workers.parsing.rtf.reading:read",
+    detect.SRT: "embedmill.workers.parsing.subtitles:read",
+    detect.VTT: "embedmill.workers.parsing.subtitles:read",
+    detect.XML: "embedmill.workers.parsing.xml_text:read",
     detect.XLS: "embedmill.workers.parsing.sheets.workbook:read",
     detect.XLSX: "embedmill.workers.parsing.sheets.workbook:read",
 }

@@ -1,0 +1,104 @@
+"""A mail is read with all that it carries: each version once, what is attached and forwarded below it."""
+
+import gzip
+from email.message import EmailMessage
+
+import pytest
+
+from embedmill.workers.parsing.document import ParsedDocument
+from tests.shared.containers.making import taped
+from tests.workers.parsing.making import headings, read, texts, zipped
+
+
+def message(text: str = "See below.", *attachments: tuple[bytes, str]) -> EmailMessage:
+    made = EmailMessage()
+    made["Subject"], made["From"] = "S", "ada@example.com"
+    made.set_content(text)
+    for data, name in attachments:
+        made.add_attachment(data, maintype="application", subtype="octet-stream", filename=name)
+    return made
+
+
+def shown(made: EmailMessage) -> ParsedDocument:
+    return read(made.as_bytes(), "a.eml")
+
+
+def test_an_archive_that_is_attached_is_opened() -> None:
+    inner = zipped(
+        {"b.md": "# B\n\nA walrus.", "c.png": b"\x89PNG\r\n\x1a\n", "d.tgz": taped({"e.txt": "e"}, mode="w:gz")}
+    )
+    document = shown(message("x", (inner, "a.zip"), (gzip.compress(b"An ibis."), "f.txt.gz")))
+    assert headings(document)[1:] == [
+        (2, "a.zip"), (3, "b.md"), (4, "B"), (3, "d.tgz!/e.txt"), (2, "f.txt.gz"), (3, "f.txt"),
+    ]  # fmt: skip
+    assert {"A walrus.", "e", "An ibis."} <= set(texts(document))
+    assert document.notes == ("a.zip: left out: c.png: it is a PNG image",)
+    assert len({block.part for block in document.blocks}) >= 4
+
+
+def test_archives_in_attachments_are_opened_so_deep_and_no_bomb_goes_off() -> None:
+    deep = zipped({"deep.txt": "deep"})
+    for _ in range(4):
+        deep = zipped({"n.zip": deep})
+    bomb = zipped({"a.txt": bytes(60 * 1024 * 1024)})
+    document = shown(message("x", (deep, "a.zip"), (bomb, "b.zip")))
+    assert "deep" not in texts(document)
+    assert "too deep" in document.notes[0]
+    assert document.notes[1].startswith("attachment left out: b.zip: it expands")
+
+
+def test_a_mailbox_that_is_attached_is_its_messages() -> None:
+    box = b"From a@b Thu Jan  1 10:00:00 2026\nMessage-ID: <1@x>\nSubject: In a box\n\nA toucan.\n"
+    assert (4, "In a box") in headings(shown(message("x", (box, "in.mbox"))))
+
+
+def test_what_is_attached_to_the_version_that_is_not_read_is_read() -> None:
+    made = message("The plain words of this mail.")
+    made.add_alternative("<p>The plain words of this mail.</p>", subtype="html")
+    html = list(made.iter_parts())[1]
+    assert isinstance(html, EmailMessage)
+    html.add_attachment(b"A narwhal.", maintype="text", subtype="plain", filename="n.txt")
+    assert texts(shown(made)) == ["S", "From: ada@example.com", "The plain words of this mail.", "n.txt", "A narwhal."]
+
+
+def test_a_plain_version_that_says_nothing_gives_way() -> None:
+    made = message("Your program shows no HTML.")
+    made.add_alternative("<p>" + "What was to be said, " * 20 + "</p>", subtype="html")
+    assert "What was to be said" in texts(shown(made))[2]
+
+
+def test_text_behind_an_attachment_belongs_to_the_mail() -> None:
+    made = message("before", (b"A narwhal.", "n.txt"))
+    made.attach(message_part("behind"))
+    assert texts(shown(made))[2:] == ["before", "behind", "n.txt", "A narwhal."]
+
+
+def message_part(text: str) -> EmailMessage:
+    part = EmailMessage()
+    part.set_content(text)
+    return part
+
+
+def test_forwarded_messages_are_parts_and_end_somewhere() -> None:
+    made = message("deepest")
+    for number in range(12):
+        outer = message(f"forward {number}")
+        outer.add_attachment(made)
+        made = outer
+    document = shown(made)
+    assert texts(document).count("S") == 10
+    assert document.notes == ("messages that lie in more than 10 others were left out",)
+    assert len({block.part for block in document.blocks}) == 10
+
+
+@pytest.mark.parametrize(
+    ("text", "paragraphs"),
+    [
+        ("> q1\nr1\n> q2\nr2", ["> q1", "r1", "> q2", "r2"]),
+        (">> older\n> newer\n\nmine", [">> older\n> newer", "mine"]),
+        ("a\n\nb\n-- \nAda\n", ["a", "b", "-- \nAda"]),
+        ("a > b\nc", ["a > b\nc"]),
+    ],
+)
+def test_replies_stand_apart_from_what_they_reply_to(text: str, paragraphs: list[str]) -> None:
+    assert texts(shown(message(text)))[2:] == paragraphs
