@@ -18,7 +18,7 @@ RISING_LINES = 3
 DEEPEST = 4
 MARKER_GAP = 3.0
 """Of a line's height: an item's text is no farther from its marker."""
-FARTHEST = 4.0
+FARTHEST = 2.6
 """Of a line's height: the next line of a column lies no farther below."""
 
 

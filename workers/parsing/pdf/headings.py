@@ -4,13 +4,14 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from statistics import median
 
 from embedmill.workers.parsing.pdf.lines import Line
 from embedmill.workers.parsing.pdf.markers import BULLETS, has_leaders
 from embedmill.workers.parsing.pdf.outline import Outline, folded
 from embedmill.workers.parsing.pdf.tables import Part
+from embedmill.workers.parsing.pdf.tags import Tag
 
 LARGER = 1.12
 """Of the body's size: larger lines are headings."""
@@ -19,6 +20,8 @@ NEAR_SIZE = 0.04
 MOST_LINES = 3
 LONGEST = 200
 LONGEST_BOLD = 100
+ENOUGH_TAGS = 2
+"""Headings that a tagged document has at the least for its word to be taken; others leave them to the eye."""
 MOST_SHARE = 1 / 3
 """Of a document's lines: with more headings it is an advertisement, of which the largest sizes count."""
 APART = 1.25
@@ -65,12 +68,30 @@ def rounded(size: float) -> float:
 
 def find_headings(pages: Sequence[Sequence[Part]], outline: Outline, body: float) -> Headings:
     """The headings of a document whose running text has the size `body`."""
+    tagged = [heading for page, parts in enumerate(pages) for heading in _tagged(page, parts)]
+    if len(tagged) >= ENOUGH_TAGS:
+        return {(heading.page, heading.at): heading for heading in tagged}
     found = [heading for page in range(len(pages)) for heading in _of_page(page, pages[page], outline, body)]
     lines = sum(isinstance(part, Line) for parts in pages for part in parts)
     if sum(heading.count for heading in found if not heading.level) > max(MOST_SHARE * lines, MOST_LINES):
         found = _largest(found)
     _set_levels(found)
     return {(heading.page, heading.at): heading for heading in found}
+
+
+def _tagged(page: int, parts: Sequence[Part]) -> Iterator[Heading]:
+    """Lines that the document itself calls headings; those of one element are one."""
+    at = 0
+    while at < len(parts):
+        tag = _heading_tag(parts[at])
+        count = len(list(takewhile(lambda part: _heading_tag(part) == tag, parts[at:]))) if tag else 1  # noqa: B023
+        if tag:
+            yield Heading(page, at, count, (0.0, False), level=tag.level)
+        at += count
+
+
+def _heading_tag(part: Part) -> Tag | None:
+    return part.tag if isinstance(part, Line) and part.tag and part.tag.level else None
 
 
 def _of_page(page: int, parts: Sequence[Part], outline: Outline, body: float) -> Iterator[Heading]:

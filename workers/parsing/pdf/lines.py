@@ -7,6 +7,7 @@ from typing import Any
 from embedmill.workers.parsing.pdf.drawings import Rule
 from embedmill.workers.parsing.pdf.fonts import Font, Fonts
 from embedmill.workers.parsing.pdf.scripts import is_script, written
+from embedmill.workers.parsing.pdf.tags import Tag, Tags, tag_of
 from embedmill.workers.parsing.pdf.words import Stretch, Word
 
 CELL_GAP = 0.75
@@ -34,7 +35,8 @@ class Cell:
 class Line:
     """One line of a page. `base` is the height of its baseline, `size` its words' median height, in points.
 
-    `bold` and `fixed` hold for the whole line. `alone`: it is no part of running text.
+    `bold` and `fixed` hold for the whole line; by its `tag`, what heads a table is bold. `alone`: it is no part of
+    running text.
     """
 
     cells: list[Cell]
@@ -44,6 +46,7 @@ class Line:
     fixed: bool = False
     alone: bool = False
     backward: bool = False
+    tag: Tag | None = None
 
     @property
     def left(self) -> float:
@@ -62,12 +65,17 @@ class Line:
         return replace(self, cells=cells)
 
 
-def build_lines(stretches: Iterable[Stretch], text_page: Any, fonts: Fonts, walls: Sequence[Rule] = ()) -> list[Line]:
+def build_lines(
+    stretches: Iterable[Stretch], text_page: Any, fonts: Fonts, walls: Sequence[Rule] = (), tags: Tags | None = None
+) -> list[Line]:
     """Lines in the order of the page's content; upright rules, the `walls`, part cells too."""
     lines: list[Line] = []
     for stretch in stretches:
         for words in _runs(stretch.words):
-            _append(lines, _line(words, text_page, fonts, walls), walls)
+            line = _line(words, text_page, fonts, walls)
+            if tags and (tag := tag_of(text_page, words[0].place, tags)):
+                line.tag, line.bold = tag, line.bold or tag.is_header_cell
+            _append(lines, line, walls)
     return lines
 
 

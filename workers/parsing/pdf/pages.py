@@ -11,6 +11,7 @@ from embedmill.workers.parsing.pdf.drawings import Drawings, read_drawings
 from embedmill.workers.parsing.pdf.fonts import Fonts
 from embedmill.workers.parsing.pdf.garbled import has_no_meaning, is_garbled
 from embedmill.workers.parsing.pdf.lines import Line, build_lines
+from embedmill.workers.parsing.pdf.tags import read_tags
 from embedmill.workers.parsing.pdf.words import Box, Stretch, read_stretches
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Page:
         return bool(self.lines or self.fields or self.comments)
 
 
-def read_page(document: "PdfDocument", index: int, fonts: Fonts) -> Page | None:
+def read_page(document: "PdfDocument", index: int, fonts: Fonts, *, tagged: bool) -> Page | None:
     """None of a page that is damaged. Text outside the visible box is another page's, as in spreads that were cut."""
     from pypdfium2 import PdfiumError
 
@@ -55,7 +56,8 @@ def read_page(document: "PdfDocument", index: int, fonts: Fonts) -> Page | None:
             upright, *turned = _directions(stretches)
             if not _is_upright(upright):
                 drawings = drawings.without_rules()
-            lines = build_lines(upright, text_page.raw, fonts, drawings.upright)
+            tags = read_tags(page.raw) if tagged else {}
+            lines = build_lines(upright, text_page.raw, fonts, drawings.upright, tags)
             return Page(
                 box,
                 lines,

@@ -20,6 +20,7 @@ from embedmill.workers.parsing.pdf.ruled import with_ruled_tables
 from embedmill.workers.parsing.pdf.running import drop_running_lines
 from embedmill.workers.parsing.pdf.silent import read_silent_pages
 from embedmill.workers.parsing.pdf.tables import Part
+from embedmill.workers.parsing.pdf.tags import is_tagged
 from embedmill.workers.parsing.pdf.writing import Writer
 
 if TYPE_CHECKING:
@@ -53,9 +54,10 @@ def _open(data: bytes) -> "PdfDocument":
 
 
 def _read_pages(document: "PdfDocument", draft: Draft) -> list[Page | None]:
-    fonts, pages, characters = Fonts(), [], 0
+    fonts, tagged, characters = Fonts(), is_tagged(document.raw), 0
+    pages: list[Page | None] = []
     for index in range(len(document)):
-        page = read_page(document, index, fonts)
+        page = read_page(document, index, fonts, tagged=tagged)
         pages.append(page)
         characters += sum(len(line.text) for line in page.lines) if page else 0
         if characters > draft.limits.output_chars:

@@ -12,6 +12,8 @@ from embedmill.workers.parsing.pdf.lines import Cell, Line
 
 NUMBER = re.compile(r"^[(+\u2212-]?[$€£¥]?\s?\d[\d.,'\s]*\s?[%‰$€£¥)]*$")
 
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_DIGIT = re.compile(r"\d")
 NEARER = 0.85
 """Of the usual distance between rows: a line that is nearer to the one above belongs to its row."""
 
@@ -47,12 +49,20 @@ def count_heads(rows: Sequence[Sequence[str]], bold: Sequence[bool]) -> int:
 
 def _is_header(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool:
     """All words, none empty but over the first column, and below stand numbers, or nothing looks like another row."""
-    if any(NUMBER.match(text) for text in first) or not all(first[1:]):
+    if any(NUMBER.match(text) and not _YEAR.fullmatch(text) for text in first) or not all(first[1:]):
         return False
     columns = list(zip(*others, strict=True))
-    if any(any(NUMBER.match(text) for text in column) for column in columns):
+    if any(_is_measured(head, column) for head, column in zip(first, columns, strict=True)):
         return True
     return _is_shorter(first, others)
+
+
+def _is_measured(head: str, column: Sequence[str]) -> bool:
+    """Whether numbers stand below a word, or something with a digit in every cell that is filled."""
+    if any(NUMBER.match(text) for text in column):
+        return True
+    filled = [text for text in column if text]
+    return bool(filled) and not _DIGIT.search(head) and all(_DIGIT.search(text) for text in filled)
 
 
 def _is_shorter(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool:

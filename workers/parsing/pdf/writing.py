@@ -78,8 +78,9 @@ class Writer:
         if heading := self._headings.get((self._page, at)):
             return self._take_heading(parts, heading)
         if isinstance(part, Table):
-            self._take_table(part)
-            return 1
+            below = self._caption_below(parts, at + 1, paragraphs)
+            self._take_table(part, below)
+            return 1 + len(below)
         self._table = None
         if self._has_code and (listing := code_from(parts, at)) and self._is_code(listing, paragraphs):
             self._flush()
@@ -157,9 +158,9 @@ class Writer:
         text = reduce(self._words.join, (line.text for line in lines))
         return text.replace("\ufffe ", "-").replace("\x02 ", "-").replace("\ufffe", "-").replace("\x02", "-")
 
-    def _take_table(self, table: Table) -> None:
+    def _take_table(self, table: Table, below: Sequence[Line]) -> None:
         """A table that goes on from the page before keeps its header, and does not repeat it."""
-        caption = self._caption_above()
+        caption = self._caption_above() or (self._joined(below) if below else "")
         rows = table.rows
         before = self._table
         if before and not caption and not self._waiting and before[2] == self._page - 1 and _goes_on(before[1], table):
@@ -178,10 +179,29 @@ class Writer:
 
     def _caption_above(self) -> str:
         text = self._joined(self._waiting) if self._waiting and not self._marker else ""
-        if not text or len(text) > LONGEST_CAPTION or not (_CAPTION.match(text) and _CAPTION_OF_TABLE.match(text)):
+        if not _is_caption(text):
             return ""
         self._waiting = []
         return text
+
+    def _caption_below(self, parts: Sequence[Part], at: int, paragraphs: Paragraphs) -> list[Line]:
+        """The lines of a caption right below a table which has none above, and which no other table follows."""
+        waiting = self._joined(self._waiting) if self._waiting else ""
+        lines: list[Line] = []
+        for part in parts[at:]:
+            if not isinstance(part, Line) or (lines and not paragraphs.goes_on(lines[-1], part)):
+                break
+            lines.append(part)
+        is_followed = at + len(lines) < len(parts) and isinstance(parts[at + len(lines)], Table)
+        if not lines or is_followed or _is_caption(waiting) or not _is_caption(self._joined(lines)):
+            return []
+        return lines
+
+
+def _is_caption(text: str) -> bool:
+    """Whether a text names a table and says what it shows."""
+    found = len(text) <= LONGEST_CAPTION and _CAPTION.match(text) and _CAPTION_OF_TABLE.match(text)
+    return bool(found)
 
 
 def _goes_on(before: Table, table: Table) -> bool:

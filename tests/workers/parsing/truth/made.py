@@ -2,6 +2,6 @@
 
 from collections.abc import Callable
 
-from tests.workers.parsing.truth import sheets
+from tests.workers.parsing.truth import pdfs, sheets
 
-MADE: dict[str, Callable[[], bytes]] = {**sheets.MADE}
+MADE: dict[str, Callable[[], bytes]] = {**pdfs.MADE, **sheets.MADE}
