@@ -11,6 +11,7 @@ from embedmill.workers.chunking.overlap import overlap_start
 from embedmill.workers.chunking.packing import Group, Packer
 from embedmill.workers.chunking.pieces import Limits, cut_pieces
 from embedmill.workers.chunking.prefix import MOST_TOKENS, prefix
+from embedmill.workers.chunking.sentences import Boundary, sentences_in
 from embedmill.workers.chunking.settings import ChunkSettings
 
 
@@ -21,20 +22,20 @@ def chunk(document: NormalisedDocument, settings: ChunkSettings, *, title: str) 
     more than `settings.maximum` tokens, those of a table's head included. The same input gives the same chunks on
     every machine.
     """
-    limits = _limits(settings)
+    limits = _limits(settings, sentences_in(document.text))
     text = CountedText(document.text)
     heads = Heads(text, most=settings.most_head)
     pieces = cut_pieces(text, document.blocks, limits, heads)
     groups = Packer(text, settings, limits, heads).pack(pieces)
     prefixes = _Prefixes(title, settings)
-    parts = _with_overlap(text, groups, settings, heads)
+    parts = _with_overlap(text, groups, settings, heads, limits.sentences)
     return [_chunk(ordinal, part, prefixes) for ordinal, part in enumerate(parts)]
 
 
-def _limits(settings: ChunkSettings) -> Limits:
+def _limits(settings: ChunkSettings, sentences: Boundary) -> Limits:
     # Prose longer than `whole` could not follow a chunk that is still below the minimum.
     whole = min(settings.room, max(settings.maximum - settings.minimum, settings.minimum))
-    return Limits(whole=whole, room=settings.room, maximum=settings.maximum)
+    return Limits(whole=whole, room=settings.room, maximum=settings.maximum, sentences=sentences)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +49,15 @@ class _Part:
     head: Head | None
 
 
-def _with_overlap(text: CountedText, groups: list[Group], settings: ChunkSettings, heads: Heads) -> Iterator[_Part]:
+def _with_overlap(
+    text: CountedText, groups: list[Group], settings: ChunkSettings, heads: Heads, sentences: Boundary
+) -> Iterator[_Part]:
     """Each group with what it repeats of the one before, if the maximum and its head allow that."""
     before: Group = []
     for group in groups:
-        start = overlap_start(text, before, group, overlap=settings.overlap) if before else group[0].start
+        start = group[0].start
+        if before:
+            start = overlap_start(text, before, group, overlap=settings.overlap, sentences=sentences)
         repeated = [piece for piece in before if piece.end > start]
         whole = _part(text, start, [*repeated, *group], heads)
         if whole is None or whole.tokens > settings.maximum:

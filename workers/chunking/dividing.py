@@ -8,6 +8,7 @@ from embedmill.shared.tokenizer import CountedText, count_tokens
 from embedmill.workers.chunking.chunk import Chunk, Span
 from embedmill.workers.chunking.chunk_set import ID_LENGTH, ChunkSet
 from embedmill.workers.chunking.pieces import cut_span
+from embedmill.workers.chunking.sentences import sentences_in
 from embedmill.workers.chunking.settings import SMALLEST_TARGET
 
 
@@ -42,7 +43,9 @@ def _parts(
     if carried > most // 2:
         # The model would refuse the head alone sooner or later.
         tables, carried = (), 0
-    for start, end in cut_span(text, (chunk.start, chunk.end), most=most - carried, by_lines=bool(heads)):
+    sentences = sentences_in(text.text)
+    span = (chunk.start, chunk.end)
+    for start, end in cut_span(text, span, most=most - carried, sentences=sentences, by_lines=bool(heads)):
         head = _missing_head(start, end, tables)
         tokens = text.count(start, end) + (_tokens_of(text, head) if head else 0)
         part = replace(chunk, start=start, end=end, tokens=tokens, head=head)

@@ -40,7 +40,7 @@ class Heads(dict[Span, Head | None]):
 
     def carried(self, blocks: Iterable[BlockSpan], start: int) -> set[Head]:
         """The heads that stand before `start`, of the rows among these blocks. A chunk can carry one."""
-        heads = {head for block in blocks if (head := self.of(block))}
+        heads = {head for block in blocks if block.head is not None and (head := self.of(block))}
         return {head for head in heads if head.start < start}
 
     def _shortened(self, start: int, end: int) -> Head | None:

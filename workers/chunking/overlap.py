@@ -1,6 +1,5 @@
 """The overlap: how much of the chunk before a chunk repeats."""
 
-import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
@@ -8,7 +7,7 @@ from embedmill.shared.tokenizer import CountedText
 from embedmill.workers.chunking.chunk import Span
 from embedmill.workers.chunking.packing import Group
 from embedmill.workers.chunking.pieces import Piece
-from embedmill.workers.chunking.sentences import LINE, SENTENCE, WORD, is_joined, spans
+from embedmill.workers.chunking.sentences import LINE, WORD, Boundary, is_joined, spans
 from embedmill.workers.parsing.document import BlockKind
 
 UNDIVIDED = {BlockKind.CODE, BlockKind.TABLE_ROW}
@@ -17,7 +16,7 @@ WORD_CHARACTERS = 16
 """So many characters for each token are looked through for words."""
 
 
-def overlap_start(text: CountedText, before: Group, following: Group, *, overlap: int) -> int:
+def overlap_start(text: CountedText, before: Group, following: Group, *, overlap: int, sentences: Boundary) -> int:
     """Where `following` starts when it repeats what stands before it, at most `overlap` tokens.
 
     That is whole sentences, rows, and lines of code, as many as there is room for; of a sentence that alone is longer,
@@ -27,7 +26,7 @@ def overlap_start(text: CountedText, before: Group, following: Group, *, overlap
     start, end = following[0].start, before[-1].end
     if not overlap or following[0].heading or before[-1].block.part != following[0].block.part:
         return start
-    for candidate in _whole_starts(text.text, before):
+    for candidate in _whole_starts(text.text, before, sentences):
         if candidate <= before[0].start or text.count(candidate, end) > overlap:
             break
         start = candidate
@@ -36,7 +35,7 @@ def overlap_start(text: CountedText, before: Group, following: Group, *, overlap
     return _start_within(text, (max(before[-1].start, before[0].start + 1), end), overlap) or start
 
 
-def _whole_starts(text: str, group: Group) -> Iterator[int]:
+def _whole_starts(text: str, group: Group, sentences: Boundary) -> Iterator[int]:
     """From the last sentence, row or line backwards, as far as one section goes."""
     for piece in reversed(group):
         if piece.opens:
@@ -48,12 +47,12 @@ def _whole_starts(text: str, group: Group) -> Iterator[int]:
         elif piece.block.kind is BlockKind.CODE:
             yield from _starts(text, piece, LINE)
         elif piece.sentence:
-            yield from _starts(text, piece, SENTENCE)
+            yield from _starts(text, piece, sentences) if piece.whole else [piece.start]
         else:
             return
 
 
-def _starts(text: str, piece: Piece, boundary: re.Pattern[str]) -> Iterator[int]:
+def _starts(text: str, piece: Piece, boundary: Boundary) -> Iterator[int]:
     return (start for start, _ in reversed(spans(text, (piece.start, piece.end), boundary)))
 
 

@@ -44,6 +44,8 @@ class Packer:
 
     def _missing(self, piece: Piece) -> Head | None:
         """The head that the current group must carry if it takes the piece."""
+        if piece.block.head is None:
+            return None
         head = self._heads.of(piece.block)
         begin = self._current[0].start if self._current else piece.start
         return head if head is not None and head.start < begin else None

@@ -1,14 +1,13 @@
 """Pieces: the parts of a document that a chunk takes whole, each counted once and none above the maximum."""
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from embedmill.shared.tokenizer import CountedText
 from embedmill.workers.chunking.chunk import Span
 from embedmill.workers.chunking.heads import Head, Heads
 from embedmill.workers.chunking.normalise import BlockSpan
-from embedmill.workers.chunking.sentences import CELL, LINE, PARAGRAPH, SENTENCE, WORD, even_cut, spans
+from embedmill.workers.chunking.sentences import CELL, LINE, PARAGRAPH, WORD, Boundary, even_cut, spans
 from embedmill.workers.parsing.document import BlockKind
 
 PROSE = {BlockKind.PARAGRAPH, BlockKind.CAPTION}
@@ -46,17 +45,21 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """In tokens: `whole` is the longest prose block that stays whole, `room` the aim of a cut, `maximum` its bound."""
+    """In tokens: `whole` is the longest prose block that stays whole, `room` the aim of a cut, `maximum` its bound.
+
+    `sentences` are the boundaries at which prose is cut first.
+    """
 
     whole: int
     room: int
     maximum: int
+    sentences: Boundary
 
     def beside(self, head: Head | None) -> "Limits":
         """What is left of them for rows whose head takes its part."""
         if head is None:
             return self
-        return Limits(self.whole, max(self.room - head.tokens, 1), self.maximum - head.tokens)
+        return replace(self, room=max(self.room - head.tokens, 1), maximum=self.maximum - head.tokens)
 
 
 def cut_pieces(text: CountedText, blocks: Sequence[BlockSpan], limits: Limits, heads: Heads) -> list[Piece]:
@@ -92,13 +95,13 @@ def hard_cut(text: CountedText, span: Span, limits: Limits) -> list[Span]:
     return [part for half in even_cut(text.text, span, parts=parts) for part in hard_cut(text, half, limits)]
 
 
-def cut_span(text: CountedText, span: Span, *, most: int, by_lines: bool = False) -> list[Span]:
+def cut_span(text: CountedText, span: Span, *, most: int, sentences: Boundary, by_lines: bool = False) -> list[Span]:
     """`span` cut at sentences, lines, words or graphemes into as few parts of about `most` tokens as that allows.
 
     Rows of a table are cut at lines first.
     """
-    limits = Limits(whole=most, room=most, maximum=most)
-    first = (LINE, SENTENCE) if by_lines else (SENTENCE, LINE)
+    limits = Limits(whole=most, room=most, maximum=most, sentences=sentences)
+    first = (LINE, sentences) if by_lines else (sentences, LINE)
     parts = _divide(text, span, (*first, WORD), limits=limits)
     return [part for part, _ in _merged(text, parts, most)]
 
@@ -109,7 +112,7 @@ def _stays_whole(text: CountedText, block: BlockSpan, *, tokens: int, limits: Li
 
 
 def _cut_block(text: CountedText, block: BlockSpan, limits: Limits) -> list[Piece]:
-    first = FIRST_CUTS.get(block.kind, SENTENCE)
+    first = FIRST_CUTS.get(block.kind, limits.sentences)
     parts = _divide(text, (block.start, block.end), (first, LINE, WORD), limits=limits)
     counted = count_spans(text, [span for span, _ in parts])
     return [
@@ -119,7 +122,7 @@ def _cut_block(text: CountedText, block: BlockSpan, limits: Limits) -> list[Piec
 
 
 def _divide(
-    text: CountedText, span: Span, boundaries: tuple[re.Pattern[str], ...], *, limits: Limits
+    text: CountedText, span: Span, boundaries: tuple[Boundary, ...], *, limits: Limits
 ) -> list[tuple[Span, bool]]:
     """The parts of `span` within the maximum, each with whether it starts where the first boundary says."""
     if not boundaries:

@@ -1,0 +1,63 @@
+"""Owns which language a text is in, as far as sentences end otherwise there: by script, and by function words."""
+
+import re
+
+ENGLISH = "en"
+SAMPLE = 2_000
+"""Characters at a text's beginning that are looked at."""
+LEAST_SHARE = 0.06
+"""So many of the words are function words of a language, or it is taken for English."""
+
+_SCRIPTS = (
+    (re.compile("[\u3040-\u30ff]"), "ja"), (re.compile("[\u4e00-\u9fff]"), "zh"), (re.compile("[\uac00-\ud7af]"), "ko"),
+    (re.compile("[\u0600-\u06ff]"), "ar"), (re.compile("[\u0590-\u05ff]"), "he"), (re.compile("[\u0900-\u097f]"), "hi"),
+    (re.compile("[\u0980-\u09ff]"), "bn"), (re.compile("[\u0b80-\u0bff]"), "ta"), (re.compile("[\u0e00-\u0e7f]"), "th"),
+    (re.compile("[\u0370-\u03ff]"), "el"), (re.compile("[\u0530-\u058f]"), "hy"), (re.compile("[\u1000-\u109f]"), "my"),
+    (re.compile("[\u0400-\u04ff]"), "ru"),
+)  # fmt: skip
+"""Kana before Han: a Japanese text has both."""
+_OTHER = re.compile("[\u0370-\u1fff\u2e80-\uffff]")
+_LEAST_OF_SCRIPT = 0.2
+_KANA = 0.05
+
+_FUNCTION_WORDS = {
+    "en": "the of and to in is that for it with as was on be by this are at from or an not have which",
+    "de": "der die und das den von zu mit sich des auf für ist im dem nicht ein eine als auch es werden oder wird bei",
+    "fr": "le la les de des et du un une est que dans pour qui par sur avec plus ne pas au ce il sont ou",
+    "es": "el la los las de y que en un una es se del por con para no su al lo como más o sus",
+    "it": "il di che la e un una per è in non con del le si da della sono dei i come alla più gli",
+    "pt": "o a os as de e que do da em um uma para com não por dos se na no mais como ao é",
+    "nl": "de het een van en in is dat op te zijn voor met die niet aan er om ook als bij door",
+}
+_LANGUAGES_OF = {
+    word: [language for language, words in _FUNCTION_WORDS.items() if word in words.split()]
+    for words in _FUNCTION_WORDS.values()
+    for word in words.split()
+}
+_WORD = re.compile(r"[^\W\d_]+")
+
+
+def language_of(text: str) -> str:
+    """An ISO 639-1 code; English where nothing speaks for another language."""
+    sample = text[:SAMPLE]
+    if not sample.isascii() and len(_OTHER.findall(sample)) > _KANA * len(sample) and (script := _by_script(sample)):
+        return script
+    return _by_words(_WORD.findall(sample.casefold()))
+
+
+def _by_script(sample: str) -> str:
+    letters = max(sum(map(str.isalpha, sample)), 1)
+    for script, language in _SCRIPTS:
+        least = _KANA if language == "ja" else _LEAST_OF_SCRIPT
+        if len(script.findall(sample)) >= least * letters:
+            return language
+    return ""
+
+
+def _by_words(words: list[str]) -> str:
+    counts = dict.fromkeys(_FUNCTION_WORDS, 0)
+    for word in words:
+        for language in _LANGUAGES_OF.get(word, ()):
+            counts[language] += 1
+    best = max(counts, key=lambda language: counts[language])
+    return best if counts[best] >= LEAST_SHARE * len(words) else ENGLISH
