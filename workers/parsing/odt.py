@@ -32,9 +32,9 @@ def _read_document(archive: Archive, root: Element, pages: Element | None, draft
     blocks = OdtBlocks(archive, draft, styles=styles, marks=marks)
     for body in root.iterfind("{*}body/{*}text"):
         blocks.read(body)
+    _read_asides(blocks, marks)
     if pages is not None:
         _read_running(pages, blocks)
-    _read_asides(blocks, marks)
     for thing in marks.left_out:
         draft.note(f"{thing} left out")
 

@@ -25,3 +25,9 @@ def test_a_file_is_read_as_a_person_reads_it(name: str) -> None:
 
 def test_every_truth_has_its_file() -> None:
     assert {path.stem for path in FILES.glob("*.truth")} == {*KEPT, *MADE}
+
+
+def test_one_document_is_read_alike_from_every_format() -> None:
+    truths = {path.name: read_truth(path.read_text(encoding="utf-8")) for path in FILES.glob("same.*.truth")}
+    assert len(truths) >= 5
+    assert all(truth == truths["same.html.truth"] for truth in truths.values())

@@ -2,6 +2,6 @@
 
 from collections.abc import Callable
 
-from tests.workers.parsing.truth import pdfs, sheets
+from tests.workers.parsing.truth import office, pdfs, sheets
 
-MADE: dict[str, Callable[[], bytes]] = {**pdfs.MADE, **sheets.MADE}
+MADE: dict[str, Callable[[], bytes]] = {**office.MADE, **pdfs.MADE, **sheets.MADE}
