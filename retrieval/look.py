@@ -77,6 +77,7 @@ class Look:
         self._fusion = fusion
         self._learned: Wording | None = None
         self._rows: dict[str, VectorRow] = {}
+        self._met: dict[str, bool] = {}
         self.most_of_words = 0.0
         """What a row with all of the words would score by them; 0 where words are not looked at."""
         self._is_named = False
@@ -187,7 +188,13 @@ class Look:
             rows = self._fetch(visible)
             if len(visible) >= MOST_READ:
                 step.why = f"only the {len(visible):,} best rows that hold the words were read"
-            return _counted(step, [m for m in visible if m.id in rows and self._question.is_met_by(rows[m.id])])
+            return _counted(step, [match for match in visible if match.id in rows and self._is_met_by(rows[match.id])])
+
+    def _is_met_by(self, row: VectorRow) -> bool:
+        """Whether a row holds the phrases; both sides find it, again at each depth, and it is read once."""
+        if row.id not in self._met:
+            self._met[row.id] = self._question.is_met_by(row)
+        return self._met[row.id]
 
     def _complete(self, name: str, candidates: Mapping[str, Match], side: Sequence[Match]) -> dict[str, float]:
         """The scores by one side of every candidate, as far as it has one."""

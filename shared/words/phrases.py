@@ -7,10 +7,13 @@ from functools import cached_property, lru_cache
 
 from embedmill.shared.words.cutting import alternatives, term_id
 from embedmill.shared.words.folding import fold, normalise
-from embedmill.shared.words.splitting import Pieces, split, tokens
+from embedmill.shared.words.splitting import Pieces, is_plain, split, tokens
 
 _BORDER = "\0"
 _BETWEEN = re.compile(r"[\W_]+")
+_OPENING, _CLOSING = r"[\"'(\[{<*]*+", r"[\"')\]}>*.,;:!?]*+"
+"""What may stand at the edges of a word and is no part of it."""
+_SIGNS = bytes(sign for sign in range(128) if not chr(sign).isalnum())
 SKETCHED = 3
 LONGEST_GAP = 7
 """Letters between two words of a phrase that are not its own: `lorsqu'`, and the `s` of `user's`."""
@@ -29,7 +32,13 @@ class Phrase:
 
     def held_by(self, *fields: str) -> bool:
         """Whether one of the fields holds its words in order with nothing between, and its identifiers as written."""
-        return any(self._sketch.search(_squeezed(field)) and self._is_in(pieces_of(field)) for field in fields)
+        return any(map(self._is_plainly_in, fields)) or any(
+            self._sketch.search(_squeezed(field)) and self._is_in(pieces_of(field)) for field in fields
+        )
+
+    def _is_plainly_in(self, field: str) -> bool:
+        """Whether a field has its words between spaces, as most that hold them do: nothing has to be cut for that."""
+        return self._between_spaces is not None and self._between_spaces.search(field) is not None
 
     @cached_property
     def required(self) -> tuple[frozenset[int], ...]:
@@ -45,6 +54,16 @@ class Phrase:
         return re.compile(f".{{0,{LONGEST_GAP}}}".join(letters))
 
     @cached_property
+    def _between_spaces(self) -> re.Pattern[str] | None:
+        """Its words as they stand in a line of plain words, small or large; None where it has others."""
+        words = self.text.split()
+        if not words or not all(map(is_plain, words)):
+            return None
+        forms = (f"(?:{word.lower()}|{word.title()}|{word.upper()})" for word in words)
+        line = rf"{_CLOSING}\s+{_OPENING}".join(forms)
+        return re.compile(rf"(?<!\S){_OPENING}{line}{_CLOSING}(?!\S)")
+
+    @cached_property
     def _pieces(self) -> list[Pieces]:
         return pieces_of(self.text)
 
@@ -57,6 +76,8 @@ class Phrase:
 @lru_cache(maxsize=2048)
 def _squeezed(text: str) -> str:
     """The folded letters and digits of a text alone."""
+    if text.isascii():
+        return text.lower().encode().translate(None, _SIGNS).decode()
     return _BETWEEN.sub("", fold(normalise(text)))
 
 
