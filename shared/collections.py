@@ -8,6 +8,7 @@ from typing import Any
 from embedmill.shared.addresses import digest
 from embedmill.shared.errors import SettingsError
 from embedmill.shared.providers.models.table import is_model
+from embedmill.shared.providers.rerankers.table import is_reranker
 
 # Part of every settings hash: to be raised when parsing or chunking begins to give other chunks for the same bytes.
 PIPELINE_VERSION = "2"
@@ -75,9 +76,10 @@ class CollectionSettings:
         self._check_stages()
 
     def _check_stages(self) -> None:
-        for name in (self.fast_model, self.rank_model, self.answer_model):
-            if name not in ("", OFF) and not is_model(name):
-                raise SettingsError(f"no model {name!r}; write anthropic/MODEL, openai/MODEL, bedrock/MODEL, or {OFF}")
+        sifts = is_model(self.fast_model) or is_reranker(self.fast_model)
+        known = {self.fast_model: sifts} | {name: is_model(name) for name in (self.rank_model, self.answer_model)}
+        for name in (name for name, is_known in known.items() if name not in ("", OFF) and not is_known):
+            raise SettingsError(f"no model {name!r}; write anthropic/MODEL, openai/MODEL, bedrock/MODEL, or {OFF}")
         if not 0 <= self.similarity_weight <= 1:
             raise SettingsError(f"a weight of similarity of {self.similarity_weight:g}: choose from 0 to 1")
         if not 1 <= self.ranked <= self.candidates <= MAX_CANDIDATES:

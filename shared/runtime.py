@@ -18,8 +18,9 @@ from embedmill.shared.db.installation import find_installation, name_installatio
 from embedmill.shared.db.opening import open_database
 from embedmill.shared.db.postgres import Sizing
 from embedmill.shared.errors import HomeInUse, SettingsError, StorageFailed, UserError
-from embedmill.shared.providers.endpoints import EMBEDDINGS, MODELS, find_endpoint
+from embedmill.shared.providers.endpoints import EMBEDDINGS, MODELS, RERANKERS, find_endpoint
 from embedmill.shared.providers.names import ModelName
+from embedmill.shared.providers.rerankers.table import is_reranker
 from embedmill.shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from embedmill.shared.providers.blobs.base import BlobStore
     from embedmill.shared.providers.embeddings.base import Embedder
     from embedmill.shared.providers.models.base import Model
+    from embedmill.shared.providers.rerankers.base import Reranker
     from embedmill.shared.providers.vectorstores.base import VectorStore
     from embedmill.shared.providers.vectorstores.places import Owner
     from embedmill.shared.query_log import QueryLog
@@ -50,6 +52,7 @@ class Runtime:
         self.home = prepare_home(settings)
         self._embedders: dict[str, Embedder] = {}
         self._models: dict[str, Model] = {}
+        self._rerankers: dict[str, Reranker] = {}
         self._stores: dict[tuple[int, int], VectorStore] = {}
         self._collections: dict[int, Collection] = {}
         # Terms of collections with their synonyms, each as of a number of the collection's changes.
@@ -160,6 +163,16 @@ class Runtime:
             self._models[name] = opened
         return self._models[name]
 
+    def reranker(self, name: str) -> "Reranker":
+        """The reranker by its settings name."""
+        from embedmill.shared.providers.rerankers.table import open_reranker
+
+        if name not in self._rerankers:
+            opened = open_reranker(name)
+            opened.endpoint = self.model_endpoint(name)
+            self._rerankers[name] = opened
+        return self._rerankers[name]
+
     def fingerprint(self, collection: Collection) -> str:
         """The hash of all that shapes the vectors of a collection's documents, as this process would make them."""
         settings = read_collection_settings(collection.settings)
@@ -171,7 +184,7 @@ class Runtime:
 
     def model_endpoint(self, name: str) -> str:
         """Who answers for a model, where that is not the vendor; nothing is opened for it."""
-        return self._endpoint(MODELS, name)
+        return self._endpoint(RERANKERS if is_reranker(name) else MODELS, name)
 
     def _endpoint(self, family: str, name: str) -> str:
         return find_endpoint(family, ModelName.parse(name).provider, gateways=self.settings.vendor_gateways)
@@ -252,6 +265,8 @@ class Runtime:
             store.close()
         for model in self._models.values():
             model.close()
+        for reranker in self._rerankers.values():
+            reranker.close()
         for embedder in self._embedders.values():
             embedder.close()
         if "cache" in opened:

@@ -137,8 +137,8 @@ class Settings(BaseSettings):
     )
     fast_model: str = Field(
         "",
-        description="Model that sifts what a search found, as `anthropic/claude-haiku-5-5`, or `off`; with it or the "
-        "next one set, searches are ranked by models.",
+        description="Model or reranker that sifts what a search found, as `anthropic/claude-haiku-5-5`, or `off`; with "
+        "it or the next one set, searches are ranked by models.",
     )
     rank_model: str = Field(
         "", description="Model that grades what passed, and answers: as `anthropic/claude-opus-4-7`, or `off`."

@@ -1,4 +1,4 @@
-"""A simulated Amazon Bedrock runtime: InvokeModel for the embedding models of Titan and Cohere."""
+"""A simulated Amazon Bedrock runtime: InvokeModel for the embedding models of Titan and Cohere, and for rerankers."""
 
 import json
 import math
@@ -8,6 +8,7 @@ from typing import Any
 from embedmill.simulators.base import Call, Handler, Refused, Reply, Simulator, new_id
 from embedmill.simulators.cohere import embed
 from embedmill.simulators.embedding import answered, as_lists, counted
+from embedmill.simulators.reranking import rerank, units
 
 TITAN = "amazon.titan-embed-text-v2:0"
 TITAN_SIZES, TITAN_TOKENS, TITAN_CHARACTERS = (256, 512, 1024), 8192, 50_000
@@ -17,6 +18,7 @@ COHERE_SIZES = {
     "cohere.embed-multilingual-v3": (1024,),
 }
 COHERE_TOKENS = {"cohere.embed-v4:0": 128_000, "cohere.embed-english-v3": 512, "cohere.embed-multilingual-v3": 512}
+RERANKERS = ("amazon.rerank-v1:0", "cohere.rerank-v3-5:0")
 ERROR_NAMES = {
     400: "ValidationException",
     401: "UnrecognizedClientException",
@@ -53,6 +55,8 @@ class BedrockSimulator(Simulator):
             answer, tokens = self._titan(call, body)
         elif model in COHERE_SIZES:
             answer, tokens = self._cohere(call, body, model)
+        elif model in RERANKERS:
+            answer, tokens = self._rerank(call, body, model), 0
         else:
             raise Refused(404, f"Could not resolve the foundation model from the model identifier: {model}")
         headers = {"x-amzn-requestid": new_id(""), "x-amzn-bedrock-input-token-count": str(tokens)}
@@ -79,6 +83,14 @@ class BedrockSimulator(Simulator):
         self.bill.charge(model, "embed", inputs=len(embedded.counted.texts), tokens_in=tokens)
         floats = {"float": embedded.vectors}
         return {"id": new_id(""), "response_type": "embeddings_by_type", "embeddings": floats}, tokens
+
+    def _rerank(self, call: Call, body: dict[str, Any], model: str) -> dict[str, Any]:
+        if model.startswith("cohere.") != ("api_version" in body):
+            raise Refused(400, "Malformed input request: #: required key [api_version] or one that is not permitted")
+        ranked = rerank(call, body.get("query"), body.get("documents"), body.get("top_n"))
+        self._admit(model, 0)
+        self.bill.charge(model, "rerank", search_units=units(body["documents"]), inputs=len(body["documents"]))
+        return {"results": [{"index": place, "relevance_score": relevance} for place, relevance in ranked]}
 
     def _admit(self, model: str, tokens: int) -> None:
         if exceeded := self.limiter.take(model, {"requests": 1, "tokens": tokens}):

@@ -1,4 +1,4 @@
-"""A simulated Cohere: `/v2/embed` as cohere 7.3 calls it."""
+"""A simulated Cohere: `/v2/embed` and `/v2/rerank` as cohere 7.3 calls them."""
 
 import json
 import math
@@ -8,10 +8,12 @@ from typing import Any
 from embedmill.simulators.base import Call, Handler, Refused, Reply, Simulator, new_id
 from embedmill.simulators.embedding import Counted, answered, as_lists, counted
 from embedmill.simulators.limits import Quota
+from embedmill.simulators.reranking import rerank, units
 
 MAX_INPUTS = 96
 SIZES = {"embed-v4.0": (256, 512, 1024, 1536), "embed-english-v3.0": (1024,), "embed-multilingual-v3.0": (1024,)}
 MAX_INPUT_TOKENS = {"embed-v4.0": 128_000, "embed-english-v3.0": 512, "embed-multilingual-v3.0": 512}
+RERANKERS = ("rerank-v3.5", "rerank-v4.0")
 INPUT_TYPES = ("search_document", "search_query", "classification", "clustering")
 
 
@@ -22,7 +24,7 @@ class CohereSimulator(Simulator):
     url_variable, key_variable = "CO_API_URL", "CO_API_KEY"
 
     def routes(self) -> Sequence[tuple[str, str, Handler]]:
-        return (("POST", "/v2/embed", self._embed),)
+        return (("POST", "/v2/embed", self._embed), ("POST", "/v2/rerank", self._rerank))
 
     def error(self, refused: Refused) -> Reply:
         return Reply({"id": new_id(""), "message": refused.message}, refused.status, refused.headers)
@@ -48,8 +50,27 @@ class CohereSimulator(Simulator):
         }
         return Reply(json.dumps(answer, ensure_ascii=False).encode())  # orjson would write NaN as null
 
+    def _rerank(self, call: Call) -> Reply:
+        body = call.body if isinstance(call.body, dict) else {}
+        model, documents = str(body.get("model")), body.get("documents")
+        if not model.startswith(RERANKERS):
+            raise Refused(404, f"model '{model}' not found")
+        ranked = rerank(call, body.get("query"), documents, body.get("top_n"))
+        self._take(model, {"inputs": 1})
+        billed = units(body["documents"])
+        self.bill.charge(model, "rerank", search_units=billed, inputs=len(body["documents"]))
+        answer = {
+            "id": new_id(""),
+            "results": [{"index": place, "relevance_score": relevance} for place, relevance in ranked],
+            "meta": {"api_version": {"version": "2"}, "billed_units": {"search_units": billed}},
+        }
+        return Reply(json.dumps(answer).encode())
+
     def _admit(self, model: str, texts: Counted) -> None:
-        if exceeded := self.limiter.take(model, {"inputs": len(texts.texts), "tokens": texts.total}):
+        self._take(model, {"inputs": len(texts.texts), "tokens": texts.total})
+
+    def _take(self, model: str, amounts: dict[str, int]) -> None:
+        if exceeded := self.limiter.take(model, amounts):
             seconds = str(max(1, math.ceil(exceeded.retry_after_seconds)))
             raise Refused(429, f"too many {exceeded.dimension}", headers={"retry-after": seconds})
 

@@ -12,6 +12,7 @@ an upsert, and `slow` with many seconds and `match` on a namespace is a shard th
     GET /_sim/pinecone   what every namespace holds, as it is read now
 """
 
+import json
 import math
 import threading
 from collections.abc import Callable, Sequence
@@ -36,12 +37,14 @@ from embedmill.simulators.pinecone_index import (
     page_after,
     size_of,
 )
+from embedmill.simulators.reranking import rerank, units
 
 MAX_RECORDS = 1_000
 MAX_BYTES = 2 * 1024 * 1024
 MAX_TOP_K = 10_000
 MAX_RESULT_BYTES = 4 * 1024 * 1024
 LIST_PAGE = 100
+RERANKERS = ("bge-reranker-v2-m3", "cohere-rerank-3.5")
 DEPLOYMENT = {"deployment_type": "managed", "cloud": "aws", "region": "us-east-1"}
 """Of an index that says nothing of it."""
 GIGABYTE = 1000**3
@@ -76,6 +79,7 @@ class PineconeSimulator(Simulator):
             ("POST", "/indexes", self._create_index),
             ("GET", "/indexes/{index}", lambda call: Reply(self._described(self._index(call), call))),
             ("DELETE", "/indexes/{index}", self._delete_index),
+            ("POST", "/rerank", self._rerank),
         )
         data: tuple[tuple[str, str, Callable[[Call], Reply]], ...] = (
             ("POST", "/vectors/upsert", self._upsert),
@@ -90,6 +94,19 @@ class PineconeSimulator(Simulator):
             ("DELETE", "/namespaces/{namespace}", self._delete_namespace),
         )
         return [*control, *((method, f"/i/{{index}}{path}", self._locked(handler)) for method, path, handler in data)]
+
+    def _rerank(self, call: Call) -> Reply:
+        body = call.body if isinstance(call.body, dict) else {}
+        model, documents = str(body.get("model")), body.get("documents")
+        if model not in RERANKERS:
+            raise Refused(404, f"Model '{model}' not found")
+        (field,) = body.get("rank_fields") or ["text"]
+        texts = [document.get(field) for document in documents] if isinstance(documents, list) else documents
+        ranked = rerank(call, body.get("query"), texts, body.get("top_n"))
+        billed = units(body["documents"])
+        self.bill.charge(model, "rerank", search_units=billed, inputs=len(body["documents"]))
+        data = [{"index": place, "score": relevance} for place, relevance in ranked]
+        return Reply(json.dumps({"model": model, "data": data, "usage": {"rerank_units": billed}}).encode())
 
     def make_limiter(self) -> Quota:
         """Requests a minute, counted for each namespace."""

@@ -7,6 +7,7 @@ from embedmill.retrieval.grading.staged import Depths, Weights
 from embedmill.retrieval.stage_settings import StageModel, StageSettings
 from embedmill.shared.collections import OFF, read_collection_settings
 from embedmill.shared.db.collections import Collection
+from embedmill.shared.providers.rerankers.table import is_reranker
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings
 
@@ -17,6 +18,7 @@ def read_stage_settings(runtime: Runtime, collection: Collection, **switches: Un
     """The settings of the stages for a query of a collection."""
     own, general = read_collection_settings(collection.settings), runtime.settings
     fast = own.fast_model or general.fast_model or FAST_MODEL
+    worded = OFF if is_reranker(fast) else fast
     rank = own.rank_model or general.rank_model or RANK_MODEL
     answer = own.answer_model or general.answer_model or rank
     ranks = _says(switches.get("rank"), otherwise=own.rank or _is_set(general))
@@ -30,8 +32,8 @@ def read_stage_settings(runtime: Runtime, collection: Collection, **switches: Un
         filter=_model(runtime, fast) if ranks else None,
         rank=_model(runtime, rank) if ranks else None,
         answer=_model(runtime, answer) if ranks else None,
-        normalise=_model(runtime, fast) if normalises else None,
-        decompose=_model(runtime, fast) if decomposes else None,
+        normalise=_model(runtime, worded) if normalises else None,
+        decompose=_model(runtime, worded) if decomposes else None,
         domain=own.domain,
         weights=Weights(own.similarity_weight, 1 - own.similarity_weight),
         depths=Depths(own.candidates, own.ranked),

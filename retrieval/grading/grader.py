@@ -7,7 +7,9 @@ from itertools import islice
 
 from embedmill.retrieval.grading.passages import Passage
 from embedmill.retrieval.grading.questions import Asked, Counts
-from embedmill.retrieval.grading.staged import RANK, SIFT, Depths, Judge, Judged, Weights, rank_staged
+from embedmill.retrieval.grading.reranking import VendorJudge
+from embedmill.retrieval.grading.staged import RANK, SIFT, Depths, Judge, Weights, rank_staged
+from embedmill.retrieval.grading.staged import Order as GradedOrder
 from embedmill.retrieval.order import FOLD, Place, Rerank
 from embedmill.retrieval.steps import Steps
 
@@ -24,7 +26,7 @@ class Judges:
     Without the one that answers, passages are shown as they stand.
     """
 
-    sift: Judge | None = None
+    sift: Judge | VendorJudge | None = None
     rank: Judge | None = None
     answer: Judge | None = None
     domain: str = ""
@@ -37,7 +39,7 @@ class Judges:
         return _name(self.sift), _name(self.rank), *astuple(self.weights), *astuple(self.depths)
 
 
-def _name(judge: Judge | None) -> str:
+def _name(judge: Judge | VendorJudge | None) -> str:
     return "" if judge is None else judge.model.name
 
 
@@ -48,7 +50,7 @@ class Grader:
         self._question = question
         self._judges = judges
         self._steps = steps
-        self._known: dict[tuple[str, ...], Sequence[Judged]] = {}
+        self._known: dict[tuple[str, ...], GradedOrder] = {}
         self.counts: list[Counts] = []
         self.trail: Mapping[str, Sequence[str]] = {}
         """The ids of what was graded as each stage left them, and as they came to the first of them."""
@@ -74,8 +76,9 @@ class Grader:
             yield from places
             return
         first = list(islice(places, self._judges.depths.candidates))
-        judged = self._judge([_passage(place, similarity) for place in first])
-        if all(item.grade is None for item in judged):
+        graded = self._judge([_passage(place, similarity) for place in first])
+        judged = graded.judged
+        if not graded.trail:
             yield from first
             yield from places
             return
@@ -85,7 +88,7 @@ class Grader:
         lowest = min((item.score for item in judged), default=0.0)
         yield from _behind(places, lowest)
 
-    def _judge(self, passages: Sequence[Passage]) -> Sequence[Judged]:
+    def _judge(self, passages: Sequence[Passage]) -> GradedOrder:
         assert self._judges is not None
         key = tuple(passage.id for passage in passages)
         if key not in self._known:
@@ -100,7 +103,7 @@ class Grader:
                 weights=judges.weights,
                 depths=judges.depths,
             )
-            self._known[key] = order.judged
+            self._known[key] = order
             self.trail = {FOLD: key, **order.trail}
             self.counts += order.counts
         return self._known[key]

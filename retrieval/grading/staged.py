@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from embedmill.retrieval.grading.passages import HIGHEST, LOWEST, RELEVANT, Grade, Passage, Quote
 from embedmill.retrieval.grading.questions import Asked, Counts, Grading, Ranking, Sifting
+from embedmill.retrieval.grading.reranking import VendorJudge, as_score, by_relevance, rerank
 from embedmill.retrieval.steps import Running, Steps
 from embedmill.shared.asking.sending import Pacing, ask_all
 from embedmill.shared.errors import EmbedmillError
@@ -130,7 +131,7 @@ def rank_staged(
     asked: Asked,
     passages: Sequence[Passage],
     *,
-    sift: Judge | None,
+    sift: Judge | VendorJudge | None,
     rank: Judge | None,
     steps: Steps,
     weights: Weights | None = None,
@@ -141,10 +142,14 @@ def rank_staged(
     depths = depths or Depths()
     chosen = list(passages[: depths.candidates])
     sifted: Mapping[Passage, Grade] = {}
+    relevance: Mapping[Passage, float] = {}
     if sift is None:
         steps.skip(SIFT, "no model is set for it")
     elif len(chosen) <= 1 or (rank is not None and len(chosen) <= Ranking.room.inputs):
         steps.skip(SIFT, "there is too little to choose from")
+    elif isinstance(sift, VendorJudge):
+        relevance = _rerank(sift, asked, chosen, steps)
+        chosen = by_relevance(chosen, relevance)
     else:
         sifted = _ask(SIFT, Sifting(sift.model, asked), chosen, sift, steps, counts)
         chosen = _passing(chosen, sifted)
@@ -156,8 +161,9 @@ def rank_staged(
     else:
         graded = _ask(RANK, Ranking(rank.model, asked), chosen[: depths.ranked], rank, steps, counts)
     weights = weights or Weights()
-    ordered = _ordered(passages, sifted, graded, weights)
-    trail = {SIFT: _ids(_ordered(passages, sifted, {}, weights))} if sifted else {}
+    said = Said(sifted, relevance, weights)
+    ordered = _ordered(passages, graded, said)
+    trail = {SIFT: _ids(_ordered(passages, {}, said))} if sifted or relevance else {}
     return Order(ordered, counts, trail | ({RANK: _ids(ordered)} if graded else {}))
 
 
@@ -179,6 +185,13 @@ def _ask(
         _tell(step, errors, len(passages))
     counts.append(question.counts)
     return question.found
+
+
+def _rerank(sift: VendorJudge, asked: Asked, passages: Sequence[Passage], steps: Steps) -> Mapping[Passage, float]:
+    with steps.step(SIFT, given=len(passages)) as step:
+        relevance, errors = rerank(sift, asked, passages, step)
+        _tell(step, errors, len(passages))
+    return relevance
 
 
 def _recalled(question: Grading, passages: Sequence[Passage], memory: Memory) -> dict[Passage, Grade]:
@@ -211,12 +224,19 @@ def _passing(passages: Sequence[Passage], sifted: Mapping[Passage, Grade]) -> li
     return sorted(passing, key=lambda p: -(sifted[p].score if p in sifted else PASSES_ABOVE + 1))
 
 
-def _ordered(
-    passages: Sequence[Passage], sifted: Mapping[Passage, Grade], graded: Mapping[Passage, Grade], weights: Weights
-) -> list[Judged]:
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the first stage said: grades of a model or the relevance of a reranker, and how much either counts."""
+
+    sifted: Mapping[Passage, Grade]
+    relevance: Mapping[Passage, float]
+    weights: Weights
+
+
+def _ordered(passages: Sequence[Passage], graded: Mapping[Passage, Grade], said: Said) -> list[Judged]:
     """By class, then by score, then by the place that similarity gave; no score is above one before it."""
-    judged = [_judged(passage, sifted.get(passage), graded.get(passage), weights) for passage in passages]
-    if not graded and not sifted:
+    judged = [_judged(passage, graded.get(passage), said) for passage in passages]
+    if not graded and not said.sifted and not said.relevance:
         return judged
     judged.sort(key=lambda item: (item.standing, -item.score))
     lowest = accumulate((item.score for item in judged), min)
@@ -227,17 +247,20 @@ def _ids(judged: Iterable[Judged]) -> list[str]:
     return [item.passage.id for item in judged]
 
 
-def _judged(passage: Passage, sifted: Grade | None, graded: Grade | None, weights: Weights) -> Judged:
+def _judged(passage: Passage, graded: Grade | None, said: Said) -> Judged:
     """A passage with its class; one that only the stage before has let pass is scored by what that stage said."""
+    sifted, weights = said.sifted.get(passage), said.weights
     if graded is not None:
         standing = Standing.RELEVANT if graded.score >= RELEVANT else Standing.IRRELEVANT
         return Judged(passage, _score(passage, graded.score, weights), standing, graded)
     if sifted is not None and sifted.score <= PASSES_ABOVE:
         return Judged(passage, _score(passage, sifted.score, weights), Standing.IRRELEVANT, sifted)
+    if passage in said.relevance:
+        return Judged(passage, _score(passage, as_score(said.relevance[passage]), weights), Standing.UNJUDGED)
     passed = PASSES_ABOVE + 1 if sifted is None else sifted.score
     return Judged(passage, _score(passage, passed, weights), Standing.UNJUDGED)
 
 
-def _score(passage: Passage, score: int, weights: Weights) -> float:
+def _score(passage: Passage, score: float, weights: Weights) -> float:
     similarity = LOWEST + (HIGHEST - LOWEST) * min(max(passage.similarity, 0.0), 1.0)
     return weights.similarity * similarity + weights.model * score

@@ -8,6 +8,7 @@ from typing import Generic, Protocol, TypeVar
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.fence import NO_FENCE, Fence
 from embedmill.shared.ledger import Tokens, Usage
+from embedmill.shared.metering import Reservation
 
 ItemT = TypeVar("ItemT", bound=Hashable)
 FoundT = TypeVar("FoundT")
@@ -127,3 +128,8 @@ class LiveQuestion(Question[ItemT, FoundT, AnswerT]):
     @abstractmethod
     def usage(self, request: Request[ItemT]) -> Usage:
         """The most that a request may take."""
+
+    def settle(self, reservation: Reservation, request: Request[ItemT], answer: AnswerT) -> None:
+        """End the reservation of a request by what its answer took, which is tokens unless something else is billed."""
+        del request
+        reservation.settle(answer.tokens, request_id=answer.request_id, headers=answer.limits)

@@ -240,7 +240,7 @@ class _Sending(Generic[ItemT, FoundT, AnswerT]):
         try:
             self._follow(self._rules.answered(flight.request, answer))
         finally:
-            flight.reservation.settle(answer.tokens, request_id=answer.request_id, headers=answer.limits)
+            self._question.settle(flight.reservation, flight.request, answer)
 
     def _follow(self, following: Following[ItemT, FoundT]) -> None:
         self._keep(following.found)

@@ -11,18 +11,21 @@ import re
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
-EMBEDDINGS, MODELS = "embeddings", "models"
+EMBEDDINGS, MODELS, RERANKERS = "embeddings", "models", "rerankers"
 VARIABLES = {
     (EMBEDDINGS, "openai"): ("OPENAI_BASE_URL",),
     (EMBEDDINGS, "cohere"): ("CO_API_URL",),
     (EMBEDDINGS, "bedrock"): ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "AWS_ENDPOINT_URL"),
+    (RERANKERS, "cohere"): ("CO_API_URL",),
+    (RERANKERS, "bedrock"): ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "AWS_ENDPOINT_URL"),
+    (RERANKERS, "pinecone"): ("PINECONE_CONTROLLER_HOST",),
     (MODELS, "openai"): ("OPENAI_BASE_URL",),
     (MODELS, "anthropic"): ("ANTHROPIC_BASE_URL",),
     (MODELS, "bedrock"): ("ANTHROPIC_BEDROCK_MANTLE_BASE_URL",),
 }
 """The environment variables by which the vendors' SDKs are pointed elsewhere; the first that is set holds."""
 VENDOR_HOSTS = re.compile(
-    r"([a-z0-9-]+\.)?api\.openai\.com|api\.anthropic\.com|api\.cohere\.(com|ai)"
+    r"([a-z0-9-]+\.)?api\.openai\.com|api\.anthropic\.com|api\.cohere\.(com|ai)|api\.pinecone\.io"
     r"|([a-z0-9-]+\.)*bedrock[a-z-]*(\.[a-z0-9-]+)*\.(amazonaws\.com|amazonaws\.com\.cn|api\.aws)"
 )
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -68,7 +71,7 @@ def normalise(url: str) -> str:
 
 
 def _find_url(family: str, provider: str) -> str:
-    if provider == "bedrock" and family == EMBEDDINGS:
+    if provider == "bedrock" and family != MODELS:
         return _find_aws_url()
     return _from_environment(VARIABLES.get((family, provider), ()))
 

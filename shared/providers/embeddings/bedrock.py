@@ -9,21 +9,16 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import orjson
-
-from embedmill.shared.errors import EmbedmillError, FlowControl, KeyRefused, ProviderUnavailable
 from embedmill.shared.flow.headers import as_header_count
+from embedmill.shared.providers.bedrock_runtime import CREDENTIALS, invoke, make_client
 from embedmill.shared.providers.counts import read_count
-from embedmill.shared.providers.credentials import AWS_KEYS, require_sendable
 from embedmill.shared.providers.embeddings.answers import EmbeddingAnswer, counted
 from embedmill.shared.providers.embeddings.base import InputType
 from embedmill.shared.providers.embeddings.cohere import INPUT_TYPES
 from embedmill.shared.providers.embeddings.remote import RemoteEmbedder, Row
-from embedmill.shared.providers.translation import BUDGET_SECONDS, error_of, unreadable
+from embedmill.shared.providers.translation import unreadable
 
-CONNECT_SECONDS = 5.0
 TOKENS_HEADER = "x-amzn-bedrock-input-token-count"
-JSON = "application/json"
 
 
 class BedrockEmbedder(RemoteEmbedder):
@@ -33,26 +28,10 @@ class BedrockEmbedder(RemoteEmbedder):
     max_bytes_per_request = 24_990_000
     extra = "bedrock"
     package = "boto3"
-    credentials = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the role, and the access to the model"
+    credentials = CREDENTIALS
 
     def make_client(self) -> Any:
-        import boto3
-        from botocore.config import Config
-        from botocore.exceptions import BotoCoreError, NoRegionError
-
-        require_sendable(self.provider, *AWS_KEYS)
-        config = Config(
-            connect_timeout=CONNECT_SECONDS,
-            read_timeout=self.seconds_per_request,
-            max_pool_connections=self.concurrency,
-            retries={"total_max_attempts": 1},
-        )
-        try:
-            return boto3.session.Session().client("bedrock-runtime", config=config)
-        except NoRegionError:
-            raise KeyRefused("bedrock cannot be used: no AWS region is set: set AWS_DEFAULT_REGION") from None
-        except BotoCoreError as error:
-            raise self._without_key(error) from None
+        return make_client(seconds=self.seconds_per_request, connections=self.concurrency)
 
     @abstractmethod
     def body(self, texts: Sequence[str], *, input_type: InputType) -> Mapping[str, Any]:
@@ -63,41 +42,7 @@ class BedrockEmbedder(RemoteEmbedder):
         """The vectors and the tokens of the model's own answer; raises KeyError or TypeError when it is another."""
 
     def request(self, texts: Sequence[str], *, input_type: InputType) -> EmbeddingAnswer:
-        from botocore.exceptions import (
-            BotoCoreError,
-            ClientError,
-            ConnectTimeoutError,
-            CredentialRetrievalError,
-            EndpointConnectionError,
-            NoCredentialsError,
-            PartialCredentialsError,
-            SSOError,
-            TokenRetrievalError,
-        )
-
-        client = self.client
-        sent = orjson.dumps(self.body(texts, input_type=input_type))
-        try:
-            response = client.invoke_model(modelId=self.model, body=sent, contentType=JSON, accept=JSON)
-            received = response["body"].read()
-        except ClientError as error:
-            raise self._translated(error.response) from None
-        except (
-            NoCredentialsError,
-            PartialCredentialsError,
-            CredentialRetrievalError,
-            TokenRetrievalError,
-            SSOError,
-        ) as error:
-            raise self._without_key(error) from None
-        except (EndpointConnectionError, ConnectTimeoutError):
-            raise ProviderUnavailable("bedrock could not be reached", may_be_billed=False) from None
-        except BotoCoreError as error:
-            raise ProviderUnavailable(f"bedrock: {type(error).__name__}") from None
-        return self._answer(received, response["ResponseMetadata"])
-
-    def _without_key(self, error: Exception) -> KeyRefused:
-        return KeyRefused(f"bedrock has no AWS credentials ({type(error).__name__}): set {self.credentials}")
+        return self._answer(*invoke(self.client, self.model, self.body(texts, input_type=input_type)))
 
     def _answer(self, received: bytes, metadata: Mapping[str, Any]) -> EmbeddingAnswer:
         headers = metadata["HTTPHeaders"]
@@ -107,21 +52,6 @@ class BedrockEmbedder(RemoteEmbedder):
             return EmbeddingAnswer(self.rows(rows), counted(tokens), metadata.get("RequestId"))
         except (ValueError, KeyError, TypeError):
             raise unreadable(self.provider) from None
-
-    def _translated(self, response: Mapping[str, Any]) -> EmbedmillError:
-        code, metadata = response["Error"].get("Code", ""), response["ResponseMetadata"]
-        if code == "ServiceQuotaExceededException":
-            return FlowControl(
-                "bedrock: the account's quota is used up", reason="budget", retry_after_seconds=BUDGET_SECONDS
-            )
-        return error_of(
-            metadata["HTTPStatusCode"],
-            provider=self.provider,
-            credentials=self.credentials,
-            code=code,
-            message=response["Error"].get("Message", ""),
-            headers=metadata.get("HTTPHeaders"),
-        )
 
 
 class TitanTextV2(BedrockEmbedder):

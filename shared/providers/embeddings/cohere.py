@@ -4,17 +4,16 @@
 by default the API would cut it off. Tokens are estimated here, as Cohere's tokenizers do not come with the SDK.
 """
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
-from embedmill.shared.errors import KeyRefused, ProviderUnavailable
+from embedmill.shared.providers import cohere_client
 from embedmill.shared.providers.counts import read_count
-from embedmill.shared.providers.credentials import hash_variable, require_sendable
+from embedmill.shared.providers.credentials import hash_variable
 from embedmill.shared.providers.embeddings.answers import EmbeddingAnswer, counted
 from embedmill.shared.providers.embeddings.base import InputType
 from embedmill.shared.providers.embeddings.remote import RemoteEmbedder
-from embedmill.shared.providers.translation import error_of, unreadable
+from embedmill.shared.providers.translation import unreadable
 
 INPUT_TYPES = {"document": "search_document", "query": "search_query"}
 
@@ -27,38 +26,22 @@ class CohereEmbedder(RemoteEmbedder):
     symmetric = False
     unit_length = False
     extra = package = "cohere"
-    credentials = "CO_API_KEY"
+    credentials = cohere_client.CREDENTIALS
 
     def make_client(self) -> Any:
-        import cohere
-
-        if not os.environ.get(self.credentials):
-            raise KeyRefused(f"cohere has no key: {self.credentials} is not set")
-        require_sendable(self.provider, self.credentials)
-        # The SDK reads CO_API_URL when it is imported, which may be before it is set.
-        return cohere.ClientV2(
-            base_url=os.environ.get("CO_API_URL"),
-            timeout=self.seconds_per_request,
-            max_retries=0,
-            log_warning_experimental_features=False,
-        )
+        return cohere_client.make_client(seconds=self.seconds_per_request)
 
     @property
     def key_hash(self) -> str:
         return hash_variable(self.credentials)  # the client does not say what it has
 
     def close_client(self, client: Any) -> None:
-        with client:  # it has no close(); leaving it closes its connections
-            pass
+        cohere_client.close_client(client)
 
     def request(self, texts: Sequence[str], *, input_type: InputType) -> EmbeddingAnswer:
-        import httpx
-        from cohere.core.api_error import ApiError
-        from cohere.core.parse_error import ParsingError
-
         client = self.client
         sized = {"output_dimension": self.dimensions} if self.sizes else {}
-        try:
+        with cohere_client.translated():
             response = client.with_raw_response.embed(
                 model=self.model,
                 texts=list(texts),
@@ -67,19 +50,6 @@ class CohereEmbedder(RemoteEmbedder):
                 truncate="NONE",
                 **sized,
             )
-        except ApiError as error:
-            raise error_of(
-                error.status_code or 0,
-                provider=self.provider,
-                credentials=self.credentials,
-                message=str(error.body),
-                headers=error.headers,
-            ) from None
-        except ParsingError:
-            raise unreadable(self.provider) from None
-        except httpx.TransportError as error:
-            never_made = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
-            raise ProviderUnavailable("cohere could not be reached", may_be_billed=not never_made) from None
         return self._answer(response)
 
     def _answer(self, response: Any) -> EmbeddingAnswer:
