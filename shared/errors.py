@@ -19,6 +19,7 @@ EmbedmillError
 │   │   ├── NoText
 │   │   └── UnsupportedDocument
 │   ├── ParserLimitExceeded
+│   ├── ReaderMissing
 │   ├── InputRefused
 │   │   └── InputTooLong
 │   └── SourceGone
@@ -140,6 +141,12 @@ class ParserLimitExceeded(DocumentError):
     """Parsing went over its time, memory or output limit, as a decompression bomb does."""
 
     hint = "If the file is genuine, raise the EMBEDMILL_PARSER_* setting of that limit and replay, or split the file."
+
+
+class ReaderMissing(DocumentError):
+    """A package that this kind of content is read with is not installed, or not whole; the document is well."""
+
+    hint = "Install Embedmill again (in a checkout: `make setup`), restart the workers, and replay."
 
 
 class InputRefused(DocumentError):

@@ -11,6 +11,7 @@ from embedmill.shared.errors import (
     EncryptedDocument,
     NoText,
     ParserLimitExceeded,
+    ReaderMissing,
     UnreadableDocument,
     UnsupportedDocument,
 )
@@ -23,7 +24,14 @@ _NAME_LENGTH = Struct(">I")
 _BLOCK = attrgetter("kind", "text", "level", "page", "part", "head")
 _ERRORS: dict[str, type[DocumentError]] = {
     error.__name__: error
-    for error in (UnreadableDocument, EncryptedDocument, NoText, UnsupportedDocument, ParserLimitExceeded)
+    for error in (
+        UnreadableDocument,
+        EncryptedDocument,
+        NoText,
+        UnsupportedDocument,
+        ParserLimitExceeded,
+        ReaderMissing,
+    )
 }
 
 

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import cast
 from zipfile import BadZipFile
 
-from embedmill.shared.errors import DocumentError, NoText, ParserLimitExceeded, UnreadableDocument
+from embedmill.shared.errors import DocumentError, NoText, ParserLimitExceeded, ReaderMissing, UnreadableDocument
 from embedmill.workers.parsing import detect
 from embedmill.workers.parsing.archive import DAMAGED
 from embedmill.workers.parsing.document import ParsedDocument
@@ -54,8 +54,8 @@ def parse(data: bytes, *, name: str, limits: ParserLimits, depth: int = 0) -> Pa
 
     `depth` is how many documents this one lies in, as an attachment lies in its message.
 
-    Raises UnreadableDocument, EncryptedDocument, NoText, UnsupportedDocument or ParserLimitExceeded. Limits on time
-    and memory need a process of their own: see `embedmill.workers.parsing.sandbox`.
+    Raises UnreadableDocument, EncryptedDocument, NoText, UnsupportedDocument, ReaderMissing or ParserLimitExceeded.
+    Limits on time and memory need a process of their own: see `embedmill.workers.parsing.sandbox`.
     """
     try:
         return _parse(data, name, limits, depth)
@@ -65,6 +65,8 @@ def parse(data: bytes, *, name: str, limits: ParserLimits, depth: int = 0) -> Pa
         raise ParserLimitExceeded(f"parsing needed more than {limits.memory_mb} MB of memory") from error
     except (BadZipFile, zlib.error, EOFError):
         raise UnreadableDocument(DAMAGED) from None
+    except ImportError as error:
+        raise ReaderMissing(f"what reads it is not installed: {error.name or 'a part of Embedmill'}") from error
     except RecursionError:
         raise UnreadableDocument("it is nested too deeply") from None
     # Parsers of hostile input raise whatever their authors forgot; the text of such errors may quote the document.

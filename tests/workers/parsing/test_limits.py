@@ -1,12 +1,14 @@
 """Containers that swell and documents without end are refused before they cost anything."""
 
 import struct
+import sys
 from dataclasses import replace
 
 import pytest
 
-from embedmill.shared.errors import EncryptedDocument, ParserLimitExceeded, UnreadableDocument
+from embedmill.shared.errors import EncryptedDocument, ParserLimitExceeded, ReaderMissing, UnreadableDocument
 from embedmill.workers.parsing.archive import Archive
+from embedmill.workers.parsing.frames import pack_answer, unpack_answer
 from embedmill.workers.parsing.parse import parse
 from tests.workers.parsing.making import LIMITS, read, texts, word, word_paragraph, zipped
 from tests.workers.parsing.test_formats import workbook
@@ -88,3 +90,10 @@ def test_members_that_point_outside_are_never_written(tmp_path: object) -> None:
         {"../../outside.txt": "x", "word/document.xml": Archive(document, LIMITS).read("word/document.xml")}
     )
     assert texts(read(escaping, f"{tmp_path}/a.docx")) == ["inside"]
+
+
+def test_a_reader_that_is_not_installed_is_no_damage_of_the_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "selectolax.lexbor", None)
+    with pytest.raises(ReaderMissing, match="selectolax") as caught:
+        parse(b"<html><body><p>well</p></body></html>", name="a.html", limits=LIMITS)
+    assert repr(unpack_answer(pack_answer(caught.value, is_last=False)).outcome) == repr(caught.value)
