@@ -349,12 +349,8 @@ def _describe_item(id_: str, settings_hash: str, item: FileItem | RowItem) -> Su
         settings_hash=settings_hash,
         version=version_id(item.content_hash, settings_hash),
         size=max(1, size // BYTES_PER_TOKEN),
-        origin={"kind": item.kind, "metadata": dict(item.metadata)} | _container_of(item),
+        origin=dict(item.origin),
     )
-
-
-def _container_of(item: FileItem | RowItem) -> dict[str, Any]:
-    return {"container": item.container} if isinstance(item, FileItem) and item.container else {}
 
 
 def _are_two(other: OtherClaim, item: FileItem | RowItem) -> bool:

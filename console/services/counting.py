@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 from embedmill.console.services.measuring import Measured, Measurer, Outline, Totals
 from embedmill.console.services.noticing import Noticed
-from embedmill.shared import loading
 from embedmill.shared.addresses import document_id, version_id
 from embedmill.shared.collections import CollectionSettings, read_collection_settings
 from embedmill.shared.db import documents
 from embedmill.shared.errors import DocumentError, ParserCrashed
-from embedmill.shared.loading import Loaded
+from embedmill.shared.loading import Loaded, Loading, Located
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.spend.estimates import ValidationLoad
 
@@ -60,8 +59,11 @@ class DocumentCounter:
             if not isinstance(item, FileItem | RowItem):
                 self.skipped += isinstance(item, Skipped | Problem)
                 self._noticed.add(item)
-        for document in self._changed([item for item in items if isinstance(item, FileItem | RowItem)]):
-            self._count(document)
+        changed = self._changed([item for item in items if isinstance(item, FileItem | RowItem)])
+        files = [Located(item.uri, item.origin) for item in changed if isinstance(item, FileItem)]
+        loading = Loading(self._runtime, files)
+        for document in changed:
+            self._count(document, loading)
 
     def measured(self) -> Measured:
         """What was counted."""
@@ -78,9 +80,9 @@ class DocumentCounter:
         self.unchanged += len(items) - len(changed)
         return changed
 
-    def _count(self, item: "FileItem | RowItem") -> None:
+    def _count(self, item: "FileItem | RowItem", loading: Loading) -> None:
         try:
-            chunk_set = self._split(item)
+            chunk_set = self._split(item, loading)
         except (DocumentError, ParserCrashed) as error:
             self._totals += Totals(documents=1, unreadable=1)
             self.problems.append(f"{item.uri}: {error}")
@@ -89,12 +91,12 @@ class DocumentCounter:
             self._forecast.add(chunk_set, item.uri)
         self._totals += self._measurer.measure(chunk_set)
 
-    def _split(self, item: "FileItem | RowItem") -> "ChunkSet":
+    def _split(self, item: "FileItem | RowItem", loading: Loading) -> "ChunkSet":
         from embedmill.producers.sources.base import RowItem
 
         loaded = (
             Loaded("the row", text=item.text)
             if isinstance(item, RowItem)
-            else loading.load(self._runtime, item.uri, {"kind": item.kind, "metadata": item.metadata})
+            else loading.load(Located(item.uri, item.origin))
         )
         return self._measurer.split(loaded, uri=item.uri, title=item.title or "")

@@ -9,6 +9,8 @@ from types import TracebackType
 from typing import Self
 
 from embedmill.shared.collections import CollectionSettings, read_collection_settings
+from embedmill.shared.containers.loading import member_uri, read_member
+from embedmill.shared.containers.walk import WITHIN
 from embedmill.shared.db.collections import get_collection
 from embedmill.shared.errors import DocumentError, SourceGone, UserError
 from embedmill.shared.files import SIZE_HINT, read_regular_file
@@ -102,11 +104,15 @@ class FileParser(AbstractContextManager["FileParser"]):
         self._parser.__exit__(kind, error, trace)
 
     def parse(self, path: Path) -> ParsedFile:
-        """A file; raises UserError where it cannot be read."""
+        """A file, or what lies in a container: `archive.zip!/a.txt`. Raises UserError where it cannot be read."""
         if path.is_dir():
             raise UserError(f"{path} is a folder", hint="Name files; embedmill ingest reads folders.")
         location = os.fsencode(path.absolute())
+        container, member = _split_member(path.absolute())
         try:
+            if member:
+                data = read_member(container, member, most=self._settings.max_document_bytes)
+                return self._read(data, member_uri(path_to_uri(container), member), shown=str(path))
             data = read_regular_file(location, max_bytes=self._settings.max_document_bytes)
         except SourceGone as error:
             raise UserError(f"{path}: {error}", hint="Check the path and its permissions.") from None
@@ -126,6 +132,16 @@ class FileParser(AbstractContextManager["FileParser"]):
         except DocumentError as error:
             raise UserError(f"{shown}: {error}", hint=error.hint) from None
         return _describe(uri, parsed, split(parsed, self._chunking, title=""))
+
+
+def _split_member(path: Path) -> tuple[bytes, str]:
+    """The container and the path within it; "" for what lies in none."""
+    parts = str(path).split(WITHIN)
+    for count in range(1, len(parts)):
+        container = Path(WITHIN.join(parts[:count]))
+        if container.is_file():
+            return os.fsencode(container), WITHIN.join(parts[count:])
+    return b"", ""
 
 
 def _describe(uri: str, parsed: ParsedDocument, chunk_set: ChunkSet) -> ParsedFile:

@@ -47,6 +47,12 @@ class FileItem:
         return uri_to_path(self.uri)
 
     @property
+    def origin(self) -> Mapping[str, Any]:
+        """What whoever reads the document is told."""
+        within = {"container": self.container} if self.container else {}
+        return {"kind": self.kind, "metadata": dict(self.metadata), **within}
+
+    @property
     def place(self) -> SourcePlace:
         """The line of the list that names the file, or the file itself."""
         return self.listed_at or SourcePlace(self.uri)
@@ -63,6 +69,11 @@ class RowItem:
     content_hash: str
     place: SourcePlace = field(default=SourcePlace(""), compare=False)
     kind: ClassVar[str] = "row"
+
+    @property
+    def origin(self) -> Mapping[str, Any]:
+        """What is kept beside the row's text."""
+        return {"kind": self.kind, "metadata": dict(self.metadata)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from embedmill.shared.containers.walk import WITHIN, Budget, ContainerLimits, wa
 from embedmill.shared.errors import DocumentError, ParserLimitExceeded, SourceGone, UnreadableDocument
 from embedmill.shared.files import SIZE_HINT, open_regular_file
 from embedmill.shared.loading import Loaded, Loader, Located
-from embedmill.shared.uris import uri_to_path
+from embedmill.shared.uris import path_to_uri, uri_to_path
 
 if TYPE_CHECKING:
     from embedmill.shared.runtime import Runtime
@@ -29,6 +29,16 @@ def member_uri(container: str, path: str) -> str:
 def member_path(container: str, uri: str) -> str:
     """The path of `member_uri`."""
     return unquote(uri.removeprefix(container + WITHIN))
+
+
+def read_member(container: bytes, path: str, *, most: int) -> bytes:
+    """What lies in the container at a path, of `most` bytes; raises what a MemberLoader does."""
+    found = _Pass(path_to_uri(container), {path}, most).take(path)
+    if found is None:
+        raise SourceGone("it is not in its container")
+    if isinstance(found, DocumentError):
+        raise found
+    return found
 
 
 class MemberLoader(Loader):

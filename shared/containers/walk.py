@@ -57,12 +57,20 @@ class Budget:
     size: int
     read: int = field(default=0, init=False)
     members: int = field(default=0, init=False)
+    _passed_over: set[str] = field(default_factory=set, init=False)
 
     def meet(self) -> None:
         """One more file."""
         self.members += 1
         if self.members > self.limits.members:
             raise ParserLimitExceeded(f"the container holds more than {self.limits.members:,} files")
+
+    def pass_over(self, path: str, depth: int) -> Iterator[LeftOut]:
+        """That a container lies too deep, said once for all that lie beside it: a bomb has hundreds."""
+        around = path.rpartition(WITHIN)[0]
+        if around not in self._passed_over:
+            self._passed_over.add(around)
+            yield LeftOut(path, f"containers in {depth} others are not opened; there may be more beside it")
 
     def spend(self, count: int) -> None:
         """So many bytes more."""
@@ -145,7 +153,7 @@ def _enter_container(
     path: str, stream: "_Counted", opener: Opener, budget: Budget, wanted: Callable[[str], bool], *, depth: int
 ) -> Iterator[Inside]:
     if depth >= budget.limits.depth:
-        yield LeftOut(path, f"it lies in {depth} containers, too deep to be opened")
+        yield from budget.pass_over(path, depth)
         return
     with SpooledTemporaryFile(_KEPT_IN_MEMORY) as copy:
         try:

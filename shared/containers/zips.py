@@ -33,7 +33,7 @@ def read_zip(stream: BinaryIO, _name: str) -> Iterator[Inside]:
     archive = _open(stream)
     names = Names()
     for info in archive.infolist():
-        if not info.is_dir():
+        if not info.filename.endswith("/"):
             yield _inside(archive, info, names.take(_name_of(info)))
 
 

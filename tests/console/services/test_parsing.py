@@ -11,7 +11,7 @@ from embedmill.console.cli.parse import parse, print_reading
 from embedmill.console.services.parsing import FileParser, ParsedFile
 from embedmill.shared.errors import UserError
 from embedmill.shared.settings import Settings, load_settings
-from tests.workers.parsing.making import pdf
+from tests.workers.parsing.making import pdf, zipped
 
 
 def parse_file(settings: Settings, path: Path) -> ParsedFile:
@@ -30,6 +30,17 @@ def test_a_file_is_shown_with_its_text_structure_notes_and_chunks(home: Path, tm
     (chunk,) = found.chunks
     assert (chunk.start, chunk.end, chunk.pages) == (0, len(found.text), (1, 3))
     assert chunk.text == found.text
+
+
+def test_what_lies_in_a_container_is_named_as_its_uri_names_it(home: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    path.write_bytes(zipped({"b c.txt": "A walrus.", "in.zip": zipped({"d.md": "# D"})}))
+    found = parse_file(load_settings(), Path(f"{path}!/b c.txt"))
+    assert (found.uri, found.text) == (f"{path.as_uri()}!/b%20c.txt", "A walrus.")
+    assert parse_file(load_settings(), Path(f"{path}!/in.zip!/d.md")).format == "markdown"
+    with pytest.raises(UserError, match="not in its container"):
+        parse_file(load_settings(), Path(f"{path}!/gone.txt"))
+    assert "A walrus." in parse_file(load_settings(), path).text
 
 
 def test_nothing_is_stored(home: Path, tmp_path: Path) -> None:

@@ -6,13 +6,15 @@ import io
 import lzma
 import struct
 import tarfile
+from contextlib import suppress
+from random import Random
 
 import pytest
 
 from embedmill.shared.containers.entries import Damage, Damaged, Entry, LeftOut
 from embedmill.shared.containers.names import Names, clean_path
 from embedmill.shared.containers.walk import Budget, ContainerLimits, is_container, walk
-from embedmill.shared.errors import ParserLimitExceeded
+from embedmill.shared.errors import DocumentError, ParserLimitExceeded
 from tests.shared.containers.making import mailbox, special, taped, zipped
 
 LIMITS = ContainerLimits(ratio_floor=1024 * 1024)
@@ -141,7 +143,7 @@ def test_containers_are_opened_so_deep() -> None:
         data = zipped({"n.zip": data, "b.txt": "b"})
     found = contents(data, "x.zip")
     assert found["n.zip!/n.zip!/b.txt"] == "b"
-    assert found["n.zip!/n.zip!/n.zip"] == "it lies in 3 containers, too deep to be opened"
+    assert found["n.zip!/n.zip!/n.zip"].startswith("containers in 3 others are not opened")
     assert contents(data, "x.zip", ContainerLimits(nested_bytes=10))["n.zip"].startswith("a container in a container")
 
 
@@ -168,6 +170,29 @@ def test_a_size_that_lies_is_damage_and_no_more_is_read() -> None:
 def test_what_is_damaged_is_said_to_be(data: bytes, name: str) -> None:
     with pytest.raises(Damage):
         contents(data, name)
+
+
+def test_a_chain_of_headers_is_damage() -> None:
+    info = special("x", tarfile.XHDTYPE)
+    with pytest.raises(Damage):
+        contents(info.tobuf() * 5000, "x.tar")
+
+
+def test_whatever_is_changed_in_a_container_its_errors_are_ours() -> None:
+    random = Random(7)
+    made = {
+        "x.zip": zipped(TWO),
+        "x.tar": taped(TWO),
+        "x.tgz": taped(TWO, mode="w:gz"),
+        "x.txz": taped(TWO, mode="w:xz"),
+    }
+    for _ in range(300):
+        name = random.choice(list(made))
+        data = bytearray(made[name])
+        for _ in range(random.randint(1, 5)):
+            data[random.randrange(len(data))] = random.randrange(256)
+        with suppress(DocumentError):
+            contents(bytes(data), name)
 
 
 def test_a_header_that_claims_gigabytes_is_damage() -> None:
