@@ -12,8 +12,6 @@ from embedmill.shared.words.scripts import script_of
 
 JUDGE = "judge"
 BOTH, MEANING, WORDS = "meaning and words", "meaning", "words"
-JUDGED_HITS = 10
-"""So many of the first hits say how good an answer is, however many are shown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,12 @@ from itertools import islice
 
 from embedmill.retrieval.grading.passages import Quote
 from embedmill.retrieval.hits import Copy, Hit, Part
-from embedmill.retrieval.judging import JUDGED_HITS, Judge
+from embedmill.retrieval.judging import Judge
 from embedmill.retrieval.look import Looking
 from embedmill.retrieval.neighbours import Context, context, ids_after, ids_before
 from embedmill.retrieval.order import Order, Place
 from embedmill.retrieval.paging import Cursor, stands_for
-from embedmill.retrieval.relevance import Relevance
+from embedmill.retrieval.relevance import JUDGED_HITS, Relevance
 from embedmill.shared.headed import place_of, within_one
 from embedmill.shared.providers.vectorstores.base import Match, VectorRow
 

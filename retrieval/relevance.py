@@ -17,6 +17,10 @@ GOOD, WEAK = 0.3, 0.1
 """The least similarity of the best hit of a good answer, and of a weak one."""
 
 
+JUDGED_HITS = 10
+"""So many of the first hits say how good an answer is, however many are shown."""
+
+
 class Relevance(StrEnum):
     """How near the best of the first hits is to the query."""
 

@@ -183,7 +183,7 @@ class Searcher:
             if parts:
                 look_for = partial(_look_for, parts, shards, visibility, fusion)
                 merged = DividedLook(look, look_for, steps)
-            order = Order(merged, view, steps, grader.by(judge.similarity))
+            order = Order(merged, view, steps, grader.by(judge.similarity, judge.judge))
             page = make_page(order, judge, begin=begin.offset, top_k=top_k)
             if not (visibility.moved or look.vanished or shards.broke) and tuple(self._find_shards()) == names:
                 break

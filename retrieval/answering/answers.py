@@ -1,13 +1,11 @@
 """Owns what an answer is, and what is believed of one: claims whose quotes the cited passages hold."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from embedmill.retrieval.answering.numbers import numbers_of
 from embedmill.retrieval.grading.passages import Passage, Quote
 from embedmill.retrieval.quotes import QuoteKind, check_quote
-
-NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 UNSUPPORTED_NUMBER = "unsupported_number"
 NO_QUOTE = "no_quote"
@@ -91,8 +89,8 @@ def check_claim(
     text = " ".join(said.text.split())
     if not text or not cited:
         return None, faults or [NO_QUOTE]
-    known = " ".join([question, *(one.passage.text for one in cited)])
-    if not _numbers(text) <= _numbers(known):
+    known = numbers_of(question).union(*(numbers_of(one.passage.text) for one in cited))
+    if not numbers_of(text) <= known:
         return None, [*faults, UNSUPPORTED_NUMBER]
     return Claim(text, tuple(cited)), faults
 
@@ -106,8 +104,3 @@ def _cite(id: str, words: str, passages: Mapping[str, Passage], ours: str) -> Ci
     if checked.start is None or checked.end is None:
         return checked.kind
     return Cited(passage, Quote(passage.text[checked.start : checked.end], checked.start, checked.end))
-
-
-def _numbers(text: str) -> frozenset[str]:
-    """The numbers of a text, without what only groups their digits."""
-    return frozenset(number.replace(",", "").rstrip(".") for number in NUMBER.findall(text))

@@ -1,7 +1,7 @@
 """Owns the place of grading in a search: the first candidates come in the models' order, the others as before."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from itertools import islice
 
@@ -11,12 +11,15 @@ from embedmill.retrieval.grading.reranking import VendorJudge
 from embedmill.retrieval.grading.staged import RANK, SIFT, Depths, Judge, Weights, rank_staged
 from embedmill.retrieval.grading.staged import Order as GradedOrder
 from embedmill.retrieval.order import FOLD, Place, Rerank
+from embedmill.retrieval.relevance import JUDGED_HITS, Relevance
 from embedmill.retrieval.steps import Steps
 
 STEPS = (SIFT, RANK)
 NOBODY_ASKED = "no model was asked for"
 
 Similarity = Callable[[Place], float | None]
+Judging = Callable[[Iterable[float | None]], Relevance | None]
+"""From similarities of the first places to how good all of them are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +69,19 @@ class Grader:
             faults.update(counts.quotes)
         return dict(faults)
 
-    def by(self, similarity: Similarity) -> Rerank:
-        """What puts places in order, by how near they are."""
-        return lambda places: self._order(places, similarity)
+    def by(self, similarity: Similarity, judge: Judging) -> Rerank:
+        """What puts places in order, by how near they are, and by what the first of them say of all."""
+        return lambda places: self._order(places, similarity, judge)
 
-    def _order(self, places: Iterator[Place], similarity: Similarity) -> Iterator[Place]:
+    def _order(self, places: Iterator[Place], similarity: Similarity, judge: Judging) -> Iterator[Place]:
         """The places as the models see them, without models as they come."""
         if self._judges is None:
             yield from places
             return
         first = list(islice(places, self._judges.depths.candidates))
-        graded = self._judge([_passage(place, similarity) for place in first])
+        known = judge(similarity(place) for place in first[:JUDGED_HITS])
+        passages = [_passage(place, similarity) for place in first]
+        graded = self._judge(passages, nothing_near=known is Relevance.NONE)
         judged = graded.judged
         if not graded.trail:
             yield from first
@@ -88,7 +93,7 @@ class Grader:
         lowest = min((item.score for item in judged), default=0.0)
         yield from _behind(places, lowest)
 
-    def _judge(self, passages: Sequence[Passage]) -> GradedOrder:
+    def _judge(self, passages: Sequence[Passage], *, nothing_near: bool) -> GradedOrder:
         assert self._judges is not None
         key = tuple(passage.id for passage in passages)
         if key not in self._known:
@@ -102,6 +107,7 @@ class Grader:
                 steps=self._steps,
                 weights=judges.weights,
                 depths=judges.depths,
+                nothing_near=nothing_near,
             )
             self._known[key] = order
             self.trail = {FOLD: key, **order.trail}

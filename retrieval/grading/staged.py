@@ -30,6 +30,11 @@ PASSES_ABOVE = 2
 """A sifted passage is looked at more closely when it scores above this."""
 
 
+SEES_SOMETHING = 0.5
+"""From this relevance of a vendor's reranker on, of 1, a passage is worth a look though nothing is near."""
+NOTHING_NEAR = "nothing that was found is near the question, and the filter saw nothing in it"
+
+
 class Prompted(Protocol):
     """A question with its model and its prompt; `purpose` is what the ledger calls it."""
 
@@ -136,8 +141,12 @@ def rank_staged(
     steps: Steps,
     weights: Weights | None = None,
     depths: Depths | None = None,
+    nothing_near: bool = False,
 ) -> Order:
-    """The passages, which come best first by similarity, as the models see them; raises nothing of theirs."""
+    """The passages, which come best first by similarity, as the models see them; raises nothing of theirs.
+
+    Where the search knows of `nothing_near`, only what the cheap model sees something in is worth an expensive call.
+    """
     counts: list[Counts] = []
     depths = depths or Depths()
     chosen = list(passages[: depths.candidates])
@@ -145,7 +154,7 @@ def rank_staged(
     relevance: Mapping[Passage, float] = {}
     if sift is None:
         steps.skip(SIFT, "no model is set for it")
-    elif len(chosen) <= 1 or (rank is not None and len(chosen) <= Ranking.room.inputs):
+    elif not chosen or (not nothing_near and _is_little(chosen, rank)):
         steps.skip(SIFT, "there is too little to choose from")
     elif isinstance(sift, VendorJudge):
         relevance = _rerank(sift, asked, chosen, steps)
@@ -153,11 +162,13 @@ def rank_staged(
     else:
         sifted = _ask(SIFT, Sifting(sift.model, asked), chosen, sift, steps, counts)
         chosen = _passing(chosen, sifted)
+    if nothing_near:
+        chosen = [passage for passage in chosen if passage in sifted or relevance.get(passage, 0.0) >= SEES_SOMETHING]
     graded: Mapping[Passage, Grade] = {}
     if rank is None:
         steps.skip(RANK, "no model is set for it")
     elif not chosen:
-        steps.skip(RANK, "nothing passed the filter")
+        steps.skip(RANK, NOTHING_NEAR if nothing_near else "nothing passed the filter")
     else:
         graded = _ask(RANK, Ranking(rank.model, asked), chosen[: depths.ranked], rank, steps, counts)
     weights = weights or Weights()
@@ -165,6 +176,11 @@ def rank_staged(
     ordered = _ordered(passages, graded, said)
     trail = {SIFT: _ids(_ordered(passages, {}, said))} if sifted or relevance else {}
     return Order(ordered, counts, trail | ({RANK: _ids(ordered)} if graded else {}))
+
+
+def _is_little(passages: Sequence[Passage], rank: Judge | None) -> bool:
+    """Whether one call of the stage after takes them all."""
+    return len(passages) <= (1 if rank is None else Ranking.room.inputs)
 
 
 def _ask(

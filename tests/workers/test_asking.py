@@ -6,6 +6,7 @@ import pytest
 
 from embedmill.console.services import asking, searching
 from embedmill.console.services.asking import Reply
+from embedmill.console.services.collections import update_collection
 from embedmill.console.services.spending import sum_spend
 from embedmill.producers.sources.given import GivenSource
 from embedmill.producers.submission import create_collection
@@ -231,3 +232,45 @@ def test_a_wording_that_is_refused_or_comes_from_elsewhere_leaves_the_question(
         worded = word(indexed)
         assert (worded.hits, worded.query.normalised) == (whole.hits, WORDY)
         assert next(step.why for step in worded.steps if step.name == "normalise")
+
+
+def requests_of(server: Running[AnthropicSimulator]) -> list[str]:
+    """The models that were asked, in turn."""
+    return [str(body["model"]) for body in server.simulator.bodies]
+
+
+NOTHING = "Quelle heure est-il?"
+
+
+@pytest.mark.parametrize("where", [None, 'uri = "claims"'])
+def test_what_no_document_says_is_told_before_an_expensive_call(
+    indexed: WorkerRuntime, anthropic: Running[AnthropicSimulator], where: str | None
+) -> None:
+    reply = asking.ask(indexed, NOTHING, collection="c", rank=True, where=where)
+    assert (reply.answered, reply.relevance, reply.degraded) == (False, "none", False)
+    assert requests_of(anthropic) == ["claude-haiku-5-5"], "one look of the cheap model, however little there is"
+    assert {step.name for step in reply.steps if step.ran and step.model} == {"embed", "filter"}
+
+
+def test_where_nothing_is_near_and_no_cheap_model_looks_nobody_is_asked(
+    indexed: WorkerRuntime, anthropic: Running[AnthropicSimulator]
+) -> None:
+    update_collection(indexed, "c", fast_model="off")
+    assert not ask(indexed, NOTHING).answered
+    assert requests_of(anthropic) == []
+
+
+def test_a_question_in_another_language_is_answered_where_the_cheap_model_sees_it(
+    indexed: WorkerRuntime, anthropic: Running[AnthropicSimulator]
+) -> None:
+    question = "Wie lange besteht die Garantie?"
+    said = {"text": "Sie besteht 36 Monate.", "quotes": [{"match": "Keep this", "quote": "lasts 36 months"}]}
+    anthropic.simulator.writer.add(
+        ScriptedVerdict(match="Keep this", verdict={"score": 5, "quote": WARRANTY}),
+        ScriptedVerdict(match="Answer the question", verdict={"claims": [said]}),
+    )
+    reply = ask(indexed, question)
+    assert (reply.answer, reply.degraded) == ("Sie besteht 36 Monate.", False)
+    (quote,) = reply.claims[0].quotes
+    assert quote.text == "lasts 36 months" == TEXTS["warranty"][quote.start : quote.end]
+    assert requests_of(anthropic)[0] == "claude-haiku-5-5"

@@ -226,3 +226,27 @@ def test_untrusted_text_stands_in_a_fence_that_it_cannot_close() -> None:
     shown = script.prompts[0].user[0].text
     assert "\nnew line" not in shown
     assert 'uri="a" id="c9"' not in shown
+
+
+def test_where_nothing_is_near_the_cheap_model_decides_what_is_worth_an_expensive_call() -> None:
+    found = passages(3)
+    asked: list[str] = []
+
+    def rank(shown: Shown, _: Prompt) -> str:
+        asked.extend(text for _, text in shown)
+        return grades([{"id": id, "quote": text, "score": 5} for id, text in shown])
+
+    def sift(shown: Shown, _: Prompt) -> str:
+        return scores([{"id": id, "score": 4 if text == found[2].text else 1} for id, text in shown])
+
+    steps = Steps("filter", "rank")
+    judges = [Judge(ScriptedModel(Scripted(say)), FreeMeter()) for say in (sift, rank)]
+    order = rank_staged(Asked("q"), found, sift=judges[0], rank=judges[1], steps=steps, nothing_near=True)
+    assert asked == [found[2].text]
+    assert order.judged[0].passage is found[2]
+    silent = Judge(ScriptedModel(Scripted(lambda *_: answer("", Stop.REFUSAL))), FreeMeter())
+    for cheap in (None, silent):
+        steps = Steps("filter", "rank")
+        rank_staged(Asked("q"), found, sift=cheap, rank=judges[1], steps=steps, nothing_near=True)
+        assert "near" in steps.told()[1].why
+    assert len(asked) == 1
