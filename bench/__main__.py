@@ -13,6 +13,7 @@ NAMES = (
     "embeddings",
     "encodings",
     "estimates",
+    "fidelity",
     "ingest",
     "limits",
     "million",

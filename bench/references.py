@@ -1,0 +1,243 @@
+"""Other opinions of what stands in a file: extractors that share no code with our parsers, for `bench fidelity`.
+
+Each gives words in their order, the rows of tables and the headings, as far as it knows of any; None where its program
+or library is missing, or fails.
+"""
+
+import csv
+import email
+import io
+import json
+import re
+import shutil
+import subprocess
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from email import policy
+from html.parser import HTMLParser
+
+_WORD = re.compile(r"\w+")
+_TAG = re.compile(rb"<[^>]+>")
+_RAW_PARTS = re.compile(r"(?:word/(?:document|footnotes|endnotes)|ppt/slides/slide\d+|content)\.xml")
+_SILENT = {"script", "style", "title", "noscript", "template"}
+_HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*\s*$", re.MULTILINE)
+
+
+def words_of(text: str) -> list[str]:
+    """The words by which texts are compared."""
+    return _WORD.findall(text.casefold())
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What an extractor found."""
+
+    words: list[str]
+    rows: list[Counter[str]] = field(default_factory=list)
+    headings: list[str] = field(default_factory=list)
+
+
+Extractor = Callable[[bytes], Reference | None]
+
+
+def _reference(text: str, rows: list[str] | None = None, headings: list[str] | None = None) -> Reference:
+    counted = [Counter(words_of(row)) for row in rows or ()]
+    titles = [" ".join(words_of(heading)) for heading in headings or ()]
+    return Reference(words_of(text), [row for row in counted if row], [title for title in titles if title])
+
+
+def _pdftotext(data: bytes) -> Reference | None:
+    """Words by poppler, headings from the outline."""
+    if (program := shutil.which("pdftotext")) is None:
+        return None
+    run = subprocess.run([program, "-q", "-enc", "UTF-8", "-", "-"], input=data, capture_output=True, check=True)
+    return _reference(run.stdout.decode("utf-8", "replace"), headings=_outline(data))
+
+
+def _outline(data: bytes) -> list[str]:
+    from pypdfium2 import PdfDocument, PdfiumError
+
+    try:
+        with PdfDocument(data) as document:
+            return [entry.get_title() for entry in document.get_toc(max_depth=6)]
+    except (PdfiumError, UnicodeDecodeError, ValueError):
+        return []
+
+
+def _python_docx(data: bytes) -> Reference | None:
+    from docx import Document
+    from docx.table import Table
+
+    document = Document(io.BytesIO(data))
+    parts: list[str] = []
+    rows: list[str] = []
+    headings: list[str] = []
+    for item in document.iter_inner_content():
+        if isinstance(item, Table):
+            rows += [" ".join(cell.text for cell in row.cells) for row in item.rows]
+            parts += rows[-len(item.rows) :] if len(item.rows) else []
+            continue
+        parts.append(item.text)
+        if item.style is not None and (item.style.name or "").startswith("Heading"):
+            headings.append(item.text)
+    return _reference("\n".join(parts), rows, headings)
+
+
+def _python_pptx(data: bytes) -> Reference | None:
+    from pptx import Presentation
+
+    parts: list[str] = []
+    rows: list[str] = []
+    headings: list[str] = []
+    for slide in Presentation(io.BytesIO(data)).slides:
+        if (title := slide.shapes.title) is not None:
+            headings.append(title.text)
+        for shape in slide.shapes:
+            if shape.has_text_frame:
+                parts.append(shape.text_frame.text)
+            if shape.has_table:
+                found = [" ".join(cell.text for cell in row.cells) for row in shape.table.rows]
+                rows += found
+                parts += found
+        if slide.has_notes_slide:
+            parts.append(slide.notes_slide.notes_text_frame.text)
+    return _reference("\n".join(parts), rows, headings)
+
+
+def _raw_xml(data: bytes) -> Reference | None:
+    """All text of the parts that hold it, paragraphs apart, tags out."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        names = sorted((name for name in archive.namelist() if _RAW_PARTS.fullmatch(name)), key=lambda n: (len(n), n))
+        source = b"\n".join(archive.read(name) for name in names)
+    broken = re.sub(
+        rb"</(?:w:p|a:p|text:p|text:h)>|<(?:w:br|w:tab|text:tab|text:s|text:line-break)\b", rb"\n\g<0>", source
+    )
+    return _reference(_unescaped(_TAG.sub(b"", broken).decode("utf-8", "replace")))
+
+
+def _unescaped(text: str) -> str:
+    from html import unescape
+
+    return unescape(text)
+
+
+def _shared_strings(data: bytes) -> Reference | None:
+    """The texts of a workbook, in whatever order; numbers are not among them."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        if "xl/sharedStrings.xml" not in archive.namelist():
+            return None
+        source = archive.read("xl/sharedStrings.xml").replace(b"</si>", b"\n</si>")
+    return _reference(_unescaped(_TAG.sub(b"", source).decode("utf-8", "replace")))
+
+
+class _Page(HTMLParser):
+    """Text, rows and headings of a page as it stands, navigation and all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts: list[str] = []
+        self.rows: list[str] = []
+        self.headings: list[str] = []
+        self._silent = 0
+        self._marks: list[tuple[str, int]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        del attrs
+        self._silent += tag in _SILENT
+        self.parts.append(" " if tag not in {"b", "i", "em", "strong", "span", "a", "code", "sub", "sup"} else "")
+        if tag == "tr" or re.fullmatch("h[1-6]", tag):
+            self._marks.append((tag, len(self.parts)))
+
+    def handle_endtag(self, tag: str) -> None:
+        self._silent -= tag in _SILENT and self._silent > 0
+        if self._marks and self._marks[-1][0] == tag:
+            (self.rows if tag == "tr" else self.headings).append("".join(self.parts[self._marks.pop()[1] :]))
+
+    def handle_data(self, data: str) -> None:
+        if not self._silent:
+            self.parts.append(data)
+
+
+def _html(data: bytes) -> Reference | None:
+    page = _Page()
+    page.feed(data.decode("utf-8", "replace"))
+    return _reference("".join(page.parts), page.rows, page.headings)
+
+
+def _markdown(data: bytes) -> Reference | None:
+    """The source itself: marks are no words."""
+    text = data.decode("utf-8", "replace")
+    rows = [line for line in text.splitlines() if line.startswith("|") and not re.fullmatch(r"[|:\s-]+", line)]
+    outside = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    return _reference(text, rows, [match[2] for match in _HEADING.finditer(outside)])
+
+
+def _source(data: bytes) -> Reference | None:
+    return _reference(data.decode("utf-8", "replace"))
+
+
+def _separated(data: bytes) -> Reference | None:
+    text = data.decode("utf-8", "replace")
+    return _reference(text, [" ".join(row) for row in csv.reader(io.StringIO(text))])
+
+
+def _values(data: bytes) -> Reference | None:
+    try:
+        return _reference("\n".join(_strings(json.loads(data))))
+    except ValueError:
+        return _source(data)
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield str(key)
+            yield from _strings(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _strings(inner)
+    else:
+        yield json.dumps(value, ensure_ascii=False)
+
+
+def _mail(data: bytes) -> Reference | None:
+    """The plain body as the standard library has it."""
+    body = email.message_from_bytes(data, policy=policy.default).get_body(preferencelist=("plain", "html"))
+    if body is None:
+        return None
+    try:
+        content = str(body.get_content())
+    except (LookupError, KeyError):
+        return None
+    return _html(content.encode()) if body.get_content_type() == "text/html" else _reference(content)
+
+
+def _safely(extractor: Extractor) -> Extractor:
+    def extract(data: bytes) -> Reference | None:
+        try:
+            return extractor(data)
+        # A reference that fails has no opinion; its errors are no finding about us.
+        except Exception:  # noqa: BLE001
+            return None
+
+    return extract
+
+
+_BY_SUFFIX: dict[str, tuple[Extractor, ...]] = {
+    ".csv": (_separated,),
+    ".docx": (_python_docx, _raw_xml),
+    ".eml": (_mail,),
+    ".htm": (_html,),
+    ".html": (_html,),
+    ".json": (_values, _source),
+    ".md": (_markdown,),
+    ".odt": (_raw_xml,),
+    ".pdf": (_pdftotext,),
+    ".pptx": (_python_pptx, _raw_xml),
+    ".txt": (_source,),
+    ".xlsx": (_shared_strings,),
+}
+REFERENCES = {suffix: tuple(map(_safely, extractors)) for suffix, extractors in _BY_SUFFIX.items()}
+"""Extractors by the ending of a file's name."""
