@@ -12,7 +12,6 @@ import re
 import shutil
 import subprocess
 import zipfile
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email import policy
@@ -21,6 +20,8 @@ from html.parser import HTMLParser
 _WORD = re.compile(r"\w+")
 _TAG = re.compile(rb"<[^>]+>")
 _RAW_PARTS = re.compile(r"(?:word/(?:document|footnotes|endnotes)|ppt/slides/slide\d+|content)\.xml")
+_ASIDE = re.compile(r"(?:^|[ _-])nav(?:$|[ _-]|igation|header|footer|bar)|footer|breadcrumb|headerlink")
+_VOID = {"br", "hr", "img", "input", "link", "meta", "area", "col", "wbr"}
 _SILENT = {"script", "style", "title", "noscript", "template"}
 _HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*\s*$", re.MULTILINE)
 
@@ -35,7 +36,7 @@ class Reference:
     """What an extractor found."""
 
     words: list[str]
-    rows: list[Counter[str]] = field(default_factory=list)
+    rows: list[list[str]] = field(default_factory=list)
     headings: list[str] = field(default_factory=list)
 
 
@@ -43,7 +44,7 @@ Extractor = Callable[[bytes], Reference | None]
 
 
 def _reference(text: str, rows: list[str] | None = None, headings: list[str] | None = None) -> Reference:
-    counted = [Counter(words_of(row)) for row in rows or ()]
+    counted = [words_of(row) for row in rows or ()]
     titles = [" ".join(words_of(heading)) for heading in headings or ()]
     return Reference(words_of(text), [row for row in counted if row], [title for title in titles if title])
 
@@ -123,17 +124,28 @@ def _unescaped(text: str) -> str:
     return unescape(text)
 
 
-def _shared_strings(data: bytes) -> Reference | None:
-    """The texts of a workbook, in whatever order; numbers are not among them."""
+def _sheets(data: bytes) -> Reference | None:
+    """The cells of a workbook as they are stored, sheet by sheet."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        if "xl/sharedStrings.xml" not in archive.namelist():
-            return None
-        source = archive.read("xl/sharedStrings.xml").replace(b"</si>", b"\n</si>")
-    return _reference(_unescaped(_TAG.sub(b"", source).decode("utf-8", "replace")))
+        names = [name for name in archive.namelist() if re.fullmatch(r"xl/worksheets/sheet\d+\.xml", name)]
+        strings = archive.read("xl/sharedStrings.xml") if "xl/sharedStrings.xml" in archive.namelist() else b""
+        sheets = [archive.read(name) for name in sorted(names, key=lambda name: (len(name), name))]
+    shared = [_plain(text) for text in re.findall(rb"<si>(.*?)</si>", strings, re.DOTALL)]
+    rows = [_cells(row, shared) for sheet in sheets for row in re.findall(rb"<row\b.*?</row>", sheet, re.DOTALL)]
+    return _reference("\n".join(rows), rows)
+
+
+def _cells(row: bytes, shared: list[str]) -> str:
+    cells = re.findall(rb"<c\b([^>]*)>.*?<(?:v|t)\b[^>]*>([^<]*)</", row, re.DOTALL)
+    return " ".join(shared[int(value)] if b't="s"' in kind else _plain(value) for kind, value in cells)
+
+
+def _plain(source: bytes) -> str:
+    return _unescaped(_TAG.sub(b"", source).decode("utf-8", "replace"))
 
 
 class _Page(HTMLParser):
-    """Text, rows and headings of a page as it stands, navigation and all."""
+    """Text, rows and headings of a page, without what calls itself navigation or a footer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -141,10 +153,13 @@ class _Page(HTMLParser):
         self.rows: list[str] = []
         self.headings: list[str] = []
         self._silent = 0
+        self._aside, self._depth = "", 0
         self._marks: list[tuple[str, int]] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        del attrs
+        names = " ".join(value or "" for name, value in attrs if name in {"class", "id", "role"})
+        if tag == self._aside or (not self._aside and (tag in {"nav", "footer"} or _ASIDE.search(names))):
+            self._aside, self._depth = tag, self._depth + (tag not in _VOID)
         self._silent += tag in _SILENT
         self.parts.append(" " if tag not in {"b", "i", "em", "strong", "span", "a", "code", "sub", "sup"} else "")
         if tag == "tr" or re.fullmatch("h[1-6]", tag):
@@ -152,11 +167,15 @@ class _Page(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         self._silent -= tag in _SILENT and self._silent > 0
+        if tag == self._aside:
+            self._depth -= 1
+        if not self._depth:
+            self._aside = ""
         if self._marks and self._marks[-1][0] == tag:
             (self.rows if tag == "tr" else self.headings).append("".join(self.parts[self._marks.pop()[1] :]))
 
     def handle_data(self, data: str) -> None:
-        if not self._silent:
+        if not self._silent and not self._aside:
             self.parts.append(data)
 
 
@@ -237,7 +256,7 @@ _BY_SUFFIX: dict[str, tuple[Extractor, ...]] = {
     ".pdf": (_pdftotext,),
     ".pptx": (_python_pptx, _raw_xml),
     ".txt": (_source,),
-    ".xlsx": (_shared_strings,),
+    ".xlsx": (_sheets,),
 }
 REFERENCES = {suffix: tuple(map(_safely, extractors)) for suffix, extractors in _BY_SUFFIX.items()}
 """Extractors by the ending of a file's name."""

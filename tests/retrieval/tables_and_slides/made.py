@@ -52,7 +52,10 @@ def prices() -> bytes:
 
 def torques() -> bytes:
     """60 bolts in Markdown."""
-    rows = [f"| M{4 + n // 4} class {('4.6', '8.8', '10.9', '12.9')[n % 4]} | {3 + n * 4} Nm | {n % 7 + 1} mm |" for n in range(60)]
+    rows = [
+        f"| M{4 + n // 4} class {('4.6', '8.8', '10.9', '12.9')[n % 4]} | {3 + n * 4} Nm | {n % 7 + 1} mm |"
+        for n in range(60)
+    ]
     table = "\n".join(["| bolt | tightening torque | washer |", "|---|---|---|", *rows])
     return f"# Assembly handbook\n\nBolts are tightened in two passes.\n\n## Tightening torques\n\n{table}\n".encode()
 
@@ -66,7 +69,9 @@ def emissions() -> bytes:
             cells = "".join(f"<td>{(n + 3) * (m + 2) * 7 + year}</td>" for year in range(4))
             rows.append(f"<tr>{head}<td>{gas}</td>{cells}</tr>")
     head = "<tr><th>country</th><th>gas</th><th>2019</th><th>2020</th><th>2021</th><th>2022</th></tr>"
-    table = f"<table><caption>Emissions in kilotonnes</caption><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>"
+    table = (
+        f"<table><caption>Emissions in kilotonnes</caption><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>"
+    )
     return f"<html><body><h1>Emissions of two gases</h1><p>Reported every year.</p>{table}</body></html>".encode()
 
 
@@ -100,9 +105,9 @@ def deck() -> bytes:
         table.cell(row, column).text = text
     slide = made.slides.add_slide(made.slide_layouts[5])
     slide.shapes.title.text = "What gauges see"
-    data = CategoryChartData()
+    data = CategoryChartData()  # type: ignore[no-untyped-call]
     data.categories = ["January", "April", "July"]
-    data.add_series("Kingfishers seen", (4, 17, 11))
+    data.add_series("Kingfishers seen", (4, 17, 11))  # type: ignore[no-untyped-call]
     slide.shapes.add_chart(XL_CHART_TYPE.COLUMN_CLUSTERED, Inches(1), Inches(2), Inches(6), Inches(4), data)
     stream = io.BytesIO()
     made.save(stream)
