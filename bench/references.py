@@ -18,6 +18,7 @@ from email import policy
 from html.parser import HTMLParser
 
 _WORD = re.compile(r"\w+")
+_GROUPED = re.compile(r"(?<=\d),(?=\d{3})")
 _TAG = re.compile(rb"<[^>]+>")
 _RAW_PARTS = re.compile(r"(?:word/(?:document|footnotes|endnotes)|ppt/slides/slide\d+|content)\.xml")
 _ASIDE = re.compile(r"(?:^|[ _-])nav(?:$|[ _-]|igation|header|footer|bar)|footer|breadcrumb|headerlink")
@@ -27,8 +28,8 @@ _HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*\s*$", re.MULTILINE)
 
 
 def words_of(text: str) -> list[str]:
-    """The words by which texts are compared."""
-    return _WORD.findall(text.casefold())
+    """The words by which texts are compared; `12,553` is the number 12553."""
+    return _WORD.findall(_GROUPED.sub("", text.casefold()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +133,13 @@ def _sheets(data: bytes) -> Reference | None:
         sheets = [archive.read(name) for name in sorted(names, key=lambda name: (len(name), name))]
     shared = [_plain(text) for text in re.findall(rb"<si>(.*?)</si>", strings, re.DOTALL)]
     rows = [_cells(row, shared) for sheet in sheets for row in re.findall(rb"<row\b.*?</row>", sheet, re.DOTALL)]
-    return _reference("\n".join(rows), rows)
+    text = "\n".join(" ".join(row) for row in rows)
+    return _reference(text, [" ".join(row) for row in rows if len(row) > 1])
 
 
-def _cells(row: bytes, shared: list[str]) -> str:
-    cells = re.findall(rb"<c\b([^>]*)>.*?<(?:v|t)\b[^>]*>([^<]*)</", row, re.DOTALL)
-    return " ".join(shared[int(value)] if b't="s"' in kind else _plain(value) for kind, value in cells)
+def _cells(row: bytes, shared: list[str]) -> list[str]:
+    cells = re.findall(rb"<c\b([^>]*[^/>])>(?:(?!</c>).)*?<(?:v|t)\b[^>]*>([^<]*)</", row, re.DOTALL)
+    return [shared[int(value)] if b't="s"' in kind else _plain(value) for kind, value in cells]
 
 
 def _plain(source: bytes) -> str:
