@@ -107,12 +107,16 @@ class Standing(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A passage in its final place. `score` compares within its class; a passage that no model judged has no grade."""
+    """A passage in its final place. `score` compares within its class; a passage that no model judged has no grade.
+
+    Passages of a class are in order of what `decides`, which is the score with half as much of the similarity.
+    """
 
     passage: Passage
     score: float
     standing: Standing
     grade: Grade | None = None
+    decides: float = 0.0
 
     @property
     def quote(self) -> Quote | None:
@@ -254,7 +258,7 @@ def _ordered(passages: Sequence[Passage], graded: Mapping[Passage, Grade], said:
     judged = [_judged(passage, graded.get(passage), said) for passage in passages]
     if not graded and not said.sifted and not said.relevance:
         return judged
-    judged.sort(key=lambda item: (item.standing, -item.score))
+    judged.sort(key=lambda item: (item.standing, -item.decides))
     lowest = accumulate((item.score for item in judged), min)
     return [replace(item, score=score) for item, score in zip(judged, lowest, strict=True)]
 
@@ -265,18 +269,26 @@ def _ids(judged: Iterable[Judged]) -> list[str]:
 
 def _judged(passage: Passage, graded: Grade | None, said: Said) -> Judged:
     """A passage with its class; one that only the stage before has let pass is scored by what that stage said."""
-    sifted, weights = said.sifted.get(passage), said.weights
+    sifted = said.sifted.get(passage)
     if graded is not None:
         standing = Standing.RELEVANT if graded.score >= RELEVANT else Standing.IRRELEVANT
-        return Judged(passage, _score(passage, graded.score, weights), standing, graded)
+        return _scored(passage, graded.score, standing, said.weights, graded)
     if sifted is not None and sifted.score <= PASSES_ABOVE:
-        return Judged(passage, _score(passage, sifted.score, weights), Standing.IRRELEVANT, sifted)
+        return _scored(passage, sifted.score, Standing.IRRELEVANT, said.weights, sifted)
     if passage in said.relevance:
-        return Judged(passage, _score(passage, as_score(said.relevance[passage]), weights), Standing.UNJUDGED)
+        return _scored(passage, as_score(said.relevance[passage]), Standing.UNJUDGED, said.weights)
     passed = PASSES_ABOVE + 1 if sifted is None else sifted.score
-    return Judged(passage, _score(passage, passed, weights), Standing.UNJUDGED)
+    return _scored(passage, passed, Standing.UNJUDGED, said.weights)
 
 
-def _score(passage: Passage, score: float, weights: Weights) -> float:
-    similarity = LOWEST + (HIGHEST - LOWEST) * min(max(passage.similarity, 0.0), 1.0)
-    return weights.similarity * similarity + weights.model * score
+def _scored(passage: Passage, grade: float, standing: Standing, weights: Weights, bears: Grade | None = None) -> Judged:
+    """The whole of similarity is on the model's scale in the score.
+
+    In what decides it is on half of that: with the usual weights all of it is worth less than a step of the model's, so
+    that the model's order stands and similarity breaks its ties. Weighed above a third, similarity outvotes a grade.
+    """
+    near = min(max(passage.similarity, 0.0), 1.0)
+    wide, narrow = LOWEST + (HIGHEST - LOWEST) * near, (HIGHEST - LOWEST) / 2 * near
+    by_model = weights.model * grade
+    score, decides = by_model + weights.similarity * wide, by_model + weights.similarity * narrow
+    return Judged(passage, score, standing, bears, decides)

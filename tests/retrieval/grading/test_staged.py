@@ -3,11 +3,13 @@
 import json
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
+from embedmill.retrieval.grading.passages import Passage
 from embedmill.retrieval.grading.questions import Asked
-from embedmill.retrieval.grading.staged import Judge, Order, Standing, rank_staged
+from embedmill.retrieval.grading.staged import Judge, Order, Standing, Weights, rank_staged
 from embedmill.retrieval.quotes import QuoteKind
 from embedmill.retrieval.steps import Steps
 from embedmill.shared.errors import FlowControl, InputRefused, ProviderUnavailable
@@ -38,6 +40,40 @@ def test_the_order_is_the_judge_s_and_similarity_breaks_its_ties() -> None:
     order = ranked(found, rank=by_text(wanted))
     assert ids(order) == [p.id for p in sorted(found, key=lambda p: -wanted[p.text])]
     assert all(one.score >= other.score for one, other in zip(order.judged, order.judged[1:], strict=False))
+
+
+def spread(count: int, draw: random.Random) -> list[Passage]:
+    """Passages that are near and far from the question, the nearest first."""
+    nearness = sorted((draw.random() for _ in range(count)), reverse=True)
+    return [replace(passage, similarity=near) for passage, near in zip(passages(count), nearness, strict=True)]
+
+
+def test_over_a_hundred_questions_the_order_is_the_judge_s_however_near_passages_are() -> None:
+    draw = random.Random(11)
+    for _ in range(100):
+        found = spread(20, draw)
+        wanted = {p.text: draw.choice([1, 2, 3, 4, 5]) for p in found}
+        assert ids(ranked(found, rank=by_text(wanted))) == [p.id for p in sorted(found, key=lambda p: -wanted[p.text])]
+
+
+def test_what_is_far_and_graded_best_comes_first() -> None:
+    far, near = (replace(p, similarity=s) for p, s in zip(passages(2), (0.1, 1.0), strict=True))
+    assert ids(ranked([near, far], rank=by_text({near.text: 4, far.text: 5}))) == [far.id, near.id]
+
+
+@pytest.mark.parametrize(("weight", "first"), [(0.0, "p0"), (0.3, "p0"), (0.33, "p0"), (0.5, "p1"), (1.0, "p1")])
+def test_similarity_outvotes_a_grade_only_where_it_is_weighed_above_a_third(weight: float, first: str) -> None:
+    far, near = (replace(p, similarity=s) for p, s in zip(passages(2), (0.0, 1.0), strict=True))
+    judge = Judge(ScriptedModel(Scripted(by_text({near.text: 4, far.text: 5}))), FreeMeter())
+    order = rank_staged(
+        Asked("q"),
+        [near, far],
+        sift=None,
+        rank=judge,
+        steps=Steps("filter", "rank"),
+        weights=Weights(weight, 1 - weight),
+    )
+    assert ids(order)[0] == first
 
 
 def test_the_filter_lets_pass_what_scores_above_two() -> None:
