@@ -194,7 +194,7 @@ class Searcher:
             steps.remark(looking.LEXICAL, looking.FORMER_INDEX)
         require_order(begin, page.before, why=_why_another(steps) or "; ".join(failed.values()))
         following = page.next(asked, without=list(failed), by_words=bool(steps.why_failed(EMBED)))
-        notes, asked_for = _notes(page, question, begin, shards), _asked(question, worded, parts)
+        notes, asked_for = _notes(page, question, begin), _asked(question, worded, parts)
         found = _result(page, question, steps, failed, following, *notes, asked_for=asked_for)
         told = _explain(found, page, order, grader, begin) if view.explain else None
         unsettled = unsettled or bool(shards.former) or None
@@ -246,9 +246,7 @@ def _timed(look_up: ActiveEditions, steps: Steps) -> ActiveEditions:
     return timed
 
 
-def _notes(page: Page, question: Question, begin: Cursor, shards: Shards) -> Iterator[str]:
-    if shards.former:
-        yield looking.FORMER_INDEX
+def _notes(page: Page, question: Question, begin: Cursor) -> Iterator[str]:
     if page.ends_early:
         yield ENDS_EARLY
     phrases = " and ".join(f'"{phrase.text}"' for phrase in question.words.phrases)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -51,6 +52,9 @@ app.add_typer(budget_cli.app, name="budget")
 app.add_typer(cache_cli.app, name="cache")
 app.add_typer(bulk_cli.app, name="bulk")
 
+TEXTUAL = frozenset({"search", "ask"})
+"""Commands that take any text."""
+
 # What typer returns in the place of a KeyboardInterrupt; no command ends so by itself.
 TYPER_INTERRUPTED = 130
 
@@ -93,7 +97,7 @@ def _run(arguments: list[str], *, debug: bool) -> int:
         status = app(arguments, prog_name="embedmill", standalone_mode=False) or DONE
         return _interrupted(as_json=as_json) if status == TYPER_INTERRUPTED else status
     except typer.TyperException as error:
-        return _misused(error, as_json=as_json)
+        return _misused(error, arguments, as_json=as_json)
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted(as_json=as_json)
     except BrokenPipeError:
@@ -118,7 +122,7 @@ def _run(arguments: list[str], *, debug: bool) -> int:
         return FAILED
 
 
-def _misused(error: typer.TyperException, *, as_json: bool) -> int:
+def _misused(error: typer.TyperException, arguments: list[str], *, as_json: bool) -> int:
     """Say how a command is used."""
     context = getattr(error, "ctx", None)
     message = error.format_message()
@@ -130,8 +134,18 @@ def _misused(error: typer.TyperException, *, as_json: bool) -> int:
         print_notice(" ".join(context.get_usage().split()))
     command = context.command_path if context is not None else "embedmill"
     said = reword(message.removeprefix("Invalid value: ").rstrip("."))
-    print_error(said.replace("Invalid value for ", "").replace(": must", " must"), f"{command} -h", as_json=as_json)
+    hint = _after_dashes(error, arguments, command) or f"{command} -h"
+    print_error(said.replace("Invalid value for ", "").replace(": must", " must"), hint, as_json=as_json)
     return USAGE
+
+
+def _after_dashes(error: typer.TyperException, arguments: list[str], command: str) -> str:
+    """How to write a text that was taken for options as it begins with a sign, as "-40 degrees"; empty for others."""
+    option = getattr(error, "option_name", "")
+    if command.removeprefix("embedmill ") not in TEXTUAL or not option:
+        return ""
+    meant = (a for a in arguments if a.startswith(option) and (a != option or option[1:].isdigit()))
+    return next((f"{command} -- {quote(text)}" for text in meant), "")
 
 
 def _named(arguments: list[str]) -> str:

@@ -48,10 +48,10 @@ def set_(
 @app.command()
 def show(as_json: AsJson = False) -> None:
     """Show every limit and what is used of it."""
-    from embedmill.console.cli.session import opened
+    from embedmill.console.cli.session import opened_to_read
     from embedmill.console.services import budgets
 
-    with opened() as runtime:
+    with opened_to_read() as runtime:
         found = budgets.show_budgets(runtime)
     print_result(found, _print_report, as_json=as_json)
 

@@ -27,10 +27,10 @@ def list_(
 
     Their state here and at the vendor, their age, and when they expire.
     """
-    from embedmill.console.cli.session import opened
+    from embedmill.console.cli.session import opened_to_read
     from embedmill.console.services import bulk
 
-    with opened() as runtime:
+    with opened_to_read() as runtime:
         found = bulk.list_batches(runtime, job=job, only_open=open_, limit=limit)
     empty = "no batches: embedmill ingest FOLDER --lane bulk"
     print_result(found, lambda found: print_batches(found.batches, empty=empty), as_json=as_json)
@@ -41,10 +41,10 @@ def show(
     batch: Annotated[int, typer.Argument(metavar="BATCH", help="The batch's number.")], as_json: AsJson = False
 ) -> None:
     """Show one batch."""
-    from embedmill.console.cli.session import opened
+    from embedmill.console.cli.session import opened_to_read
     from embedmill.console.services import bulk
 
-    with opened() as runtime:
+    with opened_to_read() as runtime:
         found = bulk.show_batch(runtime, batch)
     print_result(found, _print_batch, as_json=as_json)
 

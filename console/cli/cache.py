@@ -25,10 +25,10 @@ def show(as_json: AsJson = False) -> None:
 
     Entries, hits, misses, and the tokens and dollars that were not paid again.
     """
-    from embedmill.console.cli.session import opened
+    from embedmill.console.cli.session import opened_to_read
     from embedmill.console.services import caches
 
-    with opened() as runtime:
+    with opened_to_read() as runtime:
         report = caches.show_caches(runtime)
     print_result(report, _print_report, as_json=as_json)
 

@@ -147,10 +147,10 @@ def create(
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
     """List collections."""
-    from embedmill.console.cli.session import opened
+    from embedmill.console.cli.session import opened_to_read
     from embedmill.console.services import collections
 
-    with opened() as runtime:
+    with opened_to_read() as runtime:
         found = collections.list_collections(runtime)
     print_result(found, _print_collections, as_json=as_json)
 
@@ -158,10 +158,10 @@ def list_(as_json: AsJson = False) -> None:
 @app.command()
 def show(name: Name, as_json: AsJson = False) -> None:
     """Show a collection's settings and size."""
-    from embedmill.console.cli.session import opened
+    from embedmill.console.cli.session import opened_to_read
     from embedmill.console.services import collections
 
-    with opened() as runtime:
+    with opened_to_read() as runtime:
         found = collections.show_collection(runtime, name)
     print_result(found, _print_collection, as_json=as_json)
 
@@ -232,10 +232,10 @@ def terms(
 
     A model validator collects them from a sample of the documents.
     """
-    from embedmill.console.cli.session import opened
+    from embedmill.console.cli.session import opened_to_read
     from embedmill.console.services import collections
 
-    with opened() as runtime:
+    with opened_to_read() as runtime:
         found = collections.list_terms(runtime, name, limit=limit)
     print_result(found, _print_terms, as_json=as_json)
 

@@ -72,11 +72,11 @@ def list_(
     Open letters were neither replayed nor discarded, and their document was not submitted again.
     """
     from embedmill.console.cli.letters import print_causes, print_letters
-    from embedmill.console.cli.session import opened
+    from embedmill.console.cli.session import opened_to_read
     from embedmill.console.services import dead_letters
 
     wanted = LetterFilter(None, job, collection, stage, error_class, fingerprint, older_than, newer_than, resolved)
-    with opened() as runtime:
+    with opened_to_read() as runtime:
         found = dead_letters.list_letters(runtime, wanted, limit=limit, before=before)
     print_result(found, print_letters if flat or before is not None else print_causes, as_json=as_json)
 
@@ -91,11 +91,11 @@ def show(
     It says what failed, where, why and how often, and what its document looks like.
     """
     from embedmill.console.cli.letters import print_explanation, print_message
-    from embedmill.console.cli.session import opened
+    from embedmill.console.cli.session import opened_to_read
     from embedmill.console.services import dead_letters
 
     letters, messages = _split_ids([letter])
-    with opened() as runtime:
+    with opened_to_read() as runtime:
         if messages:
             print_result(dead_letters.show_message(runtime, messages[0]), print_message, as_json=as_json)
             return
@@ -148,10 +148,10 @@ def replays(
 ) -> None:
     """List replays and what became of their letters."""
     from embedmill.console.cli.letters import print_replays
-    from embedmill.console.cli.session import opened
+    from embedmill.console.cli.session import opened_to_read
     from embedmill.console.services import replaying
 
-    with opened() as runtime:
+    with opened_to_read() as runtime:
         found = replaying.list_replays(runtime, batch, limit=limit)
     print_result(found, print_replays, as_json=as_json)
 
@@ -203,11 +203,11 @@ def export(
 
     All that `dlq show` says. Unreadable messages are written too, unless a filter is given.
     """
-    from embedmill.console.cli.session import opened
+    from embedmill.console.cli.session import opened_to_read
     from embedmill.console.services import dead_letters
 
     wanted = LetterFilter(None, job, collection, stage, error_class, fingerprint, older_than, newer_than, resolved)
-    with opened() as runtime:
+    with opened_to_read() as runtime:
         lines = dead_letters.export_letters(runtime, wanted)
         if str(output) == "-":
             print_json_lines(lines)

@@ -43,12 +43,12 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List documents with their state, a page at a time."""
-    from embedmill.console.cli.session import opened
+    from embedmill.console.cli.session import opened_to_read
     from embedmill.console.services import documents
 
     named = dict(_read_metadata(entry) for entry in metadata)
     query = documents.DocumentQuery(collection, state, source, job, uri, noted, stale, named)
-    with opened() as runtime:
+    with opened_to_read() as runtime:
         found = documents.list_documents(runtime, query, limit=limit, after=after)
     print_result(found, _print_page, as_json=as_json)
 
@@ -63,10 +63,10 @@ def show(
 
     State, versions, sources that claim it, attempts, chunks with verdicts, notes, cost and times.
     """
-    from embedmill.console.cli.session import opened
+    from embedmill.console.cli.session import opened_to_read
     from embedmill.console.services import documents
 
-    with opened() as runtime:
+    with opened_to_read() as runtime:
         found = documents.show_document(runtime, document, collection=collection)
     print_result(found, _print_document, as_json=as_json)
 

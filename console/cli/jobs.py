@@ -28,11 +28,11 @@ def list_(
 ) -> None:
     """List jobs, newest first."""
     from embedmill.console.cli.reports import print_jobs
-    from embedmill.console.cli.session import opened
+    from embedmill.console.cli.session import opened_to_read
     from embedmill.console.services.jobs import list_jobs
 
     begin = parse_since(since) if since else None
-    with opened() as runtime:
+    with opened_to_read() as runtime:
         found = list_jobs(runtime, state=state, collection=collection, since=begin, limit=limit)
     if as_json:
         print_json(found)
@@ -53,10 +53,10 @@ def show(
     Documents, chunks, spend, pace, and queues that nobody serves.
     """
     from embedmill.console.cli.reports import print_waiting, print_waiting_documents, show_report
-    from embedmill.console.cli.session import opened
+    from embedmill.console.cli.session import opened_to_read
     from embedmill.console.services.jobs import explain_job, list_waiting
 
-    with opened() as runtime:
+    with opened_to_read() as runtime:
         if waiting:
             documents = list_waiting(runtime, job, limit=limit, after=after)
         else:

@@ -27,10 +27,10 @@ def list_(
 
     Each with the reasons why it is in doubt.
     """
-    from embedmill.console.cli.session import opened
+    from embedmill.console.cli.session import opened_to_read
     from embedmill.console.services import reviews
 
-    with opened() as runtime:
+    with opened_to_read() as runtime:
         found = reviews.list_reviews(runtime, collection=collection, resolved=resolved, limit=limit)
     print_result(found, _print_reviews, as_json=as_json)
 

@@ -33,10 +33,10 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List sources with the documents that they claim."""
-    from embedmill.console.cli.session import opened
+    from embedmill.console.cli.session import opened_to_read
     from embedmill.console.services import sources
 
-    with opened() as runtime:
+    with opened_to_read() as runtime:
         found = sources.list_sources(runtime, collection=collection, limit=limit, after=after)
     print_result(found, lambda found: _print_sources(found, limit=limit), as_json=as_json)
 
@@ -44,10 +44,10 @@ def list_(
 @app.command()
 def show(source: SourceArgument, collection: CollectionOption = None, as_json: AsJson = False) -> None:
     """Show one source, and what it alone claims."""
-    from embedmill.console.cli.session import opened
+    from embedmill.console.cli.session import opened_to_read
     from embedmill.console.services import sources
 
-    with opened() as runtime:
+    with opened_to_read() as runtime:
         found = sources.show_source(runtime, source, collection=collection)
     print_result(found, _print_source, as_json=as_json)
 

@@ -32,10 +32,10 @@ def spend(
     as_json: AsJson = False,
 ) -> None:
     """Show what was spent, saved, and is still reserved."""
-    from embedmill.console.cli.session import opened
+    from embedmill.console.cli.session import opened_to_read
     from embedmill.console.services import spending
 
-    with opened() as runtime:
+    with opened_to_read() as runtime:
         report = spending.sum_spend(runtime, by.value, since=since)
     print_result(report, print_spend, as_json=as_json)
 

@@ -79,10 +79,10 @@ def start(
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
     """List worker processes, pools and supervisors."""
-    from embedmill.console.cli.session import opened
+    from embedmill.console.cli.session import opened_to_read
     from embedmill.console.services import workers
 
-    with opened() as runtime:
+    with opened_to_read() as runtime:
         found = workers.list_workers(runtime)
     print_result(found, _print_workers, as_json=as_json)
 
@@ -93,10 +93,10 @@ def health(as_json: AsJson = False) -> None:
 
     For the health checks of containers: it ends with 1 if none said lately that it lives.
     """
-    from embedmill.console.cli.session import opened
+    from embedmill.console.cli.session import opened_to_read
     from embedmill.console.services import workers
 
-    with opened() as runtime:
+    with opened_to_read() as runtime:
         found = workers.check_health(runtime)
     print_result(found, _print_health, as_json=as_json)
     if not found.healthy:

@@ -9,13 +9,15 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from embedmill.console.services.opening import open_runtime
+from embedmill.console.services.opening import open_to_read
 from embedmill.shared.db.collections import Collection
+from embedmill.shared.db.connecting import find_frozen_file
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.errors import EmbedmillError, SettingsError
 from embedmill.shared.providers.endpoints import describe_endpoint, is_vendor_endpoint
-from embedmill.shared.runtime import Runtime
+from embedmill.shared.runtime import USE_ANOTHER, Runtime
 from embedmill.shared.settings import Settings, load_settings, unknown_variables
+from embedmill.shared.sqlite_files import is_writable
 from embedmill.shared.states import JobState
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -49,7 +51,7 @@ def examine(load: Callable[[], Settings] = load_settings) -> Examination:
     checks = [_check("python", _python), _check("settings", partial(_settings, load))]
     try:
         # A server that is away is what somebody wants to hear now, not after each check has waited for it.
-        with open_runtime(load().model_copy(update={"database_outage_seconds": 0.0})) as runtime:
+        with open_to_read(load().model_copy(update={"database_outage_seconds": 0.0})) as runtime:
             checks += [_check(name, partial(probe, runtime)) for name, probe in _PROBES.items()]
     except EmbedmillError as error:
         checks.append(Check("home", ok=False, detail=str(error), hint=error.hint))
@@ -77,6 +79,8 @@ def _settings(load: Callable[[], Settings]) -> str:
 
 
 def _home(runtime: Runtime) -> str:
+    if not is_writable(runtime.home):
+        raise EmbedmillError(f"{runtime.home} cannot be written; what is there can be read", hint=USE_ANOTHER)
     others = stat.S_IMODE(runtime.home.stat().st_mode) & OTHERS
     warning = f"; warning: others than its owner may look into it: chmod -R go= {runtime.home}" if others else ""
     return f"{runtime.home}{warning}"
@@ -90,6 +94,8 @@ def _disk(runtime: Runtime) -> str:
 
 
 def _database(runtime: Runtime) -> str:
+    if runtime.database.is_sqlite and find_frozen_file(runtime.settings.database):
+        return "SQLite, for one host; read as it stands"
     with runtime.database.write():
         kind = "SQLite, for one host" if runtime.database.is_sqlite else "PostgreSQL"
     return f"{kind}; writable"

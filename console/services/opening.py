@@ -3,13 +3,14 @@
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 from embedmill.console.listening import NOBODY, Listener, Notice
 from embedmill.shared.errors import HomeInUse
 from embedmill.shared.presence import Presence
 from embedmill.shared.runtime import USE_ANOTHER, Runtime, prepare_home
 from embedmill.shared.settings import Settings
-from embedmill.shared.sqlite_files import is_writable
+from embedmill.shared.sqlite_files import has_room, is_writable, read_as_they_stand
 
 
 @contextmanager
@@ -24,12 +25,19 @@ def open_runtime(settings: Settings) -> Iterator[Runtime]:
 
 @contextmanager
 def open_to_read(settings: Settings, listener: Listener = NOBODY) -> Iterator[Runtime]:
-    """A runtime for reading: a home that cannot be written is read as it stands."""
+    """A runtime for reading: a home that cannot be written, be the disk full, is read as it stands."""
     home = settings.home_path
-    if is_writable(home) or not home.is_dir():
+    why = _why_unwritable(home) if home.is_dir() else ""
+    if not why:
         with open_runtime(settings) as runtime:
             yield runtime
         return
-    listener.on_notice(Notice(f"{home} cannot be written: it is read as it stands"))
-    with closing(Runtime(settings, process_id=f"reader-{os.getpid()}")) as runtime:
+    listener.on_notice(Notice(f"{home} {why}: it is read as it stands"))
+    with read_as_they_stand(), closing(Runtime(settings, process_id=f"reader-{os.getpid()}")) as runtime:
         yield runtime
+
+
+def _why_unwritable(home: Path) -> str:
+    if not is_writable(home):
+        return "cannot be written"
+    return "" if has_room(home) else "is on a full disk"

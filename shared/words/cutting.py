@@ -7,7 +7,7 @@ into pairs of signs (docs/decisions).
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import chain
@@ -33,7 +33,7 @@ from embedmill.shared.words.remembering import Remembered
 from embedmill.shared.words.scripts import script_of
 from embedmill.shared.words.splitting import Pieces, is_plain, joined, split, tokens, whole
 
-VERSION = 2
+VERSION = 3
 """Belongs to an index: rows cut by another version are cut anew before they are searched."""
 
 FIELDS = {"title": 2.0, "section": 1.5, "text": 1.0, "name": 2.0, "path": 0.5}
@@ -51,9 +51,12 @@ APART = "\0"
 _WORD = re.compile(r"[\"'(\[{<*]*([A-Z]?[a-z]+|[A-Z]+)[\"')\]}>*.,;:!?]*")
 """A plain word between two spaces, with what may stand around one."""
 
-Reading = tuple[int, Sequence[int]]
-"""How many words, and their terms."""
-_LENGTH, _TERMS = itemgetter(0), itemgetter(1)
+FAINT = 0.25
+"""What a faint word counts of a whole one."""
+
+Reading = tuple[int, Sequence[int], Sequence[int]]
+"""How many words, their terms, and those of faint ones."""
+_LENGTH, _TERMS, _FAINT = map(itemgetter, range(3))
 
 
 def term_id(term: str) -> int:
@@ -66,22 +69,32 @@ def count_terms(*, title: str = "", uri: str = "", section: str = "", text: str 
     shown = [compose(field) for field in (title, section, text)]
     cut = [field.split() for field in shown]
     known = _known_in(guess(chain.from_iterable(cut), "".join(shown)))
-    lengths, terms = zip(*map(known.read, cut), strict=True)
+    shown_fields = list(map(known.read, cut))
     name = read_name(uri)
-    named = (*known.read_tokens(name.tokens)[1], *map(term_id, name.wholes))
-    fields = (*terms, named, known.read_tokens(name.folders)[1])
-    return _counted(dict(zip(FIELDS, fields, strict=True)), sum(lengths))
+    named, folders = known.read_tokens(name.tokens), known.read_tokens(name.folders)
+    wholes = (0, list(map(term_id, name.wholes)), ())
+    fields = zip(FIELDS.values(), (*shown_fields, _together([named, wholes]), folders), strict=True)
+    return _counted(list(_weighted(fields)), sum(map(_LENGTH, shown_fields)))
 
 
-def _counted(fields: Mapping[str, Sequence[int]], length: int) -> TermCounts:
+def _weighted(fields: Iterable[tuple[float, Reading]]) -> Iterator[tuple[int, Sequence[int]]]:
+    """Terms by what each of them counts, in units."""
+    for weight, (_, terms, faint) in fields:
+        if terms:
+            yield int(weight * UNITS), terms
+        if faint:
+            yield max(int(FAINT * weight * UNITS), 1), faint
+
+
+def _counted(weighted: Sequence[tuple[int, Sequence[int]]], length: int) -> TermCounts:
     """Terms with their weights added up: sorted once, and summed over equal neighbours."""
-    ids = np.fromiter(chain.from_iterable(fields.values()), np.uint32)
+    ids = np.fromiter(chain.from_iterable(map(itemgetter(1), weighted)), np.uint32)
     if not ids.size:
         return TermCounts(ids, np.empty(0, np.uint8), length)
     units, end = np.empty(ids.size, np.int64), 0
-    for name, terms in fields.items():
+    for unit, terms in weighted:
         begin, end = end, end + len(terms)
-        units[begin:end] = int(FIELDS[name] * UNITS)
+        units[begin:end] = unit
     order = np.argsort(ids)
     ids = ids[order]
     begins = np.flatnonzero(np.concatenate(([True], ids[1:] != ids[:-1])))
@@ -110,7 +123,7 @@ class _Known:
         found = list(map(self._plain.get, cut))
         terms = [term for term in found if term is not None]
         if len(terms) == len(cut):
-            return len(terms), terms
+            return len(terms), terms, ()
         return self._meet((written for written, term in zip(cut, found, strict=True) if term is None), terms)
 
     def read_tokens(self, cut: Iterable[str]) -> Reading:
@@ -127,26 +140,29 @@ class _Known:
                 compounds.append(written)
             else:
                 others.append(self._beyond_ascii[written] if len(written) <= LONGEST_KNOWN else self._read(written))
-        length, found = _together([*map(self._tokens.__getitem__, tokens(APART.join(compounds))), *others])
-        return len(terms) + length, terms + found
+        length, found, faint = _together([*map(self._tokens.__getitem__, tokens(APART.join(compounds))), *others])
+        return len(terms) + length, terms + found, faint
 
     def _read(self, written: str) -> Reading:
         return self.read_tokens(tokens(normalise(written)))
 
     def _read_token(self, token: str) -> Reading:
-        if not token.isascii():
-            return self._read_beyond_ascii(split(token))
         if is_plain(token):
-            return 1, (self._terms[token.lower()],)
-        if len(parts := joined(token)) > 1:
-            length, terms = self.read_tokens(parts)
-            return length, (*terms, *map(term_id, whole(token)))
-        pieces = split(token)
-        return pieces.length, (*map(self._terms.__getitem__, (*pieces.words, *pieces.wholes)),)
+            return 1, (self._terms[token.lower()],), ()
+        if token.isascii() and len(parts := joined(token)) > 1:
+            length, terms, faint = self.read_tokens(parts)
+            return length, (*terms, *map(term_id, whole(token))), faint
+        return self._read_pieces(split(token))
 
-    def _read_beyond_ascii(self, pieces: Pieces) -> Reading:
-        words = map(self._stemmed, (*pieces.words, *pieces.wholes), (*pieces.shown, *pieces.wholes))
-        return pieces.length, (*map(term_id, chain(*words, pieces.grams, pieces.singles)),)
+    def _read_pieces(self, pieces: Pieces) -> Reading:
+        terms, faint = list(map(term_id, (*pieces.grams, *pieces.singles, *pieces.closed))), list[int]()
+        words, shown_words = (*pieces.words, *pieces.wholes), (*pieces.shown, *pieces.wholes)
+        for word, shown in zip(words, shown_words, strict=True):
+            (faint if word in pieces.faint else terms).extend(self._terms_of(word, shown))
+        return pieces.length, terms, faint
+
+    def _terms_of(self, word: str, shown: str) -> Iterable[int]:
+        return (self._terms[word],) if word.isascii() and word == shown else map(term_id, self._stemmed(word, shown))
 
     def _find_term(self, word: str) -> int:
         """The one term of a word of ASCII."""
@@ -160,8 +176,9 @@ class _Known:
         return (language and _stemmed(word, shown, language)) or (word,)
 
 
-def _together(found: Sequence[Reading]) -> tuple[int, list[int]]:
-    return sum(map(_LENGTH, found)), list(chain.from_iterable(map(_TERMS, found)))
+def _together(found: Sequence[Reading]) -> tuple[int, list[int], list[int]]:
+    columns = (list(chain.from_iterable(map(column, found))) for column in (_TERMS, _FAINT))
+    return (sum(map(_LENGTH, found)), *columns)
 
 
 def load() -> None:

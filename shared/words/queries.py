@@ -8,7 +8,7 @@ from embedmill.shared.words.folding import normalise
 from embedmill.shared.words.languages import guess, languages
 from embedmill.shared.words.phrases import Phrase, pieces_of
 from embedmill.shared.words.signs import Part, parts_of
-from embedmill.shared.words.splitting import Pieces, split, tokens
+from embedmill.shared.words.splitting import Pieces, close, split, tokens
 from embedmill.shared.words.weighing import WordCounts, Wording, rarity
 
 MOST_WORDS = 1000
@@ -27,6 +27,8 @@ LOOSE_PART_SHARE = 0.2
 """The same for a word with a hyphen, whose parts alone mean as much: `well-known`."""
 WHOLE_SHARE = 0.5
 """Of a Korean word with its particles, beside its pairs of syllables."""
+CLOSED_SHARE = 0.5
+"""Of an identifier, for its form without hyphens, which PX1098C holds as PX-1098-C does; the rest is for the latter."""
 COMMON_SHARE = 0.01
 """Of the rows: a function word of the query's language that fewer hold is none here, as `hat` in English texts."""
 
@@ -130,7 +132,7 @@ def _words_of(cut: Sequence[str]) -> tuple[tuple[QueryWord, ...], int]:
 
 
 def _words_of_token(pieces: Pieces) -> Iterator[QueryWord]:
-    wholes = [QueryWord(whole, alternatives(whole, whole)) for whole in pieces.wholes]
+    wholes = [*_wholes_of(pieces)]
     part_of = tuple(term for whole in wholes for term in whole.terms)
     part_share = LOOSE_PART_SHARE if pieces.loose else PART_SHARE
     if pieces.grams:
@@ -139,6 +141,14 @@ def _words_of_token(pieces: Pieces) -> Iterator[QueryWord]:
         yield from wholes
     for word, shown in zip(pieces.words, pieces.shown, strict=True):
         yield QueryWord(word, alternatives(word, shown), part_of=part_of, part_share=part_share)
+
+
+def _wholes_of(pieces: Pieces) -> Iterator[QueryWord]:
+    """Identifiers as they are written; each counts as one together with its closed form."""
+    for whole in pieces.wholes:
+        weight = CLOSED_SHARE if close(whole) in pieces.closed else 1.0
+        yield QueryWord(whole, alternatives(whole, whole), weight)
+    yield from (QueryWord(closed, (term_id(closed),), CLOSED_SHARE) for closed in pieces.closed)
 
 
 def _overlapping(pieces: Pieces, wholes: Sequence[QueryWord]) -> Iterator[QueryWord]:

@@ -15,6 +15,8 @@ from embedmill.shared.words.scripts import CLUSTER, HAN, HANGUL, SPACELESS, mark
 
 LONGEST_WHOLE = 80
 """Signs of an identifier that is kept whole: what is longer is data, as a picture in base 64."""
+LONGEST_CLOSED = 40
+"""Signs of an identifier that is known without its hyphens too."""
 LONGEST_CAMEL = 48
 """Letters of a name that is taken apart: beyond it capitals mean nothing."""
 
@@ -41,6 +43,15 @@ _ELIDED = re.compile(
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"\d+[-.,]\d|\d{4}")
+_NEGATIVE = re.compile(r"-[\d.,]*\d")
+_HYPHENED = re.compile(r"[^\W_]+(?:[-_][^\W_]+)+")
+_MIXED = re.compile(r"(?=.*\d)(?=.*[^\W\d_])")
+_UNITS = (
+    "nm mm cm dm km mg kg ml cl dl kb mb gb tb pb kib mib gib tib bit kbit mbit gbit hz khz mhz ghz mv kv ma mah kw mw "
+    "kwh mwh ns ms min px pt dpi rpm psi bar mbar kpa mpa db lb lbs oz ft mph kmh usd eur"
+)
+_QUANTITY = re.compile(rf"(?P<number>[-+]?\d+(?:[.,]\d+)*)(?P<unit>{'|'.join(_UNITS.split())})", re.IGNORECASE)
+"""A number with its unit is both, as with a space between. Units of one letter are parts of names, as 3D and 1a."""
 _SNAKE = re.compile(r"[a-z]+(?:_[a-z]+)+")
 _INITIALS = re.compile(r"[^\W\d_](?:\.[^\W\d_])+")
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+")
@@ -59,7 +70,8 @@ class Pieces(NamedTuple):
     `words` may be inflected; `shown` are the same with the marks that stemmers read. `wholes` are identifiers as
     they are written; with `loose` the words alone mean the same (`co-operate`), as those of `parse_retry_after` do not.
     `grams` are of a script without spaces, and overlap; `singles` are signs by which a text is found, which no query
-    asks for beside its grams. `atoms` stand one after the other, as a phrase has them.
+    asks for beside its grams. `atoms` stand one after the other, as a phrase has them. What is `faint` among words and
+    wholes is hardly said by a text: -24 is hardly 24. `closed` are wholes of letters and digits without their hyphens.
     """
 
     words: tuple[str, ...] = ()
@@ -70,6 +82,8 @@ class Pieces(NamedTuple):
     atoms: tuple[str, ...] = ()
     loose: bool = False
     length: int = 0
+    faint: tuple[str, ...] = ()
+    closed: tuple[str, ...] = ()
 
 
 @cache
@@ -121,6 +135,8 @@ def _compound(token: str) -> Pieces:
         return _with_apostrophe(token)
     if "." in token and _INITIALS.fullmatch(token):
         return _plain([token.replace(".", "")])
+    if quantity := _QUANTITY.fullmatch(token):
+        return _together([split(quantity["number"]), split(quantity["unit"])])
     return _parted(token)
 
 
@@ -137,7 +153,7 @@ def joined(token: str) -> list[str]:
 
 def _together(parts: list[Pieces], *, wholes: tuple[str, ...] = ()) -> Pieces:
     """What stands on both sides of a joint, and all of it."""
-    words, shown, within, grams, singles, atoms, _, lengths = zip(*parts, strict=True)
+    words, shown, within, grams, singles, atoms, _, lengths, faint, closed = zip(*parts, strict=True)
     return Pieces(
         words=_flat(words),
         shown=_flat(shown),
@@ -146,6 +162,8 @@ def _together(parts: list[Pieces], *, wholes: tuple[str, ...] = ()) -> Pieces:
         singles=_flat(singles),
         atoms=_flat(atoms),
         length=sum(lengths),
+        faint=_flat(faint),
+        closed=_flat(closed),
     )
 
 
@@ -173,7 +191,10 @@ def _parted(token: str) -> Pieces:
     if not parts or parts == [token]:
         return _plain(parts)
     names = [fold(piece) for piece, within in zip(pieces, cut, strict=True) if len(within) > 1]
-    return _plain(parts, wholes=(*whole(token), *_unsigned(token), *names))
+    unsigned = _unsigned(token)
+    faint = (*parts, *unsigned) if _NEGATIVE.fullmatch(token) else ()
+    found = _plain(parts, wholes=(*whole(token), *unsigned, *names), faint=faint)
+    return Pieces(*found[:-1], closed=_closed(token))
 
 
 def _parts_of(piece: str) -> list[str]:
@@ -186,17 +207,31 @@ def _parts_of(piece: str) -> list[str]:
     return parts if len(parts) > 1 else [bare]
 
 
-def _plain(parts: Iterable[str], *, wholes: tuple[str, ...] = (), loose: bool = False) -> Pieces:
+def _plain(
+    parts: Iterable[str], *, wholes: tuple[str, ...] = (), loose: bool = False, faint: tuple[str, ...] = ()
+) -> Pieces:
     kept = [(folded, part.lower()) for part in parts if (folded := fold(part))]
     words = tuple(folded for folded, _ in kept)
     shown = tuple(part for _, part in kept)
     kept_wholes = tuple(dict.fromkeys(whole for whole in wholes if whole and whole not in words))
-    return Pieces(words, shown, kept_wholes, atoms=words, loose=loose, length=len(words))
+    return Pieces(words, shown, kept_wholes, atoms=words, loose=loose, length=len(words), faint=faint)
 
 
 def whole(token: str) -> tuple[str, ...]:
     """The identifier that a token is as a whole; none where it is data."""
     return (fold(token),) if len(token) <= LONGEST_WHOLE else ()
+
+
+def _closed(token: str) -> tuple[str, ...]:
+    """An identifier of letters and digits without its hyphens: PX1098C for PX-1098-C, UTF8 for UTF-8."""
+    if len(token) > LONGEST_CLOSED or not _HYPHENED.fullmatch(token) or not _MIXED.match(token):
+        return ()
+    return (close(fold(token)),)
+
+
+def close(word: str) -> str:
+    """A word without its hyphens."""
+    return word.replace("-", "").replace("_", "")
 
 
 def _unsigned(token: str) -> tuple[str, ...]:

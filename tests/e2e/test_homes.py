@@ -5,6 +5,7 @@ import resource
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -86,11 +87,32 @@ def _mount(*arguments: str) -> int:
 
 
 def test_a_read_only_home_is_refused_in_one_line(frozen_home: Command, tmp_path: Path) -> None:
-    require_clear(frozen_home.run("ingest", tmp_path / "corpus", "--json"))
-    for command in (("jobs", "list"), ("verify",)):
+    for command in (("ingest", tmp_path / "corpus"), ("verify", "--repair"), ("jobs", "pause", "1")):
         refused = frozen_home.run(*command, "--json")
         require_clear(refused)
         assert f"{frozen_home.home} cannot be written" in refused.stdout + refused.stderr
+
+
+READING = (
+    "jobs list",
+    "jobs show 1",
+    "documents list",
+    "sources list",
+    "collections show default",
+    "dlq list",
+    "spend",
+)
+
+
+def test_a_read_only_home_is_read_as_it_stands(frozen_home: Command) -> None:
+    for command in (*READING, "verify"):
+        ran = frozen_home.run(*command.split(), "--json")
+        assert ran.status == 0, ran
+        assert f"{frozen_home.home} cannot be written: it is read as it stands" in ran.stderr
+    examined = frozen_home.run("doctor", "--json")
+    checks = {check["name"]: check for check in examined.json["checks"]}
+    assert (checks["home"]["ok"], checks["database"]["detail"]) == (False, "SQLite, for one host; read as it stands")
+    assert checks["vectors"]["ok"]
 
 
 def test_a_read_only_home_is_searched_as_it_stands(frozen_home: Command) -> None:
@@ -135,6 +157,19 @@ def test_a_home_on_a_full_disk_completes_when_there_is_room(small_disk: Command,
     assert shutil.disk_usage(small_disk.home).free < 4 * KIB * KIB
     subprocess.run(["mount", "-o", "remount,size=200m", small_disk.home], check=True)
     require_recovered(small_disk, corpus, 500)
+
+
+def test_a_home_on_a_full_disk_is_read_and_searched(small_disk: Command, tmp_path: Path) -> None:
+    small_disk.json("ingest", write_corpus(tmp_path / "corpus", 3))
+    with suppress(OSError), (small_disk.home / "filling").open("wb", buffering=0) as filling:
+        while True:
+            filling.write(bytes(KIB))
+    assert shutil.disk_usage(small_disk.home).free == 0
+    found = small_disk.run("search", "document", "--json")
+    assert (found.status, found.json["degraded"]) == (0, False), found
+    assert len({hit["document"] for hit in found.json["hits"]}) == 3
+    assert f"{small_disk.home} is on a full disk: it is read as it stands" in found.stderr
+    assert small_disk.json("verify")["ok"]
 
 
 def require_recovered(command: Command, corpus: Path, documents: int) -> None:

@@ -21,6 +21,7 @@ from embedmill.shared.providers.vectorstores.base import VectorRow, VectorStore
 from embedmill.shared.providers.vectorstores.pinecone.store import PineconeVectorStore
 from embedmill.shared.providers.vectorstores.rows import edition_of
 from embedmill.shared.sharding import shard_for
+from embedmill.shared.words.tallies import WordTally
 from tests.services.pinecone import running_pinecone
 
 EMBEDDER = HashEmbedder()
@@ -163,6 +164,7 @@ def answer(asked: Searcher, query: str, mode: Mode, where: str | None, top_k: in
 @contextmanager
 def pinecone(folder: Path, rows: Sequence[VectorRow]) -> Iterator[Callable[[str], PineconeVectorStore]]:
     """Opens stores by their collections' keys, on a simulator; the tracker of words is told of the corpus."""
+    tally = WordTally.of(map(exact.counts_of, rows))
     with running_pinecone(lag_seconds=0) as service, pytest.MonkeyPatch.context() as patch, ExitStack() as opened:
         for name, value in service.environment.items():
             patch.setenv(name, value)
@@ -174,7 +176,7 @@ def pinecone(folder: Path, rows: Sequence[VectorRow]) -> Iterator[Callable[[str]
                 dimensions=EMBEDDER.dimensions,
                 spills=lambda: FolderBlobStore(folder),
                 meter=FreeMeter(),
-                count_words=lambda terms: exact.count(["all"], lambda _: iter(rows), terms, deadline=None).counts,
+                count_words=tally.counts_of,
             )
             opened.callback(store.close)
             return store

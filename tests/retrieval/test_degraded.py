@@ -273,7 +273,7 @@ class TestAnIndexOfAnotherCutter:
         assert documents(result.hits)[:3] == ["d0", "d1", "d2"]
         assert not result.degraded
         assert step(result, "lexical").why == FORMER_INDEX
-        assert FORMER_INDEX in result.notes
+        assert f"lexical: {FORMER_INDEX}" in result.remarks
         assert result.unsettled, "it is not kept for those who ask when today's index is there"
         for shard in ("s0", "s1"):
             store.cut_anew(shard)

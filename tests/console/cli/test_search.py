@@ -1,12 +1,15 @@
 """What `search` says beside the hits, and how it ends."""
 
 import json
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 
+from embedmill.console.cli import app
 from embedmill.console.cli import search as command
 from embedmill.console.cli.queries import QueryFile
 from embedmill.console.services.searching import Answered, Query, Unanswered
@@ -77,3 +80,22 @@ def test_queries_are_answered_line_by_line_and_end_with_1_when_one_was_not(
     printed = capsys.readouterr()
     assert [json.loads(line)["id"] for line in printed.out.splitlines()] == ["a", "b"]
     assert printed.err.startswith("error: line 2 of the queries: no JSON")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (("search", "-40 degrees"), "embedmill search -- '-40 degrees'"),
+        (("search", "-k", "3", "-5"), "embedmill search -- -5"),
+        (("ask", "-pump or not?"), "embedmill ask -- '-pump or not?'"),
+        (("search", "-x"), "embedmill search -h"),
+        (("search", "--whre", "a = b", "pump"), "embedmill search -h"),
+        (("jobs", "list", "-40 degrees"), "embedmill jobs list -h"),
+    ],
+)
+def test_a_text_that_begins_with_a_sign_is_told_how_to_be_written(
+    arguments: Sequence[str], hint: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["embedmill", *arguments])
+    assert app.main() == 2
+    assert f"next: {hint}\n" in capsys.readouterr().err

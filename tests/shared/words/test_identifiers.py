@@ -41,6 +41,10 @@ OTHERS = {f"other{number}": f"Nothing of it is in text {number}." for number in 
         ("RetryPolicy", "See retrieval.retries.RetryPolicy there.", "retry policy retry policy"),
         ("parse_all", "It calls module.parse_all() here.", "parse all, all parse"),
         ("RetryPolicy", "The class RetryPolicy is new.", "retry policy retry policy"),
+        ("PX1098C", "Part PX-1098-C broke.", "px 1098 c, px, px"),
+        ("PX-1098-C", "Part PX1098C broke.", "px 1098 c, px, px"),
+        ("GPT4", "We asked GPT-4 twice.", "gpt 4, 4 gpt, gpt"),
+        ("utf_8", "It is in UTF8 there.", "utf 8 utf 8"),
     ],
 )
 def test_an_identifier_comes_before_its_parts(query: str, written: str, loose: str) -> None:
@@ -67,7 +71,30 @@ def test_an_identifier_comes_before_its_parts(query: str, written: str, loose: s
         ("cafe", "cafe\u0301"),
         ("windows", "WINDOWS™"),
         ("footnote", "a footnote¹ below"),
+        ("24 mm", "It is 24mm wide."),
+        ("7.25GB", "It takes 7.25 GB of room."),
+        ("5 ms", "It took 5ms."),
     ],
 )
 def test_a_word_is_found_however_it_is_written(query: str, text: str) -> None:
     assert rank(query, {"written": text} | OTHERS) == ["written"]
+
+
+@pytest.mark.parametrize(
+    ("query", "first", "then"),
+    [
+        ("diameter 24 mm", "A bolt of 24 mm.", "At -24 it froze, -24, -24."),
+        ("24", "Take 24 of them.", "It was -24 there."),
+        ("7.25 bar", "Keep it at 7.25 bar.", "Keep it at -7.25 bar."),
+        ("PX-1098-C", "Part PX-1098-C broke.", "Part PX1098C broke."),
+        ("PX1098C", "Part PX1098C broke.", "Part PX-1098-C broke."),
+        ("pages 10 to 24", "See pages 10-24 there.", "See pages 10 and -24 there."),
+    ],
+)
+def test_what_is_written_otherwise_is_found_behind(query: str, first: str, then: str) -> None:
+    assert rank(query, {"a": then, "b": first} | OTHERS) == ["b", "a"]
+
+
+@pytest.mark.parametrize(("query", "text"), [("1a", "Section 1 a"), ("20240317", "On 2024-03-17."), ("3D", "3 d")])
+def test_what_means_something_else_is_not_the_same(query: str, text: str) -> None:
+    assert rank(query, {"written": text} | OTHERS) == []

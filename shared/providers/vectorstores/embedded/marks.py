@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from embedmill.shared.errors import StorageFailed
+from embedmill.shared.providers.vectorstores.embedded.shard_file import LOCK
 
 OWNER = "owner"
 
@@ -18,6 +19,15 @@ def read_marks(folder: Path) -> set[str]:
         return set()
     except OSError as error:
         raise StorageFailed(f"cannot read {folder / OWNER}: {error.strerror}") from None
+
+
+def remove_marks(folder: Path) -> None:
+    """Remove a folder without shards, and what marks it; one in which anything else lies stays as it is."""
+    with suppress(OSError):
+        if all(file.name.startswith((OWNER, LOCK)) for file in folder.iterdir()):
+            for file in list(folder.iterdir()):
+                file.unlink(missing_ok=True)
+            folder.rmdir()
 
 
 def leave_mark(folder: Path, name: str) -> None:

@@ -5,6 +5,7 @@ at once, a half-created file is finished by the next writer, and a foreign file 
 """
 
 import fcntl
+import glob
 import os
 import sqlite3
 import threading
@@ -43,6 +44,11 @@ HINTS = {
 }
 
 DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
+
+LOCK = ".creating"
+"""Beside the shards: held by who makes or removes one."""
+ASIDE = ".damaged-"
+"""Behind the name of a file that was put aside, and before its number."""
 
 FILES = ("", "-wal", "-shm")
 """What SQLite keeps of a database: these behind its name."""
@@ -110,6 +116,8 @@ class ShardFile:
                 with self._creation_lock():
                     for suffix in FILES:
                         Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+            for aside in self.path.parent.glob(f"{glob.escape(self.path.name)}{ASIDE}*"):
+                aside.unlink(missing_ok=True)
 
     def examine(self) -> None:
         """Read all of the file's structure. Raises ShardDamaged."""
@@ -123,7 +131,7 @@ class ShardFile:
         with self._turn():
             self._close()
             with self._creation_lock():
-                numbers = (Path(f"{self.path}.damaged-{number}") for number in count(1))
+                numbers = (Path(f"{self.path}{ASIDE}{number}") for number in count(1))
                 kept = next(path for path in numbers if not path.exists())
                 for suffix in reversed(FILES):
                     with suppress(FileNotFoundError):
@@ -216,7 +224,7 @@ class ShardFile:
 
     @contextmanager
     def _creation_lock(self) -> Iterator[None]:
-        descriptor = os.open(self.path.parent / ".creating", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(self.path.parent / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield

@@ -337,7 +337,9 @@ class EmbeddedVectorStore(VectorStore):
         return str(self._shard(shard).set_aside())
 
     def drop(self, shard: str) -> None:
-        self._shard(shard).drop()
+        opened = self._shard(shard)
+        opened.drop()
+        marks.remove_marks(opened.file.path.parent)
 
     def close(self) -> None:
         for shard in self._shards.values():

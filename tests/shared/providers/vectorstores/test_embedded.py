@@ -17,6 +17,7 @@ from embedmill.shared.errors import ShardDamaged, StorageFailed
 from embedmill.shared.providers.vectorstores.base import VectorStore
 from embedmill.shared.providers.vectorstores.embedded import changes
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
+from embedmill.shared.providers.vectorstores.places import Owner
 from tests.contracts.vectorstore import (
     DIMENSIONS,
     StoreFactory,
@@ -369,3 +370,17 @@ def test_a_vector_comes_back_to_the_last_bit_in_whatever_width_it_is_kept(
         np.testing.assert_array_equal(row.vector, vector)
     width = sqlite3.connect(tmp_path / "s.db").execute("SELECT max(length(vector)) FROM vectors").fetchone()[0]
     assert width == np.dtype(kind).itemsize * DIMENSIONS
+
+
+def test_who_drops_the_last_shard_leaves_nothing_behind(tmp_path: Path) -> None:
+    store = EmbeddedVectorStore(tmp_path / "c1", dimensions=DIMENSIONS, owner=Owner(lambda: "mill-1", len))
+    for shard in ("s", "t"):
+        store.upsert(shard, [make_row("d")])
+    (tmp_path / "c1" / "s.db.damaged-1").write_bytes(b"what was put aside holds texts too")
+    store.drop("s")
+    assert {file.name for file in (tmp_path / "c1").iterdir()} >= {"t.db", "owner"}
+    assert not list((tmp_path / "c1").glob("s.*"))
+    store.drop("t")
+    assert not (tmp_path / "c1").exists()
+    store.upsert("s", [make_row("d")])
+    assert store.count("s") == 1
