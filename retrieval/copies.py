@@ -174,11 +174,17 @@ def words_of(text: str) -> Words:
 
 def alike(one: Words, other: Words) -> bool:
     """Whether two texts are nearly the same, by their words."""
-    longer = max(len(one.listed), len(other.listed))
-    shared = (one.counts & other.counts).total()
+    shorter, longer = sorted((len(one.listed), len(other.listed)))
+    shared = _shared_words(one, other) if (AROUND_FIELD + 1) * shorter >= AROUND_FIELD * longer else 0
     if (AROUND_FIELD + 1) * shared < AROUND_FIELD * longer:
         return False
     return 10 * shared >= ALIKE_TENTHS * longer or _differ_in_one_field(one.listed, other.listed)
+
+
+def _shared_words(one: Words, other: Words) -> int:
+    """How many words of one stand in the other too, each as often as in both."""
+    common = one.counts.keys() & other.counts.keys()
+    return sum(map(min, map(one.counts.__getitem__, common), map(other.counts.__getitem__, common)))
 
 
 def same(one: Words, other: Words) -> bool:
