@@ -119,3 +119,20 @@ def test_a_file_that_is_cut_short_or_all_braces_is_refused(data: bytes) -> None:
 
 def test_what_stands_behind_the_last_brace_is_nobodys() -> None:
     assert texts(read(b"{\\rtf1 a\\par}\0\0{\\b rest", "a.rtf")) == ["a"]
+
+
+def test_a_document_that_is_typed_in_courier_is_no_code() -> None:
+    body = rb"{\fonttbl{\f0\fmodern Courier New;}}\f0 A letter.\par Yours, Ada\par}"
+    document = read(rb"{\rtf1\ansi\deff0" + body, "a.rtf")
+    assert [str(block.kind) for block in document.blocks] == ["paragraph", "paragraph"]
+
+
+def test_lines_of_code_are_one_block_and_words_in_its_font_are_none() -> None:
+    fonts = rb"{\fonttbl{\f0 Arial;}{\f1 Courier New;}}"
+    body = rb"Call {\f1 f()} now.\par{\f1 a = 1\par\par   b = 2\par}{\f1 }Text\par"
+    document = read(rb"{\rtf1\ansi\deff0" + fonts + body + b"}", "a.rtf")
+    assert [(str(block.kind), block.text) for block in document.blocks] == [
+        ("paragraph", "Call f() now."),
+        ("code", "a = 1\n\n  b = 2"),
+        ("paragraph", "Text"),
+    ]

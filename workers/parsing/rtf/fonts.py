@@ -1,11 +1,13 @@
 """Owns the fonts of an RTF file, as far as they say how its bytes are read, and its styles that are headings."""
 
+import re
 from dataclasses import dataclass, field
 
 from embedmill.workers.parsing.symbols import symbol
-from embedmill.workers.parsing.word_styles import heading_level
+from embedmill.workers.parsing.word_styles import CAPTIONS, CODE, heading_level
 
 SYMBOLS = "symbols"
+_FIXED = re.compile(r"courier|consolas|menlo|monaco|mono\b|typewriter", re.IGNORECASE)
 _CHARSETS = {
     77: "mac_roman", 78: "cp932", 79: "cp949", 80: "gbk", 81: "big5", 83: "mac_greek", 88: "mac_latin2",
     89: "mac_cyrillic", 128: "cp932", 129: "cp949", 130: "johab", 134: "gbk", 136: "big5", 161: "cp1253",
@@ -22,6 +24,12 @@ class Font:
 
     name: str = ""
     encoding: str = ""
+    is_modern: bool = False
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether it is one that programs are written in."""
+        return self.is_modern or _FIXED.search(self.name) is not None
 
 
 @dataclass(slots=True)
@@ -32,8 +40,20 @@ class Style:
     outline: str = ""
 
     @property
+    def known_by(self) -> str:
+        return self.name.strip().rstrip(";").lower()
+
+    @property
     def level(self) -> int:
-        return heading_level(self.name.strip().rstrip(";").lower(), self.outline)
+        return heading_level(self.known_by, self.outline)
+
+    @property
+    def is_code(self) -> bool:
+        return self.known_by in CODE
+
+    @property
+    def is_caption(self) -> bool:
+        return self.known_by in CAPTIONS
 
 
 @dataclass(slots=True)
@@ -54,6 +74,12 @@ class Fonts:
             self.defined.encoding = _CHARSETS.get(number, "")
         elif word == "cpg":
             self.defined.encoding = page(number)
+        else:
+            self.defined.is_modern = True
+
+    def is_code(self, number: int) -> bool:
+        """Whether text in a font is set as code is: not where the whole document is."""
+        return self.by_number.get(number, Font()).is_fixed and not self.by_number.get(self.default, Font()).is_fixed
 
     def decode(self, data: bytes, number: int) -> str:
         font = self.by_number.get(number, Font())

@@ -75,7 +75,7 @@ class _State:
             self.is_deleted,
             self.is_markup,
             self.mark,
-            Paragraph(outer.level, outer.depth, outer.indent, outer.in_table),
+            Paragraph(outer.level, outer.depth, outer.indent, outer.is_code, outer.is_caption, outer.in_table),
         )
 
 
@@ -162,7 +162,7 @@ class _Reader:
             case _Target.STORY if state.is_hidden:
                 self._draft.note("hidden text left out")
             case _Target.STORY if not state.is_deleted and not state.is_markup:
-                state.story.add(text, state.mark)
+                state.story.add(text, state.mark, is_fixed=self._fonts.is_code(state.font))
             case _Target.FONTS:
                 self._fonts.defined.name += text
             case _Target.STYLES:
@@ -216,7 +216,8 @@ class _Reader:
         if self._state.target is _Target.STYLES:
             self._style = style
         else:
-            self._state.paragraph.level = style.level
+            paragraph = self._state.paragraph
+            paragraph.level, paragraph.is_code, paragraph.is_caption = style.level, style.is_code, style.is_caption
 
     def outline(self, _word: str, number: int | None) -> None:
         if self._state.target is _Target.STYLES:
@@ -337,7 +338,7 @@ _FOLLOWED: dict[_Follow, str] = {
     _Reader.set_page: "ansicpg ansi mac pc pca",
     _Reader.default_font: "deff",
     _Reader.use_font: "f",
-    _Reader.describe_font: "fcharset cpg",
+    _Reader.describe_font: "fcharset cpg fmodern",
     _Reader.use_style: "s",
     _Reader.outline: "outlinelevel",
     _Reader.plain: "plain",

@@ -23,6 +23,8 @@ class Paragraph:
     level: int = 0
     depth: int = 0
     indent: int = 0
+    is_code: bool = False
+    is_caption: bool = False
     in_table: bool = False
 
 
@@ -33,8 +35,8 @@ class Story:
         self.lines: list[str] = []
         self._parts: list[tuple[str, str]] = []
 
-    def add(self, text: str, mark: str) -> None:
-        """`mark` is `^` or `_` for what is raised or lowered."""
+    def add(self, text: str, mark: str, *, is_fixed: bool = False) -> None:
+        """`mark` is `^` or `_` for what is raised or lowered; `is_fixed` that the font is one for code."""
         self._parts.append((text, mark))
 
     def end_paragraph(self, paragraph: Paragraph, marker: str) -> None:
@@ -75,14 +77,28 @@ class Body(Story):
         self._cells: list[str] = []
         self._table = TableReader()
         self._row = RowDefinition()
+        self._fonts: set[bool] = set()
+        self._code: list[str] = []
+        self._caption = ""
+
+    def add(self, text: str, mark: str, *, is_fixed: bool = False) -> None:
+        super().add(text, mark)
+        if text.strip():
+            self._fonts.add(is_fixed)
 
     def end_paragraph(self, paragraph: Paragraph, marker: str) -> None:
         text = self.take()
         if paragraph.in_table:
             self._cell.append(" ".join(filter(None, (marker, text))))
             return
-        self._table.lay_out(self._draft)
-        self._emit(text, paragraph, marker)
+        self._end_table()
+        is_code = paragraph.is_code or self._fonts == {True} or (bool(self._code) and not text.strip())
+        self._fonts = set()
+        if is_code and not paragraph.level and not marker:
+            self._code.append(text)
+        else:
+            self._end_code()
+            self._emit(text, paragraph, marker)
         for line in self._lines_beside():
             self._draft.paragraph(line)
 
@@ -104,13 +120,38 @@ class Body(Story):
         if self._cells:
             self.end_row()
         self.end_paragraph(Paragraph(), "")
+        self._end_code()
+        self._end_caption()
+
+    def _end_table(self) -> None:
+        if not self._table.is_empty:
+            self._end_code()
+            caption, self._caption = self._caption, ""
+            self._table.lay_out(self._draft, caption=caption)
+
+    def _end_code(self) -> None:
+        """Lines of code are paragraphs of their own."""
+        code, self._code = self._code, []
+        if code:
+            self._end_caption()
+            self._draft.code("\n".join(code))
+
+    def _end_caption(self) -> None:
+        """One that opens no table stands for itself."""
+        caption, self._caption = self._caption, ""
+        self._draft.caption(caption)
 
     def _emit(self, text: str, paragraph: Paragraph, marker: str) -> None:
+        if not text.strip():
+            return
+        self._end_caption()
         depth = paragraph.depth
         if not marker and not paragraph.level and (written := _WRITTEN_MARKER.match(text)):
             marker, text, depth = written[1], text[written.end() :], paragraph.indent // _STEP - 1
             marker = marker if marker[0].isalnum() else "-"
-        if paragraph.level:
+        if paragraph.is_caption:
+            self._caption = text
+        elif paragraph.level:
             self._draft.heading(" ".join(filter(None, (marker, text.strip()))), level=paragraph.level)
         elif marker:
             self._draft.list_item(text, marker=marker, depth=depth)

@@ -55,14 +55,16 @@ class TableReader:
     def add(self, definition: RowDefinition, texts: list[str]) -> None:
         self._rows.append(_Row(list(definition.cells), texts, definition.is_head))
 
-    def lay_out(self, draft: Draft) -> None:
-        if not self._rows:
-            return
+    @property
+    def is_empty(self) -> bool:
+        return not self._rows
+
+    def lay_out(self, draft: Draft, *, caption: str) -> None:
         edges = _edges(self._rows)
         above: dict[int, str] = {}
         lines = [_line(row, edges, above) for row in self._rows]
         heads = next((number for number, row in enumerate(self._rows) if not row.is_head), len(self._rows))
-        Spread(rows=lines, heads=heads).lay_out(draft)
+        Spread(caption, lines, heads).lay_out(draft)
         self._rows = []
 
 

@@ -2,6 +2,6 @@
 
 from collections.abc import Callable
 
-from tests.workers.parsing.truth import office, pdfs, sheets
+from tests.workers.parsing.truth import office, others, pdfs, sheets
 
-MADE: dict[str, Callable[[], bytes]] = {**office.MADE, **pdfs.MADE, **sheets.MADE}
+MADE: dict[str, Callable[[], bytes]] = {**office.MADE, **others.MADE, **pdfs.MADE, **sheets.MADE}
