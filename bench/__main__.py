@@ -26,6 +26,7 @@ NAMES = (
     "stumbling",
     "submit",
     "validation",
+    "webpages",
     "words",
 )
 

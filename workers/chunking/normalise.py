@@ -72,13 +72,18 @@ def normalise(parsed: ParsedDocument) -> NormalisedDocument:
 
 
 def _spans(blocks: Sequence[Block], placed: Sequence[Span | None]) -> Iterator[BlockSpan]:
+    """A part that begins with no heading, as a slide without a title does, is in no section of the part before it."""
     sections: list[tuple[int, str]] = []
     heads = _heads(blocks, placed)
+    part = 0
     for block, span in zip(blocks, placed, strict=True):
         if span is None:
             continue
         if block.kind is BlockKind.HEADING:
             _enter(sections, level=block.level, heading=clean_block(block))
+        elif block.part != part:
+            sections.clear()
+        part = block.part
         head = heads.get(block.head) if block.head else None
         yield BlockSpan(*span, block.kind, _path(sections), block.page, block.part, head)
 

@@ -1,6 +1,7 @@
 """Where chunks are cut: headings, blocks, sentences and what they carry."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -54,6 +55,11 @@ def test_sections_are_paths_of_the_headings_above() -> None:
         "E",
         "E",
     ]
+
+
+def test_a_part_without_a_heading_is_in_no_section_of_the_part_before() -> None:
+    blocks = heading("Slide"), paragraph("x"), replace(paragraph("y"), part=1), replace(heading("Z", 2), part=2)
+    assert [block.section for block in document(*blocks).blocks] == ["Slide", "Slide", "", "Z"]
 
 
 def test_a_heading_opens_a_chunk_once_the_minimum_is_reached() -> None:
