@@ -1,7 +1,7 @@
 """Owns what is told of how an order came about: what each stage cost, and which hits it moved, took in and left out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from embedmill.retrieval.steps import Step
 
@@ -68,6 +68,15 @@ def explain(
         HitExplained(*told, {stage: found.get(id) for stage, found in places.items()}) for id, told in shown.items()
     ]
     return Explanation([explain_step(step, changes.get(step.name)) for step in steps], hits)
+
+
+def as_kept(explanation: Explanation | None, steps: Sequence[Step]) -> Explanation | None:
+    """The explanation of a result that is shown again: what its stages changed, and what they cost this time."""
+    if explanation is None:
+        return None
+    now = {step.name: step for step in steps}
+    stages = [explain_step(now[stage.name], stage.change) for stage in explanation.stages if stage.name in now]
+    return replace(explanation, stages=stages)
 
 
 def explain_step(step: Step, change: Change | None = None) -> StageExplained:

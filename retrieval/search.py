@@ -6,10 +6,11 @@ from functools import cache, partial
 
 from pydantic import TypeAdapter
 
+from embedmill.retrieval import explaining
 from embedmill.retrieval import look as looking
 from embedmill.retrieval.candidates import ActiveEditions, Visibility
 from embedmill.retrieval.embedding import EMBED, Vector, embed
-from embedmill.retrieval.explaining import Explanation, explain
+from embedmill.retrieval.explaining import Explanation
 from embedmill.retrieval.fusion import UNMEASURED_MODEL, Fusion
 from embedmill.retrieval.grading.grader import STEPS as GRADING
 from embedmill.retrieval.grading.grader import Grader, Judges
@@ -38,19 +39,6 @@ from embedmill.shared.metering import Tally
 from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.shared.providers.vectorstores.base import VectorStore
 
-RESULT: Kind[SearchResult] = Kind(
-    "result",
-    cache(lambda: TypeAdapter(SearchResult)),
-    steps_of=lambda found: found.steps,
-    is_whole=lambda found: not found.degraded and not found.unsettled,
-    as_kept=lambda found, milliseconds: replace(
-        found,
-        steps=as_kept(found.steps),
-        timings=dict.fromkeys(found.timings, 0.0) | {"total": milliseconds},
-        notes=found.remarks,
-        cached=True,
-    ),
-)
 LOOKS = 3
 """A query that met a document in the middle of its switch looks again, so that the document is not missing."""
 SECONDS = 10.0
@@ -228,7 +216,24 @@ def _explain(found: SearchResult, page: Page, order: Order, grader: Grader, begi
     ranks = order.ranking.ranks if order.ranking else {}
     found_by = {stage: sorted(places, key=places.__getitem__) for stage, places in ranks.items()}
     trail = {**found_by, FOLD: page.ids, **grader.trail}
-    return explain(trail, found.steps, shown, depth=begin.offset + len(found.hits))
+    return explaining.explain(trail, found.steps, shown, depth=begin.offset + len(found.hits))
+
+
+def _as_kept(found: SearchResult, milliseconds: float) -> SearchResult:
+    """A result as it is when it is shown again."""
+    steps = as_kept(found.steps)
+    timings = dict.fromkeys(found.timings, 0.0) | {"total": milliseconds}
+    explanation = explaining.as_kept(found.explanation, steps)
+    return replace(found, steps=steps, timings=timings, notes=found.remarks, explanation=explanation, cached=True)
+
+
+RESULT: Kind[SearchResult] = Kind(
+    "result",
+    cache(lambda: TypeAdapter(SearchResult)),
+    steps_of=lambda found: found.steps,
+    is_whole=lambda found: not found.degraded and not found.unsettled,
+    as_kept=_as_kept,
+)
 
 
 def _check_words(question: Question, shards: Shards) -> None:

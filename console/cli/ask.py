@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from embedmill.console.cli.explained import print_explanation
-from embedmill.console.cli.found import INDENT, width
+from embedmill.console.cli.found import INDENT, KEPT, width
 from embedmill.console.cli.options import (
     AsJson,
     Collection,
@@ -99,7 +99,7 @@ def _print_reply(reply: "Reply") -> None:
         sentences = "a sentence was" if reply.removed == 1 else f"{reply.removed} sentences were"
         print_line(f"{sentences} left out, because no document bears them out")
     if reply.cached:
-        print_line("kept from before: nothing was asked of a model")
+        print_line(KEPT)
     if reply.spend.calls:
         calls = "1 call" if reply.spend.calls == 1 else f"{reply.spend.calls} calls"
         print_line(f"{calls}, {format_usd(reply.spend.usd)}")

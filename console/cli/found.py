@@ -22,6 +22,9 @@ NOT_GOOD = {
 }
 
 
+KEPT = "kept from before: nothing was asked of a model (--no-cache asks again)"
+
+
 def print_found(result: "SearchResult", *, offset: int = 0) -> None:
     """An answer for people."""
     for line in _lines(result, offset):
@@ -41,6 +44,8 @@ def _lines(result: "SearchResult", offset: int) -> Iterator[str]:
         yield from _hit(hit, terms)
     if not result.hits:
         yield "no more hits" if offset else "nothing found"
+    if result.cached:
+        yield KEPT
     if result.next:
         yield f"more: --offset {result.hits[-1].rank}"
 

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from embedmill.console.services.recording import CameTo, Door, note_query
 from embedmill.console.services.searching import open_searcher, question_text
 from embedmill.console.services.switches import Switches
+from embedmill.retrieval import explaining
 from embedmill.retrieval.answering.answering import ANSWER, Answered, Source, answer
 from embedmill.retrieval.answering.answers import Claim
 from embedmill.retrieval.explaining import Explanation, explain_step
@@ -185,7 +186,10 @@ def _ask(searcher: Searcher, question: str, where: Condition | None, view: View,
 def _as_kept(reply: Reply, milliseconds: float) -> Reply:
     """The reply as it is when it is given again."""
     timings = dict.fromkeys(reply.timings, 0.0) | {"total": milliseconds}
-    return replace(reply, steps=as_kept(reply.steps), spend=AskSpend(0.0, 0), timings=timings, cached=True)
+    steps = as_kept(reply.steps)
+    explanation = explaining.as_kept(reply.explanation, steps)
+    free = AskSpend(0.0, 0)
+    return replace(reply, steps=steps, spend=free, timings=timings, explanation=explanation, cached=True)
 
 
 def _came_to(reply: Reply, found: SearchResult) -> CameTo:

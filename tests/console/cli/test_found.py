@@ -65,6 +65,11 @@ def test_a_good_answer_has_no_such_line(capsys: pytest.CaptureFixture[str], rele
     assert "no good match" not in printed
 
 
+def test_that_a_result_was_kept_is_said_below_its_hits(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "kept from before" in shown(replace(answer(HIT), cached=True), capsys)[-1]
+    assert "kept" not in "".join(shown(answer(HIT), capsys))
+
+
 def test_what_a_model_found_relevant_is_not_called_weak(capsys: pytest.CaptureFixture[str]) -> None:
     graded = replace(HIT, model_score=5)
     assert shown(answer(graded, relevance=Relevance.WEAK), capsys)[0].startswith(" 1. ")

@@ -158,6 +158,17 @@ def test_an_answer_that_is_repeated_asks_nobody(indexed: Indexed) -> None:
     assert first.spend.usd > 0
 
 
+def test_what_is_explained_of_it_is_what_it_costs_now(indexed: Indexed) -> None:
+    for ask, view in ((indexed.search, View(explain=True)), (indexed.ask, replace(EVERY_SAYING, explain=True))):
+        first, again = ask(view=view), ask(view=view)
+        assert again.cached
+        told, before = again.explanation, first.explanation
+        assert told and before
+        assert sum(stage.usd for stage in before.stages) > sum(stage.usd for stage in told.stages) == 0
+        assert [stage.change for stage in told.stages] == [stage.change for stage in before.stages]
+        assert told.hits == before.hits
+
+
 def test_an_answer_goes_by_the_result_of_the_same_search(indexed: Indexed) -> None:
     indexed.search(top_k=asking.READ, view=EVERY_SAYING)
     asked = indexed.calls
