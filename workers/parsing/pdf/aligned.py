@@ -3,17 +3,20 @@
 import re
 from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import pairwise, takewhile
+from itertools import islice, pairwise, takewhile
 from statistics import mean, median
 
 from embedmill.workers.parsing.pdf.drawings import Rule
 from embedmill.workers.parsing.pdf.hyphens import Words
-from embedmill.workers.parsing.pdf.lines import Cell, Line
+from embedmill.workers.parsing.pdf.lines import Cell, Line, from_place
 from embedmill.workers.parsing.pdf.markers import MARKER, has_leaders
 from embedmill.workers.parsing.pdf.tables import Part, Row, Table, count_heads, without_wraps
 
 FARTHEST = 3.0
 """Of a line's height: rows that are farther apart are no rows of one table."""
+MOST_ROWS = 400
+MOST_ATTEMPTS = 100
+"""Of a page: lines with gaps that are no table may be many."""
 APART = 1.3
 """Of the usual distance of rows."""
 WORDS_OF_CELL = 8
@@ -35,10 +38,11 @@ Span = tuple[float, float]
 def with_aligned_tables(parts: Sequence[Part], level: Sequence[Rule], words: Words) -> list[Part]:
     """The parts, with tables where lines form them."""
     found: list[Part] = []
-    at = 0
+    at = attempts = 0
     while at < len(parts):
-        lines = list(_region(parts, at)) if _may_begin(parts[at]) else []
+        lines = list(_region(parts, at)) if _may_begin(parts[at]) and attempts < MOST_ATTEMPTS else []
         taken, table = _table(lines, level, words) if len(lines) > 1 else (0, None)
+        attempts += len(lines) > 1 and not taken
         found += [table] if table else parts[at : at + max(taken, 1)]
         at += max(taken, 1)
     return found
@@ -47,7 +51,7 @@ def with_aligned_tables(parts: Sequence[Part], level: Sequence[Rule], words: Wor
 def _region(parts: Sequence[Part], start: int) -> Iterator[Line]:
     """Lines from here on that may be rows: with gaps, or no wider than a cell; each not far below the one before."""
     above: Line | None = None
-    for part in parts[start:]:
+    for part in islice(from_place(parts, start), MOST_ROWS):
         if not isinstance(part, Line) or part.fixed or part.alone or has_leaders(part.text) or _is_item(part):
             return
         if above is None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from embedmill.workers.parsing.draft import one_line
 
-MOST = 20_000
+MOST = 2_000
 """Annotations of a page that are looked at."""
 
 BOXES = ("[ ]", "[x]")

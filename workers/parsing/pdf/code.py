@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from statistics import median
 
-from embedmill.workers.parsing.pdf.lines import Line
+from embedmill.workers.parsing.pdf.lines import Line, from_place
 from embedmill.workers.parsing.pdf.tables import Part
 
 EMPTY_LINE = 1.7
@@ -15,10 +15,10 @@ FARTHEST = 4.0
 
 def code_from(parts: Sequence[Part], at: int) -> list[Line]:
     """The lines of code from here on; empty where there is none."""
-    return list(_listing(parts[at:]))
+    return list(_listing(from_place(parts, at)))
 
 
-def _listing(parts: Sequence[Part]) -> Iterator[Line]:
+def _listing(parts: Iterator[Part]) -> Iterator[Line]:
     before: Line | None = None
     for part in parts:
         if not isinstance(part, Line) or not part.fixed or part.alone:

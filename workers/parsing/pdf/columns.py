@@ -1,8 +1,8 @@
 """Owns reading order: pdfium gives a page in the order of its content, which stays but where evidence is against it."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from statistics import mean
 
 from embedmill.workers.parsing.pdf.drawings import Rule
 from embedmill.workers.parsing.pdf.lines import Line
@@ -16,6 +16,10 @@ RISING_SHARE = 0.8
 """Of the steps from line to line: a page that goes up so often is told from its end."""
 RISING_LINES = 3
 DEEPEST = 4
+MOST_LINES = 300
+"""That are looked at together."""
+MOST_ATTEMPTS = 200
+"""Of a page: lines with gaps that are no columns may be many."""
 MARKER_GAP = 3.0
 """Of a line's height: an item's text is no farther from its marker."""
 FARTHEST = 2.6
@@ -31,9 +35,13 @@ def _with_markers(lines: list[Line]) -> list[Line]:
     """Bullets and numbers of items that are drawn after the text join the lines before which they stand."""
     if not any(_is_marker(line) for line in lines):
         return lines
+    heights: dict[int, list[Line]] = defaultdict(list)
+    for line in lines:
+        heights[round(line.base)].append(line)
     kept: list[Line] = []
     for line in lines:
-        owner = _owner(line, lines) if _is_marker(line) else None
+        near = (other for height in (-1, 0, 1) for other in heights[round(line.base) + height])
+        owner = _owner(line, near) if _is_marker(line) else None
         if owner:
             owner.cells.insert(0, line.cells[0])
         else:
@@ -45,15 +53,15 @@ def _is_marker(line: Line) -> bool:
     return len(line.cells) == 1 and MARKER.fullmatch(f"{line.text} ") is not None
 
 
-def _owner(marker: Line, lines: Sequence[Line]) -> Line | None:
+def _owner(marker: Line, lines: Iterable[Line]) -> Line | None:
     """The line at the marker's height that begins nearest behind it."""
-    near = marker.size * MARKER_GAP
+    farthest = marker.size * MARKER_GAP
     beside = [
         line
         for line in lines
         if line is not marker
         and abs(line.base - marker.base) < marker.size / 4
-        and -marker.size / 4 < line.left - marker.right < near
+        and -marker.size / 4 < line.left - marker.right < farthest
     ]
     return min(beside, key=lambda line: line.left, default=None)
 
@@ -69,9 +77,11 @@ def _downward(lines: list[Line]) -> list[Line]:
 def _columns_apart(lines: list[Line], level: Sequence[Rule], depth: int) -> list[Line]:
     """Lines that are drawn across two columns are told column by column."""
     ordered: list[Line] = []
-    start = 0
+    start = attempts = 0
     while start < len(lines):
-        end, gap = _columns_at(lines, start, level) if depth else (start, 0.0)
+        is_tried = depth and attempts < MOST_ATTEMPTS and len(lines[start].cells) > 1
+        end, gap = _columns_at(lines, start, level) if is_tried else (start, 0.0)
+        attempts += bool(is_tried) and end == start
         if end > start:
             for side in _sides(lines[start:end], gap):
                 ordered += _columns_apart(side, level, depth - 1)
@@ -84,12 +94,10 @@ def _columns_apart(lines: list[Line], level: Sequence[Rule], depth: int) -> list
 
 def _columns_at(lines: list[Line], start: int, level: Sequence[Rule]) -> tuple[int, float]:
     """Where two columns that begin with this line end, and the middle of the gap between them; `start` for none."""
-    if len(lines[start].cells) < 2:
-        return start, 0.0
     best = start, 0.0
     for left, right in pairwise(lines[start].cells):
         low, high, end, both = left.right, right.left, start, 0
-        while end < len(lines) and (narrowed := _narrowed(lines, end, start, low, high)):
+        while end < min(len(lines), start + MOST_LINES) and (narrowed := _narrowed(lines, end, start, low, high)):
             low, high = narrowed
             both += _is_on_both_sides(lines[end], low, high)
             end += 1
@@ -122,7 +130,9 @@ def _is_prose(lines: Sequence[Line], gap: float, level: Sequence[Rule]) -> bool:
     top, bottom = lines[0].base, lines[-1].base
     if any(rule.start < gap < rule.end and bottom <= rule.at <= top for rule in level):
         return False
-    return all(mean(len(line.text.split()) for line in side) >= COLUMN_WORDS for side in _sides(lines, gap))
+    left = [cell for line in lines for cell in line.cells if cell.right <= gap]
+    right = [cell for line in lines for cell in line.cells if cell.right > gap]
+    return all(sum(cell.text.count(" ") + 1 for cell in side) >= COLUMN_WORDS * len(side) for side in (left, right))
 
 
 def _sides(lines: Sequence[Line], gap: float) -> tuple[list[Line], list[Line]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise, takewhile
 from statistics import median
 
-from embedmill.workers.parsing.pdf.lines import Line
+from embedmill.workers.parsing.pdf.lines import Line, from_place
 from embedmill.workers.parsing.pdf.markers import BULLETS, has_leaders
 from embedmill.workers.parsing.pdf.outline import Outline, folded
 from embedmill.workers.parsing.pdf.tables import Part
@@ -84,7 +84,7 @@ def _tagged(page: int, parts: Sequence[Part]) -> Iterator[Heading]:
     at = 0
     while at < len(parts):
         tag = _heading_tag(parts[at])
-        count = len(list(takewhile(lambda part: _heading_tag(part) == tag, parts[at:]))) if tag else 1  # noqa: B023
+        count = len(list(takewhile(lambda part: _heading_tag(part) == tag, from_place(parts, at)))) if tag else 1  # noqa: B023
         if tag:
             yield Heading(page, at, count, (0.0, False), level=tag.level)
         at += count
@@ -145,7 +145,7 @@ def _styled(page: int, parts: Sequence[Part], at: int, body: float, leading: flo
 def _alike(parts: Sequence[Part], at: int) -> Iterator[Line]:
     """Lines from here on in one style, each right below the one before; another number begins another heading."""
     before: Line | None = None
-    for part in parts[at:]:
+    for part in from_place(parts, at):
         if not isinstance(part, Line) or part.fixed or (before and not _goes_on(before, part)):
             return
         yield part

@@ -1,14 +1,17 @@
 """Owns lines: words on one baseline, in cells where wide gaps part them."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from copy import copy
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from embedmill.workers.parsing.pdf.drawings import Rule
 from embedmill.workers.parsing.pdf.fonts import Font, Fonts
 from embedmill.workers.parsing.pdf.scripts import is_script, written
 from embedmill.workers.parsing.pdf.tags import Tag, Tags, tag_of
 from embedmill.workers.parsing.pdf.words import Stretch, Word
+
+T = TypeVar("T")
 
 CELL_GAP = 0.75
 """Of the line's height: a wider gap between words parts cells."""
@@ -62,7 +65,14 @@ class Line:
 
     def part(self, cells: list[Cell]) -> "Line":
         """The same line with only these of its cells."""
-        return replace(self, cells=cells)
+        line = copy(self)
+        line.cells = cells
+        return line
+
+
+def from_place(parts: Sequence[T], at: int) -> Iterator[T]:
+    """The rest of a sequence, without a copy of it."""
+    return (parts[place] for place in range(at, len(parts)))
 
 
 def build_lines(

@@ -15,8 +15,8 @@ NEAR = 3.0
 """Points: rules that are nearer touch or are one."""
 MOST_CROSSINGS = 200_000
 """Of level and upright rules: a page with more is a drawing."""
-MOST_LINES = 200
-"""Rows or columns that a table may have on a page."""
+MOST_WORK = 5_000_000
+"""Comparisons of a table's cells with its rules: a grid with more is a drawing."""
 WORDS_OF_CELL = 40
 """Words that a cell has on average, at the most: boxes with more are the page's layout."""
 FEW_BANDS = 3
@@ -60,7 +60,8 @@ def find_grids(drawings: Drawings) -> Iterator[Grid]:
         outer = min(rule.start for rule in level), max(rule.end for rule in level)
         columns = _merged([*(rule.at for rule in upright), *outer])
         rows = _merged([*(rule.at for rule in level), *_shared_ends(upright)])[::-1]
-        if 3 <= len(columns) <= MOST_LINES and 2 <= len(rows) <= MOST_LINES:
+        work = len(columns) * len(rows) * max(len(level), len(upright))
+        if len(columns) > 2 and len(rows) > 1 and work < MOST_WORK:
             yield Grid(columns, rows, level, upright)
 
 

@@ -9,7 +9,7 @@ from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.pdf.code import code_from, written
 from embedmill.workers.parsing.pdf.headings import Heading, Headings
 from embedmill.workers.parsing.pdf.hyphens import HYPHENS, Words
-from embedmill.workers.parsing.pdf.lines import Line
+from embedmill.workers.parsing.pdf.lines import Line, from_place
 from embedmill.workers.parsing.pdf.markers import has_leaders, without_leaders
 from embedmill.workers.parsing.pdf.paragraphs import Paragraphs
 from embedmill.workers.parsing.pdf.tables import Part, Table
@@ -188,7 +188,7 @@ class Writer:
         """The lines of a caption right below a table which has none above, and which no other table follows."""
         waiting = self._joined(self._waiting) if self._waiting else ""
         lines: list[Line] = []
-        for part in parts[at:]:
+        for part in from_place(parts, at):
             if not isinstance(part, Line) or (lines and not paragraphs.goes_on(lines[-1], part)):
                 break
             lines.append(part)
