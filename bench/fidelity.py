@@ -57,6 +57,10 @@ class Reading:
     headings: list[str]
     seconds: float
 
+    def has_heading(self, heading: str) -> bool:
+        """Whether a heading says it, with or without its number."""
+        return any(found == heading or found.endswith(f" {heading}") for found in self.headings)
+
     def holds(self, row: Sequence[str]) -> bool:
         """Whether one row holds all of a row's words, or several that begin with the same word together.
 
@@ -93,7 +97,7 @@ class Score:
         self.rows += len(reference.rows)
         self.rows_found += sum(map(reading.holds, reference.rows))
         self.headings += len(reference.headings)
-        self.headings_found += sum(heading in reading.headings for heading in reference.headings)
+        self.headings_found += sum(map(reading.has_heading, reference.headings))
         self.seconds += reading.seconds
 
     def line(self, base: "Score | None") -> str:

@@ -455,3 +455,18 @@ def test_a_page_that_cannot_continue_says_why(held: Held) -> None:
 def test_a_view_that_makes_no_sense_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         View(**options)
+
+
+def test_a_hit_and_its_neighbours_tell_rows_apart_from_the_head_that_they_carry(held: Held) -> None:
+    rows = ["k | name\n1 | pumps", "2 | oil", "3 | tar"]
+    held.add("table", *rows)
+    held.search("tar")
+    for ordinal, start in ((1, 19), (2, 27)):
+        row = next(row for row in held.store.list_rows("s0", with_vectors=True) if row.ordinal == ordinal)
+        text = f"k | name\n{rows[ordinal]}"
+        moved = replace(row, text=text, start=start, end=start + len(rows[ordinal]), head=(0, 8), page=1, last_page=2)
+        held.store.upsert("s0", [moved])
+    [hit] = held.search("oil", context=1, top_k=1).hits
+    assert (hit.text, hit.start, hit.end, hit.head, hit.pages) == ("k | name\n2 | oil", 19, 26, (0, 8), (1, 2))
+    assert hit.context is not None
+    assert [(part.text, part.start) for part in hit.context.after] == [("3 | tar", 27)]

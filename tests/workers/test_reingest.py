@@ -57,3 +57,13 @@ def test_three_changed_files_cost_the_same_few_statements_however_many_did_not_c
         assert completed == 3
         counts.append(statements)
     assert counts[0] == counts[1] <= MOST_STATEMENTS
+
+
+def test_documents_of_a_release_that_cut_otherwise_are_cut_anew_by_the_next_reading(
+    runtime: WorkerRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, range(3), "document")
+    monkeypatch.setattr("embedmill.shared.collections.PIPELINE_VERSION", "1")
+    assert ingest(runtime, tmp_path)[0] == 3
+    monkeypatch.undo()
+    assert ingest(runtime, tmp_path)[0] == 3

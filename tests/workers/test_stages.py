@@ -532,3 +532,20 @@ def test_documents_whose_provider_failed_before_share_no_request_with_others(
     monkeypatch.setattr(Embedder, "embed_many", embed_many)
     outcomes = embed(runtime, replace(claim, items=(first, second, replace(third, failing_since=1.0))))
     assert (calls, {type(outcome) for outcome in outcomes.values()}) == ([2, 1], {Advance})
+
+
+def test_documents_that_another_chunker_cuts_alike_are_not_paid_again(
+    runtime: WorkerRuntime,
+    tracker: Tracker,
+    folder: Path,
+    calls: Calls,
+    slow: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    finish(runtime, tracker, run(runtime, tracker, tracker.take(uris(folder))))
+    before, paid = {row.chunk for row in stored(runtime)}, len(calls.texts)
+    monkeypatch.setattr("embedmill.workers.chunking.settings.CHUNKER_VERSION", 99)
+    finish(runtime, tracker, run(runtime, tracker, tracker.take(uris(folder))))
+    after = {row.chunk for row in stored(runtime)}
+    assert len(after) == len(before) > 3 and not after & before
+    assert len(calls.texts) == paid > 0
