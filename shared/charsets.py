@@ -5,6 +5,7 @@ there the alphabets of languages decide (`latin`), and windows-1252 is left only
 in decision 0053.
 """
 
+import re
 from codecs import lookup
 
 from embedmill.shared.latin import COMMONEST, guess_latin, reads_clean, stray
@@ -25,6 +26,8 @@ _CANDIDATES = (
 ).split()
 # Written by nobody for decades, and by few before.
 _OLD = ("mac", "cp437", "cp737", "cp775", "cp85", "cp862", "cp866")
+# Small letters are the same in both of Cyrillic's; capitals are not.
+_MAC_CAPITALS = re.compile(rb"[\x80-\x9f]")
 # Encodings whose bytes all mean the same in a larger one, which writers use under the smaller one's name.
 _LARGER = {
     "ascii": COMMONEST, "iso8859-1": COMMONEST, "iso8859-9": "cp1254", "tis-620": "cp874", "iso8859-11": "cp874",
@@ -52,6 +55,8 @@ def larger(encoding: str) -> str:
 
 def _corrected(found: str, sample: bytes) -> str:
     """What was found, unless windows-1252 reads as well and is likelier, or the sample is too short for statistics."""
+    if found == "mac-cyrillic" and not _MAC_CAPITALS.search(sample):
+        return "cp1251"
     is_short = len(sample) <= SENTENCE
     if (is_short or found.startswith(_OLD)) and reads_clean(sample, COMMONEST) and not stray(sample):
         return COMMONEST

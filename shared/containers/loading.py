@@ -75,7 +75,7 @@ class _Pass:
     """One reading of a container; what was met before it was asked for is kept until then."""
 
     def __init__(self, container: str, wanted: set[str], most: int) -> None:
-        self._wanted = wanted
+        self._entered = wanted | {container for path in wanted for container in _around(path)}
         self._most = most
         self._met: dict[str, bytes | DocumentError] = {}
         self._coming = self._read(container)
@@ -109,4 +109,10 @@ class _Pass:
         return data
 
     def _leads_to_wanted(self, path: str) -> bool:
-        return path in self._wanted or any(each.startswith(path + WITHIN) for each in self._wanted)
+        return path in self._entered
+
+
+def _around(path: str) -> Iterator[str]:
+    """The containers within the container that lead to a path."""
+    parts = path.split(WITHIN)
+    return (WITHIN.join(parts[:count]) for count in range(1, len(parts)))

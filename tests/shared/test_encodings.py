@@ -20,6 +20,11 @@ def test_nineteen_of_twenty_cuts_of_one_and_five_paragraphs_are_read_right() -> 
     assert sum(right) >= 0.95 * len(right)
 
 
+@pytest.mark.parametrize("text", ["Мир и труд", "Документ о закупке", "Настройки на приложението"])
+def test_cyrillic_without_capitals_of_a_mac_is_windows_1251(text: str) -> None:
+    assert decode(text.encode("cp1251")).text == text
+
+
 def test_windows_1252_is_read_right_before_its_look_alikes() -> None:
     wrong = [cut.text for cut in own_cuts((1, 2)) if cut.encoding == "cp1252" and not cut.is_read_right()]
     assert not wrong

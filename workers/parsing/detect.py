@@ -233,7 +233,7 @@ def _detect_text(data: bytes, suffix: str) -> str:
     if suffix in _WITH_MAILBOXES and is_mailbox(head):
         return MBOX
     if media_type := _TEXT_SUFFIXES.get(suffix):
-        return media_type
+        return HTML if media_type == XML and _HTML_START.match(head) else media_type
     if has_many_nuls(data) and decode_unicode(data) is None:
         raise UnsupportedDocument(BINARY)
     if suffix in ("", ".txt", ".text") and (media_type := _detect_marked(head, data)):

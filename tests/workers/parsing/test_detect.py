@@ -37,6 +37,7 @@ from tests.workers.parsing.making import LIMITS, pdf, read, word, word_paragraph
         (b"WEBVTT\n\n00:01.000 --> 00:02.000\nHi\n", "a", detect.VTT),
         (b'<?xml version="1.0"?><a>b</a>', "a.txt", detect.XML),
         (b'<?xml version="1.0"?><html><p>b</p></html>', "a", detect.HTML),
+        (b'<?xml version="1.0"?><!DOCTYPE html><html><p>b</p></html>', "a.xml", detect.HTML),
         (b'{"cells": [], "nbformat": 4}', "a", detect.NOTEBOOK),
         (b'{"cells": [], "nbformat": 4}', "a.json", detect.JSON),
         (b"import os\n", "a.py", "text/x-python"),
