@@ -95,6 +95,7 @@ def failing(options: argparse.Namespace) -> dict[str, str]:
         "questions with an answer, degraded ones": f"{_count(replies, 'answered')}, {_count(replies, 'degraded')}",
         "steps that said that they failed": ", ".join(f"{name} {count}" for name, count in steps.items()),
         "p50, p95, longest seconds (deadline)": f"{_percentiles(seconds)} ({deadline:g})",
+        "longest step": _longest_step(replies),
     }
 
 
@@ -139,7 +140,7 @@ def tokens(options: argparse.Namespace) -> dict[str, str]:
     with _simulated(options) as (settings, simulator), open_runtime(settings) as runtime:
         with open_searcher(runtime, "default", rank=True) as searcher:
             calls = [_calls(searcher, query) for query in asked]
-        staged, usd = _billed(simulator), _cost(calls)
+        staged, usd = _billed(simulator), sum(call["usd"] for call in calls)
         simulator.bill.clear()
         with _searcher(runtime) as searcher:
             for query in asked:
@@ -290,6 +291,11 @@ def _percentiles(seconds: Sequence[float]) -> str:
     return f"{cuts[9]:.2f}, {cuts[18]:.2f}, {max(seconds):.2f}"
 
 
+def _longest_step(replies: Sequence[Any]) -> str:
+    step = max((step for reply in replies for step in reply.steps), key=lambda step: step.seconds)
+    return f"{step.name} {step.seconds:.2f} s"
+
+
 def _count(replies: Sequence[Any], name: str) -> int:
     return sum(bool(getattr(reply, name)) for reply in replies)
 
@@ -300,16 +306,11 @@ def _judges(rule: Callable[[int, str], Verdict]) -> tuple[Judges, RulingModel]:
     return Judges(rank=Judge(model, FreeMeter()), depths=Depths(20, 20), weights=Weights()), model
 
 
-def _sentence(text: str) -> str:
-    """The first sentence of a text."""
-    return text.partition(".")[0]
-
-
 def _inversions(searcher: Searcher, query: str) -> int:
     """Hits that stand before one that the judge likes better."""
 
     def rule(_: int, text: str) -> Verdict:
-        return random.Random(digest(query, text)).choice(GRADES), _sentence(text)
+        return random.Random(digest(query, text)).choice(GRADES), text.partition(".")[0]
 
     searcher.judges, _ = _judges(rule)
     liked = [hit.model_score for hit in searcher.search(query, top_k=20).hits if hit.model_score is not None]
@@ -322,14 +323,14 @@ def _favoured(searcher: Searcher, query: str) -> tuple[bool, int]:
     """Whether rank 1 before the models is rank 1 after one that likes the first of each list, and of how many calls."""
     searcher.judges = None
     first = searcher.search(query).hits[0].document
-    searcher.judges, _ = _judges(lambda place, text: (1 if place else 5, _sentence(text)))
+    searcher.judges, _ = _judges(lambda place, text: (1 if place else 5, text.partition(".")[0]))
     hits = searcher.search(query, top_k=20).hits
     return hits[0].document == first, Ranking.room.inputs
 
 
 def _made_up(searcher: Searcher, query: str) -> tuple[int, int, int]:
     """Made-up quotes that were shown among the first ten, that were counted, and that the judge gave."""
-    searcher.judges, model = _judges(lambda _, text: (5, f"{_sentence(text)} of solid gold"))
+    searcher.judges, model = _judges(lambda _, text: (5, text.partition(".")[0] + " of solid gold"))
     found = searcher.search(query)
     return sum(hit.quote is not None for hit in found.hits), sum(found.faults.values()), model.shown
 
@@ -337,10 +338,6 @@ def _made_up(searcher: Searcher, query: str) -> tuple[int, int, int]:
 def _calls(searcher: Searcher, query: str) -> Mapping[str, float]:
     steps = searcher.search(query).steps
     return {step.name: step.calls for step in steps} | {"usd": sum(step.usd for step in steps)}
-
-
-def _cost(calls: Sequence[Mapping[str, float]]) -> float:
-    return sum(call["usd"] for call in calls)
 
 
 def _billed(simulator: AnthropicSimulator) -> int:

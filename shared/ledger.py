@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 
 
 class Lane(StrEnum):
@@ -127,6 +128,8 @@ class Usage:
     """More than one for a batch, which is one row in the ledger."""
     is_urgent: bool = False
     """Whether a person waits for it: then it goes before what jobs ask for."""
+    seconds_left: float = inf
+    """For how long it is worth waiting for its turn."""
 
     @property
     def amounts(self) -> dict[str, int]:

@@ -16,7 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Generic
 
@@ -141,7 +141,8 @@ class _Sending(Generic[ItemT, FoundT, AnswerT]):
 
     def _start(self, request: Request[ItemT]) -> None:
         try:
-            reservation = self._meter.reserve(self._question.usage(request))
+            left = max(self._ends - time.monotonic(), 0.0)
+            reservation = self._meter.reserve(replace(self._question.usage(request), seconds_left=left))
         except StorageFailed as error:
             self._stopped = self._broken = error
             return

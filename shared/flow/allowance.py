@@ -309,9 +309,10 @@ class Allowance:
         """Take what a call needs, after a short wait if that is enough; raises FlowControl when it is not."""
         self._await(partial(self._take, amounts, job), patience=PATIENCE_SECONDS)
 
-    def await_urgent_turn(self, amounts: Amounts) -> None:
-        """The same for what a person waits for, which goes before all else."""
-        self._await(partial(self._take_urgently, amounts, token_hex(8)), patience=URGENT_PATIENCE_SECONDS)
+    def await_urgent_turn(self, amounts: Amounts, *, seconds_left: float) -> None:
+        """The same for what a person waits for, for so long at most: it goes before all else."""
+        patience = max(min(URGENT_PATIENCE_SECONDS, seconds_left), 0.0)
+        self._await(partial(self._take_urgently, amounts, token_hex(8)), patience=patience)
 
     def _await(self, ask: Callable[[float], Wait | None], *, patience: float) -> None:
         waited = 0.0

@@ -53,7 +53,7 @@ class PaidCall:
 
     def _await_turn(self) -> None:
         if self.usage.is_urgent:
-            self._allowance.await_urgent_turn(self.usage.amounts)
+            self._allowance.await_urgent_turn(self.usage.amounts, seconds_left=self.usage.seconds_left)
         else:
             self._allowance.await_turn(self.usage.amounts, job=str(self.usage.job_id or ""))
 

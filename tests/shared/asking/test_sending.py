@@ -1,6 +1,7 @@
 """The rules of asking, with nobody to ask: second chances, culprits, outages, and a store that fails."""
 
 from collections.abc import Mapping
+from math import inf
 
 import pytest
 
@@ -160,6 +161,21 @@ def test_what_calls_in_flight_may_give_back_is_waited_for(concurrency: int) -> N
     question = Numbers()
     assert ask(question, 40, meter=Returning(12), concurrency=concurrency) == {}
     assert sorted(map(len, question.asked)) == [8] * 5, "no request was cut"
+
+
+def test_a_meter_is_told_for_how_long_a_call_is_worth_waiting_for() -> None:
+    told: list[float] = []
+
+    class Listening(FreeMeter):
+        def reserve(self, usage: Usage) -> Reservation:
+            told.append(usage.seconds_left)
+            return super().reserve(usage)
+
+    for most in (None, 3600.0):
+        pace = Pacing(all_seconds=most)
+        ask_all(Numbers(), [Request((1,)), Request((2,))], meter=Listening(), pace=pace)
+    assert told[:2] == [inf, inf]
+    assert 3600 >= told[2] >= told[3] > 0
 
 
 def test_a_call_without_a_price_is_an_error_and_ends_the_asking() -> None:

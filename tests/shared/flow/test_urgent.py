@@ -3,6 +3,7 @@
 import heapq
 import json
 import random
+from math import inf
 from typing import Any
 
 import pytest
@@ -134,8 +135,18 @@ def test_an_allowance_sleeps_for_its_slot_and_then_takes() -> None:
     for _ in range(8):
         allowed.await_turn({"requests": 1}, job="7")
     assert slept == []
-    allowed.await_urgent_turn({"requests": 1})
+    allowed.await_urgent_turn({"requests": 1}, seconds_left=inf)
     assert 0.9 < sum(slept) < 1.1
     state.update("limit", lambda value, now: (allowance.refuse(value, now, 60.0, {"requests": 60}), None))
     with pytest.raises(FlowControl, match="used up"):
-        allowed.await_urgent_turn({"requests": 1})
+        allowed.await_urgent_turn({"requests": 1}, seconds_left=inf)
+
+
+def test_no_turn_is_waited_for_that_comes_too_late() -> None:
+    slept: list[float] = []
+    limits = ProviderLimits("pool", fixed={"requests": 12})
+    allowed = Allowance("limit", "somebody/model", limits, LocalState(clock=lambda: START), sleep=slept.append)
+    allowed.await_urgent_turn({"requests": 1}, seconds_left=0.0)
+    with pytest.raises(FlowControl, match="used up"):
+        allowed.await_urgent_turn({"requests": 1}, seconds_left=2.0)
+    assert slept == []
