@@ -311,6 +311,13 @@ class VectorStore(ABC):
         del shard, deadline
         return 0
 
+    def expunge(self, shard: str) -> None:
+        """Remove from the disk whatever deleted rows left there, texts, words and fields; it may read all of the shard.
+
+        Where a service keeps the rows, what becomes of deleted ones is the service's affair.
+        """
+        del shard
+
     @abstractmethod
     def drop(self, shard: str) -> None:
         """Remove the shard and all it holds; no error when absent."""

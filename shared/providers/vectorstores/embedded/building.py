@@ -11,6 +11,7 @@ then searches go on with them (`standing`), and never with both.
 
 import fcntl
 import sqlite3
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from embedmill.shared.providers.vectorstores.embedded.segment_files import (
     remove_others,
     write,
 )
-from embedmill.shared.providers.vectorstores.embedded.shard_file import ShardFile
+from embedmill.shared.providers.vectorstores.embedded.shard_file import BUSY_HINT, BUSY_TIMEOUT_SECONDS, ShardFile
 from embedmill.shared.providers.vectorstores.embedded.view import Part, merged
 from embedmill.shared.words import cutting
 
@@ -42,6 +43,7 @@ GONE_SHARE = 0.25
 CUT_AT_ONCE = 1_024
 """So many rows a search cuts itself, in half a second."""
 LOCK = "lock"
+POLL_SECONDS = 0.1
 
 SLICE_END = "SELECT key FROM vectors WHERE key > ? ORDER BY key LIMIT 1 OFFSET ?"
 LAST_UNCUT = """
@@ -71,6 +73,21 @@ class Builder:
         self._folder = folder
         self._dimensions = dimensions
         self._distrusted = distrusted
+        self._gone_share = GONE_SHARE
+        self._keeps_former = True
+
+    def forget_deleted(self) -> bool:
+        """Make every segment anew that lost any rows, and forget other cutters' at once; whether that was done.
+
+        Raises StorageFailed while others are at the index.
+        """
+        self._gone_share, self._keeps_former = 0.0, False
+        deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
+        while not self.run(lambda: True):
+            if time.monotonic() > deadline:
+                raise StorageFailed(f"the index {self._folder} is in use", hint=BUSY_HINT)
+            time.sleep(POLL_SECONDS)
+        return True
 
     def run(self, goes_on: Callable[[], bool]) -> bool:
         """Make what is to be made, while `goes_on`; whether all was. Another that is at it is left alone."""
@@ -126,13 +143,13 @@ class Builder:
         found = connection.execute(SLICE_END, (end, SLICE_ROWS - 1)).fetchone() or _uncut(connection, end)
         if found is not None:
             return Plan(end, found[0])
-        return _smaller(listed) or _thinner(connection, listed)
+        return _smaller(listed) or _thinner(connection, listed, self._gone_share)
 
     def _drop_former(self) -> None:
         """Forget what other cutters made, once no shard beside this one needs it either."""
         with self._file.read() as connection:
             has_former = connection is not None and bool(former_cutters(connection))
-        if has_former and not any(map(self._lags, self._siblings())):
+        if has_former and not (self._keeps_former and any(map(self._lags, self._siblings()))):
             with self._file.write() as connection:
                 listing.drop_former(connection)
                 names = {one.written.name for one in listing.read_list(connection)}
@@ -226,10 +243,10 @@ def _smaller(listed: Sequence[Listed]) -> Plan | None:
     return Plan(run[0].low, run[-1].high, run, from_files=True) if len(run) >= MERGED_AT_ONCE else None
 
 
-def _thinner(connection: sqlite3.Connection, listed: Sequence[Listed]) -> Plan | None:
-    """A segment that lost many of its rows, without them."""
+def _thinner(connection: sqlite3.Connection, listed: Sequence[Listed], share: float) -> Plan | None:
+    """A segment that lost more than a share of its rows, without them."""
     for one in listed:
         gone = connection.execute(f"SELECT count(*) FROM ({GONE})", (one.low, one.high, one.number)).fetchone()[0]
-        if gone > GONE_SHARE * one.rows:
+        if gone > share * one.rows:
             return Plan(one.low, one.high, [one], from_files=True)
     return None

@@ -168,10 +168,12 @@ class Shard:
         log.warning("store.index_not_made", shard=self.file.path.stem, error=str(error))
 
     def _build(self, goes_on: Callable[[], bool]) -> bool:
+        return self._with_builder(lambda builder: builder.run(goes_on))
+
+    def _with_builder(self, work: Callable[[Builder], bool]) -> bool:
         file = ShardFile(self.file.path, dimensions=self._dimensions)
         try:
-            builder = Builder(file, self._index, dimensions=self._dimensions, distrusted=self._view.distrusted)
-            return builder.run(goes_on)
+            return work(Builder(file, self._index, dimensions=self._dimensions, distrusted=self._view.distrusted))
         finally:
             file.close()
 
@@ -179,6 +181,15 @@ class Shard:
         """Bytes on disk, what is derived and write-ahead log included."""
         derived = (file for folder in (self._index, self._fields) for file in folder.glob("*"))
         return self.file.size_bytes() + sum(file.stat().st_size for file in derived)
+
+    def expunge(self) -> None:
+        """Make the file and what was derived from it without anything of deleted rows. Raises StorageFailed."""
+        with self.file.read() as connection:
+            if connection is None:
+                return
+        self._with_builder(Builder.forget_deleted)
+        shutil.rmtree(self._fields, ignore_errors=True)
+        self.file.compact()
 
     def set_aside(self) -> Path:
         """Rename the file, so that the next write makes a new one; returns its new name. What was derived goes."""

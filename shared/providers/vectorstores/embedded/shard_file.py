@@ -116,8 +116,7 @@ class ShardFile:
                 with self._creation_lock():
                     for suffix in FILES:
                         Path(f"{self.path}{suffix}").unlink(missing_ok=True)
-            for aside in self.path.parent.glob(f"{glob.escape(self.path.name)}{ASIDE}*"):
-                aside.unlink(missing_ok=True)
+            self._remove_aside()
 
     def examine(self) -> None:
         """Read all of the file's structure. Raises ShardDamaged."""
@@ -125,6 +124,20 @@ class ShardFile:
             found = "ok" if connection is None else connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
             raise ShardDamaged(f"vector shard {self.path}: {found}")
+
+    def compact(self) -> None:
+        """Write the file anew, so that nothing of deleted rows is left, nor in files that were put aside."""
+        with self._turn():
+            connection = self._open()
+            if connection is not None:
+                connection.execute("VACUUM")
+                if connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                    raise StorageFailed(f"vector shard {self.path} is being read", hint=BUSY_HINT)
+            self._remove_aside()
+
+    def _remove_aside(self) -> None:
+        for aside in self.path.parent.glob(f"{glob.escape(self.path.name)}{ASIDE}*"):
+            aside.unlink(missing_ok=True)
 
     def set_aside(self) -> Path:
         """Rename the file, so that the next write makes a new one; returns its new name. Raises StorageFailed."""

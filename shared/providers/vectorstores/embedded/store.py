@@ -336,6 +336,9 @@ class EmbeddedVectorStore(VectorStore):
     def set_aside(self, shard: str) -> str:
         return str(self._shard(shard).set_aside())
 
+    def expunge(self, shard: str) -> None:
+        self._shard(shard).expunge()
+
     def drop(self, shard: str) -> None:
         opened = self._shard(shard)
         opened.drop()

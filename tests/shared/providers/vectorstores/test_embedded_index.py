@@ -6,15 +6,18 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from embedmill.shared.filtering.grammar import parse_filter
 from embedmill.shared.providers.vectorstores import exact
 from embedmill.shared.providers.vectorstores.base import IndexChanged, Selection, VectorStore
-from embedmill.shared.providers.vectorstores.embedded import building, listing, portions, vector_search
+from embedmill.shared.providers.vectorstores.embedded import building, field_index, listing, portions, vector_search
 from embedmill.shared.providers.vectorstores.embedded import shard as shards_module
+from embedmill.shared.providers.vectorstores.embedded.segment_files import open_mapped
 from embedmill.shared.providers.vectorstores.embedded.shard import Shard
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
 from embedmill.shared.providers.vectorstores.exact import counts_of
@@ -421,3 +424,55 @@ def test_readers_and_writers_of_several_processes_agree(tmp_path: Path) -> None:
     assert [writer.exitcode for writer in writers] == [0, 0]
     require_exact(reader, ["s"], rng)
     require_exact(opened(tmp_path), ["s"], rng)
+
+
+class TestWhatDeletedRowsLeave:
+    SECRET, WORD, FIELD = "zebrastripes of the hidden one", "zebrastripes", "quaggafield"
+
+    @pytest.fixture
+    def store(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EmbeddedVectorStore:
+        """Segments, columns of fields, a log and a file that was put aside, all with rows that are deleted then."""
+        monkeypatch.setattr(field_index, "FILE_ROWS", 4)
+        store = fill(tmp_path, 3 * SLICE)
+        row = make_row("secret", text=self.SECRET, vector=vector_of(np.random.default_rng(1)))
+        store.upsert("s", [replace(row, metadata={"kind": self.FIELD}, uri="file:///quaggauri.txt")])
+        for start in range(0, 2 * SLICE, 10):
+            store.upsert("s", [any_row(np.random.default_rng(start), f"e{start + n}") for n in range(10)])
+        found = store.search_words(["s"], wording_of(store, ["s"], self.WORD), top_k=3)
+        assert [match.id for match in found.matches] == [row.id]
+        where = Selection(where=parse_filter(f"kind = {self.FIELD}"))
+        assert len(store.search_vectors(["s"], row.vector, top_k=3, selection=where).matches) == 1
+        (tmp_path / "s.db.damaged-1").write_text(self.SECRET)
+        assert self.left(tmp_path) >= {"s.db.damaged-1", "index", "fields"}
+        store.delete_ids("s", [row.id])
+        return store
+
+    def left(self, root: Path) -> set[str]:
+        """The files and kinds of files in which anything of the deleted row stands."""
+        terms = set(parse_query(self.WORD).terms)
+        words = [word.encode() for word in (self.SECRET, self.FIELD, "quaggauri")]
+        found = {file.name for file in root.glob("s.db*") if any(word in file.read_bytes() for word in words)}
+        with closing(sqlite3.connect(root / "s.db")) as connection:
+            for one in listing.read_list(connection):
+                segment = open_mapped(root / "s.index", one.written)
+                found |= {"index"} if segment and terms & set(segment.postings.terms.tolist()) else set()
+        fields = (root / "s.fields").glob("*")
+        return found | ({"fields"} if any(self.FIELD.encode() in file.read_bytes() for file in fields) else set())
+
+    def test_is_on_the_disk_until_it_is_expunged(self, tmp_path: Path, store: EmbeddedVectorStore) -> None:
+        assert self.left(tmp_path) >= {"index"}
+        store.expunge("s")
+        assert self.left(tmp_path) == set()
+        assert {file.name for file in files(tmp_path)} == {
+            one.written.name for one in listing.read_list(sqlite3.connect(tmp_path / "s.db"))
+        }
+        require_exact(store, ["s"], np.random.default_rng(2))
+        require_exact(opened(tmp_path), ["s"], np.random.default_rng(2))
+
+    def test_a_shard_without_any_has_nothing_to_expunge(self, tmp_path: Path) -> None:
+        opened(tmp_path).expunge("s")
+        assert not (tmp_path / "s.db").exists()
+        store = fill(tmp_path, SLICE)
+        before = [file.name for file in files(tmp_path)]
+        store.expunge("s")
+        assert [file.name for file in files(tmp_path)] == before
