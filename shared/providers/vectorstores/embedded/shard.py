@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from embedmill.shared.errors import StorageFailed
+from embedmill.shared.errors import ShardDamaged, StorageFailed
 from embedmill.shared.logs import get_logger
 from embedmill.shared.providers.vectorstores.base import IndexChanged
-from embedmill.shared.providers.vectorstores.embedded import building, schema
+from embedmill.shared.providers.vectorstores.embedded import building, high_water, schema
 from embedmill.shared.providers.vectorstores.embedded.building import Builder
 from embedmill.shared.providers.vectorstores.embedded.field_index import FieldIndex
 from embedmill.shared.providers.vectorstores.embedded.listing import measure
@@ -118,6 +118,7 @@ class Shard:
             if connection is not None and (current := self._view.current(connection)) is not None:
                 yield connection, current
                 return
+            self.require_whole(connection)
             if connection is None or not self._lacks_in(connection):
                 yield self._see(connection)
                 return
@@ -152,12 +153,25 @@ class Shard:
         lacks = waiting > READ_SLICES * building.SLICE_ROWS or bool(self._view.distrusted)
         return lacks or (waiting > 0 and self._lags_in(connection))
 
+    def examine(self) -> None:
+        """Read all of the file's structure, and compare it with how far it was written. Raises ShardDamaged."""
+        self.file.examine()
+        with self.file.read() as connection:
+            self.require_whole(connection)
+
+    def require_whole(self, connection: sqlite3.Connection | None) -> None:
+        """Raise ShardDamaged for a file that is older than the one that was written last."""
+        if connection is not None and high_water.is_behind(self._index, connection):
+            raise ShardDamaged(f"vector shard {self.file.path}: an older file than the one that was written last")
+
     def look_after(self, changed: int) -> None:
         """Make what is due of the index after so many rows were written or deleted; rows are safe whatever happens."""
         if not changed:
             return
         with self.file.read() as connection:
             counted = 0 if connection is None else measure(connection)
+            if connection is not None:
+                high_water.note(self._index, connection)
         if counted // LOOKED_AFTER_EVERY > (counted - changed) // LOOKED_AFTER_EVERY:
             try:
                 self._build(lambda: True)

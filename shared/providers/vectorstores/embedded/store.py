@@ -323,6 +323,7 @@ class EmbeddedVectorStore(VectorStore):
         with opened.file.read() as connection:
             if connection is None:
                 return ShardDescription(shard, vectors=0, documents=0, dimensions=0, size_bytes=0)
+            opened.require_whole(connection)
             counts = "SELECT count(*), count(DISTINCT document) FROM vectors"
             vectors, documents = connection.execute(counts).fetchone()
             return ShardDescription(shard, vectors, documents, self._dimensions, opened.size_bytes())
@@ -331,7 +332,7 @@ class EmbeddedVectorStore(VectorStore):
         return self.count(shard) if self._shard(shard).cut_anew(Pass(deadline).is_in_time) else 0
 
     def examine(self, shard: str) -> None:
-        self._file(shard).examine()
+        self._shard(shard).examine()
 
     def set_aside(self, shard: str) -> str:
         return str(self._shard(shard).set_aside())

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -384,3 +385,27 @@ def test_who_drops_the_last_shard_leaves_nothing_behind(tmp_path: Path) -> None:
     assert not (tmp_path / "c1").exists()
     store.upsert("s", [make_row("d")])
     assert store.count("s") == 1
+
+
+def test_an_older_file_in_the_place_of_a_shard_is_noticed(tmp_path: Path) -> None:
+    store = EmbeddedVectorStore(tmp_path / "c1", dimensions=DIMENSIONS)
+    for shard in ("s", "t"):
+        store.upsert(shard, [make_row(f"{shard}1")])
+    store.close()
+    shutil.copy(tmp_path / "c1" / "s.db", tmp_path / "kept")
+    store.upsert("s", [make_row("s2")])
+    store.delete_ids("s", ["s1-v1-1.0"])
+    store.examine("s")
+    store.close()
+    shutil.copy(tmp_path / "kept", tmp_path / "c1" / "s.db")
+    for reader in (store, EmbeddedVectorStore(tmp_path / "c1", dimensions=DIMENSIONS)):
+        found = reader.search_vectors(["s", "t"], make_row("t1").vector, top_k=3)
+        assert [match.shard for match in found.matches] == ["t"]
+        assert "an older file" in found.failed["s"]
+        for look in (reader.examine, reader.describe):
+            with pytest.raises(ShardDamaged, match="older"):
+                look("s")
+        reader.examine("t")
+    store.set_aside("s")
+    store.upsert("s", [make_row("s2")])
+    assert store.search_vectors(["s", "t"], make_row("t1").vector, top_k=3).failed == {}
