@@ -9,7 +9,7 @@ from statistics import mean, median
 from embedmill.workers.parsing.pdf.drawings import Rule
 from embedmill.workers.parsing.pdf.hyphens import Words
 from embedmill.workers.parsing.pdf.lines import Cell, Line, from_place
-from embedmill.workers.parsing.pdf.markers import MARKER, has_leaders
+from embedmill.workers.parsing.pdf.markers import CAPTION, MARKER, has_leaders
 from embedmill.workers.parsing.pdf.tables import Part, Row, Table, count_heads, without_wraps
 
 FARTHEST = 3.0
@@ -17,6 +17,8 @@ FARTHEST = 3.0
 MOST_ROWS = 400
 MOST_ATTEMPTS = 100
 """Of a page: lines with gaps that are no table may be many."""
+HEAD_LINES = 3
+"""Lines of a header at the most."""
 APART = 1.3
 """Of the usual distance of rows."""
 WORDS_OF_CELL = 8
@@ -54,6 +56,8 @@ def _region(parts: Sequence[Part], start: int) -> Iterator[Line]:
     for part in islice(from_place(parts, start), MOST_ROWS):
         if not isinstance(part, Line) or part.fixed or part.alone or has_leaders(part.text) or _is_item(part):
             return
+        if CAPTION.match(part.text):
+            return
         if above is None:
             left, right = part.left, part.right
         elif not _may_follow(above, part, left, right):
@@ -90,6 +94,7 @@ def _table(lines: list[Line], level: Sequence[Rule], words: Words) -> tuple[int,
         lines.pop()
     columns = _columns([line for line in lines if len(line.cells) > 1])
     rules = [rule.at for rule in level if rule.start < lines[0].right and rule.end > lines[0].left]
+    lines = _before_what_crosses(lines, columns)
     placed = [_row(line, columns) for line in lines] if len(columns) > 1 else []
     if placed and (_is_list(placed) or _is_contents(placed)):
         for line in lines:
@@ -115,6 +120,14 @@ def _as_far_as_one_table(lines: list[Line]) -> list[Line]:
     usual = median(gaps) if gaps else 0.0
     for number, (above, line) in enumerate(pairwise(lines), start=1):
         if len(line.cells) == 1 and usual and above.base - line.base > APART * usual:
+            return lines[:number]
+    return lines
+
+
+def _before_what_crosses(lines: list[Line], columns: Sequence[Span]) -> list[Line]:
+    """Only names of columns reach over several: a later line that does is no row, and ends the table."""
+    for number, line in enumerate(lines[HEAD_LINES:], start=HEAD_LINES):
+        if any(sum(_overlap(span, cell) > 1 for span in columns) > 1 for cell in line.cells):
             return lines[:number]
     return lines
 
@@ -161,7 +174,7 @@ def _row(line: Line, columns: Sequence[Span]) -> Row:
 
 def _is_tabular(rows: Sequence[Row]) -> bool:
     """Whether these are the rows of a table, and no prose with wide gaps."""
-    several = sum(sum(row.is_filled) > 1 for row in rows)
+    several = sum(len({id(cell) for held in row.cells for cell in held}) > 1 for row in rows)
     if several < 2 or (several == 2 and len(rows[0].cells) < 3) or not _is_brief(rows):
         return False
     columns = zip(*(row.cells for row in rows), strict=True)

@@ -1,4 +1,4 @@
-"""Owns signs with a meaning for the structure: what opens an item of a list, and dots that lead to a page number."""
+"""Owns signs that tell structure: what opens an item or a caption, and dots that lead to a page number."""
 
 import re
 
@@ -10,6 +10,13 @@ MARKER = re.compile(
     r"|(?P<deep>\d{1,2}(?:\.\d{1,2}){1,3}[.)])\s+"
 )
 """At the beginning of a line, with the blanks behind it."""
+
+CAPTION = re.compile(
+    r"(?:table|figure|fig\.|chart|exhibit|listing|tabelle|tab\.|abbildung|abb\.|tableau|tabla|figura|tabella|tabela|"
+    r"таблица|рис\.|рисунок|表|図|图)\s*(?:\d+|[A-Z]|[IVX]+)(?:[.\-]\d+)*(?:\s*[.:|\u2013\u2014-]\s|$|\s+(?=[^\W\d_a-z]))",
+    re.IGNORECASE,
+)
+"""At the beginning of a caption."""
 
 _LEADERS = re.compile(r"(?:(?:\. ?){4,}|\u2026{2,})\s*(?=[\dA-Za-z.-]{1,7}$)")
 

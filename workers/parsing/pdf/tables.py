@@ -103,12 +103,19 @@ def without_wraps(rows: Sequence[Row], rules: Sequence[float]) -> list[Row]:
     usual = _usual_gap(rows)
     merged = list(rows[:1])
     for (above, row), is_parted in zip(pairwise(rows), parted, strict=True):
-        goes_on = not is_parted and (is_ruled or _goes_on(above, row, merged[-1], usual, edges))
+        near = is_ruled and not _is_own_row(row, merged[-1])
+        goes_on = not is_parted and (near or _goes_on(above, row, merged[-1], usual, edges))
         if goes_on:
             merged[-1] = _taken(merged[-1], row)
         else:
             merged.append(row)
     return merged
+
+
+def _is_own_row(row: Row, whole: Row) -> bool:
+    """Whether a line between two rules has numbers in the same cells as the row above."""
+    numbers = any(NUMBER.match(cell[0].text) for cell in row.cells[1:] if cell)
+    return numbers and row.is_filled == whole.is_filled
 
 
 def _taken(above: Row, row: Row) -> Row:

@@ -10,7 +10,7 @@ from embedmill.workers.parsing.pdf.code import code_from, written
 from embedmill.workers.parsing.pdf.headings import Heading, Headings
 from embedmill.workers.parsing.pdf.hyphens import HYPHENS, Words
 from embedmill.workers.parsing.pdf.lines import Line, from_place
-from embedmill.workers.parsing.pdf.markers import has_leaders, without_leaders
+from embedmill.workers.parsing.pdf.markers import CAPTION, has_leaders, without_leaders
 from embedmill.workers.parsing.pdf.paragraphs import Paragraphs
 from embedmill.workers.parsing.pdf.tables import Part, Table
 
@@ -23,11 +23,6 @@ HANGING = 0.3
 """Of a line's height: so much farther right than its marker the lines of an item stand."""
 LONGEST_CAPTION = 600
 
-_CAPTION = re.compile(
-    r"(?:table|figure|fig\.|chart|exhibit|listing|tabelle|tab\.|abbildung|abb\.|tableau|tabla|figura|tabella|tabela|"
-    r"таблица|рис\.|рисунок|表|図|图)\s*(?:\d+|[A-Z]|[IVX]+)(?:[.\-]\d+)*(?:\s*[.:|\u2013\u2014-]\s|$|\s+(?=[^\W\d_a-z]))",
-    re.IGNORECASE,
-)
 _ADDRESS = re.compile(r"\S+(?: \S+)?@\S+|(?:https?://|www\.)\S+")
 _CAPTION_OF_TABLE = re.compile(r"t|表|т", re.IGNORECASE)
 
@@ -149,7 +144,7 @@ class Writer:
         if marker:
             _, _, text = f"{text} ".partition(" ")
             self._draft.list_item(text.strip(), marker=marker, depth=len(self._markers) - 1, page=page)
-        elif len(text) <= LONGEST_CAPTION and _CAPTION.match(text):
+        elif len(text) <= LONGEST_CAPTION and CAPTION.match(text):
             self._draft.caption(text, page=page)
         else:
             self._draft.paragraph(text, page=page)
@@ -200,7 +195,7 @@ class Writer:
 
 def _is_caption(text: str) -> bool:
     """Whether a text names a table and says what it shows."""
-    found = len(text) <= LONGEST_CAPTION and _CAPTION.match(text) and _CAPTION_OF_TABLE.match(text)
+    found = len(text) <= LONGEST_CAPTION and CAPTION.match(text) and _CAPTION_OF_TABLE.match(text)
     return bool(found)
 
 

@@ -161,3 +161,17 @@ def test_a_last_row_on_the_next_page_is_a_row() -> None:
 def test_two_tables_with_one_header_are_two() -> None:
     document = read(put(put(Page(), ROWS).text(80, 590, "And once more, with other numbers:"), ROWS, top=560))
     assert rows(document) == TOLD * 2
+
+
+def test_a_caption_right_below_is_no_row() -> None:
+    page = put(Page(), [["Name", "Top-1", "Top-5"], ["Gold", "44.9", "66.8"], ["Silver", "43.9", "65.3"]])
+    page.text(80, 636, "Table 2:").text(140, 636, "A caption below,").text(250, 636, "set with wide gaps")
+    assert rows(read(page)) == ["Name | Top-1 | Top-5", "Gold | 44.9 | 66.8", "Silver | 43.9 | 65.3"]
+
+
+def test_rules_between_groups_of_rows_join_no_rows() -> None:
+    groups = [[f"{name}{number}", str(number), "1.5"] for name in "ABC" for number in range(3)]
+    page = put(Page(), [["Name", "N", "Bar"], *groups], columns=(80, 180, 230))
+    for y in (705, 684, 630, 576, 522):
+        page.rule(76, y, 260, y)
+    assert rows(read(page))[1:] == [" | ".join(row) for row in groups]
