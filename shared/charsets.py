@@ -26,8 +26,8 @@ _CANDIDATES = (
 ).split()
 # Written by nobody for decades, and by few before.
 _OLD = ("mac", "cp437", "cp737", "cp775", "cp85", "cp862", "cp866")
-# Small letters are the same in both of Cyrillic's; capitals are not.
-_MAC_CAPITALS = re.compile(rb"[\x80-\x9f]")
+# Most small letters are the same in both of Cyrillic's; capitals are not, nor is the last letter.
+_OF_A_MAC = re.compile(rb"[\x80-\x9f]|[\xe0-\xfe]\xdf")
 # Encodings whose bytes all mean the same in a larger one, which writers use under the smaller one's name.
 _LARGER = {
     "ascii": COMMONEST, "iso8859-1": COMMONEST, "iso8859-9": "cp1254", "tis-620": "cp874", "iso8859-11": "cp874",
@@ -55,12 +55,12 @@ def larger(encoding: str) -> str:
 
 def _corrected(found: str, sample: bytes) -> str:
     """What was found, unless windows-1252 reads as well and is likelier, or the sample is too short for statistics."""
-    if found == "mac-cyrillic" and not _MAC_CAPITALS.search(sample):
-        return "cp1251"
     is_short = len(sample) <= SENTENCE
     if (is_short or found.startswith(_OLD)) and reads_clean(sample, COMMONEST) and not stray(sample):
         return COMMONEST
     if found.startswith("mac") and not stray(sample):
         return COMMONEST
+    if found == "mac-cyrillic" and not _OF_A_MAC.search(sample):
+        return "cp1251"
     latin = guess_latin(sample) if is_short else None
     return latin if latin and reads_clean(sample, latin) else found
