@@ -4,6 +4,7 @@ from dataclasses import fields
 
 import pytest
 
+from embedmill.console.services.asking import Reply
 from embedmill.console.services.controlling import JobControl
 from embedmill.console.services.doctor import Check
 from embedmill.console.services.estimates import Estimate
@@ -40,14 +41,18 @@ COMPARED = "collection ok documents chunks vectors missing orphan stale in_fligh
         (SubmittedJob, "job problems notes reasons sources documents"),
         (JobControl, "job state read"),
         (Estimate, ESTIMATE),
-        (SearchResult, "hits timings id"),
-        (Answered, "id hits timings result"),
+        (SearchResult, "hits timings id cached"),
+        (Answered, "id hits timings result cached"),
+        (Reply, "id question answered answer claims documents by cut cached degraded spend"),
         (ExportedFeedback, "collection queries judgements left_out"),
         (ExportedQuery, "id text"),
         (ExportedJudgement, "query document relevance"),
         (FeedbackReport, "collection queries judged helpful not_helpful worst"),
         (QueryStats, "since collection days"),
-        (DayOfQueries, "day collection queries seconds no_match degraded calls usd hallucinations steps"),
+        (
+            DayOfQueries,
+            "day collection queries seconds no_match degraded calls usd cached saved_usd hallucinations steps",
+        ),
         (Hit, "rank score document uri chunk section start end text title page stages"),
         (Exported, EXPORTED),
         (Rejected, "document uri chunk start end reason text"),

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import text, update
 
 from embedmill.shared.db import collections
 from embedmill.shared.db.collection_changes import MANY, add_up_changes, count_changes
 from embedmill.shared.db.leases import Lease
+from embedmill.shared.db.opening import open_database
 from embedmill.shared.db.schema import collection_change, document, job, term
 from embedmill.shared.db.terms import FoundTerm, replace_terms
 from embedmill.shared.outcomes import Advance
@@ -18,14 +20,14 @@ def count(tracker: Tracker) -> int:
         return count_changes(connection, tracker.collection.id)
 
 
-def index(tracker: Tracker, text: str) -> None:
-    tracker.index(take(tracker, text))
+def index(tracker: Tracker, said: str) -> None:
+    tracker.index(take(tracker, said))
 
 
-def take(tracker: Tracker, text: str) -> Lease:
+def take(tracker: Tracker, said: str) -> Lease:
     """A claim of the first stage, of a job of its own."""
-    job_id = tracker.create_job(text)
-    tracker.submit(["file:///a"], text=text, job=job_id)
+    job_id = tracker.create_job(said)
+    tracker.submit(["file:///a"], text=said, job=job_id)
     return tracker.claim(tracker.queue(job=job_id))
 
 
@@ -102,6 +104,25 @@ def test_a_collection_goes_with_its_terms_and_its_changes(tracker: Tracker) -> N
         connection.execute(job.update().values(state="cancelled", finished_at=1.0))
         collections.delete_collection(connection, tracker.collection.id)
     assert tracker.rows(collection_change) == tracker.rows(term) == []
+
+
+def test_two_sessions_of_a_server_count_without_waiting_for_each_other(postgres_url: str) -> None:
+    tracker = Tracker(open_database(postgres_url))
+    tracker.index(tracker.take(["file:///a", "file:///b"]))
+    before = count(tracker)
+    first, second = (row["id"] for row in tracker.rows(document))
+    other = open_database(postgres_url)
+    with tracker.database.write() as connection:
+        connection.execute(update(document).where(document.c.id == first).values(title="one"))
+        with other.write() as beside:
+            beside.execute(text("SET LOCAL lock_timeout = '5s'"))
+            beside.execute(update(document).where(document.c.id == second).values(title="two"))
+        assert count_changes(connection, tracker.collection.id) == before + 2
+        with other.read() as reader:
+            assert count_changes(reader, tracker.collection.id) == before + 1
+    assert count(tracker) == before + 2
+    other.close()
+    tracker.database.close()
 
 
 def test_added_up_changes_are_as_many_as_before(tracker: Tracker) -> None:
