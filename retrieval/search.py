@@ -64,6 +64,7 @@ ENDS_EARLY = "no more is ranked; a narrower query or a filter finds what is not 
 PHRASES_SHOWN = 200
 """Characters of a query's phrases that a note repeats."""
 NO_PHRASE = "nothing that was found holds {phrases} as it is quoted; without the quotation marks these are words"
+NO_PHRASE_BESIDE = "nothing that was found holds {phrases} as it is quoted and nothing of what is excluded"
 NOTHING_ASKED = "nothing is asked: a query needs a word that is not excluded"
 
 
@@ -256,7 +257,8 @@ def _notes(page: Page, question: Question, begin: Cursor) -> Iterator[str]:
         yield ENDS_EARLY
     phrases = " and ".join(f'"{phrase.text}"' for phrase in question.words.phrases)
     if phrases and not page.hits and not begin.offset:
-        yield NO_PHRASE.format(phrases=phrases if len(phrases) <= PHRASES_SHOWN else f"{phrases[:PHRASES_SHOWN]}…")
+        note = NO_PHRASE_BESIDE if question.words.excluded or question.words.excluded_phrases else NO_PHRASE
+        yield note.format(phrases=phrases if len(phrases) <= PHRASES_SHOWN else f"{phrases[:PHRASES_SHOWN]}…")
 
 
 def _look_for(

@@ -401,6 +401,14 @@ class VectorStoreContract(FilterContract):
         found = store.describe("s")
         assert (found.shard, found.documents, found.dimensions) == ("s", 2, DIMENSIONS)
 
+    def test_to_expunge_what_was_deleted_leaves_what_is_there(self, store: VectorStore) -> None:
+        store.expunge("s")
+        store.upsert("s", [make_row("d1"), make_row("d2")])
+        store.delete_ids("s", [make_row("d1").id])
+        store.expunge("s")
+        eventually(lambda: [row.document for row in store.list_rows("s")], ["d2"], "rows that are left")
+        eventually(lambda: [m.document for m in near(store, "s", unit_vector(1), top_k=3)], ["d2"], "found")
+
     def test_shards_are_apart_and_dropping_one_leaves_the_other(self, store: VectorStore) -> None:
         store.upsert("s", [make_row()])
         store.upsert("t", [make_row()])

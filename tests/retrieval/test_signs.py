@@ -64,3 +64,6 @@ def test_a_phrase_that_nothing_holds_is_named(filled: Searcher) -> None:
     (note,) = filled.search(f'"{"no such phrase " * 1_000}" 0').notes
     assert len(note) < 2 * PHRASES_SHOWN
     assert filled.search('"safety valve" 0').notes == []
+    for query in ('"safety valve" -valve', '"safety valve" -"safety valve"'):
+        (note,) = filled.search(query).notes
+        assert '"safety valve" as it is quoted and nothing of what is excluded' in note, "the quoted words are there"
