@@ -25,7 +25,8 @@ ANGLE_DIGITS = 1
 class Page:
     """`lines` are those of the direction that most of its text has; `turned` are the others, direction by direction.
 
-    Where that direction is not upright, no rules are kept. `garbled`: its text says nothing; `scanned`: OCR read it.
+    Where that direction is not upright, no rules are kept. `garbled`: its text says nothing; `scanned`: OCR read it;
+    `only_runs`: all its lines are running ones.
     """
 
     box: Box
@@ -36,6 +37,7 @@ class Page:
     comments: list[Comment]
     garbled: bool
     scanned: bool = False
+    only_runs: bool = False
 
     @property
     def holds_text(self) -> bool:

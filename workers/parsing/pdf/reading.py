@@ -37,6 +37,7 @@ def read(data: bytes, draft: Draft) -> None:
         draft.title = "" if title == _NAMELESS else title
         document.init_forms()
         pages = _read_pages(document, draft)
+        drop_running_lines(pages, body_size([line for page in pages if page for line in page.lines]))
         read_silent_pages(document, pages, draft)
         _write(document, pages, draft)
         _note_what_is_beside_the_pages(document, draft)
@@ -71,7 +72,6 @@ def _write(document: "PdfDocument", pages: Sequence[Page | None], draft: Draft) 
     for page in pages:
         if page and page.scanned:
             _liken(page.lines, body)
-    drop_running_lines(pages, body)
     words = Words([line.text for page in pages if page for line in page.lines])
     told = [_parts(page, words) if page else [] for page in pages]
     carry_over(told, words)

@@ -23,7 +23,10 @@ MOST_PAGES_SHARE = 0.6
 LARGER = 1.12
 """Of the body's size: larger lines whose words change are headings."""
 
-_NUMBER = re.compile(r"^\W*(?P<first>\d+|[ivxlc]+)\b|\b(?P<last>\d+|[ivxlc]+)\W*$", re.IGNORECASE)
+_NUMBER = re.compile(
+    r"^\W*(?P<first>\d+|[ivxlc]+)\b|\b(?:page|seite|p[áa]gina|pagina)\s+(?P<named>\d+)|\b(?P<last>\d+|[ivxlc]+)\W*$",
+    re.IGNORECASE,
+)
 _PAGE_NUMBER = re.compile(
     r"\W*(?:(?:page|seite|p[áa]gina|pagina|s\.|p\.|strana|стр\.?|第)?\s*(?P<page>\d+|[ivxlc]+)"
     r"(?:\s*(?:/|of|von|de|di|из|à)\s*\d+)?)\s*(?:页|ページ)?\W*",
@@ -41,12 +44,15 @@ class _Edge(NamedTuple):
 
 
 def drop_running_lines(pages: Sequence[Page | None], body: float) -> None:
-    """Takes the running lines out of `pages`; `body` is the size of running text."""
+    """Takes the running lines out of `pages`, unless nothing would be left; `body` is the size of running text."""
     held = [(number, page) for number, page in enumerate(pages, start=1) if page]
     running = {id(edge.line) for slot in _slots(held) for edge in _running(slot, len(held), body)}
     stamps = _stamps(held)
+    is_all = all(id(line) in running for _, page in held for line in page.lines)
     for _, page in held:
-        page.lines = [line for line in page.lines if id(line) not in running]
+        kept = [line for line in page.lines if id(line) not in running]
+        page.only_runs = bool(page.lines) and not kept
+        page.lines = page.lines if is_all else kept
         page.turned = [[line for line in lines if line.text not in stamps] for lines in page.turned]
 
 
@@ -139,7 +145,7 @@ def _numbers(text: str) -> Iterator[str]:
     if found := _PAGE_NUMBER.fullmatch(text):
         yield found["page"]
     else:
-        yield from (found["first"] or found["last"] for found in _NUMBER.finditer(text))
+        yield from (found["first"] or found["named"] or found["last"] for found in _NUMBER.finditer(text))
 
 
 def _value(number: str) -> int:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 SMALLEST_PICTURE = 0.05
 """Of a page: text that a smaller picture may hold is not worth reading."""
+SCAN = 0.3
+"""Of a page: a picture that is no smaller may be of a page."""
 MANY_PATHS = 200
 """Letters that are drawn as outlines are at least so many on a page."""
 
@@ -23,7 +25,7 @@ def read_silent_pages(document: "PdfDocument", pages: Sequence[Page | None], dra
     """Puts what OCR reads into the pages that want it, and notes which pages hold no text, or none that can be read."""
     wanting = [index for index, page in enumerate(pages) if page and _wants_ocr(page)]
     notes = _read(document, pages, wanting, draft) if wanting else []
-    _note(draft, pages, "hold no text", [page is not None and not page.holds_text for page in pages])
+    _note(draft, pages, "hold no text", [page is not None and _is_silent(page) for page in pages])
     _note(draft, pages, "hold text that cannot be read", [page is not None and page.garbled for page in pages])
     _note(draft, pages, "could not be read", [page is None for page in pages])
     for note in notes:
@@ -32,7 +34,15 @@ def read_silent_pages(document: "PdfDocument", pages: Sequence[Page | None], dra
 
 def _wants_ocr(page: Page) -> bool:
     shows = page.drawings.picture >= SMALLEST_PICTURE or page.drawings.paths >= MANY_PATHS
-    return page.garbled or (not page.holds_text and shows)
+    return page.garbled or (_is_silent(page) and shows)
+
+
+def _is_silent(page: Page) -> bool:
+    """Whether a page has no text of its own: none, or a stamp that all pages have on the picture of a page."""
+    if page.scanned:
+        return False
+    is_stamped = page.only_runs and page.drawings.picture >= SCAN
+    return is_stamped or not (page.holds_text or page.only_runs)
 
 
 def _read(document: "PdfDocument", pages: Sequence[Page | None], wanting: Sequence[int], draft: Draft) -> list[str]:

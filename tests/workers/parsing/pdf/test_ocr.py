@@ -19,7 +19,7 @@ TEXT = Page().lines(72, 700, "Page one has text.")
 
 def scan() -> Page:
     """A page that consists of a picture."""
-    return Page().draw("q 300 0 0 300 100 100 cm BI /W 1 /H 1 /CS /G /BPC 8 ID \x80 EI Q")
+    return Page().draw("q 500 0 0 500 50 100 cm BI /W 1 /H 1 /CS /G /BPC 8 ID \x80 EI Q")
 
 
 def row(line: int, left: int, word: str, confidence: float = 95.0) -> str:
@@ -116,3 +116,15 @@ def test_tesseract_reads_a_picture_of_a_text() -> None:
         *["BT /F0 6 Tf 3 Tr 72 90 Td ((cid:1)(cid:2)(cid:3)(cid:1)(cid:2)(cid:3)) Tj ET"] * 4,
     ]
     assert "notice period is ninety days" in " ".join(texts(read(unknown, limits=ParserLimits(ocr_pages=1))))
+
+
+def test_pages_whose_only_text_is_a_stamp_on_a_picture_hold_no_text() -> None:
+    stamped = [
+        scan().text(200, 775, f"Case 12-3  Filed 01/02/20  Page {number} of 4", size=9) for number in range(1, 5)
+    ]
+    stamped[0].lines(72, 700, "Page one has text of its own,", "in two lines.").content.pop(0)
+    assert read(*stamped).notes[0] == "3 of 4 pages hold no text: 2-4"
+
+
+def test_what_is_all_that_a_document_says_is_kept() -> None:
+    assert texts(read(*(Page().text(72, 760, "Seat 12") for _ in range(3)))) == ["Seat 12"] * 3
