@@ -24,7 +24,7 @@ def chunk(document: NormalisedDocument, settings: ChunkSettings, *, title: str) 
     """
     limits = _limits(settings, sentences_in(document.text))
     text = CountedText(document.text)
-    heads = Heads(text, most=settings.most_head)
+    heads = Heads(text, document.blocks, most=settings.most_head)
     pieces = cut_pieces(text, document.blocks, limits, heads)
     groups = Packer(text, settings, limits, heads).pack(pieces)
     prefixes = _Prefixes(title, settings)

@@ -1,11 +1,13 @@
 """The heads of tables: which chunk must carry one, and how many tokens that takes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from embedmill.shared.tokenizer import CountedText, count_tokens
 from embedmill.workers.chunking.chunk import Span
 from embedmill.workers.chunking.normalise import BlockSpan
+
+NONE: Set["Head"] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +22,10 @@ class Head:
 class Heads(dict[Span, Head | None]):
     """What chunks carry of each table's head: all of it, or as many of its last lines as `most` tokens hold."""
 
-    def __init__(self, text: CountedText, *, most: int) -> None:
+    def __init__(self, text: CountedText, blocks: Sequence[BlockSpan], *, most: int) -> None:
         super().__init__()
         self._text = text
+        self._any = any(block.head is not None for block in blocks)
         self._most = most
 
     def __missing__(self, span: Span) -> Head | None:
@@ -38,8 +41,10 @@ class Heads(dict[Span, Head | None]):
         head = self[block.head] if block.head is not None and block.in_head else None
         return head is not None and block.start >= head.start
 
-    def carried(self, blocks: Iterable[BlockSpan], start: int) -> set[Head]:
+    def carried(self, blocks: Iterable[BlockSpan], start: int) -> Set[Head]:
         """The heads that stand before `start`, of the rows among these blocks. A chunk can carry one."""
+        if not self._any:
+            return NONE
         heads = {head for block in blocks if block.head is not None and (head := self.of(block))}
         return {head for head in heads if head.start < start}
 

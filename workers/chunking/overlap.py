@@ -12,7 +12,7 @@ from embedmill.workers.parsing.document import BlockKind
 
 UNDIVIDED = {BlockKind.CODE, BlockKind.TABLE_ROW}
 """Kinds of which no part of a line is repeated."""
-WORD_CHARACTERS = 16
+WORD_CHARACTERS = 8
 """So many characters for each token are looked through for words."""
 
 
@@ -60,7 +60,7 @@ def _start_within(text: CountedText, span: Span, overlap: int) -> int | None:
     """Where the last words of a span begin, or its last characters where a single word is too long."""
     first, end = span
     tail = max(first, end - WORD_CHARACTERS * overlap)
-    words = [start for start, _ in spans(text.text, (tail, end), WORD) if start > tail]
+    words = [cut for cut in WORD(text.text, tail, end) if cut < end and not is_joined(text.text, cut)]
     return _first_fitting(text, words, end, overlap) or _first_fitting(text, _characters(text, tail, end), end, overlap)
 
 

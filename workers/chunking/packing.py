@@ -1,5 +1,7 @@
 """Packing: consecutive pieces gathered into chunks, by the structure of the document first and by size second."""
 
+from collections.abc import Set
+
 from embedmill.shared.tokenizer import CountedText
 from embedmill.workers.chunking.heads import Head, Heads
 from embedmill.workers.chunking.pieces import Limits, Piece, count_spans, hard_cut
@@ -118,7 +120,7 @@ class Packer:
         body = self._text.count(group[0].start, group[-1].end)
         return body + sum(head.tokens for head in self._carried(group))
 
-    def _carried(self, group: Group) -> set[Head]:
+    def _carried(self, group: Group) -> Set[Head]:
         return self._heads.carried((piece.block for piece in group), group[0].start)
 
 

@@ -102,24 +102,20 @@ def _rows(events: Iterator[tuple[str, Element]], beside: _Beside) -> Iterator[Ro
 
 
 def _read_cells(row: Element, number: int, beside: _Beside) -> tuple[list[str], list[Merged]]:
+    """The texts up to the last one, and the merged cells that begin in the row."""
     cells: list[str] = []
     beginning: list[Merged] = []
-    blank = 0
+    column = 0
     for cell in row:
-        if local_name(cell) not in _CELLS:
+        if local_name(cell) not in _CELLS or column >= COLUMNS:
             continue
-        text, times = _cell_text(cell), int(attribute(cell, "number-columns-repeated") or 1)
-        if not text:
-            blank += times
-        if not text and len(cell) == 0 and not attribute(cell, "formula"):
-            continue
-        column = min(len(cells) + blank, COLUMNS) - (times if not text else 0)
-        _look_beside(cell, f"{_letters(column)}{number + 1}", beside, text)
+        times, text = int(attribute(cell, "number-columns-repeated") or 1), _cell_text(cell)
         if text:
-            cells += [""] * min(blank, COLUMNS - len(cells))
-            blank = 0
-            beginning += _spanning(cell, len(cells), number)
-            cells += [text] * min(times, REPEATED)
+            cells += [""] * (column - len(cells)) + [text] * min(times, REPEATED)
+            beginning += _spanning(cell, column, number)
+        if len(cell) or attribute(cell, "formula"):
+            _look_beside(cell, f"{_letters(column)}{number + 1}", beside, text)
+        column += times
     reach = max((merged.columns.stop for merged in beginning), default=0)
     return cells + [""] * (min(reach, COLUMNS) - len(cells)), beginning
 
