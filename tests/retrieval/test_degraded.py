@@ -1,5 +1,6 @@
 """A part that fails is said in the result, and the rest answers."""
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -119,7 +120,7 @@ def test_what_paid_calls_cost_is_in_their_step(store: EmbeddedVectorStore, track
 
 def damage(root: Path, shard: str) -> None:
     for file in root.glob(f"{shard}*"):
-        file.unlink()
+        shutil.rmtree(file) if file.is_dir() else file.unlink()
     (root / f"{shard}.db").write_bytes(b"no database at all " * 100)
 
 
