@@ -28,6 +28,8 @@ _CANDIDATES = (
 _OLD = ("mac", "cp437", "cp737", "cp775", "cp85", "cp862", "cp866")
 # Most small letters are the same in both of Cyrillic's; capitals are not, nor is the last letter.
 _OF_A_MAC = re.compile(rb"[\x80-\x9f]|[\xe0-\xfe]\xdf")
+# A closing quotation mark, a dash between blanks, a first letter: on a Mac capitals within a word, alone, and a dash.
+_OF_WINDOWS = re.compile(rb"[a-z%#\xe0-\xff]\x93(?![\w\x80-\xff])|(?<!\S)\x97(?!\S)|(?<!\S)[\xd1\xd3\xd6][\xe0-\xff]")
 # Encodings whose bytes all mean the same in a larger one, which writers use under the smaller one's name.
 _LARGER = {
     "ascii": COMMONEST, "iso8859-1": COMMONEST, "iso8859-9": "cp1254", "tis-620": "cp874", "iso8859-11": "cp874",
@@ -60,7 +62,7 @@ def _corrected(found: str, sample: bytes) -> str:
         return COMMONEST
     if found.startswith("mac") and not stray(sample):
         return COMMONEST
-    if found == "mac-cyrillic" and not _OF_A_MAC.search(sample):
+    if found == "mac-cyrillic" and (_OF_WINDOWS.search(sample) or not _OF_A_MAC.search(sample)):
         return "cp1251"
     latin = guess_latin(sample) if is_short else None
     return latin if latin and reads_clean(sample, latin) else found

@@ -20,7 +20,9 @@ def test_nineteen_of_twenty_cuts_of_one_and_five_paragraphs_are_read_right() -> 
     assert sum(right) >= 0.95 * len(right)
 
 
-@pytest.mark.parametrize("text", ["Мир и труд", "Документ о закупке", "Настройки на приложението"])
+@pytest.mark.parametrize(
+    "text", ["Мир и труд", "Документ о закупке", "Настройки на приложението", "Път „към“ файла — Следеното"]
+)
 def test_cyrillic_without_capitals_of_a_mac_is_windows_1251(text: str) -> None:
     assert decode(text.encode("cp1251")).text == text
 
