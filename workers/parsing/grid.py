@@ -9,6 +9,9 @@ COLUMNS = 1000
 REPEATED_CHARACTERS = 80
 """A longer text of a spanning cell stands once; where it reaches, an empty cell keeps the place."""
 
+REACHED = 50_000
+"""Places of one table that spanning cells may reach; what follows is laid out as if nothing spanned."""
+
 WIDE_COLUMNS = 8
 WIDE_CHARACTERS = 480
 """A row of more columns and characters is cut into bands, so that several rows and their header fit one chunk."""
@@ -30,9 +33,21 @@ def place(rows: Sequence[Sequence[Cell]]) -> list[list[str]]:
     """
     hanging: dict[int, tuple[str, int]] = {}
     begun: set[int] = set()
-    lines = [_place_row(row, hanging, begun, left=len(rows) - number) for number, row in enumerate(rows)]
+    lines: list[dict[int, str]] = []
+    reached = 0
+    for number, row in enumerate(rows):
+        if reached > REACHED:
+            hanging.clear()
+        cells = row if reached <= REACHED else [Cell(cell.text) for cell in row]
+        lines.append(_place_row(cells, hanging, begun, left=len(rows) - number))
+        reached += len(lines[-1]) - len(row)
     columns = sorted(begun)
-    return [[line.get(column, "") for column in columns if column <= max(line, default=-1)] for line in lines]
+    return [_texts(line, columns) for line in lines]
+
+
+def _texts(line: dict[int, str], columns: list[int]) -> list[str]:
+    last = max(line, default=-1)
+    return [line.get(column, "") for column in columns if column <= last]
 
 
 def _place_row(

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 MOST = 0.35
 """Share of a page's text from which on a part of it is no furniture, whatever it is called."""
 
+MOST_NAMED = 2000
+"""Parts of a page that are looked at; each costs the length of its text."""
+
 MAIN = 0.5
 """Share of a page's text from which on what calls itself the main part is all that is read."""
 
@@ -62,7 +65,7 @@ def furniture(tree: "LexborHTMLParser") -> set[int]:
     if body is None:
         return set()
     total = _characters(body)
-    called = [*body.css(_CERTAIN), *filter(_is_called_so, body.css(_NAMED))]
+    called = [*body.css(_CERTAIN)[:MOST_NAMED], *filter(_is_called_so, body.css(_NAMED)[:MOST_NAMED])]
     found = {node.mem_id for node in called if not _holds_the_text(node, total)}
     found.update(node.mem_id for node in _language_lists(body))
     found.update(node.mem_id for node in body.css(_SIGN_LINKS) if _is_sign(node))

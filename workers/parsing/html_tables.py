@@ -1,5 +1,6 @@
 """Owns tables of HTML: cells are collected with what stands in them, then told as data or as a page's arrangement."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -137,8 +138,10 @@ class HtmlTable:
         """A table in a cell stays there where it is one row or column, and else follows the row."""
         rows = sorted(self.rows, key=lambda row: row.section)
         spread = Spread(" ".join(filter(None, (self.over, self.caption))), heads=self._heads(rows))
-        for number, row in enumerate(rows):
-            left = sum(1 for other in rows[number:] if other.section == row.section)
+        sections = Counter(row.section for row in rows)
+        for row in rows:
+            left = sections[row.section]
+            sections[row.section] -= 1
             spread.rows.append([])
             for cell in row.cells:
                 text = " ".join(filter(None, self._texts(cell, spread, draft)))

@@ -262,7 +262,7 @@ class Walk:
 
     def _close_script(self, mark: str) -> None:
         start, refers = self._scripts.pop()
-        before = next((part for part in reversed(self._parts[:start]) if part), "")
+        before = next((self._parts[at] for at in range(start - 1, -1, -1) if self._parts[at]), "")
         text = "".join(self._parts[start:])
         if refers and (found := _NOTE_MARK.fullmatch(text)):
             text = f"[{found[1]}]"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from embedmill.workers.parsing.xml import Element, all_text, attribute, local_name
 
-REPEATED = 100
+REPEATED = 30
 """Most times that a row or cell is repeated; spreadsheets fill their last row and column up to a million."""
 
 _GROUPS = frozenset({"table-rows", "table-row-group", "table-header-rows"})
