@@ -101,7 +101,7 @@ def _chunk_lines(number: int, chunk: "ParsedChunk", found: "ParsedFile", *, repe
     facts = [f"{chunk.start:,}-{chunk.end:,}", f"{chunk.tokens} tokens", *_pages(chunk), chunk.section]
     yield f"-- chunk {number}: {', '.join(filter(None, facts))}"
     if chunk.head is not None:
-        yield f"carries      {_shortened(found.text[slice(*chunk.head)])}"
+        yield f"carries       {_shortened(found.text[slice(*chunk.head)])}"
     for block in found.blocks:
         if block.start < chunk.end and chunk.start < block.end:
             yield from _block_lines(block, chunk, found.text, repeated_to=repeated_to)
@@ -121,7 +121,7 @@ def _line(block: "ParsedBlock", text: str, start: int, end: int, mark: str = " "
     kind = f"{block.kind} {block.level}" if block.level else str(block.kind)
     kind = "table head" if block.header and block.kind == "table_row" else kind
     left_out = "…" if start > block.start else ""
-    return f"{mark} {kind:11}{left_out}{_shortened(text[start:end])}{'…' if end < block.end else ''}"
+    return f"{mark} {kind:12}{left_out}{_shortened(text[start:end])}{'…' if end < block.end else ''}"
 
 
 def _pages(chunk: "ParsedChunk") -> Iterator[str]:

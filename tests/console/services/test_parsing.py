@@ -71,9 +71,9 @@ def test_people_see_notes_and_what_each_chunk_holds_repeats_and_carries(
     print_reading(parse_file(load_settings(), path))
     out, err = capsys.readouterr()
     assert out.startswith(f"{path.as_uri()}: markdown “T”, ")
-    assert "  heading 1  One\n" in out and " … " in out and "-- chunk 0: 0-" in out
-    assert "  table head k | v\n" in out and "carries      k | v\n" in out
-    assert "+ table_row  2" in out or "+ table_row  3" in out
+    assert "  heading 1   One\n" in out and " … " in out and "-- chunk 0: 0-" in out
+    assert "  table head  k | v\n" in out and "carries       k | v\n" in out
+    assert "+ table_row   2" in out or "+ table_row   3" in out
     assert "front matter left out" in err
 
 
