@@ -63,6 +63,8 @@ WAYS = (
 )
 SLOW = Fault(kind="slow", seconds=2.5 * STAGE_SECONDS)
 WARM, LONG = 1_000, 10_000
+MACHINES = 200
+"""Those that are asked about; there are at least so many."""
 GRADES = (1, 2, 3, 4, 5)
 WORDS = [f"part{number}" for number in range(3000)]
 COLOURS = ("green", "red", "grey", "blue")
@@ -92,7 +94,8 @@ def failing(options: argparse.Namespace) -> dict[str, str]:
     return {
         "questions that ended in an error (goal 0)": f"{options.queries - len(replies)} of {options.queries}",
         "calls that failed, and in how many ways": f"{failed} of {sent} ({failed / sent:.0%}), {len(happened)}",
-        "questions with an answer, degraded ones": f"{_count(replies, 'answered')}, {_count(replies, 'degraded')}",
+        "questions with an answer": str(sum(reply.answered for reply in replies)),
+        "questions that were degraded": str(sum(reply.degraded for reply in replies)),
         "steps that said that they failed": ", ".join(f"{name} {count}" for name, count in steps.items()),
         "p50, p95, longest seconds (deadline)": f"{_percentiles(seconds)} ({deadline:g})",
         "longest step": _longest_step(replies),
@@ -123,11 +126,10 @@ def order(options: argparse.Namespace) -> dict[str, str]:
         gains = [_favoured(searcher, query) for query in queries(options.queries)]
         made_up = [_made_up(searcher, query) for query in queries(options.queries)]
     shown, counted, asked = (sum(part) for part in zip(*made_up, strict=True))
-    expected = sum(1 / size for _, size in gains)
     return {
         "orders that are not the judge's (goal 0)": f"{sum(map(bool, inverted))} of {len(inverted)}",
         "favoured first of a list: rank 1 before it is rank 1 after": (
-            f"{sum(won for won, _ in gains)} of {len(gains)}, by chance {expected:.0f}"
+            f"{sum(gains)} of {len(gains)}, by chance {len(gains) / Ranking.room.inputs:.0f}"
         ),
         "made-up quotes among the first ten (goal 0)": str(shown),
         "made-up quotes that were counted": f"{counted} of {asked}",
@@ -223,9 +225,13 @@ def _machine(draw: Random, number: int) -> str:
 def queries(count: int) -> list[str]:
     """Questions about these machines, each another."""
     draw = Random(6)
-    asked = ("at what pressure does the {} machine in hall {} run", "how often is the {} machine of hall {} oiled")
-    worded = (draw.choice(asked).format(draw.choice(COLOURS), draw.randint(1, 40)) for _ in range(count))
-    return [f"{words} number {number}?" for number, words in enumerate(worded)]
+    asked = (
+        "at what pressure does machine M-{} run",
+        "how often is machine M-{} oiled",
+        "where does machine M-{} stand",
+    )
+    worded = (draw.choice(asked).format(draw.randrange(MACHINES)) for _ in range(count))
+    return [f"{words}, and is it {COLOURS[number % 4]}? ({number})" for number, words in enumerate(worded)]
 
 
 @contextmanager
@@ -296,10 +302,6 @@ def _longest_step(replies: Sequence[Any]) -> str:
     return f"{step.name} {step.seconds:.2f} s"
 
 
-def _count(replies: Sequence[Any], name: str) -> int:
-    return sum(bool(getattr(reply, name)) for reply in replies)
-
-
 def _judges(rule: Callable[[int, str], Verdict]) -> tuple[Judges, RulingModel]:
     """One who grades all that there is; nothing is sifted."""
     model = RulingModel(rule)
@@ -319,13 +321,13 @@ def _inversions(searcher: Searcher, query: str) -> int:
     return sum(one < two for part in (relevant, others) for one, two in pairwise(part))
 
 
-def _favoured(searcher: Searcher, query: str) -> tuple[bool, int]:
-    """Whether rank 1 before the models is rank 1 after one that likes the first of each list, and of how many calls."""
+def _favoured(searcher: Searcher, query: str) -> bool:
+    """Whether rank 1 before the models is rank 1 after one that likes the first of each list."""
     searcher.judges = None
     first = searcher.search(query).hits[0].document
     searcher.judges, _ = _judges(lambda place, text: (1 if place else 5, text.partition(".")[0]))
     hits = searcher.search(query, top_k=20).hits
-    return hits[0].document == first, Ranking.room.inputs
+    return hits[0].document == first
 
 
 def _made_up(searcher: Searcher, query: str) -> tuple[int, int, int]:
