@@ -152,7 +152,11 @@ class _Known:
         if token.isascii() and len(parts := joined(token)) > 1:
             length, terms, faint = self.read_tokens(parts)
             return length, (*terms, *map(term_id, whole(token))), faint
-        return self._read_pieces(split(token))
+        pieces = split(token)
+        if not token.isascii() or pieces.faint:
+            return self._read_pieces(pieces)
+        terms = list(map(self._terms.__getitem__, (*pieces.words, *pieces.wholes)))
+        return pieces.length, [*terms, *map(term_id, pieces.closed)] if pieces.closed else terms, ()
 
     def _read_pieces(self, pieces: Pieces) -> Reading:
         terms, faint = list(map(term_id, (*pieces.grams, *pieces.singles, *pieces.closed))), list[int]()
