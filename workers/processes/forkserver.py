@@ -50,6 +50,8 @@ WARM = (
     "celery.worker.autoscale",
     "celery.worker.consumer",
     "celery.worker.strategy",
+    # What cuts texts of every kind.
+    "sentencex",
     *(stage.function.partition(":")[0] for stage in STAGES),
 )
 # A terminal and a service manager signal every process of a group: the command sees to that.

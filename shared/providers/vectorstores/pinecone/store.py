@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from itertools import groupby, islice
 from typing import Any, Self
 
@@ -220,11 +221,16 @@ class PineconeVectorStore(VectorStore):
         if top_k < 1 or not wording.weights:
             return Found([])
         try:
-            if self.lacks_words or self._wholeness.look(self._asking, list(map(self._namespace, shards))):
+            if self.lacks_words:
                 return Found([])
+            failed = self._wholeness.look(self._asking, shards, self._namespace, deadline=deadline)
         except EmbedmillError as error:
             return Found([], dict.fromkeys(shards, str(error)))
-        return self._searching.worded(shards, wording, selection, top_k=top_k, deadline=deadline)
+        answering = [] if self._wholeness.is_split else [shard for shard in shards if shard not in failed]
+        if not answering:
+            return Found([], failed)
+        found = self._searching.worded(answering, wording, selection, top_k=top_k, deadline=deadline)
+        return replace(found, failed={**failed, **found.failed})
 
     @property
     def lacks_words(self) -> str:

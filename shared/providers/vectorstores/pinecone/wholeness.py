@@ -1,6 +1,6 @@
 """Owns whether all rows of an index were cut by one cutter: what a query's words are for others nobody knows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from embedmill.shared.providers.vectorstores.metering import MeteredRequests
 from embedmill.shared.providers.vectorstores.pinecone import records, units
@@ -30,16 +30,23 @@ class Wholeness:
         """Whether rows of another cutter were met."""
         return bool(self._split)
 
-    def look(self, asking: Asking, spaces: Sequence[str]) -> bool:
-        """Whether there are rows of another cutter, in these or in others that were looked at."""
-        unknown = [space for space in spaces if space not in self._whole]
+    def look(
+        self, asking: Asking, shards: Sequence[str], space_of: Callable[[str], str], *, deadline: float | None
+    ) -> dict[str, str]:
+        """Find out whether there are rows of another cutter; returns the shards of which nothing was learned, and why.
+
+        Such a one is looked at again at the next search; the others do not suffer by it.
+        """
+        unknown = {shard: space for shard in shards if (space := space_of(shard)) not in self._whole}
         if cutting.VERSION == records.FIRST_CUTTER or not unknown:
-            return self.is_split
+            return {}
         with asking.metered(units.QUERY, number=len(unknown)) as requests:
-            found = {space for space in unknown if self._has_others(asking, requests, space)}
-        self._split |= found
-        self._whole |= set(unknown) - found
-        return self.is_split
+            told = asking.each(
+                list(unknown), lambda shard: self._has_others(asking, requests, unknown[shard]), deadline=deadline
+            )
+        for shard, has_others in told.found.items():
+            (self._split if has_others else self._whole).add(unknown[shard])
+        return told.failed
 
     def mended(self, space: str) -> None:
         """All rows of a namespace were cut anew."""

@@ -120,6 +120,7 @@ def test_both_scores_of_a_candidate_cost_no_more_than_the_two_queries(
     store.upsert("s", [make_row(f"d{n}", text=f"apple n{n}", vector=unit_vector(1, n)) for n in range(30)])
     eventually(lambda: store.count("s"), 30, "rows")
     wording = Wording(weights(apple=0.1, n7=3), 2.0)
+    store.search_words(["s"], wording, top_k=1)  # the first one asks once whether another cutter's rows are there
     simulator.bill.clear()
     nearest = store.search_vectors(["s"], unit_vector(1), top_k=10).matches
     best = store.search_words(["s"], wording, top_k=10).matches
@@ -226,3 +227,18 @@ def test_rows_of_another_cutter_are_searched_by_words_when_they_were_cut_anew(
     again.search_words(["s", "t"], wording, top_k=9)
     assert billed(simulator)["query"] == 6000, "one look at each shard, and two searches"
     again.close()
+
+
+def test_a_shard_of_which_nothing_is_known_yet_is_looked_at_again(
+    store: PineconeVectorStore, simulator: PineconeSimulator
+) -> None:
+    for shard in ("s", "t"):
+        store.upsert(shard, [make_row(shard, text="apple")])
+        eventually(lambda shard=shard: store.count(shard), 1, "a row")  # type: ignore[misc]
+    wording = wording_of(store, ["s", "t"], "apple")
+    simulator.faults.add(Fault(kind="status", match="c1-t", path="/query", times=None))
+    assert set(store.search_words(["s", "t"], wording, top_k=9).failed) == {"t"}
+    simulator.faults.clear()
+    found = store.search_words(["s", "t"], wording, top_k=9)
+    assert {match.shard for match in found.matches} == {"s", "t"}
+    assert not found.failed
