@@ -1,5 +1,7 @@
-"""What a test run may share and a product may not: compiled statements, and a list of authorities that is short."""
+"""What a test run may share and a product may not: compiled statements, models of services, few authorities."""
 
+import contextlib
+import functools
 import os
 from collections.abc import Hashable
 from pathlib import Path
@@ -36,3 +38,12 @@ def trust_one_authority(path: Path) -> None:
     first, _, _ = Path(certifi.where()).read_text(encoding="utf-8").partition(END)
     path.write_text(first + END, encoding="utf-8")
     os.environ["SSL_CERT_FILE"] = str(path)
+
+
+def share_service_models() -> None:
+    """Every session of boto3 would read its megabytes of JSON again."""
+    # The extras that need it may be missing.
+    with contextlib.suppress(ImportError):
+        import botocore.session
+
+        botocore.session.create_loader = functools.cache(botocore.session.create_loader)

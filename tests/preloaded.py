@@ -7,6 +7,7 @@ import os
 import pkgutil
 
 from embedmill.shared.starting import start_lightly
+from tests import cheaper
 
 # What is loaded on demand elsewhere, and takes a second of every worker that asks for it.
 SDKS = ("anthropic", "boto3", "openai", "pinecone", "psycopg", "redis")
@@ -31,4 +32,5 @@ importlib.import_module("embedmill.workers.processes.forkserver").load()
 for sdk in SDKS:
     with contextlib.suppress(ImportError):
         importlib.import_module(sdk)
+cheaper.share_service_models()
 gc.freeze()
