@@ -29,7 +29,7 @@ _TOKEN = re.compile(
     r'"(?P<quoted>[^"]*)"|\\(?P<escaped>.)|_(?P<width>.)|\*.|\[\$(?P<currency>[^\]-]*)[^\]]*\]'
     r"|\[(?P<elapsed>h+|m+|s+)\]|\[(?P<color>Black|Blue|Cyan|Green|Magenta|Red|White|Yellow|Color ?\d+)\]"
     r"|(?P<bracket>\[)"
-    r"|(?P<half>AM/PM|A/P)|(?P<date>y+|m+|d+|h+|s+(?:\.0+)?)|(?P<number>[0#?][0#?,]*(?:\.[0#?]*)?|\.[0#?]+)"
+    r"|(?P<half>AM/PM|A/P)|(?P<date>y+|m+|d+|h+|s+(?:\.0+)?)|(?P<number>[0#?][0#?,]*(?:\.[0#?]*)?,*|\.[0#?]+,*)"
     r"|(?P<exponent>E[+-][0#?]+)|(?P<percent>%)|(?P<text>@)|(?P<general>General)|(?P<literal>.)",
     re.IGNORECASE | re.DOTALL,
 )
@@ -41,7 +41,10 @@ Token = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class _Number:
-    """How digits are written: `scale` is a power of ten that the value is multiplied by."""
+    """How digits are written: `scale` is a power of ten that the value is multiplied by.
+
+    `gaps` are the texts among the whole part's digits, each with how many digits stand behind it.
+    """
 
     before: str
     after: str
@@ -51,6 +54,7 @@ class _Number:
     grouped: bool
     scale: int
     exponent: int | None
+    gaps: tuple[tuple[int, str], ...]
 
 
 def shown(value: float | Moment, code: str) -> str | None:
@@ -86,29 +90,60 @@ def _number(section: str) -> _Number | str | None:
     """How a section writes a number; a text where it has no digits, None where it is not known."""
     tokens = _tokens(section)
     kinds = [kind for kind, _ in tokens]
-    if {"bracket", "date", "elapsed", "half", "text", "general"} & set(kinds) or kinds.count("number") > 1:
+    if {"bracket", "date", "elapsed", "half", "text", "general"} & set(kinds):
         return None
     if "number" not in kinds:
         return _literal(tokens).strip() if "exponent" not in kinds else None
-    place = kinds.index("number")
+    first, last = kinds.index("number"), len(kinds) - 1 - kinds[::-1].index("number")
     exponent = next((text for kind, text in tokens if kind == "exponent"), None)
-    if exponent and kinds[place + 1] != "exponent":
+    if exponent and (first != last or kinds[last + 1] != "exponent"):
         return None
-    digits, ends = tokens[place][1], place + 1 + bool(exponent)
-    if any(kind == "literal" and text == "/" for kind, text in tokens):
+    if any(kind == "literal" and text in {"/", ","} for kind, text in tokens) or not _is_certain(
+        tokens[first : last + 1]
+    ):
         return None
-    whole, _, decimals = digits.rstrip(",").partition(".")
-    trailing = len(digits) - len(digits.rstrip(","))
+    digits = "".join(text for kind, text in tokens if kind == "number")
+    whole, decimals = _placeholders(digits)
+    scaled = digits.count(",") - (whole.count(",") + decimals.count(","))
+    places = whole.replace(",", "")
     return _Number(
-        before=_literal(tokens[:place]),
-        after=_literal(tokens[ends:]),
-        whole=whole.count("0"),
+        before=_literal(tokens[:first]),
+        after=_literal(tokens[last + 1 + bool(exponent) :]),
+        whole=len(places.lstrip("#?")),
         decimals=len(decimals),
         least_decimals=len(decimals.rstrip("#?")),
         grouped="," in whole,
-        scale=2 * kinds.count("percent") - 3 * trailing,
+        scale=2 * kinds.count("percent") - 3 * scaled,
         exponent=exponent.count("0") if exponent else None,
+        gaps=_gaps(tokens[first : last + 1], len(places)),
     )
+
+
+def _placeholders(digits: str) -> tuple[str, str]:
+    """Those of the whole part and of the decimals, without the commas at their ends, each of which is a thousand."""
+    whole, _, decimals = digits.partition(".")
+    return whole.rstrip(","), decimals.rstrip(",")
+
+
+def _is_certain(tokens: Sequence[Token]) -> bool:
+    """Whether texts among the digits, if any, part the whole part of a number that is not grouped."""
+    *parts, last = tokens
+    return not parts or (
+        all(kind in (*_LITERALS, "number") for kind, _ in parts)
+        and all(set(text) <= set("0#") for kind, text in parts if kind == "number")
+        and set(_placeholders(last[1])[0]) <= set("0#")
+        and not last[1].startswith(".")
+    )
+
+
+def _gaps(tokens: Sequence[Token], digits: int) -> tuple[tuple[int, str], ...]:
+    found = []
+    for kind, text in tokens[:-1]:
+        if kind == "number":
+            digits -= len(text)
+        else:
+            found.append((digits, text))
+    return tuple(found)
 
 
 def _literal(tokens: Sequence[Token]) -> str:
@@ -134,8 +169,24 @@ def _digits(number: Decimal, form: _Number) -> str:
     while len(decimals) > form.least_decimals and decimals.endswith("0"):
         decimals = decimals[:-1]
     if form.grouped:
-        whole = f"{int(whole):,}".zfill(form.whole) if whole else ""
+        whole = _grouped(whole)
+    whole = _with_gaps(whole, form.gaps)
     return f"{whole}.{decimals}" if decimals else whole or "0"
+
+
+def _grouped(whole: str) -> str:
+    begin = len(whole) % 3
+    parts = [whole[:begin], *(whole[place : place + 3] for place in range(begin, len(whole), 3))]
+    return ",".join(filter(None, parts))
+
+
+def _with_gaps(whole: str, gaps: Sequence[tuple[int, str]]) -> str:
+    begin, parts = 0, []
+    for behind, text in gaps:
+        end = max(len(whole) - behind, begin)
+        parts += [whole[begin:end], text]
+        begin = end
+    return "".join(parts) + whole[begin:]
 
 
 def _show_moment(value: Moment, code: str) -> str | None:
