@@ -1,6 +1,6 @@
 """Owns where the cells of a table stand: spans over rows and columns on a grid, and wide tables in bands."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 COLUMNS = 1000
@@ -11,6 +11,8 @@ REPEATED_CHARACTERS = 80
 
 REACHED = 50_000
 """Places of one table that spanning cells may reach; what follows is laid out as if nothing spanned."""
+
+SEPARATOR_CHARACTERS = 3
 
 WIDE_COLUMNS = 8
 WIDE_CHARACTERS = 480
@@ -75,15 +77,39 @@ def _place_row(
 
 
 def bands(rows: Sequence[Sequence[str]]) -> list[list[int]]:
-    """The columns of each band of a table, judged by these rows of it; the first column opens every band."""
+    """The columns of each band of a table, judged by these rows of it; the first column opens every band.
+
+    Columns far beyond a gap are bands of their own, and the columns of the gap are in none, as all are in which
+    nothing stands where a table is cut for its width.
+    """
     columns = max(map(len, rows), default=0)
-    widths = [_width(rows, column) for column in range(columns)]
-    if columns <= WIDE_COLUMNS or sum(widths) <= WIDE_CHARACTERS:
+    if columns <= WIDE_COLUMNS:
         return [list(range(columns))]
-    room = max(WIDE_CHARACTERS - widths[0], WIDE_CHARACTERS // 2)
+    widths = _widths(rows)
+    return [band for near in _neighbours(sorted({0, *widths})) for band in _cut(near, widths)]
+
+
+def _neighbours(columns: Sequence[int]) -> list[list[int]]:
+    """Columns in groups, with more than a few empty ones between these."""
+    groups = [[columns[0]]]
+    for column in columns[1:]:
+        if column - groups[-1][-1] > WIDE_COLUMNS:
+            groups.append([])
+        groups[-1].append(column)
+    return groups
+
+
+def _cut(group: Sequence[int], widths: Mapping[int, int]) -> list[list[int]]:
+    """The bands of neighbours, which stay whole and keep their gaps where they are few or narrow."""
+    between = range(max(group[0], 1), group[-1] + 1)
+    key = widths.get(0, SEPARATOR_CHARACTERS)
+    needed = key + sum(widths.get(column, SEPARATOR_CHARACTERS) for column in between)
+    if len(between) < WIDE_COLUMNS or needed <= WIDE_CHARACTERS:
+        return [[0, *between]]
+    room = max(WIDE_CHARACTERS - key, WIDE_CHARACTERS // 2)
     found: list[list[int]] = [[0]]
     used = 0
-    for column in range(1, columns):
+    for column in filter(None, group):
         if used + widths[column] > room and len(found[-1]) > 1:
             found.append([0])
             used = 0
@@ -92,7 +118,20 @@ def bands(rows: Sequence[Sequence[str]]) -> list[list[int]]:
     return found
 
 
-def _width(rows: Sequence[Sequence[str]], column: int) -> int:
-    """Characters that the column takes with its separator: its first row's, or the others' mean if that is more."""
-    lengths = [len(row[column]) if column < len(row) else 0 for row in rows]
-    return 3 + max(lengths[0], sum(lengths[1:]) // max(len(lengths) - 1, 1))
+def _widths(rows: Sequence[Sequence[str]]) -> dict[int, int]:
+    """Characters that each column with a cell takes with its separator.
+
+    They are those of its first row, or the others' mean if that is more.
+    """
+    first: dict[int, int] = {}
+    others: dict[int, int] = {}
+    for number, row in enumerate(rows):
+        lengths = others if number else first
+        for column, cell in enumerate(row):
+            if cell:
+                lengths[column] = lengths.get(column, 0) + len(cell)
+    count = max(len(rows) - 1, 1)
+    return {
+        column: SEPARATOR_CHARACTERS + max(first.get(column, 0), others.get(column, 0) // count)
+        for column in first | others
+    }

@@ -1,11 +1,12 @@
 """Owns a table while it is read: its header, the rows that wait, and the bands that a wide table is cut into."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from embedmill.workers.parsing.document import Block, BlockKind
-from embedmill.workers.parsing.grid import bands
+from embedmill.workers.parsing.grid import WIDE_COLUMNS, bands
 
 if TYPE_CHECKING:
     from embedmill.workers.parsing.draft import Draft
@@ -21,23 +22,24 @@ class _Line:
     cells: Sequence[str]
     page: int | None
 
-    def says_more_than_its_key(self, columns: Sequence[int]) -> bool:
-        return any(self.cells[column] for column in columns[1:] if column < len(self.cells))
+    def says_more_than_its_key(self, columns: Iterable[int]) -> bool:
+        return any(self.cells[column] for column in columns if 0 < column < len(self.cells))
 
-    def block(self, columns: Sequence[int] | None, head: tuple[int, int] | None = None) -> Block:
-        """Some columns of it; all of them where none are named."""
-        cells = self.cells
-        texts = list(cells) if columns is None else [cells[n] if n < len(cells) else "" for n in columns]
-        while texts and not texts[-1]:
-            texts.pop()
+    def block(self, columns: Sequence[int], head: tuple[int, int] | None = None) -> Block:
+        """Some columns of it."""
+        texts = _trimmed([self.cells[n] if n < len(self.cells) else "" for n in columns])
         return Block(BlockKind.TABLE_ROW, SEPARATOR.join(texts), page=self.page, head=head)
+
+    def beyond(self, columns: Container[int]) -> list[int]:
+        """The columns of its other cells."""
+        return [number for number, cell in enumerate(self.cells) if cell and number not in columns]
 
 
 @dataclass(slots=True)
 class _Band:
     """Some columns of a table, or all, with the blocks of its head, once that stands in the text."""
 
-    columns: list[int] | None
+    columns: Sequence[int]
     head: tuple[int, int] | None = None
 
 
@@ -54,6 +56,8 @@ class Table:
         self._heads: list[_Line] = []
         self._rows: list[_Line] = []
         self._bands: list[_Band] = []
+        self._columns: Container[int] = ()
+        self._rest = _Band(())
 
     def head(self, cells: Sequence[str], *, page: int | None = None) -> None:
         """A row of the header; one that comes behind other rows is a row like them."""
@@ -68,32 +72,61 @@ class Table:
             self._draft.turn_to(None)
 
     def close(self) -> None:
-        """Hands the rows that wait to the draft, band by band; for the draft to call."""
+        """Hands the rows that wait to the draft, band by band, and what stands beyond these; for the draft to call."""
         if not self._bands:
-            found = bands([line.cells for line in self._heads + self._rows])
-            self._bands = [_Band(columns if len(found) > 1 else None) for columns in found]
+            self._judge()
         for band in self._bands:
             self._add_band(band)
+        self._add_rest()
         self._rows = []
 
+    def _judge(self) -> None:
+        found = bands([line.cells for line in self._heads + self._rows])
+        if len(found) == 1:
+            # Rows that come later may be a little longer.
+            found = [list(range(len(found[0]) + WIDE_COLUMNS))]
+        self._bands = [_Band(columns) for columns in found]
+        self._columns = frozenset(chain.from_iterable(found))
+
     def _take(self, lines: list[_Line], cells: Sequence[str], page: int | None) -> None:
-        texts = [self._draft.cell(cell) for cell in cells]
-        if any(texts):
+        texts = _trimmed([self._draft.cell(cell) for cell in cells])
+        if texts:
             self._draft.turn_to(self)
             lines.append(_Line(texts, self._page if page is None else page))
 
     def _add_band(self, band: _Band) -> None:
-        if band.head is None:
-            band.head = self._add_head(band.columns)
-        columns, head = band.columns, band.head
-        for line in self._rows:
-            if columns is None or band is self._bands[0] or line.says_more_than_its_key(columns):
-                self._draft.add(line.block(columns, head))
+        is_first = band is self._bands[0]
+        if band.head is None and is_first:
+            self._add_head(band, self._heads)
+        heads = [line for line in self._heads if line.says_more_than_its_key(band.columns)]
+        rows = [line for line in self._rows if self._stands_in(line, band, is_first=is_first)]
+        if band.head is None and (heads or rows):
+            self._add_head(band, heads)
+        for line in rows:
+            self._draft.add(line.block(band.columns, band.head))
 
-    def _add_head(self, columns: list[int] | None) -> tuple[int, int]:
+    def _stands_in(self, line: _Line, band: _Band, *, is_first: bool) -> bool:
+        """Whether a row has cells in a band beside its key; the first has the rows that are nowhere else, too."""
+        return line.says_more_than_its_key(band.columns) or (is_first and len(line.cells) == 1)
+
+    def _add_rest(self) -> None:
+        """Cells of columns in which nothing stood when the table was judged, each row's behind its key."""
+        for line in self._rows:
+            if columns := line.beyond(self._columns):
+                if self._rest.head is None:
+                    self._add_head(self._rest, ())
+                self._draft.add(line.block([0, *columns] if line.cells[0] else columns, self._rest.head))
+
+    def _add_head(self, band: _Band, lines: Sequence[_Line]) -> None:
         caption = Block(BlockKind.CAPTION, self._caption, page=self._page)
-        blocks = [block for block in (caption, *(line.block(columns) for line in self._heads)) if block.text]
-        head = self._draft.blocks, self._draft.blocks + len(blocks)
+        blocks = [block for block in (caption, *(line.block(band.columns) for line in lines)) if block.text]
+        band.head = self._draft.blocks, self._draft.blocks + len(blocks)
         for block in blocks:
-            self._draft.add(replace(block, head=head))
-        return head
+            self._draft.add(replace(block, head=band.head))
+
+
+def _trimmed(texts: list[str]) -> list[str]:
+    """Without the empty ones at the end."""
+    while texts and not texts[-1]:
+        texts.pop()
+    return texts

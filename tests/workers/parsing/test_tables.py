@@ -99,6 +99,51 @@ def test_few_columns_and_short_rows_are_one_band() -> None:
     assert bands([["k" * 900, *["v"] * 9], ["k" * 900]]) == [[0, *range(1, 10)]]
 
 
+def test_a_remark_far_to_the_right_is_a_short_row_of_its_own() -> None:
+    made = draft()
+    table = made.table()
+    table.head(["name", "price"])
+    table.row(["plum", "2", *[""] * 700, "check this"])
+    table.row(["pear", "3"])
+    table.row(["fig"])
+    table.row([*[""] * 900, "alone"])
+    found = made.finish()
+    assert texts(found) == ["name | price", "plum | 2", "pear | 3", "fig", "plum | check this", " | alone"]
+    assert heads(found) == [["name | price"]] * 4 + [[]] * 2
+
+
+def test_a_remark_far_to_the_right_is_kept_however_late_it_comes() -> None:
+    made = draft()
+    table = made.table("Prices")
+    table.head(["name", "price"])
+    for number in range(WAITING_ROWS + 1):
+        table.row([f"n{number}", "1"])
+    table.row(["late", "2", "near", *[""] * 40, "far", "", "off"])
+    table.row([*[""] * 50, "alone"])
+    found = made.finish()
+    assert texts(found)[-5:] == [f"n{WAITING_ROWS} | 1", "late | 2 | near", "Prices", "late | far | off", "alone"]
+    assert heads(found)[-2:] == [["Prices"]] * 2
+
+
+def test_no_band_holds_the_key_alone() -> None:
+    made = draft()
+    table = made.table()
+    table.head(["key", *(f"a rather long name of column {n}" for n in range(1, 30)), *[""] * 60])
+    table.row(["k1", *(f"value {n}" for n in range(1, 30)), *[""] * 59, "stray"])
+    table.row(["k2", *[""] * 25, "only here"])
+    found = texts(made.finish())
+    assert all(text.count(" | ") for text in found)
+    assert "key" not in found
+    assert found[-1] == "k1 | stray"
+    assert sum("k2" in text for text in found) == 1
+
+
+def test_columns_without_cells_cost_a_wide_table_nothing() -> None:
+    spread = [["k", *(cell for n in range(20) for cell in ("", "", f"a value of many words, number {n}"))]]
+    dense = [[cell for cell in spread[0] if cell]]
+    assert len(bands(spread)) == len(bands(dense))
+
+
 def test_spans_are_placed_on_a_grid() -> None:
     assert place([
         [Cell("Region", rows=2), Cell("Sales", columns=2)],
