@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from tests.forked import Forked
+from tests.forked import WHEN_LOADED, Forked
 
 # What every sitecustomize may import.
 ALTERING = Path(__file__).parent / "altering"
@@ -83,8 +83,12 @@ class Command:
         """The same command under other environment variables."""
         return self._with(changed)
 
+    def altered_when_loaded_by(self, folder: Path, **variables: str) -> "Command":
+        """The same, forked: the sitecustomize finds everything loaded, and replaces things where they are used."""
+        return self.altered_by(folder, **{WHEN_LOADED: "yes"}, **variables)
+
     def altered_by(self, folder: Path, **variables: str) -> "Command":
-        """The same command, whose interpreters all load the folder's sitecustomize."""
+        """The same command, whose interpreters all load the folder's sitecustomize before anything else."""
         path = os.pathsep.join(filter(None, (str(folder), str(ALTERING), self.environment.get("PYTHONPATH"))))
         return self._with({"PYTHONPATH": path, **variables})
 
@@ -96,8 +100,9 @@ class Command:
 
     def start(self, *arguments: object, stdin: str = "") -> Process:
         """Start a command and return at once."""
-        # Only a new interpreter looks for what alters it.
-        if self.environment.get("PYTHONPATH") != os.environ.get("PYTHONPATH"):
+        # Only a new interpreter looks for what alters it from its first moment on.
+        altered = self.environment.get("PYTHONPATH") != os.environ.get("PYTHONPATH")
+        if altered and WHEN_LOADED not in self.environment:
             return self.launch(*arguments)
         process = Forked([str(argument) for argument in arguments], self.environment, self.folder, stdin=stdin)
         self._started.append(process)

@@ -5,6 +5,7 @@ depends on how an interpreter starts is tested with started ones.
 """
 
 import atexit
+import importlib
 import multiprocessing
 import os
 import subprocess
@@ -17,6 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from tests import together
+
+# A variable of commands that load their sitecustomize after all else.
+WHEN_LOADED = "ALTERED_WHEN_LOADED"
 
 context = multiprocessing.get_context("forkserver")
 context.set_forkserver_preload(["tests.preloaded", __name__])
@@ -96,9 +100,19 @@ def _run(begun: Connection, arguments: list[str], environment: dict[str, str], f
     os.environ.update(environment)
     os.chdir(folder)
     sys.argv = ["embedmill", *arguments]
+    sys.orig_argv = [sys.executable, *sys.argv]
+    if WHEN_LOADED in environment:
+        _alter(environment["PYTHONPATH"])
     from embedmill.console.__main__ import main
 
     try:
         main()
     finally:
         atexit._run_exitfuncs()
+
+
+def _alter(path: str) -> None:
+    """What an interpreter does at its start: find the sitecustomize, and run it."""
+    sys.path[:0] = path.split(os.pathsep)
+    sys.modules.pop("sitecustomize", None)
+    importlib.import_module("sitecustomize")

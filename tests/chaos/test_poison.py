@@ -13,7 +13,7 @@ INNOCENT = 30
 
 
 def poisoned(command: Command, stage: str, death: str) -> Command:
-    return command.altered_by(POISON, POISON_STAGE=stage, POISON_DEATH=death)
+    return command.altered_when_loaded_by(POISON, POISON_STAGE=stage, POISON_DEATH=death)
 
 
 @pytest.fixture

@@ -137,7 +137,7 @@ def failing_index(cli: Command, tmp_path: Path) -> Command:
     for path in folder.iterdir():
         path.write_text(f"{path.read_text()} POISON-PILL")
     poison = {"POISON_STAGE": "index", "POISON_DEATH": "RecursionError"}
-    ran = cli.with_settings(max_attempts="1").altered_by(POISON, **poison).run("ingest", folder, "--json")
+    ran = cli.with_settings(max_attempts="1").altered_when_loaded_by(POISON, **poison).run("ingest", folder, "--json")
     assert (ran.status, ran.json["documents"]["dead"]) == (3, 5), ran
     return cli
 

@@ -58,7 +58,7 @@ def strike(command: Command, source: Path, *, at: str, number: int) -> None:
     """Ingest until the point, where everything is killed."""
     mark = command.folder / "struck"
     variables = {"STRIKE_AT": at, "STRIKE_NUMBER": str(number), "STRIKE_MARK": str(mark)}
-    struck = command.altered_by(STRUCK, REQUEST_INPUTS=str(INPUTS), **variables)
+    struck = command.altered_when_loaded_by(STRUCK, REQUEST_INPUTS=str(INPUTS), **variables)
     ran = finish(struck.start("ingest", source))
     assert (ran.status, mark.exists()) == (-9, True), ran
 
@@ -67,7 +67,7 @@ def small_requests(command: Command) -> Command:
     """The second run, with the requests of the first, which nothing strikes any more."""
     mark = command.folder / "struck"
     variables = {"STRIKE_AT": "nowhere", "STRIKE_NUMBER": "1", "STRIKE_MARK": str(mark)}
-    return command.altered_by(STRUCK, REQUEST_INPUTS=str(INPUTS), **variables)
+    return command.altered_when_loaded_by(STRUCK, REQUEST_INPUTS=str(INPUTS), **variables)
 
 
 def require_books(command: Command, *, billed: int, column: str = "tokens_in") -> None:

@@ -68,7 +68,7 @@ def require_once(watch: Watch, documents: int) -> None:
 
 
 def with_marker(command: Command, death: str, **environment: str) -> Command:
-    return command.altered_by(
+    return command.altered_when_loaded_by(
         POISON, POISON_STAGE="chunk", POISON_DEATH=death, **{k.upper(): v for k, v in environment.items()}
     )
 

@@ -23,7 +23,7 @@ class Workshop:
 
     def __init__(self, command: Command) -> None:
         self._held_at = command.folder / "held"
-        self.command = command.altered_by(HELD, HELD_AT=str(self._held_at))
+        self.command = command.altered_when_loaded_by(HELD, HELD_AT=str(self._held_at))
         self._number = 0
         self._runtime = Runtime(_settings(command), process_id="test")
         self.process = self.command.start("workers", "start")

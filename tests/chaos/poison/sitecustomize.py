@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import time
+from importlib import import_module
 from typing import Any
 
 from altering import in_each_worker, in_workers
@@ -36,16 +37,15 @@ def die() -> None:
 
 
 def poison_chunking() -> None:
-    import embedmill.workers.chunking
-
-    original = embedmill.workers.chunking.normalise
+    stage: Any = import_module("embedmill.workers.stages.chunk")
+    original = stage.normalise
 
     def normalise(parsed: Any) -> Any:
         if any(MARKER in block.text for block in parsed.blocks):
             die()
         return original(parsed)
 
-    embedmill.workers.chunking.normalise = normalise
+    stage.normalise = normalise
 
 
 def poison_embedding() -> None:
