@@ -72,7 +72,7 @@ def normalise(parsed: ParsedDocument) -> NormalisedDocument:
 
 
 def _spans(blocks: Sequence[Block], placed: Sequence[Span | None]) -> Iterator[BlockSpan]:
-    """A part that begins with no heading, as a slide without a title does, is in no section of the part before it."""
+    """A part without a heading, as a slide without a title is, stands only in the sections around its document."""
     sections: list[tuple[int, str]] = []
     heads = _heads(blocks, placed)
     part = 0
@@ -82,7 +82,7 @@ def _spans(blocks: Sequence[Block], placed: Sequence[Span | None]) -> Iterator[B
         if block.kind is BlockKind.HEADING:
             _enter(sections, level=block.level, heading=clean_block(block))
         elif block.part != part:
-            sections.clear()
+            _leave(sections, level=block.under + 1)
         part = block.part
         head = heads.get(block.head) if block.head else None
         yield BlockSpan(*span, block.kind, _path(sections), block.page, block.part, head)
@@ -113,9 +113,13 @@ def one_line(text: str) -> str:
 
 
 def _enter(sections: list[tuple[int, str]], *, level: int, heading: str) -> None:
-    while sections and sections[-1][0] >= max(level, 1):
-        sections.pop()
+    _leave(sections, level=max(level, 1))
     sections.append((max(level, 1), one_line(heading)[:HEADING_CHARACTERS]))
+
+
+def _leave(sections: list[tuple[int, str]], *, level: int) -> None:
+    while sections and sections[-1][0] >= level:
+        sections.pop()
 
 
 def _path(sections: list[tuple[int, str]]) -> str:

@@ -21,7 +21,8 @@ class Block:
 
     `level` is 1 to 6 for a heading, how deep it is nested for a list item, from 0, and else 0. `part` counts the parts
     that stand for themselves, as slides and sheets do. `head` is (first, end) of the blocks that head a table, its
-    caption and header rows, and is the same in every block of the table; (n, n) where it has no head.
+    caption and header rows, and is the same in every block of the table; (n, n) where it has no head. `under` is the
+    level of the heading of what the document lies in, as an attachment lies in its mail; 0 for none.
     """
 
     kind: BlockKind
@@ -30,6 +31,7 @@ class Block:
     page: int | None = None
     part: int = 0
     head: tuple[int, int] | None = None
+    under: int = 0
 
 
 @dataclass(frozen=True, slots=True)

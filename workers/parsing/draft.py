@@ -104,8 +104,9 @@ class Draft:
     def heading(self, text: str, *, level: int, page: int | None = None) -> None:
         self._append(Block(BlockKind.HEADING, one_line(self._clean(text)), min(max(level, 1), 6), page))
 
-    def paragraph(self, text: str, *, page: int | None = None) -> None:
-        self._append(Block(BlockKind.PARAGRAPH, self._clean(text).strip(), 0, page))
+    def paragraph(self, text: str, *, page: int | None = None, under: int = 0) -> None:
+        """`under` is the level of the headings that hold for it though it begins a part."""
+        self._append(Block(BlockKind.PARAGRAPH, self._clean(text).strip(), 0, page, under=under))
 
     def list_item(self, text: str, *, marker: str = "", depth: int = 0, page: int | None = None) -> None:
         """`marker` is what a person sees before it: `2.`, `b)`, and `-` for every bullet; `depth` counts from 0."""
@@ -206,4 +207,4 @@ def _moved(block: Block, *, by: int, below: int) -> Block:
     """The block as it stands behind `by` others, its heading `below` a level."""
     level = min(block.level + below, 6) if block.kind is BlockKind.HEADING else block.level
     head = None if block.head is None else (block.head[0] + by, block.head[1] + by)
-    return Block(block.kind, block.text, level, block.page, block.part, head)
+    return Block(block.kind, block.text, level, block.page, block.part, head, min(block.under + below, 6))

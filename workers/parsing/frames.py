@@ -21,7 +21,7 @@ LENGTH = Struct(">Q")
 READY = b"ready"
 
 _NAME_LENGTH = Struct(">I")
-_BLOCK = attrgetter("kind", "text", "level", "page", "part", "head")
+_BLOCK = attrgetter("kind", "text", "level", "page", "part", "head", "under")
 _ERRORS: dict[str, type[DocumentError]] = {
     error.__name__: error
     for error in (
@@ -77,7 +77,7 @@ def unpack_answer(payload: bytes) -> Answer:
     if "error" in answer:
         return Answer(_ERRORS.get(answer["error"], UnreadableDocument)(answer["message"]), answer["last"])
     blocks = tuple(
-        Block(BlockKind(kind), text, level, page, part, head and (head[0], head[1]))
-        for kind, text, level, page, part, head in answer["blocks"]
+        Block(BlockKind(kind), text, level, page, part, head and (head[0], head[1]), under)
+        for kind, text, level, page, part, head, under in answer["blocks"]
     )
     return Answer(ParsedDocument(answer["type"], blocks, answer["title"], tuple(answer["notes"])), answer["last"])

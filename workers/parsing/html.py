@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _SKIPPED = [
     "script", "style", "template", "noscript", "title", "iframe", "object", "embed", "canvas", "audio", "video",
-    "datalist",
+    "datalist", "rp",
 ]  # fmt: skip
 # What nobody sees, numbers of lines beside code, and equations that are drawn beside their markup.
 _UNSEEN = (
@@ -28,6 +28,14 @@ _CAPTIONS = (
 _NAVIGATION = 'nav, [role="navigation"]'
 _FRAMES = "iframe[src], object[data], embed[src], frame[src]"
 _TITLE_WITHIN = 50
+MOST_ATTRIBUTES = 1000
+"""Of one element: the time that Lexbor takes grows with the square of their number."""
+
+_ATTRIBUTE = r"""[\s/]*+[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:"[^"]*+"?|'[^']*+'?|[^\s>"'][^\s>]*+)?)?"""
+_TAG = re.compile(rf"<[a-zA-Z][^\s/>]*+(?:{_ATTRIBUTE}){{0,{MOST_ATTRIBUTES}}}+(?P<others>(?:{_ATTRIBUTE})*+)")
+# What ends a script or a comment, in which `<` opens nothing; the longest is `</noframes`.
+_CLOSER = re.compile(r"(?:--|</[a-zA-Z]{1,8})\Z")
+
 _META_CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?([A-Za-z0-9_:.-]{1,40})""", re.IGNORECASE)
 _XML_ENCODING = re.compile(rb"""<\?xml[^>]{0,100}?encoding\s*=\s*["']([A-Za-z0-9_.-]{1,40})""", re.IGNORECASE)
 
@@ -65,7 +73,7 @@ def _tree(markup: str, draft: Draft) -> "LexborHTMLParser":
     from selectolax.lexbor import LexborHTMLParser, SelectolaxError
 
     try:
-        tree = LexborHTMLParser(markup)
+        tree = LexborHTMLParser(_bounded(markup, draft))
     except SelectolaxError as error:
         # HTML has no syntax errors: Lexbor refuses a page only when it gets no more memory.
         raise MemoryError from error
@@ -75,6 +83,21 @@ def _tree(markup: str, draft: Draft) -> "LexborHTMLParser":
         draft.note(f"{count(frames, 'embedded page')} left out")
     tree.strip_tags(_SKIPPED)
     return tree
+
+
+def _bounded(markup: str, draft: Draft) -> str:
+    """Without the attributes of an element that are too many."""
+    pieces: list[str] = []
+    end = 0
+    for tag in _TAG.finditer(markup):
+        if others := tag["others"]:
+            closer = _CLOSER.search(others[-10:])
+            pieces += markup[end : tag.start("others")], closer[0] if closer else ""
+            end = tag.end()
+    if not pieces:
+        return markup
+    draft.note(f"elements with more than {MOST_ATTRIBUTES:,} attributes: the others were left out")
+    return "".join((*pieces, markup[end:]))
 
 
 def _nodes(tree: "LexborHTMLParser", selector: str) -> set[int]:

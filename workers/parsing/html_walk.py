@@ -24,6 +24,7 @@ _BREAKS = frozenset({
     "hgroup", "hr", "legend", "li", "main", "menu", "ol", "option", "p", "pre", "section", "select", "summary", "table",
     "tbody", "td", "text", "tfoot", "th", "thead", "tr", "ul",
 })  # fmt: skip
+_HEADING_ROLES = ", ".join(f'{tag}[role="heading"]' for tag in ("div", "p", "span", "strong", "b", "a", *_HEADINGS))
 _SCRIPTS = {"sup": SUPER, "sub": SUB}
 _QUOTES = {"q": ("“", "”"), "s": ("~~", "~~"), "strike": ("~~", "~~"), "rt": ("(", ")")}
 _LISTS = frozenset({"ol", "ul", "dl", "menu", "dir"})
@@ -68,7 +69,8 @@ class Walk:
         """Where a page has a top heading, what stands before it and is nothing but links is no part of the text."""
         self._is_before_title = has_title
         add = self._parts.append
-        for tag, node in _events(root, self._skipped, self._captions):
+        roles = {node.mem_id: _heading_tag(node) for node in root.css(_HEADING_ROLES)}
+        for tag, node in _events(root, self._skipped, self._captions, roles):
             if node is None:
                 if tag in _LEFT:
                     self._leave(tag)
@@ -314,10 +316,18 @@ def _equation(node: "LexborNode") -> str:
     return mathml(parse_xml(markup.encode())) or (node.attributes.get("alttext") or "")
 
 
-def _events(root: "LexborNode", skipped: set[int], whole: set[int]) -> "Iterator[tuple[str, LexborNode | None]]":
+def _heading_tag(node: "LexborNode") -> str:
+    """The tag of a heading of that level; a role without a level is of the second."""
+    return f"h{min(max(integer(node.attributes.get('aria-level'), 2), 1), 6)}"
+
+
+def _events(
+    root: "LexborNode", skipped: set[int], whole: set[int], roles: dict[int, str]
+) -> "Iterator[tuple[str, LexborNode | None]]":
     """(tag, node) on entering, (tag, None) on leaving; text and comments are only entered.
 
-    What is skipped is not entered at all; an equation, and what is taken whole, is not stepped into.
+    What is skipped is not entered at all; an equation, and what is taken whole, is not stepped into. `roles` are tags
+    that stand for a node's own.
     """
     open_tags: list[str] = []
     node: LexborNode | None = root
@@ -326,6 +336,7 @@ def _events(root: "LexborNode", skipped: set[int], whole: set[int]) -> "Iterator
         if tag in {"-text", "math"} or (key := node.mem_id) in whole:
             yield tag, node
         elif key not in skipped:
+            tag = roles.get(key, tag) if roles else tag
             yield tag, node
             if (child := node.child) is not None:
                 open_tags.append(tag)

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from email import message_from_bytes
 from email.errors import CloseBoundaryNotFoundDefect, InvalidBase64CharactersDefect, InvalidBase64PaddingDefect
 from email.message import EmailMessage, Message
-from email.policy import default
+from email.policy import EmailPolicy
 from functools import partial
+from typing import Any
 
 from embedmill.shared.encoding import decode, decode_unicode
 from embedmill.shared.errors import DocumentError, UnsupportedDocument
@@ -16,8 +17,11 @@ from embedmill.workers.parsing.parse import parse
 from embedmill.workers.parsing.replies import read_body
 
 SHOWN_HEADERS = ("From", "To", "Cc", "Date")
+_READ_HEADERS = frozenset({"subject", "content-type", "content-disposition", *(name.lower() for name in SHOWN_HEADERS)})
 DEEPEST_MESSAGE = 10
 """Messages that are forwarded in one another."""
+LONGEST_HEADER = 8192
+"""In characters: what parses headers takes time that grows with the square of their length."""
 
 # Of a body's words in HTML, a plain version that says less is only a hint that there is one in HTML.
 LEAST_SAID = 0.2
@@ -29,6 +33,7 @@ _HEADER_ERRORS = (ValueError, LookupError, AttributeError, TypeError, AssertionE
 # The pictures of a page: signatures and logos, mostly.
 _SHOWN_IN_BODY = "multipart/related"
 _TAG = re.compile(rb"<(style|script|title)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+_WORD_CUT = re.compile(r"\s\S{0,100}\Z")
 _DAMAGES = (InvalidBase64CharactersDefect, InvalidBase64PaddingDefect)
 
 
@@ -36,7 +41,33 @@ def read(data: bytes, draft: Draft) -> None:
     """A message saved in UTF-16, as some programs do, is read as the text that it is."""
     text = decode_unicode(data) if not data.isascii() or b"\0" in data else None
     source = data if text is None else text.encode("utf-8", errors="replace")
-    _Reader(draft).read_message(message_from_bytes(source.lstrip(), policy=default), level=1)
+    _Reader(draft).read_message(message_from_bytes(source.lstrip(), policy=_Bounded(draft)), level=1)
+
+
+class _Bounded(EmailPolicy):
+    """Cuts headers that are too long before anything parses them, and takes those nested too deeply for empty."""
+
+    draft: Draft
+
+    def __init__(self, draft: Draft) -> None:
+        super().__init__(message_factory=EmailMessage)
+        # A policy refuses to be changed.
+        object.__setattr__(self, "draft", draft)
+
+    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
+        name, value = super().header_source_parse(sourcelines)
+        if len(value) <= LONGEST_HEADER:
+            return name, value
+        if name.lower() in _READ_HEADERS:
+            self.draft.note(f"the header {name} is longer than {LONGEST_HEADER:,} characters: the rest was left out")
+        return name, _WORD_CUT.sub("", value[:LONGEST_HEADER])
+
+    def header_fetch_parse(self, name: str, value: str) -> Any:
+        try:
+            return super().header_fetch_parse(name, value)
+        except RecursionError:
+            self.draft.note(f"the header {name} is malformed and was left out")
+            return super().header_fetch_parse(name, "")
 
 
 class _Reader:
@@ -147,7 +178,7 @@ class _Reader:
                 raise
             self._draft.note(f"attachment left out: {name}: {error}")
             self._draft.part()
-            self._draft.paragraph(f"Attachment: {name}")
+            self._draft.paragraph(f"Attachment: {name}", under=level)
             return
         self._draft.part()
         self._draft.heading(name, level=level + 1)

@@ -3,7 +3,9 @@
 import pytest
 
 from embedmill.workers.parsing.document import BlockKind
-from tests.workers.parsing.making import read, shape, texts
+from embedmill.workers.parsing.draft import Draft
+from embedmill.workers.parsing.html import _bounded
+from tests.workers.parsing.making import LIMITS, read, shape, texts
 
 H, P, L, C, T, N = (
     BlockKind.HEADING,
@@ -51,6 +53,7 @@ def test_lists_keep_numbers_bullets_and_nesting(markup: str, items: list[str]) -
         ("now <del>100</del> 80 <s>or 90</s>", "now 80 ~~or 90~~"),
         ("he said <q>yes</q>", "he said “yes”"),
         ("<ruby>漢<rt>kan</rt></ruby>字", "漢(kan)字"),
+        ("<ruby>漢字<rp>(</rp><rt>かんじ</rt><rp>)</rp></ruby>", "漢字(かんじ)"),
         ("auf&shy;ge&shy;teilt", "aufgeteilt"),
         ("a<b>b</b>c<span>d</span> e<br>f<wbr>g", "abcd e fg"),
         ("E = <math><mfrac><mi>a</mi><mi>b</mi></mfrac></math>", "E = a/b"),
@@ -214,3 +217,34 @@ def test_spans_of_spans_have_an_end_and_lose_no_cell() -> None:
     text = "\n".join(found)
     assert all(f"b{number}" in text for number in (0, rows // 2, rows - 1))
     assert len(text) < 2_000_000
+
+
+@pytest.mark.parametrize(
+    ("markup", "level"),
+    [
+        ("<div role=heading aria-level=3>Valves</div>", 3),
+        ("<p><span role='heading'>Valves</span></p>", 2),
+        ("<h1 role=heading aria-level=9>Valves</h1>", 6),
+    ],
+)
+def test_what_is_a_heading_by_its_role_is_one(markup: str, level: int) -> None:
+    document = read(f"{markup}<p>Close them.</p>".encode(), "a.html")
+    assert [(block.kind, block.level, block.text) for block in document.blocks] == [
+        (H, level, "Valves"),
+        (P, 0, "Close them."),
+    ]
+
+
+@pytest.mark.parametrize("attribute", ["a{}=b", "a{}'", "a{}", 'a{}=">"'])
+def test_attributes_without_end_are_cut_before_they_are_parsed(attribute: str) -> None:
+    attributes = " ".join(attribute.format(number) for number in range(1500))
+    markup = f"<p {attributes}>The body.</p><p hidden>gone</p>"
+    tree = _bounded(markup, Draft("text/html", name="", limits=LIMITS))
+    assert tree.index("The body.") < 1050 * len(attribute.format(1000) + " ")
+    document = read(markup.encode(), "a.html")
+    assert texts(document) == ["The body."]
+    assert document.notes == ("elements with more than 1,000 attributes: the others were left out",)
+
+
+def test_a_script_that_looks_like_an_element_of_many_attributes_still_ends() -> None:
+    assert lines(f"<script>if (a <b {'x ' * 2000}) c()</script><p>The body.</p>") == ["The body."]

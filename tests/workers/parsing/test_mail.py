@@ -5,6 +5,7 @@ from email.message import EmailMessage
 
 import pytest
 
+from embedmill.workers.chunking.normalise import normalise
 from embedmill.workers.parsing.document import ParsedDocument
 from tests.shared.containers.making import taped
 from tests.workers.parsing.making import headings, read, texts, zipped
@@ -102,3 +103,48 @@ def test_forwarded_messages_are_parts_and_end_somewhere() -> None:
 )
 def test_replies_stand_apart_from_what_they_reply_to(text: str, paragraphs: list[str]) -> None:
     assert texts(shown(message(text)))[2:] == paragraphs
+
+
+@pytest.mark.parametrize(
+    "value", ['"' * 50_000, "\\" * 50_000, ", ".join(f"a{n}@b.c" for n in range(30_000)), "(" * 9000]
+)
+@pytest.mark.parametrize("name", ["To", "Subject"])
+def test_a_header_without_end_is_cut_before_it_is_parsed(name: str, value: str) -> None:
+    document = read(f"From: ada@example.com\n{name}: {value}\n\nThe body.\n".encode(), "a.eml")
+    assert document.blocks[-1].text == "The body."
+    assert document.notes[0] == f"the header {name} is longer than 8,192 characters: the rest was left out"
+    assert all(len(block.text) < 20_000 for block in document.blocks)
+
+
+def test_parameters_without_end_cost_no_body() -> None:
+    parameters = "".join(f"; x*{number}=a" for number in range(30_000))
+    document = read(f"Subject: S\nContent-Type: text/plain{parameters}\n\nThe body.\n".encode(), "a.eml")
+    assert texts(document) == ["S", "The body."]
+
+
+def test_what_nobody_reads_may_be_long() -> None:
+    document = read(f"Subject: S\nX-Scores: {'a ' * 9000}\n\nThe body.\n".encode(), "a.eml")
+    assert document.notes == ()
+
+
+def sections(made: EmailMessage) -> dict[str, str]:
+    normalised = normalise(shown(made))
+    return {normalised.text[span.start : span.end]: span.section for span in normalised.blocks}
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_what_cannot_be_read_takes_the_subject_off_nothing(first: int) -> None:
+    attachments = [(b"\x89PNG\r\n\x1a\n", "photo.png"), (b"The terms.", "terms.txt"), (b"More.", "more.txt")]
+    made = message("See below.", *attachments[first:], *attachments[:first])
+    made.replace_header("Subject", "Contract 77")
+    found = sections(made)
+    assert found["The terms."] == "Contract 77 > terms.txt"
+    assert found["More."] == "Contract 77 > more.txt"
+    assert found["Attachment: photo.png"] == "Contract 77"
+
+
+def test_a_part_without_a_heading_stays_below_what_its_document_lies_in() -> None:
+    inner = zipped({"a.csv": "a,b\n1,2\n"})
+    found = sections(message("x", (inner, "a.zip"), (b"The terms.", "terms.txt")))
+    assert found["1 | 2"] == "S > a.zip > a.csv"
+    assert found["The terms."] == "S > terms.txt"
