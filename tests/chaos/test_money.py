@@ -158,7 +158,7 @@ def dying_at(command: Command, point: str) -> Command:
     deaths = command.folder / "deaths"
     deaths.mkdir()
     points = json.dumps([[*POINTS[point], None]])
-    return command.altered_by(DEADLY, POINTS=points, DEATHS=str(deaths))
+    return command.altered_when_loaded_by(DEADLY, POINTS=points, DEATHS=str(deaths))
 
 
 def has_struck(command: Command) -> bool:

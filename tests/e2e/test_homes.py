@@ -197,6 +197,6 @@ def test_workers_that_cannot_start_end_the_command_and_lose_nothing(cli: Command
         "import os\nfrom altering import in_workers\nin_workers(lambda: os._exit(9))\n"
     )
     corpus = write_corpus(tmp_path / "documents", 2)
-    ran = cli.altered_by(folder).run("ingest", corpus)
+    ran = cli.altered_when_loaded_by(folder).run("ingest", corpus)
     assert (ran.status, "status 9 before they are ready" in ran.stderr) == (1, True), ran
     assert cli.json("ingest", corpus)["documents"]["completed"] == 2

@@ -197,7 +197,7 @@ def test_an_unreadable_folder_is_a_problem_and_keeps_its_documents(cli: Command,
     alter = folder.parent / "alter"
     alter.mkdir()
     (alter / "sitecustomize.py").write_text(UNREADABLE)
-    ran = cli.altered_by(alter).run("ingest", folder, "--json")
+    ran = cli.altered_when_loaded_by(alter).run("ingest", folder, "--json")
     assert (ran.status, ran.json["problems"], ran.json["documents"]["deleted"]) == (1, 1, 0)
     assert ran.json["notes"][0]["reason"] == "Input/output error"
     assert "a" in uris(cli)
