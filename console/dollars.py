@@ -3,6 +3,8 @@
 import math
 from decimal import Decimal, InvalidOperation
 
+from embedmill.shared.ledger import MOST_USD
+
 DECIMALS, MOST_DECIMALS = 2, 6
 """A micro-dollar is the least that the ledger knows."""
 
@@ -20,11 +22,13 @@ def format_usd(usd: float | None, *, sign: str = "$") -> str:
 
 
 def parse_usd(text: str) -> Decimal:
-    """Dollars from `5`, `$12.50` or `0`; raises ValueError."""
+    """Dollars from `5`, `$12.50` or `0`; raises ValueError for what is none, and for more than MOST_USD."""
     try:
         amount = Decimal(text.removeprefix("$"))
     except InvalidOperation:
         amount = Decimal("nan")
     if not amount.is_finite() or amount < 0:
         raise ValueError(f"{text!r} is no amount of dollars")
+    if amount > MOST_USD:
+        raise ValueError(f"{text!r} is too much: the most is {MOST_USD:,} dollars")
     return amount

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 
-from embedmill.retrieval.view import View
+from embedmill.retrieval.view import MOST_OFFSET, View
 from embedmill.shared.errors import NotFound, UsageError
 
 
@@ -42,7 +42,7 @@ def read_cursor(text: str) -> Cursor:
             case {
                 "offset": int(offset), "asked": str(asked), "shown": str(shown), "without": list(without),
                 "by_words": bool(by_words),
-            } if offset > 0:  # fmt: skip
+            } if 0 < offset <= MOST_OFFSET:  # fmt: skip
                 return Cursor(offset, asked, shown, tuple(map(str, without)), by_words)
     except (ValueError, binascii.Error, RecursionError):
         pass

@@ -6,6 +6,8 @@ from embedmill.shared.errors import UsageError
 
 MOST_HITS = 1000
 MOST_CONTEXT = 20
+MOST_OFFSET = 1_000_000
+"""Far behind the last hit that any order has."""
 SPREAD = 3
 """So many chunks of a document come before those of others, unless it is said otherwise: enough to answer from one good
 document, too few for it to fill the page; quality is the same from 1 to all."""
@@ -31,7 +33,7 @@ class View:
     explain: bool = False
 
     def __post_init__(self) -> None:
-        _require(self.offset, "offset", least=0)
+        _require(self.offset, "offset", least=0, most=MOST_OFFSET)
         _require(0 if self.per_document is None else self.per_document, "per_document", least=0)
         _require(self.context, "context", least=0, most=MOST_CONTEXT)
         if self.offset and self.after is not None:

@@ -58,6 +58,9 @@ class BudgetScope(StrEnum):
 
 NAMED_SCOPES = frozenset({BudgetScope.JOB, BudgetScope.COLLECTION, BudgetScope.PROVIDER})
 
+MOST_USD = 1_000_000_000
+"""No sum that anybody names is above this, in dollars: what is more is a slip of the keys."""
+
 # What a ledger row names in the place of a price.
 FREE = "free"
 UNPRICED = "unpriced"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from embedmill.shared.errors import EmbedmillError, FlowControl
-from embedmill.shared.ledger import NO_TOKENS, Tokens, Usage
+from embedmill.shared.ledger import MOST_USD, NO_TOKENS, Tokens, Usage
 
 MICRO = 1_000_000
 NO_PRICE = "the query has a bound in dollars, and no price is known of the call"
@@ -46,9 +46,9 @@ class Reservation(Protocol):
 class Tally:
     """What calls came to so far, for whoever wants to tell, and what those of one query may come to together.
 
-    It counts the calls that were sent, and what the answered ones cost and took. What is reserved counts against the
-    bound until the call has ended, and for good where nobody knows what was billed. `cached` are inputs that needed no
-    call, as what was answered before is kept; `saved_…` is what that had cost and taken. Safe between threads.
+    It counts the calls that were sent, and what they cost and took, as the ledger does: what is reserved counts until
+    the call has ended, and for good where nobody knows what was billed. `cached` are inputs that needed no call, as
+    what was answered before is kept; `saved_…` is what that had cost and taken. Safe between threads.
     """
 
     def __init__(self) -> None:
@@ -60,34 +60,32 @@ class Tally:
         self.saved_microusd = 0
         self.saved_tokens = 0
         self._most: int | None = None
-        self._taken = 0
+        self._before = 0
         self._lock = threading.Lock()
 
     def begin(self, most_usd: float | None) -> None:
         """A query begins, which may cost so much at most; None for no limit."""
         with self._lock:
-            self._most = None if most_usd is None else int(most_usd * MICRO)
-            self._taken = 0
+            self._most = None if most_usd is None else int(min(most_usd, MOST_USD) * MICRO)
+            self._before = self.microusd
 
-    def hold(self, microusd: int | None, *, whatever_it_costs: bool = False) -> "Hold":
+    def hold(self, microusd: int | None, tokens: Tokens = NO_TOKENS, *, whatever_it_costs: bool = False) -> "Hold":
         """Reserve the most that a call may cost, None for what has no known price; raises FlowControl without room."""
         with self._lock:
             if self._most is not None and microusd != 0 and not whatever_it_costs:
                 if microusd is None:
                     raise FlowControl(NO_PRICE, reason="budget", retry_after_seconds=0.0)
-                if self._taken + microusd > self._most:
+                if self.microusd - self._before + microusd > self._most:
                     raise FlowControl(_no_room(self._most, microusd), reason="budget", retry_after_seconds=0.0)
-            self._taken += microusd or 0
             self.calls += 1
-        return Hold(self, microusd or 0)
+            self._count(microusd or 0, tokens, 1)
+        return Hold(self, microusd or 0, tokens)
 
-    def settle(self, held: int, microusd: int, tokens: Tokens | None) -> None:
-        """A call cost this, for which so much was held."""
+    def settle(self, held: "Hold", microusd: int, tokens: Tokens) -> None:
+        """A call cost and took this, for which so much was held."""
         with self._lock:
-            self._taken += microusd - held
-            self.microusd += microusd
-            self.tokens_in += tokens.prompt if tokens else 0
-            self.tokens_out += tokens.out if tokens else 0
+            self._count(held.microusd, held.tokens, -1)
+            self._count(microusd, tokens, 1)
 
     def save(self, cached: int, *, microusd: int, tokens: int) -> None:
         """So many inputs needed no call, which had cost and taken this."""
@@ -96,31 +94,37 @@ class Tally:
             self.saved_microusd += microusd
             self.saved_tokens += tokens
 
-    def give_back(self, held: int, *, calls: int = 0) -> None:
+    def give_back(self, held: "Hold", *, calls: int = 0) -> None:
         """What was held is not spent; `calls` were not even sent."""
         with self._lock:
-            self._taken -= held
+            self._count(held.microusd, held.tokens, -1)
             self.calls -= calls
+
+    def _count(self, microusd: int, tokens: Tokens, sign: int) -> None:
+        self.microusd += sign * microusd
+        self.tokens_in += sign * tokens.prompt
+        self.tokens_out += sign * tokens.out
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """What a tally holds for one call."""
+    """What a tally holds for one call: it counts as it was reserved until the call has ended."""
 
     tally: Tally
     microusd: int
+    tokens: Tokens = NO_TOKENS
 
-    def settle(self, microusd: int, tokens: Tokens | None) -> None:
-        """The call was answered and cost this."""
-        self.tally.settle(self.microusd, microusd, tokens)
+    def settle(self, microusd: int, tokens: Tokens | None = None) -> None:
+        """The call came to this; None where nobody says what it took: then it counts as it was reserved."""
+        self.tally.settle(self, microusd, self.tokens if tokens is None else tokens)
 
     def fail(self) -> None:
         """It was sent, and certainly not billed."""
-        self.tally.give_back(self.microusd)
+        self.tally.give_back(self)
 
     def release(self) -> None:
         """It was not sent."""
-        self.tally.give_back(self.microusd, calls=1)
+        self.tally.give_back(self, calls=1)
 
 
 def _no_room(most: int, wanted: int) -> str:

@@ -10,6 +10,7 @@ from pydantic import Field, PositiveInt, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from embedmill.shared.errors import SettingsError
+from embedmill.shared.ledger import MOST_USD
 from embedmill.shared.wording import reword
 
 CONFIG_FILE = "embedmill.toml"
@@ -145,7 +146,11 @@ class Settings(BaseSettings):
     )
     answer_model: str = Field("", description="Model that answers in the place of the one that grades, or `off`.")
     query_max_usd: float | None = Field(
-        None, ge=0, description="Most dollars that a query may cost; empty: as much as its steps take."
+        None,
+        ge=0,
+        le=MOST_USD,
+        allow_inf_nan=False,
+        description="Most dollars that a query may cost; empty: as much as its steps take.",
     )
     rank_seconds: float = Field(45.0, gt=0, description="How long each of these models may take for one search.")
     record_queries: bool = Field(

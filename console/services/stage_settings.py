@@ -7,6 +7,8 @@ from embedmill.retrieval.grading.staged import Depths, Weights
 from embedmill.retrieval.stage_settings import StageModel, StageSettings
 from embedmill.shared.collections import OFF, read_collection_settings
 from embedmill.shared.db.collections import Collection
+from embedmill.shared.errors import UsageError
+from embedmill.shared.ledger import MOST_USD
 from embedmill.shared.providers.rerankers.table import is_reranker
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings
@@ -38,7 +40,7 @@ def read_stage_settings(runtime: Runtime, collection: Collection, **switches: Un
         weights=Weights(own.similarity_weight, 1 - own.similarity_weight),
         depths=Depths(own.candidates, own.ranked),
         word_weight=general.word_weight,
-        max_usd=_first(switches.get("max_usd"), own.max_usd, general.query_max_usd),
+        max_usd=_first(_checked(switches.get("max_usd")), own.max_usd, general.query_max_usd),
     )
 
 
@@ -53,6 +55,13 @@ def _model(runtime: Runtime, name: str) -> StageModel | None:
 
 def _says(query: bool | None, *, otherwise: bool) -> bool:  # noqa: FBT001 - what a query says, if anything
     return otherwise if query is None else query
+
+
+def _checked(max_usd: float | None) -> float | None:
+    """The bound that a query names; raises UsageError for what is none."""
+    if max_usd is not None and not 0 <= max_usd <= MOST_USD:
+        raise UsageError(f"max_usd is {max_usd!r}, and not a number from 0 to {MOST_USD}")
+    return max_usd
 
 
 def _first(*sums: float | None) -> float | None:

@@ -31,7 +31,7 @@ class PaidCall:
 
     @property
     def microusd(self) -> int:
-        """What it cost, once it is settled."""
+        """What it counts as, once it is settled or left."""
         return self._money.microusd
 
     @property

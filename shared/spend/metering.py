@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embedmill.shared.errors import EmbedmillError, may_be_billed
+from embedmill.shared.errors import EmbedmillError, KeyRefused, may_be_billed
 from embedmill.shared.ledger import FREE_PROVIDERS, NO_TOKENS, Tokens, Usage
 from embedmill.shared.metering import Hold, Meter, Reservation, Tally
 from embedmill.shared.providers.embeddings.base import Embedder, InputType
@@ -39,7 +39,8 @@ class LedgerMeter(Meter):
         booked = self._booked(usage)
         if self._tally is None:
             return self._begin(booked)
-        held = self._tally.hold(self._most_cost(booked), whatever_it_costs=self.cannot_be_left_out)
+        cost = self._most_cost(booked)
+        held = self._tally.hold(cost, booked.tokens, whatever_it_costs=self.cannot_be_left_out)
         try:
             return _TalliedCall(self._begin(booked), held)
         except BaseException:
@@ -75,7 +76,7 @@ class LedgerMeter(Meter):
 
 
 class _TalliedCall:
-    """A call that counts from its reservation, and its cost from its end."""
+    """A call that counts as it was reserved, and from its end on as it ended."""
 
     def __init__(self, call: PaidCall | Money, held: Hold) -> None:
         self._call = call
@@ -86,7 +87,9 @@ class _TalliedCall:
         self._held.settle(self._call.microusd, tokens)
 
     def fail(self, error: EmbedmillError) -> EmbedmillError:
-        if not may_be_billed(error):
+        if isinstance(error, KeyRefused) and not error.was_sent:
+            self._held.release()
+        elif not may_be_billed(error):
             self._held.fail()
         return self._call.fail(error)
 
@@ -96,6 +99,7 @@ class _TalliedCall:
 
     def leave(self, **told: Any) -> None:
         self._call.leave(**told)
+        self._held.settle(self._call.microusd)
 
 
 class StoreMeter(LedgerMeter):

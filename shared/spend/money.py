@@ -43,7 +43,7 @@ class Money:
         self.row = row
         """The number of its row in the ledger; None when the call is free, and before it is reserved."""
         self.microusd = 0
-        """What it cost, once it is settled."""
+        """What it counts as, once it is settled or left."""
 
     @property
     def is_free(self) -> bool:
@@ -132,11 +132,14 @@ class Money:
         """Nobody knows what was billed: all of it goes on counting as spent, or no more than these units."""
         row = self.row
         assert row is not None
+        most = self._reserved
+        if milliunits is not None:
+            most = replace(most, milliunits=milliunits, inputs=inputs or 0)
+        entry = self._entry(most, self._price)
+        self.microusd = entry.cost_microusd or 0
         if milliunits is None:
             self._database.transact(lambda connection: ledger.leave_unsettled(connection, row))
             return
-        most = replace(self._reserved, milliunits=milliunits, inputs=inputs or 0)
-        entry = self._entry(most, self._price)
         self._database.transact(lambda connection: ledger.leave_at(connection, row, entry))
 
     def _believed(self, tokens: Tokens | None, milliunits: int, inputs: int) -> Usage:

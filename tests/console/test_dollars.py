@@ -2,7 +2,7 @@
 
 import pytest
 
-from embedmill.console.dollars import format_usd
+from embedmill.console.dollars import format_usd, parse_usd
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,15 @@ from embedmill.console.dollars import format_usd
 )
 def test_small_sums_are_shown_with_the_digits_that_they_need(usd: float | None, told: str) -> None:
     assert format_usd(usd) == told
+
+
+@pytest.mark.parametrize("text", ["1e400", "1e300", "1000000000.01", "$1e10"])
+def test_more_than_anybody_has_is_refused_with_the_most(text: str) -> None:
+    with pytest.raises(ValueError, match=r"too much: the most is 1,000,000,000 dollars"):
+        parse_usd(text)
+
+
+@pytest.mark.parametrize("text", ["inf", "nan", "-1", "-1e400", "many", ""])
+def test_what_is_no_sum_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="no amount"):
+        parse_usd(text)

@@ -26,7 +26,8 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_default(
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("WORKERS", "-1"), ("LEASE_SECONDS", "soon"), ("BATCH_DOCUMENTS", "401"), ("MAX_ATTEMPTS", "0")],
+    [("WORKERS", "-1"), ("LEASE_SECONDS", "soon"), ("BATCH_DOCUMENTS", "401"), ("MAX_ATTEMPTS", "0")]
+    + [("QUERY_MAX_USD", usd) for usd in ("inf", "nan", "1e400", "1e300", "1000000001", "-1")],
 )
 def test_a_wrong_setting_is_named_as_its_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"EMBEDMILL_{name}", value)

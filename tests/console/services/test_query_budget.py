@@ -6,16 +6,17 @@ from typing import Any
 
 import pytest
 
-from embedmill.console.services import asking, searching
+from embedmill.console.services import asking, searching, spending
 from embedmill.console.services.collections import create_collection, update_collection
 from embedmill.producers.sources.given import GivenSource
 from embedmill.shared.db.collections import get_collection
+from embedmill.shared.errors import EmbedmillError, FlowControl, KeyRefused, ProviderUnavailable, UsageError
 from embedmill.shared.presence import Presence
 from embedmill.shared.providers.models.base import Prompt
 from embedmill.shared.settings import Settings
 from embedmill.workers.runtime import WorkerRuntime
 from tests.migrated import place_migrated
-from tests.retrieval.grading.judge import Scripted, ScriptedModel, grades, scores
+from tests.retrieval.grading.judge import Say, Scripted, ScriptedModel, grades, scores
 from tests.shared.db.tracker import Tracker
 from tests.workers.working import submit_sources, work_off
 
@@ -95,3 +96,42 @@ def test_a_collection_has_a_bound_of_its_own(indexed: WorkerRuntime, script: Scr
     assert ask(indexed, max_usd=1.0).spend.calls == 5
     update_collection(indexed, "c", max_usd=float("inf"))
     assert ask(indexed).spend.calls == 5
+
+
+@pytest.mark.parametrize("most", [float("inf"), float("nan"), 1e300, -0.01])
+def test_what_is_no_bound_is_refused(indexed: WorkerRuntime, script: Scripted, most: float) -> None:
+    with pytest.raises(UsageError, match=r"max_usd is .* from 0 to 1000000000"):
+        ask(indexed, max_usd=most)
+    assert script.prompts == []
+
+
+def _break_off(_: Sequence[tuple[str, str]], __: Prompt) -> EmbedmillError:
+    return ProviderUnavailable("no sense in it")
+
+
+def _time_out(_: Sequence[tuple[str, str]], __: Prompt) -> EmbedmillError:
+    return FlowControl("too late", reason="circuit", retry_after_seconds=1, may_be_billed=True)
+
+
+@pytest.mark.parametrize("fault", [_break_off, _time_out])
+def test_a_fault_that_may_be_billed_costs_in_the_reply_what_it_costs_in_the_ledger(
+    indexed: WorkerRuntime, script: Scripted, fault: Say
+) -> None:
+    def spent() -> tuple[float, int, int]:
+        told = spending.sum_spend(indexed, "model").total
+        return told.usd, told.tokens_in, told.tokens_out
+
+    before = spent()
+    script.say = fault
+    reply = ask(indexed)
+    assert reply.spend.calls >= 1
+    steps = (reply.spend.usd, sum(step.tokens_in for step in reply.steps), sum(step.tokens_out for step in reply.steps))
+    assert steps == pytest.approx([now - then for now, then in zip(spent(), before, strict=True)])
+    assert reply.spend.usd > 0
+
+
+def test_without_a_key_nothing_was_asked(indexed: WorkerRuntime, script: Scripted) -> None:
+    script.say = lambda *_: KeyRefused("there is none")
+    reply = ask(indexed)
+    assert (reply.spend.calls, reply.spend.usd) == (0, 0.0)
+    assert any(step.failed for step in reply.steps)

@@ -1,11 +1,13 @@
 """The bound of a query: reserved before a call and settled after it, over all calls of the query at once."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from embedmill.shared.errors import EmbedmillError, FlowControl, InputRefused, ProviderUnavailable
+from embedmill.shared.db import spending
+from embedmill.shared.errors import EmbedmillError, FlowControl, InputRefused, KeyRefused, ProviderUnavailable
 from embedmill.shared.ledger import Tokens, Usage
 from embedmill.shared.metering import Reservation, Tally
 from embedmill.shared.spend.call import PaidCall
@@ -47,7 +49,7 @@ def test_calls_pass_as_long_as_the_most_that_they_may_cost_has_room(spenders: An
     assert third, "what it did not take is there again"
     third.settle(Tokens(into=1000))
     assert passes(books) is None
-    assert (tally.calls, tally.microusd, tally.tokens_in) == (3, 22, 1100)
+    assert (tally.calls, tally.microusd, tally.tokens_in) == (3, 42, 2100), "what has not ended counts in full"
 
 
 def test_nothing_lets_only_free_calls_be_made(spenders: Any, tracked: Tracker) -> None:
@@ -74,6 +76,14 @@ def _refuse(call: Reservation) -> None:
     call.fail(InputRefused("no"))
 
 
+def _refuse_the_key(call: Reservation) -> None:
+    call.fail(KeyRefused("401", was_sent=True))
+
+
+def _find_no_key(call: Reservation) -> None:
+    call.fail(KeyRefused("there is none"))
+
+
 def _time_out(call: Reservation) -> None:
     call.fail(ProviderUnavailable("too late"))
 
@@ -82,8 +92,22 @@ def _leave(call: Reservation) -> None:
     call.leave()
 
 
+def _break(call: Reservation) -> None:
+    call.settle(None)
+
+
 @pytest.mark.parametrize(
-    ("end", "has_room", "calls"), [(_release, True, 1), (_refuse, True, 2), (_time_out, False, 1), (_leave, False, 1)]
+    ("end", "has_room", "calls"),
+    [
+        (_release, True, 1),
+        (_refuse, True, 2),
+        (_refuse_the_key, True, 2),
+        (_find_no_key, True, 1),
+        (_time_out, False, 1),
+        (_leave, False, 1),
+        (_break, False, 1),
+        (lambda call: None, False, 1),
+    ],
 )
 def test_what_may_be_billed_stays_taken(
     spenders: Any, tracked: Tracker, end: Any, *, has_room: bool, calls: int
@@ -93,7 +117,27 @@ def test_what_may_be_billed_stays_taken(
     call = passes(books)
     assert call
     end(call)
-    assert (passes(books) is not None, tally.calls) == (has_room, calls)
+    assert (tally.microusd, tally.tokens_in) == ((0, 0) if has_room else (20, 1000)), "what the ledger counts as spent"
+    assert tally.microusd == spent(tracked)
+    again = passes(meter(spenders, tracked, tally), replace(CALL, key="another"))
+    assert (again is not None, tally.calls) == (has_room, calls)
+
+
+def spent(tracked: Tracker) -> int:
+    with tracked.database.read() as connection:
+        return sum(row["microusd"] for row in spending.sum_spend(connection, by="model"))
+
+
+def test_of_what_a_store_is_asked_only_what_may_be_billed_counts(spenders: Any, tracked: Tracker) -> None:
+    tally = bounded(None)
+    books = StoreMeter(spenders(), collection_id=tracked.collection.id, tally=tally)
+    books.reserve(READ).leave(milliunits=1000, inputs=1)
+    assert tally.microusd == spent(tracked) == 16
+
+
+@pytest.mark.parametrize("most", [1e300, 1e9, float("inf")])
+def test_a_bound_beyond_all_sums_is_none(spenders: Any, tracked: Tracker, most: float) -> None:
+    assert passes(meter(spenders, tracked, bounded(most)))
 
 
 def test_a_call_that_is_kept_back_by_another_budget_holds_nothing(spenders: Any, tracked: Tracker) -> None:

@@ -278,7 +278,8 @@ def _refused(error: vendor.ApiError, limiter: ShardLimiter) -> EmbedmillError:
     told = f"({error.status_code}{f', request {request}' if request else ''})"
     match error:
         case vendor.UnauthorizedError():
-            return KeyRefused(f"Pinecone answered 401: it does not accept the key; check {CREDENTIALS}")
+            message = f"Pinecone answered 401: it does not accept the key; check {CREDENTIALS}"
+            return KeyRefused(message, was_sent=True)
         case vendor.PaymentRequiredError():
             message = f"Pinecone answered 402: no credit is left {told}"
             return FlowControl(message, reason="budget", retry_after_seconds=BUDGET_SECONDS)
