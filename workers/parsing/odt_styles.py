@@ -26,6 +26,7 @@ class OdtStyle:
     parent: str = ""
     script: str = ""
     is_hidden: bool = False
+    is_struck: bool | None = None
 
     @property
     def is_title(self) -> bool:
@@ -45,6 +46,7 @@ class OdtStyle:
             names=self.names + parent.names,
             script=self.script or parent.script,
             is_hidden=self.is_hidden or parent.is_hidden,
+            is_struck=parent.is_struck if self.is_struck is None else self.is_struck,
         )
 
 
@@ -134,7 +136,13 @@ def _read_style(style: Element) -> OdtStyle:
         parent=attribute(style, "parent-style-name"),
         script=_script(position),
         is_hidden=properties is not None and attribute(properties, "display") == "none",
+        is_struck=None if properties is None else _is_struck(properties),
     )
+
+
+def _is_struck(properties: Element) -> bool | None:
+    said = [attribute(properties, f"text-line-through-{kind}") for kind in ("style", "type")]
+    return "none" not in said if any(said) else None
 
 
 def _script(position: str) -> str:

@@ -3,10 +3,9 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import groupby
 
 from embedmill.workers.parsing.odt_styles import OdtStyles
-from embedmill.workers.parsing.scripts import script
+from embedmill.workers.parsing.scripts import STRUCK, Piece, marked
 from embedmill.workers.parsing.xml import Element, all_text, attribute, local_name
 
 _SPACES_AT_MOST = 1000
@@ -45,21 +44,17 @@ def read_odt_line(
 
 
 class _Reader:
-    """Collects (script, text) pieces; neighbours of one script are one script."""
+    """Collects pieces of text with the marks of their spans."""
 
     def __init__(self, styles: OdtStyles, marks: OdtMarks, equation: Callable[[Element], str]) -> None:
         self._equation = equation
         self._styles = styles
         self._marks = marks
-        self._pieces: list[tuple[str, str]] = []
+        self._pieces: list[Piece] = []
         self.drawings: list[Element] = []
 
     def text(self) -> str:
-        out = ""
-        for mark, group in groupby(self._pieces, key=lambda piece: piece[0]):
-            text = "".join(piece for _, piece in group)
-            out += script(mark, text, out) if mark else text
-        return out
+        return marked(self._pieces)
 
     def read_spanned(self, element: Element, mark: str) -> None:
         """What is in an element that may have a style of its own."""
@@ -67,7 +62,8 @@ class _Reader:
         if style.is_hidden:
             self._marks.left_out["hidden text"] = None
         else:
-            self._read(element, style.script or mark)
+            is_struck = mark.startswith(STRUCK) if style.is_struck is None else style.is_struck
+            self._read(element, (STRUCK if is_struck else "") + (style.script or mark.lstrip(STRUCK)))
 
     def _read(self, element: Element, mark: str) -> None:
         self._add(element.text, mark)
@@ -87,7 +83,7 @@ class _Reader:
                 count = attribute(child, "c")
                 self._pieces.append((mark, " " * min(int(count) if count.isdecimal() else 1, _SPACES_AT_MOST)))
             case "tab" | "line-break":
-                self._pieces.append(("", "\t" if name == "tab" else "\n"))
+                self._pieces.append((mark[: mark.startswith(STRUCK)], "\t" if name == "tab" else "\n"))
             case "note":
                 self._pieces.append(("", self._marked(child)))
             case "annotation":

@@ -3,11 +3,10 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 
 from embedmill.workers.parsing.equations import omml
 from embedmill.workers.parsing.numerals import numeral
-from embedmill.workers.parsing.scripts import SUB, SUPER, script
+from embedmill.workers.parsing.scripts import STRUCK, SUB, SUPER, Piece, marked
 from embedmill.workers.parsing.word_lists import BULLET
 from embedmill.workers.parsing.word_text import chosen
 from embedmill.workers.parsing.xml import Element, local_name
@@ -21,18 +20,14 @@ _DEEPEST = 8
 
 def drawn_line(paragraph: Element) -> str:
     """One `a:p`."""
-    out = ""
-    for mark, group in groupby(_pieces(paragraph), key=lambda piece: piece[0]):
-        text = "".join(piece for _, piece in group)
-        out += script(mark, text, out) if mark else text
-    return out
+    return marked(_pieces(paragraph))
 
 
-def _pieces(paragraph: Element) -> Iterator[tuple[str, str]]:
+def _pieces(paragraph: Element) -> Iterator[Piece]:
     for child in paragraph:
         match local_name(child):
             case "r" | "fld":
-                yield _script_of(child), child.findtext("{*}t") or ""
+                yield _mark_of(child), child.findtext("{*}t") or ""
             case "br":
                 yield "", "\n"
             case "oMath" | "oMathPara":
@@ -43,10 +38,17 @@ def _pieces(paragraph: Element) -> Iterator[tuple[str, str]]:
                 yield from _pieces(child)
 
 
-def _script_of(run: Element) -> str:
-    """A baseline above the line is positive, in thousandths of a percent."""
+def _mark_of(run: Element) -> str:
     properties = run.find("{*}rPr")
-    baseline = "0" if properties is None else properties.get("baseline", "0").rstrip("%")
+    if properties is None:
+        return ""
+    struck = properties.get("strike", "noStrike") != "noStrike"
+    return (STRUCK if struck else "") + _script_of(properties)
+
+
+def _script_of(properties: Element) -> str:
+    """A baseline above the line is positive, in thousandths of a percent."""
+    baseline = properties.get("baseline", "0").rstrip("%")
     return "" if baseline in {"0", ""} else SUB if baseline.startswith("-") else SUPER
 
 

@@ -1,5 +1,6 @@
 """Owns the styles of a Word document: which paragraphs are headings, code, captions or items of a list."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from embedmill.workers.parsing.archive import Archive
@@ -26,6 +27,7 @@ class Style:
     depth: str = ""
     is_hidden: bool = False
     script: str = ""
+    is_struck: bool | None = None
 
     def below(self, parent: "Style") -> "Style":
         return replace(
@@ -35,6 +37,7 @@ class Style:
             depth=self.depth or parent.depth,
             is_hidden=self.is_hidden or parent.is_hidden,
             script=self.script or parent.script,
+            is_struck=parent.is_struck if self.is_struck is None else self.is_struck,
         )
 
 
@@ -84,6 +87,7 @@ def _read_style(style: Element) -> Style:
         depth=value(listed.get("ilvl")),
         is_hidden=is_on(run.get("vanish")),
         script=value(run.get("vertAlign")),
+        is_struck=struck(run),
     )
 
 
@@ -95,6 +99,12 @@ def heading_level(name: str, outline: str) -> int:
         return 1
     word, _, number = name.partition(" ")
     return int(number) if word == "heading" and number.isdecimal() else 0
+
+
+def struck(run: Mapping[str, Element]) -> bool | None:
+    """Whether properties of a run strike it, with one line or two; None when they say nothing."""
+    said = [is_on(run[name]) for name in ("strike", "dstrike") if name in run]
+    return any(said) if said else None
 
 
 def is_on(switch: Element | None) -> bool:

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import groupby
 
 from embedmill.workers.parsing.equations import omml
 from embedmill.workers.parsing.numerals import roman
 from embedmill.workers.parsing.package import relation_id
-from embedmill.workers.parsing.scripts import SUB, SUPER, script
+from embedmill.workers.parsing.scripts import STRUCK, SUB, SUPER, Piece, marked
 from embedmill.workers.parsing.symbols import symbol
-from embedmill.workers.parsing.word_styles import Style, Styles, is_on
+from embedmill.workers.parsing.word_styles import Style, Styles, is_on, struck
 from embedmill.workers.parsing.xml import Element, attribute, children, local_name, value
 
 _SPACES = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "\u2011"}
@@ -57,7 +56,7 @@ class Marks:
 
 def read_line(paragraph: Element, style: Style, styles: Styles, marks: Marks) -> Line:
     """The text of one `w:p` of a style, without that of text boxes in it."""
-    reader = _Reader(styles, marks)
+    reader = _Reader(styles, marks, style)
     if style.is_hidden:
         marks.left_out["hidden text"] = None
     else:
@@ -66,21 +65,19 @@ def read_line(paragraph: Element, style: Style, styles: Styles, marks: Marks) ->
 
 
 class _Reader:
-    """Collects (script, text) pieces; neighbours of one script are one script."""
+    """Collects pieces of text; a run that does not say whether it is struck is what its paragraph is."""
 
-    def __init__(self, styles: Styles, marks: Marks) -> None:
+    def __init__(self, styles: Styles, marks: Marks, style: Style) -> None:
         self._styles = styles
         self._marks = marks
-        self._pieces: list[tuple[str, str]] = []
+        self._style = style
+        self._pieces: list[Piece] = []
         self._script = ""
+        self._struck = ""
         self.anchored: list[Anchored] = []
 
     def text(self) -> str:
-        out = ""
-        for mark, group in groupby(self._pieces, key=lambda piece: piece[0]):
-            text = "".join(piece for _, piece in group)
-            out += script(mark, text, out) if mark else text
-        return out
+        return marked(self._pieces)
 
     def read(self, node: Element) -> None:
         for child in node:
@@ -90,9 +87,9 @@ class _Reader:
         if name == "r":
             self._read_run(child)
         elif name == "t":
-            self._pieces.append((self._script, child.text or ""))
+            self._pieces.append((self._struck + self._script, child.text or ""))
         elif name in _SPACES:
-            self._pieces.append(("", _SPACES[name]))
+            self._add(_SPACES[name])
         elif name in _DRAWINGS:
             self.anchored.extend(_anchored(child))
         elif name not in _LEFT_OUT:
@@ -120,24 +117,27 @@ class _Reader:
                 self.read(child)
 
     def _read_run(self, run: Element) -> None:
-        before, self._script = self._script, ""
+        before = self._script, self._struck
+        self._script, self._struck = "", STRUCK if self._style.is_struck else ""
         first = next(iter(run), None)
         if first is None or local_name(first) != "rPr" or len(first) == 0 or not self._is_hidden(first):
             self.read(run)
-        self._script = before
+        self._script, self._struck = before
 
     def _is_hidden(self, properties: Element) -> bool:
-        """Reads a run's properties: hidden text is left out, and a script holds for the run."""
+        """Reads a run's properties: hidden text is left out; a script, and that it is struck, holds for the run."""
         own = children(properties)
         style = self._styles[value(own.get("rStyle"))]
         is_hidden = is_on(own["vanish"]) if "vanish" in own else style.is_hidden
         self._script = _SCRIPTS.get(value(own.get("vertAlign")) or style.script, "")
+        said = (struck(own), style.is_struck, self._style.is_struck)
+        self._struck = STRUCK if next((each for each in said if each is not None), False) else ""
         if is_hidden:
             self._marks.left_out["hidden text"] = None
         return is_hidden
 
     def _add(self, text: str) -> None:
-        self._pieces.append(("", text))
+        self._pieces.append((self._struck, text))
 
     def _read_equation(self, element: Element) -> None:
         before = self._pieces[-1][1][-1:] if self._pieces else ""
@@ -147,14 +147,14 @@ class _Reader:
     def _read_ruby(self, element: Element) -> None:
         """The reading of a word stands behind it in parentheses."""
         for part, form in (("rubyBase", "{}"), ("rt", "({})")):
-            inner = _Reader(self._styles, self._marks)
+            inner = _Reader(self._styles, self._marks, self._style)
             for found in element.iterfind(f"{{*}}{part}"):
                 inner.read(found)
             self._add(form.format(inner.text()))
 
     def _read_symbol(self, element: Element) -> None:
         sign = symbol(attribute(element, "font"), attribute(element, "char"))
-        self._pieces.append((self._script, sign))
+        self._pieces.append((self._struck + self._script, sign))
         if not sign:
             self._marks.left_out["signs of a symbol font"] = None
 

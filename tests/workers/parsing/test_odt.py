@@ -223,3 +223,20 @@ def test_drawings_are_read_as_what_they_hold() -> None:
         (T, "May | 41"),
     ]  # fmt: skip
     assert found.notes == ("embedded objects left out",)
+
+
+STRUCK = """<office:styles><style:style style:name="S"><style:text-properties style:text-line-through-style="solid"/>
+</style:style><style:style style:name="T" style:parent-style-name="S"/><style:style style:name="N">
+<style:text-properties style:text-line-through-style="none" style:text-line-through-type="none"/></style:style>
+</office:styles>"""
+
+
+@pytest.mark.parametrize(
+    ("inside", "line"),
+    [
+        (f"<text:p>EUR {span('S', '1')}{span('T', '00')} 80</text:p>", "EUR ~~100~~ 80"),
+        (f'<text:p text:style-name="S">a<text:tab/>b {span("N", "c")}</text:p>', "~~a\tb~~ c"),
+    ],
+)
+def test_what_is_struck_is_marked(inside: str, line: str) -> None:
+    assert lines(inside, styles=STRUCK) == [line]

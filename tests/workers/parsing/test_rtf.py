@@ -39,6 +39,7 @@ def test_an_emoji_is_two_halves_and_a_star_counts_only_where_a_group_begins() ->
         (rb"\lquote a\rquote \emdash b\~c\-d\_e", "‘a’—b\xa0cd\u2011e"),
         (rb"\{x\} \\y", "{x} \\y"),
         (rb"a{\pict\pngblip\bin5 }}}{{b}c", "ac"),
+        (rb"EUR {\strike 1}{\striked1 00\striked0  80}\strike x\plain y", "EUR ~~100~~ 80~~x~~y"),
         (rb"10{\super -3} H{\sub 2}O 1{\super st}", "10^-3 H_2O 1st"),
     ],
 )

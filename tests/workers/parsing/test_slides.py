@@ -158,3 +158,13 @@ def test_scripts_and_the_words_of_a_field_stay() -> None:
     run.text = "-3"
     run.font._element.set("baseline", "30000")
     assert lines(made) == ["10^-3"]
+
+
+def test_what_is_struck_is_marked() -> None:
+    made = deck()
+    paragraph = say(blank(made), "EUR ", left=1, top=1).text_frame.paragraphs[0]
+    for text, struck in (("1", "sngStrike"), ("00", "dblStrike"), (" 80", "noStrike")):
+        run = paragraph.add_run()
+        run.text = text
+        run.font._element.set("strike", struck)
+    assert lines(made) == ["EUR ~~100~~ 80"]

@@ -141,6 +141,9 @@ RUBY = (
          ()),
         ('<w:r><w:sym w:font="Symbol" w:char="F061"/></w:r>', "\u03b1", ()),
         (RUBY, "漢(kan)", ()),
+        (run("EUR ") + run("1", "<w:strike/>") + run("00 ", "<w:dstrike/><w:b/>") + run("80", '<w:strike w:val="0"/>'),
+         "EUR ~~100~~ 80", ()),
+        (run("x", "<w:strike/>") + run("2", '<w:strike/><w:vertAlign w:val="superscript"/>'), "~~x^2~~", ()),
         ('<w:r><w:fldChar><w:ffData><w:checkBox><w:default w:val="1"/></w:checkBox></w:ffData></w:fldChar></w:r>'
          + run(" agreed"), "☒ agreed", ()),
         (run("E=") + "<m:oMath><m:f><m:num><m:r><m:t>a</m:t></m:r></m:num><m:den><m:r><m:t>b</m:t></m:r></m:den></m:f>"
@@ -329,3 +332,11 @@ def test_documents_in_documents_in_documents_end_somewhere() -> None:
 def test_what_waits_for_the_next_block_is_not_lost_at_the_end() -> None:
     ends = [styled("x = 1", "Code"), styled("Caption", "Cap"), picture("A")]
     assert [lines(made(end, STYLES)) for end in ends] == [["x = 1"], ["Caption"], ["A"]]
+
+
+def test_what_a_style_strikes_is_struck_but_where_a_run_says_otherwise() -> None:
+    styles = f'<w:styles {SPACES}><w:style w:styleId="Gone"><w:rPr><w:strike/></w:rPr></w:style></w:styles>'
+    others = run("b", "<w:b/>") + run(" c", '<w:strike w:val="0"/>')
+    body = f'<w:p><w:pPr><w:pStyle w:val="Gone"/></w:pPr><w:r><w:t>a </w:t></w:r>{others}</w:p>'
+    body += "<w:p>" + run("d", '<w:rStyle w:val="Gone"/>') + "</w:p>"
+    assert lines(made(body, {"word/styles.xml": styles})) == ["~~a b~~ c", "~~d~~"]

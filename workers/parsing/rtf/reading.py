@@ -14,7 +14,7 @@ from embedmill.workers.parsing.rtf.fonts import ALL, Fonts, Style, page
 from embedmill.workers.parsing.rtf.stories import Body, Paragraph, Story
 from embedmill.workers.parsing.rtf.tables import RowDefinition
 from embedmill.workers.parsing.rtf.tokens import Kind, Token, Tokens
-from embedmill.workers.parsing.scripts import SUB, SUPER
+from embedmill.workers.parsing.scripts import STRUCK, SUB, SUPER
 
 DEEPEST = 5000
 
@@ -60,6 +60,7 @@ class _State:
     is_hidden: bool = False
     is_deleted: bool = False
     is_markup: bool = False
+    is_struck: bool = False
     mark: str = ""
     paragraph: Paragraph = field(default_factory=Paragraph)
 
@@ -74,6 +75,7 @@ class _State:
             self.is_hidden,
             self.is_deleted,
             self.is_markup,
+            self.is_struck,
             self.mark,
             Paragraph(outer.level, outer.depth, outer.indent, outer.is_code, outer.is_caption, outer.in_table),
         )
@@ -162,7 +164,7 @@ class _Reader:
             case _Target.STORY if state.is_hidden:
                 self._draft.note("hidden text left out")
             case _Target.STORY if not state.is_deleted and not state.is_markup:
-                state.story.add(text, state.mark, is_fixed=self._fonts.is_code(state.font))
+                state.story.add(text, STRUCK * state.is_struck + state.mark, is_fixed=self._fonts.is_code(state.font))
             case _Target.FONTS:
                 self._fonts.defined.name += text
             case _Target.STYLES:
@@ -227,7 +229,8 @@ class _Reader:
 
     def plain(self, _word: str, _number: int | None) -> None:
         state = self._state
-        state.font, state.mark, state.is_hidden, state.is_deleted = self._fonts.default, "", False, False
+        state.font, state.mark = self._fonts.default, ""
+        state.is_hidden = state.is_deleted = state.is_struck = False
 
     def flag(self, word: str, number: int | None) -> None:
         is_on = number != 0
@@ -236,6 +239,8 @@ class _Reader:
                 self._state.is_hidden = is_on
             case "deleted":
                 self._state.is_deleted = is_on
+            case "strike" | "striked":
+                self._state.is_struck = is_on
             case "htmlrtf":
                 self._state.is_markup = is_on
             case _:
@@ -305,7 +310,12 @@ class _Reader:
             self._running.append(story)
         else:
             self._body.beside.append(story)
-        self._state.story, self._state.paragraph, self._state.mark = story, Paragraph(), ""
+        self._state.story, self._state.paragraph, self._state.mark, self._state.is_struck = (
+            story,
+            Paragraph(),
+            "",
+            False,
+        )
 
     def object(self, _word: str, _number: int | None) -> None:
         self._draft.note("embedded objects were left out")
@@ -342,7 +352,7 @@ _FOLLOWED: dict[_Follow, str] = {
     _Reader.use_style: "s",
     _Reader.outline: "outlinelevel",
     _Reader.plain: "plain",
-    _Reader.flag: "v deleted htmlrtf super sub nosupersub",
+    _Reader.flag: "v deleted strike striked htmlrtf super sub nosupersub",
     _Reader.paragraph: "pard intbl ilvl li",
     _Reader.target: " ".join(_TARGETS),
     _Reader.end: "par \r \n sect page column cell row",

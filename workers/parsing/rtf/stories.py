@@ -3,11 +3,10 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
 
 from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.rtf.tables import RowDefinition, TableReader
-from embedmill.workers.parsing.scripts import script
+from embedmill.workers.parsing.scripts import Piece, marked
 
 # A list whose numbers are text, as pandoc writes them.
 _WRITTEN_MARKER = re.compile(r"\s*([•◦▪·–-]|\w{1,4}[.)])\t\s*(?=\S)")
@@ -33,11 +32,11 @@ class Story:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
-        self._parts: list[tuple[str, str]] = []
+        self._parts: list[Piece] = []
 
     def add(self, text: str, mark: str, *, is_fixed: bool = False) -> None:
-        """`mark` is `^` or `_` for what is raised or lowered; `is_fixed` that the font is one for code."""
-        self._parts.append((text, mark))
+        """`is_fixed`: the font is one for code."""
+        self._parts.append((mark, text))
 
     def end_paragraph(self, paragraph: Paragraph, marker: str) -> None:
         text = self.take().strip()
@@ -58,10 +57,7 @@ class Story:
         return "\n".join(self.lines)
 
     def take(self) -> str:
-        found = ""
-        for mark, parts in groupby(self._parts, key=lambda part: part[1]):
-            text = _whole("".join(part[0] for part in parts))
-            found += script(mark, text, found) if mark else text
+        found = _whole(marked(self._parts))
         self._parts.clear()
         return found
 
