@@ -13,7 +13,7 @@ from embedmill.console.services.opening import open_to_read
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.connecting import find_frozen_file
 from embedmill.shared.db.engine import Connection
-from embedmill.shared.errors import EmbedmillError, SettingsError
+from embedmill.shared.errors import EmbedmillError, SettingsError, StorageFailed
 from embedmill.shared.providers.endpoints import describe_endpoint, is_vendor_endpoint
 from embedmill.shared.runtime import USE_ANOTHER, Runtime
 from embedmill.shared.settings import Settings, load_settings, unknown_variables
@@ -204,18 +204,24 @@ def _vectors(runtime: Runtime) -> str:
 
     with runtime.database.read() as connection:
         found = collections.list_collections(connection)
-    if faults := [fault for each in found for fault in _faulty_shards(runtime, each)]:
+    counted = [count for each in found for count in _count_shards(runtime, each)]
+    if faults := [count for count in counted if isinstance(count, str)]:
         raise EmbedmillError("; ".join(faults), hint=FAULTY_SHARDS_HINT)
-    counts = [sum(runtime.store(c).count(shard) for shard in c.reading_shards) for c in found]
-    return f"{sum(counts)} vectors in {len(found)} collections; {_service(runtime, found)}"
+    return f"{sum(map(int, counted))} vectors in {len(found)} collections; {_service(runtime, found)}"
 
 
-def _faulty_shards(runtime: Runtime, collection: Collection) -> list[str]:
-    """The shards of a collection that do not give one document that they should hold."""
+def _count_shards(runtime: Runtime, collection: Collection) -> Iterator[int | str]:
+    """The rows of each shard; of one that cannot be read, or lacks what it should hold, what is wrong with it."""
     from embedmill.console.services.shards import find_lost
 
-    faults = find_lost(runtime, collection, collection.reading_shards)
-    return [f"shard {shard} of collection {collection.name}: {reason}" for shard, reason in faults.items()]
+    store = runtime.store(collection)
+    lost = find_lost(runtime, collection, collection.reading_shards)
+    for shard in collection.reading_shards:
+        named = f"shard {shard} of collection {collection.name}: "
+        try:
+            yield f"{named}{lost[shard]}" if shard in lost else store.count(shard)
+        except StorageFailed as error:
+            yield f"{named}{error}"
 
 
 def _service(runtime: Runtime, found: Sequence[Collection]) -> str:

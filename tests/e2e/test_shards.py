@@ -29,6 +29,7 @@ def test_shards_that_are_lost_are_named_and_made_anew_without_paying(cli: Comman
     cli.json("ingest", write_spread_corpus(tmp_path / "documents", 2, shards=SHARDS))
     rows, embedded = exported(cli), fresh_tokens(cli)
     truncated, garbled, deleted, whole = sorted(vectors_folder(cli).glob("*.db"))
+    former = garbled.read_bytes()
     truncated.write_bytes(truncated.read_bytes()[:5000])
     garbled.write_bytes(b"\x8f\x00garbage" * 1000)
     for file in vectors_folder(cli).glob(f"{deleted.name}*"):
@@ -40,10 +41,7 @@ def test_shards_that_are_lost_are_named_and_made_anew_without_paying(cli: Comman
     assert {row["shard"] for row in rows.values() if row["uri"] in {hit["uri"] for hit in found["hits"]}} == {
         whole.stem
     }
-    vectors = next(check for check in cli.run("doctor", "--json").json["checks"] if check["name"] == "vectors")
-    assert not vectors["ok"]
-    assert all(shard in vectors["detail"] for shard in lost)
-    assert "verify --repair" in vectors["hint"]
+    require_named_by_doctor(cli, lost)
     verified = cli.run("verify", "--json")
     assert verified.status == 1
     (compared,) = verified.json["collections"]
@@ -57,6 +55,23 @@ def test_shards_that_are_lost_are_named_and_made_anew_without_paying(cli: Comman
     assert fresh_tokens(cli) == embedded
     assert cli.json("search", "document")["partial"] == []
     assert cli.json("verify")["collections"][0]["faulty_shards"] == {}
+
+    for file in vectors_folder(cli).glob(f"{garbled.name}-*"):
+        file.unlink()
+    garbled.write_bytes(former)
+    assert cli.json("search", "document")["partial"] == [garbled.stem]
+    require_named_by_doctor(cli, {garbled.stem})
+    assert set(cli.run("verify", "--json").json["collections"][0]["faulty_shards"]) == {garbled.stem}
+    assert cli.json("verify", "--repair")["ok"]
+    assert exported(cli) == rows
+    assert cli.json("search", "document")["partial"] == []
+
+
+def require_named_by_doctor(cli: Command, lost: set[str]) -> None:
+    vectors = next(check for check in cli.run("doctor", "--json").json["checks"] if check["name"] == "vectors")
+    assert not vectors["ok"]
+    assert all(shard in vectors["detail"] for shard in lost)
+    assert "verify --repair" in vectors["hint"]
 
 
 @pytest.mark.parametrize("name", [pytest.param("pgvector", marks=pytest.mark.chaos), "pinecone"])

@@ -1,4 +1,8 @@
-"""Owns how far a shard was ever written: a line in a file beside it, so that an older file in its place is noticed."""
+"""Owns how far a shard was ever written: a line in a file beside it, so that another file in its place is noticed.
+
+The line names the shard by its identity, which every file that is made has for itself. Whoever makes a file forgets the
+line of the one before; whoever writes to one raises its own line, and leaves that of another file alone.
+"""
 
 import sqlite3
 from contextlib import suppress
@@ -10,22 +14,35 @@ from embedmill.shared.providers.vectorstores.embedded.listing import measure
 NAME = "written"
 
 
-def note(folder: Path, connection: sqlite3.Connection) -> None:
+def folder_of(path: Path) -> Path:
+    """Where the index of a shard's file is, and its line."""
+    return path.with_suffix(".index")
+
+
+def note(path: Path, connection: sqlite3.Connection) -> None:
     """Note how far the shard of this connection was written; a disk that refuses is none of the writer's affair."""
+    if is_behind(path, connection):
+        return
     with suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / NAME).write_text(f"{_identity(connection)} {measure(connection)}")
+        folder_of(path).mkdir(parents=True, exist_ok=True)
+        (folder_of(path) / NAME).write_text(f"{_identity(connection)} {measure(connection)}")
 
 
-def is_behind(folder: Path, connection: sqlite3.Connection) -> bool:
-    """Whether the shard was once written further than this file of it goes."""
-    if schema.version_of(connection) < schema.WITH_WORDS:
-        return False
+def forget(path: Path) -> None:
+    """Have the next file in this place be the shard, whatever there was before."""
+    (folder_of(path) / NAME).unlink(missing_ok=True)
+
+
+def is_behind(path: Path, connection: sqlite3.Connection) -> bool:
+    """Whether another file was the shard, or this one was once written further than it goes."""
     try:
-        identity, noted = (folder / NAME).read_text().split()
-        return identity == _identity(connection) and int(noted) > measure(connection)
+        identity, noted = (folder_of(path) / NAME).read_text().split()
+        number = int(noted)
     except (OSError, ValueError):
         return False
+    if identity != _identity(connection):
+        return True
+    return schema.version_of(connection) >= schema.WITH_WORDS and number > measure(connection)
 
 
 def _identity(connection: sqlite3.Connection) -> str:

@@ -39,9 +39,11 @@ class Shard:
 
     def __init__(self, path: Path, *, dimensions: int) -> None:
         self.file = ShardFile(path, dimensions=dimensions)
-        self._index = path.with_suffix(".index")
+        self._index = high_water.folder_of(path)
         self._views: dict[int, View] = {}
         self._is_cut = self._is_rid = False
+        self._whole: sqlite3.Connection | None = None
+        """The connection to the file that was last found to be the shard; another file has another."""
         self._fields = path.with_suffix(".fields")
         self.fields = FieldIndex(self._fields)
         self.names = Names()
@@ -110,15 +112,18 @@ class Shard:
         """
         if former is not None:
             with self.file.read() as connection:
+                self.require_whole(connection)
                 if connection is not None and not self._stands_in(connection, former):
                     raise IndexChanged
                 yield None if connection is None else (connection, self._view_of(former).refresh(connection))
             return
         with self.file.read() as connection:
-            if connection is not None and (current := self._view.current(connection)) is not None:
+            is_known = connection is not None and connection is self._whole
+            if connection is not None and is_known and (current := self._view.current(connection)) is not None:
                 yield connection, current
                 return
             self.require_whole(connection)
+            self._whole = connection
             if connection is None or not self._lacks_in(connection):
                 yield self._see(connection)
                 return
@@ -160,9 +165,18 @@ class Shard:
             self.require_whole(connection)
 
     def require_whole(self, connection: sqlite3.Connection | None) -> None:
-        """Raise ShardDamaged for a file that is older than the one that was written last."""
-        if connection is not None and high_water.is_behind(self._index, connection):
+        """Raise ShardDamaged for a file that is older than the one that was written last, or is another."""
+        if connection is not None and high_water.is_behind(self.file.path, connection) and self._is_behind_still():
             raise ShardDamaged(f"vector shard {self.file.path}: an older file than the one that was written last")
+
+    def _is_behind_still(self) -> bool:
+        """The same of what there is now: a transaction does not see what was written since it began."""
+        file = ShardFile(self.file.path, dimensions=self._dimensions)
+        try:
+            with file.read() as connection:
+                return connection is not None and high_water.is_behind(file.path, connection)
+        finally:
+            file.close()
 
     def look_after(self, changed: int) -> None:
         """Make what is due of the index after so many rows were written or deleted; rows are safe whatever happens."""
@@ -171,7 +185,7 @@ class Shard:
         with self.file.read() as connection:
             counted = 0 if connection is None else measure(connection)
             if connection is not None:
-                high_water.note(self._index, connection)
+                high_water.note(self.file.path, connection)
         if counted // LOOKED_AFTER_EVERY > (counted - changed) // LOOKED_AFTER_EVERY:
             try:
                 self._build(lambda: True)

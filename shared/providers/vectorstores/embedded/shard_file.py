@@ -17,7 +17,7 @@ from math import ceil
 from pathlib import Path
 
 from embedmill.shared.errors import ShardDamaged, StorageFailed
-from embedmill.shared.providers.vectorstores.embedded import schema
+from embedmill.shared.providers.vectorstores.embedded import high_water, schema
 from embedmill.shared.sqlite_files import file_uri
 
 APPLICATION_ID = 0x456D764D
@@ -228,6 +228,7 @@ class ShardFile:
             connection = _connect(self.path, mode="rwc")
             try:
                 if not self._recognised(connection):
+                    high_water.forget(self.path)
                     _lay_out(connection, self._dimensions)
             except BaseException:
                 connection.close()

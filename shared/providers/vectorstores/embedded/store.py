@@ -315,7 +315,9 @@ class EmbeddedVectorStore(VectorStore):
             return [] if connection is None else connection.execute(select, parameters).fetchall()
 
     def count(self, shard: str) -> int:
-        with self._file(shard).read() as connection:
+        opened = self._shard(shard)
+        with opened.file.read() as connection:
+            opened.require_whole(connection)
             return 0 if connection is None else int(connection.execute("SELECT count(*) FROM vectors").fetchone()[0])
 
     def describe(self, shard: str) -> ShardDescription:

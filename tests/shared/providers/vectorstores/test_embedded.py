@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 
 from embedmill.shared.errors import ShardDamaged, StorageFailed
-from embedmill.shared.providers.vectorstores.base import VectorStore
+from embedmill.shared.providers.vectorstores.base import Found, VectorStore
 from embedmill.shared.providers.vectorstores.embedded import changes
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
 from embedmill.shared.providers.vectorstores.places import Owner
@@ -409,3 +410,59 @@ def test_an_older_file_in_the_place_of_a_shard_is_noticed(tmp_path: Path) -> Non
     store.set_aside("s")
     store.upsert("s", [make_row("s2")])
     assert store.search_vectors(["s", "t"], make_row("t1").vector, top_k=3).failed == {}
+
+
+def test_a_file_of_before_a_repair_is_noticed_and_no_write_to_it_makes_it_the_shard(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    store.upsert("s", [make_row("d1"), make_row("d2")])
+    stale = opened(tmp_path)
+    assert near_found(stale).failed == {}
+    kept = store.set_aside("s")
+    store.upsert("s", [make_row("d3")])
+    store.close()
+    with closing(sqlite3.connect(kept)) as former:
+        former.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    shutil.copy(kept, tmp_path / "s.db")
+    for reader in (store, stale, opened(tmp_path)):
+        assert "an older file" in near_found(reader).failed["s"]
+        with pytest.raises(ShardDamaged, match="older"):
+            reader.examine("s")
+        with pytest.raises(ShardDamaged, match="older"):
+            reader.count("s")
+        reader.upsert("s", [make_row(f"d{n}") for n in range(4, 9)])
+        assert "an older file" in near_found(reader).failed["s"]
+    store.set_aside("s")
+    store.upsert("s", [make_row("d3")])
+    assert near_found(store).failed == {}
+
+
+def test_a_file_of_the_first_schema_that_is_put_back_is_noticed(tmp_path: Path) -> None:
+    opened(tmp_path).upsert("s", [make_row("d1")])
+    (tmp_path / "s.db").unlink()
+    made_by_version_1(tmp_path / "s.db", 3)
+    assert "an older file" in near_found(opened(tmp_path)).failed["s"]
+
+
+def test_a_shard_whose_file_was_taken_away_is_made_anew_by_a_write(tmp_path: Path) -> None:
+    opened(tmp_path).upsert("s", [make_row("d1")])
+    for file in tmp_path.glob("s.db*"):
+        file.unlink()
+    store = opened(tmp_path)
+    store.upsert("s", [make_row("d2")])
+    assert [match.document for match in near_found(store).matches] == ["d2"]
+    assert near_found(store).failed == {}
+
+
+def test_who_reads_while_another_writes_does_not_take_the_shard_for_an_older_file(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    store.upsert("s", [make_row("d1")])
+    shard = store._shard("s")
+    with shard.file.read() as connection:
+        assert connection is not None
+        connection.execute("SELECT count(*) FROM vectors").fetchone()
+        opened(tmp_path).upsert("s", [make_row("d2")])
+        shard.require_whole(connection)
+
+
+def near_found(store: EmbeddedVectorStore) -> Found:
+    return store.search_vectors(["s"], make_row("d1").vector, top_k=9)
