@@ -1,6 +1,6 @@
 """The Python API beyond its examples: threads, documents as values, settings as values, and its end."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
@@ -11,8 +11,14 @@ import embedmill
 from embedmill.api import Mill, log_notice
 from embedmill.console.listening import Notice
 from embedmill.console.services import fields as fields_of_collections
+from embedmill.shared import stages
+from embedmill.shared.db.queueing import queue_ready
 from embedmill.shared.errors import NotFound, SourceError, UsageError
+from embedmill.shared.presence import Presence
 from embedmill.shared.settings import Settings, load_settings
+from embedmill.workers.messages import BatchMessage
+from embedmill.workers.runtime import WorkerRuntime
+from tests.workers.working import work_through
 
 
 @pytest.fixture
@@ -23,6 +29,18 @@ def mill(settings: Settings) -> Iterator[Mill]:
 
 def document(number: int) -> dict[str, object]:
     return {"id": str(number), "text": f"Document {number} is about the number {number}."}
+
+
+def index(mill: Mill, settings: Settings, documents: Iterable[dict[str, object]]) -> int:
+    """A job, done in this process: starting workers is what `ingest` adds, and takes a second."""
+    job = mill.submit(documents=documents).job
+    with Presence(settings.home_path / "run") as presence:
+        runtime = WorkerRuntime(settings, process_id=presence.id)
+        with runtime.database.write() as connection:
+            ready = tuple(work.id for work in queue_ready(connection, job, limit=100))
+        work_through(runtime, [BatchMessage(stages.first(), ready)])
+        runtime.close()
+    return job
 
 
 def test_threads_submit_search_and_look_at_once(mill: Mill) -> None:
@@ -97,13 +115,13 @@ def test_a_mill_that_was_closed_says_so(mill: Mill) -> None:
         mill.jobs()
 
 
-def test_documents_are_listed_shown_exported_and_taken_out(mill: Mill) -> None:
-    report = mill.ingest(documents=[document(1), document(2), document(3)])
+def test_documents_are_listed_shown_exported_and_taken_out(mill: Mill, settings: Settings) -> None:
+    job = index(mill, settings, [document(1), document(2), document(3)])
     assert [found.uri for found in mill.documents().documents] == ["1", "2", "3"]
     assert mill.document("2").chunks.indexed == 1
     (source,) = mill.sources()
     assert (source.kind, source.documents) == ("given", 3)
-    assert (mill.dead_letters().total, mill.retry(report.job).replayed) == (0, 0)
+    assert (mill.dead_letters().total, mill.retry(job).replayed) == (0, 0)
     assert mill.delete_documents("2").deleted == 1
     assert [answer.id for answer in mill.search_each([("a", "number 1"), ("b", "number 3")])] == ["a", "b"]
     rows = mill.export()
@@ -176,9 +194,9 @@ def test_the_package_loads_its_api_only_when_it_is_asked_for() -> None:
         embedmill.nothing  # noqa: B018
 
 
-def test_a_search_finds_only_what_a_filter_allows(mill: Mill) -> None:
+def test_a_search_finds_only_what_a_filter_allows(mill: Mill, settings: Settings) -> None:
     years = {"1": 2019, "2": 2021, "3": "2022"}
-    mill.ingest(documents=[document(int(id)) | {"metadata": {"year": year}} for id, year in years.items()])
+    index(mill, settings, [document(int(id)) | {"metadata": {"year": year}} for id, year in years.items()])
     for mode in ("dense", "lexical", "hybrid"):
         found = mill.search("document", where="year >= 2020", mode=cast("Any", mode))
         assert {hit.uri for hit in found.hits} == {"2", "3"}
@@ -192,7 +210,7 @@ def test_a_search_finds_only_what_a_filter_allows(mill: Mill) -> None:
 
 
 def test_the_fields_of_a_collection_are_what_its_documents_came_with(
-    mill: Mill, monkeypatch: pytest.MonkeyPatch
+    mill: Mill, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     metadata: list[dict[str, object]] = [
         {"year": 2019, "lang": ["en", "de"], "draft": True},
@@ -200,8 +218,8 @@ def test_the_fields_of_a_collection_are_what_its_documents_came_with(
         {"year": 20.5, "lang": "x" * 100, "day": "2026-11-29"},
     ]
     documents = [document(n) | {"metadata": held} for n, held in enumerate(metadata)]
-    mill.ingest(documents=documents)
-    mill.ingest(documents=documents)
+    index(mill, settings, documents)
+    mill.submit(documents=documents)
     found = mill.fields()
     assert (found.documents, found.looked_at, found.more) == (3, 3, False)
     fields = {field.name: field for field in found.fields}
@@ -220,8 +238,10 @@ def test_the_fields_of_a_collection_are_what_its_documents_came_with(
         mill.fields("none")
 
 
-def test_a_search_is_measured_on_queries_whose_answers_are_known(mill: Mill, tmp_path: Path) -> None:
-    mill.ingest(documents=[document(number) for number in range(3)])
+def test_a_search_is_measured_on_queries_whose_answers_are_known(
+    mill: Mill, settings: Settings, tmp_path: Path
+) -> None:
+    index(mill, settings, [document(number) for number in range(3)])
     queries, qrels = tmp_path / "queries.jsonl", tmp_path / "qrels.jsonl"
     queries.write_text('{"id": "a", "text": "number 2"}')
     qrels.write_text('{"query": "a", "document": "2", "relevance": 1}')
@@ -231,8 +251,8 @@ def test_a_search_is_measured_on_queries_whose_answers_are_known(mill: Mill, tmp
         mill.evaluate(queries, qrels, against="nowhere")
 
 
-def test_a_page_of_a_search_is_shown_as_it_is_asked_for(mill: Mill) -> None:
-    mill.ingest(documents=[document(number) for number in range(12)])
+def test_a_page_of_a_search_is_shown_as_it_is_asked_for(mill: Mill, settings: Settings) -> None:
+    index(mill, settings, [document(number) for number in range(12)])
     first = mill.search("the number", top_k=5)
     second = mill.search("the number", top_k=5, after=first.next)
     assert [hit.uri for hit in (*first.hits, *second.hits)] == [hit.uri for hit in mill.search("the number").hits]
