@@ -4,7 +4,7 @@ import gc
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -54,11 +54,16 @@ def pytest_configure(config: pytest.Config) -> None:
         cheaper.trust_one_authority(together.folder() / "authority.pem")
 
 
-def pytest_collection_finish() -> None:
-    """What was loaded stays: looking through all of it again and again is a tenth of what tests cost."""
-    gc.set_threshold(50_000)
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is loaded stays: looking through all of it again and again is a tenth of what tests cost."""
+    gc.disable()
+    found = yield
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000)
+    gc.enable()
+    return found
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
