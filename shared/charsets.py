@@ -7,9 +7,15 @@ in decision 0053.
 
 import re
 from codecs import lookup
+from collections.abc import Iterator
 
 from embedmill.shared.latin import COMMONEST, guess_latin, reads_clean, stray
 
+_TURKISH = frozenset({"cp1254", "iso8859-9", "cp857"})
+_MIXED = re.compile(r"[a-zà-ɏ][\u0370-\u06ff\u2500-\u259f]|[\u0370-\u06ff\u2500-\u259f][a-zà-ɏ]", re.IGNORECASE)
+_BEYOND_ASCII = re.compile(r"[^\W\d_]*[^\x00-\x7f]\w*")
+MOST_MIXED = 0.25
+"""Of the words with letters beyond ASCII."""
 # In bytes: so much has letters enough for statistics.
 SENTENCE = 60
 # A text of more than a sentence has more different bytes than this.
@@ -46,7 +52,24 @@ def guess_charset(sample: bytes) -> str | None:
     found = chardet.detect(sample[:MOST_BYTES], compat_names=False, include_encodings=_CANDIDATES)["encoding"]
     if found is None:
         return None
+    if _mixes_scripts(sample, found):
+        found = next((other for other in _others(sample) if not _mixes_scripts(sample, other)), found)
     return larger(_corrected(found, sample))
+
+
+def _others(sample: bytes) -> Iterator[str]:
+    """What else the sample may be in, the likeliest first."""
+    import chardet
+
+    some = sample[:MOST_BYTES]
+    answers = chardet.detect_all(some, ignore_threshold=True, compat_names=False, include_encodings=_CANDIDATES)
+    yield from (answer["encoding"] for answer in answers if answer["encoding"])
+
+
+def _mixes_scripts(sample: bytes, encoding: str) -> bool:
+    """Whether many words would have letters of two scripts, or parts of frames between letters, as no writer has."""
+    text = sample[:MOST_BYTES].decode(encoding, errors="replace")
+    return len(_MIXED.findall(text)) > MOST_MIXED * len(_BEYOND_ASCII.findall(text))
 
 
 def larger(encoding: str) -> str:
@@ -56,7 +79,10 @@ def larger(encoding: str) -> str:
 
 
 def _corrected(found: str, sample: bytes) -> str:
-    """What was found, unless windows-1252 reads as well and is likelier, or the sample is too short for statistics."""
+    """What was found, unless windows-1252 reads as well and is likelier, or the sample is too short for statistics.
+
+    Latvian is taken for Turkish where its letters are few.
+    """
     is_short = len(sample) <= SENTENCE
     if (is_short or found.startswith(_OLD)) and reads_clean(sample, COMMONEST) and not stray(sample):
         return COMMONEST
@@ -64,5 +90,5 @@ def _corrected(found: str, sample: bytes) -> str:
         return COMMONEST
     if found == "mac-cyrillic" and (_OF_WINDOWS.search(sample) or not _OF_A_MAC.search(sample)):
         return "cp1251"
-    latin = guess_latin(sample) if is_short else None
+    latin = guess_latin(sample) if is_short or found in _TURKISH else None
     return latin if latin and reads_clean(sample, latin) else found

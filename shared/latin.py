@@ -36,6 +36,8 @@ _ALPHABETS = {name: [frozenset(letters) for letters in words.split()] for name, 
 # So rare by now that they have to fit without a fault.
 _RARE = frozenset({"cp850", "mac_roman"})
 _FAMILIES = {name: frozenset().union(*alphabets) for name, alphabets in _ALPHABETS.items()}
+# Turkish has its circumflexes seldom and its dotless i everywhere; Latvian has long vowels in their place.
+_TURKISH, _DOTLESS, _CIRCUMFLEXES = "cp1254", "ı", frozenset("âîû")
 # Its letters stand for common ones of Turkish: few write it, so it is taken when nothing else fits.
 _ICELANDIC, _IS_ICELANDIC = frozenset("áðéíóúýþæö"), 1.0
 
@@ -111,4 +113,6 @@ def _count_foreign(text: str, encoding: str) -> float:
         return sum(OF_A_NEIGHBOUR if letter in family else 1.0 for letter in outside)
 
     found = min(count(alphabet) for alphabet in _ALPHABETS[encoding])
+    if encoding == _TURKISH and _DOTLESS not in letters:
+        found += sum(letter in _CIRCUMFLEXES for letter in letters)
     return min(found, count(_ICELANDIC) + _IS_ICELANDIC) if encoding == COMMONEST else found

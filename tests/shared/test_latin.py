@@ -33,9 +33,13 @@ TEXTS = {
         "Înţelegere şi învăţătură",
     ),
     "iso8859_2": ("Zażółć gęślą jaźń", "Příliš žluťoučký kůň"),
-    "cp1254": ("Türkçe öğrenmek güzel bir iş, ağaç ışık", "İstanbul'da yağmur yağıyor"),
-    "cp1257": ("Ąžuolas ir ėjimas į šalį, ūkis", "Latviešu valoda ir skaista, ķirsis un ļaudis"),
-    "cp850": ("Größe und Straße für Müller",),
+    "cp1254": ("Türkçe öğrenmek güzel bir iş, ağaç ışık", "İstanbul'da yağmur yağıyor", "Kâğıt hâlâ masada"),
+    "cp1257": (
+        "Ąžuolas ir ėjimas į šalį, ūkis",
+        "Latviešu valoda ir skaista, ķirsis un ļaudis",
+        "Bērni skolā mācās latviešu valodu",
+    ),
+    "cp850": ("Größe und Straße für Müller", "Größe über Straße naïve"),
     "mac_roman": ("Voilà le café déjà",),
 }
 
@@ -66,3 +70,16 @@ def test_other_scripts_are_left_to_statistics(text: str, encoding: str) -> None:
 def test_a_long_text_is_judged_by_its_first_words() -> None:
     text = "año y más palabras sin nada " * 50_000
     assert guess_latin(text.encode("cp1252")) == "cp1252"
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [("Größe über Straße naïve", "cp437"), ("Zażółć gęślą jaźń", "cp852"), ("שלום עולם hello", "cp862")],
+)
+def test_no_word_has_letters_of_two_scripts(text: str, encoding: str) -> None:
+    assert decode(text.encode(encoding)).text == text
+
+
+def test_words_that_join_scripts_on_purpose_do_not_count() -> None:
+    text = "Кабель USBшный лежит рядом, и другие слова этого текста написаны обычными буквами."
+    assert decode(text.encode("cp1251")).text == text
