@@ -1,7 +1,7 @@
 """The scan of a source: what it holds goes to the database in batches, and what it holds no longer leaves."""
 
 import os
-import stat
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from embedmill.producers.absence import Unread, is_missing, note_kept
 from embedmill.producers.sources.base import (
     FileItem,
     Item,
@@ -23,7 +24,6 @@ from embedmill.producers.sources.base import (
 )
 from embedmill.producers.sources.folder import FolderSource
 from embedmill.shared.addresses import document_id, version_id
-from embedmill.shared.containers.walk import WITHIN
 from embedmill.shared.db import claims, dead_before, documents, scan_notes, scans, submitting
 from embedmill.shared.db.claims import LeftBehind, OtherClaim, Sighting, Which
 from embedmill.shared.db.collections import Collection
@@ -33,7 +33,7 @@ from embedmill.shared.db.submitting import Submission
 from embedmill.shared.errors import SourceClosed
 from embedmill.shared.paging import pages, walk
 from embedmill.shared.runtime import Runtime
-from embedmill.shared.uris import path_to_uri, uri_to_path
+from embedmill.shared.uris import path_to_uri
 
 BATCH_ITEMS = 256
 # A server takes a batch in one statement, whose price it pays for less often.
@@ -80,7 +80,7 @@ class Reading:
         self._on_batch(self._seen, self._queued)
 
     def end_departed(self, read: Sequence["SourceScan"]) -> int:
-        """Let go what no source has any more; returns how many removals were held back for want of a flag.
+        """Let go what no source has any more; returns how many removals were held back for want of a flag or of proof.
 
         After all sources were read: what moved from one to another is claimed by then, and stays.
         """
@@ -88,7 +88,7 @@ class Reading:
         departing = self.database.query(lambda c: claims.find_sources_with_departures(c, job_id))
         held = 0
         for source in read:
-            if source.proves_absence:
+            if source.source.detects_deletions:
                 held += source.end_departed(has_unmet=source.scan.source_id in departing)
         return held
 
@@ -117,13 +117,12 @@ class SourceScan:
     reading: Reading
     scan: Scan
     source: Source
-    _complete: bool = field(default=True, init=False)
+    _unread: Unread = field(init=False)
     _watches: bool = field(default=False, init=False)
 
-    @property
-    def proves_absence(self) -> bool:
-        """Whether all of it was read, so that what was not met is not there."""
-        return self._complete and self.source.detects_deletions
+    def __post_init__(self) -> None:
+        """Nothing has been read, nor failed to be."""
+        self._unread = Unread(self.source)
 
     def read(self) -> None:
         """Record all that the source holds; raises ScanStopped."""
@@ -140,7 +139,7 @@ class SourceScan:
                 if recording is not None:
                     self.reading.report(recording.result())
         except SourceClosed as error:
-            self._complete = False
+            self._unread.add_all()
             note = describe_item(Remark(str(self.source.spec["uri"]), str(error), RemarkKind.UNMET))
             database.transact(lambda connection: scan_notes.note_scan(connection, self.scan.job_id, [note]))
 
@@ -216,30 +215,41 @@ class SourceScan:
         return list(found.values())
 
     def end_departed(self, *, has_unmet: bool) -> int:
-        """End the claims on what is not there any more; returns how many removals were held back for want of a flag."""
+        """End the claims on what is not there any more; returns how many removals were held back.
+
+        They are for want of a flag, or because the documents may lie in what could not be read.
+        """
         database, scan = self.reading.database, self.scan
-        unmet = claims.not_met_by(scan)
         missing = self._find_missing_by_name()
         if not has_unmet and not missing:
             return 0
+        kept = self._count_kept() if self._unread else Counter()
 
         def measure(connection: Connection) -> claims.Departures:
             scans.require_current(connection, scan)
-            return claims.count_departures(connection, unmet, of=scan.source_id)
+            scan_notes.note_scan(connection, scan.job_id, [note_kept(place, count) for place, count in kept.items()])
+            return claims.count_departures(connection, claims.not_met_by(scan), of=scan.source_id)
 
         alone = database.transact(measure)
-        gone = alone.gone + len(missing)
+        gone = alone.gone - kept.total() + len(missing)
         if gone > (alone.total + len(missing)) * LARGEST_DEPARTURE and not self.reading.allow_deletes:
-            return gone
+            return kept.total() + gone
+        for some in self._walk_unmet():
+            self._end_claims(claims.not_met_by(scan), [one.id for one in some if not self._unread.place_of(one.uri)])
+        for ids in pages(missing, claims.PAGE):
+            self._end_claims(claims.by_name(self.reading.collection.id), ids)
+        return kept.total()
 
-        def find(after: str) -> list[str]:
-            return database.query(lambda connection: claims.list_claimed(connection, unmet, after=after))
+    def _walk_unmet(self) -> Iterator[Sequence[claims.Unmet]]:
+        def find(after: str) -> list[claims.Unmet]:
+            return self.reading.database.query(lambda connection: claims.list_unmet(connection, self.scan, after=after))
 
-        for ids in walk(find, key=str):
-            self._end_claims(unmet, ids)
-        for some in pages(missing, claims.PAGE):
-            self._end_claims(claims.by_name(self.reading.collection.id), some)
-        return 0
+        return walk(find, key=lambda unmet: unmet.id)
+
+    def _count_kept(self) -> Counter[str]:
+        """Documents that would leave if the place were known to be without them, by that place."""
+        leaving = (one for some in self._walk_unmet() for one in some if one.leaves)
+        return Counter(place for one in leaving if (place := self._unread.place_of(one.uri)))
 
     def _end_claims(self, which: Which, ids: Sequence[str]) -> None:
         def end(connection: Connection) -> None:
@@ -249,7 +259,8 @@ class SourceScan:
             scan_notes.note_scan(connection, self.scan.job_id, self._find_left_behind(connection, which, ids))
             claims.end_claims(connection, which, ids, job_id=self.scan.job_id, max_attempts=most)
 
-        self.reading.database.transact(end)
+        if ids:
+            self.reading.database.transact(end)
 
     def _find_left_behind(self, connection: Connection, which: Which, ids: Sequence[str]) -> list[dict[str, Any]]:
         """Notes on documents that stay for another source, with the text of this one until that one is read again."""
@@ -281,7 +292,7 @@ class SourceScan:
             )
 
         found = walk(find, key=lambda named: named[0])
-        return [id_ for some in found for id_, uri in some if _is_missing(uri)]
+        return [id_ for some in found for id_, uri in some if is_missing(uri) and not self._unread.place_of(uri)]
 
     def _without_home(self) -> Iterator[Item | Remark]:
         """A source may contain the home folder; what Embedmill writes there is no document."""
@@ -290,7 +301,9 @@ class SourceScan:
 
     def _describe(self, items: Sequence[Item | Remark]) -> Batch:
         notes = [self._note(item) for item in items if isinstance(item, Skipped | Problem | Remark)]
-        self._complete = self._complete and not any(isinstance(item, Problem) for item in items)
+        for item in items:
+            if isinstance(item, Problem):
+                self._unread.add(item)
         found: dict[str, FileItem | RowItem] = {}
         for item in items:
             if isinstance(item, FileItem | RowItem):
@@ -365,20 +378,3 @@ def _named(item: FileItem | RowItem | LeftBehind) -> str:
 def _note_on(item: FileItem | RowItem, reason: str) -> dict[str, Any]:
     place: SourcePlace = item.place
     return describe_item(Problem(place.uri or item.uri, reason, place.line))
-
-
-def _is_missing(uri: str) -> bool:
-    """Whether it is certain that there is no file of that URI."""
-    try:
-        return stat.S_ISDIR(os.stat(uri_to_path(uri)).st_mode)
-    except (FileNotFoundError, NotADirectoryError):
-        return not _lies_in_a_file(uri)
-    except (OSError, ValueError):
-        return False
-
-
-def _lies_in_a_file(uri: str) -> bool:
-    """Whether it is a container's member and the container is there: only who reads that one knows the rest."""
-    parts = uri.split(WITHIN)
-    containers = (WITHIN.join(parts[:count]) for count in range(1, len(parts)))
-    return any(os.path.isfile(uri_to_path(container)) for container in containers)

@@ -66,10 +66,19 @@ def print_report(report: "JobReport", dead: "Sequence[DeadDocument]") -> None:
         print_warning("nothing was indexed: all of it was skipped")
     _print_noted(report)
     _print_dead(report, dead)
-    if gone := report.held_deletions:
-        print_warning(f"{gone} {'document is' if gone == 1 else 'documents are'} gone: more than a fifth of a source")
-        print_warning("  nothing was removed; to remove what is gone, run it again with --allow-deletes")
-        print_warning("  what is left out as hidden counts as gone too; --hidden keeps it")
+    _print_held(report)
+
+
+def _print_held(report: "JobReport") -> None:
+    if not (held := report.held_deletions):
+        return
+    print_warning(
+        f"{held} {'document was' if held == 1 else 'documents were'} not met and {'is' if held == 1 else 'are'} kept"
+    )
+    if report.problems:
+        print_warning("  what could not be read may hold documents that were there; they stay until it can be read")
+    print_warning("  where more than a fifth of a source is gone, nothing is removed but with --allow-deletes")
+    print_warning("  what is left out as hidden counts as gone too; --hidden keeps it")
 
 
 def name_job(report: "JobSummary") -> str:

@@ -132,12 +132,14 @@ class Source(ABC):
     """Something that a user named; iterating reads it afresh, in the same order while nothing changes.
 
     `detects_deletions` says whether a document that a complete enumeration no longer yields has left the source.
+    `hides_only_below` says that a Problem's URI is where the documents are that it hides: there and below it.
     """
 
     __slots__ = ()
 
     kind: ClassVar[str]
     detects_deletions: ClassVar[bool] = True
+    hides_only_below: ClassVar[bool] = False
     empty: ClassVar[str] = "there is nothing in it"
 
     @classmethod

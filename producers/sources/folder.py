@@ -40,6 +40,7 @@ class FolderSource(Source):
     """
 
     kind: ClassVar[str] = "folder"
+    hides_only_below: ClassVar[bool] = True
     empty: ClassVar[str] = "no file is in it"
 
     root: bytes

@@ -19,6 +19,7 @@ class FileSource(Source):
     """One file, read through links because the user named it; `path` is absolute."""
 
     kind: ClassVar[str] = "file"
+    hides_only_below: ClassVar[bool] = True
 
     path: bytes
 

@@ -4,7 +4,7 @@ import lzma
 import tarfile
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO, cast
+from typing import BinaryIO, Self, cast
 
 from embedmill.shared.containers.entries import Damage, Entry, Inside, LeftOut
 from embedmill.shared.containers.names import Names
@@ -16,12 +16,21 @@ MOST_HEADER_BYTES = 1024 * 1024
 _HEADERS = (
     tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK,
 )  # fmt: skip
+_CUT = (tarfile.TruncatedHeaderError, tarfile.InvalidHeaderError)  # type: ignore[attr-defined] # they are there
 _ERRORS = (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError, ValueError, OverflowError, LookupError,
            RecursionError)  # fmt: skip
 
 
 class _Info(tarfile.TarInfo):
     """A member whose extended header is refused when it claims a size that would fill the memory."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile: tarfile.TarFile) -> Self:  # the name that it has there
+        """The next member; a header that is cut or wrong is no end, as it is in Python's own."""
+        try:
+            return super().fromtarfile(tarfile)
+        except _CUT as error:
+            raise Damage from error
 
     def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
         if self.type in _HEADERS and self.size > MOST_HEADER_BYTES:

@@ -197,15 +197,47 @@ class Departures:
 
 def count_departures(connection: Connection, which: Which, *, of: int) -> Departures:
     """Among the documents that source `of` claims, those that would leave with its claims: nobody else has one."""
-    alone = ~exists().where(_other.c.document_id == claim.c.document_id, _other.c.source_id != of, ~_other.c.leaving)
-    gone = func.coalesce(func.sum(case((and_(which(claim), alone), 1), else_=0)), 0)
+    gone = func.coalesce(func.sum(case((and_(which(claim), _is_alone(of)), 1), else_=0)), 0)
     row = connection.execute(
         select(func.count(), gone)
         .select_from(claim)
         .join(document, document.c.id == claim.c.document_id)
-        .where(claim.c.source_id == of, document.c.active_version.is_not(None), ~_awaits_removal(claim))
+        .where(claim.c.source_id == of, _is_seen())
     ).one()
     return Departures(int(row[0]), int(row[1]))
+
+
+def _is_seen() -> ColumnElement[bool]:
+    """Whether readers see the document and nothing is removing it."""
+    return and_(document.c.active_version.is_not(None), ~_awaits_removal(claim))
+
+
+def _is_alone(source_id: int) -> ColumnElement[bool]:
+    """Whether no other source claims the document."""
+    return ~exists().where(
+        _other.c.document_id == claim.c.document_id, _other.c.source_id != source_id, ~_other.c.leaving
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Unmet:
+    """A document that a source claims and a scan of it has not met; `leaves` when readers see it for that claim."""
+
+    id: str
+    uri: str
+    leaves: bool
+
+
+def list_unmet(connection: Connection, current: Scan, *, after: str = "", limit: int = PAGE) -> list[Unmet]:
+    """The next documents by id, `after` one, that a scan has not met."""
+    query = (
+        select(claim.c.document_id, document.c.uri, and_(_is_alone(current.source_id), _is_seen()).label("leaves"))
+        .join_from(claim, document, document.c.id == claim.c.document_id)
+        .where(not_met_by(current)(claim), claim.c.document_id > after)
+        .order_by(claim.c.document_id)
+        .limit(limit)
+    )
+    return [Unmet(row.document_id, row.uri, bool(row.leaves)) for row in connection.execute(query)]
 
 
 def count_sole(connection: Connection, source_id: int) -> int:

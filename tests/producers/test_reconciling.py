@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 
 from embedmill.producers.departing import close_source, delete_documents, preview_closing
 from embedmill.producers.sources.base import Source
+from embedmill.producers.sources.folder import FolderSource
 from embedmill.producers.sources.open import SourceOptions, open_sources
 from embedmill.producers.submission import Submitted, Submitter
 from embedmill.shared.addresses import document_id
@@ -19,7 +20,7 @@ from embedmill.shared.db.engine import Database
 from embedmill.shared.db.schema import chore, source
 from embedmill.shared.errors import ScanStopped, ScanTakenOver
 from tests.producers.walking import Walk
-from tests.shared.containers.making import zipped
+from tests.shared.containers.making import taped, zipped
 
 
 class Desk:
@@ -287,3 +288,88 @@ def test_a_file_that_leaves_two_nested_folders_is_no_large_part_of_either(desk: 
     counts = desk.ingest("docs")
     assert (counts["held"], counts["deleted"]) == (0, 1)
     assert "s3.txt" not in desk.visible()
+
+
+def test_a_damaged_archive_keeps_what_lies_in_it_and_nothing_else(desk: Desk) -> None:
+    archive = desk.folder / "docs" / "dam.zip"
+    archive.write_bytes(zipped({"a.txt": "a", "b.txt": "b"}))
+    desk.ingest("docs")
+    archive.write_bytes(archive.read_bytes()[:40])
+    (desk.folder / "docs/d3.txt").unlink()
+    job = desk.submit("docs", allow=True)
+    desk.walk.drain()
+    assert desk.visible() == TEN - {"d3.txt"} | {"a.txt", "b.txt"}
+    assert desk.job(job.id).held_deletions == 2
+    with desk.database.read() as connection:
+        kept = [note for note in scan_notes.list_notes(connection, job.id, limit=9) if "2 documents" in note.reason]
+    assert [note.uri for note in kept] == [archive.as_uri()]
+    archive.unlink()
+    assert desk.ingest("docs", allow=True)["deleted"] == 2
+
+
+def test_a_damaged_member_keeps_itself_and_nothing_else(desk: Desk) -> None:
+    archive = desk.folder / "docs" / "z.zip"
+    archive.write_bytes(zipped({"a.txt": "a" * 100, "b.txt": "b" * 100, "c.txt": "c"}))
+    desk.ingest("docs")
+    whole = bytearray(zipped({"a.txt": "a" * 100, "b.txt": "b" * 100}))
+    at = whole.index(b"b.txt") + len("b.txt")
+    whole[at : at + 4] = b"\xff\xff\xff\xff"
+    archive.write_bytes(whole)
+    counts = desk.ingest("docs", allow=True)
+    assert (counts["deleted"], counts["held"]) == (1, 1)
+    assert desk.visible() == TEN | {"a.txt", "b.txt"}
+
+
+@pytest.mark.parametrize(("name", "mode", "length"), [
+    ("z.tar", "w", 15_000), ("z.tar", "w", 512 + 9216 + 200), ("z.tgz", "w:gz", 15_000),
+])  # fmt: skip
+def test_a_tape_that_ends_too_soon_keeps_all_that_lay_on_it(desk: Desk, name: str, mode: str, length: int) -> None:
+    archive = desk.folder / "docs" / name
+    members = {f"{name}.txt": Random(name).randbytes(9000) for name in "abc"}
+    archive.write_bytes(taped(members, mode=mode))
+    desk.ingest("docs")
+    archive.write_bytes(archive.read_bytes()[:length])
+    (desk.folder / "docs/d3.txt").unlink()
+    counts = desk.ingest("docs", allow=True)
+    assert counts["deleted"] == 1
+    assert desk.visible() == TEN - {"d3.txt"} | set(members)
+
+
+def test_what_lies_in_a_folder_that_cannot_be_read_is_kept(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    (desk.folder / "docs/sub!").mkdir()
+    (desk.folder / "docs/sub!/e.txt").write_text("below")
+    (desk.folder / "docs/sub!.txt").write_text("beside")
+    desk.ingest("docs")
+    (desk.folder / "docs/d3.txt").unlink()
+    (desk.folder / "docs/sub!.txt").unlink()
+    opened = FolderSource._open  # root reads every folder
+
+    def refuse(source: FolderSource, folder: bytes) -> int:
+        if folder:
+            raise PermissionError(13, "refused")
+        return opened(source, folder)
+
+    monkeypatch.setattr(FolderSource, "_open", refuse)
+    counts = desk.ingest("docs")
+    assert (counts["deleted"], counts["held"]) == (2, 1)
+    assert desk.visible() == TEN - {"d3.txt"} | {"e.txt"}
+
+
+def test_what_is_gone_by_more_than_a_fifth_is_held_beside_what_may_be_there(desk: Desk) -> None:
+    archive = desk.folder / "docs" / "dam.zip"
+    archive.write_bytes(zipped({"a.txt": "a"}))
+    desk.ingest("docs")
+    archive.write_bytes(archive.read_bytes()[:40])
+    for n in range(5):
+        (desk.folder / f"docs/d{n}.txt").unlink()
+    assert desk.ingest("docs")["held"] == 6
+    counts = desk.ingest("docs", allow=True)
+    assert (counts["deleted"], counts["held"]) == (5, 1)
+
+
+def test_a_row_that_cannot_be_read_may_be_any_and_all_are_kept_and_counted(desk: Desk) -> None:
+    desk.write_rows("a.jsonl", {str(n): "text" for n in range(9)})
+    desk.ingest("a.jsonl")
+    (desk.folder / "a.jsonl").write_text('{"id": "1", "text": "text"}\n{"id": ')
+    counts = desk.ingest("a.jsonl", allow=True)
+    assert (counts["deleted"], counts["held"]) == (0, 8)
