@@ -16,6 +16,8 @@ from typing import Self
 from embedmill.shared.addresses import digest
 
 THREAD_MARK = "/"
+RUN = "run"
+"""The folder of the home where live processes keep their locks."""
 
 
 def thread_name(process_id: str, number: int) -> str:

@@ -1,6 +1,5 @@
 """What a process holds open: settings, database, blobs, cache, embedders and vector stores."""
 
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -18,6 +17,7 @@ from embedmill.shared.db.installation import find_installation, name_installatio
 from embedmill.shared.db.opening import open_database
 from embedmill.shared.db.postgres import Sizing
 from embedmill.shared.errors import HomeInUse, SettingsError, StorageFailed, UserError
+from embedmill.shared.presence import RUN
 from embedmill.shared.providers.endpoints import EMBEDDINGS, MODELS, RERANKERS, find_endpoint
 from embedmill.shared.providers.names import ModelName
 from embedmill.shared.providers.rerankers.table import is_reranker
@@ -125,7 +125,7 @@ class Runtime:
     @property
     def run_folder(self) -> Path:
         """Where live processes keep their locks."""
-        return self.home / "run"
+        return self.home / RUN
 
     def collection(self, collection_id: int) -> Collection:
         """The collection as it was when this batch began (see `forget_collections`)."""
@@ -286,20 +286,14 @@ def spill_url(blob_url: str, home: Path) -> str:
     return urlunsplit((parts.scheme, parts.netloc, path, parts.query, parts.fragment))
 
 
-def _close_to_others(home: Path) -> None:
-    """Homes of earlier releases are as open as their owner's umask; whoever does not own one leaves it as it is."""
-    found = home.stat()
-    if found.st_mode & 0o077 and found.st_uid == os.geteuid():
-        with suppress(OSError):
-            home.chmod(OWNER_ONLY)
-
-
 def prepare_home(settings: Settings) -> Path:
-    """Make the home folder, for its owner's eyes only; raises HomeInUse when that is not possible."""
+    """Make the home folder, for its owner's eyes only, where there is none; raises HomeInUse where that cannot be.
+
+    A folder that is there keeps its mode: who shares it with a group, or closed it to writes, meant to.
+    """
     home = settings.home_path
     try:
         home.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
-        _close_to_others(home)
     except OSError as error:
         raise HomeInUse(
             f"cannot make the home folder {home}: {error.strerror}",

@@ -112,7 +112,9 @@ def _run(arguments: list[str], *, debug: bool) -> int:
     except OSError as error:
         if debug:
             raise
-        print_error(f"the machine refused: {error.strerror or error}", "run it with --debug", as_json=as_json)
+        where = f"{error.filename}: " if error.filename is not None else ""
+        message = f"the machine refused: {where}{error.strerror or error}"
+        print_error(message, "run it with --debug", as_json=as_json)
         return FAILED
     except Exception as error:
         if debug:

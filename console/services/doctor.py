@@ -17,11 +17,12 @@ from embedmill.shared.errors import EmbedmillError, SettingsError, StorageFailed
 from embedmill.shared.providers.endpoints import describe_endpoint, is_vendor_endpoint
 from embedmill.shared.runtime import USE_ANOTHER, Runtime
 from embedmill.shared.settings import Settings, load_settings, unknown_variables
-from embedmill.shared.sqlite_files import is_writable
+from embedmill.shared.sqlite_files import has_room, is_writable
 from embedmill.shared.states import JobState
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 LEAST_FREE_BYTES = 1024**3
+FREE_SPACE = "Free some disk space."
 SHOWN_USERS = 3
 FAULTY_SHARDS_HINT = (
     "embedmill verify --repair makes shards anew that are damaged or gone, at no cost; see docs/search.md."
@@ -79,6 +80,8 @@ def _settings(load: Callable[[], Settings]) -> str:
 
 
 def _home(runtime: Runtime) -> str:
+    if not has_room(runtime.home):
+        raise EmbedmillError(f"{runtime.home} is on a full disk; what is there can be read", hint=FREE_SPACE)
     if not is_writable(runtime.home):
         raise EmbedmillError(f"{runtime.home} cannot be written; what is there can be read", hint=USE_ANOTHER)
     others = stat.S_IMODE(runtime.home.stat().st_mode) & OTHERS
@@ -89,7 +92,7 @@ def _home(runtime: Runtime) -> str:
 def _disk(runtime: Runtime) -> str:
     free = shutil.disk_usage(runtime.home).free
     if free < LEAST_FREE_BYTES:
-        raise EmbedmillError(f"only {free // 1024**2} MB free in {runtime.home}", hint="Free some disk space.")
+        raise EmbedmillError(f"only {free // 1024**2} MB free in {runtime.home}", hint=FREE_SPACE)
     return f"{free // 1024**3} GB free"
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 
 from embedmill.shared.errors import UsageError
-from embedmill.shared.presence import Presence
+from embedmill.shared.presence import RUN, Presence
 from embedmill.shared.runtime import Runtime, prepare_home
 from embedmill.shared.settings import Settings
 from embedmill.workers.runtime import WorkerRuntime
@@ -24,7 +24,7 @@ class Runtimes:
         self._is_closed = False
         self._stack = ExitStack()
         with ExitStack() as opening:
-            alive = opening.enter_context(Presence(prepare_home(settings) / "run"))
+            alive = opening.enter_context(Presence(prepare_home(settings) / RUN))
             runtime = WorkerRuntime(settings, process_id=alive.id, slots=THREADS)
             self._first = opening.enter_context(closing(runtime))
             self._stack = opening.pop_all()

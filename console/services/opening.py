@@ -7,7 +7,7 @@ from pathlib import Path
 
 from embedmill.console.listening import NOBODY, Listener, Notice
 from embedmill.shared.errors import HomeInUse
-from embedmill.shared.presence import Presence
+from embedmill.shared.presence import RUN, Presence
 from embedmill.shared.runtime import USE_ANOTHER, Runtime, prepare_home
 from embedmill.shared.settings import Settings
 from embedmill.shared.sqlite_files import has_room, is_writable, read_as_they_stand
@@ -17,9 +17,9 @@ from embedmill.shared.sqlite_files import has_room, is_writable, read_as_they_st
 def open_runtime(settings: Settings) -> Iterator[Runtime]:
     """A runtime that may write; raises HomeInUse, SettingsError."""
     home = prepare_home(settings)
-    if not is_writable(home):
-        raise HomeInUse(f"the home folder {home} cannot be written", hint=USE_ANOTHER)
-    with Presence(home / "run") as alive, closing(Runtime(settings, process_id=alive.id)) as runtime:
+    if refusing := _find_refusing(home):
+        raise HomeInUse(f"the home folder {refusing} cannot be written", hint=USE_ANOTHER)
+    with Presence(home / RUN) as alive, closing(Runtime(settings, process_id=alive.id)) as runtime:
         yield runtime
 
 
@@ -27,17 +27,22 @@ def open_runtime(settings: Settings) -> Iterator[Runtime]:
 def open_to_read(settings: Settings, listener: Listener = NOBODY) -> Iterator[Runtime]:
     """A runtime for reading: a home that cannot be written, be the disk full, is read as it stands."""
     home = settings.home_path
-    why = _why_unwritable(home) if home.is_dir() else ""
+    why = _why_to_read_only(home) if home.is_dir() else ""
     if not why:
         with open_runtime(settings) as runtime:
             yield runtime
         return
-    listener.on_notice(Notice(f"{home} {why}: it is read as it stands"))
+    listener.on_notice(Notice(f"{why}: it is read as it stands"))
     with read_as_they_stand(), closing(Runtime(settings, process_id=f"reader-{os.getpid()}")) as runtime:
         yield runtime
 
 
-def _why_unwritable(home: Path) -> str:
-    if not is_writable(home):
-        return "cannot be written"
-    return "" if has_room(home) else "is on a full disk"
+def _why_to_read_only(home: Path) -> str:
+    if refusing := _find_refusing(home):
+        return f"{refusing} cannot be written"
+    return "" if has_room(home) else f"{home} is on a full disk"
+
+
+def _find_refusing(home: Path) -> Path | None:
+    """The folder that this user may not write, of those that every command writes to."""
+    return next((folder for folder in (home, home / RUN) if folder.exists() and not is_writable(folder)), None)

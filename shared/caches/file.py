@@ -34,6 +34,7 @@ from embedmill.shared.caches.embeddings import (
 )
 from embedmill.shared.errors import StorageFailed
 from embedmill.shared.paging import pages
+from embedmill.shared.sqlite_files import file_uri, is_writable
 
 KEY_BYTES, REST_BYTES = 8, 12
 """What is kept of an address, from its end: 160 bits of a hash, of which the index has the last 64."""
@@ -69,7 +70,7 @@ class FileCache(EmbeddingCache):
         self._path = path
         self._connection: sqlite3.Connection | None = None
         self._pid = 0
-        self._has_former = False
+        self._has_former = self._is_frozen = False
 
     def fetch_many(self, addresses: Sequence[bytes]) -> dict[bytes, bytes]:
         held, found = self._look_up(addresses)
@@ -79,7 +80,7 @@ class FileCache(EmbeddingCache):
             held, found = self._look_up(addresses)
         now = time.time()
         stale = [entry for entry in held.values() if entry.used_at < now - TOUCH_SECONDS]
-        if stale:
+        if stale and not self._is_frozen:
             with self._written() as connection:
                 _touch(connection, stale, now)
         return found
@@ -206,14 +207,33 @@ class FileCache(EmbeddingCache):
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None or self._pid != os.getpid():
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
-            # The first only counts before there is anything in the file.
-            for pragma in ("auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=NORMAL"):
-                connection.execute(f"PRAGMA {pragma}")
-            self._has_former = _make_tables(connection)
-            self._connection, self._pid = connection, os.getpid()
+            self._connection, self._pid = self._open_frozen() or self._open_to_write(), os.getpid()
         return self._connection
+
+    def _open_to_write(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        connection = _connect(str(self._path))
+        # The first only counts before there is anything in the file.
+        for pragma in ("auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=NORMAL"):
+            connection.execute(f"PRAGMA {pragma}")
+        self._has_former = _make_tables(connection)
+        return connection
+
+    def _open_frozen(self) -> sqlite3.Connection | None:
+        """The file as it stands where its folder cannot be written, empty where there is none; None where it can.
+
+        What an older release left in the file stays as it is there, and is not read.
+        """
+        self._is_frozen = self._path.parent.is_dir() and not is_writable(self._path.parent)
+        if not self._is_frozen:
+            return None
+        connection = _connect(file_uri(self._path, mode="ro") if self._path.exists() else ":memory:")
+        if not _has_tables(connection):
+            connection.close()
+            connection = _connect(":memory:")
+            _make_tables(connection)
+        connection.execute("PRAGMA query_only=ON")
+        return connection
 
 
 @contextmanager
@@ -227,9 +247,18 @@ def _transaction(connection: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE")
         raise
 
 
+def _connect(place: str) -> sqlite3.Connection:
+    is_uri = place.startswith("file:")
+    return sqlite3.connect(place, timeout=30, isolation_level=None, check_same_thread=False, uri=is_uri)
+
+
+def _has_tables(connection: sqlite3.Connection) -> bool:
+    return bool(connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'vector'").fetchone())
+
+
 def _make_tables(connection: sqlite3.Connection) -> bool:
     """Make what is not there yet; returns whether an older release has left vectors in the file."""
-    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'vector'").fetchone():
+    if not _has_tables(connection):
         with _transaction(connection):
             for statement in _SCHEMA:
                 connection.execute(statement)

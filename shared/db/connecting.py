@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from embedmill.shared.db import postgres
 from embedmill.shared.db.postgres import Sizing
 from embedmill.shared.errors import MissingExtra, SettingsError
-from embedmill.shared.sqlite_files import file_uri, is_writable
+from embedmill.shared.sqlite_files import file_uri, has_room, is_writable
 
 BUSY_TIMEOUT_MS = 30_000
 _FILE = "sqlite:///"
@@ -42,6 +42,13 @@ def find_frozen_file(url: str) -> Path | None:
     """The file that a URL names, where it is there and cannot be written."""
     parsed = parse_url(url)
     return _frozen_file(parsed) if parsed.get_backend_name() == "sqlite" else None
+
+
+def find_full_disk(url: str) -> Path | None:
+    """The folder of the file that a URL names, where its disk has no room."""
+    parsed = parse_url(url)
+    folder = Path(parsed.database or "").parent
+    return folder if parsed.get_backend_name() == "sqlite" and folder.is_dir() and not has_room(folder) else None
 
 
 def _frozen_file(url: URL) -> Path | None:

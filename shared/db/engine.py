@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from embedmill.shared.db import postgres
-from embedmill.shared.db.connecting import make_engine
+from embedmill.shared.db.connecting import find_full_disk, make_engine
 from embedmill.shared.db.postgres import Sizing
 from embedmill.shared.errors import DatabaseAway, EmbedmillError, HomeInUse, StorageFailed, TransactionLost, UsageError
 from embedmill.shared.logs import get_logger
@@ -147,7 +147,7 @@ class Database:
         except DBAPIError as error:
             if _has_no_tables(error, is_sqlite=self.is_sqlite):
                 return None
-            raise _translate(error) from None
+            raise _translate(error, self.url) from None
 
     @contextmanager
     def impatient(self) -> Iterator[None]:
@@ -252,7 +252,7 @@ class Database:
                     raise TransactionLost(f"the session with the database was lost: {_first_line(error)}") from None
                 if postgres.is_contended(error):
                     raise TransactionLost(f"the database preferred another transaction: {_first_line(error)}") from None
-            raise _translate(error) from error
+            raise _translate(error, self.url) from error
         except OverflowError:
             raise UsageError(TOO_LARGE) from None
         except PoolTimeout as error:
@@ -267,12 +267,15 @@ def _has_no_tables(error: DBAPIError, *, is_sqlite: bool) -> bool:
     return "no such table" in str(error) if is_sqlite else isinstance(error, ProgrammingError)
 
 
-def _translate(error: DBAPIError) -> EmbedmillError:
+def _translate(error: DBAPIError, url: str) -> EmbedmillError:
     # The lines below the first may quote data.
     cause = _first_line(error)
     if getattr(error.orig, "sqlstate", None) == NUMERIC_OUT_OF_RANGE:
         return UsageError(TOO_LARGE)
     if "readonly" in cause or "unable to open" in cause:
+        if full := find_full_disk(url):
+            hint = "Free some disk space: what costs money is booked before it is asked for."
+            return HomeInUse(f"the disk of {full} is full; what is there can be read", hint=hint)
         return HomeInUse(
             f"the tracking database cannot be opened for writing ({cause})",
             hint="Point EMBEDMILL_HOME at a folder that this user may write.",

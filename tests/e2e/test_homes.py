@@ -172,6 +172,7 @@ def test_a_home_on_a_full_disk_is_read_and_searched(small_disk: Command, tmp_pat
     assert len({hit["document"] for hit in found.json["hits"]}) == 3
     assert f"{small_disk.home} is on a full disk: it is read as it stands" in found.stderr
     assert small_disk.json("verify")["ok"]
+    assert small_disk.json("cache", "show")["kinds"]["document"]["entries"] > 0
 
 
 def require_recovered(command: Command, corpus: Path, documents: int) -> None:

@@ -122,10 +122,10 @@ class Process:
         """The runtime; made here when a stock `celery worker` runs the tasks."""
         with self._lock:
             if self._runtime is None:
-                from embedmill.shared.presence import Presence
+                from embedmill.shared.presence import RUN, Presence
 
                 settings = load_settings()
-                presence = Presence(settings.home_path / "run")
+                presence = Presence(settings.home_path / RUN)
                 presence.__enter__()
                 self._runtime = WorkerRuntime(settings, process_id=presence.id)
             return self._runtime

@@ -21,7 +21,7 @@ from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.presence import Report
 from embedmill.shared.errors import StorageFailed
 from embedmill.shared.logs import configure_logs, get_logger
-from embedmill.shared.presence import Presence
+from embedmill.shared.presence import RUN, Presence
 from embedmill.shared.settings import load_settings
 from embedmill.shared.states import WorkerState
 from embedmill.workers.app import app
@@ -49,7 +49,7 @@ def run(arguments: Sequence[str]) -> int:
     configure_logs(settings.log_level)
     _end_with(options.parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with Presence(settings.home_path / "run") as presence:
+    with Presence(settings.home_path / RUN) as presence:
         runtime = WorkerRuntime(settings, process_id=presence.id, slots=_sessions(options))
         is_shared = options.kind == PoolKind.THREADS
         process.begin(runtime, slots=options.slots, is_shared=is_shared, max_batches=options.max_batches)
