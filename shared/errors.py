@@ -126,9 +126,12 @@ class EncryptedDocument(UnreadableDocument):
 
 
 class NoText(UnreadableDocument):
-    """The document was read and holds no text, as a scan does."""
+    """The document was read and holds no text but pictures, as a scan does."""
 
-    hint = "If the pages are scanned images, set EMBEDMILL_OCR=auto where tesseract is installed, or run OCR over it."
+    hint = (
+        "If its pages are scanned images, save it as a PDF unless it is one, and set EMBEDMILL_OCR=auto where "
+        "tesseract is installed, or run OCR over it."
+    )
 
 
 class UnsupportedDocument(UnreadableDocument):

@@ -12,6 +12,7 @@ from embedmill.workers.parsing.archive import DAMAGED
 from embedmill.workers.parsing.document import ParsedDocument
 from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.limits import ParserLimits
+from embedmill.workers.parsing.pictures import missing_text
 from embedmill.workers.parsing.source import SUFFIXES
 
 _READERS = {
@@ -41,10 +42,6 @@ _READERS = {
     detect.XLS: "embedmill.workers.parsing.sheets.workbook:read",
     detect.XLSX: "embedmill.workers.parsing.sheets.workbook:read",
 }
-# A text file may be empty; these only ever are when there is nothing that a reader of text could use.
-_NEVER_EMPTY = frozenset(
-    {detect.DOCX, detect.EPUB, detect.ODS, detect.ODT, detect.PDF, detect.PPTX, detect.RTF, detect.XLS, detect.XLSX}
-)
 
 Reader = Callable[[bytes, Draft], None]
 
@@ -77,8 +74,8 @@ def parse(data: bytes, *, name: str, limits: ParserLimits, depth: int = 0) -> Pa
 def _parse(data: bytes, name: str, limits: ParserLimits, depth: int) -> ParsedDocument:
     draft = Draft(detect.detect(data, name=name, limits=limits), name=name, limits=limits, depth=depth)
     _reader(draft.media_type)(data, draft)
-    if draft.is_empty and draft.media_type in _NEVER_EMPTY:
-        raise NoText("it was read and holds no text")
+    if draft.is_empty and (reason := missing_text(data, draft)):
+        raise NoText(reason)
     return draft.finish()
 
 

@@ -104,13 +104,32 @@ def test_xlsx_sheets_are_headings_and_rows_are_rows() -> None:
     [
         (workbook(("Empty", [])), "a.xlsx"),
         (word(""), "a.docx"),
-        (pdf([[]]), "scan.pdf"),
         (saved(Presentation().save), "a.pptx"),
+        (b"{\\rtf1 }", "a.rtf"),
     ],
 )
-def test_an_office_file_without_text_says_so(data: bytes, name: str) -> None:
-    with pytest.raises(NoText):
+def test_a_blank_office_file_is_empty_as_a_blank_text_is(data: bytes, name: str) -> None:
+    assert shape(read(data, name)) == shape(read(b" \n", "a.txt")) == []
+
+
+PICTURED = zipped({
+    "[Content_Types].xml": "<Types/>", "word/document.xml": f'<w:document xmlns:w="{WORD}"/>',
+    "word/media/image1.png": b"", "word/media/image2.JPG": b"", "docProps/thumbnail.jpeg": b"",
+})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "reason"),
+    [
+        (pdf([[]]), "scan.pdf", "it was read and holds no text"),
+        (PICTURED, "a.docx", "it was read and holds no text, but 2 pictures"),
+        (b"{\\rtf1 {\\pict 00}}", "a.rtf", "it was read and holds no text, but 1 picture"),
+    ],
+)
+def test_a_scan_says_that_it_holds_no_text(data: bytes, name: str, reason: str) -> None:
+    with pytest.raises(NoText) as caught:
         read(data, name)
+    assert str(caught.value) == reason
 
 
 def test_csv_rows_follow_their_own_delimiter_and_formulas_stay_text() -> None:
