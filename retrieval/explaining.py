@@ -26,7 +26,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class StageExplained:
-    """A step with what it cost; `change` is None for one that orders nothing."""
+    """A step with what it cost; `change` is None for one that orders nothing.
+
+    `cached` are inputs that needed no call, as what was answered before is kept.
+    """
 
     name: str
     ran: bool
@@ -37,6 +40,7 @@ class StageExplained:
     tokens_out: int
     seconds: float
     change: Change | None
+    cached: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +74,12 @@ def explain(
     return Explanation([explain_step(step, changes.get(step.name)) for step in steps], hits)
 
 
-def as_kept(explanation: Explanation | None, steps: Sequence[Step]) -> Explanation | None:
-    """The explanation of a result that is shown again: what its stages changed, and what they cost this time."""
-    if explanation is None:
-        return None
+def as_kept(explanation: Explanation | None, steps: Sequence[Step]) -> Explanation:
+    """The explanation of a result that is shown again: what its stages changed, and what they cost this time.
+
+    Of a result that an older release has kept only the latter is known.
+    """
+    explanation = explanation or explain({}, steps, {}, depth=0)
     now = {step.name: step for step in steps}
     stages = [explain_step(now[stage.name], stage.change) for stage in explanation.stages if stage.name in now]
     return replace(explanation, stages=stages)
@@ -82,7 +88,7 @@ def as_kept(explanation: Explanation | None, steps: Sequence[Step]) -> Explanati
 def explain_step(step: Step, change: Change | None = None) -> StageExplained:
     """What a step cost and changed."""
     spent = (step.calls, step.usd, step.tokens_in, step.tokens_out, step.seconds)
-    return StageExplained(step.name, step.ran, step.why, *spent, change)
+    return StageExplained(step.name, step.ran, step.why, *spent, change, step.cached)
 
 
 def _changes(trail: Trail, depth: int) -> dict[str, Change]:

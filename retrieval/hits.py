@@ -135,7 +135,8 @@ class SearchResult:
     @property
     def remarks(self) -> list[str]:
         """What somebody who reads the hits has to know of how they were found."""
-        without = [f"the step {step.name} was left out: {step.why}" for step in self.steps if step.failed]
-        limited = [f"{step.name}: {step.why}" for step in self.steps if step.ran and step.out and step.why]
+        ran, others = [step for step in self.steps if step.ran], [step for step in self.steps if not step.ran]
+        without = [f"the step {step.name} was left out: {step.why}" for step in others if step.failed]
+        limited = [f"{step.name}: {step.why}" for step in ran if step.why and (step.out or step.failed)]
         missing = [f"without shard {shard}: {why}" for shard, why in self.failures.items()]
         return [*without, *missing, *limited, *self.notes]

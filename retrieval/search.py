@@ -142,8 +142,11 @@ class Searcher:
         judges, understood = self.judges and self.judges.stands_for, self.understanding.stands_for
         asked = stands_for([text, mode, where, view.per_document, view.fold, view.to_the_word, judges, understood])
         begin = begin_of(view, asked)
-        shelf, key = self.shelf if question.asks else None, (asked, top_k, view, self.stages.digest)
-        return kept_or_made(shelf, RESULT, key, text, lambda: self._search(question, top_k, view, asked, begin))
+        shelf, key = self.shelf if question.asks else None, (asked, top_k, view.unexplained, self.stages.digest)
+        # What is kept is kept with its explanation, so that whoever wants that later does not pay again.
+        made = replace(view, explain=view.explain or shelf is not None)
+        found = kept_or_made(shelf, RESULT, key, text, lambda: self._search(question, top_k, made, asked, begin))
+        return found if view.explain else replace(found, explanation=None)
 
     def _search(self, question: Question, top_k: int, view: View, asked: str, begin: Cursor) -> SearchResult:
         steps, failed = Steps(*STEPS, tally=self.tally), dict.fromkeys(begin.without, AS_BEFORE)

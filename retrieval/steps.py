@@ -1,7 +1,7 @@
 """Owns what a search says of its steps: which ran, why one did not, what went in and came out, cost and time."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from operator import add, sub
@@ -51,6 +51,13 @@ class Step:
         saved_usd, saved_tokens = round(self.usd + self.saved_usd, 6), self.tokens + self.saved_tokens
         nothing = Step(self.name, why=KEPT, given=self.given, out=self.out, model=self.model, prompt=self.prompt)
         return replace(nothing, cached=cached, saved_usd=saved_usd, saved_tokens=saved_tokens)
+
+
+def count_kept(steps: Iterable[Step]) -> int:
+    """Answers that were kept from before: grades and the like one by one, a whole result once for all its steps."""
+    told = list(steps)
+    again = any(step.cached for step in told if step.why == KEPT)
+    return again + sum(step.cached for step in told if step.why != KEPT)
 
 
 NOTHING_CAME = "nothing came to it"

@@ -1,6 +1,6 @@
 """Owns how an answer is shown: which of its pages, with what around the hits, and what is folded or left out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from embedmill.shared.errors import UsageError
 
@@ -38,6 +38,11 @@ class View:
         _require(self.context, "context", least=0, most=MOST_CONTEXT)
         if self.offset and self.after is not None:
             raise UsageError("a page begins at an offset or after another, not both")
+
+    @property
+    def unexplained(self) -> "View":
+        """The same hits, with no word about how they came about."""
+        return replace(self, explain=False)
 
     @property
     def spread(self) -> int | None:

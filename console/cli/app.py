@@ -55,6 +55,9 @@ app.add_typer(bulk_cli.app, name="bulk")
 TEXTUAL = frozenset({"search", "ask"})
 """Commands that take any text."""
 
+RESUMED = frozenset({"ingest", "submit", "jobs", "dlq", "verify", "bulk", "collections", "workers", "cache"})
+"""Commands of which what was done stays done, and that take up the rest when they are given again."""
+
 # What typer returns in the place of a KeyboardInterrupt; no command ends so by itself.
 TYPER_INTERRUPTED = 130
 
@@ -95,11 +98,11 @@ def _run(arguments: list[str], *, debug: bool) -> int:
     as_json = "--json" in arguments
     try:
         status = app(arguments, prog_name="embedmill", standalone_mode=False) or DONE
-        return _interrupted(as_json=as_json) if status == TYPER_INTERRUPTED else status
+        return _interrupted(arguments, as_json=as_json) if status == TYPER_INTERRUPTED else status
     except typer.TyperException as error:
         return _misused(error, arguments, as_json=as_json)
     except (KeyboardInterrupt, typer.Abort):
-        return _interrupted(as_json=as_json)
+        return _interrupted(arguments, as_json=as_json)
     except BrokenPipeError:
         sys.stderr.close()
         return FAILED
@@ -161,8 +164,10 @@ def _named(arguments: list[str]) -> str:
     return " ".join(names)
 
 
-def _interrupted(*, as_json: bool) -> int:
-    print_error("interrupted", "run the same command again: it takes up what is left", as_json=as_json)
+def _interrupted(arguments: list[str], *, as_json: bool) -> int:
+    resumed = not RESUMED.isdisjoint(arguments[:1])
+    hint = "run the same command again: it takes up what is left" if resumed else ""
+    print_error("interrupted", hint, as_json=as_json)
     return FAILED
 
 

@@ -92,7 +92,7 @@ def _print_reply(reply: "Reply") -> None:
     for number, claim in enumerate(reply.claims, start=1):
         _print_sources(number, claim)
     if reply.claims and not reply.by:
-        print_line("no model worded this: these are the documents' own words (--rank asks one)")
+        print_line(f"no model worded this: these are the documents' own words ({_why_unworded(reply)})")
     if reply.cut:
         print_line("the answer was cut off: there may be more to say")
     if reply.removed:
@@ -104,6 +104,14 @@ def _print_reply(reply: "Reply") -> None:
         calls = "1 call" if reply.spend.calls == 1 else f"{reply.spend.calls} calls"
         print_line(f"{calls}, {format_usd(reply.spend.usd)}")
     print_explanation(reply.explanation)
+
+
+def _why_unworded(reply: "Reply") -> str:
+    """Why the step that answers did not run, or how to have it run."""
+    from embedmill.retrieval.answering.answering import ANSWER, NO_MODEL
+
+    why = next((step.why for step in reply.steps if step.name == ANSWER), NO_MODEL)
+    return "--rank asks one" if why == NO_MODEL else why
 
 
 def _print_sources(number: int, claim: "AskedClaim") -> None:

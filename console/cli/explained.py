@@ -30,7 +30,13 @@ def _row(stage: "StageExplained") -> dict[str, object]:
     counts = ("", "", "") if change is None else (change.moved, change.entered, change.left)
     paid = (stage.calls, format_usd(stage.usd), stage.tokens_in, stage.tokens_out) if stage.calls else ("", "", "", "")
     milliseconds = f"{1000 * stage.seconds:.1f}" if stage.ran else ABSENT
-    return dict(zip(COLUMNS, (stage.name, *paid, milliseconds, *counts, stage.why), strict=True))
+    return dict(zip(COLUMNS, (stage.name, *paid, milliseconds, *counts, _note(stage)), strict=True))
+
+
+def _note(stage: "StageExplained") -> str:
+    """What there is to say of a step; the reason why a whole result cost nothing says so by itself."""
+    kept = f"{stage.cached} kept from before" if stage.ran and stage.cached else ""
+    return "; ".join(filter(None, (stage.why, kept)))
 
 
 def _ranks(hit: "HitExplained") -> dict[str, object]:

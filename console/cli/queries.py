@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator
+from math import isfinite
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -53,14 +54,26 @@ def read_query(line: bytes) -> "Query":
 
     try:
         # The library's own takes half a pair of surrogates too, as programs write that cut texts anywhere.
-        found = json.loads(line.removeprefix(BYTE_ORDER_MARK))
+        found = json.loads(line.removeprefix(BYTE_ORDER_MARK), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"no JSON: {error}") from None
     match found:
         case {"id": _, "text": str(), "where": where} if not isinstance(where, str | None):
             raise ValueError("its where is not a text")
+        case {"id": id_, "text": str()} if not _is_id(id_):
+            raise ValueError("its id is neither a text nor a finite number")
         case {"id": id_, "text": str(text)} if text.strip():
             return Query(id_, text, found.get("where"))
         case {"id": _, "text": str()}:
             raise ValueError("its text is empty")
     raise ValueError("no object with id and text")
+
+
+def _refuse_constant(name: str) -> None:
+    """NaN and Infinity, which Python writes and JSON does not know."""
+    raise ValueError(f"{name} is no value")
+
+
+def _is_id(given: object) -> bool:
+    """Whether an answer can be known by it, and shown as JSON."""
+    return isinstance(given, str) or type(given) is int or (isinstance(given, float) and isfinite(given))

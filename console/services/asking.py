@@ -168,11 +168,13 @@ def _recorded(
     view: View,
     **switches: Unpack[Switches],
 ) -> Reply:
-    text, condition = question_text(question, where)
+    text, condition = question_text(question, where, hint='embedmill ask "what you want to know"')
     with open_searcher(runtime, collection, **switches) as searcher:
-        key = (READ, condition, view, searcher.stages.digest)
-        asked = kept_or_made(searcher.shelf, KEPT, key, text, lambda: _ask(searcher, text, condition, view, said))
+        key = (READ, condition, view.unexplained, searcher.stages.digest)
+        made = replace(view, explain=view.explain or searcher.shelf is not None)
+        asked = kept_or_made(searcher.shelf, KEPT, key, text, lambda: _ask(searcher, text, condition, made, said))
         reply, found = asked.reply, asked.found
+        reply = reply if view.explain else replace(reply, explanation=None)
         door = Door("ask", collection, "hybrid", filtered=condition is not None, ranked=searcher.judges is not None)
         return replace(reply, id=note_query(runtime, door, found, _came_to(reply, found)))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from embedmill.retrieval.hits import SearchResult
 from embedmill.retrieval.question import Mode
-from embedmill.retrieval.steps import Step
+from embedmill.retrieval.steps import Step, count_kept
 from embedmill.shared.db.query_records import QueryRecord
 from embedmill.shared.runtime import Runtime
 
@@ -65,7 +65,7 @@ def _record(id_: str, door: Door, found: SearchResult, came_to: CameTo) -> Query
         steps={step.name: (step.seconds, step.given, step.out) for step in steps},
         calls=sum(step.calls for step in steps),
         cost_microusd=round(MICRO * sum(step.usd for step in steps)),
-        cached=sum(step.cached for step in came_to.steps),
+        cached=count_kept(came_to.steps),
         saved_microusd=round(MICRO * sum(step.saved_usd for step in came_to.steps)),
         faults=dict(came_to.faults),
         hallucinations=sum(came_to.faults.values()),

@@ -103,7 +103,7 @@ def search(
     **switches: Unpack[Switches],
 ) -> SearchResult:
     """The best chunks for a query, of those that a filter allows; raises NotFound, UsageError."""
-    text, condition = question_text(query, where)
+    text, condition = question_text(query, where, hint='embedmill search "what you look for"')
     with open_searcher(runtime, collection, **switches) as searcher:
         found = searcher.search(text, top_k=top_k, mode=mode, where=condition, view=view)
         found = _noted(runtime, collection, searcher, found, mode=mode, where=condition)
@@ -180,10 +180,10 @@ def _answer(query: Query, ask: Callable[..., SearchResult], *, otherwise: Condit
     return Answered.of(query.id, ask(query.text, where=_condition(query.where) or otherwise))
 
 
-def question_text(query: str, where: str | None) -> tuple[str, Condition | None]:
-    """What is asked, and under which condition; raises UsageError for what is no text or empty."""
+def question_text(query: str, where: str | None, *, hint: str) -> tuple[str, Condition | None]:
+    """What is asked, and under which condition; raises UsageError with the hint for what is no text or empty."""
     if not _text("a query", query).strip():
-        raise UsageError("the query is empty", hint='embedmill search "what you look for"')
+        raise UsageError("the query is empty", hint=hint)
     return query, _condition(where)
 
 

@@ -25,6 +25,7 @@ CUT_OFF = "the answer was cut off"
 MOST_PASSAGES = 3
 """So many passages are shown where no model words an answer."""
 NO_MODEL = "no model was asked for"
+NONE_SET = "no model is set for it"
 NOT_SAID = "nothing that was found is near enough to the question"
 NONE_RELEVANT = "no passage that a model read answers the question"
 _SENTENCE = re.compile(r"\S.*?(?:[.!?。！？](?=\s|$)|(?=\n\s*[\n|#*`\d-])|(?=\n[^\n]* \| )|$)", re.DOTALL)
@@ -81,7 +82,7 @@ def answer(
     if not passages:
         steps.skip(ANSWER, NONE_RELEVANT if found.relevance is not Relevance.NONE else NOT_SAID)
     elif judge is None:
-        steps.skip(ANSWER, NO_MODEL)
+        steps.skip(ANSWER, NONE_SET if judges else NO_MODEL)
     else:
         with steps.step(ANSWER, given=len(passages)) as step:
             asking = Answering(judge.model, Asked(question, judges.domain if judges else ""), _telling(tell, hits))

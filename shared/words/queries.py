@@ -13,6 +13,8 @@ from embedmill.shared.words.weighing import WordCounts, Wording, rarity
 
 MOST_WORDS = 1000
 """Distinct words that are looked for; a longer query says so in its notes."""
+MOST_COUNTED = 5 * MOST_WORDS
+"""Tokens of a query whose parts are counted, for what its notes say."""
 MOST_PHRASES = 100
 """Distinct phrases that are held to, and as many that are excluded; a query with more says so in its notes."""
 SHORT_QUERY = 2
@@ -98,8 +100,8 @@ def parse_query(text: str) -> WordQuery:
 def parse_text(text: str) -> WordQuery:
     """A query without signs, as one that nobody typed: quotation marks and minuses in it mean nothing."""
     cut = list(dict.fromkeys(tokens(normalise(text))))
-    words, left = _words_of(cut)
-    return WordQuery(text, words[:MOST_WORDS], notes=_notes(cut, left))
+    words, count = _words_of(cut[:MOST_COUNTED])
+    return WordQuery(text, words, notes=_notes(cut, count))
 
 
 def _has_words(text: str) -> bool:
@@ -111,24 +113,32 @@ def _phrase_notes(phrases: Sequence[Phrase], meant: str) -> tuple[str, ...]:
     return (f"the last {left:,} of {len(phrases):,} different phrases are not {meant}",) if left > 0 else ()
 
 
-def _notes(cut: Sequence[str], left: int) -> tuple[str, ...]:
-    if not left:
+def _notes(cut: Sequence[str], count: int) -> tuple[str, ...]:
+    """What is said of a query whose first tokens have so many words; those that are not counted are one word each."""
+    if count <= MOST_WORDS:
         return ()
-    return (f"the query has {len(cut):,} different words; the last {left:,} are not looked for",)
+    parts = ", parts of words with them" if count > len(cut[:MOST_COUNTED]) else ""
+    about = "about " if len(cut) > MOST_COUNTED else ""
+    total = count + len(cut[MOST_COUNTED:])
+    left = total - MOST_WORDS
+    return (f"the query has {about}{total:,} different words{parts}; the last {left:,} are not looked for",)
 
 
 def _words_of(cut: Sequence[str]) -> tuple[tuple[QueryWord, ...], int]:
-    """The distinct words of a query's tokens in order, identifiers before their parts; and how many tokens are left."""
+    """The first distinct words of a query's tokens, identifiers before their parts; and how many there are of all."""
     functional = _functional(cut[:MOST_WORDS])
     distinct: dict[str, QueryWord] = {}
-    for at, token in enumerate(cut):
+    beyond: set[str] = set()
+    for token in cut:
+        pieces = split(token)
         if len(distinct) >= MOST_WORDS:
-            return tuple(distinct.values()), len(cut) - at
-        for word in _words_of_token(split(token)):
+            beyond.update((*pieces.wholes, *pieces.closed, *pieces.grams, *pieces.words))
+            continue
+        for word in _words_of_token(pieces):
             known = distinct.get(word.text)
             if known is None or (known.part_of and not word.part_of):
                 distinct[word.text] = replace(word, functional=token in functional)
-    return tuple(distinct.values()), 0
+    return tuple(distinct.values())[:MOST_WORDS], len(distinct.keys() | beyond)
 
 
 def _words_of_token(pieces: Pieces) -> Iterator[QueryWord]:

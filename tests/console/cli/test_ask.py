@@ -6,7 +6,10 @@ import pytest
 
 from embedmill.console.cli.ask import _print_reply, _Sentences
 from embedmill.console.services.asking import AskedClaim, AskedQuote, AskSpend, Reply
+from embedmill.retrieval.answering.answering import NO_MODEL, NONE_SET
+from embedmill.retrieval.steps import Step
 
+UNWORDED = "no model worded this: these are the documents' own words"
 QUOTE = AskedQuote("d1", "file:///in/a.txt", "c1", "runs at\n40 bar", 9, 23)
 CLAIM = AskedClaim("It runs at 40 bar.", [QUOTE])
 REPLY = Reply(
@@ -49,7 +52,9 @@ def test_behind_the_sentences_stand_their_quotes_and_what_they_cost(capsys: pyte
         ({"cached": True}, "kept from before: nothing was asked of a model (--no-cache asks again)"),
         ({"removed": 2}, "2 sentences were left out, because no document bears them out"),
         ({"answered": False, "claims": []}, "the documents don't say"),
-        ({"by": ""}, "no model worded this: these are the documents' own words (--rank asks one)"),
+        ({"by": "", "steps": [Step("answer", why=NO_MODEL)]}, f"{UNWORDED} (--rank asks one)"),
+        ({"by": "", "steps": [Step("answer", why=NONE_SET)]}, f"{UNWORDED} (no model is set for it)"),
+        ({"by": "", "steps": [Step("answer", failed=True, why="it is away")]}, f"{UNWORDED} (it is away)"),
     ],
     ids=str,
 )

@@ -7,7 +7,8 @@ import orjson
 import pytest
 
 from embedmill.console.cli import output
-from embedmill.console.cli.output import confirm, json_line, print_error, print_line, print_table
+from embedmill.console.cli.app import _interrupted
+from embedmill.console.cli.output import FAILED, confirm, json_line, print_error, print_line, print_table
 from embedmill.shared.errors import UserError
 
 HOSTILE = "report\x1b[2J\x1b]0;owned\x07\u202egpj.exe\nerror: forged"
@@ -87,3 +88,14 @@ def test_a_question_that_nobody_can_answer_names_the_flag(monkeypatch: pytest.Mo
         with pytest.raises(UserError) as caught:
             confirm("delete it?")
     assert "--yes" in caught.value.hint
+
+
+@pytest.mark.parametrize("command", ["search", "ask", "eval", "export", "stats"])
+def test_what_has_nothing_left_to_take_up_promises_nothing(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _interrupted([command, "ingest"], as_json=False) == FAILED
+    assert capsys.readouterr().err == "error: interrupted\n"
+
+
+def test_a_job_that_is_interrupted_goes_on_with_the_same_command(capsys: pytest.CaptureFixture[str]) -> None:
+    _interrupted(["ingest", "search"], as_json=False)
+    assert "takes up what is left" in capsys.readouterr().err

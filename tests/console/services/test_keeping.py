@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from embedmill.console.cli.explained import print_explanation
 from embedmill.console.services import asking, keeping, searching
 from embedmill.console.services.caches import clear_answers, prune_caches, show_caches
 from embedmill.console.services.collections import create_collection, update_collection
@@ -19,6 +20,7 @@ from embedmill.console.services.query_stats import measure_queries
 from embedmill.console.services.spending import sum_spend
 from embedmill.producers.sources.given import GivenSource
 from embedmill.retrieval.hits import SearchResult
+from embedmill.retrieval.search import RESULT
 from embedmill.retrieval.view import EVERY_SAYING, View
 from embedmill.shared import stages
 from embedmill.shared.db import claims
@@ -162,11 +164,41 @@ def test_what_is_explained_of_it_is_what_it_costs_now(indexed: Indexed) -> None:
     for ask, view in ((indexed.search, View(explain=True)), (indexed.ask, replace(EVERY_SAYING, explain=True))):
         first, again = ask(view=view), ask(view=view)
         assert again.cached
+        assert ask(view=replace(view, explain=False)).explanation is None
         told, before = again.explanation, first.explanation
         assert told and before
         assert sum(stage.usd for stage in before.stages) > sum(stage.usd for stage in told.stages) == 0
         assert [stage.change for stage in told.stages] == [stage.change for stage in before.stages]
         assert told.hits == before.hits
+
+
+def test_what_is_kept_is_explained_without_paying_again(indexed: Indexed) -> None:
+    for ask, view in ((indexed.search, View()), (indexed.ask, EVERY_SAYING)):
+        assert ask(view=view).explanation is None
+        asked = indexed.calls
+        again = ask(view=replace(view, explain=True))
+        assert (again.cached, indexed.calls) == (True, asked)
+        told = again.explanation
+        assert told
+        assert next(stage.change for stage in told.stages if stage.name == "rank")
+        assert [hit.ranks["rank"] for hit in told.hits][:3] == [1, 2, 3]
+
+
+def test_a_result_that_was_kept_without_an_explanation_tells_its_steps(indexed: Indexed) -> None:
+    def forget(found: SearchResult) -> SearchResult:
+        return replace(found, explanation=None)
+
+    found = RESULT.as_kept(forget(indexed.search(view=View(explain=True))), 1.0)
+    assert found.explanation is not None
+    assert {stage.name for stage in found.explanation.stages} == {step.name for step in found.steps}
+    assert not found.explanation.hits
+
+
+def test_a_step_whose_grades_were_kept_says_so(indexed: Indexed, capsys: pytest.CaptureFixture[str]) -> None:
+    indexed.search()
+    print_explanation(indexed.search(top_k=2, view=View(explain=True)).explanation)
+    noted = [line.split()[0] for line in capsys.readouterr().out.splitlines() if "12 kept from before" in line]
+    assert noted == ["filter", "rank"]
 
 
 def test_an_answer_goes_by_the_result_of_the_same_search(indexed: Indexed) -> None:
@@ -266,7 +298,11 @@ def test_a_partial_judgement_is_not_kept(indexed: Indexed) -> None:
         return say(shown[:1] if prompt.schema_name == "grades" else shown, prompt)
 
     indexed.script.say = judge_one
-    assert indexed.search().degraded
+    found = indexed.search()
+    assert found.degraded
+    (remark,) = found.remarks
+    assert remark.startswith("rank: ")
+    assert "were not judged" in remark, "it ran, and that is said once"
     assert not indexed.search().cached
 
 
@@ -356,7 +392,7 @@ def test_what_was_saved_is_told_by_the_ledger_the_caches_and_the_records(indexed
     assert saved["result"] > 0
     (day,) = measure_queries(indexed.runtime).days
     assert (day.queries, day.calls) == (3, first.spend.calls)
-    assert day.cached == 3 + 2
+    assert day.cached == sum(kind.hits for kind in kinds.values()) == report.total.cached == 2
     assert day.saved_usd == pytest.approx(report.total.saved.cache_usd, abs=1e-5)
 
 

@@ -135,3 +135,9 @@ def test_without_a_key_nothing_was_asked(indexed: WorkerRuntime, script: Scripte
     reply = ask(indexed)
     assert (reply.spend.calls, reply.spend.usd) == (0, 0.0)
     assert any(step.failed for step in reply.steps)
+
+
+def test_an_empty_question_is_told_how_to_ask(indexed: WorkerRuntime) -> None:
+    with pytest.raises(UsageError, match="is empty") as refused:
+        asking.ask(indexed, " ", collection="c")
+    assert refused.value.hint.startswith("embedmill ask ")

@@ -4,7 +4,15 @@ import pytest
 
 from embedmill.shared.words.cutting import count_terms
 from embedmill.shared.words.phrases import Phrase
-from embedmill.shared.words.queries import MOST_PHRASES, MOST_WORDS, WordQuery, names_identifier, parse_query, weigh
+from embedmill.shared.words.queries import (
+    MOST_COUNTED,
+    MOST_PHRASES,
+    MOST_WORDS,
+    WordQuery,
+    names_identifier,
+    parse_query,
+    weigh,
+)
 from embedmill.shared.words.weighing import WordCounts
 from tests.shared.words.ranking import rank
 
@@ -164,6 +172,21 @@ def test_words_behind_the_bound_are_named() -> None:
     assert parse_query("word " * MOST_WORDS * 2).notes == ()
 
 
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        (" ".join(f"head{n:b} tail{n:b}-end{n:b}" for n in range(300)).translate(LETTERS), 300 * 4),
+        ("".join(chr(0x4E00 + n) for n in range(MOST_WORDS + 8)), MOST_WORDS + 7),
+    ],
+    ids=["words with hyphens", "signs without spaces"],
+)
+def test_what_a_note_counts_is_what_is_looked_for(text: str, count: int) -> None:
+    query = parse_query(text)
+    assert len(query.words) == MOST_WORDS
+    left = f"the last {count - MOST_WORDS:,} are not looked for"
+    assert query.notes == (f"the query has {count:,} different words, parts of words with them; {left}",)
+
+
 def test_a_word_is_as_rare_as_all_of_its_forms() -> None:
     query = parse_query("connections")
     first, second = query.words[0].terms[:2]
@@ -215,3 +238,8 @@ def test_a_query_is_held_to_so_many_different_phrases_and_says_how_many_are_left
     ]
     repeated = parse_query('"safety valve" -"old pump" ' * 2 * MOST_PHRASES)
     assert (len(repeated.phrases), len(repeated.excluded_phrases), repeated.notes) == (1, 1, ())
+
+
+def test_of_a_query_without_end_the_words_are_counted_about() -> None:
+    (note,) = parse_query(" ".join(f"word{n:b}" for n in range(MOST_COUNTED + 10)).translate(LETTERS)).notes
+    assert note == "the query has about 5,010 different words; the last 4,010 are not looked for"
