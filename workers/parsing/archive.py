@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from collections.abc import Mapping
 from io import BytesIO
 from typing import IO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, LargeZipFile, ZipFile, ZipInfo
@@ -56,6 +57,14 @@ class Archive:
     def count(self, *prefixes: str) -> int:
         """How many members, folders left aside, have a name that begins so."""
         return sum(name.startswith(prefixes) and not name.endswith("/") for name in self.names)
+
+    def replace(self, parts: Mapping[str, bytes]) -> bytes:
+        """The bytes of a container of the same members, some with another content."""
+        out = BytesIO()
+        with ZipFile(out, "w", ZIP_DEFLATED, compresslevel=1) as made:
+            for name in dict.fromkeys(self.names):
+                made.writestr(name, parts[name] if name in parts else self.read(name))
+        return out.getvalue()
 
     def require_honest_sizes(self) -> None:
         """Inflates every member once without keeping it; UnreadableDocument when one is larger than it says."""

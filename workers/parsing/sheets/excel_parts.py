@@ -9,6 +9,7 @@ from embedmill.workers.parsing.archive import Archive
 from embedmill.workers.parsing.charts import add_chart, drawn_text, read_chart
 from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.package import Relation, parts_of_kind, relation_id, relations
+from embedmill.workers.parsing.sheets.far_cells import column_number, draw_together
 from embedmill.workers.parsing.sheets.number_formats import BUILT_IN
 from embedmill.workers.parsing.xml import Element, parse_xml
 
@@ -16,6 +17,7 @@ WORKBOOK = "xl/workbook.xml"
 STYLES = "xl/styles.xml"
 PLAIN = frozenset({"general", "@", ""})
 """Formats that show a value as it is."""
+EMPTY = b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData/></worksheet>'
 STANDS_IN = "[Threaded comment]"
 """So begin comments for old programs, which repeat those of a thread."""
 
@@ -35,11 +37,27 @@ class ExcelPackage:
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
         self._targets = relations(archive, WORKBOOK)
+        self._near: dict[str, bytes | None] = {}
+
+    def draw_together(self, data: bytes) -> bytes:
+        """The workbook's bytes, with far cells nearer to the others; a sheet that stays too large is empty."""
+        for part in self._parts.values():
+            xml = self._archive.read(part)
+            if (near := draw_together(xml)) is not xml:
+                self._near[part] = near
+        return self._archive.replace({part: near or EMPTY for part, near in self._near.items()}) if self._near else data
 
     def sheet(self, name: str) -> "SheetParts":
         """What belongs to a sheet; nothing where the package does not say."""
         part = self._parts.get(name)
-        return SheetParts() if part is None else SheetParts(self._archive, part, self._codes, self._authors)
+        if part is None:
+            return SheetParts()
+        return SheetParts(self._archive, part, self._codes, self._authors, near=self._near.get(part))
+
+    @property
+    def scattered(self) -> list[str]:
+        """The names of sheets that were too large even so."""
+        return [name for name, part in self._parts.items() if self._near.get(part, b"") is None]
 
     @cached_property
     def _parts(self) -> dict[str, str]:
@@ -77,11 +95,14 @@ class SheetParts:
         part: str = "",
         codes: Mapping[bytes, str] | None = None,
         authors: Mapping[str, str] | None = None,
+        *,
+        near: bytes | None = None,
     ) -> None:
         self._archive = archive
         self._codes = codes or {}
         self._authors = authors or {}
         self._xml = archive.read(part) if archive else b""
+        self._near = near or self._xml
         self._related: Sequence[Relation] = list(relations(archive, part).values()) if archive else []
 
     def formats(self) -> "FormatsByRow":
@@ -89,10 +110,10 @@ class SheetParts:
         return FormatsByRow(self._styled() if self._codes else iter(()))
 
     def _styled(self) -> Iterator[tuple[int, int, str]]:
-        for cell in _STYLED.finditer(self._xml):
+        for cell in _STYLED.finditer(self._near):
             letters, row, style = cell.groups()
             if (code := self._codes.get(style)) is not None:
-                yield int(row) - 1, _column(letters), code
+                yield int(row) - 1, column_number(letters) - 1, code
 
     def unvalued(self) -> list[str]:
         """The addresses of formulas whose value no program has stored."""
@@ -151,10 +172,3 @@ class FormatsByRow:
     def _advance(self) -> None:
         row = next(self._rows, None)
         self._next = None if row is None else (row[0], {column: code for _, column, code in row[1]})
-
-
-def _column(letters: bytes) -> int:
-    number = 0
-    for letter in letters:
-        number = number * 26 + letter - 64
-    return number - 1

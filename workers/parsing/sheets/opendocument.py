@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from embedmill.shared.errors import EncryptedDocument
 from embedmill.workers.parsing.archive import Archive
 from embedmill.workers.parsing.draft import Draft, count
+from embedmill.workers.parsing.sheets.far_cells import column_name
 from embedmill.workers.parsing.sheets.merges import Merged, Merges
 from embedmill.workers.parsing.sheets.shaping import Row, add_rows
 from embedmill.workers.parsing.sheets.workbook import comment_line, note_unvalued
@@ -114,7 +115,7 @@ def _read_cells(row: Element, number: int, beside: _Beside) -> tuple[list[str], 
             cells += [""] * (column - len(cells)) + [text] * min(times, REPEATED)
             beginning += _spanning(cell, column, number)
         if len(cell) or attribute(cell, "formula"):
-            _look_beside(cell, f"{_letters(column)}{number + 1}", beside, text)
+            _look_beside(cell, f"{column_name(column + 1).decode()}{number + 1}", beside, text)
         column += times
     reach = max((merged.columns.stop for merged in beginning), default=0)
     return cells + [""] * (min(reach, COLUMNS) - len(cells)), beginning
@@ -156,12 +157,3 @@ def _words(element: Element) -> Iterator[str]:
             for child in element:
                 yield from _words(child)
                 yield child.tail or ""
-
-
-def _letters(column: int) -> str:
-    letters = ""
-    column += 1
-    while column:
-        column, letter = divmod(column - 1, 26)
-        letters = chr(65 + letter) + letters
-    return letters

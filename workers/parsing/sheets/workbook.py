@@ -30,6 +30,10 @@ def read(data: bytes, draft: Draft) -> None:
     from python_calamine import CalamineError, CalamineWorkbook, PasswordError
 
     package = _package(data, draft)
+    if package:
+        data = package.draw_together(data)
+        for name in package.scattered:
+            draft.note(f"the cells of a sheet were left out, which lie too far apart: {name}")
     try:
         with CalamineWorkbook.from_filelike(io.BytesIO(data)) as workbook:
             _note_sheets(workbook, draft)
