@@ -8,6 +8,7 @@ from embedmill.console.cli.options import AsJson
 from embedmill.console.cli.output import print_line, print_result, print_table
 from embedmill.console.cli.typed import duration
 from embedmill.console.dollars import format_usd
+from embedmill.console.durations import format_duration
 from embedmill.console.rendering import to_json
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def clear(as_json: AsJson = False) -> None:
 def _print_report(report: "CacheReport") -> None:
     limit = f" of {report.max_bytes // MEBIBYTE} MiB" if report.max_bytes else ""
     print_line(f"vectors are in: {report.home}, {report.bytes / MEBIBYTE:.1f} MiB{limit}")
-    columns = ("kind", "entries", "mib", "keep_days", "hits", "misses", "saved_tokens", "saved_usd", "evicted")
+    columns = ("kind", "entries", "mib", "kept_for", "hits", "misses", "saved_tokens", "saved_usd", "evicted")
     print_table([_row(name, kind) for name, kind in report.kinds.items()], columns, empty="")
     if report.damaged:
         print_line(f"{report.damaged} entries were damaged: they were dropped, and are made anew when they are needed")
@@ -84,6 +85,7 @@ def _row(name: str, kind: "CachedKind") -> dict[str, Any]:
         **to_json(kind),
         "kind": name,
         "mib": kind.bytes / MEBIBYTE,
+        "kept_for": "" if kind.keep_minutes is None else format_duration(60 * kind.keep_minutes),
         "saved_usd": format_usd(kind.saved_usd, sign=""),
         "evicted": kind.evicted.entries,
     }

@@ -53,7 +53,10 @@ Decompose = Annotated[
     typer.Option("--decompose/--no-decompose", help="Have a model divide compound questions; each costs money."),
 ]
 Domain = Annotated[
-    str | None, typer.Option("--domain", help="What the documents are about, for models that read questions.")
+    str | None,
+    typer.Option(
+        "--domain", help="What the documents are about, for models that read questions; 2,000 characters at most."
+    ),
 ]
 KeepQueries = Annotated[
     bool | None,

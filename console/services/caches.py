@@ -16,7 +16,7 @@ from embedmill.workers.chores import pruner
 from embedmill.workers.chores.pruner import MEBIBYTE
 
 MICRO = 1_000_000
-DAY = 86_400
+MINUTE, DAY = 60, 86_400
 PRUNE_SECONDS = 24 * 3600.0
 
 
@@ -27,6 +27,7 @@ class CachedKind:
     entries: int
     bytes: int
     keep_days: float | None
+    keep_minutes: float | None
     hits: int
     misses: int
     saved_tokens: int
@@ -120,6 +121,7 @@ def _describe(held: Size, answers: Mapping[str, int], *, keep_seconds: float, ev
         entries=held.entries,
         bytes=held.bytes,
         keep_days=keep_seconds / DAY or None,
+        keep_minutes=keep_seconds / MINUTE or None,
         hits=answers.get("hits", 0),
         misses=answers.get("misses", 0),
         saved_tokens=answers.get("saved_tokens", 0),

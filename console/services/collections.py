@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack
 
+from embedmill.console.services.lanes import require_stage_price
 from embedmill.producers import submission
 from embedmill.shared.collections import CollectionSettings
 from embedmill.shared.db import collections
@@ -14,7 +15,12 @@ from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.query_records import forget_texts
 from embedmill.shared.db.reviews import count_open_reviews
 from embedmill.shared.db.samples import VERDICT, count_samples, get_counts
+from embedmill.shared.errors import UsageError
 from embedmill.shared.runtime import Runtime
+
+LONGEST_DOMAIN = 2_000
+"""Characters: every question that a model reads brings them along."""
+STAGE_MODELS = ("fast_model", "rank_model", "answer_model")
 
 
 class SettingChoices(TypedDict, total=False):
@@ -117,6 +123,7 @@ class DeletedCollection:
 def create_collection(runtime: Runtime, name: str, **chosen: Unpack[CollectionChoices]) -> CollectionReport:
     """Make a collection; raises UsageError, SettingsError, UserError when it is there already."""
     given = _given(chosen)
+    _require_usable(runtime, given)
     if "chunk_tokens" in given and "chunk_overlap" not in given:
         # The usual overlap shrinks with small chunks.
         given["chunk_overlap"] = min(32, given["chunk_tokens"] // 8)
@@ -135,12 +142,13 @@ def show_collection(runtime: Runtime, name: str) -> CollectionReport:
 
 
 def update_collection(runtime: Runtime, name: str, **chosen: Unpack[SettingChoices]) -> CollectionReport:
-    """Change how documents will be split, validated or searched; raises NotFound, SettingsError.
+    """Change how documents will be split, validated or searched; raises NotFound, SettingsError, UsageError.
 
     What is indexed stays as it is until its source is ingested again. Texts of queries that are not to be kept are
     forgotten at once.
     """
     given = _given(chosen)
+    _require_usable(runtime, given)
 
     def change(connection: Connection) -> Collection:
         found = collections.get_collection(connection, name)
@@ -193,6 +201,17 @@ def _given(chosen: Mapping[str, Any]) -> dict[str, Any]:
     """What was chosen; an infinite sum is one that has no bound."""
     given = {name: value for name, value in chosen.items() if value is not None}
     return given | ({"max_usd": None} if given.get("max_usd") == math.inf else {})
+
+
+def _require_usable(runtime: Runtime, given: Mapping[str, Any]) -> None:
+    """Refuse what no query could use: models without a known price, a domain that would crowd out the question.
+
+    What a collection has already is not looked at. Raises SettingsError, UsageError.
+    """
+    if len(given.get("domain", "")) > LONGEST_DOMAIN:
+        raise UsageError(f"a domain of {len(given['domain']):,} characters: at most {LONGEST_DOMAIN:,} are taken")
+    for name in (given[setting] for setting in STAGE_MODELS if given.get(setting)):
+        require_stage_price(runtime, name)
 
 
 def _describe(runtime: Runtime, collection: Collection) -> CollectionReport:

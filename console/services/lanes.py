@@ -4,10 +4,12 @@ from embedmill.console.listening import Listener, Notice
 from embedmill.shared import stages
 from embedmill.shared.collections import read_collection_settings
 from embedmill.shared.db.collections import Collection
+from embedmill.shared.errors import SettingsError, UnknownPrice
 from embedmill.shared.ledger import Lane
 from embedmill.shared.providers.embeddings.base import EMBED
 from embedmill.shared.providers.models.asking import MESSAGE
 from embedmill.shared.providers.names import ModelName
+from embedmill.shared.providers.rerankers.table import is_reranker
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.spend.lanes import find_obstacle
 from embedmill.shared.stages import Product
@@ -26,6 +28,19 @@ def require_prices(runtime: Runtime, collection: Collection) -> None:
     if offer := find_offer(runtime.settings.vector_url):
         for operation in offer.operations:
             runtime.spender.prices.find(offer.provider, offer.model, operation)
+
+
+def require_stage_price(runtime: Runtime, name: str) -> None:
+    """Raise SettingsError for a model of a query's step that no query could pay for."""
+    from embedmill.retrieval.grading.reranking import RERANK
+
+    model = ModelName.parse(name)
+    if not model.model:
+        return  # no model is, as `off`, or what is no name of one and is refused as such
+    try:
+        runtime.spender.prices.find(model.provider, model.model, RERANK if is_reranker(name) else MESSAGE)
+    except UnknownPrice as error:
+        raise SettingsError(str(error), hint=error.hint) from None
 
 
 def find_obstacles(runtime: Runtime, collection: Collection) -> dict[str, str | None]:

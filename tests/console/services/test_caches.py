@@ -13,6 +13,8 @@ def test_what_caches_hold_is_shown_by_kind(runtime: Runtime) -> None:
     assert found.kinds["verdict"].entries == 1
     assert (found.kinds["document"].entries, found.bytes, found.damaged) == (0, 0, 0)
     assert found.kinds["query"].keep_days == runtime.settings.cache_keep_seconds["query"] / 86_400
+    assert (found.kinds["result"].keep_minutes, found.kinds["grade"].keep_minutes) == (60, 24 * 60)
+    assert (found.kinds["document"].keep_minutes, found.kinds["document"].keep_days) == (None, None)
     assert found.home.startswith("file")
 
 
