@@ -107,6 +107,11 @@ class PineconeClient:
         """Tells the key from others; empty without any."""
         return hash_variable(CREDENTIALS)
 
+    @property
+    def identity(self) -> str:
+        """Tells the index from all others: other projects may have one of that name."""
+        return f"{self.key_hash} {self.address.host or ''} {self.address.index}"
+
     def call(self, shard: str, request: Callable[[Index], T]) -> T:
         """Send a request once, at its turn; raises our errors, SettingsError when the index is gone.
 

@@ -152,6 +152,13 @@ def generation_of(record: Any) -> int:
     return int(told)
 
 
+def is_of_another_cutter(found: Any) -> bool:
+    """Whether another version of the cutter cut the words of a record of ours that came with its metadata."""
+    return (
+        bool(found.metadata) and parse_id(str(found.id)) is not None and found.metadata.get(CUTTER) != cutting.VERSION
+    )
+
+
 def of_another_cutter() -> dict[str, Any]:
     """The filter for records whose words another version of the cutter cut."""
     return {"$or": [{CUTTER: {"$exists": False}}, {CUTTER: {"$ne": cutting.VERSION}}]}

@@ -53,7 +53,10 @@ ALL, TEXT, NOTHING = _Brought(vector=True, text=True), _Brought(text=True), _Bro
 
 
 class Searching:
-    """Searches the namespaces of one index; `space_of` names a shard's, `fetch` reads rows with their vectors."""
+    """Searches the namespaces of one index; `space_of` names a shard's, `fetch` reads rows with their vectors.
+
+    `met` is told what came along with the answer of a namespace.
+    """
 
     def __init__(
         self,
@@ -64,6 +67,7 @@ class Searching:
         space_of: Callable[[str], str],
         row_of: Callable[[Any], VectorRow],
         fetch: Callable[[str, Sequence[str]], dict[str, VectorRow]],
+        met: Callable[[str, Sequence[Any]], None],
     ) -> None:
         self._asking = asking
         self._recent = recent
@@ -71,6 +75,7 @@ class Searching:
         self._space_of = space_of
         self._row_of = row_of
         self._fetch = fetch
+        self._met = met
 
     def nearest(
         self,
@@ -204,7 +209,9 @@ class Searching:
                 if one is fitting[-1]:
                     raise
                 continue
-            return list(answer.matches) if answer else []
+            found = list(answer.matches) if answer else []
+            self._met(space, found)
+            return found
         return []
 
     def _bytes_of(self, brought: _Brought) -> int:

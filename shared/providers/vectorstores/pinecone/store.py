@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from itertools import groupby, islice
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -47,7 +48,13 @@ from embedmill.shared.providers.vectorstores.pinecone.marks import NamespaceMark
 from embedmill.shared.providers.vectorstores.pinecone.recent import Recent
 from embedmill.shared.providers.vectorstores.pinecone.searching import Searching
 from embedmill.shared.providers.vectorstores.pinecone.spills import Spills
-from embedmill.shared.providers.vectorstores.pinecone.wholeness import COSINE_INDEX, NEW_INDEX, SPLIT_INDEX, Wholeness
+from embedmill.shared.providers.vectorstores.pinecone.wholeness import (
+    COSINE_INDEX,
+    NEW_INDEX,
+    SPLIT_INDEX,
+    Kept,
+    Wholeness,
+)
 from embedmill.shared.providers.vectorstores.pinecone.writing import size_of_held, write_records
 from embedmill.shared.providers.vectorstores.places import Owner, Place
 from embedmill.shared.providers.vectorstores.rows import check_query, check_row, check_shard, named
@@ -74,6 +81,7 @@ class PineconeVectorStore(VectorStore):
         meter: Meter,
         owner: Owner | None = None,
         count_words: CountWords | None = None,
+        home: Path | None = None,
     ) -> None:
         address = parse_address(url, dimensions=dimensions)
         self._prefix = address.prefix
@@ -84,7 +92,7 @@ class PineconeVectorStore(VectorStore):
         self._spills = Spills(spills)
         self._unseen = Unseen()
         self._recent = Recent()
-        self._wholeness = Wholeness(dimensions=dimensions)
+        self._wholeness = Wholeness(dimensions=dimensions, kept=Kept(home, self._asking.client.identity))
         self._count_words = count_words
 
     def with_meter(self, meter: Meter) -> "PineconeVectorStore":
@@ -106,6 +114,7 @@ class PineconeVectorStore(VectorStore):
             meter=options.meter,
             owner=options.owner,
             count_words=options.count_words,
+            home=options.home,
         )
 
     def upsert(self, shard: str, rows: Sequence[VectorRow]) -> None:
@@ -286,6 +295,7 @@ class PineconeVectorStore(VectorStore):
             space_of=self._namespace,
             row_of=lambda match: self._row(match, with_vector=bool(match.values)),
             fetch=lambda shard, ids: self.fetch(shard, ids, with_vectors=True),
+            met=self._wholeness.met,
         )
 
     def fetch(self, shard: str, ids: Sequence[str], *, with_vectors: bool = False) -> dict[str, VectorRow]:

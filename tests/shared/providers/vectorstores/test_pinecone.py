@@ -103,6 +103,7 @@ def open_pinecone(
     dimensions: int = DIMENSIONS,
     owner: Owner | None = None,
     count_words: CountWords | None = None,
+    home: Path | None = None,
 ) -> PineconeVectorStore:
     store = PineconeVectorStore(
         url,
@@ -110,6 +111,7 @@ def open_pinecone(
         dimensions=dimensions,
         spills=lambda: FolderBlobStore(folder / "spilled"),
         meter=FreeMeter(),
+        home=home,
         owner=owner,
         count_words=count_words,
     )

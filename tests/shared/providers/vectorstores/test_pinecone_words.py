@@ -1,5 +1,6 @@
 """Search by words on Pinecone: indexes with sparse vectors, those of before without, and what a search is billed."""
 
+import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import wait
@@ -242,3 +243,57 @@ def test_a_shard_of_which_nothing_is_known_yet_is_looked_at_again(
     found = store.search_words(["s", "t"], wording, top_k=9)
     assert {match.shard for match in found.matches} == {"s", "t"}
     assert not found.failed
+
+
+def looks(simulator: PineconeSimulator, home: Path) -> int:
+    """How many queries a fresh process pays beside those of one search of two shards."""
+    fresh = open_pinecone(home, home=home)
+    simulator.bill.clear()
+    fresh.search_words(["s", "t"], Wording(weights(apple=1.0), 5.0), top_k=9)
+    fresh.close()
+    return billed(simulator)["query"] // 1000 - 2 * (not fresh.lacks_words)
+
+
+def hold_two(store: PineconeVectorStore) -> None:
+    for shard in ("s", "t"):
+        store.upsert(shard, [make_row(shard, text="apple")])
+        eventually(lambda shard=shard: store.count(shard), 1, "a row")  # type: ignore[misc]
+
+
+def test_a_process_does_not_pay_for_what_its_home_knows_of_the_rows(
+    store: PineconeVectorStore, simulator: PineconeSimulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    hold_two(store)
+    assert (looks(simulator, tmp_path), looks(simulator, tmp_path)) == (2, 0)
+    (tmp_path / "other").mkdir()
+    assert looks(simulator, tmp_path / "other") == 2
+    monkeypatch.setenv("PINECONE_API_KEY", "of another project")
+    assert looks(simulator, tmp_path) == 2, "another project's index of that name"
+    monkeypatch.setattr(cutting, "VERSION", cutting.VERSION + 1)
+    assert (looks(simulator, tmp_path), looks(simulator, tmp_path)) == (2, 2), "what is split is looked at again"
+
+
+def test_what_a_home_knows_of_the_rows_is_believed_for_a_day(
+    store: PineconeVectorStore, simulator: PineconeSimulator, tmp_path: Path
+) -> None:
+    hold_two(store)
+    assert looks(simulator, tmp_path) == 2
+    for mark in (tmp_path / "pinecone").iterdir():
+        os.utime(mark, (time.time() - 90_000,) * 2)
+    assert looks(simulator, tmp_path) == 2
+
+
+def test_a_row_of_another_cutter_that_is_met_has_a_home_forget_what_it_knew(
+    store: PineconeVectorStore, simulator: PineconeSimulator, tmp_path: Path
+) -> None:
+    hold_two(store)
+    assert looks(simulator, tmp_path) == 2
+    (record,) = simulator.vectors(INDEX, "c1-s").values()
+    record["metadata"]["em_cutter"] = cutting.VERSION - 1
+    reader = open_pinecone(tmp_path, home=tmp_path)
+    reader.search_vectors(["s", "t"], unit_vector(1), top_k=9)
+    assert "verify --repair" in reader.lacks_words
+    assert reader.cut_anew("s") == 1
+    assert reader.lacks_words == ""
+    reader.close()
+    assert (looks(simulator, tmp_path), looks(simulator, tmp_path)) == (1, 0)
