@@ -9,6 +9,7 @@ from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.pdf.aligned import carry_over, with_aligned_tables
 from embedmill.workers.parsing.pdf.annotations import Comment
 from embedmill.workers.parsing.pdf.columns import in_order
+from embedmill.workers.parsing.pdf.counters import mark_counters
 from embedmill.workers.parsing.pdf.fields import place_fields
 from embedmill.workers.parsing.pdf.fonts import Fonts
 from embedmill.workers.parsing.pdf.headings import body_size, find_headings
@@ -95,6 +96,7 @@ def _parts(page: Page, words: Words) -> list[Part]:
     """A page in reading order, with its tables; text in other directions comes last."""
     lines = place_fields(page.lines, page.fields)
     parts = with_ruled_tables(in_order(lines, page.drawings.level), page.drawings, words)
+    mark_counters(parts)
     parts = with_aligned_tables(parts, page.drawings.level, words)
     for turned in page.turned:
         parts += with_aligned_tables(in_order(turned, ()), (), words)

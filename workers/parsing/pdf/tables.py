@@ -42,9 +42,16 @@ def join_cells(cells: Iterable[Cell], words: Words) -> str:
 def count_heads(rows: Sequence[Sequence[str]], bold: Sequence[bool]) -> int:
     """How many rows head a table: bold ones, or a first one of words over columns with numbers."""
     emphasised = next((number for number, is_bold in enumerate(bold) if not is_bold), len(bold))
-    if 0 < emphasised < len(rows):
-        return emphasised
-    return int(len(rows) > 1 and _is_header(rows[0], rows[1:]))
+    heads = emphasised if 0 < emphasised < len(rows) else int(len(rows) > 1 and _is_header(rows[0], rows[1:]))
+    return heads + 1 if heads and len(rows) > heads + 1 and _is_under(rows[heads - 1], rows[heads]) else heads
+
+
+def _is_under(head: Sequence[str], row: Sequence[str]) -> bool:
+    """Whether a row parts what one name of the row above reaches over, and says the other names again, or nothing."""
+    spanned = [bool(text) and head.count(text) > 1 for text in head]
+    parts = [text for text, is_spanned in zip(row, spanned, strict=True) if is_spanned]
+    others = [text in {"", name} for text, name, is_spanned in zip(row, head, spanned, strict=True) if not is_spanned]
+    return bool(parts) and all(parts) and len(set(parts)) == len(parts) and bool(others) and all(others)
 
 
 def _is_header(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool:

@@ -175,3 +175,33 @@ def test_text_from_right_to_left_keeps_its_words_and_their_order() -> None:
 def test_a_header_right_above_the_text_runs_too() -> None:
     pages = [Page().text(72, 760, "Handbook").lines(72, 746, f"Page of text number {at}.", *BODY) for at in range(3)]
     assert "Handbook" not in " ".join(texts(read(*pages)))
+
+
+STEPS = [
+    (90, "1", "Close valve A."), (90, "2", "Open valve B."), (108, "a", "Turn left."), (108, "b", "Wait."),
+    (90, "3", "Press START."),
+]  # fmt: skip
+
+
+def counted(items: list[tuple[int, str, str]]) -> Page:
+    page = Page().text(72, 720, "Before you begin, read this.")
+    for number, (left, counter, text) in enumerate(items, start=1):
+        page.text(left - 18, 720 - 16 * number, counter).text(left, 720 - 16 * number, text, size=10)
+    return page.text(72, 720 - 16 * len(items) - 16, "Then go home.")
+
+
+def test_a_list_whose_numbers_have_no_dots_is_a_list_with_what_is_nested_in_it() -> None:
+    assert texts(read(counted(STEPS))) == [
+        "Before you begin, read this.",
+        "1. Close valve A.",
+        "2. Open valve B.",
+        "  a. Turn left.",
+        "  b. Wait.",
+        "3. Press START.",
+        "Then go home.",
+    ]
+
+
+def test_rows_that_are_counted_below_names_of_columns_stay_rows() -> None:
+    document = read(counted([(90, "#", "Name"), (90, "1", "Pump"), (90, "2", "Valve"), (90, "3", "Hose")]))
+    assert texts(document, BlockKind.TABLE_ROW) == ["# | Name", "1 | Pump", "2 | Valve", "3 | Hose"]

@@ -175,3 +175,21 @@ def test_rules_between_groups_of_rows_join_no_rows() -> None:
     for y in (705, 684, 630, 576, 522):
         page.rule(76, y, 260, y)
     assert rows(read(page))[1:] == [" | ".join(row) for row in groups]
+
+
+def test_a_row_that_parts_a_merged_name_is_of_the_header() -> None:
+    merged = [
+        ["Item", "Year", "", "Note"],
+        ["", "2020", "2021", ""],
+        ["Pump", "10", "12", "ok"],
+        ["Hose", "7", "9", "old"],
+    ]
+    page = put(Page(), merged)
+    for y in (705, 669, 651, 633):
+        page.rule(76, y, 376, y)
+    page.rule(176, 687, 276, 687)
+    for x, top in ((76, 705), (176, 705), (226, 687), (276, 705), (376, 705)):
+        page.rule(x, top, x, 633)
+    document = read(page)
+    assert rows(document)[:2] == ["Item | Year | Year | Note", "Item | 2020 | 2021 | Note"]
+    assert heads(document) == {(0, 2)}
