@@ -12,9 +12,10 @@ from zipfile import ZipFile
 import pytest
 import xlsxwriter
 
-from embedmill.workers.parsing.sheets import far_cells
+from embedmill.workers.parsing.sheets import far_cells, far_records
 from embedmill.workers.parsing.sheets.far_cells import column_name, column_number, draw_together
 from tests.workers.parsing.making import read, texts
+from tests.workers.parsing.old_workbooks import Value, old_workbook
 
 
 def workbook(sheets: Mapping[str, Mapping[str, Any]], *, comment: str = "") -> bytes:
@@ -106,6 +107,25 @@ def test_sheets_without_far_cells_are_left_as_they_are() -> None:
     assert draw_together(xml) is xml
     styled = b'<row r="1"><c r="A1"><v>1</v></c></row><row r="1048576"><c r="XFD1048576" s="1"/></row>'
     assert draw_together(styled) is styled
+
+
+def test_far_cells_of_old_workbooks_are_brought_nearer() -> None:
+    table: dict[tuple[int, int], Value] = {(0, 0): "name", (0, 1): "price", (1, 0): "plum", (1, 1): 2.5}
+    far: dict[tuple[int, int], Value] = {(65_535, 255): "stray", (300, 200): [float(number) for number in range(30)]}
+    data = old_workbook({"One": {**table, **far}, "Two": table})
+    near = far_records.draw_together(data)
+    assert near != data
+    assert texts(read(data, "a.xls")) == [
+        *("One", "name | price", "plum | 2.5", " | ".join(map(str, range(30))), "stray"),
+        *("Two", "name | price", "plum | 2.5"),
+    ]  # fmt: skip
+    assert far_records.draw_together(near) == near
+
+
+@pytest.mark.parametrize("cut", [0, 40, 513, 1100, 2100])
+def test_an_old_workbook_of_another_layout_is_left_as_it_is(cut: int) -> None:
+    data = old_workbook({"One": {(0, 0): "a", (65_535, 255): "stray"}})[:cut]
+    assert far_records.draw_together(data) == data
 
 
 def test_columns_have_names() -> None:

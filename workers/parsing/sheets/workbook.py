@@ -11,6 +11,7 @@ from embedmill.workers.parsing import detect
 from embedmill.workers.parsing.archive import Archive
 from embedmill.workers.parsing.draft import Draft, count
 from embedmill.workers.parsing.package import core_title
+from embedmill.workers.parsing.sheets import far_records
 from embedmill.workers.parsing.sheets.excel_parts import ExcelPackage, Formats, SheetParts
 from embedmill.workers.parsing.sheets.merges import Merges
 from embedmill.workers.parsing.sheets.number_formats import shown
@@ -30,8 +31,8 @@ def read(data: bytes, draft: Draft) -> None:
     from python_calamine import CalamineError, CalamineWorkbook, PasswordError
 
     package = _package(data, draft)
+    data = package.draw_together(data) if package else far_records.draw_together(data)
     if package:
-        data = package.draw_together(data)
         for name in package.scattered:
             draft.note(f"the cells of a sheet were left out, which lie too far apart: {name}")
     try:

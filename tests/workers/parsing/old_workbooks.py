@@ -1,0 +1,64 @@
+"""Workbooks from before 2007, as small as they may be: BIFF8 records in a compound file."""
+
+import struct
+from collections.abc import Mapping
+
+from embedmill.workers.parsing.sheets.far_records import MAGIC
+
+SECTOR = 512
+NONE, END, TABLE = 0xFFFFFFFF, 0xFFFFFFFE, 0xFFFFFFFD
+
+Value = str | float | list[float]
+
+
+def old_workbook(sheets: Mapping[str, Mapping[tuple[int, int], Value]]) -> bytes:
+    """Cells by (row, column), both from 0; a list of numbers is one record over as many columns."""
+    bodies = [_sheet(cells) for cells in sheets.values()]
+    begin = _begin(5)
+    at = len(begin) + sum(12 + len(name) for name in sheets) + 4
+    for name, body in zip(sheets, bodies, strict=True):
+        begin += _record(0x85, struct.pack("<IBBBB", at, 0, 0, len(name), 0) + name.encode())
+        at += len(body)
+    return _compound(begin + _record(0x0A) + b"".join(bodies))
+
+
+def _sheet(cells: Mapping[tuple[int, int], Value]) -> bytes:
+    return _begin(0x10) + b"".join(_cell(*place, value) for place, value in sorted(cells.items())) + _record(0x0A)
+
+
+def _cell(row: int, column: int, value: Value) -> bytes:
+    match value:
+        case str():
+            text = struct.pack("<HB", len(value), 0) + value.encode()
+            return _record(0x204, struct.pack("<HHH", row, column, 0) + text)
+        case float():
+            return _record(0x203, struct.pack("<HHHd", row, column, 0, value))
+        case _:
+            numbers = b"".join(struct.pack("<HI", 0, int(number) << 2 | 2) for number in value)
+            last = struct.pack("<H", column + len(value) - 1)
+            return _record(0xBD, struct.pack("<HH", row, column) + numbers + last)
+
+
+def _begin(kind: int) -> bytes:
+    return _record(0x809, struct.pack("<HHHHII", 0x600, kind, 0x0DBB, 0x07CC, 0, 6))
+
+
+def _record(kind: int, content: bytes = b"") -> bytes:
+    return struct.pack("<HH", kind, len(content)) + content
+
+
+def _compound(stream: bytes) -> bytes:
+    """Header, table, directory, and the stream in as many sectors as one table has room for."""
+    stream = stream.ljust(-(-max(len(stream), 4096) // SECTOR) * SECTOR, b"\0")
+    count = len(stream) // SECTOR
+    table = [TABLE, END, *range(3, count + 2), END]
+    head = MAGIC + bytes(16) + struct.pack("<HHHHH", 0x3E, 3, 0xFFFE, 9, 6) + bytes(6)
+    head += struct.pack("<9I", 0, 1, 1, 0, 4096, END, 0, END, 0) + struct.pack("<109I", 0, *[NONE] * 108)
+    directory = _entry("Root Entry", 5, 1, END, 0) + _entry("Workbook", 2, NONE, 2, len(stream))
+    return head + struct.pack("<128I", *table, *[NONE] * (128 - len(table))) + directory.ljust(SECTOR, b"\0") + stream
+
+
+def _entry(name: str, kind: int, child: int, start: int, size: int) -> bytes:
+    encoded = f"{name}\0".encode("utf-16-le")
+    head = encoded.ljust(64, b"\0") + struct.pack("<HBBIII", len(encoded), kind, 1, NONE, NONE, child)
+    return head + bytes(36) + struct.pack("<IQ", start, size)

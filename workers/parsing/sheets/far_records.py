@@ -1,0 +1,158 @@
+"""Owns far cells of workbooks from before 2007 (BIFF8 in a compound file): they are brought nearer, as in newer ones.
+
+Layout: [MS-CFB] 2.2 to 2.6 for the container, [MS-XLS] 2.1.4 and 2.4 for records. Another layout, or a stream that is
+cut short, is left as it is.
+"""
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from embedmill.workers.parsing.sheets.far_cells import Extent, Near
+
+MAGIC = bytes.fromhex("d0cf11e0a1b11ae1")
+_NAMES = ("Workbook", "Book")
+_BOF, _EOF, _MERGED, _MULTIPLE = 0x809, 0x0A, 0xE5, 0xBD
+_CELLS = frozenset({0x06, _MULTIPLE, 0xFD, 0x203, 0x204, 0x205, 0x27E})
+_WORKSHEET = 0x10
+_SHIFTS = (9, 12)
+_HEADER_SECTORS = 109
+_ENTRY_BYTES = 128
+_STREAM = 2
+_LAST_SECTOR = 0xFFFFFFFA
+
+
+@dataclass(slots=True)
+class _Sheet:
+    """Where in the stream a sheet's cells begin, each with its row and column, and a merged cell with its four numbers.
+
+    A record of several cells has the column of its last one, too.
+    """
+
+    cells: list[int] = field(default_factory=list)
+    last_columns: dict[int, int] = field(default_factory=dict)
+    merged: list[int] = field(default_factory=list)
+
+
+def draw_together(data: bytes) -> bytes:
+    """The workbook's bytes with far cells nearer, or themselves where there are none."""
+    try:
+        sectors, size = _find_stream(data)
+        if max(sectors) + size > len(data):
+            return data
+        stream = bytearray(b"".join(data[at : at + size] for at in sectors))
+        changed = [_draw_sheet(stream, sheet) for sheet in _sheets(stream)]
+    except (struct.error, IndexError, StopIteration):
+        return data
+    if not any(changed):
+        return data
+    out = bytearray(data)
+    for number, at in enumerate(sectors):
+        out[at : at + size] = stream[number * size : (number + 1) * size]
+    return bytes(out)
+
+
+def _find_stream(data: bytes) -> tuple[list[int], int]:
+    """Where the sectors of the workbook's stream begin, and their size; a stream of the small ones is none."""
+    shift = _number(data, 30)
+    if not data.startswith(MAGIC) or shift not in _SHIFTS:
+        raise StopIteration
+    size = 1 << shift
+    directory, _, smallest = struct.unpack_from("<III", data, 48)
+    table = _allocation(data, size)
+    entries = b"".join(data[at : at + size] for at in _chain(directory, table, size))
+    names = {f"{name}\0".encode("utf-16-le") for name in _NAMES}
+    for at in range(0, len(entries) - _ENTRY_BYTES + 1, _ENTRY_BYTES):
+        length, kind = struct.unpack_from("<HB", entries, at + 64)
+        start, bytes_ = struct.unpack_from("<II", entries, at + 116)
+        if kind == _STREAM and entries[at : at + length] in names and bytes_ >= smallest:
+            return _chain(start, table, size), size
+    raise StopIteration
+
+
+def _allocation(data: bytes, size: int) -> list[int]:
+    """For each sector the next one; parts of the table that the header does not list are found over others."""
+    listed = list(struct.unpack_from(f"<{_HEADER_SECTORS}I", data, 76))
+    more = struct.unpack_from("<I", data, 68)[0]
+    for _ in range(len(data) // size):
+        if more >= _LAST_SECTOR:
+            break
+        *found, more = struct.unpack_from(f"<{size // 4}I", data, (more + 1) * size)
+        listed += found
+    parts = [number for number in listed if number < _LAST_SECTOR]
+    return [next_ for part in parts for next_ in struct.unpack_from(f"<{size // 4}I", data, (part + 1) * size)]
+
+
+def _chain(start: int, table: Sequence[int], size: int) -> list[int]:
+    found: list[int] = []
+    while start < _LAST_SECTOR:
+        if len(found) > len(table):
+            raise IndexError("a chain without an end")
+        found.append((start + 1) * size)
+        start = table[start]
+    return found
+
+
+def _sheets(stream: bytearray) -> Iterator[_Sheet]:
+    """The worksheets, without what is nested in them, as charts are."""
+    kinds: list[int] = []
+    sheet = _Sheet()
+    for kind, at, length in _records(stream):
+        if kind == _BOF:
+            kinds.append(_number(stream, at + 2))
+            sheet = _Sheet() if len(kinds) == 1 else sheet
+        elif kind == _EOF and kinds:
+            if kinds.pop() == _WORKSHEET and not kinds:
+                yield sheet
+        elif kinds == [_WORKSHEET]:
+            _take(sheet, kind, at, length, stream)
+
+
+def _records(stream: bytearray) -> Iterator[tuple[int, int, int]]:
+    """The kind of each record, where its content begins, and that one's length."""
+    at = 0
+    while at + 4 <= len(stream):
+        kind, length = struct.unpack_from("<HH", stream, at)
+        if not kind and not length:
+            return
+        yield kind, at + 4, length
+        at += 4 + length
+
+
+def _take(sheet: _Sheet, kind: int, at: int, length: int, stream: bytearray) -> None:
+    if kind in _CELLS:
+        sheet.cells.append(at)
+        if kind == _MULTIPLE:
+            sheet.last_columns[at] = at + length - 2
+    elif kind == _MERGED:
+        count = _number(stream, at)
+        sheet.merged += range(at + 2, at + 2 + 8 * count, 8)
+
+
+def _draw_sheet(stream: bytearray, sheet: _Sheet) -> bool:
+    """Whether there was something to bring nearer."""
+    places = [struct.unpack_from("<HH", stream, at) for at in sheet.cells]
+    used = {column for _, column in places}
+    for at, end in sheet.last_columns.items():
+        used.update(range(_number(stream, at + 2), _number(stream, end) + 1))
+    extent = Extent(sorted({row + 1 for row, _ in places}), sorted(column + 1 for column in used), len(places))
+    if not extent.is_too_large:
+        return False
+    rows, columns = Near(extent.rows), Near(extent.columns)
+    for at in sheet.cells:
+        _move(stream, at, rows)
+        _move(stream, at + 2, columns)
+    for at in sheet.last_columns.values():
+        _move(stream, at, columns)
+    for at in sheet.merged:
+        for number, near in enumerate((rows, rows, columns, columns)):
+            _move(stream, at + 2 * number, near)
+    return True
+
+
+def _move(stream: bytearray, at: int, near: Near) -> None:
+    struct.pack_into("<H", stream, at, near.place(_number(stream, at) + 1) - 1)
+
+
+def _number(stream: bytes | bytearray, at: int) -> int:
+    return int(struct.unpack_from("<H", stream, at)[0])
