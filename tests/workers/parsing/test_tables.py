@@ -196,7 +196,7 @@ def test_another_document_keeps_its_parts_and_heads_where_it_is_taken_over() -> 
     made.caption("last")
     assert made.finish().blocks == (
         Block(P, "mail"),
-        Block(T, "k", part=1, head=(1, 2)),
-        Block(H, "H", 2, part=2),
+        Block(T, "k", part=1, head=(1, 2), under=1),
+        Block(H, "H", 2, part=2, under=1),
         Block(C, "last", part=3),
     )
