@@ -13,6 +13,7 @@ MOST_PLACES = 1_000_000
 FILLED = 16
 """A rectangle of which one place in so many is filled costs no more than its cells, which were allowed."""
 PLACES_UNSEEN = 16_000_000
+"""Places that are allowed at most for the count of cells alone, which may be empty ones."""
 MOST_ROWS = 1_048_576
 GAP = 20
 """So many empty rows or columns are left of a gap that is longer."""
@@ -24,7 +25,7 @@ _CELL_AT = re.compile(rb"(<(?:\w+:)?c\s(?:[^<>]*?\s)?r=[\"'])" + _ADDRESS)
 _ROW_AT = re.compile(rb"(<(?:\w+:)?row\s(?:[^<>]*?\s)?r=[\"'])(\d{1,7})")
 _MERGED = re.compile(rb"(<(?:\w+:)?mergeCell\s(?:[^<>]*?\s)?ref=[\"'])" + _ADDRESS + rb":" + _ADDRESS)
 _DIMENSION = re.compile(rb"<(?:\w+:)?dimension\s[^<>]*/>")
-_WIDTHS = ((rb"[A-Z]{3}", 16_384), (rb"[A-Z]{2}", 702))
+_WIDTHS = ((rb"[A-Z]{3}", 16_384), (rb"[D-Z][A-Z]", 702), (rb"[A-C][A-Z]", 104))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def _allowed(xml: bytes) -> int:
 def _bound(xml: bytes) -> int:
     """Places at most, from the rows and the longest name of a column, which are found faster than the cells."""
     last = max((int(row) for row in _ROW.findall(xml)), default=MOST_ROWS)
-    longest = (most for letters, most in _WIDTHS if re.search(rb"\sr=[\"']" + letters + rb"\d", xml))
+    longest = (most for letters, most in _WIDTHS if re.search(rb"r=[\"']" + letters + rb"\d", xml))
     return last * next(longest, 26)
 
 
