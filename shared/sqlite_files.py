@@ -16,7 +16,12 @@ _as_they_stand: list[bool] = []
 
 def is_writable(folder: Path) -> bool:
     """Whether this user may make files in a folder; a read-only mount says no to root too."""
-    return not _as_they_stand and os.access(folder, os.W_OK)
+    return not _as_they_stand and may_write(folder)
+
+
+def may_write(folder: Path) -> bool:
+    """The same, whatever this process takes the folder for."""
+    return os.access(folder, os.W_OK)
 
 
 def _size(path: Path) -> int:

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from embedmill.console.services.opening import open_to_read
+from embedmill.console.services.opening import find_refusing, open_to_read
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.connecting import find_frozen_file
 from embedmill.shared.db.engine import Connection
@@ -17,7 +17,7 @@ from embedmill.shared.errors import EmbedmillError, SettingsError, StorageFailed
 from embedmill.shared.providers.endpoints import describe_endpoint, is_vendor_endpoint
 from embedmill.shared.runtime import USE_ANOTHER, Runtime
 from embedmill.shared.settings import Settings, load_settings, unknown_variables
-from embedmill.shared.sqlite_files import has_room, is_writable
+from embedmill.shared.sqlite_files import has_room
 from embedmill.shared.states import JobState
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -82,8 +82,8 @@ def _settings(load: Callable[[], Settings]) -> str:
 def _home(runtime: Runtime) -> str:
     if not has_room(runtime.home):
         raise EmbedmillError(f"{runtime.home} is on a full disk; what is there can be read", hint=FREE_SPACE)
-    if not is_writable(runtime.home):
-        raise EmbedmillError(f"{runtime.home} cannot be written; what is there can be read", hint=USE_ANOTHER)
+    if refusing := find_refusing(runtime.home):
+        raise EmbedmillError(f"{refusing} cannot be written; what is there can be read", hint=USE_ANOTHER)
     others = stat.S_IMODE(runtime.home.stat().st_mode) & OTHERS
     warning = f"; warning: others than its owner may look into it: chmod -R go= {runtime.home}" if others else ""
     return f"{runtime.home}{warning}"

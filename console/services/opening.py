@@ -10,15 +10,15 @@ from embedmill.shared.errors import HomeInUse
 from embedmill.shared.presence import RUN, Presence
 from embedmill.shared.runtime import USE_ANOTHER, Runtime, prepare_home
 from embedmill.shared.settings import Settings
-from embedmill.shared.sqlite_files import has_room, is_writable, read_as_they_stand
+from embedmill.shared.sqlite_files import has_room, may_write, read_as_they_stand
 
 
 @contextmanager
 def open_runtime(settings: Settings) -> Iterator[Runtime]:
     """A runtime that may write; raises HomeInUse, SettingsError."""
     home = prepare_home(settings)
-    if refusing := _find_refusing(home):
-        raise HomeInUse(f"the home folder {refusing} cannot be written", hint=USE_ANOTHER)
+    if refusing := find_refusing(home):
+        raise HomeInUse(f"{refusing} cannot be written", hint=USE_ANOTHER)
     with Presence(home / RUN) as alive, closing(Runtime(settings, process_id=alive.id)) as runtime:
         yield runtime
 
@@ -38,11 +38,11 @@ def open_to_read(settings: Settings, listener: Listener = NOBODY) -> Iterator[Ru
 
 
 def _why_to_read_only(home: Path) -> str:
-    if refusing := _find_refusing(home):
+    if refusing := find_refusing(home):
         return f"{refusing} cannot be written"
     return "" if has_room(home) else f"{home} is on a full disk"
 
 
-def _find_refusing(home: Path) -> Path | None:
+def find_refusing(home: Path) -> Path | None:
     """The folder that this user may not write, of those that every command writes to."""
-    return next((folder for folder in (home, home / RUN) if folder.exists() and not is_writable(folder)), None)
+    return next((folder for folder in (home, home / RUN) if folder.exists() and not may_write(folder)), None)

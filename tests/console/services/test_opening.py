@@ -47,11 +47,13 @@ def test_a_home_that_is_made_is_closed_to_others(settings: Settings, tmp_path: P
 def test_a_home_whose_folder_of_locks_refuses_is_read_as_it_stands(
     settings: Settings, made: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(opening, "is_writable", lambda folder: folder != made / "run")
+    monkeypatch.setattr(opening, "may_write", lambda folder: folder != made / "run")
     heard: list[Notice] = []
     with open_to_read(settings, Listener(on_notice=heard.append)) as runtime:
         assert show_caches(runtime).bytes == 0
     assert [notice.text for notice in heard] == [f"{made / 'run'} cannot be written: it is read as it stands"]
+    home = next(check for check in doctor.examine(lambda: settings).checks if check.name == "home")
+    assert (home.ok, f"{made / 'run'} cannot be written" in home.detail) == (False, True)
     with pytest.raises(HomeInUse, match=f"{made / 'run'} cannot be written"), open_runtime(settings):
         pass
 

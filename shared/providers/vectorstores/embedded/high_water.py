@@ -1,7 +1,7 @@
 """Owns how far a shard was ever written: a line in a file beside it, so that another file in its place is noticed.
 
 The line names the shard by its identity, which every file that is made has for itself. Whoever makes a file forgets the
-line of the one before; whoever writes to one raises its own line, and leaves that of another file alone.
+line of the one before; whoever writes to one raises its own line, and has an older or another file be nobody's.
 """
 
 import sqlite3
@@ -12,6 +12,8 @@ from embedmill.shared.providers.vectorstores.embedded import schema
 from embedmill.shared.providers.vectorstores.embedded.listing import measure
 
 NAME = "written"
+NOBODY = "-"
+"""The identity of no file."""
 
 
 def folder_of(path: Path) -> Path:
@@ -21,11 +23,18 @@ def folder_of(path: Path) -> Path:
 
 def note(path: Path, connection: sqlite3.Connection) -> None:
     """Note how far the shard of this connection was written; a disk that refuses is none of the writer's affair."""
-    if is_behind(path, connection):
-        return
+    _write(path, f"{_identity(connection)} {measure(connection)}")
+
+
+def disown(path: Path) -> None:
+    """Have the file in this place be no shard, however far it is written from here on."""
+    _write(path, f"{NOBODY} 0")
+
+
+def _write(path: Path, line: str) -> None:
     with suppress(OSError):
         folder_of(path).mkdir(parents=True, exist_ok=True)
-        (folder_of(path) / NAME).write_text(f"{_identity(connection)} {measure(connection)}")
+        (folder_of(path) / NAME).write_text(line)
 
 
 def forget(path: Path) -> None:

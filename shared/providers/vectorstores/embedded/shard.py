@@ -158,6 +158,14 @@ class Shard:
         lacks = waiting > READ_SLICES * building.SLICE_ROWS or bool(self._view.distrusted)
         return lacks or (waiting > 0 and self._lags_in(connection))
 
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """One transaction that may write; an older file is no shard, however far it is written from here on."""
+        with self.file.write() as connection:
+            if high_water.is_behind(self.file.path, connection):
+                high_water.disown(self.file.path)
+            yield connection
+
     def examine(self) -> None:
         """Read all of the file's structure, and compare it with how far it was written. Raises ShardDamaged."""
         self.file.examine()
@@ -184,7 +192,7 @@ class Shard:
             return
         with self.file.read() as connection:
             counted = 0 if connection is None else measure(connection)
-            if connection is not None:
+            if connection is not None and not high_water.is_behind(self.file.path, connection):
                 high_water.note(self.file.path, connection)
         if counted // LOOKED_AFTER_EVERY > (counted - changed) // LOOKED_AFTER_EVERY:
             try:

@@ -98,7 +98,7 @@ class EmbeddedVectorStore(VectorStore):
         if not wanted:
             return
         opened = self._shard(shard, to_write=True)
-        with opened.file.write() as connection:
+        with opened.write() as connection:
             replaced = changes.keys_by_id(connection, list(wanted))
             changes.bury(connection, list(replaced.values()))
             changes.add(connection, list(wanted.values()))
@@ -114,7 +114,7 @@ class EmbeddedVectorStore(VectorStore):
         if not self._holds(shard, select_keys, parameter):
             return 0
         opened = self._shard(shard, to_write=True)
-        with opened.file.write() as connection:
+        with opened.write() as connection:
             keys = [key for (key,) in connection.execute(select_keys, (parameter,))]
             if keys:
                 changes.next_seq(connection)

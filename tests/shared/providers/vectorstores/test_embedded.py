@@ -436,6 +436,19 @@ def test_a_file_of_before_a_repair_is_noticed_and_no_write_to_it_makes_it_the_sh
     assert near_found(store).failed == {}
 
 
+def test_an_older_file_does_not_catch_up_with_what_it_lost(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    store.upsert("s", [make_row("d1")])
+    store.close()
+    shutil.copy(tmp_path / "s.db", tmp_path / "kept")
+    store.upsert("s", [make_row("d2")])
+    store.close()
+    shutil.copy(tmp_path / "kept", tmp_path / "s.db")
+    for n in range(3, 9):
+        opened(tmp_path).upsert("s", [make_row(f"d{n}")])
+    assert "an older file" in near_found(opened(tmp_path)).failed["s"]
+
+
 def test_a_file_of_the_first_schema_that_is_put_back_is_noticed(tmp_path: Path) -> None:
     opened(tmp_path).upsert("s", [make_row("d1")])
     (tmp_path / "s.db").unlink()
