@@ -28,8 +28,19 @@ class _List:
         return self.lines[0].cells[1].left
 
     def takes(self, line: Line) -> bool:
-        near = abs(line.cells[1].left - self.left) <= SLACK * line.size
-        return near and line.cells[0].text == numeral(len(self.lines) + 1, self.style)
+        if self.takes_wide(line):
+            return True
+        near = len(line.cells) == 2 and abs(line.cells[1].left - self.left) <= SLACK * line.size
+        return near and line.cells[0].text == self._next
+
+    def takes_wide(self, line: Line) -> bool:
+        """Whether it is the next item, whose number is so wide that no gap parts it from its text."""
+        near = len(line.cells) == 1 and abs(line.left - self.lines[0].left) <= SLACK * line.size
+        return near and len(self._next) > 1 and line.text.startswith(f"{self._next} ")
+
+    @property
+    def _next(self) -> str:
+        return numeral(len(self.lines) + 1, self.style)
 
     def holds(self, line: Line) -> bool:
         """Whether a line stands below the text of an item."""
@@ -38,7 +49,8 @@ class _List:
     def mark(self, usual: float) -> None:
         """One item is no list. A short line has the usual size all the same where its number is larger."""
         for line in self.lines if len(self.lines) > 1 else ():
-            line.cells[0].text += "."
+            counter, blank, text = line.cells[0].text.partition(" ")
+            line.cells[0].text = f"{counter}.{blank}{text}"
             line.size = min(line.size, usual)
 
 
@@ -49,7 +61,7 @@ def mark_counters(parts: Sequence[Part]) -> None:
     ended: list[_List] = []
     before: Part | None = None
     for part in parts:
-        if isinstance(part, Line) and _is_counted(part):
+        if isinstance(part, Line) and (_is_counted(part) or any(each.takes_wide(part) for each in opened)):
             ended += _take(opened, part, before)
         else:
             ended += _close(opened, part)
@@ -65,7 +77,7 @@ def _take(opened: list[_List], line: Line, before: Part | None) -> list[_List]:
         ended.append(opened.pop())
     if opened and opened[-1].takes(line):
         opened[-1].lines.append(line)
-    elif (style := _first_of(line.cells[0].text)) and not _heads(before, line):
+    elif len(line.cells) == 2 and (style := _first_of(line.cells[0].text)) and not _heads(before, line):
         opened.append(_List(style, [line]))
     return ended
 

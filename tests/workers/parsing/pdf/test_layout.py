@@ -202,6 +202,15 @@ def test_a_list_whose_numbers_have_no_dots_is_a_list_with_what_is_nested_in_it()
     ]
 
 
+def test_numbers_so_wide_that_no_gap_parts_them_from_their_texts_count_on() -> None:
+    page = Page()
+    for number in range(1, 13):
+        page.text(72, 720 - 16 * number, str(number), size=10).text(
+            89, 720 - 16 * number, f"Do step {number}.", size=10
+        )
+    assert texts(read(page)) == [f"{number}. Do step {number}." for number in range(1, 13)]
+
+
 def test_rows_that_are_counted_below_names_of_columns_stay_rows() -> None:
     document = read(counted([(90, "#", "Name"), (90, "1", "Pump"), (90, "2", "Valve"), (90, "3", "Hose")]))
     assert texts(document, BlockKind.TABLE_ROW) == ["# | Name", "1 | Pump", "2 | Valve", "3 | Hose"]
