@@ -259,7 +259,7 @@ def test_with_anything_else_it_is_another_question(indexed: Indexed, how: dict[s
     "change",
     [
         {"domain": "Roofs"},
-        {"rank_model": "anthropic/claude-opus-5"},
+        {"rank_model": "anthropic/claude-opus-5-5"},
         {"fast_model": "off"},
         {"similarity_weight": 0.5},
         {"candidates": 30},
