@@ -1,5 +1,7 @@
 """What a process holds open: settings, database, blobs, cache, embedders and vector stores."""
 
+import os
+import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -286,14 +288,24 @@ def spill_url(blob_url: str, home: Path) -> str:
     return urlunsplit((parts.scheme, parts.netloc, path, parts.query, parts.fragment))
 
 
-def prepare_home(settings: Settings) -> Path:
-    """Make the home folder, for its owner's eyes only, where there is none; raises HomeInUse where that cannot be.
+def _close_to_others(home: Path) -> None:
+    """Homes of earlier releases are as open as their owner's umask; one that is closed to writes was meant to be."""
+    found = home.stat()
+    if found.st_mode & 0o077 and found.st_mode & stat.S_IWUSR and found.st_uid == os.geteuid():
+        with suppress(OSError):
+            home.chmod(OWNER_ONLY)
 
-    A folder that is there keeps its mode: who shares it with a group, or closed it to writes, meant to.
+
+def prepare_home(settings: Settings) -> Path:
+    """Make the home folder, for its owner's eyes only; raises HomeInUse when that is not possible.
+
+    It holds texts of documents, so one that is open to others is closed to them. One that its owner closed to writes
+    keeps its mode, and so does one of another owner.
     """
     home = settings.home_path
     try:
         home.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
+        _close_to_others(home)
     except OSError as error:
         raise HomeInUse(
             f"cannot make the home folder {home}: {error.strerror}",

@@ -1,6 +1,7 @@
 """The command line as people meet it: help, misuse, interruption, and what is not shown to others."""
 
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -93,6 +94,13 @@ def test_a_home_and_what_is_in_it_are_for_their_owner_only(cli: Command, tmp_pat
     found = [new.home, *new.home.rglob("*")]
     assert len(found) > 10
     assert [path for path in found if path.stat().st_mode & 0o077] == []
+
+
+def test_a_home_that_was_open_to_others_is_closed(cli: Command) -> None:
+    cli.home.mkdir(parents=True, exist_ok=True)
+    cli.home.chmod(0o755)
+    cli.json("jobs", "list")
+    assert stat.S_IMODE(cli.home.stat().st_mode) == 0o700
 
 
 def test_a_search_of_a_new_home_says_how_to_fill_it(cli: Command) -> None:

@@ -1,4 +1,4 @@
-"""How a home is opened: its mode is its owner's affair, and what cannot be written is read as it stands."""
+"""How a home is opened: closed to others, and what cannot be written is read as it stands."""
 
 import stat
 from pathlib import Path
@@ -30,14 +30,16 @@ def mode_of(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-@pytest.mark.parametrize("mode", [0o555, 0o750, 0o755])
-def test_a_home_that_is_there_keeps_its_mode(settings: Settings, made: Path, mode: int) -> None:
+@pytest.mark.parametrize(("mode", "kept"), [(0o555, 0o555), (0o500, 0o500), (0o750, 0o700), (0o755, 0o700)])
+def test_a_home_is_closed_to_others_unless_it_is_closed_to_writes(
+    settings: Settings, made: Path, mode: int, kept: int
+) -> None:
     made.chmod(mode)
     with open_to_read(settings):
         pass
-    kept = mode_of(made)
+    found = mode_of(made)
     made.chmod(0o700)
-    assert kept == mode
+    assert found == kept
 
 
 def test_a_home_that_is_made_is_closed_to_others(settings: Settings, tmp_path: Path) -> None:
