@@ -54,10 +54,6 @@ class Archive:
         except (BadZipFile, NotImplementedError):
             raise UnreadableDocument(DAMAGED) from None
 
-    def count(self, *prefixes: str) -> int:
-        """How many members, folders left aside, have a name that begins so."""
-        return sum(name.startswith(prefixes) and not name.endswith("/") for name in self.names)
-
     def replace(self, parts: Mapping[str, bytes]) -> bytes:
         """The bytes of a container of the same members, some with another content."""
         out = BytesIO()

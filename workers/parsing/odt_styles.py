@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
+from embedmill.workers.parsing.inheriting import with_parents
 from embedmill.workers.parsing.numerals import numeral
 from embedmill.workers.parsing.scripts import SUB, SUPER
 from embedmill.workers.parsing.word_lists import BULLET
@@ -11,7 +12,6 @@ from embedmill.workers.parsing.xml import Element, attribute, local_name
 
 CODE = frozenset({"preformatted text", "source code", "sourcecode", "code", "html preformatted"})
 
-_CHAIN = 20
 _DEEPEST = 10
 _ESCAPED = re.compile("_([0-9a-f]{1,6})_")
 _PLACE = re.compile("%([0-9]{1,2})%")
@@ -76,23 +76,13 @@ class OdtStyles:
 
     def __getitem__(self, name: str) -> OdtStyle:
         if name not in self._known:
-            self._known[name] = self._with_parents(name)
+            self._known[name] = with_parents(name, self._own, self._elements)
         return self._known[name]
 
     def levels(self, name: str) -> dict[int, OdtLevel]:
         """The levels of a list style; none where the document does not define it."""
         found = self._listings.get(name)
         return {} if found is None else dict(_read_levels(found))
-
-    def _with_parents(self, name: str) -> OdtStyle:
-        style = self._own(name)
-        parent = style.parent
-        for _ in range(_CHAIN):
-            if parent not in self._elements:
-                break
-            own = self._own(parent)
-            style, parent = style.below(own), own.parent
-        return style
 
     def _own(self, name: str) -> OdtStyle:
         element = self._elements.get(name)

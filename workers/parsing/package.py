@@ -7,7 +7,7 @@ from posixpath import basename, dirname, join, normpath
 from embedmill.shared.errors import DocumentError, UnsupportedDocument
 from embedmill.workers.parsing.archive import Archive
 from embedmill.workers.parsing.document import ParsedDocument
-from embedmill.workers.parsing.draft import Draft, count
+from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.limits import ParserLimits
 from embedmill.workers.parsing.xml import Element, parse_xml
 
@@ -55,13 +55,6 @@ def core_title(archive: Archive) -> str:
     if CORE not in archive:
         return ""
     return parse_xml(archive.read(CORE)).findtext("{http://purl.org/dc/elements/1.1/}title") or ""
-
-
-def note_parts(archive: Archive, kinds: Iterable[tuple[str, str]], draft: Draft) -> None:
-    """Notes how many parts of an office file are of kinds that are not read; a kind is a prefix and a noun."""
-    for prefix, thing in kinds:
-        if found := archive.count(prefix):
-            draft.note(f"{count(found, thing)} left out")
 
 
 def read_embedded(archive: Archive, parts: Iterable[str], draft: Draft) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from embedmill.workers.parsing.archive import Archive
+from embedmill.workers.parsing.inheriting import with_parents
 from embedmill.workers.parsing.xml import Element, attribute, children, parse_xml, value
 
 STYLES = "word/styles.xml"
@@ -12,8 +13,6 @@ CODE = frozenset({"source code", "html preformatted", "code", "preformatted text
 CAPTIONS = frozenset({"caption", "image caption", "table caption"})
 BODY_LEVEL = 9
 """The outline level that is no heading."""
-
-_CHAIN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +55,8 @@ class Styles:
     def __getitem__(self, style_id: str) -> Style:
         """A style that the document does not define means nothing."""
         if style_id not in self._known:
-            self._known[style_id] = self._with_parents(style_id)
+            self._known[style_id] = with_parents(style_id, self._own, self._elements)
         return self._known[style_id]
-
-    def _with_parents(self, style_id: str) -> Style:
-        style = self._own(style_id)
-        parent = style.parent
-        for _ in range(_CHAIN):
-            if parent not in self._elements:
-                break
-            own = self._own(parent)
-            style, parent = style.below(own), own.parent
-        return style
 
     def _own(self, style_id: str) -> Style:
         element = self._elements.get(style_id)
