@@ -65,7 +65,7 @@ def lower_limits(limits: ParserLimits) -> None:
 
 
 def answer_request(payload: bytes, answers: BinaryIO, limits: ParserLimits) -> bool:
-    """Whether this answer is the last: after an exhausted heap the process is not worth keeping."""
+    """Whether this answer is the last: after an exhausted heap, or half an import, the process is not worth keeping."""
     _allow_cpu(limits)
     data, name = unpack_request(payload)
     try:
@@ -73,7 +73,7 @@ def answer_request(payload: bytes, answers: BinaryIO, limits: ParserLimits) -> b
         outcome: ParsedDocument | DocumentError = parse(data, name=name, limits=limits)
         is_last, answer = False, pack_answer(outcome, is_last=False)
     except DocumentError as error:
-        is_last = isinstance(error.__cause__, MemoryError)
+        is_last = isinstance(error.__cause__, (MemoryError, ImportError))
         answer = pack_answer(error, is_last=is_last)
     except MemoryError:
         is_last, answer = True, pack_answer(_out_of_memory(limits), is_last=True)

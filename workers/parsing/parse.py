@@ -58,12 +58,13 @@ def parse(data: bytes, *, name: str, limits: ParserLimits, depth: int = 0) -> Pa
         return _parse(data, name, limits, depth)
     except DocumentError:
         raise
-    except MemoryError as error:
+    except ModuleNotFoundError as error:
+        raise ReaderMissing(f"what reads it is not installed: {error.name or 'a part of Embedmill'}") from error
+    # A library that is there and cannot be loaded found no room.
+    except (MemoryError, ImportError) as error:
         raise ParserLimitExceeded(f"parsing needed more than {limits.memory_mb} MB of memory") from error
     except (BadZipFile, zlib.error, EOFError):
         raise UnreadableDocument(DAMAGED) from None
-    except ImportError as error:
-        raise ReaderMissing(f"what reads it is not installed: {error.name or 'a part of Embedmill'}") from error
     except RecursionError:
         raise UnreadableDocument("it is nested too deeply") from None
     # Parsers of hostile input raise whatever their authors forgot; the text of such errors may quote the document.

@@ -97,3 +97,12 @@ def test_a_reader_that_is_not_installed_is_no_damage_of_the_document(monkeypatch
     with pytest.raises(ReaderMissing, match="selectolax") as caught:
         parse(b"<html><body><p>well</p></body></html>", name="a.html", limits=LIMITS)
     assert repr(unpack_answer(pack_answer(caught.value, is_last=False)).outcome) == repr(caught.value)
+
+
+def test_a_library_that_finds_no_room_to_be_loaded_is_over_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room(*_: object) -> None:
+        raise ImportError("libpdfium.so: failed to map segment from shared object")
+
+    monkeypatch.setattr("embedmill.workers.parsing.html.read", no_room)
+    with pytest.raises(ParserLimitExceeded, match="memory"):
+        parse(b"<html><body><p>well</p></body></html>", name="a.html", limits=LIMITS)
