@@ -31,11 +31,13 @@ EmbedmillError
 │   ├── BlobMissing
 │   └── VectorsLost
 ├── FlowControl               not a failure: park, no attempt is used
-│   └── KeyRefused
+│   ├── KeyRefused
+│   └── KeyUnavailable
 └── InternalError             our fault
     ├── IllegalTransition
     ├── StorageFailed
     │   ├── ShardDamaged
+    │   ├── SealBroken
     │   ├── DatabaseAway
     │   └── TransactionLost
     └── BadVector
@@ -265,6 +267,18 @@ class KeyRefused(FlowControl):
         self.was_sent = was_sent
 
 
+class KeyUnavailable(FlowControl):
+    """The key that what is stored is encrypted under is not here; work waits, and nothing is lost."""
+
+    hint = (
+        "Set EMBEDMILL_KEY to the key that the installation was made with (`embedmill keys show` names it), "
+        "and restart the workers; the work goes on by itself."
+    )
+
+    def __init__(self, message: str, *, retry_after_seconds: float = KEY_SECONDS) -> None:
+        super().__init__(message, reason="key", retry_after_seconds=retry_after_seconds)
+
+
 class InternalError(EmbedmillError):
     """Our fault, or the machine's; please report it."""
 
@@ -284,6 +298,12 @@ class ShardDamaged(StorageFailed):
     """The file of a shard is no shard any more, or not all of one; what it held is stored elsewhere too."""
 
     hint = "Run `embedmill verify --repair`: it puts the file aside and makes the shard anew, at no cost."
+
+
+class SealBroken(StorageFailed):
+    """Something that was encrypted is no longer as it was written, or lies where it was not written."""
+
+    hint = "Somebody or something changed it: restore it from a copy, or ingest its source again."
 
 
 class DatabaseAway(StorageFailed):

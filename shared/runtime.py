@@ -28,6 +28,7 @@ from embedmill.shared.settings import Settings
 if TYPE_CHECKING:
     from embedmill.shared.caches.embeddings import EmbeddingCache
     from embedmill.shared.metering import Meter, Tally
+    from embedmill.shared.privacy.keys import Keys
     from embedmill.shared.providers.blobs.base import BlobStore
     from embedmill.shared.providers.embeddings.base import Embedder
     from embedmill.shared.providers.models.base import Model
@@ -109,6 +110,13 @@ class Runtime:
             return ServerCache(self.database)
         sizing = replace(self._sizing, outage_seconds=patience_seconds)
         return ServerCache(Database(url, sizing=sizing), owns_database=True)
+
+    @cached_property
+    def keys(self) -> "Keys":
+        """The installation's keys; to be used first outside of a transaction."""
+        from embedmill.shared.privacy.keys import Keys
+
+        return Keys(self.database, url=self.settings.key, home=self.home)
 
     @cached_property
     def spender(self) -> "Spender":

@@ -56,6 +56,11 @@ class Settings(BaseSettings):
     cache_answer_max_mb: int = Field(
         64, ge=1, description="Most that results, answers, grades and sub-queries may take, in MiB; the oldest go."
     )
+    key: str = Field(
+        "",
+        description="Root key, which wraps all others: `file://PATH`, `env://NAME` or `kms://KEY-ID`; empty means one "
+        "that is made for the installation.",
+    )
     broker_url: str = Field(
         "embedded://", description="Where wake-ups travel: `embedded://`, `redis://…`, `sqs://` or `amqp://…`."
     )

@@ -3,7 +3,7 @@ CREATE TABLE alembic_version (
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
 
-INSERT INTO "alembic_version" VALUES('0029');
+INSERT INTO "alembic_version" VALUES('0030');
 
 CREATE TABLE attempt (
 	id INTEGER NOT NULL, 
@@ -227,6 +227,24 @@ CREATE TABLE document (
 	updated_at DOUBLE NOT NULL, notes TEXT, wanted_version VARCHAR(16), 
 	CONSTRAINT pk_document PRIMARY KEY (id), 
 	CONSTRAINT fk_document_collection_id FOREIGN KEY(collection_id) REFERENCES collection (id) ON DELETE CASCADE
+);
+
+CREATE TABLE encryption_key (
+	id VARCHAR(16) NOT NULL, 
+	kind VARCHAR(8) NOT NULL, 
+	collection_id INTEGER, 
+	root_id VARCHAR(16), 
+	root_name TEXT, 
+	body BLOB, 
+	state VARCHAR(8) NOT NULL, 
+	created_at DOUBLE NOT NULL, 
+	wrapped_at DOUBLE NOT NULL, 
+	CONSTRAINT pk_encryption_key PRIMARY KEY (id), 
+	CONSTRAINT fk_encryption_key_collection_id FOREIGN KEY(collection_id) REFERENCES collection (id) ON DELETE CASCADE, 
+	CONSTRAINT ck_encryption_key_kind CHECK (kind IN ('root', 'secret', 'data')), 
+	CONSTRAINT ck_encryption_key_state CHECK (state IN ('current', 'former')), 
+	CONSTRAINT ck_encryption_key_owner CHECK ((kind = 'data') = (collection_id IS NOT NULL)), 
+	CONSTRAINT ck_encryption_key_wrapped CHECK ((kind = 'root') = (root_id IS NULL))
 );
 
 CREATE TABLE feedback (
@@ -793,4 +811,10 @@ CREATE TRIGGER term_change_delete AFTER DELETE ON term BEGIN INSERT INTO collect
 CREATE INDEX ix_kept_answer_created_at ON kept_answer (created_at, kind, bytes);
 
 CREATE INDEX ix_kept_answer_collection_id ON kept_answer (collection_id, changes);
+
+CREATE INDEX ix_encryption_key_collection_id ON encryption_key (collection_id);
+
+CREATE UNIQUE INDEX ux_encryption_key_sole ON encryption_key (kind) WHERE kind <> 'data' AND state = 'current';
+
+CREATE UNIQUE INDEX ux_encryption_key_current ON encryption_key (collection_id) WHERE kind = 'data' AND state = 'current';
 

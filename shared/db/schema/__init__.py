@@ -16,6 +16,7 @@ from embedmill.shared.db.schema.documents import (
     word_edition,
 )
 from embedmill.shared.db.schema.jobs import attempt, in_state, job, tally, work
+from embedmill.shared.db.schema.keys import encryption_key
 from embedmill.shared.db.schema.processes import chore, installation, pool, receipt, supervisor, worker
 from embedmill.shared.db.schema.queries import feedback, kept_answer, query_record
 from embedmill.shared.db.schema.spend import AMOUNTS, NOTHING_NEGATIVE, budget, budget_alert, flow_state, usage
@@ -48,6 +49,7 @@ __all__ = [
     "collection_change",
     "dead_letter",
     "document",
+    "encryption_key",
     "feedback",
     "flow_state",
     "in_state",

@@ -1,0 +1,202 @@
+"""The keys of an installation: one secret, out of which keys for hashes and signatures are made, and data keys.
+
+All of them are wrapped by a root key. The root is the one that EMBEDMILL_KEY names; where nothing is named, one that is
+made here: a file of the home that its owner reads, or, where a database server is shared by several hosts, a row there.
+The secret stays the same when the root changes, so that what was hashed with it is found again.
+"""
+
+import hmac
+import secrets
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from embedmill.shared.db.engine import Database
+from embedmill.shared.db.keyring import (
+    DATA,
+    ROOT,
+    SECRET,
+    StoredKey,
+    add_data_key,
+    add_sole_key,
+    find_key,
+    find_keys,
+    new_key_id,
+)
+from embedmill.shared.errors import KeyUnavailable
+from embedmill.shared.privacy.derivation import KEY_BYTES, derive_key, framed
+from embedmill.shared.privacy.envelope import DataKey
+from embedmill.shared.privacy.roots import LocalRoot, Root, find_key_file, make_key_file, open_root
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from embedmill.shared.db.engine import Connection
+
+KEY_FILE = "installation.key"
+SIGNATURE_BYTES = 64
+
+
+class Keys:
+    """The keys; made once for a process. Every method raises KeyUnavailable where the root key is not here.
+
+    The first use in an installation writes a row: it must not stand inside a transaction.
+    """
+
+    def __init__(self, database: Database, *, url: str, home: Path) -> None:
+        self._database = database
+        self._url = url
+        self._key_file = home / KEY_FILE
+        self._data_keys: dict[str, DataKey] = {}
+        self._current: dict[int, str] = {}
+
+    @property
+    def key_id(self) -> str:
+        """The id of the secret, which tells under which key a hash or signature was made; 16 hex digits."""
+        return self._secret.id
+
+    def derive(self, purpose: str, collection: str = "") -> bytes:
+        """32 bytes for one purpose, and one collection; the same in every process of this installation, for ever."""
+        return derive_key(self._secret.material, "purpose", purpose, collection)
+
+    def mac(self, purpose: str, data: str | bytes, collection: str = "") -> bytes:
+        """A hash of 32 bytes that nobody without the key can try guesses against."""
+        text = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
+        return hmac.digest(self.derive(purpose, collection), text, "sha256")
+
+    def sign(self, data: bytes) -> bytes:
+        """A signature (Ed25519, 64 bytes) that whoever has `public_key` can check."""
+        return self._signer.sign(data)
+
+    def verify(self, data: bytes, signature: bytes) -> bool:
+        """Whether a signature is this installation's, of these bytes."""
+        return is_signed(self.public_key, data, signature)
+
+    @property
+    def public_key(self) -> bytes:
+        """What signatures are checked with elsewhere: 32 bytes, and no secret."""
+        return self._signer.public_key().public_bytes_raw()
+
+    def create_data_key(self, connection: "Connection", collection_id: int, root: Root) -> str:
+        """A new key for a collection, wrapped by a root (see `root`), in the transaction that needs it; its id."""
+        key_id = new_key_id()
+        body = root.wrap(secrets.token_bytes(KEY_BYTES), wrapping_purpose(DATA, key_id))
+        add_data_key(connection, _stored(key_id, DATA, root, body, collection_id))
+        self._current.pop(collection_id, None)
+        return key_id
+
+    def current_data_key(self, collection_id: int) -> DataKey:
+        """The key under which a collection's texts are sealed now."""
+        if collection_id not in self._current:
+            found = self._database.query(find_keys, DATA, collection_id=collection_id)
+            if not found:
+                raise KeyUnavailable(f"collection {collection_id} is encrypted, and its key is gone")
+            self._current[collection_id] = found[-1].id
+        return self.data_key(self._current[collection_id])
+
+    def data_key(self, key_id: str) -> DataKey:
+        """A key by its id, as it stands in what was sealed."""
+        if key_id not in self._data_keys:
+            stored = self._database.query(find_key, key_id)
+            if stored is None:
+                raise KeyUnavailable(
+                    f"something is encrypted under key {key_id}, which this installation does not have"
+                )
+            self._data_keys[key_id] = DataKey(key_id, self.unwrap(stored))
+        return self._data_keys[key_id]
+
+    def unwrap(self, stored: StoredKey) -> bytes:
+        """The bytes of a stored key."""
+        root, purpose = self.root_of(stored), wrapping_purpose(stored.kind, stored.id)
+        if stored.body is None and isinstance(root, LocalRoot):
+            return root.derive(purpose)
+        return root.unwrap(stored.body or b"", purpose)
+
+    def root_of(self, stored: StoredKey) -> Root:
+        """The root that wrapped a key: the one that is set, or the one that was made here before."""
+        for root in self._roots():
+            if root.id == stored.root_id:
+                return root
+        there = f"EMBEDMILL_KEY names another one ({self.root.id})" if self._url else "EMBEDMILL_KEY is not set"
+        raise KeyUnavailable(
+            f"the keys of this installation need root key {stored.root_id} ({stored.root_name}): {there}"
+        )
+
+    @cached_property
+    def root(self) -> Root:
+        """The root that wraps new keys."""
+        return open_root(self._url) if self._url else self._make_own_root()
+
+    def _roots(self) -> Iterator[Root]:
+        if self._url:
+            yield self.root
+        if own := self._find_own_root():
+            yield own
+
+    def _find_own_root(self) -> LocalRoot | None:
+        """The root that was made here; None where there is none."""
+        if self._database.is_sqlite:
+            material = find_key_file(self._key_file)
+        else:
+            material = next((key.body for key in self._database.query(find_keys, ROOT)), None)
+        return self._own_root(material) if material else None
+
+    def _make_own_root(self) -> LocalRoot:
+        if found := self._find_own_root():
+            return found
+        if self._database.is_sqlite:
+            return self._own_root(make_key_file(self._key_file))
+        new = StoredKey(new_key_id(), ROOT, None, None, None, secrets.token_bytes(KEY_BYTES), "current", 0, 0)
+        return self._own_root(self._database.transact(add_sole_key, new).body or b"")
+
+    def _own_root(self, material: bytes) -> LocalRoot:
+        where = f"file://{self._key_file}" if self._database.is_sqlite else "a row of the tracking database"
+        return LocalRoot(material, name=where)
+
+    @cached_property
+    def _secret(self) -> DataKey:
+        found = self._database.query(find_keys, SECRET)
+        stored = found[-1] if found else self._database.transact(add_sole_key, self._new_secret())
+        return DataKey(stored.id, self.unwrap(stored))
+
+    def _new_secret(self) -> StoredKey:
+        key_id, root = new_key_id(), self.root
+        if isinstance(root, LocalRoot):
+            return _stored(key_id, SECRET, root, None)
+        body = root.wrap(secrets.token_bytes(KEY_BYTES), wrapping_purpose(SECRET, key_id))
+        return _stored(key_id, SECRET, root, body)
+
+    @cached_property
+    def _signer(self) -> "Ed25519PrivateKey":
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+        return Ed25519PrivateKey.from_private_bytes(self.derive("signature"))
+
+
+def is_signed(public_key: bytes, data: bytes, signature: bytes) -> bool:
+    """Whether whoever has the private key signed these bytes."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, data)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def wrapping_purpose(kind: str, key_id: str) -> bytes:
+    """What a wrapped key is bound to."""
+    return framed("key", kind, key_id)
+
+
+def rewrapped(stored: StoredKey, material: bytes, root: Root) -> StoredKey:
+    """A stored key as another root wraps it."""
+    body = root.wrap(material, wrapping_purpose(stored.kind, stored.id))
+    return replace(stored, root_id=root.id, root_name=root.name, body=body)
+
+
+def _stored(key_id: str, kind: str, root: Root, body: bytes | None, collection_id: int | None = None) -> StoredKey:
+    return StoredKey(key_id, kind, collection_id, root.id, root.name, body, "current", 0, 0)

@@ -1,0 +1,134 @@
+"""Root keys: what wraps an installation's other keys, from a file, an environment variable or AWS KMS.
+
+A root is recognised by its id, a hash, so a wrong one is told before anything is tried with it.
+"""
+
+import base64
+import binascii
+import hashlib
+import os
+import re
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+from embedmill.shared.errors import KeyUnavailable, SettingsError
+from embedmill.shared.privacy.derivation import KEY_BYTES, derive_key
+from embedmill.shared.privacy.envelope import DataKey, seal, unseal
+
+LEAST_BYTES = 32
+FILE_MODE = 0o600
+FORMS = "32 bytes: as they are, as 64 hex digits, or in base64"
+_HEX = re.compile(rb"[0-9a-fA-F]{64}")
+
+
+class Root(Protocol):
+    """A root key. `id` is 16 hex digits; `name` is how settings name it, and no secret."""
+
+    @property
+    def id(self) -> str:
+        """What it is recognised by."""
+
+    @property
+    def name(self) -> str:
+        """Where it is, in words for people."""
+
+    def wrap(self, material: bytes, purpose: bytes) -> bytes:
+        """A key, encrypted so that only this root opens it, and only for the same purpose."""
+
+    def unwrap(self, wrapped: bytes, purpose: bytes) -> bytes:
+        """The key; raises KeyUnavailable."""
+
+
+class LocalRoot:
+    """A root key whose bytes this process has."""
+
+    def __init__(self, material: bytes, *, name: str) -> None:
+        self._material = material
+        self.name = name
+        self.id = derive_key(material, "root id").hex()[:16]
+
+    def wrap(self, material: bytes, purpose: bytes) -> bytes:
+        return seal(self._wrapping, purpose, material)
+
+    def unwrap(self, wrapped: bytes, purpose: bytes) -> bytes:
+        return unseal(self._wrapping, purpose, wrapped)
+
+    def derive(self, purpose: bytes) -> bytes:
+        """A key that need not be wrapped, because this root gives it again."""
+        return derive_key(self._material, "secret", purpose)
+
+    @property
+    def _wrapping(self) -> DataKey:
+        return DataKey(self.id, derive_key(self._material, "wrap"))
+
+
+def open_root(url: str) -> Root:
+    """The root key that a setting names; raises SettingsError for a form that means nothing, KeyUnavailable."""
+    scheme, _, rest = url.partition("://")
+    match scheme:
+        case "file" if rest:
+            return LocalRoot(
+                _read_file(Path(unquote(urlsplit(url).netloc + urlsplit(url).path)).expanduser()), name=url
+            )
+        case "env" if rest:
+            return LocalRoot(_read_variable(rest), name=url)
+        case "kms" if rest:
+            from embedmill.shared.privacy.kms import KmsRoot
+
+            return KmsRoot(rest)
+    raise SettingsError("a key is named file://PATH, env://NAME or kms://KEY-ID", hint="See docs/encryption.md.")
+
+
+def make_key_file(path: Path) -> bytes:
+    """A new key in a file of its own that only its owner reads; the one that is there, where another came first."""
+    staged = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    try:
+        _write_whole(staged, secrets.token_bytes(KEY_BYTES).hex().encode() + b"\n")
+        with suppress(FileExistsError):
+            os.link(staged, path)
+        staged.unlink()
+    except OSError as error:
+        raise KeyUnavailable(f"the key file {path} cannot be made: {error.strerror}") from None
+    return _read_file(path)
+
+
+def find_key_file(path: Path) -> bytes | None:
+    """The key in a file; None where there is no file."""
+    return _read_file(path) if path.exists() else None
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE), "wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        return _parse(path.read_bytes(), f"the key file {path}")
+    except OSError as error:
+        raise KeyUnavailable(f"the key file {path} cannot be read: {error.strerror}") from None
+
+
+def _read_variable(name: str) -> bytes:
+    if not (value := os.environ.get(name, "")):
+        raise KeyUnavailable(f"the environment variable {name}, which EMBEDMILL_KEY names, is not set")
+    return _parse(value.encode("utf-8", "surrogateescape"), f"the environment variable {name}")
+
+
+def _parse(data: bytes, where: str) -> bytes:
+    if len(data) == KEY_BYTES:
+        return data
+    text = data.strip()
+    if _HEX.fullmatch(text):
+        return bytes.fromhex(text.decode())
+    with suppress(binascii.Error):
+        if len(found := base64.b64decode(text.translate(bytes.maketrans(b"-_", b"+/")), validate=True)) == KEY_BYTES:
+            return found
+    if len(text) >= LEAST_BYTES:
+        return hashlib.sha256(b"embedmill key text" + text).digest()
+    raise KeyUnavailable(f"{where} holds no key: it has to be {FORMS}")
