@@ -2,13 +2,15 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import orjson
 
+from embedmill.producers import erased
 from embedmill.producers.absence import Unread, is_missing, note_kept
 from embedmill.producers.sources.base import (
     FileItem,
@@ -154,6 +156,14 @@ class SourceScan:
         except submitting.TextWanted:
             stored = self._store_rows(batch, list(batch.submissions))
             return self.reading.database.transact(lambda connection: self._record(connection, stored))
+        except submitting.ErasedMeanwhile as error:
+            return self.record(self._without(batch, error.ids))
+
+    def _without(self, batch: Batch, ids: Container[str]) -> Batch:
+        """A batch without some documents, nor their texts among those that are stored with it."""
+        left = {id_: s for id_, s in batch.submissions.items() if id_ not in ids}
+        items = {id_: batch.items[id_] for id_ in left}
+        return self._store_rows(Batch(items, left, batch.notes), [id_ for id_, s in left.items() if "ref" in s.origin])
 
     def _record(self, connection: Connection, batch: Batch) -> Recorded:
         newest = scans.require_current(connection, self.scan)
@@ -171,6 +181,9 @@ class SourceScan:
                 max_attempts=self.reading.runtime.settings.max_attempts,
                 counted=counted,
                 passes_over_dead=not self.reading.retry_dead,
+                find_erased=partial(
+                    erased.find_erased, runtime=self.reading.runtime, collection=self.reading.collection
+                ),
             )
             queued = done.queued
             notes += dead_before.describe_dead_before(connection, done.dead_before)
@@ -308,6 +321,9 @@ class SourceScan:
         for item in items:
             if isinstance(item, FileItem | RowItem):
                 found.setdefault(document_id(self.reading.collection.name, item.uri), item)
+        for id_, barred in erased.find_items(self.reading.runtime, self.reading.collection, found).items():
+            notes.append(erased.note(barred))
+            del found[id_]
         submissions = {id_: _describe_item(id_, self.reading.settings_hash, item) for id_, item in found.items()}
         batch = Batch(found, submissions, notes)
         rows = [id_ for id_, item in found.items() if isinstance(item, RowItem)]

@@ -18,6 +18,7 @@ from embedmill.shared.db.engine import Database
 from embedmill.shared.db.installation import find_installation, name_installation
 from embedmill.shared.db.opening import open_database
 from embedmill.shared.db.postgres import Sizing
+from embedmill.shared.db.tombstones import Marker
 from embedmill.shared.errors import HomeInUse, SettingsError, StorageFailed, UserError
 from embedmill.shared.presence import RUN
 from embedmill.shared.providers.endpoints import EMBEDDINGS, MODELS, RERANKERS, find_endpoint
@@ -117,6 +118,11 @@ class Runtime:
         from embedmill.shared.privacy.keys import Keys
 
         return Keys(self.database, url=self.settings.key, home=self.home)
+
+    @cached_property
+    def marker(self) -> Marker:
+        """Makes the marks of what was erased."""
+        return Marker(lambda: self.keys)
 
     @cached_property
     def spender(self) -> "Spender":

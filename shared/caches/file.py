@@ -214,7 +214,7 @@ class FileCache(EmbeddingCache):
         self._path.parent.mkdir(parents=True, exist_ok=True)
         connection = _connect(str(self._path))
         # The first only counts before there is anything in the file.
-        for pragma in ("auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=NORMAL"):
+        for pragma in ("auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=NORMAL", "secure_delete=ON"):
             connection.execute(f"PRAGMA {pragma}")
         self._has_former = _make_tables(connection)
         return connection

@@ -21,6 +21,8 @@ PRAGMAS = (
     "synchronous=NORMAL",
     "foreign_keys=ON",
     "cache_size=-4000",
+    # Libraries differ in what they begin with: what was deleted must not be left in free pages.
+    "secure_delete=ON",
 )
 
 

@@ -1,7 +1,7 @@
 """Submission of documents in batches: those that are new or changed get work, and those that leave a removal."""
 
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Collection as Ids
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +50,23 @@ class TextWanted(Exception):
     """A row has to be read by a worker and its text was not stored: it looked unchanged a moment ago."""
 
 
+class ErasedMeanwhile(Exception):
+    """Some of the documents, `ids`, were erased a moment ago; their texts may have been stored with the others'."""
+
+    def __init__(self, ids: Ids[str]) -> None:
+        super().__init__(f"{len(ids)} documents were erased")
+        self.ids = ids
+
+
+FindErased = Callable[[Connection, Sequence[Submission]], Ids[str]]
+"""Which of some submissions are of documents that were erased."""
+
+
+def find_none(_connection: Connection, _submissions: Sequence[Submission]) -> Ids[str]:
+    """Nothing was ever erased."""
+    return ()
+
+
 def submit_batch(
     connection: Connection,
     submissions: Sequence[Submission],
@@ -59,16 +76,19 @@ def submit_batch(
     max_attempts: int,
     counted: Ids[str] = frozenset(),
     passes_over_dead: bool = True,
+    find_erased: FindErased = find_none,
 ) -> SubmittedBatch:
     """Record a batch of documents seen by a job; those that are new or changed get work, and their rows are held.
 
     A document is unchanged when readers see the version that is wanted last: one whose removal waits is not, nor one
     that another version is on its way for, nor one whose repair died. Repeating a batch changes nothing. `counted` are
     documents that the job has met before, which are not counted as unchanged again. What died and has not changed since
-    is left as it is, unless it is not to be passed over. Raises TextWanted.
+    is left as it is, unless it is not to be passed over. Raises TextWanted, ErasedMeanwhile.
     """
     by_id = {s.document_id: s for s in submissions}
     known = _hold_known(connection, job_id, list(by_id))
+    if erased := find_erased(connection, submissions):
+        raise ErasedMeanwhile(erased)
     tried = {id_: row.wanted_version for id_, row in known.items() if _was_tried(by_id[id_], row)}
     dead = find_dead_before(connection, tried) if tried and passes_over_dead else {}
     changed = [s for id_, s in by_id.items() if id_ not in dead and _needs_work(s, known.get(id_))]

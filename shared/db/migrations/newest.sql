@@ -3,7 +3,7 @@ CREATE TABLE alembic_version (
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
 
-INSERT INTO "alembic_version" VALUES('0030');
+INSERT INTO "alembic_version" VALUES('0031');
 
 CREATE TABLE attempt (
 	id INTEGER NOT NULL, 
@@ -245,6 +245,32 @@ CREATE TABLE encryption_key (
 	CONSTRAINT ck_encryption_key_state CHECK (state IN ('current', 'former')), 
 	CONSTRAINT ck_encryption_key_owner CHECK ((kind = 'data') = (collection_id IS NOT NULL)), 
 	CONSTRAINT ck_encryption_key_wrapped CHECK ((kind = 'root') = (root_id IS NULL))
+);
+
+CREATE TABLE erased_document (
+	erasure_id VARCHAR(16) NOT NULL, 
+	document_id VARCHAR(32) NOT NULL, 
+	collection_id INTEGER NOT NULL, 
+	known JSON, 
+	CONSTRAINT pk_erased_document PRIMARY KEY (erasure_id, document_id), 
+	CONSTRAINT fk_erased_document_erasure_id FOREIGN KEY(erasure_id) REFERENCES erasure (id) ON DELETE CASCADE
+);
+
+CREATE TABLE erasure (
+	id VARCHAR(16) NOT NULL, 
+	cause VARCHAR(9) NOT NULL, 
+	state VARCHAR(4) NOT NULL, 
+	step TEXT NOT NULL, 
+	progress JSON NOT NULL, 
+	documents INTEGER NOT NULL, 
+	error TEXT, 
+	receipt JSON, 
+	created_at DOUBLE NOT NULL, 
+	finished_at DOUBLE, 
+	CONSTRAINT pk_erasure PRIMARY KEY (id), 
+	CONSTRAINT ck_erasure_cause CHECK (cause IN ('asked', 'retention', 'restore')), 
+	CONSTRAINT ck_erasure_state CHECK (state IN ('open', 'done')), 
+	CONSTRAINT ck_erasure_finished CHECK ((state = 'done') = (finished_at IS NOT NULL))
 );
 
 CREATE TABLE feedback (
@@ -514,6 +540,15 @@ CREATE TABLE term (
 	CONSTRAINT fk_term_collection_id FOREIGN KEY(collection_id) REFERENCES collection (id) ON DELETE CASCADE, 
 	CONSTRAINT fk_term_document_id FOREIGN KEY(document_id) REFERENCES document (id) ON DELETE CASCADE, 
 	CONSTRAINT uq_term_document_id_term_synonym UNIQUE (document_id, term, synonym)
+);
+
+CREATE TABLE tombstone (
+	mark VARCHAR(64) NOT NULL, 
+	kind VARCHAR(8) NOT NULL, 
+	erasure_id VARCHAR(16) NOT NULL, 
+	created_at DOUBLE NOT NULL, 
+	CONSTRAINT pk_tombstone PRIMARY KEY (mark), 
+	CONSTRAINT ck_tombstone_kind CHECK (kind IN ('document', 'content', 'version'))
 );
 
 CREATE TABLE unreadable_message (
@@ -817,4 +852,8 @@ CREATE INDEX ix_encryption_key_collection_id ON encryption_key (collection_id);
 CREATE UNIQUE INDEX ux_encryption_key_sole ON encryption_key (kind) WHERE kind <> 'data' AND state = 'current';
 
 CREATE UNIQUE INDEX ux_encryption_key_current ON encryption_key (collection_id) WHERE kind = 'data' AND state = 'current';
+
+CREATE INDEX ix_erasure_open ON erasure (created_at) WHERE finished_at IS NULL;
+
+CREATE INDEX ix_tombstone_erasure_id ON tombstone (erasure_id);
 

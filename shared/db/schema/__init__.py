@@ -15,6 +15,7 @@ from embedmill.shared.db.schema.documents import (
     word_delta,
     word_edition,
 )
+from embedmill.shared.db.schema.erasures import erased_document, erasure, tombstone
 from embedmill.shared.db.schema.jobs import attempt, in_state, job, tally, work
 from embedmill.shared.db.schema.keys import encryption_key
 from embedmill.shared.db.schema.processes import chore, installation, pool, receipt, supervisor, worker
@@ -50,6 +51,8 @@ __all__ = [
     "dead_letter",
     "document",
     "encryption_key",
+    "erased_document",
+    "erasure",
     "feedback",
     "flow_state",
     "in_state",
@@ -73,6 +76,7 @@ __all__ = [
     "supervisor",
     "tally",
     "term",
+    "tombstone",
     "unreadable_message",
     "usage",
     "verdict",

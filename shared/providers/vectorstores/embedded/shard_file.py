@@ -276,6 +276,7 @@ def _connect(path: Path, *, mode: str) -> sqlite3.Connection:
         file_uri(path, mode=mode), uri=True, timeout=_patience.get(), isolation_level=None, check_same_thread=False
     )
     connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA secure_delete=ON")
     connection.execute(f"PRAGMA cache_size=-{READ_CACHE_KIB}")
     connection.execute(f"PRAGMA journal_size_limit={WAL_LIMIT_BYTES}")
     return connection

@@ -1,0 +1,51 @@
+"""What was erased stays out when a source still has it: who finds that out, and how a job says so."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from embedmill.producers.sources.base import FileItem, RowItem
+from embedmill.shared.db.collections import Collection as DocumentCollection
+from embedmill.shared.db.engine import Connection
+from embedmill.shared.db.submitting import Submission
+from embedmill.shared.db.tombstones import SHOWN_CHARACTERS, Barred, Named, find_barred
+from embedmill.shared.erasing import MarkKind
+from embedmill.shared.runtime import Runtime
+
+WHY = {
+    MarkKind.DOCUMENT: "it was erased on {day} and stays out",
+    MarkKind.CONTENT: "its content was erased on {day} under another name and stays out",
+    MarkKind.VERSION: "its time was up on {day}, and it has not changed since",
+}
+"""Said of a document that a source still has."""
+
+
+def find_erased(
+    connection: Connection, submissions: Sequence[Submission], *, runtime: Runtime, collection: DocumentCollection
+) -> Collection[str]:
+    """Which of some submissions are of documents that were erased."""
+    return find(connection, {s.document_id: s.content_hash for s in submissions}, runtime, collection)
+
+
+def find(
+    connection: Connection, contents: Mapping[str, str], runtime: Runtime, collection: DocumentCollection
+) -> Mapping[str, Barred]:
+    """Why documents stay out, given by id with the hashes of their content; those that come in are absent."""
+    coming = [Named(id, collection.name, content_hash) for id, content_hash in contents.items()]
+    return find_barred(connection, runtime.marker, coming)
+
+
+def find_items(
+    runtime: Runtime, collection: DocumentCollection, items: Mapping[str, FileItem | RowItem]
+) -> Mapping[str, Barred]:
+    """The same of what a source has, given by id."""
+    contents = {id: item.content_hash for id, item in items.items()}
+    return runtime.database.query(find, contents, runtime, collection)
+
+
+def note(barred: Barred) -> dict[str, Any]:
+    """A job's note of a document that stays out. It names the mark: the document's own name was erased, too."""
+    shown = barred.mark[:SHOWN_CHARACTERS]
+    day = datetime.fromtimestamp(barred.since, UTC).date().isoformat()
+    reason = f"{WHY[barred.kind].format(day=day)}; `embedmill erasures lift MARK` lets it in"
+    return {"kind": "skipped", "uri": f"erased:{shown}", "line": None, "reason": reason}

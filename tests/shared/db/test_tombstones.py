@@ -1,0 +1,82 @@
+"""Tombstones: what was erased is known by keyed hashes, under its name and by its content, until they are lifted."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from embedmill.shared.db import tombstones
+from embedmill.shared.db.engine import Database
+from embedmill.shared.db.tombstones import NO_CONTENT, Marker, Named
+from embedmill.shared.erasing import MarkKind
+from tests.shared.db.tracker import Tracker, submission
+
+DOCUMENT = Named("a" * 32, "default", "c" * 64)
+COPY = Named("b" * 32, "default", "c" * 64)
+
+
+@dataclass
+class OneKey:
+    key: bytes = b"k" * 32
+
+    def derive(self, purpose: str, collection: str = "") -> bytes:
+        return self.key + purpose.encode()
+
+
+@pytest.fixture
+def marker() -> Marker:
+    return Marker(OneKey)
+
+
+def bury(database: Database, marker: Marker, *kinds: MarkKind) -> dict[MarkKind, str]:
+    marks = marker.marks(DOCUMENT)
+    database.transact(tombstones.set_tombstones, "e1", {marks[kind]: kind for kind in kinds})
+    return marks
+
+
+def barred(database: Database, marker: Marker, *coming: Named) -> dict[str, MarkKind]:
+    found = database.query(tombstones.find_barred, marker, coming)
+    return {id: why.kind for id, why in found.items()}
+
+
+def test_an_erased_document_is_known_under_its_name(tracker: Tracker, marker: Marker) -> None:
+    bury(tracker.database, marker, MarkKind.DOCUMENT)
+    assert barred(tracker.database, marker, DOCUMENT, COPY) == {DOCUMENT.id: MarkKind.DOCUMENT}
+
+
+def test_its_content_is_known_under_another_name(tracker: Tracker, marker: Marker) -> None:
+    bury(tracker.database, marker, MarkKind.DOCUMENT, MarkKind.CONTENT)
+    elsewhere = Named(COPY.id, "other", COPY.content_hash)
+    assert barred(tracker.database, marker, COPY) == {COPY.id: MarkKind.CONTENT}
+    assert barred(tracker.database, marker, elsewhere) == {}
+
+
+def test_a_document_that_had_the_same_content_before_stays(tracker: Tracker, marker: Marker) -> None:
+    tracker.index(tracker.take(["file:///copy"], text="same"))
+    copy = submission("file:///copy", "same")
+    same = Named(copy.document_id, "default", copy.content_hash)
+    tracker.database.transact(tombstones.set_tombstones, "e1", {marker.marks(same)[MarkKind.CONTENT]: MarkKind.CONTENT})
+    assert barred(tracker.database, marker, same) == {}
+
+
+def test_a_version_whose_time_was_up_comes_back_when_it_has_changed(tracker: Tracker, marker: Marker) -> None:
+    bury(tracker.database, marker, MarkKind.VERSION)
+    assert barred(tracker.database, marker, DOCUMENT) == {DOCUMENT.id: MarkKind.VERSION}
+    assert barred(tracker.database, marker, Named(DOCUMENT.id, "default", "d" * 64), COPY) == {}
+
+
+def test_an_empty_file_bars_no_other(marker: Marker) -> None:
+    assert marker.marks(Named("a" * 32, "default", NO_CONTENT)).keys() == {MarkKind.DOCUMENT}
+
+
+def test_whoever_has_another_key_makes_other_marks(marker: Marker) -> None:
+    other = Marker(lambda: OneKey(b"x" * 32))
+    assert other.of_document(DOCUMENT.id) != marker.of_document(DOCUMENT.id)
+
+
+def test_marks_are_lifted_by_their_beginning_or_with_their_erasure(tracker: Tracker, marker: Marker) -> None:
+    marks = bury(tracker.database, marker, MarkKind.DOCUMENT, MarkKind.CONTENT)
+    assert tracker.database.transact(tombstones.lift, marks[MarkKind.DOCUMENT][:8]) == 0
+    assert tracker.database.transact(tombstones.lift, marks[MarkKind.DOCUMENT][:16]) == 1
+    assert barred(tracker.database, marker, DOCUMENT) == {DOCUMENT.id: MarkKind.CONTENT}
+    assert tracker.database.transact(tombstones.lift, "e1") == 1
+    assert barred(tracker.database, marker, DOCUMENT) == {}
