@@ -134,16 +134,19 @@ def open(  # noqa: A001 - it is called as embedmill.open
     home: str | os.PathLike[str] | None = None,
     *,
     settings: Settings | Mapping[str, Any] | None = None,
+    token: str | None = None,
     on_notice: OnNotice = log_notice,
 ) -> "Mill":
     """A mill over a home folder, or over `settings`, by names in lower case as docs/configuration.md has them.
 
-    What is not given comes from the environment and from embedmill.toml, as for commands. Notices, such as that work
-    waits for money, go to `on_notice`. Raises SettingsError, HomeInUse.
+    What is not given comes from the environment and from embedmill.toml, as for commands. `token` says who calls.
+    Notices, such as that work waits for money, go to `on_notice`. Raises SettingsError, HomeInUse.
     """
     chosen = settings if isinstance(settings, Settings) else load_settings(**settings or {})
     if home is not None:
         chosen = chosen.model_copy(update={"home": Path(home)})
+    if token is not None:
+        chosen = chosen.model_copy(update={"token": token})
     return Mill(chosen, on_notice=on_notice)
 
 

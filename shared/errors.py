@@ -6,6 +6,8 @@ EmbedmillError
 │   ├── SettingsError
 │   ├── SourceError
 │   ├── NotFound
+│   ├── AccessDenied
+│   │   └── TokenRefused
 │   ├── MissingExtra
 │   ├── UnknownPrice
 │   ├── HomeInUse
@@ -79,6 +81,18 @@ class SourceError(UserError):
 
 class NotFound(UserError):
     """A job, document, collection or dead letter by that name does not exist."""
+
+
+class AccessDenied(UserError):
+    """Whoever calls may not do that; the message says nothing of what there is."""
+
+    hint = "Ask an administrator for a token that may: embedmill tokens create (docs/access.md)."
+
+
+class TokenRefused(AccessDenied):
+    """A token names nobody here."""
+
+    hint = "EMBEDMILL_TOKEN holds it; an administrator makes new ones: embedmill tokens create NAME."
 
 
 class MissingExtra(UserError):

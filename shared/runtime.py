@@ -2,8 +2,8 @@
 
 import os
 import stat
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from embedmill.shared.caches.embeddings import EmbeddingCache
     from embedmill.shared.metering import Meter, Tally
     from embedmill.shared.privacy.keys import Keys
+    from embedmill.shared.privacy.principals import Principal
     from embedmill.shared.providers.blobs.base import BlobStore
     from embedmill.shared.providers.embeddings.base import Embedder
     from embedmill.shared.providers.models.base import Model
@@ -61,6 +62,9 @@ class Runtime:
         self._collections: dict[int, Collection] = {}
         # Terms of collections with their synonyms, each as of a number of the collection's changes.
         self.terms: dict[int, tuple[int, Sequence[Sequence[str]]]] = {}
+        self._caller: Principal | None = None
+        # Whether a service is under way, which answers for those that it calls.
+        self.is_serving = False
         # When this process last looked whether all words of a collection are counted.
         self.counted_at: dict[int, float] = {}
 
@@ -111,6 +115,29 @@ class Runtime:
             return ServerCache(self.database)
         sizing = replace(self._sizing, outage_seconds=patience_seconds)
         return ServerCache(Database(url, sizing=sizing), owns_database=True)
+
+    @property
+    def principal(self) -> "Principal":
+        """Who calls, as of now: a token that was revoked names nobody any more. Raises TokenRefused."""
+        if self._caller is not None:
+            return self._caller
+        if not self.settings.token:
+            from embedmill.shared.privacy.principals import Principal
+
+            return Principal.of_this_machine()
+        from embedmill.shared.privacy.identities import identify
+
+        file = self.settings.identity_file
+        return identify(self.database, self.settings.token, file=file and file.expanduser())
+
+    @contextmanager
+    def acting_for(self, principal: "Principal") -> Iterator[None]:
+        """Within, services answer this principal: whom a door has made out by itself."""
+        before, self._caller = self._caller, principal
+        try:
+            yield
+        finally:
+            self._caller = before
 
     @cached_property
     def keys(self) -> "Keys":

@@ -61,6 +61,12 @@ class Settings(BaseSettings):
         description="Root key, which wraps all others: `file://PATH`, `env://NAME` or `kms://KEY-ID`; empty means one "
         "that is made for the installation.",
     )
+    token: str = Field(
+        "", repr=False, description="Token of whoever calls (`embedmill tokens create`); empty means the home's owner."
+    )
+    identity_file: Path | None = Field(
+        None, description="File of principals and the hashes of their tokens, beside those that were issued here."
+    )
     broker_url: str = Field(
         "embedded://", description="Where wake-ups travel: `embedded://`, `redis://…`, `sqs://` or `amqp://…`."
     )

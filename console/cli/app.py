@@ -27,6 +27,7 @@ from embedmill.console.cli import simulate as simulate_cli
 from embedmill.console.cli import sources as sources_cli
 from embedmill.console.cli import spend as spend_cli
 from embedmill.console.cli import stats as stats_cli
+from embedmill.console.cli import tokens as tokens_cli
 from embedmill.console.cli import verify as verify_cli
 from embedmill.console.cli import workers as workers_cli
 from embedmill.console.cli.options import AsJson
@@ -50,6 +51,7 @@ app.add_typer(feedback_cli.app, name="feedback")
 app.add_typer(review_cli.app, name="review")
 app.add_typer(budget_cli.app, name="budget")
 app.add_typer(cache_cli.app, name="cache")
+app.add_typer(tokens_cli.app, name="tokens")
 app.add_typer(bulk_cli.app, name="bulk")
 
 TEXTUAL = frozenset({"search", "ask"})

@@ -8,8 +8,10 @@ from typing import Unpack
 
 from pydantic import TypeAdapter
 
+from embedmill.console.services.reach import in_collection
 from embedmill.console.services.recording import CameTo, Door, note_query
 from embedmill.console.services.searching import open_searcher, question_text
+from embedmill.console.services.serving import serves
 from embedmill.console.services.switches import Switches
 from embedmill.retrieval import explaining
 from embedmill.retrieval.answering.answering import ANSWER, Answered, Source, answer
@@ -23,6 +25,7 @@ from embedmill.retrieval.steps import Step
 from embedmill.retrieval.view import EVERY_SAYING, View
 from embedmill.shared.filtering.conditions import Condition
 from embedmill.shared.headed import place_of, within_one
+from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 
 READ = 10
@@ -116,6 +119,7 @@ KEPT: Kind[Asked] = Kind(
 OnClaim = Callable[[AskedClaim], object]
 
 
+@serves("ask", Right.READ, in_collection(), filters=True)
 def ask(
     runtime: Runtime,
     question: str,

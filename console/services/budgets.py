@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from embedmill.console.listening import NOBODY, Listener, Notice
+from embedmill.console.services.reach import installation
+from embedmill.console.services.serving import serves
 from embedmill.shared.db import budgets
 from embedmill.shared.db.budgets import Budget
 from embedmill.shared.db.collections import find_collection
@@ -13,6 +15,7 @@ from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.jobs import get_job
 from embedmill.shared.errors import UsageError, UserError
 from embedmill.shared.ledger import FREE_PROVIDERS, NAMED_SCOPES, BudgetScope
+from embedmill.shared.privacy.principals import Right
 from embedmill.shared.providers.names import ModelName
 from embedmill.shared.runtime import Runtime
 
@@ -72,6 +75,7 @@ class DeletedBudget:
     deleted: BudgetName
 
 
+@serves("budget.set", Right.MANAGE, installation)
 def set_budget(
     runtime: Runtime,
     scope: BudgetScope,
@@ -92,6 +96,7 @@ def set_budget(
     return _describe(found)
 
 
+@serves("budget.show", Right.OPERATE, installation)
 def show_budgets(runtime: Runtime) -> BudgetReport:
     """Every limit with what is used of it."""
 
@@ -103,6 +108,7 @@ def show_budgets(runtime: Runtime) -> BudgetReport:
     return runtime.database.query(find)
 
 
+@serves("budget.delete", Right.MANAGE, installation)
 def delete_budget(runtime: Runtime, scope: BudgetScope, name: str = "") -> DeletedBudget:
     """Take a limit away; what waits for it goes on. Raises UsageError, NotFound."""
     name = read_name(scope, name)

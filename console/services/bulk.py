@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from embedmill.console.services.reach import installation
+from embedmill.console.services.serving import serves
 from embedmill.shared.db import bulk_batches
 from embedmill.shared.db.bulk_batches import BulkBatch
 from embedmill.shared.errors import NotFound
 from embedmill.shared.ledger import BatchState
+from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 
 
@@ -47,6 +50,7 @@ class BatchReports:
     batches: Sequence[BatchReport]
 
 
+@serves("bulk.list", Right.OPERATE, installation)
 def list_batches(
     runtime: Runtime, *, job: int | None = None, only_open: bool = False, limit: int = 100
 ) -> BatchReports:
@@ -57,6 +61,7 @@ def list_batches(
     return BatchReports([describe_batch(batch) for batch in found])
 
 
+@serves("bulk.show", Right.OPERATE, installation)
 def show_batch(runtime: Runtime, number: int) -> BatchReport:
     """One batch; raises NotFound."""
     found = runtime.database.query(lambda connection: bulk_batches.get_batch(connection, number))

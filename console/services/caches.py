@@ -5,12 +5,15 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
+from embedmill.console.services.reach import installation
+from embedmill.console.services.serving import serves
 from embedmill.shared.caches.embeddings import KINDS, Size
 from embedmill.shared.db import kept_answers, retention, spending
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.kept_answers import KEPT_KINDS, RESULT
 from embedmill.shared.db.verdict_cache import VerdictCache
 from embedmill.shared.db.verdicts import VERDICT
+from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 from embedmill.workers.chores import pruner
 from embedmill.workers.chores.pruner import MEBIBYTE
@@ -55,6 +58,7 @@ class Forgotten:
     evicted: Mapping[str, Size]
 
 
+@serves("cache.show", Right.OPERATE, installation)
 def show_caches(runtime: Runtime) -> CacheReport:
     """Entries, hits, misses, and the tokens and dollars that were not paid again."""
     verdicts = VerdictCache(runtime.database)
@@ -74,6 +78,7 @@ def show_caches(runtime: Runtime) -> CacheReport:
     )
 
 
+@serves("cache.prune", Right.MANAGE, installation)
 def prune_caches(runtime: Runtime, *, unused_seconds: float | None = None, max_mb: int | None = None) -> Forgotten:
     """Forget now what the settings let go, or what was not used for so long, or what is beyond so much room."""
     policy = pruner.PrunePolicy.from_settings(runtime.settings).tightened(
@@ -83,6 +88,7 @@ def prune_caches(runtime: Runtime, *, unused_seconds: float | None = None, max_m
     return Forgotten(dict(sorted(gone.items())))
 
 
+@serves("cache.clear", Right.MANAGE, installation)
 def clear_answers(runtime: Runtime) -> Forgotten:
     """Forget what models answered about queries, all of it; vectors and verdicts on documents stay."""
 

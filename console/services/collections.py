@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack
 
 from embedmill.console.services.lanes import require_stage_price
+from embedmill.console.services.reach import every_reached, in_collection, new_collection
+from embedmill.console.services.serving import serves
 from embedmill.producers import submission
 from embedmill.shared.collections import CollectionSettings
 from embedmill.shared.db import collections
@@ -16,6 +18,7 @@ from embedmill.shared.db.query_records import forget_texts
 from embedmill.shared.db.reviews import count_open_reviews
 from embedmill.shared.db.samples import VERDICT, count_samples, get_counts
 from embedmill.shared.errors import UsageError
+from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 
 LONGEST_DOMAIN = 2_000
@@ -120,6 +123,7 @@ class DeletedCollection:
     deleted: str
 
 
+@serves("collections.create", Right.MANAGE, new_collection())
 def create_collection(runtime: Runtime, name: str, **chosen: Unpack[CollectionChoices]) -> CollectionReport:
     """Make a collection; raises UsageError, SettingsError, UserError when it is there already."""
     given = _given(chosen)
@@ -130,17 +134,21 @@ def create_collection(runtime: Runtime, name: str, **chosen: Unpack[CollectionCh
     return _describe(runtime, submission.create_collection(runtime, name, **given))
 
 
+@serves("collections.list", Right.READ, every_reached, filters=True)
 def list_collections(runtime: Runtime) -> CollectionReports:
-    """Every collection with its settings and size."""
+    """Every collection that the caller reaches, with its settings and size."""
+    principal = runtime.principal
     found = runtime.database.query(collections.list_collections)
-    return CollectionReports([_describe(runtime, collection) for collection in found])
+    return CollectionReports([_describe(runtime, each) for each in found if principal.reaches(each.name)])
 
 
+@serves("collections.show", Right.READ, in_collection("name"), filters=True)
 def show_collection(runtime: Runtime, name: str) -> CollectionReport:
     """One collection with its settings and size; raises NotFound."""
     return _describe(runtime, runtime.database.query(lambda connection: collections.get_collection(connection, name)))
 
 
+@serves("collections.update", Right.MANAGE, in_collection("name"))
 def update_collection(runtime: Runtime, name: str, **chosen: Unpack[SettingChoices]) -> CollectionReport:
     """Change how documents will be split, validated or searched; raises NotFound, SettingsError, UsageError.
 
@@ -161,6 +169,7 @@ def update_collection(runtime: Runtime, name: str, **chosen: Unpack[SettingChoic
     return _describe(runtime, runtime.database.transact(change))
 
 
+@serves("collections.terms", Right.READ, in_collection("name"), filters=True)
 def list_terms(runtime: Runtime, name: str, *, limit: int = 200) -> CollectedTerms:
     """Terms and synonyms that a model found in a sample of the documents; raises NotFound."""
 
@@ -173,11 +182,13 @@ def list_terms(runtime: Runtime, name: str, *, limit: int = 200) -> CollectedTer
     )
 
 
+@serves("collections.delete", Right.MANAGE, in_collection("name"))
 def require_deletable(runtime: Runtime, name: str) -> None:
     """Raise NotFound for a collection that there is not, UserError for one that a job works on."""
     runtime.database.query(lambda connection: _find_idle(connection, name))
 
 
+@serves("collections.delete", Right.MANAGE, in_collection("name"))
 def delete_collection(runtime: Runtime, name: str) -> DeletedCollection:
     """Delete a collection with its index and its history; raises NotFound, UserError while a job works on it.
 

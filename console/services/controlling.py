@@ -5,11 +5,14 @@ from dataclasses import dataclass
 
 from embedmill.console.listening import NOBODY, Listener
 from embedmill.console.services.lanes import tell_obstacles
+from embedmill.console.services.reach import in_job
+from embedmill.console.services.serving import serves
 from embedmill.shared.db import jobs
 from embedmill.shared.db.collections import Collection, get_collection_by_id
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.jobs import Job
 from embedmill.shared.ledger import Lane
+from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.states import JobState
 
@@ -33,16 +36,19 @@ class JobUrgency:
     lane: Lane
 
 
+@serves("jobs.pause", Right.OPERATE, in_job())
 def pause(runtime: Runtime, job_id: int) -> JobControl:
     """Stop sending a job's work; what runs is finished. Raises NotFound, IllegalTransition."""
     return _control(runtime, job_id, jobs.pause_job)
 
 
+@serves("jobs.resume", Right.OPERATE, in_job())
 def resume(runtime: Runtime, job_id: int) -> JobControl:
     """Let a paused job go on; raises NotFound, IllegalTransition."""
     return _control(runtime, job_id, jobs.resume_job)
 
 
+@serves("jobs.cancel", Right.OPERATE, in_job())
 def cancel(runtime: Runtime, job_id: int) -> JobControl:
     """End a job; what is indexed stays. Raises NotFound, IllegalTransition."""
     return _control(runtime, job_id, jobs.cancel_job)
@@ -57,6 +63,7 @@ def _control(runtime: Runtime, job_id: int, order: Callable[[Connection, int], N
     return runtime.database.transact(change)
 
 
+@serves("jobs.update", Right.OPERATE, in_job())
 def update(
     runtime: Runtime,
     job_id: int,

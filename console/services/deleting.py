@@ -7,12 +7,15 @@ from functools import partial
 from embedmill.console.listening import NOBODY, Listener
 from embedmill.console.services.documents import EVERY_DOCUMENT, DocumentQuery, spellings, want_documents
 from embedmill.console.services.jobs import describe_job
+from embedmill.console.services.reach import in_documents
+from embedmill.console.services.serving import serves
 from embedmill.console.services.working import work_on_job
 from embedmill.shared.db import catalogue, histories, sources
 from embedmill.shared.db.catalogue import DocumentFilter, DocumentSummary
 from embedmill.shared.db.collections import get_collection
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.errors import UsageError
+from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 
 SHOWN = 20
@@ -44,6 +47,7 @@ class DeletedDocuments(DepartedDocuments):
     claimed_by: Sequence[str]
 
 
+@serves("documents.preview", Right.OPERATE, in_documents())
 def preview_deletion(
     runtime: Runtime, names: Sequence[str] = (), query: DocumentQuery = EVERY_DOCUMENT
 ) -> DeletionPreview:
@@ -56,6 +60,7 @@ def preview_deletion(
     return DeletionPreview(0, count, examples, sorted(claiming))
 
 
+@serves("documents.delete", Right.OPERATE, in_documents())
 def delete_documents(
     runtime: Runtime,
     names: Sequence[str] = (),

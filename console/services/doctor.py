@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from embedmill.console.services.opening import find_refusing, open_to_read
+from embedmill.console.services.reach import installation
+from embedmill.console.services.serving import serves
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.connecting import find_frozen_file
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.errors import EmbedmillError, SettingsError, StorageFailed
+from embedmill.shared.privacy.principals import Right
 from embedmill.shared.providers.endpoints import describe_endpoint, is_vendor_endpoint
 from embedmill.shared.runtime import USE_ANOTHER, Runtime
 from embedmill.shared.settings import Settings, load_settings, unknown_variables
@@ -53,10 +56,16 @@ def examine(load: Callable[[], Settings] = load_settings) -> Examination:
     try:
         # A server that is away is what somebody wants to hear now, not after each check has waited for it.
         with open_to_read(load().model_copy(update={"database_outage_seconds": 0.0})) as runtime:
-            checks += [_check(name, partial(probe, runtime)) for name, probe in _PROBES.items()]
+            checks += probe_all(runtime)
     except EmbedmillError as error:
         checks.append(Check("home", ok=False, detail=str(error), hint=error.hint))
     return Examination(all(check.ok for check in checks), checks)
+
+
+@serves("doctor", Right.OPERATE, installation)
+def probe_all(runtime: Runtime) -> list[Check]:
+    """Everything that can be looked at once the settings are read."""
+    return [_check(name, partial(probe, runtime)) for name, probe in _PROBES.items()]
 
 
 def _check(name: str, probe: Callable[[], str]) -> Check:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote_from_bytes
 
+from embedmill.console.services.reach import in_collection, in_documents
+from embedmill.console.services.serving import serves
 from embedmill.shared.db import catalogue, histories, sources
 from embedmill.shared.db.catalogue import MEANINGS, DocumentFilter, DocumentSummary
 from embedmill.shared.db.collections import get_collection
@@ -18,6 +20,7 @@ from embedmill.shared.db.jobs import get_job
 from embedmill.shared.errors import BlobMissing
 from embedmill.shared.globs import Glob
 from embedmill.shared.notes import split_notes
+from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.states import DocumentState
 from embedmill.shared.uris import SCHEME, path_to_uri
@@ -181,6 +184,7 @@ class DocumentReport:
     verdicts: Sequence[ChunkVerdict] | None
 
 
+@serves("documents.list", Right.READ, in_documents(), filters=True)
 def list_documents(
     runtime: Runtime, query: DocumentQuery = EVERY_DOCUMENT, *, limit: int = 100, after: str | None = None
 ) -> DocumentPage:
@@ -257,6 +261,7 @@ def _moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
+@serves("documents.show", Right.READ, in_collection(), filters=True)
 def show_document(runtime: Runtime, name: str, *, collection: str | None = None) -> DocumentReport:
     """Everything about one document, by id, URI or path; raises NotFound, UserError."""
 

@@ -11,11 +11,14 @@ from embedmill.console.rendering import FIRST, LEFT_OUT
 from embedmill.console.services.counting import DocumentCounter
 from embedmill.console.services.measuring import Measured, measure_job
 from embedmill.console.services.noticing import Noticed
+from embedmill.console.services.reach import in_collection
+from embedmill.console.services.serving import serves
 from embedmill.shared import stages
 from embedmill.shared.collections import CollectionSettings, read_collection_settings
 from embedmill.shared.db import collections, spending
 from embedmill.shared.ledger import Lane, Tokens, Usage
 from embedmill.shared.notes import Note, Reason
+from embedmill.shared.privacy.principals import Right
 from embedmill.shared.providers.embeddings.base import EMBED
 from embedmill.shared.providers.names import ModelName
 from embedmill.shared.providers.vectorstores.metering import UNIT
@@ -160,6 +163,7 @@ class _Priced:
     read: int
 
 
+@serves("estimate", Right.OPERATE, in_collection())
 def estimate(runtime: Runtime, sources: "Sequence[Source]", *, collection: str) -> Estimate:
     """Documents, chunks, tokens, calls, dollars and seconds per stage and lane of what an ingest would do now."""
     from embedmill.workers.parsing.limits import ParserLimits

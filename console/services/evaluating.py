@@ -9,7 +9,9 @@ import orjson
 from embedmill.console.rendering import LEFT_OUT
 from embedmill.console.services.judged import Task, Unknown, prepare
 from embedmill.console.services.judgements import read_judgements, read_queries
+from embedmill.console.services.reach import in_collection
 from embedmill.console.services.searching import open_searcher
+from embedmill.console.services.serving import serves
 from embedmill.retrieval.evaluation.asking import DEPTH, run_each
 from embedmill.retrieval.evaluation.measures import METRICS, Gain, RunValues, require_library
 from embedmill.retrieval.evaluation.report import Comparison, Measured, compare_runs, measure_runs, warn, within
@@ -17,6 +19,7 @@ from embedmill.retrieval.evaluation.runs import LeftOut
 from embedmill.retrieval.evaluation.statistics import CONFIDENCE, SEED, Interval
 from embedmill.retrieval.evaluation.tuning import Tuning, tune
 from embedmill.shared.errors import SourceError
+from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 
 
@@ -87,6 +90,7 @@ class _Result:
     tuning: Tuning | None
 
 
+@serves("eval", Right.OPERATE, in_collection())
 def evaluate(
     runtime: Runtime,
     queries: Path,

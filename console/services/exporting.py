@@ -8,10 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedmill.console.rendering import LEFT_OUT
+from embedmill.console.services.reach import in_collection
+from embedmill.console.services.serving import serves
 from embedmill.shared.db import collections, documents, manifest
 from embedmill.shared.db.manifest import Tracked
 from embedmill.shared.errors import BlobMissing
 from embedmill.shared.paging import batched
+from embedmill.shared.privacy.principals import Right
 from embedmill.shared.providers.vectorstores.base import VectorRow
 from embedmill.shared.providers.vectorstores.rows import edition_of
 from embedmill.shared.runtime import Runtime
@@ -61,6 +64,7 @@ class Rejected:
     text: str
 
 
+@serves("export", Right.READ, in_collection(), filters=True)
 def export(runtime: Runtime, collection: str, *, with_vectors: bool = False) -> Iterator[Exported]:
     """One entry for each vector, shard by shard; streamed. Raises NotFound."""
     found = runtime.database.query(lambda connection: collections.get_collection(connection, collection))
@@ -72,6 +76,7 @@ def export(runtime: Runtime, collection: str, *, with_vectors: bool = False) -> 
             yield _exported(row, shard, with_vectors=with_vectors)
 
 
+@serves("export.rejected", Right.OPERATE, in_collection())
 def export_rejected(runtime: Runtime, collection: str) -> Iterator[Rejected]:
     """One entry for each rejected chunk of what readers see; streamed. Raises NotFound, BlobMissing."""
     found = runtime.database.query(lambda connection: collections.get_collection(connection, collection))

@@ -4,11 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from embedmill.console.services.reach import in_collection, in_result
+from embedmill.console.services.serving import serves
 from embedmill.shared.db import feedback
 from embedmill.shared.db.collections import get_collection
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.feedback import Shown
 from embedmill.shared.errors import NotFound, UsageError
+from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 
 LAST = "last"
@@ -84,6 +87,7 @@ class ExportedFeedback:
     left_out: int
 
 
+@serves("feedback.add", Right.READ, in_result(), filters=True)
 def add_feedback(runtime: Runtime, result: str, chunk: str, *, helpful: bool, why: str | None = None) -> Judged:
     """Say of a hit whether it helped; what was said of it before is replaced.
 
@@ -122,6 +126,7 @@ def find_hit(shown: Shown, named: str) -> str:
     return found[0]
 
 
+@serves("feedback.report", Right.READ, in_collection())
 def report_feedback(runtime: Runtime, *, collection: str | None = None, limit: int = 20) -> FeedbackReport:
     """What was said of hits, in one collection or in all; raises NotFound."""
 
@@ -151,6 +156,7 @@ def _group(reasons: Sequence[tuple[str, str, str]]) -> Mapping[tuple[str, str], 
     return found
 
 
+@serves("feedback.export", Right.OPERATE, in_collection())
 def export_feedback(runtime: Runtime, collection: str) -> ExportedFeedback:
     """Judgements of the queries whose text was kept: a document is relevant that helped more often than not.
 

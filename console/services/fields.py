@@ -5,12 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from embedmill.console.services.reach import in_collection
+from embedmill.console.services.serving import serves
 from embedmill.shared.db import collections
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.fields import list_metadata
 from embedmill.shared.filtering.conditions import Condition, fields_named
 from embedmill.shared.filtering.fields import OWN, walk
 from embedmill.shared.filtering.readings import Axis, Reading
+from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 
 MOST_DOCUMENTS = 10_000
@@ -97,6 +100,7 @@ class _Gathered:
         )
 
 
+@serves("collections.fields", Right.READ, in_collection("name"))
 def list_fields(runtime: Runtime, name: str) -> FieldReports:
     """The fields of a collection's metadata, of all its documents or of a sample; raises NotFound."""
     documents, metadata = runtime.database.query(lambda connection: _read(connection, name))

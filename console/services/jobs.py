@@ -8,6 +8,8 @@ from typing import Any
 from embedmill.console.rendering import LEFT_OUT
 from embedmill.console.services.bulk import BatchReport, describe_batch
 from embedmill.console.services.lanes import find_obstacles
+from embedmill.console.services.reach import in_collection, in_job
+from embedmill.console.services.serving import serves
 from embedmill.console.services.standing import (
     NOBODY_SERVES,
     DocumentCounts,
@@ -30,6 +32,7 @@ from embedmill.shared.errors import FlowControl
 from embedmill.shared.ledger import Lane
 from embedmill.shared.letters import LetterFilter
 from embedmill.shared.notes import Note, Reason
+from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.states import JobState, WaitReason
 
@@ -202,6 +205,7 @@ class DeadDocument:
     hint: str
 
 
+@serves("jobs.show", Right.READ, in_job())
 def describe_job(runtime: Runtime, job_id: int) -> JobReport:
     """A job as it stands; raises NotFound."""
 
@@ -214,6 +218,7 @@ def describe_job(runtime: Runtime, job_id: int) -> JobReport:
     return runtime.database.query(look)
 
 
+@serves("jobs.list", Right.READ, in_collection())
 def list_jobs(
     runtime: Runtime,
     *,
@@ -234,6 +239,7 @@ def list_jobs(
     return runtime.database.query(find)
 
 
+@serves("jobs.show", Right.READ, in_job())
 def explain_job(runtime: Runtime, job_id: int) -> JobExplanation:
     """A job with what its work waits for, and why; raises NotFound."""
 
@@ -257,12 +263,14 @@ def explain_job(runtime: Runtime, job_id: int) -> JobExplanation:
     return replace(found, circuits=_list_circuits(runtime)) if is_refused else found
 
 
+@serves("jobs.waiting", Right.READ, in_job())
 def list_waiting(runtime: Runtime, job_id: int, *, limit: int = 100, after: int = 0) -> WaitingDocuments:
     """A job's unfinished documents after a piece of work, one by one; raises NotFound."""
     rows = runtime.database.query(lambda c: waits.list_waiting_documents(c, job_id, limit=limit, after=after))
     return WaitingDocuments(job_id, [WaitingDocument(**row) for row in rows])
 
 
+@serves("jobs.dead", Right.OPERATE, in_job())
 def list_dead(runtime: Runtime, job_id: int, *, limit: int) -> list[DeadDocument]:
     """The first documents of a job that died."""
     letters = runtime.database.query(lambda connection: list_letters(connection, LetterFilter(job=job_id), limit=limit))

@@ -8,12 +8,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from embedmill.console.services.reach import in_collection
+from embedmill.console.services.serving import serves
 from embedmill.shared.collections import CollectionSettings, read_collection_settings
 from embedmill.shared.containers.loading import member_uri, read_member
 from embedmill.shared.containers.walk import WITHIN
 from embedmill.shared.db.collections import get_collection
 from embedmill.shared.errors import DocumentError, SourceGone, UserError
 from embedmill.shared.files import SIZE_HINT, read_regular_file
+from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings
 from embedmill.shared.uris import path_to_uri
@@ -77,6 +80,7 @@ class ParsedFile:
     chunks: list[ParsedChunk]
 
 
+@serves("parse", Right.READ, in_collection(), filters=True)
 def read_chunking(runtime: Runtime, collection: str) -> CollectionSettings:
     """How a collection's documents are cut; raises NotFound."""
     found = runtime.database.query(lambda connection: get_collection(connection, collection))

@@ -5,11 +5,14 @@ from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from embedmill.console.services.reach import in_collection
+from embedmill.console.services.serving import serves
 from embedmill.retrieval.relevance import Relevance
 from embedmill.shared.db.collections import get_collection
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.ledger import day_of
 from embedmill.shared.db.query_records import Measured, list_measured
+from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 
 DAY_SECONDS = 86_400
@@ -59,6 +62,7 @@ class QueryStats:
     days: Sequence[DayOfQueries]
 
 
+@serves("stats", Right.READ, in_collection())
 def measure_queries(
     runtime: Runtime, *, days: int = 7, collection: str | None = None, now: float | None = None
 ) -> QueryStats:

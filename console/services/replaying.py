@@ -1,7 +1,5 @@
 """Replays: dead letters sent again from the stage that failed, previewed, tracked and waited for."""
 
-import getpass
-import socket
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,13 +7,16 @@ from dataclasses import dataclass
 from embedmill.console.listening import NOBODY, Listener
 from embedmill.console.services.dead_letters import EVERY_LETTER, DeadLetter, publish, require_known
 from embedmill.console.services.jobs import JobReport, describe_job
+from embedmill.console.services.reach import in_letters, installation
 from embedmill.console.services.replay_cost import EXACT_DOCUMENTS, ReplayCost, estimate_cost, measure_cost
+from embedmill.console.services.serving import serves
 from embedmill.console.services.working import work_on_job
 from embedmill.shared.db import dead_letters, replays
 from embedmill.shared.db.dead_letters import StoredLetter
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.replays import OUTCOMES
 from embedmill.shared.letters import DeadAtStage, LetterFilter, Refusal, Replay, RootCause
+from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 
 LOOK_SECONDS = 0.3
@@ -53,6 +54,7 @@ class ReplayReport:
     jobs: Sequence[JobReport]
 
 
+@serves("dlq.preview", Right.OPERATE, in_letters())
 def preview_replay(runtime: Runtime, wanted: LetterFilter = EVERY_LETTER) -> ReplayPreview:
     """What a replay would send, and what it would cost; raises NotFound for a job or collection that there is not."""
 
@@ -71,6 +73,7 @@ def preview_replay(runtime: Runtime, wanted: LetterFilter = EVERY_LETTER) -> Rep
     return ReplayPreview(count - refused, refused, groups, measured, cost, [publish(letter) for letter in letters])
 
 
+@serves("dlq.replay", Right.OPERATE, in_letters())
 def replay_letters(
     runtime: Runtime,
     wanted: LetterFilter = EVERY_LETTER,
@@ -87,7 +90,7 @@ def replay_letters(
     ended; a paused job's letters wait for somebody to resume it. `by` is who asks, for the record.
     """
     runtime.database.query(lambda connection: require_known(connection, wanted))
-    done = replays.replay_letters(runtime.database, wanted, by=by or name_user(), rate=rate)
+    done = replays.replay_letters(runtime.database, wanted, by=by or runtime.principal.name, rate=rate)
     jobs = sorted(done.jobs)
     for job in jobs if work else ():
         work_on_job(runtime, job, listener)
@@ -109,6 +112,7 @@ def _read_outcomes(runtime: Runtime, replay: int | None) -> Mapping[str, int]:
     return runtime.database.query(lambda connection: replays.get_replay(connection, replay)).outcomes
 
 
+@serves("dlq.replays", Right.OPERATE, installation)
 def list_replays(runtime: Runtime, number: int | None = None, *, limit: int = 100) -> Replays:
     """Replays with what became of their letters, newest first, or one of them; raises NotFound."""
 
@@ -118,11 +122,3 @@ def list_replays(runtime: Runtime, number: int | None = None, *, limit: int = 10
         return replays.list_replays(connection, limit=limit)
 
     return Replays(runtime.database.query(find))
-
-
-def name_user() -> str:
-    """Who runs this process, and where."""
-    try:
-        return f"{getpass.getuser()}@{socket.gethostname()}"
-    except (KeyError, OSError):
-        return socket.gethostname()

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from embedmill.console.listening import NOBODY, Listener
+from embedmill.console.services.reach import in_collection
+from embedmill.console.services.serving import serves
 from embedmill.console.services.working import work_on_job
 from embedmill.shared.collections import MAX_SHARDS
 from embedmill.shared.db import collections, documents, leases, manifest, repairs
@@ -19,6 +21,7 @@ from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.manifest import Tracked
 from embedmill.shared.errors import FlowControl, KeyRefused, SettingsError
 from embedmill.shared.logs import get_logger
+from embedmill.shared.privacy.principals import Right
 from embedmill.shared.providers.vectorstores.base import VectorRow
 from embedmill.shared.providers.vectorstores.rows import edition_of, named
 from embedmill.shared.runtime import Runtime
@@ -48,6 +51,7 @@ class Resharded:
     finished: bool
 
 
+@serves("collections.reshard", Right.MANAGE, in_collection("name"))
 def reshard_collection(runtime: Runtime, name: str, *, shards: int, listener: Listener = NOBODY) -> Resharded:
     """Move a collection to so many shards, or take such a move up; it can be searched and written meanwhile.
 

@@ -8,6 +8,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from embedmill.console.listening import NOBODY, Listener, Notice
+from embedmill.console.services.reach import installation
+from embedmill.console.services.serving import serves
 from embedmill.shared.db import leases, presence, queueing
 from embedmill.shared.db import pools as pool_table
 from embedmill.shared.db.agenda import Leftovers, read_leftovers
@@ -15,6 +17,7 @@ from embedmill.shared.db.changes import Changes
 from embedmill.shared.errors import KeyRefused
 from embedmill.shared.logs import get_logger
 from embedmill.shared.presence import is_gone, sweep
+from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -202,6 +205,7 @@ class StartedWorkers:
     slots: int
 
 
+@serves("workers.start", Right.OPERATE, installation)
 def run_workers(
     runtime: Runtime,
     pools: Sequence["PoolSpec"],

@@ -11,7 +11,9 @@ from embedmill.console.services.fields import note_unknown
 from embedmill.console.services.judges import open_judges
 from embedmill.console.services.keeping import Keeping, open_shelf
 from embedmill.console.services.lost_shards import ShardWatch
+from embedmill.console.services.reach import in_collection
 from embedmill.console.services.recording import CameTo, Door, note_query
+from embedmill.console.services.serving import serves
 from embedmill.console.services.stage_settings import read_stage_settings
 from embedmill.console.services.switches import Switches
 from embedmill.console.services.understanding import open_understanding
@@ -31,6 +33,7 @@ from embedmill.shared.filtering.conditions import Condition
 from embedmill.shared.filtering.grammar import parse_filter
 from embedmill.shared.metering import Tally
 from embedmill.shared.paging import pages
+from embedmill.shared.privacy.principals import Right
 from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.shared.queries import RememberedQueries
 from embedmill.shared.runtime import Runtime
@@ -91,6 +94,7 @@ class Unanswered:
     timings: Mapping[str, float] = field(default_factory=dict)
 
 
+@serves("search", Right.READ, in_collection(), filters=True)
 def search(
     runtime: Runtime,
     query: str,
@@ -112,6 +116,7 @@ def search(
     return replace(found, notes=[*found.notes, *note_unknown(runtime, collection, condition)])
 
 
+@serves("search", Right.READ, in_collection(), filters=True)
 def search_each(
     runtime: Runtime,
     queries: Iterator[Query],
@@ -131,6 +136,7 @@ def search_each(
             yield _answer(query, ask, otherwise=condition)
 
 
+@serves("search", Right.READ, in_collection(), filters=True)
 def answer_each(
     runtime: Runtime,
     queries: Iterator[Query],

@@ -10,11 +10,14 @@ from embedmill.console.rendering import FIRST
 from embedmill.console.services.deleting import DepartedDocuments, finish_departures
 from embedmill.console.services.documents import spellings
 from embedmill.console.services.jobs import JobReport
+from embedmill.console.services.reach import in_collection
+from embedmill.console.services.serving import serves
 from embedmill.console.services.submitting import JobOptions, SubmittedJob, submit
 from embedmill.console.services.working import ingest
 from embedmill.producers import departing
 from embedmill.shared.db import sources
 from embedmill.shared.db.sources import Known
+from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -65,6 +68,7 @@ class ClosedSource(DepartedDocuments):
     removed: SourceReport = field(metadata=FIRST)
 
 
+@serves("sources.list", Right.READ, in_collection())
 def list_sources(runtime: Runtime, *, collection: str | None = None, limit: int = 100, after: int = 0) -> SourceReports:
     """Sources with a number above `after`; raises NotFound for a collection that there is not."""
     found = runtime.database.query(
@@ -73,12 +77,14 @@ def list_sources(runtime: Runtime, *, collection: str | None = None, limit: int 
     return SourceReports([SourceReport(**_describe(known)) for known in found])
 
 
+@serves("sources.show", Right.READ, in_collection())
 def show_source(runtime: Runtime, name: str, *, collection: str | None = None) -> SourceDetail:
     """One source by number, URI or path; raises NotFound, UserError."""
     found = _find(runtime, name, collection)
     return SourceDetail(**_describe(found), only_here=departing.preview_closing(runtime, found.id))
 
 
+@serves("sources.rescan", Right.OPERATE, in_collection())
 def rescan_source(
     runtime: Runtime,
     name: str,
@@ -95,6 +101,7 @@ def rescan_source(
     return ingest(runtime, _open(found), collection=found.collection, options=options, listener=listener)
 
 
+@serves("sources.rescan", Right.OPERATE, in_collection())
 def submit_rescan(
     runtime: Runtime,
     name: str,
@@ -108,12 +115,14 @@ def submit_rescan(
     return submit(runtime, _open(found), collection=found.collection, options=options, listener=listener)
 
 
+@serves("sources.show", Right.OPERATE, in_collection())
 def preview_closing(runtime: Runtime, name: str, *, collection: str | None = None) -> ClosingPreview:
     """What closing a source would take out of the index; raises NotFound, UserError."""
     found = _find(runtime, name, collection)
     return ClosingPreview(SourceReport(**_describe(found)), 0, departing.preview_closing(runtime, found.id))
 
 
+@serves("sources.remove", Right.OPERATE, in_collection())
 def close_source(
     runtime: Runtime, name: str, *, collection: str | None = None, listener: Listener = NOBODY
 ) -> ClosedSource:

@@ -6,8 +6,11 @@ from typing import Any
 
 from embedmill.console.durations import parse_since
 from embedmill.console.rendering import FIRST
+from embedmill.console.services.reach import installation
+from embedmill.console.services.serving import serves
 from embedmill.shared.db import spending
 from embedmill.shared.db.engine import Connection
+from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 
 MICRO, MILLI = 1_000_000, 1000
@@ -82,6 +85,7 @@ class SpendReport:
     total: Spent
 
 
+@serves("spend", Right.OPERATE, installation)
 def sum_spend(runtime: Runtime, by: str, *, since: str | None = None) -> SpendReport:
     """What was spent by model, job, collection, day, provider, operation or lane; raises UsageError for the time."""
     begin = parse_since(since) if since else None

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 from embedmill.console.listening import NOBODY, Listener, Notice, Severity
 from embedmill.console.services.jobs import JobReport, describe_job
 from embedmill.console.services.lanes import require_prices, tell_obstacles
+from embedmill.console.services.reach import in_collection
+from embedmill.console.services.serving import serves
 from embedmill.producers.submission import Submitted, Submitter, ensure_collection
 from embedmill.shared.db import jobs, scans, spending
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.errors import ScanTakenOver
 from embedmill.shared.ledger import Lane
 from embedmill.shared.notes import Note, Reason
+from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -49,6 +52,7 @@ class SubmittedJob:
     documents: int
 
 
+@serves("submit", Right.OPERATE, in_collection())
 def submit(
     runtime: Runtime,
     sources: "Sequence[Source]",

@@ -11,10 +11,13 @@ from dataclasses import dataclass, fields, replace
 from embedmill.console.listening import NOBODY, Listener
 from embedmill.console.services import shards
 from embedmill.console.services.comparing import Difference, Findings, Held, compare, find_differences
+from embedmill.console.services.reach import in_collection
+from embedmill.console.services.serving import serves
 from embedmill.console.services.working import work_on_job
 from embedmill.shared.db import collections, manifest, repairs
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.errors import EmbedmillError
+from embedmill.shared.privacy.principals import Right
 from embedmill.shared.providers.vectorstores.rows import edition_of
 from embedmill.shared.runtime import Runtime
 from embedmill.workers.word_counts import count_differing, cut_anew, mend_counts
@@ -77,6 +80,7 @@ class Verification:
     collections: list[Compared]
 
 
+@serves("verify", Right.OPERATE, in_collection())
 def verify(
     runtime: Runtime, collection: str | None = None, *, repair: bool = False, listener: Listener = NOBODY
 ) -> Verification:

@@ -7,12 +7,15 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from embedmill.console.rendering import LEFT_OUT
+from embedmill.console.services.reach import every_reached, installation
+from embedmill.console.services.serving import serves
 from embedmill.shared import stages
 from embedmill.shared.db import pools, presence
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.pools import Pool
 from embedmill.shared.errors import NotFound, UsageError, UserError
 from embedmill.shared.presence import is_gone
+from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings
 from embedmill.shared.states import WorkerState
@@ -160,6 +163,7 @@ class Drained:
     stopped: bool | None = field(default=None, metadata=LEFT_OUT)
 
 
+@serves("workers.list", Right.OPERATE, installation)
 def list_workers(runtime: Runtime) -> WorkersReport:
     """Worker processes, pools and supervisors."""
     silent = runtime.settings.silent_seconds
@@ -204,6 +208,7 @@ def _describe_pool(pool: Pool, workers: Sequence[WorkerReport], supervisors: Seq
     )
 
 
+@serves("workers.health", Right.READ, every_reached, filters=True)
 def check_health(runtime: Runtime) -> HostHealth:
     """Whether a supervisor of this host said lately that it lives."""
     here = socket.gethostname()
@@ -211,6 +216,7 @@ def check_health(runtime: Runtime) -> HostHealth:
     return HostHealth(bool(found), found)
 
 
+@serves("workers.scale", Right.OPERATE, installation)
 def scale_queue(
     runtime: Runtime, queue: str, slots: int | None, *, force: bool = False, wait_seconds: float = 0.0
 ) -> PoolOrder:
@@ -228,12 +234,14 @@ def scale_queue(
     return replace(order, converged=_wait(lambda: list_workers(runtime).pool(stage).has_followed, wait_seconds))
 
 
+@serves("workers.pause", Right.OPERATE, installation)
 def pause_queue(runtime: Runtime, queue: str) -> PoolOrder:
     """Let no worker claim work of a queue; raises UsageError."""
     stage = read_queue(queue)
     return _order(runtime, stage, lambda connection: pools.pause_pool(connection, stage))
 
 
+@serves("workers.resume", Right.OPERATE, installation)
 def resume_queue(runtime: Runtime, queue: str) -> PoolOrder:
     """Let workers claim work of a queue again; raises UsageError."""
     stage = read_queue(queue)
@@ -249,6 +257,7 @@ def _order(runtime: Runtime, queue: str, change: Callable[[Connection], Pool]) -
     return PoolOrder(queue, before, after, found.actual, found.supervisors)
 
 
+@serves("workers.drain", Right.OPERATE, installation)
 def drain_workers(runtime: Runtime, names: Sequence[str] | None = None, *, wait_seconds: float = 0.0) -> Drained:
     """Have workers, or all of them, finish and go for good; the desired slots of a scaled queue go down with them.
 

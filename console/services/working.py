@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from embedmill.console.listening import NOBODY, Listener, Notice, Severity, Teller
 from embedmill.console.services.jobs import JobReport, describe_job
+from embedmill.console.services.reach import in_collection, in_job
 from embedmill.console.services.running import Workshop, WorkshopOptions
+from embedmill.console.services.serving import serves
 from embedmill.console.services.standing import (
     FINAL,
     Hindrance,
@@ -21,6 +23,7 @@ from embedmill.console.services.submitting import USUAL, JobOptions, JobSubmissi
 from embedmill.shared import stages
 from embedmill.shared.db import bulk_waits, jobs, tallies, waits
 from embedmill.shared.db.engine import Connection
+from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.states import JobState, WaitReason
 
@@ -34,6 +37,7 @@ HERE = frozenset(stages.names())
 """The queues whose workers this process brings."""
 
 
+@serves("ingest", Right.OPERATE, in_collection())
 def ingest(
     runtime: Runtime,
     sources: "Sequence[Source]",
@@ -62,6 +66,7 @@ def ingest(
                 return describe_job(runtime, submitted.job_id)
 
 
+@serves("jobs.work", Right.OPERATE, in_job())
 def work_on_job(runtime: Runtime, job_id: int, listener: Listener = NOBODY) -> None:
     """Run workers here until a job that exists already has ended."""
     with Workshop(runtime, listener=listener) as workshop:
@@ -211,6 +216,7 @@ class Hindrances:
         return find_hindrances(job, progress, staffing, waits.list_waiting(connection, job))
 
 
+@serves("jobs.show", Right.READ, in_job())
 def wait(runtime: Runtime, job_id: int, *, seconds: float = math.inf, listener: Listener = NOBODY) -> JobReport:
     """The report of a job when it has ended, or after so many seconds as it stands then; raises NotFound."""
     deadline = time.monotonic() + seconds

@@ -1,9 +1,26 @@
+CREATE TABLE access_token (
+	id VARCHAR(12) NOT NULL, 
+	name TEXT NOT NULL, 
+	role VARCHAR(8) NOT NULL, 
+	collections JSON, 
+	levels JSON, 
+	hash VARCHAR(64) NOT NULL, 
+	created_at DOUBLE NOT NULL, 
+	created_by TEXT NOT NULL, 
+	expires_at DOUBLE, 
+	revoked_at DOUBLE, 
+	revoked_by TEXT, 
+	CONSTRAINT pk_access_token PRIMARY KEY (id), 
+	CONSTRAINT ck_access_token_role CHECK (role IN ('viewer', 'operator', 'admin', 'auditor')), 
+	CONSTRAINT ck_access_token_revoked CHECK ((revoked_at IS NULL) = (revoked_by IS NULL))
+);
+
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
 
-INSERT INTO "alembic_version" VALUES('0031');
+INSERT INTO "alembic_version" VALUES('0032');
 
 CREATE TABLE attempt (
 	id INTEGER NOT NULL, 

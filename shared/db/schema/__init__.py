@@ -1,5 +1,6 @@
 """The tables, by area. Times are seconds since 1970 by the database's clock; constraints tie states to their times."""
 
+from embedmill.shared.db.schema.access import access_token
 from embedmill.shared.db.schema.base import STAGE_LETTERS, is_literally, know_partial_indexes_on_postgres, metadata
 from embedmill.shared.db.schema.bulk import bulk_batch, bulk_entry, bulk_wait
 from embedmill.shared.db.schema.dead_letters import dead_letter, replay, unreadable_message
@@ -36,6 +37,7 @@ __all__ = [
     "AMOUNTS",
     "NOTHING_NEGATIVE",
     "STAGE_LETTERS",
+    "access_token",
     "attempt",
     "budget",
     "budget_alert",

@@ -1,0 +1,130 @@
+"""Tokens: shown once, kept as a hash, ending in time or at once; and principals of an identity file."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from embedmill.console.services import collections, jobs, tokens
+from embedmill.console.services.opening import open_runtime
+from embedmill.shared.db.schema import access_token
+from embedmill.shared.errors import AccessDenied, NotFound, SettingsError, TokenRefused, UsageError
+from embedmill.shared.privacy.principals import Principal, Role
+from embedmill.shared.privacy.tokens import hash_token, make_token
+from embedmill.shared.runtime import Runtime
+from embedmill.shared.settings import Settings
+from tests.shared.db.tracker import Tracker
+
+
+def principal_of(settings: Settings, token: str | None, **changes: object) -> Principal:
+    with open_runtime(settings.model_copy(update={"token": token, **changes})) as opened:
+        return opened.principal
+
+
+def test_a_token_names_its_principal_and_is_kept_as_a_hash(runtime: Runtime, settings: Settings) -> None:
+    made = tokens.create_token(runtime, "page", collections=["handbook"], levels=["Public"], seconds=3600)
+    found = principal_of(settings, made.token)
+    assert found == Principal("page", Role.VIEWER, frozenset({"handbook"}), frozenset({"public"}), "local", made.id)
+    assert made.token is not None
+    runtime.close()
+    held = b"".join(path.read_bytes() for path in settings.home_path.rglob("*") if path.is_file())
+    assert made.token.encode() not in held
+    assert made.token.rpartition("_")[2].encode() not in held
+    assert hash_token(made.token).encode() in held
+
+
+def test_a_token_is_listed_without_its_text(runtime: Runtime) -> None:
+    made = tokens.create_token(runtime, "page", role=Role.OPERATOR)
+    (listed,) = tokens.list_tokens(runtime).tokens
+    assert (listed.id, listed.token, listed.state) == (made.id, None, "valid")
+    assert (listed.collections, listed.levels) == (["*"], ["*"])
+
+
+def test_a_token_that_was_revoked_names_nobody_at_the_next_call(runtime: Runtime, settings: Settings) -> None:
+    made = tokens.create_token(runtime, "ops", role=Role.OPERATOR)
+    with open_runtime(settings.model_copy(update={"token": made.token})) as opened:
+        jobs.list_jobs(opened)
+        tokens.revoke_token(runtime, made.id)
+        with pytest.raises(TokenRefused):
+            jobs.list_jobs(opened)
+    assert tokens.list_tokens(runtime).tokens == []
+    assert [each.state for each in tokens.list_tokens(runtime, ended=True).tokens] == ["revoked"]
+    with pytest.raises(UsageError):
+        tokens.revoke_token(runtime, made.id)
+
+
+def test_a_token_ends_when_its_time_is_over(runtime: Runtime, settings: Settings, tracker: Tracker) -> None:
+    made = tokens.create_token(runtime, "ops", role=Role.OPERATOR, seconds=3600)
+    with runtime.database.write() as connection:
+        connection.execute(access_token.update().values(expires_at=access_token.c.expires_at - 3601))
+    with pytest.raises(TokenRefused):
+        principal_of(settings, made.token)
+    assert tokens.list_tokens(runtime).tokens == []
+
+
+@pytest.mark.parametrize("text", ["nonsense", "emt_000000000000_" + "a" * 43, make_token().text])
+def test_what_is_no_token_here_is_refused_in_one_way(runtime: Runtime, settings: Settings, text: str) -> None:
+    tokens.create_token(runtime, "page")
+    with pytest.raises(TokenRefused) as caught:
+        principal_of(settings, text)
+    assert text not in str(caught.value)
+
+
+def test_a_token_with_a_right_id_and_another_secret_is_refused(runtime: Runtime, settings: Settings) -> None:
+    made = tokens.create_token(runtime, "page")
+    with pytest.raises(TokenRefused):
+        principal_of(settings, f"emt_{made.id}_{'a' * 43}")
+
+
+def test_nobody_gives_away_more_than_they_have(runtime: Runtime) -> None:
+    admin = Principal("somebody", Role.ADMIN, frozenset({"mine"}))
+    with runtime.acting_for(admin):
+        for wanted in ((), ("mine", "theirs")):
+            with pytest.raises(AccessDenied):
+                tokens.create_token(runtime, "friend", collections=wanted)
+        mine = tokens.create_token(runtime, "friend", collections=["mine"])
+    theirs = tokens.create_token(runtime, "stranger", collections=["theirs"])
+    with runtime.acting_for(admin):
+        assert [each.id for each in tokens.list_tokens(runtime).tokens] == [mine.id]
+        with pytest.raises(NotFound):
+            tokens.revoke_token(runtime, theirs.id)
+        with pytest.raises(AccessDenied):
+            collections.create_collection(runtime, "theirs")
+
+
+def test_levels_are_for_viewers(runtime: Runtime) -> None:
+    with pytest.raises(UsageError):
+        tokens.create_token(runtime, "ops", role=Role.OPERATOR, levels=["public"])
+
+
+def write_identities(path: Path, token: str, **changes: str) -> Path:
+    lines = {"name": '"page"', "role": '"viewer"', "token_sha256": f'"{hash_token(token)}"'} | changes
+    path.write_text("\n".join(["[[principal]]", *(f"{name} = {value}" for name, value in lines.items())]))
+    return path
+
+
+def test_an_identity_file_names_principals_by_hashes(runtime: Runtime, settings: Settings, tmp_path: Path) -> None:
+    file = write_identities(tmp_path / "who.toml", "open sesame", collections='["handbook"]')
+    found = principal_of(settings, "open sesame", identity_file=file)
+    assert (found.name, found.collections, found.levels) == ("page", frozenset({"handbook"}), None)
+    with pytest.raises(TokenRefused):
+        principal_of(settings, "open sesam", identity_file=file)
+
+
+def test_an_identity_expires(runtime: Runtime, settings: Settings, tmp_path: Path) -> None:
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
+    file = write_identities(tmp_path / "who.toml", "open sesame", expires=yesterday)
+    with pytest.raises(TokenRefused):
+        principal_of(settings, "open sesame", identity_file=file)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"role": '"king"'}, {"token_sha256": '"open sesame"'}, {"levels": '["a b"]'}, {"x": "1"}]
+)
+def test_an_identity_file_that_is_wrong_is_refused_without_a_word_of_it(
+    runtime: Runtime, settings: Settings, tmp_path: Path, changes: dict[str, str]
+) -> None:
+    file = write_identities(tmp_path / "who.toml", "t", **changes)
+    with pytest.raises(SettingsError) as caught:
+        principal_of(settings, "t", identity_file=file)
+    assert "sesame" not in str(caught.value)
