@@ -107,7 +107,7 @@ def nonsense(options: argparse.Namespace) -> dict[str, str]:
     with _simulated(options) as (settings, simulator):
         simulator.faults.add(Fault(kind="nonsense", times=None))
         seconds, replies = _ask_all(settings, options.queries)
-    texts = [document["text"] for document in documents(options.documents)]
+    texts = [document["text"] for document in documents(options.documents, options.words)]
     quotes = [quote.text for reply in replies for claim in reply.claims for quote in claim.quotes]
     false = [quote for quote in quotes if not any(quote in text for text in texts)]
     refused = sum(sum(reply.faults.values()) for reply in replies)
@@ -206,16 +206,16 @@ PARTS: Mapping[str, Callable[[argparse.Namespace], dict[str, str]]] = {
 }
 
 
-def documents(count: int) -> list[dict[str, str]]:
-    """Short texts about machines, alike and not the same."""
+def documents(count: int, words: int) -> list[dict[str, str]]:
+    """Texts about machines, alike and not the same, with so many words of filling."""
     draw = Random(5)
-    return [{"id": f"m{number}", "text": _machine(draw, number)} for number in range(count)]
+    return [{"id": f"m{number}", "text": _machine(draw, number, words)} for number in range(count)]
 
 
-def _machine(draw: Random, number: int) -> str:
+def _machine(draw: Random, number: int, words: int) -> str:
     hall, bar, days = draw.randint(1, 40), draw.randint(2, 99), draw.randint(3, 300)
     colour, maker = draw.choice(COLOURS), draw.choice(("Okland", "Stenzel", "Holt", "Pell"))
-    filling = " ".join(draw.choices(WORDS, k=60))
+    filling = " ".join(draw.choices(WORDS, k=words))
     return (
         f"Machine M-{number} stands in hall {hall} and is {colour}. It runs at {bar} bar and is oiled every {days} "
         f"days. {maker} made it. Its parts are {filling}."
@@ -239,7 +239,7 @@ def _home(options: argparse.Namespace, **changed: Any) -> Iterator[Settings]:
     with tempfile.TemporaryDirectory(prefix="embedmill-bench-") as folder:
         settings = load_settings(home=Path(folder), embedding="hash", record_queries=False, **changed)
         with embedmill.open(settings=settings) as mill:
-            mill.ingest(documents=documents(options.documents))
+            mill.ingest(documents=documents(options.documents, options.words))
         yield settings
 
 
@@ -395,4 +395,5 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--documents", type=int, default=1_000)
     parser.add_argument("--queries", type=int, default=100)
     parser.add_argument("--long", type=int, default=LONG, help="searches of the part memory")
+    parser.add_argument("--words", type=int, default=60, help="words of filling in each text")
     return parser

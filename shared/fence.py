@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from xml.sax.saxutils import quoteattr
 
-TOKEN_BYTES = 9
+TOKEN_BYTES = 6
+"""Drawn for each request, and not before its texts were written: nobody can guess it in one attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +18,9 @@ class Fence:
     def wrap(self, kind: str, text: str, **attributes: str) -> str:
         """`text` as it is, between a line that opens the fence and one that closes it.
 
-        Attribute values may come from documents too; they are quoted and kept on one line.
+        Attribute values may come from documents too; they are quoted and kept on one line, and empty ones left out.
         """
-        told = "".join(f" {name}={_quoted(value)}" for name, value in attributes.items())
+        told = "".join(f" {name}={_quoted(value)}" for name, value in attributes.items() if value)
         return f"<{kind}-{self.token}{told}>\n{text}\n</{kind}-{self.token}>"
 
 

@@ -18,10 +18,10 @@ class Shown:
     """A passage as a model sees it that believes in nothing but the token of the request."""
 
     id: str
-    title: str
-    section: str
-    uri: str
     text: str
+    title: str = ""
+    section: str = ""
+    uri: str = ""
 
 
 @dataclass(frozen=True, slots=True)

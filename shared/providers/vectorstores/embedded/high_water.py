@@ -4,6 +4,7 @@ The line names the shard by its identity, which every file that is made has for 
 line of the one before; whoever writes to one raises its own line, and has an older or another file be nobody's.
 """
 
+import os
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,8 @@ from embedmill.shared.providers.vectorstores.embedded.listing import measure
 NAME = "written"
 NOBODY = "-"
 """The identity of no file."""
+WIDTH = 80
+"""Characters of the line."""
 
 
 def folder_of(path: Path) -> Path:
@@ -32,9 +35,14 @@ def disown(path: Path) -> None:
 
 
 def _write(path: Path, line: str) -> None:
+    """One write of one width: of two writers at once, what stays is one's line, and no mixture of both."""
     with suppress(OSError):
         folder_of(path).mkdir(parents=True, exist_ok=True)
-        (folder_of(path) / NAME).write_text(line)
+        descriptor = os.open(folder_of(path) / NAME, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            os.pwrite(descriptor, f"{line:<{WIDTH}}\n".encode(), 0)
+        finally:
+            os.close(descriptor)
 
 
 def forget(path: Path) -> None:
